@@ -1,0 +1,1 @@
+"""What a robot is and how an action reaches it safely."""

@@ -1,0 +1,39 @@
+"""Frozen descriptions of robots, observations, actions and policies, and the protocols they meet in."""
+
+from robot.description.action import ACTION_KINDS, ActionField, ActionSpec
+from robot.description.chunk import ActionChunk
+from robot.description.comparison import differences, require_match
+from robot.description.observation import OBSERVATION_KINDS, History, ObservationField, ObservationSpec
+from robot.description.prompt import TaskPrompt
+from robot.description.protocols import Critic, Observation, Policy, Robot
+from robot.description.record import fingerprint, from_json, to_json
+from robot.description.robot import Coupling, JointGroup, Payload, RobotSpec
+from robot.description.specs import CriticSpec, PolicySpec, SamplerSpec
+
+__all__ = [
+    "ACTION_KINDS",
+    "OBSERVATION_KINDS",
+    "ActionChunk",
+    "ActionField",
+    "ActionSpec",
+    "Coupling",
+    "Critic",
+    "CriticSpec",
+    "History",
+    "JointGroup",
+    "Observation",
+    "ObservationField",
+    "ObservationSpec",
+    "Payload",
+    "Policy",
+    "PolicySpec",
+    "Robot",
+    "RobotSpec",
+    "SamplerSpec",
+    "TaskPrompt",
+    "differences",
+    "fingerprint",
+    "from_json",
+    "require_match",
+    "to_json",
+]

@@ -1,0 +1,114 @@
+"""What an action is: ordered fields with sizes, units and kinds, and the period for which each row holds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Mapping
+
+import numpy as np
+
+from robot.errors import InputError, nearest
+
+ACTION_KINDS = ("pose", "joint", "width", "stiffness", "wrench", "native")
+
+
+@dataclass(frozen=True)
+class ActionField:
+    """One part of an action, an absolute target of a declared kind.
+
+    Args:
+        name: for example `tcp.position`, `tcp.rotation`, `gripper.width`.
+        size: number of components. A `pose` field of size 3 is a position and of size 6 a rotation
+            (first two columns of the matrix, column-major).
+        unit: one unit for all components, or one a component separated by spaces.
+        kind: one of `ACTION_KINDS`; `native` is a foreign suite's own action, passed on as it is.
+    """
+
+    name: str
+    size: int
+    unit: str
+    kind: str
+
+    def __post_init__(self) -> None:
+        if self.kind not in ACTION_KINDS:
+            raise InputError(f"action field '{self.name}': kind", expected=f"one of {', '.join(ACTION_KINDS)}",
+                             got=f"'{self.kind}'", way_out=nearest(self.kind, ACTION_KINDS))
+        if self.size < 1:
+            raise InputError(f"action field '{self.name}': size", expected="at least 1", got=str(self.size))
+        if self.kind == "pose" and self.size not in (3, 6):
+            raise InputError(f"action field '{self.name}'", expected="3 (position) or 6 (rotation) components of a pose",
+                             got=str(self.size), way_out="Split a pose in a position and a rotation field")
+        check_unit(f"action field '{self.name}'", self.unit, self.size)
+
+    @property
+    def is_rotation(self) -> bool:
+        return self.kind == "pose" and self.size == 6
+
+
+@dataclass(frozen=True)
+class ActionSpec:
+    """The order, units and period of an action vector.
+
+    Args:
+        fields: in the order in which they stand in the vector.
+        period_s: seconds for which one row of actions holds.
+    """
+
+    fields: tuple[ActionField, ...]
+    period_s: float
+
+    def __post_init__(self) -> None:
+        names = [field.name for field in self.fields]
+        if len(set(names)) != len(names):
+            raise InputError("action fields", expected="different names", got=", ".join(names))
+        if not self.period_s > 0:
+            raise InputError("action period_s", expected="a positive number of seconds", got=str(self.period_s))
+
+    @cached_property
+    def dim(self) -> int:
+        return sum(field.size for field in self.fields)
+
+    @property
+    def period_ns(self) -> int:
+        return round(self.period_s * 1e9)
+
+    @cached_property
+    def slices(self) -> Mapping[str, slice]:
+        """Where each field stands in the vector."""
+        ends = np.cumsum([field.size for field in self.fields]).tolist()
+        return {field.name: slice(end - field.size, end) for field, end in zip(self.fields, ends)}
+
+    @cached_property
+    def component_names(self) -> tuple[str, ...]:
+        """One name a component: `gripper.width`, or `tcp.position.0` where a field has several."""
+        return tuple(
+            field.name if field.size == 1 else f"{field.name}.{index}"
+            for field in self.fields
+            for index in range(field.size)
+        )
+
+    def pack(self, parts: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Join named parts, each (..., size), into one vector (..., dim)."""
+        if set(parts) != set(self.slices):
+            raise InputError("action parts", expected=", ".join(self.slices), got=", ".join(parts))
+        arrays = [np.asarray(parts[field.name]) for field in self.fields]
+        for field, array in zip(self.fields, arrays):
+            if array.shape[-1:] != (field.size,):
+                raise InputError(f"action part '{field.name}'", expected=f"(..., {field.size})", got=str(array.shape))
+        return np.concatenate(arrays, axis=-1)
+
+    def unpack(self, vector: np.ndarray) -> dict[str, np.ndarray]:
+        """Split a vector (..., dim) into its named parts, each a view (..., size)."""
+        vector = np.asarray(vector)
+        if vector.shape[-1:] != (self.dim,):
+            raise InputError("action", expected=f"(..., {self.dim}): {', '.join(self.component_names)}",
+                             got=str(vector.shape))
+        return {name: vector[..., where] for name, where in self.slices.items()}
+
+
+def check_unit(thing: str, unit: str, size: int) -> None:
+    """A unit is one word for all components, or as many words as there are components."""
+    words = unit.split()
+    if len(words) not in (1, size):
+        raise InputError(f"{thing}: unit", expected=f"one unit or {size}, separated by spaces", got=f"'{unit}'")

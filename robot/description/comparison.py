@@ -1,0 +1,72 @@
+"""Two specs side by side: what a person needs to see when a policy, a dataset and a task do not fit."""
+
+from __future__ import annotations
+
+from robot.description.action import ActionSpec
+from robot.description.observation import ObservationSpec
+from robot.errors import InputError
+
+Row = tuple[str, str, str]
+
+
+def differences(
+    wanted: ObservationSpec, offered: ObservationSpec, wanted_action: ActionSpec, offered_action: ActionSpec
+) -> list[Row]:
+    """Rows (what, wanted, offered) in which the two sides disagree; keys only offered are no difference.
+
+    Histories are not compared: they are the policy's own choice.
+    """
+    rows: list[Row] = []
+    for field in wanted:
+        want = f"{field.shape} {field.dtype} [{field.unit}]"
+        if field.name not in offered:
+            rows.append((f"observation {field.name}", want, "-"))
+            continue
+        other = offered[field.name]
+        have = f"{other.shape} {other.dtype} [{other.unit}]"
+        if want != have:
+            rows.append((f"observation {field.name}", want, have))
+    ours, theirs = list(wanted_action.fields), list(offered_action.fields)
+    for index in range(max(len(ours), len(theirs))):
+        want, have = (
+            f"{side[index].name} ({side[index].size}) {side[index].kind} [{side[index].unit}]"
+            if index < len(side)
+            else "-"
+            for side in (ours, theirs)
+        )
+        if want != have:
+            rows.append((f"action field {index}", want, have))
+    if abs(wanted_action.period_s - offered_action.period_s) > 1e-6 * wanted_action.period_s:
+        rows.append(("control period", f"{wanted_action.period_s:g} s", f"{offered_action.period_s:g} s"))
+    return rows
+
+
+def table(rows: list[Row], left: str, right: str) -> str:
+    """Rows as a plain text table with a heading for each side."""
+    lines = [("", left, right), *rows]
+    widths = [max(len(line[column]) for line in lines) for column in range(3)]
+    return "\n".join("  " + "  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in lines)
+
+
+def require_match(
+    wanted: ObservationSpec,
+    offered: ObservationSpec,
+    wanted_action: ActionSpec,
+    offered_action: ActionSpec,
+    *,
+    left: str,
+    right: str,
+    way_out: str,
+) -> None:
+    """Refuse two sides that do not fit, showing both.
+
+    Args:
+        wanted, wanted_action: what the side named `left` (a policy) needs.
+        offered, offered_action: what the side named `right` (a task, a dataset) has.
+
+    Raises:
+        InputError: with a table of every row that differs.
+    """
+    rows = differences(wanted, offered, wanted_action, offered_action)
+    if rows:
+        raise InputError(f"{left} and {right} do not fit:\n{table(rows, left, right)}\n{way_out}")

@@ -1,0 +1,66 @@
+"""What a policy and a critic declare about themselves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Mapping
+
+from robot.description.action import ActionSpec
+from robot.description.observation import ObservationSpec
+from robot.errors import InputError
+
+
+@dataclass(frozen=True)
+class SamplerSpec:
+    """How actions are drawn: a sampler's name and the number of network evaluations' steps it takes."""
+
+    name: str
+    steps: int
+
+    def __post_init__(self) -> None:
+        if self.steps < 1:
+            raise InputError("sampler steps", expected="at least 1", got=str(self.steps))
+
+
+@dataclass(frozen=True)
+class PolicySpec:
+    """Everything that another room must know to feed a policy and use what it returns.
+
+    Args:
+        observation: keys with their histories.
+        action: fields and period of the actions returned.
+        horizon: rows in a chunk; row 0 belongs to the newest observation.
+        n_action_steps: rows that are executed before the next plan.
+        sampler: default sampler and steps.
+        transforms: the policy's transforms as plain values, for the record.
+    """
+
+    observation: ObservationSpec
+    action: ActionSpec
+    horizon: int
+    n_action_steps: int
+    sampler: SamplerSpec
+    transforms: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.n_action_steps <= self.horizon:
+            raise InputError("n_action_steps", expected=f"1 to the horizon {self.horizon}", got=str(self.n_action_steps))
+
+
+@dataclass(frozen=True)
+class CriticSpec:
+    """What a critic scores.
+
+    Args:
+        observation: keys with their histories.
+        action: fields and period of the actions scored.
+        steps: k, the executed rows that are scored.
+        gamma: discount a control step.
+        reward: the reward convention, in words that the store records.
+    """
+
+    observation: ObservationSpec
+    action: ActionSpec
+    steps: int
+    gamma: float
+    reward: str

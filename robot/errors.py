@@ -1,0 +1,53 @@
+"""The errors a person reads: one message that names the thing, what was expected, what came and the way out."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import Iterable
+
+
+class TillerError(Exception):
+    """Something was asked rightly and failed. The command line prints the message and exits with `exit_code`."""
+
+    exit_code = 1
+
+
+class InputError(TillerError, ValueError):
+    """Something was asked wrongly.
+
+    Args:
+        thing: what the message is about, for example a path, a key or an option.
+        expected: what tiller needed there.
+        got: what came instead.
+        way_out: the next thing to do or type.
+    """
+
+    exit_code = 2
+
+    def __init__(self, thing: str, *, expected: str | None = None, got: str | None = None, way_out: str | None = None):
+        self.thing, self.expected, self.got, self.way_out = thing, expected, got, way_out
+        found = ", ".join(part for part in (expected and f"expected {expected}", got and f"got {got}") if part)
+        message = f"{thing}: {found}" if found else thing
+        super().__init__(f"{message.rstrip('.')}. {way_out}" if way_out else message)
+
+
+class MissingExtraError(TillerError):
+    """An optional part is not installed.
+
+    Args:
+        what: the part that was asked for.
+        extra: the extra of the tiller package that brings it.
+    """
+
+    exit_code = 2
+
+    def __init__(self, what: str, extra: str):
+        self.what, self.extra = what, extra
+        super().__init__(f"{what} is not installed. Get it with: pip install 'tiller[{extra}]'")
+
+
+def nearest(word: str, choices: Iterable[str]) -> str:
+    """A sentence that offers the nearest right name, or lists the choices when none is near."""
+    known = sorted(str(choice) for choice in choices)
+    close = get_close_matches(word, known, n=1, cutoff=0.5)
+    return f"Did you mean '{close[0]}'?" if close else f"Choose from: {', '.join(known) or '(nothing)'}"
