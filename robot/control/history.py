@@ -1,0 +1,67 @@
+"""The recent past of an observation, as a policy wants to see it."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Mapping
+
+import numpy as np
+
+from robot.description.observation import ObservationSpec
+from robot.errors import TillerError
+
+
+class ObservationHistory:
+    """Keeps as many rows a key as its history spans.
+
+    Args:
+        spec: keys, shapes and histories.
+    """
+
+    def __init__(self, spec: ObservationSpec):
+        self.spec = spec
+        self._rows: dict[str, deque[np.ndarray]] = {
+            field.name: deque(maxlen=field.history.span) for field in spec
+        }
+        self._stamp_ns: int | None = None
+
+    def reset(self) -> None:
+        """Forget everything: the next row is the first of an episode."""
+        for rows in self._rows.values():
+            rows.clear()
+        self._stamp_ns = None
+
+    @property
+    def stamp_ns(self) -> int:
+        """Stamp of the newest row."""
+        if self._stamp_ns is None:
+            raise TillerError("no observation has come yet. Observe before you plan")
+        return self._stamp_ns
+
+    def append(self, observation: Mapping[str, np.ndarray], stamp_ns: int) -> None:
+        """Take one row a key; keys that the policy does not see are ignored.
+
+        Raises:
+            InputError: a key is missing or has another shape.
+            TillerError: the stamp is not newer than the last one.
+        """
+        if self._stamp_ns is not None and stamp_ns <= self._stamp_ns:
+            raise TillerError(
+                f"observation stamp {stamp_ns}: not newer than the last one, {self._stamp_ns}. Reset after a jump of time"
+            )
+        self.spec.check_row(observation)
+        for field in self.spec:
+            # A copy: the sender may write the next row into the same memory.
+            self._rows[field.name].append(np.array(observation[field.name], dtype=field.dtype))
+        self._stamp_ns = stamp_ns
+
+    def window(self) -> dict[str, np.ndarray]:
+        """name -> (steps, ...), oldest first; rows before the first one repeat it."""
+        if self._stamp_ns is None:
+            raise TillerError("no observation has come yet. Observe before you plan")
+        result = {}
+        for field in self.spec:
+            rows = self._rows[field.name]
+            indices = np.maximum(len(rows) - 1 + field.history.offsets, 0)
+            result[field.name] = np.stack([rows[index] for index in indices])
+        return result

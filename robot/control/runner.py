@@ -1,0 +1,141 @@
+"""From observations to chunks and from chunks to the action that is due: one runner for evaluation, collection,
+deployment and reinforcement learning alike.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Mapping
+
+import numpy as np
+
+from robot.control.ensembling import TemporalEnsemble, ensembled_action
+from robot.control.history import ObservationHistory
+from robot.description.chunk import ActionChunk
+from robot.description.prompt import TaskPrompt
+from robot.description.protocols import Policy
+from robot.description.specs import PolicySpec
+from robot.errors import InputError, TillerError
+
+
+class ChunkRunner:
+    """Receding horizon: plan a chunk, execute its first rows, plan again.
+
+    Without an ensemble `n_action_steps` rows of a chunk are executed before the next plan. With one, plans are made
+    every `ensemble.every` steps and every plan that still covers the present has a say.
+
+    Args:
+        spec: of the policy that plans.
+        n_action_steps: rows executed a plan; the policy's own number when None.
+        ensemble: weigh overlapping chunks instead of executing one after the other.
+        delay_steps: rows that pass while a plan is being made (real-time chunking): the next plan is asked for that
+            many rows before the executed ones run out, and the rows already committed are offered as its prefix.
+    """
+
+    def __init__(
+        self,
+        spec: PolicySpec,
+        *,
+        n_action_steps: int | None = None,
+        ensemble: TemporalEnsemble | None = None,
+        delay_steps: int = 0,
+    ):
+        steps = spec.n_action_steps if n_action_steps is None else n_action_steps
+        if not 1 <= steps <= spec.horizon:
+            raise InputError("n_action_steps", expected=f"1 to the policy's horizon {spec.horizon}", got=str(steps))
+        if delay_steps < 0 or steps + delay_steps > spec.horizon:
+            raise InputError("delay_steps", expected=f"0 to {spec.horizon - steps}: executed and delayed rows must fit "
+                             f"the horizon {spec.horizon}", got=str(delay_steps))
+        self.spec = spec
+        self.n_action_steps = steps if ensemble is None else ensemble.every
+        self.ensemble = ensemble
+        self.delay_steps = delay_steps
+        self.plans = 0
+        self._history = ObservationHistory(spec.observation)
+        self._chunks: deque[ActionChunk] = deque()
+
+    def reset(self) -> None:
+        """Start an episode: no past, no chunk, the count of plans back at 0."""
+        self._history.reset()
+        self._chunks.clear()
+        self.plans = 0
+
+    @property
+    def chunk(self) -> ActionChunk | None:
+        """The newest chunk."""
+        return self._chunks[-1] if self._chunks else None
+
+    def observe(self, observation: Mapping[str, np.ndarray], stamp_ns: int) -> None:
+        """Take the observation of one control step, a row a key, with its source's stamp."""
+        self._history.append(observation, stamp_ns)
+
+    def needs_plan(self, now_ns: int) -> bool:
+        """Whether the rows to execute run out, counting those that pass while planning."""
+        if not self._chunks:
+            return True
+        # Asked at row n, a plan arrives at row n + delay: the rows in between are executed meanwhile.
+        return self._chunks[-1].index_at(now_ns) >= self.n_action_steps
+
+    def window(self) -> dict[str, np.ndarray]:
+        """What the policy sees now: name -> (steps, ...)."""
+        return self._history.window()
+
+    def prefix(self) -> tuple[np.ndarray, np.ndarray]:
+        """Rows that are committed, seen from the newest observation.
+
+        Returns:
+            values (horizon, dim) and weight (horizon,): 1 for the `delay_steps` rows that will have passed when the
+            plan arrives, falling linearly to 0 where the last chunk ends; all 0 without a chunk.
+        """
+        horizon = self.spec.horizon
+        values, weight = np.zeros((horizon, self.spec.action.dim)), np.zeros(horizon)
+        if self._chunks:
+            last = self._chunks[-1]
+            shift = max(0, last.index_at(self._history.stamp_ns))
+            rest = last.values[shift:]
+            values[: len(rest)] = rest
+            if len(rest):
+                values[len(rest) :] = rest[-1]
+            rows = np.arange(horizon)
+            soft = (len(rest) - rows) / max(len(rest) - self.delay_steps, 1)
+            weight = np.where(rows < min(self.delay_steps, len(rest)), 1.0, np.clip(soft, 0.0, 1.0))
+        return values, weight
+
+    def accept(self, values: np.ndarray) -> ActionChunk:
+        """Stamp a plan (horizon, dim) with the newest observation and make it the current chunk."""
+        values = np.asarray(values)
+        if values.shape != (self.spec.horizon, self.spec.action.dim):
+            raise InputError("plan", expected=f"({self.spec.horizon}, {self.spec.action.dim})", got=str(values.shape))
+        if not np.isfinite(values).all():
+            raise TillerError(f"plan {self.plans}: holds values that are not finite. Check the policy's input and training")
+        chunk = ActionChunk(values, self._history.stamp_ns, self.spec.action.period_s, self.plans, self.spec.action)
+        if self.ensemble is None:
+            self._chunks.clear()
+        self._chunks.append(chunk)
+        while self._chunks[0].end_ns <= chunk.start_ns:
+            self._chunks.popleft()
+        self.plans += 1
+        return chunk
+
+    def maybe_plan(
+        self, policy: Policy, task: TaskPrompt | None = None, seed: int | None = None
+    ) -> ActionChunk | None:
+        """Plan with `policy` when a plan is due at the newest observation, else return None."""
+        if not self.needs_plan(self._history.stamp_ns):
+            return None
+        observation = {name: rows[None] for name, rows in self.window().items()}
+        committed: dict[str, np.ndarray] = {}
+        if self.delay_steps and self._chunks:
+            values, weight = self.prefix()
+            committed = {"prefix": values[None], "prefix_weight": weight[None]}
+        seeds = None if seed is None else [seed]
+        return self.accept(policy.sample(observation, task=task, seeds=seeds, **committed)[0, 0])
+
+    def action(self, now_ns: int) -> np.ndarray:
+        """The target (dim,) for the interval that contains `now_ns`; the last row is held when the chunk has ended."""
+        if not self._chunks:
+            raise TillerError("no plan has been made yet. Plan before you act")
+        if self.ensemble is not None and now_ns < self._chunks[-1].end_ns:
+            return ensembled_action(self._chunks, now_ns, self.ensemble.rate)
+        chunk = self._chunks[-1]
+        return chunk.values[min(max(chunk.index_at(now_ns), 0), len(chunk.values) - 1)]

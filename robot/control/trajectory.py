@@ -1,0 +1,93 @@
+"""The one interpolator between chunks of targets and the set-points that a plant receives.
+
+`values[i]` of a chunk is the target for [start + i*T, start + (i+1)*T): over that interval the set-point moves from the
+previous target to `values[i]` and reaches it at the interval's end. Positions, joints, widths, stiffnesses and wrenches
+move linearly, rotations along the shorter arc; a `native` field is a foreign suite's own action, which holds for the
+whole interval.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from robot.control.rotation import slerp_6d
+from robot.description.action import ActionSpec
+from robot.description.chunk import ActionChunk
+from robot.errors import InputError
+
+
+@dataclass(frozen=True, eq=False)
+class Trajectory:
+    """Set-points over time. Immutable: every change returns a new one.
+
+    Args:
+        spec: fields of a target.
+        times_ns: (n,) strictly increasing; `targets[k]` is reached at `times_ns[k]`. Before the first the path stands at
+            the first target, after the last it holds the last.
+        targets: (n, dim).
+    """
+
+    spec: ActionSpec
+    times_ns: np.ndarray
+    targets: np.ndarray
+
+    def __post_init__(self) -> None:
+        if self.targets.shape != (len(self.times_ns), self.spec.dim) or not len(self.times_ns):
+            raise InputError("trajectory", expected=f"({len(self.times_ns)}, {self.spec.dim}) targets",
+                             got=str(self.targets.shape))
+
+    @classmethod
+    def hold(cls, spec: ActionSpec, target: np.ndarray, time_ns: int) -> Trajectory:
+        """Stand at one target (dim,) from `time_ns` on."""
+        return cls(spec, np.array([time_ns], dtype=np.int64), np.array(target, dtype=np.float64)[None])
+
+    @property
+    def end_ns(self) -> int:
+        """When the last target is reached."""
+        return int(self.times_ns[-1])
+
+    def at(self, time_ns: int | np.ndarray) -> np.ndarray:
+        """Set-points at a time or at times (k,): (dim,) or (k, dim)."""
+        times = np.atleast_1d(np.asarray(time_ns, dtype=np.int64))
+        last = len(self.times_ns) - 1
+        # The interval that contains a time ends at the first knot after it.
+        after = np.minimum(np.searchsorted(self.times_ns, times, side="right"), last)
+        before = np.maximum(after - 1, 0)
+        start, end = self.times_ns[before], self.times_ns[after]
+        fraction = np.clip((times - start) / np.maximum(end - start, 1), 0.0, 1.0)
+        result = np.empty((len(times), self.spec.dim))
+        for field in self.spec.fields:
+            where = self.spec.slices[field.name]
+            first, second = self.targets[before, where], self.targets[after, where]
+            if field.kind == "native":
+                result[:, where] = second
+            elif field.is_rotation:
+                result[:, where] = slerp_6d(first, second, fraction)
+            else:
+                result[:, where] = first + fraction[:, None] * (second - first)
+        return result[0] if np.ndim(time_ns) == 0 else result
+
+    def spliced(self, chunk: ActionChunk, now_ns: int) -> Trajectory:
+        """Follow `chunk` from `now_ns` on, without a jump.
+
+        Intervals of the chunk that have ended are stale and dropped; the one that contains now is entered from where
+        this trajectory is. A chunk that starts later is followed when its first interval begins, and this trajectory
+        until then.
+
+        Returns:
+            The new trajectory; this one itself when the whole chunk is stale.
+        """
+        ends = chunk.start_ns + chunk.period_ns * np.arange(1, len(chunk.values) + 1, dtype=np.int64)
+        live = ends > now_ns
+        if not live.any():
+            return self
+        junction_ns = max(now_ns, chunk.start_ns)
+        kept = (self.times_ns > now_ns) & (self.times_ns < junction_ns)
+        times = [[now_ns], self.times_ns[kept], [junction_ns] if junction_ns > now_ns else [], ends[live]]
+        targets = [self.at(now_ns)[None], self.targets[kept]]
+        if junction_ns > now_ns:
+            targets.append(self.at(junction_ns)[None])
+        return Trajectory(self.spec, np.concatenate(times).astype(np.int64),
+                          np.concatenate([*targets, chunk.values[live]]))
