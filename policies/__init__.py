@@ -1,0 +1,1 @@
+"""Learn, sample and steer policies."""

@@ -1,0 +1,166 @@
+"""What a policy is made of and how it is trained: plain frozen values, built strictly from configuration files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Mapping
+
+from robot.description import History, SamplerSpec
+from robot.errors import InputError, nearest
+
+PRECISIONS = ("float32", "bf16")
+NORMALISATIONS = ("limits", "gaussian", "none")
+
+
+@dataclass(frozen=True)
+class NormalisationConfig:
+    """How low-dimensional fields are scaled; images never are.
+
+    Args:
+        mode: `limits` to [-1, 1], `gaussian` to zero mean and unit deviation, or `none`.
+        fields: other modes for named observation fields, or for `action`.
+    """
+
+    mode: str = "limits"
+    fields: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for mode in (self.mode, *self.fields.values()):
+            if mode not in NORMALISATIONS:
+                raise InputError("normalisation mode", expected=f"one of {', '.join(NORMALISATIONS)}",
+                                 got=f"'{mode}'", way_out=nearest(mode, NORMALISATIONS))
+
+    def mode_of(self, name: str) -> str:
+        return self.fields.get(name, self.mode)
+
+
+@dataclass(frozen=True)
+class PolicyRecipe:
+    """A policy before it has seen data: transforms x encoder x network x objective.
+
+    The parts given as mappings hold a `name` and the options of the part of that name.
+
+    Args:
+        network: for example {name: mlp, width: 256}.
+        objective: for example {name: flow}.
+        encoder: for example {name: state}.
+        augmentation: of images while training, or None.
+        observation: keys that the policy sees, in order; empty for all keys offered.
+        n_obs_steps: newest rows of every key that the policy sees.
+        history: other histories for named keys.
+        horizon: rows in a chunk; row 0 belongs to the newest observation.
+        n_action_steps: rows executed before the next plan.
+        transforms: in the order in which they are applied to raw data; undone in reverse.
+        normalisation: scaling of what leaves the transforms.
+        sampler: default sampler and steps; None takes the objective's own.
+        pad_loss: let actions repeated past the end of an episode count in the loss.
+    """
+
+    network: Mapping[str, Any] = field(default_factory=lambda: {"name": "mlp"})
+    objective: Mapping[str, Any] = field(default_factory=lambda: {"name": "flow"})
+    encoder: Mapping[str, Any] = field(default_factory=lambda: {"name": "state"})
+    augmentation: Mapping[str, Any] | None = None
+    observation: tuple[str, ...] = ()
+    n_obs_steps: int = 1
+    history: Mapping[str, History] = field(default_factory=dict)
+    horizon: int = 16
+    n_action_steps: int = 8
+    transforms: tuple[Mapping[str, Any], ...] = ()
+    normalisation: NormalisationConfig = NormalisationConfig()
+    sampler: SamplerSpec | None = None
+    pad_loss: bool = False
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.n_action_steps <= self.horizon:
+            raise InputError("n_action_steps", expected=f"1 to the horizon {self.horizon}", got=str(self.n_action_steps))
+        if self.n_obs_steps < 1:
+            raise InputError("n_obs_steps", expected="at least 1", got=str(self.n_obs_steps))
+
+
+@dataclass(frozen=True)
+class EmaConfig:
+    """Exponential moving average of the weights: decay(update) = min(decay, 1 - (1 + update)^-power).
+
+    Args:
+        decay: the largest decay, reached when the warm-up is over; 0 keeps the raw weights.
+        power: of the warm-up; 1 averages all updates alike until `decay` is reached.
+    """
+
+    decay: float = 0.9995
+    power: float = 0.75
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.decay < 1:
+            raise InputError("ema.decay", expected="0 to below 1", got=str(self.decay))
+
+
+@dataclass(frozen=True)
+class ValidationConfig:
+    """Loss on held-out episodes, with the averaged weights in evaluation mode and the same noise every time.
+
+    Args:
+        fraction: of the episodes held out; 0 trains on all of them.
+        every: updates between two measurements.
+        batches: at most so many batches a measurement.
+    """
+
+    fraction: float = 0.02
+    every: int = 1000
+    batches: int = 16
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """How a policy is trained.
+
+    Args:
+        steps: optimiser updates; the learning rate is scheduled over them.
+        batch_size: windows in one update, over all processes and micro-batches.
+        learning_rate: the peak.
+        schedule: a name that `diffusers.optimization.get_scheduler` knows, stepped at every update.
+        warmup: updates of linear warm-up.
+        betas, weight_decay: of AdamW.
+        grad_clip: largest norm of the gradient; 0 does not clip.
+        accumulation: micro-batches that one update is split into.
+        precision: `float32`, or `bf16` autocast.
+        minutes: stop early after so long, or None.
+        seed: of weights, order, noise and split.
+        demonstrations: train on so many of the training episodes, drawn by seed; None for all.
+        overfit_one_batch: train on the first batch for ever: the loss must go to nearly nothing.
+        log_every, checkpoint_every, evaluate_every: in updates; 0 never evaluates.
+        keep_every: checkpoints at multiples of this stay; 0 keeps the last one only.
+        wandb: project to log to with wandb, empty for none.
+    """
+
+    steps: int = 30_000
+    batch_size: int = 128
+    learning_rate: float = 1e-3
+    schedule: str = "cosine"
+    warmup: int = 500
+    betas: tuple[float, ...] = (0.9, 0.999)
+    weight_decay: float = 1e-6
+    grad_clip: float = 1.0
+    accumulation: int = 1
+    precision: str = "float32"
+    minutes: float | None = None
+    seed: int = 0
+    demonstrations: int | None = None
+    overfit_one_batch: bool = False
+    ema: EmaConfig = EmaConfig()
+    validation: ValidationConfig = ValidationConfig()
+    log_every: int = 100
+    checkpoint_every: int = 5000
+    evaluate_every: int = 0
+    keep_every: int = 0
+    wandb: str = ""
+
+    def __post_init__(self) -> None:
+        if self.precision not in PRECISIONS:
+            raise InputError("training.precision", expected=f"one of {', '.join(PRECISIONS)}",
+                             got=f"'{self.precision}'", way_out=nearest(self.precision, PRECISIONS))
+        for name in ("steps", "batch_size", "accumulation", "log_every", "checkpoint_every"):
+            if getattr(self, name) < 1:
+                raise InputError(f"training.{name}", expected="at least 1", got=str(getattr(self, name)))
+        if self.batch_size % self.accumulation:
+            raise InputError("training.accumulation", expected=f"a divisor of the batch size {self.batch_size}",
+                             got=str(self.accumulation))
