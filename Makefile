@@ -1,0 +1,88 @@
+# tiller: `make demo` shows the whole journey, `make test` checks everything.
+
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+VENV ?= .venv
+BIN := $(VENV)/bin
+JOBS ?= 2
+
+# Small networks and physics run on one thread a process; processes use the cores.
+export OMP_NUM_THREADS ?= 1
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+# Plugins of other packages in a shared (ROS) environment must not join in: ours are named.
+export PYTEST_DISABLE_PLUGIN_AUTOLOAD = 1
+PYTEST = $(BIN)/python -m pytest -p timeout -p xdist -p hypothesispytest -n $(JOBS) --dist worksteal
+
+# Beside a sourced ROS 2 the environment sees ROS's own packages and takes none of its wheels.
+ROS_SOURCED := $(if $(and $(ROS_DISTRO),$(AMENT_PREFIX_PATH)),yes,)
+VENV_OPTIONS := $(if $(ROS_SOURCED),--system-site-packages,)
+PYTHON ?=
+CANDIDATES := $(if $(PYTHON),$(PYTHON),$(if $(ROS_SOURCED),/usr/bin/python3) python3.11 python3.12 python3 python)
+
+# The environment is made again when what it is made from has changed.
+KEY := $(shell cat pyproject.toml setup.py constraints.txt 2>/dev/null | cksum | cut -d' ' -f1)$(ROS_SOURCED)
+MADE := $(VENV)/.made-$(KEY)
+
+.PHONY: help demo test test-slow bench lint format types docs artifacts clean environment
+
+help: ## list the targets
+	@echo "tiller: the targets of make"
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-14s %s\n", $$1, $$2}'
+
+environment: $(MADE) ## make .venv (every other target does this by itself)
+
+$(MADE): | pyproject.toml setup.py constraints.txt
+	@for candidate in $(CANDIDATES); do \
+	  if "$$candidate" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))' \
+	      >/dev/null 2>&1; then python="$$candidate"; break; fi; \
+	done; \
+	if [ -z "$${python:-}" ]; then \
+	  echo "tiller needs Python 3.11 or 3.12 with venv, and none of these is one: $(CANDIDATES)"; \
+	  echo "Get one with 'apt install python3.12 python3.12-venv', 'pyenv install 3.11' or 'uv python install 3.11',"; \
+	  echo "then run: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)"; exit 1; \
+	fi; \
+	started=$$(date +%s); \
+	[ -x $(BIN)/python ] || { echo "Making $(VENV) with $$($$python --version)"; "$$python" -m venv $(VENV_OPTIONS) $(VENV); }; \
+	echo "Installing torch"; \
+	$(BIN)/python -m pip install -q -c constraints.txt torch; \
+	echo "Installing tiller and what it needs (some minutes the first time)"; \
+	$(BIN)/python -m pip install -q -c constraints.txt -e '.[dev,pusht]'; \
+	rm -f $(VENV)/.made-*; touch $@; \
+	echo "$(VENV) is ready after $$(( $$(date +%s) - started )) s:" \
+	  "$$($(BIN)/python --version), torch $$($(BIN)/python -c 'from importlib.metadata import version as v; print(v("torch"))')"
+
+demo: $(MADE) ## robosuite Lift from demonstrations to a measured success rate, in minutes
+	@$(BIN)/tiller demo
+
+test: lint ## lint, types, import contracts and every test but the slow ones
+	$(PYTEST) -m "not slow"
+
+test-slow: lint ## every test
+	$(PYTEST)
+
+lint: $(MADE) types ## ruff, mypy and the table of rooms
+	@$(BIN)/ruff check .
+	@$(BIN)/lint-imports | tail -n 4
+
+types: $(MADE) ## mypy
+	@$(BIN)/mypy
+
+format: $(MADE) ## sort imports and mend what ruff can mend
+	@$(BIN)/ruff check --fix .
+
+bench: $(MADE) ## measure speed side by side with peers
+	@for file in benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python "$$file"; done
+
+docs: $(MADE) ## remake the pages that are generated from the code
+	@$(BIN)/python -m sim.tasks > docs/tasks.md
+	@echo "docs/tasks.md"
+
+artifacts: $(MADE) ## train the bases and remake the results in artifacts/ (hours)
+	@$(BIN)/python benchmarks/artifacts.py
+
+clean: ## remove the environment, caches and builds; outputs and artifacts stay
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
