@@ -1,0 +1,31 @@
+"""Low-dimensional observations to one vector."""
+
+from __future__ import annotations
+
+import math
+from typing import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+
+class StateEncoder(nn.Module):
+    """Histories of all keys, flattened and joined; through a small MLP when `hidden` is given.
+
+    Args:
+        shapes: key -> (steps, ...) of one normalised row, in the order in which they are joined.
+        hidden: widths of the layers of an MLP; none joins only.
+    """
+
+    def __init__(self, shapes: Mapping[str, Sequence[int]], hidden: Sequence[int] = ()):
+        super().__init__()
+        self.keys = tuple(shapes)
+        joined = sum(math.prod(shape) for shape in shapes.values())
+        widths = (joined, *hidden)
+        layers = [part for pair in zip(widths, widths[1:]) for part in (nn.Linear(*pair), nn.SiLU())]
+        self.layers = nn.Sequential(*layers[:-1])
+        self.condition_dim = widths[-1]
+
+    def forward(self, observation: Mapping[str, Tensor]) -> Tensor:
+        """Key -> (B, steps, ...) to (B, C)."""
+        return self.layers(torch.cat([observation[key].flatten(1) for key in self.keys], dim=-1))

@@ -1,0 +1,102 @@
+"""What every training objective offers: a loss, and samplers that turn noise into actions."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Callable, ClassVar, Sequence
+
+import torch
+from torch import Tensor
+
+from robot.errors import InputError, nearest
+
+Network = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""`network(noisy_action (B, H, D), level (B,), condition (B, C)) -> (B, H, D)`."""
+
+Edit = Callable[[Tensor], Tensor]
+"""A change (B, H, D) -> (B, H, D) to the clean action that a sampler believes in at each step."""
+
+
+class Objective(ABC):
+    """A way to train a network on chunks of actions and to draw chunks from it, all in normalised action space.
+
+    An objective holds settings only; weights live in the network. `samplers` names what `sample` knows,
+    `uses_noise` says whether the noise given to `sample` decides the result.
+    """
+
+    samplers: ClassVar[tuple[str, ...]]
+    stochastic_samplers: ClassVar[tuple[str, ...]] = ()
+    default_sampler: ClassVar[str]
+    default_steps: ClassVar[int]
+    uses_noise: ClassVar[bool] = True
+
+    @abstractmethod
+    def loss(self, network: Network, action: Tensor, condition: Tensor,
+             generator: torch.Generator | None = None) -> Tensor:
+        """The loss of each element, to be masked and averaged by the caller.
+
+        Args:
+            network: predicts from (noisy action, level, condition).
+            action: (B, H, D) from demonstrations.
+            condition: (B, C).
+            generator: source of the noise and of the levels.
+
+        Returns:
+            (B, H, D).
+        """
+
+    @abstractmethod
+    def sample(self, network: Network, noise: Tensor, condition: Tensor, sampler: str | None = None,
+               steps: int | None = None, generators: Sequence[torch.Generator] | None = None,
+               edit: Edit | None = None) -> Tensor:
+        """Turn noise into chunks of actions.
+
+        Args:
+            network: as in `loss`.
+            noise: (B, H, D), standard normal; its shape is all that counts where `uses_noise` is false.
+            condition: (B, C).
+            sampler: one of `samplers`.
+            steps: how many steps it takes.
+            generators: one a row for samplers that draw more noise, so that no row depends on its batch mates.
+            edit: applied to the clean action predicted at each step: where it writes a committed prefix, the
+                samplers end exactly there and the rest of the chunk is drawn to go with it.
+
+        Returns:
+            (B, H, D).
+
+        Raises:
+            InputError: no such sampler, a number of steps it cannot take, or no generators for a stochastic one.
+        """
+
+    def deterministic(self, sampler: str) -> bool:
+        """Whether the given noise alone decides what `sampler` returns."""
+        return self.choose(sampler, None)[0] not in self.stochastic_samplers
+
+    def choose(self, sampler: str | None, steps: int | None) -> tuple[str, int]:
+        """The sampler and steps asked for, or the default ones.
+
+        Raises:
+            InputError: no such sampler, or less than one step.
+        """
+        name = self.default_sampler if sampler is None else sampler
+        count = self.default_steps if steps is None else steps
+        if name not in self.samplers:
+            raise InputError(f"sampler '{name}'", expected=f"one of {', '.join(self.samplers)}",
+                             way_out=nearest(name, self.samplers))
+        if count < 1:
+            raise InputError(f"steps of sampler '{name}'", expected="at least 1", got=str(count))
+        return name, count
+
+
+def row_noise(like: Tensor, generators: Sequence[torch.Generator] | None) -> Tensor:
+    """Standard normal noise of the shape (B, H, D) of `like`, each row from its own generator."""
+    if generators is None or len(generators) != len(like):
+        raise InputError("generators of a stochastic sampler", expected=f"{len(like)}, one a row",
+                         got="none" if generators is None else str(len(generators)))
+    rows = [torch.randn(like.shape[1:], generator=one, device=one.device, dtype=like.dtype) for one in generators]
+    return torch.stack(rows).to(like.device)
+
+
+def same_level(level: float, like: Tensor) -> Tensor:
+    """One noise level for all rows of `like`: (B,)."""
+    return torch.full((len(like),), level, device=like.device, dtype=like.dtype)
