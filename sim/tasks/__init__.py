@@ -1,0 +1,6 @@
+"""Every task that `sim.make` knows."""
+
+from sim.tasks.info import TaskInfo
+from sim.tasks.registry import suite_ids, task_ids, task_info
+
+__all__ = ["TaskInfo", "suite_ids", "task_ids", "task_info"]

@@ -1,0 +1,124 @@
+"""What the environments of all suites share: sparse reward, success that terminates, a limit that truncates."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass, field, replace
+from typing import Any, Mapping
+
+import gymnasium
+import numpy as np
+from gymnasium import spaces
+
+from robot.description import ActionSpec, ObservationSpec
+from robot.errors import InputError
+from sim.tasks.info import TaskInfo
+from sim.tasks.options import REWARDS, TaskOptions, one_of
+
+Observation = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What a suite reports after one step.
+
+    Args:
+        observation: name -> row.
+        reward: the suite's own.
+        success: whether the goal is reached now.
+        score: how well it is reached now, 0 to 1 where the suite has such a measure.
+        terminated: whether the suite ended the episode for a reason of its own.
+        info: more that the suite tells.
+    """
+
+    observation: Observation
+    reward: float
+    success: bool
+    score: float
+    terminated: bool = False
+    info: Mapping[str, Any] = field(default_factory=dict)
+
+
+class TaskEnv(gymnasium.Env[Observation, np.ndarray]):
+    """One task as a Gymnasium environment. A suite fills in `start`, `advance` and, where it can, `picture`.
+
+    Args:
+        task: facts of the task.
+        observation_spec: keys of the observation, without history.
+        action_spec: fields of the raw action.
+        bounds: lowest and highest action, each (dim,); None where there is no bound.
+        reward: `sparse` or `native`.
+        options: time limit and rendering.
+    """
+
+    metadata = {"render_modes": ["rgb_array"]}
+
+    def __init__(
+        self,
+        task: TaskInfo,
+        observation_spec: ObservationSpec,
+        action_spec: ActionSpec,
+        *,
+        bounds: tuple[np.ndarray, np.ndarray] | None,
+        reward: str,
+        options: TaskOptions,
+    ) -> None:
+        self.sparse = one_of("reward", reward, REWARDS) == "sparse"
+        self.task = replace(task, max_steps=options.max_steps or task.max_steps)
+        self.observation_spec = observation_spec
+        self.action_spec = action_spec
+        self.render_size = options.render_size
+        self.render_mode = "rgb_array" if options.render else None
+        low, high = bounds or (np.full(action_spec.dim, -np.inf), np.full(action_spec.dim, np.inf))
+        self.action_space = spaces.Box(low.astype(np.float32), high.astype(np.float32), dtype=np.float32)
+        self.observation_space = spaces.Dict({
+            each.name: spaces.Box(0, 255, each.shape, np.uint8) if each.dtype == "uint8"
+            else spaces.Box(-np.inf, np.inf, each.shape, np.dtype(each.dtype).type)
+            for each in observation_spec
+        })
+        self._steps: int | None = None
+
+    @abstractmethod
+    def start(self, seed: int | None, options: Mapping[str, Any]) -> Outcome:
+        """Begin an episode that the seed decides entirely; None goes on with the current random stream."""
+
+    @abstractmethod
+    def advance(self, action: np.ndarray) -> Outcome:
+        """Hold an action (dim,) for one control period."""
+
+    def picture(self) -> np.ndarray:
+        """The scene as (render_size, render_size, 3) uint8 RGB."""
+        raise InputError(f"{self.task.id}: render", expected="a task that can be drawn")
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Observation, dict[str, Any]]:
+        super().reset(seed=seed)
+        outcome = self.start(seed, options or {})
+        self._steps = 0
+        return outcome.observation, _info(outcome)
+
+    def step(self, action: np.ndarray) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+        if self._steps is None:
+            raise InputError(f"{self.task.id}: step", expected="reset before the first step")
+        action = np.asarray(action, dtype=np.float64)
+        if action.shape != (self.action_spec.dim,):
+            raise InputError(f"action of {self.task.id}", got=str(action.shape),
+                             expected=f"({self.action_spec.dim},): {', '.join(self.action_spec.component_names)}")
+        if not np.isfinite(action).all():
+            raise InputError(f"action of {self.task.id}", expected="finite numbers", got=str(action))
+        outcome = self.advance(action)
+        self._steps += 1
+        terminated = outcome.success or outcome.terminated
+        truncated = not terminated and self._steps >= self.task.max_steps
+        reward = float(outcome.success) if self.sparse else float(outcome.reward)
+        return outcome.observation, reward, terminated, truncated, _info(outcome)
+
+    def render(self) -> np.ndarray:  # type: ignore[override]
+        """The scene as (render_size, render_size, 3) uint8 RGB; the renderer is made at the first call."""
+        if self.render_mode is None:
+            raise InputError(f"{self.task.id}: render", expected="an environment made for it",
+                             way_out="Make it with render=True")
+        return self.picture()
+
+
+def _info(outcome: Outcome) -> dict[str, Any]:
+    return {**outcome.info, "success": bool(outcome.success), "score": float(outcome.score)}

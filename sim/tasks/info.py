@@ -1,0 +1,36 @@
+"""The facts of a task that everyone who measures on it must agree on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class TaskInfo:
+    """One row of the table of tasks.
+
+    Args:
+        id: `suite/name`, as `sim.make` takes it.
+        control_hz: actions a second.
+        max_steps: steps after which an episode is truncated.
+        n_action_steps: rows of a chunk that evaluation executes before the next plan, unless told otherwise.
+        success: what counts as success, in words.
+        score: what `info["score"]` measures, in words; an episode's score is its maximum.
+        instruction: what to do, as one would tell a person.
+    """
+
+    id: str
+    control_hz: float
+    max_steps: int
+    n_action_steps: int
+    success: str
+    score: str
+    instruction: str
+
+    @property
+    def period_s(self) -> float:
+        return 1.0 / self.control_hz
+
+    @property
+    def suite(self) -> str:
+        return self.id.partition("/")[0]
