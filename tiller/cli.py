@@ -1,0 +1,86 @@
+"""`tiller VERB [overrides]`: find the verb, run it, and turn what went wrong into one message and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+from typing import Sequence
+
+VERBS = {
+    "demo": "the whole journey in minutes: collect, train, evaluate, report on robosuite Lift",
+    "doctor": "what works on this machine, what is missing and how to get it",
+    "data": "info, validate, convert, repair or replay a dataset",
+    "collect": "record episodes of a scripted expert",
+    "train": "train a policy on a dataset",
+    "evaluate": "measure a policy on a task: success rate, score, intervals, videos",
+    "report": "one HTML page over training runs and evaluations",
+}
+INTERRUPTED = 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command line.
+
+    Args:
+        argv: the words after `tiller`; None takes those of this process.
+
+    Returns:
+        0 done, 1 ran and failed, 2 asked wrongly, 130 stopped by Ctrl-C.
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    if not words or words[0] in ("-h", "--help", "help"):
+        print(overview())
+        return 0
+    if words[0] == "--version":
+        from tiller import __version__
+
+        print(__version__)
+        return 0
+    verb, rest = words[0], words[1:]
+    debug = os.environ.get("TILLER_DEBUG", "") not in ("", "0")
+    from robot.errors import TillerError
+
+    try:
+        return _run(verb, rest)
+    except KeyboardInterrupt:
+        print("\nStopped.", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader of a pipe (head, less) has seen enough.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except TillerError as error:
+        if debug:
+            raise
+        print(f"tiller {verb}: {error}", file=sys.stderr)
+        return error.exit_code
+    except Exception as error:
+        if debug:
+            raise
+        message = str(error).strip() or "no message"
+        print(f"tiller {verb}: unexpected {type(error).__name__}: {message}\n"
+              "This is a fault of tiller. Run it again with TILLER_DEBUG=1 to see where it happened.", file=sys.stderr)
+        return 1
+
+
+def overview() -> str:
+    """The verbs with a line each."""
+    width = max(map(len, VERBS))
+    lines = [f"  {verb.ljust(width)}  {line}" for verb, line in VERBS.items()]
+    return "\n".join(["usage: tiller VERB [key=value ...]", "", *lines, "",
+                      "tiller VERB --help   the options of a verb",
+                      "tiller VERB -m ...   a sweep: every combination of key=a,b,c"])
+
+
+def _run(verb: str, words: list[str]) -> int:
+    from robot.errors import InputError, nearest
+
+    if verb not in VERBS:
+        raise InputError(f"'{verb}'", expected="a verb", way_out=nearest(verb, VERBS))
+    return import_module(f"tiller.verbs.{verb}").command(words)
+
+
+def entry() -> None:
+    """The console script."""
+    sys.exit(main())
