@@ -1,0 +1,31 @@
+"""Which episodes are learnt from and which are held out."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from robot.errors import InputError
+
+
+def split_episodes(n: int, validation: float = 0.02, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Draw whole episodes for validation, so that no window of them is ever trained on.
+
+    Args:
+        n: number of episodes.
+        validation: share held out, 0 to below 1. Any share above 0 holds out at least one episode and leaves at
+            least one to train on; a single episode is always trained on.
+        seed: the same seed draws the same episodes.
+
+    Returns:
+        (train, validation): sorted int64 episode indices, disjoint, together 0..n-1.
+
+    Raises:
+        InputError: no episodes, or a share outside [0, 1).
+    """
+    if n < 1:
+        raise InputError("episodes to split", expected="at least 1", got=str(n))
+    if not 0 <= validation < 1:
+        raise InputError("validation", expected="a share from 0 to below 1", got=str(validation))
+    held_out = min(max(round(n * validation), 1), n - 1) if validation else 0
+    order = np.random.default_rng(seed).permutation(n)
+    return np.sort(order[held_out:]), np.sort(order[:held_out])
