@@ -20,9 +20,7 @@ class ObservationHistory:
 
     def __init__(self, spec: ObservationSpec):
         self.spec = spec
-        self._rows: dict[str, deque[np.ndarray]] = {
-            field.name: deque(maxlen=field.history.span) for field in spec
-        }
+        self._rows: dict[str, deque[np.ndarray]] = {field.name: deque(maxlen=field.history.span) for field in spec}
         self._stamp_ns: int | None = None
 
     def reset(self) -> None:
@@ -47,7 +45,7 @@ class ObservationHistory:
         """
         if self._stamp_ns is not None and stamp_ns <= self._stamp_ns:
             raise TillerError(
-                f"observation stamp {stamp_ns}: not newer than the last one, {self._stamp_ns}. Reset after a jump of time"
+                f"observation stamp {stamp_ns}: not newer than {self._stamp_ns}. Reset after a jump of time"
             )
         self.spec.check_row(observation)
         for field in self.spec:

@@ -44,8 +44,11 @@ class ChunkRunner:
         if not 1 <= steps <= spec.horizon:
             raise InputError("n_action_steps", expected=f"1 to the policy's horizon {spec.horizon}", got=str(steps))
         if delay_steps < 0 or steps + delay_steps > spec.horizon:
-            raise InputError("delay_steps", expected=f"0 to {spec.horizon - steps}: executed and delayed rows must fit "
-                             f"the horizon {spec.horizon}", got=str(delay_steps))
+            raise InputError(
+                "delay_steps",
+                expected=f"0 to {spec.horizon - steps}: executed and delayed rows must fit the horizon {spec.horizon}",
+                got=str(delay_steps),
+            )
         self.spec = spec
         self.n_action_steps = steps if ensemble is None else ensemble.every
         self.ensemble = ensemble
@@ -107,7 +110,9 @@ class ChunkRunner:
         if values.shape != (self.spec.horizon, self.spec.action.dim):
             raise InputError("plan", expected=f"({self.spec.horizon}, {self.spec.action.dim})", got=str(values.shape))
         if not np.isfinite(values).all():
-            raise TillerError(f"plan {self.plans}: holds values that are not finite. Check the policy's input and training")
+            raise TillerError(
+                f"plan {self.plans}: holds values that are not finite. Check the policy's input and training"
+            )
         chunk = ActionChunk(values, self._history.stamp_ns, self.spec.action.period_s, self.plans, self.spec.action)
         if self.ensemble is None:
             self._chunks.clear()
@@ -117,19 +122,17 @@ class ChunkRunner:
         self.plans += 1
         return chunk
 
-    def maybe_plan(
-        self, policy: Policy, task: TaskPrompt | None = None, seed: int | None = None
-    ) -> ActionChunk | None:
+    def maybe_plan(self, policy: Policy, task: TaskPrompt | None = None, seed: int | None = None) -> ActionChunk | None:
         """Plan with `policy` when a plan is due at the newest observation, else return None."""
         if not self.needs_plan(self._history.stamp_ns):
             return None
         observation = {name: rows[None] for name, rows in self.window().items()}
-        committed: dict[str, np.ndarray] = {}
+        prefix = prefix_weight = None
         if self.delay_steps and self._chunks:
-            values, weight = self.prefix()
-            committed = {"prefix": values[None], "prefix_weight": weight[None]}
+            prefix, prefix_weight = (part[None] for part in self.prefix())
         seeds = None if seed is None else [seed]
-        return self.accept(policy.sample(observation, task=task, seeds=seeds, **committed)[0, 0])
+        plan = policy.sample(observation, task=task, seeds=seeds, prefix=prefix, prefix_weight=prefix_weight)
+        return self.accept(plan[0, 0])
 
     def action(self, now_ns: int) -> np.ndarray:
         """The target (dim,) for the interval that contains `now_ns`; the last row is held when the chunk has ended."""

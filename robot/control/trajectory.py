@@ -24,7 +24,7 @@ class Trajectory:
 
     Args:
         spec: fields of a target.
-        times_ns: (n,) strictly increasing; `targets[k]` is reached at `times_ns[k]`. Before the first the path stands at
+        times_ns: (n,) strictly increasing; `targets[k]` is reached at `times_ns[k]`. Before the first the path is at
             the first target, after the last it holds the last.
         targets: (n, dim).
     """
@@ -35,8 +35,9 @@ class Trajectory:
 
     def __post_init__(self) -> None:
         if self.targets.shape != (len(self.times_ns), self.spec.dim) or not len(self.times_ns):
-            raise InputError("trajectory", expected=f"({len(self.times_ns)}, {self.spec.dim}) targets",
-                             got=str(self.targets.shape))
+            raise InputError(
+                "trajectory", expected=f"({len(self.times_ns)}, {self.spec.dim}) targets", got=str(self.targets.shape)
+            )
 
     @classmethod
     def hold(cls, spec: ActionSpec, target: np.ndarray, time_ns: int) -> Trajectory:
@@ -84,10 +85,8 @@ class Trajectory:
         if not live.any():
             return self
         junction_ns = max(now_ns, chunk.start_ns)
-        kept = (self.times_ns > now_ns) & (self.times_ns < junction_ns)
-        times = [[now_ns], self.times_ns[kept], [junction_ns] if junction_ns > now_ns else [], ends[live]]
-        targets = [self.at(now_ns)[None], self.targets[kept]]
-        if junction_ns > now_ns:
-            targets.append(self.at(junction_ns)[None])
-        return Trajectory(self.spec, np.concatenate(times).astype(np.int64),
-                          np.concatenate([*targets, chunk.values[live]]))
+        between = self.times_ns[(self.times_ns > now_ns) & (self.times_ns < junction_ns)]
+        kept = np.unique(np.concatenate([[now_ns], between, [junction_ns]])).astype(np.int64)
+        return Trajectory(
+            self.spec, np.concatenate([kept, ends[live]]), np.concatenate([self.at(kept), chunk.values[live]])
+        )

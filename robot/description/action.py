@@ -32,13 +32,21 @@ class ActionField:
 
     def __post_init__(self) -> None:
         if self.kind not in ACTION_KINDS:
-            raise InputError(f"action field '{self.name}': kind", expected=f"one of {', '.join(ACTION_KINDS)}",
-                             got=f"'{self.kind}'", way_out=nearest(self.kind, ACTION_KINDS))
+            raise InputError(
+                f"action field '{self.name}': kind",
+                expected=f"one of {', '.join(ACTION_KINDS)}",
+                got=f"'{self.kind}'",
+                way_out=nearest(self.kind, ACTION_KINDS),
+            )
         if self.size < 1:
             raise InputError(f"action field '{self.name}': size", expected="at least 1", got=str(self.size))
         if self.kind == "pose" and self.size not in (3, 6):
-            raise InputError(f"action field '{self.name}'", expected="3 (position) or 6 (rotation) components of a pose",
-                             got=str(self.size), way_out="Split a pose in a position and a rotation field")
+            raise InputError(
+                f"action field '{self.name}'",
+                expected="3 (position) or 6 (rotation) components of a pose",
+                got=str(self.size),
+                way_out="Split a pose in a position and a rotation field",
+            )
         check_unit(f"action field '{self.name}'", self.unit, self.size)
 
     @property
@@ -102,8 +110,9 @@ class ActionSpec:
         """Split a vector (..., dim) into its named parts, each a view (..., size)."""
         vector = np.asarray(vector)
         if vector.shape[-1:] != (self.dim,):
-            raise InputError("action", expected=f"(..., {self.dim}): {', '.join(self.component_names)}",
-                             got=str(vector.shape))
+            raise InputError(
+                "action", expected=f"(..., {self.dim}): {', '.join(self.component_names)}", got=str(vector.shape)
+            )
         return {name: vector[..., where] for name, where in self.slices.items()}
 
 

@@ -45,7 +45,9 @@ def table(rows: list[Row], left: str, right: str) -> str:
     """Rows as a plain text table with a heading for each side."""
     lines = [("", left, right), *rows]
     widths = [max(len(line[column]) for line in lines) for column in range(3)]
-    return "\n".join("  " + "  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in lines)
+    return "\n".join(
+        "  " + "  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in lines
+    )
 
 
 def require_match(

@@ -64,14 +64,20 @@ class ObservationField:
 
     def __post_init__(self) -> None:
         if self.kind not in OBSERVATION_KINDS:
-            raise InputError(f"observation '{self.name}': kind", expected=f"one of {', '.join(OBSERVATION_KINDS)}",
-                             got=f"'{self.kind}'", way_out=nearest(self.kind, OBSERVATION_KINDS))
+            raise InputError(
+                f"observation '{self.name}': kind",
+                expected=f"one of {', '.join(OBSERVATION_KINDS)}",
+                got=f"'{self.kind}'",
+                way_out=nearest(self.kind, OBSERVATION_KINDS),
+            )
         if self.kind == "image" and (self.dtype != "uint8" or len(self.shape) != 3 or self.shape[-1] != 3):
-            raise InputError(f"image '{self.name}'", expected="(height, width, 3) RGB of uint8",
-                             got=f"{self.shape} of {self.dtype}")
+            raise InputError(
+                f"image '{self.name}'", expected="(height, width, 3) RGB of uint8", got=f"{self.shape} of {self.dtype}"
+            )
         if self.kind == "depth" and (self.dtype != "uint16" or len(self.shape) != 2):
-            raise InputError(f"depth '{self.name}'", expected="(height, width) of uint16, in mm",
-                             got=f"{self.shape} of {self.dtype}")
+            raise InputError(
+                f"depth '{self.name}'", expected="(height, width) of uint16, in mm", got=f"{self.shape} of {self.dtype}"
+            )
         np.dtype(self.dtype)
         check_unit(f"observation '{self.name}'", self.unit, self.shape[-1] if self.shape else 1)
 
@@ -110,8 +116,12 @@ class ObservationSpec:
 
     def __getitem__(self, name: str) -> ObservationField:
         if name not in self.by_name:
-            raise InputError(f"observation '{name}'", expected="a key of this observation",
-                             got=f"'{name}'", way_out=nearest(name, self.by_name))
+            raise InputError(
+                f"observation '{name}'",
+                expected="a key of this observation",
+                got=f"'{name}'",
+                way_out=nearest(name, self.by_name),
+            )
         return self.by_name[name]
 
     @property
@@ -140,8 +150,11 @@ class ObservationSpec:
         """
         for field in self:
             if field.name not in observation:
-                raise InputError(f"observation '{field.name}'", expected=f"{field.shape} of {field.dtype}",
-                                 got=f"only {', '.join(observation) or 'nothing'}")
+                raise InputError(
+                    f"observation '{field.name}'",
+                    expected=f"{field.shape} of {field.dtype}",
+                    got=f"only {', '.join(observation) or 'nothing'}",
+                )
             shape = np.shape(observation[field.name])
             if shape != field.shape:
                 raise InputError(f"observation '{field.name}'", expected=str(field.shape), got=str(shape))

@@ -36,19 +36,20 @@ def from_json(kind: type[T], value: Mapping[str, Any], *, where: str | None = No
     Args:
         kind: the dataclass to build.
         value: its plain values; every field without a default must be there.
-        where: how to name the value in an error.
+        where: how to name the value in an error; empty names its keys alone.
 
     Raises:
         InputError: a key is unknown or missing, or a value is of another shape.
     """
-    name = where or kind.__name__
+    name = kind.__name__ if where is None else where
+    prefix = f"{name}." if name else ""
     if not isinstance(value, Mapping):
         raise InputError(name, expected=f"the fields of {kind.__name__}", got=repr(value))
     hints = get_type_hints(kind)
     known = {field.name: field for field in fields(kind)}  # type: ignore[arg-type]
     for key in value:
         if key not in known:
-            raise InputError(f"{name}.{key}", expected="a known key", got=f"'{key}'", way_out=nearest(key, known))
+            raise InputError(f"{prefix}{key}", expected="a known key", got=f"'{key}'", way_out=nearest(key, known))
     missing = [
         key
         for key, field in known.items()
@@ -56,7 +57,7 @@ def from_json(kind: type[T], value: Mapping[str, Any], *, where: str | None = No
     ]
     if missing:
         raise InputError(name, expected=f"the keys {', '.join(known)}", got=f"nothing for {', '.join(missing)}")
-    return kind(**{key: _build(hints[key], item, f"{name}.{key}") for key, item in value.items()})
+    return kind(**{key: _build(hints[key], item, f"{prefix}{key}") for key, item in value.items()})
 
 
 def _build(hint: Any, value: Any, where: str) -> Any:

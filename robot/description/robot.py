@@ -42,8 +42,11 @@ class JointGroup:
         for what in ("position", "velocity", "effort", "acceleration"):
             limits = getattr(self, what)
             if len(limits) not in ((len(self.names),) if what == "position" else (0, len(self.names))):
-                raise InputError(f"group '{self.name}': {what} limits", expected=f"{len(self.names)}, one a joint",
-                                 got=str(len(limits)))
+                raise InputError(
+                    f"group '{self.name}': {what} limits",
+                    expected=f"{len(self.names)}, one a joint",
+                    got=str(len(limits)),
+                )
         for joint, (low, high) in zip(self.names, self.position):
             if not low < high:
                 raise InputError(f"joint '{joint}': position limits", expected="low < high", got=f"{low}, {high}")
@@ -81,8 +84,9 @@ class RobotSpec:
             raise InputError(f"robot '{self.name}'", expected="every joint in one group", got=", ".join(joints))
         unknown = set(self.rest) - set(joints)
         if unknown:
-            raise InputError(f"robot '{self.name}': rest posture", expected="joints of the robot",
-                             got=", ".join(sorted(unknown)))
+            raise InputError(
+                f"robot '{self.name}': rest posture", expected="joints of the robot", got=", ".join(sorted(unknown))
+            )
 
     @property
     def joint_names(self) -> tuple[str, ...]:

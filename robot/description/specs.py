@@ -44,7 +44,9 @@ class PolicySpec:
 
     def __post_init__(self) -> None:
         if not 1 <= self.n_action_steps <= self.horizon:
-            raise InputError("n_action_steps", expected=f"1 to the horizon {self.horizon}", got=str(self.n_action_steps))
+            raise InputError(
+                "n_action_steps", expected=f"1 to the horizon {self.horizon}", got=str(self.n_action_steps)
+            )
 
 
 @dataclass(frozen=True)
