@@ -88,11 +88,16 @@ class Objective(ABC):
         return name, count
 
 
-def row_noise(like: Tensor, generators: Sequence[torch.Generator] | None) -> Tensor:
-    """Standard normal noise of the shape (B, H, D) of `like`, each row from its own generator."""
+def row_generators(like: Tensor, generators: Sequence[torch.Generator] | None) -> list[torch.Generator]:
+    """The generators of a stochastic sampler, once it is known that there is one a row of `like`."""
     if generators is None or len(generators) != len(like):
         raise InputError("generators of a stochastic sampler", expected=f"{len(like)}, one a row",
                          got="none" if generators is None else str(len(generators)))
+    return list(generators)
+
+
+def row_noise(like: Tensor, generators: Sequence[torch.Generator]) -> Tensor:
+    """Standard normal noise of the shape (B, H, D) of `like`, each row from its own generator."""
     rows = [torch.randn(like.shape[1:], generator=one, device=one.device, dtype=like.dtype) for one in generators]
     return torch.stack(rows).to(like.device)
 

@@ -5,11 +5,19 @@ from __future__ import annotations
 from typing import Any, Mapping
 
 from policies.networks.registry import choose
+from policies.objectives.ddpm import DDPM
+from policies.objectives.edm import EDM
 from policies.objectives.flow import FlowMatching
+from policies.objectives.mip import MIP
 from policies.objectives.objective import Objective
+from policies.objectives.regression import Regression
 
 OBJECTIVES: Mapping[str, type[Objective]] = {
+    "ddpm": DDPM,
+    "edm": EDM,
     "flow": FlowMatching,
+    "mip": MIP,
+    "regression": Regression,
 }
 
 

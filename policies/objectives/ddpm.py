@@ -1,0 +1,136 @@
+"""Denoising diffusion on a fixed chain of levels (Ho et al. 2020), sampled by the schedulers of diffusers."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, ClassVar, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from policies.objectives.objective import Edit, Network, Objective, row_generators, same_level
+from robot.errors import InputError, nearest
+
+PREDICTIONS = ("epsilon", "sample", "v")
+
+
+@dataclass(frozen=True)
+class DDPM(Objective):
+    """x_k = sqrt(a_k) action + sqrt(1 - a_k) noise on the cosine schedule; the network's level is k / train_steps.
+
+    Whatever the network predicts is turned into the clean action first, and that is what the scheduler is given: so
+    the three predictions, clipping and edits meet the samplers in one form.
+
+    Args:
+        train_steps: levels of the chain.
+        prediction: what the network predicts: `epsilon` (the noise), `sample` (the action) or `v` (Salimans and Ho
+            2022: sqrt(a) noise - sqrt(1 - a) action).
+        clip: largest magnitude of the clean action at each step of a sampler; None where actions have no bound.
+    """
+
+    train_steps: int = 100
+    prediction: str = "epsilon"
+    clip: float | None = 1.0
+
+    samplers: ClassVar[tuple[str, ...]] = ("ddim", "dpmsolver++", "ddpm")
+    stochastic_samplers: ClassVar[tuple[str, ...]] = ("ddpm",)
+    default_sampler: ClassVar[str] = "ddim"
+    default_steps: ClassVar[int] = 10
+
+    def __post_init__(self) -> None:
+        if self.prediction not in PREDICTIONS:
+            raise InputError(f"ddpm prediction '{self.prediction}'", expected=f"one of {', '.join(PREDICTIONS)}",
+                             way_out=nearest(self.prediction, PREDICTIONS))
+        if self.train_steps < 2:
+            raise InputError("ddpm train_steps", expected="at least 2", got=str(self.train_steps))
+
+    def choose(self, sampler: str | None, steps: int | None) -> tuple[str, int]:
+        if sampler == "ddpm" and steps is None:
+            steps = self.train_steps
+        name, count = super().choose(sampler, steps)
+        most = self.train_steps if name == "ddpm" else self._first_level() + 1
+        if count > most:
+            raise InputError(f"steps of sampler '{name}'", expected=f"at most {most} for a chain of {self.train_steps}",
+                             got=str(count))
+        return name, count
+
+    def loss(self, network: Network, action: Tensor, condition: Tensor,
+             generator: torch.Generator | None = None) -> Tensor:
+        noise = torch.randn(action.shape, generator=generator, device=action.device, dtype=action.dtype)
+        levels = torch.randint(self.train_steps, (len(action),), generator=generator, device=action.device)
+        kept = alpha_bar(self.train_steps).to(action)[levels][:, None, None]
+        signal, spread = kept.sqrt(), (1 - kept).sqrt()
+        prediction = network(signal * action + spread * noise, levels.to(action) / self.train_steps, condition)
+        target = {"epsilon": noise, "sample": action}.get(self.prediction)
+        if target is None:
+            target = signal * noise - spread * action
+        return (prediction - target) ** 2
+
+    def sample(self, network: Network, noise: Tensor, condition: Tensor, sampler: str | None = None,
+               steps: int | None = None, generators: Sequence[torch.Generator] | None = None,
+               edit: Edit | None = None) -> Tensor:
+        name, count = self.choose(sampler, steps)
+        draws = row_generators(noise, generators) if name in self.stochastic_samplers else None
+        levels = self.levels(name, count)
+        scheduler = make_scheduler(name, self.train_steps)
+        scheduler.set_timesteps(timesteps=levels)
+        x = noise
+        for level in levels:
+            prediction = network(x, same_level(level / self.train_steps, x), condition)
+            clean = self.clean_action(prediction, x, level)
+            if edit is not None:
+                clean = edit(clean)
+            x = scheduler.step(clean, level, x, generator=draws).prev_sample
+        return x
+
+    def levels(self, sampler: str, steps: int) -> list[int]:
+        """Levels that a sampler visits, falling, equally spaced, the last of them one stride above clean.
+
+        With all its steps `ddpm` walks the whole chain. Fewer start at the highest level that still shows
+        a hundredth of the action's variance: above it noise predicted says nothing about the action.
+        """
+        whole = self.prediction != "epsilon" or (sampler == "ddpm" and steps == self.train_steps)
+        count = self.train_steps if whole else self._first_level() + 1
+        return (np.round(count * np.arange(steps, 0, -1) / steps).astype(int) - 1).tolist()
+
+    def clean_action(self, prediction: Tensor, x: Tensor, level: int) -> Tensor:
+        """The clean action (B, H, D) that a prediction at a noisy x of that level means."""
+        kept = alpha_bar(self.train_steps)[level].item()
+        signal, spread = math.sqrt(kept), math.sqrt(1 - kept)
+        if self.prediction == "epsilon":
+            clean = (x - spread * prediction) / signal
+        elif self.prediction == "v":
+            clean = signal * x - spread * prediction
+        else:
+            clean = prediction
+        return clean if self.clip is None else clean.clamp(-self.clip, self.clip)
+
+    def _first_level(self) -> int:
+        if self.prediction != "epsilon":
+            return self.train_steps - 1
+        return int((alpha_bar(self.train_steps) >= 0.01).sum()) - 1
+
+
+def make_scheduler(sampler: str, train_steps: int) -> Any:
+    """A fresh scheduler of diffusers (they keep state) that takes the clean action at each level.
+
+    DDIM without noise is DPM-Solver++ of first order (Lu et al. 2022, section 4.1), and this form of it takes any
+    list of levels.
+    """
+    from diffusers.schedulers import DDPMScheduler, DPMSolverMultistepScheduler  # seconds that other objectives save
+
+    chain = {"num_train_timesteps": train_steps, "beta_schedule": "squaredcos_cap_v2", "prediction_type": "sample"}
+    if sampler == "ddpm":
+        return DDPMScheduler(**chain, variance_type="fixed_small", clip_sample=False)
+    return DPMSolverMultistepScheduler(**chain, algorithm_type="dpmsolver++", solver_order=1 if sampler == "ddim" else 2)
+
+
+@lru_cache(maxsize=8)
+def alpha_bar(train_steps: int) -> Tensor:
+    """a_k (train_steps,): the part of the action's variance that is left at each level of the chain."""
+    from diffusers.schedulers import DDPMScheduler
+
+    return DDPMScheduler(num_train_timesteps=train_steps, beta_schedule="squaredcos_cap_v2").alphas_cumprod
