@@ -1,0 +1,210 @@
+"""One environment of a worker: what it is told, what it does, what it answers."""
+
+from __future__ import annotations
+
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Mapping
+
+import numpy as np
+
+from robot.description import ActionSpec, ObservationSpec
+from robot.errors import InputError, TillerError
+from sim.tasks.info import TaskInfo
+
+if TYPE_CHECKING:
+    from sim.tasks.environment import TaskEnv
+    from sim.video import VideoWriter
+
+Row = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What a worker needs to build its environments.
+
+    Args:
+        task_id, options: for `sim.make`.
+        names: observation keys to answer with.
+        history: newest rows of a slice to answer with; nobody looks further into the past.
+        videos: folder for the videos, if there are any.
+    """
+
+    task_id: str
+    options: Mapping[str, Any]
+    names: tuple[str, ...]
+    history: int
+    videos: Path | None = None
+
+
+@dataclass(frozen=True)
+class Ready:
+    """The task as the worker built it."""
+
+    task: TaskInfo
+    observation: ObservationSpec
+    action: ActionSpec
+
+
+@dataclass(frozen=True, eq=False)
+class Order:
+    """Begin the episode of a seed, or hold each of some actions for a period.
+
+    Args:
+        lane: which environment.
+        seed: of the episode to begin.
+        film: whether to make its video.
+        actions: (n, dim) to hold; None to begin an episode.
+    """
+
+    lane: int
+    seed: int = 0
+    film: bool = False
+    actions: np.ndarray | None = None
+
+
+@dataclass
+class Tally:
+    """The result of an episode so far; the fields are those of `sim.records.EpisodeRecord`."""
+
+    seed: int
+    episode_return: float = 0.0
+    max_reward: float = -np.inf
+    score: float = -np.inf
+    success: bool = False
+    length: int = 0
+    terminated: bool = False
+    truncated: bool = False
+    video: str | None = None
+
+    @property
+    def ended(self) -> bool:
+        return self.terminated or self.truncated
+
+    def add(self, reward: float, terminated: bool, truncated: bool, info: Mapping[str, Any]) -> None:
+        self.length += 1
+        self.episode_return += reward
+        self.max_reward = max(self.max_reward, reward)
+        self.score = max(self.score, float(info["score"]))
+        self.success |= bool(info["success"])
+        self.terminated, self.truncated = bool(terminated), bool(truncated)
+
+
+@dataclass(frozen=True, eq=False)
+class Report:
+    """What came of an order.
+
+    Args:
+        lane: which environment.
+        rows: the newest observations, oldest first.
+        tally: of the episode, which may have ended.
+    """
+
+    lane: int
+    rows: list[Row]
+    tally: Tally
+
+
+@dataclass(frozen=True)
+class Failure:
+    """An exception in a worker: its text, and the exit code that goes with it."""
+
+    message: str
+    exit_code: int
+
+    def error(self) -> TillerError:
+        return InputError(self.message) if self.exit_code == InputError.exit_code else TillerError(self.message)
+
+
+def failure(error: Exception, where: str) -> Failure:
+    """What the parent needs to know of an exception."""
+    if isinstance(error, TillerError):
+        return Failure(str(error), error.exit_code)
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    text = f"{where}: {type(error).__name__}: {error} ({Path(frame.filename).name}, line {frame.lineno})"
+    return Failure(text, TillerError.exit_code)
+
+
+def build(setup: Setup, **more: Any) -> TaskEnv:
+    """The environment of a setup."""
+    from sim import make
+
+    return make(setup.task_id, **{**setup.options, **more})
+
+
+class Lane:
+    """Runs one episode after the other in one environment, and in a second one, that can draw, those to be filmed.
+
+    Args:
+        setup: of the worker.
+        env: the environment, if it is built already.
+    """
+
+    def __init__(self, setup: Setup, env: TaskEnv | None = None):
+        self._setup = setup
+        self._plain = env
+        self._drawing: TaskEnv | None = None
+        self._video: VideoWriter | None = None
+        self._tally = Tally(seed=0)
+
+    @property
+    def place(self) -> str:
+        """Where in which episode, for messages."""
+        return f"seed {self._tally.seed}, step {self._tally.length}"
+
+    def obey(self, order: Order) -> Report:
+        rows = self._begin(order) if order.actions is None else self._hold(order.actions)
+        return Report(order.lane, rows, self._tally)
+
+    def close(self) -> None:
+        """Drop a video that is not finished; the environments end with the process."""
+        if self._video is not None:
+            self._video.abandon()
+
+    def _env(self) -> TaskEnv:
+        if self._video is not None:
+            self._drawing = self._drawing or build(self._setup, render=True)
+            return self._drawing
+        self._plain = self._plain or build(self._setup)
+        return self._plain
+
+    def _begin(self, order: Order) -> list[Row]:
+        self._tally = Tally(order.seed)
+        self._video = self._open_video(order.seed) if order.film else None
+        observation, _ = self._env().reset(seed=order.seed)
+        self._film()
+        return [self._select(observation)]
+
+    def _hold(self, actions: np.ndarray) -> list[Row]:
+        """Step through a slice; where the episode ends, the rest of it falls away."""
+        env, rows = self._env(), []
+        for action in actions:
+            observation, reward, terminated, truncated, info = env.step(action)
+            self._tally.add(float(reward), terminated, truncated, info)
+            self._film()
+            rows.append(self._select(observation))
+            if self._tally.ended:
+                self._close_video()
+                break
+        return rows[-self._setup.history :]
+
+    def _select(self, observation: Mapping[str, np.ndarray]) -> Row:
+        return {name: observation[name] for name in self._setup.names}
+
+    def _open_video(self, seed: int) -> VideoWriter:
+        from sim.tasks import task_info
+        from sim.video import VideoWriter
+
+        assert self._setup.videos is not None
+        return VideoWriter(self._setup.videos / f"episode_{seed}.mp4", fps=task_info(self._setup.task_id).control_hz)
+
+    def _film(self) -> None:
+        if self._video is not None:
+            self._video.add(self._env().render())
+
+    def _close_video(self) -> None:
+        if self._video is not None:
+            outcome = "success" if self._tally.success else "failure"
+            path = self._video.close(self._video.path.with_stem(f"episode_{self._tally.seed}_{outcome}"))
+            self._tally.video, self._video = f"{path.parent.name}/{path.name}", None

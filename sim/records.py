@@ -1,0 +1,206 @@
+"""What an evaluation found: a record an episode, their summary, and `evaluation.json`, which holds both."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Mapping, Sequence
+
+from robot.description import from_json, to_json
+from robot.errors import InputError
+from sim.statistics import Interval, bootstrap, interquartile_mean, percentiles, wilson
+
+SCHEMA_VERSION = 1
+FILE_NAME = "evaluation.json"
+PARTIAL_NAME = "evaluation.partial.json"
+
+
+@dataclass(frozen=True)
+class Latency:
+    """Wall-clock seconds of the policy's answers, a whole batch an answer."""
+
+    queries: int
+    p50_s: float
+    p95_s: float
+    max_s: float
+
+    @classmethod
+    def of(cls, seconds: Sequence[float]) -> Latency:
+        return cls(len(seconds), *percentiles(seconds, [50, 95, 100]))
+
+
+@dataclass(frozen=True)
+class EpisodeRecord:
+    """One episode.
+
+    Args:
+        seed: of the environment's reset.
+        episode_return: sum of the rewards.
+        max_reward: the largest reward of a step.
+        score: the largest `info["score"]` of a step.
+        success: whether a step reached the goal.
+        length: steps.
+        terminated, truncated: how the episode ended.
+        latency: of the plans of this episode.
+        video: path of its video relative to the evaluation's folder.
+    """
+
+    seed: int
+    episode_return: float
+    max_reward: float
+    score: float
+    success: bool
+    length: int
+    terminated: bool
+    truncated: bool
+    latency: Latency
+    video: str | None = None
+
+    @property
+    def result(self) -> tuple[Any, ...]:
+        """All but the times: what must be equal when the evaluation is repeated."""
+        return tuple(value for key, value in vars(self).items() if key != "latency")
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What the records say together. Intervals are at 95 %: Wilson's for the success rate, bootstrap for the rest."""
+
+    episodes: int
+    successes: int
+    success: Interval
+    score: Interval
+    score_iqm: Interval
+    episode_return: float
+    length: float
+    steps: int
+    steps_per_s: float
+    inference_share: float
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A policy on a task, over a row of seeds.
+
+    Args:
+        task: id of the task.
+        options: of the task.
+        policy: what the caller says about the policy, for example checkpoint, hash, sampler and steps.
+        seed: of the first episode.
+        episodes: asked for; `records` holds fewer when the evaluation ended early.
+        n_action_steps: rows executed a plan.
+        batch: rows of every inference call.
+        workers: processes that stepped environments.
+        records: in the order of their seeds.
+        latency: of all inference calls.
+        seconds, inference_seconds: wall clock of the rollouts and the policy's part of it.
+        ensemble: rate and interval of temporal ensembling, if any.
+        ended: why it ended early; empty when it is complete.
+        command: that remakes it.
+        versions: of the software.
+    """
+
+    task: str
+    options: Mapping[str, Any]
+    policy: Mapping[str, Any]
+    seed: int
+    episodes: int
+    n_action_steps: int
+    batch: int
+    workers: int
+    records: tuple[EpisodeRecord, ...]
+    latency: Latency
+    seconds: float
+    inference_seconds: float
+    ensemble: Mapping[str, float] = field(default_factory=dict)
+    ended: str = ""
+    command: str = ""
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def complete(self) -> bool:
+        return len(self.records) == self.episodes
+
+    @cached_property
+    def summary(self) -> Summary | None:
+        """None when no episode was finished."""
+        if not self.records:
+            return None
+        scores = [record.score for record in self.records]
+        successes = sum(record.success for record in self.records)
+        steps = sum(record.length for record in self.records)
+        count = len(self.records)
+        return Summary(
+            episodes=count,
+            successes=successes,
+            success=wilson(successes, count),
+            score=bootstrap(scores),
+            score_iqm=bootstrap(scores, interquartile_mean),
+            episode_return=sum(record.episode_return for record in self.records) / count,
+            length=steps / count,
+            steps=steps,
+            steps_per_s=steps / self.seconds if self.seconds else 0.0,
+            inference_share=self.inference_seconds / self.seconds if self.seconds else 0.0,
+        )
+
+
+def write_evaluation(evaluation: Evaluation, path: Path | str, *, overwrite: bool = False) -> Path:
+    """Write an evaluation as JSON, whole or not at all.
+
+    Raises:
+        InputError: the file exists and `overwrite` is not set, or its folder cannot be written.
+    """
+    path = Path(path)
+    check_target(path, overwrite)
+    document = {
+        "schema": SCHEMA_VERSION,
+        "summary": to_json(evaluation.summary),
+        **{key: to_json(value) for key, value in vars(evaluation).items() if key != "summary"},
+    }
+    text = json.dumps(document, indent=2, allow_nan=False) + "\n"
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with open(temporary, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return path
+
+
+def read_evaluation(path: Path | str) -> Evaluation:
+    """Read `evaluation.json`, or the one in a folder. Unknown or missing keys are errors; the summary is made anew.
+
+    Raises:
+        InputError: there is no such file, it is no evaluation, or it is of another version.
+    """
+    path = Path(path)
+    path = path / FILE_NAME if path.is_dir() else path
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise InputError(f"evaluation {path}", expected=f"a file {FILE_NAME} that `tiller evaluate` wrote",
+                         got=str(error)) from error
+    if not isinstance(document, dict) or document.pop("schema", None) != SCHEMA_VERSION:
+        raise InputError(f"evaluation {path}", expected=f"schema {SCHEMA_VERSION}", got="another one or none",
+                         way_out="Evaluate again with this version")
+    document.pop("summary", None)
+    return from_json(Evaluation, document, where=str(path))
+
+
+def check_target(path: Path, overwrite: bool) -> None:
+    """Refuse a file that exists, unless told to overwrite it, and make its folder; asked before long work starts."""
+    if path.exists() and not overwrite:
+        raise InputError(f"output {path}", expected="a new file", got="one that exists",
+                         way_out="Give another output, or overwrite=true")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"output {path.parent}", expected="a folder that can be made", got=str(error)) from error
+    if not os.access(path.parent, os.W_OK):
+        raise InputError(f"output {path.parent}", expected="a folder that can be written", got="no permission to write")
