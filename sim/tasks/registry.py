@@ -11,6 +11,7 @@ from sim.tasks.info import TaskInfo
 
 SUITES: Mapping[str, str] = {
     "pusht": "sim.tasks.pusht",
+    "robosuite": "sim.tasks.robosuite",
 }
 
 

@@ -1,0 +1,120 @@
+"""Draw MuJoCo scenes without a display, on EGL or on OSMesa, whichever works here.
+
+Which one works is found out once, in a child process: a driver that is half there can end the process that tries it, and
+the first OpenGL platform that a process loads stays for good. The answer is left in the environment for worker processes.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from functools import cache
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+
+from robot.errors import TillerError
+
+BACKENDS = ("egl", "osmesa")
+CHOICE = "TILLER_GL"  # environment variable: the backend that was found to work, or `none`
+
+_PROBE = "from sim.rendering import open_context; open_context({backend!r}, 16, 16).free()"
+_PROBE_SECONDS = 60
+
+
+@cache
+def find_backend() -> str | None:
+    """The first of EGL and OSMesa that opens an off-screen context here; None where neither does.
+
+    `MUJOCO_GL` set to one of them beforehand decides which one is tried.
+    """
+    known = os.environ.get(CHOICE)
+    if known:
+        return known if known in BACKENDS else None
+    wished = os.environ.get("MUJOCO_GL", "").lower()
+    candidates = (wished,) if wished in BACKENDS else BACKENDS
+    found = next((backend for backend in candidates if _opens(backend)), None)
+    os.environ[CHOICE] = found or "none"
+    return found
+
+
+def require_backend() -> str:
+    """The backend to draw with, set as MuJoCo's own choice too.
+
+    Raises:
+        TillerError: neither works; the message says which packages bring them.
+    """
+    backend = find_backend()
+    if backend is None:
+        raise TillerError(
+            "Nothing to draw with: neither EGL nor OSMesa opens an off-screen OpenGL context here. On Debian or Ubuntu "
+            "get one of them with: apt install libegl1 libgl1-mesa-dri (EGL), or apt install libosmesa6 (OSMesa). "
+            f"If one was just installed, unset {CHOICE} and MUJOCO_GL"
+        )
+    os.environ["MUJOCO_GL"] = backend
+    return backend
+
+
+def open_context(backend: str, width: int, height: int) -> Any:
+    """An off-screen OpenGL context of MuJoCo's for images up to (height, width), made current."""
+    os.environ["PYOPENGL_PLATFORM"] = backend
+    context = import_module(f"mujoco.{backend}").GLContext(width, height)
+    context.make_current()
+    return context
+
+
+class SceneRenderer:
+    """Colour images of one model, from any of its cameras. Fast: no shadows, no reflections, no multisampling.
+
+    Args:
+        model: the `mujoco.MjModel`.
+        height, width: of the images in pixels.
+        hidden_groups: groups of geoms that are not drawn, such as collision shapes.
+    """
+
+    def __init__(self, model: Any, height: int, width: int, *, hidden_groups: tuple[int, ...] = ()) -> None:
+        import mujoco
+
+        self._mujoco, self._model = mujoco, model
+        self._context = open_context(require_backend(), width, height)
+        model.vis.global_.offwidth = max(width, model.vis.global_.offwidth)
+        model.vis.global_.offheight = max(height, model.vis.global_.offheight)
+        model.vis.quality.offsamples = 0
+        self._gpu = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_100)
+        mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, self._gpu)
+        self._scene = mujoco.MjvScene(model, maxgeom=2000)
+        for flag in (mujoco.mjtRndFlag.mjRND_SHADOW, mujoco.mjtRndFlag.mjRND_REFLECTION):
+            self._scene.flags[flag] = False
+        self._options = mujoco.MjvOption()
+        for group in hidden_groups:
+            self._options.geomgroup[group] = False
+        self._camera = mujoco.MjvCamera()
+        self._camera.type = mujoco.mjtCamera.mjCAMERA_FIXED
+        self._view = mujoco.MjrRect(0, 0, width, height)
+        self._pixels = np.empty((height, width, 3), dtype=np.uint8)
+
+    def draw(self, data: Any, camera: int) -> np.ndarray:
+        """The scene of an `mujoco.MjData` from the camera of that number, (height, width, 3) uint8 RGB."""
+        mujoco = self._mujoco
+        self._context.make_current()
+        self._camera.fixedcamid = camera
+        mujoco.mjv_updateScene(self._model, data, self._options, None, self._camera, mujoco.mjtCatBit.mjCAT_ALL, self._scene)
+        mujoco.mjr_render(self._view, self._scene, self._gpu)
+        mujoco.mjr_readPixels(self._pixels, None, self._view, self._gpu)
+        return self._pixels[::-1].copy()  # OpenGL's rows start at the bottom
+
+    def close(self) -> None:
+        self._gpu.free()
+        self._context.free()
+
+
+def _opens(backend: str) -> bool:
+    environment = {**os.environ, "MUJOCO_GL": backend, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    environment.pop("PYOPENGL_PLATFORM", None)
+    command = [sys.executable, "-c", _PROBE.format(backend=backend)]
+    try:
+        return subprocess.run(command, env=environment, capture_output=True, timeout=_PROBE_SECONDS).returncode == 0
+    except subprocess.TimeoutExpired:
+        return False
