@@ -45,9 +45,9 @@ def load(checkpoint: str | Path, *, device: str = "cpu", sampler: str | None = N
     Raises:
         InputError: no checkpoint there, of another version or incomplete.
     """
-    from tiller.checkpoints import load_policy
+    from policies import checkpoint as checkpoints
 
-    return load_policy(checkpoint, device=device, sampler=sampler, steps=steps)
+    return checkpoints.load(checkpoint, device=device).with_sampler(sampler, steps)
 
 
 def make(task_id: str, **options: Any) -> gymnasium.Env:

@@ -18,9 +18,9 @@ def shadowed_rooms() -> dict[str, str]:
     foreign = {}
     for room in ROOMS:
         spec = find_spec(room)
-        origin = spec.origin if spec is not None else None
-        if origin is None or Path(origin).resolve().parents[1] != home:
-            foreign[room] = origin or ", ".join(spec.submodule_search_locations or ()) if spec is not None else ""
+        places = [] if spec is None else list(spec.submodule_search_locations or [spec.origin or "built in"])
+        if home / room not in (Path(place).resolve() for place in places):
+            foreign[room] = ", ".join(places)
     return foreign
 
 

@@ -1,0 +1,177 @@
+"""From `configs/` and overrides to a typed, frozen dataclass. Hydra composes; unknown names stop here."""
+
+from __future__ import annotations
+
+from dataclasses import MISSING, dataclass, fields, is_dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Generic, Mapping, Sequence, TypeVar, get_type_hints
+
+import yaml
+
+from robot.description import from_json
+from robot.errors import InputError, nearest
+
+T = TypeVar("T")
+
+# A task has a file only where it has defaults of its own, so any name is let through to the room that knows tasks.
+OPEN_GROUPS = ("task",)
+
+
+@dataclass(frozen=True)
+class Configuration(Generic[T]):
+    """What was asked for.
+
+    Args:
+        options: the typed values.
+        values: the same as plain values, as they are written beside the output.
+        choices: group -> the file chosen in it.
+    """
+
+    options: T
+    values: Mapping[str, Any]
+    choices: Mapping[str, str | None]
+
+
+@cache
+def config_folder() -> Path:
+    """Where the YAML files are: inside the package when installed from a wheel, else beside it in the checkout."""
+    package = Path(__file__).resolve().parent
+    for folder in (package / "configs", package.parent / "configs"):
+        if folder.is_dir():
+            return folder
+    raise InputError("configs", expected=f"a folder beside {package}", way_out="Install tiller again")
+
+
+def first_line(file: Path) -> str:
+    """The first comment of a file that is no directive: what the file is, in one line."""
+    for line in file.read_text(encoding="utf-8").splitlines():
+        text = line.lstrip("# ").strip()
+        if line.startswith("#") and text and not text.startswith("@package"):
+            return text.rstrip(".")
+    return ""
+
+
+def groups_of(verb: str) -> dict[str, str | None]:
+    """The groups that a verb's file chooses from, with the choice it makes."""
+    document = yaml.safe_load((config_folder() / f"{verb}.yaml").read_text(encoding="utf-8")) or {}
+    found = {}
+    for entry in document.get("defaults", ()):
+        if isinstance(entry, dict):
+            (group, choice), *_ = entry.items()
+            found[str(group).split()[-1].lstrip("/")] = choice
+    return found
+
+
+def choices_of(group: str) -> dict[str, str]:
+    """Every choice of a group with the line that says what it is."""
+    folder = config_folder() / group
+    return {str(file.relative_to(folder).with_suffix("")): first_line(file) for file in sorted(folder.rglob("*.yaml"))}
+
+
+def known_keys(kind: type, prefix: str = "") -> list[str]:
+    """Dotted names of everything that a dataclass of dataclasses holds."""
+    hints = get_type_hints(kind)
+    names: list[str] = []
+    for field in fields(kind):  # type: ignore[arg-type]
+        names.append(prefix + field.name)
+        if is_dataclass(hints[field.name]):
+            names += known_keys(hints[field.name], f"{prefix}{field.name}.")
+    return names
+
+
+def compose(verb: str, kind: type[T], overrides: Sequence[str]) -> Configuration[T]:
+    """Compose a verb's configuration.
+
+    Args:
+        verb: the name of its file in `configs/`.
+        kind: the dataclass behind it.
+        overrides: in Hydra's syntax: `key=value` or `group=choice`.
+
+    Raises:
+        InputError: an override that cannot be read, a key or a choice that is not known, a value of another type, a
+            key that must be given and is not.
+    """
+    from hydra import compose as hydra_compose
+    from hydra import initialize_config_dir
+    from hydra.errors import HydraException
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    groups = groups_of(verb)
+    parsed = parse_overrides(overrides)
+    for override in parsed:
+        _check(verb, override, kind, groups)
+    try:
+        with initialize_config_dir(str(config_folder()), version_base="1.3", job_name=verb):
+            composed = hydra_compose(verb, [each.input_line for each in parsed if each.key_or_group in groups],
+                                     return_hydra_config=True)
+        chosen = {group: composed.hydra.runtime.choices.get(group) for group in groups}
+        OmegaConf.set_struct(composed, False)
+        del composed["hydra"]
+        for override in parsed:
+            if override.key_or_group not in groups:
+                OmegaConf.update(composed, override.key_or_group, override.value(), merge=True)
+        values: dict[str, Any] = OmegaConf.to_container(composed, resolve=True)  # type: ignore[assignment]
+    except (HydraException, OmegaConfBaseException) as error:
+        raise InputError(f"configuration of {verb}: {str(error).splitlines()[0]}") from None
+    if "task" in groups:
+        values["task"] = chosen["task"]
+    _require(verb, kind, values)
+    return Configuration(from_json(kind, values, where=""), values, chosen)
+
+
+def parse_overrides(overrides: Sequence[str]) -> list[Any]:
+    """Overrides as Hydra reads them.
+
+    Raises:
+        InputError: one is not `key=value`.
+    """
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
+
+    parser = OverridesParser.create()
+    parsed = []
+    for override in overrides:
+        if override.startswith("-") or "=" not in override:
+            raise InputError(f"'{override}'", expected="an override such as key=value", way_out="See --help")
+        try:
+            parsed.append(parser.parse_override(override))
+        except HydraException as error:
+            raise InputError(f"'{override}'", expected="an override such as key=value",
+                             got=str(error).splitlines()[0], way_out="Quote a value that holds spaces or brackets: "
+                             "'key=\"a value\"'") from None
+    return parsed
+
+
+def _check(verb: str, override: Any, kind: type, groups: Mapping[str, str | None]) -> None:
+    """Refuse an override whose key or, in a group, whose choice is not known."""
+    key, line = override.key_or_group, override.input_line
+    if override.is_sweep_override():
+        raise InputError(f"'{line}'", expected="one value", got="several", way_out="Add -m to run a sweep over them")
+    if override.is_delete():
+        raise InputError(f"'{line}'", expected="key=value", way_out="Set the key to null to do without it")
+    if key in groups:
+        choice, known = override.get_value_element_as_str(), choices_of(key)
+        if key not in OPEN_GROUPS and choice not in known:
+            raise InputError(f"{key}={choice}", expected=f"a choice of '{key}'", way_out=nearest(choice, known))
+    elif not _leads_somewhere(kind, key.split(".")):
+        names = [*groups, *known_keys(kind)]
+        raise InputError(f"'{key}'", expected=f"a key of tiller {verb}",
+                         way_out=f"{nearest(key, names)}. See tiller {verb} --help")
+
+
+def _leads_somewhere(kind: Any, parts: list[str]) -> bool:
+    """Whether dotted `parts` name a field, or an entry of an open mapping, of a dataclass."""
+    if not parts or not is_dataclass(kind):
+        return True
+    hint = get_type_hints(kind).get(parts[0])
+    return hint is not None and _leads_somewhere(hint, parts[1:])
+
+
+def _require(verb: str, kind: type, values: Mapping[str, Any]) -> None:
+    for field in fields(kind):  # type: ignore[arg-type]
+        without_default = field.default is MISSING and field.default_factory is MISSING
+        if values.get(field.name, "???" if without_default else None) == "???":
+            raise InputError(f"'{field.name}'", expected="a value", got="nothing",
+                             way_out=f"Add {field.name}=... to tiller {verb}; see tiller {verb} --help")

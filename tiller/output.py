@@ -1,0 +1,105 @@
+"""Where a run leaves its files: a folder of its own, with the resolved configuration and a mark when it is done."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Mapping
+
+import yaml
+
+from robot.errors import InputError
+
+CONFIG = "config.yaml"
+FINISHED = "finished.json"
+HEADING = "# tiller "
+
+
+@dataclass(frozen=True)
+class Output:
+    """An output folder that is open for one run.
+
+    Args:
+        verb: what runs.
+        path: the folder.
+    """
+
+    verb: str
+    path: Path
+
+    def finish(self, figures: Mapping[str, Any]) -> None:
+        """Mark the run as done with its headline figures, and say where everything is."""
+        write_atomically(self.path / FINISHED, json.dumps(dict(figures), indent=2) + "\n")
+        print(f"Written to {self.path}")
+
+
+def open_output(verb: str, values: Mapping[str, Any], requested: str | None, *, resume: bool = False,
+                overwrite: bool = False) -> Output:
+    """Make the folder of a run and write the resolved configuration into it.
+
+    Args:
+        verb: what runs.
+        values: the resolved configuration.
+        requested: the folder that was asked for; None makes `outputs/<verb>/<date and time>`.
+        resume: go on in a folder that an earlier run of this verb left.
+        overwrite: remove what an earlier run of tiller left there. Nothing else is ever removed.
+
+    Raises:
+        InputError: the folder holds something already, or cannot be written.
+    """
+    path = Path(requested) if requested else _dated(verb)
+    if path.exists() and not path.is_dir():
+        raise InputError(f"output {path}", expected="a folder", got="a file", way_out="Choose another output=")
+    try:
+        occupied = path.is_dir() and any(path.iterdir())
+        if occupied and overwrite:
+            _remove(path)
+        elif occupied and not resume:
+            raise InputError(f"output {path}", expected="a new or empty folder", got="one that holds files",
+                             way_out="Choose another output=, or add overwrite=true to replace what tiller left there")
+        path.mkdir(parents=True, exist_ok=True)
+        write_atomically(path / CONFIG, f"{HEADING}{verb}\n{yaml.safe_dump(dict(values), sort_keys=False)}")
+        (path / FINISHED).unlink(missing_ok=True)
+    except OSError as error:
+        raise InputError(f"output {path}", expected="a folder that can be written", got=error.strerror or str(error),
+                         way_out="Choose another output=") from None
+    return Output(verb, path)
+
+
+def finished_figures(path: Path) -> dict[str, Any] | None:
+    """The headline figures of a run that is done, or None."""
+    try:
+        return json.loads((path / FINISHED).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write a file so that it is there whole or not at all."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(path)
+
+
+def _dated(verb: str) -> Path:
+    stem = Path("outputs") / verb / datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
+    path, copy = stem, 2
+    while path.exists():
+        path, copy = stem.with_name(f"{stem.name}-{copy}"), copy + 1
+    return path
+
+
+def _remove(path: Path) -> None:
+    """Remove an earlier output; a folder that tiller did not make is refused."""
+    try:
+        ours = (path / CONFIG).read_text(encoding="utf-8").startswith(HEADING)
+    except OSError:
+        ours = False
+    if not ours:
+        raise InputError(f"output {path}", expected=f"a folder that tiller made, with its {CONFIG}",
+                         got="something else, which is not removed", way_out="Choose another output=")
+    shutil.rmtree(path)

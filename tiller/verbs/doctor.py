@@ -1,0 +1,210 @@
+"""`tiller doctor`: what works on this machine, what is missing, and the command that brings it."""
+
+from __future__ import annotations
+
+import os
+import platform
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from typing import Callable, Sequence
+
+from robot.errors import InputError
+from tiller.rooms import shadowed_rooms
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the table.
+
+    Args:
+        use: what one wants to do.
+        works: whether it works here.
+        found: what was found, in words.
+        remedy: the command or step that brings it; empty when it works.
+        core: without it tiller itself does not work.
+    """
+
+    use: str
+    works: bool
+    found: str
+    remedy: str = ""
+    core: bool = False
+
+
+def command(words: Sequence[str]) -> int:
+    """Print the table; 0 when the core works, else 1."""
+    if any(word in ("-h", "--help") for word in words):
+        print("usage: tiller doctor\n\nWhat works on this machine, what is missing, and the command that brings it.\n"
+              "The exit code is 0 when tiller itself works, else 1.")
+        return 0
+    if words:
+        raise InputError(f"'{words[0]}'", expected="no options")
+    findings = [_examined(check) for check in CHECKS]
+    print_findings(findings)
+    broken = [finding.use for finding in findings if finding.core and not finding.works]
+    print(f"The core does not work: {', '.join(broken)}." if broken else "The core works.")
+    return 1 if broken else 0
+
+
+def print_findings(findings: Sequence[Finding]) -> None:
+    """The table, wide enough for any remedy to be copied from it in one piece."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("", "use", "found", title=f"tiller on {platform.node()}, Python {platform.python_version()}",
+                  title_justify="left", title_style="bold")
+    for finding in findings:
+        mark = "[green]yes[/]" if finding.works else "[red]no[/]" if finding.core else "[yellow]no[/]"
+        table.add_row(mark, finding.use, finding.found)
+    console = Console()
+    console.print(table)
+    remedies = [finding for finding in findings if finding.remedy and not finding.works]
+    if remedies:
+        console.print("To get what is missing:")
+        width = max(len(finding.use) for finding in remedies)
+        for finding in remedies:
+            print(f"  {finding.use.ljust(width)}  {finding.remedy}")
+
+
+def _examined(check: Callable[[], Finding]) -> Finding:
+    """The finding, also where a broken installation raises something of its own."""
+    try:
+        return check()
+    except Exception as error:
+        name = check.__name__.replace("_", " ").strip()
+        return Finding(name, False, f"{type(error).__name__}: {_first_line(error)}", core=check in CORE)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or "no message").splitlines()[0]
+
+
+def rooms() -> Finding:
+    foreign = shadowed_rooms()
+    if not foreign:
+        return Finding("rooms", True, "tiller's own robot, data, policies, sim and real", core=True)
+    places = "; ".join(f"{room}: {where or 'not installed'}" for room, where in foreign.items())
+    return Finding("rooms", False, f"shadowed by {places}",
+                   "make an environment for tiller alone: python3.11 -m venv .venv", core=True)
+
+
+def train_on_cpu() -> Finding:
+    import torch
+
+    layer = torch.nn.Linear(4, 1)
+    layer(torch.ones(2, 4)).sum().backward()
+    return Finding("train on the CPU", layer.weight.grad is not None,
+                   f"torch {torch.__version__}, {os.cpu_count()} cores", core=True)
+
+
+def train_on_gpu() -> Finding:
+    import torch
+
+    if torch.cuda.is_available():
+        return Finding("train on a GPU", True, torch.cuda.get_device_name())
+    built = torch.version.cuda
+    found = f"torch for CUDA {built}, but no device" if built else "torch without CUDA"
+    return Finding("train on a GPU", False, found, "check `nvidia-smi`" if built
+                   else "on a machine with an NVIDIA GPU: pip install --force-reinstall torch==" + _base_version("torch"))
+
+
+def datasets() -> Finding:
+    import numpy as np
+    import zarr
+
+    array = zarr.create_array(store={}, shape=(3,), dtype="int64")
+    array[:] = np.arange(3)
+    return Finding("read and write datasets", int(array[2]) == 2, f"zarr {zarr.__version__}", core=True)
+
+
+def simulate() -> Finding:
+    import mujoco
+
+    model = mujoco.MjModel.from_xml_string(
+        "<mujoco><worldbody><body><freejoint/><geom size='.1'/></body></worldbody></mujoco>")
+    data = mujoco.MjData(model)
+    mujoco.mj_step(model, data)
+    return Finding("simulate", bool(data.qpos[2] < 0), f"MuJoCo {mujoco.__version__}", core=True)
+
+
+def render() -> Finding:
+    from sim.rendering import find_backend
+
+    backend = find_backend()
+    if backend:
+        return Finding("render images and videos", True, {"egl": "EGL", "osmesa": "OSMesa"}[backend])
+    return Finding("render images and videos", False, "neither EGL nor OSMesa opens an off-screen context",
+                   "apt install libegl1 libgl1-mesa-dri, or apt install libosmesa6")
+
+
+def robosuite_tasks() -> Finding:
+    return _importable("robosuite tasks", "robosuite", "pip install -c constraints.txt robosuite", core=True)
+
+
+def pusht_tasks() -> Finding:
+    return _importable("PushT tasks", "gym_pusht", "pip install 'tiller[pusht]'", package="gym-pusht")
+
+
+def gymnasium_tasks() -> Finding:
+    return _importable("Gymnasium tasks", "gymnasium", "pip install gymnasium", core=True)
+
+
+def videos() -> Finding:
+    import imageio_ffmpeg
+
+    try:
+        return Finding("write videos", True, f"ffmpeg {imageio_ffmpeg.get_ffmpeg_version()}")
+    except RuntimeError as error:
+        return Finding("write videos", False, _first_line(error), "apt install ffmpeg")
+
+
+def ros() -> Finding:
+    distribution = os.environ.get("ROS_DISTRO")
+    if find_spec("rclpy") is not None:
+        return Finding("ROS 2", True, f"{distribution or 'wheels'}, rclpy at {find_spec('rclpy').origin}")  # type: ignore[union-attr]
+    if distribution:
+        return Finding("ROS 2", False, f"{distribution} is sourced, but this environment does not see it",
+                       "make clean, then make environment in this shell")
+    return Finding("ROS 2", False, "neither sourced nor installed",
+                   "source /opt/ros/<distribution>/setup.bash, or without ROS: pip install 'tiller[ros]'")
+
+
+def realsense() -> Finding:
+    return _importable("RealSense cameras", "pyrealsense2", "pip install 'tiller[realsense]'")
+
+
+def meta_world() -> Finding:
+    return _importable("Meta-World tasks", "metaworld", "pip install 'tiller[metaworld]'")
+
+
+def ray_sweeps() -> Finding:
+    return _importable("sweeps on Ray", "ray", "pip install 'tiller[ray]'")
+
+
+def slurm_sweeps() -> Finding:
+    return _importable("sweeps on SLURM", "submitit", "pip install 'tiller[slurm]'")
+
+
+def wandb_logging() -> Finding:
+    return _importable("log to Weights & Biases", "wandb", "pip install 'tiller[wandb]'")
+
+
+def _importable(use: str, module: str, remedy: str, *, package: str | None = None, core: bool = False) -> Finding:
+    """Whether a module is there, without paying for its import."""
+    name = package or module
+    if find_spec(module) is None:
+        return Finding(use, False, f"{name} is not installed", remedy, core)
+    try:
+        return Finding(use, True, f"{name} {version(name)}", core=core)
+    except PackageNotFoundError:
+        return Finding(use, True, f"{name}, version unknown", core=core)
+
+
+def _base_version(package: str) -> str:
+    return version(package).partition("+")[0]
+
+
+CORE = (rooms, train_on_cpu, datasets, simulate, gymnasium_tasks, robosuite_tasks)
+CHECKS = (rooms, train_on_cpu, train_on_gpu, datasets, simulate, render, videos, robosuite_tasks, pusht_tasks,
+          gymnasium_tasks, meta_world, ros, realsense, ray_sweeps, slurm_sweeps, wandb_logging)

@@ -1,0 +1,206 @@
+"""`tiller evaluate`: a checkpoint on a task, over a row of fixed seeds, with intervals, videos and a report."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Mapping, Sequence
+
+from robot.errors import InputError
+from tiller.command import run_configured
+from tiller.configuration import Configuration
+from tiller.output import Output, open_output
+
+if TYPE_CHECKING:
+    from robot.description import Policy
+    from sim.records import EpisodeRecord, Evaluation
+
+
+@dataclass(frozen=True)
+class EvaluateOptions:
+    """What `tiller evaluate` takes.
+
+    Args:
+        checkpoint: folder of a training run, or a checkpoint within it.
+        task: to measure on; null takes the one that the policy was trained for.
+        episodes: how many, on the seeds from `seed` on.
+        seed: of the first episode; the next one has the next number.
+        workers: processes that step environments; the records do not depend on it.
+        output: folder to write to; null makes outputs/evaluate/<date>.
+        sampler: how actions are drawn, null for the policy's default.
+        steps: of the sampler, null for its default.
+        n_action_steps: rows of a chunk that are executed before the next plan; null for the policy's default.
+        ensemble: rate of temporal ensembling over overlapping plans (0.01 is usual); null for none.
+        batch: rows of every inference call, part of what decides the result; null for 32, or fewer episodes.
+        videos: how many of the first episodes are filmed.
+        compare: evaluation.json of another policy on the same seeds, for a paired comparison.
+        options: of the task, for example options.initial_states=paper.
+        device: auto, cpu, cuda or cuda:N.
+        threads: a process; null for one, or what OMP_NUM_THREADS says.
+        resume: write into a folder that holds an evaluation that did not finish.
+        overwrite: replace what an earlier run left in the output folder.
+    """
+
+    checkpoint: str
+    task: str | None = None
+    episodes: int = 50
+    seed: int = 100_000
+    workers: int = 1
+    output: str | None = None
+    sampler: str | None = None
+    steps: int | None = None
+    n_action_steps: int | None = None
+    ensemble: float | None = None
+    batch: int | None = None
+    videos: int = 4
+    compare: str | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    device: str = "auto"
+    threads: int | None = None
+    resume: bool = False
+    overwrite: bool = False
+
+
+def command(words: Sequence[str]) -> int:
+    """Run the verb."""
+    return run_configured("evaluate", EvaluateOptions, run, words)
+
+
+def run(configuration: Configuration[EvaluateOptions]) -> int:
+    """Evaluate, write evaluation.json, report.html and videos, and show the result."""
+    options = configuration.options
+    from tiller.threads import limit_threads
+
+    limit_threads(options.threads)
+    from sim.records import read_evaluation
+
+    policy, description = load_described(options)
+    task = options.task or trained_task(options.checkpoint)
+    other = read_evaluation(options.compare) if options.compare else None
+    output = open_output("evaluate", {**configuration.values, "task": task}, options.output,
+                         resume=options.resume, overwrite=options.overwrite)
+    evaluation = measure(policy, task, options, description, output)
+    show(evaluation)
+    if other is not None:
+        show_comparison(evaluation, other, str(options.compare))
+    output.finish(figures(evaluation))
+    return 0
+
+
+def load_described(options: EvaluateOptions) -> tuple[Policy, dict[str, Any]]:
+    """The policy with the sampler that was asked for, and what the record says of it."""
+    from policies import checkpoint
+
+    folder = checkpoint.find(options.checkpoint)
+    policy = checkpoint.load(folder, options.device).with_sampler(options.sampler, options.steps)
+    record = checkpoint.read_record(folder)
+    return policy, {
+        "checkpoint": str(folder),
+        "hash": checkpoint.fingerprint(folder),
+        "sampler": policy.spec.sampler.name,
+        "steps": policy.spec.sampler.steps,
+        "trained_steps": record.provenance.step,
+        "dataset": record.provenance.dataset,
+    }
+
+
+def trained_task(checkpoint_path: str) -> str:
+    """The task that the training run of a checkpoint was given.
+
+    Raises:
+        InputError: the run had none, or its record is not there.
+    """
+    import yaml
+
+    start = Path(checkpoint_path).resolve()
+    for folder in (start, *list(start.parents)[:3]):
+        try:
+            values = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, yaml.YAMLError):
+            continue
+        if isinstance(values, dict) and values.get("task"):
+            return str(values["task"])
+    raise InputError("'task'", expected="a task to measure on", got="none, and the checkpoint was trained without one",
+                     way_out="Add task=, for example task=pusht/state")
+
+
+def measure(policy: Policy, task: str, options: EvaluateOptions, description: Mapping[str, Any], output: Output
+            ) -> Evaluation:
+    """Run the episodes with a progress bar and write the evaluation and its report into the output folder."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from robot.control.ensembling import TemporalEnsemble
+    from sim.report import write_report
+    from sim.rollout import evaluate_policy
+
+    columns = (TextColumn("evaluating {task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
+               TextColumn("{task.fields[standing]}"))
+    records: list[EpisodeRecord] = []
+    with Progress(*columns, transient=True) as progress:
+        bar = progress.add_task(task, total=options.episodes, standing="")
+
+        def on_episode(record: EpisodeRecord) -> None:
+            records.append(record)
+            mean = sum(each.score for each in records) / len(records)
+            done = sum(each.success for each in records)
+            progress.update(bar, advance=1, standing=f"success {done}/{len(records)}, mean score {mean:.3f}")
+
+        evaluation = evaluate_policy(
+            policy,
+            task,
+            episodes=options.episodes,
+            seed=options.seed,
+            workers=options.workers,
+            options=options.options,
+            n_action_steps=options.n_action_steps,
+            ensemble=None if options.ensemble is None else TemporalEnsemble(options.ensemble),
+            batch=options.batch,
+            video_episodes=range(min(options.videos, options.episodes)),
+            on_episode=on_episode,
+            description=description,
+            output=output.path,
+            overwrite=True,
+        )
+    write_report(output.path)
+    return evaluation
+
+
+def figures(evaluation: Evaluation) -> dict[str, Any]:
+    """Headline figures of an evaluation."""
+    summary = evaluation.summary
+    if summary is None:
+        return {"episodes": 0}
+    return {
+        "episodes": summary.episodes,
+        "success": summary.success.estimate,
+        "score": summary.score.estimate,
+    }
+
+
+def show(evaluation: Evaluation) -> None:
+    """The result as a table: success with Wilson's interval, score with its bootstrap interval."""
+    from rich.console import Console
+    from rich.table import Table
+
+    summary = evaluation.summary
+    if summary is None:
+        print("No episode was finished.")
+        return
+    policy = evaluation.policy
+    table = Table(title=f"{evaluation.task}, seeds {evaluation.seed} to {evaluation.seed + evaluation.episodes - 1}, "
+                        f"{policy.get('sampler')} in {policy.get('steps')} steps", title_justify="left", show_header=False)
+    table.add_row("success", f"{summary.successes} of {summary.episodes} = {summary.success}")
+    table.add_row("score", str(summary.score))
+    table.add_row("length", f"{summary.length:.1f} steps")
+    table.add_row("speed", f"{summary.steps_per_s:.0f} steps/s, {summary.inference_share:.0%} of the time in the policy")
+    table.add_row("a plan", f"p50 {evaluation.latency.p50_s * 1e3:.1f} ms, p95 {evaluation.latency.p95_s * 1e3:.1f} ms "
+                            f"for a batch of {evaluation.batch}")
+    Console().print(table)
+
+
+def show_comparison(evaluation: Evaluation, other: Evaluation, name: str) -> None:
+    """This evaluation against another one on the same seeds."""
+    from sim.statistics import compare
+
+    print(json.dumps(compare(evaluation, other), default=vars))
