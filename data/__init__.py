@@ -1,0 +1,30 @@
+"""Demonstrations and experience, on disk and in memory.
+
+The names below are loaded when they are first used, so that `import data` costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from data.dataset import Dataset
+    from data.episode import Episode
+    from data.schema import ColumnField, MetaField, Schema, StreamField
+
+_HOMES = {
+    "Dataset": "data.dataset",
+    "Episode": "data.episode",
+    "ColumnField": "data.schema",
+    "MetaField": "data.schema",
+    "Schema": "data.schema",
+    "StreamField": "data.schema",
+}
+__all__ = ["ColumnField", "Dataset", "Episode", "MetaField", "Schema", "StreamField"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'data' has no attribute '{name}'")

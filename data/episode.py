@@ -1,0 +1,140 @@
+"""One episode in memory, and whether it fits a schema."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from typing import Any, Iterable, Mapping
+
+import numpy as np
+
+from data.schema import ACTION, MetaField, Schema
+from robot.errors import InputError, nearest
+
+_META_TYPES: Mapping[str, tuple[type, ...]] = {
+    "string": (str,),
+    "bool": (bool, np.bool_),
+    "int64": (int, np.integer),
+    "float64": (float, int, np.floating, np.integer),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Episode:
+    """What one attempt at a task recorded.
+
+    Args:
+        data: name -> (T, ...) rows: observations, `action` and the schema's further columns.
+        meta: name -> one fact about the episode.
+        streams: name -> (value (N, ...), time_ns (N,)) for what runs faster than rows.
+    """
+
+    data: Mapping[str, np.ndarray]
+    meta: Mapping[str, Any] = field(default_factory=dict)
+    streams: Mapping[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        """Rows, T."""
+        return len(self.data[ACTION])
+
+    def digest(self) -> str:
+        """Hash of every name, type, shape, number and word in the episode: equal for equal content only."""
+        state = hashlib.blake2b(digest_size=16)
+        for name in sorted(self.data):
+            _feed(state, f"data/{name}", self.data[name])
+        for name in sorted(self.streams):
+            for part, array in zip(("value", "time_ns"), self.streams[name]):
+                _feed(state, f"streams/{name}/{part}", array)
+        plain = {name: value.item() if isinstance(value, np.generic) else value for name, value in self.meta.items()}
+        state.update(json.dumps(plain, sort_keys=True).encode())
+        return state.hexdigest()
+
+
+def check_episode(schema: Schema, episode: Episode, number: int) -> None:
+    """Refuse an episode that does not fit.
+
+    Args:
+        schema: what the store holds.
+        episode: what is to be appended.
+        number: index it would get, for the message.
+
+    Raises:
+        InputError: names the episode, the key and, for a bad number, the row and component.
+    """
+    where = f"episode {number}"
+    _check_names(f"{where}: data", episode.data, schema.row_fields, "Declare further columns in Schema.columns")
+    _check_names(f"{where}: meta", episode.meta, schema.meta_fields, "Declare facts an episode in Schema.meta")
+    _check_names(f"{where}: streams", episode.streams, schema.stream_fields, "Declare streams in Schema.streams")
+    rows = np.shape(episode.data[ACTION])[:1]
+    if rows in ((), (0,)):
+        raise InputError(where, expected="at least one row", got="none")
+    for name, column in schema.row_fields.items():
+        _check_array(f"{where}: '{name}'", episode.data[name], (*rows, *column.shape), column.dtype)
+    _check_finite(f"{where}: action", episode.data[ACTION], schema.action.component_names)
+    if "time_ns" in schema.row_fields:
+        _check_times(f"{where}: 'time_ns'", episode.data["time_ns"], strictly=True)
+    for name, stream in schema.stream_fields.items():
+        value, time_ns = episode.streams[name]
+        samples = np.shape(time_ns)[:1]
+        _check_array(f"{where}: stream '{name}' time_ns", time_ns, samples or (0,), "int64")
+        _check_array(f"{where}: stream '{name}' value", value, (*samples, *stream.shape), stream.dtype)
+        _check_times(f"{where}: stream '{name}' time_ns", time_ns, strictly=False)
+    for name, fact in schema.meta_fields.items():
+        _check_meta(f"{where}: meta '{name}'", episode.meta[name], fact)
+
+
+def _check_names(where: str, given: Iterable[str], known: Mapping[str, Any], declare: str) -> None:
+    given = list(given)
+    for name in given:
+        if name not in known:
+            raise InputError(where, expected=f"only {', '.join(known) or 'nothing'}", got=f"'{name}'",
+                             way_out=f"{nearest(name, known)} {declare}")
+    missing = [name for name in known if name not in given]
+    if missing:
+        raise InputError(where, expected=", ".join(known), got=f"nothing for {', '.join(missing)}")
+
+
+def _check_array(where: str, array: np.ndarray, shape: tuple[int, ...], dtype: str) -> None:
+    if not isinstance(array, np.ndarray):
+        raise InputError(where, expected=f"an array {shape} of {dtype}", got=type(array).__name__)
+    if array.shape != shape:
+        raise InputError(where, expected=f"shape {shape}", got=str(array.shape))
+    if array.dtype != np.dtype(dtype):
+        raise InputError(where, expected=dtype, got=str(array.dtype), way_out=f'Convert it with .astype("{dtype}")')
+
+
+def _check_finite(where: str, values: np.ndarray, components: tuple[str, ...]) -> None:
+    bad = np.argwhere(~np.isfinite(values))
+    if len(bad):
+        row, column = bad[0]
+        more = f" ({len(bad)} such numbers)" if len(bad) > 1 else ""
+        raise InputError(f"{where}, row {row}, component '{components[column]}'", expected="a finite number",
+                         got=f"{values[row, column]}{more}", way_out="Leave the episode out, or repair its actions")
+
+
+def _check_times(where: str, time_ns: np.ndarray, *, strictly: bool) -> None:
+    steps = np.diff(time_ns)
+    bad = np.flatnonzero(steps <= 0 if strictly else steps < 0)
+    if len(bad):
+        row = int(bad[0]) + 1
+        raise InputError(f"{where}, row {row}", expected="a later stamp than the row before" if strictly
+                         else "no earlier stamp than before", got=f"{time_ns[row]} after {time_ns[row - 1]}")
+
+
+def _check_meta(where: str, value: Any, fact: MetaField) -> None:
+    allowed = _META_TYPES[fact.dtype]
+    if not isinstance(value, allowed) or (fact.dtype != "bool" and isinstance(value, (bool, np.bool_))):
+        raise InputError(where, expected=f"a {fact.dtype}", got=repr(value))
+    if fact.dtype == "string":
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise InputError(where, expected="text that UTF-8 can hold", got=repr(value)) from None
+    if fact.dtype == "int64" and not -(2**63) <= value < 2**63:
+        raise InputError(where, expected="a 64-bit integer", got=repr(value))
+
+
+def _feed(state: Any, name: str, array: np.ndarray) -> None:
+    state.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
+    state.update(np.ascontiguousarray(array).data)

@@ -1,0 +1,100 @@
+"""The arrays of a store: where each lies, what one entry looks like, how many there are, how they are chunked.
+
+    data/<name>                          rows of all episodes, one after the other
+    meta/episode_ends                    int64, the row after each episode's last
+    meta/<name>                          one fact an episode
+    streams/<name>/{value,time_ns}       samples of all episodes, one after the other
+    meta/stream_ends/<name>              int64, the sample after each episode's last
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+from typing import Iterator
+
+import numpy as np
+import zarr
+from zarr.codecs import BloscCodec, Crc32cCodec, ZstdCodec
+
+from data.commit import Commit
+from data.schema import Schema
+
+EPISODE_ENDS = "meta/episode_ends"
+# An append rewrites the last chunk of every array, and a random read decodes a whole one.
+_BYTES_A_CHUNK = 1 << 20
+_ROWS_A_CHUNK = 1 << 13
+
+
+@dataclass(frozen=True)
+class Slot:
+    """One array of a store.
+
+    Args:
+        path: from the root group.
+        shape: of one entry.
+        dtype: numpy name, or `string`.
+        unit: as in the schema.
+        per: `row`, `episode`, or the name of a stream with an entry a sample.
+    """
+
+    path: str
+    shape: tuple[int, ...]
+    dtype: str
+    unit: str
+    per: str
+
+    def length(self, commit: Commit) -> int:
+        """Entries that a commit record says exist."""
+        if self.per == "row":
+            return commit.rows
+        return commit.episodes if self.per == "episode" else commit.streams.get(self.per.removeprefix("stream "), 0)
+
+    @property
+    def rows_a_chunk(self) -> int:
+        """A power of two: about 1 MiB for images, never more than 8192 rows."""
+        if self.dtype == "string":
+            return 256
+        rows = _BYTES_A_CHUNK // max(1, prod(self.shape) * np.dtype(self.dtype).itemsize)
+        return 1 << (min(max(rows, 1), _ROWS_A_CHUNK).bit_length() - 1)
+
+
+def row_path(name: str) -> str:
+    return f"data/{name}"
+
+
+def meta_path(name: str) -> str:
+    return f"meta/{name}"
+
+
+def stream_paths(name: str) -> tuple[str, str, str]:
+    """Paths of a stream's values, stamps and ends."""
+    return f"streams/{name}/value", f"streams/{name}/time_ns", f"meta/stream_ends/{name}"
+
+
+def slots(schema: Schema) -> Iterator[Slot]:
+    """Every array that a store of this schema has."""
+    for row in schema.row_fields.values():
+        yield Slot(row_path(row.name), row.shape, row.dtype, row.unit, "row")
+    yield Slot(EPISODE_ENDS, (), "int64", "1", "episode")
+    for fact in schema.meta:
+        yield Slot(meta_path(fact.name), (), fact.dtype, fact.unit, "episode")
+    for stream in schema.streams:
+        value, time_ns, ends = stream_paths(stream.name)
+        yield Slot(value, stream.shape, stream.dtype, stream.unit, f"stream {stream.name}")
+        yield Slot(time_ns, (), "int64", "ns", f"stream {stream.name}")
+        yield Slot(ends, (), "int64", "1", "episode")
+
+
+def create_array(root: zarr.Group, slot: Slot) -> None:
+    """Make one empty array of format 3 whose chunks carry a checksum."""
+    text = slot.dtype == "string"
+    squeeze = ZstdCodec(level=3) if text else BloscCodec(cname="zstd", clevel=3, shuffle="shuffle")
+    root.create_array(
+        slot.path,
+        shape=(0, *slot.shape),
+        chunks=(slot.rows_a_chunk, *(max(size, 1) for size in slot.shape)),
+        dtype=str if text else slot.dtype,
+        compressors=[squeeze, Crc32cCodec()],
+        attributes={"unit": slot.unit},
+    )

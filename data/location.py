@@ -1,0 +1,140 @@
+"""Where a store lies: a folder, a zip (also with the store in a folder inside), or an fsspec URL."""
+
+from __future__ import annotations
+
+import json
+import warnings
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Iterable, Mapping
+
+import zarr
+from zarr.abc.store import Store
+from zarr.core.buffer import default_buffer_prototype
+from zarr.core.sync import sync
+from zarr.errors import ZarrUserWarning
+from zarr.storage import FsspecStore, LocalStore, ZipStore
+
+from robot.errors import InputError
+
+_GROUP_FILES = ("zarr.json", ".zgroup")
+
+
+@dataclass(frozen=True)
+class Location:
+    """An opened place.
+
+    Args:
+        name: as the person gave it, for messages.
+        group: the root group, read only.
+        folder: the local folder, or None where nothing can be written.
+    """
+
+    name: str
+    group: zarr.Group
+    folder: Path | None
+
+    @property
+    def kind(self) -> str:
+        """`folder`, `zip` or `url`."""
+        if self.folder is not None:
+            return "folder"
+        return "zip" if isinstance(self.group.store, ZipStore) else "url"
+
+
+def children(location: Location, path: str) -> tuple[str, ...]:
+    """Sorted names of what lies in a group."""
+
+    async def collect() -> list[str]:
+        group = location.group.store_path / path
+        return [name async for name in group.store.list_dir(group.path)]
+
+    return tuple(sorted(name for name in sync(collect()) if name != "zarr.json" and not name.startswith(".")))
+
+
+def raw_metadata(location: Location, path: str) -> Mapping[str, Any] | None:
+    """The JSON of an array of either format, also of one whose codec is not installed; None where there is no array."""
+
+    async def read(file: str) -> bytes | None:
+        found = await (location.group.store_path / path / file).get(default_buffer_prototype())
+        return None if found is None else found.to_bytes()
+
+    for file in ("zarr.json", ".zarray"):
+        text = sync(read(file))
+        if text is not None:
+            try:
+                metadata = json.loads(text)
+            except ValueError:
+                return None
+            return metadata if isinstance(metadata, dict) and "shape" in metadata else None
+    return None
+
+
+def is_url(path: str | Path) -> bool:
+    return "://" in str(path)
+
+
+def locate(path: str | Path) -> Location:
+    """Open the root group of a store for reading.
+
+    Args:
+        path: a folder, a zip file, or an fsspec URL of either.
+
+    Raises:
+        InputError: there is nothing there, or no store.
+    """
+    name = str(path)
+    if is_url(path):
+        return Location(name, _open_url(name), None)
+    local = Path(path)
+    if local.is_dir():
+        return Location(name, _open_group(LocalStore(local, read_only=True), "", name), local)
+    if not local.exists():
+        raise InputError(f"'{name}'", expected="a store: a folder, a zip or a URL", got="nothing at this path")
+    if not zipfile.is_zipfile(local):
+        raise InputError(f"'{name}'", expected="a store: a folder, a zip or a URL", got="a file that is no zip")
+    with zipfile.ZipFile(local) as archive:
+        prefix = _store_inside(archive.namelist(), name)
+    return Location(name, _open_group(ZipStore(local, mode="r"), prefix, name), None)
+
+
+def _open_url(url: str) -> zarr.Group:
+    try:
+        if url.endswith(".zip"):
+            from fsspec.core import url_to_fs
+
+            archive, _ = url_to_fs(f"zip::{url}")
+            url = f"zip://{_store_inside(archive.find(''), url)}::{url}"
+        store = FsspecStore.from_url(url, read_only=True)
+    except (OSError, ValueError, ImportError) as error:
+        raise InputError(f"'{url}'", expected="an fsspec URL that can be read", got=str(error)) from error
+    return _open_group(store, "", url)
+
+
+def _open_group(store: Store, prefix: str, name: str) -> zarr.Group:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ZarrUserWarning)
+        try:
+            return zarr.open_group(store, path=prefix, mode="r", use_consolidated=False)
+        except (FileNotFoundError, NotADirectoryError):
+            raise InputError(f"'{name}'", expected="a store with data/ and meta/episode_ends",
+                             got="no zarr group there") from None
+        except (ValueError, KeyError, TypeError) as error:
+            raise InputError(f"'{name}'", expected="a zarr group of format 2 or 3",
+                             got=f"metadata that cannot be read ({error})") from error
+
+
+def _store_inside(names: Iterable[str], where: str) -> str:
+    """The folder of an archive in which `data/` and the group's metadata lie; empty for its top."""
+    files = set(names)
+    tops = {
+        name[: -len(ending)]
+        for name in files
+        for ending in _GROUP_FILES
+        if name.endswith(ending) and any(f"{name[: -len(ending)]}data/{group}" in files for group in _GROUP_FILES)
+    }
+    if len(tops) != 1:
+        got = f"several: {', '.join(sorted(tops))}" if tops else "none"
+        raise InputError(f"'{where}'", expected="one store in the archive", got=got)
+    return tops.pop().rstrip("/")

@@ -1,0 +1,108 @@
+"""One writer at a time: a lock file that names its holder and that a dead holder cannot keep."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import socket
+import weakref
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any, Mapping
+
+from robot.errors import InputError
+
+LOCK_NAME = "writer.lock"
+
+
+class WriterLock:
+    """The right to write to one store, from construction to `release`.
+
+    The kernel holds the lock (`flock`) and drops it when the process ends, however it ends; the file's text only
+    says who holds it. The file is removed at release, so text found in it means that its writer died.
+
+    Args:
+        folder: of the store.
+
+    Attributes:
+        follows_a_crash: the writer before this one ended without releasing.
+
+    Raises:
+        InputError: another writer holds the lock (its process, machine and start are named), or the folder cannot be
+            written.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / LOCK_NAME
+        self._pid = os.getpid()
+        self._descriptor = self._acquire()
+        self.follows_a_crash = os.fstat(self._descriptor).st_size > 0
+        self._sign()
+        _held.add(self)
+
+    def release(self) -> None:
+        """Give the lock back; again is harmless. In a forked child this only forgets the parent's lock."""
+        if self._descriptor < 0:
+            return
+        if os.getpid() == self._pid:
+            self.path.unlink(missing_ok=True)
+        os.close(self._descriptor)
+        self._descriptor = -1
+
+    def _acquire(self) -> int:
+        while True:
+            try:
+                descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            except OSError as error:
+                raise InputError(f"{self.path.parent}", expected="a folder that can be written",
+                                 got=error.strerror) from error
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                holder = _describe(_read_holder(descriptor))
+                os.close(descriptor)
+                raise InputError(f"{self.path.parent} is being written by {holder}", expected="one writer at a time",
+                                 way_out="Wait until it is done, or write to another store") from None
+            if self._is_current(descriptor):
+                return descriptor
+            os.close(descriptor)
+
+    def _is_current(self, descriptor: int) -> bool:
+        """The holder before may have removed the file between our open and our lock."""
+        try:
+            return os.path.samestat(os.fstat(descriptor), os.stat(self.path))
+        except FileNotFoundError:
+            return False
+
+    def _sign(self) -> None:
+        holder = {"pid": self._pid, "host": socket.gethostname(),
+                  "since": datetime.now(timezone.utc).isoformat(timespec="seconds")}
+        os.ftruncate(self._descriptor, 0)
+        os.pwrite(self._descriptor, json.dumps(holder).encode(), 0)
+
+
+_held: weakref.WeakSet[WriterLock] = weakref.WeakSet()
+
+
+def _forget_parents_locks() -> None:
+    """A forked child would share the parent's lock and keep it alive after the parent's death."""
+    for lock in list(_held):
+        lock.release()
+
+
+os.register_at_fork(after_in_child=_forget_parents_locks)
+
+
+def _read_holder(descriptor: int) -> Mapping[str, Any]:
+    try:
+        holder = json.loads(os.pread(descriptor, 4096, 0))
+    except ValueError:
+        return {}
+    return holder if isinstance(holder, dict) else {}
+
+
+def _describe(holder: Mapping[str, Any]) -> str:
+    if not holder:
+        return "another process"
+    return f"process {holder.get('pid')} on {holder.get('host')} since {holder.get('since')}"

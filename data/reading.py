@@ -1,0 +1,99 @@
+"""Read rows of an array so that a damaged chunk is named, and never read as zeros."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import zarr
+from zarr.abc.store import ByteRequest, Store
+from zarr.core.array import AsyncArray
+from zarr.core.buffer import Buffer, BufferPrototype
+from zarr.storage import StorePath, WrapperStore
+
+from robot.errors import InputError, TillerError
+
+
+class DamagedChunkError(TillerError):
+    """A chunk that a store should have cannot be read.
+
+    Args:
+        store: path of the store.
+        key: path of the array in it.
+        chunk: index of the chunk along the first axis.
+        rows: (first, end) rows that it holds.
+        reason: what the reader said.
+    """
+
+    def __init__(self, store: str, key: str, chunk: int, rows: tuple[int, int], reason: str):
+        self.store, self.key, self.chunk, self.rows = store, key, chunk, rows
+        super().__init__(
+            f"'{store}': chunk {chunk} of '{key}' (rows {rows[0]} to {rows[1] - 1}) is damaged: {reason}. "
+            f"'tiller data validate {store}' lists all damage, "
+            f"'tiller data repair {store} TARGET' writes a new store of the sound episodes"
+        )
+
+
+class _CompleteStore(WrapperStore[Store]):
+    """A store in which an absent chunk is an error; zarr reads it as fill values, that is, as zeros."""
+
+    async def get(
+        self, key: str, prototype: BufferPrototype, byte_range: ByteRequest | None = None
+    ) -> Buffer | None:
+        found = await self._store.get(key, prototype, byte_range)
+        if found is None and "/c/" in key:
+            raise FileNotFoundError("its file is missing")
+        return found
+
+
+def open_array(group: zarr.Group, path: str, length: int | None, where: str, *, complete: bool) -> zarr.Array[Any]:
+    """Open an array for reading.
+
+    Args:
+        group: root of the store.
+        path: of the array, from the root.
+        length: rows that exist, whatever the array's own metadata says; None to believe the metadata.
+        where: the store's name, for messages.
+        complete: every chunk must be there.
+
+    Raises:
+        InputError: there is no such array, its metadata cannot be read, or a codec it needs is not installed.
+    """
+    try:
+        array = group[path]
+    except KeyError:
+        raise InputError(f"'{where}': array '{path}'", expected="an array", got="none there") from None
+    except (ValueError, TypeError, OSError) as error:
+        raise InputError(f"'{where}': array '{path}'", expected="an array that zarr can read", got=str(error)) from error
+    if not isinstance(array, zarr.Array):
+        raise InputError(f"'{where}': '{path}'", expected="an array", got="a group")
+    metadata = array.metadata
+    if length is not None:
+        metadata = metadata.update_shape((length, *array.shape[1:]))
+    location = array.store_path
+    if complete:
+        location = StorePath(_CompleteStore(location.store), location.path)
+    return zarr.Array(AsyncArray(metadata, location))
+
+
+def read_rows(array: zarr.Array[Any], where: str, key: str, start: int, stop: int) -> np.ndarray:
+    """Rows start..stop-1.
+
+    Raises:
+        DamagedChunkError: names the first chunk among them that cannot be read.
+    """
+    try:
+        return np.asarray(array[start:stop])
+    except Exception as error:  # decoders raise whatever they like
+        size = array.chunks[0]
+        for chunk in range(start // size, -(-stop // size)):
+            first, end = chunk * size, min((chunk + 1) * size, array.shape[0])
+            try:
+                array[first:end]
+            except Exception as reason:
+                raise DamagedChunkError(where, key, chunk, (first, end), _first_line(reason)) from error
+        raise
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0].rstrip(".")

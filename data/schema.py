@@ -1,0 +1,168 @@
+"""What the episodes of a store hold: observations, actions, further columns, facts an episode, faster streams."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Iterable, Mapping
+
+import numpy as np
+
+from robot.description import ActionSpec, ObservationSpec, from_json, to_json
+from robot.description.action import check_unit
+from robot.errors import InputError, nearest
+
+SCHEMA_VERSION = 1
+META_TYPES = ("string", "bool", "int64", "float64")
+ACTION = "action"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+_RESERVED_META = ("episode_ends", "stream_ends")
+
+
+def _check_name(what: str, name: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise InputError(f"{what} '{name}'", expected="letters, digits, '_', '.', '-', and a letter or digit first",
+                         got=f"'{name}'")
+
+
+def _check_distinct(what: str, names: Iterable[str]) -> None:
+    listed = list(names)
+    if len(set(listed)) != len(listed):
+        raise InputError(what, expected="different names", got=", ".join(listed))
+
+
+@dataclass(frozen=True)
+class MetaField:
+    """One fact an episode, for example `instruction`, `success`, `operator`, `seed`, `strategy`, `source`.
+
+    Args:
+        name: the array's name under `meta/`.
+        dtype: one of `META_TYPES`.
+        unit: of a number; `1` where there is none.
+    """
+
+    name: str
+    dtype: str
+    unit: str = "1"
+
+    def __post_init__(self) -> None:
+        _check_name("meta field", self.name)
+        if self.name in _RESERVED_META:
+            raise InputError(f"meta field '{self.name}'", expected="another name", got="one the store itself uses")
+        if self.dtype not in META_TYPES:
+            raise InputError(f"meta field '{self.name}': dtype", expected=f"one of {', '.join(META_TYPES)}",
+                             got=f"'{self.dtype}'", way_out=nearest(self.dtype, META_TYPES))
+
+
+@dataclass(frozen=True)
+class ColumnField:
+    """A per-row array that is neither observation nor action: a reward, a time stamp, a flag.
+
+    Args:
+        name: the array's name under `data/`.
+        shape: of one row.
+        dtype: numpy name.
+        unit: one unit, or one a component of the last axis separated by spaces.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    unit: str
+
+    def __post_init__(self) -> None:
+        _check_name("column", self.name)
+        np.dtype(self.dtype)
+        check_unit(f"column '{self.name}'", self.unit, self.shape[-1] if self.shape else 1)
+
+
+@dataclass(frozen=True)
+class StreamField:
+    """Something sampled faster than rows, each sample with its own stamp in ns.
+
+    Args:
+        name: the group's name under `streams/`.
+        shape: of one sample.
+        dtype: numpy name.
+        unit: one unit, or one a component of the last axis separated by spaces.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    unit: str
+
+    def __post_init__(self) -> None:
+        _check_name("stream", self.name)
+        np.dtype(self.dtype)
+        check_unit(f"stream '{self.name}'", self.unit, self.shape[-1] if self.shape else 1)
+
+
+TIME = ColumnField("time_ns", (), "int64", "ns")
+REWARD = ColumnField("reward", (), "float32", "1")
+
+
+@dataclass(frozen=True)
+class Schema:
+    """The names, shapes, types and units of everything an episode holds.
+
+    Args:
+        observation: one row of what was seen; histories play no part here.
+        action: fields and period of the target accepted for each row's interval.
+        period_s: control period; the same as the action's.
+        meta: facts an episode, all of which every episode gives.
+        streams: what runs faster than rows.
+        columns: further per-row arrays, for example `TIME` and `REWARD`.
+        action_dtype: numpy name of the stored actions.
+    """
+
+    observation: ObservationSpec
+    action: ActionSpec
+    period_s: float
+    meta: tuple[MetaField, ...] = ()
+    streams: tuple[StreamField, ...] = ()
+    columns: tuple[ColumnField, ...] = ()
+    action_dtype: str = "float32"
+
+    def __post_init__(self) -> None:
+        if abs(self.period_s - self.action.period_s) > 1e-6 * self.action.period_s:
+            raise InputError("schema period_s", expected=f"the action's, {self.action.period_s:g} s",
+                             got=f"{self.period_s:g} s")
+        if np.dtype(self.action_dtype).kind not in "fiu":
+            raise InputError("schema action_dtype", expected="a real number type", got=f"'{self.action_dtype}'")
+        for field in self.observation:
+            _check_name("observation", field.name)
+        _check_distinct("row arrays", [*self.observation.names, ACTION, *(column.name for column in self.columns)])
+        _check_distinct("meta fields", [field.name for field in self.meta])
+        _check_distinct("streams", [field.name for field in self.streams])
+
+    @cached_property
+    def row_fields(self) -> Mapping[str, ColumnField]:
+        """Every array under `data/`, by name: observations, the action, then further columns."""
+        seen = [ColumnField(field.name, field.shape, field.dtype, field.unit) for field in self.observation]
+        unit = " ".join(field.unit if len(field.unit.split()) == field.size else " ".join([field.unit] * field.size)
+                        for field in self.action.fields)
+        action = ColumnField(ACTION, (self.action.dim,), self.action_dtype, unit)
+        return {field.name: field for field in (*seen, action, *self.columns)}
+
+    @cached_property
+    def meta_fields(self) -> Mapping[str, MetaField]:
+        return {field.name: field for field in self.meta}
+
+    @cached_property
+    def stream_fields(self) -> Mapping[str, StreamField]:
+        return {field.name: field for field in self.streams}
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values, as they stand in the root attributes."""
+        return to_json(self)
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Schema:
+        """The schema that `to_json` wrote.
+
+        Raises:
+            InputError: a key is unknown or missing.
+        """
+        return from_json(cls, value, where="schema")
