@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import Mapping, Sequence
 
 import torch
@@ -22,7 +23,7 @@ class StateEncoder(nn.Module):
         self.keys = tuple(shapes)
         joined = sum(math.prod(shape) for shape in shapes.values())
         widths = (joined, *hidden)
-        layers = [part for pair in zip(widths, widths[1:]) for part in (nn.Linear(*pair), nn.SiLU())]
+        layers = [part for pair in pairwise(widths) for part in (nn.Linear(*pair), nn.SiLU())]
         self.layers = nn.Sequential(*layers[:-1])
         self.condition_dim = widths[-1]
 

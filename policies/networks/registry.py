@@ -16,7 +16,7 @@ NETWORKS: Mapping[str, type[nn.Module]] = {
 
 
 def make_network(name: str, horizon: int, action_dim: int, condition_dim: int, **options: Any) -> nn.Module:
-    """Build the network that `name` means: `network(noisy_action (B, H, D), level (B,), condition (B, C)) -> (B, H, D)`.
+    """Build the network that `name` means: noisy action (B, H, D), level (B,), condition (B, C) -> (B, H, D).
 
     Raises:
         InputError: no such network, or it has no such option.
@@ -24,7 +24,8 @@ def make_network(name: str, horizon: int, action_dim: int, condition_dim: int, *
     return choose(f"network '{name}'", NETWORKS, name, options)(horizon, action_dim, condition_dim, **options)
 
 
-def choose(thing: str, choices: Mapping[str, Callable[..., Any]], name: str, options: Mapping[str, Any]) -> Callable[..., Any]:
+def choose(thing: str, choices: Mapping[str, Callable[..., Any]], name: str,
+           options: Mapping[str, Any]) -> Callable[..., Any]:
     """The choice of that name, once it is known to take these options."""
     if name not in choices:
         raise InputError(thing, expected=f"one of {', '.join(choices)}", way_out=nearest(name, choices))

@@ -125,7 +125,8 @@ def make_scheduler(sampler: str, train_steps: int) -> Any:
     chain = {"num_train_timesteps": train_steps, "beta_schedule": "squaredcos_cap_v2", "prediction_type": "sample"}
     if sampler == "ddpm":
         return DDPMScheduler(**chain, variance_type="fixed_small", clip_sample=False)
-    return DPMSolverMultistepScheduler(**chain, algorithm_type="dpmsolver++", solver_order=1 if sampler == "ddim" else 2)
+    order = 1 if sampler == "ddim" else 2
+    return DPMSolverMultistepScheduler(**chain, algorithm_type="dpmsolver++", solver_order=order)
 
 
 @lru_cache(maxsize=8)

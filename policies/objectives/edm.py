@@ -1,4 +1,4 @@
-"""Diffusion with the preconditioning of Karras et al. (2022, "EDM"), as BESO uses it for actions (Reuss et al. 2023)."""
+"""Diffusion with the preconditioning of Karras et al. (2022, EDM), as BESO uses it for actions (Reuss et al. 2023)."""
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ that it believes in, of the shape of x; x is (B, H, D).
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import Callable, Mapping, Sequence
 
 from torch import Tensor
@@ -22,7 +23,7 @@ def ddim(denoise: Denoise, x: Tensor, sigmas: Sequence[float]) -> Tensor:
 
     Where x is not scaled down as noise grows, as here, Euler's step in sigma is the same step: `euler` is this too.
     """
-    for sigma, lower in zip(sigmas, sigmas[1:]):
+    for sigma, lower in pairwise(sigmas):
         clean = denoise(x, sigma)
         x = clean + (lower / sigma) * (x - clean)
     return x
@@ -30,7 +31,7 @@ def ddim(denoise: Denoise, x: Tensor, sigmas: Sequence[float]) -> Tensor:
 
 def heun(denoise: Denoise, x: Tensor, sigmas: Sequence[float]) -> Tensor:
     """Second order, two evaluations a step but for one that ends at zero (Karras et al. 2022, algorithm 1)."""
-    for sigma, lower in zip(sigmas, sigmas[1:]):
+    for sigma, lower in pairwise(sigmas):
         slope = (x - denoise(x, sigma)) / sigma
         ahead = x + (lower - sigma) * slope
         if lower > 0:
@@ -47,7 +48,7 @@ def dpmpp_2m(denoise: Denoise, x: Tensor, sigmas: Sequence[float]) -> Tensor:
     are of first order.
     """
     before: tuple[Tensor, float] | None = None
-    for sigma, lower in zip(sigmas, sigmas[1:]):
+    for sigma, lower in pairwise(sigmas):
         clean = denoise(x, sigma)
         target = clean
         if lower > 0:
@@ -65,7 +66,7 @@ def ancestral(denoise: Denoise, x: Tensor, sigmas: Sequence[float], fresh_noise:
 
     Each step goes down to sigma_down and back up with variance sigma_up^2, where sigma_down^2 + sigma_up^2 = lower^2.
     """
-    for sigma, lower in zip(sigmas, sigmas[1:]):
+    for sigma, lower in pairwise(sigmas):
         clean = denoise(x, sigma)
         down = lower**2 / sigma
         up = math.sqrt(lower**2 - down**2)

@@ -1,0 +1,54 @@
+"""Images and low-dimensional keys together to one vector."""
+
+from __future__ import annotations
+
+from typing import Callable, Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from policies.encoders.state import StateEncoder
+from robot.errors import InputError
+
+Backbone = Callable[[tuple[int, int]], nn.Module]
+"""From the size (h, w) of images to a module (N, 3, h, w) -> (N, features) that knows its `features`."""
+
+
+class CameraEncoder(nn.Module):
+    """One backbone a camera over every frame of its history, joined with the low-dimensional keys.
+
+    Args:
+        shapes: key -> (steps, 3, h, w) for images, (steps, ...) for the rest.
+        backbone: makes the network of one camera.
+        shared: one network for all cameras, whose images must be of one size.
+
+    Raises:
+        InputError: there is no image among the keys, or images of different sizes share a network.
+    """
+
+    def __init__(self, shapes: Mapping[str, Sequence[int]], backbone: Backbone, shared: bool = False):
+        super().__init__()
+        cameras = {name: shape for name, shape in shapes.items() if len(shape) == 4}
+        if not cameras:
+            raise InputError("image encoder", expected="at least one image among the observations",
+                             got=", ".join(shapes), way_out="Use encoder=state")
+        sizes = {name: (shape[2], shape[3]) for name, shape in cameras.items()}
+        if shared and len(set(sizes.values())) > 1:
+            raise InputError("encoder.shared", expected="images of one size",
+                             got=", ".join(f"{name} {size[0]} x {size[1]}" for name, size in sizes.items()),
+                             way_out="Resize them, or let each camera have a network of its own")
+        self.network_of = {name: 0 if shared else index for index, name in enumerate(cameras)}
+        self.networks = nn.ModuleList(backbone(size) for size in list(sizes.values())[: 1 if shared else None])
+        self.state = StateEncoder({name: shape for name, shape in shapes.items() if name not in cameras})
+        self.condition_dim = self.state.condition_dim + sum(
+            shape[0] * self.networks[self.network_of[name]].features for name, shape in cameras.items())
+
+    def forward(self, observation: Mapping[str, Tensor]) -> Tensor:
+        """Key -> (B, steps, ...), images (B, steps, 3, h, w) in [-1, 1], to (B, C)."""
+        parts = [self._encode(name, observation[name]) for name in self.network_of]
+        if self.state.keys:
+            parts.append(self.state(observation))
+        return torch.cat(parts, dim=-1)
+
+    def _encode(self, name: str, images: Tensor) -> Tensor:
+        return self.networks[self.network_of[name]](images.flatten(0, 1)).view(len(images), -1)

@@ -1,0 +1,47 @@
+"""Encoders by name, as configurations and checkpoints write them."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any, Mapping, Sequence
+
+from torch import nn
+
+from policies.encoders.camera import CameraEncoder
+from policies.encoders.cnn import SmallCNN
+from policies.encoders.resnet import ResNet18
+from policies.encoders.state import StateEncoder
+from policies.networks.registry import choose
+from robot.errors import InputError
+
+BACKBONES: Mapping[str, type[nn.Module]] = {
+    "cnn": SmallCNN,
+    "resnet": ResNet18,
+}
+ENCODERS: Mapping[str, type[nn.Module]] = {"state": StateEncoder, **BACKBONES}
+
+
+def make_encoder(name: str, shapes: Mapping[str, Sequence[int]], *, shared: bool = False, pretrained: bool = True,
+                 **options: Any) -> nn.Module:
+    """Build the encoder that `name` means: key -> (B, steps, ...) to (B, C), with C as its `condition_dim`.
+
+    Args:
+        name: `state`; `cnn` or `resnet` for observations with images.
+        shapes: key -> (steps, 3, h, w) for images, (steps, ...) for the rest.
+        shared: one network for all cameras instead of one each.
+        pretrained: read the file that the option `weights` names; a checkpoint brings its own weights instead.
+        options: of the encoder.
+
+    Raises:
+        InputError: no such encoder or option, or images that it cannot take.
+    """
+    make = choose(f"encoder '{name}'", ENCODERS, name, options)
+    if not pretrained:
+        options = {key: value for key, value in options.items() if key != "weights"}
+    if name in BACKBONES:
+        return CameraEncoder(shapes, partial(make, **options), shared)
+    images = [key for key, shape in shapes.items() if len(shape) == 4]
+    if images:
+        raise InputError("encoder 'state'", expected="low-dimensional observations", got=f"the image '{images[0]}'",
+                         way_out="Use encoder=cnn, or leave the image out of policy.observation")
+    return make(shapes, **options)
