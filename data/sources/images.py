@@ -1,0 +1,103 @@
+"""Foreign images, in several layouts and scales, as uint8 of (height, width, 3)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from data.sources.source import SourceArray
+from robot.errors import InputError
+
+_CHANNELS = (1, 3)
+_SMALLEST_SIDE = 8
+
+
+@dataclass(frozen=True)
+class ImageLayout:
+    """How a key's images are stored.
+
+    Args:
+        channels_first: (channels, height, width) instead of (height, width, channels).
+        grey: one channel, repeated to three.
+        scale: multiplies the numbers to give 0..255.
+    """
+
+    channels_first: bool
+    grey: bool
+    scale: int
+
+    def row_shape(self, shape: tuple[int, ...]) -> tuple[int, int, int]:
+        """Shape of one row after `to_uint8`, given the stored one."""
+        height, width = shape[1:] if self.channels_first else shape[:2]
+        return height, width, 3
+
+    def describe(self) -> str:
+        """What `to_uint8` changes besides the type, in words; empty when nothing."""
+        parts = ["channels moved last"] * self.channels_first + ["grey repeated to three channels"] * self.grey
+        return ", ".join(parts + ["scaled from 0..1 to 0..255"] * (self.scale != 1))
+
+
+def looks_like_images(array: SourceArray) -> bool:
+    """Whether a key (rows, ...) has the shape of colour or grey images in either layout."""
+    if len(array.shape) != 4 or array.dtype.kind not in "uif":
+        return False
+    first, middle, last = array.shape[1:]
+    sides = (first, middle) if last in _CHANNELS else (middle, last)
+    return (last in _CHANNELS or first in _CHANNELS) and min(sides) >= _SMALLEST_SIDE
+
+
+def find_layout(where: str, array: SourceArray) -> ImageLayout:
+    """Look at shape, type and, for floating numbers, at as many rows as it takes to tell 0..1 from 0..255.
+
+    Raises:
+        InputError: images of another shape.
+    """
+    if not looks_like_images(array):
+        raise InputError(where, expected="images (rows, height, width, 3) or (rows, 3, height, width)",
+                         got=f"{array.shape} of {array.dtype}")
+    channels_first = array.shape[-1] not in _CHANNELS
+    channels = array.shape[1 if channels_first else -1]
+    return ImageLayout(channels_first, channels == 1, _scale(array) if array.dtype.kind == "f" else 1)
+
+
+def _scale(array: SourceArray) -> int:
+    """255 where the numbers lie in 0..1 with some between, else 1; all 0 or 1 counts as 0..255."""
+    for start in range(0, array.shape[0], array.block_rows):
+        block = array.read(start, min(start + array.block_rows, array.shape[0]))
+        if block.max() > 1:
+            return 1
+        if not np.array_equal(block, np.trunc(block)):
+            return 255
+    return 1
+
+
+def to_uint8(where: str, layout: ImageLayout, block: np.ndarray, first: int) -> np.ndarray:
+    """A block (rows, ...) as uint8 (rows, height, width, 3), checked to lose nothing but a half step of 0..1 numbers.
+
+    Args:
+        where: the key, for messages.
+        layout: how it is stored.
+        block: rows as stored.
+        first: number of the block's first row in the source.
+
+    Raises:
+        InputError: names the row that holds something else than images.
+    """
+    if layout.scale != 1:
+        _refuse_rows(where, first, ~((block >= 0) & (block <= 1)), block, "numbers 0..1, as in the rows before")
+        block = np.rint(block * layout.scale)
+    with np.errstate(invalid="ignore"):
+        images = block.astype(np.uint8)
+    if block.dtype != np.uint8 and not np.array_equal(images, block):
+        _refuse_rows(where, first, images != block, block, "integers 0..255, or numbers 0..1")
+    if layout.channels_first:
+        images = images.transpose(0, 2, 3, 1)
+    return np.ascontiguousarray(np.broadcast_to(images, (*images.shape[:-1], 3)))
+
+
+def _refuse_rows(where: str, first: int, bad: np.ndarray, block: np.ndarray, expected: str) -> None:
+    if bad.any():
+        place = np.unravel_index(int(np.argmax(bad)), bad.shape)
+        raise InputError(f"{where}, row {first + place[0]}", expected=f"images of {expected}", got=str(block[place]),
+                         way_out="Leave the key out with exclude=[NAME]")

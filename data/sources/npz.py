@@ -1,0 +1,50 @@
+"""Arrays concatenated in time in one .npz, with `episode_ends` beside them."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+from typing import Collection
+
+import numpy as np
+
+from data.consistency import require_consistent
+from data.sources.source import Source, SourceArray
+from robot.errors import InputError
+
+ENDS = "episode_ends"
+
+
+def open_npz(path: str | Path, exclude: Collection[str] = ()) -> Source:
+    """Read an npz whole into memory; nothing in it is unpickled.
+
+    Raises:
+        InputError: `episode_ends` is missing or does not fit, or an array is damaged or holds Python objects.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            values = {key: _member(path, file, key) for key in file.files if key not in exclude}
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"'{path}'", expected="an .npz", got=str(error)) from error
+    if ENDS not in values:
+        raise InputError(f"'{path}'", expected=f"an array '{ENDS}' with the row after each episode's last",
+                         got=f"only {', '.join(values) or 'nothing'}")
+    ends = values.pop(ENDS)
+    arrays = {name: _in_memory(name, np.atleast_1d(array)) for name, array in values.items()}
+    lengths = {name: array.shape[0] for name, array in arrays.items()}
+    require_consistent(str(path), lengths, ends, max(lengths.values(), default=0))
+    return Source(str(path), "npz", arrays, ends.astype(np.int64))
+
+
+def _member(path: str | Path, file: np.lib.npyio.NpzFile, key: str) -> np.ndarray:
+    try:
+        return file[key]
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+        raise InputError(f"'{path}': array '{key}'", expected="an intact array of numbers", got=str(error),
+                         way_out=f"Leave it out with exclude=[{key}], or copy the file again") from error
+
+
+def _in_memory(name: str, values: np.ndarray) -> SourceArray:
+    return SourceArray(name, values.shape, values.dtype, lambda start, stop: values[start:stop], len(values))

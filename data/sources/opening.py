@@ -1,0 +1,27 @@
+"""Which reader a path is for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Collection
+
+from data.sources.source import Source
+
+
+def open_source(path: str | Path, *, exclude: Collection[str] = ()) -> Source:
+    """Open a foreign store for reading: an npz by its ending, else a replay-buffer zarr.
+
+    Args:
+        path: a zarr folder, a zip of one (with or without a folder inside), an fsspec URL of either, or an npz.
+        exclude: keys to leave out.
+
+    Raises:
+        InputError: the path is none of these, or what it holds is inconsistent.
+    """
+    if str(path).endswith(".npz"):
+        from data.sources.npz import open_npz
+
+        return open_npz(path, exclude)
+    from data.sources.replay_zarr import open_replay_zarr
+
+    return open_replay_zarr(path, exclude)

@@ -1,0 +1,82 @@
+"""What is known of published sets: files under `configs/source` that say what their keys mean."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Mapping
+
+import yaml
+
+from data.sources.source import Source
+from robot.description import ActionField, from_json
+from robot.errors import InputError, nearest
+
+# `configs` lies beside the rooms in a checkout, and inside `tiller` when installed.
+_ROOMS = Path(__file__).parents[2]
+_FOLDERS = (_ROOMS / "configs" / "source", _ROOMS / "tiller" / "configs" / "source")
+
+
+@dataclass(frozen=True)
+class Derived:
+    """A key made of components of the last axis of another one."""
+
+    key: str
+    components: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Preset:
+    """The meaning of a source's keys.
+
+    Args:
+        name: what the set is, in words.
+        match: keys that tell the set, with the shape of one row; it may have others.
+        period_s: control period, or None where it is not known.
+        instruction: what every episode does, in words.
+        rename: name in the source -> name in the target.
+        units: target name -> unit.
+        kinds: target name -> kind of observation.
+        derive: target name -> how it is made.
+        action: fields of the action vector; empty where they are not known.
+    """
+
+    name: str
+    match: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    period_s: float | None = None
+    instruction: str = ""
+    rename: Mapping[str, str] = field(default_factory=dict)
+    units: Mapping[str, str] = field(default_factory=dict)
+    kinds: Mapping[str, str] = field(default_factory=dict)
+    derive: Mapping[str, Derived] = field(default_factory=dict)
+    action: tuple[ActionField, ...] = ()
+
+    def fits(self, source: Source) -> bool:
+        return bool(self.match) and all(
+            name in source.arrays and source.arrays[name].shape[1:] == tuple(shape)
+            for name, shape in self.match.items()
+        )
+
+
+def presets() -> dict[str, Preset]:
+    """All presets by file name."""
+    files = [file for folder in _FOLDERS for file in sorted(folder.glob("*.yaml"))]
+    return {file.stem: from_json(Preset, yaml.safe_load(file.read_text()), where=str(file)) for file in files}
+
+
+def find_preset(name: str) -> Preset:
+    """The preset of a name.
+
+    Raises:
+        InputError: there is none.
+    """
+    known = presets()
+    if name not in known:
+        raise InputError("preset", expected="a known source", got=f"'{name}'", way_out=nearest(name, known))
+    return known[name]
+
+
+def recognise(source: Source) -> Preset | None:
+    """The preset that fits a source, or None where none or several do."""
+    fitting = [preset for preset in presets().values() if preset.fits(source)]
+    return fitting[0] if len(fitting) == 1 else None

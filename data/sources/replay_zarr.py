@@ -1,0 +1,60 @@
+"""The replay buffer that the diffusion-policy family shares: `data/<key>` over time and `meta/episode_ends`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Collection
+
+import numpy as np
+import zarr
+
+from data.dataset import Dataset
+from data.sources.source import Source, SourceArray
+from robot.errors import InputError
+
+
+def open_replay_zarr(path: str | Path, exclude: Collection[str] = ()) -> Source:
+    """Open a replay buffer of zarr format 2 or 3, wherever `Dataset.open` can read one.
+
+    Raises:
+        InputError: the path holds no replay buffer, a key has a codec that is not installed, the content is
+            inconsistent, or the store is ours already.
+    """
+    dataset = Dataset.open(path)
+    if dataset.schema is not None:
+        raise InputError(f"'{path}'", expected="a foreign store", got="one that tiller wrote, which needs no conversion")
+    arrays, notes = {}, []
+    for name in dataset.keys:
+        if name in exclude:
+            continue
+        array = _open_array(dataset, name)
+        arrays[name] = _source_array(dataset, name, array)
+        absent = array.nchunks - array.nchunks_initialized
+        if absent:
+            notes.append(f"'{name}': {absent} of {array.nchunks} chunks are absent in the source and read as "
+                         f"its fill value {array.fill_value}")
+    version = next(iter(arrays.values()), None) and array.metadata.zarr_format
+    return Source(
+        str(path),
+        f"replay buffer, zarr format {version}",
+        arrays,
+        dataset.episode_ends,
+        tuple(notes),
+        dataset.attributes,
+    )
+
+
+def _open_array(dataset: Dataset, name: str) -> zarr.Array:
+    try:
+        return dataset.array(name)
+    except InputError as error:
+        raise InputError(error.thing, expected=error.expected, got=error.got,
+                         way_out=f"Leave it out with exclude=[{name}], or store it with another codec, such as blosc, "
+                                 "where it was made") from error
+
+
+def _source_array(dataset: Dataset, name: str, array: zarr.Array) -> SourceArray:
+    def read(start: int, stop: int) -> np.ndarray:
+        return dataset.read(name, start, stop)
+
+    return SourceArray(name, array.shape, array.dtype, read, array.chunks[0])

@@ -1,0 +1,100 @@
+"""What every foreign format is read as: arrays concatenated in time, and where episodes end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Callable, Mapping
+
+import numpy as np
+
+from robot.errors import InputError
+
+BLOCK_BYTES = 32 * 2**20
+
+
+@dataclass(frozen=True, eq=False)
+class SourceArray:
+    """One key over all episodes.
+
+    Args:
+        name: its name in the source.
+        shape: (rows, ...).
+        dtype: as stored.
+        read: rows [start, stop) as an array.
+        chunk_rows: rows that are decoded together.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    read: Callable[[int, int], np.ndarray]
+    chunk_rows: int
+
+    @property
+    def block_rows(self) -> int:
+        """Rows to read at once: whole chunks, as many as fit in `BLOCK_BYTES`."""
+        row_bytes = max(1, int(np.prod(self.shape[1:])) * self.dtype.itemsize)
+        return self.chunk_rows * max(1, BLOCK_BYTES // (row_bytes * self.chunk_rows))
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """A foreign store whose keys all have one row a control step.
+
+    Args:
+        path: as given.
+        format: what it was recognised as, in words.
+        arrays: name -> key, all of one length.
+        episode_ends: (episodes,) int64, exclusive, increasing, none past the rows.
+        notes: what a person should know about how it is read.
+        attributes: what the store says about itself, plain JSON values.
+
+    Raises:
+        InputError: no keys or no episodes.
+    """
+
+    path: str
+    format: str
+    arrays: Mapping[str, SourceArray]
+    episode_ends: np.ndarray
+    notes: tuple[str, ...] = ()
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if len(self.episode_ends) == 0 or not self.arrays:
+            raise InputError(f"'{self.path}'", expected="at least one episode and one key",
+                             got=f"{len(self.episode_ends)} episodes and {len(self.arrays)} keys")
+
+    @property
+    def rows(self) -> int:
+        """Rows of all episodes; a key may have a tail that belongs to none."""
+        return int(self.episode_ends[-1])
+
+
+class SequentialReader:
+    """Reads a key front to back in whole blocks, each decoded once, whatever lengths are asked for.
+
+    Args:
+        array: the key.
+        prepare: applied to each block (rows, ...) once after decoding, with the number of its first row.
+    """
+
+    def __init__(self, array: SourceArray, prepare: Callable[[np.ndarray, int], np.ndarray]):
+        self._array, self._prepare = array, prepare
+        self._first = -1
+        self._block = np.empty(0)
+
+    def read(self, start: int, stop: int) -> np.ndarray:
+        """Rows [start, stop)."""
+        step = self._array.block_rows
+        parts = []
+        for first in range(start // step * step, stop, step):
+            parts.append(self._load(first)[max(start - first, 0) : stop - first])
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+    def _load(self, first: int) -> np.ndarray:
+        if self._first != first:
+            stop = min(first + self._array.block_rows, self._array.shape[0])
+            self._block = self._prepare(self._array.read(first, stop), first)
+            self._first = first
+        return self._block
