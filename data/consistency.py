@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Mapping
+from typing import Iterator
 
 import numpy as np
 
+from data import layout
+from data.contents import Contents
 from robot.errors import InputError
 
 
-def length_problem(lengths: Mapping[str, int]) -> str | None:
-    """What is wrong with arrays that should be equally long, or None."""
-    if len(set(lengths.values())) <= 1:
-        return None
-    return "expected equal lengths, got " + ", ".join(f"{key} {length}" for key, length in lengths.items())
+def length_problems(contents: Contents) -> Iterator[tuple[str, str]]:
+    """(array path or `data`, what is wrong) where arrays are missing, too short or of different lengths."""
+    if contents.commit is not None:
+        for path, length in contents.committed.items():
+            if path not in contents.stored:
+                yield path, f"expected an array of {length} entries, got none that can be read"
+            elif contents.stored[path] < length:
+                yield path, f"expected {length} entries by the commit record, got {contents.stored[path]}"
+        return
+    lengths = {key: contents.stored[layout.row_path(key)] for key in contents.keys}
+    if len(set(lengths.values())) > 1:
+        listed = ", ".join(f"{key} {length}" for key, length in lengths.items())
+        yield "data", f"expected arrays of equal length, got {listed}"
 
 
 def ends_problem(ends: np.ndarray, rows: int) -> str | None:
@@ -31,19 +41,18 @@ def ends_problem(ends: np.ndarray, rows: int) -> str | None:
     return None
 
 
-def require_consistent(where: str, lengths: Mapping[str, int], ends: np.ndarray, rows: int) -> None:
-    """Refuse a store whose parts do not fit.
-
-    Args:
-        where: the store's name.
-        lengths: array name -> entries that must all be equal.
-        ends: (episodes,) exclusive.
-        rows: rows that exist.
+def consistent_ends(contents: Contents) -> np.ndarray:
+    """The episode ends, (episodes,) int64, of a store whose parts fit together.
 
     Raises:
-        InputError: says which arrays, or which episode.
+        InputError: names the array or the episode that does not fit.
+        DamagedChunkError: the ends cannot be read.
     """
-    way_out = f"'tiller data validate {where}' lists all problems"
-    for thing, problem in (("arrays under data/", length_problem(lengths)), ("episode_ends", ends_problem(ends, rows))):
-        if problem:
-            raise InputError(f"'{where}': {thing}: {problem}", way_out=way_out)
+    way_out = f"'tiller data validate {contents.name}' lists all problems"
+    for thing, problem in length_problems(contents):
+        raise InputError(f"'{contents.name}': '{thing}': {problem}", way_out=way_out)
+    ends = contents.episode_ends()
+    problem = ends_problem(ends, contents.rows)
+    if problem:
+        raise InputError(f"'{contents.name}': '{layout.EPISODE_ENDS}': {problem}", way_out=way_out)
+    return ends.astype(np.int64, copy=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import shutil
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal, Mapping, Sequence
@@ -14,13 +15,13 @@ import zarr
 
 from data import layout
 from data.appending import Appender
-from data.commit import Commit
+from data.consistency import consistent_ends
+from data.contents import Contents, read_contents
 from data.durable import DurableStore
 from data.episode import Episode
-from data.consistency import require_consistent
-from data.location import Location, children, is_url, locate, raw_metadata
-from data.reading import open_array, read_rows
-from data.record import ROOT_KEY, Record, is_ours, read_record
+from data.location import is_url, locate
+from data.reading import read_rows
+from data.record import ROOT_KEY, Record
 from data.schema import Schema
 from robot.description import fingerprint
 from robot.errors import InputError, nearest
@@ -48,10 +49,10 @@ class Dataset:
     episode_ends: np.ndarray
     attributes: Mapping[str, Any]
 
-    def __init__(self, location: Location, appender: Appender | None = None) -> None:
-        self.path = location.name
+    def __init__(self, path: str, appender: Appender | None = None) -> None:
+        self.path = path
         self._appender = appender
-        self._load(location)
+        self.refresh()
 
     @classmethod
     def create(cls, path: str | Path, schema: Schema, attributes: Mapping[str, Any] | None = None) -> Dataset:
@@ -103,17 +104,16 @@ class Dataset:
             raise InputError("mode", expected="'r' or 'a'", got=repr(mode))
         if mode == "a" and is_url(path):
             raise _cannot_append(str(path), "a remote URL")
-        location = locate(path)
         if mode == "r":
-            return cls(location)
-        attributes = location.group.attrs.asdict()
-        if location.folder is None:
-            raise _cannot_append(location.name, "a zip file")
-        if not is_ours(attributes):
-            raise _cannot_append(location.name, "a store that tiller did not write")
-        appender = Appender(location.folder, read_record(attributes, location.name).schema)
+            return cls(str(path))
+        contents = read_contents(locate(path))
+        if contents.location.folder is None:
+            raise _cannot_append(contents.name, "a zip file")
+        if contents.schema is None:
+            raise _cannot_append(contents.name, "a store that tiller did not write")
+        appender = Appender(contents.location.folder, contents.schema)
         try:
-            return cls(locate(path), appender)
+            return cls(str(path), appender)
         except BaseException:
             appender.close()
             raise
@@ -138,10 +138,9 @@ class Dataset:
             raise InputError(f"'{self.path}'", expected="a dataset open for appending", got="one open for reading",
                              way_out="Open it with mode='a'")
         first = self._appender.commit.rows
-        self._measure(self._appender.extend(episodes))
+        commit = self._appender.extend(episodes)
         ends = first + np.cumsum([len(episode) for episode in episodes], dtype=np.int64)
-        self.episode_ends = np.concatenate([self.episode_ends, ends])
-        self._arrays.clear()
+        self._show(replace(self._contents, commit=commit), np.concatenate([self.episode_ends, ends]))
 
     def close(self) -> None:
         """Let others write, when this dataset could; reading goes on working."""
@@ -157,7 +156,8 @@ class Dataset:
 
     def refresh(self) -> None:
         """Show what has been committed since."""
-        self._load(locate(self.path))
+        contents = read_contents(locate(self.path))
+        self._show(contents, consistent_ends(contents))
 
     def __len__(self) -> int:
         """Episodes."""
@@ -176,8 +176,8 @@ class Dataset:
     @property
     def fingerprint(self) -> str:
         """Hash of the schema and of all content; a foreign store's is of its arrays' shapes and episode ends only."""
-        if self.schema is not None and self._commit is not None:
-            return fingerprint({"schema": self.schema.to_json(), "commit": self._commit.to_json()})
+        if self.schema is not None and self._contents.commit is not None:
+            return fingerprint({"schema": self.schema.to_json(), "commit": self._contents.commit.to_json()})
         arrays = {key: (self.array(key).shape, str(self.array(key).dtype)) for key in self.keys}
         return fingerprint({"arrays": arrays, "episode_ends": self.episode_ends.tolist()})
 
@@ -236,7 +236,7 @@ class Dataset:
         index %= len(self)
         data = {name: self.read(name, rows.start, rows.stop) for name in (self.keys if names is None else names)}
         meta = {name: self._fact(name, index) for name in self.meta_keys}
-        streams = {name: self._stream(name, index) for name in (self.schema.stream_fields if self.schema else ())}
+        streams = {name: self._stream(name, index) for name in self._contents.stream_keys}
         return Episode(data, meta, streams)
 
     def _fact(self, name: str, index: int) -> Any:
@@ -252,58 +252,16 @@ class Dataset:
 
     def _array(self, path: str) -> zarr.Array[Any]:
         if path not in self._arrays:
-            self._arrays[path] = open_array(self._location.group, path, self._lengths.get(path), self.path,
-                                            complete=self.schema is not None)
+            self._arrays[path] = self._contents.array(path)
         return self._arrays[path]
 
-    def _load(self, location: Location) -> None:
-        self._location = location
-        attributes = location.group.attrs.asdict()
-        self.attributes = {key: value for key, value in attributes.items() if key != ROOT_KEY}
+    def _show(self, contents: Contents, episode_ends: np.ndarray) -> None:
+        self._contents = contents
         self._arrays: dict[str, zarr.Array[Any]] = {}
-        if is_ours(attributes):
-            self._load_own(read_record(attributes, self.path))
-        else:
-            self._load_foreign()
-
-    def _load_own(self, record: Record) -> None:
-        self.schema, self._commit = record.schema, record.commit
-        self.keys, self.meta_keys = tuple(record.schema.row_fields), tuple(record.schema.meta_fields)
-        self._measure(record.commit)
-        for path, length in self._lengths.items():
-            found = raw_metadata(self._location, path)
-            if found is None or found["shape"][0] < length:
-                raise InputError(f"'{self.path}': array '{path}'", expected=f"{length} entries",
-                                 got=str(found["shape"][0]) if found else "no array",
-                                 way_out=f"'tiller data validate {self.path}' lists all problems")
-        self.episode_ends = self._read_ends()
-        require_consistent(self.path, {}, self.episode_ends, record.commit.rows)
-
-    def _load_foreign(self) -> None:
-        self.schema, self._commit, self._lengths = None, None, {}
-        shapes = {name: found["shape"] for name in children(self._location, "data")
-                  if (found := raw_metadata(self._location, layout.row_path(name))) and found["shape"]}
-        if not shapes:
-            raise InputError(f"'{self.path}'", expected="a store with data/ and meta/episode_ends",
-                             got="a zarr group without arrays under data/")
-        self.keys = tuple(shapes)
-        self.episode_ends = self._read_ends()
-        lengths = {name: shape[0] for name, shape in shapes.items()}
-        require_consistent(self.path, lengths, self.episode_ends, next(iter(lengths.values())))
-        self.meta_keys = tuple(
-            name for name in children(self._location, "meta")
-            if layout.meta_path(name) != layout.EPISODE_ENDS
-            and (found := raw_metadata(self._location, layout.meta_path(name)))
-            and found["shape"] == [len(self.episode_ends)]
-        )
-
-    def _measure(self, commit: Commit) -> None:
-        self._commit = commit
-        self._lengths = {slot.path: slot.length(commit) for slot in layout.slots(self.schema)}
-
-    def _read_ends(self) -> np.ndarray:
-        ends = self._array(layout.EPISODE_ENDS)
-        return read_rows(ends, self.path, layout.EPISODE_ENDS, 0, ends.shape[0]).astype(np.int64, copy=False)
+        self.schema, self.attributes = contents.schema, contents.attributes
+        self.keys = contents.keys
+        self.episode_ends = episode_ends
+        self.meta_keys = contents.meta_keys
 
 
 def _free_folder(path: str | Path) -> Path:

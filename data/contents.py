@@ -1,0 +1,116 @@
+"""What a store says it holds, sound or not: opening, validation, repair and info all begin here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Mapping
+
+import numpy as np
+import zarr
+
+from data import layout
+from data.commit import Commit
+from data.location import Location, children, raw_metadata
+from data.reading import open_array, read_rows
+from data.record import ROOT_KEY, is_ours, read_record
+from data.schema import Schema
+from robot.errors import InputError
+
+
+@dataclass(frozen=True)
+class Contents:
+    """The arrays of a store as its metadata and commit record tell them; nothing is checked against anything.
+
+    Args:
+        location: where it lies.
+        schema: None for a store that tiller did not write.
+        commit: None for a store that tiller did not write.
+        attributes: of the root, without tiller's own part.
+        metadata: array path -> its JSON; an array that should be there and is not, or cannot be read, maps to None.
+    """
+
+    location: Location
+    schema: Schema | None
+    commit: Commit | None
+    attributes: Mapping[str, Any]
+    metadata: Mapping[str, Mapping[str, Any] | None]
+
+    @property
+    def name(self) -> str:
+        """The store's path, for messages."""
+        return self.location.name
+
+    @cached_property
+    def keys(self) -> tuple[str, ...]:
+        """Names of the row arrays."""
+        return tuple(path.removeprefix("data/") for path in self.metadata if path.startswith("data/"))
+
+    @cached_property
+    def meta_keys(self) -> tuple[str, ...]:
+        """Names of the facts an episode."""
+        return tuple(path.removeprefix("meta/") for path in self.metadata
+                     if path.startswith("meta/") and path != layout.EPISODE_ENDS and path.count("/") == 1)
+
+    @property
+    def stream_keys(self) -> tuple[str, ...]:
+        """Names of the streams."""
+        return tuple(self.schema.stream_fields) if self.schema else ()
+
+    @cached_property
+    def committed(self) -> Mapping[str, int]:
+        """Array path -> entries that exist by the commit record; empty without one."""
+        if self.schema is None or self.commit is None:
+            return {}
+        return {slot.path: slot.length(self.commit) for slot in layout.slots(self.schema)}
+
+    @cached_property
+    def stored(self) -> Mapping[str, int]:
+        """Array path -> entries by the array's own metadata."""
+        return {path: found["shape"][0] for path, found in self.metadata.items() if found}
+
+    @property
+    def rows(self) -> int:
+        """Rows that exist: by the record, or those that every row array has."""
+        if self.commit is not None:
+            return self.commit.rows
+        return min(self.stored[layout.row_path(key)] for key in self.keys)
+
+    def array(self, path: str) -> zarr.Array[Any]:
+        """An array, cut to what exists.
+
+        Raises:
+            InputError: there is no such array, or it needs a codec that is not installed.
+        """
+        return open_array(self.location.group, path, self.committed.get(path), self.name,
+                          complete=self.commit is not None)
+
+    def episode_ends(self) -> np.ndarray:
+        """As stored, (episodes,).
+
+        Raises:
+            InputError, DamagedChunkError: it is not there or cannot be read.
+        """
+        array = self.array(layout.EPISODE_ENDS)
+        return read_rows(array, self.name, layout.EPISODE_ENDS, 0, array.shape[0])
+
+
+def read_contents(location: Location) -> Contents:
+    """Read a store's root attributes and the metadata of its arrays.
+
+    Raises:
+        InputError: it holds no row arrays, or another schema version wrote it.
+    """
+    attributes = location.group.attrs.asdict()
+    others = {key: value for key, value in attributes.items() if key != ROOT_KEY}
+    if is_ours(attributes):
+        record = read_record(attributes, location.name)
+        own = {slot.path: raw_metadata(location, slot.path) for slot in layout.slots(record.schema)}
+        return Contents(location, record.schema, record.commit, others, own)
+    found = {path: raw_metadata(location, path)
+             for group in ("data", "meta") for path in (f"{group}/{name}" for name in children(location, group))}
+    arrays = {path: metadata for path, metadata in found.items() if metadata and metadata["shape"]}
+    if not any(path.startswith("data/") for path in arrays):
+        raise InputError(f"'{location.name}'", expected="a store with data/ and meta/episode_ends",
+                         got="a zarr group without arrays under data/")
+    return Contents(location, None, None, others, arrays)

@@ -1,0 +1,205 @@
+"""Plain facts about a store, read from its metadata, its episode ends and its success flags alone."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from data import layout
+from data.contents import Contents, read_contents
+from data.location import locate
+from data.reading import read_rows
+
+
+@dataclass(frozen=True)
+class ArrayInfo:
+    """One array.
+
+    Args:
+        path: from the root, for example `data/action`.
+        shape: entries that are committed, then the shape of one.
+        dtype: as zarr names it.
+        unit: as the schema or the array says; empty where neither does.
+        chunks: shape of one chunk.
+        codecs: names, in the order in which they are applied.
+        bytes: on disk, None where that is unknown (a URL).
+    """
+
+    path: str
+    shape: tuple[int, ...]
+    dtype: str
+    unit: str
+    chunks: tuple[int, ...]
+    codecs: tuple[str, ...]
+    bytes: int | None
+
+
+@dataclass(frozen=True)
+class Info:
+    """A store at a glance.
+
+    Args:
+        path: as given.
+        kind: `folder`, `zip` or `url`.
+        written_by_tiller: whether it has a schema.
+        zarr_format: 2 or 3.
+        episodes, rows: committed.
+        period_s: control period, None where unknown.
+        duration_s: of all episodes, None where the period is unknown.
+        lengths: shortest, median and longest episode in rows; None without episodes.
+        successes: episodes that succeeded, None where that was not recorded.
+        arrays: in the store's order.
+        attributes: of the root, without the schema.
+    """
+
+    path: str
+    kind: str
+    written_by_tiller: bool
+    zarr_format: int
+    episodes: int
+    rows: int
+    period_s: float | None
+    duration_s: float | None
+    lengths: tuple[int, float, int] | None
+    successes: int | None
+    arrays: tuple[ArrayInfo, ...]
+    attributes: Mapping[str, Any]
+
+    def facts(self) -> list[tuple[str, str]]:
+        """(name, value) of everything but the arrays."""
+        origin = "tiller" if self.written_by_tiller else "another program (no schema: units and period are unknown)"
+        rows = [
+            ("store", f"{self.path} ({self.kind}, zarr format {self.zarr_format})"),
+            ("written by", origin),
+            ("episodes", str(self.episodes)),
+            ("rows", str(self.rows)),
+        ]
+        if self.period_s is not None and self.duration_s is not None:
+            rows.append(("control period", f"{self.period_s:g} s ({1 / self.period_s:g} Hz)"))
+            rows.append(("duration", f"{self.duration_s:.1f} s"))
+        if self.lengths is not None:
+            shortest, median, longest = self.lengths
+            rows.append(("episode length", f"{shortest} to {longest} rows, median {median:g}"))
+        if self.successes is not None and self.episodes:
+            rows.append(("success", f"{self.successes} of {self.episodes} ({self.successes / self.episodes:.1%})"))
+        return rows + [(key, str(value)) for key, value in self.attributes.items() if key != "control_period_s"]
+
+    def table(self) -> list[tuple[str, ...]]:
+        """A heading and a row an array: path, shape, dtype, unit, chunks, codecs, size on disk."""
+        heading = ("array", "shape", "dtype", "unit", "chunks", "codecs", "on disk")
+        return [heading, *(
+            (array.path, _by(array.shape), array.dtype, array.unit, _by(array.chunks), " ".join(array.codecs),
+             _size(array.bytes))
+            for array in self.arrays
+        )]
+
+    def lines(self) -> list[str]:
+        """As text: facts, then the table of arrays."""
+        facts = self.facts()
+        width = max(len(name) for name, _ in facts)
+        table = self.table()
+        widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
+        return [f"{name:{width}}  {value}" for name, value in facts] + [""] + [
+            "  ".join(cell.ljust(size) for cell, size in zip(row, widths)).rstrip() for row in table
+        ]
+
+
+def info(path: str | Path) -> Info:
+    """Facts about a store; it is not checked, `validate` does that.
+
+    Raises:
+        InputError: there is no store, or its episode ends are missing.
+        DamagedChunkError: its episode ends or success flags cannot be read.
+    """
+    contents = read_contents(locate(path))
+    ends = contents.episode_ends()
+    lengths = np.diff(ends, prepend=0)
+    period_s = contents.schema.period_s if contents.schema else None
+    sizes = _sizes(contents)
+    arrays = tuple(_array_info(contents, path, metadata, sizes)
+                   for path, metadata in contents.metadata.items() if metadata)
+    return Info(
+        path=contents.name,
+        kind=contents.location.kind,
+        written_by_tiller=contents.schema is not None,
+        zarr_format=contents.location.group.metadata.zarr_format,
+        episodes=len(ends),
+        rows=contents.rows,
+        period_s=period_s,
+        duration_s=None if period_s is None else contents.rows * period_s,
+        lengths=(int(lengths.min()), float(np.median(lengths)), int(lengths.max())) if len(ends) else None,
+        successes=_successes(contents, len(ends)),
+        arrays=arrays,
+        attributes=contents.attributes,
+    )
+
+
+def _array_info(contents: Contents, path: str, metadata: Mapping[str, Any], sizes: Mapping[str, int] | None
+                ) -> ArrayInfo:
+    if metadata["zarr_format"] == 3:
+        chunks = metadata["chunk_grid"]["configuration"]["chunk_shape"]
+        codecs = [codec["name"] for codec in metadata["codecs"] if codec["name"] != "bytes"]
+        dtype = metadata["data_type"]
+    else:
+        chunks = metadata["chunks"]
+        stages = [*(metadata.get("filters") or ()), metadata.get("compressor") or {}]
+        codecs = [stage["id"] for stage in stages if stage]
+        dtype = np.dtype(metadata["dtype"]).name if isinstance(metadata["dtype"], str) else metadata["dtype"]
+    return ArrayInfo(
+        path=path,
+        shape=(contents.committed.get(path, metadata["shape"][0]), *metadata["shape"][1:]),
+        dtype=str(dtype),
+        unit=str(metadata.get("attributes", {}).get("unit", "")),
+        chunks=tuple(chunks),
+        codecs=tuple(codecs),
+        bytes=None if sizes is None else sizes.get(path, 0),
+    )
+
+
+def _sizes(contents: Contents) -> Mapping[str, int] | None:
+    """Array path -> bytes on disk; None for a URL."""
+    location = contents.location
+    if location.kind == "url":
+        return None
+    sizes = dict.fromkeys(contents.metadata, 0)
+    for file, size in _files(location.folder, Path(location.name), location.group.store_path.path):
+        parts = file.split("/")
+        owner = next((path for depth in range(2, 5) if (path := "/".join(parts[:depth])) in sizes), None)
+        if owner is not None:
+            sizes[owner] += size
+    return sizes
+
+
+def _files(folder: Path | None, archive: Path, prefix: str) -> list[tuple[str, int]]:
+    """(path from the root group, bytes) of every file of a local store."""
+    if folder is not None:
+        return [(file.relative_to(folder).as_posix(), file.stat().st_size) for file in folder.rglob("*")
+                if file.is_file()]
+    with zipfile.ZipFile(archive) as opened:
+        return [(entry.filename.removeprefix(f"{prefix}/" if prefix else ""), entry.compress_size)
+                for entry in opened.infolist()]
+
+
+def _successes(contents: Contents, episodes: int) -> int | None:
+    path = layout.meta_path("success")
+    if contents.metadata.get(path) is None:
+        return None
+    return int(np.count_nonzero(read_rows(contents.array(path), contents.name, path, 0, episodes)))
+
+
+def _by(shape: tuple[int, ...]) -> str:
+    return " x ".join(str(size) for size in shape)
+
+
+def _size(count: int | None) -> str:
+    if count is None:
+        return "?"
+    for unit, size in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if count >= size:
+            return f"{count / size:.1f} {unit}"
+    return f"{count} B"
