@@ -15,6 +15,7 @@ After a completed append all shapes are right, so any zarr reader sees the same 
 from __future__ import annotations
 
 import errno
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Iterator, Sequence
 
@@ -139,15 +140,13 @@ class Appender:
         """
         self._store.halt()
         self._ready = False
-        try:
+        with suppress(OSError):
             self._return_to_commit()
-        except OSError:
-            pass
 
     def _return_to_commit(self) -> None:
         """Read the record and set every array back to it."""
         self._store = DurableStore(self._folder)
-        self._root = zarr.open_group(self._store, mode="r+", use_consolidated=False)
+        self._root: zarr.Group = zarr.open_group(self._store, mode="r+", use_consolidated=False)
         self.commit = read_record(self._root.attrs.asdict(), str(self._folder)).commit
         self._arrays: dict[str, zarr.Array[Any]] = {}
         for slot in layout.slots(self._schema):

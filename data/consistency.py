@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Iterator
+from typing import Iterator, Mapping
 
 import numpy as np
 
-from data import layout
 from data.contents import Contents
 from robot.errors import InputError
 
 
-def length_problems(contents: Contents) -> Iterator[tuple[str, str]]:
-    """(array path or `data`, what is wrong) where arrays are missing, too short or of different lengths."""
-    if contents.commit is not None:
-        for path, length in contents.committed.items():
-            if path not in contents.stored:
-                yield path, f"expected an array of {length} entries, got none that can be read"
-            elif contents.stored[path] < length:
-                yield path, f"expected {length} entries by the commit record, got {contents.stored[path]}"
-        return
-    lengths = {key: contents.stored[layout.row_path(key)] for key in contents.keys}
-    if len(set(lengths.values())) > 1:
-        listed = ", ".join(f"{key} {length}" for key, length in lengths.items())
-        yield "data", f"expected arrays of equal length, got {listed}"
+def unequal_lengths(lengths: Mapping[str, int]) -> str | None:
+    """What is wrong with arrays that should be equally long, or None."""
+    if len(set(lengths.values())) <= 1:
+        return None
+    return "expected arrays of equal length, got " + ", ".join(f"{key} {length}" for key, length in lengths.items())
 
 
 def ends_problem(ends: np.ndarray, rows: int) -> str | None:
@@ -41,6 +32,35 @@ def ends_problem(ends: np.ndarray, rows: int) -> str | None:
     return None
 
 
+def require_consistent(
+    where: str, lengths: Mapping[str, int], ends: np.ndarray, rows: int, way_out: str | None = None
+) -> None:
+    """Refuse arrays and episode ends that do not fit together.
+
+    Args:
+        where: what they are of, for the message.
+        lengths: array name -> entries, which must all be equal.
+        ends: (episodes,) exclusive.
+        rows: rows that exist.
+        way_out: the next thing to do.
+
+    Raises:
+        InputError: says which arrays or which episode.
+    """
+    for thing, problem in (("arrays", unequal_lengths(lengths)), ("episode_ends", ends_problem(ends, rows))):
+        if problem:
+            raise InputError(f"'{where}': {thing}: {problem}", way_out=way_out)
+
+
+def array_problems(contents: Contents) -> Iterator[tuple[str, str]]:
+    """(array path, what is wrong) of every array that a store should have and has not, or not whole."""
+    for path, length in contents.committed.items():
+        if path not in contents.stored:
+            yield path, f"expected an array of {length} entries, got none that can be read"
+        elif contents.stored[path] < length:
+            yield path, f"expected {length} entries by the commit record, got {contents.stored[path]}"
+
+
 def consistent_ends(contents: Contents) -> np.ndarray:
     """The episode ends, (episodes,) int64, of a store whose parts fit together.
 
@@ -49,10 +69,8 @@ def consistent_ends(contents: Contents) -> np.ndarray:
         DamagedChunkError: the ends cannot be read.
     """
     way_out = f"'tiller data validate {contents.name}' lists all problems"
-    for thing, problem in length_problems(contents):
-        raise InputError(f"'{contents.name}': '{thing}': {problem}", way_out=way_out)
+    for path, problem in array_problems(contents):
+        raise InputError(f"'{contents.name}': array '{path}': {problem}", way_out=way_out)
     ends = contents.episode_ends()
-    problem = ends_problem(ends, contents.rows)
-    if problem:
-        raise InputError(f"'{contents.name}': '{layout.EPISODE_ENDS}': {problem}", way_out=way_out)
+    require_consistent(contents.name, contents.row_lengths, ends, contents.rows, way_out)
     return ends.astype(np.int64, copy=False)

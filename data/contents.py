@@ -69,12 +69,16 @@ class Contents:
         """Array path -> entries by the array's own metadata."""
         return {path: found["shape"][0] for path, found in self.metadata.items() if found}
 
+    @cached_property
+    def row_lengths(self) -> Mapping[str, int]:
+        """Row array -> rows that exist: by the commit record, else by its own metadata."""
+        paths = {key: layout.row_path(key) for key in self.keys}
+        return {key: self.committed.get(path, self.stored.get(path, 0)) for key, path in paths.items()}
+
     @property
     def rows(self) -> int:
-        """Rows that exist: by the record, or those that every row array has."""
-        if self.commit is not None:
-            return self.commit.rows
-        return min(self.stored[layout.row_path(key)] for key in self.keys)
+        """Rows that every row array has."""
+        return min(self.row_lengths.values())
 
     def array(self, path: str) -> zarr.Array[Any]:
         """An array, cut to what exists.

@@ -15,6 +15,7 @@ import zarr
 
 from data import layout
 from data.appending import Appender
+from data.commit import Commit
 from data.consistency import consistent_ends
 from data.contents import Contents, read_contents
 from data.durable import DurableStore
@@ -69,7 +70,7 @@ class Dataset:
         """
         folder = _free_folder(path)
         written = {
-            ROOT_KEY: Record(schema).to_json(),
+            ROOT_KEY: Record(schema, Commit()).to_json(),
             "control_period_s": schema.period_s,
             "software": _software(),
             **(attributes or {}),

@@ -126,13 +126,13 @@ def _check_meta(where: str, value: Any, fact: MetaField) -> None:
     allowed = _META_TYPES[fact.dtype]
     if not isinstance(value, allowed) or (fact.dtype != "bool" and isinstance(value, (bool, np.bool_))):
         raise InputError(where, expected=f"a {fact.dtype}", got=repr(value))
-    if fact.dtype == "string":
-        try:
-            value.encode()
-        except UnicodeEncodeError:
-            raise InputError(where, expected="text that UTF-8 can hold", got=repr(value)) from None
-    if fact.dtype == "int64" and not -(2**63) <= value < 2**63:
-        raise InputError(where, expected="a 64-bit integer", got=repr(value))
+    try:
+        if fact.dtype == "string":
+            str(value).encode()
+        elif fact.dtype == "int64":
+            np.int64(value)
+    except (UnicodeEncodeError, OverflowError) as error:
+        raise InputError(where, expected=f"a {fact.dtype} that can be stored", got=f"{value!r} ({error})") from error
 
 
 def _feed(state: Any, name: str, array: np.ndarray) -> None:

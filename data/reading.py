@@ -64,7 +64,8 @@ def open_array(group: zarr.Group, path: str, length: int | None, where: str, *, 
     except KeyError:
         raise InputError(f"'{where}': array '{path}'", expected="an array", got="none there") from None
     except (ValueError, TypeError, OSError) as error:
-        raise InputError(f"'{where}': array '{path}'", expected="an array that zarr can read", got=str(error)) from error
+        raise InputError(f"'{where}': array '{path}'", expected="an array that zarr can read",
+                         got=str(error)) from error
     if not isinstance(array, zarr.Array):
         raise InputError(f"'{where}': '{path}'", expected="an array", got="a group")
     metadata = array.metadata

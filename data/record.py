@@ -17,7 +17,7 @@ class Record:
     """The part of the root attributes that is tiller's own."""
 
     schema: Schema
-    commit: Commit = Commit()
+    commit: Commit
 
     def to_json(self) -> dict[str, Any]:
         return {
