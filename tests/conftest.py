@@ -1,0 +1,37 @@
+"""Data that several rooms' tests share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+_PUSHT_HUMAN = Path(__file__).parents[2] / "shared" / "data" / "pusht_human.zarr.zip"
+
+
+@pytest.fixture(scope="session")
+def pusht_human() -> Path:
+    """The published human demonstrations of PushT, where this machine has them."""
+    if not _PUSHT_HUMAN.exists():
+        pytest.skip("the human PushT demonstrations (../shared/data/pusht_human.zarr.zip) are not on this machine")
+    return _PUSHT_HUMAN
+
+
+@pytest.fixture(scope="session")
+def pusht_store(pusht_human: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """All human demonstrations of PushT without their images, converted once a test run."""
+    from data.convert import convert
+
+    target = tmp_path_factory.mktemp("pusht") / "low_dim"
+    convert(pusht_human, target, exclude=["img"])
+    return target
+
+
+@pytest.fixture(scope="session")
+def pusht_image_store(pusht_human: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The first ten human demonstrations of PushT with their images, converted once a test run."""
+    from data.convert import convert
+
+    target = tmp_path_factory.mktemp("pusht") / "images"
+    convert(pusht_human, target, skip_episodes=range(10, 206))
+    return target
