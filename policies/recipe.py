@@ -123,13 +123,15 @@ class TrainingConfig:
         grad_clip: largest norm of the gradient; 0 does not clip.
         accumulation: micro-batches that one update is split into.
         precision: `float32`, or `bf16` autocast.
-        minutes: stop early after so long, or None.
+        minutes: stop early after training for so long, or None.
+        stop_after: stop early after so many updates, as Ctrl-C does, or None; resuming goes on.
         seed: of weights, order, noise and split.
         demonstrations: train on so many of the training episodes, drawn by seed; None for all.
         overfit_one_batch: train on the first batch for ever: the loss must go to nearly nothing.
         log_every, checkpoint_every, evaluate_every: in updates; 0 never evaluates.
         keep_every: checkpoints at multiples of this stay; 0 keeps the last one only.
         wandb: project to log to with wandb, empty for none.
+        threads: of torch on a CPU; more than one only helps large networks on an idle machine.
     """
 
     steps: int = 30_000
@@ -143,6 +145,7 @@ class TrainingConfig:
     accumulation: int = 1
     precision: str = "float32"
     minutes: float | None = None
+    stop_after: int | None = None
     seed: int = 0
     demonstrations: int | None = None
     overfit_one_batch: bool = False
@@ -153,12 +156,13 @@ class TrainingConfig:
     evaluate_every: int = 0
     keep_every: int = 0
     wandb: str = ""
+    threads: int = 1
 
     def __post_init__(self) -> None:
         if self.precision not in PRECISIONS:
             raise InputError("training.precision", expected=f"one of {', '.join(PRECISIONS)}",
                              got=f"'{self.precision}'", way_out=nearest(self.precision, PRECISIONS))
-        for name in ("steps", "batch_size", "accumulation", "log_every", "checkpoint_every"):
+        for name in ("steps", "batch_size", "accumulation", "log_every", "checkpoint_every", "threads"):
             if getattr(self, name) < 1:
                 raise InputError(f"training.{name}", expected="at least 1", got=str(getattr(self, name)))
         if self.batch_size % self.accumulation:

@@ -1,0 +1,128 @@
+"""From a recipe and what the data are to a policy that can be trained or loaded."""
+
+from __future__ import annotations
+
+from typing import Any, Mapping
+
+import numpy as np
+import torch
+
+from data.statistics import FieldStatistics, RunningStatistics
+from data.windows import Windows
+from policies.augmentation import ImageAugmentation
+from policies.encoders import make_encoder
+from policies.model import PolicyModel
+from policies.networks import make_network
+from policies.networks.registry import choose
+from policies.normaliser import ACTION, Normaliser
+from policies.objectives import Objective, make_objective
+from policies.policy import DiffusionPolicy
+from policies.recipe import PolicyRecipe
+from policies.transforms import TransformChain, make_chain
+from robot.description import ActionSpec, History, ObservationSpec, PolicySpec, SamplerSpec, to_json
+from robot.errors import InputError, nearest
+
+ROWS_MEASURED_AT_ONCE = 8192
+
+
+def policy_spec(recipe: PolicyRecipe, observation: ObservationSpec, action: ActionSpec) -> PolicySpec:
+    """What a policy of this recipe sees and returns, given what a dataset or a task offers.
+
+    Raises:
+        InputError: the recipe names a key that is not offered, or a sampler that its objective lacks.
+    """
+    chosen = observation.select(recipe.observation) if recipe.observation else observation
+    for name in recipe.history:
+        chosen[name]
+    histories = {name: recipe.history.get(name, History(recipe.n_obs_steps)) for name in chosen.names}
+    return PolicySpec(
+        observation=chosen.with_history(histories),
+        action=action,
+        horizon=recipe.horizon,
+        n_action_steps=recipe.n_action_steps,
+        sampler=_sampler(recipe, _objective(recipe)),
+        transforms={"transforms": to_json(recipe.transforms)},
+    )
+
+
+def build_policy(
+    recipe: PolicyRecipe, spec: PolicySpec, statistics: Mapping[str, FieldStatistics] | None = None
+) -> DiffusionPolicy:
+    """A policy with fresh weights, in evaluation mode.
+
+    Args:
+        recipe: its parts.
+        spec: from `policy_spec`, or from a checkpoint.
+        statistics: from `measure`; None leaves the normaliser to be filled from a checkpoint.
+
+    Raises:
+        InputError: a part, or an option of one, is unknown or does not fit.
+    """
+    chain = make_chain(recipe.transforms, spec.observation, spec.action)
+    observation, action = chain.outgoing
+    normaliser = Normaliser({**_row_shapes(observation), ACTION: (action.dim,)})
+    _check_normalised(recipe, normaliser)
+    if statistics is not None:
+        for name in normaliser.keys:
+            normaliser[name].fit(recipe.normalisation.mode_of(name), statistics[name])
+    augmentation = ImageAugmentation(**_augmentation(recipe))
+    shapes = augmentation.shapes({key.name: (key.history.steps, *key.shape) for key in observation})
+    encoder = make_encoder(shapes=shapes, pretrained=statistics is not None, **_named("encoder", recipe.encoder))
+    network = make_network(horizon=spec.horizon, action_dim=action.dim, condition_dim=encoder.condition_dim,
+                           **_named("network", recipe.network))
+    model = PolicyModel(chain, normaliser, augmentation, encoder, network, _objective(recipe), recipe.pad_loss)
+    return DiffusionPolicy(model.eval(), spec, recipe)
+
+
+def measure(windows: Windows, chain: TransformChain) -> dict[str, FieldStatistics]:
+    """Statistics of what leaves the transforms: every low-dimensional key and `action`.
+
+    Windows are measured, not rows: a relative action is another number for each row that sees it.
+
+    Args:
+        windows: without images, which need no statistics.
+        chain: over the observation of these windows.
+    """
+    observation, action = chain.outgoing
+    running = {name: RunningStatistics(shape) for name, shape in _row_shapes(observation).items()}
+    running[ACTION] = RunningStatistics((action.dim,))
+    for start in range(0, len(windows), ROWS_MEASURED_AT_ONCE):
+        batch = windows.gather(np.arange(start, min(start + ROWS_MEASURED_AT_ONCE, len(windows))))
+        stages = chain.forward_observation({name: torch.from_numpy(value) for name, value in batch.observation.items()})
+        for name, value in stages[-1].items():
+            running[name].update(value.flatten(0, 1).numpy())
+        target = chain.forward_action(torch.from_numpy(batch.action), stages).numpy()
+        running[ACTION].update(target[~batch.is_pad])
+    return {name: one.result() for name, one in running.items()}
+
+
+def _row_shapes(observation: ObservationSpec) -> dict[str, tuple[int, ...]]:
+    return {key.name: key.shape for key in observation if not key.is_image}
+
+
+def _check_normalised(recipe: PolicyRecipe, normaliser: Normaliser) -> None:
+    for name in recipe.normalisation.fields:
+        if name not in normaliser.keys:
+            raise InputError(f"normalisation.fields.{name}", expected="a low-dimensional key or 'action'",
+                             got=f"'{name}'", way_out=nearest(name, normaliser.keys))
+
+
+def _objective(recipe: PolicyRecipe) -> Objective:
+    return make_objective(**_named("objective", recipe.objective))
+
+
+def _sampler(recipe: PolicyRecipe, objective: Objective) -> SamplerSpec:
+    wanted = recipe.sampler
+    return SamplerSpec(*objective.choose(wanted.name if wanted else None, wanted.steps if wanted else None))
+
+
+def _named(part: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+    if not isinstance(settings.get("name"), str):
+        raise InputError(part, expected="a name and its options", got=str(dict(settings)))
+    return dict(settings)
+
+
+def _augmentation(recipe: PolicyRecipe) -> dict[str, Any]:
+    options = dict(recipe.augmentation or {})
+    choose("augmentation", {"image": ImageAugmentation}, "image", options)
+    return options

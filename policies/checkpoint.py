@@ -1,0 +1,232 @@
+"""Checkpoints: folders of plain JSON and safetensors, whole or not there at all.
+
+    model.safetensors   averaged weights and the normaliser
+    policy.json         format, spec, recipe, provenance
+    training/           what an exact resume needs, see `policies.training_state`
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import shutil
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Iterator, Mapping
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from policies.build import build_policy
+from policies.distributed import choose_device
+from policies.policy import DiffusionPolicy
+from policies.recipe import PolicyRecipe
+from robot.description import PolicySpec, from_json, to_json
+from robot.errors import InputError
+
+FORMAT = "tiller-policy"
+VERSION = 1
+WEIGHTS, RECORD, TRAINING = "model.safetensors", "policy.json", "training"
+# Where a training run keeps its checkpoints, best first.
+IN_A_RUN = ("checkpoints/final", "checkpoints/last")
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where a policy comes from.
+
+    Args:
+        step: updates it was trained for.
+        dataset: fingerprint of the data.
+        dataset_path: where they were.
+        semantic_hash, operational_hash: of the robot contract, None where there is none.
+        versions: package -> version it was trained with.
+    """
+
+    step: int = 0
+    dataset: str = ""
+    dataset_path: str = ""
+    semantic_hash: str | None = None
+    operational_hash: str | None = None
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class PolicyRecord:
+    """The content of policy.json."""
+
+    format: str
+    version: int
+    spec: PolicySpec
+    recipe: PolicyRecipe
+    provenance: Provenance
+
+
+def save(policy: DiffusionPolicy, path: Path | str, provenance: Provenance | None = None) -> Path:
+    """Write a policy as a new checkpoint folder; one that stands there is replaced only once the new one is whole."""
+    path = Path(path)
+    with new_folder(path) as folder:
+        write_policy(folder, policy, provenance or Provenance(versions=versions()))
+    return path
+
+
+def write_policy(folder: Path, policy: DiffusionPolicy, provenance: Provenance) -> None:
+    """The files of a policy into an existing folder."""
+    record = PolicyRecord(FORMAT, VERSION, policy.spec, policy.recipe, provenance)
+    write_tensors(folder / WEIGHTS, policy.model.state_dict())
+    write_json(folder / RECORD, to_json(record))
+
+
+def load(path: Path | str, device: str = "cpu") -> DiffusionPolicy:
+    """Load a policy.
+
+    Args:
+        path: a checkpoint folder, or the output folder of a training run: its final checkpoint, else its last one.
+        device: as in `choose_device`.
+
+    Raises:
+        InputError: no checkpoint there, another format version, or a file that is missing, cut short or incomplete.
+    """
+    folder = find(path)
+    record = read_record(folder)
+    policy = build_policy(record.recipe, record.spec)
+    fill(policy.model, read_tensors(folder / WEIGHTS), folder / WEIGHTS)
+    policy.model.to(choose_device(device))
+    return policy
+
+
+def find(path: Path | str) -> Path:
+    """The checkpoint folder that a path means."""
+    path = Path(path)
+    for folder in (path, *(path / inside for inside in IN_A_RUN)):
+        if (folder / RECORD).is_file():
+            return folder
+    looked = "nothing there" if not path.exists() else f"no {RECORD} in it, nor in {' or '.join(IN_A_RUN)}"
+    raise InputError(f"checkpoint '{path}'", expected="a checkpoint folder or the output folder of a training run",
+                     got=looked)
+
+
+def read_record(folder: Path) -> PolicyRecord:
+    """What policy.json says.
+
+    Raises:
+        InputError: it is no JSON, of another format version, or not what this version writes.
+    """
+    path = folder / RECORD
+    value = read_json(path)
+    found = (value.get("format"), value.get("version")) if isinstance(value, dict) else (None, None)
+    if found != (FORMAT, VERSION):
+        raise InputError(f"checkpoint '{path}'", expected=f"format {FORMAT} version {VERSION}",
+                         got=f"format {found[0]} version {found[1]}",
+                         way_out="Load it with the version of tiller that wrote it, or train anew")
+    return from_json(PolicyRecord, value, where=str(path))
+
+
+def fingerprint(path: Path | str) -> str:
+    """SHA-256, as 16 hexadecimal digits, of the weights: what a steered checkpoint pins its base by."""
+    with (find(path) / WEIGHTS).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+
+
+def fill(module: torch.nn.Module, tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Load tensors into a module that wants exactly these.
+
+    Raises:
+        InputError: names the tensors that are missing, unknown or of another shape, or statistics that are no numbers.
+    """
+    wanted = module.state_dict()
+    missing, unknown = sorted(wanted.keys() - tensors.keys()), sorted(tensors.keys() - wanted.keys())
+    if missing or unknown:
+        lacks = f"without {_listed(missing)}" if missing else f"with unknown {_listed(unknown)}"
+        raise InputError(f"checkpoint '{path}'", expected="the tensors that its recipe needs", got=f"a file {lacks}")
+    for name, tensor in tensors.items():
+        if tensor.shape != wanted[name].shape:
+            raise InputError(f"checkpoint '{path}': tensor '{name}'", expected=str(tuple(wanted[name].shape)),
+                             got=str(tuple(tensor.shape)))
+        if name.startswith("normaliser.") and not tensor.isfinite().all():
+            raise InputError(f"checkpoint '{path}': statistics '{name}'", expected="finite numbers", got="NaN or infinity")
+    module.load_state_dict(dict(tensors))
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+
+
+@contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """A folder to write into; when the block ends well its files are on disk and it gets its name."""
+    partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
+    try:
+        partial.mkdir(parents=True)
+        yield partial
+        for file in sorted(partial.rglob("*"), reverse=True):
+            _sync(file)
+        _sync(partial)
+        if path.exists():
+            old = path.with_name(f".{path.name}.old-{os.getpid()}")
+            os.rename(path, old)
+            os.rename(partial, path)
+            shutil.rmtree(old)
+        else:
+            os.rename(partial, path)
+        _sync(path.parent)
+    except OSError as error:
+        raise InputError(f"checkpoint '{path}'", expected="a place that can be written to", got=str(error)) from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
+    save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, str(path))
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """Tensors of a file, on the CPU.
+
+    Raises:
+        InputError: it is missing or cut short.
+    """
+    try:
+        return load_file(str(path))
+    except (OSError, SafetensorError) as error:
+        raise InputError(f"checkpoint file '{path}'", expected="a whole safetensors file", got=str(error),
+                         way_out="Use another checkpoint of this run, or copy it again") from error
+
+
+def write_json(path: Path, value: Any) -> None:
+    path.write_text(json.dumps(value, indent=2) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """Raises:
+    InputError: the file is missing or no JSON.
+    """
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise InputError(f"checkpoint file '{path}'", expected="JSON", got=str(error)) from error
+
+
+def versions() -> dict[str, str]:
+    """What a policy is trained with."""
+    found = {"python": platform.python_version()}
+    for package in ("tiller", "torch", "diffusers", "numpy"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "not installed"
+    return found

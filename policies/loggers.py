@@ -1,0 +1,94 @@
+"""Where the numbers of a training run go: a CSV file, TensorBoard, and wandb when it is asked for."""
+
+from __future__ import annotations
+
+import csv
+import os
+from pathlib import Path
+from typing import Any, Mapping, Protocol
+
+from robot.errors import MissingExtraError
+
+STEP = "step"
+
+
+class Logger(Protocol):
+    """Takes named numbers that belong to an update."""
+
+    def log(self, step: int, values: Mapping[str, float]) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class CsvLog:
+    """One row an update that was logged, one column a name; names may appear at any time.
+
+    Args:
+        path: of the file; rows after `step` are dropped, as a resumed run writes them again.
+        step: the update that the run goes on from.
+    """
+
+    def __init__(self, path: Path, step: int = 0):
+        self.path = path
+        self.columns = [STEP]
+        kept: list[dict[str, str]] = []
+        if path.exists():
+            with path.open(newline="") as file:
+                reader = csv.DictReader(file)
+                kept = [row for row in reader if int(row[STEP]) <= step]
+                self.columns = list(reader.fieldnames or self.columns)
+        self._rewrite(kept)
+
+    def log(self, step: int, values: Mapping[str, float]) -> None:
+        new = [name for name in values if name not in self.columns]
+        if new:
+            with self.path.open(newline="") as file:
+                rows = list(csv.DictReader(file))
+            self.columns += new
+            self._rewrite(rows)
+        with self.path.open("a", newline="") as file:
+            csv.DictWriter(file, self.columns).writerow({STEP: step, **values})
+
+    def close(self) -> None:
+        pass
+
+    def _rewrite(self, rows: list[dict[str, str]]) -> None:
+        partial = self.path.with_suffix(".partial")
+        with partial.open("w", newline="") as file:
+            writer = csv.DictWriter(file, self.columns)
+            writer.writeheader()
+            writer.writerows(rows)
+        os.replace(partial, self.path)
+
+
+class TensorBoardLog:
+    """Scalars for TensorBoard; a resumed run hides what came after the update it goes on from."""
+
+    def __init__(self, folder: Path, step: int = 0):
+        from torch.utils.tensorboard import SummaryWriter
+
+        self._writer = SummaryWriter(str(folder), purge_step=step + 1 if step else None)
+
+    def log(self, step: int, values: Mapping[str, float]) -> None:
+        for name, value in values.items():
+            self._writer.add_scalar(name, value, step)
+
+    def close(self) -> None:
+        self._writer.close()
+
+
+class WandbLog:
+    """Scalars for Weights & Biases."""
+
+    def __init__(self, project: str, folder: Path, config: Mapping[str, Any]):
+        try:
+            import wandb
+        except ImportError as error:
+            raise MissingExtraError("wandb", "wandb") from error
+        self._run = wandb.init(project=project, dir=str(folder), config=dict(config), name=folder.name, resume="allow")
+
+    def log(self, step: int, values: Mapping[str, float]) -> None:
+        self._run.log(dict(values), step=step)
+
+    def close(self) -> None:
+        self._run.finish()

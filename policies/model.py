@@ -1,0 +1,75 @@
+"""The learnt part of a policy on tensors: transforms, normaliser, encoder, network and objective in one module."""
+
+from __future__ import annotations
+
+from typing import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from policies.normaliser import ACTION, Normaliser
+from policies.objectives import Edit, Objective
+from policies.transforms import Tensors, TransformChain
+
+
+class PolicyModel(nn.Module):
+    """raw -> transforms -> normaliser -> encoder -> network under an objective, and mirrored back.
+
+    Args:
+        chain: transforms between raw data and what is learnt.
+        normaliser: scaling of what leaves the chain.
+        augmentation: of images, and their scaling.
+        encoder: normalised observation -> (B, C).
+        network: (noisy action (B, H, D), level (B,), condition (B, C)) -> (B, H, D).
+        objective: loss and samplers.
+        pad_loss: let actions repeated past the end of an episode count.
+    """
+
+    def __init__(self, chain: TransformChain, normaliser: Normaliser, augmentation: nn.Module, encoder: nn.Module,
+                 network: nn.Module, objective: Objective, pad_loss: bool = False):
+        super().__init__()
+        self.chain, self.objective, self.pad_loss = chain, objective, pad_loss
+        self.normaliser, self.augmentation, self.encoder, self.network = normaliser, augmentation, encoder, network
+
+    def forward(self, observation: Tensors, action: Tensor, is_pad: Tensor,
+                generator: torch.Generator | None = None) -> Tensor:
+        """Loss summed over the elements that count.
+
+        Args:
+            observation: name -> (B, steps, ...) raw.
+            action: (B, H, dim) raw.
+            is_pad: (B, H) true where an action only repeats the last one of its episode.
+            generator: source of noise and levels.
+
+        Returns:
+            A scalar; divide it by the number of these elements for the mean.
+        """
+        stages = self.chain.forward_observation(observation)
+        target = self.normalise_action(action, stages)
+        loss = self.objective.loss(self.network, target, self._condition(stages[-1]), generator)
+        return loss.sum() if self.pad_loss else (loss * (~is_pad)[..., None]).sum()
+
+    def elements(self, rows: int, kept: int) -> int:
+        """Elements that count in the loss of so many rows of actions, of which so many are no padding."""
+        return (rows if self.pad_loss else kept) * self.chain.outgoing[1].dim
+
+    def encode(self, observation: Tensors) -> tuple[Tensor, list[Tensors]]:
+        """Raw observation to its condition (B, C), and the stages that the way back needs."""
+        stages = self.chain.forward_observation(observation)
+        return self._condition(stages[-1]), stages
+
+    def denoise(self, noise: Tensor, condition: Tensor, sampler: str, steps: int,
+                generators: Sequence[torch.Generator] | None = None, edit: Edit | None = None) -> Tensor:
+        """Noise (B, H, D) to normalised actions (B, H, D)."""
+        return self.objective.sample(self.network, noise, condition, sampler, steps, generators=generators, edit=edit)
+
+    def decode(self, action: Tensor, stages: list[Tensors]) -> Tensor:
+        """Normalised actions (B, ..., H, D) to raw ones (B, ..., H, dim)."""
+        return self.chain.inverse_action(self.normaliser[ACTION].inverse(action), stages)
+
+    def normalise_action(self, action: Tensor, stages: list[Tensors]) -> Tensor:
+        """Raw actions (B, ..., H, dim) to normalised ones (B, ..., H, D)."""
+        return self.normaliser[ACTION](self.chain.forward_action(action, stages))
+
+    def _condition(self, transformed: Tensors) -> Tensor:
+        return self.encoder(self.augmentation(self.normaliser.observation(transformed)))

@@ -1,0 +1,162 @@
+"""A learnt policy at the border: arrays in raw units in, chunks of actions in raw units out."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+from typing import Mapping, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from policies.model import PolicyModel
+from policies.noise import RowStreams
+from policies.objectives import Edit
+from policies.recipe import PolicyRecipe
+from policies.transforms import Tensors
+from robot.description import PolicySpec, SamplerSpec, TaskPrompt
+from robot.errors import InputError
+
+
+class DiffusionPolicy:
+    """Draws chunks of actions from a model; implements `robot.description.Policy`.
+
+    Args:
+        model: the learnt part, which `with_sampler` shares.
+        spec: what it sees and returns, and its sampler.
+        recipe: what it was built from.
+    """
+
+    def __init__(self, model: PolicyModel, spec: PolicySpec, recipe: PolicyRecipe):
+        self.model, self.spec, self.recipe = model, spec, recipe
+
+    @property
+    def noise_shape(self) -> tuple[int, ...] | None:
+        """(horizon, components learnt), or None where the objective does not start from noise."""
+        return self._shape if self.model.objective.uses_noise else None
+
+    @property
+    def _shape(self) -> tuple[int, int]:
+        return self.spec.horizon, self.model.chain.outgoing[1].dim
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.model.parameters()).device
+
+    def with_sampler(self, name: str | None = None, steps: int | None = None) -> DiffusionPolicy:
+        """The same policy with another sampler; this one is unchanged and shares its weights.
+
+        Raises:
+            InputError: the objective has no such sampler.
+        """
+        chosen = self.model.objective.choose(name or self.spec.sampler.name, steps or self.spec.sampler.steps)
+        other = copy.copy(self)
+        other.spec = replace(self.spec, sampler=SamplerSpec(*chosen))
+        return other
+
+    def sample(
+        self,
+        observation: Mapping[str, np.ndarray],
+        *,
+        task: TaskPrompt | None = None,
+        noise: np.ndarray | None = None,
+        samples: int = 1,
+        seeds: Sequence[int] | None = None,
+        prefix: np.ndarray | None = None,
+        prefix_weight: np.ndarray | None = None,
+    ) -> np.ndarray:
+        """Draw chunks of actions; see `robot.description.Policy.sample`. The task is not looked at.
+
+        Raises:
+            InputError: a key is missing, or an array has another shape.
+        """
+        with torch.inference_mode():
+            action = self.sample_tensors(
+                self._tensors(observation),
+                noise=self._optional(noise),
+                samples=samples,
+                seeds=seeds,
+                prefix=self._optional(prefix),
+                prefix_weight=self._optional(prefix_weight),
+            )
+            return action.cpu().numpy()
+
+    def sample_tensors(
+        self,
+        observation: Tensors,
+        *,
+        noise: Tensor | None = None,
+        samples: int = 1,
+        seeds: Sequence[int] | None = None,
+        prefix: Tensor | None = None,
+        prefix_weight: Tensor | None = None,
+    ) -> Tensor:
+        """`sample` on tensors of this policy's device, with gradients where the caller wants them."""
+        batch = len(next(iter(observation.values())))
+        name, steps = self.spec.sampler.name, self.spec.sampler.steps
+        streams = None if noise is not None and self.model.objective.deterministic(name) else self._streams(
+            seeds, batch, samples)
+        start = self._start(noise, streams, batch, samples)
+        condition, stages = self.model.encode(observation)
+        edit = None if prefix is None else self._inpaint(prefix, prefix_weight, stages, samples)
+        action = self.model.denoise(
+            start,
+            condition.repeat_interleave(samples, dim=0) if samples > 1 else condition,
+            name,
+            steps,
+            generators=None if self.model.objective.deterministic(name) or streams is None else streams.generators(),
+            edit=edit,
+        )
+        return self.model.decode(action.unflatten(0, (batch, samples)), stages)
+
+    def _streams(self, seeds: Sequence[int] | None, batch: int, samples: int) -> RowStreams:
+        if seeds is not None and len(seeds) != batch:
+            raise InputError("seeds", expected=f"{batch}, one a row", got=str(len(seeds)))
+        return RowStreams(seeds, batch, samples)
+
+    def _start(self, noise: Tensor | None, streams: RowStreams | None, batch: int, samples: int) -> Tensor:
+        """Noise (batch * samples, horizon, D), given or drawn."""
+        if noise is None:
+            assert streams is not None
+            return streams.normal(self._shape).to(self.device)
+        if self.noise_shape is None:
+            raise InputError(f"noise for a policy of objective '{self.recipe.objective.get('name')}'",
+                             expected="none: its actions do not start from noise")
+        expected = (batch, samples, *self.noise_shape)
+        if tuple(noise.shape) != expected:
+            raise InputError("noise", expected=str(expected), got=str(tuple(noise.shape)))
+        return noise.flatten(0, 1)
+
+    def _inpaint(self, prefix: Tensor, weight: Tensor | None, stages: list[Tensors], samples: int) -> Edit:
+        """Hold the committed rows of a chunk in the clean action that each step of the sampler believes in."""
+        expected = (len(prefix), self.spec.horizon, self.spec.action.dim)
+        if tuple(prefix.shape) != expected:
+            raise InputError("prefix", expected=str(expected), got=str(tuple(prefix.shape)))
+        if weight is None or tuple(weight.shape) != expected[:2]:
+            raise InputError("prefix_weight", expected=f"{expected[:2]} beside a prefix",
+                             got="none" if weight is None else str(tuple(weight.shape)))
+        held = self.model.normalise_action(prefix, stages).repeat_interleave(samples, dim=0)
+        share = weight.repeat_interleave(samples, dim=0)[..., None]
+        # Free rows of a prefix may hold anything, NaN too: they must not be multiplied.
+        return lambda action: torch.where(share > 0, torch.lerp(action, held, share), action)
+
+    def _tensors(self, observation: Mapping[str, np.ndarray]) -> dict[str, Tensor]:
+        """Raw arrays on the device, once names and shapes are known to be right."""
+        tensors, batch = {}, None
+        for field in self.spec.observation:
+            if field.name not in observation:
+                raise InputError(f"observation '{field.name}'", expected="every key that the policy sees",
+                                 got=f"only {', '.join(observation) or 'nothing'}")
+            value = np.asarray(observation[field.name])
+            batch = len(value) if batch is None and value.ndim else batch
+            expected = (batch, field.history.steps, *field.shape)
+            if value.shape != expected:
+                raise InputError(f"observation '{field.name}'",
+                                 expected=f"(batch, steps, ...) = {expected}", got=str(value.shape))
+            value = value if field.is_image else value.astype(np.float32, copy=False)
+            tensors[field.name] = torch.from_numpy(np.ascontiguousarray(value)).to(self.device)
+        return tensors
+
+    def _optional(self, value: np.ndarray | None) -> Tensor | None:
+        return None if value is None else torch.as_tensor(np.asarray(value, dtype=np.float32), device=self.device)

@@ -1,0 +1,93 @@
+"""The output folder of a training run.
+
+    checkpoints/step-00005000   folders, the newest one and those that are kept
+    checkpoints/last            a link to the newest, moved in one atomic step
+    checkpoints/final           the checkpoint to use, once the run is done
+    metrics.csv, tensorboard/
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Callable
+
+from policies.checkpoint import new_folder
+from robot.errors import InputError
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Where a run keeps what it makes.
+
+    Args:
+        path: the output folder.
+        keep_every: checkpoints at multiples of this stay; 0 keeps the newest only.
+    """
+
+    path: Path
+    keep_every: int = 0
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.path / "checkpoints"
+
+    @property
+    def last(self) -> Path:
+        return self.checkpoints / "last"
+
+    @property
+    def final(self) -> Path:
+        return self.checkpoints / "final"
+
+    @property
+    def metrics(self) -> Path:
+        return self.path / "metrics.csv"
+
+    @property
+    def tensorboard(self) -> Path:
+        return self.path / "tensorboard"
+
+    def prepare(self, resume: bool) -> None:
+        """Make the folder, or find the run in it.
+
+        Raises:
+            InputError: a run is there and none was to be resumed, none is there and one was, or it is not writable.
+        """
+        if resume and not self.last.is_dir():
+            raise InputError(f"resume from '{self.path}'", expected="a run that has saved a checkpoint",
+                             got="no checkpoints/last there", way_out="Leave resume out to start a new run")
+        if not resume and (self.last.exists() or self.final.exists()):
+            raise InputError(f"output '{self.path}'", expected="a folder without a training run", got="one that has one",
+                             way_out="Add resume=true to go on with it, or choose another output")
+        try:
+            self.checkpoints.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"output '{self.path}'", expected="a folder that can be written", got=str(error)) from error
+        for partial in self.checkpoints.glob(".*.partial-*"):
+            shutil.rmtree(partial, ignore_errors=True)
+
+    def save(self, step: int, write: Callable[[Path], None]) -> Path:
+        """Write a checkpoint of an update, make it the last one, and drop those that are not kept."""
+        folder = self.checkpoints / f"step-{step:08d}"
+        with new_folder(folder) as partial:
+            write(partial)
+        link = self.checkpoints / ".last"
+        link.unlink(missing_ok=True)
+        link.symlink_to(folder.name)
+        os.replace(link, self.last)
+        for other in self.checkpoints.glob("step-*"):
+            if other != folder and not self._kept(int(other.name.removeprefix("step-"))):
+                shutil.rmtree(other)
+        return folder
+
+    def save_final(self, write: Callable[[Path], None]) -> Path:
+        """Write the checkpoint that others use."""
+        with new_folder(self.final) as partial:
+            write(partial)
+        return self.final
+
+    def _kept(self, step: int) -> bool:
+        return self.keep_every > 0 and step % self.keep_every == 0

@@ -1,0 +1,159 @@
+"""Train a policy from a dataset and a recipe: the one entry point."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Iterator
+
+import numpy as np
+import torch
+
+from data.dataset import Dataset
+from data.split import split_episodes
+from data.statistics import FieldStatistics
+from data.windows import Windows
+from policies.batches import Batches, RowOrder
+from policies.build import build_policy, measure, policy_spec
+from policies.checkpoint import Provenance, versions
+from policies.distributed import Ranks, choose_device, process_group
+from policies.learner import Learner
+from policies.loggers import CsvLog, Logger, TensorBoardLog, WandbLog
+from policies.progress import TrainingProgress
+from policies.recipe import PolicyRecipe, TrainingConfig
+from policies.run_folder import RunFolder
+from policies.trainer import INTERRUPTED, Evaluate, Trainer, TrainingResult
+from policies.transforms import make_chain
+from policies.validation import Validation
+from robot.description import ObservationSpec, PolicySpec, to_json
+from robot.errors import InputError
+
+
+def train(
+    dataset: Dataset | Path | str,
+    recipe: PolicyRecipe,
+    config: TrainingConfig,
+    output: Path | str,
+    evaluate: Evaluate | None = None,
+    resume: bool = False,
+    device: str = "auto",
+    semantic_hash: str | None = None,
+    operational_hash: str | None = None,
+) -> TrainingResult:
+    """Train a policy, or go on training one. Under torchrun all processes call this alike.
+
+    Args:
+        dataset: demonstrations, or where they are.
+        recipe: what to train.
+        config: how to train it.
+        output: folder for checkpoints, metrics.csv and TensorBoard.
+        evaluate: called with the policy of averaged weights and the updates done, every `config.evaluate_every`
+            updates and at the end; returns numbers to log.
+        resume: go on from the last checkpoint in `output`, exactly.
+        device: `auto`, `cpu`, `cuda` or `cuda:N`.
+        semantic_hash, operational_hash: of the robot contract, noted in the checkpoint.
+
+    Raises:
+        InputError: dataset, recipe, output or device do not fit.
+        TillerError: training diverged.
+    """
+    place = choose_device(device)
+    data = dataset if isinstance(dataset, Dataset) else Dataset.open(dataset)
+    folder = RunFolder(Path(output), config.keep_every)
+    with process_group(place) as ranks, _threads(config.threads):
+        _check_shares(config, ranks)
+        if ranks.is_main:
+            folder.prepare(resume)
+        ranks.wait()
+        training, held_out = _episodes(data, config)
+        spec = _spec(data, recipe)
+        windows = Windows(data, spec, training)
+        torch.manual_seed(config.seed)
+        policy = build_policy(recipe, spec, _statistics(data, recipe, spec, training))
+        learner = Learner(policy.model.to(place), config, ranks)
+        has_images = any(key.is_image for key in spec.observation)
+        provenance = Provenance(0, data.fingerprint, str(data.path), semantic_hash, operational_hash, versions())
+        validation = None
+        if len(held_out) and ranks.is_main:
+            validation = Validation(Windows(data, spec, held_out), config.batch_size, config.validation.batches)
+        with (
+            TrainingProgress(config.steps, show=ranks.is_main) as progress,
+            Batches(RowOrder(windows, config.batch_size, config.seed), place, config.accumulation, ranks,
+                    ahead=has_images or place.type == "cuda") as batches,
+        ):
+            trainer = Trainer(policy, learner, batches, folder, provenance, progress, validation, evaluate)
+            if resume:
+                trainer.restore()
+            with _loggers(folder, recipe, config, trainer.done, ranks) as trainer.loggers:
+                result = trainer.run()
+            progress.say(_farewell(result, folder))
+    return result
+
+
+def _spec(data: Dataset, recipe: PolicyRecipe) -> PolicySpec:
+    if data.schema is None:
+        raise InputError(f"dataset '{data.path}'", expected="a store with a schema of names, units and control period",
+                         got="a store that tiller did not write", way_out=f"Convert it: tiller data convert {data.path} OUT")
+    return policy_spec(recipe, data.schema.observation, data.schema.action)
+
+
+def _episodes(data: Dataset, config: TrainingConfig) -> tuple[np.ndarray, np.ndarray]:
+    """Episodes to train on and episodes held out."""
+    training, held_out = split_episodes(len(data), config.validation.fraction, config.seed)
+    if config.demonstrations is not None:
+        if not 1 <= config.demonstrations <= len(training):
+            raise InputError("training.demonstrations", expected=f"1 to {len(training)}, the episodes not held out",
+                             got=str(config.demonstrations))
+        chosen = np.random.default_rng([config.seed, 1]).permutation(training)[: config.demonstrations]
+        training = np.sort(chosen)
+    return training, held_out
+
+
+def _statistics(data: Dataset, recipe: PolicyRecipe, spec: PolicySpec, episodes: np.ndarray) -> dict[str, FieldStatistics]:
+    """Statistics of the training episodes, measured without their images."""
+    low_dimensional = ObservationSpec(tuple(key for key in spec.observation if not key.is_image))
+    transforms = tuple(one for one in recipe.transforms if one.get("name") != "resize_images")
+    chain = make_chain(transforms, low_dimensional, spec.action)
+    return measure(Windows(data, replace(spec, observation=low_dimensional), episodes), chain)
+
+
+def _check_shares(config: TrainingConfig, ranks: Ranks) -> None:
+    shares = config.accumulation * ranks.size
+    if config.batch_size % shares:
+        raise InputError("training.batch_size", expected=f"a multiple of {shares}, processes times accumulation",
+                         got=str(config.batch_size))
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextmanager
+def _loggers(folder: RunFolder, recipe: PolicyRecipe, config: TrainingConfig, step: int, ranks: Ranks
+             ) -> Iterator[list[Logger]]:
+    """Open for the first process; none for the others."""
+    loggers: list[Logger] = []
+    if ranks.is_main:
+        loggers += [CsvLog(folder.metrics, step), TensorBoardLog(folder.tensorboard, step)]
+        if config.wandb:
+            loggers.append(WandbLog(config.wandb, folder.path, {"policy": to_json(recipe), "training": to_json(config)}))
+    try:
+        yield loggers
+    finally:
+        for logger in loggers:
+            logger.close()
+
+
+def _farewell(result: TrainingResult, folder: RunFolder) -> str:
+    if result.stopped in (INTERRUPTED, "stop_after"):
+        return (f"Stopped after update {result.updates}; saved in {folder.last}. "
+                "Go on with the same command and resume=true")
+    reason = "" if result.stopped == "done" else f" ({result.stopped} used up; learning rate not yet at its end)"
+    return f"Trained {result.updates} updates in {result.elapsed_s / 60:.1f} min{reason}: {result.checkpoint}"

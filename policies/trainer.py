@@ -1,0 +1,234 @@
+"""The one training loop: when to learn, log, validate, evaluate, save and stop."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Callable, Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from policies.batches import Batches
+from policies.checkpoint import TRAINING, WEIGHTS, Provenance, fill, read_tensors, write_policy
+from policies.interruption import Interruption
+from policies.learner import Learner
+from policies.loggers import Logger
+from policies.policy import DiffusionPolicy
+from policies.progress import TrainingProgress
+from policies.recipe import TrainingConfig
+from policies.run_folder import RunFolder
+from policies.training_state import TrainingState, read_training, require_same_run, write_training
+from policies.validation import Validation
+from robot.errors import TillerError
+
+Evaluate = Callable[[DiffusionPolicy, int], Mapping[str, float]]
+"""Called with the policy of averaged weights and the updates done; returns numbers to log."""
+
+DONE, INTERRUPTED = "done", "interrupted"
+# Processes must stop together, and agreeing on it costs a message.
+UPDATES_BETWEEN_AGREEMENTS = 10
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """How a run ended.
+
+    Args:
+        updates: done in all.
+        stopped: why: `done`, `interrupted`, `minutes` or `stop_after`.
+        checkpoint: folder to load the policy from.
+        elapsed_s: time spent training, evaluation not counted.
+        loss: mean over the updates since the last but one time it was logged.
+        validation_loss: the last one, NaN when nothing was held out.
+        evaluations: updates -> what `evaluate` returned.
+    """
+
+    updates: int
+    stopped: str
+    checkpoint: Path
+    elapsed_s: float
+    loss: float
+    validation_loss: float
+    evaluations: Mapping[int, Mapping[str, float]] = field(default_factory=dict)
+
+
+@dataclass
+class Recent:
+    """Sums since numbers were last logged; losses stay on the device, so that no update waits for them."""
+
+    loss: Tensor
+    norm: Tensor
+    updates: int = 0
+    data_s: float = 0.0
+    update_s: float = 0.0
+
+
+class Trainer:
+    """Trains a policy's model and keeps its checkpoints.
+
+    Args:
+        policy: its model is trained in place; it is on its device already.
+        learner: over the same model.
+        batches: of windows.
+        folder: where checkpoints go.
+        provenance: what checkpoints say about their origin, `step` apart.
+        progress: shows how far the run is.
+        validation: loss on held-out windows.
+        evaluate: called every `evaluate_every` updates and at the end; by the first process only.
+        loggers: take the numbers; of the first process only.
+    """
+
+    def __init__(self, policy: DiffusionPolicy, learner: Learner, batches: Batches, folder: RunFolder,
+                 provenance: Provenance, progress: TrainingProgress, validation: Validation | None = None,
+                 evaluate: Evaluate | None = None, loggers: Sequence[Logger] = ()):
+        self.learner, self.batches, self.folder, self.provenance = learner, batches, folder, provenance
+        self.progress, self.validation, self.evaluate, self.loggers = progress, validation, evaluate, loggers
+        self.config, self.ranks = learner.config, learner.ranks
+        self.acting = DiffusionPolicy(learner.average.model, policy.spec, policy.recipe)
+        self.done, self.elapsed_s = 0, 0.0
+        self._loss = self._validation_loss = math.nan
+        self._evaluations: dict[int, Mapping[str, float]] = {}
+
+    def restore(self) -> None:
+        """Take up the folder's last checkpoint, exactly where it was left.
+
+        Raises:
+            InputError: a file of it is missing or broken, or the run began with other choices.
+        """
+        folder = self.folder.last
+        state = read_training(folder / TRAINING, self.learner.model, self.learner.optimiser)
+        require_same_run(state.config, self.config)
+        fill(self.learner.average.model, read_tensors(folder / WEIGHTS), folder / WEIGHTS)
+        self.learner.average.updates = state.average_updates
+        self.learner.schedule.load_state_dict(dict(state.schedule))
+        self.done, self.elapsed_s = state.update, state.elapsed_s
+
+    def run(self) -> TrainingResult:
+        """Train until all updates are done or something stops the run; saves either way.
+
+        Raises:
+            TillerError: the loss is no number any more.
+        """
+        recent, stopped = self._nothing_yet(), None
+        with Interruption() as interruption:
+            while self.done < self.config.steps and stopped is None:
+                self._advance(recent)
+                if self._is_time(self.config.log_every):
+                    self._log(recent)
+                    recent = self._nothing_yet()
+                if self._is_time(self.config.validation.every):
+                    self._validate()
+                if self._is_time(self.config.evaluate_every) and self.done < self.config.steps:
+                    self._evaluate()
+                if self._is_time(self.config.checkpoint_every):
+                    self._save()
+                stopped = self._reason_to_stop(interruption)
+            return self._finish(stopped or DONE, recent)
+
+    def _advance(self, recent: Recent) -> None:
+        """One update, with its time."""
+        started = time.perf_counter()
+        batches = self.batches.fetch(0 if self.config.overfit_one_batch else self.done)
+        fetched = time.perf_counter()
+        loss, recent.norm = self.learner.learn(self.done, batches)
+        finished = time.perf_counter()
+        recent.loss += loss
+        recent.updates += 1
+        recent.data_s += fetched - started
+        recent.update_s += finished - fetched
+        self.elapsed_s += finished - started
+        self.done += 1
+        self.progress.advance(self.done)
+
+    def _nothing_yet(self) -> Recent:
+        zero = torch.zeros((), device=self.learner.device)
+        return Recent(loss=zero, norm=zero.clone())
+
+    def _is_time(self, every: int) -> bool:
+        return every > 0 and self.done % every == 0
+
+    def _reason_to_stop(self, interruption: Interruption) -> str | None:
+        """Why to stop before all updates are done, if there is a reason; the same for all processes."""
+        if self.done >= self.config.steps:
+            return None
+        if self.done == self.config.stop_after:
+            return "stop_after"
+        reasons = [interruption.requested, self.elapsed_s >= 60 * (self.config.minutes or math.inf)]
+        if self.ranks.size > 1:
+            if self.done % UPDATES_BETWEEN_AGREEMENTS:
+                return None
+            reasons = self.ranks.add(torch.tensor(reasons, device=self.learner.device).int()).tolist()
+        return INTERRUPTED if reasons[0] else "minutes" if reasons[1] else None
+
+    def _log(self, recent: Recent) -> None:
+        started = time.perf_counter()
+        self._loss = self.ranks.add(recent.loss).item() / recent.updates
+        recent.update_s += time.perf_counter() - started  # on a GPU this is where the work is waited for
+        if not math.isfinite(self._loss):
+            raise TillerError(f"training diverged: the loss is {self._loss} at update {self.done}. "
+                              f"Lower training.learning_rate; checkpoints up to now are in {self.folder.checkpoints}")
+        seconds = recent.data_s + recent.update_s
+        numbers = {
+            "loss": self._loss,
+            "learning_rate": self.learner.learning_rate,
+            "gradient_norm": recent.norm.item(),
+            "epoch": self.done * self.config.batch_size / len(self.batches.order.windows),
+            "data_s": recent.data_s / recent.updates,
+            "update_s": recent.update_s / recent.updates,
+            "samples_per_s": recent.updates * self.config.batch_size / seconds,
+            "elapsed_s": self.elapsed_s,
+        }
+        self._record(numbers)
+        self.progress.numbers(loss=self._loss, samples_per_s=numbers["samples_per_s"])
+
+    def _validate(self) -> None:
+        if self.validation is None or not self.ranks.is_main:
+            return
+        self._validation_loss = self.validation.loss(self.learner.average.model)
+        self._record({"validation_loss": self._validation_loss})
+        self.progress.say(f"update {self.done}: validation loss {self._validation_loss:.4g}")
+
+    def _evaluate(self) -> None:
+        if self.evaluate is not None and self.ranks.is_main:
+            values = {name: float(value) for name, value in self.evaluate(self.acting, self.done).items()}
+            self._evaluations[self.done] = values
+            self._record(values)
+            self.progress.say(f"update {self.done}: " + ", ".join(f"{name} {one:.4g}" for name, one in values.items()))
+        self.ranks.wait()
+
+    def _record(self, numbers: Mapping[str, float]) -> None:
+        for logger in self.loggers:
+            logger.log(self.done, numbers)
+
+    def _save(self) -> None:
+        if self.ranks.is_main:
+            self.folder.save(self.done, self._write)
+
+    def _write(self, folder: Path) -> None:
+        self._write_policy(folder)
+        state = TrainingState(self.done, self.elapsed_s, self.learner.average.updates,
+                              self.learner.schedule.state_dict(), self.config)
+        write_training(folder / TRAINING, state, self.learner.model, self.learner.optimiser)
+
+    def _write_policy(self, folder: Path) -> None:
+        write_policy(folder, self.acting, replace(self.provenance, step=self.done))
+
+    def _finish(self, stopped: str, recent: Recent) -> TrainingResult:
+        """Save, and when the run is done also what others load."""
+        if recent.updates:
+            self._log(recent)
+        if not self._is_time(self.config.checkpoint_every):
+            self._save()
+        checkpoint = self.folder.last
+        if stopped in (DONE, "minutes"):
+            if not self._is_time(self.config.validation.every):
+                self._validate()
+            if self.ranks.is_main:
+                self.folder.save_final(self._write_policy)
+            checkpoint = self.folder.final
+            self._evaluate()
+        return TrainingResult(self.done, stopped, checkpoint, self.elapsed_s, self._loss, self._validation_loss,
+                              dict(self._evaluations))

@@ -1,0 +1,91 @@
+"""What an exact resume needs beside the averaged weights: raw weights, optimiser, schedule and counters.
+
+The order of rows, the noise and the augmentation of an update are functions of (seed, update), so no generator's state
+has to be kept.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Mapping
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from policies.checkpoint import fill, read_json, read_tensors, write_json, write_tensors
+from policies.recipe import TrainingConfig
+from robot.description import from_json, to_json
+from robot.errors import InputError
+
+WEIGHTS, OPTIMISER, STATE = "weights.safetensors", "optimiser.safetensors", "state.json"
+
+
+@dataclass(frozen=True)
+class TrainingState:
+    """Counters of a run.
+
+    Args:
+        update: updates done.
+        elapsed_s: time spent training.
+        average_updates: updates that the moving average has seen.
+        schedule: state of the learning rate's schedule.
+        config: of the run so far.
+    """
+
+    update: int
+    elapsed_s: float
+    average_updates: int
+    schedule: Mapping[str, Any]
+    config: TrainingConfig
+
+
+def write_training(folder: Path, state: TrainingState, model: nn.Module, optimiser: Optimizer) -> None:
+    """The files of a training state into a new folder."""
+    folder.mkdir()
+    write_tensors(folder / WEIGHTS, model.state_dict())
+    write_tensors(folder / OPTIMISER, _named_state(model, optimiser))
+    write_json(folder / STATE, to_json(state))
+
+
+def read_training(folder: Path, model: nn.Module, optimiser: Optimizer) -> TrainingState:
+    """Fill a model and its optimiser, made as they were when written; returns the counters.
+
+    Raises:
+        InputError: a file is missing, cut short, or of another model.
+    """
+    state = from_json(TrainingState, read_json(folder / STATE), where=str(folder / STATE))
+    fill(model, read_tensors(folder / WEIGHTS), folder / WEIGHTS)
+    tensors = read_tensors(folder / OPTIMISER)
+    names = [name for name, _ in model.named_parameters()]
+    moments: dict[int, dict[str, Tensor]] = {}
+    for key, tensor in tensors.items():
+        name, _, kind = key.rpartition(":")
+        if name not in names:
+            raise InputError(f"checkpoint file '{folder / OPTIMISER}'", expected="the parameters of this policy",
+                             got=f"'{name}'")
+        moments.setdefault(names.index(name), {})[kind] = tensor
+    optimiser.load_state_dict({"state": moments, "param_groups": optimiser.state_dict()["param_groups"]})
+    return state
+
+
+def _named_state(model: nn.Module, optimiser: Optimizer) -> dict[str, Tensor]:
+    """`parameter:moment` -> tensor."""
+    names = [name for name, _ in model.named_parameters()]
+    state = optimiser.state_dict()["state"]
+    return {f"{names[index]}:{kind}": torch.as_tensor(value) for index, kinds in state.items()
+            for kind, value in kinds.items()}
+
+
+def require_same_run(saved: TrainingConfig, asked: TrainingConfig) -> None:
+    """Refuse to go on with other choices than a run began with, where that would be another run.
+
+    Raises:
+        InputError: names the first of the choices that differs.
+    """
+    for name in ("seed", "batch_size", "demonstrations", "overfit_one_batch", "validation"):
+        before, now = getattr(saved, name), getattr(asked, name)
+        if before != now:
+            raise InputError(f"resume: training.{name}", expected=f"{before}, as the run began", got=str(now),
+                             way_out="Give the same choices, or another output folder")

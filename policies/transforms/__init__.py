@@ -1,0 +1,20 @@
+"""Mirrored transforms between raw data and what a network learns: what goes in comes out undone."""
+
+from policies.transforms.angle import SineCosine
+from policies.transforms.chain import TRANSFORMS, TransformChain, make_chain
+from policies.transforms.image import ResizeImages
+from policies.transforms.relative import Reference, RelativeAction, RelativePose
+from policies.transforms.transform import Tensors, Transform
+
+__all__ = [
+    "TRANSFORMS",
+    "Reference",
+    "RelativeAction",
+    "RelativePose",
+    "ResizeImages",
+    "SineCosine",
+    "Tensors",
+    "Transform",
+    "TransformChain",
+    "make_chain",
+]

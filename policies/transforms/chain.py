@@ -1,0 +1,100 @@
+"""Transforms one after the other, undone in mirrored order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from policies.transforms.angle import SineCosine
+from policies.transforms.image import ResizeImages
+from policies.transforms.relative import RelativeAction, RelativePose
+from policies.transforms.transform import Tensors, Transform
+from robot.description import ActionSpec, ObservationSpec, from_json
+from robot.errors import InputError, nearest
+
+TRANSFORMS: Mapping[str, type[Transform]] = {
+    "sine_cosine": SineCosine,
+    "relative_action": RelativeAction,
+    "relative_pose": RelativePose,
+    "resize_images": ResizeImages,
+}
+
+
+@dataclass(frozen=True)
+class TransformChain:
+    """A sequence of transforms between raw data and what is learnt.
+
+    Args:
+        transforms: in the order in which raw data passes them.
+        observation, action: specs of the raw data.
+    """
+
+    transforms: tuple[Transform, ...]
+    observation: ObservationSpec
+    action: ActionSpec
+
+    @cached_property
+    def outgoing(self) -> tuple[ObservationSpec, ActionSpec]:
+        """The specs of what leaves the last transform."""
+        observation, action = self.observation, self.action
+        for transform in self.transforms:
+            observation, action = transform.outgoing(observation, action)
+        return observation, action
+
+    def forward_observation(self, observation: Tensors) -> list[Tensors]:
+        """What enters each transform, and last what leaves the chain."""
+        stages = [observation]
+        for transform in self.transforms:
+            stages.append(transform.forward_observation(stages[-1]))
+        return stages
+
+    def forward_action(self, action: Tensor, stages: Sequence[Tensors]) -> Tensor:
+        """Actions (batch, ..., horizon, dim) into the representation that is learnt, beside their observation's stages."""
+        if not self.transforms:
+            return action
+        parts = _unpack(action, self.action)
+        for transform, stage in zip(self.transforms, stages):
+            parts = transform.forward_action(parts, stage)
+        return _pack(parts, self.outgoing[1])
+
+    def inverse_action(self, action: Tensor, stages: Sequence[Tensors]) -> Tensor:
+        """The way back of `forward_action`."""
+        if not self.transforms:
+            return action
+        parts = _unpack(action, self.outgoing[1])
+        for transform, stage in zip(reversed(self.transforms), reversed(stages[:-1])):
+            parts = transform.inverse_action(parts, stage)
+        return _pack(parts, self.action)
+
+
+def make_chain(
+    transforms: Sequence[Mapping[str, Any]], observation: ObservationSpec, action: ActionSpec
+) -> TransformChain:
+    """Build a chain from plain values, each with a `name` and the settings of the transform of that name.
+
+    Raises:
+        InputError: no such transform or setting, or one does not fit the data.
+    """
+    built = []
+    for index, settings in enumerate(transforms):
+        options = dict(settings)
+        name = str(options.pop("name", ""))
+        if name not in TRANSFORMS:
+            raise InputError(f"transforms[{index}].name", expected=f"one of {', '.join(TRANSFORMS)}",
+                             got=f"'{name}'", way_out=nearest(name, TRANSFORMS))
+        built.append(from_json(TRANSFORMS[name], options, where=f"transforms[{index}]"))
+    chain = TransformChain(tuple(built), observation, action)
+    chain.outgoing  # noqa: B018 - a transform that does not fit is refused here, where a person asked for it
+    return chain
+
+
+def _unpack(action: Tensor, spec: ActionSpec) -> Tensors:
+    return {name: action[..., where] for name, where in spec.slices.items()}
+
+
+def _pack(parts: Tensors, spec: ActionSpec) -> Tensor:
+    return torch.cat([parts[name] for name in spec.slices], dim=-1)

@@ -1,0 +1,53 @@
+"""What a transform offers: a way in for observations and actions, a way out for actions."""
+
+from __future__ import annotations
+
+from typing import Mapping
+
+from torch import Tensor
+
+from robot.description import ActionSpec, ObservationSpec
+from robot.errors import InputError, nearest
+
+Tensors = Mapping[str, Tensor]
+
+
+class Transform:
+    """A change of representation; subclasses are frozen dataclasses that hold its settings.
+
+    An observation is name -> (batch, steps, ...), the newest row last. An action is in its parts, field name ->
+    (batch, ..., horizon, size): between the batch and the horizon there may be samples. The observation given beside
+    an action is the one that *enters* this transform, on the way in and on the way out alike.
+    """
+
+    def outgoing(self, observation: ObservationSpec, action: ActionSpec) -> tuple[ObservationSpec, ActionSpec]:
+        """The specs of what leaves this transform.
+
+        Raises:
+            InputError: this transform does not fit the specs that enter it.
+        """
+        return observation, action
+
+    def forward_observation(self, observation: Tensors) -> Tensors:
+        return observation
+
+    def forward_action(self, action: Tensors, observation: Tensors) -> Tensors:
+        return action
+
+    def inverse_action(self, action: Tensors, observation: Tensors) -> Tensors:
+        """Undo `forward_action`, given the same observation."""
+        return action
+
+
+def newest(value: Tensor, action: Tensor) -> Tensor:
+    """The newest row of an observed key (batch, steps, size), shaped to stand beside an action (batch, ..., size)."""
+    row = value[:, -1]
+    return row.reshape(len(row), *(1 for _ in action.shape[1:-1]), *row.shape[1:])
+
+
+def require_fields(transform: str, action: ActionSpec, names: Mapping[str, object] | tuple[str, ...]) -> None:
+    """Refuse a transform of action fields that are not there."""
+    for name in names:
+        if name not in action.slices:
+            raise InputError(f"{transform}: action field '{name}'", expected=f"one of {', '.join(action.slices)}",
+                             way_out=nearest(name, action.slices))

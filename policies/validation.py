@@ -1,0 +1,41 @@
+"""The loss on held-out episodes, comparable from one measurement to the next."""
+
+from __future__ import annotations
+
+from typing import Sequence
+
+import numpy as np
+import torch
+
+from data.windows import Windows
+from policies.batches import to_torch
+from policies.model import PolicyModel
+
+
+class Validation:
+    """Loss of a model in evaluation mode on the same windows with the same noise every time.
+
+    Args:
+        windows: of held-out episodes.
+        batch_size: windows at a time.
+        batches: at most so many; the windows are spread evenly over the episodes.
+    """
+
+    def __init__(self, windows: Windows, batch_size: int, batches: int):
+        self.windows = windows
+        count = min(len(windows), batch_size * batches)
+        rows = np.linspace(0, len(windows) - 1, count).round().astype(np.int64)
+        self._parts: Sequence[np.ndarray] = np.split(rows, range(batch_size, count, batch_size))
+
+    @torch.no_grad()
+    def loss(self, model: PolicyModel) -> float:
+        """Mean over the elements that count."""
+        device = next(model.parameters()).device
+        generator = torch.Generator(device)
+        total, elements = 0.0, 0
+        for index, rows in enumerate(self._parts):
+            batch = to_torch(self.windows, rows).to(device)
+            generator.manual_seed(index)
+            total += model(batch.observation, batch.action, batch.is_pad, generator).item()
+            elements += model.elements(batch.is_pad.numel(), batch.kept)
+        return total / elements
