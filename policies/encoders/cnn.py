@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 
 class SmallCNN(nn.Module):
     """Four convolutions, stride 16 in all, then the whole map to one vector: (N, 3, h, w) to (N, features).
 
-    The first convolution strides by four, where most of the time would go otherwise, and works on channels-last
-    images as the augmentation makes them. The map is flattened, not pooled, so that places are kept.
+    Most of the time goes where the map is large: so the first convolution strides by four, is not normalised, and
+    works on channels-last images as the augmentation makes them. The map is flattened, not pooled, to keep places.
 
     Args:
         size: height and width of the images in pixels, at least 16.
@@ -20,11 +21,11 @@ class SmallCNN(nn.Module):
         super().__init__()
         self.features = features
         self.layers = nn.Sequential(
-            nn.Conv2d(3, 32, kernel_size=6, stride=4, padding=2), nn.GroupNorm(8, 32), nn.SiLU(),
-            nn.Conv2d(32, 64, kernel_size=3, stride=2, padding=1), nn.GroupNorm(8, 64), nn.SiLU(),
-            nn.Conv2d(64, 128, kernel_size=3, stride=2, padding=1), nn.GroupNorm(8, 128), nn.SiLU(),
-            nn.Conv2d(128, 128, kernel_size=3, padding=1), nn.GroupNorm(8, 128), nn.SiLU(),
-        )
+            nn.Conv2d(3, 32, kernel_size=6, stride=4, padding=2), nn.ReLU(),
+            nn.Conv2d(32, 64, kernel_size=3, stride=2, padding=1), nn.GroupNorm(8, 64), nn.ReLU(),
+            nn.Conv2d(64, 128, kernel_size=3, stride=2, padding=1), nn.GroupNorm(8, 128), nn.ReLU(),
+            nn.Conv2d(128, 128, kernel_size=3, padding=1), nn.GroupNorm(8, 128), nn.ReLU(),
+        ).to(memory_format=torch.channels_last)
         cells = [-(-(side // 4) // 4) for side in size]
         self.last = nn.Sequential(nn.Linear(128 * cells[0] * cells[1], features), nn.LayerNorm(features))
 

@@ -85,6 +85,7 @@ def load_weights(backbone: nn.Module, path: Path) -> None:
     wanted = backbone.state_dict()
     bad = [name for name, value in wanted.items() if name not in saved or saved[name].shape != value.shape]
     if bad:
-        raise InputError(f"encoder weights '{path}'", expected=f"a ResNet-18 with '{bad[0]}' {tuple(wanted[bad[0]].shape)}",
-                         got=str(tuple(saved[bad[0]].shape)) if bad[0] in saved else "a file without it")
+        first = bad[0]
+        raise InputError(f"encoder weights '{path}'", expected=f"a ResNet-18 with '{first}' {tuple(wanted[first].shape)}",
+                         got=str(tuple(saved[first].shape)) if first in saved else "a file without it")
     backbone.load_state_dict({name: saved[name] for name in wanted})

@@ -32,7 +32,8 @@ class FlowMatching(Objective):
     def __post_init__(self) -> None:
         if self.time_sampling not in TIME_SAMPLING:
             raise InputError(f"flow time_sampling '{self.time_sampling}'",
-                             expected=f"one of {', '.join(TIME_SAMPLING)}", way_out=nearest(self.time_sampling, TIME_SAMPLING))
+                             expected=f"one of {', '.join(TIME_SAMPLING)}",
+                             way_out=nearest(self.time_sampling, TIME_SAMPLING))
 
     def loss(self, network: Network, action: Tensor, condition: Tensor,
              generator: torch.Generator | None = None) -> Tensor:
