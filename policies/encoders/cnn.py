@@ -26,7 +26,7 @@ class SmallCNN(nn.Module):
             nn.Conv2d(64, 128, kernel_size=3, stride=2, padding=1), nn.GroupNorm(8, 128), nn.ReLU(),
             nn.Conv2d(128, 128, kernel_size=3, padding=1), nn.GroupNorm(8, 128), nn.ReLU(),
         ).to(memory_format=torch.channels_last)
-        cells = [-(-(side // 4) // 4) for side in size]
+        cells = [-(-((side - 2) // 4 + 1) // 4) for side in size]
         self.last = nn.Sequential(nn.Linear(128 * cells[0] * cells[1], features), nn.LayerNorm(features))
 
     def forward(self, images: Tensor) -> Tensor:

@@ -86,6 +86,7 @@ def load_weights(backbone: nn.Module, path: Path) -> None:
     bad = [name for name, value in wanted.items() if name not in saved or saved[name].shape != value.shape]
     if bad:
         first = bad[0]
-        raise InputError(f"encoder weights '{path}'", expected=f"a ResNet-18 with '{first}' {tuple(wanted[first].shape)}",
+        raise InputError(f"encoder weights '{path}'",
+                         expected=f"those of a ResNet-18, '{first}' {tuple(wanted[first].shape)}",
                          got=str(tuple(saved[first].shape)) if first in saved else "a file without it")
     backbone.load_state_dict({name: saved[name] for name in wanted})
