@@ -65,11 +65,19 @@ class RobosuiteEnv(TaskEnv):
         return self._outcome()
 
     def advance(self, action: np.ndarray) -> Outcome:
-        command = self._command(action)
-        for substep in range(self._substeps):  # as robosuite's own step, without polling every sensor 25 times
-            self._env.sim.step1()
-            self._env._pre_action(command, substep == 0)
-            self._env.sim.step2()
+        # The loop of robosuite's own step, without polling every sensor and re-deriving its action limits 25 times.
+        robot, sim = self._robot, self._env.sim
+        controller = robot.composite_controller
+        sim.step1()
+        controller.update_state()
+        controller.set_goal(self._command(action))
+        for substep in range(self._substeps):
+            if substep:
+                sim.step1()
+            for part, torque in controller.run_controller(robot._enabled_parts).items():
+                actuators, low, high = self._actuators[part]
+                sim.data.ctrl[actuators] = np.clip(torque, low, high)
+            sim.step2()
         return self._outcome()
 
     def picture(self) -> np.ndarray:
@@ -80,6 +88,13 @@ class RobosuiteEnv(TaskEnv):
             if name in self.__dict__:
                 self.__dict__.pop(name).close()
         self._env.close()
+
+    @cached_property
+    def _actuators(self) -> dict[str, tuple[list[int], np.ndarray, np.ndarray]]:
+        """Actuators of each part of the robot, with their lowest and highest control."""
+        ranges = self._env.sim.model.actuator_ctrlrange
+        numbers = self._robot._ref_actuators_indexes_dict
+        return {part: (each, ranges[each, 0], ranges[each, 1]) for part, each in numbers.items()}
 
     @cached_property
     def _picture_renderer(self) -> SceneRenderer:

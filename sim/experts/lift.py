@@ -1,0 +1,54 @@
+"""Lift the cube, by either pair of faces, coming from above, from either side, or in an arc."""
+
+from __future__ import annotations
+
+from typing import Any, Sequence
+
+import numpy as np
+
+from sim.experts.waypoints import CLOSED, OPEN, UP, Observation, Phase, WaypointExpert, across, hand_down, yaw_of
+
+APPROACHES = ("above", "left", "right", "arc")
+SLANT = 0.05  # m sideways at the height of the hover
+BOW = 0.07  # m sideways on the way there
+LIFT = 0.10  # m
+
+
+class LiftExpert(WaypointExpert):
+    """The expert of `robosuite/Lift`."""
+
+    def draw(self, observation: Observation, random: np.random.Generator) -> dict[str, Any]:
+        return {
+            "faces": ["near", "far"][int(random.random() < 0.3)],
+            "approach": APPROACHES[random.integers(len(APPROACHES))],
+            "side": int(random.choice([-1, 1])),
+            "speed": round(random.uniform(0.25, 0.4), 3),
+            "hover": round(random.uniform(0.05, 0.08), 3),
+            "height": round(random.uniform(-0.006, 0.006), 3),
+            "pause": int(random.integers(0, 3)),
+        }
+
+    def plan(self, observation: Observation) -> Sequence[Phase]:
+        way = self.strategy
+        cube = np.asarray(observation["cube.position"], dtype=np.float64)
+        yaw = grasp_yaw(yaw_of(observation["cube.rotation"]), far=way["faces"] == "far")
+        hand, speed = hand_down(yaw), way["speed"]
+        slant = {"left": 1, "right": -1}.get(way["approach"], 0) * SLANT * across(yaw)
+        hover = cube + way["hover"] * UP + slant
+        grasp = cube + way["height"] * UP
+        phases = [
+            Phase(hover, hand, OPEN, speed, pause=way["pause"]),
+            Phase(grasp, hand, OPEN, speed * 0.7, tolerance=0.008),
+            Phase(grasp, hand, CLOSED, speed, until="gripped"),
+            Phase(grasp + LIFT * UP, hand, CLOSED, speed, holding=True),
+        ]
+        if way["approach"] == "arc":
+            middle = (np.asarray(observation["tcp.position"], dtype=np.float64) + hover) / 2
+            phases.insert(0, Phase(middle + way["side"] * BOW * np.array([0.0, 1.0, 0.0]), hand, OPEN, speed, tolerance=0.04))
+        return phases
+
+
+def grasp_yaw(cube_yaw: float, *, far: bool) -> float:
+    """A yaw of the hand (rad) that puts the fingers flat on the cube: the nearest, or the one a quarter turn from it."""
+    near = (cube_yaw + np.pi / 4) % (np.pi / 2) - np.pi / 4
+    return near if not far else near - np.copysign(np.pi / 2, near)

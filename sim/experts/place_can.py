@@ -1,0 +1,60 @@
+"""Put the can in its bin: grasped from above or from a side, at any yaw, carried straight or in an arc."""
+
+from __future__ import annotations
+
+from typing import Any, Sequence
+
+import numpy as np
+
+from sim.experts.waypoints import CLOSED, OPEN, UP, Observation, Phase, WaypointExpert, across, hand_down
+
+APPROACHES = ("above", "left", "right")
+CARRIES = ("straight", "near", "far")
+SLANT = 0.05  # m sideways at the height of the hover
+BOW = 0.10  # m towards the robot or away from it, half way to the bin
+FLOOR = -0.092  # m: the floor of the bins
+HALF_CAN = 0.04  # m
+BIN = (np.array([0.63, 0.42]), np.array([0.70, 0.50]))  # m: where the can may be let go, x and y
+
+
+class PlaceCanExpert(WaypointExpert):
+    """The expert of `robosuite/PickPlaceCan`."""
+
+    def draw(self, observation: Observation, random: np.random.Generator) -> dict[str, Any]:
+        x, y = random.uniform(*BIN)
+        return {
+            "yaw": round(random.uniform(-0.7, 0.7), 3),
+            "approach": APPROACHES[random.integers(len(APPROACHES))],
+            "carry": CARRIES[random.integers(len(CARRIES))],
+            "speed": round(random.uniform(0.3, 0.45), 3),
+            "hover": round(random.uniform(0.08, 0.11), 3),
+            "height": round(random.uniform(0.0, 0.02), 3),
+            "carry_height": round(random.uniform(0.08, 0.12), 3),
+            "drop": round(random.uniform(0.015, 0.05), 3),
+            "place": [round(x, 3), round(y, 3)],
+            "pause": int(random.integers(0, 3)),
+        }
+
+    def plan(self, observation: Observation) -> Sequence[Phase]:
+        way = self.strategy
+        can = np.asarray(observation["Can.position"], dtype=np.float64)
+        hand, speed = hand_down(way["yaw"]), way["speed"]
+        slant = {"left": 1, "right": -1}.get(way["approach"], 0) * SLANT * across(way["yaw"])
+        grasp = can + way["height"] * UP
+        raised = np.array([*can[:2], way["carry_height"]])
+        above_bin = np.array([*way["place"], way["carry_height"]])
+        release = np.array([*way["place"], FLOOR + HALF_CAN + way["height"] + way["drop"]])
+        carry = [Phase(above_bin, hand, CLOSED, speed, tolerance=0.03, holding=True)]
+        if way["carry"] != "straight":
+            bow = {"near": -BOW, "far": BOW}[way["carry"]] * np.array([1.0, 0.0, 0.0])
+            carry.insert(0, Phase((raised + above_bin) / 2 + bow, hand, CLOSED, speed, tolerance=0.05, holding=True))
+        return [
+            Phase(can + way["hover"] * UP + slant, hand, OPEN, speed, pause=way["pause"]),
+            Phase(grasp, hand, OPEN, speed * 0.7, tolerance=0.01),
+            Phase(grasp, hand, CLOSED, speed, until="gripped"),
+            Phase(raised, hand, CLOSED, speed, tolerance=0.04, holding=True),
+            *carry,
+            Phase(release, hand, CLOSED, speed * 0.7, tolerance=0.015, holding=True),
+            Phase(release, hand, OPEN, speed, until="released"),
+            Phase(release + 0.1 * UP, hand, OPEN, speed),
+        ]

@@ -1,0 +1,132 @@
+"""Experts that go from waypoint to waypoint, each left when the hand is seen to be there.
+
+What to do next follows from what is observed, not from a hidden clock: a policy that sees the same can learn it.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any, Mapping, Sequence
+
+import numpy as np
+
+from robot.control.rotation import angle_between, matrix_from_6d, matrix_from_rotvec, rotation_6d_from_matrix
+from sim.experts.motion import Glide
+
+OPEN, CLOSED = -1.0, 1.0
+DOWN = np.array([[0.0, 1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, -1.0]])  # tcp pointing down, fingers opening along y
+UP = np.array([0.0, 0.0, 1.0])
+
+ALIGNED = 0.12  # rad
+GRIPPED_RATE = 0.001  # m a row: slower fingers have met something
+GRIPPED_WIDTH = 0.06  # m
+EMPTY_WIDTH = 0.02  # m: narrower fingers hold nothing
+RELEASED_WIDTH = 0.062  # m
+PATIENCE = 60  # rows in one phase before the plan is made anew
+
+Observation = Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True, eq=False)
+class Phase:
+    """One leg of a plan.
+
+    Args:
+        position: (3,) m, where the tcp shall go, base frame.
+        rotation: (3, 3), its orientation there.
+        gripper: `OPEN` or `CLOSED`.
+        speed: m/s, at most.
+        until: `there` (tcp within `tolerance` and aligned), `gripped` (fingers stopped by something), `released`.
+        tolerance: m.
+        pause: rows to wait once there.
+        holding: an empty hand in this phase means that the object was lost.
+    """
+
+    position: np.ndarray
+    rotation: np.ndarray
+    gripper: float
+    speed: float
+    until: str = "there"
+    tolerance: float = 0.02
+    pause: int = 0
+    holding: bool = False
+
+
+class WaypointExpert(ABC):
+    """A scripted expert. A way of doing the task is drawn an episode; the plan follows from it and the observation.
+
+    Attributes:
+        strategy: the way drawn, as plain values, for the record.
+    """
+
+    def __init__(self, period_s: float = 0.05) -> None:
+        self.strategy: dict[str, Any] = {}
+        self._period_s = period_s
+
+    @abstractmethod
+    def draw(self, observation: Observation, random: np.random.Generator) -> dict[str, Any]:
+        """A way of doing the task, as plain values."""
+
+    @abstractmethod
+    def plan(self, observation: Observation) -> Sequence[Phase]:
+        """The legs from here to success, in the way of `self.strategy`."""
+
+    def reset(self, observation: Observation, random: np.random.Generator) -> None:
+        """Begin an episode."""
+        self.strategy = self.draw(observation, random)
+        self._glide = Glide(observation["tcp.position"], matrix_from_6d(observation["tcp.rotation"]), self._period_s)
+        self._width = float(observation["gripper.width"][0])
+        self._begin(observation)
+
+    def act(self, observation: Observation) -> np.ndarray:
+        """The absolute target for the next period: position (3), rotation (6), gripper (1)."""
+        width = float(observation["gripper.width"][0])
+        closing, self._width = self._width - width, width
+        self._rows_here += 1
+        phase = self._phases[self._current]
+        if self._rows_here > PATIENCE or (phase.holding and width < EMPTY_WIDTH):
+            self._begin(observation)
+        elif self._finished(phase, observation, closing):
+            self._advance(observation)
+        phase = self._phases[self._current]
+        hand = np.asarray(observation["tcp.position"], dtype=np.float64)
+        self._glide.towards(phase.position, phase.rotation, phase.speed, hand)
+        return np.concatenate([self._glide.position, rotation_6d_from_matrix(self._glide.rotation), [phase.gripper]])
+
+    def _begin(self, observation: Observation) -> None:
+        self._phases = tuple(self.plan(observation))
+        self._current, self._rows_here, self._paused = 0, 0, 0
+
+    def _advance(self, observation: Observation) -> None:
+        if self._current + 1 < len(self._phases):
+            self._current, self._rows_here, self._paused = self._current + 1, 0, 0
+        else:
+            self._begin(observation)
+
+    def _finished(self, phase: Phase, observation: Observation, closing: float) -> bool:
+        if phase.until == "gripped":
+            return self._width < GRIPPED_WIDTH and closing < GRIPPED_RATE
+        if phase.until == "released":
+            return self._width > RELEASED_WIDTH
+        turned = angle_between(matrix_from_6d(observation["tcp.rotation"]), phase.rotation)
+        far = np.linalg.norm(observation["tcp.position"] - phase.position) > phase.tolerance
+        if far or turned > ALIGNED:
+            return False
+        self._paused += 1
+        return self._paused > phase.pause
+
+
+def hand_down(yaw: float) -> np.ndarray:
+    """The tcp pointing down, turned by yaw (rad) about the vertical, (3, 3)."""
+    return matrix_from_rotvec(yaw * UP) @ DOWN
+
+
+def across(yaw: float) -> np.ndarray:
+    """The horizontal direction (3,) along which a hand of this yaw can slide over an object between its fingers."""
+    return np.array([np.cos(yaw), np.sin(yaw), 0.0])
+
+
+def yaw_of(rotation_6d: np.ndarray) -> float:
+    """Turn about the vertical (rad) of an upright object."""
+    return float(np.arctan2(rotation_6d[1], rotation_6d[0]))
