@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import inspect
-import re
-from dataclasses import fields, is_dataclass
-from typing import Any, Callable, Mapping, Sequence, TypeVar, get_type_hints
+from typing import Callable, Sequence, TypeVar
 
-from tiller.configuration import Configuration, choices_of, compose, config_folder, first_line, groups_of
+from tiller.configuration import Configuration, compose
 
 T = TypeVar("T")
 HELP = ("-h", "--help")
@@ -24,6 +21,8 @@ def run_configured(verb: str, kind: type[T], run: Callable[[Configuration[T]], i
         words: of the command line, after the verb.
     """
     if any(word in HELP for word in words):
+        from tiller.help import help_text
+
         print(help_text(verb, kind))
         return 0
     if any(word in MULTIRUN for word in words):
@@ -31,84 +30,3 @@ def run_configured(verb: str, kind: type[T], run: Callable[[Configuration[T]], i
 
         return run_sweep(verb, kind, [word for word in words if word not in MULTIRUN])
     return run(compose(verb, kind, words))
-
-
-def help_text(verb: str, kind: type) -> str:
-    """What a verb does, the choices of its groups and its keys with defaults, a line each."""
-    summary = first_line(config_folder() / f"{verb}.yaml")
-    lines = [f"usage: tiller {verb} [key=value ...] [-m key=a,b,c ...]", "", f"{summary}."]
-    for group, chosen in groups_of(verb).items():
-        choices = choices_of(group)
-        lines += ["", f"{group}=" + (f"  (default {chosen})" if chosen else "")]
-        lines += _columns([(f"  {name}", text) for name, text in choices.items()])
-    defaults = compose(verb, kind, [f"{key}=-" for key in _required(kind)]).values
-    lines += ["", "keys"]
-    lines += _columns(list(_key_lines(kind, defaults, "  ")))
-    lines += ["", f"A sweep: tiller {verb} -m key=a,b,c runs every combination, each with an output of its own;",
-              "jobs=N runs N at a time, and the same output= again runs only what is missing."]
-    return "\n".join(lines)
-
-
-def _key_lines(kind: type, values: Mapping[str, Any], indent: str, prefix: str = "") -> list[tuple[str, str]]:
-    hints, texts = get_type_hints(kind), argument_texts(kind)
-    lines: list[tuple[str, str]] = []
-    required = _required(kind)
-    for field in fields(kind):  # type: ignore[arg-type]
-        name, text = prefix + field.name, texts.get(field.name, "")
-        default = values.get(field.name, _default(field))
-        if is_dataclass(hints[field.name]):
-            nested = default if isinstance(default, Mapping) else {}
-            lines += _key_lines(hints[field.name], nested, indent, f"{name}.")  # type: ignore[arg-type]
-        else:
-            shown = "(required)" if field.name in required and not prefix else _shown(default)
-            lines.append((f"{indent}{name}={shown}", text))
-    return lines
-
-
-def argument_texts(kind: type) -> dict[str, str]:
-    """What the `Args` of a docstring say of each field."""
-    _, _, arguments = inspect.cleandoc(kind.__doc__ or "").partition("Args:\n")
-    texts: dict[str, str] = {}
-    for names, text in re.findall(r"^    (\w[\w, ]*): (.*(?:\n {5,}.*)*)", arguments, re.MULTILINE):
-        for name in names.split(", "):
-            texts[name] = " ".join(text.split()).replace("`", "")
-    return texts
-
-
-def _required(kind: type) -> list[str]:
-    from dataclasses import MISSING
-
-    return [field.name for field in fields(kind)  # type: ignore[arg-type]
-            if field.default is MISSING and field.default_factory is MISSING and not is_dataclass(field.type)]
-
-
-def _default(field: Any) -> Any:
-    from dataclasses import MISSING
-
-    if field.default is not MISSING:
-        return field.default
-    return field.default_factory() if field.default_factory is not MISSING else None
-
-
-def _shown(value: Any) -> str:
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{key}: {_shown(item)}" for key, item in value.items()) + "}"
-    if isinstance(value, (list, tuple)):
-        return "[" + ", ".join(map(_shown, value)) + "]"
-    return str(value)
-
-
-def _columns(rows: list[tuple[str, str]], widest: int = 44) -> list[str]:
-    """Two columns; a left side that is too wide stands on a line of its own."""
-    width = max((len(left) for left, _ in rows if len(left) <= widest), default=0)
-    lines = []
-    for left, right in rows:
-        if len(left) > width and right:
-            lines += [left, " " * (width + 2) + right]
-        else:
-            lines.append(f"{left.ljust(width)}  {right}".rstrip())
-    return lines

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Generic, Mapping, Sequence, TypeVar, get_type_hints
+from typing import Any, Generic, Iterable, Mapping, Sequence, TypeVar, get_type_hints
 
 import yaml
 
@@ -155,10 +155,15 @@ def _check(verb: str, override: Any, kind: type, groups: Mapping[str, str | None
         choice, known = override.get_value_element_as_str(), choices_of(key)
         if key not in OPEN_GROUPS and choice not in known:
             raise InputError(f"{key}={choice}", expected=f"a choice of '{key}'", way_out=nearest(choice, known))
-    elif not _leads_somewhere(kind, key.split(".")):
-        names = [*groups, *known_keys(kind)]
+    else:
+        require_known(verb, key, kind, groups)
+
+
+def require_known(verb: str, key: str, kind: type, groups: Iterable[str] = ()) -> None:
+    """Refuse a dotted key that a dataclass does not have, offering the nearest it has."""
+    if not _leads_somewhere(kind, key.split(".")):
         raise InputError(f"'{key}'", expected=f"a key of tiller {verb}",
-                         way_out=f"{nearest(key, names)}. See tiller {verb} --help")
+                         way_out=nearest(key, [*groups, *known_keys(kind)]))
 
 
 def _leads_somewhere(kind: Any, parts: list[str]) -> bool:

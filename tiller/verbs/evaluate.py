@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Mapping, Sequence
@@ -201,6 +200,16 @@ def show(evaluation: Evaluation) -> None:
 
 def show_comparison(evaluation: Evaluation, other: Evaluation, name: str) -> None:
     """This evaluation against another one on the same seeds."""
-    from sim.statistics import compare
+    from rich.console import Console
+    from rich.table import Table
 
-    print(json.dumps(compare(evaluation, other), default=vars))
+    from sim.comparison import compare
+
+    result = compare(other, evaluation)
+    table = Table(title=f"this one minus {name}, {result.pairs} seeds in pairs", title_justify="left", show_header=False)
+    table.add_row("success", str(result.success))
+    table.add_row("score", str(result.score))
+    table.add_row("succeeded", f"both {result.both}, only this one {result.only_second}, "
+                               f"only the other {result.only_first}, neither {result.neither}")
+    table.add_row("equally often?", f"McNemar p = {result.p_value:.3f}")
+    Console().print(table)

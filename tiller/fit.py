@@ -1,0 +1,85 @@
+"""Whether a dataset, a policy and a task fit: which keys they share, and what a recipe takes over from the task."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Mapping
+
+from robot.description import ActionSpec, ObservationSpec, require_match
+from robot.errors import InputError
+
+if TYPE_CHECKING:
+    from data.dataset import Dataset
+    from policies.recipe import PolicyRecipe
+
+STATE_ENCODER = "state"
+
+
+@dataclass(frozen=True)
+class TaskFacts:
+    """What training must know of a task.
+
+    Args:
+        id: of the task.
+        observation, action: specs of its environment.
+        n_action_steps: rows of a chunk that it executes before the next plan.
+    """
+
+    id: str
+    observation: ObservationSpec
+    action: ActionSpec
+    n_action_steps: int
+
+
+def task_facts(task_id: str, options: Mapping[str, Any]) -> TaskFacts:
+    """Ask a task's environment; it is closed again."""
+    import sim
+
+    env = sim.make(task_id, **options)
+    try:
+        return TaskFacts(env.task.id, env.observation_spec, env.action_spec, env.task.n_action_steps)
+    finally:
+        env.close()
+
+
+def fit_recipe(recipe: PolicyRecipe, dataset: Dataset, task: TaskFacts | None, *, own_action_steps: bool
+               ) -> PolicyRecipe:
+    """A recipe with its observation keys chosen, once dataset and task are known to fit.
+
+    A recipe without keys sees every key that dataset and task share; images only where its encoder takes them.
+
+    Args:
+        recipe: as configured.
+        dataset: to train on.
+        task: to run on, or None.
+        own_action_steps: keep the recipe's `n_action_steps`; else the task's is taken.
+
+    Raises:
+        InputError: the dataset has no schema, or the sides do not fit; both are shown.
+    """
+    if dataset.schema is None:
+        raise InputError(f"dataset '{dataset.path}'", expected="a store with names, units and a control period",
+                         got="one that tiller did not write",
+                         way_out=f"Convert it: tiller data convert {dataset.path} OUT")
+    offered = dataset.schema.observation
+    keys = recipe.observation or tuple(
+        key.name
+        for key in offered
+        if (not key.is_image or recipe.encoder.get("name") != STATE_ENCODER)
+        and (task is None or key.name in task.observation)
+    )
+    if task is not None:
+        require_match(
+            offered.select(keys) if keys else offered,
+            task.observation,
+            dataset.schema.action,
+            task.action,
+            left="dataset",
+            right=f"task {task.id}",
+            way_out="Train on a dataset of this task, or leave task= out to train without it",
+        )
+    if not keys:
+        raise InputError(f"dataset '{dataset.path}'", expected="low-dimensional keys to see",
+                         got=f"only {', '.join(offered.names)}", way_out="Choose an encoder for images: policy=flow_cnn")
+    steps = recipe.n_action_steps if own_action_steps or task is None else min(task.n_action_steps, recipe.horizon)
+    return replace(recipe, observation=keys, n_action_steps=steps)

@@ -1,0 +1,175 @@
+"""`tiller data ACTION PATH ... [key=value ...]`: look at datasets, check them, and make them from other formats."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, field
+from typing import Any, Callable, Mapping, Sequence
+
+from robot.description import from_json
+from robot.errors import InputError, nearest
+
+
+@dataclass(frozen=True)
+class Action:
+    """One of the things that `tiller data` does.
+
+    Args:
+        paths: names of the paths it takes.
+        summary: what it does, in a line.
+        options: dataclass of its key=value options.
+        run: does it.
+    """
+
+    paths: tuple[str, ...]
+    summary: str
+    options: type
+    run: Callable[..., int]
+
+
+@dataclass(frozen=True)
+class NoOptions:
+    """No options."""
+
+
+@dataclass(frozen=True)
+class ConvertOptions:
+    """What `tiller data convert` takes.
+
+    Args:
+        period_s: seconds between rows, where the source does not say.
+        units: one for all keys, units=1, or one a key, units.state=m; components are separated by spaces.
+        rename: key of the source to its new name, rename.img=image; the key of the actions becomes action.
+        kinds: key to kind of observation, kinds.state=joint, where the shape does not tell.
+        exclude: keys to leave out.
+        skip_episodes: episodes of the source to leave out.
+        instruction: what every episode does, in words.
+        note: where the demonstrations come from, for the record.
+        preset: a file of configs/source; null recognises a published set by its keys.
+    """
+
+    period_s: float | None = None
+    units: Any = None
+    rename: Mapping[str, str] = field(default_factory=dict)
+    kinds: Mapping[str, str] = field(default_factory=dict)
+    exclude: tuple[str, ...] = ()
+    skip_episodes: tuple[int, ...] = ()
+    instruction: str | None = None
+    note: str | None = None
+    preset: str | None = None
+
+
+@dataclass(frozen=True)
+class ReplayOptions:
+    """What `tiller data replay` takes.
+
+    Args:
+        task: whose environment takes the recorded actions; null takes the one the dataset was recorded on.
+        episodes: which, such as [0,3,5], or how many of the first; null for the first 5.
+        options: of the task, for example options.initial_states=paper.
+    """
+
+    task: str | None = None
+    episodes: Any = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+def command(words: Sequence[str]) -> int:
+    """Find the action, read its paths and options, and run it."""
+    if not words or words[0] in ("-h", "--help"):
+        print(overview())
+        return 0
+    name, rest = words[0], words[1:]
+    if name not in ACTIONS:
+        raise InputError(f"'{name}'", expected="something that tiller data does", way_out=nearest(name, ACTIONS))
+    action = ACTIONS[name]
+    if any(word in ("-h", "--help") for word in rest):
+        print(action_help(name, action))
+        return 0
+    # A path may hold a '=', but it does not start with a word and a '='.
+    paths = [word for word in rest if "=" not in word or word.startswith((".", "/"))]
+    if len(paths) != len(action.paths):
+        raise InputError(f"tiller data {name}", expected=" and ".join(action.paths),
+                         got=" ".join(paths) or "no path", way_out=f"usage: {usage(name, action)}")
+    return action.run(*paths, read_options(name, action.options, [word for word in rest if word not in paths]))
+
+
+def read_options(name: str, kind: type, words: Sequence[str]) -> Any:
+    """The typed options that key=value words give."""
+    from omegaconf import OmegaConf
+
+    from tiller.configuration import parse_overrides, require_known
+
+    values = OmegaConf.create()
+    for override in parse_overrides(words):
+        require_known(f"data {name}", override.key_or_group, kind)
+        OmegaConf.update(values, override.key_or_group, override.value(), merge=True)
+    return from_json(kind, OmegaConf.to_container(values), where="")  # type: ignore[arg-type]
+
+
+def overview() -> str:
+    """The actions with a line each."""
+    width = max(map(len, ACTIONS))
+    return "\n".join(["usage: tiller data ACTION PATH ... [key=value ...]", "",
+                      *(f"  {name.ljust(width)}  {action.summary}" for name, action in ACTIONS.items()), "",
+                      "tiller data ACTION --help   the options of an action"])
+
+
+def usage(name: str, action: Action) -> str:
+    paths = " ".join(path.upper() for path in action.paths)
+    return f"tiller data {name} {paths}" + (" [key=value ...]" if action.options is not NoOptions else "")
+
+
+def action_help(name: str, action: Action) -> str:
+    from tiller.help import columns, key_lines
+
+    lines = [f"usage: {usage(name, action)}", "", f"{action.summary}."]
+    if action.options is not NoOptions:
+        lines += ["", "keys", *columns(key_lines(action.options, {}, "  "))]
+    return "\n".join(lines)
+
+
+def convert(source: str, target: str, options: ConvertOptions) -> int:
+    """Write a foreign set of demonstrations as a dataset of ours."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    import data.convert as converter
+
+    columns = (TextColumn("converting"), BarColumn(), MofNCompleteColumn(), TextColumn("rows"), TimeRemainingColumn())
+    with Progress(*columns, transient=True) as progress:
+        bar = progress.add_task("", total=None)
+
+        def ask(question: str) -> str:
+            progress.stop()
+            return input(f"{question} ")
+
+        done = converter.convert(
+            source,
+            target,
+            period_s=options.period_s,
+            units=options.units if options.units is None or isinstance(options.units, Mapping) else str(options.units),
+            rename=options.rename,
+            kinds=options.kinds,
+            exclude=options.exclude,
+            skip_episodes=options.skip_episodes,
+            instruction=options.instruction,
+            source_note=options.note,
+            preset=options.preset,
+            ask=ask if sys.stdin.isatty() and sys.stdout.isatty() else None,
+            on_progress=lambda rows, total: progress.update(bar, completed=rows, total=total),
+        )
+    for note in done.notes:
+        print(note)
+    print(f"{done.episodes} episodes, {done.rows} rows of {done.period_s:g} s")
+    width = max(len(new) for _, new in done.keys)
+    for old, new in done.keys:
+        renamed = f"  (was {old})" if old != new else ""
+        print(f"  {new.ljust(width)}  [{done.units[new]}]{renamed}")
+    print(f"Written to {done.target}")
+    return 0
+
+
+ACTIONS: Mapping[str, Action] = {
+    "convert": Action(("source", "target"), "Write a foreign set of demonstrations as a dataset of ours",
+                      ConvertOptions, convert),
+}

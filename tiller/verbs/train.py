@@ -1,0 +1,151 @@
+"""`tiller train`: a policy from a dataset, with checkpoints, curves and, when asked, evaluation in the loop."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Mapping, Sequence
+
+from policies.recipe import PolicyRecipe, TrainingConfig
+from robot.errors import InputError
+from tiller.command import run_configured
+from tiller.configuration import Configuration
+from tiller.output import Output, open_output
+
+if TYPE_CHECKING:
+    from policies.trainer import Evaluate, TrainingResult
+
+INTERRUPTED_CODE = 130
+
+
+@dataclass(frozen=True)
+class LoopEvaluation:
+    """Evaluation while training, every `training.evaluate_every` updates and at the end.
+
+    Args:
+        episodes: a time.
+        seed: of the first one; apart from the seeds that results are reported on.
+        workers: processes that step environments.
+    """
+
+    episodes: int = 10
+    seed: int = 200_000
+    workers: int = 1
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """What `tiller train` takes.
+
+    Args:
+        data: dataset to train on: a folder, a zip or a URL.
+        task: that the policy is for; it is checked against the dataset. null trains on the dataset alone.
+        output: folder to write to; null makes outputs/train/<date>.
+        resume: go on from the last checkpoint in the output folder, exactly; a new run where there is none.
+        overwrite: replace what an earlier run left in the output folder.
+        device: auto, cpu, cuda or cuda:N.
+        options: of the task, for example options.initial_states=paper.
+    """
+
+    data: str
+    task: str | None = None
+    output: str | None = None
+    resume: bool = False
+    overwrite: bool = False
+    device: str = "auto"
+    options: Mapping[str, Any] = field(default_factory=dict)
+    evaluation: LoopEvaluation = LoopEvaluation()
+    policy: PolicyRecipe = PolicyRecipe()
+    training: TrainingConfig = TrainingConfig()
+
+
+def command(words: Sequence[str]) -> int:
+    """Run the verb."""
+    return run_configured("train", TrainOptions, run, words)
+
+
+def run(configuration: Configuration[TrainOptions]) -> int:
+    """Train, and write checkpoints, metrics.csv and TensorBoard files."""
+    options = configuration.options
+    if options.resume and not options.output:
+        raise InputError("'output'", expected="the folder of the run to go on with", got="nothing",
+                         way_out="Add output= beside resume=true")
+    from tiller.threads import limit_threads
+
+    limit_threads(options.training.threads)
+    output, result = train_policy(configuration)
+    if result.stopped == "interrupted":
+        return INTERRUPTED_CODE
+    if output is not None and result.stopped != "stop_after":
+        output.finish(figures(result))
+    return 0
+
+
+def train_policy(configuration: Configuration[TrainOptions]) -> tuple[Output | None, TrainingResult]:
+    """Check that everything fits, open the output and train. Processes of torchrun but the first have no output."""
+    from data.dataset import Dataset
+    from policies.distributed import choose_device
+    from policies.train import train
+    from tiller.fit import fit_recipe, task_facts
+
+    options = configuration.options
+    choose_device(options.device)
+    dataset = Dataset.open(options.data)
+    task = task_facts(options.task, options.options) if options.task else None
+    given = configuration.values.get("policy", {})
+    recipe = fit_recipe(options.policy, dataset, task, own_action_steps="n_action_steps" in given)
+    output, folder = None, Path(options.output or "")
+    if os.environ.get("RANK", "0") == "0":
+        output = open_output("train", configuration.values, options.output, resume=options.resume,
+                             overwrite=options.overwrite)
+        folder = output.path
+        name = configuration.choices.get("policy")
+        print(f"Training {name} on {len(dataset)} episodes ({dataset.rows} rows) of {options.data}"
+              + (f" for {options.task}" if options.task else "") + f", seeing {', '.join(recipe.observation)}")
+    elif not options.output:
+        raise InputError("'output'", expected="a folder that all processes of torchrun share", got="nothing",
+                         way_out="Add output=")
+    result = train(
+        dataset,
+        recipe,
+        options.training,
+        folder,
+        evaluate=evaluation_in_the_loop(options),
+        resume=options.resume and (folder / "checkpoints" / "last").is_dir(),
+        device=options.device,
+    )
+    return output, result
+
+
+def evaluation_in_the_loop(options: TrainOptions) -> Evaluate | None:
+    """What the trainer calls to measure the policy on the task, or None where nobody asked for it.
+
+    Raises:
+        InputError: it was asked for without a task.
+    """
+    if not options.training.evaluate_every:
+        return None
+    if not options.task:
+        raise InputError("training.evaluate_every", expected="a task to evaluate on", got="none", way_out="Add task=")
+    task, loop = options.task, options.evaluation
+
+    def evaluate(policy: Any, updates: int) -> Mapping[str, float]:
+        from sim.rollout import evaluate_policy
+
+        summary = evaluate_policy(policy, task, episodes=loop.episodes, seed=loop.seed, workers=loop.workers,
+                                  options=options.options).summary
+        assert summary is not None
+        return {"success": summary.success.estimate, "score": summary.score.estimate}
+
+    return evaluate
+
+
+def figures(result: TrainingResult) -> dict[str, Any]:
+    """Headline figures of a run."""
+    found: dict[str, Any] = {"updates": result.updates, "minutes": result.elapsed_s / 60, "loss": result.loss}
+    if result.validation_loss == result.validation_loss:
+        found["validation_loss"] = result.validation_loss
+    for measured in list(result.evaluations.values())[-1:]:
+        found.update(measured)
+    return found
