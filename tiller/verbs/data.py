@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass, field
-from typing import Any, Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Callable, Mapping, Sequence
 
 from robot.description import from_json
 from robot.errors import InputError, nearest
+
+if TYPE_CHECKING:
+    from tiller.replay import Replay
 
 
 @dataclass(frozen=True)
@@ -169,7 +172,88 @@ def convert(source: str, target: str, options: ConvertOptions) -> int:
     return 0
 
 
+def info(path: str, options: NoOptions) -> int:
+    """What a dataset holds."""
+    from data.info import info as facts
+
+    print("\n".join(facts(path).lines()))
+    return 0
+
+
+def validate(path: str, options: NoOptions) -> int:
+    """Read every chunk and list what is wrong; 1 when something is."""
+    from data.validate import validate as examine
+
+    report = examine(path)
+    print("\n".join(report.lines()))
+    return 0 if report.ok else 1
+
+
+def repair(source: str, target: str, options: NoOptions) -> int:
+    """Write the sound episodes of a damaged dataset as a new one."""
+    from data.repair import repair as mend
+
+    report = mend(source, target)
+    print("\n".join(report.lines()))
+    return 0 if report.ok else 1
+
+
+def replay(path: str, options: ReplayOptions) -> int:
+    """Step recorded actions through the task, and show how far it drifts from what was recorded."""
+    import sim
+    from data.dataset import Dataset
+    from tiller.replay import replay_episode, shared_spec
+
+    dataset = Dataset.open(path)
+    task = options.task or dataset.attributes.get("task")
+    if not task:
+        raise InputError("'task'", expected="the task that it was recorded on", got="nothing, and the dataset does "
+                         "not say", way_out="Add task=, for example task=pusht/state")
+    chosen = _episodes(options.episodes, len(dataset))
+    env = sim.make(str(task), **options.options)
+    try:
+        keys = shared_spec(dataset, env).names
+        units = {key: env.observation_spec[key].unit for key in keys}
+        replays = [replay_episode(env, number, dataset.episode(number), keys) for number in chosen]
+    finally:
+        env.close()
+    _show(str(task), replays, units)
+    return 0
+
+
+def _episodes(wanted: Any, count: int) -> list[int]:
+    """Numbers of the episodes that `episodes=` means."""
+    if wanted is None or isinstance(wanted, int):
+        return list(range(min(5 if wanted is None else wanted, count)))
+    if isinstance(wanted, (list, tuple)) and all(isinstance(each, int) and 0 <= each < count for each in wanted):
+        return list(wanted)
+    raise InputError("episodes", expected=f"a number, or a list such as [0,3] of 0 to {count - 1}", got=str(wanted))
+
+
+def _show(task: str, replays: Sequence[Replay], units: Mapping[str, str]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("episode", "rows", *(f"{key} mean" for key in units), *(f"{key} max" for key in units), "success",
+                  "score", title=f"recorded actions through {task}: distance from the recorded rows", title_justify="left")
+    for each in replays:
+        means = [f"{errors.mean():.2g}" for errors in each.errors.values()]
+        largest = [f"{errors.max():.2g}" for errors in each.errors.values()]
+        rows = len(next(iter(each.errors.values())))
+        table.add_row(str(each.episode), str(rows), *means, *largest, "yes" if each.success else "no", f"{each.score:.3f}")
+    Console().print(table)
+    for key, unit in units.items():
+        print(f"{key}: [{unit}]")
+    done = sum(each.success for each in replays)
+    print(f"{done} of {len(replays)} succeeded again; mean score {sum(each.score for each in replays) / len(replays):.3f}"
+          if replays else "No episodes.")
+
+
 ACTIONS: Mapping[str, Action] = {
-    "convert": Action(("source", "target"), "Write a foreign set of demonstrations as a dataset of ours",
+    "info": Action(("path",), "What a dataset holds: arrays, units, episodes, provenance", NoOptions, info),
+    "validate": Action(("path",), "Read every chunk and list what is wrong", NoOptions, validate),
+    "convert": Action(("source", "target"), "Write foreign demonstrations (replay-buffer zarr, npz) as a dataset of ours",
                       ConvertOptions, convert),
+    "repair": Action(("source", "target"), "Write the sound episodes of a damaged dataset as a new one", NoOptions, repair),
+    "replay": Action(("path",), "Step recorded actions through the task and show the error", ReplayOptions, replay),
 }
