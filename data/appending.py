@@ -48,6 +48,10 @@ class Appender:
         InputError: another writer is at work, or the folder cannot be written.
     """
 
+    commit: Commit
+    _store: DurableStore
+    _root: zarr.Group
+
     def __init__(self, folder: Path, schema: Schema) -> None:
         self._folder = folder
         self._schema = schema
@@ -146,7 +150,7 @@ class Appender:
     def _return_to_commit(self) -> None:
         """Read the record and set every array back to it."""
         self._store = DurableStore(self._folder)
-        self._root: zarr.Group = zarr.open_group(self._store, mode="r+", use_consolidated=False)
+        self._root = zarr.open_group(self._store, mode="r+", use_consolidated=False)
         self.commit = read_record(self._root.attrs.asdict(), str(self._folder)).commit
         self._arrays: dict[str, zarr.Array[Any]] = {}
         for slot in layout.slots(self._schema):

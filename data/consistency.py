@@ -7,6 +7,7 @@ from typing import Iterator, Mapping
 import numpy as np
 
 from data.contents import Contents
+from data.layout import EPISODE_ENDS
 from robot.errors import InputError
 
 
@@ -71,6 +72,6 @@ def consistent_ends(contents: Contents) -> np.ndarray:
     way_out = f"'tiller data validate {contents.name}' lists all problems"
     for path, problem in array_problems(contents):
         raise InputError(f"'{contents.name}': array '{path}': {problem}", way_out=way_out)
-    ends = contents.episode_ends()
+    ends = contents.read(EPISODE_ENDS)
     require_consistent(contents.name, contents.row_lengths, ends, contents.rows, way_out)
     return ends.astype(np.int64, copy=False)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Mapping
+from typing import Any, Mapping, Sequence
 
 import numpy as np
 import zarr
 
 from data import layout
 from data.commit import Commit
+from data.episode import Episode
 from data.location import Location, children, raw_metadata
 from data.reading import open_array, read_rows
 from data.record import ROOT_KEY, is_ours, read_record
@@ -80,23 +81,46 @@ class Contents:
         """Rows that every row array has."""
         return min(self.row_lengths.values())
 
+    @cached_property
+    def _opened(self) -> dict[str, zarr.Array[Any]]:
+        return {}
+
     def array(self, path: str) -> zarr.Array[Any]:
         """An array, cut to what exists.
 
         Raises:
             InputError: there is no such array, or it needs a codec that is not installed.
         """
-        return open_array(self.location.group, path, self.committed.get(path), self.name,
-                          complete=self.commit is not None)
+        if path not in self._opened:
+            self._opened[path] = open_array(self.location.group, path, self.committed.get(path), self.name,
+                                            complete=self.commit is not None)
+        return self._opened[path]
 
-    def episode_ends(self) -> np.ndarray:
-        """As stored, (episodes,).
+    def read(self, path: str, start: int = 0, stop: int | None = None) -> np.ndarray:
+        """Entries start..stop-1 of an array, all of them by default.
 
         Raises:
-            InputError, DamagedChunkError: it is not there or cannot be read.
+            InputError: as `array`.
+            DamagedChunkError: a chunk is missing or broken.
         """
-        array = self.array(layout.EPISODE_ENDS)
-        return read_rows(array, self.name, layout.EPISODE_ENDS, 0, array.shape[0])
+        array = self.array(path)
+        return read_rows(array, self.name, path, start, array.shape[0] if stop is None else stop)
+
+    def episode(self, index: int, rows: slice, keys: Sequence[str]) -> Episode:
+        """One episode with these row arrays.
+
+        Raises:
+            InputError, DamagedChunkError: as `read`.
+        """
+        data = {key: self.read(layout.row_path(key), rows.start, rows.stop) for key in keys}
+        meta = {key: self.read(layout.meta_path(key), index, index + 1).tolist()[0] for key in self.meta_keys}
+        return Episode(data, meta, {name: self._stream(name, index) for name in self.stream_keys})
+
+    def _stream(self, name: str, index: int) -> tuple[np.ndarray, np.ndarray]:
+        value, time_ns, ends_path = layout.stream_paths(name)
+        ends = self.read(ends_path, max(index - 1, 0), index + 1)
+        start, stop = (int(ends[0]) if index else 0), int(ends[-1])
+        return self.read(value, start, stop), self.read(time_ns, start, stop)
 
 
 def read_contents(location: Location) -> Contents:

@@ -21,7 +21,6 @@ from data.contents import Contents, read_contents
 from data.durable import DurableStore
 from data.episode import Episode
 from data.location import is_url, locate
-from data.reading import read_rows
 from data.record import ROOT_KEY, Record
 from data.schema import Schema
 from robot.description import fingerprint
@@ -68,7 +67,7 @@ class Dataset:
         Raises:
             InputError: something is at that path, or it cannot be written.
         """
-        folder = _free_folder(path)
+        folder = free_folder(path)
         written = {
             ROOT_KEY: Record(schema, Commit()).to_json(),
             "control_period_s": schema.period_s,
@@ -195,10 +194,8 @@ class Dataset:
         Raises:
             InputError: there is no such array, or it needs a codec that is not installed.
         """
-        if name not in self.keys:
-            raise InputError(f"'{self.path}': array '{name}'", expected="a key of this store", got=f"'{name}'",
-                             way_out=nearest(name, self.keys))
-        return self._array(layout.row_path(name))
+        self._require_key(name)
+        return self._contents.array(layout.row_path(name))
 
     def read(self, name: str, start: int = 0, stop: int | None = None) -> np.ndarray:
         """Rows start..stop-1 of a row array (all of them without a stop), in memory.
@@ -207,8 +204,8 @@ class Dataset:
             InputError: as `array`.
             DamagedChunkError: a chunk is missing or broken; the message names it and its rows.
         """
-        array = self.array(name)
-        return read_rows(array, self.path, layout.row_path(name), start, self.rows if stop is None else stop)
+        self._require_key(name)
+        return self._contents.read(layout.row_path(name), start, self.rows if stop is None else stop)
 
     def meta(self, name: str) -> np.ndarray:
         """One fact of every episode, (episodes,); words as objects.
@@ -219,8 +216,7 @@ class Dataset:
         if name not in self.meta_keys:
             raise InputError(f"'{self.path}': meta '{name}'", expected="a fact of this store", got=f"'{name}'",
                              way_out=nearest(name, self.meta_keys))
-        path = layout.meta_path(name)
-        return read_rows(self._array(path), self.path, path, 0, len(self))
+        return self._contents.read(layout.meta_path(name), 0, len(self))
 
     def episode(self, index: int, names: Sequence[str] | None = None) -> Episode:
         """Read one episode; -1 is the last.
@@ -234,38 +230,29 @@ class Dataset:
             DamagedChunkError: a chunk is missing or broken.
         """
         rows = self.episode_slice(index)
-        index %= len(self)
-        data = {name: self.read(name, rows.start, rows.stop) for name in (self.keys if names is None else names)}
-        meta = {name: self._fact(name, index) for name in self.meta_keys}
-        streams = {name: self._stream(name, index) for name in self._contents.stream_keys}
-        return Episode(data, meta, streams)
+        for name in names or ():
+            self._require_key(name)
+        return self._contents.episode(index % len(self), rows, self.keys if names is None else names)
 
-    def _fact(self, name: str, index: int) -> Any:
-        path = layout.meta_path(name)
-        return read_rows(self._array(path), self.path, path, index, index + 1).tolist()[0]
-
-    def _stream(self, name: str, index: int) -> tuple[np.ndarray, np.ndarray]:
-        value, time_ns, ends_path = layout.stream_paths(name)
-        ends = read_rows(self._array(ends_path), self.path, ends_path, max(index - 1, 0), index + 1)
-        start, stop = (int(ends[0]) if index else 0), int(ends[-1])
-        return (read_rows(self._array(value), self.path, value, start, stop),
-                read_rows(self._array(time_ns), self.path, time_ns, start, stop))
-
-    def _array(self, path: str) -> zarr.Array[Any]:
-        if path not in self._arrays:
-            self._arrays[path] = self._contents.array(path)
-        return self._arrays[path]
+    def _require_key(self, name: str) -> None:
+        if name not in self.keys:
+            raise InputError(f"'{self.path}': array '{name}'", expected="a key of this store", got=f"'{name}'",
+                             way_out=nearest(name, self.keys))
 
     def _show(self, contents: Contents, episode_ends: np.ndarray) -> None:
         self._contents = contents
-        self._arrays: dict[str, zarr.Array[Any]] = {}
         self.schema, self.attributes = contents.schema, contents.attributes
         self.keys = contents.keys
         self.episode_ends = episode_ends
         self.meta_keys = contents.meta_keys
 
 
-def _free_folder(path: str | Path) -> Path:
+def free_folder(path: str | Path) -> Path:
+    """A path at which a store can be made.
+
+    Raises:
+        InputError: something is there already, or it is no local path.
+    """
     if is_url(path):
         raise InputError(f"'{path}'", expected="a local folder to write", got="a URL")
     folder = Path(path)

@@ -12,7 +12,7 @@ import numpy as np
 from data.schema import ACTION, MetaField, Schema
 from robot.errors import InputError, nearest
 
-_META_TYPES: Mapping[str, tuple[type, ...]] = {
+_META_TYPES: Mapping[str, Any] = {
     "string": (str,),
     "bool": (bool, np.bool_),
     "int64": (int, np.integer),
@@ -123,14 +123,14 @@ def _check_times(where: str, time_ns: np.ndarray, *, strictly: bool) -> None:
 
 
 def _check_meta(where: str, value: Any, fact: MetaField) -> None:
-    allowed = _META_TYPES[fact.dtype]
-    if not isinstance(value, allowed) or (fact.dtype != "bool" and isinstance(value, (bool, np.bool_))):
+    is_bool = isinstance(value, (bool, np.bool_))
+    if not isinstance(value, _META_TYPES[fact.dtype]) or is_bool != (fact.dtype == "bool"):
         raise InputError(where, expected=f"a {fact.dtype}", got=repr(value))
     try:
         if fact.dtype == "string":
-            str(value).encode()
-        elif fact.dtype == "int64":
-            np.int64(value)
+            str.encode(value)
+        else:
+            np.dtype(fact.dtype).type(value)
     except (UnicodeEncodeError, OverflowError) as error:
         raise InputError(where, expected=f"a {fact.dtype} that can be stored", got=f"{value!r} ({error})") from error
 

@@ -13,7 +13,6 @@ import numpy as np
 from data import layout
 from data.contents import Contents, read_contents
 from data.location import locate
-from data.reading import read_rows
 
 
 @dataclass(frozen=True)
@@ -117,7 +116,7 @@ def info(path: str | Path) -> Info:
         DamagedChunkError: its episode ends or success flags cannot be read.
     """
     contents = read_contents(locate(path))
-    ends = contents.episode_ends()
+    ends = contents.read(layout.EPISODE_ENDS)
     lengths = np.diff(ends, prepend=0)
     period_s = contents.schema.period_s if contents.schema else None
     sizes = _sizes(contents)
@@ -189,7 +188,7 @@ def _successes(contents: Contents, episodes: int) -> int | None:
     path = layout.meta_path("success")
     if contents.metadata.get(path) is None:
         return None
-    return int(np.count_nonzero(read_rows(contents.array(path), contents.name, path, 0, episodes)))
+    return int(np.count_nonzero(contents.read(path, 0, episodes)))
 
 
 def _by(shape: tuple[int, ...]) -> str:

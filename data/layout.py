@@ -23,7 +23,7 @@ from data.schema import Schema
 EPISODE_ENDS = "meta/episode_ends"
 # An append rewrites the last chunk of every array, and a random read decodes a whole one.
 _BYTES_A_CHUNK = 1 << 20
-_ROWS_A_CHUNK = 1 << 13
+_ROWS_A_CHUNK = 1 << 12
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Slot:
 
     @property
     def rows_a_chunk(self) -> int:
-        """A power of two: about 1 MiB for images, never more than 8192 rows."""
+        """A power of two: about 1 MiB for images, never more than 4096 rows."""
         if self.dtype == "string":
             return 256
         rows = _BYTES_A_CHUNK // max(1, prod(self.shape) * np.dtype(self.dtype).itemsize)

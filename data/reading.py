@@ -26,7 +26,7 @@ class DamagedChunkError(TillerError):
     """
 
     def __init__(self, store: str, key: str, chunk: int, rows: tuple[int, int], reason: str):
-        self.store, self.key, self.chunk, self.rows = store, key, chunk, rows
+        self.store, self.key, self.chunk, self.rows, self.reason = store, key, chunk, rows, reason
         super().__init__(
             f"'{store}': chunk {chunk} of '{key}' (rows {rows[0]} to {rows[1] - 1}) is damaged: {reason}. "
             f"'tiller data validate {store}' lists all damage, "
@@ -92,9 +92,10 @@ def read_rows(array: zarr.Array[Any], where: str, key: str, start: int, stop: in
             try:
                 array[first:end]
             except Exception as reason:
-                raise DamagedChunkError(where, key, chunk, (first, end), _first_line(reason)) from error
+                raise DamagedChunkError(where, key, chunk, (first, end), _reason(reason)) from error
         raise
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0].rstrip(".")
+def _reason(error: Exception) -> str:
+    text = (str(error) or type(error).__name__).splitlines()[0].rstrip(".")
+    return "its checksum does not match" if "checksum" in text else text
