@@ -1,10 +1,9 @@
-"""The order in which windows are learnt from, and their way to the device: all of it a function of the update's number."""
+"""The order in which windows are learnt from, a function of the update's number, and their way to the device."""
 
 from __future__ import annotations
 
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Mapping
 
 import numpy as np
@@ -107,7 +106,7 @@ class Batches:
     def __enter__(self) -> Batches:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(self, *error: object) -> None:
         if self._pool is not None:
             self._pool.shutdown(wait=True, cancel_futures=True)
 

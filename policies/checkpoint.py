@@ -150,7 +150,8 @@ def fill(module: torch.nn.Module, tensors: Mapping[str, Tensor], path: Path) -> 
             raise InputError(f"checkpoint '{path}': tensor '{name}'", expected=str(tuple(wanted[name].shape)),
                              got=str(tuple(tensor.shape)))
         if name.startswith("normaliser.") and not tensor.isfinite().all():
-            raise InputError(f"checkpoint '{path}': statistics '{name}'", expected="finite numbers", got="NaN or infinity")
+            raise InputError(f"checkpoint '{path}': statistics '{name}'", expected="finite numbers",
+                             got="NaN or infinity")
     module.load_state_dict(dict(tensors))
 
 

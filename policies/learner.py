@@ -93,7 +93,8 @@ class Learner:
 
 def _schedule(config: TrainingConfig, optimiser: torch.optim.Optimizer) -> torch.optim.lr_scheduler.LambdaLR:
     try:
-        return get_scheduler(config.schedule, optimiser, num_warmup_steps=config.warmup, num_training_steps=config.steps)
+        return get_scheduler(config.schedule, optimiser, num_warmup_steps=config.warmup,
+                             num_training_steps=config.steps)
     except ValueError as error:
         raise InputError("training.schedule", expected="a schedule of diffusers.optimization, such as cosine, "
                          "linear or constant_with_warmup", got=f"'{config.schedule}'") from error

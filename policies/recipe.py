@@ -72,7 +72,8 @@ class PolicyRecipe:
 
     def __post_init__(self) -> None:
         if not 1 <= self.n_action_steps <= self.horizon:
-            raise InputError("n_action_steps", expected=f"1 to the horizon {self.horizon}", got=str(self.n_action_steps))
+            raise InputError("n_action_steps", expected=f"1 to the horizon {self.horizon}",
+                             got=str(self.n_action_steps))
         if self.n_obs_steps < 1:
             raise InputError("n_obs_steps", expected="at least 1", got=str(self.n_obs_steps))
 

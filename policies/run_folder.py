@@ -60,12 +60,14 @@ class RunFolder:
             raise InputError(f"resume from '{self.path}'", expected="a run that has saved a checkpoint",
                              got="no checkpoints/last there", way_out="Leave resume out to start a new run")
         if not resume and (self.last.exists() or self.final.exists()):
-            raise InputError(f"output '{self.path}'", expected="a folder without a training run", got="one that has one",
+            raise InputError(f"output '{self.path}'", expected="a folder without a training run",
+                             got="one that has one",
                              way_out="Add resume=true to go on with it, or choose another output")
         try:
             self.checkpoints.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise InputError(f"output '{self.path}'", expected="a folder that can be written", got=str(error)) from error
+            raise InputError(f"output '{self.path}'", expected="a folder that can be written",
+                             got=str(error)) from error
         for partial in self.checkpoints.glob(".*.partial-*"):
             shutil.rmtree(partial, ignore_errors=True)
 

@@ -94,7 +94,8 @@ def train(
 def _spec(data: Dataset, recipe: PolicyRecipe) -> PolicySpec:
     if data.schema is None:
         raise InputError(f"dataset '{data.path}'", expected="a store with a schema of names, units and control period",
-                         got="a store that tiller did not write", way_out=f"Convert it: tiller data convert {data.path} OUT")
+                         got="a store that tiller did not write",
+                         way_out=f"Convert it: tiller data convert {data.path} OUT")
     return policy_spec(recipe, data.schema.observation, data.schema.action)
 
 
@@ -110,7 +111,9 @@ def _episodes(data: Dataset, config: TrainingConfig) -> tuple[np.ndarray, np.nda
     return training, held_out
 
 
-def _statistics(data: Dataset, recipe: PolicyRecipe, spec: PolicySpec, episodes: np.ndarray) -> dict[str, FieldStatistics]:
+def _statistics(
+    data: Dataset, recipe: PolicyRecipe, spec: PolicySpec, episodes: np.ndarray
+) -> dict[str, FieldStatistics]:
     """Statistics of the training episodes, measured without their images."""
     low_dimensional = ObservationSpec(tuple(key for key in spec.observation if not key.is_image))
     transforms = tuple(one for one in recipe.transforms if one.get("name") != "resize_images")
@@ -143,7 +146,8 @@ def _loggers(folder: RunFolder, recipe: PolicyRecipe, config: TrainingConfig, st
     if ranks.is_main:
         loggers += [CsvLog(folder.metrics, step), TensorBoardLog(folder.tensorboard, step)]
         if config.wandb:
-            loggers.append(WandbLog(config.wandb, folder.path, {"policy": to_json(recipe), "training": to_json(config)}))
+            choices = {"policy": to_json(recipe), "training": to_json(config)}
+            loggers.append(WandbLog(config.wandb, folder.path, choices))
     try:
         yield loggers
     finally:

@@ -12,17 +12,25 @@ import torch
 from torch import Tensor
 
 from policies.batches import Batches
-from policies.checkpoint import TRAINING, WEIGHTS, Provenance, fill, read_tensors, write_policy
+from policies.checkpoint import (
+    TRAINING,
+    WEIGHTS,
+    PolicyRecord,
+    Provenance,
+    fill,
+    read_record,
+    read_tensors,
+    write_policy,
+)
 from policies.interruption import Interruption
 from policies.learner import Learner
 from policies.loggers import Logger
 from policies.policy import DiffusionPolicy
 from policies.progress import TrainingProgress
-from policies.recipe import TrainingConfig
 from policies.run_folder import RunFolder
 from policies.training_state import TrainingState, read_training, require_same_run, write_training
 from policies.validation import Validation
-from robot.errors import TillerError
+from robot.errors import InputError, TillerError
 
 Evaluate = Callable[[DiffusionPolicy, int], Mapping[str, float]]
 """Called with the policy of averaged weights and the updates done; returns numbers to log."""
@@ -91,6 +99,7 @@ class Trainer:
         self.done, self.elapsed_s = 0, 0.0
         self._loss = self._validation_loss = math.nan
         self._evaluations: dict[int, Mapping[str, float]] = {}
+        self._saved_at = -1
 
     def restore(self) -> None:
         """Take up the folder's last checkpoint, exactly where it was left.
@@ -99,12 +108,23 @@ class Trainer:
             InputError: a file of it is missing or broken, or the run began with other choices.
         """
         folder = self.folder.last
+        self._require_same_source(read_record(folder))
         state = read_training(folder / TRAINING, self.learner.model, self.learner.optimiser)
         require_same_run(state.config, self.config)
         fill(self.learner.average.model, read_tensors(folder / WEIGHTS), folder / WEIGHTS)
         self.learner.average.updates = state.average_updates
         self.learner.schedule.load_state_dict(dict(state.schedule))
         self.done, self.elapsed_s = state.update, state.elapsed_s
+        self._saved_at = self.done
+
+    def _require_same_source(self, record: PolicyRecord) -> None:
+        if record.recipe != self.acting.recipe:
+            raise InputError(f"resume '{self.folder.path}'", expected="the recipe that the run began with",
+                             got="another one", way_out="Give the same policy options, or another output folder")
+        if record.provenance.dataset != self.provenance.dataset:
+            raise InputError(f"resume '{self.folder.path}'", expected=f"the data of {record.provenance.dataset_path}",
+                             got=f"other data in {self.provenance.dataset_path}",
+                             way_out="Give the same dataset, or another output folder")
 
     def run(self) -> TrainingResult:
         """Train until all updates are done or something stops the run; saves either way.
@@ -204,8 +224,9 @@ class Trainer:
             logger.log(self.done, numbers)
 
     def _save(self) -> None:
-        if self.ranks.is_main:
+        if self.ranks.is_main and self._saved_at != self.done:
             self.folder.save(self.done, self._write)
+        self._saved_at = self.done
 
     def _write(self, folder: Path) -> None:
         self._write_policy(folder)
@@ -220,8 +241,7 @@ class Trainer:
         """Save, and when the run is done also what others load."""
         if recent.updates:
             self._log(recent)
-        if not self._is_time(self.config.checkpoint_every):
-            self._save()
+        self._save()
         checkpoint = self.folder.last
         if stopped in (DONE, "minutes"):
             if not self._is_time(self.config.validation.every):

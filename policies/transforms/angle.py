@@ -46,7 +46,8 @@ class SineCosine(Transform):
         return ActionField(one.name, one.size + len(chosen), unit, kind="native")
 
     def forward_observation(self, observation: Tensors) -> Tensors:
-        return {**observation, **{name: _encode(observation[name], chosen) for name, chosen in self.observation.items()}}
+        encoded = {name: _encode(observation[name], chosen) for name, chosen in self.observation.items()}
+        return {**observation, **encoded}
 
     def forward_action(self, action: Tensors, observation: Tensors) -> Tensors:
         return {**action, **{name: _encode(action[name], chosen) for name, chosen in self.action.items()}}

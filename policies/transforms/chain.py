@@ -53,7 +53,7 @@ class TransformChain:
         return stages
 
     def forward_action(self, action: Tensor, stages: Sequence[Tensors]) -> Tensor:
-        """Actions (batch, ..., horizon, dim) into the representation that is learnt, beside their observation's stages."""
+        """Actions (batch, ..., horizon, dim) as they are learnt, beside the stages of their observation."""
         if not self.transforms:
             return action
         parts = _unpack(action, self.action)

@@ -38,7 +38,8 @@ class ResizeImages(Transform):
         return ObservationSpec(fields), action
 
     def forward_observation(self, observation: Tensors) -> Tensors:
-        return {name: self._resize(value) if self._wanted(name, value) else value for name, value in observation.items()}
+        return {name: self._resize(value) if self._wanted(name, value) else value
+                for name, value in observation.items()}
 
     def _wanted(self, name: str, value: Tensor) -> bool:
         return name in self.keys if self.keys else value.dtype == torch.uint8 and value.ndim == 5
