@@ -8,20 +8,21 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from math import prod
 from typing import TYPE_CHECKING, Mapping, Protocol
 
 import numpy as np
 
-from data.chunk_cache import ChunkCache, RowArray
+from data.chunk_cache import ChunkCache
 from data.sampling import block_shuffle
+from data.schema import ACTION
 from robot.description import History, ObservationField, ObservationSpec
 from robot.errors import InputError, nearest
 
 if TYPE_CHECKING:
     from data.dataset import Dataset
 
-ACTION = "action"
-CHUNKS_SHUFFLED_TOGETHER = 16
+_BYTES_READ_AT_ONCE = 64 * 2**20
 
 
 class WindowSpec(Protocol):
@@ -92,22 +93,18 @@ class Windows:
         for field in self.observation:
             self._by_history.setdefault(field.history, []).append(field.name)
 
-        self._action = self._load(dataset.array(ACTION), np.float32)
+        self._action = self._load(StoredRows(dataset, ACTION), np.float32)
+        stored = {field.name: _matching_rows(dataset, field) for field in self.observation}
+        images = {field.name: stored[field.name] for field in self.observation if field.is_image}
         limit = _default_memory_bytes() if memory_bytes is None else memory_bytes
-        image_bytes = sum(len(self) * field.size * np.dtype(field.dtype).itemsize for field in self.observation
-                          if field.is_image)
-        self.is_streamed = image_bytes > limit
-        self._cache = ChunkCache(limit, workers) if self.is_streamed else None
-        self._streamed: dict[str, RowArray] = {}
-        self._memory: dict[str, np.ndarray] = {}
-        for field in self.observation:
-            array = _checked_array(dataset, field)
-            if not field.is_image:
-                self._memory[field.name] = self._load(array, np.float32)
-            elif self.is_streamed:
-                self._streamed[field.name] = array
-            else:
-                self._memory[field.name] = self._load(array, np.dtype(field.dtype))
+        self.is_streamed = sum(len(self) * array.row_bytes for array in images.values()) > limit
+        self._streamed = images if self.is_streamed else {}
+        self._cache = ChunkCache(limit, workers if self.is_streamed else 0)
+        self._memory = {
+            name: self._load(array, array.dtype if name in images else np.float32)
+            for name, array in stored.items()
+            if name not in self._streamed
+        }
 
     def __len__(self) -> int:
         return len(self._first)
@@ -119,7 +116,7 @@ class Windows:
             InputError: a row outside 0..len-1.
         """
         rows = np.asarray(rows, dtype=np.int64)
-        if len(rows) and not (0 <= rows.min() and rows.max() < len(self)):
+        if len(rows) and (rows.min() < 0 or rows.max() >= len(self)):
             raise InputError("rows to gather", expected=f"0 to {len(self) - 1}", got=f"{rows.min()} to {rows.max()}")
         ahead = rows[:, None] + self._ahead
         last = self._last[rows][:, None]
@@ -132,21 +129,22 @@ class Windows:
                 if name in self._memory:
                     observation[name] = self._memory[name].take(past, axis=0)
                 else:
-                    assert self._cache is not None
                     observation[name] = self._cache.gather(self._streamed[name], past + self._to_source[rows][:, None])
         return Batch(observation, action, is_pad)
 
     def order(self, generator: np.random.Generator) -> np.ndarray:
         """Every row once, shuffled: (len,) int64.
 
-        Rows in memory are permuted uniformly. For streamed images whole chunks are permuted and rows are then shuffled
-        among some chunks at a time, so that each chunk is read once an epoch.
+        Rows in memory are permuted uniformly. For streamed images chunks are permuted, and rows are shuffled among as
+        many of them as fit in memory, so that each is decoded about once an epoch.
         """
         if not self._streamed:
             return generator.permutation(len(self))
         length = max(array.chunks[0] for array in self._streamed.values())
-        block = (np.arange(len(self)) + self._to_source) // length
-        return block_shuffle(block, generator, together=CHUNKS_SHUFFLED_TOGETHER)
+        block_bytes = length * sum(array.row_bytes for array in self._streamed.values())
+        # A quarter stays free for the chunk before, which histories at a chunk's edge reach into.
+        together = max(1, int(0.75 * self._cache.max_bytes / block_bytes))
+        return block_shuffle((np.arange(len(self)) + self._to_source) // length, generator, together=together)
 
     def observation_rows(self, name: str) -> np.ndarray:
         """One key of the chosen episodes in memory, (rows, *shape), for statistics.
@@ -169,14 +167,34 @@ class Windows:
         past = rows[:, None] + history.offsets
         return np.maximum(past, self._first[rows][:, None], out=past)
 
-    def _load(self, array: RowArray, dtype: np.dtype | type) -> np.ndarray:
-        """Rows of the chosen episodes, contiguous; read run by run so that only the result is held."""
+    def _load(self, array: StoredRows, dtype: np.dtype | type) -> np.ndarray:
+        """Rows of the chosen episodes in memory, read in whole chunks so that little more than the result is held."""
         rows = np.empty((len(self), *array.shape[1:]), dtype)
+        step = array.chunks[0] * max(1, _BYTES_READ_AT_ONCE // (array.chunks[0] * array.row_bytes))
         done = 0
         for start, stop in self._ranges:
-            rows[done : done + stop - start] = array[start:stop]
-            done += stop - start
+            while start < stop:
+                end = min(start - start % step + step, stop)
+                rows[done : done + end - start] = array[start:end]
+                done, start = done + end - start, end
         return rows
+
+
+class StoredRows:
+    """One key on disk, sliced along rows; a damaged chunk is named when it is read.
+
+    Raises:
+        InputError: the dataset has no such key.
+    """
+
+    def __init__(self, dataset: Dataset, name: str):
+        array = dataset.array(name)
+        self.shape, self.dtype, self.chunks = array.shape, array.dtype, array.chunks
+        self.row_bytes = max(1, prod(self.shape[1:])) * self.dtype.itemsize
+        self._dataset, self._name = dataset, name
+
+    def __getitem__(self, rows: slice) -> np.ndarray:
+        return self._dataset.read(self._name, rows.start, min(rows.stop, self.shape[0]))
 
 
 def _checked_episodes(episodes: np.ndarray | None, count: int) -> np.ndarray:
@@ -189,14 +207,10 @@ def _checked_episodes(episodes: np.ndarray | None, count: int) -> np.ndarray:
     return chosen
 
 
-def _checked_array(dataset: Dataset, field: ObservationField) -> RowArray:
-    stored = dataset.schema.observation
-    if field.name not in stored:
-        raise InputError(f"observation '{field.name}'", expected="a key of the dataset", got=f"'{field.name}'",
-                         way_out=nearest(field.name, stored.names))
-    array = dataset.array(field.name)
+def _matching_rows(dataset: Dataset, field: ObservationField) -> StoredRows:
+    array = StoredRows(dataset, field.name)
     if array.shape[1:] != field.shape:
-        raise InputError(f"observation '{field.name}'", expected=f"rows of shape {field.shape}",
+        raise InputError(f"'{dataset.path}': observation '{field.name}'", expected=f"rows of shape {field.shape}",
                          got=f"{array.shape[1:]} in the dataset")
     return array
 

@@ -22,7 +22,7 @@ def open_replay_zarr(path: str | Path, exclude: Collection[str] = ()) -> Source:
     """
     dataset = Dataset.open(path)
     if dataset.schema is not None:
-        raise InputError(f"'{path}'", expected="a foreign store", got="one that tiller wrote, which needs no conversion")
+        raise InputError(f"'{path}'", expected="a foreign store", got="one that tiller wrote already")
     arrays, notes = {}, []
     for name in dataset.keys:
         if name in exclude:
