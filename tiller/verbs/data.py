@@ -193,9 +193,8 @@ def repair(source: str, target: str, options: NoOptions) -> int:
     """Write the sound episodes of a damaged dataset as a new one."""
     from data.repair import repair as mend
 
-    report = mend(source, target)
-    print("\n".join(report.lines()))
-    return 0 if report.ok else 1
+    print("\n".join(mend(source, target).lines()))
+    return 0
 
 
 def replay(path: str, options: ReplayOptions) -> int:
@@ -235,15 +234,15 @@ def _show(task: str, replays: Sequence[Replay], units: Mapping[str, str]) -> Non
     from rich.table import Table
 
     table = Table("episode", "rows", *(f"{key} mean" for key in units), *(f"{key} max" for key in units), "success",
-                  "score", title=f"recorded actions through {task}: distance from the recorded rows", title_justify="left")
+                  "score")
     for each in replays:
         means = [f"{errors.mean():.2g}" for errors in each.errors.values()]
         largest = [f"{errors.max():.2g}" for errors in each.errors.values()]
         rows = len(next(iter(each.errors.values())))
         table.add_row(str(each.episode), str(rows), *means, *largest, "yes" if each.success else "no", f"{each.score:.3f}")
+    print(f"Recorded actions through {task}: distance from the recorded rows, in "
+          + ", ".join(f"{key} [{unit}]" for key, unit in units.items()))
     Console().print(table)
-    for key, unit in units.items():
-        print(f"{key}: [{unit}]")
     done = sum(each.success for each in replays)
     print(f"{done} of {len(replays)} succeeded again; mean score {sum(each.score for each in replays) / len(replays):.3f}"
           if replays else "No episodes.")

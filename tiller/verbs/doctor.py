@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import sys
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
@@ -52,8 +53,8 @@ def print_findings(findings: Sequence[Finding]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("", "use", "found", title=f"tiller on {platform.node()}, Python {platform.python_version()}",
-                  title_justify="left", title_style="bold")
+    print(f"Python {platform.python_version()} at {sys.prefix}")
+    table = Table("", "use", "found")
     for finding in findings:
         mark = "[green]yes[/]" if finding.works else "[red]no[/]" if finding.core else "[yellow]no[/]"
         table.add_row(mark, finding.use, finding.found)

@@ -187,8 +187,9 @@ def show(evaluation: Evaluation) -> None:
         print("No episode was finished.")
         return
     policy = evaluation.policy
-    table = Table(title=f"{evaluation.task}, seeds {evaluation.seed} to {evaluation.seed + evaluation.episodes - 1}, "
-                        f"{policy.get('sampler')} in {policy.get('steps')} steps", title_justify="left", show_header=False)
+    print(f"{evaluation.task}, seeds {evaluation.seed} to {evaluation.seed + evaluation.episodes - 1}, "
+          f"{policy.get('sampler')} in {policy.get('steps')} steps; intervals at 95 %")
+    table = Table(show_header=False)
     table.add_row("success", f"{summary.successes} of {summary.episodes} = {summary.success}")
     table.add_row("score", str(summary.score))
     table.add_row("length", f"{summary.length:.1f} steps")
@@ -206,7 +207,8 @@ def show_comparison(evaluation: Evaluation, other: Evaluation, name: str) -> Non
     from sim.comparison import compare
 
     result = compare(other, evaluation)
-    table = Table(title=f"this one minus {name}, {result.pairs} seeds in pairs", title_justify="left", show_header=False)
+    print(f"this one minus {name}, {result.pairs} seeds in pairs")
+    table = Table(show_header=False)
     table.add_row("success", str(result.success))
     table.add_row("score", str(result.score))
     table.add_row("succeeded", f"both {result.both}, only this one {result.only_second}, "
