@@ -65,7 +65,7 @@ test-slow: lint ## every test
 
 lint: $(MADE) types ## ruff, mypy and the table of rooms
 	@$(BIN)/ruff check .
-	@$(BIN)/lint-imports | tail -n 4
+	@found="$$($(BIN)/lint-imports)" || { echo "$$found"; exit 1; }; echo "$$found" | tail -n 1
 
 types: $(MADE) ## mypy
 	@$(BIN)/mypy

@@ -30,7 +30,9 @@ __all__ = ["evaluate", "load", "make"]
 warn_of_shadowed_rooms()
 
 
-def load(checkpoint: str | Path, *, device: str = "cpu", sampler: str | None = None, steps: int | None = None) -> Policy:
+def load(
+    checkpoint: str | Path, *, device: str = "cpu", sampler: str | None = None, steps: int | None = None
+) -> Policy:
     """Load a trained policy.
 
     Args:

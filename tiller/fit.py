@@ -80,6 +80,6 @@ def fit_recipe(recipe: PolicyRecipe, dataset: Dataset, task: TaskFacts | None, *
         )
     if not keys:
         raise InputError(f"dataset '{dataset.path}'", expected="low-dimensional keys to see",
-                         got=f"only {', '.join(offered.names)}", way_out="Choose an encoder for images: policy=flow_cnn")
+                         got=f"only {', '.join(offered.names)}", way_out="Images need policy=flow_cnn")
     steps = recipe.n_action_steps if own_action_steps or task is None else min(task.n_action_steps, recipe.horizon)
     return replace(recipe, observation=keys, n_action_steps=steps)

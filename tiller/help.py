@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from dataclasses import MISSING, fields, is_dataclass
-from typing import Any, Mapping, Sequence, get_type_hints
+from typing import Any, Mapping, get_type_hints
 
 from tiller.configuration import choices_of, compose, config_folder, first_line, groups_of
 

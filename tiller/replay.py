@@ -71,7 +71,7 @@ def replay_episode(env: Any, number: int, episode: Episode, keys: Sequence[str])
 
 def _start(env: Any, number: int, episode: Episode) -> tuple[Any, Any]:
     key = START_KEYS.get(env.task.suite)
-    if key in episode.data:
+    if key is not None and key in episode.data:
         return env.reset(seed=0, options={"state": episode.data[key][0]})
     if "seed" in episode.meta:
         return env.reset(seed=int(episode.meta["seed"]))

@@ -37,13 +37,14 @@ class Robot(Protocol):
 
 @runtime_checkable
 class Policy(Protocol):
-    """Anything that turns observations into chunks of actions.
-
-    `noise_shape` is the shape of the noise that decides one chunk, or None where noise cannot steer.
-    """
+    """Anything that turns observations into chunks of actions."""
 
     spec: PolicySpec
-    noise_shape: tuple[int, ...] | None
+
+    @property
+    def noise_shape(self) -> tuple[int, ...] | None:
+        """The shape of the noise that decides one chunk, or None where noise cannot steer."""
+        ...
 
     def sample(
         self,

@@ -6,7 +6,7 @@ import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Callable, Mapping, Sequence
 
-from robot.description import from_json
+from robot.description import ActionField, from_json
 from robot.errors import InputError, nearest
 
 if TYPE_CHECKING:
@@ -44,6 +44,8 @@ class ConvertOptions:
         units: one for all keys, units=1, or one a key, units.state=m; components are separated by spaces.
         rename: key of the source to its new name, rename.img=image; the key of the actions becomes action.
         kinds: key to kind of observation, kinds.state=joint, where the shape does not tell.
+        action: fields of the action vector, such as [{name: tcp.position, size: 3, unit: m, kind: pose}]; empty for
+            one native field.
         exclude: keys to leave out.
         skip_episodes: episodes of the source to leave out.
         instruction: what every episode does, in words.
@@ -55,6 +57,7 @@ class ConvertOptions:
     units: Any = None
     rename: Mapping[str, str] = field(default_factory=dict)
     kinds: Mapping[str, str] = field(default_factory=dict)
+    action: tuple[ActionField, ...] = ()
     exclude: tuple[str, ...] = ()
     skip_episodes: tuple[int, ...] = ()
     instruction: str | None = None
@@ -153,6 +156,7 @@ def convert(source: str, target: str, options: ConvertOptions) -> int:
             units=options.units if options.units is None or isinstance(options.units, Mapping) else str(options.units),
             rename=options.rename,
             kinds=options.kinds,
+            action=options.action,
             exclude=options.exclude,
             skip_episodes=options.skip_episodes,
             instruction=options.instruction,
@@ -239,20 +243,22 @@ def _show(task: str, replays: Sequence[Replay], units: Mapping[str, str]) -> Non
         means = [f"{errors.mean():.2g}" for errors in each.errors.values()]
         largest = [f"{errors.max():.2g}" for errors in each.errors.values()]
         rows = len(next(iter(each.errors.values())))
-        table.add_row(str(each.episode), str(rows), *means, *largest, "yes" if each.success else "no", f"{each.score:.3f}")
+        success = "yes" if each.success else "no"
+        table.add_row(str(each.episode), str(rows), *means, *largest, success, f"{each.score:.3f}")
     print(f"Recorded actions through {task}: distance from the recorded rows, in "
           + ", ".join(f"{key} [{unit}]" for key, unit in units.items()))
     Console().print(table)
-    done = sum(each.success for each in replays)
-    print(f"{done} of {len(replays)} succeeded again; mean score {sum(each.score for each in replays) / len(replays):.3f}"
-          if replays else "No episodes.")
+    if replays:
+        done, score = sum(each.success for each in replays), sum(each.score for each in replays)
+        print(f"{done} of {len(replays)} succeeded again; mean score {score / len(replays):.3f}")
 
 
 ACTIONS: Mapping[str, Action] = {
     "info": Action(("path",), "What a dataset holds: arrays, units, episodes, provenance", NoOptions, info),
     "validate": Action(("path",), "Read every chunk and list what is wrong", NoOptions, validate),
-    "convert": Action(("source", "target"), "Write foreign demonstrations (replay-buffer zarr, npz) as a dataset of ours",
+    "convert": Action(("source", "target"), "Write foreign demonstrations (replay-buffer zarr, npz) as one of ours",
                       ConvertOptions, convert),
-    "repair": Action(("source", "target"), "Write the sound episodes of a damaged dataset as a new one", NoOptions, repair),
+    "repair": Action(("source", "target"), "Write the sound episodes of a damaged dataset as a new one",
+                     NoOptions, repair),
     "replay": Action(("path",), "Step recorded actions through the task and show the error", ReplayOptions, replay),
 }

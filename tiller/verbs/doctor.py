@@ -104,10 +104,10 @@ def train_on_gpu() -> Finding:
 
     if torch.cuda.is_available():
         return Finding("train on a GPU", True, torch.cuda.get_device_name())
-    built = torch.version.cuda
+    built, release = torch.version.cuda, version("torch").partition("+")[0]
     found = f"torch for CUDA {built}, but no device" if built else "torch without CUDA"
-    return Finding("train on a GPU", False, found, "check `nvidia-smi`" if built
-                   else "on a machine with an NVIDIA GPU: pip install --force-reinstall torch==" + _base_version("torch"))
+    remedy = "check `nvidia-smi`" if built else f"with an NVIDIA GPU: pip install --force-reinstall torch=={release}"
+    return Finding("train on a GPU", False, found, remedy)
 
 
 def datasets() -> Finding:
@@ -200,10 +200,6 @@ def _importable(use: str, module: str, remedy: str, *, package: str | None = Non
         return Finding(use, True, f"{name} {version(name)}", core=core)
     except PackageNotFoundError:
         return Finding(use, True, f"{name}, version unknown", core=core)
-
-
-def _base_version(package: str) -> str:
-    return version(package).partition("+")[0]
 
 
 CORE = (rooms, train_on_cpu, datasets, simulate, gymnasium_tasks, robosuite_tasks)

@@ -193,9 +193,9 @@ def show(evaluation: Evaluation) -> None:
     table.add_row("success", f"{summary.successes} of {summary.episodes} = {summary.success}")
     table.add_row("score", str(summary.score))
     table.add_row("length", f"{summary.length:.1f} steps")
-    table.add_row("speed", f"{summary.steps_per_s:.0f} steps/s, {summary.inference_share:.0%} of the time in the policy")
-    table.add_row("a plan", f"p50 {evaluation.latency.p50_s * 1e3:.1f} ms, p95 {evaluation.latency.p95_s * 1e3:.1f} ms "
-                            f"for a batch of {evaluation.batch}")
+    table.add_row("speed", f"{summary.steps_per_s:.0f} steps/s, {summary.inference_share:.0%} of it in the policy")
+    p50_ms, p95_ms = evaluation.latency.p50_s * 1e3, evaluation.latency.p95_s * 1e3
+    table.add_row("a plan", f"p50 {p50_ms:.1f} ms, p95 {p95_ms:.1f} ms for a batch of {evaluation.batch}")
     Console().print(table)
 
 
