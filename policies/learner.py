@@ -15,6 +15,7 @@ from policies.batches import TensorBatch
 from policies.distributed import Ranks
 from policies.ema import MovingAverage
 from policies.model import PolicyModel
+from policies.precision import uses_bf16
 from policies.recipe import TrainingConfig
 from robot.errors import InputError
 
@@ -39,6 +40,7 @@ class Learner:
             self.parameters, config.learning_rate, betas=(config.betas[0], config.betas[1]),
             weight_decay=config.weight_decay, fused=self.device.type in ("cpu", "cuda"))
         self.schedule = _schedule(config, self.optimiser)
+        self._bf16 = uses_bf16(config.precision, self.device)
         self.average = MovingAverage(model, config.ema)
         self._parallel = DistributedDataParallel(model) if ranks.size > 1 else model
         self._generator = torch.Generator(self.device)
@@ -63,7 +65,7 @@ class Learner:
         for index, batch in enumerate(batches):
             self._seed(update, index * self.ranks.size + self.ranks.rank)
             with self._without_exchange(last=index + 1 == len(batches)):
-                with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.precision == "bf16"):
+                with torch.autocast(self.device.type, torch.bfloat16, enabled=self._bf16):
                     share = self._parallel(batch.observation, batch.action, batch.is_pad, self._generator) / elements
                 # Processes average their gradients; together their shares make one mean already.
                 (share * self.ranks.size).backward()

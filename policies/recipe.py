@@ -8,7 +8,7 @@ from typing import Any, Mapping
 from robot.description import History, SamplerSpec
 from robot.errors import InputError, nearest
 
-PRECISIONS = ("float32", "bf16")
+PRECISIONS = ("auto", "float32", "bf16")
 NORMALISATIONS = ("limits", "gaussian", "none")
 
 
@@ -123,7 +123,7 @@ class TrainingConfig:
         betas, weight_decay: of AdamW.
         grad_clip: largest norm of the gradient; 0 does not clip.
         accumulation: micro-batches that one update is split into.
-        precision: `float32`, or `bf16` autocast.
+        precision: `float32`, `bf16` autocast, or `auto`: bf16 where the device multiplies it natively.
         minutes: stop early after training for so long, or None.
         stop_after: stop early after so many updates, as Ctrl-C does, or None; resuming goes on.
         seed: of weights, order, noise and split.
@@ -144,7 +144,7 @@ class TrainingConfig:
     weight_decay: float = 1e-6
     grad_clip: float = 1.0
     accumulation: int = 1
-    precision: str = "float32"
+    precision: str = "auto"
     minutes: float | None = None
     stop_after: int | None = None
     seed: int = 0
