@@ -1,4 +1,4 @@
-"""Lift the cube, by either pair of faces, coming from above, from either side, or in an arc."""
+"""Lift the cube, by either pair of faces, coming from above, on a slant or in an arc, on either side."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from sim.experts.waypoints import CLOSED, OPEN, UP, Observation, Phase, WaypointExpert, across, hand_down, yaw_of
 
-APPROACHES = ("above", "left", "right", "arc")
+APPROACHES = ("above", "slant", "arc")
 SLANT = 0.05  # m sideways at the height of the hover
 BOW = 0.07  # m sideways on the way there
 LIFT = 0.10  # m
@@ -19,7 +19,7 @@ class LiftExpert(WaypointExpert):
 
     def draw(self, observation: Observation, random: np.random.Generator) -> dict[str, Any]:
         return {
-            "faces": ["near", "far"][int(random.random() < 0.3)],
+            "faces": "crossed" if random.random() < 0.3 else "nearest",
             "approach": APPROACHES[random.integers(len(APPROACHES))],
             "side": int(random.choice([-1, 1])),
             "speed": round(random.uniform(0.25, 0.4), 3),
@@ -31,9 +31,9 @@ class LiftExpert(WaypointExpert):
     def plan(self, observation: Observation) -> Sequence[Phase]:
         way = self.strategy
         cube = np.asarray(observation["cube.position"], dtype=np.float64)
-        yaw = grasp_yaw(yaw_of(observation["cube.rotation"]), far=way["faces"] == "far")
+        yaw = grasp_yaw(yaw_of(observation["cube.rotation"]), crossed=way["faces"] == "crossed")
         hand, speed = hand_down(yaw), way["speed"]
-        slant = {"left": 1, "right": -1}.get(way["approach"], 0) * SLANT * across(yaw)
+        slant = (way["approach"] == "slant") * way["side"] * SLANT * across(yaw)
         hover = cube + way["hover"] * UP + slant
         grasp = cube + way["height"] * UP
         phases = [
@@ -48,7 +48,7 @@ class LiftExpert(WaypointExpert):
         return phases
 
 
-def grasp_yaw(cube_yaw: float, *, far: bool) -> float:
+def grasp_yaw(cube_yaw: float, *, crossed: bool) -> float:
     """A yaw of the hand (rad) that puts the fingers flat on the cube: the nearest, or the one a quarter turn from it."""
     near = (cube_yaw + np.pi / 4) % (np.pi / 2) - np.pi / 4
-    return near if not far else near - np.copysign(np.pi / 2, near)
+    return near if not crossed else near - np.copysign(np.pi / 2, near)

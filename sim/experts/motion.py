@@ -9,7 +9,7 @@ from robot.control.rotation import matrix_from_rotvec, rotvec_from_matrix
 ACCELERATION = 1.5  # m/s^2, of an unhurried person
 TURN_SPEED = 2.0  # rad/s
 TURN_GAIN = 5.0  # 1/s: the turn slows down over its last part
-LEAD = 0.05  # m: how far the command may run ahead of the hand
+LEAD = 0.07  # m: how far the command may run ahead of the hand
 
 
 class Glide:

@@ -1,4 +1,4 @@
-"""Put the can in its bin: grasped from above or from a side, at any yaw, carried straight or in an arc."""
+"""Put the can in its bin: grasped from above or on a slant, at any yaw, carried straight or in an arc."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ import numpy as np
 
 from sim.experts.waypoints import CLOSED, OPEN, UP, Observation, Phase, WaypointExpert, across, hand_down
 
-APPROACHES = ("above", "left", "right")
+APPROACHES = ("above", "slant")
 CARRIES = ("straight", "near", "far")
 SLANT = 0.05  # m sideways at the height of the hover
 BOW = 0.10  # m towards the robot or away from it, half way to the bin
 FLOOR = -0.092  # m: the floor of the bins
+STRETCHED = 0.6  # m: further out than this the arm comes from its own side, or its elbow locks
 HALF_CAN = 0.04  # m
-BIN = (np.array([0.63, 0.42]), np.array([0.70, 0.50]))  # m: where the can may be let go, x and y
+BIN = (np.array([0.635, 0.42]), np.array([0.665, 0.45]))  # m: where the can may be let go, x and y
 
 
 class PlaceCanExpert(WaypointExpert):
@@ -22,11 +23,13 @@ class PlaceCanExpert(WaypointExpert):
 
     def draw(self, observation: Observation, random: np.random.Generator) -> dict[str, Any]:
         x, y = random.uniform(*BIN)
+        side = int(random.choice([-1, 1]))
         return {
             "yaw": round(random.uniform(-0.7, 0.7), 3),
             "approach": APPROACHES[random.integers(len(APPROACHES))],
+            "side": -1 if observation["Can.position"][0] > STRETCHED else side,
             "carry": CARRIES[random.integers(len(CARRIES))],
-            "speed": round(random.uniform(0.3, 0.45), 3),
+            "speed": round(random.uniform(0.35, 0.5), 3),
             "hover": round(random.uniform(0.08, 0.11), 3),
             "height": round(random.uniform(0.0, 0.02), 3),
             "carry_height": round(random.uniform(0.08, 0.12), 3),
@@ -39,7 +42,7 @@ class PlaceCanExpert(WaypointExpert):
         way = self.strategy
         can = np.asarray(observation["Can.position"], dtype=np.float64)
         hand, speed = hand_down(way["yaw"]), way["speed"]
-        slant = {"left": 1, "right": -1}.get(way["approach"], 0) * SLANT * across(way["yaw"])
+        slant = (way["approach"] == "slant") * way["side"] * SLANT * across(way["yaw"])
         grasp = can + way["height"] * UP
         raised = np.array([*can[:2], way["carry_height"]])
         above_bin = np.array([*way["place"], way["carry_height"]])
