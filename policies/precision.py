@@ -12,7 +12,7 @@ def uses_bf16(precision: str, device: torch.device) -> bool:
         precision: `float32`, `bf16`, or `auto`: bf16 where the device multiplies it natively, which is two to three
             times faster on such CPUs. Where it does not, bf16 is emulated and slower than float32.
         device: that trains.
-    """""
+    """
     if precision != "auto":
         return precision == "bf16"
     if device.type == "cuda":
