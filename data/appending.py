@@ -4,8 +4,8 @@ What a kill or a power cut can leave, and why no committed byte is lost:
 
  - The last chunk of an array holds committed rows and is rewritten by the next append. `DurableStore` writes the new
    chunk aside, syncs it and renames it over the old one. Both begin with the same committed rows.
- - Array metadata is rewritten the same way, with a larger shape, before the rows. A shape that is ahead of the commit
-   record tells a reader nothing: lengths come from the record. The next writer sets the shapes back.
+ - Array metadata is replaced in the same way, with a larger shape. A shape that is ahead of the commit record tells a
+   reader nothing: lengths come from the record. The next writer sets the shapes back.
  - Rows beyond the record, in a shared chunk or in chunks of their own, are overwritten by the next append.
  - The record is in the root group's `zarr.json`, renamed into place after every file and folder before it is synced.
 
@@ -94,7 +94,6 @@ class Appender:
 
     def close(self) -> None:
         """Give up the right to write."""
-        self._store.halt()
         self._lock.release()
 
     def _write(self, episodes: Sequence[Episode]) -> Commit:
@@ -138,13 +137,13 @@ class Appender:
         self.commit = after
 
     def _abandon(self) -> None:
-        """After any failure, an interrupt included: stop writes under way, then drop what was half appended.
+        """Drop what was half appended, after any failure, an interrupt included.
 
         Where even that fails (a disk that is full to the last byte), the next append tries again first.
         """
-        self._store.halt()
         self._ready = False
         with suppress(OSError):
+            remove_partial_files(self._folder)
             self._return_to_commit()
 
     def _return_to_commit(self) -> None:

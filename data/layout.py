@@ -16,6 +16,7 @@ from typing import Iterator
 import numpy as np
 import zarr
 from zarr.codecs import BloscCodec, Crc32cCodec, ZstdCodec
+from zarr.core.chunk_key_encodings import ChunkKeyEncodingParams
 
 from data.commit import Commit
 from data.schema import Schema
@@ -24,6 +25,8 @@ EPISODE_ENDS = "meta/episode_ends"
 # An append rewrites the last chunk of every array, and a random read decodes a whole one.
 _BYTES_A_CHUNK = 1 << 20
 _ROWS_A_CHUNK = 1 << 12
+# All chunks of an array in its own folder (`c.12.0.0.0`): a folder a chunk would have to be made and synced too.
+_ONE_FOLDER: ChunkKeyEncodingParams = {"name": "default", "separator": "."}
 
 
 @dataclass(frozen=True)
@@ -95,6 +98,7 @@ def create_array(root: zarr.Group, slot: Slot) -> None:
         shape=(0, *slot.shape),
         chunks=(slot.rows_a_chunk, *(max(size, 1) for size in slot.shape)),
         dtype=str if text else slot.dtype,
+        chunk_key_encoding=_ONE_FOLDER,
         compressors=[squeeze, Crc32cCodec()],
         attributes={"unit": slot.unit},
     )

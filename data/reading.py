@@ -11,6 +11,7 @@ from zarr.core.array import AsyncArray
 from zarr.core.buffer import Buffer, BufferPrototype
 from zarr.storage import StorePath, WrapperStore
 
+from data.foreign_chunks import checked_location
 from robot.errors import InputError, TillerError
 
 
@@ -41,7 +42,7 @@ class _CompleteStore(WrapperStore[Store]):
         self, key: str, prototype: BufferPrototype, byte_range: ByteRequest | None = None
     ) -> Buffer | None:
         found = await self._store.get(key, prototype, byte_range)
-        if found is None and "/c/" in key:
+        if found is None and "/c." in key:
             raise FileNotFoundError("its file is missing")
         return found
 
@@ -71,7 +72,7 @@ def open_array(group: zarr.Group, path: str, length: int | None, where: str, *, 
     metadata = array.metadata
     if length is not None:
         metadata = metadata.update_shape((length, *array.shape[1:]))
-    location = array.store_path
+    location = checked_location(array, where)
     if complete:
         location = StorePath(_CompleteStore(location.store), location.path)
     return zarr.Array(AsyncArray(metadata, location))
