@@ -162,8 +162,9 @@ def _check(verb: str, override: Any, kind: type, groups: Mapping[str, str | None
 def require_known(verb: str, key: str, kind: type, groups: Iterable[str] = ()) -> None:
     """Refuse a dotted key that a dataclass does not have, offering the nearest it has."""
     if not _leads_somewhere(kind, key.split(".")):
+        names = [*groups, *known_keys(kind)]
         raise InputError(f"'{key}'", expected=f"a key of tiller {verb}",
-                         way_out=nearest(key, [*groups, *known_keys(kind)]))
+                         way_out=nearest(key, names) if names else "It takes no options")
 
 
 def _leads_somewhere(kind: Any, parts: list[str]) -> bool:

@@ -6,8 +6,9 @@ import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Callable, Mapping, Sequence
 
-from robot.description import ActionField, from_json
+from robot.description import ActionField
 from robot.errors import InputError, nearest
+from tiller.words import read_options, split_words
 
 if TYPE_CHECKING:
     from tiller.replay import Replay
@@ -92,25 +93,12 @@ def command(words: Sequence[str]) -> int:
     if any(word in ("-h", "--help") for word in rest):
         print(action_help(name, action))
         return 0
-    # A path may hold a '=', but it does not start with a word and a '='.
-    paths = [word for word in rest if "=" not in word or word.startswith((".", "/"))]
+    paths, given = split_words(rest)
+    options = read_options(f"data {name}", action.options, given)
     if len(paths) != len(action.paths):
         raise InputError(f"tiller data {name}", expected=" and ".join(action.paths),
                          got=" ".join(paths) or "no path", way_out=f"usage: {usage(name, action)}")
-    return action.run(*paths, read_options(name, action.options, [word for word in rest if word not in paths]))
-
-
-def read_options(name: str, kind: type, words: Sequence[str]) -> Any:
-    """The typed options that key=value words give."""
-    from omegaconf import OmegaConf
-
-    from tiller.configuration import parse_overrides, require_known
-
-    values = OmegaConf.create()
-    for override in parse_overrides(words):
-        require_known(f"data {name}", override.key_or_group, kind)
-        OmegaConf.update(values, override.key_or_group, override.value(), merge=True)
-    return from_json(kind, OmegaConf.to_container(values), where="")  # type: ignore[arg-type]
+    return action.run(*paths, options)
 
 
 def overview() -> str:
@@ -137,16 +125,13 @@ def action_help(name: str, action: Action) -> str:
 
 def convert(source: str, target: str, options: ConvertOptions) -> int:
     """Write a foreign set of demonstrations as a dataset of ours."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
     import data.convert as converter
+    from tiller.progress import Counter
 
-    columns = (TextColumn("converting"), BarColumn(), MofNCompleteColumn(), TextColumn("rows"), TimeRemainingColumn())
-    with Progress(*columns, transient=True) as progress:
-        bar = progress.add_task("", total=None)
+    with Counter("converting rows") as counter:
 
         def ask(question: str) -> str:
-            progress.stop()
+            counter.pause()
             return input(f"{question} ")
 
         done = converter.convert(
@@ -163,7 +148,7 @@ def convert(source: str, target: str, options: ConvertOptions) -> int:
             source_note=options.note,
             preset=options.preset,
             ask=ask if sys.stdin.isatty() and sys.stdout.isatty() else None,
-            on_progress=lambda rows, total: progress.update(bar, completed=rows, total=total),
+            on_progress=lambda rows, total: counter.show(rows, total=total),
         )
     for note in done.notes:
         print(note)

@@ -127,23 +127,19 @@ def trained_task(checkpoint_path: str) -> str:
 def measure(policy: Policy, task: str, options: EvaluateOptions, description: Mapping[str, Any], output: Output
             ) -> Evaluation:
     """Run the episodes with a progress bar and write the evaluation and its report into the output folder."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
     from robot.control.ensembling import TemporalEnsemble
     from sim.report import write_report
     from sim.rollout import evaluate_policy
+    from tiller.progress import Counter
 
-    columns = (TextColumn("evaluating {task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
-               TextColumn("{task.fields[standing]}"))
     records: list[EpisodeRecord] = []
-    with Progress(*columns, transient=True) as progress:
-        bar = progress.add_task(task, total=options.episodes, standing="")
+    with Counter(f"evaluating {task}", options.episodes) as counter:
 
         def on_episode(record: EpisodeRecord) -> None:
             records.append(record)
             mean = sum(each.score for each in records) / len(records)
-            done = sum(each.success for each in records)
-            progress.update(bar, advance=1, standing=f"success {done}/{len(records)}, mean score {mean:.3f}")
+            successes = sum(each.success for each in records)
+            counter.show(len(records), f"success {successes}/{len(records)}, mean score {mean:.3f}")
 
         evaluation = evaluate_policy(
             policy,

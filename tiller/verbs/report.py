@@ -1,0 +1,67 @@
+"""`tiller report FOLDER ... [output=FILE]`: one HTML page over evaluations and training runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Sequence
+
+from robot.errors import InputError
+
+EVALUATION, METRICS = "evaluation.json", "metrics.csv"
+
+
+@dataclass(frozen=True)
+class ReportOptions:
+    """What `tiller report` takes.
+
+    Args:
+        output: the page to write; null makes report.html in the first folder.
+        overwrite: replace a file that is no report of tiller.
+    """
+
+    output: str | None = None
+    overwrite: bool = False
+
+
+def command(words: Sequence[str]) -> int:
+    """Find what the folders hold and write the page."""
+    from tiller.help import columns, key_lines
+    from tiller.words import read_options, split_words
+
+    if any(word in ("-h", "--help") for word in words):
+        print("\n".join([
+            "usage: tiller report FOLDER ... [key=value ...]", "",
+            "One HTML page over evaluations and training runs; the first evaluation is what the others are compared with.",
+            "A folder may also be a sweep: everything measured below it is taken.", "",
+            "keys", *columns(key_lines(ReportOptions, {}, "  "))]))
+        return 0
+    paths, rest = split_words(words)
+    options = read_options("report", ReportOptions, rest)
+    if not paths:
+        raise InputError("tiller report", expected="folders of evaluations or training runs", got="none",
+                         way_out="usage: tiller report FOLDER ...")
+    from sim.report import write_report
+
+    sources = [source for path in paths for source in sources_in(Path(path))]
+    page = write_report(sources, Path(options.output) if options.output else Path(paths[0]) / "report.html",
+                        overwrite=options.overwrite)
+    print(f"Written to {page}")
+    return 0
+
+
+def sources_in(path: Path) -> list[Path]:
+    """What can be reported of a path: an evaluation, else all evaluations below it, else a training run.
+
+    Raises:
+        InputError: none of these.
+    """
+    if path.is_file() or (path / EVALUATION).is_file():
+        return [path]
+    for name in (EVALUATION, METRICS):
+        found = sorted(file.parent for file in path.rglob(name))
+        if found:
+            return found
+    raise InputError(f"report of {path}", expected=f"a folder with {EVALUATION} or {METRICS}, or such folders below it",
+                     got="none" if path.exists() else "nothing at this path",
+                     way_out="Evaluate a checkpoint first: tiller evaluate --help")
