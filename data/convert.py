@@ -15,7 +15,8 @@ from data.episode import Episode
 from data.schema import MetaField
 from data.sources import Preset, Source, find_preset, open_source, recognise
 from data.sources.plan import Plan, make_plan, needs_unit, target_names
-from robot.description import ActionField
+from data.sources.source import require_known
+from robot.description import OBSERVATION_KINDS, ActionField
 from robot.errors import InputError, nearest
 
 _BYTES_A_COMMIT = 64 * 2**20
@@ -102,6 +103,7 @@ def convert(
         "converted_from": Path(source).name, "format": opened.format, "note": note,
         "keys": {new: old for old, new in keys}, "source_attributes": dict(opened.attributes),
     }}
+    _require_episodes(opened, skip_episodes)
     episodes, rows = _write(opened, plan, facts, target, provenance, set(skip_episodes), on_progress)
     notes = [f"recognised as {known.name}"] if known and not preset else []
     notes += [*opened.notes, *plan.notes]
@@ -115,6 +117,14 @@ def _require_free(target: Path) -> None:
                          way_out="Choose another path, or remove it first")
 
 
+def _require_episodes(source: Source, skipped: Collection[int]) -> None:
+    count = len(source.episode_ends)
+    unknown = sorted(set(skipped) - set(range(count)))
+    if unknown or len(set(skipped)) == count:
+        raise InputError("skip_episodes", expected=f"some of the episodes 0 to {count - 1}, not all",
+                         got=", ".join(map(str, unknown)) or "all")
+
+
 def _with_options(
     source: Source,
     meaning: Preset,
@@ -126,19 +136,17 @@ def _with_options(
     instruction: str | None,
 ) -> Preset:
     """What is known, with what the person says put over it. Keys may be called by their old or their new name."""
-    for key in rename or {}:
-        if key not in source.arrays:
-            raise InputError(f"rename.{key}", expected="a key of the source", got=f"'{key}'",
-                             way_out=nearest(key, source.arrays))
+    require_known("rename", rename or {}, source.arrays)
+    for name, kind in (kinds or {}).items():
+        if kind not in OBSERVATION_KINDS:
+            raise InputError(f"kinds.{name}", expected=f"one of {', '.join(OBSERVATION_KINDS)}", got=f"'{kind}'",
+                             way_out=nearest(kind, OBSERVATION_KINDS))
     meaning = replace(meaning, rename={**meaning.rename, **(rename or {})})
     keys = target_names(source, meaning)
     new_names = {key: name for name, key in keys.items()}
 
     def by_new_name(option: str, given: Mapping[str, str]) -> dict[str, str]:
-        for name in given:
-            if name not in (*keys, *new_names, *meaning.derive):
-                raise InputError(f"{option}.{name}", expected="a key of the source", got=f"'{name}'",
-                                 way_out=nearest(name, keys))
+        require_known(option, given, {*keys, *new_names, *meaning.derive})
         return {name if name in keys else new_names.get(name, name): value for name, value in given.items()}
 
     if isinstance(units, str):
@@ -161,7 +169,7 @@ def _completed(source: Source, meaning: Preset, ask: Callable[[str], str] | None
     if ask is None:
         options = ["period_s=SECONDS"] * (meaning.period_s is None) + [f"units.{name}=UNIT" for name in without_unit]
         raise InputError(
-            f"{source.path}: meaning of the numbers",
+            f"'{source.path}'",
             expected="the control period and a unit for every key, which this format does not say",
             got=f"nothing for {', '.join(option.partition('=')[0] for option in options)}",
             way_out=f"Add {' '.join(options)} (for example period_s=0.1 units.{next(iter(without_unit), 'state')}=m; "
@@ -235,6 +243,6 @@ def _require_finite(source: Source, episode: int, name: str, rows: np.ndarray) -
     if rows.dtype.kind != "f" or np.isfinite(rows).all():
         return
     row, *component = np.argwhere(~np.isfinite(rows))[0].tolist()
-    raise InputError(f"{source.path}: '{name}', episode {episode}, row {row}, component {component}",
-                     expected="a finite number", got=str(rows[(row, *component)]),
+    raise InputError(f"'{source.path}': '{name}', episode {episode}, row {row}, component "
+                     f"{', '.join(map(str, component))}", expected="a finite number", got=str(rows[(row, *component)]),
                      way_out=f"Leave the episode out with skip_episodes=[{episode}]")

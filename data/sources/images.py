@@ -47,14 +47,14 @@ def looks_like_images(array: SourceArray) -> bool:
     return (last in _CHANNELS or first in _CHANNELS) and min(sides) >= _SMALLEST_SIDE
 
 
-def find_layout(where: str, array: SourceArray) -> ImageLayout:
+def find_layout(array: SourceArray) -> ImageLayout:
     """Look at shape, type and, for floating numbers, at as many rows as it takes to tell 0..1 from 0..255.
 
     Raises:
         InputError: images of another shape.
     """
     if not looks_like_images(array):
-        raise InputError(where, expected="images (rows, height, width, 3) or (rows, 3, height, width)",
+        raise InputError(array.label, expected="images (rows, height, width, 3) or (rows, 3, height, width)",
                          got=f"{array.shape} of {array.dtype}")
     channels_first = array.shape[-1] not in _CHANNELS
     channels = array.shape[1 if channels_first else -1]
@@ -65,18 +65,18 @@ def _scale(array: SourceArray) -> int:
     """255 where the numbers lie in 0..1 with some between, else 1; all 0 or 1 counts as 0..255."""
     for start in range(0, array.shape[0], array.block_rows):
         block = array.read(start, min(start + array.block_rows, array.shape[0]))
-        if block.max() > 1:
+        if (block > 1).any():
             return 1
         if not np.array_equal(block, np.trunc(block)):
             return 255
     return 1
 
 
-def to_uint8(where: str, layout: ImageLayout, block: np.ndarray, first: int) -> np.ndarray:
+def to_uint8(array: SourceArray, layout: ImageLayout, block: np.ndarray, first: int) -> np.ndarray:
     """A block (rows, ...) as uint8 (rows, height, width, 3), checked to lose nothing but a half step of 0..1 numbers.
 
     Args:
-        where: the key, for messages.
+        array: the key, for messages.
         layout: how it is stored.
         block: rows as stored.
         first: number of the block's first row in the source.
@@ -85,19 +85,20 @@ def to_uint8(where: str, layout: ImageLayout, block: np.ndarray, first: int) -> 
         InputError: names the row that holds something else than images.
     """
     if layout.scale != 1:
-        _refuse_rows(where, first, ~((block >= 0) & (block <= 1)), block, "numbers 0..1, as in the rows before")
+        _refuse_rows(array, first, ~((block >= 0) & (block <= 1)), block, "numbers 0..1, as in the rows before")
         block = np.rint(block * layout.scale)
     with np.errstate(invalid="ignore"):
         images = block.astype(np.uint8)
     if block.dtype != np.uint8 and not np.array_equal(images, block):
-        _refuse_rows(where, first, images != block, block, "integers 0..255, or numbers 0..1")
+        _refuse_rows(array, first, images != block, block, "integers 0..255, or of numbers 0..1")
     if layout.channels_first:
         images = images.transpose(0, 2, 3, 1)
     return np.ascontiguousarray(np.broadcast_to(images, (*images.shape[:-1], 3)))
 
 
-def _refuse_rows(where: str, first: int, bad: np.ndarray, block: np.ndarray, expected: str) -> None:
+def _refuse_rows(array: SourceArray, first: int, bad: np.ndarray, block: np.ndarray, expected: str) -> None:
     if bad.any():
         place = np.unravel_index(int(np.argmax(bad)), bad.shape)
-        raise InputError(f"{where}, row {first + place[0]}", expected=f"images of {expected}", got=str(block[place]),
-                         way_out="Leave the key out with exclude=[NAME]")
+        raise InputError(f"{array.label}, row {first + place[0]}", expected=f"images of {expected}",
+                         got=str(block[place]), way_out=f"Leave it out with exclude=[{array.name}], or keep it as "
+                                                        f"numbers with kinds.{array.name}=state")

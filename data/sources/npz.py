@@ -9,7 +9,7 @@ from typing import Collection
 import numpy as np
 
 from data.consistency import require_consistent
-from data.sources.source import Source, SourceArray
+from data.sources.source import Source, SourceArray, require_known
 from robot.errors import InputError
 
 ENDS = "episode_ends"
@@ -23,6 +23,7 @@ def open_npz(path: str | Path, exclude: Collection[str] = ()) -> Source:
     """
     try:
         with np.load(path, allow_pickle=False) as file:
+            require_known("exclude", exclude, file.files)
             values = {key: _member(path, file, key) for key in file.files if key not in exclude}
     except (OSError, ValueError, zipfile.BadZipFile) as error:
         if isinstance(error, InputError):
@@ -32,7 +33,7 @@ def open_npz(path: str | Path, exclude: Collection[str] = ()) -> Source:
         raise InputError(f"'{path}'", expected=f"an array '{ENDS}' with the row after each episode's last",
                          got=f"only {', '.join(values) or 'nothing'}")
     ends = values.pop(ENDS)
-    arrays = {name: _in_memory(name, np.atleast_1d(array)) for name, array in values.items()}
+    arrays = {name: _in_memory(str(path), name, np.atleast_1d(array)) for name, array in values.items()}
     lengths = {name: array.shape[0] for name, array in arrays.items()}
     require_consistent(str(path), lengths, ends, max(lengths.values(), default=0))
     return Source(str(path), "npz", arrays, ends.astype(np.int64))
@@ -46,5 +47,5 @@ def _member(path: str | Path, file: np.lib.npyio.NpzFile, key: str) -> np.ndarra
                          way_out=f"Leave it out with exclude=[{key}], or copy the file again") from error
 
 
-def _in_memory(name: str, values: np.ndarray) -> SourceArray:
-    return SourceArray(name, values.shape, values.dtype, lambda start, stop: values[start:stop], len(values))
+def _in_memory(path: str, name: str, values: np.ndarray) -> SourceArray:
+    return SourceArray(path, name, values.shape, values.dtype, lambda start, stop: values[start:stop], len(values))

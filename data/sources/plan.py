@@ -8,7 +8,7 @@ from typing import Callable, Mapping
 import numpy as np
 
 from data.schema import ACTION, REWARD, TIME, ColumnField, MetaField, Schema
-from data.sources.images import ImageLayout, find_layout, looks_like_images, to_uint8
+from data.sources.images import find_layout, looks_like_images, to_uint8
 from data.sources.preset import Preset
 from data.sources.source import SequentialReader, Source, SourceArray
 from robot.description import ActionField, ActionSpec, ObservationField, ObservationSpec
@@ -71,12 +71,12 @@ def target_names(source: Source, meaning: Preset) -> dict[str, str]:
     for key in source.arrays:
         name = rename.get(key, key)
         if name in keys:
-            raise InputError(f"{source.path}: keys", expected="different names in the target",
+            raise InputError(f"'{source.path}': keys", expected="different names in the target",
                              got=f"'{keys[name]}' and '{key}' both as '{name}'",
                              way_out="Rename one with rename.KEY=NAME, or leave it out with exclude=[KEY]")
         keys[name] = key
     if ACTION not in keys:
-        raise InputError(f"{source.path}: actions", expected="a key 'action'", got=", ".join(source.arrays),
+        raise InputError(f"'{source.path}': actions", expected="a key 'action'", got=", ".join(source.arrays),
                          way_out="Say which one it is with rename.KEY=action")
     return keys
 
@@ -104,16 +104,15 @@ def make_plan(source: Source, meaning: Preset, meta: tuple[MetaField, ...]) -> P
     columns, fields, extra, notes = [], [], [], []
     for name, key in target_names(source, meaning).items():
         array = source.arrays[key]
-        where = f"{source.path}: key '{key}'"
         if name in _COLUMNS:
-            column = _special_column(where, _COLUMNS[name], array)
+            column = _special_column(_COLUMNS[name], array)
             extra.append(_COLUMNS[name])
         elif name == ACTION:
-            column = _numbers(where, name, array)
-            action = ActionSpec(_action_fields(where, column, meaning), meaning.period_s)
+            column = _numbers(name, array)
+            action = ActionSpec(_action_fields(column, meaning), meaning.period_s)
         else:
             kind = _kind(name, array, meaning)
-            column, note = _images(where, name, array) if kind == "image" else (_numbers(where, name, array), "")
+            column, note = _images(name, array) if kind == "image" else (_numbers(name, array), "")
             notes += [note] * bool(note)
             unit = "1" if kind == "image" else meaning.units[name]
             fields.append(ObservationField(name, column.shape, column.dtype.name, unit, kind))
@@ -142,38 +141,38 @@ def _kind(name: str, array: SourceArray, meaning: Preset) -> str:
     return "state"
 
 
-def _action_fields(where: str, column: Column, meaning: Preset) -> tuple[ActionField, ...]:
+def _action_fields(column: Column, meaning: Preset) -> tuple[ActionField, ...]:
     if len(column.shape) != 1:
-        raise InputError(where, expected="actions (rows, components)", got=f"rows of shape {column.shape}")
+        raise InputError(column.array.label, expected="actions (rows, components)", got=f"rows of shape {column.shape}")
     fields = meaning.action or (ActionField(ACTION, column.shape[0], meaning.units[ACTION], "native"),)
     size = sum(field.size for field in fields)
     if size != column.shape[0]:
-        raise InputError(where, expected=f"{size} components: {', '.join(field.name for field in fields)}",
+        raise InputError(column.array.label, expected=f"{size} components: {', '.join(field.name for field in fields)}",
                          got=str(column.shape[0]))
     return fields
 
 
-def _numbers(where: str, name: str, array: SourceArray) -> Column:
+def _numbers(name: str, array: SourceArray) -> Column:
     """Numbers as they are; a single number a row becomes a vector of one."""
     if array.dtype.kind not in "biuf":
-        raise InputError(where, expected="numbers", got=str(array.dtype),
+        raise InputError(array.label, expected="numbers", got=str(array.dtype),
                          way_out=f"Leave it out with exclude=[{array.name}]")
     shape, dtype = array.shape[1:] or (1,), array.dtype.newbyteorder("=")
     return Column(name, array, shape, dtype, lambda block, first: block.astype(dtype, copy=False).reshape(-1, *shape))
 
 
-def _images(where: str, name: str, array: SourceArray) -> tuple[Column, str]:
-    layout: ImageLayout = find_layout(where, array)
+def _images(name: str, array: SourceArray) -> tuple[Column, str]:
+    layout = find_layout(array)
     column = Column(name, array, layout.row_shape(array.shape[1:]), np.dtype(np.uint8),
-                    lambda block, first: to_uint8(where, layout, block, first))
+                    lambda block, first: to_uint8(array, layout, block, first))
     changes = ", ".join(filter(None, [f"{array.dtype} to uint8" * (array.dtype != np.uint8), layout.describe()]))
     return column, f"images '{array.name}': {changes}" if changes else ""
 
 
-def _special_column(where: str, target: ColumnField, array: SourceArray) -> Column:
+def _special_column(target: ColumnField, array: SourceArray) -> Column:
     """A reward or a time stamp, one number a row; floating stamps are seconds."""
     if array.dtype.kind not in "biuf" or int(np.prod(array.shape[1:])) != 1:
-        raise InputError(where, expected=f"one number a row for '{target.name}'",
+        raise InputError(array.label, expected=f"one number a row for '{target.name}'",
                          got=f"{array.dtype}, rows of shape {array.shape[1:]}",
                          way_out=f"Leave it out with exclude=[{array.name}]")
     dtype = np.dtype(target.dtype)

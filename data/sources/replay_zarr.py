@@ -9,7 +9,7 @@ import numpy as np
 import zarr
 
 from data.dataset import Dataset
-from data.sources.source import Source, SourceArray
+from data.sources.source import Source, SourceArray, require_known
 from robot.errors import InputError
 
 
@@ -23,6 +23,7 @@ def open_replay_zarr(path: str | Path, exclude: Collection[str] = ()) -> Source:
     dataset = Dataset.open(path)
     if dataset.schema is not None:
         raise InputError(f"'{path}'", expected="a foreign store", got="one that tiller wrote already")
+    require_known("exclude", exclude, dataset.keys)
     arrays, notes = {}, []
     for name in dataset.keys:
         if name in exclude:
@@ -57,4 +58,4 @@ def _source_array(dataset: Dataset, name: str, array: zarr.Array) -> SourceArray
     def read(start: int, stop: int) -> np.ndarray:
         return dataset.read(name, start, stop)
 
-    return SourceArray(name, array.shape, array.dtype, read, array.chunks[0])
+    return SourceArray(dataset.path, name, array.shape, array.dtype, read, array.chunks[0])

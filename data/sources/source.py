@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Callable, Mapping
+from typing import Any, Callable, Collection, Mapping
 
 import numpy as np
 
-from robot.errors import InputError
+from robot.errors import InputError, nearest
 
 BLOCK_BYTES = 32 * 2**20
 
@@ -17,6 +17,7 @@ class SourceArray:
     """One key over all episodes.
 
     Args:
+        path: of the source, as given.
         name: its name in the source.
         shape: (rows, ...).
         dtype: as stored.
@@ -24,11 +25,17 @@ class SourceArray:
         chunk_rows: rows that are decoded together.
     """
 
+    path: str
     name: str
     shape: tuple[int, ...]
     dtype: np.dtype
     read: Callable[[int, int], np.ndarray]
     chunk_rows: int
+
+    @property
+    def label(self) -> str:
+        """What messages call it."""
+        return f"'{self.path}': key '{self.name}'"
 
     @property
     def block_rows(self) -> int:
@@ -69,6 +76,14 @@ class Source:
     def rows(self) -> int:
         """Rows of all episodes; a key may have a tail that belongs to none."""
         return int(self.episode_ends[-1])
+
+
+def require_known(option: str, names: Collection[str], known: Collection[str]) -> None:
+    """Refuse an option that names keys which the source does not have."""
+    for name in names:
+        if name not in known:
+            raise InputError(f"{option}={name}", expected="a key of the source", got=f"'{name}'",
+                             way_out=nearest(name, known))
 
 
 class SequentialReader:

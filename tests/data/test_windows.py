@@ -71,7 +71,8 @@ def test_every_window_is_what_the_definition_says(store, episodes, horizon, step
     dataset = Dataset.open(store)
     ends = np.cumsum(LENGTHS)
     starts = ends - LENGTHS
-    windows = Windows(dataset, spec(dataset, horizon, History(steps, stride), History(steps, stride)), np.array(episodes),
+    past = History(steps, stride)
+    windows = Windows(dataset, spec(dataset, horizon, past, past), np.array(episodes),
                       memory_bytes=10**6 if streamed else None, workers=0)
     assert windows.is_streamed == (streamed and len(windows) * SIDE * SIDE * 3 > 10**6)
     expected = [(start, stop, t) for start, stop in zip(starts[episodes], ends[episodes]) for t in range(start, stop)]
@@ -161,7 +162,8 @@ def test_the_cache_keeps_its_bound_and_decodes_a_chunk_once_while_it_fits(worker
     small.close(), large.close()
 
 
-@given(lengths=st.lists(st.integers(1, 9), min_size=1, max_size=20), together=st.integers(1, 25), seed=st.integers(0, 9))
+@given(lengths=st.lists(st.integers(1, 9), min_size=1, max_size=20), together=st.integers(1, 25),
+       seed=st.integers(0, 9))
 def test_block_shuffle_visits_every_row_once_and_few_chunks_at_a_time(lengths, together, seed):
     block = np.repeat(np.arange(len(lengths)), lengths)
     order = block_shuffle(block, np.random.default_rng(seed), together=together)

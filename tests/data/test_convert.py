@@ -1,0 +1,345 @@
+"""Foreign demonstrations become a store of ours, or one message says why not."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numcodecs
+import numpy as np
+import pytest
+import zarr
+
+from data.convert import convert
+from data.dataset import Dataset
+from robot.errors import InputError, TillerError
+
+ENDS = np.array([4, 9, 10])
+GIVEN = {"period_s": 0.1, "units": {"state": "m m rad", "action": "m"}}
+
+
+def content(**changes: np.ndarray | None) -> dict[str, np.ndarray]:
+    """Ten rows of a made-up robot; a change replaces a key, None takes it away."""
+    rng = np.random.default_rng(0)
+    arrays = {
+        "action": rng.normal(size=(10, 2)).astype(np.float32),
+        "state": rng.normal(size=(10, 3)),
+        "camera": rng.integers(0, 256, (10, 16, 12, 3)).astype(np.uint8),
+        **changes,
+    }
+    return {name: array for name, array in arrays.items() if array is not None}
+
+
+def write_zarr(path: Path, arrays: dict[str, np.ndarray], ends: np.ndarray = ENDS, compressor: str = "lz4",
+               zarr_format: int = 2) -> Path:
+    root = zarr.open_group(path, mode="w", zarr_format=zarr_format)
+    squeeze = (numcodecs.Blosc(compressor, shuffle=numcodecs.Blosc.BITSHUFFLE) if zarr_format == 2
+               else zarr.codecs.BloscCodec(cname=compressor))
+    for name, array in arrays.items():
+        # Three rows a chunk: episodes and chunks do not end together.
+        root.create_array(f"data/{name}", data=array, chunks=(3, *array.shape[1:]), compressors=squeeze)
+    root.create_array("meta/episode_ends", data=ends, compressors=None)
+    return path
+
+
+def pack(folder: Path, inside: str = "") -> Path:
+    """A zip of a store, in a folder inside or not."""
+    packed = folder.with_suffix(".zip")
+    with zipfile.ZipFile(packed, "w") as archive:
+        for file in sorted(folder.rglob("*")):
+            if file.is_file():
+                archive.write(file, f"{inside}{file.relative_to(folder)}")
+    return packed
+
+
+def write_npz(path: Path, arrays: dict[str, np.ndarray], ends: np.ndarray = ENDS) -> Path:
+    np.savez(path, **arrays, episode_ends=ends)
+    return path
+
+
+SHAPES = {
+    "folder": lambda path, arrays: write_zarr(path, arrays),
+    "folder-zstd": lambda path, arrays: write_zarr(path, arrays, compressor="zstd"),
+    "folder-format-3": lambda path, arrays: write_zarr(path, arrays, zarr_format=3),
+    "zip": lambda path, arrays: pack(write_zarr(path, arrays)),
+    "zip-folder-inside": lambda path, arrays: pack(write_zarr(path, arrays), inside="replay.zarr/"),
+    "npz": lambda path, arrays: write_npz(path.with_suffix(".npz"), arrays),
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_every_packing_converts_to_the_same_numbers(shape, tmp_path):
+    arrays = content()
+    source = SHAPES[shape](tmp_path / "source.zarr", arrays)
+    summary = convert(source, tmp_path / "out", **GIVEN, rename={"camera": "front.image"}, instruction="lift the cube")
+    dataset = Dataset.open(tmp_path / "out")
+    assert (summary.episodes, summary.rows, summary.period_s) == (3, 10, 0.1)
+    assert dataset.episode_ends.tolist() == ENDS.tolist()
+    assert np.array_equal(dataset.read("action"), arrays["action"])
+    assert np.array_equal(dataset.read("state"), arrays["state"])
+    assert np.array_equal(dataset.read("front.image"), arrays["camera"])
+    assert dataset.schema.observation["state"].unit == "m m rad"
+    assert dataset.schema.observation["front.image"].kind == "image"
+    assert [(field.name, field.kind) for field in dataset.schema.action.fields] == [("action", "native")]
+    assert dataset.episode(1).meta["instruction"] == "lift the cube"
+    assert dict(summary.keys) == {"action": "action", "state": "state", "camera": "front.image"}
+    assert dataset.attributes["provenance"]["keys"]["front.image"] == "camera"
+
+
+def test_human_pusht_is_recognised_and_needs_no_options(pusht_image_store, pusht_human):
+    dataset = Dataset.open(pusht_image_store)
+    schema = dataset.schema
+    assert len(dataset) == 10 and schema.period_s == 0.1
+    shapes = {name: (field.shape, field.unit) for name, field in schema.row_fields.items()}
+    assert shapes == {
+        "image": ((96, 96, 3), "1"), "keypoints": ((9, 2), "px"), "contacts": ((1,), "1"),
+        "state": ((5,), "px px px px rad"), "agent_position": ((2,), "px"), "action": ((2,), "px px"),
+    }
+    assert [field.name for field in schema.action.fields] == ["agent.target"]
+    episode = dataset.episode(3)
+    assert np.array_equal(episode.data["agent_position"], episode.data["state"][:, :2])
+    with zipfile.ZipFile(pusht_human):
+        original = zarr.open_group(zarr.storage.ZipStore(pusht_human, mode="r"), mode="r")
+    rows = dataset.episode_slice(3)
+    assert np.array_equal(episode.data["image"], original["data/img"][rows])
+    assert np.array_equal(episode.data["keypoints"], original["data/keypoint"][rows])
+    assert "push" in episode.meta["instruction"]
+
+
+@pytest.mark.parametrize(("stored", "said"), [
+    (lambda images: images.astype(np.float32), "float32 to uint8"),
+    (lambda images: images.astype(np.int64), "int64 to uint8"),
+    (lambda images: images.astype(np.float64) / 255, "scaled from 0..1"),
+    (lambda images: images.transpose(0, 3, 1, 2), "channels moved last"),
+    (lambda images: (images / np.float32(255)).transpose(0, 3, 1, 2), "channels moved last, scaled"),
+])
+def test_images_of_other_types_scales_and_layouts_become_uint8_hwc_and_it_is_said(stored, said, tmp_path):
+    images = content()["camera"]
+    source = write_zarr(tmp_path / "source", content(camera=stored(images)))
+    summary = convert(source, tmp_path / "out", **GIVEN)
+    assert np.array_equal(Dataset.open(tmp_path / "out").read("camera"), images)
+    assert any(said in note for note in summary.notes), summary.notes
+
+
+def test_black_first_frames_do_not_hide_the_scale(tmp_path):
+    images = np.zeros((10, 16, 12, 3), np.float32)
+    images[9] = 0.5
+    source = write_npz(tmp_path / "source.npz", content(camera=images))
+    convert(source, tmp_path / "out", **GIVEN)
+    assert Dataset.open(tmp_path / "out").read("camera")[9].tolist() == np.full((16, 12, 3), 128).tolist()
+
+
+def test_grey_images_get_three_channels(tmp_path):
+    grey = content()["camera"][..., :1]
+    summary = convert(write_zarr(tmp_path / "source", content(camera=grey)), tmp_path / "out", **GIVEN)
+    assert np.array_equal(Dataset.open(tmp_path / "out").read("camera"), np.repeat(grey, 3, axis=-1))
+    assert any("grey" in note for note in summary.notes)
+
+
+@pytest.mark.parametrize("value", [12.5, -1.0, 256.0, np.nan])
+def test_images_that_are_none_are_refused_with_their_row(value, tmp_path):
+    images = content()["camera"].astype(np.float32)
+    images[7, 2, 3, 1] = value
+    with pytest.raises(InputError, match=r"'camera', row 7: expected images of integers 0\.\.255") as caught:
+        convert(write_zarr(tmp_path / "source", content(camera=images)), tmp_path / "out", **GIVEN)
+    assert "exclude=[camera]" in str(caught.value)
+
+
+def test_what_the_format_does_not_say_must_be_given_with_the_options_to_type(tmp_path):
+    source = write_zarr(tmp_path / "source", content())
+    with pytest.raises(InputError) as caught:
+        convert(source, tmp_path / "out")
+    for option in ("period_s=SECONDS", "units.action=UNIT", "units.state=UNIT", "units=1"):
+        assert option in str(caught.value)
+    assert "units.camera" not in str(caught.value)
+    with pytest.raises(InputError, match=r"Add units\.state=UNIT "):
+        convert(source, tmp_path / "out", period_s=0.1, units={"action": "m"})
+    assert not (tmp_path / "out").exists()
+
+
+def test_one_unit_for_all_keys(tmp_path):
+    summary = convert(write_zarr(tmp_path / "source", content()), tmp_path / "out", period_s=0.05, units="1")
+    assert summary.units == {"action": "1 1", "state": "1", "camera": "1"}
+
+
+def test_a_person_is_asked_for_what_is_missing(tmp_path):
+    answers = {"Control period": "0.05", "Unit of 'action'": " m ", "Unit of 'state'": ""}
+    asked = []
+
+    def ask(question: str) -> str:
+        asked.append(question)
+        return next(answer for start, answer in answers.items() if question.startswith(start))
+
+    summary = convert(write_zarr(tmp_path / "source", content()), tmp_path / "out", ask=ask)
+    assert summary.period_s == 0.05 and summary.units["action"] == "m m" and summary.units["state"] == "1"
+    assert len(asked) == 3
+    with pytest.raises(InputError, match="a number of seconds, got 'ten'"):
+        convert(tmp_path / "source", tmp_path / "other", ask=lambda question: "ten")
+
+
+def test_actions_rewards_and_stamps_are_found_by_name(tmp_path):
+    arrays = content()
+    actions = arrays.pop("action")
+    seconds = 1000.5 + 0.1 * np.arange(10)
+    source = write_npz(tmp_path / "source.npz", {**arrays, "actions": actions, "timestamp": seconds,
+                                                 "reward": np.arange(10.0), "gripper": np.arange(10, dtype=">f4")})
+    convert(source, tmp_path / "out", period_s=0.1, units="1", kinds={"gripper": "width"})
+    dataset = Dataset.open(tmp_path / "out")
+    assert np.array_equal(dataset.read("action"), actions)
+    assert np.array_equal(dataset.read("time_ns"), np.rint(seconds * 1e9).astype(np.int64))
+    assert dataset.read("reward").tolist() == list(range(10))
+    assert dataset.schema.observation["gripper"].kind == "width"
+    assert dataset.read("gripper").tolist() == [[row] for row in range(10)]
+
+
+def test_keys_and_episodes_can_be_left_out(tmp_path):
+    arrays = content()
+    source = write_zarr(tmp_path / "source", arrays)
+    summary = convert(source, tmp_path / "out", **GIVEN, exclude=["camera"], skip_episodes=[1])
+    dataset = Dataset.open(tmp_path / "out")
+    assert summary.episodes == 2 and set(dataset.keys) == {"action", "state"}
+    assert np.array_equal(dataset.read("action"), arrays["action"][[0, 1, 2, 3, 9]])
+
+
+def test_absent_chunks_are_read_as_the_source_means_them_and_said(tmp_path):
+    source = write_zarr(tmp_path / "source", content(camera=None))
+    (source / "data" / "state" / "1.0").unlink()
+    summary = convert(source, tmp_path / "out", **GIVEN)
+    assert any("'state': 1 of 4 chunks are absent" in note for note in summary.notes)
+    assert not Dataset.open(tmp_path / "out").read("state")[3:6].any()
+
+
+# Bad input: one message that names the thing; nothing is left behind.
+
+
+def refused(source: Path, target: Path, message: str, kind: type[TillerError] = InputError, **options: Any) -> None:
+    before = sorted(target.parent.iterdir())
+    with pytest.raises(kind, match=message):
+        convert(source, target, **{**GIVEN, **options})
+    assert sorted(target.parent.iterdir()) == before
+
+
+def test_paths_that_are_no_store(tmp_path):
+    out = tmp_path / "out"
+    refused(tmp_path / "nothing", out, "nothing at this path")
+    (tmp_path / "empty").mkdir()
+    refused(tmp_path / "empty", out, "no zarr group")
+    (tmp_path / "text.zip").write_text("words")
+    refused(tmp_path / "text.zip", out, "no zip")
+    (tmp_path / "text.npz").write_text("words")
+    refused(tmp_path / "text.npz", out, "text.npz")
+    refused(tmp_path / "missing.npz", out, "No such file")
+
+
+def test_keys_of_different_lengths(tmp_path):
+    bad = content(state=np.zeros((9, 3)))
+    for source in (write_zarr(tmp_path / "source", bad), write_npz(tmp_path / "source.npz", bad)):
+        refused(source, tmp_path / "out", "action 10.*state 9|state 9.*action 10")
+
+
+@pytest.mark.parametrize(("ends", "message"), [
+    ([4, 4, 10], "got 4 after 4 for episode 1"),
+    ([4, 3, 10], "got 3 after 4 for episode 1"),
+    ([0, 10], "episode 0"),
+    ([4, 11], "at most 10"),
+    ([], "at least one episode"),
+])
+def test_episode_ends_that_do_not_fit(ends, message, tmp_path):
+    ends = np.array(ends, dtype=np.int64)
+    refused(write_zarr(tmp_path / "source", content(), ends), tmp_path / "out", message)
+    refused(write_npz(tmp_path / "source.npz", content(), ends), tmp_path / "out", message)
+
+
+def test_a_truncated_chunk_and_a_truncated_file(tmp_path):
+    source = write_zarr(tmp_path / "source", content())
+    chunk = source / "data" / "state" / "2.0"
+    chunk.write_bytes(chunk.read_bytes()[:-20])
+    refused(source, tmp_path / "out", "chunk 2 of 'data/state'", TillerError)
+    packed = write_npz(tmp_path / "source.npz", content())
+    packed.write_bytes(packed.read_bytes()[:-100])
+    refused(packed, tmp_path / "out", "source.npz")
+
+
+def test_numbers_that_are_none_are_named_by_episode_row_and_component(tmp_path):
+    arrays = content()
+    arrays["action"][6, 1] = np.nan
+    arrays["state"][9, 0] = np.inf
+    source = write_zarr(tmp_path / "source", arrays)
+    refused(source, tmp_path / "out", r"'action', episode 1, row 2, component 1: expected a finite number, got nan\. "
+                                      r"Leave the episode out with skip_episodes=\[1\]")
+    refused(source, tmp_path / "out", r"'state', episode 2, row 0, component 0", skip_episodes=[1])
+    convert(source, tmp_path / "out", **GIVEN, skip_episodes=[1, 2])
+    assert len(Dataset.open(tmp_path / "out")) == 1
+
+
+@pytest.mark.parametrize("codec", ["imagecodecs_jpeg2k", "imagecodecs_jpegxl"])
+def test_a_codec_that_is_not_installed_is_named_and_its_key_can_be_left_out(codec, tmp_path):
+    source = write_zarr(tmp_path / "source", content())
+    metadata = source / "data" / "camera" / ".zarray"
+    metadata.write_text(json.dumps({**json.loads(metadata.read_text()), "compressor": {"id": codec, "level": 50}}))
+    refused(source, tmp_path / "out", f"{codec}.*exclude=\\[camera\\]")
+    convert(source, tmp_path / "out", **GIVEN, exclude=["camera"])
+    assert set(Dataset.open(tmp_path / "out").keys) == {"action", "state"}
+
+
+def test_nothing_is_unpickled(tmp_path):
+    source = write_zarr(tmp_path / "source", content())
+    metadata = source / "data" / "state" / ".zarray"
+    hidden = {"dtype": "|O", "fill_value": "", "filters": [{"id": "vlen-utf8"}, {"id": "pickle"}]}
+    metadata.write_text(json.dumps({**json.loads(metadata.read_text()), **hidden}))
+    refused(source, tmp_path / "out", "'pickle', which runs code")
+    packed = write_npz(tmp_path / "source.npz", content(state=np.array([{"a": 1}] * 10, dtype=object)))
+    refused(packed, tmp_path / "out", "'state'.*exclude=\\[state\\]")
+
+
+def test_outputs_that_exist_or_cannot_be_written(tmp_path):
+    source = write_npz(tmp_path / "source.npz", content())
+    convert(source, tmp_path / "out", **GIVEN)
+    refused(source, tmp_path / "out", "does not exist yet")
+    assert len(Dataset.open(tmp_path / "out")) == 3
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="can be written"):
+        convert(source, tmp_path / "file" / "out", **GIVEN)
+
+
+def test_options_that_fit_nothing(tmp_path):
+    source = write_npz(tmp_path / "source.npz", content())
+    out = tmp_path / "out"
+    refused(source, out, "units.stat.*Did you mean 'state'", units={"stat": "m"})
+    refused(source, out, "rename.cam.*Did you mean 'camera'", rename={"cam": "image"})
+    refused(source, out, "both as 'state'", rename={"camera": "state"})
+    refused(source, out, "one unit or 3", units={"state": "m m", "action": "m"})
+    refused(source, out, "Did you mean 'image'", kinds={"camera": "imag"})
+    refused(source, out, "exclude.*Did you mean 'camera'", exclude=["camra"])
+    refused(source, out, "skip_episodes", skip_episodes=[3])
+    refused(source, out, "pusht", preset="pushy")
+    refused(source, out, "positive number", period_s=0.0)
+    refused(write_npz(tmp_path / "none.npz", content(action=None)), out, "rename.KEY=action", units={"state": "m"})
+
+
+def test_a_store_of_ours_needs_no_conversion(tmp_path):
+    convert(write_npz(tmp_path / "source.npz", content()), tmp_path / "ours", **GIVEN)
+    refused(tmp_path / "ours", tmp_path / "out", "tiller wrote")
+
+
+def test_an_interruption_leaves_nothing(tmp_path):
+    source = write_npz(tmp_path / "source.npz", content())
+
+    def stop(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        convert(source, tmp_path / "out", **GIVEN, on_progress=stop)
+    assert [path.name for path in tmp_path.iterdir()] == ["source.npz"]
+
+
+def test_the_original_is_untouched(tmp_path):
+    source = write_zarr(tmp_path / "source", content())
+    shutil.copytree(source, tmp_path / "copy")
+    convert(source, tmp_path / "out", **GIVEN)
+    for file in (tmp_path / "copy").rglob("*"):
+        if file.is_file():
+            assert file.read_bytes() == (source / file.relative_to(tmp_path / "copy")).read_bytes()
