@@ -67,7 +67,7 @@ class EpisodeRecord:
 
 @dataclass(frozen=True)
 class Summary:
-    """What the records say together. Intervals are at 95 %: Wilson's for the success rate, bootstrap for the rest."""
+    """What the records say together. Intervals are at 95%: Wilson's for the success rate, bootstrap for the rest."""
 
     episodes: int
     successes: int
