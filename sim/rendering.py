@@ -1,7 +1,7 @@
 """Draw MuJoCo scenes without a display, on EGL or on OSMesa, whichever works here.
 
-Which one works is found out once, in a child process: a driver that is half there can end the process that tries it, and
-the first OpenGL platform that a process loads stays for good. The answer is left in the environment for worker processes.
+Which one works is found out once, in a child process: a driver that is half there can end the process that tries it,
+and the first OpenGL platform that a process loads stays for good. The answer is left in the environment for workers.
 """
 
 from __future__ import annotations
@@ -100,7 +100,8 @@ class SceneRenderer:
         mujoco = self._mujoco
         self._context.make_current()
         self._camera.fixedcamid = camera
-        mujoco.mjv_updateScene(self._model, data, self._options, None, self._camera, mujoco.mjtCatBit.mjCAT_ALL, self._scene)
+        everything = mujoco.mjtCatBit.mjCAT_ALL
+        mujoco.mjv_updateScene(self._model, data, self._options, None, self._camera, everything, self._scene)
         mujoco.mjr_render(self._view, self._scene, self._gpu)
         mujoco.mjr_readPixels(self._pixels, None, self._view, self._gpu)
         return self._pixels[::-1].copy()  # OpenGL's rows start at the bottom

@@ -12,9 +12,10 @@ import numpy as np
 from robot.control.runner import ChunkRunner
 from robot.description import Policy, require_match
 from robot.errors import TillerError
+from sim.child import WorkerLost
 from sim.lane import Failure, Order, Ready, Report, Setup
 from sim.records import EpisodeRecord, Latency
-from sim.workers import WorkerLost, WorkerProcess
+from sim.workers import WorkerProcess
 
 
 def query_seed(episode_seed: int, query: int) -> int:

@@ -44,11 +44,12 @@ class LiftExpert(WaypointExpert):
         ]
         if way["approach"] == "arc":
             middle = (np.asarray(observation["tcp.position"], dtype=np.float64) + hover) / 2
-            phases.insert(0, Phase(middle + way["side"] * BOW * np.array([0.0, 1.0, 0.0]), hand, OPEN, speed, tolerance=0.04))
+            bow = way["side"] * BOW * np.array([0.0, 1.0, 0.0])
+            phases.insert(0, Phase(middle + bow, hand, OPEN, speed, tolerance=0.04))
         return phases
 
 
 def grasp_yaw(cube_yaw: float, *, crossed: bool) -> float:
-    """A yaw of the hand (rad) that puts the fingers flat on the cube: the nearest, or the one a quarter turn from it."""
+    """A yaw of the hand (rad) that puts the fingers flat on the cube: the nearest, or a quarter turn from it."""
     near = (cube_yaw + np.pi / 4) % (np.pi / 2) - np.pi / 4
     return near if not crossed else near - np.copysign(np.pi / 2, near)

@@ -90,7 +90,9 @@ class TaskEnv(gymnasium.Env[Observation, np.ndarray]):
         """The scene as (render_size, render_size, 3) uint8 RGB."""
         raise InputError(f"{self.task.id}: render", expected="a task that can be drawn")
 
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Observation, dict[str, Any]]:
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Observation, dict[str, Any]]:
         super().reset(seed=seed)
         outcome = self.start(seed, options or {})
         self._steps = 0

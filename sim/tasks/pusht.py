@@ -1,8 +1,8 @@
 """PushT: push a T onto its goal with a disc (gym-pusht; the task of Chi et al., Diffusion Policy, RSS 2023).
 
-The physics is that of the paper's evaluation: a reset places the block and turns it afterwards, about its centre of mass
-and not its origin, so the block starts elsewhere than the drawn numbers say. `reset(options={"state": row})` starts
-exactly from a recorded row.
+The physics is that of the paper's evaluation: a reset places the block and turns it afterwards, about its centre of
+mass and not its origin, so the block starts elsewhere than the drawn numbers say. `reset(options={"state": row})`
+starts exactly from a recorded row.
 """
 
 from __future__ import annotations
@@ -159,7 +159,7 @@ def _turn(angle: np.ndarray) -> np.ndarray:
 
 
 def _before_legacy_turn(state: np.ndarray, centre: np.ndarray) -> np.ndarray:
-    """What to hand to gym-pusht's reset so that the block, placed first and turned about `centre` next, ends at `state`."""
+    """What to hand to gym-pusht so that the block, placed first and turned about `centre` next, ends at `state`."""
     if state.shape != (5,):
         raise InputError("option state of pusht", expected="(5,): agent x, y, block x, y, angle", got=str(state.shape))
     placed = state.copy()

@@ -1,4 +1,4 @@
-"""A robosuite scene behind the interface of all tasks: what is observed, how an absolute pose reaches the controller."""
+"""A robosuite scene behind the interface of all tasks: what is observed, how a pose reaches the controller."""
 
 from __future__ import annotations
 
@@ -25,6 +25,13 @@ if TYPE_CHECKING:
 ARM = "right"
 COLLISION_SHAPES = (0,)  # robosuite's group of geoms that are felt but not seen
 _MODEL_SEED = 0  # sizes and textures that robosuite draws once a model; episodes draw from the seed of their reset
+_UNITS_AND_KINDS = {
+    "position": ("m", "pose"),
+    "rotation": ("1", "pose"),
+    "from_tcp": ("m", "state"),
+    "width": ("m", "width"),
+    "image": ("1", "image"),
+}
 _SCALAR_UNITS = {"hinge_qpos": "rad", "handle_qpos": "rad", "wipe_radius": "m", "wipe_centroid": "m"}
 
 Sensor = Callable[[dict[str, Any]], np.ndarray]
@@ -33,9 +40,9 @@ Sensor = Callable[[dict[str, Any]], np.ndarray]
 class RobosuiteEnv(TaskEnv):
     """One robosuite task.
 
-    Observation: `tcp.position` (3) m, `tcp.rotation` (6), `gripper.width` (1) m, then for each object X of the scene
-    `X.position` (3) m, `X.rotation` (6) where robosuite tells it, `X.from_tcp` (3) m, its position minus that of the tcp;
-    then robosuite's other readings under their own names; then `<camera>.image`.
+    Observation: `tcp.position` (3) m, `tcp.rotation` (6), `gripper.width` (1) m; for each object X of the scene
+    `X.position` (3) m, `X.from_tcp` (3) m, its position minus that of the tcp, and `X.rotation` (6) where robosuite
+    tells it; robosuite's other readings under their own names; `<camera>.image`.
     Action: `tcp.position` (3) m, `tcp.rotation` (6), `gripper` (1), whose sign opens (-) or closes (+).
     """
 
@@ -153,15 +160,12 @@ class RobosuiteEnv(TaskEnv):
         return observation
 
     def _observation_spec(self) -> ObservationSpec:
-        pose = {"position": ("m", "pose"), "rotation": ("1", "pose"), "from_tcp": ("m", "state"), "width": ("m", "width")}
-        fields = []
-        for name, value in self._observe().items():
-            if name.endswith(".image"):
-                unit, kind = "1", "image"
-            else:
-                unit, kind = pose.get(name.rpartition(".")[2], (_SCALAR_UNITS.get(name, "1"), "state"))
-            fields.append(ObservationField(name, value.shape, value.dtype.name, unit, kind))
-        return ObservationSpec(tuple(fields))
+        def field(name: str, value: np.ndarray) -> ObservationField:
+            other = (_SCALAR_UNITS.get(name, "1"), "state")
+            unit, kind = _UNITS_AND_KINDS.get(name.rpartition(".")[2], other)
+            return ObservationField(name, value.shape, value.dtype.name, unit, kind)
+
+        return ObservationSpec(tuple(field(name, value) for name, value in self._observe().items()))
 
     def _action_spec(self, period_s: float) -> ActionSpec:
         fields = [ActionField("tcp.position", 3, "m", "pose"), ActionField("tcp.rotation", 6, "1", "pose")]
