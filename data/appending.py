@@ -21,6 +21,7 @@ from typing import Any, Iterator, Sequence
 
 import numpy as np
 import zarr
+from zarr.core.array import AsyncArray
 from zarr.core.sync import sync
 
 from data import layout
@@ -153,7 +154,7 @@ class Appender:
         self.commit = read_record(self._root.attrs.asdict(), str(self._folder)).commit
         self._arrays: dict[str, zarr.Array[Any]] = {}
         for slot in layout.slots(self._schema):
-            array = zarr.open_array(self._store, path=slot.path, mode="r+", config={"write_empty_chunks": True})
+            array = self._open(slot)
             length = slot.length(self.commit)
             if array.shape[0] < length:
                 raise InputError(f"'{self._folder}': '{slot.path}'", expected=f"{length} entries",
@@ -164,3 +165,8 @@ class Appender:
             self._arrays[slot.path] = array
         self._store.settle()
         self._ready = True
+
+    def _open(self, slot: layout.Slot) -> zarr.Array[Any]:
+        """An array to write to; chunks of nothing but zeros are written too, so that an absent one is known as lost."""
+        found = zarr.open_array(self._store, path=slot.path, mode="r+")
+        return zarr.Array(AsyncArray(found.metadata, found.store_path, {"write_empty_chunks": True}))
