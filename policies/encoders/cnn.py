@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from policies.networks.linear import Linear
+
 
 class SmallCNN(nn.Module):
     """Four convolutions, stride 16 in all, then the whole map to one vector: (N, 3, h, w) to (N, features).
@@ -27,7 +29,7 @@ class SmallCNN(nn.Module):
             nn.Conv2d(128, 128, kernel_size=3, padding=1), nn.GroupNorm(8, 128), nn.ReLU(),
         ).to(memory_format=torch.channels_last)
         cells = [-(-((side - 2) // 4 + 1) // 4) for side in size]
-        self.last = nn.Sequential(nn.Linear(128 * cells[0] * cells[1], features), nn.LayerNorm(features))
+        self.last = nn.Sequential(Linear(128 * cells[0] * cells[1], features), nn.LayerNorm(features))
 
     def forward(self, images: Tensor) -> Tensor:
         return self.last(self.layers(images).flatten(1))

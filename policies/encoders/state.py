@@ -9,6 +9,8 @@ from typing import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
+from policies.networks.linear import Linear
+
 
 class StateEncoder(nn.Module):
     """Histories of all keys, flattened and joined; through a small MLP when `hidden` is given.
@@ -23,7 +25,7 @@ class StateEncoder(nn.Module):
         self.keys = tuple(shapes)
         joined = sum(math.prod(shape) for shape in shapes.values())
         widths = (joined, *hidden)
-        layers = [part for pair in pairwise(widths) for part in (nn.Linear(*pair), nn.SiLU())]
+        layers = [part for pair in pairwise(widths) for part in (Linear(*pair), nn.SiLU())]
         self.layers = nn.Sequential(*layers[:-1])
         self.condition_dim = widths[-1]
 

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from policies.networks.embedding import LevelEmbedding
+from policies.networks.linear import Linear
 
 
 class FilmBlock(nn.Module):
@@ -15,9 +16,9 @@ class FilmBlock(nn.Module):
     def __init__(self, width: int, features: int, dropout: float):
         super().__init__()
         self.norm = nn.LayerNorm(width, elementwise_affine=False)
-        self.film = nn.Linear(features, 2 * width)
+        self.film = Linear(features, 2 * width)
         self.dropout = nn.Dropout(dropout)
-        self.linear = nn.Linear(width, width)
+        self.linear = Linear(width, width)
         nn.init.zeros_(self.film.weight)
         nn.init.zeros_(self.film.bias)
 
@@ -46,11 +47,11 @@ class ResidualMLP(nn.Module):
                  features: int = 144, dropout: float = 0.0):
         super().__init__()
         self.embedding = LevelEmbedding(128)
-        self.features = nn.Linear(self.embedding.dim + condition_dim, features)
-        self.first = nn.Linear(horizon * action_dim + condition_dim, width)
+        self.features = Linear(self.embedding.dim + condition_dim, features)
+        self.first = Linear(horizon * action_dim + condition_dim, width)
         self.blocks = nn.ModuleList(FilmBlock(width, features, dropout) for _ in range(depth))
         self.norm = nn.LayerNorm(width)
-        self.last = nn.Linear(width, horizon * action_dim)
+        self.last = Linear(width, horizon * action_dim)
         nn.init.zeros_(self.last.weight)
         nn.init.zeros_(self.last.bias)
 

@@ -8,10 +8,12 @@ from typing import Any, Callable, Mapping
 from torch import nn
 
 from policies.networks.mlp import ResidualMLP
+from policies.networks.unet import ConditionalUnet1D
 from robot.errors import InputError, nearest
 
 NETWORKS: Mapping[str, type[nn.Module]] = {
     "mlp": ResidualMLP,
+    "unet": ConditionalUnet1D,
 }
 
 
