@@ -8,11 +8,13 @@ from typing import Any, Callable, Mapping
 from torch import nn
 
 from policies.networks.mlp import ResidualMLP
+from policies.networks.transformer import ActionTransformer
 from policies.networks.unet import ConditionalUnet1D
 from robot.errors import InputError, nearest
 
 NETWORKS: Mapping[str, type[nn.Module]] = {
     "mlp": ResidualMLP,
+    "transformer": ActionTransformer,
     "unet": ConditionalUnet1D,
 }
 
