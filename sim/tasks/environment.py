@@ -28,6 +28,7 @@ class Outcome:
         success: whether the goal is reached now.
         score: how well it is reached now, 0 to 1 where the suite has such a measure.
         terminated: whether the suite ended the episode for a reason of its own.
+        truncated: whether the suite cut it short.
         info: more that the suite tells.
     """
 
@@ -36,6 +37,7 @@ class Outcome:
     success: bool
     score: float
     terminated: bool = False
+    truncated: bool = False
     info: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -78,6 +80,11 @@ class TaskEnv(gymnasium.Env[Observation, np.ndarray]):
         })
         self._steps: int | None = None
 
+    @property
+    def steps_left(self) -> int:
+        """Steps until the time limit, the one that is being taken included."""
+        return self.task.max_steps - (self._steps or 0)
+
     @abstractmethod
     def start(self, seed: int | None, options: Mapping[str, Any]) -> Outcome:
         """Begin an episode that the seed decides entirely; None goes on with the current random stream."""
@@ -110,7 +117,7 @@ class TaskEnv(gymnasium.Env[Observation, np.ndarray]):
         outcome = self.advance(action)
         self._steps += 1
         terminated = outcome.success or outcome.terminated
-        truncated = not terminated and self._steps >= self.task.max_steps
+        truncated = not terminated and (outcome.truncated or self._steps >= self.task.max_steps)
         reward = float(outcome.success) if self.sparse else float(outcome.reward)
         return outcome.observation, reward, terminated, truncated, _info(outcome)
 

@@ -50,7 +50,7 @@ class _Words:
 
 
 TASKS: Mapping[str, _Words] = {
-    "Lift": _Words(150, "the cube is more than 4 cm above the table", "lift the cube"),
+    "Lift": _Words(150, "the centre of the cube is more than 4 cm above the table", "lift the cube"),
     "PickPlaceCan": _Words(300, "the can is in its bin and released", "put the can in its bin"),
     "NutAssemblySquare": _Words(400, "the nut is on the square peg and released", "put the square nut on its peg"),
     "Door": _Words(300, "the hinge is open by more than 0.3 rad", "open the door"),

@@ -1,0 +1,223 @@
+"""Any environment that is registered with Gymnasium and takes continuous actions.
+
+`gym/ID` takes a registered id, `gym/MODULE:ID` imports a module that registers it first (worker processes do so too).
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Any, Iterator, Mapping
+
+import gymnasium
+import numpy as np
+from gymnasium import spaces
+from gymnasium.envs.registration import EnvSpec
+
+from robot.description import ActionField, ActionSpec, ObservationField, ObservationSpec
+from robot.errors import InputError, nearest
+from sim.rendering import find_backend
+from sim.tasks.environment import Observation, Outcome, TaskEnv
+from sim.tasks.info import TaskInfo
+from sim.tasks.options import TaskOptions, read_options
+
+OBSERVATION = "observation"  # the one key of an environment whose observation is a plain array
+SUCCESS_KEYS = ("success", "is_success")
+
+
+@dataclass(frozen=True, kw_only=True)
+class GymOptions(TaskOptions):
+    """Options of `gym/*`.
+
+    Args:
+        success_reward: a step with at least this reward is a success.
+        success_return: an episode that ends with at least this sum of rewards is a success.
+        period_s: control period; None takes it from the environment's `render_fps`, or from its `dt`.
+        arguments: handed on to `gymnasium.make`.
+    """
+
+    success_reward: float | None = None
+    success_return: float | None = None
+    period_s: float | None = None
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.success_reward is not None and self.success_return is not None:
+            raise InputError("options success_reward and success_return", expected="one of them", got="both")
+        if self.period_s is not None and self.period_s <= 0:
+            raise InputError("option period_s", expected="a positive number of seconds", got=str(self.period_s))
+
+
+def names() -> tuple[str, ...]:
+    return ()  # whatever is registered, which only a running program knows
+
+
+def task_info(name: str) -> TaskInfo:
+    env = make(name, reward="sparse", options={})
+    env.close()
+    return env.task
+
+
+def make(name: str, *, reward: str, options: Mapping[str, Any]) -> GymEnv:
+    return GymEnv(name, reward=reward, options=read_options(GymOptions, options, f"gym/{name}"))
+
+
+class GymEnv(TaskEnv):
+    """A Gymnasium environment: `observation`, or the keys of its Dict joined by dots; one flat `action`, clipped.
+
+    Success is, in this order: what the option `success_reward` or `success_return` says; `info["success"]` or
+    `info["is_success"]`; a return, at the end, of at least the `reward_threshold` that was registered.
+    `env.render()` gives pictures of the environment's own size.
+    """
+
+    def __init__(self, name: str, *, reward: str, options: GymOptions) -> None:
+        self._env = _build(name, options)
+        self._options = options
+        self._threshold = options.success_return
+        self._told = False  # whether the environment itself tells success
+        self._return = 0.0
+        spec, space = gymnasium.registry[name.rpartition(":")[2]], self._env.action_space
+        if self._threshold is None and options.success_reward is None:
+            self._threshold = spec.reward_threshold
+        if not isinstance(space, spaces.Box):
+            raise InputError(f"action of gym/{name}", expected="continuous numbers (a Box space)", got=str(space),
+                             way_out="Choose a task with continuous actions")
+        self._leaves = dict(_leaves(self._env.observation_space))
+        period_s = options.period_s or _period_s(self._env, name)
+        task = TaskInfo(
+            id=f"gym/{name}",
+            control_hz=1 / period_s,
+            max_steps=options.max_steps or _max_steps(spec, name),
+            n_action_steps=8,
+            success=_success_in_words(options, self._threshold),
+            score="1 at success, else 0",
+            instruction=f"solve {name}",
+        )
+        super().__init__(
+            task,
+            ObservationSpec(tuple(_field(key, leaf) for key, leaf in self._leaves.items())),
+            ActionSpec((ActionField("action", int(np.prod(space.shape)), "1", "native"),), period_s),
+            bounds=(space.low.ravel(), space.high.ravel()),
+            reward=reward,
+            options=options,
+        )
+        self._space = space
+
+    def start(self, seed: int | None, options: Mapping[str, Any]) -> Outcome:
+        observation, _ = self._env.reset(seed=seed, options=dict(options) or None)
+        self._return, self._told = 0.0, False
+        return Outcome(self._observe(observation), 0.0, success=False, score=0.0)
+
+    def advance(self, action: np.ndarray) -> Outcome:
+        space = self._space
+        held = np.clip(action.reshape(space.shape), space.low, space.high).astype(space.dtype)
+        observation, reward, terminated, truncated, info = self._env.step(held)
+        self._return += float(reward)
+        ends = terminated or truncated or self.steps_left <= 1
+        success = self._succeeded(float(reward), info, ends)
+        return Outcome(self._observe(observation), float(reward), success, float(success), terminated, truncated)
+
+    def picture(self) -> np.ndarray:
+        return np.ascontiguousarray(self._env.render(), dtype=np.uint8)
+
+    def close(self) -> None:
+        self._env.close()
+
+    def _succeeded(self, reward: float, info: Mapping[str, Any], ends: bool) -> bool:
+        if self._options.success_reward is not None:
+            return reward >= self._options.success_reward
+        if self._options.success_return is None:
+            told = [info[key] for key in SUCCESS_KEYS if key in info]
+            self._told |= bool(told)
+            if self._told:
+                return any(bool(np.any(each)) for each in told)
+        return ends and self._threshold is not None and self._return >= self._threshold
+
+    def _observe(self, observation: Any) -> Observation:
+        row = {}
+        for key, leaf in self._leaves.items():
+            value = observation
+            for part in key.split(".") if isinstance(self._env.observation_space, spaces.Dict) else ():
+                value = value[part]
+            row[key] = _as_row(leaf, value)
+        return row
+
+
+def _build(name: str, options: GymOptions) -> gymnasium.Env[Any, Any]:
+    os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
+    os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
+    module, _, registered = name.rpartition(":")
+    if module:
+        try:
+            import_module(module)
+        except ModuleNotFoundError as error:
+            raise InputError(f"task gym/{name}", expected="a module that can be imported",
+                             got=f"'{module}' ({error})") from error
+    if registered not in gymnasium.registry:
+        raise InputError("task", expected="an id that is registered with Gymnasium", got=f"'gym/{name}'",
+                         way_out=nearest(f"gym/{registered}", [f"gym/{each}" for each in gymnasium.registry]))
+    if options.render:
+        os.environ["MUJOCO_GL"] = find_backend() or os.environ.get("MUJOCO_GL", "")
+    mode = {"render_mode": "rgb_array"} if options.render else {}
+    try:
+        return gymnasium.make(
+            registered, max_episode_steps=-1, disable_env_checker=True, **mode, **options.arguments
+        )
+    except (ImportError, gymnasium.error.Error) as error:
+        raise InputError(f"task gym/{name}: {error}") from error
+
+
+def _period_s(env: gymnasium.Env[Any, Any], name: str) -> float:
+    rate, dt = env.metadata.get("render_fps"), getattr(env.unwrapped, "dt", None)
+    if rate:
+        return 1 / float(rate)
+    if dt:
+        return float(dt)
+    raise InputError(f"control period of gym/{name}", expected="metadata['render_fps'] or dt of the environment",
+                     got="neither", way_out="Give it in seconds: period_s=")
+
+
+def _max_steps(spec: EnvSpec, name: str) -> int:
+    if spec.max_episode_steps is None:
+        raise InputError(f"time limit of gym/{name}", expected="max_episode_steps registered with it", got="none",
+                         way_out="Give it in steps: max_steps=")
+    return spec.max_episode_steps
+
+
+def _success_in_words(options: GymOptions, threshold: float | None) -> str:
+    if options.success_reward is not None:
+        return f"a reward of at least {options.success_reward:g}"
+    at_the_end = "" if threshold is None else f"a return of at least {threshold:g} at the end"
+    if options.success_return is not None:
+        return at_the_end
+    return " or ".join(filter(None, ["info['success'] or info['is_success']", at_the_end]))
+
+
+def _leaves(space: spaces.Space[Any], prefix: str = "") -> Iterator[tuple[str, spaces.Space[Any]]]:
+    """The spaces within nested Dicts, named by their keys joined by dots."""
+    if isinstance(space, spaces.Dict):
+        for key, part in space.spaces.items():
+            yield from _leaves(part, f"{prefix}.{key}" if prefix else str(key))
+    elif isinstance(space, spaces.Box) or space.is_np_flattenable:
+        yield prefix or OBSERVATION, space
+    else:
+        raise InputError(f"observation '{prefix or OBSERVATION}'", expected="a space of fixed size", got=str(space))
+
+
+def _is_image(space: spaces.Space[Any]) -> bool:
+    return space.dtype == np.uint8 and space.shape is not None and len(space.shape) == 3 and space.shape[-1] == 3
+
+
+def _field(key: str, space: spaces.Space[Any]) -> ObservationField:
+    row = _as_row(space, space.sample())
+    return ObservationField(key, row.shape, row.dtype.name, "1", "image" if _is_image(space) else "state")
+
+
+def _as_row(space: spaces.Space[Any], value: Any) -> np.ndarray:
+    """Images as they are, everything else as float32 with at least one axis."""
+    if _is_image(space):
+        return np.asarray(value)
+    flat = value if isinstance(space, spaces.Box) else spaces.flatten(space, value)
+    return np.atleast_1d(np.asarray(flat, dtype=np.float32))
