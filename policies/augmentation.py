@@ -8,6 +8,7 @@ from typing import Any, Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
+from robot.description import from_json
 from robot.errors import InputError
 
 
@@ -38,7 +39,7 @@ class ImageAugmentation(nn.Module):
     def __init__(self, crop: int | float | Sequence[int] | None = None, colour: Mapping[str, float] | None = None):
         super().__init__()
         self.crop = crop
-        self.jitter = None if colour is None else _kornia_jitter(ColourJitter(**colour))
+        self.jitter = None if colour is None else _kornia_jitter(from_json(ColourJitter, colour, where="augmentation.colour"))
 
     def shapes(self, shapes: Mapping[str, Sequence[int]]) -> dict[str, tuple[int, ...]]:
         """Shapes (steps, H, W, 3) of the images among these keys as they come out: (steps, 3, h, w)."""

@@ -10,10 +10,10 @@ import torch
 from data.statistics import FieldStatistics, RunningStatistics
 from data.windows import Windows
 from policies.augmentation import ImageAugmentation
+from policies.choice import choose
 from policies.encoders import make_encoder
 from policies.model import PolicyModel
 from policies.networks import make_network
-from policies.networks.registry import choose
 from policies.normaliser import ACTION, Normaliser
 from policies.objectives import Objective, make_objective
 from policies.policy import DiffusionPolicy

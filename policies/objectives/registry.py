@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Mapping
 
-from policies.networks.registry import choose
+from policies.choice import choose
 from policies.objectives.ddpm import DDPM
 from policies.objectives.edm import EDM
 from policies.objectives.flow import FlowMatching

@@ -19,13 +19,13 @@ def karras(steps: int, largest: float, smallest: float, rho: float = 7.0) -> lis
 
 
 def cosine(steps: int, largest: float, smallest: float) -> list[float]:
-    """Equal steps in the angle arctan(sigma), all the way to zero: the cosine schedule of Nichol and Dhariwal (2021).
+    """Equal steps in the angle arctan(sigma), down to zero: the cosine schedule of Nichol and Dhariwal (2021).
 
-    It spends its steps about sigma = 1, where actions of the order of one are decided, and its last one from
-    arctan(largest) / n, so that few steps do not waste one on noise that nobody sees. `smallest` bounds that last one.
+    It spends its steps about sigma = 1, where actions of the order of one are decided. The last one starts from
+    arctan(largest) / n, so that few steps do not waste one on noise too small to matter.
     """
-    angles = math.atan(largest) * np.arange(steps, 0, -1) / steps
-    return _closed(np.maximum(np.tan(angles), smallest))
+    top = math.atan(largest)
+    return _closed(np.tan(np.linspace(top, max(top / steps, math.atan(smallest)), steps)))
 
 
 def _closed(sigmas: np.ndarray) -> list[float]:
