@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Mapping
+from typing import Any, Iterator, Mapping
 
 import yaml
 
@@ -31,9 +32,13 @@ class Output:
     verb: str
     path: Path
 
-    def finish(self, figures: Mapping[str, Any]) -> None:
-        """Mark the run as done with its headline figures, and say where everything is."""
+    def mark(self, figures: Mapping[str, Any]) -> None:
+        """Mark the run as done, with its headline figures."""
         write_atomically(self.path / FINISHED, json.dumps(dict(figures), indent=2) + "\n")
+
+    def finish(self, figures: Mapping[str, Any]) -> None:
+        """Mark the run as done and say where everything is."""
+        self.mark(figures)
         print(f"Written to {self.path}")
 
 
@@ -44,30 +49,62 @@ def open_output(verb: str, values: Mapping[str, Any], requested: str | None, *, 
     Args:
         verb: what runs.
         values: the resolved configuration.
-        requested: the folder that was asked for; None makes `outputs/<verb>/<date and time>`.
-        resume: go on in a folder that an earlier run of this verb left.
-        overwrite: remove what an earlier run of tiller left there. Nothing else is ever removed.
+        requested, resume, overwrite: as in `claim_folder`.
 
     Raises:
         InputError: the folder holds something already, or cannot be written.
     """
+    path = claim_folder(verb, requested, resume=resume, overwrite=overwrite)
+    with _writable(path):
+        path.mkdir(parents=True, exist_ok=True)
+    return begin(verb, values, path)
+
+
+def claim_folder(verb: str, requested: str | None, *, resume: bool = False, overwrite: bool = False) -> Path:
+    """The folder of a run, not made yet, once it is known to be free.
+
+    Args:
+        verb: what runs.
+        requested: the folder that was asked for; None names `outputs/<verb>/<date and time>`.
+        resume: go on in a folder that an earlier run of this verb left.
+        overwrite: remove what an earlier run of tiller left there. Nothing else is ever removed.
+
+    Raises:
+        InputError: there is something already.
+    """
+    if requested and "://" in requested:
+        raise InputError(f"output {requested}", expected="a local folder", got="a URL",
+                         way_out="Choose another output=")
     path = Path(requested) if requested else _dated(verb)
-    if path.exists() and not path.is_dir():
-        raise InputError(f"output {path}", expected="a folder", got="a file", way_out="Choose another output=")
-    try:
+    with _writable(path):
+        if path.exists() and not path.is_dir():
+            raise InputError(f"output {path}", expected="a folder", got="a file", way_out="Choose another output=")
         occupied = path.is_dir() and any(path.iterdir())
         if occupied and overwrite:
             _remove(path)
         elif occupied and not resume:
             raise InputError(f"output {path}", expected="a new or empty folder", got="one that holds files",
-                             way_out="Choose another output=, or add overwrite=true to replace what tiller left there")
-        path.mkdir(parents=True, exist_ok=True)
+                             way_out="Choose another output=; overwrite=true replaces what tiller left there, and "
+                             "resume=true goes on with it")
+    return path
+
+
+def begin(verb: str, values: Mapping[str, Any], path: Path) -> Output:
+    """Write the resolved configuration into a folder that is there, and take away the mark of an earlier end."""
+    with _writable(path):
         write_atomically(path / CONFIG, f"{HEADING}{verb}\n{yaml.safe_dump(dict(values), sort_keys=False)}")
         (path / FINISHED).unlink(missing_ok=True)
+    return Output(verb, path)
+
+
+@contextmanager
+def _writable(path: Path) -> Iterator[None]:
+    """What the system refuses, as one message."""
+    try:
+        yield
     except OSError as error:
         raise InputError(f"output {path}", expected="a folder that can be written", got=error.strerror or str(error),
                          way_out="Choose another output=") from None
-    return Output(verb, path)
 
 
 def finished_figures(path: Path) -> dict[str, Any] | None:

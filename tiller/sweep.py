@@ -17,8 +17,6 @@ from robot.errors import InputError
 from tiller.configuration import compose, parse_overrides
 from tiller.output import finished_figures
 
-LOG = "log.txt"
-
 
 @dataclass(frozen=True)
 class Cell:
@@ -80,7 +78,7 @@ def run_sweep(verb: str, kind: type, words: Sequence[str]) -> int:
     failed = _run_all(verb, missing, folder, jobs)
     _print_table(cells, folder)
     if failed:
-        print(f"{len(failed)} of {len(cells)} runs failed; the reason is in {LOG} of each. "
+        print(f"{len(failed)} of {len(cells)} runs failed; the reason is in the log of each. "
               f"Run the same again with output={folder} for those alone.", file=sys.stderr)
     return 1 if failed else 0
 
@@ -111,12 +109,17 @@ def _run_all(verb: str, cells: Sequence[Cell], folder: Path, jobs: int) -> list[
 
 
 def _run_cell(verb: str, cell: Cell, path: Path) -> int:
-    path.mkdir(parents=True, exist_ok=True)
-    again = ["resume=true"] if (path / "config.yaml").exists() else []
+    path.parent.mkdir(parents=True, exist_ok=True)
+    again = ["resume=true"] if path.exists() else []
     words = [sys.executable, "-m", "tiller", verb, *cell.overrides, f"output={path}", *again]
-    with open(path / LOG, "ab") as log:
+    with open(_log(path), "ab") as log:
         return subprocess.run(words, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
                               env={**os.environ, "TERM": "dumb"}).returncode
+
+
+def _log(path: Path) -> Path:
+    """What a run prints, beside its folder: some outputs must be empty when they begin."""
+    return path.with_name(f"{path.name}.log")
 
 
 def _print_table(cells: Sequence[Cell], folder: Path) -> None:

@@ -194,11 +194,12 @@ def replay(path: str, options: ReplayOptions) -> int:
 
     dataset = Dataset.open(path)
     task = options.task or dataset.attributes.get("task")
+    settings = {**(dataset.attributes.get("task_options") or {}), **options.options}
     if not task:
         raise InputError("'task'", expected="the task that it was recorded on", got="nothing, and the dataset does "
                          "not say", way_out="Add task=, for example task=pusht/state")
     chosen = _episodes(options.episodes, len(dataset))
-    env = sim.make(str(task), **options.options)
+    env = sim.make(str(task), **settings)
     try:
         keys = shared_spec(dataset, env).names
         units = {key: env.observation_spec[key].unit for key in keys}
@@ -219,23 +220,30 @@ def _episodes(wanted: Any, count: int) -> list[int]:
 
 
 def _show(task: str, replays: Sequence[Replay], units: Mapping[str, str]) -> None:
+    """A table over keys, how far each drifted, and one over episodes, how each ended."""
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("episode", "rows", *(f"{key} mean" for key in units), *(f"{key} max" for key in units), "success",
-                  "score")
+    if not replays:
+        print("No episodes.")
+        return
+    print(f"Recorded actions through {task}: distance of the observation from the recorded row")
+    keys = Table("key", "unit", "mean", "max", "where")
+    for key, unit in units.items():
+        rows = sum(len(each.errors[key]) for each in replays)
+        mean = sum(each.errors[key].sum() for each in replays) / rows
+        worst = max(replays, key=lambda each, key=key: each.errors[key].max())
+        where = f"episode {worst.episode}, row {worst.errors[key].argmax()}"
+        keys.add_row(key, unit, f"{mean:.2g}", f"{worst.errors[key].max():.2g}", where)
+    episodes = Table("episode", "rows", "mean", "max", "success", "score")
     for each in replays:
-        means = [f"{errors.mean():.2g}" for errors in each.errors.values()]
-        largest = [f"{errors.max():.2g}" for errors in each.errors.values()]
-        rows = len(next(iter(each.errors.values())))
-        success = "yes" if each.success else "no"
-        table.add_row(str(each.episode), str(rows), *means, *largest, success, f"{each.score:.3f}")
-    print(f"Recorded actions through {task}: distance from the recorded rows, in "
-          + ", ".join(f"{key} [{unit}]" for key, unit in units.items()))
-    Console().print(table)
-    if replays:
-        done, score = sum(each.success for each in replays), sum(each.score for each in replays)
-        print(f"{done} of {len(replays)} succeeded again; mean score {score / len(replays):.3f}")
+        errors = list(each.errors.values())
+        mean, largest = sum(error.mean() for error in errors) / len(errors), max(error.max() for error in errors)
+        episodes.add_row(str(each.episode), str(len(errors[0])), f"{mean:.2g}", f"{largest:.2g}",
+                         "yes" if each.success else "no", f"{each.score:.3f}")
+    Console().print(keys, episodes)
+    done, score = sum(each.success for each in replays), sum(each.score for each in replays)
+    print(f"{done} of {len(replays)} succeeded again; mean score {score / len(replays):.3f}")
 
 
 ACTIONS: Mapping[str, Action] = {

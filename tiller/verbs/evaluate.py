@@ -73,16 +73,20 @@ def run(configuration: Configuration[EvaluateOptions]) -> int:
 
     limit_threads(options.threads)
     from sim.records import read_evaluation
+    from sim.report import write_report
 
     policy, description = load_described(options)
     task = options.task or trained_task(options.checkpoint)
     other = read_evaluation(options.compare) if options.compare else None
+    if other is not None:
+        require_comparable(other, task, options)
     output = open_output("evaluate", {**configuration.values, "task": task}, options.output,
                          resume=options.resume, overwrite=options.overwrite)
     evaluation = measure(policy, task, options, description, output)
     show(evaluation)
     if other is not None:
         show_comparison(evaluation, other, str(options.compare))
+    print(f"Report: {write_report(output.path)}")
     output.finish(figures(evaluation))
     return 0
 
@@ -124,11 +128,20 @@ def trained_task(checkpoint_path: str) -> str:
                      way_out="Add task=, for example task=pusht/state")
 
 
+def require_comparable(other: Evaluation, task: str, options: EvaluateOptions) -> None:
+    """Refuse before long work an evaluation that this one cannot be paired with."""
+    theirs, ours = ({"task": each[0], "first seed": each[1], "episodes": each[2]} for each in (
+        (other.task, other.seed, len(other.records)), (task, options.seed, options.episodes)))
+    for what, value in ours.items():
+        if theirs[what] != value:
+            raise InputError(f"compare: {what}", expected=f"{value}, as in this evaluation", got=str(theirs[what]),
+                             way_out=f"Evaluate both with the same {what}")
+
+
 def measure(policy: Policy, task: str, options: EvaluateOptions, description: Mapping[str, Any], output: Output
             ) -> Evaluation:
-    """Run the episodes with a progress bar and write the evaluation and its report into the output folder."""
+    """Run the episodes and write evaluation.json and the videos into the output folder."""
     from robot.control.ensembling import TemporalEnsemble
-    from sim.report import write_report
     from sim.rollout import evaluate_policy
     from tiller.progress import Counter
 
@@ -157,7 +170,6 @@ def measure(policy: Policy, task: str, options: EvaluateOptions, description: Ma
             output=output.path,
             overwrite=True,
         )
-    write_report(output.path)
     return evaluation
 
 

@@ -32,7 +32,7 @@ def command(words: Sequence[str]) -> int:
     if any(word in ("-h", "--help") for word in words):
         print("\n".join([
             "usage: tiller report FOLDER ... [key=value ...]", "",
-            "One HTML page over evaluations and training runs; the first evaluation is what the others are compared with.",
+            "One HTML page over evaluations and training runs. The others are compared with the first evaluation.",
             "A folder may also be a sweep: everything measured below it is taken.", "",
             "keys", *columns(key_lines(ReportOptions, {}, "  "))]))
         return 0

@@ -1,0 +1,139 @@
+"""`tiller collect`: episodes of a scripted expert into a dataset; what is there is kept, what is missing is added."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Mapping, Sequence
+
+from robot.errors import InputError
+from tiller.command import run_configured
+from tiller.configuration import Configuration
+from tiller.output import Output, begin, claim_folder
+
+if TYPE_CHECKING:
+    from data.dataset import Dataset
+    from data.episode import Episode
+
+INTERRUPTED_CODE = 130
+
+
+@dataclass(frozen=True)
+class CollectOptions:
+    """What `tiller collect` takes.
+
+    Args:
+        task: one that has a scripted expert.
+        episodes: successful ones to have in the end.
+        seed: of the first episode; the next ones count up.
+        workers: processes; the dataset does not depend on it.
+        output: folder of the dataset; null makes outputs/collect/<date>.
+        keep_failures: keep episodes without success too, and count them.
+        options: of the task, for example options.cameras=[agentview].
+        resume: add what is missing to a dataset that was begun alike.
+        overwrite: replace what an earlier run left in the output folder.
+    """
+
+    task: str
+    episodes: int = 50
+    seed: int = 0
+    workers: int = 1
+    output: str | None = None
+    keep_failures: bool = False
+    options: Mapping[str, Any] = field(default_factory=dict)
+    resume: bool = False
+    overwrite: bool = False
+
+
+def command(words: Sequence[str]) -> int:
+    """Run the verb."""
+    return run_configured("collect", CollectOptions, run, words)
+
+
+def run(configuration: Configuration[CollectOptions]) -> int:
+    """Collect, and say how many episodes there are."""
+    options = configuration.options
+    dataset, output = open_collection(options, configuration.values)
+    with dataset:
+        try:
+            tried = add_missing(dataset, options)
+        except KeyboardInterrupt:
+            print(f"\nStopped: {len(dataset)} of {options.episodes} episodes are in {output.path}. "
+                  "Go on with the same command, output= that folder and resume=true")
+            return INTERRUPTED_CODE
+        found = figures(dataset, tried)
+    print(f"{found['episodes']} episodes, {found['rows']} rows")
+    output.finish(found)
+    return 0
+
+
+def open_collection(options: CollectOptions, values: Mapping[str, Any]) -> tuple[Dataset, Output]:
+    """The dataset to add to, new or begun before, and its folder as an output.
+
+    Raises:
+        InputError: no expert for the task; something else is in the folder, or a dataset that was begun otherwise.
+    """
+    import sim
+    from data.dataset import Dataset
+    from sim.collect import schema
+    from sim.experts import make_expert
+
+    make_expert(options.task)
+    path = claim_folder("collect", options.output, resume=options.resume, overwrite=options.overwrite)
+    origin = {"task": options.task, "task_options": dict(options.options),
+              "collection": {"expert": "scripted", "seed": options.seed, "keep_failures": options.keep_failures}}
+    if path.is_dir() and (path / "zarr.json").is_file():
+        dataset = Dataset.open(path, mode="a")
+        require_same_origin(dataset, origin, path)
+    else:
+        env = sim.make(options.task, **options.options)
+        try:
+            dataset = Dataset.create(path, schema(env), attributes=origin)
+        finally:
+            env.close()
+    return dataset, begin("collect", {**values, "output": str(path)}, path)
+
+
+def require_same_origin(dataset: Dataset, origin: Mapping[str, Any], path: Path) -> None:
+    """Refuse to mix episodes of different tasks, options or rows of seeds in one dataset."""
+    for key, value in origin.items():
+        found = dataset.attributes.get(key)
+        if found != value:
+            dataset.close()
+            raise InputError(f"resume {path}: {key}", expected=f"{found}, as the dataset was begun", got=str(value),
+                             way_out="Give the same options, or another output=")
+
+
+def add_missing(dataset: Dataset, options: CollectOptions) -> int:
+    """Append episodes until there are as many as asked for; returns how many were tried.
+
+    Seeds go on after that of the last episode, so the dataset is the one that an uninterrupted run makes.
+    """
+    from sim.collect import collect
+    from tiller.progress import Counter
+
+    before = len(dataset)
+    if before >= options.episodes:
+        return 0
+    first = int(dataset.episode(before - 1).meta["seed"]) + 1 if before else options.seed
+    tried, started = 0, time.monotonic()
+
+    def on_episode(episode: Episode) -> None:
+        nonlocal tried
+        tried += 1
+
+    with Counter(f"collecting {options.task}", options.episodes) as counter:
+        counter.show(before)
+        for episode in collect(options.task, episodes=options.episodes - before, seed=first, workers=options.workers,
+                               options=options.options, keep_failures=options.keep_failures, on_episode=on_episode):
+            dataset.append(episode)
+            done = len(dataset) - before
+            rate = 60 * done / (time.monotonic() - started)
+            counter.show(len(dataset), f"{done} of {tried} tried, {rate:.0f} a minute")
+    return tried
+
+
+def figures(dataset: Dataset, tried: int) -> dict[str, Any]:
+    """Headline figures of a collection."""
+    return {"episodes": len(dataset), "rows": dataset.rows, "tried": tried}

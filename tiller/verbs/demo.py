@@ -1,0 +1,150 @@
+"""`tiller demo`: scripted demonstrations, training, evaluation and a report, with what the packages carry."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Iterator, Mapping, Sequence
+
+from policies.recipe import PolicyRecipe, TrainingConfig
+from robot.description import to_json
+from tiller.command import run_configured
+from tiller.configuration import Configuration
+from tiller.output import Output, open_output
+
+STAGES = 4
+INTERRUPTED_CODE = 130
+
+
+@dataclass(frozen=True)
+class DemoOptions:
+    """What `tiller demo` takes.
+
+    Args:
+        task: one that has a scripted expert.
+        demonstrations: to collect and train on.
+        collection_seed: of the first demonstration.
+        episodes: of the evaluation.
+        seed: of the evaluation's first episode; apart from the demonstrations' seeds.
+        workers: processes that simulate.
+        videos: how many episodes of the evaluation are filmed.
+        output: folder to write to; null makes outputs/demo/<date>.
+        options: of the task.
+        device: auto, cpu, cuda or cuda:N.
+        resume: go on where an earlier demo in the output folder stopped.
+        overwrite: replace what an earlier run left in the output folder.
+    """
+
+    task: str
+    demonstrations: int = 50
+    collection_seed: int = 0
+    episodes: int = 50
+    seed: int = 100_000
+    workers: int = 2
+    videos: int = 4
+    output: str | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    device: str = "auto"
+    resume: bool = False
+    overwrite: bool = False
+    policy: PolicyRecipe = PolicyRecipe()
+    training: TrainingConfig = TrainingConfig()
+
+
+def command(words: Sequence[str]) -> int:
+    """Run the verb."""
+    return run_configured("demo", DemoOptions, run, words)
+
+
+def run(configuration: Configuration[DemoOptions]) -> int:
+    """Four stages in one output folder, each done by the functions of the verb of its name."""
+    options = configuration.options
+    from tiller.threads import limit_threads
+
+    limit_threads(options.training.threads)
+    from policies.distributed import choose_device
+    from sim.report import write_report
+
+    choose_device(options.device)
+    output = open_output("demo", configuration.values, options.output, resume=options.resume,
+                         overwrite=options.overwrite)
+    started = time.monotonic()
+    try:
+        with stage(1, f"Collecting {options.demonstrations} demonstrations of {options.task} from a scripted expert"):
+            collect(options, output)
+        with stage(2, "Training a policy on them"):
+            train(configuration, output)
+        last = options.seed + options.episodes - 1
+        with stage(3, f"Evaluating it on {options.episodes} starts it has not seen, seeds {options.seed} to {last}"):
+            found = evaluate(options, output)
+        with stage(4, "Writing the report"):
+            page = write_report(output.path / "evaluation")
+    except KeyboardInterrupt:
+        print(f"Stopped. Go on with: tiller demo output={output.path} resume=true")
+        return INTERRUPTED_CODE
+    output.mark(found)
+    print(f"Done in {(time.monotonic() - started) / 60:.1f} minutes. Everything is in {output.path}\nReport: {page}")
+    return 0
+
+
+def collect(options: DemoOptions, output: Output) -> None:
+    """Stage 1, or what of it is missing."""
+    from tiller.verbs.collect import CollectOptions, add_missing, figures, open_collection
+
+    asked = CollectOptions(options.task, options.demonstrations, options.collection_seed, options.workers,
+                           str(output.path / "demonstrations"), options=options.options, resume=options.resume)
+    dataset, folder = open_collection(asked, to_json(asked))
+    with dataset:
+        found = figures(dataset, add_missing(dataset, asked))
+    folder.mark(found)
+    print(f"{found['episodes']} demonstrations, {found['rows']} rows of {dataset.period_s:g} s")
+
+
+def train(configuration: Configuration[DemoOptions], output: Output) -> None:
+    """Stage 2, or what of it is missing.
+
+    Raises:
+        KeyboardInterrupt: it was stopped, and saved what it had.
+    """
+    from tiller.verbs.train import TrainOptions, figures, train_policy
+
+    options = configuration.options
+    asked = TrainOptions(
+        data=str(output.path / "demonstrations"), task=options.task, output=str(output.path / "policy"),
+        resume=options.resume, device=options.device, options=options.options, policy=options.policy,
+        training=options.training,
+    )
+    values = {**to_json(asked), "policy": configuration.values.get("policy", {})}
+    folder, result = train_policy(Configuration(asked, values, configuration.choices))
+    if result.stopped == "interrupted":
+        raise KeyboardInterrupt
+    if folder is not None:
+        folder.mark(figures(result))
+
+
+def evaluate(options: DemoOptions, output: Output) -> dict[str, Any]:
+    """Stage 3; returns the figures."""
+    from tiller.verbs.evaluate import EvaluateOptions, figures, load_described, measure, show
+
+    asked = EvaluateOptions(
+        checkpoint=str(output.path / "policy"), task=options.task, episodes=options.episodes, seed=options.seed,
+        workers=options.workers, output=str(output.path / "evaluation"), videos=options.videos,
+        options=options.options, device=options.device,
+    )
+    folder = open_output("evaluate", to_json(asked), asked.output, resume=options.resume)
+    policy, description = load_described(asked)
+    evaluation = measure(policy, options.task, asked, description, folder)
+    show(evaluation)
+    found = figures(evaluation)
+    folder.mark(found)
+    return found
+
+
+@contextmanager
+def stage(number: int, what: str) -> Iterator[None]:
+    """Say what begins, and how long it took."""
+    print(f"[{number}/{STAGES}] {what}", flush=True)
+    started = time.monotonic()
+    yield
+    print(f"{time.monotonic() - started:.0f} s\n", flush=True)
