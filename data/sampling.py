@@ -5,21 +5,20 @@ from __future__ import annotations
 import numpy as np
 
 
-def block_shuffle(block: np.ndarray, generator: np.random.Generator, *, together: int) -> np.ndarray:
+def chunk_shuffle(chunk: np.ndarray, generator: np.random.Generator, *, together: int) -> np.ndarray:
     """A shuffle that keeps rows of the same chunk near each other, so that a small cache serves an epoch.
 
-    Chunks are permuted, and rows are shuffled among `together` consecutive chunks of that permutation. With `together`
-    at least the number of chunks this is a uniform permutation.
+    Chunks are put in random order and each one's rows are spread at random over the time of the next `together` chunks:
+    at any moment at most `together` + 1 chunks are in use, and new ones come one by one, not in bursts.
 
     Args:
-        block: (rows,) the chunk of each row.
+        chunk: (rows,) the chunk that each row lies in.
         generator: decides the order.
         together: chunks whose rows are mixed, at least 1.
 
     Returns:
         (rows,) int64, every row once.
     """
-    _, compact = np.unique(block, return_inverse=True)
-    rank = generator.permutation(compact.max() + 1)[compact] // together  # which group of chunks a row is visited in
-    shuffled = generator.permutation(len(block))
-    return shuffled[np.argsort(rank[shuffled], kind="stable")]
+    _, compact = np.unique(chunk, return_inverse=True)
+    turn = generator.permutation(compact.max() + 1)[compact]
+    return np.argsort(turn + together * generator.random(len(chunk)), kind="stable")

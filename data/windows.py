@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Mapping, Protocol
 import numpy as np
 
 from data.chunk_cache import ChunkCache
-from data.sampling import block_shuffle
+from data.sampling import chunk_shuffle
 from data.schema import ACTION
 from robot.description import History, ObservationField, ObservationSpec
 from robot.errors import InputError, nearest
@@ -141,10 +141,10 @@ class Windows:
         if not self._streamed:
             return generator.permutation(len(self))
         length = max(array.chunks[0] for array in self._streamed.values())
-        block_bytes = length * sum(array.row_bytes for array in self._streamed.values())
-        # A quarter stays free for the chunk before, which histories at a chunk's edge reach into.
-        together = max(1, int(0.75 * self._cache.max_bytes / block_bytes))
-        return block_shuffle((np.arange(len(self)) + self._to_source) // length, generator, together=together)
+        chunk_bytes = length * sum(array.row_bytes for array in self._streamed.values())
+        # A quarter stays free for the chunks before, which histories at a chunk's edge reach into.
+        together = max(1, int(0.75 * self._cache.max_bytes / chunk_bytes))
+        return chunk_shuffle((np.arange(len(self)) + self._to_source) // length, generator, together=together)
 
     def observation_rows(self, name: str) -> np.ndarray:
         """One key of the chosen episodes in memory, (rows, *shape), for statistics.
@@ -160,6 +160,10 @@ class Windows:
     def action_rows(self) -> np.ndarray:
         """Actions of the chosen episodes, (rows, dim) float32."""
         return self._action
+
+    def episode_bounds(self) -> tuple[np.ndarray, np.ndarray]:
+        """First and last row of each row's episode, two (rows,) int64."""
+        return self._first, self._last
 
     def _past(self, rows: np.ndarray, history: History) -> np.ndarray:
         if history.steps == 1:

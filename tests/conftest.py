@@ -5,6 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# A law does not fail because the machine is busy.
+settings.register_profile("tiller", deadline=None)
+settings.load_profile("tiller")
 
 _PUSHT_HUMAN = Path(__file__).parents[2] / "shared" / "data" / "pusht_human.zarr.zip"
 
