@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import zarr
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data.chunk_cache import ChunkCache
@@ -57,10 +57,16 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(scope="module")
+def dataset(store: Path) -> Dataset:
+    return Dataset.open(store)
+
+
 def spec(dataset: Dataset, horizon: int, state: History = History(2), image: History = History()) -> Spec:
     return Spec(dataset.schema.observation.with_history({"state": state, "image": image}), horizon)
 
 
+@settings(max_examples=40)
 @given(
     episodes=st.lists(st.integers(0, len(LENGTHS) - 1), min_size=1, max_size=6, unique=True),
     horizon=st.integers(1, 20),
@@ -69,8 +75,7 @@ def spec(dataset: Dataset, horizon: int, state: History = History(2), image: His
     streamed=st.booleans(),
     seed=st.integers(0, 1000),
 )
-def test_every_window_is_what_the_definition_says(store, episodes, horizon, steps, stride, streamed, seed):
-    dataset = Dataset.open(store)
+def test_every_window_is_what_the_definition_says(dataset, episodes, horizon, steps, stride, streamed, seed):
     ends = np.cumsum(LENGTHS)
     starts = ends - LENGTHS
     past = History(steps, stride)
@@ -91,8 +96,7 @@ def test_every_window_is_what_the_definition_says(store, episodes, horizon, step
         assert batch.is_pad[i].tolist() == [t + k >= stop for k in range(horizon)]
 
 
-def test_shapes_and_types_are_those_of_the_border(store):
-    dataset = Dataset.open(store)
+def test_shapes_and_types_are_those_of_the_border(dataset):
     batch = Windows(dataset, spec(dataset, 8, History(3, 2))).gather(np.array([0, 4, 4]))
     assert batch.observation["state"].shape == (3, 3, 2) and batch.observation["state"].dtype == np.float32
     assert batch.observation["image"].shape == (3, 1, SIDE, SIDE, 3) and batch.observation["image"].dtype == np.uint8
@@ -100,22 +104,19 @@ def test_shapes_and_types_are_those_of_the_border(store):
     assert batch.is_pad.shape == (3, 8) and batch.is_pad.dtype == bool
 
 
-def test_rows_for_statistics_are_those_of_the_chosen_episodes(store):
-    dataset = Dataset.open(store)
+def test_rows_for_statistics_are_those_of_the_chosen_episodes(dataset):
     windows = Windows(dataset, spec(dataset, 4), np.array([1, 3]))
     assert windows.action_rows()[:, 0].tolist() == [5, *range(46, 63)]
     assert windows.observation_rows("state")[:, 1].tolist() == [50, *range(460, 630, 10)]
 
 
-def test_only_keys_of_the_spec_are_read(store):
-    dataset = Dataset.open(store)
+def test_only_keys_of_the_spec_are_read(dataset):
     windows = Windows(dataset, Spec(dataset.schema.observation.select(["state"]), 4), memory_bytes=0)
     assert set(windows.gather(np.array([0])).observation) == {"state"}
     assert not windows.is_streamed
 
 
-def test_what_cannot_be_cut_is_refused(store):
-    dataset = Dataset.open(store)
+def test_what_cannot_be_cut_is_refused(dataset):
     fields = ObservationSpec((ObservationField("stat", (2,), "float32", "m", "state"),))
     with pytest.raises(InputError, match="Did you mean 'state'"):
         Windows(dataset, Spec(fields, 4))
@@ -172,8 +173,7 @@ def test_chunk_shuffle_visits_every_row_once_and_few_chunks_at_a_time(lengths, t
     assert in_use.max() <= together + 1
 
 
-def test_streaming_an_epoch_in_order_decodes_each_chunk_about_once(store):
-    dataset = Dataset.open(store)
+def test_streaming_an_epoch_in_order_decodes_each_chunk_about_once(dataset):
     windows = Windows(dataset, spec(dataset, 4, image=History(2)), memory_bytes=1_300_000, workers=0)
     order = windows.order(np.random.default_rng(0))
     assert windows.is_streamed and sorted(order) == list(range(len(windows)))
@@ -183,8 +183,7 @@ def test_streaming_an_epoch_in_order_decodes_each_chunk_about_once(store):
     assert windows._cache.misses <= 2 * chunks
 
 
-def test_order_in_memory_is_a_permutation_decided_by_the_generator(store):
-    dataset = Dataset.open(store)
+def test_order_in_memory_is_a_permutation_decided_by_the_generator(dataset):
     windows = Windows(dataset, spec(dataset, 4))
     first, same, other = (windows.order(np.random.default_rng(seed)) for seed in (0, 0, 1))
     assert np.array_equal(first, same) and not np.array_equal(first, other)
