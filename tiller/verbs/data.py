@@ -232,9 +232,9 @@ def _show(task: str, replays: Sequence[Replay], units: Mapping[str, str]) -> Non
     for key, unit in units.items():
         rows = sum(len(each.errors[key]) for each in replays)
         mean = sum(each.errors[key].sum() for each in replays) / rows
-        worst = max(replays, key=lambda each, key=key: each.errors[key].max())
-        where = f"episode {worst.episode}, row {worst.errors[key].argmax()}"
-        keys.add_row(key, unit, f"{mean:.2g}", f"{worst.errors[key].max():.2g}", where)
+        largest, episode, row = max((each.errors[key].max(), each.episode, each.errors[key].argmax())
+                                    for each in replays)
+        keys.add_row(key, unit, f"{mean:.2g}", f"{largest:.2g}", f"episode {episode}, row {row}")
     episodes = Table("episode", "rows", "mean", "max", "success", "score")
     for each in replays:
         errors = list(each.errors.values())
