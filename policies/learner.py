@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from typing import Sequence
+from typing import Any, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -48,6 +48,13 @@ class Learner:
     @property
     def learning_rate(self) -> float:
         return float(self.schedule.get_last_lr()[0])
+
+    def restore(self, average_updates: int, schedule: Mapping[str, Any]) -> None:
+        """Set the counters to where a run was left; weights and moments are filled by who reads them."""
+        self.average.updates = average_updates
+        self.schedule.load_state_dict(dict(schedule))
+        for group, rate in zip(self.optimiser.param_groups, self.schedule.get_last_lr()):
+            group["lr"] = rate
 
     def learn(self, update: int, batches: Sequence[TensorBatch]) -> tuple[Tensor, Tensor]:
         """One update.

@@ -62,7 +62,7 @@ def train(
     data = dataset if isinstance(dataset, Dataset) else Dataset.open(dataset)
     folder = RunFolder(Path(output), config.keep_every)
     with process_group(place) as ranks, _threads(config.threads):
-        _check_shares(config, ranks)
+        check_shares(config, ranks)
         if ranks.is_main:
             folder.prepare(resume)
         ranks.wait()
@@ -121,7 +121,7 @@ def _statistics(
     return measure(Windows(data, replace(spec, observation=low_dimensional), episodes), chain)
 
 
-def _check_shares(config: TrainingConfig, ranks: Ranks) -> None:
+def check_shares(config: TrainingConfig, ranks: Ranks) -> None:
     shares = config.accumulation * ranks.size
     if config.batch_size % shares:
         raise InputError("training.batch_size", expected=f"a multiple of {shares}, processes times accumulation",

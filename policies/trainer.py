@@ -112,8 +112,7 @@ class Trainer:
         state = read_training(folder / TRAINING, self.learner.model, self.learner.optimiser)
         require_same_run(state.config, self.config)
         fill(self.learner.average.model, read_tensors(folder / WEIGHTS), folder / WEIGHTS)
-        self.learner.average.updates = state.average_updates
-        self.learner.schedule.load_state_dict(dict(state.schedule))
+        self.learner.restore(state.average_updates, state.schedule)
         self.done, self.elapsed_s = state.update, state.elapsed_s
         self._saved_at = self.done
 

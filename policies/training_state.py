@@ -58,16 +58,22 @@ def read_training(folder: Path, model: nn.Module, optimiser: Optimizer) -> Train
     state = from_json(TrainingState, read_json(folder / STATE), where=str(folder / STATE))
     fill(model, read_tensors(folder / WEIGHTS), folder / WEIGHTS)
     tensors = read_tensors(folder / OPTIMISER)
-    names = [name for name, _ in model.named_parameters()]
+    parameters = dict(model.named_parameters())
+    indices = {name: index for index, name in enumerate(parameters)}
     moments: dict[int, dict[str, Tensor]] = {}
     for key, tensor in tensors.items():
         name, _, kind = key.rpartition(":")
-        if name not in names:
+        if name not in indices:
             raise InputError(f"checkpoint file '{folder / OPTIMISER}'", expected="the parameters of this policy",
                              got=f"'{name}'")
-        moments.setdefault(names.index(name), {})[kind] = tensor
+        moments.setdefault(indices[name], {})[kind] = _laid_out_as(parameters[name], tensor)
     optimiser.load_state_dict({"state": moments, "param_groups": optimiser.state_dict()["param_groups"]})
     return state
+
+
+def _laid_out_as(parameter: Tensor, tensor: Tensor) -> Tensor:
+    """A moment with the strides of its parameter: the fused AdamW walks through both as they lie in memory."""
+    return torch.empty_like(parameter).copy_(tensor) if tensor.shape == parameter.shape else tensor
 
 
 def _named_state(model: nn.Module, optimiser: Optimizer) -> dict[str, Tensor]:

@@ -1,0 +1,16 @@
+"""Train as a process of its own: `python -m tests.policies.run_training STORE OUTPUT '{"recipe": ..., "config": ...}'`."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+from policies.recipe import PolicyRecipe, TrainingConfig
+from policies.train import train
+from robot.description import from_json
+
+if __name__ == "__main__":
+    store, output, choices = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
+    result = train(store, from_json(PolicyRecipe, choices["recipe"]), from_json(TrainingConfig, choices["config"]),
+                   output, resume=choices.get("resume", False), device="cpu")
+    print("stopped:", result.stopped, result.updates)

@@ -1,0 +1,56 @@
+"""Two processes learn what one would from the same batches."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from policies.recipe import PolicyRecipe, TrainingConfig, ValidationConfig
+from policies.train import train
+from robot.description import to_json
+from robot.errors import InputError
+
+CONFIG = TrainingConfig(steps=20, batch_size=16, warmup=5, log_every=10, checkpoint_every=1000,
+                        validation=ValidationConfig(fraction=0.2, every=10, batches=2))
+
+
+def torchrun(store: Path, output: Path, recipe: PolicyRecipe, config: TrainingConfig, resume: bool = False) -> str:
+    choices = json.dumps({"recipe": to_json(recipe), "config": to_json(config), "resume": resume})
+    done = subprocess.run(
+        [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m",
+         "tests.policies.run_training", str(store), str(output), choices],
+        capture_output=True, text=True, timeout=240, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_two_gloo_processes_equal_one_with_the_whole_batch(store: Path, recipe: PolicyRecipe, tmp_path: Path) -> None:
+    out = torchrun(store, tmp_path / "two", recipe, replace(CONFIG, stop_after=10))
+    assert out.count("stopped: stop_after 10") == 2
+    torchrun(store, tmp_path / "two", recipe, CONFIG, resume=True)
+    # One process sees the same parts of each batch, one after the other.
+    train(store, recipe, replace(CONFIG, accumulation=2), tmp_path / "one", device="cpu")
+    together, alone = (load_file(tmp_path / run / "checkpoints" / "final" / "model.safetensors")
+                       for run in ("two", "one"))
+    assert together.keys() == alone.keys()
+    for name, tensor in alone.items():
+        torch.testing.assert_close(together[name], tensor, atol=1e-5, rtol=1e-4, msg=lambda text, n=name: f"{n}: {text}")
+
+
+def test_processes_that_cannot_share_a_batch_are_refused(
+    store: Path, recipe: PolicyRecipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from policies.distributed import Ranks
+    from policies.train import check_shares
+
+    check_shares(CONFIG, Ranks(0, 4))
+    with pytest.raises(InputError, match="a multiple of 3"):
+        check_shares(CONFIG, Ranks(0, 3))

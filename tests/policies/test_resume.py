@@ -1,0 +1,87 @@
+"""A run that is stopped and resumed is the run that was never stopped, bit for bit."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from policies.recipe import PolicyRecipe, TrainingConfig, ValidationConfig
+from policies.train import train
+from robot.description import to_json
+
+CONFIG = TrainingConfig(steps=200, batch_size=16, warmup=20, log_every=50, checkpoint_every=1000,
+                        validation=ValidationConfig(fraction=0.2, every=40, batches=2))
+STATE = ("model.safetensors", "training/weights.safetensors", "training/optimiser.safetensors")
+
+
+def state_of(run: Path) -> list[bytes]:
+    """Averaged weights, raw weights and the optimiser's moments, as they are on disk."""
+    last = run / "checkpoints" / "last"
+    return [(last / name).read_bytes() for name in STATE]
+
+
+@pytest.mark.parametrize(("batch_size", "accumulation", "stop"), [
+    (16, 1, 100),   # 214 rows: the thirteenth epoch is under way
+    (16, 4, 100),   # after whole updates of four micro-batches
+    (500, 1, 90),   # each update spans epochs
+])
+def test_a_hundred_updates_and_a_hundred_more_are_two_hundred(
+    store: Path, recipe: PolicyRecipe, tmp_path: Path, batch_size: int, accumulation: int, stop: int
+) -> None:
+    recipe = replace(recipe, network={**recipe.network, "dropout": 0.1})
+    config = replace(CONFIG, batch_size=batch_size, accumulation=accumulation)
+    whole = train(store, recipe, config, tmp_path / "whole", device="cpu")
+    first = train(store, recipe, replace(config, stop_after=stop), tmp_path / "parts", device="cpu")
+    assert (first.stopped, first.updates) == ("stop_after", stop)
+    second = train(store, recipe, config, tmp_path / "parts", resume=True, device="cpu")
+    assert (second.stopped, second.updates) == ("done", 200)
+    assert state_of(tmp_path / "whole") == state_of(tmp_path / "parts")
+    assert second.validation_loss == whole.validation_loss
+    steps = [line.split(",")[0] for line in (tmp_path / "parts" / "metrics.csv").read_text().splitlines()[1:]]
+    assert steps == sorted(steps, key=int)
+
+
+def test_images_resume_exactly_too(image_store: Path, recipe: PolicyRecipe, tmp_path: Path) -> None:
+    recipe = replace(recipe, encoder={"name": "cnn", "features": 8}, observation=("camera", "goal"), transforms=(),
+                     augmentation={"crop": 20})
+    config = replace(CONFIG, steps=8, batch_size=8)
+    train(image_store, recipe, config, tmp_path / "whole", device="cpu")
+    train(image_store, recipe, replace(config, stop_after=3), tmp_path / "parts", device="cpu")
+    train(image_store, recipe, config, tmp_path / "parts", resume=True, device="cpu")
+    assert state_of(tmp_path / "whole") == state_of(tmp_path / "parts")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_saves_and_says_how_to_go_on(
+    store: Path, recipe: PolicyRecipe, tmp_path: Path, number: signal.Signals
+) -> None:
+    """A real process gets a real signal; going on from there ends where the undisturbed run does."""
+    config = replace(CONFIG, steps=3000, log_every=10)
+    run = tmp_path / "run"
+    choices = json.dumps({"recipe": to_json(recipe), "config": to_json(config)})
+    process = subprocess.Popen([sys.executable, "-m", "tests.policies.run_training", str(store), str(run), choices],
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    metrics = run / "metrics.csv"
+    deadline = time.monotonic() + 120
+    while not metrics.exists() or metrics.read_text().count("\n") < 3:
+        assert process.poll() is None, process.communicate()[1]
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    process.send_signal(number)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    updates = int(out.split()[-1])
+    assert out.startswith("stopped: interrupted")
+    assert 20 <= updates < 3000
+    assert f"Stopped after update {updates}; saved in {run / 'checkpoints' / 'last'}" in err
+    assert "resume=true" in err
+    train(store, recipe, replace(config, stop_after=updates + 5), run, resume=True, device="cpu")
+    train(store, recipe, replace(config, stop_after=updates + 5), tmp_path / "whole", device="cpu")
+    assert state_of(run) == state_of(tmp_path / "whole")
