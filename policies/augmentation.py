@@ -39,7 +39,7 @@ class ImageAugmentation(nn.Module):
     def __init__(self, crop: int | float | Sequence[int] | None = None, colour: Mapping[str, float] | None = None):
         super().__init__()
         self.crop = crop
-        self.jitter = None if colour is None else _kornia_jitter(from_json(ColourJitter, colour, where="augmentation.colour"))
+        self.jitter = None if colour is None else _kornia_jitter(colour)
 
     def shapes(self, shapes: Mapping[str, Sequence[int]]) -> dict[str, tuple[int, ...]]:
         """Shapes (steps, H, W, 3) of the images among these keys as they come out: (steps, 3, h, w)."""
@@ -102,7 +102,8 @@ def random_crop(images: Tensor, size: tuple[int, int]) -> Tensor:
                         for image, top, left in zip(images, tops, lefts)])
 
 
-def _kornia_jitter(colour: ColourJitter) -> Any:
+def _kornia_jitter(colour: Mapping[str, float]) -> Any:
     from kornia.augmentation import ColorJitter  # seconds of import that a policy without it saves
 
-    return ColorJitter(colour.brightness, colour.contrast, colour.saturation, colour.hue, p=1.0)
+    how = from_json(ColourJitter, colour, where="augmentation.colour")
+    return ColorJitter(how.brightness, how.contrast, how.saturation, how.hue, p=1.0)

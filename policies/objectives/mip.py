@@ -37,8 +37,9 @@ class MIP(Regression):
     def loss(self, network: Network, action: Tensor, condition: Tensor,
              generator: torch.Generator | None = None) -> Tensor:
         noise = torch.randn(action.shape, generator=generator, device=action.device, dtype=action.dtype)
+        guess_loss = super().loss(network, action, condition)
         correction = self._correct(network, self.level * action + (1 - self.level) * noise, condition)
-        return super().loss(network, action, condition) + (correction - action) ** 2
+        return guess_loss + (correction - action) ** 2
 
     def sample(self, network: Network, noise: Tensor, condition: Tensor, sampler: str | None = None,
                steps: int | None = None, generators: Sequence[torch.Generator] | None = None,
