@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Mapping
+from typing import TYPE_CHECKING, Any, Mapping, Sequence
 
 from robot.description import ActionSpec, ObservationSpec, require_match
 from robot.errors import InputError
@@ -69,17 +69,26 @@ def fit_recipe(recipe: PolicyRecipe, dataset: Dataset, task: TaskFacts | None, *
         and (task is None or key.name in task.observation)
     )
     if task is not None:
-        require_match(
-            offered.select(keys) if keys else offered,
-            task.observation,
-            dataset.schema.action,
-            task.action,
-            left="dataset",
-            right=f"task {task.id}",
-            way_out="Train on a dataset of this task, or leave task= out to train without it",
-        )
+        _require_shared_keys(keys, dataset, offered, task)
+        require_match(offered.select(keys), task.observation, dataset.schema.action, task.action, left="dataset",
+                      right=f"task {task.id}", way_out=_way_out(task))
     if not keys:
         raise InputError(f"dataset '{dataset.path}'", expected="low-dimensional keys to see",
                          got=f"only {', '.join(offered.names)}", way_out="Images need policy=flow_cnn")
     steps = recipe.n_action_steps if own_action_steps or task is None else min(task.n_action_steps, recipe.horizon)
     return replace(recipe, observation=keys, n_action_steps=steps)
+
+
+def _require_shared_keys(keys: Sequence[str], dataset: Dataset, offered: ObservationSpec, task: TaskFacts) -> None:
+    if not keys:
+        theirs, ours = (", ".join(f"{key.name} {key.shape}" for key in spec) for spec in (task.observation, offered))
+        raise InputError(f"dataset '{dataset.path}'", expected=f"keys of task {task.id}: {theirs}", got=ours,
+                         way_out="Convert it again with new names (rename.OLD=NEW), choose an encoder for images "
+                         "(policy=flow_cnn), or leave task= out")
+
+
+def _way_out(task: TaskFacts) -> str:
+    if task.id.startswith("gym/"):
+        return ("Gymnasium does not tell units and not always the period: convert the dataset with units=1, and set "
+                "options.period_s= if the task's is wrong. Or leave task= out to train without it")
+    return "Train on a dataset of this task, or leave task= out to train without it"

@@ -33,7 +33,7 @@ class GymOptions(TaskOptions):
     Args:
         success_reward: a step with at least this reward is a success.
         success_return: an episode that ends with at least this sum of rewards is a success.
-        period_s: control period; None takes it from the environment's `render_fps`, or from its `dt`.
+        period_s: control period; None takes it from the environment's `dt`, or from its `render_fps`.
         arguments: handed on to `gymnasium.make`.
     """
 
@@ -167,15 +167,21 @@ def _build(name: str, options: GymOptions) -> gymnasium.Env[Any, Any]:
         )
     except (ImportError, gymnasium.error.Error) as error:
         raise InputError(f"task gym/{name}: {error}") from error
+    except TypeError as error:
+        if not options.arguments:
+            raise
+        raise InputError(f"option arguments of gym/{name}", expected="what the environment takes",
+                         got=str(error)) from error
 
 
 def _period_s(env: gymnasium.Env[Any, Any], name: str) -> float:
     rate, dt = env.metadata.get("render_fps"), getattr(env.unwrapped, "dt", None)
-    if rate:
-        return 1 / float(rate)
+    # The rate of the pictures is not always that of the physics: Pendulum-v1 steps 0.05 s and draws at 30 Hz.
     if dt:
         return float(dt)
-    raise InputError(f"control period of gym/{name}", expected="metadata['render_fps'] or dt of the environment",
+    if rate:
+        return 1 / float(rate)
+    raise InputError(f"control period of gym/{name}", expected="dt or metadata['render_fps'] of the environment",
                      got="neither", way_out="Give it in seconds: period_s=")
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Mapping, Sequence
 
+from robot.description import to_json
 from robot.errors import InputError
 from tiller.command import run_configured
 from tiller.configuration import Configuration
@@ -54,7 +55,7 @@ def command(words: Sequence[str]) -> int:
 def run(configuration: Configuration[CollectOptions]) -> int:
     """Collect, and say how many episodes there are."""
     options = configuration.options
-    dataset, output = open_collection(options, configuration.values)
+    dataset, output = open_collection(options)
     with dataset:
         try:
             tried = add_missing(dataset, options)
@@ -68,7 +69,7 @@ def run(configuration: Configuration[CollectOptions]) -> int:
     return 0
 
 
-def open_collection(options: CollectOptions, values: Mapping[str, Any]) -> tuple[Dataset, Output]:
+def open_collection(options: CollectOptions) -> tuple[Dataset, Output]:
     """The dataset to add to, new or begun before, and its folder as an output.
 
     Raises:
@@ -92,7 +93,7 @@ def open_collection(options: CollectOptions, values: Mapping[str, Any]) -> tuple
             dataset = Dataset.create(path, schema(env), attributes=origin)
         finally:
             env.close()
-    return dataset, begin("collect", {**values, "output": str(path)}, path)
+    return dataset, begin("collect", to_json(options), path)
 
 
 def require_same_origin(dataset: Dataset, origin: Mapping[str, Any], path: Path) -> None:

@@ -67,8 +67,8 @@ def run(configuration: Configuration[DemoOptions]) -> int:
     from sim.report import write_report
 
     choose_device(options.device)
-    output = open_output("demo", configuration.values, options.output, resume=options.resume,
-                         overwrite=options.overwrite)
+    values = {"choices": dict(configuration.choices), **to_json(options)}
+    output = open_output("demo", values, options.output, resume=options.resume, overwrite=options.overwrite)
     started = time.monotonic()
     try:
         with stage(1, f"Collecting {options.demonstrations} demonstrations of {options.task} from a scripted expert"):
@@ -94,7 +94,7 @@ def collect(options: DemoOptions, output: Output) -> None:
 
     asked = CollectOptions(options.task, options.demonstrations, options.collection_seed, options.workers,
                            str(output.path / "demonstrations"), options=options.options, resume=options.resume)
-    dataset, folder = open_collection(asked, to_json(asked))
+    dataset, folder = open_collection(asked)
     with dataset:
         found = figures(dataset, add_missing(dataset, asked))
     folder.mark(found)

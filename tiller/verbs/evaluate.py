@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Mapping, Sequence
 
+from robot.description import to_json
 from robot.errors import InputError
 from tiller.command import run_configured
 from tiller.configuration import Configuration
@@ -34,7 +35,7 @@ class EvaluateOptions:
         batch: rows of every inference call, part of what decides the result; null for 32, or fewer episodes.
         videos: how many of the first episodes are filmed.
         compare: evaluation.json of another policy on the same seeds, for a paired comparison.
-        options: of the task, for example options.initial_states=paper.
+        options: of the task, for example options.initial_states=paper; those of training hold where none are given.
         device: auto, cpu, cuda or cuda:N.
         threads: a process; null for one, or what OMP_NUM_THREADS says.
         resume: write into a folder that holds an evaluation that did not finish.
@@ -76,12 +77,18 @@ def run(configuration: Configuration[EvaluateOptions]) -> int:
     from sim.report import write_report
 
     policy, description = load_described(options)
-    task = options.task or trained_task(options.checkpoint)
+    trained, trained_options = trained_task(options.checkpoint)
+    task = options.task or trained
+    if not task:
+        raise InputError("'task'", expected="a task to measure on", got="none, and the checkpoint was trained without "
+                         "one", way_out="Add task=, for example task=pusht/state")
+    if task == trained:
+        options = replace(options, options={**trained_options, **options.options})
     other = read_evaluation(options.compare) if options.compare else None
     if other is not None:
         require_comparable(other, task, options)
-    output = open_output("evaluate", {**configuration.values, "task": task}, options.output,
-                         resume=options.resume, overwrite=options.overwrite)
+    output = open_output("evaluate", to_json(replace(options, task=task)), options.output, resume=options.resume,
+                         overwrite=options.overwrite)
     evaluation = measure(policy, task, options, description, output)
     show(evaluation)
     if other is not None:
@@ -108,12 +115,8 @@ def load_described(options: EvaluateOptions) -> tuple[Policy, dict[str, Any]]:
     }
 
 
-def trained_task(checkpoint_path: str) -> str:
-    """The task that the training run of a checkpoint was given.
-
-    Raises:
-        InputError: the run had none, or its record is not there.
-    """
+def trained_task(checkpoint_path: str) -> tuple[str | None, Mapping[str, Any]]:
+    """The task and its options that the training run of a checkpoint was given; None where it had none."""
     import yaml
 
     start = Path(checkpoint_path).resolve()
@@ -123,9 +126,8 @@ def trained_task(checkpoint_path: str) -> str:
         except (OSError, UnicodeDecodeError, yaml.YAMLError):
             continue
         if isinstance(values, dict) and values.get("task"):
-            return str(values["task"])
-    raise InputError("'task'", expected="a task to measure on", got="none, and the checkpoint was trained without one",
-                     way_out="Add task=, for example task=pusht/state")
+            return str(values["task"]), values.get("options") or {}
+    return None, {}
 
 
 def require_comparable(other: Evaluation, task: str, options: EvaluateOptions) -> None:
@@ -200,6 +202,7 @@ def show(evaluation: Evaluation) -> None:
     table = Table(show_header=False)
     table.add_row("success", f"{summary.successes} of {summary.episodes} = {summary.success}")
     table.add_row("score", str(summary.score))
+    table.add_row("return", f"{summary.episode_return:.4g}")
     table.add_row("length", f"{summary.length:.1f} steps")
     table.add_row("speed", f"{summary.steps_per_s:.0f} steps/s, {summary.inference_share:.0%} of it in the policy")
     p50_ms, p95_ms = evaluation.latency.p50_s * 1e3, evaluation.latency.p95_s * 1e3

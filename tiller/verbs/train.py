@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Mapping, Sequence
 
 from policies.recipe import PolicyRecipe, TrainingConfig
+from robot.description import to_json
 from robot.errors import InputError
 from tiller.command import run_configured
 from tiller.configuration import Configuration
@@ -97,8 +98,8 @@ def train_policy(configuration: Configuration[TrainOptions]) -> tuple[Output | N
     recipe = fit_recipe(options.policy, dataset, task, own_action_steps="n_action_steps" in given)
     output, folder = None, Path(options.output or "")
     if os.environ.get("RANK", "0") == "0":
-        output = open_output("train", configuration.values, options.output, resume=options.resume,
-                             overwrite=options.overwrite)
+        values = {"choices": dict(configuration.choices), **to_json(replace(options, policy=recipe))}
+        output = open_output("train", values, options.output, resume=options.resume, overwrite=options.overwrite)
         folder = output.path
         name = configuration.choices.get("policy")
         print(f"Training {name} on {len(dataset)} episodes ({dataset.rows} rows) of {options.data}"
