@@ -100,13 +100,11 @@ def our_rows(dataset: Dataset, seconds: float) -> Iterator[Row]:
     yield Row("images, in memory", measure(images.gather, images.order(generator), seconds), 100_000)
     yield Row("images, in memory, a DataLoader over samples, 0 workers", torch_loader(images, "image", seconds))
     del images
-    for workers in (0, 2):
-        streamed = windows_of(dataset, "image", memory_bytes=CACHE_BYTES, workers=workers)
-        threads = f"{workers} decoding threads" if workers else "no decoding threads"
-        in_chunks = measure(streamed.gather, streamed.order(generator), seconds)
-        yield Row(f"images, streamed, shuffled in chunks, {threads}", in_chunks, 2_000)
-        uniform = measure(streamed.gather, generator.permutation(len(streamed)), seconds)
-        yield Row(f"images, streamed, uniformly at random, {threads}", uniform)
+    streamed = windows_of(dataset, "image", memory_bytes=CACHE_BYTES)
+    in_chunks = measure(streamed.gather, streamed.order(generator), seconds)
+    yield Row("images, streamed, in the order of `Windows.order`", in_chunks, 2_000)
+    uniform = measure(streamed.gather, generator.permutation(len(streamed)), seconds)
+    yield Row("images, streamed, uniformly at random", uniform)
 
 
 def bare_gather(windows: Windows, generator: np.random.Generator, seconds: float) -> Rate:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable, Collection, Iterator, Mapping, Sequence
 
@@ -12,12 +12,13 @@ import numpy as np
 
 from data.dataset import Dataset
 from data.episode import Episode
-from data.schema import MetaField
+from data.location import is_url
+from data.schema import MetaField, Schema
 from data.sources import Preset, Source, find_preset, open_source, recognise
-from data.sources.plan import Plan, make_plan, needs_unit, target_names
-from data.sources.source import require_known
-from robot.description import OBSERVATION_KINDS, ActionField
-from robot.errors import InputError, nearest
+from data.sources.meaning import completed, meaning_of
+from data.sources.plan import Plan, make_plan
+from robot.description import ActionField
+from robot.errors import InputError
 
 _BYTES_A_COMMIT = 64 * 2**20
 
@@ -86,35 +87,47 @@ def convert(
         InputError: the source cannot be read, something is missing that nobody can be asked for, or the target
             exists or cannot be written.
     """
-    target = Path(target)
-    _require_free(target)
+    folder = _free_folder(target)
     opened = open_source(source, exclude=exclude)
-    known = find_preset(preset) if preset else recognise(opened)
-    meaning = known or Preset(name="unknown source")
-    meaning = _with_options(opened, meaning, period_s, units, rename, kinds, action, instruction)
-    meaning = _completed(opened, meaning, ask)
-    note = source_note or (known.name if known else "")
-    facts = {"source": note or Path(source).name}
-    if meaning.instruction:
-        facts["instruction"] = meaning.instruction
+    known = find_preset(preset) if preset else recognise(opened, exclude)
+    said = Preset(
+        period_s=period_s,
+        instruction=instruction,
+        rename=rename or {},
+        units=dict.fromkeys(opened.arrays, units) if isinstance(units, str) else units or {},
+        kinds=kinds or {},
+        action=tuple(action),
+    )
+    meaning = completed(opened, meaning_of(opened, known or Preset(), said), ask)
+    note = source_note or (known.name if known else Path(source).name)
+    facts = {"source": note, **({"instruction": meaning.instruction} if meaning.instruction else {})}
     plan = make_plan(opened, meaning, tuple(MetaField(name, "string") for name in facts))
-    keys = tuple((column.array.name, column.name) for column in plan.columns)
-    provenance = {"provenance": {
-        "converted_from": Path(source).name, "format": opened.format, "note": note,
-        "keys": {new: old for old, new in keys}, "source_attributes": dict(opened.attributes),
-    }}
     _require_episodes(opened, skip_episodes)
-    episodes, rows = _write(opened, plan, facts, target, provenance, set(skip_episodes), on_progress)
-    notes = [f"recognised as {known.name}"] if known and not preset else []
-    notes += [*opened.notes, *plan.notes]
-    return Conversion(str(source), str(target), opened.format, episodes, rows, keys, plan.schema.period_s,
-                      {name: field.unit for name, field in plan.schema.row_fields.items()}, tuple(notes))
+    keys = tuple((column.array.name, column.name) for column in plan.columns)
+    provenance = {
+        "converted_from": Path(source).name,
+        "format": opened.format,
+        "note": note,
+        "keys": {new: old for old, new in keys},
+        "source_attributes": dict(opened.attributes),
+    }
+    episodes = _episodes(opened, plan, facts, set(skip_episodes))
+    written = _write(episodes, plan.schema, {"provenance": provenance}, folder,
+                     lambda rows: on_progress(rows, opened.rows) if on_progress else None)
+    recognised = (f"recognised as {known.name}",) if known and not preset else ()
+    units_written = {name: field.unit for name, field in plan.schema.row_fields.items()}
+    return Conversion(str(source), str(target), opened.format, *written, keys, plan.schema.period_s, units_written,
+                      (*recognised, *opened.notes, *plan.notes))
 
 
-def _require_free(target: Path) -> None:
-    if target.exists() and not (target.is_dir() and not any(target.iterdir())):
-        raise InputError(str(target), expected="an output that does not exist yet", got="something there",
+def _free_folder(target: str | Path) -> Path:
+    if is_url(target):
+        raise InputError(f"'{target}'", expected="a local folder to write", got="a URL")
+    folder = Path(target).resolve()
+    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+        raise InputError(f"'{target}'", expected="an output that does not exist yet", got="something there",
                          way_out="Choose another path, or remove it first")
+    return folder
 
 
 def _require_episodes(source: Source, skipped: Collection[int]) -> None:
@@ -125,118 +138,46 @@ def _require_episodes(source: Source, skipped: Collection[int]) -> None:
                          got=", ".join(map(str, unknown)) or "all")
 
 
-def _with_options(
-    source: Source,
-    meaning: Preset,
-    period_s: float | None,
-    units: str | Mapping[str, str] | None,
-    rename: Mapping[str, str] | None,
-    kinds: Mapping[str, str] | None,
-    action: Sequence[ActionField],
-    instruction: str | None,
-) -> Preset:
-    """What is known, with what the person says put over it. Keys may be called by their old or their new name."""
-    require_known("rename", rename or {}, source.arrays)
-    for name, kind in (kinds or {}).items():
-        if kind not in OBSERVATION_KINDS:
-            raise InputError(f"kinds.{name}", expected=f"one of {', '.join(OBSERVATION_KINDS)}", got=f"'{kind}'",
-                             way_out=nearest(kind, OBSERVATION_KINDS))
-    meaning = replace(meaning, rename={**meaning.rename, **(rename or {})})
-    keys = target_names(source, meaning)
-    new_names = {key: name for name, key in keys.items()}
-
-    def by_new_name(option: str, given: Mapping[str, str]) -> dict[str, str]:
-        require_known(option, given, {*keys, *new_names, *meaning.derive})
-        return {name if name in keys else new_names.get(name, name): value for name, value in given.items()}
-
-    if isinstance(units, str):
-        units = dict.fromkeys((*keys, *meaning.derive), units)
-    return replace(
-        meaning,
-        period_s=meaning.period_s if period_s is None else period_s,
-        units={**meaning.units, **by_new_name("units", units or {})},
-        kinds={**meaning.kinds, **by_new_name("kinds", kinds or {})},
-        action=tuple(action) or meaning.action,
-        instruction=meaning.instruction if instruction is None else instruction,
-    )
-
-
-def _completed(source: Source, meaning: Preset, ask: Callable[[str], str] | None) -> Preset:
-    """The meaning with nothing missing: asked for, or refused with the options to type."""
-    without_unit = needs_unit(source, meaning)
-    if meaning.period_s is not None and not without_unit:
-        return meaning
-    if ask is None:
-        options = ["period_s=SECONDS"] * (meaning.period_s is None) + [f"units.{name}=UNIT" for name in without_unit]
-        raise InputError(
-            f"'{source.path}'",
-            expected="the control period and a unit for every key, which this format does not say",
-            got=f"nothing for {', '.join(option.partition('=')[0] for option in options)}",
-            way_out=f"Add {' '.join(options)} (for example period_s=0.1 units.{next(iter(without_unit), 'state')}=m; "
-                    "units=1 gives every key the unit 1)",
-        )
-    period_s = meaning.period_s
-    if period_s is None:
-        period_s = _number(ask("Control period in seconds (0.1 for 10 Hz): "))
-    answers = {
-        name: ask(f"Unit of '{name}' (one, or {size} separated by spaces; 1 where there is none): ").strip() or "1"
-        for name, size in without_unit.items()
-    }
-    return replace(meaning, period_s=period_s, units={**meaning.units, **answers})
-
-
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise InputError("period_s", expected="a number of seconds", got=f"'{text.strip()}'") from None
-
-
 def _write(
-    source: Source,
-    plan: Plan,
-    facts: Mapping[str, str],
-    target: Path,
+    episodes: Iterator[tuple[int, Episode]],
+    schema: Schema,
     attributes: Mapping[str, object],
-    skip: set[int],
-    on_progress: Callable[[int, int], None] | None,
+    target: Path,
+    on_rows: Callable[[int], None],
 ) -> tuple[int, int]:
     """Write beside the target under a temporary name and rename at the end; returns episodes and rows written."""
     aside = target.with_name(f".{target.name}.{os.getpid()}.converting")
     try:
-        with Dataset.create(aside, plan.schema, attributes) as dataset:
+        with Dataset.create(aside, schema, attributes) as dataset:
             pending: list[Episode] = []
-            size = 0
-            for stop, episode in _episodes(source, plan, facts, skip):
+            for stop, episode in episodes:
                 pending.append(episode)
-                size += sum(rows.nbytes for rows in episode.data.values())
-                if size >= _BYTES_A_COMMIT:
+                if sum(rows.nbytes for waiting in pending for rows in waiting.data.values()) >= _BYTES_A_COMMIT:
                     dataset.extend(pending)
-                    pending, size = [], 0
-                if on_progress is not None:
-                    on_progress(stop, source.rows)
+                    pending = []
+                on_rows(stop)
             if pending:
                 dataset.extend(pending)
             written = len(dataset), dataset.rows
         os.replace(aside, target)
     except OSError as error:
-        raise InputError(str(target), expected="an output that can be written", got=str(error.strerror)) from error
+        raise InputError(f"'{target}'", expected="an output that can be written", got=str(error.strerror)) from error
     finally:
         shutil.rmtree(aside, ignore_errors=True)
     return written
 
 
 def _episodes(source: Source, plan: Plan, facts: Mapping[str, str], skip: set[int]) -> Iterator[tuple[int, Episode]]:
-    """(last row in the source, episode) of all that are wanted, each key read front to back once."""
+    """(row in the source after its last, episode) for all that are wanted; each key is read front to back once."""
     readers = {column.name: column.reader() for column in plan.columns}
-    start = 0
-    for number, stop in enumerate(source.episode_ends.tolist()):
-        if number not in skip:
-            rows = {name: reader.read(start, stop) for name, reader in readers.items()}
-            for column in plan.columns:
-                _require_finite(source, number, column.name, rows[column.name])
-            yield stop, Episode(data=rows, meta=dict(facts))
-        start = stop
+    ends = source.episode_ends.tolist()
+    for number, (start, stop) in enumerate(zip([0, *ends], ends)):
+        if number in skip:
+            continue
+        rows = {name: reader.read(start, stop) for name, reader in readers.items()}
+        for name, values in rows.items():
+            _require_finite(source, number, name, values)
+        yield stop, Episode(data=rows, meta=dict(facts))
 
 
 def _require_finite(source: Source, episode: int, name: str, rows: np.ndarray) -> None:

@@ -62,7 +62,6 @@ class Windows:
         spec: histories of the observation keys that are wanted, and the horizon.
         episodes: episode indices; None takes all.
         memory_bytes: bound for images in memory; None is a quarter of the machine's memory.
-        workers: threads that decode streamed images.
 
     Raises:
         InputError: no episodes, an unknown episode, or a key that the dataset lacks or holds in another shape.
@@ -75,7 +74,6 @@ class Windows:
         episodes: np.ndarray | None = None,
         *,
         memory_bytes: int | None = None,
-        workers: int = 2,
     ):
         ends = np.asarray(dataset.episode_ends, dtype=np.int64)
         self.episodes = _checked_episodes(episodes, len(ends))
@@ -99,7 +97,7 @@ class Windows:
         limit = _default_memory_bytes() if memory_bytes is None else memory_bytes
         self.is_streamed = sum(len(self) * array.row_bytes for array in images.values()) > limit
         self._streamed = images if self.is_streamed else {}
-        self._cache = ChunkCache(limit, workers if self.is_streamed else 0)
+        self._cache = ChunkCache(limit)
         self._memory = {
             name: self._load(array, array.dtype if name in images else np.float32)
             for name, array in stored.items()

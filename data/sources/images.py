@@ -32,10 +32,12 @@ class ImageLayout:
         height, width = shape[1:] if self.channels_first else shape[:2]
         return height, width, 3
 
-    def describe(self) -> str:
-        """What `to_uint8` changes besides the type, in words; empty when nothing."""
-        parts = ["channels moved last"] * self.channels_first + ["grey repeated to three channels"] * self.grey
-        return ", ".join(parts + ["scaled from 0..1 to 0..255"] * (self.scale != 1))
+    @property
+    def changes(self) -> tuple[str, ...]:
+        """What `to_uint8` changes besides the type, in words."""
+        said = {"channels moved last": self.channels_first, "grey repeated to three channels": self.grey,
+                "scaled from 0..1 to 0..255": self.scale != 1}
+        return tuple(change for change, happens in said.items() if happens)
 
 
 def looks_like_images(array: SourceArray) -> bool:

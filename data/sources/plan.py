@@ -1,4 +1,4 @@
-"""From a foreign store and what is known of its keys to the columns and the schema of ours."""
+"""From a foreign store and what its keys mean to the columns and the schema of ours."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Callable, Mapping
 import numpy as np
 
 from data.schema import ACTION, REWARD, TIME, ColumnField, MetaField, Schema
-from data.sources.images import find_layout, looks_like_images, to_uint8
-from data.sources.preset import Preset
+from data.sources.images import find_layout, to_uint8
+from data.sources.meaning import Meaning
+from data.sources.preset import Derived
 from data.sources.source import SequentialReader, Source, SourceArray
 from robot.description import ActionField, ActionSpec, ObservationField, ObservationSpec
 from robot.errors import InputError
 
-_COLUMNS: Mapping[str, ColumnField] = {column.name: column for column in (REWARD, TIME)}
-_STAMP = "timestamp"
-_SMALLEST_SIDE = 8
+_SPECIAL: Mapping[str, ColumnField] = {column.name: column for column in (REWARD, TIME)}
+_SMALLEST_MAP = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +29,7 @@ class Column:
         shape: of one row in the target.
         dtype: in the target.
         prepare: a block of the source's rows and the number of its first one -> rows of the target.
+        note: what changes on the way, in words; empty when nothing does.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Column:
     shape: tuple[int, ...]
     dtype: np.dtype
     prepare: Callable[[np.ndarray, int], np.ndarray]
+    note: str = ""
 
     def reader(self) -> SequentialReader:
         return SequentialReader(self.array, self.prepare)
@@ -43,107 +45,72 @@ class Column:
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """What will be written.
-
-    Args:
-        schema: of the target.
-        columns: every array under `data/`.
-        notes: what was decided or changed on the way, in words.
-    """
+    """What will be written: the schema of the target, and every array under `data/`."""
 
     schema: Schema
     columns: tuple[Column, ...]
-    notes: tuple[str, ...]
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return tuple(column.note for column in self.columns if column.note)
 
 
-def target_names(source: Source, meaning: Preset) -> dict[str, str]:
-    """Target name -> key of the source, for every key.
+def make_plan(source: Source, meaning: Meaning, meta: tuple[MetaField, ...]) -> Plan:
+    """Decide every column.
 
-    Raises:
-        InputError: two keys would get one name, or none is the action.
-    """
-    rename = dict(meaning.rename)
-    if ACTION not in source.arrays and ACTION not in rename.values() and "actions" in source.arrays:
-        rename["actions"] = ACTION
-    if _STAMP in source.arrays:
-        rename.setdefault(_STAMP, TIME.name)
-    keys: dict[str, str] = {}
-    for key in source.arrays:
-        name = rename.get(key, key)
-        if name in keys:
-            raise InputError(f"'{source.path}': keys", expected="different names in the target",
-                             got=f"'{keys[name]}' and '{key}' both as '{name}'",
-                             way_out="Rename one with rename.KEY=NAME, or leave it out with exclude=[KEY]")
-        keys[name] = key
-    if ACTION not in keys:
-        raise InputError(f"'{source.path}': actions", expected="a key 'action'", got=", ".join(source.arrays),
-                         way_out="Say which one it is with rename.KEY=action")
-    return keys
-
-
-def needs_unit(source: Source, meaning: Preset) -> dict[str, int]:
-    """Target names whose unit is neither known nor implied, with the number of their components."""
-    keys = target_names(source, meaning)
-    open_names = {
-        name: int(np.prod(source.arrays[key].shape[1:][-1:]))
-        for name, key in keys.items()
-        if name not in meaning.units and name not in _COLUMNS and _kind(name, source.arrays[key], meaning) != "image"
-    }
-    if meaning.action:
-        open_names.pop(ACTION, None)
-    return open_names
-
-
-def make_plan(source: Source, meaning: Preset, meta: tuple[MetaField, ...]) -> Plan:
-    """Decide every column; the meaning must give the period and every unit.
+    Args:
+        source: what is read.
+        meaning: with the period and every unit.
+        meta: facts an episode that will be written.
 
     Raises:
         InputError: a key cannot be what it is said to be.
     """
     assert meaning.period_s is not None
-    columns, fields, extra, notes = [], [], [], []
-    for name, key in target_names(source, meaning).items():
-        array = source.arrays[key]
-        if name in _COLUMNS:
-            column = _special_column(_COLUMNS[name], array)
-            extra.append(_COLUMNS[name])
-        elif name == ACTION:
-            column = _numbers(name, array)
-            action = ActionSpec(_action_fields(column, meaning), meaning.period_s)
-        else:
-            kind = _kind(name, array, meaning)
-            column, note = _images(name, array) if kind == "image" else (_numbers(name, array), "")
-            notes += [note] * bool(note)
-            unit = "1" if kind == "image" else meaning.units[name]
-            fields.append(ObservationField(name, column.shape, column.dtype.name, unit, kind))
-        columns.append(column)
+    columns = {name: _column(source, meaning, name) for name in meaning.keys}
     for name, derived in meaning.derive.items():
-        column = _components(name, next(column for column in columns if column.name == derived.key), derived.components)
-        columns.append(column)
-        kind = meaning.kinds.get(name, "state")
-        fields.append(ObservationField(name, column.shape, column.dtype.name, meaning.units[name], kind))
-        notes.append(f"'{name}' is components {', '.join(map(str, derived.components))} of '{derived.key}'")
-    action_dtype = next(column.dtype.name for column in columns if column.name == ACTION)
-    schema = Schema(ObservationSpec(tuple(fields)), action, meaning.period_s, meta, columns=tuple(extra),
-                    action_dtype=action_dtype)
-    return Plan(schema, tuple(columns), tuple(notes))
+        columns[name] = _derived(name, next(c for c in columns.values() if c.array.name == derived.key), derived)
+    fields = [
+        ObservationField(name, column.shape, column.dtype.name, meaning.units.get(name, "1"),
+                         _kind(name, column, meaning))
+        for name, column in columns.items() if name != ACTION and name not in _SPECIAL
+    ]
+    schema = Schema(
+        ObservationSpec(tuple(fields)),
+        ActionSpec(_action_fields(columns[ACTION], meaning), meaning.period_s),
+        meaning.period_s,
+        meta,
+        columns=tuple(field for name, field in _SPECIAL.items() if name in columns),
+        action_dtype=columns[ACTION].dtype.name,
+    )
+    return Plan(schema, tuple(columns.values()))
 
 
-def _kind(name: str, array: SourceArray, meaning: Preset) -> str:
+def _column(source: Source, meaning: Meaning, name: str) -> Column:
+    array = source.arrays[meaning.keys[name]]
+    if array.dtype.kind not in "biuf":
+        raise InputError(array.label, expected="numbers", got=str(array.dtype),
+                         way_out=f"Leave it out with exclude=[{array.name}]")
+    if name in _SPECIAL:
+        return _one_number(_SPECIAL[name], array)
+    return _images(name, array) if meaning.is_image(source, name) else _numbers(name, array)
+
+
+def _kind(name: str, column: Column, meaning: Meaning) -> str:
     """What is said, else what the shape suggests."""
     if name in meaning.kinds:
         return meaning.kinds[name]
-    if looks_like_images(array):
+    if column.dtype == np.uint8 and len(column.shape) == 3:
         return "image"
-    if len(array.shape) == 3:
-        is_map = array.dtype == np.uint16 and min(array.shape[1:]) >= _SMALLEST_SIDE
-        return "depth" if is_map else "points"
+    if len(column.shape) == 2:
+        return "depth" if column.dtype == np.uint16 and min(column.shape) >= _SMALLEST_MAP else "points"
     return "state"
 
 
-def _action_fields(column: Column, meaning: Preset) -> tuple[ActionField, ...]:
+def _action_fields(column: Column, meaning: Meaning) -> tuple[ActionField, ...]:
     if len(column.shape) != 1:
-        raise InputError(column.array.label, expected="actions (rows, components)", got=f"rows of shape {column.shape}")
+        raise InputError(column.array.label, expected="actions (rows, components)",
+                         got=f"rows of shape {column.shape}")
     fields = meaning.action or (ActionField(ACTION, column.shape[0], meaning.units[ACTION], "native"),)
     size = sum(field.size for field in fields)
     if size != column.shape[0]:
@@ -154,27 +121,23 @@ def _action_fields(column: Column, meaning: Preset) -> tuple[ActionField, ...]:
 
 def _numbers(name: str, array: SourceArray) -> Column:
     """Numbers as they are; a single number a row becomes a vector of one."""
-    if array.dtype.kind not in "biuf":
-        raise InputError(array.label, expected="numbers", got=str(array.dtype),
-                         way_out=f"Leave it out with exclude=[{array.name}]")
     shape, dtype = array.shape[1:] or (1,), array.dtype.newbyteorder("=")
     return Column(name, array, shape, dtype, lambda block, first: block.astype(dtype, copy=False).reshape(-1, *shape))
 
 
-def _images(name: str, array: SourceArray) -> tuple[Column, str]:
+def _images(name: str, array: SourceArray) -> Column:
     layout = find_layout(array)
-    column = Column(name, array, layout.row_shape(array.shape[1:]), np.dtype(np.uint8),
-                    lambda block, first: to_uint8(array, layout, block, first))
-    changes = ", ".join(filter(None, [f"{array.dtype} to uint8" * (array.dtype != np.uint8), layout.describe()]))
-    return column, f"images '{array.name}': {changes}" if changes else ""
+    changes = [f"{array.dtype} to uint8"] * (array.dtype != np.uint8) + list(layout.changes)
+    return Column(name, array, layout.row_shape(array.shape[1:]), np.dtype(np.uint8),
+                  lambda block, first: to_uint8(array, layout, block, first),
+                  f"images '{array.name}': {', '.join(changes)}" if changes else "")
 
 
-def _special_column(target: ColumnField, array: SourceArray) -> Column:
+def _one_number(target: ColumnField, array: SourceArray) -> Column:
     """A reward or a time stamp, one number a row; floating stamps are seconds."""
-    if array.dtype.kind not in "biuf" or int(np.prod(array.shape[1:])) != 1:
+    if int(np.prod(array.shape[1:])) != 1:
         raise InputError(array.label, expected=f"one number a row for '{target.name}'",
-                         got=f"{array.dtype}, rows of shape {array.shape[1:]}",
-                         way_out=f"Leave it out with exclude=[{array.name}]")
+                         got=f"rows of shape {array.shape[1:]}", way_out=f"Leave it out with exclude=[{array.name}]")
     dtype = np.dtype(target.dtype)
     seconds = target is TIME and array.dtype.kind == "f"
 
@@ -182,13 +145,14 @@ def _special_column(target: ColumnField, array: SourceArray) -> Column:
         flat = block.reshape(-1)
         return np.rint(flat.astype(np.float64) * 1e9).astype(dtype) if seconds else flat.astype(dtype)
 
-    return Column(target.name, array, (), dtype, prepare)
+    return Column(target.name, array, (), dtype, prepare, f"'{array.name}': s to ns" if seconds else "")
 
 
-def _components(name: str, base: Column, components: tuple[int, ...]) -> Column:
-    if max(components) >= base.shape[-1]:
+def _derived(name: str, base: Column, derived: Derived) -> Column:
+    if max(derived.components) >= base.shape[-1]:
         raise InputError(f"derived key '{name}'", expected=f"components 0 to {base.shape[-1] - 1} of '{base.name}'",
-                         got=", ".join(map(str, components)))
-    chosen = list(components)
+                         got=", ".join(map(str, derived.components)))
+    chosen = list(derived.components)
     return Column(name, base.array, (*base.shape[:-1], len(chosen)), base.dtype,
-                  lambda block, first: np.ascontiguousarray(base.prepare(block, first)[..., chosen]))
+                  lambda block, first: np.ascontiguousarray(base.prepare(block, first)[..., chosen]),
+                  f"'{name}' is components {', '.join(map(str, chosen))} of '{base.name}'")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Mapping
+from typing import Collection, Mapping
 
 import yaml
 
@@ -19,7 +19,7 @@ _FOLDERS = (_ROOMS / "configs" / "source", _ROOMS / "tiller" / "configs" / "sour
 
 @dataclass(frozen=True)
 class Derived:
-    """A key made of components of the last axis of another one."""
+    """A key made of components of the last axis of a key of the source."""
 
     key: str
     components: tuple[int, ...]
@@ -27,34 +27,35 @@ class Derived:
 
 @dataclass(frozen=True)
 class Preset:
-    """The meaning of a source's keys.
+    """What is said about a source, by a file or by a person; nothing has to be.
 
     Args:
         name: what the set is, in words.
         match: keys that tell the set, with the shape of one row; it may have others.
-        period_s: control period, or None where it is not known.
+        period_s: control period.
         instruction: what every episode does, in words.
-        rename: name in the source -> name in the target.
-        units: target name -> unit.
-        kinds: target name -> kind of observation.
-        derive: target name -> how it is made.
-        action: fields of the action vector; empty where they are not known.
+        rename: key of the source -> name in the target.
+        units: key of the source, or derived key -> unit.
+        kinds: key of the source, or derived key -> kind of observation.
+        derive: new key -> how it is made.
+        action: fields of the action vector.
     """
 
-    name: str
+    name: str = ""
     match: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     period_s: float | None = None
-    instruction: str = ""
+    instruction: str | None = None
     rename: Mapping[str, str] = field(default_factory=dict)
     units: Mapping[str, str] = field(default_factory=dict)
     kinds: Mapping[str, str] = field(default_factory=dict)
     derive: Mapping[str, Derived] = field(default_factory=dict)
     action: tuple[ActionField, ...] = ()
 
-    def fits(self, source: Source) -> bool:
-        return bool(self.match) and all(
-            name in source.arrays and source.arrays[name].shape[1:] == tuple(shape)
-            for name, shape in self.match.items()
+    def fits(self, source: Source, excluded: Collection[str] = ()) -> bool:
+        """Whether a source has the keys that tell this set, but for those that were left out on purpose."""
+        expected = {name: tuple(shape) for name, shape in self.match.items() if name not in excluded}
+        return bool(expected) and all(
+            name in source.arrays and source.arrays[name].shape[1:] == shape for name, shape in expected.items()
         )
 
 
@@ -76,7 +77,7 @@ def find_preset(name: str) -> Preset:
     return known[name]
 
 
-def recognise(source: Source) -> Preset | None:
+def recognise(source: Source, excluded: Collection[str] = ()) -> Preset | None:
     """The preset that fits a source, or None where none or several do."""
-    fitting = [preset for preset in presets().values() if preset.fits(source)]
+    fitting = [preset for preset in presets().values() if preset.fits(source, excluded)]
     return fitting[0] if len(fitting) == 1 else None

@@ -24,25 +24,25 @@ def open_replay_zarr(path: str | Path, exclude: Collection[str] = ()) -> Source:
     if dataset.schema is not None:
         raise InputError(f"'{path}'", expected="a foreign store", got="one that tiller wrote already")
     require_known("exclude", exclude, dataset.keys)
-    arrays, notes = {}, []
-    for name in dataset.keys:
-        if name in exclude:
-            continue
-        array = _open_array(dataset, name)
-        arrays[name] = _source_array(dataset, name, array)
-        absent = array.nchunks - array.nchunks_initialized
-        if absent:
-            notes.append(f"'{name}': {absent} of {array.nchunks} chunks are absent in the source and read as "
-                         f"its fill value {array.fill_value}")
-    version = next(iter(arrays.values()), None) and array.metadata.zarr_format
+    opened = {name: _open_array(dataset, name) for name in dataset.keys if name not in exclude}
+    formats = sorted({array.metadata.zarr_format for array in opened.values()})
     return Source(
-        str(path),
-        f"replay buffer, zarr format {version}",
-        arrays,
+        dataset.path,
+        f"replay buffer, zarr format {' and '.join(map(str, formats))}",
+        {name: _source_array(dataset, name, array) for name, array in opened.items()},
         dataset.episode_ends,
-        tuple(notes),
+        tuple(note for name, array in opened.items() if (note := _absent_chunks(name, array))),
         dataset.attributes,
     )
+
+
+def _absent_chunks(name: str, array: zarr.Array) -> str:
+    """Zarr leaves out chunks that hold its fill value only; a torn copy may lack others."""
+    absent = array.nchunks - array.nchunks_initialized
+    if not absent:
+        return ""
+    return (f"'{name}': {absent} of {array.nchunks} chunks are absent in the source and read as its fill value "
+            f"{array.fill_value}")
 
 
 def _open_array(dataset: Dataset, name: str) -> zarr.Array:

@@ -109,6 +109,14 @@ def test_human_pusht_is_recognised_and_needs_no_options(pusht_image_store, pusht
     assert "push" in episode.meta["instruction"]
 
 
+def test_a_known_set_is_recognised_without_keys_that_were_left_out(pusht_human, tmp_path):
+    summary = convert(pusht_human, tmp_path / "out", exclude=["img", "keypoint"], skip_episodes=range(1, 206),
+                      rename={"state": "world"}, period_s=0.2)
+    assert summary.notes[0] == "recognised as human demonstrations of PushT"
+    assert summary.period_s == 0.2
+    assert summary.units["world"] == "px px px px rad" and summary.units["agent_position"] == "px"
+
+
 @pytest.mark.parametrize(("stored", "said"), [
     (lambda images: images.astype(np.float32), "float32 to uint8"),
     (lambda images: images.astype(np.int64), "int64 to uint8"),

@@ -1,0 +1,143 @@
+"""What every key of a source means: its name in the target, its unit, its kind."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Callable, Mapping
+
+from data.schema import ACTION, REWARD, TIME
+from data.sources.images import looks_like_images
+from data.sources.preset import Derived, Preset
+from data.sources.source import Source, require_known
+from robot.description import OBSERVATION_KINDS, ActionField
+from robot.errors import InputError, nearest
+
+# Names that other recorders use for what ours calls by the second name.
+_ALIASES = {"actions": ACTION, "timestamp": TIME.name}
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """What is known of a source, from its preset, a person's options and its shapes.
+
+    Args:
+        keys: name in the target -> key of the source.
+        period_s: control period, None until somebody says it.
+        instruction: what every episode does, in words; empty when unknown.
+        units: name in the target -> unit, of those that are known.
+        kinds: name in the target -> kind of observation, of those that are said.
+        derive: name in the target -> how it is made.
+        action: fields of the action vector; empty for one native field.
+    """
+
+    keys: Mapping[str, str]
+    period_s: float | None
+    instruction: str
+    units: Mapping[str, str]
+    kinds: Mapping[str, str]
+    derive: Mapping[str, Derived]
+    action: tuple[ActionField, ...]
+
+    def without_unit(self, source: Source) -> dict[str, int]:
+        """Names in the target that lack a unit and need one, with their number of components."""
+        needing = {name: (source.arrays[key].shape[1:] or (1,))[-1] for name, key in self.keys.items()
+                   if name not in (REWARD.name, TIME.name) and not self.is_image(source, name)}
+        needing |= {name: len(derived.components) for name, derived in self.derive.items()}
+        if self.action:
+            del needing[ACTION]
+        return {name: size for name, size in needing.items() if name not in self.units}
+
+    def is_image(self, source: Source, name: str) -> bool:
+        """Whether a key holds images: what is said, else what its shape suggests."""
+        if name in self.kinds:
+            return self.kinds[name] == "image"
+        return name != ACTION and looks_like_images(source.arrays[self.keys[name]])
+
+
+def meaning_of(source: Source, known: Preset, said: Preset) -> Meaning:
+    """What is known, with what a person says put over it.
+
+    Args:
+        source: whose keys are meant.
+        known: of the published set; an empty one where it is none.
+        said: by a person, who may call keys by their old or their new names.
+
+    Raises:
+        InputError: an option speaks of a key that is not there, two keys would get one name, or none is the action.
+    """
+    require_known("rename", said.rename, source.arrays)
+    for name, kind in said.kinds.items():
+        if kind not in OBSERVATION_KINDS:
+            raise InputError(f"kinds.{name}", expected=f"one of {', '.join(OBSERVATION_KINDS)}", got=f"'{kind}'",
+                             way_out=nearest(kind, OBSERVATION_KINDS))
+    keys = _target_names(source, {**known.rename, **said.rename})
+    derive = {name: derived for name, derived in known.derive.items() if derived.key in source.arrays}
+    names = {**{key: name for name, key in keys.items()}, **{name: name for name in (*keys, *derive)}}
+    for option, given in (("units", said.units), ("kinds", said.kinds)):
+        require_known(option, given, names)
+
+    def by_name(*layers: Mapping[str, str]) -> dict[str, str]:
+        return {names[key]: value for layer in layers for key, value in layer.items() if key in names}
+
+    return Meaning(
+        keys=keys,
+        period_s=known.period_s if said.period_s is None else said.period_s,
+        instruction=known.instruction or "" if said.instruction is None else said.instruction,
+        units=by_name(known.units, said.units),
+        kinds=by_name(known.kinds, said.kinds),
+        derive=derive,
+        action=said.action or known.action,
+    )
+
+
+def completed(source: Source, meaning: Meaning, ask: Callable[[str], str] | None) -> Meaning:
+    """The meaning with nothing missing: asked for, or refused with the options to type.
+
+    Raises:
+        InputError: something is missing and nobody can be asked, or the answer is no number.
+    """
+    without_unit = meaning.without_unit(source)
+    if meaning.period_s is not None and not without_unit:
+        return meaning
+    if ask is None:
+        options = ["period_s=SECONDS"] * (meaning.period_s is None) + [f"units.{name}=UNIT" for name in without_unit]
+        raise InputError(
+            f"'{source.path}'",
+            expected="the control period and a unit for every key, which this format does not say",
+            got=f"nothing for {', '.join(option.partition('=')[0] for option in options)}",
+            way_out=f"Add {' '.join(options)} (for example period_s=0.1 units.{next(iter(without_unit), 'state')}=m; "
+                    "units=1 gives every key the unit 1)",
+        )
+    period_s = meaning.period_s
+    if period_s is None:
+        period_s = _seconds(ask("Control period in seconds (0.1 for 10 Hz):"))
+    answers = {
+        name: ask(f"Unit of '{name}' (one, or {size} separated by spaces; 1 where there is none):").strip() or "1"
+        for name, size in without_unit.items()
+    }
+    return replace(meaning, period_s=period_s, units={**meaning.units, **answers})
+
+
+def _target_names(source: Source, rename: Mapping[str, str]) -> dict[str, str]:
+    """Name in the target -> key of the source, for every key."""
+    keys: dict[str, str] = {}
+    for key in source.arrays:
+        alias = _ALIASES.get(key, key)
+        taken = alias in source.arrays or alias in rename.values()
+        name = rename.get(key, key if taken else alias)
+        if name in keys:
+            raise InputError(f"'{source.path}': keys", expected="different names in the target",
+                             got=f"'{keys[name]}' and '{key}' both as '{name}'",
+                             way_out="Rename one with rename.KEY=NAME, or leave it out with exclude=[KEY]")
+        keys[name] = key
+    if ACTION not in keys:
+        raise InputError(f"'{source.path}': actions", expected="a key 'action'", got=", ".join(source.arrays),
+                         way_out="Say which one it is with rename.KEY=action")
+    return keys
+
+
+def _seconds(answer: str) -> float:
+    try:
+        return float(answer)
+    except ValueError:
+        raise InputError("period_s", expected="a number of seconds", got=f"'{answer.strip()}'") from None
