@@ -22,22 +22,24 @@ CONFIG = TrainingConfig(steps=20, batch_size=16, warmup=5, log_every=10, checkpo
                         validation=ValidationConfig(fraction=0.2, every=10, batches=2))
 
 
-def torchrun(store: Path, output: Path, recipe: PolicyRecipe, config: TrainingConfig, resume: bool = False) -> str:
-    choices = json.dumps({"recipe": to_json(recipe), "config": to_json(config), "resume": resume})
+def torchrun(store: Path, output: Path, recipe: PolicyRecipe, config: TrainingConfig) -> str:
+    """Go on with a run in two processes."""
+    choices = json.dumps({"recipe": to_json(recipe), "config": to_json(config), "resume": True})
     done = subprocess.run(
         [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m",
          "tests.policies.run_training", str(store), str(output), choices],
-        capture_output=True, text=True, timeout=240, env={**os.environ, "OMP_NUM_THREADS": "1"})
+        capture_output=True, text=True, timeout=280, env={**os.environ, "OMP_NUM_THREADS": "1"})
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
 def test_two_gloo_processes_equal_one_with_the_whole_batch(store: Path, recipe: PolicyRecipe, tmp_path: Path) -> None:
-    out = torchrun(store, tmp_path / "two", recipe, replace(CONFIG, stop_after=10))
-    assert out.count("stopped: stop_after 10") == 2
-    torchrun(store, tmp_path / "two", recipe, CONFIG, resume=True)
     # One process sees the same parts of each batch, one after the other.
-    train(store, recipe, replace(CONFIG, accumulation=2), tmp_path / "one", device="cpu")
+    accumulated = replace(CONFIG, accumulation=2)
+    train(store, recipe, replace(accumulated, stop_after=10), tmp_path / "two", device="cpu")
+    out = torchrun(store, tmp_path / "two", recipe, CONFIG)
+    assert out.count("stopped: done 20") == 2
+    train(store, recipe, accumulated, tmp_path / "one", device="cpu")
     together, alone = (load_file(tmp_path / run / "checkpoints" / "final" / "model.safetensors")
                        for run in ("two", "one"))
     assert together.keys() == alone.keys()

@@ -75,7 +75,7 @@ def test_a_signal_saves_and_says_how_to_go_on(
         assert time.monotonic() < deadline
         time.sleep(0.05)
     process.send_signal(number)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=120)
     assert process.returncode == 0, err
     updates = int(out.split()[-1])
     assert out.startswith("stopped: interrupted")
