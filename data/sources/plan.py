@@ -30,6 +30,7 @@ class Column:
         dtype: in the target.
         prepare: a block of the source's rows and the number of its first one -> rows of the target.
         note: what changes on the way, in words; empty when nothing does.
+        is_image: its rows are (height, width, 3) RGB.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Column:
     dtype: np.dtype
     prepare: Callable[[np.ndarray, int], np.ndarray]
     note: str = ""
+    is_image: bool = False
 
     def reader(self) -> SequentialReader:
         return SequentialReader(self.array, self.prepare)
@@ -72,7 +74,7 @@ def make_plan(source: Source, meaning: Meaning, meta: tuple[MetaField, ...]) -> 
         columns[name] = _derived(name, next(c for c in columns.values() if c.array.name == derived.key), derived)
     fields = [
         ObservationField(name, column.shape, column.dtype.name, meaning.units.get(name, "1"),
-                         _kind(name, column, meaning))
+                         meaning.kinds.get(name) or _kind_of_shape(column))
         for name, column in columns.items() if name != ACTION and name not in _SPECIAL
     ]
     schema = Schema(
@@ -96,11 +98,8 @@ def _column(source: Source, meaning: Meaning, name: str) -> Column:
     return _images(name, array) if meaning.is_image(source, name) else _numbers(name, array)
 
 
-def _kind(name: str, column: Column, meaning: Meaning) -> str:
-    """What is said, else what the shape suggests."""
-    if name in meaning.kinds:
-        return meaning.kinds[name]
-    if column.dtype == np.uint8 and len(column.shape) == 3:
+def _kind_of_shape(column: Column) -> str:
+    if column.is_image:
         return "image"
     if len(column.shape) == 2:
         return "depth" if column.dtype == np.uint16 and min(column.shape) >= _SMALLEST_MAP else "points"
@@ -130,7 +129,7 @@ def _images(name: str, array: SourceArray) -> Column:
     changes = [f"{array.dtype} to uint8"] * (array.dtype != np.uint8) + list(layout.changes)
     return Column(name, array, layout.row_shape(array.shape[1:]), np.dtype(np.uint8),
                   lambda block, first: to_uint8(array, layout, block, first),
-                  f"images '{array.name}': {', '.join(changes)}" if changes else "")
+                  f"images '{array.name}': {', '.join(changes)}" if changes else "", is_image=True)
 
 
 def _one_number(target: ColumnField, array: SourceArray) -> Column:
