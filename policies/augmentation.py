@@ -38,6 +38,8 @@ class ImageAugmentation(nn.Module):
 
     def __init__(self, crop: int | float | Sequence[int] | None = None, colour: Mapping[str, float] | None = None):
         super().__init__()
+        if isinstance(crop, Sequence) and len(crop) != 2:
+            raise InputError("augmentation.crop", expected="a height and a width", got=str(list(crop)))
         self.crop = crop
         self.jitter = None if colour is None else _kornia_jitter(colour)
 
@@ -67,7 +69,9 @@ class ImageAugmentation(nn.Module):
             return image[0], image[1]
         if isinstance(self.crop, float):
             return round(self.crop * image[0]), round(self.crop * image[1])
-        height, width = (self.crop, self.crop) if isinstance(self.crop, int) else self.crop
+        if isinstance(self.crop, int):
+            return self.crop, self.crop
+        height, width = self.crop
         return height, width
 
     def _outgoing(self, name: str, shape: Sequence[int]) -> tuple[int, ...]:
