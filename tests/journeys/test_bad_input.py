@@ -171,7 +171,8 @@ def test_finished_run_is_replaced_only_when_told_so(tiller: Command, pusht_datas
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
 def test_no_gpu_here(tiller: Command, pusht_dataset: Path, pusht_run: Path, tmp_path: Path) -> None:
     refused(tiller, "train", f"data={pusht_dataset}", f"output={tmp_path / 'run'}", "device=cuda", saying=("cuda",))
-    refused(tiller, "evaluate", f"checkpoint={pusht_run}", "device=cuda", f"output={tmp_path / 'out'}", saying=("cuda",))
+    refused(tiller, "evaluate", f"checkpoint={pusht_run}", f"output={tmp_path / 'out'}", "device=cuda",
+            saying=("cuda",))
     assert contents(tmp_path) == {}
 
 

@@ -1,0 +1,54 @@
+"""With what the packages carry: scripted demonstrations of Lift, a policy, its evaluation."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.journeys.commands import TINY, Command
+
+
+def test_demo_goes_through_all_stages_and_can_be_taken_up_again(tiller: Command, tmp_path: Path) -> None:
+    words = ("demo", "demonstrations=2", "episodes=2", "workers=2", "videos=0", f"output={tmp_path / 'demo'}", *TINY,
+             "options.max_steps=80", "training.validation.fraction=0")
+    shown = tiller.succeeds(*words)
+    stages = [line[:5] for line in shown.splitlines() if line.startswith("[")]
+    assert stages == ["[1/4]", "[2/4]", "[3/4]", "[4/4]"]
+    page = shown.strip().splitlines()[-1].removeprefix("Report: ")
+    assert Path(page).is_file()
+    found = json.loads((tmp_path / "demo" / "evaluation" / "evaluation.json").read_text())
+    assert {record["seed"] for record in found["records"]} == {100_000, 100_001}, "apart from the demonstrations' seeds"
+    weights = (tmp_path / "demo" / "policy" / "checkpoints" / "final" / "model.safetensors").read_bytes()
+    tiller.succeeds(*words, "resume=true")
+    assert (tmp_path / "demo" / "policy" / "checkpoints" / "final" / "model.safetensors").read_bytes() == weights
+
+
+def test_collection_can_be_taken_up_and_replays_exactly(tiller: Command, tmp_path: Path) -> None:
+    import numpy as np
+
+    from data.dataset import Dataset
+
+    words = ("collect", "task=robosuite/Lift", f"output={tmp_path / 'lift'}", "seed=3")
+    tiller.succeeds(*words, "episodes=1")
+    tiller.succeeds(*words, "episodes=2", "resume=true")
+    dataset = Dataset.open(tmp_path / "lift")
+    assert len(dataset) == 2 and dataset.attributes["task"] == "robosuite/Lift"
+    assert dataset.episode(0).meta["seed"] < dataset.episode(1).meta["seed"]
+    assert all(dataset.episode(index).meta["success"] for index in range(2))
+    import sim
+    from tiller.replay import replay_episode
+
+    env = sim.make("robosuite/Lift")
+    replayed = replay_episode(env, 1, dataset.episode(1), ["cube.position", "tcp.position"])
+    env.close()
+    assert replayed.success
+    assert max(np.max(errors) for errors in replayed.errors.values()) < 1e-5, "m"
+
+
+@pytest.mark.slow
+def test_demo_as_a_newcomer_runs_it_succeeds_nine_times_in_ten(tiller: Command, tmp_path: Path) -> None:
+    tiller.succeeds("demo", f"output={tmp_path / 'demo'}")
+    found = json.loads((tmp_path / "demo" / "finished.json").read_text())
+    assert found["episodes"] == 50 and found["success"] >= 0.9
