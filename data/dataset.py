@@ -18,7 +18,7 @@ from data.appending import Appender
 from data.commit import Commit
 from data.consistency import consistent_ends
 from data.contents import Contents, read_contents
-from data.durable import DurableStore
+from data.durable import DurableStore, move_into_place
 from data.episode import Episode
 from data.location import is_url, locate
 from data.record import ROOT_KEY, Record
@@ -82,7 +82,7 @@ class Dataset:
             for slot in layout.slots(schema):
                 layout.create_array(root, slot)
             store.settle()
-            os.replace(aside, folder)
+            move_into_place(aside, folder)
         except OSError as error:
             shutil.rmtree(aside, ignore_errors=True)
             raise InputError(f"'{path}'", expected="a place that can be written", got=error.strerror) from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import uuid
 from collections.abc import Iterable
@@ -23,8 +22,8 @@ class DurableStore(LocalStore):
     Zarr's own store renames too, but never syncs: after a power cut a renamed file may be empty. Here an object that is
     rewritten (the last, half full chunk of an array) is at any instant wholly the old one or wholly the new one.
 
-    Zarr writes on threads of its own, which may outlive an interrupted caller. They only ever write aside; names change
-    in `settle`, on the caller's thread. What is written but not settled cannot be read back.
+    Zarr writes on a thread of its own, which may outlive an interrupted caller. It only ever writes aside; names change
+    in `settle`. What is written but not settled cannot be read back.
     """
 
     def __init__(self, root: Path | str, *, read_only: bool = False) -> None:
@@ -35,13 +34,14 @@ class DurableStore(LocalStore):
     async def set(self, key: str, value: Buffer) -> None:
         self._check_writable()
         path = self.root / key
-        await asyncio.to_thread(self._make_folder, path.parent)
+        self._make_folder(path.parent)
         aside = path.with_name(f"{path.name}.{uuid.uuid4().hex}{PARTIAL}")
-        await asyncio.to_thread(aside.write_bytes, value.as_buffer_like())
+        aside.write_bytes(value.as_buffer_like())
         self._aside[path] = aside
 
     async def set_if_not_exists(self, key: str, value: Buffer) -> None:
-        if self.root / key not in self._aside and not await self.exists(key):
+        path = self.root / key
+        if path not in self._aside and not path.exists():
             await self.set(key, value)
 
     def settle(self) -> None:
@@ -62,6 +62,12 @@ class DurableStore(LocalStore):
             self._make_folder(folder.parent)
             folder.mkdir(exist_ok=True)
             self._new_folders.add(folder.parent)
+
+
+def move_into_place(aside: Path, folder: Path) -> None:
+    """Give a finished folder its name, durably."""
+    os.replace(aside, folder)
+    _sync(folder.parent)
 
 
 def sync_all(threads: ThreadPoolExecutor, paths: Iterable[Path]) -> None:

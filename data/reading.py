@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import zarr
+from numcodecs.errors import UnknownCodecError
 from zarr.abc.store import ByteRequest, Store
 from zarr.core.array import AsyncArray
 from zarr.core.buffer import Buffer, BufferPrototype
@@ -61,9 +62,18 @@ def open_array(group: zarr.Group, path: str, length: int | None, where: str, *, 
         InputError: there is no such array, its metadata cannot be read, or a codec it needs is not installed.
     """
     try:
-        array = group[path]
+        try:
+            array = group[path]
+        except UnknownCodecError:
+            _register_image_codecs()
+            array = group[path]
     except KeyError:
         raise InputError(f"'{where}': array '{path}'", expected="an array", got="none there") from None
+    except UnknownCodecError as error:
+        codec = str(error.codec_id).strip("'")  # zarr has quoted it already
+        raise InputError(f"'{where}': array '{path}'", expected="a codec that is installed",
+                         got=f"the codec '{codec}'",
+                         way_out="Image codecs come with: pip install imagecodecs") from None
     except (ValueError, TypeError, OSError) as error:
         raise InputError(f"'{where}': array '{path}'", expected="an array that zarr can read",
                          got=str(error)) from error
@@ -95,6 +105,15 @@ def read_rows(array: zarr.Array[Any], where: str, key: str, start: int, stop: in
             except Exception as reason:
                 raise DamagedChunkError(where, key, chunk, (first, end), _reason(reason)) from error
         raise
+
+
+def _register_image_codecs() -> None:
+    """Make JPEG 2000, JPEG XL and others known to zarr, where the package that has them is installed."""
+    try:
+        from imagecodecs.numcodecs import register_codecs
+    except ImportError:
+        return
+    register_codecs(verbose=False)
 
 
 def _reason(error: Exception) -> str:

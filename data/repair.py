@@ -13,7 +13,7 @@ import zarr
 from data import layout
 from data.contents import Contents, read_contents
 from data.dataset import Dataset, free_folder
-from data.durable import DurableStore
+from data.durable import DurableStore, move_into_place
 from data.episode import Episode, check_episode
 from data.location import locate
 from data.reading import DamagedChunkError
@@ -50,7 +50,7 @@ def repair(source: str | Path, target: str | Path) -> Report:
         if len(left_out) == len(ends):
             first = f" The first: {left_out[0].message}" if left_out else ""
             raise TillerError(f"'{contents.name}': none of its {len(ends)} episodes is sound.{first}")
-        os.replace(aside, folder)
+        move_into_place(aside, folder)
     except BaseException:
         shutil.rmtree(aside, ignore_errors=True)
         raise
@@ -82,6 +82,7 @@ def _copy_foreign(contents: Contents, ends: np.ndarray, folder: Path) -> list[Fi
         dtype = "string" if array.dtype.kind in "OTU" else array.dtype.name
         layout.create_array(root, layout.Slot(path, array.shape[1:], dtype, "", "row"))
     layout.create_array(root, layout.Slot(layout.EPISODE_ENDS, (), "int64", "1", "episode"))
+    store.settle()
     left_out, rows = [], 0
     for found in _examine(contents, ends):
         if isinstance(found, Finding):
@@ -93,7 +94,7 @@ def _copy_foreign(contents: Contents, ends: np.ndarray, folder: Path) -> list[Fi
         for key, fact in found.meta.items():
             root[layout.meta_path(key)].append(np.array([fact]))
         root[layout.EPISODE_ENDS].append(np.array([rows]))
-    store.settle()
+        store.settle()
     return left_out
 
 
@@ -109,7 +110,10 @@ def _examine(contents: Contents, ends: np.ndarray) -> Iterator[Episode | Finding
         try:
             episode = contents.episode(index, rows, contents.keys)
             _check(contents.schema, episode, index)
-        except (InputError, DamagedChunkError) as error:
+        except DamagedChunkError as error:
+            damage = f"chunk {error.chunk} of '{error.key}' is damaged: {error.reason}"
+            yield Finding("warning", where, f"left out: {damage}")
+        except InputError as error:
             yield Finding("warning", where, f"left out: {error}")
         else:
             yield episode
@@ -123,10 +127,11 @@ def _check(schema: Schema | None, episode: Episode, index: int) -> None:
 
 
 def _trusted(ends: np.ndarray, rows: int) -> np.ndarray:
-    """(episodes,) whether both ends of an episode can be believed: no neighbour contradicts them."""
-    padded = np.concatenate([[0], ends])
-    good = (padded >= 0) & (padded <= rows)
-    falling = np.flatnonzero(np.diff(padded) <= 0)
-    good[falling] = good[falling + 1] = False
+    """(episodes,) whether both ends of an episode can be believed: within the rows, and not contradicted."""
+    borders = np.concatenate([[0], ends])
+    good = (borders >= 0) & (borders <= rows)
+    possible = np.flatnonzero(good)
+    falling = np.flatnonzero(np.diff(borders[possible]) <= 0)
+    good[possible[falling]] = good[possible[falling + 1]] = False
     good[0] = True
     return good[:-1] & good[1:]

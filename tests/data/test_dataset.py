@@ -232,7 +232,7 @@ def test_urls_of_folders_and_zips_are_read(store: Path, tmp_path: Path) -> None:
         for url in (f"file://{store}", f"file://{archive}", "memory://tests/store"):
             remote = Dataset.open(url)
             assert all(same(remote.episode(index), folder.episode(index)) for index in range(4)), url
-            with pytest.raises(InputError, match="got a remote URL.*tiller data convert"):
+            with pytest.raises(InputError, match=r"got a remote URL.*tiller data convert"):
                 Dataset.open(url, mode="a")
     finally:
         memory.rm("/tests", recursive=True)

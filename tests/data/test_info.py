@@ -1,0 +1,48 @@
+"""Info tells what a store holds without reading it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from data.dataset import Dataset
+from data.info import info
+
+
+def test_facts_of_a_store_of_ours(store: Path) -> None:
+    facts = info(store)
+    assert (facts.kind, facts.written_by_tiller, facts.zarr_format) == ("folder", True, 3)
+    assert (facts.episodes, facts.rows, facts.period_s, facts.successes) == (4, 38, 0.1, 2)
+    assert abs(facts.duration_s - 3.8) < 1e-9
+    assert facts.lengths == (8, 9.5, 11)
+    arrays = {array.path: array for array in facts.arrays}
+    assert arrays["data/state"].shape == (38, 5) and arrays["data/state"].unit == "px px px px rad"
+    assert arrays["data/image"].chunks == (1024, 16, 16, 3) and arrays["data/image"].dtype == "uint8"
+    assert arrays["data/image"].codecs == ("blosc", "crc32c")
+    assert arrays["streams/wrench/value"].shape == (380, 6)
+    on_disk = sum(file.stat().st_size for file in (store / "data" / "image").iterdir())
+    assert arrays["data/image"].bytes == on_disk
+    text = "\n".join(facts.lines())
+    assert "10 Hz" in text and "2 of 4 (50.0%)" in text and "38 x 16 x 16 x 3" in text
+
+
+def test_facts_of_the_published_demonstrations_in_their_zip(pusht_human: Path) -> None:
+    facts = info(pusht_human)
+    assert (facts.kind, facts.written_by_tiller, facts.zarr_format) == ("zip", False, 2)
+    assert (facts.episodes, facts.rows, facts.lengths) == (206, 25650, (49, 122.0, 246))
+    assert facts.period_s is None and facts.successes is None
+    arrays = {array.path: array for array in facts.arrays}
+    assert arrays["data/img"].shape == (25650, 96, 96, 3) and arrays["data/img"].codecs == ("blosc",)
+    assert 29_000_000 < arrays["data/img"].bytes < 31_000_000
+
+
+def test_an_empty_store_has_no_lengths(tmp_path: Path, schema: Any) -> None:
+    Dataset.create(tmp_path / "store", schema).close()
+    facts = info(tmp_path / "store")
+    assert facts.lengths is None and facts.episodes == 0 and facts.lines()
+
+
+def test_sizes_of_a_url_are_unknown(store: Path) -> None:
+    facts = info(f"file://{store}")
+    assert facts.kind == "url" and {array.bytes for array in facts.arrays} == {None}
+    assert facts.table()[1][-1] == "?"
