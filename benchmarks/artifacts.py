@@ -143,7 +143,7 @@ def write_table(name: str, folder: Path) -> None:
     """Every evaluation found, as docs/results/<study>.csv; only those of today's recipes count."""
     RESULTS.mkdir(parents=True, exist_ok=True)
     target = RESULTS / f"{name}.csv"
-    temporary = target.with_suffix(".tmp")
+    temporary = target.with_suffix(f".{os.getpid()}.tmp")
     with temporary.open("w", newline="") as file:
         table = csv.DictWriter(file, COLUMNS, lineterminator="\n")
         table.writeheader()
