@@ -166,7 +166,7 @@ class Lane:
         if self._video is not None:
             self._drawing = self._drawing or build(self._setup, render=True)
             return self._drawing
-        self._plain = self._plain or build(self._setup)
+        self._plain = self._plain or self._drawing or build(self._setup)
         return self._plain
 
     def _begin(self, order: Order) -> list[Row]:

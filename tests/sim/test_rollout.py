@@ -24,6 +24,8 @@ from sim.records import read_evaluation
 from sim.rollout import EvaluationFailed, EvaluationInterrupted, evaluate_policy, query_seed
 from sim.tasks.pusht import ACTION, OBSERVATIONS
 from tests.sim.linear_policy import BlockSeeker
+from tests.sim.untrained_policy import untrained_policy
+from tests.sim.wanderer import Wanderer
 
 TASK = "pusht/state"
 SHORT = {"max_steps": 40}
@@ -81,6 +83,15 @@ def test_records_do_not_depend_on_workers_environments_or_repetition() -> None:
     assert [one.workers for one in evaluations] == [1, 2, 2, 3, 1]
 
 
+def test_a_network_gives_the_same_records_with_one_worker_and_two() -> None:
+    """An odd batch, in which rows at the edge are summed in another order than those in the middle."""
+    policy = untrained_policy()
+    ask = dict(episodes=7, seed=100000, batch=3, options=SHORT)
+    first, *others = (evaluate_policy(policy, TASK, workers=workers, **ask) for workers in (1, 2, 2, 1))
+    assert all(results(other) == results(first) for other in others)
+    assert len({record.score for record in first.records}) > 1, "the policy acts, differently a seed"
+
+
 def test_every_inference_call_has_the_same_shape() -> None:
     policy = BlockSeeker()
     evaluation = evaluate_policy(policy, TASK, episodes=7, seed=0, workers=2, batch=4, options=SHORT)
@@ -94,6 +105,47 @@ def test_the_time_limit_truncates() -> None:
     assert all(record.truncated and not record.terminated and record.length == 20 for record in evaluation.records)
     assert not any(record.success or record.max_reward for record in evaluation.records)
     assert evaluation.summary is not None and evaluation.summary.steps == 60
+
+
+LINE = "gym/tests.sim.line_env:Line-v0"
+
+
+class Mover(Wanderer):
+    """Moves to the right by a quarter a step."""
+
+    def __init__(self):
+        super().__init__(LINE)
+
+    def sample(self, observation, **_):
+        return np.full((len(observation["observation"]), 1, 8, 1), 0.25)
+
+
+def test_success_terminates_in_the_middle_of_a_slice() -> None:
+    evaluation = evaluate_policy(Mover(), LINE, episodes=6, seed=0, workers=2, n_action_steps=8)
+    for record in evaluation.records:
+        assert record.success and record.terminated and not record.truncated
+        assert (record.length, record.score, record.episode_return, record.latency.queries) == (6, 1.0, 1.0, 1)
+    assert evaluation.summary is not None and evaluation.summary.successes == 6
+
+
+def test_an_environment_that_raises_is_named_with_seed_and_step(tmp_path: Path) -> None:
+    options = {"arguments": {"fragile": [12]}}
+    with pytest.raises(EvaluationFailed) as error:
+        evaluate_policy(Mover(), LINE, episodes=6, seed=10, environments=1, options=options, output=tmp_path)
+    assert f"{LINE}, seed 12, step 3: ArithmeticError: the line tore (line_env.py, line " in str(error.value)
+    assert [record.seed for record in error.value.evaluation.records] == [10, 11]
+    assert len(read_evaluation(tmp_path / "evaluation.partial.json").records) == 2
+
+
+def test_the_score_is_the_same_bit_for_bit_in_every_environment() -> None:
+    """All are kept, so that their parts lie at different addresses."""
+    envs, scores = [sim.make(TASK) for _ in range(12)], set()
+    for env in envs:
+        env.reset(seed=100002)
+        goal = env._env.goal_pose
+        env._env._set_state([60, 60, *goal])
+        scores.add(env.step(np.array([60.0, 60.0]))[4]["score"])
+    assert len(scores) == 1 and scores.pop() > 0.1
 
 
 def test_native_reward_is_summed_and_its_maximum_kept() -> None:

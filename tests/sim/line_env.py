@@ -1,0 +1,39 @@
+"""A point on a line, registered where worker processes can import it."""
+
+from __future__ import annotations
+
+from typing import Any, Sequence
+
+import gymnasium
+import numpy as np
+from gymnasium import spaces
+
+
+class Line(gymnasium.Env[np.ndarray, np.ndarray]):
+    """Moves as it is told, from 0; success is a position of 1.5.
+
+    Args:
+        fragile: seeds of episodes in which the line tears at the fourth step.
+    """
+
+    metadata = {"render_fps": 10}
+    observation_space = spaces.Box(-9, 9, (1,), np.float32)
+    action_space = spaces.Box(-1, 1, (1,), np.float32)
+
+    def __init__(self, fragile: Sequence[int] = (), render_mode: str | None = None) -> None:
+        self.fragile, self.tears, self.steps, self.position = fragile, False, 0, 0.0
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Any:
+        super().reset(seed=seed)
+        self.tears, self.steps, self.position = seed in self.fragile, 0, 0.0
+        return np.array([0], np.float32), {}
+
+    def step(self, action: np.ndarray) -> Any:
+        if self.tears and self.steps == 3:
+            raise ArithmeticError("the line tore")
+        self.steps += 1
+        self.position += float(action[0])
+        return np.array([self.position], np.float32), 0.0, False, False, {"success": self.position >= 1.5}
+
+
+gymnasium.register("Line-v0", entry_point=Line, max_episode_steps=20)
