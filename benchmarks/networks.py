@@ -14,6 +14,7 @@ import argparse
 import sys
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Callable, Mapping
 
@@ -44,7 +45,7 @@ class Timing:
         self.cpu.append(time.process_time() - cpu)
 
     def ms(self, percentile: float = 50) -> tuple[float, float]:
-        return 1e3 * np.percentile(self.wall, percentile), 1e3 * np.percentile(self.cpu, percentile)
+        return 1e3 * float(np.percentile(self.wall, percentile)), 1e3 * float(np.percentile(self.cpu, percentile))
 
     def rate(self, items: int) -> tuple[float, float]:
         wall, cpu = self.ms()
@@ -117,7 +118,7 @@ def measure_networks(networks: Mapping[str, nn.Module], rounds: int) -> None:
         network.eval()
     chunk = Timing()
     with torch.inference_mode():
-        forward = turn_by_turn({name: lambda run=run: run(*one) for name, run in networks.items()}, rounds)
+        forward = turn_by_turn({name: partial(run, *one) for name, run in networks.items()}, rounds)
         for _ in range(5 * rounds):
             chunk.run(lambda: objective.sample(networks["mlp"], one[0], one[2], "euler", 10))
     for name, timing in forward.items():

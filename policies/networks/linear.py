@@ -11,7 +11,7 @@ from torch.nn import functional
 # MKL, which PyTorch calls for float32, runs at half of what the cores of other makers than Intel can do; oneDNN, which
 # it carries for convolutions, does not. Below a few rows the product is bound by memory and calling MKL costs less.
 FEWEST_ROWS = 3
-ONEDNN = getattr(torch.ops.mkldnn, "_linear_pointwise", None) if torch.backends.mkldnn.is_available() else None
+ONEDNN: Any = getattr(torch.ops.mkldnn, "_linear_pointwise", None) if torch.backends.mkldnn.is_available() else None
 
 
 class Linear(nn.Linear):

@@ -51,7 +51,7 @@ class DDPM(Objective):
         if sampler == "ddpm" and steps is None:
             steps = self.train_steps
         name, count = super().choose(sampler, steps)
-        most = self.train_steps if name == "ddpm" else self._first_level() + 1
+        most = self.train_steps if name == "ddpm" else self._telling_levels()
         if count > most:
             raise InputError(f"steps of sampler '{name}'", expected=f"at most {most} for a chain of {self.train_steps}",
                              got=str(count))
@@ -74,7 +74,7 @@ class DDPM(Objective):
                edit: Edit | None = None) -> Tensor:
         name, count = self.choose(sampler, steps)
         draws = row_generators(noise, generators) if name in self.stochastic_samplers else None
-        levels = self.levels(name, count)
+        levels = self.levels(count)
         scheduler = make_scheduler(name, self.train_steps)
         scheduler.set_timesteps(timesteps=levels)
         x = noise
@@ -86,14 +86,14 @@ class DDPM(Objective):
             x = scheduler.step(clean, level, x, generator=draws).prev_sample
         return x
 
-    def levels(self, sampler: str, steps: int) -> list[int]:
+    def levels(self, steps: int) -> list[int]:
         """Levels that a sampler visits, falling, equally spaced, the last of them one stride above clean.
 
-        With all its steps `ddpm` walks the whole chain. Fewer start at the highest level that still shows
-        a hundredth of the action's variance: above it noise predicted says nothing about the action.
+        They start from the highest level at which the network's prediction tells something of the action, or, when
+        there are more steps than such levels, from the end of the chain.
         """
-        whole = self.prediction != "epsilon" or (sampler == "ddpm" and steps == self.train_steps)
-        count = self.train_steps if whole else self._first_level() + 1
+        telling = self._telling_levels()
+        count = telling if steps <= telling else self.train_steps
         return (np.round(count * np.arange(steps, 0, -1) / steps).astype(int) - 1).tolist()
 
     def clean_action(self, prediction: Tensor, x: Tensor, level: int) -> Tensor:
@@ -108,10 +108,11 @@ class DDPM(Objective):
             clean = prediction
         return clean if self.clip is None else clean.clamp(-self.clip, self.clip)
 
-    def _first_level(self) -> int:
+    def _telling_levels(self) -> int:
+        """Noise predicted where less than a hundredth of the action's variance is left says nothing of the action."""
         if self.prediction != "epsilon":
-            return self.train_steps - 1
-        return int((alpha_bar(self.train_steps) >= 0.01).sum()) - 1
+            return self.train_steps
+        return int((alpha_bar(self.train_steps) >= 0.01).sum())
 
 
 def make_scheduler(sampler: str, train_steps: int) -> Any:
