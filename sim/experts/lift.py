@@ -30,20 +30,19 @@ class LiftExpert(WaypointExpert):
 
     def plan(self, observation: Observation) -> Sequence[Phase]:
         way = self.strategy
-        cube = np.asarray(observation["cube.position"], dtype=np.float64)
+        cube = "cube.position"
         yaw = grasp_yaw(yaw_of(observation["cube.rotation"]), crossed=way["faces"] == "crossed")
         hand, speed = hand_down(yaw), way["speed"]
         slant = (way["approach"] == "slant") * way["side"] * SLANT * across(yaw)
-        hover = cube + way["hover"] * UP + slant
-        grasp = cube + way["height"] * UP
+        hover, grasp = way["hover"] * UP + slant, way["height"] * UP
         phases = [
-            Phase(hover, hand, OPEN, speed, pause=way["pause"]),
-            Phase(grasp, hand, OPEN, speed * 0.7, tolerance=0.008),
-            Phase(grasp, hand, CLOSED, speed, until="gripped"),
-            Phase(grasp + LIFT * UP, hand, CLOSED, speed, holding=True),
+            Phase(hover, hand, OPEN, speed, pause=way["pause"], near=cube),
+            Phase(grasp, hand, OPEN, speed * 0.7, tolerance=0.008, near=cube),
+            Phase(grasp, hand, CLOSED, speed, until="gripped", near=cube),
+            Phase(observation[cube] + LIFT * UP, hand, CLOSED, speed, holding=True),
         ]
         if way["approach"] == "arc":
-            middle = (np.asarray(observation["tcp.position"], dtype=np.float64) + hover) / 2
+            middle = (observation["tcp.position"] + observation[cube] + hover) / 2
             bow = way["side"] * BOW * np.array([0.0, 1.0, 0.0])
             phases.insert(0, Phase(middle + bow, hand, OPEN, speed, tolerance=0.04))
         return phases

@@ -40,11 +40,11 @@ class PlaceCanExpert(WaypointExpert):
 
     def plan(self, observation: Observation) -> Sequence[Phase]:
         way = self.strategy
-        can = np.asarray(observation["Can.position"], dtype=np.float64)
+        can = "Can.position"
         hand, speed = hand_down(way["yaw"]), way["speed"]
         slant = (way["approach"] == "slant") * way["side"] * SLANT * across(way["yaw"])
-        grasp = can + way["height"] * UP
-        raised = np.array([*can[:2], way["carry_height"]])
+        grasp = way["height"] * UP
+        raised = np.array([*observation[can][:2], way["carry_height"]])
         above_bin = np.array([*way["place"], way["carry_height"]])
         release = np.array([*way["place"], FLOOR + HALF_CAN + way["height"] + way["drop"]])
         carry = [Phase(above_bin, hand, CLOSED, speed, tolerance=0.03, holding=True)]
@@ -52,9 +52,9 @@ class PlaceCanExpert(WaypointExpert):
             bow = {"near": -BOW, "far": BOW}[way["carry"]] * np.array([1.0, 0.0, 0.0])
             carry.insert(0, Phase((raised + above_bin) / 2 + bow, hand, CLOSED, speed, tolerance=0.05, holding=True))
         return [
-            Phase(can + way["hover"] * UP + slant, hand, OPEN, speed, pause=way["pause"]),
-            Phase(grasp, hand, OPEN, speed * 0.7, tolerance=0.01),
-            Phase(grasp, hand, CLOSED, speed, until="gripped"),
+            Phase(way["hover"] * UP + slant, hand, OPEN, speed, pause=way["pause"], near=can),
+            Phase(grasp, hand, OPEN, speed * 0.7, tolerance=0.01, near=can),
+            Phase(grasp, hand, CLOSED, speed, until="gripped", near=can),
             Phase(raised, hand, CLOSED, speed, tolerance=0.04, holding=True),
             *carry,
             Phase(release, hand, CLOSED, speed * 0.7, tolerance=0.015, holding=True),

@@ -33,7 +33,7 @@ class Phase:
     """One leg of a plan.
 
     Args:
-        position: (3,) m, where the tcp shall go, base frame.
+        position: (3,) m, where the tcp shall go, in the base frame or, with `near`, from that object.
         rotation: (3, 3), its orientation there.
         gripper: `OPEN` or `CLOSED`.
         speed: m/s, at most.
@@ -41,6 +41,7 @@ class Phase:
         tolerance: m.
         pause: rows to wait once there.
         holding: an empty hand in this phase means that the object was lost.
+        near: observation key of the object's position, followed while it moves.
     """
 
     position: np.ndarray
@@ -51,6 +52,11 @@ class Phase:
     tolerance: float = 0.02
     pause: int = 0
     holding: bool = False
+    near: str | None = None
+
+    def goal(self, observation: Observation) -> np.ndarray:
+        """Where the tcp shall go now, (3,) m in the base frame."""
+        return self.position if self.near is None else observation[self.near] + self.position
 
 
 class WaypointExpert(ABC):
@@ -90,8 +96,7 @@ class WaypointExpert(ABC):
         elif self._finished(phase, observation, closing):
             self._advance(observation)
         phase = self._phases[self._current]
-        hand = np.asarray(observation["tcp.position"], dtype=np.float64)
-        self._glide.towards(phase.position, phase.rotation, phase.speed, hand)
+        self._glide.towards(phase.goal(observation), phase.rotation, phase.speed, observation["tcp.position"])
         return np.concatenate([self._glide.position, rotation_6d_from_matrix(self._glide.rotation), [phase.gripper]])
 
     def _begin(self, observation: Observation) -> None:
@@ -110,7 +115,7 @@ class WaypointExpert(ABC):
         if phase.until == "released":
             return self._width > RELEASED_WIDTH
         turned = angle_between(matrix_from_6d(observation["tcp.rotation"]), phase.rotation)
-        far = np.linalg.norm(observation["tcp.position"] - phase.position) > phase.tolerance
+        far = np.linalg.norm(observation["tcp.position"] - phase.goal(observation)) > phase.tolerance
         if far or turned > ALIGNED:
             return False
         self._paused += 1

@@ -33,7 +33,7 @@ class GymOptions(TaskOptions):
     Args:
         success_reward: a step with at least this reward is a success.
         success_return: an episode that ends with at least this sum of rewards is a success.
-        period_s: control period; None takes it from the environment's `dt`, or from its `render_fps`.
+        period_s: control period; None takes it from the environment's `control_hz`, `dt` or `render_fps`.
         arguments: handed on to `gymnasium.make`.
     """
 
@@ -175,14 +175,16 @@ def _build(name: str, options: GymOptions) -> gymnasium.Env[Any, Any]:
 
 
 def _period_s(env: gymnasium.Env[Any, Any], name: str) -> float:
-    rate, dt = env.metadata.get("render_fps"), getattr(env.unwrapped, "dt", None)
-    # The rate of the pictures is not always that of the physics: Pendulum-v1 steps 0.05 s and draws at 30 Hz.
-    if dt:
-        return float(dt)
-    if rate:
+    # None of these means the control period everywhere, hence the order: PushT's dt is that of its integrator, and
+    # Pendulum's pictures are not at the rate of its steps.
+    if rate := getattr(env.unwrapped, "control_hz", None):
         return 1 / float(rate)
-    raise InputError(f"control period of gym/{name}", expected="dt or metadata['render_fps'] of the environment",
-                     got="neither", way_out="Give it in seconds: period_s=")
+    if dt := getattr(env.unwrapped, "dt", None):
+        return float(dt)
+    if rate := env.metadata.get("render_fps"):
+        return 1 / float(rate)
+    raise InputError(f"control period of gym/{name}", got="none of them", way_out="Give it in seconds: period_s=",
+                     expected="control_hz, dt or metadata['render_fps'] of the environment")
 
 
 def _max_steps(spec: EnvSpec, name: str) -> int:

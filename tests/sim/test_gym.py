@@ -1,0 +1,176 @@
+"""Any registered Gymnasium environment as a task."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Iterator
+
+import gymnasium
+import numpy as np
+import pytest
+from gymnasium import spaces
+
+import sim
+from robot.errors import InputError
+from sim.tasks import task_info
+
+
+class Reach(gymnasium.Env[dict[str, Any], np.ndarray]):
+    """A point on a line that is told how to move, seen through nested spaces; success is told by `key`."""
+
+    metadata = {"render_modes": ["rgb_array"], "render_fps": 5}
+    observation_space = spaces.Dict({
+        "arm": spaces.Dict({"position": spaces.Box(-9, 9, (1,), np.float64), "grasp": spaces.Discrete(2)}),
+        "goal": spaces.Box(-9, 9, (), np.float64),
+        "camera": spaces.Box(0, 255, (8, 8, 3), np.uint8),
+    })
+    action_space = spaces.Box(-1, 1, (1, 1), np.float32)
+
+    def __init__(self, key: str = "is_success", render_mode: str | None = None) -> None:
+        self.key, self.render_mode, self.position = key, render_mode, 0.0
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Any:
+        super().reset(seed=seed)
+        self.position = float(self.np_random.uniform(-0.1, 0.1))
+        return self.see(), {}
+
+    def step(self, action: np.ndarray) -> Any:
+        assert self.action_space.contains(action)
+        self.position += float(action[0, 0])
+        return self.see(), -abs(3 - self.position), False, False, {self.key: self.position > 2.5}
+
+    def see(self) -> dict[str, Any]:
+        return {
+            "arm": {"position": np.array([self.position]), "grasp": int(self.position > 1)},
+            "goal": np.array(3.0),
+            "camera": np.full((8, 8, 3), 7, np.uint8),
+        }
+
+
+@pytest.fixture(autouse=True)
+def _registered() -> Iterator[None]:
+    gymnasium.register("toy/Reach-v0", entry_point=Reach, max_episode_steps=10)
+    silent = {"key": "x"}
+    gymnasium.register("toy/Bare-v0", entry_point=Reach, kwargs=silent, max_episode_steps=10, reward_threshold=-20)
+    gymnasium.register("toy/Endless-v0", entry_point=Reach)
+    yield
+    for name in ("toy/Reach-v0", "toy/Bare-v0", "toy/Endless-v0"):
+        gymnasium.registry.pop(name)
+
+
+def run(env: Any, action: float) -> tuple[int, bool, bool, float]:
+    """Length, terminated, truncated, return."""
+    env.reset(seed=0)
+    total, length = 0.0, 0
+    while True:
+        _, reward, terminated, truncated, info = env.step(np.full(env.action_spec.dim, action))
+        total, length = total + reward, length + 1
+        assert info["success"] == terminated
+        if terminated or truncated:
+            return length, terminated, truncated, total
+
+
+def test_nested_observations_are_named_by_their_keys() -> None:
+    env = sim.make("gym/toy/Reach-v0")
+    first, _ = env.reset(seed=0)
+    assert {each.name: (each.shape, each.dtype, each.kind) for each in env.observation_spec} == {
+        "arm.position": ((1,), "float32", "state"),
+        "arm.grasp": ((2,), "float32", "state"),
+        "goal": ((1,), "float32", "state"),
+        "camera": ((8, 8, 3), "uint8", "image"),
+    }
+    env.observation_spec.check_row(first)
+    np.testing.assert_array_equal(first["arm.grasp"], [1, 0])
+    assert env.task.control_hz == 5
+
+
+def test_success_comes_from_info_and_terminates() -> None:
+    assert run(sim.make("gym/toy/Reach-v0"), 1.0) == (3, True, False, 1.0)
+    assert run(sim.make("gym/toy/Reach-v0", arguments={"key": "success"}), 1.0) == (3, True, False, 1.0)
+    assert run(sim.make("gym/toy/Reach-v0"), 0.0) == (10, False, True, 0.0)
+
+
+def test_success_can_be_a_named_reward() -> None:
+    length, terminated, _, _ = run(sim.make("gym/toy/Reach-v0", success_reward=-1.2), 1.0)
+    assert (length, terminated) == (2, True)
+
+
+def test_success_can_be_a_return_at_the_end() -> None:
+    assert run(sim.make("gym/toy/Bare-v0", success_return=-100.0), 0.0) == (10, True, False, 1.0)
+    assert run(sim.make("gym/toy/Bare-v0", success_return=-1.0), 0.0) == (10, False, True, 0.0)
+
+
+def test_the_registered_threshold_counts_where_nothing_else_tells() -> None:
+    assert run(sim.make("gym/toy/Bare-v0"), 0.3)[1]
+    assert not run(sim.make("gym/toy/Bare-v0"), -0.3)[1]
+    assert "-20" in task_info("gym/toy/Bare-v0").success
+
+
+def test_actions_are_clipped_to_their_bounds() -> None:
+    env = sim.make("gym/toy/Reach-v0", reward="native")
+    env.reset(seed=0)
+    observation, reward, *_ = env.step(np.array([50.0]))
+    assert observation["arm.position"][0] < 1.2
+    assert reward == pytest.approx(-abs(3 - observation["arm.position"][0]), abs=1e-5)
+
+
+@pytest.mark.parametrize("task_id, key, dim, hz, limit", [
+    ("gym/Pendulum-v1", "observation", 1, 20, 200),
+    ("gym/MountainCarContinuous-v0", "observation", 1, 30, 999),
+    ("gym/Reacher-v5", "observation", 2, 50, 50),
+    ("gym/gym_pusht:gym_pusht/PushT-v0", "observation", 2, 10, 300),
+])
+def test_published_environments_work(task_id: str, key: str, dim: int, hz: float, limit: int) -> None:
+    env = sim.make(task_id, reward="native")
+    first, _ = env.reset(seed=4)
+    again, _ = env.reset(seed=4)
+    np.testing.assert_array_equal(first[key], again[key])
+    env.observation_spec.check_row(first)
+    assert (env.action_spec.dim, env.task.control_hz, env.task.max_steps) == (dim, hz, limit)
+    length, terminated, truncated, total = run(env, 0.0)
+    assert (length, terminated, truncated) == (limit, False, True)
+    assert np.isfinite(total)
+    env.close()
+
+
+def test_pictures_come_from_the_environment() -> None:
+    env = sim.make("gym/Pendulum-v1", render=True)
+    env.reset(seed=0)
+    picture = env.render()
+    assert picture.ndim == 3
+    assert picture.dtype == np.uint8
+    assert picture.std() > 1
+    env.close()
+
+
+@pytest.mark.parametrize("task_id, options, words", [
+    ("gym/CartPole-v1", {}, "continuous"),
+    ("gym/Pendulum-v2", {}, "Did you mean 'gym/Pendulum-v1'?"),
+    ("gym/no_such_module:Env-v0", {}, "no_such_module"),
+    ("gym/toy/Endless-v0", {}, "max_steps="),
+    ("gym/Pendulum-v1", {"success_reward": 1.0, "success_return": 1.0}, "both"),
+    ("gym/Pendulum-v1", {"period_s": 0.0}, "positive"),
+    ("gym/Pendulum-v1", {"succes_return": 1.0}, "Did you mean 'success_return'?"),
+    ("gym/Pendulum-v1", {"arguments": {"gravity": 1.0, "wind": 2.0}}, "wind"),
+])
+def test_what_cannot_be_made_says_why(task_id: str, options: dict[str, Any], words: str) -> None:
+    with pytest.raises(InputError) as error:
+        sim.make(task_id, **options)
+    assert words in str(error.value)
+
+
+def test_limits_and_periods_can_be_given() -> None:
+    env = sim.make("gym/toy/Endless-v0", max_steps=4, period_s=0.02)
+    assert (env.task.control_hz, env.action_spec.period_s) == (50, 0.02)
+    assert run(env, 0.0)[0] == 4
+
+
+def test_a_module_named_in_the_id_registers_its_tasks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "toy_tasks.py").write_text(
+        "import gymnasium\n"
+        "from gymnasium.envs.classic_control import PendulumEnv\n"
+        "gymnasium.register('toy/Swing-v0', entry_point=PendulumEnv, max_episode_steps=3)\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    assert run(sim.make("gym/toy_tasks:toy/Swing-v0"), 0.0)[0] == 3
+    gymnasium.registry.pop("toy/Swing-v0")
