@@ -29,9 +29,10 @@ from data.commit import Commit
 from data.durable import DurableStore, remove_partial_files
 from data.episode import Episode, check_episode
 from data.lock import WriterLock
+from data.reading import open_array, read_rows
 from data.record import ROOT_KEY, read_record
 from data.schema import Schema
-from robot.errors import InputError, TillerError
+from robot.errors import TillerError
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -40,7 +41,8 @@ class Appender:
     """The one writer of a store, from construction to `close`.
 
     Args:
-        folder: of a store that tiller wrote.
+        folder: of a store that tiller wrote and whose arrays fit together.
+        schema: of that store.
 
     Attributes:
         commit: what is committed.
@@ -71,7 +73,8 @@ class Appender:
 
         Raises:
             InputError: an episode does not fit the schema; nothing was written.
-            TillerError: the disk is full; every episode committed before is intact.
+            DamagedChunkError: the chunk that the episode would share with earlier ones is damaged.
+            TillerError: the disk is full or fails; every episode committed before is intact.
         """
         for index, episode in enumerate(episodes):
             check_episode(self._schema, episode, self.commit.episodes + index)
@@ -85,11 +88,8 @@ class Appender:
             self._publish(after)
         except BaseException as error:
             self._abandon()
-            if isinstance(error, OSError) and error.errno in _FULL:
-                raise TillerError(
-                    f"'{self._folder}': no space left on the disk while appending episode {self.commit.episodes}. "
-                    f"The {self.commit.episodes} episodes before it are safe. Free some space and append it again"
-                ) from error
+            if isinstance(error, OSError):
+                raise self._explain(error) from error
             raise
         return self.commit
 
@@ -102,6 +102,8 @@ class Appender:
         for slot, values in self._columns(episodes):
             array, start = self._arrays[slot.path], slot.length(self.commit)
             end = start + len(values)
+            if start % array.chunks[0]:
+                self._require_readable(slot.path, start - 1)
             sync(array.async_array.resize((end, *array.shape[1:]), delete_outside_chunks=False))
             if len(values):
                 array[start:end] = values
@@ -131,6 +133,11 @@ class Appender:
         for slot in layout.slots(self._schema):
             yield slot, values[slot.path]
 
+    def _require_readable(self, path: str, row: int) -> None:
+        """Refuse to rewrite a chunk whose committed rows are damaged: that would bury the damage."""
+        read_rows(open_array(self._root, path, None, str(self._folder), complete=True), str(self._folder), path,
+                  row, row + 1)
+
     def _publish(self, after: Commit) -> None:
         record = self._root.attrs.asdict()[ROOT_KEY]
         self._root = self._root.update_attributes({ROOT_KEY: {**record, "commit": after.to_json()}})
@@ -147,6 +154,13 @@ class Appender:
             remove_partial_files(self._folder)
             self._return_to_commit()
 
+    def _explain(self, error: OSError) -> TillerError:
+        full = error.errno in _FULL
+        reason = "no space left on the disk" if full else f"the disk said '{error.strerror}'"
+        way_out = "Free some space and append it again" if full else "Append it again when that is mended"
+        return TillerError(f"'{self._folder}': {reason} while appending episode {self.commit.episodes}. "
+                           f"The {self.commit.episodes} episodes before it are safe. {way_out}")
+
     def _return_to_commit(self) -> None:
         """Read the record and set every array back to it."""
         self._store = DurableStore(self._folder)
@@ -155,13 +169,8 @@ class Appender:
         self._arrays: dict[str, zarr.Array[Any]] = {}
         for slot in layout.slots(self._schema):
             array = self._open(slot)
-            length = slot.length(self.commit)
-            if array.shape[0] < length:
-                raise InputError(f"'{self._folder}': '{slot.path}'", expected=f"{length} entries",
-                                 got=str(array.shape[0]),
-                                 way_out=f"'tiller data repair {self._folder} TARGET' writes a new store")
-            if array.shape[0] > length:
-                array.resize((length, *array.shape[1:]))
+            if array.shape[0] != slot.length(self.commit):
+                array.resize((slot.length(self.commit), *array.shape[1:]))
             self._arrays[slot.path] = array
         self._store.settle()
         self._ready = True

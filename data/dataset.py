@@ -23,7 +23,7 @@ from data.episode import Episode
 from data.location import is_url, locate
 from data.record import ROOT_KEY, Record
 from data.schema import Schema
-from robot.description import fingerprint
+from robot.description import fingerprint, to_json
 from robot.errors import InputError, nearest
 
 
@@ -61,18 +61,18 @@ class Dataset:
         Args:
             path: a folder that does not exist yet, or is empty.
             schema: what the episodes will hold.
-            attributes: plain JSON values for the root: robot and contract hashes, cameras, provenance. The control
-                period and the versions of the software are added.
+            attributes: what `to_json` makes plain, for the root: robot and contract hashes, cameras, provenance. The
+                control period and the versions of the software are added where they are not given.
 
         Raises:
             InputError: something is at that path, or it cannot be written.
         """
         folder = free_folder(path)
         written = {
-            ROOT_KEY: Record(schema, Commit()).to_json(),
             "control_period_s": schema.period_s,
             "software": _software(),
-            **(attributes or {}),
+            **to_json(attributes or {}),
+            ROOT_KEY: Record(schema, Commit()).to_json(),
         }
         aside = folder.with_name(f".{folder.name}.{os.getpid()}.new")
         try:
@@ -84,8 +84,9 @@ class Dataset:
             store.settle()
             move_into_place(aside, folder)
         except OSError as error:
-            shutil.rmtree(aside, ignore_errors=True)
             raise InputError(f"'{path}'", expected="a place that can be written", got=error.strerror) from error
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
         return cls.open(folder, mode="a")
 
     @classmethod
@@ -111,6 +112,7 @@ class Dataset:
             raise _cannot_append(contents.name, "a zip file")
         if contents.schema is None:
             raise _cannot_append(contents.name, "a store that tiller did not write")
+        consistent_ends(contents)
         appender = Appender(contents.location.folder, contents.schema)
         try:
             return cls(str(path), appender)
@@ -124,7 +126,8 @@ class Dataset:
         Raises:
             InputError: the dataset is not open for appending, or the episode does not fit the schema; nothing was
                 written.
-            TillerError: the disk is full; every episode committed before is intact.
+            DamagedChunkError: the chunk that the episode would share with earlier ones is damaged.
+            TillerError: the disk is full or fails; every episode committed before is intact.
         """
         self.extend([episode])
 
@@ -132,14 +135,15 @@ class Dataset:
         """Append several episodes in one commit, which is faster than one each: all of them or none.
 
         Raises:
-            InputError, TillerError: as `append`.
+            InputError, DamagedChunkError, TillerError: as `append`.
         """
         if self._appender is None:
             raise InputError(f"'{self.path}'", expected="a dataset open for appending", got="one open for reading",
                              way_out="Open it with mode='a'")
-        first = self._appender.commit.rows
+        if self._appender.commit.episodes != len(self):
+            self.refresh()  # the last append was interrupted after its commit
         commit = self._appender.extend(episodes)
-        ends = first + np.cumsum([len(episode) for episode in episodes], dtype=np.int64)
+        ends = self.rows + np.cumsum([len(episode) for episode in episodes], dtype=np.int64)
         self._show(replace(self._contents, commit=commit), np.concatenate([self.episode_ends, ends]))
 
     def close(self) -> None:
@@ -175,11 +179,10 @@ class Dataset:
 
     @property
     def fingerprint(self) -> str:
-        """Hash of the schema and of all content; a foreign store's is of its arrays' shapes and episode ends only."""
+        """Hash of the schema and of all content; a foreign store's is of its arrays' metadata and episode ends."""
         if self.schema is not None and self._contents.commit is not None:
             return fingerprint({"schema": self.schema.to_json(), "commit": self._contents.commit.to_json()})
-        arrays = {key: (self.array(key).shape, str(self.array(key).dtype)) for key in self.keys}
-        return fingerprint({"arrays": arrays, "episode_ends": self.episode_ends.tolist()})
+        return fingerprint({"arrays": self._contents.metadata, "episode_ends": self.episode_ends.tolist()})
 
     def episode_slice(self, index: int) -> slice:
         """Rows of one episode; -1 is the last."""

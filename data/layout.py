@@ -38,7 +38,7 @@ class Slot:
         shape: of one entry.
         dtype: numpy name, or `string`.
         unit: as in the schema.
-        per: `row`, `episode`, or the name of a stream with an entry a sample.
+        per: what it has an entry for: `row`, `episode`, or `stream NAME` for each sample of that stream.
     """
 
     path: str

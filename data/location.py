@@ -93,7 +93,7 @@ def locate(path: str | Path) -> Location:
     if not local.exists():
         raise InputError(f"'{name}'", expected="a store: a folder, a zip or a URL", got="nothing at this path")
     if not zipfile.is_zipfile(local):
-        raise InputError(f"'{name}'", expected="a store: a folder, a zip or a URL", got="a file that is no zip")
+        raise InputError(f"'{name}'", expected="a store: a folder, a zip or a URL", got="a file that is no whole zip")
     with zipfile.ZipFile(local) as archive:
         prefix = _store_inside(archive.namelist(), name)
     return Location(name, _open_group(ZipStore(local, mode="r"), prefix, name), None)
@@ -120,7 +120,7 @@ def _open_group(store: Store, prefix: str, name: str) -> zarr.Group:
         except (FileNotFoundError, NotADirectoryError):
             raise InputError(f"'{name}'", expected="a store with data/ and meta/episode_ends",
                              got="no zarr group there") from None
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, OSError) as error:
             raise InputError(f"'{name}'", expected="a zarr group of format 2 or 3",
                              got=f"metadata that cannot be read ({error})") from error
 

@@ -27,6 +27,7 @@ class WriterLock:
 
     Attributes:
         follows_a_crash: the writer before this one ended without releasing.
+        release: gives the lock back; again is harmless.
 
     Raises:
         InputError: another writer holds the lock (its process, machine and start are named), or the folder cannot be
@@ -35,20 +36,12 @@ class WriterLock:
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / LOCK_NAME
-        self._pid = os.getpid()
-        self._descriptor = self._acquire()
-        self.follows_a_crash = os.fstat(self._descriptor).st_size > 0
-        self._sign()
+        descriptor = self._acquire()
+        self.follows_a_crash = os.fstat(descriptor).st_size > 0
+        _sign(descriptor)
+        # Also at garbage collection and at the end of the process: a forgotten `close` is no crash.
+        self.release = weakref.finalize(self, _release, self.path, descriptor, os.getpid())
         _held.add(self)
-
-    def release(self) -> None:
-        """Give the lock back; again is harmless. In a forked child this only forgets the parent's lock."""
-        if self._descriptor < 0:
-            return
-        if os.getpid() == self._pid:
-            self.path.unlink(missing_ok=True)
-        os.close(self._descriptor)
-        self._descriptor = -1
 
     def _acquire(self) -> int:
         while True:
@@ -75,11 +68,20 @@ class WriterLock:
         except FileNotFoundError:
             return False
 
-    def _sign(self) -> None:
-        holder = {"pid": self._pid, "host": socket.gethostname(),
-                  "since": datetime.now(UTC).isoformat(timespec="seconds")}
-        os.ftruncate(self._descriptor, 0)
-        os.pwrite(self._descriptor, json.dumps(holder).encode(), 0)
+
+def _sign(descriptor: int) -> None:
+    """Write down who holds the lock."""
+    since = datetime.now(UTC).isoformat(timespec="seconds")
+    holder = {"pid": os.getpid(), "host": socket.gethostname(), "since": since}
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, json.dumps(holder).encode(), 0)
+
+
+def _release(path: Path, descriptor: int, owner: int) -> None:
+    """Give the lock back; a forked child only forgets its parent's."""
+    if os.getpid() == owner:
+        path.unlink(missing_ok=True)
+    os.close(descriptor)
 
 
 _held: weakref.WeakSet[WriterLock] = weakref.WeakSet()

@@ -45,7 +45,7 @@ def test_a_path_that_is_no_store(tmp_path: Path, store: Path) -> None:
                 archive.writestr(f"{name}/{file}", "{}")
     for name, message in {
         "missing": "nothing at this path",
-        "words.txt": "a file that is no zip",
+        "words.txt": "a file that is no whole zip",
         "empty": "no zarr group there",
         "bare": "without arrays under data/",
         "none.zip": "expected one store in the archive, got none",
@@ -161,3 +161,18 @@ def test_an_array_that_is_missing_or_shorter_than_what_was_committed(store: Path
     shutil.rmtree(store / "data/state")
     with pytest.raises(InputError, match=r"'data/state'.*none that can be read"):
         Dataset.open(store)
+
+
+def test_an_append_does_not_bury_damage_in_the_chunk_that_it_would_rewrite(store: Path, make_episode: Any) -> None:
+    chunk = store / "data" / "state" / "c.0.0"
+    content = chunk.read_bytes()
+    for harm in (chunk.unlink, lambda: chunk.write_bytes(content[:50])):
+        harm()
+        with Dataset.open(store, mode="a") as dataset:
+            with pytest.raises(DamagedChunkError, match=r"chunk 0 of 'data/state' \(rows 0 to 37\) is damaged"):
+                dataset.append(make_episode(4))
+            assert len(dataset) == 4
+    chunk.write_bytes(content)
+    with Dataset.open(store, mode="a") as dataset:
+        dataset.append(make_episode(4))
+        assert dataset.episode(4).digest() == make_episode(4).digest()

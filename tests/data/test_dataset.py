@@ -157,6 +157,35 @@ def test_another_process_appends_and_a_reader_sees_it_after_refresh_only(store: 
     assert reader.fingerprint != fingerprint
 
 
+@pytest.mark.parametrize("fatal", [0, 5, 20, -1])
+def test_an_interrupt_while_appending_leaves_the_dataset_usable(
+    fatal: int, store: Path, make_episode: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replace, renamed = os.replace, []
+
+    def interrupted(source: Any, target: Any) -> None:
+        commits = Path(target) == store / "zarr.json"
+        if not commits and len(renamed) == fatal:
+            raise KeyboardInterrupt
+        renamed.append(target)
+        replace(source, target)
+        if commits and fatal == -1:
+            raise KeyboardInterrupt
+
+    with Dataset.open(store, mode="a") as dataset:
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(os, "replace", interrupted)
+            dataset.append(make_episode(4))
+        committed = 5 if fatal == -1 else 4
+        dataset.append(make_episode(committed))
+        assert len(dataset) == committed + 1
+        assert same(dataset.episode(committed), make_episode(committed))
+    read = Dataset.open(store)
+    assert len(read) == committed + 1
+    for number in range(4, len(read)):
+        assert same(read.episode(number), make_episode(number))
+
+
 def test_the_fingerprint_follows_the_content_and_not_the_place(tmp_path: Path, schema: Schema, make_episode: Any
                                                               ) -> None:
     def build(name: str, numbers: list[int]) -> str:

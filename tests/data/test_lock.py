@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import subprocess
@@ -95,3 +96,12 @@ def test_the_lock_tells_a_clean_predecessor_from_a_dead_one(tmp_path: Path) -> N
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="expected a folder that can be written"):
         WriterLock(tmp_path / "missing")
+
+
+def test_a_dataset_that_was_never_closed_gives_its_lock_back_when_it_is_forgotten(store: Path) -> None:
+    dataset = Dataset.open(store, mode="a")
+    assert (store / LOCK_NAME).exists()
+    del dataset
+    gc.collect()
+    assert not (store / LOCK_NAME).exists()
+    Dataset.open(store, mode="a").close()
