@@ -8,6 +8,7 @@ MAKEFLAGS += --no-print-directory
 VENV ?= .venv
 BIN := $(VENV)/bin
 JOBS ?= 2
+DEMONSTRATIONS ?= ../shared/data/pusht_human.zarr.zip
 
 # Small networks and physics run on one thread a process; processes use the cores.
 export OMP_NUM_THREADS ?= 1
@@ -74,7 +75,9 @@ format: $(MADE) ## sort imports and mend what ruff can mend
 	@$(BIN)/ruff check --fix .
 
 bench: $(MADE) ## measure speed side by side with peers
-	@for file in benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python "$$file"; done
+	@for name in networks rollout kill_append; do echo "== $$name"; $(BIN)/python -m benchmarks.$$name; done
+	@echo "== windows"; if [ -e "$(DEMONSTRATIONS)" ]; then $(BIN)/python -m benchmarks.windows $(DEMONSTRATIONS); \
+	  else echo "skipped: no demonstrations at $(DEMONSTRATIONS); give others with DEMONSTRATIONS="; fi
 
 docs: $(MADE) ## remake the pages that are generated from the code
 	@$(BIN)/python -m sim.tasks > docs/tasks.md
