@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import traceback
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Mapping
 
@@ -83,10 +84,13 @@ class Tally:
         return self.terminated or self.truncated
 
     def add(self, reward: float, terminated: bool, truncated: bool, info: Mapping[str, Any]) -> None:
+        score = float(info["score"])
+        if not (isfinite(reward) and isfinite(score)):
+            raise TillerError(f"the environment gave the reward {reward} and the score {score}, which cannot be summed")
         self.length += 1
         self.episode_return += reward
         self.max_reward = max(self.max_reward, reward)
-        self.score = max(self.score, float(info["score"]))
+        self.score = max(self.score, score)
         self.success |= bool(info["success"])
         self.terminated, self.truncated = bool(terminated), bool(truncated)
 
@@ -119,8 +123,10 @@ class Failure:
 
 def failure(error: Exception, where: str) -> Failure:
     """What the parent needs to know of an exception."""
+    if isinstance(error, InputError):
+        return Failure(str(error), error.exit_code)  # it names the thing itself
     if isinstance(error, TillerError):
-        return Failure(str(error), error.exit_code)
+        return Failure(f"{where}: {error}", error.exit_code)
     frame = traceback.extract_tb(error.__traceback__)[-1]
     text = f"{where}: {type(error).__name__}: {error} ({Path(frame.filename).name}, line {frame.lineno})"
     return Failure(text, TillerError.exit_code)

@@ -155,11 +155,7 @@ def write_evaluation(evaluation: Evaluation, path: Path | str, *, overwrite: boo
     """
     path = Path(path)
     check_target(path, overwrite)
-    document = {
-        "schema": SCHEMA_VERSION,
-        "summary": to_json(evaluation.summary),
-        **{key: to_json(value) for key, value in vars(evaluation).items() if key != "summary"},
-    }
+    document = {"schema": SCHEMA_VERSION, "summary": to_json(evaluation.summary), **to_json(evaluation)}
     text = json.dumps(document, indent=2, allow_nan=False) + "\n"
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:

@@ -10,7 +10,7 @@ from typing import Callable
 import numpy as np
 
 from robot.control.runner import ChunkRunner
-from robot.description import Policy, require_match
+from robot.description import Policy, TaskPrompt, require_match
 from robot.errors import TillerError
 from sim.child import WorkerLost
 from sim.lane import Failure, Order, Ready, Report, Setup
@@ -97,6 +97,7 @@ class Rollout:
         self.records: list[EpisodeRecord] = []
         self.latencies: list[float] = []
         self.seconds = 0.0
+        self._prompt = TaskPrompt()
         self._policy, self._setup, self._places = policy, setup, places
         self._seed, self._batch, self._filmed, self._on_episode = seed, batch, filmed, on_episode
 
@@ -111,7 +112,7 @@ class Rollout:
         try:
             processes += [WorkerProcess(self._setup) for _ in range(min(workers, len(self._places)))]
             for process in processes:
-                self._check(process.ready())
+                self._meet(process.ready())
             started = time.perf_counter()
             try:
                 while self._round(processes):
@@ -122,7 +123,9 @@ class Rollout:
             for process in processes:
                 process.close()
 
-    def _check(self, ready: Ready) -> None:
+    def _meet(self, ready: Ready) -> None:
+        """Take what the task says about itself, once it fits the policy."""
+        self._prompt = TaskPrompt(ready.task.instruction)
         require_match(
             self._policy.spec.observation,
             ready.observation,
@@ -160,8 +163,10 @@ class Rollout:
         observation = {name: np.stack([windows[place.lane][name] for place in filled]) for name in self._setup.names}
         seeds = [query_seed(self._episode_seed(place), place.runner.plans) for place in filled]
         started = time.perf_counter()
-        values = np.asarray(self._policy.sample(observation, seeds=seeds))  # (batch, 1, horizon, dim)
+        values = np.asarray(self._policy.sample(observation, task=self._prompt, seeds=seeds))
         seconds = time.perf_counter() - started
+        if values.shape[:2] != (self._batch, 1):
+            raise TillerError(f"the policy gave plans of shape {values.shape}, asked for one for {self._batch} rows")
         self.latencies.append(seconds)
         for row, place in rows.items():
             place.latencies.append(seconds)

@@ -43,8 +43,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     try:
         return _run(verb, rest)
-    except KeyboardInterrupt:
-        print("\nStopped.", file=sys.stderr)
+    except KeyboardInterrupt as stop:
+        print(f"\n{str(stop) or 'Stopped'}.", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
         # The reader of a pipe (head, less) has seen enough.

@@ -52,7 +52,7 @@ def write_report(
         sources: folders of evaluations, or their `evaluation.json`; with two or more, the others are compared with the
             first. A folder with nothing but `metrics.csv` gives a page with its learning curve.
         target: the page; `report.html` in the folder of the first source when None.
-        metrics: `metrics.csv` of the training run; looked for beside the first evaluation and its checkpoint when None.
+        metrics: `metrics.csv` of a training run; looked for beside the sources and their checkpoints when None.
         overwrite: replace a file that is no report of ours.
 
     Returns:
@@ -70,15 +70,13 @@ def write_report(
     _check_target(target, overwrite)
     found = [(file, read_evaluation(file)) for file in files if file is not None]
     names = _names([file for file, _ in found])
-    checkpoint = found[0][1].policy.get("checkpoint") if found else None
-    curves = Path(metrics) if metrics is not None else find_metrics(folder, checkpoint)
+    curves = [Path(metrics)] if metrics is not None else _metrics(paths, found)
     body = [_heading(names, [one for _, one in found], folder)]
     if len(found) > 1:
         body.append(sections.comparison(names, [one for _, one in found]))
     for name, (file, evaluation) in zip(names, found):
         body.append(_evaluation(name if len(found) > 1 else "", evaluation, file.parent, target.parent))
-    if curves is not None:
-        body.append(sections.learning(read_curves(curves), curves))
+    body += [sections.learning(read_curves(file), file) for file in curves]
     here = Path(__file__).parent
     page = _PAGE.format(
         generator=GENERATOR,
@@ -108,6 +106,13 @@ def _evaluation_file(source: Path) -> Path | None:
         return None
     raise InputError(f"report of {source}", expected=f"a folder with {FILE_NAME} or {METRICS_NAME}", got="neither",
                      way_out="Evaluate a checkpoint first")
+
+
+def _metrics(sources: Sequence[Path], found: Sequence[tuple[Path, Evaluation]]) -> list[Path]:
+    """Learning curves beside the sources and those of the runs that were evaluated, each once."""
+    files = [find_metrics(source, None) for source in sources]
+    files += [find_metrics(file.parent, evaluation.policy.get("checkpoint")) for file, evaluation in found]
+    return list({file.resolve(): file for file in files if file is not None}.values())
 
 
 def _check_target(target: Path, overwrite: bool) -> None:

@@ -14,26 +14,28 @@ class Line(gymnasium.Env[np.ndarray, np.ndarray]):
 
     Args:
         fragile: seeds of episodes in which the line tears at the fourth step.
+        dark: seeds of episodes in which the reward is no number from the third step on.
     """
 
     metadata = {"render_fps": 10}
     observation_space = spaces.Box(-9, 9, (1,), np.float32)
     action_space = spaces.Box(-1, 1, (1,), np.float32)
 
-    def __init__(self, fragile: Sequence[int] = (), render_mode: str | None = None) -> None:
-        self.fragile, self.tears, self.steps, self.position = fragile, False, 0, 0.0
+    def __init__(self, fragile: Sequence[int] = (), dark: Sequence[int] = (), render_mode: str | None = None) -> None:
+        self.fragile, self.dark, self.seed, self.steps, self.position = fragile, dark, 0, 0, 0.0
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Any:
         super().reset(seed=seed)
-        self.tears, self.steps, self.position = seed in self.fragile, 0, 0.0
+        self.seed, self.steps, self.position = seed, 0, 0.0
         return np.array([0], np.float32), {}
 
     def step(self, action: np.ndarray) -> Any:
-        if self.tears and self.steps == 3:
+        if self.seed in self.fragile and self.steps == 3:
             raise ArithmeticError("the line tore")
         self.steps += 1
         self.position += float(action[0])
-        return np.array([self.position], np.float32), 0.0, False, False, {"success": self.position >= 1.5}
+        reward = float("nan") if self.seed in self.dark and self.steps > 2 else 0.0
+        return np.array([self.position], np.float32), reward, False, False, {"success": self.position >= 1.5}
 
 
 gymnasium.register("Line-v0", entry_point=Line, max_episode_steps=20)

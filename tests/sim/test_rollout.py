@@ -298,6 +298,21 @@ def test_a_policy_that_returns_nonsense_is_named() -> None:
         evaluate_policy(Nonsense(), TASK, episodes=2, seed=0, options=SHORT)
 
 
+def test_a_policy_that_returns_too_few_plans_is_named() -> None:
+    class Forgetful(BlockSeeker):
+        def sample(self, observation, **rest):
+            return super().sample(observation, **rest)[:2]
+
+    with pytest.raises(TillerError, match="asked for one for 4 rows"):
+        evaluate_policy(Forgetful(), TASK, episodes=2, seed=0, options=SHORT)
+
+
+def test_a_reward_that_is_no_number_is_named_with_seed_and_step() -> None:
+    options = {"arguments": {"dark": [6]}, "reward": "native"}
+    with pytest.raises(EvaluationFailed, match=r"seed 6, step 2: the environment gave the reward nan"):
+        evaluate_policy(Mover(), LINE, episodes=3, seed=5, environments=1, options=options)
+
+
 def test_long_histories_reach_over_several_slices() -> None:
     class Witness(BlockSeeker):
         """Keeps the windows it is shown."""
