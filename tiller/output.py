@@ -32,6 +32,16 @@ class Output:
     verb: str
     path: Path
 
+    @contextmanager
+    def kept_if_used(self) -> Iterator[None]:
+        """Take the folder away again when the block is asked wrongly before it has written anything."""
+        try:
+            yield
+        except InputError:
+            if [file.name for file in self.path.rglob("*") if file.is_file()] == [CONFIG]:
+                shutil.rmtree(self.path)
+            raise
+
     def mark(self, figures: Mapping[str, Any]) -> None:
         """Mark the run as done, with its headline figures."""
         write_atomically(self.path / FINISHED, json.dumps(dict(figures), indent=2) + "\n")

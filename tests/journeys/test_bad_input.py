@@ -126,6 +126,7 @@ def test_policy_that_does_not_fit_the_task_is_shown_beside_it(tiller: Command, p
     message = refused(tiller, "evaluate", f"checkpoint={pusht_run}", "task=pusht/keypoints", "episodes=1",
                       f"output={tmp_path / 'out'}", saying=("policy", "task pusht/keypoints", "observation state"))
     assert "(5,) float32 [px px px px rad]" in message
+    assert not (tmp_path / "out").exists(), "so that the same output can be given again"
 
 
 def test_dataset_of_another_control_period(tiller: Command, pusht_npz: Path, tmp_path: Path) -> None:
@@ -193,6 +194,7 @@ def test_misspelt_word_names_the_nearest_right_one(tiller: Command, words: tuple
 def test_misspelt_option_of_a_network_names_the_nearest(tiller: Command, pusht_dataset: Path, tmp_path: Path) -> None:
     refused(tiller, "train", f"data={pusht_dataset}", f"output={tmp_path / 'run'}", "policy.network.widht=3",
             saying=("widht", "'width'"))
+    assert not (tmp_path / "run").exists(), "so that the same output can be given again"
 
 
 def test_value_of_another_type_and_a_key_without_value(tiller: Command) -> None:

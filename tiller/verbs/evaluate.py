@@ -89,7 +89,8 @@ def run(configuration: Configuration[EvaluateOptions]) -> int:
         require_comparable(other, task, options)
     output = open_output("evaluate", to_json(replace(options, task=task)), options.output, resume=options.resume,
                          overwrite=options.overwrite)
-    evaluation = measure(policy, task, options, description, output)
+    with output.kept_if_used():
+        evaluation = measure(policy, task, options, description, output)
     show(evaluation)
     if other is not None:
         show_comparison(evaluation, other, str(options.compare))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Mapping, Sequence
@@ -107,16 +108,16 @@ def train_policy(configuration: Configuration[TrainOptions]) -> tuple[Output | N
     elif not options.output:
         raise InputError("'output'", expected="a folder that all processes of torchrun share", got="nothing",
                          way_out="Add output=")
-    result = train(
-        dataset,
-        recipe,
-        options.training,
-        folder,
-        evaluate=evaluation_in_the_loop(options),
-        resume=options.resume and (folder / "checkpoints" / "last").is_dir(),
-        device=options.device,
-    )
-    return output, result
+    with output.kept_if_used() if output is not None else nullcontext():
+        return output, train(
+            dataset,
+            recipe,
+            options.training,
+            folder,
+            evaluate=evaluation_in_the_loop(options),
+            resume=options.resume and (folder / "checkpoints" / "last").is_dir(),
+            device=options.device,
+        )
 
 
 def evaluation_in_the_loop(options: TrainOptions) -> Evaluate | None:
