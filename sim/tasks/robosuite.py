@@ -10,7 +10,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Mapping
 
-from robot.errors import InputError, MissingExtraError, nearest
+from robot.errors import InputError, nearest
 from sim.tasks.info import TaskInfo
 from sim.tasks.options import TaskOptions, read_options
 
@@ -92,10 +92,8 @@ def import_robosuite() -> Any:
     """robosuite, without its advice at import and without its choice of an OpenGL platform for the whole process."""
     logging.getLogger("robosuite_logs").addFilter(_only_errors)
     chosen = os.environ.get("MUJOCO_GL")
-    try:
-        import robosuite
-    except ImportError as error:
-        raise MissingExtraError("robosuite", "robosuite") from error
+    import robosuite
+
     if chosen is None:
         os.environ.pop("MUJOCO_GL", None)
     else:

@@ -69,15 +69,15 @@ class RobosuiteEnv(TaskEnv):
         # The samplers of the scene hold this very generator, so it is rewound, not replaced.
         self._env.rng.bit_generator.state = np.random.default_rng(stream).bit_generator.state
         self._env.reset()
-        return self._outcome()
+        return self._outcome(0.0)
 
     def advance(self, action: np.ndarray) -> Outcome:
         # The loop of robosuite's own step, without polling every sensor and re-deriving its action limits 25 times.
         robot, sim = self._robot, self._env.sim
-        controller = robot.composite_controller
+        controller, command = robot.composite_controller, self._command(action)
         sim.step1()
         controller.update_state()
-        controller.set_goal(self._command(action))
+        controller.set_goal(command)
         for substep in range(self._substeps):
             if substep:
                 sim.step1()
@@ -85,7 +85,8 @@ class RobosuiteEnv(TaskEnv):
                 actuators, low, high = self._actuators[part]
                 sim.data.ctrl[actuators] = np.clip(torque, low, high)
             sim.step2()
-        return self._outcome()
+        reward, _, _ = self._env._post_action(command)  # in which some tasks keep the books that success rests on
+        return self._outcome(reward)
 
     def picture(self) -> np.ndarray:
         return self._picture_renderer.draw(self._env.sim.data._data, self._render_camera)
@@ -126,10 +127,9 @@ class RobosuiteEnv(TaskEnv):
         turn = rotvec_from_matrix(matrix_from_6d(parts["tcp.rotation"]))
         return np.concatenate([parts["tcp.position"], turn, np.clip(parts.get("gripper", []), -1, 1)])
 
-    def _outcome(self) -> Outcome:
+    def _outcome(self, reward: float) -> Outcome:
         success = bool(self._env._check_success())
-        reward = float(success) if self.sparse else float(self._env.reward(None))
-        return Outcome(self._observe(), reward, success, score=float(success))
+        return Outcome(self._observe(), float(reward), success, score=float(success))
 
     def _observe(self) -> Observation:
         data = self._env.sim.data
