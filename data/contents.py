@@ -137,7 +137,7 @@ def read_contents(location: Location) -> Contents:
         return Contents(location, record.schema, record.commit, others, own)
     found = {path: raw_metadata(location, path)
              for group in ("data", "meta") for path in (f"{group}/{name}" for name in children(location, group))}
-    arrays = {path: metadata for path, metadata in found.items() if metadata and metadata["shape"]}
+    arrays = {path: metadata for path, metadata in found.items() if metadata}
     if not any(path.startswith("data/") for path in arrays):
         raise InputError(f"'{location.name}'", expected="a store with data/ and meta/episode_ends",
                          got="a zarr group without arrays under data/")

@@ -67,7 +67,7 @@ def raw_metadata(location: Location, path: str) -> Mapping[str, Any] | None:
                 metadata = json.loads(text)
             except ValueError:
                 return None
-            return metadata if isinstance(metadata, dict) and "shape" in metadata else None
+            return metadata if isinstance(metadata, dict) and metadata.get("shape") else None
     return None
 
 
@@ -93,7 +93,8 @@ def locate(path: str | Path) -> Location:
     if not local.exists():
         raise InputError(f"'{name}'", expected="a store: a folder, a zip or a URL", got="nothing at this path")
     if not zipfile.is_zipfile(local):
-        raise InputError(f"'{name}'", expected="a store: a folder, a zip or a URL", got="a file that is no whole zip")
+        raise InputError(f"'{name}'", expected="a store: a folder, a zip or a URL",
+                         got="a file that is no zip, or not a whole one")
     with zipfile.ZipFile(local) as archive:
         prefix = _store_inside(archive.namelist(), name)
     return Location(name, _open_group(ZipStore(local, mode="r"), prefix, name), None)

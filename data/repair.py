@@ -44,7 +44,7 @@ def repair(source: str | Path, target: str | Path) -> Report:
     folder = free_folder(target)
     aside = folder.with_name(f".{folder.name}.{os.getpid()}.repairing")
     try:
-        ends = contents.read(layout.EPISODE_ENDS).astype(np.int64)
+        ends = _read_ends(contents)
         copy = _copy_own if contents.schema is not None else _copy_foreign
         left_out = copy(contents, ends, aside)
         if len(left_out) == len(ends):
@@ -56,6 +56,14 @@ def repair(source: str | Path, target: str | Path) -> Report:
         raise
     summary = f"{len(ends) - len(left_out)} of {len(ends)} episodes are in {target}, {len(left_out)} were left out"
     return Report(f"Repair of {contents.name}", tuple(left_out), summary)
+
+
+def _read_ends(contents: Contents) -> np.ndarray:
+    try:
+        return contents.read(layout.EPISODE_ENDS).astype(np.int64)
+    except DamagedChunkError as error:
+        raise TillerError(f"'{contents.name}': chunk {error.chunk} of '{error.key}' is damaged: {error.reason}. Where "
+                          "episodes end is lost with it, so none can be saved") from error
 
 
 def _copy_own(contents: Contents, ends: np.ndarray, folder: Path) -> list[Finding]:

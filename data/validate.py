@@ -118,8 +118,8 @@ def _check_row_times(contents: Contents, ends: np.ndarray) -> Iterator[Finding]:
         return
     try:
         time_ns = contents.read(path, 0, int(ends[-1]))
-    except DamagedChunkError:
-        return  # the scan has named the chunk
+    except (InputError, DamagedChunkError):
+        return  # the scan has said so
     steps = np.diff(time_ns)
     within = np.ones(len(steps), bool)
     within[ends[:-1] - 1] = False
@@ -144,8 +144,8 @@ def _check_stream(contents: Contents, name: str, episodes: int) -> Iterator[Find
     try:
         ends = contents.read(ends_path, 0, episodes)
         time_ns = contents.read(time_path, 0, samples)
-    except DamagedChunkError as error:
-        yield Finding("error", error.key, str(error))
+    except (InputError, DamagedChunkError) as error:
+        yield Finding("error", ends_path, str(error))
         return
     if (np.diff(ends, prepend=0) < 0).any() or ends[-1] != samples:
         yield Finding("error", ends_path, f"expected ends up to {samples} that never decrease, got up to {ends.max()}")

@@ -45,7 +45,7 @@ def test_a_path_that_is_no_store(tmp_path: Path, store: Path) -> None:
                 archive.writestr(f"{name}/{file}", "{}")
     for name, message in {
         "missing": "nothing at this path",
-        "words.txt": "a file that is no whole zip",
+        "words.txt": "a file that is no zip",
         "empty": "no zarr group there",
         "bare": "without arrays under data/",
         "none.zip": "expected one store in the archive, got none",

@@ -105,3 +105,11 @@ def test_episodes_whose_ends_contradict_a_neighbour_are_not_trusted(tmp_path: Pa
     report = repair(tmp_path / "foreign", tmp_path / "repaired")
     dropped = {finding.where for finding in report.findings}
     assert dropped == {f"episode {index}" for index in range(len(ends)) if index not in sound}
+
+
+def test_without_episode_ends_nothing_can_be_saved(store: Path, tmp_path: Path) -> None:
+    (store / "meta" / "episode_ends" / "c.0").write_bytes(b"")
+    assert not validate(store).ok
+    with pytest.raises(TillerError, match="Where episodes end is lost with it, so none can be saved"):
+        repair(store, tmp_path / "repaired")
+    assert not (tmp_path / "repaired").exists()
