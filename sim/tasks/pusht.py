@@ -33,6 +33,8 @@ OBSERVATIONS: Mapping[str, ObservationSpec] = {
     "image": ObservationSpec((ObservationField("image", (96, 96, 3), "uint8", "1", "image"), _AGENT_POSITION)),
 }
 
+CENTRE_OF_MASS = np.array([0.0, 45.0])  # px, in the block's own frame
+
 # The nine points of the human demonstrations, in px in the block's own frame and in the order of their store.
 KEYPOINTS = np.array([
     [9.26979, 90.04097],
@@ -106,7 +108,7 @@ class PushT(TaskEnv):
     def start(self, seed: int | None, options: Mapping[str, Any]) -> Outcome:
         state = options.get("state")
         if state is not None:
-            state = _before_legacy_turn(np.asarray(state, dtype=np.float64), self._centre_of_mass())
+            state = _before_legacy_turn(np.asarray(state, dtype=np.float64))
         elif self._initial_states == "paper":
             state = paper_initial_state(seed if seed is not None else int(self.np_random.integers(2**31)))
         observation, info = self._env.reset(seed=seed, options={"reset_to_state": state})
@@ -134,11 +136,6 @@ class PushT(TaskEnv):
                     "agent_position": observation[:2].astype(np.float32)}
         return {"state": observation.astype(np.float32)}
 
-    def _centre_of_mass(self) -> np.ndarray:
-        if getattr(self._env, "block", None) is None:
-            self._env.reset(seed=0)
-        return np.array(self._env.block.center_of_gravity)
-
 
 def keypoints(state: np.ndarray) -> np.ndarray:
     """The block's nine points (..., 9, 2) in px for states (..., 5)."""
@@ -158,12 +155,12 @@ def _turn(angle: np.ndarray) -> np.ndarray:
     return np.stack([np.stack([cos, -sin], axis=-1), np.stack([sin, cos], axis=-1)], axis=-2)
 
 
-def _before_legacy_turn(state: np.ndarray, centre: np.ndarray) -> np.ndarray:
-    """What to hand to gym-pusht so that the block, placed first and turned about `centre` next, ends at `state`."""
+def _before_legacy_turn(state: np.ndarray) -> np.ndarray:
+    """What to hand to gym-pusht so that the block, placed first and turned about its centre next, ends at `state`."""
     if state.shape != (5,):
         raise InputError("option state of pusht", expected="(5,): agent x, y, block x, y, angle", got=str(state.shape))
     placed = state.copy()
-    placed[2:4] -= centre - _turn(state[4]) @ centre
+    placed[2:4] -= CENTRE_OF_MASS - _turn(state[4]) @ CENTRE_OF_MASS
     return placed
 
 
