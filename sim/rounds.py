@@ -110,7 +110,8 @@ class Rollout:
         """
         processes: list[WorkerProcess] = []
         try:
-            processes += [WorkerProcess(self._setup) for _ in range(min(workers, len(self._places)))]
+            for _ in range(min(workers, len(self._places))):
+                processes.append(WorkerProcess(self._setup))
             for process in processes:
                 self._meet(process.ready())
             started = time.perf_counter()
