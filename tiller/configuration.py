@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Generic, Iterable, Mapping, Sequence, TypeVar, get_type_hints
+from typing import Any, Generic, Iterable, Mapping, Sequence, TypeVar, get_args, get_origin, get_type_hints
 
 import yaml
 
@@ -109,12 +109,12 @@ def compose(verb: str, kind: type[T], overrides: Sequence[str]) -> Configuration
         chosen = {group: composed.hydra.runtime.choices.get(group) for group in groups}
         OmegaConf.set_struct(composed, False)
         del composed["hydra"]
-        for override in parsed:
-            if override.key_or_group not in groups:
-                OmegaConf.update(composed, override.key_or_group, override.value(), merge=True)
         values: dict[str, Any] = OmegaConf.to_container(composed, resolve=True)  # type: ignore[assignment]
     except (HydraException, OmegaConfBaseException) as error:
         raise InputError(f"configuration of {verb}: {str(error).splitlines()[0]}") from None
+    for override in parsed:
+        if override.key_or_group not in groups:
+            put(values, kind, override.key_or_group, override.value())
     if "task" in groups:
         values["task"] = chosen["task"]
     _require(verb, kind, values)
@@ -165,6 +165,36 @@ def require_known(verb: str, key: str, kind: type, groups: Iterable[str] = ()) -
         names = [*groups, *known_keys(kind)]
         raise InputError(f"'{key}'", expected=f"a key of tiller {verb}",
                          way_out=nearest(key, names) if names else "It takes no options")
+
+
+def put(values: dict[str, Any], kind: Any, key: str, value: Any) -> None:
+    """Set what a dotted key of a dataclass means in its plain values; a mapping is merged into one that is there."""
+    *way, last = path_of(kind, key.split("."))
+    for part in way:
+        if not isinstance(values.get(part), dict):
+            values[part] = {}
+        values = values[part]
+    if isinstance(value, dict) and isinstance(values.get(last), dict):
+        value = {**values[last], **value}
+    values[last] = value
+
+
+def path_of(kind: Any, parts: list[str]) -> list[str]:
+    """The keys that dotted `parts` mean. Names of data have dots themselves: `history.tcp.position.steps` is the field
+    `steps` of the entry `tcp.position` of `history`.
+    """
+    hint = get_type_hints(kind).get(parts[0]) if is_dataclass(kind) else None
+    rest = parts[1:]
+    if not rest:
+        return parts
+    if hint is Any:
+        return [parts[0], ".".join(rest)]
+    of_names = get_origin(hint) is not None and get_args(hint)[:1] == (str,) and len(get_args(hint)) == 2
+    if not of_names or get_args(hint)[1] is Any:
+        return [parts[0], *(path_of(hint, rest) if is_dataclass(hint) else rest)]
+    entry = get_args(hint)[1]
+    tail = rest[-1:] if len(rest) > 1 and is_dataclass(entry) and rest[-1] in get_type_hints(entry) else []
+    return [parts[0], ".".join(rest[: len(rest) - len(tail)]), *tail]
 
 
 def _leads_somewhere(kind: Any, parts: list[str]) -> bool:

@@ -22,12 +22,10 @@ def read_options(verb: str, kind: type, words: Sequence[str]) -> Any:
     Raises:
         InputError: a word that is no override, a key that is not known, or a value of another type.
     """
-    from omegaconf import OmegaConf
+    from tiller.configuration import parse_overrides, put, require_known
 
-    from tiller.configuration import parse_overrides, require_known
-
-    values = OmegaConf.create()
+    values: dict[str, Any] = {}
     for override in parse_overrides(words):
         require_known(verb, override.key_or_group, kind)
-        OmegaConf.update(values, override.key_or_group, override.value(), merge=True)
-    return from_json(kind, OmegaConf.to_container(values), where="")  # type: ignore[arg-type]
+        put(values, kind, override.key_or_group, override.value())
+    return from_json(kind, values, where="")

@@ -9,7 +9,9 @@ from policies.recipe import PolicyRecipe, TrainingConfig
 from robot.description import from_json
 from robot.errors import InputError
 from tiller.configuration import choices_of, compose, config_folder, groups_of
+from tiller.verbs.data import ConvertOptions
 from tiller.verbs.train import TrainOptions
+from tiller.words import read_options
 
 
 def composed(*overrides: str) -> TrainOptions:
@@ -81,3 +83,18 @@ def test_composing_leaves_nothing_behind(tmp_path, monkeypatch: pytest.MonkeyPat
     monkeypatch.chdir(tmp_path)
     composed("training.steps=3")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_names_of_data_may_have_dots() -> None:
+    policy = composed("policy.history.tcp.position.steps=3", "policy.normalisation.fields.tcp.rotation=none").policy
+    assert policy.history["tcp.position"].steps == 3
+    assert policy.normalisation.fields == {"tcp.rotation": "none"}
+    words = ["units.observation.state='m rad'", "rename.obs.x=tcp.position"]
+    given = read_options("data convert", ConvertOptions, words)
+    assert given.units == {"observation.state": "m rad"} and given.rename == {"obs.x": "tcp.position"}
+    assert read_options("data convert", ConvertOptions, ["units=1"]).units == 1
+
+
+def test_mapping_is_merged_and_a_part_of_it_can_be_set() -> None:
+    policy = composed("policy.network={width: 64}", "policy.network.depth=2").policy
+    assert policy.network["name"] == "mlp" and (policy.network["width"], policy.network["depth"]) == (64, 2)
