@@ -91,7 +91,9 @@ class Learner:
 
     def _seed(self, update: int, part: int) -> None:
         first, second = np.random.SeedSequence([self.config.seed, update, part]).generate_state(2)
-        torch.manual_seed(int(first))
+        torch.default_generator.manual_seed(int(first))
+        if self.device.type == "cuda":
+            torch.cuda.manual_seed(int(first))
         self._generator.manual_seed(int(second))
 
     def _without_exchange(self, last: bool) -> contextlib.AbstractContextManager[None]:

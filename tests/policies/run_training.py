@@ -1,4 +1,4 @@
-"""Train as a process of its own: `python -m tests.policies.run_training STORE OUTPUT '{"recipe": ..., "config": ...}'`."""
+"""Train as a process of its own: STORE OUTPUT '{"recipe": ..., "config": ..., "resume": ...}'."""
 
 from __future__ import annotations
 

@@ -44,7 +44,8 @@ def test_two_gloo_processes_equal_one_with_the_whole_batch(store: Path, recipe: 
                        for run in ("two", "one"))
     assert together.keys() == alone.keys()
     for name, tensor in alone.items():
-        torch.testing.assert_close(together[name], tensor, atol=1e-5, rtol=1e-4, msg=lambda text, n=name: f"{n}: {text}")
+        torch.testing.assert_close(together[name], tensor, atol=1e-5, rtol=1e-4,
+                                   msg=lambda text, name=name: f"{name}: {text}")
 
 
 def test_processes_that_cannot_share_a_batch_are_refused(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -152,7 +153,7 @@ def test_the_learning_rate_warms_up_and_falls_to_zero(store: Path, recipe: Polic
         rates.append(learner.learning_rate)
         learner.learn(update, batches.fetch(update))
     np.testing.assert_allclose(rates[:6], [0, 0.2, 0.4, 0.6, 0.8, 1.0])
-    assert all(before > after for before, after in zip(rates[5:], rates[6:]))
+    assert all(before > after for before, after in pairwise(rates[5:]))
     assert learner.learning_rate == pytest.approx(0, abs=1e-9)
 
 
@@ -232,7 +233,7 @@ def test_a_loss_that_is_no_number_ends_the_run(store: Path, recipe: PolicyRecipe
 
 def test_fewer_demonstrations_are_a_choice(store: Path, recipe: PolicyRecipe, tmp_path: Path) -> None:
     train(store, recipe, replace(QUICK, steps=2, demonstrations=3), tmp_path / "few", device="cpu")
-    with pytest.raises(InputError, match="training.demonstrations: expected 1 to 8"):
+    with pytest.raises(InputError, match=r"training\.demonstrations: expected 1 to 8"):
         train(store, recipe, replace(QUICK, demonstrations=9), tmp_path / "many", device="cpu")
 
 

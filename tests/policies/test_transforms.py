@@ -159,7 +159,8 @@ def test_angles_on_both_sides_of_the_seam_are_neighbours() -> None:
 
 def test_resized_images_stay_bytes_and_keep_flat_colours() -> None:
     image = ObservationField("camera", (24, 32, 3), "uint8", "1", "image", History(2))
-    chain = make_chain([{"name": "resize_images", "height": 12, "width": 16}], ObservationSpec((image,)), arm_specs()[1])
+    resize = {"name": "resize_images", "height": 12, "width": 16}
+    chain = make_chain([resize], ObservationSpec((image,)), arm_specs()[1])
     colours = torch.tensor([0, 100, 255], dtype=torch.uint8).expand(5, 2, 24, 32, 3)
     resized = chain.forward_observation({"camera": colours})[-1]["camera"]
     assert resized.dtype == torch.uint8
