@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -30,18 +34,26 @@ def test_collection_can_be_taken_up_and_replays_exactly(tiller: Command, tmp_pat
 
     from data.dataset import Dataset
 
-    words = ("collect", "task=robosuite/Lift", f"output={tmp_path / 'lift'}", "seed=3")
-    tiller.succeeds(*words, "episodes=1")
-    tiller.succeeds(*words, "episodes=2", "resume=true")
-    dataset = Dataset.open(tmp_path / "lift")
-    assert len(dataset) == 2 and dataset.attributes["task"] == "robosuite/Lift"
-    assert dataset.episode(0).meta["seed"] < dataset.episode(1).meta["seed"]
-    assert all(dataset.episode(index).meta["success"] for index in range(2))
+    store = tmp_path / "lift"
+    words = ("collect", "task=robosuite/Lift", f"output={store}", "seed=3")
+    with subprocess.Popen([sys.executable, "-m", "tiller", *words, "episodes=500"], stderr=subprocess.PIPE, text=True,
+                          cwd=tmp_path) as process:
+        while process.poll() is None and not (store.is_dir() and len(Dataset.open(store))):
+            time.sleep(0.2)
+        process.send_signal(signal.SIGINT)
+        _, message = process.communicate(timeout=60)
+    kept = len(Dataset.open(store))
+    assert process.returncode == 130 and f"{kept} of 500 episodes" in message and "resume=true" in message
+    tiller.succeeds(*words, f"episodes={kept + 1}", "resume=true")
+    dataset = Dataset.open(store)
+    assert len(dataset) == kept + 1 and dataset.attributes["task"] == "robosuite/Lift"
+    seeds = [dataset.episode(index).meta["seed"] for index in range(len(dataset))]
+    assert seeds[0] == 3 and seeds == sorted(set(seeds)), "no episode twice"
     import sim
     from tiller.replay import replay_episode
 
     env = sim.make("robosuite/Lift")
-    replayed = replay_episode(env, 1, dataset.episode(1), ["cube.position", "tcp.position"])
+    replayed = replay_episode(env, kept, dataset.episode(kept), ["cube.position", "tcp.position"])
     env.close()
     assert replayed.success
     assert max(np.max(errors) for errors in replayed.errors.values()) < 1e-5, "m"

@@ -16,10 +16,6 @@ from tiller.output import Output, begin, claim_folder
 if TYPE_CHECKING:
     from data.dataset import Dataset
     from data.episode import Episode
-
-INTERRUPTED_CODE = 130
-
-
 @dataclass(frozen=True)
 class CollectOptions:
     """What `tiller collect` takes.
@@ -60,9 +56,8 @@ def run(configuration: Configuration[CollectOptions]) -> int:
         try:
             tried = add_missing(dataset, options)
         except KeyboardInterrupt:
-            print(f"\nStopped: {len(dataset)} of {options.episodes} episodes are in {output.path}. "
-                  "Go on with the same command, output= that folder and resume=true")
-            return INTERRUPTED_CODE
+            raise KeyboardInterrupt(f"Stopped: {len(dataset)} of {options.episodes} episodes are in {output.path}; go "
+                                    "on with the same command, output= that folder and resume=true") from None
         found = figures(dataset, tried)
     print(f"{found['episodes']} episodes, {found['rows']} rows")
     output.finish(found)

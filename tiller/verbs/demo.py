@@ -14,7 +14,6 @@ from tiller.configuration import Configuration
 from tiller.output import Output, open_output
 
 STAGES = 4
-INTERRUPTED_CODE = 130
 
 
 @dataclass(frozen=True)
@@ -81,8 +80,7 @@ def run(configuration: Configuration[DemoOptions]) -> int:
         with stage(4, "Writing the report"):
             page = write_report(output.path / "evaluation")
     except KeyboardInterrupt:
-        print(f"Stopped. Go on with: tiller demo output={output.path} resume=true")
-        return INTERRUPTED_CODE
+        raise KeyboardInterrupt(f"Stopped; go on with `tiller demo output={output.path} resume=true`") from None
     output.mark(found)
     print(f"Done in {(time.monotonic() - started) / 60:.1f} minutes. Everything is in {output.path}\nReport: {page}")
     return 0

@@ -17,10 +17,6 @@ from tiller.output import Output, open_output
 
 if TYPE_CHECKING:
     from policies.trainer import Evaluate, TrainingResult
-
-INTERRUPTED_CODE = 130
-
-
 @dataclass(frozen=True)
 class LoopEvaluation:
     """Evaluation while training, every `training.evaluate_every` updates and at the end.
@@ -68,7 +64,11 @@ def command(words: Sequence[str]) -> int:
 
 
 def run(configuration: Configuration[TrainOptions]) -> int:
-    """Train, and write checkpoints, metrics.csv and TensorBoard files."""
+    """Train, and write checkpoints, metrics.csv and TensorBoard files.
+
+    Raises:
+        KeyboardInterrupt: it was stopped, and saved what it had.
+    """
     options = configuration.options
     if options.resume and not options.output:
         raise InputError("'output'", expected="the folder of the run to go on with", got="nothing",
@@ -78,7 +78,8 @@ def run(configuration: Configuration[TrainOptions]) -> int:
     limit_threads(options.training.threads)
     output, result = train_policy(configuration)
     if result.stopped == "interrupted":
-        return INTERRUPTED_CODE
+        raise KeyboardInterrupt(f"Stopped before the end; add output={output.path if output else options.output} "
+                                "and resume=true to go on")
     if output is not None and result.stopped != "stop_after":
         output.finish(figures(result))
     return 0
