@@ -42,5 +42,5 @@ class ActionChunk:
         return self.start_ns + len(self.values) * self.period_ns
 
     def index_at(self, time_ns: int) -> int:
-        """Index of the interval that contains `time_ns`: below 0 before the start, at least len(values) after the end."""
+        """Index of the interval that contains `time_ns`: below 0 before the start, len(values) and more after."""
         return (time_ns - self.start_ns) // self.period_ns
