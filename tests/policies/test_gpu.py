@@ -30,7 +30,8 @@ CONFIG = TrainingConfig(
 
 
 @pytest.mark.parametrize(
-    ("objective", "sampler"), [("flow", "euler"), ("flow", "heun"), ("edm", "dpm++2m"), ("ddpm", "ddim"), ("mip", "mip")]
+    ("objective", "sampler"),
+    [("flow", "euler"), ("flow", "heun"), ("edm", "dpm++2m"), ("ddpm", "ddim"), ("mip", "mip")],
 )
 def test_the_same_seeds_give_the_same_actions_on_cpu_and_gpu(
     store: Path, recipe: PolicyRecipe, objective: str, sampler: str
