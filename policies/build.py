@@ -58,6 +58,10 @@ def build_policy(
     Raises:
         InputError: a part, or an option of one, is unknown or does not fit.
     """
+    for key in spec.observation:
+        if key.kind == "depth":
+            raise InputError(f"observation '{key.name}'", expected="colour images or low-dimensional keys", got="depth",
+                             way_out="Leave it out of policy.observation")
     chain = make_chain(recipe.transforms, spec.observation, spec.action)
     observation, action = chain.outgoing
     normaliser = Normaliser({**_row_shapes(observation), ACTION: (action.dim,)})
@@ -81,7 +85,7 @@ def measure(windows: Windows, chain: TransformChain) -> dict[str, FieldStatistic
 
     Args:
         windows: without images, which need no statistics.
-        chain: over the observation of these windows.
+        chain: transforms of a policy that may see images too.
     """
     observation, action = chain.outgoing
     running = {name: RunningStatistics(shape) for name, shape in _row_shapes(observation).items()}

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -28,7 +29,7 @@ from policies.distributed import choose_device
 from policies.policy import DiffusionPolicy
 from policies.recipe import PolicyRecipe
 from robot.description import PolicySpec, from_json, to_json
-from robot.errors import InputError
+from robot.errors import InputError, TillerError
 
 FORMAT = "tiller-policy"
 VERSION = 1
@@ -177,8 +178,12 @@ def new_folder(path: Path) -> Iterator[Path]:
         else:
             os.rename(partial, path)
         _sync(path.parent)
-    except OSError as error:
-        raise InputError(f"checkpoint '{path}'", expected="a place that can be written to", got=str(error)) from error
+    except (OSError, SafetensorError) as error:
+        if getattr(error, "errno", None) in (errno.EACCES, errno.EROFS, errno.ENOTDIR, errno.EPERM):
+            raise InputError(f"checkpoint '{path}'", expected="a place that can be written to",
+                             got=str(error)) from error
+        raise TillerError(f"checkpoint '{path}' could not be written: {error}. Make room and save again; "
+                          "what was saved before is whole") from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 

@@ -9,16 +9,21 @@ from typing import Any
 
 
 class Interruption:
-    """While entered, the first SIGINT or SIGTERM only sets `requested`; a second one interrupts at once."""
+    """While entered, the first SIGINT or SIGTERM only sets `requested`; a second one interrupts at once.
+
+    Attributes:
+        requested: whether to stop when there is something whole to save.
+        at_once: let the first signal interrupt too, for work that can be dropped in its middle.
+    """
 
     def __init__(self) -> None:
-        self.requested = False
+        self.requested = self.at_once = False
         self._before: dict[signal.Signals, Any] = {}
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
-        if self.requested:
+        again, self.requested = self.requested, True
+        if again or self.at_once:
             raise KeyboardInterrupt
-        self.requested = True
 
     def __enter__(self) -> Interruption:
         # Python lets only the main thread set handlers; elsewhere the caller owns the signals.

@@ -50,7 +50,8 @@ class DiffusionPolicy:
         Raises:
             InputError: the objective has no such sampler.
         """
-        chosen = self.model.objective.choose(name or self.spec.sampler.name, steps or self.spec.sampler.steps)
+        chosen = self.model.objective.choose(self.spec.sampler.name if name is None else name,
+                                             self.spec.sampler.steps if steps is None else steps)
         other = copy.copy(self)
         other.spec = replace(self.spec, sampler=SamplerSpec(*chosen))
         return other

@@ -76,10 +76,7 @@ class RunFolder:
         folder = self.checkpoints / f"step-{step:08d}"
         with new_folder(folder) as partial:
             write(partial)
-        link = self.checkpoints / ".last"
-        link.unlink(missing_ok=True)
-        link.symlink_to(folder.name)
-        os.replace(link, self.last)
+        self._point_last_at(folder)
         for other in self.checkpoints.glob("step-*"):
             if other != folder and not self._kept(int(other.name.removeprefix("step-"))):
                 shutil.rmtree(other)
@@ -90,6 +87,14 @@ class RunFolder:
         with new_folder(self.final) as partial:
             write(partial)
         return self.final
+
+    def _point_last_at(self, folder: Path) -> None:
+        if self.last.is_dir() and not self.last.is_symlink():  # a run that was copied with its links resolved
+            shutil.rmtree(self.last)
+        link = self.checkpoints / ".last"
+        link.unlink(missing_ok=True)
+        link.symlink_to(folder.name)
+        os.replace(link, self.last)
 
     def _kept(self, step: int) -> bool:
         return self.keep_every > 0 and step % self.keep_every == 0

@@ -116,9 +116,8 @@ def _statistics(
 ) -> dict[str, FieldStatistics]:
     """Statistics of the training episodes, measured without their images."""
     low_dimensional = ObservationSpec(tuple(key for key in spec.observation if not key.is_image))
-    transforms = tuple(one for one in recipe.transforms if one.get("name") != "resize_images")
-    chain = make_chain(transforms, low_dimensional, spec.action)
-    return measure(Windows(data, replace(spec, observation=low_dimensional), episodes), chain)
+    windows = Windows(data, replace(spec, observation=low_dimensional), episodes)
+    return measure(windows, make_chain(recipe.transforms, spec.observation, spec.action))
 
 
 def check_shares(config: TrainingConfig, ranks: Ranks) -> None:

@@ -49,7 +49,7 @@ class TrainingResult:
         stopped: why: `done`, `interrupted`, `minutes` or `stop_after`.
         checkpoint: folder to load the policy from.
         elapsed_s: time spent training, evaluation not counted.
-        loss: mean over the updates since the last but one time it was logged.
+        loss: mean over the last updates, as it was logged last.
         validation_loss: the last one, NaN when nothing was held out.
         evaluations: updates -> what `evaluate` returned.
     """
@@ -99,7 +99,7 @@ class Trainer:
         self.done, self.elapsed_s = 0, 0.0
         self._loss = self._validation_loss = math.nan
         self._evaluations: dict[int, Mapping[str, float]] = {}
-        self._saved_at = -1
+        self._interruption, self._saved_at = Interruption(), -1
 
     def restore(self) -> None:
         """Take up the folder's last checkpoint, exactly where it was left.
@@ -132,7 +132,7 @@ class Trainer:
             TillerError: the loss is no number any more.
         """
         recent, stopped = self._nothing_yet(), None
-        with Interruption() as interruption:
+        with self._interruption:
             while self.done < self.config.steps and stopped is None:
                 self._advance(recent)
                 if self._is_time(self.config.log_every):
@@ -140,11 +140,11 @@ class Trainer:
                     recent = self._nothing_yet()
                 if self._is_time(self.config.validation.every):
                     self._validate()
-                if self._is_time(self.config.evaluate_every) and self.done < self.config.steps:
-                    self._evaluate()
                 if self._is_time(self.config.checkpoint_every):
                     self._save()
-                stopped = self._reason_to_stop(interruption)
+                if self._is_time(self.config.evaluate_every) and self.done < self.config.steps:
+                    self._evaluate()
+                stopped = self._reason_to_stop()
             return self._finish(stopped or DONE, recent)
 
     def _advance(self, recent: Recent) -> None:
@@ -169,13 +169,13 @@ class Trainer:
     def _is_time(self, every: int) -> bool:
         return every > 0 and self.done % every == 0
 
-    def _reason_to_stop(self, interruption: Interruption) -> str | None:
+    def _reason_to_stop(self) -> str | None:
         """Why to stop before all updates are done, if there is a reason; the same for all processes."""
         if self.done >= self.config.steps:
             return None
         if self.done == self.config.stop_after:
             return "stop_after"
-        reasons = [interruption.requested, self.elapsed_s >= 60 * (self.config.minutes or math.inf)]
+        reasons = [self._interruption.requested, self.elapsed_s >= 60 * (self.config.minutes or math.inf)]
         if self.ranks.size > 1:
             if self.done % UPDATES_BETWEEN_AGREEMENTS:
                 return None
@@ -211,11 +211,21 @@ class Trainer:
         self.progress.say(f"update {self.done}: validation loss {self._validation_loss:.4g}")
 
     def _evaluate(self) -> None:
+        """Ask what the policy is worth; saved first, as this takes long and runs code that is not ours."""
         if self.evaluate is not None and self.ranks.is_main:
-            values = {name: float(value) for name, value in self.evaluate(self.acting, self.done).items()}
-            self._evaluations[self.done] = values
-            self._record(values)
-            self.progress.say(f"update {self.done}: " + ", ".join(f"{name} {one:.4g}" for name, one in values.items()))
+            self._save()
+            try:
+                self._interruption.at_once = True
+                values = {name: float(value) for name, value in self.evaluate(self.acting, self.done).items()}
+            except KeyboardInterrupt:
+                values = {}
+            finally:
+                self._interruption.at_once = False
+            if values:
+                self._evaluations[self.done] = values
+                self._record(values)
+                shown = ", ".join(f"{name} {value:.4g}" for name, value in values.items())
+                self.progress.say(f"update {self.done}: {shown}")
         self.ranks.wait()
 
     def _record(self, numbers: Mapping[str, float]) -> None:

@@ -66,7 +66,7 @@ def make_policy(store: Path, recipe: PolicyRecipe) -> DiffusionPolicy:
     spec = policy_spec(recipe, dataset.schema.observation, dataset.schema.action)
     low_dimensional = replace(spec, observation=spec.observation.select(
         [key.name for key in spec.observation if not key.is_image]))
-    chain = make_chain(recipe.transforms, low_dimensional.observation, spec.action)
+    chain = make_chain(recipe.transforms, spec.observation, spec.action)
     torch.manual_seed(0)
     policy = build_policy(recipe, spec, measure(Windows(dataset, low_dimensional), chain))
     for parameter in policy.model.network.parameters():

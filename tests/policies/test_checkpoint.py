@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from safetensors.torch import load_file, save_file
 from policies import checkpoint
 from policies.policy import DiffusionPolicy
 from policies.recipe import PolicyRecipe
-from robot.errors import InputError
+from robot.errors import InputError, TillerError
 from tests.policies.points import make_policy, observe
 
 
@@ -136,3 +137,19 @@ def test_a_place_that_cannot_be_written_is_named(policy: DiffusionPolicy, tmp_pa
     (tmp_path / "file").write_text("not a folder")
     with pytest.raises(InputError, match="a place that can be written to"):
         checkpoint.save(policy, tmp_path / "file" / "checkpoint")
+
+
+def test_a_disk_that_takes_no_more_leaves_the_old_checkpoint_and_says_so(
+    policy: DiffusionPolicy, saved: Path, tmp_path: Path
+) -> None:
+    before = checkpoint.fingerprint(saved)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2000, hard))
+    try:
+        with pytest.raises(TillerError, match="what was saved before is whole") as error:
+            checkpoint.save(policy, saved)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert error.value.exit_code == 1
+    assert checkpoint.fingerprint(saved) == before
+    assert [path.name for path in tmp_path.iterdir()] == ["saved"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from policies.checkpoint import load
+from policies.policy import DiffusionPolicy
 from policies.recipe import PolicyRecipe, TrainingConfig, ValidationConfig
 from policies.train import train
 from robot.description import to_json
@@ -27,21 +30,21 @@ def state_of(run: Path) -> list[bytes]:
     return [(last / name).read_bytes() for name in STATE]
 
 
-@pytest.mark.parametrize(("batch_size", "accumulation", "stop"), [
-    (16, 1, 100),   # 214 rows: the thirteenth epoch is under way
-    (16, 4, 100),   # after whole updates of four micro-batches
-    (500, 1, 90),   # each update spans epochs
+@pytest.mark.parametrize(("steps", "stop", "batch_size", "accumulation"), [
+    (200, 100, 16, 1),  # a hundred and a hundred; an epoch ends every eleven updates
+    (30, 17, 16, 4),  # after whole updates of four micro-batches
+    (30, 13, 500, 1),  # each update spans epochs
 ])
-def test_a_hundred_updates_and_a_hundred_more_are_two_hundred(
-    store: Path, recipe: PolicyRecipe, tmp_path: Path, batch_size: int, accumulation: int, stop: int
+def test_a_stopped_run_that_goes_on_is_the_run_that_never_stopped(
+    store: Path, recipe: PolicyRecipe, tmp_path: Path, steps: int, stop: int, batch_size: int, accumulation: int
 ) -> None:
     recipe = replace(recipe, network={**recipe.network, "dropout": 0.1})
-    config = replace(CONFIG, batch_size=batch_size, accumulation=accumulation)
+    config = replace(CONFIG, steps=steps, batch_size=batch_size, accumulation=accumulation)
     whole = train(store, recipe, config, tmp_path / "whole", device="cpu")
     first = train(store, recipe, replace(config, stop_after=stop), tmp_path / "parts", device="cpu")
     assert (first.stopped, first.updates) == ("stop_after", stop)
     second = train(store, recipe, config, tmp_path / "parts", resume=True, device="cpu")
-    assert (second.stopped, second.updates) == ("done", 200)
+    assert (second.stopped, second.updates) == ("done", steps)
     assert state_of(tmp_path / "whole") == state_of(tmp_path / "parts")
     assert second.validation_loss == whole.validation_loss
     steps = [line.split(",")[0] for line in (tmp_path / "parts" / "metrics.csv").read_text().splitlines()[1:]]
@@ -56,6 +59,43 @@ def test_images_resume_exactly_too(image_store: Path, recipe: PolicyRecipe, tmp_
     train(image_store, recipe, replace(config, stop_after=3), tmp_path / "parts", device="cpu")
     train(image_store, recipe, config, tmp_path / "parts", resume=True, device="cpu")
     assert state_of(tmp_path / "whole") == state_of(tmp_path / "parts")
+
+
+def test_ctrl_c_ends_an_evaluation_at_once_and_nothing_is_lost(
+    store: Path, recipe: PolicyRecipe, tmp_path: Path
+) -> None:
+    def evaluate(policy: DiffusionPolicy, update: int) -> dict[str, float]:
+        if update == 30:
+            signal.raise_signal(signal.SIGINT)
+        return {"score": 1.0}
+
+    config = replace(CONFIG, steps=40, evaluate_every=10)
+    result = train(store, recipe, config, tmp_path / "run", evaluate=evaluate, device="cpu")
+    assert (result.stopped, result.updates) == ("interrupted", 30)
+    assert sorted(result.evaluations) == [10, 20]
+    train(store, recipe, config, tmp_path / "run", resume=True, device="cpu")
+    train(store, recipe, replace(CONFIG, steps=40), tmp_path / "whole", device="cpu")
+    assert state_of(tmp_path / "run") == state_of(tmp_path / "whole")
+
+
+def test_an_evaluation_that_fails_costs_no_update(store: Path, recipe: PolicyRecipe, tmp_path: Path) -> None:
+    def evaluate(policy: DiffusionPolicy, update: int) -> dict[str, float]:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        train(store, recipe, replace(CONFIG, evaluate_every=15), tmp_path, evaluate=evaluate, device="cpu")
+    assert load(tmp_path).recipe == recipe
+    assert (tmp_path / "checkpoints" / "last").resolve().name == "step-00000015"
+
+
+def test_a_run_copied_with_its_links_resolved_goes_on(store: Path, recipe: PolicyRecipe, tmp_path: Path) -> None:
+    config = replace(CONFIG, steps=20)
+    train(store, recipe, replace(config, stop_after=10), tmp_path / "run", device="cpu")
+    shutil.copytree(tmp_path / "run", tmp_path / "copy", symlinks=False)
+    assert not (tmp_path / "copy" / "checkpoints" / "last").is_symlink()
+    for run in ("run", "copy"):
+        train(store, recipe, config, tmp_path / run, resume=True, device="cpu")
+    assert state_of(tmp_path / "run") == state_of(tmp_path / "copy")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

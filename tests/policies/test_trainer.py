@@ -56,8 +56,8 @@ def test_a_policy_learns_to_go_where_the_demonstrations_go(store: Path, recipe: 
 
 
 def test_one_batch_can_be_overfitted(store: Path, recipe: PolicyRecipe, tmp_path: Path) -> None:
-    recipe = replace(recipe, network={"name": "mlp", "width": 128}, objective={"name": "regression"})
-    result = train(store, recipe, replace(QUICK, steps=300, batch_size=8, learning_rate=3e-3, overfit_one_batch=True),
+    recipe = replace(recipe, network={"name": "mlp", "width": 64, "depth": 2}, objective={"name": "regression"})
+    result = train(store, recipe, replace(QUICK, steps=200, batch_size=8, learning_rate=3e-3, overfit_one_batch=True),
                    tmp_path, device="cpu")
     assert result.loss < 1e-3
     assert result.validation_loss > 3 * result.loss
