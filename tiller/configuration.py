@@ -135,8 +135,11 @@ def parse_overrides(overrides: Sequence[str]) -> list[Any]:
     for override in overrides:
         if override.startswith("-") or "=" not in override:
             raise InputError(f"'{override}'", expected="an override such as key=value", way_out="See --help")
+        key, _, value = override.partition("=")
+        # Hydra reads no '=' in a value, but folders may have one in their names.
+        plain = "=" in value and not set(value) & set("'\"[]{}(),")
         try:
-            parsed.append(parser.parse_override(override))
+            parsed.append(parser.parse_override(f"{key}='{value}'" if plain else override))
         except HydraException as error:
             raise InputError(f"'{override}'", expected="an override such as key=value",
                              got=str(error).splitlines()[0], way_out="Quote a value that holds spaces or brackets: "

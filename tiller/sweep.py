@@ -17,6 +17,9 @@ from robot.errors import InputError
 from tiller.configuration import compose, parse_overrides
 from tiller.output import finished_figures
 
+# Names of folders must be fit to stand in an override: checkpoint=sweep/policy-flow_mlp.
+_UNFIT = re.compile(r"[^\w.+-]+")
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -40,17 +43,16 @@ def expand(overrides: Sequence[str]) -> list[Cell]:
     choices: list[list[tuple[str, str]]] = []
     for override in parse_overrides(overrides):
         if override.is_sweep_override():
-            key = override.get_key_element()
-            choices.append([(f"{key}={value}", f"{override.key_or_group}={value}")
-                            for value in override.sweep_string_iterator()])
+            key = override.key_or_group
+            choices.append([(f"{key}-{value}", f"{key}={value}") for value in override.sweep_string_iterator()])
         else:
-            choices.append([(override.input_line, "")])
-    if not any(label for alternatives in choices for _, label in alternatives):
+            choices.append([("", override.input_line)])
+    if not any(label for alternatives in choices for label, _ in alternatives):
         raise InputError("-m", expected="an override with several values, such as training.seed=0,1,2", got="none")
     cells = []
     for combination in product(*choices):
-        label = ",".join(label for _, label in combination if label)
-        cells.append(Cell(re.sub(r"[^\w.,=+-]+", "-", label), tuple(line for line, _ in combination)))
+        label = "+".join(label for label, _ in combination if label)
+        cells.append(Cell(_UNFIT.sub("-", label), tuple(override for _, override in combination)))
     return cells
 
 

@@ -93,6 +93,6 @@ def test_foreign_package_that_shadows_a_room_is_named(tmp_path) -> None:  # type
 
 def test_sweep_expands_lists_and_ranges_in_order() -> None:
     cells = expand(["task=a", "training.seed=range(0,2)", "policy=x,y"])
-    assert [cell.name for cell in cells] == ["training.seed=0,policy=x", "training.seed=0,policy=y",
-                                             "training.seed=1,policy=x", "training.seed=1,policy=y"]
+    assert [cell.name for cell in cells] == ["training.seed-0+policy-x", "training.seed-0+policy-y",
+                                             "training.seed-1+policy-x", "training.seed-1+policy-y"]
     assert cells[3].overrides == ("task=a", "training.seed=1", "policy=y")
