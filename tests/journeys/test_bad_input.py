@@ -221,8 +221,8 @@ def test_collection_of_another_task_is_not_mixed_in(tiller: Command, own_dataset
 
 
 def test_process_of_its_own_ends_with_the_code_and_no_trace(tmp_path: Path) -> None:
-    outcome = in_a_process("train", "data=nowhere", cwd=tmp_path)
+    outcome = in_a_process("data", "info", "nowhere", cwd=tmp_path)
     assert outcome.code == 2 and "nowhere" in outcome.message
     assert outcome.out == "" and list(tmp_path.iterdir()) == []
-    shown = in_a_process("train", "data=nowhere", cwd=tmp_path, TILLER_DEBUG="1")
+    shown = in_a_process("data", "info", "nowhere", cwd=tmp_path, TILLER_DEBUG="1")
     assert shown.code == 1 and "Traceback" in shown.err
