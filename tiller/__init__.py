@@ -5,7 +5,7 @@
     env = tiller.make("pusht/state")
     policy = tiller.load("outputs/train/pusht")
     result = tiller.evaluate(policy, "pusht/state", episodes=50, seed=100_000)
-    print(result.score)
+    print(result.summary.score)
 
 Importing this package is cheap: rooms are imported when something of theirs is used.
 """
