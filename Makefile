@@ -48,9 +48,9 @@ $(MADE): | pyproject.toml setup.py constraints.txt
 	started=$$(date +%s); \
 	[ -x $(BIN)/python ] || { echo "Making $(VENV) with $$($$python --version)"; "$$python" -m venv $(VENV_OPTIONS) $(VENV); }; \
 	echo "Installing torch"; \
-	$(BIN)/python -m pip install -q -c constraints.txt torch; \
+	$(BIN)/python -m pip install -qq -c constraints.txt torch; \
 	echo "Installing tiller and what it needs (some minutes the first time)"; \
-	$(BIN)/python -m pip install -q -c constraints.txt -e '.[dev,pusht]'; \
+	$(BIN)/python -m pip install -qq -c constraints.txt -e '.[dev,pusht]'; \
 	rm -f $(VENV)/.made-*; touch $@; \
 	echo "$(VENV) is ready after $$(( $$(date +%s) - started )) s:" \
 	  "$$($(BIN)/python --version), torch $$($(BIN)/python -c 'from importlib.metadata import version as v; print(v("torch"))')"
