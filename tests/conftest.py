@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,11 @@ from hypothesis import settings
 # A law does not fail because the machine is busy.
 settings.register_profile("tiller", deadline=None)
 settings.load_profile("tiller")
+
+# A test run started in the background of a shell inherits a Ctrl-C that is ignored, and would pass that on to the
+# processes whose Ctrl-C is tested.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _PUSHT_HUMAN = Path(__file__).parents[2] / "shared" / "data" / "pusht_human.zarr.zip"
 
