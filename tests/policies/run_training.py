@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 
 from policies.recipe import PolicyRecipe, TrainingConfig
@@ -13,4 +14,5 @@ if __name__ == "__main__":
     store, output, choices = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
     result = train(store, from_json(PolicyRecipe, choices["recipe"]), from_json(TrainingConfig, choices["config"]),
                    output, resume=choices.get("resume", False), device="cpu")
-    print("stopped:", result.stopped, result.updates)
+    # One write: processes of torchrun share the pipe.
+    os.write(1, f"stopped: {result.stopped} {result.updates}\n".encode())
