@@ -64,8 +64,9 @@ def test_a_killed_writers_lock_does_not_block(store: Path, make_episode: Any) ->
 
 
 def test_a_forked_child_does_not_keep_a_dead_parents_lock(store: Path) -> None:
-    forks = ("import os, time\nif os.fork() == 0:\n    time.sleep(60)\n    os._exit(0)\n"
-             "print('ready', flush=True)\ntime.sleep(60)\n")
+    # The child says when it runs: only then has it had the time to forget the lock.
+    forks = ("import os, time\nif os.fork() == 0:\n    print('ready', flush=True)\n    time.sleep(60)\n"
+             "    os._exit(0)\ntime.sleep(60)\n")
     process = subprocess.Popen([sys.executable, "-c",
                                 "import sys\nfrom data.lock import WriterLock\nfrom pathlib import Path\n"
                                 "lock = WriterLock(Path(sys.argv[1]))\n" + forks, str(store)],
