@@ -1,32 +1,71 @@
-"""Which tasks have a scripted expert."""
+"""Which tasks have a scripted expert. An expert's module is imported when its task is asked for."""
 
 from __future__ import annotations
 
-from typing import Mapping
+from importlib import import_module
+from typing import Any, Mapping, Protocol, cast
+
+import numpy as np
 
 from robot.errors import InputError, nearest
-from sim.experts.lift import LiftExpert
-from sim.experts.place_can import PlaceCanExpert
-from sim.experts.waypoints import WaypointExpert
 
-EXPERTS: Mapping[str, type[WaypointExpert]] = {
-    "robosuite/Lift": LiftExpert,
-    "robosuite/PickPlaceCan": PlaceCanExpert,
+EXPERTS: Mapping[str, str] = {
+    "robosuite/Lift": "sim.experts.lift:LiftExpert",
+    "robosuite/PickPlaceCan": "sim.experts.place_can:PlaceCanExpert",
 }
+"""Task id -> `module:class` of its expert, made without arguments."""
+
+SUITES: Mapping[str, str] = {}
+"""Prefix of task ids -> module of an `ExpertSuite`, which makes the expert of each of its tasks from the name."""
+
+
+class Expert(Protocol):
+    """Who solves a task by a script.
+
+    Attributes:
+        strategy: the way in which this episode is done, as plain values, for the record.
+    """
+
+    strategy: dict[str, Any]
+
+    def reset(self, observation: Mapping[str, np.ndarray], random: np.random.Generator) -> None:
+        """Begin an episode; `random` decides everything that is drawn in it."""
+        ...
+
+    def act(self, observation: Mapping[str, np.ndarray]) -> np.ndarray:
+        """The action (dim,) of the task for the next control period."""
+        ...
+
+
+class ExpertSuite(Protocol):
+    """What a module of experts for a whole suite offers. Names are ids without the suite's prefix."""
+
+    def names(self) -> tuple[str, ...]: ...
+
+    def make(self, name: str) -> Expert: ...
 
 
 def expert_ids() -> tuple[str, ...]:
     """Tasks that have an expert."""
-    return tuple(EXPERTS)
+    return (*EXPERTS, *(f"{prefix}/{name}" for prefix in SUITES for name in _suite(prefix).names()))
 
 
-def make_expert(task_id: str) -> WaypointExpert:
+def make_expert(task_id: str) -> Expert:
     """The expert of a task.
 
     Raises:
         InputError: the task has none.
+        MissingExtraError: the expert is part of a suite that is not installed.
     """
-    if task_id not in EXPERTS:
-        raise InputError(f"scripted expert for '{task_id}'", expected=f"one of {', '.join(EXPERTS)}",
-                         way_out=nearest(task_id, EXPERTS))
-    return EXPERTS[task_id]()
+    if task_id in EXPERTS:
+        module, _, name = EXPERTS[task_id].partition(":")
+        return cast(Expert, getattr(import_module(module), name)())
+    prefix, _, name = task_id.partition("/")
+    if prefix in SUITES and name in (suite := _suite(prefix)).names():
+        return suite.make(name)
+    raise InputError("scripted expert", expected="a task that has one", got=f"'{task_id}'",
+                     way_out=nearest(task_id, expert_ids()))
+
+
+def _suite(prefix: str) -> ExpertSuite:
+    return cast(ExpertSuite, import_module(SUITES[prefix]))

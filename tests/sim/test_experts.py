@@ -137,7 +137,7 @@ def test_a_wrong_question_is_refused_before_and_in_the_worker() -> None:
         list(collect(LIFT, episodes=0))
     with pytest.raises(InputError, match="Did you mean 'cameras'"):
         list(collect(LIFT, episodes=1, options={"camera": "agentview"}))
-    assert expert_ids() == (LIFT, CAN)
+    assert {LIFT, CAN} <= set(expert_ids())
 
 
 @pytest.mark.parametrize("yaw", np.linspace(-3.1, 3.1, 9))
