@@ -12,6 +12,7 @@ from sim.tasks.info import TaskInfo
 SUITES: Mapping[str, str] = {
     "pusht": "sim.tasks.pusht",
     "robosuite": "sim.tasks.robosuite",
+    "metaworld": "sim.tasks.metaworld",
     "gym": "sim.tasks.gym",
 }
 

@@ -1,0 +1,121 @@
+"""Every task of Meta-World with its scripted expert: how often it succeeds, and how fast the task steps.
+
+    python -m benchmarks.metaworld                  # all 50 tasks, 100 episodes each: docs/results/metaworld.csv
+    python -m benchmarks.metaworld reach push       # these alone
+
+Rows are written one by one; a task that has its row with as many episodes is left out, so the command can be stopped
+and run again. `--again` measures it anew. Speed is that of one process at the lowest priority, expert not counted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import os
+import time
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+import numpy as np
+
+import sim
+from sim.experts import make_expert
+from sim.tasks import suite_ids
+from sim.tasks.metaworld import task_info
+
+RESULTS = Path(__file__).parents[1] / "docs" / "results" / "metaworld.csv"
+SPEED_STEPS = 1000  # at least, where episodes end early
+
+
+@dataclass(frozen=True)
+class Row:
+    """One task's figures.
+
+    Args:
+        task: id.
+        episodes: tried, of the seeds from `first_seed` on.
+        successes: of those.
+        steps: mean length of those that succeeded; 0 where none did.
+        steps_per_s: of the environment alone, resets not counted.
+        reset_ms: mean time of a reset.
+        first_seed: of the episodes.
+    """
+
+    task: str
+    episodes: int
+    successes: int
+    steps: float
+    steps_per_s: int
+    reset_ms: float
+    first_seed: int
+
+
+def measure(task_id: str, episodes: int, first_seed: int) -> Row:
+    """The figures of one task; after the episodes asked for, more are run until there are enough steps to time."""
+    env, expert = sim.make(task_id), make_expert(task_id)
+    stepping = resetting = 0.0
+    taken, lengths, seed = 0, [], first_seed
+    while seed < first_seed + episodes or taken < SPEED_STEPS:
+        started = time.perf_counter()
+        observation, _ = env.reset(seed=seed)
+        resetting += time.perf_counter() - started
+        expert.reset(observation, np.random.default_rng([seed, 1]))
+        length, ended = 0, False
+        while not ended:
+            action = expert.act(observation)
+            started = time.perf_counter()
+            observation, _, terminated, truncated, _ = env.step(action)
+            stepping += time.perf_counter() - started
+            length, ended = length + 1, terminated or truncated
+        taken += length
+        if terminated and seed < first_seed + episodes:
+            lengths.append(length)
+        seed += 1
+    env.close()
+    mean = float(np.mean(lengths)) if lengths else 0.0
+    reset_ms = resetting / (seed - first_seed) * 1e3
+    return Row(task_id, episodes, len(lengths), round(mean, 1), round(taken / stepping), round(reset_ms, 1), first_seed)
+
+
+def read() -> dict[str, Row]:
+    """The rows measured before, by task."""
+    if not RESULTS.exists():
+        return {}
+    kinds = {"task": str, "steps": float, "reset_ms": float}
+    with RESULTS.open(newline="") as file:
+        lines = [{name: kinds.get(name, int)(value) for name, value in line.items()} for line in csv.DictReader(file)]
+    return {line["task"]: Row(**line) for line in lines}
+
+
+def write(rows: dict[str, Row]) -> None:
+    """All rows, in the order of the suite."""
+    part = RESULTS.with_suffix(".part")
+    with part.open("w", newline="") as file:
+        table = csv.DictWriter(file, [field.name for field in fields(Row)], lineterminator="\n")
+        table.writeheader()
+        table.writerows(asdict(rows[task_id]) for task_id in suite_ids("metaworld") if task_id in rows)
+    part.replace(RESULTS)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", help="tasks; all if none is named")
+    parser.add_argument("--episodes", type=int, default=100)
+    parser.add_argument("--seed", type=int, default=0, help="of the first episode")
+    parser.add_argument("--again", action="store_true", help="measure tasks that have their row too")
+    asked = parser.parse_args()
+    os.nice(19 - os.nice(0))
+    rows = read()
+    for task_id in [task_info(name).id for name in asked.names] or suite_ids("metaworld"):
+        known = rows.get(task_id)
+        if known and known.episodes >= asked.episodes and not asked.again:
+            continue
+        row = measure(task_id, asked.episodes, asked.seed)
+        rows[task_id] = row
+        write(rows)
+        print(f"{row.task:<38} {row.successes:>3} of {row.episodes}  {row.steps:>5.0f} steps  "
+              f"{row.steps_per_s:>5} steps/s  reset {row.reset_ms:.0f} ms", flush=True)
+
+
+if __name__ == "__main__":
+    main()
