@@ -100,6 +100,7 @@ def record(env: TaskEnv, seed: int) -> Episode:
     """One episode of the task's expert. The seed decides the task's start and the way taken."""
     expert = make_expert(env.task.id)
     observation, info = env.reset(seed=seed)
+    instruction = str(info.get("instruction", env.task.instruction))
     expert.reset(observation, np.random.default_rng([seed, 1]))
     names = env.observation_spec.names
     rows: dict[str, list[np.ndarray]] = {name: [] for name in (*names, "action", "reward")}
@@ -120,7 +121,7 @@ def record(env: TaskEnv, seed: int) -> Episode:
         "seed": seed,
         "strategy": json.dumps(expert.strategy, sort_keys=True),
         "source": f"scripted expert of {env.task.id}",
-        "instruction": env.task.instruction,
+        "instruction": instruction,
     }
     return Episode(data=data, meta=meta)
 

@@ -17,6 +17,7 @@ EXPERTS: Mapping[str, str] = {
 
 SUITES: Mapping[str, str] = {
     "metaworld": "sim.experts.metaworld",
+    "twin": "sim.experts.twin",
 }
 """Prefix of task ids -> module of an `ExpertSuite`, which makes the expert of each of its tasks from the name."""
 

@@ -20,10 +20,6 @@ UP = np.array([0.0, 0.0, 1.0])
 
 ALIGNED = 0.12  # rad
 GRIPPED_RATE = 0.001  # m a row: slower fingers have met something
-GRIPPED_WIDTH = 0.06  # m
-EMPTY_WIDTH = 0.02  # m: narrower fingers hold nothing
-RELEASED_WIDTH = 0.062  # m
-PATIENCE = 60  # rows in one phase before the plan is made anew
 
 Observation = Mapping[str, np.ndarray]
 
@@ -35,7 +31,7 @@ class Phase:
     Args:
         position: (3,) m, where the tcp shall go, in the base frame or, with `near`, from that object.
         rotation: (3, 3), its orientation there.
-        gripper: `OPEN` or `CLOSED`.
+        gripper: the tool's part of the action: `OPEN` or `CLOSED`, a width in m, or the joints of a hand.
         speed: m/s, at most.
         until: `there` (tcp within `tolerance` and aligned), `gripped` (fingers stopped by something), `released`.
         tolerance: m.
@@ -46,7 +42,7 @@ class Phase:
 
     position: np.ndarray
     rotation: np.ndarray
-    gripper: float
+    gripper: float | np.ndarray
     speed: float
     until: str = "there"
     tolerance: float = 0.02
@@ -64,7 +60,16 @@ class WaypointExpert(ABC):
 
     Attributes:
         strategy: the way drawn, as plain values, for the record.
+        gripped_width: m, fingers that stop closing below it hold something.
+        empty_width: m, narrower fingers hold nothing.
+        released_width: m, wider fingers have let go.
+        patience: rows in one phase before the plan is made anew.
     """
+
+    gripped_width = 0.06
+    empty_width = 0.02
+    released_width = 0.062
+    patience = 60
 
     def __init__(self, period_s: float = 0.05) -> None:
         self.strategy: dict[str, Any] = {}
@@ -82,22 +87,27 @@ class WaypointExpert(ABC):
         """Begin an episode."""
         self.strategy = self.draw(observation, random)
         self._glide = Glide(observation["tcp.position"], matrix_from_6d(observation["tcp.rotation"]), self._period_s)
-        self._width = float(observation["gripper.width"][0])
+        self._width = self.opening(observation)
         self._begin(observation)
 
     def act(self, observation: Observation) -> np.ndarray:
-        """The absolute target for the next period: position (3), rotation (6), gripper (1)."""
-        width = float(observation["gripper.width"][0])
+        """The absolute target for the next period: position (3), rotation (6), gripper (as many as it takes)."""
+        width = self.opening(observation)
         closing, self._width = self._width - width, width
         self._rows_here += 1
         phase = self._phases[self._current]
-        if self._rows_here > PATIENCE or (phase.holding and width < EMPTY_WIDTH):
+        if self._rows_here > self.patience or (phase.holding and width < self.empty_width):
             self._begin(observation)
         elif self._finished(phase, observation, closing):
             self._advance(observation)
         phase = self._phases[self._current]
         self._glide.towards(phase.goal(observation), phase.rotation, phase.speed, observation["tcp.position"])
-        return np.concatenate([self._glide.position, rotation_6d_from_matrix(self._glide.rotation), [phase.gripper]])
+        tool = np.atleast_1d(phase.gripper)
+        return np.concatenate([self._glide.position, rotation_6d_from_matrix(self._glide.rotation), tool])
+
+    def opening(self, observation: Observation) -> float:
+        """How far the tool is open, in m."""
+        return float(observation["gripper.width"][0])
 
     def _begin(self, observation: Observation) -> None:
         self._phases = tuple(self.plan(observation))
@@ -111,9 +121,9 @@ class WaypointExpert(ABC):
 
     def _finished(self, phase: Phase, observation: Observation, closing: float) -> bool:
         if phase.until == "gripped":
-            return self._width < GRIPPED_WIDTH and closing < GRIPPED_RATE
+            return self._width < self.gripped_width and closing < GRIPPED_RATE
         if phase.until == "released":
-            return self._width > RELEASED_WIDTH
+            return self._width > self.released_width
         turned = angle_between(matrix_from_6d(observation["tcp.rotation"]), phase.rotation)
         far = np.linalg.norm(observation["tcp.position"] - phase.goal(observation)) > phase.tolerance
         if far or turned > ALIGNED:

@@ -10,6 +10,7 @@ from sim.tasks.environment import TaskEnv
 from sim.tasks.info import TaskInfo
 
 SUITES: Mapping[str, str] = {
+    "twin": "sim.tasks.twin",
     "pusht": "sim.tasks.pusht",
     "robosuite": "sim.tasks.robosuite",
     "metaworld": "sim.tasks.metaworld",

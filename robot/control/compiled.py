@@ -1,0 +1,54 @@
+"""Compile a hot function with numba where it is installed; else it runs as the Python that it is, slower and the same.
+
+Machine code is kept on disk between runs. numba looks only at the file of a function to see whether what it kept is
+stale, not at the files of the functions that it calls; so here what is kept goes by the state of all our sources.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from functools import cache
+from pathlib import Path
+from typing import Any, Callable, TypeVar
+
+try:
+    import numba
+    from numba import config as _config
+
+    COMPILED = not _config.DISABLE_JIT
+except ImportError:  # numba is optional here: every compiled function is plain Python too
+    numba = None
+    COMPILED = False
+
+# Where compiled functions live, seen from the folder of all rooms.
+_SOURCES = ("robot/control", "robot/safety", "sim/twin")
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def compiled(function: Function) -> Function:
+    """Decorate a function of numbers and arrays: machine code that releases the interpreter's lock.
+
+    IEEE arithmetic is kept (no `fastmath`), so that both paths agree to rounding.
+    """
+    if not COMPILED:
+        return function
+    others, _config.CACHE_DIR = _config.CACHE_DIR, str(_kept_in())
+    try:
+        return numba.njit(cache=True, nogil=True, error_model="numpy")(function)  # type: ignore[no-any-return]
+    finally:
+        _config.CACHE_DIR = others
+
+
+@cache
+def _kept_in() -> Path:
+    """A folder for the machine code of the sources as they are."""
+    rooms = Path(__file__).resolve().parents[2]
+    state = hashlib.sha256()
+    for folder in _SOURCES:
+        for file in sorted((rooms / folder).glob("*.py")):
+            stat = file.stat()
+            state.update(f"{file} {stat.st_mtime_ns} {stat.st_size}\n".encode())
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return home / "tiller" / "compiled" / state.hexdigest()[:16]

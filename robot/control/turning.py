@@ -1,0 +1,111 @@
+"""Rotations of one body at a time, for loops that run a thousand times a second.
+
+The same conventions as `robot.control.rotation`, which works on batches: 6-D is the first two columns of the matrix, a
+rotation vector is axis times angle with an angle in [0, pi]. Functions write into the array they are given.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from robot.control.compiled import compiled
+
+_TINY = 1e-12
+
+
+@compiled
+def write_matrix_from_6d(rotation_6d: np.ndarray, matrix: np.ndarray) -> None:
+    """(6,) to (3, 3) by Gram-Schmidt."""
+    x0, x1, x2, y0, y1, y2 = rotation_6d
+    length = max(np.sqrt(x0 * x0 + x1 * x1 + x2 * x2), _TINY)
+    x0, x1, x2 = x0 / length, x1 / length, x2 / length
+    along = x0 * y0 + x1 * y1 + x2 * y2
+    y0, y1, y2 = y0 - along * x0, y1 - along * x1, y2 - along * x2
+    length = max(np.sqrt(y0 * y0 + y1 * y1 + y2 * y2), _TINY)
+    y0, y1, y2 = y0 / length, y1 / length, y2 / length
+    matrix[0, 0], matrix[1, 0], matrix[2, 0] = x0, x1, x2
+    matrix[0, 1], matrix[1, 1], matrix[2, 1] = y0, y1, y2
+    matrix[0, 2] = x1 * y2 - x2 * y1
+    matrix[1, 2] = x2 * y0 - x0 * y2
+    matrix[2, 2] = x0 * y1 - x1 * y0
+
+
+@compiled
+def write_rotvec_between(start: np.ndarray, end: np.ndarray, rotvec: np.ndarray) -> None:
+    """The turn (3,) rad, in the base frame, that takes the orientation `start` (3, 3) to `end` (3, 3).
+
+    Exact at half a turn: the quaternion is read from the largest of its components (Shepperd, 1978).
+    """
+    m = np.empty((3, 3))  # end @ start.T
+    for i in range(3):
+        for j in range(3):
+            m[i, j] = end[i, 0] * start[j, 0] + end[i, 1] * start[j, 1] + end[i, 2] * start[j, 2]
+    trace = m[0, 0] + m[1, 1] + m[2, 2]
+    largest = 0
+    best = trace
+    for i in range(3):
+        if m[i, i] > best:
+            largest = i + 1
+            best = m[i, i]
+    quat = np.empty(4)  # w, x, y, z, times 4 times the largest
+    if largest == 0:
+        quat[0] = 1 + trace
+        quat[1], quat[2], quat[3] = m[2, 1] - m[1, 2], m[0, 2] - m[2, 0], m[1, 0] - m[0, 1]
+    else:
+        i = largest - 1
+        j = (i + 1) % 3
+        k = (i + 2) % 3
+        quat[0] = m[k, j] - m[j, k]
+        quat[1 + i] = 1 + 2 * m[i, i] - trace
+        quat[1 + j] = m[j, i] + m[i, j]
+        quat[1 + k] = m[k, i] + m[i, k]
+    sign = -1.0 if quat[0] < 0 else 1.0
+    sine = np.sqrt(quat[1] * quat[1] + quat[2] * quat[2] + quat[3] * quat[3])
+    scale = 2 / max(abs(quat[0]), _TINY) if sine < _TINY else 2 * np.arctan2(sine, sign * quat[0]) / sine
+    for i in range(3):
+        rotvec[i] = sign * scale * quat[1 + i]
+
+
+@compiled
+def write_turned(rotvec: np.ndarray, fraction: float, start: np.ndarray, matrix: np.ndarray) -> None:
+    """Turn the orientation `start` (3, 3) by a fraction of a rotation vector (3,), both in the base frame."""
+    x, y, z = fraction * rotvec[0], fraction * rotvec[1], fraction * rotvec[2]
+    angle2 = x * x + y * y + z * z
+    angle = np.sqrt(angle2)
+    # Rodrigues: I + a W + b W W; the series near zero is exact to rounding.
+    if angle < 1e-4:
+        a, b = 1 - angle2 / 6, 0.5 - angle2 / 24
+    else:
+        a, b = np.sin(angle) / angle, (1 - np.cos(angle)) / angle2
+    for j in range(3):
+        s0, s1, s2 = start[0, j], start[1, j], start[2, j]
+        w0, w1, w2 = y * s2 - z * s1, z * s0 - x * s2, x * s1 - y * s0
+        matrix[0, j] = s0 + a * w0 + b * (y * w2 - z * w1)
+        matrix[1, j] = s1 + a * w1 + b * (z * w0 - x * w2)
+        matrix[2, j] = s2 + a * w2 + b * (x * w1 - y * w0)
+
+
+@compiled
+def write_interpolated(
+    start: np.ndarray, end: np.ndarray, fraction: float, rotations: np.ndarray, target: np.ndarray
+) -> None:
+    """The target between two: linear, rotations along the shorter arc.
+
+    Args:
+        start, end: (dim,) action vectors.
+        fraction: 0 gives `start`, 1 gives `end`.
+        rotations: (r,) where the 6-D rotations begin in the vector.
+        target: (dim,), written.
+    """
+    for i in range(len(target)):
+        target[i] = start[i] + fraction * (end[i] - start[i])
+    first, second, between = np.empty((3, 3)), np.empty((3, 3)), np.empty((3, 3))
+    rotvec = np.empty(3)
+    for r in range(len(rotations)):
+        at = rotations[r]
+        write_matrix_from_6d(start[at : at + 6], first)
+        write_matrix_from_6d(end[at : at + 6], second)
+        write_rotvec_between(first, second, rotvec)
+        write_turned(rotvec, fraction, first, between)
+        for i in range(3):
+            target[at + i], target[at + 3 + i] = between[i, 0], between[i, 1]

@@ -1,0 +1,205 @@
+"""Of what a robot is put together: arms and tools, each described once, combined into limbs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Mapping
+
+from robot.description.robot import Coupling, Payload
+from robot.errors import InputError
+
+
+@dataclass(frozen=True)
+class Impedance:
+    """How stiff an arm is held.
+
+    Args:
+        position: (3,) N/m along the axes of the base frame.
+        rotation: (3,) N*m/rad about them.
+        joint: N*m/rad a joint, in joint control.
+        posture: N*m/rad with which the null space is drawn to the rest posture.
+        damping_ratio: 1 is critical.
+    """
+
+    position: tuple[float, ...] = (1000.0, 1000.0, 1000.0)
+    rotation: tuple[float, ...] = (60.0, 60.0, 60.0)
+    joint: tuple[float, ...] = ()
+    posture: float = 10.0
+    damping_ratio: float = 1.0
+
+    def __post_init__(self) -> None:
+        for name in ("position", "rotation"):
+            if len(getattr(self, name)) != 3:
+                raise InputError(f"impedance: {name}", expected="3 stiffnesses", got=str(getattr(self, name)))
+        if min((*self.position, *self.rotation, *self.joint, self.posture, self.damping_ratio)) < 0:
+            raise InputError("impedance", expected="no negative stiffness or damping", got=str(self))
+
+
+@dataclass(frozen=True)
+class Arm:
+    """An arm, as in `configs/robot/arm`.
+
+    Args:
+        model: its MJCF file: a path, or `robosuite:` and a path within robosuite's assets.
+        joints: from the base to the flange.
+        position, velocity, effort, acceleration: limits a joint (rad, rad/s, N*m, rad/s^2).
+        torque_rate: largest change of a joint's torque, N*m/s.
+        rest: posture to rest in, rad.
+        flange: body that carries the tool.
+        shoulder: (3,) m, where the reach is measured from, in the arm's base frame.
+        reach_m: how far from there the flange can be.
+        impedance: how stiff it is held.
+    """
+
+    model: str
+    joints: tuple[str, ...]
+    position: tuple[tuple[float, float], ...]
+    velocity: tuple[float, ...]
+    effort: tuple[float, ...]
+    rest: tuple[float, ...]
+    flange: str
+    shoulder: tuple[float, ...]
+    reach_m: float
+    acceleration: tuple[float, ...] = ()
+    torque_rate: tuple[float, ...] = ()
+    impedance: Impedance = Impedance()
+
+    def __post_init__(self) -> None:
+        for name in ("position", "velocity", "effort", "rest"):
+            if len(getattr(self, name)) != len(self.joints):
+                raise InputError(f"arm: {name}", expected=f"{len(self.joints)} values, one a joint",
+                                 got=str(len(getattr(self, name))))
+        for joint, (low, high), angle in zip(self.joints, self.position, self.rest):
+            if not low <= angle <= high:
+                raise InputError(f"arm: rest posture of joint '{joint}'",
+                                 expected=f"within its limits {low} .. {high} rad", got=str(angle))
+
+
+@dataclass(frozen=True)
+class ToolCommand:
+    """What a tool is told, one number a leading joint.
+
+    Args:
+        name: of the action's field, such as `gripper.width` or `hand.joints`.
+        unit, kind: of the field.
+        scale: command units a unit of the joint: two fingers that each move by w/2 have a width scale of 2.
+    """
+
+    name: str
+    unit: str
+    kind: str
+    scale: float = 1.0
+
+
+@dataclass(frozen=True)
+class Tool:
+    """A gripper or a hand, as in `configs/robot/tool`.
+
+    Args:
+        model: its MJCF file, as for an arm.
+        group: name of its joint group: `gripper` or `hand`.
+        joints: those that are commanded, in the command's order.
+        position: limits of each (rad or m).
+        velocity, effort: limits of each, where known.
+        rest: (n,) rad or m.
+        command: what it is told.
+        coupling: joints that follow.
+        mount_position: (3,) m of the tool's root on the flange.
+        mount_quat_wxyz: (4,) its orientation there.
+        tcp_position: (3,) m of the tcp in the flange's frame.
+        tcp_quat_wxyz: (4,) its orientation there: z out of the hand, y along the opening of the fingers.
+    """
+
+    model: str
+    group: str
+    joints: tuple[str, ...]
+    position: tuple[tuple[float, float], ...]
+    rest: tuple[float, ...]
+    command: ToolCommand
+    tcp_position: tuple[float, ...] = (0.0, 0.0, 0.0)
+    tcp_quat_wxyz: tuple[float, ...] = (1.0, 0.0, 0.0, 0.0)
+    velocity: tuple[float, ...] = ()
+    effort: tuple[float, ...] = ()
+    coupling: tuple[Coupling, ...] = ()
+    mount_position: tuple[float, ...] = (0.0, 0.0, 0.0)
+    mount_quat_wxyz: tuple[float, ...] = (1.0, 0.0, 0.0, 0.0)
+
+    def __post_init__(self) -> None:
+        for name in ("position", "rest"):
+            if len(getattr(self, name)) != len(self.joints):
+                raise InputError(f"tool: {name}", expected=f"{len(self.joints)} values, one a joint",
+                                 got=str(len(getattr(self, name))))
+        for joint, (low, high), place in zip(self.joints, self.position, self.rest):
+            if not low <= place <= high:
+                raise InputError(f"tool: rest posture of joint '{joint}'", expected=f"within its limits {low} .. {high}",
+                                 got=str(place))
+        for follower in self.coupling:
+            if follower.leader not in self.joints:
+                raise InputError(f"tool: coupling of '{follower.joint}'",
+                                 expected=f"a leader among {', '.join(self.joints)}", got=f"'{follower.leader}'")
+
+
+@dataclass(frozen=True)
+class LimbFile:
+    """One limb of a robot's file.
+
+    Args:
+        arm: name of a file in `configs/robot/arm`.
+        tool: name of a file in `configs/robot/tool`.
+        name: prefix of everything that is its own, such as `left`; empty for the only limb.
+        position: (3,) m of the arm's base in the robot's base frame.
+        yaw: rad, its turn about the vertical.
+        payload: what hangs on the tcp, declared to the controller.
+    """
+
+    arm: str
+    tool: str
+    name: str = ""
+    position: tuple[float, ...] = (0.0, 0.0, 0.0)
+    yaw: float = 0.0
+    payload: Payload = Payload()
+
+
+@dataclass(frozen=True)
+class RobotFile:
+    """A robot's file in `configs/robot`."""
+
+    limbs: tuple[LimbFile, ...]
+
+
+@dataclass(frozen=True)
+class Limb:
+    """An arm with its tool, placed.
+
+    Args:
+        name: prefix of its joints, frames and fields, with a dot or underscore added; empty for the only limb.
+        arm, tool: their descriptions.
+        position, yaw: of the base, m and rad.
+        payload: on the tcp.
+    """
+
+    name: str
+    arm: Arm
+    tool: Tool
+    position: tuple[float, ...] = (0.0, 0.0, 0.0)
+    yaw: float = 0.0
+    payload: Payload = field(default_factory=Payload)
+
+    def element(self, name: str) -> str:
+        """A joint, body or site of this limb, as the robot's model calls it."""
+        return f"{self.name}_{name}" if self.name else name
+
+    def field(self, name: str) -> str:
+        """A field of this limb in an action or observation."""
+        return f"{self.name}.{name}" if self.name else name
+
+    @property
+    def tcp(self) -> str:
+        """Name of its tool centre point in the model."""
+        return self.element("tcp")
+
+    @property
+    def rest(self) -> Mapping[str, float]:
+        """Joint -> rest position, of arm and commanded tool joints."""
+        joints = [*zip(self.arm.joints, self.arm.rest), *zip(self.tool.joints, self.tool.rest)]
+        return {self.element(joint): place for joint, place in joints}

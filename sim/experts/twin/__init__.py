@@ -1,0 +1,25 @@
+"""Scripted experts of `twin/*`."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Mapping
+
+if TYPE_CHECKING:
+    from sim.experts.registry import Expert
+
+# Task -> `module:class`, imported when the task is asked for.
+EXPERTS: Mapping[str, str] = {
+    "lift": "sim.experts.twin.lift:LiftExpert",
+}
+
+
+def names() -> tuple[str, ...]:
+    """Tasks that have an expert."""
+    return tuple(EXPERTS)
+
+
+def make(name: str) -> Expert:
+    """The expert of one of `names()`."""
+    module, _, kind = EXPERTS[name].partition(":")
+    return getattr(import_module(module), kind)()  # type: ignore[no-any-return]

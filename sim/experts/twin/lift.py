@@ -1,0 +1,50 @@
+"""Lift the cube, by either pair of faces, coming from above, on a slant or in an arc, on either side."""
+
+from __future__ import annotations
+
+from typing import Any, Sequence
+
+import numpy as np
+
+from sim.experts.twin.poses import CLOSED, OPEN, UP, across, hand_down, nearest_turn, yaw_of
+from sim.experts.waypoints import Observation, Phase, WaypointExpert
+
+APPROACHES = ("above", "slant", "arc")
+SLANT = 0.05  # m sideways at the height of the hover
+BOW = 0.06  # m sideways on the way there
+LIFT = 0.12  # m
+
+
+class LiftExpert(WaypointExpert):
+    """The expert of `twin/lift`."""
+
+    def draw(self, observation: Observation, random: np.random.Generator) -> dict[str, Any]:
+        return {
+            "faces": "crossed" if random.random() < 0.3 else "nearest",
+            "approach": APPROACHES[random.integers(len(APPROACHES))],
+            "side": int(random.choice([-1, 1])),
+            "speed": round(random.uniform(0.2, 0.35), 3),
+            "hover": round(random.uniform(0.05, 0.08), 3),
+            "height": round(random.uniform(-0.006, 0.006), 3),
+            "pause": int(random.integers(0, 3)),
+        }
+
+    def plan(self, observation: Observation) -> Sequence[Phase]:
+        way, cube = self.strategy, "cube.position"
+        yaw = nearest_turn(yaw_of(observation["cube.rotation"]), np.pi / 2)
+        if way["faces"] == "crossed":
+            yaw -= np.copysign(np.pi / 2, yaw)
+        hand, speed = hand_down(yaw), way["speed"]
+        slant = (way["approach"] == "slant") * way["side"] * SLANT * across(yaw)
+        hover, grasp = way["hover"] * UP + slant, way["height"] * UP
+        phases = [
+            Phase(hover, hand, OPEN, speed, pause=way["pause"], near=cube),
+            Phase(grasp, hand, OPEN, speed * 0.7, tolerance=0.008, near=cube),
+            Phase(grasp, hand, CLOSED, speed, until="gripped", near=cube),
+            Phase(observation[cube] + LIFT * UP, hand, CLOSED, speed, holding=True),
+        ]
+        if way["approach"] == "arc":
+            middle = (observation["tcp.position"] + observation[cube] + hover) / 2
+            bow = way["side"] * BOW * np.array([0.0, 1.0, 0.0])
+            phases.insert(0, Phase(middle + bow, hand, OPEN, speed, tolerance=0.04))
+        return phases

@@ -1,0 +1,50 @@
+"""The twin's own tasks: arms and hands in contact with things, at the rate of the physics."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Mapping
+
+from robot.errors import InputError, nearest
+from sim.tasks.info import TaskInfo
+from sim.tasks.options import read_options
+
+if TYPE_CHECKING:
+    from sim.twin.env import TwinEnv
+    from sim.twin.task import TwinTask
+
+# Task -> module and class. Modules are imported when their task is asked for.
+TASKS: Mapping[str, tuple[str, str]] = {
+    "lift": ("sim.tasks.twin.lift", "Lift"),
+}
+
+
+def names() -> tuple[str, ...]:
+    return tuple(TASKS)
+
+
+def task_info(name: str) -> TaskInfo:
+    return task_class(name).info
+
+
+@cache
+def task_class(name: str) -> type[TwinTask]:
+    """The class of a task.
+
+    Raises:
+        InputError: there is none of that name.
+    """
+    if name not in TASKS:
+        raise InputError("task", expected=f"one of {', '.join(f'twin/{each}' for each in TASKS)}", got=f"'twin/{name}'",
+                         way_out=nearest(name, TASKS))
+    module, kind = TASKS[name]
+    return getattr(import_module(module), kind)  # type: ignore[no-any-return]
+
+
+def make(name: str, *, reward: str, options: Mapping[str, Any]) -> TwinEnv:
+    task = task_class(name)()
+
+    from sim.twin.env import TwinEnv, TwinOptions
+
+    return TwinEnv(task, reward=reward, options=read_options(TwinOptions, options, task.info.id))

@@ -1,0 +1,128 @@
+"""Put arms and tools into a scene: one MjSpec from the MJCF of each, with our own drives.
+
+Geoms keep two roles: group 0 is felt (collision shapes), group 1 is seen. Links of one arm do not feel one another.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import mujoco
+import numpy as np
+
+from robot.control.rotation import matrix_from_quat_wxyz
+from robot.description.limb import Limb
+from robot.description.robots import RobotDescription
+from robot.errors import InputError, nearest
+from sim.twin.assets import asset
+
+# Who feels whom, as bits of contype and conaffinity: the scene feels everything, an arm the scene and other arms, a
+# hand its own fingers too.
+SCENE_BIT = 1
+HAND_BIT = 2
+FIRST_ARM_BIT = 4
+FELT, SEEN = 0, 1
+
+
+def attach_robot(scene: mujoco.MjSpec, description: RobotDescription) -> None:
+    """Add a robot to a scene, its base frame at the origin of the world.
+
+    Raises:
+        InputError: a description names a joint, flange or file that its model does not have.
+    """
+    for number, limb in enumerate(description.limbs):
+        _attach_limb(scene, limb, FIRST_ARM_BIT << number)
+
+
+def _attach_limb(scene: mujoco.MjSpec, limb: Limb, arm_bit: int) -> None:
+    arm = _load(limb.arm.model)
+    flange = arm.body(limb.arm.flange)
+    if flange is None:
+        raise InputError(f"flange of {limb.arm.model}", expected="a body of the model", got=f"'{limb.arm.flange}'",
+                         way_out=nearest(limb.arm.flange, [body.name for body in arm.bodies]))
+    _drive_by_torque(arm, limb)
+    for geom in _felt(arm):
+        geom.contype, geom.conaffinity = arm_bit, SCENE_BIT | (arm_bit - FIRST_ARM_BIT)
+    tool = _load(limb.tool.model)
+    _drive_by_position(tool, limb)
+    own = HAND_BIT if limb.tool.group == "hand" else 0
+    for geom in _felt(tool):
+        geom.contype, geom.conaffinity = arm_bit | own, SCENE_BIT | own | (arm_bit - FIRST_ARM_BIT)
+    mount = flange.add_frame(pos=list(limb.tool.mount_position), quat=list(limb.tool.mount_quat_wxyz))
+    # A name that both have would clash: what is the tool's own gets its mark, joints and drives keep their names.
+    _mark(tool, "tool_")
+    arm.attach(tool, frame=mount, prefix="")
+    flange.add_site(name="tcp", pos=list(limb.tool.tcp_position), quat=list(limb.tool.tcp_quat_wxyz), size=[0.005] * 3,
+                    group=3)
+    for body in arm.bodies[1:]:
+        body.gravcomp = 1.0
+    turn = [np.cos(limb.yaw / 2), 0.0, 0.0, np.sin(limb.yaw / 2)]
+    place = scene.worldbody.add_frame(pos=list(limb.position), quat=turn)
+    scene.attach(arm, frame=place, prefix=f"{limb.name}_" if limb.name else "")
+
+
+def tcp_offset(limb: Limb) -> tuple[np.ndarray, np.ndarray]:
+    """The tcp in the flange's frame: position (3,) m and orientation (3, 3)."""
+    return np.array(limb.tool.tcp_position), matrix_from_quat_wxyz(np.array(limb.tool.tcp_quat_wxyz))
+
+
+def _load(model: str) -> mujoco.MjSpec:
+    path = asset(model)
+    try:
+        spec = mujoco.MjSpec.from_file(str(path))
+    except ValueError as error:
+        raise InputError(f"model file {path}", expected="one that MuJoCo reads", got=str(error)) from error
+    for light in list(spec.lights):
+        spec.delete(light)
+    return spec
+
+
+def _felt(spec: mujoco.MjSpec) -> list[Any]:
+    return [geom for geom in spec.geoms if geom.contype or geom.conaffinity]
+
+
+def _mark(spec: mujoco.MjSpec, prefix: str) -> None:
+    """Put a prefix before the names of what a tool may share with an arm; joints and drives keep theirs."""
+    for kind in (spec.bodies[1:], spec.sites, spec.sensors, spec.cameras, spec.geoms):
+        for element in kind:
+            if element.name:
+                element.name = prefix + element.name
+    # References by name follow only when they are written anew.
+    for sensor in spec.sensors:
+        if sensor.objname:
+            sensor.objname = prefix + sensor.objname
+    for pair in spec.excludes:
+        pair.bodyname1, pair.bodyname2 = prefix + pair.bodyname1, prefix + pair.bodyname2
+
+
+def _joint(spec: mujoco.MjSpec, model: str, name: str) -> Any:
+    joint = spec.joint(name)
+    if joint is None:
+        raise InputError(f"joint '{name}'", expected=f"a joint of {model}", got="none of that name",
+                         way_out=nearest(name, [each.name for each in spec.joints]))
+    return joint
+
+
+def _drive_by_torque(arm: mujoco.MjSpec, limb: Limb) -> None:
+    """One motor a joint, in the order of the description, in place of the model's own actuators."""
+    for actuator in list(arm.actuators):
+        arm.delete(actuator)
+    for name, (low, high), effort in zip(limb.arm.joints, limb.arm.position, limb.arm.effort):
+        joint = _joint(arm, limb.arm.model, name)
+        joint.range = [low, high]
+        joint.limited = mujoco.mjtLimited.mjLIMITED_TRUE
+        # Gravity is compensated by the drive and counts against its effort.
+        joint.actgravcomp = True
+        joint.actfrclimited = mujoco.mjtLimited.mjLIMITED_TRUE
+        joint.actfrcrange = [-effort, effort]
+        motor = arm.add_actuator(name=f"drive_{name}", target=name, trntype=mujoco.mjtTrn.mjTRN_JOINT)
+        motor.gainprm[0] = 1.0
+
+
+def _drive_by_position(tool: mujoco.MjSpec, limb: Limb) -> None:
+    """Check that every joint of the tool has a position drive, commanded or following."""
+    driven = {actuator.target for actuator in tool.actuators}
+    for name in (*limb.tool.joints, *(each.joint for each in limb.tool.coupling)):
+        _joint(tool, limb.tool.model, name)
+        if name not in driven:
+            raise InputError(f"joint '{name}'", expected=f"one with a drive in {limb.tool.model}", got="none")

@@ -1,0 +1,163 @@
+"""The inner loop: set-point, impedance, limits, filter stage, physics, at the rate of the physics.
+
+One compiled function steps a whole control period without coming back to Python.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from robot.control.compiled import compiled
+from robot.control.impedance import add_cartesian_torque, add_joint_torque, add_payload_torque
+from robot.control.torque_limits import limit_torque
+from robot.control.turning import write_interpolated, write_matrix_from_6d, write_rotvec_between
+from robot.safety.torque_stage import filter_torque, work_done
+from sim.twin.engine import full_inertia, site_jacobian, step1, step2
+
+
+class Plant(NamedTuple):
+    """What the loop reads and writes in MuJoCo: addresses, views into its memory, numbers of its elements."""
+
+    model: int
+    data: int
+    timestep: float
+    gravity: float  # m/s^2, downwards
+    qpos: np.ndarray
+    qvel: np.ndarray
+    ctrl: np.ndarray
+    site_xpos: np.ndarray
+    site_xmat: np.ndarray
+    inertia: np.ndarray  # MuJoCo's packed qM
+    gravcomp: np.ndarray
+    joints: np.ndarray  # (limbs, 3) first qpos, first dof, number of joints
+    tcps: np.ndarray  # (limbs,) sites
+    motors: np.ndarray  # (limbs,) first actuator
+
+
+class Law(NamedTuple):
+    """Control of each limb; rows of (limbs, 7) are filled with zeros where an arm has fewer joints."""
+
+    cartesian: np.ndarray  # (limbs,) bool
+    arm_at: np.ndarray  # (limbs,) where its part of the action begins
+    rotations: np.ndarray  # (r,) where 6-D rotations begin in the action
+    stiffness: np.ndarray  # (limbs, 6) N/m and N*m/rad
+    joint_stiffness: np.ndarray  # (limbs, 7) N*m/rad
+    posture_stiffness: np.ndarray  # (limbs,) N*m/rad
+    damping_ratio: np.ndarray  # (limbs,)
+    rest: np.ndarray  # (limbs, 7) rad
+    effort: np.ndarray  # (limbs, 7) N*m
+    torque_change: np.ndarray  # (limbs, 7) N*m a step
+    payload: np.ndarray  # (limbs, 4) kg, and centre in m in the tcp frame
+    drives: np.ndarray  # (k, 2) actuator of a tool, component of the action that it follows
+    drive_lines: np.ndarray  # (k, 4) ratio, offset, lowest and highest control
+
+
+class Account(NamedTuple):
+    """What the loop keeps from step to step."""
+
+    torque: np.ndarray  # (limbs, 7) applied last, N*m
+    work: np.ndarray  # (limbs,) J given to each arm since the reset
+    limited: np.ndarray  # (limbs,) joints times steps in which a limit cut a torque
+
+
+@compiled
+def run(
+    plant: Plant,
+    law: Law,
+    account: Account,
+    start: np.ndarray,
+    end: np.ndarray,
+    fraction: float,
+    fraction_step: float,
+    steps: int,
+) -> None:
+    """Take steps while the set-point moves from one target towards the next.
+
+    Expects positions and velocities of MuJoCo's data to be worked out (`mj_step1`, `mj_forward`), and leaves them so.
+
+    Args:
+        plant, law, account: of the twin.
+        start, end: (dim,) targets.
+        fraction: where between them the first step's set-point lies.
+        fraction_step: how far it moves a step.
+        steps: how many.
+    """
+    dofs = len(plant.qvel)
+    inertia = np.empty((dofs, dofs))
+    linear, angular = np.empty((3, dofs)), np.empty((3, dofs))
+    target = np.empty(len(start))
+    aim, orientation = np.empty((3, 3)), np.empty((3, 3))
+    error, velocity_error, turn = np.empty(6), np.empty(6), np.empty(3)
+    first, last = np.empty((3, 3)), np.empty((3, 3))
+    rate = fraction_step / plant.timestep
+    for step in range(steps):
+        write_interpolated(start, end, fraction + step * fraction_step, law.rotations, target)
+        full_inertia(plant.model, inertia.ctypes.data, plant.inertia.ctypes.data)
+        for limb in range(len(law.arm_at)):
+            at_q, at_v, n = plant.joints[limb, 0], plant.joints[limb, 1], plant.joints[limb, 2]
+            q, qd = plant.qpos[at_q : at_q + n], plant.qvel[at_v : at_v + n]
+            own = np.empty((n, n))
+            for i in range(n):
+                for j in range(n):
+                    own[i, j] = inertia[at_v + i, at_v + j]
+            at = law.arm_at[limb]
+            torque = np.zeros(n)
+            if law.cartesian[limb] or law.payload[limb, 0] > 0:
+                site = plant.tcps[limb]
+                site_jacobian(plant.model, plant.data, linear.ctypes.data, angular.ctypes.data, site)
+                jacobian = np.empty((6, n))
+                for i in range(3):
+                    for j in range(n):
+                        jacobian[i, j] = linear[i, at_v + j]
+                        jacobian[3 + i, j] = angular[i, at_v + j]
+                for i in range(3):
+                    for j in range(3):
+                        orientation[i, j] = plant.site_xmat[site, 3 * i + j]
+            if law.cartesian[limb]:
+                write_matrix_from_6d(target[at + 3 : at + 9], aim)
+                write_rotvec_between(orientation, aim, turn)
+                for i in range(3):
+                    error[i] = target[at + i] - plant.site_xpos[site, i]
+                    error[3 + i] = turn[i]
+                write_matrix_from_6d(start[at + 3 : at + 9], first)
+                write_matrix_from_6d(end[at + 3 : at + 9], last)
+                write_rotvec_between(first, last, turn)
+                for i in range(3):
+                    velocity_error[i] = (end[at + i] - start[at + i]) * rate
+                    velocity_error[3 + i] = turn[i] * rate
+                    for j in range(n):
+                        velocity_error[i] -= jacobian[i, j] * qd[j]
+                        velocity_error[3 + i] -= jacobian[3 + i, j] * qd[j]
+                posture = np.empty(n)
+                for i in range(n):
+                    damping = 2 * law.damping_ratio[limb] * np.sqrt(law.posture_stiffness[limb] * own[i, i])
+                    posture[i] = law.posture_stiffness[limb] * (law.rest[limb, i] - q[i]) - damping * qd[i]
+                add_cartesian_torque(jacobian, own, error, velocity_error, law.stiffness[limb],
+                                     law.damping_ratio[limb], posture, torque)
+            else:
+                lag, speed_lag = np.empty(n), np.empty(n)
+                for i in range(n):
+                    lag[i] = target[at + i] - q[i]
+                    speed_lag[i] = (end[at + i] - start[at + i]) * rate - qd[i]
+                add_joint_torque(own, lag, speed_lag, law.joint_stiffness[limb], law.damping_ratio[limb], torque)
+            if law.payload[limb, 0] > 0:
+                add_payload_torque(jacobian, orientation, law.payload[limb, 0], law.payload[limb, 1:], plant.gravity,
+                                   torque)
+            account.limited[limb] += limit_torque(torque, plant.gravcomp[at_v : at_v + n], law.effort[limb],
+                                                  account.torque[limb], law.torque_change[limb])
+            filter_torque(torque, q, qd)
+            for i in range(n):
+                plant.ctrl[plant.motors[limb] + i] = torque[i]
+                account.torque[limb, i] = torque[i]
+        for k in range(len(law.drives)):
+            wanted = law.drive_lines[k, 0] * target[law.drives[k, 1]] + law.drive_lines[k, 1]
+            plant.ctrl[law.drives[k, 0]] = min(max(wanted, law.drive_lines[k, 2]), law.drive_lines[k, 3])
+        before = plant.qpos.copy()
+        step2(plant.model, plant.data)
+        for limb in range(len(law.arm_at)):
+            at_q, n = plant.joints[limb, 0], plant.joints[limb, 2]
+            account.work[limb] += work_done(account.torque[limb, :n], before[at_q : at_q + n],
+                                            plant.qpos[at_q : at_q + n])
+        step1(plant.model, plant.data)

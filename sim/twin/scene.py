@@ -1,0 +1,137 @@
+"""The world around a robot: a table, light, cameras, and whatever a task adds.
+
+The origin is the robot's base frame, x to the front, z up; the top of the table is at z = 0.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Mapping
+
+import mujoco
+import numpy as np
+
+from robot.control.rotation import matrix_from_rotvec, quat_wxyz_from_matrix
+from robot.description.robots import RobotDescription
+from robot.errors import InputError, nearest
+from sim.twin.assembly import SCENE_BIT, attach_robot
+
+TABLE_CENTRE = (0.6, 0.0, -0.02)
+TABLE_HALF = (0.45, 0.6, 0.02)
+WRIST_VIEW_DEG = 75.0
+FRONT_VIEW_DEG = 50.0
+
+
+def new_scene(timestep: float) -> mujoco.MjSpec:
+    """A table under a light, seen by the camera `front`.
+
+    Args:
+        timestep: s, of physics and inner loop.
+    """
+    spec = mujoco.MjSpec()
+    spec.modelname = "twin"
+    spec.compiler.degree = False
+    spec.option.timestep = timestep
+    spec.option.integrator = mujoco.mjtIntegrator.mjINT_IMPLICITFAST
+    spec.option.cone = mujoco.mjtCone.mjCONE_ELLIPTIC
+    spec.option.impratio = 10.0
+    spec.visual.map.znear = 0.01
+    spec.visual.headlight.ambient = [0.35, 0.35, 0.35]
+    spec.visual.headlight.diffuse = [0.4, 0.4, 0.4]
+    spec.add_texture(name="sky", type=mujoco.mjtTexture.mjTEXTURE_SKYBOX, builtin=mujoco.mjtBuiltin.mjBUILTIN_GRADIENT,
+                     rgb1=[0.85, 0.9, 0.95], rgb2=[0.5, 0.6, 0.7], width=64, height=64)
+    world = spec.worldbody
+    world.add_light(name="lamp", pos=[0.4, 0.4, 2.0], dir=[0.1, -0.2, -1.0], diffuse=[0.6, 0.6, 0.6],
+                    type=mujoco.mjtLightType.mjLIGHT_DIRECTIONAL)
+    table = world.add_body(name="table", pos=list(TABLE_CENTRE))
+    table.add_geom(name="table", type=mujoco.mjtGeom.mjGEOM_BOX, size=list(TABLE_HALF), rgba=[0.76, 0.66, 0.52, 1],
+                   contype=SCENE_BIT, conaffinity=SCENE_BIT, friction=[1.0, 0.005, 0.0001])
+    world.add_geom(name="floor", type=mujoco.mjtGeom.mjGEOM_PLANE, size=[3, 3, 0.1], pos=[0, 0, -0.75],
+                   rgba=[0.55, 0.57, 0.6, 1], contype=0, conaffinity=0)
+    add_camera(world, "front", eye=(1.35, 0.0, 0.65), at=(0.42, 0.0, 0.08), view_deg=FRONT_VIEW_DEG)
+    return spec
+
+
+def add_camera(
+    body: Any, name: str, *, eye: tuple[float, ...], at: tuple[float, ...], view_deg: float, up: tuple[float, ...] = (0, 0, 1)
+) -> None:
+    """A camera on a body that looks from one point at another, both (3,) m in the body's frame."""
+    back = np.array(eye, dtype=float) - np.array(at, dtype=float)
+    z = back / np.linalg.norm(back)
+    x = np.cross(np.array(up, dtype=float), z)
+    x /= np.linalg.norm(x)
+    quat = quat_wxyz_from_matrix(np.stack([x, np.cross(z, x), z], axis=1))
+    body.add_camera(name=name, pos=list(eye), quat=quat.tolist(), fovy=view_deg)
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """A compiled scene.
+
+    Args:
+        model, data: MuJoCo's.
+        description: of the robot in it.
+    """
+
+    model: mujoco.MjModel
+    data: mujoco.MjData
+    description: RobotDescription
+
+    def id(self, kind: str, name: str) -> int:
+        """The number of an element, such as `id("body", "cube")`.
+
+        Raises:
+            InputError: the scene has none of that name.
+        """
+        number = mujoco.mj_name2id(self.model, getattr(mujoco.mjtObj, f"mjOBJ_{kind.upper()}"), name)
+        if number < 0:
+            raise InputError(f"{kind} '{name}'", expected=f"a {kind} of the scene", got="none of that name",
+                             way_out=nearest(name, self.names(kind)))
+        return int(number)
+
+    def names(self, kind: str) -> list[str]:
+        """All names of one kind of element."""
+        kinds = getattr(mujoco.mjtObj, f"mjOBJ_{kind.upper()}")
+        count = {"body": self.model.nbody, "joint": self.model.njnt, "geom": self.model.ngeom,
+                 "site": self.model.nsite, "camera": self.model.ncam, "actuator": self.model.nu,
+                 "sensor": self.model.nsensor}[kind]
+        found = (mujoco.mj_id2name(self.model, kinds, number) for number in range(count))
+        return [name for name in found if name]
+
+    @cached_property
+    def _free_joints(self) -> Mapping[str, int]:
+        """Body -> first qpos of its free joint."""
+        model = self.model
+        return {
+            model.body(model.jnt_bodyid[joint]).name: int(model.jnt_qposadr[joint])
+            for joint in range(model.njnt)
+            if model.jnt_type[joint] == mujoco.mjtJoint.mjJNT_FREE
+        }
+
+    def put(self, body: str, position: np.ndarray, yaw: float = 0.0, quat_wxyz: np.ndarray | None = None) -> None:
+        """Place a free body: position (3,) m, turned about the vertical (rad) or as the quaternion says."""
+        start = self._free_joints[body]
+        turn = quat_wxyz_from_matrix(matrix_from_rotvec(np.array([0.0, 0.0, yaw]))) if quat_wxyz is None else quat_wxyz
+        self.data.qpos[start : start + 3] = position
+        self.data.qpos[start + 3 : start + 7] = turn
+
+
+def compile_scene(spec: mujoco.MjSpec, description: RobotDescription) -> Scene:
+    """Add the robot, with a camera on each wrist, and compile.
+
+    Raises:
+        InputError: MuJoCo refuses the scene; its reason is in the message.
+    """
+    attach_robot(spec, description)
+    for limb in description.limbs:
+        flange = spec.body(limb.element(limb.arm.flange))
+        for camera in list(flange.cameras):
+            spec.delete(camera)
+        add_camera(flange, limb.element("wrist"), eye=(0.07, 0.0, -0.03), at=(0.02, 0.0, 0.14),
+                   view_deg=WRIST_VIEW_DEG, up=(-1, 0, 0))
+    try:
+        model = spec.compile()
+    except ValueError as error:
+        raise InputError(f"scene with {description.spec.name}", expected="one that MuJoCo compiles", got=str(error)) from error
+    return Scene(model, mujoco.MjData(model), description)
