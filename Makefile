@@ -50,7 +50,7 @@ $(MADE): | pyproject.toml setup.py constraints.txt
 	echo "Installing torch"; \
 	$(BIN)/python -m pip install -qq -c constraints.txt torch; \
 	echo "Installing tiller and what it needs (some minutes the first time)"; \
-	$(BIN)/python -m pip install -qq -c constraints.txt -e '.[dev,pusht]'; \
+	$(BIN)/python -m pip install -qq -c constraints.txt -e '.[dev,metaworld,pusht]'; \
 	rm -f $(VENV)/.made-*; touch $@; \
 	echo "$(VENV) is ready after $$(( $$(date +%s) - started )) s:" \
 	  "$$($(BIN)/python --version), torch $$($(BIN)/python -c 'from importlib.metadata import version as v; print(v("torch"))')"

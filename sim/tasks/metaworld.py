@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Mapping
 
+from robot.description import ActionField, ActionSpec, ObservationField, ObservationSpec
 from robot.errors import InputError, MissingExtraError, nearest
 from sim.tasks.info import TaskInfo
 from sim.tasks.options import TaskOptions, read_options
@@ -21,6 +22,28 @@ if TYPE_CHECKING:
 CONTROL_HZ = 80  # five steps of 2.5 ms
 MAX_STEPS = 500
 VERSION = "-v3"  # what Meta-World's own names end in
+
+# The same for all 50, so that one policy can be trained on all; what a task does not have is zero.
+OBSERVATION = ObservationSpec((
+    ObservationField("hand.position", (3,), "float32", "m", "pose"),
+    ObservationField("gripper.opening", (1,), "float32", "1", "state"),
+    ObservationField("object.position", (3,), "float32", "m", "pose"),
+    ObservationField("object.rotation", (6,), "float32", "1", "pose"),
+    ObservationField("object2.position", (3,), "float32", "m", "pose"),
+    ObservationField("object2.rotation", (6,), "float32", "1", "pose"),
+    ObservationField("goal.position", (3,), "float32", "m", "pose"),
+))
+MEANINGS: Mapping[str, str] = {
+    "hand.position": "the wrist",
+    "gripper.opening": "distance of the fingers as a share of 10 cm",
+    "object.position": "what is handled, or its handle or button",
+    "object.rotation": "its orientation; zero where Meta-World tells none",
+    "object2.position": "the nail of `hammer`, the thermos of `stick-pull` and `stick-push`; else zero",
+    "object2.rotation": "the nail's orientation; else zero",
+    "goal.position": "where it, or the hand in `reach*`, shall be",
+}
+ACTION = ActionSpec((ActionField("hand.step", 3, "cm", "native"), ActionField("gripper", 1, "1", "native")),
+                    1 / CONTROL_HZ)
 
 
 @dataclass(frozen=True, kw_only=True)

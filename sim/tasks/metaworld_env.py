@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, Mapping
 import numpy as np
 
 from robot.control.rotation import matrix_from_quat_wxyz, rotation_6d_from_matrix
-from robot.description import ActionField, ActionSpec, ObservationField, ObservationSpec
+from robot.description import ObservationField, ObservationSpec
 from robot.errors import InputError, nearest
 from sim.rendering import SceneRenderer
 from sim.tasks.environment import Observation, Outcome, TaskEnv
 from sim.tasks.info import TaskInfo
-from sim.tasks.metaworld import VERSION
+from sim.tasks.metaworld import ACTION, OBSERVATION, VERSION
 
 if TYPE_CHECKING:
     from sim.tasks.metaworld import MetaworldOptions
@@ -28,24 +28,12 @@ QUAT_XYZW = frozenset({
 })
 HEAD_DOWN = frozenset({"corner", "corner2", "corner3"})  # cameras that are mounted so; their images are turned upright
 
-# The same for all 50, so that one policy can be trained on all; what a task does not have is zero.
-OBSERVATION = (
-    ObservationField("hand.position", (3,), "float32", "m", "pose"),
-    ObservationField("gripper.opening", (1,), "float32", "1", "state"),
-    ObservationField("object.position", (3,), "float32", "m", "pose"),
-    ObservationField("object.rotation", (6,), "float32", "1", "pose"),
-    ObservationField("object2.position", (3,), "float32", "m", "pose"),
-    ObservationField("object2.rotation", (6,), "float32", "1", "pose"),
-    ObservationField("goal.position", (3,), "float32", "m", "pose"),
-)
-
 
 class MetaworldEnv(TaskEnv):
     """One Meta-World task, with its goal in sight.
 
-    Observation, in the frame of the robot's base: `hand.position` (3) m of the wrist, `gripper.opening` (1) as a share
-    of 10 cm, `object.position` (3) m and `object.rotation` (6) of what is handled, `object2.*` of the nail or the
-    thermos of tasks with a tool, `goal.position` (3) m, `<camera>.image`. What a task does not have is zero.
+    Observation: `OBSERVATION`, in the frame of the robot's base, zero where the task has no such thing, and
+    `<camera>.image`.
     Action, each in [-1, 1]: `hand.step` (3), by which the hand's target moves, in cm; `gripper` (1), the force of the
     fingers, which opens (-) or closes (+) them.
     A seed draws where object and goal are, within Meta-World's own ranges.
@@ -65,9 +53,8 @@ class MetaworldEnv(TaskEnv):
             raise InputError(f"control period of {task.id}", expected=f"{task.period_s:g} s", got=f"{period_s:g} s")
         super().__init__(
             task,
-            ObservationSpec((*OBSERVATION, *images)),
-            ActionSpec((ActionField("hand.step", 3, "cm", "native"), ActionField("gripper", 1, "1", "native")),
-                       task.period_s),
+            ObservationSpec((*OBSERVATION.fields, *images)),
+            ACTION,
             bounds=(-np.ones(4), np.ones(4)),
             reward=reward,
             options=options,
