@@ -46,8 +46,19 @@ class MissingExtraError(TillerError):
         super().__init__(f"{what} is not installed. Get it with: pip install 'tiller[{extra}]'")
 
 
+LISTED = 20  # names, at most, in a list of choices
+
+
 def nearest(word: str, choices: Iterable[str]) -> str:
-    """A sentence that offers the nearest right name, or lists the choices when none is near."""
+    """A sentence that offers the nearest right name, or lists the choices when none is near.
+
+    Names with a path are also near by their last part alone: `lfit` finds `twin/lift`.
+    """
     known = sorted(str(choice) for choice in choices)
-    close = get_close_matches(word, known, n=1, cutoff=0.5)
-    return f"Did you mean '{close[0]}'?" if close else f"Choose from: {', '.join(known) or '(nothing)'}"
+    tails = {name.rpartition("/")[2]: name for name in reversed(known)}
+    near = get_close_matches(word, known, n=1, cutoff=0.5)
+    near = near or [tails[tail] for tail in get_close_matches(word.rpartition("/")[2], tails, n=1, cutoff=0.5)]
+    if near:
+        return f"Did you mean '{near[0]}'?"
+    more = f" and {len(known) - LISTED} more" if len(known) > LISTED else ""
+    return f"Choose from: {', '.join(known[:LISTED]) or '(nothing)'}{more}"

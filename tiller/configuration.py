@@ -99,7 +99,7 @@ def compose(verb: str, kind: type[T], overrides: Sequence[str]) -> Configuration
     from omegaconf.errors import OmegaConfBaseException
 
     groups = groups_of(verb)
-    parsed = parse_overrides(overrides)
+    parsed = parse_overrides([_full_task(word) for word in overrides] if "task" in groups else overrides)
     for override in parsed:
         _check(verb, override, kind, groups)
     try:
@@ -145,6 +145,16 @@ def parse_overrides(overrides: Sequence[str]) -> list[Any]:
                              got=str(error).splitlines()[0], way_out="Quote a value that holds spaces or brackets: "
                              "'key=\"a value\"'") from None
     return parsed
+
+
+def _full_task(word: str) -> str:
+    """`task=lift` means `task=twin/lift`: the twin's tasks are known by their bare names too."""
+    key, _, name = word.partition("=")
+    if key == "task" and "/" not in name:
+        from sim.tasks.twin import names
+
+        return f"task=twin/{name}" if name in names() else word
+    return word
 
 
 def _check(verb: str, override: Any, kind: type, groups: Mapping[str, str | None]) -> None:

@@ -42,6 +42,23 @@ that registers it first, and `robosuite/NAME` takes robosuite's other single-arm
 
 {common}
 
+## The twin
+
+Arms and hands in MuJoCo, held by an impedance of true stiffness (1000 N/m, 60 N*m/rad unless the robot's file says
+otherwise) at 500 Hz to 1 kHz; see [robots](robots.md). The origin of all poses is the robot's base, the top of the
+table is at z = 0; rotations are the first two columns of the matrix. The tcp has z out of the hand and y along the
+opening of the fingers. `python -m benchmarks.experts` measures the experts.
+
+Action: `tcp.position` (3) m, `tcp.rotation` (6) 1, then the tool's: `gripper.width` (1) m, or `hand.joints` (6) rad;
+with `control=joint` the angles of the arm, `arm.joints`, in place of the pose. All are absolute targets, reached
+when the period ends.
+
+Observation: the same for the robot as it is; for each thing X of the task `X.position` (3) m, `X.rotation` (6) 1,
+`X.from_tcp` (3) m, its position minus that of the tcp, and what the task adds; `CAMERA.image` and `CAMERA.depth` (mm)
+of the cameras that were asked for.
+
+{twin_options}
+
 ## PushT
 
 The block is a T of 120 x 120 px in a square of 512 px, pushed onto its goal by a disc (gym-pusht).
@@ -70,7 +87,7 @@ under robosuite's name; `CAMERA.image` of the cameras that were asked for.
 A Sawyer arm and its gripper in Meta-World v3; needs `pip install 'tiller[metaworld]'`. Names are Meta-World's without
 `-v3`. A seed draws the start anew within Meta-World's ranges, which in most tasks move object and goal. The goal is
 always in sight. `reward=native` is Meta-World's shaped reward, 0 to 10. The experts are Meta-World's scripted policies;
-`python -m benchmarks.metaworld` measures them.
+`python -m benchmarks.experts metaworld --episodes 100` measures them.
 
 Action, each component in [-1, 1]: {metaworld_action}.
 The first is how far the hand's target moves, the second the force that opens (-) or closes (+) the fingers.
@@ -99,6 +116,7 @@ limit is the one registered. `env.render()` gives pictures of the environment's 
 def page() -> str:
     """The text of docs/tasks.md."""
     from sim.tasks import gym
+    from sim.twin.env import TwinOptions
 
     figures = measured()
     suites = [suite for suite in SUITES if suite_ids(suite)]
@@ -106,6 +124,7 @@ def page() -> str:
         suites=_markdown(_SUITE_HEAD, [_suite_row(suite, figures) for suite in suites]),
         tables="\n\n".join(_suite_table(suite, figures) for suite in suites),
         common=_options(TaskOptions),
+        twin_options=_options(TwinOptions, TaskOptions),
         pusht_specs=_specs(pusht.OBSERVATIONS.items(), pusht.ACTION),
         pusht_options=_options(pusht.PushTOptions, TaskOptions),
         robosuite_options=_options(robosuite.RobosuiteOptions, TaskOptions),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Iterator, Mapping, Sequence
 
 from policies.recipe import PolicyRecipe, TrainingConfig
@@ -21,7 +21,8 @@ class DemoOptions:
     """What `tiller demo` takes.
 
     Args:
-        task: one that has a scripted expert.
+        task: one that has a scripted expert; the twin's by their bare names too.
+        robot: of the twin that does it, a file of configs/robot; null takes the task's own.
         demonstrations: to collect and train on.
         collection_seed: of the first demonstration.
         episodes: of the evaluation.
@@ -36,6 +37,7 @@ class DemoOptions:
     """
 
     task: str
+    robot: str | None = None
     demonstrations: int = 50
     collection_seed: int = 0
     episodes: int = 50
@@ -58,6 +60,9 @@ def command(words: Sequence[str]) -> int:
 
 def run(configuration: Configuration[DemoOptions]) -> int:
     """Four stages in one output folder, each done by the functions of the verb of its name."""
+    if configuration.options.robot is not None:
+        chosen = {**configuration.options.options, "robot": configuration.options.robot}
+        configuration = replace(configuration, options=replace(configuration.options, options=chosen))
     options = configuration.options
     from tiller.threads import limit_threads
 

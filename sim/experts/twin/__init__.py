@@ -5,6 +5,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Mapping
 
+from robot.errors import InputError, nearest
+
 if TYPE_CHECKING:
     from sim.experts.registry import Expert
 
@@ -20,6 +22,13 @@ def names() -> tuple[str, ...]:
 
 
 def make(name: str) -> Expert:
-    """The expert of one of `names()`."""
+    """The expert of a task.
+
+    Raises:
+        InputError: the task has none.
+    """
+    if name not in EXPERTS:
+        raise InputError("scripted expert", expected=f"one of {', '.join(f'twin/{each}' for each in EXPERTS)}",
+                         got=f"'twin/{name}'", way_out=nearest(name, EXPERTS))
     module, _, kind = EXPERTS[name].partition(":")
     return getattr(import_module(module), kind)()  # type: ignore[no-any-return]

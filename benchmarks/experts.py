@@ -1,10 +1,12 @@
-"""Every task of Meta-World with its scripted expert: how often it succeeds, and how fast the task steps.
+"""Tasks with a scripted expert: how often it succeeds, and how fast the task steps.
 
-    python -m benchmarks.metaworld                  # all 50 tasks, 100 episodes each: docs/results/metaworld.csv
-    python -m benchmarks.metaworld reach push       # these alone
+    python -m benchmarks.experts                             # every task of the twin, 500 episodes each
+    python -m benchmarks.experts metaworld --episodes 100    # all 50 of Meta-World
+    python -m benchmarks.experts twin/lift robosuite/Lift    # these alone
 
-Rows are written one by one; a task that has its row with as many episodes is left out, so the command can be stopped
-and run again. `--again` measures it anew. Speed is that of one process at the lowest priority, expert not counted.
+Meta-World's rows go to docs/results/metaworld.csv, all others to docs/results/experts.csv, one by one; a task that has
+its row with as many episodes is left out, so the command can be stopped and run again. `--again` measures it anew.
+Speed is that of one process at the lowest priority, expert not counted.
 """
 
 from __future__ import annotations
@@ -20,10 +22,10 @@ import numpy as np
 
 import sim
 from sim.experts import make_expert
-from sim.tasks import suite_ids
-from sim.tasks.metaworld import task_info
+from sim.tasks import suite_ids, task_ids, task_info
 
-RESULTS = Path(__file__).parents[1] / "docs" / "results" / "metaworld.csv"
+RESULTS = Path(__file__).parents[1] / "docs" / "results"
+SUITES = ("twin", "metaworld")  # a word that means all tasks of a suite
 SPEED_STEPS = 1000  # at least, where episodes end early
 
 
@@ -77,44 +79,49 @@ def measure(task_id: str, episodes: int, first_seed: int) -> Row:
     return Row(task_id, episodes, len(lengths), round(mean, 1), round(taken / stepping), round(reset_ms, 1), first_seed)
 
 
-def read() -> dict[str, Row]:
+def table_of(task_id: str) -> Path:
+    """Where the row of a task is kept."""
+    return RESULTS / ("metaworld.csv" if task_id.startswith("metaworld/") else "experts.csv")
+
+
+def read(path: Path) -> dict[str, Row]:
     """The rows measured before, by task."""
-    if not RESULTS.exists():
+    if not path.exists():
         return {}
     kinds = {"task": str, "steps": float, "reset_ms": float}
-    with RESULTS.open(newline="") as file:
+    with path.open(newline="") as file:
         lines = [{name: kinds.get(name, int)(value) for name, value in line.items()} for line in csv.DictReader(file)]
     return {line["task"]: Row(**line) for line in lines}
 
 
-def write(rows: dict[str, Row]) -> None:
-    """All rows, in the order of the suite."""
-    part = RESULTS.with_suffix(".part")
+def write(path: Path, rows: dict[str, Row]) -> None:
+    """All rows, in the order of the tasks."""
+    part = path.with_suffix(".part")
     with part.open("w", newline="") as file:
         table = csv.DictWriter(file, [field.name for field in fields(Row)], lineterminator="\n")
         table.writeheader()
-        table.writerows(asdict(rows[task_id]) for task_id in suite_ids("metaworld") if task_id in rows)
-    part.replace(RESULTS)
+        table.writerows(asdict(rows[task_id]) for task_id in task_ids() if task_id in rows)
+    part.replace(path)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("names", nargs="*", help="tasks; all if none is named")
-    parser.add_argument("--episodes", type=int, default=100)
+    parser.add_argument("names", nargs="*", default=["twin"], help="tasks, or suites: twin, metaworld")
+    parser.add_argument("--episodes", type=int, default=500)
     parser.add_argument("--seed", type=int, default=0, help="of the first episode")
     parser.add_argument("--again", action="store_true", help="measure tasks that have their row too")
     asked = parser.parse_args()
     os.nice(19 - os.nice(0))
-    rows = read()
-    for task_id in [task_info(name).id for name in asked.names] or suite_ids("metaworld"):
-        known = rows.get(task_id)
-        if known and known.episodes >= asked.episodes and not asked.again:
-            continue
-        row = measure(task_id, asked.episodes, asked.seed)
-        rows[task_id] = row
-        write(rows)
-        print(f"{row.task:<38} {row.successes:>3} of {row.episodes}  {row.steps:>5.0f} steps  "
-              f"{row.steps_per_s:>5} steps/s  reset {row.reset_ms:.0f} ms", flush=True)
+    for name in asked.names:
+        for task_id in suite_ids(name) if name in SUITES else [task_info(name).id]:
+            path = table_of(task_id)
+            known = read(path).get(task_id)
+            if known and known.episodes >= asked.episodes and not asked.again:
+                continue
+            row = measure(task_id, asked.episodes, asked.seed)
+            write(path, {**read(path), task_id: row})
+            print(f"{row.task:<38} {row.successes:>3} of {row.episodes}  {row.steps:>5.0f} steps  "
+                  f"{row.steps_per_s:>5} steps/s  reset {row.reset_ms:.1f} ms", flush=True)
 
 
 if __name__ == "__main__":
