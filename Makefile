@@ -55,7 +55,7 @@ $(MADE): | pyproject.toml setup.py constraints.txt
 	echo "$(VENV) is ready after $$(( $$(date +%s) - started )) s:" \
 	  "$$($(BIN)/python --version), torch $$($(BIN)/python -c 'from importlib.metadata import version as v; print(v("torch"))')"
 
-demo: $(MADE) ## robosuite Lift from demonstrations to a measured success rate, in minutes
+demo: $(MADE) ## twin/lift from demonstrations to a measured success rate, in minutes
 	@$(BIN)/tiller demo
 
 test: lint ## lint, types, import contracts and every test but the slow ones

@@ -21,7 +21,7 @@ from sim.twin.assets import asset
 SCENE_BIT = 1
 HAND_BIT = 2
 FIRST_ARM_BIT = 4
-FELT, SEEN = 0, 1
+FELT, SEEN, HIDDEN = 0, 1, 4  # groups of geoms and sites; MuJoCo draws 0 to 2 unless told otherwise
 
 
 def attach_robot(scene: mujoco.MjSpec, description: RobotDescription) -> None:
@@ -53,7 +53,7 @@ def _attach_limb(scene: mujoco.MjSpec, limb: Limb, arm_bit: int) -> None:
     _mark(tool, "tool_")
     arm.attach(tool, frame=mount, prefix="")
     flange.add_site(name="tcp", pos=list(limb.tool.tcp_position), quat=list(limb.tool.tcp_quat_wxyz), size=[0.005] * 3,
-                    group=3)
+                    group=HIDDEN)
     for body in arm.bodies[1:]:
         body.gravcomp = 1.0
     turn = [np.cos(limb.yaw / 2), 0.0, 0.0, np.sin(limb.yaw / 2)]
@@ -74,6 +74,8 @@ def _load(model: str) -> mujoco.MjSpec:
         raise InputError(f"model file {path}", expected="one that MuJoCo reads", got=str(error)) from error
     for light in list(spec.lights):
         spec.delete(light)
+    for site in spec.sites:
+        site.group = HIDDEN  # frames are for us, not for the picture
     return spec
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from robot.control.rotation import matrix_from_rotvec, quat_wxyz_from_matrix
 from robot.description.robots import RobotDescription
 from robot.errors import InputError, nearest
-from sim.twin.assembly import SCENE_BIT, attach_robot
+from sim.twin.assembly import SCENE_BIT, SEEN, attach_robot
 
 TABLE_CENTRE = (0.6, 0.0, -0.02)
 TABLE_HALF = (0.45, 0.6, 0.02)
@@ -46,9 +46,9 @@ def new_scene(timestep: float) -> mujoco.MjSpec:
                     type=mujoco.mjtLightType.mjLIGHT_DIRECTIONAL)
     table = world.add_body(name="table", pos=list(TABLE_CENTRE))
     table.add_geom(name="table", type=mujoco.mjtGeom.mjGEOM_BOX, size=list(TABLE_HALF), rgba=[0.76, 0.66, 0.52, 1],
-                   contype=SCENE_BIT, conaffinity=SCENE_BIT, friction=[1.0, 0.005, 0.0001])
+                   contype=SCENE_BIT, conaffinity=SCENE_BIT, friction=[1.0, 0.005, 0.0001], group=SEEN)
     world.add_geom(name="floor", type=mujoco.mjtGeom.mjGEOM_PLANE, size=[3, 3, 0.1], pos=[0, 0, -0.75],
-                   rgba=[0.55, 0.57, 0.6, 1], contype=0, conaffinity=0)
+                   rgba=[0.55, 0.57, 0.6, 1], contype=0, conaffinity=0, group=SEEN)
     add_camera(world, "front", eye=(1.35, 0.0, 0.65), at=(0.42, 0.0, 0.08), view_deg=FRONT_VIEW_DEG)
     return spec
 
