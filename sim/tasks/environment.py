@@ -74,8 +74,7 @@ class TaskEnv(gymnasium.Env[Observation, np.ndarray]):
         low, high = bounds or (np.full(action_spec.dim, -np.inf), np.full(action_spec.dim, np.inf))
         self.action_space = spaces.Box(low.astype(np.float32), high.astype(np.float32), dtype=np.float32)
         self.observation_space = spaces.Dict({
-            each.name: spaces.Box(0, 255, each.shape, np.uint8) if each.dtype == "uint8"
-            else spaces.Box(-np.inf, np.inf, each.shape, np.dtype(each.dtype).type)
+            each.name: spaces.Box(*_range(np.dtype(each.dtype)), each.shape, np.dtype(each.dtype).type)
             for each in observation_spec
         })
         self._steps: int | None = None
@@ -127,6 +126,11 @@ class TaskEnv(gymnasium.Env[Observation, np.ndarray]):
             raise InputError(f"{self.task.id}: render", expected="an environment made for it",
                              way_out="Make it with render=True")
         return self.picture()
+
+
+def _range(dtype: np.dtype) -> tuple[float, float]:
+    """Lowest and highest value of a type; real numbers are not bounded."""
+    return (np.iinfo(dtype).min, np.iinfo(dtype).max) if dtype.kind in "iu" else (-np.inf, np.inf)
 
 
 def _info(outcome: Outcome) -> dict[str, Any]:
