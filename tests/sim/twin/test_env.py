@@ -116,7 +116,7 @@ def test_targets_out_of_reach_are_brought_back_and_counted(lift: Any) -> None:
     first, _ = lift.reset(seed=1)
     far = staying(lift, first)
     far[:3] = [5.0, 5.0, 5.0]
-    for step in range(30):
+    for _ in range(30):
         seen, *_, info = lift.step(far)
         assert np.isfinite(seen["tcp.position"]).all()
     assert info["clamped"] == 30
