@@ -9,11 +9,12 @@ whole interval.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
-from robot.control.rotation import slerp_6d
-from robot.description.action import ActionSpec
+from robot.control.turning import write_set_points
+from robot.description.action import ActionField, ActionSpec
 from robot.description.chunk import ActionChunk
 from robot.errors import InputError
 
@@ -51,23 +52,10 @@ class Trajectory:
 
     def at(self, time_ns: int | np.ndarray) -> np.ndarray:
         """Set-points at a time or at times (k,): (dim,) or (k, dim)."""
-        times = np.atleast_1d(np.asarray(time_ns, dtype=np.int64))
-        last = len(self.times_ns) - 1
-        # The interval that contains a time ends at the first knot after it.
-        after = np.minimum(np.searchsorted(self.times_ns, times, side="right"), last)
-        before = np.maximum(after - 1, 0)
-        start, end = self.times_ns[before], self.times_ns[after]
-        fraction = np.clip((times - start) / np.maximum(end - start, 1), 0.0, 1.0)
+        times = np.ascontiguousarray(np.atleast_1d(time_ns), np.int64)
         result = np.empty((len(times), self.spec.dim))
-        for field in self.spec.fields:
-            where = self.spec.slices[field.name]
-            first, second = self.targets[before, where], self.targets[after, where]
-            if field.kind == "native":
-                result[:, where] = second
-            elif field.is_rotation:
-                result[:, where] = slerp_6d(first, second, fraction)
-            else:
-                result[:, where] = first + fraction[:, None] * (second - first)
+        knots, targets = np.ascontiguousarray(self.times_ns, np.int64), np.ascontiguousarray(self.targets, np.float64)
+        write_set_points(times, knots, targets, *_places(self.spec.fields), result)
         return result[0] if np.ndim(time_ns) == 0 else result
 
     def spliced(self, chunk: ActionChunk, now_ns: int) -> Trajectory:
@@ -90,3 +78,12 @@ class Trajectory:
         return Trajectory(
             self.spec, np.concatenate([kept, ends[live]]), np.concatenate([self.at(kept), chunk.values[live]])
         )
+
+
+@cache
+def _places(fields: tuple[ActionField, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Where the rotations begin in a target, and which of its components are native."""
+    starts = np.cumsum([0, *(field.size for field in fields)])
+    rotations = [start for start, field in zip(starts, fields) if field.is_rotation]
+    native = [start + i for start, field in zip(starts, fields) if field.kind == "native" for i in range(field.size)]
+    return np.array(rotations, dtype=np.int64), np.array(native, dtype=np.int64)

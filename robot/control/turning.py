@@ -109,3 +109,34 @@ def write_interpolated(
         write_turned(rotvec, fraction, first, between)
         for i in range(3):
             target[at + i], target[at + 3 + i] = between[i, 0], between[i, 1]
+
+
+@compiled
+def write_set_points(
+    times_ns: np.ndarray,
+    knots_ns: np.ndarray,
+    targets: np.ndarray,
+    rotations: np.ndarray,
+    held: np.ndarray,
+    set_points: np.ndarray,
+) -> None:
+    """Where a path from target to target is at some times; before the first knot and after the last it stands.
+
+    Args:
+        times_ns: (k,) int64.
+        knots_ns: (n,) int64, strictly increasing; `targets[i]` is reached at `knots_ns[i]`.
+        targets: (n, dim).
+        rotations: (r,) where the 6-D rotations begin in a target.
+        held: (h,) components that take their next target at once and hold it to the interval's end.
+        set_points: (k, dim), written.
+    """
+    last = len(knots_ns) - 1
+    for k in range(len(times_ns)):
+        # The interval that contains a time ends at the first knot after it.
+        after = min(np.searchsorted(knots_ns, times_ns[k], side="right"), last)
+        before = max(after - 1, 0)
+        length = max(knots_ns[after] - knots_ns[before], 1)
+        fraction = min(max((times_ns[k] - knots_ns[before]) / length, 0.0), 1.0)
+        write_interpolated(targets[before], targets[after], fraction, rotations, set_points[k])
+        for i in range(len(held)):
+            set_points[k, held[i]] = targets[after, held[i]]

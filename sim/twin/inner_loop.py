@@ -40,6 +40,7 @@ class Law(NamedTuple):
     """Control of each limb; rows of (limbs, 7) are filled with zeros where an arm has fewer joints."""
 
     cartesian: np.ndarray  # (limbs,) bool
+    joint_count: np.ndarray  # (limbs,)
     arm_at: np.ndarray  # (limbs,) where its part of the action begins
     rotations: np.ndarray  # (r,) where 6-D rotations begin in the action
     stiffness: np.ndarray  # (limbs, 6) N/m and N*m/rad
@@ -84,80 +85,109 @@ def run(
         fraction_step: how far it moves a step.
         steps: how many.
     """
-    dofs = len(plant.qvel)
+    limbs, dofs = len(law.arm_at), len(plant.qvel)
     inertia = np.empty((dofs, dofs))
     linear, angular = np.empty((3, dofs)), np.empty((3, dofs))
     target = np.empty(len(start))
-    aim, orientation = np.empty((3, 3)), np.empty((3, 3))
-    error, velocity_error, turn = np.empty(6), np.empty(6), np.empty(3)
-    first, last = np.empty((3, 3)), np.empty((3, 3))
-    rate = fraction_step / plant.timestep
+    speed = np.zeros(law.rest.shape)
+    for limb in range(limbs):
+        _write_set_point_velocity(law, limb, start, end, fraction_step / plant.timestep, speed[limb])
     for step in range(steps):
         write_interpolated(start, end, fraction + step * fraction_step, law.rotations, target)
         full_inertia(plant.model, inertia.ctypes.data, plant.inertia.ctypes.data)
-        for limb in range(len(law.arm_at)):
+        for limb in range(limbs):
             at_q, at_v, n = plant.joints[limb, 0], plant.joints[limb, 1], plant.joints[limb, 2]
             q, qd = plant.qpos[at_q : at_q + n], plant.qvel[at_v : at_v + n]
-            own = np.empty((n, n))
-            for i in range(n):
-                for j in range(n):
-                    own[i, j] = inertia[at_v + i, at_v + j]
-            at = law.arm_at[limb]
-            torque = np.zeros(n)
+            own = inertia[at_v : at_v + n, at_v : at_v + n].copy()
+            wanted = target[law.arm_at[limb] :]
+            torque, payload = np.zeros(n), np.zeros(n)
             if law.cartesian[limb] or law.payload[limb, 0] > 0:
                 site = plant.tcps[limb]
                 site_jacobian(plant.model, plant.data, linear.ctypes.data, angular.ctypes.data, site)
                 jacobian = np.empty((6, n))
-                for i in range(3):
-                    for j in range(n):
-                        jacobian[i, j] = linear[i, at_v + j]
-                        jacobian[3 + i, j] = angular[i, at_v + j]
-                for i in range(3):
-                    for j in range(3):
-                        orientation[i, j] = plant.site_xmat[site, 3 * i + j]
+                jacobian[:3] = linear[:, at_v : at_v + n]
+                jacobian[3:] = angular[:, at_v : at_v + n]
+                orientation = plant.site_xmat[site].copy().reshape((3, 3))
             if law.cartesian[limb]:
-                write_matrix_from_6d(target[at + 3 : at + 9], aim)
-                write_rotvec_between(orientation, aim, turn)
-                for i in range(3):
-                    error[i] = target[at + i] - plant.site_xpos[site, i]
-                    error[3 + i] = turn[i]
-                write_matrix_from_6d(start[at + 3 : at + 9], first)
-                write_matrix_from_6d(end[at + 3 : at + 9], last)
-                write_rotvec_between(first, last, turn)
-                for i in range(3):
-                    velocity_error[i] = (end[at + i] - start[at + i]) * rate
-                    velocity_error[3 + i] = turn[i] * rate
-                    for j in range(n):
-                        velocity_error[i] -= jacobian[i, j] * qd[j]
-                        velocity_error[3 + i] -= jacobian[3 + i, j] * qd[j]
-                posture = np.empty(n)
-                for i in range(n):
-                    damping = 2 * law.damping_ratio[limb] * np.sqrt(law.posture_stiffness[limb] * own[i, i])
-                    posture[i] = law.posture_stiffness[limb] * (law.rest[limb, i] - q[i]) - damping * qd[i]
-                add_cartesian_torque(jacobian, own, error, velocity_error, law.stiffness[limb],
-                                     law.damping_ratio[limb], posture, torque)
+                _add_cartesian(law, limb, q, qd, plant.site_xpos[site], orientation, jacobian, own, wanted, speed[limb],
+                               torque)
             else:
-                lag, speed_lag = np.empty(n), np.empty(n)
-                for i in range(n):
-                    lag[i] = target[at + i] - q[i]
-                    speed_lag[i] = (end[at + i] - start[at + i]) * rate - qd[i]
-                add_joint_torque(own, lag, speed_lag, law.joint_stiffness[limb], law.damping_ratio[limb], torque)
+                add_joint_torque(own, wanted[:n] - q, speed[limb, :n] - qd, law.joint_stiffness[limb],
+                                 law.damping_ratio[limb], torque)
             if law.payload[limb, 0] > 0:
                 add_payload_torque(jacobian, orientation, law.payload[limb, 0], law.payload[limb, 1:], plant.gravity,
-                                   torque)
-            account.limited[limb] += limit_torque(torque, plant.gravcomp[at_v : at_v + n], law.effort[limb],
-                                                  account.torque[limb], law.torque_change[limb])
+                                   payload)
+            # The payload is held up beside the law, like the arm itself: no filter may let it fall, no account pays it.
+            gravity = plant.gravcomp[at_v : at_v + n] + payload
+            account.limited[limb] += limit_torque(torque, gravity, law.effort[limb], account.torque[limb],
+                                                  law.torque_change[limb])
             filter_torque(torque, q, qd)
             for i in range(n):
-                plant.ctrl[plant.motors[limb] + i] = torque[i]
+                plant.ctrl[plant.motors[limb] + i] = torque[i] + payload[i]
                 account.torque[limb, i] = torque[i]
         for k in range(len(law.drives)):
-            wanted = law.drive_lines[k, 0] * target[law.drives[k, 1]] + law.drive_lines[k, 1]
-            plant.ctrl[law.drives[k, 0]] = min(max(wanted, law.drive_lines[k, 2]), law.drive_lines[k, 3])
+            position = law.drive_lines[k, 0] * target[law.drives[k, 1]] + law.drive_lines[k, 1]
+            plant.ctrl[law.drives[k, 0]] = min(max(position, law.drive_lines[k, 2]), law.drive_lines[k, 3])
         before = plant.qpos.copy()
         step2(plant.model, plant.data)
-        for limb in range(len(law.arm_at)):
+        for limb in range(limbs):
             at_q, n = plant.joints[limb, 0], plant.joints[limb, 2]
             account.work[limb] += work_done(account.torque[limb, :n], before[at_q : at_q + n],
                                             plant.qpos[at_q : at_q + n])
         step1(plant.model, plant.data)
+
+
+@compiled
+def _write_set_point_velocity(
+    law: Law, limb: int, start: np.ndarray, end: np.ndarray, rate: float, speed: np.ndarray
+) -> None:
+    """How fast one limb's set-point moves between two targets at `rate` of the way a second: m/s and rad/s of its tcp,
+    or rad/s of its joints.
+    """
+    at = law.arm_at[limb]
+    if law.cartesian[limb]:
+        first, last = np.empty((3, 3)), np.empty((3, 3))
+        write_matrix_from_6d(start[at + 3 : at + 9], first)
+        write_matrix_from_6d(end[at + 3 : at + 9], last)
+        write_rotvec_between(first, last, speed[3:6])
+        for i in range(3):
+            speed[i] = (end[at + i] - start[at + i]) * rate
+            speed[3 + i] *= rate
+    else:
+        for i in range(law.joint_count[limb]):
+            speed[i] = (end[at + i] - start[at + i]) * rate
+
+
+@compiled
+def _add_cartesian(
+    law: Law,
+    limb: int,
+    q: np.ndarray,
+    qd: np.ndarray,
+    position: np.ndarray,
+    orientation: np.ndarray,
+    jacobian: np.ndarray,
+    inertia: np.ndarray,
+    wanted: np.ndarray,
+    speed: np.ndarray,
+    torque: np.ndarray,
+) -> None:
+    """Add the Cartesian law's torque (n,) of one limb whose tcp, at `position` (3,) and `orientation` (3, 3), is wanted
+    at the pose that `wanted` begins with, moving at `speed` (6,).
+    """
+    n = len(q)
+    aim, error, velocity_error = np.empty((3, 3)), np.empty(6), np.empty(6)
+    write_matrix_from_6d(wanted[3:9], aim)
+    write_rotvec_between(orientation, aim, error[3:])
+    for i in range(3):
+        error[i] = wanted[i] - position[i]
+    for i in range(6):
+        velocity_error[i] = speed[i]
+        for j in range(n):
+            velocity_error[i] -= jacobian[i, j] * qd[j]
+    posture = np.empty(n)
+    for i in range(n):
+        damping = 2 * law.damping_ratio[limb] * np.sqrt(law.posture_stiffness[limb] * inertia[i, i])
+        posture[i] = law.posture_stiffness[limb] * (law.rest[limb, i] - q[i]) - damping * qd[i]
+    add_cartesian_torque(jacobian, inertia, error, velocity_error, law.stiffness[limb], law.damping_ratio[limb],
+                         posture, torque)

@@ -1,0 +1,43 @@
+"""Where a limb can go at all: a target beyond it is brought back, so that no spring pulls at what cannot follow."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from robot.description.action import ActionSpec
+from robot.description.limb import Limb
+
+
+class Reach:
+    """Brings targets of one limb back to where it can go: into the sphere of its reach, or its joint limits.
+
+    The sphere holds every pose that the arm can take, and some that it cannot: within it the spring finds the nearest.
+
+    Args:
+        limb: placed in the robot's base frame.
+        spec: fields of a target.
+    """
+
+    def __init__(self, limb: Limb, spec: ActionSpec) -> None:
+        self._position = spec.slices.get(limb.field("tcp.position"))
+        self._joints = spec.slices.get(limb.field("arm.joints"))
+        self._low, self._high = np.array(limb.arm.position).T
+        yaw = np.array([[np.cos(limb.yaw), -np.sin(limb.yaw), 0], [np.sin(limb.yaw), np.cos(limb.yaw), 0], [0, 0, 1]])
+        self._centre = np.array(limb.position) + yaw @ np.array(limb.arm.shoulder)
+        # The tcp is out of the flange by its offset at most.
+        self._radius = limb.arm.reach_m + float(np.linalg.norm(limb.tool.tcp_position))
+
+    def clamp(self, target: np.ndarray) -> int:
+        """Change `target` (dim,) in place; 1 when it had to be, else 0."""
+        if self._position is not None:
+            x, y, z = target[self._position] - self._centre
+            distance = (x * x + y * y + z * z) ** 0.5
+            if distance > self._radius:
+                target[self._position] = self._centre + np.array([x, y, z]) * (self._radius / distance)
+                return 1
+        if self._joints is not None:
+            inside = np.clip(target[self._joints], self._low, self._high)
+            if (inside != target[self._joints]).any():
+                target[self._joints] = inside
+                return 1
+        return 0
