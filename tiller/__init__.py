@@ -7,6 +7,10 @@
     result = tiller.evaluate(policy, "pusht/state", episodes=50, seed=100_000)
     print(result.summary.score)
 
+    robot = tiller.connect("panda")    # its twin, alone at a table
+    robot.execute(chunk)
+    robot.clock.sleep_until(robot.clock.monotonic_ns() + 1_000_000_000)
+
 Importing this package is cheap: rooms are imported when something of theirs is used.
 """
 
@@ -21,11 +25,11 @@ if TYPE_CHECKING:
 
     import gymnasium
 
-    from robot.description import Policy
+    from robot.description import Policy, Robot
     from sim.rollout import Evaluation
 
 __version__ = "0.1.0"
-__all__ = ["evaluate", "load", "make"]
+__all__ = ["connect", "evaluate", "load", "make"]
 
 warn_of_shadowed_rooms()
 
@@ -57,6 +61,18 @@ def make(task_id: str, **options: Any) -> gymnasium.Env:
     import sim
 
     return sim.make(task_id, **options)
+
+
+def connect(robot: str, **options: Any) -> Robot:
+    """The twin of a robot, alone at its table; see `sim.twin.make_twin`.
+
+    Args:
+        robot: a file of `configs/robot`, or a path.
+        options: `control`, `period_s`, `inner_hz`.
+    """
+    from sim.twin import make_twin
+
+    return make_twin(robot, **options)
 
 
 def evaluate(policy: Policy | str | Path, task_id: str, *, episodes: int = 50, seed: int = 100_000, workers: int = 1,

@@ -1,0 +1,31 @@
+"""Twins: robots in MuJoCo that take the same commands, at the same rates, with the same limits as the real ones."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sim.twin.robot import TwinRobot
+
+__all__ = ["make_twin"]
+
+
+def make_twin(robot: str, *, control: str = "cartesian", period_s: float = 0.05, inner_hz: int = 500) -> TwinRobot:
+    """A robot alone at its table.
+
+    Args:
+        robot: a file of `configs/robot`, or a path.
+        control: `cartesian` or `joint`.
+        period_s: seconds an action holds.
+        inner_hz: rate of the inner loop and the physics.
+
+    Raises:
+        InputError: no such robot, or its description and its model do not fit.
+    """
+    from robot.description.robots import load_robot
+    from sim.twin.robot import TwinRobot
+    from sim.twin.scene import compile_scene, new_scene
+
+    description = load_robot(robot)
+    scene = compile_scene(new_scene(1.0 / inner_hz), description)
+    return TwinRobot(scene, description.action_spec(period_s, control))
