@@ -99,7 +99,7 @@ def compose(verb: str, kind: type[T], overrides: Sequence[str]) -> Configuration
     from omegaconf.errors import OmegaConfBaseException
 
     groups = groups_of(verb)
-    parsed = parse_overrides([_full_task(word) for word in overrides] if "task" in groups else overrides)
+    parsed = parse_overrides([full_task(word) for word in overrides])
     for override in parsed:
         _check(verb, override, kind, groups)
     try:
@@ -147,14 +147,14 @@ def parse_overrides(overrides: Sequence[str]) -> list[Any]:
     return parsed
 
 
-def _full_task(word: str) -> str:
+def full_task(word: str) -> str:
     """`task=lift` means `task=twin/lift`: the twin's tasks are known by their bare names too."""
-    key, _, name = word.partition("=")
-    if key == "task" and "/" not in name:
-        from sim.tasks.twin import names
+    key, _, names = word.partition("=")
+    if key != "task":
+        return word
+    from sim.tasks.twin import names as known
 
-        return f"task=twin/{name}" if name in names() else word
-    return word
+    return "task=" + ",".join(f"twin/{name}" if name in known() else name for name in names.split(","))
 
 
 def _check(verb: str, override: Any, kind: type, groups: Mapping[str, str | None]) -> None:

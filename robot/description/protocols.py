@@ -19,8 +19,11 @@ Observation = Mapping[str, np.ndarray]
 class Robot(Protocol):
     """A robot or its twin."""
 
-    spec: RobotSpec
-    clock: Clock
+    @property
+    def spec(self) -> RobotSpec: ...
+
+    @property
+    def clock(self) -> Clock: ...
 
     def observe(self) -> Observation:
         """The newest observation, one row a key."""
