@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Sequence
 
 from robot.errors import InputError
-from sim.records import Evaluation
+from sim.records import EpisodeRecord, Evaluation
 from sim.statistics import Interval, mcnemar, paired_difference
 
 
@@ -44,12 +45,17 @@ def compare(first: Evaluation, second: Evaluation) -> Comparison:
     if seeds != others:
         raise InputError("comparison: seeds", expected="the same on both sides", got=_unshared(seeds, others),
                          way_out="Evaluate both with the same seed and episodes")
-    wins = [(one.success, two.success) for one, two in zip(first.records, second.records)]
+    return compare_records(first.records, second.records)
+
+
+def compare_records(first: Sequence[EpisodeRecord], second: Sequence[EpisodeRecord]) -> Comparison:
+    """Compare as many episodes of the same seeds, in the same order."""
+    wins = [(one.success, two.success) for one, two in zip(first, second)]
     only_first, only_second = wins.count((True, False)), wins.count((False, True))
     return Comparison(
         pairs=len(wins),
         success=paired_difference([one for one, _ in wins], [two for _, two in wins]),
-        score=paired_difference([one.score for one in first.records], [two.score for two in second.records]),
+        score=paired_difference([one.score for one in first], [two.score for two in second]),
         both=wins.count((True, True)),
         only_first=only_first,
         only_second=only_second,

@@ -22,8 +22,19 @@ def help_text(verb: str, kind: type) -> str:
     lines += ["", "keys"]
     lines += columns(list(key_lines(kind, defaults, "  ")))
     lines += ["", f"A sweep: tiller {verb} -m key=a,b,c runs every combination, each with an output of its own;",
-              "jobs=N runs N at a time, and the same output= again runs only what is missing."]
+              "jobs=N runs N at a time, and the same output= again runs only what is missing.", ""]
+    lines += launcher_lines()
     return "\n".join(lines)
+
+
+def launcher_lines() -> list[str]:
+    """Where the runs of a sweep may run, and the keys of each launcher that are not left to its own defaults."""
+    from tiller.sweep.launchers import LAUNCHERS
+
+    keys = {name: ", ".join(field.name for field in fields(kind) if field.name != "jobs")
+            for name, kind in LAUNCHERS.items()}
+    rows = [(f"  {name}", f"{text}; launcher.KEY= with {keys[name]}") for name, text in choices_of("launcher").items()]
+    return ["launcher=  of a sweep (default local)", *columns(rows)]
 
 
 def key_lines(kind: type, values: Mapping[str, Any], indent: str, prefix: str = "") -> list[tuple[str, str]]:

@@ -77,10 +77,26 @@ def write_report(
     for name, (file, evaluation) in zip(names, found):
         body.append(_evaluation(name if len(found) > 1 else "", evaluation, file.parent, target.parent))
     body += [sections.learning(read_curves(file), file) for file in curves]
+    return write_page(target, _title([one for _, one in found], folder), body, overwrite=overwrite)
+
+
+def write_page(target: Path, title: str, body: Sequence[str], *, overwrite: bool = False) -> Path:
+    """Write a page that stands alone, whole or not at all.
+
+    Args:
+        target: the file.
+        title: as text.
+        body: its parts as HTML; empty ones are left out.
+        overwrite: replace a file that is no report of ours.
+
+    Raises:
+        InputError: the target is taken.
+    """
+    _check_target(target, overwrite)
     here = Path(__file__).parent
     page = _PAGE.format(
         generator=GENERATOR,
-        title=escape(_title([one for _, one in found], folder)),
+        title=escape(title),
         style=(here / "style.css").read_text(encoding="utf-8"),
         script=(here / "sort.js").read_text(encoding="utf-8"),
         body="\n".join(part for part in body if part),

@@ -32,7 +32,7 @@ def score_histogram(records: Sequence[EpisodeRecord]) -> str:
         axes.set_xlabel("score")
         axes.set_ylabel("episodes")
 
-    return _svg(draw, width=3.5)
+    return svg(draw, width=3.5)
 
 
 def length_histogram(records: Sequence[EpisodeRecord]) -> str:
@@ -44,7 +44,7 @@ def length_histogram(records: Sequence[EpisodeRecord]) -> str:
         axes.set_xlabel("length (steps)")
         axes.set_ylabel("episodes")
 
-    return _svg(draw, width=3.5)
+    return svg(draw, width=3.5)
 
 
 def scores_by_seed(records: Sequence[EpisodeRecord]) -> str:
@@ -61,7 +61,7 @@ def scores_by_seed(records: Sequence[EpisodeRecord]) -> str:
         axes.set_xlabel("seed")
         axes.set_ylabel("score")
 
-    return _svg(draw, width=3.5)
+    return svg(draw, width=3.5)
 
 
 def intervals(names: Sequence[str], measured: Sequence[Interval], label: str) -> str:
@@ -79,7 +79,7 @@ def intervals(names: Sequence[str], measured: Sequence[Interval], label: str) ->
         axes.locator_params(axis="x", nbins=6)
         axes.grid(axis="y", visible=False)
 
-    return _svg(draw, height=0.8 + 0.4 * len(names))
+    return svg(draw, height=0.8 + 0.4 * len(names))
 
 
 def learning_curve(title: str, curves: Sequence[Curve]) -> str:
@@ -96,7 +96,7 @@ def learning_curve(title: str, curves: Sequence[Curve]) -> str:
         axes.set_ylabel(title)
         axes.legend(frameon=False, labelcolor=INK, loc="best")
 
-    return _svg(draw)
+    return svg(draw)
 
 
 def _stacked(axes: Axes, records: Sequence[EpisodeRecord], values: Sequence[float], bins: np.ndarray) -> None:
@@ -106,7 +106,7 @@ def _stacked(axes: Axes, records: Sequence[EpisodeRecord], values: Sequence[floa
     axes.locator_params(axis="y", integer=True, nbins=5)
 
 
-def _svg(draw: Callable[[Axes], None], width: float = 4.4, height: float = 2.5) -> str:
+def svg(draw: Callable[[Axes], None], width: float = 4.4, height: float = 2.5) -> str:
     """An SVG element, the same for the same data."""
     from matplotlib import rc_context
     from matplotlib.figure import Figure

@@ -53,7 +53,7 @@ def distributions(evaluation: Evaluation) -> str:
         (plots.length_histogram(records), "Lengths"),
     ]
     legend = '<p class="muted"><span class="good">●</span> success &ensp; <span class="bad">○</span> failure</p>'
-    return f'<h3>Episodes</h3>{legend}<div class="grid">{"".join(_figure(*figure) for figure in figures)}</div>'
+    return f'<h3>Episodes</h3>{legend}<div class="grid">{"".join(figure(*each) for each in figures)}</div>'
 
 
 def videos(evaluation: Evaluation, folder: Path, page_folder: Path) -> str:
@@ -104,7 +104,7 @@ def comparison(names: Sequence[str], evaluations: Sequence[Evaluation]) -> str:
     if len(measured) < 2:
         return ""
     figures = "".join(
-        _figure(plots.intervals([name for name, _, _ in measured], values, label), f"{label} with its 95% interval")
+        figure(plots.intervals([name for name, _, _ in measured], values, label), f"{label} with its 95% interval")
         for label, values in (
             ("success rate", [summary.success for _, _, summary in measured]),
             ("mean score", [summary.score for _, _, summary in measured]),
@@ -131,7 +131,7 @@ def learning(panels: Mapping[str, Sequence[Curve]], source: Path) -> str:
     """How the policy learnt."""
     if not panels:
         return ""
-    figures = "".join(_figure(plots.learning_curve(title, curves), title) for title, curves in panels.items())
+    figures = "".join(figure(plots.learning_curve(title, curves), title) for title, curves in panels.items())
     return (f'<h2>Learning curve</h2><div class="grid">{figures}</div>'
             f'<p class="muted">from <code>{escape(str(source))}</code></p>')
 
@@ -164,7 +164,8 @@ def _card(label: str, value: str, *more: str) -> str:
     return f'<div class="card">{"".join(f"""<div class="{kind}">{escape(text)}</div>""" for kind, text in lines)}</div>'
 
 
-def _figure(svg: str, caption: str) -> str:
+def figure(svg: str, caption: str) -> str:
+    """A plot with what it shows."""
     return f"<figure>{svg}<figcaption>{escape(caption)}</figcaption></figure>"
 
 

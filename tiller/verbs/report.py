@@ -1,4 +1,4 @@
-"""`tiller report FOLDER ... [output=FILE]`: one HTML page over evaluations and training runs."""
+"""`tiller report FOLDER ... [output=FILE]`: one HTML page over evaluations and training runs, or over a sweep."""
 
 from __future__ import annotations
 
@@ -33,7 +33,8 @@ def command(words: Sequence[str]) -> int:
         print("\n".join([
             "usage: tiller report FOLDER ... [key=value ...]", "",
             "One HTML page over evaluations and training runs. The others are compared with the first evaluation.",
-            "A folder may also be a sweep: everything measured below it is taken.", "",
+            "A folder may also be a sweep: everything measured below it is taken. A sweep of evaluations alone is",
+            "summed up: success by task and policy, policies over tasks and against each other, robustness.", "",
             "keys", *columns(key_lines(ReportOptions, {}, "  "))]))
         return 0
     paths, rest = split_words(words)
@@ -41,13 +42,26 @@ def command(words: Sequence[str]) -> int:
     if not paths:
         raise InputError("tiller report", expected="folders of evaluations or training runs", got="none",
                          way_out="usage: tiller report FOLDER ...")
+    page = Path(options.output) if options.output else Path(paths[0]) / "report.html"
+    if len(paths) == 1 and _is_evaluation_sweep(Path(paths[0])):
+        from tiller.sweep.evaluations import write_summary
+        from tiller.sweep.tables import show_summary
+
+        show_summary(write_summary(Path(paths[0]), page, overwrite=options.overwrite))
+        print(f"Written to {page}")
+        return 0
     from sim.report import write_report
 
     sources = [source for path in paths for source in sources_in(Path(path))]
-    page = write_report(sources, Path(options.output) if options.output else Path(paths[0]) / "report.html",
-                        overwrite=options.overwrite)
-    print(f"Written to {page}")
+    print(f"Written to {write_report(sources, page, overwrite=options.overwrite)}")
     return 0
+
+
+def _is_evaluation_sweep(path: Path) -> bool:
+    from tiller.sweep.record import read_sweep
+
+    sweep = read_sweep(path)
+    return sweep is not None and sweep.verb == "evaluate"
 
 
 def sources_in(path: Path) -> list[Path]:

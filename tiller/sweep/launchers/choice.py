@@ -1,0 +1,74 @@
+"""`launcher=NAME launcher.KEY=VALUE jobs=N` to a launcher."""
+
+from __future__ import annotations
+
+from typing import Any, Sequence
+
+import yaml
+
+from robot.description import from_json
+from robot.errors import InputError, nearest
+from tiller.configuration import config_folder, parse_overrides, put, require_known
+from tiller.sweep.launchers.launcher import Launcher
+from tiller.sweep.launchers.options import LocalOptions, Options, RayOptions, SlurmOptions
+
+GROUP = "launcher"
+LAUNCHERS: dict[str, type[Options]] = {"local": LocalOptions, "ray": RayOptions, "slurm": SlurmOptions}
+
+
+def is_launcher_word(word: str) -> bool:
+    """Whether an override is about how runs are launched, not about the runs."""
+    key = word.partition("=")[0]
+    return key in ("jobs", GROUP) or key.startswith(f"{GROUP}.")
+
+
+def read_launcher(words: Sequence[str]) -> Options:
+    """The options of the launcher that overrides name; `local` where none is named.
+
+    Args:
+        words: those for which `is_launcher_word` holds. `jobs=` is short for `launcher.jobs=`.
+
+    Raises:
+        InputError: no such launcher, no such option of it, or a value that does not fit.
+    """
+    parsed = parse_overrides([f"{GROUP}.{word}" if word.startswith("jobs=") else word for word in words])
+    several = next((each for each in parsed if each.is_sweep_override()), None)
+    if several is not None:
+        raise InputError(f"'{several.input_line}'", expected="one value for the whole sweep", got="several")
+    names = [str(each.value()) for each in parsed if each.key_or_group == GROUP]
+    name = names[-1] if names else "local"
+    if name not in LAUNCHERS:
+        raise InputError(f"{GROUP}={name}", expected="a launcher", way_out=nearest(name, LAUNCHERS))
+    kind = LAUNCHERS[name]
+    file = config_folder() / GROUP / f"{name}.yaml"
+    values: dict[str, Any] = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
+    for override in parsed:
+        if override.key_or_group != GROUP:
+            key = override.key_or_group.removeprefix(f"{GROUP}.")
+            require_known(f"-m {GROUP}={name}", key, kind)
+            put(values, kind, key, override.value())
+    return from_json(kind, values, where=GROUP)
+
+
+def open_launcher(options: Options, folder: str) -> Launcher:
+    """A launcher for a sweep.
+
+    Args:
+        options: as `read_launcher` gives them.
+        folder: of the sweep, for what the launcher itself has to write.
+
+    Raises:
+        MissingExtraError: Ray or submitit is not installed.
+        InputError: there is no such cluster.
+    """
+    if isinstance(options, RayOptions):
+        from tiller.sweep.launchers.ray_cluster import RayLauncher
+
+        return RayLauncher(options)
+    if isinstance(options, SlurmOptions):
+        from tiller.sweep.launchers.slurm import SlurmLauncher
+
+        return SlurmLauncher(options, folder)
+    from tiller.sweep.launchers.local import LocalLauncher
+
+    return LocalLauncher(options)
