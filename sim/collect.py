@@ -101,6 +101,7 @@ def record(env: TaskEnv, seed: int) -> Episode:
     expert = make_expert(env.task.id)
     observation, info = env.reset(seed=seed)
     instruction = str(info.get("instruction", env.task.instruction))
+    drawn = {name: info[name] for name in ("perturbations",) if name in info}
     expert.reset(observation, np.random.default_rng([seed, 1]))
     names = env.observation_spec.names
     rows: dict[str, list[np.ndarray]] = {name: [] for name in (*names, "action", "reward")}
@@ -119,7 +120,7 @@ def record(env: TaskEnv, seed: int) -> Episode:
     meta = {
         "success": bool(success),
         "seed": seed,
-        "strategy": json.dumps(expert.strategy, sort_keys=True),
+        "strategy": json.dumps({**expert.strategy, **drawn}, sort_keys=True),
         "source": f"scripted expert of {env.task.id}",
         "instruction": instruction,
     }

@@ -106,6 +106,12 @@ class SceneRenderer:
         mujoco.mjr_readPixels(self._pixels, None, self._view, self._gpu)
         return self._pixels[::-1].copy()  # OpenGL's rows start at the bottom
 
+    def repaint(self) -> None:
+        """Take the model's textures anew: they were handed over once, and have changed since."""
+        self._context.make_current()
+        for texture in range(self._model.ntex):
+            self._mujoco.mjr_uploadTexture(self._model, self._gpu, texture)
+
     def close(self) -> None:
         self._gpu.free()
         self._context.free()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass, field, replace
-from typing import Any, Mapping
+from typing import Any, ClassVar, Mapping
 
 import gymnasium
 import numpy as np
@@ -12,6 +12,8 @@ from gymnasium import spaces
 
 from robot.description import ActionSpec, ObservationSpec
 from robot.errors import InputError
+from sim.perturbations.asked import Draws
+from sim.perturbations.between import OFFERED, Between
 from sim.tasks.info import TaskInfo
 from sim.tasks.options import REWARDS, TaskOptions, one_of
 
@@ -50,10 +52,14 @@ class TaskEnv(gymnasium.Env[Observation, np.ndarray]):
         action_spec: fields of the raw action.
         bounds: lowest and highest action, each (dim,); None where there is no bound.
         reward: `sparse` or `native`.
-        options: time limit and rendering.
+        options: time limit, rendering, perturbations.
+
+    Attributes:
+        perturbations: names of those that the suite has.
     """
 
     metadata = {"render_modes": ["rgb_array"]}
+    perturbations: ClassVar[tuple[str, ...]] = OFFERED
 
     def __init__(
         self,
@@ -78,6 +84,10 @@ class TaskEnv(gymnasium.Env[Observation, np.ndarray]):
             for each in observation_spec
         })
         self._steps: int | None = None
+        self._asked = options.asked
+        self._asked.require_offered(self.perturbations, self.task.id)
+        self._between = Between(self._asked, observation_spec) if self._asked.active else None
+        self._draws = Draws(self._asked, 0)
 
     @property
     def steps_left(self) -> int:
@@ -92,6 +102,15 @@ class TaskEnv(gymnasium.Env[Observation, np.ndarray]):
     def advance(self, action: np.ndarray) -> Outcome:
         """Hold an action (dim,) for one control period."""
 
+    def holding(self, observation: Observation) -> np.ndarray:
+        """The action (dim,) that leaves the robot where it is at the start, given the first observation: what is
+        observed under the name of each field, and zero where nothing is.
+        """
+        return self.action_spec.pack({
+            each.name: np.asarray(observation.get(each.name, np.zeros(each.size)), dtype=np.float64)
+            for each in self.action_spec.fields
+        })
+
     def picture(self) -> np.ndarray:
         """The scene as (render_size, render_size, 3) uint8 RGB."""
         raise InputError(f"{self.task.id}: render", expected="a task that can be drawn")
@@ -100,9 +119,16 @@ class TaskEnv(gymnasium.Env[Observation, np.ndarray]):
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Observation, dict[str, Any]]:
         super().reset(seed=seed)
+        if self._between is not None:
+            # A stream beside the environment's own, which must go on as if nothing was perturbed.
+            own = seed if seed is not None else int(self.np_random.spawn(1)[0].integers(2**31))
+            self._draws = Draws(self._asked, own)
         outcome = self.start(seed, options or {})
         self._steps = 0
-        return outcome.observation, _info(outcome)
+        if self._between is None:
+            return outcome.observation, _info(outcome)
+        observation = self._between.begin(self._draws, outcome.observation, self.holding(outcome.observation))
+        return observation, {**_info(outcome), "perturbations": self._draws.record}
 
     def step(self, action: np.ndarray) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         if self._steps is None:
@@ -113,12 +139,13 @@ class TaskEnv(gymnasium.Env[Observation, np.ndarray]):
                              expected=f"({self.action_spec.dim},): {', '.join(self.action_spec.component_names)}")
         if not np.isfinite(action).all():
             raise InputError(f"action of {self.task.id}", expected="finite numbers", got=str(action))
-        outcome = self.advance(action)
+        outcome = self.advance(action if self._between is None else self._between.act(action))
         self._steps += 1
         terminated = outcome.success or outcome.terminated
         truncated = not terminated and (outcome.truncated or self._steps >= self.task.max_steps)
         reward = float(outcome.success) if self.sparse else float(outcome.reward)
-        return outcome.observation, reward, terminated, truncated, _info(outcome)
+        observation = outcome.observation if self._between is None else self._between.observe(outcome.observation)
+        return observation, reward, terminated, truncated, _info(outcome)
 
     def render(self) -> np.ndarray:  # type: ignore[override]
         """The scene as (render_size, render_size, 3) uint8 RGB; the renderer is made at the first call."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, Mapping, TypeVar
 
 from robot.description import from_json
 from robot.errors import InputError, nearest
+from sim.perturbations import Asked
 
 REWARDS = ("sparse", "native")
 
@@ -19,17 +20,31 @@ class TaskOptions:
         max_steps: time limit in steps; None keeps the task's own.
         render: allow `env.render()`.
         render_size: height and width of what `env.render()` returns, in pixels.
+        perturbation: name of one; see docs/perturbations.md.
+        severity: of it, 0 (the task as it is) to 5.
+        perturbations: name -> severity, of several at once.
+        randomise: draw each severity anew every episode, from 0 up to the one given.
     """
 
     max_steps: int | None = None
     render: bool = False
     render_size: int = 256
+    perturbation: str | None = None
+    severity: int | None = None
+    perturbations: Mapping[str, int] = field(default_factory=dict)
+    randomise: bool = False
 
     def __post_init__(self) -> None:
         if self.max_steps is not None and self.max_steps < 1:
             raise InputError("option max_steps", expected="at least 1", got=str(self.max_steps))
         if self.render_size < 16:
             raise InputError("option render_size", expected="at least 16 pixels", got=str(self.render_size))
+        _ = self.asked  # refuses what cannot be asked for
+
+    @property
+    def asked(self) -> Asked:
+        """The perturbations, however they were named."""
+        return Asked.of(self.perturbation, self.severity, self.perturbations, self.randomise)
 
 
 Options = TypeVar("Options", bound=TaskOptions)
@@ -37,7 +52,7 @@ Options = TypeVar("Options", bound=TaskOptions)
 
 def read_options(kind: type[Options], options: Mapping[str, Any], task_id: str) -> Options:
     """Build the options of a task; an unknown one is an error that offers the nearest."""
-    known = [field.name for field in fields(kind)]
+    known = [each.name for each in fields(kind)]
     for name in options:
         if name not in known:
             raise InputError(f"option '{name}' of {task_id}", expected=f"one of reward, {', '.join(known)}",

@@ -118,6 +118,9 @@ class PushT(TaskEnv):
         observation, reward, _, _, info = self._env.step(action)
         return self._outcome(observation, float(reward), bool(info["is_success"]), info)
 
+    def holding(self, observation: Observation) -> np.ndarray:
+        return np.array(self._env.agent.position, dtype=np.float64)
+
     def picture(self) -> np.ndarray:
         return np.ascontiguousarray(self._env.render())
 

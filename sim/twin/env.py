@@ -12,6 +12,8 @@ import numpy as np
 from robot.description import ObservationField, ObservationSpec
 from robot.description.robots import CONTROLS, load_robot
 from robot.errors import InputError, nearest
+from sim.perturbations import SIZES
+from sim.perturbations.scene import ScenePerturbations, require_cameras
 from sim.rendering import SceneRenderer
 from sim.tasks.environment import Observation, Outcome, TaskEnv
 from sim.tasks.options import TaskOptions, one_of
@@ -21,6 +23,7 @@ from sim.twin.scene import compile_scene, new_scene
 from sim.twin.task import TwinTask
 
 START_NOISE_RAD = 0.02
+RENDERERS = ("_picture_renderer", "_image_renderer")  # made when they are first used
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +38,9 @@ class TwinOptions(TaskOptions):
         depth: add the depth images of those cameras, in mm.
         image_size: height and width of those images in pixels.
         render_camera: from where `env.render()` looks.
+
+    Raises:
+        InputError: a value is wrong, or a perturbation of images is asked for and no camera.
     """
 
     robot: str | None = None
@@ -56,6 +62,7 @@ class TwinOptions(TaskOptions):
         if self.depth and not self.cameras:
             raise InputError("option depth", expected="cameras to take it from", got="none",
                              way_out="Add cameras=[front,wrist]")
+        require_cameras(self.asked, self.cameras)
 
 
 class TwinEnv(TaskEnv):
@@ -63,8 +70,10 @@ class TwinEnv(TaskEnv):
 
     Observation: the robot's own (`TwinRobot.observe`), then the task's, then `<camera>.image` and `<camera>.depth`.
     Action: `RobotDescription.action_spec`. `info` has `clamped` and `limited`, counted since the reset, and, from a
-    reset, the episode's `instruction`.
+    reset, the episode's `instruction` and what its `perturbations` drew.
     """
+
+    perturbations = tuple(SIZES)
 
     def __init__(self, twin_task: TwinTask, *, reward: str, options: TwinOptions) -> None:
         self.twin_task = twin_task
@@ -72,12 +81,14 @@ class TwinEnv(TaskEnv):
         twin_task.check_robot(tuple(limb.tool.group for limb in description.limbs), len(description.limbs))
         spec = new_scene(1.0 / options.inner_hz)
         twin_task.build(spec)
-        self.scene = compile_scene(spec, description)
+        self._scene_perturbations = ScenePerturbations(options.asked)
+        self.scene = compile_scene(spec, description, self._scene_perturbations.extend)
         self.robot = TwinRobot(self.scene, description.action_spec(twin_task.info.period_s, options.control))
         twin_task.bind(self.scene)
         self._image_size, self._depth = options.image_size, options.depth
         self._cameras = {name: self._camera_number(name) for name in options.cameras}
         self._render_camera = self._camera_number(options.render_camera)
+        self._scene_perturbations.bind(self.scene, twin_task.things, tuple(self._cameras.values()))
         self._arm_joints = [self.scene.model.joint(joint).qposadr[0] for limb in description.limbs
                             for joint in map(limb.element, limb.arm.joints)]
         super().__init__(
@@ -86,11 +97,15 @@ class TwinEnv(TaskEnv):
 
     def start(self, seed: int | None, options: Mapping[str, Any]) -> Outcome:
         random = np.random.default_rng(int(self.np_random.integers(2**31)) if seed is None else seed)
+        self._scene_perturbations.restore()
         mujoco.mj_resetData(self.scene.model, self.scene.data)
         self.robot.reset()
         noise = random.uniform(-START_NOISE_RAD, START_NOISE_RAD, len(self._arm_joints))
         self.scene.data.qpos[self._arm_joints] += noise
         self.twin_task.place(random)
+        self._scene_perturbations.apply(self._draws)
+        if self._scene_perturbations.repaint:
+            self._repaint()
         self.robot.settle()
         return self._outcome({"instruction": self.twin_task.instruction})
 
@@ -99,13 +114,21 @@ class TwinEnv(TaskEnv):
         self.twin_task.update()
         return self._outcome({})
 
+    def holding(self, observation: Observation) -> np.ndarray:
+        return self.robot.target.copy()
+
     def picture(self) -> np.ndarray:
         return self._picture_renderer.draw(self.scene.data, self._render_camera)
 
     def close(self) -> None:
-        for name in ("_picture_renderer", "_image_renderer"):
+        for name in RENDERERS:
             if name in self.__dict__:
                 self.__dict__.pop(name).close()
+
+    def _repaint(self) -> None:
+        for name in RENDERERS:
+            if name in self.__dict__:
+                self.__dict__[name].repaint()
 
     @cached_property
     def _picture_renderer(self) -> SceneRenderer:

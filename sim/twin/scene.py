@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Mapping
+from typing import Any, Callable, Mapping
 
 import mujoco
 import numpy as np
@@ -78,6 +78,15 @@ class Scene:
     data: mujoco.MjData
     description: RobotDescription
 
+    @property
+    def table_z(self) -> float:
+        """m, the top of the table: 0 unless an episode has it elsewhere. Heights above the table count from it."""
+        return float(self.model.body_pos[self._table, 2]) + TABLE_HALF[2]
+
+    @cached_property
+    def _table(self) -> int:
+        return self.id("body", "table")
+
     def id(self, kind: str, name: str) -> int:
         """The number of an element, such as `id("body", "cube")`.
 
@@ -117,8 +126,12 @@ class Scene:
         self.data.qpos[start + 3 : start + 7] = turn
 
 
-def compile_scene(spec: mujoco.MjSpec, description: RobotDescription) -> Scene:
-    """Add the robot, with a camera on each wrist, and compile.
+def compile_scene(
+    spec: mujoco.MjSpec,
+    description: RobotDescription,
+    extend: Callable[[mujoco.MjSpec, RobotDescription], None] | None = None,
+) -> Scene:
+    """Add the robot, with a camera on each wrist, and compile; `extend` may add more once the robot is there.
 
     Raises:
         InputError: MuJoCo refuses the scene; its reason is in the message.
@@ -130,6 +143,8 @@ def compile_scene(spec: mujoco.MjSpec, description: RobotDescription) -> Scene:
             spec.delete(camera)
         add_camera(flange, limb.element("wrist"), eye=(0.07, 0.0, -0.03), at=(0.02, 0.0, 0.14),
                    view_deg=WRIST_VIEW_DEG, up=(-1, 0, 0))
+    if extend is not None:
+        extend(spec, description)
     try:
         model = spec.compile()
     except ValueError as error:

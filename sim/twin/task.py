@@ -26,6 +26,7 @@ class TwinTask(ABC):
         robot: the robot that does it unless another is asked for.
         tools: joint groups of tools that can do it: `gripper`, `hand`.
         fields: what `observe` returns, in order.
+        things: bodies of the world that perturbations of poses move, each by itself; None for all that it builds.
         scene: set by `bind`.
     """
 
@@ -33,6 +34,7 @@ class TwinTask(ABC):
     robot: ClassVar[str] = "panda"
     tools: ClassVar[tuple[str, ...]] = ("gripper",)
     fields: ClassVar[tuple[ObservationField, ...]]
+    things: ClassVar[tuple[str, ...] | None] = None
     scene: Scene
 
     def __init__(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Mapping, Sequence
 
@@ -28,6 +28,8 @@ class CollectOptions:
         output: folder of the dataset; null makes outputs/collect/<date>.
         keep_failures: keep episodes without success too, and count them.
         options: of the task, for example options.cameras=[agentview].
+        perturbations: of the task, name -> severity 0 to 5: perturbations.friction=3; see docs/perturbations.md.
+        randomise: draw each severity anew every episode, from 0 up to the one given.
         resume: add what is missing to a dataset that was begun alike.
         overwrite: replace what an earlier run left in the output folder.
     """
@@ -39,6 +41,8 @@ class CollectOptions:
     output: str | None = None
     keep_failures: bool = False
     options: Mapping[str, Any] = field(default_factory=dict)
+    perturbations: Mapping[str, int] = field(default_factory=dict)
+    randomise: bool = False
     resume: bool = False
     overwrite: bool = False
 
@@ -50,7 +54,11 @@ def command(words: Sequence[str]) -> int:
 
 def run(configuration: Configuration[CollectOptions]) -> int:
     """Collect, and say how many episodes there are."""
+    from sim.perturbations import perturbed
+
     options = configuration.options
+    options = replace(options, options=perturbed(
+        options.options, perturbations=options.perturbations, randomise=options.randomise))
     dataset, output = open_collection(options)
     with dataset:
         try:

@@ -36,6 +36,10 @@ class EvaluateOptions:
         videos: how many of the first episodes are filmed.
         compare: evaluation.json of another policy on the same seeds, for a paired comparison.
         options: of the task, for example options.initial_states=paper; those of training hold where none are given.
+        perturbation: of the task, such as friction; docs/perturbations.md lists them.
+        severity: of the perturbation, 0 (the task as it is) to 5.
+        perturbations: several at once, such as perturbations.friction=3 perturbations.lighting=2.
+        randomise: draw each severity anew every episode, from 0 up to the one given.
         device: auto, cpu, cuda or cuda:N.
         threads: a process; null for one, or what OMP_NUM_THREADS says.
         resume: write into a folder that holds an evaluation that did not finish.
@@ -56,6 +60,10 @@ class EvaluateOptions:
     videos: int = 4
     compare: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
+    perturbation: str | None = None
+    severity: int | None = None
+    perturbations: Mapping[str, int] = field(default_factory=dict)
+    randomise: bool = False
     device: str = "auto"
     threads: int | None = None
     resume: bool = False
@@ -73,6 +81,7 @@ def run(configuration: Configuration[EvaluateOptions]) -> int:
     from tiller.threads import limit_threads
 
     limit_threads(options.threads)
+    from sim.perturbations import perturbed
     from sim.records import read_evaluation
     from sim.report import write_report
 
@@ -84,6 +93,9 @@ def run(configuration: Configuration[EvaluateOptions]) -> int:
                          "one", way_out="Add task=, for example task=pusht/state")
     if task == trained:
         options = replace(options, options={**trained_options, **options.options})
+    options = replace(options, options=perturbed(
+        options.options, perturbation=options.perturbation, severity=options.severity,
+        perturbations=options.perturbations, randomise=options.randomise))
     other = read_evaluation(options.compare) if options.compare else None
     if other is not None:
         require_comparable(other, task, options)

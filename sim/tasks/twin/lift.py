@@ -45,4 +45,4 @@ class Lift(TwinTask):
         return self._cube.row()
 
     def success(self) -> bool:
-        return bool(self._cube.position[2] > HEIGHT)
+        return bool(self._cube.position[2] - self.scene.table_z > HEIGHT)

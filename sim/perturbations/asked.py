@@ -1,0 +1,132 @@
+"""Which perturbations are asked for, at which severities, and what an episode draws of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Iterator, Mapping, Sequence
+from zlib import crc32
+
+import numpy as np
+
+from robot.errors import InputError
+from sim.perturbations.sizes import SIZES, WORST, load_sizes, require_known
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Perturbations of a task.
+
+    Args:
+        severities: name -> 0 to 5.
+        randomise: draw the severity of each anew every episode, uniformly from 0 up to the one given.
+    """
+
+    severities: Mapping[str, int] = field(default_factory=dict)
+    randomise: bool = False
+
+    def __post_init__(self) -> None:
+        for name, severity in self.severities.items():
+            require_known(name)
+            if isinstance(severity, bool) or not 0 <= severity <= WORST:
+                raise InputError(f"severity of {name}", expected=f"0 to {WORST}", got=str(severity))
+        if self.randomise and not self.severities:
+            raise InputError("randomise", expected="perturbations to draw from", got="none",
+                             way_out="Add for example perturbations.friction=3")
+
+    @classmethod
+    def of(
+        cls, perturbation: str | None, severity: int | None, perturbations: Mapping[str, int], randomise: bool
+    ) -> Asked:
+        """From a task's options: one name with a severity, or a mapping of several, or both."""
+        if (perturbation is None) != (severity is None):
+            missing, given = ("severity", "perturbation") if severity is None else ("perturbation", "severity")
+            raise InputError(given, expected=f"a {missing} with it", got="none",
+                             way_out=f"Add for example {missing}={'3' if severity is None else 'friction'}")
+        severities = dict(perturbations)
+        if perturbation is not None and severity is not None:
+            if perturbation in severities:
+                raise InputError(f"perturbation '{perturbation}'", expected="one severity",
+                                 got="another one in perturbations", way_out="Leave one of them out")
+            severities[perturbation] = severity
+        return cls(severities, randomise)
+
+    @property
+    def active(self) -> dict[str, int]:
+        """Those that differ from the task as it is, in the order of application."""
+        return {name: self.severities[name] for name in SIZES if self.severities.get(name)}
+
+    def require_offered(self, offered: Sequence[str], where: str) -> None:
+        """Refuse what a suite does not have."""
+        for name in self.severities:
+            if name not in offered:
+                raise InputError(f"perturbation '{name}' of {where}", way_out="The tasks of twin/ have all of them",
+                                 expected=f"one that its suite has: {', '.join(offered)}")
+
+
+def perturbed(
+    options: Mapping[str, Any],
+    *,
+    perturbation: str | None = None,
+    severity: int | None = None,
+    perturbations: Mapping[str, int] | None = None,
+    randomise: bool = False,
+) -> dict[str, Any]:
+    """A task's options with these perturbations in place of those that they name; as they are where none is given.
+
+    Raises:
+        InputError: an unknown name, a severity that there is none of, one without the other.
+    """
+    given = {"perturbation": perturbation, "severity": severity, "perturbations": dict(perturbations or {}),
+             "randomise": randomise}
+    Asked.of(perturbation, severity, perturbations or {}, randomise)
+    told = {name: value for name, value in given.items() if value is not None and value is not False and value != {}}
+    kept = {name: value for name, value in options.items() if not told or name not in given}
+    return {**kept, **told}
+
+
+@dataclass(frozen=True, eq=False)
+class Draw:
+    """One perturbation in one episode.
+
+    Args:
+        name: of it.
+        size: its dataclass of `sim.perturbations.sizes`.
+        random: decides everything else that is drawn.
+        record: what was drawn, as plain values; the perturbation adds to it.
+    """
+
+    name: str
+    size: Any
+    random: np.random.Generator
+    record: dict[str, Any]
+
+
+class Draws:
+    """What an episode draws. Every perturbation has a random stream of its own, which follows from the episode's seed
+    and its name: neither the task's start nor one perturbation depends on the others.
+
+    Args:
+        asked: which, how strongly.
+        seed: of the episode.
+    """
+
+    def __init__(self, asked: Asked, seed: int) -> None:
+        self._draws: dict[str, Draw] = {}
+        for name, severity in asked.active.items():
+            random = np.random.default_rng([seed, 2, crc32(name.encode())])
+            if asked.randomise:
+                severity = int(random.integers(severity + 1))
+            if severity:
+                self._draws[name] = Draw(name, load_sizes(name)[severity - 1], random, {"severity": severity})
+
+    def __iter__(self) -> Iterator[Draw]:
+        return iter(self._draws.values())
+
+    def get(self, name: str) -> Draw | None:
+        """That of one perturbation; None where the episode has none of it."""
+        return self._draws.get(name)
+
+    @property
+    def record(self) -> dict[str, dict[str, Any]]:
+        """Name -> its severity and what was drawn."""
+        return {draw.name: dict(draw.record) for draw in self}

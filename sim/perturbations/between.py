@@ -1,0 +1,95 @@
+"""Perturbations between any task and who acts in it: noise and delay of observations, latency of actions."""
+
+from __future__ import annotations
+
+from collections import deque
+
+import numpy as np
+
+from robot.description import ObservationField, ObservationSpec
+from robot.errors import InputError
+from sim.perturbations.asked import Asked, Draws
+from sim.perturbations.sizes import ObservationNoise
+
+OFFERED = ("observation_noise", "observation_delay", "action_latency")
+"""What every suite has."""
+
+_UNITS = {"m": "m", "rad": "rad", "1": "one", "px": "px", "N": "n", "mm": "mm"}
+
+Observation = dict[str, np.ndarray]
+
+
+class Between:
+    """Changes observations and actions on their way.
+
+    Args:
+        asked: which perturbations; those of other kinds are left to the suite.
+        spec: of the observation.
+
+    Raises:
+        InputError: noise for a field whose unit has no size.
+    """
+
+    def __init__(self, asked: Asked, spec: ObservationSpec) -> None:
+        self._spec = spec
+        if "observation_noise" in asked.active:
+            for each in spec:
+                _units(each)
+        self._noise: dict[str, np.ndarray] = {}
+        self._random = np.random.default_rng(0)
+        self._seen: deque[Observation] = deque(maxlen=1)
+        self._waiting: deque[np.ndarray] = deque()
+
+    def begin(self, draws: Draws, observation: Observation, hold: np.ndarray) -> Observation:
+        """Start an episode.
+
+        Args:
+            draws: of the episode.
+            observation: the first one, as the task gives it.
+            hold: (dim,) action that leaves the robot where it is.
+
+        Returns:
+            The observation as it is seen.
+        """
+        noise, delay, latency = (draws.get(name) for name in OFFERED)
+        self._noise = {} if noise is None else {each.name: _deviation(each, noise.size) for each in self._spec}
+        if noise is not None:
+            self._random = noise.random
+        self._seen = deque(maxlen=1 + (delay.size.steps if delay else 0))
+        self._waiting = deque([hold] * (latency.size.steps if latency else 0))
+        return self.observe(observation)
+
+    def observe(self, observation: Observation) -> Observation:
+        """What is seen of an observation."""
+        self._seen.append({name: self._noisy(name, value) for name, value in observation.items()})
+        return self._seen[0]
+
+    def act(self, action: np.ndarray) -> np.ndarray:
+        """What is executed (dim,) when an action (dim,) is asked for."""
+        self._waiting.append(action)
+        return self._waiting.popleft()
+
+    def _noisy(self, name: str, value: np.ndarray) -> np.ndarray:
+        if name not in self._noise:
+            return value
+        noisy = value + self._noise[name] * self._random.standard_normal(value.shape)
+        if np.issubdtype(value.dtype, np.integer):
+            limits = np.iinfo(value.dtype)
+            noisy = np.clip(np.rint(noisy), limits.min, limits.max)
+        return noisy.astype(value.dtype)
+
+
+def _units(each: ObservationField) -> list[str]:
+    """The sizes that belong to a field's components."""
+    if each.kind == "image":
+        return ["levels"]
+    units = each.unit.split()
+    for unit in units:
+        if unit not in _UNITS:
+            raise InputError(f"perturbation observation_noise: field '{each.name}'",
+                             expected=f"one in {', '.join(_UNITS)}", got=f"one in {unit}")
+    return [_UNITS[unit] for unit in units]
+
+
+def _deviation(each: ObservationField, size: ObservationNoise) -> np.ndarray:
+    return np.array([getattr(size, unit) for unit in _units(each)])
