@@ -3,12 +3,13 @@
 Cartesian (Hogan, "Impedance Control", 1985; null space after Khatib, "A unified approach for motion and force control
 of robot manipulators", 1987):
 
-    F = K (x_d - x) + D (v_d - v)          K in N/m and N*m/rad: the error is not shaped by the inertia
-    tau = J^T F + (I - J^T Jbar^T) tau_0    Jbar = M^-1 J^T Lambda, Lambda = (J M^-1 J^T)^-1
+    F = K (x_d - x) + D (v_d - v) + Lambda a_d    K in N/m and N*m/rad: the error is not shaped by the inertia
+    tau = J^T F + (I - J^T Jbar^T) tau_0           Jbar = M^-1 J^T Lambda, Lambda = (J M^-1 J^T)^-1
 
 so that at rest a wrench w deflects the tcp by exactly K^-1 w, and tau_0, which holds a posture, accelerates the tcp
 nowhere. D is diagonal, 2 zeta sqrt(K_ii Lambda_ii): it follows the apparent inertia of each direction and never
-injects energy. Torques here are without gravity, which is compensated beside them.
+injects energy. Lambda a_d carries the arm's own inertia along with a moving set-point, which the spring alone would
+drag behind: at rest it is nothing. Torques here are without gravity, which is compensated beside them.
 
 Rows and vectors of six are linear first, then angular, both in the base frame.
 """
@@ -22,6 +23,9 @@ from robot.control.compiled import compiled
 # Near a singularity the apparent inertia grows without bound: for damping it is taken to be at most this.
 LARGEST_MASS_KG = 30.0
 LARGEST_INERTIA_KG_M2 = 1.0
+# Feeding inertia forward is faded out where the apparent inertia of any direction passes these.
+SINGULAR_MASS_KG = 100.0
+SINGULAR_INERTIA_KG_M2 = 10.0
 _REGULAR = 1e-6  # added to the mobility, so that it can be inverted there too
 
 
@@ -60,6 +64,7 @@ def add_cartesian_torque(
     inertia: np.ndarray,
     error: np.ndarray,
     velocity_error: np.ndarray,
+    acceleration: np.ndarray,
     stiffness: np.ndarray,
     damping_ratio: float,
     posture_torque: np.ndarray,
@@ -72,6 +77,7 @@ def add_cartesian_torque(
         inertia: (n, n) of the arm, kg m^2.
         error: (6,) m and rad: target minus state; the angular part is the rotation vector of the turn to the target.
         velocity_error: (6,) m/s and rad/s.
+        acceleration: (6,) m/s^2 and rad/s^2 of the target.
         stiffness: (6,) N/m and N*m/rad.
         damping_ratio: zeta; 1 is critical, 0 leaves the spring undamped.
         posture_torque: (n,) N*m, projected into the null space of the tcp.
@@ -98,13 +104,17 @@ def add_cartesian_torque(
     factorise(mobility, lower6)
     force = np.empty(6)
     unit = np.empty(6)
+    regular = 1.0
     for i in range(6):
         unit[:] = 0.0
         unit[i] = 1.0
         solve_factorised(lower6, unit)
+        regular = min(regular, (SINGULAR_MASS_KG if i < 3 else SINGULAR_INERTIA_KG_M2) / unit[i])
         apparent = min(unit[i], LARGEST_MASS_KG if i < 3 else LARGEST_INERTIA_KG_M2)
         damping = 2 * damping_ratio * np.sqrt(stiffness[i] * apparent)
         force[i] = stiffness[i] * error[i] + damping * velocity_error[i]
+    carried = acceleration.copy()
+    solve_factorised(lower6, carried)  # Lambda a_d
     leaking = np.zeros(6)  # what the posture torque would push at the tcp
     for i in range(6):
         for k in range(n):
@@ -113,7 +123,7 @@ def add_cartesian_torque(
     for j in range(n):
         total = posture_torque[j]
         for i in range(6):
-            total += jacobian[i, j] * (force[i] - leaking[i])
+            total += jacobian[i, j] * (force[i] + regular * carried[i] - leaking[i])
         torque[j] += total
 
 
@@ -122,15 +132,17 @@ def add_joint_torque(
     inertia: np.ndarray,
     error: np.ndarray,
     velocity_error: np.ndarray,
+    acceleration: np.ndarray,
     stiffness: np.ndarray,
     damping_ratio: float,
     torque: np.ndarray,
 ) -> None:
-    """Add K (q_d - q) + D (qd_d - qd) to `torque`, with D_ii = 2 zeta sqrt(K_ii M_ii).
+    """Add K (q_d - q) + D (qd_d - qd) + M qdd_d to `torque`, with D_ii = 2 zeta sqrt(K_ii M_ii).
 
     Args:
         inertia: (n, n) kg m^2.
         error, velocity_error: (n,) rad and rad/s.
+        acceleration: (n,) rad/s^2 of the target.
         stiffness: (n,) N*m/rad.
         damping_ratio: zeta.
         torque: (n,) N*m, added to.
@@ -138,6 +150,8 @@ def add_joint_torque(
     for i in range(len(torque)):
         damping = 2 * damping_ratio * np.sqrt(stiffness[i] * inertia[i, i])
         torque[i] += stiffness[i] * error[i] + damping * velocity_error[i]
+        for j in range(len(torque)):
+            torque[i] += inertia[i, j] * acceleration[j]
 
 
 @compiled

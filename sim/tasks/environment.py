@@ -135,10 +135,12 @@ class TaskEnv(gymnasium.Env[Observation, np.ndarray]):
             raise InputError(f"{self.task.id}: step", expected="reset before the first step")
         action = np.asarray(action, dtype=np.float64)
         if action.shape != (self.action_spec.dim,):
-            raise InputError(f"action of {self.task.id}", got=str(action.shape),
+            raise InputError(f"action of {self.task.id} at step {self._steps}", got=str(action.shape),
                              expected=f"({self.action_spec.dim},): {', '.join(self.action_spec.component_names)}")
         if not np.isfinite(action).all():
-            raise InputError(f"action of {self.task.id}", expected="finite numbers", got=str(action))
+            bad = int(np.flatnonzero(~np.isfinite(action))[0])
+            raise InputError(f"action of {self.task.id} at step {self._steps}: {self.action_spec.component_names[bad]}",
+                             expected="a finite number", got=str(action[bad]))
         outcome = self.advance(action if self._between is None else self._between.act(action))
         self._steps += 1
         terminated = outcome.success or outcome.terminated

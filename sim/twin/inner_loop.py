@@ -16,6 +16,9 @@ from robot.control.turning import write_interpolated, write_matrix_from_6d, writ
 from robot.safety.torque_stage import filter_torque, work_done
 from sim.twin.engine import full_inertia, site_jacobian, step1, step2
 
+# A change of the set-point's speed, which comes at once at a knot of its path, is asked of the arm over about this.
+SPEED_CHANGE_S = 0.05
+
 
 class Plant(NamedTuple):
     """What the loop reads and writes in MuJoCo: addresses, views into its memory, numbers of its elements."""
@@ -59,6 +62,7 @@ class Account(NamedTuple):
     """What the loop keeps from step to step."""
 
     torque: np.ndarray  # (limbs, 7) applied last, N*m
+    speed: np.ndarray  # (limbs, 7) of the set-point, smoothed: m/s and rad/s of the tcp, or rad/s of the joints
     work: np.ndarray  # (limbs,) J given to each arm since the reset
     limited: np.ndarray  # (limbs,) joints times steps in which a limit cut a torque
 
@@ -89,7 +93,7 @@ def run(
     inertia = np.empty((dofs, dofs))
     linear, angular = np.empty((3, dofs)), np.empty((3, dofs))
     target = np.empty(len(start))
-    speed = np.zeros(law.rest.shape)
+    speed, acceleration = np.zeros(law.rest.shape), np.empty(law.rest.shape[1])
     for limb in range(limbs):
         _write_set_point_velocity(law, limb, start, end, fraction_step / plant.timestep, speed[limb])
     for step in range(steps):
@@ -101,6 +105,9 @@ def run(
             own = inertia[at_v : at_v + n, at_v : at_v + n].copy()
             wanted = target[law.arm_at[limb] :]
             torque, payload = np.zeros(n), np.zeros(n)
+            for i in range(len(acceleration)):
+                acceleration[i] = (speed[limb, i] - account.speed[limb, i]) / SPEED_CHANGE_S
+                account.speed[limb, i] += acceleration[i] * plant.timestep
             if law.cartesian[limb] or law.payload[limb, 0] > 0:
                 site = plant.tcps[limb]
                 site_jacobian(plant.model, plant.data, linear.ctypes.data, angular.ctypes.data, site)
@@ -110,10 +117,10 @@ def run(
                 orientation = plant.site_xmat[site].copy().reshape((3, 3))
             if law.cartesian[limb]:
                 _add_cartesian(law, limb, q, qd, plant.site_xpos[site], orientation, jacobian, own, wanted, speed[limb],
-                               torque)
+                               acceleration[:6], torque)
             else:
-                add_joint_torque(own, wanted[:n] - q, speed[limb, :n] - qd, law.joint_stiffness[limb],
-                                 law.damping_ratio[limb], torque)
+                add_joint_torque(own, wanted[:n] - q, speed[limb, :n] - qd, acceleration[:n],
+                                 law.joint_stiffness[limb], law.damping_ratio[limb], torque)
             if law.payload[limb, 0] > 0:
                 add_payload_torque(jacobian, orientation, law.payload[limb, 0], law.payload[limb, 1:], plant.gravity,
                                    payload)
@@ -170,10 +177,11 @@ def _add_cartesian(
     inertia: np.ndarray,
     wanted: np.ndarray,
     speed: np.ndarray,
+    acceleration: np.ndarray,
     torque: np.ndarray,
 ) -> None:
     """Add the Cartesian law's torque (n,) of one limb whose tcp, at `position` (3,) and `orientation` (3, 3), is wanted
-    at the pose that `wanted` begins with, moving at `speed` (6,).
+    at the pose that `wanted` begins with, at `speed` (6,) and `acceleration` (6,).
     """
     n = len(q)
     aim, error, velocity_error = np.empty((3, 3)), np.empty(6), np.empty(6)
@@ -189,5 +197,5 @@ def _add_cartesian(
     for i in range(n):
         damping = 2 * law.damping_ratio[limb] * np.sqrt(law.posture_stiffness[limb] * inertia[i, i])
         posture[i] = law.posture_stiffness[limb] * (law.rest[limb, i] - q[i]) - damping * qd[i]
-    add_cartesian_torque(jacobian, inertia, error, velocity_error, law.stiffness[limb], law.damping_ratio[limb],
-                         posture, torque)
+    add_cartesian_torque(jacobian, inertia, error, velocity_error, acceleration, law.stiffness[limb],
+                         law.damping_ratio[limb], posture, torque)

@@ -76,8 +76,9 @@ class TwinRobot:
                              got=f"steps of {scene.model.opt.timestep} s", way_out="Use 500, 800 or 1000 Hz")
         self._trajectory: Trajectory
         self._reach = [Reach(limb, action_spec) for limb in self.description.limbs]
-        self._account = Account(np.zeros((len(self._reach), JOINTS)), np.zeros(len(self._reach)),
-                                np.zeros(len(self._reach), dtype=np.int64))
+        limbs = len(self._reach)
+        self._account = Account(torque=np.zeros((limbs, JOINTS)), speed=np.zeros((limbs, JOINTS)),
+                                work=np.zeros(limbs), limited=np.zeros(limbs, dtype=np.int64))
         self._clamped = 0
         self._joint_places = {
             name: int(scene.model.jnt_qposadr[scene.id("joint", name)]) for name in self.spec.joint_names
