@@ -22,6 +22,7 @@ CHOICE = "TILLER_GL"  # environment variable: the backend that was found to work
 
 _PROBE = "from sim.rendering import open_context; open_context({backend!r}, 16, 16).free()"
 _PROBE_SECONDS = 60
+_FARTHEST_MM = 65535.0  # what uint16 holds
 
 
 @cache
@@ -66,7 +67,7 @@ def open_context(backend: str, width: int, height: int) -> Any:
 
 
 class SceneRenderer:
-    """Colour images of one model, from any of its cameras. Fast: no shadows, no reflections, no multisampling.
+    """Colour and depth images of one model, from any of its cameras. Fast: no shadows, reflections or multisampling.
 
     Args:
         model: the `mujoco.MjModel`.
@@ -83,6 +84,8 @@ class SceneRenderer:
         model.vis.global_.offheight = max(height, model.vis.global_.offheight)
         model.vis.quality.offsamples = 0
         self._gpu = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_100)
+        # 1 at the near plane, 0 at the far one: floats are dense near 0, where distance is coarse in the buffer.
+        self._gpu.readDepthMap = mujoco.mjtDepthMap.mjDEPTH_ZEROFAR
         mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, self._gpu)
         self._scene = mujoco.MjvScene(model, maxgeom=2000)
         for flag in (mujoco.mjtRndFlag.mjRND_SHADOW, mujoco.mjtRndFlag.mjRND_REFLECTION):
@@ -94,17 +97,36 @@ class SceneRenderer:
         self._camera.type = mujoco.mjtCamera.mjCAMERA_FIXED
         self._view = mujoco.MjrRect(0, 0, width, height)
         self._pixels = np.empty((height, width, 3), dtype=np.uint8)
+        self._buffer = np.empty((height, width), dtype=np.float32)
 
     def draw(self, data: Any, camera: int) -> np.ndarray:
         """The scene of an `mujoco.MjData` from the camera of that number, (height, width, 3) uint8 RGB."""
+        self._render(data, camera, sky=True)
+        self._mujoco.mjr_readPixels(self._pixels, None, self._view, self._gpu)
+        return self._pixels[::-1].copy()  # OpenGL's rows start at the bottom
+
+    def draw_depth(self, data: Any, camera: int) -> np.ndarray:
+        """How far what the camera sees lies along its axis, (height, width) uint16 mm.
+
+        0 where nothing is hit, and beyond 65.535 m.
+        """
+        self._render(data, camera, sky=False)  # the sky is a box, of some size
+        self._mujoco.mjr_readPixels(None, self._buffer, self._view, self._gpu)
+        extent, planes = self._model.stat.extent, self._model.vis.map
+        near, far = planes.znear * extent, planes.zfar * extent
+        # With 1 at the near plane and 0 at the far one, the perspective division inverts to this.
+        mm = 1000.0 * near * far / (near + self._buffer[::-1].astype(np.float64) * (far - near))
+        seen = (self._buffer[::-1] > 0.0) & (mm <= _FARTHEST_MM)
+        return np.where(seen, np.rint(mm), 0.0).astype(np.uint16)
+
+    def _render(self, data: Any, camera: int, *, sky: bool) -> None:
         mujoco = self._mujoco
         self._context.make_current()
         self._camera.fixedcamid = camera
+        self._scene.flags[mujoco.mjtRndFlag.mjRND_SKYBOX] = sky
         everything = mujoco.mjtCatBit.mjCAT_ALL
         mujoco.mjv_updateScene(self._model, data, self._options, None, self._camera, everything, self._scene)
         mujoco.mjr_render(self._view, self._scene, self._gpu)
-        mujoco.mjr_readPixels(self._pixels, None, self._view, self._gpu)
-        return self._pixels[::-1].copy()  # OpenGL's rows start at the bottom
 
     def repaint(self) -> None:
         """Take the model's textures anew: they were handed over once, and have changed since."""

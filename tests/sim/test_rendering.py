@@ -28,6 +28,23 @@ SCENE = """
 </mujoco>
 """
 
+DISTANCES = """
+<mujoco>
+  <visual><map znear="{near}" zfar="{far}"/></visual>
+  <statistic extent="{extent}" center="0 0 0"/>
+  <asset><texture type="skybox" builtin="gradient" rgb1="1 1 1" rgb2="0 0 0" width="64" height="64"/></asset>
+  <worldbody>
+    <camera name="down" pos="0 0 3" xyaxes="1 0 0 0 1 0"/>
+    <camera name="up" pos="0 0 3" xyaxes="1 0 0 0 -1 0"/>
+    <camera name="high" pos="0 0 70" xyaxes="1 0 0 0 1 0"/>
+    <camera name="below" pos="0 0 60" xyaxes="1 0 0 0 1 0"/>
+    <geom type="plane" size="200 200 1"/>
+    <geom type="box" size="0.2 0.2 0.1" pos="-0.5 0.5 0.1"/>
+    <geom type="box" size="0.05 0.05 0.05" pos="0.1 -0.1 2.6"/>
+  </worldbody>
+</mujoco>
+"""
+
 needs_renderer = pytest.mark.skipif(find_backend() is None, reason="neither EGL nor OSMesa works on this machine")
 
 
@@ -70,6 +87,29 @@ def test_hidden_groups_are_not_drawn_and_two_renderers_live_together(scene: tupl
     assert patch(without, 0.8, 0.73).max() < 10
     everything.close()
     hidden.close()
+
+
+@needs_renderer
+@pytest.mark.parametrize(("near", "far", "extent"), [(0.01, 50, 2.0), (0.001, 50, 1.0), (0.01, 100, 1.0)])
+def test_depth_is_the_distance_along_the_axis_in_millimetres(near: float, far: float, extent: float) -> None:
+    model = mujoco.MjModel.from_xml_string(DISTANCES.format(near=near, far=far, extent=extent))
+    data = mujoco.MjData(model)
+    mujoco.mj_forward(model, data)
+    renderer = SceneRenderer(model, 120, 160)
+    down, up = renderer.draw_depth(data, 0), renderer.draw_depth(data, 1)
+    assert down.shape == (120, 160) and down.dtype == np.uint16
+    assert abs(int(down[110, 150]) - 3000) <= 1, "the plane, in a corner as far as in the middle"
+    assert abs(int(down[60, 20]) - 3000) <= 1
+    place = 120 / (2 * np.tan(np.radians(45) / 2))  # pixels a unit of the image plane
+    assert abs(int(down[int(60 - 0.5 / 2.8 * place), int(80 - 0.5 / 2.8 * place)]) - 2800) <= 1, "the top of the box"
+    assert abs(int(down[int(60 + 0.1 / 0.35 * place), int(80 + 0.1 / 0.35 * place)]) - 350) <= 1, "the box nearby"
+    assert not up.any(), "the sky is nowhere"
+    colours = renderer.draw(data, 1)
+    assert colours.any(), "colour images keep their sky"
+    if far * extent == 100:
+        assert not renderer.draw_depth(data, 2).any(), "70 m are more than a uint16 holds"
+        np.testing.assert_allclose(np.median(renderer.draw_depth(data, 3)), 60_000, rtol=1e-3)
+    renderer.close()
 
 
 def ask(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
