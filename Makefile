@@ -81,7 +81,8 @@ bench: $(MADE) ## measure speed side by side with peers
 
 docs: $(MADE) ## remake the pages that are generated from the code
 	@$(BIN)/python -m sim.tasks > docs/tasks.md
-	@echo "docs/tasks.md"
+	@$(BIN)/python -m sim.perturbations > docs/perturbations.md
+	@echo "docs/tasks.md docs/perturbations.md"
 
 artifacts: $(MADE) ## train the bases and remake the results in artifacts/ (hours)
 	@$(BIN)/python benchmarks/artifacts.py

@@ -14,7 +14,7 @@ from sim.perturbations.sizes import ObservationNoise
 OFFERED = ("observation_noise", "observation_delay", "action_latency")
 """What every suite has."""
 
-_UNITS = {"m": "m", "rad": "rad", "1": "one", "px": "px", "N": "n", "mm": "mm"}
+_UNITS = {"m": "metre", "rad": "radian", "1": "unitless", "px": "pixel", "N": "newton", "mm": "depth_mm"}
 
 Observation = dict[str, np.ndarray]
 
@@ -82,7 +82,7 @@ class Between:
 def _units(each: ObservationField) -> list[str]:
     """The sizes that belong to a field's components."""
     if each.kind == "image":
-        return ["levels"]
+        return ["image_levels"]
     units = each.unit.split()
     for unit in units:
         if unit not in _UNITS:

@@ -135,18 +135,18 @@ class ObservationNoise:
     """Every reading is wrong by a normal error of its own, drawn anew each step.
 
     Args:
-        m, rad, one, px, n: standard deviation of numbers in m, rad, 1, px and N.
-        mm: of depth images, in mm.
-        levels: of colour images, in levels of 255.
+        metre, radian, unitless, pixel, newton: standard deviation of numbers in m, rad, 1, px and N.
+        depth_mm: of depth images, in mm.
+        image_levels: of colour images, in levels of 255.
     """
 
-    m: float
-    rad: float
-    one: float
-    px: float
-    n: float
-    mm: float
-    levels: float
+    metre: float
+    radian: float
+    unitless: float
+    pixel: float
+    newton: float
+    depth_mm: float
+    image_levels: float
 
 
 @dataclass(frozen=True)

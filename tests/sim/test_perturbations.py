@@ -20,6 +20,7 @@ from sim.collect import record
 from sim.experts import make_expert
 from sim.perturbations import SIZES, WORST, load_sizes, perturbed
 from sim.perturbations.distractors import STORE
+from sim.perturbations.page import page
 from sim.perturbations.scene import CLASSES, SEEN_ONLY, _load
 from sim.perturbations.sizes import read_sizes
 from sim.tasks.environment import TaskEnv
@@ -28,6 +29,7 @@ from sim.twin.env import TwinEnv
 
 from . import line_env  # noqa: F401 (registers Line-v0)
 
+ROOT = Path(__file__).parents[2]
 GRAVITY = 9.81
 IMAGES = {"cameras": ["front"], "image_size": 48}
 # Fixtures, free bodies and hands: what differs most between tasks, among those that are there.
@@ -356,7 +358,7 @@ def test_noise_has_the_deviation_of_its_unit_and_no_bias() -> None:
         for name, rows in errors.items():
             rows.append(noisy[name] - observation[name])
         observation, noisy = own.step(hold)[0], env.step(hold)[0]
-    for name, deviation in {"cube.position": size.m, "cube.rotation": size.one}.items():
+    for name, deviation in {"cube.position": size.metre, "cube.rotation": size.unitless}.items():
         values = np.ravel(errors[name])
         assert np.std(values) == pytest.approx(deviation, rel=0.12)
         assert abs(values.mean()) < 4 * deviation / np.sqrt(len(values))
@@ -368,7 +370,7 @@ def test_noise_of_images_stays_in_their_range() -> None:
     assert seen["front.image"].dtype == np.uint8
     error = seen["front.image"].astype(float) - own["front.image"]
     inside = (own["front.image"] > 60) & (own["front.image"] < 195)
-    assert np.std(error[inside]) == pytest.approx(load_sizes("observation_noise")[2].levels, rel=0.05)
+    assert np.std(error[inside]) == pytest.approx(load_sizes("observation_noise")[2].image_levels, rel=0.05)
 
 
 @pytest.mark.parametrize("task", ["gym/Line-v0", "pusht/state"])
@@ -494,3 +496,7 @@ def test_a_wrong_file_of_sizes_is_refused(tmp_path: Path, text: str, words: list
     with pytest.raises(InputError) as error:
         read_sizes("friction", tmp_path / "friction.yaml")
     assert all(word in str(error.value) for word in words), error.value
+
+
+def test_the_page_of_perturbations_is_the_one_that_the_code_makes() -> None:
+    assert (ROOT / "docs" / "perturbations.md").read_text(encoding="utf-8") == page(), "run make docs"
