@@ -92,6 +92,27 @@ class ToolCommand:
 
 
 @dataclass(frozen=True)
+class WristCamera:
+    """Where the camera of a wrist sits, in the flange's frame.
+
+    Args:
+        eye: (3,) m.
+        at: (3,) m, the point it looks at.
+    """
+
+    eye: tuple[float, ...] = (0.1, 0.0, 0.02)
+    at: tuple[float, ...] = (0.035, 0.0, 0.14)
+
+    def __post_init__(self) -> None:
+        for name in ("eye", "at"):
+            if len(getattr(self, name)) != 3:
+                raise InputError(f"wrist_camera: {name}", expected="3 coordinates", got=str(getattr(self, name)))
+        if self.eye[1:] == self.at[1:]:
+            raise InputError("wrist_camera", expected="a view that is not along x of the flange, where up is",
+                             got=f"from {self.eye} to {self.at}")
+
+
+@dataclass(frozen=True)
 class Tool:
     """A gripper or a hand, as in `configs/robot/tool`.
 
@@ -108,6 +129,7 @@ class Tool:
         mount_quat_wxyz: (4,) its orientation there.
         tcp_position: (3,) m of the tcp in the flange's frame.
         tcp_quat_wxyz: (4,) its orientation there: z out of the hand, y along the opening of the fingers.
+        wrist_camera: where the camera sits that sees the tool at work.
     """
 
     model: str
@@ -123,6 +145,7 @@ class Tool:
     coupling: tuple[Coupling, ...] = ()
     mount_position: tuple[float, ...] = (0.0, 0.0, 0.0)
     mount_quat_wxyz: tuple[float, ...] = (1.0, 0.0, 0.0, 0.0)
+    wrist_camera: WristCamera = WristCamera()
 
     def __post_init__(self) -> None:
         for name in ("position", "rest"):

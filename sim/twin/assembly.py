@@ -23,6 +23,8 @@ HAND_BIT = 2
 FIRST_ARM_BIT = 4
 FELT, SEEN, HIDDEN = 0, 1, 4  # groups of geoms and sites; MuJoCo draws 0 to 2 unless told otherwise
 
+DARKEST = (0.3, 0.3, 0.32)  # black has no shape in a picture
+
 
 def attach_robot(scene: mujoco.MjSpec, description: RobotDescription) -> None:
     """Add a robot to a scene, its base frame at the origin of the world.
@@ -76,6 +78,9 @@ def _load(model: str) -> mujoco.MjSpec:
         spec.delete(light)
     for site in spec.sites:
         site.group = HIDDEN  # frames are for us, not for the picture
+    for material in spec.materials:
+        if max(material.rgba[:3]) < max(DARKEST):
+            material.rgba = [*DARKEST, material.rgba[3]]
     return spec
 
 

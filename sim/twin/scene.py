@@ -37,19 +37,22 @@ def new_scene(timestep: float) -> mujoco.MjSpec:
     spec.option.cone = mujoco.mjtCone.mjCONE_ELLIPTIC
     spec.option.impratio = 10.0
     spec.visual.map.znear = 0.01
+    # Together with the lamp no more than white: a wrist's camera shall see its table, not glare.
     spec.visual.headlight.ambient = [0.35, 0.35, 0.35]
-    spec.visual.headlight.diffuse = [0.4, 0.4, 0.4]
+    spec.visual.headlight.diffuse = [0.25, 0.25, 0.25]
+    spec.visual.headlight.specular = [0.1, 0.1, 0.1]
     spec.add_texture(name="sky", type=mujoco.mjtTexture.mjTEXTURE_SKYBOX, builtin=mujoco.mjtBuiltin.mjBUILTIN_GRADIENT,
                      rgb1=[0.85, 0.9, 0.95], rgb2=[0.5, 0.6, 0.7], width=64, height=64)
     world = spec.worldbody
-    world.add_light(name="lamp", pos=[0.4, 0.4, 2.0], dir=[0.1, -0.2, -1.0], diffuse=[0.6, 0.6, 0.6],
+    world.add_light(name="lamp", pos=[0.4, 0.4, 2.0], dir=[0.1, -0.2, -1.0], diffuse=[0.5, 0.5, 0.5],
+                    specular=[0.1, 0.1, 0.1],
                     type=mujoco.mjtLightType.mjLIGHT_DIRECTIONAL)
     table = world.add_body(name="table", pos=list(TABLE_CENTRE))
     table.add_geom(name="table", type=mujoco.mjtGeom.mjGEOM_BOX, size=list(TABLE_HALF), rgba=[0.76, 0.66, 0.52, 1],
                    contype=SCENE_BIT, conaffinity=SCENE_BIT, friction=[1.0, 0.005, 0.0001], group=SEEN)
     world.add_geom(name="floor", type=mujoco.mjtGeom.mjGEOM_PLANE, size=[3, 3, 0.1], pos=[0, 0, -0.75],
                    rgba=[0.55, 0.57, 0.6, 1], contype=0, conaffinity=0, group=SEEN)
-    add_camera(world, "front", eye=(1.35, 0.0, 0.65), at=(0.42, 0.0, 0.08), view_deg=FRONT_VIEW_DEG)
+    add_camera(world, "front", eye=(1.2, 0.0, 0.75), at=(0.46, 0.0, 0.07), view_deg=FRONT_VIEW_DEG)
     return spec
 
 
@@ -141,7 +144,7 @@ def compile_scene(
         flange = spec.body(limb.element(limb.arm.flange))
         for camera in list(flange.cameras):
             spec.delete(camera)
-        add_camera(flange, limb.element("wrist"), eye=(0.07, 0.0, -0.03), at=(0.02, 0.0, 0.14),
+        add_camera(flange, limb.element("wrist"), eye=limb.tool.wrist_camera.eye, at=limb.tool.wrist_camera.at,
                    view_deg=WRIST_VIEW_DEG, up=(-1, 0, 0))
     if extend is not None:
         extend(spec, description)
