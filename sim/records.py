@@ -98,6 +98,7 @@ class Evaluation:
         latency: of all inference calls.
         seconds, inference_seconds: wall clock of the rollouts and the policy's part of it.
         ensemble: rate and interval of temporal ensembling, if any.
+        delay_steps: rows that passed from asking for a plan to its arrival.
         ended: why it ended early; empty when it is complete.
         command: that remakes it.
         versions: of the software.
@@ -116,6 +117,7 @@ class Evaluation:
     seconds: float
     inference_seconds: float
     ensemble: Mapping[str, float] = field(default_factory=dict)
+    delay_steps: int = 0
     ended: str = ""
     command: str = ""
     versions: Mapping[str, str] = field(default_factory=dict)

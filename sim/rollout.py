@@ -65,6 +65,7 @@ def evaluate_policy(
     options: Mapping[str, Any] | None = None,
     n_action_steps: int | None = None,
     ensemble: TemporalEnsemble | None = None,
+    delay_steps: int = 0,
     batch: int | None = None,
     environments: int | None = None,
     video_episodes: Sequence[int] = (),
@@ -83,6 +84,8 @@ def evaluate_policy(
         options: of the task.
         n_action_steps: rows executed a plan; the policy's own number when None.
         ensemble: weigh overlapping plans instead of executing one after the other.
+        delay_steps: rows that pass from asking for a plan to its arrival (real-time chunking): it is asked for that
+            many rows early, and continues the rows that are executed meanwhile.
         batch: rows of every inference call, a part of what decides the result; when None the power of two, from 4 to
             32, that holds all episodes.
         environments: how many run at once over all workers, rounded down to a divisor of `batch`; when None as many as
@@ -113,7 +116,8 @@ def evaluate_policy(
     batch = batch or max(SMALLEST_BATCH, min(BATCH, 1 << (episodes - 1).bit_length()))
     lanes = _divisor(batch, environments or workers * HEAVY.get(task_id.partition("/")[0], batch))
     runners = [
-        ChunkRunner(policy.spec, n_action_steps=n_action_steps, ensemble=ensemble) for _ in range(min(lanes, episodes))
+        ChunkRunner(policy.spec, n_action_steps=n_action_steps, ensemble=ensemble, delay_steps=delay_steps)
+        for _ in range(min(lanes, episodes))
     ]
     rollout = Rollout(
         policy,
@@ -146,6 +150,7 @@ def evaluate_policy(
             seconds=rollout.seconds,
             inference_seconds=sum(rollout.latencies),
             ensemble=asdict(ensemble) if ensemble else {},
+            delay_steps=delay_steps,
             ended=ended,
             command=shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
             versions=versions(),

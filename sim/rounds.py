@@ -36,6 +36,7 @@ class Place:
         episode: number of the one that runs, None between two.
         length: steps of it so far.
         latencies: seconds of its plans.
+        late: a plan (horizon, dim) that has been made and arrives when the runner's `delay_steps` rows have passed.
     """
 
     lane: int
@@ -44,6 +45,7 @@ class Place:
     episode: int | None = None
     length: int = 0
     latencies: list[float] = field(default_factory=list)
+    late: np.ndarray | None = None
 
     @property
     def now_ns(self) -> int:
@@ -53,14 +55,35 @@ class Place:
         """Start the next episode."""
         self.episode = self.todo.popleft()
         self.runner.reset()
-        self.length, self.latencies = 0, []
+        self.length, self.latencies, self.late = 0, [], None
         return Order(self.lane, seed=seed + self.episode, film=self.episode in filmed)
+
+    def take(self, plan: np.ndarray) -> None:
+        """Take the plan (horizon, dim) that was asked for now. The first one of an episode is waited for; any later one
+        arrives with its delay, while the rows of the old chunk go on.
+        """
+        if self.runner.delay_steps and self.runner.chunk is not None:
+            self.late = plan
+        else:
+            self.runner.accept(plan)
 
     def slice(self) -> Order:
         """All actions up to the next plan."""
-        now_ns, actions = self.now_ns, [self.runner.action(self.now_ns)]
-        while not self.runner.needs_plan(now_ns := now_ns + self.runner.spec.action.period_ns):
-            actions.append(self.runner.action(now_ns))
+        runner, period_ns = self.runner, self.runner.spec.action.period_ns
+        now_ns, actions = self.now_ns, []
+        if self.late is None:
+            actions.append(runner.action(now_ns))
+            now_ns += period_ns
+        else:
+            for _ in range(runner.delay_steps):
+                actions.append(runner.action(now_ns))
+                now_ns += period_ns
+            # Stamped with the observation that it was made from: its first rows are in the past now.
+            runner.accept(self.late)
+            self.late = None
+        while not runner.needs_plan(now_ns):
+            actions.append(runner.action(now_ns))
+            now_ns += period_ns
         return Order(self.lane, actions=np.stack(actions))
 
     def observe(self, report: Report) -> None:
@@ -163,15 +186,22 @@ class Rollout:
         windows = {place.lane: place.runner.window() for place in waiting}
         observation = {name: np.stack([windows[place.lane][name] for place in filled]) for name in self._setup.names}
         seeds = [query_seed(self._episode_seed(place), place.runner.plans) for place in filled]
+        prefix: np.ndarray | None = None
+        weight: np.ndarray | None = None
+        if waiting[0].runner.delay_steps:
+            prefixes = {place.lane: place.runner.prefix() for place in waiting}
+            prefix, weight = (np.stack(parts) for parts in zip(*(prefixes[place.lane] for place in filled)))
         started = time.perf_counter()
-        values = np.asarray(self._policy.sample(observation, task=self._prompt, seeds=seeds))
+        values = np.asarray(self._policy.sample(
+            observation, task=self._prompt, seeds=seeds, prefix=prefix, prefix_weight=weight
+        ))
         seconds = time.perf_counter() - started
         if values.shape[:2] != (self._batch, 1):
             raise TillerError(f"the policy gave plans of shape {values.shape}, asked for one for {self._batch} rows")
         self.latencies.append(seconds)
         for row, place in rows.items():
             place.latencies.append(seconds)
-            place.runner.accept(values[row, 0])
+            place.take(values[row, 0])
 
     def _collect(self, process: WorkerProcess, share: list[Order]) -> TillerError | None:
         """Take what a worker answers to its share of the orders."""

@@ -30,6 +30,7 @@ class ChunkRunner:
         ensemble: weigh overlapping chunks instead of executing one after the other.
         delay_steps: rows that pass while a plan is being made (real-time chunking): the next plan is asked for that
             many rows before the executed ones run out, and the rows already committed are offered as its prefix.
+            A plan cannot take longer than the rows that it is executed for; an ensemble has no use for it.
     """
 
     def __init__(
@@ -43,12 +44,17 @@ class ChunkRunner:
         steps = spec.n_action_steps if n_action_steps is None else n_action_steps
         if not 1 <= steps <= spec.horizon:
             raise InputError("n_action_steps", expected=f"1 to the policy's horizon {spec.horizon}", got=str(steps))
-        if delay_steps < 0 or steps + delay_steps > spec.horizon:
+        most = min(steps, spec.horizon - steps)
+        if not 0 <= delay_steps <= most:
             raise InputError(
                 "delay_steps",
-                expected=f"0 to {spec.horizon - steps}: executed and delayed rows must fit the horizon {spec.horizon}",
+                expected=f"0 to {most}: no more than the {steps} executed rows, and with them within the horizon "
+                f"{spec.horizon}",
                 got=str(delay_steps),
             )
+        if delay_steps and ensemble is not None:
+            raise InputError("delay_steps", expected="0 with an ensemble, which executes rows of many plans",
+                             got=str(delay_steps))
         self.spec = spec
         self.n_action_steps = steps if ensemble is None else ensemble.every
         self.ensemble = ensemble

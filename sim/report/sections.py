@@ -88,6 +88,7 @@ def provenance(evaluation: Evaluation) -> str:
         **{f"policy {name}": value for name, value in _flat(evaluation.policy)},
         "executed rows a plan": evaluation.n_action_steps,
         **{f"ensemble {name}": value for name, value in evaluation.ensemble.items()},
+        "rows a plan comes late": evaluation.delay_steps or None,
         "inference batch": evaluation.batch,
         "workers": evaluation.workers,
         "wall clock": _wall_clock(evaluation),

@@ -32,6 +32,7 @@ class EvaluateOptions:
         steps: of the sampler, null for its default.
         n_action_steps: rows of a chunk that are executed before the next plan; null for the policy's default.
         ensemble: rate of temporal ensembling over overlapping plans (0.01 is usual); null for none.
+        delay_steps: rows that pass from asking for a plan to its arrival, as on a robot that does not wait for it.
         batch: rows of every inference call, part of what decides the result; null for 32, or fewer episodes.
         videos: how many of the first episodes are filmed.
         compare: evaluation.json of another policy on the same seeds, for a paired comparison.
@@ -56,6 +57,7 @@ class EvaluateOptions:
     steps: int | None = None
     n_action_steps: int | None = None
     ensemble: float | None = None
+    delay_steps: int = 0
     batch: int | None = None
     videos: int = 4
     compare: str | None = None
@@ -178,6 +180,7 @@ def measure(policy: Policy, task: str, options: EvaluateOptions, description: Ma
             options=options.options,
             n_action_steps=options.n_action_steps,
             ensemble=None if options.ensemble is None else TemporalEnsemble(options.ensemble),
+            delay_steps=options.delay_steps,
             batch=options.batch,
             video_episodes=range(min(options.videos, options.episodes)),
             on_episode=on_episode,
