@@ -1,0 +1,69 @@
+"""Put an object in the bin: grasped at the nearest or the crossed faces, carried straight or in a bow, let go or set down."""
+
+from __future__ import annotations
+
+from typing import Any, Sequence
+
+import numpy as np
+
+from sim.experts.twin.poses import CLOSED, OPEN, UP, hand_down, nearest_turn, yaw_of
+from sim.experts.waypoints import Observation, Phase, WaypointExpert
+
+APPROACHES = ("above", "slant")
+CARRIES = ("straight", "near", "far")
+SLANT, BOW = 0.05, 0.07  # m
+CUBE, CYLINDER, BLOCK = range(3)
+SLACK = 0.03  # m around the middle of the bin
+
+
+class PlaceExpert(WaypointExpert):
+    """The expert of `twin/place`."""
+
+    def draw(self, observation: Observation, random: np.random.Generator) -> dict[str, Any]:
+        return {
+            "faces": "crossed" if random.random() < 0.3 else "nearest",
+            "turn": round(random.uniform(-0.6, 0.6), 3),
+            "approach": APPROACHES[random.integers(len(APPROACHES))],
+            "carry": CARRIES[random.integers(len(CARRIES))],
+            "side": int(random.choice([-1, 1])),
+            "speed": round(random.uniform(0.22, 0.35), 3),
+            "hover": round(random.uniform(0.06, 0.09), 3),
+            "height": round(random.uniform(-0.004, 0.006), 3),
+            "carry_height": round(random.uniform(0.11, 0.15), 3),
+            "drop": round(random.uniform(0.005, 0.03), 3),
+            "into": [round(float(part), 3) for part in random.uniform(-SLACK, SLACK, 2)],
+            "pause": int(random.integers(0, 3)),
+        }
+
+    def plan(self, observation: Observation) -> Sequence[Phase]:
+        way, thing = self.strategy, "object.position"
+        kind = int(np.argmax(observation["object.kind"]))
+        hand, speed = hand_down(self._grasp_yaw(observation, kind)), way["speed"]
+        slant = (way["approach"] == "slant") * way["side"] * SLANT * hand[:, 0]
+        hover, grasp = way["hover"] * UP + slant, way["height"] * UP
+        start = np.array([*observation[thing][:2], way["carry_height"]])
+        goal = np.array([*(observation["bin.position"][:2] + way["into"]), way["carry_height"]])
+        low = np.array([*goal[:2], 0.03 + way["height"] + way["drop"]])
+        carry = [Phase(goal, hand, CLOSED, speed, tolerance=0.03, holding=True)]
+        if way["carry"] != "straight":
+            bow = {"near": -BOW, "far": BOW}[way["carry"]] * np.array([1.0, 0.0, 0.0])
+            carry.insert(0, Phase((start + goal) / 2 + bow, hand, CLOSED, speed, tolerance=0.05, holding=True))
+        return [
+            Phase(hover, hand, OPEN, speed, pause=way["pause"], near=thing),
+            Phase(grasp, hand, OPEN, speed * 0.7, tolerance=0.008, near=thing),
+            Phase(grasp, hand, CLOSED, speed, until="gripped", near=thing),
+            Phase(start, hand, CLOSED, speed, tolerance=0.04, holding=True),
+            *carry,
+            Phase(low, hand, CLOSED, speed * 0.7, tolerance=0.015, holding=True),
+            Phase(low, hand, OPEN, speed, until="released"),
+            Phase(low + 0.1 * UP, hand, OPEN, speed),
+        ]
+
+    def _grasp_yaw(self, observation: Observation, kind: int) -> float:
+        yaw = yaw_of(observation["object.rotation"])
+        if kind == CYLINDER:
+            return float(self.strategy["turn"])
+        if kind == BLOCK:  # across its narrow side: the fingers open along y
+            return nearest_turn(yaw, np.pi)
+        near = nearest_turn(yaw, np.pi / 2)
+        return near - np.copysign(np.pi / 2, near) if self.strategy["faces"] == "crossed" else near
