@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 # Task -> `module:class`, imported when the task is asked for.
 EXPERTS: Mapping[str, str] = {
     "lift": "sim.experts.twin.lift:LiftExpert",
+    "place": "sim.experts.twin.place:PlaceExpert",
+    "stack": "sim.experts.twin.stack:StackExpert",
 }
 
 
