@@ -13,7 +13,8 @@ from sim.records import EpisodeRecord, Evaluation
 Named = tuple[str, Evaluation]
 """What an evaluation is called, for example its folder, and the evaluation."""
 
-PERTURBATION, SEVERITY = "perturbation", "severity"
+PERTURBATION, SEVERITY, PERTURBATIONS = "perturbation", "severity", "perturbations"
+"""Options of a task; see `sim.tasks.options.TaskOptions`."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class Group:
         policy: its name.
         task: id of the task.
         setting: the task's options that differ within the summary, as text; empty where none do.
-        options: the same as values.
+        options: the same as values, and the perturbations.
         cells: the evaluations that the episodes come from.
         records: in the order of their seeds, each seed once.
     """
@@ -55,20 +56,28 @@ class Group:
 
     @property
     def perturbation(self) -> str:
-        """What was perturbed; empty for nothing."""
-        value = self.options.get(PERTURBATION)
-        return "" if value in (None, "", "none") else value if isinstance(value, str) else json.dumps(value)
+        """What was perturbed, names joined by `+`; empty for nothing."""
+        return "+".join(self._severities)
 
     @property
-    def severity(self) -> float:
-        """How much; 0 where no severity was given."""
-        value = self.options.get(SEVERITY)
-        return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else 0.0
+    def severity(self) -> float | None:
+        """How much; 0 for nothing, None where several perturbations have each their own."""
+        several = set(self._severities.values())
+        return several.pop() if len(several) == 1 else None if several else 0.0
+
+    @property
+    def _severities(self) -> dict[str, float]:
+        """From either way to ask: `perturbation` with `severity`, or `perturbations`."""
+        given = dict(self.options.get(PERTURBATIONS) or {})
+        if self.options.get(PERTURBATION) is not None:
+            given[str(self.options[PERTURBATION])] = self.options.get(SEVERITY) or 0
+        return {str(name): float(severity) for name, severity in sorted(given.items())}
 
     @property
     def unperturbed_setting(self) -> str:
         """The setting but for what was perturbed and how much."""
-        return _text(self.options, [key for key in self.options if key not in (PERTURBATION, SEVERITY)])
+        return _text(self.options, [key for key in self.options
+                                    if key not in (PERTURBATION, SEVERITY, PERTURBATIONS)])
 
 
 def group(named: Sequence[Named]) -> tuple[list[PolicyEntry], list[Group]]:
@@ -89,8 +98,8 @@ def group(named: Sequence[Named]) -> tuple[list[PolicyEntry], list[Group]]:
     groups = []
     for (policy, task, _), some in members.items():
         given = some[0][1].options
-        # Not only what differs: perturbation and severity are shown wherever they were given.
-        shown = {key: given.get(key) for key in dict.fromkeys([*varying, PERTURBATION, SEVERITY])
+        # Not only what differs: perturbations are kept wherever they were given.
+        shown = {key: given.get(key) for key in dict.fromkeys([*varying, PERTURBATION, SEVERITY, PERTURBATIONS])
                  if key in varying or key in given}
         groups.append(Group(policy, task, _text(shown, varying), shown, tuple(name for name, _ in some), _joined(some)))
     policies = [PolicyEntry(names[key], one.policy, one.n_action_steps, one.ensemble) for key, one in entries.items()]
@@ -104,7 +113,7 @@ def policy_names(evaluations: Sequence[Evaluation]) -> list[str]:
     paths = [str(one.policy.get("checkpoint") or "policy") for one in evaluations]
     short = dict(zip(dict.fromkeys(paths), _told_apart(list(dict.fromkeys(paths)))))
     traits = [{**{key: value for key, value in one.policy.items() if key != "checkpoint"},
-               "n_action_steps": one.n_action_steps,
+               "n_action_steps": one.n_action_steps, "delay_steps": one.delay_steps,
                **{f"ensemble {key}": value for key, value in one.ensemble.items()}} for one in evaluations]
     names = []
     for path, trait in zip(paths, traits):
@@ -140,7 +149,7 @@ def _joined(named: Sequence[Named]) -> tuple[EpisodeRecord, ...]:
 
 
 def _policy_key(evaluation: Evaluation) -> str:
-    return _canonical([evaluation.policy, evaluation.n_action_steps, evaluation.ensemble])
+    return _canonical([evaluation.policy, evaluation.n_action_steps, evaluation.ensemble, evaluation.delay_steps])
 
 
 def _varying(evaluations: Sequence[Evaluation]) -> list[str]:

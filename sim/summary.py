@@ -10,7 +10,7 @@ import numpy as np
 
 from sim.aggregates import Profile, over_tasks, performance_profile, pooled_mean
 from sim.comparison import Comparison, compare_records
-from sim.groups import SEVERITY, Group, Named, PolicyEntry, group, seed_ranges
+from sim.groups import Group, Named, PolicyEntry, group, seed_ranges
 from sim.records import EpisodeRecord
 from sim.robustness import RobustnessCurve, robustness_curve
 from sim.statistics import Interval, bootstrap, interquartile_mean, mean, wilson
@@ -27,7 +27,7 @@ class Result:
 
     Args:
         policy, task, setting, options, cells: as in `sim.groups.Group`.
-        perturbation, severity: empty and 0 where nothing was perturbed.
+        perturbation, severity: as in `sim.groups.Group`.
         seeds: of the episodes, as ranges.
     """
 
@@ -36,7 +36,7 @@ class Result:
     setting: str
     options: Mapping[str, Any]
     perturbation: str
-    severity: float
+    severity: float | None
     seeds: str
     episodes: int
     successes: int
@@ -176,9 +176,9 @@ def _robustness(groups: Sequence[Group]) -> Iterator[Robustness]:
     """
     curves: dict[tuple[str, str, str], dict[str, dict[float, Group]]] = {}
     clean = {(one.policy, one.task, one.unperturbed_setting): one
-             for one in groups if not one.perturbation and one.severity == 0.0}
+             for one in groups if not one.perturbation}
     for one in groups:
-        if SEVERITY in one.options:
+        if one.perturbation and one.severity is not None:
             key = (one.policy, one.perturbation, one.unperturbed_setting)
             curves.setdefault(key, {}).setdefault(one.task, {})[one.severity] = one
     for (policy, perturbation, setting), by_task in curves.items():

@@ -77,11 +77,12 @@ def test_missing_extra_is_named(name: str, module: str, extra: str, tmp_path: Pa
 
 def test_run_that_takes_too_long_is_recorded_and_the_sweep_goes_on(car_policies: list[Path], tmp_path: Path,
                                                                   sweep: Start) -> None:
-    code, out, err = sweep(f"checkpoint={car_policies[0]}", f"task={GATE}", "seed=100,0", *QUICK,
-                           f"options.arguments.gate={tmp_path / 'gate'}", f"output={tmp_path / 'sweep'}",
-                           "launcher.time_min=0.25").ends()
+    code, out, _ = sweep(f"checkpoint={car_policies[0]}", f"task={GATE}", "seed=100,0", *QUICK,
+                         f"options.arguments.gate={tmp_path / 'gate'}", f"output={tmp_path / 'sweep'}",
+                         "launcher.time_min=0.25").ends()
     assert code == 1 and "done    seed-0" in out
-    assert "longer than 0.25 minutes" in json.loads((tmp_path / "sweep" / "seed-100" / "error.json").read_text())["reason"]
+    error = json.loads((tmp_path / "sweep" / "seed-100" / "error.json").read_text())
+    assert "longer than 0.25 minutes" in error["reason"]
     assert not cells_of(tmp_path / "sweep")
 
 
@@ -156,7 +157,8 @@ def test_ctrl_c_cancels_the_jobs_of_submitit(car_policies: list[Path], tmp_path:
     until(lambda: waiting_at(gate) == 2, "both jobs")
     os.kill(running.process.pid, signal.SIGINT)
     code, _, err = running.ends()
-    assert code == 130 and "Traceback" not in err, err
+    # The traceback of submitit's own local controller is not ours to hide.
+    assert code == 130 and err.strip().splitlines()[-1].startswith("Stopped with 0 of 2"), err
     assert not cells_of(folder)
     assert not list(folder.glob("*/error.json")), "an interruption is no failure"
 

@@ -18,8 +18,9 @@ PATIENCE_S = 20.0
 
 def main() -> int:
     """Run the verb named on the command line."""
-    # A shell that starts programs in its background has them ignore Ctrl-C, which would be inherited.
+    # Both are inherited: a shell has the programs in its background ignore Ctrl-C, and Ray's workers block it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
     threading.Thread(target=_stop_when_alone, daemon=True).start()
     sys.argv[0] = "tiller"  # the evaluation's record shows this command
     from tiller.cli import main as run

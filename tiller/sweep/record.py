@@ -59,30 +59,32 @@ def log_of(cell_folder: Path) -> Path:
     return cell_folder.with_name(f"{cell_folder.name}.log")
 
 
-def begin_sweep(folder: Path, verb: str, cells: Sequence[Cell]) -> None:
-    """Write down what the folder is the sweep of; with what an earlier sweep began there it must agree.
+def join_sweep(folder: Path, verb: str, cells: Sequence[Cell]) -> Sweep:
+    """These cells together with those that an earlier sweep has done in the folder. What it has not done and nobody
+    asks for any more is forgotten.
 
     Raises:
         InputError: the folder is another verb's sweep, or holds a run of the same name with other options.
     """
-    before = read_sweep(folder)
-    known: dict[str, Sequence[str]] = {}
-    if before is not None:
-        if before.verb != verb:
-            raise InputError(f"output {folder}", expected=f"a sweep of tiller {verb}", got=f"one of {before.verb}",
-                             way_out="Choose another output=")
-        known = dict(before.cells)
-    for cell in cells:
-        earlier, now = (set(_decisive(words)) for words in (known.get(cell.name, cell.overrides), cell.overrides))
+    before = read_sweep(folder) or Sweep(verb, {})
+    if before.verb != verb:
+        raise InputError(f"output {folder}", expected=f"a sweep of tiller {verb}", got=f"one of {before.verb}",
+                         way_out="Choose another output=")
+    asked = {cell.name: list(cell.overrides) for cell in cells}
+    done = {name: words for name, words in before.cells.items() if is_done(folder / name)}
+    for name in done.keys() & asked.keys():
+        earlier, now = set(_decisive(done[name])), set(_decisive(asked[name]))
         if earlier != now:
             raise InputError(
-                f"sweep {folder}, run {cell.name}", expected=" ".join(sorted(earlier - now)) or "no more options",
+                f"sweep {folder}, run {name}", expected=" ".join(sorted(earlier - now)) or "no more options",
                 got=" ".join(sorted(now - earlier)) or "fewer options",
-                way_out="What is there was run with other options: give the same ones, or choose another output=")
-        known[cell.name] = list(cell.overrides)
-    text = json.dumps(to_json(Sweep(verb, known)), indent=2) + "\n"
-    if before is None or text != (folder / SWEEP).read_text(encoding="utf-8"):
-        write_atomically(folder / SWEEP, text)
+                way_out="It was done with other options: give the same ones, or choose another output=")
+    return Sweep(verb, {**done, **asked})
+
+
+def write_sweep(folder: Path, sweep: Sweep) -> None:
+    """Write down what the folder is the sweep of."""
+    write_atomically(folder / SWEEP, json.dumps(to_json(sweep), indent=2) + "\n")
 
 
 def read_sweep(folder: Path) -> Sweep | None:

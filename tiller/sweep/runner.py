@@ -15,7 +15,7 @@ from tiller.output import finished_figures
 from tiller.sweep.cells import Cell, expand
 from tiller.sweep.launchers import Ended, Job, Launcher, open_launcher, read_launcher
 from tiller.sweep.launchers.choice import is_launcher_word
-from tiller.sweep.record import begin_sweep, is_done, read_error, write_error
+from tiller.sweep.record import is_done, join_sweep, read_error, write_error, write_sweep
 
 EVALUATE = "evaluate"
 
@@ -41,14 +41,15 @@ def run_sweep(verb: str, kind: type, words: Sequence[str]) -> int:
     if output is not None and "://" in output:
         raise InputError(f"output {output}", expected="a local folder", got="a URL", way_out="Choose another output=")
     cells = expand(overrides)
-    composed: dict[str, Any] = {cell.name: compose(verb, kind, cell.overrides).options for cell in cells}
+    folder = Path(output or f"outputs/{verb}/{datetime.now():%Y-%m-%d_%H-%M-%S}")
+    sweep = join_sweep(folder, verb, cells)
+    composed: dict[str, Any] = {name: compose(verb, kind, words).options for name, words in sweep.cells.items()}
     if verb == EVALUATE:
         from tiller.sweep.evaluations import require_disjoint_seeds
 
         require_disjoint_seeds(composed)
-    folder = Path(output or f"outputs/{verb}/{datetime.now():%Y-%m-%d_%H-%M-%S}")
     with _own(folder):
-        begin_sweep(folder, verb, cells)
+        write_sweep(folder, sweep)
         missing = [cell for cell in cells if not is_done(folder / cell.name)]
         at_a_time = f", {options.jobs} at a time" if options.jobs else ""
         print(f"{len(cells)} runs, {len(cells) - len(missing)} done before{at_a_time}, in {folder}", flush=True)
