@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 # Task -> `module:class`, imported when the task is asked for.
 EXPERTS: Mapping[str, str] = {
     "lift": "sim.experts.twin.lift:LiftExpert",
+    "peg": "sim.experts.twin.peg:PegExpert",
     "place": "sim.experts.twin.place:PlaceExpert",
     "stack": "sim.experts.twin.stack:StackExpert",
 }

@@ -1,0 +1,136 @@
+"""Insert the peg: straight down, with one edge first and then upright, or by a search that spirals in over the hole."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Sequence
+
+import numpy as np
+
+from robot.control.rotation import matrix_from_6d, matrix_from_rotvec
+from sim.experts.twin.poses import CLOSED, OPEN, UP, across, hand_down, nearest_turn, yaw_of
+from sim.experts.waypoints import Observation, Phase, WaypointExpert
+
+INSERTIONS = ("straight", "edge", "spiral")
+APPROACHES = ("above", "slant")
+SLANT = 0.05  # m sideways at the height of the hover
+TIP = np.array([0.0, 0.0, -0.045])  # m, in the peg's frame
+GRASP = 0.022  # m above the peg's middle
+DEEP = -0.028  # m, where the tip is sent in the end
+DIP = 0.0025  # m: how deep the low edge goes in before the peg is set upright
+PRESS = 0.004  # m below the face of the block: with an arm of 1000 N/m a search that presses with 4 N
+DROPPED = 0.002  # m below the face: the peg has found the hole
+# A turn of the spiral a row, and how much nearer the hole each row asks for; the least step overcomes friction.
+SPIRAL_TURN, SPIRAL_SHRINK, SPIRAL_STEP = 0.5, 0.75, 0.0022
+
+
+@dataclass(frozen=True, eq=False)
+class Carry(Phase):
+    """A leg that brings the tip of the held peg to `position`, (3,) m from the mouth of the hole in the base's axes."""
+
+    def goal(self, observation: Observation) -> np.ndarray:
+        return observation["hole.position"] + self.position + self._from_tip(observation)
+
+    def _from_tip(self, observation: Observation) -> np.ndarray:
+        """The tcp seen from the tip (3,) m, once the hand is turned as it shall be: the peg turns with it."""
+        hand = matrix_from_6d(observation["tcp.rotation"])
+        return self.rotation @ hand.T @ (observation["tcp.position"] - tip_of(observation))
+
+
+@dataclass(frozen=True, eq=False)
+class Spiral(Carry):
+    """A leg that presses the tip on the block and winds in towards the hole from wherever it is; `position` is unused
+    but for its height.
+    """
+
+    def goal(self, observation: Observation) -> np.ndarray:
+        mouth, tip = observation["hole.position"], tip_of(observation)
+        offset = (tip - mouth) * [1, 1, 0]
+        step = SPIRAL_SHRINK * matrix_from_rotvec(SPIRAL_TURN * UP) @ offset - offset
+        step *= max(1.0, SPIRAL_STEP / max(float(np.linalg.norm(step)), 1e-6))
+        return mouth + offset + step + self.position * UP + self._from_tip(observation)
+
+
+class PegExpert(WaypointExpert):
+    """The expert of `twin/peg`."""
+
+    def draw(self, observation: Observation, random: np.random.Generator) -> dict[str, Any]:
+        return {
+            "insertion": INSERTIONS[random.integers(len(INSERTIONS))],
+            "faces": "crossed" if random.random() < 0.3 else "nearest",
+            "approach": APPROACHES[random.integers(len(APPROACHES))],
+            "side": int(random.choice([-1, 1])),
+            "speed": round(random.uniform(0.2, 0.32), 3),
+            "insertion_speed": round(random.uniform(0.05, 0.1), 3),
+            "hover": round(random.uniform(0.06, 0.08), 3),
+            "height": round(random.uniform(-0.005, 0.005), 3),
+            "tilt": round(random.uniform(0.1, 0.16), 3),
+            "edge": int(random.integers(4)),
+            "start": round(random.uniform(-np.pi, np.pi), 3),
+            "radius": round(random.uniform(0.003, 0.005), 4),
+        }
+
+    def plan(self, observation: Observation) -> Sequence[Phase]:
+        held = np.linalg.norm(observation["peg.from_tcp"]) < 0.06 and self.opening(observation) < self.gripped_width
+        return self._insert(observation) if held else self._grasp(observation)
+
+    def _grasp(self, observation: Observation) -> Sequence[Phase]:
+        way, peg = self.strategy, "peg.position"
+        yaw = nearest_turn(yaw_of(observation["peg.rotation"]), np.pi / 2)
+        if way["faces"] == "crossed":
+            yaw -= np.copysign(np.pi / 2, yaw)
+        hand, speed = hand_down(yaw), way["speed"]
+        grasp = (GRASP + way["height"]) * UP
+        hover = grasp + way["hover"] * UP + (way["approach"] == "slant") * way["side"] * SLANT * across(yaw)
+        return [
+            Phase(hover, hand, OPEN, speed, near=peg),
+            Phase(grasp, hand, OPEN, speed * 0.7, tolerance=0.008, near=peg),
+            Phase(grasp, hand, CLOSED, speed, until="gripped", near=peg),
+            Phase(observation[peg] + grasp + 0.05 * UP, hand, CLOSED, speed, tolerance=0.03, holding=True),
+        ]
+
+    def _insert(self, observation: Observation) -> Sequence[Phase]:
+        way, speed, slow = self.strategy, self.strategy["speed"], self.strategy["insertion_speed"]
+        hand, peg = (matrix_from_6d(observation[f"{name}.rotation"]) for name in ("tcp", "peg"))
+        grip = peg.T @ hand
+        yaw = yaw_of(observation["hole.rotation"])
+        # Of the four ways in which the peg fits, the one that turns the wrist least from where its joints are free.
+        turns = yaw + np.arange(4) * np.pi / 2
+        uprights = [matrix_from_rotvec(turn * UP) @ grip for turn in turns]
+        upright = max(uprights, key=lambda rotation: float(rotation[0, 0]))
+
+        def carry(to: np.ndarray, rotation: np.ndarray, speed: float, tolerance: float, **more: Any) -> Carry:
+            return Carry(to, rotation, CLOSED, speed, tolerance=tolerance, holding=True, **more)
+
+        deep = carry(DEEP * UP, upright, slow, 0.002)
+        if way["insertion"] == "straight":
+            return [carry(0.04 * UP, upright, speed, 0.015), carry(0.006 * UP, upright, speed / 2, 0.002), deep]
+        if way["insertion"] == "edge":
+            axis = matrix_from_rotvec((yaw + way["edge"] * np.pi / 2) * UP) @ np.array([1.0, 0.0, 0.0])
+            tilted = matrix_from_rotvec(-way["tilt"] * axis) @ upright
+            low = -DIP + 0.015 * np.sin(way["tilt"])
+            return [
+                carry(0.04 * UP, tilted, speed, 0.015),
+                carry((low + 0.006) * UP, tilted, speed / 2, 0.002),
+                carry(low * UP, tilted, slow, 0.0015),
+                carry(-0.004 * UP, upright, slow, 0.003),
+                deep,
+            ]
+        aside = way["radius"] * across(way["start"])
+        return [
+            carry(aside + 0.04 * UP, upright, speed, 0.015),
+            carry(aside + 0.006 * UP, upright, speed / 2, 0.002),
+            carry(aside - 0.002 * UP, upright, slow, 0.004),
+            Spiral(-PRESS * UP, upright, CLOSED, slow, until="dropped", holding=True),
+            deep,
+        ]
+
+    def _finished(self, phase: Phase, observation: Observation, closing: float) -> bool:
+        if phase.until == "dropped":
+            return bool(tip_of(observation)[2] < observation["hole.position"][2] - DROPPED)
+        return super()._finished(phase, observation, closing)
+
+
+def tip_of(observation: Observation) -> np.ndarray:
+    """Where the tip of the peg is, (3,) m."""
+    return observation["peg.position"] + matrix_from_6d(observation["peg.rotation"]) @ TIP
