@@ -49,8 +49,8 @@ The sizes are in `configs/perturbation/*.yaml`, the mildest first.
 - In images alone, so that they need cameras such as `options.cameras=[front]`: {images}.
 
 A task of the twin names the bodies that `object_pose` moves in `things`, where it is not all that it puts on the table,
-and counts heights from `scene.table_z`, which `table_height` changes. MuJoCo takes the larger of two geoms' coefficients
-of friction; `friction` changes it between things and fingers, and leaves the table as it is.
+and counts heights from `scene.table_z`, which `table_height` changes. MuJoCo takes the larger of two geoms'
+coefficients of friction; `friction` changes it between things and fingers, and leaves the table as it is.
 """
 _HEAD = ("perturbation", "what it does", "quantity", *(str(number) for number in range(1, WORST + 1)))
 
