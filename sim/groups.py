@@ -160,6 +160,8 @@ def _varying(evaluations: Sequence[Evaluation]) -> list[str]:
         for key in dict.fromkeys(key for each in options for key in each):
             if len({_canonical(each.get(key)) for each in options}) > 1:
                 found[key] = None
+    if SEVERITY in found:  # of what, even where it is the same for all
+        found = {PERTURBATION: None, **found}
     return list(found)
 
 

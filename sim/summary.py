@@ -71,13 +71,14 @@ class Versus:
     """Two policies on the seeds that both were measured on; differences are second minus first.
 
     Args:
-        task, setting: where; None for all of them together.
+        task: None for all tasks together.
+        setting: as in `sim.groups.Group`.
     """
 
     first: str
     second: str
     task: str | None
-    setting: str | None
+    setting: str
     result: Comparison
 
 
@@ -151,10 +152,8 @@ def _comparisons(policies: Sequence[str], groups: Sequence[Group]) -> Iterator[V
             sides = _shared(table.get((first, task, setting), ()), table.get((second, task, setting), ()))
             if sides[0]:
                 found[task, setting] = sides
-        settings = list(dict.fromkeys(setting for _, setting in found))
-        if len(found) > 1:
-            yield Versus(first, second, None, None, _pooled(list(found.values())))
-        for setting in settings if len(settings) > 1 else ():
+        # Over tasks only: the same starts in several settings would pass for that many independent pairs.
+        for setting in dict.fromkeys(setting for _, setting in found):
             some = [sides for (_, its), sides in found.items() if its == setting]
             if len(some) > 1:
                 yield Versus(first, second, None, setting, _pooled(some))

@@ -54,9 +54,9 @@ def profiles(measured: Mapping[str, Profile]) -> str:
 
     def draw(axes: Axes) -> None:
         for number, (policy, one) in enumerate(measured.items()):
-            axes.fill_between(one.thresholds, one.low, one.high, step="post", color=_colour(number), alpha=0.2,
+            axes.fill_between(one.thresholds, one.low, one.high, step="pre", color=_colour(number), alpha=0.2,
                               linewidth=0)
-            axes.step(one.thresholds, one.shares, where="post", color=_colour(number), linewidth=1.5, label=policy)
+            axes.step(one.thresholds, one.shares, where="pre", color=_colour(number), linewidth=1.5, label=policy)
         axes.set_xlabel("score of at least")
         axes.set_ylabel("share of episodes")
         axes.set_ylim(-0.02, 1.02)

@@ -69,7 +69,7 @@ def comparisons(summary: SweepSummary) -> str:
         place = one.task or "all tasks"
         rows.append([
             (f"{one.second} − {one.first}", "", f"{one.second} {one.first}"),
-            (place, one.setting if one.setting is not None else "all settings", place),
+            (place, one.setting, place),
             (str(result.pairs), "", result.pairs),
             _difference(result.success, "{:+.1%}"), _difference(result.score, "{:+.3f}"),
             (f"{result.p_value:.2g}", f"{result.only_first} against {result.only_second}", result.p_value),

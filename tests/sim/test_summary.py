@@ -63,6 +63,15 @@ def test_pooled_comparison_sums_the_pairs_of_all_tasks(tmp_path: Path) -> None:
     assert image.result.success.low == image.result.success.high == 0
 
 
+def test_settings_are_not_pooled(tmp_path: Path) -> None:
+    """The same starts at five severities are not five times as many independent pairs."""
+    named = [evaluation(tmp_path / f"{policy}-{severity}", wins, policy=f"runs/{policy}",
+                        options={"perturbation": "friction", "severity": severity})
+             for policy, wins in (("a", BAD), ("b", GOOD)) for severity in (1, 2, 3)]
+    assert [(one.task, one.setting, one.result.pairs) for one in summarise(named).comparisons] == [
+        ("pusht/state", f"perturbation=friction, severity={severity}", 10) for severity in (1, 2, 3)]
+
+
 def test_policies_over_tasks_are_those_that_all_were_measured_on(tmp_path: Path) -> None:
     named = [evaluation(tmp_path / f"{policy}-{task}", GOOD, policy=f"runs/{policy}", task=f"pusht/{task}")
              for policy, task in (("a", "state"), ("a", "image"), ("a", "keypoints"), ("b", "state"), ("b", "image"))]

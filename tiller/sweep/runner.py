@@ -49,7 +49,7 @@ def run_sweep(verb: str, kind: type, words: Sequence[str]) -> int:
 
         require_disjoint_seeds(composed)
     with _own(folder):
-        write_sweep(folder, sweep)
+        write_sweep(folder, join_sweep(folder, verb, cells))  # anew: another runner may have been at work until now
         missing = [cell for cell in cells if not is_done(folder / cell.name)]
         at_a_time = f", {options.jobs} at a time" if options.jobs else ""
         print(f"{len(cells)} runs, {len(cells) - len(missing)} done before{at_a_time}, in {folder}", flush=True)

@@ -48,15 +48,15 @@ def success_table(summary: SweepSummary) -> Any:
 
 
 def comparison_table(summary: SweepSummary) -> Any:
-    """Pairs of policies over all tasks, or on the one task that they share."""
+    """Pairs of policies over all tasks, or on the one task that they share, in each setting."""
     table = _table("second minus first, on the same seeds", "first", "second", "where", "pairs", "success",
                    "only first / second", "McNemar p")
-    pooled = {(one.first, one.second) for one in summary.comparisons if one.task is None}
+    pooled = {(one.first, one.second, one.setting) for one in summary.comparisons if one.task is None}
     for one in summary.comparisons:
-        if one.task is not None and (one.first, one.second) in pooled:
+        if one.task is not None and (one.first, one.second, one.setting) in pooled:
             continue
         result = one.result
-        where = " ".join(part for part in (one.task or "all tasks", one.setting or "") if part)
+        where = " ".join(part for part in (one.task or "all tasks", one.setting) if part)
         table.add_row(one.first, one.second, where, str(result.pairs), rate(result.success, "+.2f"),
                       f"{result.only_first} / {result.only_second}", f"{result.p_value:.2g}")
     return table
