@@ -113,6 +113,47 @@ class WristCamera:
 
 
 @dataclass(frozen=True)
+class Drive:
+    """The position drives of a tool, in place of its model's own; the same for every joint, leading or following.
+
+    Args:
+        stiffness: N*m/rad.
+        damping: N*m*s/rad.
+        effort: N*m, what a drive gives at most.
+        armature: kg*m^2, inertia of motor and gear at the joint.
+    """
+
+    stiffness: float
+    damping: float
+    effort: float
+    armature: float = 0.0
+
+    def __post_init__(self) -> None:
+        if min(self.stiffness, self.effort) <= 0 or min(self.damping, self.armature) < 0:
+            raise InputError("tool: drive", expected="a stiffness and effort above 0, no negative damping or armature",
+                             got=str(self))
+
+
+@dataclass(frozen=True)
+class Skin:
+    """With what a tool touches, in place of its model's own.
+
+    Args:
+        friction: along the surface, about its normal (m), rolling (m), as MuJoCo has them.
+        hull_vertices: of each link's convex hull, at most: contacts with few are quick to find.
+    """
+
+    friction: tuple[float, ...]
+    hull_vertices: int = 32
+
+    def __post_init__(self) -> None:
+        if len(self.friction) != 3 or min(self.friction) < 0:
+            raise InputError("tool: skin: friction", expected="3 coefficients, none negative", got=str(self.friction))
+        if self.hull_vertices < 4:
+            raise InputError("tool: skin: hull_vertices", expected="4 or more", got=str(self.hull_vertices))
+
+
+@dataclass(frozen=True)
 class Tool:
     """A gripper or a hand, as in `configs/robot/tool`.
 
@@ -125,6 +166,8 @@ class Tool:
         rest: (n,) rad or m.
         command: what it is told.
         coupling: joints that follow.
+        drive: how its joints are driven; None leaves the model's own drives.
+        skin: with what it touches; None leaves the model's own surfaces.
         mount_position: (3,) m of the tool's root on the flange.
         mount_quat_wxyz: (4,) its orientation there.
         tcp_position: (3,) m of the tcp in the flange's frame.
@@ -143,6 +186,8 @@ class Tool:
     velocity: tuple[float, ...] = ()
     effort: tuple[float, ...] = ()
     coupling: tuple[Coupling, ...] = ()
+    drive: Drive | None = None
+    skin: Skin | None = None
     mount_position: tuple[float, ...] = (0.0, 0.0, 0.0)
     mount_quat_wxyz: tuple[float, ...] = (1.0, 0.0, 0.0, 0.0)
     wrist_camera: WristCamera = WristCamera()
@@ -154,8 +199,8 @@ class Tool:
                                  got=str(len(getattr(self, name))))
         for joint, (low, high), place in zip(self.joints, self.position, self.rest):
             if not low <= place <= high:
-                raise InputError(f"tool: rest posture of joint '{joint}'", expected=f"within its limits {low} .. {high}",
-                                 got=str(place))
+                raise InputError(f"tool: rest posture of joint '{joint}'",
+                                 expected=f"within its limits {low} .. {high}", got=str(place))
         for follower in self.coupling:
             if follower.leader not in self.joints:
                 raise InputError(f"tool: coupling of '{follower.joint}'",

@@ -11,7 +11,7 @@ import mujoco
 import numpy as np
 
 from robot.control.rotation import matrix_from_quat_wxyz
-from robot.description.limb import Limb
+from robot.description.limb import Drive, Limb, Skin
 from robot.description.robots import RobotDescription
 from robot.errors import InputError, nearest
 from sim.twin.assets import asset
@@ -50,6 +50,8 @@ def _attach_limb(scene: mujoco.MjSpec, limb: Limb, arm_bit: int) -> None:
     own = HAND_BIT if limb.tool.group == "hand" else 0
     for geom in _felt(tool):
         geom.contype, geom.conaffinity = arm_bit | own, SCENE_BIT | own | (arm_bit - FIRST_ARM_BIT)
+    if limb.tool.skin is not None:
+        _cover(tool, limb.tool.skin)
     mount = flange.add_frame(pos=list(limb.tool.mount_position), quat=list(limb.tool.mount_quat_wxyz))
     # A name that both have would clash: what is the tool's own gets its mark, joints and drives keep their names.
     _mark(tool, "tool_")
@@ -133,3 +135,28 @@ def _drive_by_position(tool: mujoco.MjSpec, limb: Limb) -> None:
         _joint(tool, limb.tool.model, name)
         if name not in driven:
             raise InputError(f"joint '{name}'", expected=f"one with a drive in {limb.tool.model}", got="none")
+    if limb.tool.drive is not None:
+        for actuator in tool.actuators:
+            _drive(tool, actuator, limb.tool.drive)
+
+
+def _drive(tool: mujoco.MjSpec, actuator: Any, drive: Drive) -> None:
+    """Make an actuator the position drive that is described. All parameters are written: a model's defaults for other
+    kinds of actuators leave a constant torque behind in some.
+    """
+    joint = tool.joint(actuator.target)
+    # Damping of the joint is implicit in every integrator; that of a drive only in some.
+    joint.damping, joint.armature = drive.damping, drive.armature
+    for parameters in (actuator.gainprm, actuator.biasprm, actuator.dynprm):
+        parameters[:] = 0.0
+    actuator.gainprm[0], actuator.biasprm[1] = drive.stiffness, -drive.stiffness
+    actuator.forcelimited, actuator.forcerange = mujoco.mjtLimited.mjLIMITED_TRUE, [-drive.effort, drive.effort]
+
+
+def _cover(tool: mujoco.MjSpec, skin: Skin) -> None:
+    """Give what a tool feels with the friction and the coarseness of its skin."""
+    for geom in _felt(tool):
+        # With friction about the normal two fingertips can hold what hangs askew between them.
+        geom.friction, geom.condim = list(skin.friction), 4
+        if geom.meshname:
+            tool.mesh(geom.meshname).maxhullvert = skin.hull_vertices
