@@ -7,7 +7,7 @@ from typing import Any, Sequence
 
 import numpy as np
 
-from robot.control.rotation import matrix_from_6d, matrix_from_rotvec
+from robot.control.rotation import angle_between, matrix_from_6d, matrix_from_rotvec
 from sim.experts.twin.poses import CLOSED, OPEN, UP, across, hand_down, nearest_turn, yaw_of
 from sim.experts.waypoints import Observation, Phase, WaypointExpert
 
@@ -15,13 +15,20 @@ INSERTIONS = ("straight", "edge", "spiral")
 APPROACHES = ("above", "slant")
 SLANT = 0.05  # m sideways at the height of the hover
 TIP = np.array([0.0, 0.0, -0.045])  # m, in the peg's frame
+WIDTH = 0.03  # m, of the peg
 GRASP = 0.022  # m above the peg's middle
 DEEP = -0.028  # m, where the tip is sent in the end
 DIP = 0.0025  # m: how deep the low edge goes in before the peg is set upright
-PRESS = 0.004  # m below the face of the block: with an arm of 1000 N/m a search that presses with 4 N
+NEAR = 0.006  # m above the block: where the hand stops to align before it goes down
+ALONG, TURNED, HIGH = 0.0004, 0.03, 0.002  # m, rad, m: what is aligned there
+LAST_SPEED, TOUCH_SPEED = 0.09, 0.025  # m/s, down to there and from there: the arm carries on a little where it stops
+# m that the tip is sent beyond where it is, at most: with an arm of 1000 N/m a peg that sticks is pressed with 12 N,
+# one that searches on the block with 4 N.
+PUSH, PRESS = 0.012, 0.004
 DROPPED = 0.002  # m below the face: the peg has found the hole
-# A turn of the spiral a row, and how much nearer the hole each row asks for; the least step overcomes friction.
-SPIRAL_TURN, SPIRAL_SHRINK, SPIRAL_STEP = 0.5, 0.75, 0.0022
+# Of the search: a turn and a shrinking a row; and, nearer than a radius (m), how many times the way to the centre is
+# asked for, since less than the friction of the press would not move the peg.
+SPIRAL_TURN, SPIRAL_SHRINK, CENTRAL_M, INSIST = 0.6, 0.6, 0.0016, 2.2
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +36,9 @@ class Carry(Phase):
     """A leg that brings the tip of the held peg to `position`, (3,) m from the mouth of the hole in the base's axes."""
 
     def goal(self, observation: Observation) -> np.ndarray:
-        return observation["hole.position"] + self.position + self._from_tip(observation)
+        to = observation["hole.position"] + self.position
+        to[2] = max(to[2], tip_of(observation)[2] - PUSH)
+        return to + self._from_tip(observation)
 
     def _from_tip(self, observation: Observation) -> np.ndarray:
         """The tcp seen from the tip (3,) m, once the hand is turned as it shall be: the peg turns with it."""
@@ -44,11 +53,13 @@ class Spiral(Carry):
     """
 
     def goal(self, observation: Observation) -> np.ndarray:
-        mouth, tip = observation["hole.position"], tip_of(observation)
-        offset = (tip - mouth) * [1, 1, 0]
-        step = SPIRAL_SHRINK * matrix_from_rotvec(SPIRAL_TURN * UP) @ offset - offset
-        step *= max(1.0, SPIRAL_STEP / max(float(np.linalg.norm(step)), 1e-6))
-        return mouth + offset + step + self.position * UP + self._from_tip(observation)
+        mouth = observation["hole.position"]
+        offset = (tip_of(observation) - mouth) * [1, 1, 0]
+        if np.linalg.norm(offset) > CENTRAL_M:
+            offset = SPIRAL_SHRINK * matrix_from_rotvec(SPIRAL_TURN * UP) @ offset
+        else:
+            offset = (1 - INSIST) * offset
+        return mouth + offset + self.position * UP + self._from_tip(observation)
 
 
 class PegExpert(WaypointExpert):
@@ -104,23 +115,27 @@ class PegExpert(WaypointExpert):
 
         deep = carry(DEEP * UP, upright, slow, 0.002)
         if way["insertion"] == "straight":
-            return [carry(0.04 * UP, upright, speed, 0.015), carry(0.006 * UP, upright, speed / 2, 0.002), deep]
+            return [
+                carry(0.03 * UP, upright, speed, 0.01),
+                carry(NEAR * UP, upright, LAST_SPEED, HIGH, until="aligned"),
+                deep,
+            ]
         if way["insertion"] == "edge":
             axis = matrix_from_rotvec((yaw + way["edge"] * np.pi / 2) * UP) @ np.array([1.0, 0.0, 0.0])
             tilted = matrix_from_rotvec(-way["tilt"] * axis) @ upright
-            low = -DIP + 0.015 * np.sin(way["tilt"])
+            low = -DIP + WIDTH / 2 * np.sin(way["tilt"])
             return [
-                carry(0.04 * UP, tilted, speed, 0.015),
-                carry((low + 0.006) * UP, tilted, speed / 2, 0.002),
-                carry(low * UP, tilted, slow, 0.0015),
+                carry((low + 0.03) * UP, tilted, speed, 0.01),
+                carry((low + NEAR + DIP) * UP, tilted, LAST_SPEED, HIGH, until="aligned"),
+                carry(low * UP, tilted, TOUCH_SPEED, 0.0015),
                 carry(-0.004 * UP, upright, slow, 0.003),
                 deep,
             ]
         aside = way["radius"] * across(way["start"])
         return [
-            carry(aside + 0.04 * UP, upright, speed, 0.015),
-            carry(aside + 0.006 * UP, upright, speed / 2, 0.002),
-            carry(aside - 0.002 * UP, upright, slow, 0.004),
+            carry(aside + 0.03 * UP, upright, speed, 0.01),
+            carry(aside + NEAR * UP, upright, LAST_SPEED, HIGH, until="aligned"),
+            carry(aside - PRESS * UP, upright, TOUCH_SPEED, PRESS + 0.001),
             Spiral(-PRESS * UP, upright, CLOSED, slow, until="dropped", holding=True),
             deep,
         ]
@@ -128,6 +143,10 @@ class PegExpert(WaypointExpert):
     def _finished(self, phase: Phase, observation: Observation, closing: float) -> bool:
         if phase.until == "dropped":
             return bool(tip_of(observation)[2] < observation["hole.position"][2] - DROPPED)
+        if phase.until == "aligned":
+            way = observation["tcp.position"] - phase.goal(observation)
+            turned = angle_between(matrix_from_6d(observation["tcp.rotation"]), phase.rotation)
+            return bool(np.linalg.norm(way[:2]) < ALONG and abs(way[2]) < phase.tolerance and turned < TURNED)
         return super()._finished(phase, observation, closing)
 
 

@@ -17,7 +17,7 @@ CLEARANCE = 0.001  # m: how much wider the hole is, both sides together
 HALF_LENGTH = 0.045  # m, of the peg
 BLOCK_HALF, BLOCK_HEIGHT = 0.045, 0.05  # m; the hole goes through it
 DEPTH = 0.02  # m, of the tip below the mouth of the hole
-SLIDING = [0.3, 0.005, 0.0001]  # friction of peg and block; fingers and table have more and theirs counts there
+SLIDING = [0.2, 0.005, 0.0001]  # friction of peg and block; fingers and table have more and theirs counts there
 # Time constant (s) and damping ratio of contacts: stiffer than MuJoCo's own, so that what a press overlaps stays a
 # small part of the clearance, and still twice the time step.
 STIFF = [0.005, 1.0]
