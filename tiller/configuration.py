@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from functools import cache
 from pathlib import Path
@@ -92,26 +93,12 @@ def compose(verb: str, kind: type[T], overrides: Sequence[str]) -> Configuration
         InputError: an override that cannot be read, a key or a choice that is not known, a value of another type, a
             key that must be given and is not.
     """
-    from hydra import compose as hydra_compose
-    from hydra import initialize_config_dir
-    from hydra.errors import HydraException
-    from omegaconf import OmegaConf
-    from omegaconf.errors import OmegaConfBaseException
-
     groups = groups_of(verb)
     parsed = parse_overrides([full_task(word) for word in overrides])
     for override in parsed:
         _check(verb, override, kind, groups)
-    try:
-        with initialize_config_dir(str(config_folder()), version_base="1.3", job_name=verb):
-            composed = hydra_compose(verb, [each.input_line for each in parsed if each.key_or_group in groups],
-                                     return_hydra_config=True)
-        chosen = {group: composed.hydra.runtime.choices.get(group) for group in groups}
-        OmegaConf.set_struct(composed, False)
-        del composed["hydra"]
-        values: dict[str, Any] = OmegaConf.to_container(composed, resolve=True)  # type: ignore[assignment]
-    except (HydraException, OmegaConfBaseException) as error:
-        raise InputError(f"configuration of {verb}: {str(error).splitlines()[0]}") from None
+    chosen_lines = tuple(each.input_line for each in parsed if each.key_or_group in groups)
+    values, chosen = deepcopy(_composed(verb, chosen_lines))
     for override in parsed:
         if override.key_or_group not in groups:
             put(values, kind, override.key_or_group, override.value())
@@ -119,6 +106,29 @@ def compose(verb: str, kind: type[T], overrides: Sequence[str]) -> Configuration
         values["task"] = chosen["task"]
     _require(verb, kind, values)
     return Configuration(from_json(kind, values, where=""), values, chosen)
+
+
+@cache
+def _composed(verb: str, choices: tuple[str, ...]) -> tuple[dict[str, Any], dict[str, str | None]]:
+    """Plain values and choices of a verb's file with these choices in its groups. Kept: a sweep asks for the same ones
+    in every cell, and Hydra takes 20 ms.
+    """
+    from hydra import compose as hydra_compose
+    from hydra import initialize_config_dir
+    from hydra.errors import HydraException
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    try:
+        with initialize_config_dir(str(config_folder()), version_base="1.3", job_name=verb):
+            composed = hydra_compose(verb, list(choices), return_hydra_config=True)
+        chosen = {group: composed.hydra.runtime.choices.get(group) for group in groups_of(verb)}
+        OmegaConf.set_struct(composed, False)
+        del composed["hydra"]
+        values: dict[str, Any] = OmegaConf.to_container(composed, resolve=True)  # type: ignore[assignment]
+    except (HydraException, OmegaConfBaseException) as error:
+        raise InputError(f"configuration of {verb}: {str(error).splitlines()[0]}") from None
+    return values, chosen
 
 
 def parse_overrides(overrides: Sequence[str]) -> list[Any]:

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, Sequence
 
@@ -81,9 +80,8 @@ class CellProcess:
 
     def kill(self) -> None:
         """End its process and whatever shares its group, at once. Simulation workers follow when their pipe closes."""
-        if self._process is not None:
-            with suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
+        if self._process is not None and self._process.poll() is None:
+            os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
 
     def _claim_log(self) -> bool:

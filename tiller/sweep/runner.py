@@ -13,7 +13,7 @@ from robot.errors import InputError
 from tiller.configuration import compose
 from tiller.output import finished_figures
 from tiller.sweep.cells import Cell, expand
-from tiller.sweep.launchers import Ended, Job, Launcher, open_launcher, read_launcher
+from tiller.sweep.launchers import Ended, Job, Launcher, open_launcher, read_launcher, require_installed
 from tiller.sweep.launchers.choice import is_launcher_word
 from tiller.sweep.record import is_done, join_sweep, read_error, write_error, write_sweep
 
@@ -37,6 +37,7 @@ def run_sweep(verb: str, kind: type, words: Sequence[str]) -> int:
         KeyboardInterrupt: it was stopped; no cell is running any more.
     """
     options = read_launcher([word for word in words if is_launcher_word(word)])
+    require_installed(options)
     output, overrides = _take([word for word in words if not is_launcher_word(word)], "output")
     if output is not None and "://" in output:
         raise InputError(f"output {output}", expected="a local folder", got="a URL", way_out="Choose another output=")

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import Any, Sequence
 
 import yaml
 
 from robot.description import from_json
-from robot.errors import InputError, nearest
+from robot.errors import InputError, MissingExtraError, nearest
 from tiller.configuration import config_folder, parse_overrides, put, require_known
 from tiller.sweep.launchers.launcher import Launcher
 from tiller.sweep.launchers.options import LocalOptions, Options, RayOptions, SlurmOptions
 
 GROUP = "launcher"
 LAUNCHERS: dict[str, type[Options]] = {"local": LocalOptions, "ray": RayOptions, "slurm": SlurmOptions}
+
+EXTRAS: dict[type[Options], tuple[str, str]] = {RayOptions: ("ray", "ray"), SlurmOptions: ("submitit", "slurm")}
+"""Options of a launcher -> the package that it needs, and the extra of tiller that brings it."""
 
 
 def is_launcher_word(word: str) -> bool:
@@ -50,15 +54,25 @@ def read_launcher(words: Sequence[str]) -> Options:
     return from_json(kind, values, where=GROUP)
 
 
+def require_installed(options: Options) -> None:
+    """Refuse before anything is written a launcher whose package is missing.
+
+    Raises:
+        MissingExtraError: which extra brings it.
+    """
+    package, extra = EXTRAS.get(type(options), (None, ""))
+    if package is not None and find_spec(package) is None:
+        raise MissingExtraError(f"'{package}', which the launcher needs,", extra)
+
+
 def open_launcher(options: Options, folder: str) -> Launcher:
-    """A launcher for a sweep.
+    """A launcher for a sweep, whose package is installed.
 
     Args:
         options: as `read_launcher` gives them.
         folder: of the sweep, for what the launcher itself has to write.
 
     Raises:
-        MissingExtraError: Ray or submitit is not installed.
         InputError: there is no such cluster.
     """
     if isinstance(options, RayOptions):

@@ -7,7 +7,7 @@ from collections import deque
 from pathlib import Path
 from typing import Any, Iterator, Sequence
 
-from robot.errors import InputError, MissingExtraError
+from robot.errors import InputError
 from tiller.sweep.cell import run_cell, wait_until_gone
 from tiller.sweep.launchers.launcher import Ended, Job, Launcher
 from tiller.sweep.launchers.options import RayOptions
@@ -21,17 +21,14 @@ class RayLauncher(Launcher):
     Ray ends the tasks of a program that is gone, and with each task the process that it watches.
 
     Raises:
-        MissingExtraError: Ray is not installed.
         InputError: no cluster answers at the address.
     """
 
     def __init__(self, options: RayOptions) -> None:
         # Read when Ray is imported: nothing about a sweep is sent to anyone.
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-        try:
-            import ray
-        except ImportError as error:
-            raise MissingExtraError("Ray", "ray") from error
+        import ray
+
         self._ray: Any = ray
         self._options = options
         self._running: dict[Any, Job] = {}

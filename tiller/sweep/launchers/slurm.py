@@ -7,7 +7,7 @@ from collections import deque
 from pathlib import Path
 from typing import Any, Iterator, Sequence
 
-from robot.errors import InputError, MissingExtraError
+from robot.errors import InputError
 from tiller.output import finished_figures
 from tiller.sweep.cell import run_cell, wait_until_gone
 from tiller.sweep.launchers.launcher import Ended, Job, Launcher
@@ -24,15 +24,12 @@ class SlurmLauncher(Launcher):
     Jobs outlive a sweep that was killed. When it goes on, a run that is still going in its old job is waited for.
 
     Raises:
-        MissingExtraError: submitit is not installed.
         InputError: this machine does not submit to SLURM.
     """
 
     def __init__(self, options: SlurmOptions, folder: str) -> None:
-        try:
-            import submitit
-        except ImportError as error:
-            raise MissingExtraError("submitit", "slurm") from error
+        import submitit
+
         self._options = options
         self._running: dict[Any, Job] = {}
         try:
