@@ -16,6 +16,7 @@ EXPERTS: Mapping[str, str] = {
     "peg": "sim.experts.twin.peg:PegExpert",
     "place": "sim.experts.twin.place:PlaceExpert",
     "stack": "sim.experts.twin.stack:StackExpert",
+    "wipe": "sim.experts.twin.wipe:WipeExpert",
 }
 
 
