@@ -1,4 +1,4 @@
-"""Put an object in the bin: grasped at the nearest or the crossed faces, carried straight or in a bow, let go or set down."""
+"""Put an object in the bin: by either pair of faces, carried straight or in a bow, let go low or high."""
 
 from __future__ import annotations
 

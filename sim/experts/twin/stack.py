@@ -1,4 +1,4 @@
-"""Put the red cube on the green one: either pair of faces, straight or in a bow, squared up with the lower one or not."""
+"""Put the red cube on the green one: either pair of faces, straight or in a bow, squared up or not."""
 
 from __future__ import annotations
 

@@ -14,7 +14,9 @@ HEIGHT = 0.06  # m: its centre above the table
 
 
 class Lift(TwinTask):
-    """Lift the cube, which lies anywhere in a patch of the table, turned at will."""
+    """Lift the cube, which lies anywhere in a patch of the table, turned at will: a quarter turn further it looks the
+    same, so the turn is drawn from one quarter and its orientation names each pose once.
+    """
 
     info = TaskInfo(
         id="twin/lift",
@@ -39,7 +41,7 @@ class Lift(TwinTask):
 
     def place(self, random: np.random.Generator) -> None:
         x, y = random.uniform([0.42, -0.12], [0.58, 0.12])
-        self.scene.put("cube", np.array([x, y, HALF]), yaw=random.uniform(-np.pi, np.pi))
+        self.scene.put("cube", np.array([x, y, HALF]), yaw=random.uniform(-np.pi / 4, np.pi / 4))
 
     def observe(self) -> dict[str, np.ndarray]:
         return self._cube.row()

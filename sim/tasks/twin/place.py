@@ -17,11 +17,12 @@ MASS_KG = 0.08
 STILL = 0.05  # m/s: a slower object is at rest
 RELEASED = 0.06  # m, width of the gripper
 _BOX, _CYLINDER = mujoco.mjtGeom.mjGEOM_BOX, mujoco.mjtGeom.mjGEOM_CYLINDER
-# Name, shape, size (m), half its height, colour. One body wears all of them, one at a time.
+# Name, shape, size (m), half its height, turn (rad) after which it looks the same, colour. One body wears all of them,
+# one at a time.
 KINDS = (
-    ("red cube", _BOX, (0.02, 0.02, 0.02), 0.02, (0.8, 0.15, 0.1, 1.0)),
-    ("green cylinder", _CYLINDER, (0.02, 0.025, 0.0), 0.025, (0.15, 0.6, 0.2, 1.0)),
-    ("blue block", _BOX, (0.03, 0.017, 0.02), 0.02, (0.15, 0.3, 0.8, 1.0)),
+    ("red cube", _BOX, (0.02, 0.02, 0.02), 0.02, np.pi / 2, (0.8, 0.15, 0.1, 1.0)),
+    ("green cylinder", _CYLINDER, (0.02, 0.025, 0.0), 0.025, np.pi / 2, (0.15, 0.6, 0.2, 1.0)),
+    ("blue block", _BOX, (0.03, 0.017, 0.02), 0.02, np.pi, (0.15, 0.3, 0.8, 1.0)),
 )
 
 
@@ -47,7 +48,7 @@ class Place(TwinTask):
     def build(self, spec: mujoco.MjSpec) -> None:
         thing = spec.worldbody.add_body(name="object", pos=[0.5, 0, 0.03])
         thing.add_freejoint(name="object")
-        for number, (name, shape, size, _, _) in enumerate(KINDS):
+        for number, (name, shape, size, *_) in enumerate(KINDS):
             # Mass and inertia are the first one's, whatever the body wears.
             thing.add_geom(name=name, type=shape, size=list(size), mass=MASS_KG if number == 0 else 0.0,
                            friction=[1.0, 0.01, 0.0005], condim=4, group=SEEN)
@@ -72,15 +73,17 @@ class Place(TwinTask):
     def place(self, random: np.random.Generator) -> None:
         model = self.scene.model
         self._kind = int(random.integers(len(KINDS)))
-        for number, (geom, (_, _, _, _, colour)) in enumerate(zip(self._geoms, KINDS)):
+        for number, (geom, (*_, colour)) in enumerate(zip(self._geoms, KINDS)):
             worn = number == self._kind
             model.geom_contype[geom] = model.geom_conaffinity[geom] = SCENE_BIT if worn else 0
             model.geom_rgba[geom] = colour if worn else (0, 0, 0, 0)
         side = random.choice([-1.0, 1.0])
         x, y = random.uniform([0.40, 0.05], [0.56, 0.16])
-        self.scene.put("object", np.array([x, -side * y, KINDS[self._kind][3]]), yaw=random.uniform(-np.pi, np.pi))
+        name, _, _, half_height, symmetry, _ = KINDS[self._kind]
+        yaw = symmetry * random.uniform(-0.5, 0.5)
+        self.scene.put("object", np.array([x, -side * y, half_height]), yaw=yaw)
         model.body_pos[self._bin, :2] = random.uniform([0.42, 0.16], [0.58, 0.26]) * [1.0, side]
-        self.instruction = f"put the {KINDS[self._kind][0]} in the bin"
+        self.instruction = f"put the {name} in the bin"
 
     def observe(self) -> dict[str, np.ndarray]:
         return {
@@ -91,7 +94,7 @@ class Place(TwinTask):
         }
 
     def success(self) -> bool:
-        away = np.abs(self._object.position - self._bin_at)
-        inside = max(away[0], away[1]) < INNER_HALF and self._object.position[2] < WALL_HEIGHT
+        away = self._object.position - self._bin_at
+        inside = max(abs(away[0]), abs(away[1])) < INNER_HALF and away[2] < WALL_HEIGHT
         still = float(np.linalg.norm(self._velocity)) < STILL
         return bool(inside and still and self._width[0] * self._scale > RELEASED)
