@@ -83,12 +83,18 @@ class ToolCommand:
         name: of the action's field, such as `gripper.width` or `hand.joints`.
         unit, kind: of the field.
         scale: command units a unit of the joint: two fingers that each move by w/2 have a width scale of 2.
+        offset: command units where the joint is at 0: a gripper that closes by turning starts at its full width.
     """
 
     name: str
     unit: str
     kind: str
     scale: float = 1.0
+    offset: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.scale == 0:
+            raise InputError(f"tool: command '{self.name}': scale", expected="a number other than 0", got="0")
 
 
 @dataclass(frozen=True)
@@ -114,19 +120,22 @@ class WristCamera:
 
 @dataclass(frozen=True)
 class Drive:
-    """The position drives of a tool, in place of its model's own; the same for every joint, leading or following.
+    """The position drives of a tool, in place of its model's own; the same for every joint.
 
     Args:
         stiffness: N*m/rad.
         damping: N*m*s/rad.
         effort: N*m, what a drive gives at most.
         armature: kg*m^2, inertia of motor and gear at the joint.
+        linked: only leading joints have a drive, a linkage moves those that follow. Each is held to its line by a
+            constraint, in place of whatever drives, tendons and constraints the model has. Else all have one.
     """
 
     stiffness: float
     damping: float
     effort: float
     armature: float = 0.0
+    linked: bool = False
 
     def __post_init__(self) -> None:
         if min(self.stiffness, self.effort) <= 0 or min(self.damping, self.armature) < 0:
@@ -165,7 +174,7 @@ class Tool:
         velocity, effort: limits of each, where known.
         rest: (n,) rad or m.
         command: what it is told.
-        coupling: joints that follow.
+        coupling: joints that follow: by a drive of their own, by a constraint of the model, or linked (see `Drive`).
         drive: how its joints are driven; None leaves the model's own drives.
         skin: with what it touches; None leaves the model's own surfaces.
         mount_position: (3,) m of the tool's root on the flange.

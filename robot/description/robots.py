@@ -87,8 +87,8 @@ def load_robot(name: str) -> RobotDescription:
                          way_out=nearest(name, robot_names()))
     description = _read(RobotFile, file)
     limbs = tuple(
-        Limb(each.name, _part(Arm, "arm", each.arm, file), _part(Tool, "tool", each.tool, file), each.position, each.yaw,
-             each.payload)
+        Limb(each.name, _part(Arm, "arm", each.arm, file), _part(Tool, "tool", each.tool, file), each.position,
+             each.yaw, each.payload)
         for each in description.limbs
     )
     names = [limb.name for limb in limbs]

@@ -12,6 +12,7 @@ import numpy as np
 
 from robot.control.rotation import matrix_from_quat_wxyz
 from robot.description.limb import Drive, Limb, Skin
+from robot.description.robot import Coupling
 from robot.description.robots import RobotDescription
 from robot.errors import InputError, nearest
 from sim.twin.assets import asset
@@ -100,6 +101,9 @@ def _mark(spec: mujoco.MjSpec, prefix: str) -> None:
     for sensor in spec.sensors:
         if sensor.objname:
             sensor.objname = prefix + sensor.objname
+    for equality in spec.equalities:
+        if equality.type in (mujoco.mjtEq.mjEQ_CONNECT, mujoco.mjtEq.mjEQ_WELD):
+            equality.name1, equality.name2 = prefix + equality.name1, equality.name2 and prefix + equality.name2
     for pair in spec.excludes:
         pair.bodyname1, pair.bodyname2 = prefix + pair.bodyname1, prefix + pair.bodyname2
 
@@ -129,15 +133,48 @@ def _drive_by_torque(arm: mujoco.MjSpec, limb: Limb) -> None:
 
 
 def _drive_by_position(tool: mujoco.MjSpec, limb: Limb) -> None:
-    """Check that every joint of the tool has a position drive, commanded or following."""
+    """Give every joint of the tool what moves it: a position drive, or a constraint to the joint that it follows.
+
+    Raises:
+        InputError: a joint is not in the model, or nothing moves it.
+    """
+    drive, leading = limb.tool.drive, limb.tool.joints
+    followers = {each.joint: each for each in limb.tool.coupling}
+    joints = {name: _joint(tool, limb.tool.model, name) for name in (*leading, *followers)}
+    if drive is not None and drive.linked:
+        for element in (*tool.actuators, *tool.equalities, *tool.tendons):
+            tool.delete(element)
+        for name in leading:
+            tool.add_actuator(name=f"drive_{name}", target=name, trntype=mujoco.mjtTrn.mjTRN_JOINT,
+                              ctrllimited=mujoco.mjtLimited.mjLIMITED_TRUE, ctrlrange=joints[name].range)
+        for name, follower in followers.items():
+            joints[name].damping, joints[name].armature = drive.damping, drive.armature
+            _link(tool, follower)
     driven = {actuator.target for actuator in tool.actuators}
-    for name in (*limb.tool.joints, *(each.joint for each in limb.tool.coupling)):
-        _joint(tool, limb.tool.model, name)
-        if name not in driven:
-            raise InputError(f"joint '{name}'", expected=f"one with a drive in {limb.tool.model}", got="none")
-    if limb.tool.drive is not None:
+    for name in joints:
+        if name not in driven and (name in leading or not _held(tool, name)):
+            raise InputError(f"joint '{name}'", got="neither",
+                             expected=f"one with a drive in {limb.tool.model}"
+                                      + (", or a constraint that moves it" if name in followers else ""),
+                             way_out="A drive with `linked: true` in the tool's file links joints that follow")
+    if drive is not None:
         for actuator in tool.actuators:
-            _drive(tool, actuator, limb.tool.drive)
+            _drive(tool, actuator, drive)
+
+
+def _link(tool: mujoco.MjSpec, follower: Coupling) -> None:
+    """Hold a joint to its line over its leader. MuJoCo counts both from the model's own zero posture."""
+    equality = tool.add_equality(name=f"link_{follower.joint}", type=mujoco.mjtEq.mjEQ_JOINT,
+                                 name1=follower.joint, name2=follower.leader, solref=[0.005, 1.0])
+    own, leader = tool.joint(follower.joint).ref, tool.joint(follower.leader).ref
+    equality.data[:5] = [follower.ratio * leader + follower.offset - own, follower.ratio, 0.0, 0.0, 0.0]
+
+
+def _held(tool: mujoco.MjSpec, joint: str) -> bool:
+    """Whether a constraint of the model holds a joint or its body."""
+    body = tool.joint(joint).parent.name
+    names = {mujoco.mjtEq.mjEQ_JOINT: joint, mujoco.mjtEq.mjEQ_CONNECT: body, mujoco.mjtEq.mjEQ_WELD: body}
+    return any(names.get(each.type) in (each.name1, each.name2) for each in tool.equalities)
 
 
 def _drive(tool: mujoco.MjSpec, actuator: Any, drive: Drive) -> None:
@@ -149,6 +186,8 @@ def _drive(tool: mujoco.MjSpec, actuator: Any, drive: Drive) -> None:
     joint.damping, joint.armature = drive.damping, drive.armature
     for parameters in (actuator.gainprm, actuator.biasprm, actuator.dynprm):
         parameters[:] = 0.0
+    actuator.dyntype, actuator.gaintype = mujoco.mjtDyn.mjDYN_NONE, mujoco.mjtGain.mjGAIN_FIXED
+    actuator.biastype = mujoco.mjtBias.mjBIAS_AFFINE
     actuator.gainprm[0], actuator.biasprm[1] = drive.stiffness, -drive.stiffness
     actuator.forcelimited, actuator.forcerange = mujoco.mjtLimited.mjLIMITED_TRUE, [-drive.effort, drive.effort]
 

@@ -27,7 +27,7 @@ class Readings:
         places = [scene.model.jnt_qposadr[scene.id("joint", limb.element(name))] for name in limb.arm.joints]
         self._arm = np.array(places)
         tool = [scene.model.jnt_qposadr[scene.id("joint", limb.element(name))] for name in limb.tool.joints]
-        self._tool, self._scale = np.array(tool), limb.tool.command.scale
+        self._tool, self._command = np.array(tool), limb.tool.command
         self._names = [limb.field(name) for name in ("tcp.position", "tcp.rotation", limb.tool.command.name)]
         parts = [spec.slices.get(limb.field(name)) for name in ("tcp.position", "tcp.rotation", "arm.joints")]
         self._position_part, self._rotation_part, self._joints_part = parts
@@ -38,7 +38,7 @@ class Readings:
         position, rotation, tool = self._names
         row[position] = self._position.astype(np.float32)
         row[rotation] = rotation_6d_from_matrix(self._matrix).astype(np.float32)
-        row[tool] = (self._qpos[self._tool] * self._scale).astype(np.float32)
+        row[tool] = self._tool_command().astype(np.float32)
 
     def write_arm(self, target: np.ndarray) -> None:
         """Write the arm's part of the target (dim,) that leaves it where it is."""
@@ -50,4 +50,8 @@ class Readings:
 
     def write_tool(self, target: np.ndarray) -> None:
         """Write the tool's part of it."""
-        target[self.tool_part] = self._qpos[self._tool] * self._scale
+        target[self.tool_part] = self._tool_command()
+
+    def _tool_command(self) -> np.ndarray:
+        """(n,) what the tool would be told to be as it is."""
+        return self._qpos[self._tool] * self._command.scale + self._command.offset

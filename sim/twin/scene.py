@@ -57,7 +57,8 @@ def new_scene(timestep: float) -> mujoco.MjSpec:
 
 
 def add_camera(
-    body: Any, name: str, *, eye: tuple[float, ...], at: tuple[float, ...], view_deg: float, up: tuple[float, ...] = (0, 0, 1)
+    body: Any, name: str, *, eye: tuple[float, ...], at: tuple[float, ...], view_deg: float,
+    up: tuple[float, ...] = (0, 0, 1),
 ) -> None:
     """A camera on a body that looks from one point at another, both (3,) m in the body's frame."""
     back = np.array(eye, dtype=float) - np.array(at, dtype=float)
@@ -151,5 +152,6 @@ def compile_scene(
     try:
         model = spec.compile()
     except ValueError as error:
-        raise InputError(f"scene with {description.spec.name}", expected="one that MuJoCo compiles", got=str(error)) from error
+        raise InputError(f"scene with {description.spec.name}", expected="one that MuJoCo compiles",
+                         got=str(error)) from error
     return Scene(model, mujoco.MjData(model), description)

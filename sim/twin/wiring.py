@@ -73,18 +73,21 @@ def wire_law(scene: Scene, spec: ActionSpec) -> Law:
 
 
 def _drives(scene: Scene, limb: Limb, first: int) -> list[tuple[int, int, list[float]]]:
-    """Drives of a tool: actuator, component of the action, and the line from one to the other with its limits."""
-    model = scene.model
+    """Drives of a tool: actuator, component of the action, and the line from one to the other with its limits.
+
+    A follower without a drive is moved by a constraint.
+    """
+    model, tool = scene.model, limb.tool
     by_joint = {int(model.actuator_trnid[number, 0]): number for number in range(model.nu)}
 
-    def drive(name: str, component: int, ratio: float, offset: float) -> tuple[int, int, list[float]]:
-        number = by_joint[scene.id("joint", limb.element(name))]
+    def drive(name: str, leader: str, ratio: float, offset: float) -> tuple[int, int, list[float]]:
+        number, component = by_joint[scene.id("joint", limb.element(name))], first + tool.joints.index(leader)
+        ratio, offset = ratio / tool.command.scale, offset - ratio * tool.command.offset / tool.command.scale
         low, high = model.actuator_ctrlrange[number] if model.actuator_ctrllimited[number] else (-np.inf, np.inf)
         return number, component, [ratio, offset, float(low), float(high)]
 
-    tool = limb.tool
-    found = [drive(name, first + index, 1 / tool.command.scale, 0.0) for index, name in enumerate(tool.joints)]
-    for follower in tool.coupling:
-        component = first + tool.joints.index(follower.leader)
-        found.append(drive(follower.joint, component, follower.ratio / tool.command.scale, follower.offset))
+    found = [drive(name, name, 1.0, 0.0) for name in tool.joints]
+    for each in tool.coupling:
+        if scene.id("joint", limb.element(each.joint)) in by_joint:
+            found.append(drive(each.joint, each.leader, each.ratio, each.offset))
     return found
