@@ -191,7 +191,12 @@ def _shared_parts(split: Sequence[Sequence[str]]) -> int:
 
 
 def _text(options: Mapping[str, Any], keys: Sequence[str]) -> str:
-    return ", ".join(f"{key}={_shown(options[key])}" for key in keys)
+    """`friction 3, max_steps=100`."""
+    parts = [f"{key}={_shown(options[key])}" for key in keys if key not in (PERTURBATION, SEVERITY)]
+    if PERTURBATION in keys:
+        name = options[PERTURBATION]
+        parts.insert(0, "unperturbed" if name is None else f"{name} {_shown(options.get(SEVERITY))}")
+    return ", ".join(parts)
 
 
 def _canonical(value: Any) -> str:

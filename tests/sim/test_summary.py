@@ -69,7 +69,7 @@ def test_settings_are_not_pooled(tmp_path: Path) -> None:
                         options={"perturbation": "friction", "severity": severity})
              for policy, wins in (("a", BAD), ("b", GOOD)) for severity in (1, 2, 3)]
     assert [(one.task, one.setting, one.result.pairs) for one in summarise(named).comparisons] == [
-        ("pusht/state", f"perturbation=friction, severity={severity}", 10) for severity in (1, 2, 3)]
+        ("pusht/state", f"friction {severity}", 10) for severity in (1, 2, 3)]
 
 
 def test_policies_over_tasks_are_those_that_all_were_measured_on(tmp_path: Path) -> None:
