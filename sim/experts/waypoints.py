@@ -96,7 +96,7 @@ class WaypointExpert(ABC):
         closing, self._width = self._width - width, width
         self._rows_here += 1
         phase = self._phases[self._current]
-        if self._rows_here > self.patience or (phase.holding and width < self.empty_width):
+        if self._rows_here > self.patience or (phase.holding and self.lost(observation)):
             self._begin(observation)
         elif self._finished(phase, observation, closing):
             self._advance(observation)
@@ -108,6 +108,18 @@ class WaypointExpert(ABC):
     def opening(self, observation: Observation) -> float:
         """How far the tool is open, in m."""
         return float(observation["gripper.width"][0])
+
+    def gripped(self, observation: Observation, closing: float) -> bool:
+        """Whether the fingers were stopped by something; `closing` is how far they closed in the last row, m."""
+        return self._width < self.gripped_width and closing < GRIPPED_RATE
+
+    def released(self, observation: Observation) -> bool:
+        """Whether the fingers have let go."""
+        return self._width > self.released_width
+
+    def lost(self, observation: Observation) -> bool:
+        """Whether the fingers hold nothing any more."""
+        return self._width < self.empty_width
 
     def _begin(self, observation: Observation) -> None:
         self._phases = tuple(self.plan(observation))
@@ -121,9 +133,9 @@ class WaypointExpert(ABC):
 
     def _finished(self, phase: Phase, observation: Observation, closing: float) -> bool:
         if phase.until == "gripped":
-            return self._width < self.gripped_width and closing < GRIPPED_RATE
+            return self.gripped(observation, closing)
         if phase.until == "released":
-            return self._width > self.released_width
+            return self.released(observation)
         turned = angle_between(matrix_from_6d(observation["tcp.rotation"]), phase.rotation)
         far = np.linalg.norm(observation["tcp.position"] - phase.goal(observation)) > phase.tolerance
         if far or turned > ALIGNED:
