@@ -18,6 +18,8 @@ from tiller.cli import main
 
 ROOT = Path(__file__).parents[2]
 CAR = "gym/MountainCarContinuous-v0"
+PATIENCE_S = 280.0
+"""For what takes seconds, so that a busy machine fails no test."""
 QUICK = ("episodes=2", "videos=0", "options.max_steps=8", "options.success_return=-1000")
 
 
@@ -59,7 +61,7 @@ class Sweep:
 
     def ends(self) -> tuple[int, str, str]:
         """Exit code, output and errors."""
-        out, err = self.process.communicate(timeout=200)
+        out, err = self.process.communicate(timeout=PATIENCE_S)
         return self.process.returncode, out, err
 
 
@@ -78,7 +80,7 @@ def sweep() -> Iterator[Callable[..., Sweep]]:
         one.process.communicate()
 
 
-def until(true: Callable[[], object], what: str, patience_s: float = 120.0) -> None:
+def until(true: Callable[[], object], what: str, patience_s: float = PATIENCE_S) -> None:
     """Wait for something."""
     end_s = time.monotonic() + patience_s
     while not true():

@@ -93,6 +93,7 @@ def ray_cluster() -> Iterator[str]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_ray_runs_on_both_nodes_and_goes_on_after_its_runner_was_killed(
         ray_cluster: str, car_policies: list[Path], tmp_path: Path, sweep: Start) -> None:
     gate, folder = tmp_path / "gate", tmp_path / "sweep"
@@ -101,7 +102,7 @@ def test_ray_runs_on_both_nodes_and_goes_on_after_its_runner_was_killed(
     killed = sweep(*words)
     until(lambda: waiting_at(gate) == 2, "a run on each of the two nodes, which have room for one")
     os.kill(killed.process.pid, signal.SIGKILL)
-    until(lambda: not cells_of(folder), "Ray to end the runs of a runner that is gone", 60)
+    until(lambda: not cells_of(folder), "Ray to end the runs of a runner that is gone")
     gate.touch()
     code, out, err = sweep(*words).ends()
     assert code == 0, err
@@ -111,6 +112,7 @@ def test_ray_runs_on_both_nodes_and_goes_on_after_its_runner_was_killed(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_ray_records_what_fails_and_ctrl_c_leaves_nothing(ray_cluster: str, car_policies: list[Path], tmp_path: Path,
                                                          sweep: Start) -> None:
     gate, folder = tmp_path / "gate", tmp_path / "sweep"
@@ -127,6 +129,7 @@ def test_ray_records_what_fails_and_ctrl_c_leaves_nothing(ray_cluster: str, car_
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_submitit_runs_jobs_and_records_what_fails(car_policies: list[Path], tmp_path: Path, sweep: Start) -> None:
     pytest.importorskip("submitit", reason="needs tiller[slurm]")
     folder = tmp_path / "sweep"
@@ -143,6 +146,7 @@ def test_submitit_runs_jobs_and_records_what_fails(car_policies: list[Path], tmp
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_ctrl_c_cancels_the_jobs_of_submitit(car_policies: list[Path], tmp_path: Path, sweep: Start) -> None:
     pytest.importorskip("submitit", reason="needs tiller[slurm]")
     gate, folder = tmp_path / "gate", tmp_path / "sweep"

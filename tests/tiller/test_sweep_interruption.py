@@ -62,7 +62,7 @@ def finish(sweep: Start, car_policies: list[Path], tmp_path: Path) -> str:
 def test_killed_runner_takes_its_cells_along_and_the_sweep_goes_on(halfway: Sweep, car_policies: list[Path],
                                                                   tmp_path: Path, sweep: Start) -> None:
     os.kill(halfway.process.pid, signal.SIGKILL)
-    until(lambda: nobody_is_left(tmp_path / "sweep" / f"{SHUT}.log"), "the orphans to end", 40)
+    until(lambda: nobody_is_left(tmp_path / "sweep" / f"{SHUT}.log"), "the orphans to end")
     assert not cells_of(tmp_path / "sweep")
     assert not (tmp_path / "sweep" / SHUT / "error.json").exists(), "an interruption is no failure"
     finish(sweep, car_policies, tmp_path)
