@@ -10,12 +10,12 @@ import numpy as np
 from robot.control.rotation import angle_between, matrix_from_6d, matrix_from_rotvec
 from sim.experts.twin.poses import CLOSED, OPEN, UP, across, hand_down, nearest_turn, yaw_of
 from sim.experts.waypoints import Observation, Phase, WaypointExpert
+from sim.tasks.twin.peg import HALF_LENGTH, WIDTH
 
 INSERTIONS = ("straight", "edge", "spiral")
 APPROACHES = ("above", "slant")
 SLANT = 0.05  # m sideways at the height of the hover
-TIP = np.array([0.0, 0.0, -0.045])  # m, in the peg's frame
-WIDTH = 0.03  # m, of the peg
+TIP = np.array([0.0, 0.0, -HALF_LENGTH])  # m, in the peg's frame
 GRASP = 0.022  # m above the peg's middle
 DEEP = -0.028  # m, where the tip is sent in the end
 DIP = 0.0025  # m: how deep the low edge goes in before the peg is set upright
@@ -105,10 +105,10 @@ class PegExpert(WaypointExpert):
         hand, peg = (matrix_from_6d(observation[f"{name}.rotation"]) for name in ("tcp", "peg"))
         grip = peg.T @ hand
         yaw = yaw_of(observation["hole.rotation"])
-        # Of the four ways in which the peg fits, the one that turns the wrist least from where its joints are free.
-        turns = yaw + np.arange(4) * np.pi / 2
-        uprights = [matrix_from_rotvec(turn * UP) @ grip for turn in turns]
-        upright = max(uprights, key=lambda rotation: float(rotation[0, 0]))
+        # Of the four ways in which the peg fits, the least turn of those that leave the wrist within a quarter turn of
+        # where its joints are free.
+        fits = [matrix_from_rotvec((yaw + number * np.pi / 2) * UP) @ grip for number in range(4)]
+        upright = min(fits, key=lambda rotation: (rotation[0, 0] < -0.1, angle_between(hand, rotation)))
 
         def carry(to: np.ndarray, rotation: np.ndarray, speed: float, tolerance: float, **more: Any) -> Carry:
             return Carry(to, rotation, CLOSED, speed, tolerance=tolerance, holding=True, **more)

@@ -10,6 +10,7 @@ import numpy as np
 from robot.control.rotation import matrix_from_6d, matrix_from_rotvec
 from sim.experts.twin.poses import CLOSED, OPEN, UP, hand_down, nearest_turn, yaw_of
 from sim.experts.waypoints import Observation, Phase, WaypointExpert
+from sim.tasks.twin.wipe import MIDDLE
 
 ORDERS = ("through", "halves", "scrub")
 ARM_STIFFNESS = 1000.0  # N/m
@@ -20,7 +21,7 @@ PRESSED_WITHIN = 2.0  # N of the aim: then the rubbing begins
 BEYOND = 0.014  # m past the ends of the stroke, for the pad to rub over the last marks too
 THERE = 0.008  # m: friction holds the hand back by some of it
 ABOVE = 0.02  # m, of a sponge that goes to the board or from it
-MIDDLE = 0.0335  # m, the middle of the sponge's back above what it lies on
+OVER_EDGE = 0.06  # m, of one that comes from the table: the board's edge may be higher than its middle
 FORWARD, BACK = 0.07, 0.035  # m, of a scrub
 
 
@@ -88,7 +89,7 @@ class WipeExpert(WaypointExpert):
             Phase(grasp + way["hover"] * UP, hand, OPEN, speed, near=sponge),
             Phase(grasp, hand, OPEN, speed * 0.7, tolerance=0.008, near=sponge),
             Phase(grasp, hand, CLOSED, speed, until="gripped", near=sponge),
-            Phase(observation[sponge] + grasp + 0.08 * UP, hand, CLOSED, speed, tolerance=0.04, holding=True),
+            Phase(observation[sponge] + grasp + 0.1 * UP, hand, CLOSED, speed, tolerance=0.04, holding=True),
         ]
 
     def _wipe(self, observation: Observation) -> Sequence[Phase]:
@@ -104,6 +105,9 @@ class WipeExpert(WaypointExpert):
 
         def tcp(on_board: np.ndarray, above: float) -> np.ndarray:
             return on_board + (MIDDLE + above) * normal - hand @ held
+
+        def over(on_board: np.ndarray) -> Phase:
+            return Phase(tcp(on_board, OVER_EDGE), hand, CLOSED, speed, tolerance=0.03, holding=True)
 
         def come(on_board: np.ndarray) -> list[Phase]:
             return [
@@ -122,15 +126,16 @@ class WipeExpert(WaypointExpert):
         begin, finish = first - BEYOND * along, last + BEYOND * along
         if way["order"] == "halves":
             middle = (first + last) / 2
-            return [*come(middle - BEYOND * along), rub(finish), leave(finish), *come(middle + BEYOND * along),
-                    rub(begin), leave(begin)]
+            one_half = [*come(middle - BEYOND * along), rub(finish), leave(finish)]
+            other_half = [*come(middle + BEYOND * along), rub(begin), leave(begin)]
+            return [over(middle), *one_half, *other_half]
         if way["order"] == "through":
-            return [*come(begin), rub(finish), leave(finish)]
+            return [over(begin), *come(begin), rub(finish), leave(finish)]
         length, at, rubs = float(np.linalg.norm(finish - begin)), 0.0, []
         while at + FORWARD < length:
             rubs += [rub(begin + (at + FORWARD) * along), rub(begin + (at + FORWARD - BACK) * along)]
             at += FORWARD - BACK
-        return [*come(begin), *rubs, rub(finish), leave(finish)]
+        return [over(begin), *come(begin), *rubs, rub(finish), leave(finish)]
 
     def _finished(self, phase: Phase, observation: Observation, closing: float) -> bool:
         if isinstance(phase, Press):

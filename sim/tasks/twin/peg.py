@@ -24,7 +24,8 @@ STIFF = [0.005, 1.0]
 
 
 class Peg(TwinTask):
-    """The peg stands free on one side of the table, the block with the hole is fixed on the other, both turned at will.
+    """The peg stands free on one side of the table, the block with the hole is fixed on the other, both turned at will
+    within the quarter turn after which they look the same.
 
     Nothing is rounded or chamfered. The hole's frame is at its mouth, z along its axis.
     """
@@ -66,9 +67,9 @@ class Peg(TwinTask):
 
     def place(self, random: np.random.Generator) -> None:
         side = random.choice([-1.0, 1.0])
-        x, y, yaw = random.uniform([0.42, 0.08, -np.pi], [0.56, 0.16, np.pi])
+        x, y, yaw = random.uniform([0.42, 0.08, -np.pi / 4], [0.56, 0.16, np.pi / 4])
         self.scene.put("peg", np.array([x, side * y, HALF_LENGTH]), yaw=yaw)
-        x, y, yaw = random.uniform([0.42, 0.06, -np.pi], [0.56, 0.14, np.pi])
+        x, y, yaw = random.uniform([0.42, 0.06, -np.pi / 4], [0.56, 0.14, np.pi / 4])
         model = self.scene.model
         model.body_pos[self._block] = [x, -side * y, BLOCK_HEIGHT]
         model.body_quat[self._block] = quat_wxyz_from_matrix(matrix_from_rotvec(np.array([0.0, 0.0, yaw])))

@@ -36,6 +36,7 @@ DIRT, NO_DIRT = (0.25, 0.16, 0.1, 1.0), (0.25, 0.16, 0.1, 0.0)
 
 class Wipe(TwinTask):
     """The sponge lies on one side of the table, the board is fixed on the other, tilted, the stroke anywhere on it.
+    Sponge and stroke look the same after half a turn: theirs are drawn from one half.
 
     A mark is clean when the pad has rubbed over it for 3 cm while the force between pad and board along the board's
     normal was in the band. The force is MuJoCo's contact force summed over all contacts of the two, in the last step
@@ -106,9 +107,9 @@ class Wipe(TwinTask):
         model.body_pos[self._fixture] = [x, side * y, BOARD_HEIGHT]
         tilted = matrix_from_rotvec(tilt * np.array([np.cos(turn), np.sin(turn), 0.0]))
         model.body_quat[self._fixture] = quat_wxyz_from_matrix(tilted)
-        x, y, yaw = random.uniform([0.42, 0.17, -np.pi], [0.56, 0.23, np.pi])
+        x, y, yaw = random.uniform([0.42, 0.17, -np.pi / 2], [0.56, 0.23, np.pi / 2])
         self.scene.put("sponge", np.array([x, -side * y, MIDDLE]), yaw=yaw)
-        x, y, direction = random.uniform([-0.03, -0.03, -np.pi], [0.03, 0.03, np.pi])
+        x, y, direction = random.uniform([-0.03, -0.03, -np.pi / 2], [0.03, 0.03, np.pi / 2])
         along = np.linspace(-STROKE / 2, STROKE / 2, MARKS)
         model.site_pos[self._sites, 0] = x + along * np.cos(direction)
         model.site_pos[self._sites, 1] = y + along * np.sin(direction)
