@@ -82,7 +82,8 @@ class PegExpert(WaypointExpert):
         }
 
     def plan(self, observation: Observation) -> Sequence[Phase]:
-        held = np.linalg.norm(observation["peg.from_tcp"]) < 0.06 and self.opening(observation) < self.gripped_width
+        closed_on_it = self.empty_width < self.opening(observation) < self.gripped_width
+        held = closed_on_it and np.linalg.norm(observation["peg.from_tcp"]) < 0.06
         return self._insert(observation) if held else self._grasp(observation)
 
     def _grasp(self, observation: Observation) -> Sequence[Phase]:

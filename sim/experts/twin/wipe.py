@@ -67,7 +67,8 @@ class WipeExpert(WaypointExpert):
         }
 
     def plan(self, observation: Observation) -> Sequence[Phase]:
-        held = np.linalg.norm(observation["sponge.from_tcp"]) < 0.02 and self.opening(observation) < self.gripped_width
+        closed_on_it = self.empty_width < self.opening(observation) < self.gripped_width
+        held = closed_on_it and np.linalg.norm(observation["sponge.from_tcp"]) < 0.02
         return self._wipe(observation) if held else self._grasp(observation)
 
     def act(self, observation: Observation) -> np.ndarray:
