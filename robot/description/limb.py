@@ -123,10 +123,10 @@ class Drive:
     """The position drives of a tool, in place of its model's own; the same for every joint.
 
     Args:
-        stiffness: N*m/rad.
-        damping: N*m*s/rad.
-        effort: N*m, what a drive gives at most.
-        armature: kg*m^2, inertia of motor and gear at the joint.
+        stiffness: N*m/rad, or N/m where joints slide.
+        damping: N*m*s/rad, or N*s/m.
+        effort: N*m, or N, what a drive gives at most.
+        armature: kg*m^2, or kg, inertia of motor and gear at the joint.
         linked: only leading joints have a drive, a linkage moves those that follow. Each is held to its line by a
             constraint, in place of whatever drives, tendons and constraints the model has. Else all have one.
     """

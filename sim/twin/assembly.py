@@ -15,7 +15,7 @@ from robot.description.limb import Drive, Limb, Skin
 from robot.description.robot import Coupling
 from robot.description.robots import RobotDescription
 from robot.errors import InputError, nearest
-from sim.twin.assets import asset
+from sim.twin.assets import PREFIX, asset
 
 # Who feels whom, as bits of contype and conaffinity: the scene feels everything, an arm the scene and other arms, a
 # hand its own fingers too.
@@ -56,6 +56,7 @@ def _attach_limb(scene: mujoco.MjSpec, limb: Limb, arm_bit: int) -> None:
     mount = flange.add_frame(pos=list(limb.tool.mount_position), quat=list(limb.tool.mount_quat_wxyz))
     # A name that both have would clash: what is the tool's own gets its mark, joints and drives keep their names.
     _mark(tool, "tool_")
+    _part_assets(arm, tool, "tool_")
     arm.attach(tool, frame=mount, prefix="")
     flange.add_site(name="tcp", pos=list(limb.tool.tcp_position), quat=list(limb.tool.tcp_quat_wxyz), size=[0.005] * 3,
                     group=HIDDEN)
@@ -77,8 +78,16 @@ def _load(model: str) -> mujoco.MjSpec:
         spec = mujoco.MjSpec.from_file(str(path))
     except ValueError as error:
         raise InputError(f"model file {path}", expected="one that MuJoCo reads", got=str(error)) from error
+    if model.startswith(PREFIX):
+        # Robosuite reads all its files in radians, also those that do not say so.
+        spec.compiler.degree = False
     for light in list(spec.lights):
         spec.delete(light)
+    known: set[str] = set()
+    for mesh in list(spec.meshes):
+        if mesh.name in known:
+            spec.delete(mesh)  # a file of robosuite names two meshes alike; it takes the first, so do we
+        known.add(mesh.name)
     for site in spec.sites:
         site.group = HIDDEN  # frames are for us, not for the picture
     for material in spec.materials:
@@ -106,6 +115,24 @@ def _mark(spec: mujoco.MjSpec, prefix: str) -> None:
             equality.name1, equality.name2 = prefix + equality.name1, equality.name2 and prefix + equality.name2
     for pair in spec.excludes:
         pair.bodyname1, pair.bodyname2 = prefix + pair.bodyname1, prefix + pair.bodyname2
+
+
+def _part_assets(arm: mujoco.MjSpec, tool: mujoco.MjSpec, prefix: str) -> None:
+    """Put a prefix before the names of meshes, textures and materials of a tool that the arm has too."""
+    meshes = {each.name for each in arm.meshes}
+    for geom in tool.geoms:
+        if geom.meshname in meshes:
+            geom.meshname = prefix + geom.meshname
+    materials, textures = {each.name for each in arm.materials}, {each.name for each in arm.textures}
+    for geom in tool.geoms:
+        if geom.material in materials:
+            geom.material = prefix + geom.material
+    for material in tool.materials:
+        material.textures = [prefix + name if name in textures else name for name in material.textures]
+    for kind, taken in ((tool.meshes, meshes), (tool.materials, materials), (tool.textures, textures)):
+        for element in kind:
+            if element.name in taken:
+                element.name = prefix + element.name
 
 
 def _joint(spec: mujoco.MjSpec, model: str, name: str) -> Any:
