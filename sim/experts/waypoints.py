@@ -54,6 +54,10 @@ class Phase:
         """Where the tcp shall go now, (3,) m in the base frame."""
         return self.position if self.near is None else observation[self.near] + self.position
 
+    def orientation(self, observation: Observation) -> np.ndarray:
+        """How it shall be turned there now, (3, 3)."""
+        return self.rotation
+
 
 class WaypointExpert(ABC):
     """A scripted expert. A way of doing the task is drawn an episode; the plan follows from it and the observation.
@@ -101,7 +105,8 @@ class WaypointExpert(ABC):
         elif self._finished(phase, observation, closing):
             self._advance(observation)
         phase = self._phases[self._current]
-        self._glide.towards(phase.goal(observation), phase.rotation, phase.speed, observation["tcp.position"])
+        goal, rotation = phase.goal(observation), phase.orientation(observation)
+        self._glide.towards(goal, rotation, phase.speed, observation["tcp.position"])
         tool = np.atleast_1d(phase.gripper)
         return np.concatenate([self._glide.position, rotation_6d_from_matrix(self._glide.rotation), tool])
 
@@ -136,7 +141,7 @@ class WaypointExpert(ABC):
             return self.gripped(observation, closing)
         if phase.until == "released":
             return self.released(observation)
-        turned = angle_between(matrix_from_6d(observation["tcp.rotation"]), phase.rotation)
+        turned = angle_between(matrix_from_6d(observation["tcp.rotation"]), phase.orientation(observation))
         far = np.linalg.norm(observation["tcp.position"] - phase.goal(observation)) > phase.tolerance
         if far or turned > ALIGNED:
             return False
