@@ -14,7 +14,8 @@ from sim.perturbations.sizes import ObservationNoise
 OFFERED = ("observation_noise", "observation_delay", "action_latency")
 """What every suite has."""
 
-_UNITS = {"m": "metre", "rad": "radian", "1": "unitless", "px": "pixel", "N": "newton", "mm": "depth_mm"}
+_UNITS = {"m": "metre", "rad": "radian", "1": "unitless", "px": "pixel", "N": "newton", "N*m": "newton_metre",
+          "mm": "depth_mm"}
 
 Observation = dict[str, np.ndarray]
 

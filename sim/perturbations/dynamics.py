@@ -49,7 +49,9 @@ class Mass(ScenePerturbation):
 
 
 class Payload(ScenePerturbation):
-    """A ball at each tcp that is felt by its weight and inertia alone; no law compensates it."""
+    """A ball at each tcp that is felt by its weight and inertia alone. No law compensates it; force sensors are tared
+    with it.
+    """
 
     touches = ("body_mass", "body_inertia", *_DERIVED)
 

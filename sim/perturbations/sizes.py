@@ -135,7 +135,7 @@ class ObservationNoise:
     """Every reading is wrong by a normal error of its own, drawn anew each step.
 
     Args:
-        metre, radian, unitless, pixel, newton: standard deviation of numbers in m, rad, 1, px and N.
+        metre, radian, unitless, pixel, newton, newton_metre: standard deviation of numbers in m, rad, 1, px, N and N*m.
         depth_mm: of depth images, in mm.
         image_levels: of colour images, in levels of 255.
     """
@@ -145,6 +145,7 @@ class ObservationNoise:
     unitless: float
     pixel: float
     newton: float
+    newton_metre: float
     depth_mm: float
     image_levels: float
 
