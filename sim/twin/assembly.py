@@ -15,7 +15,7 @@ from robot.description.limb import Drive, Limb, Skin
 from robot.description.robot import Coupling
 from robot.description.robots import RobotDescription
 from robot.errors import InputError, nearest
-from sim.twin.assets import PREFIX, asset
+from sim.twin.assets import load_model
 
 # Who feels whom, as bits of contype and conaffinity: the scene feels everything, an arm the scene and other arms, a
 # hand its own fingers too.
@@ -72,22 +72,10 @@ def tcp_offset(limb: Limb) -> tuple[np.ndarray, np.ndarray]:
     return np.array(limb.tool.tcp_position), matrix_from_quat_wxyz(np.array(limb.tool.tcp_quat_wxyz))
 
 
-def _load(model: str) -> mujoco.MjSpec:
-    path = asset(model)
-    try:
-        spec = mujoco.MjSpec.from_file(str(path))
-    except ValueError as error:
-        raise InputError(f"model file {path}", expected="one that MuJoCo reads", got=str(error)) from error
-    if model.startswith(PREFIX):
-        # Robosuite reads all its files in radians, also those that do not say so.
-        spec.compiler.degree = False
+def _load(name: str) -> mujoco.MjSpec:
+    spec = load_model(name)
     for light in list(spec.lights):
         spec.delete(light)
-    known: set[str] = set()
-    for mesh in list(spec.meshes):
-        if mesh.name in known:
-            spec.delete(mesh)  # a file of robosuite names two meshes alike; it takes the first, so do we
-        known.add(mesh.name)
     for site in spec.sites:
         site.group = HIDDEN  # frames are for us, not for the picture
     for material in spec.materials:

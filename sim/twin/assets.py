@@ -6,6 +6,8 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
+import mujoco
+
 from robot.errors import InputError, MissingExtraError
 
 PREFIX = "robosuite:"
@@ -35,3 +37,28 @@ def asset(name: str) -> Path:
     if not path.is_file():
         raise InputError("model file", expected="an MJCF or URDF file", got=f"'{path}', which does not exist")
     return path
+
+
+def load_model(name: str) -> mujoco.MjSpec:
+    """The MJCF of an arm or tool, as its file has it.
+
+    Args:
+        name: as `asset` takes it.
+
+    Raises:
+        InputError: there is no such file, or MuJoCo does not read it.
+    """
+    path = asset(name)
+    try:
+        spec = mujoco.MjSpec.from_file(str(path))
+    except ValueError as error:
+        raise InputError(f"model file {path}", expected="one that MuJoCo reads", got=str(error)) from error
+    if name.startswith(PREFIX):
+        # Robosuite reads all its files in radians, also those that do not say so.
+        spec.compiler.degree = False
+    known: set[str] = set()
+    for mesh in list(spec.meshes):
+        if mesh.name in known:
+            spec.delete(mesh)  # one of robosuite's files names two meshes alike; it takes the first, so do we
+        known.add(mesh.name)
+    return spec
