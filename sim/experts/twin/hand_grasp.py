@@ -20,7 +20,11 @@ NECK = 0.03  # m, width of the bottle's
 WRAP_HEIGHT = 0.078  # m above the table: a level hand needs this much below its thumb
 PALM = 0.03  # m, y of the palm's surface in the frame of the tcp
 BEHIND = 0.13  # m, where a level hand starts from
+OVER = 0.1  # m above that, on its way there
+TOPPLED = 0.3  # sine of the angle by which a thing leans that no longer stands
+AT_EASE = 0.7  # rad from `LEFTWARDS` that a level hand may turn
 LIFT = 0.13  # m
+HOLD = 20  # rows
 CLEAR = 0.05  # m above the thing
 
 
@@ -33,7 +37,6 @@ class HandGraspExpert(HandExpert):
         return {
             "grasp": "wrap" if wraps else "above",
             "turn": round(random.uniform(-0.6, 0.6), 3),
-            "lean": round(random.uniform(-0.15, 0.15), 3),
             "height": round(random.uniform(-0.004, 0.004), 3),
             "bend": round(random.uniform(0.0, 0.15), 3),
             "press": round(random.uniform(0.08, 0.14), 3),
@@ -44,52 +47,46 @@ class HandGraspExpert(HandExpert):
 
     def plan(self, observation: Observation) -> Sequence[Phase]:
         kind = int(np.argmax(observation["object.kind"]))
-        upright = observation["object.rotation"][5] ** 2 < 0.1 and abs(observation["object.rotation"][2]) < 0.3
-        if self.strategy["grasp"] == "wrap" and upright:
-            return self._wrap(observation, kind)
+        heading = LEFTWARDS + self.strategy["turn"]
+        if kind in SQUARE:
+            heading = LEFTWARDS + nearest_turn(yaw_of(observation["object.rotation"]) - LEFTWARDS, np.pi / 2)
+        stands = np.linalg.norm(observation["object.rotation"][[2, 5]]) < TOPPLED
+        if self.strategy["grasp"] == "wrap" and stands and abs(heading - LEFTWARDS) < AT_EASE:
+            return self._wrap(observation, heading)
         return self._grip(observation, kind)
 
     def _grip(self, observation: Observation, kind: int) -> Sequence[Phase]:
         """From above, between the thumb and the fingertips."""
-        way, speed, half = self.strategy, self.strategy["speed"], observation["object.size"][2] / 2
+        way = self.strategy
         heading, width = self._across(observation, kind)
         hand = gripping(-UP, np.array([np.cos(heading), np.sin(heading), 0.0]))
         grip = (GRIP_HEIGHT[kind] + way["height"]) * UP - hand @ GRIP
-        ready = fingers(way["bend"], 0.0)
-        closed = fingers(0.50 - 3.2 * (width - 0.03) + way["press"], 0.30 - 4.5 * (width - 0.03) + 3 * way["press"])
-        return self._take(observation, hand, (grip + (half + CLEAR) * UP, grip), ready, closed, speed)
+        hover = grip + (observation["object.size"][2] / 2 + CLEAR) * UP
+        closed = fingers(0.50 - 3.2 * (width - 0.03) + way["press"], 0.30 - 4.5 * (width - 0.03) + 3 * way["press"],
+                         way["spared"])
+        return self._take(observation, hand, [hover], grip, closed)
 
-    def _wrap(self, observation: Observation, kind: int) -> Sequence[Phase]:
+    def _wrap(self, observation: Observation, heading: float) -> Sequence[Phase]:
         """From the side, with the palm against it."""
-        way, speed, width = self.strategy, self.strategy["speed"], float(observation["object.size"][0])
-        heading = LEFTWARDS + way["turn"]
-        if kind in SQUARE:
-            heading = LEFTWARDS + nearest_turn(yaw_of(observation["object.rotation"]) - LEFTWARDS, np.pi / 2)
-        hand = wrapping(heading)
-        within = np.array([0.0, PALM - width / 2, 0.0])
-        grip = (WRAP_HEIGHT - observation["object.size"][2] / 2 + way["height"]) * UP - hand @ within
-        ready = fingers(way["bend"], 0.0)
-        closed = fingers(0.5 + way["press"], 0.25 + 3 * way["press"])
-        return self._take(observation, hand, (grip - BEHIND * hand[:, 2], grip), ready, closed, speed)
+        size, hand = observation["object.size"], wrapping(heading)
+        within = np.array([0.0, PALM - size[0] / 2, 0.0])
+        grip = (WRAP_HEIGHT - size[2] / 2 + self.strategy["height"]) * UP - hand @ within
+        behind = grip - BEHIND * hand[:, 2]
+        closed = fingers(0.5 + self.strategy["press"], 0.25 + 3 * self.strategy["press"], self.strategy["spared"])
+        return self._take(observation, hand, [behind + OVER * UP, behind], grip, closed)
 
     def _take(
-        self,
-        observation: Observation,
-        hand: np.ndarray,
-        way_there: Sequence[np.ndarray],
-        ready: np.ndarray,
+        self, observation: Observation, hand: np.ndarray, way_there: Sequence[np.ndarray], grip: np.ndarray,
         closed: np.ndarray,
-        speed: float,
     ) -> Sequence[Phase]:
-        """Go there, by way of positions (3,) from the thing, close, lift."""
-        thing = "object.position"
-        first, grip = way_there
-        at = observation[thing] + grip
+        """Go to `grip` (3,) m from the thing by way of others, close, lift, hold."""
+        way, thing, speed = self.strategy, "object.position", self.strategy["speed"]
+        ready, at = fingers(way["bend"], 0.0), observation[thing] + grip
         return [
-            Phase(first, hand, ready, speed, pause=self.strategy["pause"], near=thing),
+            *(Phase(place, hand, ready, speed, tolerance=0.03, pause=way["pause"], near=thing) for place in way_there),
             Phase(grip, hand, ready, speed * 0.7, tolerance=0.008, near=thing),
             Phase(at, hand, closed, speed, until="gripped"),
-            Phase(at + LIFT * UP, hand, closed, speed, holding=True),
+            Phase(at + LIFT * UP, hand, closed, speed, holding=True, pause=HOLD),
         ]
 
     def _across(self, observation: Observation, kind: int) -> tuple[float, float]:
