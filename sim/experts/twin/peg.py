@@ -119,6 +119,7 @@ class PegExpert(WaypointExpert):
             return [
                 carry(0.03 * UP, upright, speed, 0.01),
                 carry(NEAR * UP, upright, LAST_SPEED, HIGH, until="aligned"),
+                carry(-0.004 * UP, upright, slow / 2, 0.0025),
                 deep,
             ]
         if way["insertion"] == "edge":

@@ -18,9 +18,9 @@ HALF_LENGTH = 0.045  # m, of the peg
 BLOCK_HALF, BLOCK_HEIGHT = 0.045, 0.05  # m; the hole goes through it
 DEPTH = 0.02  # m, of the tip below the mouth of the hole
 SLIDING = [0.2, 0.005, 0.0001]  # friction of peg and block; fingers and table have more and theirs counts there
-# Time constant (s) and damping ratio of contacts: stiffer than MuJoCo's own, so that what a press overlaps stays a
-# small part of the clearance, and still twice the time step.
-STIFF = [0.005, 1.0]
+# Contacts are stiffer than MuJoCo's own, so that what a press overlaps stays a small part of the clearance: time
+# constant (s), which must be at least twice the time step, and damping ratio; then impedance from, to, and over (m).
+STIFF = {"solref": [0.01, 1.0], "solimp": [0.98, 0.995, 0.0005, 0.5, 2.0]}
 
 
 class Peg(TwinTask):
@@ -46,7 +46,7 @@ class Peg(TwinTask):
         peg.add_freejoint(name="peg")
         box, bit = mujoco.mjtGeom.mjGEOM_BOX, SCENE_BIT
         peg.add_geom(name="peg", type=box, size=[WIDTH / 2, WIDTH / 2, HALF_LENGTH], mass=0.08, contype=bit,
-                     conaffinity=bit, friction=SLIDING, solref=STIFF, condim=4, rgba=[0.15, 0.35, 0.75, 1], group=SEEN)
+                     conaffinity=bit, friction=SLIDING, condim=4, rgba=[0.15, 0.35, 0.75, 1], group=SEEN, **STIFF)
         block = spec.worldbody.add_body(name="hole", pos=[0.5, -0.1, BLOCK_HEIGHT])
         inner = (WIDTH + CLEARANCE) / 2
         wall = (BLOCK_HALF - inner) / 2
@@ -56,7 +56,7 @@ class Peg(TwinTask):
             centre = turn @ np.array([inner + wall, wall, -BLOCK_HEIGHT / 2])
             block.add_geom(name=f"hole_wall{number}", type=box, size=[wall, BLOCK_HALF - wall, BLOCK_HEIGHT / 2],
                            pos=centre.tolist(), quat=quat_wxyz_from_matrix(turn).tolist(), rgba=[0.75, 0.75, 0.72, 1],
-                           contype=bit, conaffinity=bit, friction=SLIDING, solref=STIFF, condim=4, group=SEEN)
+                           contype=bit, conaffinity=bit, friction=SLIDING, condim=4, group=SEEN, **STIFF)
         add_wrist_sensor(spec)
 
     def bind(self, scene: Scene) -> None:
