@@ -1,4 +1,7 @@
-"""Put the red cube on the green one: either pair of faces, straight or in a bow, squared up or not."""
+"""Put the red cube on the green one: from above or on a slant, carried straight or in a bow, aimed well or not so well.
+
+The hand turns the short way, always: of two turns to the same cube a quarter apart, a policy would learn the middle.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from sim.experts.waypoints import Observation, Phase, WaypointExpert
 APPROACHES = ("above", "slant")
 CARRIES = ("straight", "near", "far")
 SLANT, BOW = 0.05, 0.06  # m
+AIM = 0.015  # m: how far off the hand is above either cube, at most, before it goes down and corrects itself
 RISE = 0.045  # m from the middle of the green cube to that of the red one on it
 
 
@@ -20,8 +24,6 @@ class StackExpert(WaypointExpert):
 
     def draw(self, observation: Observation, random: np.random.Generator) -> dict[str, Any]:
         return {
-            "faces": "crossed" if random.random() < 0.3 else "nearest",
-            "align": bool(random.random() < 0.5),
             "approach": APPROACHES[random.integers(len(APPROACHES))],
             "carry": CARRIES[random.integers(len(CARRIES))],
             "side": int(random.choice([-1, 1])),
@@ -30,21 +32,17 @@ class StackExpert(WaypointExpert):
             "height": round(random.uniform(-0.003, 0.006), 3),
             "carry_height": round(random.uniform(0.06, 0.09), 3),
             "drop": round(random.uniform(0.001, 0.004), 4),
+            "aim": [round(float(part), 4) for part in random.uniform(-AIM, AIM, 4)],
             "pause": int(random.integers(0, 3)),
         }
 
     def plan(self, observation: Observation) -> Sequence[Phase]:
         way, red, green = self.strategy, "red.position", "green.position"
-        yaw = nearest_turn(yaw_of(observation["red.rotation"]), np.pi / 2)
-        if way["faces"] == "crossed":
-            yaw -= np.copysign(np.pi / 2, yaw)
-        hand, speed = hand_down(yaw), way["speed"]
-        goal_yaw = yaw
-        if way["align"]:  # square with the green cube, by the smaller turn
-            goal_yaw = yaw + nearest_turn(yaw_of(observation["green.rotation"]) - yaw, np.pi / 2)
-        turned = hand_down(goal_yaw)
+        hand = hand_down(nearest_turn(yaw_of(observation["red.rotation"]), np.pi / 2))
+        speed = way["speed"]
+        off_red, off_green = np.array([*way["aim"][:2], 0.0]), np.array([*way["aim"][2:], 0.0])
         slant = (way["approach"] == "slant") * way["side"] * SLANT * hand[:, 0]
-        hover, grasp = way["hover"] * UP + slant, way["height"] * UP
+        hover, grasp = way["hover"] * UP + slant + off_red, way["height"] * UP
         start = np.array([*observation[red][:2], RISE + way["carry_height"]])
         above = (RISE + way["carry_height"]) * UP
         on_top = (RISE + way["height"] + way["drop"]) * UP
@@ -59,8 +57,8 @@ class StackExpert(WaypointExpert):
             Phase(grasp, hand, CLOSED, speed, until="gripped", near=red),
             Phase(start, hand, CLOSED, speed, tolerance=0.04, holding=True),
             *carry,
-            Phase(above, turned, CLOSED, speed, tolerance=0.012, holding=True, near=green),
-            Phase(on_top, turned, CLOSED, speed * 0.5, tolerance=0.006, pause=2, holding=True, near=green),
-            Phase(on_top, turned, OPEN, speed, until="released", near=green),
-            Phase(on_top + 0.08 * UP, turned, OPEN, speed, near=green),
+            Phase(above + off_green, hand, CLOSED, speed, tolerance=0.012, holding=True, near=green),
+            Phase(on_top, hand, CLOSED, speed * 0.5, tolerance=0.006, pause=2, holding=True, near=green),
+            Phase(on_top, hand, OPEN, speed, until="released", near=green),
+            Phase(on_top + 0.08 * UP, hand, OPEN, speed, near=green),
         ]
