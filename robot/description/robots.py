@@ -144,4 +144,11 @@ def _read(kind: type[T], file: Path) -> T:
         values = yaml.safe_load(file.read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError) as error:
         raise InputError(f"robot file {file}", expected="a YAML file", got=str(error)) from error
-    return from_json(kind, values, where=str(file))
+    try:
+        return from_json(kind, values, where=str(file))
+    except InputError as error:
+        if str(file) in error.thing:
+            raise
+        # What a description finds wrong with itself does not know in which file it stands.
+        raise InputError(f"{file}: {error.thing}", expected=error.expected, got=error.got,
+                         way_out=error.way_out) from error

@@ -1,4 +1,4 @@
-"""`tiller doctor`: what works on this machine, what is missing, and the command that brings it."""
+"""`tiller doctor`: what works on this machine, what is missing, and the command that brings it; or one robot."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import sys
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Callable, Sequence
 
 from robot.errors import InputError
@@ -33,14 +34,53 @@ class Finding:
     core: bool = False
 
 
+@dataclass(frozen=True)
+class DoctorOptions:
+    """What `tiller doctor` takes.
+
+    Args:
+        robot: a robot to check, hold and draw: a file of configs/robot, or a path; null examines this machine.
+        urdf: a URDF of the robot's arm, held against its description.
+        urdf_flange: the link of it that is the arm's flange; null takes the one of the same name.
+        output: PNG to draw the robot to; null makes outputs/doctor/<date>/<robot>.png.
+        overwrite: replace that file.
+    """
+
+    robot: str | None = None
+    urdf: str | None = None
+    urdf_flange: str | None = None
+    output: str | None = None
+    overwrite: bool = False
+
+
 def command(words: Sequence[str]) -> int:
-    """Print the table; 0 when the core works, else 1."""
+    """Examine this machine: 0 when the core works, else 1. Or a robot: 0 when it is as its files say, else 1."""
+    from tiller.help import columns, key_lines
+    from tiller.words import read_options
+
     if any(word in ("-h", "--help") for word in words):
-        print("usage: tiller doctor\n\nWhat works on this machine, what is missing, and the command that brings it.\n"
-              "The exit code is 0 when tiller itself works, else 1.")
+        print("\n".join([
+            "usage: tiller doctor [robot=NAME [key=value ...]]", "",
+            "What works on this machine, what is missing, and the command that brings it.",
+            "The exit code is 0 when tiller itself works, else 1.", "",
+            "With robot=: its joints, limits and rest posture, checked against its model and, with urdf=, against",
+            "that, held for a second, and drawn. The exit code is 0 when all is well, else 1.", "",
+            "keys", *columns(key_lines(DoctorOptions, {}, "  "))]))
         return 0
-    if words:
-        raise InputError(f"'{words[0]}'", expected="no options")
+    options = read_options("doctor", DoctorOptions, words)
+    if options.robot is None:
+        if words:
+            raise InputError("robot", expected=f"robot=NAME beside {' '.join(words)}", got="none")
+        return examine_machine()
+    from tiller.robot_sheet import default_picture, show_robot
+
+    picture = Path(options.output) if options.output else default_picture(options.robot)
+    return show_robot(options.robot, urdf=options.urdf, flange=options.urdf_flange, picture=picture,
+                      overwrite=options.overwrite)
+
+
+def examine_machine() -> int:
+    """Print the table; 0 when the core works, else 1."""
     findings = [_examined(check) for check in CHECKS]
     print_findings(findings)
     broken = [finding.use for finding in findings if finding.core and not finding.works]
