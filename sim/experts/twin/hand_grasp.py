@@ -15,12 +15,12 @@ ROUND, SQUARE = (CAN, BOTTLE), (MILK, BREAD)
 WRAPPED = (BOTTLE, MILK)  # high enough for a level hand
 RIGHTWARDS = -np.pi / 2  # rad: where fingers that grip from above close to with the arm at ease
 LEFTWARDS = 1.0  # rad: where fingers that wrap point to with the arm at ease
-GRIP_HEIGHT = (0.018, 0.045, 0.045, 0.0, -0.003, 0.045)  # m above the middle, by kind
+GRIP_HEIGHT = (0.018, 0.045, 0.045, 0.0, -0.007, 0.045)  # m above the middle, by kind
 NECK = 0.03  # m, width of the bottle's
-WRAP_HEIGHT = 0.078  # m above the table: a level hand needs this much below its thumb
-PALM = 0.03  # m, y of the palm's surface in the frame of the tcp
+WRAP_HEIGHT = 0.092  # m above the table: a level hand needs this much below its thumb
+PALM = 0.027  # m, y of the palm's surface in the frame of the tcp
 BEHIND = 0.13  # m, where a level hand starts from
-OVER = 0.1  # m above that, on its way there
+OVER = 0.17  # m above that, on its way there: over the thing
 TOPPLED = 0.3  # sine of the angle by which a thing leans that no longer stands
 AT_EASE = 0.7  # rad from `LEFTWARDS` that a level hand may turn
 LIFT = 0.13  # m
@@ -30,6 +30,8 @@ CLEAR = 0.05  # m above the thing
 
 class HandGraspExpert(HandExpert):
     """The expert of `twin/hand_grasp`."""
+
+    patience = 40
 
     def draw(self, observation: Observation, random: np.random.Generator) -> dict[str, Any]:
         kind = int(np.argmax(observation["object.kind"]))
@@ -84,7 +86,7 @@ class HandGraspExpert(HandExpert):
         ready, at = fingers(way["bend"], 0.0), observation[thing] + grip
         return [
             *(Phase(place, hand, ready, speed, tolerance=0.03, pause=way["pause"], near=thing) for place in way_there),
-            Phase(grip, hand, ready, speed * 0.7, tolerance=0.008, near=thing),
+            Phase(grip, hand, ready, speed * 0.7, tolerance=0.012, near=thing),
             Phase(at, hand, closed, speed, until="gripped"),
             Phase(at + LIFT * UP, hand, closed, speed, holding=True, pause=HOLD),
         ]

@@ -15,6 +15,7 @@ from sim.twin.task import CONTROL_HZ, BodyReading, TwinTask
 LIFTED = 0.08  # m above where it stood
 OTHERS = 2  # fingers that touch beside the thumb
 HELD = 5  # control steps
+NEAR, FAR = (0.54, -0.16), (0.63, 0.12)  # m, corners of the patch: before the hand at rest, which is lower than some things
 
 
 class HandGrasp(TwinTask):
@@ -51,7 +52,7 @@ class HandGrasp(TwinTask):
     def place(self, random: np.random.Generator) -> None:
         self._kind = int(random.integers(len(GROCERIES)))
         grocery = self._wardrobe.wear(self._kind)
-        x, y = random.uniform([0.44, -0.12], [0.60, 0.12])
+        x, y = random.uniform(NEAR, FAR)
         self._stood = grocery.half[2] + grocery.stands * STEP
         self.scene.put(BODY, np.array([x, y, self._stood]), yaw=random.uniform(-np.pi, np.pi))
         self.instruction = f"lift the {grocery.name} with the hand"
