@@ -10,7 +10,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from sim.experts.waypoints import Observation, Phase, WaypointExpert
+from sim.experts.waypoints import Observation, WaypointExpert
 
 SLANT_RAD = 1.0  # of the axis from thumb to fingertips, from y of the tcp to its z
 GRIP = np.array([0.0, -0.021, 0.010])  # m, the middle between thumb and fingertips, in the frame of the tcp
@@ -76,6 +76,3 @@ class HandExpert(WaypointExpert):
 
     def released(self, observation: Observation) -> bool:
         return not observation["hand.touch"].any()
-
-
-__all__ = ["GRIP", "HandExpert", "Phase", "fingers", "gripping", "wrapping"]

@@ -86,18 +86,13 @@ def add_groceries(spec: mujoco.MjSpec) -> None:
     # All are compiled as felt: MuJoCo passes over bodies none of whose geoms was.
     for number, grocery in enumerate(GROCERIES):
         _add_seen(spec, body, grocery, number)
-        rolling = FRICTION if grocery.stands else ROLLING
+        friction, condim = (FRICTION, 4) if grocery.stands else (ROLLING, 6)
         for part in grocery.parts:
-            body.add_geom(type=part.shape, size=[*part.size, 0.0, 0.0][:3], pos=[0, 0, part.height], group=FELT,
-                          contype=SCENE_BIT, conaffinity=SCENE_BIT, friction=list(rolling), condim=4 if grocery.stands else 6,
-                          name=_felt(number, part))
+            body.add_geom(name=f"{BODY}_{number}_part_{grocery.parts.index(part)}", type=part.shape,
+                          size=[*part.size, 0.0, 0.0][:3], pos=[0, 0, part.height], group=FELT,
+                          contype=SCENE_BIT, conaffinity=SCENE_BIT, friction=list(friction), condim=condim)
         if grocery.stands:
             _add_feet(body, grocery, number)
-
-
-def _felt(number: int, part: Part) -> str:
-    grocery = GROCERIES[number]
-    return f"{BODY}_{number}_part_{grocery.parts.index(part)}"
 
 
 def _add_seen(spec: mujoco.MjSpec, body: mujoco.MjsBody, grocery: Grocery, number: int) -> None:
@@ -116,8 +111,8 @@ def _add_seen(spec: mujoco.MjSpec, body: mujoco.MjsBody, grocery: Grocery, numbe
 
 
 def _add_feet(body: mujoco.MjsBody, grocery: Grocery, number: int) -> None:
-    """Four balls near the rim of its bottom: what stands on one flat face would tremble on the one point of contact that
-    MuJoCo finds for a cylinder on a box.
+    """Four balls near the rim of its bottom. What stands on a flat face would tremble on the single point of contact
+    that MuJoCo finds for a cylinder on a box.
     """
     round_ = grocery.parts[0].shape == _CYLINDER
     x, y = (np.array(grocery.half[:2]) - FOOT) * (np.sqrt(0.5) if round_ else 1.0)

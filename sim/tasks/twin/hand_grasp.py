@@ -15,7 +15,7 @@ from sim.twin.task import CONTROL_HZ, BodyReading, TwinTask
 LIFTED = 0.08  # m above where it stood
 OTHERS = 2  # fingers that touch beside the thumb
 HELD = 5  # control steps
-NEAR, FAR = (0.54, -0.16), (0.63, 0.12)  # m, corners of the patch: before the hand at rest, which is lower than some things
+NEAR, FAR = (0.54, -0.16), (0.63, 0.12)  # m, corners of the patch: clear of the hand at rest, which hangs low
 
 
 class HandGrasp(TwinTask):
@@ -26,8 +26,8 @@ class HandGrasp(TwinTask):
         control_hz=CONTROL_HZ,
         max_steps=200,
         n_action_steps=8,
-        success="the object has been more than 8 cm above where it stood for 5 steps, touched by the thumb and at least "
-                "two other fingers",
+        success="the object has been more than 8 cm above where it stood for 5 steps, touched by the thumb and at "
+                "least two other fingers",
         score="1 at success, else 0",
         instruction="lift the object with the hand",
     )

@@ -33,7 +33,8 @@ class Touch:
         self._finger = np.full(model.ngeom, len(FINGERS))
         limb = scene.description.limbs[0]
         for number, finger in enumerate(FINGERS):
-            moved = [model.jnt_bodyid[scene.id("joint", limb.element(name))] for name in limb.tool.joints if finger in name]
+            names = [name for name in limb.tool.joints if finger in name]
+            moved = [model.jnt_bodyid[scene.id("joint", limb.element(name))] for name in names]
             if not moved:
                 raise InputError(f"hand of {scene.description.spec.name}", expected=f"a joint of the {finger} finger",
                                  got=", ".join(limb.tool.joints))
