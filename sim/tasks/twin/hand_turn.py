@@ -27,7 +27,7 @@ class HandTurn(TwinTask):
         id="twin/hand_turn",
         control_hz=CONTROL_HZ,
         max_steps=250,
-        n_action_steps=8,
+        n_action_steps=12,
         success="the knob is within 0.08 rad of the wanted angle, at rest",
         score="share of the way turned at the end, 0 to 1",
         instruction="turn the knob with the hand",

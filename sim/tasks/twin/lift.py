@@ -22,7 +22,7 @@ class Lift(TwinTask):
         id="twin/lift",
         control_hz=CONTROL_HZ,
         max_steps=150,
-        n_action_steps=8,
+        n_action_steps=12,
         success="the centre of the cube is more than 6 cm above the table",
         score="1 at success, else 0",
         instruction="lift the red cube",

@@ -33,7 +33,7 @@ class Place(TwinTask):
         id="twin/place",
         control_hz=CONTROL_HZ,
         max_steps=250,
-        n_action_steps=8,
+        n_action_steps=12,
         success="the object lies in the bin, at rest, and the gripper is open",
         score="1 at success, else 0",
         instruction="put the object in the bin",

@@ -27,7 +27,7 @@ class Stack(TwinTask):
         id="twin/stack",
         control_hz=CONTROL_HZ,
         max_steps=220,
-        n_action_steps=8,
+        n_action_steps=12,
         success="the red cube stands on the green one within 12.5 mm of its middle, both at rest, the gripper open",
         score="1 at success, else 0",
         instruction="put the red cube on the green cube",

@@ -47,7 +47,7 @@ class Wipe(TwinTask):
         id="twin/wipe",
         control_hz=CONTROL_HZ,
         max_steps=350,
-        n_action_steps=8,
+        n_action_steps=12,
         success="nine tenths of the stroke are clean: rubbed over for 3 cm with a normal force of 5 to 15 N",
         score="clean marks over all marks, 0 to 1",
         instruction="wipe the dirt off the board with the sponge",
