@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 # Task -> `module:class`, imported when the task is asked for.
 EXPERTS: Mapping[str, str] = {
+    "hand_grasp": "sim.experts.twin.hand_grasp:HandGraspExpert",
+    "hand_turn": "sim.experts.twin.hand_turn:HandTurnExpert",
     "lift": "sim.experts.twin.lift:LiftExpert",
     "peg": "sim.experts.twin.peg:PegExpert",
     "place": "sim.experts.twin.place:PlaceExpert",

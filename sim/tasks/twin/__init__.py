@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 # Task -> module and class. Modules are imported when their task is asked for.
 TASKS: Mapping[str, tuple[str, str]] = {
     "hand_grasp": ("sim.tasks.twin.hand_grasp", "HandGrasp"),
+    "hand_turn": ("sim.tasks.twin.hand_turn", "HandTurn"),
     "lift": ("sim.tasks.twin.lift", "Lift"),
     "peg": ("sim.tasks.twin.peg", "Peg"),
     "place": ("sim.tasks.twin.place", "Place"),
