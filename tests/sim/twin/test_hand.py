@@ -137,7 +137,7 @@ def test_hanging_in_the_air_is_no_success(grasp: Any) -> None:
 
 def test_the_expert_lifts_all_of_them_in_both_ways_with_several_fingers(grasp: Any) -> None:
     won, ways = defaultdict(list), set()
-    for seed in range(40, 64):
+    for seed in range(24):
         episode = record(grasp, seed)
         won[int(episode.data["object.kind"][0].argmax())].append(bool(episode.meta["success"]))
         if episode.meta["success"]:
