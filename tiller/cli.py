@@ -9,7 +9,7 @@ from typing import Sequence
 
 VERBS = {
     "demo": "the whole journey in minutes: collect, train, evaluate, report on robosuite Lift",
-    "doctor": "what works on this machine, what is missing and how to get it",
+    "doctor": "what works on this machine, what is missing and how to get it; or one robot, checked and drawn",
     "data": "info, validate, convert, repair or replay a dataset",
     "collect": "record episodes of a scripted expert",
     "train": "train a policy on a dataset",
