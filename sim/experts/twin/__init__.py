@@ -12,11 +12,14 @@ if TYPE_CHECKING:
 
 # Task -> `module:class`, imported when the task is asked for.
 EXPERTS: Mapping[str, str] = {
+    "door": "sim.experts.twin.door:DoorExpert",
+    "drawer": "sim.experts.twin.drawer:DrawerExpert",
     "hand_grasp": "sim.experts.twin.hand_grasp:HandGraspExpert",
     "hand_turn": "sim.experts.twin.hand_turn:HandTurnExpert",
     "lift": "sim.experts.twin.lift:LiftExpert",
     "peg": "sim.experts.twin.peg:PegExpert",
     "place": "sim.experts.twin.place:PlaceExpert",
+    "press": "sim.experts.twin.press:PressExpert",
     "stack": "sim.experts.twin.stack:StackExpert",
     "wipe": "sim.experts.twin.wipe:WipeExpert",
 }

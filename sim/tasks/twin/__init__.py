@@ -16,11 +16,14 @@ if TYPE_CHECKING:
 
 # Task -> module and class. Modules are imported when their task is asked for.
 TASKS: Mapping[str, tuple[str, str]] = {
+    "door": ("sim.tasks.twin.door", "Door"),
+    "drawer": ("sim.tasks.twin.drawer", "Drawer"),
     "hand_grasp": ("sim.tasks.twin.hand_grasp", "HandGrasp"),
     "hand_turn": ("sim.tasks.twin.hand_turn", "HandTurn"),
     "lift": ("sim.tasks.twin.lift", "Lift"),
     "peg": ("sim.tasks.twin.peg", "Peg"),
     "place": ("sim.tasks.twin.place", "Place"),
+    "press": ("sim.tasks.twin.press", "Press"),
     "stack": ("sim.tasks.twin.stack", "Stack"),
     "wipe": ("sim.tasks.twin.wipe", "Wipe"),
 }

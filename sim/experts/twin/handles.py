@@ -1,0 +1,52 @@
+"""Hands at handles: turned and moved with furniture that stands askew and moves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from robot.control.rotation import matrix_from_6d, matrix_from_rotvec
+from sim.experts.twin.poses import UP, hand_down, yaw_of
+from sim.experts.waypoints import Observation, Phase
+
+TIP = 0.01  # m, from the tcp to the tips of a Panda's fingers
+
+
+def leaning(lean: float, *, upright: bool) -> np.ndarray:
+    """A hand that points forward and down, (3, 3).
+
+    Args:
+        lean: rad, from straight down towards x.
+        upright: the fingers open in the vertical plane, one above the other, instead of side by side.
+    """
+    return matrix_from_rotvec(np.array([0.0, -lean, 0.0])) @ hand_down(np.pi / 2 if upright else 0.0)
+
+
+def pointing(lean: float) -> np.ndarray:
+    """The direction (3,) in which a leaning hand points."""
+    return np.array([np.sin(lean), 0.0, -np.cos(lean)])
+
+
+def facing(observation: Observation) -> np.ndarray:
+    """The frame (3, 3) of the handle's furniture as it is turned now: upright, x into it."""
+    return matrix_from_rotvec(yaw_of(observation["handle.rotation"]) * UP)
+
+
+@dataclass(frozen=True, eq=False)
+class ByHandle(Phase):
+    """A leg told in the frame of the handle, that goes with it; the hand turns with the furniture, not the lever."""
+
+    def goal(self, observation: Observation) -> np.ndarray:
+        return observation["handle.position"] + matrix_from_6d(observation["handle.rotation"]) @ self.position
+
+    def orientation(self, observation: Observation) -> np.ndarray:
+        return facing(observation) @ self.rotation
+
+
+@dataclass(frozen=True, eq=False)
+class Gripping(ByHandle):
+    """The same with a hand that has the lever between its fingers and turns with it."""
+
+    def orientation(self, observation: Observation) -> np.ndarray:
+        return matrix_from_6d(observation["handle.rotation"]) @ self.rotation

@@ -1,0 +1,86 @@
+"""Press the button with closed fingers or one of two, along its axis or straight down, and let it go."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Sequence
+
+import numpy as np
+
+from robot.control.rotation import matrix_from_6d, matrix_from_rotvec
+from sim.experts.twin.handles import TIP
+from sim.experts.twin.poses import CLOSED, UP, hand_down
+from sim.experts.waypoints import Observation, Phase, WaypointExpert
+
+FINGERS = ("closed", "left", "right")
+AIMS = ("axis", "down")
+APPROACHES = ("above", "slant")
+SLANT = 0.05  # m sideways at the height of the hover
+LEAD = 0.022  # m that the target is ahead of what it presses: 22 N at most, more than the spring's 8
+
+
+@dataclass(frozen=True, eq=False)
+class ByButton(Phase):
+    """A leg that brings a fingertip to `position`, (3,) m in the button's frame, `offset` (3,) m from it to the tcp."""
+
+    offset: np.ndarray = field(kw_only=True)
+
+    def goal(self, observation: Observation) -> np.ndarray:
+        button = matrix_from_6d(observation["button.rotation"])
+        return observation["button.position"] + button @ self.position + self.offset
+
+
+class PressExpert(WaypointExpert):
+    """The expert of `twin/press`."""
+
+    def draw(self, observation: Observation, random: np.random.Generator) -> dict[str, Any]:
+        fingers = FINGERS[random.choice(len(FINGERS), p=[0.6, 0.2, 0.2])]
+        return {
+            "fingers": fingers,
+            # Straight down on a head that leans, the other finger would meet the head.
+            "aim": AIMS[random.integers(len(AIMS))] if fingers == "closed" else "axis",
+            "approach": APPROACHES[random.integers(len(APPROACHES))],
+            "side": int(random.choice([-1, 1])),
+            "yaw": round(random.uniform(-0.6, 0.6), 3),
+            "width": round(random.uniform(0.05, 0.075), 3),
+            "hover": round(random.uniform(0.05, 0.08), 3),
+            "speed": round(random.uniform(0.2, 0.3), 3),
+            "pace": round(random.uniform(0.05, 0.09), 3),
+            "off": [round(value, 4) for value in random.uniform(-0.005, 0.005, 2)],
+        }
+
+    def plan(self, observation: Observation) -> Sequence[Phase]:
+        way, speed, pace = self.strategy, self.strategy["speed"], self.strategy["pace"]
+        axis = matrix_from_6d(observation["button.rotation"])[:, 2]
+        hand = hand_down(way["yaw"])
+        if way["aim"] == "axis":
+            hand = _turn_onto(axis) @ hand
+        width = CLOSED if way["fingers"] == "closed" else way["width"]
+        side = {"closed": 0.0, "left": 0.5, "right": -0.5}[way["fingers"]]
+        offset = hand @ np.array([0.0, side * width, -TIP])
+        aside = (way["approach"] == "slant") * way["side"] * SLANT
+
+        def at(x: float, height: float, speed: float, **more: Any) -> ByButton:
+            off = np.array([*way["off"], 0.0])
+            return ByButton(off + [x, 0.0, height], hand, width, speed, offset=offset, **more)
+
+        hover = way["hover"]
+        pressing = [
+            at(aside, hover, speed),
+            at(0.0, 0.012, speed * 0.7, tolerance=0.008),
+            at(0.0, -LEAD, pace, until="lit"),
+        ]
+        lit = observation["lamp.lit"][0] > 0
+        return [*([] if lit else pressing), at(0.0, hover, speed * 0.7)]
+
+    def _finished(self, phase: Phase, observation: Observation, closing: float) -> bool:
+        if phase.until == "lit":
+            return bool(observation["lamp.lit"][0] > 0)
+        return super()._finished(phase, observation, closing)
+
+
+def _turn_onto(axis: np.ndarray) -> np.ndarray:
+    """The shortest rotation (3, 3) that brings the vertical onto a unit vector (3,) less than upside down."""
+    across = np.cross(UP, axis)
+    sine = float(np.linalg.norm(across))
+    return matrix_from_rotvec(across / max(sine, 1e-9) * np.arctan2(sine, axis[2]))
