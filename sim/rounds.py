@@ -58,10 +58,11 @@ class Place:
         self.length, self.latencies, self.late = 0, [], None
         return Order(self.lane, seed=seed + self.episode, film=self.episode in filmed)
 
-    def take(self, plan: np.ndarray) -> None:
-        """Take the plan (horizon, dim) that was asked for now. The first one of an episode is waited for; any later one
-        arrives with its delay, while the rows of the old chunk go on.
+    def take(self, plans: np.ndarray) -> None:
+        """Take the plans (samples, horizon, dim) that were asked for now. The first of an episode is waited for; any
+        later one arrives with its delay, while the rows of the old chunk go on.
         """
+        plan = self.runner.continuing(plans)
         if self.runner.delay_steps and self.runner.chunk is not None:
             self.late = plan
         else:
@@ -193,15 +194,17 @@ class Rollout:
             prefix, weight = (np.stack(parts) for parts in zip(*(prefixes[place.lane] for place in filled)))
         started = time.perf_counter()
         values = np.asarray(self._policy.sample(
-            observation, task=self._prompt, seeds=seeds, prefix=prefix, prefix_weight=weight
+            observation, task=self._prompt, samples=waiting[0].runner.samples, seeds=seeds, prefix=prefix,
+            prefix_weight=weight,
         ))
         seconds = time.perf_counter() - started
-        if values.shape[:2] != (self._batch, 1):
-            raise TillerError(f"the policy gave plans of shape {values.shape}, asked for one for {self._batch} rows")
+        expected = (self._batch, waiting[0].runner.samples)
+        if values.shape[:2] != expected:
+            raise TillerError(f"the policy gave plans of shape {values.shape}, asked for {expected} and their rows")
         self.latencies.append(seconds)
         for row, place in rows.items():
             place.latencies.append(seconds)
-            place.take(values[row, 0])
+            place.take(values[row])
 
     def _collect(self, process: WorkerProcess, share: list[Order]) -> TillerError | None:
         """Take what a worker answers to its share of the orders."""

@@ -31,6 +31,7 @@ class ChunkRunner:
         delay_steps: rows that pass while a plan is being made (real-time chunking): the next plan is asked for that
             many rows before the executed ones run out, and the rows already committed are offered as its prefix.
             A plan cannot take longer than the rows that it is executed for; an ensemble has no use for it.
+        candidates: plans that are drawn where one continues a chunk; see `continuing`.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class ChunkRunner:
         n_action_steps: int | None = None,
         ensemble: TemporalEnsemble | None = None,
         delay_steps: int = 0,
+        candidates: int = 8,
     ):
         steps = spec.n_action_steps if n_action_steps is None else n_action_steps
         if not 1 <= steps <= spec.horizon:
@@ -59,6 +61,7 @@ class ChunkRunner:
         self.n_action_steps = steps if ensemble is None else ensemble.every
         self.ensemble = ensemble
         self.delay_steps = delay_steps
+        self.samples = candidates if delay_steps else 1
         self.plans = 0
         self._history = ObservationHistory(spec.observation)
         self._chunks: deque[ActionChunk] = deque()
@@ -110,6 +113,28 @@ class ChunkRunner:
             weight = np.where(rows < min(self.delay_steps, len(rest)), 1.0, np.clip(soft, 0.0, 1.0))
         return values, weight
 
+    def continuing(self, plans: np.ndarray) -> np.ndarray:
+        """Of several plans drawn with the prefix, the one that goes on best from what is being executed.
+
+        A prefix fixes rows but not the way: a plan whose noise leads around the other side of an obstacle turns sharply
+        behind them. So the plan is taken that strays least from the prefix and is the least rough, in units of how much
+        each component differs among the plans (after Liu et al., "Bidirectional Decoding", 2024, who choose among free
+        samples by their distance from the plan before).
+
+        Args:
+            plans: (samples, horizon, dim).
+
+        Returns:
+            (horizon, dim); the first plan where there is nothing to continue.
+        """
+        if not self._chunks or len(plans) == 1:
+            return plans[0]
+        values, weight = self.prefix()
+        spread = np.maximum(plans.std(axis=(0, 1)), 1e-9)
+        strayed = (((plans - values) / spread) ** 2).sum(axis=2) @ weight
+        rough = ((np.diff(plans, 2, axis=1) / spread) ** 2).sum(axis=(1, 2))
+        return plans[np.argmin(strayed + rough)]
+
     def accept(self, values: np.ndarray) -> ActionChunk:
         """Stamp a plan (horizon, dim) with the newest observation and make it the current chunk."""
         values = np.asarray(values)
@@ -137,8 +162,9 @@ class ChunkRunner:
         if self.delay_steps and self._chunks:
             prefix, prefix_weight = (part[None] for part in self.prefix())
         seeds = None if seed is None else [seed]
-        plan = policy.sample(observation, task=task, seeds=seeds, prefix=prefix, prefix_weight=prefix_weight)
-        return self.accept(plan[0, 0])
+        plans = policy.sample(observation, task=task, samples=self.samples, seeds=seeds, prefix=prefix,
+                              prefix_weight=prefix_weight)
+        return self.accept(self.continuing(plans[0]))
 
     def action(self, now_ns: int) -> np.ndarray:
         """The target (dim,) for the interval that contains `now_ns`; the last row is held when the chunk has ended."""
