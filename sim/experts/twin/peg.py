@@ -68,7 +68,6 @@ class PegExpert(WaypointExpert):
     def draw(self, observation: Observation, random: np.random.Generator) -> dict[str, Any]:
         return {
             "insertion": INSERTIONS[random.integers(len(INSERTIONS))],
-            "faces": "crossed" if random.random() < 0.3 else "nearest",
             "approach": APPROACHES[random.integers(len(APPROACHES))],
             "side": int(random.choice([-1, 1])),
             "speed": round(random.uniform(0.2, 0.32), 3),
@@ -89,8 +88,6 @@ class PegExpert(WaypointExpert):
     def _grasp(self, observation: Observation) -> Sequence[Phase]:
         way, peg = self.strategy, "peg.position"
         yaw = nearest_turn(yaw_of(observation["peg.rotation"]), np.pi / 2)
-        if way["faces"] == "crossed":
-            yaw -= np.copysign(np.pi / 2, yaw)
         hand, speed = hand_down(yaw), way["speed"]
         grasp = (GRASP + way["height"]) * UP
         hover = grasp + way["hover"] * UP + (way["approach"] == "slant") * way["side"] * SLANT * across(yaw)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import mujoco
 import numpy as np
 
-from robot.control.rotation import matrix_from_rotvec, quat_wxyz_from_matrix
+from robot.control.rotation import matrix_from_rotvec, quat_wxyz_from_matrix, rotvec_from_matrix
+from robot.description.observation import ObservationField
 from sim.tasks.info import TaskInfo
 from sim.twin.assembly import SEEN
 from sim.twin.scene import SCENE_BIT, Scene
@@ -15,12 +16,14 @@ from sim.twin.wrench import WrenchReading, add_wrist_sensor
 WIDTH = 0.03  # m, of the peg
 CLEARANCE = 0.001  # m: how much wider the hole is, both sides together
 HALF_LENGTH = 0.045  # m, of the peg
+MASS_KG = 0.08
 BLOCK_HALF, BLOCK_HEIGHT = 0.045, 0.05  # m; the hole goes through it
+NEAR = 0.01  # m
 DEPTH = 0.02  # m, of the tip below the mouth of the hole
 SLIDING = [0.2, 0.005, 0.0001]  # friction of peg and block; fingers and table have more and theirs counts there
 # Contacts are stiffer than MuJoCo's own, so that what a press overlaps stays a small part of the clearance: time
 # constant (s), which must be at least twice the time step, and damping ratio; then impedance from, to, and over (m).
-STIFF = {"solref": [0.01, 1.0], "solimp": [0.98, 0.995, 0.0005, 0.5, 2.0]}
+STIFF = {"solref": [0.005, 1.0], "solimp": [0.98, 0.995, 0.0005, 0.5, 2.0]}
 
 
 class Peg(TwinTask):
@@ -39,13 +42,22 @@ class Peg(TwinTask):
         score="depth of the tip in the hole over 20 mm, 0 to 1",
         instruction="put the blue peg into the square hole",
     )
-    fields = (*BodyReading.fields("peg"), *BodyReading.fields("hole"), WrenchReading.field())
+    fields = (
+        *BodyReading.fields("peg"),
+        *BodyReading.fields("hole"),
+        # The tip in the hole's frame; the same in centimetres and no further than one, for the last millimetres; the
+        # peg's turn there, less the quarter turns after which it looks the same.
+        ObservationField("tip.in_hole", (3,), "float32", "m", "state"),
+        ObservationField("tip.near_hole", (3,), "float32", "1", "state"),
+        ObservationField("peg.turn_in_hole", (3,), "float32", "rad", "state"),
+        WrenchReading.field(),
+    )
 
     def build(self, spec: mujoco.MjSpec) -> None:
         peg = spec.worldbody.add_body(name="peg", pos=[0.5, 0.15, HALF_LENGTH])
         peg.add_freejoint(name="peg")
         box, bit = mujoco.mjtGeom.mjGEOM_BOX, SCENE_BIT
-        peg.add_geom(name="peg", type=box, size=[WIDTH / 2, WIDTH / 2, HALF_LENGTH], mass=0.08, contype=bit,
+        peg.add_geom(name="peg", type=box, size=[WIDTH / 2, WIDTH / 2, HALF_LENGTH], mass=MASS_KG, contype=bit,
                      conaffinity=bit, friction=SLIDING, condim=4, rgba=[0.15, 0.35, 0.75, 1], group=SEEN, **STIFF)
         block = spec.worldbody.add_body(name="hole", pos=[0.5, -0.1, BLOCK_HEIGHT])
         inner = (WIDTH + CLEARANCE) / 2
@@ -75,13 +87,27 @@ class Peg(TwinTask):
         model.body_quat[self._block] = quat_wxyz_from_matrix(matrix_from_rotvec(np.array([0.0, 0.0, yaw])))
 
     def observe(self) -> dict[str, np.ndarray]:
-        return {**self._peg.row(), **self._hole.row(), **self._wrench.row()}
+        tip, turned = self._tip(), self._hole.matrix.T @ self._peg.matrix
+        quarters = round(np.arctan2(turned[1, 0], turned[0, 0]) / (np.pi / 2))
+        turn = rotvec_from_matrix(matrix_from_rotvec(np.array([0.0, 0.0, -quarters * np.pi / 2])) @ turned)
+        return {
+            **self._peg.row(),
+            **self._hole.row(),
+            "tip.in_hole": tip.astype(np.float32),
+            "tip.near_hole": np.clip(tip / NEAR, -1.0, 1.0).astype(np.float32),
+            "peg.turn_in_hole": turn.astype(np.float32),
+            **self._wrench.row(),
+        }
+
+    def _tip(self) -> np.ndarray:
+        """Centre of the peg's lower face in the hole's frame, (3,) m."""
+        tip = self._peg.position - HALF_LENGTH * self._peg.matrix[:, 2]
+        return self._hole.matrix.T @ (tip - self._hole.position)
 
     @property
     def depth(self) -> float:
         """m, of the tip's centre below the mouth of the hole; 0 unless it is in the hole."""
-        tip = self._peg.position - HALF_LENGTH * self._peg.matrix[:, 2]
-        x, y, z = self._hole.matrix.T @ (tip - self._hole.position)
+        x, y, z = self._tip()
         return max(0.0, -float(z)) if max(abs(x), abs(y)) < WIDTH / 4 else 0.0
 
     def success(self) -> bool:
