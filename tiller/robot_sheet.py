@@ -71,7 +71,8 @@ def print_joints(description: RobotDescription) -> None:
     print(f"Robot '{spec.name}': {len(spec.joint_names)} commanded joints, {followers} that follow. Action of "
           f"{action.dim}: {', '.join(f'{field.name} ({field.size}) {field.unit}' for field in action.fields)}")
     longest = max(map(len, spec.joint_names))
-    table = Table(Column("joint", min_width=longest, no_wrap=True), "group", "lowest", "highest", "rest", "velocity", "effort")
+    columns = ("group", "lowest", "highest", "rest", "velocity", "effort")
+    table = Table(Column("joint", min_width=longest, no_wrap=True), *columns)
     for group in spec.groups:
         for number, (joint, (low, high)) in enumerate(zip(group.names, group.position)):
             known = [f"{limits[number]:g}" if limits else "" for limits in (group.velocity, group.effort)]

@@ -92,7 +92,8 @@ class TwinEnv(TaskEnv):
         self._arm_joints = [self.scene.model.joint(joint).qposadr[0] for limb in description.limbs
                             for joint in map(limb.element, limb.arm.joints)]
         super().__init__(
-            twin_task.info, self._observation_spec(), self.robot.action_spec, bounds=None, reward=reward, options=options
+            twin_task.info, self._observation_spec(), self.robot.action_spec, bounds=None, reward=reward,
+            options=options,
         )
 
     def start(self, seed: int | None, options: Mapping[str, Any]) -> Outcome:

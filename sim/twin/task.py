@@ -55,7 +55,7 @@ class TwinTask(ABC):
         Everything random comes from `random`. What the task remembers of the last episode is forgotten here.
         """
 
-    def update(self) -> None:
+    def update(self) -> None:  # noqa: B027, most tasks have nothing to note
         """Take note of a control step that has passed, for tasks whose success has a past."""
 
     @abstractmethod
