@@ -1,4 +1,4 @@
-"""Press the button with closed fingers or one of two, along its axis or straight down, and let it go."""
+"""Press the button with closed fingers, along its axis or straight down, and let it go."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from sim.experts.twin.handles import TIP
 from sim.experts.twin.poses import CLOSED, UP, hand_down
 from sim.experts.waypoints import Observation, Phase, WaypointExpert
 
-FINGERS = ("closed", "left", "right")
 AIMS = ("axis", "down")
 APPROACHES = ("above", "slant")
 SLANT = 0.05  # m sideways at the height of the hover
@@ -34,15 +33,11 @@ class PressExpert(WaypointExpert):
     """The expert of `twin/press`."""
 
     def draw(self, observation: Observation, random: np.random.Generator) -> dict[str, Any]:
-        fingers = FINGERS[random.choice(len(FINGERS), p=[0.6, 0.2, 0.2])]
         return {
-            "fingers": fingers,
-            # Straight down on a head that leans, the other finger would meet the head.
-            "aim": AIMS[random.integers(len(AIMS))] if fingers == "closed" else "axis",
+            "aim": AIMS[random.integers(len(AIMS))],
             "approach": APPROACHES[random.integers(len(APPROACHES))],
             "side": int(random.choice([-1, 1])),
             "yaw": round(random.uniform(-0.6, 0.6), 3),
-            "width": round(random.uniform(0.05, 0.075), 3),
             "hover": round(random.uniform(0.05, 0.08), 3),
             "speed": round(random.uniform(0.2, 0.3), 3),
             "pace": round(random.uniform(0.05, 0.09), 3),
@@ -55,14 +50,12 @@ class PressExpert(WaypointExpert):
         hand = hand_down(way["yaw"])
         if way["aim"] == "axis":
             hand = _turn_onto(axis) @ hand
-        width = CLOSED if way["fingers"] == "closed" else way["width"]
-        side = {"closed": 0.0, "left": 0.5, "right": -0.5}[way["fingers"]]
-        offset = hand @ np.array([0.0, side * width, -TIP])
+        offset = hand @ np.array([0.0, 0.0, -TIP])
         aside = (way["approach"] == "slant") * way["side"] * SLANT
 
         def at(x: float, height: float, speed: float, **more: Any) -> ByButton:
             off = np.array([*way["off"], 0.0])
-            return ByButton(off + [x, 0.0, height], hand, width, speed, offset=offset, **more)
+            return ByButton(off + [x, 0.0, height], hand, CLOSED, speed, offset=offset, **more)
 
         hover = way["hover"]
         pressing = [

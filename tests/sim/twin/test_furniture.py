@@ -20,7 +20,7 @@ TASKS = ("twin/drawer", "twin/door", "twin/press")
 WAYS = {
     "twin/drawer": ("way", {way for ways in drawer_expert.WAYS.values() for way in ways}),
     "twin/door": ("way", set(door_expert.WAYS)),
-    "twin/press": ("fingers", set(press_expert.FINGERS)),
+    "twin/press": ("aim", set(press_expert.AIMS)),
 }
 
 
