@@ -11,8 +11,8 @@ from sim.tasks.twin.furniture import (
     BOX,
     CAPSULE,
     CYLINDER,
-    DRY,
     FRONT,
+    HARD,
     METAL,
     WOOD,
     JointReading,
@@ -78,7 +78,7 @@ class Door(TwinTask):
         leaf = frame.add_body(name="door", pos=[0, HALF_WIDTH, 0])
         leaf.add_joint(name="door", type=mujoco.mjtJoint.mjJNT_HINGE, axis=[0, 0, 1], range=[-1.3, 1.3],
                        limited=mujoco.mjtLimited.mjLIMITED_TRUE, damping=0.15, frictionloss=0.1,
-                       **DRY)
+                       **HARD)
         solid(leaf, "door_leaf", BOX, (HALF_THICKNESS, HALF_WIDTH, HEIGHT / 2),
               (0, -HALF_WIDTH, HEIGHT / 2 + 0.006), FRONT, mass_kg=1.2)
         # The hinges carry the leaf; its joint stands for them.
@@ -88,7 +88,7 @@ class Door(TwinTask):
         # A return spring of 0.8 N*m/rad that is wound a little when the handle is up.
         lever.add_joint(name="lever", type=mujoco.mjtJoint.mjJNT_HINGE, axis=[-1, 0, 0], range=[0, TURN],
                         limited=mujoco.mjtLimited.mjLIMITED_TRUE, stiffness=0.8, springref=-0.2, damping=0.03,
-                        frictionloss=0.02, **DRY, armature=2e-4)
+                        frictionloss=0.02, **HARD, armature=2e-4)
         solid(lever, "lever_spindle", CYLINDER, (0.009, STANDOFF / 2), (-STANDOFF / 2, 0, 0), METAL, mass_kg=0.04,
               axis="x")
         solid(lever, "lever_bar", CAPSULE, (LEVER_RADIUS, LEVER / 2), (-STANDOFF, LEVER / 2, 0), METAL, mass_kg=0.08,

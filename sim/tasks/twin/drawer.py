@@ -10,8 +10,8 @@ from sim.tasks.info import TaskInfo
 from sim.tasks.twin.furniture import (
     BOX,
     CAPSULE,
-    DRY,
     FRONT,
+    HARD,
     METAL,
     WOOD,
     JointReading,
@@ -69,7 +69,7 @@ class Drawer(TwinTask):
         # Runners: friction, some of it viscous, and stops at both ends.
         drawer.add_joint(name="drawer", type=mujoco.mjtJoint.mjJNT_SLIDE, axis=[-1, 0, 0], range=[0, TRAVEL],
                          limited=mujoco.mjtLimited.mjLIMITED_TRUE, damping=5.0, frictionloss=1.5,
-                         **DRY)
+                         **HARD)
         low, high, wall, length = 0.018, 0.1, inner - 0.006, 0.185
         middle = (low + high) / 2
         for name, size, at in (

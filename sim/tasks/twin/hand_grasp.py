@@ -25,7 +25,7 @@ class HandGrasp(TwinTask):
         id="twin/hand_grasp",
         control_hz=CONTROL_HZ,
         max_steps=200,
-        n_action_steps=8,
+        n_action_steps=12,
         success="the object has been more than 8 cm above where it stood for 5 steps, touched by the thumb and at "
                 "least two other fingers",
         score="1 at success, else 0",

@@ -8,7 +8,7 @@ import numpy as np
 from robot.control.rotation import matrix_from_rotvec, quat_wxyz_from_matrix
 from robot.description.observation import ObservationField
 from sim.tasks.info import TaskInfo
-from sim.tasks.twin.furniture import BOX, CYLINDER, METAL, JointReading, solid, stand
+from sim.tasks.twin.furniture import BOX, CYLINDER, HARD, METAL, JointReading, solid, stand
 from sim.twin.scene import Scene
 from sim.twin.task import CONTROL_HZ, BodyReading, TwinTask
 
@@ -56,7 +56,7 @@ class Press(TwinTask):
         button = head.add_body(name="button", pos=[0, 0, 0.015 + CAP])
         button.add_joint(name="button", type=mujoco.mjtJoint.mjJNT_SLIDE, axis=[0, 0, -1], range=[0, TRAVEL],
                          limited=mujoco.mjtLimited.mjLIMITED_TRUE, stiffness=STIFFNESS, springref=-PRELOAD, damping=4.0,
-                         armature=0.02)
+                         armature=0.02, **HARD)
         solid(button, "button_cap", CYLINDER, (CAP, CAP / 2), (0, 0, -CAP / 2), (0.85, 0.12, 0.1, 1.0), mass_kg=0.02)
         # The cap goes into the head; the joint's ends are its stops.
         spec.add_exclude(name="bore", bodyname1="head", bodyname2="button")
