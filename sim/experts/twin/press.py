@@ -40,7 +40,8 @@ class PressExpert(WaypointExpert):
             "yaw": round(random.uniform(-0.6, 0.6), 3),
             "hover": round(random.uniform(0.05, 0.08), 3),
             "speed": round(random.uniform(0.2, 0.3), 3),
-            "pace": round(random.uniform(0.05, 0.09), 3),
+            "pace": round(random.uniform(0.03, 0.05), 3),
+            "dwell": int(random.integers(5, 11)),
             "off": [round(value, 4) for value in random.uniform(-0.005, 0.005, 2)],
         }
 
@@ -61,14 +62,16 @@ class PressExpert(WaypointExpert):
         pressing = [
             at(aside, hover, speed),
             at(0.0, 0.012, speed * 0.7, tolerance=0.008),
-            at(0.0, -LEAD, pace, until="lit"),
+            # The button is held down for a moment: who lets go at once teaches chunks that let go too early.
+            at(0.0, -LEAD, pace, until="lit", pause=way["dwell"]),
         ]
         lit = observation["lamp.lit"][0] > 0
         return [*([] if lit else pressing), at(0.0, hover, speed * 0.7)]
 
     def _finished(self, phase: Phase, observation: Observation, closing: float) -> bool:
         if phase.until == "lit":
-            return bool(observation["lamp.lit"][0] > 0)
+            self._paused += bool(observation["lamp.lit"][0] > 0)
+            return self._paused > phase.pause
         return super()._finished(phase, observation, closing)
 
 

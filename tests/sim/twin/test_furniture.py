@@ -155,7 +155,7 @@ def test_a_press_counts_when_the_lamp_is_lit_and_the_button_is_back(button: Any)
 
 def test_experts_succeed_in_every_way_at_a_humans_pace(env: Any) -> None:
     key, ways = WAYS[env.task.id]
-    succeeded, seeds = set(), 24
+    succeeded, seeds = set(), 14
     episodes = [record(env, 100 + seed) for seed in range(seeds)]
     for episode in episodes:
         if episode.meta["success"]:
@@ -163,7 +163,7 @@ def test_experts_succeed_in_every_way_at_a_humans_pace(env: Any) -> None:
         pace = np.linalg.norm(np.diff(episode.data["tcp.position"], axis=0), axis=1) / env.task.period_s
         assert pace.max() < 0.6, "m/s"
     assert succeeded == ways
-    assert sum(bool(episode.meta["success"]) for episode in episodes) >= seeds - 2
+    assert sum(bool(episode.meta["success"]) for episode in episodes) >= seeds - 1
 
 
 def test_the_other_arm_can_too(env: Any) -> None:
