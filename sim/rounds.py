@@ -198,9 +198,10 @@ class Rollout:
             prefix_weight=weight,
         ))
         seconds = time.perf_counter() - started
-        expected = (self._batch, waiting[0].runner.samples)
-        if values.shape[:2] != expected:
-            raise TillerError(f"the policy gave plans of shape {values.shape}, asked for {expected} and their rows")
+        samples = waiting[0].runner.samples
+        if values.shape[:2] != (self._batch, samples):
+            asked = f"{'one' if samples == 1 else samples} for {self._batch} rows"
+            raise TillerError(f"the policy gave plans of shape {values.shape}, asked for {asked}")
         self.latencies.append(seconds)
         for row, place in rows.items():
             place.latencies.append(seconds)

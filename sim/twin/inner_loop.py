@@ -92,7 +92,7 @@ def run(
     limbs, dofs = len(law.arm_at), len(plant.qvel)
     inertia = np.empty((dofs, dofs))
     linear, angular = np.empty((3, dofs)), np.empty((3, dofs))
-    target = np.empty(len(start))
+    target, orientation = np.empty(len(start)), np.empty((3, 3))
     speed, acceleration = np.zeros(law.rest.shape), np.empty(law.rest.shape[1])
     for limb in range(limbs):
         _write_set_point_velocity(law, limb, start, end, fraction_step / plant.timestep, speed[limb])
@@ -102,7 +102,10 @@ def run(
         for limb in range(limbs):
             at_q, at_v, n = plant.joints[limb, 0], plant.joints[limb, 1], plant.joints[limb, 2]
             q, qd = plant.qpos[at_q : at_q + n], plant.qvel[at_v : at_v + n]
-            own = inertia[at_v : at_v + n, at_v : at_v + n].copy()
+            own = np.empty((n, n))
+            for i in range(n):
+                for j in range(n):
+                    own[i, j] = inertia[at_v + i, at_v + j]
             wanted = target[law.arm_at[limb] :]
             torque, payload = np.zeros(n), np.zeros(n)
             for i in range(len(acceleration)):
@@ -112,9 +115,12 @@ def run(
                 site = plant.tcps[limb]
                 site_jacobian(plant.model, plant.data, linear.ctypes.data, angular.ctypes.data, site)
                 jacobian = np.empty((6, n))
-                jacobian[:3] = linear[:, at_v : at_v + n]
-                jacobian[3:] = angular[:, at_v : at_v + n]
-                orientation = plant.site_xmat[site].copy().reshape((3, 3))
+                for i in range(3):
+                    for j in range(n):
+                        jacobian[i, j] = linear[i, at_v + j]
+                        jacobian[3 + i, j] = angular[i, at_v + j]
+                    for j in range(3):
+                        orientation[i, j] = plant.site_xmat[site, 3 * i + j]
             if law.cartesian[limb]:
                 _add_cartesian(law, limb, q, qd, plant.site_xpos[site], orientation, jacobian, own, wanted, speed[limb],
                                acceleration[:6], torque)
