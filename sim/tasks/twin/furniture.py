@@ -15,8 +15,8 @@ BOX, CAPSULE, CYLINDER = mujoco.mjtGeom.mjGEOM_BOX, mujoco.mjtGeom.mjGEOM_CAPSUL
 WOOD, FRONT, METAL = (0.55, 0.40, 0.27, 1.0), (0.86, 0.84, 0.78, 1.0), (0.62, 0.64, 0.67, 1.0)
 # Time constant (s) and damping ratio of contacts: twice as stiff as MuJoCo's own, so that no part gives way visibly.
 STIFF = (0.008, 1.0)
-# Friction and stops of joints as hard as the time step allows: what is pushed with less than its friction hardly creeps,
-# a spring that pushes a part against its stop does not push it through.
+# Friction and stops of joints as hard as the time step allows: what is pushed with less than its friction hardly
+# creeps, a spring that pushes a part against its stop does not push it through.
 _HARD = {"solref": [0.004, 1.0], "solimp": [0.99, 0.99, 0.001, 0.5, 2.0]}
 HARD = {f"{parameter}_{kind}": value for parameter, value in _HARD.items() for kind in ("friction", "limit")}
 
