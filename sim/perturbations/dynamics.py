@@ -16,7 +16,7 @@ PAYLOAD_RADIUS_M = 0.03  # of the ball whose inertia a payload has
 
 # What MuJoCo works out from masses when it compiles, and again in mj_setConst.
 _DERIVED = ("body_subtreemass", "body_invweight0", "dof_M0", "dof_invweight0", "tendon_invweight0", "actuator_acc0",
-            "cam_poscom0", "light_poscom0", "stat.meaninertia", "stat.meanmass")
+            "cam_poscom0", "light_poscom0", "stat.meaninertia", "stat.meanmass", "stat.meansize")
 
 
 class Friction(ScenePerturbation):

@@ -45,11 +45,12 @@ class Peg(TwinTask):
     fields = (
         *BodyReading.fields("peg"),
         *BodyReading.fields("hole"),
-        # The tip in the hole's frame; the same in centimetres and no further than one, for the last millimetres; the
-        # peg's turn there, less the quarter turns after which it looks the same.
-        ObservationField("tip.in_hole", (3,), "float32", "m", "state"),
+        # From the middle of the hole's mouth to the tip; the same in centimetres and no further than one, for the last
+        # millimetres; the peg's turn beyond the hole's, less the quarter turns after which it looks the same. All in
+        # the axes of the base, as commands are.
+        ObservationField("tip.from_hole", (3,), "float32", "m", "state"),
         ObservationField("tip.near_hole", (3,), "float32", "1", "state"),
-        ObservationField("peg.turn_in_hole", (3,), "float32", "rad", "state"),
+        ObservationField("peg.turn_from_hole", (3,), "float32", "rad", "state"),
         WrenchReading.field(),
     )
 
@@ -87,27 +88,27 @@ class Peg(TwinTask):
         model.body_quat[self._block] = quat_wxyz_from_matrix(matrix_from_rotvec(np.array([0.0, 0.0, yaw])))
 
     def observe(self) -> dict[str, np.ndarray]:
-        tip, turned = self._tip(), self._hole.matrix.T @ self._peg.matrix
-        quarters = round(np.arctan2(turned[1, 0], turned[0, 0]) / (np.pi / 2))
-        turn = rotvec_from_matrix(matrix_from_rotvec(np.array([0.0, 0.0, -quarters * np.pi / 2])) @ turned)
+        hole, peg = self._hole.matrix, self._peg.matrix
+        tip, seen = self._tip(), hole.T @ peg
+        quarters = round(np.arctan2(seen[1, 0], seen[0, 0]) / (np.pi / 2))
+        fits = hole @ matrix_from_rotvec(np.array([0.0, 0.0, quarters * np.pi / 2]))
         return {
             **self._peg.row(),
             **self._hole.row(),
-            "tip.in_hole": tip.astype(np.float32),
+            "tip.from_hole": tip.astype(np.float32),
             "tip.near_hole": np.clip(tip / NEAR, -1.0, 1.0).astype(np.float32),
-            "peg.turn_in_hole": turn.astype(np.float32),
+            "peg.turn_from_hole": rotvec_from_matrix(peg @ fits.T).astype(np.float32),
             **self._wrench.row(),
         }
 
     def _tip(self) -> np.ndarray:
-        """Centre of the peg's lower face in the hole's frame, (3,) m."""
-        tip = self._peg.position - HALF_LENGTH * self._peg.matrix[:, 2]
-        return self._hole.matrix.T @ (tip - self._hole.position)
+        """From the middle of the hole's mouth to the middle of the peg's lower face, (3,) m in the base's axes."""
+        return self._peg.position - HALF_LENGTH * self._peg.matrix[:, 2] - self._hole.position
 
     @property
     def depth(self) -> float:
         """m, of the tip's centre below the mouth of the hole; 0 unless it is in the hole."""
-        x, y, z = self._tip()
+        x, y, z = self._hole.matrix.T @ self._tip()
         return max(0.0, -float(z)) if max(abs(x), abs(y)) < WIDTH / 4 else 0.0
 
     def success(self) -> bool:

@@ -155,7 +155,7 @@ def test_a_press_counts_when_the_lamp_is_lit_and_the_button_is_back(button: Any)
 
 def test_experts_succeed_in_every_way_at_a_humans_pace(env: Any) -> None:
     key, ways = WAYS[env.task.id]
-    succeeded, seeds = set(), 14
+    succeeded, seeds = set(), 24
     episodes = [record(env, 100 + seed) for seed in range(seeds)]
     for episode in episodes:
         if episode.meta["success"]:
