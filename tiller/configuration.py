@@ -11,6 +11,7 @@ from typing import Any, Generic, Iterable, Mapping, Sequence, TypeVar, get_args,
 import yaml
 
 from robot.description import from_json
+from robot.description.shipped import configs_folder
 from robot.errors import InputError, nearest
 
 T = TypeVar("T")
@@ -34,16 +35,6 @@ class Configuration(Generic[T]):
     choices: Mapping[str, str | None]
 
 
-@cache
-def config_folder() -> Path:
-    """Where the YAML files are: inside the package when installed from a wheel, else beside it in the checkout."""
-    package = Path(__file__).resolve().parent
-    for folder in (package / "configs", package.parent / "configs"):
-        if folder.is_dir():
-            return folder
-    raise InputError("configs", expected=f"a folder beside {package}", way_out="Install tiller again")
-
-
 def first_line(file: Path) -> str:
     """The first comment of a file that is no directive: what the file is, in one line."""
     for line in file.read_text(encoding="utf-8").splitlines():
@@ -55,7 +46,7 @@ def first_line(file: Path) -> str:
 
 def groups_of(verb: str) -> dict[str, str | None]:
     """The groups that a verb's file chooses from, with the choice it makes."""
-    document = yaml.safe_load((config_folder() / f"{verb}.yaml").read_text(encoding="utf-8")) or {}
+    document = yaml.safe_load((configs_folder() / f"{verb}.yaml").read_text(encoding="utf-8")) or {}
     found = {}
     for entry in document.get("defaults", ()):
         if isinstance(entry, dict):
@@ -66,7 +57,7 @@ def groups_of(verb: str) -> dict[str, str | None]:
 
 def choices_of(group: str) -> dict[str, str]:
     """Every choice of a group with the line that says what it is."""
-    folder = config_folder() / group
+    folder = configs_folder() / group
     return {str(file.relative_to(folder).with_suffix("")): first_line(file) for file in sorted(folder.rglob("*.yaml"))}
 
 
@@ -120,7 +111,7 @@ def _composed(verb: str, choices: tuple[str, ...]) -> tuple[dict[str, Any], dict
     from omegaconf.errors import OmegaConfBaseException
 
     try:
-        with initialize_config_dir(str(config_folder()), version_base="1.3", job_name=verb):
+        with initialize_config_dir(str(configs_folder()), version_base="1.3", job_name=verb):
             composed = hydra_compose(verb, list(choices), return_hydra_config=True)
         chosen = {group: composed.hydra.runtime.choices.get(group) for group in groups_of(verb)}
         OmegaConf.set_struct(composed, False)

@@ -7,12 +7,13 @@ import re
 from dataclasses import MISSING, fields, is_dataclass
 from typing import Any, Mapping, get_type_hints
 
-from tiller.configuration import choices_of, compose, config_folder, first_line, groups_of
+from robot.description.shipped import configs_folder
+from tiller.configuration import choices_of, compose, first_line, groups_of
 
 
 def help_text(verb: str, kind: type) -> str:
     """What a verb does, the choices of its groups and its keys with defaults, a line each."""
-    summary = first_line(config_folder() / f"{verb}.yaml")
+    summary = first_line(configs_folder() / f"{verb}.yaml")
     lines = [f"usage: tiller {verb} [key=value ...] [-m key=a,b,c ...]", "", f"{summary}."]
     for group, chosen in groups_of(verb).items():
         choices = choices_of(group)

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Collection, Mapping
 
 import yaml
 
 from data.sources.source import Source
 from robot.description import ActionField, from_json
+from robot.description.shipped import configs_folder
 from robot.errors import InputError, nearest
-
-# `configs` lies beside the rooms in a checkout, and inside `tiller` when installed.
-_ROOMS = Path(__file__).parents[2]
-_FOLDERS = (_ROOMS / "configs" / "source", _ROOMS / "tiller" / "configs" / "source")
 
 
 @dataclass(frozen=True)
@@ -61,7 +57,7 @@ class Preset:
 
 def presets() -> dict[str, Preset]:
     """All presets by file name."""
-    files = [file for folder in _FOLDERS for file in sorted(folder.glob("*.yaml"))]
+    files = sorted((configs_folder() / "source").glob("*.yaml"))
     return {file.stem: from_json(Preset, yaml.safe_load(file.read_text()), where=str(file)) for file in files}
 
 

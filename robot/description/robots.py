@@ -13,6 +13,7 @@ from robot.description.action import ActionField, ActionSpec
 from robot.description.limb import Arm, Limb, RobotFile, Tool
 from robot.description.record import from_json
 from robot.description.robot import JointGroup, RobotSpec
+from robot.description.shipped import configs_folder
 from robot.errors import InputError, nearest
 
 T = TypeVar("T")
@@ -54,14 +55,9 @@ class RobotDescription:
         return ActionSpec(tuple(fields), period_s)
 
 
-@cache
 def robot_folder() -> Path:
-    """Where the files are: in the checkout, or inside the installed `tiller`."""
-    rooms = Path(__file__).resolve().parents[2]
-    for folder in (rooms / "configs" / "robot", rooms / "tiller" / "configs" / "robot"):
-        if folder.is_dir():
-            return folder
-    raise InputError("configs/robot", expected=f"a folder below {rooms}", way_out="Install tiller again")
+    """Where the files of the robots are."""
+    return configs_folder() / "robot"
 
 
 def robot_names() -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from typing import Any, Mapping
 import yaml
 
 from robot.description import from_json, to_json
+from robot.description.shipped import configs_folder
 from robot.errors import InputError, nearest
 
 WORST = 5
@@ -190,16 +191,6 @@ SIZES: Mapping[str, type] = {
 """Name of a perturbation -> what it takes at one severity."""
 
 
-@cache
-def perturbation_folder() -> Path:
-    """Where the files are: in the checkout, or inside the installed `tiller`."""
-    rooms = Path(__file__).resolve().parents[2]
-    for folder in (rooms / "configs" / "perturbation", rooms / "tiller" / "configs" / "perturbation"):
-        if folder.is_dir():
-            return folder
-    raise InputError("configs/perturbation", expected=f"a folder below {rooms}", way_out="Install tiller again")
-
-
 def require_known(name: str) -> None:
     """Refuse an unknown perturbation, offering the nearest name."""
     if name not in SIZES:
@@ -214,7 +205,7 @@ def load_sizes(name: str) -> tuple[Any, ...]:
         InputError: unknown name, or its file is wrong.
     """
     require_known(name)
-    return read_sizes(name, perturbation_folder() / f"{name}.yaml")
+    return read_sizes(name, configs_folder() / "perturbation" / f"{name}.yaml")
 
 
 @cache

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Mapping
 from robot.description import ActionField, ActionSpec, ObservationField, ObservationSpec
 from robot.errors import InputError, MissingExtraError, nearest
 from sim.tasks.info import TaskInfo
-from sim.tasks.options import TaskOptions, read_options
+from sim.tasks.options import CameraOptions, read_options
 
 if TYPE_CHECKING:
     from sim.tasks.metaworld_env import MetaworldEnv
@@ -47,23 +47,14 @@ ACTION = ActionSpec((ActionField("hand.step", 3, "cm", "native"), ActionField("g
 
 
 @dataclass(frozen=True, kw_only=True)
-class MetaworldOptions(TaskOptions):
+class MetaworldOptions(CameraOptions):
     """Options of `metaworld/*`.
 
     Args:
         cameras: whose images join the observation, for example corner2 and gripperPOV.
-        image_size: height and width of those images in pixels.
-        render_camera: from where `env.render()` looks.
     """
 
-    cameras: tuple[str, ...] = ()
-    image_size: int = 84
     render_camera: str = "corner2"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.image_size < 16:
-            raise InputError("option image_size", expected="at least 16 pixels", got=str(self.image_size))
 
 
 @dataclass(frozen=True)

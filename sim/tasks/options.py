@@ -47,6 +47,26 @@ class TaskOptions:
         return Asked.of(self.perturbation, self.severity, self.perturbations, self.randomise)
 
 
+@dataclass(frozen=True, kw_only=True)
+class CameraOptions(TaskOptions):
+    """What tasks with cameras take besides.
+
+    Args:
+        cameras: whose images join the observation.
+        image_size: height and width of those images in pixels.
+        render_camera: from where `env.render()` looks.
+    """
+
+    cameras: tuple[str, ...] = ()
+    image_size: int = 84
+    render_camera: str = "front"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.image_size < 16:
+            raise InputError("option image_size", expected="at least 16 pixels", got=str(self.image_size))
+
+
 Options = TypeVar("Options", bound=TaskOptions)
 
 

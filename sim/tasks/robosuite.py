@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Mapping
 
 from robot.errors import InputError, nearest
 from sim.tasks.info import TaskInfo
-from sim.tasks.options import TaskOptions, read_options
+from sim.tasks.options import CameraOptions, read_options
 
 if TYPE_CHECKING:
     from sim.tasks.robosuite_env import RobosuiteEnv
@@ -21,23 +21,14 @@ CONTROL_HZ = 20
 
 
 @dataclass(frozen=True, kw_only=True)
-class RobosuiteOptions(TaskOptions):
+class RobosuiteOptions(CameraOptions):
     """Options of `robosuite/*`.
 
     Args:
         cameras: whose images join the observation, for example agentview and robot0_eye_in_hand.
-        image_size: height and width of those images in pixels.
-        render_camera: from where `env.render()` looks.
     """
 
-    cameras: tuple[str, ...] = ()
-    image_size: int = 84
     render_camera: str = "frontview"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.image_size < 16:
-            raise InputError("option image_size", expected="at least 16 pixels", got=str(self.image_size))
 
 
 @dataclass(frozen=True)

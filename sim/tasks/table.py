@@ -188,9 +188,9 @@ def _action(spec: ActionSpec) -> str:
 
 
 def _options(kind: type[TaskOptions], base: type[TaskOptions] | None = None) -> str:
-    """A table of a dataclass's own fields, with what its docstring says of them."""
+    """A table of the fields that `base` lacks, with what the docstring of the class, or of one it is made of, says."""
     known = {field.name for field in fields(base)} if base else set()
-    said = _described(kind.__doc__ or "")
+    said = {name: words for each in reversed(kind.__mro__) for name, words in _described(each.__doc__ or "").items()}
     rows = [
         (f"`{field.name}`", _default(field.default), said[field.name])
         for field in fields(kind)

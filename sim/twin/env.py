@@ -16,7 +16,7 @@ from sim.perturbations import SIZES
 from sim.perturbations.scene import ScenePerturbations, require_cameras
 from sim.rendering import SceneRenderer
 from sim.tasks.environment import Observation, Outcome, TaskEnv
-from sim.tasks.options import TaskOptions, one_of
+from sim.tasks.options import CameraOptions, one_of
 from sim.twin.assembly import FELT
 from sim.twin.robot import TwinRobot
 from sim.twin.scene import compile_scene, new_scene
@@ -27,7 +27,7 @@ RENDERERS = ("_picture_renderer", "_image_renderer")  # made when they are first
 
 
 @dataclass(frozen=True, kw_only=True)
-class TwinOptions(TaskOptions):
+class TwinOptions(CameraOptions):
     """Options of `twin/*`.
 
     Args:
@@ -36,8 +36,6 @@ class TwinOptions(TaskOptions):
         inner_hz: rate of the inner loop and the physics, 500 to 1000.
         cameras: whose images join the observation: front, wrist.
         depth: add the depth images of those cameras, in mm.
-        image_size: height and width of those images in pixels.
-        render_camera: from where `env.render()` looks.
 
     Raises:
         InputError: a value is wrong, or a perturbation of images is asked for and no camera.
@@ -46,10 +44,7 @@ class TwinOptions(TaskOptions):
     robot: str | None = None
     control: str = "cartesian"
     inner_hz: int = 500
-    cameras: tuple[str, ...] = ()
     depth: bool = False
-    image_size: int = 84
-    render_camera: str = "front"
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -57,8 +52,6 @@ class TwinOptions(TaskOptions):
         if not 500 <= self.inner_hz <= 1000 or 1_000_000_000 % self.inner_hz:
             raise InputError("option inner_hz", expected="500 to 1000, with a period of whole nanoseconds",
                              got=str(self.inner_hz), way_out="Use 500, 625, 800 or 1000")
-        if self.image_size < 16:
-            raise InputError("option image_size", expected="at least 16 pixels", got=str(self.image_size))
         if self.depth and not self.cameras:
             raise InputError("option depth", expected="cameras to take it from", got="none",
                              way_out="Add cameras=[front,wrist]")

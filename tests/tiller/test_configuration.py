@@ -7,8 +7,9 @@ import yaml
 
 from policies.recipe import PolicyRecipe, TrainingConfig
 from robot.description import from_json
+from robot.description.shipped import configs_folder
 from robot.errors import InputError
-from tiller.configuration import choices_of, compose, config_folder, groups_of
+from tiller.configuration import choices_of, compose, groups_of
 from tiller.verbs.data import ConvertOptions
 from tiller.verbs.train import TrainOptions
 from tiller.words import read_options
@@ -62,14 +63,14 @@ def test_task_without_a_file_keeps_the_defaults() -> None:
 
 
 def test_field_that_no_file_names_can_be_set() -> None:
-    assert "keep_every" not in (config_folder() / "training" / "default.yaml").read_text()
+    assert "keep_every" not in (configs_folder() / "training" / "default.yaml").read_text()
     assert composed("training.keep_every=7").training.keep_every == 7
     assert composed("policy.network.dropout=0.1").policy.network["dropout"] == 0.1
 
 
 def test_files_of_recipes_read_strictly() -> None:
     for name in choices_of("policy"):
-        from_json(PolicyRecipe, yaml.safe_load((config_folder() / "policy" / f"{name}.yaml").read_text()))
+        from_json(PolicyRecipe, yaml.safe_load((configs_folder() / "policy" / f"{name}.yaml").read_text()))
     with pytest.raises(InputError, match="Did you mean 'steps'"):
         from_json(TrainingConfig, {"stesp": 3})
 

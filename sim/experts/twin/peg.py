@@ -22,13 +22,13 @@ DIP = 0.0025  # m: how deep the low edge goes in before the peg is set upright
 NEAR = 0.006  # m above the block: where the hand stops to align before it goes down
 ALONG, TURNED, HIGH = 0.0004, 0.03, 0.002  # m, rad, m: what is aligned there
 LAST_SPEED, TOUCH_SPEED = 0.09, 0.025  # m/s, down to there and from there: the arm carries on a little where it stops
-# m that the tip is sent beyond where it is, at most: with an arm of 1000 N/m a peg that sticks is pressed with 12 N,
-# one that searches on the block with 4 N.
-PUSH, PRESS = 0.012, 0.004
+# m that the tip is sent beyond where it is, at most: with an arm of 1000 N/m a peg that sticks is pressed with 10 N,
+# one that searches on the block with 3 N.
+PUSH, PRESS = 0.010, 0.003
 DROPPED = 0.002  # m below the face: the peg has found the hole
-# Of the search: a turn and a shrinking a row; and, nearer than a radius (m), how many times the way to the centre is
-# asked for, since less than the friction of the press would not move the peg.
-SPIRAL_TURN, SPIRAL_SHRINK, CENTRAL_M, INSIST = 0.6, 0.6, 0.0016, 2.2
+# Of the search: how far ahead (m) and how much to the side of the centre (rad) the peg is pulled, by more than the
+# friction of the press; nearer than a radius (m) it is pulled that many times the way to the centre.
+AHEAD, ASIDE, CENTRAL_M, INSIST = 0.0018, 0.7, 0.0014, 2.2
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +56,7 @@ class Spiral(Carry):
         mouth = observation["hole.position"]
         offset = (tip_of(observation) - mouth) * [1, 1, 0]
         if np.linalg.norm(offset) > CENTRAL_M:
-            offset = SPIRAL_SHRINK * matrix_from_rotvec(SPIRAL_TURN * UP) @ offset
+            offset -= AHEAD / np.linalg.norm(offset) * matrix_from_rotvec(ASIDE * UP) @ offset
         else:
             offset = (1 - INSIST) * offset
         return mouth + offset + self.position * UP + self._from_tip(observation)
@@ -77,7 +77,7 @@ class PegExpert(WaypointExpert):
             "tilt": round(random.uniform(0.1, 0.16), 3),
             "edge": int(random.integers(4)),
             "start": round(random.uniform(-np.pi, np.pi), 3),
-            "radius": round(random.uniform(0.003, 0.005), 4),
+            "radius": round(random.uniform(0.0025, 0.007), 4),
         }
 
     def plan(self, observation: Observation) -> Sequence[Phase]:

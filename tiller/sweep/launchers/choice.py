@@ -8,8 +8,9 @@ from typing import Any, Sequence
 import yaml
 
 from robot.description import from_json
+from robot.description.shipped import configs_folder
 from robot.errors import InputError, MissingExtraError, nearest
-from tiller.configuration import config_folder, parse_overrides, put, require_known
+from tiller.configuration import parse_overrides, put, require_known
 from tiller.sweep.launchers.launcher import Launcher
 from tiller.sweep.launchers.options import LocalOptions, Options, RayOptions, SlurmOptions
 
@@ -44,7 +45,7 @@ def read_launcher(words: Sequence[str]) -> Options:
     if name not in LAUNCHERS:
         raise InputError(f"{GROUP}={name}", expected="a launcher", way_out=nearest(name, LAUNCHERS))
     kind = LAUNCHERS[name]
-    file = config_folder() / GROUP / f"{name}.yaml"
+    file = configs_folder() / GROUP / f"{name}.yaml"
     values: dict[str, Any] = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
     for override in parsed:
         if override.key_or_group != GROUP:
