@@ -117,7 +117,7 @@ class Wipe(TwinTask):
         model.site_rgba[self._sites] = DIRT
         self._rubbed[:] = 0
         self._was: np.ndarray | None = None
-        self._path = self._path_in_band = 0.0
+        self.rubbed_m = self._rubbed_in_band_m = 0.0  # over the stroke
 
     def update(self) -> None:
         marks = self.scene.data.site_xpos[self._sites]
@@ -127,8 +127,8 @@ class Wipe(TwinTask):
         if self._was is not None and force > TOUCH_N and within.any():
             way = float(np.linalg.norm((now - self._was)[:2]))
             in_band = BAND_N[0] <= force <= BAND_N[1]
-            self._path += way
-            self._path_in_band += way * in_band
+            self.rubbed_m += way
+            self._rubbed_in_band_m += way * in_band
             self._rubbed[within] += way * in_band
             self.scene.model.site_rgba[self._sites[self.clean]] = NO_DIRT
         self._was = now
@@ -158,7 +158,7 @@ class Wipe(TwinTask):
     @property
     def kept(self) -> float:
         """Part of the way rubbed over the stroke, 0 to 1, on which the force was in its band; 0 before any."""
-        return self._path_in_band / self._path if self._path else 0.0
+        return self._rubbed_in_band_m / self.rubbed_m if self.rubbed_m else 0.0
 
     def success(self) -> bool:
         return bool(self.clean.mean() >= CLEAN)
