@@ -1,0 +1,188 @@
+"""All numbers of the gate, plain, so that a flight record can carry them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Mapping
+
+from robot.description.action import ActionField, ActionSpec
+from robot.errors import InputError, nearest
+
+OPERATORS = ("none", "required")
+UNLIMITED = math.inf
+
+
+@dataclass(frozen=True)
+class PartSettings:
+    """Limits of one field of the action.
+
+    Args:
+        field: its name.
+        speed: largest of a second: one number for the length of the step (m/s, rad/s), or one a component.
+        acceleration: the same of the speed, m/s^2 or rad/s^2.
+        deceleration: with which it stops, at least the acceleration.
+        low, high: of each component; empty for none. A workspace is the limits of `tcp.position`.
+        start: how far a first target may be from the command (m or rad, the largest component; the angle of a
+            rotation).
+    """
+
+    field: str
+    speed: tuple[float, ...] = (UNLIMITED,)
+    acceleration: tuple[float, ...] = (UNLIMITED,)
+    deceleration: tuple[float, ...] = (UNLIMITED,)
+    low: tuple[float, ...] = ()
+    high: tuple[float, ...] = ()
+    start: float = UNLIMITED
+
+    def __post_init__(self) -> None:
+        for name in ("speed", "acceleration", "deceleration"):
+            if not getattr(self, name) or not min(getattr(self, name)) > 0:
+                raise InputError(f"limits of '{self.field}': {name}", expected="numbers above 0",
+                                 got=str(getattr(self, name)))
+        if len(self.low) != len(self.high) or any(not low <= high for low, high in zip(self.low, self.high)):
+            raise InputError(f"limits of '{self.field}': low and high", expected="as many of each, low <= high",
+                             got=f"{self.low} and {self.high}")
+        width = max(len(self.acceleration), len(self.deceleration))
+        go, stop = (limits * (width // len(limits)) for limits in (self.acceleration, self.deceleration))
+        if any(least > most for least, most in zip(go, stop)):
+            raise InputError(f"limits of '{self.field}': deceleration", expected=f"no less than {self.acceleration}",
+                             got=str(self.deceleration))
+
+
+@dataclass(frozen=True)
+class GroupSettings:
+    """Fields that move as one: when a limit binds on one of them, the steps of all are scaled alike.
+
+    Args:
+        name: `arm`, `gripper`, `left_arm`, ...
+        parts: limits of its fields.
+        measured: names of state values whose concatenation is the measured state of the fields, in their order;
+            empty when nothing measures them.
+        tracking: largest distance of a command from the measured state, one number a field (m, rad); empty for a
+            group whose error means nothing, such as a hand on an object.
+        tracking_s: for how long it may be larger.
+    """
+
+    name: str
+    parts: tuple[PartSettings, ...]
+    measured: tuple[str, ...] = ()
+    tracking: tuple[float, ...] = ()
+    tracking_s: float = 0.2
+
+
+@dataclass(frozen=True)
+class StreamSettings:
+    """When a state stream is too old.
+
+    Args:
+        names: values that each message must have.
+        warn_s, hold_s, fault_s: ages, of the worse of stamp and receipt.
+    """
+
+    names: tuple[str, ...]
+    warn_s: float
+    hold_s: float
+    fault_s: float
+
+    def __post_init__(self) -> None:
+        if not 0 < self.warn_s < self.hold_s < self.fault_s:
+            raise InputError("staleness", expected="0 < warn_s < hold_s < fault_s",
+                             got=f"{self.warn_s}, {self.hold_s}, {self.fault_s}")
+
+
+@dataclass(frozen=True)
+class CapsuleSettings:
+    """How near links may come to one another and to the table.
+
+    Args:
+        model: MJCF of the robot's bodies and joints with a capsule a link (`robot.safety.capsules.capsule_model`);
+            it refers to no other file.
+        joints: of the model, in its order, with the names of the state values that give them.
+        tcps: site of the model -> field of its position in the action.
+        pairs: geoms of the model that may not meet, by name.
+        slow_m: distance from which on an approach is slowed down.
+        stop_m: distance at which it ends.
+    """
+
+    model: str
+    joints: Mapping[str, str]
+    pairs: tuple[tuple[str, str], ...]
+    tcps: Mapping[str, str] = field(default_factory=dict)
+    slow_m: float = 0.05
+    stop_m: float = 0.01
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.stop_m < self.slow_m:
+            raise InputError("capsules", expected="0 <= stop_m < slow_m", got=f"{self.stop_m}, {self.slow_m}")
+
+
+@dataclass(frozen=True)
+class GateSettings:
+    """All that the gate core has to know.
+
+    Args:
+        fields, period_s: of the action: its order, and T of a chunk.
+        groups: of fields; together they have each field once.
+        streams: state streams by name.
+        tick_s: nominal time between ticks; the length of a step is never measured from jitter.
+        lead_s: how far ahead of now the path is sampled: the latency of the sink.
+        tail_s: in which the robot is brought to a stand after the last row, at most.
+        future_s: how far ahead of now a chunk may be stamped.
+        person_s: without a new target for so long the person has let go.
+        alive_s: without a sign of life for so long the gate holds.
+        enable_hold_s, enable_fault_s: the same for the enabling device.
+        operator: `required`, or `none`, which is for twins alone.
+        alive: whether a supervisor's sign of life is needed.
+        driver_s: without the driver's state for so long is a fault; None where the driver tells none.
+        lock_step: a tick takes exactly the row that is due, and ages mean nothing: time stands while a plan is made.
+        capsules: None for no check of distances.
+    """
+
+    fields: tuple[ActionField, ...]
+    period_s: float
+    groups: tuple[GroupSettings, ...]
+    streams: Mapping[str, StreamSettings] = field(default_factory=dict)
+    tick_s: float = 0.005
+    lead_s: float = 0.0
+    tail_s: float = 0.15
+    future_s: float = 0.05
+    person_s: float = 0.15
+    alive_s: float = 0.15
+    enable_hold_s: float = 0.15
+    enable_fault_s: float = 0.5
+    operator: str = "required"
+    alive: bool = True
+    driver_s: float | None = None
+    lock_step: bool = False
+    capsules: CapsuleSettings | None = None
+
+    def __post_init__(self) -> None:
+        if self.operator not in OPERATORS:
+            raise InputError("operator", expected=f"one of {', '.join(OPERATORS)}", got=f"'{self.operator}'",
+                             way_out=nearest(self.operator, OPERATORS))
+        if not self.enable_hold_s < self.enable_fault_s:
+            raise InputError("enable", expected="enable_hold_s < enable_fault_s",
+                             got=f"{self.enable_hold_s}, {self.enable_fault_s}")
+        if not 0 < self.tail_s <= 0.15:
+            raise InputError("tail_s", expected="above 0 and at most 0.15 s", got=str(self.tail_s))
+        told = [part.field for group in self.groups for part in group.parts]
+        known = [each.name for each in self.fields]
+        if sorted(told) != sorted(known):
+            raise InputError("groups of the gate", expected=f"each field once: {', '.join(known)}",
+                             got=", ".join(told))
+        sizes = {each.name: each for each in self.fields}
+        for part in (part for group in self.groups for part in group.parts):
+            size = 3 if sizes[part.field].is_rotation else sizes[part.field].size
+            for name in ("speed", "acceleration", "deceleration"):
+                if len(getattr(part, name)) not in (1, size):
+                    raise InputError(f"limits of '{part.field}': {name}", expected=f"1 or {size} numbers",
+                                     got=str(len(getattr(part, name))))
+            if part.low and (sizes[part.field].is_rotation or len(part.low) != size):
+                raise InputError(f"limits of '{part.field}': low and high", got=str(len(part.low)),
+                                 expected="none for a rotation" if sizes[part.field].is_rotation else f"{size} each")
+
+    @cached_property
+    def spec(self) -> ActionSpec:
+        return ActionSpec(self.fields, self.period_s)
