@@ -2,12 +2,14 @@
 
 from policies.transforms.angle import SineCosine
 from policies.transforms.chain import TRANSFORMS, TransformChain, make_chain
+from policies.transforms.companded import Companded
 from policies.transforms.image import ResizeImages
 from policies.transforms.relative import Reference, RelativeAction, RelativePose
 from policies.transforms.transform import Tensors, Transform
 
 __all__ = [
     "TRANSFORMS",
+    "Companded",
     "Reference",
     "RelativeAction",
     "RelativePose",

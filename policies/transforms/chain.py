@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from policies.transforms.angle import SineCosine
+from policies.transforms.companded import Companded
 from policies.transforms.image import ResizeImages
 from policies.transforms.relative import RelativeAction, RelativePose
 from policies.transforms.transform import Tensors, Transform
@@ -17,6 +18,7 @@ from robot.description import ActionSpec, ObservationSpec, from_json
 from robot.errors import InputError, nearest
 
 TRANSFORMS: Mapping[str, type[Transform]] = {
+    "companded": Companded,
     "sine_cosine": SineCosine,
     "relative_action": RelativeAction,
     "relative_pose": RelativePose,

@@ -61,6 +61,13 @@ CHAINS = {
     "relative action": [{"name": "relative_action", "references": {"gripper.width": {"key": "gripper.width"}}}],
     "relative pose": [{"name": "relative_pose"}],
     "relative pose and past": [{"name": "relative_pose", "observed_past": True}],
+    "companded": [
+        {"name": "companded", "action": {"tcp.position": 0.01, "wrist": 0.5}, "observation": {"joints": 0.3}},
+    ],
+    "companded differences": [
+        {"name": "relative_action", "references": {"gripper.width": {"key": "gripper.width"}}},
+        {"name": "companded", "action": {"gripper.width": 0.002}},
+    ],
     "all": [
         {"name": "relative_action", "references": {"gripper.width": {"key": "gripper.width"},
                                                    "wrist": {"key": "joints"}}},
@@ -94,6 +101,28 @@ def test_what_leaves_has_the_shapes_that_the_outgoing_spec_says(name: str) -> No
     outgoing = chain.forward_observation(random_data(0)[0])[-1]
     assert {field.name: (field.history.steps, *field.shape) for field in chain.outgoing[0]} == {
         key: tuple(value.shape[1:]) for key, value in outgoing.items()}
+
+
+@given(value=st.floats(-10, 10), scale=st.floats(1e-3, 1.0))
+@settings(max_examples=50, deadline=None)
+def test_an_error_in_what_is_companded_is_small_near_zero_and_a_share_far_away(value: float, scale: float) -> None:
+    chain = make_chain([{"name": "companded", "action": {"gripper.width": scale}}], *arm_specs())
+    observation, action = random_data(0)
+    action[..., 9] = value
+    stages = chain.forward_observation(observation)
+    learnt = chain.forward_action(action, stages)
+    learnt[..., 9] += 1e-4
+    error = (chain.inverse_action(learnt, stages) - action)[..., 9].abs().max()
+    assert error == pytest.approx(1e-4 * float(np.hypot(value, scale)), rel=1e-2)
+
+
+@pytest.mark.parametrize("field, scale, said", [
+    ("tcp.rotation", 0.1, "no rotation"), ("gripper.width", 0.0, "above 0"), ("griper.width", 0.1, "gripper.width"),
+])
+def test_what_cannot_be_companded_is_refused(field: str, scale: float, said: str) -> None:
+    observation, action = arm_specs()
+    with pytest.raises(InputError, match=said):
+        _ = make_chain([{"name": "companded", "action": {field: scale}}], observation, action).outgoing
 
 
 @given(seed=seeds, shift=st.floats(-10, 10))
