@@ -86,7 +86,9 @@ class RobosuiteRun:
 
 
 def spread(values: list[float]) -> str:
-    return f"{np.median(values):.3g} [{min(values):.3g}, {max(values):.3g}]"
+    digits = 0 if np.median(values) >= 100 else 2
+    middle, low, high = (f"{value:,.{digits}f}" for value in (np.median(values), min(values), max(values)))
+    return f"{middle} [{low}, {high}]"
 
 
 def side_by_side(rounds: int, steps: int, hand: bool) -> None:
