@@ -1,0 +1,206 @@
+"""The one place where arrays become ROS messages and messages become arrays; standard packages only.
+
+Nothing here is slow: sequences are filled through `array.array`, which rclpy takes as it is (an image in 0.05 ms, where
+an ndarray costs 51 ms), and are read as views. A view shares its memory with the message. Stamps are integers in
+nanoseconds; quaternions are xyzw, as everywhere in ROS; names stand beside every number.
+"""
+
+from __future__ import annotations
+
+from array import array
+from typing import Mapping, Sequence
+
+import numpy as np
+from builtin_interfaces.msg import Duration, Time
+from geometry_msgs.msg import PoseStamped
+from sensor_msgs.msg import CompressedImage, Image, JointState
+from std_msgs.msg import Float64MultiArray, Header, MultiArrayDimension, MultiArrayLayout, String
+
+from robot.errors import InputError, nearest
+
+ENCODINGS = {"rgb8": (np.uint8, 3), "bgr8": (np.uint8, 3), "rgba8": (np.uint8, 4), "bgra8": (np.uint8, 4),
+             "mono8": (np.uint8, 1), "8UC3": (np.uint8, 3), "16UC1": (np.uint16, 1), "mono16": (np.uint16, 1)}
+
+
+def stamp_of(time_ns: int) -> Time:
+    """Nanoseconds as a stamp."""
+    seconds, rest = divmod(int(time_ns), 1_000_000_000)
+    return Time(sec=seconds, nanosec=rest)
+
+
+def time_of(stamp: Time | Duration) -> int:
+    """A stamp or a duration in nanoseconds."""
+    return int(stamp.sec) * 1_000_000_000 + int(stamp.nanosec)
+
+
+def duration_of(duration_ns: int) -> Duration:
+    """Nanoseconds as a duration."""
+    seconds, rest = divmod(int(duration_ns), 1_000_000_000)
+    return Duration(sec=seconds, nanosec=rest)
+
+
+def header_of(time_ns: int, frame_id: str = "") -> Header:
+    return Header(stamp=stamp_of(time_ns), frame_id=frame_id)
+
+
+def doubles(values: np.ndarray) -> array:
+    """float64 for a message's sequence."""
+    found = array("d")
+    found.frombytes(np.ascontiguousarray(values, dtype=np.float64).tobytes())
+    return found
+
+
+def string_message(text: str) -> String:
+    return String(data=text)
+
+
+# Images
+
+
+def image_message(image: np.ndarray, stamp_ns: int, frame_id: str = "") -> Image:
+    """An image as a message.
+
+    Args:
+        image: (height, width, 3) uint8 RGB, (height, width) uint8 grey or (height, width) uint16 depth in mm.
+        stamp_ns: when it was taken.
+        frame_id: the camera's optical frame.
+    """
+    kinds = {("uint8", 3): "rgb8", ("uint8", 2): "mono8", ("uint16", 2): "16UC1"}
+    encoding = kinds.get((image.dtype.name, image.ndim))
+    if encoding is None or (image.ndim == 3 and image.shape[2] != 3):
+        raise InputError("image", expected="uint8 RGB (height, width, 3), uint8 grey or uint16 depth (height, width)",
+                         got=f"{image.dtype} {image.shape}")
+    data = array("B")
+    data.frombytes(np.ascontiguousarray(image).tobytes())
+    return Image(header=header_of(stamp_ns, frame_id), height=image.shape[0], width=image.shape[1], encoding=encoding,
+                 is_bigendian=0, step=image.strides[0] if image.flags.c_contiguous else
+                 image.itemsize * int(np.prod(image.shape[1:])), data=data)
+
+
+def image_array(message: Image) -> np.ndarray:
+    """The pixels of a message: uint8 RGB (height, width, 3), uint8 grey or uint16 (height, width).
+
+    Rows may be padded and bytes of depth swapped, as drivers do. Where nothing has to be turned round the result is a
+    view on the message.
+
+    Raises:
+        InputError: an encoding that is not known, or fewer bytes than the size says.
+    """
+    if message.encoding not in ENCODINGS:
+        raise InputError(f"image encoding '{message.encoding}'", expected=f"one of {', '.join(ENCODINGS)}",
+                         way_out=nearest(message.encoding, ENCODINGS))
+    kind, channels = ENCODINGS[message.encoding]
+    size = np.dtype(kind).itemsize
+    row, step = message.width * channels * size, int(message.step)
+    data = np.frombuffer(message.data, np.uint8)
+    if step < row or len(data) < step * (message.height - 1) + row or not message.height:
+        raise InputError(f"image of {message.width} x {message.height} {message.encoding}",
+                         expected=f"{message.height} rows of {row} bytes", got=f"{len(data)} bytes in steps of {step}")
+    swapped = bool(message.is_bigendian) and size > 1
+    layout = np.dtype(kind).newbyteorder(">" if swapped else "=")
+    image: np.ndarray = np.ndarray((message.height, message.width, channels), layout, data,
+                                   strides=(step, channels * size, size))
+    if message.encoding.startswith("bgr"):
+        image = image[..., ::-1] if channels == 3 else image[..., 2::-1]
+    elif channels == 4:
+        image = image[..., :3]
+    if channels == 1:
+        image = image[..., 0]
+    return image.astype(kind) if swapped else image
+
+
+def compressed_array(message: CompressedImage) -> np.ndarray:
+    """The pixels of a JPEG or PNG, as `image_array` gives them."""
+    from io import BytesIO
+
+    from PIL import Image as Pillow
+    from PIL import UnidentifiedImageError
+
+    try:
+        with Pillow.open(BytesIO(bytes(message.data))) as image:
+            return np.asarray(image if image.mode in ("L", "I;16") else image.convert("RGB"))
+    except (UnidentifiedImageError, OSError) as error:
+        raise InputError("compressed image", expected="a JPEG or a PNG", got=str(error)) from None
+
+
+# Named numbers
+
+
+def joint_state_message(names: Sequence[str], position: np.ndarray, stamp_ns: int, *,
+                        velocity: np.ndarray | None = None, effort: np.ndarray | None = None,
+                        frame_id: str = "") -> JointState:
+    """Joints by name; rad and N*m, or m and N."""
+    return JointState(header=header_of(stamp_ns, frame_id), name=list(names), position=doubles(position),
+                      velocity=doubles(velocity) if velocity is not None else array("d"),
+                      effort=doubles(effort) if effort is not None else array("d"))
+
+
+def joint_state_values(message: JointState) -> tuple[tuple[str, ...], np.ndarray, np.ndarray, np.ndarray]:
+    """Names, position, velocity and effort. What the sender left out, or gave in another number, is empty."""
+    parts = [np.frombuffer(part, np.float64) if len(part) else np.empty(0)
+             for part in (message.position, message.velocity, message.effort)]
+    count = len(message.name)
+    position, velocity, effort = (part if len(part) == count else np.empty(0) for part in parts)
+    return tuple(message.name), position, velocity, effort
+
+
+def values_message(values: Mapping[str, np.ndarray], stamp_ns: int) -> JointState:
+    """Named vectors as a `JointState`, which has what they need: a stamp, names and float64. `tcp.position` of three
+    numbers goes as `tcp.position.0` to `.2`; numbers alone keep their name.
+    """
+    names: list[str] = []
+    for name, value in values.items():
+        size = np.size(value)
+        names += [name] if size == 1 else [f"{name}.{index}" for index in range(size)]
+    flat = np.concatenate([np.ravel(value) for value in values.values()]) if values else np.empty(0)
+    return joint_state_message(names, flat, stamp_ns)
+
+
+def values_of(message: JointState) -> dict[str, np.ndarray]:
+    """The vectors of a `values_message`, float64 (k,), single numbers as (1,). Their elements are put in the order of
+    their indices; a vector that lacks one is left out.
+    """
+    names, position, _, _ = joint_state_values(message)
+    parts: dict[str, dict[int, float]] = {}
+    for name, value in zip(names, position):
+        stem, _, last = name.rpartition(".")
+        if stem and last.isdecimal():
+            parts.setdefault(stem, {})[int(last)] = value
+        else:
+            parts[name] = {0: value}
+    return {name: np.array([part[index] for index in range(len(part))]) for name, part in parts.items()
+            if sorted(part) == list(range(len(part)))}
+
+
+def pose_message(position: np.ndarray, quat_xyzw: np.ndarray, stamp_ns: int, frame_id: str) -> PoseStamped:
+    """A pose in m, of the tool in `frame_id`."""
+    message = PoseStamped(header=header_of(stamp_ns, frame_id))
+    message.pose.position.x, message.pose.position.y, message.pose.position.z = map(float, position)
+    turn = message.pose.orientation
+    turn.x, turn.y, turn.z, turn.w = map(float, quat_xyzw)
+    return message
+
+
+def pose_values(message: PoseStamped) -> tuple[np.ndarray, np.ndarray]:
+    """Position (3,) in m and quaternion (4,) xyzw."""
+    place, turn = message.pose.position, message.pose.orientation
+    return np.array([place.x, place.y, place.z]), np.array([turn.x, turn.y, turn.z, turn.w])
+
+
+def vector_message(values: np.ndarray, stamp_ns: int | None = None, tag: str = "") -> Float64MultiArray:
+    """Numbers in an agreed order. `Float64MultiArray` has no header, so a stamp and a tag go in the label of its one
+    dimension, where controllers do not look; None leaves the layout empty, as most of them are used to.
+    """
+    message = Float64MultiArray(data=doubles(values))
+    if stamp_ns is not None:
+        label = f"{int(stamp_ns)} {tag}".rstrip()
+        message.layout = MultiArrayLayout(dim=[MultiArrayDimension(label=label, size=len(values), stride=len(values))])
+    return message
+
+
+def vector_of(message: Float64MultiArray) -> tuple[np.ndarray, int | None, str]:
+    """Numbers, their stamp in ns and their tag; None and empty where the sender gave none."""
+    values = np.frombuffer(message.data, np.float64) if len(message.data) else np.empty(0)
+    label = message.layout.dim[0].label if message.layout.dim else ""
+    stamp, _, tag = label.partition(" ")
+    return (values, int(stamp), tag) if stamp.lstrip("-").isdecimal() else (values, None, "")

@@ -1,0 +1,159 @@
+"""The life of a node's process: start, spin on one thread, end within a moment of SIGINT or SIGTERM."""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import sys
+import time
+from typing import Any, Callable, Sequence
+
+import rclpy
+from rclpy._rclpy_pybind11 import RCLError
+from rclpy.executors import Executor, SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
+
+from real.ros.parameters import refuse_unknown
+from robot.errors import InputError, TillerError
+
+# A thread that computes in Python gives the interpreter back after so long: with the usual 5 ms a timer of another
+# thread is late by half as much again.
+SWITCH_INTERVAL_S = 0.0005
+TURN_S = 0.05
+EXECUTORS = ("events", "single")
+
+
+class Stop(Exception):
+    """Raised in a callback to end the node's process.
+
+    Args:
+        reason: the line that says why.
+        code: exit status of the process.
+    """
+
+    def __init__(self, reason: str, code: int = 0):
+        super().__init__(reason)
+        self.code = code
+
+
+def make_executor(kind: str | None = None) -> Executor:
+    """The executor that every node spins on: one thread, never the multi-threaded one, which starves timers.
+
+    Args:
+        kind: `events` (half the processor time; to be stepped by `spin_once`, its `spin` dispatches nothing in some
+            versions) or `single`; None takes TILLER_EXECUTOR, else the first that is there.
+    """
+    wanted = kind or os.environ.get("TILLER_EXECUTOR") or EXECUTORS[0]
+    if wanted not in EXECUTORS:
+        raise TillerError(f"TILLER_EXECUTOR={wanted}: choose from {', '.join(EXECUTORS)}")
+    if wanted == "events":
+        try:
+            from rclpy.experimental import EventsExecutor
+        except ImportError:
+            pass
+        else:
+            return EventsExecutor()  # type: ignore[no-any-return]
+    return SingleThreadedExecutor()
+
+
+def run_node(make: Callable[[], Node], args: Sequence[str] | None = None) -> int:
+    """Run one node until a signal, a `Stop` or an error ends it.
+
+    `make` is called when ROS is up, and may take its time; it declares the parameters. What the node may offer:
+    `ready`, an attribute or property that is False while the node is not (the process then prints one line 'ready');
+    `on_stop()`, called on this thread when the node ends, while its publishers still work.
+
+    Args:
+        make: makes the node.
+        args: words of the command line, `--ros-args` among them; None takes those of this process.
+
+    Returns:
+        Exit status: 0 after a signal or a `Stop`, 1 after an error, 2 when it was asked wrongly.
+    """
+    started = time.monotonic()
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    signals = _Signals()
+    node: Node | None = None
+    try:
+        _start(sys.argv[1:] if args is None else args)
+        executor = make_executor()
+        node = make()
+        refuse_unknown(node)
+        executor.add_node(node)
+        # What is there now stays: the collector need not look at it again in the middle of a tick.
+        gc.collect()
+        gc.freeze()
+        _spin(node, executor, signals, started)
+        return 0
+    except KeyboardInterrupt:
+        return 0
+    except Stop as stop:
+        _say(node, str(stop))
+        return stop.code
+    except TillerError as error:
+        _say(node, str(error))
+        return error.exit_code
+    finally:
+        _close(node)
+        signals.restore()
+
+
+def _start(args: Sequence[str]) -> None:
+    try:
+        # Not rclpy's own handlers: they close the context at once, and a gate has a last word to say.
+        rclpy.init(args=["tiller", *args], signal_handler_options=SignalHandlerOptions.NO)
+    except RCLError as error:
+        raise InputError("arguments of ROS", expected="--ros-args -p NAME:=VALUE -r FROM:=TO",
+                         got=" ".join(args), way_out=str(error).splitlines()[0]) from None
+
+
+def _spin(node: Any, executor: Executor, signals: _Signals, started: float) -> None:
+    announced = False
+    while not signals.stopped and rclpy.ok():
+        if not announced and getattr(node, "ready", True):
+            announced = True
+            _say(node, f"ready after {time.monotonic() - started:.2f} s; {_where(executor)}")
+        executor.spin_once(timeout_sec=TURN_S)
+
+
+def _close(node: Any) -> None:
+    try:
+        if node is not None:
+            getattr(node, "on_stop", lambda: None)()
+            node.destroy_node()
+    finally:
+        if rclpy.ok():
+            rclpy.shutdown()
+
+
+def _where(executor: Executor) -> str:
+    """What a person looks for first when two nodes do not see one another."""
+    from rclpy.utilities import get_rmw_implementation_identifier
+
+    reach = os.environ.get("ROS_AUTOMATIC_DISCOVERY_RANGE", "SUBNET")
+    return (f"{get_rmw_implementation_identifier()}, domain {os.environ.get('ROS_DOMAIN_ID', '0')}, "
+            f"{reach.lower()}, {type(executor).__name__}")
+
+
+def _say(node: Node | None, text: str) -> None:
+    name = node.get_fully_qualified_name() if node is not None else "node"
+    print(f"{name}: {text}", file=sys.stderr, flush=True)
+
+
+class _Signals:
+    """SIGINT and SIGTERM noted; the second one ends the process at once."""
+
+    def __init__(self) -> None:
+        self.stopped = False
+        self._before = {number: signal.signal(number, self._note) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def restore(self) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _note(self, number: int, frame: Any) -> None:
+        self.stopped = True
+        for each in self._before:
+            signal.signal(each, signal.SIG_DFL)
