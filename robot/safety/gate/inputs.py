@@ -166,8 +166,8 @@ class GateOutput:
         chunk_id, seed, value, start_ns: of the chunk that is followed; None when none is.
         row: of that chunk that the target belongs to; -1 when none.
         rejected: chunks of this tick that were not taken.
-        counts: reason -> ticks (or chunks) since the gate was made.
-        errors: group -> distance of the last command from the measured state (m or rad).
+        counts: reason -> ticks (or chunks) since the gate was activated.
+        errors: field -> distance of the last command from the measured state (m or rad), where it is measured.
         dump: a fault began in this tick: write the flight record.
     """
 

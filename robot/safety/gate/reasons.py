@@ -46,6 +46,7 @@ class Reason(Enum):
     CHUNK_PERIOD = "chunk_period"
     CHUNK_PAST = "chunk_past"
     CHUNK_FUTURE = "chunk_future"
+    CHUNK_ORDER = "chunk_order"
     CHUNK_EPOCH = "chunk_epoch"
     CHUNK_PUBLISHER = "chunk_publisher"
     CHUNK_TOO_FAR = "chunk_too_far"
@@ -101,6 +102,7 @@ _MEANINGS: dict[Reason, tuple[Kind, str]] = {
     Reason.CHUNK_PERIOD: (Kind.REJECT, "a chunk has another period than the contract"),
     Reason.CHUNK_PAST: (Kind.REJECT, "every row of a chunk lies in the past"),
     Reason.CHUNK_FUTURE: (Kind.REJECT, "a chunk is stamped in the future"),
+    Reason.CHUNK_ORDER: (Kind.REJECT, "a chunk was made from an older observation than the one that is followed"),
     Reason.CHUNK_EPOCH: (Kind.REJECT, "a chunk was made before the clock jumped or the twin was reset"),
     Reason.CHUNK_PUBLISHER: (Kind.REJECT, "a chunk came from another publisher than the one that is followed"),
     Reason.CHUNK_TOO_FAR: (Kind.REJECT, "a chunk starts further from the command than a start may be"),

@@ -63,6 +63,8 @@ class GroupSettings:
         tracking: largest distance of a command from the measured state, one number a field (m, rad); empty for a
             group whose error means nothing, such as a hand on an object.
         tracking_s: for how long it may be larger.
+        finishes: whether it still goes to the last row when no new chunk came: a gripper that closes does, an arm is
+            brought to a stand. On every other stop it stops too.
     """
 
     name: str
@@ -70,6 +72,7 @@ class GroupSettings:
     measured: tuple[str, ...] = ()
     tracking: tuple[float, ...] = ()
     tracking_s: float = 0.2
+    finishes: bool = False
 
 
 @dataclass(frozen=True)
@@ -126,7 +129,11 @@ class GateSettings:
         fields, period_s: of the action: its order, and T of a chunk.
         groups: of fields; together they have each field once.
         streams: state streams by name.
-        tick_s: nominal time between ticks; the length of a step is never measured from jitter.
+        rest: (dim,) where fields that nothing measures are at first; empty when all are measured.
+        resets: whether a new epoch means that a twin was reset, so that the command starts anew where the robot is;
+            else the clock has jumped and the robot is where it was.
+        tick_s: nominal time between ticks. A step is as long as the time since the last, and no longer than two of
+            these: missed ticks are not made up for at once.
         lead_s: how far ahead of now the path is sampled: the latency of the sink.
         tail_s: in which the robot is brought to a stand after the last row, at most.
         future_s: how far ahead of now a chunk may be stamped.
@@ -144,6 +151,8 @@ class GateSettings:
     period_s: float
     groups: tuple[GroupSettings, ...]
     streams: Mapping[str, StreamSettings] = field(default_factory=dict)
+    rest: tuple[float, ...] = ()
+    resets: bool = False
     tick_s: float = 0.005
     lead_s: float = 0.0
     tail_s: float = 0.15
@@ -172,6 +181,15 @@ class GateSettings:
         if sorted(told) != sorted(known):
             raise InputError("groups of the gate", expected=f"each field once: {', '.join(known)}",
                              got=", ".join(told))
+        if len(self.rest) not in (0, self.spec.dim):
+            raise InputError("rest", expected=f"{self.spec.dim} values", got=str(len(self.rest)))
+        for group in self.groups:
+            if not group.measured and not self.rest:
+                raise InputError(f"group '{group.name}'", expected="values that measure it, or a rest posture",
+                                 got="neither")
+            if len(group.tracking) not in (0, len(group.parts)):
+                raise InputError(f"group '{group.name}': tracking", expected="one distance a field, or none",
+                                 got=str(len(group.tracking)))
         sizes = {each.name: each for each in self.fields}
         for part in (part for group in self.groups for part in group.parts):
             size = 3 if sizes[part.field].is_rotation else sizes[part.field].size
@@ -179,6 +197,11 @@ class GateSettings:
                 if len(getattr(part, name)) not in (1, size):
                     raise InputError(f"limits of '{part.field}': {name}", expected=f"1 or {size} numbers",
                                      got=str(len(getattr(part, name))))
+            stop, fast = (limits * (size // len(limits)) for limits in (part.deceleration, part.speed))
+            slow = [v / a for v, a in zip(fast, stop) if not (math.isinf(a) or v <= a * self.tail_s * (1 + 1e-9))]
+            if slow:
+                raise InputError(f"limits of '{part.field}': deceleration", got=f"{max(slow):.3g} s",
+                                 expected=f"a stop from the speed limit within {self.tail_s} s")
             if part.low and (sizes[part.field].is_rotation or len(part.low) != size):
                 raise InputError(f"limits of '{part.field}': low and high", got=str(len(part.low)),
                                  expected="none for a rotation" if sizes[part.field].is_rotation else f"{size} each")

@@ -1,0 +1,106 @@
+"""What the gate remembers from tick to tick."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from robot.control.trajectory import Trajectory
+from robot.safety.gate.inputs import ChunkSample, DriverSample, Signal
+from robot.safety.gate.reasons import Mode, Reason
+
+_NO_ARRAY = np.empty(0)
+
+
+@dataclass(frozen=True)
+class StreamState:
+    """What came last of a state stream.
+
+    Args:
+        stamp_ns: newest stamp.
+        received_ns: monotonic, of the last message.
+        advanced_ns: monotonic, of the last message whose stamp was newer than the one before.
+        publisher: who is listened to.
+        fault: what is wrong with the last message; empty when nothing is.
+    """
+
+    stamp_ns: int
+    received_ns: int
+    advanced_ns: int
+    publisher: str
+    fault: str = ""
+
+
+@dataclass(frozen=True)
+class Watched:
+    """Signals and bindings.
+
+    Args:
+        streams: state streams that have sent something.
+        alive, held, driver: newest of each.
+        policy, person: publishers that are followed; empty while none is.
+        person_ns: monotonic, when the newest target of a person came; None when none did.
+    """
+
+    streams: dict[str, StreamState] = field(default_factory=dict)
+    alive: Signal | None = None
+    held: Signal | None = None
+    driver: DriverSample | None = None
+    policy: str = ""
+    person: str = ""
+    person_ns: int | None = None
+
+    def unbound(self) -> Watched:
+        """The same, open for other publishers."""
+        streams = {name: replace(each, publisher="") for name, each in self.streams.items()}
+        return replace(self, streams=streams, policy="", person="")
+
+
+@dataclass(frozen=True, eq=False)
+class GateState:
+    """All that the next tick depends on. Treated as a value: a step returns a new one and leaves this as it is.
+
+    Args:
+        mode: what the gate is doing.
+        enabled: whether a person or program has said so since the last stop that needs it.
+        blocked: a hold that lasts until enable is given anew; None when there is none.
+        fault: the latched fault; None when there is none.
+        epoch: of the source's time; None before the first tick.
+        watched: signals and bindings.
+        measured: (dim,) newest measured state, NaN where nothing was measured; empty before the first.
+        command: (dim,) the last command; empty before the first state.
+        velocity: (tangent,) with which it was reached.
+        wanted: (dim,) where the path was then.
+        time_ns: of the path then: the source's time, plus the lead.
+        path: what is followed; None while nothing is.
+        followed: the chunk that it ends with.
+        pending: an accepted chunk that is not followed yet.
+        source: `policy`, `person`, or empty.
+        goal: (dim,) where a stop comes to rest when it has let go of a contact; empty for where it stopped.
+        off_since: per group, since when (source's time, ns) its tracking error is too large; -1 while it is not.
+        ticked_ns: monotonic, of the last tick.
+        next_ns: in lock-step, start of the first interval that has not been sent.
+        counts: reason -> ticks or chunks.
+    """
+
+    mode: Mode = Mode.INACTIVE
+    enabled: bool = False
+    blocked: Reason | None = None
+    fault: Reason | None = None
+    epoch: int | None = None
+    watched: Watched = Watched()
+    measured: np.ndarray = _NO_ARRAY
+    command: np.ndarray = _NO_ARRAY
+    velocity: np.ndarray = _NO_ARRAY
+    wanted: np.ndarray = _NO_ARRAY
+    time_ns: int = 0
+    path: Trajectory | None = None
+    followed: ChunkSample | None = None
+    pending: ChunkSample | None = None
+    source: str = ""
+    goal: np.ndarray = _NO_ARRAY
+    off_since: tuple[int, ...] = ()
+    ticked_ns: int | None = None
+    next_ns: int | None = None
+    counts: dict[Reason, int] = field(default_factory=dict)

@@ -1,0 +1,138 @@
+"""What came in, and whether it came in time: streams, signs of life, the enabling device, the driver."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from robot.safety.gate.inputs import GateInputs, Now, Signal, StateSample
+from robot.safety.gate.reasons import Reason
+from robot.safety.gate.settings import GateSettings, StreamSettings
+from robot.safety.gate.state import StreamState, Watched
+
+RUNNING = "running"  # the one state of a driver that is no fault
+
+Causes = dict[Reason, str]  # why, and with which names and numbers
+
+
+def listen(settings: GateSettings, watched: Watched, inputs: GateInputs, now: Now) -> tuple[Watched, list[StateSample]]:
+    """Take in what came.
+
+    Returns:
+        What is known now, and the samples that are sound and newer than those before.
+    """
+    fresh: list[StateSample] = []
+    streams = watched.streams
+    for name, sample in inputs.states.items():
+        wanted = settings.streams.get(name)
+        if wanted is None:
+            continue
+        heard = _hear(wanted, streams.get(name), sample)
+        if heard is None:
+            continue
+        if not heard.fault and heard.advanced_ns == sample.received_ns:
+            fresh.append(sample)
+        streams = {**streams, name: heard}
+    hold, fault = _ns(settings.alive_s), _ns(settings.enable_fault_s)
+    return replace(
+        watched,
+        streams=streams,
+        alive=_newer(watched.alive, inputs.alive, hold),
+        held=_newer(watched.held, inputs.enable_held, fault),
+        driver=inputs.driver if inputs.driver is not None else watched.driver,
+    ), fresh
+
+
+def _hear(wanted: StreamSettings, known: StreamState | None, sample: StateSample) -> StreamState | None:
+    """The stream after a message; None when another publisher sent it while the one that is followed still speaks."""
+    fault = ""
+    for name in wanted.names:
+        value = sample.values.get(name)
+        if value is None:
+            fault = f"no {name}"
+            break
+        if not np.isfinite(value).all():
+            fault = f"{name} is not finite"
+            break
+    if known is None:
+        return StreamState(sample.stamp_ns, sample.received_ns, sample.received_ns, sample.publisher, fault)
+    if known.publisher not in ("", sample.publisher) and sample.received_ns - known.received_ns < _ns(wanted.fault_s):
+        return None
+    advanced = sample.stamp_ns > known.stamp_ns
+    return StreamState(
+        max(sample.stamp_ns, known.stamp_ns),
+        sample.received_ns,
+        sample.received_ns if advanced else known.advanced_ns,
+        sample.publisher,
+        fault,
+    )
+
+
+def _newer(known: Signal | None, came: Signal | None, silent_ns: int) -> Signal | None:
+    """The signal that counts: another publisher's only when the one before has fallen silent."""
+    if came is None:
+        return known
+    if known is not None and known.publisher != came.publisher and came.received_ns - known.received_ns < silent_ns:
+        return known
+    return came
+
+
+def stream_causes(settings: GateSettings, watched: Watched, now: Now) -> Causes:
+    """What is wrong with the state: not there, not sound, late, frozen, gone."""
+    causes: Causes = {}
+    for name, wanted in settings.streams.items():
+        stream = watched.streams.get(name)
+        if stream is None:
+            causes[Reason.NO_STATE] = name
+            continue
+        if stream.fault:
+            causes[Reason.STATE_BAD] = f"{name}: {stream.fault}"
+        if settings.lock_step:
+            continue
+        silent = (now.monotonic_ns - stream.received_ns) * 1e-9
+        still = (now.monotonic_ns - stream.advanced_ns) * 1e-9
+        old = max(silent, (now.ros_ns - stream.stamp_ns) * 1e-9)
+        if max(old, still) > wanted.fault_s:
+            causes[Reason.STATE_GONE] = f"{name}: {max(old, still):.3f} s"
+        elif old > wanted.hold_s:
+            causes[Reason.STATE_STALE] = f"{name}: {old:.3f} s"
+        elif still > wanted.hold_s:
+            causes[Reason.STATE_FROZEN] = f"{name}: the same stamp for {still:.3f} s"
+        elif old > wanted.warn_s:
+            causes[Reason.STATE_LATE] = f"{name}: {old:.3f} s"
+    return causes
+
+
+def signal_causes(settings: GateSettings, watched: Watched, now: Now) -> Causes:
+    """What is wrong with supervisor, person and driver."""
+    causes: Causes = {}
+    if settings.alive:
+        if watched.alive is None:
+            causes[Reason.NO_ALIVE] = ""
+        elif (age := _age(watched.alive, now)) > settings.alive_s and not settings.lock_step:
+            causes[Reason.ALIVE_LOST] = f"{age:.3f} s"
+    if settings.operator == "required":
+        held = watched.held
+        if held is None or not held.held:
+            causes[Reason.NOT_HELD] = ""
+        elif (age := _age(held, now)) > settings.enable_fault_s:
+            causes[Reason.ENABLE_GONE] = f"{age:.3f} s"
+        elif age > settings.enable_hold_s:
+            causes[Reason.ENABLE_LOST] = f"{age:.3f} s"
+    driver = watched.driver
+    if driver is not None and driver.state != RUNNING:
+        causes[Reason.DRIVER] = f"'{driver.state}'"
+    if settings.driver_s is not None and not settings.lock_step:
+        age = np.inf if driver is None else (now.monotonic_ns - driver.received_ns) * 1e-9
+        if age > settings.driver_s:
+            causes[Reason.DRIVER_SILENT] = "never heard" if driver is None else f"{age:.3f} s"
+    return causes
+
+
+def _age(signal: Signal, now: Now) -> float:
+    return (now.monotonic_ns - signal.received_ns) * 1e-9
+
+
+def _ns(seconds: float) -> int:
+    return round(seconds * 1e9)
