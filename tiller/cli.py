@@ -14,6 +14,8 @@ VERBS = {
     "collect": "record episodes of a scripted expert",
     "train": "train a policy on a dataset",
     "evaluate": "measure a policy on a task: success rate, score, intervals, videos",
+    "deploy": "the ROS 2 graph of a robot or its twin: gate, policy, supervisor, as supervised processes",
+    "node": "one node of that graph",
     "report": "one HTML page over training runs and evaluations",
 }
 INTERRUPTED = 130

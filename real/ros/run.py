@@ -10,8 +10,8 @@ import time
 from typing import Any, Callable, Sequence
 
 import rclpy
-from rclpy._rclpy_pybind11 import RCLError
 from rclpy.executors import Executor, SingleThreadedExecutor
+from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
@@ -23,6 +23,12 @@ from robot.errors import InputError, TillerError
 SWITCH_INTERVAL_S = 0.0005
 TURN_S = 0.05
 EXECUTORS = ("events", "single")
+
+# A driver stays this long after the signal, so that the gate in front of it ends first.
+LINGER = "TILLER_LINGER_S"
+# Process that supervises this one: without it nobody would stop the node.
+PARENT = "TILLER_PARENT"
+SECOND_SIGNAL_S = 1.0
 
 
 class Stop(Exception):
@@ -104,7 +110,7 @@ def _start(args: Sequence[str]) -> None:
     try:
         # Not rclpy's own handlers: they close the context at once, and a gate has a last word to say.
         rclpy.init(args=["tiller", *args], signal_handler_options=SignalHandlerOptions.NO)
-    except RCLError as error:
+    except rclpy_implementation.RCLError as error:
         raise InputError("arguments of ROS", expected="--ros-args -p NAME:=VALUE -r FROM:=TO",
                          got=" ".join(args), way_out=str(error).splitlines()[0]) from None
 
@@ -143,17 +149,32 @@ def _say(node: Node | None, text: str) -> None:
 
 
 class _Signals:
-    """SIGINT and SIGTERM noted; the second one ends the process at once."""
+    """When to end: a moment after SIGINT or SIGTERM, or when the process that started this one is gone.
+
+    A terminal's ctrl-C comes twice where a launcher passes it on, so a second signal counts only when it is late; then
+    it ends the process at once.
+    """
 
     def __init__(self) -> None:
-        self.stopped = False
+        self._linger_s = float(os.environ.get(LINGER, "0"))
+        self._parent = int(os.environ.get(PARENT, "0"))
+        self._first_s: float | None = None
         self._before = {number: signal.signal(number, self._note) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    @property
+    def stopped(self) -> bool:
+        if self._parent and os.getppid() != self._parent:
+            return True
+        return self._first_s is not None and time.monotonic() - self._first_s >= self._linger_s
 
     def restore(self) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
     def _note(self, number: int, frame: Any) -> None:
-        self.stopped = True
-        for each in self._before:
-            signal.signal(each, signal.SIG_DFL)
+        now = time.monotonic()
+        if self._first_s is None:
+            self._first_s = now
+        elif now - self._first_s > self._linger_s + SECOND_SIGNAL_S:
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)

@@ -1,0 +1,200 @@
+"""The processes of a deployment as data: what runs, with which parameters, and in which order it ends.
+
+One gate stands between every source of targets and the driver. It starts after the driver and ends before everything
+else, so that the last thing a driver hears is the gate's own stop. Nothing is started again by itself: what comes back
+by itself moves by itself.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Mapping, Sequence
+
+from robot.errors import InputError, nearest
+
+NODES = {
+    "twin": "a robot and its task in simulation, behind the topics of the real one's driver",
+    "gate": "the one node that commands the robot: checks, limits, holds",
+    "policy": "chunks of actions from a checkpoint",
+    "teleop": "a person's targets and enabling device: keyboard or gamepad",
+    "supervisor": "sign of life, and the status of everything in the terminal",
+}
+TELEOPERATION = ("keyboard", "gamepad")
+
+
+class End(IntEnum):
+    """When a process is told to end: gate first, driver last."""
+
+    FIRST = 0
+    MIDDLE = 1
+    LAST = 2
+
+
+@dataclass(frozen=True)
+class NodeProcess:
+    """A node in a process of its own.
+
+    Args:
+        node: a name of `NODES`.
+        parameters: of the node; those that are None or empty are left to the node.
+        namespace: of its topics, `/left`.
+        remaps: topic -> the name that it has here.
+        end: when it is told to end.
+        essential: whether the graph ends when it does.
+        terminal: whether it reads the keyboard.
+    """
+
+    node: str
+    parameters: Mapping[str, object] = field(default_factory=dict)
+    namespace: str = ""
+    remaps: Mapping[str, str] = field(default_factory=dict)
+    end: End = End.MIDDLE
+    essential: bool = False
+    terminal: bool = False
+
+    @property
+    def module(self) -> str:
+        return module_of(self.node)
+
+    @property
+    def command(self) -> list[str]:
+        """With this process's own interpreter."""
+        return [sys.executable, "-m", "tiller", "node", self.node,
+                *ros_arguments(self.parameters, self.namespace, self.remaps)]
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """What a graph is made from.
+
+    Args:
+        contract: name or file of the robot's contract.
+        task: of the twin, `twin/lift`; empty for a robot, whose driver is started elsewhere.
+        checkpoint: folder of the policy; empty for none.
+        instruction: what the policy is told to do; empty leaves it to the task.
+        namespace: of the robot's topics.
+        teleop: one of `TELEOPERATION`; empty for nobody.
+        supervisor: start the supervisor.
+        shadow: the gate computes and logs, and sends nothing.
+        lock_step: the twin waits for the policy; records are those of an evaluation in one process.
+        clock: the twin's time, on `/clock`, is everybody's.
+        speed: of the twin against real time.
+        seed: of the twin's first start.
+        remaps: topic -> the name that it has here.
+    """
+
+    contract: str
+    task: str = ""
+    checkpoint: str = ""
+    instruction: str = ""
+    namespace: str = ""
+    teleop: str = ""
+    supervisor: bool = True
+    shadow: bool = False
+    lock_step: bool = False
+    clock: bool = False
+    speed: float = 1.0
+    seed: int = 0
+    remaps: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.teleop and self.teleop not in TELEOPERATION:
+            raise InputError("teleop", expected=f"one of {', '.join(TELEOPERATION)}", got=f"'{self.teleop}'",
+                             way_out=nearest(self.teleop, TELEOPERATION))
+        if self.namespace and not self.namespace.startswith("/"):
+            raise InputError("namespace", expected="a name that begins with '/'", got=f"'{self.namespace}'",
+                             way_out=f"namespace=/{self.namespace}")
+        if not self.task and (self.lock_step or self.clock or self.speed != 1.0):
+            raise InputError("lock_step, clock and speed", expected="a twin", got="a robot",
+                             way_out="Add task=twin/...")
+
+
+def processes(deployment: Deployment) -> tuple[NodeProcess, ...]:
+    """The processes of a deployment, in the order in which they start."""
+    simulated = deployment.clock or deployment.lock_step
+    common = {"contract": deployment.contract, "use_sim_time": simulated or None}
+    shared = {"namespace": deployment.namespace, "remaps": deployment.remaps}
+
+    def node(name: str, parameters: Mapping[str, object], end: End = End.MIDDLE, essential: bool = False,
+             terminal: bool = False) -> NodeProcess:
+        return NodeProcess(name, {**common, **parameters}, end=end, essential=essential, terminal=terminal,
+                           **shared)  # type: ignore[arg-type]
+
+    found = []
+    if deployment.task:
+        # The twin makes the time that the others follow.
+        own = {"use_sim_time": None, "task": deployment.task, "seed": deployment.seed, "speed": deployment.speed,
+               "clock": simulated, "lock_step": deployment.lock_step}
+        found.append(node("twin", own, End.LAST, essential=True))
+    found.append(node("gate", {"shadow": deployment.shadow, "lock_step": deployment.lock_step}, End.FIRST,
+                      essential=True))
+    if deployment.supervisor:
+        found.append(node("supervisor", {}))
+    if deployment.checkpoint:
+        found.append(node("policy", {"checkpoint": deployment.checkpoint, "instruction": deployment.instruction,
+                                     "lock_step": deployment.lock_step}))
+    if deployment.teleop:
+        found.append(node("teleop", {"device": deployment.teleop}, terminal=deployment.teleop == "keyboard"))
+    return tuple(found)
+
+
+def module_of(node: str) -> str:
+    """The module of a node, by its name or by that of its executable.
+
+    Raises:
+        InputError: there is none of that name.
+    """
+    name = node.removesuffix("_node")
+    if name not in NODES:
+        raise InputError(f"node '{node}'", expected=f"one of {', '.join(NODES)}", way_out=nearest(name, NODES))
+    return f"real.nodes.{name}_node"
+
+
+def ros_arguments(parameters: Mapping[str, object], namespace: str = "",
+                  remaps: Mapping[str, str] | None = None) -> list[str]:
+    """Words of a command line that rcl reads. Parameters that are None or empty are left out."""
+    words: list[str] = []
+    for name, value in parameters.items():
+        if value is not None and value != "":
+            words += ["-p", f"{name}:={_yaml(value)}"]
+    if namespace:
+        words += ["-r", f"__ns:={namespace}"]
+    for name, target in (remaps or {}).items():
+        words += ["-r", f"{name}:={target}"]
+    return ["--ros-args", *words] if words else []
+
+
+def arguments_of(words: Sequence[str]) -> list[str]:
+    """`key=value` words of `tiller node` as ROS's own; `namespace=` is the node's, `a:=b` renames a topic. From
+    `--ros-args` on the words are ROS's already.
+    """
+    own = list(words[:words.index("--ros-args")]) if "--ros-args" in words else list(words)
+    rest = list(words[len(own):])
+    parameters: dict[str, str] = {}
+    remaps: dict[str, str] = {}
+    for word in own:
+        if ":=" in word:
+            name, _, value = word.partition(":=")
+            remaps[name] = value
+        elif "=" in word and not word.startswith("-"):
+            name, _, value = word.partition("=")
+            parameters[name] = value
+        else:
+            raise InputError(f"'{word}'", expected="parameter=value, topic:=name or --ros-args ...")
+    namespace = parameters.pop("namespace", "")
+    return [*ros_arguments({name: _Plain(value) for name, value in parameters.items()}, namespace, remaps), *rest]
+
+
+class _Plain(str):
+    """A word of the command line: YAML decides what it is."""
+
+
+def _yaml(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str) and not isinstance(value, _Plain):
+        # Quoted: '1e3' and 'true' are names here.
+        return "'" + value.replace("'", "''") + "'"
+    return str(value)

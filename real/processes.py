@@ -1,0 +1,161 @@
+"""Supervised processes: started in order, their lines prefixed and kept, and ended in order whatever happens."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from threading import Event, Lock, Thread
+from typing import IO, Any, Iterable, Mapping, Sequence
+
+from real.graph import End, NodeProcess
+
+GRACE_S = 3.0
+TURN_S = 0.05
+READY = ": ready after "
+ASKED_WRONGLY = 2
+
+# As the modules of ROS read them; named here because this process imports no ROS.
+PARENT = "TILLER_PARENT"
+WHEELS_GUARD = "_ROS_WHEELS_BOOTSTRAP_COMPLETE"
+
+
+def run_processes(wanted: Sequence[NodeProcess], environment: Mapping[str, str], folder: Path,
+                  stop: Event | None = None) -> int:
+    """Run a graph until a person ends it or an essential process does.
+
+    The graph ends when an essential process does, and when any process ends with an error before it was ready: a
+    policy that cannot be loaded is better told at once. A policy that dies later leaves the gate holding the robot.
+
+    Args:
+        wanted: in the order in which they start.
+        environment: what is added to this process's own.
+        folder: of the run; each process leaves its lines in NAME.log there.
+        stop: ends the graph when set, as ctrl-C does.
+
+    Returns:
+        0 ended by a person, 1 by a failure, 2 when a process was asked wrongly.
+    """
+    stop = stop or Event()
+    before = _on_signals(stop)
+    running: list[_Running] = []
+    code = 0
+    try:
+        for each in wanted:
+            if stop.is_set():
+                break
+            running.append(_Running(each, {**child_environment(), **environment}, folder))
+        code = _watch(running, stop)
+    finally:
+        end(running)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    return code
+
+
+def end(running: Iterable[_Running], grace_s: float = GRACE_S) -> None:
+    """End processes: first the gate, then what stands before it, the driver last; each rank when the one before it
+    is gone. SIGINT first, then SIGTERM, then SIGKILL.
+    """
+    alive = [each for each in running if each.process.poll() is None]
+    for rank in End:
+        group = [each for each in alive if each.wanted.end is rank]
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
+            for each in group:
+                each.send(number)
+            deadline = time.monotonic() + grace_s
+            while any(each.process.poll() is None for each in group) and time.monotonic() < deadline:
+                time.sleep(TURN_S / 5)
+    for each in running:
+        each.close()
+
+
+def child_environment() -> dict[str, str]:
+    """This process's environment, for children.
+
+    The wheels of ROS set the path of their libraries once, when the interpreter starts, and then a guard. Where
+    something took the path away and left the guard (sudo, another environment's shell), the guard goes too.
+    """
+    found = {**os.environ, PARENT: str(os.getpid()), "PYTHONUNBUFFERED": "1"}
+    libraries = found.get("LD_LIBRARY_PATH", "").split(os.pathsep)
+    if os.path.join(sys.prefix, "lib") not in libraries:
+        found.pop(WHEELS_GUARD, None)
+    return found
+
+
+def _watch(running: Sequence[_Running], stop: Event) -> int:
+    """Until the end; returns the exit status of the graph."""
+    told: set[str] = set()
+    while not stop.is_set():
+        for each in running:
+            code = each.process.poll()
+            if code is None or each.name in told:
+                continue
+            told.add(each.name)
+            each.finish()
+            failed_to_start = code != 0 and not each.ready
+            each.say(f"ended with {_status(code)}" + ("" if each.wanted.essential or failed_to_start
+                                                     else "; the gate holds the robot"))
+            if each.wanted.essential or failed_to_start:
+                return ASKED_WRONGLY if code == ASKED_WRONGLY else 1
+        if len(told) == len(running):
+            return 1
+        stop.wait(TURN_S)
+    return 0
+
+
+class _Running:
+    """One process, with a thread that reads its lines."""
+
+    _printing = Lock()
+
+    def __init__(self, wanted: NodeProcess, environment: Mapping[str, str], folder: Path):
+        self.wanted, self.name = wanted, wanted.node
+        self.ready = False
+        self._log: IO[str] = (folder / f"{wanted.node}.log").open("a", encoding="utf-8")
+        # A session of its own: a terminal's ctrl-C would reach gate and driver in the same moment.
+        self.process = subprocess.Popen(
+            wanted.command, env=dict(environment), stdin=None if wanted.terminal else subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", start_new_session=True)
+        self._reader = Thread(target=self._read, name=f"{wanted.node} lines", daemon=True)
+        self._reader.start()
+
+    def send(self, number: int) -> None:
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+
+    def finish(self) -> None:
+        """Print what is left. A grandchild may hold the pipe open, so this does not wait for ever."""
+        self._reader.join(timeout=1.0)
+
+    def say(self, line: str) -> None:
+        with self._printing:
+            print(f"[{self.name}] {line}", flush=True)
+            if not self._log.closed:
+                self._log.write(line + "\n")
+                self._log.flush()
+
+    def close(self) -> None:
+        self.finish()
+        with self._printing:
+            self._log.close()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.ready = self.ready or READY in line
+            self.say(line.rstrip("\n"))
+
+
+def _status(code: int) -> str:
+    return signal.Signals(-code).name if code < 0 else f"status {code}"
+
+
+def _on_signals(stop: Event) -> dict[int, Any]:
+    def note(number: int, frame: Any) -> None:
+        stop.set()
+
+    return {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}

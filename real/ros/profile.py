@@ -1,0 +1,213 @@
+"""Transport settings for the processes of one run: a file in the run's folder and variables of their environment.
+
+Fast DDS as it comes loses three of four camera images between two processes; with a shared-memory segment that holds
+some images it loses none. The segment is sized to the shared memory that is free, because one that does not fit makes
+a node fall back to UDP with no more than a line in a log (containers have 64 MB in all). Cyclone and Zenoh read other
+files, so each gets its own. Discovery stays on this machine unless asked: on a lab's network a neighbour's topics have
+the same names.
+
+This module imports no ROS: launch files ask for a profile through an executable.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Mapping, Sequence
+
+from robot.errors import InputError, TillerError, nearest
+
+FAST, CYCLONE, ZENOH = "rmw_fastrtps_cpp", "rmw_cyclonedds_cpp", "rmw_zenoh_cpp"
+MIDDLEWARES = (FAST, CYCLONE, ZENOH)
+REACHES = ("localhost", "subnet")
+SHARED_MEMORY = Path("/dev/shm")
+MB = 1 << 20
+SEGMENT, SMALLEST_SEGMENT = 64 * MB, 4 * MB
+SOCKET_BUFFER = 4 * MB
+
+# Each node takes a segment of its own; half of what is free is left to others.
+PARTICIPANTS = 12
+
+_FAST_XML = """<?xml version="1.0" encoding="UTF-8"?>
+<profiles xmlns="http://www.eprosima.com">
+  <transport_descriptors>{shared_memory}
+    <transport_descriptor>
+      <transport_id>udp</transport_id>
+      <type>UDPv4</type>
+      <sendBufferSize>{buffer}</sendBufferSize>
+      <receiveBufferSize>{buffer}</receiveBufferSize>
+    </transport_descriptor>
+  </transport_descriptors>
+  <participant profile_name="tiller" is_default_profile="true">
+    <rtps>
+      <useBuiltinTransports>false</useBuiltinTransports>
+      <userTransports>{first}
+        <transport_id>udp</transport_id>
+      </userTransports>
+      <builtin>
+        <discovery_config>
+          <leaseDuration><sec>5</sec></leaseDuration>
+          <leaseAnnouncement><sec>1</sec></leaseAnnouncement>
+          <initialAnnouncements>
+            <count>20</count>
+            <period><nanosec>100000000</nanosec></period>
+          </initialAnnouncements>
+        </discovery_config>
+      </builtin>
+    </rtps>
+  </participant>
+</profiles>
+"""
+
+_FAST_SEGMENT = """
+    <transport_descriptor>
+      <transport_id>shm</transport_id>
+      <type>SHM</type>
+      <segment_size>{segment}</segment_size>
+      <maxMessageSize>{message}</maxMessageSize>
+    </transport_descriptor>"""
+
+# No `min` for the buffer: where the kernel allows less, Cyclone would refuse to start.
+_CYCLONE_XML = """<?xml version="1.0" encoding="UTF-8"?>
+<CycloneDDS xmlns="https://cdds.io/config">
+  <Domain Id="any">
+    <General>
+      <MaxMessageSize>65500B</MaxMessageSize>
+      <FragmentSize>4000B</FragmentSize>
+    </General>
+    <Internal>
+      <SocketReceiveBufferSize min="default" max="{buffer}B"/>
+    </Internal>
+  </Domain>
+</CycloneDDS>
+"""
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What the processes of a run get.
+
+    Args:
+        environment: variables to set before they start.
+        segment: bytes of shared memory a process; 0 for none.
+        remarks: what a person has to know, a line each.
+    """
+
+    environment: Mapping[str, str]
+    segment: int
+    remarks: tuple[str, ...]
+
+
+def write_profile(folder: Path, *, reach: str | None = None, middleware: str | None = None,
+                  environment: Mapping[str, str] | None = None, free: int | None = None,
+                  participants: int = PARTICIPANTS) -> Profile:
+    """Write the profile of a run and say what to put into the environment of its processes.
+
+    What a person has set already (a profile, a discovery range) is left alone, and said.
+
+    Args:
+        folder: of the run; made when it is not there.
+        reach: `localhost`, or `subnet` for processes on several machines; None takes what
+            ROS_AUTOMATIC_DISCOVERY_RANGE says, else `localhost`.
+        middleware: None takes what RMW_IMPLEMENTATION says, else Fast DDS.
+        environment: to read settings from; None takes this process's.
+        free: bytes of free shared memory; None looks.
+        participants: how many nodes share it.
+
+    Raises:
+        InputError: a reach or middleware that is not known.
+    """
+    environment = os.environ if environment is None else environment
+    middleware = middleware or environment.get("RMW_IMPLEMENTATION") or FAST
+    _check("middleware", middleware, MIDDLEWARES)
+    found: dict[str, str] = {}
+    remarks: list[str] = []
+    if reach is not None:
+        _check("discovery", reach, REACHES)
+        found["ROS_AUTOMATIC_DISCOVERY_RANGE"] = reach.upper()
+    elif "ROS_AUTOMATIC_DISCOVERY_RANGE" not in environment:
+        found["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
+    folder = folder.absolute()
+    folder.mkdir(parents=True, exist_ok=True)
+    segment = 0
+    if middleware == FAST:
+        segment = segment_size(free_shared_memory() if free is None else free, participants)
+        text = _fast(segment)
+        name, variable, value = "fastdds.xml", "FASTDDS_DEFAULT_PROFILES_FILE", str(folder / "fastdds.xml")
+        if not segment:
+            remarks.append(f"{SHARED_MEMORY} has no room for {participants} segments of {SMALLEST_SEGMENT // MB} MB: "
+                           "nodes talk by UDP, and images get lost. Start the container with --shm-size=1g or "
+                           "--ipc=host; stopped nodes' segments: `fastdds shm clean`")
+    elif middleware == CYCLONE:
+        text = _CYCLONE_XML.format(buffer=SOCKET_BUFFER)
+        name, variable, value = "cyclonedds.xml", "CYCLONEDDS_URI", f"file://{folder / 'cyclonedds.xml'}"
+    else:
+        text = "transport/shared_memory/enabled=true"
+        name, variable, value = "zenoh.txt", "ZENOH_CONFIG_OVERRIDE", text
+        remarks.append("Zenoh needs its router: ros2 run rmw_zenoh_cpp rmw_zenohd")
+    if environment.get(variable):
+        remarks.append(f"{variable} is set and kept: {environment[variable]}")
+    else:
+        (folder / name).write_text(text, encoding="utf-8")
+        found[variable] = value
+    return Profile(found, segment, tuple(remarks))
+
+
+def segment_size(free: int, participants: int = PARTICIPANTS) -> int:
+    """Bytes of a segment: 64 MB, or what fits `participants` times into half of what is free; 0 when that is less
+    than holds a few images.
+    """
+    size = min(SEGMENT, free // 2 // participants // MB * MB)
+    return size if size >= SMALLEST_SEGMENT else 0
+
+
+def free_shared_memory() -> int:
+    """Bytes; 0 where there is no shared memory."""
+    try:
+        found = os.statvfs(SHARED_MEMORY)
+    except OSError:
+        return 0
+    return found.f_bavail * found.f_frsize
+
+
+def user_folder() -> Path:
+    """Where the profile of a node lies that was started alone."""
+    home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    return Path(home) / "tiller" / "ros"
+
+
+def main(words: Sequence[str]) -> int:
+    """Write a profile and print its variables as JSON, for launch files."""
+    parser = argparse.ArgumentParser(prog="dds_profile", description="Write a transport profile; print its variables.")
+    parser.add_argument("--folder", type=Path, default=None, help="where to; the user's cache folder unless given")
+    parser.add_argument("--discovery", default=None, help=f"{' or '.join(REACHES)}; from the environment unless given")
+    options = parser.parse_args(words)
+    try:
+        profile = write_profile(options.folder or user_folder(), reach=options.discovery or None)
+    except TillerError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    for remark in profile.remarks:
+        print(remark, file=sys.stderr)
+    print(json.dumps(dict(profile.environment)))
+    return 0
+
+
+def _fast(segment: int) -> str:
+    shared = _FAST_SEGMENT.format(segment=segment, message=segment // 4) if segment else ""
+    first = "\n        <transport_id>shm</transport_id>" if segment else ""
+    return _FAST_XML.format(shared_memory=shared, first=first, buffer=SOCKET_BUFFER)
+
+
+def _check(thing: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise InputError(thing, expected=f"one of {', '.join(choices)}", got=f"'{value}'",
+                         way_out=nearest(value, choices))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

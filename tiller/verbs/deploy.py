@@ -1,0 +1,94 @@
+"""`tiller deploy`: the ROS 2 graph of a robot, or of its twin, as supervised processes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Mapping, Sequence
+
+from robot.description import to_json
+from robot.errors import MissingExtraError
+from tiller.command import run_configured
+from tiller.configuration import Configuration
+from tiller.output import open_output
+
+
+@dataclass(frozen=True)
+class DeployOptions:
+    """What `tiller deploy` takes.
+
+    Args:
+        contract: of the robot, a name of configs/contract or a file.
+        task: of the twin, such as twin/lift; null for a robot, whose driver is started elsewhere.
+        checkpoint: folder of the policy; null for none.
+        instruction: what the policy is told to do; null leaves it to the task.
+        namespace: of the robot's topics, such as /left; null for none.
+        teleop: keyboard or gamepad; null for nobody.
+        supervisor: start the supervisor.
+        shadow: the gate computes and logs, and sends nothing.
+        lock_step: the twin waits for the policy; the records are those of tiller evaluate.
+        clock: the twin's time, on /clock, is everybody's.
+        speed: of the twin against real time.
+        seed: of the twin's first start.
+        remap: topics that have other names here, as {topic: name}.
+        discovery: localhost, or subnet for nodes on other machines; null takes ROS_AUTOMATIC_DISCOVERY_RANGE, else
+            localhost.
+        output: folder of the logs; null makes outputs/deploy/<date>.
+    """
+
+    contract: str
+    task: str | None = None
+    checkpoint: str | None = None
+    instruction: str | None = None
+    namespace: str | None = None
+    teleop: str | None = None
+    supervisor: bool = True
+    shadow: bool = False
+    lock_step: bool = False
+    clock: bool = False
+    speed: float = 1.0
+    seed: int = 0
+    remap: Mapping[str, str] = field(default_factory=dict)
+    discovery: str | None = None
+    output: str | None = None
+
+
+def command(words: Sequence[str]) -> int:
+    """Run the verb."""
+    return run_configured("deploy", DeployOptions, run, words)
+
+
+def run(configuration: Configuration[DeployOptions]) -> int:
+    """Write the transport profile, start the processes, and stay until one that matters or the person ends it."""
+    options = configuration.options
+    from real.graph import Deployment, processes
+    from real.processes import run_processes
+    from real.ros.profile import write_profile
+
+    require_ros()
+    deployment = Deployment(
+        contract=options.contract, task=options.task or "", checkpoint=options.checkpoint or "",
+        instruction=options.instruction or "", namespace=options.namespace or "", teleop=options.teleop or "",
+        supervisor=options.supervisor, shadow=options.shadow, lock_step=options.lock_step, clock=options.clock,
+        speed=options.speed, seed=options.seed, remaps=options.remap,
+    )
+    wanted = processes(deployment)
+    output = open_output("deploy", to_json(options), options.output)
+    with output.kept_if_used():
+        profile = write_profile(output.path, reach=options.discovery, participants=len(wanted) + 4)
+    for remark in profile.remarks:
+        print(remark)
+    print(f"Starting {', '.join(each.node for each in wanted)}; ctrl-C ends them, the gate first. "
+          f"Logs: {output.path}", flush=True)
+    return run_processes(wanted, profile.environment, output.path)
+
+
+def require_ros() -> None:
+    """Refuse to go on where there is no rclpy.
+
+    Raises:
+        MissingExtraError: there is none.
+    """
+    from importlib.util import find_spec
+
+    if find_spec("rclpy") is None:
+        raise MissingExtraError("rclpy (ROS 2; or source an installed one)", "ros")

@@ -1,0 +1,42 @@
+"""`tiller node NAME`: one node of the graph in this process."""
+
+from __future__ import annotations
+
+import os
+from importlib import import_module
+from typing import Sequence
+
+from tiller.command import HELP
+
+
+def command(words: Sequence[str]) -> int:
+    """Run the verb."""
+    from real.graph import NODES, arguments_of, module_of
+
+    if not words or words[0] in HELP:
+        print(help_text())
+        return 0 if words else 2
+    module = module_of(words[0])
+    arguments = [] if any(word in HELP for word in words[1:]) else arguments_of(words[1:])
+    from tiller.verbs.deploy import require_ros
+
+    require_ros()
+    if any(word in HELP for word in words[1:]):
+        print(f"{words[0]}: {NODES[words[0].removesuffix('_node')]}\n\n{import_module(module).__doc__}")
+        return 0
+    from real.ros.profile import user_folder, write_profile
+
+    # Set before the node's process touches ROS; what a supervisor has set already is kept.
+    os.environ.update(write_profile(user_folder()).environment)
+    return import_module(module).main(arguments)
+
+
+def help_text() -> str:
+    """The nodes with a line each."""
+    from real.graph import NODES
+
+    width = max(map(len, NODES))
+    lines = [f"  {name.ljust(width)}  {text}" for name, text in NODES.items()]
+    usage = "usage: tiller node NAME [parameter=value ...] [topic:=name ...] [--ros-args ...]"
+    return "\n".join([usage, "", *lines, "",
+                      "tiller node NAME --help   what it does and its parameters"])
