@@ -1,8 +1,8 @@
 """From where the last command is to where a source wants to be, within limits, as pure functions.
 
 A command is an action vector. Its velocity is a vector of the tangent space: components of positions, joints and tools
-as they are (their unit/s), rotations as a rotation vector in the base frame (rad/s). All limits of a group of fields are
-one gauge,
+as they are (their unit/s), rotations as a rotation vector in the base frame (rad/s). All limits of a group of fields
+are one gauge,
 
     g(v; L) = max over its fields of |v_field| / L_field, or of |v_i| / L_i where a limit is given a component,
 
@@ -79,8 +79,9 @@ def limits_of(settings: GateSettings) -> Limits:
             values.extend(each * (size // len(each)))
         if part.low:
             low[where], high[where] = part.low, part.high
-    return Limits(np.array(rows, dtype=np.int64), np.array(rotation), np.array(length),
-                  *(np.array(values, dtype=np.float64) for values in bounds), low, high, len(settings.groups))
+    speed, acceleration, deceleration = (np.array(values, dtype=np.float64) for values in bounds)
+    return Limits(np.array(rows, dtype=np.int64), np.array(rotation), np.array(length), speed, acceleration,
+                  deceleration, low, high, len(settings.groups))
 
 
 @compiled
@@ -361,3 +362,25 @@ def _settle_inside(limits: Limits, group: int, command: np.ndarray, target: np.n
             for i in range(limits.part[p, 0], limits.part[p, 0] + limits.part[p, 1]):
                 low, high = min(limits.low[i], command[i]), max(limits.high[i], command[i])
                 target[i] = min(max(target[i], low), high)
+
+
+@compiled
+def write_distances(
+    limits: Limits, command: np.ndarray, measured: np.ndarray, way: np.ndarray, distances: np.ndarray
+) -> None:
+    """The way (tangent,) from a command to the measured state, both (dim,), and how far each field (parts,) is off.
+
+    A field's distance is the length of its way, or the largest component where its speed limit is one a component;
+    NaN where nothing was measured.
+    """
+    write_difference(limits, command, measured, way)
+    for p in range(len(limits.part)):
+        total = 0.0
+        for i in range(limits.part[p, 2], limits.part[p, 2] + limits.part[p, 3]):
+            if np.isnan(way[i]):
+                total = np.nan
+            elif limits.length[p, 0]:
+                total += way[i] * way[i]
+            else:
+                total = max(total, abs(way[i]))
+        distances[p] = np.sqrt(total) if limits.length[p, 0] else total

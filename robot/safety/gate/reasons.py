@@ -32,6 +32,7 @@ class Reason(Enum):
     """Why a mode, a rejection or a cut step. The value is its name on the wire."""
 
     # Remarks.
+    NOT_ACTIVE = "not_active"
     POLICY = "policy"
     PERSON = "person"
     STATE_LATE = "state_late"
@@ -89,6 +90,7 @@ class Reason(Enum):
 
 
 _MEANINGS: dict[Reason, tuple[Kind, str]] = {
+    Reason.NOT_ACTIVE: (Kind.NOTE, "not active: nothing is sent"),
     Reason.POLICY: (Kind.NOTE, "following the policy"),
     Reason.PERSON: (Kind.NOTE, "following the person"),
     Reason.STATE_LATE: (Kind.NOTE, "a state stream is later than it should be"),

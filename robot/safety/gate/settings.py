@@ -104,17 +104,21 @@ class CapsuleSettings:
             it refers to no other file.
         joints: of the model, in its order, with the names of the state values that give them.
         tcps: site of the model -> field of its position in the action.
+        fields: field of joints in the action -> joints of the model, in the field's order.
         pairs: geoms of the model that may not meet, by name.
         slow_m: distance from which on an approach is slowed down.
         stop_m: distance at which it ends.
+        deceleration: m/s^2 with which links that approach can be braked.
     """
 
     model: str
     joints: Mapping[str, str]
     pairs: tuple[tuple[str, str], ...]
     tcps: Mapping[str, str] = field(default_factory=dict)
+    fields: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     slow_m: float = 0.05
     stop_m: float = 0.01
+    deceleration: float = 2.0
 
     def __post_init__(self) -> None:
         if not 0 <= self.stop_m < self.slow_m:

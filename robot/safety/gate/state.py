@@ -10,7 +10,9 @@ from robot.control.trajectory import Trajectory
 from robot.safety.gate.inputs import ChunkSample, DriverSample, Signal
 from robot.safety.gate.reasons import Mode, Reason
 
-_NO_ARRAY = np.empty(0)
+
+def _nothing() -> np.ndarray:
+    return np.empty(0)
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,7 @@ class GateState:
         epoch: of the source's time; None before the first tick.
         watched: signals and bindings.
         measured: (dim,) newest measured state, NaN where nothing was measured; empty before the first.
+        joints: measured positions that the capsules need; empty while they are not known.
         command: (dim,) the last command; empty before the first state.
         velocity: (tangent,) with which it was reached.
         wanted: (dim,) where the path was then.
@@ -77,7 +80,8 @@ class GateState:
         followed: the chunk that it ends with.
         pending: an accepted chunk that is not followed yet.
         source: `policy`, `person`, or empty.
-        goal: (dim,) where a stop comes to rest when it has let go of a contact; empty for where it stopped.
+        goal: (dim,) where a stop comes to rest once it has let go of a contact, NaN in groups that rest where they
+            stopped; empty when all do.
         off_since: per group, since when (source's time, ns) its tracking error is too large; -1 while it is not.
         ticked_ns: monotonic, of the last tick.
         next_ns: in lock-step, start of the first interval that has not been sent.
@@ -89,17 +93,18 @@ class GateState:
     blocked: Reason | None = None
     fault: Reason | None = None
     epoch: int | None = None
-    watched: Watched = Watched()
-    measured: np.ndarray = _NO_ARRAY
-    command: np.ndarray = _NO_ARRAY
-    velocity: np.ndarray = _NO_ARRAY
-    wanted: np.ndarray = _NO_ARRAY
+    watched: Watched = field(default_factory=Watched)
+    measured: np.ndarray = field(default_factory=_nothing)
+    joints: np.ndarray = field(default_factory=_nothing)
+    command: np.ndarray = field(default_factory=_nothing)
+    velocity: np.ndarray = field(default_factory=_nothing)
+    wanted: np.ndarray = field(default_factory=_nothing)
     time_ns: int = 0
     path: Trajectory | None = None
     followed: ChunkSample | None = None
     pending: ChunkSample | None = None
     source: str = ""
-    goal: np.ndarray = _NO_ARRAY
+    goal: np.ndarray = field(default_factory=_nothing)
     off_since: tuple[int, ...] = ()
     ticked_ns: int | None = None
     next_ns: int | None = None

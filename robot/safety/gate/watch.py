@@ -28,7 +28,7 @@ def listen(settings: GateSettings, watched: Watched, inputs: GateInputs, now: No
         wanted = settings.streams.get(name)
         if wanted is None:
             continue
-        heard = _hear(wanted, streams.get(name), sample)
+        heard = _hear(settings, wanted, streams.get(name), sample, now)
         if heard is None:
             continue
         if not heard.fault and heard.advanced_ns == sample.received_ns:
@@ -44,9 +44,12 @@ def listen(settings: GateSettings, watched: Watched, inputs: GateInputs, now: No
     ), fresh
 
 
-def _hear(wanted: StreamSettings, known: StreamState | None, sample: StateSample) -> StreamState | None:
+def _hear(
+    settings: GateSettings, wanted: StreamSettings, known: StreamState | None, sample: StateSample, now: Now
+) -> StreamState | None:
     """The stream after a message; None when another publisher sent it while the one that is followed still speaks."""
-    fault = ""
+    ahead = (sample.stamp_ns - now.ros_ns) * 1e-9
+    fault = f"stamped {ahead:.3f} s ahead" if ahead > settings.future_s else ""
     for name in wanted.names:
         value = sample.values.get(name)
         if value is None:
@@ -56,12 +59,13 @@ def _hear(wanted: StreamSettings, known: StreamState | None, sample: StateSample
             fault = f"{name} is not finite"
             break
     if known is None:
-        return StreamState(sample.stamp_ns, sample.received_ns, sample.received_ns, sample.publisher, fault)
+        stamp_ns = min(sample.stamp_ns, now.ros_ns)
+        return StreamState(stamp_ns, sample.received_ns, sample.received_ns, sample.publisher, fault)
     if known.publisher not in ("", sample.publisher) and sample.received_ns - known.received_ns < _ns(wanted.fault_s):
         return None
-    advanced = sample.stamp_ns > known.stamp_ns
+    advanced = sample.stamp_ns > known.stamp_ns and ahead <= settings.future_s
     return StreamState(
-        max(sample.stamp_ns, known.stamp_ns),
+        sample.stamp_ns if advanced else known.stamp_ns,
         sample.received_ns,
         sample.received_ns if advanced else known.advanced_ns,
         sample.publisher,
@@ -116,7 +120,7 @@ def signal_causes(settings: GateSettings, watched: Watched, now: Now) -> Causes:
         held = watched.held
         if held is None or not held.held:
             causes[Reason.NOT_HELD] = ""
-        elif (age := _age(held, now)) > settings.enable_fault_s:
+        elif (age := max(_age(held, now), (now.ros_ns - held.stamp_ns) * 1e-9)) > settings.enable_fault_s:
             causes[Reason.ENABLE_GONE] = f"{age:.3f} s"
         elif age > settings.enable_hold_s:
             causes[Reason.ENABLE_LOST] = f"{age:.3f} s"

@@ -1,0 +1,396 @@
+"""The gate's core: from what came in since the last tick to the command that goes out, as a pure function.
+
+Nothing here reads a clock, a file or a topic: the same inputs give the same bytes, so that a flight record replays.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+
+import numpy as np
+
+from robot.control.trajectory import Trajectory
+from robot.description.chunk import ActionChunk
+from robot.safety.capsules import CapsuleCheck
+from robot.safety.gate import inputs as events
+from robot.safety.gate.checks import refuse_form, refuse_start, refuse_time
+from robot.safety.gate.inputs import ChunkSample, GateInputs, GateOutput, Now, Rejection, StateSample
+from robot.safety.gate.measuring import Measuring
+from robot.safety.gate.motion import Motion
+from robot.safety.gate.reasons import Kind, Mode, Reason
+from robot.safety.gate.settings import GateSettings
+from robot.safety.gate.state import GateState
+from robot.safety.gate.watch import Causes, listen, signal_causes, stream_causes
+
+POLICY, PERSON = "policy", "person"
+
+
+class Gate:
+    """The core with its settings. It has no state of its own: `step` is a function of its arguments.
+
+    Args:
+        settings: of the robot and its twin alike.
+    """
+
+    def __init__(self, settings: GateSettings) -> None:
+        self.settings = settings
+        self._measuring = Measuring(settings)
+        check = CapsuleCheck(settings) if settings.capsules is not None else None
+        self._motion = Motion(settings, self._measuring.limits, check)
+
+    def step(self, state: GateState, inputs: GateInputs, now: Now) -> tuple[GateState, GateOutput]:
+        """One tick.
+
+        Args:
+            state: after the last tick; `GateState()` before the first.
+            inputs: what came since.
+            now: the moment, later than the last.
+
+        Returns:
+            The state after the tick, and what the gate decided in it. `state` is left as it was.
+        """
+        tick = _Tick(self.settings, self._measuring, self._motion, copy.copy(state), now)
+        return tick.run(inputs)
+
+
+class _Tick:
+    """One step at work, on a copy of the state that nobody else has."""
+
+    def __init__(
+        self, settings: GateSettings, measuring: Measuring, motion: Motion, state: GateState, now: Now
+    ) -> None:
+        self.settings, self.measuring, self.motion, self.now = settings, measuring, motion, now
+        self.state = state
+        self.notes: Causes = {}
+        self.rejected: list[Rejection] = []
+        self.requested: np.ndarray | None = None
+        self.way = motion.at_rest()
+        self.excess: tuple[float, ...] = (0.0,) * len(settings.groups)
+        self.errors: dict[str, float] = {}
+        self.lead_ns = 0 if settings.lock_step else round(settings.lead_s * 1e9)
+
+    def run(self, inputs: GateInputs) -> tuple[GateState, GateOutput]:
+        self._count_missed()
+        self._change_epoch()
+        for event in inputs.events:
+            self._happen(event)
+        watched, samples = listen(self.settings, self.state.watched, inputs, self.now)
+        self._set(watched=watched)
+        self._measure(samples)
+        for chunk in inputs.person:
+            self._take(chunk, PERSON)
+        for chunk in inputs.chunks:
+            self._take(chunk, POLICY)
+        self._let_go()
+        self._compare()
+        was = self.state.mode
+        causes = self._causes()
+        self._decide(causes)
+        target = self._move(causes)
+        return self._finish(was, causes, target)
+
+    def _set(self, **changes: object) -> None:
+        for name, value in changes.items():
+            object.__setattr__(self.state, name, value)  # the copy is ours until it is handed out
+
+    # -- what came ----------------------------------------------------------------------------------------------------
+
+    def _count_missed(self) -> None:
+        last = self.state.ticked_ns
+        if last is not None and not self.settings.lock_step:
+            ticks = (self.now.monotonic_ns - last) * 1e-9 / self.settings.tick_s
+            if ticks > 2.5:
+                self.notes[Reason.TICKS_MISSED] = f"{ticks - 1:.0f}"
+        self._set(ticked_ns=self.now.monotonic_ns)
+
+    def _change_epoch(self) -> None:
+        """After a jump of the source's time no stamp and no plan means anything; the robot is where it is."""
+        state = self.state
+        if state.epoch == self.now.epoch:
+            return
+        if state.epoch is not None:
+            self._drop_plan()
+            # A jump moves the path's time too: the step across it has a tick's length.
+            tick_ns = round(self.settings.tick_s * 1e9)
+            self._set(watched=replace(state.watched, streams={}), time_ns=self.now.ros_ns + self.lead_ns - tick_ns,
+                      off_since=(), next_ns=None)
+            if self.settings.resets:
+                self._set(command=np.empty(0), measured=np.empty(0), joints=np.empty(0))
+            if state.mode is not Mode.INACTIVE:
+                self.notes[Reason.EPOCH] = f"{state.epoch} -> {self.now.epoch}"
+        self._set(epoch=self.now.epoch)
+
+    def _happen(self, event: str) -> None:
+        state = self.state
+        if event == events.ACTIVATE and state.mode is Mode.INACTIVE:
+            self._set(mode=Mode.HOLD, enabled=False, blocked=None, fault=None, counts={}, command=np.empty(0))
+            self._unbind()
+        elif event == events.DEACTIVATE:
+            self._set(mode=Mode.INACTIVE, enabled=False, fault=None)
+            self._unbind()
+        elif event == events.ENABLE and state.mode in (Mode.HOLD, Mode.RUN):
+            self._set(enabled=True)
+        elif event == events.DISABLE:
+            self._set(enabled=False)
+            self._unbind()
+        elif event == events.RESET and state.mode is Mode.FAULT:
+            # What is wrong is judged at the end of this tick, by `_decide`.
+            self._set(fault=None, enabled=False, mode=Mode.HOLD)
+            self._unbind()
+            self.notes[Reason.RESET_REFUSED] = ""
+
+    def _unbind(self) -> None:
+        self._drop_plan()
+        self._set(watched=self.state.watched.unbound(), blocked=None)
+
+    def _drop_plan(self) -> None:
+        self._set(path=None, pending=None, followed=None, source="", next_ns=None)
+
+    def _measure(self, samples: list[StateSample]) -> None:
+        if not samples:
+            return
+        self._set(measured=self.measuring.written(self.state.measured, samples),
+                  joints=self.measuring.joints(self.state.joints, samples))
+        if not len(self.state.command) and not self.measuring.missing(self.state.measured):
+            start = self.measuring.seed(self.state.measured)
+            self._set(command=start, wanted=start, velocity=self.motion.at_rest(), goal=np.empty(0),
+                      time_ns=self.now.ros_ns + self.lead_ns)
+
+    def _take(self, chunk: ChunkSample, source: str) -> None:
+        """Accept a chunk, or say why not."""
+        state = self.state
+        if state.mode in (Mode.INACTIVE, Mode.FAULT) or not len(state.command):
+            return
+        bound = state.watched.policy if source == POLICY else state.watched.person
+        refusal = None
+        if bound and chunk.publisher != bound:
+            refusal = Reason.CHUNK_PUBLISHER, f"expected {bound}, got {chunk.publisher}"
+            if source == POLICY and state.enabled:
+                self._set(blocked=Reason.PUBLISHER_CHANGED)
+        newest = state.pending or state.followed
+        refusal = refusal or refuse_form(self.settings, chunk)
+        refusal = refusal or refuse_time(self.settings, chunk, self.now, newest if state.source in ("", source)
+                                         else None)
+        if refusal is not None:
+            self._reject(chunk, *refusal)
+            return
+        if source == PERSON:
+            self._set(watched=replace(state.watched, person=chunk.publisher, person_ns=chunk.received_ns))
+            if state.source != PERSON:
+                self._drop_plan()
+                self._set(source=PERSON)
+            self._set(pending=chunk)
+        elif state.source != PERSON:  # a person always wins
+            self._set(watched=replace(state.watched, policy=chunk.publisher), pending=chunk, source=POLICY)
+
+    def _reject(self, chunk: ChunkSample, reason: Reason, detail: str) -> None:
+        self.rejected.append(Rejection(chunk.chunk_id, chunk.publisher, reason, detail))
+        self._count(reason)
+
+    def _let_go(self) -> None:
+        """A person who sends nothing more has let go: the policy needs a new chunk to take over."""
+        heard = self.state.watched.person_ns
+        if self.state.source == PERSON and (
+            heard is None or (self.now.monotonic_ns - heard) * 1e-9 > self.settings.person_s
+        ):
+            self._drop_plan()
+            self._set(watched=replace(self.state.watched, person="", person_ns=None))
+
+    def _compare(self) -> None:
+        """How far the robot is from its last command."""
+        state = self.state
+        if len(state.command) and len(state.measured):
+            self.way, distances = self.measuring.distances(state.command, state.measured)
+            self.excess, self.errors = self.measuring.excess(distances), self.measuring.errors(distances)
+
+    # -- what to do ---------------------------------------------------------------------------------------------------
+
+    def _causes(self) -> Causes:
+        """Everything that speaks against following a source, the gravest first."""
+        state = self.state
+        if state.mode is Mode.INACTIVE:
+            return {}
+        found = {**stream_causes(self.settings, state.watched, self.now),
+                 **signal_causes(self.settings, state.watched, self.now)}
+        if not len(state.command):
+            found.setdefault(Reason.NO_STATE, self.measuring.missing(state.measured))
+        late = found.pop(Reason.STATE_LATE, None)
+        if late is not None:
+            self.notes[Reason.STATE_LATE] = late
+        if not state.enabled:
+            found[Reason.NOT_ENABLED] = ""
+        off = self._off()
+        if off:
+            self._set(blocked=Reason.TRACKING, goal=self.measuring.let_go(state.command, state.measured, tuple(off)))
+        if Reason.NOT_HELD in found:
+            self._set(blocked=None)  # who lets go and takes hold again has seen it
+        if self.state.blocked is not None:
+            found[self.state.blocked] = ", ".join(off)
+        faults = [reason for reason in found if reason.kind is Kind.FAULT]
+        holds = [reason for reason in found if reason.kind is not Kind.FAULT]
+        return {reason: found[reason] for reason in (*faults, *holds)}
+
+    def _off(self) -> list[str]:
+        """Groups that have not followed for too long."""
+        state, since = self.state, self.state.off_since or (-1,) * len(self.settings.groups)
+        if state.mode is not Mode.RUN:
+            self._set(off_since=())
+            return []
+        time_ns = self.now.ros_ns
+        since = tuple((start if start >= 0 else time_ns) if much > 1 else -1
+                      for start, much in zip(since, self.excess))
+        self._set(off_since=since)
+        return [group.name for group, start in zip(self.settings.groups, since)
+                if start >= 0 and (time_ns - start) * 1e-9 >= group.tracking_s]
+
+    def _decide(self, causes: Causes) -> None:
+        """The mode of this tick."""
+        state = self.state
+        if state.mode is Mode.INACTIVE:
+            return
+        fault = next((reason for reason in causes if reason.kind is Kind.FAULT), None)
+        refused = Reason.RESET_REFUSED in self.notes
+        if fault is not None and (state.enabled or refused):
+            self._set(fault=fault)
+        elif refused:
+            del self.notes[Reason.RESET_REFUSED]
+        if self.state.fault is not None:
+            self._drop_plan()
+            self._set(mode=Mode.FAULT, enabled=False)
+            return
+        if causes:
+            if state.mode is Mode.RUN:
+                self._drop_plan()
+            self._set(mode=Mode.HOLD)
+            return
+        self._follow(causes)
+        self._set(mode=Mode.HOLD if causes else Mode.RUN)
+
+    def _follow(self, causes: Causes) -> None:
+        """Make the path that a source wants; say in `causes` when there is none."""
+        state = self.state
+        running = state.mode is Mode.RUN and state.path is not None
+        chunk = state.pending
+        if chunk is not None and not running:
+            refusal = refuse_start(self.settings, chunk, state.command, self.now.ros_ns)
+            if refusal is not None:
+                self._reject(chunk, *refusal)
+                self._set(pending=None)
+                chunk = None
+        if chunk is not None:
+            # From the last command on, or from where the path was then: without a jump either way.
+            at_ns = self._since()
+            base = state.path
+            if not running or base is None:
+                base = Trajectory.hold(self.settings.spec, state.command, at_ns)
+                self._set(wanted=state.command)
+            spec = self.settings.spec
+            plan = ActionChunk(chunk.values, chunk.start_ns, spec.period_s, chunk.chunk_id, spec)
+            self._set(path=base.spliced(plan, at_ns), followed=chunk, pending=None)
+        if self.state.path is None:
+            causes[Reason.NO_CHUNK] = ""
+        elif self.settings.lock_step:
+            if self._row() < 0:
+                causes[Reason.STARVED] = ""
+        elif self.state.source == POLICY and self.state.path.end_ns < self.now.ros_ns + self.lead_ns:
+            causes[Reason.STARVED] = f"{(self.now.ros_ns + self.lead_ns - self.state.path.end_ns) * 1e-9:.3f} s"
+
+    def _row(self) -> int:
+        """Row of the followed chunk whose interval has begun and that was not sent yet; -1 when there is none."""
+        chunk, state = self.state.followed, self.state
+        if chunk is None:
+            return -1
+        period_ns = self.settings.spec.period_ns
+        row = (self.now.ros_ns - chunk.start_ns) // period_ns
+        due_ns = chunk.start_ns + row * period_ns
+        sent = state.next_ns is not None and due_ns < state.next_ns
+        return -1 if sent or not 0 <= row < len(chunk.values) else int(row)
+
+    # -- the command --------------------------------------------------------------------------------------------------
+
+    def _since(self) -> int:
+        """When the last command's time was, in the path's time: two ticks ago at most."""
+        longest = round(2 * self.settings.tick_s * 1e9)
+        return max(self.state.time_ns, self.now.ros_ns + self.lead_ns - longest)
+
+    def _move(self, causes: Causes) -> np.ndarray | None:
+        state, settings = self.state, self.settings
+        if state.mode is Mode.INACTIVE or not len(state.command):
+            return None
+        time_ns = self.now.ros_ns + self.lead_ns
+        if settings.lock_step:
+            return self._move_a_row() if state.mode is Mode.RUN else None
+        dt = (time_ns - self._since()) * 1e-9
+        if dt <= 0:
+            return state.command
+        if state.mode is Mode.RUN and state.path is not None:
+            self._set(goal=np.empty(0))
+            self.requested = state.path.at(time_ns)
+            moved = self.motion.follow(state, self.requested, dt, self.way, self.excess)
+        else:
+            finish = state.path.targets[-1] if state.path is not None and [*causes] == [Reason.STARVED] else None
+            moved = self.motion.rest(state, dt, finish)
+            if moved.moving and Reason.STARVED in causes:
+                self.notes[Reason.TAIL] = ""
+        self.notes.update(moved.cuts)
+        self._set(command=moved.target, velocity=moved.velocity, wanted=moved.wanted, time_ns=time_ns)
+        return moved.target
+
+    def _move_a_row(self) -> np.ndarray:
+        state, chunk, row = self.state, self.state.followed, self._row()
+        assert chunk is not None
+        self.requested = chunk.values[row]
+        moved = self.motion.follow(state, self.requested, self.settings.period_s, self.way, self.excess)
+        self.notes.update(moved.cuts)
+        self._set(command=moved.target, velocity=moved.velocity, wanted=moved.wanted,
+                  next_ns=chunk.start_ns + (row + 1) * self.settings.spec.period_ns)
+        return moved.target
+
+    # -- what is said -------------------------------------------------------------------------------------------------
+
+    def _count(self, reason: Reason) -> None:
+        self._set(counts={**self.state.counts, reason: self.state.counts.get(reason, 0) + 1})
+
+    def _finish(self, was: Mode, causes: Causes, target: np.ndarray | None) -> tuple[GateState, GateOutput]:
+        state = self.state
+        if state.mode is Mode.RUN:
+            main = [Reason.PERSON if state.source == PERSON else Reason.POLICY]
+        elif state.mode is Mode.INACTIVE:
+            main = [Reason.NOT_ACTIVE]
+        else:
+            latched = [] if state.fault is None else [state.fault, Reason.LATCHED]
+            main = [*latched, *(reason for reason in causes if reason is not state.fault)]
+        cut = [reason for reason in self.notes if reason.kind is Kind.LIMIT]
+        said = list(dict.fromkeys([*main, *cut, *(reason for reason in self.notes if reason not in cut)]))
+        counted = [reason for reason in said if reason.kind is not Kind.NOTE or reason is Reason.TICKS_MISSED]
+        if counted:
+            counts = dict(state.counts)
+            for reason in counted:
+                counts[reason] = counts.get(reason, 0) + 1
+            self._set(counts=counts)
+        followed = state.followed if state.mode is Mode.RUN else None
+        row = -1
+        if followed is not None and target is not None:
+            time_ns = self.now.ros_ns + self.lead_ns
+            row = int((time_ns - followed.start_ns) // self.settings.spec.period_ns)
+            row = row if 0 <= row < len(followed.values) else -1
+        output = GateOutput(
+            mode=state.mode,
+            target=target,
+            requested=self.requested,
+            reasons=tuple(said),
+            details={**self.notes, **causes},
+            source=state.source if state.mode is Mode.RUN else "",
+            chunk_id=None if followed is None else followed.chunk_id,
+            seed=None if followed is None else followed.seed,
+            value=None if followed is None else followed.value,
+            start_ns=None if followed is None else followed.start_ns,
+            row=row,
+            rejected=tuple(self.rejected),
+            counts=self.state.counts,
+            errors=self.errors,
+            dump=state.mode is Mode.FAULT and was is not Mode.FAULT,
+        )
+        return self.state, output
+

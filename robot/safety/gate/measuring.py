@@ -1,0 +1,117 @@
+"""The measured state as a command would say it, and how far the robot is from what it was told."""
+
+from __future__ import annotations
+
+from typing import Iterable
+
+import numpy as np
+
+from robot.errors import InputError
+from robot.safety.gate.inputs import StateSample
+from robot.safety.gate.settings import GateSettings
+from robot.safety.limits import limits_of, write_distances
+
+
+class Measuring:
+    """Puts measured values where they stand in a command.
+
+    Args:
+        settings: of the gate.
+    """
+
+    def __init__(self, settings: GateSettings) -> None:
+        self.settings = settings
+        self.limits = limits_of(settings)
+        self.dim = settings.spec.dim
+        slices = settings.spec.slices
+        # Of each group: where its fields stand, and the names that measure them.
+        self._places = [
+            (np.concatenate([np.arange(self.dim)[slices[part.field]] for part in group.parts]), group.measured)
+            for group in settings.groups
+        ]
+        allowed = {part.field: limit for group in settings.groups if group.tracking
+                   for part, limit in zip(group.parts, group.tracking)}
+        self._allowed = np.array([allowed.get(field.name, np.inf) for field in settings.fields])
+        self._group = self.limits.part[:, 4]
+        self._names = [field.name for field in settings.fields]
+        self._group_names = [group.name for group in settings.groups]
+        self._joints = tuple(settings.capsules.joints.values()) if settings.capsules is not None else ()
+        self._rest = np.array(settings.rest or np.full(self.dim, np.nan))
+
+    def written(self, measured: np.ndarray, samples: Iterable[StateSample]) -> np.ndarray:
+        """The measured state (dim,) with newer samples in it.
+
+        Args:
+            measured: (dim,) before, or empty; left as it is.
+            samples: sound ones.
+
+        Raises:
+            InputError: the values of a group have another size than its fields: the settings are wrong.
+        """
+        result = measured.copy() if len(measured) else np.full(self.dim, np.nan)
+        for sample in samples:
+            values = sample.values
+            for places, names in self._places:
+                if not names or not any(name in values for name in names):
+                    continue
+                at = 0
+                for name in names:
+                    value = values.get(name)
+                    if value is None:
+                        raise InputError(f"state '{name}'", expected=f"in one stream with {', '.join(names)}",
+                                         got=", ".join(values))
+                    size = np.size(value)
+                    result[places[at : at + size]] = value
+                    at += size
+                if at != len(places):
+                    raise InputError(f"state of {', '.join(names)}", expected=f"{len(places)} numbers", got=str(at))
+        return result
+
+    def joints(self, known: np.ndarray, samples: Iterable[StateSample]) -> np.ndarray:
+        """Positions (n,) of the joints of the capsules' model; empty until all are measured."""
+        if not self._joints:
+            return known
+        result = known.copy() if len(known) else np.full(len(self._joints), np.nan)
+        for sample in samples:
+            for number, name in enumerate(self._joints):
+                value = sample.values.get(name)
+                if value is not None:
+                    result[number] = value.item() if isinstance(value, np.ndarray) else value
+        return result
+
+    def missing(self, measured: np.ndarray) -> str:
+        """Names of what must be measured before the robot can be told anything; empty when nothing is missing."""
+        lacking = [group for group, (places, names) in zip(self._group_names, self._places)
+                   if names and (not len(measured) or np.isnan(measured[places]).any())]
+        return ", ".join(lacking)
+
+    def seed(self, measured: np.ndarray) -> np.ndarray:
+        """The command (dim,) that leaves the robot where it is."""
+        known = measured if len(measured) else np.full(self.dim, np.nan)
+        return np.where(np.isnan(known), self._rest, known)
+
+    def let_go(self, command: np.ndarray, measured: np.ndarray, groups: tuple[str, ...]) -> np.ndarray:
+        """Where a stop comes to rest that lets go of a contact: (dim,), the measured state of some groups, else NaN."""
+        goal = np.full(self.dim, np.nan)
+        for name, (places, _) in zip(self._group_names, self._places):
+            if name in groups:
+                goal[places] = measured[places]
+        return goal
+
+    def distances(self, command: np.ndarray, measured: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The way (tangent,) to the measured state, and each field's distance (fields,)."""
+        way, result = np.empty(self.limits.tangent), np.empty(len(self._names))
+        write_distances(self.limits, command, measured, way, result)
+        return way, result
+
+    def excess(self, distances: np.ndarray) -> tuple[float, ...]:
+        """Of each group, how many times its allowed tracking error it is off; 0 where none is set."""
+        ratios = (distances / self._allowed).tolist()
+        worst = [0.0] * len(self._group_names)
+        for group, ratio in zip(self._group.tolist(), ratios):
+            worst[group] = max(worst[group], ratio) if ratio == ratio else worst[group]
+        return tuple(worst)
+
+    def errors(self, distances: np.ndarray) -> dict[str, float]:
+        """Field -> its distance, where it is measured."""
+        return {name: each for name, each in zip(self._names, distances.tolist()) if each == each}

@@ -1,0 +1,144 @@
+"""The next command: along the path within limits, or to a stand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from robot.safety import limits as bounds
+from robot.safety.capsules import CapsuleCheck
+from robot.safety.gate.reasons import Reason
+from robot.safety.gate.settings import GateSettings
+from robot.safety.gate.state import GateState
+
+LETTING_GO = 0.25  # of the speed limits, while a contact is let go of
+RELIEVED = 0.5  # of the allowed tracking error, from which on a step back may be quick
+
+
+@dataclass(frozen=True, eq=False)
+class Moved:
+    """One step.
+
+    Args:
+        target: (dim,) the next command.
+        velocity: (tangent,) with which it is reached.
+        wanted: (dim,) where the path is.
+        cuts: limits that bound, with what they did.
+    """
+
+    target: np.ndarray
+    velocity: np.ndarray
+    wanted: np.ndarray
+    cuts: dict[Reason, str]
+
+    @property
+    def moving(self) -> bool:
+        return bool(self.velocity.any())
+
+
+class Motion:
+    """Steps of all groups.
+
+    Args:
+        settings: of the gate.
+        limits: the same, laid out.
+        capsules: check of distances between links; None for none.
+    """
+
+    def __init__(self, settings: GateSettings, limits: bounds.Limits, capsules: CapsuleCheck | None) -> None:
+        self.limits, self._capsules = limits, capsules
+        spec = settings.spec
+        self._finishes = np.array([group.finishes for group in settings.groups])
+        columns = np.zeros((len(settings.groups), spec.dim), dtype=bool)
+        for number, group in enumerate(settings.groups):
+            for part in group.parts:
+                columns[number, spec.slices[part.field]] = True
+        self._columns = columns
+        self._tangent_group = np.repeat(limits.part[:, 4], limits.part[:, 3])
+        self._nothing = np.zeros(limits.groups, dtype=bool)
+
+    def at_rest(self) -> np.ndarray:
+        """The velocity (tangent,) of a robot that stands."""
+        return np.zeros(self.limits.tangent)
+
+    def follow(
+        self,
+        state: GateState,
+        wanted: np.ndarray,
+        dt: float,
+        way: np.ndarray,
+        excess: tuple[float, ...],
+    ) -> Moved:
+        """Towards where the path is now.
+
+        Args:
+            state: with the last command.
+            wanted: (dim,) where the path is; may lie outside of the limits.
+            dt: s since the last command.
+            way: (tangent,) from the last command to the measured state.
+            excess: of each group, how many times its allowed tracking error it is off.
+        """
+        wanted = np.array(wanted, dtype=np.float64)
+        outside = bounds.bring_inside(self.limits, wanted)
+        cuts: dict[Reason, str] = {}
+        desired, exact = self.at_rest(), np.zeros(self.limits.groups, dtype=bool)
+        bound = bounds.desire(self.limits, state.command, state.velocity, state.wanted, wanted, dt, 1.0, desired,
+                              exact)
+        if self._capsules is not None and len(state.joints) and not np.isnan(state.joints).any():
+            share, near = self._capsules.share(state.joints, desired, dt)
+            if share < 1:
+                cuts[Reason.CAPSULES_STOP if share == 0 else Reason.CAPSULES_SLOW] = near
+                desired *= np.where(self._capsules.moves[self._tangent_group], share, 1.0)
+                exact &= ~self._capsules.moves
+        relieved = self._nothing
+        if max(excess) > RELIEVED:
+            relieved = np.array([
+                much > RELIEVED and float(np.dot(way[own], desired[own])) > 0
+                for much, own in zip(excess, (self._tangent_group == group for group in range(self.limits.groups)))
+            ])
+        target, reached = np.empty_like(wanted), self.at_rest()
+        bound |= bounds.apply(self.limits, state.command, state.velocity, desired, exact, relieved, wanted, dt, target,
+                              reached)
+        if bound & bounds.CUT_SPEED:
+            cuts[Reason.SPEED] = ""
+        if bound & bounds.CUT_ACCELERATION:
+            cuts[Reason.ACCELERATION] = ""
+        if outside or bound & bounds.CUT_POSITION:
+            cuts[Reason.POSITION] = ""
+        return Moved(target, reached, wanted, cuts)
+
+    def rest(self, state: GateState, dt: float, finish: np.ndarray | None) -> Moved:
+        """To a stand, braking along the way; then, after a contact, slowly to where the robot is.
+
+        Args:
+            state: with the last command, and its `goal`.
+            dt: s since the last command.
+            finish: (dim,) where groups that finish still go; None when they stop too.
+        """
+        limits, command, velocity = self.limits, state.command, state.velocity
+        target, reached, wanted = command.copy(), self.at_rest(), command.copy()
+        led = np.zeros(limits.groups, dtype=bool)
+        if finish is not None:
+            led |= self._finishes
+            wanted[self._columns[led].any(axis=0)] = finish[self._columns[led].any(axis=0)]
+        if len(state.goal):
+            for group in range(limits.groups):
+                own = self._columns[group]
+                goal = state.goal[own]
+                stands = not velocity[self._tangent_group == group].any()
+                under_way = np.array_equal(state.wanted[own], goal)
+                if not led[group] and not np.isnan(goal).any() and (stands or under_way):
+                    led[group] = True
+                    wanted[own] = goal
+        cuts: dict[Reason, str] = {}
+        if led.any():
+            bounds.bring_inside(limits, wanted)
+            desired, exact = self.at_rest(), np.zeros(limits.groups, dtype=bool)
+            bounds.desire(limits, command, velocity, wanted, wanted, dt, 1.0 if finish is not None else LETTING_GO,
+                          desired, exact)
+            bounds.apply(limits, command, velocity, desired, exact, self._nothing, wanted, dt, target, reached)
+        for group in range(limits.groups):
+            if not led[group]:
+                bounds.stop(limits, group, command, velocity, dt, target, reached)
+        return Moved(target, reached, np.where(self._columns[led].any(axis=0), wanted, target), cuts)
