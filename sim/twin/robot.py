@@ -166,6 +166,14 @@ class TwinRobot:
         self.clock.advance(steps * self._step_ns)
         self._follow(target)
 
+    def track(self, start: np.ndarray, end: np.ndarray) -> None:
+        """Let one step of the physics pass while the set-point moves between two targets (dim,): for controllers that
+        say every step where the robot shall be. Nothing is checked, and nothing brought back into reach.
+        """
+        self._run(start, end, 0.0, 1.0, 1)
+        self.clock.advance(self._step_ns)
+        self._follow(end)
+
     def run_for(self, duration_ns: int) -> None:
         """Let time pass, following the trajectory; rounded up to whole steps of the physics."""
         steps = -(-duration_ns // self._step_ns)
@@ -194,6 +202,11 @@ class TwinRobot:
     def work_j(self) -> np.ndarray:
         """Energy (limbs,) J that the torques without gravity gave to each arm since the reset."""
         return self._account.work.copy()
+
+    @property
+    def standing(self) -> np.ndarray:
+        """The target (dim,) that would leave the robot where it is, tools included."""
+        return self._standing()
 
     @property
     def target(self) -> np.ndarray:

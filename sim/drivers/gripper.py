@@ -1,0 +1,61 @@
+"""A gripper that takes goals, as the Franka hand does: it cannot be streamed to."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sim.drivers.driver import Command, Driver
+
+SPEED_M_S = 0.1
+STALL_S = 0.3  # without movement of the fingers: they hold something
+REACHED_M = 0.002
+
+
+class SlowGripper(Driver):
+    """One goal at a time: while it is on its way every other is refused, and forgotten.
+
+    A goal ends when the fingers are there, or have stood for a while against something. They are measured at 15 Hz.
+
+    Args:
+        size: numbers of the set-point: 1, the width in m.
+        speed: of the width, m/s.
+    """
+
+    state_hz = 15.0
+
+    def __init__(self, size: int = 1, *, speed: float = SPEED_M_S) -> None:
+        super().__init__(size)
+        self._speed = speed
+
+    @property
+    def busy(self) -> bool:
+        """Whether a goal is on its way."""
+        return self._goal is not None
+
+    def _activate(self, measured: np.ndarray, now_ns: int) -> None:
+        self._told, self._goal = measured, None
+        self._still_place, self._still_since_ns = measured.copy(), now_ns
+
+    def _take(self, command: Command, now_ns: int) -> None:
+        if command.values.shape != (self.size,) or not np.isfinite(command.values).all():
+            self.refused["no goal"] += 1
+        elif self._goal is not None:
+            self.refused["goal in flight"] += 1
+        elif (np.abs(command.values - self._told) > 0).any():
+            self._goal = np.array(command.values, dtype=np.float64)
+            self._still_since_ns = now_ns
+
+    _goal: np.ndarray | None = None
+
+    def _advance(self, measured: np.ndarray, now_ns: int, step_s: float, speed_scale: float) -> np.ndarray:
+        if self._goal is None:
+            return self._told
+        most = self._speed * step_s
+        self._told = self._told + np.clip(self._goal - self._told, -most, most)
+        if (np.abs(measured - self._still_place) > REACHED_M).any():
+            self._still_place, self._still_since_ns = measured.copy(), now_ns
+        arrived = (np.abs(self._goal - self._told) == 0).all() and (np.abs(measured - self._goal) < REACHED_M).all()
+        if arrived or now_ns - self._still_since_ns > STALL_S * 1e9:
+            # What stopped the fingers is held: the goal stays the set-point, and with it the force.
+            self._told, self._goal = self._goal, None
+        return self._told

@@ -1,0 +1,100 @@
+"""ros2_control's joint trajectory controller on its topic `<controller>/joint_trajectory`."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sim.drivers.driver import Command, Driver
+
+
+class JointTrajectory(Driver):
+    """Follows trajectories in joint space.
+
+    What it does with a message: joints are found by name, and other names than its own refuse the message; a stamp of
+    zero means now; points in the past are dropped, and a message all of whose points are past is refused; the old
+    trajectory goes on until the new one's stamp, and the new one is entered there from position and velocity of the
+    old. Positions alone are joined by lines, positions with velocities by cubics. The last velocity must be zero,
+    unless that is allowed: then the arm arrives at speed, and stops dead. After the end the last point holds for ever.
+
+    On an arm with a speed slider (a scaled trajectory controller) time runs slower by `speed_scale`.
+
+    Args:
+        joints: names, in the order of the set-point.
+        allow_last_velocity: `allow_nonzero_velocity_at_trajectory_end`.
+    """
+
+    has_slider = True
+
+    def __init__(self, joints: tuple[str, ...], *, allow_last_velocity: bool = False) -> None:
+        super().__init__(len(joints))
+        self._joints, self._allow_last_velocity = joints, allow_last_velocity
+
+    def _activate(self, measured: np.ndarray, now_ns: int) -> None:
+        self._follow(np.array([now_ns]), measured[None], np.zeros((1, self.size)), now_ns)
+
+    def _take(self, command: Command, now_ns: int) -> None:
+        reason, order = self._fault(command)
+        if reason:
+            self.refused[reason] += 1
+            return
+        start_ns = command.stamp_ns or now_ns
+        times = start_ns + np.asarray(command.times_ns, dtype=np.int64)
+        if not (times > now_ns).any():
+            self.refused["all points past"] += 1
+            return
+        # A point at the very junction cannot be reached from there; one alone is reached from here.
+        junction_ns = max(now_ns, start_ns) if (times > start_ns).any() else now_ns
+        ahead = times > junction_ns
+        # The own time of a trajectory, which a speed slider holds back, starts with each message anew.
+        lag = self._time_ns - now_ns
+        kept = (self._times > now_ns + lag) & (self._times < junction_ns + lag)
+        here, there = self._at(now_ns + lag), self._at(junction_ns + lag)
+        speeds = command.velocities[:, order] if command.velocities.size else np.full(command.values.shape, np.nan)
+        knots = np.concatenate([[now_ns], self._times[kept] - lag, [junction_ns], times[ahead]])
+        places = np.concatenate([[here[0]], self._places[kept], [there[0]], command.values[:, order][ahead]])
+        speeds = np.concatenate([[here[1]], self._speeds[kept], [there[1]], speeds[ahead]])
+        new = np.concatenate([[True], np.diff(knots) > 0])
+        self._follow(knots[new], places[new], speeds[new], now_ns)
+
+    def _fault(self, command: Command) -> tuple[str, list[int]]:
+        """Why the message is refused, empty when it is not, and where its columns belong."""
+        if set(command.names) != set(self._joints) or len(command.names) != self.size:
+            return "other joints", []
+        order = [command.names.index(name) for name in self._joints]
+        points = len(command.times_ns)
+        if not points or command.values.shape != (points, self.size):
+            return "wrong size", order
+        if command.velocities.size and command.velocities.shape != command.values.shape:
+            return "wrong size", order
+        if (np.diff(command.times_ns) <= 0).any():
+            return "times not increasing", order
+        if command.velocities.size and not self._allow_last_velocity and (command.velocities[-1] != 0).any():
+            return "velocity at the end", order
+        return "", order
+
+    def _follow(self, times: np.ndarray, places: np.ndarray, speeds: np.ndarray, now_ns: int) -> None:
+        self._times, self._places, self._speeds = times.astype(np.float64), places, speeds
+        self._time_ns = float(now_ns)
+
+    def _advance(self, measured: np.ndarray, now_ns: int, step_s: float, speed_scale: float) -> np.ndarray:
+        self._time_ns += step_s * 1e9 * speed_scale
+        return self._at(self._time_ns)[0]
+
+    def _at(self, time_ns: float) -> tuple[np.ndarray, np.ndarray]:
+        """Position and velocity (n,) of the trajectory."""
+        after = int(np.searchsorted(self._times, time_ns, side="left"))
+        if after == 0 or after == len(self._times):
+            return self._places[min(after, len(self._times) - 1)], np.zeros(self.size)
+        before = after - 1
+        length_s = (self._times[after] - self._times[before]) * 1e-9
+        u = (time_ns - self._times[before]) * 1e-9 / length_s
+        first, last = self._places[before], self._places[after]
+        go, arrive = self._speeds[before] * length_s, self._speeds[after] * length_s
+        if np.isnan(go).any() or np.isnan(arrive).any():
+            return first + u * (last - first), (last - first) / length_s
+        # Cubic Hermite between the two points.
+        square, cube = u * u, u * u * u
+        place = (2 * cube - 3 * square + 1) * first + (cube - 2 * square + u) * go \
+            + (3 * square - 2 * cube) * last + (cube - square) * arrive
+        slope = (6 * square - 6 * u) * (first - last) + (3 * square - 4 * u + 1) * go + (3 * square - 2 * u) * arrive
+        return place, slope / length_s
