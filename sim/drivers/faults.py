@@ -94,7 +94,8 @@ def parse_fault(line: str, streams: Iterable[str]) -> Fault:
         word = words.popleft()
         if word not in ("from", "for") or not words:
             raise InputError(f"fault '{line}'", expected="'from S' or 'for S'", got=f"'{word}'")
-        fault = replace(fault, **{"start_s" if word == "from" else "duration_s": _number(words.popleft(), line)})
+        seconds = _number(words.popleft(), line)
+        fault = replace(fault, start_s=seconds) if word == "from" else replace(fault, duration_s=seconds)
     return fault
 
 
