@@ -1,0 +1,108 @@
+"""The life of a node's process."""
+
+from __future__ import annotations
+
+import signal
+from typing import Callable
+
+import pytest
+
+pytest.importorskip("rclpy", reason="rclpy is not installed: pip install 'tiller[ros]'")
+
+NODE = """
+import sys
+from rclpy.node import Node
+from real.ros.clock import RosClock
+from real.ros.parameters import declare
+from real.ros.run import Stop, run_node
+
+class Probe(Node):
+    ready = False
+
+    def __init__(self):
+        super().__init__("probe")
+        self.ends = declare(self, "ends", "", "how it ends", choices=("", "stop", "bug"))
+        self.rate = declare(self, "rate", 100.0, "Hz", low=1.0, high=1000.0)
+        self.create_timer(1 / self.rate, self.tick)
+        self.count = 0
+
+    def tick(self):
+        self.count += 1
+        if self.count == 20:
+            self.ready = True
+        if self.count == 40 and self.ends == "stop":
+            raise Stop("has seen enough", 3)
+        if self.count == 40 and self.ends == "bug":
+            raise ValueError("a bug")
+
+    def on_stop(self):
+        print("last word", self.count >= 20, flush=True)
+
+sys.exit(run_node(Probe))
+"""
+Start = Callable[..., object]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("executor", ["events", "single"])
+def test_a_signal_ends_a_node_soon_and_after_its_last_word(program, number, executor) -> None:
+    node = program(NODE, TILLER_EXECUTOR=executor)
+    ready = node.wait_for("ready after")
+    assert "/probe" in ready and "domain" in ready and "localhost" in ready
+    assert node.signal(number) < 2.0
+    assert node.process.returncode == 0
+    assert node.lines.count("last word True") == 1
+
+
+def test_a_node_says_ready_only_when_it_is(program) -> None:
+    node = program(NODE)
+    node.wait_for("ready after")
+    node.signal(signal.SIGINT)
+    assert "last word True" in node.lines  # it had ticked 20 times, which is what ready means here
+
+
+def test_a_driver_stays_a_moment_after_the_signal(program) -> None:
+    node = program(NODE, TILLER_LINGER_S="0.6")
+    node.wait_for("ready after")
+    assert 0.6 <= node.signal(signal.SIGINT) < 2.6
+    assert node.process.returncode == 0
+
+
+def test_a_signal_that_comes_twice_at_once_does_not_take_the_last_word(program) -> None:
+    node = program(NODE, TILLER_LINGER_S="0.3")
+    node.wait_for("ready after")
+    node.process.send_signal(signal.SIGINT)
+    node.signal(signal.SIGINT)
+    assert node.process.returncode == 0 and "last word True" in node.lines
+
+
+def test_a_node_ends_when_its_supervisor_is_gone(program) -> None:
+    node = program(NODE, TILLER_PARENT="1")  # this test is its parent, not process 1
+    assert node.finish() == 0
+    assert not any("ready" in line for line in node.lines)
+
+
+def test_a_node_can_end_its_process_with_a_reason(program) -> None:
+    node = program(NODE, "--ros-args", "-p", "ends:=stop")
+    assert node.finish() == 3
+    assert "/probe: has seen enough" in node.lines
+
+
+def test_a_bug_ends_the_process_with_its_traceback(program) -> None:
+    node = program(NODE, "--ros-args", "-p", "ends:=bug")
+    assert node.finish() == 1
+    assert "ValueError: a bug" in node.lines and "last word True" in node.lines
+
+
+@pytest.mark.parametrize("words, message", [
+    (("-p", "rtae:=3.0"), "Did you mean 'rate'?"),
+    (("-p", "rate:=5000.0"), "1.0 to 1000.0"),
+    (("-p", "rate:=fast"), "expected float"),
+    (("-p", "ends:=stpo"), "Did you mean 'stop'?"),
+    (("-r", "nonsense"), "expected --ros-args -p NAME:=VALUE"),
+])
+def test_what_is_asked_wrongly_is_one_message(program, words, message) -> None:
+    node = program(NODE, "--ros-args", *words)
+    assert node.finish() == 2
+    assert any(message in line for line in node.lines), node.lines
+    assert not any("Traceback" in line for line in node.lines)
