@@ -1,0 +1,223 @@
+"""The flight record: what the gate saw and decided in its last minute, kept in memory, written when a fault begins.
+
+A file is a line that names the format, then frames: length and CRC-32 (little-endian uint32 each), then JSON. The first
+frame holds the settings and the state before the first tick, every other one a tick: its moment, its inputs, its
+output. Numbers are written so that they come back to the bit. Nothing in it can be executed, and of a file that was cut
+short all whole frames are read.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+import zlib
+from collections import deque
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Iterator
+
+from robot.control.compiled import COMPILED
+from robot.errors import InputError
+from robot.safety.gate.core import Gate
+from robot.safety.gate.inputs import GateInputs, GateOutput, Now
+from robot.safety.gate.settings import GateSettings
+from robot.safety.gate.state import GateState
+from robot.safety.plain import from_plain, to_plain
+
+FORMAT = b"tiller flight record 1\n"
+_FRAME = struct.Struct("<II")
+_LARGEST = 1 << 28  # bytes of a frame: what is longer is damage
+
+
+@dataclass(frozen=True, eq=False)
+class Tick:
+    """One tick of the gate.
+
+    Args:
+        state: before it.
+        inputs, now: what it saw.
+        output: what it decided.
+    """
+
+    state: GateState
+    inputs: GateInputs
+    now: Now
+    output: GateOutput
+
+
+class FlightRecorder:
+    """Keeps the last ticks of a gate.
+
+    Adding a tick keeps references and copies nothing: all these values are never changed.
+
+    Args:
+        settings: of the gate.
+        span_s: for how long a tick is kept.
+    """
+
+    def __init__(self, settings: GateSettings, span_s: float = 60.0) -> None:
+        self.settings = settings
+        self._span_ns = round(span_s * 1e9)
+        self._ticks: deque[Tick] = deque()
+
+    def __len__(self) -> int:
+        return len(self._ticks)
+
+    def add(self, state: GateState, inputs: GateInputs, now: Now, output: GateOutput) -> None:
+        """Keep a tick; `state` is the one before it."""
+        self._ticks.append(Tick(state, inputs, now, output))
+        while now.monotonic_ns - self._ticks[0].now.monotonic_ns > self._span_ns:
+            self._ticks.popleft()
+
+    def ticks(self) -> tuple[Tick, ...]:
+        """What is kept now, for `write_record` in another thread."""
+        return tuple(self._ticks)
+
+
+@dataclass(frozen=True, eq=False)
+class FlightRecord:
+    """A flight record that was read.
+
+    Args:
+        settings: of the gate.
+        state: before the first tick.
+        ticks: (moment, inputs, bytes of the output) of each.
+        compiled: whether machine code computed it; its last bits may differ from those of plain Python.
+        note: what the writer said of it.
+        damage: why reading ended early; empty when it did not.
+    """
+
+    settings: GateSettings
+    state: GateState
+    ticks: tuple[tuple[Now, GateInputs, bytes], ...]
+    compiled: bool
+    note: str
+    damage: str
+
+
+def write_record(path: Path | str, settings: GateSettings, ticks: tuple[Tick, ...], note: str = "") -> Path:
+    """Write a flight record. The file appears under its name when it is whole and on the disk.
+
+    Args:
+        path: of the file; one of that name is not overwritten, a number is added.
+        settings: of the gate.
+        ticks: one after another, at least one.
+        note: what happened, for people.
+
+    Returns:
+        The path that was written.
+
+    Raises:
+        InputError: there is no tick.
+    """
+    if not ticks:
+        raise InputError("flight record", expected="a tick at least", got="none")
+    path = _free(Path(path))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f"{path.name}.partial")
+    with open(partial, "wb") as file:
+        file.write(FORMAT)
+        head = {"note": note, "compiled": COMPILED, "settings": to_plain(settings), "state": to_plain(ticks[0].state)}
+        _write_frame(file, json.dumps(head).encode())
+        for tick in ticks:
+            row = {"now": to_plain(tick.now), "inputs": to_plain(tick.inputs), "output": to_plain(tick.output)}
+            _write_frame(file, json.dumps(row).encode())
+        file.flush()
+        os.fsync(file.fileno())
+    os.rename(partial, path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+    return path
+
+
+def read_record(path: Path | str) -> FlightRecord:
+    """Read a flight record, also one that was cut short.
+
+    Raises:
+        InputError: it is none, or its first frame is damaged.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError("flight record", expected="a file", got=f"'{path}', which does not exist")
+    content = path.read_bytes()
+    if not content.startswith(FORMAT):
+        raise InputError(f"flight record {path}", expected=f"a file that begins with '{FORMAT.decode().strip()}'",
+                         got=repr(content[:24]))
+    frames, ends = [], len(FORMAT)
+    for payload, end in _frames(content, len(FORMAT)):
+        frames.append(json.loads(payload))
+        ends = end
+    if not frames:
+        raise InputError(f"flight record {path}", expected="a whole first frame", got="a damaged one")
+    head = frames[0]
+    damage = "" if ends == len(content) else f"damaged at byte {ends} of {len(content)}"
+    return FlightRecord(
+        from_plain(GateSettings, head["settings"]),
+        from_plain(GateState, head["state"]),
+        tuple((from_plain(Now, row["now"]), from_plain(GateInputs, row["inputs"]), _text(row["output"]))
+              for row in frames[1:]),
+        head["compiled"],
+        head["note"],
+        damage,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Difference:
+    """Where a replay left the record.
+
+    Args:
+        tick: its number.
+        recorded, replayed: the output, as JSON.
+    """
+
+    tick: int
+    recorded: str
+    replayed: str
+
+
+def replay(record: FlightRecord) -> Iterator[tuple[Now, GateOutput, Difference | None]]:
+    """Step the core through a record: each tick's moment, what the core decides now, and how it differs."""
+    gate, state = Gate(record.settings), record.state
+    for number, (now, inputs, recorded) in enumerate(record.ticks):
+        state, output = gate.step(state, inputs, now)
+        replayed = output_bytes(output)
+        yield now, output, None if replayed == recorded else Difference(number, recorded.decode(), replayed.decode())
+
+
+def output_bytes(output: GateOutput) -> bytes:
+    """The bytes of an output: equal where every bit of it is."""
+    return _text(to_plain(output))
+
+
+def _text(plain: Any) -> bytes:
+    return json.dumps(plain).encode()
+
+
+def _write_frame(file: Any, payload: bytes) -> None:
+    file.write(_FRAME.pack(len(payload), zlib.crc32(payload)))
+    file.write(payload)
+
+
+def _frames(content: bytes, start: int) -> Iterator[tuple[bytes, int]]:
+    """Whole frames with where each ends; stops at the first that is damaged or cut short."""
+    while start + _FRAME.size <= len(content):
+        length, checksum = _FRAME.unpack_from(content, start)
+        end = start + _FRAME.size + length
+        payload = content[start + _FRAME.size : end]
+        if length > _LARGEST or len(payload) < length or zlib.crc32(payload) != checksum:
+            return
+        yield payload, end
+        start = end
+
+
+def _free(path: Path) -> Path:
+    number, free = 1, path
+    while free.exists():
+        number += 1
+        free = path.with_name(f"{path.stem}-{number}{path.suffix}")
+    return free
