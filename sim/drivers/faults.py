@@ -23,7 +23,7 @@ MESSAGES: Mapping[str, str] = {
     "delay": "messages come this many seconds late (0.1), stamped as ever",
     "freeze": "the last message is sent again and again, stamp and all",
     "stuck": "the last values are sent again and again with new stamps",
-    "nan": "values are not a number",
+    "nan": "values are not a number, images black",
     "reorder": "named values come in another order, with their names",
     "missing": "the last of the named values is left out",
     "overtake": "of two messages the second comes first",
@@ -147,7 +147,8 @@ class Faults:
         else:
             self._last[stream] = message
         if "nan" in active:
-            message = replace(message, values=np.full_like(message.values, np.nan, dtype=np.float64))
+            nothing = np.nan if message.values.dtype.kind == "f" else 0  # an image is black
+            message = replace(message, values=np.full_like(message.values, nothing))
         if "reorder" in active:
             order = np.arange(message.values.shape[-1])[::-1]
             message = _picked(message, order)

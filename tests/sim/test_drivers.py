@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Iterator
+from typing import Iterator, TypeVar
 
 import numpy as np
 import pytest
@@ -53,7 +53,10 @@ def run(driver: Driver, seconds: float, measured: np.ndarray, start_s: float = 0
                      for step in range(round(seconds / STEP_S))])
 
 
-def started(driver: Driver, measured: np.ndarray) -> Driver:
+Kind = TypeVar("Kind", bound=Driver)
+
+
+def started(driver: Kind, measured: np.ndarray) -> Kind:
     driver.start(measured, 0)
     return driver
 
@@ -405,7 +408,7 @@ def test_a_reset_is_due_once(driven: DrivenTwin) -> None:
 
 
 def test_drivers_may_not_share_a_field(robot: object) -> None:
-    with pytest.raises(InputError, match="gripper.width"):
+    with pytest.raises(InputError, match=r"gripper\.width"):
         DrivenTwin(robot, {"a": Port(SlowGripper(), GRIPPER), "b": Port(SlowGripper(), GRIPPER)})  # type: ignore
 
 

@@ -1,0 +1,68 @@
+"""What the driver of a robot measures, as its messages say it: named numbers in the wire's order and units."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from robot.control.rotation import rotation_6d_from_matrix
+from robot.control.streams import StreamReader
+from robot.description.contract import Contract
+from sim.drivers.driver import Command
+from sim.twin.robot import TwinRobot
+
+NAMED = ("joint_state", "pose")
+
+
+class Senses:
+    """Reads a twin as the streams of a contract do.
+
+    Args:
+        contract: agreed with the robot's description.
+        robot: that is measured.
+    """
+
+    def __init__(self, contract: Contract, robot: TwinRobot) -> None:
+        self._robot = robot
+        self._streams = {name: StreamReader(contract, name) for name, stream in contract.state.items()
+                         if stream.type in NAMED}
+        model = robot.scene.model
+        self._places = {name: (int(model.joint(name).qposadr[0]), int(model.joint(name).dofadr[0]))
+                        for name in robot.spec.joint_names}
+        self._sites = [(limb.field("tcp.position"), limb.field("tcp.rotation"), robot.scene.id("site", limb.tcp))
+                       for limb in robot.description.limbs]
+        spec = robot.action_spec
+        tools = {limb.field(limb.tool.command.name) for limb in robot.description.limbs}
+        self._tools = [(name, column) for column, name in enumerate(spec.component_names)
+                       if any(name == tool or name.startswith(f"{tool}.") for tool in tools)]
+
+    def values(self) -> dict[str, np.ndarray]:
+        """Our name -> float64: every joint (1,) rad or m, `tcp.position` (3,) m, `tcp.rotation` (6,), the tool's own
+        components such as `gripper.width` (1,).
+        """
+        data, standing = self._robot.scene.data, self._robot.standing
+        found = {name: data.qpos[place : place + 1].copy() for name, (place, _) in self._places.items()}
+        for position, rotation, site in self._sites:
+            found[position] = data.site_xpos[site].copy()
+            found[rotation] = rotation_6d_from_matrix(data.site_xmat[site].reshape(3, 3))
+        found.update({name: standing[column : column + 1] for name, column in self._tools})
+        return found
+
+    def message(self, name: str, values: dict[str, np.ndarray], stamp_ns: int, frame: str) -> Command:
+        """What a stream of joints or a pose says; a pose as position and quaternion xyzw.
+
+        Args:
+            name: of the stream.
+            values: from `values`.
+            stamp_ns: when they were measured.
+            frame: of a pose.
+        """
+        stream = self._streams[name]
+        if stream.map is None:
+            position, quat = stream.write_pose(values)
+            return Command(np.concatenate([position, quat]), stamp_ns=stamp_ns, frame=frame)
+        names, numbers = stream.write(values)
+        speeds = np.empty(0)
+        if all(joint in self._places for joint in stream.map.ours):
+            dofs = [self._places[joint][1] for joint in stream.map.ours]
+            speeds = stream.map.rates_to_wire(self._robot.scene.data.qvel[dofs])
+        return Command(numbers, names, speeds, stamp_ns)

@@ -1,0 +1,121 @@
+"""What a twin's process owns: a robot in a scene, with a task in it or without."""
+
+from __future__ import annotations
+
+from typing import Any, Mapping
+
+import numpy as np
+
+from robot.description.contract import Contract
+from robot.errors import InputError
+from sim.tasks.environment import TaskEnv
+from sim.twin import make_twin
+from sim.twin.env import TwinEnv
+
+
+class World:
+    """A robot with its task, in lock-step or for somebody who lets its time pass.
+
+    Args:
+        contract: whose robot it is.
+        task: `twin/lift`; empty for the robot alone at its table.
+        cameras: that join the observation of lock-step.
+        image_size: of theirs, px.
+
+    Attributes:
+        robot: of the scene.
+        observation: name -> array, the newest.
+        outcome: name -> number, of the newest step: `success`, `score`, `terminated`, `truncated`, `steps`; empty
+            without a task.
+
+    Raises:
+        InputError: no such task, it is for another robot or has another period than the contract.
+    """
+
+    def __init__(self, contract: Contract, task: str, *, cameras: tuple[str, ...] = (), image_size: int = 96) -> None:
+        self.env: TwinEnv | None = None
+        if task:
+            self.env = _environment(contract, task, cameras, image_size)
+            self.robot = self.env.robot
+        else:
+            self.robot = make_twin(contract.robot, control=contract.control, period_s=contract.period_s)
+        self.observation: Mapping[str, np.ndarray] = {}
+        self.outcome: dict[str, float] = {}
+        self._steps = 0
+
+    @property
+    def instruction(self) -> str:
+        """What the episode asks for; empty without a task."""
+        return self.env.twin_task.instruction if self.env is not None else ""
+
+    @property
+    def steps(self) -> int:
+        """Control periods since the reset."""
+        return self._steps
+
+    def reset(self, seed: int) -> None:
+        """Start the episode of a seed."""
+        self._steps = 0
+        if self.env is None:
+            self.robot.reset()
+            self.observation = self.robot.observe()
+        else:
+            self.observation, info = self.env.reset(seed=seed)
+            self._note(info, False, False)
+
+    def step(self, action: np.ndarray) -> None:
+        """Hold an action (dim,) for one control period: bit for bit what the environment does.
+
+        Raises:
+            InputError: it is of another size or not finite.
+        """
+        if self.env is None:
+            self.robot.hold(action)
+            self.observation = self.robot.observe()
+            self._steps += 1
+            return
+        self.observation, _, terminated, truncated, info = self.env.step(action)
+        self._steps += 1
+        self._note(info, terminated, truncated)
+
+    def look(self) -> None:
+        """Observe between steps, without images."""
+        self.observation = self.robot.observe()
+        if self.env is not None:
+            self.observation = {**self.observation, **self.env.twin_task.observe()}
+
+    def period_passed(self) -> None:
+        """A control period has gone by in real time: the task takes note of it."""
+        self._steps += 1
+        self.look()
+        if self.env is not None:
+            self.env.twin_task.update()
+            success = bool(self.env.twin_task.success())
+            self._note({"success": success, "score": self.env.twin_task.score()}, success,
+                       self._steps >= self.env.task.max_steps)
+
+    def close(self) -> None:
+        """Free what draws."""
+        if self.env is not None:
+            self.env.close()
+
+    def _note(self, info: Mapping[str, Any], terminated: bool, truncated: bool) -> None:
+        self.outcome = {"success": float(info["success"]), "score": float(info["score"]),
+                        "terminated": float(terminated), "truncated": float(truncated and not terminated),
+                        "steps": float(self._steps)}
+
+
+def _environment(contract: Contract, task: str, cameras: tuple[str, ...], image_size: int) -> TwinEnv:
+    import sim
+
+    if not task.startswith("twin/"):
+        raise InputError("task", expected="a task of the twin, such as twin/lift", got=f"'{task}'")
+    options: dict[str, Any] = {"robot": contract.robot, "control": contract.control}
+    if cameras:
+        options |= {"cameras": cameras, "image_size": image_size}
+    env: TaskEnv = sim.make(task, **options)
+    assert isinstance(env, TwinEnv)
+    if env.action_spec.period_ns != round(contract.period_s * 1e9):
+        raise InputError(f"contract '{contract.name}': period_s", expected=f"{env.action_spec.period_s} of {task}",
+                         got=str(contract.period_s))
+    return env
