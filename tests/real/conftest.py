@@ -81,7 +81,12 @@ def program(ros_environment: dict[str, str], tmp_path: Path) -> Iterator[Callabl
     yield start
     for each in started:
         if each.process.poll() is None:
-            each.process.kill()
+            # Asked first: a node that is killed leaves its shared memory behind.
+            each.process.terminate()
+            try:
+                each.process.wait(timeout=3)
+            except subprocess.TimeoutExpired:
+                each.process.kill()
         if each.process.stdout is not None and not each.process.stdout.closed:
             each.process.stdout.close()
         each.process.wait()
