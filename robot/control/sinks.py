@@ -1,0 +1,147 @@
+"""From the gate's vector to what each controller is told, and back: arrays and names, no messages.
+
+Reading a command back (`fields`) is what a twin behind a sink does; the same map serves both ways.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from robot.control.joint_map import JointMap
+from robot.control.rotation import matrix_from_6d, matrix_from_quat_wxyz, quat_wxyz_from_matrix, rotation_6d_from_matrix
+from robot.description.contract import Contract, Sink
+from robot.description.contracts import component_names
+from robot.description.robots import RobotDescription
+
+POSE_NAMES = ("x", "y", "z", "qx", "qy", "qz", "qw")
+
+
+@dataclass(frozen=True, eq=False)
+class SinkCommand:
+    """What one controller is told.
+
+    Args:
+        sink, via, topic: of the contract.
+        names: (n,) on the wire, in its order; of a pose `POSE_NAMES`: m and a unit quaternion xyzw.
+        values: (k, n) float64, one row, or for `jtc` two: the target and the end of its stop.
+        velocities: (k, n) of the wire's units a second for `jtc`, else None.
+        times_s: (k,) after the moment for which the target is due.
+        frame: in which a pose is; empty for joints.
+    """
+
+    sink: str
+    via: str
+    topic: str
+    names: tuple[str, ...]
+    values: np.ndarray
+    velocities: np.ndarray | None
+    times_s: np.ndarray
+    frame: str = ""
+
+
+class SinkEncoder:
+    """Says what one sink is told for a target of the whole robot.
+
+    Args:
+        contract: checked against its description (`load_contract` does).
+        description: of the robot.
+        name: of the sink.
+    """
+
+    def __init__(self, contract: Contract, description: RobotDescription, name: str) -> None:
+        self.name, self.sink = name, contract.sinks[name]
+        self._tail_s, self._frame = contract.limits.tail_s, contract.frames.base
+        spec = description.action_spec(contract.period_s, contract.control)
+        self._columns = {field: np.arange(spec.dim)[spec.slices[field]] for field in self.sink.fields}
+        self._map: JointMap | None = None
+        if self.sink.map:
+            self._map = JointMap(contract.maps[self.sink.map])
+            names = component_names(description, spec)
+            columns = {names[column]: column for part in self._columns.values() for column in part}
+            self._mapped = np.array([columns[name] for name in self._map.ours], dtype=np.intp)
+            low, high = _position_limits(description)
+            self._low = np.array([low.get(name, -np.inf) for name in self._map.ours])
+            self._high = np.array([high.get(name, np.inf) for name in self._map.ours])
+        elif self.sink.via == "twin":
+            self._names = spec.component_names
+        self._stiffness = np.array([self.sink.energy.stiffness], dtype=np.float64)
+
+    def encode(self, target: np.ndarray, velocity: np.ndarray | None = None) -> SinkCommand:
+        """The command for one target.
+
+        Args:
+            target: (dim,) of the contract's action.
+            velocity: (dim,) of it a second, for `jtc`; None is a stand.
+        """
+        sink, via = self.sink, self.sink.via
+        if via == "twin":
+            return self._command(self._names, np.array(target, dtype=np.float64)[None])
+        if via == "crisp_pose":
+            position, rotation = (target[columns] for columns in self._columns.values())
+            quat = quat_wxyz_from_matrix(matrix_from_6d(rotation))
+            return self._command(POSE_NAMES, np.concatenate([position, quat[1:], quat[:1]])[None], frame=self._frame)
+        if via == "crisp_stiffness":
+            values = target[None, next(iter(self._columns.values()))] if sink.fields else self._stiffness
+            return self._command(("x", "y", "z", "rx", "ry", "rz"), values)
+        assert self._map is not None
+        ours = np.asarray(target, dtype=np.float64)[self._mapped]
+        if via == "jtc":
+            rates = np.zeros_like(ours) if velocity is None else np.asarray(velocity)[self._mapped]
+            # A trajectory that ends at rest: when nobody speaks any more, the arm stops by itself.
+            stop = np.clip(ours + rates * (self._tail_s / 2), np.minimum(self._low, ours), np.maximum(self._high, ours))
+            wire = self._map.to_wire(np.stack([ours, stop]))
+            rates = self._map.rates_to_wire(np.stack([rates, np.zeros_like(ours)]))
+            return self._command(self._map.wire, wire, rates, np.array([0.0, self._tail_s]))
+        return self._command(self._map.wire, self._map.to_wire(ours)[None])
+
+    def differs(self, command: SinkCommand, told: SinkCommand | None) -> bool:
+        """Whether a command is news after the last that was told: a goal-based tool starts anew with each.
+
+        A sink whose `change` is 0 is told every time.
+        """
+        if told is None or self.sink.change == 0:
+            return True
+        return bool((np.abs(command.values - told.values) >= self.sink.change).any())
+
+    def fields(self, values: np.ndarray) -> dict[str, np.ndarray]:
+        """The fields of the action, each (size,), in one row of numbers on the wire (n,)."""
+        values = np.asarray(values, dtype=np.float64)
+        if self.sink.via == "crisp_pose":
+            position, rotation = self._columns
+            return {position: values[:3].copy(), rotation: rotation_from_quat_xyzw(values[3:])}
+        if self._map is None:
+            ends = np.cumsum([len(columns) for columns in self._columns.values()])
+            return dict(zip(self._columns, np.split(values, ends[:-1])))
+        ours = dict(zip(self._mapped, self._map.from_wire(values)))
+        return {field: np.array([ours[column] for column in columns]) for field, columns in self._columns.items()}
+
+    def _command(self, names: tuple[str, ...], values: np.ndarray, velocities: np.ndarray | None = None,
+                 times_s: np.ndarray | None = None, frame: str = "") -> SinkCommand:
+        return SinkCommand(self.name, self.sink.via, self.sink.topic, names, values, velocities,
+                           np.zeros(1) if times_s is None else times_s, frame)
+
+
+def speaks(sink: Sink, mode: str) -> bool:
+    """Whether a sink is told anything in a mode of the gate.
+
+    Args:
+        sink: of a contract.
+        mode: `run`, `hold`, `fault` or `inactive`.
+    """
+    stop = {"run": "hold", "hold": sink.on_hold, "fault": sink.on_stop, "inactive": "silent"}[mode]
+    return stop == "hold"
+
+
+def rotation_from_quat_xyzw(quat_xyzw: np.ndarray) -> np.ndarray:
+    """(4,) of any length to the 6-D rotation; one that is none, all zero or not finite, gives numbers not finite."""
+    quat = np.asarray(quat_xyzw, dtype=np.float64)
+    if not np.isfinite(quat).all() or not quat.any():
+        return np.full(6, np.nan)
+    return rotation_6d_from_matrix(matrix_from_quat_wxyz(quat[[3, 0, 1, 2]]))
+
+
+def _position_limits(description: RobotDescription) -> tuple[dict[str, float], dict[str, float]]:
+    pairs = [(name, limits) for group in description.spec.groups for name, limits in zip(group.names, group.position)]
+    return {name: low for name, (low, _) in pairs}, {name: high for name, (_, high) in pairs}

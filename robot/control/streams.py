@@ -1,0 +1,79 @@
+"""From what a topic says to measured values under our names, and back: arrays and names, no messages.
+
+Writing (`write`, `write_pose`) is what a twin does in the driver's place; the same map serves both ways.
+"""
+
+from __future__ import annotations
+
+from typing import Mapping, Sequence
+
+import numpy as np
+
+from robot.control.joint_map import JointMap
+from robot.control.rotation import matrix_from_6d, quat_wxyz_from_matrix
+from robot.control.sinks import rotation_from_quat_xyzw
+from robot.description.contract import Contract
+from robot.description.contracts import stream_names
+from robot.description.robots import RobotDescription
+
+
+class StreamReader:
+    """Reads one stream.
+
+    Args:
+        contract: checked against its description.
+        name: of a stream of type `joint_state`, `pose` or `values`.
+
+    Attributes:
+        names: values that every message must give; empty for `values`, whose names the task of a twin chooses.
+    """
+
+    def __init__(self, contract: Contract, name: str) -> None:
+        self.name, self.stream = name, contract.state[name]
+        self.names = stream_names(contract, name)
+        self.map = JointMap(contract.maps[self.stream.map]) if self.stream.map else None
+
+    def read(self, names: Sequence[str], values: np.ndarray) -> dict[str, np.ndarray]:
+        """Named numbers of a message: our name -> (1,) float64; what it lacks or has twice is left out."""
+        if self.map is not None:
+            return self.map.read(names, values)
+        return {name: np.array([float(value)]) for name, value in zip(names, values) if names.count(name) == 1}
+
+    def read_pose(self, position: np.ndarray, quat_xyzw: np.ndarray) -> dict[str, np.ndarray]:
+        """A pose: position (3,) m and quaternion (4,), as `tcp.position` (3,) and `tcp.rotation` (6,)."""
+        where, turn = self.names
+        return {where: np.array(position, dtype=np.float64), turn: rotation_from_quat_xyzw(quat_xyzw)}
+
+    def write(self, values: Mapping[str, np.ndarray]) -> tuple[tuple[str, ...], np.ndarray]:
+        """Names and numbers of a joint_state that says `values`, our name -> one number; mimics follow."""
+        assert self.map is not None, f"stream '{self.name}' has no joints"
+        return self.map.write(values)
+
+    def write_pose(self, values: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        """Position (3,) m and quaternion (4,) xyzw of a pose that says `values`."""
+        where, turn = self.names
+        quat = quat_wxyz_from_matrix(matrix_from_6d(values[turn]))
+        return np.array(values[where], dtype=np.float64), quat[[1, 2, 3, 0]]
+
+
+def gathered(description: RobotDescription, values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Measured values with joints joined to the vectors that observations and actions have.
+
+    Args:
+        description: of the robot.
+        values: of all its streams, as `StreamReader` gives them.
+
+    Returns:
+        what came, and, where all of their joints did: `arm.joints` (n,) rad, and the tool's own field, such as
+        `hand.joints` (n,) rad or `gripper.width` (1,) m.
+    """
+    found = dict(values)
+    for limb in description.limbs:
+        joints = [limb.element(joint) for joint in limb.arm.joints]
+        if all(joint in values for joint in joints):
+            found[limb.field("arm.joints")] = np.concatenate([values[joint] for joint in joints])
+        told, name = limb.tool.command, limb.field(limb.tool.command.name)
+        joints = [limb.element(joint) for joint in limb.tool.joints]
+        if name not in values and all(joint in values for joint in joints):
+            found[name] = told.scale * np.concatenate([values[joint] for joint in joints]) + told.offset
+    return found

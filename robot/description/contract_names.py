@@ -1,0 +1,40 @@
+"""Under which names a robot's numbers are told and measured."""
+
+from __future__ import annotations
+
+from robot.description.action import ActionSpec
+from robot.description.contract import Contract
+from robot.description.robots import RobotDescription
+
+
+def component_names(description: RobotDescription, spec: ActionSpec) -> tuple[str, ...]:
+    """One name a component of the action, as maps use them.
+
+    A joint's own name where the component is that joint's angle (`arm.joints`, `hand.joints`), so that a joint that is
+    told and the same joint measured share their line in a map; else the component's (`gripper.width`).
+    """
+    joints: dict[str, str] = {}
+    for limb in description.limbs:
+        told = limb.tool.command
+        fields = [(limb.field("arm.joints"), limb.arm.joints)]
+        if told.kind == "joint" and (told.scale, told.offset) == (1.0, 0.0):
+            fields.append((limb.field(told.name), limb.tool.joints))
+        for field, names in fields:
+            components = [field] if len(names) == 1 else [f"{field}.{index}" for index in range(len(names))]
+            joints.update(zip(components, map(limb.element, names)))
+    return tuple(joints.get(name, name) for name in spec.component_names)
+
+
+def stream_names(contract: Contract, name: str) -> tuple[str, ...]:
+    """Values that every message of a stream gives: joints, or `tcp.position` and `tcp.rotation`; empty where they are
+    free or where it gives none.
+    """
+    stream = contract.state[name]
+    if stream.type == "pose":
+        return f"{stream.field}.position", f"{stream.field}.rotation"
+    return tuple(joint.name for joint in contract.maps[stream.map] if not joint.mimic) if stream.map else ()
+
+
+def measured_names(contract: Contract) -> tuple[str, ...]:
+    """Values that all streams together give."""
+    return tuple(value for name in contract.state for value in stream_names(contract, name))

@@ -1,0 +1,184 @@
+"""Contracts by name: the files of `configs/contract`, read, held against the robot's description, hashed, compared."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Mapping
+
+import yaml
+
+from robot.description.action import ActionSpec
+from robot.description.comparison import Row, table
+from robot.description.contract import Contract, MappedJoint, Sink, Stream
+from robot.description.contract_check import require_agreement
+from robot.description.contract_names import component_names, stream_names
+from robot.description.record import fingerprint, from_json, to_json
+from robot.description.robots import RobotDescription, load_robot
+from robot.description.shipped import configs_folder
+from robot.errors import InputError, nearest
+
+__all__ = ["action_spec", "component_names", "contract_folder", "contract_names", "describe", "difference",
+           "load_contract", "operational", "operational_hash", "require_same", "semantic", "semantic_hash",
+           "stream_names"]
+
+Parts = Mapping[str, Any]
+
+
+def contract_folder() -> Path:
+    """Where the contracts are."""
+    return configs_folder() / "contract"
+
+
+def contract_names() -> tuple[str, ...]:
+    """Contracts that can be loaded by name."""
+    return tuple(sorted(file.stem for file in contract_folder().glob("*.yaml")))
+
+
+def load_contract(name: str) -> Contract:
+    """Read a contract and hold it against the description of its robot.
+
+    Args:
+        name: of a file in `configs/contract`, or the path of such a file elsewhere. Its robot may lie in a folder
+            `robot` beside it.
+
+    Raises:
+        InputError: no such contract, the file is wrong, or it does not agree with the robot: all differences at once.
+    """
+    known = contract_folder() / f"{name}.yaml"
+    file = known if known.exists() else Path(name)
+    if not file.is_file():
+        raise InputError("contract", expected=f"one of {', '.join(contract_names())}, or a file", got=f"'{name}'",
+                         way_out=nearest(name, contract_names()))
+    contract = _read(file)
+    beside = file.parent / "robot" / f"{contract.robot}.yaml"
+    if beside.is_file():
+        contract = replace(contract, robot=str(beside))
+    require_agreement(contract, describe(contract))
+    return contract
+
+
+def describe(contract: Contract) -> RobotDescription:
+    """The description of a contract's robot."""
+    return load_robot(contract.robot)
+
+
+def action_spec(contract: Contract) -> ActionSpec:
+    """Fields, units, order and period of the contract's action."""
+    return describe(contract).action_spec(contract.period_s, contract.control)
+
+
+def semantic(contract: Contract) -> dict[str, Any]:
+    """What must be the same for data, checkpoint and robot, as plain values.
+
+    The robot and its joints in order, the action with units, order and kinds, its period, the frames, the cameras,
+    and the kind of controller below each field: a spring gives way where a position drive does not. A twin and a
+    robot behind the same kind of controller are the same here; how a driver names and counts its joints is not.
+    """
+    description = describe(contract)
+    spec = action_spec(contract)
+    tools = {limb.field(limb.tool.command.name) for limb in description.limbs}
+    springs = {field for sink in contract.sinks.values() if sink.via in ("twin", "crisp_pose", "crisp_joint")
+               for field in sink.fields} - tools
+    return {
+        "robot": description.spec.name,
+        "joints": list(description.spec.joint_names),
+        "control": contract.control,
+        "action": [to_json(field) for field in spec.fields],
+        "controller": {field.name: "impedance" if field.name in springs else "position" for field in spec.fields},
+        "period_s": contract.period_s,
+        "frames": to_json(contract.frames),
+        "cameras": {name: {"type": contract.state[name].type, "size": list(contract.state[name].size)}
+                    for name in sorted(contract.cameras)},
+    }
+
+
+def operational(contract: Contract) -> dict[str, Any]:
+    """All the rest, as plain values: topics, maps, rates, latencies, staleness, limits, energy. Recorded and shown."""
+    values: dict[str, Any] = to_json(contract)
+    for name in ("name", "robot", "control", "period_s", "frames"):
+        del values[name]
+    for stream in values["state"].values():
+        if stream["type"] in ("image", "depth"):
+            del stream["size"], stream["type"]
+    return values
+
+
+def semantic_hash(contract: Contract) -> str:
+    """Of `semantic`, 16 hexadecimal digits."""
+    return fingerprint(semantic(contract))
+
+
+def operational_hash(contract: Contract) -> str:
+    """Of `operational`, 16 hexadecimal digits."""
+    return fingerprint(operational(contract))
+
+
+def difference(wanted: Parts, offered: Parts) -> list[Row]:
+    """Rows (what, wanted, offered) in which two sides differ; both as `semantic` or `operational` gave them."""
+    ours, theirs = _flat(wanted), _flat(offered)
+    return [(key, ours.get(key, "-"), theirs.get(key, "-")) for key in dict.fromkeys((*ours, *theirs))
+            if ours.get(key) != theirs.get(key)]
+
+
+def require_same(wanted: Parts, offered: Parts, *, left: str, right: str) -> None:
+    """Refuse two sides of different meaning.
+
+    Args:
+        wanted: `semantic` of what a checkpoint or data were made with.
+        offered: of the robot.
+        left, right: what the sides are called, for example a checkpoint's path and a contract's name.
+
+    Raises:
+        InputError: with a table of every row that differs.
+    """
+    rows = difference(wanted, offered)
+    if rows:
+        raise InputError(f"{left} and {right} mean different things:\n{table(rows, left, right)}\n"
+                         "Take a checkpoint that was trained for this robot, or the contract that it was trained with")
+
+
+def _flat(value: Any, prefix: str = "") -> dict[str, str]:
+    """Nested values as dotted names with a text each; empty parts are as good as none."""
+    if isinstance(value, (list, tuple)) and any(isinstance(item, Mapping) for item in value):
+        value = dict(enumerate(value))
+    if isinstance(value, Mapping):
+        parts = ((key, item) for key, item in value.items() if item not in ({}, [], ()))
+        return {name: text for key, item in parts for name, text in _flat(item, f"{prefix}{key}.").items()}
+    return {prefix[:-1]: ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)}
+
+
+def _read(file: Path) -> Contract:
+    try:
+        values = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError) as error:
+        raise InputError(f"contract {file}", expected="a YAML file", got=str(error)) from error
+    if not isinstance(values, Mapping):
+        raise InputError(f"contract {file}", expected="keys and values", got=repr(values))
+    if "name" in values:
+        raise InputError(f"{file}: name", expected="none: a contract has its file's name", got=f"'{values['name']}'")
+    for group, kind in (("state", Stream), ("sinks", Sink)):
+        # Each by itself first: what a part finds wrong with itself does not know where it stands.
+        for name, part in _mapping(values, group, file).items():
+            _build(kind, part, f"{file}: {group} '{name}'")
+    for name, joints in _mapping(values, "maps", file).items():
+        for number, joint in enumerate(joints if isinstance(joints, list) else []):
+            _build(MappedJoint, joint, f"{file}: maps '{name}'[{number}]")
+    return _build(Contract, {**values, "name": file.stem}, str(file))
+
+
+def _mapping(values: Parts, group: str, file: Path) -> Mapping[str, Any]:
+    part = values.get(group, {})
+    if not isinstance(part, Mapping):
+        raise InputError(f"{file}: {group}", expected="names with their keys", got=repr(part))
+    return part
+
+
+def _build(kind: type[Any], values: Any, where: str) -> Any:
+    try:
+        return from_json(kind, values, where=where)
+    except InputError as error:
+        if where in error.thing:
+            raise
+        raise InputError(f"{where}: {error.thing}", expected=error.expected, got=error.got,
+                         way_out=error.way_out) from error

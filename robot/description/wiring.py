@@ -1,0 +1,219 @@
+"""The wires of a contract: joints as drivers name them, topics of measured state, topics of commands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from robot.description.demands import require_one_of, require_positive, require_topic
+from robot.errors import InputError
+
+STREAM_TYPES = ("joint_state", "pose", "image", "depth", "values", "driver_state")
+CAMERA_TYPES = ("image", "depth")
+VIAS = ("twin", "forward", "jtc", "crisp_pose", "crisp_joint", "crisp_stiffness", "jointstate", "gripper")
+MAPPED_VIAS = ("forward", "jtc", "crisp_joint", "jointstate", "gripper")
+STOPS = ("hold", "silent")
+ENERGY_MODES = ("torque", "setpoint", "none")
+HOLD_PERIODS = 3.0  # two messages may be lost before a stream holds the robot
+FLOOR_S = {"joint_state": 0.05, "pose": 0.05, "values": 0.2, "image": 0.2, "depth": 0.2, "driver_state": 0.2}
+FAULT_S = {"image": 1.0, "depth": 1.0}  # a camera that comes back needs no person
+
+
+@dataclass(frozen=True)
+class MappedJoint:
+    """One number on the wire and what it is to us: `ours = sign * scale * wire + offset`.
+
+    Args:
+        name: ours: a joint of the robot's description, or a component of its action such as `gripper.width`.
+        ros: name on the wire. The place on a wire without names is the place in the map.
+        sign: 1, or -1 where the driver turns the other way.
+        offset: ours, in our unit, where the wire says 0.
+        scale: our units in one of the wire's: 2 for a width told by one of two fingers, 0.01745 for degrees.
+        mimic: a joint that follows `name`. It is written where a map has it, and never read.
+    """
+
+    name: str
+    ros: str
+    sign: int = 1
+    offset: float = 0.0
+    scale: float = 1.0
+    mimic: bool = False
+
+    def __post_init__(self) -> None:
+        if self.sign not in (1, -1):
+            raise InputError(f"map of '{self.ros}': sign", expected="1 or -1", got=str(self.sign))
+        if not 0 < self.scale < float("inf"):
+            raise InputError(f"map of '{self.ros}': scale", expected="a number above 0", got=str(self.scale),
+                             way_out="The direction is `sign`")
+        if not abs(self.offset) < float("inf"):
+            raise InputError(f"map of '{self.ros}': offset", expected="a finite number", got=str(self.offset))
+
+
+@dataclass(frozen=True)
+class Ages:
+    """From which age on a stream is late, holds the robot, and is a fault (s)."""
+
+    warn_s: float
+    hold_s: float
+    fault_s: float
+
+    def __post_init__(self) -> None:
+        if not 0 < self.warn_s < self.hold_s < self.fault_s:
+            raise InputError("ages", expected="0 < warn < hold < fault",
+                             got=f"{self.warn_s:g}, {self.hold_s:g}, {self.fault_s:g} s",
+                             way_out="Raise fault_s, lower warn_periods, or let the driver publish faster")
+
+
+@dataclass(frozen=True)
+class Staleness:
+    """When what comes is too old.
+
+    Args:
+        warn_periods: of a stream's own rate, from which on it is late; below the three from which on it holds.
+        fault_s: age at which a stream that says nothing else is a fault.
+        alive_s: without the supervisor's sign of life for so long the gate holds.
+        enable_hold_s, enable_fault_s: without the person's hand on the enabling device.
+        person_s: without a new target for so long a person has let go.
+        future_s: how far ahead of now a chunk may be stamped.
+    """
+
+    warn_periods: float = 2.0
+    fault_s: float = 0.5
+    alive_s: float = 0.15
+    enable_hold_s: float = 0.15
+    enable_fault_s: float = 0.5
+    person_s: float = 0.15
+    future_s: float = 0.05
+
+    def __post_init__(self) -> None:
+        if not 0 < self.warn_periods < HOLD_PERIODS:
+            raise InputError("staleness: warn_periods", expected=f"above 0 and below {HOLD_PERIODS:g}",
+                             got=f"{self.warn_periods:g}")
+        if not 0 < self.enable_hold_s < self.enable_fault_s:
+            raise InputError("staleness: enable", expected="0 < enable_hold_s < enable_fault_s",
+                             got=f"{self.enable_hold_s:g}, {self.enable_fault_s:g}")
+        require_positive("staleness", self, ("fault_s", "alive_s", "person_s", "future_s"))
+
+
+@dataclass(frozen=True)
+class Stream:
+    """One topic of measured state.
+
+    Args:
+        topic: relative to the robot's namespace.
+        type: one of `STREAM_TYPES`; `values` are named numbers of a twin's task.
+        rate_hz: that its driver keeps.
+        map: of a `joint_state`: a name in the contract's `maps`.
+        field: of a `pose`: `tcp`, or `left.tcp` of one arm of several.
+        latency_s: age of a message when it comes, where its stamp is not the moment of the measurement.
+        floor_s: the hold's age is not below; None takes `FLOOR_S`.
+        fault_s: age that is a fault; None takes `FAULT_S`, or the contract's.
+        size: (height, width) px of a camera's images; empty where it is not fixed.
+        compressed: a camera's images come as JPEG or PNG.
+    """
+
+    topic: str
+    type: str
+    rate_hz: float
+    map: str = ""
+    field: str = "tcp"
+    latency_s: float = 0.0
+    floor_s: float | None = None
+    fault_s: float | None = None
+    size: tuple[int, ...] = ()
+    compressed: bool = False
+
+    def __post_init__(self) -> None:
+        require_one_of("type", self.type, STREAM_TYPES)
+        require_topic(self.topic)
+        require_positive("stream", self, ("rate_hz",))
+        if self.latency_s < 0:
+            raise InputError("latency_s", expected="0 or more", got=f"{self.latency_s:g}")
+        if bool(self.map) != (self.type == "joint_state"):
+            raise InputError("map", expected="the name of a map for a joint_state, and for nothing else",
+                             got=f"{self.map!r} for type {self.type}")
+        if self.size and (len(self.size) != 2 or min(self.size) < 1 or self.type not in CAMERA_TYPES):
+            raise InputError("size", expected="height and width in px of a camera", got=str(self.size))
+        if self.compressed and self.type not in CAMERA_TYPES:
+            raise InputError("compressed", expected=f"one of {', '.join(CAMERA_TYPES)}", got=self.type)
+
+    def ages(self, staleness: Staleness) -> Ages:
+        """Hold is the larger of the floor and three periods, so that a slow stream is not stale by nature.
+
+        Raises:
+            InputError: not warn < hold < fault.
+        """
+        floor = FLOOR_S[self.type] if self.floor_s is None else self.floor_s
+        fault = FAULT_S.get(self.type, staleness.fault_s) if self.fault_s is None else self.fault_s
+        return Ages(staleness.warn_periods / self.rate_hz, max(floor, HOLD_PERIODS / self.rate_hz), fault)
+
+
+@dataclass(frozen=True)
+class Energy:
+    """How energy is bounded below a sink.
+
+    Args:
+        mode: `torque` where the inner loop is ours, `setpoint` over a passive impedance of known stiffness, `none` on
+            a position-controlled arm or hand: nothing bounds it.
+        stiffness: (6,) N/m and N*m/rad along and about the base's axes.
+    """
+
+    mode: str = "none"
+    stiffness: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        require_one_of("energy: mode", self.mode, ENERGY_MODES)
+        if len(self.stiffness) not in ((0, 6) if self.mode == "none" else (6,)) or min(self.stiffness, default=1) < 0:
+            raise InputError("energy: stiffness", expected="6 numbers, none negative (3 in N/m, 3 in N*m/rad)",
+                             got=str(self.stiffness))
+
+
+@dataclass(frozen=True)
+class Sink:
+    """Where fields of the action go.
+
+    Args:
+        via: the controller behind the topic, one of `VIAS`:
+            `twin` takes the whole vector as it is; `forward` positions in the map's order (Float64MultiArray); `jtc`
+            a short stamped trajectory that ends at rest; `crisp_pose` a PoseStamped; `crisp_joint` and `jointstate` a
+            JointState; `gripper` one number; `crisp_stiffness` the 6 numbers of `energy`, or a field of that kind.
+        topic: relative to the robot's namespace. No other sink has it: crisp mutes a topic with two publishers.
+        fields: of the action, whole.
+        rate_hz: how often it is told, at most the gate's own rate.
+        map: name in the contract's `maps`, for those of `MAPPED_VIAS`; the map's order is the wire's.
+        latency_s: from a command to the motion that it asks for: the gate samples its path so far ahead. A stamped
+            sink is told the moment for which a target is, and what it needs to get there.
+        on_hold, on_stop: while the gate holds, and after a fault: `hold` tells it to stand where the gate's path came
+            to rest; `silent` tells it nothing, so that the driver does what it does when nobody speaks.
+        change: a target that differs by less than this on the wire from the last told is not told (goal-based tools).
+        energy: how it is bounded.
+    """
+
+    via: str
+    topic: str
+    fields: tuple[str, ...]
+    rate_hz: float
+    map: str = ""
+    latency_s: float = 0.0
+    on_hold: str = "hold"
+    on_stop: str = "hold"
+    change: float = 0.0
+    energy: Energy = Energy()
+
+    def __post_init__(self) -> None:
+        require_one_of("via", self.via, VIAS)
+        require_one_of("on_hold", self.on_hold, STOPS)
+        require_one_of("on_stop", self.on_stop, STOPS)
+        require_topic(self.topic)
+        require_positive("sink", self, ("rate_hz",))
+        if min(self.latency_s, self.change) < 0:
+            raise InputError("latency_s and change", expected="0 or more", got=f"{self.latency_s:g}, {self.change:g}")
+        if bool(self.map) != (self.via in MAPPED_VIAS):
+            raise InputError("map", expected=f"the name of a map for {', '.join(MAPPED_VIAS)}, and for no other via",
+                             got=f"{self.map!r} for {self.via}")
+        if not self.fields and not (self.via == "crisp_stiffness" and self.energy.stiffness):
+            raise InputError("fields", expected="fields of the action, or a stiffness to set", got="none")
+
+    @property
+    def stamped(self) -> bool:
+        """Whether its targets carry the time at which they are due."""
+        return self.via in ("twin", "jtc")
