@@ -36,6 +36,7 @@ class Gate:
     def __init__(self, settings: GateSettings) -> None:
         self.settings = settings
         self._measuring = Measuring(settings)
+        self.limits = self._measuring.limits
         check = CapsuleCheck(settings) if settings.capsules is not None else None
         self._motion = Motion(settings, self._measuring.limits, check)
 

@@ -120,6 +120,8 @@ def signal_causes(settings: GateSettings, watched: Watched, now: Now) -> Causes:
         held = watched.held
         if held is None or not held.held:
             causes[Reason.NOT_HELD] = ""
+        elif settings.lock_step:
+            pass  # the hand is on the device or it is not; time stands
         elif (age := max(_age(held, now), (now.ros_ns - held.stamp_ns) * 1e-9)) > settings.enable_fault_s:
             causes[Reason.ENABLE_GONE] = f"{age:.3f} s"
         elif age > settings.enable_hold_s:
