@@ -19,12 +19,12 @@ from pathlib import Path
 from typing import Any, Callable, Mapping, Sequence
 
 from robot.control.ensembling import TemporalEnsemble
-from robot.control.runner import ChunkRunner
+from robot.control.runner import ChunkRunner, query_seed
 from robot.description import Policy
 from robot.errors import InputError, TillerError
 from sim.lane import Setup
 from sim.records import FILE_NAME, PARTIAL_NAME, EpisodeRecord, Evaluation, Latency, check_target, write_evaluation
-from sim.rounds import Place, Rollout, query_seed
+from sim.rounds import Place, Rollout
 from sim.versions import versions
 
 __all__ = ["BATCH", "EvaluationFailed", "EvaluationInterrupted", "evaluate_policy", "query_seed"]

@@ -9,20 +9,13 @@ from typing import Callable
 
 import numpy as np
 
-from robot.control.runner import ChunkRunner
+from robot.control.runner import ChunkRunner, query_seed
 from robot.description import Policy, TaskPrompt, require_match
 from robot.errors import TillerError
 from sim.child import WorkerLost
 from sim.lane import Failure, Order, Ready, Report, Setup
 from sim.records import EpisodeRecord, Latency
 from sim.workers import WorkerProcess
-
-
-def query_seed(episode_seed: int, query: int) -> int:
-    """The seed of the noise of one plan: 63 bits that numpy's SeedSequence mixes from the episode's seed and the number
-    of the plan within the episode, counted from 0.
-    """
-    return int(np.random.SeedSequence([episode_seed, query]).generate_state(1, np.uint64)[0] >> np.uint64(1))
 
 
 @dataclass

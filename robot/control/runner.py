@@ -18,6 +18,13 @@ from robot.description.specs import PolicySpec
 from robot.errors import InputError, TillerError
 
 
+def query_seed(episode_seed: int, query: int) -> int:
+    """The seed of the noise of one plan: 63 bits that numpy's SeedSequence mixes from the episode's seed and the number
+    of the plan within the episode, counted from 0.
+    """
+    return int(np.random.SeedSequence([episode_seed, query]).generate_state(1, np.uint64)[0] >> np.uint64(1))
+
+
 class ChunkRunner:
     """Receding horizon: plan a chunk, execute its first rows, plan again.
 
@@ -135,8 +142,13 @@ class ChunkRunner:
         rough = ((np.diff(plans, 2, axis=1) / spread) ** 2).sum(axis=(1, 2))
         return plans[np.argmin(strayed + rough)]
 
-    def accept(self, values: np.ndarray) -> ActionChunk:
-        """Stamp a plan (horizon, dim) with the newest observation and make it the current chunk."""
+    def accept(self, values: np.ndarray, stamp_ns: int | None = None) -> ActionChunk:
+        """Make a plan (horizon, dim) the current chunk.
+
+        Args:
+            values: the plan.
+            stamp_ns: of the newest observation that it was made from; None where that is the newest of all.
+        """
         values = np.asarray(values)
         if values.shape != (self.spec.horizon, self.spec.action.dim):
             raise InputError("plan", expected=f"({self.spec.horizon}, {self.spec.action.dim})", got=str(values.shape))
@@ -144,7 +156,8 @@ class ChunkRunner:
             raise TillerError(
                 f"plan {self.plans}: holds values that are not finite. Check the policy's input and training"
             )
-        chunk = ActionChunk(values, self._history.stamp_ns, self.spec.action.period_s, self.plans, self.spec.action)
+        start_ns = self._history.stamp_ns if stamp_ns is None else stamp_ns
+        chunk = ActionChunk(values, start_ns, self.spec.action.period_s, self.plans, self.spec.action)
         if self.ensemble is None:
             self._chunks.clear()
         self._chunks.append(chunk)

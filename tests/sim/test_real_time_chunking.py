@@ -20,12 +20,12 @@ from policies.policy import DiffusionPolicy
 from policies.recipe import EmaConfig, PolicyRecipe, TrainingConfig, ValidationConfig
 from policies.train import train
 from robot.control.ensembling import TemporalEnsemble
-from robot.control.runner import ChunkRunner
+from robot.control.runner import ChunkRunner, query_seed
 from robot.description import ActionField, ActionSpec, ObservationField, ObservationSpec, PolicySpec, SamplerSpec
 from robot.errors import InputError
 from sim.lane import Report, Tally
 from sim.rollout import evaluate_policy
-from sim.rounds import Place, query_seed
+from sim.rounds import Place
 from tests.sim.linear_policy import BlockSeeker
 
 PERIOD_S, STRIDE_M, ROWS = 0.1, 0.2, 14

@@ -75,8 +75,7 @@ class PegExpert(WaypointExpert):
             "hover": round(random.uniform(0.06, 0.08), 3),
             "height": round(random.uniform(-0.005, 0.005), 3),
             "tilt": round(random.uniform(0.1, 0.16), 3),
-            "edge": int(random.integers(4)),
-            "start": round(random.uniform(-np.pi, np.pi), 3),
+            "start": round(random.uniform(-0.8, 0.8), 3),
             "radius": round(random.uniform(0.0025, 0.007), 4),
         }
 
@@ -120,8 +119,8 @@ class PegExpert(WaypointExpert):
                 deep,
             ]
         if way["insertion"] == "edge":
-            axis = matrix_from_rotvec((yaw + way["edge"] * np.pi / 2) * UP) @ np.array([1.0, 0.0, 0.0])
-            tilted = matrix_from_rotvec(-way["tilt"] * axis) @ upright
+            axis = matrix_from_rotvec(nearest_turn(yaw, np.pi / 2) * UP) @ np.array([0.0, 1.0, 0.0])
+            tilted = matrix_from_rotvec(way["tilt"] * axis) @ upright
             low = -DIP + WIDTH / 2 * np.sin(way["tilt"])
             return [
                 carry((low + 0.03) * UP, tilted, speed, 0.01),
@@ -130,11 +129,12 @@ class PegExpert(WaypointExpert):
                 carry(-0.004 * UP, upright, slow, 0.003),
                 deep,
             ]
-        aside = way["radius"] * across(way["start"])
+        back = observation["peg.position"] - observation["hole.position"]
+        short = way["radius"] * across(np.arctan2(back[1], back[0]) + way["start"])
         return [
-            carry(aside + 0.03 * UP, upright, speed, 0.01),
-            carry(aside + NEAR * UP, upright, LAST_SPEED, HIGH, until="aligned"),
-            carry(aside - PRESS * UP, upright, TOUCH_SPEED, PRESS + 0.001),
+            carry(short + 0.03 * UP, upright, speed, 0.01),
+            carry(short + NEAR * UP, upright, LAST_SPEED, 0.002),
+            carry(short - PRESS * UP, upright, TOUCH_SPEED, PRESS + 0.001),
             Spiral(-PRESS * UP, upright, CLOSED, slow, until="dropped", holding=True),
             deep,
         ]

@@ -1,0 +1,127 @@
+"""From streams that come when they come to the rows that a policy sees: one moment, one value a key."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import deque
+from dataclasses import dataclass
+from typing import Mapping
+
+import numpy as np
+
+from robot.description.observation import ObservationSpec
+from robot.errors import InputError
+
+KEPT = 256  # messages a stream: half a second at 500 Hz
+
+
+@dataclass(frozen=True)
+class Source:
+    """A stream that feeds keys of an observation.
+
+    Args:
+        keys: that it carries.
+        interpolate: whether a value between two messages lies between theirs (numbers), or is the nearest one's
+            (images).
+        latency_ns: by how much a stamp is later than the moment at which it was measured.
+        tolerance_ns: how far from the row's moment a message may be.
+    """
+
+    keys: tuple[str, ...]
+    interpolate: bool = True
+    latency_ns: int = 0
+    tolerance_ns: int = 100_000_000
+
+
+class Alignment:
+    """The recent past of all streams, and rows of it.
+
+    A row belongs to one moment: the newest for which every stream has spoken, so that numbers are interpolated and not
+    extrapolated. A key that several streams carry is taken from the first.
+
+    Args:
+        spec: keys that a row must have.
+        sources: stream -> what it carries.
+
+    Raises:
+        InputError: a key that no stream carries.
+    """
+
+    def __init__(self, spec: ObservationSpec, sources: Mapping[str, Source]):
+        self._spec = spec
+        self._origin: dict[str, str] = {}
+        for name in spec.names:
+            streams = [stream for stream, source in sources.items() if name in source.keys]
+            if not streams:
+                known = ", ".join(sorted({key for source in sources.values() for key in source.keys}))
+                raise InputError(f"observation '{name}'", expected=f"a key that a stream carries: {known}", got="none",
+                                 way_out="Add a stream to the contract, or train without the key")
+            self._origin[name] = streams[0]
+        self._sources = {stream: sources[stream] for stream in dict.fromkeys(self._origin.values())}
+        self._stamps: dict[str, deque[int]] = {}
+        self._values: dict[str, deque[Mapping[str, np.ndarray]]] = {}
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything: time has jumped."""
+        self._stamps = {stream: deque(maxlen=KEPT) for stream in self._sources}
+        self._values = {stream: deque(maxlen=KEPT) for stream in self._sources}
+
+    @property
+    def streams(self) -> tuple[str, ...]:
+        """Those that are needed."""
+        return tuple(self._sources)
+
+    def add(self, stream: str, values: Mapping[str, np.ndarray], stamp_ns: int) -> None:
+        """Take a message; one that is not newer than the last is left out, as one of an unneeded stream is."""
+        if stream not in self._sources:
+            return
+        measured_ns = stamp_ns - self._sources[stream].latency_ns
+        stamps = self._stamps[stream]
+        if stamps and measured_ns <= stamps[-1]:
+            return
+        stamps.append(measured_ns)
+        self._values[stream].append(values)
+
+    @property
+    def newest_ns(self) -> int | None:
+        """The newest moment that all streams have reached; None while one has not spoken."""
+        if not all(self._stamps.values()):
+            return None
+        return min(stamps[-1] for stamps in self._stamps.values())
+
+    @property
+    def silent(self) -> tuple[str, ...]:
+        """Streams that have not spoken."""
+        return tuple(stream for stream, stamps in self._stamps.items() if not stamps)
+
+    def row(self, time_ns: int) -> dict[str, np.ndarray] | None:
+        """One value a key at a moment, in the shapes and types of the spec; None where a stream has nothing near it."""
+        found: dict[str, np.ndarray] = {}
+        for stream, source in self._sources.items():
+            values = self._at(stream, source, time_ns)
+            if values is None:
+                return None
+            for field in self._spec:
+                if self._origin[field.name] == stream:
+                    if field.name not in values:
+                        return None
+                    found[field.name] = np.asarray(values[field.name], dtype=field.dtype).reshape(field.shape)
+        return found
+
+    def _at(self, stream: str, source: Source, time_ns: int) -> Mapping[str, np.ndarray] | None:
+        stamps, values = self._stamps[stream], self._values[stream]
+        after = bisect_right(stamps, time_ns)
+        before = after - 1
+        if before >= 0 and stamps[before] == time_ns:
+            return values[before]  # the very message, to the bit
+        near = [place for place in (before, after) if 0 <= place < len(stamps)
+                and abs(stamps[place] - time_ns) <= source.tolerance_ns]
+        if not near:
+            return None
+        if not source.interpolate or len(near) == 1:
+            return values[min(near, key=lambda place: abs(stamps[place] - time_ns))]
+        share = (time_ns - stamps[before]) / (stamps[after] - stamps[before])
+        first, second = values[before], values[after]
+        return {key: (1 - share) * np.asarray(value, np.float64) + share * np.asarray(second[key], np.float64)
+                for key, value in first.items() if key in second}
