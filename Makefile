@@ -17,8 +17,10 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export PYTEST_DISABLE_PLUGIN_AUTOLOAD = 1
 PYTEST = $(BIN)/python -m pytest -p timeout -p xdist -p hypothesispytest -n $(JOBS) --dist worksteal
 
+comma := ,
 # Beside a sourced ROS 2 the environment sees ROS's own packages and takes none of its wheels.
 ROS_SOURCED := $(if $(and $(ROS_DISTRO),$(AMENT_PREFIX_PATH)),yes,)
+EXTRAS := dev,metaworld,pusht$(if $(ROS_SOURCED),,$(comma)ros)
 VENV_OPTIONS := $(if $(ROS_SOURCED),--system-site-packages,)
 PYTHON ?=
 CANDIDATES := $(if $(PYTHON),$(PYTHON),$(if $(ROS_SOURCED),/usr/bin/python3) python3.11 python3.12 python3 python)
@@ -50,7 +52,7 @@ $(MADE): | pyproject.toml setup.py constraints.txt
 	echo "Installing torch"; \
 	$(BIN)/python -m pip install -qq -c constraints.txt torch; \
 	echo "Installing tiller and what it needs (some minutes the first time)"; \
-	$(BIN)/python -m pip install -qq -c constraints.txt -e '.[dev,metaworld,pusht]'; \
+	$(BIN)/python -m pip install -qq -c constraints.txt -e '.[$(EXTRAS)]'; \
 	rm -f $(VENV)/.made-*; touch $@; \
 	echo "$(VENV) is ready after $$(( $$(date +%s) - started )) s:" \
 	  "$$($(BIN)/python --version), torch $$($(BIN)/python -c 'from importlib.metadata import version as v; print(v("torch"))')"

@@ -61,7 +61,7 @@ class NodeProcess:
     @property
     def command(self) -> list[str]:
         """With this process's own interpreter."""
-        return [sys.executable, "-m", "tiller", "node", self.node,
+        return [sys.executable, "-P", "-m", "tiller", "node", self.node,
                 *ros_arguments(self.parameters, self.namespace, self.remaps)]
 
 
@@ -71,7 +71,8 @@ class Deployment:
 
     Args:
         contract: name or file of the robot's contract.
-        task: of the twin, `twin/lift`; empty for a robot, whose driver is started elsewhere.
+        twin: whether the contract is a twin's, which is then started; a robot's driver is started elsewhere.
+        task: of the twin, `twin/lift`; empty for the robot alone.
         checkpoint: folder of the policy; empty for none.
         instruction: what the policy is told to do; empty leaves it to the task.
         namespace: of the robot's topics.
@@ -86,6 +87,7 @@ class Deployment:
     """
 
     contract: str
+    twin: bool = False
     task: str = ""
     checkpoint: str = ""
     instruction: str = ""
@@ -106,9 +108,9 @@ class Deployment:
         if self.namespace and not self.namespace.startswith("/"):
             raise InputError("namespace", expected="a name that begins with '/'", got=f"'{self.namespace}'",
                              way_out=f"namespace=/{self.namespace}")
-        if not self.task and (self.lock_step or self.clock or self.speed != 1.0):
-            raise InputError("lock_step, clock and speed", expected="a twin", got="a robot",
-                             way_out="Add task=twin/...")
+        if not self.twin and (self.task or self.lock_step or self.clock or self.speed != 1.0):
+            raise InputError("task, lock_step, clock and speed", expected="the contract of a twin",
+                             got=f"contract {self.contract}, which is a robot's")
 
 
 def processes(deployment: Deployment) -> tuple[NodeProcess, ...]:
@@ -123,7 +125,7 @@ def processes(deployment: Deployment) -> tuple[NodeProcess, ...]:
                            **shared)  # type: ignore[arg-type]
 
     found = []
-    if deployment.task:
+    if deployment.twin:
         # The twin makes the time that the others follow.
         own = {"use_sim_time": None, "task": deployment.task, "seed": deployment.seed, "speed": deployment.speed,
                "clock": simulated, "lock_step": deployment.lock_step}

@@ -17,8 +17,9 @@ class DeployOptions:
     """What `tiller deploy` takes.
 
     Args:
-        contract: of the robot, a name of configs/contract or a file.
-        task: of the twin, such as twin/lift; null for a robot, whose driver is started elsewhere.
+        contract: of the robot, a name of configs/contract or a file. A twin is started; a robot's driver is started
+            elsewhere.
+        task: of a twin, such as twin/lift; null for the robot alone.
         checkpoint: folder of the policy; null for none.
         instruction: what the policy is told to do; null leaves it to the task.
         namespace: of the robot's topics, such as /left; null for none.
@@ -64,9 +65,11 @@ def run(configuration: Configuration[DeployOptions]) -> int:
     from real.processes import run_processes
     from real.ros.profile import write_profile
 
+    from robot.description.contracts import load_contract
+
     require_ros()
     deployment = Deployment(
-        contract=options.contract, task=options.task or "", checkpoint=options.checkpoint or "",
+        contract=options.contract, twin=load_contract(options.contract).plant == "twin", task=options.task or "", checkpoint=options.checkpoint or "",
         instruction=options.instruction or "", namespace=options.namespace or "", teleop=options.teleop or "",
         supervisor=options.supervisor, shadow=options.shadow, lock_step=options.lock_step, clock=options.clock,
         speed=options.speed, seed=options.seed, remaps=options.remap,
