@@ -64,13 +64,13 @@ def run(configuration: Configuration[DeployOptions]) -> int:
     from real.graph import Deployment, processes
     from real.processes import run_processes
     from real.ros.profile import write_profile
-
     from robot.description.contracts import load_contract
 
     require_ros()
     deployment = Deployment(
-        contract=options.contract, twin=load_contract(options.contract).plant == "twin", task=options.task or "", checkpoint=options.checkpoint or "",
-        instruction=options.instruction or "", namespace=options.namespace or "", teleop=options.teleop or "",
+        contract=options.contract, twin=load_contract(options.contract).plant == "twin", task=options.task or "",
+        checkpoint=options.checkpoint or "", instruction=options.instruction or "",
+        namespace=options.namespace or "", teleop=options.teleop or "",
         supervisor=options.supervisor, shadow=options.shadow, lock_step=options.lock_step, clock=options.clock,
         speed=options.speed, seed=options.seed, remaps=options.remap,
     )
