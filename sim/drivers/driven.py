@@ -102,6 +102,11 @@ class DrivenTwin:
         for message in self.faults.passed(f"command/{name}", command, self.now_ns):
             self.ports[name].driver.hear(message, self.robot.clock.now_ns())
 
+    def stiffen(self, command: Command) -> None:
+        """Hold the arms with other stiffnesses (6,) N/m and N*m/rad, as crisp's `target_stiffness` does."""
+        if command.publishers == 1 and command.values.shape == (6,) and (command.values >= 0).all():
+            self.robot.law.stiffness[:, :6] = command.values
+
     def advance(self, steps: int) -> None:
         """Let steps of the physics pass."""
         step_s = float(self.robot.scene.model.opt.timestep)

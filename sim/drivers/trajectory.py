@@ -42,8 +42,8 @@ class JointTrajectory(Driver):
         if not (times > now_ns).any():
             self.refused["all points past"] += 1
             return
-        # A point at the very junction cannot be reached from there; one alone is reached from here.
-        junction_ns = max(now_ns, start_ns) if (times > start_ns).any() else now_ns
+        # A first point at the very stamp is on its way from here; there is nothing left to join there.
+        junction_ns = max(now_ns, start_ns) if times[0] > start_ns else now_ns
         ahead = times > junction_ns
         # The own time of a trajectory, which a speed slider holds back, starts with each message anew.
         lag = self._time_ns - now_ns

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any, Mapping
 
 import numpy as np
 
 from robot.description.contract import Contract
 from robot.errors import InputError
-from sim.tasks.environment import TaskEnv
+from sim.rendering import SceneRenderer
 from sim.twin import make_twin
+from sim.twin.assembly import FELT
 from sim.twin.env import TwinEnv
 
 
@@ -19,8 +21,7 @@ class World:
     Args:
         contract: whose robot it is.
         task: `twin/lift`; empty for the robot alone at its table.
-        cameras: that join the observation of lock-step.
-        image_size: of theirs, px.
+        image_size: height and width of images, px.
 
     Attributes:
         robot: of the scene.
@@ -32,10 +33,11 @@ class World:
         InputError: no such task, it is for another robot or has another period than the contract.
     """
 
-    def __init__(self, contract: Contract, task: str, *, cameras: tuple[str, ...] = (), image_size: int = 96) -> None:
+    def __init__(self, contract: Contract, task: str, *, image_size: tuple[int, int] = (96, 96)) -> None:
         self.env: TwinEnv | None = None
+        self._image_size = image_size
         if task:
-            self.env = _environment(contract, task, cameras, image_size)
+            self.env = _environment(contract, task)
             self.robot = self.env.robot
         else:
             self.robot = make_twin(contract.robot, control=contract.control, period_s=contract.period_s)
@@ -94,10 +96,21 @@ class World:
             self._note({"success": success, "score": self.env.twin_task.score()}, success,
                        self._steps >= self.env.task.max_steps)
 
+    def image(self, camera: str) -> np.ndarray:
+        """(height, width, 3) uint8 RGB, what a camera of the scene sees now."""
+        scene = self.robot.scene
+        return self._renderer.draw(scene.data, scene.id("camera", camera))
+
     def close(self) -> None:
         """Free what draws."""
+        if "_renderer" in self.__dict__:
+            self.__dict__.pop("_renderer").close()
         if self.env is not None:
             self.env.close()
+
+    @cached_property
+    def _renderer(self) -> SceneRenderer:
+        return SceneRenderer(self.robot.scene.model, *self._image_size, hidden_groups=(FELT, 3))
 
     def _note(self, info: Mapping[str, Any], terminated: bool, truncated: bool) -> None:
         self.outcome = {"success": float(info["success"]), "score": float(info["score"]),
@@ -105,15 +118,12 @@ class World:
                         "steps": float(self._steps)}
 
 
-def _environment(contract: Contract, task: str, cameras: tuple[str, ...], image_size: int) -> TwinEnv:
+def _environment(contract: Contract, task: str) -> TwinEnv:
     import sim
 
     if not task.startswith("twin/"):
         raise InputError("task", expected="a task of the twin, such as twin/lift", got=f"'{task}'")
-    options: dict[str, Any] = {"robot": contract.robot, "control": contract.control}
-    if cameras:
-        options |= {"cameras": cameras, "image_size": image_size}
-    env: TaskEnv = sim.make(task, **options)
+    env = sim.make(task, robot=contract.robot, control=contract.control)
     assert isinstance(env, TwinEnv)
     if env.action_spec.period_ns != round(contract.period_s * 1e9):
         raise InputError(f"contract '{contract.name}': period_s", expected=f"{env.action_spec.period_s} of {task}",

@@ -1,0 +1,333 @@
+"""A robot in simulation, with a task or alone, behind the topics of the real one's driver.
+
+`real time`: the physics keeps pace with a steady clock, at `speed`; commands go through emulations of the controllers
+that the contract names, and states come at the contract's rates. `lock_step`: time stands still until a command comes;
+each takes one control period, exactly as a step of the environment, and the observation that follows is published.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Sequence
+
+import numpy as np
+from rcl_interfaces.msg import ParameterDescriptor, SetParametersResult
+from rclpy.clock import Clock, ClockType
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+from rosgraph_msgs.msg import Clock as ClockMessage
+from sensor_msgs.msg import JointState
+from std_msgs.msg import String
+from std_srvs.srv import SetBool, Trigger
+
+from real.ros import qos
+from real.ros.messages import stamp_of, values_message
+from real.ros.parameters import declare
+from real.ros.run import run_node
+from real.twin.inlets import Inlets
+from real.twin.outlets import Outlets
+from robot.description.contract import Contract
+from robot.description.contracts import load_contract, stream_names
+from robot.errors import InputError, TillerError
+from sim.drivers import RUNNING, Command, DrivenTwin, Faults, Pacer, parse_fault
+from sim.drivers.exact import AHEAD_NS
+from sim.drivers.ports import make_ports
+from sim.drivers.senses import NAMED, Senses
+from sim.drivers.world import World
+from sim.twin.cameras import CameraProcess
+
+START_NS = 1_000_000_000  # simulation time at a reset: a time of zero means "no time yet" to ROS
+SHORTEST_TICK_S, LONGEST_TICK_S = 0.002, 0.01
+IDLE_S = 0.1  # lock-step: how often the driver says how it is
+REPEATED_S = 0.5  # lock-step: how often a start is told until somebody acts on it
+
+
+class TwinNode(Node):
+    """The twin's process.
+
+    Topics: the contract's states and commands; `outcome` (JointState: success, score, terminated, truncated, steps, a
+    control period), `episode` (String, latched: JSON with epoch, seed, task, instruction, max_steps), `/clock` when
+    asked. Services: `~/reset` (Trigger: the episode of the parameter `seed`), `~/set_pause` (SetBool), `~/step`
+    (Trigger: one control period while it is paused or in lock-step, holding).
+    """
+
+    def __init__(self) -> None:
+        super().__init__("twin")
+        contract = load_contract(declare(self, "contract", "panda_twin", "name or file of the robot's contract"))
+        task = declare(self, "task", "", "of the twin, such as twin/lift; empty for the robot alone")
+        speed = declare(self, "speed", 1.0, "seconds of the twin in a second", low=0.05, high=20.0)
+        self._lock_step = declare(self, "lock_step", False, "time stands still until a command comes")
+        asked = declare(self, "clock", False, "publish the twin's time on /clock")
+        self._simulated = asked or self._lock_step
+        self._contract, self._task = contract, task
+        self._images = declare(self, "images", True, "draw what the contract's cameras see, while somebody listens")
+        if contract.plant != "twin":
+            raise InputError(f"contract '{contract.name}': plant", expected="twin", got=contract.plant)
+        size = _image_size(contract) if self._images else None
+        self._world = World(contract, task, image_size=size or (0, 0))
+        self._robot = self._world.robot
+        self._cameras = CameraProcess(self._robot.scene, contract.cameras, height=size[0], width=size[1]) \
+            if size and not self._lock_step else None
+        self._driven = DrivenTwin(self._robot, make_ports(contract, self._robot.description))
+        self._senses = Senses(contract, self._robot)
+        self._outlets = Outlets(self, contract, lambda: self._driven.faults)
+        self._inlets = Inlets(self, contract, self._hear)
+        if self._lock_step and [sink.via for sink in contract.sinks.values()] != ["twin"]:
+            raise InputError(f"contract '{contract.name}' in lock-step", expected="one sink, via twin",
+                             got=", ".join(sink.via for sink in contract.sinks.values()))
+        self._outcome = self.create_publisher(JointState, "outcome", qos.STATUS)
+        self._episode = self.create_publisher(String, "episode", qos.LATCHED)
+        self._time = self.create_publisher(ClockMessage, "/clock", qos.CLOCK) if self._simulated else None
+        self.create_service(Trigger, "~/reset", self._reset_service)
+        self.create_service(SetBool, "~/set_pause", self._pause_service)
+        self.create_service(Trigger, "~/step", self._step_service)
+
+        self._epoch, self._paused, self._error = 0, False, ""
+        self._due_ns: dict[str, int] = {}
+        self._pictured_ns = -1
+        self._driver_due_ns = self._repeated_ns = 0
+        self.declare_parameter("seed", 0, ParameterDescriptor(description="of the episode that a reset starts"))
+        self.declare_parameter("faults", [""], ParameterDescriptor(description="lines, as sim/drivers/faults.py says"))
+        self._tell_faults(self.get_parameter("faults").value)
+        self.add_on_set_parameters_callback(self._parameters_set)
+        self._step_ns = round(self._robot.scene.model.opt.timestep * 1e9)
+        self._pacer = Pacer(self._step_ns, speed, time.monotonic_ns())
+        self._reset()
+        fastest = max([stream.rate_hz for stream in contract.state.values()], default=0.0) * speed
+        tick_s = IDLE_S if self._lock_step else min(max(1 / max(fastest, 1), SHORTEST_TICK_S), LONGEST_TICK_S)
+        # Steady, whatever time ROS has: a clock that this node makes cannot drive it.
+        self.create_timer(tick_s, self._idle if self._lock_step else self._tick,
+                          clock=Clock(clock_type=ClockType.STEADY_TIME))
+
+    def on_stop(self) -> None:
+        """End the renderer."""
+        if self._cameras is not None:
+            self._cameras.close()
+        self._world.close()
+
+    # -- time ---------------------------------------------------------------------------------------------------------
+
+    @property
+    def _offset_ns(self) -> int:
+        """ROS's time less the twin's."""
+        ahead_ns = round(self._driven.faults.sizes(self._driven.now_ns).get("clock", 0.0) * 1e9)
+        twin_ns = self._robot.clock.now_ns()
+        return ahead_ns + (START_NS if self._simulated else self.get_clock().now().nanoseconds - twin_ns)
+
+    def _tick(self) -> None:
+        now_ns = time.monotonic_ns()
+        if self._driven.faults.reset_due(self._driven.now_ns):
+            self._reset()
+        if self._paused or self._error:
+            self._pacer.restart(now_ns)
+        else:
+            self._advance(self._pacer.due(now_ns))
+            self._publish(all_now=False)
+        self._say_driver(now_ns)
+
+    def _idle(self) -> None:
+        now_ns = time.monotonic_ns()
+        if self._driven.faults.reset_due(self._driven.now_ns):
+            self._reset()
+        elif self._world.steps == 0 and now_ns - self._repeated_ns > REPEATED_S * 1e9:
+            # Who joins before the first step of an episode must see its start; nobody acts twice on one stamp.
+            self._publish(all_now=True)
+        self._outlets.deliver(self._driven.now_ns)
+        self._say_driver(now_ns)
+
+    def _advance(self, steps: int) -> None:
+        """Let physics pass; the task takes note at the end of each control period."""
+        period_steps = self._robot.action_spec.period_ns // self._step_ns
+        try:
+            while steps > 0:
+                passed = self._robot.clock.now_ns() // self._step_ns % period_steps
+                taken = min(steps, period_steps - passed)
+                self._driven.advance(taken)
+                steps -= taken
+                if passed + taken == period_steps:
+                    self._world.period_passed()
+                    self._say_outcome(self._robot.clock.now_ns() + self._offset_ns)
+        except TillerError as error:
+            self._error = f"error: {error}"
+            self.get_logger().error(str(error))
+
+    def _reset(self) -> None:
+        self._driven.brake(False)
+        self._seed = int(self.get_parameter("seed").value)
+        self._world.reset(self._seed)
+        self._driven.start()
+        self._epoch, self._error = self._epoch + 1, ""
+        self._due_ns.clear()
+        self._pictured_ns = -1
+        env = self._world.env
+        self._episode.publish(String(data=json.dumps({
+            "epoch": self._epoch, "seed": self._seed, "task": self._task, "instruction": self._world.instruction,
+            "max_steps": env.task.max_steps if env is not None else None})))
+        self._publish(all_now=True)
+        self._pacer.restart(time.monotonic_ns())
+
+    # -- what is heard ------------------------------------------------------------------------------------------------
+
+    def _hear(self, name: str, command: Command) -> None:
+        offset_ns = self._offset_ns
+        stamp_ns = command.stamp_ns - offset_ns if command.stamp_ns else 0
+        command = Command(command.values, command.names, command.velocities, stamp_ns, command.times_ns, command.frame,
+                          command.publishers)
+        if self._contract.sinks[name].via == "crisp_stiffness":
+            self._driven.stiffen(command)
+        elif not self._lock_step:
+            self._driven.hear(name, command)
+        elif not self._paused:
+            for each in self._driven.faults.passed(f"command/{name}", command, self._driven.now_ns):
+                self._obey(each)
+
+    def _obey(self, command: Command) -> None:
+        """Lock-step: one control period for one command; one for a state that is gone is not obeyed."""
+        now_ns = self._robot.clock.now_ns()
+        if command.stamp_ns and not now_ns <= command.stamp_ns <= now_ns + AHEAD_NS:
+            self.get_logger().warning(f"a command for {command.stamp_ns} ns is not one for {now_ns} ns",
+                                      throttle_duration_sec=1.0)
+            return
+        kinds = self._driven.faults.sizes(self._driven.now_ns)
+        self._driven.brake("brakes" in kinds or "silent_brakes" in kinds)
+        try:
+            self._world.step(command.values)
+        except TillerError as error:
+            self.get_logger().error(str(error))
+            return
+        self._publish(all_now=True)
+
+    def _parameters_set(self, parameters: Sequence[Parameter]) -> SetParametersResult:
+        for parameter in parameters:
+            try:
+                if parameter.name == "faults":
+                    self._tell_faults(parameter.value)
+            except InputError as error:
+                return SetParametersResult(successful=False, reason=str(error))
+        return SetParametersResult(successful=True)
+
+    def _tell_faults(self, lines: Sequence[str]) -> None:
+        streams = [f"state/{name}" for name in self._contract.state]
+        streams += [f"command/{name}" for name in self._contract.sinks]
+        faults = tuple(parse_fault(line, streams) for line in lines if line.strip())
+        self._driven.faults = Faults(faults, self._driven.now_ns)
+
+    def _reset_service(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        self._reset()
+        response.success, response.message = True, f"epoch {self._epoch}, seed {self._seed}"
+        return response
+
+    def _pause_service(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
+        self._paused = request.data
+        response.success, response.message = True, "paused" if self._paused else RUNNING
+        return response
+
+    def _step_service(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        response.success = self._paused or self._lock_step
+        response.message = "one control period" if response.success else "Time runs by itself: pause it first"
+        if self._lock_step:
+            self._obey(Command(self._robot.target))
+        elif response.success:
+            self._advance(self._robot.action_spec.period_ns // self._step_ns)
+            self._publish(all_now=True)
+        return response
+
+    # -- what is said -------------------------------------------------------------------------------------------------
+
+    def _publish(self, all_now: bool) -> None:
+        """Say what is due, the observation last: whoever waits for it has the rest."""
+        faults_ns, twin_ns = self._driven.now_ns, self._robot.clock.now_ns()
+        stamp_ns = twin_ns + self._offset_ns
+        if self._time is not None:
+            self._time.publish(ClockMessage(clock=stamp_of(stamp_ns)))
+        due = [name for name in self._contract.state if all_now or self._is_due(name, faults_ns)]
+        types = {name: self._contract.state[name].type for name in due}
+        if any(kind in NAMED for kind in types.values()):
+            measured = self._senses.values()
+        for name, kind in types.items():
+            if kind in NAMED:
+                message = self._senses.message(name, measured, stamp_ns, self._contract.frames.base)
+                self._outlets.say(name, message, faults_ns)
+        self._say_images(types, stamp_ns - twin_ns)
+        if self._lock_step:
+            self._say_outcome(stamp_ns)
+            self._repeated_ns = time.monotonic_ns()
+        for name, kind in types.items():
+            if kind == "values":
+                if not self._lock_step:
+                    self._world.look()
+                numbers = {key: np.asarray(value, dtype=np.float64) for key, value in self._world.observation.items()
+                           if value.dtype.kind == "f"}
+                message = values_message(numbers, stamp_ns)
+                self._outlets.say(name, Command(np.frombuffer(message.position), tuple(message.name),
+                                                stamp_ns=stamp_ns), faults_ns)
+        self._outlets.deliver(faults_ns)
+
+    def _is_due(self, name: str, now_ns: int) -> bool:
+        stream = self._contract.state[name]
+        period_ns = round(1e9 / min([stream.rate_hz, *self._driver_rates(name)]))
+        due_ns = self._due_ns.get(name, now_ns)
+        if now_ns < due_ns:
+            return False
+        # The next by the schedule; what was missed altogether is not made up for.
+        self._due_ns[name] = max(due_ns + period_ns, now_ns - period_ns)
+        return True
+
+    def _driver_rates(self, name: str) -> list[float]:
+        """How often the drivers measure whose joints a stream has."""
+        joints = set(stream_names(self._contract, name))
+        return [port.driver.state_hz for port in self._driven.ports.values()
+                if port.driver.state_hz and joints & set(port.fields)]
+
+    def _say_images(self, types: dict[str, str], offset_ns: int) -> None:
+        cameras = [name for name in self._contract.cameras if name in types and self._outlets.heard(name)]
+        now_ns = self._driven.now_ns
+        if self._lock_step and self._images:
+            for name in cameras:
+                self._outlets.say(name, Command(self._world.image(name), frame=name,
+                                                stamp_ns=self._robot.clock.now_ns() + offset_ns), now_ns)
+        elif self._cameras is not None:
+            if cameras:
+                self._cameras.show(self._robot.scene.data, self._robot.clock.now_ns())
+            for name, picture in self._cameras.pictures().items():
+                if picture.stamp_ns > self._pictured_ns and self._outlets.heard(name):
+                    self._outlets.say(name, Command(picture.pixels, frame=name,
+                                                    stamp_ns=picture.stamp_ns + offset_ns), now_ns)
+            self._pictured_ns = max([self._pictured_ns, *(each.stamp_ns for each in self._cameras.pictures().values())])
+
+    def _say_outcome(self, stamp_ns: int) -> None:
+        if self._world.outcome:
+            self._outcome.publish(values_message({key: np.array([value]) for key, value in
+                                                  self._world.outcome.items()}, stamp_ns))
+
+    def _say_driver(self, now_ns: int) -> None:
+        """In steady time: a driver is heard while the twin's time stands still."""
+        for name, stream in self._contract.state.items():
+            if stream.type == "driver_state" and now_ns >= self._driver_due_ns:
+                self._driver_due_ns = now_ns + round(1e9 / stream.rate_hz)
+                state = self._error or ("paused" if self._paused else self._driven.state)
+                stamp_ns = self._robot.clock.now_ns() + self._offset_ns
+                self._outlets.say(name, Command(np.zeros(1), (state,), stamp_ns=stamp_ns, frame=f"epoch {self._epoch}"),
+                                  self._driven.now_ns)
+
+
+def _image_size(contract: Contract) -> tuple[int, int] | None:
+    """Height and width of the contract's images, the same for all; None without cameras."""
+    streams = {name: contract.state[name] for name in contract.cameras}
+    deep = [name for name, stream in streams.items() if stream.type == "depth"]
+    if deep:
+        raise InputError(f"state '{deep[0]}' of a twin", expected="an image: the renderer draws no depth", got="depth")
+    sizes = {stream.size or (96, 96) for stream in streams.values()}
+    if len(sizes) > 1:
+        raise InputError(f"cameras of contract '{contract.name}'", expected="one size for all", got=str(sorted(sizes)))
+    return next(iter(sizes), None)  # type: ignore[return-value]
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run the node."""
+    return run_node(TwinNode, args)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
