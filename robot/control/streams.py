@@ -22,10 +22,10 @@ class StreamReader:
 
     Args:
         contract: checked against its description.
-        name: of a stream of type `joint_state`, `pose` or `values`.
+        name: of a stream; `joint_state` and `pose` are read here, the others carry no map.
 
     Attributes:
-        names: values that every message must give; empty for `values`, whose names the task of a twin chooses.
+        names: values that every message must give; empty for streams that carry none, or, as `values`, any.
     """
 
     def __init__(self, contract: Contract, name: str) -> None:
@@ -34,10 +34,9 @@ class StreamReader:
         self.map = JointMap(contract.maps[self.stream.map]) if self.stream.map else None
 
     def read(self, names: Sequence[str], values: np.ndarray) -> dict[str, np.ndarray]:
-        """Named numbers of a message: our name -> (1,) float64; what it lacks or has twice is left out."""
-        if self.map is not None:
-            return self.map.read(names, values)
-        return {name: np.array([float(value)]) for name, value in zip(names, values) if names.count(name) == 1}
+        """Joints of a message by name: our name -> (1,) float64; what it lacks or has twice is left out."""
+        assert self.map is not None, f"stream '{self.name}' has no joints"
+        return self.map.read(names, values)
 
     def read_pose(self, position: np.ndarray, quat_xyzw: np.ndarray) -> dict[str, np.ndarray]:
         """A pose: position (3,) m and quaternion (4,), as `tcp.position` (3,) and `tcp.rotation` (6,)."""

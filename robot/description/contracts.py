@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any, Mapping
 
@@ -35,6 +36,7 @@ def contract_names() -> tuple[str, ...]:
     return tuple(sorted(file.stem for file in contract_folder().glob("*.yaml")))
 
 
+@cache
 def load_contract(name: str) -> Contract:
     """Read a contract and hold it against the description of its robot.
 
