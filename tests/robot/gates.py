@@ -10,6 +10,7 @@ import numpy as np
 from robot.description.robots import load_robot
 from robot.safety import limits as bounds
 from robot.safety.gate import (
+    CapsuleSettings,
     ChunkSample,
     DriverSample,
     GateInputs,
@@ -155,3 +156,40 @@ class Rig:
     def speed(self, velocity: np.ndarray) -> float:
         """Of the arm, in parts of its limit."""
         return float(bounds.gauge(self.gate.limits, 0, 0, velocity))
+
+
+# A ball on three slides over a table, beside a post.
+GANTRY = """
+<mujoco><worldbody>
+  <geom name="table" type="plane" size="1 1 0.1"/>
+  <geom name="post" type="capsule" size="0.03" fromto="0.45 0.3 0 0.45 0.3 0.6"/>
+  <body name="carriage">
+    <joint name="x" type="slide" axis="1 0 0"/> <joint name="y" type="slide" axis="0 1 0"/>
+    <joint name="z" type="slide" axis="0 0 1"/>
+    <geom name="ball" type="sphere" size="0.05"/> <site name="tcp"/>
+  </body>
+</worldbody></mujoco>
+"""
+CAPSULES = CapsuleSettings(GANTRY, {"x": "x", "y": "y", "z": "z"}, (("table", "ball"), ("post", "ball")),
+                           {"tcp": "tcp.position"}, slow_m=0.06, stop_m=0.01)
+
+
+class GantryRig(Rig):
+    """The rig with joints whose place is measured."""
+
+    def inputs(self, **given: Any) -> GateInputs:
+        inputs = super().inputs(**given)
+        pose = inputs.states["pose"]
+        joints = dict(zip("xyz", pose.values["tcp.position"][:, None]))
+        return replace(inputs, states={**inputs.states, "pose": replace(pose, values={**pose.values, **joints})})
+
+
+def near_collisions() -> list[Rig]:
+    """A ball that is told to go into the table, and one that is told to go into the post."""
+    rigs: list[Rig] = []
+    for way in (along(z=-0.02), along(y=0.02)):
+        rig = GantryRig(replace(SETTINGS, capsules=CAPSULES)).started()
+        rig.tick(chunks=(rig.chunk(line(way, rows=60)),))
+        rig.run(550)
+        rigs.append(rig)
+    return rigs

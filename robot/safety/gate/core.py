@@ -72,6 +72,7 @@ class _Tick:
         self.lead_ns = 0 if settings.lock_step else round(settings.lead_s * 1e9)
 
     def run(self, inputs: GateInputs) -> tuple[GateState, GateOutput]:
+        was = self.state.mode
         self._count_missed()
         self._change_epoch()
         for event in inputs.events:
@@ -85,7 +86,6 @@ class _Tick:
             self._take(chunk, POLICY)
         self._let_go()
         self._compare()
-        was = self.state.mode
         causes = self._causes()
         self._decide(causes)
         target = self._move(causes)

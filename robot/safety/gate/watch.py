@@ -99,10 +99,10 @@ def stream_causes(settings: GateSettings, watched: Watched, now: Now) -> Causes:
         old = max(silent, (now.ros_ns - stream.stamp_ns) * 1e-9)
         if max(old, still) > wanted.fault_s:
             causes[Reason.STATE_GONE] = f"{name}: {max(old, still):.3f} s"
+        elif still > wanted.hold_s >= silent:
+            causes[Reason.STATE_FROZEN] = f"{name}: messages come, their stamp stands for {still:.3f} s"
         elif old > wanted.hold_s:
             causes[Reason.STATE_STALE] = f"{name}: {old:.3f} s"
-        elif still > wanted.hold_s:
-            causes[Reason.STATE_FROZEN] = f"{name}: the same stamp for {still:.3f} s"
         elif old > wanted.warn_s:
             causes[Reason.STATE_LATE] = f"{name}: {old:.3f} s"
     return causes
