@@ -1,0 +1,320 @@
+"""A policy in the graph: it sees the contract's streams and says chunks of targets.
+
+The observation is put together as in training (`robot.control.alignment`), the runner is that of the evaluation
+(`robot.control.runner`), and inference runs beside the executor (`real.policy.planner`). A chunk is stamped with the
+observation that it was made from; what of it has passed by when it comes, the gate leaves out.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import secrets
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any, Sequence
+
+import numpy as np
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.clock import Clock, ClockType
+from rclpy.node import Node
+from std_msgs.msg import String
+from std_srvs.srv import Trigger
+from trajectory_msgs.msg import JointTrajectory
+
+from real.policy.planner import Job, Plan, Planner
+from real.policy.recording import Recording
+from real.ros import qos
+from real.ros.chunks import Tag, chunk_message
+from real.ros.messages import string_message
+from real.ros.parameters import declare
+from real.ros.run import Stop, run_node
+from real.ros.signals import ERROR, OK, WARN, status_message
+from real.ros.streams import StateMessage, read_image, read_state, stamp_ns_of, state_type
+from robot.control.alignment import Alignment, Source
+from robot.control.runner import ChunkRunner, query_seed
+from robot.control.streams import StreamReader, gathered
+from robot.description import Policy, TaskPrompt, require_match
+from robot.description.contract import CAMERA_TYPES
+from robot.description.contracts import action_spec, describe, load_contract, semantic_hash, stream_names
+from robot.description.observation import ObservationField, ObservationSpec
+from robot.errors import InputError, TillerError
+
+STATUS_S = 0.5
+LATE = 0.1  # of a period: how much earlier than its due moment a row may be taken
+LOST = 3  # periods without a row after which the past is no past any more
+QUANTILE = 0.95
+
+
+class PolicyNode(Node):
+    """The policy's process.
+
+    Topics: in, the contract's streams and `episode` of a twin; out, `policy/chunk`, `policy/task` (latched) and
+    `status`. Services: `~/start`, `~/stop` (Trigger).
+    """
+
+    def __init__(self) -> None:
+        super().__init__("policy")
+        self._contract = load_contract(declare(self, "contract", "panda_twin", "name or file of the robot's contract"))
+        checkpoint = declare(self, "checkpoint", "", "folder of the policy; or of a dataset, with #EPISODE, to replay")
+        if not checkpoint:
+            raise InputError("parameter 'checkpoint'", expected="the folder of a policy", got="nothing",
+                             way_out="-p checkpoint:=outputs/train/...")
+        self._instruction = declare(self, "instruction", "", "what to do; empty leaves it to the task")
+        self._seed = declare(self, "seed", 0, "of the noise, where no twin's episode gives one")
+        self._rows = declare(self, "n_action_steps", 0, "rows executed a plan; 0 is the policy's own", low=0, high=1000)
+        self._delay = declare(self, "delay_steps", 0, "rows that pass while a plan is made: it continues them; "
+                              "-1 takes the 95th percentile of the latency", low=-1, high=100)
+        self._lock_step = declare(self, "lock_step", False, "time stands still while a plan is made")
+        sampler = declare(self, "sampler", "", "how actions are drawn; empty is the policy's own")
+        steps = declare(self, "steps", 0, "of the sampler; 0 is the policy's own", low=0, high=1000)
+        device = declare(self, "device", "cpu", "where it computes", choices=("cpu", "cuda", "auto"))
+        self._running = declare(self, "autostart", True, "plan as soon as there is something to see")
+
+        self._session = secrets.token_hex(4)
+        self._runner: ChunkRunner | None = None
+        self._alignment: Alignment | None = None
+        self._latest: dict[str, Any] = {}
+        self._epoch: int | None = None
+        self._generation = 0
+        self._row_ns: int | None = None
+        self._plans = self._refused = 0
+        self._said = ""
+        self._readers = {name: StreamReader(self._contract, name) for name in self._contract.state}
+        self._description = describe(self._contract)
+
+        self._chunk = self.create_publisher(JointTrajectory, "policy/chunk", qos.COMMAND)
+        self._task = self.create_publisher(String, "policy/task", qos.LATCHED)
+        self._status = self.create_publisher(DiagnosticArray, "status", qos.STATUS)
+        self.create_subscription(String, "episode", self._new_episode, qos.LATCHED)
+        self.create_service(Trigger, "~/start", self._start_service)
+        self.create_service(Trigger, "~/stop", self._stop_service)
+        self.create_timer(STATUS_S, self._report, clock=Clock(clock_type=ClockType.STEADY_TIME))
+        self._wake = self.create_guard_condition(self._woken)
+        self._planner = Planner(partial(_load, checkpoint, device, sampler or None, steps or None), self._wake.trigger)
+        if self._instruction:
+            self._task.publish(string_message(self._instruction))
+
+    @property
+    def ready(self) -> bool:
+        """Whether the policy is loaded and has made its first plans."""
+        return self._alignment is not None
+
+    def on_stop(self) -> None:
+        self._planner.close()
+
+    # -- what is seen -------------------------------------------------------------------------------------------------
+
+    def _fit(self, policy: Policy) -> None:
+        """Hold the policy against the contract, and listen to what it sees.
+
+        Raises:
+            InputError: they do not fit; both are shown.
+        """
+        spec, contract = policy.spec, self._contract
+        made_for = getattr(policy, "semantic_hash", None)
+        if made_for is not None and made_for != semantic_hash(contract):
+            wanted = f"one made for contract '{contract.name}', {semantic_hash(contract)}"
+            raise InputError("checkpoint", expected=wanted, got=made_for, way_out="Deploy it on the robot that it was trained for")
+        offered = ObservationSpec(tuple(self._offered(field) for field in spec.observation if self._streams_of(field)))
+        require_match(spec.observation, offered, spec.action, action_spec(contract), left="the policy",
+                      right=f"contract '{contract.name}'", way_out="Take the policy's own robot, or train for this one")
+        sources: dict[str, Source] = {}
+        for name, stream in contract.state.items():
+            carried = tuple(field.name for field in spec.observation if name in self._streams_of(field))
+            if carried:
+                ages = stream.ages(contract.staleness)
+                sources[name] = Source(carried, stream.type not in CAMERA_TYPES, round(stream.latency_s * 1e9),
+                                       round(ages.hold_s * 1e9))
+        # A twin's task says all numbers that the policy was trained with, to the bit: it comes first.
+        sources = dict(sorted(sources.items(), key=lambda item: contract.state[item[0]].type != "values"))
+        self._runner = ChunkRunner(spec, n_action_steps=self._rows or None, delay_steps=max(self._delay, 0))
+        self._alignment = Alignment(spec.observation, sources)
+        for name in self._alignment.streams:
+            stream = contract.state[name]
+            profile = qos.IMAGE if stream.type in CAMERA_TYPES else qos.STATE
+            self.create_subscription(state_type(stream), stream.topic, partial(self._see, name), profile)
+
+    def _streams_of(self, field: ObservationField) -> tuple[str, ...]:
+        """Streams that may carry a key."""
+        def carries(name: str) -> bool:
+            stream = self._contract.state[name]
+            if stream.type in CAMERA_TYPES:
+                return field.name == f"{name}.{stream.type}"
+            if stream.type == "values":
+                return not field.is_image
+            if stream.type == "joint_state":
+                return field.name in gathered(self._description, dict.fromkeys(stream_names(self._contract, name),
+                                                                               np.zeros(1)))
+            return stream.type == "pose" and field.name in stream_names(self._contract, name)
+
+        return tuple(name for name in self._contract.state if carries(name))
+
+    def _offered(self, field: ObservationField) -> ObservationField:
+        """What the contract has to offer for a key: an image has a size of its own."""
+        stream = self._contract.state[self._streams_of(field)[0]]
+        if stream.type in CAMERA_TYPES and stream.size and not self._lock_step:
+            return replace(field, shape=(*stream.size, *field.shape[2:]))
+        return field
+
+    def _see(self, name: str, message: StateMessage) -> None:
+        stream = self._contract.state[name]
+        assert self._alignment is not None
+        values: dict[str, np.ndarray]
+        if stream.type in CAMERA_TYPES:
+            values = {f"{name}.{stream.type}": read_image(message)}  # type: ignore[arg-type]
+        else:
+            values = gathered(self._description, read_state(self._readers[name], message))  # type: ignore[arg-type]
+        self._alignment.add(name, values, stamp_ns_of(message))
+        self._look()
+
+    def _look(self) -> None:
+        """Take the rows that are due, a control period apart, and ask for a plan when it is time."""
+        alignment, runner = self._alignment, self._runner
+        if alignment is None or runner is None or not self._running:
+            return
+        newest = alignment.newest_ns
+        if newest is None:
+            return
+        period = runner.spec.action.period_ns
+        if self._row_ns is not None and newest - self._row_ns > LOST * period:
+            self._begin()  # nothing was seen for so long that it is another past
+        while self._row_ns is None or newest - self._row_ns >= period * (1 - LATE):
+            due = newest if self._row_ns is None else min(self._row_ns + period, newest)
+            row = alignment.row(due)
+            if row is None:
+                return
+            runner.observe(row, due)
+            self._row_ns = due
+            self._ask()
+
+    def _ask(self) -> None:
+        runner = self._runner
+        assert runner is not None and self._row_ns is not None
+        if self._planner.busy or not runner.needs_plan(self._row_ns):
+            return
+        prefix = weight = None
+        if runner.delay_steps and runner.chunk is not None:
+            prefix, weight = runner.prefix()
+        self._planner.ask(Job(
+            runner.window(), self._row_ns, runner.plans, query_seed(self._seed, runner.plans),
+            runner.samples if prefix is not None else 1, self._generation,
+            TaskPrompt(self._instruction) if self._instruction else None, prefix, weight,
+        ))
+
+    # -- what is said -------------------------------------------------------------------------------------------------
+
+    def _woken(self) -> None:
+        """Something is ready in the planner's thread."""
+        if self._planner.error:
+            raise Stop(self._planner.error, code=2)
+        if self._alignment is None and self._planner.policy is not None:
+            try:
+                self._fit(self._planner.policy)
+            except TillerError as error:
+                raise Stop(str(error), code=error.exit_code) from None
+            self._begin()
+        while (plan := self._planner.take()) is not None:
+            self._say(plan)
+        self._look()
+        if self._row_ns is not None:
+            self._ask()
+
+    def _say(self, plan: Plan) -> None:
+        runner, job = self._runner, plan.job
+        assert runner is not None
+        if job.generation != self._generation or not self._running:
+            return
+        if plan.values is None:
+            self._refused += 1
+            self.get_logger().error(f"plan {job.number}: {plan.error}", throttle_duration_sec=1.0)
+            return
+        try:
+            chunk = runner.accept(runner.continuing(plan.values), job.stamp_ns)
+        except TillerError as error:
+            self._refused += 1
+            self.get_logger().error(str(error), throttle_duration_sec=1.0)
+            return
+        tag = Tag(self._session, self._epoch, chunk.chunk_id, job.seed)
+        self._chunk.publish(chunk_message(np.asarray(chunk.values, dtype=np.float64), chunk.spec.component_names,
+                                          chunk.start_ns, chunk.period_ns, tag))
+        self._plans += 1
+        if self._delay < 0:
+            rows = math.ceil(self._planner.latency_s(QUANTILE) / runner.spec.action.period_s)
+            most = min(runner.n_action_steps, runner.spec.horizon - runner.n_action_steps)
+            runner.delay_steps = min(rows, most)
+
+    # -- episodes -----------------------------------------------------------------------------------------------------
+
+    def _new_episode(self, message: String) -> None:
+        """A twin has begun an episode: nothing that was seen before counts."""
+        said = json.loads(message.data)
+        if said["epoch"] == self._epoch:
+            return
+        self._epoch, self._seed = int(said["epoch"]), int(said["seed"])
+        instruction = self._instruction or said.get("instruction") or ""
+        self._task.publish(string_message(instruction))
+        self._begin()
+
+    def _begin(self) -> None:
+        self._generation += 1
+        self._row_ns = None
+        if self._alignment is not None and self._runner is not None:
+            self._alignment.reset()
+            self._runner.reset()
+            getattr(self._planner.policy, "start", lambda: None)()
+
+    def _start_service(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        if not self._running:
+            self._running = True
+            self._begin()
+        response.success, response.message = True, "planning"
+        return response
+
+    def _stop_service(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        self._running = False
+        self._begin()
+        response.success, response.message = True, "stopped: the gate comes to a stand when its chunk has ended"
+        return response
+
+    def _report(self) -> None:
+        if self._alignment is None:
+            level, text = WARN, "loading"
+        elif not self._running:
+            level, text = WARN, "stopped"
+        elif self._alignment.silent:
+            level, text = WARN, f"waiting for {', '.join(self._alignment.silent)}"
+        elif self._refused:
+            level, text = ERROR, f"{self._refused} plans refused"
+        else:
+            level, text = OK, "planning"
+        numbers = {
+            "plans": self._plans, "refused": self._refused, "session": self._session,
+            "latency_p50_ms": f"{self._planner.latency_s(0.5) * 1e3:.1f}",
+            "latency_p95_ms": f"{self._planner.latency_s(QUANTILE) * 1e3:.1f}",
+            "delay_steps": self._runner.delay_steps if self._runner else "",
+        }
+        self._status.publish(status_message("policy", level, text, numbers, self.get_clock().now().nanoseconds))
+
+
+def _load(checkpoint: str, device: str, sampler: str | None, steps: int | None) -> Policy:
+    """A policy, or a recorded episode in its place."""
+    path, _, episode = checkpoint.partition("#")
+    if episode or (Path(path) / "zarr.json").exists():
+        return Recording(path, int(episode or 0))
+    import torch
+
+    from policies import checkpoint as checkpoints
+
+    torch.set_num_threads(1)
+    return checkpoints.load(path, device=device).with_sampler(sampler, steps)
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run the node."""
+    return run_node(PolicyNode, args)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,1 @@
+"""What a policy's node is made of, without ROS."""
