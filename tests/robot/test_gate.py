@@ -405,8 +405,9 @@ def test_every_reason_can_be_reached():
     rig.measured = HOME - along(x=0.3)
     rig.run(60)
     look(rig)
-    rig = moving()
-    rig.run(400)
+    rig = Rig().started()
+    rig.tick(chunks=(rig.chunk(line(FORWARD, rows=4)),))
+    rig.run(50)
     look(rig)
     for rig in near_collisions():
         look(rig)
