@@ -47,8 +47,9 @@ def generate_launch_description():
         additional_env=LINGER, on_exit=Shutdown(reason="the twin has ended"),
     )
     # Included first: it sets the transport profile that the twin needs too.
+    given = {"contract": LaunchConfiguration("contract"), "use_sim_time": simulated}
     return LaunchDescription([
         *ARGUMENTS,
-        IncludeLaunchDescription(deploy, launch_arguments={"use_sim_time": simulated}.items()),
+        IncludeLaunchDescription(deploy, launch_arguments=given.items()),
         twin,
     ])
