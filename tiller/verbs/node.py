@@ -17,11 +17,14 @@ def command(words: Sequence[str]) -> int:
         print(help_text())
         return 0 if words else 2
     module = module_of(words[0])
-    arguments = [] if any(word in HELP for word in words[1:]) else arguments_of(words[1:])
+    from tiller.configuration import full_task
     from tiller.verbs.deploy import require_ros
 
+    asked_for_help = any(word in HELP for word in words[1:])
+    arguments = [] if asked_for_help else arguments_of([full_task(word) for word in words[1:]])
+
     require_ros()
-    if any(word in HELP for word in words[1:]):
+    if asked_for_help:
         print(f"{words[0]}: {NODES[words[0].removesuffix('_node')]}\n\n{import_module(module).__doc__}")
         return 0
     from real.ros.profile import user_folder, write_profile
