@@ -93,6 +93,7 @@ class TwinNode(Node):
         self.add_on_set_parameters_callback(self._parameters_set)
         self._step_ns = round(self._robot.scene.model.opt.timestep * 1e9)
         self._pacer = Pacer(self._step_ns, speed, time.monotonic_ns())
+        self._driven.advance(1)  # machine code is loaded before time begins
         self._reset()
         fastest = max([stream.rate_hz for stream in contract.state.values()], default=0.0) * speed
         tick_s = IDLE_S if self._lock_step else min(max(1 / max(fastest, 1), SHORTEST_TICK_S), LONGEST_TICK_S)
@@ -122,8 +123,10 @@ class TwinNode(Node):
         if self._paused or self._error:
             self._pacer.restart(now_ns)
         else:
-            self._advance(self._pacer.due(now_ns))
-            self._publish(all_now=False)
+            steps = self._pacer.due(now_ns)
+            if steps:
+                self._advance(steps)
+                self._publish(all_now=False)
         self._say_driver(now_ns)
 
     def _idle(self) -> None:
@@ -270,8 +273,8 @@ class TwinNode(Node):
         due_ns = self._due_ns.get(name, now_ns)
         if now_ns < due_ns:
             return False
-        # The next by the schedule; what was missed altogether is not made up for.
-        self._due_ns[name] = max(due_ns + period_ns, now_ns - period_ns)
+        # The next by the schedule; what was missed altogether is not made up for, and no state is told twice.
+        self._due_ns[name] = max(due_ns + period_ns, now_ns + 1)
         return True
 
     def _driver_rates(self, name: str) -> list[float]:
