@@ -39,6 +39,13 @@ ARGUMENTS = [
     DeclareLaunchArgument("supervisor", default_value="true", choices=SWITCH, description="start the supervisor"),
     DeclareLaunchArgument("shadow", default_value="false", choices=SWITCH,
                           description="the gate computes and logs, and sends nothing"),
+    DeclareLaunchArgument("seed", default_value="0", description="of the policy's noise"),
+    DeclareLaunchArgument("device", default_value="cpu", choices=["cpu", "cuda", "auto"],
+                          description="where the policy computes"),
+    DeclareLaunchArgument("delay_steps", default_value="0",
+                          description="rows that pass while a plan is made, which the plan continues; -1 measures"),
+    DeclareLaunchArgument("records", default_value="",
+                          description="folder of the gate's flight records; empty is the working folder"),
     DeclareLaunchArgument("lock_step", default_value="false", choices=SWITCH,
                           description="twins only: the twin waits for the policy"),
     DeclareLaunchArgument("use_sim_time", default_value="false", choices=SWITCH,
@@ -73,6 +80,10 @@ def text(name):
     return ParameterValue(LaunchConfiguration(name), value_type=str)
 
 
+def number(name):
+    return ParameterValue(LaunchConfiguration(name), value_type=int)
+
+
 def node(name, parameters, **options):
     """A node of tiller with what all of them share."""
     common = {"contract": text("contract"), "use_sim_time": switch("use_sim_time")}
@@ -85,11 +96,12 @@ def generate_launch_description():
     return LaunchDescription([
         *ARGUMENTS,
         OpaqueFunction(function=set_profile),
-        node("gate", {"shadow": switch("shadow"), "lock_step": switch("lock_step")},
+        node("gate", {"shadow": switch("shadow"), "lock_step": switch("lock_step"), "records": text("records")},
              on_exit=Shutdown(reason="the gate has ended")),
         node("supervisor", {}, condition=IfCondition(LaunchConfiguration("supervisor"))),
-        node("policy", {"checkpoint": text("checkpoint"), "instruction": text("instruction"),
-                        "lock_step": switch("lock_step")},
+        node("policy",
+             {"checkpoint": text("checkpoint"), "instruction": text("instruction"), "seed": number("seed"),
+              "device": text("device"), "delay_steps": number("delay_steps"), "lock_step": switch("lock_step")},
              condition=IfCondition(NotEqualsSubstitution(LaunchConfiguration("checkpoint"), ""))),
         node("teleop", {"device": text("teleop")},
              condition=IfCondition(NotEqualsSubstitution(LaunchConfiguration("teleop"), "none"))),

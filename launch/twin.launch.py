@@ -23,7 +23,7 @@ ARGUMENTS = [
                           description="contract of the twin: a name of configs/contract, or a file"),
     DeclareLaunchArgument("task", default_value="twin/lift", description="task of the twin"),
     DeclareLaunchArgument("namespace", default_value="", description="namespace of the robot's topics, such as /left"),
-    DeclareLaunchArgument("seed", default_value="0", description="of the first start"),
+    DeclareLaunchArgument("seed", default_value="0", description="of the first start, and of the policy's noise"),
     DeclareLaunchArgument("speed", default_value="1.0", description="of the twin's time against real time"),
     DeclareLaunchArgument("clock", default_value="false", choices=SWITCH,
                           description="the twin's time, on /clock, is everybody's"),

@@ -82,7 +82,11 @@ class Deployment:
         lock_step: the twin waits for the policy; records are those of an evaluation in one process.
         clock: the twin's time, on `/clock`, is everybody's.
         speed: of the twin against real time.
-        seed: of the twin's first start.
+        seed: of the twin's first start, and of the policy's noise on a robot.
+        device: where the policy computes.
+        delay_steps: rows that pass while a plan is made, which the plan continues; -1 takes what is measured.
+        records: folder of the gate's flight records; empty is the working folder.
+        parameters: node -> further parameters of it.
         remaps: topic -> the name that it has here.
     """
 
@@ -99,9 +103,15 @@ class Deployment:
     clock: bool = False
     speed: float = 1.0
     seed: int = 0
+    device: str = "cpu"
+    delay_steps: int = 0
+    records: str = ""
+    parameters: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     remaps: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        for name in self.parameters:
+            module_of(name)
         if self.teleop and self.teleop not in TELEOPERATION:
             raise InputError("teleop", expected=f"one of {', '.join(TELEOPERATION)}", got=f"'{self.teleop}'",
                              way_out=nearest(self.teleop, TELEOPERATION))
@@ -121,7 +131,8 @@ def processes(deployment: Deployment) -> tuple[NodeProcess, ...]:
 
     def node(name: str, parameters: Mapping[str, object], end: End = End.MIDDLE, essential: bool = False,
              terminal: bool = False) -> NodeProcess:
-        return NodeProcess(name, {**common, **parameters}, end=end, essential=essential, terminal=terminal,
+        further = deployment.parameters.get(name, {})
+        return NodeProcess(name, {**common, **parameters, **further}, end=end, essential=essential, terminal=terminal,
                            **shared)  # type: ignore[arg-type]
 
     found = []
@@ -130,13 +141,14 @@ def processes(deployment: Deployment) -> tuple[NodeProcess, ...]:
         own = {"use_sim_time": None, "task": deployment.task, "seed": deployment.seed, "speed": deployment.speed,
                "clock": simulated, "lock_step": deployment.lock_step}
         found.append(node("twin", own, End.LAST, essential=True))
-    found.append(node("gate", {"shadow": deployment.shadow, "lock_step": deployment.lock_step}, End.FIRST,
-                      essential=True))
+    found.append(node("gate", {"shadow": deployment.shadow, "lock_step": deployment.lock_step,
+                               "records": deployment.records}, End.FIRST, essential=True))
     if deployment.supervisor:
         found.append(node("supervisor", {}))
     if deployment.checkpoint:
         found.append(node("policy", {"checkpoint": deployment.checkpoint, "instruction": deployment.instruction,
-                                     "lock_step": deployment.lock_step}))
+                                     "seed": deployment.seed, "device": deployment.device,
+                                     "delay_steps": deployment.delay_steps, "lock_step": deployment.lock_step}))
     if deployment.teleop:
         found.append(node("teleop", {"device": deployment.teleop}, terminal=deployment.teleop == "keyboard"))
     return tuple(found)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Mapping, Sequence
 
 from robot.description import to_json
 from robot.errors import MissingExtraError
@@ -29,11 +29,14 @@ class DeployOptions:
         lock_step: the twin waits for the policy; the records are those of tiller evaluate.
         clock: the twin's time, on /clock, is everybody's.
         speed: of the twin against real time.
-        seed: of the twin's first start.
+        seed: of the twin's first start, and of the policy's noise on a robot.
+        device: where the policy computes: cpu, cuda or auto.
+        delay_steps: rows that pass while a plan is made, which the plan continues; -1 takes what is measured.
+        parameters: further ones of nodes, as {node: {parameter: value}}.
         remap: topics that have other names here, as {topic: name}.
         discovery: localhost, or subnet for nodes on other machines; null takes ROS_AUTOMATIC_DISCOVERY_RANGE, else
             localhost.
-        output: folder of the logs; null makes outputs/deploy/<date>.
+        output: folder of logs and flight records; null makes outputs/deploy/<date>.
     """
 
     contract: str
@@ -48,6 +51,9 @@ class DeployOptions:
     clock: bool = False
     speed: float = 1.0
     seed: int = 0
+    device: str = "cpu"
+    delay_steps: int = 0
+    parameters: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     remap: Mapping[str, str] = field(default_factory=dict)
     discovery: str | None = None
     output: str | None = None
@@ -72,10 +78,11 @@ def run(configuration: Configuration[DeployOptions]) -> int:
         checkpoint=options.checkpoint or "", instruction=options.instruction or "",
         namespace=options.namespace or "", teleop=options.teleop or "",
         supervisor=options.supervisor, shadow=options.shadow, lock_step=options.lock_step, clock=options.clock,
-        speed=options.speed, seed=options.seed, remaps=options.remap,
+        speed=options.speed, seed=options.seed, device=options.device,
+        delay_steps=options.delay_steps, parameters=options.parameters, remaps=options.remap,
     )
-    wanted = processes(deployment)
     output = open_output("deploy", to_json(options), options.output)
+    wanted = processes(replace(deployment, records=str(output.path.absolute())))
     with output.kept_if_used():
         profile = write_profile(output.path, reach=options.discovery, participants=len(wanted) + 4)
     for remark in profile.remarks:
