@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 from typing import Sequence
 
 import numpy as np
@@ -173,21 +174,18 @@ class TwinNode(Node):
     # -- what is heard ------------------------------------------------------------------------------------------------
 
     def _hear(self, name: str, command: Command) -> None:
-        offset_ns = self._offset_ns
-        stamp_ns = command.stamp_ns - offset_ns if command.stamp_ns else 0
-        command = Command(command.values, command.names, command.velocities, stamp_ns, command.times_ns, command.frame,
-                          command.publishers)
         if self._contract.sinks[name].via == "crisp_stiffness":
             self._driven.stiffen(command)
         elif not self._lock_step:
-            self._driven.hear(name, command)
+            stamp_ns = command.stamp_ns - self._offset_ns if command.stamp_ns else 0
+            self._driven.hear(name, replace(command, stamp_ns=stamp_ns))
         elif not self._paused:
             for each in self._driven.faults.passed(f"command/{name}", command, self._driven.now_ns):
                 self._obey(each)
 
     def _obey(self, command: Command) -> None:
         """Lock-step: one control period for one command; one for a state that is gone is not obeyed."""
-        now_ns = self._robot.clock.now_ns()
+        now_ns = self._robot.clock.now_ns() + self._offset_ns
         if command.stamp_ns and not now_ns <= command.stamp_ns <= now_ns + AHEAD_NS:
             self.get_logger().warning(f"a command for {command.stamp_ns} ns is not one for {now_ns} ns",
                                       throttle_duration_sec=1.0)
