@@ -14,13 +14,14 @@ if [ ! -x "$_tiller_prefix/bin/python" ]; then
   echo "tiller-env.sh: no environment at $_tiller_prefix. Run 'make environment' first" >&2
 else
   if [ ! -f "$_tiller_here/package.xml" ]; then
-    # An editable install brings no data files, so links take their place.
-    mkdir -p "$_tiller_prefix/share/ament_index/resource_index/packages" "$_tiller_prefix/share/tiller" \
-      "$_tiller_prefix/lib"
-    ln -sfn "$_tiller_here/ament/tiller" "$_tiller_prefix/share/ament_index/resource_index/packages/tiller"
-    ln -sfn "$_tiller_here/ament/package.xml" "$_tiller_prefix/share/tiller/package.xml"
-    ln -sfn "$_tiller_here" "$_tiller_prefix/share/tiller/launch"
-    ln -sfn "$_tiller_here/ament/lib" "$_tiller_prefix/lib/tiller"
+    # An editable install brings no data files, so links take their place: of files, so that a later install from a
+    # wheel replaces them and not what they point to.
+    mkdir -p "$_tiller_prefix/share/ament_index/resource_index/packages" "$_tiller_prefix/share/tiller/launch" \
+      "$_tiller_prefix/lib/tiller"
+    ln -sf "$_tiller_here/ament/tiller" "$_tiller_prefix/share/ament_index/resource_index/packages/"
+    ln -sf "$_tiller_here/ament/package.xml" "$_tiller_prefix/share/tiller/"
+    ln -sf "$_tiller_here"/*.launch.py "$_tiller_prefix/share/tiller/launch/"
+    ln -sf "$_tiller_here"/ament/lib/* "$_tiller_prefix/lib/tiller/"
   fi
   case ":${AMENT_PREFIX_PATH:-}:" in
     *":$_tiller_prefix:"*) ;;

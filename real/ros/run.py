@@ -32,7 +32,7 @@ SECOND_SIGNAL_S = 1.0
 
 
 class Stop(Exception):
-    """Raised in a callback to end the node's process.
+    """Why a node ends its process: set as its `ending`, or raised while it is made.
 
     Args:
         reason: the line that says why.
@@ -68,8 +68,10 @@ def run_node(make: Callable[[], Node], args: Sequence[str] | None = None) -> int
     """Run one node until a signal, a `Stop` or an error ends it.
 
     `make` is called when ROS is up, and may take its time; it declares the parameters. What the node may offer:
-    `ready`, an attribute or property that is False while the node is not (the process then prints one line 'ready');
-    `on_stop()`, called on this thread when the node ends, while its publishers still work.
+    `ready`, an attribute or property that is False while the node is not (then the process prints one line 'ready');
+    `ending`, an attribute that is None until the node sets it to a `Stop`, which ends it after the callback (one that
+    is raised in a callback ends it too, and rclpy logs it as an error); `on_stop()`, called on this thread when the
+    node ends, while its publishers still work.
 
     Args:
         make: makes the node.
@@ -122,6 +124,9 @@ def _spin(node: Any, executor: Executor, signals: _Signals, started: float) -> N
             announced = True
             _say(node, f"ready after {time.monotonic() - started:.2f} s; {_where(executor)}")
         executor.spin_once(timeout_sec=TURN_S)
+        ending = getattr(node, "ending", None)
+        if ending is not None:
+            raise ending
 
 
 def _close(node: Any) -> None:

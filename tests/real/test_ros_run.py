@@ -17,7 +17,7 @@ from real.ros.parameters import declare
 from real.ros.run import Stop, run_node
 
 class Probe(Node):
-    ready = False
+    ready, ending = False, None
 
     def __init__(self):
         super().__init__("probe")
@@ -31,7 +31,7 @@ class Probe(Node):
         if self.count == 20:
             self.ready = True
         if self.count == 40 and self.ends == "stop":
-            raise Stop("has seen enough", 3)
+            self.ending = Stop("has seen enough", 3)
         if self.count == 40 and self.ends == "bug":
             raise ValueError("a bug")
 
@@ -85,7 +85,8 @@ def test_a_node_ends_when_its_supervisor_is_gone(program) -> None:
 def test_a_node_can_end_its_process_with_a_reason(program) -> None:
     node = program(NODE, "--ros-args", "-p", "ends:=stop")
     assert node.finish() == 3
-    assert "/probe: has seen enough" in node.lines
+    assert "/probe: has seen enough" in node.lines and "last word True" in node.lines
+    assert not any("FATAL" in line or "Traceback" in line for line in node.lines)
 
 
 def test_a_bug_ends_the_process_with_its_traceback(program) -> None:
