@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from threading import Event, Lock, Thread
+from threading import Event, Lock, Thread, current_thread, main_thread
 from typing import IO, Any, Iterable, Mapping, Sequence
 
 from real.graph import End, NodeProcess
@@ -158,4 +158,6 @@ def _on_signals(stop: Event) -> dict[int, Any]:
     def note(number: int, frame: Any) -> None:
         stop.set()
 
+    if current_thread() is not main_thread():
+        return {}  # who runs a graph beside something else ends it with `stop`
     return {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}

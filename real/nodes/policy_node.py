@@ -116,7 +116,8 @@ class PolicyNode(Node):
         made_for = getattr(policy, "semantic_hash", None)
         if made_for is not None and made_for != semantic_hash(contract):
             wanted = f"one made for contract '{contract.name}', {semantic_hash(contract)}"
-            raise InputError("checkpoint", expected=wanted, got=made_for, way_out="Deploy it on the robot that it was trained for")
+            raise InputError("checkpoint", expected=wanted, got=made_for,
+                             way_out="Deploy it on the robot that it was trained for")
         offered = ObservationSpec(tuple(self._offered(field) for field in spec.observation if self._streams_of(field)))
         require_match(spec.observation, offered, spec.action, action_spec(contract), left="the policy",
                       right=f"contract '{contract.name}'", way_out="Take the policy's own robot, or train for this one")

@@ -1,0 +1,119 @@
+"""Episodes on the twin of a running graph: reset it to a seed, wait for the outcome, note it."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+from typing import Any, Callable
+
+import rclpy
+from rcl_interfaces.srv import SetParameters
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+from sensor_msgs.msg import JointState
+from std_msgs.msg import String
+from std_srvs.srv import Trigger
+
+from real.ros import qos
+from real.ros.messages import values_of
+from real.ros.run import make_executor
+from robot.errors import TillerError
+
+TURN_S = 0.02
+
+
+@dataclass(frozen=True)
+class GraphEpisode:
+    """How one episode ended.
+
+    Args:
+        seed: of its start.
+        success, terminated: as the task says.
+        score: largest within the episode.
+        steps: control periods that passed.
+    """
+
+    seed: int
+    success: bool
+    terminated: bool
+    score: float
+    steps: int
+
+
+class EpisodeClient:
+    """Runs episodes on a twin that is there.
+
+    Args:
+        namespace: of the graph.
+    """
+
+    def __init__(self, namespace: str = "") -> None:
+        rclpy.init()
+        self._executor = make_executor()
+        self.node = Node("episodes", namespace=namespace)
+        self._executor.add_node(self.node)
+        self._epoch: dict[str, Any] = {}
+        self._outcomes: list[dict[str, float]] = []
+        self.gate = ""
+        self.node.create_subscription(String, "episode", self._new_episode, qos.LATCHED)
+        self.node.create_subscription(String, "gate/state", self._gate_said, qos.LATCHED)
+        self.node.create_subscription(JointState, "outcome", self._came, qos.STATUS)
+        self._reset: Any = self.node.create_client(Trigger, "twin/reset")
+        self._set: Any = self.node.create_client(SetParameters, "twin/set_parameters")
+
+    def close(self) -> None:
+        """Leave the graph."""
+        self.node.destroy_node()
+        rclpy.shutdown()
+
+    def until(self, condition: Callable[[], Any], what: str, within_s: float) -> None:
+        """Let messages come until a condition holds.
+
+        Raises:
+            TillerError: it did not in time.
+        """
+        deadline = time.monotonic() + within_s
+        while not condition():
+            if time.monotonic() > deadline:
+                raise TillerError(f"waited {within_s:g} s for {what}; the gate says '{self.gate}'")
+            self._executor.spin_once(timeout_sec=TURN_S)
+
+    def wait_until_there(self, within_s: float = 60.0) -> None:
+        """Until twin and gate are there."""
+        self.until(lambda: self._reset.service_is_ready() and self._set.service_is_ready(), "the twin", within_s)
+        self.until(lambda: self._epoch and self.gate, "the gate", within_s)
+
+    def episode(self, seed: int, within_s: float = 120.0) -> GraphEpisode:
+        """Begin the episode of a seed and wait for its end."""
+        self._call(self._set, SetParameters.Request(parameters=[Parameter("seed", value=seed).to_parameter_msg()]))
+        before = self._epoch["epoch"]
+        self._outcomes.clear()
+        self._call(self._reset, Trigger.Request())
+        self.until(lambda: self._epoch["epoch"] > before and self._epoch["seed"] == seed, "the reset", 10.0)
+        self.until(lambda: any(self._ended(one) for one in self._outcomes), f"the end of episode {seed}", within_s)
+        # What came before the reset may still have been on its way: an episode counts its own periods from zero.
+        end = next(index for index, one in enumerate(self._outcomes) if self._ended(one))
+        seen = self._outcomes[: end + 1]
+        last = seen[-1]
+        return GraphEpisode(seed, bool(last["success"]), bool(last["terminated"]), max(one["score"] for one in seen),
+                            int(last["steps"]))
+
+    @staticmethod
+    def _ended(outcome: dict[str, float]) -> bool:
+        return bool(outcome["terminated"] or outcome["truncated"])
+
+    def _call(self, client: Any, request: Any) -> Any:
+        future = client.call_async(request)
+        self.until(future.done, client.srv_name, 10.0)
+        return future.result()
+
+    def _new_episode(self, message: String) -> None:
+        self._epoch = json.loads(message.data)
+        self._outcomes.clear()
+
+    def _gate_said(self, message: String) -> None:
+        self.gate = message.data
+
+    def _came(self, message: JointState) -> None:
+        self._outcomes.append({name: float(value[0]) for name, value in values_of(message).items()})

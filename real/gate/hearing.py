@@ -1,0 +1,127 @@
+"""What the gate hears between two ticks: messages become samples, the newest of each stream counts."""
+
+from __future__ import annotations
+
+import json
+import time
+from functools import partial
+from typing import Any, Callable
+
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.node import Node
+from sensor_msgs.msg import Joy
+from std_msgs.msg import Header, String
+from trajectory_msgs.msg import JointTrajectory
+
+from real.ros import qos
+from real.ros.chunks import chunk_sample
+from real.ros.signals import alive_signal, driver_sample, enable_signal
+from real.ros.streams import StateMessage, read_state, stamp_ns_of, state_type
+from robot.control.streams import StreamReader
+from robot.description.contract import Contract
+from robot.safety.gate.inputs import ChunkSample, DriverSample, GateInputs, Signal, StateSample
+
+READ = ("joint_state", "pose")
+ANOTHER_EPOCH = -1
+
+
+class Hearing:
+    """The gate's subscriptions.
+
+    Args:
+        node: whose they are.
+        contract: of the robot.
+        measured: called when a state stream has spoken, with its name and stamp, after the sample was noted.
+        planned: called when a chunk or a person's target has come.
+    """
+
+    def __init__(self, node: Node, contract: Contract, measured: Callable[[str, int], None],
+                 planned: Callable[[], None]) -> None:
+        self._contract, self._measured, self._planned = contract, measured, planned
+        self.twin_epoch: int | None = None
+        self._states: dict[str, StateSample] = {}
+        self._chunks: list[ChunkSample] = []
+        self._person: list[ChunkSample] = []
+        self._events: list[str] = []
+        self._alive: Signal | None = None
+        self._enable_held: Signal | None = None
+        self._driver: DriverSample | None = None
+        self._readers = {name: StreamReader(contract, name) for name, stream in contract.state.items()
+                         if stream.type in READ}
+        for name, stream in contract.state.items():
+            if stream.type in READ:
+                node.create_subscription(state_type(stream), stream.topic, partial(self._state, name), qos.STATE)
+            elif stream.type == "driver_state":
+                node.create_subscription(DiagnosticArray, stream.topic, self._driver_state, qos.STATE)
+            elif stream.type == "values":
+                node.create_subscription(state_type(stream), stream.topic, partial(self._passed, name), qos.STATE)
+        node.create_subscription(JointTrajectory, "policy/chunk", self._chunk, qos.COMMAND)
+        node.create_subscription(JointTrajectory, "teleop/target", self._target, qos.COMMAND)
+        node.create_subscription(Header, "alive", self._alive_came, qos.STATE)
+        node.create_subscription(Joy, "enable_held", self._enable_came, qos.STATE)
+        node.create_subscription(String, "episode", self._episode, qos.LATCHED)
+
+    def happen(self, event: str) -> None:
+        """An event for the next tick."""
+        self._events.append(event)
+
+    def complain(self, state: str, stamp_ns: int) -> None:
+        """Say in the driver's place that the robot is not to be moved."""
+        self._driver = DriverSample(state, stamp_ns, time.monotonic_ns())
+
+    def take(self, epoch: int) -> GateInputs:
+        """What came since the last call; `epoch` is the gate's own."""
+        chunks, person = (tuple(self._placed(chunk, epoch) for chunk in came) for came in (self._chunks, self._person))
+        inputs = GateInputs(self._states, chunks, person, self._alive, self._enable_held, self._driver,
+                            tuple(self._events))
+        self._states, self._chunks, self._person, self._events = {}, [], [], []
+        self._alive = self._enable_held = self._driver = None
+        return inputs
+
+    def _placed(self, chunk: ChunkSample, epoch: int) -> ChunkSample:
+        """Who sends a chunk names the twin's epoch; the gate counts jumps of its own clock too."""
+        from dataclasses import replace
+
+        if chunk.epoch is None:
+            return chunk
+        return replace(chunk, epoch=epoch if chunk.epoch == self.twin_epoch else ANOTHER_EPOCH)
+
+    def _state(self, name: str, message: StateMessage, info: Any) -> None:
+        stamp_ns = stamp_ns_of(message, self._contract.state[name].latency_s)
+        values = read_state(self._readers[name], message)  # type: ignore[arg-type]
+        self._states = {**self._states, name: StateSample(values, stamp_ns, time.monotonic_ns(), publisher_of(info))}
+        self._measured(name, stamp_ns)
+
+    def _passed(self, name: str, message: StateMessage) -> None:
+        """What is there for the policy: the gate takes the moment from it."""
+        self._measured(name, stamp_ns_of(message))
+
+    def _chunk(self, message: JointTrajectory, info: Any) -> None:
+        self._chunks.append(self._read(message, info))
+        self._planned()
+
+    def _target(self, message: JointTrajectory, info: Any) -> None:
+        self._person.append(self._read(message, info))
+        self._planned()
+
+    def _read(self, message: JointTrajectory, info: Any) -> ChunkSample:
+        return chunk_sample(message, time.monotonic_ns(), self._contract.period_s, publisher_of(info))
+
+    def _alive_came(self, message: Header) -> None:
+        self._alive = alive_signal(message, time.monotonic_ns())
+
+    def _enable_came(self, message: Joy) -> None:
+        self._enable_held = enable_signal(message, time.monotonic_ns())
+
+    def _driver_state(self, message: DiagnosticArray) -> None:
+        self._driver = driver_sample(message, time.monotonic_ns())
+
+    def _episode(self, message: String) -> None:
+        self.twin_epoch = int(json.loads(message.data)["epoch"])
+
+
+def publisher_of(info: Any) -> str:
+    """Who sent a message: the middleware's own name of its publisher; empty where it tells none."""
+    gid = info.get("publisher_gid") if info else None
+    data = gid.get("data") if isinstance(gid, dict) else gid
+    return bytes(data).hex() if data is not None else ""

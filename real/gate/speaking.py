@@ -1,0 +1,79 @@
+"""What the gate tells the drivers: one publisher a sink, there only while the gate is active."""
+
+from __future__ import annotations
+
+import numpy as np
+from rclpy.node import Node
+from rclpy.publisher import Publisher
+
+from real.ros import qos
+from real.ros.streams import COMMAND_TYPES, command_message
+from robot.control.sinks import SinkCommand, SinkEncoder, speaks
+from robot.description.contract import Contract
+from robot.description.robots import RobotDescription
+
+EARLY = 0.1  # of a sink's period: how much before its moment a command may go
+
+
+class Speaking:
+    """The sinks of a contract.
+
+    Args:
+        contract: of the robot.
+        description: of the robot.
+    """
+
+    def __init__(self, contract: Contract, description: RobotDescription) -> None:
+        self._contract = contract
+        self._encoders = {name: SinkEncoder(contract, description, name) for name in contract.sinks}
+        self._publishers: dict[str, Publisher] = {}
+        self._told: dict[str, SinkCommand] = {}
+        self._due_ns: dict[str, int] = {}
+
+    def open(self, node: Node) -> None:
+        """Become a publisher of the command topics; an idle one would mute controllers that want a single voice."""
+        for name, sink in self._contract.sinks.items():
+            self._publishers[name] = node.create_publisher(COMMAND_TYPES[sink.via], sink.topic, qos.COMMAND)
+        self._told, self._due_ns = {}, {}
+
+    def close(self, node: Node) -> None:
+        """Leave the command topics."""
+        for publisher in self._publishers.values():
+            node.destroy_publisher(publisher)
+        self._publishers = {}
+
+    def others(self, node: Node) -> str:
+        """A command topic that somebody else publishes on too; empty when there is none."""
+        for name in self._publishers:
+            topic = node.resolve_topic_name(self._contract.sinks[name].topic)
+            if node.count_publishers(topic) > 1:
+                return topic
+        return ""
+
+    def say(self, target: np.ndarray, velocity: np.ndarray, mode: str, monotonic_ns: int, due_ns: int, tag: str,
+            every: bool = False) -> None:
+        """Tell each sink what it is to do, as often as it wants to hear it.
+
+        Args:
+            target: (dim,) of the contract's action.
+            velocity: with which it is reached, one number a degree of freedom.
+            mode: of the gate.
+            monotonic_ns: now.
+            due_ns: the moment for which the target is, in the source's time.
+            tag: row and chunk, for a twin.
+            every: whether rates do not matter, as in lock-step.
+        """
+        for name, publisher in self._publishers.items():
+            sink = self._contract.sinks[name]
+            if not speaks(sink, mode):
+                continue
+            period_ns = round(1e9 / sink.rate_hz)
+            due = self._due_ns.get(name, monotonic_ns)
+            if not every and monotonic_ns < due - EARLY * period_ns:
+                continue
+            self._due_ns[name] = max(due + period_ns, monotonic_ns)
+            rates = velocity if len(velocity) == len(target) else None
+            command = self._encoders[name].encode(target, rates)
+            if self._encoders[name].differs(command, self._told.get(name)):
+                self._told[name] = command
+                publisher.publish(command_message(command, due_ns, tag))

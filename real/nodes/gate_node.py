@@ -1,0 +1,248 @@
+"""The gate: the one node that commands the robot.
+
+A thin shell round `robot.safety.gate.core`: it gathers what came, steps the core when the state comes (or a steady
+timer finds that none did), tells the drivers what the core decided, and keeps the flight record. Lifecycle: configured
+it listens; active it owns the command topics; it is never started again by itself.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from pathlib import Path
+from typing import Sequence
+
+import numpy as np
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.clock import Clock, ClockType
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from std_msgs.msg import String
+from std_srvs.srv import SetBool, Trigger
+from trajectory_msgs.msg import JointTrajectory
+
+from real.gate.hearing import Hearing
+from real.gate.speaking import Speaking
+from real.ros import qos
+from real.ros.chunks import trajectory_message
+from real.ros.clock import RosClock
+from real.ros.messages import string_message
+from real.ros.parameters import declare
+from real.ros.run import run_node
+from real.ros.signals import ERROR, OK, WARN, status_message
+from robot.description.contract import Contract
+from robot.description.contracts import describe, load_contract, operational_hash, semantic_hash
+from robot.safety.flight import FlightRecorder, write_record
+from robot.safety.gate.core import Gate
+from robot.safety.gate.from_contract import gate_settings
+from robot.safety.gate.inputs import ACTIVATE, DEACTIVATE, DISABLE, ENABLE, RESET, GateOutput, Now
+from robot.safety.gate.reasons import Mode
+from robot.safety.gate.state import GateState
+
+STATUS_S = 0.5
+EARLY = 0.6  # of a tick: a state that comes sooner after the last tick is left for the next
+PATIENCE = 1.4  # ticks without a state, after which the timer ticks
+RECENT = 2000  # ticks whose lateness is reported
+
+
+class GateNode(LifecycleNode):
+    """The gate's process.
+
+    Topics: in, the contract's states, `policy/chunk`, `teleop/target`, `alive`, `enable_held`; out, the contract's
+    commands, `gate/sent`, `gate/state` (latched), `status`. Services: `~/enable` (SetBool), `~/reset`, `~/dump`
+    (Trigger), and those of the lifecycle.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("gate")
+        self._contract: Contract = load_contract(
+            declare(self, "contract", "panda_twin", "name or file of the robot's contract"))
+        self._lock_step = declare(self, "lock_step", False, "a tick for each observation; time stands between")
+        self._shadow = declare(self, "shadow", False, "compute and log, and send nothing")
+        autostart = declare(self, "autostart", True, "become active by itself, and enabled where operator is none")
+        self._records = Path(declare(self, "records", "", "folder of the flight records; empty is the working folder"))
+        self._description = describe(self._contract)
+        self._settings = gate_settings(self._contract, self._description, lock_step=self._lock_step)
+        self._gate, self._state = Gate(self._settings), GateState()
+        self._recorder = FlightRecorder(self._settings)
+        self._clock_ = RosClock(self)
+        self._speaking = Speaking(self._contract, self._description)
+        self._sent = self.create_publisher(JointTrajectory, "gate/sent", qos.STATUS)
+        self._said = self.create_publisher(String, "gate/state", qos.LATCHED)
+        self._status = self.create_publisher(DiagnosticArray, "status", qos.STATUS)
+        self._names = self._settings.spec.component_names
+        self._tick_ns = round(self._settings.tick_s * 1e9)
+        self._ticked_ns = self._moment_ns = 0
+        self._line = ""
+        self._output: GateOutput | None = None
+        self._periods: deque[int] = deque(maxlen=RECENT)
+        self._spent: deque[int] = deque(maxlen=RECENT)
+        self._lead = self._leading_stream()
+        self._hearing = Hearing(self, self._contract, self._measured, self._planned)
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        if not self._lock_step:
+            self.create_timer(self._settings.tick_s, self._timer_fired, clock=steady)
+        self.create_timer(STATUS_S, self._report, clock=steady)
+        self.create_service(SetBool, "~/enable", self._enable_service)
+        self.create_service(Trigger, "~/reset", self._reset_service)
+        self.create_service(Trigger, "~/dump", self._dump_service)
+        self._autoenable = autostart and self._contract.operator == "none"
+        if autostart:
+            self.trigger_configure()
+            self.trigger_activate()
+
+    # -- lifecycle ----------------------------------------------------------------------------------------------------
+
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        self.get_logger().info(f"contract '{self._contract.name}' {semantic_hash(self._contract)} "
+                               f"({operational_hash(self._contract)}), operator: {self._contract.operator}")
+        return TransitionCallbackReturn.SUCCESS
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        if not self._shadow:
+            self._speaking.open(self)
+        self._hearing.happen(ACTIVATE)
+        if self._autoenable:
+            self._hearing.happen(ENABLE)
+        return super().on_activate(state)
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        self._hearing.happen(DEACTIVATE)
+        self._tick(self._now())
+        self._speaking.close(self)
+        return super().on_deactivate(state)
+
+    def on_stop(self) -> None:
+        """Leave the command topics: what the drivers do then is in the contract's documentation."""
+        self._speaking.close(self)
+
+    # -- ticks --------------------------------------------------------------------------------------------------------
+
+    def _leading_stream(self) -> str:
+        """The stream whose messages make the ticks: the fastest one; in lock-step the task's, which comes last."""
+        streams = self._contract.state
+        if self._lock_step:
+            return next((name for name, stream in streams.items() if stream.type == "values"), "")
+        read = [name for name, stream in streams.items() if stream.type in ("joint_state", "pose")]
+        return max(read, key=lambda name: streams[name].rate_hz, default="")
+
+    def _measured(self, name: str, stamp_ns: int) -> None:
+        if name != self._lead:
+            return
+        self._moment_ns = stamp_ns
+        now_ns = time.monotonic_ns()
+        if self._lock_step or now_ns - self._ticked_ns >= EARLY * self._tick_ns:
+            self._tick(self._now())
+
+    def _planned(self) -> None:
+        if self._lock_step and self._moment_ns:
+            self._tick(self._now())
+
+    def _timer_fired(self) -> None:
+        if time.monotonic_ns() - self._ticked_ns >= PATIENCE * self._tick_ns:
+            self._tick(self._now())
+
+    def _now(self) -> Now:
+        twin = self._hearing.twin_epoch or 0
+        if self._lock_step:
+            # The twin's time stands at its last observation, and only a reset makes it jump.
+            return Now(time.monotonic_ns(), self._moment_ns, twin)
+        return Now(time.monotonic_ns(), self._clock_.now_ns(), twin + self._clock_.epoch)
+
+    def _tick(self, now: Now) -> None:
+        before, inputs = self._state, self._hearing.take(now.epoch)
+        self._state, output = self._gate.step(before, inputs, now)
+        self._recorder.add(before, inputs, now, output)
+        if output.target is not None:
+            self._send(output, now)
+        self._note(output, now)
+        if self._ticked_ns:
+            self._periods.append(now.monotonic_ns - self._ticked_ns)
+        self._ticked_ns, self._output = now.monotonic_ns, output
+        self._spent.append(time.monotonic_ns() - now.monotonic_ns)
+
+    def _send(self, output: GateOutput, now: Now) -> None:
+        assert output.target is not None
+        due_ns = now.ros_ns + (0 if self._lock_step else round(self._settings.lead_s * 1e9))
+        tag = f"{output.chunk_id}/{output.row}" if output.chunk_id is not None else ""
+        self._speaking.say(output.target, self._state.velocity, output.mode.value, now.monotonic_ns, due_ns, tag,
+                           every=self._lock_step)
+        requested = output.target if output.requested is None else output.requested
+        facts = (output.reason.value, output.chunk_id, output.seed, output.value)
+        self._sent.publish(trajectory_message(
+            np.stack([requested, output.target]), self._names, due_ns, 0,
+            "|".join("" if fact is None else str(fact) for fact in facts)))
+
+    def _note(self, output: GateOutput, now: Now) -> None:
+        """Say what has changed: on the state topic, in the log, in a flight record when it is a fault."""
+        for each in output.rejected:
+            self.get_logger().warning(f"chunk {each.chunk_id} refused: {each.reason.text}: {each.detail}",
+                                      throttle_duration_sec=1.0)
+        if output.dump:
+            self._dump(f"{output.reason.value}: {output.details.get(output.reason, '')}")
+        line = f"{output.mode.value} {output.reason.value}"
+        if line == self._line:
+            return
+        self._line = line
+        self._said.publish(string_message(line))
+        text = f"{output.mode.value}: {output.reason.text} {output.details.get(output.reason, '')}".rstrip()
+        {Mode.FAULT: self.get_logger().error, Mode.HOLD: self.get_logger().warning}.get(
+            output.mode, self.get_logger().info)(text)
+
+    def _dump(self, note: str) -> Path:
+        """Write what is kept, in a thread of its own."""
+        path = self._records / f"flight-{time.strftime('%Y%m%d-%H%M%S')}.tfr"
+        ticks = self._recorder.ticks()
+        threading.Thread(target=write_record, args=(path, self._settings, ticks, note), name="flight record").start()
+        return path
+
+    # -- people -------------------------------------------------------------------------------------------------------
+
+    def _enable_service(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
+        self._hearing.happen(ENABLE if request.data else DISABLE)
+        response.success = self._state.mode in (Mode.HOLD, Mode.RUN) or not request.data
+        response.message = "" if response.success else f"the gate is in {self._state.mode.value}: {self._line}"
+        return response
+
+    def _reset_service(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        self._hearing.happen(RESET)
+        response.success = self._state.mode is Mode.FAULT
+        response.message = "enable it again" if response.success else f"there is no fault: {self._line}"
+        return response
+
+    def _dump_service(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        response.success = len(self._recorder) > 0
+        response.message = str(self._dump("asked for")) if response.success else "nothing is recorded yet"
+        return response
+
+    def _report(self) -> None:
+        output = self._output
+        if self._speaking.others(self):
+            self._hearing.complain(f"another publisher on {self._speaking.others(self)}", self._clock_.now_ns())
+        if output is None:
+            level, text = WARN, "inactive"
+        else:
+            level = {Mode.RUN: OK, Mode.FAULT: ERROR}.get(output.mode, WARN)
+            text = f"{output.mode.value}: {', '.join(reason.text for reason in output.reasons)}"
+        numbers: dict[str, object] = {"shadow": self._shadow, "contract": semantic_hash(self._contract)}
+        if output is not None:
+            numbers |= {f"error_{group}": f"{error:.4f}" for group, error in output.errors.items()}
+            numbers |= {f"count_{reason.value}": count for reason, count in output.counts.items()}
+        if self._periods:
+            periods, spent = np.array(self._periods) * 1e-6, np.array(self._spent) * 1e-6
+            for name, times in (("period", periods), ("tick", spent)):
+                numbers |= {f"{name}_{words}_ms": f"{np.quantile(times, share):.3f}"
+                            for words, share in (("p50", 0.5), ("p99", 0.99), ("p999", 0.999))}
+        for name, sink in self._contract.sinks.items():
+            if sink.energy.mode == "none":
+                numbers[f"energy_{name}"] = "not enforced"
+        self._status.publish(status_message("gate", level, text, numbers, self._clock_.now_ns()))
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run the node."""
+    return run_node(GateNode, args)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
