@@ -130,9 +130,10 @@ def signal_causes(settings: GateSettings, watched: Watched, now: Now) -> Causes:
     if driver is not None and driver.state != RUNNING:
         causes[Reason.DRIVER] = f"'{driver.state}'"
     if settings.driver_s is not None and not settings.lock_step:
-        age = np.inf if driver is None else (now.monotonic_ns - driver.received_ns) * 1e-9
-        if age > settings.driver_s:
-            causes[Reason.DRIVER_SILENT] = "never heard" if driver is None else f"{age:.3f} s"
+        if driver is None:
+            causes[Reason.NO_STATE] = "the driver's own"  # whoever starts first waits for the other
+        elif (silent := (now.monotonic_ns - driver.received_ns) * 1e-9) > settings.driver_s:
+            causes[Reason.DRIVER_SILENT] = f"{silent:.3f} s"
     return causes
 
 
