@@ -186,8 +186,13 @@ class GateNode(LifecycleNode):
         self._line = line
         self._said.publish(string_message(line))
         text = f"{output.mode.value}: {output.reason.text} {output.details.get(output.reason, '')}".rstrip()
-        {Mode.FAULT: self.get_logger().error, Mode.HOLD: self.get_logger().warning}.get(
-            output.mode, self.get_logger().info)(text)
+        # Three calls: rclpy remembers the place of a call with its severity, and refuses another one from there.
+        if output.mode is Mode.FAULT:
+            self.get_logger().error(text)
+        elif output.mode is Mode.HOLD:
+            self.get_logger().warning(text)
+        else:
+            self.get_logger().info(text)
 
     def _dump(self, note: str) -> Path:
         """Write what is kept, in a thread of its own."""
