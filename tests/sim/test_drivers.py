@@ -279,7 +279,7 @@ def test_the_exact_sink_refuses_another_epoch_and_nonsense() -> None:
 
 
 def message(value: float) -> Command:
-    return Command(np.array([value, -value]), LINE, stamp_ns=int(value))
+    return Command(np.array([value, -value], dtype=float), LINE, stamp_ns=int(value))
 
 
 def through(line: str, count: int = 4, period_s: float = 0.01) -> list[tuple[float, float]]:
