@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from robot.control.joint_map import JointMap
-from robot.control.rotation import matrix_from_6d, matrix_from_quat_wxyz, quat_wxyz_from_matrix, rotation_6d_from_matrix
+from robot.control.turning import write_6d_from_quat_xyzw, write_quat_xyzw_from_6d
 from robot.description.contract import Contract, Sink
 from robot.description.contracts import component_names
 from robot.description.robots import RobotDescription
@@ -80,8 +80,7 @@ class SinkEncoder:
             return self._command(self._names, np.array(target, dtype=np.float64)[None])
         if via == "crisp_pose":
             position, rotation = (target[columns] for columns in self._columns.values())
-            quat = quat_wxyz_from_matrix(matrix_from_6d(rotation))
-            return self._command(POSE_NAMES, np.concatenate([position, quat[1:], quat[:1]])[None], frame=self._frame)
+            return self._command(POSE_NAMES, pose_from_parts(position, rotation)[None], frame=self._frame)
         if via == "crisp_stiffness":
             values = target[None, next(iter(self._columns.values()))] if sink.fields else self._stiffness
             return self._command(("x", "y", "z", "rx", "ry", "rz"), values)
@@ -134,12 +133,19 @@ def speaks(sink: Sink, mode: str) -> bool:
     return stop == "hold"
 
 
+def pose_from_parts(position: np.ndarray, rotation: np.ndarray) -> np.ndarray:
+    """Position (3,) m and 6-D rotation (6,) to (7,): position and unit quaternion xyzw."""
+    pose = np.empty(7)
+    pose[:3] = position
+    write_quat_xyzw_from_6d(np.asarray(rotation, dtype=np.float64), pose[3:])
+    return pose
+
+
 def rotation_from_quat_xyzw(quat_xyzw: np.ndarray) -> np.ndarray:
     """(4,) of any length to the 6-D rotation; one that is none, all zero or not finite, gives numbers not finite."""
-    quat = np.asarray(quat_xyzw, dtype=np.float64)
-    if not np.isfinite(quat).all() or not quat.any():
-        return np.full(6, np.nan)
-    return rotation_6d_from_matrix(matrix_from_quat_wxyz(quat[[3, 0, 1, 2]]))
+    rotation = np.empty(6)
+    write_6d_from_quat_xyzw(np.asarray(quat_xyzw, dtype=np.float64), rotation)
+    return rotation
 
 
 def _position_limits(description: RobotDescription) -> tuple[dict[str, float], dict[str, float]]:

@@ -10,8 +10,7 @@ from typing import Mapping, Sequence
 import numpy as np
 
 from robot.control.joint_map import JointMap
-from robot.control.rotation import matrix_from_6d, quat_wxyz_from_matrix
-from robot.control.sinks import rotation_from_quat_xyzw
+from robot.control.sinks import pose_from_parts, rotation_from_quat_xyzw
 from robot.description.contract import Contract
 from robot.description.contracts import stream_names
 from robot.description.robots import RobotDescription
@@ -51,8 +50,8 @@ class StreamReader:
     def write_pose(self, values: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         """Position (3,) m and quaternion (4,) xyzw of a pose that says `values`."""
         where, turn = self.names
-        quat = quat_wxyz_from_matrix(matrix_from_6d(values[turn]))
-        return np.array(values[where], dtype=np.float64), quat[[1, 2, 3, 0]]
+        pose = pose_from_parts(values[where], values[turn])
+        return pose[:3], pose[3:]
 
 
 def gathered(description: RobotDescription, values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

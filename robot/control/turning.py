@@ -31,6 +31,50 @@ def write_matrix_from_6d(rotation_6d: np.ndarray, matrix: np.ndarray) -> None:
 
 
 @compiled
+def write_quat_xyzw_from_6d(rotation_6d: np.ndarray, quat: np.ndarray) -> None:
+    """(6,) to a unit quaternion (4,) with w >= 0, read from the largest of its components (Shepperd, 1978)."""
+    m = np.empty((3, 3))
+    write_matrix_from_6d(rotation_6d, m)
+    trace = m[0, 0] + m[1, 1] + m[2, 2]
+    largest = 3
+    best = trace
+    for i in range(3):
+        if m[i, i] > best:
+            largest = i
+            best = m[i, i]
+    if largest == 3:
+        quat[3] = 1 + trace
+        quat[0], quat[1], quat[2] = m[2, 1] - m[1, 2], m[0, 2] - m[2, 0], m[1, 0] - m[0, 1]
+    else:
+        i = largest
+        j = (i + 1) % 3
+        k = (i + 2) % 3
+        quat[3] = m[k, j] - m[j, k]
+        quat[i] = 1 + 2 * m[i, i] - trace
+        quat[j] = m[j, i] + m[i, j]
+        quat[k] = m[k, i] + m[i, k]
+    length = np.sqrt(quat[0] * quat[0] + quat[1] * quat[1] + quat[2] * quat[2] + quat[3] * quat[3])
+    factor = (-1.0 if quat[3] < 0 else 1.0) / length
+    for i in range(4):
+        quat[i] *= factor
+
+
+@compiled
+def write_6d_from_quat_xyzw(quat: np.ndarray, rotation_6d: np.ndarray) -> None:
+    """A quaternion (4,) of any length to (6,); one that is none, all zero or not finite, gives NaN."""
+    x, y, z, w = quat
+    square = x * x + y * y + z * z + w * w
+    # Written so that NaN fails it too.
+    if not (0.0 < square < np.inf):
+        for i in range(6):
+            rotation_6d[i] = np.nan
+        return
+    s = 2 / square
+    rotation_6d[0], rotation_6d[1], rotation_6d[2] = 1 - s * (y * y + z * z), s * (x * y + w * z), s * (x * z - w * y)
+    rotation_6d[3], rotation_6d[4], rotation_6d[5] = s * (x * y - w * z), 1 - s * (x * x + z * z), s * (y * z + w * x)
+
+
+@compiled
 def write_rotvec_between(start: np.ndarray, end: np.ndarray, rotvec: np.ndarray) -> None:
     """The turn (3,) rad, in the base frame, that takes the orientation `start` (3, 3) to `end` (3, 3).
 

@@ -11,14 +11,17 @@ from robot.control.rotation import (
     angle_between,
     matrix_from_6d,
     matrix_from_rotvec,
+    quat_wxyz_from_matrix,
     rotation_6d_from_matrix,
     rotvec_from_matrix,
     slerp_6d,
 )
 from robot.control.trajectory import Trajectory
 from robot.control.turning import (
+    write_6d_from_quat_xyzw,
     write_interpolated,
     write_matrix_from_6d,
+    write_quat_xyzw_from_6d,
     write_rotvec_between,
     write_turned,
 )
@@ -55,6 +58,18 @@ def test_six_numbers_give_the_same_matrix_as_in_batches(seed):
     numbers, matrix = np.random.default_rng(seed).normal(size=6), np.empty((3, 3))
     write_matrix_from_6d(numbers, matrix)
     np.testing.assert_allclose(matrix, matrix_from_6d(numbers), atol=1e-12)
+
+
+@given(SEED, ANGLE, st.floats(0.1, 10), st.sampled_from([1, -1]))
+def test_a_quaternion_is_that_of_batches_and_of_any_length_and_sign_gives_the_rotation_back(seed, angle, length, sign):
+    matrix = matrix_from_rotvec(axis(seed) * angle)
+    told, quat, back = rotation_6d_from_matrix(matrix), np.empty(4), np.empty(6)
+    write_quat_xyzw_from_6d(told, quat)
+    assert quat[3] >= 0
+    batch = quat_wxyz_from_matrix(matrix)[[1, 2, 3, 0]]
+    assert min(np.abs(quat - batch).max(), np.abs(quat + batch).max()) < 1e-12
+    write_6d_from_quat_xyzw(sign * length * quat, back)
+    np.testing.assert_allclose(back, told, atol=1e-12)
 
 
 @given(SEED, SEED, ANGLE)
