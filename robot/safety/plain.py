@@ -19,10 +19,13 @@ from robot.errors import InputError
 
 T = TypeVar("T")
 
+_PLAIN = frozenset((type(None), bool, int, float, str))
+
 
 def to_plain(value: Any) -> Any:
     """Plain values (dict, list, str, numbers, None) of a value."""
-    if value is None or isinstance(value, (bool, int, float, str)):
+    kind = type(value)
+    if kind in _PLAIN:
         return value
     if isinstance(value, np.ndarray):
         array = np.ascontiguousarray(value)
@@ -31,8 +34,8 @@ def to_plain(value: Any) -> Any:
         return [array.dtype.str, list(value.shape), base64.b64encode(array.tobytes()).decode("ascii")]
     if isinstance(value, Enum):
         return value.value
-    if is_dataclass(value):
-        return {field.name: to_plain(getattr(value, field.name)) for field in fields(value)}
+    if is_dataclass(kind):
+        return {name: to_plain(getattr(value, name)) for name in _names(kind)}
     if isinstance(value, Mapping):
         return {str(to_plain(key)): to_plain(item) for key, item in value.items()}
     if isinstance(value, (tuple, list)):
@@ -52,6 +55,11 @@ def from_plain(kind: type[T], plain: Any) -> T:
         return _build(kind, plain)  # type: ignore[no-any-return]
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(kind.__name__, expected="as it was written", got=str(error)) from error
+
+
+@cache
+def _names(kind: type) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(kind))  # type: ignore[arg-type]
 
 
 @cache

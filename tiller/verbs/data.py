@@ -13,6 +13,8 @@ from tiller.words import read_options, split_words
 if TYPE_CHECKING:
     from tiller.replay import Replay
 
+INCIDENT = "--incident"
+
 
 @dataclass(frozen=True)
 class Action:
@@ -90,6 +92,8 @@ def command(words: Sequence[str]) -> int:
     if name not in ACTIONS:
         raise InputError(f"'{name}'", expected="something that tiller data does", way_out=nearest(name, ACTIONS))
     action = ACTIONS[name]
+    if name == "replay" and rest[:1] == [INCIDENT]:
+        return incident(rest[1:])
     if any(word in ("-h", "--help") for word in rest):
         print(action_help(name, action))
         return 0
@@ -118,6 +122,9 @@ def action_help(name: str, action: Action) -> str:
     from tiller.help import columns, key_lines
 
     lines = [f"usage: {usage(name, action)}", "", f"{action.summary}."]
+    if name == "replay":
+        lines += ["", f"tiller data replay {INCIDENT} FILE   step the gate through a flight record instead: what it "
+                  "decided, and whether it", "                                      decides the same again"]
     if action.options is not NoOptions:
         lines += ["", "keys", *columns(key_lines(action.options, {}, "  "))]
     return "\n".join(lines)
@@ -208,6 +215,16 @@ def replay(path: str, options: ReplayOptions) -> int:
         env.close()
     _show(str(task), replays, units)
     return 0
+
+
+def incident(words: Sequence[str]) -> int:
+    """Step the gate's core through a flight record; 1 when it decides anything else than what was recorded."""
+    from tiller.incident import replay_incident
+
+    if len(words) != 1:
+        raise InputError(f"tiller data replay {INCIDENT}", expected="one file", got=" ".join(words) or "nothing",
+                         way_out="Flight records lie where the gate wrote them; its log and status name the file")
+    return replay_incident(words[0])
 
 
 def _episodes(wanted: Any, count: int) -> list[int]:

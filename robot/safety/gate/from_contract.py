@@ -1,0 +1,179 @@
+"""The gate's settings from a contract and the description of its robot: the tighter of the two holds."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Mapping
+
+import numpy as np
+import yaml
+
+from robot.description.action import ActionField, ActionSpec
+from robot.description.contract import Contract
+from robot.description.contract_names import component_names, stream_names
+from robot.description.limb import Limb
+from robot.description.robots import RobotDescription
+from robot.description.shipped import configs_folder
+from robot.errors import InputError
+from robot.safety.gate.settings import (
+    UNLIMITED,
+    CapsuleSettings,
+    GateSettings,
+    GroupSettings,
+    PartSettings,
+    StreamSettings,
+)
+
+
+def gate_settings(contract: Contract, description: RobotDescription, *, lock_step: bool = False) -> GateSettings:
+    """All numbers of the gate.
+
+    Args:
+        contract: read by `load_contract`.
+        description: of its robot.
+        lock_step: a tick takes exactly the row that is due, on twins.
+
+    Raises:
+        InputError: nothing measures an arm, or the file with its capsules is missing.
+    """
+    spec = description.action_spec(contract.period_s, contract.control)
+    names = component_names(description, spec)
+    streams = {name: stream_names(contract, name) for name in contract.state}
+    measured = {name for told in streams.values() for name in told}
+    groups = [group for limb in description.limbs for group in _groups(contract, limb, spec, names, measured)]
+    blind = [group for group in groups if not group.measured]
+    limits, staleness = contract.limits, contract.staleness
+    drivers = [stream for stream in contract.state.values() if stream.type == "driver_state"]
+    return GateSettings(
+        fields=spec.fields,
+        period_s=contract.period_s,
+        groups=tuple(groups),
+        streams={
+            name: StreamSettings(told, ages.warn_s, ages.hold_s, ages.fault_s)
+            for name, told in streams.items() if told
+            for ages in (contract.state[name].ages(staleness),)
+        },
+        rest=_rest(description, spec, blind) if blind else (),
+        resets=contract.plant == "twin",
+        tick_s=1 / contract.tick_hz,
+        lead_s=_lead(contract, description, spec),
+        tail_s=limits.tail_s,
+        future_s=staleness.future_s,
+        person_s=staleness.person_s,
+        alive_s=staleness.alive_s,
+        enable_hold_s=staleness.enable_hold_s,
+        enable_fault_s=staleness.enable_fault_s,
+        operator=contract.operator,
+        driver_s=max(stream.ages(staleness).fault_s for stream in drivers) if drivers else None,
+        lock_step=lock_step,
+        capsules=_capsules(description, spec, measured) if limits.capsules else None,
+    )
+
+
+def _groups(
+    contract: Contract, limb: Limb, spec: ActionSpec, names: tuple[str, ...], measured: set[str]
+) -> list[GroupSettings]:
+    """Arm and tool of a limb."""
+    arm, tool = [], []
+    for field in spec.fields:
+        if field.name == limb.field(limb.tool.command.name):
+            tool.append((field, _tool_part(contract, limb, field)))
+        elif field.name in (limb.field("tcp.position"), limb.field("tcp.rotation")):
+            arm.append((field, _tcp_part(contract, field)))
+        elif field.name == limb.field("arm.joints"):
+            arm.append((field, _joint_part(contract, limb, field)))
+    groups = []
+    for name, parts, finishes in ((limb.element("arm"), arm, False), (limb.element(limb.tool.group), tool, True)):
+        told = [value for field, _ in parts
+                for value in ([field.name] if field.kind == "pose" else names[spec.slices[field.name]])]
+        groups.append(GroupSettings(
+            name,
+            tuple(part for _, part in parts),
+            tuple(told) if measured.issuperset(told) else (),
+            contract.limits.tracking.get(name) or (),
+            finishes=finishes,
+        ))
+    return groups
+
+
+def _tcp_part(contract: Contract, field: ActionField) -> PartSettings:
+    limits = contract.limits.tcp
+    if limits is None:
+        return PartSettings(field.name)
+    tail_s = contract.limits.tail_s
+    if field.is_rotation:
+        stop = limits.turn_deceleration or max(limits.turn_acceleration, limits.turn_speed / tail_s)
+        return PartSettings(field.name, (limits.turn_speed,), (limits.turn_acceleration,), (stop,),
+                            start=UNLIMITED if limits.turn_start is None else limits.turn_start)
+    stop = limits.deceleration or max(limits.acceleration, limits.speed / tail_s)
+    box = limits.workspace
+    return PartSettings(field.name, (limits.speed,), (limits.acceleration,), (stop,), box.low if box else (),
+                        box.high if box else (), UNLIMITED if limits.start is None else limits.start)
+
+
+def _joint_part(contract: Contract, limb: Limb, field: ActionField) -> PartSettings:
+    limits, arm = contract.limits.joints, limb.arm
+    speed = tuple(limits.speed_scale * each for each in arm.velocity)
+    known = arm.acceleration or (UNLIMITED,) * len(arm.joints)
+    go = tuple(min(each, limits.acceleration or UNLIMITED) for each in known)
+    stop = tuple(limits.deceleration or max(a, v / contract.limits.tail_s) for a, v in zip(go, speed))
+    return PartSettings(
+        field.name, speed, go, stop,
+        tuple(low + limits.margin for low, _ in arm.position), tuple(high - limits.margin for _, high in arm.position),
+        UNLIMITED if limits.start is None else limits.start,
+    )
+
+
+def _tool_part(contract: Contract, limb: Limb, field: ActionField) -> PartSettings:
+    limits, told = contract.limits.tool, limb.tool.command
+    speed, go = limits.speed or UNLIMITED, limits.acceleration or UNLIMITED
+    ends = [sorted(told.scale * place + told.offset for place in places) for places in limb.tool.position]
+    stop = UNLIMITED if math.isinf(go) else max(go, speed / contract.limits.tail_s)
+    # One number a component: fingers are drives of their own, no vector.
+    each = field.size
+    return PartSettings(field.name, (speed,) * each, (go,) * each, (stop,) * each,
+                        tuple(low for low, _ in ends), tuple(high for _, high in ends))
+
+
+def _lead(contract: Contract, description: RobotDescription, spec: ActionSpec) -> float:
+    """The latency of the arms' sinks: tools are told of the same moment."""
+    tools = {limb.field(limb.tool.command.name) for limb in description.limbs}
+    late = [sink.latency_s for sink in contract.sinks.values() if set(sink.fields) - tools]
+    return max(late, default=0.0)
+
+
+def _rest(description: RobotDescription, spec: ActionSpec, blind: list[GroupSettings]) -> tuple[float, ...]:
+    """Where fields that nothing measures are taken to be at first: the rest posture of a tool or of joints."""
+    rest = np.zeros(spec.dim)
+    for limb in description.limbs:
+        told = limb.tool.command
+        rest[spec.slices[limb.field(told.name)]] = [told.scale * place + told.offset for place in limb.tool.rest]
+    unknown = [part.field for group in blind for part in group.parts
+               if part.field not in {limb.field(limb.tool.command.name) for limb in description.limbs}]
+    if unknown:
+        raise InputError(f"state of {', '.join(unknown)}", expected="a stream that measures it", got="none",
+                         way_out="Add a stream of type pose, or of joints, to the contract")
+    return tuple(rest.tolist())
+
+
+def _capsules(description: RobotDescription, spec: ActionSpec, measured: set[str]) -> CapsuleSettings:
+    """The capsules of a robot, from `configs/capsules`."""
+    joints = [limb.element(joint) for limb in description.limbs for joint in limb.arm.joints]
+    lacking = [joint for joint in joints if joint not in measured]
+    if lacking:
+        raise InputError("capsules", expected="streams that measure all joints of the arms",
+                         got=f"none for {', '.join(lacking)}", way_out="Add one, or say capsules: false")
+    file = configs_folder() / "capsules" / f"{description.spec.name}.yaml"
+    if not file.is_file():
+        raise InputError(f"capsules of '{description.spec.name}'", expected=str(file), got="no such file",
+                         way_out="Make it (python -m sim.twin.capsules), or say capsules: false in the contract")
+    shape: Mapping[str, Any] = yaml.safe_load(file.read_text(encoding="utf-8"))
+    tcps = {limb.tcp: limb.field("tcp.position") for limb in description.limbs}
+    arms = {limb.field("arm.joints"): tuple(map(limb.element, limb.arm.joints)) for limb in description.limbs}
+    return CapsuleSettings(
+        shape["model"],
+        {joint: joint for joint in joints},
+        tuple((first, second) for first, second in shape["pairs"]),
+        {site: field for site, field in tcps.items() if field in spec.slices},
+        {field: names for field, names in arms.items() if field in spec.slices},
+    )
