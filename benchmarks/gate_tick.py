@@ -74,7 +74,8 @@ def ticks(settings: GateSettings, rest: dict[str, float], count: int) -> list[fl
     with TemporaryDirectory() as folder:
         start = time.perf_counter()
         file = write_record(Path(folder) / "a.flight", settings, recorder.ticks())
-        print(f"    writing {len(recorder)} ticks: {time.perf_counter() - start:.2f} s, {file.stat().st_size / 1e6:.1f} MB")
+        taken_s, size = time.perf_counter() - start, file.stat().st_size
+    print(f"    writing {len(recorder)} ticks: {taken_s:.2f} s, {size / 1e6:.1f} MB")
     return taken
 
 

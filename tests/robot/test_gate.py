@@ -110,6 +110,15 @@ def test_a_late_message_of_the_enabling_device_does_not_count():
     assert rig.outputs[-1].reasons[0] is Reason.ENABLE_LOST
 
 
+def test_warming_up_changes_nothing():
+    rig, cold = Rig(), Rig()
+    rig.gate.warm_up()
+    for each in (rig, cold):
+        each.started().tick(chunks=(each.chunk(line(FORWARD)),))
+        each.run(20)
+    assert rig.commands.tobytes() == cold.commands.tobytes()
+
+
 # -- sources ----------------------------------------------------------------------------------------------------------
 
 def test_a_person_always_wins_and_hand_over_is_without_a_jump():

@@ -54,6 +54,27 @@ class Gate:
         tick = _Tick(self.settings, self._measuring, self._motion, copy.copy(state), now)
         return tick.run(inputs)
 
+    def warm_up(self) -> None:
+        """Have everything compiled that a tick may need: before a robot is listening, not in a tick that it waits for.
+
+        Changes nothing.
+        """
+        spec = self.settings.spec
+        command = np.zeros(spec.dim)
+        for field in spec.fields:
+            if field.is_rotation:
+                command[spec.slices[field.name]] = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
+        chunk = ActionChunk(command[None], 0, spec.period_s, 0, spec)
+        path = Trajectory.hold(spec, command, 0).spliced(chunk, 0)
+        capsules = self.settings.capsules
+        state = GateState(command=command, wanted=path.at(1), velocity=np.full(self.limits.tangent, 1e-3),
+                          joints=np.zeros(len(capsules.joints)) if capsules is not None else np.empty(0))
+        way, distances = self._measuring.distances(command, command)
+        self._motion.follow(state, command, self.settings.tick_s, way, self._measuring.excess(distances))
+        self._motion.rest(state, self.settings.tick_s, command)
+        sample = ChunkSample(spec.component_names, command[None], 0, spec.period_s, 0, 0)
+        refuse_start(self.settings, sample, command, 0)
+
 
 class _Tick:
     """One step at work, on a copy of the state that nobody else has."""
