@@ -15,7 +15,7 @@ from typing import Callable
 import numpy as np
 
 from robot.control.compiled import COMPILED
-from robot.description.contracts import describe, load_contract
+from robot.description.contracts import component_names, describe, load_contract
 from robot.safety.flight import FlightRecorder, write_record
 from robot.safety.gate import ChunkSample, DriverSample, GateInputs, GateSettings, Now, Signal, StateSample
 from robot.safety.gate.core import Gate
@@ -36,13 +36,13 @@ def chain() -> None:
         nothing()
 
 
-def ticks(settings: GateSettings, rest: dict[str, float], count: int) -> list[float]:
+def ticks(settings: GateSettings, names: tuple[str, ...], rest: dict[str, float], count: int) -> list[float]:
     """Seconds of each tick of a robot that follows a slow path, with new state in every tick and 5 chunks a second."""
     gate, state, spec = Gate(settings), GateState(), settings.spec
     tick_ns = round(settings.tick_s * 1e9)
     recorder = FlightRecorder(settings)
     taken = []
-    home = np.zeros(spec.dim)
+    home = np.array([rest.get(name, 0.02) for name in names])
     for field in spec.fields:
         where = spec.slices[field.name]
         if field.is_rotation:
@@ -53,6 +53,7 @@ def ticks(settings: GateSettings, rest: dict[str, float], count: int) -> list[fl
         now = Now((number + 1) * tick_ns, (number + 1) * tick_ns)
         told = state.command if len(state.command) else home
         values = {name: np.array([rest.get(name, 0.02)]) for each in settings.streams.values() for name in each.names}
+        values |= {name: told[[place]] for place, name in enumerate(names)}
         values |= {field.name: told[spec.slices[field.name]] for field in spec.fields if field.name in values}
         states = {name: StateSample({key: values[key] for key in each.names}, now.ros_ns, now.monotonic_ns)
                   for name, each in settings.streams.items()}
@@ -98,8 +99,10 @@ def main() -> None:
         contract = load_contract(name)
         description = describe(contract)
         print(name)
+        settings = gate_settings(contract, description)
+        names = component_names(description, settings.spec)
         empty = middle(chain, 50) / CHAIN
-        taken = sorted(ticks(gate_settings(contract, description), dict(description.spec.rest), count)[100:])
+        taken = sorted(ticks(settings, names, dict(description.spec.rest), count)[100:])
         empty = min(empty, middle(chain, 50) / CHAIN)
         p50, p99 = taken[len(taken) // 2], taken[len(taken) * 99 // 100]
         print(f"    tick p50 {p50 * 1e6:.0f} us, p99 {p99 * 1e6:.0f} us; an empty call {empty * 1e9:.0f} ns: "
