@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 from functools import partial
-from typing import Any, Callable
+from typing import Callable
 
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.node import Node
@@ -23,6 +24,7 @@ from robot.safety.gate.inputs import ChunkSample, DriverSample, GateInputs, Sign
 
 READ = ("joint_state", "pose")
 ANOTHER_EPOCH = -1
+NAMELESS = "nameless"  # who sends chunks without a tag
 
 
 class Hearing:
@@ -80,32 +82,32 @@ class Hearing:
 
     def _placed(self, chunk: ChunkSample, epoch: int) -> ChunkSample:
         """Who sends a chunk names the twin's epoch; the gate counts jumps of its own clock too."""
-        from dataclasses import replace
-
         if chunk.epoch is None:
             return chunk
         return replace(chunk, epoch=epoch if chunk.epoch == self.twin_epoch else ANOTHER_EPOCH)
 
-    def _state(self, name: str, message: StateMessage, info: Any) -> None:
+    def _state(self, name: str, message: StateMessage) -> None:
         stamp_ns = stamp_ns_of(message, self._contract.state[name].latency_s)
         values = read_state(self._readers[name], message)  # type: ignore[arg-type]
-        self._states = {**self._states, name: StateSample(values, stamp_ns, time.monotonic_ns(), publisher_of(info))}
+        self._states = {**self._states, name: StateSample(values, stamp_ns, time.monotonic_ns())}
         self._measured(name, stamp_ns)
 
     def _passed(self, name: str, message: StateMessage) -> None:
         """What is there for the policy: the gate takes the moment from it."""
         self._measured(name, stamp_ns_of(message))
 
-    def _chunk(self, message: JointTrajectory, info: Any) -> None:
-        self._chunks.append(self._read(message, info))
+    def _chunk(self, message: JointTrajectory) -> None:
+        self._chunks.append(self._read(message))
         self._planned()
 
-    def _target(self, message: JointTrajectory, info: Any) -> None:
-        self._person.append(self._read(message, info))
+    def _target(self, message: JointTrajectory) -> None:
+        self._person.append(self._read(message))
         self._planned()
 
-    def _read(self, message: JointTrajectory, info: Any) -> ChunkSample:
-        return chunk_sample(message, time.monotonic_ns(), self._contract.period_s, publisher_of(info))
+    def _read(self, message: JointTrajectory) -> ChunkSample:
+        # Who sends is told by the chunk's session: the events executor cannot give the publisher's own identity.
+        sample = chunk_sample(message, time.monotonic_ns(), self._contract.period_s)
+        return sample if sample.publisher else replace(sample, publisher=NAMELESS)
 
     def _alive_came(self, message: Header) -> None:
         self._alive = alive_signal(message, time.monotonic_ns())
@@ -119,9 +121,3 @@ class Hearing:
     def _episode(self, message: String) -> None:
         self.twin_epoch = int(json.loads(message.data)["epoch"])
 
-
-def publisher_of(info: Any) -> str:
-    """Who sent a message: the middleware's own name of its publisher; empty where it tells none."""
-    gid = info.get("publisher_gid") if info else None
-    data = gid.get("data") if isinstance(gid, dict) else gid
-    return bytes(data).hex() if data is not None else ""

@@ -42,6 +42,7 @@ from robot.description.observation import ObservationField, ObservationSpec
 from robot.errors import InputError, TillerError
 
 STATUS_S = 0.5
+POLL_S = 0.002
 LATE = 0.1  # of a period: how much earlier than its due moment a row may be taken
 LOST = 3  # periods without a row after which the past is no past any more
 QUANTILE = 0.95
@@ -91,8 +92,9 @@ class PolicyNode(Node):
         self.create_service(Trigger, "~/start", self._start_service)
         self.create_service(Trigger, "~/stop", self._stop_service)
         self.create_timer(STATUS_S, self._report, clock=Clock(clock_type=ClockType.STEADY_TIME))
-        self._wake = self.create_guard_condition(self._woken)
-        self._planner = Planner(partial(_load, checkpoint, device, sampler or None, steps or None), self._wake.trigger)
+        # The events executor takes no guard conditions: while the planner works, a timer looks for its plans.
+        self._waiting = self.create_timer(POLL_S, self._woken, clock=Clock(clock_type=ClockType.STEADY_TIME))
+        self._planner = Planner(partial(_load, checkpoint, device, sampler or None, steps or None))
         if self._instruction:
             self._task.publish(string_message(self._instruction))
 
@@ -198,6 +200,7 @@ class PolicyNode(Node):
         prefix = weight = None
         if runner.delay_steps and runner.chunk is not None:
             prefix, weight = runner.prefix()
+        self._waiting.reset()
         self._planner.ask(Job(
             runner.window(), self._row_ns, runner.plans, query_seed(self._seed, runner.plans),
             runner.samples if prefix is not None else 1, self._generation,
@@ -207,7 +210,7 @@ class PolicyNode(Node):
     # -- what is said -------------------------------------------------------------------------------------------------
 
     def _woken(self) -> None:
-        """Something is ready in the planner's thread."""
+        """Look whether something is ready in the planner's thread."""
         if self._planner.error:
             raise Stop(self._planner.error, code=2)
         if self._alignment is None and self._planner.policy is not None:
@@ -218,9 +221,11 @@ class PolicyNode(Node):
             self._begin()
         while (plan := self._planner.take()) is not None:
             self._say(plan)
-        self._look()
-        if self._row_ns is not None:
-            self._ask()
+        if self.ready and not self._planner.busy:
+            self._waiting.cancel()
+            self._look()
+            if self._row_ns is not None:
+                self._ask()
 
     def _say(self, plan: Plan) -> None:
         runner, job = self._runner, plan.job

@@ -62,11 +62,10 @@ class Planner:
 
     Args:
         load: makes the policy; heavy imports happen in it.
-        done: called from the worker's thread when something is ready; it must not block.
     """
 
-    def __init__(self, load: Callable[[], Policy], done: Callable[[], None]) -> None:
-        self._load, self._done = load, done
+    def __init__(self, load: Callable[[], Policy]) -> None:
+        self._load = load
         self._jobs: SimpleQueue[Job | None] = SimpleQueue()
         self._plans: deque[Plan] = deque()
         self._seconds: deque[float] = deque(maxlen=RECENT)
@@ -113,12 +112,10 @@ class Planner:
             self.error = str(error)
         except Exception as error:
             self.error = f"the policy cannot be loaded: {type(error).__name__}: {error}"
-        self._done()
         if self.policy is None:
             return
         while (job := self._jobs.get()) is not None:
             self._plans.append(self._make(self.policy, job))
-            self._done()
 
     def _make(self, policy: Policy, job: Job) -> Plan:
         started = time.perf_counter()
