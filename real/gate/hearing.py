@@ -16,6 +16,7 @@ from trajectory_msgs.msg import JointTrajectory
 
 from real.ros import qos
 from real.ros.chunks import chunk_sample
+from real.ros.messages import epoch_of
 from real.ros.signals import alive_signal, driver_sample, enable_signal
 from real.ros.streams import StateMessage, read_state, stamp_ns_of, state_type
 from robot.control.streams import StreamReader
@@ -35,11 +36,13 @@ class Hearing:
         contract: of the robot.
         measured: called when a state stream has spoken, with its name and stamp, after the sample was noted.
         planned: called when a chunk or a person's target has come.
+        restarted: called when a twin has begun an episode.
     """
 
     def __init__(self, node: Node, contract: Contract, measured: Callable[[str, int], None],
-                 planned: Callable[[], None]) -> None:
-        self._contract, self._measured, self._planned = contract, measured, planned
+                 planned: Callable[[], None], restarted: Callable[[], None]) -> None:
+        self._contract, self._measured, self._planned, self._restarted = contract, measured, planned, restarted
+        self._early: tuple[str, StateMessage] | None = None
         self.twin_epoch: int | None = None
         self._states: dict[str, StateSample] = {}
         self._chunks: list[ChunkSample] = []
@@ -93,8 +96,12 @@ class Hearing:
         self._measured(name, stamp_ns)
 
     def _passed(self, name: str, message: StateMessage) -> None:
-        """What is there for the policy: the gate takes the moment from it."""
-        self._measured(name, stamp_ns_of(message))
+        """What is there for the policy: the gate takes the moment from it, once it knows of its epoch."""
+        epoch = epoch_of(message.header.frame_id)
+        if epoch is None or epoch == self.twin_epoch:
+            self._measured(name, stamp_ns_of(message))
+        else:
+            self._early = (name, message) if epoch > (self.twin_epoch or 0) else None
 
     def _chunk(self, message: JointTrajectory) -> None:
         self._chunks.append(self._read(message))
@@ -120,4 +127,8 @@ class Hearing:
 
     def _episode(self, message: String) -> None:
         self.twin_epoch = int(json.loads(message.data)["epoch"])
+        self._restarted()
+        early, self._early = self._early, None
+        if early is not None:
+            self._passed(*early)
 

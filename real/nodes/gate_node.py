@@ -78,7 +78,7 @@ class GateNode(LifecycleNode):
         self._periods: deque[int] = deque(maxlen=RECENT)
         self._spent: deque[int] = deque(maxlen=RECENT)
         self._lead = self._leading_stream()
-        self._hearing = Hearing(self, self._contract, self._measured, self._planned)
+        self._hearing = Hearing(self, self._contract, self._measured, self._planned, self._restarted)
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         if not self._lock_step:
             self.create_timer(self._settings.tick_s, self._timer_fired, clock=steady)
@@ -137,6 +137,10 @@ class GateNode(LifecycleNode):
     def _planned(self) -> None:
         if self._lock_step and self._moment_ns:
             self._tick(self._now())
+
+    def _restarted(self) -> None:
+        """In lock-step there is no moment until the first observation of the episode."""
+        self._moment_ns = 0
 
     def _timer_fired(self) -> None:
         if time.monotonic_ns() - self._ticked_ns >= PATIENCE * self._tick_ns:

@@ -27,7 +27,7 @@ from real.policy.planner import Job, Plan, Planner
 from real.policy.recording import Recording
 from real.ros import qos
 from real.ros.chunks import Tag, chunk_message
-from real.ros.messages import string_message
+from real.ros.messages import epoch_of, string_message
 from real.ros.parameters import declare
 from real.ros.run import Stop, run_node
 from real.ros.signals import ERROR, OK, WARN, status_message
@@ -78,6 +78,7 @@ class PolicyNode(Node):
         self._alignment: Alignment | None = None
         self._latest: dict[str, Any] = {}
         self._epoch: int | None = None
+        self._early: tuple[str, StateMessage] | None = None
         self._generation = 0
         self._row_ns: int | None = None
         self._plans = self._refused = 0
@@ -164,6 +165,12 @@ class PolicyNode(Node):
     def _see(self, name: str, message: StateMessage) -> None:
         stream = self._contract.state[name]
         assert self._alignment is not None
+        if stream.type == "values":
+            epoch = epoch_of(message.header.frame_id)
+            if epoch is not None and epoch != self._epoch:
+                # Messages of two topics overtake one another: what is early waits for its episode, the rest is late.
+                self._early = (name, message) if epoch > (self._epoch or 0) else None
+                return
         values: dict[str, np.ndarray]
         if stream.type in CAMERA_TYPES:
             values = {f"{name}.{stream.type}": read_image(message)}  # type: ignore[arg-type]
@@ -243,7 +250,9 @@ class PolicyNode(Node):
             self.get_logger().error(str(error), throttle_duration_sec=1.0)
             return
         tag = Tag(self._session, self._epoch, chunk.chunk_id, job.seed)
-        self._chunk.publish(chunk_message(np.asarray(chunk.values, dtype=np.float64), chunk.spec.component_names,
+        # Where time stands still nothing bridges the wait for the next plan: rows behind the executed ones stay here.
+        rows = chunk.values[: runner.n_action_steps] if self._lock_step else chunk.values
+        self._chunk.publish(chunk_message(np.asarray(rows, dtype=np.float64), chunk.spec.component_names,
                                           chunk.start_ns, chunk.period_ns, tag))
         self._plans += 1
         if self._delay < 0:
@@ -262,6 +271,9 @@ class PolicyNode(Node):
         instruction = self._instruction or said.get("instruction") or ""
         self._task.publish(string_message(instruction))
         self._begin()
+        early, self._early = self._early, None
+        if early is not None and self.ready:
+            self._see(*early)
 
     def _begin(self) -> None:
         self._generation += 1

@@ -23,7 +23,7 @@ from std_msgs.msg import String
 from std_srvs.srv import SetBool, Trigger
 
 from real.ros import qos
-from real.ros.messages import stamp_of, values_message
+from real.ros.messages import epoch_frame, stamp_of, values_message
 from real.ros.parameters import declare
 from real.ros.run import run_node
 from real.twin.inlets import Inlets
@@ -261,8 +261,8 @@ class TwinNode(Node):
                 numbers = {key: np.asarray(value, dtype=np.float64) for key, value in self._world.observation.items()
                            if value.dtype.kind == "f"}
                 message = values_message(numbers, stamp_ns)
-                self._outlets.say(name, Command(np.frombuffer(message.position), tuple(message.name),
-                                                stamp_ns=stamp_ns), faults_ns)
+                self._outlets.say(name, Command(np.frombuffer(message.position), tuple(message.name), stamp_ns=stamp_ns,
+                                                frame=epoch_frame(self._epoch)), faults_ns)
         self._outlets.deliver(faults_ns)
 
     def _is_due(self, name: str, now_ns: int) -> bool:
@@ -309,8 +309,8 @@ class TwinNode(Node):
                 self._driver_due_ns = now_ns + round(1e9 / stream.rate_hz)
                 state = self._error or ("paused" if self._paused else self._driven.state)
                 stamp_ns = self._robot.clock.now_ns() + self._offset_ns
-                self._outlets.say(name, Command(np.zeros(1), (state,), stamp_ns=stamp_ns, frame=f"epoch {self._epoch}"),
-                                  self._driven.now_ns)
+                self._outlets.say(name, Command(np.zeros(1), (state,), stamp_ns=stamp_ns,
+                                                frame=epoch_frame(self._epoch)), self._driven.now_ns)
 
 
 def _image_size(contract: Contract) -> tuple[int, int] | None:

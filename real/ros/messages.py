@@ -172,6 +172,17 @@ def values_of(message: JointState) -> dict[str, np.ndarray]:
             if sorted(part) == list(range(len(part)))}
 
 
+def epoch_frame(epoch: int) -> str:
+    """`frame_id` of what a twin says that belongs to no frame: since which reset it holds."""
+    return f"epoch {epoch}"
+
+
+def epoch_of(frame_id: str) -> int | None:
+    """The epoch in a `frame_id`; None where it tells none, as on a robot."""
+    word, _, number = frame_id.partition(" ")
+    return int(number) if word == "epoch" and number.isdecimal() else None
+
+
 def pose_message(position: np.ndarray, quat_xyzw: np.ndarray, stamp_ns: int, frame_id: str) -> PoseStamped:
     """A pose in m, of the tool in `frame_id`."""
     message = PoseStamped(header=header_of(stamp_ns, frame_id))
