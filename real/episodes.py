@@ -13,7 +13,7 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import JointState
 from std_msgs.msg import String
-from std_srvs.srv import Trigger
+from std_srvs.srv import SetBool, Trigger
 
 from real.ros import qos
 from real.ros.messages import values_of
@@ -55,11 +55,13 @@ class EpisodeClient:
         self._executor.add_node(self.node)
         self._epoch: dict[str, Any] = {}
         self._outcomes: list[dict[str, float]] = []
-        self.gate = ""
+        self.gate, self.faults = "", 0
         self.node.create_subscription(String, "episode", self._new_episode, qos.LATCHED)
         self.node.create_subscription(String, "gate/state", self._gate_said, qos.LATCHED)
         self.node.create_subscription(JointState, "outcome", self._came, qos.STATUS)
         self._reset: Any = self.node.create_client(Trigger, "twin/reset")
+        self._gate_reset: Any = self.node.create_client(Trigger, "gate/reset")
+        self._enable: Any = self.node.create_client(SetBool, "gate/enable")
         self._set: Any = self.node.create_client(SetParameters, "twin/set_parameters")
 
     def close(self) -> None:
@@ -85,7 +87,12 @@ class EpisodeClient:
         self.until(lambda: self._epoch and self.gate, "the gate", within_s)
 
     def episode(self, seed: int, within_s: float = 120.0) -> GraphEpisode:
-        """Begin the episode of a seed and wait for its end."""
+        """Begin the episode of a seed and wait for its end. A fault of before is reset, as a person would."""
+        if self.gate.startswith("fault"):
+            self.faults += 1
+            self._call(self._gate_reset, Trigger.Request())
+            self._call(self._enable, SetBool.Request(data=True))
+            self.until(lambda: not self.gate.startswith("fault"), "the gate's reset", 10.0)
         self._call(self._set, SetParameters.Request(parameters=[Parameter("seed", value=seed).to_parameter_msg()]))
         before = self._epoch["epoch"]
         self._outcomes.clear()
