@@ -60,7 +60,7 @@ class GateNode(LifecycleNode):
         self._lock_step = declare(self, "lock_step", False, "a tick for each observation; time stands between")
         self._shadow = declare(self, "shadow", False, "compute and log, and send nothing")
         autostart = declare(self, "autostart", True, "become active by itself, and enabled where operator is none")
-        self._records = Path(declare(self, "records", "", "folder of the flight records; empty is the working folder"))
+        self._records = Path(declare(self, "records", "outputs/flight", "folder of the flight records"))
         self._description = describe(self._contract)
         self._settings = gate_settings(self._contract, self._description, lock_step=self._lock_step)
         self._gate, self._state = Gate(self._settings), GateState()
