@@ -93,7 +93,8 @@ class Keyboard:
             self._levels[:] = 0
         elif key in (ENABLE, RESET):
             asked.append("enable" if key == ENABLE else "reset")
-        elif key in MOVES or key in GRIPS:
+        elif (key in MOVES or key in GRIPS) and self._box.left_s(now_s):
+            # What was typed before the enabling key does not count.
             axis, sign = MOVES[key] if key in MOVES else (6, GRIPS[key])
             self._levels[axis] = np.clip(self._levels[axis] + sign, -LEVELS, LEVELS)
             self._pressed_s = now_s
