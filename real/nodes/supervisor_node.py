@@ -74,7 +74,7 @@ class SupervisorNode(Node):
         self.create_timer(PAGE_S if self._paged else LINE_S, self._show, clock=steady)
 
     def on_stop(self) -> None:
-        self._screen.close()
+        self._screen.close(line_of(self._board, time.monotonic(), "no more sign of life") if self._paged else "")
 
     # -- sign of life -------------------------------------------------------------------------------------------------
 

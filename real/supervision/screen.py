@@ -67,11 +67,13 @@ class Screen:
         self._show(f"{_BEGIN}{_HOME}{body}{_END_OF_PAGE}{_END}", "" if self._entered else _ENTER)
         self._entered = True
 
-    def close(self) -> None:
-        """Leave the terminal as it was; what waits is written, if that is possible soon."""
+    def close(self, last: str = "") -> None:
+        """Leave the terminal as it was, with a last line; what waits is written, if that is possible soon."""
         with self._fresh:
             if self._entered:
                 self._steer, self._page, self._entered = self._steer + _LEAVE, "", False
+            if last:
+                self._lines.append(printable(last) + "\n")
             self._ended = True
             self._fresh.notify()
         self._thread.join(timeout=SOON_S)
