@@ -91,9 +91,11 @@ class Screen:
                 self._steer = self._page = ""
                 self._lines.clear()
                 ended = self._ended
+            # Past the stream's buffer, whose lock would keep the process from ending while this waits.
+            left = text.encode(self._stream.encoding or "utf-8", "replace")
             try:
-                self._stream.write(text)
-                self._stream.flush()
+                while left:
+                    left = left[os.write(self._stream.fileno(), left):]
             except (OSError, ValueError):
                 return  # nobody reads any more
             if ended:
