@@ -21,6 +21,7 @@ from typing import Any, Callable, Sequence
 import numpy as np
 import yaml
 
+from real.graph import NODES
 from real.processes import child_environment
 from real.ros.profile import write_profile
 from robot.control.sinks import SinkEncoder
@@ -92,7 +93,7 @@ def drive(contract: Contract, out: Path | None) -> None:
 
     def state(name: str) -> Callable[[int], None]:
         stream, reader = contract.state[name], StreamReader(contract, name)
-        publisher = node.create_publisher(state_type(stream), stream.topic, qos.STATE_OUT)
+        publisher: Any = node.create_publisher(state_type(stream), stream.topic, qos.STATE_OUT)
         message = pose_message(*reader.write_pose(values), 0, contract.frames.base) if stream.type == "pose" else \
             joint_state_message(*reader.write(values), 0)
 
@@ -102,7 +103,7 @@ def drive(contract: Contract, out: Path | None) -> None:
         return say
 
     def once(kind: type, topic: str, profile: Any, make: Callable[[int], Any]) -> Callable[[int], None]:
-        publisher = node.create_publisher(kind, topic, profile)
+        publisher: Any = node.create_publisher(kind, topic, profile)
         return lambda now_ns: publisher.publish(make(now_ns))
 
     number = 0
@@ -200,19 +201,28 @@ class Rig:
         import rclpy
 
         # The gate first, the driver last.
-        for name in sorted(self._processes, key=lambda name: (name == "driver", name != "gate")):
+        for name in sorted(self._processes, key=lambda name: (name in ("driver", "twin"), name != "gate")):
             self.end(name)
         self._node.destroy_node()
         rclpy.shutdown()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def start(self, name: str, *, executor: str = "", nice: int = 0, words: Sequence[str] = ()) -> int:
-        """Start a process: `driver`, `gate`, `echo` or `busy...`; returns the moment, monotonic."""
+        """Start a process; returns the moment, monotonic.
+
+        Args:
+            name: `driver`, `echo`, a node of tiller, or `busy...`, which does nothing useful.
+            executor: of a node.
+            nice: how much it stands back.
+            words: parameters of a node, `name=value`.
+        """
         lines = {"driver": ["-m", "benchmarks.gate_rig", str(self.file), "--out", str(self.folder / "driver.npy")],
-                 "echo": ["-m", "benchmarks.gate_rig", str(self.file), "--echo"],
-                 "gate": ["-P", "-m", "tiller", "node", "gate", f"contract={self.file}",
-                          f"records={self.folder}", *words]}
-        line = lines.get(name, ["-c", "while True: sum(range(10000))"])
+                 "echo": ["-m", "benchmarks.gate_rig", str(self.file), "--echo"]}
+        if name in NODES:
+            own = (f"records={self.folder}",) if name == "gate" else ()
+            line = ["-P", "-m", "tiller", "node", name, f"contract={self.file}", *own, *words]
+        else:
+            line = lines.get(name, ["-c", "while True: sum(range(10000))"])
         environment = child_environment() | ({"TILLER_EXECUTOR": executor} if executor else {})
         environment["PYTHONPATH"] = str(Path(__file__).parents[1])
         before = ["nice", "-n", str(nice)] if nice else []
@@ -271,7 +281,16 @@ class Rig:
             self.enable()
         self.wait(lambda: self.mode.startswith("run"), "the gate to run")
 
+    def subscribe_chunks(self, came: Callable[[Any], None]) -> None:
+        """Hear what the policy sends."""
+        from trajectory_msgs.msg import JointTrajectory
+
+        from real.ros import qos
+
+        self._node.create_subscription(JointTrajectory, "policy/chunk", came, qos.COMMAND)
+
     def enable(self) -> None:
+        """Allow the gate to follow, as the person at the robot does."""
         from std_srvs.srv import SetBool
 
         self.wait(self._enable.service_is_ready, "the gate's services")
