@@ -50,7 +50,7 @@ class Keyboard:
             raise InputError("keyboard", expected="a terminal on standard input", got="something else",
                              way_out="Start it in a terminal of its own: tiller node teleop device=keyboard")
         self._before: list[Any] | None = termios.tcgetattr(self._fd)
-        tty.setcbreak(self._fd, termios.TCSADRAIN)
+        tty.setcbreak(self._fd, termios.TCSAFLUSH)  # what was typed before is dropped
         self._box = TimeBox(hold_s)
         self._levels = np.zeros(7, dtype=np.int64)
         self._pressed_s = float("-inf")

@@ -22,6 +22,20 @@ from real.teleop.keyboard import STOP_S, Keyboard
 from robot.control.rotation import angle_between, matrix_from_6d
 from robot.description.contracts import action_spec, describe, load_contract
 from robot.errors import InputError
+from robot.safety.gate.core import Gate
+from robot.safety.gate.from_contract import gate_settings
+from robot.safety.gate.inputs import (
+    ACTIVATE,
+    ENABLE,
+    ChunkSample,
+    DriverSample,
+    GateInputs,
+    Now,
+    Signal,
+    StateSample,
+)
+from robot.safety.gate.reasons import Mode
+from robot.safety.gate.state import GateState
 from tests.real.conftest import MATCH_S
 
 LEFT_Y, RIGHT_Y = 1, 4
@@ -289,6 +303,40 @@ def test_seven_joints_are_two_parts_in_joint_control() -> None:
     sent = np.zeros(len(action_spec(load_contract("xarm7")).component_names))
     target = jog.step(pushed(1, part=3), sent, 0.02)
     assert target[6] > 0 and not target[:6].any()
+
+
+def test_the_gate_follows_a_person_without_a_jump_and_then_the_policy() -> None:
+    contract = load_contract("panda_twin")
+    settings = gate_settings(contract, describe(contract))
+    gate, state, jog = Gate(settings), GateState(), jogging("panda_twin")
+    names, period_s, tick_ns = settings.spec.component_names, contract.period_s, 5_000_000
+    start = np.array([0.45, 0, 0.22, 1, 0, 0, 0, -1, 0, 0.04])
+    joints = {f"joint{number + 1}": np.zeros(1) for number in range(7)}
+    measured = {"arm": joints, "pose": {"tcp.position": start[:3], "tcp.rotation": start[3:9]},
+                "gripper": {"gripper.width": start[9:]}}
+    sent, seen = start, []
+    for tick in range(600):
+        now_ns, chunks, person = 10**9 + tick * tick_ns, (), ()
+        held = 100 <= tick < 300  # half a second of the policy, a second of the person, then the policy again
+        if tick % 10 == 0:
+            rows = np.repeat(sent[None] if not held else start[None], 16, axis=0)
+            chunks = (ChunkSample(names, rows, now_ns, period_s, tick, now_ns, "policy", "policy"),)
+        if tick % 4 == 0:
+            target = jog.step(pushed(0, 1) if held else Wish(held=True), sent, 4 * tick_ns * 1e-9)
+            if target is not None:
+                person = (ChunkSample(names, target[None], now_ns, period_s, tick, now_ns, "person", "person"),)
+        inputs = GateInputs(
+            {name: StateSample(values, now_ns, now_ns) for name, values in measured.items()}, chunks, person,
+            Signal(now_ns, now_ns), None, DriverSample("running", now_ns, now_ns),
+            (ACTIVATE, ENABLE) if tick == 0 else ())
+        state, output = gate.step(state, inputs, Now(now_ns, now_ns))
+        assert output.mode is not Mode.FAULT
+        if output.target is not None:
+            assert np.abs(output.target - sent).max() <= 0.1 * tick_ns * 1e-9 * 1.5  # never quicker than a person is
+            sent = output.target
+        seen.append(output.source)
+    assert seen[90] == "policy" and set(seen[110:300]) == {"person"} and seen[-1] == "policy"
+    assert 0.07 < sent[1] - start[1] < 0.11 and np.abs(np.delete(sent - start, 1)).max() < 1e-9
 
 
 # -- the node ---------------------------------------------------------------------------------------------------------
