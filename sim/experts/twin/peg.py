@@ -1,6 +1,4 @@
-"""Insert the peg: straight down, with one edge first and then upright, or at the second try, after a first one that
-misses the hole and lands on the block: who is imitated must show how to get out of that.
-"""
+"""Insert the peg: straight down, with one edge first and then upright, or by a search that spirals in over the hole."""
 
 from __future__ import annotations
 
@@ -14,7 +12,7 @@ from sim.experts.twin.poses import CLOSED, OPEN, UP, across, hand_down, nearest_
 from sim.experts.waypoints import Observation, Phase, WaypointExpert
 from sim.tasks.twin.peg import HALF_LENGTH, WIDTH
 
-INSERTIONS = ("straight", "edge", "second try")
+INSERTIONS = ("straight", "edge", "spiral")
 APPROACHES = ("above", "slant")
 SLANT = 0.05  # m sideways at the height of the hover
 TIP = np.array([0.0, 0.0, -HALF_LENGTH])  # m, in the peg's frame
@@ -23,13 +21,14 @@ DEEP = -0.028  # m, where the tip is sent in the end
 DIP = 0.0025  # m: how deep the low edge goes in before the peg is set upright
 NEAR = 0.006  # m above the block: where the hand stops to align before it goes down
 ALONG, TURNED, HIGH = 0.0004, 0.03, 0.002  # m, rad, m: what is aligned there
-# m/s, down to there and from there, with an edge and flat: the arm carries on a little where it stops.
-LAST_SPEED, TOUCH_SPEED, FLAT_SPEED = 0.09, 0.025, 0.018
+LAST_SPEED, TOUCH_SPEED = 0.09, 0.025  # m/s, down to there and from there: the arm carries on a little where it stops
 # m that the tip is sent beyond where it is, at most: with an arm of 1000 N/m a peg that sticks is pressed with 10 N,
-# one that lands on the block with 3 N.
+# one that searches on the block with 3 N.
 PUSH, PRESS = 0.010, 0.003
-LANDED = 0.0001  # m above the block
-MISSES = 0.0015, 0.006  # m beside the hole: where a first try lands
+DROPPED = 0.002  # m below the face: the peg has found the hole
+# Of the search: how far ahead (m) and how much to the side of the centre (rad) the peg is pulled, by more than the
+# friction of the press; nearer than a radius (m) it is pulled that many times the way to the centre.
+AHEAD, ASIDE, CENTRAL_M, INSIST = 0.0018, 0.7, 0.0014, 2.2
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +46,22 @@ class Carry(Phase):
         return self.rotation @ hand.T @ (observation["tcp.position"] - tip_of(observation))
 
 
+@dataclass(frozen=True, eq=False)
+class Spiral(Carry):
+    """A leg that presses the tip on the block and winds in towards the hole from wherever it is; `position` is unused
+    but for its height.
+    """
+
+    def goal(self, observation: Observation) -> np.ndarray:
+        mouth = observation["hole.position"]
+        offset = (tip_of(observation) - mouth) * [1, 1, 0]
+        if np.linalg.norm(offset) > CENTRAL_M:
+            offset -= AHEAD / np.linalg.norm(offset) * matrix_from_rotvec(ASIDE * UP) @ offset
+        else:
+            offset = (1 - INSIST) * offset
+        return mouth + offset + self.position * UP + self._from_tip(observation)
+
+
 class PegExpert(WaypointExpert):
     """The expert of `twin/peg`."""
 
@@ -60,7 +75,9 @@ class PegExpert(WaypointExpert):
             "hover": round(random.uniform(0.06, 0.08), 3),
             "height": round(random.uniform(-0.005, 0.005), 3),
             "tilt": round(random.uniform(0.1, 0.16), 3),
-            "missed": [round(float(part), 4) for part in miss(random)],
+            "edge": int(random.integers(4)),
+            "start": round(random.uniform(-np.pi, np.pi), 3),
+            "radius": round(random.uniform(0.0025, 0.007), 4),
         }
 
     def plan(self, observation: Observation) -> Sequence[Phase]:
@@ -95,14 +112,16 @@ class PegExpert(WaypointExpert):
             return Carry(to, rotation, CLOSED, speed, tolerance=tolerance, holding=True, **more)
 
         deep = carry(DEEP * UP, upright, slow, 0.002)
-        straight = [
-            carry(NEAR * UP, upright, LAST_SPEED, HIGH, until="aligned"),
-            carry(-0.004 * UP, upright, slow / 2, 0.0025),
-            deep,
-        ]
+        if way["insertion"] == "straight":
+            return [
+                carry(0.03 * UP, upright, speed, 0.01),
+                carry(NEAR * UP, upright, LAST_SPEED, HIGH, until="aligned"),
+                carry(-0.004 * UP, upright, slow / 2, 0.0025),
+                deep,
+            ]
         if way["insertion"] == "edge":
-            axis = matrix_from_rotvec(nearest_turn(yaw, np.pi / 2) * UP) @ np.array([0.0, 1.0, 0.0])
-            tilted = matrix_from_rotvec(way["tilt"] * axis) @ upright
+            axis = matrix_from_rotvec((yaw + way["edge"] * np.pi / 2) * UP) @ np.array([1.0, 0.0, 0.0])
+            tilted = matrix_from_rotvec(-way["tilt"] * axis) @ upright
             low = -DIP + WIDTH / 2 * np.sin(way["tilt"])
             return [
                 carry((low + 0.03) * UP, tilted, speed, 0.01),
@@ -111,29 +130,23 @@ class PegExpert(WaypointExpert):
                 carry(-0.004 * UP, upright, slow, 0.003),
                 deep,
             ]
-        if way["insertion"] == "second try":
-            missed = np.array([*way["missed"], 0.0])
-            return [
-                carry(missed + 0.03 * UP, upright, speed, 0.01),
-                carry(missed - PRESS * UP, upright, FLAT_SPEED, PRESS, until="landed"),
-                carry(missed + NEAR * UP, upright, slow, 0.003),
-                *straight,
-            ]
-        return [carry(0.03 * UP, upright, speed, 0.01), *straight]
+        aside = way["radius"] * across(way["start"])
+        return [
+            carry(aside + 0.03 * UP, upright, speed, 0.01),
+            carry(aside + NEAR * UP, upright, LAST_SPEED, HIGH, until="aligned"),
+            carry(aside - PRESS * UP, upright, TOUCH_SPEED, PRESS + 0.001),
+            Spiral(-PRESS * UP, upright, CLOSED, slow, until="dropped", holding=True),
+            deep,
+        ]
 
     def _finished(self, phase: Phase, observation: Observation, closing: float) -> bool:
-        if phase.until == "landed":
-            return bool(tip_of(observation)[2] - observation["hole.position"][2] < LANDED)
+        if phase.until == "dropped":
+            return bool(tip_of(observation)[2] < observation["hole.position"][2] - DROPPED)
         if phase.until == "aligned":
             way = observation["tcp.position"] - phase.goal(observation)
             turned = angle_between(matrix_from_6d(observation["tcp.rotation"]), phase.rotation)
             return bool(np.linalg.norm(way[:2]) < ALONG and abs(way[2]) < phase.tolerance and turned < TURNED)
         return super()._finished(phase, observation, closing)
-
-
-def miss(random: np.random.Generator) -> np.ndarray:
-    """Where a first try lands, (2,) m from the middle of the hole in any direction."""
-    return random.uniform(*MISSES) * across(random.uniform(-np.pi, np.pi))[:2]
 
 
 def tip_of(observation: Observation) -> np.ndarray:
