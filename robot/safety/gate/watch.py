@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -55,7 +56,7 @@ def _hear(
         if value is None:
             fault = f"no {name}"
             break
-        if not np.isfinite(value).all():
+        if not _finite(value):
             fault = f"{name} is not finite"
             break
     if known is None:
@@ -71,6 +72,11 @@ def _hear(
         sample.publisher,
         fault,
     )
+
+
+def _finite(values: np.ndarray) -> bool:
+    """Whether every number is one; without numpy's reductions, which take five times as long for so few."""
+    return all(map(math.isfinite, values.ravel().tolist()))
 
 
 def _newer(known: Signal | None, came: Signal | None, silent_ns: int) -> Signal | None:
