@@ -24,7 +24,7 @@ WHEELS_GUARD = "_ROS_WHEELS_BOOTSTRAP_COMPLETE"
 
 
 def run_processes(wanted: Sequence[NodeProcess], environment: Mapping[str, str], folder: Path,
-                  stop: Event | None = None) -> int:
+                  stop: Event | None = None, echo: bool = True) -> int:
     """Run a graph until a person ends it or an essential process does.
 
     The graph ends when an essential process does, and when any process ends with an error before it was ready: a
@@ -35,6 +35,7 @@ def run_processes(wanted: Sequence[NodeProcess], environment: Mapping[str, str],
         environment: what is added to this process's own.
         folder: of the run; each process leaves its lines in NAME.log there.
         stop: ends the graph when set, as ctrl-C does.
+        echo: print the lines too.
 
     Returns:
         0 ended by a person, 1 by a failure, 2 when a process was asked wrongly.
@@ -47,7 +48,7 @@ def run_processes(wanted: Sequence[NodeProcess], environment: Mapping[str, str],
         for each in wanted:
             if stop.is_set():
                 break
-            running.append(_Running(each, {**child_environment(), **environment}, folder))
+            running.append(_Running(each, {**child_environment(), **environment}, folder, echo))
         code = _watch(running, stop)
     finally:
         end(running)
@@ -112,8 +113,8 @@ class _Running:
 
     _printing = Lock()
 
-    def __init__(self, wanted: NodeProcess, environment: Mapping[str, str], folder: Path):
-        self.wanted, self.name = wanted, wanted.node
+    def __init__(self, wanted: NodeProcess, environment: Mapping[str, str], folder: Path, echo: bool = True):
+        self.wanted, self.name, self._echo = wanted, wanted.node, echo
         self.ready = False
         self._log: IO[str] = (folder / f"{wanted.node}.log").open("a", encoding="utf-8")
         # A session of its own: a terminal's ctrl-C would reach gate and driver in the same moment.
@@ -133,7 +134,8 @@ class _Running:
 
     def say(self, line: str) -> None:
         with self._printing:
-            print(f"[{self.name}] {line}", flush=True)
+            if self._echo:
+                print(f"[{self.name}] {line}", flush=True)
             if not self._log.closed:
                 self._log.write(line + "\n")
                 self._log.flush()

@@ -7,9 +7,10 @@
     result = tiller.evaluate(policy, "pusht/state", episodes=50, seed=100_000)
     print(result.summary.score)
 
-    robot = tiller.connect("panda")    # its twin, alone at a table
-    robot.execute(chunk)
-    robot.clock.sleep_until(robot.clock.monotonic_ns() + 1_000_000_000)
+    with tiller.connect("panda_twin") as robot:    # over its ROS 2 graph, which is started; "panda": in this process
+        robot.wait_until_ready()
+        robot.home()
+        robot.execute(chunk)
 
 Importing this package is cheap: rooms are imported when something of theirs is used.
 """
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     import gymnasium
 
-    from robot.description import Policy, Robot
+    from robot.description import Policy
     from sim.rollout import Evaluation
 
 __version__ = "0.1.0"
@@ -63,16 +64,26 @@ def make(task_id: str, **options: Any) -> gymnasium.Env:
     return sim.make(task_id, **options)
 
 
-def connect(robot: str, **options: Any) -> Robot:
-    """The twin of a robot, alone at its table; see `sim.twin.make_twin`.
+def connect(robot: str, **options: Any) -> Any:
+    """A robot to command: over its ROS 2 graph, or its twin in this process.
 
     Args:
-        robot: a file of `configs/robot`, or a path.
-        options: `control`, `period_s`, `inner_hz`.
-    """
-    from sim.twin import make_twin
+        robot: a contract (a name of `configs/contract`, such as `panda_twin`, or a file) gives a `real.robot.RosRobot`:
+            it joins the graph, or starts the one of a twin. A robot (a name of `configs/robot`, such as `panda`, or a
+            file) gives its twin alone at a table, in this process and in virtual time: `sim.twin.robot.TwinRobot`.
+            A name that is both (`xarm7`) is the robot; its contract is the file `configs/contract/xarm7.yaml`.
+        options: of a contract as `RosRobot` takes them; of a robot `control`, `period_s`, `inner_hz`.
 
-    return make_twin(robot, **options)
+    Returns:
+        A `robot.description.Robot`.
+
+    Raises:
+        InputError: there is no robot and no contract of that name.
+        MissingExtraError: a contract needs rclpy, and it is not installed.
+    """
+    from tiller.connection import connect as connected
+
+    return connected(robot, **options)
 
 
 def evaluate(policy: Policy | str | Path, task_id: str, *, episodes: int = 50, seed: int = 100_000, workers: int = 1,

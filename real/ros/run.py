@@ -10,6 +10,7 @@ import time
 from typing import Any, Callable, Sequence
 
 import rclpy
+from rclpy.context import Context
 from rclpy.executors import Executor, SingleThreadedExecutor
 from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.node import Node
@@ -44,12 +45,13 @@ class Stop(Exception):
         self.code = code
 
 
-def make_executor(kind: str | None = None) -> Executor:
+def make_executor(kind: str | None = None, context: Context | None = None) -> Executor:
     """The executor that every node spins on: one thread, never the multi-threaded one, which starves timers.
 
     Args:
         kind: `events` (half the processor time; to be stepped by `spin_once`, its `spin` dispatches nothing in some
             versions) or `single`; None takes TILLER_EXECUTOR, else the first that is there.
+        context: of ROS; None takes the process's own.
     """
     wanted = kind or os.environ.get("TILLER_EXECUTOR") or EXECUTORS[0]
     if wanted not in EXECUTORS:
@@ -60,8 +62,8 @@ def make_executor(kind: str | None = None) -> Executor:
         except ImportError:
             pass
         else:
-            return EventsExecutor()  # type: ignore[no-any-return]
-    return SingleThreadedExecutor()
+            return EventsExecutor(context=context)  # type: ignore[no-any-return]
+    return SingleThreadedExecutor(context=context)
 
 
 def run_node(make: Callable[[], Node], args: Sequence[str] | None = None) -> int:

@@ -77,7 +77,10 @@ def _limb(model: Any, data: Any, limb: Limb) -> tuple[str, list[str]]:
     names.append(limb.element("tool"))
     lines.append(_capsule(names[-1], _points(model, data, sorted(tool), links[-1])))
     site = model.site(limb.tcp).id
-    lines.append(f'<site name="{limb.tcp}" pos="{_text(_inside(data, links[-1], data.site_xpos[site]))}"/>')
+    turn = np.empty(4)
+    mujoco.mju_mat2Quat(turn, (data.xmat[links[-1]].reshape(3, 3).T @ data.site_xmat[site].reshape(3, 3)).ravel())
+    lines.append(f'<site name="{limb.tcp}" pos="{_text(_inside(data, links[-1], data.site_xpos[site]))}" '
+                 f'quat="{_text(turn)}"/>')
     lines.extend(["</body>"] * len(links))
     return "\n".join(lines), names
 

@@ -1,0 +1,199 @@
+"""What a program hears of a graph: states, the gate, the twin. Newest values only, safe to read from any thread."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+from functools import partial
+from threading import Condition
+from typing import Any, Callable
+
+import numpy as np
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.node import Node
+from sensor_msgs.msg import JointState
+from std_msgs.msg import String
+from trajectory_msgs.msg import JointTrajectory
+
+from real.ros import qos
+from real.ros.chunks import Tag
+from real.ros.messages import values_of
+from real.ros.signals import RUNNING, driver_sample, status_of
+from real.ros.streams import StateMessage, read_image, read_state, state_type
+from robot.control.streams import StreamReader, gathered
+from robot.description.contract import CAMERA_TYPES, Contract
+from robot.description.contracts import describe
+from robot.errors import InputError, nearest
+from robot.safety.gate.reasons import Reason
+
+POLL_S = 0.05
+_REASONS = {reason.value: reason for reason in Reason}
+
+
+@dataclass(frozen=True, eq=False)
+class Sent:
+    """What the gate sent last.
+
+    Args:
+        target: (dim,) the command.
+        reason: why it was that.
+        chunk_id: of the chunk that is followed; None when there is none.
+    """
+
+    target: np.ndarray
+    reason: str
+    chunk_id: int | None
+
+
+class Ears:
+    """Subscriptions of a program, and what came.
+
+    Args:
+        node: whose they are; made before it spins.
+        contract: of the robot.
+        cameras: streams of images to hear: a twin draws only what somebody looks at.
+
+    Attributes:
+        line: of the gate, `mode reason`; empty until it was heard.
+        sent: what the gate sent last, and when (monotonic s).
+        status: of the gate: its numbers; empty until they were heard.
+        driver: what the driver says; empty until it did.
+        episode, outcome: of a twin, as `real/nodes/twin_node.py` says them.
+        speaker: session of the newest chunk of anybody, and when it came (monotonic s).
+    """
+
+    def __init__(self, node: Node, contract: Contract, cameras: tuple[str, ...] = ()) -> None:
+        for camera in cameras:
+            if camera not in contract.cameras:
+                raise InputError(f"camera '{camera}'", expected=f"a camera of contract '{contract.name}'",
+                                 way_out=nearest(camera, contract.cameras))
+        self._contract, self._description, self.news = contract, describe(contract), Condition()
+        self.line, self.driver = "", ""
+        self.sent: Sent | None = None
+        self.sent_s = float("-inf")
+        self.status: dict[str, str] = {}
+        self.episode: dict[str, Any] = {}
+        self.outcome: dict[str, float] = {}
+        self.speaker, self.spoken_s = "", float("-inf")
+        self._values: dict[str, dict[str, np.ndarray]] = {}
+        self._heard_s: dict[str, float] = {}
+        self._topics: dict[str, str] = {}
+        self._readers = {name: StreamReader(contract, name) for name in contract.state}
+
+        def hear(kind: type, topic: str, callback: Callable[[Any], None], profile: Any) -> None:
+            node.create_subscription(kind, topic, callback, profile)
+
+        for name, stream in contract.state.items():
+            if stream.type in CAMERA_TYPES and name not in cameras:
+                continue
+            self._topics[name] = node.resolve_topic_name(stream.topic)
+            came = self._driver_came if stream.type == "driver_state" else self._state_came
+            hear(state_type(stream), stream.topic, partial(came, name),
+                 qos.IMAGE if stream.type in CAMERA_TYPES else qos.STATE)
+        hear(String, "gate/state", self._line_came, qos.LATCHED)
+        hear(JointTrajectory, "gate/sent", self._sent_came, qos.STATE)
+        hear(DiagnosticArray, "status", self._status_came, qos.STATUS)
+        hear(JointTrajectory, "policy/chunk", self._chunk_came, qos.COMMAND)
+        if contract.plant == "twin":
+            hear(String, "episode", self._episode_came, qos.LATCHED)
+            hear(JointState, "outcome", self._outcome_came, qos.STATUS)
+
+    @property
+    def mode(self) -> str:
+        return self.line.partition(" ")[0]
+
+    @property
+    def reason(self) -> Reason | None:
+        """The gate's main reason; None before it said one."""
+        name = self.line.partition(" ")[2]
+        return _REASONS.get(name)
+
+    def until(self, condition: Callable[[], Any], within_s: float) -> bool:
+        """Wait for what a message may bring; False when it did not in time. States come too often to wake for each."""
+        deadline = time.monotonic() + within_s
+        with self.news:
+            while not condition():
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    return False
+                self.news.wait(min(left, POLL_S))
+        return True
+
+    def silent(self) -> list[tuple[str, float | None]]:
+        """Topics of which nothing came for longer than is a fault, with the seconds; None for those never heard."""
+        now_s = time.monotonic()
+        found: list[tuple[str, float | None]] = []
+        for name, topic in self._topics.items():
+            heard_s = self._heard_s.get(name)
+            fault_s = self._contract.state[name].ages(self._contract.staleness).fault_s
+            if heard_s is None:
+                found.append((topic, None))
+            elif now_s - heard_s > fault_s:
+                found.append((topic, now_s - heard_s))
+        return found
+
+    def measured(self) -> dict[str, np.ndarray]:
+        """Newest values of all streams under the names of observations, float64; images as they are."""
+        told: dict[str, np.ndarray] = {}
+        states: dict[str, np.ndarray] = {}
+        with self.news:
+            for name, values in self._values.items():
+                (told if self._contract.state[name].type == "values" else states).update(values)
+        joints = set(self._description.spec.joint_names)
+        states = {name: value for name, value in gathered(self._description, states).items() if name not in joints}
+        return {**told, **states}
+
+    @property
+    def running(self) -> bool:
+        """Whether the driver says so, or is not asked."""
+        return self.driver in ("", RUNNING)
+
+    def _state_came(self, name: str, message: StateMessage) -> None:
+        kind = self._contract.state[name].type
+        if kind in CAMERA_TYPES:
+            values = {f"{name}.{kind}": read_image(message)}  # type: ignore[arg-type]
+        else:
+            values = read_state(self._readers[name], message)  # type: ignore[arg-type]
+        with self.news:
+            self._values[name] = values
+            self._heard_s[name] = time.monotonic()
+
+    def _driver_came(self, name: str, message: DiagnosticArray) -> None:
+        with self.news:
+            self.driver = driver_sample(message, 0).state
+            self._heard_s[name] = time.monotonic()
+
+    def _line_came(self, message: String) -> None:
+        with self.news:
+            self.line = message.data
+            self.news.notify_all()
+
+    def _sent_came(self, message: JointTrajectory) -> None:
+        if not message.points:
+            return
+        reason, chunk = (*message.header.frame_id.split("|"), "", "")[:2]
+        sent = Sent(np.array(message.points[-1].positions), reason, int(chunk) if chunk.isdecimal() else None)
+        with self.news:
+            self.sent, self.sent_s = sent, time.monotonic()
+
+    def _status_came(self, message: DiagnosticArray) -> None:
+        for name, (_, _, numbers) in status_of(message).items():
+            if name == "gate":
+                with self.news:
+                    self.status = numbers
+                    self.news.notify_all()
+
+    def _chunk_came(self, message: JointTrajectory) -> None:
+        with self.news:
+            self.speaker, self.spoken_s = Tag.parse(message.header.frame_id).session, time.monotonic()
+
+    def _episode_came(self, message: String) -> None:
+        with self.news:
+            self.episode, self.outcome = json.loads(message.data), {}
+            self.news.notify_all()
+
+    def _outcome_came(self, message: JointState) -> None:
+        with self.news:
+            self.outcome = {name: float(value[0]) for name, value in values_of(message).items()}
+            self.news.notify_all()

@@ -1,0 +1,213 @@
+"""A program's place in a graph: a node that spins in a thread of its own, its services, and the graph itself."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import secrets
+import shutil
+import tempfile
+import time
+from contextlib import contextmanager
+from dataclasses import fields, replace
+from pathlib import Path
+from threading import Event, Thread
+from typing import Any, Iterator, Mapping
+
+import numpy as np
+import rclpy
+from rcl_interfaces.srv import SetParameters
+from rclpy.context import Context
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+from rclpy.signals import SignalHandlerOptions
+from std_srvs.srv import SetBool, Trigger
+from trajectory_msgs.msg import JointTrajectory
+
+from real.connection.ears import POLL_S, Ears
+from real.connection.hosting import Claim, OwnGraph
+from real.graph import Deployment, processes
+from real.ros import qos
+from real.ros.chunks import Tag, chunk_message
+from real.ros.clock import RosClock
+from real.ros.profile import write_profile
+from real.ros.run import TURN_S, make_executor
+from robot.description.action import ActionSpec
+from robot.description.contract import Contract
+from robot.errors import InputError, TillerError, nearest
+
+LOOK_S = 2.0  # for a graph that is there
+STARTING_S = 60.0  # for one that another program of this machine has begun to start
+ANSWER_S = 10.0
+SERVICES = {"gate/enable": SetBool, "gate/reset": Trigger, "gate/dump": Trigger, "twin/reset": Trigger,
+            "twin/set_parameters": SetParameters}
+
+
+class Link:
+    """Joins a graph, or starts a twin's.
+
+    Args:
+        contract: of the robot.
+        deployment: what the graph is made from where it has to be started; its contract is the name or file.
+        given: names of options that only a graph that is started can have.
+        cameras: streams of images to hear.
+        start: whether to start one that is not there.
+        folder: of its logs and flight records; None takes a temporary one.
+
+    Attributes:
+        ears: what is heard.
+        clock: the graph's time.
+        session: under which chunks are sent.
+        folder: see there.
+        graph: that was started; None when it was there.
+    """
+
+    def __init__(self, contract: Contract, deployment: Deployment, given: tuple[str, ...], cameras: tuple[str, ...],
+                 start: bool, folder: str | Path | None) -> None:
+        self._namespace, self.session = deployment.namespace, secrets.token_hex(4)
+        self.graph: OwnGraph | None = None
+        self._claim, self._kept = Claim(deployment.namespace), folder is not None
+        self.folder = Path(folder or tempfile.mkdtemp(prefix="tiller-")).absolute()
+        self._ending, self._closed = Event(), False
+        profile = write_profile(self.folder, participants=len(processes(deployment)) + 4)
+        # A context of its own: a program may use rclpy besides, and ctrl-C stays the program's.
+        self._context = Context()
+        with _variables(profile.environment):
+            rclpy.init(context=self._context, signal_handler_options=SignalHandlerOptions.NO)
+            self.node = Node(f"program_{self.session}", namespace=self._namespace, context=self._context,
+                             use_global_arguments=False, start_parameter_services=False, enable_rosout=False)
+        self.ears = Ears(self.node, contract, cameras)
+        self._chunk = self.node.create_publisher(JointTrajectory, "policy/chunk", qos.COMMAND)
+        self._clients: dict[str, Any] = {name: self.node.create_client(kind, name) for name, kind in SERVICES.items()
+                                         if contract.plant == "twin" or not name.startswith("twin")}
+        self._executor = make_executor(context=self._context)
+        self._executor.add_node(self.node)
+        self._thread = Thread(target=self._spin, name="tiller robot", daemon=True)
+        self._thread.start()
+        atexit.register(self.close)
+        try:
+            self._find(deployment, given, start, profile.environment)
+        except BaseException:
+            self.close()
+            raise
+        self.clock = RosClock(self.node)
+
+    def ask(self, name: str, request: Any = None) -> Any:
+        """Call a service and wait for its answer.
+
+        Raises:
+            TillerError: nobody offers it, or no answer came.
+        """
+        client = self._clients[name]
+        request = SERVICES[name].Request() if request is None else request
+        if not self.ears.until(client.service_is_ready, ANSWER_S):
+            raise TillerError(f"nobody offers the service '{client.srv_name}'. robot.wait_until_ready() says what of "
+                              "the graph is missing")
+        future = client.call_async(request)
+        if not self.ears.until(future.done, ANSWER_S):
+            client.remove_pending_request(future)
+            raise TillerError(f"no answer of the service '{client.srv_name}' in {ANSWER_S:g} s")
+        return future.result()
+
+    def enable(self, wanted: bool) -> Any:
+        """Ask the gate to follow somebody, or nobody."""
+        return self.ask("gate/enable", SetBool.Request(data=wanted))
+
+    def seed(self, seed: int) -> None:
+        """Of a twin's next episode."""
+        self.ask("twin/set_parameters",
+                 SetParameters.Request(parameters=[Parameter("seed", value=seed).to_parameter_msg()]))
+
+    @property
+    def bound(self) -> bool:
+        """Whether the gate expects chunks of this program: it was the last to send one, or has taken the gate over."""
+        return self.ears.speaker == self.session
+
+    def seize(self) -> None:
+        """The gate was just enabled anew: it will follow who speaks first."""
+        self.ears.speaker = self.session
+
+    def send(self, values: np.ndarray, spec: ActionSpec, start_ns: int, chunk_id: int) -> None:
+        """Publish a chunk (rows, dim)."""
+        tag = Tag(self.session, self.ears.episode.get("epoch"), chunk_id)
+        self._chunk.publish(chunk_message(values, spec.component_names, start_ns, spec.period_ns, tag))
+
+    def close(self) -> None:
+        """Leave the graph; end it where this link started it. What is left is flight records."""
+        if self._closed:
+            return
+        self._closed = True
+        atexit.unregister(self.close)
+        if self.graph is not None:
+            self.graph.close()
+        self._ending.set()
+        self._thread.join()
+        self._executor.remove_node(self.node)
+        self._executor.shutdown()
+        self.node.destroy_node()
+        self._context.try_shutdown()
+        self._claim.release()
+        if not self._kept and not any(self.folder.glob("*.tfr")):
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _spin(self) -> None:
+        while not self._ending.is_set() and self._context.ok():
+            self._executor.spin_once(timeout_sec=TURN_S)
+
+    def _find(self, deployment: Deployment, given: tuple[str, ...], start: bool,
+              environment: Mapping[str, str]) -> None:
+        mine = start and self._claim.take()
+        found = self._look(LOOK_S if mine or not start else STARTING_S)
+        if mine and not found:
+            self.graph = OwnGraph(replace(deployment, records=str(self.folder)), environment, self.folder)
+            self._simulate(deployment.clock or deployment.lock_step)
+            return
+        self._claim.release()
+        if found and given:
+            raise InputError(", ".join(given), expected="options of a graph that is started here",
+                             got=f"a graph in '{self._namespace or '/'}' that is there already",
+                             way_out="Leave them out, end that graph, or take another namespace= or ROS_DOMAIN_ID")
+        if found:
+            self._simulate(self.node.count_publishers("/clock") > 0)
+
+    def _look(self, within_s: float) -> bool:
+        """Whether there is a gate; whoever starts a graph makes one."""
+        wanted, deadline = ("gate", self._namespace or "/"), time.monotonic() + within_s
+        while wanted not in self.node.get_node_names_and_namespaces():
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(POLL_S)
+        return True
+
+    def _simulate(self, simulated: bool) -> None:
+        if simulated:
+            self.node.set_parameters([Parameter("use_sim_time", value=True)])
+
+
+def deployment_of(contract: str, twin: bool, namespace: str, options: Mapping[str, Any]) -> Deployment:
+    """What a graph is made from, with the options that a program gave.
+
+    Raises:
+        InputError: there is no such option.
+    """
+    own = ("contract", "twin", "namespace", "records")
+    known = [each.name for each in fields(Deployment) if each.name not in own]
+    for name in options:
+        if name not in known:
+            raise InputError(f"option '{name}'", expected=f"one of {', '.join(known)}", way_out=nearest(name, known))
+    return Deployment(contract, twin=twin, namespace=namespace, **options)
+
+
+@contextmanager
+def _variables(wanted: Mapping[str, str]) -> Iterator[None]:
+    """The transport reads its variables while a node is made; the program keeps its own."""
+    before = {name: os.environ.get(name) for name in wanted}
+    os.environ.update(wanted)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value

@@ -1,0 +1,70 @@
+"""What stands in the way of a robot's moving, as one sentence with its way out."""
+
+from __future__ import annotations
+
+import os
+from typing import Sequence
+
+from real.connection.ears import Ears
+from robot.description.contract import Contract
+from robot.description.contracts import semantic_hash
+from robot.safety.gate.reasons import Kind, Reason
+
+WAITING = (Reason.NO_CHUNK, Reason.STARVED)
+"""Reasons of a gate that a chunk alone sets going."""
+
+PEOPLES = (Reason.NOT_ENABLED, Reason.NOT_HELD, Reason.PUBLISHER_CHANGED, Reason.TRACKING)
+"""Reasons that a person or the program ends at will: with these the graph itself is ready."""
+
+_WAYS_OUT = {
+    Reason.NOT_ENABLED: "Enable it: robot.enable()",
+    Reason.NOT_HELD: "Hold the enabling device: tiller node teleop device=gamepad contract={contract}",
+    Reason.ENABLE_LOST: "Look after the teleoperation's process: its signal does not come in time",
+    Reason.NO_ALIVE: "Start the supervisor: tiller node supervisor contract={contract}",
+    Reason.ALIVE_LOST: "Start the supervisor again, or ask it to go on: its service supervisor/resume",
+    Reason.PUBLISHER_CHANGED: "End the other source, then robot.enable() hands the gate over",
+    Reason.TRACKING: "See what holds it, then robot.enable()",
+    Reason.DRIVER: "Recover the driver (docs/ros.md, 'After a fault'), then robot.recover()",
+    Reason.DRIVER_SILENT: "Start the driver again, then robot.recover()",
+    Reason.STATE_GONE: "Start the driver again, then robot.recover()",
+    Reason.NOT_ACTIVE: "Activate it: ros2 lifecycle set gate activate",
+}
+
+
+def missing(ears: Ears, contract: Contract, namespace: str) -> str:
+    """What of the graph is not there yet, is silent, or is another one; empty when all is there."""
+    if not ears.line or not ears.status:
+        return (f"no gate speaks on '{namespace}/gate/state' in ROS domain {os.environ.get('ROS_DOMAIN_ID', '0')}. "
+                f"Start the robot's graph: tiller deploy contract={contract.name}"
+                + (f" namespace={namespace}" if namespace else ""))
+    theirs, ours = ears.status.get("contract", ""), semantic_hash(contract)
+    if theirs != ours:
+        return (f"the gate in '{namespace or '/'}' has another contract: its hash is {theirs}, that of "
+                f"'{contract.name}' is {ours}. Connect with its contract, or in another namespace or ROS_DOMAIN_ID")
+    silent = ears.silent()
+    if silent:
+        topics = ", ".join(f"'{topic}'" + ("" if age_s is None else f" for {age_s:.1f} s") for topic, age_s in silent)
+        what = "The twin has ended" if contract.plant == "twin" else "Is the driver running, in this ROS_DOMAIN_ID?"
+        return f"nothing comes on {topics}. {what}"
+    return ""
+
+
+def obstacle(ears: Ears, contract: Contract, allowed: Sequence[Reason] = ()) -> str:
+    """Why the gate would not follow a chunk; empty when it would.
+
+    Args:
+        ears: that have heard the gate.
+        contract: of the robot.
+        allowed: reasons that are no obstacle.
+    """
+    reason, mode = ears.reason, ears.mode
+    if mode == "run" or reason is None or reason in (*WAITING, *allowed):
+        return ""
+    text = f"{reason.text} ({mode}, {reason.value})"
+    if reason is Reason.DRIVER and ears.driver:
+        text += f": it says '{ears.driver}'"
+    way_out = _WAYS_OUT.get(reason)
+    if way_out is None:
+        way_out = "Remove its cause, then robot.recover()" if reason.kind is Kind.FAULT or mode == "fault" else \
+            "See the page of the supervisor, and gate.log"
+    return f"{text}. {way_out.format(contract=contract.name)}"

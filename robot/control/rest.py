@@ -1,0 +1,55 @@
+"""The posture that a robot rests in, as a target of its action."""
+
+from __future__ import annotations
+
+import mujoco
+import numpy as np
+import yaml
+
+from robot.control.rotation import rotation_6d_from_matrix
+from robot.description.action import ActionSpec
+from robot.description.robots import RobotDescription
+from robot.description.shipped import configs_folder
+from robot.errors import InputError
+
+
+def rest_target(description: RobotDescription, spec: ActionSpec) -> np.ndarray:
+    """Where arms and tools are at rest, (dim,).
+
+    In joint control those are the angles of the description. In cartesian control it is the pose of each tcp there,
+    from the kinematics of the robot's capsules (`configs/capsules`); how the arm bends to get there is its own.
+
+    Raises:
+        InputError: the action is cartesian, and the robot has no file of capsules.
+    """
+    target = np.empty(spec.dim)
+    poses = None
+    for limb in description.limbs:
+        told = limb.tool.command
+        target[spec.slices[limb.field(told.name)]] = [told.scale * place + told.offset for place in limb.tool.rest]
+        if limb.field("arm.joints") in spec.slices:
+            target[spec.slices[limb.field("arm.joints")]] = limb.arm.rest
+            continue
+        poses = poses or _poses(description)
+        position, rotation = poses[limb.tcp]
+        target[spec.slices[limb.field("tcp.position")]] = position
+        target[spec.slices[limb.field("tcp.rotation")]] = rotation_6d_from_matrix(rotation)
+    return target
+
+
+def _poses(description: RobotDescription) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Tcp -> position (3,) m and orientation (3, 3) in the base frame."""
+    name = description.spec.name
+    file = configs_folder() / "capsules" / f"{name}.yaml"
+    if not file.is_file():
+        raise InputError(f"rest pose of '{name}'", expected=str(file), got="no such file",
+                         way_out="Make it: python -m sim.twin.capsules")
+    model = mujoco.MjModel.from_xml_string(yaml.safe_load(file.read_text(encoding="utf-8"))["model"])
+    data = mujoco.MjData(model)
+    for joint, place in description.spec.rest.items():
+        number = mujoco.mj_name2id(model, mujoco.mjtObj.mjOBJ_JOINT, joint)
+        if number >= 0:  # a tool's joints are no part of it
+            data.qpos[model.jnt_qposadr[number]] = place
+    mujoco.mj_kinematics(model, data)
+    return {limb.tcp: (data.site(limb.tcp).xpos.copy(), data.site(limb.tcp).xmat.reshape(3, 3).copy())
+            for limb in description.limbs}

@@ -1,0 +1,48 @@
+"""`tiller.connect`: whether a name is a robot's or a contract's, and what each gives."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from robot.description.contracts import contract_names
+from robot.description.robots import robot_names
+from robot.errors import InputError, MissingExtraError, nearest
+
+if TYPE_CHECKING:
+    from robot.description import Robot
+
+
+def connect(name: str, **options: Any) -> Robot:
+    """See `tiller.connect`."""
+    if is_contract(name):
+        if find_spec("rclpy") is None:
+            raise MissingExtraError(f"rclpy (ROS 2; or source an installed one), which contract '{name}' needs,", "ros")
+        from real.robot import RosRobot
+
+        return RosRobot(name, **options)
+    from sim.twin import make_twin
+
+    return make_twin(name, **options)
+
+
+def is_contract(name: str) -> bool:
+    """Whether a name or file is a contract's; else it is a robot's.
+
+    Raises:
+        InputError: it is neither.
+    """
+    if name in robot_names():
+        return False
+    if name in contract_names():
+        return True
+    try:
+        parts = yaml.safe_load(Path(name).read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError) as error:
+        known = [*contract_names(), *robot_names()]
+        raise InputError(f"'{name}'", expected="a contract, a robot, or a file of one", got=str(error),
+                         way_out=nearest(name, known)) from None
+    return isinstance(parts, dict) and "sinks" in parts
