@@ -256,9 +256,9 @@ class PolicyNode(Node):
                                           chunk.start_ns, chunk.period_ns, tag))
         self._plans += 1
         if self._delay < 0:
-            rows = math.ceil(self._planner.latency_s(QUANTILE) / runner.spec.action.period_s)
+            passing = math.ceil(self._planner.latency_s(QUANTILE) / runner.spec.action.period_s)
             most = min(runner.n_action_steps, runner.spec.horizon - runner.n_action_steps)
-            runner.delay_steps = min(rows, most)
+            runner.delay_steps = min(passing, most)
 
     # -- episodes -----------------------------------------------------------------------------------------------------
 

@@ -92,7 +92,7 @@ class Screen:
                 self._lines.clear()
                 ended = self._ended
             # Past the stream's buffer, whose lock would keep the process from ending while this waits.
-            left = text.encode(self._stream.encoding or "utf-8", "replace")
+            left = text.encode(getattr(self._stream, "encoding", None) or "utf-8", "replace")
             try:
                 while left:
                     left = left[os.write(self._stream.fileno(), left):]
