@@ -1,4 +1,8 @@
-"""What the gate hears between two ticks: messages become samples, the newest of each stream counts."""
+"""What the gate hears between two ticks: messages become samples, the newest of each stream counts.
+
+States come as bytes and are read when a tick takes them: of a driver that speaks at 1 kHz to a gate at 200 Hz, four of
+five are never looked at.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +13,10 @@ from functools import partial
 from typing import Callable
 
 from diagnostic_msgs.msg import DiagnosticArray
+from geometry_msgs.msg import PoseStamped
 from rclpy.node import Node
-from sensor_msgs.msg import Joy
+from rclpy.serialization import deserialize_message
+from sensor_msgs.msg import JointState, Joy
 from std_msgs.msg import Header, String
 from trajectory_msgs.msg import JointTrajectory
 
@@ -34,17 +40,19 @@ class Hearing:
     Args:
         node: whose they are.
         contract: of the robot.
-        measured: called when a state stream has spoken, with its name and stamp, after the sample was noted.
+        measured: called when a state stream has spoken, with its name.
+        observed: called with the stamp of what a twin's task has said.
         planned: called when a chunk or a person's target has come.
         restarted: called when a twin has begun an episode.
     """
 
-    def __init__(self, node: Node, contract: Contract, measured: Callable[[str, int], None],
-                 planned: Callable[[], None], restarted: Callable[[], None]) -> None:
-        self._contract, self._measured, self._planned, self._restarted = contract, measured, planned, restarted
-        self._early: tuple[str, StateMessage] | None = None
+    def __init__(self, node: Node, contract: Contract, measured: Callable[[str], None],
+                 observed: Callable[[int], None], planned: Callable[[], None], restarted: Callable[[], None]) -> None:
+        self._contract, self._measured, self._observed = contract, measured, observed
+        self._planned, self._restarted = planned, restarted
+        self._early: StateMessage | None = None
         self.twin_epoch: int | None = None
-        self._states: dict[str, StateSample] = {}
+        self._states: dict[str, tuple[bytes, int]] = {}
         self._chunks: list[ChunkSample] = []
         self._person: list[ChunkSample] = []
         self._events: list[str] = []
@@ -55,11 +63,12 @@ class Hearing:
                          if stream.type in READ}
         for name, stream in contract.state.items():
             if stream.type in READ:
-                node.create_subscription(state_type(stream), stream.topic, partial(self._state, name), qos.STATE)
+                node.create_subscription(state_type(stream), stream.topic, partial(self._state, name), qos.STATE,
+                                         raw=True)
             elif stream.type == "driver_state":
                 node.create_subscription(DiagnosticArray, stream.topic, self._driver_state, qos.STATE)
             elif stream.type == "values":
-                node.create_subscription(state_type(stream), stream.topic, partial(self._passed, name), qos.STATE)
+                node.create_subscription(state_type(stream), stream.topic, self._passed, qos.STATE)
         node.create_subscription(JointTrajectory, "policy/chunk", self._chunk, qos.COMMAND)
         node.create_subscription(JointTrajectory, "teleop/target", self._target, qos.COMMAND)
         node.create_subscription(Header, "alive", self._alive_came, qos.STATE)
@@ -77,7 +86,8 @@ class Hearing:
     def take(self, epoch: int) -> GateInputs:
         """What came since the last call; `epoch` is the gate's own."""
         chunks, person = (tuple(self._placed(chunk, epoch) for chunk in came) for came in (self._chunks, self._person))
-        inputs = GateInputs(self._states, chunks, person, self._alive, self._enable_held, self._driver,
+        states = {name: self._sample(name, *heard) for name, heard in self._states.items()}
+        inputs = GateInputs(states, chunks, person, self._alive, self._enable_held, self._driver,
                             tuple(self._events))
         self._states, self._chunks, self._person, self._events = {}, [], [], []
         self._alive = self._enable_held = self._driver = None
@@ -89,19 +99,23 @@ class Hearing:
             return chunk
         return replace(chunk, epoch=epoch if chunk.epoch == self.twin_epoch else ANOTHER_EPOCH)
 
-    def _state(self, name: str, message: StateMessage) -> None:
-        stamp_ns = stamp_ns_of(message, self._contract.state[name].latency_s)
-        values = read_state(self._readers[name], message)  # type: ignore[arg-type]
-        self._states = {**self._states, name: StateSample(values, stamp_ns, time.monotonic_ns())}
-        self._measured(name, stamp_ns)
+    def _state(self, name: str, packed: bytes) -> None:
+        self._states[name] = packed, time.monotonic_ns()
+        self._measured(name)
 
-    def _passed(self, name: str, message: StateMessage) -> None:
+    def _sample(self, name: str, packed: bytes, received_ns: int) -> StateSample:
+        stream = self._contract.state[name]
+        message: JointState | PoseStamped = deserialize_message(packed, state_type(stream))
+        return StateSample(read_state(self._readers[name], message), stamp_ns_of(message, stream.latency_s),
+                           received_ns)
+
+    def _passed(self, message: StateMessage) -> None:
         """What is there for the policy: the gate takes the moment from it, once it knows of its epoch."""
         epoch = epoch_of(message.header.frame_id)
         if epoch is None or epoch == self.twin_epoch:
-            self._measured(name, stamp_ns_of(message))
+            self._observed(stamp_ns_of(message))
         else:
-            self._early = (name, message) if epoch > (self.twin_epoch or 0) else None
+            self._early = message if epoch > (self.twin_epoch or 0) else None
 
     def _chunk(self, message: JointTrajectory) -> None:
         self._chunks.append(self._read(message))
@@ -130,5 +144,5 @@ class Hearing:
         self._restarted()
         early, self._early = self._early, None
         if early is not None:
-            self._passed(*early)
+            self._passed(early)
 

@@ -7,6 +7,7 @@ it listens; active it owns the command topics; it is never started again by itse
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
 from collections import deque
@@ -26,7 +27,7 @@ from real.gate.speaking import Speaking
 from real.ros import qos
 from real.ros.chunks import trajectory_message
 from real.ros.clock import RosClock
-from real.ros.messages import string_message
+from real.ros.messages import doubles, stamp_of, string_message
 from real.ros.parameters import declare
 from real.ros.run import run_node
 from real.ros.signals import ERROR, OK, WARN, status_message
@@ -70,7 +71,9 @@ class GateNode(LifecycleNode):
         self._sent = self.create_publisher(JointTrajectory, "gate/sent", qos.STATUS)
         self._said = self.create_publisher(String, "gate/state", qos.LATCHED)
         self._status = self.create_publisher(DiagnosticArray, "status", qos.STATUS)
-        self._names = self._settings.spec.component_names
+        # One message for all ticks: to make it anew takes as long as to send it.
+        spec = self._settings.spec
+        self._sent_message = trajectory_message(np.zeros((2, spec.dim)), spec.component_names, 0, 0)
         self._tick_ns = round(self._settings.tick_s * 1e9)
         self._ticked_ns = self._moment_ns = 0
         self._line = ""
@@ -78,7 +81,8 @@ class GateNode(LifecycleNode):
         self._periods: deque[int] = deque(maxlen=RECENT)
         self._spent: deque[int] = deque(maxlen=RECENT)
         self._lead = self._leading_stream()
-        self._hearing = Hearing(self, self._contract, self._measured, self._planned, self._restarted)
+        self._hearing = Hearing(self, self._contract, self._measured, self._observed, self._planned,
+                                self._restarted)
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         if not self._lock_step:
             self.create_timer(self._settings.tick_s, self._timer_fired, clock=steady)
@@ -119,19 +123,19 @@ class GateNode(LifecycleNode):
     # -- ticks --------------------------------------------------------------------------------------------------------
 
     def _leading_stream(self) -> str:
-        """The stream whose messages make the ticks: the fastest one; in lock-step the task's, which comes last."""
+        """The stream whose messages make the ticks: the fastest one; in lock-step none, the observation does."""
         streams = self._contract.state
-        if self._lock_step:
-            return next((name for name, stream in streams.items() if stream.type == "values"), "")
         read = [name for name, stream in streams.items() if stream.type in ("joint_state", "pose")]
-        return max(read, key=lambda name: streams[name].rate_hz, default="")
+        return "" if self._lock_step else max(read, key=lambda name: streams[name].rate_hz, default="")
 
-    def _measured(self, name: str, stamp_ns: int) -> None:
-        if name != self._lead:
-            return
+    def _measured(self, name: str) -> None:
+        if name == self._lead and time.monotonic_ns() - self._ticked_ns >= EARLY * self._tick_ns:
+            self._tick(self._now())
+
+    def _observed(self, stamp_ns: int) -> None:
+        """The observation comes last: in lock-step it makes the moment and the tick."""
         self._moment_ns = stamp_ns
-        now_ns = time.monotonic_ns()
-        if self._lock_step or now_ns - self._ticked_ns >= EARLY * self._tick_ns:
+        if self._lock_step:
             self._tick(self._now())
 
     def _planned(self) -> None:
@@ -156,9 +160,9 @@ class GateNode(LifecycleNode):
     def _tick(self, now: Now) -> None:
         before, inputs = self._state, self._hearing.take(now.epoch)
         self._state, output = self._gate.step(before, inputs, now)
-        self._recorder.add(before, inputs, now, output)
         if output.target is not None:
             self._send(output, now)
+        self._recorder.add(before, inputs, now, output)
         self._note(output, now)
         if self._ticked_ns:
             self._periods.append(now.monotonic_ns - self._ticked_ns)
@@ -171,11 +175,13 @@ class GateNode(LifecycleNode):
         tag = f"{output.chunk_id}/{output.row}" if output.chunk_id is not None else ""
         self._speaking.say(output.target, self._state.velocity, output.mode.value, now.monotonic_ns, due_ns, tag,
                            every=self._lock_step)
-        requested = output.target if output.requested is None else output.requested
         facts = (output.reason.value, output.chunk_id, output.seed, output.value)
-        self._sent.publish(trajectory_message(
-            np.stack([requested, output.target]), self._names, due_ns, 0,
-            "|".join("" if fact is None else str(fact) for fact in facts)))
+        message = self._sent_message
+        message.header.stamp = stamp_of(due_ns)
+        message.header.frame_id = "|".join("" if fact is None else str(fact) for fact in facts)
+        message.points[0].positions = doubles(output.target if output.requested is None else output.requested)
+        message.points[1].positions = doubles(output.target)
+        self._sent.publish(message)
 
     def _note(self, output: GateOutput, now: Now) -> None:
         """Say what has changed: on the state topic, in the log, in a flight record when it is a fault."""
@@ -225,6 +231,10 @@ class GateNode(LifecycleNode):
         return response
 
     def _report(self) -> None:
+        # The flight record is some 300 000 objects: a collection that looks at all of them takes 0.15 s, so what has
+        # survived half a second is not looked at again. It goes when nobody refers to it, as everything does.
+        gc.collect()
+        gc.freeze()
         output = self._output
         if self._speaking.others(self):
             self._hearing.complain(f"another publisher on {self._speaking.others(self)}", self._clock_.now_ns())
@@ -238,9 +248,9 @@ class GateNode(LifecycleNode):
             numbers |= {f"error_{group}": f"{error:.4f}" for group, error in output.errors.items()}
             numbers |= {f"count_{reason.value}": count for reason, count in output.counts.items()}
         if self._periods:
-            periods, spent = np.array(self._periods) * 1e-6, np.array(self._spent) * 1e-6
-            for name, times in (("period", periods), ("tick", spent)):
-                numbers |= {f"{name}_{words}_ms": f"{np.quantile(times, share):.3f}"
+            for name, times in (("period", self._periods), ("tick", self._spent)):
+                ordered = sorted(times)
+                numbers |= {f"{name}_{words}_ms": f"{ordered[int(share * len(ordered))] * 1e-6:.3f}"
                             for words, share in (("p50", 0.5), ("p99", 0.99), ("p999", 0.999))}
         for name, sink in self._contract.sinks.items():
             if sink.energy.mode == "none":
