@@ -99,6 +99,7 @@ def load(path: Path | str, device: str = "cpu") -> DiffusionPolicy:
     policy = build_policy(record.recipe, record.spec)
     fill(policy.model, read_tensors(folder / WEIGHTS), folder / WEIGHTS)
     policy.model.to(choose_device(device))
+    policy.semantic_hash = record.provenance.semantic_hash
     return policy
 
 

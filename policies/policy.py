@@ -26,7 +26,12 @@ class DiffusionPolicy:
         model: the learnt part, which `with_sampler` shares.
         spec: what it sees and returns, and its sampler.
         recipe: what it was built from.
+
+    Attributes:
+        semantic_hash: of the robot contract that it was trained for; None where it is not known.
     """
+
+    semantic_hash: str | None = None
 
     def __init__(self, model: PolicyModel, spec: PolicySpec, recipe: PolicyRecipe):
         self.model, self.spec, self.recipe = model, spec, recipe
