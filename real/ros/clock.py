@@ -55,15 +55,19 @@ class RosClock:
         return self._clock.now().nanoseconds > 0
 
     def now_ns(self) -> int:
+        before = time.monotonic_ns()
         now = self._clock.now().nanoseconds
+        after = time.monotonic_ns()
         if self._clock.ros_time_is_active:
             self._offset_ns = None
             return now
-        offset = now - time.monotonic_ns()
-        with self._lock:
-            if self._offset_ns is not None and abs(offset - self._offset_ns) > self._step_ns:
-                self._epoch += 1
-            self._offset_ns = offset
+        # Who was put aside between the readings knows of no step: the offset lies anywhere between two.
+        if after - before < self._step_ns:
+            offset = now - (before + after) // 2
+            with self._lock:
+                if self._offset_ns is not None and abs(offset - self._offset_ns) > self._step_ns:
+                    self._epoch += 1
+                self._offset_ns = offset
         return now
 
     def monotonic_ns(self) -> int:
