@@ -23,7 +23,7 @@ from trajectory_msgs.msg import JointTrajectory
 from real.ros import qos
 from real.ros.chunks import chunk_sample
 from real.ros.messages import epoch_of
-from real.ros.signals import alive_signal, driver_sample, enable_signal
+from real.ros.signals import RUNNING, alive_signal, driver_sample, enable_signal
 from real.ros.streams import StateMessage, read_state, stamp_ns_of, state_type
 from robot.control.streams import StreamReader
 from robot.description.contract import Contract
@@ -59,6 +59,8 @@ class Hearing:
         self._alive: Signal | None = None
         self._enable_held: Signal | None = None
         self._driver: DriverSample | None = None
+        self._complaint = ""
+        self._has_driver = any(stream.type == "driver_state" for stream in contract.state.values())
         self._readers = {name: StreamReader(contract, name) for name, stream in contract.state.items()
                          if stream.type in READ}
         for name, stream in contract.state.items():
@@ -80,8 +82,12 @@ class Hearing:
         self._events.append(event)
 
     def complain(self, state: str, stamp_ns: int) -> None:
-        """Say in the driver's place that the robot is not to be moved."""
-        self._driver = DriverSample(state, stamp_ns, time.monotonic_ns())
+        """Say in the driver's place, until an empty state takes it back, why the robot is not to be moved."""
+        if state:
+            self._driver = DriverSample(state, stamp_ns, time.monotonic_ns())
+        elif self._complaint and not self._has_driver:
+            self._driver = DriverSample(RUNNING, stamp_ns, time.monotonic_ns())  # nobody else will say it
+        self._complaint = state
 
     def take(self, epoch: int) -> GateInputs:
         """What came since the last call; `epoch` is the gate's own."""
@@ -137,10 +143,14 @@ class Hearing:
         self._enable_held = enable_signal(message, time.monotonic_ns())
 
     def _driver_state(self, message: DiagnosticArray) -> None:
-        self._driver = driver_sample(message, time.monotonic_ns())
+        sample = driver_sample(message, time.monotonic_ns())
+        self._driver = replace(sample, state=self._complaint) if self._complaint else sample
 
     def _episode(self, message: String) -> None:
-        self.twin_epoch = int(json.loads(message.data)["epoch"])
+        epoch = int(json.loads(message.data)["epoch"])
+        if epoch != self.twin_epoch:
+            self._states = {}  # of before: where the robot was is not where it begins
+        self.twin_epoch = epoch
         self._restarted()
         early, self._early = self._early, None
         if early is not None:

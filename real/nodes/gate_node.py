@@ -236,8 +236,8 @@ class GateNode(LifecycleNode):
         gc.collect()
         gc.freeze()
         output = self._output
-        if self._speaking.others(self):
-            self._hearing.complain(f"another publisher on {self._speaking.others(self)}", self._clock_.now_ns())
+        others = self._speaking.others(self)
+        self._hearing.complain(f"another publisher on {others}" if others else "", self._clock_.now_ns())
         if output is None:
             level, text = WARN, "inactive"
         else:
