@@ -175,6 +175,11 @@ class RosRobot:
         return self._ears.sent.target.copy()
 
     @property
+    def started(self) -> bool:
+        """Whether this program has started the graph; else it was there."""
+        return self._link.graph is not None
+
+    @property
     def folder(self) -> Path:
         """Logs and flight records of the graph that this program has started."""
         return self._link.folder

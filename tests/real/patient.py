@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Iterator
 
+import pytest
 import yaml
 
+import tiller
+from real.robot import RosRobot
 from robot.description.contracts import contract_folder
 
 RATE_HZ = 40
+STARTING_S = 150.0
+DOMAINS = 80
 
 
 def patient_contract(folder: Path) -> Path:
@@ -24,3 +31,16 @@ def patient_contract(folder: Path) -> Path:
     file = folder / "patient_twin.yaml"
     file.write_text(yaml.safe_dump(parts))
     return file
+
+
+@contextmanager
+def own_graph(contract: str, domain: int) -> Iterator[RosRobot]:
+    """A robot with a graph that was started for it, in a ROS domain that nobody else on this machine is in."""
+    with pytest.MonkeyPatch.context() as patch:
+        for number in range(DOMAINS):
+            patch.setenv("ROS_DOMAIN_ID", str(20 + (domain - 20 + 13 * number) % DOMAINS))
+            with tiller.connect(contract) as robot:
+                if robot.started:
+                    yield robot.wait_until_ready(STARTING_S)
+                    return
+    raise AssertionError("every domain is taken")
