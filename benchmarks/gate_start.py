@@ -20,6 +20,8 @@ from typing import Any
 from benchmarks.gate_rig import Rig, contract_at
 from robot.description.contracts import contract_folder
 
+SILENCE_S = 0.5
+
 
 def holding(contract: Path, rounds: int, compile_anew: bool) -> list[float]:
     """Seconds from the gate's start to its first command."""
@@ -29,14 +31,24 @@ def holding(contract: Path, rounds: int, compile_anew: bool) -> list[float]:
         for number in range(rounds):
             if compile_anew:
                 os.environ["XDG_CACHE_HOME"] = str(rig.folder / f"cache{number}")
-            rig.received, rig.mode = [], ""
-            started = rig.start("gate", words=("autostart=true",))
-            rig.wait(lambda: rig.received and rig.mode.startswith("hold"), "the first command", 120.0)
-            # The reader stamps by the system clock.
-            ago_ns = time.time_ns() - rig.received[0][1]
-            taken.append((time.monotonic_ns() - ago_ns - started) * 1e-9)
+            taken.append(_held(rig))
             rig.end("gate")
     return taken
+
+
+def _held(rig: Rig) -> float:
+    """Start the gate; seconds to its first command."""
+    rig.listen(SILENCE_S)  # what the gate before has said is not this one's
+    started_ns = time.time_ns()
+    rig.start("gate")
+    own: list[int] = []
+
+    def came() -> bool:
+        own[:] = [received for ticked, received in rig.received if ticked > started_ns]
+        return bool(own)
+
+    rig.wait(came, "the first command", 120.0)
+    return (own[0] - started_ns) * 1e-9
 
 
 def first_chunk(contract: str, checkpoint: str, task: str, rounds: int) -> list[tuple[float, float]]:
@@ -48,12 +60,10 @@ def first_chunk(contract: str, checkpoint: str, task: str, rounds: int) -> list[
         rig.start("twin", words=(f"task={task}", "images=false", "seed=100000"))
         rig.wait(lambda: "ready after" in rig.log("twin"), "the twin", 120.0)
         for _ in range(rounds):
-            rig.received, rig.mode = [], ""
+            rig.listen(SILENCE_S)
             chunks.clear()
-            started = rig.start("gate") * 1e-9
-            rig.start("policy", words=(f"checkpoint={checkpoint}",))
-            rig.wait(lambda: rig.received, "the first command", 120.0)
-            held = (time.monotonic_ns() - (time.time_ns() - rig.received[0][1])) * 1e-9 - started
+            started = rig.start("policy", words=(f"checkpoint={checkpoint}",)) * 1e-9
+            held = _held(rig)
             rig.wait(lambda: chunks, "the first chunk", 120.0)
             taken.append((held, chunks[0] - started))
             rig.end("gate")
