@@ -143,7 +143,7 @@ class View:
         self.settings = gate_settings(self.contract, describe(self.contract))
         self.spec = self.settings.spec
         self.node = Node("view", namespace=namespace)
-        self._executor = executor
+        self.executor = executor
         executor.add_node(self.node)
         self.sent: list[Sent] = []
         self.said: list[str] = []
@@ -159,7 +159,7 @@ class View:
         subscribe(DiagnosticArray, "status", lambda message: self.status.update(status_of(message)), qos.STATUS)
 
     def close(self) -> None:
-        self._executor.remove_node(self.node)
+        self.executor.remove_node(self.node)
         self.node.destroy_node()
 
     # -- time ---------------------------------------------------------------------------------------------------------
@@ -169,13 +169,13 @@ class View:
         end = time.monotonic() + within_s
         while not condition():
             assert time.monotonic() < end, f"not within {within_s} s: {what}; the gate said {self.said[-4:]}"
-            self._executor.spin_once(timeout_sec=TURN_S)
+            self.executor.spin_once(timeout_sec=TURN_S)
 
     def spin(self, seconds: float) -> None:
         """Let messages come for a while."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
-            self._executor.spin_once(timeout_sec=TURN_S)
+            self.executor.spin_once(timeout_sec=TURN_S)
 
     @property
     def now_ns(self) -> int:

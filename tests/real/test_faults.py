@@ -310,3 +310,28 @@ def test_kill_9_of_the_gate_leaves_the_arm_at_its_last_target(rig: Rig, view: Vi
     view.spin(7.0)  # the middleware forgets the voice of the dead one
     assert np.linalg.norm(view.poses[-1][1] - where) < 5e-3
     view.begin()
+
+
+@pytest.mark.slow
+def test_a_neighbour_on_the_same_domain_is_neither_heard_nor_felt(rig: Rig, view: View, script: Script) -> None:
+    folder = rig.graph.folder / "left"
+    folder.mkdir()
+    neighbour = Graph(Deployment(rig.graph.deployment.contract, twin=True, namespace="/left", records=str(folder),
+                                 parameters={"twin": {"images": False}}), folder)
+    other = View(view.executor, neighbour.deployment.contract, "/left")
+    try:
+        neighbour.start_all()
+        other.begin()
+        script.run()
+        onset = Onset.now(view)
+        with Script(other, session="neighbour") as moving:
+            moving.run()
+            script.pause()
+            view.until(lambda: view.said[-1] == "hold starved", "ours has no chunk, whatever the neighbour's has")
+            moving.run(0.3)
+        require_stop(view, onset, detection_s=ROWS * view.contract.period_s + 20.0)
+        neighbour.signal("gate", signal.SIGKILL)
+        script.run()
+    finally:
+        other.close()
+        neighbour.close()
