@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any, Mapping
 
 import numpy as np
@@ -41,6 +42,8 @@ def gate_settings(contract: Contract, description: RobotDescription, *, lock_ste
     streams = {name: stream_names(contract, name) for name in contract.state}
     measured = {name for told in streams.values() for name in told}
     groups = [group for limb in description.limbs for group in _groups(contract, limb, spec, names, measured)]
+    if lock_step:
+        groups = [_without_ends(group) for group in groups]
     blind = [group for group in groups if not group.measured]
     limits, staleness = contract.limits, contract.staleness
     drivers = [stream for stream in contract.state.values() if stream.type == "driver_state"]
@@ -68,6 +71,13 @@ def gate_settings(contract: Contract, description: RobotDescription, *, lock_ste
         lock_step=lock_step,
         capsules=_capsules(description, spec, measured) if limits.capsules else None,
     )
+
+
+def _without_ends(group: GroupSettings) -> GroupSettings:
+    """A group whose targets go to the twin as they are, which brings back itself what lies beyond: its environment gets
+    them so too.
+    """
+    return replace(group, parts=tuple(replace(part, low=(), high=()) for part in group.parts))
 
 
 def _groups(
