@@ -43,7 +43,7 @@ def gate_settings(contract: Contract, description: RobotDescription, *, lock_ste
     measured = {name for told in streams.values() for name in told}
     groups = [group for limb in description.limbs for group in _groups(contract, limb, spec, names, measured)]
     if lock_step:
-        groups = [_without_ends(group) for group in groups]
+        groups = [_unlimited(group) for group in groups]
     blind = [group for group in groups if not group.measured]
     limits, staleness = contract.limits, contract.staleness
     drivers = [stream for stream in contract.state.values() if stream.type == "driver_state"]
@@ -73,11 +73,11 @@ def gate_settings(contract: Contract, description: RobotDescription, *, lock_ste
     )
 
 
-def _without_ends(group: GroupSettings) -> GroupSettings:
-    """A group whose targets go to the twin as they are, which brings back itself what lies beyond: its environment gets
-    them so too.
+def _unlimited(group: GroupSettings) -> GroupSettings:
+    """A group whose targets go to the twin as they are, as its environment gets them: an evaluation is to show what the
+    policy does, wild plans included.
     """
-    return replace(group, parts=tuple(replace(part, low=(), high=()) for part in group.parts))
+    return replace(group, parts=tuple(PartSettings(part.field) for part in group.parts), tracking=())
 
 
 def _groups(
