@@ -75,6 +75,11 @@ class Script:
         """Send no more by itself."""
         self._timer.cancel()
 
+    def resume(self) -> None:
+        """Begin anew where the robot was told to be."""
+        self.anchor()
+        self._timer.reset()
+
     def run(self, seconds: float = 0.8) -> None:
         """Until the gate has followed for a while without a word: a busy machine may make a state late."""
         def follows() -> bool:

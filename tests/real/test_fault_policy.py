@@ -1,4 +1,4 @@
-"""A policy's own process that dies, stands still, sees nothing new or was made for another robot."""
+"""A policy's own process that dies, stands still or was made for another robot."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from data.episode import Episode
 from data.schema import Schema
 from real.graph import Deployment
 from robot.description.contracts import action_spec, load_contract, semantic_hash
-from robot.description.observation import ObservationField, ObservationSpec
+from robot.description.observation import ObservationSpec
 from tests.real.graph_rig import Graph, View, graph_and_view, patient
 from tests.real.motions import Onset, places, require_gentle, require_stop, speeds
+from tests.real.untrained import PLACE, untrained
 
 CONTRACT = "panda_twin_crisp"
-PLACE = ObservationField("tcp.position", (3,), "float32", "m", "state")
 SEED_ROWS = 400
 HORIZON = 16
 RADIUS_M = 0.02  # any place of the circle is near enough for a first target
@@ -102,61 +102,10 @@ def test_a_policy_that_stands_still_for_two_seconds_is_waited_for(rig: Rig) -> N
     assert speeds(after, view).max() <= 1.01 * max(view.settings.groups[0].parts[0].speed)
 
 
-# -- checkpoints ------------------------------------------------------------------------------------------------------
-
-
-def untrained(path: Path, cameras: tuple[str, ...] = (), made_for: str | None = None) -> Path:
-    """A checkpoint with fresh weights whose actions stay near where the twin begins."""
-    import torch
-
-    from data.statistics import RunningStatistics
-    from policies.build import build_policy, policy_spec
-    from policies.checkpoint import Provenance, save
-    from policies.normaliser import ACTION
-    from policies.recipe import PolicyRecipe
-
-    torch.manual_seed(0)
-    torch.set_num_threads(1)
-    contract = load_contract(CONTRACT)
-    images = tuple(ObservationField(f"{name}.image", (84, 84, 3), "uint8", "1", "image") for name in cameras)
-    encoder = {"name": "cnn", "features": 8} if cameras else {"name": "state"}
-    recipe = PolicyRecipe(network={"name": "mlp", "width": 16, "depth": 1}, encoder=encoder, n_action_steps=4)
-    spec = policy_spec(recipe, ObservationSpec((PLACE, *images)), action_spec(contract))
-    near = np.array([0.45, 0.0, 0.22, 1, 0, 0, 0, -1, 0, 0.04])
-    statistics = {}
-    for name, middle in (("tcp.position", near[:3]), (ACTION, near)):
-        running = RunningStatistics((len(middle),))
-        running.update(middle + np.random.default_rng(0).uniform(-0.01, 0.01, (100, len(middle))))
-        statistics[name] = running.result()
-    return save(build_policy(recipe, spec, statistics), path, Provenance(semantic_hash=made_for))
-
-
 def test_a_checkpoint_that_was_made_for_another_robot_is_not_run(started: Rig, tmp_path: Path) -> None:
     other = semantic_hash(load_contract("panda_inspire_twin"))
-    checkpoint = untrained(tmp_path / "other", made_for=other)
+    checkpoint = untrained(CONTRACT, tmp_path / "other", made_for=other)
     started.graph.start("policy", wait=False, checkpoint=str(checkpoint))
     assert started.graph.running["policy"].wait(timeout=60) == 2
     said = started.graph.lines("policy")
     assert other in said and semantic_hash(load_contract(CONTRACT)) in said and "ready after" not in said
-
-
-@pytest.mark.slow
-def test_a_camera_that_freezes_takes_the_policy_its_sight_and_stops_the_robot(
-        domain: int, tmp_path_factory: pytest.TempPathFactory) -> None:
-    folder = tmp_path_factory.mktemp("seeing")
-    checkpoint = untrained(folder / "policy", cameras=("front",), made_for=semantic_hash(load_contract(CONTRACT)))
-    deployment = Deployment(patient(CONTRACT, folder), twin=True, namespace="/seeing")
-    with graph_and_view(deployment, domain, folder) as (graph, view):
-        view.begin()
-        graph.start("policy", checkpoint=str(checkpoint))
-        view.until(lambda: view.said[-1] == "run policy", "the gate follows")
-        view.spin(1.0)
-        onset = Onset.now(view)
-        view.tell_faults("freeze state/front")
-        view.until(lambda: view.said[-1] == "hold starved", "starved")
-        view.spin(1.0)
-        assert view.said[-1] == "hold starved"
-        after = [each for each in view.sent if each.time_ns >= onset.time_ns]
-        require_gentle(after, view)
-        assert not speeds(after[-60:], view).any()
-        view.until(lambda: "front" in view.status["policy"][1], "what the policy waits for, on the status page")

@@ -1,8 +1,7 @@
-"""Time that jumps, and time that passes slower or faster than a clock's: the twin's time is everybody's here."""
+"""Time that jumps or stands still: the twin's time is everybody's here."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Iterator
 
 import numpy as np
@@ -16,28 +15,21 @@ from real.graph import Deployment
 from real.ros.chunks import Tag, chunk_message
 from tests.real.graph_rig import View, graph_and_view, patient
 from tests.real.motions import (
-    ROWS,
-    SPEED,
     Onset,
     Script,
     measured_speeds,
     require_gentle,
-    require_no_faster,
-    require_stop,
+    stands,
 )
 
 CONTRACT = "panda_twin_crisp"
 
 
-def deployment(folder: Path, speed: float) -> Deployment:
-    return Deployment(patient(CONTRACT, folder), twin=True, clock=True, speed=speed,
-                      parameters={"twin": {"images": False}})
-
-
 @pytest.fixture(scope="module")
 def started(domain: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[View]:
     folder = tmp_path_factory.mktemp("graph")
-    with graph_and_view(deployment(folder, 1.0), domain, folder) as (_, view):
+    deployment = Deployment(patient(CONTRACT, folder), twin=True, clock=True, parameters={"twin": {"images": False}})
+    with graph_and_view(deployment, domain, folder) as (_, view):
         yield view
 
 
@@ -108,21 +100,3 @@ def test_a_clock_that_stands_still_stops_the_robot(view: View, script: Script) -
     view.spin(0.6)
     assert view.said[-1].startswith("fault"), "it does not go on by itself"
     require_gentle([each for each in view.sent if each.time_ns >= onset.time_ns], view)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("speed", [0.5, 2.0])
-def test_slower_and_faster_than_a_clock_the_motion_is_the_same_in_the_twins_time(
-        domain: int, tmp_path_factory: pytest.TempPathFactory, speed: float) -> None:
-    folder = tmp_path_factory.mktemp("graph")
-    with graph_and_view(deployment(folder, speed), domain, folder) as (_, view):
-        view.begin()
-        with Script(view) as script:
-            script.run(1.5 / speed)
-            require_no_faster(view.sent, view, SPEED)
-            require_gentle(view.sent, view)
-            assert np.linalg.norm(view.sent[-1].target[:3] - view.poses[-1][1]) < 0.1 * SPEED
-            script.pause()
-            onset = Onset.now(view)
-            view.until(lambda: view.said[-1] == "hold starved", "starved")
-            require_stop(view, onset, detection_s=ROWS * view.contract.period_s)

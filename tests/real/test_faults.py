@@ -331,6 +331,7 @@ def test_a_neighbour_on_the_same_domain_is_neither_heard_nor_felt(rig: Rig, view
             moving.run(0.3)
         require_stop(view, onset, detection_s=ROWS * view.contract.period_s + 20.0)
         neighbour.signal("gate", signal.SIGKILL)
+        script.resume()
         script.run()
     finally:
         other.close()
