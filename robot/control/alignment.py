@@ -92,8 +92,10 @@ class Alignment:
 
     @property
     def silent(self) -> tuple[str, ...]:
-        """Streams that have not spoken."""
-        return tuple(stream for stream, stamps in self._stamps.items() if not stamps)
+        """Streams that have not spoken, or are further behind the newest one than a row may be from a message."""
+        newest = max((stamps[-1] for stamps in self._stamps.values() if stamps), default=0)
+        return tuple(stream for stream, stamps in self._stamps.items()
+                     if not stamps or newest - stamps[-1] > self._sources[stream].tolerance_ns)
 
     def row(self, time_ns: int) -> dict[str, np.ndarray] | None:
         """One value a key at a moment, in the shapes and types of the spec; None where a stream has nothing near it."""
