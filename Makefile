@@ -15,7 +15,10 @@ export OMP_NUM_THREADS ?= 1
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 # Plugins of other packages in a shared (ROS) environment must not join in: ours are named.
 export PYTEST_DISABLE_PLUGIN_AUTOLOAD = 1
-PYTEST = $(BIN)/python -m pytest -p timeout -p xdist -p hypothesispytest -n $(JOBS) --dist worksteal
+PYTEST = $(BIN)/python -m pytest -p timeout -p xdist -p hypothesispytest
+# Graphs of processes keep real time: their tests run one after the other, when nothing else does.
+TOGETHER = $(PYTEST) -n $(JOBS) --dist worksteal --ignore=tests/real
+ALONE = $(PYTEST) tests/real
 
 comma := ,
 # Beside a sourced ROS 2 the environment sees ROS's own packages and takes none of its wheels.
@@ -61,10 +64,12 @@ demo: $(MADE) ## twin/lift from demonstrations to a measured success rate, in mi
 	@$(BIN)/tiller demo
 
 test: lint ## lint, types, import contracts and every test but the slow ones
-	$(PYTEST) -m "not slow"
+	$(TOGETHER) -m "not slow"
+	$(ALONE) -m "not slow"
 
 test-slow: lint ## every test
-	$(PYTEST)
+	$(TOGETHER)
+	$(ALONE)
 
 lint: $(MADE) types ## ruff, mypy and the table of rooms
 	@$(BIN)/ruff check .
