@@ -9,6 +9,8 @@ from rclpy.clock import ClockChange, JumpThreshold, ROSClock, TimeJump
 from rclpy.duration import Duration
 from rclpy.node import Node
 
+from robot.control.clock import StepWatch
+
 FORWARD_JUMP_S = 0.5
 STEP_NS = 5_000_000
 
@@ -30,10 +32,9 @@ class RosClock:
         clock = node.get_clock()
         assert isinstance(clock, ROSClock)
         self._clock = clock
-        self._step_ns = step_ns
+        self._watch = StepWatch(step_ns)
         self._epoch = 0
         self._lock = Lock()
-        self._offset_ns: int | None = None
         threshold = JumpThreshold(min_forward=Duration(seconds=forward_s), min_backward=Duration(nanoseconds=-1),
                                   on_clock_change=True)
         # The handle takes the callback away again when it is collected.
@@ -59,15 +60,10 @@ class RosClock:
         now = self._clock.now().nanoseconds
         after = time.monotonic_ns()
         if self._clock.ros_time_is_active:
-            self._offset_ns = None
+            self._watch.forget()
             return now
-        # Who was put aside between the readings knows of no step: the offset lies anywhere between two.
-        if after - before < self._step_ns:
-            offset = now - (before + after) // 2
-            with self._lock:
-                if self._offset_ns is not None and abs(offset - self._offset_ns) > self._step_ns:
-                    self._epoch += 1
-                self._offset_ns = offset
+        with self._lock:
+            self._epoch += self._watch.stepped(before, now, after)
         return now
 
     def monotonic_ns(self) -> int:

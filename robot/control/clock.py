@@ -50,6 +50,30 @@ def to_monotonic_ns(clock: Clock, stamp_ns: int, epoch: int) -> int:
     return stamp_ns + offset
 
 
+class StepWatch:
+    """Tells a step of one clock against the monotonic one from a thread that was put aside between two readings.
+
+    Args:
+        step_ns: a change of their offset that is a step, no drift.
+    """
+
+    def __init__(self, step_ns: int):
+        self._step_ns = step_ns
+        self._offset_ns: int | None = None
+
+    def stepped(self, before_ns: int, now_ns: int, after_ns: int) -> bool:
+        """Whether the clock has stepped since the last call, given its reading between two monotonic ones."""
+        if after_ns - before_ns >= self._step_ns:
+            return False  # the offset lies anywhere between the two: this reading knows of no step
+        offset = now_ns - (before_ns + after_ns) // 2
+        last, self._offset_ns = self._offset_ns, offset
+        return last is not None and abs(offset - last) > self._step_ns
+
+    def forget(self) -> None:
+        """Take the next reading as the first."""
+        self._offset_ns = None
+
+
 class RealClock:
     """The system's clocks.
 
@@ -58,9 +82,9 @@ class RealClock:
     """
 
     def __init__(self, jump_ns: int = 5_000_000):
-        self._jump_ns = jump_ns
-        self._offset_ns = time.time_ns() - time.monotonic_ns()
+        self._watch = StepWatch(jump_ns)
         self._epoch = 0
+        self.now_ns()
 
     @property
     def epoch(self) -> int:
@@ -68,11 +92,8 @@ class RealClock:
         return self._epoch
 
     def now_ns(self) -> int:
-        now = time.time_ns()
-        offset = now - time.monotonic_ns()
-        if abs(offset - self._offset_ns) > self._jump_ns:
-            self._epoch += 1
-        self._offset_ns = offset
+        before, now, after = time.monotonic_ns(), time.time_ns(), time.monotonic_ns()
+        self._epoch += self._watch.stepped(before, now, after)
         return now
 
     def monotonic_ns(self) -> int:

@@ -231,9 +231,8 @@ def test_images_of_another_process_arrive_whole_with_the_profile(program, ros_en
     camera.signal(signal.SIGINT)
     frames = [time_of(message.header.stamp) for message in images]
     assert len(images) >= 45
-    # Most, not all: the first may be sent to a reader that is matched on one side alone, and a frame that nobody took
-    # in time is replaced by the next. Without the profile a quarter arrives.
-    assert len(frames) / (frames[-1] - frames[0] + 1) > 0.7
+    # Most, not all: the first one may be sent to a reader that is matched on one side alone.
+    assert len(frames) / (frames[-1] - frames[0] + 1) > 0.9
     for message in images[::9]:
         random = np.random.default_rng(time_of(message.header.stamp))
         random.normal(size=3)
