@@ -17,7 +17,7 @@ from std_srvs.srv import SetBool, Trigger
 
 from real.ros import qos
 from real.ros.messages import values_of
-from real.ros.run import make_executor
+from real.ros.run import leave, make_executor
 from robot.errors import TillerError
 
 TURN_S = 0.02
@@ -66,8 +66,7 @@ class EpisodeClient:
 
     def close(self) -> None:
         """Leave the graph."""
-        self.node.destroy_node()
-        rclpy.shutdown()
+        leave(self.node, self._executor)
 
     def until(self, condition: Callable[[], Any], what: str, within_s: float) -> None:
         """Let messages come until a condition holds.
@@ -82,9 +81,10 @@ class EpisodeClient:
             self._executor.spin_once(timeout_sec=TURN_S)
 
     def wait_until_there(self, within_s: float = 60.0) -> None:
-        """Until twin and gate are there."""
+        """Until twin and gate are there, and the gate follows chunks or says why it does not."""
         self.until(lambda: self._reset.service_is_ready() and self._set.service_is_ready(), "the twin", within_s)
-        self.until(lambda: self._epoch and self.gate, "the gate", within_s)
+        self.until(lambda: self._epoch and self.gate.startswith(("run", "fault", "hold no_chunk", "hold starved")),
+                   "the gate", within_s)
 
     def episode(self, seed: int, within_s: float = 120.0) -> GraphEpisode:
         """Begin the episode of a seed and wait for its end. A fault of before is reset, as a person would."""

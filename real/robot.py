@@ -34,6 +34,7 @@ STILL_S, STILL = 0.3, 5e-4  # without a change of so much, a tool has come to re
 PATIENCE_S = 5.0  # with holds that end by themselves, such as a state that is late
 OTHER_S = 1.0  # without a chunk for so long another source has ended
 HEARD_S = 0.5  # in which the gate's line follows its answer
+SETTLING_S = 1.0  # in which a twin's gate enables itself once nothing is missing
 ACCEPT_S = 1.0  # in which the gate says what it makes of something
 
 
@@ -225,6 +226,8 @@ class RosRobot:
         found = self._obstacle(peoples=False)
         if found or self._ears.sent is None:
             raise TillerError(found or f"the gate has sent nothing in {timeout:g} s. It is {self.state}")
+        if self.contract.operator == "none" and not self._was_ready:
+            self._ears.until(lambda: self._ears.reason is not Reason.NOT_ENABLED, SETTLING_S)
         self._was_ready = True
         return self
 

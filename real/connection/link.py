@@ -31,7 +31,7 @@ from real.ros import qos
 from real.ros.chunks import Tag, chunk_message
 from real.ros.clock import RosClock
 from real.ros.profile import write_profile
-from real.ros.run import TURN_S, make_executor
+from real.ros.run import TURN_S, leave, make_executor
 from robot.description.action import ActionSpec
 from robot.description.contract import Contract
 from robot.errors import InputError, TillerError, nearest
@@ -142,10 +142,7 @@ class Link:
             self.graph.close()
         self._ending.set()
         self._thread.join()
-        self._executor.remove_node(self.node)
-        self._executor.shutdown()
-        self.node.destroy_node()
-        self._context.try_shutdown()
+        leave(self.node, self._executor, self._context)
         self._claim.release()
         if not self._kept and not any(self.folder.glob("*.tfr")):
             shutil.rmtree(self.folder, ignore_errors=True)

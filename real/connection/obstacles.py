@@ -7,7 +7,7 @@ from typing import Sequence
 
 from real.connection.ears import Ears
 from robot.description.contract import Contract
-from robot.description.contracts import semantic_hash
+from robot.description.contracts import operational_hash, semantic_hash
 from robot.safety.gate.reasons import Kind, Reason
 
 WAITING = (Reason.NO_CHUNK, Reason.STARVED)
@@ -41,6 +41,10 @@ def missing(ears: Ears, contract: Contract, namespace: str) -> str:
     if theirs != ours:
         return (f"the gate in '{namespace or '/'}' has another contract: its hash is {theirs}, that of "
                 f"'{contract.name}' is {ours}. Connect with its contract, or in another namespace or ROS_DOMAIN_ID")
+    told, known = ears.status.get("operational", ""), operational_hash(contract)
+    if told != known:
+        return (f"the gate in '{namespace or '/'}' has another version of '{contract.name}': topics, rates or limits "
+                f"differ ({told}, here {known}). Start it with the same file")
     silent = ears.silent()
     if silent:
         topics = ", ".join(f"'{topic}'" + ("" if age_s is None else f" for {age_s:.1f} s") for topic, age_s in silent)

@@ -37,13 +37,14 @@ from robot.safety.flight import FlightRecorder, write_record
 from robot.safety.gate.core import Gate
 from robot.safety.gate.from_contract import gate_settings
 from robot.safety.gate.inputs import ACTIVATE, DEACTIVATE, DISABLE, ENABLE, RESET, GateOutput, Now
-from robot.safety.gate.reasons import Mode
+from robot.safety.gate.reasons import Mode, Reason
 from robot.safety.gate.state import GateState
 
 STATUS_S = 0.5
 EARLY = 0.6  # of a tick: a state that comes sooner after the last tick is left for the next
 PATIENCE = 1.4  # ticks without a state, after which the timer ticks
 RECENT = 2000  # ticks whose lateness is reported
+SETTLED_S = 0.5  # without anything to say against it, after which a twin's gate enables itself
 
 
 class GateNode(LifecycleNode):
@@ -60,7 +61,8 @@ class GateNode(LifecycleNode):
             declare(self, "contract", "panda_twin", "name or file of the robot's contract"))
         self._lock_step = declare(self, "lock_step", False, "a tick for each observation; time stands between")
         self._shadow = declare(self, "shadow", False, "compute and log, and send nothing")
-        autostart = declare(self, "autostart", True, "become active by itself, and enabled where operator is none")
+        autostart = declare(self, "autostart", True, "become active by itself, and enabled where operator is none "
+                            "and nothing is missing")
         self._records = Path(declare(self, "records", "outputs/flight", "folder of the flight records"))
         self._description = describe(self._contract)
         self._settings = gate_settings(self._contract, self._description, lock_step=self._lock_step)
@@ -91,6 +93,8 @@ class GateNode(LifecycleNode):
         self.create_service(Trigger, "~/reset", self._reset_service)
         self.create_service(Trigger, "~/dump", self._dump_service)
         self._autoenable = autostart and self._contract.operator == "none"
+        self._settling = False
+        self._unsettled_ns = 0
         if autostart:
             self.trigger_configure()
             self.trigger_activate()
@@ -106,8 +110,7 @@ class GateNode(LifecycleNode):
         if not self._shadow:
             self._speaking.open(self)
         self._hearing.happen(ACTIVATE)
-        if self._autoenable:
-            self._hearing.happen(ENABLE)
+        self._settling, self._unsettled_ns = self._autoenable, time.monotonic_ns()
         return super().on_activate(state)
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -164,10 +167,22 @@ class GateNode(LifecycleNode):
             self._send(output, now)
         self._recorder.add(before, inputs, now, output)
         self._note(output, now)
+        if self._settling:
+            self._settle(output, now)
         if self._ticked_ns:
             self._periods.append(now.monotonic_ns - self._ticked_ns)
         self._ticked_ns, self._output = now.monotonic_ns, output
         self._spent.append(time.monotonic_ns() - now.monotonic_ns)
+
+    def _settle(self, output: GateOutput, now: Now) -> None:
+        """Enable a twin's gate when nothing else has been missing for a while: where processes are still starting, what
+        comes late would be a fault.
+        """
+        if output.reason is not Reason.NOT_ENABLED:
+            self._unsettled_ns = now.monotonic_ns
+        if self._lock_step or now.monotonic_ns - self._unsettled_ns > SETTLED_S * 1e9:
+            self._settling = False
+            self._hearing.happen(ENABLE)
 
     def _send(self, output: GateOutput, now: Now) -> None:
         assert output.target is not None
@@ -214,6 +229,7 @@ class GateNode(LifecycleNode):
     # -- people -------------------------------------------------------------------------------------------------------
 
     def _enable_service(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
+        self._settling = False
         self._hearing.happen(ENABLE if request.data else DISABLE)
         response.success = self._state.mode in (Mode.HOLD, Mode.RUN) or not request.data
         response.message = "" if response.success else f"the gate is in {self._state.mode.value}: {self._line}"
@@ -243,7 +259,8 @@ class GateNode(LifecycleNode):
         else:
             level = {Mode.RUN: OK, Mode.FAULT: ERROR}.get(output.mode, WARN)
             text = f"{output.mode.value}: {', '.join(reason.text for reason in output.reasons)}"
-        numbers: dict[str, object] = {"shadow": self._shadow, "contract": semantic_hash(self._contract)}
+        numbers: dict[str, object] = {"shadow": self._shadow, "contract": semantic_hash(self._contract),
+                                      "operational": operational_hash(self._contract)}
         if output is not None:
             numbers |= {f"error_{group}": f"{error:.4f}" for group, error in output.errors.items()}
             numbers |= {f"count_{reason.value}": count for reason, count in output.counts.items()}

@@ -66,6 +66,23 @@ def make_executor(kind: str | None = None, context: Context | None = None) -> Ex
     return SingleThreadedExecutor(context=context)
 
 
+def leave(node: Node, executor: Executor, context: Context | None = None) -> None:
+    """Take a node out of its executor and leave ROS.
+
+    An events executor that is not shut down keeps hold of the node: it would stay in the graph, heard by others, for
+    as long as the process lives.
+
+    Args:
+        node: to be destroyed.
+        executor: that turned it, and no other node.
+        context: of both; None takes the process's own.
+    """
+    executor.remove_node(node)
+    node.destroy_node()
+    executor.shutdown()
+    rclpy.try_shutdown(context=context)
+
+
 def run_node(make: Callable[[], Node], args: Sequence[str] | None = None) -> int:
     """Run one node until a signal, a `Stop` or an error ends it.
 

@@ -19,9 +19,9 @@ from robot.description.robots import RobotDescription, load_robot
 from robot.description.shipped import configs_folder
 from robot.errors import InputError, nearest
 
-__all__ = ["action_spec", "component_names", "contract_folder", "contract_names", "describe", "difference",
-           "load_contract", "operational", "operational_hash", "require_same", "semantic", "semantic_hash",
-           "stream_names"]
+__all__ = ["action_spec", "component_names", "contract_folder", "contract_names", "contract_of_twin", "describe",
+           "difference", "hashes", "load_contract", "operational", "operational_hash", "require_same", "semantic",
+           "semantic_hash", "stream_names"]
 
 Parts = Mapping[str, Any]
 
@@ -70,6 +70,24 @@ def action_spec(contract: Contract) -> ActionSpec:
     return describe(contract).action_spec(contract.period_s, contract.control)
 
 
+def contract_of_twin(robot: str, action: ActionSpec) -> Contract | None:
+    """The shipped contract of the twin that takes an action as the simulation does, with nothing in between.
+
+    Args:
+        robot: name of its description.
+        action: with its period.
+
+    Returns:
+        None where no contract is shipped for it.
+    """
+    for name in contract_names():
+        contract = load_contract(name)
+        if contract.plant == "twin" and contract.robot == robot and action_spec(contract) == action \
+                and all(sink.via == "twin" for sink in contract.sinks.values()):
+            return contract
+    return None
+
+
 def semantic(contract: Contract) -> dict[str, Any]:
     """What must be the same for data, checkpoint and robot, as plain values.
 
@@ -114,6 +132,12 @@ def semantic_hash(contract: Contract) -> str:
 def operational_hash(contract: Contract) -> str:
     """Of `operational`, 16 hexadecimal digits."""
     return fingerprint(operational(contract))
+
+
+def hashes(contract: Contract) -> dict[str, str]:
+    """What data and checkpoints keep of the contract that they were made with: its name and both hashes."""
+    return {"name": contract.name, "semantic_hash": semantic_hash(contract),
+            "operational_hash": operational_hash(contract)}
 
 
 def difference(wanted: Parts, offered: Parts) -> list[Row]:

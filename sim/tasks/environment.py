@@ -11,6 +11,7 @@ import numpy as np
 from gymnasium import spaces
 
 from robot.description import ActionSpec, ObservationSpec
+from robot.description.contract import Contract
 from robot.errors import InputError
 from sim.perturbations.asked import Draws
 from sim.perturbations.between import OFFERED, Between
@@ -88,6 +89,11 @@ class TaskEnv(gymnasium.Env[Observation, np.ndarray]):
         self._asked.require_offered(self.perturbations, self.task.id)
         self._between = Between(self._asked, observation_spec) if self._asked.active else None
         self._draws = Draws(self._asked, 0)
+
+    @property
+    def contract(self) -> Contract | None:
+        """Of the robot that the task is done with; None where there is none of the same meaning."""
+        return None
 
     @property
     def steps_left(self) -> int:

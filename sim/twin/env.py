@@ -10,6 +10,8 @@ import mujoco
 import numpy as np
 
 from robot.description import ObservationField, ObservationSpec
+from robot.description.contract import Contract
+from robot.description.contracts import contract_of_twin
 from robot.description.robots import CONTROLS, load_robot
 from robot.errors import InputError, nearest
 from sim.perturbations import SIZES
@@ -88,6 +90,14 @@ class TwinEnv(TaskEnv):
             twin_task.info, self._observation_spec(), self.robot.action_spec, bounds=None, reward=reward,
             options=options,
         )
+
+    @property
+    def contract(self) -> Contract | None:
+        found = contract_of_twin(self.robot.description.spec.name, self.action_spec)
+        if found is None or any(name not in found.state or found.state[name].size != (self._image_size,) * 2
+                                for name in self._cameras):
+            return None
+        return found
 
     def start(self, seed: int | None, options: Mapping[str, Any]) -> Outcome:
         random = np.random.default_rng(int(self.np_random.integers(2**31)) if seed is None else seed)

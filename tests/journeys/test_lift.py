@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from robot.description.contracts import load_contract, operational_hash, semantic_hash
 from tests.journeys.commands import TINY, Command
 
 
@@ -24,6 +25,10 @@ def test_demo_goes_through_all_stages_and_can_be_taken_up_again(tiller: Command,
     assert Path(page).is_file()
     found = json.loads((tmp_path / "demo" / "evaluation" / "evaluation.json").read_text())
     assert {record["seed"] for record in found["records"]} == {100_000, 100_001}, "apart from the demonstrations' seeds"
+    made = json.loads((tmp_path / "demo" / "policy" / "checkpoints" / "final" / "policy.json").read_text())
+    contract = load_contract("panda_twin")
+    assert made["provenance"]["semantic_hash"] == semantic_hash(contract), "what the graph holds it against"
+    assert made["provenance"]["operational_hash"] == operational_hash(contract)
     weights = (tmp_path / "demo" / "policy" / "checkpoints" / "final" / "model.safetensors").read_bytes()
     tiller.succeeds(*words, "resume=true")
     assert (tmp_path / "demo" / "policy" / "checkpoints" / "final" / "model.safetensors").read_bytes() == weights

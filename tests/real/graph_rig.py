@@ -32,7 +32,7 @@ from real.processes import child_environment
 from real.ros import qos
 from real.ros.messages import pose_values, time_of
 from real.ros.profile import write_profile
-from real.ros.run import make_executor
+from real.ros.run import leave, make_executor
 from real.ros.signals import status_of
 from robot.description.contracts import describe, load_contract
 from robot.description.shipped import configs_folder
@@ -277,8 +277,7 @@ def graph_and_view(deployment: Deployment, domain: int, folder: Path) -> Iterato
             graph.start_all()
             yield graph, view
         finally:
-            view.close()
-            rclpy.shutdown()
+            leave(view.node, view.executor)
             graph.close()
 
 

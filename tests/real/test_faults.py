@@ -206,7 +206,9 @@ def test_a_second_voice_on_a_command_topic_is_a_fault(view: View, script: Script
             other.publish(pose_message(far, np.array([1.0, 0, 0, 0]), 0, "base"))
             view.spin(0.1)
         view.until(lambda: view.said[-1] == "fault driver", "the fault")
-        require_stop(view, onset, detection_s=0.5)
+        # The command goes where the other has taken the arm, so that its release is not felt.
+        require_stop(view, onset, detection_s=0.5, back_m=0.1)
+        assert np.linalg.norm(view.sent[-1].target[:3] - view.poses[-1][1]) < 2e-3
         assert np.linalg.norm(view.poses[-1][1] - far) > 0.1
         view.call(Trigger, "gate/reset", Trigger.Request())
         view.spin(0.1)
@@ -247,12 +249,14 @@ def test_brakes_for_five_seconds_are_a_fault_and_no_jump_follows(view: View, scr
     onset = Onset.now(view)
     view.tell_faults("brakes for 5")
     view.until(lambda: view.said[-1] == "fault driver", "the fault")
-    require_stop(view, onset, detection_s=0.1)
+    require_stop(view, onset, detection_s=0.1, back_m=onset.lag_m + 2 * onset.speed**2 / (2 * braking(view)))
     script.pause()
+    # The command was let go to where the arm stands, so that the end of the brakes is not felt.
+    view.until(lambda: np.linalg.norm(view.sent[-1].target[:3] - view.poses[-1][1]) < 2e-3, "the command lets go")
+    braked_ns = view.now_ns
     view.spin(5.5)
     assert view.said[-1] == "fault driver", "a fault stays until a person resets it"
-    # The spring takes the arm to where it was told last: no faster than the way there was commanded.
-    assert measured_speeds(view, onset.pose_ns).max() <= 1.5 * SPEED
+    assert measured_speeds(view, braked_ns).max() <= 0.02
 
 
 @pytest.mark.slow

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import signal
-from typing import Callable
+import time
+from typing import TYPE_CHECKING, Callable
 
 import pytest
 
+from tests.real.conftest import MATCH_S
+
 pytest.importorskip("rclpy", reason="rclpy is not installed: pip install 'tiller[ros]'")
+
+if TYPE_CHECKING:
+    from rclpy.executors import Executor
 
 NODE = """
 import sys
@@ -39,6 +45,20 @@ class Probe(Node):
         print("last word", self.count >= 20, flush=True)
 
 sys.exit(run_node(Probe))
+"""
+TALKER = """
+from rclpy.node import Node
+from std_msgs.msg import Header
+from real.ros import qos
+from real.ros.run import run_node
+
+class Talker(Node):
+    def __init__(self):
+        super().__init__("talker")
+        self.topic = self.create_publisher(Header, "talk", qos.STATE_OUT)
+        self.create_timer(0.01, lambda: self.topic.publish(Header()))
+
+run_node(Talker)
 """
 Start = Callable[..., object]
 
@@ -107,3 +127,38 @@ def test_what_is_asked_wrongly_is_one_message(program, words, message) -> None:
     assert node.finish() == 2
     assert any(message in line for line in node.lines), node.lines
     assert not any("Traceback" in line for line in node.lines)
+
+
+def test_who_has_left_is_heard_no_more(ros_environment: dict[str, str], program: Start) -> None:
+    import rclpy
+    from rclpy.node import Node
+    from std_msgs.msg import Header, String
+
+    from real.ros import qos
+    from real.ros.run import leave, make_executor
+
+    def join(name: str) -> tuple[Node, Executor]:
+        rclpy.init()
+        node, executor = Node(name), make_executor()
+        executor.add_node(node)
+        return node, executor
+
+    program(TALKER)
+    first, turning = join("first")
+    heard: list[Header] = []
+    first.create_subscription(Header, "talk", heard.append, qos.STATE)
+    first.create_publisher(String, "word", qos.LATCHED).publish(String(data="old"))
+    end = time.monotonic() + MATCH_S
+    while len(heard) < 20 and time.monotonic() < end:
+        turning.spin_once(timeout_sec=0.02)
+    leave(first, turning)
+    assert len(heard) >= 20
+    second, executor = join("second")
+    words: list[String] = []
+    second.create_subscription(String, "word", words.append, qos.LATCHED)
+    end = time.monotonic() + 1.0
+    while time.monotonic() < end:
+        executor.spin_once(timeout_sec=0.02)
+    found = second.count_publishers("word")
+    leave(second, executor)
+    assert found == 0 and not words

@@ -32,7 +32,7 @@ from std_srvs.srv import Trigger
 
 from real.ros import qos
 from real.ros.messages import joint_state_message, string_message
-from real.ros.run import make_executor
+from real.ros.run import leave, make_executor
 from real.ros.signals import ERROR, OK, alive_message, status_message
 
 # -- what is known -----------------------------------------------------------------------------------------------------
@@ -169,9 +169,7 @@ class Graph:
         return future.result()
 
     def close(self) -> None:
-        self.executor.remove_node(self.node)
-        self.node.destroy_node()
-        rclpy.shutdown()
+        leave(self.node, self.executor)
 
 
 @pytest.fixture

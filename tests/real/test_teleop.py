@@ -399,11 +399,9 @@ class Robot:
         self.until(quiet, "an end of the targets")
 
     def close(self) -> None:
-        import rclpy
+        from real.ros.run import leave
 
-        self.executor.remove_node(self.node)
-        self.node.destroy_node()
-        rclpy.shutdown()
+        leave(self.node, self.executor)
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ from std_srvs.srv import SetBool, Trigger
 import sim
 from real.ros import qos
 from real.ros.messages import image_array, pose_message, time_of, values_of, vector_message
-from real.ros.run import make_executor
+from real.ros.run import leave, make_executor
 from real.ros.signals import driver_sample
 from tests.real.conftest import MATCH_S, Program
 
@@ -89,10 +89,7 @@ class Beside:
         return driver_sample(self.latest("driver_state"), 0).state
 
     def close(self) -> None:
-        self.executor.remove_node(self.node)
-        self.executor.shutdown()
-        self.node.destroy_node()
-        rclpy.shutdown()
+        leave(self.node, self.executor)
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ from robot.description.contracts import (
     action_spec,
     contract_folder,
     contract_names,
+    contract_of_twin,
     describe,
     difference,
     load_contract,
@@ -29,7 +30,7 @@ from robot.description.contracts import (
     semantic,
     semantic_hash,
 )
-from robot.description.robots import robot_names
+from robot.description.robots import load_robot, robot_names
 from robot.errors import InputError
 
 Edit = Callable[[dict[str, Any]], object]
@@ -296,3 +297,11 @@ def test_two_streams_do_not_measure_the_same(tmp_path: Path) -> None:
     twice = {"topic": "others", "type": "joint_state", "rate_hz": 100, "map": "arm"}
     with pytest.raises(InputError, match=r"measured joint1 +by 2 streams +one stream"):
         load_contract(str(edited(tmp_path, put("state", "more", twice))))
+
+
+def test_a_twin_finds_the_contract_that_takes_its_action_as_it_is() -> None:
+    panda, ur5e = load_robot("panda"), load_robot("ur5e")
+    assert contract_of_twin("panda", panda.action_spec(0.05)) is load_contract("panda_twin")
+    assert contract_of_twin("panda", panda.action_spec(0.1)) is None
+    # Behind a trajectory controller an arm moves otherwise than in the simulation's own.
+    assert contract_of_twin("ur5e", ur5e.action_spec(0.05, "joint")) is None

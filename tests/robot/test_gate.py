@@ -454,3 +454,24 @@ def test_fields_that_nothing_measures_start_at_rest():
     pose = StateSample({"tcp.position": place[:3], "tcp.rotation": place[3:9]}, rig.now.ros_ns, rig.now.monotonic_ns)
     output = rig.tick(states={"pose": pose}, events=("activate",))
     assert np.array_equal(output.target, place) and SPEC.dim == len(place)
+
+
+def test_the_command_follows_an_arm_that_its_driver_has_stopped_elsewhere():
+    rig = moving()
+    rig.driver = "user stop"
+    assert rig.tick().reason is Reason.DRIVER
+    rig.measured = rig.state.command + along(x=-0.03, z=0.05)  # guided by hand, while the brakes are off
+    rig.measured[9] = 0.03
+    rig.run(300)
+    assert rig.outputs[-1].errors["tcp.position"] < 1e-9
+    rig.measured = rig.measured + along(x=9e-4)  # what a sensor may say of an arm that stands
+    assert rig.run(50).errors["tcp.position"] == pytest.approx(9e-4)
+    steps = np.linalg.norm(np.diff(rig.commands[-290:, :3], axis=0), axis=1)
+    assert steps.max() <= 0.25 * 0.5 * 0.005 * (1 + 1e-9)
+    # What the hand holds is not let go of.
+    assert rig.commands[-1][9] == HOME[9]
+    rig.driver, stood, rig.measured = "running", rig.state.command, None
+    rig.tick()
+    rig.tick(events=("reset",))
+    rig.run(20)
+    assert np.array_equal(rig.state.command, stood)

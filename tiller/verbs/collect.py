@@ -80,6 +80,7 @@ def open_collection(options: CollectOptions) -> tuple[Dataset, Output]:
     """
     import sim
     from data.dataset import Dataset
+    from robot.description.contracts import hashes
     from sim.collect import schema
     from sim.experts import make_expert
 
@@ -93,7 +94,9 @@ def open_collection(options: CollectOptions) -> tuple[Dataset, Output]:
     else:
         env = sim.make(options.task, **options.options)
         try:
-            dataset = Dataset.create(path, schema(env), attributes=origin)
+            contract = env.contract
+            made_for = {"contract": hashes(contract)} if contract is not None else {}
+            dataset = Dataset.create(path, schema(env), attributes={**origin, **made_for})
         finally:
             env.close()
     return dataset, begin("collect", to_json(options), path)

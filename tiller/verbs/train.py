@@ -98,6 +98,7 @@ def train_policy(configuration: Configuration[TrainOptions]) -> tuple[Output | N
     task = task_facts(options.task, options.options) if options.task else None
     given = configuration.values.get("policy", {})
     recipe = fit_recipe(options.policy, dataset, task, own_action_steps="n_action_steps" in given)
+    contract = dataset.attributes.get("contract", {})
     output, folder = None, Path(options.output or "")
     if os.environ.get("RANK", "0") == "0":
         values = {"choices": dict(configuration.choices), **to_json(replace(options, policy=recipe))}
@@ -118,6 +119,8 @@ def train_policy(configuration: Configuration[TrainOptions]) -> tuple[Output | N
             evaluate=evaluation_in_the_loop(options),
             resume=options.resume and (folder / "checkpoints" / "last").is_dir(),
             device=options.device,
+            semantic_hash=contract.get("semantic_hash"),
+            operational_hash=contract.get("operational_hash"),
         )
 
 

@@ -23,6 +23,7 @@ from robot.safety.gate.settings import GateSettings
 from robot.safety.gate.state import GateState
 from robot.safety.gate.watch import Causes, listen, signal_causes, stream_causes
 
+APART = 0.02  # of the allowed tracking error, from which on a command goes after an arm that its driver has stopped
 POLICY, PERSON = "policy", "person"
 
 
@@ -90,6 +91,7 @@ class _Tick:
         self.way = motion.at_rest()
         self.excess: tuple[float, ...] = (0.0,) * len(settings.groups)
         self.errors: dict[str, float] = {}
+        self._held = [group.name for group in settings.groups if group.tracking]
         self.lead_ns = 0 if settings.lock_step else round(settings.lead_s * 1e9)
 
     def run(self, inputs: GateInputs) -> tuple[GateState, GateOutput]:
@@ -244,7 +246,10 @@ class _Tick:
             found[Reason.NOT_ENABLED] = ""
         off = self._off()
         if off:
-            self._set(blocked=Reason.TRACKING, goal=self.measuring.let_go(state.command, state.measured, tuple(off)))
+            self._set(blocked=Reason.TRACKING, goal=self.measuring.let_go(state.measured, off))
+        elif Reason.DRIVER in found and not state.velocity.any() and max(self.excess) > APART:
+            # Who brakes or guides the robot decides where it is: a controller that comes back finds its target there.
+            self._set(goal=self.measuring.let_go(state.measured, self._held))
         if Reason.NOT_HELD in found:
             self._set(blocked=None)  # who lets go and takes hold again has seen it
         if self.state.blocked is not None:

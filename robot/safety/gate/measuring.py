@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Iterable
+from typing import Iterable, Sequence
 
 import numpy as np
 
@@ -90,7 +90,7 @@ class Measuring:
         known = measured if len(measured) else np.full(self.dim, np.nan)
         return np.where(np.isnan(known), self._rest, known)
 
-    def let_go(self, command: np.ndarray, measured: np.ndarray, groups: tuple[str, ...]) -> np.ndarray:
+    def let_go(self, measured: np.ndarray, groups: Sequence[str]) -> np.ndarray:
         """Where a stop comes to rest that lets go of a contact: (dim,), the measured state of some groups, else NaN."""
         goal = np.full(self.dim, np.nan)
         for name, (places, _) in zip(self._group_names, self._places):

@@ -80,8 +80,8 @@ class GateState:
         followed: the chunk that it ends with.
         pending: an accepted chunk that is not followed yet.
         source: `policy`, `person`, or empty.
-        goal: (dim,) where a stop comes to rest once it has let go of a contact, NaN in groups that rest where they
-            stopped; empty when all do.
+        goal: (dim,) where a stop comes to rest once it has let go: of a contact, or of an arm whose driver has stopped
+            it elsewhere. NaN in groups that rest where they stopped; empty when all do.
         off_since: per group, since when (source's time, ns) its tracking error is too large; -1 while it is not.
         ticked_ns: monotonic, of the last tick.
         next_ns: in lock-step, start of the first interval that has not been sent.
