@@ -198,13 +198,12 @@ class Rig:
         return self
 
     def __exit__(self, *error: object) -> None:
-        import rclpy
+        from real.ros.run import leave
 
         # The gate first, the driver last.
         for name in sorted(self._processes, key=lambda name: (name in ("driver", "twin"), name != "gate")):
             self.end(name)
-        self._node.destroy_node()
-        rclpy.shutdown()
+        leave(self._node, self._executor)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def start(self, name: str, *, executor: str = "", nice: int = 0, words: Sequence[str] = ()) -> int:

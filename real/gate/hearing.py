@@ -12,19 +12,19 @@ from dataclasses import replace
 from functools import partial
 from typing import Callable
 
+import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
-from geometry_msgs.msg import PoseStamped
 from rclpy.node import Node
-from rclpy.serialization import deserialize_message
-from sensor_msgs.msg import JointState, Joy
+from sensor_msgs.msg import Joy
 from std_msgs.msg import Header, String
 from trajectory_msgs.msg import JointTrajectory
 
 from real.ros import qos
 from real.ros.chunks import chunk_sample
 from real.ros.messages import epoch_of
+from real.ros.packed import PackedJoints, PackedPose
 from real.ros.signals import RUNNING, alive_signal, driver_sample, enable_signal
-from real.ros.streams import StateMessage, read_state, stamp_ns_of, state_type
+from real.ros.streams import StateMessage, stamp_ns_of, state_type
 from robot.control.streams import StreamReader
 from robot.description.contract import Contract
 from robot.safety.gate.inputs import ChunkSample, DriverSample, GateInputs, Signal, StateSample
@@ -63,6 +63,9 @@ class Hearing:
         self._has_driver = any(stream.type == "driver_state" for stream in contract.state.values())
         self._readers = {name: StreamReader(contract, name) for name, stream in contract.state.items()
                          if stream.type in READ}
+        self._packed = {name: PackedPose() if contract.state[name].type == "pose" else PackedJoints()
+                        for name in self._readers}
+        self._latency_ns = {name: round(contract.state[name].latency_s * 1e9) for name in self._readers}
         for name, stream in contract.state.items():
             if stream.type in READ:
                 node.create_subscription(state_type(stream), stream.topic, partial(self._state, name), qos.STATE,
@@ -110,10 +113,15 @@ class Hearing:
         self._measured(name)
 
     def _sample(self, name: str, packed: bytes, received_ns: int) -> StateSample:
-        stream = self._contract.state[name]
-        message: JointState | PoseStamped = deserialize_message(packed, state_type(stream))
-        return StateSample(read_state(self._readers[name], message), stamp_ns_of(message, stream.latency_s),
-                           received_ns)
+        reader, unpacked = self._readers[name], self._packed[name]
+        values: dict[str, np.ndarray]
+        if isinstance(unpacked, PackedPose):
+            position, quat_xyzw, stamp_ns = unpacked.read(packed)
+            values = reader.read_pose(position, quat_xyzw)
+        else:
+            names, numbers, stamp_ns = unpacked.read(packed)
+            values = reader.read(names, numbers) if len(numbers) else {}
+        return StateSample(values, stamp_ns - self._latency_ns[name], received_ns)
 
     def _passed(self, message: StateMessage) -> None:
         """What is there for the policy: the gate takes the moment from it, once it knows of its epoch."""

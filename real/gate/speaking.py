@@ -7,7 +7,7 @@ from rclpy.node import Node
 from rclpy.publisher import Publisher
 
 from real.ros import qos
-from real.ros.streams import COMMAND_TYPES, command_message
+from real.ros.streams import COMMAND_TYPES, Message, command_message
 from robot.control.sinks import SinkCommand, SinkEncoder, speaks
 from robot.description.contract import Contract
 from robot.description.robots import RobotDescription
@@ -29,6 +29,7 @@ class Speaking:
         self._publishers: dict[str, Publisher] = {}
         self._told: dict[str, SinkCommand] = {}
         self._due_ns: dict[str, int] = {}
+        self._messages: dict[str, Message] = {}
 
     def open(self, node: Node) -> None:
         """Become a publisher of the command topics; an idle one would mute controllers that want a single voice."""
@@ -76,4 +77,5 @@ class Speaking:
             command = self._encoders[name].encode(target, rates)
             if self._encoders[name].differs(command, self._told.get(name)):
                 self._told[name] = command
-                publisher.publish(command_message(command, due_ns, tag))
+                self._messages[name] = command_message(command, due_ns, tag, self._messages.get(name))
+                publisher.publish(self._messages[name])

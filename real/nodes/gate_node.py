@@ -1,7 +1,7 @@
 """The gate: the one node that commands the robot.
 
-A thin shell round `robot.safety.gate.core`: it gathers what came, steps the core when the state comes (or a steady
-timer finds that none did), tells the drivers what the core decided, and keeps the flight record. Lifecycle: configured
+A thin shell round `robot.safety.gate.core`: it gathers what came, steps the core when the state comes (or, on a
+steady clock, did not), tells the drivers what the core decided, and keeps the flight record. Lifecycle: configured
 it listens; active it owns the command topics; it is never started again by itself.
 """
 
@@ -41,8 +41,7 @@ from robot.safety.gate.reasons import Mode, Reason
 from robot.safety.gate.state import GateState
 
 STATUS_S = 0.5
-EARLY = 0.6  # of a tick: a state that comes sooner after the last tick is left for the next
-PATIENCE = 1.4  # ticks without a state, after which the timer ticks
+PATIENCE = 1.4  # ticks without a state, after which there is one all the same
 RECENT = 2000  # ticks whose lateness is reported
 SETTLED_S = 0.5  # without anything to say against it, after which a twin's gate enables itself
 
@@ -83,12 +82,12 @@ class GateNode(LifecycleNode):
         self._periods: deque[int] = deque(maxlen=RECENT)
         self._spent: deque[int] = deque(maxlen=RECENT)
         self._lead = self._leading_stream()
+        # The state that comes nearest to a tick's moment makes it; one that comes sooner is left for the next.
+        lead_hz = self._contract.state[self._lead].rate_hz if self._lead else self._contract.tick_hz
+        self._early_ns = max(self._tick_ns - round(0.5e9 / lead_hz), self._tick_ns // 2)
         self._hearing = Hearing(self, self._contract, self._measured, self._observed, self._planned,
                                 self._restarted)
-        steady = Clock(clock_type=ClockType.STEADY_TIME)
-        if not self._lock_step:
-            self.create_timer(self._settings.tick_s, self._timer_fired, clock=steady)
-        self.create_timer(STATUS_S, self._report, clock=steady)
+        self.create_timer(STATUS_S, self._report, clock=Clock(clock_type=ClockType.STEADY_TIME))
         self.create_service(SetBool, "~/enable", self._enable_service)
         self.create_service(Trigger, "~/reset", self._reset_service)
         self.create_service(Trigger, "~/dump", self._dump_service)
@@ -132,7 +131,7 @@ class GateNode(LifecycleNode):
         return "" if self._lock_step else max(read, key=lambda name: streams[name].rate_hz, default="")
 
     def _measured(self, name: str) -> None:
-        if name == self._lead and time.monotonic_ns() - self._ticked_ns >= EARLY * self._tick_ns:
+        if name == self._lead and time.monotonic_ns() - self._ticked_ns >= self._early_ns:
             self._tick(self._now())
 
     def _observed(self, stamp_ns: int) -> None:
@@ -149,16 +148,24 @@ class GateNode(LifecycleNode):
         """In lock-step there is no moment until the first observation of the episode."""
         self._moment_ns = 0
 
-    def _timer_fired(self) -> None:
-        if time.monotonic_ns() - self._ticked_ns >= PATIENCE * self._tick_ns:
+    def idle(self) -> float:
+        """Tick where no state makes one; returns the seconds until that is due."""
+        if self._lock_step:
+            return STATUS_S
+        patience_ns = PATIENCE * self._tick_ns
+        remaining_ns = self._ticked_ns + patience_ns - time.monotonic_ns()
+        if remaining_ns <= 0:
             self._tick(self._now())
+            remaining_ns = patience_ns
+        return remaining_ns * 1e-9
 
     def _now(self) -> Now:
         twin = self._hearing.twin_epoch or 0
         if self._lock_step:
             # The twin's time stands at its last observation, and only a reset makes it jump.
             return Now(time.monotonic_ns(), self._moment_ns, twin)
-        return Now(time.monotonic_ns(), self._clock_.now_ns(), twin + self._clock_.epoch)
+        now_ns, jumps = self._clock_.moment()
+        return Now(time.monotonic_ns(), now_ns, twin + jumps)
 
     def _tick(self, now: Now) -> None:
         before, inputs = self._state, self._hearing.take(now.epoch)
@@ -248,7 +255,9 @@ class GateNode(LifecycleNode):
 
     def _report(self) -> None:
         # The flight record is some 300 000 objects: a collection that looks at all of them takes 0.15 s, so what has
-        # survived half a second is not looked at again. It goes when nobody refers to it, as everything does.
+        # survived half a second is not looked at again. It goes when nobody refers to it, as everything does. None
+        # falls into a tick.
+        gc.disable()
         gc.collect()
         gc.freeze()
         output = self._output

@@ -186,10 +186,15 @@ def epoch_of(frame_id: str) -> int | None:
 def pose_message(position: np.ndarray, quat_xyzw: np.ndarray, stamp_ns: int, frame_id: str) -> PoseStamped:
     """A pose in m, of the tool in `frame_id`."""
     message = PoseStamped(header=header_of(stamp_ns, frame_id))
-    message.pose.position.x, message.pose.position.y, message.pose.position.z = map(float, position)
-    turn = message.pose.orientation
-    turn.x, turn.y, turn.z, turn.w = map(float, quat_xyzw)
+    write_pose(message, position, quat_xyzw)
     return message
+
+
+def write_pose(message: PoseStamped, position: np.ndarray, quat_xyzw: np.ndarray) -> None:
+    """Put a pose in m into a message that is there."""
+    place, turn = message.pose.position, message.pose.orientation
+    place.x, place.y, place.z = position.tolist()
+    turn.x, turn.y, turn.z, turn.w = quat_xyzw.tolist()
 
 
 def pose_values(message: PoseStamped) -> tuple[np.ndarray, np.ndarray]:

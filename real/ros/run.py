@@ -13,6 +13,7 @@ import rclpy
 from rclpy.context import Context
 from rclpy.executors import Executor, SingleThreadedExecutor
 from rclpy.impl.implementation_singleton import rclpy_implementation
+from rclpy.lifecycle import LifecycleNode
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
@@ -69,8 +70,8 @@ def make_executor(kind: str | None = None, context: Context | None = None) -> Ex
 def leave(node: Node, executor: Executor, context: Context | None = None) -> None:
     """Take a node out of its executor and leave ROS.
 
-    An events executor that is not shut down keeps hold of the node: it would stay in the graph, heard by others, for
-    as long as the process lives.
+    An events executor that is not shut down keeps hold of the node, and so do the services of a life cycle: it would
+    stay in the graph, heard by others, for as long as the process lives, and leave its shared memory behind.
 
     Args:
         node: to be destroyed.
@@ -79,6 +80,8 @@ def leave(node: Node, executor: Executor, context: Context | None = None) -> Non
     """
     executor.remove_node(node)
     node.destroy_node()
+    if isinstance(node, LifecycleNode):
+        node._state_machine.destroy_when_not_in_use()  # rclpy forgets the services of the life cycle
     executor.shutdown()
     rclpy.try_shutdown(context=context)
 
@@ -88,6 +91,8 @@ def run_node(make: Callable[[], Node], args: Sequence[str] | None = None) -> int
 
     `make` is called when ROS is up, and may take its time; it declares the parameters. What the node may offer:
     `ready`, an attribute or property that is False while the node is not (then the process prints one line 'ready');
+    `idle()`, called between callbacks, which does what is overdue and returns the seconds until it wants to be called
+    again at the latest (a timer of rclpy cannot be put off for less than it costs to fire);
     `ending`, an attribute that is None until the node sets it to a `Stop`, which ends it after the callback (one that
     is raised in a callback ends it too, and rclpy logs it as an error); `on_stop()`, called on this thread when the
     node ends, while its publishers still work.
@@ -103,6 +108,7 @@ def run_node(make: Callable[[], Node], args: Sequence[str] | None = None) -> int
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     signals = _Signals()
     node: Node | None = None
+    executor: Executor | None = None
     try:
         _start(sys.argv[1:] if args is None else args)
         executor = make_executor()
@@ -123,7 +129,7 @@ def run_node(make: Callable[[], Node], args: Sequence[str] | None = None) -> int
         _say(node, str(error))
         return error.exit_code
     finally:
-        _close(node)
+        _close(node, executor)
         signals.restore()
 
 
@@ -137,25 +143,25 @@ def _start(args: Sequence[str]) -> None:
 
 
 def _spin(node: Any, executor: Executor, signals: _Signals, started: float) -> None:
-    announced = False
+    announced, idle = False, getattr(node, "idle", lambda: TURN_S)
     while not signals.stopped and rclpy.ok():
         if not announced and getattr(node, "ready", True):
             announced = True
             _say(node, f"ready after {time.monotonic() - started:.2f} s; {_where(executor)}")
-        executor.spin_once(timeout_sec=TURN_S)
+        executor.spin_once(timeout_sec=min(idle(), TURN_S))
         ending = getattr(node, "ending", None)
         if ending is not None:
             raise ending
 
 
-def _close(node: Any) -> None:
+def _close(node: Any, executor: Executor | None) -> None:
     try:
         if node is not None:
             getattr(node, "on_stop", lambda: None)()
-            node.destroy_node()
     finally:
-        if rclpy.ok():
-            rclpy.shutdown()
+        if node is not None and executor is not None:
+            leave(node, executor)
+        rclpy.try_shutdown()
 
 
 def _where(executor: Executor) -> str:

@@ -19,15 +19,18 @@ from trajectory_msgs.msg import JointTrajectory
 from real.ros.chunks import trajectory_message
 from real.ros.messages import (
     compressed_array,
+    doubles,
     image_array,
     joint_state_message,
     joint_state_values,
     pose_message,
     pose_values,
+    stamp_of,
     time_of,
     values_of,
     vector_message,
     vector_of,
+    write_pose,
 )
 from robot.control.sinks import SinkCommand
 from robot.control.streams import StreamReader
@@ -44,7 +47,7 @@ StateMessage: TypeAlias = JointState | PoseStamped | Image | CompressedImage | D
 _STATE_TYPES = {"joint_state": JointState, "values": JointState, "pose": PoseStamped, "driver_state": DiagnosticArray}
 
 
-def command_message(command: SinkCommand, due_ns: int, tag: str = "") -> Message:
+def command_message(command: SinkCommand, due_ns: int, tag: str = "", into: Message | None = None) -> Message:
     """What a sink is told, as its controller's message.
 
     Args:
@@ -52,7 +55,18 @@ def command_message(command: SinkCommand, due_ns: int, tag: str = "") -> Message
         due_ns: the moment for which the target is, in the source's time. It is the stamp of stamped messages; unstamped
             ones mean "now". A trajectory whose moment is 0 means "now" too.
         tag: of the exact sink of a twin: which row of which chunk this is.
+        into: the sink's last message, to be written anew: to make one takes as long as to send it.
     """
+    if isinstance(into, PoseStamped):
+        into.header.stamp = stamp_of(due_ns)
+        write_pose(into, command.values[0, :3], command.values[0, 3:])
+        return into
+    if isinstance(into, JointTrajectory):  # a sink's points are as far apart every time
+        assert command.velocities is not None
+        into.header.stamp = stamp_of(due_ns)
+        for point, row, rates in zip(into.points, command.values, command.velocities):
+            point.positions, point.velocities = doubles(row), doubles(rates)
+        return into
     if command.via == "twin":
         return vector_message(command.values[0], due_ns, tag)
     kind = COMMAND_TYPES[command.via]

@@ -30,6 +30,8 @@ class JointMap:
         self._read_from = np.array([index for index, joint in enumerate(joints) if not joint.mimic], dtype=np.intp)
         self._written_from = np.array([self.ours.index(joint.name) for joint in joints], dtype=np.intp)
         self._write_factor, self._write_offset = factor, offset
+        self._order: tuple[str, ...] = ()
+        self._places: list[tuple[MappedJoint, int]] = []
         self._read_factor, self._read_offset = factor[self._read_from], offset[self._read_from]
 
     def to_wire(self, ours: np.ndarray) -> np.ndarray:
@@ -59,12 +61,13 @@ class JointMap:
             our name -> (1,) float64. A joint that the message lacks, or has twice, is left out: nothing says which of
             two is meant.
         """
-        found: dict[str, np.ndarray] = {}
-        for joint in self.joints:
-            if not joint.mimic and names.count(joint.ros) == 1:
-                value = float(values[names.index(joint.ros)])
-                found[joint.name] = np.array([joint.sign * joint.scale * value + joint.offset])
-        return found
+        if names != self._order:  # a driver keeps to its order: it is looked up once
+            self._order = tuple(names)
+            self._places = [(joint, names.index(joint.ros)) for joint in self.joints
+                            if not joint.mimic and names.count(joint.ros) == 1]
+        told = np.asarray(values, dtype=np.float64).tolist()
+        return {joint.name: np.array([joint.sign * joint.scale * told[place] + joint.offset])
+                for joint, place in self._places}
 
     def write(self, values: Mapping[str, np.ndarray]) -> tuple[tuple[str, ...], np.ndarray]:
         """Names and positions (m,) of a message that says `values`: our name -> one number."""

@@ -5,7 +5,6 @@ Nothing here reads a clock, a file or a topic: the same inputs give the same byt
 
 from __future__ import annotations
 
-import copy
 from dataclasses import replace
 
 import numpy as np
@@ -52,7 +51,7 @@ class Gate:
         Returns:
             The state after the tick, and what the gate decided in it. `state` is left as it was.
         """
-        tick = _Tick(self.settings, self._measuring, self._motion, copy.copy(state), now)
+        tick = _Tick(self.settings, self._measuring, self._motion, _copied(state), now)
         return tick.run(inputs)
 
     def warm_up(self) -> None:
@@ -75,6 +74,13 @@ class Gate:
         self._motion.rest(state, self.settings.tick_s, command)
         sample = ChunkSample(spec.component_names, command[None], 0, spec.period_s, 0, 0)
         refuse_start(self.settings, sample, command, 0)
+
+
+def _copied(state: GateState) -> GateState:
+    """A copy that the tick may change; `copy.copy` takes five times as long."""
+    copied = object.__new__(GateState)
+    copied.__dict__.update(state.__dict__)
+    return copied
 
 
 class _Tick:

@@ -1,0 +1,90 @@
+"""Numbers of states straight from their bytes: a driver's names and frames are the same in every message.
+
+The first message of its kind is read by rclpy, and so is every one in which anything but stamp and numbers has changed;
+of the others only the numbers are looked at. The layout is that of classic CDR (OMG DDS-RTPS 10.2): after four bytes
+that name it, each number stands at a multiple of its size, strings and lists begin with their length in four bytes.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import Sequence
+
+import numpy as np
+from geometry_msgs.msg import PoseStamped
+from rclpy.serialization import deserialize_message
+from sensor_msgs.msg import JointState
+
+from real.ros.messages import joint_state_values, pose_values, time_of
+
+LITTLE_ENDIAN = b"\x00\x01"
+BEGIN, FRAME = 4, 12  # of the content; of the frame's length, behind the stamp
+NANOSECONDS = 1_000_000_000
+POSE = 7
+
+
+class PackedJoints:
+    """Reads the `JointState` messages of one topic."""
+
+    def __init__(self) -> None:
+        self._same = b""
+        self._names: tuple[str, ...] = ()
+
+    def read(self, packed: bytes) -> tuple[tuple[str, ...], np.ndarray, int]:
+        """Names, positions (n,) and stamp in ns; positions are empty where there is another number than of names."""
+        end = FRAME + len(self._same)
+        if self._same and packed[FRAME:end] == self._same and packed[:2] == LITTLE_ENDIAN:
+            first = _aligned(end + 4, 8)
+            if int.from_bytes(packed[end : end + 4], "little") == len(self._names) and \
+                    len(packed) >= first + 8 * len(self._names):
+                return self._names, np.frombuffer(packed, np.float64, len(self._names), first), _stamp_ns(packed)
+        message: JointState = deserialize_message(packed, JointState)
+        names, position, _, _ = joint_state_values(message)
+        self._learn(packed, message.header.frame_id, names)
+        return names, position, time_of(message.header.stamp)
+
+    def _learn(self, packed: bytes, frame_id: str, names: Sequence[str]) -> None:
+        """Keep the bytes from the frame to the last name, if they are where they should be."""
+        told = _string(b"", frame_id, FRAME - BEGIN)
+        told += bytes(-(len(told) + FRAME - BEGIN) % 4) + struct.pack("<I", len(names))
+        for name in names:
+            told = _string(told, name, FRAME - BEGIN)
+        told += bytes(-(len(told) + FRAME - BEGIN) % 4)
+        self._same = told if names and packed[FRAME : FRAME + len(told)] == told else b""
+        self._names = tuple(names)
+
+
+class PackedPose:
+    """Reads the `PoseStamped` messages of one topic."""
+
+    def __init__(self) -> None:
+        self._same = b""
+
+    def read(self, packed: bytes) -> tuple[np.ndarray, np.ndarray, int]:
+        """Position (3,) in m, quaternion (4,) xyzw and stamp in ns."""
+        end = FRAME + len(self._same)
+        first = _aligned(end, 8)
+        if self._same and packed[FRAME:end] == self._same and packed[:2] == LITTLE_ENDIAN and \
+                len(packed) >= first + 8 * POSE:
+            numbers = np.frombuffer(packed, np.float64, POSE, first)
+            return numbers[:3], numbers[3:], _stamp_ns(packed)
+        message: PoseStamped = deserialize_message(packed, PoseStamped)
+        told = _string(b"", message.header.frame_id, FRAME - BEGIN)
+        self._same = told if packed[FRAME : FRAME + len(told)] == told else b""
+        return *pose_values(message), time_of(message.header.stamp)
+
+
+def _aligned(place: int, size: int) -> int:
+    """The next place for a number of some bytes; the content begins behind the four that name the layout."""
+    return place + -(place - BEGIN) % size
+
+
+def _string(before: bytes, text: str, offset: int) -> bytes:
+    """Bytes with a string behind them; they begin at an offset in the content."""
+    told = text.encode() + b"\x00"
+    return before + bytes(-(len(before) + offset) % 4) + struct.pack("<I", len(told)) + told
+
+
+def _stamp_ns(packed: bytes) -> int:
+    seconds, nanoseconds = struct.unpack_from("<iI", packed, BEGIN)
+    return int(seconds) * NANOSECONDS + int(nanoseconds)

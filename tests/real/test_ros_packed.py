@@ -1,0 +1,71 @@
+"""Numbers read from bytes are those that rclpy reads, whatever the messages before them were."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+pytest.importorskip("rclpy", reason="rclpy is not installed: pip install 'tiller[ros]'")
+
+from rclpy.serialization import serialize_message
+from sensor_msgs.msg import JointState
+
+import real.ros.packed
+from real.ros.messages import doubles, header_of, joint_state_message, pose_message
+from real.ros.packed import PackedJoints, PackedPose
+
+STAMPS = st.integers(0, 2**31 * 10**9 - 1)
+NUMBERS = st.floats(allow_nan=True, width=64)
+TEXTS = st.text(st.characters(min_codepoint=1, max_codepoint=0x2FF), max_size=9)
+JOINTS = st.lists(st.tuples(TEXTS, NUMBERS), max_size=6)
+
+
+@given(st.lists(st.tuples(STAMPS, TEXTS, JOINTS, st.sampled_from([None, "short", "speeds"])), min_size=1, max_size=5))
+def test_joints_are_read_as_rclpy_reads_them(said: list) -> None:
+    reader = PackedJoints()
+    for stamp_ns, frame, joints, more in [each for each in said for _ in range(2)]:
+        names, numbers = [name for name, _ in joints], np.array([number for _, number in joints])
+        message = joint_state_message(names, numbers, stamp_ns, frame_id=frame,
+                                      velocity=numbers if more == "speeds" else None)
+        if more == "short":
+            message.position = doubles(numbers[1:])
+        names_read, found, stamp_read = reader.read(serialize_message(message))
+        assert (names_read, stamp_read) == (tuple(names), stamp_ns)
+        expected = np.empty(0) if more == "short" else numbers
+        assert found.tobytes() == expected.tobytes()
+
+
+@given(st.lists(st.tuples(STAMPS, TEXTS, st.lists(NUMBERS, min_size=7, max_size=7)), min_size=1, max_size=5))
+def test_poses_are_read_as_rclpy_reads_them(said: list) -> None:
+    reader = PackedPose()
+    for stamp_ns, frame, numbers in [each for each in said for _ in range(2)]:
+        pose = np.array(numbers)
+        position, quat, stamp_read = reader.read(serialize_message(pose_message(pose[:3], pose[3:], stamp_ns, frame)))
+        assert stamp_read == stamp_ns
+        assert position.tobytes() + quat.tobytes() == pose.tobytes()
+
+
+def test_rclpy_is_asked_once_for_a_driver_that_keeps_its_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[bytes] = []
+    deserialize = real.ros.packed.deserialize_message
+    monkeypatch.setattr(real.ros.packed, "deserialize_message",
+                        lambda packed, kind: (asked.append(packed), deserialize(packed, kind))[1])
+    joints, pose = PackedJoints(), PackedPose()
+    for turn in range(10):
+        names, found, _ = joints.read(serialize_message(joint_state_message(["a", "elbow_joint"], np.array([1.0, turn]),
+                                                                            turn)))
+        assert names == ("a", "elbow_joint") and found.tolist() == [1.0, turn]
+        pose.read(serialize_message(pose_message(np.full(3, turn), np.ones(4), turn, "base")))
+    assert len(asked) == 2
+
+
+def test_a_message_that_was_cut_off_is_no_message() -> None:
+    reader = PackedJoints()
+    whole = serialize_message(joint_state_message(["a", "b"], np.array([1.0, 2.0]), 5))
+    reader.read(whole)
+    empty = serialize_message(JointState(header=header_of(5), name=["a", "b"]))
+    assert len(reader.read(empty)[1]) == 0
+    with pytest.raises(Exception, match="serializ"):
+        reader.read(whole[:40])
