@@ -171,6 +171,37 @@ def echo(contract: Contract) -> int:
     return run_node(Echo, [])
 
 
+def beat(period_s: float, out: Path) -> int:
+    """Sleep until moments a period apart until SIGTERM, then write when it woke, ns: what this machine can keep."""
+    ended: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, frame: ended.append(number))
+    woken: list[int] = []
+    due_ns = time.monotonic_ns()
+    while not ended:
+        due_ns = max(due_ns + round(period_s * 1e9), time.monotonic_ns())
+        time.sleep(max(due_ns - time.monotonic_ns(), 0) * 1e-9)
+        woken.append(time.monotonic_ns())
+    np.save(out, np.array(woken, dtype=np.int64))
+    return 0
+
+
+def listen(contract: Contract) -> int:
+    """A node that takes the messages of the first stream and does nothing with them: what hearing alone costs."""
+    from rclpy.node import Node
+
+    from real.ros import qos
+    from real.ros.run import run_node
+    from real.ros.streams import state_type
+
+    class Listener(Node):
+        def __init__(self) -> None:
+            super().__init__("listener")
+            stream = next(iter(contract.state.values()))
+            self.create_subscription(state_type(stream), stream.topic, lambda packed: None, qos.STATE, raw=True)
+
+    return run_node(Listener, [])
+
+
 # This process
 
 
@@ -210,13 +241,14 @@ class Rig:
         """Start a process; returns the moment, monotonic.
 
         Args:
-            name: `driver`, `echo`, a node of tiller, or `busy...`, which does nothing useful.
+            name: `driver`, `echo`, `listener`, `beat`, a node of tiller, or `busy...`, which does nothing useful.
             executor: of a node.
             nice: how much it stands back.
             words: parameters of a node, `name=value`.
         """
-        lines = {"driver": ["-m", "benchmarks.gate_rig", str(self.file), "--out", str(self.folder / "driver.npy")],
-                 "echo": ["-m", "benchmarks.gate_rig", str(self.file), "--echo"]}
+        kinds = {"driver": [], "echo": ["--echo"], "listener": ["--listen"], "beat": ["--beat"]}
+        lines = {each: ["-m", "benchmarks.gate_rig", str(self.file), *more, "--out", str(self.folder / f"{each}.npy")]
+                 for each, more in kinds.items()}
         if name in NODES:
             own = (f"records={self.folder}",) if name == "gate" else ()
             line = ["-P", "-m", "tiller", "node", name, f"contract={self.file}", *own, *words]
@@ -250,9 +282,9 @@ class Rig:
         fields = Path(f"/proc/{self._processes[name].pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
-    def moments(self) -> np.ndarray:
-        """Of the messages of the first stream, after the driver has ended, ns."""
-        return np.asarray(np.load(self.folder / "driver.npy"))
+    def moments(self, name: str = "driver") -> np.ndarray:
+        """Of the messages of the first stream, or of a beat, after their process has ended, ns."""
+        return np.asarray(np.load(self.folder / f"{name}.npy"))
 
     def listen(self, seconds: float) -> np.ndarray:
         """The commands of a while, (k, 2): the moment of the tick and that of receipt, both ns of the system clock."""
@@ -337,11 +369,17 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("contract")
     parser.add_argument("--echo", action="store_true", help="answer states instead of saying them")
+    parser.add_argument("--listen", action="store_true", help="hear states and do nothing")
+    parser.add_argument("--beat", action="store_true", help="hear nothing, and wake at every tick")
     parser.add_argument("--out", type=Path)
     asked = parser.parse_args()
     contract = load_contract(asked.contract)
     if asked.echo:
         return echo(contract)
+    if asked.listen:
+        return listen(contract)
+    if asked.beat:
+        return beat(1 / contract.tick_hz, asked.out)
     drive(contract, asked.out)
     return 0
 

@@ -16,7 +16,6 @@ from typing import Sequence
 
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
-from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from std_msgs.msg import String
 from std_srvs.srv import SetBool, Trigger
@@ -29,6 +28,7 @@ from real.ros.chunks import trajectory_message
 from real.ros.clock import RosClock
 from real.ros.messages import doubles, stamp_of, string_message
 from real.ros.parameters import declare
+from real.ros.priority import FIFO, lower_priority, raise_priority
 from real.ros.run import run_node
 from real.ros.signals import ERROR, OK, WARN, status_message
 from robot.description.contract import Contract
@@ -42,6 +42,7 @@ from robot.safety.gate.state import GateState
 
 STATUS_S = 0.5
 PATIENCE = 1.4  # ticks without a state, after which there is one all the same
+SLACK = 0.3  # of a tick: how long after one there is time for the status
 RECENT = 2000  # ticks whose lateness is reported
 SETTLED_S = 0.5  # without anything to say against it, after which a twin's gate enables itself
 
@@ -62,6 +63,8 @@ class GateNode(LifecycleNode):
         self._shadow = declare(self, "shadow", False, "compute and log, and send nothing")
         autostart = declare(self, "autostart", True, "become active by itself, and enabled where operator is none "
                             "and nothing is missing")
+        priority = declare(self, "priority", FIFO, "of SCHED_FIFO, where the system allows it; 0 asks for none", low=0,
+                           high=99)
         self._records = Path(declare(self, "records", "outputs/flight", "folder of the flight records"))
         self._description = describe(self._contract)
         self._settings = gate_settings(self._contract, self._description, lock_step=self._lock_step)
@@ -87,10 +90,14 @@ class GateNode(LifecycleNode):
         self._early_ns = max(self._tick_ns - round(0.5e9 / lead_hz), self._tick_ns // 2)
         self._hearing = Hearing(self, self._contract, self._measured, self._observed, self._planned,
                                 self._restarted)
-        self.create_timer(STATUS_S, self._report, clock=Clock(clock_type=ClockType.STEADY_TIME))
+        self._report_ns = 0
         self.create_service(SetBool, "~/enable", self._enable_service)
         self.create_service(Trigger, "~/reset", self._reset_service)
         self.create_service(Trigger, "~/dump", self._dump_service)
+        self._real_time = priority > 0 and raise_priority(priority)
+        if priority and not self._real_time:
+            self.get_logger().info("no real-time priority: on a busy machine ticks come late. docs/ros.md says how to "
+                                   "allow it")
         self._autoenable = autostart and self._contract.operator == "none"
         self._settling = False
         self._unsettled_ns = 0
@@ -150,14 +157,18 @@ class GateNode(LifecycleNode):
 
     def idle(self) -> float:
         """Tick where no state makes one; returns the seconds until that is due."""
-        if self._lock_step:
-            return STATUS_S
-        patience_ns = PATIENCE * self._tick_ns
-        remaining_ns = self._ticked_ns + patience_ns - time.monotonic_ns()
-        if remaining_ns <= 0:
+        now_ns = time.monotonic_ns()
+        since_ns = now_ns - self._ticked_ns
+        if not self._lock_step and since_ns >= PATIENCE * self._tick_ns:
             self._tick(self._now())
-            remaining_ns = patience_ns
-        return remaining_ns * 1e-9
+            since_ns = 0
+        # Right after a tick there is time for the rest.
+        status_ns = round(STATUS_S * 1e9)
+        if now_ns >= self._report_ns and (since_ns < SLACK * self._tick_ns or self._lock_step
+                                          or now_ns >= self._report_ns + status_ns):
+            self._report_ns = now_ns + status_ns
+            self._report()
+        return STATUS_S if self._lock_step else (PATIENCE * self._tick_ns - since_ns) * 1e-9
 
     def _now(self) -> Now:
         twin = self._hearing.twin_epoch or 0
@@ -230,7 +241,12 @@ class GateNode(LifecycleNode):
         """Write what is kept, in a thread of its own."""
         path = self._records / f"flight-{time.strftime('%Y%m%d-%H%M%S')}.tfr"
         ticks = self._recorder.ticks()
-        threading.Thread(target=write_record, args=(path, self._settings, ticks, note), name="flight record").start()
+
+        def write() -> None:
+            lower_priority()
+            write_record(path, self._settings, ticks, note)
+
+        threading.Thread(target=write, name="flight record").start()
         return path
 
     # -- people -------------------------------------------------------------------------------------------------------
@@ -268,7 +284,8 @@ class GateNode(LifecycleNode):
         else:
             level = {Mode.RUN: OK, Mode.FAULT: ERROR}.get(output.mode, WARN)
             text = f"{output.mode.value}: {', '.join(reason.text for reason in output.reasons)}"
-        numbers: dict[str, object] = {"shadow": self._shadow, "contract": semantic_hash(self._contract),
+        numbers: dict[str, object] = {"shadow": self._shadow, "real_time": self._real_time,
+                                      "contract": semantic_hash(self._contract),
                                       "operational": operational_hash(self._contract)}
         if output is not None:
             numbers |= {f"error_{group}": f"{error:.4f}" for group, error in output.errors.items()}
