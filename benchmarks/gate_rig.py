@@ -312,6 +312,10 @@ class Rig:
             self.enable()
         self.wait(lambda: self.mode.startswith("run"), "the gate to run")
 
+    def driven(self) -> bool:
+        """Whether the driver speaks."""
+        return bool(self._node.count_publishers(next(iter(self.contract.state.values())).topic))
+
     def subscribe_chunks(self, came: Callable[[Any], None]) -> None:
         """Hear what the policy sends."""
         from trajectory_msgs.msg import JointTrajectory

@@ -28,6 +28,7 @@ def holding(contract: Path, rounds: int, compile_anew: bool) -> list[float]:
     taken = []
     with Rig(contract) as rig:
         rig.start("driver")
+        rig.wait(rig.driven, "the driver")
         for number in range(rounds):
             if compile_anew:
                 os.environ["XDG_CACHE_HOME"] = str(rig.folder / f"cache{number}")

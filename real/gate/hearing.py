@@ -65,6 +65,7 @@ class Hearing:
                          if stream.type in READ}
         self._packed = {name: PackedPose() if contract.state[name].type == "pose" else PackedJoints()
                         for name in self._readers}
+        self._pressing = contract.limits.tool.force is not None
         self._latency_ns = {name: round(contract.state[name].latency_s * 1e9) for name in self._readers}
         for name, stream in contract.state.items():
             if stream.type in READ:
@@ -119,8 +120,10 @@ class Hearing:
             position, quat_xyzw, stamp_ns = unpacked.read(packed)
             values = reader.read_pose(position, quat_xyzw)
         else:
-            names, numbers, stamp_ns = unpacked.read(packed)
+            names, numbers, efforts, stamp_ns = unpacked.read(packed)
             values = reader.read(names, numbers) if len(numbers) else {}
+            if len(efforts) and self._pressing:
+                values |= reader.read_efforts(names, efforts)
         return StateSample(values, stamp_ns - self._latency_ns[name], received_ns)
 
     def _passed(self, message: StateMessage) -> None:

@@ -41,7 +41,7 @@ from robot.safety.gate.reasons import Mode, Reason
 from robot.safety.gate.state import GateState
 
 STATUS_S = 0.5
-PATIENCE = 1.4  # ticks without a state, after which there is one all the same
+PATIENCE = 1.2  # ticks without a state, after which there is one all the same
 SLACK = 0.3  # of a tick: how long after one there is time for the status
 RECENT = 2000  # ticks whose lateness is reported
 SETTLED_S = 0.5  # without anything to say against it, after which a twin's gate enables itself

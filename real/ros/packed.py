@@ -21,6 +21,7 @@ LITTLE_ENDIAN = b"\x00\x01"
 BEGIN, FRAME = 4, 12  # of the content; of the frame's length, behind the stamp
 NANOSECONDS = 1_000_000_000
 POSE = 7
+NOTHING = np.empty(0)
 
 
 class PackedJoints:
@@ -30,18 +31,18 @@ class PackedJoints:
         self._same = b""
         self._names: tuple[str, ...] = ()
 
-    def read(self, packed: bytes) -> tuple[tuple[str, ...], np.ndarray, int]:
-        """Names, positions (n,) and stamp in ns; positions are empty where there is another number than of names."""
+    def read(self, packed: bytes) -> tuple[tuple[str, ...], np.ndarray, np.ndarray, int]:
+        """Names, positions (n,), efforts (n,) and stamp in ns; numbers that are not as many as the names are none."""
         end = FRAME + len(self._same)
         if self._same and packed[FRAME:end] == self._same and packed[:2] == LITTLE_ENDIAN:
-            first = _aligned(end + 4, 8)
-            if int.from_bytes(packed[end : end + 4], "little") == len(self._names) and \
-                    len(packed) >= first + 8 * len(self._names):
-                return self._names, np.frombuffer(packed, np.float64, len(self._names), first), _stamp_ns(packed)
+            lists = _lists(packed, end, 3)
+            if lists:
+                position, _, effort = (found if len(found) == len(self._names) else NOTHING for found in lists)
+                return self._names, position, effort, _stamp_ns(packed)
         message: JointState = deserialize_message(packed, JointState)
-        names, position, _, _ = joint_state_values(message)
+        names, position, _, effort = joint_state_values(message)
         self._learn(packed, message.header.frame_id, names)
-        return names, position, time_of(message.header.stamp)
+        return names, position, effort, time_of(message.header.stamp)
 
     def _learn(self, packed: bytes, frame_id: str, names: Sequence[str]) -> None:
         """Keep the bytes from the frame to the last name, if they are where they should be."""
@@ -72,6 +73,20 @@ class PackedPose:
         told = _string(b"", message.header.frame_id, FRAME - BEGIN)
         self._same = told if packed[FRAME : FRAME + len(told)] == told else b""
         return *pose_values(message), time_of(message.header.stamp)
+
+
+def _lists(packed: bytes, place: int, count: int) -> list[np.ndarray]:
+    """Lists of float64 that follow one another from a place on; none where the message ends before."""
+    found = []
+    for _ in range(count):
+        place = _aligned(place, 4)
+        size = int.from_bytes(packed[place : place + 4], "little")
+        first = _aligned(place + 4, 8) if size else place + 4
+        if len(packed) < first + 8 * size:
+            return []
+        found.append(np.frombuffer(packed, np.float64, size, first) if size else NOTHING)
+        place = first + 8 * size
+    return found
 
 
 def _aligned(place: int, size: int) -> int:

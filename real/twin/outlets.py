@@ -65,7 +65,8 @@ def _message(stream: Stream, command: Command) -> StateMessage:
     if stream.type == "pose":
         return pose_message(values[:3], np.resize(values[3:], 4), stamp_ns, command.frame)
     return joint_state_message(command.names, values, stamp_ns,
-                               velocity=command.velocities if command.velocities.size else None)
+                               velocity=command.velocities if command.velocities.size else None,
+                               effort=command.efforts if command.efforts.size else None)
 
 
 def _jpeg(image: np.ndarray, stamp_ns: int, frame: str) -> CompressedImage:

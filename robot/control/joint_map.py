@@ -61,13 +61,26 @@ class JointMap:
             our name -> (1,) float64. A joint that the message lacks, or has twice, is left out: nothing says which of
             two is meant.
         """
+        told = np.asarray(values, dtype=np.float64).tolist()
+        return {joint.name: np.array([joint.sign * joint.scale * told[place] + joint.offset])
+                for joint, place in self._found(names)}
+
+    def found(self, names: Sequence[str], values: np.ndarray) -> dict[str, np.ndarray]:
+        """The same in the wire's own units and signs, such as efforts."""
+        told = np.asarray(values, dtype=np.float64).tolist()
+        return {joint.name: np.array([told[place]]) for joint, place in self._found(names)}
+
+    def spread(self, ours: np.ndarray) -> np.ndarray:
+        """Numbers in our order (..., n) as they are in the wire's (..., m); mimics have their leader's."""
+        return np.asarray(ours)[..., self._written_from]
+
+    def _found(self, names: Sequence[str]) -> list[tuple[MappedJoint, int]]:
+        """Joints that a message has once, and where."""
         if names != self._order:  # a driver keeps to its order: it is looked up once
             self._order = tuple(names)
             self._places = [(joint, names.index(joint.ros)) for joint in self.joints
                             if not joint.mimic and names.count(joint.ros) == 1]
-        told = np.asarray(values, dtype=np.float64).tolist()
-        return {joint.name: np.array([joint.sign * joint.scale * told[place] + joint.offset])
-                for joint, place in self._places}
+        return self._places
 
     def write(self, values: Mapping[str, np.ndarray]) -> tuple[tuple[str, ...], np.ndarray]:
         """Names and positions (m,) of a message that says `values`: our name -> one number."""

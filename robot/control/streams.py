@@ -12,6 +12,7 @@ import numpy as np
 from robot.control.joint_map import JointMap
 from robot.control.sinks import pose_from_parts, rotation_from_quat_xyzw
 from robot.description.contract import Contract
+from robot.description.contract_names import effort_name
 from robot.description.contracts import stream_names
 from robot.description.robots import RobotDescription
 
@@ -36,6 +37,11 @@ class StreamReader:
         """Joints of a message by name: our name -> (1,) float64; what it lacks or has twice is left out."""
         assert self.map is not None, f"stream '{self.name}' has no joints"
         return self.map.read(names, values)
+
+    def read_efforts(self, names: Sequence[str], efforts: np.ndarray) -> dict[str, np.ndarray]:
+        """Efforts of a message by name: our joint's name with `.effort` -> (1,), in the driver's own unit and sign."""
+        assert self.map is not None, f"stream '{self.name}' has no joints"
+        return {effort_name(name): value for name, value in self.map.found(names, efforts).items()}
 
     def read_pose(self, position: np.ndarray, quat_xyzw: np.ndarray) -> dict[str, np.ndarray]:
         """A pose: position (3,) m and quaternion (4,), as `tcp.position` (3,) and `tcp.rotation` (6,)."""

@@ -118,6 +118,8 @@ def _limits(contract: Contract, description: RobotDescription, spec: ActionSpec)
             yield f"limits: tracking of '{group}'", f"{len(distances)} distances", f"for {', '.join(fields)}"
         needed = _measures(fields, description, spec)
         missing = [name for name in needed if name not in measured]
+        if missing and group in tools and limits.tool.force is not None:
+            yield f"limits: tool: force, state of '{group}'", f"no {', '.join(missing)}", "a stream of their efforts"
         if missing and (distances is not None or group not in tools):
             yield f"state of '{group}'", f"no {', '.join(missing)}", f"measured for {', '.join(fields)}"
     if contract.control == "cartesian" and contract.plant == "robot" and (not limits.tcp or not limits.tcp.workspace):

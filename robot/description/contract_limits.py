@@ -86,13 +86,16 @@ class ToolLimits:
     Args:
         speed: of a second; None for no limit but the driver's.
         acceleration: None for no limit.
+        force: largest effort of a joint, as its driver measures it (N*m, N or A, without its sign): near it a finger
+            presses on more slowly, with it no further, and beyond it gives way. None for the drive's own limit.
     """
 
     speed: float | None = None
     acceleration: float | None = None
+    force: float | None = None
 
     def __post_init__(self) -> None:
-        require_positive("limits: tool", self, ("speed", "acceleration"))
+        require_positive("limits: tool", self, ("speed", "acceleration", "force"))
 
 
 @dataclass(frozen=True)

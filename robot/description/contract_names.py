@@ -38,3 +38,8 @@ def stream_names(contract: Contract, name: str) -> tuple[str, ...]:
 def measured_names(contract: Contract) -> tuple[str, ...]:
     """Values that all streams together give."""
     return tuple(value for name in contract.state for value in stream_names(contract, name))
+
+
+def effort_name(joint: str) -> str:
+    """Under which name the effort of a joint or component is measured."""
+    return f"{joint}.effort"

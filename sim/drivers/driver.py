@@ -24,6 +24,7 @@ class Command:
             and quaternion (4) xyzw.
         names: of the joints, where the message has them.
         velocities: (points, n); empty where the message has none.
+        efforts: (n,) of a state of joints, N*m or N; empty where the message has none.
         stamp_ns: of the header; 0 where there is none.
         times_ns: (points,) `time_from_start`.
         frame: `frame_id` of the header.
@@ -37,6 +38,7 @@ class Command:
     times_ns: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=np.int64))
     frame: str = ""
     publishers: int = 1
+    efforts: np.ndarray = field(default_factory=lambda: np.empty(0))
 
 
 class Driver(ABC):

@@ -188,4 +188,5 @@ def _picked(message: Command, order: np.ndarray) -> Command:
     """The same message with some of its columns, in another order."""
     names = tuple(message.names[index] for index in order) if message.names else ()
     velocities = message.velocities[..., order] if message.velocities.size else message.velocities
-    return replace(message, names=names, values=message.values[..., order], velocities=velocities)
+    efforts = message.efforts[..., order] if message.efforts.size else message.efforts
+    return replace(message, names=names, values=message.values[..., order], velocities=velocities, efforts=efforts)

@@ -61,8 +61,10 @@ class Senses:
             position, quat = stream.write_pose(values)
             return Command(np.concatenate([position, quat]), stamp_ns=stamp_ns, frame=frame)
         names, numbers = stream.write(values)
-        speeds = np.empty(0)
+        speeds, efforts = np.empty(0), np.empty(0)
         if all(joint in self._places for joint in stream.map.ours):
             dofs = [self._places[joint][1] for joint in stream.map.ours]
-            speeds = stream.map.rates_to_wire(self._robot.scene.data.qvel[dofs])
-        return Command(numbers, names, speeds, stamp_ns)
+            data = self._robot.scene.data
+            speeds = stream.map.rates_to_wire(data.qvel[dofs])
+            efforts = stream.map.spread(data.qfrc_actuator[dofs])
+        return Command(numbers, names, speeds, stamp_ns, efforts=efforts)

@@ -19,22 +19,27 @@ from real.ros.packed import PackedJoints, PackedPose
 STAMPS = st.integers(0, 2**31 * 10**9 - 1)
 NUMBERS = st.floats(allow_nan=True, width=64)
 TEXTS = st.text(st.characters(min_codepoint=1, max_codepoint=0x2FF), max_size=9)
-JOINTS = st.lists(st.tuples(TEXTS, NUMBERS), max_size=6)
+JOINTS = st.lists(st.tuples(TEXTS, NUMBERS, NUMBERS), max_size=6)
+LEFT_OUT = st.sampled_from(["nothing", "position", "a position", "velocity", "effort", "an effort"])
 
 
-@given(st.lists(st.tuples(STAMPS, TEXTS, JOINTS, st.sampled_from([None, "short", "speeds"])), min_size=1, max_size=5))
+@given(st.lists(st.tuples(STAMPS, TEXTS, JOINTS, LEFT_OUT), min_size=1, max_size=5))
 def test_joints_are_read_as_rclpy_reads_them(said: list) -> None:
     reader = PackedJoints()
-    for stamp_ns, frame, joints, more in [each for each in said for _ in range(2)]:
-        names, numbers = [name for name, _ in joints], np.array([number for _, number in joints])
-        message = joint_state_message(names, numbers, stamp_ns, frame_id=frame,
-                                      velocity=numbers if more == "speeds" else None)
-        if more == "short":
-            message.position = doubles(numbers[1:])
-        names_read, found, stamp_read = reader.read(serialize_message(message))
+    for stamp_ns, frame, joints, left_out in [each for each in said for _ in range(2)]:
+        names, places = [name for name, _, _ in joints], np.array([place for _, place, _ in joints])
+        forces = np.array([force for _, _, force in joints])
+        message = joint_state_message(names, places, stamp_ns, frame_id=frame,
+                                      velocity=None if left_out == "velocity" else places,
+                                      effort=None if left_out == "effort" else forces)
+        if "position" in left_out:
+            message.position = doubles(places[1:] if left_out == "a position" else places[:0])
+        if left_out == "an effort":
+            message.effort = doubles(forces[1:])
+        names_read, found, pressed, stamp_read = reader.read(serialize_message(message))
         assert (names_read, stamp_read) == (tuple(names), stamp_ns)
-        expected = np.empty(0) if more == "short" else numbers
-        assert found.tobytes() == expected.tobytes()
+        assert found.tobytes() == (b"" if "position" in left_out else places.tobytes())
+        assert pressed.tobytes() == (b"" if "effort" in left_out else forces.tobytes())
 
 
 @given(st.lists(st.tuples(STAMPS, TEXTS, st.lists(NUMBERS, min_size=7, max_size=7)), min_size=1, max_size=5))
@@ -54,8 +59,8 @@ def test_rclpy_is_asked_once_for_a_driver_that_keeps_its_names(monkeypatch: pyte
                         lambda packed, kind: (asked.append(packed), deserialize(packed, kind))[1])
     joints, pose = PackedJoints(), PackedPose()
     for turn in range(10):
-        names, found, _ = joints.read(serialize_message(joint_state_message(["a", "elbow_joint"], np.array([1.0, turn]),
-                                                                            turn)))
+        names, found, _, _ = joints.read(serialize_message(joint_state_message(["a", "elbow_joint"],
+                                                                               np.array([1.0, turn]), turn)))
         assert names == ("a", "elbow_joint") and found.tolist() == [1.0, turn]
         pose.read(serialize_message(pose_message(np.full(3, turn), np.ones(4), turn, "base")))
     assert len(asked) == 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Callable
 
 import pytest
@@ -162,3 +163,16 @@ def test_who_has_left_is_heard_no_more(ros_environment: dict[str, str], program:
     found = second.count_publishers("word")
     leave(second, executor)
     assert found == 0 and not words
+
+
+@pytest.mark.parametrize("base", ["rclpy.node import Node", "rclpy.lifecycle import LifecycleNode as Node"])
+def test_a_node_that_ends_leaves_no_shared_memory_behind(program: Start, base: str) -> None:
+    def segments() -> set[str]:
+        return {each.name for each in Path("/dev/shm").glob("*fastdds*")}
+
+    before = segments()
+    node = program(NODE.replace("rclpy.node import Node", base))
+    node.wait_for("ready after")
+    assert segments() - before
+    node.signal(signal.SIGTERM)
+    assert not segments() - before

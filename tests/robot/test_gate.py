@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Callable
+from typing import Any, Callable
 
 import numpy as np
 import pytest
 
 from robot.errors import InputError
 from robot.safety.gate import (
+    GateInputs,
     GateSettings,
     GroupSettings,
     Kind,
@@ -390,6 +391,10 @@ def test_every_reason_can_be_reached():
     rig.tick(chunks=(rig.chunk(wild, publisher="stranger"),))
     rig.run(3)
     look(rig)
+    rig = Object(holding(5.0)).started()
+    rig.tick(chunks=(rig.chunk(line(along(width=-0.01))),))
+    rig.run(100)
+    look(rig)
     rig = moving()
     rig.muted.add("held")
     rig.tick(enable_held=Signal(rig.now.ros_ns, rig.now.monotonic_ns, held=False, publisher="person"))
@@ -475,3 +480,67 @@ def test_the_command_follows_an_arm_that_its_driver_has_stopped_elsewhere():
     rig.tick(events=("reset",))
     rig.run(20)
     assert np.array_equal(rig.state.command, stood)
+
+
+class Object(Rig):
+    """A gripper whose fingers meet an object 0.04 m wide, behind a drive of 500 N/m that tells its effort."""
+
+    def inputs(self, **given: Any) -> GateInputs:
+        inputs = super().inputs(**given)
+        command = self.state.command[9] if len(self.state.command) else HOME[9]
+        width = max(float(command), 0.04)
+        values = {"gripper.width": np.array([width]), "gripper.width.effort": np.array([500.0 * (command - width)])}
+        return replace(inputs, states={**inputs.states, "gripper": replace(inputs.states["gripper"], values=values)})
+
+
+def holding(force: float | None) -> GateSettings:
+    arm, gripper = SETTINGS.groups
+    names = ("gripper.width",) if force is None else ("gripper.width", "gripper.width.effort")
+    streams = {**SETTINGS.streams, "gripper": replace(SETTINGS.streams["gripper"], names=names)}
+    return replace(SETTINGS, groups=(arm, replace(gripper, force=force)), streams=streams)
+
+
+@pytest.mark.parametrize("force", [2.0, 10.0, None])
+def test_fingers_press_no_harder_than_they_may(force: float | None) -> None:
+    rig = Object(holding(force)).started()
+    closing = np.repeat(HOME[None], 80, axis=0)
+    closing[:, 9] = 0.0
+    rig.tick(chunks=(rig.chunk(closing),))
+    rig.run(400)
+    assert rig.outputs[-1].mode is Mode.RUN
+    pressed = 500.0 * (0.04 - rig.commands[-1][9])
+    if force is None:
+        assert pressed == pytest.approx(20.0)
+        return
+    assert 0.95 * force <= pressed <= 1.05 * force
+    assert Reason.FORCE in rig.outputs[-1].reasons and "gripper.width" in rig.outputs[-1].details[Reason.FORCE]
+    # To open is always allowed.
+    rig.tick(chunks=(rig.chunk(np.repeat(HOME[None], 40, axis=0)),))
+    rig.run(100)
+    assert rig.commands[-1][9] == HOME[9]
+
+
+def test_a_force_that_is_not_told_stops_the_robot() -> None:
+    rig = Rig(holding(10.0)).started()
+    assert rig.tick().reasons[0] is Reason.STATE_BAD
+    assert "gripper.width.effort" in rig.outputs[-1].details[Reason.STATE_BAD]
+
+
+@pytest.mark.parametrize("ahead_s", [0.08, 0.0, -0.03])
+def test_a_slow_gripper_is_told_early_and_the_arm_in_its_own_time(ahead_s: float) -> None:
+    arm, gripper = SETTINGS.groups
+    parts = (replace(gripper.parts[0], speed=(10.0,)),)
+    settings = replace(SETTINGS, groups=(arm, replace(gripper, parts=parts, ahead_s=ahead_s)), lead_s=0.02)
+    rig = Rig(settings).started()
+    rig.run(20)
+    sent_ns = rig.now.ros_ns
+    path = line(along(x=0.004), rows=30)
+    path[10:, 9] = 0.02  # closes in the eleventh row, which begins half a second after the start
+    rig.tick(chunks=(rig.chunk(path),))
+    rig.run(180)
+    said = [(tick.ros_ns + 20 * MS, output.target) for _, _, tick, output in rig.ticks if output.target is not None]
+    halfway = next(time_ns for time_ns, target in said if target[9] <= 0.05)
+    assert (halfway - sent_ns) * 1e-9 == pytest.approx(0.525 - ahead_s, abs=0.011)  # a tick, and rows of a period
+    assert said[-1][1][9] == 0.02
+    arms = [target for time_ns, target in said if time_ns == sent_ns + 500 * MS]
+    assert arms[0][0] == pytest.approx(path[9, 0], abs=1e-3)

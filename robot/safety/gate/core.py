@@ -71,7 +71,7 @@ class Gate:
                           joints=np.zeros(len(capsules.joints)) if capsules is not None else np.empty(0))
         way, distances = self._measuring.distances(command, command)
         self._motion.follow(state, command, self.settings.tick_s, way, self._measuring.excess(distances))
-        self._motion.rest(state, self.settings.tick_s, command)
+        self._motion.rest(state, self.settings.tick_s, command, way)
         sample = ChunkSample(spec.component_names, command[None], 0, spec.period_s, 0, 0)
         refuse_start(self.settings, sample, command, 0)
 
@@ -146,7 +146,7 @@ class _Tick:
             self._set(watched=replace(state.watched, streams={}), time_ns=self.now.ros_ns + self.lead_ns - tick_ns,
                       off_since=(), next_ns=None)
             if self.settings.resets:
-                self._set(command=np.empty(0), measured=np.empty(0), joints=np.empty(0))
+                self._set(command=np.empty(0), measured=np.empty(0), joints=np.empty(0), efforts=np.empty(0))
             if state.mode is not Mode.INACTIVE:
                 self.notes[Reason.EPOCH] = f"{state.epoch} -> {self.now.epoch}"
         self._set(epoch=self.now.epoch)
@@ -181,6 +181,7 @@ class _Tick:
         if not samples:
             return
         self._set(measured=self.measuring.written(self.state.measured, samples),
+                  efforts=self.measuring.efforts(self.state.efforts, samples),
                   joints=self.measuring.joints(self.state.joints, samples))
         if not len(self.state.command) and not self.measuring.missing(self.state.measured):
             start = self.measuring.seed(self.state.measured)
@@ -318,8 +319,8 @@ class _Tick:
             if not running or base is None:
                 base = Trajectory.hold(self.settings.spec, state.command, at_ns)
                 self._set(wanted=state.command)
-            spec = self.settings.spec
-            plan = ActionChunk(chunk.values, chunk.start_ns, spec.period_s, chunk.chunk_id, spec)
+            spec, values = self.settings.spec, self.measuring.ahead(chunk.values, base.at(chunk.start_ns))
+            plan = ActionChunk(values, chunk.start_ns, spec.period_s, chunk.chunk_id, spec)
             self._set(path=base.spliced(plan, at_ns), followed=chunk, pending=None)
         if self.state.path is None:
             causes[Reason.NO_CHUNK] = ""
@@ -363,7 +364,7 @@ class _Tick:
             moved = self.motion.follow(state, self.requested, dt, self.way, self.excess)
         else:
             finish = state.path.targets[-1] if state.path is not None and [*causes] == [Reason.STARVED] else None
-            moved = self.motion.rest(state, dt, finish)
+            moved = self.motion.rest(state, dt, finish, self.way)
             if moved.moving and Reason.STARVED in causes:
                 self.notes[Reason.TAIL] = ""
         self.notes.update(moved.cuts)

@@ -11,7 +11,7 @@ import yaml
 
 from robot.description.action import ActionField, ActionSpec
 from robot.description.contract import Contract
-from robot.description.contract_names import component_names, stream_names
+from robot.description.contract_names import component_names, effort_name, stream_names
 from robot.description.limb import Limb
 from robot.description.robots import RobotDescription
 from robot.description.shipped import configs_folder
@@ -41,7 +41,11 @@ def gate_settings(contract: Contract, description: RobotDescription, *, lock_ste
     names = component_names(description, spec)
     streams = {name: stream_names(contract, name) for name in contract.state}
     measured = {name for told in streams.values() for name in told}
-    groups = [group for limb in description.limbs for group in _groups(contract, limb, spec, names, measured)]
+    lead_s = _lead(contract, description)
+    groups = [group for limb in description.limbs for group in _groups(contract, limb, spec, names, measured, lead_s)]
+    pressing = {name for group in groups if group.force is not None for name in group.measured}
+    streams = {name: (*told, *(effort_name(each) for each in told if each in pressing))
+               for name, told in streams.items()}
     if lock_step:
         groups = [_unlimited(group) for group in groups]
     blind = [group for group in groups if not group.measured]
@@ -59,7 +63,7 @@ def gate_settings(contract: Contract, description: RobotDescription, *, lock_ste
         rest=_rest(description, spec, blind) if blind else (),
         resets=contract.plant == "twin",
         tick_s=1 / contract.tick_hz,
-        lead_s=_lead(contract, description, spec),
+        lead_s=lead_s,
         tail_s=limits.tail_s,
         future_s=staleness.future_s,
         person_s=staleness.person_s,
@@ -77,13 +81,15 @@ def _unlimited(group: GroupSettings) -> GroupSettings:
     """A group whose targets go to the twin as they are, as its environment gets them: an evaluation is to show what the
     policy does, wild plans included.
     """
-    return replace(group, parts=tuple(PartSettings(part.field) for part in group.parts), tracking=())
+    return replace(group, parts=tuple(PartSettings(part.field) for part in group.parts), tracking=(),
+                   force=None)
 
 
 def _groups(
-    contract: Contract, limb: Limb, spec: ActionSpec, names: tuple[str, ...], measured: set[str]
+    contract: Contract, limb: Limb, spec: ActionSpec, names: tuple[str, ...], measured: set[str], lead_s: float
 ) -> list[GroupSettings]:
     """Arm and tool of a limb."""
+    latency_s = {field: sink.latency_s for sink in contract.sinks.values() for field in sink.fields}
     arm, tool = [], []
     for field in spec.fields:
         if field.name == limb.field(limb.tool.command.name):
@@ -102,6 +108,8 @@ def _groups(
             tuple(told) if measured.issuperset(told) else (),
             contract.limits.tracking.get(name) or (),
             finishes=finishes,
+            force=contract.limits.tool.force if finishes and measured.issuperset(told) else None,
+            ahead_s=latency_s[parts[0][0].name] - lead_s if finishes else 0.0,
         ))
     return groups
 
@@ -145,8 +153,8 @@ def _tool_part(contract: Contract, limb: Limb, field: ActionField) -> PartSettin
                         tuple(low for low, _ in ends), tuple(high for _, high in ends))
 
 
-def _lead(contract: Contract, description: RobotDescription, spec: ActionSpec) -> float:
-    """The latency of the arms' sinks: tools are told of the same moment."""
+def _lead(contract: Contract, description: RobotDescription) -> float:
+    """The latency of the arms' sinks; a tool has its own on top of it."""
     tools = {limb.field(limb.tool.command.name) for limb in description.limbs}
     late = [sink.latency_s for sink in contract.sinks.values() if set(sink.fields) - tools]
     return max(late, default=0.0)

@@ -6,6 +6,7 @@ from typing import Iterable, Sequence
 
 import numpy as np
 
+from robot.description.contract_names import effort_name
 from robot.errors import InputError
 from robot.safety.gate.inputs import StateSample
 from robot.safety.gate.settings import GateSettings
@@ -29,6 +30,11 @@ class Measuring:
             (np.concatenate([np.arange(self.dim)[slices[part.field]] for part in group.parts]), group.measured)
             for group in settings.groups
         ]
+        capped = [places for places, group in zip(self._places, settings.groups) if group.force is not None]
+        self._pressing = [(int(place), effort_name(name)) for places, names in capped
+                          for place, name in zip(places, names)]
+        self._early = [(int(place), group.ahead_s) for (places, _), group in zip(self._places, settings.groups)
+                       if group.ahead_s and not settings.lock_step for place in places]
         allowed = {part.field: limit for group in settings.groups if group.tracking
                    for part, limit in zip(group.parts, group.tracking)}
         self._allowed = np.array([allowed.get(field.name, np.inf) for field in settings.fields])
@@ -67,6 +73,18 @@ class Measuring:
                     raise InputError(f"state of {', '.join(names)}", expected=f"{len(places)} numbers", got=str(at))
         return result
 
+    def efforts(self, known: np.ndarray, samples: Iterable[StateSample]) -> np.ndarray:
+        """The efforts (dim,) with newer samples in them; empty while none is measured, or where none is capped."""
+        if not self._pressing:
+            return known
+        result = known.copy() if len(known) else np.full(self.dim, np.nan)
+        for sample in samples:
+            for place, name in self._pressing:
+                value = sample.values.get(name)
+                if value is not None:
+                    result[place] = abs(value.item())
+        return result
+
     def joints(self, known: np.ndarray, samples: Iterable[StateSample]) -> np.ndarray:
         """Positions (n,) of the joints of the capsules' model; empty until all are measured."""
         if not self._joints:
@@ -77,6 +95,21 @@ class Measuring:
                 value = sample.values.get(name)
                 if value is not None:
                     result[number] = value.item() if isinstance(value, np.ndarray) else value
+        return result
+
+    def ahead(self, values: np.ndarray, before: np.ndarray) -> np.ndarray:
+        """Rows of targets with those of slower tools earlier, and of quicker ones later.
+
+        Args:
+            values: (rows, dim).
+            before: (dim,) where the path is when the first row begins.
+        """
+        if not self._early:
+            return values
+        result, moments = values.copy(), np.arange(len(values) + 1) * self.settings.period_s
+        for place, ahead_s in self._early:
+            known = np.concatenate([[before[place]], values[:, place]])
+            result[:-1, place] = np.interp(moments[1:-1] + ahead_s, moments, known)  # all end where they were to end
         return result
 
     def missing(self, measured: np.ndarray) -> str:

@@ -13,6 +13,7 @@ from robot.safety.gate.settings import GateSettings
 from robot.safety.gate.state import GateState
 
 LETTING_GO = 0.25  # of the speed limits, while a contact is let go of
+NEAR = 0.7  # of the largest effort, from which on a finger presses on more slowly
 RELIEVED = 0.5  # of the allowed tracking error, from which on a step back may be quick
 
 
@@ -37,6 +38,16 @@ class Moved:
         return bool(self.velocity.any())
 
 
+@dataclass(frozen=True, eq=False)
+class _Cap:
+    """A group whose efforts are capped: its places in a command and in a way, and how fast it gives way."""
+
+    columns: np.ndarray
+    tangent: np.ndarray
+    force: float
+    speed: np.ndarray
+
+
 class Motion:
     """Steps of all groups.
 
@@ -57,6 +68,13 @@ class Motion:
         self._columns = columns
         self._tangent_group = np.repeat(limits.part[:, 4], limits.part[:, 3])
         self._nothing = np.zeros(limits.groups, dtype=bool)
+        self._names = spec.component_names
+        self._caps = [
+            _Cap(np.flatnonzero(columns[number]), np.flatnonzero(self._tangent_group == number), group.force,
+                 np.concatenate([np.broadcast_to(part.speed, len(columns[number][spec.slices[part.field]]))
+                                 for part in group.parts]))
+            for number, group in enumerate(settings.groups) if group.force is not None
+        ]
 
     def at_rest(self) -> np.ndarray:
         """The velocity (tangent,) of a robot that stands."""
@@ -81,7 +99,7 @@ class Motion:
         """
         wanted = np.array(wanted, dtype=np.float64)
         outside = bounds.bring_inside(self.limits, wanted)
-        cuts: dict[Reason, str] = {}
+        cuts = self._spare(state, wanted, dt, way)
         desired, exact = self.at_rest(), np.zeros(self.limits.groups, dtype=bool)
         bound = bounds.desire(self.limits, state.command, state.velocity, state.wanted, wanted, dt, 1.0, desired,
                               exact)
@@ -108,13 +126,32 @@ class Motion:
             cuts[Reason.POSITION] = ""
         return Moved(target, reached, wanted, cuts)
 
-    def rest(self, state: GateState, dt: float, finish: np.ndarray | None) -> Moved:
+    def _spare(self, state: GateState, wanted: np.ndarray, dt: float, way: np.ndarray) -> dict[Reason, str]:
+        """Change what is wanted (dim,) of fingers that press: the harder, the slower they go on, not at all when they
+        press as hard as they may, and back when harder. A finger presses towards its command from where it is measured.
+        """
+        pressing = []
+        for cap in self._caps if len(state.efforts) else ():
+            share = state.efforts[cap.columns] / cap.force
+            for number in np.flatnonzero(share > NEAR):
+                column, back = cap.columns[number], float(way[cap.tangent[number]])
+                onward = -np.sign(back)
+                longest = min(LETTING_GO * cap.speed[number] * dt, abs(back))
+                step = longest * max((1 - share[number]) / (1 - NEAR), -1.0)
+                told = state.command[column]
+                if (wanted[column] - told) * onward > step:
+                    wanted[column] = told + onward * step
+                    pressing.append(f"{self._names[column]} {share[number] * cap.force:.3g}")
+        return {Reason.FORCE: ", ".join(pressing)} if pressing else {}
+
+    def rest(self, state: GateState, dt: float, finish: np.ndarray | None, way: np.ndarray) -> Moved:
         """To a stand, braking along the way; then, after a contact, slowly to where the robot is.
 
         Args:
             state: with the last command, and its `goal`.
             dt: s since the last command.
             finish: (dim,) where groups that finish still go; None when they stop too.
+            way: (tangent,) from the last command to the measured state.
         """
         limits, command, velocity = self.limits, state.command, state.velocity
         target, reached, wanted = command.copy(), self.at_rest(), command.copy()
@@ -134,6 +171,7 @@ class Motion:
         cuts: dict[Reason, str] = {}
         if led.any():
             bounds.bring_inside(limits, wanted)
+            cuts = self._spare(state, wanted, dt, way)
             desired, exact = self.at_rest(), np.zeros(limits.groups, dtype=bool)
             bounds.desire(limits, command, velocity, wanted, wanted, dt, 1.0 if finish is not None else LETTING_GO,
                           desired, exact)

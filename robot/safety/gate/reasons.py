@@ -71,6 +71,7 @@ class Reason(Enum):
     SPEED = "speed", Kind.LIMIT, "a step was shortened to the speed limit"
     ACCELERATION = "acceleration", Kind.LIMIT, "a step was changed to the acceleration limit"
     POSITION = "position", Kind.LIMIT, "a target outside of position limits or workspace was brought back"
+    FORCE = "force", Kind.LIMIT, "slowed or stopped: a finger presses nearly as hard as it may"
     CAPSULES_SLOW = "capsules_slow", Kind.LIMIT, "slowed down: links come near to one another or to the table"
     CAPSULES_STOP = (
         "capsules_stop", Kind.LIMIT, "stopped: links are as near to one another or to the table as they may be"

@@ -63,6 +63,10 @@ class GroupSettings:
         tracking: largest distance of a command from the measured state, one number a field (m, rad); empty for a
             group whose error means nothing, such as a hand on an object.
         tracking_s: for how long it may be larger.
+        force: largest effort of a component, as measured; None for no cap. Needs `measured`, and of each of its names
+            the effort too (`effort_name`).
+        ahead_s: how much longer its sink's latency is than `lead_s`; less than zero where it is shorter. Not for
+            rotations.
         finishes: whether it still goes to the last row when no new chunk came: a gripper that closes does, an arm is
             brought to a stand. On every other stop it stops too.
     """
@@ -73,6 +77,8 @@ class GroupSettings:
     tracking: tuple[float, ...] = ()
     tracking_s: float = 0.2
     finishes: bool = False
+    force: float | None = None
+    ahead_s: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -191,6 +197,9 @@ class GateSettings:
             if not group.measured and not self.rest:
                 raise InputError(f"group '{group.name}'", expected="values that measure it, or a rest posture",
                                  got="neither")
+            if group.force is not None and not (group.force > 0 and group.measured):
+                raise InputError(f"group '{group.name}': force", expected="above 0, of a group that is measured",
+                                 got=f"{group.force:g}")
             if len(group.tracking) not in (0, len(group.parts)):
                 raise InputError(f"group '{group.name}': tracking", expected="one distance a field, or none",
                                  got=str(len(group.tracking)))

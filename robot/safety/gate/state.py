@@ -71,6 +71,7 @@ class GateState:
         epoch: of the source's time; None before the first tick.
         watched: signals and bindings.
         measured: (dim,) newest measured state, NaN where nothing was measured; empty before the first.
+        efforts: (dim,) newest measured, without sign, NaN where none is; empty before the first.
         joints: measured positions that the capsules need; empty while they are not known.
         command: (dim,) the last command; empty before the first state.
         velocity: (tangent,) with which it was reached.
@@ -95,6 +96,7 @@ class GateState:
     epoch: int | None = None
     watched: Watched = field(default_factory=Watched)
     measured: np.ndarray = field(default_factory=_nothing)
+    efforts: np.ndarray = field(default_factory=_nothing)
     joints: np.ndarray = field(default_factory=_nothing)
     command: np.ndarray = field(default_factory=_nothing)
     velocity: np.ndarray = field(default_factory=_nothing)
