@@ -4,7 +4,8 @@
 
 First the gate's processor time with the events executor and rclpy's own, with states at 200 Hz and 1 kHz, beside that
 of a node that takes the same messages and does nothing with them; then, with a niced job on each core, the period of
-the gate's ticks and commands, beside those of the states that cause them and of a process that only sleeps and wakes.
+the gate's ticks and commands, beside those of the states that cause them and of a process of the gate's usual priority
+that only sleeps and wakes.
 """
 
 from __future__ import annotations

@@ -172,7 +172,12 @@ def echo(contract: Contract) -> int:
 
 
 def beat(period_s: float, out: Path) -> int:
-    """Sleep until moments a period apart until SIGTERM, then write when it woke, ns: what this machine can keep."""
+    """Sleep until moments a period apart until SIGTERM, with a gate's priority, then write when it woke, ns: what this
+    machine can keep.
+    """
+    from real.ros.priority import raise_priority
+
+    raise_priority()
     ended: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, frame: ended.append(number))
     woken: list[int] = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
@@ -12,7 +13,7 @@ import numpy as np
 
 from real.connection.goals import goal_of, off
 from real.connection.link import ANSWER_S, STARTING_S, Link, deployment_of
-from real.connection.obstacles import PEOPLES, WAITING, missing, obstacle
+from real.connection.obstacles import PEOPLES, WAITING, differs, missing, obstacle
 from real.ros.clock import RosClock
 from robot.control.moves import Move
 from robot.control.rest import rest_target
@@ -226,6 +227,8 @@ class RosRobot:
         found = self._obstacle(peoples=False)
         if found or self._ears.sent is None:
             raise TillerError(found or f"the gate has sent nothing in {timeout:g} s. It is {self.state}")
+        if not self._was_ready and differs(self._ears, self.contract):
+            warnings.warn(differs(self._ears, self.contract), stacklevel=2)
         if self.contract.operator == "none" and not self._was_ready:
             self._ears.until(lambda: self._ears.reason is not Reason.NOT_ENABLED, SETTLING_S)
         self._was_ready = True

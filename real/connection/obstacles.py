@@ -41,16 +41,21 @@ def missing(ears: Ears, contract: Contract, namespace: str) -> str:
     if theirs != ours:
         return (f"the gate in '{namespace or '/'}' has another contract: its hash is {theirs}, that of "
                 f"'{contract.name}' is {ours}. Connect with its contract, or in another namespace or ROS_DOMAIN_ID")
-    told, known = ears.status.get("operational", ""), operational_hash(contract)
-    if told != known:
-        return (f"the gate in '{namespace or '/'}' has another version of '{contract.name}': topics, rates or limits "
-                f"differ ({told}, here {known}). Start it with the same file")
     silent = ears.silent()
     if silent:
         topics = ", ".join(f"'{topic}'" + ("" if age_s is None else f" for {age_s:.1f} s") for topic, age_s in silent)
         what = "The twin has ended" if contract.plant == "twin" else "Is the driver running, in this ROS_DOMAIN_ID?"
         return f"nothing comes on {topics}. {what}"
     return ""
+
+
+def differs(ears: Ears, contract: Contract) -> str:
+    """What to say where the gate has the same contract with other topics, rates or limits; empty where it has not."""
+    told, known = ears.status.get("operational", ""), operational_hash(contract)
+    if told == known:
+        return ""
+    return (f"the gate has another version of contract '{contract.name}': its topics, rates or limits are not those of "
+            f"this program ({told}, here {known}), and the gate's hold. Start both with the same file")
 
 
 def obstacle(ears: Ears, contract: Contract, allowed: Sequence[Reason] = ()) -> str:

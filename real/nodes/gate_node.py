@@ -28,7 +28,7 @@ from real.ros.chunks import trajectory_message
 from real.ros.clock import RosClock
 from real.ros.messages import doubles, stamp_of, string_message
 from real.ros.parameters import declare
-from real.ros.priority import FIFO, lower_priority, raise_priority
+from real.ros.priority import FIFO, raise_priority
 from real.ros.run import run_node
 from real.ros.signals import ERROR, OK, WARN, status_message
 from robot.description.contract import Contract
@@ -68,7 +68,9 @@ class GateNode(LifecycleNode):
         self._records = Path(declare(self, "records", "outputs/flight", "folder of the flight records"))
         self._description = describe(self._contract)
         self._settings = gate_settings(self._contract, self._description, lock_step=self._lock_step)
+        self._hashes = semantic_hash(self._contract), operational_hash(self._contract)
         self._gate, self._state = Gate(self._settings), GateState()
+        self._gate.warm_up()
         self._recorder = FlightRecorder(self._settings)
         self._clock_ = RosClock(self)
         self._speaking = Speaking(self._contract, self._description)
@@ -79,7 +81,7 @@ class GateNode(LifecycleNode):
         spec = self._settings.spec
         self._sent_message = trajectory_message(np.zeros((2, spec.dim)), spec.component_names, 0, 0)
         self._tick_ns = round(self._settings.tick_s * 1e9)
-        self._ticked_ns = self._moment_ns = 0
+        self._ticked_ns = self._ended_ns = self._moment_ns = 0
         self._line = ""
         self._output: GateOutput | None = None
         self._periods: deque[int] = deque(maxlen=RECENT)
@@ -108,8 +110,8 @@ class GateNode(LifecycleNode):
     # -- lifecycle ----------------------------------------------------------------------------------------------------
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
-        self.get_logger().info(f"contract '{self._contract.name}' {semantic_hash(self._contract)} "
-                               f"({operational_hash(self._contract)}), operator: {self._contract.operator}")
+        self.get_logger().info(f"contract '{self._contract.name}' {self._hashes[0]} ({self._hashes[1]}), "
+                               f"operator: {self._contract.operator}")
         return TransitionCallbackReturn.SUCCESS
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -164,7 +166,7 @@ class GateNode(LifecycleNode):
             since_ns = 0
         # Right after a tick there is time for the rest.
         status_ns = round(STATUS_S * 1e9)
-        if now_ns >= self._report_ns and (since_ns < SLACK * self._tick_ns or self._lock_step
+        if now_ns >= self._report_ns and (now_ns - self._ended_ns < SLACK * self._tick_ns or self._lock_step
                                           or now_ns >= self._report_ns + status_ns):
             self._report_ns = now_ns + status_ns
             self._report()
@@ -189,8 +191,8 @@ class GateNode(LifecycleNode):
             self._settle(output, now)
         if self._ticked_ns:
             self._periods.append(now.monotonic_ns - self._ticked_ns)
-        self._ticked_ns, self._output = now.monotonic_ns, output
-        self._spent.append(time.monotonic_ns() - now.monotonic_ns)
+        self._ticked_ns, self._ended_ns, self._output = now.monotonic_ns, time.monotonic_ns(), output
+        self._spent.append(self._ended_ns - now.monotonic_ns)
 
     def _settle(self, output: GateOutput, now: Now) -> None:
         """Enable a twin's gate when nothing else has been missing for a while: where processes are still starting, what
@@ -241,12 +243,8 @@ class GateNode(LifecycleNode):
         """Write what is kept, in a thread of its own."""
         path = self._records / f"flight-{time.strftime('%Y%m%d-%H%M%S')}.tfr"
         ticks = self._recorder.ticks()
-
-        def write() -> None:
-            lower_priority()
-            write_record(path, self._settings, ticks, note)
-
-        threading.Thread(target=write, name="flight record").start()
+        # At this thread's priority: at a lower one it might hold the interpreter while it waits for others.
+        threading.Thread(target=write_record, args=(path, self._settings, ticks, note), name="flight record").start()
         return path
 
     # -- people -------------------------------------------------------------------------------------------------------
@@ -285,8 +283,7 @@ class GateNode(LifecycleNode):
             level = {Mode.RUN: OK, Mode.FAULT: ERROR}.get(output.mode, WARN)
             text = f"{output.mode.value}: {', '.join(reason.text for reason in output.reasons)}"
         numbers: dict[str, object] = {"shadow": self._shadow, "real_time": self._real_time,
-                                      "contract": semantic_hash(self._contract),
-                                      "operational": operational_hash(self._contract)}
+                                      "contract": self._hashes[0], "operational": self._hashes[1]}
         if output is not None:
             numbers |= {f"error_{group}": f"{error:.4f}" for group, error in output.errors.items()}
             numbers |= {f"count_{reason.value}": count for reason, count in output.counts.items()}

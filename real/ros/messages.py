@@ -193,8 +193,8 @@ def pose_message(position: np.ndarray, quat_xyzw: np.ndarray, stamp_ns: int, fra
 def write_pose(message: PoseStamped, position: np.ndarray, quat_xyzw: np.ndarray) -> None:
     """Put a pose in m into a message that is there."""
     place, turn = message.pose.position, message.pose.orientation
-    place.x, place.y, place.z = position.tolist()
-    turn.x, turn.y, turn.z, turn.w = quat_xyzw.tolist()
+    place.x, place.y, place.z = np.asarray(position, np.float64).tolist()
+    turn.x, turn.y, turn.z, turn.w = np.asarray(quat_xyzw, np.float64).tolist()
 
 
 def pose_values(message: PoseStamped) -> tuple[np.ndarray, np.ndarray]:

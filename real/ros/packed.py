@@ -67,7 +67,7 @@ class PackedPose:
         first = _aligned(end, 8)
         if self._same and packed[FRAME:end] == self._same and packed[:2] == LITTLE_ENDIAN and \
                 len(packed) >= first + 8 * POSE:
-            numbers = np.frombuffer(packed, np.float64, POSE, first)
+            numbers = np.frombuffer(packed, np.float64, POSE, first).copy()
             return numbers[:3], numbers[3:], _stamp_ns(packed)
         message: PoseStamped = deserialize_message(packed, PoseStamped)
         told = _string(b"", message.header.frame_id, FRAME - BEGIN)

@@ -20,15 +20,9 @@ def raise_priority(level: int = FIFO) -> bool:
     """
     try:
         os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(level))
-    except (PermissionError, AttributeError):  # not allowed, or another system
+    except (OSError, AttributeError):  # not allowed here, or another system
         return False
     for thread in Path("/proc/self/task").iterdir():
         with suppress(ProcessLookupError):
             os.sched_setscheduler(int(thread.name), os.SCHED_FIFO, os.sched_param(level))
     return True
-
-
-def lower_priority() -> None:
-    """Give the calling thread no more than others have: for work that may take its time."""
-    with suppress(AttributeError):
-        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))

@@ -30,10 +30,16 @@ class Senses:
                         for name in robot.spec.joint_names}
         self._sites = [(limb.field("tcp.position"), limb.field("tcp.rotation"), robot.scene.id("site", limb.tcp))
                        for limb in robot.description.limbs]
-        spec = robot.action_spec
-        tools = {limb.field(limb.tool.command.name) for limb in robot.description.limbs}
-        self._tools = [(name, column) for column, name in enumerate(spec.component_names)
-                       if any(name == tool or name.startswith(f"{tool}.") for tool in tools)]
+        self._tools: list[tuple[str, int]] = []
+        self._drives = {name: dof for name, (_, dof) in self._places.items()}
+        for limb in robot.description.limbs:
+            tool, joints = limb.field(limb.tool.command.name), [limb.element(joint) for joint in limb.tool.joints]
+            told = [(name, column) for column, name in enumerate(robot.action_spec.component_names)
+                    if name == tool or name.startswith(f"{tool}.")]
+            self._tools += told
+            # A gripper's width is moved by the drive of its first finger.
+            self._drives |= {name: self._drives[joints[number if len(joints) == len(told) else 0]]
+                             for number, (name, _) in enumerate(told)}
 
     def values(self) -> dict[str, np.ndarray]:
         """Our name -> float64: every joint (1,) rad or m, `tcp.position` (3,) m, `tcp.rotation` (6,), the tool's own
@@ -61,10 +67,9 @@ class Senses:
             position, quat = stream.write_pose(values)
             return Command(np.concatenate([position, quat]), stamp_ns=stamp_ns, frame=frame)
         names, numbers = stream.write(values)
-        speeds, efforts = np.empty(0), np.empty(0)
+        speeds, efforts, data = np.empty(0), np.empty(0), self._robot.scene.data
         if all(joint in self._places for joint in stream.map.ours):
-            dofs = [self._places[joint][1] for joint in stream.map.ours]
-            data = self._robot.scene.data
-            speeds = stream.map.rates_to_wire(data.qvel[dofs])
-            efforts = stream.map.spread(data.qfrc_actuator[dofs])
+            speeds = stream.map.rates_to_wire(data.qvel[[self._places[joint][1] for joint in stream.map.ours]])
+        if all(name in self._drives for name in stream.map.ours):
+            efforts = stream.map.spread(data.qfrc_actuator[[self._drives[name] for name in stream.map.ours]])
         return Command(numbers, names, speeds, stamp_ns, efforts=efforts)

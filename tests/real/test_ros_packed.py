@@ -62,7 +62,8 @@ def test_rclpy_is_asked_once_for_a_driver_that_keeps_its_names(monkeypatch: pyte
         names, found, _, _ = joints.read(serialize_message(joint_state_message(["a", "elbow_joint"],
                                                                                np.array([1.0, turn]), turn)))
         assert names == ("a", "elbow_joint") and found.tolist() == [1.0, turn]
-        pose.read(serialize_message(pose_message(np.full(3, turn), np.ones(4), turn, "base")))
+        place, _, _ = pose.read(serialize_message(pose_message(np.full(3, turn), np.ones(4), turn, "base")))
+        assert place.tolist() == [turn] * 3
     assert len(asked) == 2
 
 

@@ -167,12 +167,11 @@ def test_who_has_left_is_heard_no_more(ros_environment: dict[str, str], program:
 
 @pytest.mark.parametrize("base", ["rclpy.node import Node", "rclpy.lifecycle import LifecycleNode as Node"])
 def test_a_node_that_ends_leaves_no_shared_memory_behind(program: Start, base: str) -> None:
-    def segments() -> set[str]:
-        return {each.name for each in Path("/dev/shm").glob("*fastdds*")}
-
-    before = segments()
     node = program(NODE.replace("rclpy.node import Node", base))
     node.wait_for("ready after")
-    assert segments() - before
+    mapped = Path(f"/proc/{node.process.pid}/maps").read_text().split()
+    segments = {Path(word) for word in mapped if word.startswith("/dev/shm/") and "fastdds" in word}
+    assert segments
     node.signal(signal.SIGTERM)
-    assert not segments() - before
+    own = {each for each in segments if each.name.startswith("fastdds_") and not each.name.startswith("fastdds_port")}
+    assert own and not any(each.exists() for each in own)

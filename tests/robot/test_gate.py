@@ -544,3 +544,26 @@ def test_a_slow_gripper_is_told_early_and_the_arm_in_its_own_time(ahead_s: float
     assert said[-1][1][9] == 0.02
     arms = [target for time_ns, target in said if time_ns == sent_ns + 500 * MS]
     assert arms[0][0] == pytest.approx(path[9, 0], abs=1e-3)
+
+
+def test_an_arm_that_gives_way_under_its_load_does_not_lead_the_command_down():
+    rig = moving()
+    rig.driver = "gripper: error"
+    for _ in range(400):
+        rig.tick()
+        rig.measured = rig.state.command + along(z=-0.005)
+    assert rig.commands[-1][2] > HOME[2] - 0.012
+    rig.measured = rig.measured + along(y=0.1)  # and when it is moved, the command comes after it all the same
+    rig.run(300)
+    assert abs(rig.commands[-1][1] - rig.measured[1]) < 1e-9
+
+
+def test_a_command_that_goes_after_an_arm_stays_within_the_limits_and_does_not_stutter():
+    rig = moving()
+    rig.driver = "guiding"
+    rig.run(40)
+    rig.measured = rig.state.command + along(y=0.5)  # the workspace ends at 0.4
+    rig.run(700)
+    assert rig.commands[-1][1] == 0.4
+    way = np.diff(rig.commands[-690:, 1])
+    assert (way > 0).sum() < 0.45 / (0.25 * 0.5 * 0.005)

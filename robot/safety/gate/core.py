@@ -179,9 +179,11 @@ class _Tick:
 
     def _measure(self, samples: list[StateSample]) -> None:
         if not samples:
+            self._set(pressed=False)
             return
         self._set(measured=self.measuring.written(self.state.measured, samples),
                   efforts=self.measuring.efforts(self.state.efforts, samples),
+                  pressed=self.measuring.tells_efforts(samples),
                   joints=self.measuring.joints(self.state.joints, samples))
         if not len(self.state.command) and not self.measuring.missing(self.state.measured):
             start = self.measuring.seed(self.state.measured)
@@ -253,10 +255,9 @@ class _Tick:
             found[Reason.NOT_ENABLED] = ""
         off = self._off()
         if off:
-            self._set(blocked=Reason.TRACKING, goal=self.measuring.let_go(state.measured, off))
-        elif Reason.DRIVER in found and not state.velocity.any() and max(self.excess) > APART:
-            # Who brakes or guides the robot decides where it is: a controller that comes back finds its target there.
-            self._set(goal=self.measuring.let_go(state.measured, self._held))
+            self._set(blocked=Reason.TRACKING, goal=self.measuring.let_go(state.measured, off), left=-1.0)
+        elif Reason.DRIVER in found and not state.velocity.any():
+            self._go_after()
         if Reason.NOT_HELD in found:
             self._set(blocked=None)  # who lets go and takes hold again has seen it
         if self.state.blocked is not None:
@@ -264,6 +265,17 @@ class _Tick:
         faults = [reason for reason in found if reason.kind is Kind.FAULT]
         holds = [reason for reason in found if reason.kind is not Kind.FAULT]
         return {reason: found[reason] for reason in (*faults, *holds)}
+
+    def _go_after(self) -> None:
+        """Who brakes or guides the robot decides where it is: a controller that comes back finds its target there.
+
+        What is left once the command has gone there is an arm that gives way under its load, not one that was moved.
+        """
+        state, much = self.state, max(self.excess)
+        if len(state.goal) and state.left < 0:
+            self._set(left=much)
+        elif much > APART + max(state.left, 0.0):
+            self._set(goal=self.measuring.let_go(state.measured, self._held), left=-1.0)
 
     def _off(self) -> list[str]:
         """Groups that have not followed for too long."""
@@ -359,7 +371,7 @@ class _Tick:
         if dt <= 0:
             return state.command
         if state.mode is Mode.RUN and state.path is not None:
-            self._set(goal=np.empty(0))
+            self._set(goal=np.empty(0), left=0.0)
             self.requested = state.path.at(time_ns)
             moved = self.motion.follow(state, self.requested, dt, self.way, self.excess)
         else:

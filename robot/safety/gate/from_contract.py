@@ -43,11 +43,11 @@ def gate_settings(contract: Contract, description: RobotDescription, *, lock_ste
     measured = {name for told in streams.values() for name in told}
     lead_s = _lead(contract, description)
     groups = [group for limb in description.limbs for group in _groups(contract, limb, spec, names, measured, lead_s)]
+    if lock_step:
+        groups = [_unlimited(group) for group in groups]
     pressing = {name for group in groups if group.force is not None for name in group.measured}
     streams = {name: (*told, *(effort_name(each) for each in told if each in pressing))
                for name, told in streams.items()}
-    if lock_step:
-        groups = [_unlimited(group) for group in groups]
     blind = [group for group in groups if not group.measured]
     limits, staleness = contract.limits, contract.staleness
     drivers = [stream for stream in contract.state.values() if stream.type == "driver_state"]

@@ -159,7 +159,8 @@ class GateOutput:
     Args:
         mode: after the tick.
         target: (dim,) what is sent now; None when nothing is (inactive, no state yet, lock-step without a row due).
-        requested: (dim,) what the source asked for at this moment; None when there is none.
+        requested: (dim,) what the source asked for at this moment, tools whose sinks are slower than the arm's already
+            further along; None when there is none.
         reasons: why this mode, the first is the main one; then limits that cut the step, then remarks.
         details: reason -> names and numbers, for status and log.
         source: `policy`, `person`, or empty.

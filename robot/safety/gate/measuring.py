@@ -10,7 +10,7 @@ from robot.description.contract_names import effort_name
 from robot.errors import InputError
 from robot.safety.gate.inputs import StateSample
 from robot.safety.gate.settings import GateSettings
-from robot.safety.limits import limits_of, write_distances
+from robot.safety.limits import bring_inside, limits_of, write_distances
 
 
 class Measuring:
@@ -85,6 +85,10 @@ class Measuring:
                     result[place] = abs(value.item())
         return result
 
+    def tells_efforts(self, samples: Iterable[StateSample]) -> bool:
+        """Whether an effort that is capped came."""
+        return any(name in sample.values for sample in samples for _, name in self._pressing)
+
     def joints(self, known: np.ndarray, samples: Iterable[StateSample]) -> np.ndarray:
         """Positions (n,) of the joints of the capsules' model; empty until all are measured."""
         if not self._joints:
@@ -129,6 +133,7 @@ class Measuring:
         for name, (places, _) in zip(self._group_names, self._places):
             if name in groups:
                 goal[places] = measured[places]
+        bring_inside(self.limits, goal)  # else the command would be on its way for ever
         return goal
 
     def distances(self, command: np.ndarray, measured: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -137,7 +137,8 @@ class Motion:
                 column, back = cap.columns[number], float(way[cap.tangent[number]])
                 onward = -np.sign(back)
                 longest = min(LETTING_GO * cap.speed[number] * dt, abs(back))
-                step = longest * max((1 - share[number]) / (1 - NEAR), -1.0)
+                # One step for one measurement: what has not been measured since would be answered twice.
+                step = longest * max((1 - share[number]) / (1 - NEAR), -1.0) if state.pressed else 0.0
                 told = state.command[column]
                 if (wanted[column] - told) * onward > step:
                     wanted[column] = told + onward * step

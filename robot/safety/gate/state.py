@@ -72,6 +72,7 @@ class GateState:
         watched: signals and bindings.
         measured: (dim,) newest measured state, NaN where nothing was measured; empty before the first.
         efforts: (dim,) newest measured, without sign, NaN where none is; empty before the first.
+        pressed: whether an effort came in this tick.
         joints: measured positions that the capsules need; empty while they are not known.
         command: (dim,) the last command; empty before the first state.
         velocity: (tangent,) with which it was reached.
@@ -83,6 +84,8 @@ class GateState:
         source: `policy`, `person`, or empty.
         goal: (dim,) where a stop comes to rest once it has let go: of a contact, or of an arm whose driver has stopped
             it elsewhere. NaN in groups that rest where they stopped; empty when all do.
+        left: how many times its allowed tracking error the arm is off where the command has gone after it; -1 while the
+            command is on its way.
         off_since: per group, since when (source's time, ns) its tracking error is too large; -1 while it is not.
         ticked_ns: monotonic, of the last tick.
         next_ns: in lock-step, start of the first interval that has not been sent.
@@ -97,6 +100,7 @@ class GateState:
     watched: Watched = field(default_factory=Watched)
     measured: np.ndarray = field(default_factory=_nothing)
     efforts: np.ndarray = field(default_factory=_nothing)
+    pressed: bool = False
     joints: np.ndarray = field(default_factory=_nothing)
     command: np.ndarray = field(default_factory=_nothing)
     velocity: np.ndarray = field(default_factory=_nothing)
@@ -107,6 +111,7 @@ class GateState:
     pending: ChunkSample | None = None
     source: str = ""
     goal: np.ndarray = field(default_factory=_nothing)
+    left: float = 0.0
     off_since: tuple[int, ...] = ()
     ticked_ns: int | None = None
     next_ns: int | None = None
