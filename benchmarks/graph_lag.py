@@ -3,8 +3,9 @@
     python -m benchmarks.graph_lag DATASET [--episodes 5] [--task twin/lift] [--contract panda_twin]
 
 The policy node replays an episode of the dataset in chunks. Row i of it is to be reached (i + 1) periods after the
-observation that the first chunk is stamped with; achieved is what comes at the driver's side, when it comes. The lag is
-where the cross-correlation of both is largest, all fields that move together, to a fraction of a millisecond.
+observation that the first chunk is stamped with; achieved is what comes at the driver's side, at the moment for which
+it is stamped, or when it comes where that is later. The lag is where the cross-correlation of both is largest, all
+fields that move together, to a fraction of a millisecond.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ def lag_ms(spec: ActionSpec, actions: np.ndarray, start_ns: int, times_ns: np.nd
         spec: of the action.
         actions: (rows, dim) as recorded.
         start_ns: of the first chunk.
-        times_ns: (k,) when targets came.
+        times_ns: (k,) when targets took effect.
         told: (k, dim) these targets.
     """
     ends = start_ns + spec.period_ns * np.arange(1, len(actions) + 1, dtype=np.int64)
@@ -106,7 +107,7 @@ def episode(path: Path, number: int, task: str, contract: str) -> tuple[float, f
 
 
 def _replayed(contract: str, seed: int) -> tuple[int, np.ndarray, np.ndarray]:
-    """Start of the first chunk, and when which target came, of one episode of a graph that is coming up."""
+    """Start of the first chunk, and when which target took effect, of one episode of a graph that is coming up."""
     import time
 
     from std_msgs.msg import Float64MultiArray
@@ -115,19 +116,22 @@ def _replayed(contract: str, seed: int) -> tuple[int, np.ndarray, np.ndarray]:
     from real.episodes import EpisodeClient
     from real.ros import qos
     from real.ros.messages import time_of
-    from real.ros.streams import told
+    from real.ros.streams import Told, told
 
     topic = next(iter(load_contract(contract).sinks.values())).topic
     starts: list[tuple[int, int]] = []
     came: list[tuple[int, Any]] = []
     client = EpisodeClient()
+
+    def effective(command: Told) -> tuple[int, Any]:
+        return max(time.time_ns(), command.stamp_ns), command.values.copy()
+
     try:
         client.node.create_subscription(
             JointTrajectory, "policy/chunk",
             lambda message: starts.append((time.time_ns(), time_of(message.header.stamp))), qos.COMMAND)
         client.node.create_subscription(
-            Float64MultiArray, topic, lambda message: came.append((time.time_ns(), told(message).values.copy())),
-            qos.COMMAND)
+            Float64MultiArray, topic, lambda message: came.append(effective(told(message))), qos.COMMAND)
         client.wait_until_there()
         client.until(lambda: starts and client.gate.startswith(("run", "fault")), "the first chunk", 60.0)
         begun_ns = time.time_ns()
