@@ -23,6 +23,7 @@ from robot.safety.gate.state import GateState
 from robot.safety.gate.watch import Causes, listen, signal_causes, stream_causes
 
 APART = 0.02  # of the allowed tracking error, from which on a command goes after an arm that its driver has stopped
+SETTLED_S, GOES = 0.3, 3  # how long it has stood then, and how often it goes before it asks whether the arm was moved
 POLICY, PERSON = "policy", "person"
 
 
@@ -255,8 +256,8 @@ class _Tick:
             found[Reason.NOT_ENABLED] = ""
         off = self._off()
         if off:
-            self._set(blocked=Reason.TRACKING, goal=self.measuring.let_go(state.measured, off), left=-1.0)
-        elif Reason.DRIVER in found and not state.velocity.any():
+            self._set(blocked=Reason.TRACKING, goal=self.measuring.let_go(state.measured, off))
+        elif Reason.DRIVER in found:
             self._go_after()
         if Reason.NOT_HELD in found:
             self._set(blocked=None)  # who lets go and takes hold again has seen it
@@ -269,13 +270,24 @@ class _Tick:
     def _go_after(self) -> None:
         """Who brakes or guides the robot decides where it is: a controller that comes back finds its target there.
 
-        What is left once the command has gone there is an arm that gives way under its load, not one that was moved.
+        An arm that only gives way under its load would lead the command on for ever, so that after a few goes nothing
+        but a robot that was moved is followed.
         """
-        state, much = self.state, max(self.excess)
-        if len(state.goal) and state.left < 0:
+        state, much, now_ns = self.state, max(self.excess), self.now.monotonic_ns
+        if state.velocity.any():
+            self._set(stood_ns=None)
+        elif state.stood_ns is None:
+            self._set(stood_ns=now_ns)
+        elif (now_ns - state.stood_ns) * 1e-9 < SETTLED_S:
+            return
+        elif state.goes < GOES:
+            if much > APART:
+                self._set(goal=self.measuring.let_go(state.measured, self._held), stood_ns=None, goes=state.goes + 1,
+                          left=-1.0)
+        elif state.left < 0:
             self._set(left=much)
-        elif much > APART + max(state.left, 0.0):
-            self._set(goal=self.measuring.let_go(state.measured, self._held), left=-1.0)
+        elif abs(much - state.left) > APART:
+            self._set(goes=0)
 
     def _off(self) -> list[str]:
         """Groups that have not followed for too long."""
@@ -371,7 +383,7 @@ class _Tick:
         if dt <= 0:
             return state.command
         if state.mode is Mode.RUN and state.path is not None:
-            self._set(goal=np.empty(0), left=0.0)
+            self._set(goal=np.empty(0), goes=0)
             self.requested = state.path.at(time_ns)
             moved = self.motion.follow(state, self.requested, dt, self.way, self.excess)
         else:

@@ -84,8 +84,9 @@ class GateState:
         source: `policy`, `person`, or empty.
         goal: (dim,) where a stop comes to rest once it has let go: of a contact, or of an arm whose driver has stopped
             it elsewhere. NaN in groups that rest where they stopped; empty when all do.
-        left: how many times its allowed tracking error the arm is off where the command has gone after it; -1 while the
-            command is on its way.
+        stood_ns: monotonic, since when the command stands while the driver does not run the robot; None while it moves.
+        goes: how often it has gone after the robot since.
+        left: how many times its allowed tracking error the arm was off after the last go; -1 before that is known.
         off_since: per group, since when (source's time, ns) its tracking error is too large; -1 while it is not.
         ticked_ns: monotonic, of the last tick.
         next_ns: in lock-step, start of the first interval that has not been sent.
@@ -111,7 +112,9 @@ class GateState:
     pending: ChunkSample | None = None
     source: str = ""
     goal: np.ndarray = field(default_factory=_nothing)
-    left: float = 0.0
+    stood_ns: int | None = None
+    goes: int = 0
+    left: float = -1.0
     off_since: tuple[int, ...] = ()
     ticked_ns: int | None = None
     next_ns: int | None = None
