@@ -77,6 +77,7 @@ def test_another_run_of_the_policy_is_followed_only_when_a_person_agrees(rig: Ri
     view = rig.view
     rig.graph.signal("policy", signal.SIGKILL)
     view.until(lambda: view.said[-1] == "hold starved", "starved")
+    view.until(lambda: not speeds(view.sent[-40:], view).any(), "a stand")
     onset = Onset.now(view)
     rig.graph.start("policy", checkpoint=rig.recording)
     view.until(lambda: view.said[-1] == "hold publisher_changed", "the hold")
