@@ -12,7 +12,7 @@ from robot.control.sinks import SinkCommand, SinkEncoder, speaks
 from robot.description.contract import Contract
 from robot.description.robots import RobotDescription
 
-EARLY = 0.1  # of a sink's period: how much before its moment a command may go
+EARLY = 0.4  # of a sink's period: how much before its moment a command may go, after a state that came late
 
 
 class Speaking:
