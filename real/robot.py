@@ -227,8 +227,9 @@ class RosRobot:
         found = self._obstacle(peoples=False)
         if found or self._ears.sent is None:
             raise TillerError(found or f"the gate has sent nothing in {timeout:g} s. It is {self.state}")
-        if not self._was_ready and differs(self._ears, self.contract):
-            warnings.warn(differs(self._ears, self.contract), stacklevel=2)
+        other = differs(self._ears, self.contract) if not self._was_ready else ""
+        if other:
+            warnings.warn(other, stacklevel=2)
         if self.contract.operator == "none" and not self._was_ready:
             self._ears.until(lambda: self._ears.reason is not Reason.NOT_ENABLED, SETTLING_S)
         self._was_ready = True

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Callable, Iterator
+from typing import Any, Callable, Iterator
 
 import pytest
 
@@ -30,6 +30,17 @@ def ros_environment(domain: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     for name, value in found.items():
         monkeypatch.setenv(name, value)
     return found
+
+
+def end_process(process: subprocess.Popen[Any]) -> None:
+    """Ask a process to end, and kill it when it does not: a node that is killed leaves its shared memory behind."""
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
 class Program:
@@ -80,13 +91,6 @@ def program(ros_environment: dict[str, str], tmp_path: Path) -> Iterator[Callabl
 
     yield start
     for each in started:
-        if each.process.poll() is None:
-            # Asked first: a node that is killed leaves its shared memory behind.
-            each.process.terminate()
-            try:
-                each.process.wait(timeout=3)
-            except subprocess.TimeoutExpired:
-                each.process.kill()
+        end_process(each.process)
         if each.process.stdout is not None and not each.process.stdout.closed:
             each.process.stdout.close()
-        each.process.wait()

@@ -37,6 +37,7 @@ from real.ros.signals import status_of
 from robot.description.contracts import describe, load_contract
 from robot.description.shipped import configs_folder
 from robot.safety.gate.from_contract import gate_settings
+from tests.real.conftest import end_process
 
 START_S, ANSWER_S, TURN_S = 60.0, 20.0, 0.01
 LATE_S, GONE_S, ALIVE_S = 0.3, 1.2, 0.4
@@ -94,15 +95,8 @@ class Graph:
 
     def end(self, node: str) -> None:
         """End a process, if it has not."""
-        process = self.running[node]
-        if process.poll() is None:
-            process.send_signal(signal.SIGCONT)
-            process.terminate()
-            try:
-                process.wait(timeout=5)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+        self.running[node].send_signal(signal.SIGCONT)
+        end_process(self.running[node])
 
     def close(self) -> None:
         """End the gate first and the twin last."""

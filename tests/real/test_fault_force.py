@@ -18,7 +18,7 @@ from robot.description.contracts import load_contract
 from tests.real.graph_rig import View, graph_and_view, patient
 from tests.real.motions import Script
 
-CONTRACT, FORCE, DRIVE = "panda_inspire_twin", 0.2, 0.8  # N*m, the largest of the drives'
+CONTRACT, FORCE = "panda_inspire_twin", 0.2  # N*m, a quarter of what the drives can
 SETTLED = 40  # messages of the hand, 50 a second
 
 

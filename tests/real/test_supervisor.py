@@ -19,7 +19,7 @@ import pytest
 from real.supervision.board import BAD, GOOD, POOR, Board, line_of, page_of
 from real.supervision.screen import Screen
 from robot.description.wiring import Ages
-from tests.real.conftest import MATCH_S
+from tests.real.conftest import MATCH_S, end_process
 
 pytest.importorskip("rclpy", reason="rclpy is not installed: pip install 'tiller[ros]'")
 
@@ -190,12 +190,7 @@ def supervisor(ros_environment: dict[str, str]) -> Iterator[Callable[..., subpro
 
     yield start
     for process in started:
-        process.terminate()
-        try:
-            process.wait(timeout=5)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        end_process(process)
         if process.stdout is not None:
             process.stdout.close()
 

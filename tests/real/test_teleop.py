@@ -36,7 +36,7 @@ from robot.safety.gate.inputs import (
 )
 from robot.safety.gate.reasons import Mode
 from robot.safety.gate.state import GateState
-from tests.real.conftest import MATCH_S
+from tests.real.conftest import MATCH_S, end_process
 
 LEFT_Y, RIGHT_Y = 1, 4
 SENT = np.array([0.45, 0, 0.22, 1, 0, 0, 0, -1, 0, 0.08])
@@ -426,13 +426,7 @@ def teleop(ros_environment: dict[str, str]) -> Iterator[Callable[..., tuple[subp
 
     yield start
     for process, person in started:
-        if process.poll() is None:
-            process.terminate()
-            try:
-                process.wait(timeout=5)
-            except subprocess.TimeoutExpired:
-                process.kill()
-        process.wait()
+        end_process(process)
         os.close(person)
 
 

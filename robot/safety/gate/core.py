@@ -98,7 +98,6 @@ class _Tick:
         self.way = motion.at_rest()
         self.excess: tuple[float, ...] = (0.0,) * len(settings.groups)
         self.errors: dict[str, float] = {}
-        self._held = [group.name for group in settings.groups if group.tracking]
         self.lead_ns = 0 if settings.lock_step else round(settings.lead_s * 1e9)
 
     def run(self, inputs: GateInputs) -> tuple[GateState, GateOutput]:
@@ -282,8 +281,8 @@ class _Tick:
             return
         elif state.goes < GOES:
             if much > APART:
-                self._set(goal=self.measuring.let_go(state.measured, self._held), stood_ns=None, goes=state.goes + 1,
-                          left=-1.0)
+                goal = self.measuring.let_go(state.measured, self.measuring.tracked)
+                self._set(goal=goal, stood_ns=None, goes=state.goes + 1, left=-1.0)
         elif state.left < 0:
             self._set(left=much)
         elif abs(much - state.left) > APART:

@@ -102,13 +102,14 @@ def _groups(
     for name, parts, finishes in ((limb.element("arm"), arm, False), (limb.element(limb.tool.group), tool, True)):
         told = [value for field, _ in parts
                 for value in ([field.name] if field.kind == "pose" else names[spec.slices[field.name]])]
+        known = measured.issuperset(told)
         groups.append(GroupSettings(
             name,
             tuple(part for _, part in parts),
-            tuple(told) if measured.issuperset(told) else (),
+            tuple(told) if known else (),
             contract.limits.tracking.get(name) or (),
             finishes=finishes,
-            force=contract.limits.tool.force if finishes and measured.issuperset(told) else None,
+            force=contract.limits.tool.force if finishes and known else None,
             ahead_s=latency_s[parts[0][0].name] - lead_s if finishes else 0.0,
         ))
     return groups

@@ -18,6 +18,9 @@ class Measuring:
 
     Args:
         settings: of the gate.
+
+    Attributes:
+        tracked: groups whose distance from the command means something.
     """
 
     def __init__(self, settings: GateSettings) -> None:
@@ -41,6 +44,7 @@ class Measuring:
         self._group = self.limits.part[:, 4]
         self._names = [field.name for field in settings.fields]
         self._group_names = [group.name for group in settings.groups]
+        self.tracked = [group.name for group in settings.groups if group.tracking]
         self._joints = tuple(settings.capsules.joints.values()) if settings.capsules is not None else ()
         self._rest = np.array(settings.rest or np.full(self.dim, np.nan))
 
