@@ -31,7 +31,7 @@ TOLERANCE, TURN_TOLERANCE = 0.005, 0.05  # m and rad, how near is there
 AHEAD_S = 1.0  # of a move that is sent: when the program dies, the robot goes on for no longer
 RESEND_S = 0.2
 SETTLE_S = 2.0  # after a move, to come to rest where it was told
-STILL_S, STILL = 0.3, 5e-4  # without a change of so much, a tool has come to rest
+STILL_S, STILL = 0.3, 5e-4  # without a change of so much, m or rad, an arm or a tool has come to rest
 PATIENCE_S = 5.0  # with holds that end by themselves, such as a state that is late
 OTHER_S = 1.0  # without a chunk for so long another source has ended
 HEARD_S = 0.5  # in which the gate's line follows its answer
@@ -267,7 +267,7 @@ class RosRobot:
                 width: float | None = None, *, duration: float | None = None,
                 fields: Mapping[str, np.ndarray] | None = None, tolerance: float = TOLERANCE,
                 turn_tolerance: float = TURN_TOLERANCE) -> None:
-        """Go somewhere, and return when the robot is there. What is not named stays as it was told last.
+        """Go somewhere, and return when the robot is there and rests. What is not named stays as it was told last.
 
         Args:
             position: (3,) m of the tcp, in the base frame.
@@ -390,7 +390,7 @@ class RosRobot:
         spec, clock = self.action_spec, self.clock
         period, rows = spec.period_ns, np.arange(1, round(AHEAD_S * 1e9) // spec.period_ns + 1)
         begun_ns, begun_s, epochs = clock.now_ns(), time.monotonic(), self._epochs()
-        tools, still_s, followed = np.empty(0), begun_s, False
+        ways, still_s, followed = np.empty(0), begun_s, False
         while True:
             elapsed = clock.now_ns() - begun_ns
             # On one grid, so that a piece continues the one before to the bit.
@@ -406,11 +406,11 @@ class RosRobot:
                     return False
                 raise TillerError(f"the gate did not take the move: it is {self.state}{self._cuts()}")
             measured = self._ears.measured()
-            place, turn, tool = off(self.description, spec, move.goal, measured)
-            if len(tool) != len(tools) or (len(tool) and np.abs(tool - tools).max() > STILL):
-                tools, still_s = tool, now_s
+            place, turn, left = off(self.description, spec, move.goal, measured)
+            if len(left) != len(ways) or np.abs(left - ways).max() > STILL:
+                ways, still_s = left, now_s
             over = elapsed > move.duration_ns
-            rests = not len(tool) or np.abs(tool).max() < 4 * STILL or now_s - still_s > STILL_S
+            rests = np.abs(left).max() < 4 * STILL or now_s - still_s > STILL_S
             if over and place <= tolerance and turn <= turn_tolerance and rests:
                 return True
             if elapsed > move.duration_ns + SETTLE_S * 1e9 or now_s - begun_s > 3 * move.duration_ns * 1e-9 + 10:

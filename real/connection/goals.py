@@ -65,7 +65,7 @@ def off(description: RobotDescription, spec: ActionSpec, goal: np.ndarray,
 
     Returns:
         The largest distance of a tcp, m; the largest angle of a tcp's rotation or an arm's joint, rad; the ways of
-        all tools (n,) in their units. What nothing measures counts as there.
+        everything, tools too, (n,) in their units. What nothing measures counts as there.
     """
     here = goal.copy()
     for name, part in spec.slices.items():
@@ -83,7 +83,7 @@ def off(description: RobotDescription, spec: ActionSpec, goal: np.ndarray,
             place = max(place, float(np.linalg.norm(way)))
         else:
             turn = max(turn, float(np.abs(way).max()))
-    return place, turn, np.concatenate([found[name] for name in tools])
+    return place, turn, np.concatenate([found[field.name] for field in spec.fields])
 
 
 def _text(numbers: object) -> str:

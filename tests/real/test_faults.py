@@ -304,7 +304,7 @@ def test_a_contract_of_another_robot_moves_nothing(rig: Rig, view: View) -> None
 def test_kill_9_of_the_gate_leaves_the_arm_at_its_last_target(rig: Rig, view: View, script: Script) -> None:
     onset = Onset.now(view)
     rig.graph.signal("gate", signal.SIGKILL)
-    view.spin(1.0)
+    view.spin(2.0)  # the controller's filter creeps up to the last target
     last = view.sent[-1]
     path = commanded_path([each for each in view.sent if each.time_ns >= onset.time_ns], view)
     assert path <= onset.speed * SLACK_S + onset.speed**2 / (2 * braking(view))
