@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Mapping
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from sim.video import VideoWriter
 
 Row = dict[str, np.ndarray]
+
+ENERGY = "energy_"  # names of an `info` that an episode's record keeps begin with this
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,7 @@ class Tally:
     terminated: bool = False
     truncated: bool = False
     video: str | None = None
+    energy: dict[str, float] = field(default_factory=dict)
 
     @property
     def ended(self) -> bool:
@@ -93,6 +96,8 @@ class Tally:
         self.score = max(self.score, score)
         self.success |= bool(info["success"])
         self.terminated, self.truncated = bool(terminated), bool(truncated)
+        self.energy = {name.removeprefix(ENERGY): float(value) for name, value in info.items()
+                       if name.startswith(ENERGY)}
 
 
 @dataclass(frozen=True, eq=False)

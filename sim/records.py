@@ -46,6 +46,8 @@ class EpisodeRecord:
         terminated, truncated: how the episode ended.
         latency: of the plans of this episode.
         video: path of its video relative to the evaluation's folder.
+        energy: what the task's last `info` says under names that begin with `energy_`, without that: joules spent,
+            overdrafts and so on; empty where the task counts none.
     """
 
     seed: int
@@ -58,6 +60,7 @@ class EpisodeRecord:
     truncated: bool
     latency: Latency
     video: str | None = None
+    energy: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def result(self) -> tuple[Any, ...]:
@@ -67,7 +70,9 @@ class EpisodeRecord:
 
 @dataclass(frozen=True)
 class Summary:
-    """What the records say together. Intervals are at 95%: Wilson's for the success rate, bootstrap for the rest."""
+    """What the records say together. Intervals are at 95%: Wilson's for the success rate, bootstrap for the rest. The
+    energy is the mean of each number over the episodes, and `overdrawn` how many episodes had an overdraft.
+    """
 
     episodes: int
     successes: int
@@ -79,6 +84,8 @@ class Summary:
     steps: int
     steps_per_s: float
     inference_share: float
+    energy: Mapping[str, float] = field(default_factory=dict)
+    overdrawn: int = 0
 
 
 @dataclass(frozen=True)
@@ -146,6 +153,9 @@ class Evaluation:
             steps=steps,
             steps_per_s=steps / self.seconds if self.seconds else 0.0,
             inference_share=self.inference_seconds / self.seconds if self.seconds else 0.0,
+            energy={name: sum(record.energy.get(name, 0.0) for record in self.records) / count
+                    for name in self.records[0].energy},
+            overdrawn=sum(record.energy.get("overdrafts", 0.0) > 0 for record in self.records),
         )
 
 

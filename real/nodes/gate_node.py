@@ -37,6 +37,7 @@ from robot.safety.flight import FlightRecorder, write_record
 from robot.safety.gate.core import Gate
 from robot.safety.gate.from_contract import gate_settings
 from robot.safety.gate.inputs import ACTIVATE, DEACTIVATE, DISABLE, ENABLE, RESET, GateOutput, Now
+from robot.safety.gate.leash import enforced
 from robot.safety.gate.reasons import Mode, Reason
 from robot.safety.gate.state import GateState
 
@@ -69,6 +70,8 @@ class GateNode(LifecycleNode):
         self._description = describe(self._contract)
         self._settings = gate_settings(self._contract, self._description, lock_step=self._lock_step)
         self._hashes = semantic_hash(self._contract), operational_hash(self._contract)
+        self._energy = {name: enforced(sink.energy, lock_step=self._lock_step)
+                        for name, sink in self._contract.sinks.items()}
         self._gate, self._state = Gate(self._settings), GateState()
         self._gate.warm_up()
         self._recorder = FlightRecorder(self._settings)
@@ -292,9 +295,10 @@ class GateNode(LifecycleNode):
                 ordered = sorted(times)
                 numbers |= {f"{name}_{words}_ms": f"{ordered[int(share * len(ordered))] * 1e-6:.3f}"
                             for words, share in (("p50", 0.5), ("p99", 0.99), ("p999", 0.999))}
-        for name, sink in self._contract.sinks.items():
-            if sink.energy.mode == "none":
-                numbers[f"energy_{name}"] = "not enforced"
+        numbers |= {f"energy_{name}": words for name, words in self._energy.items()}
+        if output is not None:
+            numbers |= {f"spring_{leash.group}_j": f"{spring:.4f}"
+                        for leash, spring in zip(self._settings.leashes, output.springs)}
         self._status.publish(status_message("gate", level, text, numbers, self._clock_.now_ns()))
 
 

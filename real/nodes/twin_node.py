@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import Sequence
 
 import numpy as np
+from diagnostic_msgs.msg import DiagnosticArray
 from rcl_interfaces.msg import ParameterDescriptor, SetParametersResult
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
@@ -26,6 +27,7 @@ from real.ros import qos
 from real.ros.messages import epoch_frame, stamp_of, values_message
 from real.ros.parameters import declare
 from real.ros.run import run_node
+from real.ros.signals import ERROR, OK, WARN, status_message
 from real.twin.inlets import Inlets
 from real.twin.outlets import Outlets
 from robot.description.contract import Contract
@@ -37,10 +39,13 @@ from sim.drivers.ports import make_ports
 from sim.drivers.senses import NAMED, Senses
 from sim.drivers.world import World
 from sim.twin.cameras import CameraProcess
+from sim.twin.energy import EnergyState, told_of, words_for
 
 START_NS = 1_000_000_000  # simulation time at a reset: a time of zero means "no time yet" to ROS
 SHORTEST_TICK_S, LONGEST_TICK_S = 0.002, 0.01
 IDLE_S = 0.1  # lock-step: how often the driver says how it is
+STATUS_S = 0.5
+LEVELS = {"ok": OK, "warn": WARN, "error": ERROR}
 REPEATED_S = 0.5  # lock-step: how often a start is told until somebody acts on it
 
 
@@ -49,8 +54,9 @@ class TwinNode(Node):
 
     Topics: the contract's states and commands; `outcome` (JointState: success, score, terminated, truncated, steps, a
     control period), `episode` (String, latched: JSON with epoch, seed, task, instruction, max_steps), `/clock` when
-    asked. Services: `~/reset` (Trigger: the episode of the parameter `seed`), `~/set_pause` (SetBool), `~/step`
-    (Trigger: one control period while it is paused or in lock-step, holding).
+    asked, `status` where the contract gives its arms a budget of energy. Services: `~/reset` (Trigger: the episode of
+    the parameter `seed`), `~/set_pause` (SetBool), `~/step` (Trigger: one control period while it is paused or in
+    lock-step, holding).
     """
 
     def __init__(self) -> None:
@@ -87,7 +93,9 @@ class TwinNode(Node):
         self._epoch, self._paused, self._error = 0, False, ""
         self._due_ns: dict[str, int] = {}
         self._pictured_ns = -1
-        self._driver_due_ns = self._repeated_ns = 0
+        self._driver_due_ns = self._repeated_ns = self._status_due_ns = 0
+        self._energy: EnergyState | None = None
+        self._status = self.create_publisher(DiagnosticArray, "status", qos.STATUS) if self._robot.budget else None
         self.declare_parameter("seed", 0, ParameterDescriptor(description="of the episode that a reset starts"))
         self.declare_parameter("faults", [""], ParameterDescriptor(description="lines, as sim/drivers/faults.py says"))
         self._tell_faults(self.get_parameter("faults").value)
@@ -304,6 +312,14 @@ class TwinNode(Node):
 
     def _say_driver(self, now_ns: int) -> None:
         """In steady time: a driver is heard while the twin's time stands still."""
+        if self._status is not None and now_ns >= self._status_due_ns:
+            self._status_due_ns = now_ns + round(STATUS_S * 1e9)
+            energy = self._robot.energy
+            level, text = words_for(energy, self._energy)
+            numbers = {name: f"{value:.4f}" for name, value in told_of(energy).items()}
+            self._energy = energy
+            self._status.publish(status_message("twin", LEVELS[level], text, numbers,
+                                                self._robot.clock.now_ns() + self._offset_ns))
         for name, stream in self._contract.state.items():
             if stream.type == "driver_state" and now_ns >= self._driver_due_ns:
                 self._driver_due_ns = now_ns + round(1e9 / stream.rate_hz)

@@ -15,7 +15,8 @@ HISTORY = 8
 WINDOW = 200  # messages whose rate is told
 
 TEXTS = {reason.value: reason.text for reason in Reason}
-TOLD = ("latency_p95_ms", "period_p99_ms", "tick_p99_ms", "plans", "refused", "held", "moving", "speed", "late")
+TOLD = ("latency_p95_ms", "period_p99_ms", "tick_p99_ms", "plans", "refused", "held", "moving", "speed", "late",
+        "energy_level_j", "energy_overdrafts", "spring_arm_j")
 
 
 @dataclass

@@ -64,11 +64,13 @@ def add_cartesian_torque(
     inertia: np.ndarray,
     error: np.ndarray,
     velocity_error: np.ndarray,
+    velocity: np.ndarray,
     acceleration: np.ndarray,
     stiffness: np.ndarray,
     damping_ratio: float,
     posture_torque: np.ndarray,
     torque: np.ndarray,
+    braking: np.ndarray,
 ) -> None:
     """Add the torque of the Cartesian law to `torque` (n,).
 
@@ -77,11 +79,13 @@ def add_cartesian_torque(
         inertia: (n, n) of the arm, kg m^2.
         error: (6,) m and rad: target minus state; the angular part is the rotation vector of the turn to the target.
         velocity_error: (6,) m/s and rad/s.
+        velocity: (6,) m/s and rad/s of the tcp itself.
         acceleration: (6,) m/s^2 and rad/s^2 of the target.
         stiffness: (6,) N/m and N*m/rad.
         damping_ratio: zeta; 1 is critical, 0 leaves the spring undamped.
         posture_torque: (n,) N*m, projected into the null space of the tcp.
         torque: (n,) N*m, added to.
+        braking: (n,) N*m, -J^T D v is added to it: the part of the torque that only takes energy out.
     """
     n = jacobian.shape[1]
     lower = np.empty((n, n))
@@ -102,7 +106,7 @@ def add_cartesian_torque(
         mobility[i, i] += _REGULAR
     lower6 = np.empty((6, 6))
     factorise(mobility, lower6)
-    force = np.empty(6)
+    force, brake = np.empty(6), np.empty(6)
     unit = np.empty(6)
     regular = 1.0
     for i in range(6):
@@ -113,6 +117,7 @@ def add_cartesian_torque(
         apparent = min(unit[i], LARGEST_MASS_KG if i < 3 else LARGEST_INERTIA_KG_M2)
         damping = 2 * damping_ratio * np.sqrt(stiffness[i] * apparent)
         force[i] = stiffness[i] * error[i] + damping * velocity_error[i]
+        brake[i] = -damping * velocity[i]
     carried = acceleration.copy()
     solve_factorised(lower6, carried)  # Lambda a_d
     leaking = np.zeros(6)  # what the posture torque would push at the tcp
@@ -124,6 +129,7 @@ def add_cartesian_torque(
         total = posture_torque[j]
         for i in range(6):
             total += jacobian[i, j] * (force[i] + regular * carried[i] - leaking[i])
+            braking[j] += jacobian[i, j] * brake[i]
         torque[j] += total
 
 
@@ -132,24 +138,29 @@ def add_joint_torque(
     inertia: np.ndarray,
     error: np.ndarray,
     velocity_error: np.ndarray,
+    velocity: np.ndarray,
     acceleration: np.ndarray,
     stiffness: np.ndarray,
     damping_ratio: float,
     torque: np.ndarray,
+    braking: np.ndarray,
 ) -> None:
     """Add K (q_d - q) + D (qd_d - qd) + M qdd_d to `torque`, with D_ii = 2 zeta sqrt(K_ii M_ii).
 
     Args:
         inertia: (n, n) kg m^2.
         error, velocity_error: (n,) rad and rad/s.
+        velocity: (n,) rad/s of the joints themselves.
         acceleration: (n,) rad/s^2 of the target.
         stiffness: (n,) N*m/rad.
         damping_ratio: zeta.
         torque: (n,) N*m, added to.
+        braking: (n,) N*m, -D qd is added to it: the part of the torque that only takes energy out.
     """
     for i in range(len(torque)):
         damping = 2 * damping_ratio * np.sqrt(stiffness[i] * inertia[i, i])
         torque[i] += stiffness[i] * error[i] + damping * velocity_error[i]
+        braking[i] -= damping * velocity[i]
         for j in range(len(torque)):
             torque[i] += inertia[i, j] * acceleration[j]
 

@@ -13,6 +13,7 @@ VIAS = ("twin", "forward", "jtc", "crisp_pose", "crisp_joint", "crisp_stiffness"
 MAPPED_VIAS = ("forward", "jtc", "crisp_joint", "jointstate", "gripper")
 STOPS = ("hold", "silent")
 ENERGY_MODES = ("torque", "setpoint", "none")
+SPRING_VIAS = ("crisp_pose", "crisp_stiffness", "twin")
 HOLD_PERIODS = 3.0  # two messages may be lost before a stream holds the robot
 FLOOR_S = {"joint_state": 0.05, "pose": 0.05, "values": 0.2, "image": 0.2, "depth": 0.2, "driver_state": 0.2}
 FAULT_S = {"image": 1.0, "depth": 1.0}  # a camera that comes back needs no person
@@ -155,13 +156,18 @@ class Energy:
         mode: `torque` where the inner loop is ours, `setpoint` over a passive impedance of known stiffness, `none` on
             a position-controlled arm or hand: nothing bounds it.
         stiffness: (6,) N/m and N*m/rad along and about the base's axes.
+        budget: a file of `configs/budget`, or a path; `free` counts where it can and limits nothing.
     """
 
     mode: str = "none"
     stiffness: tuple[float, ...] = ()
+    budget: str = "free"
 
     def __post_init__(self) -> None:
         require_one_of("energy: mode", self.mode, ENERGY_MODES)
+        if self.mode == "none" and self.budget != "free":
+            raise InputError("energy: budget", expected="none where nothing bounds the energy", got=f"'{self.budget}'",
+                             way_out="Say mode: setpoint, of a passive impedance with its stiffness, or leave it out")
         if len(self.stiffness) not in ((0, 6) if self.mode == "none" else (6,)) or min(self.stiffness, default=1) < 0:
             raise InputError("energy: stiffness", expected="6 numbers, none negative (3 in N/m, 3 in N*m/rad)",
                              got=str(self.stiffness))
@@ -203,6 +209,10 @@ class Sink:
         require_one_of("via", self.via, VIAS)
         require_one_of("on_hold", self.on_hold, STOPS)
         require_one_of("on_stop", self.on_stop, STOPS)
+        if self.energy.mode == "setpoint" and self.via not in SPRING_VIAS:
+            raise InputError(f"sink via {self.via}: energy", expected=f"setpoint only over {' and '.join(SPRING_VIAS)}"
+                             ": a position-controlled drive has no spring whose energy a set-point could bound",
+                             got="setpoint", way_out="Say mode: none; the status then says that nothing is enforced")
         require_topic(self.topic)
         require_positive("sink", self, ("rate_hz",))
         if min(self.latency_s, self.change) < 0:

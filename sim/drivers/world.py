@@ -9,6 +9,7 @@ import numpy as np
 
 from robot.description.contract import Contract
 from robot.errors import InputError
+from robot.safety.energy.budget import load_budget
 from sim.rendering import SceneRenderer
 from sim.twin import make_twin
 from sim.twin.assembly import FELT
@@ -40,7 +41,9 @@ class World:
             self.env = _environment(contract, task)
             self.robot = self.env.robot
         else:
-            self.robot = make_twin(contract.robot, control=contract.control, period_s=contract.period_s)
+            name = budget_of(contract)
+            self.robot = make_twin(contract.robot, control=contract.control, period_s=contract.period_s,
+                                   budget=load_budget(name) if name else None)
         self.observation: Mapping[str, np.ndarray] = {}
         self.outcome: dict[str, float] = {}
         self._steps = 0
@@ -118,12 +121,21 @@ class World:
                         "steps": float(self._steps)}
 
 
+def budget_of(contract: Contract) -> str | None:
+    """The budget that the twin's own inner loop holds: that of a sink whose energy mode is `torque`; None for none."""
+    told = {sink.energy.budget for sink in contract.sinks.values() if sink.energy.mode == "torque"} - {"free"}
+    if len(told) > 1:
+        raise InputError(f"contract '{contract.name}': energy", expected="one budget for all arms of a twin",
+                         got=", ".join(sorted(told)))
+    return next(iter(told), None)
+
+
 def _environment(contract: Contract, task: str) -> TwinEnv:
     import sim
 
     if not task.startswith("twin/"):
         raise InputError("task", expected="a task of the twin, such as twin/lift", got=f"'{task}'")
-    env = sim.make(task, robot=contract.robot, control=contract.control)
+    env = sim.make(task, robot=contract.robot, control=contract.control, budget=budget_of(contract))
     assert isinstance(env, TwinEnv)
     if env.action_spec.period_ns != round(contract.period_s * 1e9):
         raise InputError(f"contract '{contract.name}': period_s", expected=f"{env.action_spec.period_s} of {task}",

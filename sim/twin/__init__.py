@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from robot.safety.energy.budget import Budget
     from sim.twin.robot import TwinRobot
 
 __all__ = ["make_twin"]
 
 
-def make_twin(robot: str, *, control: str = "cartesian", period_s: float = 0.05, inner_hz: int = 500) -> TwinRobot:
+def make_twin(robot: str, *, control: str = "cartesian", period_s: float = 0.05, inner_hz: int = 500,
+              budget: Budget | None = None, enforce: bool = True) -> TwinRobot:
     """A robot alone at its table.
 
     Args:
@@ -18,9 +20,11 @@ def make_twin(robot: str, *, control: str = "cartesian", period_s: float = 0.05,
         control: `cartesian` or `joint`.
         period_s: seconds an action holds.
         inner_hz: rate of the inner loop and the physics.
+        budget: of energy; None counts it and limits nothing.
+        enforce: whether the budget's filters act.
 
     Raises:
-        InputError: no such robot, or its description and its model do not fit.
+        InputError: no such robot, the budget is another's, or its description and its model do not fit.
     """
     from robot.description.robots import load_robot
     from sim.twin.robot import TwinRobot
@@ -28,4 +32,4 @@ def make_twin(robot: str, *, control: str = "cartesian", period_s: float = 0.05,
 
     description = load_robot(robot)
     scene = compile_scene(new_scene(1.0 / inner_hz), description)
-    return TwinRobot(scene, description.action_spec(period_s, control))
+    return TwinRobot(scene, description.action_spec(period_s, control), budget=budget, enforce=enforce)

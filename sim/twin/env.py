@@ -14,12 +14,14 @@ from robot.description.contract import Contract
 from robot.description.contracts import contract_of_twin
 from robot.description.robots import CONTROLS, load_robot
 from robot.errors import InputError, nearest
+from robot.safety.energy.budget import load_budget
 from sim.perturbations import SIZES
 from sim.perturbations.scene import ScenePerturbations, require_cameras
 from sim.rendering import SceneRenderer
 from sim.tasks.environment import Observation, Outcome, TaskEnv
 from sim.tasks.options import CameraOptions, one_of
 from sim.twin.assembly import FELT
+from sim.twin.energy import told_of
 from sim.twin.robot import TwinRobot
 from sim.twin.scene import compile_scene, new_scene
 from sim.twin.task import TwinTask
@@ -38,6 +40,8 @@ class TwinOptions(CameraOptions):
         inner_hz: rate of the inner loop and the physics, 500 to 1000.
         cameras: whose images join the observation: front, wrist.
         depth: add the depth images of those cameras, in mm.
+        budget: of energy, a file of `configs/budget`, or a path: adds `energy.tank` to the observation.
+        enforce: whether the budget's filters act; false keeps the account of what they would have bounded.
 
     Raises:
         InputError: a value is wrong, or a perturbation of images is asked for and no camera.
@@ -47,6 +51,8 @@ class TwinOptions(CameraOptions):
     control: str = "cartesian"
     inner_hz: int = 500
     depth: bool = False
+    budget: str | None = None
+    enforce: bool = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -64,8 +70,8 @@ class TwinEnv(TaskEnv):
     """One task on one robot.
 
     Observation: the robot's own (`TwinRobot.observe`), then the task's, then `<camera>.image` and `<camera>.depth`.
-    Action: `RobotDescription.action_spec`. `info` has `clamped` and `limited`, counted since the reset, and, from a
-    reset, the episode's `instruction` and what its `perturbations` drew.
+    Action: `RobotDescription.action_spec`. `info` has `clamped`, `limited` and what the energy came to (`energy_*`),
+    counted since the reset, and, from a reset, the episode's `instruction` and what its `perturbations` drew.
     """
 
     perturbations = tuple(SIZES)
@@ -78,7 +84,9 @@ class TwinEnv(TaskEnv):
         twin_task.build(spec)
         self._scene_perturbations = ScenePerturbations(options.asked)
         self.scene = compile_scene(spec, description, self._scene_perturbations.extend)
-        self.robot = TwinRobot(self.scene, description.action_spec(twin_task.info.period_s, options.control))
+        budget = load_budget(options.budget, robot=description.spec.name) if options.budget else None
+        self.robot = TwinRobot(self.scene, description.action_spec(twin_task.info.period_s, options.control),
+                               budget=budget, enforce=options.enforce)
         twin_task.bind(self.scene)
         self._image_size, self._depth = options.image_size, options.depth
         self._cameras = {name: self._camera_number(name) for name in options.cameras}
@@ -150,7 +158,7 @@ class TwinEnv(TaskEnv):
 
     def _outcome(self, more: Mapping[str, Any]) -> Outcome:
         success, counts = bool(self.twin_task.success()), self.robot.counts
-        info = {"clamped": counts.clamped, "limited": counts.limited, **more}
+        info = {"clamped": counts.clamped, "limited": counts.limited, **told_of(self.robot.energy), **more}
         return Outcome(self._observe(), float(success), success, score=self.twin_task.score(), info=info)
 
     def _observe(self) -> Observation:
@@ -169,6 +177,9 @@ class TwinEnv(TaskEnv):
             fields.append(ObservationField(limb.field("tcp.rotation"), (6,), "float32", "1", "pose"))
             fields.append(ObservationField(limb.field(told.name), (len(limb.tool.joints),), "float32", told.unit,
                                            told.kind))
+        if self.robot.budget is not None:
+            limbs = len(self.scene.description.limbs)
+            fields.append(ObservationField("energy.tank", (limbs,), "float32", "1", "state"))
         fields += self.twin_task.fields
         side = self._image_size
         for name in self._cameras:

@@ -13,7 +13,9 @@ from robot.control.compiled import compiled
 from robot.control.impedance import add_cartesian_torque, add_joint_torque, add_payload_torque
 from robot.control.torque_limits import limit_torque
 from robot.control.turning import write_interpolated, write_matrix_from_6d, write_rotvec_between
-from robot.safety.torque_stage import filter_torque, work_done
+from robot.safety.energy.budget import CAPACITY, FORCE, SPRING, SUPPLY
+from robot.safety.energy.tank import LATCHED, LEASH, LIMIT_FORCE, NONE, book, work_done
+from robot.safety.energy.torque_filter import filter_torque
 from sim.twin.engine import full_inertia, site_jacobian, step1, step2
 
 # A change of the set-point's speed, which comes at once at a knot of its path, is asked of the arm over about this.
@@ -63,8 +65,17 @@ class Account(NamedTuple):
 
     torque: np.ndarray  # (limbs, 7) applied last, N*m
     speed: np.ndarray  # (limbs, 7) of the set-point, smoothed: m/s and rad/s of the tcp, or rad/s of the joints
-    work: np.ndarray  # (limbs,) J given to each arm since the reset
     limited: np.ndarray  # (limbs,) joints times steps in which a limit cut a torque
+
+
+class Guard(NamedTuple):
+    """What each arm's controller may give, and what it has given; `robot.safety.energy` has the columns."""
+
+    enforce: np.ndarray  # (1,) bool; without it the tanks are only counted
+    budget: np.ndarray  # (limbs, 8)
+    tank: np.ndarray  # (limbs, COLUMNS)
+    acceleration: np.ndarray  # (limbs, 7) rad/s^2, the most that a joint is accelerated with, contacts included
+    reasons: np.ndarray  # (limbs, codes) steps in which a filter changed something, by its reason
 
 
 @compiled
@@ -72,6 +83,7 @@ def run(
     plant: Plant,
     law: Law,
     account: Account,
+    guard: Guard,
     start: np.ndarray,
     end: np.ndarray,
     fraction: float,
@@ -83,7 +95,7 @@ def run(
     Expects positions and velocities of MuJoCo's data to be worked out (`mj_step1`, `mj_forward`), and leaves them so.
 
     Args:
-        plant, law, account: of the twin.
+        plant, law, account, guard: of the twin.
         start, end: (dim,) targets.
         fraction: where between them the first step's set-point lies.
         fraction_step: how far it moves a step.
@@ -107,7 +119,8 @@ def run(
                 for j in range(n):
                     own[i, j] = inertia[at_v + i, at_v + j]
             wanted = target[law.arm_at[limb] :]
-            torque, payload = np.zeros(n), np.zeros(n)
+            torque, payload, braking = np.zeros(n), np.zeros(n), np.zeros(n)
+            enforced, reason = guard.enforce[0], NONE
             for i in range(len(acceleration)):
                 acceleration[i] = (speed[limb, i] - account.speed[limb, i]) / SPEED_CHANGE_S
                 account.speed[limb, i] += acceleration[i] * plant.timestep
@@ -122,11 +135,19 @@ def run(
                     for j in range(3):
                         orientation[i, j] = plant.site_xmat[site, 3 * i + j]
             if law.cartesian[limb]:
-                _add_cartesian(law, limb, q, qd, plant.site_xpos[site], orientation, jacobian, own, wanted, speed[limb],
-                               acceleration[:6], torque)
+                reason = _add_cartesian(law, guard, limb, q, qd, plant.site_xpos[site], orientation, jacobian, own,
+                                        wanted, speed[limb], acceleration[:6], torque, braking)
             else:
-                add_joint_torque(own, wanted[:n] - q, speed[limb, :n] - qd, acceleration[:n],
-                                 law.joint_stiffness[limb], law.damping_ratio[limb], torque)
+                error = wanted[:n] - q
+                if enforced:
+                    reason = _leash(error, law.joint_stiffness[limb], 0, guard.budget[limb])
+                add_joint_torque(own, error, speed[limb, :n] - qd, qd, acceleration[:n], law.joint_stiffness[limb],
+                                 law.damping_ratio[limb], torque, braking)
+            if enforced:
+                for i in range(n):
+                    # The drives' limits below take a torque that is not a number for none.
+                    if not np.isfinite(torque[i]):
+                        guard.tank[limb, LATCHED] = 1.0
             if law.payload[limb, 0] > 0:
                 add_payload_torque(jacobian, orientation, law.payload[limb, 0], law.payload[limb, 1:], plant.gravity,
                                    payload)
@@ -134,7 +155,14 @@ def run(
             gravity = plant.gravcomp[at_v : at_v + n] + payload
             account.limited[limb] += limit_torque(torque, gravity, law.effort[limb], account.torque[limb],
                                                   law.torque_change[limb])
-            filter_torque(torque, q, qd)
+            if enforced:
+                low, high = -law.effort[limb, :n] - gravity, law.effort[limb, :n] - gravity
+                cut = filter_torque(torque, braking, qd, plant.timestep, guard.acceleration[limb, :n], low, high,
+                                    guard.budget[limb], guard.tank[limb])
+                if cut != NONE:
+                    reason = cut
+            if reason != NONE:
+                guard.reasons[limb, reason] += 1
             for i in range(n):
                 plant.ctrl[plant.motors[limb] + i] = torque[i] + payload[i]
                 account.torque[limb, i] = torque[i]
@@ -145,8 +173,8 @@ def run(
         step2(plant.model, plant.data)
         for limb in range(limbs):
             at_q, n = plant.joints[limb, 0], plant.joints[limb, 2]
-            account.work[limb] += work_done(account.torque[limb, :n], before[at_q : at_q + n],
-                                            plant.qpos[at_q : at_q + n])
+            work = work_done(account.torque[limb, :n], before[at_q : at_q + n], plant.qpos[at_q : at_q + n])
+            book(guard.tank[limb], guard.budget[limb, CAPACITY], work, guard.budget[limb, SUPPLY] * plant.timestep)
         step1(plant.model, plant.data)
 
 
@@ -172,8 +200,33 @@ def _write_set_point_velocity(
 
 
 @compiled
+def _leash(error: np.ndarray, stiffness: np.ndarray, forces: int, budget: np.ndarray) -> int:
+    """Shorten an error (m,) in place, radially in the metric of the spring (m,), to the largest energy of the budget
+    and to its largest force, that of the first `forces` components.
+
+    Returns:
+        Why, a code of `robot.safety.energy.tank`.
+    """
+    energy, push = 0.0, 0.0
+    for i in range(len(error)):
+        energy += 0.5 * stiffness[i] * error[i] * error[i]
+        if i < forces:
+            push += (stiffness[i] * error[i]) ** 2
+    share, reason = 1.0, NONE
+    if energy > budget[SPRING]:
+        share, reason = np.sqrt(budget[SPRING] / energy), LEASH
+    if share * np.sqrt(push) > budget[FORCE]:
+        share, reason = budget[FORCE] / np.sqrt(push), LIMIT_FORCE
+    if reason != NONE:
+        for i in range(len(error)):
+            error[i] *= share
+    return reason
+
+
+@compiled
 def _add_cartesian(
     law: Law,
+    guard: Guard,
     limb: int,
     q: np.ndarray,
     qd: np.ndarray,
@@ -185,23 +238,30 @@ def _add_cartesian(
     speed: np.ndarray,
     acceleration: np.ndarray,
     torque: np.ndarray,
-) -> None:
+    braking: np.ndarray,
+) -> int:
     """Add the Cartesian law's torque (n,) of one limb whose tcp, at `position` (3,) and `orientation` (3, 3), is wanted
-    at the pose that `wanted` begins with, at `speed` (6,) and `acceleration` (6,).
+    at the pose that `wanted` begins with, at `speed` (6,) and `acceleration` (6,), and its braking part.
+
+    Returns:
+        Why the spring was shortened, a code of `robot.safety.energy.tank`.
     """
     n = len(q)
-    aim, error, velocity_error = np.empty((3, 3)), np.empty(6), np.empty(6)
+    aim, error, velocity_error, velocity = np.empty((3, 3)), np.empty(6), np.empty(6), np.zeros(6)
     write_matrix_from_6d(wanted[3:9], aim)
     write_rotvec_between(orientation, aim, error[3:])
     for i in range(3):
         error[i] = wanted[i] - position[i]
+    reason = _leash(error, law.stiffness[limb], 3, guard.budget[limb]) if guard.enforce[0] else NONE
     for i in range(6):
         velocity_error[i] = speed[i]
         for j in range(n):
             velocity_error[i] -= jacobian[i, j] * qd[j]
+            velocity[i] += jacobian[i, j] * qd[j]
     posture = np.empty(n)
     for i in range(n):
         damping = 2 * law.damping_ratio[limb] * np.sqrt(law.posture_stiffness[limb] * inertia[i, i])
         posture[i] = law.posture_stiffness[limb] * (law.rest[limb, i] - q[i]) - damping * qd[i]
-    add_cartesian_torque(jacobian, inertia, error, velocity_error, acceleration, law.stiffness[limb],
-                         law.damping_ratio[limb], posture, torque)
+    add_cartesian_torque(jacobian, inertia, error, velocity_error, velocity, acceleration, law.stiffness[limb],
+                         law.damping_ratio[limb], posture, torque, braking)
+    return reason

@@ -10,12 +10,18 @@ import numpy as np
 
 from robot.control.clock import VirtualClock
 from robot.control.reach import Reach
+from robot.control.rotation import matrix_from_6d, rotvec_from_matrix
 from robot.control.trajectory import Trajectory
 from robot.description.action import ActionSpec
 from robot.description.chunk import ActionChunk
 from robot.description.protocols import Observation
+from robot.description.robot import Payload
 from robot.errors import InputError, TillerError
+from robot.safety.energy.budget import Budget
+from robot.safety.energy.payload import combined, identify_payload
+from robot.safety.energy.tank import LATCHED, WORK
 from sim.twin import inner_loop
+from sim.twin.energy import EnergyState, begin, state_of, wire_guard
 from sim.twin.inner_loop import Account
 from sim.twin.readings import Readings
 from sim.twin.scene import Scene
@@ -36,6 +42,21 @@ class Counts:
 
     clamped: int = 0
     limited: int = 0
+
+
+@dataclass(frozen=True)
+class Carried:
+    """A payload that was declared.
+
+    Args:
+        time_ns: of the twin.
+        limb: whose.
+        payload: all that it carries since.
+    """
+
+    time_ns: int
+    limb: int
+    payload: Payload
 
 
 class TwinClock(VirtualClock):
@@ -59,12 +80,16 @@ class TwinRobot:
     Args:
         scene: compiled, with the robot in it.
         action_spec: what a target is: fields of `RobotDescription.action_spec`.
+        budget: of energy, of each arm; None counts it and limits nothing.
+        enforce: whether the budget's filters act; else it is counted as if they did.
 
     Raises:
-        InputError: the period of an action is not a whole number of the scene's time steps.
+        InputError: the period of an action is not a whole number of the scene's time steps, or the budget is another
+            robot's.
     """
 
-    def __init__(self, scene: Scene, action_spec: ActionSpec) -> None:
+    def __init__(self, scene: Scene, action_spec: ActionSpec, *, budget: Budget | None = None,
+                 enforce: bool = True) -> None:
         self.scene = scene
         self.description = scene.description
         self.spec = scene.description.spec
@@ -78,7 +103,13 @@ class TwinRobot:
         self._reach = [Reach(limb, action_spec) for limb in self.description.limbs]
         limbs = len(self._reach)
         self._account = Account(torque=np.zeros((limbs, JOINTS)), speed=np.zeros((limbs, JOINTS)),
-                                work=np.zeros(limbs), limited=np.zeros(limbs, dtype=np.int64))
+                                limited=np.zeros(limbs, dtype=np.int64))
+        if budget is not None and budget.robot not in ("", self.spec.name):
+            raise InputError("budget", expected=f"one for the robot '{self.spec.name}'",
+                             got=f"one for '{budget.robot}'",
+                             way_out="Pick one for this robot: tiller calibrate budget")
+        self.budget = budget
+        self._guard = wire_guard(self.description, JOINTS, budget, enforce=enforce)
         self._clamped = 0
         self._joint_places = {
             name: int(scene.model.jnt_qposadr[scene.id("joint", name)]) for name in self.spec.joint_names
@@ -91,11 +122,14 @@ class TwinRobot:
 
     def observe(self) -> Observation:
         """What the robot feels of itself, float32: `tcp.position` (3) m, `tcp.rotation` (6), the tool's own field, such
-        as `gripper.width` (1) m; with the limb's name before them where there are several.
+        as `gripper.width` (1) m; with the limb's name before them where there are several; under a budget
+        `energy.tank` (limbs,), the share of each tank's initial energy that is left.
         """
         row: dict[str, np.ndarray] = {}
         for reading in self._readings:
             reading.add_to(row)
+        if self.budget is not None:
+            row["energy.tank"] = self.energy.share.astype(np.float32)
         return row
 
     def execute(self, chunk: ActionChunk) -> None:
@@ -146,6 +180,10 @@ class TwinRobot:
         data.ctrl[:] = 0
         for each in self._account:
             each[:] = 0
+        begin(self._guard, self.budget)
+        for row, limb in zip(self.law.payload, self.description.limbs):
+            row[:] = (limb.payload.mass_kg, *limb.payload.centre_m)
+        self.payloads: list[Carried] = []
         self._clamped = 0
         data.warning.number[:] = 0
         mujoco.mj_forward(self.scene.model, data)
@@ -201,7 +239,16 @@ class TwinRobot:
     @property
     def work_j(self) -> np.ndarray:
         """Energy (limbs,) J that the torques without gravity gave to each arm since the reset."""
-        return self._account.work.copy()
+        return self._guard.tank[:, WORK].copy()
+
+    @property
+    def energy(self) -> EnergyState:
+        """The tanks of the arms since the reset."""
+        return state_of(self._guard)
+
+    def unlatch(self) -> None:
+        """Let arms go on that an input that was not finite has left without torque."""
+        self._guard.tank[:, LATCHED] = 0.0
 
     @property
     def standing(self) -> np.ndarray:
@@ -213,10 +260,45 @@ class TwinRobot:
         """The set-point (dim,) now."""
         return self._trajectory.at(self.clock.now_ns())
 
+    # -- what it carries ----------------------------------------------------------------------------------------------
+
+    def carry(self, payload: Payload, limb: int = 0) -> None:
+        """Declare what a limb carries, in place of what it was told before: it is held up beside the law, and no tank
+        pays for it. A reset goes back to the robot's description.
+        """
+        self.law.payload[limb] = (payload.mass_kg, *payload.centre_m)
+        self.payloads.append(Carried(self.clock.now_ns(), limb, payload))
+
+    def identify_payload(self, limb: int = 0) -> Payload:
+        """Tell from the spring at rest what a limb carries beside what was declared, and declare all of it.
+
+        Returns:
+            All that it carries now.
+
+        Raises:
+            TillerError: the tool moves, touches something, or carries nothing more.
+        """
+        own = self.description.limbs[limb]
+        if not self.law.cartesian[limb]:
+            raise TillerError("the payload is identified from the spring at the tcp: control is 'joint'")
+        parts, data = self.action_spec.unpack(self.target), self.scene.data
+        site = self.plant.tcps[limb]
+        orientation = data.site_xmat[site].reshape(3, 3).copy()
+        turn = matrix_from_6d(parts[own.field("tcp.rotation")]) @ orientation.T
+        error = np.concatenate([parts[own.field("tcp.position")] - data.site_xpos[site], rotvec_from_matrix(turn)])
+        velocity = np.zeros(6)
+        mujoco.mj_objectVelocity(self.scene.model, data, mujoco.mjtObj.mjOBJ_SITE, site, velocity, 0)
+        found = identify_payload(self.law.stiffness[limb] * error, orientation, float(np.linalg.norm(velocity[3:])),
+                                 gravity=self.plant.gravity)
+        mass, *centre = self.law.payload[limb].tolist()
+        self.carry(combined(Payload(mass, tuple(centre)), found), limb)
+        return self.payloads[-1].payload
+
     # -- inside -------------------------------------------------------------------------------------------------------
 
     def _run(self, start: np.ndarray, end: np.ndarray, fraction: float, fraction_step: float, steps: int) -> None:
-        inner_loop.run(self.plant, self.law, self._account, start, end, fraction, fraction_step, steps)
+        inner_loop.run(self.plant, self.law, self._account, self._guard, start, end, fraction, fraction_step,
+                       steps)
         warnings = self.scene.data.warning.number
         if any(warnings[each] for each in _BROKEN):
             raise TillerError(f"The physics diverged at {self.clock.now_ns() * 1e-9:.2f} s: reset the twin, and look "

@@ -17,6 +17,7 @@ from robot.safety.gate import (
     GateOutput,
     GateSettings,
     GroupSettings,
+    LeashSettings,
     Now,
     PartSettings,
     Signal,
@@ -191,5 +192,29 @@ def near_collisions() -> list[Rig]:
         rig = GantryRig(replace(SETTINGS, capsules=CAPSULES)).started()
         rig.tick(chunks=(rig.chunk(line(way, rows=60)),))
         rig.run(550)
+        rigs.append(rig)
+    return rigs
+
+
+LEASH = LeashSettings("arm", (600.0, 600.0, 600.0, 30.0, 30.0, 30.0), spring_j=0.1, force_n=10.0, power_w=5.0,
+                      latency_s=0.0, speeds=(0.2, 0.5))
+# A tool that is blocked is no fault here: the leash is what holds.
+LOOSE = replace(SETTINGS, groups=(replace(SETTINGS.groups[0], tracking=()), SETTINGS.groups[1]))
+
+
+def leashed(**changes: Any) -> Rig:
+    """A gate over a spring with a budget."""
+    return Rig(replace(LOOSE, leashes=(replace(LEASH, **changes),))).started()
+
+
+def blocked_springs() -> list[Rig]:
+    """Tools that do not move, drawn by springs that reach each of their limits."""
+    rigs = []
+    for changes in ({}, {"force_n": 1e9}, {"force_n": 1e9, "power_w": 0.05},
+                    {"force_n": 1e9, "spring_j": 0.4, "latency_s": 0.1, "speeds": (0.3, 0.5)}):
+        rig = leashed(**changes)
+        rig.measured = HOME.copy()
+        rig.tick(chunks=(rig.chunk(line(along(y=0.02), rows=30)),))
+        rig.run(200)
         rigs.append(rig)
     return rigs

@@ -22,7 +22,7 @@ from robot.safety.gate import (
     StateSample,
     StreamSettings,
 )
-from tests.robot.gates import HOME, MS, SETTINGS, SPEC, Rig, along, line, near_collisions
+from tests.robot.gates import HOME, MS, SETTINGS, SPEC, Rig, along, blocked_springs, line, near_collisions
 
 FORWARD = along(x=0.008)
 
@@ -423,7 +423,7 @@ def test_every_reason_can_be_reached():
     rig.tick(chunks=(rig.chunk(line(FORWARD, rows=4)),))
     rig.run(50)
     look(rig)
-    for rig in near_collisions():
+    for rig in (*near_collisions(), *blocked_springs()):
         look(rig)
     assert set(Reason) - seen == set()
     assert all(reason.text for reason in Reason) and {reason.kind for reason in Reason} == set(Kind)

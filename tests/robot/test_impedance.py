@@ -16,7 +16,7 @@ from robot.control.impedance import (
     solve_factorised,
 )
 from robot.control.torque_limits import limit_torque
-from robot.safety.torque_stage import filter_torque, work_done
+from robot.safety.energy.tank import work_done
 
 SEED = st.integers(0, 2**31)
 JOINTS = st.sampled_from([6, 7])
@@ -40,10 +40,10 @@ class Arm:
         return arm
 
     def torque(self, error=NOTHING, velocity=NOTHING, acceleration=NOTHING, damping=1.0, posture=None):
-        found = np.zeros(self.jacobian.shape[1])
+        found, self.braking = np.zeros((2, self.jacobian.shape[1]))
         posture = np.zeros(len(found)) if posture is None else posture
-        add_cartesian_torque(self.jacobian, self.inertia, error, velocity, acceleration, self.stiffness, damping,
-                             posture, found)
+        add_cartesian_torque(self.jacobian, self.inertia, error, velocity, -velocity, acceleration, self.stiffness,
+                             damping, posture, found, self.braking)
         return found
 
 
@@ -80,6 +80,7 @@ def test_damping_never_gives_energy(seed, joints):
     speed = arm.random.normal(size=joints)
     torque = arm.torque(velocity=-arm.jacobian @ speed)
     assert torque @ speed <= 1e-9
+    np.testing.assert_allclose(arm.braking, torque, rtol=1e-9, atol=1e-9)  # nothing else is at work here
 
 
 @given(SEED, JOINTS)
@@ -110,11 +111,13 @@ def test_at_a_singularity_every_torque_is_a_number_of_moderate_size():
 def test_the_joint_law_is_a_spring_a_damper_and_the_inertia_of_the_target(seed, joints):
     arm = Arm.regular(seed, joints)
     error, speed, acceleration = arm.random.normal(size=(3, joints))
-    stiffness, torque = arm.random.uniform(1, 600, joints), np.ones(joints)
-    add_joint_torque(arm.inertia, error, speed, acceleration, stiffness, 0.7, torque)
+    stiffness, torque, braking = arm.random.uniform(1, 600, joints), np.ones(joints), np.zeros(joints)
+    own_speed = arm.random.normal(size=joints)
+    add_joint_torque(arm.inertia, error, speed, own_speed, acceleration, stiffness, 0.7, torque, braking)
     damping = 2 * 0.7 * np.sqrt(stiffness * np.diag(arm.inertia))
     wanted = 1 + stiffness * error + damping * speed + arm.inertia @ acceleration
     np.testing.assert_allclose(torque, wanted, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(braking, -damping * own_speed, rtol=1e-9, atol=1e-9)
 
 
 @given(SEED, JOINTS)
@@ -148,7 +151,6 @@ def test_a_torque_within_its_limits_is_left_alone(seed, joints):
     torque = np.random.default_rng(seed).uniform(-5, 5, joints)
     before = torque.copy()
     assert limit_torque(torque, np.zeros(joints), np.full(joints, 6.0), torque.copy(), np.full(joints, 1.0)) == 0
-    filter_torque(torque, np.zeros(joints), np.zeros(joints))
     np.testing.assert_array_equal(torque, before)
 
 

@@ -15,6 +15,7 @@ from robot.safety.gate.settings import (
     CapsuleSettings,
     GateSettings,
     GroupSettings,
+    LeashSettings,
     PartSettings,
     StreamSettings,
 )
@@ -28,6 +29,7 @@ __all__ = [
     "GateSettings",
     "GroupSettings",
     "Kind",
+    "LeashSettings",
     "Mode",
     "Now",
     "PartSettings",

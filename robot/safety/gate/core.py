@@ -15,6 +15,7 @@ from robot.safety.capsules import CapsuleCheck
 from robot.safety.gate import inputs as events
 from robot.safety.gate.checks import refuse_form, refuse_start, refuse_time
 from robot.safety.gate.inputs import ChunkSample, GateInputs, GateOutput, Now, Rejection, StateSample
+from robot.safety.gate.leash import Leash
 from robot.safety.gate.measuring import Measuring
 from robot.safety.gate.motion import Motion
 from robot.safety.gate.reasons import Kind, Mode, Reason
@@ -40,6 +41,7 @@ class Gate:
         self.limits = self._measuring.limits
         check = CapsuleCheck(settings) if settings.capsules is not None else None
         self._motion = Motion(settings, self._measuring.limits, check)
+        self._leash = Leash(settings, self._measuring)
 
     def step(self, state: GateState, inputs: GateInputs, now: Now) -> tuple[GateState, GateOutput]:
         """One tick.
@@ -52,7 +54,7 @@ class Gate:
         Returns:
             The state after the tick, and what the gate decided in it. `state` is left as it was.
         """
-        tick = _Tick(self.settings, self._measuring, self._motion, _copied(state), now)
+        tick = _Tick(self.settings, self._measuring, self._motion, self._leash, _copied(state), now)
         return tick.run(inputs)
 
     def warm_up(self) -> None:
@@ -73,6 +75,7 @@ class Gate:
         way, distances = self._measuring.distances(command, command)
         self._motion.follow(state, command, self.settings.tick_s, way, self._measuring.excess(distances))
         self._motion.rest(state, self.settings.tick_s, command, way)
+        self._leash.hold(command, state.velocity, command, state.velocity, command, self.settings.tick_s)
         sample = ChunkSample(spec.component_names, command[None], 0, spec.period_s, 0, 0)
         refuse_start(self.settings, sample, command, 0)
 
@@ -88,9 +91,9 @@ class _Tick:
     """One step at work, on a copy of the state that nobody else has."""
 
     def __init__(
-        self, settings: GateSettings, measuring: Measuring, motion: Motion, state: GateState, now: Now
+        self, settings: GateSettings, measuring: Measuring, motion: Motion, leash: Leash, state: GateState, now: Now
     ) -> None:
-        self.settings, self.measuring, self.motion, self.now = settings, measuring, motion, now
+        self.settings, self.measuring, self.motion, self.leash, self.now = settings, measuring, motion, leash, now
         self.state = state
         self.notes: Causes = {}
         self.rejected: list[Rejection] = []
@@ -98,6 +101,7 @@ class _Tick:
         self.way = motion.at_rest()
         self.excess: tuple[float, ...] = (0.0,) * len(settings.groups)
         self.errors: dict[str, float] = {}
+        self.springs: tuple[float, ...] = ()
         self.lead_ns = 0 if settings.lock_step else round(settings.lead_s * 1e9)
 
     def run(self, inputs: GateInputs) -> tuple[GateState, GateOutput]:
@@ -390,9 +394,11 @@ class _Tick:
             moved = self.motion.rest(state, dt, finish, self.way)
             if moved.moving and Reason.STARVED in causes:
                 self.notes[Reason.TAIL] = ""
-        self.notes.update(moved.cuts)
-        self._set(command=moved.target, velocity=moved.velocity, wanted=moved.wanted, time_ns=time_ns)
-        return moved.target
+        held = self.leash.hold(state.command, state.velocity, moved.target, moved.velocity, state.measured, dt)
+        self.notes.update(moved.cuts | held.cuts)
+        self.springs = held.springs
+        self._set(command=held.target, velocity=held.velocity, wanted=moved.wanted, time_ns=time_ns)
+        return held.target
 
     def _move_a_row(self) -> np.ndarray:
         state, chunk, row = self.state, self.state.followed, self._row()
@@ -447,6 +453,7 @@ class _Tick:
             rejected=tuple(self.rejected),
             counts=self.state.counts,
             errors=self.errors,
+            springs=self.springs,
             dump=state.mode is Mode.FAULT and was is not Mode.FAULT,
         )
         return self.state, output

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import Any, Mapping
+from typing import Any, Iterator, Mapping
 
 import numpy as np
 import yaml
@@ -16,11 +16,13 @@ from robot.description.limb import Limb
 from robot.description.robots import RobotDescription
 from robot.description.shipped import configs_folder
 from robot.errors import InputError
+from robot.safety.energy.budget import load_budget
 from robot.safety.gate.settings import (
     UNLIMITED,
     CapsuleSettings,
     GateSettings,
     GroupSettings,
+    LeashSettings,
     PartSettings,
     StreamSettings,
 )
@@ -74,6 +76,7 @@ def gate_settings(contract: Contract, description: RobotDescription, *, lock_ste
         driver_s=max(stream.ages(staleness).fault_s for stream in drivers) if drivers else None,
         lock_step=lock_step,
         capsules=_capsules(description, spec, measured) if limits.capsules else None,
+        leashes=() if lock_step else tuple(_leashes(contract, description, groups)),
     )
 
 
@@ -159,6 +162,29 @@ def _lead(contract: Contract, description: RobotDescription) -> float:
     tools = {limb.field(limb.tool.command.name) for limb in description.limbs}
     late = [sink.latency_s for sink in contract.sinks.values() if set(sink.fields) - tools]
     return max(late, default=0.0)
+
+
+def _leashes(contract: Contract, description: RobotDescription, groups: list[GroupSettings]) -> Iterator[LeashSettings]:
+    """Of the sinks that are a passive spring with a budget."""
+    for name, sink in contract.sinks.items():
+        if sink.energy.mode != "setpoint" or not sink.fields:
+            continue
+        budget = load_budget(sink.energy.budget, robot=description.spec.name)
+        if math.isinf(min(budget.spring_j, budget.force_n, budget.power_w)):
+            continue
+        group = next(group for group in groups if group.parts[0].field in sink.fields)
+        if not group.measured:
+            raise InputError(f"sink '{name}': energy: setpoint", expected=f"a stream that measures {sink.fields[0]}",
+                             got="none", way_out="Add one of type pose to the contract, or say mode: none")
+        if min(sink.energy.stiffness) <= 0:
+            raise InputError(f"sink '{name}': energy: stiffness", expected="6 numbers above 0",
+                             got=str(sink.energy.stiffness))
+        linear, angular = (part.speed[0] for part in group.parts)
+        # Under the leash no spring makes the tool faster than the budget allows.
+        share = min(1.0, budget.speed_mps() / linear)
+        age_s = max(1 / stream.rate_hz for stream in contract.state.values() if stream.type == "pose")
+        yield LeashSettings(group.name, sink.energy.stiffness, budget.spring_j, budget.force_n, budget.power_w,
+                            sink.latency_s + age_s, (share * linear, share * angular))
 
 
 def _rest(description: RobotDescription, spec: ActionSpec, blind: list[GroupSettings]) -> tuple[float, ...]:

@@ -170,6 +170,7 @@ class GateOutput:
         counts: reason -> ticks (or chunks) since the gate was activated.
         errors: field -> distance of the last command from the measured state (m or rad), where it is measured.
         dump: a fault began in this tick: write the flight record.
+        springs: of each leash, the energy of its spring with the measured state, J.
     """
 
     mode: Mode
@@ -187,6 +188,7 @@ class GateOutput:
     counts: Mapping[Reason, int]
     errors: Mapping[str, float]
     dump: bool
+    springs: tuple[float, ...] = ()
 
     @property
     def reason(self) -> Reason:

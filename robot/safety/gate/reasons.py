@@ -72,6 +72,12 @@ class Reason(Enum):
     ACCELERATION = "acceleration", Kind.LIMIT, "a step was changed to the acceleration limit"
     POSITION = "position", Kind.LIMIT, "a target outside of position limits or workspace was brought back"
     FORCE = "force", Kind.LIMIT, "slowed or stopped: a finger presses nearly as hard as it may"
+    ENERGY_LEASH = "energy_leash", Kind.LIMIT, "held near the tool: the spring holds as much energy as it may"
+    ENERGY_FORCE = "energy_force", Kind.LIMIT, "held near the tool: the spring pushes as hard as it may"
+    ENERGY_POWER = "energy_power", Kind.LIMIT, "slowed down: the spring is filled as fast as it may be"
+    ENERGY_LATENCY = (
+        "energy_latency", Kind.LIMIT, "held near the tool: until the command arrives the spring could hold too much"
+    )
     CAPSULES_SLOW = "capsules_slow", Kind.LIMIT, "slowed down: links come near to one another or to the table"
     CAPSULES_STOP = (
         "capsules_stop", Kind.LIMIT, "stopped: links are as near to one another or to the table as they may be"

@@ -102,6 +102,40 @@ class StreamSettings:
 
 
 @dataclass(frozen=True)
+class LeashSettings:
+    """How far a set-point may be from the tool that a passive spring draws to it.
+
+    Args:
+        group: whose pose it is.
+        stiffness: (6,) of the spring, N/m and N*m/rad.
+        spring_j, force_n, power_w: of the budget (`robot.safety.energy.Budget`); inf for no limit.
+        latency_s: age of the measured pose and latency of the sink together.
+        speeds: m/s and rad/s of the tool meanwhile, at most.
+        release: m/s^2 and rad/s^2, with which a command is drawn back.
+    """
+
+    group: str
+    stiffness: tuple[float, ...]
+    spring_j: float
+    force_n: float
+    power_w: float
+    latency_s: float
+    speeds: tuple[float, float]
+    release: tuple[float, float] = (50.0, 250.0)
+
+    def __post_init__(self) -> None:
+        if len(self.stiffness) != 6 or not min(self.stiffness) > 0:
+            raise InputError(f"leash of '{self.group}': stiffness", expected="6 numbers above 0",
+                             got=str(self.stiffness))
+        for name in ("spring_j", "force_n", "power_w"):
+            if not getattr(self, name) > 0:
+                raise InputError(f"leash of '{self.group}': {name}", expected="above 0", got=f"{getattr(self, name)}")
+        if min(self.latency_s, *self.speeds) < 0 or not min(self.release) > 0:
+            raise InputError(f"leash of '{self.group}'", expected="latency and speeds of 0 or more, a release above 0",
+                             got=f"{self.latency_s}, {self.speeds}, {self.release}")
+
+
+@dataclass(frozen=True)
 class CapsuleSettings:
     """How near links may come to one another and to the table.
 
@@ -155,6 +189,7 @@ class GateSettings:
         driver_s: without the driver's state for so long is a fault; None where the driver tells none.
         lock_step: a tick takes exactly the row that is due, and ages mean nothing: time stands while a plan is made.
         capsules: None for no check of distances.
+        leashes: of groups whose sink is a spring with a budget.
     """
 
     fields: tuple[ActionField, ...]
@@ -176,6 +211,7 @@ class GateSettings:
     driver_s: float | None = None
     lock_step: bool = False
     capsules: CapsuleSettings | None = None
+    leashes: tuple[LeashSettings, ...] = ()
 
     def __post_init__(self) -> None:
         if self.operator not in OPERATORS:
@@ -203,6 +239,11 @@ class GateSettings:
             if len(group.tracking) not in (0, len(group.parts)):
                 raise InputError(f"group '{group.name}': tracking", expected="one distance a field, or none",
                                  got=str(len(group.tracking)))
+        led = {group.name: group for group in self.groups}
+        for leash in self.leashes:
+            if leash.group not in led or not led[leash.group].measured:
+                raise InputError(f"leash of '{leash.group}'", expected="a group whose pose is measured",
+                                 got="none" if leash.group not in led else "one that nothing measures")
         sizes = {each.name: each for each in self.fields}
         for part in (part for group in self.groups for part in group.parts):
             size = 3 if sizes[part.field].is_rotation else sizes[part.field].size

@@ -1,0 +1,192 @@
+"""The ledger: pure accounting of the energy that a controller gives to robots, a row for each. It never acts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from robot.errors import InputError
+from robot.safety.energy import tank as columns
+from robot.safety.energy.budget import CAPACITY, SUPPLY, Budget
+from robot.safety.energy.tank import COLUMNS, book, fill
+
+_MOST_EVENTS = 1000
+TRACE_FORMAT = "tiller energy trace 1"
+
+
+@dataclass(frozen=True, eq=False)
+class LedgerRow:
+    """One period of all robots.
+
+    Args:
+        work_j: (batch,) W_k.
+        level_j: (batch,) E_{k+1}.
+        spilled_j: (batch,) what did not fit into the tanks.
+        overdraft_j: (batch,) how much deeper below nothing the tanks went; 0 where they did not.
+    """
+
+    work_j: np.ndarray
+    level_j: np.ndarray
+    spilled_j: np.ndarray
+    overdraft_j: np.ndarray
+
+
+@dataclass(frozen=True)
+class SupplyEvent:
+    """Energy that came from outside, or was taken away.
+
+    Args:
+        step: periods that were closed before it.
+        row: of the robot.
+        joules: added; negative when taken away.
+        reason: why.
+    """
+
+    step: int
+    row: int
+    joules: float
+    reason: str
+
+
+class EnergyLedger:
+    """Tanks of a batch of robots, closed period by period.
+
+    Args:
+        budget: of each of them.
+        period_s: T, of a period.
+        batch: robots.
+        trace: keep every period for `trace`.
+
+    Attributes:
+        tank: (batch, COLUMNS) float64, by the columns of `robot.safety.energy.tank`.
+        events: supplies other than the budget's constant power, the newest thousand.
+    """
+
+    def __init__(self, budget: Budget, period_s: float, batch: int = 1, *, trace: bool = False) -> None:
+        if not 0 < period_s < np.inf:
+            raise InputError("ledger: period_s", expected="a number above 0", got=f"{period_s:g}")
+        if batch < 1:
+            raise InputError("ledger: batch", expected="1 or more", got=str(batch))
+        self.budget, self.period_s, self.batch = budget, period_s, batch
+        self.tank = np.empty((batch, COLUMNS))
+        fill(self.tank, budget)
+        self.events: list[SupplyEvent] = []
+        self._row = budget.row
+        self._time_ns: int | None = None
+        self._trace: list[dict[str, Any]] | None = [] if trace else None
+
+    @property
+    def level_j(self) -> np.ndarray:
+        """(batch,) E_k, J."""
+        return self.tank[:, columns.LEVEL].copy()
+
+    @property
+    def share(self) -> np.ndarray:
+        """(batch,) of the initial energy that is left: what a policy may observe, and what Saute RL calls its state."""
+        return self.tank[:, columns.LEVEL] / self.budget.initial_j
+
+    @property
+    def latched(self) -> np.ndarray:
+        """(batch,) bool, rows that gave an input that was not finite, and are held at zero torque since."""
+        return self.tank[:, columns.LATCHED] > 0
+
+    def close(self, torque: np.ndarray, before: np.ndarray, after: np.ndarray, *,
+              supply_j: float | np.ndarray | None = None, time_ns: int | None = None) -> LedgerRow:
+        """Book a period.
+
+        Args:
+            torque: (batch, n) or (n,) N*m that was applied, without gravity, after every limit, rate limit and stop;
+                measured torque where the drive does not hold what it is told.
+            before, after: of the same shape, rad: joints at the period's start and end, as the encoders say.
+            supply_j: added from outside, at most supply_w * T; None takes that much.
+            time_ns: of the period's end, for the check that time goes on.
+
+        Raises:
+            InputError: another batch or other shapes, an input that is not finite, a negative supply, or time that
+                goes backwards; nothing is booked.
+        """
+        torque, before, after = (self._rows(name, value)
+                                 for name, value in (("torque", torque), ("before", before), ("after", after)))
+        if not torque.shape == before.shape == after.shape:
+            raise InputError("ledger", expected="torque and joints of one size",
+                             got=f"{torque.shape}, {before.shape}, {after.shape}")
+        work = np.einsum("bn,bn->b", torque, after - before)
+        if not np.isfinite(work).all():
+            row = int(np.flatnonzero(~np.isfinite(work))[0])
+            raise InputError(f"ledger: row {row}", expected="finite torque and joints", got=f"work {work[row]}",
+                             way_out="Book what was applied: zero torque after an invalid input")
+        return self.book(work, supply_j=supply_j, time_ns=time_ns)
+
+    def book(self, work_j: np.ndarray, *, supply_j: float | np.ndarray | None = None,
+             time_ns: int | None = None) -> LedgerRow:
+        """Book a period whose work (batch,) J is known already; see `close`."""
+        work = np.asarray(work_j, dtype=np.float64)
+        if work.shape != (self.batch,):
+            raise InputError("ledger: batch", expected=f"({self.batch},) as it began", got=str(work.shape),
+                             way_out="Make a ledger for the new batch")
+        if time_ns is not None:
+            if self._time_ns is not None and time_ns <= self._time_ns:
+                raise InputError("ledger: time", expected=f"after {self._time_ns} ns", got=f"{time_ns} ns",
+                                 way_out="A clock that was set back, or a sample that came twice: book no period")
+            self._time_ns = time_ns
+        most = float(self._row[SUPPLY]) * self.period_s
+        supply = np.broadcast_to(np.asarray(most if supply_j is None else supply_j, dtype=np.float64), work.shape)
+        if not (supply >= 0).all():
+            raise InputError("ledger: supply", expected="0 J or more", got=f"{np.min(supply):g}")
+        supply = np.minimum(supply, most)
+        was = self.tank.copy()
+        for row in range(self.batch):
+            book(self.tank[row], self._row[CAPACITY], work[row], supply[row])
+        found = LedgerRow(work, self.level_j, self.tank[:, columns.SPILLED] - was[:, columns.SPILLED],
+                          self.tank[:, columns.OVERDRAFT] - was[:, columns.OVERDRAFT])
+        if self._trace is not None:
+            self._trace.append({"work_j": work.tolist(), "supply_j": supply.tolist(),
+                                "level_j": found.level_j.tolist(), "spilled_j": found.spilled_j.tolist(),
+                                "overdraft_j": found.overdraft_j.tolist()})
+        return found
+
+    def set_level(self, level_j: float | None = None, *, row: int | None = None, reason: str) -> None:
+        """Set tanks to a level, as a reset or a switch of mode does: it is a supply, and logged as one.
+
+        Args:
+            level_j: J; None takes the budget's initial energy.
+            row: of one robot; None sets all.
+            reason: why, in a word.
+
+        Raises:
+            InputError: below nothing, or above the capacity.
+        """
+        level = self.budget.initial_j if level_j is None else level_j
+        if not 0 <= level <= self.budget.capacity_j:
+            raise InputError("ledger: level", expected=f"0 .. {self.budget.capacity_j:g} J", got=f"{level:g}")
+        for each in range(self.batch) if row is None else (row,):
+            joules = float(level - self.tank[each, columns.LEVEL]) if np.isfinite(level) else 0.0
+            self.tank[each, columns.LEVEL] = level
+            self.tank[each, columns.SUPPLIED] += joules
+            self.events.append(SupplyEvent(int(self.tank[each, columns.STEPS]), each, joules, reason))
+        del self.events[:-_MOST_EVENTS]
+
+    def clear(self, row: int | None = None) -> None:
+        """Let rows that an invalid input has latched go on."""
+        self.tank[slice(None) if row is None else row, columns.LATCHED] = 0.0
+
+    def trace(self) -> dict[str, Any]:
+        """All periods as plain values, for JSON: the budget, T, and of each period work, supply, level, spilled and
+        overdraft, a list a row.
+
+        Raises:
+            InputError: none was kept.
+        """
+        if self._trace is None:
+            raise InputError("ledger: trace", expected="trace=True when the ledger was made", got="none kept")
+        return {"format": TRACE_FORMAT, "budget": self.budget.row.tolist(), "budget_hash": self.budget.hash,
+                "period_s": self.period_s, "batch": self.batch, "periods": list(self._trace)}
+
+    def _rows(self, name: str, value: np.ndarray) -> np.ndarray:
+        rows = np.atleast_2d(np.asarray(value, dtype=np.float64))
+        if rows.ndim != 2 or rows.shape[0] != self.batch:
+            raise InputError(f"ledger: {name}", expected=f"({self.batch}, n), the batch that it began with",
+                             got=str(np.shape(value)), way_out="Make a ledger for the new batch")
+        return rows

@@ -1,0 +1,243 @@
+"""The filter of the inner loop: a torque that cannot take more from the tank than it may.
+
+Before a period nobody knows the way dq that the joints will go in it; what is known is a set, |dq_i - T qd_i| <=
+T^2 a_i / 2, with a_i a bound on the acceleration of joint i, contacts included. The most that a torque can give is then
+
+    wc(u) = T u.qd + T^2/2 sum_i |u_i| a_i
+
+and it is held to what the tank and the power limit allow. Both have the same normal qd, so that one half-space is
+projected on, in closed form; where the margin itself is too much, the torque is scaled, which always suffices: wc is
+positively homogeneous, and zero torque is always allowed. A torque that brakes (u.qd < 0) may use the reserve: an empty
+tank never takes the brakes away.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import isfinite
+
+import numpy as np
+
+from robot.control.compiled import COMPILED, compiled
+from robot.errors import InputError
+from robot.safety.energy.budget import GAMMA, POWER, RESERVE
+from robot.safety.energy.ledger import EnergyLedger
+from robot.safety.energy.tank import INVALID, LATCHED, LEVEL, LIMIT_POWER, NONE, TANK
+
+PATHS = ("compiled", "numpy")
+BRAKING_SHARE = 0.5  # of all that is in the tank, which one braking period may use
+_PASSES = 4
+_STILL = 1e-14  # squared joint way of a period, below which it has no direction
+_INSIDE = 1 - 1e-9  # of a share, so that rounding does not leave the result on the wrong side of what is allowed
+
+
+@compiled
+def filter_torque(torque: np.ndarray, damping: np.ndarray, velocity: np.ndarray, period_s: float,
+                  acceleration: np.ndarray, low: np.ndarray, high: np.ndarray, budget: np.ndarray,
+                  tank: np.ndarray) -> int:
+    """Change the torque of one robot in place, as little as its tank demands.
+
+    Args:
+        torque: (n,) N*m that is to be applied, without gravity.
+        damping: (n,) N*m, the part of it that only takes energy out: kept where the rest suffices.
+        velocity: (n,) rad/s.
+        period_s: T.
+        acceleration: (n,) rad/s^2, a.
+        low, high: (n,) N*m, what the drives can give.
+        budget: (8,) of `Budget.row`.
+        tank: (COLUMNS,); only its latch is written.
+
+    Returns:
+        Why it was changed, a code of `robot.safety.energy.tank`.
+    """
+    n = len(torque)
+    finite = True
+    for i in range(n):
+        finite = finite and np.isfinite(torque[i]) and np.isfinite(velocity[i])
+    if not finite:
+        tank[LATCHED] = 1.0
+    if tank[LATCHED] > 0.0:
+        torque[:] = 0.0
+        return INVALID
+    reason = NONE
+    for i in range(n):
+        torque[i] = min(max(torque[i], low[i]), high[i])
+    for attempt in range(_PASSES):
+        power, margin, speed2 = 0.0, 0.0, 0.0
+        for i in range(n):
+            power += torque[i] * velocity[i]
+            margin += abs(torque[i]) * acceleration[i]
+            speed2 += velocity[i] * velocity[i]
+        margin *= 0.5 * period_s * period_s
+        worst, active = period_s * power + margin, power >= 0.0
+        room = budget[GAMMA] * max(tank[LEVEL] - budget[RESERVE], 0.0) if active \
+            else BRAKING_SHARE * max(tank[LEVEL], 0.0)
+        allowed = min(room, budget[POWER] * period_s) if active else room
+        if worst <= allowed:
+            return reason
+        if reason == NONE:
+            reason = LIMIT_POWER if allowed < room else TANK
+        if attempt == 0 and active and period_s * period_s * speed2 > _STILL:
+            excess = (worst - allowed) / (period_s * speed2)
+            for i in range(n):
+                torque[i] = min(max(torque[i] - excess * velocity[i], low[i]), high[i])
+            continue
+        kept, kept_margin = 0.0, 0.0
+        for i in range(n):
+            kept += damping[i] * velocity[i]
+            kept_margin += abs(damping[i]) * acceleration[i]
+        least = period_s * kept + 0.5 * period_s * period_s * kept_margin
+        if attempt < 2 and least <= allowed and least < worst:
+            # wc is convex, so that between the damping alone and all of it wc stays below the straight line.
+            share = _INSIDE * (allowed - least) / (worst - least)
+            for i in range(n):
+                torque[i] = damping[i] + share * (torque[i] - damping[i])
+        else:
+            share = _INSIDE * max(allowed / worst, 0.0)
+            for i in range(n):
+                torque[i] *= share
+    return reason
+
+
+@compiled
+def filter_torques(torque: np.ndarray, damping: np.ndarray, velocity: np.ndarray, period_s: float,
+                   acceleration: np.ndarray, low: np.ndarray, high: np.ndarray, budget: np.ndarray, tank: np.ndarray,
+                   reasons: np.ndarray) -> None:
+    """The same for (batch, n), in place; reasons (batch,) int64 are written."""
+    for row in range(len(torque)):
+        reasons[row] = filter_torque(torque[row], damping[row], velocity[row], period_s, acceleration, low, high,
+                                     budget, tank[row])
+
+
+def filter_torques_numpy(torque: np.ndarray, damping: np.ndarray, velocity: np.ndarray, period_s: float,
+                         acceleration: np.ndarray, low: np.ndarray, high: np.ndarray, budget: np.ndarray,
+                         tank: np.ndarray, reasons: np.ndarray) -> None:
+    """The reference of `filter_torques`, in numpy alone."""
+    for row in range(len(torque)):
+        torque[row], reasons[row] = _filtered(torque[row], damping[row], velocity[row], period_s, acceleration, low,
+                                              high, budget, tank[row])
+
+
+def _filtered(torque: np.ndarray, damping: np.ndarray, velocity: np.ndarray, period_s: float,
+              acceleration: np.ndarray, low: np.ndarray, high: np.ndarray, budget: np.ndarray,
+              tank: np.ndarray) -> tuple[np.ndarray, int]:
+    if not isfinite(float(torque @ velocity) + float(torque.sum())) and \
+            not (np.isfinite(torque).all() and np.isfinite(velocity).all()):
+        tank[LATCHED] = 1.0
+    if tank[LATCHED] > 0:
+        return np.zeros_like(torque), INVALID
+    torque = np.minimum(np.maximum(torque, low), high)
+    half, level, reason = 0.5 * period_s * period_s, float(tank[LEVEL]), NONE
+    for attempt in range(_PASSES):
+        power = float(torque @ velocity)
+        worst = period_s * power + half * float(np.abs(torque) @ acceleration)
+        active = power >= 0
+        room = budget[GAMMA] * max(level - budget[RESERVE], 0.0) if active else BRAKING_SHARE * max(level, 0.0)
+        allowed = min(room, budget[POWER] * period_s) if active else room
+        if worst <= allowed:
+            break
+        reason = reason or (LIMIT_POWER if allowed < room else TANK)
+        speed2 = float(velocity @ velocity)
+        if attempt == 0 and active and period_s * period_s * speed2 > _STILL:
+            torque = torque - (worst - allowed) / (period_s * speed2) * velocity
+            torque = np.minimum(np.maximum(torque, low), high)
+            continue
+        least = period_s * float(damping @ velocity) + half * float(np.abs(damping) @ acceleration)
+        if attempt < 2 and least <= allowed and least < worst:
+            torque = damping + _INSIDE * (allowed - least) / (worst - least) * (torque - damping)
+        else:
+            torque = torque * (_INSIDE * max(allowed / worst, 0.0))
+    return torque, reason
+
+
+@dataclass(frozen=True, eq=False)
+class TorqueResult:
+    """What a filter made of torques.
+
+    Args:
+        torque: (batch, n) N*m to apply.
+        reasons: (batch,) codes, names by `robot.safety.energy.tank.REASONS`; 0 where nothing was changed.
+    """
+
+    torque: np.ndarray
+    reasons: np.ndarray
+
+    @property
+    def changed(self) -> np.ndarray:
+        """(batch,) bool."""
+        return self.reasons != NONE
+
+
+class TorqueFilter:
+    """The filter of a batch of robots, beside their ledger.
+
+    Call `filter` with the torque that every other limit has passed, apply what it returns for exactly one period, then
+    `ledger.close` with it.
+
+    Args:
+        ledger: of the robots, with the budget.
+        acceleration: (n,) rad/s^2, the most that a joint can be accelerated with, contacts included. Too much of it
+            makes the filter timid near an empty tank, too little lets overdrafts happen: the ledger counts them.
+        effort: (n,) N*m, what the drives give at most; None for no limit.
+        path: `compiled` (numba where it is installed) or `numpy`; None takes the faster.
+
+    Raises:
+        InputError: a period too long to be an inner loop's (below 500 Hz), or bounds that are no numbers above 0.
+    """
+
+    def __init__(self, ledger: EnergyLedger, acceleration: np.ndarray, *, effort: np.ndarray | None = None,
+                 path: str | None = None) -> None:
+        path = path or ("compiled" if COMPILED else "numpy")
+        if path not in PATHS:
+            raise InputError("torque filter: path", expected=f"one of {', '.join(PATHS)}", got=f"'{path}'")
+        if ledger.period_s > 0.002 * (1 + 1e-9):
+            raise InputError("torque filter", expected="a period of 2 ms at most: it runs in the inner loop, at 500 Hz "
+                             "or more", got=f"{ledger.period_s:g} s", way_out="At a policy's rate use SetpointFilter")
+        self.ledger, self.budget = ledger, ledger.budget
+        self._acceleration = _above_0("acceleration", acceleration)
+        n = len(self._acceleration)
+        self._high = np.full(n, np.inf) if effort is None else _above_0("effort", effort)
+        if self._high.shape != (n,):
+            raise InputError("torque filter: effort", expected=f"{n} numbers, as of acceleration",
+                             got=str(self._high.shape))
+        self._low, self._row = -self._high, ledger.budget.row
+        self._still = np.zeros((ledger.batch, n))
+        self._run = filter_torques if path == "compiled" else filter_torques_numpy
+
+    def filter(self, torque: np.ndarray, velocity: np.ndarray, *, damping: np.ndarray | None = None) -> TorqueResult:
+        """Change torques as little as the tanks demand.
+
+        A row that is not finite gets zero torque, and so do its next ones until `ledger.clear`.
+
+        Args:
+            torque: (batch, n) N*m, without gravity.
+            velocity: (batch, n) rad/s.
+            damping: (batch, n) N*m, the part of it that only dissipates; None when it is not known.
+
+        Raises:
+            InputError: another batch than the ledger's, or other shapes.
+        """
+        changed = np.array(torque, dtype=np.float64, ndmin=2)
+        velocity = np.array(velocity, dtype=np.float64, ndmin=2)
+        damping = self._still if damping is None else np.array(damping, dtype=np.float64, ndmin=2)
+        if not changed.shape == velocity.shape == damping.shape == self._still.shape:
+            raise InputError("torque filter", expected=f"{self._still.shape}, the ledger's batch and the joints",
+                             got=f"{changed.shape}, {velocity.shape}, {damping.shape}")
+        reasons = np.zeros(len(changed), dtype=np.int64)
+        self._run(changed, damping, velocity, self.ledger.period_s, self._acceleration, self._low, self._high,
+                  self._row, self.ledger.tank, reasons)
+        return TorqueResult(changed, reasons)
+
+
+def worst_case(torque: np.ndarray, velocity: np.ndarray, period_s: float, acceleration: np.ndarray) -> np.ndarray:
+    """wc(u) (batch,) J: the most that torques (batch, n) can give in a period, for any way within the set."""
+    found: np.ndarray = period_s * np.einsum("bn,bn->b", torque, velocity) \
+        + 0.5 * period_s**2 * (np.abs(torque) @ acceleration)
+    return found
+
+
+def _above_0(name: str, value: np.ndarray) -> np.ndarray:
+    found = np.array(value, dtype=np.float64, ndmin=1)
+    if not (found > 0).all() or not np.isfinite(found).all():
+        raise InputError(f"torque filter: {name}", expected="numbers above 0", got=str(found))
+    return found

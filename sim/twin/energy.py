@@ -1,0 +1,151 @@
+"""The energy of a twin's arms: what their controllers may give, what they gave, and what was changed for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Mapping
+
+import numpy as np
+
+from robot.description.robots import RobotDescription
+from robot.errors import InputError
+from robot.safety.energy.budget import Budget
+from robot.safety.energy.tank import (
+    COLUMNS,
+    LATCHED,
+    LEVEL,
+    OVERDRAFT,
+    OVERDRAFTS,
+    PEAK,
+    REASONS,
+    SPENT,
+    SPILLED,
+    STEPS,
+    SUPPLIED,
+    WORK,
+    fill,
+)
+from sim.twin.inner_loop import Guard
+
+COUNTED = Budget(initial_j=float("inf"), reserve_j=0.0, capacity_j=float("inf"), power_w=float("inf"),
+                 provenance="none: the work is counted and nothing is limited")
+
+ACCELERATION = 60.0
+"""rad/s^2, the most that a joint is accelerated with where a budget was not picked with its own: 1.5 times the 99.9th
+percentile of the Panda's joints while they press, slide and are let go (`python -m benchmarks.twin_energy`)."""
+
+
+@dataclass(frozen=True, eq=False)
+class EnergyState:
+    """The tanks of a twin since the last reset, one number a limb.
+
+    Args:
+        level_j: in the tank; below 0 is an overdraft, which only a shadow or an arm outside of its bounds makes.
+        share: of the initial energy.
+        work_j: given in all; spent_j: its positive part; peak_j: the most it came to.
+        supplied_j, spilled_j: added from outside, and not kept.
+        overdrafts, overdraft_j: steps that took more than there was, and how much.
+        latched: whether an input that was not finite holds the arm at zero torque.
+        changed: steps in which a filter changed something, by its reason, over all limbs.
+        steps: of the inner loop.
+        enforced: whether the filters act; else the tanks are only counted.
+    """
+
+    level_j: np.ndarray
+    share: np.ndarray
+    work_j: np.ndarray
+    spent_j: np.ndarray
+    peak_j: np.ndarray
+    supplied_j: np.ndarray
+    spilled_j: np.ndarray
+    overdrafts: np.ndarray
+    overdraft_j: np.ndarray
+    latched: np.ndarray
+    changed: Mapping[str, int]
+    steps: int
+    enforced: bool
+
+
+def wire_guard(description: RobotDescription, joints: int, budget: Budget | None, *, enforce: bool = True) -> Guard:
+    """Tanks of all limbs, each with the whole budget.
+
+    Args:
+        description: of the robot.
+        joints: columns of the tables.
+        budget: None counts the work and limits nothing.
+        enforce: whether filters act; else a shadow keeps the account of what they would have bounded.
+
+    Raises:
+        InputError: the budget was picked for arms of another number of joints.
+    """
+    limbs, told = len(description.limbs), budget or COUNTED
+    acceleration = np.full((limbs, joints), ACCELERATION)
+    for row, limb in zip(acceleration, description.limbs):
+        if told.acceleration and len(told.acceleration) != len(limb.arm.joints):
+            raise InputError("budget: acceleration", expected=f"{len(limb.arm.joints)} numbers, the arm's joints",
+                             got=str(len(told.acceleration)))
+        row[: len(told.acceleration)] = told.acceleration
+    guard = Guard(
+        enforce=np.array([budget is not None and enforce]),
+        budget=np.tile(told.row, (limbs, 1)),
+        tank=np.zeros((limbs, COLUMNS)),
+        acceleration=acceleration,
+        reasons=np.zeros((limbs, len(REASONS)), dtype=np.int64),
+    )
+    begin(guard, told)
+    return guard
+
+
+def begin(guard: Guard, budget: Budget | None) -> None:
+    """Fill the tanks for a new episode. Its account begins anew too: nothing is carried over."""
+    fill(guard.tank, budget or COUNTED)
+    guard.reasons[:] = 0
+
+
+def state_of(guard: Guard) -> EnergyState:
+    """What the tanks say."""
+    tank, first = guard.tank.copy(), guard.budget[:, 0]
+    with np.errstate(invalid="ignore"):
+        share = np.where(np.isinf(first), 1.0, tank[:, LEVEL] / first)
+    return EnergyState(
+        level_j=tank[:, LEVEL], share=share, work_j=tank[:, WORK], spent_j=tank[:, SPENT], peak_j=tank[:, PEAK],
+        supplied_j=tank[:, SUPPLIED], spilled_j=tank[:, SPILLED], overdrafts=tank[:, OVERDRAFTS].astype(np.int64),
+        overdraft_j=tank[:, OVERDRAFT], latched=tank[:, LATCHED] > 0,
+        changed={name: int(count) for name, count in zip(REASONS, guard.reasons.sum(axis=0)) if name and count},
+        steps=int(tank[:, STEPS].max()), enforced=bool(guard.enforce[0]),
+    )
+
+
+def told_of(energy: EnergyState) -> dict[str, float]:
+    """What the `info` of an episode says of its energy, over all arms: the level of the emptiest tank in joules, joules
+    spent, overdrafts and their joules, and the share of steps that a filter changed. Without a budget only what was
+    spent.
+    """
+    told = {"energy_spent_j": float(energy.spent_j.sum()), "energy_peak_j": float(energy.peak_j.max())}
+    if np.isinf(energy.level_j).all():
+        return told
+    changed = sum(energy.changed.values()) / max(energy.steps * len(energy.level_j), 1)
+    return {**told, "energy_level_j": float(energy.level_j.min()), "energy_overdrafts": float(energy.overdrafts.sum()),
+            "energy_overdraft_j": float(energy.overdraft_j.sum()), "energy_changed": changed}
+
+
+def words_for(energy: EnergyState, since: EnergyState | None = None) -> tuple[str, str]:
+    """What an operator is told of the tanks: `ok`, `warn` or `error`, and a sentence.
+
+    Args:
+        energy: now.
+        since: some time ago: what a filter did since then counts as now. None looks back to the reset.
+    """
+    before = since.changed if since is not None and since.steps <= energy.steps else {}
+    acting = [name for name, count in energy.changed.items() if count > before.get(name, 0)]
+    level = f"tank {energy.share.min():.0%}"
+    if energy.latched.any():
+        return "error", f"{level}: an input that was not finite has taken the torque from an arm, until the reset"
+    if energy.overdrafts.any():
+        return ("error" if energy.enforced else "warn",
+                f"{level}: overdrawn {int(energy.overdrafts.sum())} times, {energy.overdraft_j.sum():.3f} J")
+    if "tank" in acting:
+        return "warn", f"{level}: it is nearly empty, and the arm is given no more energy than it gives back"
+    if acting:
+        return "warn", f"{level}: limited by {', '.join(acting)}"
+    return "ok", level
