@@ -50,33 +50,34 @@ def kinetic_j(twin: TwinRobot) -> float:
     return float(twin.scene.data.energy[1])
 
 
-def wild(twin: TwinRobot, seed: int, steps: int, low: float = -0.1) -> list[float]:
-    """Random set-points, above and below the table; the force on it after every ten milliseconds."""
+def wild(twin: TwinRobot, seed: int, seconds: float) -> list[float]:
+    """Set-points that jump, down into the table and up again; the force on it after every ten milliseconds."""
     random, rest, forces = np.random.default_rng(seed), twin.target, []
-    for step in range(steps):
-        if step % 4 == 0:
+    for step in range(round(seconds / 0.01)):
+        if step % 160 == 0:
             target = rest.copy()
-            target[:3] += random.uniform((-0.15, -0.25, -0.22 + low), (0.15, 0.25, 0.15))
-        for _ in range(5):
-            twin._follow(target)  # at once, as a policy that jumps
-            twin.run_for(10_000_000)
-            forces.append(table_force(twin))
+            target[:2] += random.uniform((-0.15, -0.25), (0.15, 0.25))
+            target[2] = random.uniform(-0.15, -0.03) if step % 320 == 0 else random.uniform(0.03, 0.1)
+        twin._follow(target)
+        twin.run_for(10_000_000)
+        forces.append(table_force(twin))
     return forces
 
 
 def test_a_wild_policy_on_a_stiff_table_never_overdraws_the_tank():
     twin = guarded(SMALL)
-    wild(twin, 1, 60)
+    forces = wild(twin, 1, 20.0)
     energy = twin.energy
+    assert np.mean(np.array(forces) > 1.0) > 0.05, "it must meet the table, or nothing was shown"
     assert energy.overdrafts.sum() == 0 and energy.overdraft_j.sum() == 0 and not energy.latched.any()
     assert energy.level_j[0] >= 0 and sum(energy.changed.values()) > 50
-    assert energy.work_j[0] <= SMALL.initial_j + 1e-9
+    assert energy.peak_j[0] <= SMALL.initial_j + 1e-9
 
 
 def test_a_shadow_counts_the_same_policy_and_changes_nothing():
     shadow, plain = guarded(SMALL, enforce=False), guarded(None)
-    wild(shadow, 1, 30)
-    wild(plain, 1, 30)
+    wild(shadow, 1, 3.0)
+    wild(plain, 1, 3.0)
     np.testing.assert_array_equal(shadow.scene.data.qpos, plain.scene.data.qpos)
     assert shadow.work_j[0] == plain.work_j[0]
     assert shadow.energy.overdrafts.sum() > 0 and shadow.energy.overdraft_j.sum() > 0.1
@@ -85,11 +86,11 @@ def test_a_shadow_counts_the_same_policy_and_changes_nothing():
 
 def test_the_account_closes():
     twin = guarded(replace(SMALL, supply_w=0.5))
-    wild(twin, 2, 40)
+    wild(twin, 2, 2.0)
     tank = twin._guard.tank[0]
     left = SMALL.initial_j - tank[WORK] + tank[SUPPLIED] - tank[SPILLED]
     assert np.isclose(tank[LEVEL], left, atol=1e-9)
-    assert np.isclose(tank[SUPPLIED], 0.5 * 40 * PERIOD_S, rtol=1e-6)  # the whole time, and no more
+    assert np.isclose(tank[SUPPLIED], 0.5 * 2.0, rtol=1e-6)  # the whole time, and no more
 
 
 def test_the_work_on_the_arm_is_bounded_by_the_budget_as_the_physics_itself_counts_it():
