@@ -142,6 +142,8 @@ def test_settings_with_a_leash_travel_in_a_flight_record():
     ({"stiffness": (600.0, 0.0, 600.0, 30.0, 30.0, 30.0)}, "6 numbers above 0"),
     ({"spring_j": -1.0}, "spring_j: expected above 0"),
     ({"latency_s": -0.1}, "latency and speeds of 0 or more"),
+    ({"speeds": (float("nan"), 0.5)}, "latency and speeds of 0 or more"),
+    ({"speeds": (float("inf"), 0.5)}, "latency and speeds of 0 or more"),
     ({"group": "arms"}, "a group whose pose is measured"),
 ])
 def test_a_leash_that_cannot_be_is_refused(changes, words):
@@ -166,6 +168,13 @@ def test_a_spring_with_a_budget_has_a_leash_and_nothing_else_has():
     assert leash.latency_s >= 0.02 and leash.speeds[0] <= 0.5
     assert not settings_of("ur5e_jtc").leashes and not settings_of("panda_twin").leashes
     assert not settings_of("panda_twin_crisp", lock_step=True).leashes
+
+
+def test_a_contract_that_limits_no_speed_has_margins_all_the_same():
+    shipped = load_contract("panda_twin_crisp")
+    contract = replace(shipped, limits=replace(shipped.limits, tcp=None))
+    leash, = gate_settings(contract, describe(contract)).leashes
+    assert leash.speeds == (load_budget("far").speed_mps(), load_budget("far").speed_mps() / 0.1)
 
 
 def changed(tmp_path: Path, name: str, old: str, new: str) -> str:

@@ -27,6 +27,8 @@ from robot.safety.gate.settings import (
     StreamSettings,
 )
 
+LEVER_M = 0.1
+
 
 def gate_settings(contract: Contract, description: RobotDescription, *, lock_step: bool = False) -> GateSettings:
     """All numbers of the gate.
@@ -180,11 +182,13 @@ def _leashes(contract: Contract, description: RobotDescription, groups: list[Gro
             raise InputError(f"sink '{name}': energy: stiffness", expected="6 numbers above 0",
                              got=str(sink.energy.stiffness))
         linear, angular = (part.speed[0] for part in group.parts)
-        # Under the leash no spring makes the tool faster than the budget allows.
-        share = min(1.0, budget.speed_mps() / linear)
+        # Under the leash no spring makes the tool faster than the budget allows, and none turns it faster than it would
+        # go round a point a decimetre away.
+        linear = min(linear, budget.speed_mps())
+        angular = min(angular, linear / LEVER_M)
         age_s = max(1 / stream.rate_hz for stream in contract.state.values() if stream.type == "pose")
         yield LeashSettings(group.name, sink.energy.stiffness, budget.spring_j, budget.force_n, budget.power_w,
-                            sink.latency_s + age_s, (share * linear, share * angular))
+                            sink.latency_s + age_s, (linear, angular))
 
 
 def _rest(description: RobotDescription, spec: ActionSpec, blind: list[GroupSettings]) -> tuple[float, ...]:

@@ -124,13 +124,14 @@ class LeashSettings:
     release: tuple[float, float] = (50.0, 250.0)
 
     def __post_init__(self) -> None:
-        if len(self.stiffness) != 6 or not min(self.stiffness) > 0:
+        if len(self.stiffness) != 6 or not all(0 < each < math.inf for each in self.stiffness):
             raise InputError(f"leash of '{self.group}': stiffness", expected="6 numbers above 0",
                              got=str(self.stiffness))
         for name in ("spring_j", "force_n", "power_w"):
             if not getattr(self, name) > 0:
                 raise InputError(f"leash of '{self.group}': {name}", expected="above 0", got=f"{getattr(self, name)}")
-        if min(self.latency_s, *self.speeds) < 0 or not min(self.release) > 0:
+        known = all(0 <= each < math.inf for each in (self.latency_s, *self.speeds))
+        if not known or not min(self.release) > 0:
             raise InputError(f"leash of '{self.group}'", expected="latency and speeds of 0 or more, a release above 0",
                              got=f"{self.latency_s}, {self.speeds}, {self.release}")
 
