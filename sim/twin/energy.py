@@ -49,6 +49,7 @@ class EnergyState:
         overdrafts, overdraft_j: steps that took more than there was, and how much.
         latched: whether an input that was not finite holds the arm at zero torque.
         changed: steps in which a filter changed something, by its reason, over all limbs.
+        changed_share: the share of steps in which one did.
         steps: of the inner loop.
         enforced: whether the filters act; else the tanks are only counted.
     """
@@ -64,6 +65,7 @@ class EnergyState:
     overdraft_j: np.ndarray
     latched: np.ndarray
     changed: Mapping[str, int]
+    changed_share: np.ndarray
     steps: int
     enforced: bool
 
@@ -115,21 +117,22 @@ def state_of(guard: Guard) -> EnergyState:
         supplied_j=tank[:, SUPPLIED], spilled_j=tank[:, SPILLED], overdrafts=tank[:, OVERDRAFTS].astype(np.int64),
         overdraft_j=tank[:, OVERDRAFT], latched=tank[:, LATCHED] > 0,
         changed={name: int(count) for name, count in zip(REASONS, guard.reasons.sum(axis=0)) if name and count},
+        changed_share=guard.reasons.sum(axis=1) / np.maximum(tank[:, STEPS], 1.0),
         steps=int(tank[:, STEPS].max()), enforced=bool(guard.enforce[0]),
     )
 
 
 def told_of(energy: EnergyState) -> dict[str, float]:
     """What the `info` of an episode says of its energy, over all arms: the level of the emptiest tank in joules, joules
-    spent, overdrafts and their joules, and the share of steps that a filter changed. Without a budget only what was
-    spent.
+    spent, overdrafts and their joules, the share of steps that a filter changed, and how many for which reason. Without
+    a budget only what was spent.
     """
     told = {"energy_spent_j": float(energy.spent_j.sum()), "energy_peak_j": float(energy.peak_j.max())}
     if np.isinf(energy.level_j).all():
         return told
-    changed = sum(energy.changed.values()) / max(energy.steps * len(energy.level_j), 1)
     return {**told, "energy_level_j": float(energy.level_j.min()), "energy_overdrafts": float(energy.overdrafts.sum()),
-            "energy_overdraft_j": float(energy.overdraft_j.sum()), "energy_changed": changed}
+            "energy_overdraft_j": float(energy.overdraft_j.sum()), "energy_changed": float(energy.changed_share.mean()),
+            **{f"energy_{name}_steps": float(energy.changed.get(name, 0)) for name in REASONS if name}}
 
 
 def words_for(energy: EnergyState, since: EnergyState | None = None) -> tuple[str, str]:
@@ -141,7 +144,7 @@ def words_for(energy: EnergyState, since: EnergyState | None = None) -> tuple[st
     """
     before = since.changed if since is not None and since.steps <= energy.steps else {}
     acting = [name for name, count in energy.changed.items() if count > before.get(name, 0)]
-    level = f"tank {energy.share.min():.0%}"
+    level = f"tank {max(energy.share.min(), 0.0):.0%}"
     if energy.latched.any():
         return "error", f"{level}: an input that was not finite has taken the torque from an arm, until the reset"
     if energy.overdrafts.any():

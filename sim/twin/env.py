@@ -40,7 +40,8 @@ class TwinOptions(CameraOptions):
         inner_hz: rate of the inner loop and the physics, 500 to 1000.
         cameras: whose images join the observation: front, wrist.
         depth: add the depth images of those cameras, in mm.
-        budget: of energy, a file of `configs/budget`, or a path: adds `energy.tank` to the observation.
+        budget: of energy, a file of `configs/budget`, or a path: adds `energy.tank` and `energy.changed` to the
+            observation.
         enforce: whether the budget's filters act; false keeps the account of what they would have bounded.
 
     Raises:
@@ -179,7 +180,8 @@ class TwinEnv(TaskEnv):
                                            told.kind))
         if self.robot.budget is not None:
             limbs = len(self.scene.description.limbs)
-            fields.append(ObservationField("energy.tank", (limbs,), "float32", "1", "state"))
+            fields += [ObservationField(f"energy.{name}", (limbs,), "float32", "1", "state")
+                       for name in ("tank", "changed")]
         fields += self.twin_task.fields
         side = self._image_size
         for name in self._cameras:

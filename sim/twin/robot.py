@@ -123,13 +123,16 @@ class TwinRobot:
     def observe(self) -> Observation:
         """What the robot feels of itself, float32: `tcp.position` (3) m, `tcp.rotation` (6), the tool's own field, such
         as `gripper.width` (1) m; with the limb's name before them where there are several; under a budget
-        `energy.tank` (limbs,), the share of each tank's initial energy that is left.
+        `energy.tank` (limbs,), the share of each tank's initial energy that is left, and `energy.changed` (limbs,), the
+        share of steps so far in which a filter has changed something.
         """
         row: dict[str, np.ndarray] = {}
         for reading in self._readings:
             reading.add_to(row)
         if self.budget is not None:
-            row["energy.tank"] = self.energy.share.astype(np.float32)
+            energy = self.energy
+            row["energy.tank"] = energy.share.astype(np.float32)
+            row["energy.changed"] = energy.changed_share.astype(np.float32)
         return row
 
     def execute(self, chunk: ActionChunk) -> None:

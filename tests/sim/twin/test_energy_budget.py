@@ -14,11 +14,14 @@ from robot.description.robots import load_robot
 from robot.errors import InputError, TillerError
 from robot.safety.energy import Budget, load_budget
 from robot.safety.energy.tank import LEVEL, OVERDRAFTS, SPILLED, SUPPLIED, WORK
+from sim.records import read_evaluation, write_evaluation
+from sim.rollout import evaluate_policy
 from sim.twin.assembly import attach_robot, tcp_offset
 from sim.twin.energy import words_for
 from sim.twin.robot import TwinRobot
 from sim.twin.scene import Scene, compile_scene, new_scene
 from tests.sim.twin.arms import PERIOD_S, make_twin, move, tcp_pose
+from tests.sim.wanderer import Wanderer
 
 SMALL = Budget(0.3, 0.02, 0.6, 5.0, spring_j=0.1, force_n=20.0)
 TABLE_Z = 0.0
@@ -268,16 +271,33 @@ def test_an_episode_observes_and_tells_its_tank():
     env = sim.make("twin/lift", budget="near")
     assert isinstance(env, sim.tasks.environment.TaskEnv)
     observation, info = env.reset(seed=1)
-    assert observation["energy.tank"] == [1.0] and info["energy_overdrafts"] == 0
+    assert observation["energy.tank"] == [1.0] and info["energy_overdrafts"] == 0 == observation["energy.changed"]
     action = env.holding(observation)
     action[2] -= 0.15
     for _ in range(20):
         observation, *_, info = env.step(action)
-    assert 0 <= observation["energy.tank"][0] < 1 and info["energy_spent_j"] > 0 and info["energy_changed"] > 0
+    assert 0 <= observation["energy.tank"][0] < 1 and info["energy_spent_j"] > 0
+    assert np.isclose(observation["energy.changed"][0], info["energy_changed"]) and info["energy_changed"] > 0
+    by_reason = sum(count for name, count in info.items() if name.startswith("energy_") and name.endswith("_steps"))
+    assert by_reason == round(info["energy_changed"] * 20 * 25)
     env.close()
     plain = sim.make("twin/lift")
     assert "energy.tank" not in plain.reset(seed=1)[0]
     plain.close()
+
+
+def test_an_evaluation_records_the_energy_of_each_episode(tmp_path):
+    found = []
+    for enforce in (True, False):
+        options = {"budget": "near", "enforce": enforce, "max_steps": 12}
+        evaluation = evaluate_policy(Wanderer("twin/lift", options, reach=0.01), "twin/lift", episodes=2, seed=7,
+                                     workers=1, batch=2, options=options)
+        found.append(read_evaluation(write_evaluation(evaluation, tmp_path / f"{enforce}.json")))
+    held, shadow = found
+    assert all(record.energy["changed"] > 0 for record in held.records)
+    assert held.summary.overdrawn == 0 < shadow.summary.overdrawn
+    mean = np.mean([record.energy["overdraft_j"] for record in shadow.records])
+    assert np.isclose(shadow.summary.energy["overdraft_j"], mean) and mean > 0.05
 
 
 def test_the_file_of_no_budget_is_a_clear_message():
