@@ -121,7 +121,7 @@ def filter_torques_numpy(torque: np.ndarray, damping: np.ndarray, velocity: np.n
 def _filtered(torque: np.ndarray, damping: np.ndarray, velocity: np.ndarray, period_s: float,
               acceleration: np.ndarray, low: np.ndarray, high: np.ndarray, budget: np.ndarray,
               tank: np.ndarray) -> tuple[np.ndarray, int]:
-    if not isfinite(float(torque @ velocity) + float(torque.sum())) and \
+    if not isfinite(torque.dot(velocity) + torque.dot(acceleration)) and \
             not (np.isfinite(torque).all() and np.isfinite(velocity).all()):
         tank[LATCHED] = 1.0
     if tank[LATCHED] > 0:
@@ -129,20 +129,20 @@ def _filtered(torque: np.ndarray, damping: np.ndarray, velocity: np.ndarray, per
     torque = np.minimum(np.maximum(torque, low), high)
     half, level, reason = 0.5 * period_s * period_s, float(tank[LEVEL]), NONE
     for attempt in range(_PASSES):
-        power = float(torque @ velocity)
-        worst = period_s * power + half * float(np.abs(torque) @ acceleration)
+        power = float(torque.dot(velocity))
+        worst = period_s * power + half * float(np.abs(torque).dot(acceleration))
         active = power >= 0
         room = budget[GAMMA] * max(level - budget[RESERVE], 0.0) if active else BRAKING_SHARE * max(level, 0.0)
         allowed = min(room, budget[POWER] * period_s) if active else room
         if worst <= allowed:
             break
         reason = reason or (LIMIT_POWER if allowed < room else TANK)
-        speed2 = float(velocity @ velocity)
+        speed2 = float(velocity.dot(velocity))
         if attempt == 0 and active and period_s * period_s * speed2 > _STILL:
             torque = torque - (worst - allowed) / (period_s * speed2) * velocity
             torque = np.minimum(np.maximum(torque, low), high)
             continue
-        least = period_s * float(damping @ velocity) + half * float(np.abs(damping) @ acceleration)
+        least = period_s * float(damping.dot(velocity)) + half * float(np.abs(damping).dot(acceleration))
         if attempt < 2 and least <= allowed and least < worst:
             torque = damping + _INSIDE * (allowed - least) / (worst - least) * (torque - damping)
         else:
