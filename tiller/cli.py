@@ -16,6 +16,7 @@ VERBS = {
     "evaluate": "measure a policy on a task: success rate, score, intervals, videos",
     "deploy": "the ROS 2 graph of a robot or its twin: gate, policy, supervisor, as supervised processes",
     "node": "one node of that graph",
+    "calibrate": "measure instead of choosing: the energy budget of a task",
     "report": "one HTML page over training runs and evaluations",
 }
 INTERRUPTED = 130

@@ -106,8 +106,10 @@ class Budget:
 
     @property
     def hash(self) -> str:
-        """Of all numbers and the robot, 16 hexadecimal digits."""
+        """Of all numbers, those that the torque filter counts on too, and the robot, 16 hexadecimal digits."""
         told = {name: getattr(self, name) for name in (*_NUMBERS, "robot")}
+        if self.acceleration:
+            told["acceleration"] = list(self.acceleration)
         return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
 
     def describe(self) -> str:
@@ -157,7 +159,10 @@ def load_budget(name: str, *, robot: str = "") -> Budget:
             raise InputError(f"budget {file}: '{key}'", expected=f"one of {', '.join(keys)}",
                              way_out=nearest(key, keys))
     if "acceleration" in told:
-        told["acceleration"] = tuple(told["acceleration"])
+        numbers = told["acceleration"]
+        if not isinstance(numbers, list) or not all(isinstance(each, (int, float)) for each in numbers):
+            raise InputError(f"budget {file}: acceleration", expected="a list of numbers", got=repr(numbers))
+        told["acceleration"] = tuple(float(each) for each in numbers)
     try:
         budget = Budget(**told)
     except TypeError as error:

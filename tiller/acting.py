@@ -1,0 +1,38 @@
+"""A policy as one who acts, control step by control step, in a loop that is not the evaluation's."""
+
+from __future__ import annotations
+
+from typing import Mapping
+
+import numpy as np
+
+from robot.control.runner import ChunkRunner, query_seed
+from robot.description import Policy, TaskPrompt
+
+
+class PolicyActor:
+    """Plans with a policy when its rows run out, and hands out the row that is due.
+
+    Args:
+        policy: plans.
+        instruction: of the task.
+        n_action_steps: rows executed a plan; the policy's own number when None.
+    """
+
+    def __init__(self, policy: Policy, instruction: str = "", *, n_action_steps: int | None = None) -> None:
+        self._policy, self._prompt = policy, TaskPrompt(instruction)
+        self._runner = ChunkRunner(policy.spec, n_action_steps=n_action_steps)
+        self._seed = self._now_ns = 0
+
+    def reset(self, observation: Mapping[str, np.ndarray], random: np.random.Generator) -> None:
+        """Begin an episode; `random` decides the noise of its plans."""
+        self._runner.reset()
+        self._seed, self._now_ns = int(random.integers(2**62)), 0
+
+    def act(self, observation: Mapping[str, np.ndarray]) -> np.ndarray:
+        """The action (dim,) for the next control period."""
+        self._runner.observe(observation, self._now_ns)
+        self._runner.maybe_plan(self._policy, task=self._prompt, seed=query_seed(self._seed, self._runner.plans))
+        action = self._runner.action(self._now_ns)
+        self._now_ns += self._policy.spec.action.period_ns
+        return action
