@@ -2,7 +2,7 @@
 to experts.
 
     python -m benchmarks.twin_energy                            # all but the experts
-    python -m benchmarks.twin_energy experts --episodes 200     # paired, with budgets of `tiller calibrate budget`
+    python -m benchmarks.twin_energy experts --episodes 200     # paired, with picked budgets
 
 accelerations: 99.9th percentile of each joint's, of an arm told wild set-points above and below a stiff table.
 speed: control steps a second with ledger and filter, beside the same without, in turns, in processor time.
@@ -27,11 +27,14 @@ import numpy as np
 import sim
 from robot.description.robots import load_robot
 from robot.safety.energy import Budget, load_budget
+from robot.safety.energy.picking import pick
+from sim.energy_log import collect, gravity_of
 from sim.experts import make_expert
 from sim.statistics import wilson
 from sim.twin.env import TwinEnv
 from sim.twin.robot import TwinRobot
 from sim.twin.scene import compile_scene, new_scene
+from tiller.budget_sheet import write_budget
 
 RESULTS = Path(__file__).parents[1] / "docs" / "results" / "twin_energy.csv"
 TASKS = {"twin/lift": None, "twin/place": 0.5, "twin/peg": None, "twin/wipe": None}  # kg of the object, where given
@@ -48,8 +51,10 @@ def on_a_table(budget: Budget | None) -> TwinRobot:
 
 
 def wild(twin: TwinRobot, seed: int, seconds: float) -> tuple[np.ndarray, float]:
-    """Set-points that jump, down into the table and up again every 1.6 s, and about at each: accelerations of the joints (steps, 7) and the largest
-    force of all contacts with what does not move, N.
+    """Set-points that jump, down into the table and up again every 1.6 s, and about at each.
+
+    Returns:
+        Accelerations of the joints (steps, 7), and the largest force of all contacts with what does not move, N.
     """
     random, rest, model, data = np.random.default_rng(seed), twin.target, twin.scene.model, twin.scene.data
     speeds, largest, found = [data.qvel[:7].copy()], 0.0, np.zeros(6)
@@ -130,10 +135,23 @@ def made(task_id: str, kg: float | None, **options: object) -> TwinEnv:
     return env
 
 
+def picked(task_id: str, kg: float | None, folder: Path) -> Path:
+    """The task's budget, picked from 20 episodes of its expert as `tiller calibrate budget` does, where it is missing."""
+    file = folder / f"{task_id.rpartition('/')[2]}{'' if kg is None else f'_{kg:g}kg'}.yaml"
+    if not file.exists():
+        env = made(task_id, kg)
+        found = pick(list(collect(env, make_expert(task_id), 20)), robot=env.robot.spec.name,
+                     gravity=gravity_of(env.robot.description), provenance=f"20 episodes of the expert of {task_id}")
+        write_budget(file, found, {"task": task_id, "object_kg": kg})
+        env.close()
+    return file
+
+
 def experts(episodes: int, first_seed: int, budgets: Path) -> None:
     rows = []
     for task_id, kg in TASKS.items():
-        name = budgets / f"{task_id.rpartition('/')[2]}.yaml"
+        name = picked(task_id, kg, budgets)
+        print(f"{task_id:12} {load_budget(str(name)).describe()}", flush=True)
         plain, guarded = made(task_id, kg), made(task_id, kg, budget=str(name))
         pairs = [(run(plain, task_id, seed), run(guarded, task_id, seed))
                  for seed in range(first_seed, first_seed + episodes)]
@@ -164,7 +182,7 @@ def main() -> None:
     parser.add_argument("--episodes", type=int, default=200)
     parser.add_argument("--seed", type=int, default=100_000, help="of the first episode")
     parser.add_argument("--budgets", type=Path, default=Path("artifacts/budgets"),
-                        help="folder of lift.yaml, place.yaml, peg.yaml and wipe.yaml")
+                        help="folder of picked budgets; what is not there is picked")
     asked = parser.parse_args()
     for each in (asked.what,) if asked.what else ("accelerations", "speed", "force"):
         if each == "experts":
