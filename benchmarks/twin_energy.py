@@ -136,7 +136,7 @@ def made(task_id: str, kg: float | None, **options: object) -> TwinEnv:
 
 
 def picked(task_id: str, kg: float | None, folder: Path) -> Path:
-    """The task's budget, picked from 20 episodes of its expert as `tiller calibrate budget` does, where it is missing."""
+    """The task's budget; where it is missing it is picked from 20 episodes of the expert, as by `tiller calibrate`."""
     file = folder / f"{task_id.rpartition('/')[2]}{'' if kg is None else f'_{kg:g}kg'}.yaml"
     if not file.exists():
         env = made(task_id, kg)

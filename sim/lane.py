@@ -97,7 +97,7 @@ class Tally:
         self.success |= bool(info["success"])
         self.terminated, self.truncated = bool(terminated), bool(truncated)
         self.energy = {name.removeprefix(ENERGY): float(value) for name, value in info.items()
-                       if name.startswith(ENERGY)}
+                       if name.startswith(ENERGY) and not isinstance(value, str)}
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,6 +16,7 @@ EXPERTS: Mapping[str, str] = {
 """Task id -> `module:class` of its expert, made without arguments."""
 
 SUITES: Mapping[str, str] = {
+    "maze": "sim.experts.maze",
     "metaworld": "sim.experts.metaworld",
     "twin": "sim.experts.twin",
 }

@@ -14,6 +14,7 @@ SUITES: Mapping[str, str] = {
     "pusht": "sim.tasks.pusht",
     "robosuite": "sim.tasks.robosuite",
     "metaworld": "sim.tasks.metaworld",
+    "maze": "sim.tasks.maze",
     "gym": "sim.tasks.gym",
 }
 

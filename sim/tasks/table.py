@@ -102,6 +102,19 @@ upright.
 
 {metaworld_options}
 
+## The contact maze
+
+A pin of 2.5 kg on an impedance controller feels its way through a maze of elastic walls, under a budget of energy
+([passivity](passivity.md)). Mazes 1 to 8 are for training, 9 to 12 are of other shapes and held out. `reward=native` is
+-10 times the way that is left (m), -0.1 a step and 10 at the goal.
+
+Action: {maze_action}: an absolute set-point and the stiffness of each axis, 100 to 1500 N/m.
+
+Observation: {maze_observation}; the goal is relative to the pin, the tank a share of its initial energy, the power a
+share of the budget's.
+
+{maze_options}
+
 ## Gymnasium
 
 Observation: `observation`, or the keys of a Dict joined by dots, float32 of unit 1; (height, width, 3) of uint8 is an
@@ -115,7 +128,8 @@ limit is the one registered. `env.render()` gives pictures of the environment's 
 
 def page() -> str:
     """The text of docs/tasks.md."""
-    from sim.tasks import gym
+    from sim.maze.options import MazeOptions
+    from sim.tasks import gym, maze
     from sim.twin.env import TwinOptions
 
     figures = measured()
@@ -131,6 +145,9 @@ def page() -> str:
         metaworld_action=_action(metaworld.ACTION),
         metaworld_observation=_meanings(metaworld.OBSERVATION, metaworld.MEANINGS),
         metaworld_options=_options(metaworld.MetaworldOptions, TaskOptions),
+        maze_action=_action(maze.ACTION),
+        maze_observation=_observation(maze.OBSERVATION),
+        maze_options=_options(maze.MazeTaskOptions, TaskOptions, also=MazeOptions),
         gym_options=_options(gym.GymOptions, TaskOptions),
     )
 
@@ -187,10 +204,13 @@ def _action(spec: ActionSpec) -> str:
     return ", ".join(f"`{field.name}` ({field.size}) {field.unit}" for field in spec.fields)
 
 
-def _options(kind: type[TaskOptions], base: type[TaskOptions] | None = None) -> str:
-    """A table of the fields that `base` lacks, with what the docstring of the class, or of one it is made of, says."""
+def _options(kind: type[TaskOptions], base: type[TaskOptions] | None = None, also: type | None = None) -> str:
+    """A table of the fields that `base` lacks, with what the docstring of the class, or of one it is made of, says;
+    `also` is a class whose fields it repeats.
+    """
     known = {field.name for field in fields(base)} if base else set()
-    said = {name: words for each in reversed(kind.__mro__) for name, words in _described(each.__doc__ or "").items()}
+    whose = [*reversed(kind.__mro__), *([also] if also else [])]
+    said = {name: words for each in whose for name, words in _described(each.__doc__ or "").items()}
     rows = [
         (f"`{field.name}`", _default(field.default), said[field.name])
         for field in fields(kind)

@@ -40,8 +40,7 @@ class TwinOptions(CameraOptions):
         inner_hz: rate of the inner loop and the physics, 500 to 1000.
         cameras: whose images join the observation: front, wrist.
         depth: add the depth images of those cameras, in mm.
-        budget: of energy, a file of `configs/budget`, or a path: adds `energy.tank` and `energy.changed` to the
-            observation.
+        budget: of energy, a file of `configs/budget`, or a path; `energy.tank` and `energy.changed` are observed then.
         enforce: whether the budget's filters act; false keeps the account of what they would have bounded.
 
     Raises:

@@ -129,7 +129,7 @@ def test_an_unknown_task_offers_the_nearest(wrong: str, offer: str) -> None:
 
 
 def test_a_suite_that_does_not_exist_lists_the_tasks() -> None:
-    with pytest.raises(InputError, match=r"suites twin, pusht, robosuite, metaworld, gym.*Choose from: .*more"):
+    with pytest.raises(InputError, match=r"suites twin, pusht, robosuite, metaworld, maze, gym.*Choose from: .*more"):
         sim.make("xyz/1234567890")
 
 

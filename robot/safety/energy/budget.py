@@ -107,7 +107,8 @@ class Budget:
     @property
     def hash(self) -> str:
         """Of all numbers, those that the torque filter counts on too, and the robot, 16 hexadecimal digits."""
-        told = {name: getattr(self, name) for name in (*_NUMBERS, "robot")}
+        told: dict[str, Any] = {name: float(getattr(self, name)) for name in _NUMBERS}
+        told["robot"] = self.robot
         if self.acceleration:
             told["acceleration"] = list(self.acceleration)
         return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -76,6 +76,7 @@ class EnergyLedger:
         self._row = budget.row
         self._time_ns: int | None = None
         self._trace: list[dict[str, Any]] | None = [] if trace else None
+        self._supplied: list[SupplyEvent] = []
 
     @property
     def level_j(self) -> np.ndarray:
@@ -85,7 +86,10 @@ class EnergyLedger:
     @property
     def share(self) -> np.ndarray:
         """(batch,) of the initial energy that is left: what a policy may observe, and what Saute RL calls its state."""
-        return self.tank[:, columns.LEVEL] / self.budget.initial_j
+        if np.isinf(self.budget.initial_j):
+            return np.ones(self.batch)
+        found: np.ndarray = self.tank[:, columns.LEVEL] / self.budget.initial_j
+        return found
 
     @property
     def latched(self) -> np.ndarray:
@@ -126,16 +130,17 @@ class EnergyLedger:
         if work.shape != (self.batch,):
             raise InputError("ledger: batch", expected=f"({self.batch},) as it began", got=str(work.shape),
                              way_out="Make a ledger for the new batch")
-        if time_ns is not None:
-            if self._time_ns is not None and time_ns <= self._time_ns:
-                raise InputError("ledger: time", expected=f"after {self._time_ns} ns", got=f"{time_ns} ns",
-                                 way_out="A clock that was set back, or a sample that came twice: book no period")
-            self._time_ns = time_ns
+        if not np.isfinite(work).all():
+            raise InputError("ledger: work", expected="finite", got=str(work))
+        if time_ns is not None and self._time_ns is not None and time_ns <= self._time_ns:
+            raise InputError("ledger: time", expected=f"after {self._time_ns} ns", got=f"{time_ns} ns",
+                             way_out="A clock that was set back, or a sample that came twice: book no period")
         most = float(self._row[SUPPLY]) * self.period_s
-        supply = np.broadcast_to(np.asarray(most if supply_j is None else supply_j, dtype=np.float64), work.shape)
-        if not (supply >= 0).all():
-            raise InputError("ledger: supply", expected="0 J or more", got=f"{np.min(supply):g}")
-        supply = np.minimum(supply, most)
+        told = np.asarray(most if supply_j is None else supply_j, dtype=np.float64)
+        if told.shape not in ((), work.shape) or not (told >= 0).all():
+            raise InputError("ledger: supply", expected=f"0 J or more, one number or ({self.batch},)", got=str(told))
+        supply = np.minimum(np.broadcast_to(told, work.shape), most)
+        self._time_ns = self._time_ns if time_ns is None else time_ns
         was = self.tank.copy()
         for row in range(self.batch):
             book(self.tank[row], self._row[CAPACITY], work[row], supply[row])
@@ -161,11 +166,15 @@ class EnergyLedger:
         level = self.budget.initial_j if level_j is None else level_j
         if not 0 <= level <= self.budget.capacity_j:
             raise InputError("ledger: level", expected=f"0 .. {self.budget.capacity_j:g} J", got=f"{level:g}")
+        if row is not None and not 0 <= row < self.batch:
+            raise InputError("ledger: row", expected=f"0 .. {self.batch - 1}", got=str(row))
         for each in range(self.batch) if row is None else (row,):
             joules = float(level - self.tank[each, columns.LEVEL]) if np.isfinite(level) else 0.0
             self.tank[each, columns.LEVEL] = level
             self.tank[each, columns.SUPPLIED] += joules
             self.events.append(SupplyEvent(int(self.tank[each, columns.STEPS]), each, joules, reason))
+            if self._trace is not None:
+                self._supplied.append(self.events[-1])
         del self.events[:-_MOST_EVENTS]
 
     def clear(self, row: int | None = None) -> None:
@@ -173,8 +182,8 @@ class EnergyLedger:
         self.tank[slice(None) if row is None else row, columns.LATCHED] = 0.0
 
     def trace(self) -> dict[str, Any]:
-        """All periods as plain values, for JSON: the budget, T, and of each period work, supply, level, spilled and
-        overdraft, a list a row.
+        """All periods as plain values, for JSON: the budget, T, of each period work, supply, level, spilled and
+        overdraft, a list a row; and the resets and switches between them.
 
         Raises:
             InputError: none was kept.
@@ -182,7 +191,8 @@ class EnergyLedger:
         if self._trace is None:
             raise InputError("ledger: trace", expected="trace=True when the ledger was made", got="none kept")
         return {"format": TRACE_FORMAT, "budget": self.budget.row.tolist(), "budget_hash": self.budget.hash,
-                "period_s": self.period_s, "batch": self.batch, "periods": list(self._trace)}
+                "period_s": self.period_s, "batch": self.batch, "periods": list(self._trace),
+                "events": [asdict(each) for each in self._supplied]}
 
     def _rows(self, name: str, value: np.ndarray) -> np.ndarray:
         rows = np.atleast_2d(np.asarray(value, dtype=np.float64))

@@ -10,9 +10,10 @@ and a(K) = sqrt(lambda_max(K)) v_max latency:
     accept when V+ - V- <= room, V+ <= V_cap and |K' r| <= F_cap
 
 What is not accepted is changed radially in the metric of the energy: the set-point is drawn towards the tool,
-x_d* = x + s r; or, where only the wanted stiffness is the cause, that is lowered first, K* = c K'. The margin a belongs
-to the acceptance alone: the ledger takes what was realised. A pair that does not change is worth nothing: the change
-itself, |dV| <= V(r, K') - V(e, K) + |K' r - K e| v_max latency + ..., is bounded too, and the smaller bound counts.
+x_d* = x + s r; or, where only the wanted stiffness is the cause, that is lowered first, K* = c K' (where next to nothing
+would be left of it, the one in force is kept). The margin a belongs to the acceptance alone: the ledger takes what was
+realised. A pair that does not change is worth nothing: the change itself, |dV| <= V(r, K') - V(e, K) +
+|K' r - K e| v_max latency + ..., is bounded too, and the smaller bound counts.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from robot.safety.energy.torque_filter import PATHS
 
 MODES = ("measured", "leash")
 _SLACK = 1e-12  # J, of rounding
+_SOFTEST = 1e-3  # of a stiffness that is wanted: where less would do, the one in force is kept
 
 
 @compiled
@@ -43,17 +45,38 @@ def _energy(offset: np.ndarray, stiffness: np.ndarray) -> float:
 
 
 @compiled
-def _spread(first: np.ndarray, second: np.ndarray, blocks: np.ndarray, ways: np.ndarray) -> float:
-    """Sum over blocks of sqrt(lambda) * way, with lambda a bound (the largest row sum) of a block of first - second."""
+def _largest(first: np.ndarray, second: np.ndarray, low: int, high: int) -> float:
+    """A bound (the largest row sum) of the eigenvalues of a block of first - second."""
+    largest = 0.0
+    for i in range(low, high):
+        row = 0.0
+        for j in range(low, high):
+            row += abs(first[i, j] - second[i, j])
+        largest = max(largest, row)
+    return largest
+
+
+@compiled
+def _spread(stiffness: np.ndarray, nothing: np.ndarray, blocks: np.ndarray, ways: np.ndarray) -> float:
+    """a(K): sum over blocks of sqrt(lambda) * way, at least |d|_K of every way d."""
     total = 0.0
     for block in range(len(blocks)):
-        largest = 0.0
-        for i in range(blocks[block, 0], blocks[block, 1]):
-            row = 0.0
-            for j in range(blocks[block, 0], blocks[block, 1]):
-                row += abs(first[i, j] - second[i, j])
-            largest = max(largest, row)
-        total += np.sqrt(largest) * ways[block]
+        total += np.sqrt(_largest(stiffness, nothing, blocks[block, 0], blocks[block, 1])) * ways[block]
+    return total
+
+
+@compiled
+def _turned(first: np.ndarray, second: np.ndarray, blocks: np.ndarray, ways: np.ndarray) -> float:
+    """At least d.(first - second) d of every way d; what couples two blocks is bounded by its Frobenius norm."""
+    total = 0.0
+    for block in range(len(blocks)):
+        total += _largest(first, second, blocks[block, 0], blocks[block, 1]) * ways[block] ** 2
+        for other in range(block):
+            squares = 0.0
+            for i in range(blocks[block, 0], blocks[block, 1]):
+                for j in range(blocks[other, 0], blocks[other, 1]):
+                    squares += (first[i, j] - second[i, j]) ** 2
+            total += 2.0 * np.sqrt(squares) * ways[block] * ways[other]
     return total
 
 
@@ -93,7 +116,7 @@ def filter_offset(offset: np.ndarray, stiffness: np.ndarray, old_offset: np.ndar
     reach = _spread(stiffness, nothing, blocks, ways)
     least = 0.5 * max(0.0, np.sqrt(2 * before) - _spread(old_stiffness, nothing, blocks, ways)) ** 2
     most = 0.5 * (np.sqrt(2 * after) + reach) ** 2
-    change = after - before + 0.5 * _spread(stiffness, old_stiffness, blocks, ways) ** 2
+    change = after - before + 0.5 * _turned(stiffness, old_stiffness, blocks, ways)
     push = 0.0
     for block in range(len(blocks)):
         pulled = 0.0
@@ -177,13 +200,21 @@ def filter_offsets_numpy(offset: np.ndarray, stiffness: np.ndarray, old_offset: 
             total += np.sqrt(np.abs(matrix[:, first:last, first:last]).sum(axis=2).max(axis=1)) * way
         return total
 
+    def turned(matrix: np.ndarray) -> np.ndarray:
+        total = np.zeros(len(matrix))
+        for number, ((first, last), way) in enumerate(zip(blocks, ways)):
+            total += np.abs(matrix[:, first:last, first:last]).sum(axis=2).max(axis=1) * way**2
+            for (low, high), other in zip(blocks[:number], ways[:number]):
+                total += 2 * np.sqrt((matrix[:, first:last, low:high] ** 2).sum(axis=(1, 2))) * way * other
+        return total
+
     after, before = energy(offset, stiffness), energy(old_offset, old_stiffness)
     reach, old_reach = spread(stiffness), spread(old_stiffness)
     least = 0.5 * np.maximum(0.0, np.sqrt(2 * before) - old_reach) ** 2
     most = 0.5 * (np.sqrt(2 * after) + reach) ** 2
     new = np.einsum("bij,bj->bi", stiffness, offset)
     pulled = new - np.einsum("bij,bj->bi", old_stiffness, old_offset)
-    change = after - before + 0.5 * spread(stiffness - old_stiffness) ** 2
+    change = after - before + 0.5 * turned(stiffness - old_stiffness)
     for (first, last), way in zip(blocks, ways):
         change += np.sqrt((pulled[:, first:last] ** 2).sum(axis=1)) * way
     own = slice(*blocks[0])
@@ -337,6 +368,8 @@ class SetpointFilter:
         finite = np.isfinite(measured).all(axis=1) & np.isfinite(wanted).all(axis=1)
         if work_j is not None:
             work = np.asarray(work_j, dtype=np.float64)
+            if work.shape != (len(tank),):
+                raise InputError("set-point filter: work_j", expected=f"({len(tank)},)", got=str(work.shape))
             finite &= np.isfinite(work)
             self.ledger.book(np.where(np.isfinite(work), work, 0.0), time_ns=time_ns)
         tank[~finite, LATCHED] = 1.0
@@ -350,9 +383,19 @@ class SetpointFilter:
         offset = np.where(held[:, None], old_offset, wanted - measured)
         matrices = np.where(held[:, None, None], self._stiffness, matrices)
         factors, reasons = np.empty((len(tank), 2)), np.empty(len(tank), dtype=np.int64)
-        self._run(offset, matrices, old_offset, self._stiffness, self._blocks, self._ways, room_tank,
-                  self._row[POWER] * (self.ledger.period_s + self._latency_s), self._row[SPRING], self._row[FORCE],
-                  self._softens, factors, reasons)
+        room_power = self._row[POWER] * (self.ledger.period_s + self._latency_s)
+
+        def run(rows: np.ndarray, softens: bool) -> None:
+            parts, why = np.empty((int(rows.sum()), 2)), np.empty(int(rows.sum()), dtype=np.int64)
+            self._run(offset[rows], matrices[rows], old_offset[rows], self._stiffness[rows], self._blocks, self._ways,
+                      room_tank[rows], room_power, self._row[SPRING], self._row[FORCE], softens, parts, why)
+            factors[rows], reasons[rows] = parts, why
+
+        run(np.ones(len(tank), dtype=bool), self._softens)
+        vanishing = (factors[:, 1] < _SOFTEST) & (reasons != INVALID)
+        if vanishing.any():
+            matrices = np.where(vanishing[:, None, None], self._stiffness, matrices)
+            run(vanishing, False)
         reasons[held] = INVALID
         self._before = self._in_force
         # What is let through whole is sent as it was asked for, to the bit.

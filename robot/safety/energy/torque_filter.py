@@ -6,15 +6,15 @@ T^2 a_i / 2, with a_i a bound on the acceleration of joint i, contacts included.
     wc(u) = T u.qd + T^2/2 sum_i |u_i| a_i
 
 and it is held to what the tank and the power limit allow. Both have the same normal qd, so that one half-space is
-projected on, in closed form; where the margin itself is too much, the torque is scaled, which always suffices: wc is
-positively homogeneous, and zero torque is always allowed. A torque that brakes (u.qd < 0) may use the reserve: an empty
-tank never takes the brakes away.
+projected on, in closed form, down to no power at most; where the margin itself is too much, the torque is scaled. That
+always suffices: wc is positively homogeneous, and zero torque is always allowed. A torque that brakes (u.qd < 0) may
+use the reserve: an empty tank never takes the brakes away. One that gives may not, whatever it is changed to.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import isfinite
+from math import isfinite, isnan
 
 import numpy as np
 
@@ -51,7 +51,7 @@ def filter_torque(torque: np.ndarray, damping: np.ndarray, velocity: np.ndarray,
         Why it was changed, a code of `robot.safety.energy.tank`.
     """
     n = len(torque)
-    finite = True
+    finite = not np.isnan(tank[LEVEL])
     for i in range(n):
         finite = finite and np.isfinite(torque[i]) and np.isfinite(velocity[i])
     if not finite:
@@ -59,7 +59,7 @@ def filter_torque(torque: np.ndarray, damping: np.ndarray, velocity: np.ndarray,
     if tank[LATCHED] > 0.0:
         torque[:] = 0.0
         return INVALID
-    reason = NONE
+    reason, gave = NONE, False
     for i in range(n):
         torque[i] = min(max(torque[i], low[i]), high[i])
     for attempt in range(_PASSES):
@@ -69,29 +69,37 @@ def filter_torque(torque: np.ndarray, damping: np.ndarray, velocity: np.ndarray,
             margin += abs(torque[i]) * acceleration[i]
             speed2 += velocity[i] * velocity[i]
         margin *= 0.5 * period_s * period_s
-        worst, active = period_s * power + margin, power >= 0.0
-        room = budget[GAMMA] * max(tank[LEVEL] - budget[RESERVE], 0.0) if active \
+        worst = period_s * power + margin
+        if not np.isfinite(worst):
+            tank[LATCHED] = 1.0
+            torque[:] = 0.0
+            return INVALID
+        gave = gave or (attempt == 0 and power >= 0.0)
+        room = budget[GAMMA] * max(tank[LEVEL] - budget[RESERVE], 0.0) if gave \
             else BRAKING_SHARE * max(tank[LEVEL], 0.0)
-        allowed = min(room, budget[POWER] * period_s) if active else room
+        allowed = min(room, budget[POWER] * period_s) if gave else room
         if worst <= allowed:
             return reason
         if reason == NONE:
             reason = LIMIT_POWER if allowed < room else TANK
-        if attempt == 0 and active and period_s * period_s * speed2 > _STILL:
-            excess = (worst - allowed) / (period_s * speed2)
+        if attempt == 0 and gave and period_s * period_s * speed2 > _STILL:
+            # Down to no power at most: what is slower than its margin would be thrown back instead of held.
+            excess = min((worst - allowed) / period_s, power) / speed2
             for i in range(n):
                 torque[i] = min(max(torque[i] - excess * velocity[i], low[i]), high[i])
             continue
         kept, kept_margin = 0.0, 0.0
         for i in range(n):
-            kept += damping[i] * velocity[i]
-            kept_margin += abs(damping[i]) * acceleration[i]
+            held = min(max(damping[i], low[i]), high[i])  # of damping, too, the drives give no more than they can
+            kept += held * velocity[i]
+            kept_margin += abs(held) * acceleration[i]
         least = period_s * kept + 0.5 * period_s * period_s * kept_margin
         if attempt < 2 and least <= allowed and least < worst:
             # wc is convex, so that between the damping alone and all of it wc stays below the straight line.
             share = _INSIDE * (allowed - least) / (worst - least)
             for i in range(n):
-                torque[i] = damping[i] + share * (torque[i] - damping[i])
+                held = min(max(damping[i], low[i]), high[i])
+                torque[i] = held + share * (torque[i] - held)
         else:
             share = _INSIDE * max(allowed / worst, 0.0)
             for i in range(n):
@@ -124,22 +132,27 @@ def _filtered(torque: np.ndarray, damping: np.ndarray, velocity: np.ndarray, per
     if not isfinite(torque.dot(velocity) + torque.dot(acceleration)) and \
             not (np.isfinite(torque).all() and np.isfinite(velocity).all()):
         tank[LATCHED] = 1.0
+    if isnan(tank[LEVEL]):
+        tank[LATCHED] = 1.0
     if tank[LATCHED] > 0:
         return np.zeros_like(torque), INVALID
-    torque = np.minimum(np.maximum(torque, low), high)
-    half, level, reason = 0.5 * period_s * period_s, float(tank[LEVEL]), NONE
+    torque, damping = np.minimum(np.maximum(torque, low), high), np.minimum(np.maximum(damping, low), high)
+    half, level, reason, gave = 0.5 * period_s * period_s, float(tank[LEVEL]), NONE, False
     for attempt in range(_PASSES):
         power = float(torque.dot(velocity))
         worst = period_s * power + half * float(np.abs(torque).dot(acceleration))
-        active = power >= 0
-        room = budget[GAMMA] * max(level - budget[RESERVE], 0.0) if active else BRAKING_SHARE * max(level, 0.0)
-        allowed = min(room, budget[POWER] * period_s) if active else room
+        if not isfinite(worst):
+            tank[LATCHED] = 1.0
+            return np.zeros_like(torque), INVALID
+        gave = gave or (attempt == 0 and power >= 0)
+        room = budget[GAMMA] * max(level - budget[RESERVE], 0.0) if gave else BRAKING_SHARE * max(level, 0.0)
+        allowed = min(room, budget[POWER] * period_s) if gave else room
         if worst <= allowed:
             break
         reason = reason or (LIMIT_POWER if allowed < room else TANK)
         speed2 = float(velocity.dot(velocity))
-        if attempt == 0 and active and period_s * period_s * speed2 > _STILL:
-            torque = torque - (worst - allowed) / (period_s * speed2) * velocity
+        if attempt == 0 and gave and period_s * period_s * speed2 > _STILL:
+            torque = torque - min((worst - allowed) / period_s, power) / speed2 * velocity
             torque = np.minimum(np.maximum(torque, low), high)
             continue
         least = period_s * float(damping.dot(velocity)) + half * float(np.abs(damping).dot(acceleration))

@@ -1,0 +1,34 @@
+"""Actions of the maze: a set-point and a stiffness, absolute, and in the units of a policy's output."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sim.maze.options import STIFFNESS
+
+ACTION_REACH_M = 0.015  # how far from the pin a policy's set-point lies at most, each axis
+
+_RATIO = STIFFNESS[1] / STIFFNESS[0]
+
+
+def decode(unit: np.ndarray, position: np.ndarray) -> np.ndarray:
+    """An absolute action (n, 4) of what a policy gives.
+
+    Args:
+        unit: (n, 4) in [-1, 1]: offset of the set-point in units of 15 mm, and stiffness between 100 and 1500 N/m on a
+            logarithmic scale.
+        position: (n, 2) of the pin, m.
+    """
+    unit = np.asarray(unit, dtype=np.float64)
+    found: np.ndarray = np.concatenate([np.asarray(position, dtype=np.float64) + ACTION_REACH_M * unit[..., :2],
+                                        STIFFNESS[0] * _RATIO ** ((unit[..., 2:] + 1) / 2)], axis=-1)
+    return found
+
+
+def encode(action: np.ndarray, position: np.ndarray) -> np.ndarray:
+    """The inverse of `decode`, clipped to [-1, 1]."""
+    action = np.asarray(action, dtype=np.float64)
+    unit = np.concatenate([(action[..., :2] - position) / ACTION_REACH_M,
+                           2 * np.log(np.maximum(action[..., 2:], 1e-9) / STIFFNESS[0]) / np.log(_RATIO) - 1], axis=-1)
+    found: np.ndarray = np.clip(unit, -1.0, 1.0)
+    return found
