@@ -10,9 +10,9 @@ and a(K) = sqrt(lambda_max(K)) v_max latency:
     accept when V+ - V- <= room, V+ <= V_cap and |K' r| <= F_cap
 
 What is not accepted is changed radially in the metric of the energy: the set-point is drawn towards the tool,
-x_d* = x + s r; or, where only the wanted stiffness is the cause, that is lowered first, K* = c K' (where next to nothing
-would be left of it, the one in force is kept). The margin a belongs to the acceptance alone: the ledger takes what was
-realised. A pair that does not change is worth nothing: the change itself, |dV| <= V(r, K') - V(e, K) +
+x_d* = x + s r; or, where only the wanted stiffness is the cause, that is lowered first, K* = c K' (where next to
+nothing would be left of it, the one in force is kept). The margin a belongs to the acceptance alone: the ledger takes
+what was realised. A pair that does not change is worth nothing: the change itself, |dV| <= V(r, K') - V(e, K) +
 |K' r - K e| v_max latency + ..., is bounded too, and the smaller bound counts.
 """
 
