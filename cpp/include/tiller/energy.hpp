@@ -22,6 +22,7 @@ inline constexpr double unlimited = std::numeric_limits<double>::infinity();
 inline constexpr double longest_period_s = 0.002;    // of the torque filter: slower is no inner loop
 inline constexpr double braking_share = 0.5;         // of all that is in the tank, which one braking period may use
 inline constexpr double inside = 1.0 - 1e-9;         // of a share, so that rounding ends on the side that is allowed
+inline constexpr double longer = 1.2;                // times the way of scaling, that projecting may be
 inline constexpr double still = 1e-14;               // squared joint way of a period, below which it has no direction
 inline constexpr double slack_j = 1e-12;             // of rounding, in the set-point filter
 inline constexpr int passes = 4;
@@ -136,8 +137,8 @@ struct Drives {
 // Change a torque (n,) in place, as little as the tank demands, before it is applied for one period of `period_s`.
 //
 // With |dq_i - T qd_i| <= T^2 a_i / 2, the most that a torque can give is wc(u) = T u.qd + T^2/2 sum |u_i| a_i. It is
-// held to what the tank and the power limit allow: by a projection along qd, down to no power at most, else by scaling,
-// which always suffices. A torque that brakes (u.qd < 0) may use the reserve; one that gives may not, whatever it is
+// held to what the tank and the power limit allow: by a projection along qd, where that takes hardly more away than
+// scaling does, else by scaling, which always suffices. A torque that brakes (u.qd < 0) may use the reserve; one that gives may not, whatever it is
 // changed to.
 //
 // torque: without gravity, after every other limit. damping: the part of it that only takes energy out, or nullptr;
@@ -177,11 +178,15 @@ inline Reason filter_torque(double* torque, const double* damping, const double*
         const double allowed = gave ? std::min(room, budget.power_w * period_s) : room;
         if (worst <= allowed) return reason;
         if (reason == Reason::none) reason = allowed < room ? Reason::power : Reason::tank;
-        if (attempt == 0 && gave && period_s * period_s * speed2 > still) {
-            // Down to no power at most: what is slower than its margin would be thrown back instead of held.
-            const double excess = std::min((worst - allowed) / period_s, power) / speed2;
-            for (std::size_t i = 0; i < n; ++i) torque[i] = cut(i, torque[i] - excess * velocity[i]);
-            continue;
+        if (attempt == 0 && gave && half * margin <= allowed && period_s * period_s * speed2 > still) {
+            const double excess = (worst - allowed) / (period_s * speed2);
+            double size2 = 0.0;
+            for (std::size_t i = 0; i < n; ++i) size2 += torque[i] * torque[i];
+            // Joints that are slow beside their margin would be thrown back: scaling takes less away.
+            if (excess * std::sqrt(speed2) <= longer * (1.0 - allowed / worst) * std::sqrt(size2)) {
+                for (std::size_t i = 0; i < n; ++i) torque[i] = cut(i, torque[i] - excess * velocity[i]);
+                continue;
+            }
         }
         double kept = 0.0, kept_margin = 0.0;
         for (std::size_t i = 0; i < n; ++i) {

@@ -242,7 +242,9 @@ public:
         Factors kept = let_through(settings_.softens);
         if (kept.stiffness < softest && kept.reason != Reason::invalid) {
             next = stiffness_;
+            const Reason why = kept.reason;
             kept = let_through(false);
+            if (kept.reason == Reason::none) kept.reason = why;  // the stiffness was changed, whatever else was
         }
         old_setpoint_ = setpoint_;
         old_stiffness_ = stiffness_;

@@ -394,8 +394,9 @@ class SetpointFilter:
         run(np.ones(len(tank), dtype=bool), self._softens)
         vanishing = (factors[:, 1] < _SOFTEST) & (reasons != INVALID)
         if vanishing.any():
-            matrices = np.where(vanishing[:, None, None], self._stiffness, matrices)
+            matrices, why = np.where(vanishing[:, None, None], self._stiffness, matrices), reasons.copy()
             run(vanishing, False)
+            reasons = np.where(reasons == NONE, why, reasons)  # the stiffness was changed, whatever else was
         reasons[held] = INVALID
         self._before = self._in_force
         # What is let through whole is sent as it was asked for, to the bit.

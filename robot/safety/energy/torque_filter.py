@@ -6,9 +6,10 @@ T^2 a_i / 2, with a_i a bound on the acceleration of joint i, contacts included.
     wc(u) = T u.qd + T^2/2 sum_i |u_i| a_i
 
 and it is held to what the tank and the power limit allow. Both have the same normal qd, so that one half-space is
-projected on, in closed form, down to no power at most; where the margin itself is too much, the torque is scaled. That
-always suffices: wc is positively homogeneous, and zero torque is always allowed. A torque that brakes (u.qd < 0) may
-use the reserve: an empty tank never takes the brakes away. One that gives may not, whatever it is changed to.
+projected on, in closed form; where the joints are slow beside the margin, so that a projection would throw the torque
+back, it is scaled. That always suffices: wc is positively homogeneous, and zero torque is always allowed. A torque that
+brakes (u.qd < 0) may use the reserve: an empty tank never takes the brakes away. One that gives may not, whatever it is
+changed to.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from robot.safety.energy.tank import INVALID, LATCHED, LEVEL, LIMIT_POWER, NONE,
 PATHS = ("compiled", "numpy")
 BRAKING_SHARE = 0.5  # of all that is in the tank, which one braking period may use
 _PASSES = 4
+_LONGER = 1.2  # times the way of scaling, that projecting may be: beyond it the joints are too slow to project along
 _STILL = 1e-14  # squared joint way of a period, below which it has no direction
 _INSIDE = 1 - 1e-9  # of a share, so that rounding does not leave the result on the wrong side of what is allowed
 
@@ -82,12 +84,14 @@ def filter_torque(torque: np.ndarray, damping: np.ndarray, velocity: np.ndarray,
             return reason
         if reason == NONE:
             reason = LIMIT_POWER if allowed < room else TANK
-        if attempt == 0 and gave and period_s * period_s * speed2 > _STILL:
-            # Down to no power at most: what is slower than its margin would be thrown back instead of held.
-            excess = min((worst - allowed) / period_s, power) / speed2
+        if attempt == 0 and gave and margin <= allowed and period_s * period_s * speed2 > _STILL:
+            excess, size2 = (worst - allowed) / (period_s * speed2), 0.0
             for i in range(n):
-                torque[i] = min(max(torque[i] - excess * velocity[i], low[i]), high[i])
-            continue
+                size2 += torque[i] * torque[i]
+            if excess * np.sqrt(speed2) <= _LONGER * (1 - allowed / worst) * np.sqrt(size2):
+                for i in range(n):
+                    torque[i] = min(max(torque[i] - excess * velocity[i], low[i]), high[i])
+                continue
         kept, kept_margin = 0.0, 0.0
         for i in range(n):
             held = min(max(damping[i], low[i]), high[i])  # of damping, too, the drives give no more than they can
@@ -151,10 +155,12 @@ def _filtered(torque: np.ndarray, damping: np.ndarray, velocity: np.ndarray, per
             break
         reason = reason or (LIMIT_POWER if allowed < room else TANK)
         speed2 = float(velocity.dot(velocity))
-        if attempt == 0 and gave and period_s * period_s * speed2 > _STILL:
-            torque = torque - min((worst - allowed) / period_s, power) / speed2 * velocity
-            torque = np.minimum(np.maximum(torque, low), high)
-            continue
+        margin = worst - period_s * power
+        if attempt == 0 and gave and margin <= allowed and period_s * period_s * speed2 > _STILL:
+            excess = (worst - allowed) / (period_s * speed2)
+            if excess * np.sqrt(speed2) <= _LONGER * (1 - allowed / worst) * np.linalg.norm(torque):
+                torque = np.minimum(np.maximum(torque - excess * velocity, low), high)
+                continue
         least = period_s * float(damping.dot(velocity)) + half * float(np.abs(damping).dot(acceleration))
         if attempt < 2 and least <= allowed and least < worst:
             torque = damping + _INSIDE * (allowed - least) / (worst - least) * (torque - damping)
