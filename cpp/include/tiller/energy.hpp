@@ -173,8 +173,8 @@ inline Reason filter_torque(double* torque, const double* damping, const double*
         const double worst = period_s * power + half * margin;
         if (!std::isfinite(worst)) return refuse();
         gave = gave || (attempt == 0 && power >= 0.0);
-        const double room = gave ? budget.gamma * std::max(tank.level_j - budget.reserve_j, 0.0)
-                                 : braking_share * std::max(tank.level_j, 0.0);
+        double room = budget.gamma * std::max(tank.level_j - budget.reserve_j, 0.0);
+        if (!gave) room = std::max(room, braking_share * std::max(tank.level_j, 0.0));
         const double allowed = gave ? std::min(room, budget.power_w * period_s) : room;
         if (worst <= allowed) return reason;
         if (reason == Reason::none) reason = allowed < room ? Reason::power : Reason::tank;
@@ -194,7 +194,8 @@ inline Reason filter_torque(double* torque, const double* damping, const double*
             kept_margin += std::abs(held(i)) * drives.acceleration[i];
         }
         const double least = period_s * kept + half * kept_margin;
-        if (attempt < 2 && least <= allowed && least < worst) {
+        // Damping that the drives cut joint by joint may push: it is none then.
+        if (attempt < 2 && kept <= 0.0 && least <= allowed && least < worst) {
             // wc is convex: between the damping alone and all of it, it stays below the straight line.
             const double share = inside * (allowed - least) / (worst - least);
             for (std::size_t i = 0; i < n; ++i) torque[i] = held(i) + share * (torque[i] - held(i));

@@ -133,8 +133,7 @@ class EnergyLedger:
         if not np.isfinite(work).all():
             raise InputError("ledger: work", expected="finite", got=str(work))
         if time_ns is not None and self._time_ns is not None and time_ns <= self._time_ns:
-            raise InputError("ledger: time", expected=f"after {self._time_ns} ns", got=f"{time_ns} ns",
-                             way_out="A clock that was set back, or a sample that came twice: book no period")
+            raise self._early(time_ns)
         most = float(self._row[SUPPLY]) * self.period_s
         told = np.asarray(most if supply_j is None else supply_j, dtype=np.float64)
         if told.shape not in ((), work.shape) or not (told >= 0).all():
@@ -151,6 +150,20 @@ class EnergyLedger:
                                 "level_j": found.level_j.tolist(), "spilled_j": found.spilled_j.tolist(),
                                 "overdraft_j": found.overdraft_j.tolist()})
         return found
+
+    def require_later(self, time_ns: int) -> None:
+        """Note the time of a call that books nothing.
+
+        Raises:
+            InputError: it is not after the last one.
+        """
+        if self._time_ns is not None and time_ns <= self._time_ns:
+            raise self._early(time_ns)
+        self._time_ns = time_ns
+
+    def _early(self, time_ns: int) -> InputError:
+        return InputError("ledger: time", expected=f"after {self._time_ns} ns", got=f"{time_ns} ns",
+                          way_out="A clock that was set back, or a sample that came twice: book no period")
 
     def set_level(self, level_j: float | None = None, *, row: int | None = None, reason: str) -> None:
         """Set tanks to a level, as a reset or a switch of mode does: it is a supply, and logged as one.

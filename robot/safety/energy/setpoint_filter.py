@@ -26,7 +26,18 @@ from robot.control.compiled import COMPILED, compiled
 from robot.errors import InputError
 from robot.safety.energy.budget import FORCE, POWER, RESERVE, SPRING
 from robot.safety.energy.ledger import EnergyLedger
-from robot.safety.energy.tank import INVALID, LATCHED, LATENCY, LEASH, LEVEL, LIMIT_FORCE, LIMIT_POWER, NONE, TANK
+from robot.safety.energy.tank import (
+    INVALID,
+    LATCHED,
+    LATENCY,
+    LEASH,
+    LEVEL,
+    LIMIT_FORCE,
+    LIMIT_POWER,
+    NONE,
+    REASONS,
+    TANK,
+)
 from robot.safety.energy.torque_filter import PATHS
 
 MODES = ("measured", "leash")
@@ -289,6 +300,9 @@ class SetpointFilter:
         softens: whether the controller takes another stiffness; else only set-points are changed.
         path: `compiled` or `numpy`; None takes the faster.
 
+    Attributes:
+        counts: (batch, codes) calls by the reason of their change.
+
     Raises:
         InputError: a stiffness that is not symmetric and positive definite, an unknown mode, wrong shapes.
     """
@@ -314,6 +328,9 @@ class SetpointFilter:
         ends = np.cumsum(sizes)
         self._blocks = np.stack([ends - sizes, ends], axis=1).astype(np.int64)
         speeds = np.full(len(sizes), self.budget.speed_mps()) if speeds is None else np.asarray(speeds, np.float64)
+        if latency_s and np.isinf(speeds).any():
+            raise InputError("set-point filter: speeds", expected="how fast the tool may be within the latency",
+                             got="none, and a budget that caps no spring", way_out="Give speeds=, m/s and rad/s")
         if speeds.shape != (len(sizes),) or not (speeds >= 0).all():
             raise InputError("set-point filter: speeds", expected=f"{len(sizes)} numbers, none negative",
                              got=str(speeds))
@@ -323,6 +340,7 @@ class SetpointFilter:
         self._stiffness = self._matrices(stiffness)
         self._before = (self._setpoint.copy(), self._stiffness.copy())
         self._run = filter_offsets if path == "compiled" else filter_offsets_numpy
+        self.counts = np.zeros((ledger.batch, len(REASONS)), dtype=np.int64)
 
     @property
     def setpoint(self) -> np.ndarray:
@@ -366,6 +384,8 @@ class SetpointFilter:
                              work_j is None else "none: this filter is a leash only", way_out="See mode=")
         tank = self.ledger.tank
         finite = np.isfinite(measured).all(axis=1) & np.isfinite(wanted).all(axis=1)
+        if work_j is None and time_ns is not None:
+            self.ledger.require_later(time_ns)
         if work_j is not None:
             work = np.asarray(work_j, dtype=np.float64)
             if work.shape != (len(tank),):
@@ -398,6 +418,7 @@ class SetpointFilter:
             run(vanishing, False)
             reasons = np.where(reasons == NONE, why, reasons)  # the stiffness was changed, whatever else was
         reasons[held] = INVALID
+        self.counts[np.arange(len(reasons)), reasons] += 1
         self._before = self._in_force
         # What is let through whole is sent as it was asked for, to the bit.
         whole = (factors[:, :1] == 1.0) & ~held[:, None]

@@ -23,7 +23,7 @@ from robot.control.compiled import COMPILED, compiled
 from robot.errors import InputError
 from robot.safety.energy.budget import GAMMA, POWER, RESERVE
 from robot.safety.energy.ledger import EnergyLedger
-from robot.safety.energy.tank import INVALID, LATCHED, LEVEL, LIMIT_POWER, NONE, TANK
+from robot.safety.energy.tank import INVALID, LATCHED, LEVEL, LIMIT_POWER, NONE, REASONS, TANK
 
 PATHS = ("compiled", "numpy")
 BRAKING_SHARE = 0.5  # of all that is in the tank, which one braking period may use
@@ -77,8 +77,9 @@ def filter_torque(torque: np.ndarray, damping: np.ndarray, velocity: np.ndarray,
             torque[:] = 0.0
             return INVALID
         gave = gave or (attempt == 0 and power >= 0.0)
-        room = budget[GAMMA] * max(tank[LEVEL] - budget[RESERVE], 0.0) if gave \
-            else BRAKING_SHARE * max(tank[LEVEL], 0.0)
+        room = budget[GAMMA] * max(tank[LEVEL] - budget[RESERVE], 0.0)
+        if not gave:
+            room = max(room, BRAKING_SHARE * max(tank[LEVEL], 0.0))
         allowed = min(room, budget[POWER] * period_s) if gave else room
         if worst <= allowed:
             return reason
@@ -98,7 +99,8 @@ def filter_torque(torque: np.ndarray, damping: np.ndarray, velocity: np.ndarray,
             kept += held * velocity[i]
             kept_margin += abs(held) * acceleration[i]
         least = period_s * kept + 0.5 * period_s * period_s * kept_margin
-        if attempt < 2 and least <= allowed and least < worst:
+        # Damping that the drives cut joint by joint may push: it is none then.
+        if attempt < 2 and kept <= 0.0 and least <= allowed and least < worst:
             # wc is convex, so that between the damping alone and all of it wc stays below the straight line.
             share = _INSIDE * (allowed - least) / (worst - least)
             for i in range(n):
@@ -149,7 +151,9 @@ def _filtered(torque: np.ndarray, damping: np.ndarray, velocity: np.ndarray, per
             tank[LATCHED] = 1.0
             return np.zeros_like(torque), INVALID
         gave = gave or (attempt == 0 and power >= 0)
-        room = budget[GAMMA] * max(level - budget[RESERVE], 0.0) if gave else BRAKING_SHARE * max(level, 0.0)
+        room = budget[GAMMA] * max(level - budget[RESERVE], 0.0)
+        if not gave:
+            room = max(room, BRAKING_SHARE * max(level, 0.0))
         allowed = min(room, budget[POWER] * period_s) if gave else room
         if worst <= allowed:
             break
@@ -161,8 +165,9 @@ def _filtered(torque: np.ndarray, damping: np.ndarray, velocity: np.ndarray, per
             if excess * np.sqrt(speed2) <= _LONGER * (1 - allowed / worst) * np.linalg.norm(torque):
                 torque = np.minimum(np.maximum(torque - excess * velocity, low), high)
                 continue
-        least = period_s * float(damping.dot(velocity)) + half * float(np.abs(damping).dot(acceleration))
-        if attempt < 2 and least <= allowed and least < worst:
+        kept = float(damping.dot(velocity))
+        least = period_s * kept + half * float(np.abs(damping).dot(acceleration))
+        if attempt < 2 and kept <= 0 and least <= allowed and least < worst:
             torque = damping + _INSIDE * (allowed - least) / (worst - least) * (torque - damping)
         else:
             torque = torque * (_INSIDE * max(allowed / worst, 0.0))
@@ -200,6 +205,9 @@ class TorqueFilter:
         effort: (n,) N*m, what the drives give at most; None for no limit.
         path: `compiled` (numba where it is installed) or `numpy`; None takes the faster.
 
+    Attributes:
+        counts: (batch, codes) calls by the reason of their change.
+
     Raises:
         InputError: a period too long to be an inner loop's (below 500 Hz), or bounds that are no numbers above 0.
     """
@@ -221,6 +229,7 @@ class TorqueFilter:
                              got=str(self._high.shape))
         self._low, self._row = -self._high, ledger.budget.row
         self._still = np.zeros((ledger.batch, n))
+        self.counts = np.zeros((ledger.batch, len(REASONS)), dtype=np.int64)
         self._run = filter_torques if path == "compiled" else filter_torques_numpy
 
     def filter(self, torque: np.ndarray, velocity: np.ndarray, *, damping: np.ndarray | None = None) -> TorqueResult:
@@ -245,6 +254,7 @@ class TorqueFilter:
         reasons = np.zeros(len(changed), dtype=np.int64)
         self._run(changed, damping, velocity, self.ledger.period_s, self._acceleration, self._low, self._high,
                   self._row, self.ledger.tank, reasons)
+        self.counts[np.arange(len(reasons)), reasons] += 1
         return TorqueResult(changed, reasons)
 
 
