@@ -410,7 +410,7 @@ class RosRobot:
             if len(left) != len(ways) or np.abs(left - ways).max() > STILL:
                 ways, still_s = left, now_s
             over = elapsed > move.duration_ns
-            rests = np.abs(left).max() < 4 * STILL or now_s - still_s > STILL_S
+            rests = now_s - still_s > (0.0 if np.abs(left).max() < 4 * STILL else STILL_S)
             if over and place <= tolerance and turn <= turn_tolerance and rests:
                 return True
             if elapsed > move.duration_ns + SETTLE_S * 1e9 or now_s - begun_s > 3 * move.duration_ns * 1e-9 + 10:

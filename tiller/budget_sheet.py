@@ -38,7 +38,7 @@ def lines(found: Pick) -> list[str]:
         rows.append(f"  the law's spring           at most {seen.spring_j:.3g} J{force}")
     if found.gravity_share is not None:
         rows.append(f"  weight of the arm in it    {found.gravity_share:.1%}")
-    rows.append(f"budget: {found.budget.describe()}")
+    rows.append(f"budget: {found.budget.limits()}")
     changed = ", ".join(f"{share:.2%} by {reason}" for reason, share in replayed.changed.items())
     rows.append(f"replayed: the filter would change {changed} of the steps; the tank was never below "
                 f"{replayed.lowest_j:.3g} J")

@@ -71,7 +71,7 @@ class GateNode(LifecycleNode):
         self._settings = gate_settings(self._contract, self._description, lock_step=self._lock_step)
         self._hashes = semantic_hash(self._contract), operational_hash(self._contract)
         self._energy = {name: enforced(sink.energy, lock_step=self._lock_step)
-                        for name, sink in self._contract.sinks.items()}
+                        for name, sink in self._contract.sinks.items() if sink.fields}
         self._gate, self._state = Gate(self._settings), GateState()
         self._gate.warm_up()
         self._recorder = FlightRecorder(self._settings)
@@ -297,6 +297,7 @@ class GateNode(LifecycleNode):
                             for words, share in (("p50", 0.5), ("p99", 0.99), ("p999", 0.999))}
         numbers |= {f"energy_{name}": words for name, words in self._energy.items()}
         if output is not None:
+            numbers |= {f"push_{leash.group}_n": f"{leash.push_n:.1f}" for leash in self._settings.leashes}
             numbers |= {f"spring_{leash.group}_j": f"{spring:.4f}"
                         for leash, spring in zip(self._settings.leashes, output.springs)}
         self._status.publish(status_message("gate", level, text, numbers, self._clock_.now_ns()))

@@ -53,6 +53,9 @@ def load_contract(name: str) -> Contract:
         raise InputError("contract", expected=f"one of {', '.join(contract_names())}, or a file", got=f"'{name}'",
                          way_out=nearest(name, contract_names()))
     contract = _read(file)
+    sinks = {name: replace(sink, energy=replace(sink.energy, budget=str(file.parent / sink.energy.budget)))
+             if (file.parent / sink.energy.budget).is_file() else sink for name, sink in contract.sinks.items()}
+    contract = replace(contract, sinks=sinks)
     beside = file.parent / "robot" / f"{contract.robot}.yaml"
     if beside.is_file():
         contract = replace(contract, robot=str(beside))

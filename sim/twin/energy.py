@@ -77,7 +77,7 @@ def wire_guard(description: RobotDescription, joints: int, budget: Budget | None
         description: of the robot.
         joints: columns of the tables.
         budget: None counts the work and limits nothing.
-        enforce: whether filters act; else a shadow keeps the account of what they would have bounded.
+        enforce: whether filters act; else work and overdrafts are counted.
 
     Raises:
         InputError: the budget was picked for arms of another number of joints.

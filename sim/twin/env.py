@@ -41,7 +41,7 @@ class TwinOptions(CameraOptions):
         cameras: whose images join the observation: front, wrist.
         depth: add the depth images of those cameras, in mm.
         budget: of energy, a file of `configs/budget`, or a path; `energy.tank` and `energy.changed` are observed then.
-        enforce: whether the budget's filters act; false keeps the account of what they would have bounded.
+        enforce: whether the budget's filters act; false counts work and overdrafts and changes nothing.
 
     Raises:
         InputError: a value is wrong, or a perturbation of images is asked for and no camera.

@@ -10,7 +10,6 @@ import numpy as np
 
 from robot.control.clock import VirtualClock
 from robot.control.reach import Reach
-from robot.control.rotation import matrix_from_6d, rotvec_from_matrix
 from robot.control.trajectory import Trajectory
 from robot.description.action import ActionSpec
 from robot.description.chunk import ActionChunk
@@ -81,7 +80,7 @@ class TwinRobot:
         scene: compiled, with the robot in it.
         action_spec: what a target is: fields of `RobotDescription.action_spec`.
         budget: of energy, of each arm; None counts it and limits nothing.
-        enforce: whether the budget's filters act; else it is counted as if they did.
+        enforce: whether the budget's filters act; else work and overdrafts are counted.
 
     Raises:
         InputError: the period of an action is not a whole number of the scene's time steps, or the budget is another
@@ -184,6 +183,7 @@ class TwinRobot:
         for each in self._account:
             each[:] = 0
         begin(self._guard, self.budget)
+        self._acting = False  # whether a filter changed something when the loop ran last
         for row, limb in zip(self.law.payload, self.description.limbs):
             row[:] = (limb.payload.mass_kg, *limb.payload.centre_m)
         self.payloads: list[Carried] = []
@@ -273,26 +273,31 @@ class TwinRobot:
         self.payloads.append(Carried(self.clock.now_ns(), limb, payload))
 
     def identify_payload(self, limb: int = 0) -> Payload:
-        """Tell from the spring at rest what a limb carries beside what was declared, and declare all of it.
+        """Tell from the torques at rest what a limb carries beside what was declared, and declare all of it.
 
         Returns:
             All that it carries now.
 
         Raises:
-            TillerError: the tool moves, touches something, or carries nothing more.
+            TillerError: the tool moves, touches something sideways, is held by more than it could carry, or carries
+                nothing more; or a filter has a hand in the torques.
         """
-        own = self.description.limbs[limb]
-        if not self.law.cartesian[limb]:
-            raise TillerError("the payload is identified from the spring at the tcp: control is 'joint'")
-        parts, data = self.action_spec.unpack(self.target), self.scene.data
-        site = self.plant.tcps[limb]
-        orientation = data.site_xmat[site].reshape(3, 3).copy()
-        turn = matrix_from_6d(parts[own.field("tcp.rotation")]) @ orientation.T
-        error = np.concatenate([parts[own.field("tcp.position")] - data.site_xpos[site], rotvec_from_matrix(turn)])
+        model, data, site = self.scene.model, self.scene.data, self.plant.tcps[limb]
+        if self.budget is not None and self._acting:
+            raise TillerError("the budget's filters shorten what holds the tool: its load cannot be told. Bring the "
+                              "arm to rest within its budget, then ask again")
+        _, at, n = (int(each) for each in self.plant.joints[limb])
+        jacobian, inertia = np.zeros((6, model.nv)), np.zeros((model.nv, model.nv))
+        mujoco.mj_jacSite(model, data, jacobian[:3], jacobian[3:], site)
+        mujoco.mj_fullM(model, inertia, data.qM)
+        own = jacobian[:, at : at + n]
+        # What the torques push at the tcp; the null space's part pushes nothing there.
+        moved = np.linalg.solve(inertia[at : at + n, at : at + n], own.T)
+        wrench = np.linalg.solve(own @ moved + 1e-6 * np.eye(6), moved.T @ self._account.torque[limb, :n])
         velocity = np.zeros(6)
-        mujoco.mj_objectVelocity(self.scene.model, data, mujoco.mjtObj.mjOBJ_SITE, site, velocity, 0)
-        found = identify_payload(self.law.stiffness[limb] * error, orientation, float(np.linalg.norm(velocity[3:])),
-                                 gravity=self.plant.gravity)
+        mujoco.mj_objectVelocity(model, data, mujoco.mjtObj.mjOBJ_SITE, site, velocity, 0)
+        orientation = data.site_xmat[site].reshape(3, 3).copy()
+        found = identify_payload(wrench, orientation, float(np.linalg.norm(velocity[3:])), gravity=self.plant.gravity)
         mass, *centre = self.law.payload[limb].tolist()
         self.carry(combined(Payload(mass, tuple(centre)), found), limb)
         return self.payloads[-1].payload
@@ -300,8 +305,10 @@ class TwinRobot:
     # -- inside -------------------------------------------------------------------------------------------------------
 
     def _run(self, start: np.ndarray, end: np.ndarray, fraction: float, fraction_step: float, steps: int) -> None:
+        changed = int(self._guard.reasons.sum())
         inner_loop.run(self.plant, self.law, self._account, self._guard, start, end, fraction, fraction_step,
                        steps)
+        self._acting = int(self._guard.reasons.sum()) > changed
         warnings = self.scene.data.warning.number
         if any(warnings[each] for each in _BROKEN):
             raise TillerError(f"The physics diverged at {self.clock.now_ns() * 1e-9:.2f} s: reset the twin, and look "

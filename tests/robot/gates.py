@@ -211,7 +211,7 @@ def blocked_springs() -> list[Rig]:
     """Tools that do not move, drawn by springs that reach each of their limits."""
     rigs = []
     for changes in ({}, {"force_n": 1e9}, {"force_n": 1e9, "power_w": 0.05},
-                    {"force_n": 1e9, "spring_j": 0.4, "latency_s": 0.1, "speeds": (0.3, 0.5)}):
+                    {"force_n": 1e9, "spring_j": 0.4, "latency_s": 0.08, "speeds": (0.3, 0.5)}):
         rig = leashed(**changes)
         rig.measured = HOME.copy()
         rig.tick(chunks=(rig.chunk(line(along(y=0.02), rows=30)),))

@@ -138,8 +138,8 @@ struct Drives {
 //
 // With |dq_i - T qd_i| <= T^2 a_i / 2, the most that a torque can give is wc(u) = T u.qd + T^2/2 sum |u_i| a_i. It is
 // held to what the tank and the power limit allow: by a projection along qd, where that takes hardly more away than
-// scaling does, else by scaling, which always suffices. A torque that brakes (u.qd < 0) may use the reserve; one that gives may not, whatever it is
-// changed to.
+// scaling does, else by scaling, which always suffices. A torque that brakes (u.qd < 0) may use the reserve; one that
+// gives may not, whatever it is changed to.
 //
 // torque: without gravity, after every other limit. damping: the part of it that only takes energy out, or nullptr;
 // kept where the rest suffices. velocity: rad/s, as measured.

@@ -7,7 +7,7 @@
 //
 //     V+ = (|r|_K' + a(K'))^2 / 2           the most that the spring can hold then
 //     V- = max(0, |e|_K - a(K))^2 / 2       the least that it holds before
-//     accept when V+ - V- <= room, V+ <= V_cap and |K' r| <= F_cap
+//     accept when V+ - V- <= room, V(r, K') - V(e, K) <= P_max T, V+ <= V_cap and |K' r| <= F_cap
 //
 // What is not accepted is drawn towards the tool, x_d* = x + s r, or softened first, K* = c K'. The margin a belongs to
 // the acceptance alone: the tank takes what was realised.
@@ -104,7 +104,8 @@ struct Factors {
 // How much of a new set-point and of a new stiffness is let through.
 //
 // offset (m,): r. stiffness (m, m): K', symmetric and positive definite. old_offset, old_stiffness: e and K, in force.
-// room_tank_j, room_power_j: what the change may inject. softens: whether the controller takes another stiffness.
+// room_tank_j, room_power_j: what the change may inject, by the tank wherever the tool is when it is in force, by the
+// power limit with the tool where it was measured. softens: whether the controller takes another stiffness.
 inline Factors filter_offset(const double* offset, const double* stiffness, const double* old_offset,
                              const double* old_stiffness, std::size_t m, const Block* blocks, std::size_t count,
                              double room_tank_j, double room_power_j, double spring_j, double force_n,
@@ -133,22 +134,24 @@ inline Factors filter_offset(const double* offset, const double* stiffness, cons
         change += std::sqrt(pulled) * blocks[b].way;
     }
     push = std::sqrt(push);
-    const double room = std::min(room_tank_j, room_power_j);
-    if (std::min(most - least, change) > room + slack_j || most > spring_j + slack_j) {
-        const double allowed = std::min(spring_j, least + room);
-        if (after <= spring_j && after - before <= room) found.reason = Reason::latency;
-        else if (least + room >= spring_j) found.reason = Reason::leash;
+    const double filled = before + room_power_j;  // the most the spring may hold with the tool where it was measured
+    if (std::min(most - least, change) > room_tank_j + slack_j || most > spring_j + slack_j ||
+        after > filled + slack_j) {
+        const double allowed = std::min(spring_j, least + room_tank_j);
+        if (after <= spring_j && after - before <= std::min(room_tank_j, room_power_j)) found.reason = Reason::latency;
+        else if (std::min(least + room_tank_j, filled) >= spring_j) found.reason = Reason::leash;
         else found.reason = room_tank_j <= room_power_j ? Reason::tank : Reason::power;
-        const double root = std::sqrt(2 * allowed);
-        const double unchanged = std::sqrt(2 * spring(offset, old_stiffness, m)) + old_reach;
-        const bool fits = unchanged <= root;
-        // The stiffness is the cause, or no set-point at all would do with it.
-        if (softens && (fits || reach > root))
-            found.stiffness = std::min(1.0, fits ? allowed / most : square(root / reach));
-        if (!(softens && fits)) {
+        const double root = std::sqrt(2 * allowed), brim = std::sqrt(2 * filled);
+        const double unchanged = std::sqrt(2 * spring(offset, old_stiffness, m));
+        if (softens && unchanged + old_reach <= root && unchanged <= brim) {  // the stiffness is the cause
+            found.stiffness = most > 0.0 ? std::min(1.0, allowed / most) : 1.0;
+            if (after > 0.0) found.stiffness = std::min(found.stiffness, filled / after);
+        } else {
+            // With the whole of it no set-point would do.
+            if (softens && reach > root) found.stiffness = std::min(1.0, square(root / reach));
             const double left = std::max(root - reach * std::sqrt(found.stiffness), 0.0);
             const double length = std::sqrt(2 * after * found.stiffness);
-            if (length > 0.0) found.offset = std::min(1.0, left / length);
+            if (length > 0.0) found.offset = std::min({1.0, left / length, brim / length});
         }
     }
     const double pushed = push * found.offset * found.stiffness;
@@ -230,8 +233,7 @@ public:
         const Vector old_offset = minus(setpoint_, tool);
         const double room = settings_.measured
             ? std::max(tank.level_j - budget.reserve_j - spring(setpoint_, stiffness_, tool), 0.0) : unlimited;
-        // What is asked for now is injected at some time until it is in force.
-        const double power = budget.power_w * (settings_.period_s + settings_.latency_s);
+        const double power = budget.power_w * settings_.period_s;
         const Vector offset = held ? old_offset : minus(wanted, tool);
         Matrix next = held || stiffness == nullptr ? stiffness_ : *stiffness;
         const auto let_through = [&](bool softens) noexcept {

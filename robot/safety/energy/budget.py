@@ -113,11 +113,14 @@ class Budget:
             told["acceleration"] = list(self.acceleration)
         return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
 
-    def describe(self) -> str:
-        """One line for people: the limits, and the speed that they allow."""
+    def limits(self) -> str:
+        """The limits in a few words."""
         supply = f" + {self.supply_w:g} W supplied" if self.supply_w else ""
-        return (f"{self.initial_j:g} J{supply}, {self.power_w:g} W, spring {self.spring_j:g} J, {self.force_n:g} N: "
-                f"{self.speed_mps():.2f} m/s in free space at {self.mass_kg:g} kg")
+        return f"{self.initial_j:g} J{supply}, {self.power_w:g} W, spring {self.spring_j:g} J, {self.force_n:g} N"
+
+    def describe(self) -> str:
+        """One line for people: the limits, and the speed that they allow in free space over a passive impedance."""
+        return f"{self.limits()}: {self.speed_mps():.2f} m/s in free space at {self.mass_kg:g} kg"
 
 
 _NUMBERS = ("initial_j", "reserve_j", "capacity_j", "power_w", "supply_w", "gamma", "spring_j", "force_n", "mass_kg")

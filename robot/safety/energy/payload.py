@@ -17,15 +17,18 @@ STILL_M_S = 0.01
 
 
 def identify_payload(wrench: np.ndarray, orientation: np.ndarray, speed: float, *, gravity: float = 9.81,
-                     least_kg: float = 0.02) -> Payload:
+                     least_kg: float = 0.02, most_kg: float = 5.0) -> Payload:
     """The load of a tool at rest, beside what was declared before.
 
+    A contact that pushes exactly up or down cannot be told from a load: lift it clear first.
+
     Args:
-        wrench: (6,) N and N*m of the law's spring at the tcp, K e, base frame: what it holds up.
+        wrench: (6,) N and N*m at the tcp, base frame, that the applied torques hold up.
         orientation: (3, 3) of the tcp.
         speed: m/s of the tcp.
         gravity: m/s^2, along -z of the base.
         least_kg: less is told apart from none by nobody.
+        most_kg: more is no load of such an arm, but something that it hangs on to.
 
     Returns:
         Mass and centre in the tcp frame; the centre's part along gravity cannot be seen and is taken as 0.
@@ -44,6 +47,9 @@ def identify_payload(wrench: np.ndarray, orientation: np.ndarray, speed: float, 
     if mass < least_kg:
         raise TillerError(f"the tool carries {mass * 1e3:.0f} g, less than the {least_kg * 1e3:.0f} g that can be told "
                           "from nothing")
+    if mass > most_kg:
+        raise TillerError(f"the tool is drawn down with {mass * gravity:.0f} N, more than a load of {most_kg:g} kg: it "
+                          "is in contact. Lift what it holds clear, then ask again")
     weight = mass * gravity
     # The moment that holds a weight at c is c x (0, 0, m g).
     centre = orientation.T @ np.array([-wrench[4] / weight, wrench[3] / weight, 0.0])

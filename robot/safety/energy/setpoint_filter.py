@@ -7,7 +7,7 @@ and a(K) = sqrt(lambda_max(K)) v_max latency:
 
     V+ = (|r|_K' + a(K'))^2 / 2          the most that the spring can hold then
     V- = max(0, |e|_K - a(K))^2 / 2      the least that it holds before
-    accept when V+ - V- <= room, V+ <= V_cap and |K' r| <= F_cap
+    accept when V+ - V- <= room, V(r, K') - V(e, K) <= P_max T, V+ <= V_cap and |K' r| <= F_cap
 
 What is not accepted is changed radially in the metric of the energy: the set-point is drawn towards the tool,
 x_d* = x + s r; or, where only the wanted stiffness is the cause, that is lowered first, K* = c K' (where next to
@@ -103,7 +103,8 @@ def filter_offset(offset: np.ndarray, stiffness: np.ndarray, old_offset: np.ndar
         old_offset, old_stiffness: e = x_d - x and K, that are in force.
         blocks: (b, 2) first and last + 1 of components that have one v_max: translation first, then rotation.
         ways: (b,) v_max * latency of each, m and rad.
-        room_tank, room_power: J that the change may inject by the tank and by the power limit; inf for no limit.
+        room_tank, room_power: J that the change may inject by the tank, wherever the tool is when it is in force, and
+            by the power limit, with the tool where it was measured; inf for no limit.
         spring: V_cap, J.
         force: F_cap, N, of the first block.
         softens: whether the controller takes another stiffness.
@@ -141,26 +142,30 @@ def filter_offset(offset: np.ndarray, stiffness: np.ndarray, old_offset: np.ndar
                 push += new**2
         change += np.sqrt(pulled) * ways[block]
     push = np.sqrt(push)
-    room = min(room_tank, room_power)
     reason = NONE
-    if min(most - least, change) > room + _SLACK or most > spring + _SLACK:
-        allowed = min(spring, least + room)
-        if after <= spring and after - before <= room:
+    filled = before + room_power  # the most that the spring may hold with the tool where it was measured
+    if min(most - least, change) > room_tank + _SLACK or most > spring + _SLACK or after > filled + _SLACK:
+        allowed = min(spring, least + room_tank)
+        if after <= spring and after - before <= min(room_tank, room_power):
             reason = LATENCY
-        elif least + room >= spring:
+        elif min(least + room_tank, filled) >= spring:
             reason = LEASH
         else:
             reason = TANK if room_tank <= room_power else LIMIT_POWER
-        root = np.sqrt(2 * allowed)
-        unchanged = np.sqrt(2 * _energy(offset, old_stiffness)) + _spread(old_stiffness, nothing, blocks, ways)
-        if softens and (unchanged <= root or reach > root):
-            # The stiffness is the cause, or no set-point at all would do with it.
-            factors[1] = min(1.0, allowed / most) if unchanged <= root else min(1.0, (root / reach) ** 2)
-        if unchanged > root or not softens:
+        root, brim = np.sqrt(2 * allowed), np.sqrt(2 * filled)
+        unchanged = np.sqrt(2 * _energy(offset, old_stiffness))
+        fits = unchanged + _spread(old_stiffness, nothing, blocks, ways) <= root and unchanged <= brim
+        if softens and fits:  # the stiffness is the cause
+            factors[1] = min(1.0, allowed / most) if most > 0.0 else 1.0
+            if after > 0.0:
+                factors[1] = min(factors[1], filled / after)
+        else:
+            if softens and reach > root:  # no set-point at all would do with it
+                factors[1] = min(1.0, (root / reach) ** 2)
             reach *= np.sqrt(factors[1])
             length = np.sqrt(2 * after * factors[1])
             if length > 0.0:
-                factors[0] = min(1.0, max(root - reach, 0.0) / length)
+                factors[0] = min(1.0, max(root - reach, 0.0) / length, brim / length)
     pushed = push * factors[0] * factors[1]
     if pushed > force:
         reason = LIMIT_FORCE
@@ -230,27 +235,27 @@ def filter_offsets_numpy(offset: np.ndarray, stiffness: np.ndarray, old_offset: 
         change += np.sqrt((pulled[:, first:last] ** 2).sum(axis=1)) * way
     own = slice(*blocks[0])
     push = np.sqrt((new[:, own] ** 2).sum(axis=1))
-    room = np.minimum(room_tank, room_power)
-    refused = (np.minimum(most - least, change) > room + _SLACK) | (most > spring + _SLACK)
-    allowed = np.minimum(spring, least + room)
+    filled = before + room_power
+    refused = (np.minimum(most - least, change) > room_tank + _SLACK) | (most > spring + _SLACK) \
+        | (after > filled + _SLACK)
+    allowed = np.minimum(spring, least + room_tank)
     reasons[refused] = np.select(
-        [(after <= spring) & (after - before <= room), least + room >= spring, room_tank <= room_power],
+        [(after <= spring) & (after - before <= np.minimum(room_tank, room_power)),
+         np.minimum(least + room_tank, filled) >= spring, room_tank <= room_power],
         [LATENCY, LEASH, TANK], LIMIT_POWER)[refused]
-    root = np.sqrt(2 * np.where(refused, allowed, 0.0))
-    unchanged = np.sqrt(2 * energy(offset, old_stiffness)) + old_reach
-    fits = unchanged <= root
-    if softens:
-        lowered = refused & (fits | (reach > root))
-        if lowered.any():
-            with np.errstate(divide="ignore", invalid="ignore"):
-                factors[lowered, 1] = np.where(fits, np.minimum(1.0, allowed / most),
-                                               np.minimum(1.0, (root / reach) ** 2))[lowered]
-    drawn = refused & ~(fits & softens)
-    length = np.sqrt(2 * after * factors[:, 1])
-    drawn &= length > 0
-    if drawn.any():
+    root, brim = np.sqrt(2 * np.where(refused, allowed, 0.0)), np.sqrt(2 * filled)
+    unchanged = np.sqrt(2 * energy(offset, old_stiffness))
+    fits = (unchanged + old_reach <= root) & (unchanged <= brim)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        if softens:
+            caused, hopeless = refused & fits, refused & ~fits & (reach > root)
+            least_soft = np.fmin(np.fmin(1.0, allowed / most), filled / after)
+            factors[caused, 1] = least_soft[caused]
+            factors[hopeless, 1] = np.minimum(1.0, (root / reach) ** 2)[hopeless]
+        length = np.sqrt(2 * after * factors[:, 1])
+        drawn = refused & ~(fits & softens) & (length > 0)
         left = np.maximum(root - reach * np.sqrt(factors[:, 1]), 0.0)
-        factors[drawn, 0] = np.minimum(1.0, left[drawn] / length[drawn])
+        factors[drawn, 0] = np.minimum(np.minimum(1.0, left / length), brim / length)[drawn]
     pushed = push * factors[:, 0] * factors[:, 1]
     strong = pushed > force
     if strong.any():
@@ -335,7 +340,6 @@ class SetpointFilter:
             raise InputError("set-point filter: speeds", expected=f"{len(sizes)} numbers, none negative",
                              got=str(speeds))
         self._ways = speeds * latency_s if latency_s else np.zeros(len(sizes))
-        self._latency_s = latency_s  # what is asked for now is injected at some time until then
         self._softens, self._row = softens, self.budget.row
         self._stiffness = self._matrices(stiffness)
         self._before = (self._setpoint.copy(), self._stiffness.copy())
@@ -403,7 +407,7 @@ class SetpointFilter:
         offset = np.where(held[:, None], old_offset, wanted - measured)
         matrices = np.where(held[:, None, None], self._stiffness, matrices)
         factors, reasons = np.empty((len(tank), 2)), np.empty(len(tank), dtype=np.int64)
-        room_power = self._row[POWER] * (self.ledger.period_s + self._latency_s)
+        room_power = self._row[POWER] * self.ledger.period_s
 
         def run(rows: np.ndarray, softens: bool) -> None:
             parts, why = np.empty((int(rows.sum()), 2)), np.empty(int(rows.sum()), dtype=np.int64)

@@ -76,6 +76,11 @@ class Gate:
         self._motion.follow(state, command, self.settings.tick_s, way, self._measuring.excess(distances))
         self._motion.rest(state, self.settings.tick_s, command, way)
         self._leash.hold(command, state.velocity, command, state.velocity, command, self.settings.tick_s)
+        far = command.copy()
+        for field in spec.fields:
+            if not field.is_rotation:
+                far[spec.slices[field.name]] += 1.0
+        self._leash.hold(command, state.velocity, command, state.velocity, far, self.settings.tick_s)
         sample = ChunkSample(spec.component_names, command[None], 0, spec.period_s, 0, 0)
         refuse_start(self.settings, sample, command, 0)
 
@@ -299,8 +304,13 @@ class _Tick:
             self._set(off_since=())
             return []
         time_ns = self.now.ros_ns
+        excess = self.excess
+        if state.leashed and len(state.wanted):
+            # The leash keeps the command near a tool that is held: how far the path has gone on tells of it.
+            _, distances = self.measuring.distances(state.wanted, state.measured)
+            excess = tuple(map(max, excess, self.measuring.excess(distances)))
         since = tuple((start if start >= 0 else time_ns) if much > 1 else -1
-                      for start, much in zip(since, self.excess))
+                      for start, much in zip(since, excess))
         self._set(off_since=since)
         return [group.name for group, start in zip(self.settings.groups, since)
                 if start >= 0 and (time_ns - start) * 1e-9 >= group.tracking_s]
@@ -397,7 +407,8 @@ class _Tick:
         held = self.leash.hold(state.command, state.velocity, moved.target, moved.velocity, state.measured, dt)
         self.notes.update(moved.cuts | held.cuts)
         self.springs = held.springs
-        self._set(command=held.target, velocity=held.velocity, wanted=moved.wanted, time_ns=time_ns)
+        self._set(command=held.target, velocity=held.velocity, wanted=moved.wanted, time_ns=time_ns,
+                  leashed=bool(held.cuts))
         return held.target
 
     def _move_a_row(self) -> np.ndarray:

@@ -27,7 +27,7 @@ from robot.safety.gate.settings import (
     StreamSettings,
 )
 
-LEVER_M = 0.1
+LEVER_M = 0.25  # from the axis about which a tool turns
 
 
 def gate_settings(contract: Contract, description: RobotDescription, *, lock_step: bool = False) -> GateSettings:
@@ -174,21 +174,36 @@ def _leashes(contract: Contract, description: RobotDescription, groups: list[Gro
         budget = load_budget(sink.energy.budget, robot=description.spec.name)
         if math.isinf(min(budget.spring_j, budget.force_n, budget.power_w)):
             continue
-        group = next(group for group in groups if group.parts[0].field in sink.fields)
-        if not group.measured:
-            raise InputError(f"sink '{name}': energy: setpoint", expected=f"a stream that measures {sink.fields[0]}",
-                             got="none", way_out="Add one of type pose to the contract, or say mode: none")
+        _require_one_spring(contract, name)
         if min(sink.energy.stiffness) <= 0:
             raise InputError(f"sink '{name}': energy: stiffness", expected="6 numbers above 0",
                              got=str(sink.energy.stiffness))
-        linear, angular = (part.speed[0] for part in group.parts)
-        # Under the leash no spring makes the tool faster than the budget allows, and none turns it faster than it would
-        # go round a point a decimetre away.
-        linear = min(linear, budget.speed_mps())
-        angular = min(angular, linear / LEVER_M)
-        age_s = max(1 / stream.rate_hz for stream in contract.state.values() if stream.type == "pose")
-        yield LeashSettings(group.name, sink.energy.stiffness, budget.spring_j, budget.force_n, budget.power_w,
-                            sink.latency_s + age_s, (linear, angular))
+        ages = [1 / stream.rate_hz + stream.latency_s for stream in contract.state.values() if stream.type == "pose"]
+        for group in groups:
+            if group.parts[0].field not in sink.fields or group.finishes:
+                continue
+            if len(group.parts) != 2:
+                raise InputError(f"sink '{name}': energy: setpoint", expected="poses of a tcp: control: cartesian",
+                                 got="joints, of whose springs nothing is declared", way_out="Say mode: none")
+            if not group.measured:
+                raise InputError(f"sink '{name}': energy: setpoint", got="none", expected="a stream that measures "
+                                 f"{group.parts[0].field}", way_out="Add one of type pose, or say mode: none")
+            # Under the leash no spring makes the tool faster than the budget allows, and none turns it faster than it
+            # would go round a point that far away.
+            linear = min(group.parts[0].speed[0], budget.speed_mps())
+            angular = min(group.parts[1].speed[0], linear / LEVER_M)
+            yield LeashSettings(group.name, sink.energy.stiffness, budget.spring_j, budget.force_n, budget.power_w,
+                                sink.latency_s + 1 / sink.rate_hz + max(ages), (linear, angular))
+
+
+def _require_one_spring(contract: Contract, name: str) -> None:
+    """What a leash counts on is the spring that there is: no other sink may set another one."""
+    for other, sink in contract.sinks.items():
+        if sink.via == "crisp_stiffness" and (sink.fields or sink.energy.stiffness
+                                              != contract.sinks[name].energy.stiffness):
+            raise InputError(f"sinks '{name}' and '{other}': energy: stiffness", expected="the same: the leash counts "
+                             "on it", got="one that a policy chooses" if sink.fields else
+                             f"{contract.sinks[name].energy.stiffness} and {sink.energy.stiffness}")
 
 
 def _rest(description: RobotDescription, spec: ActionSpec, blind: list[GroupSettings]) -> tuple[float, ...]:

@@ -107,12 +107,13 @@ class Leash:
                 continue
             factors = np.ones(2)
             reason = filter_offset(offset, spring.stiffness, -old[spring.tangent], spring.stiffness, spring.blocks,
-                                   spring.ways, np.inf, own.power_w * (dt + own.latency_s), own.spring_j,
-                                   own.force_n, False, self._nothing, factors)
+                                   spring.ways, np.inf, own.power_w * dt, own.spring_j, own.force_n, False,
+                                   self._nothing, factors)
             share = float(factors[0])
             if reason != NONE:
                 target, velocity = self._drawn(spring, before, velocity_before, target, velocity, measured, share, dt)
-                cuts[_REASONS[reason]] = f"{own.group} {share:.2f}"
+                told = f"{own.group} {share:.2f}"
+                cuts[_REASONS[reason]] = f"{cuts[_REASONS[reason]]}, {told}" if _REASONS[reason] in cuts else told
                 offset = -self._measuring.distances(target, measured)[0][spring.tangent]
             springs.append(float(0.5 * offset @ spring.stiffness @ offset))
         return Leashed(target, velocity, cuts, tuple(springs))
@@ -164,11 +165,15 @@ def enforced(energy: Energy, *, lock_step: bool = False) -> str:
     """What bounds the energy below a sink, in words for the status and the log."""
     if energy.mode == "none":
         return "not enforced"
+    budget = load_budget(energy.budget)
     if lock_step and energy.mode == "setpoint":
         return "not enforced in lock-step"
     if energy.budget == "free":
         return "counted in the inner loop, not limited" if energy.mode == "torque" else "not enforced: no budget"
-    told = f"budget '{energy.budget}': {load_budget(energy.budget).describe()}"
+    name = f"budget '{energy.budget}' {budget.hash}"
     if energy.mode == "torque":
-        return f"torque filter and ledger in the inner loop, {told}"
-    return f"leash only, {told}; no realised work is known, so the sum is not bounded"
+        # A moving set-point is fed forward there, so that the leash caps no speed.
+        return f"torque filter and ledger in the inner loop, {name}: {budget.limits()}"
+    if np.isinf(min(budget.spring_j, budget.force_n, budget.power_w)):
+        return f"not enforced: budget '{energy.budget}' caps neither spring nor force nor power"
+    return f"leash only, {name}: {budget.describe()}; no realised work is known, so the sum is not bounded"

@@ -123,6 +123,18 @@ class LeashSettings:
     speeds: tuple[float, float]
     release: tuple[float, float] = (50.0, 250.0)
 
+    @property
+    def margin(self) -> float:
+        """Square root of twice the energy that the tool's motion within the latency can add to the spring."""
+        linear, angular = max(self.stiffness[:3]), max(self.stiffness[3:])
+        return (math.sqrt(linear) * self.speeds[0] + math.sqrt(angular) * self.speeds[1]) * self.latency_s
+
+    @property
+    def push_n(self) -> float:
+        """The largest push at rest that the margin leaves, along the softest axis."""
+        left = max(math.sqrt(2 * self.spring_j) - self.margin, 0.0)
+        return min(self.force_n, math.sqrt(min(self.stiffness[:3])) * left)
+
     def __post_init__(self) -> None:
         if len(self.stiffness) != 6 or not all(0 < each < math.inf for each in self.stiffness):
             raise InputError(f"leash of '{self.group}': stiffness", expected="6 numbers above 0",
@@ -134,6 +146,11 @@ class LeashSettings:
         if not known or not min(self.release) > 0:
             raise InputError(f"leash of '{self.group}'", expected="latency and speeds of 0 or more, a release above 0",
                              got=f"{self.latency_s}, {self.speeds}, {self.release}")
+        if self.margin >= math.sqrt(2 * self.spring_j):
+            taken = f"{self.latency_s * 1e3:.0f} ms of latency take {self.margin**2 / 2:.3g} J"
+            raise InputError(f"leash of '{self.group}'", expected="a budget of which the latency leaves something",
+                             got=f"{self.spring_j:g} J of spring, of which {taken}",
+                             way_out="Take a larger spring_j, or a quicker sink and pose")
 
 
 @dataclass(frozen=True)

@@ -78,6 +78,7 @@ class GateState:
         velocity: (tangent,) with which it was reached.
         wanted: (dim,) where the path was then.
         time_ns: of the path then: the source's time, plus the lead.
+        leashed: whether a leash has drawn that command back.
         path: what is followed; None while nothing is.
         followed: the chunk that it ends with.
         pending: an accepted chunk that is not followed yet.
@@ -107,6 +108,7 @@ class GateState:
     velocity: np.ndarray = field(default_factory=_nothing)
     wanted: np.ndarray = field(default_factory=_nothing)
     time_ns: int = 0
+    leashed: bool = False
     path: Trajectory | None = None
     followed: ChunkSample | None = None
     pending: ChunkSample | None = None

@@ -43,14 +43,18 @@ class Move:
         return made, made.filter(self.wanted, self.measured, stiffness=self.wanted_stiffness[None], work_j=work)
 
     def room_j(self, mode: str) -> float:
-        """What a change may inject: by the tank what is in it beyond the reserve and beyond what the spring holds
-        already, by the power what that gives until the change is in force.
+        """What a change may inject by the tank, wherever the tool is by then: what is in it beyond the reserve and
+        beyond what the spring holds already.
         """
-        power = self.budget.power_w * (self.period_s + self.latency_s)
         if mode == "leash":
-            return power
+            return float("inf")
         held = energy_j(self.setpoint, self.stiffness, self.measured)
-        return min(max(self.level_j - self.budget.reserve_j - held, 0.0), power)
+        return max(self.level_j - self.budget.reserve_j - held, 0.0)
+
+    @property
+    def power_room_j(self) -> float:
+        """What a change may inject by the power limit, with the tool where it was measured."""
+        return self.budget.power_w * self.period_s
 
     @property
     def some_set_point_would_do(self) -> bool:

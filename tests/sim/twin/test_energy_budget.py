@@ -20,7 +20,7 @@ from sim.twin.assembly import attach_robot, tcp_offset
 from sim.twin.energy import words_for
 from sim.twin.robot import TwinRobot
 from sim.twin.scene import Scene, compile_scene, new_scene
-from tests.sim.twin.arms import PERIOD_S, make_twin, move, tcp_pose
+from tests.sim.twin.arms import PERIOD_S, make_twin, move, push_for, tcp_pose
 from tests.sim.wanderer import Wanderer
 
 SMALL = Budget(0.3, 0.02, 0.6, 5.0, spring_j=0.1, force_n=20.0)
@@ -216,7 +216,7 @@ def test_a_load_that_nobody_declared_is_paid_by_the_tank_and_one_that_was_identi
 
 
 def test_a_payload_is_identified_at_rest_and_clear_of_everything():
-    twin = guarded(load_budget("far"))
+    twin = guarded(None)
     with pytest.raises(TillerError, match="carries 0 g"):
         twin.identify_payload()
     target = twin.target
@@ -224,6 +224,16 @@ def test_a_payload_is_identified_at_rest_and_clear_of_everything():
     twin.hold(target)
     with pytest.raises(TillerError, match="at rest, and the tcp moves"):
         twin.identify_payload()
+    for sideways, down, words in ((4.0, -6.0, "in contact: 4.0 N sideways"), (0.0, -58.0, "more than a load of 5 kg")):
+        free = guarded(None)
+        push_for(free, np.array([sideways, 0, down, 0, 0, 0]), 2.0)
+        with pytest.raises(TillerError, match=words):
+            free.identify_payload()
+    pulled = guarded(load_budget("near"))
+    push_for(pulled, np.array([0, 0, -25.0, 0, 0, 0]), 2.0)  # beyond what its spring may hold up
+    with pytest.raises(TillerError, match="the budget's filters shorten what holds the tool"):
+        pulled.identify_payload()
+    assert not pulled.payloads
 
 
 def test_an_empty_tank_stalls_a_lift_and_the_operator_sees_it():
