@@ -75,9 +75,10 @@ def test_without_latency_all_that_fits_is_let_through(move: Move, path: str):
     wanted = energy_j(move.wanted, move.wanted_stiffness, move.measured)
     injected = wanted - energy_j(move.setpoint, move.stiffness, move.measured)
     push = np.linalg.norm(move.wanted_stiffness @ (move.wanted - move.measured))
-    fits = wanted <= move.budget.spring_j - 1e-9 and injected <= min(move.room_j("measured"), move.power_room_j) - 1e-9 \
+    room = min(move.room_j("measured"), move.power_room_j)
+    fits = wanted <= move.budget.spring_j - 1e-9 and injected <= room - 1e-9 \
         and push <= move.budget.force_n * (1 - 1e-9)
-    breaks = wanted > move.budget.spring_j + 1e-9 or injected > min(move.room_j("measured"), move.power_room_j) + 1e-9 \
+    breaks = wanted > move.budget.spring_j + 1e-9 or injected > room + 1e-9 \
         or push > move.budget.force_n * (1 + 1e-9)
     reason = move.run(path=path)[1].reasons[0]
     assert (not fits or reason == NONE) and (not breaks or reason != NONE)
