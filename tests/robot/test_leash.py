@@ -176,7 +176,7 @@ def settings_of(name: str, **options: bool):
 
 
 def test_a_spring_with_a_budget_has_a_leash_and_nothing_else_has():
-    far = load_budget("far")
+    far = load_budget("fast")
     leash, = settings_of("fr3_crisp").leashes
     assert (leash.spring_j, leash.force_n, leash.power_w) == (far.spring_j, far.force_n, far.power_w)
     assert leash.group == "arm"
@@ -214,7 +214,7 @@ def test_a_contract_that_limits_no_speed_has_margins_all_the_same():
     shipped = load_contract("panda_twin_crisp")
     contract = replace(shipped, limits=replace(shipped.limits, tcp=None))
     leash, = gate_settings(contract, describe(contract)).leashes
-    assert leash.speeds == (load_budget("far").speed_mps(), load_budget("far").speed_mps() / 0.25)
+    assert leash.speeds == (load_budget("fast").speed_mps(), load_budget("fast").speed_mps() / 0.25)
 
 
 def changed(tmp_path: Path, name: str, old: str, new: str) -> str:
@@ -235,13 +235,13 @@ def test_a_position_controlled_sink_has_no_spring_to_filter(tmp_path):
 def test_a_budget_of_another_robot_is_refused(tmp_path):
     mine = tmp_path / "mine.yaml"
     mine.write_text("{initial_j: 1.0, reserve_j: 0.02, capacity_j: 2.0, power_w: 10.0, spring_j: 0.2, robot: ur5e}")
-    contract = load_contract(changed(tmp_path, "fr3_crisp", "budget: far", f"budget: {mine}"))
+    contract = load_contract(changed(tmp_path, "fr3_crisp", "budget: fast", f"budget: {mine}"))
     with pytest.raises(InputError, match="expected one for the robot 'fr3', got one for 'ur5e'"):
         gate_settings(contract, describe(contract))
 
 
 @pytest.mark.parametrize("name, sink, words", [
-    ("fr3_crisp", "arm", r"leash only, budget 'far'.*m/s in free space.*the sum is not bounded"),
+    ("fr3_crisp", "arm", r"leash only, budget 'fast'.*m/s in free space.*the sum is not bounded"),
     ("fr3_crisp", "gripper", "^not enforced$"),
     ("ur5e_jtc", "arm", "^not enforced$"),
     ("panda_twin", "twin", "counted in the inner loop, not limited"),

@@ -1,0 +1,160 @@
+"""Networks of the algorithms: scaled observations, an actor with squashed Gaussian actions, critics in one batch."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+from typing import Iterable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+LOG_STD_LOW, LOG_STD_HIGH = -5.0, 2.0
+MEAN_MOST = 3.0
+"""Of the Gaussian: its tanh is 0.995. A mean that may go on growing where tanh has long been 1 leaves the actions that
+it gave behind, and the ratio of their probabilities is no number any more."""
+_EDGE = 1 - 1e-6  # of an action that is to be unsquashed: float32 has no number between it and 1 to tell apart
+_FAR = 10.0  # deviations, beyond which observations are clipped
+
+
+class Scale(nn.Module):
+    """Observations with mean 0 and deviation 1, by all that was seen so far.
+
+    Chan, Golub & LeVeque, "Algorithms for Computing the Sample Variance" (1983), for a batch at a time.
+    """
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.register_buffer("count", torch.zeros((), dtype=torch.float64))
+        self.register_buffer("mean", torch.zeros(size, dtype=torch.float64))
+        self.register_buffer("squares", torch.zeros(size, dtype=torch.float64))
+        self.register_buffer("shift", torch.zeros(size))
+        self.register_buffer("factor", torch.ones(size))
+
+    @torch.no_grad()
+    def see(self, values: Tensor) -> None:
+        """Take (batch, size) into account."""
+        values = values.double()
+        count = len(values)
+        mean = values.mean(0)
+        total = self.count + count
+        apart = mean - self.mean
+        self.squares += (values - mean).square().sum(0) + apart.square() * (self.count * count / total)
+        self.mean += apart * (count / total)
+        self.count += count
+        self.shift.copy_(self.mean)
+        # What never changes is not blown up.
+        self.factor.copy_((self.squares / self.count).sqrt().clamp_min(1e-3).reciprocal())
+
+    def forward(self, values: Tensor) -> Tensor:
+        return ((values - self.shift) * self.factor).clamp(-_FAR, _FAR)
+
+
+def mlp(size: int, width: int, depth: int, out: int, gain: float = 1.0) -> nn.Sequential:
+    """`depth` layers of rectified units, and a linear one whose weights are scaled by `gain`."""
+    layers: list[nn.Module] = []
+    for number in range(depth):
+        layers += [nn.Linear(size if number == 0 else width, width), nn.ReLU()]
+    last = nn.Linear(width if depth else size, out)
+    with torch.no_grad():
+        last.weight *= gain
+        last.bias.zero_()
+    return nn.Sequential(*layers, last)
+
+
+def squashed_log_prob(before: Tensor, mean: Tensor, log_std: Tensor) -> Tensor:
+    """log p(u) (batch,) of u = tanh(x), x = `before` (batch, actions) Gaussian.
+
+    Haarnoja et al., "Soft Actor-Critic Algorithms and Applications" (2018), appendix C; log(1 - tanh(x)^2) is written
+    as 2 (log 2 - x - softplus(-2 x)), which stays finite where tanh has rounded to 1.
+    """
+    gaussian = -0.5 * ((before - mean) * torch.exp(-log_std)).square() - log_std - 0.5 * math.log(2 * math.pi)
+    slope = 2 * (math.log(2) - before - F.softplus(-2 * before))
+    return (gaussian - slope).sum(-1)
+
+
+def unsquash(action: Tensor) -> Tensor:
+    """x of u = tanh(x)."""
+    return torch.atanh(action.clamp(-_EDGE, _EDGE))
+
+
+class Actor(nn.Module):
+    """A squashed Gaussian whose mean, and deviation unless it is free of the state, are made from observations.
+
+    Args:
+        size, actions: of an observation and an action.
+        free_deviation: one deviation for all states, as PPO has it.
+    """
+
+    def __init__(self, size: int, actions: int, width: int, depth: int, *, free_deviation: bool = False,
+                 log_std: float = 0.0) -> None:
+        super().__init__()
+        self.body = mlp(size, width, depth, actions if free_deviation else 2 * actions, gain=0.1)
+        self.log_std = nn.Parameter(torch.full((actions,), log_std)) if free_deviation else None
+
+    def forward(self, observation: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and log deviation (batch, actions), before squashing."""
+        out = self.body(observation)
+        if self.log_std is not None:
+            return _bounded(out), self.log_std.clamp(LOG_STD_LOW, LOG_STD_HIGH).expand_as(out)
+        mean, log_std = out.chunk(2, dim=-1)
+        # A smooth bound: a clamped one has no gradient to come back by.
+        middle, half = (LOG_STD_HIGH + LOG_STD_LOW) / 2, (LOG_STD_HIGH - LOG_STD_LOW) / 2
+        return _bounded(mean), middle + half * torch.tanh(log_std - math.atanh(middle / half))
+
+    def sample(self, observation: Tensor, random: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Actions (batch, actions) and their log probabilities (batch,), both with gradients to the actor."""
+        mean, log_std = self(observation)
+        before = mean + torch.exp(log_std) * torch.randn(mean.shape, generator=random)
+        return torch.tanh(before), squashed_log_prob(before, mean, log_std)
+
+    def log_prob(self, observation: Tensor, action: Tensor) -> Tensor:
+        """(batch,) of actions that were taken."""
+        mean, log_std = self(observation)
+        return squashed_log_prob(unsquash(action), mean, log_std)
+
+
+def _bounded(mean: Tensor) -> Tensor:
+    return MEAN_MOST * torch.tanh(mean / MEAN_MOST)
+
+
+class Critics(nn.Module):
+    """Several critics as one batched network.
+
+    Args:
+        members: how many.
+        size: of what they judge, an observation with its action.
+    """
+
+    def __init__(self, members: int, size: int, width: int, depth: int) -> None:
+        super().__init__()
+        sizes = [size, *[width] * depth, 1]
+        self.weights = nn.ParameterList()
+        self.biases = nn.ParameterList()
+        for before, after in pairwise(sizes):
+            bound = 1 / math.sqrt(before)
+            self.weights.append(nn.Parameter(torch.empty(members, before, after).uniform_(-bound, bound)))
+            self.biases.append(nn.Parameter(torch.empty(members, 1, after).uniform_(-bound, bound)))
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """(batch, size) -> (members, batch)."""
+        hidden = inputs.expand(len(self.weights[0]), *inputs.shape)
+        last = len(self.weights) - 1
+        for number, (weight, bias) in enumerate(zip(self.weights, self.biases)):
+            hidden = torch.baddbmm(bias, hidden, weight)
+            if number < last:
+                # Without a norm the values of actions that were never tried run away.
+                hidden = F.relu(F.layer_norm(hidden, hidden.shape[-1:]))
+        return hidden[..., 0]
+
+
+def descend(optimiser: torch.optim.Optimizer, parameters: Iterable[nn.Parameter], loss: Tensor,
+            most: float | None = None) -> None:
+    """One step down a loss for these parameters alone; `most` bounds the gradient's norm."""
+    found = list(parameters)
+    for parameter, gradient in zip(found, torch.autograd.grad(loss, found)):
+        parameter.grad = gradient
+    if most is not None:
+        nn.utils.clip_grad_norm_(found, most)
+    optimiser.step()

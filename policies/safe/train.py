@@ -1,0 +1,180 @@
+"""The loop of a training: rows of episodes in, a policy and its learning curve out.
+
+A training is a row of segments. Each begins all episodes anew with chance that is a function of (seed, segment), and
+ends with a checkpoint: so a run that was stopped, or killed, goes on as the run that never was.
+
+    curve.csv            by environment steps, all rows counted
+    last/                agent.safetensors and state.json, what the next segment begins with
+    policy/              the policy, when the training is done
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Callable, Mapping, Protocol
+
+import numpy as np
+from torch import Tensor
+
+from policies.checkpoint import new_folder, read_json, read_tensors, write_json, write_tensors
+from policies.interruption import Interruption
+from policies.loggers import CsvLog
+from policies.safe.environment import Step, VectorEnvironment
+from policies.safe.policy import SafePolicy
+from policies.safe.state import stream
+from robot.description import from_json, to_json
+from robot.errors import InputError
+
+CURVE, LAST, POLICY = "curve.csv", "last", "policy"
+_TENSORS, _STATE = "agent.safetensors", "state.json"
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """How long a training is.
+
+    Args:
+        steps: of the environment, all rows counted.
+        segment: steps between two checkpoints.
+        log_every: steps between two rows of the curve.
+        seed: of the environments' episodes.
+        stop_after: stop early after so many segments, as Ctrl-C does, or None.
+    """
+
+    steps: int
+    segment: int = 100_000
+    log_every: int = 20_000
+    seed: int = 0
+    stop_after: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "segment", "log_every"):
+            if getattr(self, name) < 1:
+                raise InputError(f"run: {name}", expected="1 or more", got=str(getattr(self, name)))
+
+
+class Agent(Protocol):
+    """What learns: see `Sac` and `Ppo`."""
+
+    config: Any
+
+    def begin(self, segment: int) -> None: ...
+
+    def act(self, observation: np.ndarray) -> np.ndarray: ...
+
+    def take(self, observation: np.ndarray, step: Step) -> dict[str, float]: ...
+
+    def policy(self) -> SafePolicy: ...
+
+    def tensors(self) -> dict[str, Tensor]: ...
+
+    def numbers(self) -> dict[str, Any]: ...
+
+    def restore(self, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> None: ...
+
+
+@dataclass
+class Curve:
+    """Means over the episodes that ended since the last row of the curve."""
+
+    rows: int
+    log: CsvLog
+    _running: np.ndarray = field(init=False)
+    _finished: list[np.ndarray] = field(default_factory=list)
+    _figures: dict[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.begin()
+
+    def begin(self) -> None:
+        """All rows begin new episodes."""
+        self._running = np.zeros((self.rows, 3))
+
+    def add(self, step: Step, figures: Mapping[str, float]) -> None:
+        self._running += np.stack([step.reward, step.cost, np.ones(self.rows)], axis=1)
+        for row in np.flatnonzero(step.done):
+            self._finished.append(np.array([*self._running[row], step.success[row], step.budget[row] <= 0]))
+            self._running[row] = 0.0
+        self._figures |= figures
+
+    def write(self, steps: int, elapsed_s: float) -> None:
+        if self._finished:
+            means = np.mean(self._finished, axis=0)
+            episodes = dict(zip(("return", "cost", "length", "success", "overdrawn"), means.tolist()))
+        else:
+            episodes = {}
+        self.log.log(steps, {"elapsed_s": round(elapsed_s, 1), "episodes": len(self._finished), **episodes,
+                             **self._figures})
+        self._finished = []
+
+
+def train(make_environment: Callable[[int], VectorEnvironment], agent: Agent, config: RunConfig, folder: Path, *,
+          notes: Mapping[str, Any] | None = None, report: Callable[[str], None] = lambda line: None
+          ) -> SafePolicy | None:
+    """Train, or go on with the training that a folder holds.
+
+    Args:
+        make_environment: seed -> an environment whose episodes are those of the seed; closed over by a segment.
+        agent: newly made, with the choices that the run began with.
+        config: how long.
+        folder: of the run.
+        notes: kept with the policy.
+        report: is told a line a segment.
+
+    Returns:
+        The policy, or None when it was stopped early.
+
+    Raises:
+        InputError: the folder holds a run with other choices.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    segments = -(-config.steps // config.segment)
+    done, steps, elapsed_s = _resume(folder, agent, config)
+    log = CsvLog(folder / CURVE, steps)
+    with Interruption() as interruption:
+        for segment in range(done, segments):
+            if config.stop_after is not None and segment - done >= config.stop_after:
+                return None
+            began = time.monotonic()
+            environment = make_environment(stream(config.seed, segment))
+            curve = Curve(environment.rows, log)
+            agent.begin(segment)
+            observation = environment.reset()
+            end = min((segment + 1) * config.segment, config.steps)
+            while steps < end:
+                step = environment.step(agent.act(observation))
+                curve.add(step, agent.take(observation, step))
+                observation = step.observation
+                before, steps = steps, steps + environment.rows
+                if before // config.log_every != steps // config.log_every or steps >= end:
+                    curve.write(steps, elapsed_s + time.monotonic() - began)
+                if interruption.requested:
+                    # What this segment did is done again when the run goes on.
+                    return None
+            elapsed_s += time.monotonic() - began
+            with new_folder(folder / LAST) as last:
+                write_tensors(last / _TENSORS, agent.tensors())
+                write_json(last / _STATE, {"segments": segment + 1, "steps": steps, "elapsed_s": elapsed_s,
+                                           "config": to_json(config), "agent_config": to_json(agent.config),
+                                           "agent": agent.numbers()})
+            report(f"{folder.name}: {steps} of {config.steps} steps, {elapsed_s:.0f} s")
+    policy = agent.policy()
+    policy.save(folder / POLICY, notes)
+    return policy
+
+
+def _resume(folder: Path, agent: Agent, config: RunConfig) -> tuple[int, int, float]:
+    """Fill an agent with what a folder holds; segments and steps done, and the time they took."""
+    if not (folder / LAST / _STATE).is_file():
+        return 0, 0, 0.0
+    state = read_json(folder / LAST / _STATE)
+    began = from_json(RunConfig, state["config"], where=str(folder / LAST / _STATE))
+    asked = {"segment": config.segment, "seed": config.seed, **to_json(agent.config)}
+    for name, before in {"segment": began.segment, "seed": began.seed, **state["agent_config"]}.items():
+        if before != asked.get(name):
+            raise InputError(f"run '{folder}': {name}", expected=f"{before}, as it began", got=str(asked.get(name)),
+                             way_out="Give the same choices, or another folder")
+    agent.restore(read_tensors(folder / LAST / _TENSORS), state["agent"])
+    return int(state["segments"]), int(state["steps"]), float(state["elapsed_s"])
