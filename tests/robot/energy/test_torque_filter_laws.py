@@ -18,10 +18,12 @@ paths = st.sampled_from(PATHS)
 
 
 def allowed_j(case: Case, torque: np.ndarray) -> float:
-    """What a torque may give at most in a period: pushing by tank and power, braking by half of all there is."""
-    if float(torque @ case.velocity) < 0:
-        return 0.5 * max(case.level_j, 0.0)
+    """What a torque may give at most in a period: pushing by tank and power, braking by the tank or half of all there
+    is, whichever is more.
+    """
     tank = case.budget.gamma * max(case.level_j - case.budget.reserve_j, 0.0)
+    if float(torque @ case.velocity) < 0:
+        return max(tank, 0.5 * max(case.level_j, 0.0))
     return min(tank, case.budget.power_w * case.period_s)
 
 
