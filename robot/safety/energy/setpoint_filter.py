@@ -306,7 +306,7 @@ class SetpointFilter:
         path: `compiled` or `numpy`; None takes the faster.
 
     Attributes:
-        counts: (batch, codes) calls by the reason of their change.
+        counts: (batch, codes) calls that changed something, by their reason.
 
     Raises:
         InputError: a stiffness that is not symmetric and positive definite, an unknown mode, wrong shapes.
@@ -422,7 +422,8 @@ class SetpointFilter:
             run(vanishing, False)
             reasons = np.where(reasons == NONE, why, reasons)  # the stiffness was changed, whatever else was
         reasons[held] = INVALID
-        self.counts[np.arange(len(reasons)), reasons] += 1
+        for row in reasons.nonzero()[0]:
+            self.counts[row, reasons[row]] += 1
         self._before = self._in_force
         # What is let through whole is sent as it was asked for, to the bit.
         whole = (factors[:, :1] == 1.0) & ~held[:, None]

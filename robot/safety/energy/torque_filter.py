@@ -15,7 +15,7 @@ changed to.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import isfinite, isnan
+from math import isfinite, isnan, sqrt
 
 import numpy as np
 
@@ -162,7 +162,7 @@ def _filtered(torque: np.ndarray, damping: np.ndarray, velocity: np.ndarray, per
         margin = worst - period_s * power
         if attempt == 0 and gave and margin <= allowed and period_s * period_s * speed2 > _STILL:
             excess = (worst - allowed) / (period_s * speed2)
-            if excess * np.sqrt(speed2) <= _LONGER * (1 - allowed / worst) * np.linalg.norm(torque):
+            if excess * sqrt(speed2) <= _LONGER * (1 - allowed / worst) * sqrt(torque.dot(torque)):
                 torque = np.minimum(np.maximum(torque - excess * velocity, low), high)
                 continue
         kept = float(damping.dot(velocity))
@@ -206,7 +206,7 @@ class TorqueFilter:
         path: `compiled` (numba where it is installed) or `numpy`; None takes the faster.
 
     Attributes:
-        counts: (batch, codes) calls by the reason of their change.
+        counts: (batch, codes) calls that changed something, by their reason.
 
     Raises:
         InputError: a period too long to be an inner loop's (below 500 Hz), or bounds that are no numbers above 0.
@@ -254,7 +254,8 @@ class TorqueFilter:
         reasons = np.zeros(len(changed), dtype=np.int64)
         self._run(changed, damping, velocity, self.ledger.period_s, self._acceleration, self._low, self._high,
                   self._row, self.ledger.tank, reasons)
-        self.counts[np.arange(len(reasons)), reasons] += 1
+        for row in reasons.nonzero()[0]:
+            self.counts[row, reasons[row]] += 1
         return TorqueResult(changed, reasons)
 
 
