@@ -42,8 +42,8 @@ _BEYOND_M = 0.05  # how far outside of the maze a set-point may be asked for
 
 
 @dataclass(frozen=True, kw_only=True)
-class MazeTaskOptions(TaskOptions):
-    """Options of `maze/*`; those of the physics as in `sim.maze.options.MazeOptions`.
+class MazeTaskOptions(TaskOptions, MazeOptions):
+    """Options of `maze/*`, those of the physics among them.
 
     Args:
         budget: of energy, a file of `configs/budget`, or a path.
@@ -51,26 +51,10 @@ class MazeTaskOptions(TaskOptions):
         physics: `numpy` (compiled, thousands of steps a second) or `mujoco`.
     """
 
+    max_steps: int | None = None  # type: ignore[assignment]
     budget: str = "maze"
     enforce: bool = True
     physics: str = "numpy"
-    wall: float = 2e4
-    wall_damping: float = 0.1
-    friction: tuple[float, float] = (0.2, 0.4)
-    blocks: bool = True
-    block_kg: float = 0.3
-    floor_friction: float = 0.3
-    delay_s: float = 0.0
-    jitter_s: float = 0.0
-    removal_s: float | None = None
-    gate: bool = False
-    gate_s: float = 4.0
-    noise_n: float = 0.3
-    drift_n: float = 0.0
-    drift_s: float = 0.5
-    start_m: float = 0.004
-    effort_n: float = 100.0
-    acceleration_mps2: float | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -128,7 +128,6 @@ limit is the one registered. `env.render()` gives pictures of the environment's 
 
 def page() -> str:
     """The text of docs/tasks.md."""
-    from sim.maze.options import MazeOptions
     from sim.tasks import gym, maze
     from sim.twin.env import TwinOptions
 
@@ -147,7 +146,7 @@ def page() -> str:
         metaworld_options=_options(metaworld.MetaworldOptions, TaskOptions),
         maze_action=_action(maze.ACTION),
         maze_observation=_observation(maze.OBSERVATION),
-        maze_options=_options(maze.MazeTaskOptions, TaskOptions, also=MazeOptions),
+        maze_options=_options(maze.MazeTaskOptions, TaskOptions),
         gym_options=_options(gym.GymOptions, TaskOptions),
     )
 
@@ -204,13 +203,10 @@ def _action(spec: ActionSpec) -> str:
     return ", ".join(f"`{field.name}` ({field.size}) {field.unit}" for field in spec.fields)
 
 
-def _options(kind: type[TaskOptions], base: type[TaskOptions] | None = None, also: type | None = None) -> str:
-    """A table of the fields that `base` lacks, with what the docstring of the class, or of one it is made of, says;
-    `also` is a class whose fields it repeats.
-    """
+def _options(kind: type[TaskOptions], base: type[TaskOptions] | None = None) -> str:
+    """A table of the fields that `base` lacks, with what the docstring of the class, or of one it is made of, says."""
     known = {field.name for field in fields(base)} if base else set()
-    whose = [*reversed(kind.__mro__), *([also] if also else [])]
-    said = {name: words for each in whose for name, words in _described(each.__doc__ or "").items()}
+    said = {name: words for each in reversed(kind.__mro__) for name, words in _described(each.__doc__ or "").items()}
     rows = [
         (f"`{field.name}`", _default(field.default), said[field.name])
         for field in fields(kind)
