@@ -6,9 +6,7 @@ from typing import Any, Mapping
 
 import numpy as np
 
-from sim.maze.follower import AHEAD_M, CLEARANCE_M, STIFFNESS
-from sim.maze.geodesic import field_of
-from sim.maze.layout import PIN_RADIUS_M
+from sim.maze.follower import AHEAD_M, STIFFNESS, Way
 from sim.tasks import maze
 
 AHEAD_SPREAD_M, STIFFNESS_SPREAD = 0.002, 0.2
@@ -31,8 +29,8 @@ class MazeExpert:
     """
 
     def __init__(self, number: int) -> None:
-        self._field = field_of(number, PIN_RADIUS_M + CLEARANCE_M)
-        self._way, self._at = np.empty((0, 2)), 0
+        self._number = number
+        self._way: Way | None = None
         self._ahead_m, self._stiffness = AHEAD_M, STIFFNESS
         self.strategy: dict[str, Any] = {}
 
@@ -42,15 +40,10 @@ class MazeExpert:
         self._stiffness = STIFFNESS * (1 + random.uniform(-STIFFNESS_SPREAD, STIFFNESS_SPREAD))
         self.strategy = {"ahead_m": round(self._ahead_m, 4), "stiffness": round(self._stiffness, 1)}
         position = np.asarray(observation["position"], dtype=np.float64)
-        goal = position + np.asarray(observation["goal"], dtype=np.float64)
-        self._way, self._at = np.concatenate([self._field.way(position), goal[None]]), 0
+        self._way = Way(self._number, position, position + np.asarray(observation["goal"], dtype=np.float64))
 
     def act(self, observation: Mapping[str, np.ndarray]) -> np.ndarray:
         """A set-point a little ahead on the way, and a stiffness (4,)."""
+        assert self._way is not None, "reset comes first"
         position = np.asarray(observation["position"], dtype=np.float64)
-        # Only onwards, and not past a wall to a part of the way that is near by chance.
-        window = self._way[self._at : self._at + 12]
-        self._at += int(np.hypot(*(window - position).T).argmin())
-        lengths = np.cumsum(np.hypot(*np.diff(self._way[self._at :], axis=0).T))
-        ahead = self._at + int(np.searchsorted(lengths, self._ahead_m)) + 1
-        return np.append(self._way[min(ahead, len(self._way) - 1)], [self._stiffness] * 2)
+        return np.append(self._way.ahead(position, self._ahead_m), [self._stiffness] * 2)

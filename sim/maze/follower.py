@@ -13,6 +13,29 @@ AHEAD_M = 0.013  # how far along the way the set-point is
 STIFFNESS = 400.0  # N/m
 
 
+class Way:
+    """The shortest way of one pin to the goal, and how far along it the pin is.
+
+    Args:
+        layout: number of the maze.
+        position, goal: (2,) m.
+    """
+
+    def __init__(self, layout: int, position: np.ndarray, goal: np.ndarray) -> None:
+        self._points = np.concatenate([field_of(layout, PIN_RADIUS_M + CLEARANCE_M).way(position), goal[None]])
+        self._at = 0
+
+    def ahead(self, position: np.ndarray, ahead_m: float) -> np.ndarray:
+        """The point (2,) of the way that lies so far ahead of the pin."""
+        # Only onwards, and not past a wall to a part of the way that is near by chance.
+        window = self._points[self._at : self._at + 12]
+        self._at += int(np.hypot(*(window - position).T).argmin())
+        lengths = np.cumsum(np.hypot(*np.diff(self._points[self._at :], axis=0).T))
+        index = self._at + int(np.searchsorted(lengths, ahead_m))
+        point: np.ndarray = self._points[min(index + 1, len(self._points) - 1)]
+        return point
+
+
 class Follower:
     """Follows the shortest ways through the mazes of a batch.
 
@@ -25,8 +48,7 @@ class Follower:
     def __init__(self, batch: MazeBatch, *, ahead_m: float = AHEAD_M, stiffness: float = STIFFNESS) -> None:
         self.ahead_m, self.stiffness = ahead_m, stiffness
         self._batch = batch
-        self._ways: list[np.ndarray | None] = [None] * batch.count
-        self._at = np.zeros(batch.count, dtype=np.int64)
+        self._ways: list[Way | None] = [None] * batch.count
 
     def act(self) -> np.ndarray:
         """Actions (count, 4) for where the pins are now."""
@@ -35,15 +57,8 @@ class Follower:
         for row, layout in enumerate(self._batch.layout):
             way = self._ways[row]
             if way is None:
-                found_way = field_of(int(layout), PIN_RADIUS_M + CLEARANCE_M).way(position[row])
-                way = self._ways[row] = np.concatenate([found_way, goal[row : row + 1]])
-                self._at[row] = 0
-            # Only onwards, and not past a wall to a part of the way that is near by chance.
-            window = way[self._at[row] : self._at[row] + 12]
-            self._at[row] += int(np.hypot(*(window - position[row]).T).argmin())
-            lengths = np.cumsum(np.hypot(*np.diff(way[self._at[row] :], axis=0).T))
-            index = self._at[row] + int(np.searchsorted(lengths, self.ahead_m))
-            found[row, :2] = way[min(index + 1, len(way) - 1)]
+                way = self._ways[row] = Way(int(layout), position[row], goal[row])
+            found[row, :2] = way.ahead(position[row], self.ahead_m)
         return found
 
     def note(self, step: MazeStep) -> None:
