@@ -12,9 +12,15 @@ import numpy as np
 
 from robot.safety.gate.reasons import Mode, Reason
 
-# Events, in the order in which a node received them.
+# Events, in the order in which a node received them. FAILED: the node could not do its own work.
 ACTIVATE, DEACTIVATE, ENABLE, DISABLE, RESET = "activate", "deactivate", "enable", "disable", "reset"
-EVENTS = (ACTIVATE, DEACTIVATE, ENABLE, DISABLE, RESET)
+FAILED = "failed"
+EVENTS = (ACTIVATE, DEACTIVATE, ENABLE, DISABLE, RESET, FAILED)
+
+NAMELESS = "nameless"  # publisher of chunks and signals without a session
+
+# Topics of sources and signals, as `GateInputs.crowds` names them.
+CHUNKS, TARGETS, ALIVE, ENABLE_HELD = "policy/chunk", "teleop/target", "alive", "enable_held"
 
 
 @dataclass(frozen=True)
@@ -42,12 +48,14 @@ class StateSample:
         stamp_ns: when it was measured, in the source's time.
         received_ns: monotonic.
         publisher: who sent it; empty when unknown.
+        fault: why the message could not be read; empty when it could.
     """
 
     values: Mapping[str, np.ndarray]
     stamp_ns: int
     received_ns: int
     publisher: str = ""
+    fault: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +74,7 @@ class ChunkSample:
         epoch: of the source's time in which it was made; None when the sender does not know of epochs.
         seed: of the noise that it was sampled from, for the record.
         value: that a critic gave it, for the record.
+        fault: why the message could not be read; empty when it could.
     """
 
     names: tuple[str, ...]
@@ -79,6 +88,7 @@ class ChunkSample:
     epoch: int | None = None
     seed: int | None = None
     value: float | None = None
+    fault: str = ""
 
 
 @dataclass(frozen=True)
@@ -125,6 +135,8 @@ class GateInputs:
         enable_held: newest message of the enabling device.
         driver: newest message of the driver's state.
         events: of `EVENTS`, in order of receipt.
+        crowds: topics with more than one publisher, by stream name or as `CHUNKS` and its like, with the topic and its
+            nodes in words; None when nobody has looked since the last tick.
     """
 
     states: Mapping[str, StateSample] = field(default_factory=dict)
@@ -134,6 +146,7 @@ class GateInputs:
     enable_held: Signal | None = None
     driver: DriverSample | None = None
     events: tuple[str, ...] = ()
+    crowds: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True)
