@@ -82,7 +82,9 @@ def _build(hint: Any, plain: Any) -> Any:
         return hint(plain)
     if is_dataclass(hint):
         hints = _hints(hint)  # type: ignore[arg-type]
-        return hint(**{name: _build(hints[name], item) for name, item in plain.items()})  # type: ignore[operator]
+        # What an older version knew besides, a newer one does without: its records can still be read.
+        known = {name: _build(hints[name], item) for name, item in plain.items() if name in hints}
+        return hint(**known)  # type: ignore[operator]
     if origin is tuple:
         if len(arguments) == 2 and arguments[1] is Ellipsis:
             return tuple(_build(arguments[0], item) for item in plain)

@@ -47,6 +47,7 @@ SETTINGS = GateSettings(
             ),
             ("tcp.position", "tcp.rotation"),
             (0.05, 0.5),
+            apart=(0.05, 0.5),
         ),
         GroupSettings("gripper", (PartSettings("gripper.width", (0.4,), low=(0.0,), high=(0.08,)),),
                       ("gripper.width",), finishes=True),
@@ -143,6 +144,14 @@ class Rig:
             self.tick()
         return self.outputs[-1]
 
+    def carry(self, displacement: np.ndarray, ticks: int) -> GateOutput:
+        """Somebody moves the robot by a displacement (dim,) from where it is measured, within some ticks."""
+        start = self.state.command.copy() if self.measured is None else self.measured.copy()
+        for tick in range(1, ticks + 1):
+            self.measured = start + displacement * tick / ticks
+            self.tick()
+        return self.outputs[-1]
+
     def started(self) -> Rig:
         """Active and enabled, with a state."""
         self.tick(events=("activate",))
@@ -199,7 +208,7 @@ def near_collisions() -> list[Rig]:
 LEASH = LeashSettings("arm", (600.0, 600.0, 600.0, 30.0, 30.0, 30.0), spring_j=0.1, force_n=10.0, power_w=5.0,
                       latency_s=0.0, speeds=(0.2, 0.5))
 # A tool that is blocked is no fault here: the leash is what holds.
-LOOSE = replace(SETTINGS, groups=(replace(SETTINGS.groups[0], tracking=()), SETTINGS.groups[1]))
+LOOSE = replace(SETTINGS, groups=(replace(SETTINGS.groups[0], tracking=(), apart=()), SETTINGS.groups[1]))
 
 
 def leashed(**changes: Any) -> Rig:

@@ -416,7 +416,7 @@ def test_every_reason_can_be_reached():
     rig.tick(chunks=(rig.chunk(wild),))
     look(rig)
     rig = moving()
-    rig.measured = HOME - along(x=0.3)
+    rig.carry(along(x=-0.3), ticks=100)
     rig.run(60)
     look(rig)
     rig = Rig().started()
@@ -425,6 +425,16 @@ def test_every_reason_can_be_reached():
     look(rig)
     for rig in (*near_collisions(), *blocked_springs()):
         look(rig)
+    rig = Rig().started()
+    huge, long = (rig.chunk(line(FORWARD) * 1e9), rig.chunk(line(FORWARD * 0.01, rows=300)))
+    rig.tick(chunks=(huge, long, rig.chunk(line(FORWARD), fault="no chunk")))
+    rig.tick(crowds={"pose": "two of them"})
+    rig.tick(crowds={}, events=("failed",))
+    rig.carry(along(y=0.2), ticks=60)
+    rig.run(30)
+    rig.measured = rig.measured + along(y=1.0)
+    rig.run(2)
+    look(rig)
     assert set(Reason) - seen == set()
     assert all(reason.text for reason in Reason) and {reason.kind for reason in Reason} == set(Kind)
 
@@ -461,21 +471,20 @@ def test_fields_that_nothing_measures_start_at_rest():
     assert np.array_equal(output.target, place) and SPEC.dim == len(place)
 
 
-def test_the_command_follows_an_arm_that_its_driver_has_stopped_elsewhere():
+def test_the_command_is_where_a_stopped_arm_was_moved_to() -> None:
     rig = moving()
     rig.driver = "user stop"
     assert rig.tick().reason is Reason.DRIVER
-    rig.measured = rig.state.command + along(x=-0.03, z=0.05)  # guided by hand, while the brakes are off
+    rig.carry(along(x=-0.03, z=0.12), ticks=100)  # guided by hand, while the brakes are off
     rig.measured[9] = 0.03
-    rig.run(300)
-    assert rig.outputs[-1].errors["tcp.position"] < 1e-9
-    rig.measured = rig.measured + along(x=9e-4)  # what a sensor may say of an arm that stands
-    assert rig.run(50).errors["tcp.position"] == pytest.approx(9e-4)
-    steps = np.linalg.norm(np.diff(rig.commands[-290:, :3], axis=0), axis=1)
-    assert steps.max() <= 0.25 * 0.5 * 0.005 * (1 + 1e-9)
+    assert rig.run(60).errors["tcp.position"] <= SETTINGS.groups[0].apart[0]
+    assert any(Reason.SEEDED in output.reasons for output in rig.outputs)
+    stood = rig.state.command
+    rig.carry(along(x=0.02), ticks=20)  # within what is allowed it stands
+    assert np.array_equal(rig.run(100).target, stood)
     # What the hand holds is not let go of.
     assert rig.commands[-1][9] == HOME[9]
-    rig.driver, stood, rig.measured = "running", rig.state.command, None
+    rig.driver, rig.measured = "running", None
     rig.tick()
     rig.tick(events=("reset",))
     rig.run(20)
@@ -553,22 +562,21 @@ def test_an_arm_that_gives_way_under_its_load_does_not_lead_the_command_down():
         rig.tick()
         rig.measured = rig.state.command + along(z=-0.005)
     stood = rig.commands[-1]
-    assert stood[2] > HOME[2] - 0.02
+    assert stood[2] > HOME[2] - 0.05  # no more than in the time of a stop
     for _ in range(1000):
         rig.tick()
         rig.measured = rig.state.command + along(z=-0.005)
     assert np.array_equal(rig.commands[-1], stood)
-    rig.measured = rig.measured + along(y=0.1)  # and when it is moved, the command comes after it all the same
-    rig.run(400)
-    assert abs(rig.commands[-1][1] - rig.measured[1]) < 1e-9
+    rig.carry(along(y=0.1), ticks=50)  # and when it is moved, the command comes after it all the same
+    rig.run(40)
+    assert abs(rig.commands[-1][1] - rig.measured[1]) < SETTINGS.groups[0].apart[0]
 
 
-def test_a_command_that_goes_after_an_arm_stays_within_the_limits_and_does_not_stutter():
+def test_a_command_that_meets_a_moved_arm_outside_of_the_workspace_comes_back_from_there_within_limits():
     rig = moving()
     rig.driver = "guiding"
     rig.run(40)
-    rig.measured = rig.state.command + along(y=0.5)  # the workspace ends at 0.4
-    rig.run(900)
-    assert rig.commands[-1][1] == 0.4
-    way = np.diff(rig.commands[-890:, 1])
-    assert (way > 0).sum() < 0.45 / (0.25 * 0.5 * 0.005)
+    rig.carry(along(y=0.5), ticks=200)  # the workspace ends at 0.4
+    rig.run(100)
+    assert abs(rig.commands[-1][1] - rig.measured[1]) <= 0.05
+    assert rig.commands[-1][1] > 0.4, "an arm that stands outside is not driven back by itself"

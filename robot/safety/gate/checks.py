@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+from itertools import zip_longest
+
 import numpy as np
 
+from robot.control.rotation import matrix_from_6d, rotation_6d_from_matrix
 from robot.control.turning import write_matrix_from_6d, write_rotvec_between
 from robot.safety.gate.inputs import ChunkSample, Now
 from robot.safety.gate.reasons import Reason
@@ -11,31 +16,56 @@ from robot.safety.gate.settings import GateSettings
 
 Refusal = tuple[Reason, str]
 
+LARGEST = 1e6  # of any unit: what is beyond it is no position of a robot, and its square still has all its digits
+LONGEST_S = 10.0  # of a chunk: a sender that has died is followed no longer
+_ROUNDING = 1e-9  # that a rotation's columns may be off by and are left as they are
 _PARALLEL = 1e-12  # of the squared area that the two columns of a rotation span
 
 
 def refuse_form(settings: GateSettings, chunk: ChunkSample) -> Refusal | None:
     """What is wrong with a chunk whenever it comes: names, size, numbers, rotations, period."""
+    if chunk.fault:
+        return Reason.CHUNK_UNREADABLE, chunk.fault
     spec = settings.spec
     names, values = spec.component_names, chunk.values
     if values.ndim != 2 or values.shape[1] != spec.dim or not len(values):
         return Reason.CHUNK_SIZE, f"expected (rows, {spec.dim}), got {values.shape}"
     if chunk.names != names:
-        wrong = next((ours, theirs) for ours, theirs in zip((*names, "nothing"), (*chunk.names, "nothing"))
-                     if ours != theirs)
-        return Reason.CHUNK_NAMES, f"expected '{wrong[0]}', got '{wrong[1]}'"
+        pairs = zip_longest(names, chunk.names)
+        ours, theirs = next(pair for pair in pairs if pair[0] != pair[1])
+        return Reason.CHUNK_NAMES, f"expected {_shown(ours)}, got {_shown(theirs)}"
     if not np.isfinite(values).all():
         row, column = np.argwhere(~np.isfinite(values))[0]
         return Reason.CHUNK_NOT_FINITE, f"{names[column]} of row {row} is {values[row, column]}"
+    if np.abs(values).max() > LARGEST:
+        row, column = np.unravel_index(np.abs(values).argmax(), values.shape)
+        return Reason.CHUNK_HUGE, f"{names[column]} of row {row} is {values[row, column]:.3g}"
+    if len(values) * spec.period_s > LONGEST_S:
+        return Reason.CHUNK_LONG, f"{len(values)} rows of {spec.period_s:g} s"
     for field in spec.fields:
         if field.is_rotation:
             x, y = np.split(values[:, spec.slices[field.name]], 2, axis=1)
             flat = np.flatnonzero((np.cross(x, y) ** 2).sum(axis=1) < _PARALLEL)
             if len(flat):
                 return Reason.CHUNK_ROTATION, f"{field.name} of row {flat[0]}"
-    if round(chunk.period_s * 1e9) != spec.period_ns:
-        return Reason.CHUNK_PERIOD, f"expected {spec.period_s} s, got {chunk.period_s} s"
+    if not abs(chunk.period_s * 1e9 - spec.period_ns) <= 0.5:
+        got = f"{chunk.period_s} s" if math.isfinite(chunk.period_s) else "rows that are not evenly spaced from zero"
+        return Reason.CHUNK_PERIOD, f"expected {spec.period_s} s, got {got}"
     return None
+
+
+def orthonormal(settings: GateSettings, chunk: ChunkSample) -> ChunkSample:
+    """The chunk with rotations whose two columns are unit vectors at right angles, as far as they were not."""
+    values = chunk.values
+    for field in settings.spec.fields:
+        if field.is_rotation:
+            part = settings.spec.slices[field.name]
+            x, y = values[:, part][:, :3], values[:, part][:, 3:]
+            lengths = np.stack([(x * x).sum(axis=1), (y * y).sum(axis=1), 1 + (x * y).sum(axis=1)])
+            if np.abs(lengths - 1).max() > _ROUNDING:
+                values = values.copy()
+                values[:, part] = rotation_6d_from_matrix(matrix_from_6d(values[:, part]))
+    return chunk if values is chunk.values else replace(chunk, values=values)
 
 
 def refuse_time(settings: GateSettings, chunk: ChunkSample, now: Now, followed: ChunkSample | None) -> Refusal | None:
@@ -61,22 +91,37 @@ def refuse_time(settings: GateSettings, chunk: ChunkSample, now: Now, followed: 
     return None
 
 
-def refuse_start(settings: GateSettings, chunk: ChunkSample, command: np.ndarray, time_ns: int) -> Refusal | None:
-    """Whether a chunk starts too far from the command (dim,) for a first one."""
+def refuse_start(settings: GateSettings, chunk: ChunkSample, command: np.ndarray, time_ns: int,
+                 measured: np.ndarray | None = None) -> Refusal | None:
+    """Whether a chunk starts too far from the robot for a first one.
+
+    Args:
+        settings: of the gate.
+        chunk: sound in form.
+        command: (dim,) the last.
+        time_ns: the moment.
+        measured: (dim,) NaN where nothing is measured: a chunk that starts there is as good as one at the command,
+            which may be off by as much as the robot may lag. None compares with the command alone.
+    """
     spec = settings.spec
+    places = [command] if measured is None or not len(measured) else [command, measured]
     row = min(max((time_ns - chunk.start_ns) // spec.period_ns, 0), len(chunk.values) - 1)
     first = chunk.values[row]
     for part in (part for group in settings.groups for part in group.parts):
         if np.isinf(part.start):
             continue
         where = spec.slices[part.field]
-        if spec.fields[[field.name for field in spec.fields].index(part.field)].is_rotation:
-            distance = _angle(command[where], first[where])
-        else:
-            distance = float(np.abs(first[where] - command[where]).max())
+        turns = spec.fields[[field.name for field in spec.fields].index(part.field)].is_rotation
+        distance = min(_angle(each[where], first[where]) if turns else float(np.abs(first[where] - each[where]).max())
+                       for each in places if not np.isnan(each[where]).any())  # the command is known everywhere
         if distance > part.start:
             return Reason.CHUNK_TOO_FAR, f"{part.field} starts {distance:.3g} away, {part.start:.3g} is allowed"
     return None
+
+
+def _shown(name: str | None) -> str:
+    """A name as it is said: one on the wire may be of any length."""
+    return "nothing" if name is None else f"'{name[:60]}'"
 
 
 def _angle(first: np.ndarray, second: np.ndarray) -> float:

@@ -13,18 +13,21 @@ from robot.control.trajectory import Trajectory
 from robot.description.chunk import ActionChunk
 from robot.safety.capsules import CapsuleCheck
 from robot.safety.gate import inputs as events
-from robot.safety.gate.checks import refuse_form, refuse_start, refuse_time
+from robot.safety.gate.agreement import accepted, compared, is_back
+from robot.safety.gate.checks import orthonormal, refuse_form, refuse_start, refuse_time
 from robot.safety.gate.inputs import ChunkSample, GateInputs, GateOutput, Now, Rejection, StateSample
 from robot.safety.gate.leash import Leash
 from robot.safety.gate.measuring import Measuring
-from robot.safety.gate.motion import Motion
+from robot.safety.gate.motion import LETTING_GO, Motion
 from robot.safety.gate.reasons import Kind, Mode, Reason
 from robot.safety.gate.settings import GateSettings
-from robot.safety.gate.state import GateState
-from robot.safety.gate.watch import Causes, listen, signal_causes, stream_causes
+from robot.safety.gate.state import Agreement, GateState
+from robot.safety.gate.watch import UNTRUSTED, Causes, listen, signal_causes, stream_causes
+from robot.safety.limits import gauge, is_slow, is_sound
 
-APART = 0.02  # of the allowed tracking error, from which on a command goes after an arm that its driver has stopped
-SETTLED_S, GOES = 0.3, 3  # how long it has stood then, and how often it goes before it asks whether the arm was moved
+APART_S = 0.1  # too far from the command for so long, a robot that follows nobody was moved
+RESET_S = 0.1  # in which a twin that was reset says so: until then its state has jumped
+MAX_NS = 2**62
 POLICY, PERSON = "policy", "person"
 
 
@@ -73,8 +76,14 @@ class Gate:
         state = GateState(command=command, wanted=path.at(1), velocity=np.full(self.limits.tangent, 1e-3),
                           joints=np.zeros(len(capsules.joints)) if capsules is not None else np.empty(0))
         way, distances = self._measuring.distances(command, command)
+        self._measuring.apart(distances)
+        self._measuring.jump(command, command + 10.0, self.settings.tick_s)
         self._motion.follow(state, command, self.settings.tick_s, way, self._measuring.excess(distances))
-        self._motion.rest(state, self.settings.tick_s, command, way)
+        towards = np.ones(self.limits.groups, dtype=bool)
+        self._motion.rest(state, self.settings.tick_s, None, way, towards, command, 1.0)
+        self._motion.rest(state, self.settings.tick_s, command, way, towards, command, 1.0)
+        is_sound(self.limits, command, command)
+        is_slow(self.limits, command, command, self.settings.tick_s)
         self._leash.hold(command, state.velocity, command, state.velocity, command, self.settings.tick_s)
         far = command.copy()
         for field in spec.fields:
@@ -106,6 +115,8 @@ class _Tick:
         self.way = motion.at_rest()
         self.excess: tuple[float, ...] = (0.0,) * len(settings.groups)
         self.errors: dict[str, float] = {}
+        self.apart = np.zeros(len(settings.groups), dtype=bool)
+        self.trusted = self.silent = self.enabling = False
         self.springs: tuple[float, ...] = ()
         self.lead_ns = 0 if settings.lock_step else round(settings.lead_s * 1e9)
 
@@ -125,6 +136,7 @@ class _Tick:
         self._let_go()
         self._compare()
         causes = self._causes()
+        self._agree(causes)
         self._decide(causes)
         target = self._move(causes)
         return self._finish(was, causes, target)
@@ -152,10 +164,14 @@ class _Tick:
             self._drop_plan()
             # A jump moves the path's time too: the step across it has a tick's length.
             tick_ns = round(self.settings.tick_s * 1e9)
+            # Stamps of before say nothing of how much time has passed.
+            sampled = tuple(each and (MAX_NS, each[1]) for each in state.agreement.sampled_ns)
+            self._set(agreement=replace(state.agreement, sampled_ns=sampled))
             self._set(watched=replace(state.watched, streams={}), time_ns=self.now.ros_ns + self.lead_ns - tick_ns,
                       off_since=(), next_ns=None)
             if self.settings.resets:
-                self._set(command=np.empty(0), measured=np.empty(0), joints=np.empty(0), efforts=np.empty(0))
+                self._set(command=np.empty(0), measured=np.empty(0), joints=np.empty(0), efforts=np.empty(0),
+                          agreement=Agreement(reset=True))
             if state.mode is not Mode.INACTIVE:
                 self.notes[Reason.EPOCH] = f"{state.epoch} -> {self.now.epoch}"
         self._set(epoch=self.now.epoch)
@@ -163,12 +179,16 @@ class _Tick:
     def _happen(self, event: str) -> None:
         state = self.state
         if event == events.ACTIVATE and state.mode is Mode.INACTIVE:
-            self._set(mode=Mode.HOLD, enabled=False, blocked=None, fault=None, counts={}, command=np.empty(0))
+            self._set(mode=Mode.HOLD, enabled=False, blocked=None, fault=None, counts={}, command=np.empty(0),
+                      measured=np.empty(0), agreement=Agreement())
             self._unbind()
         elif event == events.DEACTIVATE:
             self._set(mode=Mode.INACTIVE, enabled=False, fault=None)
             self._unbind()
+        elif event == events.FAILED and state.mode is not Mode.INACTIVE:
+            self._set(fault=Reason.INTERNAL, enabled=False)
         elif event == events.ENABLE and state.mode in (Mode.HOLD, Mode.RUN):
+            self.enabling = not state.enabled
             self._set(enabled=True)
         elif event == events.DISABLE:
             self._set(enabled=False)
@@ -181,7 +201,7 @@ class _Tick:
 
     def _unbind(self) -> None:
         self._drop_plan()
-        self._set(watched=self.state.watched.unbound(), blocked=None)
+        self._set(watched=self.state.watched.unbound(), blocked=None, yielding=())
 
     def _drop_plan(self) -> None:
         self._set(path=None, pending=None, followed=None, source="", next_ns=None)
@@ -190,14 +210,21 @@ class _Tick:
         if not samples:
             self._set(pressed=False)
             return
-        self._set(measured=self.measuring.written(self.state.measured, samples),
+        measured = self.measuring.written(self.state.measured, samples)
+        joints = self.measuring.joints(self.state.joints, samples)
+        agreement = compared(self.measuring, self.state, samples, measured, joints, self.now)
+        self._set(measured=measured, joints=joints, agreement=agreement,
                   efforts=self.measuring.efforts(self.state.efforts, samples),
-                  pressed=self.measuring.tells_efforts(samples),
-                  joints=self.measuring.joints(self.state.joints, samples))
-        if not len(self.state.command) and not self.measuring.missing(self.state.measured):
-            start = self.measuring.seed(self.state.measured)
-            self._set(command=start, wanted=start, velocity=self.motion.at_rest(), goal=np.empty(0),
-                      time_ns=self.now.ros_ns + self.lead_ns)
+                  pressed=self.measuring.tells_efforts(samples))
+        settle_ns = 0 if agreement.reset else self.settings.settle_s * 1e9
+        if not len(self.state.command) and agreement.steady_ns is not None \
+                and self.now.monotonic_ns - agreement.steady_ns >= settle_ns:
+            self._seed(self.measuring.seed(measured))
+
+    def _seed(self, command: np.ndarray) -> None:
+        """Begin anew, at rest, with a command (dim,) that leaves the robot where it is."""
+        self._set(command=command, wanted=command, velocity=self.motion.at_rest(), yielding=(),
+                  time_ns=self.now.ros_ns + self.lead_ns)
 
     def _take(self, chunk: ChunkSample, source: str) -> None:
         """Accept a chunk, or say why not."""
@@ -217,6 +244,8 @@ class _Tick:
         if refusal is not None:
             self._reject(chunk, *refusal)
             return
+        if not self.settings.lock_step:
+            chunk = orthonormal(self.settings, chunk)
         if source == PERSON:
             self._set(watched=replace(state.watched, person=chunk.publisher, person_ns=chunk.received_ns))
             if state.source != PERSON:
@@ -245,6 +274,7 @@ class _Tick:
         if len(state.command) and len(state.measured):
             self.way, distances = self.measuring.distances(state.command, state.measured)
             self.excess, self.errors = self.measuring.excess(distances), self.measuring.errors(distances)
+            self.apart = self.measuring.apart(distances)
 
     # -- what to do ---------------------------------------------------------------------------------------------------
 
@@ -256,51 +286,70 @@ class _Tick:
         found = {**stream_causes(self.settings, state.watched, self.now),
                  **signal_causes(self.settings, state.watched, self.now)}
         if not len(state.command):
-            found.setdefault(Reason.NO_STATE, self.measuring.missing(state.measured))
+            found.setdefault(Reason.NO_STATE, self.measuring.missing(state.measured) or "until it has settled")
         late = found.pop(Reason.STATE_LATE, None)
         if late is not None:
             self.notes[Reason.STATE_LATE] = late
         if not state.enabled:
             found[Reason.NOT_ENABLED] = ""
-        off = self._off()
-        if off:
-            self._set(blocked=Reason.TRACKING, goal=self.measuring.let_go(state.measured, off))
-        elif Reason.DRIVER in found:
-            self._go_after()
+        self._judge_jump(found)
+        self.trusted = not self.state.agreement.jump and UNTRUSTED.isdisjoint(found)
+        off = self._off(found)
+        if off and state.blocked is not Reason.TRACKING:
+            self._set(blocked=Reason.TRACKING, yielding=self._yields(off))
         if Reason.NOT_HELD in found:
-            self._set(blocked=None)  # who lets go and takes hold again has seen it
+            self._set(blocked=None, yielding=())  # who lets go and takes hold again has seen it
         if self.state.blocked is not None:
             found[self.state.blocked] = ", ".join(off)
         faults = [reason for reason in found if reason.kind is Kind.FAULT]
         holds = [reason for reason in found if reason.kind is not Kind.FAULT]
         return {reason: found[reason] for reason in (*faults, *holds)}
 
-    def _go_after(self) -> None:
-        """Who brakes or guides the robot decides where it is: a controller that comes back finds its target there.
+    def _judge_jump(self, causes: Causes) -> None:
+        """Say of a state that has jumped, until it is back or a person takes it for true."""
+        state, agreement = self.state, self.state.agreement
+        if self.enabling:
+            agreement = accepted(self.measuring, state, self.now)
+        elif agreement.jump and is_back(agreement, state.joints, self.apart):
+            agreement = replace(agreement, jump="", joints=np.empty(0))
+        self._set(agreement=agreement)
+        age_ns = self.now.monotonic_ns - agreement.jump_ns
+        if agreement.jump and not (self.settings.resets and age_ns < RESET_S * 1e9):
+            causes[Reason.STATE_JUMP] = agreement.jump
 
-        An arm that only gives way under its load would lead the command on for ever, so that after a few goes nothing
-        but a robot that was moved is followed.
+    def _agree(self, causes: Causes) -> None:
+        """While no source may be followed the command is where the robot is: one that was moved is not pulled back.
+
+        Within the distance that is allowed the command stands, since one that always followed would let a soft arm
+        creep. Where the measured state cannot be trusted nothing is sent.
         """
-        state, much, now_ns = self.state, max(self.excess), self.now.monotonic_ns
-        if state.velocity.any():
-            self._set(stood_ns=None)
-        elif state.stood_ns is None:
-            self._set(stood_ns=now_ns)
-        elif (now_ns - state.stood_ns) * 1e-9 < SETTLED_S:
-            return
-        elif state.goes < GOES:
-            if much > APART:
-                goal = self.measuring.let_go(state.measured, self.measuring.tracked)
-                self._set(goal=goal, stood_ns=None, goes=state.goes + 1, left=-1.0)
-        elif state.left < 0:
-            self._set(left=much)
-        elif abs(much - state.left) > APART:
-            self._set(goes=0)
+        state, now_ns = self.state, self.now.monotonic_ns
+        permitted = state.enabled and Reason.NOT_HELD not in causes and not self.enabling
+        moved = bool(self.apart.any()) and len(state.command) > 0 and state.mode in (Mode.HOLD, Mode.FAULT)
+        apart_ns = state.agreement.apart_ns
+        if not moved or not self.trusted or permitted:
+            apart_ns = None
+        elif self.enabling or (apart_ns is not None and now_ns - apart_ns >= APART_S * 1e9):
+            groups = [group.name for group, apart in zip(self.settings.groups, self.apart) if apart]
+            self.notes[Reason.SEEDED] = ", ".join(groups)
+            self._seed(self.measuring.seeded(state.command, state.measured, self.apart))
+            self._compare()
+            apart_ns = None
+        elif apart_ns is None:
+            apart_ns = now_ns
+        self._set(agreement=replace(state.agreement, apart_ns=apart_ns))
+        self.silent = bool(state.agreement.jump) and moved and not state.velocity.any()
 
-    def _off(self) -> list[str]:
-        """Groups that have not followed for too long."""
+    def _yields(self, groups: list[str]) -> tuple[float, ...]:
+        """Of each group, how far it may go to let go of a contact: to where the robot is now, and no further."""
+        return tuple(float(np.linalg.norm(self.way[self.motion.tangent(number)])) if group.name in groups else 0.0
+                     for number, group in enumerate(self.settings.groups))
+
+    def _off(self, causes: Causes) -> list[str]:
+        """Groups that have not followed for too long, or were moved away from a command that a person lets stand."""
         state, since = self.state, self.state.off_since or (-1,) * len(self.settings.groups)
-        if state.mode is not Mode.RUN:
+        held = state.mode is Mode.HOLD and state.enabled and Reason.NOT_HELD not in causes and not self.enabling
+        if not self.trusted or not (state.mode is Mode.RUN or held):
             self._set(off_since=())
             return []
         time_ns = self.now.ros_ns
@@ -344,7 +393,7 @@ class _Tick:
         running = state.mode is Mode.RUN and state.path is not None
         chunk = state.pending
         if chunk is not None and not running:
-            refusal = refuse_start(self.settings, chunk, state.command, self.now.ros_ns)
+            refusal = refuse_start(self.settings, chunk, state.command, self.now.ros_ns, state.measured)
             if refusal is not None:
                 self._reject(chunk, *refusal)
                 self._set(pending=None)
@@ -393,23 +442,62 @@ class _Tick:
         if settings.lock_step:
             return self._move_a_row() if state.mode is Mode.RUN else None
         dt = (time_ns - self._since()) * 1e-9
+        if self.silent:
+            self.notes[Reason.SILENT] = ""
+            return None
         if dt <= 0:
             return state.command
         if state.mode is Mode.RUN and state.path is not None:
-            self._set(goal=np.empty(0), goes=0)
+            self._set(yielding=(), followed_ns=self.now.monotonic_ns)
             self.requested = state.path.at(time_ns)
             moved = self.motion.follow(state, self.requested, dt, self.way, self.excess)
         else:
             finish = state.path.targets[-1] if state.path is not None and [*causes] == [Reason.STARVED] else None
-            moved = self.motion.rest(state, dt, finish, self.way)
+            towards, scale = self._towards(causes, dt)
+            met = self.measuring.inside(state.measured, state.command) if towards.any() else state.command
+            moved = self.motion.rest(state, dt, finish, self.way, towards, met, scale)
+            if state.yielding and towards.any():
+                self._set(yielding=self.motion.left(state.yielding, moved, self.way, dt))
             if moved.moving and Reason.STARVED in causes:
                 self.notes[Reason.TAIL] = ""
-        held = self.leash.hold(state.command, state.velocity, moved.target, moved.velocity, state.measured, dt)
+        measured = state.measured if self.trusted else np.empty(0)
+        held = self.leash.hold(state.command, state.velocity, moved.target, moved.velocity, measured, dt)
         self.notes.update(moved.cuts | held.cuts)
         self.springs = held.springs
+        if not (is_sound(self.measuring.limits, state.command, held.target)
+                and (held.cuts or is_slow(self.measuring.limits, state.command, held.target, dt))):
+            return self._refuse(causes, held.target, time_ns)
         self._set(command=held.target, velocity=held.velocity, wanted=moved.wanted, time_ns=time_ns,
                   leashed=bool(held.cuts))
         return held.target
+
+    def _towards(self, causes: Causes, dt: float) -> tuple[np.ndarray, float]:
+        """Groups (groups,) bool that may go to where the robot is measured, and at which share of their speed limits.
+
+        Nothing else may forbid it: a contact is let go of while a person could see it, and what a driver has stopped is
+        met within the time that a stop takes, so that its release is not felt. Asked anew in every tick.
+        """
+        state, nobody = self.state, np.zeros(len(self.settings.groups), dtype=bool)
+        if not self.trusted:
+            return nobody, 0.0
+        if [*causes] == [Reason.TRACKING] and state.yielding:
+            return np.array(state.yielding) > 0, LETTING_GO
+        if Reason.DRIVER in causes:
+            limits = self.measuring.limits
+            braking_s = max(gauge(limits, group, 2, state.velocity) for group in range(limits.groups))
+            left_s = self.settings.tail_s - (self.now.monotonic_ns - state.followed_ns) * 1e-9
+            if left_s > braking_s + 2 * dt:
+                return np.array([bool(group.apart) for group in self.settings.groups]), 1.0
+        return nobody, 0.0
+
+    def _refuse(self, causes: Causes, target: np.ndarray, time_ns: int) -> np.ndarray:
+        """The last command, where the next one is none that may be sent: whatever made it, it is a fault of ours."""
+        worst = int(np.argmax(np.nan_to_num(np.abs(target - self.state.command), nan=np.inf)))
+        causes[Reason.INTERNAL] = f"{self.settings.spec.component_names[worst]} would be {target[worst]:.6g}"
+        self._drop_plan()
+        self._set(fault=Reason.INTERNAL, mode=Mode.FAULT, enabled=False, velocity=self.motion.at_rest(),
+                  wanted=self.state.command, time_ns=time_ns, yielding=())
+        return self.state.command
 
     def _move_a_row(self) -> np.ndarray:
         state, chunk, row = self.state, self.state.followed, self._row()

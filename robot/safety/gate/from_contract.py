@@ -28,6 +28,9 @@ from robot.safety.gate.settings import (
 )
 
 LEVER_M = 0.25  # from the axis about which a tool turns
+SETTLE_S = 0.1  # before the first command
+# How far an arm may be from its command while no source is followed, where its contract sets no tracking error.
+APART_M, APART_TURN, APART_JOINT = 0.05, 0.5, 0.1  # m, rad, rad
 
 
 def gate_settings(contract: Contract, description: RobotDescription, *, lock_step: bool = False) -> GateSettings:
@@ -67,6 +70,7 @@ def gate_settings(contract: Contract, description: RobotDescription, *, lock_ste
         rest=_rest(description, spec, blind) if blind else (),
         resets=contract.plant == "twin",
         tick_s=1 / contract.tick_hz,
+        settle_s=0.0 if lock_step else SETTLE_S,
         lead_s=lead_s,
         tail_s=limits.tail_s,
         future_s=staleness.future_s,
@@ -87,7 +91,7 @@ def _unlimited(group: GroupSettings) -> GroupSettings:
     policy does, wild plans included.
     """
     return replace(group, parts=tuple(PartSettings(part.field) for part in group.parts), tracking=(),
-                   force=None)
+                   apart=(), force=None)
 
 
 def _groups(
@@ -113,11 +117,17 @@ def _groups(
             tuple(part for _, part in parts),
             tuple(told) if known else (),
             contract.limits.tracking.get(name) or (),
+            apart=() if finishes or not known else contract.limits.tracking.get(name) or _apart(parts),
             finishes=finishes,
             force=contract.limits.tool.force if finishes and known else None,
             ahead_s=latency_s[parts[0][0].name] - lead_s if finishes else 0.0,
         ))
     return groups
+
+
+def _apart(parts: list[tuple[ActionField, PartSettings]]) -> tuple[float, ...]:
+    return tuple(APART_TURN if field.is_rotation else APART_M if field.kind == "pose" else APART_JOINT
+                 for field, _ in parts)
 
 
 def _tcp_part(contract: Contract, field: ActionField) -> PartSettings:

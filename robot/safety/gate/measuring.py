@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Iterable, Sequence
+import math
+from typing import Iterable, Iterator, Sequence
 
 import numpy as np
 
@@ -10,7 +11,10 @@ from robot.description.contract_names import effort_name
 from robot.errors import InputError
 from robot.safety.gate.inputs import StateSample
 from robot.safety.gate.settings import GateSettings
-from robot.safety.limits import bring_inside, limits_of, write_distances
+from robot.safety.limits import limits_of, write_distances
+
+TURN_ROUNDING = 0.05  # rad, by which a joint that is off by a whole turn may have moved besides
+JUMP_SPEED = 10.0  # times its speed limit: no arm moves so fast, and no person moves one
 
 
 class Measuring:
@@ -41,11 +45,24 @@ class Measuring:
         allowed = {part.field: limit for group in settings.groups if group.tracking
                    for part, limit in zip(group.parts, group.tracking)}
         self._allowed = np.array([allowed.get(field.name, np.inf) for field in settings.fields])
+        parts = {part.field: part for group in settings.groups for part in group.parts}
+        apart = {part.field: limit for group in settings.groups if group.apart
+                 for part, limit in zip(group.parts, group.apart)}
+        self._apart = np.array([apart.get(field.name, np.inf) for field in settings.fields])
+        self._jump_speed = JUMP_SPEED * np.array([max(parts[field.name].speed) for field in settings.fields])
+        self._jump_speed[np.isinf(self._jump_speed)] = 0.0  # without a limit every such step is a jump
+        self._turns = np.array([field.kind == "joint" for field in settings.fields])
+        # No field can have jumped while no component has changed by more: the chord of an angle is shorter than it.
+        self._least_change = 0.3 * min(self._apart.min(initial=np.inf), 1.0)
+        self._component_names = np.array(settings.spec.component_names, dtype=object)
+        for places, names in self._places:
+            if len(names) == len(places):
+                self._component_names[places] = names
         self._group = self.limits.part[:, 4]
         self._names = [field.name for field in settings.fields]
         self._group_names = [group.name for group in settings.groups]
         self.tracked = [group.name for group in settings.groups if group.tracking]
-        self._joints = tuple(settings.capsules.joints.values()) if settings.capsules is not None else ()
+        self.joint_names = tuple(settings.capsules.joints.values()) if settings.capsules is not None else ()
         self._rest = np.array(settings.rest or np.full(self.dim, np.nan))
 
     def written(self, measured: np.ndarray, samples: Iterable[StateSample]) -> np.ndarray:
@@ -77,6 +94,12 @@ class Measuring:
                     raise InputError(f"state of {', '.join(names)}", expected=f"{len(places)} numbers", got=str(at))
         return result
 
+    def sampled(self, samples: Iterable[StateSample]) -> Iterator[tuple[int, StateSample]]:
+        """Number of each group that is compared with its command, and the sample that measures it."""
+        for number, group in enumerate(self.settings.groups):
+            if group.apart:
+                yield from ((number, sample) for sample in samples if group.measured[0] in sample.values)
+
     def efforts(self, known: np.ndarray, samples: Iterable[StateSample]) -> np.ndarray:
         """The efforts (dim,) with newer samples in them; empty while none is measured, or where none is capped."""
         if not self._pressing:
@@ -95,11 +118,11 @@ class Measuring:
 
     def joints(self, known: np.ndarray, samples: Iterable[StateSample]) -> np.ndarray:
         """Positions (n,) of the joints of the capsules' model; empty until all are measured."""
-        if not self._joints:
+        if not self.joint_names:
             return known
-        result = known.copy() if len(known) else np.full(len(self._joints), np.nan)
+        result = known.copy() if len(known) else np.full(len(self.joint_names), np.nan)
         for sample in samples:
-            for number, name in enumerate(self._joints):
+            for number, name in enumerate(self.joint_names):
                 value = sample.values.get(name)
                 if value is not None:
                     result[number] = value.item() if isinstance(value, np.ndarray) else value
@@ -131,14 +154,67 @@ class Measuring:
         known = measured if len(measured) else np.full(self.dim, np.nan)
         return np.where(np.isnan(known), self._rest, known)
 
-    def let_go(self, measured: np.ndarray, groups: Sequence[str]) -> np.ndarray:
-        """Where a stop comes to rest that lets go of a contact: (dim,), the measured state of some groups, else NaN."""
-        goal = np.full(self.dim, np.nan)
-        for name, (places, _) in zip(self._group_names, self._places):
-            if name in groups:
-                goal[places] = measured[places]
-        bring_inside(self.limits, goal)  # else the command would be on its way for ever
-        return goal
+    def inside(self, measured: np.ndarray, command: np.ndarray) -> np.ndarray:
+        """The measured state (dim,) within the position limits, or no further outside than the command (dim,) is: where
+        that may go to meet it.
+        """
+        return np.clip(measured, np.minimum(self.limits.low, command), np.maximum(self.limits.high, command))
+
+    def seeded(self, command: np.ndarray, measured: np.ndarray, groups: np.ndarray) -> np.ndarray:
+        """The command (dim,) with some groups, (groups,) bool, where the robot is."""
+        result = command.copy()
+        for chosen, (places, _) in zip(groups, self._places):
+            if chosen:
+                result[places] = measured[places]
+        return result
+
+    def jump(self, before: np.ndarray, after: np.ndarray, elapsed_s: float) -> str:
+        """What the measured state says of a motion that no robot makes; empty when it says of none.
+
+        That is one faster than any, and whatever the time between the two, a whole turn of a joint or exactly nothing:
+        what a driver says that has started anew.
+
+        Args:
+            before, after: (dim,) two measured states after one another, NaN where nothing was measured.
+            elapsed_s: between the two.
+        """
+        if not len(before):
+            return ""
+        change = np.abs(after - before)
+        if not (change > self._least_change).any():
+            return ""
+        _, distances = self.distances(before, after)
+        turned = self._turns & (np.abs(distances - 2 * math.pi) < TURN_ROUNDING)
+        nothing = np.array([not after[self.settings.spec.slices[name]].any() for name in self._names])
+        fast = distances > self._jump_speed * max(elapsed_s, self.settings.tick_s)
+        jumped = (distances > self._apart) & (fast | turned | nothing)
+        if not jumped.any():
+            return ""
+        said = []
+        for number in np.flatnonzero(jumped):
+            part = self.settings.spec.slices[self._names[number]]
+            worst = part.start + int(np.nanargmax(change[part]))
+            size = float(distances[number])
+            note = " (2 pi)" if turned[number] else " (all zeros now)" if nothing[number] else ""
+            name = self._names[number] if self.settings.fields[number].kind == "pose" else self._component_names[worst]
+            said.append(f"{name} by {size:.3g} in {elapsed_s * 1e3:.0f} ms{note}")
+        return ", ".join(said)
+
+    def all_zeros(self, measured: np.ndarray, kinds: Sequence[str] = ("joint", "pose")) -> bool:
+        """Whether an arm is measured at exactly nothing, as a driver says that has read no encoder yet.
+
+        Args:
+            measured: (dim,).
+            kinds: of the fields that are looked at.
+        """
+        return any(field.kind in kinds and limit < np.inf and not measured[self.settings.spec.slices[field.name]].any()
+                   for field, limit in zip(self.settings.fields, self._apart))
+
+    def apart(self, distances: np.ndarray) -> np.ndarray:
+        """(groups,) bool, whether a group is further from the command than it may be while no source is followed."""
+        result = np.zeros(len(self._group_names), dtype=bool)
+        np.logical_or.at(result, self._group, distances > self._apart)
+        return result
 
     def distances(self, command: np.ndarray, measured: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The way (tangent,) to the measured state, and each field's distance (fields,)."""

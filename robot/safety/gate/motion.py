@@ -145,14 +145,39 @@ class Motion:
                     pressing.append(f"{self._names[column]} {share[number] * cap.force:.3g}")
         return {Reason.FORCE: ", ".join(pressing)} if pressing else {}
 
-    def rest(self, state: GateState, dt: float, finish: np.ndarray | None, way: np.ndarray) -> Moved:
-        """To a stand, braking along the way; then, after a contact, slowly to where the robot is.
+    def tangent(self, group: int) -> np.ndarray:
+        """(tangent,) bool, which components of a velocity are those of a group."""
+        return self._tangent_group == group
+
+    def left(self, yielding: tuple[float, ...], moved: Moved, way: np.ndarray, dt: float) -> tuple[float, ...]:
+        """What is left, per group, of how far it may go towards the measured state, after a step of dt s.
 
         Args:
-            state: with the last command, and its `goal`.
+            yielding: per group, before the step.
+            moved: the step.
+            way: (tangent,) from the command before it to the measured state.
+            dt: s.
+        """
+        result = []
+        for group, far in enumerate(yielding):
+            own = self.tangent(group)
+            distance = float(np.linalg.norm(way[own]))
+            gained = dt * float(moved.velocity[own] @ way[own]) / distance if far > 0 and distance > 0 else far
+            result.append(max(far - gained, 0.0))
+        return tuple(result)
+
+    def rest(self, state: GateState, dt: float, finish: np.ndarray | None, way: np.ndarray, towards: np.ndarray,
+             measured: np.ndarray, scale: float) -> Moved:
+        """To a stand, braking along the velocity, or to where the robot is measured.
+
+        Args:
+            state: with the last command.
             dt: s since the last command.
             finish: (dim,) where groups that finish still go; None when they stop too.
             way: (tangent,) from the last command to the measured state.
+            towards: (groups,) bool, which go to the measured state.
+            measured: (dim,) that state, within the position limits or no further outside than the command.
+            scale: of their speed limits.
         """
         limits, command, velocity = self.limits, state.command, state.velocity
         target, reached, wanted = command.copy(), self.at_rest(), command.copy()
@@ -160,21 +185,17 @@ class Motion:
         if finish is not None:
             led |= self._finishes
             wanted[self._columns[led].any(axis=0)] = finish[self._columns[led].any(axis=0)]
-        if len(state.goal):
-            for group in range(limits.groups):
-                own = self._columns[group]
-                goal = state.goal[own]
-                stands = not velocity[self._tangent_group == group].any()
-                under_way = np.array_equal(state.wanted[own], goal)
-                if not led[group] and not np.isnan(goal).any() and (stands or under_way):
-                    led[group] = True
-                    wanted[own] = goal
+            bounds.bring_inside(limits, wanted)
+        for group in np.flatnonzero(towards & ~led):
+            own = self._columns[group]
+            if not np.isnan(measured[own]).any():
+                led[group] = True
+                wanted[own] = measured[own]
         cuts: dict[Reason, str] = {}
         if led.any():
-            bounds.bring_inside(limits, wanted)
             cuts = self._spare(state, wanted, dt, way)
             desired, exact = self.at_rest(), np.zeros(limits.groups, dtype=bool)
-            bounds.desire(limits, command, velocity, wanted, wanted, dt, 1.0 if finish is not None else LETTING_GO,
+            bounds.desire(limits, command, velocity, wanted, wanted, dt, 1.0 if finish is not None else scale,
                           desired, exact)
             bounds.apply(limits, command, velocity, desired, exact, self._nothing, wanted, dt, target, reached)
         for group in range(limits.groups):

@@ -52,11 +52,16 @@ class Reason(Enum):
     STATE_LATE = "state_late", Kind.NOTE, "a state stream is later than it should be"
     TICKS_MISSED = "ticks_missed", Kind.NOTE, "ticks were missed; they are not made up for"
     RESET_REFUSED = "reset_refused", Kind.NOTE, "reset refused: what caused the fault is still there"
+    SEEDED = "seeded", Kind.NOTE, "the robot was moved: the command starts anew where it is"
+    SILENT = "silent", Kind.NOTE, "nothing is sent: where the robot is cannot be trusted"
     TAIL = "tail", Kind.NOTE, "past the last row: slowing down to a stand"
     # A chunk that is not taken; what was followed before goes on.
     CHUNK_NAMES = "chunk_names", Kind.REJECT, "a chunk names other components than this robot's action"
+    CHUNK_UNREADABLE = "chunk_unreadable", Kind.REJECT, "a chunk cannot be read"
     CHUNK_SIZE = "chunk_size", Kind.REJECT, "a chunk has no rows or another number of columns than the action"
     CHUNK_NOT_FINITE = "chunk_not_finite", Kind.REJECT, "a chunk has values that are not finite"
+    CHUNK_HUGE = "chunk_huge", Kind.REJECT, "a chunk has values beyond a million of their unit"
+    CHUNK_LONG = "chunk_long", Kind.REJECT, "a chunk has more than ten seconds of rows"
     CHUNK_ROTATION = "chunk_rotation", Kind.REJECT, "a rotation in a chunk has two columns that are zero or parallel"
     CHUNK_PERIOD = "chunk_period", Kind.REJECT, "a chunk has another period than the contract"
     CHUNK_PAST = "chunk_past", Kind.REJECT, "every row of a chunk lies in the past"
@@ -92,6 +97,10 @@ class Reason(Enum):
     STATE_STALE = "state_stale", Kind.HOLD, "a state stream is too old"
     STATE_FROZEN = "state_frozen", Kind.HOLD, "a state stream repeats the same stamp or runs backwards"
     STATE_BAD = "state_bad", Kind.HOLD, "a state is not finite or lacks a value"
+    STATE_JUMP = (
+        "state_jump", Kind.HOLD, "a state jumped by more than the robot can move: disable and enable to accept it"
+    )
+    CROWD = "crowd", Kind.HOLD, "a topic has more than one publisher: end all but one"
     ALIVE_LOST = "alive_lost", Kind.HOLD, "the supervisor's sign of life stopped"
     ENABLE_LOST = "enable_lost", Kind.HOLD, "the enable signal stopped"
     EPOCH = "epoch", Kind.HOLD, "the clock jumped or the twin was reset: waiting for a chunk of the new epoch"
@@ -104,4 +113,5 @@ class Reason(Enum):
     ENABLE_GONE = "enable_gone", Kind.FAULT, "the enable signal has stopped for long"
     DRIVER = "driver", Kind.FAULT, "the driver does not run the robot: stop, reflex or protective stop"
     DRIVER_SILENT = "driver_silent", Kind.FAULT, "the driver stopped telling its state"
+    INTERNAL = "internal", Kind.FAULT, "tiller's own work failed: see the log"
     LATCHED = "latched", Kind.FAULT, "stopped by a fault: remove its cause, then reset and enable"

@@ -63,6 +63,8 @@ class GroupSettings:
         tracking: largest distance of a command from the measured state, one number a field (m, rad); empty for a
             group whose error means nothing, such as a hand on an object.
         tracking_s: for how long it may be larger.
+        apart: largest distance of a command from the measured state while no source is followed, per field (m, rad),
+            and of two measurements after one another where the robot cannot have moved so fast; empty for no check.
         force: largest effort of a component, as measured; None for no cap. Needs `measured`, and of each of its names
             the effort too (`effort_name`).
         ahead_s: how much longer its sink's latency is than `lead_s`; less than zero where it is shorter. Not for
@@ -76,6 +78,7 @@ class GroupSettings:
     measured: tuple[str, ...] = ()
     tracking: tuple[float, ...] = ()
     tracking_s: float = 0.2
+    apart: tuple[float, ...] = ()
     finishes: bool = False
     force: float | None = None
     ahead_s: float = 0.0
@@ -196,6 +199,8 @@ class GateSettings:
             else the clock has jumped and the robot is where it was.
         tick_s: nominal time between ticks. A step is as long as the time since the last, and no longer than two of
             these: missed ticks are not made up for at once.
+        settle_s: for how long the measured state must be known, without a jump, before the first command: a driver that
+            starts may report zeros at first.
         lead_s: how far ahead of now the path is sampled: the latency of the sink.
         tail_s: in which the robot is brought to a stand after the last row, at most.
         future_s: how far ahead of now a chunk may be stamped.
@@ -217,6 +222,7 @@ class GateSettings:
     rest: tuple[float, ...] = ()
     resets: bool = False
     tick_s: float = 0.005
+    settle_s: float = 0.0
     lead_s: float = 0.0
     tail_s: float = 0.15
     future_s: float = 0.05
@@ -254,9 +260,10 @@ class GateSettings:
             if group.force is not None and not (group.force > 0 and group.measured):
                 raise InputError(f"group '{group.name}': force", expected="above 0, of a group that is measured",
                                  got=f"{group.force:g}")
-            if len(group.tracking) not in (0, len(group.parts)):
-                raise InputError(f"group '{group.name}': tracking", expected="one distance a field, or none",
-                                 got=str(len(group.tracking)))
+            for name in ("tracking", "apart"):
+                if len(getattr(group, name)) not in (0, len(group.parts)):
+                    raise InputError(f"group '{group.name}': {name}", expected="a distance per field, or none",
+                                     got=str(len(getattr(group, name))))
         led = {group.name: group for group in self.groups}
         for leash in self.leashes:
             if leash.group not in led or not led[leash.group].measured:

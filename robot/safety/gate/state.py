@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Mapping
 
 import numpy as np
 
@@ -43,6 +44,7 @@ class Watched:
         alive, held, driver: newest of each.
         policy, person: publishers that are followed; empty while none is.
         person_ns: monotonic, when the newest target of a person came; None when none did.
+        crowds: topics with more than one publisher, as `GateInputs.crowds`.
     """
 
     streams: dict[str, StreamState] = field(default_factory=dict)
@@ -52,11 +54,36 @@ class Watched:
     policy: str = ""
     person: str = ""
     person_ns: int | None = None
+    crowds: Mapping[str, str] = field(default_factory=dict)
 
     def unbound(self) -> Watched:
         """The same, open for other publishers."""
         streams = {name: replace(each, publisher="") for name, each in self.streams.items()}
         return replace(self, streams=streams, policy="", person="")
+
+
+@dataclass(frozen=True, eq=False)
+class Agreement:
+    """Whether the command and the measured state belong together.
+
+    Args:
+        sampled_ns: of each group, stamp and receipt (monotonic) of its newest measurement; None before the first.
+        steady_ns: monotonic, since when the whole state is known and has not jumped; None while it is not.
+        reset: whether a twin was reset: it begins where it stands, without waiting.
+        jump: what jumped, and by how much; empty while nothing has. It lasts until the measured state is back at the
+            command, or a person enables the gate anew.
+        jump_ns: monotonic, when it did.
+        joints: (n,) of the capsules' model, as they were measured before it.
+        apart_ns: monotonic, since when the robot has been too far from the command; None while it is not.
+    """
+
+    sampled_ns: tuple[tuple[int, int] | None, ...] = ()
+    steady_ns: int | None = None
+    reset: bool = False
+    jump: str = ""
+    jump_ns: int = 0
+    joints: np.ndarray = field(default_factory=_nothing)
+    apart_ns: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,11 +110,10 @@ class GateState:
         followed: the chunk that it ends with.
         pending: an accepted chunk that is not followed yet.
         source: `policy`, `person`, or empty.
-        goal: (dim,) where a stop comes to rest once it has let go: of a contact, or of an arm whose driver has stopped
-            it elsewhere. NaN in groups that rest where they stopped; empty when all do.
-        stood_ns: monotonic, since when the command stands while the driver does not run the robot; None while it moves.
-        goes: how often it has gone after the robot since.
-        left: how many times its allowed tracking error the arm was off after the last go; -1 before that is known.
+        agreement: of command and measured state.
+        yielding: per group, how far the command may still move towards the measured state to let go of a contact
+            (length of the displacement in the tangent space); empty while none may.
+        followed_ns: monotonic, when a source was followed last.
         off_since: per group, since when (source's time, ns) its tracking error is too large; -1 while it is not.
         ticked_ns: monotonic, of the last tick.
         next_ns: in lock-step, start of the first interval that has not been sent.
@@ -113,10 +139,9 @@ class GateState:
     followed: ChunkSample | None = None
     pending: ChunkSample | None = None
     source: str = ""
-    goal: np.ndarray = field(default_factory=_nothing)
-    stood_ns: int | None = None
-    goes: int = 0
-    left: float = -1.0
+    agreement: Agreement = field(default_factory=Agreement)
+    yielding: tuple[float, ...] = ()
+    followed_ns: int = 0
     off_since: tuple[int, ...] = ()
     ticked_ns: int | None = None
     next_ns: int | None = None

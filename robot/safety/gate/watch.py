@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 
 import numpy as np
 
+from robot.safety.gate import inputs as events
 from robot.safety.gate.inputs import GateInputs, Now, Signal, StateSample
 from robot.safety.gate.reasons import Reason
 from robot.safety.gate.settings import GateSettings, StreamSettings
 from robot.safety.gate.state import StreamState, Watched
+
+# While one of these is there, where the robot is measured is not where it is.
+UNTRUSTED = frozenset({Reason.NO_STATE, Reason.STATE_BAD, Reason.STATE_STALE, Reason.STATE_FROZEN, Reason.STATE_GONE,
+                       Reason.CROWD})
+LARGEST = 1e6  # of any unit: what is beyond it is no measurement
 
 RUNNING = "running"  # the one state of a driver that is no fault
 
@@ -42,6 +47,7 @@ def listen(settings: GateSettings, watched: Watched, inputs: GateInputs, now: No
         alive=_newer(watched.alive, inputs.alive, hold),
         held=_newer(watched.held, inputs.enable_held, fault),
         driver=inputs.driver if inputs.driver is not None else watched.driver,
+        crowds=watched.crowds if inputs.crowds is None else inputs.crowds,
     ), fresh
 
 
@@ -50,21 +56,23 @@ def _hear(
 ) -> StreamState | None:
     """The stream after a message; None when another publisher sent it while the one that is followed still speaks."""
     ahead = (sample.stamp_ns - now.ros_ns) * 1e-9
-    fault = f"stamped {ahead:.3f} s ahead" if ahead > settings.future_s else ""
-    for name in wanted.names:
+    fault = sample.fault or (f"stamped {ahead:.3f} s ahead" if ahead > settings.future_s else "")
+    for name in () if sample.fault else wanted.names:
         value = sample.values.get(name)
         if value is None:
             fault = f"no {name}"
             break
-        if not _finite(value):
-            fault = f"{name} is not finite"
+        if not _sound(value):
+            fault = f"{name} is not finite" if not np.isfinite(value).all() else f"{name} is beyond {LARGEST:g}"
             break
+    if known is None and sample.fault:
+        return None
     if known is None:
         stamp_ns = min(sample.stamp_ns, now.ros_ns)
         return StreamState(stamp_ns, sample.received_ns, sample.received_ns, sample.publisher, fault)
     if known.publisher not in ("", sample.publisher) and sample.received_ns - known.received_ns < _ns(wanted.fault_s):
         return None
-    advanced = sample.stamp_ns > known.stamp_ns and ahead <= settings.future_s
+    advanced = sample.stamp_ns > known.stamp_ns and ahead <= settings.future_s and not sample.fault
     return StreamState(
         sample.stamp_ns if advanced else known.stamp_ns,
         sample.received_ns,
@@ -74,9 +82,9 @@ def _hear(
     )
 
 
-def _finite(values: np.ndarray) -> bool:
-    """Whether every number is one; without numpy's reductions, which take five times as long for so few."""
-    return all(map(math.isfinite, values.ravel().tolist()))
+def _sound(values: np.ndarray) -> bool:
+    """Whether every number is one, and none is huge; without numpy's reductions, which take five times as long."""
+    return all(-LARGEST <= value <= LARGEST for value in values.ravel().tolist())
 
 
 def _newer(known: Signal | None, came: Signal | None, silent_ns: int) -> Signal | None:
@@ -132,6 +140,9 @@ def signal_causes(settings: GateSettings, watched: Watched, now: Now) -> Causes:
             causes[Reason.ENABLE_GONE] = f"{age:.3f} s"
         elif age > settings.enable_hold_s:
             causes[Reason.ENABLE_LOST] = f"{age:.3f} s"
+    crowds = [text for name, text in watched.crowds.items() if _counts(settings, watched, name)]
+    if crowds:
+        causes[Reason.CROWD] = "; ".join(crowds)
     driver = watched.driver
     if driver is not None and driver.state != RUNNING:
         causes[Reason.DRIVER] = f"'{driver.state}'"
@@ -141,6 +152,19 @@ def signal_causes(settings: GateSettings, watched: Watched, now: Now) -> Causes:
         elif (silent := (now.monotonic_ns - driver.received_ns) * 1e-9) > settings.driver_s:
             causes[Reason.DRIVER_SILENT] = f"{silent:.3f} s"
     return causes
+
+
+def _counts(settings: GateSettings, watched: Watched, name: str) -> bool:
+    """Whether several publishers of a topic are one too many: of states always, of chunks and signals where they do not
+    say from whom they are.
+    """
+    publishers = {events.CHUNKS: watched.policy, events.TARGETS: watched.person,
+                  events.ALIVE: _publisher(watched.alive), events.ENABLE_HELD: _publisher(watched.held)}
+    return publishers.get(name, events.NAMELESS) == events.NAMELESS
+
+
+def _publisher(signal: Signal | None) -> str:
+    return "nobody" if signal is None else signal.publisher or events.NAMELESS
 
 
 def _age(signal: Signal, now: Now) -> float:
