@@ -52,11 +52,12 @@ class Trajectory:
 
     def at(self, time_ns: int | np.ndarray) -> np.ndarray:
         """Set-points at a time or at times (k,): (dim,) or (k, dim)."""
-        times = np.ascontiguousarray(np.atleast_1d(time_ns), np.int64)
+        one = isinstance(time_ns, int)
+        times = np.array([time_ns], np.int64) if one else np.ascontiguousarray(np.atleast_1d(time_ns), np.int64)
         result = np.empty((len(times), self.spec.dim))
         knots, targets = np.ascontiguousarray(self.times_ns, np.int64), np.ascontiguousarray(self.targets, np.float64)
         write_set_points(times, knots, targets, *_places(self.spec.fields), result)
-        return result[0] if np.ndim(time_ns) == 0 else result
+        return result[0] if one or np.ndim(time_ns) == 0 else result
 
     def spliced(self, chunk: ActionChunk, now_ns: int) -> Trajectory:
         """Follow `chunk` from `now_ns` on, without a jump.

@@ -161,20 +161,14 @@ def bring_inside(limits: Limits, target: np.ndarray) -> bool:
 
 
 @compiled
-def is_sound(limits: Limits, command: np.ndarray, target: np.ndarray) -> bool:
-    """Whether a next command (dim,) is finite and within the position limits, or no further outside than the last."""
+def may_follow(limits: Limits, command: np.ndarray, target: np.ndarray, dt: float, speed: bool) -> bool:
+    """Whether a command (dim,) may follow another after dt s: finite, within the position limits or no further outside
+    than the last, and, where `speed` says so, within the speed limits.
+    """
     for i in range(len(target)):
-        if not abs(target[i]) < np.inf:
-            return False
         low, high = min(limits.low[i], command[i]), max(limits.high[i], command[i])
-        if target[i] < low - _ROUNDING or target[i] > high + _ROUNDING:
+        if not (abs(target[i]) < np.inf and low - _ROUNDING <= target[i] <= high + _ROUNDING):
             return False
-    return True
-
-
-@compiled
-def is_slow(limits: Limits, command: np.ndarray, target: np.ndarray, dt: float) -> bool:
-    """Whether a step from one command (dim,) to the next within dt s keeps the speed limits, up to rounding."""
     velocity = np.empty(len(limits.speed))
     write_difference(limits, command, target, velocity)
     for i in range(len(velocity)):
@@ -182,7 +176,7 @@ def is_slow(limits: Limits, command: np.ndarray, target: np.ndarray, dt: float) 
     fastest = 0.0
     for group in range(limits.groups):
         fastest = max(fastest, gauge(limits, group, 0, velocity))
-    return fastest <= 1.001 + _ROUNDING / dt
+    return not speed or fastest <= 1.001 + _ROUNDING / dt
 
 
 @compiled

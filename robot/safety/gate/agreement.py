@@ -7,7 +7,6 @@ by a turn, a second robot speaks. Nothing follows it until it is back, or a pers
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Iterable
 
 import numpy as np
 
@@ -16,52 +15,68 @@ from robot.safety.gate.measuring import Measuring
 from robot.safety.gate.state import Agreement, GateState
 
 JOINT_JUMP, JOINT_SPEED = 0.3, 30.0  # rad and rad/s: of a joint that is not commanded itself
-LONG_S = 1e6
+LONG_NS = 10**15
 ACCEPTED_S = 0.2  # without another jump, before a person's word makes a state true that has jumped
 
 
-def compared(measuring: Measuring, state: GateState, samples: Iterable[StateSample], measured: np.ndarray,
-             joints: np.ndarray, now: Now) -> Agreement:
-    """The agreement with newer samples in it.
+def since_last(measuring: Measuring, state: GateState, samples: list[StateSample]
+               ) -> tuple[float, dict[int, tuple[int, int]]]:
+    """How long ago the arms were measured before, and when each has been measured now.
+
+    Args:
+        measuring: of the gate.
+        state: before the samples.
+        samples: sound ones.
+
+    Returns:
+        The shortest time, s, and `GateState.sampled_ns` with the samples in it.
+    """
+    elapsed_ns, sampled = LONG_NS, state.sampled_ns
+    for number, name in measuring.compared:
+        for sample in samples:
+            if name in sample.values:
+                before = state.sampled_ns.get(number)
+                if before is not None:
+                    # Of a stall's messages the stamps tell, of a clock that was set the moments of receipt.
+                    elapsed_ns = min(elapsed_ns, max(sample.stamp_ns - before[0], sample.received_ns - before[1]))
+                sampled = {**sampled, number: (sample.stamp_ns, sample.received_ns)}
+    return elapsed_ns * 1e-9, sampled
+
+
+def compared(measuring: Measuring, state: GateState, measured: np.ndarray, joints: np.ndarray, elapsed_s: float,
+             now: Now) -> Agreement:
+    """The agreement after newer measurements.
 
     Args:
         measuring: of the gate.
         state: before them.
-        samples: sound ones.
-        measured, joints: (dim,) and (n,) with the samples in them.
+        measured, joints: (dim,) and (n,) with them.
+        elapsed_s: since the arms were measured before.
         now: the moment.
     """
     known = state.agreement
-    sampled = list(known.sampled_ns or (None,) * len(measuring.settings.groups))
-    elapsed_s = LONG_S
-    for group, sample in measuring.sampled(samples):
-        before = sampled[group]
-        if before is not None:
-            # Of a stall's messages the stamps tell, of a clock that was set the moments of receipt.
-            passed = max(sample.stamp_ns - before[0], sample.received_ns - before[1])
-            elapsed_s = min(elapsed_s, passed * 1e-9)
-        sampled[group] = sample.stamp_ns, sample.received_ns
-    found = replace(known, sampled_ns=tuple(sampled))
     jump = measuring.jump(state.measured, measured, elapsed_s) or joint_jump(measuring, state, joints)
     if not len(state.command):
         # No tool is in its base; joints may all be at zero.
         unknown = measuring.missing(measured) or measuring.all_zeros(measured, ("pose",))
         if jump or unknown or known.steady_ns is None:
-            steady_ns = None if unknown else now.monotonic_ns
-            found = replace(found, steady_ns=steady_ns)
-        return found
-    if jump and not known.jump:
-        return replace(found, jump=jump, jump_ns=now.monotonic_ns, joints=state.joints)
-    if jump:
-        return replace(found, jump_ns=now.monotonic_ns)
-    return found
+            return replace(known, steady_ns=None if unknown else now.monotonic_ns)
+        return known
+    if not jump:
+        return known
+    if known.jump:
+        return replace(known, jump_ns=now.monotonic_ns)
+    return replace(known, jump=jump, jump_ns=now.monotonic_ns, joints=state.joints)
 
 
 def joint_jump(measuring: Measuring, state: GateState, joints: np.ndarray) -> str:
     """The same of joints that only the capsules look at."""
     if len(state.joints) != len(joints) or joints is state.joints:
         return ""
-    change = np.abs(joints - state.joints)
+    change = joints - state.joints
+    if change @ change <= JOINT_JUMP**2:
+        return ""
+    change = np.abs(change)
     if not (change > max(JOINT_JUMP, JOINT_SPEED * measuring.settings.tick_s)).any():
         return ""
     worst = int(np.nanargmax(change))

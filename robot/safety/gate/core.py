@@ -13,7 +13,7 @@ from robot.control.trajectory import Trajectory
 from robot.description.chunk import ActionChunk
 from robot.safety.capsules import CapsuleCheck
 from robot.safety.gate import inputs as events
-from robot.safety.gate.agreement import accepted, compared, is_back
+from robot.safety.gate.agreement import accepted, compared, is_back, since_last
 from robot.safety.gate.checks import orthonormal, refuse_form, refuse_start, refuse_time
 from robot.safety.gate.inputs import ChunkSample, GateInputs, GateOutput, Now, Rejection, StateSample
 from robot.safety.gate.leash import Leash
@@ -23,7 +23,7 @@ from robot.safety.gate.reasons import Kind, Mode, Reason
 from robot.safety.gate.settings import GateSettings
 from robot.safety.gate.state import Agreement, GateState
 from robot.safety.gate.watch import UNTRUSTED, Causes, listen, signal_causes, stream_causes
-from robot.safety.limits import gauge, is_slow, is_sound
+from robot.safety.limits import gauge
 
 APART_S = 0.1  # too far from the command for so long, a robot that follows nobody was moved
 RESET_S = 0.1  # in which a twin that was reset says so: until then its state has jumped
@@ -82,8 +82,7 @@ class Gate:
         towards = np.ones(self.limits.groups, dtype=bool)
         self._motion.rest(state, self.settings.tick_s, None, way, towards, command, 1.0)
         self._motion.rest(state, self.settings.tick_s, command, way, towards, command, 1.0)
-        is_sound(self.limits, command, command)
-        is_slow(self.limits, command, command, self.settings.tick_s)
+        self._motion.may_send(command, command + np.inf, self.settings.tick_s, False)
         self._leash.hold(command, state.velocity, command, state.velocity, command, self.settings.tick_s)
         far = command.copy()
         for field in spec.fields:
@@ -115,7 +114,7 @@ class _Tick:
         self.way = motion.at_rest()
         self.excess: tuple[float, ...] = (0.0,) * len(settings.groups)
         self.errors: dict[str, float] = {}
-        self.apart = np.zeros(len(settings.groups), dtype=bool)
+        self.distances = np.empty(0)
         self.trusted = self.silent = self.enabling = False
         self.springs: tuple[float, ...] = ()
         self.lead_ns = 0 if settings.lock_step else round(settings.lead_s * 1e9)
@@ -165,8 +164,7 @@ class _Tick:
             # A jump moves the path's time too: the step across it has a tick's length.
             tick_ns = round(self.settings.tick_s * 1e9)
             # Stamps of before say nothing of how much time has passed.
-            sampled = tuple(each and (MAX_NS, each[1]) for each in state.agreement.sampled_ns)
-            self._set(agreement=replace(state.agreement, sampled_ns=sampled))
+            self._set(sampled_ns={number: (MAX_NS, received) for number, (_, received) in state.sampled_ns.items()})
             self._set(watched=replace(state.watched, streams={}), time_ns=self.now.ros_ns + self.lead_ns - tick_ns,
                       off_since=(), next_ns=None)
             if self.settings.resets:
@@ -212,8 +210,9 @@ class _Tick:
             return
         measured = self.measuring.written(self.state.measured, samples)
         joints = self.measuring.joints(self.state.joints, samples)
-        agreement = compared(self.measuring, self.state, samples, measured, joints, self.now)
-        self._set(measured=measured, joints=joints, agreement=agreement,
+        elapsed_s, sampled_ns = since_last(self.measuring, self.state, samples)
+        agreement = compared(self.measuring, self.state, measured, joints, elapsed_s, self.now)
+        self._set(measured=measured, joints=joints, agreement=agreement, sampled_ns=sampled_ns,
                   efforts=self.measuring.efforts(self.state.efforts, samples),
                   pressed=self.measuring.tells_efforts(samples))
         settle_ns = 0 if agreement.reset else self.settings.settle_s * 1e9
@@ -274,7 +273,7 @@ class _Tick:
         if len(state.command) and len(state.measured):
             self.way, distances = self.measuring.distances(state.command, state.measured)
             self.excess, self.errors = self.measuring.excess(distances), self.measuring.errors(distances)
-            self.apart = self.measuring.apart(distances)
+            self.distances = distances
 
     # -- what to do ---------------------------------------------------------------------------------------------------
 
@@ -308,9 +307,11 @@ class _Tick:
     def _judge_jump(self, causes: Causes) -> None:
         """Say of a state that has jumped, until it is back or a person takes it for true."""
         state, agreement = self.state, self.state.agreement
+        if not agreement.jump:
+            return
         if self.enabling:
             agreement = accepted(self.measuring, state, self.now)
-        elif agreement.jump and is_back(agreement, state.joints, self.apart):
+        elif is_back(agreement, state.joints, self.measuring.apart(self.distances)):
             agreement = replace(agreement, jump="", joints=np.empty(0))
         self._set(agreement=agreement)
         age_ns = self.now.monotonic_ns - agreement.jump_ns
@@ -324,20 +325,24 @@ class _Tick:
         creep. Where the measured state cannot be trusted nothing is sent.
         """
         state, now_ns = self.state, self.now.monotonic_ns
+        if state.mode is Mode.RUN and not state.agreement.jump:
+            return
         permitted = state.enabled and Reason.NOT_HELD not in causes and not self.enabling
-        moved = bool(self.apart.any()) and len(state.command) > 0 and state.mode in (Mode.HOLD, Mode.FAULT)
+        far = self.measuring.apart(self.distances)
+        moved = bool(far.any()) and state.mode in (Mode.HOLD, Mode.FAULT)
         apart_ns = state.agreement.apart_ns
         if not moved or not self.trusted or permitted:
             apart_ns = None
         elif self.enabling or (apart_ns is not None and now_ns - apart_ns >= APART_S * 1e9):
-            groups = [group.name for group, apart in zip(self.settings.groups, self.apart) if apart]
-            self.notes[Reason.SEEDED] = ", ".join(groups)
-            self._seed(self.measuring.seeded(state.command, state.measured, self.apart))
+            self.notes[Reason.SEEDED] = ", ".join(
+                group.name for group, apart in zip(self.settings.groups, far) if apart)
+            self._seed(self.measuring.seeded(state.command, state.measured, far))
             self._compare()
             apart_ns = None
         elif apart_ns is None:
             apart_ns = now_ns
-        self._set(agreement=replace(state.agreement, apart_ns=apart_ns))
+        if apart_ns != state.agreement.apart_ns:
+            self._set(agreement=replace(state.agreement, apart_ns=apart_ns))
         self.silent = bool(state.agreement.jump) and moved and not state.velocity.any()
 
     def _yields(self, groups: list[str]) -> tuple[float, ...]:
@@ -464,8 +469,7 @@ class _Tick:
         held = self.leash.hold(state.command, state.velocity, moved.target, moved.velocity, measured, dt)
         self.notes.update(moved.cuts | held.cuts)
         self.springs = held.springs
-        if not (is_sound(self.measuring.limits, state.command, held.target)
-                and (held.cuts or is_slow(self.measuring.limits, state.command, held.target, dt))):
+        if not self.motion.may_send(state.command, held.target, dt, bool(held.cuts)):
             return self._refuse(causes, held.target, time_ns)
         self._set(command=held.target, velocity=held.velocity, wanted=moved.wanted, time_ns=time_ns,
                   leashed=bool(held.cuts))

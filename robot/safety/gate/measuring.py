@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Iterable, Iterator, Sequence
+from typing import Iterable, Sequence
 
 import numpy as np
 
@@ -25,6 +25,7 @@ class Measuring:
 
     Attributes:
         tracked: groups whose distance from the command means something.
+        compared: groups that are compared with their command outside of a run, each with a name that measures it.
     """
 
     def __init__(self, settings: GateSettings) -> None:
@@ -54,6 +55,7 @@ class Measuring:
         self._turns = np.array([field.kind == "joint" for field in settings.fields])
         # No field can have jumped while no component has changed by more: the chord of an angle is shorter than it.
         self._least_change = 0.3 * min(self._apart.min(initial=np.inf), 1.0)
+        self.compared = [(number, group.measured[0]) for number, group in enumerate(settings.groups) if group.apart]
         self._component_names = np.array(settings.spec.component_names, dtype=object)
         for places, names in self._places:
             if len(names) == len(places):
@@ -79,26 +81,18 @@ class Measuring:
         for sample in samples:
             values = sample.values
             for places, names in self._places:
-                if not names or not any(name in values for name in names):
+                present = [name for name in names if name in values]
+                if not present:
                     continue
-                at = 0
-                for name in names:
-                    value = values.get(name)
-                    if value is None:
-                        raise InputError(f"state '{name}'", expected=f"in one stream with {', '.join(names)}",
-                                         got=", ".join(values))
-                    size = np.size(value)
-                    result[places[at : at + size]] = value
-                    at += size
-                if at != len(places):
-                    raise InputError(f"state of {', '.join(names)}", expected=f"{len(places)} numbers", got=str(at))
+                if len(present) < len(names):
+                    raise InputError(f"state '{next(name for name in names if name not in values)}'",
+                                     expected=f"in one stream with {', '.join(names)}", got=", ".join(values))
+                numbers = [number for name in names for number in values[name].ravel().tolist()]
+                if len(numbers) != len(places):
+                    raise InputError(f"state of {', '.join(names)}", expected=f"{len(places)} numbers",
+                                     got=str(len(numbers)))
+                result[places] = numbers  # at once: an assignment takes longer than a number
         return result
-
-    def sampled(self, samples: Iterable[StateSample]) -> Iterator[tuple[int, StateSample]]:
-        """Number of each group that is compared with its command, and the sample that measures it."""
-        for number, group in enumerate(self.settings.groups):
-            if group.apart:
-                yield from ((number, sample) for sample in samples if group.measured[0] in sample.values)
 
     def efforts(self, known: np.ndarray, samples: Iterable[StateSample]) -> np.ndarray:
         """The efforts (dim,) with newer samples in them; empty while none is measured, or where none is capped."""
@@ -120,13 +114,12 @@ class Measuring:
         """Positions (n,) of the joints of the capsules' model; empty until all are measured."""
         if not self.joint_names:
             return known
-        result = known.copy() if len(known) else np.full(len(self.joint_names), np.nan)
+        result = known.tolist() if len(known) else [math.nan] * len(self.joint_names)
         for sample in samples:
-            for number, name in enumerate(self.joint_names):
-                value = sample.values.get(name)
-                if value is not None:
-                    result[number] = value.item() if isinstance(value, np.ndarray) else value
-        return result
+            values = sample.values
+            result = [values[name].item() if name in values else before
+                      for name, before in zip(self.joint_names, result)]
+        return np.array(result)
 
     def ahead(self, values: np.ndarray, before: np.ndarray) -> np.ndarray:
         """Rows of targets with those of slower tools earlier, and of quicker ones later.
@@ -180,7 +173,10 @@ class Measuring:
         """
         if not len(before):
             return ""
-        change = np.abs(after - before)
+        change = after - before
+        if change @ change <= self._least_change**2:
+            return ""
+        change = np.abs(change)
         if not (change > self._least_change).any():
             return ""
         _, distances = self.distances(before, after)
@@ -213,7 +209,8 @@ class Measuring:
     def apart(self, distances: np.ndarray) -> np.ndarray:
         """(groups,) bool, whether a group is further from the command than it may be while no source is followed."""
         result = np.zeros(len(self._group_names), dtype=bool)
-        np.logical_or.at(result, self._group, distances > self._apart)
+        if len(distances):
+            result[self._group[distances > self._apart]] = True
         return result
 
     def distances(self, command: np.ndarray, measured: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -13,6 +13,7 @@ from robot.safety.gate.settings import GateSettings
 from robot.safety.gate.state import GateState
 
 LETTING_GO = 0.25  # of the speed limits, while a contact is let go of
+LARGEST = 1e6  # of any unit
 NEAR = 0.7  # of the largest effort, from which on a finger presses on more slowly
 RELIEVED = 0.5  # of the allowed tracking error, from which on a step back may be quick
 
@@ -68,6 +69,12 @@ class Motion:
         self._columns = columns
         self._tangent_group = np.repeat(limits.part[:, 4], limits.part[:, 3])
         self._nothing = np.zeros(limits.groups, dtype=bool)
+        speeds = np.concatenate([np.broadcast_to(part.speed if len(part.speed) in (1, field.size) else max(part.speed),
+                                                 field.size)
+                                 for field in spec.fields for group in settings.groups for part in group.parts
+                                 if part.field == field.name])
+        self._bounds = list(zip(np.maximum(limits.low, -LARGEST).tolist(), np.minimum(limits.high, LARGEST).tolist(),
+                                speeds.tolist()))
         self._names = spec.component_names
         self._caps = [
             _Cap(np.flatnonzero(columns[number]), np.flatnonzero(self._tangent_group == number), group.force,
@@ -144,6 +151,21 @@ class Motion:
                     wanted[column] = told + onward * step
                     pressing.append(f"{self._names[column]} {share[number] * cap.force:.3g}")
         return {Reason.FORCE: ", ".join(pressing)} if pressing else {}
+
+    def may_send(self, command: np.ndarray, target: np.ndarray, dt: float, drawn: bool) -> bool:
+        """Whether a command may be sent: the last look at it, whatever made it.
+
+        Args:
+            command: (dim,) the last.
+            target: (dim,) the next.
+            dt: s between them.
+            drawn: whether a leash has drawn it back, which may be quicker than the speed limits.
+        """
+        # Nearly every command passes the plain comparison, which no NaN does; the others are looked at exactly.
+        for (low, high, speed), before, after in zip(self._bounds, command.tolist(), target.tolist()):
+            if not (low <= after <= high and abs(after - before) <= speed * dt):
+                return bool(bounds.may_follow(self.limits, command, target, dt, not drawn))
+        return True
 
     def tangent(self, group: int) -> np.ndarray:
         """(tangent,) bool, which components of a velocity are those of a group."""

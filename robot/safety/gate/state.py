@@ -67,7 +67,6 @@ class Agreement:
     """Whether the command and the measured state belong together.
 
     Args:
-        sampled_ns: of each group, stamp and receipt (monotonic) of its newest measurement; None before the first.
         steady_ns: monotonic, since when the whole state is known and has not jumped; None while it is not.
         reset: whether a twin was reset: it begins where it stands, without waiting.
         jump: what jumped, and by how much; empty while nothing has. It lasts until the measured state is back at the
@@ -77,7 +76,6 @@ class Agreement:
         apart_ns: monotonic, since when the robot has been too far from the command; None while it is not.
     """
 
-    sampled_ns: tuple[tuple[int, int] | None, ...] = ()
     steady_ns: int | None = None
     reset: bool = False
     jump: str = ""
@@ -110,6 +108,7 @@ class GateState:
         followed: the chunk that it ends with.
         pending: an accepted chunk that is not followed yet.
         source: `policy`, `person`, or empty.
+        sampled_ns: group that is compared with its command -> stamp and receipt (monotonic) of its newest measurement.
         agreement: of command and measured state.
         yielding: per group, how far the command may still move towards the measured state to let go of a contact
             (length of the displacement in the tangent space); empty while none may.
@@ -139,6 +138,7 @@ class GateState:
     followed: ChunkSample | None = None
     pending: ChunkSample | None = None
     source: str = ""
+    sampled_ns: dict[int, tuple[int, int]] = field(default_factory=dict)
     agreement: Agreement = field(default_factory=Agreement)
     yielding: tuple[float, ...] = ()
     followed_ns: int = 0
