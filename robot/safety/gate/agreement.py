@@ -20,7 +20,7 @@ ACCEPTED_S = 0.2  # without another jump, before a person's word makes a state t
 
 
 def since_last(measuring: Measuring, state: GateState, samples: list[StateSample]
-               ) -> tuple[float, dict[int, tuple[int, int]]]:
+               ) -> tuple[float, dict[str, tuple[int, int]]]:
     """How long ago the arms were measured before, and when each has been measured now.
 
     Args:
@@ -32,14 +32,14 @@ def since_last(measuring: Measuring, state: GateState, samples: list[StateSample
         The shortest time, s, and `GateState.sampled_ns` with the samples in it.
     """
     elapsed_ns, sampled = LONG_NS, state.sampled_ns
-    for number, name in measuring.compared:
+    for group, name in measuring.compared:
         for sample in samples:
             if name in sample.values:
-                before = state.sampled_ns.get(number)
+                before = state.sampled_ns.get(group)
                 if before is not None:
                     # Of a stall's messages the stamps tell, of a clock that was set the moments of receipt.
                     elapsed_ns = min(elapsed_ns, max(sample.stamp_ns - before[0], sample.received_ns - before[1]))
-                sampled = {**sampled, number: (sample.stamp_ns, sample.received_ns)}
+                sampled = {**sampled, group: (sample.stamp_ns, sample.received_ns)}
     return elapsed_ns * 1e-9, sampled
 
 

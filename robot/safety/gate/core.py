@@ -164,7 +164,7 @@ class _Tick:
             # A jump moves the path's time too: the step across it has a tick's length.
             tick_ns = round(self.settings.tick_s * 1e9)
             # Stamps of before say nothing of how much time has passed.
-            self._set(sampled_ns={number: (MAX_NS, received) for number, (_, received) in state.sampled_ns.items()})
+            self._set(sampled_ns={name: (MAX_NS, received) for name, (_, received) in state.sampled_ns.items()})
             self._set(watched=replace(state.watched, streams={}), time_ns=self.now.ros_ns + self.lead_ns - tick_ns,
                       off_since=(), next_ns=None)
             if self.settings.resets:

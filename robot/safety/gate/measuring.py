@@ -25,7 +25,8 @@ class Measuring:
 
     Attributes:
         tracked: groups whose distance from the command means something.
-        compared: groups that are compared with their command outside of a run, each with a name that measures it.
+        compared: names of the groups that are compared with their command outside of a run, each with a value that
+            measures it.
     """
 
     def __init__(self, settings: GateSettings) -> None:
@@ -55,7 +56,7 @@ class Measuring:
         self._turns = np.array([field.kind == "joint" for field in settings.fields])
         # No field can have jumped while no component has changed by more: the chord of an angle is shorter than it.
         self._least_change = 0.3 * min(self._apart.min(initial=np.inf), 1.0)
-        self.compared = [(number, group.measured[0]) for number, group in enumerate(settings.groups) if group.apart]
+        self.compared = [(group.name, group.measured[0]) for group in settings.groups if group.apart]
         self._component_names = np.array(settings.spec.component_names, dtype=object)
         for places, names in self._places:
             if len(names) == len(places):

@@ -108,7 +108,7 @@ class GateState:
         followed: the chunk that it ends with.
         pending: an accepted chunk that is not followed yet.
         source: `policy`, `person`, or empty.
-        sampled_ns: group that is compared with its command -> stamp and receipt (monotonic) of its newest measurement.
+        sampled_ns: name of a group that is compared with its command -> stamp and receipt (monotonic) of its newest measurement.
         agreement: of command and measured state.
         yielding: per group, how far the command may still move towards the measured state to let go of a contact
             (length of the displacement in the tangent space); empty while none may.
@@ -138,7 +138,7 @@ class GateState:
     followed: ChunkSample | None = None
     pending: ChunkSample | None = None
     source: str = ""
-    sampled_ns: dict[int, tuple[int, int]] = field(default_factory=dict)
+    sampled_ns: dict[str, tuple[int, int]] = field(default_factory=dict)
     agreement: Agreement = field(default_factory=Agreement)
     yielding: tuple[float, ...] = ()
     followed_ns: int = 0
