@@ -256,13 +256,24 @@ def require_measured_stop(view: View, onset: Onset, path: float, speed: float) -
     """The robot did as it was told: no faster, no further than the path and its lag, and it stands."""
     view.until(lambda: stands(view), "a robot that stands")
     before = measured_speeds(view, onset.pose_ns - 300_000_000, onset.pose_ns).max(initial=0.0)
-    found = measured_speeds(view, onset.pose_ns)
-    # A message that comes late is made up for at once by the controller: the contract's limit holds then.
-    assert np.percentile(found, 95) <= 1.1 * max(before, speed * reach(view)) + 5e-3
-    assert found.max() <= max(1.1 * before + 5e-3, max(view.settings.groups[0].parts[0].speed) * reach(view))
+    found, allowed = measured_speeds(view, onset.pose_ns), 1.1 * max(before, speed * reach(view)) + 5e-3
+    if kept_waiting(view, onset):
+        # What comes late is made up for at once by the controller: the contract's limit holds then.
+        assert np.percentile(found, 95) <= allowed
+        allowed = max(allowed, max(view.settings.groups[0].parts[0].speed) * reach(view))
+    assert found.max() <= allowed
     where = np.array([place for stamp, place in view.poses if stamp >= onset.pose_ns])
     way_m = np.linalg.norm(where - where[0], axis=1).max()
     assert way_m <= path * reach(view) + onset.lag_m, f"measured {way_m} m"
+
+
+def kept_waiting(view: View, onset: Onset) -> bool:
+    """Whether a busy machine kept the gate or the twin from their turn around a stop."""
+    begun_ns = onset.time_ns - 500_000_000
+    stamps = np.array([stamp for stamp, _ in view.poses if stamp >= begun_ns], dtype=np.int64)
+    told = np.array([each.time_ns for each in view.sent if each.time_ns >= begun_ns], dtype=np.int64)
+    longest_s = max(float(np.diff(each).max(initial=0)) * 1e-9 for each in (stamps, told))
+    return longest_s > 2.5 * view.settings.tick_s
 
 
 def reach(view: View) -> float:

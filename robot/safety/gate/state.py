@@ -108,7 +108,8 @@ class GateState:
         followed: the chunk that it ends with.
         pending: an accepted chunk that is not followed yet.
         source: `policy`, `person`, or empty.
-        sampled_ns: name of a group that is compared with its command -> stamp and receipt (monotonic) of its newest measurement.
+        sampled_ns: name of a group that is compared with its command -> stamp and receipt (monotonic) of its newest
+            measurement.
         agreement: of command and measured state.
         yielding: per group, how far the command may still move towards the measured state to let go of a contact
             (length of the displacement in the tangent space); empty while none may.
