@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from itertools import pairwise
 from pathlib import Path
 from typing import Iterator
 
@@ -87,12 +88,9 @@ def test_an_exception_in_a_transition_leaves_the_command_topics(gate: OwnGate, n
     def broken(*_: object) -> None:
         raise ValueError("a bug in a tick")
 
-    start, transition = {"deactivate": ("active", DEACTIVATE), "cleanup": ("inactive", CLEANUP),
-                         "shutdown": ("active", SHUTDOWN["active"])}[name]
-    for each in PATHS[start]:
-        assert gate.change(each)
+    if name == "cleanup":
+        assert gate.change(DEACTIVATE)
     monkeypatch.setattr(gate.gate, "_tick", broken)
-    assert not gate.gate._state_machine.current_state[1] == "unconfigured"
     getattr(gate.gate, f"trigger_{name}")()
     monkeypatch.undo()
     assert gate.state() == "unconfigured"
@@ -141,7 +139,7 @@ def test_a_record_is_on_the_disk_when_it_is_answered_and_a_tick_does_not_wait(
         assert time.monotonic() - begun_s >= 1.0
         assert answer.success and not read_record(answer.message).damage
         moments = [moment_s for moment_s, name in gate.robot.commands[before:] if name == "arm"]
-        assert max(later - earlier for earlier, later in zip(moments, moments[1:])) < 0.5
+        assert max(later - earlier for earlier, later in pairwise(moments)) < 0.5
         gate.until(lambda: gate.robot.status.get("record") == answer.message, "the record in the status")
 
 
