@@ -6,6 +6,7 @@ Topics of the robot are in its contract. When the gate ends, everything ends; no
 """
 
 import json
+import os
 import subprocess
 from pathlib import Path
 
@@ -18,6 +19,9 @@ from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 
 SWITCH = ["true", "false"]
+
+# The process of the launch, without which nobody would end a node.
+PARENT = {"TILLER_PARENT": str(os.getpid())}
 TOPICS = {
     "policy/chunk": "chunks of actions, trajectory_msgs/JointTrajectory",
     "policy/task": "what the policy is told to do, std_msgs/String, latched",
@@ -89,7 +93,8 @@ def node(name, parameters, **options):
     common = {"contract": text("contract"), "use_sim_time": switch("use_sim_time")}
     remappings = [(topic, LaunchConfiguration(topic.replace("/", "_"))) for topic in TOPICS]
     return Node(package="tiller", executable=f"{name}_node", namespace=LaunchConfiguration("namespace"),
-                parameters=[{**common, **parameters}], remappings=remappings, output="screen", **options)
+                parameters=[{**common, **parameters}], remappings=remappings, output="screen",
+                additional_env=PARENT, **options)
 
 
 def generate_launch_description():

@@ -5,6 +5,7 @@
 The arguments of deploy.launch.py are arguments here too.
 """
 
+import os
 from pathlib import Path
 
 from launch import LaunchDescription
@@ -16,8 +17,8 @@ from launch_ros.parameter_descriptions import ParameterValue
 
 SWITCH = ["true", "false"]
 
-# The gate in front of the twin ends first.
-LINGER = {"TILLER_LINGER_S": "1.0"}
+# The process of the launch, without which nobody would end a node; the gate in front of the twin ends first.
+ENVIRONMENT = {"TILLER_PARENT": str(os.getpid()), "TILLER_LINGER_S": "1.5"}
 ARGUMENTS = [
     DeclareLaunchArgument("contract", default_value="panda_twin",
                           description="contract of the twin: a name of configs/contract, or a file"),
@@ -44,7 +45,7 @@ def generate_launch_description():
         parameters=[{"contract": value("contract", str), "task": value("task", str), "seed": value("seed", int),
                      "speed": value("speed", float), "clock": ParameterValue(simulated, value_type=bool),
                      "lock_step": value("lock_step", bool)}],
-        additional_env=LINGER, on_exit=Shutdown(reason="the twin has ended"),
+        additional_env=ENVIRONMENT, on_exit=Shutdown(reason="the twin has ended"),
     )
     # Included first: it sets the transport profile that the twin needs too.
     given = {"contract": LaunchConfiguration("contract"), "use_sim_time": simulated}

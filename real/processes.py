@@ -20,6 +20,8 @@ ASKED_WRONGLY = 2
 
 # As the modules of ROS read them; named here because this process imports no ROS.
 PARENT = "TILLER_PARENT"
+# What ends last stays this long when this process was killed: the gate brings the robot to a hold first.
+ORPHAN_LINGER, ORPHAN_LINGER_S = "TILLER_ORPHAN_LINGER_S", 1.5
 WHEELS_GUARD = "_ROS_WHEELS_BOOTSTRAP_COMPLETE"
 
 
@@ -48,7 +50,8 @@ def run_processes(wanted: Sequence[NodeProcess], environment: Mapping[str, str],
         for each in wanted:
             if stop.is_set():
                 break
-            running.append(_Running(each, {**child_environment(), **environment}, folder, echo))
+            lingering = {ORPHAN_LINGER: str(ORPHAN_LINGER_S)} if each.end is End.LAST else {}
+            running.append(_Running(each, {**child_environment(), **environment, **lingering}, folder, echo))
         code = _watch(running, stop)
     finally:
         end(running)

@@ -35,6 +35,7 @@ STILL_S, STILL = 0.3, 5e-4  # without a change of so much, m or rad, an arm or a
 PATIENCE_S = 5.0  # with holds that end by themselves, such as a state that is late
 OTHER_S = 1.0  # without a chunk for so long another source has ended
 HEARD_S = 0.5  # in which the gate's line follows its answer
+RECORD_S = 60.0  # in which a flight record is written, on a slow disk too
 SETTLING_S = 1.0  # in which a twin's gate enables itself once nothing is missing
 ACCEPT_S = 1.0  # in which the gate says what it makes of something
 
@@ -239,15 +240,15 @@ class RosRobot:
         """Have the gate write what it remembers of the last minute, for `tiller data replay --incident FILE`.
 
         Returns:
-            The file, on the gate's machine.
+            The file, on the gate's machine, where it is whole and on the disk.
+
+        Raises:
+            TillerError: there is none, and why.
         """
-        answer = self._link.ask("gate/dump")
+        answer = self._link.ask("gate/dump", within_s=RECORD_S)
         if not answer.success:
             raise TillerError(f"no flight record: {answer.message}")
-        path = Path(answer.message)
-        if path.is_absolute():
-            self._ears.until(path.exists, ANSWER_S)  # it is written beside the gate's work
-        return path
+        return Path(answer.message)
 
     # -- moving -------------------------------------------------------------------------------------------------------
 

@@ -92,7 +92,7 @@ class Link:
             raise
         self.clock = RosClock(self.node)
 
-    def ask(self, name: str, request: Any = None) -> Any:
+    def ask(self, name: str, request: Any = None, within_s: float = ANSWER_S) -> Any:
         """Call a service and wait for its answer.
 
         Raises:
@@ -104,9 +104,9 @@ class Link:
             raise TillerError(f"nobody offers the service '{client.srv_name}'. robot.wait_until_ready() says what of "
                               "the graph is missing")
         future = client.call_async(request)
-        if not self.ears.until(future.done, ANSWER_S):
+        if not self.ears.until(future.done, within_s):
             client.remove_pending_request(future)
-            raise TillerError(f"no answer of the service '{client.srv_name}' in {ANSWER_S:g} s")
+            raise TillerError(f"no answer of the service '{client.srv_name}' in {within_s:g} s")
         return future.result()
 
     def enable(self, wanted: bool) -> Any:

@@ -2,17 +2,18 @@
 
 A thin shell round `robot.safety.gate.core`: it gathers what came, steps the core when the state comes (or, on a
 steady clock, did not), tells the drivers what the core decided, and keeps the flight record. Lifecycle: configured
-it listens; active it owns the command topics; it is never started again by itself.
+it listens; active it owns the command topics; every other state, and an error in a transition, takes it off them; it is
+never started again by itself.
 """
 
 from __future__ import annotations
 
 import gc
-import threading
 import time
 from collections import deque
+from functools import partial, wraps
 from pathlib import Path
-from typing import Sequence
+from typing import Any, Callable, Sequence
 
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
@@ -22,10 +23,12 @@ from std_srvs.srv import SetBool, Trigger
 from trajectory_msgs.msg import JointTrajectory
 
 from real.gate.hearing import Hearing
+from real.gate.records import RecordWriter
 from real.gate.speaking import Speaking
 from real.ros import qos
 from real.ros.chunks import trajectory_message
 from real.ros.clock import RosClock
+from real.ros.late import LateService
 from real.ros.messages import doubles, stamp_of, string_message
 from real.ros.parameters import declare
 from real.ros.priority import FIFO, raise_priority
@@ -33,7 +36,7 @@ from real.ros.run import run_node
 from real.ros.signals import ERROR, OK, WARN, status_message
 from robot.description.contract import Contract
 from robot.description.contracts import describe, load_contract, operational_hash, semantic_hash
-from robot.safety.flight import FlightRecorder, write_record
+from robot.safety.flight import FlightRecorder
 from robot.safety.gate.core import Gate
 from robot.safety.gate.from_contract import gate_settings
 from robot.safety.gate.inputs import ACTIVATE, DEACTIVATE, DISABLE, ENABLE, RESET, GateOutput, Now
@@ -46,6 +49,23 @@ PATIENCE = 1.2  # ticks without a state, after which there is one all the same
 SLACK = 0.3  # of a tick: how long after one there is time for the status
 RECENT = 2000  # ticks whose lateness is reported
 SETTLED_S = 0.5  # without anything to say against it, after which a twin's gate enables itself
+STOOD_S = 0.05  # at least, that the command stands before the process ends: the drivers are told
+RECORD_S = 1.0  # at most, that a process which ends waits to say what has become of a flight record
+
+Transition = Callable[["GateNode", LifecycleState], TransitionCallbackReturn]
+
+
+def _told(transition: Transition) -> Transition:
+    """Log an exception in a transition: rclpy makes it the error state and says nothing of it."""
+    @wraps(transition)
+    def guarded(node: GateNode, state: LifecycleState) -> TransitionCallbackReturn:
+        try:
+            return transition(node, state)
+        except Exception as error:
+            node.get_logger().error(f"{transition.__name__}: {type(error).__name__}: {error}")
+            raise
+
+    return guarded
 
 
 class GateNode(LifecycleNode):
@@ -53,7 +73,7 @@ class GateNode(LifecycleNode):
 
     Topics: in, the contract's states, `policy/chunk`, `teleop/target`, `alive`, `enable_held`; out, the contract's
     commands, `gate/sent`, `gate/state` (latched), `status`. Services: `~/enable` (SetBool), `~/reset`, `~/dump`
-    (Trigger), and those of the lifecycle.
+    (Trigger), refused with the reason while the gate is not active, and those of the lifecycle.
     """
 
     def __init__(self) -> None:
@@ -66,7 +86,7 @@ class GateNode(LifecycleNode):
                             "and nothing is missing")
         priority = declare(self, "priority", FIFO, "of SCHED_FIFO, where the system allows it; 0 asks for none", low=0,
                            high=99)
-        self._records = Path(declare(self, "records", "outputs/flight", "folder of the flight records"))
+        records = Path(declare(self, "records", "outputs/flight", "folder of the flight records"))
         self._description = describe(self._contract)
         self._settings = gate_settings(self._contract, self._description, lock_step=self._lock_step)
         self._hashes = semantic_hash(self._contract), operational_hash(self._contract)
@@ -75,6 +95,7 @@ class GateNode(LifecycleNode):
         self._gate, self._state = Gate(self._settings), GateState()
         self._gate.warm_up()
         self._recorder = FlightRecorder(self._settings)
+        self._records = RecordWriter(records, self._settings)
         self._clock_ = RosClock(self)
         self._speaking = Speaking(self._contract, self._description)
         self._sent = self.create_publisher(JointTrajectory, "gate/sent", qos.STATUS)
@@ -98,7 +119,7 @@ class GateNode(LifecycleNode):
         self._report_ns = 0
         self.create_service(SetBool, "~/enable", self._enable_service)
         self.create_service(Trigger, "~/reset", self._reset_service)
-        self.create_service(Trigger, "~/dump", self._dump_service)
+        self._dumps = LateService(self, Trigger, "~/dump", self._dump_service)
         self._real_time = priority > 0 and raise_priority(priority)
         if priority and not self._real_time:
             self.get_logger().info("no real-time priority: on a busy machine ticks come late. docs/ros.md says how to "
@@ -106,33 +127,84 @@ class GateNode(LifecycleNode):
         self._autoenable = autostart and self._contract.operator == "none"
         self._settling = False
         self._unsettled_ns = 0
+        self._active = self._finalized = False
+        # A slow driver is told as seldom as it wants to hear it.
+        slowest_hz = min((sink.rate_hz for sink in self._contract.sinks.values()), default=self._contract.tick_hz)
+        self._stood_ns = round(max(STOOD_S, 1.0 / slowest_hz) * 1e9)
+        self._ending_ns = self._still_ns = 0
         if autostart:
             self.trigger_configure()
             self.trigger_activate()
 
     # -- lifecycle ----------------------------------------------------------------------------------------------------
 
+    @_told
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         self.get_logger().info(f"contract '{self._contract.name}' {self._hashes[0]} ({self._hashes[1]}), "
                                f"operator: {self._contract.operator}")
         return TransitionCallbackReturn.SUCCESS
 
+    @_told
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         if not self._shadow:
             self._speaking.open(self)
         self._hearing.happen(ACTIVATE)
         self._settling, self._unsettled_ns = self._autoenable, time.monotonic_ns()
-        return super().on_activate(state)
+        self._active = True
+        return TransitionCallbackReturn.SUCCESS
 
+    @_told
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        self._fall_silent()
+        return TransitionCallbackReturn.SUCCESS
+
+    @_told
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        self._fall_silent()
+        return TransitionCallbackReturn.SUCCESS
+
+    @_told
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Nothing is said any more, neither commands nor status, until the process ends."""
+        self._fall_silent()
+        self._report()
+        self._finalized = True
+        return TransitionCallbackReturn.SUCCESS
+
+    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """A transition has failed: the gate is unconfigured, and on no command topic."""
+        self._active = self._settling = False
         self._hearing.happen(DEACTIVATE)
-        self._tick(self._now())
         self._speaking.close(self)
-        return super().on_deactivate(state)
+        return TransitionCallbackReturn.SUCCESS
+
+    def _fall_silent(self) -> None:
+        """Become inactive and leave the command topics, whatever happens on the way."""
+        self._active = self._settling = False
+        self._hearing.happen(DEACTIVATE)
+        try:
+            self._tick(self._now())
+        finally:
+            self._speaking.close(self)
+
+    def wind_down(self) -> bool:
+        """Bring the robot to a hold before the process ends; True when its command stands and every driver knows."""
+        now_ns = time.monotonic_ns()
+        if not self._ending_ns:
+            self._ending_ns, self._settling = now_ns, False
+            self._hearing.happen(DISABLE)
+        if not self._active or self._lock_step:
+            return True  # in lock-step time stands
+        if self._ticked_ns <= self._ending_ns or self._state.velocity.any():
+            self._still_ns = 0
+            return False
+        self._still_ns = self._still_ns or now_ns
+        return now_ns - self._still_ns >= self._stood_ns
 
     def on_stop(self) -> None:
         """Leave the command topics: what the drivers do then is in the contract's documentation."""
         self._speaking.close(self)
+        self._records.finish(RECORD_S)
 
     # -- ticks --------------------------------------------------------------------------------------------------------
 
@@ -162,6 +234,10 @@ class GateNode(LifecycleNode):
 
     def idle(self) -> float:
         """Tick where no state makes one; returns the seconds until that is due."""
+        self._records.turn()
+        if self._finalized:
+            self._hearing.take(0)  # of what goes on coming nothing is kept
+            return STATUS_S
         now_ns = time.monotonic_ns()
         since_ns = now_ns - self._ticked_ns
         if not self._lock_step and since_ns >= PATIENCE * self._tick_ns:
@@ -184,6 +260,8 @@ class GateNode(LifecycleNode):
         return Now(time.monotonic_ns(), now_ns, twin + jumps)
 
     def _tick(self, now: Now) -> None:
+        if self._finalized:
+            return
         before, inputs = self._state, self._hearing.take(now.epoch)
         self._state, output = self._gate.step(before, inputs, now)
         if output.target is not None:
@@ -242,17 +320,28 @@ class GateNode(LifecycleNode):
         else:
             self.get_logger().info(text)
 
-    def _dump(self, note: str) -> Path:
-        """Write what is kept, in a thread of its own."""
-        path = self._records / f"flight-{time.strftime('%Y%m%d-%H%M%S')}.tfr"
-        ticks = self._recorder.ticks()
-        # At this thread's priority: at a lower one it might hold the interpreter while it waits for others.
-        threading.Thread(target=write_record, args=(path, self._settings, ticks, note), name="flight record").start()
-        return path
+    def _dump(self, note: str) -> None:
+        """Have what is kept written because of a fault."""
+        self._records.request(self._recorder.ticks(), note, self._recorded)
+
+    def _recorded(self, path: Path | None, problem: str) -> None:
+        if problem:
+            self.get_logger().error(problem)
+        else:
+            self.get_logger().info(f"flight record {path}")
 
     # -- people -------------------------------------------------------------------------------------------------------
 
+    def _refusal(self) -> str:
+        """Why people's requests are refused altogether; empty when they are not."""
+        if not self._active:
+            return f"the gate is not active: its lifecycle says '{self._state_machine.current_state[1]}'"
+        return "the gate is ending" if self._ending_ns else ""
+
     def _enable_service(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
+        response.message = self._refusal()
+        if response.message:
+            return response
         self._settling = False
         self._hearing.happen(ENABLE if request.data else DISABLE)
         response.success = self._state.mode in (Mode.HOLD, Mode.RUN) or not request.data
@@ -260,15 +349,25 @@ class GateNode(LifecycleNode):
         return response
 
     def _reset_service(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        response.message = self._refusal()
+        if response.message:
+            return response
         self._hearing.happen(RESET)
         response.success = self._state.mode is Mode.FAULT
         response.message = "enable it again" if response.success else f"there is no fault: {self._line}"
         return response
 
-    def _dump_service(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        response.success = len(self._recorder) > 0
-        response.message = str(self._dump("asked for")) if response.success else "nothing is recorded yet"
-        return response
+    def _dump_service(self, request: Trigger.Request, response: Trigger.Response, answer: Callable[[], None]) -> None:
+        """Answer when the record is on the disk, or when it is known that it will not be."""
+        response.message = self._refusal() or ("" if len(self._recorder) else "nothing is recorded yet")
+        if response.message:
+            answer()
+        else:
+            self._records.request(self._recorder.ticks(), "asked for", partial(self._answer_dump, response, answer))
+
+    def _answer_dump(self, response: Any, answer: Callable[[], None], path: Path | None, problem: str) -> None:
+        response.success, response.message = path is not None, problem or str(path)
+        answer()
 
     def _report(self) -> None:
         # The flight record is some 300 000 objects: a collection that looks at all of them takes 0.15 s, so what has
@@ -286,7 +385,8 @@ class GateNode(LifecycleNode):
             level = {Mode.RUN: OK, Mode.FAULT: ERROR}.get(output.mode, WARN)
             text = f"{output.mode.value}: {', '.join(reason.text for reason in output.reasons)}"
         numbers: dict[str, object] = {"shadow": self._shadow, "real_time": self._real_time,
-                                      "contract": self._hashes[0], "operational": self._hashes[1]}
+                                      "contract": self._hashes[0], "operational": self._hashes[1],
+                                      "record": self._records.last or "none"}
         if output is not None:
             numbers |= {f"error_{group}": f"{error:.4f}" for group, error in output.errors.items()}
             numbers |= {f"count_{reason.value}": count for reason, count in output.counts.items()}

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import gc
 import os
-import signal
 import sys
 import time
+from contextlib import suppress
 from typing import Any, Callable, Sequence
 
 import rclpy
@@ -17,6 +17,7 @@ from rclpy.lifecycle import LifecycleNode
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
+from real.ros.ending import Ending, WindingDown
 from real.ros.parameters import refuse_unknown
 from robot.errors import InputError, TillerError
 
@@ -25,12 +26,6 @@ from robot.errors import InputError, TillerError
 SWITCH_INTERVAL_S = 0.0005
 TURN_S = 0.05
 EXECUTORS = ("events", "single")
-
-# A driver stays this long after the signal, so that the gate in front of it ends first.
-LINGER = "TILLER_LINGER_S"
-# Process that supervises this one: without it nobody would stop the node.
-PARENT = "TILLER_PARENT"
-SECOND_SIGNAL_S = 1.0
 
 
 class Stop(Exception):
@@ -94,8 +89,9 @@ def run_node(make: Callable[[], Node], args: Sequence[str] | None = None) -> int
     `idle()`, called between callbacks, which does what is overdue and returns the seconds until it wants to be called
     again at the latest (a timer of rclpy cannot be put off for less than it costs to fire);
     `ending`, an attribute that is None until the node sets it to a `Stop`, which ends it after the callback (one that
-    is raised in a callback ends it too, and rclpy logs it as an error); `on_stop()`, called on this thread when the
-    node ends, while its publishers still work.
+    is raised in a callback ends it too, and rclpy logs it as an error); `wind_down()`, called between callbacks once
+    the process was told to end or its parent is gone, until it returns True or a second has passed: the node goes on
+    turning meanwhile; `on_stop()`, called on this thread when the node ends, while its publishers still work.
 
     Args:
         make: makes the node.
@@ -106,10 +102,11 @@ def run_node(make: Callable[[], Node], args: Sequence[str] | None = None) -> int
     """
     started = time.monotonic()
     sys.setswitchinterval(SWITCH_INTERVAL_S)
-    signals = _Signals()
+    signals: Ending | None = None
     node: Node | None = None
     executor: Executor | None = None
     try:
+        signals = Ending()
         _start(sys.argv[1:] if args is None else args)
         executor = make_executor()
         node = make()
@@ -130,7 +127,8 @@ def run_node(make: Callable[[], Node], args: Sequence[str] | None = None) -> int
         return error.exit_code
     finally:
         _close(node, executor)
-        signals.restore()
+        if signals is not None:
+            signals.restore()
 
 
 def _start(args: Sequence[str]) -> None:
@@ -142,9 +140,10 @@ def _start(args: Sequence[str]) -> None:
                          got=" ".join(args), way_out=str(error).splitlines()[0]) from None
 
 
-def _spin(node: Any, executor: Executor, signals: _Signals, started: float) -> None:
+def _spin(node: Any, executor: Executor, signals: Ending, started: float) -> None:
     announced, idle = False, getattr(node, "idle", lambda: TURN_S)
-    while not signals.stopped and rclpy.ok():
+    winding_down = WindingDown(getattr(node, "wind_down", None))
+    while not (signals.stopped and winding_down.done()) and rclpy.ok():
         if not announced and getattr(node, "ready", True):
             announced = True
             _say(node, f"ready after {time.monotonic() - started:.2f} s; {_where(executor)}")
@@ -175,36 +174,5 @@ def _where(executor: Executor) -> str:
 
 def _say(node: Node | None, text: str) -> None:
     name = node.get_fully_qualified_name() if node is not None else "node"
-    print(f"{name}: {text}", file=sys.stderr, flush=True)
-
-
-class _Signals:
-    """When to end: a moment after SIGINT or SIGTERM, or when the process that started this one is gone.
-
-    A terminal's ctrl-C comes twice where a launcher passes it on, so a second signal counts only when it is late; then
-    it ends the process at once.
-    """
-
-    def __init__(self) -> None:
-        self._linger_s = float(os.environ.get(LINGER, "0"))
-        self._parent = int(os.environ.get(PARENT, "0"))
-        self._first_s: float | None = None
-        self._before = {number: signal.signal(number, self._note) for number in (signal.SIGINT, signal.SIGTERM)}
-
-    @property
-    def stopped(self) -> bool:
-        if self._parent and os.getppid() != self._parent:
-            return True
-        return self._first_s is not None and time.monotonic() - self._first_s >= self._linger_s
-
-    def restore(self) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def _note(self, number: int, frame: Any) -> None:
-        now = time.monotonic()
-        if self._first_s is None:
-            self._first_s = now
-        elif now - self._first_s > self._linger_s + SECOND_SIGNAL_S:
-            signal.signal(number, signal.SIG_DFL)
-            os.kill(os.getpid(), number)
+    with suppress(BrokenPipeError):  # who read it is gone
+        print(f"{name}: {text}", file=sys.stderr, flush=True)

@@ -9,20 +9,20 @@ short all whole frames are read.
 from __future__ import annotations
 
 import json
-import os
 import struct
 import zlib
 from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Iterator
+from typing import Any, BinaryIO, Iterator
 
 from robot.control.compiled import COMPILED
-from robot.errors import InputError
+from robot.errors import InputError, TillerError
 from robot.safety.gate.core import Gate
 from robot.safety.gate.inputs import GateInputs, GateOutput, Now
 from robot.safety.gate.settings import GateSettings
 from robot.safety.gate.state import GateState
+from robot.safety.new_file import write_new
 from robot.safety.plain import from_plain, to_plain
 
 FORMAT = b"tiller flight record 1\n"
@@ -99,6 +99,8 @@ class FlightRecord:
 def write_record(path: Path | str, settings: GateSettings, ticks: tuple[Tick, ...], note: str = "") -> Path:
     """Write a flight record. The file appears under its name when it is whole and on the disk.
 
+    Several gates may write into one folder at the same time: each record gets a name of its own.
+
     Args:
         path: of the file; one of that name is not overwritten, a number is added.
         settings: of the gate.
@@ -110,28 +112,24 @@ def write_record(path: Path | str, settings: GateSettings, ticks: tuple[Tick, ..
 
     Raises:
         InputError: there is no tick.
+        TillerError: the disk is full, the folder is a file, ...; nothing is left of it then.
     """
     if not ticks:
         raise InputError("flight record", expected="a tick at least", got="none")
-    path = _free(Path(path))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.partial")
-    with open(partial, "wb") as file:
+    path = Path(path)
+
+    def write(file: BinaryIO) -> None:
         file.write(FORMAT)
         head = {"note": note, "compiled": COMPILED, "settings": to_plain(settings), "state": to_plain(ticks[0].state)}
         _write_frame(file, json.dumps(head).encode())
         for tick in ticks:
             row = {"now": to_plain(tick.now), "inputs": to_plain(tick.inputs), "output": to_plain(tick.output)}
             _write_frame(file, json.dumps(row).encode())
-        file.flush()
-        os.fsync(file.fileno())
-    os.rename(partial, path)
-    folder = os.open(path.parent, os.O_RDONLY)
+
     try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-    return path
+        return write_new(path, write)
+    except OSError as error:
+        raise TillerError(f"flight record {path}: not written: {error.strerror or error}") from None
 
 
 def read_record(path: Path | str) -> FlightRecord:
@@ -198,7 +196,7 @@ def _text(plain: Any) -> bytes:
     return json.dumps(plain).encode()
 
 
-def _write_frame(file: Any, payload: bytes) -> None:
+def _write_frame(file: BinaryIO, payload: bytes) -> None:
     file.write(_FRAME.pack(len(payload), zlib.crc32(payload)))
     file.write(payload)
 
@@ -213,11 +211,3 @@ def _frames(content: bytes, start: int) -> Iterator[tuple[bytes, int]]:
             return
         yield payload, end
         start = end
-
-
-def _free(path: Path) -> Path:
-    number, free = 1, path
-    while free.exists():
-        number += 1
-        free = path.with_name(f"{path.stem}-{number}{path.suffix}")
-    return free

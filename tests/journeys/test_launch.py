@@ -73,6 +73,22 @@ def test_every_executable_that_is_named_exists(file: Path) -> None:
     assert set(nodes_of(file)) <= {each.name for each in EXECUTABLES}
 
 
+def environments_of(file: Path) -> list[dict[str, str]]:
+    """Of each node of a launch file: the variables that it gets, as they are in this process."""
+    names = {"os": os, "str": str}
+    for each in ast.parse(file.read_text()).body:
+        if isinstance(each, ast.Assign) and isinstance(each.value, ast.Dict) and "os.getpid()" in ast.unparse(each):
+            exec(ast.unparse(each), names)
+    wanted = [keyword(call, "additional_env") for call in calls(file, "Node")]
+    return [eval(ast.unparse(each), names) if each is not None else {} for each in wanted]
+
+
+@pytest.mark.parametrize("file", LAUNCH_FILES, ids=lambda file: file.name)
+def test_every_node_knows_the_process_of_the_launch(file: Path) -> None:
+    found = environments_of(file)
+    assert found and all(each["TILLER_PARENT"] == str(os.getpid()) for each in found)
+
+
 def test_launch_files_and_supervised_processes_start_the_same_nodes_with_the_same_parameters() -> None:
     everything = Deployment("panda_twin", twin=True, task="twin/lift", checkpoint="/policy", instruction="lift",
                             teleop="gamepad")

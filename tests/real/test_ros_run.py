@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Callable
@@ -98,9 +100,49 @@ def test_a_signal_that_comes_twice_at_once_does_not_take_the_last_word(program) 
 
 
 def test_a_node_ends_when_its_supervisor_is_gone(program) -> None:
-    node = program(NODE, TILLER_PARENT="1")  # this test is its parent, not process 1
+    ended = subprocess.Popen([sys.executable, "-S", "-c", ""])
+    ended.wait()
+    node = program(NODE, TILLER_PARENT=str(ended.pid))
     assert node.finish() == 0
     assert not any("ready" in line for line in node.lines)
+
+
+def test_a_node_that_is_told_to_end_winds_down_first(program) -> None:
+    node = program(NODE.replace("def on_stop", """def wind_down(self):
+        if not hasattr(self, "asked"):
+            self.asked = self.count
+        return self.count >= self.asked + 30
+
+    def on_stop""").replace('"last word", self.count >= 20', '"last word", self.count >= self.asked + 30'))
+    node.wait_for("ready after")
+    assert 0.2 < node.signal(signal.SIGINT) < 3.0  # 30 ticks of 10 ms, while the node goes on turning
+    assert node.process.returncode == 0 and "last word True" in node.lines
+
+
+def test_a_node_that_does_not_come_to_rest_ends_all_the_same(program) -> None:
+    node = program(NODE.replace("def on_stop", """def wind_down(self):
+        return False
+
+    def on_stop"""))
+    node.wait_for("ready after")
+    assert 0.9 < node.signal(signal.SIGTERM) < 4.0
+    assert node.process.returncode == 0 and "last word True" in node.lines
+
+
+@pytest.mark.parametrize("variables", [{"TILLER_LINGER_S": "0.6"}, {"TILLER_ORPHAN_LINGER_S": "0.6"}])
+def test_a_driver_stays_a_moment_when_its_supervisor_is_gone(program, variables) -> None:
+    ended = subprocess.Popen([sys.executable, "-S", "-c", ""])
+    ended.wait()
+    node = program(NODE, TILLER_PARENT=str(ended.pid), **variables)
+    assert node.finish() == 0
+    assert any("ready" in line for line in node.lines)  # after 0.2 s of the 0.6
+
+
+def test_a_variable_that_makes_no_sense_is_one_message(program) -> None:
+    node = program(NODE, TILLER_PARENT="somebody")
+    assert node.finish() == 2
+    assert any("TILLER_PARENT" in line and "'somebody'" in line for line in node.lines)
+    assert not any("Traceback" in line for line in node.lines)
 
 
 def test_a_node_can_end_its_process_with_a_reason(program) -> None:

@@ -10,6 +10,12 @@
 #ifndef TILLER_ENERGY_HPP
 #define TILLER_ENERGY_HPP
 
+// Every other header includes this one, so the check stands here alone. Where the compiler may assume that there is no
+// NaN, std::isfinite is always true, and a NaN would pass both filters without latching the tank.
+#if defined(__FAST_MATH__) || (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__ > 0) || defined(_M_FP_FAST)
+#error "tiller: needs IEEE arithmetic: compile without -ffast-math, -Ofast, -ffinite-math-only, /fp:fast"
+#endif
+
 #include <algorithm>
 #include <cmath>
 #include <cstddef>

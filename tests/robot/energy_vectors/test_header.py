@@ -190,6 +190,25 @@ def test_the_headers_go_into_several_files_and_allocate_nothing(tmp_path):
     assert subprocess.run([str(program)], timeout=60).returncode == 0
 
 
+HEADERS = sorted(path.name for path in (CPP / "include" / "tiller").iterdir())
+
+
+@pytest.mark.parametrize("header", HEADERS)
+@pytest.mark.parametrize("option", ["-ffast-math", "-Ofast", "-ffinite-math-only", "-D_M_FP_FAST"])
+def test_a_compiler_that_assumes_away_nan_is_refused(tmp_path, header, option):
+    source = tmp_path / "controller.cpp"
+    source.write_text(f'#include "tiller/{header}"\n', encoding="utf-8")
+    command = [COMPILER, "-std=c++17", "-fsyntax-only", f"-I{CPP / 'include'}", str(source)]
+    plain = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert plain.returncode == 0, plain.stderr
+    fast = subprocess.run([*command, option], capture_output=True, text=True, timeout=120)
+    assert fast.returncode != 0 and "tiller: needs IEEE arithmetic" in fast.stderr
+    # The page's way out.
+    if not option.startswith("-D"):
+        undone = [*command, option, "-fno-fast-math", "-fno-finite-math-only"]
+        assert subprocess.run(undone, timeout=120).returncode == 0
+
+
 def test_a_controller_with_the_stage_gives_no_more_than_its_budget(tmp_path):
     done = subprocess.run([str(build(CPP / "hooked_controller.cpp", CPP / "include", tmp_path, "-O2"))],
                           capture_output=True, text=True, timeout=60)

@@ -1,0 +1,111 @@
+"""Writes the gate's flight records in a thread beside it: a tick never waits for a disk."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from queue import SimpleQueue
+from threading import Lock, Thread
+from typing import Callable
+
+from robot.errors import TillerError
+from robot.safety.flight import Tick, write_record
+from robot.safety.gate.settings import GateSettings
+
+Told = Callable[[Path | None, str], None]
+TURN_S = 0.01
+NOTES = 8  # of a record, at most
+
+
+@dataclass
+class _Request:
+    ticks: tuple[Tick, ...]
+    notes: list[str] = field(default_factory=list)
+    told: list[Told] = field(default_factory=list)
+
+
+class RecordWriter:
+    """Writes records one after another. What is asked for meanwhile becomes one record, of the newest ticks: they hold
+    those of the other requests too.
+
+    Args:
+        folder: of the records.
+        settings: of the gate.
+
+    Attributes:
+        last: where the newest record is, or why it was not written; empty before the first.
+    """
+
+    def __init__(self, folder: Path, settings: GateSettings) -> None:
+        self._folder, self._settings = folder.absolute(), settings
+        self._lock, self._writing = Lock(), False
+        self._waiting: _Request | None = None
+        self._done: SimpleQueue[tuple[_Request, Path | None, str]] = SimpleQueue()
+        self._open = 0  # requests whose outcome was not told
+        self.last = ""
+
+    def request(self, ticks: tuple[Tick, ...], note: str, told: Told) -> None:
+        """Have a record written.
+
+        Args:
+            ticks: one at least.
+            note: what happened, for people.
+            told: called in `turn` or `finish` with the file, or with None and why there is none.
+        """
+        with self._lock:
+            if self._waiting is None:
+                self._waiting = _Request(ticks)
+                self._open += 1
+            request = self._waiting
+            request.ticks = ticks
+            request.told.append(told)
+            if note not in request.notes and len(request.notes) < NOTES:
+                request.notes.append(note)
+            if self._writing:
+                return
+            self._writing = True
+        # Not a daemon: a process that ends waits for its records. At this thread's priority: at a lower one it might
+        # hold the interpreter while it waits for others.
+        try:
+            Thread(target=self._write_all, name="flight record").start()
+        except RuntimeError as error:
+            with self._lock:
+                self._waiting, self._writing = None, False
+            self._done.put((request, None, f"flight record: not written: {error}"))
+
+    def turn(self) -> None:
+        """Tell those who asked what has become of their records since the last call."""
+        while not self._done.empty():
+            request, path, problem = self._done.get()
+            self._open -= 1
+            self.last = problem or str(path)
+            for told in request.told:
+                told(path, problem)
+
+    def finish(self, within_s: float) -> None:
+        """Wait until everything is written and told, but not for ever: what is not goes on being written."""
+        end = time.monotonic() + within_s
+        self.turn()
+        while self._open and time.monotonic() < end:
+            time.sleep(TURN_S)
+            self.turn()
+
+    def _write_all(self) -> None:
+        while True:
+            with self._lock:
+                request, self._waiting = self._waiting, None
+                self._writing = request is not None
+            if request is None:
+                return
+            path, problem = self._write(request)
+            self._done.put((request, path, problem))
+
+    def _write(self, request: _Request) -> tuple[Path | None, str]:
+        path = self._folder / f"flight-{time.strftime('%Y%m%d-%H%M%S')}.tfr"
+        try:
+            return write_record(path, self._settings, request.ticks, "; ".join(request.notes)), ""
+        except TillerError as error:
+            return None, str(error)
+        except Exception as error:  # whatever it is, who waits has to be told
+            return None, f"flight record {path}: not written: {type(error).__name__}: {error}"
