@@ -18,7 +18,8 @@ MOVED, SAME = 0.25, 0.05  # of the tolerance: fingers that have moved further di
 SETTLED_S = 0.1  # without a change, after which a command has settled; two rows of a chunk
 MOVING_S = 0.3  # of a command that does not settle, after which a goal is sent on the way
 STILL_S, PERIODS = 0.3, 2.5  # without motion, after which fingers stand: no fewer than so many measurements
-AGAIN_S = 0.3  # plus the sink's latency: from one goal to the same again
+AGAIN_S, LONGER = 0.3, 1.5  # plus the sink's latency: from a goal to the same again, and how much longer each time:
+# a server that waits for a stall before it ends a goal refuses others meanwhile
 TRIES = 5  # of a goal that leaves the fingers where they stand
 BLIND_S, BLIND_TRIES = 1.0, 2  # the same where nothing measures the fingers
 
@@ -95,7 +96,7 @@ class GoalTracker:
             return f"{asked}, nothing measures it"
         if not self._off(self._goal):
             return f"{asked}, reached"
-        if not self._given_up:
+        if self._has_left(self._place) or (self._tries < 2 and not self._given_up):
             return f"{asked}, on its way"
         return f"{asked}, stands at {_rounded(self._measured[worst])} {unit}".rstrip()
 
@@ -134,7 +135,8 @@ class GoalTracker:
             return False
         if self._blind:
             return now_ns - self._sent_ns < BLIND_S * 1e9
-        waited = now_ns - self._sent_ns >= self._again_ns and now_ns - self._moved_ns >= self._still_ns
+        again_ns = self._again_ns if self._has_left(self._place) else self._again_ns * LONGER ** max(self._tries - 1, 0)
+        waited = now_ns - self._sent_ns >= again_ns and now_ns - self._moved_ns >= self._still_ns
         return self._off(self._goal) and not waited
 
     # -- what is decided ----------------------------------------------------------------------------------------------

@@ -19,7 +19,8 @@ class SlowGripper(Driver):
 
     Args:
         size: numbers of the set-point: 1, the width in m.
-        speed: of the width, m/s.
+        speed: of the width, m/s, or of the wire's units a second.
+        reached: how near to its goal it is there, m, or in the wire's units.
         preempts: a new goal is never refused: it stands the fingers for `START_S`, then their motion begins anew.
         loses: of so many goals the last is lost, for example every second; 0 loses none.
         shortens: of so many goals that it takes, the first ends half-way, without a word; 0 shortens none.
@@ -27,10 +28,11 @@ class SlowGripper(Driver):
 
     state_hz = 15.0
 
-    def __init__(self, size: int = 1, *, speed: float = SPEED_M_S, preempts: bool = False, loses: int = 0,
-                 shortens: int = 0) -> None:
+    def __init__(self, size: int = 1, *, speed: float = SPEED_M_S, reached: float = REACHED_M, preempts: bool = False,
+                 loses: int = 0, shortens: int = 0) -> None:
         super().__init__(size)
-        self._speed, self._preempts, self._loses, self._shortens = speed, preempts, loses, shortens
+        self._speed, self._reached = speed, reached
+        self._preempts, self._loses, self._shortens = preempts, loses, shortens
         self._came = self._taken = self._begins_ns = 0
 
     @property
@@ -65,9 +67,10 @@ class SlowGripper(Driver):
             return self._told
         most = self._speed * step_s
         self._told = self._told + np.clip(self._goal - self._told, -most, most)
-        if (np.abs(measured - self._still_place) > REACHED_M).any():
+        if (np.abs(measured - self._still_place) > self._reached).any():
             self._still_place, self._still_since_ns = measured.copy(), now_ns
-        arrived = (np.abs(self._goal - self._told) == 0).all() and (np.abs(measured - self._goal) < REACHED_M).all()
+        off = np.abs(measured - self._goal)
+        arrived = (self._goal == self._told).all() and (off < self._reached).all()
         if arrived or now_ns - self._still_since_ns > STALL_S * 1e9:
             # What stopped the fingers is held: the goal stays the set-point, and with it the force.
             self._told, self._goal = self._goal, None

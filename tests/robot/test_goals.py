@@ -173,17 +173,17 @@ def test_fingers_that_are_where_the_source_wants_them_are_told_nothing() -> None
 
 
 def test_an_object_between_the_fingers_is_reported_and_no_more_goals_are_sent() -> None:
-    loop = Loop(SlowGripper(), ramp(0.08, 0.0, 0.0), object_m=0.041).run(5.0)
+    loop = Loop(SlowGripper(), ramp(0.08, 0.0, 0.0), object_m=0.041).run(8.0)
     assert loop.width == 0.041 and loop.tracker.failed
     assert loop.tracker.line == "asked 0.000 m, stands at 0.041 m"
     count = len(loop.goals)
     assert count == 1 + TRIES
-    loop.run(2.0)
+    loop.run(4.0)
     assert len(loop.goals) == count
 
 
 def test_an_object_that_is_taken_out_and_a_new_goal_end_the_report() -> None:
-    loop = Loop(SlowGripper(), lambda time_s: 0.0 if time_s < 7 else 0.08, object_m=0.041).run(5.0)
+    loop = Loop(SlowGripper(), lambda time_s: 0.0 if time_s < 10 else 0.08, object_m=0.041).run(8.0)
     assert loop.tracker.failed
     loop.object_m = 0.0
     loop.run(2.0)
@@ -201,7 +201,7 @@ def test_fingers_that_somebody_else_has_moved_are_sent_back() -> None:
 
 
 def test_a_gripper_that_takes_nothing_is_reported() -> None:
-    loop = Loop(SlowGripper(loses=1), ramp(0.08, 0.0, 0.0)).run(5.0)
+    loop = Loop(SlowGripper(loses=1), ramp(0.08, 0.0, 0.0)).run(8.0)
     assert loop.tracker.failed and len(loop.goals) == TRIES
     assert loop.tracker.line == "asked 0.000 m, stands at 0.080 m"
 
@@ -245,7 +245,7 @@ def test_a_source_that_has_ended_is_finished() -> None:
 
 
 def test_who_takes_hold_again_has_the_goal_tried_again() -> None:
-    loop = Loop(SlowGripper(), ramp(0.08, 0.0, 0.0), object_m=0.041).run(5.0)
+    loop = Loop(SlowGripper(), ramp(0.08, 0.0, 0.0), object_m=0.041).run(8.0)
     count = len(loop.goals)
     loop.rig.muted = {"held"}
     loop.run(1.0)
@@ -253,7 +253,7 @@ def test_who_takes_hold_again_has_the_goal_tried_again() -> None:
     for event in ("reset", "enable"):
         loop.run(0.1)
         loop.rig.tick(events=(event,))
-    loop.run(4.0)
+    loop.run(8.0)
     assert len(loop.goals) == count + TRIES and loop.tracker.failed
 
 
