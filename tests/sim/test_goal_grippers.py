@@ -1,4 +1,4 @@
-"""The twin behind its emulated drivers closes as far as it is asked to, with the gate in front of a gripper of goals."""
+"""The twin behind its emulated drivers, with the gate in front of it, closes as far as it is asked to."""
 
 from __future__ import annotations
 
