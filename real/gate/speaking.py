@@ -8,6 +8,7 @@ from rclpy.publisher import Publisher
 
 from real.ros import qos
 from real.ros.streams import COMMAND_TYPES, Message, command_message
+from robot.control.goals import GoalTracker, goal_tracker
 from robot.control.sinks import SinkCommand, SinkEncoder, speaks
 from robot.description.contract import Contract
 from robot.description.robots import RobotDescription
@@ -24,8 +25,10 @@ class Speaking:
     """
 
     def __init__(self, contract: Contract, description: RobotDescription) -> None:
-        self._contract = contract
+        self._contract, self._description = contract, description
         self._encoders = {name: SinkEncoder(contract, description, name) for name in contract.sinks}
+        self._goals: dict[str, GoalTracker] = {}
+        self._failed: dict[str, str] = {}
         self._publishers: dict[str, Publisher] = {}
         self._told: dict[str, SinkCommand] = {}
         self._due_ns: dict[str, int] = {}
@@ -36,12 +39,14 @@ class Speaking:
         for name, sink in self._contract.sinks.items():
             self._publishers[name] = node.create_publisher(COMMAND_TYPES[sink.via], sink.topic, qos.COMMAND)
         self._told, self._due_ns = {}, {}
+        self._goals = {name: goal_tracker(self._contract, self._description, self._encoders[name])
+                       for name, sink in self._contract.sinks.items() if sink.takes_goals}
 
     def close(self, node: Node) -> None:
         """Leave the command topics."""
         for publisher in self._publishers.values():
             node.destroy_publisher(publisher)
-        self._publishers = {}
+        self._publishers, self._goals = {}, {}
 
     def others(self, node: Node) -> str:
         """A command topic that somebody else publishes on too; empty when there is none."""
@@ -51,21 +56,28 @@ class Speaking:
                 return topic
         return ""
 
-    def say(self, target: np.ndarray, velocity: np.ndarray, mode: str, monotonic_ns: int, due_ns: int, tag: str,
-            every: bool = False) -> None:
-        """Tell each sink what it is to do, as often as it wants to hear it.
+    def say(self, target: np.ndarray, velocity: np.ndarray, measured: np.ndarray, mode: str, moves: bool,
+            monotonic_ns: int, due_ns: int, tag: str, every: bool = False) -> None:
+        """Tell each sink what it is to do, as often as it wants to hear it; a tool that takes goals, when one is due.
 
         Args:
             target: (dim,) of the contract's action.
             velocity: with which it is reached, one number a degree of freedom.
+            measured: (dim,) newest, NaN where nothing is measured.
             mode: of the gate.
+            moves: whether a tool may be set in motion.
             monotonic_ns: now.
             due_ns: the moment for which the target is, in the source's time.
             tag: row and chunk, for a twin.
             every: whether rates do not matter, as in lock-step.
         """
         for name, publisher in self._publishers.items():
-            sink = self._contract.sinks[name]
+            sink, encoder = self._contract.sinks[name], self._encoders[name]
+            if not every and name in self._goals:
+                command, allowed = encoder.part(target), moves and speaks(sink, mode)
+                if self._goals[name].step(command, encoder.part(measured), monotonic_ns, allowed):
+                    self._tell(publisher, encoder.encode(target), due_ns, tag)
+                continue
             if not speaks(sink, mode):
                 continue
             period_ns = round(1e9 / sink.rate_hz)
@@ -74,8 +86,23 @@ class Speaking:
                 continue
             self._due_ns[name] = max(due + period_ns, monotonic_ns)
             rates = velocity if len(velocity) == len(target) else None
-            command = self._encoders[name].encode(target, rates)
-            if self._encoders[name].differs(command, self._told.get(name)):
-                self._told[name] = command
-                self._messages[name] = command_message(command, due_ns, tag, self._messages.get(name))
-                publisher.publish(self._messages[name])
+            told = encoder.encode(target, rates)
+            if encoder.differs(told, self._told.get(name)):
+                self._tell(publisher, told, due_ns, tag)
+
+    def goals(self) -> dict[str, str]:
+        """What became of the newest goal of each tool that takes goals, for the status."""
+        return {f"goal_{name}": tracker.line for name, tracker in self._goals.items() if tracker.line}
+
+    def given_up(self) -> list[str]:
+        """Goals that have failed and are not sent again, each once."""
+        failed = {name: tracker.line for name, tracker in self._goals.items() if tracker.failed}
+        news = [f"{name}: {line}" for name, line in failed.items() if name not in self._failed]
+        self._failed = failed
+        return news
+
+    def _tell(self, publisher: Publisher, command: SinkCommand, due_ns: int, tag: str) -> None:
+        name = command.sink
+        self._told[name] = command
+        self._messages[name] = command_message(command, due_ns, tag, self._messages.get(name))
+        publisher.publish(self._messages[name])

@@ -41,7 +41,7 @@ from robot.safety.gate.core import Gate
 from robot.safety.gate.from_contract import gate_settings
 from robot.safety.gate.inputs import ACTIVATE, DEACTIVATE, DISABLE, ENABLE, RESET, GateOutput, Now
 from robot.safety.gate.leash import enforced
-from robot.safety.gate.reasons import Mode, Reason
+from robot.safety.gate.reasons import Mode, Reason, lets_move
 from robot.safety.gate.state import GateState
 
 STATUS_S = 0.5
@@ -289,7 +289,8 @@ class GateNode(LifecycleNode):
         assert output.target is not None
         due_ns = now.ros_ns + (0 if self._lock_step else round(self._settings.lead_s * 1e9))
         tag = f"{output.chunk_id}/{output.row}" if output.chunk_id is not None else ""
-        self._speaking.say(output.target, self._state.velocity, output.mode.value, now.monotonic_ns, due_ns, tag,
+        self._speaking.say(output.target, self._state.velocity, self._state.measured, output.mode.value,
+                           lets_move(output.mode, output.reasons), now.monotonic_ns, due_ns, tag,
                            every=self._lock_step)
         facts = (output.reason.value, output.chunk_id, output.seed, output.value)
         message = self._sent_message
@@ -395,7 +396,9 @@ class GateNode(LifecycleNode):
                 ordered = sorted(times)
                 numbers |= {f"{name}_{words}_ms": f"{ordered[int(share * len(ordered))] * 1e-6:.3f}"
                             for words, share in (("p50", 0.5), ("p99", 0.99), ("p999", 0.999))}
-        numbers |= {f"energy_{name}": words for name, words in self._energy.items()}
+        numbers |= {f"energy_{name}": words for name, words in self._energy.items()} | self._speaking.goals()
+        for line in self._speaking.given_up():
+            self.get_logger().info(line)
         if output is not None:
             numbers |= {f"push_{leash.group}_n": f"{leash.push_n:.1f}" for leash in self._settings.leashes}
             numbers |= {f"spring_{leash.group}_j": f"{spring:.4f}"

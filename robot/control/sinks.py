@@ -95,10 +95,20 @@ class SinkEncoder:
             return self._command(self._map.wire, wire, rates, np.array([0.0, self._tail_s]))
         return self._command(self._map.wire, self._map.to_wire(ours)[None])
 
+    def part(self, vector: np.ndarray) -> np.ndarray:
+        """The sink's own components (n,) of a vector (dim,) of the action, in the map's order; for sinks with a map."""
+        return vector[self._mapped]
+
+    @property
+    def change(self) -> np.ndarray:
+        """The sink's `change` (n,) in the action's units; for sinks with a map."""
+        assert self._map is not None
+        return np.abs(self._map.rates_from_wire(np.full(len(self._map.wire), self.sink.change)))
+
     def differs(self, command: SinkCommand, told: SinkCommand | None) -> bool:
         """Whether a command is news after the last that was told: a goal-based tool starts anew with each.
 
-        A sink whose `change` is 0 is told every time.
+        A sink whose `change` is 0 is told every time. Where goals take time, `robot.control.goals` decides.
         """
         if told is None or self.sink.change == 0:
             return True

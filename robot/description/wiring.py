@@ -11,6 +11,7 @@ STREAM_TYPES = ("joint_state", "pose", "image", "depth", "values", "driver_state
 CAMERA_TYPES = ("image", "depth")
 VIAS = ("twin", "forward", "jtc", "crisp_pose", "crisp_joint", "crisp_stiffness", "jointstate", "gripper")
 MAPPED_VIAS = ("forward", "jtc", "crisp_joint", "jointstate", "gripper")
+GOAL_VIAS = ("gripper", "forward", "crisp_joint", "jointstate")
 STOPS = ("hold", "silent")
 ENERGY_MODES = ("torque", "setpoint", "none")
 SPRING_VIAS = ("crisp_pose", "crisp_stiffness", "twin")
@@ -181,7 +182,8 @@ class Sink:
         via: the controller behind the topic, one of `VIAS`:
             `twin` takes the whole vector as it is; `forward` positions in the map's order (Float64MultiArray); `jtc`
             a short stamped trajectory that ends at rest; `crisp_pose` a PoseStamped; `crisp_joint` and `jointstate` a
-            JointState; `gripper` one number; `crisp_stiffness` the 6 numbers of `energy`, or a field of that kind.
+            JointState; `gripper` one number, a goal; `crisp_stiffness` the 6 numbers of `energy`, or a field of that
+            kind.
         topic: relative to the robot's namespace. No other sink has it: crisp mutes a topic with two publishers.
         fields: of the action, whole.
         rate_hz: how often it is told, at most the gate's own rate.
@@ -190,7 +192,8 @@ class Sink:
             sink is told the moment for which a target is, and what it needs to get there.
         on_hold, on_stop: while the gate holds, and after a fault: `hold` tells it to stand where the gate's path came
             to rest; `silent` tells it nothing, so that the driver does what it does when nobody speaks.
-        change: a target that differs by less than this on the wire from the last told is not told (goal-based tools).
+        change: of a tool that takes goals, as those via `gripper` and any with a `change` do: how far on the wire a
+            target is from the last goal to be a new one. A smaller difference is sent once the target has settled.
         energy: how it is bounded.
     """
 
@@ -217,6 +220,9 @@ class Sink:
         require_positive("sink", self, ("rate_hz",))
         if min(self.latency_s, self.change) < 0:
             raise InputError("latency_s and change", expected="0 or more", got=f"{self.latency_s:g}, {self.change:g}")
+        if self.change and self.via not in GOAL_VIAS:
+            raise InputError("change", expected=f"0 for via {self.via}", got=f"{self.change:g}",
+                             way_out=f"Goals are taken by tools via {', '.join(GOAL_VIAS)}; this one is streamed to")
         if bool(self.map) != (self.via in MAPPED_VIAS):
             raise InputError("map", expected=f"the name of a map for {', '.join(MAPPED_VIAS)}, and for no other via",
                              got=f"{self.map!r} for {self.via}")
@@ -227,3 +233,8 @@ class Sink:
     def stamped(self) -> bool:
         """Whether its targets carry the time at which they are due."""
         return self.via in ("twin", "jtc")
+
+    @property
+    def takes_goals(self) -> bool:
+        """Whether each message starts a motion, so that the tool cannot be streamed to."""
+        return self.via == "gripper" or self.change > 0

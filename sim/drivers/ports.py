@@ -14,7 +14,7 @@ from sim.drivers.driven import Port
 from sim.drivers.driver import Driver
 from sim.drivers.exact import Exact
 from sim.drivers.forward import Forward, JointStateHand
-from sim.drivers.gripper import SPEED_M_S, SlowGripper
+from sim.drivers.gripper import REACHED_M, SPEED_M_S, SlowGripper
 from sim.drivers.trajectory import JointTrajectory
 
 
@@ -51,7 +51,7 @@ def _driver(sink: Sink, joints: JointMap) -> Driver:
         return JointTrajectory(joints.wire)
     if sink.via == "gripper":
         scale = np.abs(joints.to_wire(np.ones(1)) - joints.to_wire(np.zeros(1)))
-        return SlowGripper(size, speed=float(SPEED_M_S * scale[0]))
+        return SlowGripper(size, speed=float(SPEED_M_S * scale[0]), reached=float(REACHED_M * scale[0]))
     kinds: dict[str, type[Forward] | type[CrispJoint]] = {
         "forward": Forward, "crisp_joint": CrispJoint, "jointstate": JointStateHand}
     return kinds[sink.via](size)

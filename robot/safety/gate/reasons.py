@@ -115,3 +115,14 @@ class Reason(Enum):
     DRIVER_SILENT = "driver_silent", Kind.FAULT, "the driver stopped telling its state"
     INTERNAL = "internal", Kind.FAULT, "tiller's own work failed: see the log"
     LATCHED = "latched", Kind.FAULT, "stopped by a fault: remove its cause, then reset and enable"
+
+
+def lets_move(mode: Mode, reasons: tuple[Reason, ...]) -> bool:
+    """Whether a tool may be set in motion: the gate follows a source, or finishes the last row of one that has ended.
+
+    Args:
+        mode: of a tick.
+        reasons: of the same.
+    """
+    stops = [reason for reason in reasons if reason.kind in (Kind.HOLD, Kind.FAULT)]
+    return mode is Mode.RUN or (mode is Mode.HOLD and stops == [Reason.STARVED])

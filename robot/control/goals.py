@@ -1,0 +1,205 @@
+"""When a tool that takes goals is sent one: such a tool cannot be streamed to.
+
+It may refuse a goal while another is on its way, lose one, or end one elsewhere, and says nothing of it. So a goal is
+reached when the fingers are measured there, and is sent again when they stand somewhere else.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from robot.control.sinks import SinkEncoder
+from robot.description.contract import Contract
+from robot.description.contract_names import component_names, stream_names
+from robot.description.robots import RobotDescription
+
+TOLERANCE = {"m": 0.002, "rad": 0.02}  # from a goal, by the unit of a component; what has neither is told from 0 to 1
+MOVED, SAME = 0.25, 0.05  # of the tolerance: fingers that have moved further did move; goals that are nearer are one
+SETTLED_S = 0.1  # without a change, after which a command has settled; two rows of a chunk
+MOVING_S = 0.3  # of a command that does not settle, after which a goal is sent on the way
+STILL_S, PERIODS = 0.3, 2.5  # without motion, after which fingers stand: no fewer than so many measurements
+AGAIN_S, LONGER = 0.3, 1.5  # plus the sink's latency: from a goal to the same again, and how much longer each time:
+# a server that waits for a stall before it ends a goal refuses others meanwhile
+TRIES = 5  # of a goal that leaves the fingers where they stand
+BLIND_S, BLIND_TRIES = 1.0, 2  # the same where nothing measures the fingers
+
+
+class GoalTracker:
+    """Decides in each tick whether a sink is sent the gate's command as a goal. No goal goes further than the command.
+
+    Args:
+        name: of the sink, for `line`.
+        units: (n,) of its components.
+        names: (n,) of them.
+        change: (n,) a command that differs by less from the last goal is no new goal, only its last correction.
+        period_s: between two goals at least.
+        latency_s: from a goal to the motion.
+        still_s: without motion for so long the fingers stand.
+    """
+
+    def __init__(self, name: str, units: tuple[str, ...], names: tuple[str, ...], change: np.ndarray, *,
+                 period_s: float = 0.1, latency_s: float = 0.0, still_s: float = STILL_S) -> None:
+        self.name, self._units, self._names = name, units, names
+        self._tolerance = np.array([TOLERANCE.get(unit, TOLERANCE["rad"]) for unit in units])
+        self._change = np.maximum(change, SAME * self._tolerance)
+        self._period_ns, self._still_ns = round(period_s * 1e9), round(still_s * 1e9)
+        self._again_ns = max(round((AGAIN_S + latency_s) * 1e9), self._period_ns)
+        self._goal: np.ndarray | None = None
+        self._sent_ns = self._tries = 0
+        self._place = np.empty(0)  # where the fingers stood when it was sent
+        self._command = np.empty(0)
+        self._stood_ns = self._began_ns = 0  # since when the command stands; since when it has not settled
+        self._measured = np.full(len(units), np.nan)
+        self._rested = np.full(len(units), np.nan)
+        self._moved_ns = 0
+        self._allowed = self._given_up = False
+
+    def step(self, command: np.ndarray, measured: np.ndarray, now_ns: int, allowed: bool) -> bool:
+        """Whether the command is sent as a goal now.
+
+        Args:
+            command: (n,) of the gate.
+            measured: (n,) newest, NaN where nothing measures the fingers.
+            now_ns: monotonic.
+            allowed: whether the robot may be set in motion: where it may not, nothing is sent.
+        """
+        self._follow(command, now_ns)
+        self._watch(measured, now_ns)
+        if not allowed:
+            self._allowed = False
+            return False
+        if not self._allowed:
+            # Who lets go and takes hold again starts anew, and what stood until then may be about to move.
+            self._allowed, self._tries, self._stood_ns, self._began_ns = True, 0, now_ns, now_ns
+        if self._goal is not None and now_ns - self._sent_ns < self._period_ns:
+            return False
+        if self._is_new_and_due(command, now_ns):
+            self._tries = 0
+            return self._send(command, now_ns)
+        return self._has_failed(command, now_ns) and self._try_again(command, now_ns)
+
+    @property
+    def failed(self) -> bool:
+        """Whether the goal is not sent again although the fingers are not there, or nothing tells where they are."""
+        return self._given_up or (self._goal is not None and self._blind)
+
+    @property
+    def line(self) -> str:
+        """What became of the newest goal, for a person; empty before the first."""
+        if self._goal is None:
+            return ""
+        worst = 0 if self._blind else int(np.argmax(np.abs(self._measured - self._goal) / self._tolerance))
+        unit = self._units[worst] if self._units[worst] != "1" else ""
+        which = f"{self._names[worst]} " if len(self._names) > 1 else ""
+        asked = f"asked {which}{_rounded(self._goal[worst])} {unit}".rstrip()
+        if self._blind:
+            return f"{asked}, nothing measures it"
+        if not self._off(self._goal):
+            return f"{asked}, reached"
+        if self._has_left(self._place) or (self._tries < 2 and not self._given_up):
+            return f"{asked}, on its way"
+        return f"{asked}, stands at {_rounded(self._measured[worst])} {unit}".rstrip()
+
+    # -- what is seen -------------------------------------------------------------------------------------------------
+
+    def _follow(self, command: np.ndarray, now_ns: int) -> None:
+        """Note since when the command stands."""
+        if len(self._command) and (np.abs(command - self._command) <= SAME * self._tolerance).all():
+            return
+        if not len(self._command) or now_ns - self._stood_ns >= SETTLED_S * 1e9:
+            self._began_ns = now_ns
+        self._command, self._stood_ns = command.copy(), now_ns
+
+    def _watch(self, measured: np.ndarray, now_ns: int) -> None:
+        """Note since when the fingers stand, and whether they have left where the goal was given up."""
+        self._measured = measured
+        if np.isnan(self._rested).any() or self._has_left(self._rested):
+            self._rested, self._moved_ns = measured.copy(), now_ns
+        if self._given_up and (self._has_left(self._place) or not self._off(self._command)):
+            self._given_up = False
+
+    @property
+    def _blind(self) -> bool:
+        return bool(np.isnan(self._measured).any())
+
+    def _off(self, goal: np.ndarray) -> bool:
+        """Whether the fingers are measured further from a goal than the tolerance."""
+        return bool((np.abs(self._measured - goal) > self._tolerance).any())
+
+    def _has_left(self, place: np.ndarray) -> bool:
+        return bool((np.abs(self._measured - place) > MOVED * self._tolerance).any())
+
+    def _on_its_way(self, now_ns: int) -> bool:
+        """Whether the newest goal may still be pursued."""
+        if self._goal is None:
+            return False
+        if self._blind:
+            return now_ns - self._sent_ns < BLIND_S * 1e9
+        again_ns = self._again_ns if self._has_left(self._place) else self._again_ns * LONGER ** max(self._tries - 1, 0)
+        waited = now_ns - self._sent_ns >= again_ns and now_ns - self._moved_ns >= self._still_ns
+        return self._off(self._goal) and not waited
+
+    # -- what is decided ----------------------------------------------------------------------------------------------
+
+    def _is_new_and_due(self, command: np.ndarray, now_ns: int) -> bool:
+        """Whether the command is another goal than the newest, or the first that is not where the fingers are, and has
+        settled, or is as far as a command has come that moves for long.
+        """
+        stood, standing = now_ns - self._stood_ns, not self._on_its_way(now_ns)
+        if self._goal is None:
+            new = self._blind or self._has_left(command)
+        else:
+            gap = np.abs(command - self._goal)
+            new = bool((gap >= self._change).any())
+            if not new and standing and stood >= AGAIN_S * 1e9:
+                return bool((gap > SAME * self._tolerance).any())  # the last millimetres count
+        moving = now_ns - self._began_ns > MOVING_S * 1e9 and standing
+        return new and (stood >= SETTLED_S * 1e9 or moving)
+
+    def _has_failed(self, command: np.ndarray, now_ns: int) -> bool:
+        """Whether the fingers stand elsewhere, or nothing tells where, while the command stands at the goal."""
+        if self._goal is None or self._on_its_way(now_ns) or now_ns - self._stood_ns < SETTLED_S * 1e9:
+            return False
+        return self._blind or self._off(command)
+
+    def _try_again(self, command: np.ndarray, now_ns: int) -> bool:
+        if not self._blind and self._has_left(self._place):
+            self._tries = 0
+        if self._tries < (BLIND_TRIES if self._blind else TRIES):
+            return self._send(command, now_ns)
+        self._given_up = not self._blind
+        return False
+
+    def _send(self, command: np.ndarray, now_ns: int) -> bool:
+        self._goal, self._sent_ns, self._place = command.copy(), now_ns, self._measured.copy()
+        self._tries += 1
+        self._given_up = False
+        return True
+
+
+def goal_tracker(contract: Contract, description: RobotDescription, encoder: SinkEncoder) -> GoalTracker:
+    """The tracker of a sink whose tool takes goals.
+
+    Args:
+        contract: agreed with the description.
+        description: of the robot.
+        encoder: of the sink.
+    """
+    sink, spec = encoder.sink, description.action_spec(contract.period_s, contract.control)
+    names = encoder.part(np.array(component_names(description, spec)))
+    words = [(field.size, field.unit.split()) for field in spec.fields]
+    units = [unit for size, said in words for unit in (said * size if len(said) == 1 else said)]
+    rates = [stream.rate_hz for name, stream in contract.state.items() if names[0] in stream_names(contract, name)]
+    return GoalTracker(
+        encoder.name,
+        tuple(encoder.part(np.array(units)).tolist()),
+        tuple(names.tolist()),
+        encoder.change,
+        period_s=1 / sink.rate_hz,
+        latency_s=sink.latency_s,
+        still_s=max(STILL_S, PERIODS / min(rates, default=np.inf)),
+    )
+
+
+def _rounded(value: float) -> str:
+    return f"{round(float(value), 3) + 0.0:.3f}"  # no -0.000
