@@ -11,6 +11,7 @@ import gc
 import threading
 import time
 from collections import deque
+from dataclasses import replace
 from pathlib import Path
 from typing import Sequence
 
@@ -26,6 +27,7 @@ from real.gate.speaking import Speaking
 from real.ros import qos
 from real.ros.chunks import trajectory_message
 from real.ros.clock import RosClock
+from real.ros.guarded import Guarded
 from real.ros.messages import doubles, stamp_of, string_message
 from real.ros.parameters import declare
 from real.ros.priority import FIFO, raise_priority
@@ -36,7 +38,17 @@ from robot.description.contracts import describe, load_contract, operational_has
 from robot.safety.flight import FlightRecorder, write_record
 from robot.safety.gate.core import Gate
 from robot.safety.gate.from_contract import gate_settings
-from robot.safety.gate.inputs import ACTIVATE, DEACTIVATE, DISABLE, ENABLE, RESET, GateOutput, Now
+from robot.safety.gate.inputs import (
+    ACTIVATE,
+    DEACTIVATE,
+    DISABLE,
+    ENABLE,
+    FAILED,
+    RESET,
+    GateInputs,
+    GateOutput,
+    Now,
+)
 from robot.safety.gate.leash import enforced
 from robot.safety.gate.reasons import Mode, Reason
 from robot.safety.gate.state import GateState
@@ -48,7 +60,7 @@ RECENT = 2000  # ticks whose lateness is reported
 SETTLED_S = 0.5  # without anything to say against it, after which a twin's gate enables itself
 
 
-class GateNode(LifecycleNode):
+class GateNode(Guarded, LifecycleNode):
     """The gate's process.
 
     Topics: in, the contract's states, `policy/chunk`, `teleop/target`, `alive`, `enable_held`; out, the contract's
@@ -126,13 +138,19 @@ class GateNode(LifecycleNode):
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         self._hearing.happen(DEACTIVATE)
-        self._tick(self._now())
-        self._speaking.close(self)
+        try:
+            self._tick(self._now())
+        finally:
+            self._speaking.close(self)
         return super().on_deactivate(state)
 
     def on_stop(self) -> None:
         """Leave the command topics: what the drivers do then is in the contract's documentation."""
         self._speaking.close(self)
+
+    def on_failure(self, what: str, error: Exception) -> None:
+        """The node could not do its own work: the core stops the robot."""
+        self._hearing.happen(FAILED)
 
     # -- ticks --------------------------------------------------------------------------------------------------------
 
@@ -185,17 +203,46 @@ class GateNode(LifecycleNode):
 
     def _tick(self, now: Now) -> None:
         before, inputs = self._state, self._hearing.take(now.epoch)
-        self._state, output = self._gate.step(before, inputs, now)
+        try:
+            self._state, output = self._gate.step(before, inputs, now)
+        except Exception as error:
+            stopped = self._stop(before, inputs, now, error)
+            if stopped is None:
+                self._ticked_ns = self._ended_ns = now.monotonic_ns
+                return
+            before, inputs, output = stopped
+        if self._ticked_ns:
+            self._periods.append(now.monotonic_ns - self._ticked_ns)
+        self._ticked_ns, self._output = now.monotonic_ns, output
         if output.target is not None:
             self._send(output, now)
         self._recorder.add(before, inputs, now, output)
         self._note(output, now)
         if self._settling:
             self._settle(output, now)
-        if self._ticked_ns:
-            self._periods.append(now.monotonic_ns - self._ticked_ns)
-        self._ticked_ns, self._ended_ns, self._output = now.monotonic_ns, time.monotonic_ns(), output
+        self._ended_ns = time.monotonic_ns()
         self._spent.append(self._ended_ns - now.monotonic_ns)
+
+    def _stop(self, before: GateState, inputs: GateInputs, now: Now,
+              error: Exception) -> tuple[GateState, GateInputs, GateOutput] | None:
+        """A tick whose core has failed: one more step, from a state that stands and with the signals alone.
+
+        Returns:
+            State before it, inputs and output; None when it failed too, and nothing is sent in this tick.
+        """
+        self.failed("the gate's core", error)
+        if len(self._recorder) and self.tally.due("the record of a failure"):
+            self._dump(f"{Reason.INTERNAL.value}: {type(error).__name__}: {error}")
+        halted = halted_state(before)
+        signals = GateInputs(alive=inputs.alive, enable_held=inputs.enable_held, driver=inputs.driver,
+                             events=tuple(event for event in inputs.events if event == DEACTIVATE))
+        try:
+            self._state, output = self._gate.step(halted, signals, now)
+        except Exception as second:
+            self._state = halted
+            self.failed("the gate's core at rest", second)
+            return None
+        return halted, signals, output
 
     def _settle(self, output: GateOutput, now: Now) -> None:
         """Enable a twin's gate when nothing else has been missing for a while: where processes are still starting, what
@@ -295,12 +342,21 @@ class GateNode(LifecycleNode):
                 ordered = sorted(times)
                 numbers |= {f"{name}_{words}_ms": f"{ordered[int(share * len(ordered))] * 1e-6:.3f}"
                             for words, share in (("p50", 0.5), ("p99", 0.99), ("p999", 0.999))}
+        numbers |= self.tally.numbers()
         numbers |= {f"energy_{name}": words for name, words in self._energy.items()}
         if output is not None:
             numbers |= {f"push_{leash.group}_n": f"{leash.push_n:.1f}" for leash in self._settings.leashes}
             numbers |= {f"spring_{leash.group}_j": f"{spring:.4f}"
                         for leash, spring in zip(self._settings.leashes, output.springs)}
         self._status.publish(status_message("gate", level, text, numbers, self._clock_.now_ns()))
+
+
+def halted_state(state: GateState) -> GateState:
+    """The same at rest: nothing is followed, and the fault is one of tiller's own."""
+    fault = state.mode is not Mode.INACTIVE
+    return replace(state, mode=Mode.FAULT if fault else state.mode, fault=Reason.INTERNAL if fault else None,
+                   enabled=False, path=None, pending=None, followed=None, source="", next_ns=None,
+                   goal=np.empty(0), off_since=())
 
 
 def main(args: Sequence[str] | None = None) -> int:

@@ -17,6 +17,8 @@ from rclpy.lifecycle import LifecycleNode
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
+from real.ros.guarded import Stop as Stop
+from real.ros.guarded import survive, turn
 from real.ros.parameters import refuse_unknown
 from robot.errors import InputError, TillerError
 
@@ -31,19 +33,6 @@ LINGER = "TILLER_LINGER_S"
 # Process that supervises this one: without it nobody would stop the node.
 PARENT = "TILLER_PARENT"
 SECOND_SIGNAL_S = 1.0
-
-
-class Stop(Exception):
-    """Why a node ends its process: set as its `ending`, or raised while it is made.
-
-    Args:
-        reason: the line that says why.
-        code: exit status of the process.
-    """
-
-    def __init__(self, reason: str, code: int = 0):
-        super().__init__(reason)
-        self.code = code
 
 
 def make_executor(kind: str | None = None, context: Context | None = None) -> Executor:
@@ -148,10 +137,21 @@ def _spin(node: Any, executor: Executor, signals: _Signals, started: float) -> N
         if not announced and getattr(node, "ready", True):
             announced = True
             _say(node, f"ready after {time.monotonic() - started:.2f} s; {_where(executor)}")
-        executor.spin_once(timeout_sec=min(idle(), TURN_S))
+        turn(node, executor, min(_idle(node, idle), TURN_S))
         ending = getattr(node, "ending", None)
         if ending is not None:
             raise ending
+
+
+def _idle(node: Any, idle: Callable[[], float]) -> float:
+    """Seconds until the node wants to be called again; what fails in it ends nothing."""
+    try:
+        return idle()
+    except Stop:
+        raise
+    except Exception as error:
+        survive(node, "idle", error)
+        return TURN_S
 
 
 def _close(node: Any, executor: Executor | None) -> None:

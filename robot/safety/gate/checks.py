@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from robot.control.turning import write_matrix_from_6d, write_rotvec_between
@@ -33,7 +35,7 @@ def refuse_form(settings: GateSettings, chunk: ChunkSample) -> Refusal | None:
             flat = np.flatnonzero((np.cross(x, y) ** 2).sum(axis=1) < _PARALLEL)
             if len(flat):
                 return Reason.CHUNK_ROTATION, f"{field.name} of row {flat[0]}"
-    if round(chunk.period_s * 1e9) != spec.period_ns:
+    if not math.isfinite(chunk.period_s) or round(chunk.period_s * 1e9) != spec.period_ns:
         return Reason.CHUNK_PERIOD, f"expected {spec.period_s} s, got {chunk.period_s} s"
     return None
 

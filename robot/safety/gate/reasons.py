@@ -104,4 +104,5 @@ class Reason(Enum):
     ENABLE_GONE = "enable_gone", Kind.FAULT, "the enable signal has stopped for long"
     DRIVER = "driver", Kind.FAULT, "the driver does not run the robot: stop, reflex or protective stop"
     DRIVER_SILENT = "driver_silent", Kind.FAULT, "the driver stopped telling its state"
+    INTERNAL = "internal", Kind.FAULT, "tiller's own work failed: see the log"
     LATCHED = "latched", Kind.FAULT, "stopped by a fault: remove its cause, then reset and enable"
