@@ -14,13 +14,13 @@ from typing import Callable
 
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
-from rclpy.node import Node
 from sensor_msgs.msg import JointState, Joy
 from std_msgs.msg import Header, String
 from trajectory_msgs.msg import JointTrajectory
 
 from real.ros import qos
 from real.ros.chunks import read_chunk
+from real.ros.guarded import Guarded
 from real.ros.messages import epoch_of
 from real.ros.packed import STATE_LIMITS, PackedJoints, PackedPose, read_header
 from real.ros.reading import Refusal, read_episode
@@ -49,7 +49,7 @@ class Hearing:
         restarted: called when a twin has begun an episode.
     """
 
-    def __init__(self, node: Node, contract: Contract, measured: Callable[[str], None],
+    def __init__(self, node: Guarded, contract: Contract, measured: Callable[[str], None],
                  observed: Callable[[int], None], planned: Callable[[], None], restarted: Callable[[], None]) -> None:
         self._contract, self._measured, self._observed = contract, measured, observed
         self._planned, self._restarted = planned, restarted

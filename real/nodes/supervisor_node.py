@@ -142,8 +142,8 @@ class SupervisorNode(Guarded):
             level, text = ERROR, self._alive_text()
         elif self.tally.errors:
             level, text = ERROR, f"{text}; failed: {self.tally.last}"
-        self._status.publish(status_message("supervisor", level, text, {"alive": self._alive_count, **self.tally.numbers()},
-                                            self._clock_.now_ns()))
+        numbers = {"alive": self._alive_count, **self.tally.numbers()}
+        self._status.publish(status_message("supervisor", level, text, numbers, self._clock_.now_ns()))
 
 
 def main(args: Sequence[str] | None = None) -> int:

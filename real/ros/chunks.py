@@ -63,7 +63,8 @@ class Tag:
         numbers = [read(part) for part, read in zip(rest, (integer, integer, integer, real))]
         for name, part, number in zip(("epoch", "chunk", "seed", "value"), rest, numbers):
             if part and number is None:
-                return Refusal(f"{name} {shown(part)} in the tag is no {'finite number' if name == 'value' else '64-bit integer'}")
+                kind = "finite number" if name == "value" else "64-bit integer"
+                return Refusal(f"{name} {shown(part)} in the tag is no {kind}")
         epoch, chunk_id, seed, value = numbers
         return Tag(session, epoch, chunk_id or 0, seed, value)  # type: ignore[arg-type]
 
@@ -125,8 +126,10 @@ def chunk_sample(message: JointTrajectory, received_ns: int, period_s: float, pu
 
 
 def read_chunk(packed: bytes, received_ns: int, period_s: float, dim: int) -> ChunkSample:
-    """A chunk from its bytes. What is no chunk, or longer than `LONGEST_S`, comes out with a `fault` and no rows, before
-    anything of it has become an object of Python. Never raises.
+    """A chunk from its bytes. Never raises.
+
+    What is no chunk, or longer than `LONGEST_S`, comes out with a `fault` and no rows, before anything of it has become
+    an object of Python.
 
     Args:
         packed: the message.

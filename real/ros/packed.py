@@ -1,8 +1,9 @@
 """Numbers of states straight from their bytes: a driver's names and frames are the same in every message.
 
 The first message of its kind is read by rclpy, and so is every one in which anything but stamp and numbers has changed;
-of the others only the numbers are looked at. Bytes that are no message are a `Refusal`, with its reason. The layout is that of classic CDR (OMG DDS-RTPS 10.2): after four bytes
+of the others only the numbers are looked at. The layout is that of classic CDR (OMG DDS-RTPS 10.2): after four bytes
 that name it, each number stands at a multiple of its size, strings and lists begin with their length in four bytes.
+Bytes that are no message are a `Refusal`, with its reason.
 """
 
 from __future__ import annotations
