@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import dataclass
 from typing import Any, Callable
 
 import rclpy
 from rcl_interfaces.srv import SetParameters
-from rclpy.node import Node
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import JointState
 from std_msgs.msg import String
 from std_srvs.srv import SetBool, Trigger
 
 from real.ros import qos
+from real.ros.guarded import Guarded, turn
 from real.ros.messages import values_of
+from real.ros.reading import Episode, Refusal, read_episode, read_outcome
 from real.ros.run import leave, make_executor
 from robot.errors import TillerError
 
@@ -51,9 +51,9 @@ class EpisodeClient:
     def __init__(self, namespace: str = "") -> None:
         rclpy.init()
         self._executor = make_executor()
-        self.node = Node("episodes", namespace=namespace)
+        self.node = Guarded("episodes", namespace=namespace)
         self._executor.add_node(self.node)
-        self._epoch: dict[str, Any] = {}
+        self._episode: Episode | None = None
         self._outcomes: list[dict[str, float]] = []
         self.gate, self.faults = "", 0
         self.node.create_subscription(String, "episode", self._new_episode, qos.LATCHED)
@@ -78,12 +78,12 @@ class EpisodeClient:
         while not condition():
             if time.monotonic() > deadline:
                 raise TillerError(f"waited {within_s:g} s for {what}; the gate says '{self.gate}'")
-            self._executor.spin_once(timeout_sec=TURN_S)
+            turn(self.node, self._executor, TURN_S)
 
     def wait_until_there(self, within_s: float = 60.0) -> None:
         """Until twin and gate are there, and the gate follows chunks or says why it does not."""
         self.until(lambda: self._reset.service_is_ready() and self._set.service_is_ready(), "the twin", within_s)
-        self.until(lambda: self._epoch and self.gate.startswith(("run", "fault", "hold no_chunk", "hold starved")),
+        self.until(lambda: self._episode and self.gate.startswith(("run", "fault", "hold no_chunk", "hold starved")),
                    "the gate", within_s)
 
     def episode(self, seed: int, within_s: float = 120.0) -> GraphEpisode:
@@ -94,10 +94,10 @@ class EpisodeClient:
             self._call(self._enable, SetBool.Request(data=True))
             self.until(lambda: not self.gate.startswith("fault"), "the gate's reset", 10.0)
         self._call(self._set, SetParameters.Request(parameters=[Parameter("seed", value=seed).to_parameter_msg()]))
-        before = self._epoch["epoch"]
+        before = self._episode.epoch if self._episode is not None else -1
         self._outcomes.clear()
         self._call(self._reset, Trigger.Request())
-        self.until(lambda: self._epoch["epoch"] > before and self._epoch["seed"] == seed, "the reset", 10.0)
+        self.until(lambda: self._begun(before, seed), "the reset", 10.0)
         self.until(lambda: any(self._ended(one) for one in self._outcomes), f"the end of episode {seed}", within_s)
         # What came before the reset may still have been on its way: an episode counts its own periods from zero.
         end = next(index for index, one in enumerate(self._outcomes) if self._ended(one))
@@ -105,6 +105,9 @@ class EpisodeClient:
         last = seen[-1]
         return GraphEpisode(seed, bool(last["success"]), bool(last["terminated"]), max(one["score"] for one in seen),
                             int(last["steps"]))
+
+    def _begun(self, before: int, seed: int) -> bool:
+        return self._episode is not None and self._episode.epoch > before and self._episode.seed == seed
 
     @staticmethod
     def _ended(outcome: dict[str, float]) -> bool:
@@ -115,12 +118,20 @@ class EpisodeClient:
         self.until(future.done, client.srv_name, 10.0)
         return future.result()
 
-    def _new_episode(self, message: String) -> None:
-        self._epoch = json.loads(message.data)
+    def _new_episode(self, message: String) -> Refusal | None:
+        episode = read_episode(message.data)
+        if isinstance(episode, Refusal):
+            return episode
+        self._episode = episode
         self._outcomes.clear()
+        return None
 
     def _gate_said(self, message: String) -> None:
         self.gate = message.data
 
-    def _came(self, message: JointState) -> None:
-        self._outcomes.append({name: float(value[0]) for name, value in values_of(message).items()})
+    def _came(self, message: JointState) -> Refusal | None:
+        outcome = read_outcome(values_of(message))
+        if isinstance(outcome, Refusal):
+            return outcome
+        self._outcomes.append(outcome)
+        return None

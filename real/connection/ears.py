@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-import json
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from threading import Condition
 from typing import Any, Callable
 
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
-from rclpy.node import Node
 from sensor_msgs.msg import JointState
 from std_msgs.msg import String
 from trajectory_msgs.msg import JointTrajectory
 
 from real.ros import qos
 from real.ros.chunks import Tag
+from real.ros.guarded import Guarded
 from real.ros.messages import values_of
+from real.ros.packed import read_header
+from real.ros.reading import Refusal, integer, read_episode, read_outcome
 from real.ros.signals import RUNNING, driver_sample, status_of
 from real.ros.streams import StateMessage, read_image, read_state, state_type
 from robot.control.streams import StreamReader, gathered
 from robot.description.contract import CAMERA_TYPES, Contract
-from robot.description.contracts import describe
+from robot.description.contracts import action_spec, describe
 from robot.errors import InputError, nearest
 from robot.safety.gate.reasons import Reason
 
@@ -63,7 +64,7 @@ class Ears:
         speaker: session of the newest chunk of anybody, and when it came (monotonic s).
     """
 
-    def __init__(self, node: Node, contract: Contract, cameras: tuple[str, ...] = ()) -> None:
+    def __init__(self, node: Guarded, contract: Contract, cameras: tuple[str, ...] = ()) -> None:
         for camera in cameras:
             if camera not in contract.cameras:
                 raise InputError(f"camera '{camera}'", expected=f"a camera of contract '{contract.name}'",
@@ -80,8 +81,9 @@ class Ears:
         self._heard_s: dict[str, float] = {}
         self._topics: dict[str, str] = {}
         self._readers = {name: StreamReader(contract, name) for name in contract.state}
+        self._dim = action_spec(contract).dim
 
-        def hear(kind: type, topic: str, callback: Callable[[Any], None], profile: Any) -> None:
+        def hear(kind: type, topic: str, callback: Callable[[Any], Any], profile: Any) -> None:
             node.create_subscription(kind, topic, callback, profile)
 
         for name, stream in contract.state.items():
@@ -94,7 +96,8 @@ class Ears:
         hear(String, "gate/state", self._line_came, qos.LATCHED)
         hear(JointTrajectory, "gate/sent", self._sent_came, qos.STATE)
         hear(DiagnosticArray, "status", self._status_came, qos.STATUS)
-        hear(JointTrajectory, "policy/chunk", self._chunk_came, qos.COMMAND)
+        # Raw: only who sends them is of interest.
+        node.create_subscription(JointTrajectory, "policy/chunk", self._chunk_came, qos.COMMAND, raw=True)
         if contract.plant == "twin":
             hear(String, "episode", self._episode_came, qos.LATCHED)
             hear(JointState, "outcome", self._outcome_came, qos.STATUS)
@@ -169,13 +172,14 @@ class Ears:
             self.line = message.data
             self.news.notify_all()
 
-    def _sent_came(self, message: JointTrajectory) -> None:
-        if not message.points:
-            return
+    def _sent_came(self, message: JointTrajectory) -> Refusal | None:
+        target = np.array(message.points[-1].positions) if message.points else np.empty(0)
+        if target.shape != (self._dim,) or not np.isfinite(target).all():
+            return Refusal(f"a command of {target.size} numbers, {self._dim} finite ones are expected")
         reason, chunk = (*message.header.frame_id.split("|"), "", "")[:2]
-        sent = Sent(np.array(message.points[-1].positions), reason, int(chunk) if chunk.isdecimal() else None)
         with self.news:
-            self.sent, self.sent_s = sent, time.monotonic()
+            self.sent, self.sent_s = Sent(target, reason, integer(chunk)), time.monotonic()
+        return None
 
     def _status_came(self, message: DiagnosticArray) -> None:
         for name, (_, _, numbers) in status_of(message).items():
@@ -184,16 +188,29 @@ class Ears:
                     self.status = numbers
                     self.news.notify_all()
 
-    def _chunk_came(self, message: JointTrajectory) -> None:
+    def _chunk_came(self, packed: bytes) -> Refusal | None:
+        header = read_header(packed)
+        tag = header if isinstance(header, Refusal) else Tag.parse(header[1])
+        if isinstance(tag, Refusal):
+            return tag
         with self.news:
-            self.speaker, self.spoken_s = Tag.parse(message.header.frame_id).session, time.monotonic()
+            self.speaker, self.spoken_s = tag.session, time.monotonic()
+        return None
 
-    def _episode_came(self, message: String) -> None:
+    def _episode_came(self, message: String) -> Refusal | None:
+        episode = read_episode(message.data)
+        if isinstance(episode, Refusal):
+            return episode
         with self.news:
-            self.episode, self.outcome = json.loads(message.data), {}
+            self.episode, self.outcome = asdict(episode), {}
             self.news.notify_all()
+        return None
 
-    def _outcome_came(self, message: JointState) -> None:
+    def _outcome_came(self, message: JointState) -> Refusal | None:
+        outcome = read_outcome(values_of(message))
+        if isinstance(outcome, Refusal):
+            return outcome
         with self.news:
-            self.outcome = {name: float(value[0]) for name, value in values_of(message).items()}
+            self.outcome = outcome
             self.news.notify_all()
+        return None

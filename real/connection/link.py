@@ -18,7 +18,6 @@ import numpy as np
 import rclpy
 from rcl_interfaces.srv import SetParameters
 from rclpy.context import Context
-from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.signals import SignalHandlerOptions
 from std_srvs.srv import SetBool, Trigger
@@ -30,6 +29,7 @@ from real.graph import Deployment, processes
 from real.ros import qos
 from real.ros.chunks import Tag, chunk_message
 from real.ros.clock import RosClock
+from real.ros.guarded import Guarded, turn
 from real.ros.profile import write_profile
 from real.ros.run import TURN_S, leave, make_executor
 from robot.description.action import ActionSpec
@@ -74,8 +74,8 @@ class Link:
         self._context = Context()
         with _variables(profile.environment):
             rclpy.init(context=self._context, signal_handler_options=SignalHandlerOptions.NO)
-            self.node = Node(f"program_{self.session}", namespace=self._namespace, context=self._context,
-                             use_global_arguments=False, start_parameter_services=False, enable_rosout=False)
+            self.node = Guarded(f"program_{self.session}", namespace=self._namespace, context=self._context,
+                                use_global_arguments=False, start_parameter_services=False, enable_rosout=False)
         self.ears = Ears(self.node, contract, cameras)
         self._chunk = self.node.create_publisher(JointTrajectory, "policy/chunk", qos.COMMAND)
         self._clients: dict[str, Any] = {name: self.node.create_client(kind, name) for name, kind in SERVICES.items()
@@ -149,7 +149,7 @@ class Link:
 
     def _spin(self) -> None:
         while not self._ending.is_set() and self._context.ok():
-            self._executor.spin_once(timeout_sec=TURN_S)
+            turn(self.node, self._executor, TURN_S)
 
     def _find(self, deployment: Deployment, given: tuple[str, ...], start: bool,
               environment: Mapping[str, str]) -> None:

@@ -6,32 +6,34 @@ five are never looked at.
 
 from __future__ import annotations
 
-import json
 import time
+from collections import deque
 from dataclasses import replace
 from functools import partial
 from typing import Callable
 
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
-from rclpy.node import Node
-from sensor_msgs.msg import Joy
+from sensor_msgs.msg import JointState, Joy
 from std_msgs.msg import Header, String
 from trajectory_msgs.msg import JointTrajectory
 
 from real.ros import qos
-from real.ros.chunks import chunk_sample
+from real.ros.chunks import read_chunk
+from real.ros.guarded import Guarded
 from real.ros.messages import epoch_of
-from real.ros.packed import PackedJoints, PackedPose
+from real.ros.packed import STATE_LIMITS, PackedJoints, PackedPose, read_header
+from real.ros.reading import Refusal, read_episode
 from real.ros.signals import RUNNING, alive_signal, driver_sample, enable_signal
-from real.ros.streams import StateMessage, stamp_ns_of, state_type
+from real.ros.streams import state_type
 from robot.control.streams import StreamReader
 from robot.description.contract import Contract
-from robot.safety.gate.inputs import ChunkSample, DriverSample, GateInputs, Signal, StateSample
+from robot.description.contracts import action_spec
+from robot.safety.gate.inputs import NAMELESS, ChunkSample, DriverSample, GateInputs, Signal, StateSample
 
 READ = ("joint_state", "pose")
 ANOTHER_EPOCH = -1
-NAMELESS = "nameless"  # who sends chunks without a tag
+MOST_CHUNKS = 64  # between two ticks
 
 
 class Hearing:
@@ -46,26 +48,29 @@ class Hearing:
         restarted: called when a twin has begun an episode.
     """
 
-    def __init__(self, node: Node, contract: Contract, measured: Callable[[str], None],
+    def __init__(self, node: Guarded, contract: Contract, measured: Callable[[str], None],
                  observed: Callable[[int], None], planned: Callable[[], None], restarted: Callable[[], None]) -> None:
         self._contract, self._measured, self._observed = contract, measured, observed
         self._planned, self._restarted = planned, restarted
-        self._early: StateMessage | None = None
+        self._early: tuple[int, int] | None = None
         self.twin_epoch: int | None = None
         self._states: dict[str, tuple[bytes, int]] = {}
-        self._chunks: list[ChunkSample] = []
-        self._person: list[ChunkSample] = []
+        # While time stands nothing takes them.
+        self._chunks: deque[ChunkSample] = deque(maxlen=MOST_CHUNKS)
+        self._person: deque[ChunkSample] = deque(maxlen=MOST_CHUNKS)
         self._events: list[str] = []
         self._alive: Signal | None = None
         self._enable_held: Signal | None = None
         self._driver: DriverSample | None = None
         self._complaint = ""
+        self._crowds: dict[str, str] | None = None
         self._has_driver = any(stream.type == "driver_state" for stream in contract.state.values())
         self._readers = {name: StreamReader(contract, name) for name, stream in contract.state.items()
                          if stream.type in READ}
         self._packed = {name: PackedPose() if contract.state[name].type == "pose" else PackedJoints()
                         for name in self._readers}
         self._pressing = contract.limits.tool.force is not None
+        self._dim = action_spec(contract).dim
         self._latency_ns = {name: round(contract.state[name].latency_s * 1e9) for name in self._readers}
         for name, stream in contract.state.items():
             if stream.type in READ:
@@ -74,9 +79,10 @@ class Hearing:
             elif stream.type == "driver_state":
                 node.create_subscription(DiagnosticArray, stream.topic, self._driver_state, qos.STATE)
             elif stream.type == "values":
-                node.create_subscription(state_type(stream), stream.topic, self._passed, qos.STATE)
-        node.create_subscription(JointTrajectory, "policy/chunk", self._chunk, qos.COMMAND)
-        node.create_subscription(JointTrajectory, "teleop/target", self._target, qos.COMMAND)
+                node.create_subscription(JointState, stream.topic, self._passed, qos.STATE, raw=True)
+        # Raw: how much a chunk is shows before it is unpacked.
+        node.create_subscription(JointTrajectory, "policy/chunk", self._chunk, qos.COMMAND, raw=True)
+        node.create_subscription(JointTrajectory, "teleop/target", self._target, qos.COMMAND, raw=True)
         node.create_subscription(Header, "alive", self._alive_came, qos.STATE)
         node.create_subscription(Joy, "enable_held", self._enable_came, qos.STATE)
         node.create_subscription(String, "episode", self._episode, qos.LATCHED)
@@ -93,14 +99,20 @@ class Hearing:
             self._driver = DriverSample(RUNNING, stamp_ns, time.monotonic_ns())  # nobody else will say it
         self._complaint = state
 
+    def look(self, crowds: dict[str, str]) -> None:
+        """Topics with more than one publisher, as `GateInputs.crowds`."""
+        self._crowds = crowds
+
     def take(self, epoch: int) -> GateInputs:
         """What came since the last call; `epoch` is the gate's own."""
         chunks, person = (tuple(self._placed(chunk, epoch) for chunk in came) for came in (self._chunks, self._person))
         states = {name: self._sample(name, *heard) for name, heard in self._states.items()}
         inputs = GateInputs(states, chunks, person, self._alive, self._enable_held, self._driver,
-                            tuple(self._events))
-        self._states, self._chunks, self._person, self._events = {}, [], [], []
-        self._alive = self._enable_held = self._driver = None
+                            tuple(self._events), self._crowds)
+        self._states, self._events = {}, []
+        self._chunks.clear()
+        self._person.clear()
+        self._alive = self._enable_held = self._driver = self._crowds = None
         return inputs
 
     def _placed(self, chunk: ChunkSample, epoch: int) -> ChunkSample:
@@ -116,35 +128,48 @@ class Hearing:
     def _sample(self, name: str, packed: bytes, received_ns: int) -> StateSample:
         reader, unpacked = self._readers[name], self._packed[name]
         values: dict[str, np.ndarray]
+        if len(packed) > STATE_LIMITS.size:
+            return StateSample({}, 0, received_ns, fault=f"{len(packed)} bytes, {STATE_LIMITS.size} are read")
         if isinstance(unpacked, PackedPose):
-            position, quat_xyzw, stamp_ns = unpacked.read(packed)
+            pose = unpacked.read(packed)
+            if isinstance(pose, Refusal):
+                return StateSample({}, 0, received_ns, fault=pose.reason)
+            position, quat_xyzw, stamp_ns = pose
             values = reader.read_pose(position, quat_xyzw)
         else:
-            names, numbers, efforts, stamp_ns = unpacked.read(packed)
+            joints = unpacked.read(packed)
+            if isinstance(joints, Refusal):
+                return StateSample({}, 0, received_ns, fault=joints.reason)
+            names, numbers, efforts, stamp_ns = joints
             values = reader.read(names, numbers) if len(numbers) else {}
             if len(efforts) and self._pressing:
                 values |= reader.read_efforts(names, efforts)
         return StateSample(values, stamp_ns - self._latency_ns[name], received_ns)
 
-    def _passed(self, message: StateMessage) -> None:
+    def _passed(self, packed: bytes) -> Refusal | None:
         """What is there for the policy: the gate takes the moment from it, once it knows of its epoch."""
-        epoch = epoch_of(message.header.frame_id)
+        header = read_header(packed)
+        if isinstance(header, Refusal):
+            return header
+        stamp_ns, frame = header
+        epoch = epoch_of(frame)
         if epoch is None or epoch == self.twin_epoch:
-            self._observed(stamp_ns_of(message))
+            self._observed(stamp_ns)
         else:
-            self._early = message if epoch > (self.twin_epoch or 0) else None
+            self._early = (epoch, stamp_ns) if epoch > (self.twin_epoch or 0) else None
+        return None
 
-    def _chunk(self, message: JointTrajectory) -> None:
-        self._chunks.append(self._read(message))
+    def _chunk(self, packed: bytes) -> None:
+        self._chunks.append(self._read(packed))
         self._planned()
 
-    def _target(self, message: JointTrajectory) -> None:
-        self._person.append(self._read(message))
+    def _target(self, packed: bytes) -> None:
+        self._person.append(self._read(packed))
         self._planned()
 
-    def _read(self, message: JointTrajectory) -> ChunkSample:
+    def _read(self, packed: bytes) -> ChunkSample:
         # Who sends is told by the chunk's session: the events executor cannot give the publisher's own identity.
-        sample = chunk_sample(message, time.monotonic_ns(), self._contract.period_s)
+        sample = read_chunk(packed, time.monotonic_ns(), self._contract.period_s, self._dim)
         return sample if sample.publisher else replace(sample, publisher=NAMELESS)
 
     def _alive_came(self, message: Header) -> None:
@@ -157,13 +182,18 @@ class Hearing:
         sample = driver_sample(message, time.monotonic_ns())
         self._driver = replace(sample, state=self._complaint) if self._complaint else sample
 
-    def _episode(self, message: String) -> None:
-        epoch = int(json.loads(message.data)["epoch"])
-        if epoch != self.twin_epoch:
+    def _episode(self, message: String) -> Refusal | None:
+        episode = read_episode(message.data)
+        if isinstance(episode, Refusal):
+            return episode
+        if episode.epoch != self.twin_epoch:
             self._states = {}  # of before: where the robot was is not where it begins
-        self.twin_epoch = epoch
+        self.twin_epoch = episode.epoch
         self._restarted()
         early, self._early = self._early, None
-        if early is not None:
-            self._passed(early)
+        if early is not None and early[0] == self.twin_epoch:
+            self._observed(early[1])
+        elif early is not None and early[0] > self.twin_epoch:
+            self._early = early
+        return None
 

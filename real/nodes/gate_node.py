@@ -11,6 +11,7 @@ from __future__ import annotations
 import gc
 import time
 from collections import deque
+from dataclasses import replace
 from functools import partial, wraps
 from pathlib import Path
 from typing import Any, Callable, Sequence
@@ -25,9 +26,11 @@ from trajectory_msgs.msg import JointTrajectory
 from real.gate.hearing import Hearing
 from real.gate.records import RecordWriter
 from real.gate.speaking import Speaking
+from real.gate.voices import Voices
 from real.ros import qos
 from real.ros.chunks import trajectory_message
 from real.ros.clock import RosClock
+from real.ros.guarded import Guarded
 from real.ros.late import LateService
 from real.ros.messages import doubles, stamp_of, string_message
 from real.ros.parameters import declare
@@ -39,7 +42,17 @@ from robot.description.contracts import describe, load_contract, operational_has
 from robot.safety.flight import FlightRecorder
 from robot.safety.gate.core import Gate
 from robot.safety.gate.from_contract import gate_settings
-from robot.safety.gate.inputs import ACTIVATE, DEACTIVATE, DISABLE, ENABLE, RESET, GateOutput, Now
+from robot.safety.gate.inputs import (
+    ACTIVATE,
+    DEACTIVATE,
+    DISABLE,
+    ENABLE,
+    FAILED,
+    RESET,
+    GateInputs,
+    GateOutput,
+    Now,
+)
 from robot.safety.gate.leash import enforced
 from robot.safety.gate.reasons import Mode, Reason, lets_move
 from robot.safety.gate.state import GateState
@@ -49,6 +62,8 @@ PATIENCE = 1.2  # ticks without a state, after which there is one all the same
 SLACK = 0.3  # of a tick: how long after one there is time for the status
 RECENT = 2000  # ticks whose lateness is reported
 SETTLED_S = 0.5  # without anything to say against it, after which a twin's gate enables itself
+COMPANY_NS = 2_000_000  # in which the messages of the other streams come after a stall
+LOOK_NS = 200_000_000  # between two looks at who publishes
 STOOD_S = 0.05  # at least, that the command stands before the process ends: the drivers are told
 RECORD_S = 1.0  # at most, that a process which ends waits to say what has become of a flight record
 
@@ -68,7 +83,7 @@ def _told(transition: Transition) -> Transition:
     return guarded
 
 
-class GateNode(LifecycleNode):
+class GateNode(Guarded, LifecycleNode):
     """The gate's process.
 
     Topics: in, the contract's states, `policy/chunk`, `teleop/target`, `alive`, `enable_held`; out, the contract's
@@ -116,7 +131,9 @@ class GateNode(LifecycleNode):
         self._early_ns = max(self._tick_ns - round(0.5e9 / lead_hz), self._tick_ns // 2)
         self._hearing = Hearing(self, self._contract, self._measured, self._observed, self._planned,
                                 self._restarted)
-        self._report_ns = 0
+        self._voices = Voices(self, self._contract)
+        self._stall_ns = round(max(2.5e9 / lead_hz, 2.5 * self._tick_ns))
+        self._report_ns = self._look_ns = self._led_ns = self._company_ns = 0
         self.create_service(SetBool, "~/enable", self._enable_service)
         self.create_service(Trigger, "~/reset", self._reset_service)
         self._dumps = LateService(self, Trigger, "~/dump", self._dump_service)
@@ -206,6 +223,10 @@ class GateNode(LifecycleNode):
         self._speaking.close(self)
         self._records.finish(RECORD_S)
 
+    def on_failure(self, what: str, error: Exception) -> None:
+        """The node could not do its own work: the core stops the robot."""
+        self._hearing.happen(FAILED)
+
     # -- ticks --------------------------------------------------------------------------------------------------------
 
     def _leading_stream(self) -> str:
@@ -215,7 +236,14 @@ class GateNode(LifecycleNode):
         return "" if self._lock_step else max(read, key=lambda name: streams[name].rate_hz, default="")
 
     def _measured(self, name: str) -> None:
-        if name == self._lead and time.monotonic_ns() - self._ticked_ns >= self._early_ns:
+        if name != self._lead:
+            return
+        now_ns, before_ns = time.monotonic_ns(), self._led_ns
+        self._led_ns = now_ns
+        if before_ns and now_ns - before_ns > self._stall_ns:
+            # After a stall the other streams' messages are right behind this one: a tick without them would hold.
+            self._company_ns = now_ns + COMPANY_NS
+        elif now_ns - self._ticked_ns >= self._early_ns and not self._company_ns:
             self._tick(self._now())
 
     def _observed(self, stamp_ns: int) -> None:
@@ -240,7 +268,9 @@ class GateNode(LifecycleNode):
             return STATUS_S
         now_ns = time.monotonic_ns()
         since_ns = now_ns - self._ticked_ns
-        if not self._lock_step and since_ns >= PATIENCE * self._tick_ns:
+        awaited = self._company_ns or self._ticked_ns + round(PATIENCE * self._tick_ns)
+        if not self._lock_step and now_ns >= awaited:
+            self._company_ns = 0
             self._tick(self._now())
             since_ns = 0
         # Right after a tick there is time for the rest.
@@ -249,6 +279,12 @@ class GateNode(LifecycleNode):
                                           or now_ns >= self._report_ns + status_ns):
             self._report_ns = now_ns + status_ns
             self._report()
+        elif now_ns >= self._look_ns and (now_ns - self._ended_ns < SLACK * self._tick_ns or self._lock_step
+                                          or now_ns >= self._look_ns + LOOK_NS):
+            self._look_ns = now_ns + LOOK_NS
+            self._hearing.look(self._voices.crowds())
+        if self._company_ns:
+            return max(self._company_ns - now_ns, 0) * 1e-9
         return STATUS_S if self._lock_step else (PATIENCE * self._tick_ns - since_ns) * 1e-9
 
     def _now(self) -> Now:
@@ -263,17 +299,46 @@ class GateNode(LifecycleNode):
         if self._finalized:
             return
         before, inputs = self._state, self._hearing.take(now.epoch)
-        self._state, output = self._gate.step(before, inputs, now)
+        try:
+            self._state, output = self._gate.step(before, inputs, now)
+        except Exception as error:
+            stopped = self._stop(before, inputs, now, error)
+            if stopped is None:
+                self._ticked_ns = self._ended_ns = now.monotonic_ns
+                return
+            before, inputs, output = stopped
+        if self._ticked_ns:
+            self._periods.append(now.monotonic_ns - self._ticked_ns)
+        self._ticked_ns, self._output = now.monotonic_ns, output
         if output.target is not None:
             self._send(output, now)
         self._recorder.add(before, inputs, now, output)
         self._note(output, now)
         if self._settling:
             self._settle(output, now)
-        if self._ticked_ns:
-            self._periods.append(now.monotonic_ns - self._ticked_ns)
-        self._ticked_ns, self._ended_ns, self._output = now.monotonic_ns, time.monotonic_ns(), output
+        self._ended_ns = time.monotonic_ns()
         self._spent.append(self._ended_ns - now.monotonic_ns)
+
+    def _stop(self, before: GateState, inputs: GateInputs, now: Now,
+              error: Exception) -> tuple[GateState, GateInputs, GateOutput] | None:
+        """A tick whose core has failed: one more step, from a state that stands and with the signals alone.
+
+        Returns:
+            State before it, inputs and output; None when it failed too, and nothing is sent in this tick.
+        """
+        self.failed("the gate's core", error)
+        if len(self._recorder) and self.tally.due("the record of a failure"):
+            self._dump(f"{Reason.INTERNAL.value}: {type(error).__name__}: {error}")
+        halted = halted_state(before)
+        signals = GateInputs(alive=inputs.alive, enable_held=inputs.enable_held, driver=inputs.driver,
+                             events=tuple(event for event in inputs.events if event == DEACTIVATE))
+        try:
+            self._state, output = self._gate.step(halted, signals, now)
+        except Exception as second:
+            self._state = halted
+            self.failed("the gate's core at rest", second)
+            return None
+        return halted, signals, output
 
     def _settle(self, output: GateOutput, now: Now) -> None:
         """Enable a twin's gate when nothing else has been missing for a while: where processes are still starting, what
@@ -399,11 +464,21 @@ class GateNode(LifecycleNode):
         numbers |= {f"energy_{name}": words for name, words in self._energy.items()} | self._speaking.goals()
         for line in self._speaking.given_up():
             self.get_logger().info(line)
+        numbers |= self.tally.numbers()
+        numbers |= {f"energy_{name}": words for name, words in self._energy.items()}
         if output is not None:
             numbers |= {f"push_{leash.group}_n": f"{leash.push_n:.1f}" for leash in self._settings.leashes}
             numbers |= {f"spring_{leash.group}_j": f"{spring:.4f}"
                         for leash, spring in zip(self._settings.leashes, output.springs)}
         self._status.publish(status_message("gate", level, text, numbers, self._clock_.now_ns()))
+
+
+def halted_state(state: GateState) -> GateState:
+    """The same at rest: nothing is followed, and the fault is one of tiller's own."""
+    fault = state.mode is not Mode.INACTIVE
+    return replace(state, mode=Mode.FAULT if fault else state.mode, fault=Reason.INTERNAL if fault else None,
+                   enabled=False, path=None, pending=None, followed=None, source="", next_ns=None,
+                   yielding=(), off_since=())
 
 
 def main(args: Sequence[str] | None = None) -> int:

@@ -7,7 +7,6 @@ observation that it was made from; what of it has passed by when it comes, the g
 
 from __future__ import annotations
 
-import json
 import math
 import secrets
 from dataclasses import replace
@@ -18,7 +17,6 @@ from typing import Any, Sequence
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.clock import Clock, ClockType
-from rclpy.node import Node
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
@@ -27,8 +25,10 @@ from real.policy.planner import Job, Plan, Planner
 from real.policy.recording import Recording
 from real.ros import qos
 from real.ros.chunks import Tag, chunk_message
+from real.ros.guarded import Guarded
 from real.ros.messages import epoch_of, string_message
 from real.ros.parameters import declare
+from real.ros.reading import Refusal, read_episode
 from real.ros.run import Stop, run_node
 from real.ros.signals import ERROR, OK, WARN, status_message
 from real.ros.streams import StateMessage, read_image, read_state, stamp_ns_of, state_type
@@ -48,7 +48,7 @@ LOST = 3  # periods without a row after which the past is no past any more
 QUANTILE = 0.95
 
 
-class PolicyNode(Node):
+class PolicyNode(Guarded):
     """The policy's process.
 
     Topics: in, the contract's streams and `episode` of a twin; out, `policy/chunk`, `policy/task` (latched) and
@@ -63,7 +63,7 @@ class PolicyNode(Node):
             raise InputError("parameter 'checkpoint'", expected="the folder of a policy", got="nothing",
                              way_out="-p checkpoint:=outputs/train/...")
         self._instruction = declare(self, "instruction", "", "what to do; empty leaves it to the task")
-        self._seed = declare(self, "seed", 0, "of the noise, where no twin's episode gives one")
+        self._seed = declare(self, "seed", 0, "of the noise, where no twin's episode gives one", low=0, high=2**63 - 1)
         self._rows = declare(self, "n_action_steps", 0, "rows executed a plan; 0 is the policy's own", low=0, high=1000)
         self._delay = declare(self, "delay_steps", 0, "rows that pass while a plan is made: it continues them; "
                               "-1 takes the 95th percentile of the latency", low=-1, high=100)
@@ -162,7 +162,7 @@ class PolicyNode(Node):
             return replace(field, shape=(*stream.size, *field.shape[2:]))
         return field
 
-    def _see(self, name: str, message: StateMessage) -> None:
+    def _see(self, name: str, message: StateMessage) -> Refusal | None:
         stream = self._contract.state[name]
         assert self._alignment is not None
         if stream.type == "values":
@@ -170,14 +170,18 @@ class PolicyNode(Node):
             if epoch is not None and epoch != self._epoch:
                 # Messages of two topics overtake one another: what is early waits for its episode, the rest is late.
                 self._early = (name, message) if epoch > (self._epoch or 0) else None
-                return
+                return None
         values: dict[str, np.ndarray]
         if stream.type in CAMERA_TYPES:
             values = {f"{name}.{stream.type}": read_image(message)}  # type: ignore[arg-type]
         else:
             values = gathered(self._description, read_state(self._readers[name], message))  # type: ignore[arg-type]
-        self._alignment.add(name, values, stamp_ns_of(message))
+        now_ns = self.get_clock().now().nanoseconds  # 0 before the first `/clock`
+        refused = self._alignment.add(name, values, stamp_ns_of(message), now_ns or None)
+        if refused:
+            return Refusal(refused)
         self._look()
+        return None
 
     def _look(self) -> None:
         """Take the rows that are due, a control period apart, and ask for a plan when it is time."""
@@ -262,18 +266,18 @@ class PolicyNode(Node):
 
     # -- episodes -----------------------------------------------------------------------------------------------------
 
-    def _new_episode(self, message: String) -> None:
+    def _new_episode(self, message: String) -> Refusal | None:
         """A twin has begun an episode: nothing that was seen before counts."""
-        said = json.loads(message.data)
-        if said["epoch"] == self._epoch:
-            return
-        self._epoch, self._seed = int(said["epoch"]), int(said["seed"])
-        instruction = self._instruction or said.get("instruction") or ""
-        self._task.publish(string_message(instruction))
+        episode = read_episode(message.data)
+        if isinstance(episode, Refusal):
+            return episode
+        if episode.epoch == self._epoch:
+            return None
+        self._epoch, self._seed = episode.epoch, episode.seed
+        self._task.publish(string_message(self._instruction or episode.instruction))
         self._begin()
         early, self._early = self._early, None
-        if early is not None and self.ready:
-            self._see(*early)
+        return self._see(*early) if early is not None and self.ready else None
 
     def _begin(self) -> None:
         self._generation += 1
@@ -297,7 +301,9 @@ class PolicyNode(Node):
         return response
 
     def _report(self) -> None:
-        if self._alignment is None:
+        if self.tally.errors:
+            level, text = ERROR, f"{self.tally.errors} times something failed, last {self.tally.last}"
+        elif self._alignment is None:
             level, text = WARN, "loading"
         elif not self._running:
             level, text = WARN, "stopped"
@@ -311,7 +317,7 @@ class PolicyNode(Node):
             "plans": self._plans, "refused": self._refused, "session": self._session,
             "latency_p50_ms": f"{self._planner.latency_s(0.5) * 1e3:.1f}",
             "latency_p95_ms": f"{self._planner.latency_s(QUANTILE) * 1e3:.1f}",
-            "delay_steps": self._runner.delay_steps if self._runner else "",
+            "delay_steps": self._runner.delay_steps if self._runner else "", **self.tally.numbers(),
         }
         self._status.publish(status_message("policy", level, text, numbers, self.get_clock().now().nanoseconds))
 

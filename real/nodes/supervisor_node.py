@@ -15,13 +15,14 @@ from typing import Sequence
 
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.clock import Clock, ClockType
-from rclpy.node import Node
 from std_msgs.msg import Header, String
 from std_srvs.srv import Trigger
 
 from real.ros import qos
 from real.ros.clock import RosClock
+from real.ros.guarded import Guarded
 from real.ros.parameters import declare
+from real.ros.reading import Refusal, shown
 from real.ros.run import run_node
 from real.ros.signals import ERROR, OK, WARN, alive_message, status_message, status_of
 from real.ros.streams import state_type
@@ -36,7 +37,7 @@ VIEWS = ("auto", "page", "lines")
 LEVELS = {OK: GOOD, WARN: POOR, ERROR: BAD}
 
 
-class SupervisorNode(Node):
+class SupervisorNode(Guarded):
     """The supervisor's process.
 
     Topics: out, `alive` (Header, 50 Hz), `status`; in, `status` of everybody, `gate/state`, and the contract's states
@@ -108,10 +109,12 @@ class SupervisorNode(Node):
     def _stream_came(self, name: str, message: bytes) -> None:
         self._board.stream(name, time.monotonic())
 
-    def _status_came(self, message: DiagnosticArray) -> None:
+    def _status_came(self, message: DiagnosticArray) -> Refusal | None:
         for name, (level, text, values) in status_of(message).items():
-            if name != "supervisor":
-                self._board.status(name, LEVELS.get(level, BAD), text, values, time.monotonic())
+            if name != "supervisor" and not self._board.status(name, LEVELS.get(level, BAD), text, values,
+                                                               time.monotonic()):
+                return Refusal(f"a status of {shown(name)}: the board is full")
+        return None
 
     def _state_came(self, message: String) -> None:
         if self._board.state(message.data, time.monotonic(), time.strftime("%H:%M:%S")):
@@ -137,8 +140,10 @@ class SupervisorNode(Node):
         level, text = (WARN, "stopped") if self._stopped else (OK, "alive")
         if not self._stopped and self._others() > 0:
             level, text = ERROR, self._alive_text()
-        self._status.publish(status_message("supervisor", level, text, {"alive": self._alive_count},
-                                            self._clock_.now_ns()))
+        elif self.tally.errors:
+            level, text = ERROR, f"{text}; failed: {self.tally.last}"
+        numbers = {"alive": self._alive_count, **self.tally.numbers()}
+        self._status.publish(status_message("supervisor", level, text, numbers, self._clock_.now_ns()))
 
 
 def main(args: Sequence[str] | None = None) -> int:

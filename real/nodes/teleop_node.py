@@ -11,7 +11,6 @@ closes, left one opens; right shoulder next part; A enable the gate.
 
 from __future__ import annotations
 
-import json
 import secrets
 import time
 from typing import Any, Sequence
@@ -19,7 +18,6 @@ from typing import Any, Sequence
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.clock import Clock, ClockType
-from rclpy.node import Node
 from sensor_msgs.msg import Joy
 from std_msgs.msg import String
 from std_srvs.srv import SetBool, Trigger
@@ -29,9 +27,11 @@ from real.graph import TELEOPERATION
 from real.ros import qos
 from real.ros.chunks import Tag, chunk_message
 from real.ros.clock import RosClock
+from real.ros.guarded import Guarded
 from real.ros.parameters import declare
+from real.ros.reading import Refusal, read_episode
 from real.ros.run import Stop, run_node
-from real.ros.signals import OK, WARN, enable_message, status_message
+from real.ros.signals import ERROR, OK, WARN, enable_message, status_message
 from real.supervision.screen import Screen
 from real.teleop.device import Device, Wish
 from real.teleop.gamepad import Gamepad
@@ -47,7 +47,7 @@ LONGEST_S = 0.1  # a step after a pause is no longer than this
 HOLD_S = {"keyboard": 120.0, "gamepad": 600.0}
 
 
-class TeleopNode(Node):
+class TeleopNode(Guarded):
     """The teleoperation's process.
 
     Topics: out, `enable_held` (Joy, stamped, 50 Hz), `teleop/target` (JointTrajectory of one row, while the person
@@ -108,23 +108,29 @@ class TeleopNode(Node):
 
     # -- what is heard ------------------------------------------------------------------------------------------------
 
-    def _sent_came(self, message: JointTrajectory) -> None:
+    def _sent_came(self, message: JointTrajectory) -> Refusal | None:
         if tuple(message.joint_names) != self._spec.component_names or not message.points:
-            self.get_logger().error("the gate has another contract: its commands have other components",
-                                    throttle_duration_sec=5.0)
-            return
+            return Refusal("the gate has another contract: its commands have other components")
         # The second of two points is what was sent; the first is what was asked for.
-        self._sent = np.array(message.points[-1].positions)
+        sent = np.array(message.points[-1].positions)
+        if sent.shape != (self._spec.dim,) or not np.isfinite(sent).all():
+            return Refusal(f"a command of {sent.size} numbers, {self._spec.dim} finite ones are expected")
+        self._sent = sent
         self._sent_s = time.monotonic()
+        return None
 
     def _state_came(self, message: String) -> None:
         self._state = message.data
 
-    def _episode_came(self, message: String) -> None:
+    def _episode_came(self, message: String) -> Refusal | None:
         """A twin was reset: the robot is somewhere else."""
-        self._epoch = int(json.loads(message.data)["epoch"])
+        episode = read_episode(message.data)
+        if isinstance(episode, Refusal):
+            return episode
+        self._epoch = episode.epoch
         self._jogging.let_go()
         self._sent = None
+        return None
 
     # -- what is said -------------------------------------------------------------------------------------------------
 
@@ -153,6 +159,9 @@ class TeleopNode(Node):
             self._jogging.let_go()
             return
         target = self._jogging.step(wish, self._sent, dt)
+        if target is not None and not np.isfinite(target).all():
+            self._jogging.let_go()  # a command that anybody sent in the gate's place may hold no rotation
+            return
         if target is None:
             return
         self._targets += 1
@@ -166,9 +175,14 @@ class TeleopNode(Node):
             self._answer = "there is no gate to ask"
             return
         request = SetBool.Request(data=True) if what == "enable" else Trigger.Request()
-        client.call_async(request).add_done_callback(lambda future: self._answered(what, future.result()))
+        client.call_async(request).add_done_callback(lambda future: self._answered(what, future))
 
-    def _answered(self, what: str, response: Any) -> None:
+    def _answered(self, what: str, future: Any) -> None:
+        try:
+            response = future.result()
+        except Exception as error:
+            self.failed(f"service {what}", error)
+            return
         self._answer = f"{what}: {'done' if response.success else 'refused'} {response.message}".rstrip()
         self.get_logger().info(self._answer)
 
@@ -180,9 +194,11 @@ class TeleopNode(Node):
     def _report(self) -> None:
         wish = self._wish
         numbers = {"held": wish.held, "moving": self._jogging.moving, "part": self._jogging.part(wish).name,
-                   "targets": self._targets}
-        level = OK if wish.connected else WARN
-        self._status.publish(status_message("teleop", level, wish.note, numbers, self._clock_.now_ns()))
+                   "targets": self._targets, **self.tally.numbers()}
+        level, text = OK if wish.connected else WARN, wish.note
+        if self.tally.errors:
+            level, text = ERROR, f"{text}; failed: {self.tally.last}"
+        self._status.publish(status_message("teleop", level, text, numbers, self._clock_.now_ns()))
 
 
 def main(args: Sequence[str] | None = None) -> int:

@@ -7,16 +7,14 @@ each takes one control period, exactly as a step of the environment, and the obs
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import replace
 from typing import Sequence
 
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
-from rcl_interfaces.msg import ParameterDescriptor, SetParametersResult
+from rcl_interfaces.msg import SetParametersResult
 from rclpy.clock import Clock, ClockType
-from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rosgraph_msgs.msg import Clock as ClockMessage
 from sensor_msgs.msg import JointState
@@ -24,8 +22,10 @@ from std_msgs.msg import String
 from std_srvs.srv import SetBool, Trigger
 
 from real.ros import qos
+from real.ros.guarded import Guarded
 from real.ros.messages import epoch_frame, stamp_of, values_message
 from real.ros.parameters import declare
+from real.ros.reading import INT64, Episode
 from real.ros.run import run_node
 from real.ros.signals import ERROR, OK, WARN, status_message
 from real.twin.inlets import Inlets
@@ -49,7 +49,7 @@ LEVELS = {"ok": OK, "warn": WARN, "error": ERROR}
 REPEATED_S = 0.5  # lock-step: how often a start is told until somebody acts on it
 
 
-class TwinNode(Node):
+class TwinNode(Guarded):
     """The twin's process.
 
     Topics: the contract's states and commands; `outcome` (JointState: success, score, terminated, truncated, steps, a
@@ -96,9 +96,8 @@ class TwinNode(Node):
         self._driver_due_ns = self._repeated_ns = self._status_due_ns = 0
         self._energy: EnergyState | None = None
         self._status = self.create_publisher(DiagnosticArray, "status", qos.STATUS) if self._robot.budget else None
-        self.declare_parameter("seed", 0, ParameterDescriptor(description="of the episode that a reset starts"))
-        self.declare_parameter("faults", [""], ParameterDescriptor(description="lines, as sim/drivers/faults.py says"))
-        self._tell_faults(self.get_parameter("faults").value)
+        declare(self, "seed", 0, "of the episode that a reset starts", low=0, high=INT64[1], read_only=False)
+        self._tell_faults(declare(self, "faults", [""], "lines, as sim/drivers/faults.py says", read_only=False))
         self.add_on_set_parameters_callback(self._parameters_set)
         self._step_ns = round(self._robot.scene.model.opt.timestep * 1e9)
         self._pacer = Pacer(self._step_ns, speed, time.monotonic_ns())
@@ -115,6 +114,10 @@ class TwinNode(Node):
         if self._cameras is not None:
             self._cameras.close()
         self._world.close()
+
+    def on_failure(self, what: str, error: Exception) -> None:
+        """Physics stands until a reset, and the driver says why."""
+        self._error = f"error: {what}: {type(error).__name__}: {error}"
 
     # -- time ---------------------------------------------------------------------------------------------------------
 
@@ -173,9 +176,9 @@ class TwinNode(Node):
         self._due_ns.clear()
         self._pictured_ns = -1
         env = self._world.env
-        self._episode.publish(String(data=json.dumps({
-            "epoch": self._epoch, "seed": self._seed, "task": self._task, "instruction": self._world.instruction,
-            "max_steps": env.task.max_steps if env is not None else None})))
+        episode = Episode(self._epoch, self._seed, self._task, self._world.instruction,
+                          env.task.max_steps if env is not None else None)
+        self._episode.publish(String(data=episode.text()))
         self._publish(all_now=True)
         self._pacer.restart(time.monotonic_ns())
 
@@ -187,7 +190,7 @@ class TwinNode(Node):
         elif not self._lock_step:
             stamp_ns = command.stamp_ns - self._offset_ns if command.stamp_ns else 0
             self._driven.hear(name, replace(command, stamp_ns=stamp_ns))
-        elif not self._paused:
+        elif not self._paused and not self._error:
             for each in self._driven.faults.passed(f"command/{name}", command, self._driven.now_ns):
                 self._obey(each)
 
@@ -209,6 +212,9 @@ class TwinNode(Node):
 
     def _parameters_set(self, parameters: Sequence[Parameter]) -> SetParametersResult:
         for parameter in parameters:
+            if parameter.name == "seed" and (type(parameter.value) is not int or parameter.value < 0):
+                return SetParametersResult(successful=False, reason=f"parameter 'seed': expected a whole number from 0 "
+                                           f"to {INT64[1]}, got {parameter.value}")
             try:
                 if parameter.name == "faults":
                     self._tell_faults(parameter.value)
@@ -216,10 +222,10 @@ class TwinNode(Node):
                 return SetParametersResult(successful=False, reason=str(error))
         return SetParametersResult(successful=True)
 
-    def _tell_faults(self, lines: Sequence[str]) -> None:
+    def _tell_faults(self, lines: Sequence[str] | None) -> None:
         streams = [f"state/{name}" for name in self._contract.state]
         streams += [f"command/{name}" for name in self._contract.sinks]
-        faults = tuple(parse_fault(line, streams) for line in lines if line.strip())
+        faults = tuple(parse_fault(line, streams) for line in lines or () if line.strip())
         self._driven.faults = Faults(faults, self._driven.now_ns)
 
     def _reset_service(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
@@ -316,7 +322,7 @@ class TwinNode(Node):
             self._status_due_ns = now_ns + round(STATUS_S * 1e9)
             energy = self._robot.energy
             level, text = words_for(energy, self._energy)
-            numbers = {name: f"{value:.4f}" for name, value in told_of(energy).items()}
+            numbers = {name: f"{value:.4f}" for name, value in told_of(energy).items()} | self.tally.numbers()
             self._energy = energy
             self._status.publish(status_message("twin", LEVELS[level], text, numbers,
                                                 self._robot.clock.now_ns() + self._offset_ns))

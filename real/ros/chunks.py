@@ -3,6 +3,9 @@
 `joint_names` are the components of the action, `header.stamp` is the stamp of the newest observation that was used, row
 i is due at `time_from_start = i*T`. `header.frame_id` is the tag: `session/epoch/chunk/seed/value`, with nothing where
 there is nothing to say.
+
+Others may publish chunks too. What cannot be read of one is said in its sample's `fault`, and the gate refuses it as it
+refuses any other chunk: counted, with a reason, while what it follows goes on.
 """
 
 from __future__ import annotations
@@ -12,12 +15,18 @@ from dataclasses import dataclass
 from typing import Sequence
 
 import numpy as np
+from rclpy.serialization import deserialize_message
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
+from real.ros.cdr import Cursor, Limits, Malformed, unreadable
 from real.ros.messages import doubles, duration_of, header_of, time_of
+from real.ros.reading import Refusal, integer, real, shown
 from robot.errors import InputError
 from robot.safety.gate.inputs import ChunkSample
 
+LONGEST_S = 10.0  # of the rows of a chunk: 200 000 rows took 1.9 s to unpack, in which no command went out
+LONGEST_TAG = 200  # characters
+CHUNK_LIMITS = Limits(4 << 20, 4096)
 
 @dataclass(frozen=True)
 class Tag:
@@ -44,10 +53,20 @@ class Tag:
         return "/".join("" if part is None else str(part) for part in parts)
 
     @staticmethod
-    def parse(text: str) -> Tag:
-        """What a `frame_id` says. What cannot be read is taken as not said: others may publish chunks too."""
-        session, epoch, chunk_id, seed, value = (*text.split("/"), "", "", "", "", "")[:5]
-        return Tag(session, _integer(epoch), _integer(chunk_id) or 0, _integer(seed), _real(value))
+    def parse(text: str) -> Tag | Refusal:
+        """What a `frame_id` says; what is empty is not said."""
+        if len(text) > LONGEST_TAG:
+            return Refusal(f"a tag of {len(text)} characters")
+        if not text.isprintable():
+            return Refusal(f"tag {shown(text)} has characters that cannot be printed")
+        session, *rest = (*text.split("/"), "", "", "", "", "")[:5]
+        numbers = [read(part) for part, read in zip(rest, (integer, integer, integer, real))]
+        for name, part, number in zip(("epoch", "chunk", "seed", "value"), rest, numbers):
+            if part and number is None:
+                kind = "finite number" if name == "value" else "64-bit integer"
+                return Refusal(f"{name} {shown(part)} in the tag is no {kind}")
+        epoch, chunk_id, seed, value = numbers
+        return Tag(session, epoch, chunk_id or 0, seed, value)  # type: ignore[arg-type]
 
 
 def trajectory_message(values: np.ndarray, names: Sequence[str], start_ns: int, period_ns: int, frame_id: str = "",
@@ -77,10 +96,10 @@ def chunk_message(values: np.ndarray, names: Sequence[str], start_ns: int, perio
 
 
 def chunk_sample(message: JointTrajectory, received_ns: int, period_s: float, publisher: str = "") -> ChunkSample:
-    """A chunk as it came, for the gate to check.
+    """A chunk as it came, for the gate to check. Never raises.
 
-    Rows of different lengths come out without columns, and rows that are not evenly spaced from zero with a period
-    that is not a number: the gate refuses both by name.
+    Rows of different lengths come out without columns, rows that are not evenly spaced from zero with a period that is
+    not a number, and a tag that cannot be read as its `fault`: the gate refuses each by name.
 
     Args:
         message: the trajectory.
@@ -88,7 +107,8 @@ def chunk_sample(message: JointTrajectory, received_ns: int, period_s: float, pu
         period_s: of a message of one row, which has none of its own.
         publisher: who sent it; empty takes the session of its tag.
     """
-    tag, rows = Tag.parse(message.header.frame_id), [point.positions for point in message.points]
+    found, rows = Tag.parse(message.header.frame_id), [point.positions for point in message.points]
+    tag, fault = (Tag(), found.reason) if isinstance(found, Refusal) else (found, "")
     widths = {len(row) for row in rows}
     if len(widths) == 1 and widths != {0}:
         values = np.array([np.frombuffer(row, np.float64) for row in rows])
@@ -101,16 +121,46 @@ def chunk_sample(message: JointTrajectory, received_ns: int, period_s: float, pu
     return ChunkSample(
         names=tuple(message.joint_names), values=values, start_ns=time_of(message.header.stamp), period_s=period_s,
         chunk_id=tag.chunk_id, received_ns=received_ns, publisher=publisher or tag.session, session=tag.session,
-        epoch=tag.epoch, seed=tag.seed, value=tag.value,
+        epoch=tag.epoch, seed=tag.seed, value=tag.value, fault=fault,
     )
 
 
-def _integer(text: str) -> int | None:
-    return int(text) if text.lstrip("-").isdecimal() else None
+def read_chunk(packed: bytes, received_ns: int, period_s: float, dim: int) -> ChunkSample:
+    """A chunk from its bytes. Never raises.
+
+    What is no chunk, or longer than `LONGEST_S`, comes out with a `fault` and no rows, before anything of it has become
+    an object of Python.
+
+    Args:
+        packed: the message.
+        received_ns: monotonic.
+        period_s: of the contract.
+        dim: of the contract's action.
+    """
+    fault = _too_much(packed, period_s) or unreadable(packed, JointTrajectory, CHUNK_LIMITS)
+    if not fault:
+        try:
+            message: JointTrajectory = deserialize_message(packed, JointTrajectory)
+            return chunk_sample(message, received_ns, period_s)
+        except Exception as error:  # the middleware's own opinion of the bytes
+            fault = f"{type(error).__name__}: {shown(str(error))}"
+    return ChunkSample((), np.empty((0, dim)), 0, period_s, 0, received_ns, fault=fault)
 
 
-def _real(text: str) -> float | None:
+def _too_much(packed: bytes, period_s: float) -> str:
+    """What of a chunk is more than is read: looks at a few lengths only; empty when nothing is."""
     try:
-        return float(text)
-    except ValueError:
-        return None
+        cursor = Cursor(packed)
+        cursor.skip(4, 2)  # the stamp
+        tag = cursor.string() - 1
+        if tag > 4 * LONGEST_TAG:
+            return f"a tag of {tag} bytes"
+        names = cursor.length(4)
+        if names > CHUNK_LIMITS.elements:
+            return f"{names} names"
+        for _ in range(names):
+            cursor.string()
+        rows = cursor.length(24)
+    except Malformed as error:
+        return str(error)
+    return f"{rows} rows, more than ten seconds of them" if rows * period_s > LONGEST_S * (1 + 1e-9) else ""

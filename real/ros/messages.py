@@ -16,15 +16,18 @@ from geometry_msgs.msg import PoseStamped
 from sensor_msgs.msg import CompressedImage, Image, JointState
 from std_msgs.msg import Float64MultiArray, Header, MultiArrayDimension, MultiArrayLayout, String
 
+from real.ros.reading import integer
 from robot.errors import InputError, nearest
 
+FIRST_NS, LAST_NS = -(2**31) * 1_000_000_000, 2**31 * 1_000_000_000 - 1  # seconds of a stamp are an int32
+MOST_PIXELS = 16 << 20  # of a compressed image: a few bytes may claim any size
 ENCODINGS = {"rgb8": (np.uint8, 3), "bgr8": (np.uint8, 3), "rgba8": (np.uint8, 4), "bgra8": (np.uint8, 4),
              "mono8": (np.uint8, 1), "8UC3": (np.uint8, 3), "16UC1": (np.uint16, 1), "mono16": (np.uint16, 1)}
 
 
 def stamp_of(time_ns: int) -> Time:
-    """Nanoseconds as a stamp."""
-    seconds, rest = divmod(int(time_ns), 1_000_000_000)
+    """Nanoseconds as a stamp; beyond what a stamp can say, the nearest that it can."""
+    seconds, rest = divmod(min(max(int(time_ns), FIRST_NS), LAST_NS), 1_000_000_000)
     return Time(sec=seconds, nanosec=rest)
 
 
@@ -34,8 +37,8 @@ def time_of(stamp: Time | Duration) -> int:
 
 
 def duration_of(duration_ns: int) -> Duration:
-    """Nanoseconds as a duration."""
-    seconds, rest = divmod(int(duration_ns), 1_000_000_000)
+    """Nanoseconds as a duration; beyond what one can say, the nearest that it can."""
+    seconds, rest = divmod(min(max(int(duration_ns), FIRST_NS), LAST_NS), 1_000_000_000)
     return Duration(sec=seconds, nanosec=rest)
 
 
@@ -93,7 +96,7 @@ def image_array(message: Image) -> np.ndarray:
     size = np.dtype(kind).itemsize
     row, step = message.width * channels * size, int(message.step)
     data = np.frombuffer(message.data, np.uint8)
-    if step < row or len(data) < step * (message.height - 1) + row or not message.height:
+    if step < row or len(data) < step * (message.height - 1) + row or not message.height * message.width:
         raise InputError(f"image of {message.width} x {message.height} {message.encoding}",
                          expected=f"{message.height} rows of {row} bytes", got=f"{len(data)} bytes in steps of {step}")
     swapped = bool(message.is_bigendian) and size > 1
@@ -110,17 +113,22 @@ def image_array(message: Image) -> np.ndarray:
 
 
 def compressed_array(message: CompressedImage) -> np.ndarray:
-    """The pixels of a JPEG or PNG, as `image_array` gives them."""
+    """The pixels of a JPEG or PNG, as `image_array` gives them.
+
+    Raises:
+        InputError: it is none, is damaged, or has more than `MOST_PIXELS`.
+    """
     from io import BytesIO
 
     from PIL import Image as Pillow
-    from PIL import UnidentifiedImageError
 
     try:
-        with Pillow.open(BytesIO(bytes(message.data))) as image:
+        with Pillow.open(BytesIO(bytes(message.data)), formats=("JPEG", "PNG")) as image:
+            if image.width * image.height > MOST_PIXELS:
+                raise ValueError(f"{image.width} x {image.height} pixels")
             return np.asarray(image if image.mode in ("L", "I;16") else image.convert("RGB"))
-    except (UnidentifiedImageError, OSError) as error:
-        raise InputError("compressed image", expected="a JPEG or a PNG", got=str(error)) from None
+    except Exception as error:  # its decoders raise nearly anything: OSError, SyntaxError, DecompressionBombError
+        raise InputError("compressed image", expected="a JPEG or a PNG", got=f"{error}") from None
 
 
 # Named numbers
@@ -164,8 +172,9 @@ def values_of(message: JointState) -> dict[str, np.ndarray]:
     parts: dict[str, dict[int, float]] = {}
     for name, value in zip(names, position):
         stem, _, last = name.rpartition(".")
-        if stem and last.isdecimal():
-            parts.setdefault(stem, {})[int(last)] = value
+        place = integer(last, low=0) if stem else None
+        if place is not None:
+            parts.setdefault(stem, {})[place] = value
         else:
             parts[name] = {0: value}
     return {name: np.array([part[index] for index in range(len(part))]) for name, part in parts.items()
@@ -180,7 +189,7 @@ def epoch_frame(epoch: int) -> str:
 def epoch_of(frame_id: str) -> int | None:
     """The epoch in a `frame_id`; None where it tells none, as on a robot."""
     word, _, number = frame_id.partition(" ")
-    return int(number) if word == "epoch" and number.isdecimal() else None
+    return integer(number, low=0) if word == "epoch" else None
 
 
 def pose_message(position: np.ndarray, quat_xyzw: np.ndarray, stamp_ns: int, frame_id: str) -> PoseStamped:
@@ -218,5 +227,6 @@ def vector_of(message: Float64MultiArray) -> tuple[np.ndarray, int | None, str]:
     """Numbers, their stamp in ns and their tag; None and empty where the sender gave none."""
     values = np.frombuffer(message.data, np.float64) if len(message.data) else np.empty(0)
     label = message.layout.dim[0].label if message.layout.dim else ""
-    stamp, _, tag = label.partition(" ")
-    return (values, int(stamp), tag) if stamp.lstrip("-").isdecimal() else (values, None, "")
+    text, _, tag = label.partition(" ")
+    stamp_ns = integer(text)
+    return (values, stamp_ns, tag) if stamp_ns is not None else (values, None, "")

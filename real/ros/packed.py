@@ -3,22 +3,26 @@
 The first message of its kind is read by rclpy, and so is every one in which anything but stamp and numbers has changed;
 of the others only the numbers are looked at. The layout is that of classic CDR (OMG DDS-RTPS 10.2): after four bytes
 that name it, each number stands at a multiple of its size, strings and lists begin with their length in four bytes.
+Bytes that are no message are a `Refusal`, with its reason.
 """
 
 from __future__ import annotations
 
 import struct
-from typing import Sequence
+from typing import Any, Sequence
 
 import numpy as np
 from geometry_msgs.msg import PoseStamped
 from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import JointState
 
+from real.ros.cdr import BEGIN, Cursor, Limits, Malformed, unreadable
 from real.ros.messages import joint_state_values, pose_values, time_of
+from real.ros.reading import Refusal
 
 LITTLE_ENDIAN = b"\x00\x01"
-BEGIN, FRAME = 4, 12  # of the content; of the frame's length, behind the stamp
+FRAME = 12  # of the frame's length, behind the stamp
+STATE_LIMITS = Limits(1 << 16, 1024)
 NANOSECONDS = 1_000_000_000
 POSE = 7
 NOTHING = np.empty(0)
@@ -31,7 +35,7 @@ class PackedJoints:
         self._same = b""
         self._names: tuple[str, ...] = ()
 
-    def read(self, packed: bytes) -> tuple[tuple[str, ...], np.ndarray, np.ndarray, int]:
+    def read(self, packed: bytes) -> tuple[tuple[str, ...], np.ndarray, np.ndarray, int] | Refusal:
         """Names, positions (n,), efforts (n,) and stamp in ns; numbers that are not as many as the names are none."""
         end = FRAME + len(self._same)
         if self._same and packed[FRAME:end] == self._same and packed[:2] == LITTLE_ENDIAN:
@@ -39,7 +43,9 @@ class PackedJoints:
             if lists:
                 position, _, effort = (found if len(found) == len(self._names) else NOTHING for found in lists)
                 return self._names, position, effort, _stamp_ns(packed)
-        message: JointState = deserialize_message(packed, JointState)
+        message = _unpacked(packed, JointState)
+        if isinstance(message, Refusal):
+            return message
         names, position, _, effort = joint_state_values(message)
         self._learn(packed, message.header.frame_id, names)
         return names, position, effort, time_of(message.header.stamp)
@@ -61,7 +67,7 @@ class PackedPose:
     def __init__(self) -> None:
         self._same = b""
 
-    def read(self, packed: bytes) -> tuple[np.ndarray, np.ndarray, int]:
+    def read(self, packed: bytes) -> tuple[np.ndarray, np.ndarray, int] | Refusal:
         """Position (3,) in m, quaternion (4,) xyzw and stamp in ns."""
         end = FRAME + len(self._same)
         first = _aligned(end, 8)
@@ -69,10 +75,37 @@ class PackedPose:
                 len(packed) >= first + 8 * POSE:
             numbers = np.frombuffer(packed, np.float64, POSE, first).copy()
             return numbers[:3], numbers[3:], _stamp_ns(packed)
-        message: PoseStamped = deserialize_message(packed, PoseStamped)
+        message = _unpacked(packed, PoseStamped)
+        if isinstance(message, Refusal):
+            return message
         told = _string(b"", message.header.frame_id, FRAME - BEGIN)
         self._same = told if packed[FRAME : FRAME + len(told)] == told else b""
         return *pose_values(message), time_of(message.header.stamp)
+
+
+def read_header(packed: bytes) -> tuple[int, str] | Refusal:
+    """Stamp in ns and frame of a message that begins with a header, without a look at the rest."""
+    try:
+        cursor = Cursor(packed)
+        cursor.skip(4, 2)
+        size = cursor.string()
+    except Malformed as error:
+        return Refusal(str(error))
+    order = "<iI" if packed[:2] == LITTLE_ENDIAN else ">iI"
+    seconds, nanoseconds = struct.unpack_from(order, packed, BEGIN)
+    text = packed[cursor.place - size : cursor.place].rstrip(b"\x00")
+    return seconds * NANOSECONDS + nanoseconds, text.decode(errors="replace")
+
+
+def _unpacked(packed: bytes, kind: type) -> Any:
+    """A message from its bytes, or why there is none."""
+    reason = unreadable(packed, kind, STATE_LIMITS)
+    if reason:
+        return Refusal(reason)
+    try:
+        return deserialize_message(packed, kind)
+    except Exception as error:  # the middleware's own opinion of the bytes
+        return Refusal(f"{type(error).__name__}: {error}")
 
 
 def _lists(packed: bytes, place: int, count: int) -> list[np.ndarray]:

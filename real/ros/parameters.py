@@ -14,8 +14,8 @@ OWN = ("use_sim_time", "start_type_description_service")
 
 
 def declare(node: Node, name: str, default: Any, text: str, *, low: float | None = None, high: float | None = None,
-            choices: Sequence[str] = ()) -> Any:
-    """Declare a parameter that cannot change while the node runs, and read it.
+            choices: Sequence[str] = (), read_only: bool = True) -> Any:
+    """Declare a parameter and read it.
 
     Args:
         node: whose it is.
@@ -24,13 +24,14 @@ def declare(node: Node, name: str, default: Any, text: str, *, low: float | None
         text: what it is, with its unit.
         low, high: range of a number; give both or none.
         choices: of a word.
+        read_only: whether it cannot change while the node runs.
 
     Raises:
         InputError: a value of another type, outside of the range, or none of the choices.
     """
     from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
 
-    descriptor = ParameterDescriptor(description=text, read_only=True)
+    descriptor = ParameterDescriptor(description=text, read_only=read_only)
     if low is not None and high is not None:
         if isinstance(default, float):
             descriptor.floating_point_range = [FloatingPointRange(from_value=float(low), to_value=float(high))]

@@ -18,6 +18,8 @@ from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
 from real.ros.ending import Ending, WindingDown
+from real.ros.guarded import Stop as Stop
+from real.ros.guarded import survive, turn
 from real.ros.parameters import refuse_unknown
 from robot.errors import InputError, TillerError
 
@@ -26,19 +28,6 @@ from robot.errors import InputError, TillerError
 SWITCH_INTERVAL_S = 0.0005
 TURN_S = 0.05
 EXECUTORS = ("events", "single")
-
-
-class Stop(Exception):
-    """Why a node ends its process: set as its `ending`, or raised while it is made.
-
-    Args:
-        reason: the line that says why.
-        code: exit status of the process.
-    """
-
-    def __init__(self, reason: str, code: int = 0):
-        super().__init__(reason)
-        self.code = code
 
 
 def make_executor(kind: str | None = None, context: Context | None = None) -> Executor:
@@ -147,10 +136,21 @@ def _spin(node: Any, executor: Executor, signals: Ending, started: float) -> Non
         if not announced and getattr(node, "ready", True):
             announced = True
             _say(node, f"ready after {time.monotonic() - started:.2f} s; {_where(executor)}")
-        executor.spin_once(timeout_sec=min(idle(), TURN_S))
+        turn(node, executor, min(_idle(node, idle), TURN_S))
         ending = getattr(node, "ending", None)
         if ending is not None:
             raise ending
+
+
+def _idle(node: Any, idle: Callable[[], float]) -> float:
+    """Seconds until the node wants to be called again; what fails in it ends nothing."""
+    try:
+        return idle()
+    except Stop:
+        raise
+    except Exception as error:
+        survive(node, "idle", error)
+        return TURN_S
 
 
 def _close(node: Any, executor: Executor | None) -> None:

@@ -6,6 +6,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Mapping, Sequence
 
+from real.ros.reading import integer
 from robot.description.wiring import Ages
 from robot.safety.gate.reasons import Reason
 
@@ -17,6 +18,8 @@ WINDOW = 200  # messages whose rate is told
 TEXTS = {reason.value: reason.text for reason in Reason}
 TOLD = ("latency_p95_ms", "period_p99_ms", "tick_p99_ms", "plans", "refused", "held", "moving", "speed", "late",
         "energy_level_j", "energy_overdrafts", "spring_arm_j")
+RARE = ("unread", "errors")  # told when there are any
+MOST_PROCESSES, LONGEST_TEXT = 64, 2000  # anybody may publish a status
 
 
 @dataclass
@@ -69,8 +72,12 @@ class Board:
     def stream(self, name: str, now_s: float) -> None:
         self.streams[name].times.append(now_s)
 
-    def status(self, name: str, level: str, text: str, values: Mapping[str, str], now_s: float) -> None:
-        self.statuses[name] = Status(level, text, dict(values), now_s)
+    def status(self, name: str, level: str, text: str, values: Mapping[str, str], now_s: float) -> bool:
+        """What a process said; False when so many have spoken that another one is not taken."""
+        if name not in self.statuses and len(self.statuses) >= MOST_PROCESSES:
+            return False
+        self.statuses[name] = Status(level, text[:LONGEST_TEXT], dict(values), now_s)
+        return True
 
     def state(self, line: str, now_s: float, clock: str) -> bool:
         """The gate's state, `mode reason`; returns whether it is another than before.
@@ -113,13 +120,16 @@ class Board:
     def counts(self) -> dict[str, int]:
         """What the gate has counted: limits, refusals, stops; without what it does when all is well."""
         gate = self.statuses.get("gate")
-        found = {} if gate is None else {name.removeprefix("count_"): int(value) for name, value in gate.values.items()
-                                         if name.startswith("count_") and value.isdecimal()}
+        told = {} if gate is None else {name.removeprefix("count_"): integer(value) for name, value in
+                                        gate.values.items() if name.startswith("count_")}
+        found = {name: count for name, count in told.items() if count is not None and count >= 0}
         return dict(sorted(found.items(), key=lambda item: -item[1]))
 
     def numbers(self, name: str) -> str:
         values = self.statuses[name].values
-        return "  ".join(f"{key} {values[key]}" for key in TOLD if values.get(key, "") != "")
+        told = [key for key in TOLD if values.get(key, "") != ""]
+        told += [key for key in RARE if values.get(key, "0") != "0"]
+        return "  ".join(f"{key} {values[key]}" for key in told)
 
 
 def line_of(board: Board, now_s: float, alive: str) -> str:

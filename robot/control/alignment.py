@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
 from collections import deque
 from dataclasses import dataclass
@@ -9,10 +10,11 @@ from typing import Mapping
 
 import numpy as np
 
-from robot.description.observation import ObservationSpec
+from robot.description.observation import ObservationField, ObservationSpec
 from robot.errors import InputError
 
 KEPT = 256  # messages a stream: half a second at 500 Hz
+AHEAD_NS = 500_000_000  # a stamp further ahead of the clock is one of another clock: all that follow would be older
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,8 @@ class Alignment:
                                  way_out="Add a stream to the contract, or train without the key")
             self._origin[name] = streams[0]
         self._sources = {stream: sources[stream] for stream in dict.fromkeys(self._origin.values())}
+        self._fields = {stream: [field for field in spec if self._origin[field.name] == stream]
+                        for stream in self._sources}
         self._stamps: dict[str, deque[int]] = {}
         self._values: dict[str, deque[Mapping[str, np.ndarray]]] = {}
         self.reset()
@@ -72,16 +76,38 @@ class Alignment:
         """Those that are needed."""
         return tuple(self._sources)
 
-    def add(self, stream: str, values: Mapping[str, np.ndarray], stamp_ns: int) -> None:
-        """Take a message; one that is not newer than the last is left out, as one of an unneeded stream is."""
+    def add(self, stream: str, values: Mapping[str, np.ndarray], stamp_ns: int, now_ns: int | None = None) -> str:
+        """Take a message; one that is not newer than the last is left out, as one of an unneeded stream is.
+
+        Args:
+            stream: whose message it is.
+            values: name -> array.
+            stamp_ns: of the message.
+            now_ns: of the clock that stamps are of; None where there is none.
+
+        Returns:
+            Why the message was refused: a value that does not fit its field, or a stamp of another clock; empty when
+            it was not.
+        """
         if stream not in self._sources:
-            return
+            return ""
         measured_ns = stamp_ns - self._sources[stream].latency_ns
+        if now_ns is not None and measured_ns - now_ns > AHEAD_NS:
+            return f"{stream} is stamped {(measured_ns - now_ns) * 1e-9:.3f} s ahead of the clock"
+        kept: dict[str, np.ndarray] = {}
+        for field in self._fields[stream]:
+            if field.name in values:
+                value = np.asarray(values[field.name])
+                refused = _unfit(field, value)
+                if refused:
+                    return refused
+                kept[field.name] = value
         stamps = self._stamps[stream]
         if stamps and measured_ns <= stamps[-1]:
-            return
+            return ""
         stamps.append(measured_ns)
-        self._values[stream].append(values)
+        self._values[stream].append(kept)
+        return ""
 
     @property
     def newest_ns(self) -> int | None:
@@ -104,11 +130,10 @@ class Alignment:
             values = self._at(stream, source, time_ns)
             if values is None:
                 return None
-            for field in self._spec:
-                if self._origin[field.name] == stream:
-                    if field.name not in values:
-                        return None
-                    found[field.name] = np.asarray(values[field.name], dtype=field.dtype).reshape(field.shape)
+            for field in self._fields[stream]:
+                if field.name not in values:
+                    return None
+                found[field.name] = np.asarray(values[field.name], dtype=field.dtype).reshape(field.shape)
         return found
 
     def _at(self, stream: str, source: Source, time_ns: int) -> Mapping[str, np.ndarray] | None:
@@ -127,3 +152,17 @@ class Alignment:
         first, second = values[before], values[after]
         return {key: (1 - share) * np.asarray(value, np.float64) + share * np.asarray(second[key], np.float64)
                 for key, value in first.items() if key in second}
+
+
+def _unfit(field: ObservationField, value: np.ndarray) -> str:
+    """Why a value is none of a field; empty when it is one."""
+    if field.is_image:
+        fits = value.dtype == field.dtype and value.shape == field.shape
+        return "" if fits else f"{field.name}: expected {field.dtype} {field.shape}, got {value.dtype} {value.shape}"
+    if value.dtype.kind not in "fiub" or value.size != math.prod(field.shape):
+        return f"{field.name}: expected {math.prod(field.shape)} numbers, got {value.dtype} {value.shape}"
+    with np.errstate(over="ignore"):
+        finite = np.isfinite(value.astype(field.dtype) if np.dtype(field.dtype).kind == "f" else value)
+    if not finite.all():
+        return f"{field.name}: expected finite numbers of {field.dtype}, got {value[~finite][0]}"
+    return ""

@@ -104,7 +104,8 @@ class DrivenTwin:
 
     def stiffen(self, command: Command) -> None:
         """Hold the arms with other stiffnesses (6,) N/m and N*m/rad, as crisp's `target_stiffness` does."""
-        if command.publishers == 1 and command.values.shape == (6,) and (command.values >= 0).all():
+        sound = command.values.shape == (6,) and bool(((command.values >= 0) & (command.values < np.inf)).all())
+        if command.publishers == 1 and sound:
             self.robot.law.stiffness[:, :6] = command.values
 
     def advance(self, steps: int) -> None:

@@ -38,6 +38,7 @@ ROBOT: Mapping[str, str] = {
 KINDS = {**MESSAGES, **ROBOT}
 _SIZES = {"drop": 1.0, "delay": 0.1, "speed": 0.3, "clock": 1.0}
 _FOR_EVER_S = math.inf
+LARGEST = 1e6  # of a size, and s: a clock further ahead has no stamp any more
 
 
 @dataclass(frozen=True)
@@ -104,8 +105,8 @@ def _number(word: str, line: str) -> float:
         number = float(word)
     except ValueError:
         number = math.nan
-    if not number >= 0:
-        raise InputError(f"fault '{line}'", expected="a number, 0 or more", got=f"'{word}'")
+    if not 0 <= number <= LARGEST:
+        raise InputError(f"fault '{line}'", expected=f"a number from 0 to {LARGEST:g}", got=f"'{word}'")
     return number
 
 
@@ -186,7 +187,8 @@ class Faults:
 
 def _picked(message: Command, order: np.ndarray) -> Command:
     """The same message with some of its columns, in another order."""
-    names = tuple(message.names[index] for index in order) if message.names else ()
+    # A message may have other names than numbers: whoever reads it is told so.
+    names = tuple(message.names[index] for index in order) if len(message.names) == len(order) else message.names
     velocities = message.velocities[..., order] if message.velocities.size else message.velocities
     efforts = message.efforts[..., order] if message.efforts.size else message.efforts
     return replace(message, names=names, values=message.values[..., order], velocities=velocities, efforts=efforts)

@@ -1,0 +1,36 @@
+"""Who publishes on the topics that the gate listens to: two voices on one of them are one too many."""
+
+from __future__ import annotations
+
+from rclpy.node import Node
+
+from robot.description.contract import Contract
+from robot.safety.gate.inputs import ALIVE, CHUNKS, ENABLE_HELD, TARGETS
+
+SHOWN = 4  # nodes that are named
+
+
+class Voices:
+    """Looks at the graph of ROS.
+
+    Args:
+        node: of the gate.
+        contract: of the robot, whose state topics have one publisher each.
+    """
+
+    def __init__(self, node: Node, contract: Contract) -> None:
+        topics = {name: stream.topic for name, stream in contract.state.items()}
+        topics |= {topic: topic for topic in (CHUNKS, TARGETS, ALIVE, ENABLE_HELD)}
+        self._node = node
+        self._topics = {name: node.resolve_topic_name(topic) for name, topic in topics.items()}
+
+    def crowds(self) -> dict[str, str]:
+        """`GateInputs.crowds`: topics with more than one publisher, with their nodes in words."""
+        return {name: f"'{topic}': {self._publishers(topic)}" for name, topic in self._topics.items()
+                if self._node.count_publishers(topic) > 1}
+
+    def _publishers(self, topic: str) -> str:
+        found = self._node.get_publishers_info_by_topic(topic)
+        names = [f"{each.node_namespace.rstrip('/')}/{each.node_name}" for each in found]
+        more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+        return ", ".join(sorted(names)[:SHOWN]) + more

@@ -1,0 +1,221 @@
+"""Nodes that no message ends: every subscription, timer and service of theirs is read and called behind a guard.
+
+Anybody may publish anything, bytes of another type too. rclpy unpacks a message before it calls back, and lets what is
+raised there or in the callback out of the executor, which ends the process; an events executor also leaves behind what
+was waiting in that moment, so that the topic lags by it from then on. So messages are taken as bytes here, held against
+their type and its limits (`real.ros.cdr`), unpacked and handed on.
+"""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections import Counter
+from typing import Any, Callable, Mapping
+
+from rclpy.executors import Executor
+from rclpy.node import Node
+from rclpy.serialization import deserialize_message
+from rosgraph_msgs.msg import Clock
+from sensor_msgs.msg import CompressedImage, Image, JointState
+from trajectory_msgs.msg import JointTrajectory
+
+from real.ros.cdr import Limits, unreadable
+from real.ros.reading import Refusal
+from robot.errors import InputError
+
+SAID_S = 1.0  # between two lines about one topic
+PAUSE_S = 0.001  # after an executor that failed: not at once again
+
+SMALL = Limits(1 << 16, 2048)
+LIMITS: Mapping[type, Limits] = {
+    Image: Limits(64 << 20, 64), CompressedImage: Limits(64 << 20, 64), JointState: Limits(1 << 20, 8192),
+    JointTrajectory: Limits(4 << 20, 4096),
+}
+
+
+class Stop(Exception):
+    """Why a node ends its process: set as its `ending`, or raised.
+
+    Args:
+        reason: the line that says why.
+        code: exit status of the process.
+    """
+
+    def __init__(self, reason: str, code: int = 0):
+        super().__init__(reason)
+        self.code = code
+
+
+class Tally:
+    """What a node could not read, and what failed in it.
+
+    Attributes:
+        refused: topic -> messages that were dropped.
+        errors: exceptions that nobody expected.
+        last: the newest of them, in words.
+    """
+
+    def __init__(self) -> None:
+        self.refused: Counter[str] = Counter()
+        self.errors, self.last = 0, ""
+        self._said_s: dict[str, float] = {}
+
+    def numbers(self) -> dict[str, object]:
+        """For a status."""
+        return {"unread": self.refused.total(), "errors": self.errors} | ({"error": self.last} if self.last else {})
+
+    def due(self, what: str) -> bool:
+        """Whether a line about something is due."""
+        now_s = time.monotonic()
+        if now_s - self._said_s.get(what, float("-inf")) < SAID_S:
+            return False
+        self._said_s[what] = now_s
+        return True
+
+
+class Guarded(Node):
+    """A node whose callbacks never raise. Before another base: `class GateNode(Guarded, LifecycleNode)`.
+
+    A callback of a subscription may return a `Refusal`: it is counted and said with its topic, as messages are that
+    cannot be unpacked. `Stop` and KeyboardInterrupt pass through.
+
+    Attributes:
+        tally: what was refused and what failed.
+    """
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        self.tally = Tally()  # first: rclpy makes subscriptions and services of its own
+        super().__init__(*args, **options)
+
+    def on_failure(self, what: str, error: Exception) -> None:
+        """Called when something failed that nobody expected to, after it was said; for a node that has to act on it.
+
+        Args:
+            what: topic, timer or service.
+            error: that was raised.
+        """
+
+    def refuse(self, topic: str, reason: object) -> None:
+        """Count a message that is dropped, and say why."""
+        self.tally.refused[topic] += 1
+        if self.tally.due(topic):
+            self.get_logger().warning(f"a message on '{topic}' was refused: {reason} "
+                                      f"({self.tally.refused[topic]} so far)")
+
+    def failed(self, what: str, error: Exception) -> None:
+        """Count and say an exception that nobody expected, and go on."""
+        self.tally.errors += 1
+        self.tally.last = f"{what}: {type(error).__name__}: {error}"
+        try:
+            if self.tally.due(what):
+                trace = "".join(traceback.format_exception(error))
+                self.get_logger().error(f"{what} failed, the node goes on\n{ascii_lines(trace)}")
+            self.on_failure(what, error)
+        except Stop:
+            raise
+        except Exception as second:
+            print(f"{what} failed twice: {second!r}", flush=True)
+
+    def create_subscription(self, msg_type: Any, topic: str, callback: Callable[[Any], Any],  # type: ignore[override]
+                            qos_profile: Any, *, raw: bool = False, **options: Any) -> Any:
+        """As rclpy's; the message is taken as bytes, and unpacked here unless `raw` asks for the bytes."""
+        called = self._heard(topic, callback) if raw else self._read(msg_type, topic, self._heard(topic, callback))
+        return super().create_subscription(msg_type, topic, called, qos_profile, raw=True, **options)
+
+    def create_timer(self, timer_period_sec: float, callback: Callable[[], Any] | None,  # type: ignore[override]
+                     *args: Any, **options: Any) -> Any:
+        """As rclpy's; the callback takes no arguments."""
+        return super().create_timer(timer_period_sec, self._timed(callback) if callback is not None else None,
+                                    *args, **options)
+
+    def create_service(self, srv_type: Any, srv_name: str, callback: Callable[[Any, Any], Any],  # type: ignore[override]
+                       **options: Any) -> Any:
+        """As rclpy's; where the callback fails the answer is the one that it was given."""
+        return super().create_service(srv_type, srv_name, self._served(srv_name, callback), **options)
+
+    def _heard(self, topic: str, callback: Callable[[Any], Any]) -> Callable[[Any], None]:
+        def heard(message: Any) -> None:
+            try:
+                answer = callback(message)
+            except Stop:
+                raise
+            except InputError as error:
+                answer = Refusal(str(error))
+            except Exception as error:
+                self.failed(topic, error)
+                return
+            if answer.__class__ is Refusal:
+                self.refuse(topic, answer)
+        return heard
+
+    def _read(self, kind: type, topic: str, heard: Callable[[Any], None]) -> Callable[[bytes], None]:
+        limits = LIMITS.get(kind, SMALL)
+
+        def read(packed: bytes) -> None:
+            reason = unreadable(packed, kind, limits)
+            if reason:
+                self.refuse(topic, reason)
+                return
+            try:
+                message: Any = deserialize_message(packed, kind)
+            except Exception as error:
+                self.refuse(topic, f"{type(error).__name__}: {error}")
+                return
+            if kind is Clock and (message.clock.sec < 0 or message.clock.nanosec >= 1_000_000_000):
+                self.refuse(topic, f"a time of {message.clock.sec} s and {message.clock.nanosec} ns")
+                return
+            heard(message)
+        return read
+
+    def _timed(self, callback: Callable[[], Any]) -> Callable[[], None]:
+        name = f"timer {getattr(callback, '__name__', '')}".rstrip()
+
+        def timed() -> None:
+            try:
+                callback()
+            except Stop:
+                raise
+            except Exception as error:
+                self.failed(name, error)
+        return timed
+
+    def _served(self, name: str, callback: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+        def served(request: Any, response: Any) -> Any:
+            try:
+                return callback(request, response)
+            except Stop:
+                raise
+            except Exception as error:
+                self.failed(f"service {name}", error)
+                fresh = type(response)()
+                if hasattr(fresh, "message"):
+                    fresh.message = f"it failed: {type(error).__name__}"
+                return fresh
+        return served
+
+
+def turn(node: Node, executor: Executor, timeout_s: float) -> None:
+    """One step of an executor. What is raised out of it, by rclpy itself for a request of a service that it cannot
+    unpack, is said and ends nothing; `Stop` passes through.
+    """
+    try:
+        executor.spin_once(timeout_sec=timeout_s)
+    except Stop:
+        raise
+    except Exception as error:
+        survive(node, "executor", error)
+
+
+def survive(node: Node, what: str, error: Exception) -> None:
+    """Say an exception that nobody expected, and go on in a moment."""
+    if isinstance(node, Guarded):
+        node.failed(what, error)
+    else:
+        traceback.print_exception(error)
+    time.sleep(PAUSE_S)
+
+
+def ascii_lines(text: str) -> str:
+    """A text of lines that every log can take."""
+    return text.encode("ascii", "backslashreplace").decode().replace("\x00", "\\x00")

@@ -1,0 +1,129 @@
+"""Text and numbers that come from anywhere: what can be read, and the reason where it cannot. Nothing here raises.
+
+Anybody may publish on a topic. So a reader returns a value or a `Refusal`, and both ends of what tiller writes as text
+take their words from here.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from dataclasses import asdict, dataclass
+from typing import Any, Mapping
+
+import numpy as np
+
+LONGEST_TEXT = 16384  # characters of an episode's JSON
+INT64 = (-(2**63), 2**63 - 1)
+OUTCOME = ("success", "score", "terminated", "truncated", "steps")
+
+_INTEGER = re.compile(r"-?[0-9]{1,19}", re.ASCII)
+_NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]{1,4})?", re.ASCII)
+_LONGEST_NUMBER = 40
+_SHOWN = 60
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why something was not taken; the reason is a sentence for the log."""
+
+    reason: str
+
+    def __str__(self) -> str:
+        return self.reason
+
+
+@dataclass(frozen=True)
+class Episode:
+    """What a twin says when an episode begins.
+
+    Args:
+        epoch: counts the resets of the twin's process.
+        seed: of the start.
+        task: `twin/lift`; empty for the robot alone.
+        instruction: what is to be done; may be empty.
+        max_steps: control periods until it is cut off; None without a task.
+    """
+
+    epoch: int
+    seed: int
+    task: str = ""
+    instruction: str = ""
+    max_steps: int | None = None
+
+    def text(self) -> str:
+        """As `read_episode` reads it."""
+        return json.dumps(asdict(self))
+
+
+def integer(text: str, low: int = INT64[0], high: int = INT64[1]) -> int | None:
+    """A whole number in ASCII digits within a range; None for anything else. `int` takes other alphabets, underscores
+    and spaces, and raises on thousands of digits.
+    """
+    if not _INTEGER.fullmatch(text):
+        return None
+    number = int(text)
+    return number if low <= number <= high else None
+
+
+def real(text: str) -> float | None:
+    """A finite decimal number in ASCII; None for anything else."""
+    if len(text) > _LONGEST_NUMBER or not _NUMBER.fullmatch(text):
+        return None
+    number = float(text)
+    return number if math.isfinite(number) else None
+
+
+def shown(value: object) -> str:
+    """Foreign text for a message: short, and without characters that steer a terminal or that no log can take."""
+    text = value if isinstance(value, str) else str(type(value).__name__)
+    return ascii(text if len(text) <= _SHOWN else text[:_SHOWN] + "...")
+
+
+def read_episode(text: str) -> Episode | Refusal:
+    """An episode from its JSON."""
+    if len(text) > LONGEST_TEXT:
+        return Refusal(f"an episode of {len(text)} characters, {LONGEST_TEXT} are read")
+    try:
+        said = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        return Refusal(f"no JSON, {type(error).__name__}: {shown(text)}")
+    if not isinstance(said, dict):
+        return Refusal(f"no JSON object: {shown(text)}")
+    max_steps = said.get("max_steps")
+    for name, value in (("epoch", said.get("epoch")), ("seed", said.get("seed")),
+                        ("max_steps", 0 if max_steps is None else max_steps)):
+        # A boolean is an int to Python.
+        if type(value) is not int or not 0 <= value <= INT64[1]:
+            return Refusal(f"{name} is no whole number from 0 to 2^63 - 1: {_value(value)}")
+    words: dict[str, str] = {}
+    for name in ("task", "instruction"):
+        value = said.get(name)
+        words[name] = "" if value is None else value
+        if not isinstance(words[name], str) or not _sendable(words[name]):
+            return Refusal(f"{name} is no text that can be sent: {_value(value)}")
+    return Episode(said["epoch"], said["seed"], words["task"], words["instruction"], max_steps)
+
+
+def read_outcome(values: Mapping[str, np.ndarray]) -> dict[str, float] | Refusal:
+    """How an episode stands, from the vectors of its message: `OUTCOME`, each one finite number."""
+    for name in OUTCOME:
+        value = values.get(name)
+        if value is None or value.shape != (1,) or not math.isfinite(value[0]):
+            return Refusal(f"{name} is no finite number")
+    return {name: float(values[name][0]) for name in OUTCOME}
+
+
+def _sendable(text: str) -> bool:
+    """Whether a message can carry a text: JSON may hold halves of surrogate pairs and zeros."""
+    return "\x00" not in text and not any("\ud800" <= each <= "\udfff" for each in text)
+
+
+def _value(value: Any) -> str:
+    return shown(repr(value)[:_SHOWN] if isinstance(value, (int, float, str)) and not _huge(value) else value)
+
+
+def _huge(value: object) -> bool:
+    """Whether a number has so many digits that Python does not print it."""
+    return isinstance(value, int) and value.bit_length() > 1000

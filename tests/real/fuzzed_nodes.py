@@ -1,0 +1,310 @@
+"""Every node that a message could end, made in this process, with sane messages for each of its topics."""
+
+from __future__ import annotations
+
+import os
+import pty
+import sys
+import tempfile
+import threading
+import time
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Callable, Iterator, Mapping, Sequence
+
+import numpy as np
+from rclpy.serialization import serialize_message
+from rosgraph_msgs.msg import Clock
+from sensor_msgs.msg import CompressedImage
+from std_srvs.srv import SetBool, Trigger
+
+from benchmarks.gate_rig import resting
+from real.ros.chunks import Tag, chunk_message, trajectory_message
+from real.ros.messages import (
+    header_of,
+    image_message,
+    joint_state_message,
+    pose_message,
+    stamp_of,
+    string_message,
+    values_message,
+)
+from real.ros.reading import OUTCOME, Episode
+from real.ros.signals import OK, alive_message, driver_message, enable_message, status_message
+from real.ros.streams import command_message
+from robot.control.sinks import SinkEncoder
+from robot.control.streams import StreamReader
+from robot.description.contract import CAMERA_TYPES, Contract
+from robot.description.contracts import action_spec, describe, load_contract
+from tests.real.fuzzing import Fuzzer, jpeg, made, subscriptions
+from tests.real.untrained import untrained
+
+HORIZON = 16
+GATES = ("fr3_crisp", "xarm7", "inspire", "panda_twin")
+NODES = (*(f"gate {name}" for name in GATES), "policy", "teleop", "supervisor", "twin", "twin crisp", "ears",
+         "episodes")
+
+
+@dataclass
+class Fuzzed:
+    """A node under messages that nobody means.
+
+    Args:
+        node: with its tally.
+        contract: of its robot.
+        works: does a piece of the node's own work now and then, between messages.
+        alive: after all, whether the node still does what it is for; raises where it does not.
+        seed: of what is drawn.
+    """
+
+    node: Any
+    contract: Contract
+    works: Callable[[], object]
+    alive: Callable[[], None]
+    seed: int = 0
+
+    def run(self, messages: int, every: int = 7) -> int:
+        """Feed so many messages to each subscription; returns how many there were."""
+        topics = subscriptions(self.node)
+        fuzzer, said = Fuzzer(self.seed, sound_messages(self.contract)), 0
+        for turn in range(messages):
+            for topic, kind, callback in topics:
+                callback(fuzzer.draw(kind, topic))
+                said += 1
+            if turn % every == 0:
+                self.works()
+        return said
+
+
+def sound_messages(contract: Contract, now_ns: int = 0, number: int = 1) -> dict[str, Sequence[Any]]:
+    """Topic -> messages as tiller's own nodes or a driver would send them."""
+    now_ns = now_ns or time.time_ns()
+    values, target = resting(contract)
+    description, spec = describe(contract), action_spec(contract)
+    found: dict[str, Sequence[Any]] = {}
+    for name, stream in contract.state.items():
+        if stream.type == "driver_state":
+            found[stream.topic] = [driver_message("running", now_ns)]
+        elif stream.type in CAMERA_TYPES:
+            height, width = stream.size or (84, 84)
+            found[stream.topic] = [CompressedImage(header=header_of(now_ns), format="jpeg", data=jpeg(height, width))] \
+                if stream.compressed else [image_message(np.zeros((height, width, 3), np.uint8), now_ns)]
+        elif stream.type == "values":
+            found[stream.topic] = [values_message({"tcp.position": np.ones(3), "gripper.width": np.ones(1)}, now_ns)]
+        else:
+            reader = StreamReader(contract, name)
+            found[stream.topic] = [pose_message(*reader.write_pose(values), now_ns, "base") if stream.type == "pose" else
+                                   joint_state_message(*reader.write(values), now_ns)]
+    rows, tag = np.repeat(target[None], HORIZON, axis=0), Tag("driver", None, number, 5)
+    names, period = spec.component_names, spec.period_ns
+    found["policy/chunk"] = [chunk_message(rows, names, now_ns, period, tag)]
+    found["teleop/target"] = [chunk_message(rows[:1], names, now_ns, period, tag)]
+    found["gate/sent"] = [trajectory_message(rows[:2], names, now_ns, 0, "policy|3||")]
+    found["gate/state"] = [string_message("run policy")]
+    found["alive"], found["enable_held"] = [alive_message(now_ns, "me")], [enable_message(True, now_ns, "hand")]
+    found["episode"] = [string_message(Episode(number, 7, "twin/lift", "lift", 100).text())]
+    found["outcome"] = [values_message({name: np.ones(1) for name in OUTCOME}, now_ns)]
+    found["status"] = [status_message("gate", OK, "run", {"count_policy": 3, "contract": "x"}, now_ns)]
+    found["clock"] = [Clock(clock=stamp_of(now_ns))]
+    for name, sink in contract.sinks.items():
+        command = SinkEncoder(contract, description, name).encode(target, None)
+        found[sink.topic] = [command_message(command, now_ns, "3/4")]
+    return found
+
+
+@contextmanager
+def fuzzed(name: str, seed: int = 0, **parameters: object) -> Iterator[Fuzzed]:
+    """A node of `NODES`, made in this process."""
+    kind, _, word = name.partition(" ")
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        found = _MADE[kind](stack, folder, word, parameters)
+        found.seed = seed
+        yield found
+
+
+def tell(node: Any, messages: Mapping[str, Sequence[Any]], *topics: str) -> None:
+    """Give a node sound messages, of all topics where none is named."""
+    for topic, _, callback in subscriptions(node):
+        if topic in messages and (not topics or topic in topics):
+            callback(serialize_message(messages[topic][0]))
+
+
+def _gate(stack: ExitStack, folder: Path, word: str, parameters: Mapping[str, object]) -> Fuzzed:
+    from real.nodes.gate_node import GateNode
+
+    stack.callback(_wait_for_records)  # last of all: they are written beside the gate's work
+    node = stack.enter_context(made(GateNode, contract=word, records=str(folder), priority=0, **parameters))
+    contract = load_contract(word)
+    counted = [0]
+
+    def works() -> None:
+        """As near to running as it gets: what is needed is there, a fault is reset, and a chunk comes."""
+        counted[0] += 1
+        node._reset_service(Trigger.Request(), Trigger.Response())
+        node._enable_service(SetBool.Request(data=True), SetBool.Response())
+        messages = sound_messages(contract, number=counted[0])
+        tell(node, messages, *(topic for topic in messages if topic not in ("episode", "teleop/target")))
+        node._tick(node._now())
+
+    def alive() -> None:
+        modes = set()
+        for _ in range(400):
+            works()
+            time.sleep(0.002)
+            modes.add(node._output.mode.value)
+            if node._output.mode.value == "run":
+                return
+        raise AssertionError(f"the gate does not run any more: {node._line}, {modes}")
+
+    return Fuzzed(node, contract, works, alive)
+
+
+def _wait_for_records() -> None:
+    for thread in threading.enumerate():
+        if thread.name == "flight record":
+            thread.join()
+
+
+def _policy(stack: ExitStack, folder: Path, word: str, parameters: Mapping[str, object]) -> Fuzzed:
+    from real.nodes.policy_node import PolicyNode
+
+    contract = load_contract("panda_twin")
+    path = untrained("panda_twin", folder / "policy")
+    node = stack.enter_context(made(PolicyNode, contract="panda_twin", checkpoint=str(path), **parameters))
+    end = time.monotonic() + 60
+    while not node.ready and time.monotonic() < end:
+        node._woken()
+        time.sleep(0.01)
+
+    def works() -> None:
+        node._woken()
+
+    def alive() -> None:
+        plans, number = node._plans, (node._epoch or 0) + 1
+        end = time.monotonic() + 10
+        tell(node, sound_messages(contract, number=min(number, 2**63 - 1)), "episode")
+        while node._plans == plans:
+            assert time.monotonic() < end, "the policy does not plan any more"
+            now_ns = node.get_clock().now().nanoseconds
+            messages = sound_messages(contract, now_ns)
+            tell(node, messages, *(topic for topic in messages if topic not in ("episode", "clock")))
+            node._woken()
+            time.sleep(0.005)
+
+    return Fuzzed(node, contract, works, alive)
+
+
+def _teleop(stack: ExitStack, folder: Path, word: str, parameters: Mapping[str, object]) -> Fuzzed:
+    from real.nodes.teleop_node import TeleopNode
+
+    person, terminal = pty.openpty()
+    before = sys.stdin
+    sys.stdin = os.fdopen(terminal, "r")
+
+    def put_back() -> None:
+        sys.stdin.close()
+        sys.stdin = before
+        os.close(person)
+
+    stack.callback(put_back)
+    node = stack.enter_context(made(TeleopNode, contract="panda_twin", **parameters))
+    contract = load_contract("panda_twin")
+
+    def works() -> None:
+        os.write(person, b"ew")
+        node._tick()
+        node._report()
+
+    def alive() -> None:
+        targets = node._targets
+        tell(node, sound_messages(contract), "gate/sent")
+        for _ in range(10):
+            works()
+            time.sleep(0.01)
+        assert node._targets > targets, "a person moves nothing any more"
+
+    return Fuzzed(node, contract, works, alive)
+
+
+def _supervisor(stack: ExitStack, folder: Path, word: str, parameters: Mapping[str, object]) -> Fuzzed:
+    from real.nodes.supervisor_node import SupervisorNode
+
+    node = stack.enter_context(made(SupervisorNode, contract="panda_twin", view="page", **parameters))
+    contract = load_contract("panda_twin")
+
+    def works() -> None:
+        node._live()
+        node._report()
+        node._show()
+
+    def alive() -> None:
+        count = node._alive_count
+        tell(node, sound_messages(contract))
+        works()
+        assert node._alive_count == count + 1 and node._board.gate == "run policy"
+
+    return Fuzzed(node, contract, works, alive)
+
+
+def _twin(stack: ExitStack, folder: Path, word: str, parameters: Mapping[str, object]) -> Fuzzed:
+    from real.nodes.twin_node import TwinNode
+
+    name = f"panda_twin_{word}" if word else "panda_twin"
+    contract = load_contract(name)
+    node = stack.enter_context(made(TwinNode, contract=name, images=False, **parameters))
+    node._pacer.due = lambda now_ns: 2  # two steps a tick, whatever the time
+
+    def works() -> None:
+        node._tick()
+
+    def alive() -> None:
+        node._reset_service(Trigger.Request(), Trigger.Response())
+        before = node._robot.clock.monotonic_ns()
+        tell(node, sound_messages(contract))
+        works()
+        assert node._robot.clock.monotonic_ns() > before and not node._error, node._error
+        assert node._driven.state == "running", node._driven.state
+
+    return Fuzzed(node, contract, works, alive)
+
+
+def _ears(stack: ExitStack, folder: Path, word: str, parameters: Mapping[str, object]) -> Fuzzed:
+    from real.connection.ears import Ears
+    from real.ros.guarded import Guarded
+
+    node = stack.enter_context(made(lambda: Guarded("program"), **parameters))
+    contract = load_contract("panda_twin")
+    ears = Ears(node, contract, contract.cameras)
+
+    def works() -> None:
+        ears.measured()
+        assert not ears.episode or ears.episode["epoch"] >= 0
+
+    def alive() -> None:
+        tell(node, sound_messages(contract))
+        assert (ears.line, ears.episode["epoch"], ears.speaker) == ("run policy", 1, "driver")
+        assert ears.sent is not None and ears.sent.chunk_id == 3 and ears.measured()["tcp.position"].shape == (3,)
+
+    return Fuzzed(node, contract, works, alive)
+
+
+def _episodes(stack: ExitStack, folder: Path, word: str, parameters: Mapping[str, object]) -> Fuzzed:
+    from real.episodes import EpisodeClient
+
+    client = EpisodeClient()
+    stack.callback(client.close)
+    contract = load_contract("panda_twin")
+
+    def alive() -> None:
+        tell(client.node, sound_messages(contract))
+        assert client.gate == "run policy" and client._begun(0, 7) and client._outcomes
+
+    return Fuzzed(client.node, contract, client._outcomes.clear, alive)
+
+
+_MADE: Mapping[str, Callable[[ExitStack, Path, str, Mapping[str, object]], Fuzzed]] = {
+    "gate": _gate, "policy": _policy, "teleop": _teleop, "supervisor": _supervisor, "twin": _twin, "ears": _ears,
+    "episodes": _episodes,
+}
