@@ -329,8 +329,10 @@ def test_other_names_are_refused_in_a_sentence(names: tuple[str, ...]) -> None:
 
 def test_a_chunk_that_could_not_be_read_is_refused_with_the_reason() -> None:
     rig = Rig().started()
-    output = rig.tick(chunks=(rig.chunk(line(along(x=1e-3)), fault="epoch '--5' is no number"),))
+    rig.tick(chunks=(rig.chunk(line(along(x=1e-3))),))
+    output = rig.tick(chunks=(rig.chunk(line(along(x=1e-3)), fault="epoch '--5' is no number", publisher=NAMELESS),))
     assert output.rejected[0].reason is Reason.CHUNK_UNREADABLE and "--5" in output.rejected[0].detail
+    assert output.mode is Mode.RUN
 
 
 def test_a_state_that_could_not_be_read_holds_with_the_reason() -> None:

@@ -230,6 +230,9 @@ class _Tick:
         state = self.state
         if state.mode in (Mode.INACTIVE, Mode.FAULT) or not len(state.command):
             return
+        if chunk.fault:
+            self._reject(chunk, Reason.CHUNK_UNREADABLE, chunk.fault)  # nobody knows whose it is
+            return
         bound = state.watched.policy if source == POLICY else state.watched.person
         refusal = None
         if bound and chunk.publisher != bound:
