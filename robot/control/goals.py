@@ -6,6 +6,8 @@ reached when the fingers are measured there, and is sent again when they stand s
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from robot.control.sinks import SinkEncoder
@@ -14,6 +16,7 @@ from robot.description.contract_names import component_names, stream_names
 from robot.description.robots import RobotDescription
 
 TOLERANCE = {"m": 0.002, "rad": 0.02}  # from a goal, by the unit of a component; what has neither is told from 0 to 1
+ROUNDING = 1e-9
 MOVED, SAME = 0.25, 0.05  # of the tolerance: fingers that have moved further did move; goals that are nearer are one
 SETTLED_S = 0.1  # without a change, after which a command has settled; two rows of a chunk
 MOVING_S = 0.3  # of a command that does not settle, after which a goal is sent on the way
@@ -40,17 +43,20 @@ class GoalTracker:
     def __init__(self, name: str, units: tuple[str, ...], names: tuple[str, ...], change: np.ndarray, *,
                  period_s: float = 0.1, latency_s: float = 0.0, still_s: float = STILL_S) -> None:
         self.name, self._units, self._names = name, units, names
-        self._tolerance = np.array([TOLERANCE.get(unit, TOLERANCE["rad"]) for unit in units])
-        self._change = np.maximum(change, SAME * self._tolerance)
+        # Lists: of a few numbers, in every tick, they take a tenth of the time of arrays.
+        self._tolerance = [TOLERANCE.get(unit, TOLERANCE["rad"]) for unit in units]
+        self._moved = [MOVED * each for each in self._tolerance]
+        self._same = [SAME * each for each in self._tolerance]
+        self._change = [max(*pair) - ROUNDING for pair in zip(change.tolist(), self._same)]
         self._period_ns, self._still_ns = round(period_s * 1e9), round(still_s * 1e9)
         self._again_ns = max(round((AGAIN_S + latency_s) * 1e9), self._period_ns)
-        self._goal: np.ndarray | None = None
+        self._goal: list[float] | None = None
         self._sent_ns = self._tries = 0
-        self._place = np.empty(0)  # where the fingers stood when it was sent
-        self._command = np.empty(0)
+        self._place: list[float] = []  # where the fingers stood when it was sent
+        self._command: list[float] = []
         self._stood_ns = self._began_ns = 0  # since when the command stands; since when it has not settled
-        self._measured = np.full(len(units), np.nan)
-        self._rested = np.full(len(units), np.nan)
+        self._measured = self._rested = [math.nan] * len(units)
+        self._blind = True
         self._moved_ns = 0
         self._allowed = self._given_up = False
 
@@ -63,8 +69,8 @@ class GoalTracker:
             now_ns: monotonic.
             allowed: whether the robot may be set in motion: where it may not, nothing is sent.
         """
-        self._follow(command, now_ns)
-        self._watch(measured, now_ns)
+        self._follow(command.tolist(), now_ns)
+        self._watch(measured.tolist(), now_ns)
         if not allowed:
             self._allowed = False
             return False
@@ -73,10 +79,10 @@ class GoalTracker:
             self._allowed, self._tries, self._stood_ns, self._began_ns = True, 0, now_ns, now_ns
         if self._goal is not None and now_ns - self._sent_ns < self._period_ns:
             return False
-        if self._is_new_and_due(command, now_ns):
+        if self._is_new_and_due(now_ns):
             self._tries = 0
-            return self._send(command, now_ns)
-        return self._has_failed(command, now_ns) and self._try_again(command, now_ns)
+            return self._send(now_ns)
+        return self._has_failed(now_ns) and self._try_again(now_ns)
 
     @property
     def failed(self) -> bool:
@@ -88,7 +94,8 @@ class GoalTracker:
         """What became of the newest goal, for a person; empty before the first."""
         if self._goal is None:
             return ""
-        worst = 0 if self._blind else int(np.argmax(np.abs(self._measured - self._goal) / self._tolerance))
+        shares = [abs(is_ - goal) / most for is_, goal, most in zip(self._measured, self._goal, self._tolerance)]
+        worst = 0 if self._blind else shares.index(max(shares))
         unit = self._units[worst] if self._units[worst] != "1" else ""
         which = f"{self._names[worst]} " if len(self._names) > 1 else ""
         asked = f"asked {which}{_rounded(self._goal[worst])} {unit}".rstrip()
@@ -102,32 +109,29 @@ class GoalTracker:
 
     # -- what is seen -------------------------------------------------------------------------------------------------
 
-    def _follow(self, command: np.ndarray, now_ns: int) -> None:
+    def _follow(self, command: list[float], now_ns: int) -> None:
         """Note since when the command stands."""
-        if len(self._command) and (np.abs(command - self._command) <= SAME * self._tolerance).all():
+        if self._command and not _apart(command, self._command, self._same):
             return
-        if not len(self._command) or now_ns - self._stood_ns >= SETTLED_S * 1e9:
+        if not self._command or now_ns - self._stood_ns >= SETTLED_S * 1e9:
             self._began_ns = now_ns
-        self._command, self._stood_ns = command.copy(), now_ns
+        self._command, self._stood_ns = command, now_ns
 
-    def _watch(self, measured: np.ndarray, now_ns: int) -> None:
+    def _watch(self, measured: list[float], now_ns: int) -> None:
         """Note since when the fingers stand, and whether they have left where the goal was given up."""
-        self._measured = measured
-        if np.isnan(self._rested).any() or self._has_left(self._rested):
-            self._rested, self._moved_ns = measured.copy(), now_ns
+        if measured != self._measured:  # most ticks bring no new measurement
+            self._measured, self._blind = measured, any(map(math.isnan, measured))
+            if any(map(math.isnan, self._rested)) or self._has_left(self._rested):
+                self._rested, self._moved_ns = measured, now_ns
         if self._given_up and (self._has_left(self._place) or not self._off(self._command)):
             self._given_up = False
 
-    @property
-    def _blind(self) -> bool:
-        return bool(np.isnan(self._measured).any())
-
-    def _off(self, goal: np.ndarray) -> bool:
+    def _off(self, goal: list[float]) -> bool:
         """Whether the fingers are measured further from a goal than the tolerance."""
-        return bool((np.abs(self._measured - goal) > self._tolerance).any())
+        return _apart(self._measured, goal, self._tolerance)
 
-    def _has_left(self, place: np.ndarray) -> bool:
-        return bool((np.abs(self._measured - place) > MOVED * self._tolerance).any())
+    def _has_left(self, place: list[float]) -> bool:
+        return _apart(self._measured, place, self._moved)
 
     def _on_its_way(self, now_ns: int) -> bool:
         """Whether the newest goal may still be pursued."""
@@ -141,37 +145,36 @@ class GoalTracker:
 
     # -- what is decided ----------------------------------------------------------------------------------------------
 
-    def _is_new_and_due(self, command: np.ndarray, now_ns: int) -> bool:
+    def _is_new_and_due(self, now_ns: int) -> bool:
         """Whether the command is another goal than the newest, or the first that is not where the fingers are, and has
         settled, or is as far as a command has come that moves for long.
         """
         stood, standing = now_ns - self._stood_ns, not self._on_its_way(now_ns)
         if self._goal is None:
-            new = self._blind or self._has_left(command)
+            new = self._blind or self._has_left(self._command)
         else:
-            gap = np.abs(command - self._goal)
-            new = bool((gap >= self._change).any())
+            new = _apart(self._command, self._goal, self._change)
             if not new and standing and stood >= AGAIN_S * 1e9:
-                return bool((gap > SAME * self._tolerance).any())  # the last millimetres count
+                return _apart(self._command, self._goal, self._same)  # the last millimetres count
         moving = now_ns - self._began_ns > MOVING_S * 1e9 and standing
         return new and (stood >= SETTLED_S * 1e9 or moving)
 
-    def _has_failed(self, command: np.ndarray, now_ns: int) -> bool:
+    def _has_failed(self, now_ns: int) -> bool:
         """Whether the fingers stand elsewhere, or nothing tells where, while the command stands at the goal."""
         if self._goal is None or self._on_its_way(now_ns) or now_ns - self._stood_ns < SETTLED_S * 1e9:
             return False
-        return self._blind or self._off(command)
+        return self._blind or self._off(self._command)
 
-    def _try_again(self, command: np.ndarray, now_ns: int) -> bool:
+    def _try_again(self, now_ns: int) -> bool:
         if not self._blind and self._has_left(self._place):
             self._tries = 0
         if self._tries < (BLIND_TRIES if self._blind else TRIES):
-            return self._send(command, now_ns)
+            return self._send(now_ns)
         self._given_up = not self._blind
         return False
 
-    def _send(self, command: np.ndarray, now_ns: int) -> bool:
-        self._goal, self._sent_ns, self._place = command.copy(), now_ns, self._measured.copy()
+    def _send(self, now_ns: int) -> bool:
+        self._goal, self._sent_ns, self._place = self._command, now_ns, self._measured
         self._tries += 1
         self._given_up = False
         return True
@@ -203,3 +206,8 @@ def goal_tracker(contract: Contract, description: RobotDescription, encoder: Sin
 
 def _rounded(value: float) -> str:
     return f"{round(float(value), 3) + 0.0:.3f}"  # no -0.000
+
+
+def _apart(first: list[float], second: list[float], most: list[float]) -> bool:
+    """Whether any two numbers differ by more than they may; NaN differs from nothing."""
+    return any(abs(one - other) > each for one, other, each in zip(first, second, most))
