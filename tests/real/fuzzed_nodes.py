@@ -143,7 +143,8 @@ def _gate(stack: ExitStack, folder: Path, word: str, parameters: Mapping[str, ob
         """As near to running as it gets: what is needed is there, a fault is reset, and a chunk comes."""
         counted[0] += 1
         node._reset_service(Trigger.Request(), Trigger.Response())
-        node._enable_service(SetBool.Request(data=True), SetBool.Response())
+        for on in (False, True):  # what was bound, blocked or had jumped is so no more
+            node._enable_service(SetBool.Request(data=on), SetBool.Response())
         messages = sound_messages(contract, number=counted[0])
         tell(node, messages, *(topic for topic in messages if topic not in ("episode", "teleop/target")))
         node._tick(node._now())
