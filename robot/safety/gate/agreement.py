@@ -71,7 +71,7 @@ def compared(measuring: Measuring, state: GateState, measured: np.ndarray, joint
 
 def joint_jump(measuring: Measuring, state: GateState, joints: np.ndarray) -> str:
     """The same of joints that only the capsules look at."""
-    if len(state.joints) != len(joints) or joints is state.joints:
+    if not measuring.joints_apart or len(state.joints) != len(joints) or joints is state.joints:
         return ""
     change = joints - state.joints
     if change @ change <= JOINT_JUMP**2:

@@ -25,6 +25,7 @@ class Measuring:
 
     Attributes:
         tracked: groups whose distance from the command means something.
+        joints_apart: whether the capsules look at joints that no compared group has.
         compared: names of the groups that are compared with their command outside of a run, each with a value that
             measures it.
     """
@@ -57,6 +58,9 @@ class Measuring:
         # No field can have jumped while no component has changed by more: the chord of an angle is shorter than it.
         self._least_change = 0.3 * min(self._apart.min(initial=np.inf), 1.0)
         self.compared = [(group.name, group.measured[0]) for group in settings.groups if group.apart]
+        self.joint_names = tuple(settings.capsules.joints.values()) if settings.capsules is not None else ()
+        compared = {name for group in settings.groups if group.apart for name in group.measured}
+        self.joints_apart = not compared.issuperset(self.joint_names)
         self._component_names = np.array(settings.spec.component_names, dtype=object)
         for places, names in self._places:
             if len(names) == len(places):
@@ -65,7 +69,6 @@ class Measuring:
         self._names = [field.name for field in settings.fields]
         self._group_names = [group.name for group in settings.groups]
         self.tracked = [group.name for group in settings.groups if group.tracking]
-        self.joint_names = tuple(settings.capsules.joints.values()) if settings.capsules is not None else ()
         self._rest = np.array(settings.rest or np.full(self.dim, np.nan))
 
     def written(self, measured: np.ndarray, samples: Iterable[StateSample]) -> np.ndarray:
