@@ -317,6 +317,15 @@ class Rig:
             self.enable()
         self.wait(lambda: self.mode.startswith("run"), "the gate to run")
 
+    @property
+    def node(self) -> Any:
+        """The reader's."""
+        return self._node
+
+    def ended(self) -> list[str]:
+        """Processes that ended by themselves."""
+        return [name for name, process in self._processes.items() if process.poll() is not None]
+
     def driven(self) -> bool:
         """Whether the driver speaks."""
         return bool(self._node.count_publishers(next(iter(self.contract.state.values())).topic))
@@ -338,11 +347,11 @@ class Rig:
 
     def _open(self) -> None:
         import rclpy
-        from rclpy.node import Node
         from std_msgs.msg import String
         from std_srvs.srv import SetBool
 
         from real.ros import qos
+        from real.ros.guarded import Guarded
         from real.ros.run import make_executor
         from real.ros.streams import COMMAND_TYPES, told
 
@@ -351,7 +360,7 @@ class Rig:
             self.received.append((told(message).stamp_ns - self._lead_ns, now_ns))
 
         rclpy.init(args=[])
-        self._node = Node("reader")
+        self._node = Guarded("reader")
         self._executor = make_executor()
         self._executor.add_node(self._node)
         self._node.create_subscription(COMMAND_TYPES[self._sink.via], self._sink.topic, came, qos.COMMAND)

@@ -60,7 +60,10 @@ class Cursor:
     def __init__(self, packed: bytes) -> None:
         if packed[:2] not in (_BIG, _LITTLE):
             raise Malformed(f"layout {packed[:2].hex() or 'none'}, expected 0001 or 0000")
-        self._packed, self._end, self.place = packed, len(packed), BEGIN
+        if len(packed) < BEGIN:
+            raise Malformed(f"{len(packed)} bytes")
+        # The last two bits in front of the content tell how many bytes only fill up the end.
+        self._packed, self._end, self.place = packed, len(packed) - (packed[3] & 3), BEGIN
         self._length = struct.Struct("<I" if packed[:2] == _LITTLE else ">I").unpack_from
 
     def skip(self, size: int, count: int = 1) -> None:

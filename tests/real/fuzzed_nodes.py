@@ -1,4 +1,4 @@
-"""Every node that a message could end, made in this process, with sane messages for each of its topics."""
+"""Every node that a message could end, made in this process, with messages that are sound on each of its topics."""
 
 from __future__ import annotations
 
@@ -37,10 +37,12 @@ from robot.control.sinks import SinkEncoder
 from robot.control.streams import StreamReader
 from robot.description.contract import CAMERA_TYPES, Contract
 from robot.description.contracts import action_spec, describe, load_contract
+from robot.safety.flight import FlightRecorder
 from tests.real.fuzzing import Fuzzer, jpeg, made, subscriptions
 from tests.real.untrained import untrained
 
 HORIZON = 16
+RECORDED_S = 0.2  # faults come one upon another here, and each is written
 GATES = ("fr3_crisp", "xarm7", "inspire", "panda_twin")
 NODES = (*(f"gate {name}" for name in GATES), "policy", "teleop", "supervisor", "twin", "twin crisp", "ears",
          "episodes")
@@ -77,10 +79,20 @@ class Fuzzed:
         return said
 
 
-def sound_messages(contract: Contract, now_ns: int = 0, number: int = 1) -> dict[str, Sequence[Any]]:
-    """Topic -> messages as tiller's own nodes or a driver would send them."""
+def sound_messages(contract: Contract, now_ns: int = 0, number: int = 1,
+                   start: np.ndarray | None = None) -> dict[str, Sequence[Any]]:
+    """Topic -> messages as tiller's own nodes or a driver would send them.
+
+    Args:
+        contract: of the robot.
+        now_ns: their stamp; 0 takes the system's time.
+        number: of the chunk and the epoch.
+        start: (dim,) where chunks stand; None where the robot rests.
+    """
     now_ns = now_ns or time.time_ns()
     values, target = resting(contract)
+    if start is not None and len(start):
+        target = start
     description, spec = describe(contract), action_spec(contract)
     found: dict[str, Sequence[Any]] = {}
     for name, stream in contract.state.items():
@@ -94,7 +106,8 @@ def sound_messages(contract: Contract, now_ns: int = 0, number: int = 1) -> dict
             found[stream.topic] = [values_message({"tcp.position": np.ones(3), "gripper.width": np.ones(1)}, now_ns)]
         else:
             reader = StreamReader(contract, name)
-            found[stream.topic] = [pose_message(*reader.write_pose(values), now_ns, "base") if stream.type == "pose" else
+            pose = stream.type == "pose"
+            found[stream.topic] = [pose_message(*reader.write_pose(values), now_ns, "base") if pose else
                                    joint_state_message(*reader.write(values), now_ns)]
     rows, tag = np.repeat(target[None], HORIZON, axis=0), Tag("driver", None, number, 5)
     names, period = spec.component_names, spec.period_ns
@@ -136,16 +149,18 @@ def _gate(stack: ExitStack, folder: Path, word: str, parameters: Mapping[str, ob
 
     stack.callback(_wait_for_records)  # last of all: they are written beside the gate's work
     node = stack.enter_context(made(GateNode, contract=word, records=str(folder), priority=0, **parameters))
+    node._recorder = FlightRecorder(node._settings, span_s=RECORDED_S)
     contract = load_contract(word)
     counted = [0]
 
     def works() -> None:
-        """As near to running as it gets: what is needed is there, a fault is reset, and a chunk comes."""
+        """As near to running as it gets: a fault is reset, whoever sends is accepted, and what is needed comes."""
         counted[0] += 1
         node._reset_service(Trigger.Request(), Trigger.Response())
-        for on in (False, True):  # what was bound, blocked or had jumped is so no more
+        for on in (False, True):
             node._enable_service(SetBool.Request(data=on), SetBool.Response())
-        messages = sound_messages(contract, number=counted[0])
+        # What anybody said of the robot has drawn the command away: a chunk starts where it is.
+        messages = sound_messages(contract, number=counted[0], start=node._state.command)
         tell(node, messages, *(topic for topic in messages if topic not in ("episode", "teleop/target")))
         node._tick(node._now())
 

@@ -22,7 +22,8 @@ TEXTS = (
     "x" * 5000, "epoch 3", "epoch ٣", "epoch --3", "epoch " + "9" * 5000, "12 a/3", "--5 a/3", "9" * 30, "٣ a",
     "[" * 15000, '{"a":' * 3000, "{}", "[]", "null", "NaN", '"', "1e999", "{" + '"epoch":1,' * 900 + '"seed":1}',
     '{"epoch": 1, "seed": 2}', '{"epoch": -1, "seed": 2}', '{"epoch": 1e999, "seed": 2}', '{"epoch": true, "seed": 2}',
-    '{"epoch": NaN, "seed": 2}', '{"epoch": ' + "9" * 5000 + ', "seed": 1}', '{"epoch": 9223372036854775808, "seed": 1}',
+    '{"epoch": NaN, "seed": 2}', '{"epoch": ' + "9" * 5000 + ', "seed": 1}',
+    '{"epoch": 9223372036854775808, "seed": 1}',
     '{"epoch": 3, "seed": "2"}', '{"epoch": 3, "seed": 4, "instruction": "\\ud800"}',
     '{"epoch": 3, "seed": 4, "instruction": "\\u0000a"}', '{"epoch": 3, "seed": 4, "instruction": 7}',
     '{"epoch": 4, "seed": 9223372036854775807, "max_steps": null, "instruction": "go"}',
@@ -87,7 +88,8 @@ class Fuzzer:
         elif way == 2:
             del packed[place : place + int(self._random.integers(1, 9))]
         else:
-            packed[place:place] = self._random.integers(0, 256, int(self._random.integers(1, 9)), dtype=np.uint8).tobytes()
+            size = int(self._random.integers(1, 9))
+            packed[place:place] = self._random.integers(0, 256, size, dtype=np.uint8).tobytes()
         return bytes(packed)
 
     # -- objects ------------------------------------------------------------------------------------------------------

@@ -152,10 +152,21 @@ def test_a_node_can_end_its_process_with_a_reason(program) -> None:
     assert not any("FATAL" in line or "Traceback" in line for line in node.lines)
 
 
-def test_a_bug_ends_the_process_with_its_traceback(program) -> None:
-    node = program(NODE, "--ros-args", "-p", "ends:=bug")
-    assert node.finish() == 1
-    assert "ValueError: a bug" in node.lines and "last word True" in node.lines
+@pytest.mark.parametrize("executor", ["events", "single"])
+@pytest.mark.parametrize("base", ["real.ros.guarded import Guarded as Node", "rclpy.node import Node"])
+def test_a_bug_is_said_with_its_trace_and_ends_nothing(program, base, executor) -> None:
+    source = NODE.replace("rclpy.node import Node", base).replace("print(", "print('ticks', self.count); print(")
+    node = program(source, "--ros-args", "-p", "ends:=bug", TILLER_EXECUTOR=executor)
+    node.wait_for("ValueError: a bug")
+    time.sleep(0.5)
+    node.signal(signal.SIGTERM)
+    assert node.process.returncode == 0 and "last word True" in node.lines
+    assert any(line.startswith("ticks ") and int(line.split()[1]) > 60 for line in node.lines), node.lines
+
+
+def test_a_node_that_cannot_be_made_ends_with_its_traceback(program) -> None:
+    node = program(NODE.replace('super().__init__("probe")', 'raise ValueError("a bug")'))
+    assert node.finish() == 1 and "ValueError: a bug" in node.lines
 
 
 @pytest.mark.parametrize("words, message", [

@@ -1,0 +1,75 @@
+"""Rows of an observation from streams: what fits is taken, and nothing else can spoil what follows."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from robot.control.alignment import AHEAD_NS, Alignment, Source
+from robot.description.observation import ObservationField, ObservationSpec
+
+SPEC = ObservationSpec((
+    ObservationField("tcp.position", (3,), "float32", "m", "state"),
+    ObservationField("front.image", (4, 6, 3), "uint8", "1", "image"),
+))
+MS = 1_000_000
+
+
+def alignment() -> Alignment:
+    return Alignment(SPEC, {"pose": Source(("tcp.position",)), "front": Source(("front.image",), interpolate=False)})
+
+
+def picture(value: int = 7) -> np.ndarray:
+    return np.full((4, 6, 3), value, dtype=np.uint8)
+
+
+def test_a_row_between_two_messages_is_interpolated() -> None:
+    found = alignment()
+    assert found.add("pose", {"tcp.position": np.zeros(3)}, 100 * MS) == ""
+    assert found.add("pose", {"tcp.position": np.ones(3), "more": np.ones(2)}, 110 * MS) == ""
+    assert found.add("front", {"front.image": picture()}, 105 * MS) == ""
+    row = found.row(105 * MS)
+    assert row is not None and row["tcp.position"] == pytest.approx(0.5) and (row["front.image"] == 7).all()
+
+
+def test_keys_that_nobody_needs_may_change_their_size() -> None:
+    found = alignment()
+    found.add("pose", {"tcp.position": np.zeros(3), "more": np.ones(2)}, 100 * MS)
+    found.add("pose", {"tcp.position": np.ones(3), "more": np.ones(5)}, 110 * MS)
+    found.add("front", {"front.image": picture()}, 105 * MS)
+    assert found.row(105 * MS) is not None
+
+
+@pytest.mark.parametrize("stream, value, part", [
+    ("pose", np.ones(4), "tcp.position: expected 3 numbers, got float64 (4,)"),
+    ("pose", np.empty(0), "expected 3 numbers"),
+    ("pose", np.array([1, np.nan, 2]), "finite numbers of float32, got nan"),
+    ("pose", np.array([1, -np.inf, 2]), "got -inf"),
+    ("pose", np.array([1, 1e300, 2]), "float32, got 1e+300"),
+    ("pose", np.array(["a", "b", "c"]), "expected 3 numbers"),
+    ("front", np.ones((4, 6, 3)), "expected uint8 (4, 6, 3), got float64"),
+    ("front", np.ones((6, 4, 3), np.uint8), "got uint8 (6, 4, 3)"),
+    ("front", np.ones((4, 6), np.uint16), "got uint16 (4, 6)"),
+])
+def test_a_value_that_does_not_fit_is_refused_and_leaves_no_trace(stream: str, value: np.ndarray, part: str) -> None:
+    found = alignment()
+    found.add("pose", {"tcp.position": np.zeros(3)}, 100 * MS)
+    found.add("front", {"front.image": picture()}, 100 * MS)
+    key = "tcp.position" if stream == "pose" else "front.image"
+    assert part in found.add(stream, {key: value}, 110 * MS)
+    assert found.newest_ns == 100 * MS
+    found.add("pose", {"tcp.position": np.ones(3)}, 109 * MS)
+    found.add("front", {"front.image": picture(9)}, 109 * MS)
+    row = found.row(109 * MS)
+    assert row is not None and (row["tcp.position"] == 1).all() and (row["front.image"] == 9).all()
+
+
+def test_a_stamp_of_another_clock_does_not_blind_a_stream() -> None:
+    found, now_ns = alignment(), 100 * MS
+    assert "ahead of the clock" in found.add("pose", {"tcp.position": np.ones(3)}, 2**60, now_ns)
+    assert "ahead of the clock" in found.add("pose", {"tcp.position": np.ones(3)}, now_ns + AHEAD_NS + 1, now_ns)
+    assert found.add("pose", {"tcp.position": np.zeros(3)}, now_ns, now_ns) == ""
+    assert found.add("front", {"front.image": picture()}, now_ns + AHEAD_NS, now_ns) == ""
+    assert found.newest_ns == now_ns and found.row(now_ns) is None  # no image near that moment
+    # Where there is no clock nothing is known of the future.
+    assert alignment().add("pose", {"tcp.position": np.ones(3)}, 2**60) == ""
