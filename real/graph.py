@@ -10,8 +10,12 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass, field
 from enum import IntEnum
+from itertools import pairwise
 from typing import Mapping, Sequence
 
+from real.ros.names import require_namespace, require_remaps
+from real.ros.topics import names_of
+from robot.description.contracts import load_contract
 from robot.errors import InputError, nearest
 
 NODES = {
@@ -115,9 +119,9 @@ class Deployment:
         if self.teleop and self.teleop not in TELEOPERATION:
             raise InputError("teleop", expected=f"one of {', '.join(TELEOPERATION)}", got=f"'{self.teleop}'",
                              way_out=nearest(self.teleop, TELEOPERATION))
-        if self.namespace and not self.namespace.startswith("/"):
-            raise InputError("namespace", expected="a name that begins with '/'", got=f"'{self.namespace}'",
-                             way_out=f"namespace=/{self.namespace}")
+        require_namespace(self.namespace)
+        if self.remaps:
+            require_remaps(self.remaps, names_of(load_contract(self.contract)), self.namespace)
         if not self.twin and (self.task or self.lock_step or self.clock or self.speed != 1.0):
             raise InputError("task, lock_step, clock and speed", expected="the contract of a twin",
                              got=f"contract {self.contract}, which is a robot's")
@@ -183,6 +187,9 @@ def ros_arguments(parameters: Mapping[str, object], namespace: str = "",
 def arguments_of(words: Sequence[str]) -> list[str]:
     """`key=value` words of `tiller node` as ROS's own; `namespace=` is the node's, `a:=b` renames a topic. From
     `--ros-args` on the words are ROS's already.
+
+    Raises:
+        InputError: a word that is neither, or a namespace or a name that ROS does not take.
     """
     own = list(words[:words.index("--ros-args")]) if "--ros-args" in words else list(words)
     rest = list(words[len(own):])
@@ -198,7 +205,15 @@ def arguments_of(words: Sequence[str]) -> list[str]:
         else:
             raise InputError(f"'{word}'", expected="parameter=value, topic:=name or --ros-args ...")
     namespace = parameters.pop("namespace", "")
+    require_namespace(namespace)
+    require_remaps({**remaps, **dict(_remaps_among(rest))})
     return [*ros_arguments({name: _Plain(value) for name, value in parameters.items()}, namespace, remaps), *rest]
+
+
+def _remaps_among(words: Sequence[str]) -> list[tuple[str, str]]:
+    """What words after `--ros-args` rename."""
+    rules = [word for before, word in pairwise(words) if before in ("-r", "--remap") and ":=" in word]
+    return [(rule.partition(":=")[0], rule.partition(":=")[2]) for rule in rules]
 
 
 class _Plain(str):

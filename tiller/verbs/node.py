@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from importlib import import_module
 from typing import Sequence
 
@@ -28,7 +29,12 @@ def command(words: Sequence[str]) -> int:
         print(f"{words[0]}: {NODES[words[0].removesuffix('_node')]}\n\n{import_module(module).__doc__}")
         return 0
     from real.ros.profile import user_folder, write_profile
+    from real.ros.settings import log_folder, require_settings
 
+    require_settings()
+    remark = log_folder()[1]
+    if remark:
+        print(remark, file=sys.stderr)
     # Set before the node's process touches ROS; what a supervisor has set already is kept.
     os.environ.update(write_profile(user_folder()).environment)
     return import_module(module).main(arguments)
