@@ -26,6 +26,8 @@ NODES = {
     "supervisor": "sign of life, and the status of everything in the terminal",
 }
 TELEOPERATION = ("keyboard", "gamepad")
+DEFAULT_CONTRACT = "panda_twin"  # of nodes that are given none
+LARGEST = 1 << 63  # whole numbers of ROS have 64 bits
 
 
 class End(IntEnum):
@@ -114,8 +116,11 @@ class Deployment:
     remaps: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name in self.parameters:
+        for name, own in self.parameters.items():
             module_of(name)
+            for key, value in own.items():
+                _require_value(f"parameters: {name}: {key}", value)
+        _require_value("seed", self.seed)
         if self.teleop and self.teleop not in TELEOPERATION:
             raise InputError("teleop", expected=f"one of {', '.join(TELEOPERATION)}", got=f"'{self.teleop}'",
                              way_out=nearest(self.teleop, TELEOPERATION))
@@ -206,8 +211,19 @@ def arguments_of(words: Sequence[str]) -> list[str]:
             raise InputError(f"'{word}'", expected="parameter=value, topic:=name or --ros-args ...")
     namespace = parameters.pop("namespace", "")
     require_namespace(namespace)
-    require_remaps({**remaps, **dict(_remaps_among(rest))})
+    require_remaps(dict(_remaps_among(rest)))
+    contract = parameters.get("contract", "" if rest else DEFAULT_CONTRACT)
+    require_remaps(remaps, names_of(load_contract(contract)) if remaps and contract else None, namespace)
     return [*ros_arguments({name: _Plain(value) for name, value in parameters.items()}, namespace, remaps), *rest]
+
+
+def _require_value(thing: str, value: object) -> None:
+    """Refuse what no parameter of ROS can be."""
+    several = value if isinstance(value, (list, tuple)) else [value]
+    if value is not None and not all(isinstance(each, (bool, int, float, str)) for each in several):
+        raise InputError(thing, expected="a number, a text, true or false, or a list of one of them", got=repr(value))
+    if any(isinstance(each, int) and not -LARGEST <= each < LARGEST for each in several):
+        raise InputError(thing, expected="a whole number of 64 bits", got=repr(value))
 
 
 def _remaps_among(words: Sequence[str]) -> list[tuple[str, str]]:

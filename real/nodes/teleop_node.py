@@ -104,8 +104,6 @@ class TeleopNode(Node):
         self._device.close()
         self._enable.publish(enable_message(False, self._clock_.now_ns(), self._session))
         if self._screen is not None:
-            if self._screen.is_terminal:
-                self._screen.line("")
             self._screen.close()
 
     # -- what is heard ------------------------------------------------------------------------------------------------

@@ -34,6 +34,8 @@ from robot.folders import is_writable, temporary_folder, user_cache
 REACHES = ("localhost", "subnet")
 SHARED_MEMORY = Path("/dev/shm")
 MB = 1 << 20
+# With discovery on this machine rmw_fastrtps adds a segment of its own, of 549,408 bytes, and ports of 52,400 bytes.
+RMW_SEGMENT, OF_A_NODE = 549_408, 750_000
 SEGMENT, SMALLEST_SEGMENT = 64 * MB, 4 * MB
 SOCKET_BUFFER = 4 * MB
 
@@ -180,6 +182,34 @@ def segment_size(free: int, participants: int = PARTICIPANTS) -> int:
     """
     size = min(SEGMENT, free // 2 // participants // MB * MB)
     return size if size >= SMALLEST_SEGMENT else 0
+
+
+def require_shared_memory(nodes: int, environment: Mapping[str, str] | None = None, reach: str | None = None) -> None:
+    """Refuse to start nodes that a full shared memory would end with SIGBUS. Where it is too small for even one
+    segment, Fast DDS does without.
+
+    Args:
+        nodes: to be started.
+        environment: to read settings from; None takes this process's.
+        reach: as in `write_profile`.
+
+    Raises:
+        InputError: there is no room for them.
+    """
+    environment = os.environ if environment is None else environment
+    reach = reach or environment.get("ROS_AUTOMATIC_DISCOVERY_RANGE", REACHES[0]).lower()
+    if (environment.get("RMW_IMPLEMENTATION") or FAST) != FAST or reach != REACHES[0]:
+        return
+    try:
+        state = os.statvfs(SHARED_MEMORY)
+    except OSError:
+        return
+    free, whole = state.f_bavail * state.f_frsize, state.f_blocks * state.f_frsize
+    if whole >= RMW_SEGMENT and free < nodes * OF_A_NODE:
+        raise InputError(str(SHARED_MEMORY), expected=f"{nodes * OF_A_NODE / MB:.1f} MB free for {nodes} nodes",
+                         got=f"{free / MB:.1f} MB of {whole / MB:.1f} MB",
+                         way_out="Take away what stopped nodes have left (`fastdds shm clean`), or start the container "
+                         "with --shm-size=1g or --ipc=host")
 
 
 def free_shared_memory() -> int:

@@ -103,6 +103,8 @@ class Screen:
         with self._fresh:
             if self._entered:
                 self._steer, self._page, self._entered = self._steer + _LEAVE, "", False
+            if self._bottom:
+                self._page, self._bottom = f"{self._bottom}\n", ""
             if last:
                 self._lines.append(printable(last) + "\n")
             self._ended = True
@@ -126,7 +128,7 @@ class Screen:
                 lines = "".join(self._lines)
                 if self._bottom and lines:
                     # Above the last line: it is taken away, and written anew below them.
-                    lines, self._page = f"\r{_END_OF_LINE}{lines}", self._bottom
+                    lines, self._page = f"\r{_END_OF_LINE}{lines}", self._page or self._bottom
                 text = self._steer + lines + self._page
                 self._steer = self._page = ""
                 self._lines.clear()

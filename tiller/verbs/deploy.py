@@ -78,7 +78,7 @@ def run(configuration: Configuration[DeployOptions]) -> int:
     from real.policy.source import require_source
     from real.processes import run_processes
     from real.ros.names import require_namespace
-    from real.ros.profile import write_profile
+    from real.ros.profile import require_shared_memory, write_profile
     from real.ros.settings import require_settings
     from robot.description.contracts import load_contract
 
@@ -93,6 +93,7 @@ def run(configuration: Configuration[DeployOptions]) -> int:
         speed=options.speed, seed=options.seed, device=options.device,
         delay_steps=options.delay_steps, parameters=options.parameters, remaps=options.remap,
     )
+    require_shared_memory(len(processes(deployment)), reach=options.discovery)
     claim = Claim(deployment.namespace)
     mine = claim.take()
     with _looked_round(deployment, contract, options.discovery, claim if not mine else None):
