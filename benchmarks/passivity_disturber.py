@@ -30,7 +30,8 @@ import torch
 
 from benchmarks.disturbed_report import write_report
 from benchmarks.disturbed_rows import Game, make_game
-from policies.checkpoint import read_json, write_json
+from policies.checkpoint import write_json
+from policies.checkpoint_folder import read_json
 from policies.interruption import Interruption
 from policies.safe import Ppo, PpoConfig, RunConfig, SafePolicy, train
 from policies.safe.disturber import LEARNT, NONE, RANDOM, Attacked, Duel, DuelConfig, drawn_pushes

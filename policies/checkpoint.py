@@ -25,17 +25,12 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from policies.build import build_policy
+from policies.checkpoint_folder import FORMAT, RECORD, VERSION, WEIGHTS, find, read_head
 from policies.distributed import choose_device
 from policies.policy import DiffusionPolicy
 from policies.recipe import PolicyRecipe
 from robot.description import PolicySpec, from_json, to_json
 from robot.errors import InputError, TillerError
-
-FORMAT = "tiller-policy"
-VERSION = 1
-WEIGHTS, RECORD, TRAINING = "model.safetensors", "policy.json", "training"
-# Where a training run keeps its checkpoints, best first.
-IN_A_RUN = ("checkpoints/final", "checkpoints/last")
 
 
 @dataclass(frozen=True)
@@ -103,31 +98,13 @@ def load(path: Path | str, device: str = "cpu") -> DiffusionPolicy:
     return policy
 
 
-def find(path: Path | str) -> Path:
-    """The checkpoint folder that a path means."""
-    path = Path(path)
-    for folder in (path, *(path / inside for inside in IN_A_RUN)):
-        if (folder / RECORD).is_file():
-            return folder
-    looked = "nothing there" if not path.exists() else f"no {RECORD} in it, nor in {' or '.join(IN_A_RUN)}"
-    raise InputError(f"checkpoint '{path}'", expected="a checkpoint folder or the output folder of a training run",
-                     got=looked)
-
-
 def read_record(folder: Path) -> PolicyRecord:
     """What policy.json says.
 
     Raises:
         InputError: it is no JSON, of another format version, or not what this version writes.
     """
-    path = folder / RECORD
-    value = read_json(path)
-    found = (value.get("format"), value.get("version")) if isinstance(value, dict) else (None, None)
-    if found != (FORMAT, VERSION):
-        raise InputError(f"checkpoint '{path}'", expected=f"format {FORMAT} version {VERSION}",
-                         got=f"format {found[0]} version {found[1]}",
-                         way_out="Load it with the version of tiller that wrote it, or train anew")
-    return from_json(PolicyRecord, value, where=str(path))
+    return from_json(PolicyRecord, read_head(folder), where=str(folder / RECORD))
 
 
 def fingerprint(path: Path | str) -> str:
@@ -216,16 +193,6 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
 
 def write_json(path: Path, value: Any) -> None:
     path.write_text(json.dumps(value, indent=2) + "\n")
-
-
-def read_json(path: Path) -> Any:
-    """Raises:
-    InputError: the file is missing or no JSON.
-    """
-    try:
-        return json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise InputError(f"checkpoint file '{path}'", expected="JSON", got=str(error)) from error
 
 
 def versions() -> dict[str, str]:

@@ -12,16 +12,8 @@ import torch
 from torch import Tensor
 
 from policies.batches import Batches
-from policies.checkpoint import (
-    TRAINING,
-    WEIGHTS,
-    PolicyRecord,
-    Provenance,
-    fill,
-    read_record,
-    read_tensors,
-    write_policy,
-)
+from policies.checkpoint import PolicyRecord, Provenance, fill, read_record, read_tensors, write_policy
+from policies.checkpoint_folder import TRAINING, WEIGHTS
 from policies.interruption import Interruption
 from policies.learner import Learner
 from policies.loggers import Logger

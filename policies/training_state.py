@@ -14,7 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from policies.checkpoint import fill, read_json, read_tensors, write_json, write_tensors
+from policies.checkpoint import fill, read_tensors, write_json, write_tensors
+from policies.checkpoint_folder import read_json
 from policies.recipe import TrainingConfig
 from robot.description import from_json, to_json
 from robot.errors import InputError

@@ -10,8 +10,12 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass, field
 from enum import IntEnum
+from itertools import pairwise
 from typing import Mapping, Sequence
 
+from real.ros.names import require_namespace, require_remaps
+from real.ros.topics import names_of
+from robot.description.contracts import load_contract
 from robot.errors import InputError, nearest
 
 NODES = {
@@ -22,6 +26,8 @@ NODES = {
     "supervisor": "sign of life, and the status of everything in the terminal",
 }
 TELEOPERATION = ("keyboard", "gamepad")
+DEFAULT_CONTRACT = "panda_twin"  # of nodes that are given none
+LARGEST = 1 << 63  # whole numbers of ROS have 64 bits
 
 
 class End(IntEnum):
@@ -110,14 +116,17 @@ class Deployment:
     remaps: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name in self.parameters:
+        for name, own in self.parameters.items():
             module_of(name)
+            for key, value in own.items():
+                _require_value(f"parameters: {name}: {key}", value)
+        _require_value("seed", self.seed)
         if self.teleop and self.teleop not in TELEOPERATION:
             raise InputError("teleop", expected=f"one of {', '.join(TELEOPERATION)}", got=f"'{self.teleop}'",
                              way_out=nearest(self.teleop, TELEOPERATION))
-        if self.namespace and not self.namespace.startswith("/"):
-            raise InputError("namespace", expected="a name that begins with '/'", got=f"'{self.namespace}'",
-                             way_out=f"namespace=/{self.namespace}")
+        require_namespace(self.namespace)
+        if self.remaps:
+            require_remaps(self.remaps, names_of(load_contract(self.contract)), self.namespace)
         if not self.twin and (self.task or self.lock_step or self.clock or self.speed != 1.0):
             raise InputError("task, lock_step, clock and speed", expected="the contract of a twin",
                              got=f"contract {self.contract}, which is a robot's")
@@ -183,6 +192,9 @@ def ros_arguments(parameters: Mapping[str, object], namespace: str = "",
 def arguments_of(words: Sequence[str]) -> list[str]:
     """`key=value` words of `tiller node` as ROS's own; `namespace=` is the node's, `a:=b` renames a topic. From
     `--ros-args` on the words are ROS's already.
+
+    Raises:
+        InputError: a word that is neither, or a namespace or a name that ROS does not take.
     """
     own = list(words[:words.index("--ros-args")]) if "--ros-args" in words else list(words)
     rest = list(words[len(own):])
@@ -198,7 +210,26 @@ def arguments_of(words: Sequence[str]) -> list[str]:
         else:
             raise InputError(f"'{word}'", expected="parameter=value, topic:=name or --ros-args ...")
     namespace = parameters.pop("namespace", "")
+    require_namespace(namespace)
+    require_remaps(dict(_remaps_among(rest)))
+    contract = parameters.get("contract", "" if rest else DEFAULT_CONTRACT)
+    require_remaps(remaps, names_of(load_contract(contract)) if remaps and contract else None, namespace)
     return [*ros_arguments({name: _Plain(value) for name, value in parameters.items()}, namespace, remaps), *rest]
+
+
+def _require_value(thing: str, value: object) -> None:
+    """Refuse what no parameter of ROS can be."""
+    several = value if isinstance(value, (list, tuple)) else [value]
+    if value is not None and not all(isinstance(each, (bool, int, float, str)) for each in several):
+        raise InputError(thing, expected="a number, a text, true or false, or a list of one of them", got=repr(value))
+    if any(isinstance(each, int) and not -LARGEST <= each < LARGEST for each in several):
+        raise InputError(thing, expected="a whole number of 64 bits", got=repr(value))
+
+
+def _remaps_among(words: Sequence[str]) -> list[tuple[str, str]]:
+    """What words after `--ros-args` rename."""
+    rules = [word for before, word in pairwise(words) if before in ("-r", "--remap") and ":=" in word]
+    return [(rule.partition(":=")[0], rule.partition(":=")[2]) for rule in rules]
 
 
 class _Plain(str):

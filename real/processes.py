@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from threading import Event, Lock, Thread, current_thread, main_thread
 from typing import IO, Any, Iterable, Mapping, Sequence
@@ -129,23 +130,31 @@ class _Running:
 
     def send(self, number: int) -> None:
         if self.process.poll() is None:
-            self.process.send_signal(number)
+            # Before a node listens to signals, an interrupt would be an error in the middle of some import.
+            early = number == signal.SIGINT and not self.ready
+            self.process.send_signal(signal.SIGTERM if early else number)
 
     def finish(self) -> None:
         """Print what is left. A grandchild may hold the pipe open, so this does not wait for ever."""
         self._reader.join(timeout=1.0)
 
     def say(self, line: str) -> None:
+        # Whoever reads the lines may leave (`| head`), and a disk may be full: the process goes on, so its pipe has to
+        # be emptied all the same.
         with self._printing:
             if self._echo:
-                print(f"[{self.name}] {line}", flush=True)
+                try:
+                    print(f"[{self.name}] {line}", flush=True)
+                except OSError:
+                    self._echo = False
             if not self._log.closed:
-                self._log.write(line + "\n")
-                self._log.flush()
+                with suppress(OSError):
+                    self._log.write(line + "\n")
+                    self._log.flush()
 
     def close(self) -> None:
         self.finish()
-        with self._printing:
+        with self._printing, suppress(OSError):
             self._log.close()
 
     def _read(self) -> None:

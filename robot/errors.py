@@ -46,6 +46,11 @@ class MissingExtraError(TillerError):
         super().__init__(f"{what} is not installed. Get it with: pip install 'tiller[{extra}]'")
 
 
+def one_line(error: Exception) -> str:
+    """What another library says, without its line breaks."""
+    return " ".join(str(error).split()) or type(error).__name__
+
+
 LISTED = 20  # names, at most, in a list of choices
 
 

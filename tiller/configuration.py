@@ -137,8 +137,9 @@ def parse_overrides(overrides: Sequence[str]) -> list[Any]:
         if override.startswith("-") or "=" not in override:
             raise InputError(f"'{override}'", expected="an override such as key=value", way_out="See --help")
         key, _, value = override.partition("=")
-        # Hydra reads no '=' in a value, but folders may have one in their names.
-        plain = "=" in value and not set(value) & set("'\"[]{}(),")
+        # Hydra reads none of these in a value, but folders may have them in their names, and '#' names an episode.
+        unread = set("=#~") & set(value) or not value.isascii()
+        plain = unread and not set(value) & set("'\"[]{}(),")
         try:
             parsed.append(parser.parse_override(f"{key}='{value}'" if plain else override))
         except HydraException as error:

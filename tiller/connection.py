@@ -10,7 +10,7 @@ import yaml
 
 from robot.description.contracts import contract_names
 from robot.description.robots import robot_names
-from robot.errors import InputError, MissingExtraError, nearest
+from robot.errors import InputError, MissingExtraError, nearest, one_line
 
 if TYPE_CHECKING:
     from robot.description import Robot
@@ -21,6 +21,9 @@ def connect(name: str, **options: Any) -> Robot:
     if is_contract(name):
         if find_spec("rclpy") is None:
             raise MissingExtraError(f"rclpy (ROS 2; or source an installed one), which contract '{name}' needs,", "ros")
+        from real.ros.settings import require_settings
+
+        require_settings()  # rclpy ends the process where its middleware is not installed
         from real.robot import RosRobot
 
         return RosRobot(name, **options)
@@ -41,8 +44,8 @@ def is_contract(name: str) -> bool:
         return True
     try:
         parts = yaml.safe_load(Path(name).read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         known = [*contract_names(), *robot_names()]
-        raise InputError(f"'{name}'", expected="a contract, a robot, or a file of one", got=str(error),
+        raise InputError(f"'{name}'", expected="a contract, a robot, or a file of one", got=one_line(error),
                          way_out=nearest(name, known)) from None
     return isinstance(parts, dict) and "sinks" in parts

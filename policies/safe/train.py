@@ -18,7 +18,8 @@ from typing import Any, Callable, Mapping, Protocol
 import numpy as np
 from torch import Tensor
 
-from policies.checkpoint import new_folder, read_json, read_tensors, write_json, write_tensors
+from policies.checkpoint import new_folder, read_tensors, write_json, write_tensors
+from policies.checkpoint_folder import read_json
 from policies.interruption import Interruption
 from policies.loggers import CsvLog
 from policies.safe.environment import Step, VectorEnvironment

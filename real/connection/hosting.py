@@ -4,44 +4,66 @@ from __future__ import annotations
 
 import fcntl
 import os
-import tempfile
 from pathlib import Path
 from threading import Event, Thread
 from typing import IO, Mapping
 
 from real.graph import Deployment, processes
 from real.processes import run_processes
+from real.ros.settings import domain_of
+from robot.errors import InputError
+from robot.folders import temporary_folder
 
 ENDING_S = 15.0
 ENDED = "ended with "
+HOLDER_WIDTH = 80
 
 
 class Claim:
     """The right to start the graph of a domain and namespace on this machine; ends with the process that has it.
 
-    Discovery takes a moment, in which two programs would start two graphs: one of them gets the claim.
+    Discovery takes a moment, in which two programs would start two graphs: one of them gets the claim. The lock is the
+    kernel's, so that of a process that was killed is gone.
 
     Args:
         namespace: of the graph.
+
+    Raises:
+        InputError: the domain is none, or there is no temporary folder for the lock.
     """
 
     def __init__(self, namespace: str) -> None:
-        folder = Path(tempfile.gettempdir()) / f"tiller-{os.getuid()}"
-        folder.mkdir(mode=0o700, exist_ok=True)
-        name = f"{os.environ.get('ROS_DOMAIN_ID', '0')}{namespace.replace('/', '_')}"
-        self._path = folder / f"graph-{name}.lock"
+        # '.' is in no name of ROS: '/a/b' and '/a_b' have locks of their own.
+        name = f"{domain_of()}{namespace.rstrip('/').replace('/', '.')}"
+        self._path = temporary_folder() / f"graph-{name}.lock"
         self._file: IO[str] | None = None
 
     def take(self) -> bool:
         """False when another program has it."""
-        file = self._path.open("w")
+        try:
+            file = self._path.open("a+")
+        except OSError as error:
+            raise InputError(f"lock {self._path}", expected="a file that can be written", got=error.strerror,
+                             way_out="Remove it, or set TMPDIR to another folder") from None
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             file.close()
             return False
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
         self._file = file
         return True
+
+    def holder(self) -> str:
+        """The process that has it, in words."""
+        try:
+            number = int(self._path.read_text())
+            words = Path(f"/proc/{number}/cmdline").read_bytes().decode(errors="replace").rstrip("\0").split("\0")
+        except (OSError, ValueError):
+            return "another program"
+        return f"process {number} ({' '.join(words)[:HOLDER_WIDTH]})"
 
     def release(self) -> None:
         if self._file is not None:

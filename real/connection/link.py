@@ -30,7 +30,7 @@ from real.ros import qos
 from real.ros.chunks import Tag, chunk_message
 from real.ros.clock import RosClock
 from real.ros.guarded import Guarded, turn
-from real.ros.profile import write_profile
+from real.ros.profile import require_shared_memory, write_profile
 from real.ros.run import TURN_S, leave, make_executor
 from robot.description.action import ActionSpec
 from robot.description.contract import Contract
@@ -69,6 +69,7 @@ class Link:
         self._claim, self._kept = Claim(deployment.namespace), folder is not None
         self.folder = Path(folder or tempfile.mkdtemp(prefix="tiller-")).absolute()
         self._ending, self._closed = Event(), False
+        require_shared_memory(len(processes(deployment)) + 1)
         profile = write_profile(self.folder, participants=len(processes(deployment)) + 4)
         # A context of its own: a program may use rclpy besides, and ctrl-C stays the program's.
         self._context = Context()

@@ -11,7 +11,6 @@ import math
 import secrets
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Any, Sequence
 
 import numpy as np
@@ -23,6 +22,7 @@ from trajectory_msgs.msg import JointTrajectory
 
 from real.policy.planner import Job, Plan, Planner
 from real.policy.recording import Recording
+from real.policy.source import require_source, split
 from real.ros import qos
 from real.ros.chunks import Tag, chunk_message
 from real.ros.guarded import Guarded
@@ -62,6 +62,7 @@ class PolicyNode(Guarded):
         if not checkpoint:
             raise InputError("parameter 'checkpoint'", expected="the folder of a policy", got="nothing",
                              way_out="-p checkpoint:=outputs/train/...")
+        require_source(checkpoint, self._contract)
         self._instruction = declare(self, "instruction", "", "what to do; empty leaves it to the task")
         self._seed = declare(self, "seed", 0, "of the noise, where no twin's episode gives one", low=0, high=2**63 - 1)
         self._rows = declare(self, "n_action_steps", 0, "rows executed a plan; 0 is the policy's own", low=0, high=1000)
@@ -324,9 +325,9 @@ class PolicyNode(Guarded):
 
 def _load(checkpoint: str, device: str, sampler: str | None, steps: int | None) -> Policy:
     """A policy, or a recorded episode in its place."""
-    path, _, episode = checkpoint.partition("#")
-    if episode or (Path(path) / "zarr.json").exists():
-        return Recording(path, int(episode or 0))
+    path, episode = split(checkpoint)
+    if episode is not None:
+        return Recording(path, episode)
     import torch
 
     from policies import checkpoint as checkpoints

@@ -93,6 +93,7 @@ class TeleopNode(Guarded):
         self._device: Device = Keyboard(hold_s) if kind == "keyboard" else Gamepad(hold_s, path, deadband)
         self._screen = Screen() if kind == "keyboard" else None
         if self._screen is not None:
+            self._screen.catch_errors()
             self._screen.line(HELP)
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self.create_timer(1 / RATE_HZ, self._tick, clock=steady)
@@ -103,7 +104,6 @@ class TeleopNode(Guarded):
         self._device.close()
         self._enable.publish(enable_message(False, self._clock_.now_ns(), self._session))
         if self._screen is not None:
-            self._screen.line("")
             self._screen.close()
 
     # -- what is heard ------------------------------------------------------------------------------------------------
@@ -150,7 +150,9 @@ class TeleopNode(Guarded):
         self._move(wish, now_s, now_ns, dt)
         if self._screen is not None and now_s - self._shown_s >= SHOWN_S:
             self._shown_s = now_s
-            self._screen.over(self._line())
+            # Not the countdown of the enabling device, which changes each second.
+            self._screen.over(self._line(), (wish.held, wish.connected, self._jogging.part(wish).name,
+                                             self._jogging.moving, self._state, self._answer))
         if not wish.connected and isinstance(self._device, Keyboard):
             raise Stop(wish.note, code=1)
 

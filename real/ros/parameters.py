@@ -42,14 +42,20 @@ def declare(node: Node, name: str, default: Any, text: str, *, low: float | None
     try:
         value = node.declare_parameter(name, default, descriptor).value
     except InvalidParameterTypeException:
-        raise InputError(f"parameter '{name}'", expected=f"{type(default).__name__}, {text}", got="another type",
+        raise InputError(f"parameter '{name}'", expected=f"{type(default).__name__}, {text}", got=_given(node, name),
                          way_out="A number with a fraction needs its point: 1.0") from None
-    except InvalidParameterValueException as error:
-        raise InputError(f"parameter '{name}'", expected=f"{low} to {high}, {text}", got=str(error)) from None
+    except InvalidParameterValueException:
+        raise InputError(f"parameter '{name}'", expected=f"{low} to {high}, {text}", got=_given(node, name)) from None
     if choices and value not in choices:
         raise InputError(f"parameter '{name}'", expected=f"one of {', '.join(choices)}", got=f"'{value}'",
                          way_out=nearest(str(value), choices))
     return value
+
+
+def _given(node: Node, name: str) -> str:
+    """A parameter's value as it was given."""
+    given = getattr(node, "_parameter_overrides", {}).get(name)
+    return repr(given.value) if given is not None else "another one"
 
 
 def refuse_unknown(node: Node) -> None:
@@ -63,6 +69,6 @@ def refuse_unknown(node: Node) -> None:
     known = {name for name in given if node.has_parameter(name)} | set(OWN)
     unknown = sorted(set(given) - known)
     if unknown:
-        declared = sorted(node.get_parameters_by_prefix("")) + list(OWN)
+        declared = sorted({*node.get_parameters_by_prefix(""), *OWN})
         raise InputError(f"parameter '{unknown[0]}'", expected=f"a parameter of {node.get_name()}",
                          way_out=nearest(unknown[0], declared))

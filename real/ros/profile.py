@@ -19,16 +19,28 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Mapping, Sequence
 
+from real.ros.settings import (
+    CYCLONE,
+    FAST,
+    domain_of,
+    domain_remark,
+    known_middleware,
+    log_folder,
+    require_settings,
+)
 from robot.errors import InputError, TillerError, nearest
+from robot.folders import is_writable, temporary_folder, user_cache
 
-FAST, CYCLONE, ZENOH = "rmw_fastrtps_cpp", "rmw_cyclonedds_cpp", "rmw_zenoh_cpp"
-MIDDLEWARES = (FAST, CYCLONE, ZENOH)
 REACHES = ("localhost", "subnet")
 SHARED_MEMORY = Path("/dev/shm")
 MB = 1 << 20
+# With discovery on this machine rmw_fastrtps adds a segment of its own, of 549,408 bytes, and ports of 52,400 bytes.
+RMW_SEGMENT, OF_A_NODE = 549_408, 750_000
 SEGMENT, SMALLEST_SEGMENT = 64 * MB, 4 * MB
 SOCKET_BUFFER = 4 * MB
 
+# A participant that comes later was seen to meet the others at their next announcement, which Fast DDS makes every 3 s:
+# every 0.25 s costs no processor time that could be measured.
 # Each node takes a segment of its own; half of what is free is left to others.
 PARTICIPANTS = 12
 
@@ -51,7 +63,7 @@ _FAST_XML = """<?xml version="1.0" encoding="UTF-8"?>
       <builtin>
         <discovery_config>
           <leaseDuration><sec>5</sec></leaseDuration>
-          <leaseAnnouncement><sec>1</sec></leaseAnnouncement>
+          <leaseAnnouncement><sec>0</sec><nanosec>250000000</nanosec></leaseAnnouncement>
           <initialAnnouncements>
             <count>20</count>
             <period><nanosec>100000000</nanosec></period>
@@ -119,20 +131,27 @@ def write_profile(folder: Path, *, reach: str | None = None, middleware: str | N
         participants: how many nodes share it.
 
     Raises:
-        InputError: a reach or middleware that is not known.
+        InputError: a domain, reach or middleware that is not known, or a folder that cannot be written.
     """
     environment = os.environ if environment is None else environment
     middleware = middleware or environment.get("RMW_IMPLEMENTATION") or FAST
-    _check("middleware", middleware, MIDDLEWARES)
-    found: dict[str, str] = {}
-    remarks: list[str] = []
+    known_middleware(middleware)
+    log, log_remark = log_folder(environment)
+    found, remarks = dict(log), [each for each in (domain_remark(domain_of(environment)), log_remark) if each]
+    cache = user_cache()
+    if environment.get("XDG_CACHE_HOME") != str(cache) and cache.parent == temporary_folder():
+        found["XDG_CACHE_HOME"] = str(cache)  # said once, here, and not by every process
     if reach is not None:
-        _check("discovery", reach, REACHES)
+        if reach not in REACHES:
+            raise InputError("discovery", expected=f"one of {', '.join(REACHES)}", got=repr(reach),
+                             way_out=nearest(reach, REACHES))
         found["ROS_AUTOMATIC_DISCOVERY_RANGE"] = reach.upper()
     elif "ROS_AUTOMATIC_DISCOVERY_RANGE" not in environment:
         found["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
     folder = folder.absolute()
-    folder.mkdir(parents=True, exist_ok=True)
+    if not is_writable(folder):
+        raise InputError(f"folder {folder} of the transport profile", expected="one that can be written",
+                         got="one that cannot", way_out="Choose another one, or TMPDIR")
     segment = 0
     if middleware == FAST:
         segment = segment_size(free_shared_memory() if free is None else free, participants)
@@ -165,6 +184,34 @@ def segment_size(free: int, participants: int = PARTICIPANTS) -> int:
     return size if size >= SMALLEST_SEGMENT else 0
 
 
+def require_shared_memory(nodes: int, environment: Mapping[str, str] | None = None, reach: str | None = None) -> None:
+    """Refuse to start nodes that a full shared memory would end with SIGBUS. Where it is too small for even one
+    segment, Fast DDS does without.
+
+    Args:
+        nodes: to be started.
+        environment: to read settings from; None takes this process's.
+        reach: as in `write_profile`.
+
+    Raises:
+        InputError: there is no room for them.
+    """
+    environment = os.environ if environment is None else environment
+    reach = reach or environment.get("ROS_AUTOMATIC_DISCOVERY_RANGE", REACHES[0]).lower()
+    if (environment.get("RMW_IMPLEMENTATION") or FAST) != FAST or reach != REACHES[0]:
+        return
+    try:
+        state = os.statvfs(SHARED_MEMORY)
+    except OSError:
+        return
+    free, whole = state.f_bavail * state.f_frsize, state.f_blocks * state.f_frsize
+    if whole >= RMW_SEGMENT and free < nodes * OF_A_NODE:
+        raise InputError(str(SHARED_MEMORY), expected=f"{nodes * OF_A_NODE / MB:.1f} MB free for {nodes} nodes",
+                         got=f"{free / MB:.1f} MB of {whole / MB:.1f} MB",
+                         way_out="Take away what stopped nodes have left (`fastdds shm clean`), or start the container "
+                         "with --shm-size=1g or --ipc=host")
+
+
 def free_shared_memory() -> int:
     """Bytes; 0 where there is no shared memory."""
     try:
@@ -176,8 +223,7 @@ def free_shared_memory() -> int:
 
 def user_folder() -> Path:
     """Where the profile of a node lies that was started alone."""
-    home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    return Path(home) / "tiller" / "ros"
+    return user_cache() / "tiller" / "ros"
 
 
 def main(words: Sequence[str]) -> int:
@@ -187,6 +233,7 @@ def main(words: Sequence[str]) -> int:
     parser.add_argument("--discovery", default=None, help=f"{' or '.join(REACHES)}; from the environment unless given")
     options = parser.parse_args(words)
     try:
+        require_settings()
         profile = write_profile(options.folder or user_folder(), reach=options.discovery or None)
     except TillerError as error:
         print(error, file=sys.stderr)
@@ -201,12 +248,6 @@ def _fast(segment: int) -> str:
     shared = _FAST_SEGMENT.format(segment=segment, message=segment // 4) if segment else ""
     first = "\n        <transport_id>shm</transport_id>" if segment else ""
     return _FAST_XML.format(shared_memory=shared, first=first, buffer=SOCKET_BUFFER)
-
-
-def _check(thing: str, value: str, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise InputError(thing, expected=f"one of {', '.join(choices)}", got=f"'{value}'",
-                         way_out=nearest(value, choices))
 
 
 if __name__ == "__main__":

@@ -21,13 +21,13 @@ from real.ros.ending import Ending, WindingDown
 from real.ros.guarded import Stop as Stop
 from real.ros.guarded import survive, turn
 from real.ros.parameters import refuse_unknown
+from real.ros.settings import EXECUTORS, log_folder, require_settings
 from robot.errors import InputError, TillerError
 
 # A thread that computes in Python gives the interpreter back after so long: with the usual 5 ms a timer of another
 # thread is late by half as much again.
 SWITCH_INTERVAL_S = 0.0005
 TURN_S = 0.05
-EXECUTORS = ("events", "single")
 
 
 def make_executor(kind: str | None = None, context: Context | None = None) -> Executor:
@@ -121,12 +121,20 @@ def run_node(make: Callable[[], Node], args: Sequence[str] | None = None) -> int
 
 
 def _start(args: Sequence[str]) -> None:
+    require_settings()
+    log, _ = log_folder()
+    os.environ.update(log)
     try:
         # Not rclpy's own handlers: they close the context at once, and a gate has a last word to say.
         rclpy.init(args=["tiller", *args], signal_handler_options=SignalHandlerOptions.NO)
-    except rclpy_implementation.RCLError as error:
+    except (rclpy_implementation.RCLError, rclpy_implementation.RCLInvalidROSArgsError,
+            rclpy_implementation.UnknownROSArgsError) as error:
+        # Of several lines the first says what is wrong; the rest is where rcl found it.
+        reason = str(error).splitlines()[0].partition(", at /")[0]
+        if "logging" in reason:
+            raise TillerError(f"ROS does not start: {reason}. ROS_LOG_DIR chooses the folder of its logs") from None
         raise InputError("arguments of ROS", expected="--ros-args -p NAME:=VALUE -r FROM:=TO",
-                         got=" ".join(args), way_out=str(error).splitlines()[0]) from None
+                         got=" ".join(args), way_out=reason) from None
 
 
 def _spin(node: Any, executor: Executor, signals: Ending, started: float) -> None:

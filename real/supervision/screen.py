@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections import deque
 from threading import Condition, Thread
-from typing import IO, Sequence
+from typing import IO, Hashable, Sequence
 
 KEPT = 200  # lines that wait, at most
 SOON_S = 0.5
+APART_S = 1.0  # between two lines of a status that changes, where it cannot be written over
 
 _ENTER, _LEAVE = "\x1b[?1049h\x1b[?25l", "\x1b[?25h\x1b[?1049l"
 _BEGIN, _END = "\x1b[?2026h", "\x1b[?2026l"  # terminals that know it show the page at once; others ignore it
@@ -31,8 +33,11 @@ class Screen:
         self._stream = sys.stdout if stream is None else stream
         self._fresh = Condition()
         self._lines: deque[str] = deque(maxlen=KEPT)
-        self._steer = self._page = ""
+        self._steer = self._page = self._bottom = ""
         self._entered = self._ended = False
+        self._state: Hashable = None
+        self._waiting, self._told_s = "", float("-inf")
+        self._errors: _Errors | None = None
         self._thread = Thread(target=self._write, name="screen", daemon=True)
         self._thread.start()
 
@@ -55,10 +60,32 @@ class Screen:
             self._lines.append(printable(text) + "\n")
             self._fresh.notify()
 
-    def over(self, text: str) -> None:
-        """Write over the line that the cursor is in."""
-        columns, _ = self.size
-        self._show(f"\r{printable(text)[: columns - 1]}{_END_OF_LINE}")
+    def over(self, text: str, state: Hashable = None) -> None:
+        """Write over the last line. Where that cannot be done, in a pipe or a file, the text becomes a line of its own
+        when something of it has changed that matters, at most once in `APART_S`; the newest such text is not lost.
+
+        Args:
+            text: of the line.
+            state: what of it matters; None takes the text.
+        """
+        if self.is_terminal:
+            columns, _ = self.size
+            self._show(f"\r{printable(text)[: columns - 1]}{_END_OF_LINE}", bottom=True)
+            return
+        state = text if state is None else state
+        if state != self._state:
+            self._state, self._waiting = state, text
+        elif self._waiting:
+            self._waiting = text  # the same state, with newer numbers
+        if self._waiting and time.monotonic() - self._told_s >= APART_S:
+            self._tell()
+
+    def catch_errors(self) -> None:
+        """Where standard error is the same terminal, take what this process writes there (logs of ROS, which come from
+        below Python) as lines above the last line, until `close`.
+        """
+        if self._errors is None and self.is_terminal and os.isatty(sys.stderr.fileno()):
+            self._errors = _Errors(self)
 
     def page(self, rows: Sequence[str]) -> None:
         """Fill the terminal, line over line: nothing is erased before it is written, so nothing flickers."""
@@ -69,25 +96,40 @@ class Screen:
 
     def close(self, last: str = "") -> None:
         """Leave the terminal as it was, with a last line; what waits is written, if that is possible soon."""
+        if self._errors is not None:
+            self._errors.close()
+        if self._waiting:
+            self._tell()
         with self._fresh:
             if self._entered:
                 self._steer, self._page, self._entered = self._steer + _LEAVE, "", False
+            if self._bottom:
+                self._page, self._bottom = f"{self._bottom}\n", ""
             if last:
                 self._lines.append(printable(last) + "\n")
             self._ended = True
             self._fresh.notify()
         self._thread.join(timeout=SOON_S)
 
-    def _show(self, text: str, steer: str = "") -> None:
+    def _tell(self) -> None:
+        self.line(self._waiting)
+        self._waiting, self._told_s = "", time.monotonic()
+
+    def _show(self, text: str, steer: str = "", bottom: bool = False) -> None:
         with self._fresh:
             self._steer, self._page = self._steer + steer, text
+            self._bottom = text if bottom else ""
             self._fresh.notify()
 
     def _write(self) -> None:
         while True:
             with self._fresh:
                 self._fresh.wait_for(lambda: self._lines or self._page or self._ended)
-                text = self._steer + "".join(self._lines) + self._page
+                lines = "".join(self._lines)
+                if self._bottom and lines:
+                    # Above the last line: it is taken away, and written anew below them.
+                    lines, self._page = f"\r{_END_OF_LINE}{lines}", self._page or self._bottom
+                text = self._steer + lines + self._page
                 self._steer = self._page = ""
                 self._lines.clear()
                 ended = self._ended
@@ -100,6 +142,31 @@ class Screen:
                 return  # nobody reads any more
             if ended:
                 return
+
+
+class _Errors:
+    """Standard error of this process as lines of a screen."""
+
+    def __init__(self, screen: Screen) -> None:
+        sys.stderr.flush()
+        self._stderr = os.dup(2)
+        self._out, into = os.pipe()
+        os.dup2(into, 2)
+        os.close(into)
+        self._thread = Thread(target=self._read, args=(screen,), name="errors", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Give it back; what was written so far has become lines."""
+        sys.stderr.flush()
+        os.dup2(self._stderr, 2)  # the last writer of the pipe is gone: its reader comes to the end
+        os.close(self._stderr)
+        self._thread.join(timeout=SOON_S)
+
+    def _read(self, screen: Screen) -> None:
+        with os.fdopen(self._out, encoding="utf-8", errors="replace") as lines:
+            for line in lines:
+                screen.line(line.rstrip("\n"))
 
 
 def printable(text: str) -> str:

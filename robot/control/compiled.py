@@ -7,10 +7,11 @@ stale, not at the files of the functions that it calls; so here what is kept goe
 from __future__ import annotations
 
 import hashlib
-import os
 from functools import cache
 from pathlib import Path
 from typing import Any, Callable, TypeVar
+
+from robot.folders import user_cache
 
 try:
     import numba
@@ -50,5 +51,4 @@ def _kept_in() -> Path:
         for file in sorted((rooms / folder).glob("*.py")):
             stat = file.stat()
             state.update(f"{file} {stat.st_mtime_ns} {stat.st_size}\n".encode())
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return home / "tiller" / "compiled" / state.hexdigest()[:16]
+    return user_cache() / "tiller" / "compiled" / state.hexdigest()[:16]

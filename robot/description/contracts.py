@@ -17,7 +17,7 @@ from robot.description.contract_names import component_names, stream_names
 from robot.description.record import fingerprint, from_json, to_json
 from robot.description.robots import RobotDescription, load_robot
 from robot.description.shipped import configs_folder
-from robot.errors import InputError, nearest
+from robot.errors import InputError, nearest, one_line
 
 __all__ = ["action_spec", "component_names", "contract_folder", "contract_names", "contract_of_twin", "describe",
            "difference", "hashes", "load_contract", "operational", "operational_hash", "require_same", "semantic",
@@ -180,8 +180,8 @@ def _flat(value: Any, prefix: str = "") -> dict[str, str]:
 def _read(file: Path) -> Contract:
     try:
         values = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
-        raise InputError(f"contract {file}", expected="a YAML file", got=str(error)) from error
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise InputError(f"contract {file}", expected="a YAML file", got=one_line(error)) from error
     if not isinstance(values, Mapping):
         raise InputError(f"contract {file}", expected="keys and values", got=repr(values))
     if "name" in values:

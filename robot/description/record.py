@@ -75,6 +75,11 @@ def _build(hint: Any, value: Any, where: str) -> Any:
         return tuple(_build(item_hint, item, f"{where}[{index}]") for index, item in enumerate(value))
     if origin is not None and isinstance(origin, type) and issubclass(origin, Mapping):
         item_hint = arguments[1] if len(arguments) == 2 else Any
+        if not isinstance(value, Mapping):
+            raise InputError(where, expected="names with their values", got=repr(value))
+        wrong = [key for key in value if not isinstance(key, str)] if arguments and arguments[0] is str else []
+        if wrong:
+            raise InputError(where, expected="names", got=repr(wrong[0]), way_out=f"Quote it: '{wrong[0]}'")
         return {key: _build(item_hint, item, f"{where}.{key}") for key, item in dict(value).items()}
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)

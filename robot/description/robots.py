@@ -14,7 +14,7 @@ from robot.description.limb import Arm, Limb, RobotFile, Tool
 from robot.description.record import from_json
 from robot.description.robot import JointGroup, RobotSpec
 from robot.description.shipped import configs_folder
-from robot.errors import InputError, nearest
+from robot.errors import InputError, nearest, one_line
 
 T = TypeVar("T")
 
@@ -138,8 +138,8 @@ def _part(kind: type[T], group: str, name: str, robot: Path) -> T:
 def _read(kind: type[T], file: Path) -> T:
     try:
         values = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
-        raise InputError(f"robot file {file}", expected="a YAML file", got=str(error)) from error
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise InputError(f"robot file {file}", expected="a YAML file", got=one_line(error)) from error
     try:
         return from_json(kind, values, where=str(file))
     except InputError as error:

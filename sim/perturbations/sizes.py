@@ -12,7 +12,7 @@ import yaml
 
 from robot.description import from_json, to_json
 from robot.description.shipped import configs_folder
-from robot.errors import InputError, nearest
+from robot.errors import InputError, nearest, one_line
 
 WORST = 5
 """The highest severity; the lowest one, 0, is the task as it is and has no size."""
@@ -213,8 +213,8 @@ def read_sizes(name: str, file: Path) -> tuple[Any, ...]:
     """The sizes of a perturbation in a file of the form `severities: [...]`, the mildest first."""
     try:
         values = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
-        raise InputError(f"perturbation file {file}", expected="a YAML file", got=str(error)) from error
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise InputError(f"perturbation file {file}", expected="a YAML file", got=one_line(error)) from error
     rows = from_json(_File, values, where=str(file)).severities
     if len(rows) != WORST:
         raise InputError(f"{file}: severities", expected=f"{WORST}, for severity 1 to {WORST}", got=str(len(rows)))

@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from real.ros.profile import MB, PARTICIPANTS, segment_size, write_profile
+from real.ros.profile import MB, PARTICIPANTS, require_shared_memory, segment_size, write_profile
 from robot.errors import InputError
 
 NAMESPACE = "{http://www.eprosima.com}"
@@ -44,6 +44,26 @@ def test_without_room_for_images_a_person_is_told(tmp_path: Path) -> None:
     root = ElementTree.parse(profile.environment["FASTDDS_DEFAULT_PROFILES_FILE"]).getroot()
     assert not list(root.iter(f"{NAMESPACE}segment_size"))
     assert "--shm-size" in profile.remarks[0]
+
+
+def test_a_shared_memory_that_is_full_is_refused_and_one_that_is_too_small_is_done_without(monkeypatch) -> None:
+    class Memory:
+        f_frsize = 1
+
+        def __init__(self, free: int, whole: int) -> None:
+            self.f_bavail, self.f_blocks = free, whole
+
+    states = {"full": Memory(0, 40 * MB), "free": Memory(40 * MB, 40 * MB), "tiny": Memory(0, 200_000)}
+    def is_now(state: str) -> None:
+        monkeypatch.setattr("real.ros.profile.os.statvfs", lambda path: states[state])
+
+    for state in ("free", "tiny"):
+        is_now(state)
+        require_shared_memory(4, {})
+    is_now("full")
+    with pytest.raises(InputError, match=r"0\.0 MB of 40\.0 MB.*fastdds shm clean"):
+        require_shared_memory(4, {})
+    require_shared_memory(4, {}, reach="subnet")  # rmw_fastrtps adds a segment for this machine's nodes alone
 
 
 def test_other_middlewares_get_what_they_read(tmp_path: Path) -> None:

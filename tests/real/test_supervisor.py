@@ -262,3 +262,31 @@ def test_on_a_terminal_a_page_shows_gate_processes_and_streams(graph: Graph, sup
     last = terminal.read().split("\x1b[?25h\x1b[?1049l")[-1]
     assert last.startswith("run: following the policy | no more sign of life")
     terminal.close()
+
+
+def test_a_status_in_a_pipe_is_a_line_when_something_changed_and_its_last_state_is_not_lost(monkeypatch) -> None:
+    reading, writing = os.pipe()
+    screen = Screen(os.fdopen(writing, "w"))
+    now_s = [0.0]
+    monkeypatch.setattr("real.supervision.screen.time.monotonic", lambda: now_s[0])
+    for tick in range(200):  # 40 s at 5 Hz, of which two changes matter
+        now_s[0] += 0.2
+        screen.over(f"tick {tick}", state=("held", tick >= 50))
+    screen.over("tick 200", state="within a second of nothing")
+    screen.over("tick 201", state="the last")
+    screen.close()
+    with os.fdopen(reading) as pipe:
+        os.set_blocking(reading, False)
+        assert pipe.read().splitlines() == ["tick 0", "tick 50", "tick 200", "tick 201"]
+
+
+def test_log_lines_stand_above_the_status_of_a_terminal_and_not_in_it() -> None:
+    terminal = Terminal()
+    screen = Screen(os.fdopen(terminal.inner, "w"))
+    screen.over("status one")
+    terminal.until(lambda text: "status one" in text, "the status")
+    screen.line("a warning")
+    shown = terminal.until(lambda text: text.count("status one") == 2, "the status again").replace("\x1b[K", "")
+    assert shown == "\rstatus one\ra warning\r\n\rstatus one"
+    screen.close()
+    terminal.close()

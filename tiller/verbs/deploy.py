@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Iterator, Mapping, Sequence
 
 from robot.description import to_json
-from robot.errors import MissingExtraError
+from robot.errors import InputError, MissingExtraError
 from tiller.command import run_configured
 from tiller.configuration import Configuration
 from tiller.output import open_output
+
+if TYPE_CHECKING:
+    from real.connection.hosting import Claim
+    from real.graph import Deployment
+    from robot.description.contract import Contract
 
 
 @dataclass(frozen=True)
@@ -65,22 +71,34 @@ def command(words: Sequence[str]) -> int:
 
 
 def run(configuration: Configuration[DeployOptions]) -> int:
-    """Write the transport profile, start the processes, and stay until one that matters or the person ends it."""
+    """Check all that can be checked, start the processes, and stay until one that matters or the person ends it."""
     options = configuration.options
+    from real.connection.hosting import Claim
     from real.graph import Deployment, processes
+    from real.policy.source import require_source
     from real.processes import run_processes
-    from real.ros.profile import write_profile
+    from real.ros.names import require_namespace
+    from real.ros.profile import require_shared_memory, write_profile
+    from real.ros.settings import require_settings
     from robot.description.contracts import load_contract
 
     require_ros()
+    require_settings()
+    contract = load_contract(options.contract)
     deployment = Deployment(
-        contract=options.contract, twin=load_contract(options.contract).plant == "twin", task=options.task or "",
+        contract=options.contract, twin=contract.plant == "twin", task=options.task or "",
         checkpoint=options.checkpoint or "", instruction=options.instruction or "",
-        namespace=options.namespace or "", teleop=options.teleop or "",
+        namespace=require_namespace(options.namespace or ""), teleop=options.teleop or "",
         supervisor=options.supervisor, shadow=options.shadow, lock_step=options.lock_step, clock=options.clock,
         speed=options.speed, seed=options.seed, device=options.device,
         delay_steps=options.delay_steps, parameters=options.parameters, remaps=options.remap,
     )
+    require_shared_memory(len(processes(deployment)), reach=options.discovery)
+    claim = Claim(deployment.namespace)
+    mine = claim.take()
+    with _looked_round(deployment, contract, options.discovery, claim if not mine else None):
+        if deployment.checkpoint:
+            require_source(deployment.checkpoint, contract)
     output = open_output("deploy", to_json(options), options.output)
     wanted = processes(replace(deployment, records=str(output.path.absolute())))
     with output.kept_if_used():
@@ -89,7 +107,44 @@ def run(configuration: Configuration[DeployOptions]) -> int:
         print(remark)
     print(f"Starting {', '.join(each.node for each in wanted)}; ctrl-C ends them, the gate first. "
           f"Logs: {output.path}", flush=True)
-    return run_processes(wanted, profile.environment, output.path)
+    try:
+        return run_processes(wanted, profile.environment, output.path)
+    finally:
+        claim.release()
+
+
+@contextmanager
+def _looked_round(deployment: Deployment, contract: Contract, reach: str | None, taken: Claim | None
+                  ) -> Iterator[None]:
+    """Look for another graph while the block does something else, and refuse to go on beside one.
+
+    Args:
+        deployment: to be started.
+        contract: of its robot.
+        reach: of discovery.
+        taken: the lock, where another program of this machine has it.
+
+    Raises:
+        InputError: there is another graph; which, and the ways out.
+    """
+    from real.connection.look import Look, command_topics, require_alone
+    from real.ros.profile import user_folder, write_profile
+    from real.ros.settings import domain_of
+
+    topics = command_topics(contract, deployment.namespace, deployment.remaps)
+    profile = write_profile(user_folder(), reach=reach)
+    look = Look(deployment.namespace, topics, profile.environment)
+    try:
+        yield
+        seen = look.seen()
+    finally:
+        look.close()
+    if seen is not None:
+        require_alone(seen, deployment.namespace, domain_of(), twin=deployment.twin, commands=not deployment.shadow)
+    if taken is not None:
+        raise InputError(f"domain {domain_of()}, namespace '{deployment.namespace or '/'}'", expected="no other graph",
+                         got=f"one that {taken.holder()} is starting or runs",
+                         way_out="End it, or take another namespace=/NAME or ROS_DOMAIN_ID")
 
 
 def require_ros() -> None:

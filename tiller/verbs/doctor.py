@@ -203,6 +203,12 @@ def videos() -> Finding:
 def ros() -> Finding:
     distribution = os.environ.get("ROS_DISTRO")
     if find_spec("rclpy") is not None:
+        from real.ros.settings import require_settings
+
+        try:
+            require_settings()
+        except InputError as error:
+            return Finding("ROS 2", False, f"{error.thing}: got {error.got}", str(error))
         return Finding("ROS 2", True, f"{distribution or 'wheels'}, rclpy at {find_spec('rclpy').origin}")  # type: ignore[union-attr]
     if distribution:
         return Finding("ROS 2", False, f"{distribution} is sourced, but this environment does not see it",

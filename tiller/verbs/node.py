@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
+import sys
 from importlib import import_module
-from typing import Sequence
+from typing import Any, Sequence
 
+from tiller.cli import INTERRUPTED
 from tiller.command import HELP
 
 
@@ -27,11 +30,27 @@ def command(words: Sequence[str]) -> int:
     if asked_for_help:
         print(f"{words[0]}: {NODES[words[0].removesuffix('_node')]}\n\n{import_module(module).__doc__}")
         return 0
-    from real.ros.profile import user_folder, write_profile
+    from real.ros.profile import require_shared_memory, user_folder, write_profile
+    from real.ros.settings import log_folder, require_settings
 
+    require_settings()
+    require_shared_memory(1)
+    remark = log_folder()[1]
+    if remark:
+        print(remark, file=sys.stderr)
+    # Until the node listens to signals itself, in the middle of imports, where an interrupt comes out as anything.
+    before = signal.signal(signal.SIGINT, _stopped)
     # Set before the node's process touches ROS; what a supervisor has set already is kept.
     os.environ.update(write_profile(user_folder()).environment)
-    return import_module(module).main(arguments)
+    try:
+        return import_module(module).main(arguments)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _stopped(number: int, frame: Any) -> None:
+    os.write(2, b"\nStopped.\n")
+    os._exit(INTERRUPTED)
 
 
 def help_text() -> str:

@@ -1,0 +1,118 @@
+"""What a checkpoint folder must have, looked at without torch: a wrong path is told before anything slow begins."""
+
+from __future__ import annotations
+
+import json
+import struct
+from pathlib import Path
+from typing import Any, Mapping
+
+from robot.errors import InputError, nearest
+
+FORMAT = "tiller-policy"
+VERSION = 1
+WEIGHTS, RECORD, TRAINING = "model.safetensors", "policy.json", "training"
+# Where a training run keeps its checkpoints, best first.
+IN_A_RUN = ("checkpoints/final", "checkpoints/last")
+_LENGTH = struct.Struct("<Q")  # of a safetensors file's header, which says where each tensor ends
+
+
+def find(path: Path | str) -> Path:
+    """The checkpoint folder that a path means.
+
+    Raises:
+        InputError: there is none; with the nearest one that is there.
+    """
+    path = Path(path)
+    inside = _inside(path)
+    if inside is not None:
+        return inside
+    if not path.exists():
+        looked = "nothing there"
+    elif not path.is_dir():
+        looked = "a file"
+    else:
+        empty = not any(path.iterdir())
+        looked = "an empty folder" if empty else f"no {RECORD} in it, nor in {' or '.join(IN_A_RUN)}"
+    raise InputError(f"checkpoint '{path}'", expected="a checkpoint folder or the output folder of a training run",
+                     got=looked, way_out=_nearby(path))
+
+
+def require_whole(path: Path | str) -> Mapping[str, Any]:
+    """Refuse a checkpoint whose files cannot be loaded, as far as that can be seen without torch.
+
+    Returns:
+        What its policy.json says, as plain values.
+
+    Raises:
+        InputError: no checkpoint there, another format version, or a file that is missing or cut short.
+    """
+    folder = find(path)
+    values = read_head(folder)
+    weights = folder / WEIGHTS
+    try:
+        with weights.open("rb") as file:
+            length = _LENGTH.unpack(file.read(_LENGTH.size))[0]
+            tensors = json.loads(file.read(min(length, weights.stat().st_size)))
+        ends = [part["data_offsets"][1] for name, part in tensors.items() if name != "__metadata__"]
+        whole = _LENGTH.size + length + max(ends, default=0)
+        got = "" if weights.stat().st_size == whole else f"{weights.stat().st_size} bytes of {whole}"
+    except OSError as error:
+        got = error.strerror or str(error)
+    except (ValueError, struct.error, KeyError, TypeError, AttributeError):
+        got = "a file that begins with no header of that format"
+    if got:
+        raise InputError(f"checkpoint file '{weights}'", expected="a whole safetensors file", got=got,
+                         way_out="Use another checkpoint of this run, or copy it again")
+    return values
+
+
+def read_head(folder: Path) -> Mapping[str, Any]:
+    """The plain values of a policy.json of this format and version.
+
+    Raises:
+        InputError: it is no JSON, or of another format version.
+    """
+    path = folder / RECORD
+    values = read_json(path)
+    found = (values.get("format"), values.get("version")) if isinstance(values, dict) else (None, None)
+    if found != (FORMAT, VERSION):
+        raise InputError(f"checkpoint '{path}'", expected=f"format {FORMAT} version {VERSION}",
+                         got=f"format {found[0]} version {found[1]}",
+                         way_out="Load it with the version of tiller that wrote it, or train anew")
+    return values  # type: ignore[no-any-return]
+
+
+def read_json(path: Path) -> Any:
+    """Raises:
+    InputError: the file is missing or no JSON.
+    """
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise InputError(f"checkpoint file '{path}'", expected="JSON", got=str(error)) from error
+
+
+def _inside(path: Path) -> Path | None:
+    for folder in (path, *(path / inside for inside in IN_A_RUN)):
+        if (folder / RECORD).is_file():
+            return folder
+    return None
+
+
+def _nearby(path: Path) -> str | None:
+    """The nearest checkpoint below the path, beside it, or beside the first part of it that is missing."""
+    there = next(each for each in (path, *path.parents) if each.is_dir())
+    if there != path and _inside(there) is not None:
+        return f"Did you mean '{there}'?"
+    for folder in dict.fromkeys((there, path.parent)):
+        missing = path.relative_to(folder).parts[:1]
+        try:
+            known = [each.name for each in folder.iterdir() if each.is_dir() and _inside(each) is not None]
+        except OSError:
+            continue
+        if known:
+            names = [str(folder / name) for name in known]
+            near = nearest(str(folder / missing[0]) if missing else "", names)
+            return near
+    return None

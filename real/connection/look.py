@@ -1,0 +1,145 @@
+"""Who is in a ROS graph already, seen from a short-lived process.
+
+Two graphs in one domain and namespace command one robot. A lock tells of another program of this machine and user
+(`real.connection.hosting.Claim`); a graph that `ros2 launch` started, of another user or on another machine is seen by
+discovery alone. `tiller deploy` imports no ROS, so this module is a program too, and imports it only as such.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from typing import Mapping, Sequence
+
+from real.ros.names import absolute
+from robot.description.contract import Contract
+from robot.errors import InputError
+
+# A graph with tiller's profile announces itself every 0.25 s, and was seen after 0.1 to 0.7 s. One with Fast DDS's own
+# settings announces itself every 3 s: it may be missed here, and its commands are seen by the gate.
+LOOK_S = 0.8
+SETTLE_S = 0.15  # without anything new
+TURN_S = 0.02
+UNKNOWN = "_NODE_NAME_UNKNOWN_"  # of a publisher whose node has not said its name yet
+PATIENCE_S = 5.0  # for the process that looks, on a busy machine
+COMMANDERS = ("gate", "twin")  # nodes of which a namespace has one
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What is in a graph.
+
+    Args:
+        nodes: full names of the nodes in the namespace.
+        publishers: command topic -> full names of the nodes that publish on it.
+    """
+
+    nodes: tuple[str, ...] = ()
+    publishers: Mapping[str, tuple[str, ...]] | None = None
+
+
+class Look:
+    """A look at a graph that goes on while other things are done; `close` ends it early.
+
+    Args:
+        namespace: of the graph.
+        topics: full names of the command topics.
+        environment: added to this process's own.
+    """
+
+    def __init__(self, namespace: str, topics: Sequence[str], environment: Mapping[str, str]) -> None:
+        # A session of its own: a ctrl-C is for the process that waits for the answer.
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "real.connection.look", namespace or "/", *topics],
+            env={**os.environ, **environment}, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, text=True, start_new_session=True)
+
+    def seen(self) -> Seen | None:
+        """What was seen; None when nothing could be."""
+        try:
+            out, _ = self._process.communicate(timeout=PATIENCE_S + LOOK_S)
+            found = json.loads(out)
+        except (subprocess.TimeoutExpired, ValueError):
+            return None
+        finally:
+            self.close()
+        return Seen(tuple(found["nodes"]), {name: tuple(nodes) for name, nodes in found["publishers"].items()})
+
+    def close(self) -> None:
+        if self._process.poll() is None:
+            self._process.kill()
+        self._process.communicate()
+
+
+def command_topics(contract: Contract, namespace: str, remaps: Mapping[str, str]) -> tuple[str, ...]:
+    """Full names of the topics on which a gate would command."""
+    renamed = {absolute(name, namespace): target for name, target in remaps.items()}
+    names = [absolute(sink.topic, namespace) for sink in contract.sinks.values()]
+    return tuple(absolute(renamed.get(name, name), namespace) for name in names)
+
+
+def require_alone(seen: Seen, namespace: str, domain: int, *, twin: bool, commands: bool) -> None:
+    """Refuse to start a graph beside another one.
+
+    Args:
+        seen: in its domain.
+        namespace: of the graph to start.
+        domain: in which it would be.
+        twin: whether a twin is to be started: another one would publish the same state.
+        commands: whether the gate is to command: then nobody else may publish on its topics.
+
+    Raises:
+        InputError: there is a graph, with its nodes and the ways out.
+    """
+    where = f"domain {domain}, namespace '{namespace or '/'}'"
+    ways = "End it, or take another namespace=/NAME or ROS_DOMAIN_ID"
+    single = [f"{namespace}/{name}" for name in COMMANDERS if twin or name != "twin"]
+    if set(single) & set(seen.nodes):
+        raise InputError(where, expected="no other graph", got=f"one with {', '.join(seen.nodes)}", way_out=ways)
+    busy = {name: nodes for name, nodes in (seen.publishers or {}).items() if nodes}
+    if commands and busy:
+        topic, nodes = next(iter(busy.items()))
+        raise InputError(f"{where}: command topic {topic}", expected="no publisher but the gate to be",
+                         got=", ".join(nodes), way_out=f"{ways}, or remap= the topic; shadow=true sends nothing")
+
+
+def main(words: Sequence[str]) -> int:
+    """Print what is in a namespace, and who publishes on topics, as JSON."""
+    import rclpy
+    from rclpy.node import Node
+    from rclpy.signals import SignalHandlerOptions
+
+    namespace, topics = words[0], words[1:]
+    rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
+    # A name that begins with '_' is hidden from lists of nodes.
+    node = Node(f"_look_{os.getpid()}", namespace=namespace, use_global_arguments=False, enable_rosout=False,
+                start_parameter_services=False)
+    within = namespace.rstrip("/")
+
+    def look() -> tuple[list[str], dict[str, list[str]]]:
+        nodes = [f"{where.rstrip('/')}/{name}" for name, where in node.get_node_names_and_namespaces()
+                 if not name.startswith("_") and (where == namespace or where.startswith(f"{within}/"))]
+        return sorted(set(nodes)), {
+            topic: sorted({f"{each.node_namespace.rstrip('/')}/{each.node_name}"
+                           for each in node.get_publishers_info_by_topic(topic)}) for topic in topics}
+
+    started = changed = time.monotonic()
+    found = look()
+    while (now := time.monotonic()) - started < LOOK_S or now - changed < SETTLE_S or UNKNOWN in str(found):
+        if now - started > PATIENCE_S:
+            break
+        time.sleep(TURN_S)
+        if (fresh := look()) != found:
+            found, changed = fresh, now
+    print(json.dumps({"nodes": found[0], "publishers": found[1]}), flush=True)
+    node.destroy_node()
+    rclpy.shutdown()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

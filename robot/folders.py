@@ -1,0 +1,76 @@
+"""Folders of the user that tiller writes to besides its outputs, and where to write when they cannot be used.
+
+A service account, a container without a home and a disk that is mounted read-only have no usable home folder. What goes
+there is a cache or a log, so a temporary folder takes its place.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from functools import cache
+from pathlib import Path
+
+from robot.errors import InputError
+
+
+@cache
+def user_cache() -> Path:
+    """Folder of caches: XDG_CACHE_HOME, else `~/.cache`, else a temporary one, which one line on stderr then says.
+
+    Raises:
+        InputError: no temporary folder can be written either.
+    """
+    return cache_in(os.environ.get("XDG_CACHE_HOME"))
+
+
+def cache_in(wanted: str | None) -> Path:
+    """As `user_cache`, with the value of XDG_CACHE_HOME, None for none."""
+    folder = Path(wanted) if wanted else home_folder(".cache")
+    if folder is not None and is_writable(folder / "tiller"):
+        return folder
+    instead = temporary_folder() / "cache"
+    why = f"{folder} cannot be written" if folder is not None else "there is no home folder (HOME)"
+    print(f"tiller: {why}, so compiled code and transport profiles are kept in {instead}. XDG_CACHE_HOME chooses "
+          "another folder", file=sys.stderr)
+    return instead
+
+
+def home_folder(*parts: str) -> Path | None:
+    """A folder below the user's home; None for a user without one."""
+    try:
+        home = Path.home()
+    except RuntimeError:
+        return None
+    return home.joinpath(*parts) if home.is_absolute() and home != Path("/") else None
+
+
+def is_writable(folder: Path) -> bool:
+    """Whether files can be made in a folder, which is made where it is not there."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return False
+    return os.access(folder, os.W_OK | os.X_OK)
+
+
+@cache
+def temporary_folder() -> Path:
+    """The user's own temporary folder, the same for all processes of the user.
+
+    Code that was compiled is loaded from below it, so it has to be a folder that nobody else can write to.
+
+    Raises:
+        InputError: there is none.
+    """
+    try:
+        folder = Path(tempfile.gettempdir()) / f"tiller-{os.getuid()}"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        state = folder.lstat()
+        if folder.is_symlink() or state.st_uid != os.getuid() or state.st_mode & 0o022 or not is_writable(folder):
+            return Path(tempfile.mkdtemp(prefix=f"{folder.name}-"))
+        return folder
+    except OSError as error:
+        raise InputError("temporary folder", expected="one that can be written", got=error.strerror or str(error),
+                         way_out="Set TMPDIR to such a folder") from None
