@@ -12,10 +12,12 @@ import numpy as np
 
 from robot.safety.gate.inputs import Now, StateSample
 from robot.safety.gate.measuring import Measuring
-from robot.safety.gate.state import Agreement, GateState
+from robot.safety.gate.state import Agreement, GateState, Stopped
 
 JOINT_JUMP, JOINT_SPEED = 0.3, 30.0  # rad and rad/s: of a joint that is not commanded itself
 LONG_NS = 10**15
+RESTS, RESTED_S = 0.02, 0.08  # of the allowed distance, and for how long, an arm does not move that rests
+MET = 0.1  # of the allowed distance, from which on a command meets such an arm
 ACCEPTED_S = 0.2  # without another jump, before a person's word makes a state true that has jumped
 
 
@@ -93,6 +95,31 @@ def is_back(agreement: Agreement, joints: np.ndarray, apart: np.ndarray) -> bool
     """
     known = len(agreement.joints) == len(joints)
     return not apart.any() and not (known and (np.abs(joints - agreement.joints) > JOINT_JUMP).any())
+
+
+def met_at_rest(measuring: Measuring, state: GateState, stopped: bool, now: Now) -> tuple[Stopped | None, bool]:
+    """What is known of an arm that its driver has stopped, and whether the command is to meet it now.
+
+    It is met once, when it rests first: an arm that is held by its drive all the same would give way again and again.
+
+    Args:
+        measuring: of the gate.
+        state: with the newest measured state.
+        stopped: whether the driver does not run the robot and the measured state can be trusted.
+        now: the moment.
+    """
+    known = state.agreement.stopped
+    if not stopped or not len(state.command):
+        return None, False
+    if known is None:
+        return Stopped(state.measured, now.monotonic_ns), False
+    if not len(known.measured):
+        return known, False
+    if measuring.apart(measuring.distances(known.measured, state.measured)[1] / RESTS).any():
+        return Stopped(state.measured, now.monotonic_ns), False
+    if now.monotonic_ns - known.since_ns < RESTED_S * 1e9:
+        return known, False
+    return Stopped(np.empty(0), now.monotonic_ns), True
 
 
 def accepted(measuring: Measuring, state: GateState, now: Now) -> Agreement:

@@ -13,17 +13,16 @@ from robot.control.trajectory import Trajectory
 from robot.description.chunk import ActionChunk
 from robot.safety.capsules import CapsuleCheck
 from robot.safety.gate import inputs as events
-from robot.safety.gate.agreement import accepted, compared, is_back, since_last
+from robot.safety.gate.agreement import MET, accepted, compared, is_back, met_at_rest, since_last
 from robot.safety.gate.checks import orthonormal, refuse_form, refuse_start, refuse_time
 from robot.safety.gate.inputs import ChunkSample, GateInputs, GateOutput, Now, Rejection, StateSample
 from robot.safety.gate.leash import Leash
 from robot.safety.gate.measuring import Measuring
-from robot.safety.gate.motion import LETTING_GO, Motion
+from robot.safety.gate.motion import Motion
 from robot.safety.gate.reasons import Kind, Mode, Reason
 from robot.safety.gate.settings import GateSettings
 from robot.safety.gate.state import Agreement, GateState
 from robot.safety.gate.watch import UNTRUSTED, Causes, listen, signal_causes, stream_causes
-from robot.safety.limits import gauge
 
 APART_S = 0.1  # too far from the command for so long, a robot that follows nobody was moved
 RESET_S = 0.1  # in which a twin that was reset says so: until then its state has jumped
@@ -80,8 +79,8 @@ class Gate:
         self._measuring.jump(command, command + 10.0, self.settings.tick_s)
         self._motion.follow(state, command, self.settings.tick_s, way, self._measuring.excess(distances))
         towards = np.ones(self.limits.groups, dtype=bool)
-        self._motion.rest(state, self.settings.tick_s, None, way, towards, command, 1.0)
-        self._motion.rest(state, self.settings.tick_s, command, way, towards, command, 1.0)
+        self._motion.rest(state, self.settings.tick_s, None, way, towards, command)
+        self._motion.rest(state, self.settings.tick_s, command, way, towards, command)
         self._motion.may_send(command, command + np.inf, self.settings.tick_s, False)
         self._leash.hold(command, state.velocity, command, state.velocity, command, self.settings.tick_s)
         far = command.copy()
@@ -325,7 +324,8 @@ class _Tick:
         """While no source may be followed the command is where the robot is: one that was moved is not pulled back.
 
         Within the distance that is allowed the command stands, since one that always followed would let a soft arm
-        creep. Where the measured state cannot be trusted nothing is sent.
+        creep; only an arm that its driver has stopped is met once when it rests, so that its release is not felt. Where
+        the measured state cannot be trusted nothing is sent.
         """
         state, now_ns = self.state, self.now.monotonic_ns
         if state.mode is Mode.RUN and not state.agreement.jump:
@@ -334,19 +334,29 @@ class _Tick:
         far = self.measuring.apart(self.distances)
         moved = bool(far.any()) and state.mode in (Mode.HOLD, Mode.FAULT)
         apart_ns = state.agreement.apart_ns
+        stopped, met = met_at_rest(self.measuring, state, self.trusted and Reason.DRIVER in causes, self.now)
+        if met and not moved:
+            self._seed_groups(self.measuring.apart(self.distances / MET))
+        if stopped is not state.agreement.stopped:
+            self._set(agreement=replace(state.agreement, stopped=stopped))
         if not moved or not self.trusted or permitted:
             apart_ns = None
         elif self.enabling or (apart_ns is not None and now_ns - apart_ns >= APART_S * 1e9):
-            self.notes[Reason.SEEDED] = ", ".join(
-                group.name for group, apart in zip(self.settings.groups, far) if apart)
-            self._seed(self.measuring.seeded(state.command, state.measured, far))
-            self._compare()
+            self._seed_groups(far)
             apart_ns = None
         elif apart_ns is None:
             apart_ns = now_ns
         if apart_ns != state.agreement.apart_ns:
             self._set(agreement=replace(state.agreement, apart_ns=apart_ns))
         self.silent = bool(state.agreement.jump) and moved and not state.velocity.any()
+
+    def _seed_groups(self, groups: np.ndarray) -> None:
+        """Begin anew, at rest, with some groups, (groups,) bool, where the robot is."""
+        names = [group.name for group, chosen in zip(self.settings.groups, groups) if chosen]
+        if names:
+            self.notes[Reason.SEEDED] = ", ".join(names)
+            self._seed(self.measuring.seeded(self.state.command, self.state.measured, groups))
+            self._compare()
 
     def _yields(self, groups: list[str]) -> tuple[float, ...]:
         """Of each group, how far it may go to let go of a contact: to where the robot is now, and no further."""
@@ -456,14 +466,14 @@ class _Tick:
         if dt <= 0:
             return state.command
         if state.mode is Mode.RUN and state.path is not None:
-            self._set(yielding=(), followed_ns=self.now.monotonic_ns)
+            self._set(yielding=())
             self.requested = state.path.at(time_ns)
             moved = self.motion.follow(state, self.requested, dt, self.way, self.excess)
         else:
             finish = state.path.targets[-1] if state.path is not None and [*causes] == [Reason.STARVED] else None
-            towards, scale = self._towards(causes, dt)
+            towards = self._yields_now(causes)
             met = self.measuring.inside(state.measured, state.command) if towards.any() else state.command
-            moved = self.motion.rest(state, dt, finish, self.way, towards, met, scale)
+            moved = self.motion.rest(state, dt, finish, self.way, towards, met)
             if state.yielding and towards.any():
                 self._set(yielding=self.motion.left(state.yielding, moved, self.way, dt))
             if moved.moving and Reason.STARVED in causes:
@@ -478,24 +488,11 @@ class _Tick:
                   leashed=bool(held.cuts))
         return held.target
 
-    def _towards(self, causes: Causes, dt: float) -> tuple[np.ndarray, float]:
-        """Groups (groups,) bool that may go to where the robot is measured, and at which share of their speed limits.
-
-        Nothing else may forbid it: a contact is let go of while a person could see it, and what a driver has stopped is
-        met within the time that a stop takes, so that its release is not felt. Asked anew in every tick.
-        """
-        state, nobody = self.state, np.zeros(len(self.settings.groups), dtype=bool)
-        if not self.trusted:
-            return nobody, 0.0
-        if [*causes] == [Reason.TRACKING] and state.yielding:
-            return np.array(state.yielding) > 0, LETTING_GO
-        if Reason.DRIVER in causes:
-            limits = self.measuring.limits
-            braking_s = max(gauge(limits, group, 2, state.velocity) for group in range(limits.groups))
-            left_s = self.settings.tail_s - (self.now.monotonic_ns - state.followed_ns) * 1e-9
-            if left_s > braking_s + 2 * dt:
-                return np.array([bool(group.apart) for group in self.settings.groups]), 1.0
-        return nobody, 0.0
+    def _yields_now(self, causes: Causes) -> np.ndarray:
+        """Groups (groups,) bool that let go of a contact: while nothing else forbids it, asked anew in every tick."""
+        if self.trusted and self.state.yielding and [*causes] == [Reason.TRACKING]:
+            return np.array(self.state.yielding) > 0
+        return np.zeros(len(self.settings.groups), dtype=bool)
 
     def _refuse(self, causes: Causes, target: np.ndarray, time_ns: int) -> np.ndarray:
         """The last command, where the next one is none that may be sent: whatever made it, it is a fault of ours."""

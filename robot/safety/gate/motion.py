@@ -189,8 +189,8 @@ class Motion:
         return tuple(result)
 
     def rest(self, state: GateState, dt: float, finish: np.ndarray | None, way: np.ndarray, towards: np.ndarray,
-             measured: np.ndarray, scale: float) -> Moved:
-        """To a stand, braking along the velocity, or to where the robot is measured.
+             measured: np.ndarray) -> Moved:
+        """To a stand, braking along the velocity, or slowly to where the robot is measured.
 
         Args:
             state: with the last command.
@@ -199,7 +199,6 @@ class Motion:
             way: (tangent,) from the last command to the measured state.
             towards: (groups,) bool, which go to the measured state.
             measured: (dim,) that state, within the position limits or no further outside than the command.
-            scale: of their speed limits.
         """
         limits, command, velocity = self.limits, state.command, state.velocity
         target, reached, wanted = command.copy(), self.at_rest(), command.copy()
@@ -217,7 +216,7 @@ class Motion:
         if led.any():
             cuts = self._spare(state, wanted, dt, way)
             desired, exact = self.at_rest(), np.zeros(limits.groups, dtype=bool)
-            bounds.desire(limits, command, velocity, wanted, wanted, dt, 1.0 if finish is not None else scale,
+            bounds.desire(limits, command, velocity, wanted, wanted, dt, 1.0 if finish is not None else LETTING_GO,
                           desired, exact)
             bounds.apply(limits, command, velocity, desired, exact, self._nothing, wanted, dt, target, reached)
         for group in range(limits.groups):

@@ -63,6 +63,19 @@ class Watched:
 
 
 @dataclass(frozen=True, eq=False)
+class Stopped:
+    """An arm that its driver does not run.
+
+    Args:
+        measured: (dim,) where it was when it moved last; empty once it was met.
+        since_ns: monotonic, since when it has rested there.
+    """
+
+    measured: np.ndarray
+    since_ns: int
+
+
+@dataclass(frozen=True, eq=False)
 class Agreement:
     """Whether the command and the measured state belong together.
 
@@ -73,6 +86,7 @@ class Agreement:
             command, or a person enables the gate anew.
         jump_ns: monotonic, when it did.
         joints: (n,) of the capsules' model, as they were measured before it.
+        stopped: an arm that its driver does not run; None while it does.
         apart_ns: monotonic, since when the robot has been too far from the command; None while it is not.
     """
 
@@ -81,6 +95,7 @@ class Agreement:
     jump: str = ""
     jump_ns: int = 0
     joints: np.ndarray = field(default_factory=_nothing)
+    stopped: Stopped | None = None
     apart_ns: int | None = None
 
 
@@ -113,7 +128,6 @@ class GateState:
         agreement: of command and measured state.
         yielding: per group, how far the command may still move towards the measured state to let go of a contact
             (length of the displacement in the tangent space); empty while none may.
-        followed_ns: monotonic, when a source was followed last.
         off_since: per group, since when (source's time, ns) its tracking error is too large; -1 while it is not.
         ticked_ns: monotonic, of the last tick.
         next_ns: in lock-step, start of the first interval that has not been sent.
@@ -142,7 +156,6 @@ class GateState:
     sampled_ns: dict[str, tuple[int, int]] = field(default_factory=dict)
     agreement: Agreement = field(default_factory=Agreement)
     yielding: tuple[float, ...] = ()
-    followed_ns: int = 0
     off_since: tuple[int, ...] = ()
     ticked_ns: int | None = None
     next_ns: int | None = None
