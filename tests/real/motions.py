@@ -224,6 +224,17 @@ def measured_speeds(view: View, since_ns: int, until_ns: int | None = None) -> n
     return ways / ((stamps[ends[starts]] - stamps[starts]) * 1e-9)
 
 
+def until_met(sent: list[Sent], view: View) -> tuple[list[Sent], list[Sent]]:
+    """Commands before and after the one step that no limit holds: to where a robot rests that its driver has stopped."""
+    times, where = _moments(sent, view)
+    limit = max(view.settings.groups[0].parts[0].speed)
+    jumps = np.flatnonzero(np.linalg.norm(np.diff(where, axis=0), axis=1) > 1.5 * limit * np.diff(times) * 1e-9)
+    if not len(jumps):
+        return sent, []
+    return ([each for each in sent if each.time_ns <= times[jumps[0]]],
+            [each for each in sent if each.time_ns > times[jumps[0]]])
+
+
 def require_stop(view: View, onset: Onset, *, detection_s: float, measured: bool = True, back_m: float = 0.0) -> float:
     """The physics of a stop: no faster than before, no further than detection and braking need, gently, to a stand.
 
@@ -232,7 +243,8 @@ def require_stop(view: View, onset: Onset, *, detection_s: float, measured: bool
         onset: of the fault.
         detection_s: in which the gate has to notice.
         measured: whether the poses tell the truth.
-        back_m: of a way that is taken back afterwards, to let go of what holds the robot.
+        back_m: of a way that is taken back afterwards, to let go of what holds the robot: slowly, or where its driver
+            has stopped it at once, and then it stands.
 
     Returns:
         The commanded path since the onset, m or rad.
@@ -240,6 +252,10 @@ def require_stop(view: View, onset: Onset, *, detection_s: float, measured: bool
     view.until(lambda: view.sent[-1].time_ns > onset.time_ns + detection_s * 1e9 + 4e8, "ticks after the fault")
     view.until(lambda: not speeds(view.sent[-40:], view).any(), "a stand")
     after = [each for each in view.sent if each.time_ns >= onset.time_ns]
+    if back_m:
+        after, met = until_met(after, view)
+        assert not commanded_path(met, view), "it moves on after it has met the robot"
+        assert len(met) < 2 or commanded_path([after[-1], met[0]], view) <= back_m
     path = commanded_path(after, view)
     assert onset.speed > 0, "nothing moved before the fault"
     fastest = require_no_faster(after, view, onset.speed, falling=not back_m)

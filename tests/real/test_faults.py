@@ -207,11 +207,11 @@ def test_a_second_voice_on_a_command_topic_is_a_fault(view: View, script: Script
             other.publish(pose_message(far, np.array([1.0, 0, 0, 0]), 0, "base"))
             view.spin(0.1)
         view.until(lambda: view.said[-1] == "fault driver", "the fault")
-        # The command goes where the other has taken the arm, so that its release is not felt. How fast the other has
-        # moved it before the controller noticed is not the gate's to bound.
+        # The command is near where the other has taken the arm: within the tracking error it stands. How fast the other
+        # has moved it before the controller noticed is not the gate's to bound.
         require_stop(view, onset, detection_s=0.5, measured=False, back_m=0.1)
         view.until(lambda: stands(view), "a robot that stands")
-        view.until(lambda: np.linalg.norm(view.sent[-1].target[:3] - view.poses[-1][1]) < 2e-3, "its way there")
+        view.until(lambda: np.linalg.norm(view.sent[-1].target[:3] - view.poses[-1][1]) <= view.allowed_m, "it is near")
         assert np.linalg.norm(view.poses[-1][1] - far) > 0.1
         view.call(Trigger, "gate/reset", Trigger.Request())
         view.spin(0.1)
