@@ -225,7 +225,7 @@ def measured_speeds(view: View, since_ns: int, until_ns: int | None = None) -> n
 
 
 def until_met(sent: list[Sent], view: View) -> tuple[list[Sent], list[Sent]]:
-    """Commands before and after the one step that no limit holds: to where a robot rests that its driver has stopped."""
+    """Commands before and after the one step that no limit holds: to a robot at rest that its driver has stopped."""
     times, where = _moments(sent, view)
     limit = max(view.settings.groups[0].parts[0].speed)
     jumps = np.flatnonzero(np.linalg.norm(np.diff(where, axis=0), axis=1) > 1.5 * limit * np.diff(times) * 1e-9)
