@@ -64,6 +64,8 @@ def open_output(verb: str, values: Mapping[str, Any], requested: str | None, *, 
     Raises:
         InputError: the folder holds something already, or cannot be written.
     """
+    if not requested:
+        return begin(verb, values, _make_dated(verb))
     path = claim_folder(verb, requested, resume=resume, overwrite=overwrite)
     with _writable(path):
         path.mkdir(parents=True, exist_ok=True)
@@ -138,6 +140,19 @@ def _dated(verb: str) -> Path:
     while path.exists():
         path, copy = stem.with_name(f"{stem.name}-{copy}"), copy + 1
     return path
+
+
+def _make_dated(verb: str) -> Path:
+    """Make a folder that nobody else has: runs that begin in the same second get one each."""
+    while True:
+        path = _dated(verb)
+        with _writable(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                path.mkdir()
+            except FileExistsError:
+                continue
+        return path
 
 
 def _remove(path: Path) -> None:
