@@ -47,17 +47,19 @@ class PackedJoints:
         if isinstance(message, Refusal):
             return message
         names, position, _, effort = joint_state_values(message)
-        self._learn(packed, message.header.frame_id, names)
+        self._learn(packed, names)
         return names, position, effort, time_of(message.header.stamp)
 
-    def _learn(self, packed: bytes, frame_id: str, names: Sequence[str]) -> None:
-        """Keep the bytes from the frame to the last name, if they are where they should be."""
-        told = _string(b"", frame_id, FRAME - BEGIN)
-        told += bytes(-(len(told) + FRAME - BEGIN) % 4) + struct.pack("<I", len(names))
-        for name in names:
-            told = _string(told, name, FRAME - BEGIN)
-        told += bytes(-(len(told) + FRAME - BEGIN) % 4)
-        self._same = told if names and packed[FRAME : FRAME + len(told)] == told else b""
+    def _learn(self, packed: bytes, names: Sequence[str]) -> None:
+        """Keep the bytes from the frame to the last name, with what the sender has left between them: a driver that
+        fills one buffer again and again leaves the same.
+        """
+        cursor = Cursor(packed)
+        cursor.skip(4, 2)
+        cursor.string()
+        for _ in range(cursor.length(4)):
+            cursor.string()
+        self._same = packed[FRAME : cursor.place] if names else b""
         self._names = tuple(names)
 
 
@@ -78,8 +80,10 @@ class PackedPose:
         message = _unpacked(packed, PoseStamped)
         if isinstance(message, Refusal):
             return message
-        told = _string(b"", message.header.frame_id, FRAME - BEGIN)
-        self._same = told if packed[FRAME : FRAME + len(told)] == told else b""
+        cursor = Cursor(packed)
+        cursor.skip(4, 2)
+        cursor.string()
+        self._same = packed[FRAME : cursor.place]
         return *pose_values(message), time_of(message.header.stamp)
 
 
@@ -125,12 +129,6 @@ def _lists(packed: bytes, place: int, count: int) -> list[np.ndarray]:
 def _aligned(place: int, size: int) -> int:
     """The next place for a number of some bytes; the content begins behind the four that name the layout."""
     return place + -(place - BEGIN) % size
-
-
-def _string(before: bytes, text: str, offset: int) -> bytes:
-    """Bytes with a string behind them; they begin at an offset in the content."""
-    told = text.encode() + b"\x00"
-    return before + bytes(-(len(before) + offset) % 4) + struct.pack("<I", len(told)) + told
 
 
 def _stamp_ns(packed: bytes) -> int:

@@ -68,6 +68,20 @@ def test_rclpy_is_asked_once_for_a_driver_that_keeps_its_names(monkeypatch: pyte
     assert len(asked) == 2
 
 
+def test_what_a_sender_leaves_between_names_is_nothing_to_ask_rclpy_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[bytes] = []
+    deserialize = real.ros.packed.deserialize_message
+    monkeypatch.setattr(real.ros.packed, "deserialize_message",
+                        lambda packed, kind: (asked.append(packed), deserialize(packed, kind))[1])
+    reader = PackedJoints()
+    for turn in range(10):
+        packed = bytearray(serialize_message(joint_state_message(["ab", "c"], np.array([1.0, turn]), turn)))
+        packed[31] = 77  # behind the first name, where nothing is meant
+        names, found, _, _ = reader.read(bytes(packed))
+        assert names == ("ab", "c") and found.tolist() == [1.0, turn]
+    assert len(asked) == 1
+
+
 def test_a_message_that_was_cut_off_is_no_message() -> None:
     reader = PackedJoints()
     whole = serialize_message(joint_state_message(["a", "b"], np.array([1.0, 2.0]), 5))
