@@ -255,7 +255,9 @@ def require_stop(view: View, onset: Onset, *, detection_s: float, measured: bool
     if back_m:
         after, met = until_met(after, view)
         assert not commanded_path(met, view), "it moves on after it has met the robot"
-        assert len(met) < 2 or commanded_path([after[-1], met[0]], view) <= back_m
+        # As far as the command has gone on since the robot stood.
+        gone_m = onset.speed * (detection_s + SLACK_S)
+        assert not met or commanded_path([after[-1], met[0]], view) <= back_m + gone_m
     path = commanded_path(after, view)
     assert onset.speed > 0, "nothing moved before the fault"
     fastest = require_no_faster(after, view, onset.speed, falling=not back_m)
