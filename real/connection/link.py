@@ -6,6 +6,7 @@ import atexit
 import os
 import secrets
 import shutil
+import sys
 import tempfile
 import time
 from contextlib import contextmanager
@@ -26,12 +27,14 @@ from trajectory_msgs.msg import JointTrajectory
 from real.connection.ears import POLL_S, Ears
 from real.connection.hosting import Claim, OwnGraph
 from real.graph import Deployment, processes
+from real.policy.source import require_source
 from real.ros import qos
 from real.ros.chunks import Tag, chunk_message
 from real.ros.clock import RosClock
 from real.ros.guarded import Guarded, turn
 from real.ros.profile import require_shared_memory, write_profile
 from real.ros.run import TURN_S, leave, make_executor
+from real.ros.settings import log_folder
 from robot.description.action import ActionSpec
 from robot.description.contract import Contract
 from robot.errors import InputError, TillerError, nearest
@@ -64,13 +67,18 @@ class Link:
 
     def __init__(self, contract: Contract, deployment: Deployment, given: tuple[str, ...], cameras: tuple[str, ...],
                  start: bool, folder: str | Path | None) -> None:
+        if deployment.checkpoint:
+            require_source(deployment.checkpoint, contract)
+        require_shared_memory(len(processes(deployment)) + 1)
         self._namespace, self.session = deployment.namespace, secrets.token_hex(4)
         self.graph: OwnGraph | None = None
         self._claim, self._kept = Claim(deployment.namespace), folder is not None
         self.folder = Path(folder or tempfile.mkdtemp(prefix="tiller-")).absolute()
         self._ending, self._closed = Event(), False
-        require_shared_memory(len(processes(deployment)) + 1)
         profile = write_profile(self.folder, participants=len(processes(deployment)) + 4)
+        remark = log_folder()[1]
+        if remark:
+            print(f"tiller: {remark}", file=sys.stderr)
         # A context of its own: a program may use rclpy besides, and ctrl-C stays the program's.
         self._context = Context()
         with _variables(profile.environment):

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Mapping, Sequence
 
@@ -26,6 +28,7 @@ SETTLE_S = 0.15  # without anything new
 TURN_S = 0.02
 UNKNOWN = "_NODE_NAME_UNKNOWN_"  # of a publisher whose node has not said its name yet
 PATIENCE_S = 5.0  # for the process that looks, on a busy machine
+ENDING_S = 1.0  # for it to leave ROS
 COMMANDERS = ("gate", "twin")  # nodes of which a namespace has one
 
 
@@ -45,34 +48,52 @@ class Seen:
 class Look:
     """A look at a graph that goes on while other things are done; `close` ends it early.
 
-    Args:
-        namespace: of the graph.
-        topics: full names of the command topics.
-        environment: added to this process's own.
+    Its process begins to import ROS at once, which takes as long as the look itself.
     """
 
-    def __init__(self, namespace: str, topics: Sequence[str], environment: Mapping[str, str]) -> None:
+    def __init__(self) -> None:
+        self._begun = False
         # A session of its own: a ctrl-C is for the process that waits for the answer.
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "real.connection.look", namespace or "/", *topics],
-            env={**os.environ, **environment}, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE, text=True, start_new_session=True)
+            [sys.executable, "-P", "-m", "real.connection.look"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL, text=True, start_new_session=True)
+
+    def begin(self, namespace: str, topics: Sequence[str], environment: Mapping[str, str]) -> None:
+        """Look at a namespace.
+
+        Args:
+            namespace: of the graph.
+            topics: full names of the command topics.
+            environment: for ROS, added to this process's own.
+        """
+        assert self._process.stdin is not None
+        self._begun = True
+        with suppress(BrokenPipeError):
+            json.dump({"namespace": namespace or "/", "topics": list(topics), "environment": dict(environment)},
+                      self._process.stdin)
+            self._process.stdin.write("\n")
+            self._process.stdin.flush()
 
     def seen(self) -> Seen | None:
         """What was seen; None when nothing could be."""
+        assert self._process.stdout is not None
+        ready, _, _ = select.select([self._process.stdout], [], [], 2 * PATIENCE_S)
         try:
-            out, _ = self._process.communicate(timeout=PATIENCE_S + LOOK_S)
-            found = json.loads(out)
-        except (subprocess.TimeoutExpired, ValueError):
+            found = json.loads(self._process.stdout.readline()) if ready else None
+        except ValueError:
             return None
-        finally:
-            self.close()
-        return Seen(tuple(found["nodes"]), {name: tuple(nodes) for name, nodes in found["publishers"].items()})
+        return found and Seen(tuple(found["nodes"]),
+                              {name: tuple(nodes) for name, nodes in found["publishers"].items()})
 
     def close(self) -> None:
-        if self._process.poll() is None:
+        """End it. Once it is in ROS it leaves by itself, in order: killed, it would leave its shared memory behind."""
+        if not self._begun:
             self._process.kill()
-        self._process.communicate()
+        try:
+            self._process.communicate(timeout=ENDING_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.communicate()
 
 
 def command_topics(contract: Contract, namespace: str, remaps: Mapping[str, str]) -> tuple[str, ...]:
@@ -107,13 +128,18 @@ def require_alone(seen: Seen, namespace: str, domain: int, *, twin: bool, comman
                          got=", ".join(nodes), way_out=f"{ways}, or remap= the topic; shadow=true sends nothing")
 
 
-def main(words: Sequence[str]) -> int:
-    """Print what is in a namespace, and who publishes on topics, as JSON."""
+def main() -> int:
+    """Read what to look at as a line of JSON; print what is in the namespace, and who publishes on the topics."""
     import rclpy
     from rclpy.node import Node
     from rclpy.signals import SignalHandlerOptions
 
-    namespace, topics = words[0], words[1:]
+    line = sys.stdin.readline()
+    if not line:
+        return 0  # nobody wants to know any more
+    wanted = json.loads(line)
+    namespace, topics = wanted["namespace"], wanted["topics"]
+    os.environ.update(wanted["environment"])
     rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
     # A name that begins with '_' is hidden from lists of nodes.
     node = Node(f"_look_{os.getpid()}", namespace=namespace, use_global_arguments=False, enable_rosout=False,
@@ -142,4 +168,4 @@ def main(words: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

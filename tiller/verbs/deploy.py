@@ -14,6 +14,7 @@ from tiller.output import open_output
 
 if TYPE_CHECKING:
     from real.connection.hosting import Claim
+    from real.connection.look import Look
     from real.graph import Deployment
     from robot.description.contract import Contract
 
@@ -72,18 +73,28 @@ def command(words: Sequence[str]) -> int:
 
 def run(configuration: Configuration[DeployOptions]) -> int:
     """Check all that can be checked, start the processes, and stay until one that matters or the person ends it."""
+    from real.connection.look import Look
+    from real.ros.settings import require_settings
+
     options = configuration.options
+    require_ros()
+    require_settings()
+    look = Look()
+    try:
+        return _run(options, look)
+    finally:
+        look.close()
+
+
+def _run(options: DeployOptions, look: Look) -> int:
     from real.connection.hosting import Claim
     from real.graph import Deployment, processes
     from real.policy.source import require_source
     from real.processes import run_processes
     from real.ros.names import require_namespace
     from real.ros.profile import require_shared_memory, write_profile
-    from real.ros.settings import require_settings
     from robot.description.contracts import load_contract
 
-    require_ros()
-    require_settings()
     contract = load_contract(options.contract)
     deployment = Deployment(
         contract=options.contract, twin=contract.plant == "twin", task=options.task or "",
@@ -96,7 +107,7 @@ def run(configuration: Configuration[DeployOptions]) -> int:
     require_shared_memory(len(processes(deployment)), reach=options.discovery)
     claim = Claim(deployment.namespace)
     mine = claim.take()
-    with _looked_round(deployment, contract, options.discovery, claim if not mine else None):
+    with _looked_round(look, deployment, contract, options.discovery, claim if not mine else None):
         if deployment.checkpoint:
             require_source(deployment.checkpoint, contract)
     output = open_output("deploy", to_json(options), options.output)
@@ -114,11 +125,12 @@ def run(configuration: Configuration[DeployOptions]) -> int:
 
 
 @contextmanager
-def _looked_round(deployment: Deployment, contract: Contract, reach: str | None, taken: Claim | None
-                  ) -> Iterator[None]:
+def _looked_round(look: Look, deployment: Deployment, contract: Contract, reach: str | None,
+                  taken: Claim | None) -> Iterator[None]:
     """Look for another graph while the block does something else, and refuse to go on beside one.
 
     Args:
+        look: not begun yet.
         deployment: to be started.
         contract: of its robot.
         reach: of discovery.
@@ -127,18 +139,15 @@ def _looked_round(deployment: Deployment, contract: Contract, reach: str | None,
     Raises:
         InputError: there is another graph; which, and the ways out.
     """
-    from real.connection.look import Look, command_topics, require_alone
+    from real.connection.look import command_topics, require_alone
     from real.ros.profile import user_folder, write_profile
     from real.ros.settings import domain_of
 
     topics = command_topics(contract, deployment.namespace, deployment.remaps)
     profile = write_profile(user_folder(), reach=reach)
-    look = Look(deployment.namespace, topics, profile.environment)
-    try:
-        yield
-        seen = look.seen()
-    finally:
-        look.close()
+    look.begin(deployment.namespace, topics, profile.environment)
+    yield
+    seen = look.seen()
     if seen is not None:
         require_alone(seen, deployment.namespace, domain_of(), twin=deployment.twin, commands=not deployment.shadow)
     if taken is not None:
