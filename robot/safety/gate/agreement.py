@@ -68,7 +68,7 @@ def compared(measuring: Measuring, state: GateState, measured: np.ndarray, joint
         return known
     if known.jump:
         return replace(known, jump_ns=now.monotonic_ns)
-    return replace(known, jump=jump, jump_ns=now.monotonic_ns, joints=state.joints)
+    return replace(known, jump=jump, jump_ns=now.monotonic_ns, stands=state.enabled, joints=state.joints)
 
 
 def joint_jump(measuring: Measuring, state: GateState, joints: np.ndarray) -> str:

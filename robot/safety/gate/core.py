@@ -325,7 +325,7 @@ class _Tick:
 
         Within the distance that is allowed the command stands, since one that always followed would let a soft arm
         creep; only an arm that its driver has stopped is met once when it rests, so that its release is not felt. Where
-        the measured state cannot be trusted nothing is sent.
+        the measured state has jumped nothing is sent, unless the gate has been enabled since before: then it stands.
         """
         state, now_ns = self.state, self.now.monotonic_ns
         if state.mode is Mode.RUN and not state.agreement.jump:
@@ -348,7 +348,10 @@ class _Tick:
             apart_ns = now_ns
         if apart_ns != state.agreement.apart_ns:
             self._set(agreement=replace(state.agreement, apart_ns=apart_ns))
-        self.silent = bool(state.agreement.jump) and moved and not state.velocity.any()
+        if state.agreement.stands and not state.enabled:
+            self._set(agreement=replace(state.agreement, stands=False))
+        jumped = state.agreement.jump and not state.agreement.stands
+        self.silent = bool(jumped) and moved and not state.velocity.any()
 
     def _seed_groups(self, groups: np.ndarray) -> None:
         """Begin anew, at rest, with some groups, (groups,) bool, where the robot is."""

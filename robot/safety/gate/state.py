@@ -85,6 +85,7 @@ class Agreement:
         jump: what jumped, and by how much; empty while nothing has. It lasts until the measured state is back at the
             command, or a person enables the gate anew.
         jump_ns: monotonic, when it did.
+        stands: whether the gate has been enabled ever since the jump: then the robot was where its command stands.
         joints: (n,) of the capsules' model, as they were measured before it.
         stopped: an arm that its driver does not run; None while it does.
         apart_ns: monotonic, since when the robot has been too far from the command; None while it is not.
@@ -94,6 +95,7 @@ class Agreement:
     reset: bool = False
     jump: str = ""
     jump_ns: int = 0
+    stands: bool = False
     joints: np.ndarray = field(default_factory=_nothing)
     stopped: Stopped | None = None
     apart_ns: int | None = None
