@@ -22,7 +22,7 @@ from real.ros import qos
 from real.ros.chunks import read_chunk
 from real.ros.guarded import Guarded
 from real.ros.messages import epoch_of
-from real.ros.packed import STATE_LIMITS, PackedJoints, PackedPose, read_header
+from real.ros.packed import NOTHING, STATE_LIMITS, PackedJoints, PackedPose, read_header
 from real.ros.reading import Refusal, read_episode
 from real.ros.signals import RUNNING, alive_signal, driver_sample, enable_signal
 from real.ros.streams import state_type
@@ -34,7 +34,13 @@ from robot.safety.gate.inputs import ChunkSample, DriverSample, GateInputs, Sign
 READ = ("joint_state", "pose")
 ANOTHER_EPOCH = -1
 MOST_CHUNKS = 64  # between two ticks
+LARGEST = 1e6  # m, rad, N: what is more is no measurement, and its square may be no number
 NAMELESS = "nameless"  # who sends chunks without a tag
+
+
+def _absurd(numbers: np.ndarray) -> bool:
+    """Whether a number is finite and larger than anything that is measured."""
+    return any(LARGEST < abs(number) < np.inf for number in numbers.tolist())
 
 
 class Hearing:
@@ -131,15 +137,19 @@ class Hearing:
             if isinstance(pose, Refusal):
                 return StateSample({}, 0, received_ns, fault=pose.reason)
             position, quat_xyzw, stamp_ns = pose
+            numbers = np.concatenate(pose[:2])
             values = reader.read_pose(position, quat_xyzw)
         else:
             joints = unpacked.read(packed)
             if isinstance(joints, Refusal):
                 return StateSample({}, 0, received_ns, fault=joints.reason)
             names, numbers, efforts, stamp_ns = joints
+            efforts = NOTHING if _absurd(efforts) else efforts
             values = reader.read(names, numbers) if len(numbers) else {}
             if len(efforts) and self._pressing:
                 values |= reader.read_efforts(names, efforts)
+        if _absurd(numbers):
+            return StateSample({}, 0, received_ns, fault=f"it says {numbers[np.abs(numbers) > LARGEST][0]:g}")
         return StateSample(values, stamp_ns - self._latency_ns[name], received_ns)
 
     def _passed(self, packed: bytes) -> Refusal | None:

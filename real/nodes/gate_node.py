@@ -204,7 +204,7 @@ class GateNode(Guarded, LifecycleNode):
     def _tick(self, now: Now) -> None:
         before, inputs = self._state, self._hearing.take(now.epoch)
         try:
-            self._state, output = self._gate.step(before, inputs, now)
+            self._state, output = _sound(*self._gate.step(before, inputs, now))
         except Exception as error:
             stopped = self._stop(before, inputs, now, error)
             if stopped is None:
@@ -237,7 +237,7 @@ class GateNode(Guarded, LifecycleNode):
         signals = GateInputs(alive=inputs.alive, enable_held=inputs.enable_held, driver=inputs.driver,
                              events=tuple(event for event in inputs.events if event == DEACTIVATE))
         try:
-            self._state, output = self._gate.step(halted, signals, now)
+            self._state, output = _sound(*self._gate.step(halted, signals, now))
         except Exception as second:
             self._state = halted
             self.failed("the gate's core at rest", second)
@@ -351,9 +351,22 @@ class GateNode(Guarded, LifecycleNode):
         self._status.publish(status_message("gate", level, text, numbers, self._clock_.now_ns()))
 
 
+def _sound(state: GateState, output: GateOutput) -> tuple[GateState, GateOutput]:
+    """A tick's outcome, where its command is one.
+
+    Raises:
+        ArithmeticError: it is not finite.
+    """
+    if output.target is not None and not np.isfinite(output.target).all():
+        raise ArithmeticError(f"the command is not finite: {output.target}")
+    return state, output
+
+
 def halted_state(state: GateState) -> GateState:
     """The same at rest: nothing is followed, and the fault is one of tiller's own."""
     fault = state.mode is not Mode.INACTIVE
+    if not (np.isfinite(state.velocity).all() and np.isfinite(state.wanted).all()):
+        state = replace(state, velocity=np.zeros_like(state.velocity), wanted=state.command)
     return replace(state, mode=Mode.FAULT if fault else state.mode, fault=Reason.INTERNAL if fault else None,
                    enabled=False, path=None, pending=None, followed=None, source="", next_ns=None,
                    goal=np.empty(0), off_since=())
