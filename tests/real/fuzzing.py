@@ -29,6 +29,7 @@ TEXTS = (
     '{"epoch": 4, "seed": 9223372036854775807, "max_steps": null, "instruction": "go"}',
     '{"epoch": 5, "seed": 4, "max_steps": 1e3}', '{"epoch": [1], "seed": {}}', "run policy", "fault latched", "run",
     "\x1b[2J\x07", "a\nb", "hold no_chunk", "policy|1||", "policy|" + "9" * 5000, "policy|--1", "rgb8", "16UC1", "jpeg",
+    "--5", "9" * 5000, "--5 3/4", "9" * 5000 + " 3/4",
     "tcp.position.0", "tcp.position.٣", "tcp.position." + "9" * 5000, "joint1", "success", "gate", "count_x",
 )
 Node = TypeVar("Node", bound=Any)
@@ -47,7 +48,7 @@ class Fuzzer:
 
     def draw(self, kind: type, topic: str = "") -> bytes:
         """One message for a topic, as bytes."""
-        ways = (self._changed, self._changed, self._changed, self._cut, self._garbage, self._lied)
+        ways = (self._changed, self._changed, self._reworded, self._reworded, self._cut, self._garbage, self._lied)
         sound = self._sound.get(topic, ())
         message = self.copied(sound[self._random.integers(len(sound))]) if len(sound) and self._random.random() < 0.8 \
             else self._made(kind, 0)
@@ -62,6 +63,18 @@ class Fuzzer:
     def _changed(self, message: Any) -> bytes:
         for _ in range(self._random.integers(1, 4)):
             self._change(message)
+        return serialize_message(message)
+
+    def _reworded(self, message: Any) -> bytes:
+        """All is as it was but a text or two."""
+        places = _texts(message)
+        for _ in range(self._random.integers(1, 3) if places else 0):
+            holder, name, place = places[self._random.integers(len(places))]
+            text = self._value_of_text()
+            if place is None:
+                setattr(holder, name, text)
+            else:
+                getattr(holder, name)[place] = text
         return serialize_message(message)
 
     def _cut(self, message: Any) -> bytes:
@@ -135,7 +148,7 @@ class Fuzzer:
         if isinstance(slot, BasicType):
             return self._number(slot.typename)
         if isinstance(slot, AbstractString):
-            return str(TEXTS[self._random.integers(len(TEXTS))])
+            return self._value_of_text()
         if isinstance(slot, NamespacedType):
             from importlib import import_module
 
@@ -146,6 +159,9 @@ class Fuzzer:
         if isinstance(inner, BasicType) and inner.typename == "uint8":
             return array("B", self._random.integers(0, 256, count, dtype=np.uint8).tobytes())
         return [self._value(inner, depth + 1) for _ in range(count if depth < 3 else 0)]
+
+    def _value_of_text(self) -> str:
+        return str(TEXTS[self._random.integers(len(TEXTS))])
 
     def _number(self, name: str) -> Any:
         if name in ("float", "double"):
@@ -158,6 +174,22 @@ class Fuzzer:
         else:
             drawn = int(self._random.integers(low, high, endpoint=True, dtype=np.uint64 if high > 2**63 else np.int64))
         return bool(drawn) if name == "boolean" else bytes([drawn]) if name == "octet" else drawn
+
+
+def _texts(message: Any) -> list[tuple[Any, str, int | None]]:
+    """Every text of a message and of those within it: what holds it, its name, and its place in a sequence."""
+    found: list[tuple[Any, str, int | None]] = []
+    for name, slot in _slots(message):
+        value = getattr(message, name)
+        if isinstance(slot, AbstractString):
+            found.append((message, name, None))
+        elif isinstance(slot, NamespacedType):
+            found += _texts(value)
+        elif isinstance(slot, AbstractNestedType) and isinstance(slot.value_type, AbstractString):
+            found += [(message, name, place) for place in range(len(value))]
+        elif isinstance(slot, AbstractNestedType) and isinstance(slot.value_type, NamespacedType):
+            found += [each for inner in value for each in _texts(inner)]
+    return found
 
 
 def _slots(message: Any) -> list[tuple[str, Any]]:

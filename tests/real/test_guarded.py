@@ -188,6 +188,21 @@ def test_a_gate_whose_core_fails_even_at_rest_sends_nothing_and_lives(ros_enviro
         found.alive()
 
 
+@pytest.mark.parametrize("size", [1e7, 1e160, 1e308, -1e308])
+def test_a_measurement_beyond_all_measure_is_a_bad_state(ros_environment: dict[str, str], size: float) -> None:
+    from real.ros.messages import pose_message
+
+    with fuzzed("gate inspire") as found:
+        found.alive()
+        hearing = found.node._hearing
+        hearing._state("pose", serialize_message(pose_message(np.array([0.4, 0, size]), np.array([0, 0, 0, 1.0]),
+                                                              time.time_ns(), "base")))
+        found.node._tick(found.node._now())
+        assert found.node._output.mode is Mode.HOLD and np.isfinite(found.node._output.target).all()
+        assert not found.node.tally.errors
+        found.alive()
+
+
 def test_what_fails_in_the_gates_node_reaches_its_core(ros_environment: dict[str, str]) -> None:
     with fuzzed("gate panda_twin") as found:
         found.node.failed("a topic", ValueError("a bug"))

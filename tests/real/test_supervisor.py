@@ -16,7 +16,7 @@ from typing import Any, Callable, Iterator
 import numpy as np
 import pytest
 
-from real.supervision.board import BAD, GOOD, POOR, Board, line_of, page_of
+from real.supervision.board import BAD, GOOD, MOST_PROCESSES, POOR, Board, line_of, page_of
 from real.supervision.screen import Screen
 from robot.description.wiring import Ages
 from tests.real.conftest import MATCH_S, end_process
@@ -50,6 +50,16 @@ def test_a_stream_is_as_good_as_the_gate_takes_it() -> None:
     assert levels == [GOOD, POOR, BAD]
     assert found.stream_text("arm", 10.52) == "200 Hz, 20 ms old"
     assert found.streams["pose"].level(10.5) == BAD and found.stream_text("pose", 10.5) == "not heard"
+
+
+def test_what_anybody_may_say_leaves_the_board_readable() -> None:
+    found = board()
+    told = {"count_speed": "3", "count_long": "9" * 5000, "count_minus": "--5", "count_foreign": "٣", "count_less": "-1"}
+    assert found.status("gate", GOOD, "x" * 100_000, told, 10.0)
+    assert found.counts() == {"speed": 3}
+    taken = [found.status(f"stranger {number}", GOOD, "", {}, 10.0) for number in range(1000)]
+    assert sum(taken) == MOST_PROCESSES - 1 and found.status("gate", GOOD, "run", {}, 11.0)
+    assert max(map(len, page_of(found, 10.0, "", ""))) < 5000
 
 
 def test_a_process_that_falls_silent_is_as_bad_as_one_that_complains() -> None:
