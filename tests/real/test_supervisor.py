@@ -54,7 +54,8 @@ def test_a_stream_is_as_good_as_the_gate_takes_it() -> None:
 
 def test_what_anybody_may_say_leaves_the_board_readable() -> None:
     found = board()
-    told = {"count_speed": "3", "count_long": "9" * 5000, "count_minus": "--5", "count_foreign": "٣", "count_less": "-1"}
+    told = {"count_speed": "3", "count_long": "9" * 5000, "count_minus": "--5", "count_foreign": "٣",
+            "count_less": "-1"}
     assert found.status("gate", GOOD, "x" * 100_000, told, 10.0)
     assert found.counts() == {"speed": 3}
     taken = [found.status(f"stranger {number}", GOOD, "", {}, 10.0) for number in range(1000)]
