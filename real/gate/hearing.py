@@ -34,6 +34,27 @@ from robot.safety.gate.inputs import NAMELESS, ChunkSample, DriverSample, GateIn
 READ = ("joint_state", "pose")
 ANOTHER_EPOCH = -1
 MOST_CHUNKS = 64  # between two ticks
+# Chunks are unpacked in the gate's own time: a flood of them must leave it most of that.
+BYTES_A_SECOND, BURST, LEAST = 1 << 20, 1 << 18, 1 << 10  # of all chunks, at once, and what the smallest counts as
+
+
+class Flow:
+    """How many bytes of a topic may still be unpacked: so many a second, and a burst at once."""
+
+    def __init__(self) -> None:
+        self._left, self._at_ns = float(BURST), 0
+
+    def passes(self, size: int, now_ns: int) -> bool:
+        """Whether a message of a size may pass; it is counted when it does. One that is too large to be a chunk is
+        refused for its size, which costs nothing.
+        """
+        self._left = min(self._left + BYTES_A_SECOND * (now_ns - self._at_ns) * 1e-9, BURST)
+        self._at_ns = now_ns
+        cost = LEAST if size > BURST else max(size, LEAST)
+        if cost > self._left:
+            return False
+        self._left -= cost
+        return True
 
 
 class Hearing:
@@ -58,6 +79,7 @@ class Hearing:
         # While time stands nothing takes them.
         self._chunks: deque[ChunkSample] = deque(maxlen=MOST_CHUNKS)
         self._person: deque[ChunkSample] = deque(maxlen=MOST_CHUNKS)
+        self._chunk_flow, self._target_flow = Flow(), Flow()
         self._events: list[str] = []
         self._alive: Signal | None = None
         self._enable_held: Signal | None = None
@@ -159,13 +181,18 @@ class Hearing:
             self._early = (epoch, stamp_ns) if epoch > (self.twin_epoch or 0) else None
         return None
 
-    def _chunk(self, packed: bytes) -> None:
-        self._chunks.append(self._read(packed))
-        self._planned()
+    def _chunk(self, packed: bytes) -> Refusal | None:
+        return self._take_chunk(packed, self._chunks, self._chunk_flow)
 
-    def _target(self, packed: bytes) -> None:
-        self._person.append(self._read(packed))
+    def _target(self, packed: bytes) -> Refusal | None:
+        return self._take_chunk(packed, self._person, self._target_flow)
+
+    def _take_chunk(self, packed: bytes, taken: deque[ChunkSample], flow: Flow) -> Refusal | None:
+        if not flow.passes(len(packed), time.monotonic_ns()):
+            return Refusal(f"more than {BYTES_A_SECOND >> 10} KiB of chunks in a second")
+        taken.append(self._read(packed))
         self._planned()
+        return None
 
     def _read(self, packed: bytes) -> ChunkSample:
         # Who sends is told by the chunk's session: the events executor cannot give the publisher's own identity.

@@ -15,6 +15,7 @@ from robot.safety.gate.settings import GateSettings
 
 Told = Callable[[Path | None, str], None]
 TURN_S = 0.01
+PAUSE_S = 0.0003  # after each tick that is written: it holds the interpreter, for which the gate's own ticks would wait
 NOTES = 8  # of a record, at most
 
 
@@ -42,6 +43,7 @@ class RecordWriter:
         self._lock, self._writing = Lock(), False
         self._waiting: _Request | None = None
         self._done: SimpleQueue[tuple[_Request, Path | None, str]] = SimpleQueue()
+        self._hurried = False
         self._open = 0  # requests whose outcome was not told
         self.last = ""
 
@@ -85,6 +87,7 @@ class RecordWriter:
 
     def finish(self, within_s: float) -> None:
         """Wait until everything is written and told, but not for ever: what is not goes on being written."""
+        self._hurried = True
         end = time.monotonic() + within_s
         self.turn()
         while self._open and time.monotonic() < end:
@@ -101,10 +104,14 @@ class RecordWriter:
             path, problem = self._write(request)
             self._done.put((request, path, problem))
 
+    def _pace(self) -> None:
+        if not self._hurried:
+            time.sleep(PAUSE_S)
+
     def _write(self, request: _Request) -> tuple[Path | None, str]:
         path = self._folder / f"flight-{time.strftime('%Y%m%d-%H%M%S')}.tfr"
         try:
-            return write_record(path, self._settings, request.ticks, "; ".join(request.notes)), ""
+            return write_record(path, self._settings, request.ticks, "; ".join(request.notes), self._pace), ""
         except TillerError as error:
             return None, str(error)
         except Exception as error:  # whatever it is, who waits has to be told

@@ -17,7 +17,7 @@ from robot.description.robots import RobotDescription
 
 TOLERANCE = {"m": 0.002, "rad": 0.02}  # from a goal, by the unit of a component; what has neither is told from 0 to 1
 ROUNDING = 1e-9
-MOVED, SAME = 0.25, 0.05  # of the tolerance: fingers that have moved further did move; goals that are nearer are one
+MOVED, SAME = 0.65, 0.05  # of the tolerance: fingers that have moved further did move; goals that are nearer are one
 SETTLED_S = 0.1  # without a change, after which a command has settled; two rows of a chunk
 MOVING_S = 0.3  # of a command that does not settle, after which a goal is sent on the way
 STILL_S, PERIODS = 0.3, 2.5  # without motion, after which fingers stand: no fewer than so many measurements

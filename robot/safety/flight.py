@@ -14,7 +14,7 @@ import zlib
 from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Iterator
+from typing import Any, BinaryIO, Callable, Iterator
 
 from robot.control.compiled import COMPILED
 from robot.errors import InputError, TillerError
@@ -96,7 +96,8 @@ class FlightRecord:
     damage: str
 
 
-def write_record(path: Path | str, settings: GateSettings, ticks: tuple[Tick, ...], note: str = "") -> Path:
+def write_record(path: Path | str, settings: GateSettings, ticks: tuple[Tick, ...], note: str = "",
+                 pace: Callable[[], None] = lambda: None) -> Path:
     """Write a flight record. The file appears under its name when it is whole and on the disk.
 
     Several gates may write into one folder at the same time: each record gets a name of its own.
@@ -106,6 +107,7 @@ def write_record(path: Path | str, settings: GateSettings, ticks: tuple[Tick, ..
         settings: of the gate.
         ticks: one after another, at least one.
         note: what happened, for people.
+        pace: called after each tick, to leave the interpreter to others.
 
     Returns:
         The path that was written.
@@ -125,6 +127,7 @@ def write_record(path: Path | str, settings: GateSettings, ticks: tuple[Tick, ..
         for tick in ticks:
             row = {"now": to_plain(tick.now), "inputs": to_plain(tick.inputs), "output": to_plain(tick.output)}
             _write_frame(file, json.dumps(row).encode())
+            pace()
 
     try:
         return write_new(path, write)

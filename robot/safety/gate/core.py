@@ -481,7 +481,8 @@ class _Tick:
                 self._set(yielding=self.motion.left(state.yielding, moved, self.way, dt))
             if moved.moving and Reason.STARVED in causes:
                 self.notes[Reason.TAIL] = ""
-        measured = state.measured if self.trusted else np.empty(0)
+        # Where the robot was moved the command starts anew in a moment: no leash draws it there.
+        measured = state.measured if self.trusted and state.agreement.apart_ns is None else np.empty(0)
         held = self.leash.hold(state.command, state.velocity, moved.target, moved.velocity, measured, dt)
         self.notes.update(moved.cuts | held.cuts)
         self.springs = held.springs
