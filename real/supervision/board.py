@@ -19,7 +19,7 @@ TEXTS = {reason.value: reason.text for reason in Reason}
 TOLD = ("latency_p95_ms", "period_p99_ms", "tick_p99_ms", "plans", "refused", "held", "moving", "speed", "late",
         "energy_level_j", "energy_overdrafts", "spring_arm_j")
 RARE = ("unread", "errors")  # told when there are any
-MOST_PROCESSES, LONGEST_TEXT = 64, 2000  # anybody may publish a status
+MOST_PROCESSES, LONGEST_TEXT = 64, 300  # anybody may publish a status: a page of long ones took 10 ms to paint
 
 
 @dataclass
@@ -74,9 +74,11 @@ class Board:
 
     def status(self, name: str, level: str, text: str, values: Mapping[str, str], now_s: float) -> bool:
         """What a process said; False when so many have spoken that another one is not taken."""
+        name = name[:LONGEST_TEXT]
         if name not in self.statuses and len(self.statuses) >= MOST_PROCESSES:
             return False
-        self.statuses[name] = Status(level, text[:LONGEST_TEXT], dict(values), now_s)
+        told = {key: value[:LONGEST_TEXT] for key, value in values.items()}
+        self.statuses[name] = Status(level, text[:LONGEST_TEXT], told, now_s)
         return True
 
     def state(self, line: str, now_s: float, clock: str) -> bool:
@@ -87,6 +89,7 @@ class Board:
             now_s: monotonic.
             clock: time of day, for people.
         """
+        line = line[:LONGEST_TEXT]
         if line == self.gate:
             return False
         self.gate, self.gate_s = line, now_s
