@@ -20,7 +20,7 @@ from trajectory_msgs.msg import JointTrajectory
 
 from real.ros import qos
 from real.ros.chunks import read_chunk
-from real.ros.guarded import Guarded
+from real.ros.guarded import Flow, Guarded
 from real.ros.messages import epoch_of
 from real.ros.packed import STATE_LIMITS, PackedJoints, PackedPose, read_header
 from real.ros.reading import Refusal, read_episode
@@ -35,26 +35,7 @@ READ = ("joint_state", "pose")
 ANOTHER_EPOCH = -1
 MOST_CHUNKS = 64  # between two ticks
 # Chunks are unpacked in the gate's own time: a flood of them must leave it most of that.
-BYTES_A_SECOND, BURST, LEAST = 1 << 20, 1 << 18, 1 << 10  # of all chunks, at once, and what the smallest counts as
-
-
-class Flow:
-    """How many bytes of a topic may still be unpacked: so many a second, and a burst at once."""
-
-    def __init__(self) -> None:
-        self._left, self._at_ns = float(BURST), 0
-
-    def passes(self, size: int, now_ns: int) -> bool:
-        """Whether a message of a size may pass; it is counted when it does. One that is too large to be a chunk is
-        refused for its size, which costs nothing.
-        """
-        self._left = min(self._left + BYTES_A_SECOND * (now_ns - self._at_ns) * 1e-9, BURST)
-        self._at_ns = now_ns
-        cost = LEAST if size > BURST else max(size, LEAST)
-        if cost > self._left:
-            return False
-        self._left -= cost
-        return True
+BYTES_A_SECOND, BURST = 1 << 20, 1 << 18
 
 
 class Hearing:
@@ -79,7 +60,7 @@ class Hearing:
         # While time stands nothing takes them.
         self._chunks: deque[ChunkSample] = deque(maxlen=MOST_CHUNKS)
         self._person: deque[ChunkSample] = deque(maxlen=MOST_CHUNKS)
-        self._chunk_flow, self._target_flow = Flow(), Flow()
+        self._chunk_flow, self._target_flow = Flow(BYTES_A_SECOND, BURST), Flow(BYTES_A_SECOND, BURST)
         self._events: list[str] = []
         self._alive: Signal | None = None
         self._enable_held: Signal | None = None

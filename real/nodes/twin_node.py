@@ -60,7 +60,7 @@ class TwinNode(Guarded):
     """
 
     def __init__(self) -> None:
-        super().__init__("twin")
+        super().__init__("twin", start_parameter_services=True)
         contract = load_contract(declare(self, "contract", "panda_twin", "name or file of the robot's contract"))
         task = declare(self, "task", "", "of the twin, such as twin/lift; empty for the robot alone")
         speed = declare(self, "speed", 1.0, "seconds of the twin in a second", low=0.05, high=20.0)
@@ -212,6 +212,8 @@ class TwinNode(Guarded):
 
     def _parameters_set(self, parameters: Sequence[Parameter]) -> SetParametersResult:
         for parameter in parameters:
+            if parameter.name == "use_sim_time":
+                return SetParametersResult(successful=False, reason="parameter 'use_sim_time': fixed while it runs")
             if parameter.name == "seed" and (type(parameter.value) is not int or parameter.value < 0):
                 return SetParametersResult(successful=False, reason=f"parameter 'seed': expected a whole number from 0 "
                                            f"to {INT64[1]}, got {parameter.value}")

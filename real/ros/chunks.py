@@ -26,6 +26,7 @@ from robot.safety.gate.inputs import ChunkSample
 
 LONGEST_S = 10.0  # of the rows of a chunk: 200 000 rows took 1.9 s to unpack, in which no command went out
 LONGEST_TAG = 200  # characters
+OTHER_NAMES = 64  # of another robot's chunk, beyond twice ours: it is refused by its names
 CHUNK_LIMITS = Limits(4 << 20, 4096)
 
 @dataclass(frozen=True)
@@ -137,7 +138,7 @@ def read_chunk(packed: bytes, received_ns: int, period_s: float, dim: int) -> Ch
         period_s: of the contract.
         dim: of the contract's action.
     """
-    fault = _too_much(packed, period_s) or unreadable(packed, JointTrajectory, CHUNK_LIMITS)
+    fault = _too_much(packed, period_s, dim) or unreadable(packed, JointTrajectory, CHUNK_LIMITS)
     if not fault:
         try:
             message: JointTrajectory = deserialize_message(packed, JointTrajectory)
@@ -147,7 +148,7 @@ def read_chunk(packed: bytes, received_ns: int, period_s: float, dim: int) -> Ch
     return ChunkSample((), np.empty((0, dim)), 0, period_s, 0, received_ns, fault=fault)
 
 
-def _too_much(packed: bytes, period_s: float) -> str:
+def _too_much(packed: bytes, period_s: float, dim: int) -> str:
     """What of a chunk is more than is read: looks at a few lengths only; empty when nothing is."""
     try:
         cursor = Cursor(packed)
@@ -156,7 +157,7 @@ def _too_much(packed: bytes, period_s: float) -> str:
         if tag > 4 * LONGEST_TAG:
             return f"a tag of {tag} bytes"
         names = cursor.length(4)
-        if names > CHUNK_LIMITS.elements:
+        if names > 2 * dim + OTHER_NAMES:
             return f"{names} names"
         for _ in range(names):
             cursor.string()

@@ -41,9 +41,14 @@ class Ending:
         self._before = {number: signal.signal(number, self._note) for number in (signal.SIGINT, signal.SIGTERM)}
 
     @property
+    def orphaned(self) -> bool:
+        """Whether the process that supervises this one is gone."""
+        return self._parent is not None and self._parent.gone
+
+    @property
     def stopped(self) -> bool:
         now = time.monotonic()
-        if self._orphaned_s is None and self._parent is not None and self._parent.gone:
+        if self._orphaned_s is None and self.orphaned:
             self._orphaned_s = now
         signalled = self._first_s is not None and now - self._first_s >= self._linger_s
         return signalled or (self._orphaned_s is not None and now - self._orphaned_s >= self._orphan_linger_s)

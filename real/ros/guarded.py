@@ -27,7 +27,8 @@ from robot.errors import InputError
 SAID_S = 1.0  # between two lines about one topic
 PAUSE_S = 0.001  # after an executor that failed: not at once again
 
-SMALL = Limits(1 << 16, 2048)
+SMALL = Limits(1 << 16, 512)
+SMALL_A_SECOND, LEAST = 1 << 18, 1 << 7  # bytes of small messages, and what the smallest counts as
 LIMITS: Mapping[type, Limits] = {
     Image: Limits(64 << 20, 64), CompressedImage: Limits(64 << 20, 64), JointState: Limits(1 << 20, 8192),
     JointTrajectory: Limits(4 << 20, 4096),
@@ -45,6 +46,31 @@ class Stop(Exception):
     def __init__(self, reason: str, code: int = 0):
         super().__init__(reason)
         self.code = code
+
+
+class Flow:
+    """How many bytes of a topic may still be unpacked: what a flood takes is the time of everything else.
+
+    Args:
+        a_second: bytes.
+        burst: bytes at once.
+    """
+
+    def __init__(self, a_second: int, burst: int) -> None:
+        self._a_second, self._burst = a_second, burst
+        self._left, self._at_ns = float(burst), 0
+
+    def passes(self, size: int, now_ns: int) -> bool:
+        """Whether a message of a size may pass; it is counted when it does. One that is larger than a burst is refused
+        for its size, which costs nothing.
+        """
+        self._left = min(self._left + self._a_second * (now_ns - self._at_ns) * 1e-9, self._burst)
+        self._at_ns = now_ns
+        cost = LEAST if size > self._burst else max(size, LEAST)
+        if cost > self._left:
+            return False
+        self._left -= cost
+        return True
 
 
 class Tally:
@@ -85,6 +111,8 @@ class Guarded(Node):
     """
 
     def __init__(self, *args: Any, **options: Any) -> None:
+        # One request for a hundred thousand parameters would take seconds; tiller's own are fixed while a node runs.
+        options.setdefault("start_parameter_services", False)
         self.tally = Tally()  # first: rclpy makes subscriptions and services of its own
         super().__init__(*args, **options)
 
@@ -151,8 +179,12 @@ class Guarded(Node):
 
     def _read(self, kind: type, topic: str, heard: Callable[[Any], None]) -> Callable[[bytes], None]:
         limits = LIMITS.get(kind, SMALL)
+        flow = Flow(SMALL_A_SECOND, SMALL.size) if limits is SMALL else None
 
         def read(packed: bytes) -> None:
+            if flow is not None and not flow.passes(len(packed), time.monotonic_ns()):
+                self.refuse(topic, f"more than {SMALL_A_SECOND >> 10} KiB in a second")
+                return
             reason = unreadable(packed, kind, limits)
             if reason:
                 self.refuse(topic, reason)

@@ -6,8 +6,9 @@ import gc
 import os
 import sys
 import time
-from contextlib import suppress
-from typing import Any, Callable, Sequence
+from contextlib import contextmanager, suppress
+from threading import Event, Thread
+from typing import Any, Callable, Iterator, Sequence
 
 import rclpy
 from rclpy.context import Context
@@ -28,6 +29,7 @@ from robot.errors import InputError, TillerError
 # thread is late by half as much again.
 SWITCH_INTERVAL_S = 0.0005
 TURN_S = 0.05
+WATCH_S = 0.2
 
 
 def make_executor(kind: str | None = None, context: Context | None = None) -> Executor:
@@ -98,7 +100,8 @@ def run_node(make: Callable[[], Node], args: Sequence[str] | None = None) -> int
         signals = Ending()
         _start(sys.argv[1:] if args is None else args)
         executor = make_executor()
-        node = make()
+        with _ending_with_parent(signals):
+            node = make()
         refuse_unknown(node)
         executor.add_node(node)
         # What is there now stays: the collector need not look at it again in the middle of a tick.
@@ -118,6 +121,25 @@ def run_node(make: Callable[[], Node], args: Sequence[str] | None = None) -> int
         _close(node, executor)
         if signals is not None:
             signals.restore()
+
+
+@contextmanager
+def _ending_with_parent(ending: Ending) -> Iterator[None]:
+    """While a node is made, which may take seconds, its process ends with the one that supervises it: nobody knows of
+    the node yet.
+    """
+    made = Event()
+
+    def watch() -> None:
+        while not made.wait(WATCH_S):
+            if ending.orphaned:
+                os._exit(0)
+
+    Thread(target=watch, name="parent", daemon=True).start()
+    try:
+        yield
+    finally:
+        made.set()
 
 
 def _start(args: Sequence[str]) -> None:

@@ -12,6 +12,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable, Iterator, Mapping, Sequence
+from unittest.mock import patch
 
 import numpy as np
 from rclpy.serialization import serialize_message
@@ -21,6 +22,7 @@ from std_srvs.srv import SetBool, Trigger
 
 from benchmarks.gate_rig import resting
 from real.ros.chunks import Tag, chunk_message, trajectory_message
+from real.ros.guarded import Flow
 from real.ros.messages import (
     header_of,
     image_message,
@@ -132,6 +134,8 @@ def fuzzed(name: str, seed: int = 0, **parameters: object) -> Iterator[Fuzzed]:
     kind, _, word = name.partition(" ")
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        # All are to be read, however quickly they come.
+        stack.enter_context(patch.object(Flow, "passes", lambda self, size, now_ns: True))
         found = _MADE[kind](stack, folder, word, parameters)
         found.seed = seed
         yield found

@@ -18,7 +18,7 @@ from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
 from real.ros import qos
-from real.ros.guarded import Guarded, Stop, turn
+from real.ros.guarded import LEAST, Flow, Guarded, Stop, turn
 from real.ros.reading import Refusal
 from real.ros.run import leave, make_executor
 from robot.errors import InputError
@@ -237,3 +237,17 @@ def test_a_twin_takes_the_largest_seed(ros_environment: dict[str, str]) -> None:
         assert found.node.set_parameters([Parameter("seed", value=2**63 - 1)])[0].successful
         found.alive()
         assert found.node._seed == 2**63 - 1 and not found.node.tally.errors
+
+
+def test_a_flood_is_not_unpacked_and_what_comes_in_its_time_is() -> None:
+    flow = Flow(a_second=1000 * LEAST, burst=10 * LEAST)
+    assert sum(flow.passes(1, 0) for _ in range(100)) == 10
+    assert [flow.passes(1, round(number * 1e6)) for number in range(2, 50)] == [True] * 48
+    assert flow.passes(10**9, round(1e9)), "one that is too large is refused for its size, elsewhere"
+
+
+def test_nobody_can_ask_a_gate_for_parameters_or_give_it_another_time(ros_environment: dict[str, str]) -> None:
+    with fuzzed("gate panda_twin") as found:
+        assert not [service for service in found.node.services if "parameters" in service.srv_name]
+    with fuzzed("twin") as found:
+        assert not found.node.set_parameters([Parameter("use_sim_time", value=True)])[0].successful

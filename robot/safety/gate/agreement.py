@@ -59,8 +59,7 @@ def compared(measuring: Measuring, state: GateState, measured: np.ndarray, joint
     known = state.agreement
     jump = measuring.jump(state.measured, measured, elapsed_s) or joint_jump(measuring, state, joints)
     if not len(state.command):
-        # No tool is in its base; joints may all be at zero.
-        unknown = measuring.missing(measured) or measuring.all_zeros(measured, ("pose",))
+        unknown = measuring.missing(measured) or measuring.all_zeros(measured)
         if jump or unknown or known.steady_ns is None:
             return replace(known, steady_ns=None if unknown else now.monotonic_ns)
         return known

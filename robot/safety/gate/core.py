@@ -287,7 +287,8 @@ class _Tick:
         found = {**stream_causes(self.settings, state.watched, self.now),
                  **signal_causes(self.settings, state.watched, self.now)}
         if not len(state.command):
-            found.setdefault(Reason.NO_STATE, self.measuring.missing(state.measured) or "until it has settled")
+            found.setdefault(Reason.NO_STATE, self.measuring.missing(state.measured) or (
+                "the arm says nothing but zeros" if self.measuring.all_zeros(state.measured) else "it has to settle"))
         late = found.pop(Reason.STATE_LATE, None)
         if late is not None:
             self.notes[Reason.STATE_LATE] = late

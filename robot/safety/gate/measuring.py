@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Iterable, Sequence
+from typing import Iterable
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from robot.safety.gate.inputs import StateSample
 from robot.safety.gate.settings import GateSettings
 from robot.safety.limits import limits_of, write_distances
 
-TURN_ROUNDING = 0.05  # rad, by which a joint that is off by a whole turn may have moved besides
+TURN_ROUNDING = 0.3  # rad, by which a joint that is off by whole turns may have moved besides
 JUMP_SPEED = 10.0  # times its speed limit: no arm moves so fast, and no person moves one
 
 
@@ -184,7 +184,8 @@ class Measuring:
         if not (change > self._least_change).any():
             return ""
         _, distances = self.distances(before, after)
-        turned = self._turns & (np.abs(distances - 2 * math.pi) < TURN_ROUNDING)
+        turns = np.rint(distances / (2 * math.pi))
+        turned = self._turns & (turns > 0) & (np.abs(distances - 2 * math.pi * turns) < TURN_ROUNDING)
         nothing = np.array([not after[self.settings.spec.slices[name]].any() for name in self._names])
         fast = distances > self._jump_speed * max(elapsed_s, self.settings.tick_s)
         jumped = (distances > self._apart) & (fast | turned | nothing)
@@ -195,20 +196,15 @@ class Measuring:
             part = self.settings.spec.slices[self._names[number]]
             worst = part.start + int(np.nanargmax(change[part]))
             size = float(distances[number])
-            note = " (2 pi)" if turned[number] else " (all zeros now)" if nothing[number] else ""
+            note = f" ({2 * turns[number]:.0f} pi)" if turned[number] else " (all zeros now)" if nothing[number] else ""
             name = self._names[number] if self.settings.fields[number].kind == "pose" else self._component_names[worst]
             said.append(f"{name} by {size:.3g} in {elapsed_s * 1e3:.0f} ms{note}")
         return ", ".join(said)
 
-    def all_zeros(self, measured: np.ndarray, kinds: Sequence[str] = ("joint", "pose")) -> bool:
-        """Whether an arm is measured at exactly nothing, as a driver says that has read no encoder yet.
-
-        Args:
-            measured: (dim,).
-            kinds: of the fields that are looked at.
-        """
-        return any(field.kind in kinds and limit < np.inf and not measured[self.settings.spec.slices[field.name]].any()
-                   for field, limit in zip(self.settings.fields, self._apart))
+    def all_zeros(self, measured: np.ndarray) -> bool:
+        """Whether an arm is measured (dim,) at exactly nothing, as a driver says that has read no encoder yet."""
+        return len(measured) > 0 and any(limit < np.inf and not measured[self.settings.spec.slices[field.name]].any()
+                                         for field, limit in zip(self.settings.fields, self._apart))
 
     def apart(self, distances: np.ndarray) -> np.ndarray:
         """(groups,) bool, whether a group is further from the command than it may be while no source is followed."""
