@@ -183,7 +183,7 @@ def _read(file: Path) -> Contract:
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise InputError(f"contract {file}", expected="a YAML file", got=one_line(error)) from error
     if not isinstance(values, Mapping):
-        raise InputError(f"contract {file}", expected="keys and values", got=repr(values))
+        raise InputError(f"contract {file}", expected="keys and values", got=repr(values)[:60])
     if "name" in values:
         raise InputError(f"{file}: name", expected="none: a contract has its file's name", got=f"'{values['name']}'")
     for group, kind in (("state", Stream), ("sinks", Sink)):
