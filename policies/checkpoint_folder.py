@@ -34,7 +34,7 @@ def find(path: Path | str) -> Path:
     else:
         empty = not any(path.iterdir())
         looked = "an empty folder" if empty else f"no {RECORD} in it, nor in {' or '.join(IN_A_RUN)}"
-    raise InputError(f"checkpoint '{path}'", expected="a checkpoint folder or the output folder of a training run",
+    raise InputError(f"checkpoint '{path}'", expected=f"a folder with {RECORD}, or the output folder of a training run",
                      got=looked, way_out=_nearby(path))
 
 
