@@ -188,7 +188,8 @@ class Faults:
 def _picked(message: Command, order: np.ndarray) -> Command:
     """The same message with some of its columns, in another order."""
     # A message may have other names than numbers: whoever reads it is told so.
-    names = tuple(message.names[index] for index in order) if len(message.names) == len(order) else message.names
+    named = len(message.names) == message.values.shape[-1]
+    names = tuple(message.names[index] for index in order) if named else message.names
     velocities = message.velocities[..., order] if message.velocities.size else message.velocities
     efforts = message.efforts[..., order] if message.efforts.size else message.efforts
     return replace(message, names=names, values=message.values[..., order], velocities=velocities, efforts=efforts)

@@ -44,7 +44,8 @@ def learner_on(store: Path, recipe: PolicyRecipe, **config: Any) -> tuple[Learne
 
 def test_a_policy_learns_to_go_where_the_demonstrations_go(store: Path, recipe: PolicyRecipe, tmp_path: Path) -> None:
     recipe = replace(recipe, network={"name": "mlp", "width": 64, "depth": 2}, objective={"name": "regression"})
-    config = replace(QUICK, steps=300, batch_size=64, learning_rate=3e-3, validation=ValidationConfig(fraction=0))
+    # How far so few updates come depends on the kernels of the processor: 300 came to 0.301 of a step on one.
+    config = replace(QUICK, steps=500, batch_size=64, learning_rate=3e-3, validation=ValidationConfig(fraction=0))
     result = train(store, recipe, config, tmp_path, device="cpu")
     assert result.stopped == "done"
     assert result.checkpoint == tmp_path / "checkpoints" / "final"
