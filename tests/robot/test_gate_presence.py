@@ -210,6 +210,17 @@ def test_a_robot_that_its_driver_has_stopped_is_met_within_a_stop_and_its_releas
     assert np.array_equal(rig.state.command, met)
 
 
+def test_a_stopped_arm_whose_state_is_silent_is_not_met_where_it_was_measured_last() -> None:
+    rig = Rig().started()
+    rig.tick(chunks=(rig.chunk(line(along(x=0.008), rows=40)),))
+    rig.run(30)
+    rig.measured, rig.driver = rig.state.command - along(x=0.008), "paused"
+    rig.run(5)
+    rig.muted.update(("pose", "gripper"))
+    rig.run(60)
+    assert not any(Reason.SEEDED in output.reasons for output in rig.outputs)
+
+
 # -- several publishers -----------------------------------------------------------------------------------------------
 
 

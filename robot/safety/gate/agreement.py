@@ -116,7 +116,9 @@ def met_at_rest(measuring: Measuring, state: GateState, stopped: bool, now: Now)
         return known, False
     if measuring.apart(measuring.distances(known.measured, state.measured)[1] / RESTS).any():
         return Stopped(state.measured, now.monotonic_ns), False
-    if now.monotonic_ns - known.since_ns < RESTED_S * 1e9:
+    # Of a stream that has fallen silent nobody knows whether the arm rests.
+    measured_ns = max((received_ns for _, received_ns in state.sampled_ns.values()), default=0)
+    if measured_ns - known.since_ns < RESTED_S * 1e9:
         return known, False
     return Stopped(np.empty(0), now.monotonic_ns), True
 
