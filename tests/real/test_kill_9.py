@@ -139,9 +139,11 @@ def kill_9(process: subprocess.Popen[bytes], view: View, folder: Path) -> dict[s
     return gone
 
 
+# Slow, all of them: a process that is killed in the middle of a write can leave the shared memory of the middleware
+# locked, and the test's own node then waits for ever when it leaves (seen once in some thirty).
+@pytest.mark.slow
 @pytest.mark.timeout(280)
-@pytest.mark.parametrize("moment_s", [0.37, pytest.param(0.83, marks=pytest.mark.slow),
-                                      pytest.param(1.31, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("moment_s", [0.37, 0.83, 1.31])
 @pytest.mark.parametrize("kind", ["launch", "launch with a prefix", "deploy", "connect"])
 def test_the_gate_holds_first_and_then_all_are_gone(domain: int, tmp_path: Path, kind: str, moment_s: float) -> None:
     patient(CONTRACT, tmp_path)
