@@ -169,6 +169,8 @@ def may_follow(limits: Limits, command: np.ndarray, target: np.ndarray, dt: floa
         low, high = min(limits.low[i], command[i]), max(limits.high[i], command[i])
         if not (abs(target[i]) < np.inf and low - _ROUNDING <= target[i] <= high + _ROUNDING):
             return False
+    if not speed:
+        return True
     velocity = np.empty(len(limits.speed))
     write_difference(limits, command, target, velocity)
     for i in range(len(velocity)):
@@ -176,7 +178,7 @@ def may_follow(limits: Limits, command: np.ndarray, target: np.ndarray, dt: floa
     fastest = 0.0
     for group in range(limits.groups):
         fastest = max(fastest, gauge(limits, group, 0, velocity))
-    return not speed or fastest <= 1.001 + _ROUNDING / dt
+    return fastest <= 1.001 + _ROUNDING / dt
 
 
 @compiled

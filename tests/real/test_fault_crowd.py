@@ -44,7 +44,7 @@ def stranger(view: View) -> Iterator[Node]:
     node = Node("joint_state_gui")
     yield node
     node.destroy_node()
-    view.until(lambda: "two of them" and view.said[-1] != "hold crowd", "the end of the crowd")
+    view.until(lambda: view.said[-1] != "hold crowd", "the end of the crowd")
 
 
 def crowd_said(view: View) -> str:

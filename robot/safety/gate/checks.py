@@ -10,13 +10,12 @@ import numpy as np
 
 from robot.control.rotation import matrix_from_6d, rotation_6d_from_matrix
 from robot.control.turning import write_matrix_from_6d, write_rotvec_between
-from robot.safety.gate.inputs import ChunkSample, Now
+from robot.safety.gate.inputs import LARGEST, ChunkSample, Now
 from robot.safety.gate.reasons import Reason
 from robot.safety.gate.settings import GateSettings
 
 Refusal = tuple[Reason, str]
 
-LARGEST = 1e6  # of any unit: what is beyond it is no position of a robot, and its square still has all its digits
 LONGEST_S = 10.0  # of a chunk: a sender that has died is followed no longer
 _ROUNDING = 1e-9  # that a rotation's columns may be off by and are left as they are
 _PARALLEL = 1e-12  # of the squared area that the two columns of a rotation span

@@ -17,6 +17,7 @@ ACTIVATE, DEACTIVATE, ENABLE, DISABLE, RESET = "activate", "deactivate", "enable
 FAILED = "failed"
 EVENTS = (ACTIVATE, DEACTIVATE, ENABLE, DISABLE, RESET, FAILED)
 
+LARGEST = 1e6  # of any unit: what is beyond it is no position of a robot, and its square still has all its digits
 NAMELESS = "nameless"  # publisher of chunks and signals without a session
 
 # Topics of sources and signals, as `GateInputs.crowds` names them.

@@ -24,7 +24,6 @@ class Measuring:
         settings: of the gate.
 
     Attributes:
-        tracked: groups whose distance from the command means something.
         joints_apart: whether the capsules look at joints that no compared group has.
         compared: names of the groups that are compared with their command outside of a run, each with a value that
             measures it.
@@ -68,7 +67,6 @@ class Measuring:
         self._group = self.limits.part[:, 4]
         self._names = [field.name for field in settings.fields]
         self._group_names = [group.name for group in settings.groups]
-        self.tracked = [group.name for group in settings.groups if group.tracking]
         self._rest = np.array(settings.rest or np.full(self.dim, np.nan))
 
     def written(self, measured: np.ndarray, samples: Iterable[StateSample]) -> np.ndarray:

@@ -8,12 +8,12 @@ import numpy as np
 
 from robot.safety import limits as bounds
 from robot.safety.capsules import CapsuleCheck
+from robot.safety.gate.inputs import LARGEST
 from robot.safety.gate.reasons import Reason
 from robot.safety.gate.settings import GateSettings
 from robot.safety.gate.state import GateState
 
 LETTING_GO = 0.25  # of the speed limits, while a contact is let go of
-LARGEST = 1e6  # of any unit
 NEAR = 0.7  # of the largest effort, from which on a finger presses on more slowly
 RELIEVED = 0.5  # of the allowed tracking error, from which on a step back may be quick
 

@@ -9,7 +9,7 @@ from typing import Mapping
 import numpy as np
 
 from robot.safety.gate import inputs as events
-from robot.safety.gate.inputs import GateInputs, Now, Signal, StateSample
+from robot.safety.gate.inputs import LARGEST, GateInputs, Now, Signal, StateSample
 from robot.safety.gate.reasons import Reason
 from robot.safety.gate.settings import GateSettings, StreamSettings
 from robot.safety.gate.state import StreamState, Watched
@@ -17,7 +17,6 @@ from robot.safety.gate.state import StreamState, Watched
 # While one of these is there, where the robot is measured is not where it is.
 UNTRUSTED = frozenset({Reason.NO_STATE, Reason.STATE_BAD, Reason.STATE_STALE, Reason.STATE_FROZEN, Reason.STATE_GONE,
                        Reason.CROWD})
-LARGEST = 1e6  # of any unit: what is beyond it is no measurement
 
 RUNNING = "running"  # the one state of a driver that is no fault
 
