@@ -23,6 +23,7 @@ from tests.real.motions import SPEED, Onset, Script, require_stop
 
 CONTRACT = "panda_twin_crisp"
 NOTICED_S, SLACK_S = 0.5, 0.3  # slack: discovery of the new publisher, on a busy machine
+STAND_S = 0.5  # by then the commands of a hold, which brakes what moved, stand
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +79,7 @@ def test_two_publishers_of_chunks_without_names_hold(view: View, stranger: Node,
             script.run()
             return
         view.until(lambda: "hold crowd" in view.said, "the hold")
+        view.spin(STAND_S)
         start = view.sent[-1].target[:3].copy()
         for number in range(10):
             rows = np.repeat(view.sent[-1].target[None], 8, axis=0) + SPEED * number
