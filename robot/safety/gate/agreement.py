@@ -6,13 +6,11 @@ by a turn, a second robot speaks. Nothing follows it until it is back, or a pers
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from robot.safety.gate.inputs import Now, StateSample
 from robot.safety.gate.measuring import Measuring
-from robot.safety.gate.state import Agreement, GateState, Stopped
+from robot.safety.gate.state import Agreement, GateState, Stopped, changed
 
 JOINT_JUMP, JOINT_SPEED = 0.3, 30.0  # rad and rad/s: of a joint that is not commanded itself
 LONG_NS = 10**15
@@ -61,13 +59,13 @@ def compared(measuring: Measuring, state: GateState, measured: np.ndarray, joint
     if not len(state.command):
         unknown = measuring.missing(measured) or measuring.all_zeros(measured)
         if jump or unknown or known.steady_ns is None:
-            return replace(known, steady_ns=None if unknown else now.monotonic_ns)
+            return changed(known, steady_ns=None if unknown else now.monotonic_ns)
         return known
     if not jump:
         return known
     if known.jump:
-        return replace(known, jump_ns=now.monotonic_ns)
-    return replace(known, jump=jump, jump_ns=now.monotonic_ns, stands=state.enabled, joints=state.joints)
+        return changed(known, jump_ns=now.monotonic_ns)
+    return changed(known, jump=jump, jump_ns=now.monotonic_ns, stands=state.enabled, joints=state.joints)
 
 
 def joint_jump(measuring: Measuring, state: GateState, joints: np.ndarray) -> str:
@@ -130,4 +128,4 @@ def accepted(measuring: Measuring, state: GateState, now: Now) -> Agreement:
     known = state.agreement
     if known.jump and (now.monotonic_ns - known.jump_ns < ACCEPTED_S * 1e9 or measuring.all_zeros(state.measured)):
         return known
-    return replace(known, jump="", joints=np.empty(0))
+    return changed(known, jump="", joints=np.empty(0))

@@ -46,7 +46,8 @@ class Measuring:
                        if group.ahead_s and not settings.lock_step for place in places]
         allowed = {part.field: limit for group in settings.groups if group.tracking
                    for part, limit in zip(group.parts, group.tracking)}
-        self._allowed = np.array([allowed.get(field.name, np.inf) for field in settings.fields])
+        self._allowed = [(number, int(self.limits.part[number, 4]), float(allowed[field.name]))
+                         for number, field in enumerate(settings.fields) if field.name in allowed]
         parts = {part.field: part for group in settings.groups for part in group.parts}
         apart = {part.field: limit for group in settings.groups if group.apart
                  for part, limit in zip(group.parts, group.apart)}
@@ -219,10 +220,11 @@ class Measuring:
 
     def excess(self, distances: np.ndarray) -> tuple[float, ...]:
         """Of each group, how many times its allowed tracking error it is off; 0 where none is set."""
-        ratios = (distances / self._allowed).tolist()
-        worst = [0.0] * len(self._group_names)
-        for group, ratio in zip(self._group.tolist(), ratios):
-            worst[group] = max(worst[group], ratio) if ratio == ratio else worst[group]
+        measured, worst = distances.tolist(), [0.0] * len(self._group_names)
+        for number, group, allowed in self._allowed:
+            ratio = measured[number] / allowed
+            if ratio > worst[group]:  # which no NaN is
+                worst[group] = ratio
         return tuple(worst)
 
     def errors(self, distances: np.ndarray) -> dict[str, float]:

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from typing import Mapping
+from dataclasses import dataclass, field
+from typing import Mapping, TypeVar
 
 import numpy as np
 
 from robot.control.trajectory import Trajectory
 from robot.safety.gate.inputs import ChunkSample, DriverSample, Signal
 from robot.safety.gate.reasons import Mode, Reason
+
+Value = TypeVar("Value")
+
+
+def changed(value: Value, **changes: object) -> Value:
+    """The same with other fields, in a fifth of the time that `dataclasses.replace` takes, and for several changes in
+    every tick: for dataclasses that check nothing when they are made.
+    """
+    result: Value = object.__new__(type(value))
+    result.__dict__.update(value.__dict__, **changes)
+    return result
 
 
 def _nothing() -> np.ndarray:
@@ -58,8 +69,8 @@ class Watched:
 
     def unbound(self) -> Watched:
         """The same, open for other publishers."""
-        streams = {name: replace(each, publisher="") for name, each in self.streams.items()}
-        return replace(self, streams=streams, policy="", person="")
+        streams = {name: changed(each, publisher="") for name, each in self.streams.items()}
+        return changed(self, streams=streams, policy="", person="")
 
 
 @dataclass(frozen=True, eq=False)

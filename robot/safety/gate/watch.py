@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from typing import Mapping
 
 import numpy as np
@@ -12,7 +11,7 @@ from robot.safety.gate import inputs as events
 from robot.safety.gate.inputs import LARGEST, GateInputs, Now, Signal, StateSample
 from robot.safety.gate.reasons import Reason
 from robot.safety.gate.settings import GateSettings, StreamSettings
-from robot.safety.gate.state import StreamState, Watched
+from robot.safety.gate.state import StreamState, Watched, changed
 
 # While one of these is there, where the robot is measured is not where it is.
 UNTRUSTED = frozenset({Reason.NO_STATE, Reason.STATE_BAD, Reason.STATE_STALE, Reason.STATE_FROZEN, Reason.STATE_GONE,
@@ -42,7 +41,7 @@ def listen(settings: GateSettings, watched: Watched, inputs: GateInputs, now: No
             fresh.append(sample)
         streams = {**streams, name: heard}
     hold, fault = _ns(settings.alive_s), _ns(settings.enable_fault_s)
-    return replace(
+    return changed(
         watched,
         streams=streams,
         alive=_newer(watched.alive, inputs.alive, hold),
@@ -67,13 +66,9 @@ def _hear(
     if known.publisher not in ("", sample.publisher) and sample.received_ns - known.received_ns < _ns(wanted.fault_s):
         return None
     advanced = sample.stamp_ns > known.stamp_ns and ahead <= settings.future_s and not sample.fault
-    return StreamState(
-        sample.stamp_ns if advanced else known.stamp_ns,
-        sample.received_ns,
-        sample.received_ns if advanced else known.advanced_ns,
-        sample.publisher,
-        fault,
-    )
+    if advanced:
+        return StreamState(sample.stamp_ns, sample.received_ns, sample.received_ns, sample.publisher, fault)
+    return changed(known, received_ns=sample.received_ns, publisher=sample.publisher, fault=fault)
 
 
 def _unsound(names: tuple[str, ...], values: Mapping[str, np.ndarray]) -> str:
