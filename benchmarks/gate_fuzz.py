@@ -77,28 +77,40 @@ def over_the_wire(messages: int) -> bool:
         rig.listen(SETTLED_S)
         turns = messages // BURST
         quiet = watch.measure(turns, lambda: None)
+        # What the machine takes to send them shows where other processes than these read the same.
+        elsewhere = WireFuzz(rig, messages, "elsewhere/")
+        others = [rig.node.create_subscription(kind, topic, lambda packed: None, 10, raw=True)
+                  for topic, kind in elsewhere.topics.items()]
+        rig.listen(SETTLED_S)
+        beside = watch.measure(turns, elsewhere.burst)
+        for other in others:
+            rig.node.destroy_subscription(other)
+        elsewhere.end()
         fuzz = WireFuzz(rig, messages)
         rig.listen(SETTLED_S)
         fuzzed = watch.measure(turns, fuzz.burst)
         rig.listen(SETTLED_S)
         ended = rig.ended()
         print(f"over the wire: {fuzz.said} messages on {len(fuzz.publishers)} topics")
-        for words, row in (("without", quiet), ("with", fuzzed)):
-            print(f"{words:>8}: {row.commands} commands in {row.seconds:.0f} s, {row.running:.0%} of them of chunks; "
-                  f"between two p50 {row.p50_ms:.3f}, p99.9 {row.p999_ms:.3f}, largest {row.largest_ms:.2f} ms; "
+        for words, row in (("without", quiet), ("elsewhere", beside), ("with", fuzzed)):
+            print(f"{words:>9}: {row.commands} commands in {row.seconds:.0f} s, {row.running:.0%} of them of chunks; "
+                  f"between two p50 {row.p50_ms:.3f}, p99.9 {row.p999_ms:.3f}, largest {row.largest_ms:.2f} ms, of its ticks p99.9 {row.ticks} ms; "
                   f"outside of the limits {row.outside}, not finite {row.infinite}")
-        print(f"the gate: {watch.numbers('unread')} unread, {watch.numbers('errors')} errors, period p99.9 "
-              f"{watch.numbers('period_p999_ms')} ms; ended: {', '.join(ended) or 'none'}")
+        print(f"the gate: {watch.numbers('unread')} unread, {watch.numbers('errors')} errors; "
+              f"ended: {', '.join(ended) or 'none'}")
         return not ended and not fuzzed.outside and not fuzzed.infinite and watch.numbers("errors") == "0" \
             and fuzzed.commands > 0.5 * quiet.commands
 
 
 class Row:
-    """What the gate sent in a while: how many commands, how far apart, and how many were outside of the limits."""
+    """What the gate sent in a while: how many commands, how far apart, and how many were outside of the limits.
+
+    It says itself how late its ticks come: while a new episode begins no command is due.
+    """
 
     def __init__(self, seconds: float, moments: np.ndarray, targets: np.ndarray, reasons: list[str], low: np.ndarray,
-                 high: np.ndarray) -> None:
-        self.seconds, self.commands = seconds, len(moments)
+                 high: np.ndarray, ticks: str) -> None:
+        self.seconds, self.commands, self.ticks = seconds, len(moments), ticks
         self.running = sum(reason == "policy" for reason in reasons) / max(len(reasons), 1)
         periods = np.diff(moments) * 1e-6 if len(moments) > 1 else np.array([np.inf])
         self.p50_ms, self.p999_ms = (float(np.quantile(periods, share)) for share in (0.5, 0.999))
@@ -169,7 +181,8 @@ class Watch:
                 self._rig.enable()
                 self._follow()
         return Row(time.monotonic() - began, np.array(self._moments),
-                   np.array(self._targets).reshape(len(self._targets), -1), list(self._reasons), self._low, self._high)
+                   np.array(self._targets).reshape(len(self._targets), -1), list(self._reasons), self._low, self._high,
+                   self.numbers("period_p999_ms"))
 
     def _follow(self) -> None:
         """A chunk that stands where the command is."""
@@ -189,7 +202,7 @@ class WireFuzz:
     where a second publisher stops the robot for good.
     """
 
-    def __init__(self, rig: Any, messages: int) -> None:
+    def __init__(self, rig: Any, messages: int, prefix: str = "") -> None:
         from diagnostic_msgs.msg import DiagnosticArray
         from sensor_msgs.msg import JointState, Joy
         from std_msgs.msg import Header, String
@@ -200,36 +213,45 @@ class WireFuzz:
         from tests.real.fuzzing import Fuzzer
 
         contract = rig.contract
-        topics: dict[str, type] = {"policy/chunk": JointTrajectory, "teleop/target": JointTrajectory, "alive": Header,
-                                   "enable_held": Joy, "episode": String, "gate/state": String, "outcome": JointState,
-                                   "status": DiagnosticArray}
-        topics |= {stream.topic: state_type(stream) for stream in contract.state.values()}
-        self._commands = {sink.topic: COMMAND_TYPES[sink.via] for sink in contract.sinks.values()}
-        self._node, self._kinds, self._latched = rig.node, topics | self._commands, ("episode", "gate/state")
+        heard: dict[str, type] = {"policy/chunk": JointTrajectory, "teleop/target": JointTrajectory, "alive": Header,
+                                  "enable_held": Joy, "episode": String, "gate/state": String, "outcome": JointState,
+                                  "status": DiagnosticArray}
+        heard |= {stream.topic: state_type(stream) for stream in contract.state.values()}
+        commands = {sink.topic: COMMAND_TYPES[sink.via] for sink in contract.sinks.values()}
+        self.topics = {prefix + topic: kind for topic, kind in (heard | commands).items()}
+        self._node, self._latched = rig.node, (f"{prefix}episode", f"{prefix}gate/state")
         self.publishers: dict[str, Any] = {}
-        self._fuzzer, self._random = Fuzzer(9, sound_messages(contract)), np.random.default_rng(9)
-        self.said, self._last = 0, 0.9 * messages
-        self._topics = list(topics)
-        for topic in self._topics:
-            self._publisher(topic)
+        for topic in heard:
+            self._publisher(prefix + topic)
+        # Drawn before anything is measured: to make them takes longer than to send them.
+        fuzzer, random = Fuzzer(9, sound_messages(contract)), np.random.default_rng(9)
+        self._messages: list[tuple[str, bytes]] = []
+        while len(self._messages) < messages:
+            among = list(heard if len(self._messages) < 0.9 * messages else commands)
+            topic = among[random.integers(len(among))]
+            packed = fuzzer.draw(self.topics[prefix + topic], topic)
+            if packed:
+                self._messages.append((prefix + topic, packed))
+        self.said = 0
 
     def _publisher(self, topic: str) -> Any:
         from real.ros import qos
 
         if topic not in self.publishers:
             profile = qos.LATCHED if topic in self._latched else qos.STATE_OUT
-            self.publishers[topic] = self._node.create_publisher(self._kinds[topic], topic, profile)
+            self.publishers[topic] = self._node.create_publisher(self.topics[topic], topic, profile)
         return self.publishers[topic]
 
     def burst(self) -> None:
-        topics = self._topics if self.said < self._last else list(self._commands)
-        for _ in range(BURST):
-            topic = topics[self._random.integers(len(topics))]
-            packed = b""
-            while not packed:
-                packed = self._fuzzer.draw(self._kinds[topic], topic)
+        """The next messages."""
+        for topic, packed in self._messages[self.said : self.said + BURST]:
             self._publisher(topic).publish(packed)
             self.said += 1
+
+    def end(self) -> None:
+        """Publish no more."""
+        for publisher in self.publishers.values():
+            self._node.destroy_publisher(publisher)
 
 
 def main() -> int:

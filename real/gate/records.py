@@ -15,7 +15,9 @@ from robot.safety.gate.settings import GateSettings
 
 Told = Callable[[Path | None, str], None]
 TURN_S = 0.01
-PAUSE_S = 0.0003  # after each tick that is written: it holds the interpreter, for which the gate's own ticks would wait
+# After each tick that is written, times as long as that took: it holds the interpreter, for which the gate's own ticks
+# would wait.
+PAUSE, LONGEST_PAUSE_S = 5, 0.003
 NOTES = 8  # of a record, at most
 
 
@@ -43,7 +45,7 @@ class RecordWriter:
         self._lock, self._writing = Lock(), False
         self._waiting: _Request | None = None
         self._done: SimpleQueue[tuple[_Request, Path | None, str]] = SimpleQueue()
-        self._hurried = False
+        self._hurried, self._paced_s = False, 0.0
         self._open = 0  # requests whose outcome was not told
         self.last = ""
 
@@ -106,7 +108,8 @@ class RecordWriter:
 
     def _pace(self) -> None:
         if not self._hurried:
-            time.sleep(PAUSE_S)
+            time.sleep(min(PAUSE * (time.monotonic() - self._paced_s), LONGEST_PAUSE_S))
+        self._paced_s = time.monotonic()
 
     def _write(self, request: _Request) -> tuple[Path | None, str]:
         path = self._folder / f"flight-{time.strftime('%Y%m%d-%H%M%S')}.tfr"

@@ -13,6 +13,7 @@ from robot.control.sinks import SinkCommand, SinkEncoder, speaks
 from robot.description.contract import Contract
 from robot.description.robots import RobotDescription
 
+GOALS_NS = 20_000_000  # between two looks at whether a goal is due, of which there are ten a second at most
 EARLY = 0.4  # of a sink's period: how much before its moment a command may go, after a state that came late
 
 
@@ -32,13 +33,14 @@ class Speaking:
         self._publishers: dict[str, Publisher] = {}
         self._told: dict[str, SinkCommand] = {}
         self._due_ns: dict[str, int] = {}
+        self._allowed: dict[str, bool] = {}
         self._messages: dict[str, Message] = {}
 
     def open(self, node: Node) -> None:
         """Become a publisher of the command topics; an idle one would mute controllers that want a single voice."""
         for name, sink in self._contract.sinks.items():
             self._publishers[name] = node.create_publisher(COMMAND_TYPES[sink.via], sink.topic, qos.COMMAND)
-        self._told, self._due_ns = {}, {}
+        self._told, self._due_ns, self._allowed = {}, {}, {}
         self._goals = {name: goal_tracker(self._contract, self._description, self._encoders[name])
                        for name, sink in self._contract.sinks.items() if sink.takes_goals}
 
@@ -74,8 +76,11 @@ class Speaking:
         for name, publisher in self._publishers.items():
             sink, encoder = self._contract.sinks[name], self._encoders[name]
             if not every and name in self._goals:
-                command, allowed = encoder.part(target), moves and speaks(sink, mode)
-                if self._goals[name].step(command, encoder.part(measured), monotonic_ns, allowed):
+                allowed = moves and speaks(sink, mode)
+                if monotonic_ns < self._due_ns.get(name, monotonic_ns) and allowed == self._allowed.get(name):
+                    continue
+                self._due_ns[name], self._allowed[name] = monotonic_ns + GOALS_NS, allowed
+                if self._goals[name].step(encoder.part(target), encoder.part(measured), monotonic_ns, allowed):
                     self._tell(publisher, encoder.encode(target), due_ns, tag)
                 continue
             if not speaks(sink, mode):

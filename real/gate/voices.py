@@ -22,12 +22,27 @@ class Voices:
         topics = {name: stream.topic for name, stream in contract.state.items()}
         topics |= {topic: topic for topic in (CHUNKS, TARGETS, ALIVE, ENABLE_HELD)}
         self._node = node
-        self._topics = {name: node.resolve_topic_name(topic) for name, topic in topics.items()}
+        self._topics = [(name, node.resolve_topic_name(topic)) for name, topic in topics.items()]
+        self._crowds: dict[str, str] = {}
+        self._next = 0
 
-    def crowds(self) -> dict[str, str]:
-        """`GateInputs.crowds`: topics with more than one publisher, with their nodes in words."""
-        return {name: f"'{topic}': {self._publishers(topic)}" for name, topic in self._topics.items()
-                if self._node.count_publishers(topic) > 1}
+    def __len__(self) -> int:
+        """Looks after which every topic has been looked at."""
+        return len(self._topics)
+
+    def look(self) -> dict[str, str]:
+        """Look at the next topic: all at once would be felt in a tick.
+
+        Returns:
+            `GateInputs.crowds`: topics with more than one publisher, with their nodes in words.
+        """
+        name, topic = self._topics[self._next]
+        self._next = (self._next + 1) % len(self._topics)
+        crowds = {other: said for other, said in self._crowds.items() if other != name}
+        if self._node.count_publishers(topic) > 1:
+            crowds[name] = f"'{topic}': {self._publishers(topic)}"
+        self._crowds = crowds
+        return crowds
 
     def _publishers(self, topic: str) -> str:
         found = self._node.get_publishers_info_by_topic(topic)

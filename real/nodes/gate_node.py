@@ -63,7 +63,7 @@ SLACK = 0.3  # of a tick: how long after one there is time for the status
 RECENT = 2000  # ticks whose lateness is reported
 SETTLED_S = 0.5  # without anything to say against it, after which a twin's gate enables itself
 COMPANY_NS = 2_000_000  # in which the messages of the other streams come after a stall
-LOOK_NS = 200_000_000  # between two looks at who publishes
+LOOK_NS = 200_000_000  # in which it looks once at who publishes on each topic
 STOOD_S = 0.05  # at least, that the command stands before the process ends: the drivers are told
 RECORD_S = 1.0  # at most, that a process which ends waits to say what has become of a flight record
 
@@ -132,6 +132,7 @@ class GateNode(Guarded, LifecycleNode):
         self._hearing = Hearing(self, self._contract, self._measured, self._observed, self._planned,
                                 self._restarted)
         self._voices = Voices(self, self._contract)
+        self._each_look_ns = LOOK_NS // len(self._voices)
         self._stall_ns = round(max(2.5e9 / lead_hz, 2.5 * self._tick_ns))
         self._report_ns = self._look_ns = self._led_ns = self._company_ns = 0
         self.create_service(SetBool, "~/enable", self._enable_service)
@@ -281,8 +282,8 @@ class GateNode(Guarded, LifecycleNode):
             self._report()
         elif now_ns >= self._look_ns and (now_ns - self._ended_ns < SLACK * self._tick_ns or self._lock_step
                                           or now_ns >= self._look_ns + LOOK_NS):
-            self._look_ns = now_ns + LOOK_NS
-            self._hearing.look(self._voices.crowds())
+            self._look_ns = now_ns + self._each_look_ns
+            self._hearing.look(self._voices.look())
         if self._company_ns:
             return max(self._company_ns - now_ns, 0) * 1e-9
         return STATUS_S if self._lock_step else (PATIENCE * self._tick_ns - since_ns) * 1e-9

@@ -7,11 +7,13 @@ finite comes back as it was.
 from __future__ import annotations
 
 import base64
+from binascii import b2a_base64
+from collections import abc
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from functools import cache
 from types import UnionType
-from typing import Any, Mapping, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Callable, Mapping, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
 
@@ -20,29 +22,48 @@ from robot.errors import InputError
 T = TypeVar("T")
 
 _PLAIN = frozenset((type(None), bool, int, float, str))
+_ARRAYS = {np.dtype("<f8"): "<f8", np.dtype("<i8"): "<i8"}
 
 
 def to_plain(value: Any) -> Any:
-    """Plain values (dict, list, str, numbers, None) of a value."""
-    kind = type(value)
+    """Plain values (dict, list, str, numbers, None) of a value.
+
+    Raises:
+        InputError: it is none of those that a record holds.
+    """
+    kind: type = type(value)
+    # Most of a record's values are these: what a gate writes while it runs must cost it little.
     if kind in _PLAIN:
         return value
-    if isinstance(value, np.ndarray):
-        array = np.ascontiguousarray(value)
-        if array.dtype.str not in ("<f8", "<i8"):
-            raise InputError("array", expected="float64 or int64", got=str(array.dtype))
-        return [array.dtype.str, list(value.shape), base64.b64encode(array.tobytes()).decode("ascii")]
-    if isinstance(value, Enum):
-        return value.value
+    if kind is np.ndarray:
+        return _plain_array(value)
+    return _writer(kind)(value)
+
+
+def _plain_array(value: np.ndarray) -> list[Any]:
+    name = _ARRAYS.get(value.dtype)
+    if name is None:
+        raise InputError("array", expected="float64 or int64", got=str(value.dtype))
+    return [name, list(value.shape), b2a_base64(value.tobytes(), newline=False).decode("ascii")]
+
+
+@cache
+def _writer(kind: type) -> Callable[[Any], Any]:
+    """What makes plain values of values of a type."""
+    if issubclass(kind, np.ndarray):
+        return _plain_array
+    if issubclass(kind, Enum):
+        return lambda value: value.value
     if is_dataclass(kind):
-        return {name: to_plain(getattr(value, name)) for name in _names(kind)}
-    if isinstance(value, Mapping):
-        return {str(to_plain(key)): to_plain(item) for key, item in value.items()}
-    if isinstance(value, (tuple, list)):
-        return [to_plain(item) for item in value]
-    if isinstance(value, (np.integer, np.floating)):
-        return value.item()
-    raise InputError("a recorded value", expected="plain values, arrays and dataclasses", got=type(value).__name__)
+        names = tuple(field.name for field in fields(kind))
+        return lambda value: {name: to_plain(getattr(value, name)) for name in names}
+    if issubclass(kind, abc.Mapping):
+        return lambda value: {str(to_plain(key)): to_plain(item) for key, item in value.items()}
+    if issubclass(kind, (tuple, list)):
+        return lambda value: [to_plain(item) for item in value]
+    if issubclass(kind, (np.integer, np.floating)):
+        return lambda value: value.item()
+    raise InputError("a recorded value", expected="plain values, arrays and dataclasses", got=kind.__name__)
 
 
 def from_plain(kind: type[T], plain: Any) -> T:
@@ -55,11 +76,6 @@ def from_plain(kind: type[T], plain: Any) -> T:
         return _build(kind, plain)  # type: ignore[no-any-return]
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(kind.__name__, expected="as it was written", got=str(error)) from error
-
-
-@cache
-def _names(kind: type) -> tuple[str, ...]:
-    return tuple(field.name for field in fields(kind))  # type: ignore[arg-type]
 
 
 @cache
