@@ -94,8 +94,9 @@ def over_the_wire(messages: int) -> bool:
         print(f"over the wire: {fuzz.said} messages on {len(fuzz.publishers)} topics")
         for words, row in (("without", quiet), ("elsewhere", beside), ("with", fuzzed)):
             print(f"{words:>9}: {row.commands} commands in {row.seconds:.0f} s, {row.running:.0%} of them of chunks; "
-                  f"between two p50 {row.p50_ms:.3f}, p99.9 {row.p999_ms:.3f}, largest {row.largest_ms:.2f} ms, of its ticks p99.9 {row.ticks} ms; "
-                  f"outside of the limits {row.outside}, not finite {row.infinite}")
+                  f"between two p50 {row.p50_ms:.3f}, p99.9 {row.p999_ms:.3f}, largest {row.largest_ms:.2f} ms, "
+                  f"of its ticks p99.9 {row.ticks} ms; outside of the limits {row.outside}, "
+                  f"not finite {row.infinite}")
         print(f"the gate: {watch.numbers('unread')} unread, {watch.numbers('errors')} errors; "
               f"ended: {', '.join(ended) or 'none'}")
         return not ended and not fuzzed.outside and not fuzzed.infinite and watch.numbers("errors") == "0" \

@@ -18,6 +18,7 @@ TURN_S = 0.01
 # After each tick that is written, times as long as that took: it holds the interpreter, for which the gate's own ticks
 # would wait.
 PAUSE, LONGEST_PAUSE_S = 5, 0.003
+SLICE = 20  # ticks that are forgotten between two pauses
 NOTES = 8  # of a record, at most
 
 
@@ -104,7 +105,15 @@ class RecordWriter:
             if request is None:
                 return
             path, problem = self._write(request)
+            ticks, request.ticks = list(request.ticks), ()
             self._done.put((request, path, problem))
+            self._let_go(ticks)
+
+    def _let_go(self, ticks: list[Tick]) -> None:
+        """Forget ticks that the recorder has let go of meanwhile: all at once would take tens of milliseconds."""
+        while ticks:
+            del ticks[-SLICE:]
+            self._pace()
 
     def _pace(self) -> None:
         if not self._hurried:
