@@ -17,8 +17,8 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export PYTEST_DISABLE_PLUGIN_AUTOLOAD = 1
 PYTEST = $(BIN)/python -m pytest -p timeout -p xdist -p hypothesispytest
 # Graphs of processes keep real time: their tests run one after the other, when nothing else does.
-TOGETHER = $(PYTEST) -n $(JOBS) --dist worksteal --ignore=tests/real
-ALONE = $(PYTEST) tests/real
+TOGETHER = $(PYTEST) -n $(JOBS) --dist worksteal -m "not alone $(WHICH)"
+ALONE = $(PYTEST) tests/real -m "alone $(WHICH)"
 
 comma := ,
 # Beside a sourced ROS 2 the environment sees ROS's own packages and takes none of its wheels.
@@ -63,9 +63,10 @@ $(MADE): | pyproject.toml setup.py constraints.txt
 demo: $(MADE) ## twin/lift from demonstrations to a measured success rate, in minutes
 	@$(BIN)/tiller demo
 
+test: WHICH = and not slow
 test: lint ## lint, types, import contracts and every test but the slow ones
-	$(TOGETHER) -m "not slow"
-	$(ALONE) -m "not slow"
+	$(TOGETHER)
+	$(ALONE)
 
 test-slow: lint ## every test
 	$(TOGETHER)

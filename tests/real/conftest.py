@@ -11,8 +11,17 @@ from typing import Any, Callable, Iterator
 
 import pytest
 
-REPOSITORY = Path(__file__).parents[2]
+HERE = Path(__file__).parent
+REPOSITORY = HERE.parents[1]
 MATCH_S = 12.0
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Everything here runs alone that does not say that it may run together with others."""
+    for item in items:
+        if item.path.is_relative_to(HERE) and item.get_closest_marker("together") is None:
+            item.add_marker("alone")
 
 
 @pytest.fixture(scope="session")

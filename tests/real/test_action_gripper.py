@@ -25,7 +25,7 @@ def acted(domain: int, tmp_path: Path) -> Iterator[tuple[GripperServer, View, Fi
             yield server, view, fingers, script
 
 
-@pytest.mark.parametrize("ramp_s", [0.0, 0.3, 1.0])
+@pytest.mark.parametrize("ramp_s", [0.0, 0.3, pytest.param(1.0, marks=pytest.mark.slow)])
 def test_an_action_server_that_refuses_while_it_moves_closes(
     acted: tuple[GripperServer, View, Fingers, Grasping], ramp_s: float
 ) -> None:

@@ -17,6 +17,8 @@ from tests.real.test_ros_settings import run
 
 pytest.importorskip("rclpy", reason="rclpy is not installed: pip install 'tiller[ros]'")
 
+pytestmark = pytest.mark.together
+
 
 def refused(tmp_path: Path, *words: str) -> str:
     done = run(("-m", "tiller", "deploy", *words, f"output={tmp_path / 'out'}"), tmp_path)

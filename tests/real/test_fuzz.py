@@ -8,6 +8,8 @@ pytest.importorskip("rclpy", reason="rclpy is not installed: pip install 'tiller
 
 from tests.real.fuzzed_nodes import NODES, fuzzed
 
+pytestmark = pytest.mark.together
+
 FEW, MANY = 150, 4000
 
 

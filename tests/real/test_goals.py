@@ -33,7 +33,7 @@ def script(rig: tuple[Graph, View, Fingers]) -> Iterator[Grasping]:
         yield found
 
 
-@pytest.mark.parametrize("ramp_s", [0.0, 0.3, 1.0])
+@pytest.mark.parametrize("ramp_s", [0.0, 0.3, pytest.param(1.0, marks=pytest.mark.slow)])
 def test_the_fingers_get_where_they_are_asked_to(rig: tuple[Graph, View, Fingers], script: Grasping,
                                                  ramp_s: float) -> None:
     _, view, fingers = rig

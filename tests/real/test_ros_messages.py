@@ -33,6 +33,8 @@ from real.ros.signals import driver_message, driver_sample, enable_message, enab
 from robot.errors import InputError
 from tests.real.conftest import MATCH_S
 
+pytestmark = pytest.mark.together
+
 STAMP = 1_700_000_000_123_456_789
 NAMES = ("tcp.position.0", "tcp.position.1", "gripper.width")
 

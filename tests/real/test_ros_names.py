@@ -14,6 +14,8 @@ from real.ros.topics import names_of
 from robot.description.contracts import contract_names, load_contract
 from robot.errors import InputError
 
+pytestmark = pytest.mark.together
+
 NAMES = st.text(st.sampled_from("ab_1/~ é-{"), max_size=8)
 
 

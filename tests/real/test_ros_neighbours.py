@@ -39,6 +39,7 @@ def deploy(tmp_path: Path, name: str, *words: str) -> tuple[str, ...]:
     return ("deploy", "contract=panda_twin", f"output={tmp_path / name}", *words)
 
 
+@pytest.mark.slow
 def test_of_two_deploys_at_the_same_moment_one_goes_on_and_a_third_names_its_nodes(tiller, tmp_path: Path) -> None:
     both = [tiller(*deploy(tmp_path, name)) for name in ("a", "b")]
     deadline = time.monotonic() + 30

@@ -17,6 +17,8 @@ from real.ros.messages import doubles, header_of, joint_state_message, pose_mess
 from real.ros.packed import PackedJoints, PackedPose
 from real.ros.reading import Refusal
 
+pytestmark = pytest.mark.together
+
 STAMPS = st.integers(0, 2**31 * 10**9 - 1)
 NUMBERS = st.floats(allow_nan=True, width=64)
 TEXTS = st.text(st.characters(min_codepoint=1, max_codepoint=0x2FF), max_size=9)

@@ -14,6 +14,8 @@ import pytest
 from real.ros.profile import MB, PARTICIPANTS, require_shared_memory, segment_size, write_profile
 from robot.errors import InputError
 
+pytestmark = pytest.mark.together
+
 NAMESPACE = "{http://www.eprosima.com}"
 
 

@@ -14,6 +14,8 @@ from robot import folders
 from robot.errors import InputError
 from tests.real.conftest import Program
 
+pytestmark = pytest.mark.together
+
 REPOSITORY = Path(__file__).parents[2]
 NODE = ("-m", "tiller", "node", "supervisor", "contract=panda_twin")
 DEPLOY = ("-m", "tiller", "deploy", "contract=panda_twin")

@@ -169,7 +169,8 @@ def _same(beside: Beside, expected: dict[str, np.ndarray]) -> bool:
     return set(seen) == set(numbers) and all(np.array_equal(seen[key], np.ravel(numbers[key])) for key in numbers)
 
 
-@pytest.mark.parametrize("speed", [0.5, 1.0, 2.0])
+@pytest.mark.parametrize("speed", [pytest.param(0.5, marks=pytest.mark.slow), 1.0,
+                                   pytest.param(2.0, marks=pytest.mark.slow)])
 def test_real_time_keeps_its_pace(start: Callable[..., Beside], speed: float) -> None:
     beside = start("joint_states", "/clock", contract="panda_twin", clock=True, speed=speed, images=False)
     beside.until(lambda: len(beside.heard["/clock"]) > 10, "the clock")
