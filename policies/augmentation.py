@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Mapping, Sequence
+from typing import Annotated, Any, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
 
 from robot.description import from_json
+from robot.description.ranges import Range
 from robot.errors import InputError
+
+Pixels = Annotated[int, Range(1, 65_536, note="pixels")]
+Fraction = Annotated[float, Range(0, 1, above=True)]
+Factor = Annotated[float, Range(0, 1)]
 
 
 @dataclass(frozen=True)
@@ -19,10 +24,10 @@ class ColourJitter:
     The same draw serves all frames of a history. Hue costs three times as much as the others together.
     """
 
-    brightness: float = 0.0
-    contrast: float = 0.0
-    saturation: float = 0.0
-    hue: float = 0.0
+    brightness: Factor = 0.0
+    contrast: Factor = 0.0
+    saturation: Factor = 0.0
+    hue: Annotated[float, Range(0, 0.5)] = 0.0
 
 
 class ImageAugmentation(nn.Module):
@@ -36,7 +41,8 @@ class ImageAugmentation(nn.Module):
         colour: fields of `ColourJitter`; None leaves colours as they are.
     """
 
-    def __init__(self, crop: int | float | Sequence[int] | None = None, colour: Mapping[str, float] | None = None):
+    def __init__(self, crop: Pixels | Fraction | Sequence[Pixels] | None = None,
+                 colour: Mapping[str, Factor] | None = None):
         super().__init__()
         if isinstance(crop, Sequence) and len(crop) != 2:
             raise InputError("augmentation.crop", expected="a height and a width", got=str(list(crop)))

@@ -83,6 +83,6 @@ def choose_device(name: str = "auto") -> torch.device:
         if device.index is None:
             device = torch.device("cuda", ranks_from_environment().local_rank)
         torch.cuda.set_device(device)
-    elif device.type not in ("cpu", "mps"):
+    elif device.type != "cpu":
         raise InputError("device", expected="auto, cpu, cuda or cuda:N", got=f"'{name}'")
     return device

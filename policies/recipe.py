@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Mapping
+from typing import Annotated, Any, Mapping
 
 from robot.description import History, SamplerSpec
+from robot.description.ranges import Count, Duration, NonNegative, Range, Seed, Workers
+from robot.description.record import require_ranges
 from robot.errors import InputError, nearest
 
 PRECISIONS = ("auto", "float32", "bf16")
+SCHEDULES = ("constant", "constant_with_warmup", "cosine", "cosine_with_restarts", "linear", "polynomial")
 NORMALISATIONS = ("limits", "gaussian", "none")
+
+Rows = Annotated[int, Range(1, 10_000)]
+Beta = Annotated[float, Range(0, 1, below=True)]
 
 
 @dataclass(frozen=True)
@@ -61,21 +67,20 @@ class PolicyRecipe:
     encoder: Mapping[str, Any] = field(default_factory=lambda: {"name": "state"})
     augmentation: Mapping[str, Any] | None = None
     observation: tuple[str, ...] = ()
-    n_obs_steps: int = 1
+    n_obs_steps: Rows = 1
     history: Mapping[str, History] = field(default_factory=dict)
-    horizon: int = 16
-    n_action_steps: int = 8
+    horizon: Rows = 16
+    n_action_steps: Rows = 8
     transforms: tuple[Mapping[str, Any], ...] = ()
     normalisation: NormalisationConfig = NormalisationConfig()
     sampler: SamplerSpec | None = None
     pad_loss: bool = False
 
     def __post_init__(self) -> None:
-        if not 1 <= self.n_action_steps <= self.horizon:
+        require_ranges(self, "policy")
+        if self.n_action_steps > self.horizon:
             raise InputError("n_action_steps", expected=f"1 to the horizon {self.horizon}",
                              got=str(self.n_action_steps))
-        if self.n_obs_steps < 1:
-            raise InputError("n_obs_steps", expected="at least 1", got=str(self.n_obs_steps))
 
 
 @dataclass(frozen=True)
@@ -87,12 +92,11 @@ class EmaConfig:
         power: of the warm-up; 1 averages all updates alike until `decay` is reached.
     """
 
-    decay: float = 0.9995
-    power: float = 0.75
+    decay: Annotated[float, Range(0, 1, below=True)] = 0.9995
+    power: Annotated[float, Range(0, 10)] = 0.75
 
     def __post_init__(self) -> None:
-        if not 0 <= self.decay < 1:
-            raise InputError("ema.decay", expected="0 to below 1", got=str(self.decay))
+        require_ranges(self, "ema")
 
 
 @dataclass(frozen=True)
@@ -105,9 +109,12 @@ class ValidationConfig:
         batches: at most so many batches a measurement.
     """
 
-    fraction: float = 0.02
-    every: int = 1000
-    batches: int = 16
+    fraction: Annotated[float, Range(0, 1, below=True)] = 0.02
+    every: Count = 1000
+    batches: Count = 16
+
+    def __post_init__(self) -> None:
+        require_ranges(self, "validation")
 
 
 @dataclass(frozen=True)
@@ -118,7 +125,7 @@ class TrainingConfig:
         steps: optimiser updates; the learning rate is scheduled over them.
         batch_size: windows in one update, over all processes and micro-batches.
         learning_rate: the peak.
-        schedule: a name that `diffusers.optimization.get_scheduler` knows, stepped at every update.
+        schedule: one of `SCHEDULES`, which are those of `diffusers.optimization`, stepped at every update.
         warmup: updates of linear warm-up.
         betas, weight_decay: of AdamW.
         grad_clip: largest norm of the gradient; 0 does not clip.
@@ -135,37 +142,37 @@ class TrainingConfig:
         threads: of torch on a CPU; more than one only helps large networks on an idle machine.
     """
 
-    steps: int = 30_000
-    batch_size: int = 128
-    learning_rate: float = 1e-3
+    steps: Count = 30_000
+    batch_size: Annotated[int, Range(1, 1_000_000)] = 128
+    learning_rate: Annotated[float, Range(0, 10, above=True)] = 1e-3
     schedule: str = "cosine"
-    warmup: int = 500
-    betas: tuple[float, ...] = (0.9, 0.999)
-    weight_decay: float = 1e-6
-    grad_clip: float = 1.0
-    accumulation: int = 1
+    warmup: NonNegative = 500
+    betas: tuple[Beta, Beta] = (0.9, 0.999)
+    weight_decay: Annotated[float, Range(0, 10)] = 1e-6
+    grad_clip: Annotated[float, Range(0, 1e6)] = 1.0
+    accumulation: Annotated[int, Range(1, 1_000_000)] = 1
     precision: str = "auto"
-    minutes: float | None = None
-    stop_after: int | None = None
-    seed: int = 0
-    demonstrations: int | None = None
+    minutes: Duration | None = None
+    stop_after: Count | None = None
+    seed: Seed = 0
+    demonstrations: Count | None = None
     overfit_one_batch: bool = False
     ema: EmaConfig = EmaConfig()
     validation: ValidationConfig = ValidationConfig()
-    log_every: int = 100
-    checkpoint_every: int = 5000
-    evaluate_every: int = 0
-    keep_every: int = 0
+    log_every: Count = 100
+    checkpoint_every: Count = 5000
+    evaluate_every: NonNegative = 0
+    keep_every: NonNegative = 0
     wandb: str = ""
-    threads: int = 1
+    threads: Workers = 1
 
     def __post_init__(self) -> None:
-        if self.precision not in PRECISIONS:
-            raise InputError("training.precision", expected=f"one of {', '.join(PRECISIONS)}",
-                             got=f"'{self.precision}'", way_out=nearest(self.precision, PRECISIONS))
-        for name in ("steps", "batch_size", "accumulation", "log_every", "checkpoint_every", "threads"):
-            if getattr(self, name) < 1:
-                raise InputError(f"training.{name}", expected="at least 1", got=str(getattr(self, name)))
+        for name, choices in (("precision", PRECISIONS), ("schedule", SCHEDULES)):
+            chosen = getattr(self, name)
+            if chosen not in choices:
+                raise InputError(f"training.{name}", expected=f"one of {', '.join(choices)}", got=f"'{chosen}'",
+                                 way_out=nearest(chosen, choices))
+        require_ranges(self, "training")
         if self.batch_size % self.accumulation:
             raise InputError("training.accumulation", expected=f"a divisor of the batch size {self.batch_size}",
                              got=str(self.accumulation))

@@ -26,6 +26,7 @@ NODES = {
     "supervisor": "sign of life, and the status of everything in the terminal",
 }
 TELEOPERATION = ("keyboard", "gamepad")
+DEVICES = ("cpu", "cuda", "auto")
 DEFAULT_CONTRACT = "panda_twin"  # of nodes that are given none
 LARGEST = 1 << 63  # whole numbers of ROS have 64 bits
 
@@ -124,6 +125,9 @@ class Deployment:
         if self.teleop and self.teleop not in TELEOPERATION:
             raise InputError("teleop", expected=f"one of {', '.join(TELEOPERATION)}", got=f"'{self.teleop}'",
                              way_out=nearest(self.teleop, TELEOPERATION))
+        if self.device not in DEVICES:
+            raise InputError("device", expected=f"one of {', '.join(DEVICES)}", got=f"'{self.device}'",
+                             way_out=nearest(self.device, DEVICES))
         require_namespace(self.namespace)
         if self.remaps:
             require_remaps(self.remaps, names_of(load_contract(self.contract)), self.namespace)

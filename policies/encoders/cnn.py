@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from policies.networks.linear import Linear
+from policies.networks.sizes import Width
 
 
 class SmallCNN(nn.Module):
@@ -19,7 +20,7 @@ class SmallCNN(nn.Module):
         features: size of the vector.
     """
 
-    def __init__(self, size: tuple[int, int], features: int = 128):
+    def __init__(self, size: tuple[int, int], features: Width = 128):
         super().__init__()
         self.features = features
         self.layers = nn.Sequential(

@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from policies.networks.sizes import Width
 from robot.errors import InputError
 
 CHANNELS_A_GROUP = 16
@@ -32,7 +33,7 @@ class ResNet18(nn.Module):
     mean: Tensor
     deviation: Tensor
 
-    def __init__(self, size: tuple[int, int], features: int = 64, keypoints: int = 32,
+    def __init__(self, size: tuple[int, int], features: Width = 64, keypoints: Width = 32,
                  weights: str | Path | None = None):
         super().__init__()
         from transformers import ResNetConfig, ResNetModel  # seconds of import that other encoders save

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from policies.networks.linear import Linear
+from policies.networks.sizes import Width
 
 
 class StateEncoder(nn.Module):
@@ -20,7 +21,7 @@ class StateEncoder(nn.Module):
         hidden: widths of the layers of an MLP; none joins only.
     """
 
-    def __init__(self, shapes: Mapping[str, Sequence[int]], hidden: Sequence[int] = ()):
+    def __init__(self, shapes: Mapping[str, Sequence[int]], hidden: Sequence[Width] = ()):
         super().__init__()
         self.keys = tuple(shapes)
         joined = sum(math.prod(shape) for shape in shapes.values())

@@ -8,6 +8,7 @@ from torch.nn import functional
 
 from policies.networks.embedding import LevelEmbedding
 from policies.networks.linear import Linear
+from policies.networks.sizes import Depth, Dropout, Width
 
 
 class FilmBlock(nn.Module):
@@ -43,8 +44,8 @@ class ResidualMLP(nn.Module):
         dropout: probability inside the blocks while training.
     """
 
-    def __init__(self, horizon: int, action_dim: int, condition_dim: int, width: int = 512, depth: int = 4,
-                 features: int = 144, dropout: float = 0.0):
+    def __init__(self, horizon: int, action_dim: int, condition_dim: int, width: Width = 512, depth: Depth = 4,
+                 features: Width = 144, dropout: Dropout = 0.0):
         super().__init__()
         self.embedding = LevelEmbedding(128)
         self.features = Linear(self.embedding.dim + condition_dim, features)

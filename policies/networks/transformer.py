@@ -8,6 +8,7 @@ from torch.nn import functional
 
 from policies.networks.embedding import LevelEmbedding
 from policies.networks.linear import Linear
+from policies.networks.sizes import Depth, Dropout, Width
 from robot.errors import InputError
 
 
@@ -80,8 +81,8 @@ class ActionTransformer(nn.Module):
         InputError: the heads do not divide the width.
     """
 
-    def __init__(self, horizon: int, action_dim: int, condition_dim: int, width: int = 256, depth: int = 6,
-                 heads: int = 4, dropout: float = 0.0):
+    def __init__(self, horizon: int, action_dim: int, condition_dim: int, width: Width = 256, depth: Depth = 6,
+                 heads: Width = 4, dropout: Dropout = 0.0):
         super().__init__()
         if width % heads:
             raise InputError("heads of a transformer", expected=f"a divisor of its width {width}", got=str(heads))

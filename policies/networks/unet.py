@@ -7,7 +7,7 @@ kernel laid side by side: at batch 1 each weight is read from memory once, in or
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Sequence
+from typing import Annotated, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +15,12 @@ from torch.nn import functional
 
 from policies.networks.embedding import LevelEmbedding
 from policies.networks.linear import Linear
+from policies.networks.sizes import Width
+from robot.description.ranges import Range
 from robot.errors import InputError
+
+KernelSize = Annotated[int, Range(1, 255)]
+EmbeddingSize = Annotated[int, Range(2, 65_536)]
 
 
 class TimeConv(nn.Module):
@@ -99,8 +104,8 @@ class ConditionalUnet1D(nn.Module):
     """
 
     def __init__(self, horizon: int, action_dim: int, condition_dim: int,
-                 down_dims: Sequence[int] = (256, 512, 1024), kernel_size: int = 5, groups: int = 8,
-                 step_embedding: int = 256):
+                 down_dims: Sequence[Width] = (256, 512, 1024), kernel_size: KernelSize = 5,
+                 groups: Width = 8, step_embedding: EmbeddingSize = 256):
         super().__init__()
         _check(horizon, down_dims, kernel_size, groups)
         self.level = nn.Sequential(

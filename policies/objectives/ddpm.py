@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, ClassVar, Sequence
+from typing import Annotated, Any, ClassVar, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from policies.objectives.objective import Edit, Network, Objective, row_generators, same_level
+from robot.description.ranges import Range
 from robot.errors import InputError, nearest
 
 PREDICTIONS = ("epsilon", "sample", "v")
@@ -31,9 +32,9 @@ class DDPM(Objective):
         clip: largest magnitude of the clean action at each step of a sampler; None where actions have no bound.
     """
 
-    train_steps: int = 100
+    train_steps: Annotated[int, Range(2, 100_000)] = 100
     prediction: str = "epsilon"
-    clip: float | None = 1.0
+    clip: Annotated[float, Range(0, 1e6, above=True)] | None = 1.0
 
     samplers: ClassVar[tuple[str, ...]] = ("ddim", "dpmsolver++", "ddpm")
     stochastic_samplers: ClassVar[tuple[str, ...]] = ("ddpm",)

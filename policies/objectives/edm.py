@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar, Sequence
+from typing import Annotated, ClassVar, Sequence
 
 import torch
 from torch import Tensor
@@ -12,7 +12,10 @@ from torch import Tensor
 from policies.objectives.objective import Edit, Network, Objective, row_generators, row_noise, same_level
 from policies.objectives.samplers import ODE_SAMPLERS, ancestral
 from policies.objectives.sigmas import SCHEDULES
+from robot.description.ranges import Range
 from robot.errors import InputError, nearest
+
+Sigma = Annotated[float, Range(1e-6, 1e6)]
 
 
 @dataclass(frozen=True)
@@ -30,11 +33,11 @@ class EDM(Objective):
         schedule: levels that samplers visit: `cosine`, `exponential` or `karras`.
     """
 
-    sigma_data: float = 0.5
-    sigma_min: float = 0.005
-    sigma_max: float = 10.0
-    density_loc: float = math.log(0.5)
-    density_scale: float = 0.7
+    sigma_data: Sigma = 0.5
+    sigma_min: Sigma = 0.005
+    sigma_max: Sigma = 10.0
+    density_loc: Annotated[float, Range(-20, 20)] = math.log(0.5)
+    density_scale: Annotated[float, Range(0.01, 100)] = 0.7
     schedule: str = "cosine"
 
     samplers: ClassVar[tuple[str, ...]] = (*ODE_SAMPLERS, "ancestral")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Sequence
+from typing import Annotated, ClassVar, Sequence
 
 import torch
 from torch import Tensor
 
 from policies.objectives.objective import Edit, Network, same_level
 from policies.objectives.regression import Regression, predict_from_nothing
+from robot.description.ranges import Range
 from robot.errors import InputError
 
 
@@ -24,7 +25,7 @@ class MIP(Regression):
         level: t, between 0 and 1: how much of the guess the correction sees.
     """
 
-    level: float = 0.9
+    level: Annotated[float, Range(0, 1, above=True, below=True)] = 0.9
 
     samplers: ClassVar[tuple[str, ...]] = ("mip",)
     default_sampler: ClassVar[str] = "mip"

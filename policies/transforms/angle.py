@@ -10,6 +10,7 @@ from torch import Tensor
 
 from policies.transforms.transform import Tensors, Transform, require_fields
 from robot.description import ActionField, ActionSpec, ObservationSpec
+from robot.description.ranges import NonNegative
 from robot.errors import InputError
 
 
@@ -22,8 +23,8 @@ class SineCosine(Transform):
         action: field -> components; on the way out angles are in (-pi, pi].
     """
 
-    observation: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
-    action: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    observation: Mapping[str, tuple[NonNegative, ...]] = field(default_factory=dict)
+    action: Mapping[str, tuple[NonNegative, ...]] = field(default_factory=dict)
 
     def outgoing(self, observation: ObservationSpec, action: ActionSpec) -> tuple[ObservationSpec, ActionSpec]:
         keys = {}

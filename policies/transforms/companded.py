@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Mapping
+from typing import Annotated, Mapping
 
 from torch import Tensor
 
 from policies.transforms.transform import Tensors, Transform, require_fields
 from robot.description import ActionSpec, ObservationSpec
+from robot.description.ranges import Range
 from robot.errors import InputError
+
+Scale = Annotated[float, Range(0, 1e9, above=True)]
 
 
 @dataclass(frozen=True)
@@ -26,8 +29,8 @@ class Companded(Transform):
         observation: key -> scale, the same.
     """
 
-    action: Mapping[str, float] = field(default_factory=dict)
-    observation: Mapping[str, float] = field(default_factory=dict)
+    action: Mapping[str, Scale] = field(default_factory=dict)
+    observation: Mapping[str, Scale] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name, scale in (*self.action.items(), *self.observation.items()):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Annotated
 
 import torch
 from torch import Tensor
@@ -10,7 +11,10 @@ from torch.nn import functional
 
 from policies.transforms.transform import Tensors, Transform
 from robot.description import ActionSpec, ObservationSpec
+from robot.description.ranges import Range
 from robot.errors import InputError
+
+Pixels = Annotated[int, Range(1, 65_536, note="pixels")]
 
 
 @dataclass(frozen=True)
@@ -22,8 +26,8 @@ class ResizeImages(Transform):
         keys: images to resize; empty for all.
     """
 
-    height: int
-    width: int
+    height: Pixels
+    width: Pixels
     keys: tuple[str, ...] = ()
 
     def outgoing(self, observation: ObservationSpec, action: ActionSpec) -> tuple[ObservationSpec, ActionSpec]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Mapping
+from typing import Annotated, Mapping
 
 import torch
 from torch import Tensor
 
 from policies.transforms.transform import Tensors, Transform, newest, require_fields
 from robot.description import ActionSpec, ObservationField, ObservationSpec
+from robot.description.ranges import Range
 from robot.errors import InputError
 
 
@@ -23,7 +24,7 @@ class Reference:
     """
 
     key: str
-    start: int = 0
+    start: Annotated[int, Range(0, 1_000_000)] = 0
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from std_msgs.msg import String
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
+from real.graph import DEVICES
 from real.policy.planner import Job, Plan, Planner
 from real.policy.recording import Recording
 from real.policy.source import require_source, split
@@ -71,7 +72,7 @@ class PolicyNode(Guarded):
         self._lock_step = declare(self, "lock_step", False, "time stands still while a plan is made")
         sampler = declare(self, "sampler", "", "how actions are drawn; empty is the policy's own")
         steps = declare(self, "steps", 0, "of the sampler; 0 is the policy's own", low=0, high=1000)
-        device = declare(self, "device", "cpu", "where it computes", choices=("cpu", "cuda", "auto"))
+        device = declare(self, "device", "cpu", "where it computes", choices=DEVICES)
         self._running = declare(self, "autostart", True, "plan as soon as there is something to see")
 
         self._session = secrets.token_hex(4)

@@ -46,6 +46,8 @@ def declare(node: Node, name: str, default: Any, text: str, *, low: float | None
                          way_out="A number with a fraction needs its point: 1.0") from None
     except InvalidParameterValueException:
         raise InputError(f"parameter '{name}'", expected=f"{low} to {high}, {text}", got=_given(node, name)) from None
+    if low is not None and high is not None and not low <= value <= high:  # NaN, which rclpy lets through
+        raise InputError(f"parameter '{name}'", expected=f"{low} to {high}, {text}", got=str(value))
     if choices and value not in choices:
         raise InputError(f"parameter '{name}'", expected=f"one of {', '.join(choices)}", got=f"'{value}'",
                          way_out=nearest(str(value), choices))

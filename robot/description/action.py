@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Mapping
+from typing import Annotated, Mapping
 
 import numpy as np
 
+from robot.description.ranges import Range
 from robot.errors import InputError, nearest
 
 ACTION_KINDS = ("pose", "joint", "width", "stiffness", "wrench", "native")
@@ -26,7 +27,7 @@ class ActionField:
     """
 
     name: str
-    size: int
+    size: Annotated[int, Range(1, 1_000_000)]
     unit: str
     kind: str
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import prod
-from typing import Iterator, Mapping
+from typing import Annotated, Iterator, Mapping
 
 import numpy as np
 
 from robot.description.action import check_unit
+from robot.description.ranges import Range
 from robot.errors import InputError, nearest
 
 OBSERVATION_KINDS = ("pose", "joint", "width", "wrench", "state", "points", "image", "depth")
@@ -24,8 +25,8 @@ class History:
         stride: rows between them.
     """
 
-    steps: int = 1
-    stride: int = 1
+    steps: Annotated[int, Range(1, 10_000)] = 1
+    stride: Annotated[int, Range(1, 10_000)] = 1
 
     def __post_init__(self) -> None:
         if self.steps < 1 or self.stride < 1:

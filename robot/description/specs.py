@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Mapping
+from typing import Annotated, Any, Mapping
 
 from robot.description.action import ActionSpec
 from robot.description.observation import ObservationSpec
+from robot.description.ranges import Range
 from robot.errors import InputError
 
 
@@ -15,7 +16,7 @@ class SamplerSpec:
     """How actions are drawn: a sampler's name and the number of network evaluations' steps it takes."""
 
     name: str
-    steps: int
+    steps: Annotated[int, Range(1, 100_000)]
 
     def __post_init__(self) -> None:
         if self.steps < 1:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
+from robot.description.ranges import Range, Share
+from robot.description.record import require_ranges
 from robot.errors import InputError
 
 PERIOD_S = 0.05  # of a policy
@@ -46,40 +49,32 @@ class MazeOptions:
         max_steps: steps of 50 ms until an episode is cut.
     """
 
-    wall: float = 2e4
-    wall_damping: float = 0.1
-    friction: tuple[float, float] = (0.2, 0.4)
+    wall: Annotated[float, Range(1e3, 1e5)] = 2e4
+    wall_damping: Share = 0.1
+    friction: tuple[Share, Share] = (0.2, 0.4)
     blocks: bool = True
-    block_kg: float = 0.3
-    floor_friction: float = 0.3
-    delay_s: float = 0.0
-    jitter_s: float = 0.0
-    removal_s: float | None = None
+    block_kg: Annotated[float, Range(0.05, 5)] = 0.3
+    floor_friction: Share = 0.3
+    delay_s: Annotated[float, Range(0, LONGEST_DELAY_S)] = 0.0
+    jitter_s: Annotated[float, Range(0, LONGEST_DELAY_S)] = 0.0
+    removal_s: Annotated[float, Range(0, 1e6)] | None = None
     gate: bool = False
-    gate_s: float = 4.0
-    noise_n: float = 0.3
-    drift_n: float = 0.0
-    drift_s: float = 0.5
-    start_m: float = 0.004
-    effort_n: float = 100.0
-    acceleration_mps2: float | None = None
-    max_steps: int = MAX_STEPS
+    gate_s: Annotated[float, Range(0.5, 1e3)] = 4.0
+    noise_n: Annotated[float, Range(0, 100)] = 0.3
+    drift_n: Annotated[float, Range(0, 100)] = 0.0
+    drift_s: Annotated[float, Range(0.01, 100)] = 0.5
+    start_m: Annotated[float, Range(0, 0.005)] = 0.004
+    effort_n: Annotated[float, Range(1, 1e4)] = 100.0
+    acceleration_mps2: Annotated[float, Range(0, 1e6)] | None = None
+    max_steps: Annotated[int, Range(1, 1_000_000)] = MAX_STEPS
 
     def __post_init__(self) -> None:
-        for name, low, high in (("wall", 1e3, 1e5), ("wall_damping", 0, 1), ("block_kg", 0.05, 5),
-                                ("floor_friction", 0, 1), ("delay_s", 0, LONGEST_DELAY_S),
-                                ("jitter_s", 0, LONGEST_DELAY_S - self.delay_s), ("gate_s", 0.5, 1e3),
-                                ("noise_n", 0, 100), ("drift_n", 0, 100), ("drift_s", 0.01, 100),
-                                ("start_m", 0, 0.005), ("effort_n", 1, 1e4), ("max_steps", 1, 1_000_000)):
-            value = getattr(self, name)
-            if not low <= value <= high:
-                raise InputError(f"maze option {name}", expected=f"{low:g} to {high:g}", got=f"{value:g}")
-        if len(self.friction) != 2 or not 0 <= self.friction[0] <= self.friction[1] <= 1:
+        require_ranges(self, "maze option")
+        if self.jitter_s > LONGEST_DELAY_S - self.delay_s:
+            raise InputError("maze option jitter_s", expected=f"0 to {LONGEST_DELAY_S - self.delay_s:g} beside delay_s",
+                             got=f"{self.jitter_s:g}")
+        if self.friction[0] > self.friction[1]:
             raise InputError("maze option friction", expected="lowest and highest, 0 to 1", got=str(self.friction))
-        for name in ("removal_s", "acceleration_mps2"):
-            value = getattr(self, name)
-            if value is not None and not value >= 0:
-                raise InputError(f"maze option {name}", expected="0 or more, or none", got=f"{value:g}")
 
     @property
     def substeps(self) -> int:

@@ -6,16 +6,19 @@ from dataclasses import dataclass
 from functools import cache
 from math import isfinite
 from pathlib import Path
-from typing import Any, Mapping
+from typing import Annotated, Any, Mapping
 
 import yaml
 
 from robot.description import from_json, to_json
+from robot.description.ranges import Range
 from robot.description.shipped import configs_folder
 from robot.errors import InputError, nearest, one_line
 
 WORST = 5
 """The highest severity; the lowest one, 0, is the task as it is and has no size."""
+
+Severity = Annotated[int, Range(0, WORST)]
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 from importlib import import_module
-from typing import Any, Iterator, Mapping
+from typing import Annotated, Any, Iterator, Mapping
 
 import gymnasium
 import numpy as np
@@ -16,12 +16,14 @@ from gymnasium import spaces
 from gymnasium.envs.registration import EnvSpec
 
 from robot.description import ActionField, ActionSpec, ObservationField, ObservationSpec
+from robot.description.ranges import Range
 from robot.errors import InputError, nearest
 from sim.rendering import find_backend
 from sim.tasks.environment import Observation, Outcome, TaskEnv
 from sim.tasks.info import TaskInfo
 from sim.tasks.options import TaskOptions, read_options
 
+Reward = Annotated[float, Range(-1e12, 1e12)]
 OBSERVATION = "observation"  # the one key of an environment whose observation is a plain array
 SUCCESS_KEYS = ("success", "is_success")
 
@@ -37,17 +39,15 @@ class GymOptions(TaskOptions):
         arguments: handed on to `gymnasium.make`.
     """
 
-    success_reward: float | None = None
-    success_return: float | None = None
-    period_s: float | None = None
+    success_reward: Reward | None = None
+    success_return: Reward | None = None
+    period_s: Annotated[float, Range(0, 3600, above=True)] | None = None
     arguments: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.success_reward is not None and self.success_return is not None:
             raise InputError("options success_reward and success_return", expected="one of them", got="both")
-        if self.period_s is not None and self.period_s <= 0:
-            raise InputError("option period_s", expected="a positive number of seconds", got=str(self.period_s))
 
 
 def names() -> tuple[str, ...]:

@@ -5,11 +5,12 @@ energy. Mazes 1 to 8 are for training, 9 to 12 are of other shapes and held out.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Any, Mapping
+from typing import Annotated, Any, Mapping
 
 import numpy as np
 
 from robot.description import ActionField, ActionSpec, ObservationField, ObservationSpec
+from robot.description.ranges import Range
 from robot.errors import InputError, nearest
 from robot.safety.energy.budget import load_budget
 from robot.safety.energy.tank import LEVEL, OVERDRAFT, OVERDRAFTS, PEAK, REASONS, SPENT
@@ -51,7 +52,7 @@ class MazeTaskOptions(TaskOptions, MazeOptions):
         physics: `numpy` (compiled, thousands of steps a second) or `mujoco`.
     """
 
-    max_steps: int | None = None  # type: ignore[assignment]
+    max_steps: Annotated[int, Range(1, 1_000_000)] | None = None  # type: ignore[assignment]
     budget: str = "maze"
     enforce: bool = True
     physics: str = "numpy"

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
-from typing import Any, Mapping, TypeVar
+from typing import Annotated, Any, Mapping, TypeVar
 
 from robot.description import from_json
+from robot.description.ranges import Count, Range
+from robot.description.record import require_ranges
 from robot.errors import InputError, nearest
 from sim.perturbations import Asked
+from sim.perturbations.sizes import Severity
 
+Pixels = Annotated[int, Range(16, 8192, note="pixels")]
 REWARDS = ("sparse", "native")
 
 
@@ -26,19 +30,16 @@ class TaskOptions:
         randomise: draw each severity anew every episode, from 0 up to the one given.
     """
 
-    max_steps: int | None = None
+    max_steps: Count | None = None
     render: bool = False
-    render_size: int = 256
+    render_size: Pixels = 256
     perturbation: str | None = None
-    severity: int | None = None
-    perturbations: Mapping[str, int] = field(default_factory=dict)
+    severity: Severity | None = None
+    perturbations: Mapping[str, Severity] = field(default_factory=dict)
     randomise: bool = False
 
     def __post_init__(self) -> None:
-        if self.max_steps is not None and self.max_steps < 1:
-            raise InputError("option max_steps", expected="at least 1", got=str(self.max_steps))
-        if self.render_size < 16:
-            raise InputError("option render_size", expected="at least 16 pixels", got=str(self.render_size))
+        require_ranges(self, "options")
         _ = self.asked  # refuses what cannot be asked for
 
     @property
@@ -58,13 +59,8 @@ class CameraOptions(TaskOptions):
     """
 
     cameras: tuple[str, ...] = ()
-    image_size: int = 84
+    image_size: Pixels = 84
     render_camera: str = "front"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.image_size < 16:
-            raise InputError("option image_size", expected="at least 16 pixels", got=str(self.image_size))
 
 
 Options = TypeVar("Options", bound=TaskOptions)

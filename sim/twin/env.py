@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Mapping
+from typing import Annotated, Any, Mapping
 
 import mujoco
 import numpy as np
@@ -12,6 +12,7 @@ import numpy as np
 from robot.description import ObservationField, ObservationSpec
 from robot.description.contract import Contract
 from robot.description.contracts import contract_of_twin
+from robot.description.ranges import Range
 from robot.description.robots import CONTROLS, load_robot
 from robot.errors import InputError, nearest
 from robot.safety.energy.budget import load_budget
@@ -49,7 +50,7 @@ class TwinOptions(CameraOptions):
 
     robot: str | None = None
     control: str = "cartesian"
-    inner_hz: int = 500
+    inner_hz: Annotated[int, Range(500, 1000)] = 500
     depth: bool = False
     budget: str | None = None
     enforce: bool = True
@@ -57,7 +58,7 @@ class TwinOptions(CameraOptions):
     def __post_init__(self) -> None:
         super().__post_init__()
         one_of("option control", self.control, CONTROLS)
-        if not 500 <= self.inner_hz <= 1000 or 1_000_000_000 % self.inner_hz:
+        if 1_000_000_000 % self.inner_hz:
             raise InputError("option inner_hz", expected="500 to 1000, with a period of whole nanoseconds",
                              got=str(self.inner_hz), way_out="Use 500, 625, 800 or 1000")
         if self.depth and not self.cameras:

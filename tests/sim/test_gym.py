@@ -149,7 +149,7 @@ def test_pictures_come_from_the_environment() -> None:
     ("gym/no_such_module:Env-v0", {}, "no_such_module"),
     ("gym/toy/Endless-v0", {}, "max_steps="),
     ("gym/Pendulum-v1", {"success_reward": 1.0, "success_return": 1.0}, "both"),
-    ("gym/Pendulum-v1", {"period_s": 0.0}, "positive"),
+    ("gym/Pendulum-v1", {"period_s": 0.0}, "above 0"),
     ("gym/Pendulum-v1", {"succes_return": 1.0}, "Did you mean 'success_return'?"),
     ("gym/Pendulum-v1", {"arguments": {"gravity": 1.0, "wind": 2.0}}, "wind"),
 ])

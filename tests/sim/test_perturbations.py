@@ -454,7 +454,7 @@ def test_perturbations_replace_those_of_the_options() -> None:
     [
         ({"perturbation": "fricton", "severity": 2}, ["perturbation", "Did you mean 'friction'?"]),
         ({"perturbations": {"mas": 2}}, ["'mas'", "Did you mean 'mass'?"]),
-        ({"perturbation": "friction", "severity": 6}, ["severity of friction", "0 to 5", "6"]),
+        ({"perturbation": "friction", "severity": 6}, ["severity", "at least 0 and at most 5", "6"]),
         ({"perturbation": "friction"}, ["a severity with it"]),
         ({"severity": 2}, ["a perturbation with it"]),
         ({"perturbation": "mass", "severity": 1, "perturbations": {"mass": 2}}, ["'mass'", "one severity"]),

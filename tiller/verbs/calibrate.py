@@ -6,11 +6,13 @@ import math
 import os
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, Callable, Mapping, Sequence
 
 from robot.description import to_json
+from robot.description.ranges import MANY, Range, Seed
 from robot.description.record import fingerprint
 from robot.errors import InputError, nearest
+from robot.safety.energy.benign import FEWEST_EPISODES
 from tiller.words import read_options
 
 if TYPE_CHECKING:
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
     Found = tuple[EnergyLog, RobotDescription, dict[str, Any]]
 
+Positive = Annotated[float, Range(0, 1e9, above=True)]
 KINDS = {"budget": "The energy budget of a task, from benign episodes on a twin or from a robot's logs"}
 
 
@@ -51,16 +54,16 @@ class BudgetOptions:
     task: str | None = None
     log: str | None = None
     robot: str | None = None
-    episodes: int = 20
-    seed: int = 0
+    episodes: Annotated[int, Range(FEWEST_EPISODES, MANY)] = 20
+    seed: Seed = 0
     checkpoint: str | None = None
-    n_action_steps: int | None = None
+    n_action_steps: Annotated[int, Range(1, 10_000)] | None = None
     device: str = "auto"
     options: Mapping[str, Any] = field(default_factory=dict)
-    harm_j: float | None = None
-    force_n: float | None = None
-    wall_n_per_m: float | None = None
-    mass_kg: float = 3.0
+    harm_j: Positive | None = None
+    force_n: Positive | None = None
+    wall_n_per_m: Positive | None = None
+    mass_kg: Annotated[float, Range(0, 1e4, above=True)] = 3.0
     keep: str | None = None
     overwrite: bool = False
 
@@ -155,13 +158,10 @@ def _recorded(options: BudgetOptions) -> Found:
     """Episodes of a task on a twin, and what the file says of where they come from."""
     import sim
     from robot.description.contracts import hashes
-    from robot.safety.energy.benign import FEWEST_EPISODES
     from robot.safety.energy.streams import EnergyLog, write_log
     from sim.energy_log import collect, twin_of
     from tiller.progress import Counter
 
-    if options.episodes < FEWEST_EPISODES:
-        raise InputError("episodes", expected=f"{FEWEST_EPISODES} or more", got=str(options.episodes))
     actor, options, source = _actor(options)
     asked = {**options.options, **({"robot": options.robot} if options.robot else {})}
     env = sim.make(str(options.task), **asked)

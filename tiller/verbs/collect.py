@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Mapping, Sequence
 
 from robot.description import to_json
+from robot.description.ranges import Count, Seed, Workers
 from robot.errors import InputError
+from sim.perturbations.sizes import Severity
 from tiller.command import run_configured
 from tiller.configuration import Configuration
 from tiller.output import Output, begin, claim_folder
@@ -16,6 +18,8 @@ from tiller.output import Output, begin, claim_folder
 if TYPE_CHECKING:
     from data.dataset import Dataset
     from data.episode import Episode
+
+
 @dataclass(frozen=True)
 class CollectOptions:
     """What `tiller collect` takes.
@@ -35,13 +39,13 @@ class CollectOptions:
     """
 
     task: str
-    episodes: int = 50
-    seed: int = 0
-    workers: int = 1
+    episodes: Count = 50
+    seed: Seed = 0
+    workers: Workers = 1
     output: str | None = None
     keep_failures: bool = False
     options: Mapping[str, Any] = field(default_factory=dict)
-    perturbations: Mapping[str, int] = field(default_factory=dict)
+    perturbations: Mapping[str, Severity] = field(default_factory=dict)
     randomise: bool = False
     resume: bool = False
     overwrite: bool = False

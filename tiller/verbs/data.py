@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, Callable, Mapping, Sequence
 
 from robot.description import ActionField
+from robot.description.ranges import Count, NonNegative, Range
 from robot.errors import InputError, nearest
 from tiller.words import read_options, split_words
 
@@ -56,13 +57,13 @@ class ConvertOptions:
         preset: a file of configs/source; null recognises a published set by its keys.
     """
 
-    period_s: float | None = None
+    period_s: Annotated[float, Range(0, 3600, above=True)] | None = None
     units: Any = None
     rename: Mapping[str, str] = field(default_factory=dict)
     kinds: Mapping[str, str] = field(default_factory=dict)
     action: tuple[ActionField, ...] = ()
     exclude: tuple[str, ...] = ()
-    skip_episodes: tuple[int, ...] = ()
+    skip_episodes: tuple[NonNegative, ...] = ()
     instruction: str | None = None
     note: str | None = None
     preset: str | None = None
@@ -79,7 +80,7 @@ class ReplayOptions:
     """
 
     task: str | None = None
-    episodes: Any = None
+    episodes: Count | tuple[NonNegative, ...] | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -9,6 +9,7 @@ from typing import Any, Iterator, Mapping, Sequence
 
 from policies.recipe import PolicyRecipe, TrainingConfig
 from robot.description import to_json
+from robot.description.ranges import Count, NonNegative, Seed, Workers
 from tiller.command import run_configured
 from tiller.configuration import Configuration
 from tiller.output import Output, open_output
@@ -38,12 +39,12 @@ class DemoOptions:
 
     task: str
     robot: str | None = None
-    demonstrations: int = 50
-    collection_seed: int = 0
-    episodes: int = 50
-    seed: int = 100_000
-    workers: int = 2
-    videos: int = 4
+    demonstrations: Count = 50
+    collection_seed: Seed = 0
+    episodes: Count = 50
+    seed: Seed = 100_000
+    workers: Workers = 2
+    videos: NonNegative = 4
     output: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     device: str = "auto"

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, Iterator, Mapping, Sequence
 
 from robot.description import to_json
+from robot.description.ranges import Range
 from robot.errors import InputError, MissingExtraError
 from tiller.command import run_configured
 from tiller.configuration import Configuration
@@ -56,10 +57,10 @@ class DeployOptions:
     shadow: bool = False
     lock_step: bool = False
     clock: bool = False
-    speed: float = 1.0
-    seed: int = 0
+    speed: Annotated[float, Range(0.05, 20)] = 1.0
+    seed: Annotated[int, Range(0, 2**63 - 1, note="64 bits")] = 0
     device: str = "cpu"
-    delay_steps: int = 0
+    delay_steps: Annotated[int, Range(-1, 1000)] = 0
     parameters: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     remap: Mapping[str, str] = field(default_factory=dict)
     discovery: str | None = None

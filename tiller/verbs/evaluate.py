@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, Mapping, Sequence
 
 from robot.description import to_json
+from robot.description.ranges import Count, NonNegative, Range, Seed, Workers
 from robot.errors import InputError
+from sim.perturbations.sizes import Severity
 from tiller.command import run_configured
 from tiller.configuration import Configuration
 from tiller.output import Output, open_output
@@ -49,25 +51,25 @@ class EvaluateOptions:
 
     checkpoint: str
     task: str | None = None
-    episodes: int = 50
-    seed: int = 100_000
-    workers: int = 1
+    episodes: Count = 50
+    seed: Seed = 100_000
+    workers: Workers = 1
     output: str | None = None
     sampler: str | None = None
-    steps: int | None = None
-    n_action_steps: int | None = None
-    ensemble: float | None = None
-    delay_steps: int = 0
-    batch: int | None = None
-    videos: int = 4
+    steps: Annotated[int, Range(1, 100_000)] | None = None
+    n_action_steps: Annotated[int, Range(1, 10_000)] | None = None
+    ensemble: Annotated[float, Range(-10, 10)] | None = None
+    delay_steps: Annotated[int, Range(0, 10_000)] = 0
+    batch: Annotated[int, Range(1, 100_000)] | None = None
+    videos: NonNegative = 4
     compare: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     perturbation: str | None = None
-    severity: int | None = None
-    perturbations: Mapping[str, int] = field(default_factory=dict)
+    severity: Severity | None = None
+    perturbations: Mapping[str, Severity] = field(default_factory=dict)
     randomise: bool = False
     device: str = "auto"
-    threads: int | None = None
+    threads: Workers | None = None
     resume: bool = False
     overwrite: bool = False
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Mapping, Sequence
 
 from policies.recipe import PolicyRecipe, TrainingConfig
 from robot.description import to_json
+from robot.description.ranges import Count, Seed, Workers
 from robot.errors import InputError
 from tiller.command import run_configured
 from tiller.configuration import Configuration
@@ -27,9 +28,9 @@ class LoopEvaluation:
         workers: processes that step environments.
     """
 
-    episodes: int = 10
-    seed: int = 200_000
-    workers: int = 1
+    episodes: Count = 10
+    seed: Seed = 200_000
+    workers: Workers = 1
 
 
 @dataclass(frozen=True)

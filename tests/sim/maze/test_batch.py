@@ -241,7 +241,8 @@ def test_the_compiled_loop_is_the_python_that_it_is_written_in(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("options, words", [
-    (dict(wall=10.0), "1000 to 100000"), (dict(delay_s=0.5), "delay_s"), (dict(delay_s=0.3, jitter_s=0.3), "jitter_s"),
+    (dict(wall=10.0), "at least 1000 and at most 100000"), (dict(delay_s=0.5), "delay_s"),
+    (dict(delay_s=0.3, jitter_s=0.3), "jitter_s"),
     (dict(friction=(0.4, 0.2)), "lowest and highest"), (dict(removal_s=-1.0), "removal_s"),
 ])
 def test_options_that_cannot_be_are_refused(options: dict[str, Any], words: str) -> None:

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Mapping
+from typing import Annotated, Any, Mapping
 
+from robot.description.ranges import Count, Duration, NonNegative, Range
+from robot.description.record import require_ranges
 from robot.errors import InputError
+
+Cores = Annotated[int, Range(1, 100_000)]
+Devices = Annotated[int, Range(0, 10_000)]
+Memory = Annotated[float, Range(0, 1e6, above=True)]
 
 
 @dataclass(frozen=True)
@@ -17,12 +23,11 @@ class LocalOptions:
         time_min: minutes that a run may take; null for no limit.
     """
 
-    jobs: int = 1
-    time_min: float | None = None
+    jobs: Count = 1
+    time_min: Duration | None = None
 
     def __post_init__(self) -> None:
-        _check("jobs", self.jobs, least=1)
-        _check("launcher.time_min", self.time_min, least=0)
+        require_ranges(self, "launcher")
 
 
 @dataclass(frozen=True)
@@ -38,18 +43,16 @@ class RayOptions:
         time_min: minutes that a run may take; null for no limit.
     """
 
-    jobs: int | None = None
+    jobs: Count | None = None
     address: str | None = None
-    cpus: float = 1
-    gpus: float = 0
-    memory_gb: float | None = None
-    retries: int = 2
-    time_min: float | None = None
+    cpus: Annotated[float, Range(0, 100_000)] = 1
+    gpus: Annotated[float, Range(0, 10_000)] = 0
+    memory_gb: Memory | None = None
+    retries: NonNegative = 2
+    time_min: Duration | None = None
 
     def __post_init__(self) -> None:
-        _check("jobs", self.jobs, least=1)
-        for name in ("cpus", "gpus", "memory_gb", "retries", "time_min"):
-            _check(f"launcher.{name}", getattr(self, name), least=0)
+        require_ranges(self, "launcher")
 
 
 @dataclass(frozen=True)
@@ -67,30 +70,23 @@ class SlurmOptions:
         cluster: slurm, or local for processes of submitit on this machine, to try things out.
     """
 
-    jobs: int | None = None
+    jobs: Count | None = None
     partition: str | None = None
     account: str | None = None
     qos: str | None = None
     constraint: str | None = None
-    time_min: int = 60
-    cpus: int = 1
-    gpus: int = 0
-    memory_gb: float | None = None
+    time_min: Annotated[int, Range(1, 1_000_000)] = 60
+    cpus: Cores = 1
+    gpus: Devices = 0
+    memory_gb: Memory | None = None
     setup: tuple[str, ...] = ()
     parameters: Mapping[str, Any] = field(default_factory=dict)
     cluster: str = "slurm"
 
     def __post_init__(self) -> None:
-        _check("jobs", self.jobs, least=1)
-        for name, least in {"time_min": 1, "cpus": 1, "gpus": 0, "memory_gb": 0}.items():
-            _check(f"launcher.{name}", getattr(self, name), least=least)
+        require_ranges(self, "launcher")
         if self.cluster not in ("slurm", "local"):
             raise InputError("launcher.cluster", expected="slurm or local", got=f"'{self.cluster}'")
 
 
 Options = LocalOptions | RayOptions | SlurmOptions
-
-
-def _check(name: str, value: float | None, *, least: int) -> None:
-    if value is not None and value < least:
-        raise InputError(name, expected=f"a number of at least {least}", got=str(value))
