@@ -28,6 +28,8 @@ NODES = {
 TELEOPERATION = ("keyboard", "gamepad")
 DEVICES = ("cpu", "cuda", "auto")
 DEFAULT_CONTRACT = "panda_twin"  # of nodes that are given none
+TEXTS = ("checkpoint", "contract", "device", "frame", "instruction", "path", "records", "sampler", "task", "view")
+"""Parameters of nodes that are texts: the word as typed, be it a number or not."""
 LARGEST = 1 << 63  # whole numbers of ROS have 64 bits
 
 
@@ -205,12 +207,11 @@ def arguments_of(words: Sequence[str]) -> list[str]:
     parameters: dict[str, str] = {}
     remaps: dict[str, str] = {}
     for word in own:
-        if ":=" in word:
-            name, _, value = word.partition(":=")
-            remaps[name] = value
-        elif "=" in word and not word.startswith("-"):
-            name, _, value = word.partition("=")
-            parameters[name] = value
+        name, equals, value = word.partition("=")
+        if equals and name.endswith(":"):
+            remaps[name[:-1]] = value
+        elif equals and not word.startswith("-"):
+            parameters[name] = _text(value) if name in TEXTS else _Plain(value)
         else:
             raise InputError(f"'{word}'", expected="parameter=value, topic:=name or --ros-args ...")
     namespace = parameters.pop("namespace", "")
@@ -218,7 +219,7 @@ def arguments_of(words: Sequence[str]) -> list[str]:
     require_remaps(dict(_remaps_among(rest)))
     contract = parameters.get("contract", "" if rest else DEFAULT_CONTRACT)
     require_remaps(remaps, names_of(load_contract(contract)) if remaps and contract else None, namespace)
-    return [*ros_arguments({name: _Plain(value) for name, value in parameters.items()}, namespace, remaps), *rest]
+    return [*ros_arguments(parameters, namespace, remaps), *rest]
 
 
 def _require_value(thing: str, value: object) -> None:
@@ -238,6 +239,13 @@ def _remaps_among(words: Sequence[str]) -> list[tuple[str, str]]:
 
 class _Plain(str):
     """A word of the command line: YAML decides what it is."""
+
+
+def _text(word: str) -> str:
+    """A word without the quotes that are around the whole of it."""
+    if len(word) > 1 and word[0] == word[-1] == "'" and "'" not in word[1:-1].replace("''", ""):
+        return word[1:-1].replace("''", "'")
+    return word[1:-1] if len(word) > 1 and word[0] == word[-1] == '"' and '"' not in word[1:-1] else word
 
 
 def _yaml(value: object) -> str:

@@ -13,11 +13,14 @@ import yaml
 from robot.description import from_json
 from robot.description.shipped import configs_folder
 from robot.errors import InputError, nearest
+from tiller.overrides import Override, hint_of, looks_like_several, parse_overrides, unquoted, value_of
 
 T = TypeVar("T")
 
 # A task has a file only where it has defaults of its own, so any name is let through to the room that knows tasks.
 OPEN_GROUPS = ("task",)
+NO_FILE = "none"
+"""What Hydra is told of a task without a file, whose name may have letters that Hydra does not read."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +81,7 @@ def compose(verb: str, kind: type[T], overrides: Sequence[str]) -> Configuration
     Args:
         verb: the name of its file in `configs/`.
         kind: the dataclass behind it.
-        overrides: in Hydra's syntax: `key=value` or `group=choice`.
+        overrides: `key=value` or `group=choice`, as `tiller.overrides` reads them.
 
     Raises:
         InputError: an override that cannot be read, a key or a choice that is not known, a value of another type, a
@@ -88,11 +91,13 @@ def compose(verb: str, kind: type[T], overrides: Sequence[str]) -> Configuration
     parsed = parse_overrides([full_task(word) for word in overrides])
     for override in parsed:
         _check(verb, override, kind, groups)
-    chosen_lines = tuple(each.input_line for each in parsed if each.key_or_group in groups)
-    values, chosen = deepcopy(_composed(verb, chosen_lines))
+    choices = {each.key: unquoted(each.text) for each in parsed if each.key in groups}
+    files = tuple(f"{group}={choice if choice in choices_of(group) else NO_FILE}" for group, choice in choices.items())
+    values, chosen = deepcopy(_composed(verb, files))
+    chosen |= {group: None if choice == "null" else choice for group, choice in choices.items()}
     for override in parsed:
-        if override.key_or_group not in groups:
-            put(values, kind, override.key_or_group, override.value())
+        if override.key not in groups:
+            set_value(values, kind, override.key, override.text)
     if "task" in groups:
         values["task"] = chosen["task"]
     _require(verb, kind, values)
@@ -122,33 +127,6 @@ def _composed(verb: str, choices: tuple[str, ...]) -> tuple[dict[str, Any], dict
     return values, chosen
 
 
-def parse_overrides(overrides: Sequence[str]) -> list[Any]:
-    """Overrides as Hydra reads them.
-
-    Raises:
-        InputError: one is not `key=value`.
-    """
-    from hydra.core.override_parser.overrides_parser import OverridesParser
-    from hydra.errors import HydraException
-
-    parser = OverridesParser.create()
-    parsed = []
-    for override in overrides:
-        if override.startswith("-") or "=" not in override:
-            raise InputError(f"'{override}'", expected="an override such as key=value", way_out="See --help")
-        key, _, value = override.partition("=")
-        # Hydra reads none of these in a value, but folders may have them in their names, and '#' names an episode.
-        unread = set("=#~") & set(value) or not value.isascii()
-        plain = unread and not set(value) & set("'\"[]{}(),")
-        try:
-            parsed.append(parser.parse_override(f"{key}='{value}'" if plain else override))
-        except HydraException as error:
-            raise InputError(f"'{override}'", expected="an override such as key=value",
-                             got=str(error).splitlines()[0], way_out="Quote a value that holds spaces or brackets: "
-                             "'key=\"a value\"'") from None
-    return parsed
-
-
 def full_task(word: str) -> str:
     """`task=lift` means `task=twin/lift`: the twin's tasks are known by their bare names too."""
     key, _, names = word.partition("=")
@@ -159,15 +137,15 @@ def full_task(word: str) -> str:
     return "task=" + ",".join(f"twin/{name}" if name in known() else name for name in names.split(","))
 
 
-def _check(verb: str, override: Any, kind: type, groups: Mapping[str, str | None]) -> None:
+def _check(verb: str, override: Override, kind: type, groups: Mapping[str, str | None]) -> None:
     """Refuse an override whose key or, in a group, whose choice is not known."""
-    key, line = override.key_or_group, override.input_line
-    if override.is_sweep_override():
-        raise InputError(f"'{line}'", expected="one value", got="several", way_out="Add -m to run a sweep over them")
-    if override.is_delete():
-        raise InputError(f"'{line}'", expected="key=value", way_out="Set the key to null to do without it")
+    key = override.key
+    hint = str if key in groups else hint_of(kind, path_of(kind, key.split(".")))
+    if looks_like_several(hint, override.text):
+        raise InputError(f"'{override.line}'", expected="one value", got="several", way_out="Add -m to run a sweep "
+                         f"over them, or quote it if it is one: '{key}=\"{override.text}\"'")
     if key in groups:
-        choice, known = override.get_value_element_as_str(), choices_of(key)
+        choice, known = unquoted(override.text), choices_of(key)
         if key not in OPEN_GROUPS and choice not in known:
             raise InputError(f"{key}={choice}", expected=f"a choice of '{key}'", way_out=nearest(choice, known))
     else:
@@ -180,6 +158,11 @@ def require_known(verb: str, key: str, kind: type, groups: Iterable[str] = ()) -
         names = [*groups, *known_keys(kind)]
         raise InputError(f"'{key}'", expected=f"a key of tiller {verb}",
                          way_out=nearest(key, names) if names else "It takes no options")
+
+
+def set_value(values: dict[str, Any], kind: Any, key: str, text: str) -> None:
+    """Set what a dotted key of a dataclass means in its plain values to what was typed for it."""
+    put(values, kind, key, value_of(hint_of(kind, path_of(kind, key.split("."))), text))
 
 
 def put(values: dict[str, Any], kind: Any, key: str, value: Any) -> None:

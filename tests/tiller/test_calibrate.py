@@ -147,7 +147,7 @@ def test_a_write_that_fails_leaves_the_old_budget_whole(tiller: Command, log: Pa
     (("output=b.yaml", "log=nowhere", "robot=panda"), "no meta.json"),
     (("output=b.yaml", "log=nowhere", "robot=pnda"), "Did you mean 'panda'?"),
     (("output=b.txt", "task=lift"), "a file that ends in .yaml"),
-    (("output=b.yaml", "task=lift", "episodes=5"), "episodes: expected an integer, at least 20 and at most 1000000000, got 5"),
+    (("output=b.yaml", "task=lift", "episodes=5"), "episodes: expected an integer, at least 20 and at most "),
     (("output=b.yaml", "task=pusht/state"), "pusht/state"),
     (("output=b.yaml", "task=robosuite/Lift"), "one on a twin"),
     (("output=b.yaml", "task=lift", "force_n=20"), "force_n and wall_n_per_m together"),

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 from typing import BinaryIO, Sequence
 
+from tiller.overrides import word_of
 from tiller.sweep.child import PATIENCE_S
 from tiller.sweep.record import forget_error, is_done, last_lines, log_of, write_error
 
@@ -97,7 +98,8 @@ class CellProcess:
         again = ["resume=true"] if self.folder.exists() else []
         self._began_s = time.monotonic()
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tiller.sweep.child", self._verb, *self._overrides, f"output={self.folder}", *again],
+            [sys.executable, "-m", "tiller.sweep.child", self._verb, *self._overrides,
+             word_of("output", str(self.folder)), *again],
             stdin=subprocess.PIPE, stdout=self._log, stderr=subprocess.STDOUT, cwd=self._cwd,
             # The cell imports what we can, from wherever it starts.
             env={**os.environ, "TERM": "dumb", "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},

@@ -9,7 +9,7 @@ from itertools import product
 from typing import Sequence
 
 from robot.errors import InputError
-from tiller.configuration import parse_overrides
+from tiller.overrides import hint_of, parse_overrides, several
 
 # Names of folders must be fit to stand in an override: checkpoint=sweep/policy-flow_mlp.
 _UNFIT = re.compile(r"[^\w.+-]+")
@@ -30,20 +30,21 @@ class Cell:
     overrides: tuple[str, ...]
 
 
-def expand(overrides: Sequence[str]) -> list[Cell]:
+def expand(overrides: Sequence[str], kind: type | None = None) -> list[Cell]:
     """All combinations of overrides with several values, in the order given, the last one varying fastest.
+
+    Args:
+        overrides: `key=value` or `key=value,value`.
+        kind: dataclass of the verb's options, which tells texts from numbers.
 
     Raises:
         InputError: none has several values.
     """
     choices: list[list[tuple[str, str]]] = []
     for override in parse_overrides(overrides):
-        if override.is_sweep_override():
-            key = override.key_or_group
-            values = dict.fromkeys(override.sweep_string_iterator())  # the same value twice is one run
-            choices.append([(f"{key}-{value}", f"{key}={value}") for value in values])
-        else:
-            choices.append([("", override.input_line)])
+        key = override.key
+        values = dict.fromkeys(several(hint_of(kind, key.split(".")), override.text))  # the same value twice is one run
+        choices.append([(f"{key}-{value}", f"{key}={value}") for value in values] or [("", override.line)])
     if not any(label for alternatives in choices for label, _ in alternatives):
         raise InputError("-m", expected="an override with several values, such as training.seed=0,1,2", got="none")
     combinations = list(product(*choices))

@@ -12,6 +12,7 @@ from data.lock import WriterLock
 from robot.errors import InputError
 from tiller.configuration import compose
 from tiller.output import finished_figures
+from tiller.overrides import unquoted
 from tiller.sweep.cells import Cell, expand
 from tiller.sweep.launchers import Ended, Job, Launcher, open_launcher, read_launcher, require_installed
 from tiller.sweep.launchers.choice import is_launcher_word
@@ -41,7 +42,7 @@ def run_sweep(verb: str, kind: type, words: Sequence[str]) -> int:
     output, overrides = _take([word for word in words if not is_launcher_word(word)], "output")
     if output is not None and "://" in output:
         raise InputError(f"output {output}", expected="a local folder", got="a URL", way_out="Choose another output=")
-    cells = expand(overrides)
+    cells = expand(overrides, kind)
     folder = Path(output or f"outputs/{verb}/{datetime.now():%Y-%m-%d_%H-%M-%S}")
     sweep = join_sweep(folder, verb, cells)
     composed: dict[str, Any] = {name: compose(verb, kind, words).options for name, words in sweep.cells.items()}
@@ -61,7 +62,7 @@ def run_sweep(verb: str, kind: type, words: Sequence[str]) -> int:
 
 def _take(words: Sequence[str], key: str) -> tuple[str | None, list[str]]:
     """The value of `key=` and the other words."""
-    values = [word.partition("=")[2] for word in words if word.startswith(f"{key}=")]
+    values = [unquoted(word.partition("=")[2]) for word in words if word.startswith(f"{key}=")]
     return (values[-1] if values else None), [word for word in words if not word.startswith(f"{key}=")]
 
 

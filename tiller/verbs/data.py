@@ -98,7 +98,7 @@ def command(words: Sequence[str]) -> int:
     if any(word in ("-h", "--help") for word in rest):
         print(action_help(name, action))
         return 0
-    paths, given = split_words(rest)
+    paths, given = split_words(rest, action.options)
     options = read_options(f"data {name}", action.options, given)
     if len(paths) != len(action.paths):
         raise InputError(f"tiller data {name}", expected=" and ".join(action.paths),

@@ -37,7 +37,7 @@ def command(words: Sequence[str]) -> int:
             "summed up: success by task and policy, policies over tasks and against each other, robustness.", "",
             "keys", *columns(key_lines(ReportOptions, {}, "  "))]))
         return 0
-    paths, rest = split_words(words)
+    paths, rest = split_words(words, ReportOptions)
     options = read_options("report", ReportOptions, rest)
     if not paths:
         raise InputError("tiller report", expected="folders of evaluations or training runs", got="none",

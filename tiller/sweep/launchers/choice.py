@@ -10,7 +10,8 @@ import yaml
 from robot.description import from_json
 from robot.description.shipped import configs_folder
 from robot.errors import InputError, MissingExtraError, nearest
-from tiller.configuration import parse_overrides, put, require_known
+from tiller.configuration import require_known, set_value
+from tiller.overrides import hint_of, looks_like_several, parse_overrides, unquoted
 from tiller.sweep.launchers.launcher import Launcher
 from tiller.sweep.launchers.options import LocalOptions, Options, RayOptions, SlurmOptions
 
@@ -37,21 +38,22 @@ def read_launcher(words: Sequence[str]) -> Options:
         InputError: no such launcher, no such option of it, or a value that does not fit.
     """
     parsed = parse_overrides([f"{GROUP}.{word}" if word.startswith("jobs=") else word for word in words])
-    several = next((each for each in parsed if each.is_sweep_override()), None)
-    if several is not None:
-        raise InputError(f"'{several.input_line}'", expected="one value for the whole sweep", got="several")
-    names = [str(each.value()) for each in parsed if each.key_or_group == GROUP]
-    name = names[-1] if names else "local"
+    names = [each.text for each in parsed if each.key == GROUP]
+    name = unquoted(names[-1]) if names else "local"
+    kind = LAUNCHERS.get(name, LocalOptions)
+    for each in parsed:
+        hint = str if each.key == GROUP else hint_of(kind, each.key.split(".")[1:])
+        if looks_like_several(hint, each.text):
+            raise InputError(f"'{each.line}'", expected="one value for the whole sweep", got="several")
     if name not in LAUNCHERS:
         raise InputError(f"{GROUP}={name}", expected="a launcher", way_out=nearest(name, LAUNCHERS))
-    kind = LAUNCHERS[name]
     file = configs_folder() / GROUP / f"{name}.yaml"
     values: dict[str, Any] = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
     for override in parsed:
-        if override.key_or_group != GROUP:
-            key = override.key_or_group.removeprefix(f"{GROUP}.")
+        if override.key != GROUP:
+            key = override.key.removeprefix(f"{GROUP}.")
             require_known(f"-m {GROUP}={name}", key, kind)
-            put(values, kind, key, override.value())
+            set_value(values, kind, key, override.text)
     return from_json(kind, values, where=GROUP)
 
 
