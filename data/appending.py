@@ -37,6 +37,23 @@ from robot.errors import TillerError
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
+class DiskError(TillerError):
+    """The disk took no more while episodes were appended; what was committed before is safe.
+
+    Args:
+        folder: of the store.
+        error: what the system said.
+        episodes: committed before.
+    """
+
+    def __init__(self, folder: Path, error: OSError, episodes: int) -> None:
+        self.full, self.episodes = error.errno in _FULL, episodes
+        self.reason = "no space left on the disk" if self.full else f"the disk said '{error.strerror}'"
+        way_out = "Free some space and append it again" if self.full else "Append it again when that is mended"
+        super().__init__(f"'{folder}': {self.reason} while appending episode {episodes}. "
+                         f"The {episodes} episodes before it are safe. {way_out}")
+
+
 class Appender:
     """The one writer of a store, from construction to `close`.
 
@@ -154,12 +171,8 @@ class Appender:
             remove_partial_files(self._folder)
             self._return_to_commit()
 
-    def _explain(self, error: OSError) -> TillerError:
-        full = error.errno in _FULL
-        reason = "no space left on the disk" if full else f"the disk said '{error.strerror}'"
-        way_out = "Free some space and append it again" if full else "Append it again when that is mended"
-        return TillerError(f"'{self._folder}': {reason} while appending episode {self.commit.episodes}. "
-                           f"The {self.commit.episodes} episodes before it are safe. {way_out}")
+    def _explain(self, error: OSError) -> DiskError:
+        return DiskError(self._folder, error, self.commit.episodes)
 
     def _return_to_commit(self) -> None:
         """Read the record and set every array back to it."""

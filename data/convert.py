@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable, Collection, Iterator, Mapping, Sequence
 
 import numpy as np
 
+from data.aside import written_aside
 from data.dataset import Dataset
 from data.episode import Episode
 from data.location import is_url
@@ -146,25 +145,18 @@ def _write(
     on_rows: Callable[[int], None],
 ) -> tuple[int, int]:
     """Write beside the target under a temporary name and rename at the end; returns episodes and rows written."""
-    aside = target.with_name(f".{target.name}.{os.getpid()}.converting")
-    try:
-        with Dataset.create(aside, schema, attributes) as dataset:
-            pending: list[Episode] = []
-            for stop, episode in episodes:
-                pending.append(episode)
-                if sum(rows.nbytes for waiting in pending for rows in waiting.data.values()) >= _BYTES_A_COMMIT:
-                    dataset.extend(pending)
-                    pending = []
-                on_rows(stop)
-            if pending:
+    with (written_aside(target, str(target), "converting") as aside,
+          Dataset.create(aside, schema, attributes) as dataset):
+        pending: list[Episode] = []
+        for stop, episode in episodes:
+            pending.append(episode)
+            if sum(rows.nbytes for waiting in pending for rows in waiting.data.values()) >= _BYTES_A_COMMIT:
                 dataset.extend(pending)
-            written = len(dataset), dataset.rows
-        os.replace(aside, target)
-    except OSError as error:
-        raise InputError(f"'{target}'", expected="an output that can be written", got=str(error.strerror)) from error
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
-    return written
+                pending = []
+            on_rows(stop)
+        if pending:
+            dataset.extend(pending)
+        return len(dataset), dataset.rows
 
 
 def _episodes(source: Source, plan: Plan, facts: Mapping[str, str], skip: set[int]) -> Iterator[tuple[int, Episode]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import shutil
 from dataclasses import replace
@@ -15,6 +14,7 @@ import zarr
 
 from data import layout
 from data.appending import Appender
+from data.aside import aside_of
 from data.commit import Commit
 from data.consistency import consistent_ends
 from data.contents import Contents, read_contents
@@ -74,7 +74,7 @@ class Dataset:
             **to_json(attributes or {}),
             ROOT_KEY: Record(schema, Commit()).to_json(),
         }
-        aside = folder.with_name(f".{folder.name}.{os.getpid()}.new")
+        aside = aside_of(folder, "new")
         try:
             folder.parent.mkdir(parents=True, exist_ok=True)
             store = DurableStore(aside)
@@ -258,7 +258,7 @@ def free_folder(path: str | Path) -> Path:
     """
     if is_url(path):
         raise InputError(f"'{path}'", expected="a local folder to write", got="a URL")
-    folder = Path(path)
+    folder = Path(path).resolve()
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"'{path}'", expected="a folder that does not exist yet", got="something there",
                          way_out="Choose another path; nothing is overwritten")

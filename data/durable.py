@@ -12,6 +12,7 @@ from zarr.core.buffer import Buffer
 from zarr.storage import LocalStore
 
 PARTIAL = ".partial"
+ROOT_FILE = "zarr.json"
 # Syncs that wait together share the file system's journal commits: sixteen cost little more than one.
 _SYNC_THREADS = 16
 
@@ -65,9 +66,18 @@ class DurableStore(LocalStore):
 
 
 def move_into_place(aside: Path, folder: Path) -> None:
-    """Give a finished folder its name, durably."""
-    os.replace(aside, folder)
-    _sync(folder.parent)
+    """Give a finished store its name, durably.
+
+    A folder that is there already, and empty but for it, takes what is in it: it may be a mount, or a shell may stand
+    in it. The root's record comes last, before which it is no store.
+    """
+    if not folder.is_dir():
+        os.replace(aside, folder)
+        _sync(folder.parent)
+        return
+    for entry in sorted(aside.iterdir(), key=lambda entry: entry.name == ROOT_FILE):
+        os.replace(entry, folder / entry.name)
+    _sync(folder)
 
 
 def sync_all(threads: ThreadPoolExecutor, paths: Iterable[Path]) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,9 +9,10 @@ import numpy as np
 import zarr
 
 from data import layout
+from data.aside import written_aside
 from data.contents import Contents, read_contents
 from data.dataset import Dataset, free_folder
-from data.durable import DurableStore, move_into_place
+from data.durable import DurableStore
 from data.episode import Episode, check_episode
 from data.location import locate
 from data.reading import DamagedChunkError
@@ -42,18 +41,13 @@ def repair(source: str | Path, target: str | Path) -> Report:
     """
     contents = read_contents(locate(source))
     folder = free_folder(target)
-    aside = folder.with_name(f".{folder.name}.{os.getpid()}.repairing")
-    try:
+    with written_aside(folder, str(target), "repairing") as aside:
         ends = _read_ends(contents)
         copy = _copy_own if contents.schema is not None else _copy_foreign
         left_out = copy(contents, ends, aside)
         if len(left_out) == len(ends):
             first = f" The first: {left_out[0].message}" if left_out else ""
             raise TillerError(f"'{contents.name}': none of its {len(ends)} episodes is sound.{first}")
-        move_into_place(aside, folder)
-    except BaseException:
-        shutil.rmtree(aside, ignore_errors=True)
-        raise
     summary = f"{len(ends) - len(left_out)} of {len(ends)} episodes are in {target}, {len(left_out)} were left out"
     return Report(f"Repair of {contents.name}", tuple(left_out), summary)
 

@@ -6,7 +6,6 @@ the edges of the episode its first or last row is repeated; no window ever looks
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING, Mapping, Protocol
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Mapping, Protocol
 import numpy as np
 
 from data.chunk_cache import ChunkCache
+from data.memory import memory_limit_bytes
 from data.sampling import chunk_shuffle
 from data.schema import ACTION
 from robot.description import History, ObservationField, ObservationSpec
@@ -94,7 +94,7 @@ class Windows:
         self._action = self._load(StoredRows(dataset, ACTION), np.float32)
         stored = {field.name: _matching_rows(dataset, field) for field in self.observation}
         images = {field.name: stored[field.name] for field in self.observation if field.is_image}
-        limit = _default_memory_bytes() if memory_bytes is None else memory_bytes
+        limit = memory_limit_bytes() // 4 if memory_bytes is None else memory_bytes
         self.is_streamed = sum(len(self) * array.row_bytes for array in images.values()) > limit
         self._streamed = images if self.is_streamed else {}
         self._cache = ChunkCache(limit)
@@ -226,7 +226,3 @@ def _joined_ranges(starts: np.ndarray, stops: np.ndarray) -> list[tuple[int, int
         else:
             ranges.append((start, stop))
     return ranges
-
-
-def _default_memory_bytes() -> int:
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 4

@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import Sequence
 
 VERBS = {
-    "demo": "the whole journey in minutes: collect, train, evaluate, report on robosuite Lift",
+    "demo": "the whole journey in minutes: collect, train, evaluate, report on the twin's task lift",
     "doctor": "what works on this machine, what is missing and how to get it; or one robot, checked and drawn",
     "data": "info, validate, convert, repair or replay a dataset",
     "collect": "record episodes of a scripted expert",
@@ -31,7 +31,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         0 done, 1 ran and failed, 2 asked wrongly, 130 stopped by Ctrl-C.
     """
-    words = list(sys.argv[1:] if argv is None else argv)
+    try:
+        code = _answer(list(sys.argv[1:] if argv is None else argv))
+        if sys.stdout is not None:
+            sys.stdout.flush()  # here, where it is known what a closed pipe means
+        return code
+    except BrokenPipeError:
+        # The reader of a pipe (head, less) has seen enough.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _answer(words: list[str]) -> int:
+    """Run a command line, with what went wrong as one message."""
     if not words or words[0] in ("-h", "--help", "help"):
         print(overview())
         return 0
@@ -50,9 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"\n{str(stop) or 'Stopped'}.", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
-        # The reader of a pipe (head, less) has seen enough.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        raise
     except TillerError as error:
         if debug:
             raise

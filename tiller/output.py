@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 from contextlib import contextmanager
@@ -39,12 +40,16 @@ class Output:
             yield
         except InputError:
             if [file.name for file in self.path.rglob("*") if file.is_file()] == [CONFIG]:
-                shutil.rmtree(self.path)
+                _empty(self.path)
+                if self.path.resolve() != Path.cwd():
+                    self.path.rmdir()
             raise
 
     def mark(self, figures: Mapping[str, Any]) -> None:
-        """Mark the run as done, with its headline figures."""
-        write_atomically(self.path / FINISHED, json.dumps(dict(figures), indent=2) + "\n")
+        """Mark the run as done, with its headline figures; one that is no finite number is null."""
+        finite = {name: None if isinstance(value, float) and not math.isfinite(value) else value
+                  for name, value in figures.items()}
+        write_atomically(self.path / FINISHED, json.dumps(finite, indent=2, allow_nan=False) + "\n")
 
     def finish(self, figures: Mapping[str, Any]) -> None:
         """Mark the run as done and say where everything is."""
@@ -119,6 +124,16 @@ def _writable(path: Path) -> Iterator[None]:
                          way_out="Choose another output=") from None
 
 
+def written_by(folder: Path) -> str | None:
+    """The verb whose output a folder is; None where it has no configuration, or one of another program."""
+    try:
+        with open(folder / CONFIG, encoding="utf-8") as file:
+            first = file.readline()
+    except (OSError, UnicodeDecodeError):
+        return None
+    return first.removeprefix(HEADING).strip() if first.startswith(HEADING) else None
+
+
 def finished_figures(path: Path) -> dict[str, Any] | None:
     """The headline figures of a run that is done, or None."""
     try:
@@ -156,12 +171,17 @@ def _make_dated(verb: str) -> Path:
 
 
 def _remove(path: Path) -> None:
-    """Remove an earlier output; a folder that tiller did not make is refused."""
-    try:
-        ours = (path / CONFIG).read_text(encoding="utf-8").startswith(HEADING)
-    except OSError:
-        ours = False
-    if not ours:
+    """Empty an earlier output; a folder that tiller did not make is refused."""
+    if written_by(path) is None:
         raise InputError(f"output {path}", expected=f"a folder that tiller made, with its {CONFIG}",
                          got="something else, which is not removed", way_out="Choose another output=")
-    shutil.rmtree(path)
+    _empty(path)
+
+
+def _empty(path: Path) -> None:
+    """Remove all that a folder holds, what says that it is ours last; a shell may stand in the folder itself."""
+    for entry in sorted(path.iterdir(), key=lambda entry: entry.name == CONFIG):
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry)
+        else:
+            entry.unlink()

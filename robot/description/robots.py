@@ -80,7 +80,7 @@ def load_robot(name: str) -> RobotDescription:
     file = known if known.exists() else Path(name)
     if not file.is_file():
         raise InputError("robot", expected=f"one of {', '.join(robot_names())}, or a file", got=f"'{name}'",
-                         way_out=nearest(name, robot_names()))
+                         way_out=_robot_of_contract(name) or nearest(name, robot_names()))
     description = _read(RobotFile, file)
     limbs = tuple(
         Limb(each.name, _part(Arm, "arm", each.arm, file), _part(Tool, "tool", each.tool, file), each.position,
@@ -91,6 +91,19 @@ def load_robot(name: str) -> RobotDescription:
     if len(set(names)) != len(names) or not names:
         raise InputError(f"robot {file}: limbs", expected="one or more with different names", got=str(names))
     return RobotDescription(_spec(file.stem, limbs), limbs)
+
+
+def _robot_of_contract(name: str) -> str | None:
+    """A sentence that names the robot of a contract, where its name was given for a robot's."""
+    try:
+        contract = yaml.safe_load((configs_folder() / "contract" / f"{name}.yaml").read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError):
+        return None
+    robot = contract.get("robot") if isinstance(contract, dict) else None
+    if not robot:
+        return None
+    beside = configs_folder() / "contract" / "robot" / f"{robot}.yaml"
+    return f"'{name}' is a contract; its robot is '{beside if beside.is_file() else robot}'"
 
 
 def with_impedance(description: RobotDescription, **changes: Any) -> RobotDescription:

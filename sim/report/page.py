@@ -132,6 +132,9 @@ def _metrics(sources: Sequence[Path], found: Sequence[tuple[Path, Evaluation]]) 
 
 
 def _check_target(target: Path, overwrite: bool) -> None:
+    if target.is_dir():
+        raise InputError(f"report {target}", expected="a file", got="a folder",
+                         way_out=f"Give output={target / 'report.html'}")
     if overwrite or not target.exists():
         return
     with target.open(encoding="utf-8", errors="replace") as file:

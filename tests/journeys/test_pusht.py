@@ -53,6 +53,9 @@ def test_trained_policy_is_evaluated_compared_and_reported(tiller: Command, push
                                "options.max_steps=20", "sampler=heun", "steps=2",
                                f"compare={first / 'evaluation.json'}")
     assert "McNemar" in compared
+    refused = tiller("evaluate", f"checkpoint={pusht_run}", "episodes=2", "videos=0", f"output={tmp_path / 'third'}",
+                     "options.max_steps=10", f"compare={first / 'evaluation.json'}")
+    assert refused.code == 2 and "compare: options" in refused.message and not (tmp_path / "third").exists()
     tiller.succeeds("report", first, second, f"output={tmp_path / 'page.html'}")
     assert "http" not in (tmp_path / "page.html").read_text().replace("http://www.w3.org", "")
 

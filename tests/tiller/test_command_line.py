@@ -96,3 +96,22 @@ def test_sweep_expands_lists_and_ranges_in_order() -> None:
     assert [cell.name for cell in cells] == ["training.seed-0+policy-x", "training.seed-0+policy-y",
                                              "training.seed-1+policy-x", "training.seed-1+policy-y"]
     assert cells[3].overrides == ("task=a", "training.seed=1", "policy=y")
+
+
+@pytest.mark.parametrize("words", [("--help",), (), ("--version",), ("train", "--help"), ("data",), ("node",)])
+def test_a_reader_that_has_seen_enough_ends_no_command_in_a_traceback(words: tuple[str, ...]) -> None:
+    code = f"from tiller.cli import entry; import sys; sys.argv = ['tiller', *{words!r}]; input(); entry()"
+    process = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE)
+    assert process.stdout is not None and process.stdin is not None and process.stderr is not None
+    process.stdout.close()  # as head does, before the first line comes
+    process.stdin.write(b"\n")
+    process.stdin.close()
+    assert process.stderr.read() == b"" and process.wait() == 0
+
+
+def test_the_overview_says_what_the_demo_runs_on() -> None:
+    from tiller.configuration import groups_of
+
+    task = groups_of("demo")["task"]
+    assert task == "twin/lift" and "twin's task lift" in VERBS["demo"]

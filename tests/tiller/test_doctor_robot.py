@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from robot.description.robots import robot_folder
+from robot.description.robots import load_robot, robot_folder
 from sim.rendering import find_backend
 from tiller.cli import main
 
@@ -74,3 +74,14 @@ def test_what_is_asked_wrongly_is_told(words: list[str], message: str, tmp_path:
     monkeypatch.chdir(tmp_path)
     assert main(["doctor", *words]) == 2
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("contract", "says"), [("panda_twin", "its robot is 'panda'"), ("fr3_crisp", "is 'fr3'"),
+                                                ("allegro", "fr3_allegro.yaml'")])
+def test_the_name_of_a_contract_is_answered_with_its_robot(contract: str, says: str,
+                                                           capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor", f"robot={contract}", "output=x.png"]) == 2
+    message = capsys.readouterr().err
+    assert f"'{contract}' is a contract" in message and says in message
+    robot = message.rpartition("its robot is '")[2].partition("'")[0]
+    assert load_robot(robot).spec.name == Path(robot).stem

@@ -12,7 +12,7 @@ from robot.errors import InputError
 from sim.perturbations.sizes import Severity
 from tiller.command import run_configured
 from tiller.configuration import Configuration
-from tiller.output import Output, open_output
+from tiller.output import CONFIG, Output, open_output, written_by
 
 if TYPE_CHECKING:
     from robot.description import Policy
@@ -138,19 +138,23 @@ def trained_task(checkpoint_path: str) -> tuple[str | None, Mapping[str, Any]]:
 
     start = Path(checkpoint_path).resolve()
     for folder in (start, *list(start.parents)[:3]):
-        try:
-            values = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        if written_by(folder) != "train":
             continue
+        try:
+            values = yaml.safe_load((folder / CONFIG).read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, yaml.YAMLError):
+            return None, {}
         if isinstance(values, dict) and values.get("task"):
             return str(values["task"]), values.get("options") or {}
+        return None, {}
     return None, {}
 
 
 def require_comparable(other: Evaluation, task: str, options: EvaluateOptions) -> None:
     """Refuse before long work an evaluation that this one cannot be paired with."""
-    theirs, ours = ({"task": each[0], "first seed": each[1], "episodes": each[2]} for each in (
-        (other.task, other.seed, len(other.records)), (task, options.seed, options.episodes)))
+    theirs, ours = (dict(zip(("task", "options", "first seed", "episodes"), each)) for each in (
+        (other.task, to_json(other.options), other.seed, len(other.records)),
+        (task, to_json(options.options), options.seed, options.episodes)))
     for what, value in ours.items():
         if theirs[what] != value:
             raise InputError(f"compare: {what}", expected=f"{value}, as in this evaluation", got=str(theirs[what]),

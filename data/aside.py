@@ -1,0 +1,54 @@
+"""A new store is written beside its place and gets its name when it is whole."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Iterator
+
+from data.appending import DiskError
+from data.durable import move_into_place
+from robot.errors import InputError, TillerError
+
+
+def aside_of(folder: Path, doing: str) -> Path:
+    """A hidden folder for a store that becomes `folder`: within it where it is there, and empty, already; else beside.
+
+    A folder that is there may be a mount of its own, or be the one that a shell stands in.
+    """
+    name = f".{folder.name}.{os.getpid()}.{doing}"
+    return folder / name if folder.is_dir() else folder.with_name(name)
+
+
+@contextmanager
+def written_aside(folder: Path, named: str, doing: str) -> Iterator[Path]:
+    """A hidden folder to write a store in; it becomes `folder` when the block ends well, else nothing is left of it.
+
+    Args:
+        folder: the store's place, resolved.
+        named: as the person gave it, for messages.
+        doing: what writes it, such as `converting`.
+
+    Raises:
+        InputError: the place cannot be written.
+        TillerError: the disk is full or fails.
+    """
+    aside = aside_of(folder, doing)
+    try:
+        yield aside
+        move_into_place(aside, folder)
+    except DiskError as error:
+        way_out = "Free some space" if error.full else "Mend that"
+        raise TillerError(f"'{named}': {error.reason} while {doing}, after {error.episodes} episodes. Nothing is left "
+                          f"of it. {way_out} and do the same again") from error
+    except InputError as error:
+        if str(aside) not in error.thing:
+            raise
+        raise InputError(f"'{named}'", expected=error.expected, got=error.got, way_out=error.way_out) from error
+    except OSError as error:
+        raise InputError(f"'{named}'", expected="an output that can be written",
+                         got=error.strerror or str(error)) from error
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)

@@ -1,0 +1,75 @@
+"""A new store gets its place when it is whole: also where that is the folder one stands in, or the disk fills up."""
+
+from __future__ import annotations
+
+import os
+import resource
+import shutil
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Callable
+
+import numpy as np
+import pytest
+
+from data.convert import convert
+from data.dataset import Dataset
+from data.durable import ROOT_FILE
+from data.repair import repair
+from robot.errors import TillerError
+
+
+@pytest.fixture
+def npz(tmp_path: Path) -> Path:
+    random = np.random.default_rng(0)
+    rows = random.normal(size=(4000, 8)).astype(np.float32)
+    np.savez(tmp_path / "demos.npz", state=rows, action=rows, episode_ends=[2000, 4000])
+    return tmp_path / "demos.npz"
+
+
+def converted(source: Path | str, target: str) -> int:
+    return convert(source, target, period_s=0.1, units="1").episodes
+
+
+@pytest.mark.parametrize("target", [".", "../here"])
+def test_the_folder_one_stands_in_takes_a_store(target: str, npz: Path, store: Path, schema: Any, tmp_path: Path,
+                                                monkeypatch: pytest.MonkeyPatch) -> None:
+    makers: tuple[Callable[[], Any], ...] = (
+        lambda: Dataset.create(target, schema).close(), lambda: converted(npz, target), lambda: repair(store, target))
+    for make in makers:
+        here = tmp_path / "here"
+        shutil.rmtree(here, ignore_errors=True)
+        here.mkdir()
+        monkeypatch.chdir(here)
+        make()
+        assert os.getcwd() == str(here) and Path(ROOT_FILE).is_file(), "a shell that stands here still does"
+        assert not list(here.glob(".*"))
+        Dataset.open(target)
+
+
+@contextmanager
+def _files_of(size: int) -> Iterator[None]:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+
+
+@pytest.mark.parametrize("size", [100, 20_000])
+def test_a_full_disk_names_the_target_and_leaves_nothing(size: int, npz: Path, tmp_path: Path) -> None:
+    converted(npz, str(tmp_path / "source"))
+    before = sorted(tmp_path.iterdir())
+    for write in (lambda: converted(npz, str(tmp_path / "out")), lambda: repair(tmp_path / "source", tmp_path / "out")):
+        with _files_of(size), pytest.raises(TillerError) as caught:
+            write()
+        said = str(caught.value)
+        assert said.startswith(f"'{tmp_path / 'out'}': ") and "append" not in said and f"{tmp_path}/." not in said, said
+        assert "no space left on the disk" in said or "File too large" in said
+        assert sorted(tmp_path.iterdir()) == before
+    assert converted(npz, str(tmp_path / "out")) == 2
