@@ -114,8 +114,8 @@ def _check_finite(where: str, values: np.ndarray, components: tuple[str, ...]) -
 
 
 def _check_times(where: str, time_ns: np.ndarray, *, strictly: bool) -> None:
-    steps = np.diff(time_ns)
-    bad = np.flatnonzero(steps <= 0 if strictly else steps < 0)
+    before, after = time_ns[:-1], time_ns[1:]  # compared, as their difference may not fit into 64 bits
+    bad = np.flatnonzero(after <= before if strictly else after < before)
     if len(bad):
         row = int(bad[0]) + 1
         raise InputError(f"{where}, row {row}", expected="a later stamp than the row before" if strictly

@@ -95,3 +95,12 @@ def test_one_bad_episode_in_a_batch_keeps_all_of_them_out(store: Path, make_epis
             dataset.extend([good, bad])
         assert len(dataset) == 4
     assert len(Dataset.open(store)) == 4
+
+
+def test_stamps_whose_difference_does_not_fit_into_64_bits_are_in_order(store: Path, make_episode: Any) -> None:
+    episode = make_episode(4)
+    values, stamps = episode.streams["wrench"]
+    far = np.array([-(2**63) + 1, *range(80, 79 + len(stamps))])
+    with Dataset.open(store, mode="a") as dataset:
+        dataset.append(Episode(episode.data, episode.meta, {"wrench": (values, far)}))
+    assert np.array_equal(Dataset.open(store).episode(4).streams["wrench"][1], far)
