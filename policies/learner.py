@@ -50,10 +50,15 @@ class Learner:
         return float(self.schedule.get_last_lr()[0])
 
     def restore(self, average_updates: int, schedule: Mapping[str, Any]) -> None:
-        """Set the counters to where a run was left; weights and moments are filled by who reads them."""
+        """Set the counters to where a run was left; weights and moments are filled by who reads them.
+
+        The learning rate is the one that this configuration has there, whatever it was before.
+        """
         self.average.updates = average_updates
-        self.schedule.load_state_dict(dict(schedule))
-        for group, rate in zip(self.optimiser.param_groups, self.schedule.get_last_lr()):
+        peaks = self.schedule.base_lrs
+        rates = [peak * factor(schedule["last_epoch"]) for peak, factor in zip(peaks, self.schedule.lr_lambdas)]
+        self.schedule.load_state_dict({**schedule, "base_lrs": peaks, "_last_lr": rates})
+        for group, rate in zip(self.optimiser.param_groups, rates):
             group["lr"] = rate
 
     def learn(self, update: int, batches: Sequence[TensorBatch]) -> tuple[Tensor, Tensor]:

@@ -20,7 +20,7 @@ from policies.loggers import Logger
 from policies.policy import DiffusionPolicy
 from policies.progress import TrainingProgress
 from policies.run_folder import RunFolder
-from policies.training_state import TrainingState, read_training, require_same_run, write_training
+from policies.training_state import TrainingState, changed_choices, read_training, require_same_run, write_training
 from policies.validation import Validation
 from robot.errors import InputError, TillerError
 
@@ -41,7 +41,7 @@ class TrainingResult:
         stopped: why: `done`, `interrupted`, `minutes` or `stop_after`.
         checkpoint: folder to load the policy from.
         elapsed_s: time spent training, evaluation not counted.
-        loss: mean over the last updates, as it was logged last.
+        loss: mean over the last updates, as it was logged last; NaN when no update was left to do.
         validation_loss: the last one, NaN when nothing was held out.
         evaluations: updates -> what `evaluate` returned.
     """
@@ -102,11 +102,22 @@ class Trainer:
         folder = self.folder.last
         self._require_same_source(read_record(folder))
         state = read_training(folder / TRAINING, self.learner.model, self.learner.optimiser)
-        require_same_run(state.config, self.config)
+        require_same_run(state, self.config)
         fill(self.learner.average.model, read_tensors(folder / WEIGHTS), folder / WEIGHTS)
         self.learner.restore(state.average_updates, state.schedule)
         self.done, self.elapsed_s = state.update, state.elapsed_s
         self._saved_at = self.done
+        self._say_what_changed(state)
+
+    def _say_what_changed(self, state: TrainingState) -> None:
+        """A run that goes on otherwise than it was left says so before its first update."""
+        changed = changed_choices(state, self.config)
+        if changed:
+            self.progress.say(f"Going on after update {self.done} with {', '.join(changed)}")
+        before, now = float(state.schedule["_last_lr"][0]), self.learner.learning_rate
+        if now != before and self.done < self.config.steps:
+            self.progress.say(f"The learning rate of update {self.done + 1} is {now:.4g}; as it was left it would have "
+                              f"been {before:.4g}")
 
     def _require_same_source(self, record: PolicyRecord) -> None:
         if record.recipe != self.acting.recipe:

@@ -21,6 +21,8 @@ from robot.description import from_json, to_json
 from robot.errors import InputError
 
 WEIGHTS, OPTIMISER, STATE = "weights.safetensors", "optimiser.safetensors", "state.json"
+# Other values of these make another run; all others hold from the first update after a resume on.
+FIXED = ("seed", "batch_size", "demonstrations", "overfit_one_batch", "validation")
 
 
 @dataclass(frozen=True)
@@ -85,14 +87,27 @@ def _named_state(model: nn.Module, optimiser: Optimizer) -> dict[str, Tensor]:
             for kind, value in kinds.items()}
 
 
-def require_same_run(saved: TrainingConfig, asked: TrainingConfig) -> None:
+def require_same_run(state: TrainingState, asked: TrainingConfig) -> None:
     """Refuse to go on with other choices than a run began with, where that would be another run.
 
     Raises:
-        InputError: names the first of the choices that differs.
+        InputError: names the first of the choices that differs, or says that the steps are done already.
     """
-    for name in ("seed", "batch_size", "demonstrations", "overfit_one_batch", "validation"):
-        before, now = getattr(saved, name), getattr(asked, name)
+    for name in FIXED:
+        before, now = getattr(state.config, name), getattr(asked, name)
         if before != now:
             raise InputError(f"resume: training.{name}", expected=f"{before}, as the run began", got=str(now),
                              way_out="Give the same choices, or another output folder")
+    if asked.steps < state.update:
+        raise InputError("resume: training.steps", expected=f"at least {state.update}, the updates that are done",
+                         got=str(asked.steps), way_out="Give at least so many, or another output folder")
+
+
+def changed_choices(state: TrainingState, asked: TrainingConfig) -> list[str]:
+    """The choices that a run goes on with and did not have before, in words; empty where all are the same."""
+    before, now = to_json(state.config), to_json(asked)
+    changed = [f"training.{name} {now[name]} (was {before[name]})" for name in now
+               if name != "stop_after" and before[name] != now[name]]
+    if asked.stop_after is not None and asked.stop_after <= state.update:
+        changed.append(f"training.stop_after {asked.stop_after} is behind it and stops nothing")
+    return changed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -61,3 +62,9 @@ def pusht_run(pusht_dataset: Path) -> Path:
     target = pusht_dataset.with_name("run")
     assert main(["train", "task=pusht/state", f"data={pusht_dataset}", f"output={target}", *TINY]) == 0
     return target
+
+
+@pytest.fixture
+def own_run(pusht_run: Path, tmp_path: Path) -> Path:
+    """A copy that may be damaged."""
+    return Path(shutil.copytree(pusht_run, tmp_path / "run", symlinks=True))

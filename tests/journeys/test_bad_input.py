@@ -30,12 +30,6 @@ def own_dataset(pusht_dataset: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(pusht_dataset, tmp_path / "dataset"))
 
 
-@pytest.fixture
-def own_run(pusht_run: Path, tmp_path: Path) -> Path:
-    """A copy that may be damaged."""
-    return Path(shutil.copytree(pusht_run, tmp_path / "run", symlinks=True))
-
-
 def foreign_store(path: Path, *, action_rows: int = 20, ends: tuple[int, ...] = (10, 20)) -> Path:
     """A replay buffer as other programs write it."""
     root = zarr.open_group(path, mode="w", zarr_format=2)

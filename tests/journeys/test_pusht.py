@@ -77,6 +77,15 @@ def test_resumed_run_ends_like_one_that_was_never_stopped(tiller: Command, pusht
     assert (tmp_path / "run" / weights).read_bytes() == (pusht_run / weights).read_bytes()
 
 
+def test_finished_run_that_is_resumed_keeps_figures(tiller: Command, own_run: Path, pusht_dataset: Path) -> None:
+    def no_number(word: str) -> None:
+        raise AssertionError(f"{word} is not JSON")
+
+    tiller.succeeds("train", "task=pusht/state", f"data={pusht_dataset}", f"output={own_run}", *TINY, "resume=true")
+    figures = json.loads((own_run / "finished.json").read_text(), parse_constant=no_number)
+    assert figures["updates"] == 20
+
+
 def test_training_without_a_task_sees_all_low_dimensional_keys(tiller: Command, pusht_dataset: Path, tmp_path: Path
                                                                ) -> None:
     shown = tiller.succeeds("train", f"data={pusht_dataset}", f"output={tmp_path / 'run'}", *TINY)

@@ -10,14 +10,19 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from policies.checkpoint import load
+from policies.distributed import Ranks
+from policies.learner import Learner
 from policies.policy import DiffusionPolicy
 from policies.recipe import PolicyRecipe, TrainingConfig, ValidationConfig
 from policies.train import train
 from robot.description import to_json
+from robot.errors import InputError
+from tests.policies.points import make_policy
 
 CONFIG = TrainingConfig(steps=200, batch_size=16, warmup=20, log_every=50, checkpoint_every=1000,
                         validation=ValidationConfig(fraction=0.2, every=40, batches=2))
@@ -49,6 +54,68 @@ def test_a_stopped_run_that_goes_on_is_the_run_that_never_stopped(
     assert second.validation_loss == whole.validation_loss
     steps = [line.split(",")[0] for line in (tmp_path / "parts" / "metrics.csv").read_text().splitlines()[1:]]
     assert steps == sorted(steps, key=int)
+
+
+@pytest.mark.parametrize("change", [
+    {"learning_rate": 1e-30},
+    {"schedule": "constant", "learning_rate": 1e-30},
+    {"schedule": "constant_with_warmup", "warmup": 10**9, "learning_rate": 1e-20},
+    {"schedule": "linear", "warmup": 10**9, "steps": 10**10, "learning_rate": 1e-15},
+])
+def test_another_learning_rate_holds_from_the_first_update_after_a_resume(
+    store: Path, recipe: PolicyRecipe, tmp_path: Path, change: dict[str, Any]
+) -> None:
+    """So small a rate moves no weight: one update at the rate from before would."""
+    train(store, recipe, replace(CONFIG, stop_after=30), tmp_path, device="cpu")
+    before = state_of(tmp_path)
+    result = train(store, recipe, replace(CONFIG, stop_after=33, **change), tmp_path, resume=True, device="cpu")
+    assert result.updates == 33
+    assert state_of(tmp_path)[1] == before[1]
+    assert state_of(tmp_path)[2] != before[2]
+
+
+@pytest.mark.parametrize("change", [{"learning_rate": 2e-4}, {"warmup": 40}, {"steps": 900}, {"schedule": "linear"},
+                                    {"schedule": "polynomial", "learning_rate": 3e-3}, {}])
+def test_the_rate_after_a_resume_is_the_one_that_its_choices_have_there(
+    store: Path, recipe: PolicyRecipe, change: dict[str, Any]
+) -> None:
+    def stepped(config: TrainingConfig, updates: int) -> Learner:
+        learner = Learner(make_policy(store, recipe).model, config, Ranks())
+        for _ in range(updates):
+            learner.optimiser.step()
+            learner.schedule.step()
+        return learner
+
+    changed = replace(CONFIG, **change)
+    resumed, expected = stepped(changed, 0), stepped(changed, 33)
+    resumed.restore(33, stepped(CONFIG, 33).schedule.state_dict())
+    for _ in range(3):
+        assert resumed.optimiser.param_groups[0]["lr"] == resumed.learning_rate == expected.learning_rate
+        for learner in (resumed, expected):
+            learner.optimiser.step()
+            learner.schedule.step()
+
+
+def test_a_run_that_goes_on_otherwise_says_so(
+    store: Path, recipe: PolicyRecipe, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    short = replace(CONFIG, steps=20)
+    train(store, recipe, short, tmp_path, device="cpu")
+    capsys.readouterr()
+    train(store, recipe, replace(short, steps=40, warmup=0, grad_clip=0.5, stop_after=25), tmp_path, resume=True,
+          device="cpu")
+    said = capsys.readouterr().err
+    for change in ("training.steps 40 (was 20)", "training.warmup 0 (was 20)", "training.grad_clip 0.5 (was 1.0)"):
+        assert change in said
+    assert "The learning rate of update 21 is 0.0005; as it was left it would have been" in said
+    assert "stop_after" not in said
+    train(store, recipe, replace(short, steps=40, warmup=0, grad_clip=0.5, stop_after=25), tmp_path, resume=True,
+          device="cpu")
+    said = capsys.readouterr().err
+    assert "training.stop_after 25 is behind it" in said
+    assert "was" not in said
+    with pytest.raises(InputError, match=r"training\.steps: expected at least 40.*got 39"):
+        train(store, recipe, replace(short, steps=39), tmp_path, resume=True, device="cpu")
 
 
 def test_images_resume_exactly_too(image_store: Path, recipe: PolicyRecipe, tmp_path: Path) -> None:

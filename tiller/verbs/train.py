@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
@@ -150,9 +151,9 @@ def evaluation_in_the_loop(options: TrainOptions) -> Evaluate | None:
 
 def figures(result: TrainingResult) -> dict[str, Any]:
     """Headline figures of a run."""
-    found: dict[str, Any] = {"updates": result.updates, "minutes": result.elapsed_s / 60, "loss": result.loss}
-    if result.validation_loss == result.validation_loss:
-        found["validation_loss"] = result.validation_loss
+    losses = {"loss": result.loss, "validation_loss": result.validation_loss}
+    found: dict[str, Any] = {"updates": result.updates, "minutes": result.elapsed_s / 60,
+                             **{name: loss for name, loss in losses.items() if math.isfinite(loss)}}
     for measured in list(result.evaluations.values())[-1:]:
         found.update(measured)
     return found
