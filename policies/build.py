@@ -14,7 +14,7 @@ from policies.choice import choose
 from policies.encoders import make_encoder
 from policies.model import PolicyModel
 from policies.networks import make_network
-from policies.normaliser import ACTION, Normaliser
+from policies.normaliser import ACTION, NONE, Normaliser
 from policies.objectives import Objective, make_objective
 from policies.policy import DiffusionPolicy
 from policies.recipe import PolicyRecipe
@@ -69,12 +69,15 @@ def build_policy(
     if statistics is not None:
         for name in normaliser.keys:
             normaliser[name].fit(recipe.normalisation.mode_of(name), statistics[name])
+        if recipe.normalisation.mode_of(ACTION) == NONE:
+            _check_size(recipe, action, statistics[ACTION])
     augmentation = ImageAugmentation(**_augmentation(recipe))
     shapes = augmentation.shapes({key.name: (key.history.steps, *key.shape) for key in observation})
     encoder = make_encoder(shapes=shapes, pretrained=statistics is not None, **_named("encoder", recipe.encoder))
     network = make_network(horizon=spec.horizon, action_dim=action.dim, condition_dim=encoder.condition_dim,
                            **_named("network", recipe.network))
-    model = PolicyModel(chain, normaliser, augmentation, encoder, network, _objective(recipe), recipe.pad_loss)
+    model = PolicyModel(chain, normaliser, augmentation, encoder, network, _objective(recipe), recipe.pad_loss,
+                        recipe.normalisation.mode_of(ACTION))
     return DiffusionPolicy(model.eval(), spec, recipe)
 
 
@@ -109,6 +112,18 @@ def _check_normalised(recipe: PolicyRecipe, normaliser: Normaliser) -> None:
         if name not in normaliser.keys:
             raise InputError(f"normalisation.fields.{name}", expected="a low-dimensional key or 'action'",
                              got=f"'{name}'", way_out=nearest(name, normaliser.keys))
+
+
+def _check_size(recipe: PolicyRecipe, action: ActionSpec, statistics: FieldStatistics) -> None:
+    """Refuse actions as they are for an objective that cannot sample them, being many times its noise."""
+    size, largest = np.hypot(statistics.std, statistics.mean), _objective(recipe).largest_action
+    worst = int(size.argmax())
+    if size[worst] > largest:
+        raise InputError(
+            f"actions without normalisation for objective '{recipe.objective['name']}'",
+            expected=f"a root mean square of at most {largest:g}, as its noise is of size 1",
+            got=f"{size[worst]:.4g} in {action.component_names[worst]}",
+            way_out="Add policy.normalisation.fields.action=limits (or gaussian), or choose policy=flow_mlp")
 
 
 def _objective(recipe: PolicyRecipe) -> Objective:

@@ -7,7 +7,7 @@ from typing import Sequence
 import torch
 from torch import Tensor, nn
 
-from policies.normaliser import ACTION, Normaliser
+from policies.normaliser import ACTION, LIMITS, Normaliser
 from policies.objectives import Edit, Objective
 from policies.transforms import Tensors, TransformChain
 
@@ -23,12 +23,13 @@ class PolicyModel(nn.Module):
         network: (noisy action (B, H, D), level (B,), condition (B, C)) -> (B, H, D).
         objective: loss and samplers.
         pad_loss: let actions repeated past the end of an episode count.
+        action_mode: how the normaliser scales actions.
     """
 
     def __init__(self, chain: TransformChain, normaliser: Normaliser, augmentation: nn.Module, encoder: nn.Module,
-                 network: nn.Module, objective: Objective, pad_loss: bool = False):
+                 network: nn.Module, objective: Objective, pad_loss: bool = False, action_mode: str = LIMITS):
         super().__init__()
-        self.chain, self.objective, self.pad_loss = chain, objective, pad_loss
+        self.chain, self.objective, self.pad_loss, self.action_mode = chain, objective, pad_loss, action_mode
         self.normaliser, self.augmentation, self.encoder, self.network = normaliser, augmentation, encoder, network
 
     def forward(self, observation: Tensors, action: Tensor, is_pad: Tensor,
@@ -60,8 +61,25 @@ class PolicyModel(nn.Module):
 
     def denoise(self, noise: Tensor, condition: Tensor, sampler: str, steps: int,
                 generators: Sequence[torch.Generator] | None = None, edit: Edit | None = None) -> Tensor:
-        """Noise (B, H, D) to normalised actions (B, H, D)."""
-        return self.objective.sample(self.network, noise, condition, sampler, steps, generators=generators, edit=edit)
+        """Noise (B, H, D) to normalised actions (B, H, D).
+
+        An objective that clips has the clean action of each step kept within the demonstrated range before it is
+        edited: [-1, 1] where `limits` made it so, the normalised extremes elsewhere.
+        """
+        return self.objective.sample(self.network, noise, condition, sampler, steps, generators=generators,
+                                     edit=self._clipped(edit))
+
+    def _clipped(self, edit: Edit | None) -> Edit | None:
+        clip = self.objective.clip
+        if clip is None:
+            return edit
+        if self.action_mode == LIMITS:
+            # Exact, and a component that stood still in the demonstrations keeps its freedom of one unit.
+            return _then(lambda clean: clean.clamp(-clip, clip), edit)
+        field = self.normaliser[ACTION]
+        low, high = field(field.min), field(field.max)
+        middle, half = (high + low) / 2, clip * (high - low) / 2
+        return _then(lambda clean: clean.clamp(middle - half, middle + half), edit)
 
     def decode(self, action: Tensor, stages: list[Tensors]) -> Tensor:
         """Normalised actions (B, ..., H, D) to raw ones (B, ..., H, dim)."""
@@ -73,3 +91,8 @@ class PolicyModel(nn.Module):
 
     def _condition(self, transformed: Tensors) -> Tensor:
         return self.encoder(self.augmentation(self.normaliser.observation(transformed)))
+
+
+def _then(first: Edit, second: Edit | None) -> Edit:
+    """One edit after the other."""
+    return first if second is None else lambda clean: second(first(clean))

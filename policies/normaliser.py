@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from data.statistics import FieldStatistics
 
 ACTION = "action"
+LIMITS, GAUSSIAN, NONE = "limits", "gaussian", "none"
 STATISTICS = ("min", "max", "mean", "std")
 
 
@@ -76,9 +77,9 @@ class Normaliser(nn.Module):
 
 def scaling(mode: str, statistics: FieldStatistics) -> tuple[np.ndarray, np.ndarray]:
     """Scale and offset, float64, of normalised = scale * value + offset."""
-    if mode == "none":
+    if mode == NONE:
         return np.ones_like(statistics.mean), np.zeros_like(statistics.mean)
-    if mode == "limits":
+    if mode == LIMITS:
         half, middle = (statistics.max - statistics.min) / 2, (statistics.max + statistics.min) / 2
     else:
         half, middle = statistics.std, statistics.mean

@@ -23,13 +23,14 @@ class DDPM(Objective):
     """x_k = sqrt(a_k) action + sqrt(1 - a_k) noise on the cosine schedule; the network's level is k / train_steps.
 
     Whatever the network predicts is turned into the clean action first, and that is what the scheduler is given: so
-    the three predictions, clipping and edits meet the samplers in one form.
+    the three predictions and edits, clipping among them, meet the samplers in one form.
 
     Args:
         train_steps: levels of the chain.
         prediction: what the network predicts: `epsilon` (the noise), `sample` (the action) or `v` (Salimans and Ho
             2022: sqrt(a) noise - sqrt(1 - a) action).
-        clip: largest magnitude of the clean action at each step of a sampler; None where actions have no bound.
+        clip: keeps the clean action at each step of a sampler within so many times the range of the demonstrations,
+            about its middle, whatever the normalisation; None where actions have no bound.
     """
 
     train_steps: Annotated[int, Range(2, 100_000)] = 100
@@ -47,6 +48,11 @@ class DDPM(Objective):
                              way_out=nearest(self.prediction, PREDICTIONS))
         if self.train_steps < 2:
             raise InputError("ddpm train_steps", expected="at least 2", got=str(self.train_steps))
+
+    @property
+    def largest_action(self) -> float:
+        """Three times the noise: the first level sampled keeps a tenth of an action, which the start leaves out."""
+        return 3.0
 
     def choose(self, sampler: str | None, steps: int | None) -> tuple[str, int]:
         if sampler == "ddpm" and steps is None:
@@ -107,7 +113,7 @@ class DDPM(Objective):
             clean = signal * x - spread * prediction
         else:
             clean = prediction
-        return clean if self.clip is None else clean.clamp(-self.clip, self.clip)
+        return clean
 
     def _telling_levels(self) -> int:
         """Noise predicted where less than a hundredth of the action's variance is left says nothing of the action."""

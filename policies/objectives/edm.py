@@ -53,6 +53,11 @@ class EDM(Objective):
             raise InputError("edm sigma_min and sigma_max", expected="0 < sigma_min < sigma_max",
                              got=f"{self.sigma_min} and {self.sigma_max}")
 
+    @property
+    def largest_action(self) -> float:
+        """The start leaves out an action below a third of its noise; how large that is, is chosen for actions to 1."""
+        return max(1.0, 0.3 * self.sigma_max)
+
     def loss(self, network: Network, action: Tensor, condition: Tensor,
              generator: torch.Generator | None = None) -> Tensor:
         noise = torch.randn(action.shape, generator=generator, device=action.device, dtype=action.dtype)

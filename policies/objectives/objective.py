@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from typing import Callable, ClassVar, Sequence
 
@@ -21,14 +22,22 @@ class Objective(ABC):
     """A way to train a network on chunks of actions and to draw chunks from it, all in normalised action space.
 
     An objective holds settings only; weights live in the network. `samplers` names what `sample` knows,
-    `uses_noise` says whether the noise given to `sample` decides the result.
+    `uses_noise` says whether the noise given to `sample` decides the result, `largest_action` beyond which root mean
+    square of an action's component the noise that sampling starts from leaves out too much of it, `clip` where the
+    clean action that a sampler believes in is kept (see `PolicyModel.denoise`), None anywhere.
     """
 
+    clip: float | None = None
     samplers: ClassVar[tuple[str, ...]]
     stochastic_samplers: ClassVar[tuple[str, ...]] = ()
     default_sampler: ClassVar[str]
     default_steps: ClassVar[int]
     uses_noise: ClassVar[bool] = True
+
+    @property
+    def largest_action(self) -> float:
+        """In normalised units; infinite where sampling starts from noise alone whatever the action."""
+        return math.inf
 
     @abstractmethod
     def loss(self, network: Network, action: Tensor, condition: Tensor,

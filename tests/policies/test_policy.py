@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,10 @@ import pytest
 import torch
 
 from data.dataset import Dataset
-from policies.build import policy_spec
+from data.statistics import statistics_of
+from policies.build import build_policy, policy_spec
 from policies.policy import DiffusionPolicy
-from policies.recipe import PolicyRecipe
+from policies.recipe import NormalisationConfig, PolicyRecipe
 from robot.description import History, Policy, SamplerSpec
 from robot.errors import InputError
 from tests.policies.points import make_policy, observe
@@ -74,6 +76,49 @@ def test_noise_alone_decides_what_an_ode_sampler_returns(
         np.testing.assert_allclose(together[row : row + 1], alone, atol=1e-5)
     other = policy.sample(observation, noise=noise + 0.5, samples=2)
     assert np.abs(other - together).max() > 1e-2
+
+
+class Far(torch.nn.Module):
+    """Believes in a clean action far outside of everything."""
+
+    def __init__(self, action: float):
+        super().__init__()
+        self.action = torch.nn.Parameter(torch.tensor(action))
+
+    def forward(self, x: torch.Tensor, level: torch.Tensor, condition: torch.Tensor) -> torch.Tensor:
+        return self.action.expand_as(x)
+
+
+@pytest.mark.parametrize("mode", ["limits", "gaussian", "none"])
+@pytest.mark.parametrize("sampler", ["ddim", "dpmsolver++", "ddpm"])
+@pytest.mark.parametrize("clip", [1.0, 0.5])
+def test_ddpm_clips_to_the_demonstrated_range_whatever_the_normalisation(
+    store: Path, recipe: PolicyRecipe, mode: str, sampler: str, clip: float
+) -> None:
+    recipe = replace(recipe, normalisation=NormalisationConfig(mode), horizon=2, n_action_steps=1)
+    policy = make_policy(store, with_objective(recipe, "ddpm", prediction="sample", clip=clip)).with_sampler(sampler, 8)
+    demonstrated = policy.model.normaliser["action"]
+    middle, half = (demonstrated.max + demonstrated.min) / 2, (demonstrated.max - demonstrated.min) / 2
+    for sign in (-1, 1):
+        policy.model.network = Far(sign * 1000.0)
+        action = torch.from_numpy(policy.sample(observe(policy, 3), seeds=range(3)))
+        torch.testing.assert_close(action, (middle + sign * clip * half).expand_as(action), atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize(("objective", "refused"), [
+    ("ddpm", True), ("edm", True), ("flow", False), ("regression", False), ("mip", False)])
+def test_actions_far_larger_than_the_noise_are_refused_where_sampling_would_lose_them(
+    store: Path, recipe: PolicyRecipe, objective: str, refused: bool
+) -> None:
+    dataset = Dataset.open(store)
+    far = statistics_of(np.random.default_rng(0).uniform(-9, 9, (50, 2)))
+    other = statistics_of(np.random.default_rng(0).uniform(-9, 9, (50, 4)))
+    for mode, alone in (("none", refused), ("limits", False), ("gaussian", False)):
+        chosen = replace(with_objective(recipe, objective), normalisation=NormalisationConfig(fields={"action": mode}))
+        spec = policy_spec(chosen, dataset.schema.observation, dataset.schema.action)
+        with pytest.raises(InputError, match=r"point\.target\.[01].*action=limits") if alone else nullcontext():
+            build_policy(chosen, spec, {"action": far, "goal": far, "point.state": other})
+        assert build_policy(chosen, spec).spec == spec, "an older checkpoint is loaded all the same"
 
 
 def test_actions_have_gradients_with_respect_to_noise(policy: DiffusionPolicy) -> None:
