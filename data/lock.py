@@ -17,13 +17,14 @@ LOCK_NAME = "writer.lock"
 
 
 class WriterLock:
-    """The right to write to one store, from construction to `release`.
+    """The right to write to one folder, from construction to `release`.
 
     The kernel holds the lock (`flock`) and drops it when the process ends, however it ends; the file's text only
     says who holds it. The file is removed at release, so text found in it means that its writer died.
 
     Args:
-        folder: of the store.
+        folder: of the store, or of whatever else has one writer.
+        way_out: for a writer that comes second.
 
     Attributes:
         follows_a_crash: the writer before this one ended without releasing.
@@ -34,8 +35,8 @@ class WriterLock:
             written.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.path = folder / LOCK_NAME
+    def __init__(self, folder: Path, way_out: str = "Wait until it is done, or write to another store") -> None:
+        self.path, self._way_out = folder / LOCK_NAME, way_out
         descriptor = self._acquire()
         self.follows_a_crash = os.fstat(descriptor).st_size > 0
         _sign(descriptor)
@@ -56,7 +57,7 @@ class WriterLock:
                 holder = _describe(_read_holder(descriptor))
                 os.close(descriptor)
                 raise InputError(f"{self.path.parent} is being written by {holder}", expected="one writer at a time",
-                                 way_out="Wait until it is done, or write to another store") from None
+                                 way_out=self._way_out) from None
             if self._is_current(descriptor):
                 return descriptor
             os.close(descriptor)

@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import os
 import shutil
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable
+from typing import Callable, Iterator
 
+from data.lock import WriterLock
 from policies.checkpoint import new_folder
 from robot.errors import InputError
 
@@ -50,12 +52,30 @@ class RunFolder:
     def tensorboard(self) -> Path:
         return self.path / "tensorboard"
 
-    def prepare(self, resume: bool) -> None:
-        """Make the folder, or find the run in it.
+    @contextmanager
+    def claimed(self, resume: bool) -> Iterator[None]:
+        """Make the folder, or find the run in it, and be the only one to write there.
 
         Raises:
-            InputError: a run is there and none was to be resumed, none is there and one was, or it is not writable.
+            InputError: a run is there and none was to be resumed, none is there and one was, it is not writable, or
+                another process trains there.
         """
+        self._require(resume)
+        try:
+            self.checkpoints.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"output '{self.path}'", expected="a folder that can be written",
+                             got=str(error)) from error
+        lock = WriterLock(self.checkpoints, "Wait until it is done, or choose another output")
+        try:
+            self._require(resume)  # another run may have been at work until now
+            for partial in self.checkpoints.glob(".*.partial-*"):
+                shutil.rmtree(partial, ignore_errors=True)
+            yield
+        finally:
+            lock.release()
+
+    def _require(self, resume: bool) -> None:
         if resume and not self.last.is_dir():
             raise InputError(f"resume from '{self.path}'", expected="a run that has saved a checkpoint",
                              got="no checkpoints/last there", way_out="Leave resume out to start a new run")
@@ -63,13 +83,6 @@ class RunFolder:
             raise InputError(f"output '{self.path}'", expected="a folder without a training run",
                              got="one that has one",
                              way_out="Add resume=true to go on with it, or choose another output")
-        try:
-            self.checkpoints.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise InputError(f"output '{self.path}'", expected="a folder that can be written",
-                             got=str(error)) from error
-        for partial in self.checkpoints.glob(".*.partial-*"):
-            shutil.rmtree(partial, ignore_errors=True)
 
     def save(self, step: int, write: Callable[[Path], None]) -> Path:
         """Write a checkpoint of an update, make it the last one, and drop those that are not kept."""

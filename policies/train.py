@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Iterator
@@ -63,31 +63,37 @@ def train(
     folder = RunFolder(Path(output), config.keep_every)
     with process_group(place) as ranks, _threads(config.threads):
         check_shares(config, ranks)
-        if ranks.is_main:
-            folder.prepare(resume)
-        ranks.wait()
-        training, held_out = _episodes(data, config)
-        spec = _spec(data, recipe)
-        windows = Windows(data, spec, training)
-        torch.manual_seed(config.seed)
-        policy = build_policy(recipe, spec, _statistics(data, recipe, spec, training))
-        learner = Learner(policy.model.to(place), config, ranks)
-        has_images = any(key.is_image for key in spec.observation)
-        provenance = Provenance(0, data.fingerprint, str(data.path), semantic_hash, operational_hash, versions())
-        validation = None
-        if len(held_out) and ranks.is_main:
-            validation = Validation(Windows(data, spec, held_out), config.batch_size, config.validation.batches)
-        with (
-            TrainingProgress(config.steps, show=ranks.is_main) as progress,
-            Batches(RowOrder(windows, config.batch_size, config.seed), place, config.accumulation, ranks,
-                    ahead=has_images or place.type == "cuda") as batches,
-        ):
-            trainer = Trainer(policy, learner, batches, folder, provenance, progress, validation, evaluate)
-            if resume:
-                trainer.restore()
-            with _loggers(folder, recipe, config, trainer.done, ranks) as trainer.loggers:
-                result = trainer.run()
-            progress.say(_farewell(result, folder))
+        with folder.claimed(resume) if ranks.is_main else nullcontext():
+            ranks.wait()
+            return _train(data, recipe, config, folder, evaluate, resume, place, ranks,
+                          (semantic_hash, operational_hash))
+
+
+def _train(data: Dataset, recipe: PolicyRecipe, config: TrainingConfig, folder: RunFolder, evaluate: Evaluate | None,
+           resume: bool, place: torch.device, ranks: Ranks, hashes: tuple[str | None, str | None]) -> TrainingResult:
+    """This process's part, in a folder that is its group's."""
+    training, held_out = _episodes(data, config)
+    spec = _spec(data, recipe)
+    windows = Windows(data, spec, training)
+    torch.manual_seed(config.seed)
+    policy = build_policy(recipe, spec, _statistics(data, recipe, spec, training))
+    learner = Learner(policy.model.to(place), config, ranks)
+    has_images = any(key.is_image for key in spec.observation)
+    provenance = Provenance(0, data.fingerprint, str(data.path), *hashes, versions())
+    validation = None
+    if len(held_out) and ranks.is_main:
+        validation = Validation(Windows(data, spec, held_out), config.batch_size, config.validation.batches)
+    with (
+        TrainingProgress(config.steps, show=ranks.is_main) as progress,
+        Batches(RowOrder(windows, config.batch_size, config.seed), place, config.accumulation, ranks,
+                ahead=has_images or place.type == "cuda") as batches,
+    ):
+        trainer = Trainer(policy, learner, batches, folder, provenance, progress, validation, evaluate)
+        if resume:
+            trainer.restore()
+        with _loggers(folder, recipe, config, trainer.done, ranks) as trainer.loggers:
+            result = trainer.run()
+        progress.say(_farewell(result, folder))
     return result
 
 

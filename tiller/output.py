@@ -7,18 +7,20 @@ import math
 import os
 import shutil
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Iterator, Mapping
 
 import yaml
 
+from data.lock import LOCK_NAME, WriterLock
 from robot.errors import InputError
 
 CONFIG = "config.yaml"
 FINISHED = "finished.json"
 HEADING = "# tiller "
+ANOTHER = "Wait until it is done, or choose another output="
 
 
 @dataclass(frozen=True)
@@ -28,28 +30,54 @@ class Output:
     Args:
         verb: what runs.
         path: the folder.
+        lock: the right to write there, until the run is marked as done or the process ends; None where what is in the
+            folder has a lock of its own.
+        earlier: what an earlier run left: name of a file -> its content.
     """
 
     verb: str
     path: Path
+    lock: WriterLock | None = None
+    earlier: Mapping[str, bytes] = field(default_factory=dict)
 
     @contextmanager
     def kept_if_used(self) -> Iterator[None]:
-        """Take the folder away again when the block is asked wrongly before it has written anything."""
+        """Leave the folder as it was when the block is asked wrongly before it has written anything."""
+        before = self._results()
         try:
             yield
         except InputError:
-            if [file.name for file in self.path.rglob("*") if file.is_file()] == [CONFIG]:
-                _empty(self.path)
-                if self.path.resolve() != Path.cwd():
-                    self.path.rmdir()
+            if self._results().items() <= before.items():
+                self._give_back()
             raise
 
+    def _results(self) -> dict[Path, int]:
+        """The files that no run has merely for being one, with the time of their last change."""
+        return {file: file.stat().st_mtime_ns for file in self.path.rglob("*")
+                if file.is_file() and file.name not in (CONFIG, FINISHED, LOCK_NAME)}
+
+    def _give_back(self) -> None:
+        for name in (CONFIG, FINISHED):
+            if name in self.earlier:
+                write_atomically(self.path / name, self.earlier[name].decode())
+            else:
+                (self.path / name).unlink(missing_ok=True)
+        if not any(file.is_file() and file.name != LOCK_NAME for file in self.path.rglob("*")):
+            _empty(self.path)
+            if self.path.resolve() != Path.cwd():
+                self.path.rmdir()
+        self._release()
+
     def mark(self, figures: Mapping[str, Any]) -> None:
-        """Mark the run as done, with its headline figures; one that is no finite number is null."""
+        """Mark the run as done, with its headline figures, and let others write; no finite number is null."""
         finite = {name: None if isinstance(value, float) and not math.isfinite(value) else value
                   for name, value in figures.items()}
         write_atomically(self.path / FINISHED, json.dumps(finite, indent=2, allow_nan=False) + "\n")
+        self._release()
+
+    def _release(self) -> None:
+        if self.lock is not None:
+            self.lock.release()
 
     def finish(self, figures: Mapping[str, Any]) -> None:
         """Mark the run as done and say where everything is."""
@@ -67,14 +95,19 @@ def open_output(verb: str, values: Mapping[str, Any], requested: str | None, *, 
         requested, resume, overwrite: as in `claim_folder`.
 
     Raises:
-        InputError: the folder holds something already, or cannot be written.
+        InputError: the folder holds something already, another run is writing there, or it cannot be written.
     """
     if not requested:
-        return begin(verb, values, _make_dated(verb))
+        path = _make_dated(verb)
+        return begin(verb, values, path, WriterLock(path, ANOTHER))
     path = claim_folder(verb, requested, resume=resume, overwrite=overwrite)
     with _writable(path):
         path.mkdir(parents=True, exist_ok=True)
-    return begin(verb, values, path)
+    lock = WriterLock(path, ANOTHER)
+    if not resume and _is_occupied(path):  # by a run that began and ended since
+        lock.release()
+        raise _occupied(path)
+    return begin(verb, values, path, lock)
 
 
 def claim_folder(verb: str, requested: str | None, *, resume: bool = False, overwrite: bool = False) -> Path:
@@ -87,7 +120,7 @@ def claim_folder(verb: str, requested: str | None, *, resume: bool = False, over
         overwrite: remove what an earlier run of tiller left there. Nothing else is ever removed.
 
     Raises:
-        InputError: there is something already.
+        InputError: there is something already, or what was to be removed is being written.
     """
     if requested and "://" in requested:
         raise InputError(f"output {requested}", expected="a local folder", got="a URL",
@@ -96,22 +129,31 @@ def claim_folder(verb: str, requested: str | None, *, resume: bool = False, over
     with _writable(path):
         if path.exists() and not path.is_dir():
             raise InputError(f"output {path}", expected="a folder", got="a file", way_out="Choose another output=")
-        occupied = path.is_dir() and any(path.iterdir())
+        occupied = path.is_dir() and _is_occupied(path)
         if occupied and overwrite:
             _remove(path)
         elif occupied and not resume:
-            raise InputError(f"output {path}", expected="a new or empty folder", got="one that holds files",
-                             way_out="Choose another output=; overwrite=true replaces what tiller left there, and "
-                             "resume=true goes on with it")
+            raise _occupied(path)
     return path
 
 
-def begin(verb: str, values: Mapping[str, Any], path: Path) -> Output:
+def begin(verb: str, values: Mapping[str, Any], path: Path, lock: WriterLock | None = None) -> Output:
     """Write the resolved configuration into a folder that is there, and take away the mark of an earlier end."""
     with _writable(path):
+        earlier = {name: (path / name).read_bytes() for name in (CONFIG, FINISHED) if (path / name).is_file()}
         write_atomically(path / CONFIG, f"{HEADING}{verb}\n{yaml.safe_dump(dict(values), sort_keys=False)}")
         (path / FINISHED).unlink(missing_ok=True)
-    return Output(verb, path)
+    return Output(verb, path, lock, earlier)
+
+
+def _is_occupied(path: Path) -> bool:
+    return any(file.name != LOCK_NAME for file in path.iterdir())
+
+
+def _occupied(path: Path) -> InputError:
+    return InputError(f"output {path}", expected="a new or empty folder", got="one that holds files",
+                      way_out="Choose another output=; overwrite=true replaces what tiller left there, and resume=true "
+                      "goes on with it")
 
 
 @contextmanager
@@ -175,7 +217,14 @@ def _remove(path: Path) -> None:
     if written_by(path) is None:
         raise InputError(f"output {path}", expected=f"a folder that tiller made, with its {CONFIG}",
                          got="something else, which is not removed", way_out="Choose another output=")
-    _empty(path)
+    locks: list[WriterLock] = []
+    try:
+        for folder in dict.fromkeys((path, *(file.parent for file in path.rglob(LOCK_NAME)))):
+            locks.append(WriterLock(folder, ANOTHER))  # a demo's output holds a run and a dataset
+        _empty(path)
+    finally:
+        for lock in locks:
+            lock.release()
 
 
 def _empty(path: Path) -> None:

@@ -18,6 +18,7 @@ from typing import Any, Callable, Mapping, Protocol
 import numpy as np
 from torch import Tensor
 
+from data.lock import WriterLock
 from policies.checkpoint import new_folder, read_tensors, write_json, write_tensors
 from policies.checkpoint_folder import read_json
 from policies.interruption import Interruption
@@ -128,9 +129,19 @@ def train(make_environment: Callable[[int], VectorEnvironment], agent: Agent, co
         The policy, or None when it was stopped early.
 
     Raises:
-        InputError: the folder holds a run with other choices.
+        InputError: the folder holds a run with other choices, or another process trains there.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    lock = WriterLock(folder, "Wait until it is done, or choose another folder")
+    try:
+        return _train(make_environment, agent, config, folder, notes, report)
+    finally:
+        lock.release()
+
+
+def _train(make_environment: Callable[[int], VectorEnvironment], agent: Agent, config: RunConfig, folder: Path,
+           notes: Mapping[str, Any] | None, report: Callable[[str], None]) -> SafePolicy | None:
+    """All segments that are missing."""
     segments = -(-config.steps // config.segment)
     done, steps, elapsed_s = _resume(folder, agent, config)
     log = CsvLog(folder / CURVE, steps)

@@ -98,6 +98,19 @@ def test_an_output_with_a_run_in_it_is_not_overwritten(store: Path, recipe: Poli
         train(store, recipe, quick, tmp_path / "empty", resume=True, device="cpu")
 
 
+def test_two_trainings_never_share_a_folder(store: Path, recipe: PolicyRecipe, tmp_path: Path) -> None:
+    quick = replace(QUICK, steps=10, evaluate_every=5)
+
+    def evaluate(policy: DiffusionPolicy, update: int) -> dict[str, float]:
+        with pytest.raises(InputError, match=r"is being written by process \d+"):
+            train(store, recipe, quick, tmp_path, resume=True, device="cpu")
+        return {"score": 1.0}
+
+    result = train(store, recipe, quick, tmp_path, evaluate=evaluate, device="cpu")
+    assert sorted(result.evaluations) == [5, 10]
+    assert train(store, recipe, quick, tmp_path, resume=True, device="cpu").updates == 10
+
+
 def test_other_choices_are_not_taken_for_a_resumed_run(store: Path, recipe: PolicyRecipe, tmp_path: Path) -> None:
     quick = replace(QUICK, steps=4, stop_after=2)
     train(store, recipe, quick, tmp_path / "run", device="cpu")

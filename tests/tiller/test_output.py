@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import signal
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier
@@ -11,12 +15,19 @@ from threading import Barrier
 import pytest
 import yaml
 
+from data.lock import LOCK_NAME, WriterLock
 from robot.errors import InputError
 from tests.journeys.commands import Command
-from tiller.output import CONFIG, FINISHED, Output, finished_figures, open_output
+from tiller.output import ANOTHER, CONFIG, FINISHED, Output, claim_folder, finished_figures, open_output
 from tiller.verbs.evaluate import trained_task
 
 RUNS = 8
+ROOT = Path(__file__).parents[2]
+OTHERS = [{"resume": True}, {"overwrite": True}, {}]
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
 
 
 @pytest.fixture
@@ -75,3 +86,81 @@ def test_only_a_training_runs_own_configuration_says_what_a_policy_was_trained_f
     run.write_text("# tiller train\ntask: null\n")
     (tmp_path / "project" / CONFIG).write_text("# tiller train\ntask: twin/peg\n")
     assert trained_task(str(checkpoint)) == (None, {}), "the nearest run is the one"
+
+
+@pytest.mark.parametrize("how", OTHERS)
+def test_second_run_on_an_output_is_refused_and_changes_nothing(tmp_path: Path, how: dict[str, bool]) -> None:
+    program = ("import sys; from tiller.output import open_output; output = open_output('train', {'number': 1}, "
+               "sys.argv[1]); print('ready', flush=True); sys.stdin.read()")
+    with subprocess.Popen([sys.executable, "-c", program, str(tmp_path / "run")], cwd=ROOT, text=True,
+                          stdin=subprocess.PIPE, stdout=subprocess.PIPE) as first:
+        assert first.stdin is not None and first.stdout is not None
+        assert first.stdout.readline() == "ready\n"
+        before = files(tmp_path)
+        with pytest.raises(InputError) as caught:
+            open_output("evaluate", {"number": 2}, str(tmp_path / "run"), **how)
+        assert caught.value.exit_code == 2
+        if how:
+            assert f"is being written by process {first.pid} on " in str(caught.value)
+            assert "choose another output=" in str(caught.value)
+        assert files(tmp_path) == before
+        first.send_signal(signal.SIGKILL)
+    if how:
+        open_output("train", {"number": 3}, str(tmp_path / "run"), **how).mark({})
+        assert yaml.safe_load((tmp_path / "run" / CONFIG).read_text()) == {"number": 3}
+        assert not (tmp_path / "run" / LOCK_NAME).exists()
+
+
+def test_overwriting_spares_a_folder_that_somebody_writes_in_the_middle_of(tmp_path: Path) -> None:
+    open_output("demo", {}, str(tmp_path / "demo")).mark({})
+    (tmp_path / "demo" / "policy").mkdir()
+    inner = WriterLock(tmp_path / "demo" / "policy")
+    before = files(tmp_path)
+    with pytest.raises(InputError, match=f"policy is being written by process {os.getpid()}"):
+        claim_folder("demo", str(tmp_path / "demo"), overwrite=True)
+    assert files(tmp_path) == before
+    inner.release()
+    claim_folder("demo", str(tmp_path / "demo"), overwrite=True)
+    assert list((tmp_path / "demo").iterdir()) == []
+
+
+def test_a_done_run_lets_others_write(tmp_path: Path) -> None:
+    output = open_output("train", {}, str(tmp_path / "run"))
+    with pytest.raises(InputError, match="is being written by"):
+        WriterLock(output.path, ANOTHER)
+    output.mark({"updates": 1})
+    WriterLock(output.path, ANOTHER).release()
+
+
+@pytest.mark.parametrize("earlier", [{}, {FINISHED: b"{}"}])
+def test_refused_resume_leaves_configuration_and_mark_of_the_run_before(tmp_path: Path, earlier: dict[str, bytes]
+                                                                        ) -> None:
+    open_output("train", {"number": 1}, str(tmp_path)).mark({})
+    (tmp_path / "metrics.csv").write_text("step")
+    (tmp_path / FINISHED).unlink()
+    for name, content in earlier.items():
+        (tmp_path / name).write_bytes(content)
+    before = files(tmp_path)
+    output = open_output("train", {"number": 2}, str(tmp_path), resume=True)
+    with pytest.raises(InputError, match="no such device"), output.kept_if_used():
+        raise InputError("no such device")
+    assert files(tmp_path) == before
+    WriterLock(tmp_path).release()
+
+
+def test_run_that_wrote_something_before_it_was_refused_keeps_its_configuration(tmp_path: Path) -> None:
+    open_output("train", {"number": 1}, str(tmp_path)).mark({})
+    (tmp_path / "metrics.csv").write_text("step")
+    output = open_output("train", {"number": 2}, str(tmp_path), resume=True)
+    with pytest.raises(InputError), output.kept_if_used():
+        (tmp_path / "checkpoint").write_text("new")
+        raise InputError("the task")
+    assert yaml.safe_load((tmp_path / CONFIG).read_text()) == {"number": 2}
+
+
+def test_run_that_is_refused_leaves_no_folder(tmp_path: Path) -> None:
+    output = open_output("train", {}, str(tmp_path / "run"))
+    with pytest.raises(InputError), output.kept_if_used():
+        (output.path / "checkpoints").mkdir()
+        raise InputError("the task")
+    assert not (tmp_path / "run").exists()

@@ -11,7 +11,7 @@ from typing import Any, Iterator, Sequence
 from data.lock import WriterLock
 from robot.errors import InputError
 from tiller.configuration import compose
-from tiller.output import finished_figures
+from tiller.output import ANOTHER, finished_figures
 from tiller.overrides import unquoted
 from tiller.sweep.cells import Cell, expand
 from tiller.sweep.launchers import Ended, Job, Launcher, open_launcher, read_launcher, require_installed
@@ -74,7 +74,7 @@ def _own(folder: Path) -> Iterator[None]:
     except OSError as error:
         raise InputError(f"output {folder}", expected="a folder that can be written",
                          got=error.strerror or str(error), way_out="Choose another output=") from None
-    lock = WriterLock(folder)
+    lock = WriterLock(folder, ANOTHER)
     try:
         yield
     finally:

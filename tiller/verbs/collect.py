@@ -71,8 +71,8 @@ def run(configuration: Configuration[CollectOptions]) -> int:
             raise KeyboardInterrupt(f"Stopped: {len(dataset)} of {options.episodes} episodes are in {output.path}; go "
                                     "on with the same command, output= that folder and resume=true") from None
         found = figures(dataset, tried)
-    print(f"{found['episodes']} episodes, {found['rows']} rows")
-    output.finish(found)
+        print(f"{found['episodes']} episodes, {found['rows']} rows")
+        output.finish(found)
     return 0
 
 

@@ -101,7 +101,7 @@ def collect(options: DemoOptions, output: Output) -> None:
     dataset, folder = open_collection(asked)
     with dataset:
         found = figures(dataset, add_missing(dataset, asked))
-    folder.mark(found)
+        folder.mark(found)
     print(f"{found['episodes']} demonstrations, {found['rows']} rows of {dataset.period_s:g} s")
 
 
