@@ -1,37 +1,63 @@
-"""Ctrl-C and SIGTERM as a wish to stop: work in progress is finished and saved first."""
+"""Ctrl-C, SIGTERM and a closed terminal as a wish to stop: work in progress is finished and saved first."""
 
 from __future__ import annotations
 
+import os
+import select
 import signal
 import threading
 from types import FrameType
-from typing import Any
+from typing import Any, Sequence
 
 
 class Interruption:
-    """While entered, the first SIGINT or SIGTERM only sets `requested`; a second one interrupts at once.
+    """While entered, the first SIGINT, SIGTERM or SIGHUP only sets `requested`; a second one interrupts at once.
+
+    A terminal that is closed sends SIGHUP, the shell in it perhaps another one, and a machine that shuts down SIGTERM
+    besides: SIGHUP never counts as the second. Under `nohup` it stays ignored.
+
+    Args:
+        signals: that mean it.
+        at_once: let the first signal interrupt too, for work that can be dropped in its middle.
 
     Attributes:
         requested: whether to stop when there is something whole to save.
-        at_once: let the first signal interrupt too, for work that can be dropped in its middle.
     """
 
-    def __init__(self) -> None:
-        self.requested = self.at_once = False
+    def __init__(self, signals: Sequence[signal.Signals] = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP),
+                 at_once: bool = False) -> None:
+        self.requested, self.at_once = False, at_once
+        self._signals, self._asked = signals, False
         self._before: dict[signal.Signals, Any] = {}
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
-        again, self.requested = self.requested, True
-        if again or self.at_once:
+        hangup = number == signal.SIGHUP
+        if hangup:
+            forget_dead_streams()
+        interrupts = self.at_once and not self.requested if hangup else self.at_once or self._asked
+        self.requested, self._asked = True, self._asked or not hangup
+        if interrupts:
             raise KeyboardInterrupt
 
     def __enter__(self) -> Interruption:
         # Python lets only the main thread set handlers; elsewhere the caller owns the signals.
         if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self._before[number] = signal.signal(number, self._receive)
+            for number in self._signals:
+                if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+                    self._before[number] = signal.signal(number, self._receive)
         return self
 
     def __exit__(self, *error: object) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
+
+
+def forget_dead_streams() -> None:
+    """Lead output to nowhere whose terminal or pipe is gone: writing there would fail while there is work to save."""
+    for descriptor in (1, 2):
+        poll = select.poll()
+        poll.register(descriptor, select.POLLOUT)
+        if any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0)):
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, descriptor)
+            os.close(nowhere)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from contextlib import suppress
 from typing import TextIO
 
 from rich.console import Console
@@ -50,11 +51,12 @@ class TrainingProgress:
             self.say(f"update {self.done}/{self.total}  {text}  {left}")
 
     def say(self, line: str) -> None:
-        """A line that stays."""
-        if self._bar is not None:
-            self._bar.console.print(line, highlight=False)
-        elif self.show:
-            print(line, file=self.stream, flush=True)
+        """A line that stays; nobody may be there any more to read it, which must not end the training."""
+        with suppress(OSError):
+            if self._bar is not None:
+                self._bar.console.print(line, highlight=False)
+            elif self.show:
+                print(line, file=self.stream, flush=True)
 
     def __enter__(self) -> TrainingProgress:
         if self._bar is not None:
@@ -63,4 +65,5 @@ class TrainingProgress:
 
     def __exit__(self, *error: object) -> None:
         if self._bar is not None:
-            self._bar.stop()
+            with suppress(OSError):
+                self._bar.stop()

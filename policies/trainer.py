@@ -215,7 +215,7 @@ class Trainer:
 
     def _evaluate(self) -> None:
         """Ask what the policy is worth; saved first, as this takes long and runs code that is not ours."""
-        if self.evaluate is not None and self.ranks.is_main:
+        if self.evaluate is not None and self.ranks.is_main and not self._interruption.requested:
             self._save()
             try:
                 self._interruption.at_once = True

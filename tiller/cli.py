@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+from contextlib import AbstractContextManager, nullcontext, suppress
 from importlib import import_module
 from typing import Sequence
 
@@ -20,6 +22,7 @@ VERBS = {
     "report": "one HTML page over training runs and evaluations",
 }
 INTERRUPTED = 130
+OWN_SIGNALS = ("deploy", "node")  # processes of a robot, which end in their own order
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -29,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: the words after `tiller`; None takes those of this process.
 
     Returns:
-        0 done, 1 ran and failed, 2 asked wrongly, 130 stopped by Ctrl-C.
+        0 done, 1 ran and failed, 2 asked wrongly, 130 stopped by Ctrl-C, SIGTERM or a closed terminal.
     """
     try:
         code = _answer(list(sys.argv[1:] if argv is None else argv))
@@ -57,9 +60,11 @@ def _answer(words: list[str]) -> int:
     from robot.errors import TillerError
 
     try:
-        return _run(verb, rest)
+        with _stoppable(verb):
+            return _run(verb, rest)
     except KeyboardInterrupt as stop:
-        print(f"\n{str(stop) or 'Stopped'}.", file=sys.stderr)
+        with suppress(OSError):  # the terminal may be what was closed
+            print(f"\n{str(stop) or 'Stopped'}.", file=sys.stderr, flush=True)
         return INTERRUPTED
     except BrokenPipeError:
         raise
@@ -92,6 +97,15 @@ def _run(verb: str, words: list[str]) -> int:
     if verb not in VERBS:
         raise InputError(f"'{verb}'", expected="a verb", way_out=nearest(verb, VERBS))
     return import_module(f"tiller.verbs.{verb}").command(words)
+
+
+def _stoppable(verb: str) -> AbstractContextManager[object]:
+    """SIGTERM and a closed terminal stop a verb as Ctrl-C does: it keeps what it has."""
+    if verb in OWN_SIGNALS:
+        return nullcontext()
+    from policies.interruption import Interruption
+
+    return Interruption((signal.SIGTERM, signal.SIGHUP), at_once=True)
 
 
 def entry() -> None:

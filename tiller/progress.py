@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from contextlib import suppress
 from types import TracebackType
 
 SECONDS_BETWEEN_LINES = 30.0
@@ -36,7 +37,8 @@ class Counter:
             self._bar.update(self._task, completed=done, total=self.total, standing=standing)
         elif time.monotonic() - self._line_at >= SECONDS_BETWEEN_LINES:
             self._line_at = time.monotonic()
-            print(f"{self.label}: {done}/{self.total}  {standing}".rstrip(), file=sys.stderr, flush=True)
+            with suppress(OSError):  # nobody reads it any more: the work goes on, or is stopped by a signal
+                print(f"{self.label}: {done}/{self.total}  {standing}".rstrip(), file=sys.stderr, flush=True)
 
     def pause(self) -> None:
         """Leave the terminal to a question."""
@@ -51,4 +53,5 @@ class Counter:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
                  ) -> None:
         if self._bar is not None:
-            self._bar.stop()
+            with suppress(OSError):
+                self._bar.stop()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Iterator, Sequence
@@ -91,7 +91,8 @@ def _run_all(launcher: Launcher, verb: str, cells: Sequence[Cell], folder: Path,
             cell = jobs[ended.job]
             print(f"  {count:{width}}/{len(cells)}  {_outcome(ended, folder / cell.name)}  {cell.name}", flush=True)
     except KeyboardInterrupt:
-        print("\nStopping what runs; again to kill it.", file=sys.stderr, flush=True)
+        with suppress(OSError):  # the terminal may be what was closed
+            print("\nStopping what runs; again to kill it.", file=sys.stderr, flush=True)
         launcher.stop()
         done = sum(is_done(folder / cell.name) for cell in cells)
         raise KeyboardInterrupt(f"Stopped with {done} of {len(cells)} runs done; the same command with output={folder} "
