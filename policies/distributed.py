@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from contextlib import contextmanager
 from dataclasses import dataclass
+from traceback import clear_frames
 from typing import Iterator
 
 import torch
@@ -50,7 +52,7 @@ def ranks_from_environment() -> Ranks:
 
 @contextmanager
 def process_group(device: torch.device) -> Iterator[Ranks]:
-    """Join the other processes: NCCL on GPUs, gloo on CPUs."""
+    """Join the other processes: NCCL on GPUs, gloo on CPUs. Nothing may hold the group when the block ends."""
     ranks = ranks_from_environment()
     if ranks.size == 1 or distributed.is_initialized():
         yield ranks
@@ -58,8 +60,19 @@ def process_group(device: torch.device) -> Iterator[Ranks]:
     distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
         yield ranks
+    except BaseException as error:
+        _forget_locals(error)
+        raise
     finally:
         distributed.destroy_process_group()
+
+
+def _forget_locals(error: BaseException | None) -> None:
+    """An error's traceback keeps the variables of all that was called, a module that holds the group among them."""
+    while error is not None:
+        clear_frames(error.__traceback__)
+        error = error.__cause__ or error.__context__
+    gc.collect()
 
 
 def choose_device(name: str = "auto") -> torch.device:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 from typing import Any, Mapping, Sequence
 
 import numpy as np
@@ -60,6 +61,16 @@ class Learner:
         self.schedule.load_state_dict({**schedule, "base_lrs": peaks, "_last_lr": rates})
         for group, rate in zip(self.optimiser.param_groups, rates):
             group["lr"] = rate
+
+    def release(self) -> None:
+        """Give up what holds the group of processes, which is about to end; nothing can be learnt any more.
+
+        A gloo group that is freed later joins its threads while the interpreter is locked, and one of them may be
+        waiting for that lock: then the process never ends.
+        """
+        del self._parallel
+        if self.ranks.size > 1:
+            gc.collect()  # the wrapper of distribution refers to itself
 
     def learn(self, update: int, batches: Sequence[TensorBatch]) -> tuple[Tensor, Tensor]:
         """One update.

@@ -84,6 +84,7 @@ def _train(data: Dataset, recipe: PolicyRecipe, config: TrainingConfig, folder: 
     if len(held_out) and ranks.is_main:
         validation = Validation(Windows(data, spec, held_out), config.batch_size, config.validation.batches)
     with (
+        _released(learner),
         TrainingProgress(config.steps, show=ranks.is_main) as progress,
         Batches(RowOrder(windows, config.batch_size, config.seed), place, config.accumulation, ranks,
                 ahead=has_images or place.type == "cuda") as batches,
@@ -131,6 +132,15 @@ def check_shares(config: TrainingConfig, ranks: Ranks) -> None:
     if config.batch_size % shares:
         raise InputError("training.batch_size", expected=f"a multiple of {shares}, processes times accumulation",
                          got=str(config.batch_size))
+
+
+@contextmanager
+def _released(learner: Learner) -> Iterator[None]:
+    """The learner leaves the group of processes before the group ends, however the block does."""
+    try:
+        yield
+    finally:
+        learner.release()
 
 
 @contextmanager
