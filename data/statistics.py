@@ -8,6 +8,11 @@ import numpy as np
 
 from robot.errors import InputError
 
+LEAST_RANGE = {"m": 1e-4, "rad": 1e-3}
+"""Below it a component shows noise, not motion: a tenth of a millimetre, a milliradian."""
+LEAST_SHARE = 1e-5
+"""In other units: of the component's largest magnitude, or of 1 where that is more."""
+
 
 @dataclass(frozen=True, eq=False)
 class FieldStatistics:
@@ -103,3 +108,17 @@ def statistics_of(rows: np.ndarray, block: int = 65536) -> FieldStatistics:
     for start in range(0, len(rows), block):
         running.update(np.asarray(rows[start : start + block]))
     return running.result()
+
+
+def hardly_changing(statistics: FieldStatistics, unit: str) -> list[int]:
+    """Components, counted through a row, that change by so little that it may be noise; none that stands still.
+
+    Args:
+        statistics: of a key.
+        unit: of the key: one, or one a component ("m m rad").
+    """
+    units = unit.split()
+    largest = np.maximum(1.0, np.maximum(abs(statistics.min), abs(statistics.max))).ravel()
+    least = [LEAST_RANGE.get(units[index % len(units)] if units else "", LEAST_SHARE * size)
+             for index, size in enumerate(largest)]
+    return [index for index, moved in enumerate(statistics.range.ravel()) if 0 < moved < least[index]]

@@ -5,14 +5,14 @@ from __future__ import annotations
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import Iterator
+from typing import Iterator, Mapping
 
 import numpy as np
 import torch
 
 from data.dataset import Dataset
 from data.split import split_episodes
-from data.statistics import FieldStatistics
+from data.statistics import FieldStatistics, hardly_changing
 from data.windows import Windows
 from policies.batches import Batches, RowOrder
 from policies.build import build_policy, measure, policy_spec
@@ -20,6 +20,8 @@ from policies.checkpoint import Provenance, versions
 from policies.distributed import Ranks, choose_device, process_group
 from policies.learner import Learner
 from policies.loggers import CsvLog, Logger, TensorBoardLog, WandbLog
+from policies.normaliser import NONE
+from policies.policy import DiffusionPolicy
 from policies.progress import TrainingProgress
 from policies.recipe import PolicyRecipe, TrainingConfig
 from policies.run_folder import RunFolder
@@ -76,7 +78,8 @@ def _train(data: Dataset, recipe: PolicyRecipe, config: TrainingConfig, folder: 
     spec = _spec(data, recipe)
     windows = Windows(data, spec, training)
     torch.manual_seed(config.seed)
-    policy = build_policy(recipe, spec, _statistics(data, recipe, spec, training))
+    statistics = _statistics(data, recipe, spec, training)
+    policy = build_policy(recipe, spec, statistics)
     learner = Learner(policy.model.to(place), config, ranks)
     has_images = any(key.is_image for key in spec.observation)
     provenance = Provenance(0, data.fingerprint, str(data.path), *hashes, versions())
@@ -89,6 +92,8 @@ def _train(data: Dataset, recipe: PolicyRecipe, config: TrainingConfig, folder: 
         Batches(RowOrder(windows, config.batch_size, config.seed), place, config.accumulation, ranks,
                 ahead=has_images or place.type == "cuda") as batches,
     ):
+        for line in _blown_up(policy, statistics):
+            progress.say(line)
         trainer = Trainer(policy, learner, batches, folder, provenance, progress, validation, evaluate)
         if resume:
             trainer.restore()
@@ -125,6 +130,20 @@ def _statistics(
     low_dimensional = ObservationSpec(tuple(key for key in spec.observation if not key.is_image))
     windows = Windows(data, replace(spec, observation=low_dimensional), episodes)
     return measure(windows, make_chain(recipe.transforms, spec.observation, spec.action))
+
+
+def _blown_up(policy: DiffusionPolicy, statistics: Mapping[str, FieldStatistics]) -> Iterator[str]:
+    """A warning for each key whose noise the normaliser makes as large as a motion."""
+    for key in policy.model.chain.outgoing[0]:
+        if key.is_image or policy.recipe.normalisation.mode_of(key.name) == NONE:
+            continue
+        gains = policy.model.normaliser[key.name].scale.flatten().tolist()
+        found = [index for index in hardly_changing(statistics[key.name], key.unit) if gains[index] != 1]
+        if found:
+            ranges = statistics[key.name].range.ravel()
+            named = ", ".join(f"{index} (range {ranges[index]:.2g}, gain {gains[index]:.2g})" for index in found)
+            yield (f"Warning: '{key.name}' hardly changes in component {named}: if that is noise, it decides actions. "
+                   f"Leave the key out of policy.observation, or add policy.normalisation.fields.{key.name}=none")
 
 
 def check_shares(config: TrainingConfig, ranks: Ranks) -> None:

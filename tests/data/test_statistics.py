@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from data.statistics import FieldStatistics, RunningStatistics, statistics_of
+from data.statistics import FieldStatistics, RunningStatistics, hardly_changing, statistics_of
 from robot.errors import InputError
 
 ROWS = arrays.arrays(
@@ -83,3 +83,12 @@ def test_wrong_shapes_nan_and_nothing_are_refused():
         running.update(np.array([[0.0, np.nan]]))
     with pytest.raises(InputError, match="to merge"):
         running.merge(RunningStatistics((3,)))
+
+
+@pytest.mark.parametrize(("unit", "amplitude", "found"), [
+    ("m", 2e-6, [1]), ("m", 1e-3, []), ("rad", 1e-4, [1]), ("rad", 1e-2, []), ("1 m", 1e-5, [1]), ("m 1", 1e-5, []),
+    ("N", 1e-6, [1]), ("m", 0.0, [])])
+def test_components_that_hardly_change_are_known_by_their_unit(unit: str, amplitude: float, found: list[int]) -> None:
+    noise = amplitude * np.random.default_rng(0).uniform(-1, 1, 400)
+    rows = np.stack([np.sin(np.arange(400)), 0.5 + noise], axis=1)
+    assert hardly_changing(statistics_of(rows), unit) == found

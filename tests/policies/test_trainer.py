@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -20,11 +21,11 @@ from policies.distributed import Ranks, choose_device
 from policies.ema import MovingAverage
 from policies.learner import Learner
 from policies.policy import DiffusionPolicy
-from policies.recipe import EmaConfig, PolicyRecipe, TrainingConfig, ValidationConfig
+from policies.recipe import EmaConfig, NormalisationConfig, PolicyRecipe, TrainingConfig, ValidationConfig
 from policies.train import train
 from policies.validation import Validation
 from robot.errors import InputError, TillerError
-from tests.policies.points import make_policy, observe, write_store
+from tests.policies.points import episode, make_policy, observe, schema, write_store
 
 QUICK = TrainingConfig(steps=60, batch_size=16, warmup=5, log_every=20, checkpoint_every=1000,
                        validation=ValidationConfig(fraction=0.2, every=30, batches=2))
@@ -237,6 +238,26 @@ def test_a_run_away_from_a_terminal_does_not_flood_it(
 ) -> None:
     train(store, recipe, replace(QUICK, log_every=1, validation=ValidationConfig(fraction=0)), tmp_path, device="cpu")
     assert len(capsys.readouterr().err.splitlines()) < 5
+
+
+@pytest.mark.parametrize(("mode", "warned"), [("limits", True), ("gaussian", True), ("none", False)])
+def test_noise_that_the_normaliser_makes_a_motion_is_named(
+    tmp_path: Path, recipe: PolicyRecipe, capsys: pytest.CaptureFixture[str], mode: str, warned: bool
+) -> None:
+    still = [episode(seed, 20) for seed in range(4)]
+    for seed, one in enumerate(still):
+        noise = np.random.default_rng(seed).uniform(-5e-6, 5e-6, 20)
+        one.data["point.state"][:, 1] = 0.5 + noise
+    with Dataset.create(tmp_path / "store", schema()) as dataset:
+        dataset.extend(still)
+    recipe = replace(recipe, transforms=(), normalisation=NormalisationConfig(fields={"point.state": mode}))
+    train(tmp_path / "store", recipe, replace(QUICK, steps=1), tmp_path / "run", device="cpu")
+    said = capsys.readouterr().err
+    found = re.search(r"'point.state' hardly changes in component 1 \(range (\S+), gain (\S+)\)", said)
+    assert (found is not None) == warned
+    if found is not None:
+        assert 8e-6 < float(found[1]) <= 1e-5 and float(found[2]) > 1e5
+    assert "'goal'" not in said
 
 
 def test_a_loss_that_is_no_number_ends_the_run(store: Path, recipe: PolicyRecipe, tmp_path: Path) -> None:
