@@ -13,6 +13,8 @@ import numpy as np
 from data import layout
 from data.contents import Contents, read_contents
 from data.location import locate
+from data.statistics import hardly_changing, statistics_of
+from robot.errors import TillerError
 
 
 @dataclass(frozen=True)
@@ -182,6 +184,27 @@ def _files(folder: Path | None, archive: Path, prefix: str) -> list[tuple[str, i
     with zipfile.ZipFile(archive) as opened:
         return [(entry.filename.removeprefix(f"{prefix}/" if prefix else ""), entry.compress_size)
                 for entry in opened.infolist()]
+
+
+def nearly_constant(path: str | Path) -> list[str]:
+    """A line for each low-dimensional observation of a store of ours with components that hardly change; it is read.
+
+    Raises:
+        InputError: as `info`.
+    """
+    contents = read_contents(locate(path))
+    lines = []
+    for key in contents.schema.observation if contents.schema and contents.rows else ():
+        if key.is_image:
+            continue
+        try:
+            statistics = statistics_of(contents.read(layout.row_path(key.name), 0, contents.rows))
+        except TillerError:  # damaged, or no numbers: `validate` says so
+            continue
+        for index in hardly_changing(statistics, key.unit):
+            lines.append(f"'{key.name}' hardly changes in component {index}: "
+                         f"range {statistics.range.ravel()[index]:.2g}, perhaps noise")
+    return lines
 
 
 def _successes(contents: Contents, episodes: int) -> int | None:

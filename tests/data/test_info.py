@@ -5,8 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from data.dataset import Dataset
-from data.info import info
+from data.episode import Episode
+from data.info import info, nearly_constant
+from data.schema import Schema
+from robot.description import ActionField, ActionSpec, ObservationField, ObservationSpec
 
 
 def test_facts_of_a_store_of_ours(store: Path) -> None:
@@ -46,3 +51,13 @@ def test_sizes_of_a_url_are_unknown(store: Path) -> None:
     facts = info(f"file://{store}")
     assert facts.kind == "url" and {array.bytes for array in facts.arrays} == {None}
     assert facts.table()[1][-1] == "?"
+
+
+def test_components_that_hardly_change_are_named(tmp_path: Path) -> None:
+    field = ObservationField("tcp", (2,), "float32", "m", "state")
+    action = ActionSpec((ActionField("target", 1, "m", "native"),), 0.1)
+    rows = np.stack([np.sin(np.arange(50)), np.random.default_rng(0).uniform(-1e-5, 1e-5, 50)], 1).astype(np.float32)
+    with Dataset.create(tmp_path / "store", Schema(ObservationSpec((field,)), action, 0.1)) as dataset:
+        dataset.append(Episode({"tcp": rows, "action": rows[:, :1]}, {}, {}))
+    line, = nearly_constant(tmp_path / "store")
+    assert line.startswith("'tcp' hardly changes in component 1: range ")

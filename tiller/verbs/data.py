@@ -172,8 +172,9 @@ def convert(source: str, target: str, options: ConvertOptions) -> int:
 def info(path: str, options: NoOptions) -> int:
     """What a dataset holds."""
     from data.info import info as facts
+    from data.info import nearly_constant
 
-    print("\n".join(facts(path).lines()))
+    print("\n".join([*facts(path).lines(), *nearly_constant(path)]))
     return 0
 
 
