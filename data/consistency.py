@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Iterator, Mapping
+from typing import Collection, Iterator, Mapping
 
 import numpy as np
 
+from data.borders import Borders
 from data.contents import Contents
 from data.layout import EPISODE_ENDS
 from robot.errors import InputError
@@ -18,10 +19,17 @@ def unequal_lengths(lengths: Mapping[str, int]) -> str | None:
     return "expected arrays of equal length, got " + ", ".join(f"{key} {length}" for key, length in lengths.items())
 
 
-def ends_problem(ends: np.ndarray, rows: int) -> str | None:
-    """What is wrong with exclusive episode ends over so many rows, or None."""
+def no_list_of_ends(ends: np.ndarray) -> str | None:
+    """Why an array cannot be episode ends at all, or None."""
     if ends.ndim != 1 or ends.dtype.kind not in "iu":
         return f"expected a list of integers, got {ends.shape} of {ends.dtype}"
+    return None
+
+
+def ends_problem(ends: np.ndarray, rows: int) -> str | None:
+    """What is wrong with exclusive episode ends over so many rows, or None."""
+    if problem := no_list_of_ends(ends):
+        return problem
     steps = np.diff(ends.astype(np.int64), prepend=0)
     if (steps <= 0).any():
         episode = int(np.flatnonzero(steps <= 0)[0])
@@ -34,7 +42,8 @@ def ends_problem(ends: np.ndarray, rows: int) -> str | None:
 
 
 def require_consistent(
-    where: str, lengths: Mapping[str, int], ends: np.ndarray, rows: int, way_out: str | None = None
+    where: str, lengths: Mapping[str, int], ends: np.ndarray, rows: int, way_out: str | None = None,
+    skip: Collection[int] = (),
 ) -> None:
     """Refuse arrays and episode ends that do not fit together.
 
@@ -44,11 +53,16 @@ def require_consistent(
         ends: (episodes,) exclusive.
         rows: rows that exist.
         way_out: the next thing to do.
+        skip: episodes that nobody wants, whose ends may be anything.
 
     Raises:
         InputError: says which arrays or which episode.
     """
-    for thing, problem in (("arrays", unequal_lengths(lengths)), ("episode_ends", ends_problem(ends, rows))):
+    wrong = ends_problem(ends, rows)
+    if wrong and skip and not no_list_of_ends(ends):
+        unusable = set(np.flatnonzero(~Borders(ends.astype(np.int64), rows).usable).tolist())
+        wrong = wrong if unusable - set(skip) else None
+    for thing, problem in (("arrays", unequal_lengths(lengths)), ("episode_ends", wrong)):
         if problem:
             raise InputError(f"'{where}': {thing}: {problem}", way_out=way_out)
 
@@ -62,8 +76,12 @@ def array_problems(contents: Contents) -> Iterator[tuple[str, str]]:
             yield path, f"expected {length} entries by the commit record, got {contents.stored[path]}"
 
 
-def consistent_ends(contents: Contents) -> np.ndarray:
+def consistent_ends(contents: Contents, skip: Collection[int] = ()) -> np.ndarray:
     """The episode ends, (episodes,) int64, of a store whose parts fit together.
+
+    Args:
+        contents: of the store.
+        skip: episodes that nobody wants, whose ends may be anything.
 
     Raises:
         InputError: names the array or the episode that does not fit.
@@ -73,5 +91,5 @@ def consistent_ends(contents: Contents) -> np.ndarray:
     for path, problem in array_problems(contents):
         raise InputError(f"'{contents.name}': array '{path}': {problem}", way_out=way_out)
     ends = contents.read(EPISODE_ENDS)
-    require_consistent(contents.name, contents.row_lengths, ends, contents.rows, way_out)
+    require_consistent(contents.name, contents.row_lengths, ends, contents.rows, way_out, skip)
     return ends.astype(np.int64, copy=False)

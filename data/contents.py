@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Mapping, Sequence
+from typing import Any, Iterator, Mapping, Sequence
 
 import numpy as np
 import zarr
@@ -12,11 +12,14 @@ import zarr
 from data import layout
 from data.commit import Commit
 from data.episode import Episode
-from data.location import Location, children, raw_metadata
+from data.location import Location, children, is_group, raw_metadata
 from data.reading import open_array, read_rows
 from data.record import ROOT_KEY, is_ours, read_record
 from data.schema import Schema
 from robot.errors import InputError
+
+_GROUPS = ("data", "meta")
+_SMALLEST_SIDE = 16  # of what looks like an image where nobody says so
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,7 @@ class Contents:
         commit: None for a store that tiller did not write.
         attributes: of the root, without tiller's own part.
         metadata: array path -> its JSON; an array that should be there and is not, or cannot be read, maps to None.
+        others: paths of what another program keeps in its store that is no array of rows or of episodes.
     """
 
     location: Location
@@ -36,6 +40,7 @@ class Contents:
     commit: Commit | None
     attributes: Mapping[str, Any]
     metadata: Mapping[str, Mapping[str, Any] | None]
+    others: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -51,7 +56,17 @@ class Contents:
     def meta_keys(self) -> tuple[str, ...]:
         """Names of the facts an episode."""
         return tuple(path.removeprefix("meta/") for path in self.metadata
-                     if path.startswith("meta/") and path != layout.EPISODE_ENDS and path.count("/") == 1)
+                     if path.startswith("meta/") and path != layout.EPISODE_ENDS and path.count("/") == 1
+                     and path not in self.odd_meta)
+
+    @cached_property
+    def odd_meta(self) -> tuple[str, ...]:
+        """Paths of what another program keeps under `meta/` that has not one entry an episode."""
+        if self.schema is not None or layout.EPISODE_ENDS not in self.stored:
+            return ()
+        episodes = self.stored[layout.EPISODE_ENDS]
+        return tuple(path for path, length in self.stored.items()
+                     if path.startswith("meta/") and (length != episodes or path.count("/") > 1))
 
     @property
     def stream_keys(self) -> tuple[str, ...]:
@@ -61,9 +76,22 @@ class Contents:
     @cached_property
     def committed(self) -> Mapping[str, int]:
         """Array path -> entries that exist by the commit record; empty without one."""
-        if self.schema is None or self.commit is None:
+        if self.commit is None:
             return {}
-        return {slot.path: slot.length(self.commit) for slot in layout.slots(self.schema)}
+        return {path: slot.length(self.commit) for path, slot in self.slots.items()}
+
+    @cached_property
+    def slots(self) -> Mapping[str, layout.Slot]:
+        """Array path -> what the schema says of it; empty without one."""
+        return {slot.path: slot for slot in layout.slots(self.schema)} if self.schema else {}
+
+    def is_image(self, path: str) -> bool:
+        """Whether a row array holds images: by its declared kind, and by its shape where nothing declares one."""
+        if self.schema is not None:
+            observation, name = self.schema.observation, path.removeprefix("data/")
+            return name in observation and observation[name].is_image
+        shape = self.array(path).shape
+        return len(shape) == 4 and shape[-1] in (1, 3, 4) and min(shape[1:3]) >= _SMALLEST_SIDE
 
     @cached_property
     def stored(self) -> Mapping[str, int]:
@@ -104,6 +132,8 @@ class Contents:
             DamagedChunkError: a chunk is missing or broken.
         """
         array = self.array(path)
+        if not array.shape:
+            raise InputError(f"'{self.name}': array '{path}'", expected="a list of entries", got="a single one")
         return read_rows(array, self.name, path, start, array.shape[0] if stop is None else stop)
 
     def episode(self, index: int, rows: slice, keys: Sequence[str]) -> Episode:
@@ -135,10 +165,21 @@ def read_contents(location: Location) -> Contents:
         record = read_record(attributes, location.name)
         own = {slot.path: raw_metadata(location, slot.path) for slot in layout.slots(record.schema)}
         return Contents(location, record.schema, record.commit, others, own)
-    found = {path: raw_metadata(location, path)
-             for group in ("data", "meta") for path in (f"{group}/{name}" for name in children(location, group))}
+    found = {path: metadata for group in _GROUPS for path, metadata in _arrays_within(location, group)}
     arrays = {path: metadata for path, metadata in found.items() if metadata}
     if not any(path.startswith("data/") for path in arrays):
         raise InputError(f"'{location.name}'", expected="a store with data/ and meta/episode_ends",
                          got="a zarr group without arrays under data/")
-    return Contents(location, None, None, others, arrays)
+    unread = [*(path for path, metadata in found.items() if not metadata),
+              *(name for name in children(location, "") if name not in _GROUPS)]
+    return Contents(location, None, None, others, arrays, tuple(unread))
+
+
+def _arrays_within(location: Location, group: str) -> Iterator[tuple[str, Mapping[str, Any] | None]]:
+    """(path, metadata) of every array in a group and in the groups within it; None for what is neither."""
+    for path in (f"{group}/{name}" for name in children(location, group)):
+        metadata = raw_metadata(location, path)
+        if metadata is None and is_group(location, path):
+            yield from _arrays_within(location, path)
+        else:
+            yield path, metadata

@@ -87,7 +87,7 @@ def convert(
             exists or cannot be written.
     """
     folder = _free_folder(target)
-    opened = open_source(source, exclude=exclude)
+    opened = open_source(source, exclude=exclude, skip=skip_episodes)
     known = find_preset(preset) if preset else recognise(opened, exclude)
     said = Preset(
         period_s=period_s,

@@ -170,7 +170,7 @@ def _sizes(contents: Contents) -> Mapping[str, int] | None:
     sizes = dict.fromkeys(contents.metadata, 0)
     for file, size in _files(location.folder, Path(location.name), location.group.store_path.path):
         parts = file.split("/")
-        owner = next((path for depth in range(2, 5) if (path := "/".join(parts[:depth])) in sizes), None)
+        owner = next((path for depth in range(2, len(parts)) if (path := "/".join(parts[:depth])) in sizes), None)
         if owner is not None:
             sizes[owner] += size
     return sizes

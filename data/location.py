@@ -56,12 +56,8 @@ def children(location: Location, path: str) -> tuple[str, ...]:
 def raw_metadata(location: Location, path: str) -> Mapping[str, Any] | None:
     """The JSON of an array of either format, also of one whose codec is not installed; None where there is no array."""
 
-    async def read(file: str) -> bytes | None:
-        found = await (location.group.store_path / path / file).get(default_buffer_prototype())
-        return None if found is None else found.to_bytes()
-
     for file in ("zarr.json", ".zarray"):
-        text = sync(read(file))
+        text = _file(location, f"{path}/{file}")
         if text is not None:
             try:
                 metadata = json.loads(text)
@@ -69,6 +65,24 @@ def raw_metadata(location: Location, path: str) -> Mapping[str, Any] | None:
                 return None
             return metadata if isinstance(metadata, dict) and metadata.get("shape") else None
     return None
+
+
+def is_group(location: Location, path: str) -> bool:
+    """Whether a group of either format lies at a path."""
+    if _file(location, f"{path}/.zgroup") is not None:
+        return True
+    try:
+        return json.loads(_file(location, f"{path}/zarr.json") or b"{}").get("node_type") == "group"
+    except (ValueError, AttributeError):
+        return False
+
+
+def _file(location: Location, path: str) -> bytes | None:
+    async def read() -> bytes | None:
+        found = await (location.group.store_path / path).get(default_buffer_prototype())
+        return None if found is None else found.to_bytes()
+
+    return sync(read())
 
 
 def is_url(path: str | Path) -> bool:

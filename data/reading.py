@@ -10,6 +10,7 @@ from numcodecs.errors import UnknownCodecError
 from zarr.abc.store import ByteRequest, Store
 from zarr.core.array import AsyncArray
 from zarr.core.buffer import Buffer, BufferPrototype
+from zarr.core.sync import sync
 from zarr.storage import StorePath, WrapperStore
 
 from data.foreign_chunks import checked_location
@@ -105,6 +106,25 @@ def read_rows(array: zarr.Array[Any], where: str, key: str, start: int, stop: in
             except Exception as reason:
                 raise DamagedChunkError(where, key, chunk, (first, end), _reason(reason)) from error
         raise
+
+
+def absent_rows(array: zarr.Array[Any]) -> list[tuple[int, int]]:
+    """(first, end) rows of every chunk, or shard of chunks, that is not there and so reads as the fill value."""
+    size = array.shards or array.chunks
+    grid = [-(-length // step) for length, step in zip(array.shape, size)]
+    location = array.store_path
+
+    async def collect() -> list[int]:
+        present = {key async for key in location.store.list_prefix(f"{location.path}/")}
+        absent = []
+        for place in np.ndindex(*grid):
+            key = f"{location.path}/{array.metadata.encode_chunk_key(place)}"
+            # A listing that a server gives may lack what it has.
+            if key not in present and not await location.store.exists(key):
+                absent.append(place[0])
+        return absent
+
+    return [(first * size[0], min((first + 1) * size[0], array.shape[0])) for first in sorted(set(sync(collect())))]
 
 
 def _register_image_codecs() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -18,14 +19,18 @@ class Scan:
         rows: rows that could be read.
         damaged: the chunks that could not.
         not_finite: NaN and infinite numbers.
-        first_not_finite: row and component of the first one, None without.
+        first_not_finite: row and component of the first one.
+        not_finite_rows: (n,) int64, the rows that hold any.
+        fill_rows: whether a row that is there holds nothing but the fill value; looked at where chunks are absent.
         low, high: range a component of one row, flattened, or of all pixels together; None before the first row.
     """
 
     rows: int = 0
     damaged: list[DamagedChunkError] = field(default_factory=list)
     not_finite: int = 0
-    first_not_finite: tuple[int, int] | None = None
+    first_not_finite: tuple[int, int] = (0, 0)
+    not_finite_rows: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
+    fill_rows: bool = False
     low: np.ndarray | None = None
     high: np.ndarray | None = None
 
@@ -34,30 +39,33 @@ class Scan:
         """Indices of the components that never change."""
         return np.empty(0, np.int64) if self.low is None else np.flatnonzero(self.low == self.high)
 
-    def add(self, start: int, values: np.ndarray) -> None:
-        """Take in the rows from `start` on, (rows, components) of real numbers."""
+    def add(self, start: int, values: np.ndarray, *, together: bool = False) -> None:
+        """Take in the rows from `start` on, (rows, components) of real numbers; pixels have one range together."""
         self.rows += len(values)
         if values.dtype.kind == "f":
             good = np.isfinite(values)
             bad = np.argwhere(~good)
-            if len(bad) and self.first_not_finite is None:
+            if len(bad) and not self.not_finite:
                 self.first_not_finite = (start + int(bad[0, 0]), int(bad[0, 1]))
             self.not_finite += len(bad)
+            self.not_finite_rows = np.concatenate([self.not_finite_rows, start + np.unique(bad[:, 0])])
             low, high = (np.where(good, values, limit) for limit in (np.inf, -np.inf))
         else:
             low = high = values
+        if together:
+            low, high = low.reshape(-1, 1), high.reshape(-1, 1)
         low, high = low.min(axis=0), high.max(axis=0)
         self.low = low if self.low is None else np.minimum(self.low, low)
         self.high = high if self.high is None else np.maximum(self.high, high)
 
 
-def is_image(shape: tuple[int, ...]) -> bool:
-    """Whether rows (rows, height, width, channels) look like images."""
-    return len(shape) == 4 and shape[-1] in (1, 3, 4) and min(shape[1:3]) >= 16
-
-
-def scan(contents: Contents, path: str) -> Scan:
+def scan(contents: Contents, path: str, absent: Sequence[tuple[int, int]] = ()) -> Scan:
     """Read every chunk of an array.
+
+    Args:
+        contents: of the store.
+        path: of the array.
+        absent: (first, end) rows of chunks that are not there and read as the fill value.
 
     Raises:
         InputError: there is no such array, or it needs a codec that is not installed.
@@ -65,6 +73,7 @@ def scan(contents: Contents, path: str) -> Scan:
     array = contents.array(path)
     result = Scan()
     numbers = array.dtype.kind in "fiub"
+    pixels = path.startswith("data/") and contents.is_image(path)
     for start in range(0, array.shape[0], array.chunks[0]):
         stop = min(start + array.chunks[0], array.shape[0])
         try:
@@ -72,6 +81,10 @@ def scan(contents: Contents, path: str) -> Scan:
         except DamagedChunkError as error:
             result.damaged.append(error)
             continue
-        if numbers:
-            result.add(start, values.reshape(-1, 1) if is_image(array.shape) else values.reshape(len(values), -1))
+        if not numbers:
+            continue
+        rows = values.reshape(len(values), -1)
+        if absent and not result.fill_rows and not any(first <= start < end for first, end in absent):
+            result.fill_rows = bool((rows == array.fill_value).all(axis=1).any())
+        result.add(start, rows, together=pixels)
     return result

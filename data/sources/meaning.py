@@ -124,7 +124,7 @@ def _target_names(source: Source, rename: Mapping[str, str]) -> dict[str, str]:
     for key in source.arrays:
         alias = _ALIASES.get(key, key)
         taken = alias in source.arrays or alias in rename.values()
-        name = rename.get(key, key if taken else alias)
+        name = rename.get(key, (key if taken else alias).replace("/", "."))
         if name in keys:
             raise InputError(f"'{source.path}': keys", expected="different names in the target",
                              got=f"'{keys[name]}' and '{key}' both as '{name}'",

@@ -9,13 +9,13 @@ from typing import Collection
 import numpy as np
 
 from data.consistency import require_consistent
-from data.sources.source import Source, SourceArray, require_known
+from data.sources.source import SKIP_BAD_ENDS, Source, SourceArray, require_known
 from robot.errors import InputError
 
 ENDS = "episode_ends"
 
 
-def open_npz(path: str | Path, exclude: Collection[str] = ()) -> Source:
+def open_npz(path: str | Path, exclude: Collection[str] = (), skip: Collection[int] = ()) -> Source:
     """Read an npz whole into memory; nothing in it is unpickled.
 
     Raises:
@@ -35,7 +35,7 @@ def open_npz(path: str | Path, exclude: Collection[str] = ()) -> Source:
     ends = values.pop(ENDS)
     arrays = {name: _in_memory(str(path), name, np.atleast_1d(array)) for name, array in values.items()}
     lengths = {name: array.shape[0] for name, array in arrays.items()}
-    require_consistent(str(path), lengths, ends, max(lengths.values(), default=0))
+    require_consistent(str(path), lengths, ends, max(lengths.values(), default=0), SKIP_BAD_ENDS, skip)
     return Source(str(path), "npz", arrays, ends.astype(np.int64))
 
 

@@ -8,12 +8,13 @@ from typing import Collection
 from data.sources.source import Source
 
 
-def open_source(path: str | Path, *, exclude: Collection[str] = ()) -> Source:
+def open_source(path: str | Path, *, exclude: Collection[str] = (), skip: Collection[int] = ()) -> Source:
     """Open a foreign store for reading: an npz by its ending, else a replay-buffer zarr.
 
     Args:
         path: a zarr folder, a zip of one (with or without a folder inside), an fsspec URL of either, or an npz.
         exclude: keys to leave out.
+        skip: episodes that nobody wants, which may be empty or have ends that make no sense.
 
     Raises:
         InputError: the path is none of these, or what it holds is inconsistent.
@@ -21,7 +22,7 @@ def open_source(path: str | Path, *, exclude: Collection[str] = ()) -> Source:
     if str(path).endswith(".npz"):
         from data.sources.npz import open_npz
 
-        return open_npz(path, exclude)
+        return open_npz(path, exclude, skip)
     from data.sources.replay_zarr import open_replay_zarr
 
-    return open_replay_zarr(path, exclude)
+    return open_replay_zarr(path, exclude, skip)

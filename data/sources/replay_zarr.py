@@ -8,54 +8,70 @@ from typing import Collection
 import numpy as np
 import zarr
 
-from data.dataset import Dataset
+from data.consistency import consistent_ends
+from data.contents import Contents, read_contents
+from data.layout import row_path
+from data.location import locate
+from data.reading import absent_rows
 from data.sources.source import Source, SourceArray, require_known
 from robot.errors import InputError
 
 
-def open_replay_zarr(path: str | Path, exclude: Collection[str] = ()) -> Source:
+def open_replay_zarr(path: str | Path, exclude: Collection[str] = (), skip: Collection[int] = ()) -> Source:
     """Open a replay buffer of zarr format 2 or 3, wherever `Dataset.open` can read one.
+
+    Args:
+        path: of the store.
+        exclude: keys to leave out.
+        skip: episodes that nobody wants, whose ends may be anything.
 
     Raises:
         InputError: the path holds no replay buffer, a key has a codec that is not installed, the content is
             inconsistent, or the store is ours already.
     """
-    dataset = Dataset.open(path)
-    if dataset.schema is not None:
+    contents = read_contents(locate(path))
+    if contents.schema is not None:
         raise InputError(f"'{path}'", expected="a foreign store", got="one that tiller wrote already")
-    require_known("exclude", exclude, dataset.keys)
-    opened = {name: _open_array(dataset, name) for name in dataset.keys if name not in exclude}
+    ends = consistent_ends(contents, skip)
+    require_known("exclude", exclude, contents.keys)
+    opened = {name: _open_array(contents, name) for name in contents.keys if name not in exclude}
     formats = sorted({array.metadata.zarr_format for array in opened.values()})
     return Source(
-        dataset.path,
+        contents.name,
         f"replay buffer, zarr format {' and '.join(map(str, formats))}",
-        {name: _source_array(dataset, name, array) for name, array in opened.items()},
-        dataset.episode_ends,
-        tuple(note for name, array in opened.items() if (note := _absent_chunks(name, array))),
-        dataset.attributes,
+        {name: _source_array(contents, name, array) for name, array in opened.items()},
+        ends,
+        (*(note for name, array in opened.items() if (note := _absent_chunks(name, array))), *_left_alone(contents)),
+        contents.attributes,
     )
 
 
 def _absent_chunks(name: str, array: zarr.Array) -> str:
     """Zarr leaves out chunks that hold its fill value only; a torn copy may lack others."""
-    absent = array.nchunks - array.nchunks_initialized
+    absent = absent_rows(array)
     if not absent:
         return ""
-    return (f"'{name}': {absent} of {array.nchunks} chunks are absent in the source and read as its fill value "
-            f"{array.fill_value}")
+    what, size = ("shards", array.shards[0]) if array.shards else ("chunks", array.chunks[0])
+    return (f"'{name}': {len(absent)} of {-(-array.shape[0] // size)} {what} are absent in the source and read as its "
+            f"fill value {array.fill_value}, the first of rows {absent[0][0]} to {absent[0][1] - 1}")
 
 
-def _open_array(dataset: Dataset, name: str) -> zarr.Array:
+def _left_alone(contents: Contents) -> tuple[str, ...]:
+    others = (*contents.odd_meta, *contents.others)
+    return (f"not read, as they have not one entry for each row: {', '.join(others)}",) if others else ()
+
+
+def _open_array(contents: Contents, name: str) -> zarr.Array:
     try:
-        return dataset.array(name)
+        return contents.array(row_path(name))
     except InputError as error:
         raise InputError(error.thing, expected=error.expected, got=error.got,
                          way_out=f"Leave it out with exclude=[{name}], or store it with another codec, such as blosc, "
                                  "where it was made") from error
 
 
-def _source_array(dataset: Dataset, name: str, array: zarr.Array) -> SourceArray:
+def _source_array(contents: Contents, name: str, array: zarr.Array) -> SourceArray:
     def read(start: int, stop: int) -> np.ndarray:
-        return dataset.read(name, start, stop)
+        return contents.read(row_path(name), start, stop)
 
-    return SourceArray(dataset.path, name, array.shape, array.dtype, read, array.chunks[0])
+    return SourceArray(contents.name, name, array.shape, array.dtype, read, array.chunks[0])

@@ -10,6 +10,7 @@ import numpy as np
 from robot.errors import InputError, nearest
 
 BLOCK_BYTES = 32 * 2**20
+SKIP_BAD_ENDS = "Leave out episodes whose ends make no sense with skip_episodes=[...]"
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +53,7 @@ class Source:
         path: as given.
         format: what it was recognised as, in words.
         arrays: name -> key, all of one length.
-        episode_ends: (episodes,) int64, exclusive, increasing, none past the rows.
+        episode_ends: (episodes,) int64, exclusive, increasing, none past the rows, but for episodes to be skipped.
         notes: what a person should know about how it is read.
         attributes: what the store says about itself, plain JSON values.
 
@@ -75,7 +76,7 @@ class Source:
     @property
     def rows(self) -> int:
         """Rows of all episodes; a key may have a tail that belongs to none."""
-        return int(self.episode_ends[-1])
+        return min(int(self.episode_ends.max()), *(array.shape[0] for array in self.arrays.values()))
 
 
 def require_known(option: str, names: Collection[str], known: Collection[str]) -> None:
@@ -91,7 +92,8 @@ class SequentialReader:
 
     Args:
         array: the key.
-        prepare: applied to each block (rows, ...) once after decoding, with the number of its first row.
+        prepare: applied to rows (rows, ...) as they are read, with the number of the first; rows that nobody reads
+            may hold anything.
     """
 
     def __init__(self, array: SourceArray, prepare: Callable[[np.ndarray, int], np.ndarray]):
@@ -104,12 +106,13 @@ class SequentialReader:
         step = self._array.block_rows
         parts = []
         for first in range(start // step * step, stop, step):
-            parts.append(self._load(first)[max(start - first, 0) : stop - first])
+            skipped = max(start - first, 0)
+            parts.append(self._prepare(self._load(first)[skipped : stop - first], first + skipped))
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     def _load(self, first: int) -> np.ndarray:
         if self._first != first:
             stop = min(first + self._array.block_rows, self._array.shape[0])
-            self._block = self._prepare(self._array.read(first, stop), first)
+            self._block = self._array.read(first, stop)
             self._first = first
         return self._block

@@ -212,6 +212,18 @@ def test_keys_and_episodes_can_be_left_out(tmp_path):
     assert np.array_equal(dataset.read("action"), arrays["action"][[0, 1, 2, 3, 9]])
 
 
+@pytest.mark.parametrize("write", [write_zarr, lambda path, *given: write_npz(path.with_suffix(".npz"), *given)])
+def test_an_episode_that_is_skipped_may_be_empty_or_hold_what_is_no_image(write, tmp_path):
+    images = content()["camera"].astype(np.float32)
+    images[9] = np.nan
+    source = write(tmp_path / "source", content(camera=images), np.array([4, 4, 9, 10]))
+    refused(source, tmp_path / "out", "expected increasing ends, got 4 after 4 for episode 1")
+    refused(source, tmp_path / "out", "'camera', row 9", skip_episodes=[1])
+    convert(source, tmp_path / "out", **GIVEN, skip_episodes=[1, 3])
+    assert Dataset.open(tmp_path / "out").episode_ends.tolist() == [4, 9]
+    assert np.array_equal(Dataset.open(tmp_path / "out").read("camera"), images[:9].astype(np.uint8))
+
+
 def test_absent_chunks_are_read_as_the_source_means_them_and_said(tmp_path):
     source = write_zarr(tmp_path / "source", content(camera=None))
     (source / "data" / "state" / "1.0").unlink()

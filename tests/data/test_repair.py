@@ -89,7 +89,11 @@ def test_a_foreign_store_keeps_its_layout_and_loses_the_bad_episodes(tmp_path: P
 
 @pytest.mark.parametrize(("ends", "sound"), [
     ([10, 20, 30], [0, 1, 2]),
-    ([10, 10, 30], []),
+    ([10, 10, 30], [0, 2]),
+    ([0, 10, 40], [1, 2]),
+    ([20, 40, 40], [0, 1]),
+    ([10, 38, 39, 20, 30, 40], [0]),
+    ([-1, 50, 90], []),
     ([10, 20, 15, 30, 40], [0, 4]),
     ([10, 99, 30, 40], [0, 3]),
 ])
@@ -105,6 +109,75 @@ def test_episodes_whose_ends_contradict_a_neighbour_are_not_trusted(tmp_path: Pa
     report = repair(tmp_path / "foreign", tmp_path / "repaired")
     dropped = {finding.where for finding in report.findings}
     assert dropped == {f"episode {index}" for index in range(len(ends)) if index not in sound}
+    assert validate(tmp_path / "repaired").ok
+    values = Dataset.open(tmp_path / "repaired").read("action")[:, 0]
+    starts = [0, *ends]
+    assert values.tolist() == [row for index in sound for row in range(starts[index], ends[index])]
+
+
+def _foreign(path: Path, ends: Any = (10, 20, 40), **arrays: np.ndarray) -> Path:
+    root = zarr.create_group(path, zarr_format=2)
+    for name, values in (arrays or {"action": np.arange(40.0).reshape(40, 1)}).items():
+        root.create_array(f"data/{name}", data=values, chunks=(8, *values.shape[1:]))
+    root.create_array("meta/episode_ends", data=np.asarray(ends))
+    return path
+
+
+def test_numbers_that_are_none_cost_an_episode_also_in_an_observation(tmp_path: Path, schema: Any, make_episode: Any
+                                                                     ) -> None:
+    state = make_episode(1).data["state"].copy()
+    state[3, 4] = np.nan
+    with Dataset.create(tmp_path / "store", schema) as dataset:
+        dataset.extend([make_episode(0), make_episode(1, data={"state": state}), make_episode(2)])
+    report = repair(tmp_path / "store", tmp_path / "repaired")
+    assert [finding.where for finding in report.findings] == ["episode 1"]
+    assert "'data/state': 1 numbers are NaN" in report.findings[0].message
+    assert validate(tmp_path / "repaired").ok
+
+
+def test_a_store_without_actions_is_not_sound(tmp_path: Path) -> None:
+    source = _foreign(tmp_path / "foreign", state=np.arange(40.0).reshape(40, 1))
+    assert not validate(source).ok
+    with pytest.raises(TillerError, match=r"none of its 3 episodes is sound.*there are no actions"):
+        repair(source, tmp_path / "repaired")
+
+
+@pytest.mark.parametrize("ends", [[[10], [20], [40]], [10.0, 20.0, 40.0], 40])
+def test_ends_that_are_no_list_of_integers_save_nothing(tmp_path: Path, ends: Any) -> None:
+    source = _foreign(tmp_path / "foreign", ends)
+    assert not validate(source).ok
+    with pytest.raises(TillerError, match=r"meta/episode_ends.*none can be saved"):
+        repair(source, tmp_path / "repaired")
+    assert not (tmp_path / "repaired").exists()
+
+
+def test_what_is_wrong_only_in_rows_of_no_episode_costs_none(tmp_path: Path) -> None:
+    actions = np.arange(40.0).reshape(40, 1)
+    actions[35] = np.nan
+    source = _foreign(tmp_path / "foreign", [10, 20, 30], action=actions)
+    report = validate(source)
+    assert report.ok and any("no episode that can be used" in finding.message for finding in report.findings)
+    assert repair(source, tmp_path / "repaired").findings == ()
+
+
+def test_what_is_no_fact_of_each_episode_is_left_alone_and_said(tmp_path: Path) -> None:
+    source = _foreign(tmp_path / "foreign")
+    zarr.open_group(source, mode="r+").create_array("meta/gains", data=np.arange(7))
+    assert "7 entries beside 3 episodes" in str(validate(source).findings)
+    report = repair(source, tmp_path / "repaired")
+    assert [finding.where for finding in report.findings] == ["meta/gains"]
+    assert len(Dataset.open(tmp_path / "repaired").episode(2)) == 20
+
+
+def test_a_store_of_ours_whose_array_has_another_shape_than_its_schema_says_is_not_sound(store: Path, tmp_path: Path
+                                                                                        ) -> None:
+    path = store / "data" / "state" / "zarr.json"
+    metadata = json.loads(path.read_text())
+    metadata["data_type"] = "float64"
+    path.write_text(json.dumps(metadata))
+    assert "of float32 by the schema" in str(validate(store).findings)
+    with pytest.raises(TillerError, match="none of its 4 episodes is sound"):
+        repair(store, tmp_path / "repaired")
 
 
 def test_without_episode_ends_nothing_can_be_saved(store: Path, tmp_path: Path) -> None:
