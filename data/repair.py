@@ -17,7 +17,7 @@ from data.episode import Episode
 from data.judgement import Judgement, judge
 from data.location import locate
 from data.report import Finding, Report
-from robot.errors import InputError, TillerError
+from robot.errors import TillerError
 
 
 def repair(source: str | Path, target: str | Path) -> Report:

@@ -12,11 +12,11 @@ import numpy as np
 
 from robot.description import ActionSpec, ObservationSpec
 from robot.errors import InputError, TillerError
+from sim.filming import Film, reason
 from sim.tasks.info import TaskInfo
 
 if TYPE_CHECKING:
     from sim.tasks.environment import TaskEnv
-    from sim.video import VideoWriter
 
 Row = dict[str, np.ndarray]
 
@@ -80,6 +80,7 @@ class Tally:
     terminated: bool = False
     truncated: bool = False
     video: str | None = None
+    no_video: str = ""
     energy: dict[str, float] = field(default_factory=dict)
 
     @property
@@ -108,11 +109,13 @@ class Report:
         lane: which environment.
         rows: the newest observations, oldest first.
         tally: of the episode, which may have ended.
+        told: whether the environment has said anything about success in the episode.
     """
 
     lane: int
     rows: list[Row]
     tally: Tally
+    told: bool = True
 
 
 @dataclass(frozen=True)
@@ -156,8 +159,11 @@ class Lane:
         self._setup = setup
         self._plain = env
         self._drawing: TaskEnv | None = None
-        self._video: VideoWriter | None = None
+        self._undrawable = ""
+        self._current: TaskEnv | None = None
+        self._film: Film | None = None
         self._tally = Tally(seed=0)
+        self._told = False
 
     @property
     def place(self) -> str:
@@ -166,34 +172,48 @@ class Lane:
 
     def obey(self, order: Order) -> Report:
         rows = self._begin(order) if order.actions is None else self._hold(order.actions)
-        return Report(order.lane, rows, self._tally)
+        return Report(order.lane, rows, self._tally, self._told)
 
     def close(self) -> None:
         """Drop a video that is not finished; the environments end with the process."""
-        if self._video is not None:
-            self._video.abandon()
-
-    def _env(self) -> TaskEnv:
-        if self._video is not None:
-            self._drawing = self._drawing or build(self._setup, render=True)
-            return self._drawing
-        self._plain = self._plain or self._drawing or build(self._setup)
-        return self._plain
+        if self._film is not None:
+            self._film.give_up("the episode was not finished")
 
     def _begin(self, order: Order) -> list[Row]:
-        self._tally = Tally(order.seed)
-        self._video = self._open_video(order.seed) if order.film else None
-        observation, _ = self._env().reset(seed=order.seed)
-        self._film()
+        self._tally, self._told = Tally(order.seed), False
+        self._film = None
+        if order.film:
+            assert self._setup.videos is not None
+            self._film = Film(self._setup.videos, order.seed)
+        self._current, observation = self._start(order.seed)
+        if self._film is not None:
+            self._film.add(self._current)
         return [self._select(observation)]
+
+    def _start(self, seed: int) -> tuple[TaskEnv, Mapping[str, np.ndarray]]:
+        """The environment of an episode and its first observation: one that can draw, where that is wanted and works.
+        """
+        if self._film is not None and not self._undrawable:
+            try:
+                self._drawing = self._drawing or build(self._setup, render=True)
+                return self._drawing, self._drawing.reset(seed=seed)[0]
+            except Exception as error:
+                self._drawing, self._undrawable = None, reason(error)
+        if self._film is not None:
+            self._film.give_up(self._undrawable)
+        self._plain = self._plain or self._drawing or build(self._setup)
+        return self._plain, self._plain.reset(seed=seed)[0]
 
     def _hold(self, actions: np.ndarray) -> list[Row]:
         """Step through a slice; where the episode ends, the rest of it falls away."""
-        env, rows = self._env(), []
+        env, rows = self._current, []
+        assert env is not None
         for action in actions:
             observation, reward, terminated, truncated, info = env.step(action)
             self._tally.add(float(reward), terminated, truncated, info)
-            self._film()
+            self._told |= bool(info.get("success_told", True))
+            if self._film is not None:
+                self._film.add(env)
             rows.append(self._select(observation))
             if self._tally.ended:
                 self._close_video()
@@ -203,19 +223,7 @@ class Lane:
     def _select(self, observation: Mapping[str, np.ndarray]) -> Row:
         return {name: observation[name] for name in self._setup.names}
 
-    def _open_video(self, seed: int) -> VideoWriter:
-        from sim.tasks import task_info
-        from sim.video import VideoWriter
-
-        assert self._setup.videos is not None
-        return VideoWriter(self._setup.videos / f"episode_{seed}.mp4", fps=task_info(self._setup.task_id).control_hz)
-
-    def _film(self) -> None:
-        if self._video is not None:
-            self._video.add(self._env().render())
-
     def _close_video(self) -> None:
-        if self._video is not None:
-            outcome = "success" if self._tally.success else "failure"
-            path = self._video.close(self._video.path.with_stem(f"episode_{self._tally.seed}_{outcome}"))
-            self._tally.video, self._video = f"{path.parent.name}/{path.name}", None
+        if self._film is not None:
+            self._tally.video = self._film.close(self._tally.success)
+            self._tally.no_video, self._film = self._film.missing, None

@@ -16,6 +16,7 @@ from sim.statistics import Interval, bootstrap, interquartile_mean, percentiles,
 SCHEMA_VERSION = 1
 FILE_NAME = "evaluation.json"
 PARTIAL_NAME = "evaluation.partial.json"
+_RARE = ("no_video",)  # fields of a record that are written only where there is something to say
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,7 @@ class EpisodeRecord:
         terminated, truncated: how the episode ended.
         latency: of the plans of this episode.
         video: path of its video relative to the evaluation's folder.
+        no_video: why an episode that was to be filmed has none; empty otherwise.
         energy: what the task's last `info` says under names that begin with `energy_`, without that: joules spent,
             overdrafts and so on; empty where the task counts none.
     """
@@ -60,6 +62,7 @@ class EpisodeRecord:
     truncated: bool
     latency: Latency
     video: str | None = None
+    no_video: str = ""
     energy: Mapping[str, float] = field(default_factory=dict)
 
     @property
@@ -133,6 +136,16 @@ class Evaluation:
     def complete(self) -> bool:
         return len(self.records) == self.episodes
 
+    @property
+    def missing_videos(self) -> tuple[str, ...]:
+        """A sentence for each reason why episodes that were to be filmed have no video."""
+        seeds: dict[str, list[int]] = {}
+        for record in self.records:
+            if record.no_video:
+                seeds.setdefault(record.no_video, []).append(record.seed)
+        return tuple(f"No video of seed{'s' if len(some) > 1 else ''} {', '.join(map(str, some))}: {why}"
+                     for why, some in seeds.items())
+
     @cached_property
     def summary(self) -> Summary | None:
         """None when no episode was finished."""
@@ -168,6 +181,10 @@ def write_evaluation(evaluation: Evaluation, path: Path | str, *, overwrite: boo
     path = Path(path)
     check_target(path, overwrite)
     document = {"schema": SCHEMA_VERSION, "summary": to_json(evaluation.summary), **to_json(evaluation)}
+    for record in document["records"]:
+        for name in _RARE:
+            if not record[name]:
+                del record[name]
     text = json.dumps(document, indent=2, allow_nan=False) + "\n"
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:

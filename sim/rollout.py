@@ -42,9 +42,9 @@ HEAVY = {"robosuite": 4}
 class EvaluationFailed(TillerError):
     """An evaluation ended early; `evaluation` holds the episodes that were finished."""
 
-    def __init__(self, message: str, evaluation: Evaluation):
+    def __init__(self, message: str, evaluation: Evaluation, exit_code: int = TillerError.exit_code):
         super().__init__(message)
-        self.evaluation = evaluation
+        self.evaluation, self.exit_code = evaluation, exit_code
 
 
 class EvaluationInterrupted(KeyboardInterrupt):
@@ -101,8 +101,8 @@ def evaluate_policy(
 
     Raises:
         InputError: the policy does not fit the task (both are shown), or an argument is wrong.
-        EvaluationFailed: a worker died or an environment raised. What was finished is in the exception, and in
-            `evaluation.partial.json` when `output` is given.
+        EvaluationFailed: a worker died, an environment raised, or it has not said in any episode what success is. What
+            was finished is in the exception, and in `evaluation.partial.json` when `output` is given.
         EvaluationInterrupted: the same for Ctrl-C.
     """
     for name, value in {"episodes": episodes, "workers": workers, "batch": batch, "environments": environments}.items():
@@ -176,8 +176,10 @@ def _stopped(
     kept = f"{len(evaluation.records)} of {evaluation.episodes} episodes were finished"
     if folder is not None and evaluation.records:
         kept += f" and are kept in {write_evaluation(evaluation, folder / PARTIAL_NAME, overwrite=True)}"
-    kind = EvaluationInterrupted if isinstance(error, KeyboardInterrupt) else EvaluationFailed
-    return kind(f"evaluation of {evaluation.task}: {evaluation.ended.rstrip('.')}. {kept}", evaluation)
+    message = f"evaluation of {evaluation.task}: {evaluation.ended.rstrip('.')}. {kept}"
+    if isinstance(error, TillerError):
+        return EvaluationFailed(message, evaluation, error.exit_code)
+    return EvaluationInterrupted(message, evaluation)
 
 
 def _divisor(batch: int, most: int) -> int:

@@ -11,10 +11,11 @@ import numpy as np
 
 from robot.control.runner import ChunkRunner, query_seed
 from robot.description import Policy, TaskPrompt, require_match
-from robot.errors import TillerError
+from robot.errors import InputError, TillerError
 from sim.child import WorkerLost
 from sim.lane import Failure, Order, Ready, Report, Setup
 from sim.records import EpisodeRecord, Latency
+from sim.tasks.info import SAY_SUCCESS
 from sim.workers import WorkerProcess
 
 
@@ -114,6 +115,7 @@ class Rollout:
         self.records: list[EpisodeRecord] = []
         self.latencies: list[float] = []
         self.seconds = 0.0
+        self._told = False
         self._prompt = TaskPrompt()
         self._policy, self._setup, self._places = policy, setup, places
         self._seed, self._batch, self._filmed, self._on_episode = seed, batch, filmed, on_episode
@@ -122,7 +124,7 @@ class Rollout:
         """Start the workers, run all episodes, end the workers.
 
         Raises:
-            InputError: the policy does not fit the task.
+            InputError: the policy does not fit the task, or the task has not said in any episode what success is.
             TillerError: an environment raised, or a worker has ended; the message names the seeds.
         """
         processes: list[WorkerProcess] = []
@@ -137,9 +139,16 @@ class Rollout:
                     pass
             finally:
                 self.seconds = time.perf_counter() - started
+            self._require_told()
         finally:
             for process in processes:
                 process.close()
+
+    def _require_told(self) -> None:
+        """No success in any episode is a result only where somebody has looked for it."""
+        if self.records and not self._told:
+            raise InputError(f"success of {self._setup.task_id}", expected="info['success'] or info['is_success'] in "
+                             "some step", got=f"neither in {len(self.records)} episodes", way_out=SAY_SUCCESS)
 
     def _meet(self, ready: Ready) -> None:
         """Take what the task says about itself, once it fits the policy."""
@@ -218,6 +227,7 @@ class Rollout:
         if report.tally.ended:
             record = EpisodeRecord(**vars(report.tally), latency=Latency.of(place.latencies))
             place.episode = None
+            self._told |= report.told
             self.records.append(record)
             self._on_episode(record)
 

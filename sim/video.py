@@ -7,7 +7,7 @@ from typing import Any, Generator
 
 import numpy as np
 
-from robot.errors import InputError, MissingExtraError
+from robot.errors import InputError, MissingExtraError, TillerError
 
 
 class VideoWriter:
@@ -39,7 +39,7 @@ class VideoWriter:
         """
         shape = self._shape or (*frame.shape[:2], 3)
         if frame.shape != shape or frame.dtype != np.uint8 or frame.ndim != 3:
-            raise InputError(f"frame of {self.path.name}", expected=f"{shape} of uint8 RGB",
+            raise InputError("frame of the video", expected=f"{shape} of uint8 RGB",
                              got=f"{frame.shape} of {frame.dtype}")
         if self._frames is None:
             self._shape = shape
@@ -51,11 +51,17 @@ class VideoWriter:
 
         Args:
             path: another name in the same folder, when it is known only at the end.
+
+        Raises:
+            InputError: there are no frames.
+            TillerError: ffmpeg has failed.
         """
         if self._frames is None:
             raise InputError(f"video {self.path.name}", expected="at least one frame", got="none")
         self._frames.close()
         self._frames = None
+        if not self._temporary.is_file():
+            raise TillerError(f"video {self.path.name}: ffmpeg has written no file; its own message stands above")
         target = Path(path) if path is not None else self.path
         return self._temporary.replace(target)
 
@@ -81,7 +87,8 @@ class VideoWriter:
         except ImportError as error:
             raise MissingExtraError("imageio-ffmpeg", "dev") from error
         frames = imageio_ffmpeg.write_frames(
-            str(self._temporary),
+            # A relative path may begin with a dash or hold a colon, which ffmpeg takes for an option or a protocol.
+            str(self._temporary.absolute()),
             (width + width % 2, height + height % 2),
             fps=self._fps,
             codec="libx264",

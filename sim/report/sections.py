@@ -57,13 +57,15 @@ def distributions(evaluation: Evaluation) -> str:
 
 
 def videos(evaluation: Evaluation, folder: Path, page_folder: Path) -> str:
-    """The filmed episodes: in the page when they are small, linked from it when not."""
+    """The filmed episodes: in the page when they are small, linked from it when not; and why some were not filmed."""
     films = "".join(
         _video(record, folder / record.video, page_folder)
         for record in evaluation.records
         if record.video and (folder / record.video).is_file()
     )
-    return f'<h3>Videos</h3><div class="videos">{films}</div>' if films else ""
+    missing = "".join(f'<p class="muted">{escape(sentence)}</p>' for sentence in evaluation.missing_videos)
+    films = f'<div class="videos">{films}</div>' if films else ""
+    return f"<h3>Videos</h3>{films}{missing}" if films or missing else ""
 
 
 def records(evaluation: Evaluation) -> str:

@@ -18,9 +18,10 @@ from gymnasium.envs.registration import EnvSpec
 from robot.description import ActionField, ActionSpec, ObservationField, ObservationSpec
 from robot.description.ranges import Range
 from robot.errors import InputError, nearest
-from sim.rendering import find_backend
+from sim.pictures import as_rgb
+from sim.rendering import find_backend, require_backend
 from sim.tasks.environment import Observation, Outcome, TaskEnv
-from sim.tasks.info import TaskInfo
+from sim.tasks.info import SAY_SUCCESS, TaskInfo
 from sim.tasks.options import TaskOptions, read_options
 
 Reward = Annotated[float, Range(-1e12, 1e12)]
@@ -68,7 +69,8 @@ class GymEnv(TaskEnv):
     """A Gymnasium environment: `observation`, or the keys of its Dict joined by dots; one flat `action`, clipped.
 
     Success is, in this order: what the option `success_reward` or `success_return` says; `info["success"]` or
-    `info["is_success"]`; a return, at the end, of at least the `reward_threshold` that was registered.
+    `info["is_success"]` where it is true or above 0; a return, at the end, of at least the `reward_threshold` that was
+    registered. `info["success_told"]` is False as long as none of them has said anything in the episode.
     `env.render()` gives pictures of the environment's own size.
     """
 
@@ -117,10 +119,14 @@ class GymEnv(TaskEnv):
         self._return += float(reward)
         ends = terminated or truncated or self.steps_left <= 1
         success = self._succeeded(float(reward), info, ends)
-        return Outcome(self._observe(observation), float(reward), success, float(success), terminated, truncated)
+        told = self._told or self._options.success_reward is not None or self._threshold is not None
+        return Outcome(self._observe(observation), float(reward), success, float(success), terminated, truncated,
+                       info={"success_told": told})
 
     def picture(self) -> np.ndarray:
-        return np.ascontiguousarray(self._env.render(), dtype=np.uint8)
+        if hasattr(self._env.unwrapped, "mujoco_renderer"):
+            require_backend()  # says what is missing, where the renderer only fails
+        return as_rgb(self._env.render(), self.task.id)
 
     def close(self) -> None:
         self._env.close()
@@ -129,11 +135,19 @@ class GymEnv(TaskEnv):
         if self._options.success_reward is not None:
             return reward >= self._options.success_reward
         if self._options.success_return is None:
-            told = [info[key] for key in SUCCESS_KEYS if key in info]
+            told = [self._positive(key, info[key]) for key in SUCCESS_KEYS if info.get(key) is not None]
             self._told |= bool(told)
             if self._told:
-                return any(bool(np.any(each)) for each in told)
+                return any(told)
         return ends and self._threshold is not None and self._return >= self._threshold
+
+    def _positive(self, key: str, value: Any) -> bool:
+        """Whether what the environment tells is success: true, or a number above 0; NaN and -1 are none."""
+        told = np.asarray(value)
+        if told.dtype.kind not in "biuf":
+            raise InputError(f"info['{key}'] of {self.task.id}", expected="true, false or a number", got=repr(value),
+                             way_out=SAY_SUCCESS)
+        return bool(np.any(told > 0))
 
     def _observe(self, observation: Any) -> Observation:
         row = {}
@@ -158,8 +172,8 @@ def _build(name: str, options: GymOptions) -> gymnasium.Env[Any, Any]:
     if registered not in gymnasium.registry:
         raise InputError("task", expected="an id that is registered with Gymnasium", got=f"'gym/{name}'",
                          way_out=nearest(f"gym/{registered}", [f"gym/{each}" for each in gymnasium.registry]))
-    if options.render:
-        os.environ["MUJOCO_GL"] = find_backend() or os.environ.get("MUJOCO_GL", "")
+    if options.render and (backend := find_backend()):
+        os.environ["MUJOCO_GL"] = backend
     mode = {"render_mode": "rgb_array"} if options.render else {}
     try:
         return gymnasium.make(
@@ -168,6 +182,9 @@ def _build(name: str, options: GymOptions) -> gymnasium.Env[Any, Any]:
     except (ImportError, gymnasium.error.Error) as error:
         raise InputError(f"task gym/{name}: {error}") from error
     except TypeError as error:
+        if options.render and "render_mode" in str(error):
+            raise InputError(f"task gym/{name}: render", expected="an environment that takes render_mode='rgb_array'",
+                             got=str(error)) from error
         if not options.arguments:
             raise
         raise InputError(f"option arguments of gym/{name}", expected="what the environment takes",
@@ -200,7 +217,7 @@ def _success_in_words(options: GymOptions, threshold: float | None) -> str:
     at_the_end = "" if threshold is None else f"a return of at least {threshold:g} at the end"
     if options.success_return is not None:
         return at_the_end
-    return " or ".join(filter(None, ["info['success'] or info['is_success']", at_the_end]))
+    return " or ".join(filter(None, ["info['success'] or info['is_success'] above 0", at_the_end]))
 
 
 def _leaves(space: spaces.Space[Any], prefix: str = "") -> Iterator[tuple[str, spaces.Space[Any]]]:

@@ -37,7 +37,10 @@ class Reach(gymnasium.Env[dict[str, Any], np.ndarray]):
     def step(self, action: np.ndarray) -> Any:
         assert self.action_space.contains(action)
         self.position += float(action[0, 0])
-        return self.see(), -abs(3 - self.position), False, False, {self.key: self.position > 2.5}
+        return self.see(), -abs(3 - self.position), False, False, {self.key: self.tell()}
+
+    def tell(self) -> Any:
+        return self.position > 2.5
 
     def see(self) -> dict[str, Any]:
         return {
@@ -88,6 +91,33 @@ def test_success_comes_from_info_and_terminates() -> None:
     assert run(sim.make("gym/toy/Reach-v0"), 1.0) == (3, True, False, 1.0)
     assert run(sim.make("gym/toy/Reach-v0", arguments={"key": "success"}), 1.0) == (3, True, False, 1.0)
     assert run(sim.make("gym/toy/Reach-v0"), 0.0) == (10, False, True, 0.0)
+
+
+@pytest.mark.parametrize("told, success", [
+    (True, True), (False, False), (1.0, True), (0.0, False), (-1.0, False), (float("nan"), False),
+    (np.float32(0.5), True), (np.array([False, True]), True),
+    (np.array([-1.0, float("nan")]), False), (np.array(0), False), ([0, 2], True),
+])
+def test_only_a_positive_truth_is_success(told: Any, success: bool) -> None:
+    env = sim.make("gym/toy/Reach-v0")
+    env.unwrapped._env.unwrapped.tell = lambda: told
+    env.reset(seed=0)
+    *_, terminated, _, info = env.step(np.zeros(1))
+    assert (info["success"], terminated, info["success_told"]) == (success, success, True)
+
+
+def test_what_is_no_truth_is_refused_and_nothing_told_is_known() -> None:
+    env = sim.make("gym/toy/Reach-v0")
+    env.unwrapped._env.unwrapped.tell = lambda: "False"
+    env.reset(seed=0)
+    with pytest.raises(InputError, match=r"info\['is_success'\].*got 'False'.*success_reward.*success_return"):
+        env.step(np.zeros(1))
+    env.unwrapped._env.unwrapped.tell = lambda: None
+    assert env.step(np.zeros(1))[4]["success_told"] is False
+    for given in ({"success_reward": 1.0}, {"success_return": 1.0}):
+        spoken = sim.make("gym/toy/Reach-v0", arguments={"key": "x"}, **given)
+        spoken.reset(seed=0)
+        assert spoken.step(np.zeros(1))[4]["success_told"] is True
 
 
 def test_success_can_be_a_named_reward() -> None:
@@ -150,6 +180,8 @@ def test_pictures_come_from_the_environment() -> None:
     ("gym/toy/Endless-v0", {}, "max_steps="),
     ("gym/Pendulum-v1", {"success_reward": 1.0, "success_return": 1.0}, "both"),
     ("gym/Pendulum-v1", {"period_s": 0.0}, "above 0"),
+    ("gym/Pendulum-v1", {"period_s": float("nan")}, "above 0"),
+    ("gym/Pendulum-v1", {"success_return": float("nan")}, "at least"),
     ("gym/Pendulum-v1", {"succes_return": 1.0}, "Did you mean 'success_return'?"),
     ("gym/Pendulum-v1", {"arguments": {"gravity": 1.0, "wind": 2.0}}, "wind"),
 ])

@@ -123,6 +123,14 @@ def test_two_evaluations_are_compared_in_pairs(folder: Path) -> None:
     assert page.count("svg") == 2 + 3 * 3
 
 
+def test_the_page_says_why_there_is_no_video(folder: Path) -> None:
+    first, *rest = read_evaluation(folder).records
+    blind = [replace(record, video=None, no_video="nothing to <draw> with") for record in rest[:2]]
+    variant(folder, "blind", records=(first, *blind, *rest[2:]))
+    page = Page(write_report(folder.parent / "blind"))
+    assert f"No video of seeds {rest[0].seed}, {rest[1].seed}: nothing to <draw> with" in page.text
+
+
 def test_an_evaluation_that_ended_early_says_so(folder: Path) -> None:
     early = variant(folder, "early", episodes=50, ended="worker 7 was killed by SIGKILL")
     assert not early.complete

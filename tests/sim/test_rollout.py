@@ -21,7 +21,7 @@ from robot.control.ensembling import TemporalEnsemble
 from robot.control.runner import ChunkRunner
 from robot.description import ActionSpec, History, ObservationField, ObservationSpec
 from robot.errors import InputError, TillerError
-from sim.records import read_evaluation
+from sim.records import PARTIAL_NAME, read_evaluation
 from sim.rollout import EvaluationFailed, EvaluationInterrupted, evaluate_policy, query_seed
 from sim.tasks.pusht import ACTION, OBSERVATIONS
 from tests.sim.linear_policy import BlockSeeker
@@ -218,6 +218,43 @@ def test_chosen_episodes_are_filmed_and_the_result_stays_the_same(tmp_path: Path
     assert sorted(path.name for path in (tmp_path / "out" / "videos").iterdir()) == names
 
 
+@pytest.mark.parametrize("picture", ["rgb", "rgba", "float"])
+def test_pictures_of_any_form_are_filmed(tmp_path: Path, picture: str) -> None:
+    ask = dict(episodes=1, seed=0, options={"arguments": {"picture": picture}}, video_episodes=[0], output=tmp_path)
+    [record] = evaluate_policy(Mover(), LINE, **ask).records
+    assert record.video == "videos/episode_0_success.mp4" and not record.no_video
+    frames = imageio_ffmpeg.read_frames(str(tmp_path / record.video))
+    assert next(frames)["size"] == (32, 32)
+    assert abs(np.frombuffer(next(frames), np.uint8).mean() - 128) < 4, "not black"
+
+
+@pytest.mark.parametrize(("task", "given", "words"), [
+    (LINE, {"picture": "growing"}, r"expected \(32, 32, 3\) of uint8 RGB, got \(34, 32, 3\)"),
+    (LINE, {"picture": "nothing"}, "expected numbers .* got None"),
+    (LINE, {"picture": "error"}, "OSError: the screen is gone"),
+    ("gym/tests.sim.line_env:Blind-v0", {}, "takes render_mode='rgb_array'"),
+])
+def test_what_cannot_be_filmed_is_evaluated_all_the_same_and_the_record_says_why(tmp_path: Path, task: str, given: dict,
+                                                                                words: str) -> None:
+    ask = dict(episodes=3, seed=4, environments=1, options={"arguments": given} if given else {})
+    filmed = evaluate_policy(Mover(), task, **ask, video_episodes=[0, 1], output=tmp_path)
+    plain = evaluate_policy(Mover(), task, **ask)
+    assert [replace(record, no_video="").result for record in filmed.records] == results(plain)
+    assert [bool(re.search(words, record.no_video)) for record in filmed.records] == [True, True, False]
+    assert not list((tmp_path / "videos").iterdir())
+    [sentence] = read_evaluation(tmp_path).missing_videos
+    assert sentence.startswith("No video of seeds 4, 5: ")
+
+
+def test_an_evaluation_without_anything_to_draw_with_finishes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TILLER_GL", "none")
+    monkeypatch.delenv("DISPLAY", raising=False)
+    task, short = "gym/Reacher-v5", {"max_steps": 2, "success_return": 0.0}
+    [record] = evaluate_policy(Wanderer(task), task, episodes=1, seed=0, options=short, video_episodes=[0],
+                               output=tmp_path).records
+    assert record.length == 2 and record.video is None and "Nothing to draw with" in record.no_video
+
+
 def test_an_output_is_never_overwritten_unless_told(tmp_path: Path) -> None:
     ask = dict(episodes=1, seed=0, options={"max_steps": 2}, output=tmp_path)
     first = evaluate_policy(BlockSeeker(), TASK, **ask)
@@ -311,6 +348,19 @@ def test_a_reward_that_is_no_number_is_named_with_seed_and_step() -> None:
     options = {"arguments": {"dark": [6]}, "reward": "native"}
     with pytest.raises(EvaluationFailed, match=r"seed 6, step 2: the environment gave the reward nan"):
         evaluate_policy(Mover(), LINE, episodes=3, seed=5, environments=1, options=options)
+
+
+def test_a_task_that_never_says_what_success_is_is_refused_and_its_episodes_are_kept(tmp_path: Path) -> None:
+    silent = {"arguments": {"silent": True}, "max_steps": 6}
+    with pytest.raises(EvaluationFailed, match=r"neither in 3 episodes.*success_reward=.*success_return=") as error:
+        evaluate_policy(Mover(), LINE, episodes=3, seed=5, options=silent, output=tmp_path)
+    assert error.value.exit_code == 2
+    assert len(read_evaluation(tmp_path / PARTIAL_NAME).records) == 3
+
+
+def test_a_task_that_says_success_only_when_it_is_there_is_judged_by_that() -> None:
+    evaluation = evaluate_policy(Mover(), LINE, episodes=3, seed=5, options={"arguments": {"late": True}})
+    assert [(record.success, record.length) for record in evaluation.records] == [(True, 6)] * 3
 
 
 def test_long_histories_reach_over_several_slices() -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import imageio_ffmpeg
 import numpy as np
 import pytest
 
-from robot.errors import InputError
+from robot.errors import InputError, TillerError
+from sim.pictures import as_rgb
 from sim.video import VideoWriter
 
 
@@ -60,3 +62,43 @@ def test_an_abandoned_video_leaves_nothing(tmp_path: Path) -> None:
         video.add(np.zeros((64, 64, 3), np.uint8))
         video.add(np.zeros((64, 32, 3), np.uint8))
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("folder", ["12:30:05", "-x", "file:x", "a b%d"])
+def test_folders_that_look_like_options_or_protocols_are_written_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+                                                                   folder: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path(folder).mkdir()
+    with VideoWriter(f"{folder}/square.mp4", fps=10) as video:
+        video.add(moving_square(1, 64, 64)[0])
+    assert read(tmp_path / folder / "square.mp4")[0]["size"] == (64, 64)
+
+
+def test_a_video_that_ffmpeg_does_not_write_is_an_error_of_ours(tmp_path: Path) -> None:
+    video = VideoWriter(tmp_path / "missing" / "square.mp4", fps=10)
+    with pytest.raises((TillerError, OSError)):
+        video.add(moving_square(1, 64, 64)[0])
+        video.close()
+
+
+@pytest.mark.parametrize(("picture", "expected"), [
+    (np.full((4, 6, 3), 9, np.uint8), (4, 6, 9)),
+    (np.full((4, 6, 4), 9, np.uint8), (4, 6, 9)),
+    (np.full((3, 4, 6), 9, np.int64), (4, 6, 9)),
+    (np.full((4, 6), 300), (4, 6, 255)),
+    (np.full((4, 6, 1), 0.2), (4, 6, 51)),
+    (np.full((4, 6, 3), 51.0, np.float32), (4, 6, 51)),
+    (np.full((4, 6, 3), True), (4, 6, 255)),
+    (np.full((4, 6, 3), np.nan), (4, 6, 0)),
+    ([np.zeros((4, 6, 3)), np.ones((4, 6, 3))], (4, 6, 255)),
+])
+def test_pictures_of_other_forms_become_uint8_rgb(picture: Any, expected: tuple[int, int, int]) -> None:
+    height, width, value = expected
+    seen = as_rgb(picture, "a task")
+    assert seen.dtype == np.uint8 and np.array_equal(seen, np.full((height, width, 3), value))
+
+
+@pytest.mark.parametrize("picture", [None, np.zeros(3), np.zeros((5, 6, 2)), "words", np.zeros((0, 4, 3))])
+def test_what_is_no_picture_is_refused(picture: Any) -> None:
+    with pytest.raises(InputError, match=r"picture of a task: expected numbers \(height, width, 3\)"):
+        as_rgb(picture, "a task")

@@ -36,7 +36,7 @@ class EvaluateOptions:
         ensemble: rate of temporal ensembling over overlapping plans (0.01 is usual); null for none.
         delay_steps: rows that pass from asking for a plan to its arrival, as on a robot that does not wait for it.
         batch: rows of every inference call, part of what decides the result; null for 32, or fewer episodes.
-        videos: how many of the first episodes are filmed.
+        videos: how many of the first episodes are filmed; where that does not work the page says why.
         compare: evaluation.json of another policy on the same seeds, for a paired comparison.
         options: of the task, for example options.initial_states=paper; those of training hold where none are given.
         perturbation: of the task, such as friction; docs/perturbations.md lists them.
@@ -230,6 +230,8 @@ def show(evaluation: Evaluation) -> None:
     p50_ms, p95_ms = evaluation.latency.p50_s * 1e3, evaluation.latency.p95_s * 1e3
     table.add_row("a plan", f"p50 {p50_ms:.1f} ms, p95 {p95_ms:.1f} ms for a batch of {evaluation.batch}")
     Console().print(table)
+    for sentence in evaluation.missing_videos:
+        print(sentence)
 
 
 def show_comparison(evaluation: Evaluation, other: Evaluation, name: str) -> None:
