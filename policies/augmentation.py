@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any, Mapping, Sequence
+from typing import Annotated, Any, Collection, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -47,16 +47,27 @@ class ImageAugmentation(nn.Module):
         if isinstance(crop, Sequence) and len(crop) != 2:
             raise InputError("augmentation.crop", expected="a height and a width", got=str(list(crop)))
         self.crop = crop
+        self.images: frozenset[str] | None = None
         self.jitter = None if colour is None else _kornia_jitter(colour)
 
-    def shapes(self, shapes: Mapping[str, Sequence[int]]) -> dict[str, tuple[int, ...]]:
-        """Shapes (steps, H, W, 3) of the images among these keys as they come out: (steps, 3, h, w)."""
-        return {name: self._outgoing(name, shape) if is_image(shape) else tuple(shape)
+    def shapes(self, shapes: Mapping[str, Sequence[int]], images: Collection[str] | None = None
+               ) -> dict[str, tuple[int, ...]]:
+        """Shapes (steps, H, W, 3) of the images among these keys as they come out: (steps, 3, h, w).
+
+        Args:
+            shapes: key -> (steps, ...).
+            images: names of the keys that are images from now on; None where bytes of that shape are.
+        """
+        self.images = None if images is None else frozenset(images)
+        return {name: self._outgoing(name, shape) if self._is_image(name, shape) else tuple(shape)
                 for name, shape in shapes.items()}
 
     def forward(self, observation: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        return {name: self._augment(value) if value.dtype == torch.uint8 and is_image(value.shape[1:]) else value
-                for name, value in observation.items()}
+        return {name: self._augment(value) if value.dtype == torch.uint8 and self._is_image(name, value.shape[1:])
+                else value for name, value in observation.items()}
+
+    def _is_image(self, name: str, shape: Sequence[int]) -> bool:
+        return is_image(shape) if self.images is None else name in self.images
 
     def _augment(self, images: Tensor) -> Tensor:
         size = self.size(images.shape[2:4])

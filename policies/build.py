@@ -72,8 +72,10 @@ def build_policy(
         if recipe.normalisation.mode_of(ACTION) == NONE:
             _check_size(recipe, action, statistics[ACTION])
     augmentation = ImageAugmentation(**_augmentation(recipe))
-    shapes = augmentation.shapes({key.name: (key.history.steps, *key.shape) for key in observation})
-    encoder = make_encoder(shapes=shapes, pretrained=statistics is not None, **_named("encoder", recipe.encoder))
+    images = [key.name for key in observation if key.kind == "image"]
+    shapes = augmentation.shapes({key.name: (key.history.steps, *key.shape) for key in observation}, images)
+    encoder = make_encoder(shapes=shapes, pretrained=statistics is not None, images=images,
+                           **_named("encoder", recipe.encoder))
     network = make_network(horizon=spec.horizon, action_dim=action.dim, condition_dim=encoder.condition_dim,
                            **_named("network", recipe.network))
     model = PolicyModel(chain, normaliser, augmentation, encoder, network, _objective(recipe), recipe.pad_loss,

@@ -11,13 +11,14 @@ from robot.errors import InputError
 _CHANNELS = (1, 3, 4)
 
 
-def as_rgb(picture: Any, where: str) -> np.ndarray:
+def as_rgb(picture: Any, where: str, *, white: float | None = None) -> np.ndarray:
     """A picture in the one form that is filmed.
 
     Args:
         picture: (height, width) grey, (height, width, 1, 3 or 4) or channels first; integers 0..255, real numbers 0..1
             or 0..255, or booleans; or a list of such, of which the last one is meant. Opacity is dropped.
         where: it came from, for the message.
+        white: the number that means full brightness; None for 1 where no real number is above it, else 255.
 
     Returns:
         (height, width, 3) uint8 RGB.
@@ -38,6 +39,6 @@ def as_rgb(picture: Any, where: str) -> np.ndarray:
     colours = array[..., :3]
     if colours.dtype.kind in "bf":
         known = np.nan_to_num(colours.astype(np.float64), nan=0.0)
-        colours = np.rint(known * (255 if known.max() <= 1 else 1))
+        colours = np.rint(known * (255 / (white or (1 if known.max() <= 1 else 255))))
     colours = np.clip(colours, 0, 255).astype(np.uint8)
     return np.ascontiguousarray(np.broadcast_to(colours, (*colours.shape[:2], 3)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Callable, Mapping, Sequence
+from typing import Callable, Collection, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +14,11 @@ Backbone = Callable[[tuple[int, int]], nn.Module]
 """From the size (h, w) of images to a module (N, 3, h, w) -> (N, features) that knows its `features`."""
 
 
+def is_image(name: str, shape: Sequence[int], images: Collection[str] | None) -> bool:
+    """Whether a key (steps, ...) is an image: by what was declared, and by its axes only where nothing was."""
+    return len(shape) == 4 if images is None else name in images
+
+
 class CameraEncoder(nn.Module):
     """One backbone a camera over every frame of its history, joined with the low-dimensional keys.
 
@@ -21,14 +26,16 @@ class CameraEncoder(nn.Module):
         shapes: key -> (steps, 3, h, w) for images, (steps, ...) for the rest.
         backbone: makes the network of one camera.
         shared: one network for all cameras, whose images must be of one size.
+        images: names of the keys that are images; None where those with three axes a frame are.
 
     Raises:
         InputError: there is no image among the keys, or images of different sizes share a network.
     """
 
-    def __init__(self, shapes: Mapping[str, Sequence[int]], backbone: Backbone, shared: bool = False):
+    def __init__(self, shapes: Mapping[str, Sequence[int]], backbone: Backbone, shared: bool = False,
+                 images: Collection[str] | None = None):
         super().__init__()
-        cameras = {name: shape for name, shape in shapes.items() if len(shape) == 4}
+        cameras = {name: shape for name, shape in shapes.items() if is_image(name, shape, images)}
         if not cameras:
             raise InputError("image encoder", expected="at least one image among the observations",
                              got=", ".join(shapes), way_out="Use encoder=state")

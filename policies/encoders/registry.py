@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, Mapping, Sequence
+from typing import Any, Collection, Mapping, Sequence
 
 from torch import nn
 
 from policies.choice import choose
-from policies.encoders.camera import CameraEncoder
+from policies.encoders.camera import CameraEncoder, is_image
 from policies.encoders.cnn import SmallCNN
 from policies.encoders.resnet import ResNet18
 from policies.encoders.state import StateEncoder
@@ -22,7 +22,7 @@ ENCODERS: Mapping[str, type[nn.Module]] = {"state": StateEncoder, **BACKBONES}
 
 
 def make_encoder(name: str, shapes: Mapping[str, Sequence[int]], *, shared: bool = False, pretrained: bool = True,
-                 **options: Any) -> nn.Module:
+                 images: Collection[str] | None = None, **options: Any) -> nn.Module:
     """Build the encoder that `name` means: key -> (B, steps, ...) to (B, C), with C as its `condition_dim`.
 
     Args:
@@ -30,6 +30,7 @@ def make_encoder(name: str, shapes: Mapping[str, Sequence[int]], *, shared: bool
         shapes: key -> (steps, 3, h, w) for images, (steps, ...) for the rest.
         shared: one network for all cameras instead of one each.
         pretrained: read the file that the option `weights` names; a checkpoint brings its own weights instead.
+        images: names of the keys that are images; None where those with three axes a frame are.
         options: of the encoder.
 
     Raises:
@@ -39,9 +40,9 @@ def make_encoder(name: str, shapes: Mapping[str, Sequence[int]], *, shared: bool
     if not pretrained:
         options = {key: value for key, value in options.items() if key != "weights"}
     if name in BACKBONES:
-        return CameraEncoder(shapes, partial(make, **options), shared)
-    images = [key for key, shape in shapes.items() if len(shape) == 4]
-    if images:
-        raise InputError("encoder 'state'", expected="low-dimensional observations", got=f"the image '{images[0]}'",
+        return CameraEncoder(shapes, partial(make, **options), shared, images)
+    seen = [key for key, shape in shapes.items() if is_image(key, shape, images)]
+    if seen:
+        raise InputError("encoder 'state'", expected="low-dimensional observations", got=f"the image '{seen[0]}'",
                          way_out="Use encoder=cnn, or leave the image out of policy.observation")
     return make(shapes, **options)

@@ -81,17 +81,18 @@ def make_chain(
     Raises:
         InputError: no such transform or setting, or one does not fit the data.
     """
-    built = []
+    built: list[Transform] = []
+    entering = (observation, action)
     for index, settings in enumerate(transforms):
         options = dict(settings)
         name = str(options.pop("name", ""))
         if name not in TRANSFORMS:
             raise InputError(f"transforms[{index}].name", expected=f"one of {', '.join(TRANSFORMS)}",
                              got=f"'{name}'", way_out=nearest(name, TRANSFORMS))
-        built.append(from_json(TRANSFORMS[name], options, where=f"transforms[{index}]"))
-    chain = TransformChain(tuple(built), observation, action)
-    chain.outgoing  # noqa: B018 - a transform that does not fit is refused here, where a person asked for it
-    return chain
+        transform = from_json(TRANSFORMS[name], options, where=f"transforms[{index}]").bound(entering[0])
+        entering = transform.outgoing(*entering)  # one that does not fit is refused here, where a person asked for it
+        built.append(transform)
+    return TransformChain(tuple(built), observation, action)
 
 
 def _unpack(action: Tensor, spec: ActionSpec) -> Tensors:

@@ -41,12 +41,18 @@ class ResizeImages(Transform):
         )
         return ObservationSpec(fields), action
 
+    def bound(self, observation: ObservationSpec) -> ResizeImages:
+        if self.keys:
+            return self
+        images = tuple(key.name for key in observation if key.kind == "image")
+        return replace(self, keys=images) if images else self
+
     def forward_observation(self, observation: Tensors) -> Tensors:
         return {name: self._resize(value) if self._wanted(name, value) else value
                 for name, value in observation.items()}
 
     def _wanted(self, name: str, value: Tensor) -> bool:
-        return name in self.keys if self.keys else value.dtype == torch.uint8 and value.ndim == 5
+        return name in self.keys
 
     def _resize(self, images: Tensor) -> Tensor:
         """(batch, steps, h, w, channels) uint8 to (batch, steps, height, width, channels) uint8."""

@@ -28,6 +28,10 @@ class Transform:
         """
         return observation, action
 
+    def bound(self, observation: ObservationSpec) -> Transform:
+        """This transform for the observation that enters it, whose kinds its tensors do not show."""
+        return self
+
     def forward_observation(self, observation: Tensors) -> Tensors:
         return observation
 

@@ -15,18 +15,19 @@ import numpy as np
 from gymnasium import spaces
 from gymnasium.envs.registration import EnvSpec
 
-from robot.description import ActionField, ActionSpec, ObservationField, ObservationSpec
+from robot.description import ActionField, ActionSpec, ObservationSpec
 from robot.description.ranges import Range
 from robot.errors import InputError, nearest
 from sim.pictures import as_rgb
 from sim.rendering import find_backend, require_backend
 from sim.tasks.environment import Observation, Outcome, TaskEnv
+from sim.tasks.gym_observation import field_of, leaves_of
 from sim.tasks.info import SAY_SUCCESS, TaskInfo
 from sim.tasks.options import TaskOptions, read_options
 
 Reward = Annotated[float, Range(-1e12, 1e12)]
-OBSERVATION = "observation"  # the one key of an environment whose observation is a plain array
 SUCCESS_KEYS = ("success", "is_success")
+KINDS = ("image", "state")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,18 +38,37 @@ class GymOptions(TaskOptions):
         success_reward: a step with at least this reward is a success.
         success_return: an episode that ends with at least this sum of rewards is a success.
         period_s: control period; None takes it from the environment's `control_hz`, `dt` or `render_fps`.
+        kinds: key of the observation -> `image` or `state` (numbers), where its space does not tell: bytes of the shape
+            of grey, RGB or RGBA images are images, everything else is numbers.
         arguments: handed on to `gymnasium.make`.
     """
 
     success_reward: Reward | None = None
     success_return: Reward | None = None
     period_s: Annotated[float, Range(0, 3600, above=True)] | None = None
+    kinds: Mapping[str, Any] = field(default_factory=dict)
     arguments: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.success_reward is not None and self.success_return is not None:
             raise InputError("options success_reward and success_return", expected="one of them", got="both")
+        for name, kind in self.declared_kinds.items():
+            if kind not in KINDS:
+                raise InputError(f"option kinds.{name}", expected=f"one of {', '.join(KINDS)}", got=f"'{kind}'")
+
+    @property
+    def declared_kinds(self) -> dict[str, str]:
+        """Key -> kind; a key with dots may be given as nested ones."""
+        return dict(_flat(self.kinds))
+
+
+def _flat(kinds: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    for key, value in kinds.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", str(value)
 
 
 def names() -> tuple[str, ...]:
@@ -86,7 +106,7 @@ class GymEnv(TaskEnv):
         if not isinstance(space, spaces.Box):
             raise InputError(f"action of gym/{name}", expected="continuous numbers (a Box space)", got=str(space),
                              way_out="Choose a task with continuous actions")
-        self._leaves = dict(_leaves(self._env.observation_space))
+        self._leaves = leaves_of(self._env.observation_space, options.declared_kinds, name)
         period_s = options.period_s or _period_s(self._env, name)
         task = TaskInfo(
             id=f"gym/{name}",
@@ -99,7 +119,7 @@ class GymEnv(TaskEnv):
         )
         super().__init__(
             task,
-            ObservationSpec(tuple(_field(key, leaf) for key, leaf in self._leaves.items())),
+            ObservationSpec(tuple(map(field_of, self._leaves.values()))),
             ActionSpec((ActionField("action", int(np.prod(space.shape)), "1", "native"),), period_s),
             bounds=(space.low.ravel(), space.high.ravel()),
             reward=reward,
@@ -108,14 +128,25 @@ class GymEnv(TaskEnv):
         self._space = space
 
     def start(self, seed: int | None, options: Mapping[str, Any]) -> Outcome:
-        observation, _ = self._env.reset(seed=seed, options=dict(options) or None)
+        try:
+            begun = self._env.reset(seed=seed, options=dict(options) or None)
+        except TypeError as error:
+            missing = next((each for each in ("seed", "options") if f"argument '{each}'" in str(error)), None)
+            if missing is None:
+                raise
+            raise InputError(f"reset of {self.task.id}", expected=f"a method that takes {missing}=", got=str(error),
+                             way_out="Episodes begin from seeds, so that they can be repeated: let reset take seed="
+                             ) from error
         self._return, self._told = 0.0, False
+        observation, _ = self._parts("reset", begun, ("observation", "info"))
         return Outcome(self._observe(observation), 0.0, success=False, score=0.0)
 
     def advance(self, action: np.ndarray) -> Outcome:
         space = self._space
-        held = np.clip(action.reshape(space.shape), space.low, space.high).astype(space.dtype)
-        observation, reward, terminated, truncated, info = self._env.step(held)
+        whole = np.rint(action) if space.dtype.kind in "iu" else action
+        held = np.clip(whole.reshape(space.shape), space.low, space.high).astype(space.dtype)
+        observation, reward, terminated, truncated, info = self._parts(
+            "step", self._env.step(held), ("observation", "reward", "terminated", "truncated", "info"))
         self._return += float(reward)
         ends = terminated or truncated or self.steps_left <= 1
         success = self._succeeded(float(reward), info, ends)
@@ -149,14 +180,16 @@ class GymEnv(TaskEnv):
                              way_out=SAY_SUCCESS)
         return bool(np.any(told > 0))
 
+    def _parts(self, method: str, answer: Any, names: tuple[str, ...]) -> tuple[Any, ...]:
+        """What a method of the environment returned, of so many parts as Gymnasium says."""
+        if not isinstance(answer, tuple) or len(answer) != len(names) or not isinstance(answer[-1], Mapping):
+            got = f"{len(answer)} values" if isinstance(answer, tuple) else type(answer).__name__
+            raise InputError(f"{method} of {self.task.id}", expected=f"({', '.join(names)})", got=got,
+                             way_out="Environments of the old Gym interface need a wrapper to Gymnasium's")
+        return answer
+
     def _observe(self, observation: Any) -> Observation:
-        row = {}
-        for key, leaf in self._leaves.items():
-            value = observation
-            for part in key.split(".") if isinstance(self._env.observation_space, spaces.Dict) else ():
-                value = value[part]
-            row[key] = _as_row(leaf, value)
-        return row
+        return {name: leaf.row(leaf.find(observation)) for name, leaf in self._leaves.items()}
 
 
 def _build(name: str, options: GymOptions) -> gymnasium.Env[Any, Any]:
@@ -176,7 +209,7 @@ def _build(name: str, options: GymOptions) -> gymnasium.Env[Any, Any]:
         os.environ["MUJOCO_GL"] = backend
     mode = {"render_mode": "rgb_array"} if options.render else {}
     try:
-        return gymnasium.make(
+        env = gymnasium.make(
             registered, max_episode_steps=-1, disable_env_checker=True, **mode, **options.arguments
         )
     except (ImportError, gymnasium.error.Error) as error:
@@ -189,6 +222,8 @@ def _build(name: str, options: GymOptions) -> gymnasium.Env[Any, Any]:
             raise
         raise InputError(f"option arguments of gym/{name}", expected="what the environment takes",
                          got=str(error)) from error
+    _only_what_it_takes(env)
+    return env
 
 
 def _period_s(env: gymnasium.Env[Any, Any], name: str) -> float:
@@ -196,7 +231,8 @@ def _period_s(env: gymnasium.Env[Any, Any], name: str) -> float:
     # Pendulum's pictures are not at the rate of its steps.
     if rate := getattr(env.unwrapped, "control_hz", None):
         return 1 / float(rate)
-    if dt := getattr(env.unwrapped, "dt", None):
+    dt = getattr(env.unwrapped, "dt", None)
+    if dt is not None and not callable(dt) and float(dt) > 0:
         return float(dt)
     if rate := env.metadata.get("render_fps"):
         return 1 / float(rate)
@@ -220,29 +256,17 @@ def _success_in_words(options: GymOptions, threshold: float | None) -> str:
     return " or ".join(filter(None, ["info['success'] or info['is_success'] above 0", at_the_end]))
 
 
-def _leaves(space: spaces.Space[Any], prefix: str = "") -> Iterator[tuple[str, spaces.Space[Any]]]:
-    """The spaces within nested Dicts, named by their keys joined by dots."""
-    if isinstance(space, spaces.Dict):
-        for key, part in space.spaces.items():
-            yield from _leaves(part, f"{prefix}.{key}" if prefix else str(key))
-    elif isinstance(space, spaces.Box) or space.is_np_flattenable:
-        yield prefix or OBSERVATION, space
-    else:
-        raise InputError(f"observation '{prefix or OBSERVATION}'", expected="a space of fixed size", got=str(space))
+def _only_what_it_takes(env: gymnasium.Env[Any, Any]) -> None:
+    """Put a wrapper below all others where the environment's own `reset` does not take what they hand on."""
+    outer = env
+    while isinstance(outer, gymnasium.Wrapper) and isinstance(outer.env, gymnasium.Wrapper):
+        outer = outer.env
+    if isinstance(outer, gymnasium.Wrapper):
+        outer.env = _Reset(outer.env)
 
 
-def _is_image(space: spaces.Space[Any]) -> bool:
-    return space.dtype == np.uint8 and space.shape is not None and len(space.shape) == 3 and space.shape[-1] == 3
+class _Reset(gymnasium.Wrapper[Any, Any, Any, Any]):
+    """Hands on options only where there are some."""
 
-
-def _field(key: str, space: spaces.Space[Any]) -> ObservationField:
-    row = _as_row(space, space.sample())
-    return ObservationField(key, row.shape, row.dtype.name, "1", "image" if _is_image(space) else "state")
-
-
-def _as_row(space: spaces.Space[Any], value: Any) -> np.ndarray:
-    """Images as they are, everything else as float32 with at least one axis."""
-    if _is_image(space):
-        return np.asarray(value)
-    flat = value if isinstance(space, spaces.Box) else spaces.flatten(space, value)
-    return np.atleast_1d(np.asarray(flat, dtype=np.float32))
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Any:
+        return self.env.reset(seed=seed) if options is None else self.env.reset(seed=seed, options=options)

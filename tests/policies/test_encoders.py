@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from policies.augmentation import ImageAugmentation
 from policies.encoders import CameraEncoder, ResNet18, SmallCNN, StateEncoder, make_encoder
 from policies.encoders.resnet import spatial_softmax
 from robot.errors import InputError
@@ -139,3 +140,22 @@ def test_an_encoder_that_does_not_fit_the_observation_says_what_would() -> None:
         make_encoder("resnt", SHAPES)
     with pytest.raises(InputError, match="Did you mean 'features'"):
         make_encoder("cnn", SHAPES, feature=3)
+
+
+def test_what_is_not_declared_as_an_image_is_none_whatever_its_axes() -> None:
+    shapes = {"camera": (2, 3, 16, 16), "map": (2, 4, 5, 3)}
+    encoder = make_encoder("cnn", shapes, images=["camera"], features=8)
+    assert encoder.condition_dim == 2 * 8 + 2 * 4 * 5 * 3
+    assert encoder(observation(3, shapes)).shape == (3, encoder.condition_dim)
+    assert make_encoder("state", {"map": (2, 4, 5, 3)}, images=[]).condition_dim == 2 * 4 * 5 * 3
+    with pytest.raises(InputError, match="got the image 'camera'"):
+        make_encoder("state", shapes, images=["camera"])
+
+
+def test_augmentation_leaves_numbers_alone_whatever_their_axes() -> None:
+    augmentation = ImageAugmentation(crop=12)
+    assert augmentation.shapes({"camera": (1, 16, 16, 3), "map": (1, 16, 16, 3)}, ["camera"]) == {
+        "camera": (1, 3, 12, 12), "map": (1, 16, 16, 3)}
+    seen = augmentation({name: torch.zeros(2, 1, 16, 16, 3, dtype=torch.uint8) for name in ("camera", "map")})
+    assert {name: tuple(value.shape) for name, value in seen.items()} == {
+        "camera": (2, 1, 3, 12, 12), "map": (2, 1, 16, 16, 3)}

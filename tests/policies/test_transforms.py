@@ -197,6 +197,16 @@ def test_resized_images_stay_bytes_and_keep_flat_colours() -> None:
     assert chain.outgoing[0]["camera"].shape == (12, 16, 3)
 
 
+def test_only_what_is_declared_as_an_image_is_resized() -> None:
+    fields = (ObservationField("camera", (24, 32, 3), "uint8", "1", "image"),
+              ObservationField("map", (24, 32, 3), "uint8", "1", "state"))
+    resize = {"name": "resize_images", "height": 12, "width": 16}
+    chain = make_chain([resize], ObservationSpec(fields), arm_specs()[1])
+    seen = chain.forward_observation({field.name: torch.zeros(5, 1, 24, 32, 3, dtype=torch.uint8) for field in fields})
+    assert {name: tuple(value.shape[2:]) for name, value in seen[-1].items()} == {
+        field.name: field.shape for field in chain.outgoing[0]}
+
+
 @pytest.mark.parametrize(("settings_", "message"), [
     ({"name": "sine_cosin"}, "Did you mean 'sine_cosine'"),
     ({"name": "sine_cosine", "observations": {}}, "Did you mean 'observation'"),

@@ -87,6 +87,109 @@ def test_nested_observations_are_named_by_their_keys() -> None:
     assert env.task.control_hz == 5
 
 
+class Odd(Reach):
+    """What people register in practice: an observation and a space of any kind, and a reset of the plainest form."""
+
+    def __init__(self, space: spaces.Space[Any], seen: Any, action_space: Any = None) -> None:
+        super().__init__()
+        self.observation_space, self.seen, self.held = space, seen, np.zeros(1)
+        self.action_space = action_space or Reach.action_space
+
+    def reset(self, seed: int | None = None) -> Any:  # type: ignore[override]
+        return self.seen, {}
+
+    def step(self, action: np.ndarray) -> Any:
+        self.held = action
+        return self.seen, 0.0, False, False, {"success": False}
+
+
+def odd(space: spaces.Space[Any], seen: Any, action_space: Any = None, **options: Any) -> Any:
+    gymnasium.register("toy/Odd-v0", entry_point=Odd, max_episode_steps=3)
+    try:
+        given = {"space": space, "seen": seen, "action_space": action_space}
+        return sim.make("gym/toy/Odd-v0", arguments=given, **options)
+    finally:
+        gymnasium.registry.pop("toy/Odd-v0")
+
+
+def pixels(*shape: int) -> spaces.Box:
+    return spaces.Box(0, 255, shape, np.uint8)
+
+
+def test_keys_with_dots_are_keys() -> None:
+    top = spaces.Dict({"top": pixels(8, 9, 3)})
+    space = spaces.Dict({"observation.state": spaces.Box(-1, 1, (3,)), "observation": top})
+    env = odd(space, {"observation.state": np.ones(3), "observation": {"top": np.ones((8, 9, 3), np.uint8)}})
+    first, _ = env.reset(seed=0)
+    assert {name: row.shape for name, row in first.items()} == {"observation.top": (8, 9, 3), "observation.state": (3,)}
+    double = spaces.Dict({"a.b": spaces.Box(-1, 1, (3,)), "a": spaces.Dict({"b": spaces.Box(-1, 1, (3,))})})
+    with pytest.raises(InputError, match=r"differ when joined by dots, got 'a\.b' twice"):
+        odd(double, {})
+
+
+@pytest.mark.parametrize("shape", [(16, 12, 3), (16, 12, 4), (16, 12, 1), (16, 12), (3, 16, 12), (1, 16, 12)])
+def test_what_is_declared_as_an_image_is_seen_as_one(shape: tuple[int, ...]) -> None:
+    env = odd(pixels(*shape), np.full(shape, 7, np.uint8))
+    first, _ = env.reset(seed=0)
+    env.observation_spec.check_row(first)
+    field = env.observation_spec["observation"]
+    assert (field.kind, field.shape, field.dtype) == ("image", (16, 12, 3), "uint8")
+    assert (first["observation"] == 7).all()
+    numbers = odd(pixels(*shape), np.full(shape, 7, np.uint8), kinds={"observation": "state"}).observation_spec
+    assert (numbers["observation"].kind, numbers["observation"].dtype) == ("state", "float32")
+
+
+def test_a_stack_of_grey_images_and_real_numbers_are_no_image_unless_said() -> None:
+    stack = odd(pixels(4, 16, 12), np.zeros((4, 16, 12), np.uint8)).observation_spec["observation"]
+    assert (stack.kind, stack.shape) == ("state", (4, 16, 12))
+    space, seen = spaces.Box(0, 1, (16, 12, 3), np.float32), np.full((16, 12, 3), 0.2, np.float32)
+    assert odd(space, seen).observation_spec["observation"].kind == "state"
+    env = odd(space, seen, kinds={"observation": "image"})
+    assert (env.reset(seed=0)[0]["observation"] == 51).all()
+
+
+def test_integer_actions_are_rounded_to_the_nearest() -> None:
+    env = odd(spaces.Box(-1, 1, (1,)), np.zeros(1), spaces.Box(np.array([0, 3]), np.array([5, 9]), dtype=np.int64))
+    env.reset(seed=0)
+    env.step(np.array([2.9, 99.0]))
+    assert env._env.unwrapped.held.tolist() == [3, 9]
+
+
+@pytest.mark.parametrize("space, seen, words", [
+    (spaces.Box(-1, 1, (3,)), np.zeros(5), r"expected shape \(3,\), as its space declares, got \(5,\)"),
+    (pixels(8, 8, 3), np.zeros((9, 8, 3), np.uint8), r"expected shape \(8, 8, 3\)"),
+    (spaces.Dict({"a": spaces.Box(-1, 1, (2,)), "b": spaces.Box(-1, 1, (1,))}), {"a": np.zeros(2)}, "a key 'b'"),
+    (spaces.Box(-1, 1, (3,)), "words", "observation 'observation'"),
+    (spaces.Box(-1, 1, (2,)), [[1.0], [2.0, 3.0]], "observation 'observation'"),
+])
+def test_observations_that_are_not_what_their_space_declares_are_named(space: Any, seen: Any, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        odd(space, seen).reset(seed=0)
+
+
+@pytest.mark.parametrize("method, answer, words", [
+    ("reset", lambda *_, **__: np.zeros(1), r"reset of gym/toy/Odd-v0: expected \(observation, info\), got ndarray"),
+    ("reset", lambda: (np.zeros(1), {}), "expected a method that takes seed="),
+    ("step", lambda _: (np.zeros(1), 0.0, False, {}), "step of gym/toy/Odd-v0: .*got 4 values"),
+])
+def test_environments_of_the_old_interface_are_named(method: str, answer: Any, words: str) -> None:
+    env = odd(spaces.Box(-1, 1, (1,)), np.zeros(1))
+    setattr(env._env.unwrapped, method, answer)
+    with pytest.raises(InputError, match=words):
+        env.reset(seed=0)
+        env.step(np.zeros(1))
+
+
+@pytest.mark.parametrize("kinds, words", [
+    ({"observatio": "image"}, "Did you mean 'observation'"),
+    ({"observation": "images"}, "one of image, state"),
+    ({"observation": "image"}, "the key of an image"),
+])
+def test_kinds_that_do_not_fit_are_refused(kinds: dict[str, str], words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        odd(spaces.Box(-1, 1, (3,)), np.zeros(3), kinds=kinds)
+
+
 def test_success_comes_from_info_and_terminates() -> None:
     assert run(sim.make("gym/toy/Reach-v0"), 1.0) == (3, True, False, 1.0)
     assert run(sim.make("gym/toy/Reach-v0", arguments={"key": "success"}), 1.0) == (3, True, False, 1.0)
