@@ -12,8 +12,9 @@ from data.aside import written_aside
 from data.dataset import Dataset
 from data.episode import Episode
 from data.location import is_url
-from data.schema import MetaField, Schema
+from data.schema import Schema
 from data.sources import Preset, Source, find_preset, open_source, recognise
+from data.sources.facts import Fact, episode_facts
 from data.sources.meaning import completed, meaning_of
 from data.sources.plan import Plan, make_plan
 from robot.description import ActionField
@@ -99,8 +100,9 @@ def convert(
     )
     meaning = completed(opened, meaning_of(opened, known or Preset(), said), ask)
     note = source_note or (known.name if known else Path(source).name)
-    facts = {"source": note, **({"instruction": meaning.instruction} if meaning.instruction else {})}
-    plan = make_plan(opened, meaning, tuple(MetaField(name, "string") for name in facts))
+    facts = episode_facts(opened, {**said.rename}, {
+        "source": note, **({"instruction": meaning.instruction} if meaning.instruction else {})})
+    plan = make_plan(opened, meaning, tuple(fact.field for fact in facts))
     _require_episodes(opened, skip_episodes)
     keys = tuple((column.array.name, column.name) for column in plan.columns)
     provenance = {
@@ -113,10 +115,12 @@ def convert(
     episodes = _episodes(opened, plan, facts, set(skip_episodes))
     written = _write(episodes, plan.schema, {"provenance": provenance}, folder,
                      lambda rows: on_progress(rows, opened.rows) if on_progress else None)
+    taken = [fact.field.name for fact in facts if fact.field.name not in ("source", "instruction")]
+    said_of_facts = (f"facts of each episode: {', '.join(taken)}",) if taken else ()
     recognised = (f"recognised as {known.name}",) if known and not preset else ()
     units_written = {name: field.unit for name, field in plan.schema.row_fields.items()}
     return Conversion(str(source), str(target), opened.format, *written, keys, plan.schema.period_s, units_written,
-                      (*recognised, *opened.notes, *plan.notes))
+                      (*recognised, *opened.notes, *said_of_facts, *plan.notes))
 
 
 def _free_folder(target: str | Path) -> Path:
@@ -159,7 +163,7 @@ def _write(
         return len(dataset), dataset.rows
 
 
-def _episodes(source: Source, plan: Plan, facts: Mapping[str, str], skip: set[int]) -> Iterator[tuple[int, Episode]]:
+def _episodes(source: Source, plan: Plan, facts: Sequence[Fact], skip: set[int]) -> Iterator[tuple[int, Episode]]:
     """(row in the source after its last, episode) for all that are wanted; each key is read front to back once."""
     readers = {column.name: column.reader() for column in plan.columns}
     ends = source.episode_ends.tolist()
@@ -169,7 +173,7 @@ def _episodes(source: Source, plan: Plan, facts: Mapping[str, str], skip: set[in
         rows = {name: reader.read(start, stop) for name, reader in readers.items()}
         for name, values in rows.items():
             _require_finite(source, number, name, values)
-        yield stop, Episode(data=rows, meta=dict(facts))
+        yield stop, Episode(data=rows, meta={fact.field.name: fact.values[number] for fact in facts})
 
 
 def _require_finite(source: Source, episode: int, name: str, rows: np.ndarray) -> None:

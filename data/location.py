@@ -16,6 +16,7 @@ from zarr.core.sync import sync
 from zarr.errors import ZarrUserWarning
 from zarr.storage import FsspecStore, LocalStore, ZipStore
 
+from data.formats import refuse_known_format
 from robot.errors import InputError
 
 _GROUP_FILES = ("zarr.json", ".zgroup")
@@ -100,8 +101,14 @@ def locate(path: str | Path) -> Location:
     """
     name = str(path)
     if is_url(path):
+        refuse_known_format(name)
         return Location(name, _open_url(name), None)
     local = Path(path)
+    if local.exists() and not any((local / file).is_file() for file in _GROUP_FILES):
+        refuse_known_format(local)
+    if local.suffix == ".npz" and local.exists():
+        raise InputError(f"'{name}'", expected="a store: a folder, a zip or a URL", got="an npz",
+                         way_out=f"Make one of it with: tiller data convert {name} TARGET")
     if local.is_dir():
         return Location(name, _open_group(LocalStore(local, read_only=True), "", name), local)
     if not local.exists():

@@ -9,7 +9,7 @@ import numpy as np
 from data.sources.source import SourceArray
 from robot.errors import InputError
 
-_CHANNELS = (1, 3)
+_CHANNELS = (1, 3, 4)
 _SMALLEST_SIDE = 8
 
 
@@ -19,12 +19,12 @@ class ImageLayout:
 
     Args:
         channels_first: (channels, height, width) instead of (height, width, channels).
-        grey: one channel, repeated to three.
+        channels: 1 for grey, repeated to three; 3; 4 with opacity, which is dropped; 0 for grey without an axis for it.
         scale: multiplies the numbers to give 0..255.
     """
 
     channels_first: bool
-    grey: bool
+    channels: int
     scale: int
 
     def row_shape(self, shape: tuple[int, ...]) -> tuple[int, int, int]:
@@ -35,15 +35,28 @@ class ImageLayout:
     @property
     def changes(self) -> tuple[str, ...]:
         """What `to_uint8` changes besides the type, in words."""
-        said = {"channels moved last": self.channels_first, "grey repeated to three channels": self.grey,
+        said = {"channels moved last": self.channels_first, "grey repeated to three channels": self.channels < 3,
+                "opacity dropped": self.channels == 4,
                 "scaled from 0..1 to 0..255": self.scale != 1}
         return tuple(change for change, happens in said.items() if happens)
 
 
 def looks_like_images(array: SourceArray) -> bool:
-    """Whether a key (rows, ...) has the shape of colour or grey images in either layout."""
-    if len(array.shape) != 4 or array.dtype.kind not in "uif":
+    """Whether a key (rows, ...) has the shape of colour or grey images in either layout.
+
+    Bytes of two axes are grey images. Four channels first are more often a stack of grey images, and so numbers.
+    """
+    if len(array.shape) == 3:
+        return array.dtype == np.uint8 and can_be_images(array)
+    return can_be_images(array) and (array.shape[-1] in _CHANNELS or array.shape[1] != 4)
+
+
+def can_be_images(array: SourceArray) -> bool:
+    """Whether a key (rows, ...) can be images where somebody says so."""
+    if len(array.shape) not in (3, 4) or array.dtype.kind not in "buif":
         return False
+    if len(array.shape) == 3:
+        return min(array.shape[1:]) >= _SMALLEST_SIDE
     first, middle, last = array.shape[1:]
     sides = (first, middle) if last in _CHANNELS else (middle, last)
     return (last in _CHANNELS or first in _CHANNELS) and min(sides) >= _SMALLEST_SIDE
@@ -55,23 +68,25 @@ def find_layout(array: SourceArray) -> ImageLayout:
     Raises:
         InputError: images of another shape.
     """
-    if not looks_like_images(array):
+    if not can_be_images(array):
         raise InputError(array.label, expected="images (rows, height, width, 3) or (rows, 3, height, width)",
                          got=f"{array.shape} of {array.dtype}")
+    scale = 255 if array.dtype.kind == "b" else _scale(array) if array.dtype.kind == "f" else 1
+    if len(array.shape) == 3:
+        return ImageLayout(False, 0, scale)
     channels_first = array.shape[-1] not in _CHANNELS
-    channels = array.shape[1 if channels_first else -1]
-    return ImageLayout(channels_first, channels == 1, _scale(array) if array.dtype.kind == "f" else 1)
+    return ImageLayout(channels_first, array.shape[1 if channels_first else -1], scale)
 
 
 def _scale(array: SourceArray) -> int:
-    """255 where the numbers lie in 0..1 with some between, else 1; all 0 or 1 counts as 0..255."""
+    """255 where no number is above 1, else 1: nobody sees an image whose brightest point is 1 of 255."""
     for start in range(0, array.shape[0], array.block_rows):
         block = array.read(start, min(start + array.block_rows, array.shape[0]))
         if (block > 1).any():
             return 1
         if not np.array_equal(block, np.trunc(block)):
             return 255
-    return 1
+    return 255
 
 
 def to_uint8(array: SourceArray, layout: ImageLayout, block: np.ndarray, first: int) -> np.ndarray:
@@ -87,14 +102,18 @@ def to_uint8(array: SourceArray, layout: ImageLayout, block: np.ndarray, first: 
         InputError: names the row that holds something else than images.
     """
     if layout.scale != 1:
+        block = block.astype(np.uint8) if block.dtype == bool else block
         _refuse_rows(array, first, ~((block >= 0) & (block <= 1)), block, "numbers 0..1, as in the rows before")
         block = np.rint(block * layout.scale)
     with np.errstate(invalid="ignore"):
         images = block.astype(np.uint8)
     if block.dtype != np.uint8 and not np.array_equal(images, block):
         _refuse_rows(array, first, images != block, block, "integers 0..255, or of numbers 0..1")
+    if layout.channels == 0:
+        images = images[..., None]
     if layout.channels_first:
         images = images.transpose(0, 2, 3, 1)
+    images = images[..., :3]
     return np.ascontiguousarray(np.broadcast_to(images, (*images.shape[:-1], 3)))
 
 

@@ -65,7 +65,7 @@ def meaning_of(source: Source, known: Preset, said: Preset) -> Meaning:
     Raises:
         InputError: an option speaks of a key that is not there, two keys would get one name, or none is the action.
     """
-    require_known("rename", said.rename, source.arrays)
+    require_known("rename", said.rename, (*source.arrays, *source.facts))
     for name, kind in said.kinds.items():
         if kind not in OBSERVATION_KINDS:
             raise InputError(f"kinds.{name}", expected=f"one of {', '.join(OBSERVATION_KINDS)}", got=f"'{kind}'",

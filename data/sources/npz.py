@@ -33,10 +33,21 @@ def open_npz(path: str | Path, exclude: Collection[str] = (), skip: Collection[i
         raise InputError(f"'{path}'", expected=f"an array '{ENDS}' with the row after each episode's last",
                          got=f"only {', '.join(values) or 'nothing'}")
     ends = values.pop(ENDS)
-    arrays = {name: _in_memory(str(path), name, np.atleast_1d(array)) for name, array in values.items()}
+    single = {name: array.item() for name, array in values.items() if array.ndim == 0}
+    facts = {name: array for name, array in values.items() if _is_fact(array, ends)}
+    arrays = {name: _in_memory(str(path), name, array) for name, array in values.items()
+              if name not in single and name not in facts}
     lengths = {name: array.shape[0] for name, array in arrays.items()}
-    require_consistent(str(path), lengths, ends, max(lengths.values(), default=0), SKIP_BAD_ENDS, skip)
-    return Source(str(path), "npz", arrays, ends.astype(np.int64))
+    rows = max(lengths.values(), default=0)
+    odd = [name for name, length in lengths.items() if length != rows]
+    way_out = f"Leave out what has not one entry a row with exclude=[{','.join(odd)}]" if odd else SKIP_BAD_ENDS
+    require_consistent(str(path), lengths, ends, rows, way_out, skip)
+    return Source(str(path), "npz", arrays, ends.astype(np.int64), attributes=single, facts=facts)
+
+
+def _is_fact(array: np.ndarray, ends: np.ndarray) -> bool:
+    """Whether an array has one entry an episode, and too few to have one a row."""
+    return array.ndim > 0 and ends.ndim == 1 and 0 < len(array) == len(ends) < ends.max()
 
 
 def _member(path: str | Path, file: np.lib.npyio.NpzFile, key: str) -> np.ndarray:

@@ -10,7 +10,7 @@ import zarr
 
 from data.consistency import consistent_ends
 from data.contents import Contents, read_contents
-from data.layout import row_path
+from data.layout import meta_path, row_path
 from data.location import locate
 from data.reading import absent_rows
 from data.sources.source import Source, SourceArray, require_known
@@ -33,7 +33,7 @@ def open_replay_zarr(path: str | Path, exclude: Collection[str] = (), skip: Coll
     if contents.schema is not None:
         raise InputError(f"'{path}'", expected="a foreign store", got="one that tiller wrote already")
     ends = consistent_ends(contents, skip)
-    require_known("exclude", exclude, contents.keys)
+    require_known("exclude", exclude, (*contents.keys, *contents.meta_keys))
     opened = {name: _open_array(contents, name) for name in contents.keys if name not in exclude}
     formats = sorted({array.metadata.zarr_format for array in opened.values()})
     return Source(
@@ -43,6 +43,7 @@ def open_replay_zarr(path: str | Path, exclude: Collection[str] = (), skip: Coll
         ends,
         (*(note for name, array in opened.items() if (note := _absent_chunks(name, array))), *_left_alone(contents)),
         contents.attributes,
+        {name: contents.read(meta_path(name)) for name in contents.meta_keys if name not in exclude},
     )
 
 

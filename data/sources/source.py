@@ -56,6 +56,7 @@ class Source:
         episode_ends: (episodes,) int64, exclusive, increasing, none past the rows, but for episodes to be skipped.
         notes: what a person should know about how it is read.
         attributes: what the store says about itself, plain JSON values.
+        facts: name -> (episodes, ...) what it says of each episode.
 
     Raises:
         InputError: no keys or no episodes.
@@ -67,6 +68,7 @@ class Source:
     episode_ends: np.ndarray
     notes: tuple[str, ...] = ()
     attributes: Mapping[str, Any] = field(default_factory=dict)
+    facts: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if len(self.episode_ends) == 0 or not self.arrays:

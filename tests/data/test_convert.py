@@ -232,6 +232,115 @@ def test_absent_chunks_are_read_as_the_source_means_them_and_said(tmp_path):
     assert not Dataset.open(tmp_path / "out").read("state")[3:6].any()
 
 
+def test_shards_are_counted_as_shards(tmp_path):
+    root = zarr.create_group(tmp_path / "source", zarr_format=3)
+    root.create_array("data/action", data=np.ones((10, 2)), chunks=(2, 2), shards=(4, 2))
+    root.create_array("data/state", data=np.ones((10, 3)), chunks=(2, 3), shards=(4, 3))
+    root.create_array("meta/episode_ends", data=ENDS)
+    assert not any("absent" in note for note in convert(tmp_path / "source", tmp_path / "whole", **GIVEN).notes)
+    (tmp_path / "source" / "data" / "state" / "c" / "1" / "0").unlink()
+    notes = convert(tmp_path / "source", tmp_path / "torn", **GIVEN).notes
+    assert any("'state': 1 of 3 shards are absent" in note and "rows 4 to 7" in note for note in notes), notes
+
+
+def test_arrays_in_groups_within_groups_are_keys_and_what_is_no_array_of_rows_is_said(tmp_path):
+    arrays = content()
+    source = write_zarr(tmp_path / "source", {"action": arrays["action"], "obs/state": arrays["state"],
+                                              "obs/front/rgb": arrays["camera"]})
+    zarr.open_group(source, mode="r+").create_array("labels/x", data=np.arange(3))
+    summary = convert(source, tmp_path / "out", period_s=0.1, units="1", rename={"obs/front/rgb": "camera"})
+    dataset = Dataset.open(tmp_path / "out")
+    assert set(dataset.keys) == {"action", "obs.state", "camera"}
+    assert np.array_equal(dataset.read("obs.state"), arrays["state"])
+    assert any("not read" in note and "labels" in note for note in summary.notes), summary.notes
+
+
+@pytest.mark.parametrize("write", [write_npz, None])
+def test_what_is_said_of_each_episode_becomes_its_facts(tmp_path, write):
+    start = np.arange(9.0).reshape(3, 3)
+    of_episodes = {"init_qpos": start, "person": np.array(["ann", "bob", "eve"]), "good": np.array([True, False, True]),
+                   "tries": np.array([[1], [2], [3]])}
+    if write is not None:
+        source = write_npz(tmp_path / "source.npz", content(**of_episodes, rate=np.array(30)))
+    else:
+        source = write_zarr(tmp_path / "source", content())
+        group = zarr.open_group(source, mode="r+")
+        for name, values in of_episodes.items():
+            dtype = str if name == "person" else values.dtype
+            made = group.create_array(f"meta/{name}", shape=values.shape, dtype=dtype)
+            made[:] = values
+    summary = convert(source, tmp_path / "out", **GIVEN, rename={"person": "operator"}, skip_episodes=[1])
+    dataset = Dataset.open(tmp_path / "out")
+    assert dataset.meta("operator").tolist() == ["ann", "eve"] and dataset.meta("good").tolist() == [True, True]
+    assert dataset.meta("tries").tolist() == [1, 3]
+    assert [json.loads(each) for each in dataset.meta("init_qpos")] == [start[0].tolist(), start[2].tolist()]
+    assert any("facts of each episode" in note and "init_qpos" in note for note in summary.notes)
+    if write is not None:
+        assert dataset.attributes["provenance"]["source_attributes"] == {"rate": 30}
+
+
+def test_an_array_of_neither_rows_nor_episodes_has_a_way_out(tmp_path):
+    refused(write_npz(tmp_path / "source.npz", content(gains=np.ones(7))), tmp_path / "out", r"exclude=\[gains\]")
+
+
+@pytest.mark.parametrize(("stored", "said"), [
+    (lambda mask: mask.astype(np.float32), "scaled from 0..1"),
+    (lambda mask: mask.astype(bool), "bool to uint8"),
+    (lambda mask: mask[..., 0].astype(np.uint8) * 255, "grey repeated"),
+    (lambda mask: np.concatenate([mask, mask[..., :1]], -1).astype(np.uint8) * 255, "opacity dropped"),
+])
+def test_masks_grey_stacks_and_images_with_opacity_become_images(tmp_path, stored, said):
+    mask = np.repeat(np.random.default_rng(0).integers(0, 2, (10, 16, 12, 1)), 3, axis=-1)
+    summary = convert(write_npz(tmp_path / "source.npz", content(camera=stored(mask))), tmp_path / "out", **GIVEN)
+    dataset = Dataset.open(tmp_path / "out")
+    assert dataset.schema.observation["camera"].kind == "image"
+    assert np.array_equal(dataset.read("camera"), mask * 255)
+    assert any(said in note for note in summary.notes), summary.notes
+
+
+def test_a_stack_of_four_and_points_are_numbers_unless_said(tmp_path):
+    arrays = content(camera=np.zeros((10, 4, 16, 12), np.uint8), cloud=np.zeros((10, 20, 3)))
+    convert(write_npz(tmp_path / "source.npz", arrays), tmp_path / "out", period_s=0.1, units="1")
+    kinds = {field.name: field.kind for field in Dataset.open(tmp_path / "out").schema.observation}
+    assert kinds == {"state": "state", "camera": "state", "cloud": "points"}
+    convert(tmp_path / "source.npz", tmp_path / "said", period_s=0.1, units="1", kinds={"camera": "image"})
+    assert Dataset.open(tmp_path / "said").schema.observation["camera"].shape == (16, 12, 3)
+
+
+def _lerobot(folder: Path) -> Path:
+    (folder / "meta").mkdir(parents=True)
+    (folder / "meta" / "info.json").write_text("{}")
+    return folder
+
+
+def _file(path: Path, content: bytes = b"") -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return path
+
+
+@pytest.mark.parametrize(("make", "words"), [
+    (lambda path: _file(path / "demos.hdf5"), "an HDF5 file"),
+    (lambda path: _file(path / "demos", b"\x89HDF\r\n\x1a\n rest"), "an HDF5 file"),
+    (lambda path: _file(path / "episode_0.h5").parent, "a folder of HDF5 files"),
+    (lambda path: _lerobot(path / "pusht"), "a LeRobot dataset"),
+    (lambda path: _file(path / "run.bag"), "a ROS bag"),
+    (lambda path: _file(path / "run.mcap"), "a ROS bag"),
+    (lambda path: _file(_file(path / "bag" / "metadata.yaml").with_name("a.db3")).parent, "a ROS bag"),
+    (lambda path: _file(path / "demos.pkl"), "a pickle"),
+])
+def test_formats_that_are_not_read_are_recognised_and_have_a_way_out(tmp_path, make, words):
+    source = make(tmp_path / "in")
+    refused(source, tmp_path / "out", rf"got {words}.*np\.savez.*episode_ends")
+    with pytest.raises(InputError, match=words):
+        Dataset.open(source)
+
+
+def test_an_npz_is_named_where_a_dataset_is_expected(tmp_path):
+    with pytest.raises(InputError, match=r"got an npz.*tiller data convert"):
+        Dataset.open(write_npz(tmp_path / "source.npz", content()))
+
+
 # Bad input: one message that names the thing; nothing is left behind.
 
 

@@ -106,6 +106,24 @@ def test_structure_that_does_not_fit_is_listed_and_the_rest_is_examined_all_the_
     assert [finding.severity for finding in report.findings] == ["error"] * 3 + ["warning"] * 2
 
 
+@pytest.mark.parametrize("sharded", [False, True])
+def test_an_absent_chunk_is_an_error_where_no_row_looks_like_the_fill_value(tmp_path: Path, sharded: bool) -> None:
+    root = zarr.create_group(tmp_path / "foreign", zarr_format=3)
+    given = {"chunks": (4, 2), "shards": (8, 2)} if sharded else {"chunks": (8, 2)}
+    draw = np.random.default_rng(0)
+    root.create_array("data/action", data=draw.normal(size=(30, 2)), **given)
+    flags = np.zeros((30, 2))
+    flags[20:24] = 1
+    root.create_array("data/contacts", data=flags, **given)
+    root.create_array("meta/episode_ends", data=np.array([10, 20, 30]))
+    assert validate(tmp_path / "foreign").ok
+    assert "3 chunks are absent" in _found(validate(tmp_path / "foreign"), "warning", "data/contacts")
+    (tmp_path / "foreign" / "data" / "action" / "c" / "1" / "0").unlink()
+    report = validate(tmp_path / "foreign")
+    assert "1 chunks are absent, the first of rows 8 to 15" in _found(report, "error", "data/action")
+    assert "the 1 sound episodes" in report.summary
+
+
 def test_rows_after_the_last_episode_and_missing_actions_are_seen(tmp_path: Path) -> None:
     root = zarr.create_group(tmp_path / "foreign", zarr_format=2)
     root.create_array("data/state", data=np.arange(30.0))

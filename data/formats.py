@@ -1,0 +1,63 @@
+"""Formats of demonstrations that are recognised, so that a message can name them, and that tiller does not read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from robot.errors import InputError
+
+_AS_NPZ = ("Write its arrays, concatenated in time, into one npz with 'episode_ends', the row after each episode's "
+           "last: np.savez(PATH, action=..., state=..., episode_ends=...); then tiller data convert PATH.npz TARGET")
+_ENDINGS = {
+    "an HDF5 file, as robomimic and ALOHA write them": (".hdf5", ".h5", ".hdf", ".he5"),
+    "a ROS bag": (".bag", ".mcap", ".db3"),
+    "a file of TensorFlow records, as RLDS keeps them": (".tfrecord", ".tfrecords"),
+    "a table in parquet, as LeRobot keeps them": (".parquet",),
+    "a pickle, which runs code from the file when it is read": (".pkl", ".pickle", ".pt", ".pth"),
+    "one array of numpy": (".npy",),
+}
+_BEGINNINGS = {b"\x89HDF\r\n\x1a\n": "an HDF5 file, as robomimic and ALOHA write them", b"#ROSBAG": "a ROS bag",
+               b"\x89MCAP": "a ROS bag", b"SQLite format 3": "a ROS bag or another SQLite file",
+               b"PAR1": "a table in parquet, as LeRobot keeps them"}
+
+
+def name_format(path: str | Path) -> str | None:
+    """What lies at a path, by its name, what it holds or how it begins, in words; None where that is not known.
+
+    Args:
+        path: a file, a folder or a URL.
+    """
+    for words, endings in _ENDINGS.items():
+        if str(path).lower().endswith(endings):
+            return words
+    local = Path(path)
+    if local.is_dir():
+        return _name_folder(local)
+    if local.is_file():
+        with local.open("rb") as file:
+            beginning = file.read(16)
+        return next((words for magic, words in _BEGINNINGS.items() if beginning.startswith(magic)), None)
+    return None
+
+
+def refuse_known_format(path: str | Path) -> None:
+    """Refuse what is recognised as another format.
+
+    Raises:
+        InputError: names the format and the way out.
+    """
+    if words := name_format(path):
+        raise InputError(f"'{path}'", expected="a zarr store (folder, zip or URL) or an npz", got=words,
+                         way_out=_AS_NPZ)
+
+
+def _name_folder(folder: Path) -> str | None:
+    if (folder / "meta" / "info.json").is_file():
+        return "a LeRobot dataset"
+    if (folder / "metadata.yaml").is_file() and (any(folder.glob("*.db3")) or any(folder.glob("*.mcap"))):
+        return "a ROS bag"
+    if any(folder.glob("*.tfrecord*")):
+        return "a folder of TensorFlow records, as RLDS keeps them"
+    if any(folder.glob("*.hdf5")) or any(folder.glob("*.h5")):
+        return "a folder of HDF5 files, as ALOHA writes them"
+    return None

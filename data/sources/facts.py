@@ -1,0 +1,61 @@
+"""What a foreign store says of each episode, as facts of ours."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any, Mapping, Sequence
+
+import numpy as np
+
+from data.schema import MetaField
+from data.sources.source import Source
+from robot.errors import InputError
+
+_TYPES = {"b": "bool", "i": "int64", "u": "int64", "f": "float64"}
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One fact and its value for each episode of the source."""
+
+    field: MetaField
+    values: Sequence[Any]
+
+
+def episode_facts(source: Source, rename: Mapping[str, str], same: Mapping[str, str]) -> tuple[Fact, ...]:
+    """What is recorded of each episode.
+
+    A number, a word or a flag an episode keeps its type; several numbers an episode are written as a JSON list.
+
+    Args:
+        source: whose facts are taken over.
+        rename: name in the source -> name in the target.
+        same: facts that are the same for all episodes; they stand before those of the source of the same name.
+
+    Raises:
+        InputError: a fact is neither numbers nor words, or two get one name.
+    """
+    episodes = len(source.episode_ends)
+    facts = {name: Fact(MetaField(name, "string"), [value] * episodes) for name, value in same.items()}
+    for key, values in source.facts.items():
+        name = rename.get(key, key.replace("/", "."))
+        if name in facts and name not in same:
+            raise InputError(f"'{source.path}': facts", expected="different names", got=f"'{name}' twice",
+                             way_out=f"Rename one with rename.{key}=NAME, or leave it out with exclude=[{key}]")
+        facts.setdefault(name, _fact(source, key, name, values))
+    return tuple(facts.values())
+
+
+def _fact(source: Source, key: str, name: str, values: np.ndarray) -> Fact:
+    single = values.reshape(len(values)) if values.size == len(values) else None
+    if values.dtype.kind in "UT" or (values.dtype.kind == "O" and all(isinstance(each, str) for each in values.flat)):
+        words = values.tolist() if values.ndim == 1 else [json.dumps(each.tolist()) for each in values]
+        return Fact(MetaField(name, "string"), words)
+    if values.dtype.kind not in _TYPES:
+        raise InputError(f"'{source.path}': '{key}'", expected="numbers, flags or words for each episode",
+                         got=str(values.dtype), way_out=f"Leave it out with exclude=[{key}]")
+    if single is None:
+        return Fact(MetaField(name, "string"), [json.dumps(each.tolist()) for each in values])
+    kind = _TYPES[values.dtype.kind]
+    return Fact(MetaField(name, kind), single.astype(kind).tolist())
