@@ -31,6 +31,10 @@ class InputError(TillerError, ValueError):
         super().__init__(f"{message.rstrip('.')}. {way_out}" if way_out else message)
 
 
+class DivergedError(TillerError):
+    """A simulated physics has left every sensible range; it is of no use before it is reset."""
+
+
 class MissingExtraError(TillerError):
     """An optional part is not installed.
 

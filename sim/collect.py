@@ -15,6 +15,7 @@ from robot.errors import InputError, TillerError
 from sim.child import ChildProcess, be_child
 from sim.experts import make_expert
 from sim.lane import Failure, failure
+from sim.tasks.environment import DIVERGED
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -97,7 +98,10 @@ def collect(
 
 
 def record(env: TaskEnv, seed: int) -> Episode:
-    """One episode of the task's expert. The seed decides the task's start and the way taken."""
+    """One episode of the task's expert. The seed decides the task's start and the way taken.
+
+    Where the physics diverges the episode ends without success, and its strategy says why under `diverged`.
+    """
     expert = make_expert(env.task.id)
     observation, info = env.reset(seed=seed)
     instruction = str(info.get("instruction", env.task.instruction))
@@ -115,6 +119,7 @@ def record(env: TaskEnv, seed: int) -> Episode:
         rows["reward"].append(np.asarray(reward, dtype=np.float32))
         success |= info["success"]
         ended = terminated or truncated
+    drawn |= {name: info[name] for name in (DIVERGED,) if name in info}
     data = {name: np.stack(values) for name, values in rows.items()}
     data["time_ns"] = np.arange(len(data["action"]), dtype=np.int64) * env.action_spec.period_ns
     meta = {
@@ -125,6 +130,11 @@ def record(env: TaskEnv, seed: int) -> Episode:
         "instruction": instruction,
     }
     return Episode(data=data, meta=meta)
+
+
+def divergence(episode: Episode) -> str:
+    """Why the physics of an episode could not go on; empty where it did."""
+    return str(json.loads(episode.meta["strategy"]).get(DIVERGED, ""))
 
 
 @contextmanager

@@ -81,6 +81,7 @@ class Tally:
     truncated: bool = False
     video: str | None = None
     no_video: str = ""
+    diverged: str = ""
     energy: dict[str, float] = field(default_factory=dict)
 
     @property
@@ -97,6 +98,9 @@ class Tally:
         self.score = max(self.score, score)
         self.success |= bool(info["success"])
         self.terminated, self.truncated = bool(terminated), bool(truncated)
+        self.diverged = str(info.get("diverged", ""))
+        if self.diverged:
+            return  # the energy so far stands
         self.energy = {name.removeprefix(ENERGY): float(value) for name, value in info.items()
                        if name.startswith(ENERGY) and not isinstance(value, str)}
 

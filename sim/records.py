@@ -16,7 +16,7 @@ from sim.statistics import Interval, bootstrap, interquartile_mean, percentiles,
 SCHEMA_VERSION = 1
 FILE_NAME = "evaluation.json"
 PARTIAL_NAME = "evaluation.partial.json"
-_RARE = ("no_video",)  # fields of a record that are written only where there is something to say
+_RARE = ("no_video", "diverged")  # fields that are written only where there is something to say
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,7 @@ class EpisodeRecord:
         latency: of the plans of this episode.
         video: path of its video relative to the evaluation's folder.
         no_video: why an episode that was to be filmed has none; empty otherwise.
+        diverged: why the physics could not go on, which makes it a failure; empty otherwise.
         energy: what the task's last `info` says under names that begin with `energy_`, without that: joules spent,
             overdrafts and so on; empty where the task counts none.
     """
@@ -63,6 +64,7 @@ class EpisodeRecord:
     latency: Latency
     video: str | None = None
     no_video: str = ""
+    diverged: str = ""
     energy: Mapping[str, float] = field(default_factory=dict)
 
     @property
@@ -74,7 +76,8 @@ class EpisodeRecord:
 @dataclass(frozen=True)
 class Summary:
     """What the records say together. Intervals are at 95%: Wilson's for the success rate, bootstrap for the rest. The
-    energy is the mean of each number over the episodes, and `overdrawn` how many episodes had an overdraft.
+    energy is the mean of each number over the episodes, and `overdrawn` how many episodes had an overdraft. `diverged`
+    is how many failed as their physics could not go on.
     """
 
     episodes: int
@@ -89,6 +92,7 @@ class Summary:
     inference_share: float
     energy: Mapping[str, float] = field(default_factory=dict)
     overdrawn: int = 0
+    diverged: int = 0
 
 
 @dataclass(frozen=True)
@@ -137,6 +141,16 @@ class Evaluation:
         return len(self.records) == self.episodes
 
     @property
+    def divergence(self) -> str:
+        """A sentence on the episodes whose physics diverged; empty where none did."""
+        some = [record for record in self.records if record.diverged]
+        if not some:
+            return ""
+        seeds = f"seed{'s' if len(some) > 1 else ''} {', '.join(str(record.seed) for record in some)}"
+        return (f"In {len(some)} of {len(self.records)} episodes the physics diverged, which counts as failure ({seeds}). "
+                f"The first: {some[0].diverged}")
+
+    @property
     def missing_videos(self) -> tuple[str, ...]:
         """A sentence for each reason why episodes that were to be filmed have no video."""
         seeds: dict[str, list[int]] = {}
@@ -169,6 +183,7 @@ class Evaluation:
             energy={name: sum(record.energy.get(name, 0.0) for record in self.records) / count
                     for name in self.records[0].energy},
             overdrawn=sum(record.energy.get("overdrafts", 0.0) > 0 for record in self.records),
+            diverged=sum(bool(record.diverged) for record in self.records),
         )
 
 
@@ -181,10 +196,10 @@ def write_evaluation(evaluation: Evaluation, path: Path | str, *, overwrite: boo
     path = Path(path)
     check_target(path, overwrite)
     document = {"schema": SCHEMA_VERSION, "summary": to_json(evaluation.summary), **to_json(evaluation)}
-    for record in document["records"]:
+    for part in (*document["records"], *filter(None, [document["summary"]])):
         for name in _RARE:
-            if not record[name]:
-                del record[name]
+            if not part.get(name, True):
+                del part[name]
     text = json.dumps(document, indent=2, allow_nan=False) + "\n"
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:

@@ -28,6 +28,8 @@ def headline(evaluation: Evaluation) -> str:
                    f"{escape(evaluation.ended)}</p>")
     if summary is None:
         return warning
+    if evaluation.divergence:
+        warning += f'<p class="note">{escape(evaluation.divergence)}</p>'
     latency = evaluation.latency
     cards = [
         ("success rate", percent(summary.success.estimate), f"95% interval {between(summary.success, percent)}",
@@ -192,7 +194,7 @@ def _record_cells(record: EpisodeRecord) -> list[tuple[str, float | str]]:
     """(shown, sorted by) of each column."""
     numbers = [record.score, record.episode_return, record.max_reward]
     times = [1e3 * record.latency.p50_s, 1e3 * record.latency.p95_s]
-    ended = "the task" if record.terminated else "the time limit"
+    ended = "diverged physics" if record.diverged else "the task" if record.terminated else "the time limit"
     return [
         (str(record.seed), record.seed),
         (_outcome(record), int(record.success)),

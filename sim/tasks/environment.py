@@ -12,13 +12,14 @@ from gymnasium import spaces
 
 from robot.description import ActionSpec, ObservationSpec
 from robot.description.contract import Contract
-from robot.errors import InputError
+from robot.errors import DivergedError, InputError
 from sim.perturbations.asked import Draws
 from sim.perturbations.between import OFFERED, Between
 from sim.tasks.info import TaskInfo
 from sim.tasks.options import REWARDS, TaskOptions, one_of
 
 Observation = dict[str, np.ndarray]
+DIVERGED = "diverged"  # name of the `info` that says why an episode could not go on
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +47,9 @@ class Outcome:
 
 class TaskEnv(gymnasium.Env[Observation, np.ndarray]):
     """One task as a Gymnasium environment. A suite fills in `start`, `advance` and, where it can, `picture`.
+
+    An episode whose physics diverges is terminated without success, at what was observed last; `info["diverged"]` says
+    why.
 
     Args:
         task: facts of the task.
@@ -85,6 +89,7 @@ class TaskEnv(gymnasium.Env[Observation, np.ndarray]):
             for each in observation_spec
         })
         self._steps: int | None = None
+        self._last: Observation = {}
         self._asked = options.asked
         self._asked.require_offered(self.perturbations, self.task.id)
         self._between = Between(self._asked, observation_spec) if self._asked.active else None
@@ -130,7 +135,7 @@ class TaskEnv(gymnasium.Env[Observation, np.ndarray]):
             own = seed if seed is not None else int(self.np_random.spawn(1)[0].integers(2**31))
             self._draws = Draws(self._asked, own)
         outcome = self.start(seed, options or {})
-        self._steps = 0
+        self._steps, self._last = 0, outcome.observation
         if self._between is None:
             return outcome.observation, _info(outcome)
         observation = self._between.begin(self._draws, outcome.observation, self.holding(outcome.observation))
@@ -147,8 +152,13 @@ class TaskEnv(gymnasium.Env[Observation, np.ndarray]):
             bad = int(np.flatnonzero(~np.isfinite(action))[0])
             raise InputError(f"action of {self.task.id} at step {self._steps}: {self.action_spec.component_names[bad]}",
                              expected="a finite number", got=str(action[bad]))
-        outcome = self.advance(action if self._between is None else self._between.act(action))
+        try:
+            outcome = self.advance(action if self._between is None else self._between.act(action))
+        except DivergedError as error:
+            # A failed episode, not the end of all the others: the next reset begins anew.
+            outcome = Outcome(self._last, 0.0, success=False, score=0.0, terminated=True, info={DIVERGED: str(error)})
         self._steps += 1
+        self._last = outcome.observation
         terminated = outcome.success or outcome.terminated
         truncated = not terminated and (outcome.truncated or self._steps >= self.task.max_steps)
         reward = float(outcome.success) if self.sparse else float(outcome.reward)

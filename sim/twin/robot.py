@@ -15,7 +15,7 @@ from robot.description.action import ActionSpec
 from robot.description.chunk import ActionChunk
 from robot.description.protocols import Observation
 from robot.description.robot import Payload
-from robot.errors import InputError, TillerError
+from robot.errors import DivergedError, InputError, TillerError
 from robot.safety.energy.budget import Budget
 from robot.safety.energy.payload import combined, identify_payload
 from robot.safety.energy.tank import LATCHED, WORK
@@ -311,8 +311,8 @@ class TwinRobot:
         self._acting = int(self._guard.reasons.sum()) > changed
         warnings = self.scene.data.warning.number
         if any(warnings[each] for each in _BROKEN):
-            raise TillerError(f"The physics diverged at {self.clock.now_ns() * 1e-9:.2f} s: reset the twin, and look "
-                              "for bodies that overlap or stiffnesses too high for the time step")
+            raise DivergedError(f"The physics diverged at {self.clock.now_ns() * 1e-9:.2f} s: reset the twin, and look "
+                                "for bodies that overlap or stiffnesses too high for the time step")
 
     def _follow(self, target: np.ndarray) -> None:
         self._trajectory = Trajectory.hold(self.action_spec, target, self.clock.now_ns())

@@ -8,6 +8,8 @@ import gymnasium
 import numpy as np
 from gymnasium import spaces
 
+from robot.errors import DivergedError
+
 
 class Line(gymnasium.Env[np.ndarray, np.ndarray]):
     """Moves as it is told, from 0; success is a position of 1.5.
@@ -16,6 +18,7 @@ class Line(gymnasium.Env[np.ndarray, np.ndarray]):
         fragile: seeds of episodes in which the line tears at the fourth step.
         picture: what it draws: `rgb`, `rgba`, `float`, `growing`, `nothing` or `error`.
         silent: nothing is said about success; `late`: only once it is there.
+        wild: seeds of episodes in which the physics diverges at the fourth step.
         dark: seeds of episodes in which the reward is no number from the third step on.
     """
 
@@ -23,10 +26,11 @@ class Line(gymnasium.Env[np.ndarray, np.ndarray]):
     observation_space = spaces.Box(-9, 9, (1,), np.float32)
     action_space = spaces.Box(-1, 1, (1,), np.float32)
 
-    def __init__(self, fragile: Sequence[int] = (), dark: Sequence[int] = (), silent: bool = False, late: bool = False,
-                 picture: str = "rgb", render_mode: str | None = None) -> None:
+    def __init__(self, fragile: Sequence[int] = (), wild: Sequence[int] = (), dark: Sequence[int] = (),
+                 silent: bool = False, late: bool = False, picture: str = "rgb",
+                 render_mode: str | None = None) -> None:
         self.picture, self.render_mode = picture, render_mode
-        self.silent, self.late = silent, late
+        self.silent, self.late, self.wild = silent, late, wild
         self.fragile, self.dark, self.seed, self.steps, self.position = fragile, dark, 0, 0, 0.0
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Any:
@@ -37,6 +41,8 @@ class Line(gymnasium.Env[np.ndarray, np.ndarray]):
     def step(self, action: np.ndarray) -> Any:
         if self.seed in self.fragile and self.steps == 3:
             raise ArithmeticError("the line tore")
+        if self.seed in self.wild and self.steps == 3:
+            raise DivergedError("The physics diverged at 0.30 s")
         self.steps += 1
         self.position += float(action[0])
         reward = float("nan") if self.seed in self.dark and self.steps > 2 else 0.0

@@ -123,6 +123,15 @@ def test_two_evaluations_are_compared_in_pairs(folder: Path) -> None:
     assert page.count("svg") == 2 + 3 * 3
 
 
+def test_the_page_counts_episodes_whose_physics_diverged(folder: Path) -> None:
+    assert "diverged" not in Page(write_report(folder)).text
+    first, *rest = read_evaluation(folder).records
+    variant(folder, "wild", records=(replace(first, success=False, diverged="The physics diverged at 3.20 s"), *rest))
+    page = Page(write_report(folder.parent / "wild"))
+    assert f"In 1 of 6 episodes the physics diverged, which counts as failure (seed {first.seed})" in page.text
+    assert "diverged at 3.20 s" in page.text and "diverged physics" in page.text
+
+
 def test_the_page_says_why_there_is_no_video(folder: Path) -> None:
     first, *rest = read_evaluation(folder).records
     blind = [replace(record, video=None, no_video="nothing to <draw> with") for record in rest[:2]]

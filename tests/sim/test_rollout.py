@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -342,6 +343,25 @@ def test_a_policy_that_returns_too_few_plans_is_named() -> None:
 
     with pytest.raises(TillerError, match="asked for one for 4 rows"):
         evaluate_policy(Forgetful(), TASK, episodes=2, seed=0, options=SHORT)
+
+
+def test_a_physics_that_diverges_is_a_failed_episode_and_the_others_go_on(tmp_path: Path) -> None:
+    ask = dict(episodes=4, seed=5, environments=1, workers=1)
+    wild = evaluate_policy(Mover(), LINE, **ask, options={"arguments": {"wild": [6]}}, video_episodes=[1],
+                           output=tmp_path)
+    tame = evaluate_policy(Mover(), LINE, **ask)
+    broken = wild.records[1]
+    assert (broken.success, broken.terminated, broken.length, broken.score) == (False, True, 4, 0.0)
+    assert broken.diverged == "The physics diverged at 0.30 s" and broken.video == "videos/episode_6_failure.mp4"
+    others = [record.result for record in wild.records if record is not broken]
+    assert others == [record.result for record in tame.records if record.seed != 6]
+    assert wild.summary is not None and (wild.summary.diverged, wild.summary.successes) == (1, 3)
+    again = read_evaluation(tmp_path)
+    assert again.records == wild.records
+    assert "In 1 of 4 episodes the physics diverged" in again.divergence and "(seed 6)" in again.divergence
+    written = json.loads((tmp_path / "evaluation.json").read_text())
+    assert written["summary"]["diverged"] == 1
+    assert ["diverged" in record for record in written["records"]] == [False, True, False, False]
 
 
 def test_a_reward_that_is_no_number_is_named_with_seed_and_step() -> None:

@@ -66,11 +66,13 @@ def run(configuration: Configuration[CollectOptions]) -> int:
     dataset, output = open_collection(options)
     with dataset:
         try:
-            tried = add_missing(dataset, options)
+            tried, diverged = add_missing(dataset, options)
         except KeyboardInterrupt:
             raise KeyboardInterrupt(f"Stopped: {len(dataset)} of {options.episodes} episodes are in {output.path}; go "
                                     "on with the same command, output= that folder and resume=true") from None
-        found = figures(dataset, tried)
+        found = figures(dataset, tried, diverged)
+        if diverged:
+            print(f"In {diverged} of {tried} episodes that were tried the physics diverged, which counts as failure")
         print(f"{found['episodes']} episodes, {found['rows']} rows")
         output.finish(found)
     return 0
@@ -116,23 +118,23 @@ def require_same_origin(dataset: Dataset, origin: Mapping[str, Any], path: Path)
                              way_out="Give the same options, or another output=")
 
 
-def add_missing(dataset: Dataset, options: CollectOptions) -> int:
-    """Append episodes until there are as many as asked for; returns how many were tried.
+def add_missing(dataset: Dataset, options: CollectOptions) -> tuple[int, int]:
+    """Append episodes until there are as many as asked for; returns how many were tried, and how many of them diverged.
 
     Seeds go on after that of the last episode, so the dataset is the one that an uninterrupted run makes.
     """
-    from sim.collect import collect
+    from sim.collect import collect, divergence
     from tiller.progress import Counter
 
     before = len(dataset)
     if before >= options.episodes:
-        return 0
+        return 0, 0
     first = int(dataset.episode(before - 1).meta["seed"]) + 1 if before else options.seed
-    tried, started = 0, time.monotonic()
+    tried, diverged, started = 0, 0, time.monotonic()
 
     def on_episode(episode: Episode) -> None:
-        nonlocal tried
-        tried += 1
+        nonlocal tried, diverged
+        tried, diverged = tried + 1, diverged + bool(divergence(episode))
 
     with Counter(f"collecting {options.task}", options.episodes) as counter:
         counter.show(before)
@@ -142,9 +144,10 @@ def add_missing(dataset: Dataset, options: CollectOptions) -> int:
             done = len(dataset) - before
             rate = 60 * done / (time.monotonic() - started)
             counter.show(len(dataset), f"{done} of {tried} tried, {rate:.0f} a minute")
-    return tried
+    return tried, diverged
 
 
-def figures(dataset: Dataset, tried: int) -> dict[str, Any]:
+def figures(dataset: Dataset, tried: int, diverged: int = 0) -> dict[str, Any]:
     """Headline figures of a collection."""
-    return {"episodes": len(dataset), "rows": dataset.rows, "tried": tried}
+    found = {"episodes": len(dataset), "rows": dataset.rows, "tried": tried}
+    return {**found, "diverged": diverged} if diverged else found

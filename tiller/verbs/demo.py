@@ -100,7 +100,7 @@ def collect(options: DemoOptions, output: Output) -> None:
                            str(output.path / "demonstrations"), options=options.options, resume=options.resume)
     dataset, folder = open_collection(asked)
     with dataset:
-        found = figures(dataset, add_missing(dataset, asked))
+        found = figures(dataset, *add_missing(dataset, asked))
         folder.mark(found)
     print(f"{found['episodes']} demonstrations, {found['rows']} rows of {dataset.period_s:g} s")
 

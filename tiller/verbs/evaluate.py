@@ -230,7 +230,7 @@ def show(evaluation: Evaluation) -> None:
     p50_ms, p95_ms = evaluation.latency.p50_s * 1e3, evaluation.latency.p95_s * 1e3
     table.add_row("a plan", f"p50 {p50_ms:.1f} ms, p95 {p95_ms:.1f} ms for a batch of {evaluation.batch}")
     Console().print(table)
-    for sentence in evaluation.missing_videos:
+    for sentence in filter(None, [evaluation.divergence, *evaluation.missing_videos]):
         print(sentence)
 
 

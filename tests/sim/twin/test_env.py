@@ -13,7 +13,7 @@ import pytest
 import sim
 from robot.description import History, PolicySpec, SamplerSpec
 from robot.errors import InputError
-from sim.collect import record
+from sim.collect import divergence, record
 from sim.experts import expert_ids, make_expert
 from sim.rendering import find_backend
 from sim.rollout import evaluate_policy
@@ -223,3 +223,29 @@ def test_a_camera_without_a_renderer_says_what_is_missing() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT,
                           env={"PATH": "", "TILLER_GL": "none", "OMP_NUM_THREADS": "1", "HOME": str(Path.home())})
     assert done.returncode == 1 and "Nothing to draw with" in done.stderr
+
+
+def test_a_physics_that_diverges_ends_its_own_episode_only(lift: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    fresh, _ = lift.reset(seed=3)
+    action = lift.holding(fresh)
+    before, *_ = lift.step(action)
+    lift.scene.data.qvel[:7] = 1e9
+    seen, reward, terminated, truncated, info = lift.step(action)
+    assert (reward, terminated, truncated, info["success"]) == (0.0, True, False, False)
+    assert "The physics diverged" in info["diverged"]
+    assert all(np.array_equal(seen[name], before[name]) for name in seen)
+    again, _ = lift.reset(seed=3)
+    assert all(np.array_equal(again[name], fresh[name]) for name in fresh)
+
+    hold, steps = lift.robot.hold, iter(range(1000))
+
+    def hold_until_it_breaks(target: np.ndarray) -> None:
+        if next(steps) == 5:
+            lift.scene.data.qvel[:7] = 1e9
+        hold(target)
+
+    monkeypatch.setattr(lift.robot, "hold", hold_until_it_breaks)
+    episode = record(lift, 3)
+    assert len(episode) == 6 and not episode.meta["success"] and "The physics diverged" in divergence(episode)
+    monkeypatch.undo()
+    assert divergence(record(lift, 3)) == ""
