@@ -147,8 +147,8 @@ class Evaluation:
         if not some:
             return ""
         seeds = f"seed{'s' if len(some) > 1 else ''} {', '.join(str(record.seed) for record in some)}"
-        return (f"In {len(some)} of {len(self.records)} episodes the physics diverged, which counts as failure ({seeds}). "
-                f"The first: {some[0].diverged}")
+        return (f"In {len(some)} of {len(self.records)} episodes the physics diverged, which counts as failure "
+                f"({seeds}). The first: {some[0].diverged}")
 
     @property
     def missing_videos(self) -> tuple[str, ...]:

@@ -38,8 +38,7 @@ class GymOptions(TaskOptions):
         success_reward: a step with at least this reward is a success.
         success_return: an episode that ends with at least this sum of rewards is a success.
         period_s: control period; None takes it from the environment's `control_hz`, `dt` or `render_fps`.
-        kinds: key of the observation -> `image` or `state` (numbers), where its space does not tell: bytes of the shape
-            of grey, RGB or RGBA images are images, everything else is numbers.
+        kinds: key of the observation -> `image` or `state`; else bytes of an image's shape are images, the rest numbers.
         arguments: handed on to `gymnasium.make`.
     """
 

@@ -65,5 +65,9 @@ def test_options_of_the_task_stay_with_the_policy(tiller: Command, pendulum_npz:
     refused = tiller(*words)
     assert refused.code == 2 and "options.period_s" in refused.message
     tiller.succeeds(*words, "options.period_s=0.1", "options.max_steps=8")
-    tiller.succeeds("evaluate", f"checkpoint={run}", "episodes=1", "videos=0", f"output={out}")
-    assert json.loads((out / "evaluation.json").read_text())["options"] == {"max_steps": 8, "period_s": 0.1}
+    silent = tiller("evaluate", f"checkpoint={run}", "episodes=1", "videos=0", f"output={tmp_path / 'silent'}")
+    assert silent.code == 2 and "options.success_return=" in silent.message
+    tiller.succeeds("evaluate", f"checkpoint={run}", "episodes=1", "videos=0", f"output={out}",
+                    "options.success_return=-100")
+    assert json.loads((out / "evaluation.json").read_text())["options"] == {
+        "max_steps": 8, "period_s": 0.1, "success_return": -100.0}
