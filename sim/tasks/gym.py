@@ -38,7 +38,7 @@ class GymOptions(TaskOptions):
         success_reward: a step with at least this reward is a success.
         success_return: an episode that ends with at least this sum of rewards is a success.
         period_s: control period; None takes it from the environment's `control_hz`, `dt` or `render_fps`.
-        kinds: key of the observation -> `image` or `state`; else bytes of an image's shape are images, the rest numbers.
+        kinds: key of the observation -> `image` or `state`; bytes of an image's shape are images, the rest is not.
         arguments: handed on to `gymnasium.make`.
     """
 
