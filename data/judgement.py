@@ -267,10 +267,11 @@ def _judge_row_times(judgement: Judgement, borders: Borders) -> None:
     if path not in contents.stored or contents.schema is None:
         return
     time_ns, known = _readable(contents, path, contents.rows)
-    steps = np.diff(time_ns)
+    before, after = time_ns[:-1], time_ns[1:]  # compared, as their difference may not fit into 64 bits
+    steps = after.astype(np.float64) - before
     rows = np.arange(1, len(time_ns))
     within = known[1:] & known[:-1] & ~np.isin(rows, borders.starts[borders.usable])
-    back = rows[within & (steps <= 0)]
+    back = rows[within & (after <= before)]
     if len(back):
         judgement.blame_used(path, f"{len(back)} stamps do not come after the one before, the first in row {back[0]}"
                              f"{judgement.of_row(back[0])}", borders.of(back))
@@ -287,7 +288,7 @@ def _judge_stream_times(judgement: Judgement, name: str, borders: Borders) -> No
     time_ns, known = _readable(judgement.contents, path, borders.entries)
     samples = np.arange(1, len(time_ns))
     within = known[1:] & known[:-1] & ~np.isin(samples, borders.starts[borders.known])
-    back = samples[within & (np.diff(time_ns) < 0)]
+    back = samples[within & (time_ns[1:] < time_ns[:-1])]
     if len(back):
         judgement.blame_used(path, f"{len(back)} stamps are earlier than the one before, the first in sample {back[0]}",
                              borders.of(back))

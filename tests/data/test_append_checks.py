@@ -11,6 +11,7 @@ import pytest
 
 from data.dataset import Dataset
 from data.episode import Episode
+from data.validate import validate
 from robot.errors import InputError
 
 Change = Callable[[Episode], Mapping[str, Any]]
@@ -104,3 +105,4 @@ def test_stamps_whose_difference_does_not_fit_into_64_bits_are_in_order(store: P
     with Dataset.open(store, mode="a") as dataset:
         dataset.append(Episode(episode.data, episode.meta, {"wrench": (values, far)}))
     assert np.array_equal(Dataset.open(store).episode(4).streams["wrench"][1], far)
+    assert validate(store).ok, "and what was appended is sound"
