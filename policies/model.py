@@ -70,7 +70,7 @@ class PolicyModel(nn.Module):
                                      edit=self._clipped(edit))
 
     def _clipped(self, edit: Edit | None) -> Edit | None:
-        clip = self.objective.clip
+        clip = self.objective.bound
         if clip is None:
             return edit
         if self.action_mode == LIMITS:

@@ -50,6 +50,10 @@ class DDPM(Objective):
             raise InputError("ddpm train_steps", expected="at least 2", got=str(self.train_steps))
 
     @property
+    def bound(self) -> float | None:
+        return self.clip
+
+    @property
     def largest_action(self) -> float:
         """Three times the noise: the first level sampled keeps a tenth of an action, which the start leaves out."""
         return 3.0

@@ -23,16 +23,20 @@ class Objective(ABC):
 
     An objective holds settings only; weights live in the network. `samplers` names what `sample` knows,
     `uses_noise` says whether the noise given to `sample` decides the result, `largest_action` beyond which root mean
-    square of an action's component the noise that sampling starts from leaves out too much of it, `clip` where the
-    clean action that a sampler believes in is kept (see `PolicyModel.denoise`), None anywhere.
+    square of an action's component the noise that sampling starts from leaves out too much of it, `bound` within
+    which the clean action that a sampler believes in is kept (see `PolicyModel.denoise`).
     """
 
-    clip: float | None = None
     samplers: ClassVar[tuple[str, ...]]
     stochastic_samplers: ClassVar[tuple[str, ...]] = ()
     default_sampler: ClassVar[str]
     default_steps: ClassVar[int]
     uses_noise: ClassVar[bool] = True
+
+    @property
+    def bound(self) -> float | None:
+        """Times the range of the demonstrations that clean actions are kept within while sampling; None for none."""
+        return None
 
     @property
     def largest_action(self) -> float:

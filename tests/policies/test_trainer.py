@@ -262,7 +262,8 @@ def test_noise_that_the_normaliser_makes_a_motion_is_named(
 
 def test_a_loss_that_is_no_number_ends_the_run(store: Path, recipe: PolicyRecipe, tmp_path: Path) -> None:
     with pytest.raises(TillerError, match="training diverged") as error:
-        train(store, recipe, replace(QUICK, learning_rate=1e30, warmup=0, grad_clip=0.0), tmp_path, device="cpu")
+        diverging = replace(QUICK, learning_rate=10.0, weight_decay=1.0, warmup=0, grad_clip=0.0)
+        train(store, recipe, diverging, tmp_path, device="cpu")
     assert error.value.exit_code == 1
 
 

@@ -36,7 +36,7 @@ def test_a_contract_that_is_no_yaml_of_names(ros_environment, tmp_path: Path, co
 
 @pytest.mark.parametrize("word, part", [
     ("parameters={gate: 3}", "names with their values"), ("parameters={twin: {faults: {x: y}}}", "twin: faults"),
-    ("remap={3: a}", "Quote it: '3'"), ("remap={policy/chunck: a}", "policy/chunk"),
+    ("remap={3: a}", "remap of '3'"), ("remap={policy/chunck: a}", "policy/chunk"),
     ("seed=99999999999999999999", "64 bits"), ("namespace=/left/", "namespace=/left"),
     ("namespace=~left", "namespace=/left"), ("checkpoint=nowhere#x", "nowhere#0"),
 ])
@@ -71,7 +71,7 @@ def test_a_reader_that_leaves_ends_no_graph(ros_environment, tmp_path: Path) -> 
     process.stdout.close()
     log, deadline = tmp_path / "out" / "gate.log", time.monotonic() + 30
     while "ready after" not in (log.read_text() if log.exists() else ""):
-        assert process.poll() is None and time.monotonic() < deadline
+        assert process.poll() is None and time.monotonic() < deadline, process.stderr.read()
         time.sleep(0.05)
     process.terminate()
     assert "Traceback" not in process.stderr.read()

@@ -36,7 +36,7 @@ class Terminal:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "tiller", *map(str, words)], cwd=ROOT, stdin=theirs, stdout=theirs,
             stderr=theirs, start_new_session=True, env={**os.environ, "TERM": "xterm", "COLUMNS": "160"},
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
+            preexec_fn=_at_a_terminal)
         os.close(theirs)
 
     def until(self, condition: Callable[[], bool]) -> None:
@@ -51,6 +51,11 @@ class Terminal:
         """Close the window; returns the exit code of what ran in it."""
         os.close(self._ours)
         return self.process.wait(PATIENCE_S)
+
+
+def _at_a_terminal() -> None:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # which a test run under nohup ignores
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
 
 @pytest.fixture

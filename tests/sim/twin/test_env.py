@@ -193,7 +193,7 @@ def test_cameras_give_images_and_depth_in_millimetres() -> None:
     ({"robot": "two_panda"}, "one arm"),
     ({"control": "joints"}, "Did you mean 'joint'"),
     ({"cameras": ["frnt"]}, "Did you mean 'front'"),
-    ({"inner_hz": 100}, "500 to 1000"),
+    ({"inner_hz": 100}, "at least 500 and at most 1000"),
     ({"depth": True}, "cameras"),
     ({"speed": 3}, "option 'speed'"),
 ])
