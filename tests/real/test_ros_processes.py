@@ -197,7 +197,7 @@ def test_words_become_arguments_of_ros() -> None:
     assert found == ["--ros-args", "-p", "contract:='it''s'", "-p", "seed:=3", "-p", "shadow:=true", "-r",
                      "__ns:=/left", "-r", "policy/chunk:=other/chunk"]
     assert arguments_of(["contract=panda_twin", "namespace=/left", "status:=/status", "--ros-args", "-p", "a:=1"]) == [
-        "--ros-args", "-p", "contract:=panda_twin", "-r", "__ns:=/left", "-r", "status:=/status", "--ros-args", "-p",
+        "--ros-args", "-p", "contract:='panda_twin'", "-r", "__ns:=/left", "-r", "status:=/status", "--ros-args", "-p",
         "a:=1"]
     assert arguments_of([]) == []
     with pytest.raises(InputError, match="parameter=value"):
