@@ -21,6 +21,12 @@ pytest.importorskip("rclpy", reason="rclpy is not installed: pip install 'tiller
 ALONE = {"twin": True, "commands": True}
 
 
+@pytest.fixture(scope="session")
+def domain(domain: int) -> int:
+    """One in which no test before has started a graph."""
+    return 20 + (domain - 20 + 41) % 80
+
+
 @pytest.fixture
 def tiller(ros_environment: dict[str, str], tmp_path: Path) -> Iterator[Callable[..., Program]]:
     """`tiller` in a process; what still runs at the end is ended."""
