@@ -165,7 +165,7 @@ def test_a_run_copied_with_its_links_resolved_goes_on(store: Path, recipe: Polic
     assert state_of(tmp_path / "run") == state_of(tmp_path / "copy")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_a_signal_saves_and_says_how_to_go_on(
     store: Path, recipe: PolicyRecipe, tmp_path: Path, number: signal.Signals
 ) -> None:

@@ -119,6 +119,7 @@ def test_evaluation_keeps_the_episodes_that_were_finished(terminal: Callable[...
     assert not list(tmp_path.rglob(LOCK_NAME))
 
 
+@pytest.mark.slow
 def test_collection_keeps_its_episodes(terminal: Callable[..., Terminal], tmp_path: Path) -> None:
     collection = terminal("collect", "task=maze/01", "episodes=100000", f"output={tmp_path / 'out'}")
     collection.until(lambda: b"tried" in collection.shown)
@@ -146,6 +147,7 @@ def test_conversion_leaves_nothing_behind(terminal: Callable[..., Terminal], car
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_sweep_stops_its_runs(terminal: Callable[..., Terminal], car_policies: list[Path], tmp_path: Path) -> None:
     folder = tmp_path / "sweep"
     sweep = terminal("train", "-m", *long_training(car_policies, folder)[1:], "training.seed=1,2", "jobs=2")

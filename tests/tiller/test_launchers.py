@@ -70,6 +70,7 @@ def test_missing_extra_is_named_before_anything_is_written(
     assert not folder.exists()
 
 
+@pytest.mark.slow
 def test_runs_that_take_too_long_are_ended_and_recorded(car_policies: list[Path], tmp_path: Path, sweep: Start) -> None:
     code, _, _ = sweep(f"checkpoint={car_policies[0]}", f"task={GATE}", "seed=100,200", *QUICK,
                        f"options.arguments.gate={tmp_path / 'gate'}", f"output={tmp_path / 'sweep'}",
