@@ -41,11 +41,6 @@ class Borders:
             good[possible[falling]] = good[possible[falling + 1]] = False
 
     @property
-    def empty(self) -> np.ndarray:
-        """(episodes,) bool, known to hold nothing."""
-        return self.known & (self.ends == self.starts)
-
-    @property
     def usable(self) -> np.ndarray:
         """(episodes,) bool, known to hold at least one entry."""
         return self.known & (self.ends > self.starts)
