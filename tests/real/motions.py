@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Callable
 
 import numpy as np
+from rclpy.node import Node
 from trajectory_msgs.msg import JointTrajectory
 
 from real.ros import qos
@@ -40,6 +42,35 @@ def places(start: np.ndarray, times_s: np.ndarray, speed: float = SPEED, radius:
     return found
 
 
+class Beat:
+    """Something said again and again, and no more once it was stopped.
+
+    The executor of events calls a timer once more that came due before it was cancelled or destroyed; what it would
+    say with may be gone by then.
+
+    Args:
+        node: whose timer it is.
+        period_s: between two.
+        say: that.
+    """
+
+    def __init__(self, node: Node, period_s: float, say: Callable[[], None]) -> None:
+        self._node, self._beats = node, True
+        self._timer = node.create_timer(period_s, lambda: say() if self._beats else None)
+
+    def stop(self) -> None:
+        self._beats = False
+        self._timer.cancel()
+
+    def again(self) -> None:
+        self._beats = True
+        self._timer.reset()
+
+    def end(self) -> None:
+        self._beats = False
+        self._node.destroy_timer(self._timer)
+
+
 class Script:
     """A policy in the test's process: chunks at constant speed, each made from the newest state.
 
@@ -56,7 +87,7 @@ class Script:
         view.until(self.publisher.get_subscription_count, "the gate listens")
         self.anchor()
         self.send()
-        self._timer = view.node.create_timer(AGAIN_S, lambda: self.send())  # a timer hands its facts to who takes them
+        self._beat = Beat(view.node, AGAIN_S, lambda: self.send())
 
     def rows(self, start_ns: int, rows: int = ROWS) -> np.ndarray:
         """The targets (rows, dim) of a chunk."""
@@ -74,12 +105,12 @@ class Script:
 
     def pause(self) -> None:
         """Send no more by itself."""
-        self._timer.cancel()
+        self._beat.stop()
 
     def resume(self) -> None:
         """Begin anew where the robot was told to be."""
         self.anchor()
-        self._timer.reset()
+        self._beat.again()
 
     def run(self, seconds: float = 0.8) -> None:
         """Until the gate has followed for a while without a word: a busy machine may make a state late."""
@@ -102,7 +133,7 @@ class Script:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self.view.node.destroy_timer(self._timer)
+        self._beat.end()
         self.view.node.destroy_publisher(self.publisher)
 
 

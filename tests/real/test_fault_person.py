@@ -15,7 +15,7 @@ from real.graph import Deployment
 from real.ros import qos
 from real.ros.signals import enable_message
 from tests.real.graph_rig import View, graph_and_view, patient
-from tests.real.motions import Onset, Script, require_gentle, require_stop
+from tests.real.motions import Beat, Onset, Script, require_gentle, require_stop
 
 HAND_S = 0.02
 
@@ -31,15 +31,15 @@ class Hand:
         self.held = True
         self._view = view
         self._publisher = view.node.create_publisher(Joy, "enable_held", qos.STATE_OUT)
-        self._timer = view.node.create_timer(HAND_S, lambda: self._tell())
+        self._beat = Beat(view.node, HAND_S, self._tell)
         view.until(self._publisher.get_subscription_count, "the gate listens to the hand")
 
     def lose(self) -> None:
         """The device is heard no more."""
-        self._timer.cancel()
+        self._beat.stop()
 
     def find(self) -> None:
-        self._timer.reset()
+        self._beat.again()
 
     def _tell(self) -> None:
         self._publisher.publish(enable_message(self.held, self._view.node.get_clock().now().nanoseconds, "hand"))
