@@ -30,9 +30,9 @@ def ends_problem(ends: np.ndarray, rows: int) -> str | None:
     """What is wrong with exclusive episode ends over so many rows, or None."""
     if problem := no_list_of_ends(ends):
         return problem
-    steps = np.diff(ends.astype(np.int64), prepend=0)
-    if (steps <= 0).any():
-        episode = int(np.flatnonzero(steps <= 0)[0])
+    back = ends <= np.concatenate([np.zeros(1, ends.dtype), ends[:-1]])  # a difference of two could overflow
+    if back.any():
+        episode = int(np.flatnonzero(back)[0])
         before = int(ends[episode - 1]) if episode else 0
         return f"expected increasing ends, got {ends[episode]} after {before} for episode {episode}"
     if len(ends) and ends[-1] > rows:

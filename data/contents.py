@@ -16,10 +16,10 @@ from data.location import Location, children, is_group, raw_metadata
 from data.reading import open_array, read_rows
 from data.record import ROOT_KEY, is_ours, read_record
 from data.schema import Schema
+from robot.description.pictures import CHANNELS, can_be_image
 from robot.errors import InputError
 
 _GROUPS = ("data", "meta")
-_SMALLEST_SIDE = 16  # of what looks like an image where nobody says so
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class Contents:
             observation, name = self.schema.observation, path.removeprefix("data/")
             return name in observation and observation[name].is_image
         shape = self.array(path).shape
-        return len(shape) == 4 and shape[-1] in (1, 3, 4) and min(shape[1:3]) >= _SMALLEST_SIDE
+        return len(shape) == 4 and shape[-1] in CHANNELS and can_be_image(shape[1:])
 
     @cached_property
     def stored(self) -> Mapping[str, int]:

@@ -7,10 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from data.sources.source import SourceArray
+from robot.description.pictures import CHANNELS, can_be_image, looks_like_image
 from robot.errors import InputError
-
-_CHANNELS = (1, 3, 4)
-_SMALLEST_SIDE = 8
 
 
 @dataclass(frozen=True)
@@ -46,20 +44,13 @@ def looks_like_images(array: SourceArray) -> bool:
 
     Bytes of two axes are grey images. Four channels first are more often a stack of grey images, and so numbers.
     """
-    if len(array.shape) == 3:
-        return array.dtype == np.uint8 and can_be_images(array)
-    return can_be_images(array) and (array.shape[-1] in _CHANNELS or array.shape[1] != 4)
+    grey = len(array.shape) == 3
+    return can_be_images(array) and looks_like_image(array.shape[1:]) and (array.dtype == np.uint8 or not grey)
 
 
 def can_be_images(array: SourceArray) -> bool:
     """Whether a key (rows, ...) can be images where somebody says so."""
-    if len(array.shape) not in (3, 4) or array.dtype.kind not in "buif":
-        return False
-    if len(array.shape) == 3:
-        return min(array.shape[1:]) >= _SMALLEST_SIDE
-    first, middle, last = array.shape[1:]
-    sides = (first, middle) if last in _CHANNELS else (middle, last)
-    return (last in _CHANNELS or first in _CHANNELS) and min(sides) >= _SMALLEST_SIDE
+    return array.dtype.kind in "buif" and can_be_image(array.shape[1:])
 
 
 def find_layout(array: SourceArray) -> ImageLayout:
@@ -74,7 +65,7 @@ def find_layout(array: SourceArray) -> ImageLayout:
     scale = 255 if array.dtype.kind == "b" else _scale(array) if array.dtype.kind == "f" else 1
     if len(array.shape) == 3:
         return ImageLayout(False, 0, scale)
-    channels_first = array.shape[-1] not in _CHANNELS
+    channels_first = array.shape[-1] not in CHANNELS
     return ImageLayout(channels_first, array.shape[1 if channels_first else -1], scale)
 
 

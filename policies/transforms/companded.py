@@ -10,6 +10,7 @@ from torch import Tensor
 from policies.transforms.transform import Tensors, Transform, require_fields
 from robot.description import ActionSpec, ObservationSpec
 from robot.description.ranges import Range
+from robot.description.record import require_ranges
 from robot.errors import InputError
 
 Scale = Annotated[float, Range(0, 1e9, above=True)]
@@ -33,9 +34,7 @@ class Companded(Transform):
     observation: Mapping[str, Scale] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name, scale in (*self.action.items(), *self.observation.items()):
-            if not 0 < scale < float("inf"):
-                raise InputError(f"companded: scale of '{name}'", expected="a number above 0", got=str(scale))
+        require_ranges(self, "companded")
 
     def outgoing(self, observation: ObservationSpec, action: ActionSpec) -> tuple[ObservationSpec, ActionSpec]:
         require_fields("companded", action, tuple(self.action))

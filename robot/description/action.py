@@ -9,6 +9,7 @@ from typing import Annotated, Mapping
 import numpy as np
 
 from robot.description.ranges import Range
+from robot.description.record import require_ranges
 from robot.errors import InputError, nearest
 
 ACTION_KINDS = ("pose", "joint", "width", "stiffness", "wrench", "native")
@@ -39,8 +40,7 @@ class ActionField:
                 got=f"'{self.kind}'",
                 way_out=nearest(self.kind, ACTION_KINDS),
             )
-        if self.size < 1:
-            raise InputError(f"action field '{self.name}': size", expected="at least 1", got=str(self.size))
+        require_ranges(self, f"action field '{self.name}'")
         if self.kind == "pose" and self.size not in (3, 6):
             raise InputError(
                 f"action field '{self.name}'",

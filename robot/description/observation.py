@@ -11,6 +11,7 @@ import numpy as np
 
 from robot.description.action import check_unit
 from robot.description.ranges import Range
+from robot.description.record import require_ranges
 from robot.errors import InputError, nearest
 
 OBSERVATION_KINDS = ("pose", "joint", "width", "wrench", "state", "points", "image", "depth")
@@ -29,8 +30,7 @@ class History:
     stride: Annotated[int, Range(1, 10_000)] = 1
 
     def __post_init__(self) -> None:
-        if self.steps < 1 or self.stride < 1:
-            raise InputError("history", expected="steps and stride of at least 1", got=f"{self.steps}, {self.stride}")
+        require_ranges(self, "history")
 
     @property
     def offsets(self) -> np.ndarray:

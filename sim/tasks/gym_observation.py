@@ -9,12 +9,12 @@ import numpy as np
 from gymnasium import spaces
 
 from robot.description import ObservationField
+from robot.description.pictures import can_be_image, looks_like_image
 from robot.errors import InputError, nearest, one_line
 from sim.pictures import as_rgb
 
 OBSERVATION = "observation"  # the one key of an environment whose observation is a plain array
 MEND = "Mend the environment, or its observation_space"
-_SMALLEST_SIDE = 8  # pixels of what is taken for an image
 
 
 @dataclass(frozen=True)
@@ -111,15 +111,11 @@ def _is_image(space: spaces.Space[Any]) -> bool:
         return False
     if len(shape) == 3 and shape[-1] == 3:
         return True
-    return _can_be_image(space) and not (len(shape) == 3 and shape[-1] not in (1, 4) and shape[0] == 4)
+    return looks_like_image(shape)
 
 
 def _can_be_image(space: spaces.Space[Any]) -> bool:
-    shape = space.shape if isinstance(space, spaces.Box) else None
-    if shape is None or len(shape) not in (2, 3):
-        return False
-    sides = shape if len(shape) == 2 else shape[:2] if shape[-1] in (1, 3, 4) else shape[1:]
-    return min(sides) >= _SMALLEST_SIDE and (len(shape) == 2 or shape[-1] in (1, 3, 4) or shape[0] in (1, 3, 4))
+    return isinstance(space, spaces.Box) and space.shape is not None and can_be_image(space.shape)
 
 
 def _white(space: spaces.Space[Any]) -> float:

@@ -74,6 +74,7 @@ def test_keys_of_different_lengths(tmp_path: Path) -> None:
     ([10, 10, 30], "expected increasing ends, got 10 after 10 for episode 1"),
     ([20, 10, 30], "expected increasing ends, got 10 after 20 for episode 1"),
     ([0, 30], "expected increasing ends, got 0 after 0 for episode 0"),
+    ([2**63 - 1, -2**63], "expected increasing ends, got -9223372036854775808 after 9223372036854775807 for episode 1"),
     ([10, 31], "expected at most 30, the number of rows, got 31 for episode 1"),
 ])
 def test_episode_ends_that_make_no_sense(tmp_path: Path, ends: list[int], message: str) -> None:
