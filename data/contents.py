@@ -16,7 +16,7 @@ from data.location import Location, children, is_group, raw_metadata
 from data.reading import open_array, read_rows
 from data.record import ROOT_KEY, is_ours, read_record
 from data.schema import Schema
-from robot.description.pictures import CHANNELS, can_be_image
+from robot.description.image_shape import CHANNELS, can_be_image
 from robot.errors import InputError
 
 _GROUPS = ("data", "meta")

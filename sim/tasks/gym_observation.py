@@ -9,7 +9,7 @@ import numpy as np
 from gymnasium import spaces
 
 from robot.description import ObservationField
-from robot.description.pictures import can_be_image, looks_like_image
+from robot.description.image_shape import can_be_image, looks_like_image
 from robot.errors import InputError, nearest, one_line
 from sim.pictures import as_rgb
 
