@@ -34,6 +34,7 @@ def test_demo_goes_through_all_stages_and_can_be_taken_up_again(tiller: Command,
     assert (tmp_path / "demo" / "policy" / "checkpoints" / "final" / "model.safetensors").read_bytes() == weights
 
 
+@pytest.mark.slow
 def test_collection_can_be_taken_up_and_replays_exactly(tiller: Command, tmp_path: Path) -> None:
     import numpy as np
 

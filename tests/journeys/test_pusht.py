@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from tests.journeys.commands import TINY, Command, contents, in_a_process
 
@@ -102,6 +103,7 @@ def test_evaluation_in_the_loop_is_logged(tiller: Command, pusht_dataset: Path, 
     assert "score" in (tmp_path / "run" / "metrics.csv").read_text().splitlines()[0]
 
 
+@pytest.mark.slow
 def test_sweep_runs_every_combination_once(tiller: Command, pusht_dataset: Path, tmp_path: Path) -> None:
     words = ("train", "-m", "task=pusht/state", f"data={pusht_dataset}", f"output={tmp_path / 'sweep'}", *TINY,
              "policy=flow_mlp,regression_mlp", "training.steps=3", "jobs=2")

@@ -49,6 +49,7 @@ def test_two_gloo_processes_equal_one_with_the_whole_batch(store: Path, recipe: 
                                    msg=lambda text, name=name: f"{name}: {text}")
 
 
+@pytest.mark.slow
 def test_a_training_that_fails_lets_go_of_the_group_too(store: Path, recipe: PolicyRecipe, tmp_path: Path) -> None:
     diverging = replace(CONFIG, learning_rate=10.0, weight_decay=1.0, warmup=0, grad_clip=0.0, log_every=1)
     train(store, recipe, replace(diverging, stop_after=1), tmp_path, device="cpu")

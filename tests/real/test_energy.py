@@ -64,7 +64,8 @@ def push_n(view: View) -> float:
 
 
 @pytest.mark.parametrize("contract, budgets", [("panda_twin_crisp", {"arm": "near"}),
-                                               ("panda_twin_crisp", {"arm": "free"})])
+                                               pytest.param("panda_twin_crisp", {"arm": "free"},
+                                                            marks=pytest.mark.slow)])
 def test_an_arm_behind_crisp_presses_no_harder_on_the_table_than_its_budget_says(view: View, budgets: dict) -> None:
     press(view)
     near = load_budget("near")

@@ -93,6 +93,7 @@ def test_training_is_saved(terminal: Callable[..., Terminal], car_policies: list
     assert main([*long_training(car_policies, run), f"training.steps={saved + 1}", "resume=true"]) == 0
 
 
+@pytest.mark.slow
 def test_training_under_nohup_goes_on(car_policies: list[Path], tmp_path: Path) -> None:
     run = tmp_path / "run"
     command = [sys.executable, "-m", "tiller", *long_training(car_policies, run)]

@@ -59,6 +59,7 @@ def finish(sweep: Start, car_policies: list[Path], tmp_path: Path) -> str:
     return out
 
 
+@pytest.mark.slow
 def test_killed_runner_takes_its_cells_along_and_the_sweep_goes_on(halfway: Sweep, car_policies: list[Path],
                                                                   tmp_path: Path, sweep: Start) -> None:
     os.kill(halfway.process.pid, signal.SIGKILL)

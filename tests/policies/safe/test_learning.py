@@ -63,7 +63,8 @@ def evaluate(policy: SafePolicy, environment: VectorEnvironment, steps: int = 40
     return dict(zip(("cost", "length", "success"), np.mean(found, axis=0)))
 
 
-@pytest.mark.parametrize("algorithm", AGENTS)
+@pytest.mark.parametrize("algorithm", [
+    pytest.param(each, marks=[pytest.mark.slow] if each == "ppo" else []) for each in AGENTS])
 def test_a_sled_learns_to_stop_at_its_mark(algorithm: str, tmp_path: Path) -> None:
     agent = AGENTS[algorithm](Sleds())
     untrained = evaluate(agent.policy(), Sleds(seed=9))

@@ -20,7 +20,7 @@ BOX_N = 8.0
 
 
 @pytest.mark.parametrize(("budget", "policy", "most"), [
-    ("table_top", Sine(ZERO), 0.01), ("near", Sine(ZERO), 0.01),
+    pytest.param("table_top", Sine(ZERO), 0.01, marks=pytest.mark.slow), ("near", Sine(ZERO), 0.01),
     ("far", Shuttle(ZERO, 0.25, 0.2), 0.02), ("near", Shuttle(ZERO, 0.05, 0.05), 0.02),
 ], ids=["sine, table top", "sine, near", "0.25 m/s, far", "0.05 m/s, near"])
 def test_free_space_is_followed_as_without_a_filter(budget: str, policy: Sine | Shuttle, most: float):

@@ -149,7 +149,7 @@ class Grabber:
 
 def test_one_worker_and_two_and_twice_give_the_same_records(lift: Any) -> None:
     runs = [
-        evaluate_policy(Grabber(lift), "twin/lift", episodes=12, seed=7, workers=workers, batch=3)
+        evaluate_policy(Grabber(lift), "twin/lift", episodes=8, seed=7, workers=workers, batch=2)
         for workers in (1, 2, 2)
     ]
     results = [[(each.seed, each.success, each.length, each.episode_return) for each in run.records] for run in runs]
