@@ -29,6 +29,7 @@ class Result:
         policy, task, setting, options, cells: as in `sim.groups.Group`.
         perturbation, severity: as in `sim.groups.Group`.
         seeds: of the episodes, as ranges.
+        diverged: episodes that failed as their physics could not go on.
     """
 
     policy: str
@@ -44,6 +45,7 @@ class Result:
     score: Interval
     score_iqm: Interval
     cells: tuple[str, ...]
+    diverged: int = 0
 
 
 @dataclass(frozen=True)
@@ -125,7 +127,8 @@ def _result(one: Group) -> Result:
     scores, successes = _scores(one.records), sum(record.success for record in one.records)
     return Result(one.policy, one.task, one.setting, one.options, one.perturbation, one.severity,
                   seed_ranges(one.records), len(scores), successes, wilson(successes, len(scores)), bootstrap(scores),
-                  bootstrap(scores, interquartile_mean), one.cells)
+                  bootstrap(scores, interquartile_mean), one.cells,
+                  sum(bool(record.diverged) for record in one.records))
 
 
 def _aggregates(policies: Sequence[str], groups: Sequence[Group]) -> Iterator[Aggregate]:

@@ -110,8 +110,9 @@ def results(summary: SweepSummary, links: Mapping[str, str]) -> str:
     for one in summary.results:
         pages = ", ".join(f'<a href="{quote(links[cell])}">{escape(cell)}</a>' if cell in links else escape(cell)
                           for cell in one.cells)
+        fell = f"; physics diverged in {one.diverged}" if one.diverged else ""
         rows.append([(one.policy, "", one.policy), (one.task, one.setting, one.task),
-                     (str(one.episodes), one.seeds, one.episodes), _rate(one.success), _number(one.score),
+                     (str(one.episodes), f"{one.seeds}{fell}", one.episodes), _rate(one.success), _number(one.score),
                      (number(one.score_iqm.estimate), between(one.score_iqm), one.score_iqm.estimate), _Html(pages)])
     headings = ("policy", "task", "episodes", "success", "mean score", "score IQM", "runs")
     return f"<h2>Results</h2>{_table(headings, rows)}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,13 @@ def test_disjoint_seeds_of_one_policy_are_one_result(tmp_path: Path) -> None:
     assert (result.successes, result.episodes, result.seeds) == (11, 20, "0-9, 1000-1009")
     assert result.success == wilson(11, 20) and result.cells == ("second", "first")
     assert not summary.comparisons and not summary.robustness
+
+
+def test_diverged_episodes_are_counted(tmp_path: Path) -> None:
+    name, one = evaluation(tmp_path / "runs", BAD)
+    fallen = replace(one, records=(replace(one.records[3], diverged="The physics diverged"), *one.records[4:]))
+    result, = summarise([(name, fallen)]).results
+    assert (result.diverged, result.successes, result.episodes) == (1, 0, 7)
 
 
 def test_seeds_that_overlap_are_refused(tmp_path: Path) -> None:

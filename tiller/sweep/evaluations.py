@@ -94,4 +94,5 @@ def _row(result: Result) -> dict[str, Any]:
         "successes": result.successes, "success": result.success.estimate, "success_low": result.success.low,
         "success_high": result.success.high, "score": result.score.estimate, "score_low": result.score.low,
         "score_high": result.score.high, "score_iqm": result.score_iqm.estimate, "cells": " ".join(result.cells),
+        "diverged": result.diverged,
     }
