@@ -19,7 +19,7 @@ import sys
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import Any, Iterator, Mapping
+from typing import Any, Iterable, Iterator, Mapping, Sequence
 
 import yaml
 
@@ -37,6 +37,7 @@ COLUMNS = (
     "run", "training_seed", "sampler", "steps", "n_action_steps", "episodes", "first_seed", "score", "score_low",
     "score_high", "success", "success_low", "success_high", "updates", "minutes", "recipe", "date",
 )  # fmt: skip
+CURVE = ("run", "training_seed", "updates", "minutes", "episodes", "first_seed", "score", "success")
 
 
 @dataclass(frozen=True)
@@ -104,6 +105,7 @@ def work_through(name: str, study: Study, chosen: list[str], folder: Path, human
             for overrides in study.runs[run_name].evaluate:
                 evaluate(study, base, overrides)
                 write_table(name, folder)
+    write_curves(name, folder)
 
 
 def demonstrations(study: Study, folder: Path, human: Path) -> Path:
@@ -141,13 +143,41 @@ def evaluate(study: Study, base: Path, overrides: tuple[str, ...]) -> None:
 
 def write_table(name: str, folder: Path) -> None:
     """Every evaluation found, as docs/results/<study>.csv; only those of today's recipes count."""
-    RESULTS.mkdir(parents=True, exist_ok=True)
-    target = RESULTS / f"{name}.csv"
+    write_csv(RESULTS / f"{name}.csv", COLUMNS,
+              sorted(rows(folder), key=lambda row: [str(row[key]) for key in ("run", "training_seed")]))
+
+
+def write_curves(name: str, folder: Path) -> None:
+    """What runs that were evaluated while they trained had learnt by when, as docs/results/<study>_curve.csv."""
+    if points := [point for base in sorted(folder.glob("*/run.json")) for point in curve(base.parent)]:
+        write_csv(RESULTS / f"{name}_curve.csv", CURVE, points)
+
+
+def curve(base: Path) -> Iterator[dict[str, Any]]:
+    """Every evaluation in the metrics of a run."""
+    run = json.loads((base / "run.json").read_text())
+    asked = yaml.safe_load((base / "config.yaml").read_text())["evaluation"]
+    minutes: dict[str, float] = {}
+    with (base / "metrics.csv").open() as file:
+        for row in csv.DictReader(file):
+            if row.get("elapsed_s"):
+                minutes[row["step"]] = round(float(row["elapsed_s"]) / 60, 1)
+            if row.get("score"):
+                yield {
+                    **{key: run[key] for key in ("run", "training_seed")}, "updates": int(row["step"]),
+                    "minutes": minutes[row["step"]], "episodes": asked["episodes"], "first_seed": asked["seed"],
+                    **{key: round(float(row[key]), 4) for key in ("score", "success")},
+                }  # fmt: skip
+
+
+def write_csv(target: Path, columns: Sequence[str], table: Iterable[Mapping[str, Any]]) -> None:
+    """Write a table whole or not at all."""
+    target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_suffix(f".{os.getpid()}.tmp")
     with temporary.open("w", newline="") as file:
-        table = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-        table.writeheader()
-        table.writerows(sorted(rows(folder), key=lambda row: [str(row[key]) for key in ("run", "training_seed")]))
+        writer = csv.DictWriter(file, columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(table)
     os.replace(temporary, target)
     print(f"Written to {target}")
 
