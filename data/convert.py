@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable, Collection, Iterator, Mapping, Sequence
@@ -99,14 +100,15 @@ def convert(
         action=tuple(action),
     )
     meaning = completed(opened, meaning_of(opened, known or Preset(), said), ask)
-    note = source_note or (known.name if known else Path(source).name)
+    name = Path(os.path.abspath(source)).name  # of the folder, where it is given as a dot
+    note = source_note or (known.name if known else name)
     facts = episode_facts(opened, {**said.rename}, {
         "source": note, **({"instruction": meaning.instruction} if meaning.instruction else {})})
     plan = make_plan(opened, meaning, tuple(fact.field for fact in facts))
     _require_episodes(opened, skip_episodes)
     keys = tuple((column.array.name, column.name) for column in plan.columns)
     provenance = {
-        "converted_from": Path(source).name,
+        "converted_from": name,
         "format": opened.format,
         "note": note,
         "keys": {new: old for old, new in keys},

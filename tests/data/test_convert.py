@@ -168,6 +168,13 @@ def test_what_the_format_does_not_say_must_be_given_with_the_options_to_type(tmp
     assert not (tmp_path / "out").exists()
 
 
+def test_the_folder_one_stands_in_has_its_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(write_zarr(tmp_path / "source", content()))
+    convert(".", tmp_path / "out", **GIVEN)
+    dataset = Dataset.open(tmp_path / "out")
+    assert dataset.attributes["provenance"]["converted_from"] == "source" and dataset.meta("source")[0] == "source"
+
+
 def test_one_unit_for_all_keys(tmp_path):
     summary = convert(write_zarr(tmp_path / "source", content()), tmp_path / "out", period_s=0.05, units="1")
     assert summary.units == {"action": "1 1", "state": "1", "camera": "1"}
