@@ -77,13 +77,16 @@ test-slow: lint ## every test
 
 lint: $(MADE) types ## ruff, mypy and the table of rooms
 	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check --quiet . || { echo "Not formatted: $$($(BIN)/ruff format --check . | head -n 5)"; \
+	  echo "Way out: make format"; exit 1; }
 	@found="$$($(BIN)/lint-imports)" || { echo "$$found"; exit 1; }; echo "$$found" | tail -n 1
 
 types: $(MADE) ## mypy
 	@$(BIN)/mypy
 
-format: $(MADE) ## sort imports and mend what ruff can mend
+format: $(MADE) ## format, sort imports and mend what ruff can mend
 	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
 
 bench: $(MADE) ## measure speed side by side with peers
 	@for name in inference networks training rollout kill_append 'twin --hand --cameras' realtime energy_filter maze_speed twin_energy; do echo "== $$name"; $(BIN)/python -m benchmarks.$$name; done

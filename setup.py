@@ -9,8 +9,11 @@ from setuptools import find_packages, setup
 ROOMS = ["robot", "data", "policies", "sim", "real", "tiller"]
 
 setup(
-    packages=[*find_packages(include=[pattern for room in ROOMS for pattern in (room, f"{room}.*")]),
-              "tiller.configs", "tiller.launch"],
+    packages=[
+        *find_packages(include=[pattern for room in ROOMS for pattern in (room, f"{room}.*")]),
+        "tiller.configs",
+        "tiller.launch",
+    ],
     package_dir={"tiller.configs": "configs", "tiller.launch": "launch"},
     data_files=[
         ("share/ament_index/resource_index/packages", ["launch/ament/tiller"]),

@@ -78,13 +78,18 @@ def main(words: list[str]) -> int:
     parser.add_argument("study", nargs="?", help="default: all of them")
     parser.add_argument("runs", nargs="*", help="default: all of the study")
     parser.add_argument("--artifacts", type=Path, default=ROOT / "artifacts")
-    parser.add_argument("--human", type=Path, default=ROOT.parent / "shared" / "data" / "pusht_human.zarr.zip",
-                        help="the human PushT demonstrations, pusht_cchi_v7_replay.zarr")
+    parser.add_argument(
+        "--human",
+        type=Path,
+        default=ROOT.parent / "shared" / "data" / "pusht_human.zarr.zip",
+        help="the human PushT demonstrations, pusht_cchi_v7_replay.zarr",
+    )
     options = parser.parse_args(words)
     known = [file.stem for file in sorted(STUDIES.glob("*.yaml"))]
     if options.study and options.study not in known:
-        raise InputError(f"study '{options.study}'", expected="one of " + ", ".join(known),
-                         way_out=nearest(options.study, known))
+        raise InputError(
+            f"study '{options.study}'", expected="one of " + ", ".join(known), way_out=nearest(options.study, known)
+        )
     for name in [options.study] if options.study else known:
         study = from_json(Study, yaml.safe_load((STUDIES / f"{name}.yaml").read_text()), where=name)
         if "HUMAN" in study.demonstrations and not options.human.exists():
@@ -137,14 +142,25 @@ def evaluate(study: Study, base: Path, overrides: tuple[str, ...]) -> None:
     """One evaluation of a base, unless it is there."""
     output = base / ("evaluate-" + ("-".join(word.replace("=", "") for word in overrides) or "default"))
     if not (output / "evaluation.json").exists():
-        tiller("evaluate", f"checkpoint={base}", f"task={study.task}", f"episodes={study.episodes}",
-               f"seed={study.seed}", f"output={output}", "resume=true", *overrides)
+        tiller(
+            "evaluate",
+            f"checkpoint={base}",
+            f"task={study.task}",
+            f"episodes={study.episodes}",
+            f"seed={study.seed}",
+            f"output={output}",
+            "resume=true",
+            *overrides,
+        )
 
 
 def write_table(name: str, folder: Path) -> None:
     """Every evaluation found, as docs/results/<study>.csv; only those of today's recipes count."""
-    write_csv(RESULTS / f"{name}.csv", COLUMNS,
-              sorted(rows(folder), key=lambda row: [str(row[key]) for key in ("run", "training_seed")]))
+    write_csv(
+        RESULTS / f"{name}.csv",
+        COLUMNS,
+        sorted(rows(folder), key=lambda row: [str(row[key]) for key in ("run", "training_seed")]),
+    )
 
 
 def write_curves(name: str, folder: Path) -> None:

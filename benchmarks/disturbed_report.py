@@ -26,8 +26,12 @@ def write_report(out: Path, table: Path) -> str:
     """
     points = read_points(out)
     if not points:
-        raise InputError(f"report of '{out}'", expected="points that were evaluated", got="none",
-                         way_out="Run python -m benchmarks.passivity_disturber first")
+        raise InputError(
+            f"report of '{out}'",
+            expected="points that were evaluated",
+            got="none",
+            way_out="Run python -m benchmarks.passivity_disturber first",
+        )
     rows = [pooled(points, key) for key in sorted({tuple(point[name] for name in POOLED) for point in points})]
     table.parent.mkdir(parents=True, exist_ok=True)
     partial = table.with_suffix(f".{os.getpid()}.tmp")
@@ -38,9 +42,12 @@ def write_report(out: Path, table: Path) -> str:
     os.replace(partial, table)
     for task in sorted({row["task"] for row in rows}):
         draw([row for row in rows if row["task"] == task], out / f"success_{task.replace('/', '_')}.png")
-    return "\n".join(f"{row['task']:10} {row['policy']:12} {row['disturber']:9} {row['force_n']:6g} N  success "
-                     f"{row['success']:.3f} [{row['success_low']:.3f}, {row['success_high']:.3f}]  given "
-                     f"{row['given_j']:.3f} J  gain {row['gain'] if row['gain'] != '' else '-'}" for row in rows)
+    return "\n".join(
+        f"{row['task']:10} {row['policy']:12} {row['disturber']:9} {row['force_n']:6g} N  success "
+        f"{row['success']:.3f} [{row['success_low']:.3f}, {row['success_high']:.3f}]  given "
+        f"{row['given_j']:.3f} J  gain {row['gain'] if row['gain'] != '' else '-'}"
+        for row in rows
+    )
 
 
 def read_points(out: Path) -> list[dict[str, Any]]:
@@ -48,9 +55,15 @@ def read_points(out: Path) -> list[dict[str, Any]]:
     found = []
     for file in sorted(out.glob("*/seed*/points/*.json")):
         settings = read_json(file.parent.parent / "settings.json")
-        found.append({**{name: settings[name] for name in ("task", "seed", "attack_steps", "layouts")},
-                      "training_steps": settings["steps"], "energy_j": settings["limits"]["energy_j"],
-                      "trained_n": settings["limits"]["force_n"], **read_json(file)})
+        found.append(
+            {
+                **{name: settings[name] for name in ("task", "seed", "attack_steps", "layouts")},
+                "training_steps": settings["steps"],
+                "energy_j": settings["limits"]["energy_j"],
+                "trained_n": settings["limits"]["force_n"],
+                **read_json(file),
+            }
+        )
     return found
 
 
@@ -62,15 +75,26 @@ def pooled(points: list[dict[str, Any]], key: tuple[Any, ...]) -> dict[str, Any]
     metered = [point for point in chosen if point["gain"] is not None]
     first = chosen[0]
     return {
-        **dict(zip(POOLED, key)), "trained_n": first["trained_n"], "energy_j": first["energy_j"],
-        "layouts": " ".join(map(str, first["layouts"])), "training_steps": first["training_steps"], "seeds": seeds,
-        "attack_steps": first["attack_steps"], "episodes": episodes, "success": round(success.estimate, 4),
-        "success_low": round(success.low, 4), "success_high": round(success.high, 4),
-        **{name: round(sum(point[name] * point["episodes"] for point in chosen) / episodes, 4)
-           for name in ("steps", "given_j")},
+        **dict(zip(POOLED, key)),
+        "trained_n": first["trained_n"],
+        "energy_j": first["energy_j"],
+        "layouts": " ".join(map(str, first["layouts"])),
+        "training_steps": first["training_steps"],
+        "seeds": seeds,
+        "attack_steps": first["attack_steps"],
+        "episodes": episodes,
+        "success": round(success.estimate, 4),
+        "success_low": round(success.low, 4),
+        "success_high": round(success.high, 4),
+        **{
+            name: round(sum(point[name] * point["episodes"] for point in chosen) / episodes, 4)
+            for name in ("steps", "given_j")
+        },
         "gain": round(max(point["gain"] for point in metered), 4) if metered else "",
         "beyond_j": round(max(point["beyond_j"] for point in metered), 5) if metered else "",
-        "tier": "record" if seeds >= RECORD_SEEDS else "short run", "date": date.today().isoformat()}
+        "tier": "record" if seeds >= RECORD_SEEDS else "short run",
+        "date": date.today().isoformat(),
+    }
 
 
 def draw(rows: list[dict[str, Any]], file: Path) -> None:
@@ -87,15 +111,32 @@ def draw(rows: list[dict[str, Any]], file: Path) -> None:
             if not chosen:
                 continue
             force = [row["force_n"] for row in chosen]
-            axes.plot(force, [row["success"] for row in chosen], line, color=colour, marker="o", markersize=3,
-                      label=f"{policy}, {'its own attacker' if kind == 'attacker' else 'random pushes'}")
-            axes.fill_between(force, [row["success_low"] for row in chosen], [row["success_high"] for row in chosen],
-                              color=colour, alpha=0.1, linewidth=0)
+            axes.plot(
+                force,
+                [row["success"] for row in chosen],
+                line,
+                color=colour,
+                marker="o",
+                markersize=3,
+                label=f"{policy}, {'its own attacker' if kind == 'attacker' else 'random pushes'}",
+            )
+            axes.fill_between(
+                force,
+                [row["success_low"] for row in chosen],
+                [row["success_high"] for row in chosen],
+                color=colour,
+                alpha=0.1,
+                linewidth=0,
+            )
     first = rows[0]
     axes.axvline(first["trained_n"], color="black", linewidth=0.5)
-    axes.set(xlabel="largest force of the disturber (N); the line: in training", ylabel="success", ylim=(-0.03, 1.03),
-             title=f"{first['task']}, {first['energy_j']:g} J an episode, {first['training_steps']} steps, "
-                   f"{first['seeds']} seed{'s' * (first['seeds'] > 1)}")
+    axes.set(
+        xlabel="largest force of the disturber (N); the line: in training",
+        ylabel="success",
+        ylim=(-0.03, 1.03),
+        title=f"{first['task']}, {first['energy_j']:g} J an episode, {first['training_steps']} steps, "
+        f"{first['seeds']} seed{'s' * (first['seeds'] > 1)}",
+    )
     axes.legend(fontsize=8)
     figure.tight_layout()
     figure.savefig(file, dpi=150)

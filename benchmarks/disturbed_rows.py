@@ -56,10 +56,12 @@ class MazeGame:
 
     observed, actions, disturbances = len(OBSERVED), 4, 2
 
-    def __init__(self, seed: int, rows: int, limits: PushLimits, *, layouts: Sequence[int], budget: Budget,
-                 restart: bool = True) -> None:
-        self.batch = PushedMazes(rows, limits=limits, layouts=layouts, seed=seed, budget=budget, enforce=True,
-                                 restart=restart)
+    def __init__(
+        self, seed: int, rows: int, limits: PushLimits, *, layouts: Sequence[int], budget: Budget, restart: bool = True
+    ) -> None:
+        self.batch = PushedMazes(
+            rows, limits=limits, layouts=layouts, seed=seed, budget=budget, enforce=True, restart=restart
+        )
         self.rows, self.observation_size = rows, self.observed + 6
         self.action_size = self.actions + self.disturbances
         self.pushed = Pushed(np.zeros(rows), np.zeros(rows))
@@ -78,15 +80,24 @@ class MazeGame:
         reward = MAZE_PROGRESS * (self._away_m - away_m) + step.success - PER_STEP
         self._away_m = batch.distance_m
         acted = batch.pushes.applied / max(force_n, 1e-9)
-        return Step(self._with(step.observation, batch.pushes.left), self._with(step.last_observation, batch.left),
-                    reward, step.disturbance_j / batch.pushes.limits.energy_j, step.terminated,
-                    step.truncated, np.concatenate([action[:, :4], acted], axis=1), batch.left, step.success)
+        return Step(
+            self._with(step.observation, batch.pushes.left),
+            self._with(step.last_observation, batch.left),
+            reward,
+            step.disturbance_j / batch.pushes.limits.energy_j,
+            step.terminated,
+            step.truncated,
+            np.concatenate([action[:, :4], acted], axis=1),
+            batch.left,
+            step.success,
+        )
 
     def _with(self, observation: np.ndarray, left: np.ndarray) -> np.ndarray:
         batch, pushes = self.batch, self.batch.pushes
         held = pushes.held / max(pushes.limits.force_n, 1e-9)
-        return np.concatenate([observation, batch.velocity / _SPEED_MPS, held, left[:, None], pushes.fresh[:, None]],
-                              axis=1)
+        return np.concatenate(
+            [observation, batch.velocity / _SPEED_MPS, held, left[:, None], pushes.fresh[:, None]], axis=1
+        )
 
 
 class TwinGame:
@@ -99,11 +110,22 @@ class TwinGame:
 
     observed, actions, disturbances = 12, 3, 2
 
-    def __init__(self, seed: int, rows: int, limits: PushLimits, *, task: str, on: str = "cube",
-                 seeds: Sequence[int] | None = None
-                 ) -> None:
-        self._envs = [PushedTwin(task_class(task.partition("/")[2])(), limits=limits, on=on,
-                                 options=TwinOptions(max_steps=TWIN_STEPS)) for _ in range(rows)]
+    def __init__(
+        self,
+        seed: int,
+        rows: int,
+        limits: PushLimits,
+        *,
+        task: str,
+        on: str = "cube",
+        seeds: Sequence[int] | None = None,
+    ) -> None:
+        self._envs = [
+            PushedTwin(
+                task_class(task.partition("/")[2])(), limits=limits, on=on, options=TwinOptions(max_steps=TWIN_STEPS)
+            )
+            for _ in range(rows)
+        ]
         self._experts = [make_expert(task) for _ in range(rows)]
         self.rows, self.observation_size = rows, self.observed + 6
         self.action_size = self.actions + self.disturbances
@@ -139,8 +161,17 @@ class TwinGame:
         last = self._observe()
         for row in np.flatnonzero(success | truncated):
             self._begin(int(row))
-        return Step(self._observe(), last, reward, given / self._limits.energy_j, success, truncated, executed, left,
-                    success.copy())
+        return Step(
+            self._observe(),
+            last,
+            reward,
+            given / self._limits.energy_j,
+            success,
+            truncated,
+            executed,
+            left,
+            success.copy(),
+        )
 
     def _begin(self, row: int) -> None:
         seed = int(self._random.integers(2**31)) if self._seeds is None else int(self._seeds[row])
@@ -162,10 +193,20 @@ class TwinGame:
             pushes, hand = self._envs[row].pushes, seen["tcp.position"]
             held = pushes.held[0, :2] / max(self._limits.force_n, 1e-9)
             moved = (seen["cube.position"] - self._before_m[row]) / (0.05 * _SPEED_MPS)
-            found[row] = np.concatenate([
-                seen["cube.from_tcp"] / 0.1, hand[2:] / 0.1, seen["gripper.width"] / 0.04,
-                (self._targets[row, :3] - hand) / 0.05, self._targets[row, 9:], moved, held, pushes.left,
-                self._envs[row].point.velocity[:2] / _SPEED_MPS, pushes.fresh])
+            found[row] = np.concatenate(
+                [
+                    seen["cube.from_tcp"] / 0.1,
+                    hand[2:] / 0.1,
+                    seen["gripper.width"] / 0.04,
+                    (self._targets[row, :3] - hand) / 0.05,
+                    self._targets[row, 9:],
+                    moved,
+                    held,
+                    pushes.left,
+                    self._envs[row].point.velocity[:2] / _SPEED_MPS,
+                    pushes.fresh,
+                ]
+            )
         return found
 
 

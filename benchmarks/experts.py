@@ -118,8 +118,11 @@ def main() -> None:
                 continue
             row = measure(task_id, asked.episodes, asked.seed)
             write(path, {**read(path), task_id: row})
-            print(f"{row.task:<38} {row.successes:>3} of {row.episodes}  {row.steps:>5.0f} steps  "
-                  f"{row.steps_per_s:>5} steps/s  reset {row.reset_ms:.1f} ms", flush=True)
+            print(
+                f"{row.task:<38} {row.successes:>3} of {row.episodes}  {row.steps:>5.0f} steps  "
+                f"{row.steps_per_s:>5} steps/s  reset {row.reset_ms:.1f} ms",
+                flush=True,
+            )
 
 
 if __name__ == "__main__":

@@ -38,16 +38,24 @@ def in_process(messages: int) -> bool:
     for name in NODES:
         began = time.monotonic()
         # Every refusal is a line: of a million they would fill the disk.
-        with open(os.devnull, "w") as nowhere, redirect_stderr(nowhere), redirect_stdout(nowhere), \
-                fuzzed(name, seed=5) as found:
+        with (
+            open(os.devnull, "w") as nowhere,
+            redirect_stderr(nowhere),
+            redirect_stdout(nowhere),
+            fuzzed(name, seed=5) as found,
+        ):
             said = found.run(each, every=25)
             works = _works(found)
             tally = found.node.tally
         row = np.array([said, tally.refused.total(), tally.errors, time.monotonic() - began])
         total += row
         well = well and not tally.errors and works
-        print(f"{name:<18} {counts[name]:>6} {said:>9} {int(row[1]):>9} {tally.errors:>6} {row[3]:>6.0f}"
-              + ("" if works else "  WORKS NO MORE") + (f"  {tally.last}" if tally.errors else ""), flush=True)
+        print(
+            f"{name:<18} {counts[name]:>6} {said:>9} {int(row[1]):>9} {tally.errors:>6} {row[3]:>6.0f}"
+            + ("" if works else "  WORKS NO MORE")
+            + (f"  {tally.last}" if tally.errors else ""),
+            flush=True,
+        )
     said, refused, errors, seconds = total
     print(f"{'all':<18} {sum(counts.values()):>6} {int(said):>9} {int(refused):>9} {int(errors):>6} {seconds:>6.0f}")
     return well
@@ -79,8 +87,10 @@ def over_the_wire(messages: int) -> bool:
         quiet = watch.measure(turns, lambda: None)
         # What the machine takes to send them shows where other processes than these read the same.
         elsewhere = WireFuzz(rig, messages, "elsewhere/")
-        others = [rig.node.create_subscription(kind, topic, lambda packed: None, 10, raw=True)
-                  for topic, kind in elsewhere.topics.items()]
+        others = [
+            rig.node.create_subscription(kind, topic, lambda packed: None, 10, raw=True)
+            for topic, kind in elsewhere.topics.items()
+        ]
         rig.listen(SETTLED_S)
         beside = watch.measure(turns, elsewhere.burst)
         for other in others:
@@ -93,14 +103,23 @@ def over_the_wire(messages: int) -> bool:
         ended = rig.ended()
         print(f"over the wire: {fuzz.said} messages on {len(fuzz.publishers)} topics")
         for words, row in (("without", quiet), ("elsewhere", beside), ("with", fuzzed)):
-            print(f"{words:>9}: {row.commands} commands in {row.seconds:.0f} s, {row.running:.0%} of them of chunks; "
-                  f"between two p50 {row.p50_ms:.3f}, p99.9 {row.p999_ms:.3f}, largest {row.largest_ms:.2f} ms, "
-                  f"of its ticks p99.9 {row.ticks} ms; outside of the limits {row.outside}, "
-                  f"not finite {row.infinite}")
-        print(f"the gate: {watch.numbers('unread')} unread, {watch.numbers('errors')} errors; "
-              f"ended: {', '.join(ended) or 'none'}")
-        return not ended and not fuzzed.outside and not fuzzed.infinite and watch.numbers("errors") == "0" \
+            print(
+                f"{words:>9}: {row.commands} commands in {row.seconds:.0f} s, {row.running:.0%} of them of chunks; "
+                f"between two p50 {row.p50_ms:.3f}, p99.9 {row.p999_ms:.3f}, largest {row.largest_ms:.2f} ms, "
+                f"of its ticks p99.9 {row.ticks} ms; outside of the limits {row.outside}, "
+                f"not finite {row.infinite}"
+            )
+        print(
+            f"the gate: {watch.numbers('unread')} unread, {watch.numbers('errors')} errors; "
+            f"ended: {', '.join(ended) or 'none'}"
+        )
+        return (
+            not ended
+            and not fuzzed.outside
+            and not fuzzed.infinite
+            and watch.numbers("errors") == "0"
             and fuzzed.commands > 0.5 * quiet.commands
+        )
 
 
 class Row:
@@ -109,8 +128,16 @@ class Row:
     It says itself how late its ticks come: while a new episode begins no command is due.
     """
 
-    def __init__(self, seconds: float, moments: np.ndarray, targets: np.ndarray, reasons: list[str], low: np.ndarray,
-                 high: np.ndarray, ticks: str) -> None:
+    def __init__(
+        self,
+        seconds: float,
+        moments: np.ndarray,
+        targets: np.ndarray,
+        reasons: list[str],
+        low: np.ndarray,
+        high: np.ndarray,
+        ticks: str,
+    ) -> None:
         self.seconds, self.commands, self.ticks = seconds, len(moments), ticks
         self.running = sum(reason == "policy" for reason in reasons) / max(len(reasons), 1)
         periods = np.diff(moments) * 1e-6 if len(moments) > 1 else np.array([np.inf])
@@ -181,9 +208,15 @@ class Watch:
                 reset.call_async(Trigger.Request())
                 self._rig.enable()
                 self._follow()
-        return Row(time.monotonic() - began, np.array(self._moments),
-                   np.array(self._targets).reshape(len(self._targets), -1), list(self._reasons), self._low, self._high,
-                   self.numbers("period_p999_ms"))
+        return Row(
+            time.monotonic() - began,
+            np.array(self._moments),
+            np.array(self._targets).reshape(len(self._targets), -1),
+            list(self._reasons),
+            self._low,
+            self._high,
+            self.numbers("period_p999_ms"),
+        )
 
     def _follow(self) -> None:
         """A chunk that stands where the command is."""
@@ -194,8 +227,9 @@ class Watch:
         self._chunks += 1
         rows = np.repeat(self._targets[-1][None], HORIZON, axis=0)
         now_ns = self._rig.node.get_clock().now().nanoseconds
-        self._chunk.publish(chunk_message(rows, spec.component_names, now_ns, spec.period_ns,
-                                          Tag("rig", None, self._chunks)))
+        self._chunk.publish(
+            chunk_message(rows, spec.component_names, now_ns, spec.period_ns, Tag("rig", None, self._chunks))
+        )
 
 
 class WireFuzz:
@@ -214,9 +248,16 @@ class WireFuzz:
         from tests.real.fuzzing import Fuzzer
 
         contract = rig.contract
-        heard: dict[str, type] = {"policy/chunk": JointTrajectory, "teleop/target": JointTrajectory, "alive": Header,
-                                  "enable_held": Joy, "episode": String, "gate/state": String, "outcome": JointState,
-                                  "status": DiagnosticArray}
+        heard: dict[str, type] = {
+            "policy/chunk": JointTrajectory,
+            "teleop/target": JointTrajectory,
+            "alive": Header,
+            "enable_held": Joy,
+            "episode": String,
+            "gate/state": String,
+            "outcome": JointState,
+            "status": DiagnosticArray,
+        }
         heard |= {stream.topic: state_type(stream) for stream in contract.state.values()}
         commands = {sink.topic: COMMAND_TYPES[sink.via] for sink in contract.sinks.values()}
         self.topics = {prefix + topic: kind for topic, kind in (heard | commands).items()}

@@ -62,8 +62,9 @@ def main() -> int:
     found = {name: np.concatenate([answered(sent, each) for each in parts]) for name, parts in commands.items()}
     for name, latency in found.items():
         told = sum(len(each) for each in commands[name])
-        print(f"{name}: {told} commands of {asked.hz * asked.seconds * asked.rounds:.0f}, "
-              f"latency {quantiles_ms(latency)}")
+        print(
+            f"{name}: {told} commands of {asked.hz * asked.seconds * asked.rounds:.0f}, latency {quantiles_ms(latency)}"
+        )
     p50, p99 = (np.quantile(found["gate"], share) - np.quantile(found["echo"], share) for share in (0.5, 0.99))
     print(f"added: p50 {p50 * 1e-6:.3f} ms, p99 {p99 * 1e-6:.3f} ms")
     return 0

@@ -83,11 +83,17 @@ def main() -> int:
                 contract = contract_at(Path(folder), asked.contract, state_hz, TICK_HZ)
                 alone = hearing(contract, asked.cpu_seconds, executor)
                 share, rate = cost(contract, asked.cpu_seconds, executor)
-                print(f"states at {state_hz:g} Hz, {executor} executor: {100 * share:.1f} % of a core, "
-                      f"{rate:.0f} commands a second; hearing alone {100 * alone:.1f} %", flush=True)
+                print(
+                    f"states at {state_hz:g} Hz, {executor} executor: {100 * share:.1f} % of a core, "
+                    f"{rate:.0f} commands a second; hearing alone {100 * alone:.1f} %",
+                    flush=True,
+                )
         if asked.minutes:
-            period(contract_at(Path(folder), asked.contract, TICK_HZ, TICK_HZ), 60 * asked.minutes,
-                   () if asked.priority is None else (f"priority={asked.priority}",))
+            period(
+                contract_at(Path(folder), asked.contract, TICK_HZ, TICK_HZ),
+                60 * asked.minutes,
+                () if asked.priority is None else (f"priority={asked.priority}",),
+            )
     return 0
 
 

@@ -59,8 +59,12 @@ def resting(contract: Contract) -> tuple[dict[str, np.ndarray], np.ndarray]:
     for field in spec.fields:
         if field.name in values:
             target[spec.slices[field.name]] = values[field.name]
-    values |= {name: np.array([rest.get(name, 0.02)]) for stream in contract.state.values() if stream.map
-               for name in (joint.name for joint in contract.maps[stream.map])}
+    values |= {
+        name: np.array([rest.get(name, 0.02)])
+        for stream in contract.state.values()
+        if stream.map
+        for name in (joint.name for joint in contract.maps[stream.map])
+    }
     return values, target
 
 
@@ -94,12 +98,16 @@ def drive(contract: Contract, out: Path | None) -> None:
     def state(name: str) -> Callable[[int], None]:
         stream, reader = contract.state[name], StreamReader(contract, name)
         publisher: Any = node.create_publisher(state_type(stream), stream.topic, qos.STATE_OUT)
-        message = pose_message(*reader.write_pose(values), 0, contract.frames.base) if stream.type == "pose" else \
-            joint_state_message(*reader.write(values), 0)
+        message = (
+            pose_message(*reader.write_pose(values), 0, contract.frames.base)
+            if stream.type == "pose"
+            else joint_state_message(*reader.write(values), 0)
+        )
 
         def say(now_ns: int) -> None:
             message.header.stamp = stamp_of(now_ns)
             publisher.publish(message)
+
         return say
 
     def once(kind: type, topic: str, profile: Any, make: Callable[[int], Any]) -> Callable[[int], None]:
@@ -117,12 +125,19 @@ def drive(contract: Contract, out: Path | None) -> None:
         return chunk_message(rows, spec.component_names, now_ns, spec.period_ns, Tag("driver", None, number))
 
     jobs = [(stream.rate_hz, state(name)) for name, stream in contract.state.items() if stream.type in SAID]
-    jobs += [(stream.rate_hz, once(DiagnosticArray, stream.topic, qos.STATE_OUT,
-                                   lambda now_ns: driver_message("running", now_ns)))
-             for stream in contract.state.values() if stream.type == "driver_state"]
-    jobs += [(SIGNALS_HZ, once(Header, "alive", qos.STATE_OUT, lambda now_ns: alive_message(now_ns, "driver"))),
-             (SIGNALS_HZ, once(Joy, "enable_held", qos.STATE_OUT, lambda now_ns: enable_message(True, now_ns, "hand"))),
-             (CHUNKS_HZ, once(JointTrajectory, "policy/chunk", qos.COMMAND, chunk))]
+    jobs += [
+        (
+            stream.rate_hz,
+            once(DiagnosticArray, stream.topic, qos.STATE_OUT, lambda now_ns: driver_message("running", now_ns)),
+        )
+        for stream in contract.state.values()
+        if stream.type == "driver_state"
+    ]
+    jobs += [
+        (SIGNALS_HZ, once(Header, "alive", qos.STATE_OUT, lambda now_ns: alive_message(now_ns, "driver"))),
+        (SIGNALS_HZ, once(Joy, "enable_held", qos.STATE_OUT, lambda now_ns: enable_message(True, now_ns, "hand"))),
+        (CHUNKS_HZ, once(JointTrajectory, "policy/chunk", qos.COMMAND, chunk)),
+    ]
     fastest = max(rate for rate, _ in jobs)
     period_ns = round(1e9 / fastest)
     every = [(round(fastest / rate), say) for rate, say in jobs]
@@ -252,8 +267,10 @@ class Rig:
             words: parameters of a node, `name=value`.
         """
         kinds = {"driver": [], "echo": ["--echo"], "listener": ["--listen"], "beat": ["--beat"]}
-        lines = {each: ["-m", "benchmarks.gate_rig", str(self.file), *more, "--out", str(self.folder / f"{each}.npy")]
-                 for each, more in kinds.items()}
+        lines = {
+            each: ["-m", "benchmarks.gate_rig", str(self.file), *more, "--out", str(self.folder / f"{each}.npy")]
+            for each, more in kinds.items()
+        }
         if name in NODES:
             own = (f"records={self.folder}",) if name == "gate" else ()
             line = ["-P", "-m", "tiller", "node", name, f"contract={self.file}", *own, *words]
@@ -264,8 +281,9 @@ class Rig:
         before = ["nice", "-n", str(nice)] if nice else []
         started = time.monotonic_ns()
         with open(self.folder / f"{name}.log", "ab") as log:
-            self._processes[name] = subprocess.Popen([*before, sys.executable, *line], env=environment, stdout=log,
-                                                     stderr=log)
+            self._processes[name] = subprocess.Popen(
+                [*before, sys.executable, *line], env=environment, stdout=log, stderr=log
+            )
         return started
 
     def end(self, name: str) -> None:
@@ -304,8 +322,10 @@ class Rig:
             TillerError: it did not in time; with the lines of the gate.
         """
         if not self._until(condition, within_s):
-            raise TillerError(f"waited {within_s:g} s for {what}; the gate says '{self.mode}'\n"
-                              + "\n".join(self.log(name) for name in self._processes))
+            raise TillerError(
+                f"waited {within_s:g} s for {what}; the gate says '{self.mode}'\n"
+                + "\n".join(self.log(name) for name in self._processes)
+            )
 
     def run_gate(self, executor: str = "", words: Sequence[str] = ()) -> None:
         """Start the gate and have it follow the chunks."""
@@ -364,8 +384,9 @@ class Rig:
         self._executor = make_executor()
         self._executor.add_node(self._node)
         self._node.create_subscription(COMMAND_TYPES[self._sink.via], self._sink.topic, came, qos.COMMAND)
-        self._node.create_subscription(String, "gate/state", lambda message: setattr(self, "mode", message.data),
-                                       qos.LATCHED)
+        self._node.create_subscription(
+            String, "gate/state", lambda message: setattr(self, "mode", message.data), qos.LATCHED
+        )
         self._enable: Any = self._node.create_client(SetBool, "gate/enable")
 
     def _until(self, condition: Callable[[], Any], within_s: float) -> bool:

@@ -55,18 +55,24 @@ def ticks(settings: GateSettings, names: tuple[str, ...], rest: dict[str, float]
         values = {name: np.array([rest.get(name, 0.02)]) for each in settings.streams.values() for name in each.names}
         values |= {name: told[[place]] for place, name in enumerate(names)}
         values |= {field.name: told[spec.slices[field.name]] for field in spec.fields if field.name in values}
-        states = {name: StateSample({key: values[key] for key in each.names}, now.ros_ns, now.monotonic_ns)
-                  for name, each in settings.streams.items()}
+        states = {
+            name: StateSample({key: values[key] for key in each.names}, now.ros_ns, now.monotonic_ns)
+            for name, each in settings.streams.items()
+        }
         chunks: tuple[ChunkSample, ...] = ()
         if number % 40 == 5:
             path = np.repeat(told[None], 16, axis=0)
             path[:, 0] += np.sin(np.arange(16) / 5) * 0.01
-            chunks = (ChunkSample(spec.component_names, path, now.ros_ns, settings.period_s, number,
-                                  now.monotonic_ns),)
+            chunks = (ChunkSample(spec.component_names, path, now.ros_ns, settings.period_s, number, now.monotonic_ns),)
         signal = Signal(now.ros_ns, now.monotonic_ns)
-        inputs = GateInputs(states, chunks, alive=signal, enable_held=signal,
-                            driver=DriverSample("running", now.ros_ns, now.monotonic_ns),
-                            events=("activate", "enable") if number == 0 else ())
+        inputs = GateInputs(
+            states,
+            chunks,
+            alive=signal,
+            enable_held=signal,
+            driver=DriverSample("running", now.ros_ns, now.monotonic_ns),
+            events=("activate", "enable") if number == 0 else (),
+        )
         start = time.perf_counter()
         before, (state, output) = state, gate.step(state, inputs, now)
         recorder.add(before, inputs, now, output)
@@ -105,8 +111,10 @@ def main() -> None:
         taken = sorted(ticks(settings, names, dict(description.spec.rest), count)[100:])
         empty = min(empty, middle(chain, 50) / CHAIN)
         p50, p99 = taken[len(taken) // 2], taken[len(taken) * 99 // 100]
-        print(f"    tick p50 {p50 * 1e6:.0f} us, p99 {p99 * 1e6:.0f} us; an empty call {empty * 1e9:.0f} ns: "
-              f"p50 is {p50 / empty:.0f} of them")
+        print(
+            f"    tick p50 {p50 * 1e6:.0f} us, p99 {p99 * 1e6:.0f} us; an empty call {empty * 1e9:.0f} ns: "
+            f"p50 is {p50 / empty:.0f} of them"
+        )
 
 
 if __name__ == "__main__":

@@ -34,9 +34,17 @@ def main() -> int:
     asked = parser.parse_args()
     os.environ.setdefault("ROS_DOMAIN_ID", str(20 + os.getpid() % 80))
     folder = Path(tempfile.mkdtemp(prefix="graph"))
-    deployment = Deployment(contract=asked.contract, twin=True, task=asked.task, checkpoint=asked.checkpoint,
-                            lock_step=not asked.real_time, clock=True, speed=asked.speed, seed=asked.seed,
-                            delay_steps=asked.delay_steps)
+    deployment = Deployment(
+        contract=asked.contract,
+        twin=True,
+        task=asked.task,
+        checkpoint=asked.checkpoint,
+        lock_step=not asked.real_time,
+        clock=True,
+        speed=asked.speed,
+        seed=asked.seed,
+        delay_steps=asked.delay_steps,
+    )
     wanted = processes(deployment)
     profile = write_profile(folder, participants=len(wanted) + 4)
     os.environ.update(profile.environment)
@@ -54,8 +62,10 @@ def main() -> int:
     ours = [(record.seed, record.success, record.length) for record in inside.records]
     theirs = [(each.seed, each.success, each.steps) for each in found]
     same = sum(a == b for a, b in zip(ours, theirs))
-    print(f"the graph {sum(each.success for each in found)} of {len(found)}, in one process "
-          f"{sum(record.success for record in inside.records)}; identical records: {same} of {len(ours)}")
+    print(
+        f"the graph {sum(each.success for each in found)} of {len(found)}, in one process "
+        f"{sum(record.success for record in inside.records)}; identical records: {same} of {len(ours)}"
+    )
     for a, b in [(a, b) for a, b in zip(ours, theirs) if a != b][:5]:
         print(f"  in one process {a}, the graph {b}")
     if asked.real_time:
@@ -75,8 +85,12 @@ def through_the_graph(first: int, episodes: int) -> list:
         found = []
         for seed in range(first, first + episodes):
             found.append(client.episode(seed))
-            print(f"\r{len(found)} of {episodes}, {sum(each.success for each in found)} succeeded, "
-                  f"{time.monotonic() - started:.0f} s", end="", flush=True)
+            print(
+                f"\r{len(found)} of {episodes}, {sum(each.success for each in found)} succeeded, "
+                f"{time.monotonic() - started:.0f} s",
+                end="",
+                flush=True,
+            )
         print()
         return found
     finally:

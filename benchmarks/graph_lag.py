@@ -34,8 +34,9 @@ FARTHEST = 100  # ms of lag that are looked at, either way
 MOVES = 1e-3  # standard deviation of a component, m or without unit, that counts
 
 
-def lag_ms(spec: ActionSpec, actions: np.ndarray, start_ns: int, times_ns: np.ndarray, told: np.ndarray
-           ) -> tuple[float, float]:
+def lag_ms(
+    spec: ActionSpec, actions: np.ndarray, start_ns: int, times_ns: np.ndarray, told: np.ndarray
+) -> tuple[float, float]:
     """Lag in ms, and what is left of the distance there (root of the mean square, m).
 
     Args:
@@ -91,8 +92,17 @@ def episode(path: Path, number: int, task: str, contract: str) -> tuple[float, f
     recorded = Dataset.open(path).episode(number)
     actions, seed = np.asarray(recorded.data["action"], dtype=np.float64), int(recorded.meta.get("seed", 0))
     folder = Path(tempfile.mkdtemp(prefix="lag"))
-    wanted = processes(Deployment(contract=contract, twin=True, task=task, checkpoint=f"{path}#{number}", seed=seed,
-                                  records=str(folder), parameters={"twin": {"images": False}}))
+    wanted = processes(
+        Deployment(
+            contract=contract,
+            twin=True,
+            task=task,
+            checkpoint=f"{path}#{number}",
+            seed=seed,
+            records=str(folder),
+            parameters={"twin": {"images": False}},
+        )
+    )
     profile = write_profile(folder, participants=len(wanted) + 4)
     os.environ.update(profile.environment)
     stop = threading.Event()
@@ -128,10 +138,14 @@ def _replayed(contract: str, seed: int) -> tuple[int, np.ndarray, np.ndarray]:
 
     try:
         client.node.create_subscription(
-            JointTrajectory, "policy/chunk",
-            lambda message: starts.append((time.time_ns(), time_of(message.header.stamp))), qos.COMMAND)
+            JointTrajectory,
+            "policy/chunk",
+            lambda message: starts.append((time.time_ns(), time_of(message.header.stamp))),
+            qos.COMMAND,
+        )
         client.node.create_subscription(
-            Float64MultiArray, topic, lambda message: came.append(effective(told(message))), qos.COMMAND)
+            Float64MultiArray, topic, lambda message: came.append(effective(told(message))), qos.COMMAND
+        )
         client.wait_until_there()
         client.until(lambda: starts and client.gate.startswith(("run", "fault")), "the first chunk", 60.0)
         begun_ns = time.time_ns()

@@ -58,7 +58,8 @@ def measure_chunk(policy: DiffusionPolicy, samples: int, rounds: int) -> Timing:
     observation, timing = observe(policy), Timing()
     for number in range(rounds + 5):
         (timing if number >= 5 else Timing()).run(
-            lambda number=number: policy.sample(observation, samples=samples, seeds=[number]))
+            lambda number=number: policy.sample(observation, samples=samples, seeds=[number])
+        )
     return timing
 
 
@@ -91,8 +92,10 @@ def main() -> None:
         report(f"one chunk, {steps} steps", timing, gate)
     report(f"denoise alone, {sampler.steps} steps", measure_denoise(policy, options.rounds))
     for samples in SAMPLES[1:]:
-        report(f"{samples} chunks of one observation, {sampler.steps} steps",
-               measure_chunk(policy, samples, options.rounds // 3))
+        report(
+            f"{samples} chunks of one observation, {sampler.steps} steps",
+            measure_chunk(policy, samples, options.rounds // 3),
+        )
 
 
 if __name__ == "__main__":

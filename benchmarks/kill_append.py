@@ -47,16 +47,19 @@ def schema() -> Schema:
     """One array of each sort: a small image, an action, a fact in words, a fast stream."""
     observation = ObservationSpec((ObservationField("image", (32, 32, 3), "uint8", "1", "image"),))
     action = ActionSpec((ActionField("agent.target", 2, "px", "native"),), 0.1)
-    return Schema(observation, action, 0.1, (MetaField("instruction", "string"),),
-                  (StreamField("wrench", (6,), "float64", "N"),))
+    return Schema(
+        observation, action, 0.1, (MetaField("instruction", "string"),), (StreamField("wrench", (6,), "float64", "N"),)
+    )
 
 
 def episode(number: int) -> Episode:
     """The one episode of that number."""
     draw = np.random.default_rng(number)
     rows = int(draw.integers(20, 200))
-    data = {"image": draw.integers(0, 256, (rows, 32, 32, 3), dtype=np.uint8),
-            "action": draw.normal(size=(rows, 2)).astype(np.float32)}
+    data = {
+        "image": draw.integers(0, 256, (rows, 32, 32, 3), dtype=np.uint8),
+        "action": draw.normal(size=(rows, 2)).astype(np.float32),
+    }
     samples = rows * 10
     streams = {"wrench": (draw.normal(size=(samples, 6)), np.arange(samples, dtype=np.int64))}
     return Episode(data, {"instruction": f"take {number}"}, streams)
@@ -99,7 +102,7 @@ def kill_once(store: Path, wait_s: float) -> Kill:
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
         counts = ready + acknowledgements.read()
-    acknowledged = int.from_bytes(counts[len(counts) - 8:], "little")
+    acknowledged = int.from_bytes(counts[len(counts) - 8 :], "little")
     if not counts:
         return Kill(opens=False, lost=0, changed=0, torn=False)
     return examine(store, acknowledged)

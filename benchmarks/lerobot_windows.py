@@ -1,6 +1,6 @@
 """Run by the Python of an environment that has LeRobot: write the arrays as its dataset and count windows a second.
 
-    python lerobot_windows.py ARRAYS.npz FOLDER        prints "what<TAB>windows/s" lines
+python lerobot_windows.py ARRAYS.npz FOLDER        prints "what<TAB>windows/s" lines
 """
 
 from __future__ import annotations

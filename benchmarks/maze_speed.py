@@ -38,8 +38,10 @@ def main() -> None:
     asked = parser.parse_args()
     for enforce in (False, True):
         found = [steps_per_s(asked.rows, asked.steps, enforce) for _ in range(5)]
-        print(f"filters {'on ' if enforce else 'off'}: {np.median(found):.0f} policy steps/s "
-              f"[{min(found):.0f}, {max(found):.0f}]")
+        print(
+            f"filters {'on ' if enforce else 'off'}: {np.median(found):.0f} policy steps/s "
+            f"[{min(found):.0f}, {max(found):.0f}]"
+        )
 
 
 if __name__ == "__main__":

@@ -77,8 +77,9 @@ def read(file: Path) -> Mutation:
         changes = tuple(Change(**change) for change in told["changes"])
         return Mutation(file.stem, told["says"], changes, tuple(told["tests"]))
     except (KeyError, TypeError) as error:
-        raise InputError(f"mutation {file}", expected="says, tests, and changes of file, old and new",
-                         got=str(error)) from error
+        raise InputError(
+            f"mutation {file}", expected="says, tests, and changes of file, old and new", got=str(error)
+        ) from error
 
 
 def _order(mutation: Mutation) -> tuple[int, str]:
@@ -92,8 +93,12 @@ def chosen(names: Sequence[str]) -> list[Mutation]:
     found = [each for each in known if not names or each.name in names or each.name.rstrip("abc") in names]
     for name in names:
         if not any(name in (each.name, each.name.rstrip("abc")) for each in known):
-            raise InputError("mutation", expected="a name of the table", got=f"'{name}'",
-                             way_out=nearest(name, [each.name for each in known]))
+            raise InputError(
+                "mutation",
+                expected="a name of the table",
+                got=f"'{name}'",
+                way_out=nearest(name, [each.name for each in known]),
+            )
     return found
 
 
@@ -124,9 +129,12 @@ def apply(mutation: Mutation, folder: Path) -> dict[Path, str]:
             raise InputError(f"{mutation.name}: {change.file}", expected="a file", got="none")
         text = texts.get(file) or before.setdefault(file, file.read_text(encoding="utf-8"))
         if text.count(change.old) != 1:
-            raise InputError(f"{mutation.name}: {change.file}", expected="its text exactly once",
-                             got=f"{text.count(change.old)} times: {change.old.strip().splitlines()[0]!r}",
-                             way_out="The source has moved on: write the mutation for it anew")
+            raise InputError(
+                f"{mutation.name}: {change.file}",
+                expected="its text exactly once",
+                got=f"{text.count(change.old)} times: {change.old.strip().splitlines()[0]!r}",
+                way_out="The source has moved on: write the mutation for it anew",
+            )
         texts[file] = text.replace(change.old, change.new)
     for file, text in texts.items():
         file.write_text(text, encoding="utf-8")
@@ -143,11 +151,32 @@ def run_tests(
     """
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     # Plain Python: nothing is compiled anew for every mutation, and both paths of a filter run as they are written.
-    environment |= {"NUMBA_DISABLE_JIT": "1", "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1",
-                    "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "OMP_NUM_THREADS": "1", "COLUMNS": "400"}
+    environment |= {
+        "NUMBA_DISABLE_JIT": "1",
+        "PYTHONPATH": str(folder),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+        "OMP_NUM_THREADS": "1",
+        "COLUMNS": "400",
+    }
     # A test that is known to fail notices nothing.
-    words = [sys.executable, "-m", "pytest", "-q", "-p", "timeout", "-p", "hypothesispytest", "-p", "no:cacheprovider",
-             "--tb=no", "-m", "not xfail", *([] if to_the_end else ["-x"]), *tests]
+    words = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "timeout",
+        "-p",
+        "hypothesispytest",
+        "-p",
+        "no:cacheprovider",
+        "--tb=no",
+        "-m",
+        "not xfail",
+        *([] if to_the_end else ["-x"]),
+        *tests,
+    ]
     try:
         done = subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, timeout=LONGEST_S)
     except subprocess.TimeoutExpired:
@@ -160,8 +189,14 @@ def run_tests(
 def _uses_the_copy(folder: Path) -> bool:
     """Whether it is the copy's rooms that the tests import, and not those of an installed tiller."""
     code = "import robot, sim; print(robot.__file__); print(sim.__file__)"
-    told = subprocess.run([sys.executable, "-c", code], cwd=folder, env={**os.environ, "PYTHONPATH": str(folder)},
-                          capture_output=True, text=True, check=True).stdout.split()
+    told = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(folder)},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split()
     return all(Path(line).resolve().is_relative_to(folder.resolve()) for line in told)
 
 
@@ -213,8 +248,10 @@ def main(words: Sequence[str] | None = None) -> int:
         began = time.monotonic()
         status, _, printed = run_tests(tests, folder, to_the_end=True)
         if status:
-            print(f"without any mutation the tests fail, so that a kill would mean nothing:\n"
-                  f"{printed[-2000:]}", file=sys.stderr)
+            print(
+                f"without any mutation the tests fail, so that a kill would mean nothing:\n{printed[-2000:]}",
+                file=sys.stderr,
+            )
             return 1
         print(f"unchanged: {len(tests)} sets of tests pass ({time.monotonic() - began:.0f} s)\n")
         killed = 0

@@ -72,8 +72,14 @@ def reference_unet(checkout: Path) -> nn.Module:
         def __init__(self) -> None:
             super().__init__()
             self.unet = ConditionalUnet1D(
-                ACTION_DIM, global_cond_dim=CONDITION_DIM, diffusion_step_embed_dim=256, down_dims=[256, 512, 1024],
-                kernel_size=5, n_groups=8, cond_predict_scale=True)
+                ACTION_DIM,
+                global_cond_dim=CONDITION_DIM,
+                diffusion_step_embed_dim=256,
+                down_dims=[256, 512, 1024],
+                kernel_size=5,
+                n_groups=8,
+                cond_predict_scale=True,
+            )
 
         def forward(self, noisy_action: Tensor, level: Tensor, condition: Tensor) -> Tensor:
             return self.unet(noisy_action, level, global_cond=condition)
@@ -129,8 +135,12 @@ def measure_networks(networks: Mapping[str, nn.Module], rounds: int) -> None:
     steps = {name: training_step(run.train(), TRAIN_BATCH[name]) for name, run in networks.items()}
     training = turn_by_turn(steps, max(3, rounds // 6))
     for name, timing in training.items():
-        report(f"{name}: training, batch {TRAIN_BATCH[name]}", timing.rate(TRAIN_BATCH[name]), "samples/s",
-               "the reference's" if name == "unet" else "")
+        report(
+            f"{name}: training, batch {TRAIN_BATCH[name]}",
+            timing.rate(TRAIN_BATCH[name]),
+            "samples/s",
+            "the reference's" if name == "unet" else "",
+        )
     if "reference" in networks:
         compare("unet / reference: time of a forward", forward["unet"], forward["reference"], "at most 0.8")
         compare("unet / reference: time of a training step", training["unet"], training["reference"], "at most 1")
@@ -143,8 +153,10 @@ def compare(what: str, ours: Timing, theirs: Timing, gate: str) -> None:
 
 def measure_encoders(rounds: int) -> None:
     size = (IMAGE_SIDE, IMAGE_SIDE)
-    for name, encoder, frames, gate in (("small CNN", SmallCNN(size), 128, "at least 1,500"),
-                                        ("ResNet-18", ResNet18(size), 16, "")):
+    for name, encoder, frames, gate in (
+        ("small CNN", SmallCNN(size), 128, "at least 1,500"),
+        ("ResNet-18", ResNet18(size), 16, ""),
+    ):
         timing = turn_by_turn({name: encoder_step(encoder, frames)}, max(3, rounds // 3))[name]
         report(f"{name}, {IMAGE_SIDE} px: forward and backward, {frames} frames", timing.rate(frames), "frames/s", gate)
 

@@ -45,11 +45,28 @@ from sim.maze.plans import TRAINING
 POLICIES = {"undisturbed": NONE, "randomised": RANDOM, "adversarial": LEARNT}
 KINDS = ("random", "attacker")
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5)  # of the largest force of the training
-MAZE = {"steps": 2_000_000, "rows": 64, "segment": 100_000, "episodes": 200, "force_n": 8.0, "energy_j": 0.5,
-        "ppo": PpoConfig(steps=64, passes=8), "best": 0.06, "price": 0.02}
-TWIN = {"steps": 200_000, "rows": 8, "segment": 4_096, "episodes": 100, "force_n": 1.5, "energy_j": 0.15,
-        "ppo": PpoConfig(steps=32, batch_size=64, learning_rate=1e-3, passes=8, log_std=-1.2), "best": 0.03,
-        "price": 0.02}
+MAZE = {
+    "steps": 2_000_000,
+    "rows": 64,
+    "segment": 100_000,
+    "episodes": 200,
+    "force_n": 8.0,
+    "energy_j": 0.5,
+    "ppo": PpoConfig(steps=64, passes=8),
+    "best": 0.06,
+    "price": 0.02,
+}
+TWIN = {
+    "steps": 200_000,
+    "rows": 8,
+    "segment": 4_096,
+    "episodes": 100,
+    "force_n": 1.5,
+    "energy_j": 0.15,
+    "ppo": PpoConfig(steps=32, batch_size=64, learning_rate=1e-3, passes=8, log_std=-1.2),
+    "best": 0.03,
+    "price": 0.02,
+}
 EVALUATION_SEED = 100_000
 QUIET, FULL = 0.4, 0.7  # of the training: until it begins, and until the reach is whole
 
@@ -72,8 +89,11 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def parsed(arguments: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.passivity_disturber", description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.passivity_disturber",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--task", default="maze", help="maze or twin/lift")
     parser.add_argument("--steps", type=int, help="environment steps of each policy's training")
     parser.add_argument("--attack-steps", type=int, help="of each attacker's training; a half of --steps")
@@ -102,31 +122,56 @@ def run(asked: argparse.Namespace, seed: int) -> bool:
     chosen = MAZE if asked.task == "maze" else TWIN
     folder = asked.out / asked.task.replace("/", "_") / f"seed{seed}"
     ppo: Any = chosen["ppo"]
-    game = DuelConfig(ppo, replace(ppo, log_std=-0.5), intensity=asked.intensity, price=float(str(chosen["price"])),
-                      best=float(str(chosen["best"])), quiet=int(QUIET * asked.steps),
-                      full_after=max(int(FULL * asked.steps), 1))
+    game = DuelConfig(
+        ppo,
+        replace(ppo, log_std=-0.5),
+        intensity=asked.intensity,
+        price=float(str(chosen["price"])),
+        best=float(str(chosen["best"])),
+        quiet=int(QUIET * asked.steps),
+        full_after=max(int(FULL * asked.steps), 1),
+    )
     limits = PushLimits(force_n=asked.force, energy_j=asked.joules)
     more = {"layouts": asked.layouts, "budget": load_budget("maze")} if asked.task == "maze" else {}
-    keep_settings(folder / "settings.json", {
-        "task": asked.task, "steps": asked.steps, "attack_steps": asked.attack_steps, "limits": asdict(limits),
-        "layouts": list(asked.layouts) if more else [], "price": game.price, "best": game.best,
-        "intensity": game.intensity, "seed": seed})
+    keep_settings(
+        folder / "settings.json",
+        {
+            "task": asked.task,
+            "steps": asked.steps,
+            "attack_steps": asked.attack_steps,
+            "limits": asdict(limits),
+            "layouts": list(asked.layouts) if more else [],
+            "price": game.price,
+            "best": game.best,
+            "intensity": game.intensity,
+            "seed": seed,
+        },
+    )
 
     def make(limits: PushLimits, seed: int, rows: int = int(str(chosen["rows"])), **other: Any) -> Game:
         return make_game(asked.task, seed, rows, limits, **more, **other)
 
     example = make(limits, 0, 1)
-    config = RunConfig(asked.steps, segment=int(str(chosen["segment"])), seed=seed,
-                       log_every=max(asked.steps // 40, 1))
+    config = RunConfig(asked.steps, segment=int(str(chosen["segment"])), seed=seed, log_every=max(asked.steps // 40, 1))
     for name, opponent in POLICIES.items():
-        agent = Duel(example.observed, example.observation_size, example.actions, example.disturbances,
-                     replace(game, opponent=opponent), seed)
+        agent = Duel(
+            example.observed,
+            example.observation_size,
+            example.actions,
+            example.disturbances,
+            replace(game, opponent=opponent),
+            seed,
+        )
         policy = train(partial(make, limits), agent, config, folder / name, notes={"opponent": opponent}, report=print)
         if policy is None:
             return False
-        attacker = train(lambda seed, policy=policy: Attacked(make(limits, seed), policy, example.observed, game),
-                         Ppo(example.observation_size, example.disturbances, game.disturber, stream(seed, 9)),
-                         replace(config, steps=asked.attack_steps), folder / f"{name}-attacker", report=print)
+        attacker = train(
+            lambda seed, policy=policy: Attacked(make(limits, seed), policy, example.observed, game),
+            Ppo(example.observation_size, example.disturbances, game.disturber, stream(seed, 9)),
+            replace(config, steps=asked.attack_steps),
+            folder / f"{name}-attacker",
+            report=print,
+        )
         if attacker is None or not evaluate_all(asked, folder, name, policy, attacker, make, limits):
             return False
     return True
@@ -142,15 +187,26 @@ def keep_settings(file: Path, settings: dict[str, Any]) -> None:
         began = read_json(file)
         for name, value in settings.items():
             if began.get(name) != value:
-                raise InputError(f"run '{file.parent}': {name}", expected=f"{began.get(name)}, as it began",
-                                 got=str(value), way_out="Give the same choices, or another --out")
+                raise InputError(
+                    f"run '{file.parent}': {name}",
+                    expected=f"{began.get(name)}, as it began",
+                    got=str(value),
+                    way_out="Give the same choices, or another --out",
+                )
         return
     file.parent.mkdir(parents=True, exist_ok=True)
     write_json(file, settings)
 
 
-def evaluate_all(asked: argparse.Namespace, folder: Path, name: str, policy: SafePolicy, attacker: SafePolicy,
-                 make: Any, limits: PushLimits) -> bool:
+def evaluate_all(
+    asked: argparse.Namespace,
+    folder: Path,
+    name: str,
+    policy: SafePolicy,
+    attacker: SafePolicy,
+    make: Any,
+    limits: PushLimits,
+) -> bool:
     """The points of a policy's curves that are not there yet; whether it came to its end."""
     with Interruption() as interruption:
         for kind in KINDS:
@@ -158,23 +214,33 @@ def evaluate_all(asked: argparse.Namespace, folder: Path, name: str, policy: Saf
                 file = folder / "points" / f"{name}-{kind}-{share:g}.json"
                 if file.is_file() and read_json(file)["episodes"] == asked.episodes:
                     continue
-                found = evaluate(make, replace(limits, force_n=share * limits.force_n), policy,
-                                 attacker if kind == "attacker" else None, asked.episodes,
-                                 asked.task == "maze")
+                found = evaluate(
+                    make,
+                    replace(limits, force_n=share * limits.force_n),
+                    policy,
+                    attacker if kind == "attacker" else None,
+                    asked.episodes,
+                    asked.task == "maze",
+                )
                 file.parent.mkdir(parents=True, exist_ok=True)
                 partial_file = file.with_suffix(f".{os.getpid()}.tmp")
-                partial_file.write_text(json.dumps({"policy": name, "disturber": kind,
-                                                    "force_n": share * limits.force_n, **found}))
+                partial_file.write_text(
+                    json.dumps({"policy": name, "disturber": kind, "force_n": share * limits.force_n, **found})
+                )
                 os.replace(partial_file, file)
-                print(f"{folder.name} {name} {kind} {share * limits.force_n:g} N: success {found['success']}"
-                      f"/{found['episodes']}", flush=True)
+                print(
+                    f"{folder.name} {name} {kind} {share * limits.force_n:g} N: success {found['success']}"
+                    f"/{found['episodes']}",
+                    flush=True,
+                )
                 if interruption.requested:
                     return False
     return True
 
 
-def evaluate(make: Any, limits: PushLimits, policy: SafePolicy, attacker: SafePolicy | None, episodes: int,
-             maze: bool) -> dict[str, Any]:
+def evaluate(
+    make: Any, limits: PushLimits, policy: SafePolicy, attacker: SafePolicy | None, episodes: int, maze: bool
+) -> dict[str, Any]:
     """Episodes that begin alike for all policies, strengths and disturbers; None pushes at random.
 
     Returns:
@@ -206,8 +272,13 @@ def evaluate(make: Any, limits: PushLimits, policy: SafePolicy, attacker: SafePo
             observation = step.observation
             if not going.any():
                 break
-    return {**total, "given_j": total["given_j"] / episodes, "steps": total["steps"] / episodes,
-            "beyond_j": total["beyond_j"] if maze else None, "gain": total["gain"] if maze else None}
+    return {
+        **total,
+        "given_j": total["given_j"] / episodes,
+        "steps": total["steps"] / episodes,
+        "beyond_j": total["beyond_j"] if maze else None,
+        "gain": total["gain"] if maze else None,
+    }
 
 
 if __name__ == "__main__":

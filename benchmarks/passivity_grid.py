@@ -77,8 +77,14 @@ def run(asked: argparse.Namespace) -> None:
     """Train and evaluate what is missing."""
     layouts = tuple(int(number) for number in asked.layouts.split(","))
     steps = asked.steps or STEPS[asked.algorithm]
-    choices = {"algorithm": asked.algorithm, "cost": asked.cost, "steps": steps, "layouts": list(layouts),
-               "filtered_training": asked.filtered_training, "episodes": asked.episodes}
+    choices = {
+        "algorithm": asked.algorithm,
+        "cost": asked.cost,
+        "steps": steps,
+        "layouts": list(layouts),
+        "filtered_training": asked.filtered_training,
+        "episodes": asked.episodes,
+    }
     budget = settle(asked.out, choices)
     for seed in range(asked.seeds):
         for policy in POLICIES:
@@ -89,12 +95,21 @@ def run(asked: argparse.Namespace) -> None:
                     cell = folder / f"{name}-{how}"
                     if (cell / "episodes.csv").exists():
                         continue
-                    episodes, levels = evaluate(trained.act, sees_tank=sees_tank(policy, asked.cost), budget=budget,
-                                                count=asked.episodes, layouts=numbers, seed=EVALUATION_SEED,
-                                                enforce=how == "filter")
+                    episodes, levels = evaluate(
+                        trained.act,
+                        sees_tank=sees_tank(policy, asked.cost),
+                        budget=budget,
+                        count=asked.episodes,
+                        layouts=numbers,
+                        seed=EVALUATION_SEED,
+                        enforce=how == "filter",
+                    )
                     write_cell(cell, episodes, levels)
-                    print(f"{folder.name} {name} {how}: {sum(row['success'] for row in episodes)} of {len(episodes)}, "
-                          f"{sum(row['overdraft_j'] > 0 for row in episodes)} overdrawn", flush=True)
+                    print(
+                        f"{folder.name} {name} {how}: {sum(row['success'] for row in episodes)} of {len(episodes)}, "
+                        f"{sum(row['overdraft_j'] > 0 for row in episodes)} overdrawn",
+                        flush=True,
+                    )
 
 
 def settle(out: Path, choices: dict[str, Any]) -> Budget:
@@ -107,22 +122,35 @@ def settle(out: Path, choices: dict[str, Any]) -> Budget:
     if file.exists():
         told = read_settings(out)
         if told["choices"] != choices:
-            raise InputError(f"grid '{out}'", expected=str(told["choices"]), got=str(choices),
-                             way_out="Give the same choices, or another --out")
+            raise InputError(
+                f"grid '{out}'",
+                expected=str(told["choices"]),
+                got=str(choices),
+                way_out="Give the same choices, or another --out",
+            )
         return from_json(Budget, told["budget"], where=str(file))
     budget, says = deployed_budget()
     begin_report(out, f"{says}. Choices: {json.dumps(choices)}.")
-    table = {"algorithm": choices["algorithm"], "cost": choices["cost"], "train_steps": choices["steps"],
-             "train_layouts": " ".join(map(str, choices["layouts"])), "initial_j": budget.initial_j,
-             "budget_hash": budget.hash}
+    table = {
+        "algorithm": choices["algorithm"],
+        "cost": choices["cost"],
+        "train_steps": choices["steps"],
+        "train_layouts": " ".join(map(str, choices["layouts"])),
+        "initial_j": budget.initial_j,
+        "budget_hash": budget.hash,
+    }
     file.write_text(json.dumps({"choices": choices, "budget": asdict(budget), "table": table}, indent=2) + "\n")
     return budget
 
 
 def read_settings(out: Path) -> dict[str, Any]:
     if not (out / SETTINGS).exists():
-        raise InputError(f"grid '{out}'", expected="one that was begun", got=f"no {SETTINGS}",
-                         way_out="Run it without --report first")
+        raise InputError(
+            f"grid '{out}'",
+            expected="one that was begun",
+            got=f"no {SETTINGS}",
+            way_out="Run it without --report first",
+        )
     found: dict[str, Any] = json.loads((out / SETTINGS).read_text())
     return found
 
@@ -141,8 +169,9 @@ def trained_policy(folder: Path, policy: str, seed: int, budget: Budget, choices
         return SafePolicy.load(folder / "policy")
 
     def make(episodes_of: int) -> VectorEnvironment:
-        rows = MazeRows(episodes_of, rows=ROWS, layouts=choices["layouts"], budget=budget,
-                        enforce=choices["filtered_training"])
+        rows = MazeRows(
+            episodes_of, rows=ROWS, layouts=choices["layouts"], budget=budget, enforce=choices["filtered_training"]
+        )
         return BudgetObserved(rows, EMPTY) if sees_tank(policy, choices["cost"]) else rows
 
     algorithm = choices["algorithm"]
@@ -155,8 +184,14 @@ def trained_policy(folder: Path, policy: str, seed: int, budget: Budget, choices
         agent = Ppo(one.observation_size, one.action_size, replace(PPO, gains=gains), seed)
     segment = SEGMENT[algorithm]
     config = RunConfig(choices["steps"], segment=segment, log_every=segment // 4, seed=seed)
-    trained = train(make, agent, config, folder, report=lambda line: print(line, flush=True),
-                    notes={"budget": asdict(budget), "budget_hash": budget.hash, "choices": choices, "seed": seed})
+    trained = train(
+        make,
+        agent,
+        config,
+        folder,
+        report=lambda line: print(line, flush=True),
+        notes={"budget": asdict(budget), "budget_hash": budget.hash, "choices": choices, "seed": seed},
+    )
     if trained is None:
         raise TillerError(f"'{folder}' was stopped. The same command goes on here")
     return trained

@@ -56,10 +56,17 @@ class MazeRows:
         away_m = (10 * step.success - 0.1 - step.reward) / 10
         reward = PROGRESS * (self._away_m - away_m) + step.success - paid
         self._away_m = batch.distance_m
-        return Step(step.observation[:, _SHOWN], step.last_observation[:, _SHOWN],
-                    reward, step.energy_j / (TRAINED_SHARE * batch.budget.initial_j),
-                    step.terminated, step.truncated, executed, step.last_observation[:, OBSERVED.index("energy.tank")],
-                    step.success)
+        return Step(
+            step.observation[:, _SHOWN],
+            step.last_observation[:, _SHOWN],
+            reward,
+            step.energy_j / (TRAINED_SHARE * batch.budget.initial_j),
+            step.terminated,
+            step.truncated,
+            executed,
+            step.last_observation[:, OBSERVED.index("energy.tank")],
+            step.success,
+        )
 
 
 def deployed_budget() -> tuple[Budget, str]:
@@ -71,14 +78,24 @@ def deployed_budget() -> tuple[Budget, str]:
     episodes, _ = _first_episodes(batch, lambda observation: follower.act())
     drawn = np.array([row["peak_j"] for row in episodes if row["success"]])
     initial_j = round(preset.reserve_j + 1.5 * float(np.percentile(drawn, 95)), 3)
-    says = (f"E_0 = {initial_j:g} J = E_min + 1.5 x P95 of e* over {len(drawn)} successes of the scripted follower on "
-            f"layouts 1 to 8 (e* is the largest sum of work; P95 {np.percentile(drawn, 95):.3f} J); E_max = 2 E_0; the "
-            "rest as in the budget `maze`")
+    says = (
+        f"E_0 = {initial_j:g} J = E_min + 1.5 x P95 of e* over {len(drawn)} successes of the scripted follower on "
+        f"layouts 1 to 8 (e* is the largest sum of work; P95 {np.percentile(drawn, 95):.3f} J); E_max = 2 E_0; the "
+        "rest as in the budget `maze`"
+    )
     return replace(preset, initial_j=initial_j, capacity_j=2 * initial_j, provenance=says), says
 
 
-def evaluate(act: Callable[[np.ndarray], np.ndarray], *, sees_tank: bool, count: int, layouts: Sequence[int],
-             seed: int, budget: Budget, enforce: bool) -> tuple[list[dict[str, Any]], np.ndarray]:
+def evaluate(
+    act: Callable[[np.ndarray], np.ndarray],
+    *,
+    sees_tank: bool,
+    count: int,
+    layouts: Sequence[int],
+    seed: int,
+    budget: Budget,
+    enforce: bool,
+) -> tuple[list[dict[str, Any]], np.ndarray]:
     """One episode in each of `count` rows, which begin alike for all policies; a shadow tank counts without a filter.
 
     Args:
@@ -100,8 +117,9 @@ def evaluate(act: Callable[[np.ndarray], np.ndarray], *, sees_tank: bool, count:
     return _first_episodes(batch, absolute)
 
 
-def _first_episodes(batch: MazeBatch, act: Callable[[np.ndarray], np.ndarray]
-                    ) -> tuple[list[dict[str, Any]], np.ndarray]:
+def _first_episodes(
+    batch: MazeBatch, act: Callable[[np.ndarray], np.ndarray]
+) -> tuple[list[dict[str, Any]], np.ndarray]:
     """Episodes and tank levels of all rows; those that have ended go on unseen."""
     observation, going = batch.reset(), np.ones(batch.count, dtype=bool)
     levels = np.full((batch.count, MAX_STEPS + 1), np.nan)
@@ -115,11 +133,18 @@ def _first_episodes(batch: MazeBatch, act: Callable[[np.ndarray], np.ndarray]
         causes[going] += batch.reasons[going] / TICKS
         for row in np.flatnonzero(going & (step.terminated | step.truncated)):
             tank, episode = batch.ledger.tank[row], step.episode
-            found[row] = {"layout": int(batch.layout[row]), "seed": int(row), "success": int(step.success[row]),
-                          "steps": number, "energy_j": float(episode["energy_j"][row]), "peak_j": float(tank[PEAK]),
-                          "overdraft_j": float(tank[OVERDRAFT]), "changed": float(episode["changed"][row]),
-                          "peak_force_n": float(episode["peak_force_n"][row]),
-                          **{cause: causes[row, REASONS.index(cause)] / number for cause in CAUSES}}
+            found[row] = {
+                "layout": int(batch.layout[row]),
+                "seed": int(row),
+                "success": int(step.success[row]),
+                "steps": number,
+                "energy_j": float(episode["energy_j"][row]),
+                "peak_j": float(tank[PEAK]),
+                "overdraft_j": float(tank[OVERDRAFT]),
+                "changed": float(episode["changed"][row]),
+                "peak_force_n": float(episode["peak_force_n"][row]),
+                **{cause: causes[row, REASONS.index(cause)] / number for cause in CAUSES},
+            }
         going &= ~(step.terminated | step.truncated)
         if not going.any():
             break

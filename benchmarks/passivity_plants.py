@@ -78,11 +78,17 @@ def identity(table: Table, seconds: float) -> None:
     free = LoopSettings(load_budget("free"), torque_filter=False, leash="none", mass_kg=3.0)
     for name, plant in PLANTS.items():
         for refinement in (1, 2, 4):
-            loop = ClosedLoop(plant.plant, replace(free, refinement=refinement), plant.wall(stiffness=STIFF_WALL),
-                              plant.start)
+            loop = ClosedLoop(
+                plant.plant, replace(free, refinement=refinement), plant.wall(stiffness=STIFF_WALL), plant.start
+            )
             found = loop.run(BangBang(plant.start, hz=1.0), seconds)
-            table.add("identity (G2)", f"{name}, bang-bang on 1e5 N/m, h/{refinement}",
-                      100 * abs(found.residual_j) / found.throughput_j, "%", "<= 1 % of throughput, falls with h")
+            table.add(
+                "identity (G2)",
+                f"{name}, bang-bang on 1e5 N/m, h/{refinement}",
+                100 * abs(found.residual_j) / found.throughput_j,
+                "%",
+                "<= 1 % of throughput, falls with h",
+            )
 
 
 def gates(table: Table, seconds: float) -> None:
@@ -93,11 +99,21 @@ def gates(table: Table, seconds: float) -> None:
             found = [each for world in WORLDS for each in run_all(plant, world, budget, filters, seconds).values()]
             case = f"{name}, {filters}, {len(found)} runs of {seconds:g} s"
             held = filters.startswith("tank")
-            table.add("lowest tank (G3)", case, min(each.lowest_j for each in found), "J",
-                      ">= -1e-9" if held else "unfiltered")
+            table.add(
+                "lowest tank (G3)",
+                case,
+                min(each.lowest_j for each in found),
+                "J",
+                ">= -1e-9" if held else "unfiltered",
+            )
             table.add("below the reserve (G3)", case, sum(each.drawn for each in found), "steps", "0" if held else "")
-            table.add("environment excess (G4)", case, max(each.excess_j for each in found), "J",
-                      "<= 0" if held else "unfiltered")
+            table.add(
+                "environment excess (G4)",
+                case,
+                max(each.excess_j for each in found),
+                "J",
+                "<= 0" if held else "unfiltered",
+            )
             table.add("overdrawn runs", case, sum(each.lowest_j < 0 for each in found), "runs", "0" if held else "")
             table.add("outside the set", case, sum(each.outside for each in found), "steps", "0" if held else "")
             table.add("identity, worst", case, max(abs(each.residual_j) for each in found), "J", "")
@@ -115,43 +131,68 @@ def forces(table: Table, seconds: float) -> None:
             table.add("peak force (G5)", f"{name}, {filters}", peaks[filters], "N", bound)
             table.add("depth (G6)", f"{name}, {filters}", 1e3 * max(each.depth_m for each in found), "mm", "")
         for filters in ("tank", "tank and leash"):
-            table.add("peak force, ratio", f"{name}, {filters} to none", peaks[filters] / peaks["none"], "1",
-                      "<= 0.1" if filters == "tank and leash" else "")
+            table.add(
+                "peak force, ratio",
+                f"{name}, {filters} to none",
+                peaks[filters] / peaks["none"],
+                "1",
+                "<= 0.1" if filters == "tank and leash" else "",
+            )
 
 
 def tracking(table: Table) -> None:
     """G7: what the filters cost a policy in free space."""
     zero = np.zeros(1)
     for case, name, policy, most in (
-            ("30 mm at 0.5 Hz", "table_top", Sine(zero), 1.0), ("30 mm at 0.5 Hz", "near", Sine(zero), 1.0),
-            ("0.25 m/s", "far", Shuttle(zero, 0.25, 0.2), 2.0), ("0.05 m/s", "near", Shuttle(zero, 0.05, 0.05), 2.0),
-            ("100 mm at 1 Hz", "far", Sine(zero, 0.1, 1.0), np.inf)):
+        ("30 mm at 0.5 Hz", "table_top", Sine(zero), 1.0),
+        ("30 mm at 0.5 Hz", "near", Sine(zero), 1.0),
+        ("0.25 m/s", "far", Shuttle(zero, 0.25, 0.2), 2.0),
+        ("0.05 m/s", "near", Shuttle(zero, 0.05, 0.05), 2.0),
+        ("100 mm at 1 Hz", "far", Sine(zero, 0.1, 1.0), np.inf),
+    ):
         budget = load_budget(name)
         none, both = (tracking_rms_m(budget, policy, each) for each in ("none", "tank and leash"))
         table.add("tracking, RMS (G7)", f"{case}, {name}, none", 1e3 * none, "mm")
-        table.add("tracking, worse by (G7)", f"{case}, {name}, tank and leash", 100 * (both / none - 1), "%",
-                  f"<= {most:g} %" if np.isfinite(most) else "reported")
+        table.add(
+            "tracking, worse by (G7)",
+            f"{case}, {name}, tank and leash",
+            100 * (both / none - 1),
+            "%",
+            f"<= {most:g} %" if np.isfinite(most) else "reported",
+        )
 
 
 def delays(table: Table, budget_name: str) -> None:
     """G10: how far tasks come with a delay, as a share of without."""
     budget = load_budget(budget_name)
     for where, come, lag_s in (("channel", "jumps", 0.0), ("channel", "lags", 0.05), ("policy", "jumps", 0.0)):
-        for task, box_n, stiffness in (("reach", 0.0, 200.0), ("push", 4.0, 200.0), ("reach", 0.0, 500.0),
-                                       ("push", 4.0, 500.0), ("push", 8.0, 500.0)):
-            found = [progress(budget, task, delay_s=each, where=where, come=come, lag_s=lag_s, stiffness=stiffness,
-                              box_n=box_n) for each in DELAYS_S]
+        for task, box_n, stiffness in (
+            ("reach", 0.0, 200.0),
+            ("push", 4.0, 200.0),
+            ("reach", 0.0, 500.0),
+            ("push", 4.0, 500.0),
+            ("push", 8.0, 500.0),
+        ):
+            found = [
+                progress(
+                    budget, task, delay_s=each, where=where, come=come, lag_s=lag_s, stiffness=stiffness, box_n=box_n
+                )
+                for each in DELAYS_S
+            ]
             told = f"{budget_name}, {task} {box_n:g} N at {stiffness:g} N/m, {where}" + (", lag 50 ms" if lag_s else "")
             table.add("undelayed progress", told, 1e3 * found[0].way_m, "mm")
             for delay_s, each in zip(DELAYS_S[1:], found[1:]):
                 bound = ">= 50 %" if delay_s == 0.05 and stiffness == 200 else "reported"
-                table.add("progress (G10)", f"{told}, {1e3 * delay_s:.0f} ms", 100 * each.way_m / found[0].way_m, "%",
-                          bound)
+                table.add(
+                    "progress (G10)", f"{told}, {1e3 * delay_s:.0f} ms", 100 * each.way_m / found[0].way_m, "%", bound
+                )
             outcomes = [each.outcome for each in found]
-            table.add("lowest tank (G10)", f"{told}, 0 to 200 ms", min(each.lowest_j for each in outcomes), "J",
-                      ">= -1e-9")
-            table.add("environment excess (G10)", f"{told}, 0 to 200 ms", max(each.excess_j for each in outcomes), "J",
-                      "<= 0")
+            table.add(
+                "lowest tank (G10)", f"{told}, 0 to 200 ms", min(each.lowest_j for each in outcomes), "J", ">= -1e-9"
+            )
+            table.add(
+                "environment excess (G10)", f"{told}, 0 to 200 ms", max(each.excess_j for each in outcomes), "J", "<= 0"
+            )
 
 
 def pumps(table: Table, rounds: int, population: int) -> None:
@@ -159,8 +200,10 @@ def pumps(table: Table, rounds: int, population: int) -> None:
     budget = load_budget("table_top")
     for filters in ("none", "tank", "tank and leash"):
         torque_filter, leash = FILTERS[filters]
-        for goal, score in (("environment work", lambda each: each.excess_j), ("kinetic energy",
-                                                                               lambda each: each.fastest_j)):
+        for goal, score in (
+            ("environment work", lambda each: each.excess_j),
+            ("kinetic energy", lambda each: each.fastest_j),
+        ):
             settings = LoopSettings(budget, torque_filter=torque_filter, leash=leash, acceleration=400.0)
             make = partial(ClosedLoop, PointMass(), settings, Wall(0.05, STIFF_WALL))
             found = worst_pump(make, score, centre=np.zeros(1), rounds=rounds, population=population)
@@ -173,10 +216,17 @@ def standstill(table: Table, seconds: float) -> None:
     """What ten minutes of nothing cost."""
     budget = load_budget("table_top")
     for case, options in (
-            ("50 ms latency", {}), ("200 ms latency", {"latency_s": 0.2}),
-            ("pressing 10 N", {"press_n": 10.0}),
-            *((f"{bits}-bit encoder at 0.5 m, noise of a count",
-               {"encoder": 0.5 * 2 * np.pi / 2**bits, "noise": 0.5 * 2 * np.pi / 2**bits}) for bits in ENCODER_BITS)):
+        ("50 ms latency", {}),
+        ("200 ms latency", {"latency_s": 0.2}),
+        ("pressing 10 N", {"press_n": 10.0}),
+        *(
+            (
+                f"{bits}-bit encoder at 0.5 m, noise of a count",
+                {"encoder": 0.5 * 2 * np.pi / 2**bits, "noise": 0.5 * 2 * np.pi / 2**bits},
+            )
+            for bits in ENCODER_BITS
+        ),
+    ):
         loop = standing(budget, seconds=seconds, **options)
         spent = budget.initial_j - float(loop.ledger.level_j[0])
         table.add("standing still", f"{case}, {seconds:g} s, ledger", spent, "J", "0")
@@ -213,8 +263,11 @@ def measure(part: str, table: Table, quick: bool) -> None:
     elif part == "standstill":
         standstill(table, 60.0 if quick else 600.0)
     else:
-        worst(table, 1_000_000 if quick else 10_000_000,
-              tuple(load_budget(name) for name in ("near", "table_top", "wipe", "far")))
+        worst(
+            table,
+            1_000_000 if quick else 10_000_000,
+            tuple(load_budget(name) for name in ("near", "table_top", "wipe", "far")),
+        )
 
 
 def main() -> None:

@@ -19,8 +19,18 @@ from sim.statistics import Interval, bootstrap, interquartile_mean, paired_diffe
 
 POLICIES, FILTERS = ("agnostic", "aware"), ("none", "filter")
 CAUSES = ("tank", "power", "leash", "force")
-EPISODE = ("layout", "seed", "success", "steps", "energy_j", "peak_j", "overdraft_j", "peak_force_n", "changed",
-           *CAUSES)
+EPISODE = (
+    "layout",
+    "seed",
+    "success",
+    "steps",
+    "energy_j",
+    "peak_j",
+    "overdraft_j",
+    "peak_force_n",
+    "changed",
+    *CAUSES,
+)
 """Columns of an episode; the last are the share of ticks that the filters changed, in all and by what they named."""
 FALSIFIERS = (
     "aware with the filter is not faster than agnostic with it (steps of an episode, failures counting as the horizon; "
@@ -118,15 +128,21 @@ def figures(cells: Sequence[Cell]) -> dict[str, Any]:
     columns = {name: np.concatenate([cell.episodes[name] for cell in cells]) for name in EPISODE}
     count, overdrawn = len(columns["success"]), int((columns["overdraft_j"] > 0).sum())
     steps = columns["steps"]
-    said = {"success": wilson(int(columns["success"].sum()), count), "overdraft": wilson(overdrawn, count),
-            "energy_j": bootstrap(columns["energy_j"], interquartile_mean),
-            "peak_j": bootstrap(columns["peak_j"], interquartile_mean),
-            "steps": bootstrap(steps, interquartile_mean),
-            "peak_force_n": bootstrap(columns["peak_force_n"], interquartile_mean)}
+    said = {
+        "success": wilson(int(columns["success"].sum()), count),
+        "overdraft": wilson(overdrawn, count),
+        "energy_j": bootstrap(columns["energy_j"], interquartile_mean),
+        "peak_j": bootstrap(columns["peak_j"], interquartile_mean),
+        "steps": bootstrap(steps, interquartile_mean),
+        "peak_force_n": bootstrap(columns["peak_force_n"], interquartile_mean),
+    }
     found: dict[str, Any] = {"episodes": count}
     for name, interval in said.items():
-        found |= {name: round(interval.estimate, 4), f"{name}_low": round(interval.low, 4),
-                  f"{name}_high": round(interval.high, 4)}
+        found |= {
+            name: round(interval.estimate, 4),
+            f"{name}_low": round(interval.low, 4),
+            f"{name}_high": round(interval.high, 4),
+        }
     done = columns["success"] > 0
     found["energy_j_of_successes"] = round(float(columns["energy_j"][done].mean()), 4) if done.any() else ""
     for name, column in (("intervention", "changed"), *((f"by_{cause}", cause) for cause in CAUSES)):
@@ -146,8 +162,9 @@ def judge(cells: Sequence[Cell]) -> list[str]:
 
 
 def _of(cells: Sequence[Cell], policy: str, how: str, layouts: str, column: str) -> np.ndarray:
-    parts = [cell.episodes[column] for cell in cells
-             if (cell.policy, cell.filter, cell.layouts) == (policy, how, layouts)]
+    parts = [
+        cell.episodes[column] for cell in cells if (cell.policy, cell.filter, cell.layouts) == (policy, how, layouts)
+    ]
     return np.concatenate(parts) if parts else np.zeros(0)
 
 
@@ -166,13 +183,15 @@ def _slower(cells: Sequence[Cell]) -> tuple[bool | None, str]:
 
 def _costs(cells: Sequence[Cell]) -> tuple[bool | None, str]:
     """Whether the filter costs the aware policy more than five points."""
-    found = {policy: _difference(*(_of(cells, policy, how, "training", "success") for how in FILTERS))
-             for policy in POLICIES}
+    found = {
+        policy: _difference(*(_of(cells, policy, how, "training", "success") for how in FILTERS)) for policy in POLICIES
+    }
     aware = found["aware"]
     if aware is None:
         return None, "a cell is missing"
-    return aware.estimate < -0.05, "; ".join(f"{policy} {gain} of success by the filter" for policy, gain in
-                                             found.items() if gain is not None)
+    return aware.estimate < -0.05, "; ".join(
+        f"{policy} {gain} of success by the filter" for policy, gain in found.items() if gain is not None
+    )
 
 
 def _overdrawn(cells: Sequence[Cell]) -> tuple[bool | None, str]:

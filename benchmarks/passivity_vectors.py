@@ -47,12 +47,14 @@ class Vectors:
     run: Callable[[Case, str], Case]
 
 
-FILES = {"inputs": Vectors("inputs", ledger.INPUTS_ABOUT, ledger.input_cases, ledger.run_inputs),
-         "ledger": Vectors("ledger", ledger.ABOUT, ledger.cases, ledger.run),
-         "torque_filter": Vectors("torque", torque.ABOUT, torque.cases, torque.run),
-         "torque_runs": Vectors("torque", torque.ABOUT, torque.run_cases, torque.run),
-         "setpoint_acceptance": Vectors("offset", setpoint.OFFSET_ABOUT, setpoint.offset_cases, setpoint.run_offset),
-         "setpoint_runs": Vectors("setpoint", setpoint.ABOUT, setpoint.cases, setpoint.run)}
+FILES = {
+    "inputs": Vectors("inputs", ledger.INPUTS_ABOUT, ledger.input_cases, ledger.run_inputs),
+    "ledger": Vectors("ledger", ledger.ABOUT, ledger.cases, ledger.run),
+    "torque_filter": Vectors("torque", torque.ABOUT, torque.cases, torque.run),
+    "torque_runs": Vectors("torque", torque.ABOUT, torque.run_cases, torque.run),
+    "setpoint_acceptance": Vectors("offset", setpoint.OFFSET_ABOUT, setpoint.offset_cases, setpoint.run_offset),
+    "setpoint_runs": Vectors("setpoint", setpoint.ABOUT, setpoint.cases, setpoint.run),
+}
 
 
 def made(vectors: Vectors, path: str = "numpy") -> list[Case]:
@@ -92,15 +94,20 @@ def stale(folder: Path = VECTORS) -> Iterator[str]:
 
 def budgets_table() -> str:
     """The budgets of configs/budget with what each allows, as the page shows them."""
-    rows = ["| budget | limits, and the speed that the leash allows | one impact, at most | on a hand (75 N/mm) "
-            "| on a fixture (100 N/mm) |", "|---|---|---|---|---|"]
+    rows = [
+        "| budget | limits, and the speed that the leash allows | one impact, at most | on a hand (75 N/mm) "
+        "| on a fixture (100 N/mm) |",
+        "|---|---|---|---|---|",
+    ]
     for name in budget_names():
         budget = load_budget(name)
         if math.isinf(budget.initial_j) and math.isinf(budget.spring_j):
             rows.append(f"| `{name}` | none: it counts and never acts | unbounded | unbounded | unbounded |")
             continue
-        rows.append(f"| `{name}` | {budget.describe()} | {budget.impact_j():.3f} J "
-                    f"| {budget.peak_force_n(_HAND):.0f} N | {budget.peak_force_n(_FIXTURE):.0f} N |")
+        rows.append(
+            f"| `{name}` | {budget.describe()} | {budget.impact_j():.3f} J "
+            f"| {budget.peak_force_n(_HAND):.0f} N | {budget.peak_force_n(_FIXTURE):.0f} N |"
+        )
     return "\n".join(rows)
 
 

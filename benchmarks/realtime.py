@@ -99,10 +99,11 @@ def living(scene: Scene, seconds: float, size: int, *, cameras: bool, busy: bool
     if renderer is not None:
         renderer.close()
     beside = ", ".join(["renderer"] * cameras + ["busy thread"] * busy) or "nothing"
-    print(f"beside {beside:22s} real-time factor {pace.simulated_s / real:.3f}, ticks late by "
-          f"{pace.late_p50_s * 1e3:.2f} ms (p99 {pace.late_p99_s * 1e3:.2f}, most {pace.late_max_s * 1e3:.2f}), "
-          f"lost {pace.lost_s:.3f} s"
-          + (f", {frames / real:.1f} pictures/s" if cameras else ""))
+    print(
+        f"beside {beside:22s} real-time factor {pace.simulated_s / real:.3f}, ticks late by "
+        f"{pace.late_p50_s * 1e3:.2f} ms (p99 {pace.late_p99_s * 1e3:.2f}, most {pace.late_max_s * 1e3:.2f}), "
+        f"lost {pace.lost_s:.3f} s" + (f", {frames / real:.1f} pictures/s" if cameras else "")
+    )
 
 
 if __name__ == "__main__":

@@ -119,8 +119,10 @@ def main() -> None:
             assert summary is not None and short.summary is not None
             steps = summary.steps - short.summary.steps
             worker, parent = ((one - other) / steps * 1e6 for one, other in zip(spent, started))
-            print(f"{name:<10} {workers:>7} {summary.steps_per_s:>8.0f} {summary.inference_share:>9.1%} "
-                  f"{evaluation.latency.p50_s * 1e3:>6.1f} ms {worker:>6.0f} us {parent:>6.0f} us")
+            print(
+                f"{name:<10} {workers:>7} {summary.steps_per_s:>8.0f} {summary.inference_share:>9.1%} "
+                f"{evaluation.latency.p50_s * 1e3:>6.1f} ms {worker:>6.0f} us {parent:>6.0f} us"
+            )
 
 
 if __name__ == "__main__":

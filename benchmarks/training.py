@@ -41,18 +41,27 @@ def write_demonstrations(path: Path) -> Dataset:
     action = ActionSpec((ActionField("agent.target", 2, "px", "native"),), PERIOD_S)
     draw = np.random.default_rng(0)
     with Dataset.create(path, Schema(ObservationSpec((state,)), action, PERIOD_S)) as dataset:
-        dataset.extend([
-            Episode({"state": draw.uniform(0, 512, (ROWS, 5)).astype(np.float32),
-                     "action": draw.uniform(0, 512, (ROWS, 2)).astype(np.float32)}, {}, {})
-            for _ in range(EPISODES)
-        ])
+        dataset.extend(
+            [
+                Episode(
+                    {
+                        "state": draw.uniform(0, 512, (ROWS, 5)).astype(np.float32),
+                        "action": draw.uniform(0, 512, (ROWS, 2)).astype(np.float32),
+                    },
+                    {},
+                    {},
+                )
+                for _ in range(EPISODES)
+            ]
+        )
     return Dataset.open(path)
 
 
 def make_learner(dataset: Dataset, network: str, precision: str) -> tuple[Learner, Batches]:
     """What `policies.train` makes of a recipe."""
-    recipe = PolicyRecipe(network={"name": network}, n_obs_steps=2,
-                          transforms=({"name": "sine_cosine", "observation": {"state": [4]}},))
+    recipe = PolicyRecipe(
+        network={"name": network}, n_obs_steps=2, transforms=({"name": "sine_cosine", "observation": {"state": [4]}},)
+    )
     assert dataset.schema is not None
     spec = policy_spec(recipe, dataset.schema.observation, dataset.schema.action)
     windows = Windows(dataset, spec)
@@ -93,8 +102,11 @@ def measure_network(dataset: Dataset, network: str, precision: str, updates: int
     for name, timing in timings.items():
         print("  {:40} {:10.2f} {:10.2f} ms".format(name, *timing.ms()))
     whole, own = timings["update"].ms(), [sum(pair) for pair in zip(timings["loss"].ms(), timings["optimiser"].ms())]
-    print("  {:40} {:10.1f} {:10.1f} %".format("the rest of an update",
-                                              *(100 * (1 - part / full) for part, full in zip(own, whole))))
+    print(
+        "  {:40} {:10.1f} {:10.1f} %".format(
+            "the rest of an update", *(100 * (1 - part / full) for part, full in zip(own, whole))
+        )
+    )
     print("  {:40} {:10,.0f} {:10,.0f} samples/s".format("end to end", *timings["update"].rate(size)))
 
 

@@ -72,8 +72,15 @@ class RobosuiteRun:
         from sim.tasks.robosuite import import_robosuite
 
         suite = import_robosuite()
-        self.env = suite.make("Lift", robots="Panda", has_renderer=False, has_offscreen_renderer=False,
-                              use_camera_obs=False, control_freq=20, ignore_done=True)
+        self.env = suite.make(
+            "Lift",
+            robots="Panda",
+            has_renderer=False,
+            has_offscreen_renderer=False,
+            use_camera_obs=False,
+            control_freq=20,
+            ignore_done=True,
+        )
         self._random = np.random.default_rng(0)
 
     def steps(self, count: int) -> float:

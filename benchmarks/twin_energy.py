@@ -76,8 +76,9 @@ def wild(twin: TwinRobot, seed: int, seconds: float) -> tuple[np.ndarray, float]
 
 def accelerations() -> None:
     for name in (None, "table_top"):
-        found = np.concatenate([wild(on_a_table(load_budget(name) if name else None), seed, 20.0)[0]
-                                for seed in range(3)])
+        found = np.concatenate(
+            [wild(on_a_table(load_budget(name) if name else None), seed, 20.0)[0] for seed in range(3)]
+        )
         per_joint = np.percentile(np.abs(found), 99.9, axis=0)
         told = " ".join(f"{each:.0f}" for each in per_joint)
         print(f"accelerations, P99.9, {name or 'no budget'}: {told} rad/s^2")
@@ -99,17 +100,23 @@ def speed(rounds: int = 7, steps: int = 400) -> None:
             spent[name] = time.process_time() - started
         ratios.append(spent["plain"] / spent["guarded"])
         rates.append(steps / spent["guarded"])
-    print(f"speed: {np.median(rates):.0f} control steps/s with ledger and filter, {np.median(ratios):.3f} times that "
-          f"without [{min(ratios):.3f}, {max(ratios):.3f}]")
+    print(
+        f"speed: {np.median(rates):.0f} control steps/s with ledger and filter, {np.median(ratios):.3f} times that "
+        f"without [{min(ratios):.3f}, {max(ratios):.3f}]"
+    )
 
 
 def force(seeds: int = 5) -> None:
     names = (None, "far", "table_top", "near")
-    peaks = {name: [wild(on_a_table(load_budget(name) if name else None), seed, 20.0)[1] for seed in range(seeds)]
-             for name in names}
+    peaks = {
+        name: [wild(on_a_table(load_budget(name) if name else None), seed, 20.0)[1] for seed in range(seeds)]
+        for name in names
+    }
     for name, found in peaks.items():
-        print(f"force: {name or 'none':>10}: median of the peaks {np.median(found):.0f} N, largest {max(found):.0f} N, "
-              f"{np.median(found) / np.median(peaks[None]):.3f} of without")
+        print(
+            f"force: {name or 'none':>10}: median of the peaks {np.median(found):.0f} N, largest {max(found):.0f} N, "
+            f"{np.median(found) / np.median(peaks[None]):.3f} of without"
+        )
 
 
 def run(env: TwinEnv, task_id: str, seed: int) -> tuple[bool, dict[str, float]]:
@@ -140,8 +147,12 @@ def picked(task_id: str, kg: float | None, folder: Path) -> Path:
     file = folder / f"{task_id.rpartition('/')[2]}{'' if kg is None else f'_{kg:g}kg'}.yaml"
     if not file.exists():
         env = made(task_id, kg)
-        found = pick(list(collect(env, make_expert(task_id), 20)), robot=env.robot.spec.name,
-                     gravity=gravity_of(env.robot.description), provenance=f"20 episodes of the expert of {task_id}")
+        found = pick(
+            list(collect(env, make_expert(task_id), 20)),
+            robot=env.robot.spec.name,
+            gravity=gravity_of(env.robot.description),
+            provenance=f"20 episodes of the expert of {task_id}",
+        )
         write_budget(file, found, {"task": task_id, "object_kg": kg})
         env.close()
     return file
@@ -153,36 +164,73 @@ def experts(episodes: int, first_seed: int, budgets: Path) -> None:
         name = picked(task_id, kg, budgets)
         print(f"{task_id:12} {load_budget(str(name)).describe()}", flush=True)
         plain, guarded = made(task_id, kg), made(task_id, kg, budget=str(name))
-        pairs = [(run(plain, task_id, seed), run(guarded, task_id, seed))
-                 for seed in range(first_seed, first_seed + episodes)]
+        pairs = [
+            (run(plain, task_id, seed), run(guarded, task_id, seed))
+            for seed in range(first_seed, first_seed + episodes)
+        ]
         without, with_it = ([each[side][0] for each in pairs] for side in (0, 1))
         changed = np.mean([each[1][1]["energy_changed"] for each in pairs])
         overdrafts = sum(each[1][1]["energy_overdrafts"] for each in pairs)
         lost = sum(before and not after for before, after in zip(without, with_it))
         won = sum(after and not before for before, after in zip(without, with_it))
         rates = [wilson(sum(each), episodes) for each in (without, with_it)]
-        rows.append([task_id, kg or "", episodes, first_seed, sum(without), sum(with_it), lost, won, f"{changed:.5f}",
-                     int(overdrafts)])
-        print(f"{task_id:12} without {rates[0].estimate:.3f} [{rates[0].low:.3f}, {rates[0].high:.3f}], with "
-              f"{rates[1].estimate:.3f} [{rates[1].low:.3f}, {rates[1].high:.3f}], lost {lost}, won {won}, steps "
-              f"changed {changed:.3%}, overdrafts {overdrafts:.0f}", flush=True)
+        rows.append(
+            [
+                task_id,
+                kg or "",
+                episodes,
+                first_seed,
+                sum(without),
+                sum(with_it),
+                lost,
+                won,
+                f"{changed:.5f}",
+                int(overdrafts),
+            ]
+        )
+        print(
+            f"{task_id:12} without {rates[0].estimate:.3f} [{rates[0].low:.3f}, {rates[0].high:.3f}], with "
+            f"{rates[1].estimate:.3f} [{rates[1].low:.3f}, {rates[1].high:.3f}], lost {lost}, won {won}, steps "
+            f"changed {changed:.3%}, overdrafts {overdrafts:.0f}",
+            flush=True,
+        )
     part = RESULTS.with_suffix(".part")
     with part.open("w", newline="") as file:
         table = csv.writer(file, lineterminator="\n")
-        table.writerow(["task", "object_kg", "episodes", "first_seed", "successes_without", "successes_with", "lost",
-                        "won", "steps_changed", "overdrafts"])
+        table.writerow(
+            [
+                "task",
+                "object_kg",
+                "episodes",
+                "first_seed",
+                "successes_without",
+                "successes_with",
+                "lost",
+                "won",
+                "steps_changed",
+                "overdrafts",
+            ]
+        )
         table.writerows(rows)
     part.replace(RESULTS)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", nargs="?", choices=["accelerations", "speed", "force", "experts"],
-                        help="one of them; all but the experts, unless told")
+    parser.add_argument(
+        "what",
+        nargs="?",
+        choices=["accelerations", "speed", "force", "experts"],
+        help="one of them; all but the experts, unless told",
+    )
     parser.add_argument("--episodes", type=int, default=200)
     parser.add_argument("--seed", type=int, default=100_000, help="of the first episode")
-    parser.add_argument("--budgets", type=Path, default=Path("artifacts/budgets"),
-                        help="folder of picked budgets; what is not there is picked")
+    parser.add_argument(
+        "--budgets",
+        type=Path,
+        default=Path("artifacts/budgets"),
+        help="folder of picked budgets; what is not there is picked",
+    )
     asked = parser.parse_args()
     for each in (asked.what,) if asked.what else ("accelerations", "speed", "force"):
         if each == "experts":

@@ -16,8 +16,9 @@ class Hold:
 
     def __init__(self, observation: ObservationSpec, action: ActionSpec) -> None:
         self._names = [field.name for field in action.fields]
-        self.spec = PolicySpec(observation.select(self._names).with_history(History(1)), action, HORIZON, 8,
-                               SamplerSpec("hold", 1))
+        self.spec = PolicySpec(
+            observation.select(self._names).with_history(History(1)), action, HORIZON, 8, SamplerSpec("hold", 1)
+        )
 
     def sample(self, observation, **_):
         now = np.concatenate([observation[name][:, -1] for name in self._names], axis=-1)

@@ -195,8 +195,13 @@ def main() -> None:
         state = windows_of(dataset, "state")
         rows = [
             *our_rows(dataset, options.seconds),
-            *(Row(f"state, a DataLoader over samples, {workers} workers",
-                  torch_loader(state, "state", options.seconds, workers)) for workers in (0, 2)),
+            *(
+                Row(
+                    f"state, a DataLoader over samples, {workers} workers",
+                    torch_loader(state, "state", options.seconds, workers),
+                )
+                for workers in (0, 2)
+            ),
             *lerobot_rows(options.lerobot_python, dataset),
         ]
     print("| windows of 16 actions and 2 observations, batch 256 | windows/s | a CPU second | to reach |")

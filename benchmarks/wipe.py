@@ -29,8 +29,10 @@ def main() -> None:
         ways.append(env.twin_task.rubbed_m)
         kept.append(env.twin_task.kept)
     share = np.average(kept, weights=ways)
-    print(f"wiped {succeeded} of {asked.episodes}; in band on {share:.4f} of all ways, "
-          f"on {min(kept):.3f} of the worst; at least 0.9 in {np.mean(np.array(kept) >= 0.9):.3f} of episodes")
+    print(
+        f"wiped {succeeded} of {asked.episodes}; in band on {share:.4f} of all ways, "
+        f"on {min(kept):.3f} of the worst; at least 0.9 in {np.mean(np.array(kept) >= 0.9):.3f} of episodes"
+    )
 
 
 if __name__ == "__main__":

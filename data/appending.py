@@ -50,8 +50,10 @@ class DiskError(TillerError):
         self.full, self.episodes = error.errno in _FULL, episodes
         self.reason = "no space left on the disk" if self.full else f"the disk said '{error.strerror}'"
         way_out = "Free some space and append it again" if self.full else "Append it again when that is mended"
-        super().__init__(f"'{folder}': {self.reason} while appending episode {episodes}. "
-                         f"The {episodes} episodes before it are safe. {way_out}")
+        super().__init__(
+            f"'{folder}': {self.reason} while appending episode {episodes}. "
+            f"The {episodes} episodes before it are safe. {way_out}"
+        )
 
 
 class Appender:
@@ -152,8 +154,9 @@ class Appender:
 
     def _require_readable(self, path: str, row: int) -> None:
         """Refuse to rewrite a chunk whose committed rows are damaged: that would bury the damage."""
-        read_rows(open_array(self._root, path, None, str(self._folder), complete=True), str(self._folder), path,
-                  row, row + 1)
+        read_rows(
+            open_array(self._root, path, None, str(self._folder), complete=True), str(self._folder), path, row, row + 1
+        )
 
     def _publish(self, after: Commit) -> None:
         record = self._root.attrs.asdict()[ROOT_KEY]

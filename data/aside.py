@@ -41,14 +41,17 @@ def written_aside(folder: Path, named: str, doing: str) -> Iterator[Path]:
         move_into_place(aside, folder)
     except DiskError as error:
         way_out = "Free some space" if error.full else "Mend that"
-        raise TillerError(f"'{named}': {error.reason} while {doing}, after {error.episodes} episodes. Nothing is left "
-                          f"of it. {way_out} and do the same again") from error
+        raise TillerError(
+            f"'{named}': {error.reason} while {doing}, after {error.episodes} episodes. Nothing is left "
+            f"of it. {way_out} and do the same again"
+        ) from error
     except InputError as error:
         if str(aside) not in error.thing:
             raise
         raise InputError(f"'{named}'", expected=error.expected, got=error.got, way_out=error.way_out) from error
     except OSError as error:
-        raise InputError(f"'{named}'", expected="an output that can be written",
-                         got=error.strerror or str(error)) from error
+        raise InputError(
+            f"'{named}'", expected="an output that can be written", got=error.strerror or str(error)
+        ) from error
     finally:
         shutil.rmtree(aside, ignore_errors=True)

@@ -42,7 +42,11 @@ def ends_problem(ends: np.ndarray, rows: int) -> str | None:
 
 
 def require_consistent(
-    where: str, lengths: Mapping[str, int], ends: np.ndarray, rows: int, way_out: str | None = None,
+    where: str,
+    lengths: Mapping[str, int],
+    ends: np.ndarray,
+    rows: int,
+    way_out: str | None = None,
     skip: Collection[int] = (),
 ) -> None:
     """Refuse arrays and episode ends that do not fit together.

@@ -55,9 +55,14 @@ class Contents:
     @cached_property
     def meta_keys(self) -> tuple[str, ...]:
         """Names of the facts an episode."""
-        return tuple(path.removeprefix("meta/") for path in self.metadata
-                     if path.startswith("meta/") and path != layout.EPISODE_ENDS and path.count("/") == 1
-                     and path not in self.odd_meta)
+        return tuple(
+            path.removeprefix("meta/")
+            for path in self.metadata
+            if path.startswith("meta/")
+            and path != layout.EPISODE_ENDS
+            and path.count("/") == 1
+            and path not in self.odd_meta
+        )
 
     @cached_property
     def odd_meta(self) -> tuple[str, ...]:
@@ -65,8 +70,11 @@ class Contents:
         if self.schema is not None or layout.EPISODE_ENDS not in self.stored:
             return ()
         episodes = self.stored[layout.EPISODE_ENDS]
-        return tuple(path for path, length in self.stored.items()
-                     if path.startswith("meta/") and (length != episodes or path.count("/") > 1))
+        return tuple(
+            path
+            for path, length in self.stored.items()
+            if path.startswith("meta/") and (length != episodes or path.count("/") > 1)
+        )
 
     @property
     def stream_keys(self) -> tuple[str, ...]:
@@ -120,8 +128,9 @@ class Contents:
             InputError: there is no such array, or it needs a codec that is not installed.
         """
         if path not in self._opened:
-            self._opened[path] = open_array(self.location.group, path, self.committed.get(path), self.name,
-                                            complete=self.commit is not None)
+            self._opened[path] = open_array(
+                self.location.group, path, self.committed.get(path), self.name, complete=self.commit is not None
+            )
         return self._opened[path]
 
     def read(self, path: str, start: int = 0, stop: int | None = None) -> np.ndarray:
@@ -168,10 +177,15 @@ def read_contents(location: Location) -> Contents:
     found = {path: metadata for group in _GROUPS for path, metadata in _arrays_within(location, group)}
     arrays = {path: metadata for path, metadata in found.items() if metadata}
     if not any(path.startswith("data/") for path in arrays):
-        raise InputError(f"'{location.name}'", expected="a store with data/ and meta/episode_ends",
-                         got="a zarr group without arrays under data/")
-    unread = [*(path for path, metadata in found.items() if not metadata),
-              *(name for name in children(location, "") if name not in _GROUPS)]
+        raise InputError(
+            f"'{location.name}'",
+            expected="a store with data/ and meta/episode_ends",
+            got="a zarr group without arrays under data/",
+        )
+    unread = [
+        *(path for path, metadata in found.items() if not metadata),
+        *(name for name in children(location, "") if name not in _GROUPS),
+    ]
     return Contents(location, None, None, others, arrays, tuple(unread))
 
 

@@ -102,8 +102,11 @@ def convert(
     meaning = completed(opened, meaning_of(opened, known or Preset(), said), ask)
     name = Path(os.path.abspath(source)).name  # of the folder, where it is given as a dot
     note = source_note or (known.name if known else name)
-    facts = episode_facts(opened, {**said.rename}, {
-        "source": note, **({"instruction": meaning.instruction} if meaning.instruction else {})})
+    facts = episode_facts(
+        opened,
+        {**said.rename},
+        {"source": note, **({"instruction": meaning.instruction} if meaning.instruction else {})},
+    )
     plan = make_plan(opened, meaning, tuple(fact.field for fact in facts))
     _require_episodes(opened, skip_episodes)
     keys = tuple((column.array.name, column.name) for column in plan.columns)
@@ -115,14 +118,27 @@ def convert(
         "source_attributes": dict(opened.attributes),
     }
     episodes = _episodes(opened, plan, facts, set(skip_episodes))
-    written = _write(episodes, plan.schema, {"provenance": provenance}, folder,
-                     lambda rows: on_progress(rows, opened.rows) if on_progress else None)
+    written = _write(
+        episodes,
+        plan.schema,
+        {"provenance": provenance},
+        folder,
+        lambda rows: on_progress(rows, opened.rows) if on_progress else None,
+    )
     taken = [fact.field.name for fact in facts if fact.field.name not in ("source", "instruction")]
     said_of_facts = (f"facts of each episode: {', '.join(taken)}",) if taken else ()
     recognised = (f"recognised as {known.name}",) if known and not preset else ()
     units_written = {name: field.unit for name, field in plan.schema.row_fields.items()}
-    return Conversion(str(source), str(target), opened.format, *written, keys, plan.schema.period_s, units_written,
-                      (*recognised, *opened.notes, *said_of_facts, *plan.notes))
+    return Conversion(
+        str(source),
+        str(target),
+        opened.format,
+        *written,
+        keys,
+        plan.schema.period_s,
+        units_written,
+        (*recognised, *opened.notes, *said_of_facts, *plan.notes),
+    )
 
 
 def _free_folder(target: str | Path) -> Path:
@@ -130,8 +146,12 @@ def _free_folder(target: str | Path) -> Path:
         raise InputError(f"'{target}'", expected="a local folder to write", got="a URL")
     folder = Path(target).resolve()
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
-        raise InputError(f"'{target}'", expected="an output that does not exist yet", got="something there",
-                         way_out="Choose another path, or remove it first")
+        raise InputError(
+            f"'{target}'",
+            expected="an output that does not exist yet",
+            got="something there",
+            way_out="Choose another path, or remove it first",
+        )
     return folder
 
 
@@ -139,8 +159,11 @@ def _require_episodes(source: Source, skipped: Collection[int]) -> None:
     count = len(source.episode_ends)
     unknown = sorted(set(skipped) - set(range(count)))
     if unknown or len(set(skipped)) == count:
-        raise InputError("skip_episodes", expected=f"some of the episodes 0 to {count - 1}, not all",
-                         got=", ".join(map(str, unknown)) or "all")
+        raise InputError(
+            "skip_episodes",
+            expected=f"some of the episodes 0 to {count - 1}, not all",
+            got=", ".join(map(str, unknown)) or "all",
+        )
 
 
 def _write(
@@ -151,8 +174,10 @@ def _write(
     on_rows: Callable[[int], None],
 ) -> tuple[int, int]:
     """Write beside the target under a temporary name and rename at the end; returns episodes and rows written."""
-    with (written_aside(target, str(target), "converting") as aside,
-          Dataset.create(aside, schema, attributes) as dataset):
+    with (
+        written_aside(target, str(target), "converting") as aside,
+        Dataset.create(aside, schema, attributes) as dataset,
+    ):
         pending: list[Episode] = []
         for stop, episode in episodes:
             pending.append(episode)
@@ -182,6 +207,9 @@ def _require_finite(source: Source, episode: int, name: str, rows: np.ndarray) -
     if rows.dtype.kind != "f" or np.isfinite(rows).all():
         return
     row, *component = np.argwhere(~np.isfinite(rows))[0].tolist()
-    raise InputError(f"'{source.path}': '{name}', episode {episode}, row {row}, component "
-                     f"{', '.join(map(str, component))}", expected="a finite number", got=str(rows[(row, *component)]),
-                     way_out=f"Leave the episode out with skip_episodes=[{episode}]")
+    raise InputError(
+        f"'{source.path}': '{name}', episode {episode}, row {row}, component {', '.join(map(str, component))}",
+        expected="a finite number",
+        got=str(rows[(row, *component)]),
+        way_out=f"Leave the episode out with skip_episodes=[{episode}]",
+    )

@@ -138,8 +138,12 @@ class Dataset:
             InputError, DamagedChunkError, TillerError: as `append`.
         """
         if self._appender is None:
-            raise InputError(f"'{self.path}'", expected="a dataset open for appending", got="one open for reading",
-                             way_out="Open it with mode='a'")
+            raise InputError(
+                f"'{self.path}'",
+                expected="a dataset open for appending",
+                got="one open for reading",
+                way_out="Open it with mode='a'",
+            )
         if self._appender.commit.episodes != len(self):
             self.refresh()  # the last append was interrupted after its commit
         commit = self._appender.extend(episodes)
@@ -217,8 +221,12 @@ class Dataset:
             InputError: there is no such fact.
         """
         if name not in self.meta_keys:
-            raise InputError(f"'{self.path}': meta '{name}'", expected="a fact of this store", got=f"'{name}'",
-                             way_out=nearest(name, self.meta_keys))
+            raise InputError(
+                f"'{self.path}': meta '{name}'",
+                expected="a fact of this store",
+                got=f"'{name}'",
+                way_out=nearest(name, self.meta_keys),
+            )
         return self._contents.read(layout.meta_path(name), 0, len(self))
 
     def episode(self, index: int, names: Sequence[str] | None = None) -> Episode:
@@ -239,8 +247,12 @@ class Dataset:
 
     def _require_key(self, name: str) -> None:
         if name not in self.keys:
-            raise InputError(f"'{self.path}': array '{name}'", expected="a key of this store", got=f"'{name}'",
-                             way_out=nearest(name, self.keys))
+            raise InputError(
+                f"'{self.path}': array '{name}'",
+                expected="a key of this store",
+                got=f"'{name}'",
+                way_out=nearest(name, self.keys),
+            )
 
     def _show(self, contents: Contents, episode_ends: np.ndarray) -> None:
         self._contents = contents
@@ -260,14 +272,22 @@ def free_folder(path: str | Path) -> Path:
         raise InputError(f"'{path}'", expected="a local folder to write", got="a URL")
     folder = Path(path).resolve()
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise InputError(f"'{path}'", expected="a folder that does not exist yet", got="something there",
-                         way_out="Choose another path; nothing is overwritten")
+        raise InputError(
+            f"'{path}'",
+            expected="a folder that does not exist yet",
+            got="something there",
+            way_out="Choose another path; nothing is overwritten",
+        )
     return folder
 
 
 def _cannot_append(path: str, what: str) -> InputError:
-    return InputError(f"'{path}'", expected="a local folder that tiller wrote, to append to", got=what,
-                      way_out=f"Make one of it with: tiller data convert {path} TARGET")
+    return InputError(
+        f"'{path}'",
+        expected="a local folder that tiller wrote, to append to",
+        got=what,
+        way_out=f"Make one of it with: tiller data convert {path} TARGET",
+    )
 
 
 def _software() -> dict[str, str]:

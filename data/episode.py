@@ -88,8 +88,12 @@ def _check_names(where: str, given: Iterable[str], known: Mapping[str, Any], dec
     given = list(given)
     for name in given:
         if name not in known:
-            raise InputError(where, expected=f"only {', '.join(known) or 'nothing'}", got=f"'{name}'",
-                             way_out=f"{nearest(name, known)} {declare}")
+            raise InputError(
+                where,
+                expected=f"only {', '.join(known) or 'nothing'}",
+                got=f"'{name}'",
+                way_out=f"{nearest(name, known)} {declare}",
+            )
     missing = [name for name in known if name not in given]
     if missing:
         raise InputError(where, expected=", ".join(known), got=f"nothing for {', '.join(missing)}")
@@ -109,8 +113,12 @@ def _check_finite(where: str, values: np.ndarray, components: tuple[str, ...]) -
     if len(bad):
         row, column = bad[0]
         more = f" ({len(bad)} such numbers)" if len(bad) > 1 else ""
-        raise InputError(f"{where}, row {row}, component '{components[column]}'", expected="a finite number",
-                         got=f"{values[row, column]}{more}", way_out="Leave the episode out, or repair its actions")
+        raise InputError(
+            f"{where}, row {row}, component '{components[column]}'",
+            expected="a finite number",
+            got=f"{values[row, column]}{more}",
+            way_out="Leave the episode out, or repair its actions",
+        )
 
 
 def _check_times(where: str, time_ns: np.ndarray, *, strictly: bool) -> None:
@@ -118,8 +126,11 @@ def _check_times(where: str, time_ns: np.ndarray, *, strictly: bool) -> None:
     bad = np.flatnonzero(after <= before if strictly else after < before)
     if len(bad):
         row = int(bad[0]) + 1
-        raise InputError(f"{where}, row {row}", expected="a later stamp than the row before" if strictly
-                         else "no earlier stamp than before", got=f"{time_ns[row]} after {time_ns[row - 1]}")
+        raise InputError(
+            f"{where}, row {row}",
+            expected="a later stamp than the row before" if strictly else "no earlier stamp than before",
+            got=f"{time_ns[row]} after {time_ns[row - 1]}",
+        )
 
 
 def _check_meta(where: str, value: Any, fact: MetaField) -> None:

@@ -29,8 +29,11 @@ def checked_location(array: zarr.Array[Any], where: str) -> StorePath:
     codecs = [metadata.get("compressor") or {}, *(metadata.get("filters") or ()), *(metadata.get("codecs") or ())]
     names = [str(codec.get("id") or codec.get("name")) for codec in codecs]
     if any("pickle" in name for name in names):
-        raise InputError(f"'{where}': array '{array.path}'", expected="codecs that only hold numbers or words",
-                         got="'pickle', which runs code from the file")
+        raise InputError(
+            f"'{where}': array '{array.path}'",
+            expected="codecs that only hold numbers or words",
+            got="'pickle', which runs code from the file",
+        )
     outermost = names[0 if array.metadata.zarr_format == 2 else -1]
     if outermost == "blosc":
         return StorePath(_WholeBloscStore(array.store_path.store), array.store_path.path)
@@ -40,9 +43,7 @@ def checked_location(array: zarr.Array[Any], where: str) -> StorePath:
 class _WholeBloscStore(WrapperStore[Store]):
     """A store in which a truncated Blosc chunk is an error; the decoder itself reads on past its end."""
 
-    async def get(
-        self, key: str, prototype: BufferPrototype, byte_range: ByteRequest | None = None
-    ) -> Buffer | None:
+    async def get(self, key: str, prototype: BufferPrototype, byte_range: ByteRequest | None = None) -> Buffer | None:
         found = await self._store.get(key, prototype, byte_range)
         if found is not None and byte_range is None and not key.rpartition("/")[2].startswith("."):
             header = found[:_BLOSC_HEADER].to_bytes()

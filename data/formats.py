@@ -6,8 +6,10 @@ from pathlib import Path
 
 from robot.errors import InputError
 
-_AS_NPZ = ("Write its arrays, concatenated in time, into one npz with 'episode_ends', the row after each episode's "
-           "last: np.savez(PATH, action=..., state=..., episode_ends=...); then tiller data convert PATH.npz TARGET")
+_AS_NPZ = (
+    "Write its arrays, concatenated in time, into one npz with 'episode_ends', the row after each episode's "
+    "last: np.savez(PATH, action=..., state=..., episode_ends=...); then tiller data convert PATH.npz TARGET"
+)
 _ENDINGS = {
     "an HDF5 file, as robomimic and ALOHA write them": (".hdf5", ".h5", ".hdf", ".he5"),
     "a ROS bag": (".bag", ".mcap", ".db3"),
@@ -16,9 +18,13 @@ _ENDINGS = {
     "a pickle, which runs code from the file when it is read": (".pkl", ".pickle", ".pt", ".pth"),
     "one array of numpy": (".npy",),
 }
-_BEGINNINGS = {b"\x89HDF\r\n\x1a\n": "an HDF5 file, as robomimic and ALOHA write them", b"#ROSBAG": "a ROS bag",
-               b"\x89MCAP": "a ROS bag", b"SQLite format 3": "a ROS bag or another SQLite file",
-               b"PAR1": "a table in parquet, as LeRobot keeps them"}
+_BEGINNINGS = {
+    b"\x89HDF\r\n\x1a\n": "an HDF5 file, as robomimic and ALOHA write them",
+    b"#ROSBAG": "a ROS bag",
+    b"\x89MCAP": "a ROS bag",
+    b"SQLite format 3": "a ROS bag or another SQLite file",
+    b"PAR1": "a table in parquet, as LeRobot keeps them",
+}
 
 
 def name_format(path: str | Path) -> str | None:
@@ -47,8 +53,9 @@ def refuse_known_format(path: str | Path) -> None:
         InputError: names the format and the way out.
     """
     if words := name_format(path):
-        raise InputError(f"'{path}'", expected="a zarr store (folder, zip or URL) or an npz", got=words,
-                         way_out=_AS_NPZ)
+        raise InputError(
+            f"'{path}'", expected="a zarr store (folder, zip or URL) or an npz", got=words, way_out=_AS_NPZ
+        )
 
 
 def _name_folder(folder: Path) -> str | None:

@@ -93,11 +93,21 @@ class Info:
     def table(self) -> list[tuple[str, ...]]:
         """A heading and a row an array: path, shape, dtype, unit, chunks, codecs, size on disk."""
         heading = ("array", "shape", "dtype", "unit", "chunks", "codecs", "on disk")
-        return [heading, *(
-            (array.path, _by(array.shape), array.dtype, array.unit, _by(array.chunks), " ".join(array.codecs),
-             _size(array.bytes))
-            for array in self.arrays
-        )]
+        return [
+            heading,
+            *(
+                (
+                    array.path,
+                    _by(array.shape),
+                    array.dtype,
+                    array.unit,
+                    _by(array.chunks),
+                    " ".join(array.codecs),
+                    _size(array.bytes),
+                )
+                for array in self.arrays
+            ),
+        ]
 
     def lines(self) -> list[str]:
         """As text: facts, then the table of arrays."""
@@ -105,9 +115,11 @@ class Info:
         width = max(len(name) for name, _ in facts)
         table = self.table()
         widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
-        return [f"{name:{width}}  {value}" for name, value in facts] + [""] + [
-            "  ".join(cell.ljust(size) for cell, size in zip(row, widths)).rstrip() for row in table
-        ]
+        return (
+            [f"{name:{width}}  {value}" for name, value in facts]
+            + [""]
+            + ["  ".join(cell.ljust(size) for cell, size in zip(row, widths)).rstrip() for row in table]
+        )
 
 
 def info(path: str | Path) -> Info:
@@ -122,8 +134,9 @@ def info(path: str | Path) -> Info:
     lengths = np.diff(ends, prepend=0)
     period_s = contents.schema.period_s if contents.schema else None
     sizes = _sizes(contents)
-    arrays = tuple(_array_info(contents, path, metadata, sizes)
-                   for path, metadata in contents.metadata.items() if metadata)
+    arrays = tuple(
+        _array_info(contents, path, metadata, sizes) for path, metadata in contents.metadata.items() if metadata
+    )
     return Info(
         path=contents.name,
         kind=contents.location.kind,
@@ -140,8 +153,9 @@ def info(path: str | Path) -> Info:
     )
 
 
-def _array_info(contents: Contents, path: str, metadata: Mapping[str, Any], sizes: Mapping[str, int] | None
-                ) -> ArrayInfo:
+def _array_info(
+    contents: Contents, path: str, metadata: Mapping[str, Any], sizes: Mapping[str, int] | None
+) -> ArrayInfo:
     if metadata["zarr_format"] == 3:
         chunks = metadata["chunk_grid"]["configuration"]["chunk_shape"]
         codecs = [codec["name"] for codec in metadata["codecs"] if codec["name"] != "bytes"]
@@ -179,11 +193,14 @@ def _sizes(contents: Contents) -> Mapping[str, int] | None:
 def _files(folder: Path | None, archive: Path, prefix: str) -> list[tuple[str, int]]:
     """(path from the root group, bytes) of every file of a local store."""
     if folder is not None:
-        return [(file.relative_to(folder).as_posix(), file.stat().st_size) for file in folder.rglob("*")
-                if file.is_file()]
+        return [
+            (file.relative_to(folder).as_posix(), file.stat().st_size) for file in folder.rglob("*") if file.is_file()
+        ]
     with zipfile.ZipFile(archive) as opened:
-        return [(entry.filename.removeprefix(f"{prefix}/" if prefix else ""), entry.compress_size)
-                for entry in opened.infolist()]
+        return [
+            (entry.filename.removeprefix(f"{prefix}/" if prefix else ""), entry.compress_size)
+            for entry in opened.infolist()
+        ]
 
 
 def nearly_constant(path: str | Path) -> list[str]:
@@ -202,8 +219,10 @@ def nearly_constant(path: str | Path) -> list[str]:
         except TillerError:  # damaged, or no numbers: `validate` says so
             continue
         for index in hardly_changing(statistics, key.unit):
-            lines.append(f"'{key.name}' hardly changes in component {index}: "
-                         f"range {statistics.range.ravel()[index]:.2g}, perhaps noise")
+            lines.append(
+                f"'{key.name}' hardly changes in component {index}: "
+                f"range {statistics.range.ravel()[index]:.2g}, perhaps noise"
+            )
     return lines
 
 

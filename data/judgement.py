@@ -146,11 +146,19 @@ def _judge_structure(judgement: Judgement) -> None:
     if unequal := unequal_lengths(contents.row_lengths):
         judgement.blame("data", unequal)
     if contents.schema is None:
-        judgement.remark("warning", "attributes", "no schema, so units and control period are unknown; "
-                         f"'tiller data convert {contents.name} TARGET' records them")
+        judgement.remark(
+            "warning",
+            "attributes",
+            "no schema, so units and control period are unknown; "
+            f"'tiller data convert {contents.name} TARGET' records them",
+        )
     for path in contents.odd_meta:
-        judgement.remark("warning", path, f"{contents.stored[path]} entries beside {judgement.episodes} episodes: "
-                         "no fact of each, so it is left alone and not copied")
+        judgement.remark(
+            "warning",
+            path,
+            f"{contents.stored[path]} entries beside {judgement.episodes} episodes: "
+            "no fact of each, so it is left alone and not copied",
+        )
     for path in contents.others:
         judgement.remark("warning", path, "no array of rows or of episodes, so it is left alone and not copied")
     if ACTION not in contents.keys:
@@ -192,8 +200,12 @@ def _judge_stream_ends(judgement: Judgement) -> dict[str, Borders]:
         if len(ends) and ends[-1] != samples:
             unknown[-1] = True
         if unknown.any():
-            judgement.blame(path, f"expected ends up to {samples} that never decrease, got up to {ends.max()}; the "
-                            f"samples of {_listed(unknown)} are not known", unknown)
+            judgement.blame(
+                path,
+                f"expected ends up to {samples} that never decrease, got up to {ends.max()}; the "
+                f"samples of {_listed(unknown)} are not known",
+                unknown,
+            )
         found[name] = borders
     return found
 
@@ -212,16 +224,23 @@ def _judge_array(judgement: Judgement, path: str, streams: dict[str, Borders]) -
     kept = "string" if array.dtype.kind in "OTU" else array.dtype.name
     declared = None if slot is None else slot.dtype if slot.dtype == "string" else np.dtype(slot.dtype).name
     if slot is not None and (array.shape[1:], kept) != (slot.shape, declared):
-        judgement.blame(path, f"expected entries of shape {slot.shape} of {declared} by the schema, got "
-                        f"{array.shape[1:]} of {kept}", judgement.all)
+        judgement.blame(
+            path,
+            f"expected entries of shape {slot.shape} of {declared} by the schema, got {array.shape[1:]} of {kept}",
+            judgement.all,
+        )
         return
     for damage in seen.damaged:
         first, end = damage.rows
         episodes = _of_entries(judgement, path, first, end, streams)
         held = f"{'rows' if path.startswith('data/') else 'entries'} {first} to {end - 1}"
         touched = f", {_listed(episodes)}" if path.startswith("data/") and episodes.any() else ""
-        judgement.blame_used(path, f"chunk {damage.chunk} is damaged: {damage.reason} ({held}{touched})", episodes,
-                             f"chunk {damage.chunk} of '{path}' is damaged: {damage.reason}")
+        judgement.blame_used(
+            path,
+            f"chunk {damage.chunk} is damaged: {damage.reason} ({held}{touched})",
+            episodes,
+            f"chunk {damage.chunk} of '{path}' is damaged: {damage.reason}",
+        )
     if path.startswith("data/"):
         _judge_absent(judgement, path, seen, absent)
         _judge_numbers(judgement, path, seen)
@@ -236,8 +255,10 @@ def _judge_absent(judgement: Judgement, path: str, seen: Scan, absent: list[tupl
         return
     rows = np.concatenate([np.arange(first, end) for first, end in absent])
     fill = judgement.contents.array(path).fill_value
-    what = (f"{len(absent)} chunks are absent, the first of rows {absent[0][0]} to {absent[0][1] - 1}, "
-            f"and read as the fill value {fill}")
+    what = (
+        f"{len(absent)} chunks are absent, the first of rows {absent[0][0]} to {absent[0][1] - 1}, "
+        f"and read as the fill value {fill}"
+    )
     if seen.rows > len(rows) and not seen.fill_rows:
         judgement.blame_used(path, f"{what}, which no row that is there consists of", judgement.borders.of(rows))
     else:
@@ -249,16 +270,26 @@ def _judge_numbers(judgement: Judgement, path: str, seen: Scan) -> None:
     if len(seen.not_finite_rows):
         row, component = seen.first_not_finite
         episodes = judgement.none if judgement.borders is None else judgement.borders.of(seen.not_finite_rows)
-        judgement.blame_used(path, f"{seen.not_finite} numbers are NaN or infinite, the first in row {row}"
-                             f"{judgement.of_row(row)}, component {_component(contents, path, component)}", episodes)
+        judgement.blame_used(
+            path,
+            f"{seen.not_finite} numbers are NaN or infinite, the first in row {row}"
+            f"{judgement.of_row(row)}, component {_component(contents, path, component)}",
+            episodes,
+        )
     if contents.is_image(path) and contents.array(path).dtype != np.uint8:
-        judgement.remark("warning", path, f"images of {contents.array(path).dtype}, tiller's are uint8; "
-                         "'tiller data convert' changes them")
+        judgement.remark(
+            "warning",
+            path,
+            f"images of {contents.array(path).dtype}, tiller's are uint8; 'tiller data convert' changes them",
+        )
     if seen.rows > 1 and len(seen.constant):
         names = [_component(contents, path, int(index)) for index in seen.constant]
         shown = ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
-        judgement.remark("note", path, f"never changes in component {shown}" if seen.low is not None
-                         and seen.low.size > 1 else "never changes")
+        judgement.remark(
+            "note",
+            path,
+            f"never changes in component {shown}" if seen.low is not None and seen.low.size > 1 else "never changes",
+        )
 
 
 def _judge_row_times(judgement: Judgement, borders: Borders) -> None:
@@ -273,13 +304,21 @@ def _judge_row_times(judgement: Judgement, borders: Borders) -> None:
     within = known[1:] & known[:-1] & ~np.isin(rows, borders.starts[borders.usable])
     back = rows[within & (after <= before)]
     if len(back):
-        judgement.blame_used(path, f"{len(back)} stamps do not come after the one before, the first in row {back[0]}"
-                             f"{judgement.of_row(back[0])}", borders.of(back))
+        judgement.blame_used(
+            path,
+            f"{len(back)} stamps do not come after the one before, the first in row {back[0]}"
+            f"{judgement.of_row(back[0])}",
+            borders.of(back),
+        )
     gaps = rows[within & (steps > _GAP_PERIODS * contents.schema.period_s * 1e9)]
     if len(gaps):
         worst = int(gaps[np.argmax(steps[gaps - 1])])
-        judgement.remark("warning", path, f"{len(gaps)} rows came more than {_GAP_PERIODS} periods after the one "
-                         f"before, the worst {steps[worst - 1] / 1e9:.3f} s, in row {worst}{judgement.of_row(worst)}")
+        judgement.remark(
+            "warning",
+            path,
+            f"{len(gaps)} rows came more than {_GAP_PERIODS} periods after the one "
+            f"before, the worst {steps[worst - 1] / 1e9:.3f} s, in row {worst}{judgement.of_row(worst)}",
+        )
 
 
 def _judge_stream_times(judgement: Judgement, name: str, borders: Borders) -> None:
@@ -290,8 +329,9 @@ def _judge_stream_times(judgement: Judgement, name: str, borders: Borders) -> No
     within = known[1:] & known[:-1] & ~np.isin(samples, borders.starts[borders.known])
     back = samples[within & (time_ns[1:] < time_ns[:-1])]
     if len(back):
-        judgement.blame_used(path, f"{len(back)} stamps are earlier than the one before, the first in sample {back[0]}",
-                             borders.of(back))
+        judgement.blame_used(
+            path, f"{len(back)} stamps are earlier than the one before, the first in sample {back[0]}", borders.of(back)
+        )
 
 
 def _readable(contents: Contents, path: str, count: int) -> tuple[np.ndarray, np.ndarray]:

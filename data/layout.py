@@ -1,10 +1,10 @@
 """The arrays of a store: where each lies, what one entry looks like, how many there are, how they are chunked.
 
-    data/<name>                          rows of all episodes, one after the other
-    meta/episode_ends                    int64, the row after each episode's last
-    meta/<name>                          one fact an episode
-    streams/<name>/{value,time_ns}       samples of all episodes, one after the other
-    meta/stream_ends/<name>              int64, the sample after each episode's last
+data/<name>                          rows of all episodes, one after the other
+meta/episode_ends                    int64, the row after each episode's last
+meta/<name>                          one fact an episode
+streams/<name>/{value,time_ns}       samples of all episodes, one after the other
+meta/stream_ends/<name>              int64, the sample after each episode's last
 """
 
 from __future__ import annotations

@@ -107,15 +107,20 @@ def locate(path: str | Path) -> Location:
     if local.exists() and not any((local / file).is_file() for file in _GROUP_FILES):
         refuse_known_format(local)
     if local.suffix == ".npz" and local.exists():
-        raise InputError(f"'{name}'", expected="a store: a folder, a zip or a URL", got="an npz",
-                         way_out=f"Make one of it with: tiller data convert {name} TARGET")
+        raise InputError(
+            f"'{name}'",
+            expected="a store: a folder, a zip or a URL",
+            got="an npz",
+            way_out=f"Make one of it with: tiller data convert {name} TARGET",
+        )
     if local.is_dir():
         return Location(name, _open_group(LocalStore(local, read_only=True), "", name), local)
     if not local.exists():
         raise InputError(f"'{name}'", expected="a store: a folder, a zip or a URL", got="nothing at this path")
     if not zipfile.is_zipfile(local):
-        raise InputError(f"'{name}'", expected="a store: a folder, a zip or a URL",
-                         got="a file that is no zip, or not a whole one")
+        raise InputError(
+            f"'{name}'", expected="a store: a folder, a zip or a URL", got="a file that is no zip, or not a whole one"
+        )
     with zipfile.ZipFile(local) as archive:
         prefix = _store_inside(archive.namelist(), name)
     return Location(name, _open_group(ZipStore(local, mode="r"), prefix, name), None)
@@ -140,11 +145,13 @@ def _open_group(store: Store, prefix: str, name: str) -> zarr.Group:
         try:
             return zarr.open_group(store, path=prefix, mode="r", use_consolidated=False)
         except (FileNotFoundError, NotADirectoryError):
-            raise InputError(f"'{name}'", expected="a store with data/ and meta/episode_ends",
-                             got="no zarr group there") from None
+            raise InputError(
+                f"'{name}'", expected="a store with data/ and meta/episode_ends", got="no zarr group there"
+            ) from None
         except (ValueError, KeyError, TypeError, OSError) as error:
-            raise InputError(f"'{name}'", expected="a zarr group of format 2 or 3",
-                             got=f"metadata that cannot be read ({error})") from error
+            raise InputError(
+                f"'{name}'", expected="a zarr group of format 2 or 3", got=f"metadata that cannot be read ({error})"
+            ) from error
 
 
 def _store_inside(names: Iterable[str], where: str) -> str:

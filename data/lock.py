@@ -49,15 +49,19 @@ class WriterLock:
             try:
                 descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
             except OSError as error:
-                raise InputError(f"{self.path.parent}", expected="a folder that can be written",
-                                 got=error.strerror) from error
+                raise InputError(
+                    f"{self.path.parent}", expected="a folder that can be written", got=error.strerror
+                ) from error
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 holder = _describe(_read_holder(descriptor))
                 os.close(descriptor)
-                raise InputError(f"{self.path.parent} is being written by {holder}", expected="one writer at a time",
-                                 way_out=self._way_out) from None
+                raise InputError(
+                    f"{self.path.parent} is being written by {holder}",
+                    expected="one writer at a time",
+                    way_out=self._way_out,
+                ) from None
             if self._is_current(descriptor):
                 return descriptor
             os.close(descriptor)

@@ -40,9 +40,7 @@ class DamagedChunkError(TillerError):
 class _CompleteStore(WrapperStore[Store]):
     """A store in which an absent chunk is an error; zarr reads it as fill values, that is, as zeros."""
 
-    async def get(
-        self, key: str, prototype: BufferPrototype, byte_range: ByteRequest | None = None
-    ) -> Buffer | None:
+    async def get(self, key: str, prototype: BufferPrototype, byte_range: ByteRequest | None = None) -> Buffer | None:
         found = await self._store.get(key, prototype, byte_range)
         if found is None and "/c." in key:
             raise FileNotFoundError("its file is missing")
@@ -72,12 +70,16 @@ def open_array(group: zarr.Group, path: str, length: int | None, where: str, *, 
         raise InputError(f"'{where}': array '{path}'", expected="an array", got="none there") from None
     except UnknownCodecError as error:
         codec = str(error.codec_id).strip("'")  # zarr has quoted it already
-        raise InputError(f"'{where}': array '{path}'", expected="a codec that is installed",
-                         got=f"the codec '{codec}'",
-                         way_out="Image codecs come with: pip install imagecodecs") from None
+        raise InputError(
+            f"'{where}': array '{path}'",
+            expected="a codec that is installed",
+            got=f"the codec '{codec}'",
+            way_out="Image codecs come with: pip install imagecodecs",
+        ) from None
     except (ValueError, TypeError, OSError) as error:
-        raise InputError(f"'{where}': array '{path}'", expected="an array that zarr can read",
-                         got=str(error)) from error
+        raise InputError(
+            f"'{where}': array '{path}'", expected="an array that zarr can read", got=str(error)
+        ) from error
     if not isinstance(array, zarr.Array):
         raise InputError(f"'{where}': '{path}'", expected="an array", got="a group")
     metadata = array.metadata

@@ -41,8 +41,12 @@ def read_record(attributes: Mapping[str, Any], where: str) -> Record:
     written = attributes[ROOT_KEY]
     if not isinstance(written, Mapping) or written.get("schema_version") != SCHEMA_VERSION:
         found = written.get("schema_version") if isinstance(written, Mapping) else written
-        raise InputError(f"'{where}': schema version", expected=str(SCHEMA_VERSION), got=str(found),
-                         way_out="Read it with the version of tiller that wrote it")
+        raise InputError(
+            f"'{where}': schema version",
+            expected=str(SCHEMA_VERSION),
+            got=str(found),
+            way_out="Read it with the version of tiller that wrote it",
+        )
     missing = [key for key in ("schema", "commit") if key not in written]
     if missing:
         raise InputError(f"'{where}': root attributes", expected="schema and commit", got=f"no {missing[0]}")

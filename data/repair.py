@@ -57,15 +57,21 @@ def _left_out(judgement: Judgement) -> list[Finding]:
     contents = judgement.contents
     if judgement.borders is None:
         cause = next(blame.message for blame in judgement.blames if blame.where == layout.EPISODE_ENDS)
-        raise TillerError(f"'{contents.name}': {layout.EPISODE_ENDS}: {cause}. Where episodes end is lost with it, so "
-                          "none can be saved")
-    return [Finding("warning", f"episode {index}", f"left out: {judgement.why(index)}")
-            for index in np.flatnonzero(judgement.spoilt)]
+        raise TillerError(
+            f"'{contents.name}': {layout.EPISODE_ENDS}: {cause}. Where episodes end is lost with it, so "
+            "none can be saved"
+        )
+    return [
+        Finding("warning", f"episode {index}", f"left out: {judgement.why(index)}")
+        for index in np.flatnonzero(judgement.spoilt)
+    ]
 
 
 def _not_copied(contents: Contents) -> list[Finding]:
-    return [Finding("warning", path, "left out: it has not one entry for each row or episode")
-            for path in (*contents.odd_meta, *contents.others)]
+    return [
+        Finding("warning", path, "left out: it has not one entry for each row or episode")
+        for path in (*contents.odd_meta, *contents.others)
+    ]
 
 
 def _copy_own(judgement: Judgement, folder: Path) -> None:

@@ -22,8 +22,9 @@ _RESERVED_META = ("episode_ends", "stream_ends")
 
 def _check_name(what: str, name: str) -> None:
     if not _NAME.fullmatch(name):
-        raise InputError(f"{what} '{name}'", expected="letters, digits, '_', '.', '-', and a letter or digit first",
-                         got=f"'{name}'")
+        raise InputError(
+            f"{what} '{name}'", expected="letters, digits, '_', '.', '-', and a letter or digit first", got=f"'{name}'"
+        )
 
 
 def _check_distinct(what: str, names: Iterable[str]) -> None:
@@ -51,8 +52,12 @@ class MetaField:
         if self.name in _RESERVED_META:
             raise InputError(f"meta field '{self.name}'", expected="another name", got="one the store itself uses")
         if self.dtype not in META_TYPES:
-            raise InputError(f"meta field '{self.name}': dtype", expected=f"one of {', '.join(META_TYPES)}",
-                             got=f"'{self.dtype}'", way_out=nearest(self.dtype, META_TYPES))
+            raise InputError(
+                f"meta field '{self.name}': dtype",
+                expected=f"one of {', '.join(META_TYPES)}",
+                got=f"'{self.dtype}'",
+                way_out=nearest(self.dtype, META_TYPES),
+            )
 
 
 @dataclass(frozen=True)
@@ -127,8 +132,9 @@ class Schema:
 
     def __post_init__(self) -> None:
         if abs(self.period_s - self.action.period_s) > 1e-6 * self.action.period_s:
-            raise InputError("schema period_s", expected=f"the action's, {self.action.period_s:g} s",
-                             got=f"{self.period_s:g} s")
+            raise InputError(
+                "schema period_s", expected=f"the action's, {self.action.period_s:g} s", got=f"{self.period_s:g} s"
+            )
         if np.dtype(self.action_dtype).kind not in "fiu":
             raise InputError("schema action_dtype", expected="a real number type", got=f"'{self.action_dtype}'")
         for field in self.observation:
@@ -141,8 +147,10 @@ class Schema:
     def row_fields(self) -> Mapping[str, ColumnField]:
         """Every array under `data/`, by name: observations, the action, then further columns."""
         seen = [ColumnField(field.name, field.shape, field.dtype, field.unit) for field in self.observation]
-        unit = " ".join(field.unit if len(field.unit.split()) == field.size else " ".join([field.unit] * field.size)
-                        for field in self.action.fields)
+        unit = " ".join(
+            field.unit if len(field.unit.split()) == field.size else " ".join([field.unit] * field.size)
+            for field in self.action.fields
+        )
         action = ColumnField(ACTION, (self.action.dim,), self.action_dtype, unit)
         return {field.name: field for field in (*seen, action, *self.columns)}
 

@@ -60,8 +60,9 @@ class RunningStatistics:
         """
         rows = np.asarray(rows)
         if rows.shape[1:] != self.shape or rows.ndim != len(self.shape) + 1:
-            raise InputError("rows to measure", expected=f"shape (n, {', '.join(map(str, self.shape))})",
-                             got=str(rows.shape))
+            raise InputError(
+                "rows to measure", expected=f"shape (n, {', '.join(map(str, self.shape))})", got=str(rows.shape)
+            )
         if len(rows) == 0:
             return self
         values = rows.astype(np.float64)
@@ -119,6 +120,8 @@ def hardly_changing(statistics: FieldStatistics, unit: str) -> list[int]:
     """
     units = unit.split()
     largest = np.maximum(1.0, np.maximum(abs(statistics.min), abs(statistics.max))).ravel()
-    least = [LEAST_RANGE.get(units[index % len(units)] if units else "", LEAST_SHARE * size)
-             for index, size in enumerate(largest)]
+    least = [
+        LEAST_RANGE.get(units[index % len(units)] if units else "", LEAST_SHARE * size)
+        for index, size in enumerate(largest)
+    ]
     return [index for index, moved in enumerate(statistics.range.ravel()) if 0 < moved < least[index]]

@@ -31,6 +31,9 @@ def validate(path: str | Path) -> Report:
     summary = f"{judgement.episodes} episodes, {contents.rows} rows: {len(errors)} errors, {warnings} warnings"
     if errors:
         sound = judgement.episodes - int(judgement.spoilt.sum())
-        summary += (f". 'tiller data repair {contents.name} TARGET' writes a new store of the {sound} sound episodes"
-                    if sound else ". No episode is sound, so 'tiller data repair' has none to keep")
+        summary += (
+            f". 'tiller data repair {contents.name} TARGET' writes a new store of the {sound} sound episodes"
+            if sound
+            else ". No episode is sound, so 'tiller data repair' has none to keep"
+        )
     return Report(f"Validation of {contents.name}", findings, summary)

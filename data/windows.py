@@ -151,8 +151,9 @@ class Windows:
             InputError: the key is unknown or streamed.
         """
         if name not in self._memory:
-            raise InputError(f"rows of '{name}'", expected="a key in memory", got=f"'{name}'",
-                             way_out=nearest(name, self._memory))
+            raise InputError(
+                f"rows of '{name}'", expected="a key in memory", got=f"'{name}'", way_out=nearest(name, self._memory)
+            )
         return self._memory[name]
 
     def action_rows(self) -> np.ndarray:
@@ -204,16 +205,22 @@ def _checked_episodes(episodes: np.ndarray | None, count: int) -> np.ndarray:
     if len(chosen) == 0:
         raise InputError("episodes to cut windows from", expected="at least one", got="none")
     if chosen.min() < 0 or chosen.max() >= count:
-        raise InputError("episodes to cut windows from", expected=f"indices 0 to {count - 1}",
-                         got=f"{chosen.min()} to {chosen.max()}")
+        raise InputError(
+            "episodes to cut windows from",
+            expected=f"indices 0 to {count - 1}",
+            got=f"{chosen.min()} to {chosen.max()}",
+        )
     return chosen
 
 
 def _matching_rows(dataset: Dataset, field: ObservationField) -> StoredRows:
     array = StoredRows(dataset, field.name)
     if array.shape[1:] != field.shape:
-        raise InputError(f"'{dataset.path}': observation '{field.name}'", expected=f"rows of shape {field.shape}",
-                         got=f"{array.shape[1:]} in the dataset")
+        raise InputError(
+            f"'{dataset.path}': observation '{field.name}'",
+            expected=f"rows of shape {field.shape}",
+            got=f"{array.shape[1:]} in the dataset",
+        )
     return array
 
 

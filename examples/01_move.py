@@ -1,6 +1,6 @@
 """Go home, go somewhere, close the gripper, and be told what cannot be done.
 
-    python examples/01_move.py [CONTRACT]
+python examples/01_move.py [CONTRACT]
 """
 
 import sys
@@ -16,7 +16,7 @@ with tiller.connect(contract) as robot:
     robot.home()
     print("home     ", np.round(robot.observe()["tcp.position"], 3))
 
-    robot.move_to([0.5, 0.15, 0.3])                 # m, in the base frame; a calm pace
+    robot.move_to([0.5, 0.15, 0.3])  # m, in the base frame; a calm pace
     robot.move_to(position=[0.5, -0.15, 0.3], width=0.02, duration=3.0)
     print("there    ", np.round(robot.observe()["tcp.position"], 3), np.round(robot.observe()["gripper.width"], 3))
 

@@ -26,7 +26,7 @@ with tiller.connect(contract) as robot:
         first = number * EXECUTED
         steps = np.minimum(first + np.arange(1, ROWS + 1), TURN_S / spec.period_s)
         share = steps * spec.period_s / TURN_S
-        angle = 2 * np.pi * share * share * (3 - 2 * share)      # from rest to rest
+        angle = 2 * np.pi * share * share * (3 - 2 * share)  # from rest to rest
         rows = np.tile(home, (ROWS, 1))
         rows[:, position] += np.stack([RADIUS * (np.cos(angle) - 1), RADIUS * np.sin(angle), 0 * angle], axis=1)
         robot.execute(ActionChunk(rows, begin + first * spec.period_ns, spec.period_s, number, spec))

@@ -13,7 +13,7 @@ import tiller
 checkpoint, contract, task = (*sys.argv[1:], *("panda_twin", "twin/lift")[len(sys.argv) - 2 :])
 with tiller.connect(contract, task=task, checkpoint=checkpoint) as robot:
     robot.wait_until_ready(120)
-    robot.reset(seed=0)                             # the episode begins; the policy plans as soon as it sees it
+    robot.reset(seed=0)  # the episode begins; the policy plans as soon as it sees it
     said, deadline = "", time.monotonic() + 120
     while not robot.outcome.get("terminated") and not robot.outcome.get("truncated") and time.monotonic() < deadline:
         if robot.state != said:

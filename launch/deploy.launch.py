@@ -36,44 +36,70 @@ ARGUMENTS = [
     DeclareLaunchArgument("contract", description="contract of the robot: a name of configs/contract, or a file"),
     DeclareLaunchArgument("namespace", default_value="", description="namespace of the robot's topics, such as /left"),
     DeclareLaunchArgument("checkpoint", default_value="", description="folder of the policy; empty for none"),
-    DeclareLaunchArgument("instruction", default_value="",
-                          description="what the policy is told to do; empty leaves it to the task"),
-    DeclareLaunchArgument("teleop", default_value="none", choices=["none", "gamepad"],
-                          description="device of a person; a keyboard needs a terminal: tiller node teleop"),
+    DeclareLaunchArgument(
+        "instruction", default_value="", description="what the policy is told to do; empty leaves it to the task"
+    ),
+    DeclareLaunchArgument(
+        "teleop",
+        default_value="none",
+        choices=["none", "gamepad"],
+        description="device of a person; a keyboard needs a terminal: tiller node teleop",
+    ),
     DeclareLaunchArgument("supervisor", default_value="true", choices=SWITCH, description="start the supervisor"),
-    DeclareLaunchArgument("shadow", default_value="false", choices=SWITCH,
-                          description="the gate computes and logs, and sends nothing"),
+    DeclareLaunchArgument(
+        "shadow", default_value="false", choices=SWITCH, description="the gate computes and logs, and sends nothing"
+    ),
     DeclareLaunchArgument("seed", default_value="0", description="of the policy's noise"),
-    DeclareLaunchArgument("device", default_value="cpu", choices=["cpu", "cuda", "auto"],
-                          description="where the policy computes"),
-    DeclareLaunchArgument("delay_steps", default_value="0",
-                          description="rows that pass while a plan is made, which the plan continues; -1 measures"),
-    DeclareLaunchArgument("records", default_value="",
-                          description="folder of the gate's flight records; empty is the working folder"),
-    DeclareLaunchArgument("lock_step", default_value="false", choices=SWITCH,
-                          description="twins only: the twin waits for the policy"),
-    DeclareLaunchArgument("use_sim_time", default_value="false", choices=SWITCH,
-                          description="time comes from /clock"),
-    DeclareLaunchArgument("discovery", default_value="localhost", choices=["localhost", "subnet"],
-                          description="which machines find one another"),
-    DeclareLaunchArgument("profile_folder", default_value="",
-                          description="where the transport profile is written; empty is the user's cache folder"),
-    *[DeclareLaunchArgument(topic.replace("/", "_"), default_value=topic, description=f"topic: {text}")
-      for topic, text in TOPICS.items()],
+    DeclareLaunchArgument(
+        "device", default_value="cpu", choices=["cpu", "cuda", "auto"], description="where the policy computes"
+    ),
+    DeclareLaunchArgument(
+        "delay_steps",
+        default_value="0",
+        description="rows that pass while a plan is made, which the plan continues; -1 measures",
+    ),
+    DeclareLaunchArgument(
+        "records", default_value="", description="folder of the gate's flight records; empty is the working folder"
+    ),
+    DeclareLaunchArgument(
+        "lock_step", default_value="false", choices=SWITCH, description="twins only: the twin waits for the policy"
+    ),
+    DeclareLaunchArgument("use_sim_time", default_value="false", choices=SWITCH, description="time comes from /clock"),
+    DeclareLaunchArgument(
+        "discovery",
+        default_value="localhost",
+        choices=["localhost", "subnet"],
+        description="which machines find one another",
+    ),
+    DeclareLaunchArgument(
+        "profile_folder",
+        default_value="",
+        description="where the transport profile is written; empty is the user's cache folder",
+    ),
+    *[
+        DeclareLaunchArgument(topic.replace("/", "_"), default_value=topic, description=f"topic: {text}")
+        for topic, text in TOPICS.items()
+    ],
 ]
 
 
 def set_profile(context):
     """Write the transport profile, sized to free shared memory, and hand its variables to every process."""
-    words = [Path(get_package_prefix("tiller")) / "lib" / "tiller" / "dds_profile", "--discovery",
-             LaunchConfiguration("discovery").perform(context)]
+    words = [
+        Path(get_package_prefix("tiller")) / "lib" / "tiller" / "dds_profile",
+        "--discovery",
+        LaunchConfiguration("discovery").perform(context),
+    ]
     folder = LaunchConfiguration("profile_folder").perform(context)
-    done = subprocess.run([*words, "--folder", folder] if folder else words, env=dict(context.environment),
-                          capture_output=True, text=True)
+    done = subprocess.run(
+        [*words, "--folder", folder] if folder else words, env=dict(context.environment), capture_output=True, text=True
+    )
     if done.returncode:
         raise RuntimeError(f"dds_profile: {done.stderr.strip()}")
-    return [*[SetEnvironmentVariable(name, value) for name, value in json.loads(done.stdout).items()],
-            *[LogInfo(msg=line) for line in done.stderr.splitlines()]]
+    return [
+        *[SetEnvironmentVariable(name, value) for name, value in json.loads(done.stdout).items()],
+        *[LogInfo(msg=line) for line in done.stderr.splitlines()],
+    ]
 
 
 def switch(name):
@@ -92,22 +118,45 @@ def node(name, parameters, **options):
     """A node of tiller with what all of them share."""
     common = {"contract": text("contract"), "use_sim_time": switch("use_sim_time")}
     remappings = [(topic, LaunchConfiguration(topic.replace("/", "_"))) for topic in TOPICS]
-    return Node(package="tiller", executable=f"{name}_node", namespace=LaunchConfiguration("namespace"),
-                parameters=[{**common, **parameters}], remappings=remappings, output="screen",
-                additional_env=PARENT, **options)
+    return Node(
+        package="tiller",
+        executable=f"{name}_node",
+        namespace=LaunchConfiguration("namespace"),
+        parameters=[{**common, **parameters}],
+        remappings=remappings,
+        output="screen",
+        additional_env=PARENT,
+        **options,
+    )
 
 
 def generate_launch_description():
-    return LaunchDescription([
-        *ARGUMENTS,
-        OpaqueFunction(function=set_profile),
-        node("gate", {"shadow": switch("shadow"), "lock_step": switch("lock_step"), "records": text("records")},
-             on_exit=Shutdown(reason="the gate has ended")),
-        node("supervisor", {}, condition=IfCondition(LaunchConfiguration("supervisor"))),
-        node("policy",
-             {"checkpoint": text("checkpoint"), "instruction": text("instruction"), "seed": number("seed"),
-              "device": text("device"), "delay_steps": number("delay_steps"), "lock_step": switch("lock_step")},
-             condition=IfCondition(NotEqualsSubstitution(LaunchConfiguration("checkpoint"), ""))),
-        node("teleop", {"device": text("teleop")},
-             condition=IfCondition(NotEqualsSubstitution(LaunchConfiguration("teleop"), "none"))),
-    ])
+    return LaunchDescription(
+        [
+            *ARGUMENTS,
+            OpaqueFunction(function=set_profile),
+            node(
+                "gate",
+                {"shadow": switch("shadow"), "lock_step": switch("lock_step"), "records": text("records")},
+                on_exit=Shutdown(reason="the gate has ended"),
+            ),
+            node("supervisor", {}, condition=IfCondition(LaunchConfiguration("supervisor"))),
+            node(
+                "policy",
+                {
+                    "checkpoint": text("checkpoint"),
+                    "instruction": text("instruction"),
+                    "seed": number("seed"),
+                    "device": text("device"),
+                    "delay_steps": number("delay_steps"),
+                    "lock_step": switch("lock_step"),
+                },
+                condition=IfCondition(NotEqualsSubstitution(LaunchConfiguration("checkpoint"), "")),
+            ),
+            node(
+                "teleop",
+                {"device": text("teleop")},
+                condition=IfCondition(NotEqualsSubstitution(LaunchConfiguration("teleop"), "none")),
+            ),
+        ]
+    )

@@ -41,8 +41,9 @@ class ImageAugmentation(nn.Module):
         colour: fields of `ColourJitter`; None leaves colours as they are.
     """
 
-    def __init__(self, crop: Pixels | Fraction | Sequence[Pixels] | None = None,
-                 colour: Mapping[str, Factor] | None = None):
+    def __init__(
+        self, crop: Pixels | Fraction | Sequence[Pixels] | None = None, colour: Mapping[str, Factor] | None = None
+    ):
         super().__init__()
         if isinstance(crop, Sequence) and len(crop) != 2:
             raise InputError("augmentation.crop", expected="a height and a width", got=str(list(crop)))
@@ -50,8 +51,9 @@ class ImageAugmentation(nn.Module):
         self.images: frozenset[str] | None = None
         self.jitter = None if colour is None else _kornia_jitter(colour)
 
-    def shapes(self, shapes: Mapping[str, Sequence[int]], images: Collection[str] | None = None
-               ) -> dict[str, tuple[int, ...]]:
+    def shapes(
+        self, shapes: Mapping[str, Sequence[int]], images: Collection[str] | None = None
+    ) -> dict[str, tuple[int, ...]]:
         """Shapes (steps, H, W, 3) of the images among these keys as they come out: (steps, 3, h, w).
 
         Args:
@@ -59,12 +61,18 @@ class ImageAugmentation(nn.Module):
             images: names of the keys that are images from now on; None where bytes of that shape are.
         """
         self.images = None if images is None else frozenset(images)
-        return {name: self._outgoing(name, shape) if self._is_image(name, shape) else tuple(shape)
-                for name, shape in shapes.items()}
+        return {
+            name: self._outgoing(name, shape) if self._is_image(name, shape) else tuple(shape)
+            for name, shape in shapes.items()
+        }
 
     def forward(self, observation: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        return {name: self._augment(value) if value.dtype == torch.uint8 and self._is_image(name, value.shape[1:])
-                else value for name, value in observation.items()}
+        return {
+            name: self._augment(value)
+            if value.dtype == torch.uint8 and self._is_image(name, value.shape[1:])
+            else value
+            for name, value in observation.items()
+        }
 
     def _is_image(self, name: str, shape: Sequence[int]) -> bool:
         return is_image(shape) if self.images is None else name in self.images
@@ -95,8 +103,11 @@ class ImageAugmentation(nn.Module):
         steps, height, width, channels = shape
         inside = self.size((height, width))
         if not (0 < inside[0] <= height and 0 < inside[1] <= width):
-            raise InputError(f"augmentation.crop of '{name}'", got=f"{inside[0]} x {inside[1]} pixels",
-                             expected=f"within the image of {height} x {width} pixels")
+            raise InputError(
+                f"augmentation.crop of '{name}'",
+                got=f"{inside[0]} x {inside[1]} pixels",
+                expected=f"within the image of {height} x {width} pixels",
+            )
         return steps, channels, *inside
 
 
@@ -119,8 +130,9 @@ def random_crop(images: Tensor, size: tuple[int, int]) -> Tensor:
     rows = len(images)
     tops = torch.randint(images.shape[2] - size[0] + 1, (rows,)).tolist()
     lefts = torch.randint(images.shape[3] - size[1] + 1, (rows,)).tolist()
-    return torch.stack([image[:, top : top + size[0], left : left + size[1]]
-                        for image, top, left in zip(images, tops, lefts)])
+    return torch.stack(
+        [image[:, top : top + size[0], left : left + size[1]] for image, top, left in zip(images, tops, lefts)]
+    )
 
 
 def _kornia_jitter(colour: Mapping[str, float]) -> Any:

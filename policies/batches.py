@@ -100,8 +100,10 @@ class Batches:
 
     def _gather(self, update: int) -> list[TensorBatch]:
         parts = np.split(self.order.rows(update), self.accumulation * self.ranks.size)
-        return [to_torch(self.order.windows, part, pin=self.device.type == "cuda")
-                for part in parts[self.ranks.rank :: self.ranks.size]]
+        return [
+            to_torch(self.order.windows, part, pin=self.device.type == "cuda")
+            for part in parts[self.ranks.rank :: self.ranks.size]
+        ]
 
     def __enter__(self) -> Batches:
         return self
@@ -119,5 +121,9 @@ def to_torch(windows: Windows, rows: np.ndarray, pin: bool = False) -> TensorBat
         shared = torch.from_numpy(array)
         return shared.pin_memory() if pin else shared
 
-    return TensorBatch({name: tensor(value) for name, value in batch.observation.items()},
-                       tensor(batch.action), tensor(batch.is_pad), batch.is_pad.size - int(batch.is_pad.sum()))
+    return TensorBatch(
+        {name: tensor(value) for name, value in batch.observation.items()},
+        tensor(batch.action),
+        tensor(batch.is_pad),
+        batch.is_pad.size - int(batch.is_pad.sum()),
+    )

@@ -60,8 +60,12 @@ def build_policy(
     """
     for key in spec.observation:
         if key.kind == "depth":
-            raise InputError(f"observation '{key.name}'", expected="colour images or low-dimensional keys", got="depth",
-                             way_out="Leave it out of policy.observation")
+            raise InputError(
+                f"observation '{key.name}'",
+                expected="colour images or low-dimensional keys",
+                got="depth",
+                way_out="Leave it out of policy.observation",
+            )
     chain = make_chain(recipe.transforms, spec.observation, spec.action)
     observation, action = chain.outgoing
     normaliser = Normaliser({**_row_shapes(observation), ACTION: (action.dim,)})
@@ -74,12 +78,25 @@ def build_policy(
     augmentation = ImageAugmentation(**_augmentation(recipe))
     images = [key.name for key in observation if key.kind == "image"]
     shapes = augmentation.shapes({key.name: (key.history.steps, *key.shape) for key in observation}, images)
-    encoder = make_encoder(shapes=shapes, pretrained=statistics is not None, images=images,
-                           **_named("encoder", recipe.encoder))
-    network = make_network(horizon=spec.horizon, action_dim=action.dim, condition_dim=encoder.condition_dim,
-                           **_named("network", recipe.network))
-    model = PolicyModel(chain, normaliser, augmentation, encoder, network, _objective(recipe), recipe.pad_loss,
-                        recipe.normalisation.mode_of(ACTION))
+    encoder = make_encoder(
+        shapes=shapes, pretrained=statistics is not None, images=images, **_named("encoder", recipe.encoder)
+    )
+    network = make_network(
+        horizon=spec.horizon,
+        action_dim=action.dim,
+        condition_dim=encoder.condition_dim,
+        **_named("network", recipe.network),
+    )
+    model = PolicyModel(
+        chain,
+        normaliser,
+        augmentation,
+        encoder,
+        network,
+        _objective(recipe),
+        recipe.pad_loss,
+        recipe.normalisation.mode_of(ACTION),
+    )
     return DiffusionPolicy(model.eval(), spec, recipe)
 
 
@@ -112,8 +129,12 @@ def _row_shapes(observation: ObservationSpec) -> dict[str, tuple[int, ...]]:
 def _check_normalised(recipe: PolicyRecipe, normaliser: Normaliser) -> None:
     for name in recipe.normalisation.fields:
         if name not in normaliser.keys:
-            raise InputError(f"normalisation.fields.{name}", expected="a low-dimensional key or 'action'",
-                             got=f"'{name}'", way_out=nearest(name, normaliser.keys))
+            raise InputError(
+                f"normalisation.fields.{name}",
+                expected="a low-dimensional key or 'action'",
+                got=f"'{name}'",
+                way_out=nearest(name, normaliser.keys),
+            )
 
 
 def _check_size(recipe: PolicyRecipe, action: ActionSpec, statistics: FieldStatistics) -> None:
@@ -125,7 +146,8 @@ def _check_size(recipe: PolicyRecipe, action: ActionSpec, statistics: FieldStati
             f"actions without normalisation for objective '{recipe.objective['name']}'",
             expected=f"a root mean square of at most {largest:g}, as its noise is of size 1",
             got=f"{size[worst]:.4g} in {action.component_names[worst]}",
-            way_out="Add policy.normalisation.fields.action=limits (or gaussian), or choose policy=flow_mlp")
+            way_out="Add policy.normalisation.fields.action=limits (or gaussian), or choose policy=flow_mlp",
+        )
 
 
 def _objective(recipe: PolicyRecipe) -> Objective:

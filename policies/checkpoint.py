@@ -1,8 +1,8 @@
 """Checkpoints: folders of plain JSON and safetensors, whole or not there at all.
 
-    model.safetensors   averaged weights and the normaliser
-    policy.json         format, spec, recipe, provenance
-    training/           what an exact resume needs, see `policies.training_state`
+model.safetensors   averaged weights and the normaliser
+policy.json         format, spec, recipe, provenance
+training/           what an exact resume needs, see `policies.training_state`
 """
 
 from __future__ import annotations
@@ -126,11 +126,15 @@ def fill(module: torch.nn.Module, tensors: Mapping[str, Tensor], path: Path) -> 
         raise InputError(f"checkpoint '{path}'", expected="the tensors that its recipe needs", got=f"a file {lacks}")
     for name, tensor in tensors.items():
         if tensor.shape != wanted[name].shape:
-            raise InputError(f"checkpoint '{path}': tensor '{name}'", expected=str(tuple(wanted[name].shape)),
-                             got=str(tuple(tensor.shape)))
+            raise InputError(
+                f"checkpoint '{path}': tensor '{name}'",
+                expected=str(tuple(wanted[name].shape)),
+                got=str(tuple(tensor.shape)),
+            )
         if name.startswith("normaliser.") and not tensor.isfinite().all():
-            raise InputError(f"checkpoint '{path}': statistics '{name}'", expected="finite numbers",
-                             got="NaN or infinity")
+            raise InputError(
+                f"checkpoint '{path}': statistics '{name}'", expected="finite numbers", got="NaN or infinity"
+            )
     module.load_state_dict(dict(tensors))
 
 
@@ -158,10 +162,13 @@ def new_folder(path: Path) -> Iterator[Path]:
         _sync(path.parent)
     except (OSError, SafetensorError) as error:
         if getattr(error, "errno", None) in (errno.EACCES, errno.EROFS, errno.ENOTDIR, errno.EPERM):
-            raise InputError(f"checkpoint '{path}'", expected="a place that can be written to",
-                             got=str(error)) from error
-        raise TillerError(f"checkpoint '{path}' could not be written: {error}. Make room and save again; "
-                          "what was saved before is whole") from error
+            raise InputError(
+                f"checkpoint '{path}'", expected="a place that can be written to", got=str(error)
+            ) from error
+        raise TillerError(
+            f"checkpoint '{path}' could not be written: {error}. Make room and save again; "
+            "what was saved before is whole"
+        ) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 
@@ -187,8 +194,12 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     try:
         return load_file(str(path))
     except (OSError, SafetensorError) as error:
-        raise InputError(f"checkpoint file '{path}'", expected="a whole safetensors file", got=str(error),
-                         way_out="Use another checkpoint of this run, or copy it again") from error
+        raise InputError(
+            f"checkpoint file '{path}'",
+            expected="a whole safetensors file",
+            got=str(error),
+            way_out="Use another checkpoint of this run, or copy it again",
+        ) from error
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -34,8 +34,12 @@ def find(path: Path | str) -> Path:
     else:
         empty = not any(path.iterdir())
         looked = "an empty folder" if empty else f"no {RECORD} in it, nor in {' or '.join(IN_A_RUN)}"
-    raise InputError(f"checkpoint '{path}'", expected=f"a folder with {RECORD}, or the output folder of a training run",
-                     got=looked, way_out=_nearby(path))
+    raise InputError(
+        f"checkpoint '{path}'",
+        expected=f"a folder with {RECORD}, or the output folder of a training run",
+        got=looked,
+        way_out=_nearby(path),
+    )
 
 
 def require_whole(path: Path | str) -> Mapping[str, Any]:
@@ -62,8 +66,12 @@ def require_whole(path: Path | str) -> Mapping[str, Any]:
     except (ValueError, struct.error, KeyError, TypeError, AttributeError):
         got = "a file that begins with no header of that format"
     if got:
-        raise InputError(f"checkpoint file '{weights}'", expected="a whole safetensors file", got=got,
-                         way_out="Use another checkpoint of this run, or copy it again")
+        raise InputError(
+            f"checkpoint file '{weights}'",
+            expected="a whole safetensors file",
+            got=got,
+            way_out="Use another checkpoint of this run, or copy it again",
+        )
     return values
 
 
@@ -77,9 +85,12 @@ def read_head(folder: Path) -> Mapping[str, Any]:
     values = read_json(path)
     found = (values.get("format"), values.get("version")) if isinstance(values, dict) else (None, None)
     if found != (FORMAT, VERSION):
-        raise InputError(f"checkpoint '{path}'", expected=f"format {FORMAT} version {VERSION}",
-                         got=f"format {found[0]} version {found[1]}",
-                         way_out="Load it with the version of tiller that wrote it, or train anew")
+        raise InputError(
+            f"checkpoint '{path}'",
+            expected=f"format {FORMAT} version {VERSION}",
+            got=f"format {found[0]} version {found[1]}",
+            way_out="Load it with the version of tiller that wrote it, or train anew",
+        )
     return values  # type: ignore[no-any-return]
 
 

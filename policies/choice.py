@@ -12,8 +12,9 @@ from robot.description.record import declared, read_value
 from robot.errors import InputError, nearest
 
 
-def choose(thing: str, choices: Mapping[str, Callable[..., Any]], name: str,
-           options: Mapping[str, Any]) -> Callable[..., Any]:
+def choose(
+    thing: str, choices: Mapping[str, Callable[..., Any]], name: str, options: Mapping[str, Any]
+) -> Callable[..., Any]:
     """The choice of that name, once it is known to take these options.
 
     Raises:
@@ -26,8 +27,9 @@ def choose(thing: str, choices: Mapping[str, Callable[..., Any]], name: str,
     types = declared(made.__init__ if isinstance(made, type) and not is_dataclass(made) else made)  # type: ignore[misc]
     for option, value in options.items():
         if option not in known:
-            raise InputError(f"{thing}: option '{option}'", expected=f"one of {', '.join(known)}",
-                             way_out=nearest(option, known))
+            raise InputError(
+                f"{thing}: option '{option}'", expected=f"one of {', '.join(known)}", way_out=nearest(option, known)
+            )
         if option in types:
             read_value(types[option], value, f"{thing}: {option}")
     return made

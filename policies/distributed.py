@@ -46,8 +46,9 @@ class Ranks:
 
 def ranks_from_environment() -> Ranks:
     """As torchrun sets it; one process where it does not."""
-    return Ranks(*(int(os.environ.get(name, default))
-                   for name, default in (("RANK", 0), ("WORLD_SIZE", 1), ("LOCAL_RANK", 0))))
+    return Ranks(
+        *(int(os.environ.get(name, default)) for name, default in (("RANK", 0), ("WORLD_SIZE", 1), ("LOCAL_RANK", 0)))
+    )
 
 
 @contextmanager
@@ -90,9 +91,12 @@ def choose_device(name: str = "auto") -> torch.device:
     if device.type == "cuda":
         count = torch.cuda.device_count() if torch.cuda.is_available() else 0
         if (device.index or 0) >= count:
-            raise InputError(f"device={name}", expected="a GPU that torch can use",
-                             got=f"{count or 'no'} GPU{'s' if count > 1 else ''} here (torch {torch.__version__})",
-                             way_out="Use device=cpu, or install a driver and a CUDA build of torch")
+            raise InputError(
+                f"device={name}",
+                expected="a GPU that torch can use",
+                got=f"{count or 'no'} GPU{'s' if count > 1 else ''} here (torch {torch.__version__})",
+                way_out="Use device=cpu, or install a driver and a CUDA build of torch",
+            )
         if device.index is None:
             device = torch.device("cuda", ranks_from_environment().local_rank)
         torch.cuda.set_device(device)

@@ -24,8 +24,9 @@ class Interruption:
         requested: whether to stop when there is something whole to save.
     """
 
-    def __init__(self, signals: Sequence[signal.Signals] = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP),
-                 at_once: bool = False) -> None:
+    def __init__(
+        self, signals: Sequence[signal.Signals] = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP), at_once: bool = False
+    ) -> None:
         self.requested, self.at_once = False, at_once
         self._signals, self._asked = signals, False
         self._before: dict[signal.Signals, Any] = {}

@@ -38,8 +38,12 @@ class Learner:
         self.device = next(model.parameters()).device
         self.parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
         self.optimiser = torch.optim.AdamW(
-            self.parameters, config.learning_rate, betas=(config.betas[0], config.betas[1]),
-            weight_decay=config.weight_decay, fused=self.device.type in ("cpu", "cuda"))
+            self.parameters,
+            config.learning_rate,
+            betas=(config.betas[0], config.betas[1]),
+            weight_decay=config.weight_decay,
+            fused=self.device.type in ("cpu", "cuda"),
+        )
         self.schedule = _schedule(config, self.optimiser)
         self._bf16 = uses_bf16(config.precision, self.device)
         self.average = MovingAverage(model, config.ema)
@@ -120,8 +124,12 @@ class Learner:
 
 def _schedule(config: TrainingConfig, optimiser: torch.optim.Optimizer) -> torch.optim.lr_scheduler.LambdaLR:
     try:
-        return get_scheduler(config.schedule, optimiser, num_warmup_steps=config.warmup,
-                             num_training_steps=config.steps)
+        return get_scheduler(
+            config.schedule, optimiser, num_warmup_steps=config.warmup, num_training_steps=config.steps
+        )
     except ValueError as error:
-        raise InputError("training.schedule", expected="a schedule of diffusers.optimization, such as cosine, "
-                         "linear or constant_with_warmup", got=f"'{config.schedule}'") from error
+        raise InputError(
+            "training.schedule",
+            expected="a schedule of diffusers.optimization, such as cosine, linear or constant_with_warmup",
+            got=f"'{config.schedule}'",
+        ) from error

@@ -26,14 +26,24 @@ class PolicyModel(nn.Module):
         action_mode: how the normaliser scales actions.
     """
 
-    def __init__(self, chain: TransformChain, normaliser: Normaliser, augmentation: nn.Module, encoder: nn.Module,
-                 network: nn.Module, objective: Objective, pad_loss: bool = False, action_mode: str = LIMITS):
+    def __init__(
+        self,
+        chain: TransformChain,
+        normaliser: Normaliser,
+        augmentation: nn.Module,
+        encoder: nn.Module,
+        network: nn.Module,
+        objective: Objective,
+        pad_loss: bool = False,
+        action_mode: str = LIMITS,
+    ):
         super().__init__()
         self.chain, self.objective, self.pad_loss, self.action_mode = chain, objective, pad_loss, action_mode
         self.normaliser, self.augmentation, self.encoder, self.network = normaliser, augmentation, encoder, network
 
-    def forward(self, observation: Tensors, action: Tensor, is_pad: Tensor,
-                generator: torch.Generator | None = None) -> Tensor:
+    def forward(
+        self, observation: Tensors, action: Tensor, is_pad: Tensor, generator: torch.Generator | None = None
+    ) -> Tensor:
         """Loss summed over the elements that count.
 
         Args:
@@ -59,15 +69,23 @@ class PolicyModel(nn.Module):
         stages = self.chain.forward_observation(observation)
         return self._condition(stages[-1]), stages
 
-    def denoise(self, noise: Tensor, condition: Tensor, sampler: str, steps: int,
-                generators: Sequence[torch.Generator] | None = None, edit: Edit | None = None) -> Tensor:
+    def denoise(
+        self,
+        noise: Tensor,
+        condition: Tensor,
+        sampler: str,
+        steps: int,
+        generators: Sequence[torch.Generator] | None = None,
+        edit: Edit | None = None,
+    ) -> Tensor:
         """Noise (B, H, D) to normalised actions (B, H, D).
 
         An objective that clips has the clean action of each step kept within the demonstrated range before it is
         edited: [-1, 1] where `limits` made it so, the normalised extremes elsewhere.
         """
-        return self.objective.sample(self.network, noise, condition, sampler, steps, generators=generators,
-                                     edit=self._clipped(edit))
+        return self.objective.sample(
+            self.network, noise, condition, sampler, steps, generators=generators, edit=self._clipped(edit)
+        )
 
     def _clipped(self, edit: Edit | None) -> Edit | None:
         clip = self.objective.bound

@@ -55,8 +55,9 @@ class DiffusionPolicy:
         Raises:
             InputError: the objective has no such sampler.
         """
-        chosen = self.model.objective.choose(self.spec.sampler.name if name is None else name,
-                                             self.spec.sampler.steps if steps is None else steps)
+        chosen = self.model.objective.choose(
+            self.spec.sampler.name if name is None else name, self.spec.sampler.steps if steps is None else steps
+        )
         other = copy.copy(self)
         other.spec = replace(self.spec, sampler=SamplerSpec(*chosen))
         return other
@@ -101,8 +102,11 @@ class DiffusionPolicy:
         """`sample` on tensors of this policy's device, with gradients where the caller wants them."""
         batch = len(next(iter(observation.values())))
         name, steps = self.spec.sampler.name, self.spec.sampler.steps
-        streams = None if noise is not None and self.model.objective.deterministic(name) else self._streams(
-            seeds, batch, samples)
+        streams = (
+            None
+            if noise is not None and self.model.objective.deterministic(name)
+            else self._streams(seeds, batch, samples)
+        )
         start = self._start(noise, streams, batch, samples)
         condition, stages = self.model.encode(observation)
         edit = None if prefix is None else self._inpaint(prefix, prefix_weight, stages, samples)
@@ -127,8 +131,10 @@ class DiffusionPolicy:
             assert streams is not None
             return streams.normal(self._shape).to(self.device)
         if self.noise_shape is None:
-            raise InputError(f"noise for a policy of objective '{self.recipe.objective.get('name')}'",
-                             expected="none: its actions do not start from noise")
+            raise InputError(
+                f"noise for a policy of objective '{self.recipe.objective.get('name')}'",
+                expected="none: its actions do not start from noise",
+            )
         expected = (batch, samples, *self.noise_shape)
         if tuple(noise.shape) != expected:
             raise InputError("noise", expected=str(expected), got=str(tuple(noise.shape)))
@@ -140,8 +146,11 @@ class DiffusionPolicy:
         if tuple(prefix.shape) != expected:
             raise InputError("prefix", expected=str(expected), got=str(tuple(prefix.shape)))
         if weight is None or tuple(weight.shape) != expected[:2]:
-            raise InputError("prefix_weight", expected=f"{expected[:2]} beside a prefix",
-                             got="none" if weight is None else str(tuple(weight.shape)))
+            raise InputError(
+                "prefix_weight",
+                expected=f"{expected[:2]} beside a prefix",
+                got="none" if weight is None else str(tuple(weight.shape)),
+            )
         held = self.model.normalise_action(prefix, stages).repeat_interleave(samples, dim=0)
         share = weight.repeat_interleave(samples, dim=0)[..., None]
         # Free rows of a prefix may hold anything, NaN too: they must not be multiplied.
@@ -152,14 +161,18 @@ class DiffusionPolicy:
         tensors, batch = {}, None
         for field in self.spec.observation:
             if field.name not in observation:
-                raise InputError(f"observation '{field.name}'", expected="every key that the policy sees",
-                                 got=f"only {', '.join(observation) or 'nothing'}")
+                raise InputError(
+                    f"observation '{field.name}'",
+                    expected="every key that the policy sees",
+                    got=f"only {', '.join(observation) or 'nothing'}",
+                )
             value = np.asarray(observation[field.name])
             batch = len(value) if batch is None and value.ndim else batch
             expected = (batch, field.history.steps, *field.shape)
             if value.shape != expected:
-                raise InputError(f"observation '{field.name}'",
-                                 expected=f"(batch, steps, ...) = {expected}", got=str(value.shape))
+                raise InputError(
+                    f"observation '{field.name}'", expected=f"(batch, steps, ...) = {expected}", got=str(value.shape)
+                )
             value = value if field.is_image else value.astype(np.float32, copy=False)
             tensors[field.name] = torch.from_numpy(np.ascontiguousarray(value)).to(self.device)
         return tensors

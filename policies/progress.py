@@ -26,10 +26,20 @@ class TrainingProgress:
     def __init__(self, total: int, done: int = 0, show: bool = True, stream: TextIO | None = None):
         self.total, self.done, self.show, self.stream = total, done, show, stream or sys.stderr
         self._first, self._started, self._line_at = done, time.monotonic(), -SECONDS_BETWEEN_LINES
-        self._bar = Progress(
-            TextColumn("train"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("eta"),
-            TimeRemainingColumn(), TextColumn("{task.fields[numbers]}"), console=Console(file=self.stream),
-        ) if show and self.stream.isatty() else None
+        self._bar = (
+            Progress(
+                TextColumn("train"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TimeElapsedColumn(),
+                TextColumn("eta"),
+                TimeRemainingColumn(),
+                TextColumn("{task.fields[numbers]}"),
+                console=Console(file=self.stream),
+            )
+            if show and self.stream.isatty()
+            else None
+        )
         self._task = self._bar.add_task("train", total=total, completed=done, numbers="") if self._bar else None
 
     def advance(self, update: int) -> None:

@@ -33,8 +33,12 @@ class NormalisationConfig:
     def __post_init__(self) -> None:
         for mode in (self.mode, *self.fields.values()):
             if mode not in NORMALISATIONS:
-                raise InputError("normalisation mode", expected=f"one of {', '.join(NORMALISATIONS)}",
-                                 got=f"'{mode}'", way_out=nearest(mode, NORMALISATIONS))
+                raise InputError(
+                    "normalisation mode",
+                    expected=f"one of {', '.join(NORMALISATIONS)}",
+                    got=f"'{mode}'",
+                    way_out=nearest(mode, NORMALISATIONS),
+                )
 
     def mode_of(self, name: str) -> str:
         return self.fields.get(name, self.mode)
@@ -79,8 +83,9 @@ class PolicyRecipe:
     def __post_init__(self) -> None:
         require_ranges(self, "policy")
         if self.n_action_steps > self.horizon:
-            raise InputError("n_action_steps", expected=f"1 to the horizon {self.horizon}",
-                             got=str(self.n_action_steps))
+            raise InputError(
+                "n_action_steps", expected=f"1 to the horizon {self.horizon}", got=str(self.n_action_steps)
+            )
 
 
 @dataclass(frozen=True)
@@ -170,9 +175,16 @@ class TrainingConfig:
         for name, choices in (("precision", PRECISIONS), ("schedule", SCHEDULES)):
             chosen = getattr(self, name)
             if chosen not in choices:
-                raise InputError(f"training.{name}", expected=f"one of {', '.join(choices)}", got=f"'{chosen}'",
-                                 way_out=nearest(chosen, choices))
+                raise InputError(
+                    f"training.{name}",
+                    expected=f"one of {', '.join(choices)}",
+                    got=f"'{chosen}'",
+                    way_out=nearest(chosen, choices),
+                )
         require_ranges(self, "training")
         if self.batch_size % self.accumulation:
-            raise InputError("training.accumulation", expected=f"a divisor of the batch size {self.batch_size}",
-                             got=str(self.accumulation))
+            raise InputError(
+                "training.accumulation",
+                expected=f"a divisor of the batch size {self.batch_size}",
+                got=str(self.accumulation),
+            )

@@ -1,9 +1,9 @@
 """The output folder of a training run.
 
-    checkpoints/step-00005000   folders, the newest one and those that are kept
-    checkpoints/last            a link to the newest, moved in one atomic step
-    checkpoints/final           the checkpoint to use, once the run is done
-    metrics.csv, tensorboard/
+checkpoints/step-00005000   folders, the newest one and those that are kept
+checkpoints/last            a link to the newest, moved in one atomic step
+checkpoints/final           the checkpoint to use, once the run is done
+metrics.csv, tensorboard/
 """
 
 from __future__ import annotations
@@ -64,8 +64,9 @@ class RunFolder:
         try:
             self.checkpoints.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise InputError(f"output '{self.path}'", expected="a folder that can be written",
-                             got=str(error)) from error
+            raise InputError(
+                f"output '{self.path}'", expected="a folder that can be written", got=str(error)
+            ) from error
         lock = WriterLock(self.checkpoints, "Wait until it is done, or choose another output")
         try:
             self._require(resume)  # another run may have been at work until now
@@ -77,12 +78,19 @@ class RunFolder:
 
     def _require(self, resume: bool) -> None:
         if resume and not self.last.is_dir():
-            raise InputError(f"resume from '{self.path}'", expected="a run that has saved a checkpoint",
-                             got="no checkpoints/last there", way_out="Leave resume out to start a new run")
+            raise InputError(
+                f"resume from '{self.path}'",
+                expected="a run that has saved a checkpoint",
+                got="no checkpoints/last there",
+                way_out="Leave resume out to start a new run",
+            )
         if not resume and (self.last.exists() or self.final.exists()):
-            raise InputError(f"output '{self.path}'", expected="a folder without a training run",
-                             got="one that has one",
-                             way_out="Add resume=true to go on with it, or choose another output")
+            raise InputError(
+                f"output '{self.path}'",
+                expected="a folder without a training run",
+                got="one that has one",
+                way_out="Add resume=true to go on with it, or choose another output",
+            )
 
     def save(self, step: int, write: Callable[[Path], None]) -> Path:
         """Write a checkpoint of an update, make it the last one, and drop those that are not kept."""

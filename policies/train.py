@@ -67,12 +67,22 @@ def train(
         check_shares(config, ranks)
         with folder.claimed(resume) if ranks.is_main else nullcontext():
             ranks.wait()
-            return _train(data, recipe, config, folder, evaluate, resume, place, ranks,
-                          (semantic_hash, operational_hash))
+            return _train(
+                data, recipe, config, folder, evaluate, resume, place, ranks, (semantic_hash, operational_hash)
+            )
 
 
-def _train(data: Dataset, recipe: PolicyRecipe, config: TrainingConfig, folder: RunFolder, evaluate: Evaluate | None,
-           resume: bool, place: torch.device, ranks: Ranks, hashes: tuple[str | None, str | None]) -> TrainingResult:
+def _train(
+    data: Dataset,
+    recipe: PolicyRecipe,
+    config: TrainingConfig,
+    folder: RunFolder,
+    evaluate: Evaluate | None,
+    resume: bool,
+    place: torch.device,
+    ranks: Ranks,
+    hashes: tuple[str | None, str | None],
+) -> TrainingResult:
     """This process's part, in a folder that is its group's."""
     training, held_out = _episodes(data, config)
     spec = _spec(data, recipe)
@@ -89,8 +99,13 @@ def _train(data: Dataset, recipe: PolicyRecipe, config: TrainingConfig, folder: 
     with (
         _released(learner),
         TrainingProgress(config.steps, show=ranks.is_main) as progress,
-        Batches(RowOrder(windows, config.batch_size, config.seed), place, config.accumulation, ranks,
-                ahead=has_images or place.type == "cuda") as batches,
+        Batches(
+            RowOrder(windows, config.batch_size, config.seed),
+            place,
+            config.accumulation,
+            ranks,
+            ahead=has_images or place.type == "cuda",
+        ) as batches,
     ):
         for line in _blown_up(policy, statistics):
             progress.say(line)
@@ -105,9 +120,12 @@ def _train(data: Dataset, recipe: PolicyRecipe, config: TrainingConfig, folder: 
 
 def _spec(data: Dataset, recipe: PolicyRecipe) -> PolicySpec:
     if data.schema is None:
-        raise InputError(f"dataset '{data.path}'", expected="a store with a schema of names, units and control period",
-                         got="a store that tiller did not write",
-                         way_out=f"Convert it: tiller data convert {data.path} OUT")
+        raise InputError(
+            f"dataset '{data.path}'",
+            expected="a store with a schema of names, units and control period",
+            got="a store that tiller did not write",
+            way_out=f"Convert it: tiller data convert {data.path} OUT",
+        )
     return policy_spec(recipe, data.schema.observation, data.schema.action)
 
 
@@ -116,8 +134,11 @@ def _episodes(data: Dataset, config: TrainingConfig) -> tuple[np.ndarray, np.nda
     training, held_out = split_episodes(len(data), config.validation.fraction, config.seed)
     if config.demonstrations is not None:
         if not 1 <= config.demonstrations <= len(training):
-            raise InputError("training.demonstrations", expected=f"1 to {len(training)}, the episodes not held out",
-                             got=str(config.demonstrations))
+            raise InputError(
+                "training.demonstrations",
+                expected=f"1 to {len(training)}, the episodes not held out",
+                got=str(config.demonstrations),
+            )
         chosen = np.random.default_rng([config.seed, 1]).permutation(training)[: config.demonstrations]
         training = np.sort(chosen)
     return training, held_out
@@ -142,15 +163,20 @@ def _blown_up(policy: DiffusionPolicy, statistics: Mapping[str, FieldStatistics]
         if found:
             ranges = statistics[key.name].range.ravel()
             named = ", ".join(f"{index} (range {ranges[index]:.2g}, gain {gains[index]:.2g})" for index in found)
-            yield (f"Warning: '{key.name}' hardly changes in component {named}: if that is noise, it decides actions. "
-                   f"Leave the key out of policy.observation, or add policy.normalisation.fields.{key.name}=none")
+            yield (
+                f"Warning: '{key.name}' hardly changes in component {named}: if that is noise, it decides actions. "
+                f"Leave the key out of policy.observation, or add policy.normalisation.fields.{key.name}=none"
+            )
 
 
 def check_shares(config: TrainingConfig, ranks: Ranks) -> None:
     shares = config.accumulation * ranks.size
     if config.batch_size % shares:
-        raise InputError("training.batch_size", expected=f"a multiple of {shares}, processes times accumulation",
-                         got=str(config.batch_size))
+        raise InputError(
+            "training.batch_size",
+            expected=f"a multiple of {shares}, processes times accumulation",
+            got=str(config.batch_size),
+        )
 
 
 @contextmanager
@@ -173,8 +199,9 @@ def _threads(count: int) -> Iterator[None]:
 
 
 @contextmanager
-def _loggers(folder: RunFolder, recipe: PolicyRecipe, config: TrainingConfig, step: int, ranks: Ranks
-             ) -> Iterator[list[Logger]]:
+def _loggers(
+    folder: RunFolder, recipe: PolicyRecipe, config: TrainingConfig, step: int, ranks: Ranks
+) -> Iterator[list[Logger]]:
     """Open for the first process; none for the others."""
     loggers: list[Logger] = []
     if ranks.is_main:
@@ -191,7 +218,9 @@ def _loggers(folder: RunFolder, recipe: PolicyRecipe, config: TrainingConfig, st
 
 def _farewell(result: TrainingResult, folder: RunFolder) -> str:
     if result.stopped in (INTERRUPTED, "stop_after"):
-        return (f"Stopped after update {result.updates}; saved in {folder.last}. "
-                "Go on with the same command and resume=true")
+        return (
+            f"Stopped after update {result.updates}; saved in {folder.last}. "
+            "Go on with the same command and resume=true"
+        )
     reason = "" if result.stopped == "done" else f" ({result.stopped} used up; learning rate not yet at its end)"
     return f"Trained {result.updates} updates in {result.elapsed_s / 60:.1f} min{reason}: {result.checkpoint}"

@@ -81,9 +81,18 @@ class Trainer:
         loggers: take the numbers; of the first process only.
     """
 
-    def __init__(self, policy: DiffusionPolicy, learner: Learner, batches: Batches, folder: RunFolder,
-                 provenance: Provenance, progress: TrainingProgress, validation: Validation | None = None,
-                 evaluate: Evaluate | None = None, loggers: Sequence[Logger] = ()):
+    def __init__(
+        self,
+        policy: DiffusionPolicy,
+        learner: Learner,
+        batches: Batches,
+        folder: RunFolder,
+        provenance: Provenance,
+        progress: TrainingProgress,
+        validation: Validation | None = None,
+        evaluate: Evaluate | None = None,
+        loggers: Sequence[Logger] = (),
+    ):
         self.learner, self.batches, self.folder, self.provenance = learner, batches, folder, provenance
         self.progress, self.validation, self.evaluate, self.loggers = progress, validation, evaluate, loggers
         self.config, self.ranks = learner.config, learner.ranks
@@ -116,17 +125,26 @@ class Trainer:
             self.progress.say(f"Going on after update {self.done} with {', '.join(changed)}")
         before, now = float(state.schedule["_last_lr"][0]), self.learner.learning_rate
         if now != before and self.done < self.config.steps:
-            self.progress.say(f"The learning rate of update {self.done + 1} is {now:.4g}; as it was left it would have "
-                              f"been {before:.4g}")
+            self.progress.say(
+                f"The learning rate of update {self.done + 1} is {now:.4g}; as it was left it would have "
+                f"been {before:.4g}"
+            )
 
     def _require_same_source(self, record: PolicyRecord) -> None:
         if record.recipe != self.acting.recipe:
-            raise InputError(f"resume '{self.folder.path}'", expected="the recipe that the run began with",
-                             got="another one", way_out="Give the same policy options, or another output folder")
+            raise InputError(
+                f"resume '{self.folder.path}'",
+                expected="the recipe that the run began with",
+                got="another one",
+                way_out="Give the same policy options, or another output folder",
+            )
         if record.provenance.dataset != self.provenance.dataset:
-            raise InputError(f"resume '{self.folder.path}'", expected=f"the data of {record.provenance.dataset_path}",
-                             got=f"other data in {self.provenance.dataset_path}",
-                             way_out="Give the same dataset, or another output folder")
+            raise InputError(
+                f"resume '{self.folder.path}'",
+                expected=f"the data of {record.provenance.dataset_path}",
+                got=f"other data in {self.provenance.dataset_path}",
+                way_out="Give the same dataset, or another output folder",
+            )
 
     def run(self) -> TrainingResult:
         """Train until all updates are done or something stops the run; saves either way.
@@ -190,8 +208,10 @@ class Trainer:
         self._loss = self.ranks.add(recent.loss).item() / recent.updates
         recent.update_s += time.perf_counter() - started  # on a GPU this is where the work is waited for
         if not math.isfinite(self._loss):
-            raise TillerError(f"training diverged: the loss is {self._loss} at update {self.done}. "
-                              f"Lower training.learning_rate; checkpoints up to now are in {self.folder.checkpoints}")
+            raise TillerError(
+                f"training diverged: the loss is {self._loss} at update {self.done}. "
+                f"Lower training.learning_rate; checkpoints up to now are in {self.folder.checkpoints}"
+            )
         seconds = recent.data_s + recent.update_s
         numbers = {
             "loss": self._loss,
@@ -242,8 +262,9 @@ class Trainer:
 
     def _write(self, folder: Path) -> None:
         self._write_policy(folder)
-        state = TrainingState(self.done, self.elapsed_s, self.learner.average.updates,
-                              self.learner.schedule.state_dict(), self.config)
+        state = TrainingState(
+            self.done, self.elapsed_s, self.learner.average.updates, self.learner.schedule.state_dict(), self.config
+        )
         write_training(folder / TRAINING, state, self.learner.model, self.learner.optimiser)
 
     def _write_policy(self, folder: Path) -> None:
@@ -262,5 +283,6 @@ class Trainer:
                 self.folder.save_final(self._write_policy)
             checkpoint = self.folder.final
             self._evaluate()
-        return TrainingResult(self.done, stopped, checkpoint, self.elapsed_s, self._loss, self._validation_loss,
-                              dict(self._evaluations))
+        return TrainingResult(
+            self.done, stopped, checkpoint, self.elapsed_s, self._loss, self._validation_loss, dict(self._evaluations)
+        )

@@ -67,8 +67,9 @@ def read_training(folder: Path, model: nn.Module, optimiser: Optimizer) -> Train
     for key, tensor in tensors.items():
         name, _, kind = key.rpartition(":")
         if name not in indices:
-            raise InputError(f"checkpoint file '{folder / OPTIMISER}'", expected="the parameters of this policy",
-                             got=f"'{name}'")
+            raise InputError(
+                f"checkpoint file '{folder / OPTIMISER}'", expected="the parameters of this policy", got=f"'{name}'"
+            )
         moments.setdefault(indices[name], {})[kind] = _laid_out_as(parameters[name], tensor)
     optimiser.load_state_dict({"state": moments, "param_groups": optimiser.state_dict()["param_groups"]})
     return state
@@ -83,8 +84,11 @@ def _named_state(model: nn.Module, optimiser: Optimizer) -> dict[str, Tensor]:
     """`parameter:moment` -> tensor."""
     names = [name for name, _ in model.named_parameters()]
     state = optimiser.state_dict()["state"]
-    return {f"{names[index]}:{kind}": torch.as_tensor(value) for index, kinds in state.items()
-            for kind, value in kinds.items()}
+    return {
+        f"{names[index]}:{kind}": torch.as_tensor(value)
+        for index, kinds in state.items()
+        for kind, value in kinds.items()
+    }
 
 
 def require_same_run(state: TrainingState, asked: TrainingConfig) -> None:
@@ -96,18 +100,29 @@ def require_same_run(state: TrainingState, asked: TrainingConfig) -> None:
     for name in FIXED:
         before, now = getattr(state.config, name), getattr(asked, name)
         if before != now:
-            raise InputError(f"resume: training.{name}", expected=f"{before}, as the run began", got=str(now),
-                             way_out="Give the same choices, or another output folder")
+            raise InputError(
+                f"resume: training.{name}",
+                expected=f"{before}, as the run began",
+                got=str(now),
+                way_out="Give the same choices, or another output folder",
+            )
     if asked.steps < state.update:
-        raise InputError("resume: training.steps", expected=f"at least {state.update}, the updates that are done",
-                         got=str(asked.steps), way_out="Give at least so many, or another output folder")
+        raise InputError(
+            "resume: training.steps",
+            expected=f"at least {state.update}, the updates that are done",
+            got=str(asked.steps),
+            way_out="Give at least so many, or another output folder",
+        )
 
 
 def changed_choices(state: TrainingState, asked: TrainingConfig) -> list[str]:
     """The choices that a run goes on with and did not have before, in words; empty where all are the same."""
     before, now = to_json(state.config), to_json(asked)
-    changed = [f"training.{name} {now[name]} (was {before[name]})" for name in now
-               if name != "stop_after" and before[name] != now[name]]
+    changed = [
+        f"training.{name} {now[name]} (was {before[name]})"
+        for name in now
+        if name != "stop_after" and before[name] != now[name]
+    ]
     if asked.stop_after is not None and asked.stop_after <= state.update:
         changed.append(f"training.stop_after {asked.stop_after} is behind it and stops nothing")
     return changed

@@ -83,8 +83,11 @@ class EpisodeClient:
     def wait_until_there(self, within_s: float = 60.0) -> None:
         """Until twin and gate are there, and the gate follows chunks or says why it does not."""
         self.until(lambda: self._reset.service_is_ready() and self._set.service_is_ready(), "the twin", within_s)
-        self.until(lambda: self._episode and self.gate.startswith(("run", "fault", "hold no_chunk", "hold starved")),
-                   "the gate", within_s)
+        self.until(
+            lambda: self._episode and self.gate.startswith(("run", "fault", "hold no_chunk", "hold starved")),
+            "the gate",
+            within_s,
+        )
 
     def episode(self, seed: int, within_s: float = 120.0) -> GraphEpisode:
         """Begin the episode of a seed and wait for its end. A fault of before is reset, as a person would."""
@@ -103,8 +106,9 @@ class EpisodeClient:
         end = next(index for index, one in enumerate(self._outcomes) if self._ended(one))
         seen = self._outcomes[: end + 1]
         last = seen[-1]
-        return GraphEpisode(seed, bool(last["success"]), bool(last["terminated"]), max(one["score"] for one in seen),
-                            int(last["steps"]))
+        return GraphEpisode(
+            seed, bool(last["success"]), bool(last["terminated"]), max(one["score"] for one in seen), int(last["steps"])
+        )
 
     def _begun(self, before: int, seed: int) -> bool:
         return self._episode is not None and self._episode.epoch > before and self._episode.seed == seed

@@ -70,8 +70,15 @@ class NodeProcess:
     @property
     def command(self) -> list[str]:
         """With this process's own interpreter."""
-        return [sys.executable, "-P", "-m", "tiller", "node", self.node,
-                *ros_arguments(self.parameters, self.namespace, self.remaps)]
+        return [
+            sys.executable,
+            "-P",
+            "-m",
+            "tiller",
+            "node",
+            self.node,
+            *ros_arguments(self.parameters, self.namespace, self.remaps),
+        ]
 
 
 @dataclass(frozen=True)
@@ -125,17 +132,28 @@ class Deployment:
                 _require_value(f"parameters: {name}: {key}", value)
         _require_value("seed", self.seed)
         if self.teleop and self.teleop not in TELEOPERATION:
-            raise InputError("teleop", expected=f"one of {', '.join(TELEOPERATION)}", got=f"'{self.teleop}'",
-                             way_out=nearest(self.teleop, TELEOPERATION))
+            raise InputError(
+                "teleop",
+                expected=f"one of {', '.join(TELEOPERATION)}",
+                got=f"'{self.teleop}'",
+                way_out=nearest(self.teleop, TELEOPERATION),
+            )
         if self.device not in DEVICES:
-            raise InputError("device", expected=f"one of {', '.join(DEVICES)}", got=f"'{self.device}'",
-                             way_out=nearest(self.device, DEVICES))
+            raise InputError(
+                "device",
+                expected=f"one of {', '.join(DEVICES)}",
+                got=f"'{self.device}'",
+                way_out=nearest(self.device, DEVICES),
+            )
         require_namespace(self.namespace)
         if self.remaps:
             require_remaps(self.remaps, names_of(load_contract(self.contract)), self.namespace)
         if not self.twin and (self.task or self.lock_step or self.clock or self.speed != 1.0):
-            raise InputError("task, lock_step, clock and speed", expected="the contract of a twin",
-                             got=f"contract {self.contract}, which is a robot's")
+            raise InputError(
+                "task, lock_step, clock and speed",
+                expected="the contract of a twin",
+                got=f"contract {self.contract}, which is a robot's",
+            )
 
 
 def processes(deployment: Deployment) -> tuple[NodeProcess, ...]:
@@ -144,26 +162,53 @@ def processes(deployment: Deployment) -> tuple[NodeProcess, ...]:
     common = {"contract": deployment.contract, "use_sim_time": simulated or None}
     shared = {"namespace": deployment.namespace, "remaps": deployment.remaps}
 
-    def node(name: str, parameters: Mapping[str, object], end: End = End.MIDDLE, essential: bool = False,
-             terminal: bool = False) -> NodeProcess:
-        further = deployment.parameters.get(name, {})
-        return NodeProcess(name, {**common, **parameters, **further}, end=end, essential=essential, terminal=terminal,
-                           **shared)  # type: ignore[arg-type]
+    def node(
+        name: str,
+        parameters: Mapping[str, object],
+        end: End = End.MIDDLE,
+        essential: bool = False,
+        terminal: bool = False,
+    ) -> NodeProcess:
+        values = {**common, **parameters, **deployment.parameters.get(name, {})}
+        how = {"end": end, "essential": essential, "terminal": terminal}
+        return NodeProcess(name, values, **how, **shared)  # type: ignore[arg-type]
 
     found = []
     if deployment.twin:
         # The twin makes the time that the others follow.
-        own = {"use_sim_time": None, "task": deployment.task, "seed": deployment.seed, "speed": deployment.speed,
-               "clock": simulated, "lock_step": deployment.lock_step}
+        own = {
+            "use_sim_time": None,
+            "task": deployment.task,
+            "seed": deployment.seed,
+            "speed": deployment.speed,
+            "clock": simulated,
+            "lock_step": deployment.lock_step,
+        }
         found.append(node("twin", own, End.LAST, essential=True))
-    found.append(node("gate", {"shadow": deployment.shadow, "lock_step": deployment.lock_step,
-                               "records": deployment.records}, End.FIRST, essential=True))
+    found.append(
+        node(
+            "gate",
+            {"shadow": deployment.shadow, "lock_step": deployment.lock_step, "records": deployment.records},
+            End.FIRST,
+            essential=True,
+        )
+    )
     if deployment.supervisor:
         found.append(node("supervisor", {}))
     if deployment.checkpoint:
-        found.append(node("policy", {"checkpoint": deployment.checkpoint, "instruction": deployment.instruction,
-                                     "seed": deployment.seed, "device": deployment.device,
-                                     "delay_steps": deployment.delay_steps, "lock_step": deployment.lock_step}))
+        found.append(
+            node(
+                "policy",
+                {
+                    "checkpoint": deployment.checkpoint,
+                    "instruction": deployment.instruction,
+                    "seed": deployment.seed,
+                    "device": deployment.device,
+                    "delay_steps": deployment.delay_steps,
+                    "lock_step": deployment.lock_step,
+                },
+            )
+        )
     if deployment.teleop:
         found.append(node("teleop", {"device": deployment.teleop}, terminal=deployment.teleop == "keyboard"))
     return tuple(found)
@@ -181,8 +226,9 @@ def module_of(node: str) -> str:
     return f"real.nodes.{name}_node"
 
 
-def ros_arguments(parameters: Mapping[str, object], namespace: str = "",
-                  remaps: Mapping[str, str] | None = None) -> list[str]:
+def ros_arguments(
+    parameters: Mapping[str, object], namespace: str = "", remaps: Mapping[str, str] | None = None
+) -> list[str]:
     """Words of a command line that rcl reads. Parameters that are None or empty are left out."""
     words: list[str] = []
     for name, value in parameters.items():
@@ -202,8 +248,8 @@ def arguments_of(words: Sequence[str]) -> list[str]:
     Raises:
         InputError: a word that is neither, or a namespace or a name that ROS does not take.
     """
-    own = list(words[:words.index("--ros-args")]) if "--ros-args" in words else list(words)
-    rest = list(words[len(own):])
+    own = list(words[: words.index("--ros-args")]) if "--ros-args" in words else list(words)
+    rest = list(words[len(own) :])
     parameters: dict[str, str] = {}
     remaps: dict[str, str] = {}
     for word in own:

@@ -26,8 +26,13 @@ ORPHAN_LINGER, ORPHAN_LINGER_S = "TILLER_ORPHAN_LINGER_S", 1.5
 WHEELS_GUARD = "_ROS_WHEELS_BOOTSTRAP_COMPLETE"
 
 
-def run_processes(wanted: Sequence[NodeProcess], environment: Mapping[str, str], folder: Path,
-                  stop: Event | None = None, echo: bool = True) -> int:
+def run_processes(
+    wanted: Sequence[NodeProcess],
+    environment: Mapping[str, str],
+    folder: Path,
+    stop: Event | None = None,
+    echo: bool = True,
+) -> int:
     """Run a graph until a person ends it or an essential process does.
 
     The graph ends when an essential process does, and when any process ends with an error before it was ready: a
@@ -102,8 +107,10 @@ def _watch(running: Sequence[_Running], stop: Event) -> int:
             told.add(each.name)
             each.finish()
             failed_to_start = code != 0 and not each.ready
-            each.say(f"ended with {_status(code)}" + ("" if each.wanted.essential or failed_to_start
-                                                     else "; the gate holds the robot"))
+            each.say(
+                f"ended with {_status(code)}"
+                + ("" if each.wanted.essential or failed_to_start else "; the gate holds the robot")
+            )
             if each.wanted.essential or failed_to_start:
                 return ASKED_WRONGLY if code == ASKED_WRONGLY else 1
         if len(told) == len(running):
@@ -123,8 +130,15 @@ class _Running:
         self._log: IO[str] = (folder / f"{wanted.node}.log").open("a", encoding="utf-8")
         # A session of its own: a terminal's ctrl-C would reach gate and driver in the same moment.
         self.process = subprocess.Popen(
-            wanted.command, env=dict(environment), stdin=None if wanted.terminal else subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", start_new_session=True)
+            wanted.command,
+            env=dict(environment),
+            stdin=None if wanted.terminal else subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            start_new_session=True,
+        )
         self._reader = Thread(target=self._read, name=f"{wanted.node} lines", daemon=True)
         self._reader.start()
 

@@ -62,8 +62,16 @@ class RosRobot:
             is there already.
     """
 
-    def __init__(self, contract: str, *, namespace: str = "", cameras: tuple[str, ...] = (), start: bool = True,
-                 folder: str | Path | None = None, **options: Any) -> None:
+    def __init__(
+        self,
+        contract: str,
+        *,
+        namespace: str = "",
+        cameras: tuple[str, ...] = (),
+        start: bool = True,
+        folder: str | Path | None = None,
+        **options: Any,
+    ) -> None:
         self.contract = load_contract(contract)
         self.description = describe(self.contract)
         self.action_spec = action_spec(self.contract)
@@ -71,8 +79,14 @@ class RosRobot:
         self._namespace, self._chunks, self._moving = namespace, 0, Lock()
         self._was_ready = False
         twin = self.contract.plant == "twin"
-        self._link = Link(self.contract, deployment_of(contract, twin, namespace, options), tuple(options), cameras,
-                          start and twin, folder)
+        self._link = Link(
+            self.contract,
+            deployment_of(contract, twin, namespace, options),
+            tuple(options),
+            cameras,
+            start and twin,
+            folder,
+        )
         self._ears = self._link.ears
 
     def close(self) -> None:
@@ -82,8 +96,9 @@ class RosRobot:
     def __enter__(self) -> RosRobot:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                 trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     # -- the protocol -------------------------------------------------------------------------------------------------
@@ -106,8 +121,10 @@ class RosRobot:
             TillerError: nothing comes on a topic; which.
         """
         self._require_there()
-        return {name: value.astype(np.float32) if value.dtype.kind == "f" else value
-                for name, value in self._ears.measured().items()}
+        return {
+            name: value.astype(np.float32) if value.dtype.kind == "f" else value
+            for name, value in self._ears.measured().items()
+        }
 
     def execute(self, chunk: ActionChunk) -> None:
         """Send a chunk to the gate, and return at once; each row acts when it is due.
@@ -116,10 +133,17 @@ class RosRobot:
             InputError: the gate would refuse the chunk: its fields, size, numbers, period or time.
             TillerError: the gate follows nobody now, or somebody else; why, and the way out.
         """
-        sample = ChunkSample(chunk.spec.component_names, np.asarray(chunk.values, dtype=np.float64), chunk.start_ns,
-                             chunk.period_s, chunk.chunk_id, 0)
-        refusal = refuse_form(self._settings, sample) or \
-            refuse_time(self._settings, sample, Now(0, self.clock.now_ns(), 0), None)
+        sample = ChunkSample(
+            chunk.spec.component_names,
+            np.asarray(chunk.values, dtype=np.float64),
+            chunk.start_ns,
+            chunk.period_s,
+            chunk.chunk_id,
+            0,
+        )
+        refusal = refuse_form(self._settings, sample) or refuse_time(
+            self._settings, sample, Now(0, self.clock.now_ns(), 0), None
+        )
         if refusal is not None:
             raise InputError(refusal[0].text, got=refusal[1])
         self._take()
@@ -173,8 +197,10 @@ class RosRobot:
         """
         self._require_there()
         if self._ears.sent is None or time.monotonic() - self._ears.sent_s > OTHER_S:
-            raise TillerError(f"nothing comes on '{self._namespace}/gate/sent': the gate is {self.state}. "
-                              "robot.wait_until_ready() says what it lacks")
+            raise TillerError(
+                f"nothing comes on '{self._namespace}/gate/sent': the gate is {self.state}. "
+                "robot.wait_until_ready() says what it lacks"
+            )
         return self._ears.sent.target.copy()
 
     @property
@@ -212,8 +238,9 @@ class RosRobot:
             return not missing(self._ears, self.contract, self._namespace) and self._ears.sent is not None
 
         def decided() -> bool:
-            return (graph is not None and graph.ended) or \
-                (there() and (self._ears.mode == "fault" or not self._obstacle(peoples=False)))
+            return (graph is not None and graph.ended) or (
+                there() and (self._ears.mode == "fault" or not self._obstacle(peoples=False))
+            )
 
         while True:
             self._ears.until(decided, deadline - time.monotonic())
@@ -264,10 +291,17 @@ class RosRobot:
         self._require_there()
         self._travel(rest_target(self.description, self.action_spec), duration)
 
-    def move_to(self, position: np.ndarray | None = None, rotation: np.ndarray | None = None,
-                width: float | None = None, *, duration: float | None = None,
-                fields: Mapping[str, np.ndarray] | None = None, tolerance: float = TOLERANCE,
-                turn_tolerance: float = TURN_TOLERANCE) -> None:
+    def move_to(
+        self,
+        position: np.ndarray | None = None,
+        rotation: np.ndarray | None = None,
+        width: float | None = None,
+        *,
+        duration: float | None = None,
+        fields: Mapping[str, np.ndarray] | None = None,
+        tolerance: float = TOLERANCE,
+        turn_tolerance: float = TURN_TOLERANCE,
+    ) -> None:
         """Go somewhere, and return when the robot is there and rests. What is not named stays as it was told last.
 
         Args:
@@ -342,8 +376,7 @@ class RosRobot:
 
     def _others(self) -> bool:
         """Whether another source sends chunks."""
-        return self._ears.speaker not in ("", self._link.session) and \
-            time.monotonic() - self._ears.spoken_s < OTHER_S
+        return self._ears.speaker not in ("", self._link.session) and time.monotonic() - self._ears.spoken_s < OTHER_S
 
     def _take(self) -> None:
         """See to it that the gate would follow this program.
@@ -352,16 +385,22 @@ class RosRobot:
         """
         self._require_there()
         if self._others():
-            raise TillerError("another source sends chunks to this gate. End it, or stop it with robot.stop(), "
-                              "then robot.enable()")
+            raise TillerError(
+                "another source sends chunks to this gate. End it, or stop it with robot.stop(), then robot.enable()"
+            )
         found = self._obstacle()
         if found:
             raise TillerError(found)
         if not self._link.bound:
             self.enable()
 
-    def _travel(self, goal: np.ndarray, duration: float | None, tolerance: float = TOLERANCE,
-                turn_tolerance: float = TURN_TOLERANCE) -> None:
+    def _travel(
+        self,
+        goal: np.ndarray,
+        duration: float | None,
+        tolerance: float = TOLERANCE,
+        turn_tolerance: float = TURN_TOLERANCE,
+    ) -> None:
         """Send a move piece by piece, until the robot is measured at its end."""
         if self._ears.status.get("shadow") == "True":
             raise TillerError("the gate is a shadow: it computes and sends nothing, so the robot will not move")
@@ -417,8 +456,10 @@ class RosRobot:
             if elapsed > move.duration_ns + SETTLE_S * 1e9 or now_s - begun_s > 3 * move.duration_ns * 1e-9 + 10:
                 if place <= tolerance and turn <= turn_tolerance:
                     return True
-                raise TillerError(f"the robot stands {place * 1e3:.1f} mm and {turn:.3f} rad from where it was told: "
-                                  f"in contact, at the end of its reach, or kept back by a limit{self._cuts()}")
+                raise TillerError(
+                    f"the robot stands {place * 1e3:.1f} mm and {turn:.3f} rad from where it was told: "
+                    f"in contact, at the end of its reach, or kept back by a limit{self._cuts()}"
+                )
 
     def _stands_at_target(self) -> bool:
         place, turn, _ = off(self.description, self.action_spec, self.target, self._ears.measured())
@@ -445,6 +486,9 @@ class RosRobot:
 
     def _cuts(self) -> str:
         """What the gate has refused or cut so far, for a message."""
-        counts = [f"{name.removeprefix('count_')} {count}" for name, count in self._ears.status.items()
-                  if name.startswith("count_chunk") or name.removeprefix("count_") in ("position", "capsules_stop")]
+        counts = [
+            f"{name.removeprefix('count_')} {count}"
+            for name, count in self._ears.status.items()
+            if name.startswith("count_chunk") or name.removeprefix("count_") in ("position", "capsules_stop")
+        ]
         return f". The gate has counted: {', '.join(counts)}" if counts else ""

@@ -32,8 +32,11 @@ def cache_in(wanted: str | None) -> Path:
         return folder
     instead = temporary_folder() / "cache"
     why = f"{folder} cannot be written" if folder is not None else "there is no home folder (HOME)"
-    print(f"tiller: {why}, so compiled code and transport profiles are kept in {instead}. XDG_CACHE_HOME chooses "
-          "another folder", file=sys.stderr)
+    print(
+        f"tiller: {why}, so compiled code and transport profiles are kept in {instead}. XDG_CACHE_HOME chooses "
+        "another folder",
+        file=sys.stderr,
+    )
     return instead
 
 
@@ -72,5 +75,9 @@ def temporary_folder() -> Path:
             return Path(tempfile.mkdtemp(prefix=f"{folder.name}-"))
         return folder
     except OSError as error:
-        raise InputError("temporary folder", expected="one that can be written", got=error.strerror or str(error),
-                         way_out="Set TMPDIR to such a folder") from None
+        raise InputError(
+            "temporary folder",
+            expected="one that can be written",
+            got=error.strerror or str(error),
+            way_out="Set TMPDIR to such a folder",
+        ) from None

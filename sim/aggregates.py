@@ -36,8 +36,14 @@ class Profile:
     high: tuple[float, ...]
 
 
-def over_tasks(tasks: Sequence[ArrayLike], statistic: OverTasks = interquartile_mean, *, confidence: float = 0.95,
-               resamples: int = RESAMPLES, seed: int = 0) -> Interval:
+def over_tasks(
+    tasks: Sequence[ArrayLike],
+    statistic: OverTasks = interquartile_mean,
+    *,
+    confidence: float = 0.95,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> Interval:
     """A statistic of the tasks' mean scores with its stratified percentile bootstrap.
 
     Args:
@@ -52,8 +58,9 @@ def over_tasks(tasks: Sequence[ArrayLike], statistic: OverTasks = interquartile_
     return _interval(float(statistic(np.array([each.mean() for each in scores]))), statistic(means), confidence)
 
 
-def pooled_mean(strata: Sequence[ArrayLike], *, confidence: float = 0.95, resamples: int = RESAMPLES, seed: int = 0
-                ) -> Interval:
+def pooled_mean(
+    strata: Sequence[ArrayLike], *, confidence: float = 0.95, resamples: int = RESAMPLES, seed: int = 0
+) -> Interval:
     """The mean over all values of all strata, each value weighing the same, resampled within each stratum.
 
     Args:
@@ -68,8 +75,9 @@ def pooled_mean(strata: Sequence[ArrayLike], *, confidence: float = 0.95, resamp
     return over_tasks(strata, weighted, confidence=confidence, resamples=resamples, seed=seed)
 
 
-def performance_profile(tasks: Sequence[ArrayLike], thresholds: ArrayLike, *, confidence: float = 0.95,
-                        resamples: int = 2000, seed: int = 0) -> Profile:
+def performance_profile(
+    tasks: Sequence[ArrayLike], thresholds: ArrayLike, *, confidence: float = 0.95, resamples: int = 2000, seed: int = 0
+) -> Profile:
     """Share of episodes with a score of at least tau, mean over tasks, with a stratified bootstrap band.
 
     Agarwal et al. 2021, eq. 1 with "at least" for "more than", so that a success (score 1) counts at tau = 1.
@@ -101,8 +109,11 @@ def _at_least(counts: np.ndarray) -> np.ndarray:
 def _checked(tasks: Sequence[ArrayLike]) -> list[np.ndarray]:
     scores = [np.asarray(each, dtype=np.float64) for each in tasks]
     if not scores or any(each.ndim != 1 or not len(each) for each in scores):
-        raise InputError("statistic over tasks", expected="at least one task with at least one episode each",
-                         got=f"shapes {[each.shape for each in scores]}")
+        raise InputError(
+            "statistic over tasks",
+            expected="at least one task with at least one episode each",
+            got=f"shapes {[each.shape for each in scores]}",
+        )
     return scores
 
 
@@ -115,9 +126,12 @@ def _streams(scores: Sequence[np.ndarray], seed: int) -> Iterator[tuple[np.ndarr
 def _resampled_means(values: np.ndarray, resamples: int, random: np.random.Generator) -> np.ndarray:
     """Means (resamples,) of as many draws with replacement as there are values; blocks bound the memory."""
     block = max(1, 1_000_000 // len(values))
-    return np.concatenate([
-        values[random.integers(0, len(values), (min(block, resamples - start), len(values)))].mean(axis=1)
-        for start in range(0, resamples, block)])
+    return np.concatenate(
+        [
+            values[random.integers(0, len(values), (min(block, resamples - start), len(values)))].mean(axis=1)
+            for start in range(0, resamples, block)
+        ]
+    )
 
 
 def _interval(estimate: float, draws: np.ndarray, confidence: float) -> Interval:

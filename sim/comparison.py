@@ -43,8 +43,12 @@ def compare(first: Evaluation, second: Evaluation) -> Comparison:
             raise InputError(f"comparison: {what}", expected="the same on both sides", got=f"{ours} and {theirs}")
     seeds, others = ([record.seed for record in side.records] for side in (first, second))
     if seeds != others:
-        raise InputError("comparison: seeds", expected="the same on both sides", got=_unshared(seeds, others),
-                         way_out="Evaluate both with the same seed and episodes")
+        raise InputError(
+            "comparison: seeds",
+            expected="the same on both sides",
+            got=_unshared(seeds, others),
+            way_out="Evaluate both with the same seed and episodes",
+        )
     return compare_records(first.records, second.records)
 
 
@@ -66,6 +70,9 @@ def compare_records(first: Sequence[EpisodeRecord], second: Sequence[EpisodeReco
 
 def _unshared(first: list[int], second: list[int]) -> str:
     left, right = sorted(set(first) - set(second)), sorted(set(second) - set(first))
-    parts = [f"{len(seeds)} only in the {name} ({seeds[0]} .. {seeds[-1]})"
-             for name, seeds in (("first", left), ("second", right)) if seeds]
+    parts = [
+        f"{len(seeds)} only in the {name} ({seeds[0]} .. {seeds[-1]})"
+        for name, seeds in (("first", left), ("second", right))
+        if seeds
+    ]
     return "; ".join(parts) or "another order"

@@ -49,15 +49,26 @@ class PushLimits:
     def __post_init__(self) -> None:
         for name, least in (("force_n", 0.0), ("torque_nm", 0.0), ("energy_j", 1e-6), ("acceleration", 1e-6)):
             if not least <= getattr(self, name) < np.inf:
-                raise InputError(f"push: {name}", expected="a finite number, 0 or more (energy_j and acceleration "
-                                 "above 0)", got=f"{getattr(self, name):g}")
+                raise InputError(
+                    f"push: {name}",
+                    expected="a finite number, 0 or more (energy_j and acceleration above 0)",
+                    got=f"{getattr(self, name):g}",
+                )
         if not SHORTEST_S <= self.hold_s <= LONGEST_S:
             raise InputError("push: hold_s", expected=f"{SHORTEST_S:g} to {LONGEST_S:g} s", got=f"{self.hold_s:g}")
 
 
 @compiled
-def bound_push(push: np.ndarray, velocity: np.ndarray, linear: int, tick_s: float, acceleration: np.ndarray,
-               limits: np.ndarray, budget: np.ndarray, tank: np.ndarray) -> None:
+def bound_push(
+    push: np.ndarray,
+    velocity: np.ndarray,
+    linear: int,
+    tick_s: float,
+    acceleration: np.ndarray,
+    limits: np.ndarray,
+    budget: np.ndarray,
+    tank: np.ndarray,
+) -> None:
     """Bring a push (n,) in place within what its tank allows in a tick, and within its lengths.
 
     Args:
@@ -107,8 +118,14 @@ class Pushes:
         # Semi-implicit steps go T^2 a where a steady acceleration goes half of it.
         self.acceleration = np.full(size, 2 * limits.acceleration)
         # All of it may go in one tick, but for a hair, so that rounding does not overdraw it.
-        self.budget = Budget(initial_j=limits.energy_j, reserve_j=_HAIR * limits.energy_j, capacity_j=limits.energy_j,
-                             power_w=np.inf, gamma=1 - _HAIR, provenance="of a disturber")
+        self.budget = Budget(
+            initial_j=limits.energy_j,
+            reserve_j=_HAIR * limits.energy_j,
+            capacity_j=limits.energy_j,
+            power_w=np.inf,
+            gamma=1 - _HAIR,
+            provenance="of a disturber",
+        )
         self.tank, self.held, self.applied = np.zeros((rows, COLUMNS)), np.zeros((rows, size)), np.zeros((rows, size))
         self._row, self._age = self.budget.row, np.zeros(rows, dtype=np.int64)
         self._periods = max(1, round(limits.hold_s / period_s))
@@ -162,9 +179,20 @@ class Pushes:
 
 
 @compiled
-def _run_pushed(world: World, law: Law, control: Control, told: Told, trace: np.ndarray, ticks: int,
-                held: np.ndarray, applied: np.ndarray, acceleration: np.ndarray, limits: np.ndarray,
-                budget: np.ndarray, tank: np.ndarray) -> None:
+def _run_pushed(
+    world: World,
+    law: Law,
+    control: Control,
+    told: Told,
+    trace: np.ndarray,
+    ticks: int,
+    held: np.ndarray,
+    applied: np.ndarray,
+    acceleration: np.ndarray,
+    limits: np.ndarray,
+    budget: np.ndarray,
+    tank: np.ndarray,
+) -> None:
     """The inner loop of the mazes with a push that is bounded anew each tick."""
     before = np.empty(len(held))
     for tick in range(ticks):
@@ -212,8 +240,20 @@ class PushedMazes(MazeBatch):
 
     def _advance(self) -> None:
         pushes = self.pushes
-        _run_pushed(self._world, self._law, self._control, self._ticked, self._told.trace, TICKS, pushes.held,
-                    pushes.applied, pushes.acceleration, pushes.reach, pushes.budget.row, pushes.tank)
+        _run_pushed(
+            self._world,
+            self._law,
+            self._control,
+            self._ticked,
+            self._told.trace,
+            TICKS,
+            pushes.held,
+            pushes.applied,
+            pushes.acceleration,
+            pushes.reach,
+            pushes.budget.row,
+            pushes.tank,
+        )
         self.left = pushes.left
 
     def _begin(self, rows: Any) -> None:

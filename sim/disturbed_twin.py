@@ -69,8 +69,9 @@ class PushedTwin(TwinEnv):
         on: `tool`, or a body of the task.
     """
 
-    def __init__(self, task: TwinTask, *, limits: PushLimits, on: str = "tool", options: TwinOptions = TwinOptions()
-                 ) -> None:
+    def __init__(
+        self, task: TwinTask, *, limits: PushLimits, on: str = "tool", options: TwinOptions = TwinOptions()
+    ) -> None:
         super().__init__(task, reward="sparse", options=options)
         self.pushes = Pushes(limits, 1, 6, period_s=task.info.period_s, tick_s=self.scene.model.opt.timestep)
         self.point, self.gave_j, self._asked_for = PushedPoint(self.scene, on), 0.0, np.zeros((1, 6))

@@ -41,14 +41,15 @@ class Recording:
 
     def __init__(self, robot: TwinRobot) -> None:
         self._robot = robot
-        limb, = robot.description.limbs
+        (limb,) = robot.description.limbs
         first, dof, n = (int(each) for each in robot.plant.joints[0])
         self._joints, self._velocity = robot.plant.qpos[first : first + n], robot.plant.qvel[dof : dof + n]
         self._n = n
         self._own = _bodies_of(robot, limb.element(limb.arm.joints[0]))
         self._start_ns = robot.clock.now_ns()
         self._rows: dict[str, list[np.ndarray | bool | float]] = {
-            name: [] for name in ("torque", "joints", "velocity", "contact", "spring_j", "force_n")}
+            name: [] for name in ("torque", "joints", "velocity", "contact", "spring_j", "force_n")
+        }
 
     def before(self, start: np.ndarray, end: np.ndarray, fraction: float) -> None:
         """Note the state that a step of the physics begins with, its set-point `fraction` of the way between two
@@ -113,11 +114,19 @@ def recorded(robot: TwinRobot) -> Iterator[Recording]:
         InputError: the robot has several arms, or filters that act.
     """
     if len(robot.description.limbs) != 1:
-        raise InputError(f"robot '{robot.spec.name}'", expected="one arm", got=f"{len(robot.description.limbs)}",
-                         way_out="Calibrate each arm by itself: a budget is one arm's")
+        raise InputError(
+            f"robot '{robot.spec.name}'",
+            expected="one arm",
+            got=f"{len(robot.description.limbs)}",
+            way_out="Calibrate each arm by itself: a budget is one arm's",
+        )
     if robot.energy.enforced:
-        raise InputError("episodes", expected="unfiltered ones: a budget is picked from what the task needs by itself",
-                         got="a budget whose filters act", way_out="Leave budget= out, or add enforce=false")
+        raise InputError(
+            "episodes",
+            expected="unfiltered ones: a budget is picked from what the task needs by itself",
+            got="a budget whose filters act",
+            way_out="Leave budget= out, or add enforce=false",
+        )
     recording, whole = Recording(robot), robot._run
 
     def by_steps(start: np.ndarray, end: np.ndarray, fraction: float, fraction_step: float, steps: int) -> None:
@@ -154,8 +163,14 @@ def record(env: TaskEnv, actor: Actor, seed: int) -> EnergyStream:
     return recording.stream(f"seed_{seed}", success)
 
 
-def collect(env: TaskEnv, actor: Actor, episodes: int, *, seed: int = 0,
-            on_episode: Callable[[EnergyStream], None] | None = None) -> Iterator[EnergyStream]:
+def collect(
+    env: TaskEnv,
+    actor: Actor,
+    episodes: int,
+    *,
+    seed: int = 0,
+    on_episode: Callable[[EnergyStream], None] | None = None,
+) -> Iterator[EnergyStream]:
     """Successful episodes, on the seeds from `seed` on; `on_episode` is told of every one that was tried.
 
     Raises:
@@ -171,8 +186,10 @@ def collect(env: TaskEnv, actor: Actor, episodes: int, *, seed: int = 0,
             kept += 1
             yield stream
         elif tried - kept > kept + _SPARE:
-            raise TillerError(f"Only {kept} of {tried} episodes of {env.task.id} succeeded: what fails so often is not "
-                              "what a budget is picked from")
+            raise TillerError(
+                f"Only {kept} of {tried} episodes of {env.task.id} succeeded: what fails so often is not "
+                "what a budget is picked from"
+            )
 
 
 def twin_of(env: TaskEnv) -> TwinRobot:
@@ -183,8 +200,12 @@ def twin_of(env: TaskEnv) -> TwinRobot:
     """
     twin = env.unwrapped
     if not isinstance(twin, TwinEnv):
-        raise InputError(f"task '{env.task.id}'", expected="one on a twin, where the inner loop is ours",
-                         got="another suite's", way_out="Take a task twin/..., or log= of a robot")
+        raise InputError(
+            f"task '{env.task.id}'",
+            expected="one on a twin, where the inner loop is ours",
+            got="another suite's",
+            way_out="Take a task twin/..., or log= of a robot",
+        )
     return twin.robot
 
 
@@ -196,8 +217,12 @@ def gravity_of(description: RobotDescription) -> Callable[[np.ndarray], np.ndarr
     """
     robot = stand_up(description)
     if len(description.limbs) != 1:
-        raise InputError(f"robot '{description.spec.name}'", expected="one arm", got=f"{len(description.limbs)}",
-                         way_out="Calibrate each arm by itself: a budget is one arm's")
+        raise InputError(
+            f"robot '{description.spec.name}'",
+            expected="one arm",
+            got=f"{len(description.limbs)}",
+            way_out="Calibrate each arm by itself: a budget is one arm's",
+        )
     model, data = robot.scene.model, robot.scene.data
     first, dof, n = (int(each) for each in robot.plant.joints[0])
 

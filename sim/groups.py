@@ -76,8 +76,7 @@ class Group:
     @property
     def unperturbed_setting(self) -> str:
         """The setting but for what was perturbed and how much."""
-        return _text(self.options, [key for key in self.options
-                                    if key not in (PERTURBATION, SEVERITY, PERTURBATIONS)])
+        return _text(self.options, [key for key in self.options if key not in (PERTURBATION, SEVERITY, PERTURBATIONS)])
 
 
 def group(named: Sequence[Named]) -> tuple[list[PolicyEntry], list[Group]]:
@@ -99,8 +98,11 @@ def group(named: Sequence[Named]) -> tuple[list[PolicyEntry], list[Group]]:
     for (policy, task, _), some in members.items():
         given = some[0][1].options
         # Not only what differs: perturbations are kept wherever they were given.
-        shown = {key: given.get(key) for key in dict.fromkeys([*varying, PERTURBATION, SEVERITY, PERTURBATIONS])
-                 if key in varying or key in given}
+        shown = {
+            key: given.get(key)
+            for key in dict.fromkeys([*varying, PERTURBATION, SEVERITY, PERTURBATIONS])
+            if key in varying or key in given
+        }
         groups.append(Group(policy, task, _text(shown, varying), shown, tuple(name for name, _ in some), _joined(some)))
     policies = [PolicyEntry(names[key], one.policy, one.n_action_steps, one.ensemble) for key, one in entries.items()]
     return policies, groups
@@ -112,14 +114,23 @@ def policy_names(evaluations: Sequence[Evaluation]) -> list[str]:
     """
     paths = [str(one.policy.get("checkpoint") or "policy") for one in evaluations]
     short = dict(zip(dict.fromkeys(paths), _told_apart(list(dict.fromkeys(paths)))))
-    traits = [{**{key: value for key, value in one.policy.items() if key != "checkpoint"},
-               "n_action_steps": one.n_action_steps, "delay_steps": one.delay_steps,
-               **{f"ensemble {key}": value for key, value in one.ensemble.items()}} for one in evaluations]
+    traits = [
+        {
+            **{key: value for key, value in one.policy.items() if key != "checkpoint"},
+            "n_action_steps": one.n_action_steps,
+            "delay_steps": one.delay_steps,
+            **{f"ensemble {key}": value for key, value in one.ensemble.items()},
+        }
+        for one in evaluations
+    ]
     names = []
     for path, trait in zip(paths, traits):
         rivals = [other for other_path, other in zip(paths, traits) if other_path == path]
-        differing = [key for key in dict.fromkeys(key for other in rivals for key in other)
-                     if len({_canonical(other.get(key)) for other in rivals}) > 1]
+        differing = [
+            key
+            for key in dict.fromkeys(key for other in rivals for key in other)
+            if len({_canonical(other.get(key)) for other in rivals}) > 1
+        ]
         names.append(" ".join([short[path], *(f"{key}={_shown(trait.get(key))}" for key in differing)]))
     return names
 
@@ -141,9 +152,11 @@ def _joined(named: Sequence[Named]) -> tuple[EpisodeRecord, ...]:
         for record in evaluation.records:
             if record.seed in owners:
                 raise InputError(
-                    f"summary of {evaluation.task}", expected="evaluations of one policy with disjoint seeds",
+                    f"summary of {evaluation.task}",
+                    expected="evaluations of one policy with disjoint seeds",
                     got=f"seed {record.seed} both in {owners[record.seed]} and in {name}",
-                    way_out="Take seeds that are further apart than the number of episodes")
+                    way_out="Take seeds that are further apart than the number of episodes",
+                )
             owners[record.seed] = name
     return tuple(sorted((record for _, one in named for record in one.records), key=lambda record: record.seed))
 
@@ -176,7 +189,7 @@ def _told_apart(paths: Sequence[str]) -> list[str]:
         return [parts[-3] if len(parts) > 2 and parts[-2] == "checkpoints" else parts[-1]]
     head = _shared_parts(split)
     tail = _shared_parts([parts[head:][::-1] for parts in split])
-    names = ["/".join(parts[head: len(parts) - tail]) or parts[-1] for parts in split]
+    names = ["/".join(parts[head : len(parts) - tail]) or parts[-1] for parts in split]
     return names if len(set(names)) == len(names) else list(paths)
 
 

@@ -101,8 +101,11 @@ class Tally:
         self.diverged = str(info.get("diverged", ""))
         if self.diverged:
             return  # the energy so far stands
-        self.energy = {name.removeprefix(ENERGY): float(value) for name, value in info.items()
-                       if name.startswith(ENERGY) and not isinstance(value, str)}
+        self.energy = {
+            name.removeprefix(ENERGY): float(value)
+            for name, value in info.items()
+            if name.startswith(ENERGY) and not isinstance(value, str)
+        }
 
 
 @dataclass(frozen=True, eq=False)
@@ -195,8 +198,7 @@ class Lane:
         return [self._select(observation)]
 
     def _start(self, seed: int) -> tuple[TaskEnv, Mapping[str, np.ndarray]]:
-        """The environment of an episode and its first observation: one that can draw, where that is wanted and works.
-        """
+        """The environment of an episode and its first observation: one that draws, where that is wanted and works."""
         if self._film is not None and not self._undrawable:
             try:
                 self._drawing = self._drawing or build(self._setup, render=True)

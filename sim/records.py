@@ -147,8 +147,10 @@ class Evaluation:
         if not some:
             return ""
         seeds = f"seed{'s' if len(some) > 1 else ''} {', '.join(str(record.seed) for record in some)}"
-        return (f"In {len(some)} of {len(self.records)} episodes the physics diverged, which counts as failure "
-                f"({seeds}). The first: {some[0].diverged}")
+        return (
+            f"In {len(some)} of {len(self.records)} episodes the physics diverged, which counts as failure "
+            f"({seeds}). The first: {some[0].diverged}"
+        )
 
     @property
     def missing_videos(self) -> tuple[str, ...]:
@@ -157,8 +159,10 @@ class Evaluation:
         for record in self.records:
             if record.no_video:
                 seeds.setdefault(record.no_video, []).append(record.seed)
-        return tuple(f"No video of seed{'s' if len(some) > 1 else ''} {', '.join(map(str, some))}: {why}"
-                     for why, some in seeds.items())
+        return tuple(
+            f"No video of seed{'s' if len(some) > 1 else ''} {', '.join(map(str, some))}: {why}"
+            for why, some in seeds.items()
+        )
 
     @cached_property
     def summary(self) -> Summary | None:
@@ -180,8 +184,10 @@ class Evaluation:
             steps=steps,
             steps_per_s=steps / self.seconds if self.seconds else 0.0,
             inference_share=self.inference_seconds / self.seconds if self.seconds else 0.0,
-            energy={name: sum(record.energy.get(name, 0.0) for record in self.records) / count
-                    for name in self.records[0].energy},
+            energy={
+                name: sum(record.energy.get(name, 0.0) for record in self.records) / count
+                for name in self.records[0].energy
+            },
             overdrawn=sum(record.energy.get("overdrafts", 0.0) > 0 for record in self.records),
             diverged=sum(bool(record.diverged) for record in self.records),
         )
@@ -224,11 +230,16 @@ def read_evaluation(path: Path | str) -> Evaluation:
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise InputError(f"evaluation {path}", expected=f"a file {FILE_NAME} that `tiller evaluate` wrote",
-                         got=str(error)) from error
+        raise InputError(
+            f"evaluation {path}", expected=f"a file {FILE_NAME} that `tiller evaluate` wrote", got=str(error)
+        ) from error
     if not isinstance(document, dict) or document.pop("schema", None) != SCHEMA_VERSION:
-        raise InputError(f"evaluation {path}", expected=f"schema {SCHEMA_VERSION}", got="another one or none",
-                         way_out="Evaluate again with this version")
+        raise InputError(
+            f"evaluation {path}",
+            expected=f"schema {SCHEMA_VERSION}",
+            got="another one or none",
+            way_out="Evaluate again with this version",
+        )
     document.pop("summary", None)
     return from_json(Evaluation, document, where=str(path))
 
@@ -236,8 +247,12 @@ def read_evaluation(path: Path | str) -> Evaluation:
 def check_target(path: Path, overwrite: bool) -> None:
     """Refuse a file that exists, unless told to overwrite it, and make its folder; asked before long work starts."""
     if path.exists() and not overwrite:
-        raise InputError(f"output {path}", expected="a new file", got="one that exists",
-                         way_out="Give another output, or overwrite=true")
+        raise InputError(
+            f"output {path}",
+            expected="a new file",
+            got="one that exists",
+            way_out="Give another output, or overwrite=true",
+        )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -36,8 +36,9 @@ class RobustnessCurve:
     area: Interval | None
 
 
-def robustness_curve(measured: Iterable[tuple[float, int, int]], *, same_seeds: bool = False, confidence: float = 0.95
-                     ) -> RobustnessCurve:
+def robustness_curve(
+    measured: Iterable[tuple[float, int, int]], *, same_seeds: bool = False, confidence: float = 0.95
+) -> RobustnessCurve:
     """Success against severity and the area under it.
 
     The area is the trapezoid rule, a weighted mean sum_i w_i p_i of the rates. Its interval is recovered from theirs
@@ -63,14 +64,19 @@ def robustness_curve(measured: Iterable[tuple[float, int, int]], *, same_seeds: 
         if not isfinite(severity) or severity < 0:
             raise InputError("severity", expected="a finite number of at least 0", got=str(severity))
         if episodes < 1 or not 0 <= successes <= episodes:
-            raise InputError(f"severity {severity:g}", expected="0 <= successes <= episodes and at least one episode",
-                             got=f"{successes} of {episodes}")
+            raise InputError(
+                f"severity {severity:g}",
+                expected="0 <= successes <= episodes and at least one episode",
+                got=f"{successes} of {episodes}",
+            )
         before = counts.get(float(severity), (0, 0))
         counts[float(severity)] = (before[0] + successes, before[1] + episodes)
     if not counts:
         raise InputError("robustness curve", expected="at least one severity", got="none")
-    points = tuple(RobustnessPoint(severity, *counts[severity], wilson(*counts[severity], confidence))
-                   for severity in sorted(counts))
+    points = tuple(
+        RobustnessPoint(severity, *counts[severity], wilson(*counts[severity], confidence))
+        for severity in sorted(counts)
+    )
     return RobustnessCurve(points, _area(points, same_seeds, confidence) if len(points) > 1 else None)
 
 
@@ -87,8 +93,11 @@ def _area(points: tuple[RobustnessPoint, ...], same_seeds: bool, confidence: flo
     weights = trapezoid_weights(np.array([point.severity for point in points]))
     rates = [point.success for point in points]
     area = float(sum(weight * rate.estimate for weight, rate in zip(weights, rates)))
-    below, above = ([weight * abs(getattr(rate, end) - rate.estimate) for weight, rate in zip(weights, rates)]
-                    for end in ("low", "high"))
-    down, up = (float(sum(each) if same_seeds else sqrt(sum(error * error for error in each)))
-                for each in (below, above))
+    below, above = (
+        [weight * abs(getattr(rate, end) - rate.estimate) for weight, rate in zip(weights, rates)]
+        for end in ("low", "high")
+    )
+    down, up = (
+        float(sum(each) if same_seeds else sqrt(sum(error * error for error in each))) for each in (below, above)
+    )
     return Interval(area, max(0.0, area - down), min(1.0, area + up), confidence)

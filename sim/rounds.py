@@ -147,8 +147,12 @@ class Rollout:
     def _require_told(self) -> None:
         """No success in any episode is a result only where somebody has looked for it."""
         if self.records and not self._told:
-            raise InputError(f"success of {self._setup.task_id}", expected="info['success'] or info['is_success'] in "
-                             "some step", got=f"neither in {len(self.records)} episodes", way_out=SAY_SUCCESS)
+            raise InputError(
+                f"success of {self._setup.task_id}",
+                expected="info['success'] or info['is_success'] in some step",
+                got=f"neither in {len(self.records)} episodes",
+                way_out=SAY_SUCCESS,
+            )
 
     def _meet(self, ready: Ready) -> None:
         """Take what the task says about itself, once it fits the policy."""
@@ -195,10 +199,16 @@ class Rollout:
             prefixes = {place.lane: place.runner.prefix() for place in waiting}
             prefix, weight = (np.stack(parts) for parts in zip(*(prefixes[place.lane] for place in filled)))
         started = time.perf_counter()
-        values = np.asarray(self._policy.sample(
-            observation, task=self._prompt, samples=waiting[0].runner.samples, seeds=seeds, prefix=prefix,
-            prefix_weight=weight,
-        ))
+        values = np.asarray(
+            self._policy.sample(
+                observation,
+                task=self._prompt,
+                samples=waiting[0].runner.samples,
+                seeds=seeds,
+                prefix=prefix,
+                prefix_weight=weight,
+            )
+        )
         seconds = time.perf_counter() - started
         samples = waiting[0].runner.samples
         if values.shape[:2] != (self._batch, samples):

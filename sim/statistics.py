@@ -45,8 +45,9 @@ def wilson(successes: int, trials: int, confidence: float = 0.95) -> Interval:
         confidence: 0 to 1, both excluded.
     """
     if trials < 1 or not 0 <= successes <= trials:
-        raise InputError("success rate", expected="0 <= successes <= trials and at least one trial",
-                         got=f"{successes} of {trials}")
+        raise InputError(
+            "success rate", expected="0 <= successes <= trials and at least one trial", got=f"{successes} of {trials}"
+        )
     z = NormalDist().inv_cdf((1 + _checked(confidence)) / 2)
     rate = successes / trials
     scale = 1 + z * z / trials
@@ -111,8 +112,9 @@ def paired_difference(first: ArrayLike, second: ArrayLike, *, confidence: float 
     """
     left, right = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
     if left.shape != right.shape:
-        raise InputError("paired difference", expected="as many values on both sides",
-                         got=f"{left.shape} and {right.shape}")
+        raise InputError(
+            "paired difference", expected="as many values on both sides", got=f"{left.shape} and {right.shape}"
+        )
     return bootstrap(right - left, confidence=confidence, seed=seed)
 
 

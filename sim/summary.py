@@ -119,30 +119,57 @@ def summarise(named: Sequence[Named]) -> SweepSummary:
     """
     policies, groups = group(named)
     names = [policy.name for policy in policies]
-    return SweepSummary(tuple(policies), tuple(map(_result, groups)), tuple(_aggregates(names, groups)),
-                        tuple(_comparisons(names, groups)), tuple(_robustness(groups)))
+    return SweepSummary(
+        tuple(policies),
+        tuple(map(_result, groups)),
+        tuple(_aggregates(names, groups)),
+        tuple(_comparisons(names, groups)),
+        tuple(_robustness(groups)),
+    )
 
 
 def _result(one: Group) -> Result:
     scores, successes = _scores(one.records), sum(record.success for record in one.records)
-    return Result(one.policy, one.task, one.setting, one.options, one.perturbation, one.severity,
-                  seed_ranges(one.records), len(scores), successes, wilson(successes, len(scores)), bootstrap(scores),
-                  bootstrap(scores, interquartile_mean), one.cells,
-                  sum(bool(record.diverged) for record in one.records))
+    return Result(
+        one.policy,
+        one.task,
+        one.setting,
+        one.options,
+        one.perturbation,
+        one.severity,
+        seed_ranges(one.records),
+        len(scores),
+        successes,
+        wilson(successes, len(scores)),
+        bootstrap(scores),
+        bootstrap(scores, interquartile_mean),
+        one.cells,
+        sum(bool(record.diverged) for record in one.records),
+    )
 
 
 def _aggregates(policies: Sequence[str], groups: Sequence[Group]) -> Iterator[Aggregate]:
     for setting in dict.fromkeys(one.setting for one in groups):
         table = {(one.policy, one.task): one.records for one in groups if one.setting == setting}
         present = [policy for policy in policies if any(owner == policy for owner, _ in table)]
-        tasks = [task for task in dict.fromkeys(task for _, task in table)
-                 if all((policy, task) in table for policy in present)]
+        tasks = [
+            task
+            for task in dict.fromkeys(task for _, task in table)
+            if all((policy, task) in table for policy in present)
+        ]
         told = any(record.score not in (0.0, 1.0) for records in table.values() for record in records)
         for policy in present if tasks else ():
             scores = [_scores(table[policy, task]) for task in tasks]
             successes = [_successes(table[policy, task]) for task in tasks]
-            yield Aggregate(policy, setting, tuple(tasks), over_tasks(successes), over_tasks(scores),
-                            over_tasks(successes, mean), performance_profile(scores, THRESHOLDS) if told else None)
+            yield Aggregate(
+                policy,
+                setting,
+                tuple(tasks),
+                over_tasks(successes),
+                over_tasks(scores),
+                over_tasks(successes, mean),
+                performance_profile(scores, THRESHOLDS) if told else None,
+            )
 
 
 def _comparisons(policies: Sequence[str], groups: Sequence[Group]) -> Iterator[Versus]:
@@ -167,8 +194,9 @@ def _comparisons(policies: Sequence[str], groups: Sequence[Group]) -> Iterator[V
 def _pooled(strata: Sequence[tuple[list[EpisodeRecord], list[EpisodeRecord]]]) -> Comparison:
     """All pairs of all tasks as one comparison; its intervals draw pairs within each task."""
     whole = compare_records(*([record for sides in strata for record in sides[side]] for side in (0, 1)))
-    success, score = (pooled_mean([np.subtract(read(two), read(one)) for one, two in strata])
-                      for read in (_successes, _scores))
+    success, score = (
+        pooled_mean([np.subtract(read(two), read(one)) for one, two in strata]) for read in (_successes, _scores)
+    )
     return replace(whole, success=success, score=score)
 
 
@@ -177,8 +205,7 @@ def _robustness(groups: Sequence[Group]) -> Iterator[Robustness]:
     its severity 0 where the perturbation has none of its own.
     """
     curves: dict[tuple[str, str, str], dict[str, dict[float, Group]]] = {}
-    clean = {(one.policy, one.task, one.unperturbed_setting): one
-             for one in groups if not one.perturbation}
+    clean = {(one.policy, one.task, one.unperturbed_setting): one for one in groups if not one.perturbation}
     for one in groups:
         if one.perturbation and one.severity is not None:
             key = (one.policy, one.perturbation, one.unperturbed_setting)
@@ -196,14 +223,18 @@ def _robustness(groups: Sequence[Group]) -> Iterator[Robustness]:
 
 
 def _curve(tasks: Sequence[Mapping[float, Group]]) -> RobustnessCurve:
-    measured = [(severity, int(sum(_successes(one.records))), len(one.records))
-                for levels in tasks for severity, one in levels.items()]
+    measured = [
+        (severity, int(sum(_successes(one.records))), len(one.records))
+        for levels in tasks
+        for severity, one in levels.items()
+    ]
     same_seeds = any(_seeds(one) & _seeds(other) for levels in tasks for one, other in combinations(levels.values(), 2))
     return robustness_curve(measured, same_seeds=same_seeds)
 
 
-def _shared(first: Sequence[EpisodeRecord], second: Sequence[EpisodeRecord]
-            ) -> tuple[list[EpisodeRecord], list[EpisodeRecord]]:
+def _shared(
+    first: Sequence[EpisodeRecord], second: Sequence[EpisodeRecord]
+) -> tuple[list[EpisodeRecord], list[EpisodeRecord]]:
     seeds = {record.seed for record in first} & {record.seed for record in second}
     one, two = ([record for record in side if record.seed in seeds] for side in (first, second))
     return one, two

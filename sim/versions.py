@@ -5,8 +5,18 @@ from __future__ import annotations
 import platform
 from importlib.metadata import PackageNotFoundError, version
 
-PACKAGES = ("tiller", "numpy", "torch", "diffusers", "gymnasium", "mujoco", "robosuite", "gym-pusht", "pymunk",
-            "metaworld")
+PACKAGES = (
+    "tiller",
+    "numpy",
+    "torch",
+    "diffusers",
+    "gymnasium",
+    "mujoco",
+    "robosuite",
+    "gym-pusht",
+    "pymunk",
+    "metaworld",
+)
 
 
 def versions() -> dict[str, str]:

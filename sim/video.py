@@ -39,8 +39,9 @@ class VideoWriter:
         """
         shape = self._shape or (*frame.shape[:2], 3)
         if frame.shape != shape or frame.dtype != np.uint8 or frame.ndim != 3:
-            raise InputError("frame of the video", expected=f"{shape} of uint8 RGB",
-                             got=f"{frame.shape} of {frame.dtype}")
+            raise InputError(
+                "frame of the video", expected=f"{shape} of uint8 RGB", got=f"{frame.shape} of {frame.dtype}"
+            )
         if self._frames is None:
             self._shape = shape
             self._frames = self._open(height=shape[0], width=shape[1])

@@ -86,8 +86,15 @@ def connect(robot: str, **options: Any) -> Any:
     return connected(robot, **options)
 
 
-def evaluate(policy: Policy | str | Path, task_id: str, *, episodes: int = 50, seed: int = 100_000, workers: int = 1,
-             **options: Any) -> Evaluation:
+def evaluate(
+    policy: Policy | str | Path,
+    task_id: str,
+    *,
+    episodes: int = 50,
+    seed: int = 100_000,
+    workers: int = 1,
+    **options: Any,
+) -> Evaluation:
     """Measure a policy on a task: one record for each of the seeds `seed .. seed + episodes - 1`.
 
     Args:

@@ -40,17 +40,24 @@ def lines(found: Pick) -> list[str]:
         rows.append(f"  weight of the arm in it    {found.gravity_share:.1%}")
     rows.append(f"budget: {found.budget.limits()}")
     changed = ", ".join(f"{share:.2%} by {reason}" for reason, share in replayed.changed.items())
-    rows.append(f"replayed: the filter would change {changed} of the steps; the tank was never below "
-                f"{replayed.lowest_j:.3g} J")
+    rows.append(
+        f"replayed: the filter would change {changed} of the steps; the tank was never below {replayed.lowest_j:.3g} J"
+    )
     if found.budget.supply_w:
-        rows.append("The supply comes in all the time: what a policy can draw is no longer bounded by the tank alone, "
-                    f"but grows by {found.budget.supply_w:.3g} J a second")
+        rows.append(
+            "The supply comes in all the time: what a policy can draw is no longer bounded by the tank alone, "
+            f"but grows by {found.budget.supply_w:.3g} J a second"
+        )
     if math.isinf(found.budget.spring_j):
-        rows.append("No limit on the spring: its set-point is not known. Give force_n= and wall_n_per_m=, or log "
-                    "spring_j and force_n")
+        rows.append(
+            "No limit on the spring: its set-point is not known. Give force_n= and wall_n_per_m=, or log "
+            "spring_j and force_n"
+        )
     elif seen.spring_j is not None and seen.spring_j > found.budget.spring_j:
-        rows.append(f"These episodes stretched the spring to {seen.spring_j:.3g} J, beyond what force_n and "
-                    "wall_n_per_m allow: the leash will slow them down")
+        rows.append(
+            f"These episodes stretched the spring to {seen.spring_j:.3g} J, beyond what force_n and "
+            "wall_n_per_m allow: the leash will slow them down"
+        )
     if not seen.measured_velocity:
         rows.append("Accelerations are differences of joint angles, whose noise makes them larger: log velocity too")
     return rows

@@ -77,8 +77,11 @@ def _answer(words: list[str]) -> int:
         if debug:
             raise
         message = str(error).strip() or "no message"
-        print(f"tiller {verb}: unexpected {type(error).__name__}: {message}\n"
-              "This is a fault of tiller. Run it again with TILLER_DEBUG=1 to see where it happened.", file=sys.stderr)
+        print(
+            f"tiller {verb}: unexpected {type(error).__name__}: {message}\n"
+            "This is a fault of tiller. Run it again with TILLER_DEBUG=1 to see where it happened.",
+            file=sys.stderr,
+        )
         return 1
 
 
@@ -86,9 +89,16 @@ def overview() -> str:
     """The verbs with a line each."""
     width = max(map(len, VERBS))
     lines = [f"  {verb.ljust(width)}  {line}" for verb, line in VERBS.items()]
-    return "\n".join(["usage: tiller VERB [key=value ...]", "", *lines, "",
-                      "tiller VERB --help   the options of a verb",
-                      "tiller VERB -m ...   a sweep: every combination of key=a,b,c"])
+    return "\n".join(
+        [
+            "usage: tiller VERB [key=value ...]",
+            "",
+            *lines,
+            "",
+            "tiller VERB --help   the options of a verb",
+            "tiller VERB -m ...   a sweep: every combination of key=a,b,c",
+        ]
+    )
 
 
 def _run(verb: str, words: list[str]) -> int:

@@ -32,6 +32,10 @@ def run_configured(verb: str, kind: type[T], run: Callable[[Configuration[T]], i
         return run_sweep(verb, kind, [word for word in words if word not in MULTIRUN])
     for word in words:
         if word.startswith(("launcher=", "launcher.", "jobs=")):
-            raise InputError(f"'{word}'", expected="a sweep, which is what launchers are for", got="a single run",
-                             way_out=f"tiller {verb} -m {word} key=a,b,c runs every combination")
+            raise InputError(
+                f"'{word}'",
+                expected="a sweep, which is what launchers are for",
+                got="a single run",
+                way_out=f"tiller {verb} -m {word} key=a,b,c runs every combination",
+            )
     return run(compose(verb, kind, words))

@@ -142,8 +142,12 @@ def _check(verb: str, override: Override, kind: type, groups: Mapping[str, str |
     key = override.key
     hint = str if key in groups else hint_of(kind, path_of(kind, key.split(".")))
     if looks_like_several(hint, override.text):
-        raise InputError(f"'{override.line}'", expected="one value", got="several", way_out="Add -m to run a sweep "
-                         f"over them, or quote it if it is one: '{key}=\"{override.text}\"'")
+        raise InputError(
+            f"'{override.line}'",
+            expected="one value",
+            got="several",
+            way_out=f"Add -m to run a sweep over them, or quote it if it is one: '{key}=\"{override.text}\"'",
+        )
     if key in groups:
         choice, known = unquoted(override.text), choices_of(key)
         if key not in OPEN_GROUPS and choice not in known:
@@ -156,8 +160,11 @@ def require_known(verb: str, key: str, kind: type, groups: Iterable[str] = ()) -
     """Refuse a dotted key that a dataclass does not have, offering the nearest it has."""
     if not _leads_somewhere(kind, key.split(".")):
         names = [*groups, *known_keys(kind)]
-        raise InputError(f"'{key}'", expected=f"a key of tiller {verb}",
-                         way_out=nearest(key, names) if names else "It takes no options")
+        raise InputError(
+            f"'{key}'",
+            expected=f"a key of tiller {verb}",
+            way_out=nearest(key, names) if names else "It takes no options",
+        )
 
 
 def set_value(values: dict[str, Any], kind: Any, key: str, text: str) -> None:
@@ -207,5 +214,9 @@ def _require(verb: str, kind: type, values: Mapping[str, Any]) -> None:
     for field in fields(kind):  # type: ignore[arg-type]
         without_default = field.default is MISSING and field.default_factory is MISSING
         if values.get(field.name, "???" if without_default else None) == "???":
-            raise InputError(f"'{field.name}'", expected="a value", got="nothing",
-                             way_out=f"Add {field.name}=... to tiller {verb}; see tiller {verb} --help")
+            raise InputError(
+                f"'{field.name}'",
+                expected="a value",
+                got="nothing",
+                way_out=f"Add {field.name}=... to tiller {verb}; see tiller {verb} --help",
+            )

@@ -46,6 +46,10 @@ def is_contract(name: str) -> bool:
         parts = yaml.safe_load(Path(name).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         known = [*contract_names(), *robot_names()]
-        raise InputError(f"'{name}'", expected="a contract, a robot, or a file of one", got=one_line(error),
-                         way_out=nearest(name, known)) from None
+        raise InputError(
+            f"'{name}'",
+            expected="a contract, a robot, or a file of one",
+            got=one_line(error),
+            way_out=nearest(name, known),
+        ) from None
     return isinstance(parts, dict) and "sinks" in parts

@@ -42,8 +42,9 @@ def task_facts(task_id: str, options: Mapping[str, Any]) -> TaskFacts:
         env.close()
 
 
-def fit_recipe(recipe: PolicyRecipe, dataset: Dataset, task: TaskFacts | None, *, own_action_steps: bool
-               ) -> PolicyRecipe:
+def fit_recipe(
+    recipe: PolicyRecipe, dataset: Dataset, task: TaskFacts | None, *, own_action_steps: bool
+) -> PolicyRecipe:
     """A recipe with its observation keys chosen, once dataset and task are known to fit.
 
     A recipe without keys sees every key that dataset and task share; images only where its encoder takes them.
@@ -58,9 +59,12 @@ def fit_recipe(recipe: PolicyRecipe, dataset: Dataset, task: TaskFacts | None, *
         InputError: the dataset has no schema, or the sides do not fit; both are shown.
     """
     if dataset.schema is None:
-        raise InputError(f"dataset '{dataset.path}'", expected="a store with names, units and a control period",
-                         got="one that tiller did not write",
-                         way_out=f"Convert it: tiller data convert {dataset.path} OUT")
+        raise InputError(
+            f"dataset '{dataset.path}'",
+            expected="a store with names, units and a control period",
+            got="one that tiller did not write",
+            way_out=f"Convert it: tiller data convert {dataset.path} OUT",
+        )
     offered = dataset.schema.observation
     keys = recipe.observation or tuple(
         key.name
@@ -70,11 +74,22 @@ def fit_recipe(recipe: PolicyRecipe, dataset: Dataset, task: TaskFacts | None, *
     )
     if task is not None:
         _require_shared_keys(keys, dataset, offered, task)
-        require_match(offered.select(keys), task.observation, dataset.schema.action, task.action, left="dataset",
-                      right=f"task {task.id}", way_out=_way_out(task))
+        require_match(
+            offered.select(keys),
+            task.observation,
+            dataset.schema.action,
+            task.action,
+            left="dataset",
+            right=f"task {task.id}",
+            way_out=_way_out(task),
+        )
     if not keys:
-        raise InputError(f"dataset '{dataset.path}'", expected="low-dimensional keys to see",
-                         got=f"only {', '.join(offered.names)}", way_out="Images need policy=flow_cnn")
+        raise InputError(
+            f"dataset '{dataset.path}'",
+            expected="low-dimensional keys to see",
+            got=f"only {', '.join(offered.names)}",
+            way_out="Images need policy=flow_cnn",
+        )
     steps = recipe.n_action_steps if own_action_steps or task is None else min(task.n_action_steps, recipe.horizon)
     return replace(recipe, observation=keys, n_action_steps=steps)
 
@@ -82,13 +97,19 @@ def fit_recipe(recipe: PolicyRecipe, dataset: Dataset, task: TaskFacts | None, *
 def _require_shared_keys(keys: Sequence[str], dataset: Dataset, offered: ObservationSpec, task: TaskFacts) -> None:
     if not keys:
         theirs, ours = (", ".join(f"{key.name} {key.shape}" for key in spec) for spec in (task.observation, offered))
-        raise InputError(f"dataset '{dataset.path}'", expected=f"keys of task {task.id}: {theirs}", got=ours,
-                         way_out="Convert it again with new names (rename.OLD=NEW), choose an encoder for images "
-                         "(policy=flow_cnn), or leave task= out")
+        raise InputError(
+            f"dataset '{dataset.path}'",
+            expected=f"keys of task {task.id}: {theirs}",
+            got=ours,
+            way_out="Convert it again with new names (rename.OLD=NEW), choose an encoder for images "
+            "(policy=flow_cnn), or leave task= out",
+        )
 
 
 def _way_out(task: TaskFacts) -> str:
     if task.id.startswith("gym/"):
-        return ("Gymnasium does not tell units and not always the period: convert the dataset with units=1, and set "
-                "options.period_s= if the task's is wrong. Or leave task= out to train without it")
+        return (
+            "Gymnasium does not tell units and not always the period: convert the dataset with units=1, and set "
+            "options.period_s= if the task's is wrong. Or leave task= out to train without it"
+        )
     return "Train on a dataset of this task, or leave task= out to train without it"

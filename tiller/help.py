@@ -22,8 +22,12 @@ def help_text(verb: str, kind: type) -> str:
     defaults = compose(verb, kind, [f"{key}=-" for key in _required(kind)]).values
     lines += ["", "keys"]
     lines += columns(list(key_lines(kind, defaults, "  ")))
-    lines += ["", f"A sweep: tiller {verb} -m key=a,b,c runs every combination, each with an output of its own;",
-              "jobs=N runs N at a time, and the same output= again runs only what is missing.", ""]
+    lines += [
+        "",
+        f"A sweep: tiller {verb} -m key=a,b,c runs every combination, each with an output of its own;",
+        "jobs=N runs N at a time, and the same output= again runs only what is missing.",
+        "",
+    ]
     lines += launcher_lines()
     return "\n".join(lines)
 
@@ -32,8 +36,10 @@ def launcher_lines() -> list[str]:
     """Where the runs of a sweep may run, and the keys of each launcher that are not left to its own defaults."""
     from tiller.sweep.launchers import LAUNCHERS
 
-    keys = {name: ", ".join(field.name for field in fields(kind) if field.name != "jobs")
-            for name, kind in LAUNCHERS.items()}
+    keys = {
+        name: ", ".join(field.name for field in fields(kind) if field.name != "jobs")
+        for name, kind in LAUNCHERS.items()
+    }
     rows = [(f"  {name}", f"{text}; launcher.KEY= with {keys[name]}") for name, text in choices_of("launcher").items()]
     return ["launcher=  of a sweep (default local)", *columns(rows)]
 
@@ -65,8 +71,11 @@ def argument_texts(kind: type) -> dict[str, str]:
 
 
 def _required(kind: type) -> list[str]:
-    return [field.name for field in fields(kind)  # type: ignore[arg-type]
-            if field.default is MISSING and field.default_factory is MISSING and not is_dataclass(field.type)]
+    return [
+        field.name
+        for field in fields(kind)  # type: ignore[arg-type]
+        if field.default is MISSING and field.default_factory is MISSING and not is_dataclass(field.type)
+    ]
 
 
 def _default(field: Any) -> Any:

@@ -53,8 +53,11 @@ class Output:
 
     def _results(self) -> dict[Path, int]:
         """The files that no run has merely for being one, with the time of their last change."""
-        return {file: file.stat().st_mtime_ns for file in self.path.rglob("*")
-                if file.is_file() and file.name not in (CONFIG, FINISHED, LOCK_NAME)}
+        return {
+            file: file.stat().st_mtime_ns
+            for file in self.path.rglob("*")
+            if file.is_file() and file.name not in (CONFIG, FINISHED, LOCK_NAME)
+        }
 
     def _give_back(self) -> None:
         for name in (CONFIG, FINISHED):
@@ -70,8 +73,10 @@ class Output:
 
     def mark(self, figures: Mapping[str, Any]) -> None:
         """Mark the run as done, with its headline figures, and let others write; no finite number is null."""
-        finite = {name: None if isinstance(value, float) and not math.isfinite(value) else value
-                  for name, value in figures.items()}
+        finite = {
+            name: None if isinstance(value, float) and not math.isfinite(value) else value
+            for name, value in figures.items()
+        }
         write_atomically(self.path / FINISHED, json.dumps(finite, indent=2, allow_nan=False) + "\n")
         self._release()
 
@@ -85,8 +90,9 @@ class Output:
         print(f"Written to {self.path}")
 
 
-def open_output(verb: str, values: Mapping[str, Any], requested: str | None, *, resume: bool = False,
-                overwrite: bool = False) -> Output:
+def open_output(
+    verb: str, values: Mapping[str, Any], requested: str | None, *, resume: bool = False, overwrite: bool = False
+) -> Output:
     """Make the folder of a run and write the resolved configuration into it.
 
     Args:
@@ -123,8 +129,9 @@ def claim_folder(verb: str, requested: str | None, *, resume: bool = False, over
         InputError: there is something already, or what was to be removed is being written.
     """
     if requested and "://" in requested:
-        raise InputError(f"output {requested}", expected="a local folder", got="a URL",
-                         way_out="Choose another output=")
+        raise InputError(
+            f"output {requested}", expected="a local folder", got="a URL", way_out="Choose another output="
+        )
     path = Path(requested) if requested else _dated(verb)
     with _writable(path):
         if path.exists() and not path.is_dir():
@@ -151,9 +158,13 @@ def _is_occupied(path: Path) -> bool:
 
 
 def _occupied(path: Path) -> InputError:
-    return InputError(f"output {path}", expected="a new or empty folder", got="one that holds files",
-                      way_out="Choose another output=; overwrite=true replaces what tiller left there, and resume=true "
-                      "goes on with it")
+    return InputError(
+        f"output {path}",
+        expected="a new or empty folder",
+        got="one that holds files",
+        way_out="Choose another output=; overwrite=true replaces what tiller left there, and resume=true "
+        "goes on with it",
+    )
 
 
 @contextmanager
@@ -162,8 +173,12 @@ def _writable(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise InputError(f"output {path}", expected="a folder that can be written", got=error.strerror or str(error),
-                         way_out="Choose another output=") from None
+        raise InputError(
+            f"output {path}",
+            expected="a folder that can be written",
+            got=error.strerror or str(error),
+            way_out="Choose another output=",
+        ) from None
 
 
 def written_by(folder: Path) -> str | None:
@@ -215,8 +230,12 @@ def _make_dated(verb: str) -> Path:
 def _remove(path: Path) -> None:
     """Empty an earlier output; a folder that tiller did not make is refused."""
     if written_by(path) is None:
-        raise InputError(f"output {path}", expected=f"a folder that tiller made, with its {CONFIG}",
-                         got="something else, which is not removed", way_out="Choose another output=")
+        raise InputError(
+            f"output {path}",
+            expected=f"a folder that tiller made, with its {CONFIG}",
+            got="something else, which is not removed",
+            way_out="Choose another output=",
+        )
     locks: list[WriterLock] = []
     try:
         for folder in dict.fromkeys((path, *(file.parent for file in path.rglob(LOCK_NAME)))):

@@ -152,8 +152,9 @@ def split(text: str) -> list[str]:
 def _entry(text: str) -> tuple[str, str]:
     """Name and value of an item of a mapping, `name: value`."""
     quotes = _QUOTED.match(text)
-    name, _, value = (text[: quotes.end()], ":", text[quotes.end():].strip().removeprefix(":")) if quotes \
-        else text.partition(":")
+    name, _, value = (
+        (text[: quotes.end()], ":", text[quotes.end() :].strip().removeprefix(":")) if quotes else text.partition(":")
+    )
     return unquoted(name.strip()), value.strip()
 
 

@@ -42,12 +42,23 @@ def shared_spec(dataset: Dataset, env: Any) -> ObservationSpec:
         InputError: the dataset has no schema, or the sides do not fit; both are shown.
     """
     if dataset.schema is None:
-        raise InputError(f"dataset '{dataset.path}'", expected="a store with a schema", got="one without",
-                         way_out=f"Convert it: tiller data convert {dataset.path} OUT")
+        raise InputError(
+            f"dataset '{dataset.path}'",
+            expected="a store with a schema",
+            got="one without",
+            way_out=f"Convert it: tiller data convert {dataset.path} OUT",
+        )
     ours = dataset.schema.observation
     keys = [key.name for key in ours if not key.is_image and key.name in env.observation_spec]
-    require_match(ours.select(keys) if keys else ours, env.observation_spec, dataset.schema.action, env.action_spec,
-                  left="dataset", right=f"task {env.task.id}", way_out="Name the task that it was recorded on: task=")
+    require_match(
+        ours.select(keys) if keys else ours,
+        env.observation_spec,
+        dataset.schema.action,
+        env.action_spec,
+        left="dataset",
+        right=f"task {env.task.id}",
+        way_out="Name the task that it was recorded on: task=",
+    )
     return ours.select(keys)
 
 
@@ -75,6 +86,9 @@ def _start(env: Any, number: int, episode: Episode) -> tuple[Any, Any]:
         return env.reset(seed=0, options={"state": episode.data[key][0]})
     if "seed" in episode.meta:
         return env.reset(seed=int(episode.meta["seed"]))
-    raise InputError(f"episode {number}", expected="the state or the seed that it started from",
-                     got=f"data {', '.join(episode.data)}; meta {', '.join(episode.meta) or 'nothing'}",
-                     way_out="Replay needs a dataset that tiller collected, or one of PushT with its `state`")
+    raise InputError(
+        f"episode {number}",
+        expected="the state or the seed that it started from",
+        got=f"data {', '.join(episode.data)}; meta {', '.join(episode.meta) or 'nothing'}",
+        way_out="Replay needs a dataset that tiller collected, or one of PushT with its `state`",
+    )

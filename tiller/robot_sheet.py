@@ -42,8 +42,12 @@ def show_robot(name: str, *, urdf: str | None, flange: str | None, picture: Path
     if picture.suffix.lower() != ".png":
         raise InputError(f"output {picture}", expected="a file that ends in .png")
     if picture.exists() and not overwrite:
-        raise InputError(f"output {picture}", expected="a new file", got="one that is there",
-                         way_out="Choose another output=, or overwrite=true")
+        raise InputError(
+            f"output {picture}",
+            expected="a new file",
+            got="one that is there",
+            way_out="Choose another output=, or overwrite=true",
+        )
     description = load_robot(name)
     require_agreement(description)
     rows = urdf_differences(description, urdf, flange) if urdf else []
@@ -68,8 +72,10 @@ def print_joints(description: RobotDescription) -> None:
     spec = description.spec
     action = description.action_spec(0.05)
     followers = sum(len(group.coupling) for group in spec.groups)
-    print(f"Robot '{spec.name}': {len(spec.joint_names)} commanded joints, {followers} that follow. Action of "
-          f"{action.dim}: {', '.join(f'{field.name} ({field.size}) {field.unit}' for field in action.fields)}")
+    print(
+        f"Robot '{spec.name}': {len(spec.joint_names)} commanded joints, {followers} that follow. Action of "
+        f"{action.dim}: {', '.join(f'{field.name} ({field.size}) {field.unit}' for field in action.fields)}"
+    )
     longest = max(map(len, spec.joint_names))
     columns = ("group", "lowest", "highest", "rest", "velocity", "effort")
     table = Table(Column("joint", min_width=longest, no_wrap=True), *columns)
@@ -84,13 +90,20 @@ def print_rest(description: RobotDescription, found: RestFindings) -> None:
     """Where the tcps rest, and how well."""
     for limb in description.limbs:
         position, rotation = found.tcps[limb.name]
-        print(f"At rest {limb.field('tcp')} is at {_vector(position)} m, its z axis (out of the hand) along "
-              f"{_vector(rotation[:, 2])}")
-    print("At rest nothing touches." if not found.contacts else
-          f"At rest these touch: {', '.join(' and '.join(pair) for pair in found.contacts)}")
+        print(
+            f"At rest {limb.field('tcp')} is at {_vector(position)} m, its z axis (out of the hand) along "
+            f"{_vector(rotation[:, 2])}"
+        )
+    print(
+        "At rest nothing touches."
+        if not found.contacts
+        else f"At rest these touch: {', '.join(' and '.join(pair) for pair in found.contacts)}"
+    )
     verdict = "It holds" if found.drift_m <= LARGEST_DRIFT_M else "It does NOT hold"
-    print(f"{verdict} its rest posture: within 1 s the tcp moves by {1000 * found.drift_m:.3f} mm, joint "
-          f"'{found.joint}' most, by {found.joint_drift:.2g}")
+    print(
+        f"{verdict} its rest posture: within 1 s the tcp moves by {1000 * found.drift_m:.3f} mm, joint "
+        f"'{found.joint}' most, by {found.joint_drift:.2g}"
+    )
 
 
 def _vector(values: np.ndarray) -> str:
@@ -112,8 +125,9 @@ def _draw(robot: TwinRobot, picture: Path) -> None:
         picture.parent.mkdir(parents=True, exist_ok=True)
         imsave(picture, portrait(robot))
     except OSError as error:
-        raise InputError(f"output {picture}", expected="a file that can be written",
-                         got=error.strerror or str(error)) from error
+        raise InputError(
+            f"output {picture}", expected="a file that can be written", got=error.strerror or str(error)
+        ) from error
     print(f"Drawn to {picture}")
 
 

@@ -28,5 +28,8 @@ def warn_of_shadowed_rooms() -> None:
     """Warn once, when `tiller` is imported, of every room that is not tiller's own."""
     for room, where in shadowed_rooms().items():
         found = f"is shadowed by {where}" if where else "is not installed"
-        warnings.warn(f"tiller's package '{room}' {found}. Give tiller an environment of its own: make a new "
-                      "virtual environment, and run it outside a folder that holds that package.", stacklevel=3)
+        warnings.warn(
+            f"tiller's package '{room}' {found}. Give tiller an environment of its own: make a new "
+            "virtual environment, and run it outside a folder that holds that package.",
+            stacklevel=3,
+        )

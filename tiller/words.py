@@ -19,8 +19,11 @@ def split_words(words: Sequence[str], kind: type) -> tuple[list[str], list[str]]
         kind: dataclass of the options, whose entries may have any name: `rename.left arm=joints`.
     """
     known = tuple(f"{field.name}." for field in fields(kind))
-    options = [word for word in words
-               if word.startswith("-") or _OPTION.match(word) or (word.startswith(known) and "=" in word)]
+    options = [
+        word
+        for word in words
+        if word.startswith("-") or _OPTION.match(word) or (word.startswith(known) and "=" in word)
+    ]
     return [word for word in words if word not in options], options
 
 

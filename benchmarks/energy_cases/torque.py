@@ -13,9 +13,11 @@ from robot.safety.energy import REASONS, Budget, EnergyLedger
 from robot.safety.energy.tank import LATCHED, LEVEL
 from robot.safety.energy.torque_filter import filter_torques, filter_torques_numpy
 
-ABOUT = ("Torques before and after the filter, with a tank at level_j. Torque, damping, low and high in N*m, velocity "
-         "in rad/s, acceleration in rad/s^2; damping null is none known. Where a step has joints before and after, the "
-         "torque that came out is booked over them, and the next step finds what is left.")
+ABOUT = (
+    "Torques before and after the filter, with a tank at level_j. Torque, damping, low and high in N*m, velocity "
+    "in rad/s, acceleration in rad/s^2; damping null is none known. Where a step has joints before and after, the "
+    "torque that came out is booked over them, and the next step finds what is left."
+)
 _TABLE = Budget(1.0, 0.02, 2.0, 20.0)
 _FILTERS: dict[str, Any] = {"compiled": filter_torques, "numpy": filter_torques_numpy}
 _INF, _NAN = float("inf"), float("nan")
@@ -34,8 +36,9 @@ def run(case: dict[str, Any], path: str) -> dict[str, Any]:
         torque, velocity = numbers(step["torque"])[None], numbers(step["velocity"])[None]
         damping = np.zeros_like(torque) if step["damping"] is None else numbers(step["damping"])[None]
         reasons = np.zeros(1, dtype=np.int64)
-        _FILTERS[path](torque, damping, velocity, case["period_s"], acceleration, low, high, budget.row, ledger.tank,
-                       reasons)
+        _FILTERS[path](
+            torque, damping, velocity, case["period_s"], acceleration, low, high, budget.row, ledger.tank, reasons
+        )
         expect = {"torque": torque[0], "reason": REASONS[reasons[0]], "latched": bool(ledger.latched[0])}
         if "after" in step:
             ledger.close(torque, numbers(step["before"]), numbers(step["after"]))
@@ -45,14 +48,34 @@ def run(case: dict[str, Any], path: str) -> dict[str, Any]:
     return {**case, "steps": steps, **booked}
 
 
-def _case(name: str, torque: list[float], velocity: list[float], level_j: float, *, budget: Budget = _TABLE,
-          damping: list[float] | None = None, period_s: float = 0.001, acceleration: float | list[float] = 20.0,
-          low: float | list[float] = -50.0, high: float | list[float] = 50.0, latched: bool = False) -> dict[str, Any]:
-    each = {key: value if isinstance(value, list) else [value] * len(torque)
-            for key, value in (("acceleration", acceleration), ("low", low), ("high", high))}
+def _case(
+    name: str,
+    torque: list[float],
+    velocity: list[float],
+    level_j: float,
+    *,
+    budget: Budget = _TABLE,
+    damping: list[float] | None = None,
+    period_s: float = 0.001,
+    acceleration: float | list[float] = 20.0,
+    low: float | list[float] = -50.0,
+    high: float | list[float] = 50.0,
+    latched: bool = False,
+) -> dict[str, Any]:
+    each = {
+        key: value if isinstance(value, list) else [value] * len(torque)
+        for key, value in (("acceleration", acceleration), ("low", low), ("high", high))
+    }
     step = {"clear": False, "torque": torque, "damping": damping, "velocity": velocity}
-    return {"name": name, "budget": limits(budget), "period_s": period_s, **each, "level_j": level_j,
-            "latched": latched, "steps": [step]}
+    return {
+        "name": name,
+        "budget": limits(budget),
+        "period_s": period_s,
+        **each,
+        "level_j": level_j,
+        "latched": latched,
+        "steps": [step],
+    }
 
 
 def _named() -> list[dict[str, Any]]:
@@ -83,22 +106,36 @@ def _named() -> list[dict[str, Any]]:
         _case("endless drives", [1e6, -2e5], [3.0, 1.0], 1.0, low=-_INF, high=_INF),
         _case("a torque across the velocity is active", [3.0, 0.0], [0.0, 1.0], 0.02),
         _case("damping is kept", **damped, level_j=0.0205, damping=[-10.0, -8.0], acceleration=[200.0, 5.0]),
-        _case("damping is kept where nothing else may be", [4.0, 3.0], [1e-3, 1e-3], 0.02, damping=[-0.3, -0.2],
-              acceleration=[0.5, 0.5]),
-        _case("damping beyond what the drives give", [-87.0, 87.0], [4.6, 7.1], 0.0200001, damping=[-428.0, -103.0],
-              acceleration=[300.0, 10.0], low=-87.0, high=87.0),
+        _case(
+            "damping is kept where nothing else may be",
+            [4.0, 3.0],
+            [1e-3, 1e-3],
+            0.02,
+            damping=[-0.3, -0.2],
+            acceleration=[0.5, 0.5],
+        ),
+        _case(
+            "damping beyond what the drives give",
+            [-87.0, 87.0],
+            [4.6, 7.1],
+            0.0200001,
+            damping=[-428.0, -103.0],
+            acceleration=[300.0, 10.0],
+            low=-87.0,
+            high=87.0,
+        ),
         _case("a velocity that no number holds the energy of", [50.0, 50.0], [1e308, 1e308], 1.0),
         _case("a level that is none", gives, way, _NAN),
         _case("damping that is none", **damped, level_j=0.0205, damping=[10.0, 8.0], acceleration=[200.0, 5.0]),
-        _case("a budget without limits", [49.0, 49.0], [9.0, 9.0], _INF,
-              budget=Budget(_INF, 0.0, _INF, _INF)),
+        _case("a budget without limits", [49.0, 49.0], [9.0, 9.0], _INF, budget=Budget(_INF, 0.0, _INF, _INF)),
         _case("gamma of 1 takes all at once", gives, way, 0.021, budget=replace(_TABLE, gamma=1.0)),
         _case("no reserve", gives, way, 0.001, budget=replace(_TABLE, reserve_j=0.0)),
         _case("a torque that is none", [_NAN, 1.0], way, 1.0),
         _case("an endless torque", [_INF, 1.0], way, 1.0),
         _case("a velocity that is none", gives, [0.1, _NAN], 1.0),
         _case("an endless velocity", [0.0, 0.0], [-_INF, 0.1], 1.0),
-        _case("latched before", gives, way, 1.0, latched=True)]
+        _case("latched before", gives, way, 1.0, latched=True),
+    ]
 
 
 def _draw_case(n: int, seed: int) -> dict[str, Any]:
@@ -107,13 +144,24 @@ def _draw_case(n: int, seed: int) -> dict[str, Any]:
     velocity = np.round(10 ** draw.uniform(-3, 0.5) * draw.normal(size=n), 6)
     damping = np.round(-draw.uniform(0.5, 15.0) * velocity, 6)
     torque = np.round(damping + draw.uniform(0.05, 1.2) * high * draw.normal(size=n), 6)
-    budget = replace(_TABLE, power_w=float(draw.choice([2.0, 5.0, 20.0, _INF])),
-                     gamma=float(draw.choice([0.1, 0.2, 1.0])))
+    budget = replace(
+        _TABLE, power_w=float(draw.choice([2.0, 5.0, 20.0, _INF])), gamma=float(draw.choice([0.1, 0.2, 1.0]))
+    )
     level = float(np.round(draw.choice([1.0, 0.02 + 10 ** draw.uniform(-4, -1), 0.01, 0.0, -0.1]), 9))
-    return plain(_case(f"{n} joints, draw {seed}", list(torque), list(velocity), level, budget=budget,
-                       damping=list(damping) if draw.random() < 0.6 else None,
-                       period_s=float(draw.choice([0.0005, 0.001, 0.002])),
-                       acceleration=list(np.round(draw.uniform(5.0, 150.0, n), 3)), low=list(-high), high=list(high)))
+    return plain(
+        _case(
+            f"{n} joints, draw {seed}",
+            list(torque),
+            list(velocity),
+            level,
+            budget=budget,
+            damping=list(damping) if draw.random() < 0.6 else None,
+            period_s=float(draw.choice([0.0005, 0.001, 0.002])),
+            acceleration=list(np.round(draw.uniform(5.0, 150.0, n), 3)),
+            low=list(-high),
+            high=list(high),
+        )
+    )
 
 
 def _draw_run(n: int, seed: int) -> dict[str, Any]:
@@ -126,13 +174,21 @@ def _draw_run(n: int, seed: int) -> dict[str, Any]:
         inside = 0.001 * velocity + 0.5e-6 * acceleration * draw.uniform(-1.0, 1.0, n)
         after = np.round(joints + (30 * inside if k in (17, 18) else inside), 12)
         torque = np.round(-4.0 * velocity + 15.0 * draw.normal(size=n), 6)
-        steps.append({"clear": k == 27, "torque": np.where(k == 24, _NAN, torque),
-                      "damping": np.round(-4.0 * velocity, 6) if k % 3 else None, "velocity": velocity,
-                      "before": joints, "after": after})
+        steps.append(
+            {
+                "clear": k == 27,
+                "torque": np.where(k == 24, _NAN, torque),
+                "damping": np.round(-4.0 * velocity, 6) if k % 3 else None,
+                "velocity": velocity,
+                "before": joints,
+                "after": after,
+            }
+        )
         joints = after
     budget = Budget(0.06, 0.02, 0.08, 10.0, supply_w=0.5 if n % 2 else 0.0)
-    case = _case(f"{n} joints go on for 40 periods", [0.0] * n, [0.0] * n, 0.06, budget=budget,
-                 acceleration=list(acceleration))
+    case = _case(
+        f"{n} joints go on for 40 periods", [0.0] * n, [0.0] * n, 0.06, budget=budget, acceleration=list(acceleration)
+    )
     return plain({**case, "steps": steps})
 
 
@@ -140,16 +196,24 @@ def _steady(case: dict[str, Any]) -> bool:
     """Whether rounding cannot turn it round: no decision hangs on the last digits, so that any compiler's arithmetic
     comes to the same.
     """
+
     def nudged(share: float) -> dict[str, Any]:
-        steps = [{**step, "torque": plain(numbers(step["torque"]) * (1 + share)),
-                  "velocity": plain(numbers(step["velocity"]) * (1 - 0.3 * share))} for step in case["steps"]]
+        steps = [
+            {
+                **step,
+                "torque": plain(numbers(step["torque"]) * (1 + share)),
+                "velocity": plain(numbers(step["velocity"]) * (1 - 0.3 * share)),
+            }
+            for step in case["steps"]
+        ]
         return {**case, "steps": steps}
 
     base = run(case, "numpy")["steps"]
     for share in (1e-12, -1e-12):
         for left, right in zip(base, run(nudged(share), "numpy")["steps"]):
-            if left["expect"]["reason"] != right["expect"]["reason"] \
-                    or not np.allclose(left["expect"]["torque"], right["expect"]["torque"], rtol=0, atol=1e-7):
+            if left["expect"]["reason"] != right["expect"]["reason"] or not np.allclose(
+                left["expect"]["torque"], right["expect"]["torque"], rtol=0, atol=1e-7
+            ):
                 return False
     return True
 

@@ -41,8 +41,12 @@ def episode_facts(source: Source, rename: Mapping[str, str], same: Mapping[str, 
     for key, values in source.facts.items():
         name = rename.get(key, key.replace("/", "."))
         if name in facts and name not in same:
-            raise InputError(f"'{source.path}': facts", expected="different names", got=f"'{name}' twice",
-                             way_out=f"Rename one with rename.{key}=NAME, or leave it out with exclude=[{key}]")
+            raise InputError(
+                f"'{source.path}': facts",
+                expected="different names",
+                got=f"'{name}' twice",
+                way_out=f"Rename one with rename.{key}=NAME, or leave it out with exclude=[{key}]",
+            )
         facts.setdefault(name, _fact(source, key, name, values))
     return tuple(facts.values())
 
@@ -53,8 +57,12 @@ def _fact(source: Source, key: str, name: str, values: np.ndarray) -> Fact:
         words = values.tolist() if values.ndim == 1 else [json.dumps(each.tolist()) for each in values]
         return Fact(MetaField(name, "string"), words)
     if values.dtype.kind not in _TYPES:
-        raise InputError(f"'{source.path}': '{key}'", expected="numbers, flags or words for each episode",
-                         got=str(values.dtype), way_out=f"Leave it out with exclude=[{key}]")
+        raise InputError(
+            f"'{source.path}': '{key}'",
+            expected="numbers, flags or words for each episode",
+            got=str(values.dtype),
+            way_out=f"Leave it out with exclude=[{key}]",
+        )
     if single is None:
         return Fact(MetaField(name, "string"), [json.dumps(each.tolist()) for each in values])
     kind = _TYPES[values.dtype.kind]

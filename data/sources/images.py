@@ -33,9 +33,12 @@ class ImageLayout:
     @property
     def changes(self) -> tuple[str, ...]:
         """What `to_uint8` changes besides the type, in words."""
-        said = {"channels moved last": self.channels_first, "grey repeated to three channels": self.channels < 3,
-                "opacity dropped": self.channels == 4,
-                "scaled from 0..1 to 0..255": self.scale != 1}
+        said = {
+            "channels moved last": self.channels_first,
+            "grey repeated to three channels": self.channels < 3,
+            "opacity dropped": self.channels == 4,
+            "scaled from 0..1 to 0..255": self.scale != 1,
+        }
         return tuple(change for change, happens in said.items() if happens)
 
 
@@ -60,8 +63,11 @@ def find_layout(array: SourceArray) -> ImageLayout:
         InputError: images of another shape.
     """
     if not can_be_images(array):
-        raise InputError(array.label, expected="images (rows, height, width, 3) or (rows, 3, height, width)",
-                         got=f"{array.shape} of {array.dtype}")
+        raise InputError(
+            array.label,
+            expected="images (rows, height, width, 3) or (rows, 3, height, width)",
+            got=f"{array.shape} of {array.dtype}",
+        )
     scale = 255 if array.dtype.kind == "b" else _scale(array) if array.dtype.kind == "f" else 1
     if len(array.shape) == 3:
         return ImageLayout(False, 0, scale)
@@ -111,6 +117,9 @@ def to_uint8(array: SourceArray, layout: ImageLayout, block: np.ndarray, first: 
 def _refuse_rows(array: SourceArray, first: int, bad: np.ndarray, block: np.ndarray, expected: str) -> None:
     if bad.any():
         place = np.unravel_index(int(np.argmax(bad)), bad.shape)
-        raise InputError(f"{array.label}, row {first + place[0]}", expected=f"images of {expected}",
-                         got=str(block[place]), way_out=f"Leave it out with exclude=[{array.name}], or keep it as "
-                                                        f"numbers with kinds.{array.name}=state")
+        raise InputError(
+            f"{array.label}, row {first + place[0]}",
+            expected=f"images of {expected}",
+            got=str(block[place]),
+            way_out=f"Leave it out with exclude=[{array.name}], or keep it as numbers with kinds.{array.name}=state",
+        )

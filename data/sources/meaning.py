@@ -40,8 +40,11 @@ class Meaning:
 
     def without_unit(self, source: Source) -> dict[str, int]:
         """Names in the target that lack a unit and need one, with their number of components."""
-        needing = {name: (source.arrays[key].shape[1:] or (1,))[-1] for name, key in self.keys.items()
-                   if name not in (REWARD.name, TIME.name) and not self.is_image(source, name)}
+        needing = {
+            name: (source.arrays[key].shape[1:] or (1,))[-1]
+            for name, key in self.keys.items()
+            if name not in (REWARD.name, TIME.name) and not self.is_image(source, name)
+        }
         needing |= {name: len(derived.components) for name, derived in self.derive.items()}
         if self.action:
             del needing[ACTION]
@@ -68,8 +71,12 @@ def meaning_of(source: Source, known: Preset, said: Preset) -> Meaning:
     require_known("rename", said.rename, (*source.arrays, *source.facts))
     for name, kind in said.kinds.items():
         if kind not in OBSERVATION_KINDS:
-            raise InputError(f"kinds.{name}", expected=f"one of {', '.join(OBSERVATION_KINDS)}", got=f"'{kind}'",
-                             way_out=nearest(kind, OBSERVATION_KINDS))
+            raise InputError(
+                f"kinds.{name}",
+                expected=f"one of {', '.join(OBSERVATION_KINDS)}",
+                got=f"'{kind}'",
+                way_out=nearest(kind, OBSERVATION_KINDS),
+            )
     keys = _target_names(source, {**known.rename, **said.rename})
     derive = {name: derived for name, derived in known.derive.items() if derived.key in source.arrays}
     names = {**{key: name for name, key in keys.items()}, **{name: name for name in (*keys, *derive)}}
@@ -106,7 +113,7 @@ def completed(source: Source, meaning: Meaning, ask: Callable[[str], str] | None
             expected="the control period and a unit for every key, which this format does not say",
             got=f"nothing for {', '.join(option.partition('=')[0] for option in options)}",
             way_out=f"Add {' '.join(options)} (for example period_s=0.1 units.{next(iter(without_unit), 'state')}=m; "
-                    "units=1 gives every key the unit 1)",
+            "units=1 gives every key the unit 1)",
         )
     period_s = meaning.period_s
     if period_s is None:
@@ -126,13 +133,20 @@ def _target_names(source: Source, rename: Mapping[str, str]) -> dict[str, str]:
         taken = alias in source.arrays or alias in rename.values()
         name = rename.get(key, (key if taken else alias).replace("/", "."))
         if name in keys:
-            raise InputError(f"'{source.path}': keys", expected="different names in the target",
-                             got=f"'{keys[name]}' and '{key}' both as '{name}'",
-                             way_out="Rename one with rename.KEY=NAME, or leave it out with exclude=[KEY]")
+            raise InputError(
+                f"'{source.path}': keys",
+                expected="different names in the target",
+                got=f"'{keys[name]}' and '{key}' both as '{name}'",
+                way_out="Rename one with rename.KEY=NAME, or leave it out with exclude=[KEY]",
+            )
         keys[name] = key
     if ACTION not in keys:
-        raise InputError(f"'{source.path}': actions", expected="a key 'action'", got=", ".join(source.arrays),
-                         way_out="Say which one it is with rename.KEY=action")
+        raise InputError(
+            f"'{source.path}': actions",
+            expected="a key 'action'",
+            got=", ".join(source.arrays),
+            way_out="Say which one it is with rename.KEY=action",
+        )
     return keys
 
 

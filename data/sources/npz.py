@@ -30,13 +30,19 @@ def open_npz(path: str | Path, exclude: Collection[str] = (), skip: Collection[i
             raise
         raise InputError(f"'{path}'", expected="an .npz", got=str(error)) from error
     if ENDS not in values:
-        raise InputError(f"'{path}'", expected=f"an array '{ENDS}' with the row after each episode's last",
-                         got=f"only {', '.join(values) or 'nothing'}")
+        raise InputError(
+            f"'{path}'",
+            expected=f"an array '{ENDS}' with the row after each episode's last",
+            got=f"only {', '.join(values) or 'nothing'}",
+        )
     ends = values.pop(ENDS)
     single = {name: array.item() for name, array in values.items() if array.ndim == 0}
     facts = {name: array for name, array in values.items() if _is_fact(array, ends)}
-    arrays = {name: _in_memory(str(path), name, array) for name, array in values.items()
-              if name not in single and name not in facts}
+    arrays = {
+        name: _in_memory(str(path), name, array)
+        for name, array in values.items()
+        if name not in single and name not in facts
+    }
     lengths = {name: array.shape[0] for name, array in arrays.items()}
     rows = max(lengths.values(), default=0)
     odd = [name for name, length in lengths.items() if length != rows]
@@ -54,8 +60,12 @@ def _member(path: str | Path, file: np.lib.npyio.NpzFile, key: str) -> np.ndarra
     try:
         return file[key]
     except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-        raise InputError(f"'{path}': array '{key}'", expected="an intact array of numbers", got=str(error),
-                         way_out=f"Leave it out with exclude=[{key}], or copy the file again") from error
+        raise InputError(
+            f"'{path}': array '{key}'",
+            expected="an intact array of numbers",
+            got=str(error),
+            way_out=f"Leave it out with exclude=[{key}], or copy the file again",
+        ) from error
 
 
 def _in_memory(path: str, name: str, values: np.ndarray) -> SourceArray:

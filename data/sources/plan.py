@@ -73,9 +73,15 @@ def make_plan(source: Source, meaning: Meaning, meta: tuple[MetaField, ...]) -> 
     for name, derived in meaning.derive.items():
         columns[name] = _derived(name, next(c for c in columns.values() if c.array.name == derived.key), derived)
     fields = [
-        ObservationField(name, column.shape, column.dtype.name, meaning.units.get(name, "1"),
-                         meaning.kinds.get(name) or _kind_of_shape(column))
-        for name, column in columns.items() if name != ACTION and name not in _SPECIAL
+        ObservationField(
+            name,
+            column.shape,
+            column.dtype.name,
+            meaning.units.get(name, "1"),
+            meaning.kinds.get(name) or _kind_of_shape(column),
+        )
+        for name, column in columns.items()
+        if name != ACTION and name not in _SPECIAL
     ]
     schema = Schema(
         ObservationSpec(tuple(fields)),
@@ -91,8 +97,9 @@ def make_plan(source: Source, meaning: Meaning, meta: tuple[MetaField, ...]) -> 
 def _column(source: Source, meaning: Meaning, name: str) -> Column:
     array = source.arrays[meaning.keys[name]]
     if array.dtype.kind not in "biuf":
-        raise InputError(array.label, expected="numbers", got=str(array.dtype),
-                         way_out=f"Leave it out with exclude=[{array.name}]")
+        raise InputError(
+            array.label, expected="numbers", got=str(array.dtype), way_out=f"Leave it out with exclude=[{array.name}]"
+        )
     if name in _SPECIAL:
         return _one_number(_SPECIAL[name], array)
     return _images(name, array) if meaning.is_image(source, name) else _numbers(name, array)
@@ -108,13 +115,15 @@ def _kind_of_shape(column: Column) -> str:
 
 def _action_fields(column: Column, meaning: Meaning) -> tuple[ActionField, ...]:
     if len(column.shape) != 1:
-        raise InputError(column.array.label, expected="actions (rows, components)",
-                         got=f"rows of shape {column.shape}")
+        raise InputError(column.array.label, expected="actions (rows, components)", got=f"rows of shape {column.shape}")
     fields = meaning.action or (ActionField(ACTION, column.shape[0], meaning.units[ACTION], "native"),)
     size = sum(field.size for field in fields)
     if size != column.shape[0]:
-        raise InputError(column.array.label, expected=f"{size} components: {', '.join(field.name for field in fields)}",
-                         got=str(column.shape[0]))
+        raise InputError(
+            column.array.label,
+            expected=f"{size} components: {', '.join(field.name for field in fields)}",
+            got=str(column.shape[0]),
+        )
     return fields
 
 
@@ -127,16 +136,26 @@ def _numbers(name: str, array: SourceArray) -> Column:
 def _images(name: str, array: SourceArray) -> Column:
     layout = find_layout(array)
     changes = [f"{array.dtype} to uint8"] * (array.dtype != np.uint8) + list(layout.changes)
-    return Column(name, array, layout.row_shape(array.shape[1:]), np.dtype(np.uint8),
-                  lambda block, first: to_uint8(array, layout, block, first),
-                  f"images '{array.name}': {', '.join(changes)}" if changes else "", is_image=True)
+    return Column(
+        name,
+        array,
+        layout.row_shape(array.shape[1:]),
+        np.dtype(np.uint8),
+        lambda block, first: to_uint8(array, layout, block, first),
+        f"images '{array.name}': {', '.join(changes)}" if changes else "",
+        is_image=True,
+    )
 
 
 def _one_number(target: ColumnField, array: SourceArray) -> Column:
     """A reward or a time stamp, one number a row; floating stamps are seconds."""
     if int(np.prod(array.shape[1:])) != 1:
-        raise InputError(array.label, expected=f"one number a row for '{target.name}'",
-                         got=f"rows of shape {array.shape[1:]}", way_out=f"Leave it out with exclude=[{array.name}]")
+        raise InputError(
+            array.label,
+            expected=f"one number a row for '{target.name}'",
+            got=f"rows of shape {array.shape[1:]}",
+            way_out=f"Leave it out with exclude=[{array.name}]",
+        )
     dtype = np.dtype(target.dtype)
     seconds = target is TIME and array.dtype.kind == "f"
 
@@ -149,9 +168,17 @@ def _one_number(target: ColumnField, array: SourceArray) -> Column:
 
 def _derived(name: str, base: Column, derived: Derived) -> Column:
     if max(derived.components) >= base.shape[-1]:
-        raise InputError(f"derived key '{name}'", expected=f"components 0 to {base.shape[-1] - 1} of '{base.name}'",
-                         got=", ".join(map(str, derived.components)))
+        raise InputError(
+            f"derived key '{name}'",
+            expected=f"components 0 to {base.shape[-1] - 1} of '{base.name}'",
+            got=", ".join(map(str, derived.components)),
+        )
     chosen = list(derived.components)
-    return Column(name, base.array, (*base.shape[:-1], len(chosen)), base.dtype,
-                  lambda block, first: np.ascontiguousarray(base.prepare(block, first)[..., chosen]),
-                  f"'{name}' is components {', '.join(map(str, chosen))} of '{base.name}'")
+    return Column(
+        name,
+        base.array,
+        (*base.shape[:-1], len(chosen)),
+        base.dtype,
+        lambda block, first: np.ascontiguousarray(base.prepare(block, first)[..., chosen]),
+        f"'{name}' is components {', '.join(map(str, chosen))} of '{base.name}'",
+    )

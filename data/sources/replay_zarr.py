@@ -53,8 +53,10 @@ def _absent_chunks(name: str, array: zarr.Array) -> str:
     if not absent:
         return ""
     what, size = ("shards", array.shards[0]) if array.shards else ("chunks", array.chunks[0])
-    return (f"'{name}': {len(absent)} of {-(-array.shape[0] // size)} {what} are absent in the source and read as its "
-            f"fill value {array.fill_value}, the first of rows {absent[0][0]} to {absent[0][1] - 1}")
+    return (
+        f"'{name}': {len(absent)} of {-(-array.shape[0] // size)} {what} are absent in the source and read as its "
+        f"fill value {array.fill_value}, the first of rows {absent[0][0]} to {absent[0][1] - 1}"
+    )
 
 
 def _left_alone(contents: Contents) -> tuple[str, ...]:
@@ -66,9 +68,13 @@ def _open_array(contents: Contents, name: str) -> zarr.Array:
     try:
         return contents.array(row_path(name))
     except InputError as error:
-        raise InputError(error.thing, expected=error.expected, got=error.got,
-                         way_out=f"Leave it out with exclude=[{name}], or store it with another codec, such as blosc, "
-                                 "where it was made") from error
+        raise InputError(
+            error.thing,
+            expected=error.expected,
+            got=error.got,
+            way_out=f"Leave it out with exclude=[{name}], or store it with another codec, such as blosc, "
+            "where it was made",
+        ) from error
 
 
 def _source_array(contents: Contents, name: str, array: zarr.Array) -> SourceArray:

@@ -72,8 +72,11 @@ class Source:
 
     def __post_init__(self) -> None:
         if len(self.episode_ends) == 0 or not self.arrays:
-            raise InputError(f"'{self.path}'", expected="at least one episode and one key",
-                             got=f"{len(self.episode_ends)} episodes and {len(self.arrays)} keys")
+            raise InputError(
+                f"'{self.path}'",
+                expected="at least one episode and one key",
+                got=f"{len(self.episode_ends)} episodes and {len(self.arrays)} keys",
+            )
 
     @property
     def rows(self) -> int:
@@ -85,8 +88,9 @@ def require_known(option: str, names: Collection[str], known: Collection[str]) -
     """Refuse an option that names keys which the source does not have."""
     for name in names:
         if name not in known:
-            raise InputError(f"{option}={name}", expected="a key of the source", got=f"'{name}'",
-                             way_out=nearest(name, known))
+            raise InputError(
+                f"{option}={name}", expected="a key of the source", got=f"'{name}'", way_out=nearest(name, known)
+            )
 
 
 class SequentialReader:

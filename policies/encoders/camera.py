@@ -32,23 +32,36 @@ class CameraEncoder(nn.Module):
         InputError: there is no image among the keys, or images of different sizes share a network.
     """
 
-    def __init__(self, shapes: Mapping[str, Sequence[int]], backbone: Backbone, shared: bool = False,
-                 images: Collection[str] | None = None):
+    def __init__(
+        self,
+        shapes: Mapping[str, Sequence[int]],
+        backbone: Backbone,
+        shared: bool = False,
+        images: Collection[str] | None = None,
+    ):
         super().__init__()
         cameras = {name: shape for name, shape in shapes.items() if is_image(name, shape, images)}
         if not cameras:
-            raise InputError("image encoder", expected="at least one image among the observations",
-                             got=", ".join(shapes), way_out="Use encoder=state")
+            raise InputError(
+                "image encoder",
+                expected="at least one image among the observations",
+                got=", ".join(shapes),
+                way_out="Use encoder=state",
+            )
         sizes = {name: (shape[2], shape[3]) for name, shape in cameras.items()}
         if shared and len(set(sizes.values())) > 1:
-            raise InputError("encoder.shared", expected="images of one size",
-                             got=", ".join(f"{name} {size[0]} x {size[1]}" for name, size in sizes.items()),
-                             way_out="Resize them, or let each camera have a network of its own")
+            raise InputError(
+                "encoder.shared",
+                expected="images of one size",
+                got=", ".join(f"{name} {size[0]} x {size[1]}" for name, size in sizes.items()),
+                way_out="Resize them, or let each camera have a network of its own",
+            )
         self.network_of = {name: 0 if shared else index for index, name in enumerate(cameras)}
         self.networks = nn.ModuleList(backbone(size) for size in list(sizes.values())[: 1 if shared else None])
         self.state = StateEncoder({name: shape for name, shape in shapes.items() if name not in cameras})
         self.condition_dim = self.state.condition_dim + sum(
-            shape[0] * self.networks[self.network_of[name]].features for name, shape in cameras.items())
+            shape[0] * self.networks[self.network_of[name]].features for name, shape in cameras.items()
+        )
 
     def forward(self, observation: Mapping[str, Tensor]) -> Tensor:
         """Key -> (B, steps, ...), images (B, steps, 3, h, w) in [-1, 1], to (B, C)."""

@@ -24,10 +24,17 @@ class SmallCNN(nn.Module):
         super().__init__()
         self.features = features
         self.layers = nn.Sequential(
-            nn.Conv2d(3, 32, kernel_size=6, stride=4, padding=2), nn.ReLU(),
-            nn.Conv2d(32, 64, kernel_size=3, stride=2, padding=1), nn.GroupNorm(8, 64), nn.ReLU(),
-            nn.Conv2d(64, 128, kernel_size=3, stride=2, padding=1), nn.GroupNorm(8, 128), nn.ReLU(),
-            nn.Conv2d(128, 128, kernel_size=3, padding=1), nn.GroupNorm(8, 128), nn.ReLU(),
+            nn.Conv2d(3, 32, kernel_size=6, stride=4, padding=2),
+            nn.ReLU(),
+            nn.Conv2d(32, 64, kernel_size=3, stride=2, padding=1),
+            nn.GroupNorm(8, 64),
+            nn.ReLU(),
+            nn.Conv2d(64, 128, kernel_size=3, stride=2, padding=1),
+            nn.GroupNorm(8, 128),
+            nn.ReLU(),
+            nn.Conv2d(128, 128, kernel_size=3, padding=1),
+            nn.GroupNorm(8, 128),
+            nn.ReLU(),
         ).to(memory_format=torch.channels_last)
         cells = [-(-((side - 2) // 4 + 1) // 4) for side in size]
         self.last = nn.Sequential(Linear(128 * cells[0] * cells[1], features), nn.LayerNorm(features))

@@ -21,8 +21,15 @@ BACKBONES: Mapping[str, type[nn.Module]] = {
 ENCODERS: Mapping[str, type[nn.Module]] = {"state": StateEncoder, **BACKBONES}
 
 
-def make_encoder(name: str, shapes: Mapping[str, Sequence[int]], *, shared: bool = False, pretrained: bool = True,
-                 images: Collection[str] | None = None, **options: Any) -> nn.Module:
+def make_encoder(
+    name: str,
+    shapes: Mapping[str, Sequence[int]],
+    *,
+    shared: bool = False,
+    pretrained: bool = True,
+    images: Collection[str] | None = None,
+    **options: Any,
+) -> nn.Module:
     """Build the encoder that `name` means: key -> (B, steps, ...) to (B, C), with C as its `condition_dim`.
 
     Args:
@@ -43,6 +50,10 @@ def make_encoder(name: str, shapes: Mapping[str, Sequence[int]], *, shared: bool
         return CameraEncoder(shapes, partial(make, **options), shared, images)
     seen = [key for key, shape in shapes.items() if is_image(key, shape, images)]
     if seen:
-        raise InputError("encoder 'state'", expected="low-dimensional observations", got=f"the image '{seen[0]}'",
-                         way_out="Use encoder=cnn, or leave the image out of policy.observation")
+        raise InputError(
+            "encoder 'state'",
+            expected="low-dimensional observations",
+            got=f"the image '{seen[0]}'",
+            way_out="Use encoder=cnn, or leave the image out of policy.observation",
+        )
     return make(shapes, **options)

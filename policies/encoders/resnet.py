@@ -33,14 +33,16 @@ class ResNet18(nn.Module):
     mean: Tensor
     deviation: Tensor
 
-    def __init__(self, size: tuple[int, int], features: Width = 64, keypoints: Width = 32,
-                 weights: str | Path | None = None):
+    def __init__(
+        self, size: tuple[int, int], features: Width = 64, keypoints: Width = 32, weights: str | Path | None = None
+    ):
         super().__init__()
         from transformers import ResNetConfig, ResNetModel  # seconds of import that other encoders save
 
         self.features = features
-        self.backbone = ResNetModel(ResNetConfig(
-            embedding_size=64, hidden_sizes=[64, 128, 256, 512], depths=[2, 2, 2, 2], layer_type="basic"))
+        self.backbone = ResNetModel(
+            ResNetConfig(embedding_size=64, hidden_sizes=[64, 128, 256, 512], depths=[2, 2, 2, 2], layer_type="basic")
+        )
         if weights is not None:
             load_weights(self.backbone, Path(weights))
         replace_batch_norm(self.backbone)
@@ -80,14 +82,19 @@ def load_weights(backbone: nn.Module, path: Path) -> None:
 
     file = path / "model.safetensors" if path.is_dir() else path
     if not file.is_file() or file.suffix != ".safetensors":
-        raise InputError(f"encoder weights '{path}'", expected="a folder with model.safetensors, or such a file",
-                         way_out="Save the network with save_pretrained(..., safe_serialization=True) first")
+        raise InputError(
+            f"encoder weights '{path}'",
+            expected="a folder with model.safetensors, or such a file",
+            way_out="Save the network with save_pretrained(..., safe_serialization=True) first",
+        )
     saved = {name.removeprefix("resnet."): value for name, value in load_file(file).items()}
     wanted = backbone.state_dict()
     bad = [name for name, value in wanted.items() if name not in saved or saved[name].shape != value.shape]
     if bad:
         first = bad[0]
-        raise InputError(f"encoder weights '{path}'",
-                         expected=f"those of a ResNet-18, '{first}' {tuple(wanted[first].shape)}",
-                         got=str(tuple(saved[first].shape)) if first in saved else "a file without it")
+        raise InputError(
+            f"encoder weights '{path}'",
+            expected=f"those of a ResNet-18, '{first}' {tuple(wanted[first].shape)}",
+            got=str(tuple(saved[first].shape)) if first in saved else "a file without it",
+        )
     backbone.load_state_dict({name: saved[name] for name in wanted})

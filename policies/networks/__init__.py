@@ -7,5 +7,12 @@ from policies.networks.registry import NETWORKS, make_network
 from policies.networks.transformer import ActionTransformer
 from policies.networks.unet import ConditionalUnet1D
 
-__all__ = ["NETWORKS", "ActionTransformer", "ConditionalUnet1D", "LevelEmbedding", "Linear", "ResidualMLP",
-           "make_network"]
+__all__ = [
+    "NETWORKS",
+    "ActionTransformer",
+    "ConditionalUnet1D",
+    "LevelEmbedding",
+    "Linear",
+    "ResidualMLP",
+    "make_network",
+]

@@ -44,8 +44,16 @@ class ResidualMLP(nn.Module):
         dropout: probability inside the blocks while training.
     """
 
-    def __init__(self, horizon: int, action_dim: int, condition_dim: int, width: Width = 512, depth: Depth = 4,
-                 features: Width = 144, dropout: Dropout = 0.0):
+    def __init__(
+        self,
+        horizon: int,
+        action_dim: int,
+        condition_dim: int,
+        width: Width = 512,
+        depth: Depth = 4,
+        features: Width = 144,
+        dropout: Dropout = 0.0,
+    ):
         super().__init__()
         self.embedding = LevelEmbedding(128)
         self.features = Linear(self.embedding.dim + condition_dim, features)

@@ -55,7 +55,8 @@ class Block(nn.Module):
         self.norms = nn.ModuleList(nn.LayerNorm(width, elementwise_affine=False) for _ in range(2))
         self.attention = SelfAttention(width, heads, dropout)
         self.perceptron = nn.Sequential(
-            Linear(width, 4 * width), nn.GELU(approximate="tanh"), nn.Dropout(dropout), Linear(4 * width, width))
+            Linear(width, 4 * width), nn.GELU(approximate="tanh"), nn.Dropout(dropout), Linear(4 * width, width)
+        )
 
     def forward(self, x: Tensor, condition: Tensor) -> Tensor:
         scale_1, shift_1, gate_1, scale_2, shift_2, gate_2 = self.modulation(condition)
@@ -81,8 +82,16 @@ class ActionTransformer(nn.Module):
         InputError: the heads do not divide the width.
     """
 
-    def __init__(self, horizon: int, action_dim: int, condition_dim: int, width: Width = 256, depth: Depth = 6,
-                 heads: Width = 4, dropout: Dropout = 0.0):
+    def __init__(
+        self,
+        horizon: int,
+        action_dim: int,
+        condition_dim: int,
+        width: Width = 256,
+        depth: Depth = 6,
+        heads: Width = 4,
+        dropout: Dropout = 0.0,
+    ):
         super().__init__()
         if width % heads:
             raise InputError("heads of a transformer", expected=f"a divisor of its width {width}", got=str(heads))

@@ -103,14 +103,24 @@ class ConditionalUnet1D(nn.Module):
         InputError: the horizon cannot be halved so often, or the groups do not divide the channels.
     """
 
-    def __init__(self, horizon: int, action_dim: int, condition_dim: int,
-                 down_dims: Sequence[Width] = (256, 512, 1024), kernel_size: KernelSize = 5,
-                 groups: Width = 8, step_embedding: EmbeddingSize = 256):
+    def __init__(
+        self,
+        horizon: int,
+        action_dim: int,
+        condition_dim: int,
+        down_dims: Sequence[Width] = (256, 512, 1024),
+        kernel_size: KernelSize = 5,
+        groups: Width = 8,
+        step_embedding: EmbeddingSize = 256,
+    ):
         super().__init__()
         _check(horizon, down_dims, kernel_size, groups)
         self.level = nn.Sequential(
-            LevelEmbedding(step_embedding), Linear(step_embedding, 4 * step_embedding), nn.Mish(),
-            Linear(4 * step_embedding, step_embedding))
+            LevelEmbedding(step_embedding),
+            Linear(step_embedding, 4 * step_embedding),
+            nn.Mish(),
+            Linear(4 * step_embedding, step_embedding),
+        )
 
         def pair(inside: int, outside: int) -> nn.ModuleList:
             return nn.ModuleList(ResidualBlock(dim, outside, kernel_size, groups) for dim in (inside, outside))
@@ -121,8 +131,9 @@ class ConditionalUnet1D(nn.Module):
         rising = list(pairwise(reversed(down_dims)))
         self.up = nn.ModuleList(pair(2 * coarse, fine) for coarse, fine in rising)
         self.doubling = nn.ModuleList(TimeDoubling(fine) for _, fine in rising)
-        self.last = nn.Sequential(ConvBlock(down_dims[0], down_dims[0], kernel_size, groups),
-                                  Linear(down_dims[0], action_dim))
+        self.last = nn.Sequential(
+            ConvBlock(down_dims[0], down_dims[0], kernel_size, groups), Linear(down_dims[0], action_dim)
+        )
         blocks = [block for module in (*self.down, self.middle, *self.up) for block in module]
         self.film_sizes = [2 * block.channels for block in blocks]
         self.film = Linear(step_embedding + condition_dim, sum(self.film_sizes))  # of all blocks, in order
@@ -155,8 +166,12 @@ def _check(horizon: int, down_dims: Sequence[int], kernel_size: int, groups: int
     if horizon % stride:
         below = horizon - horizon % stride
         choices = " or ".join(str(value) for value in (below, below + stride) if value)
-        raise InputError(f"horizon of a U-Net with {len(down_dims)} levels", expected=f"a multiple of {stride}",
-                         got=str(horizon), way_out=f"The nearest are {choices}")
+        raise InputError(
+            f"horizon of a U-Net with {len(down_dims)} levels",
+            expected=f"a multiple of {stride}",
+            got=str(horizon),
+            way_out=f"The nearest are {choices}",
+        )
     if kernel_size % 2 == 0:
         raise InputError("kernel_size of a U-Net", expected="an odd number", got=str(kernel_size))
     bad = [dim for dim in down_dims if dim % groups]

@@ -8,5 +8,15 @@ from policies.objectives.objective import Edit, Network, Objective
 from policies.objectives.registry import OBJECTIVES, make_objective
 from policies.objectives.regression import Regression
 
-__all__ = ["DDPM", "EDM", "MIP", "OBJECTIVES", "Edit", "FlowMatching", "Network", "Objective", "Regression",
-           "make_objective"]
+__all__ = [
+    "DDPM",
+    "EDM",
+    "MIP",
+    "OBJECTIVES",
+    "Edit",
+    "FlowMatching",
+    "Network",
+    "Objective",
+    "Regression",
+    "make_objective",
+]

@@ -44,8 +44,11 @@ class DDPM(Objective):
 
     def __post_init__(self) -> None:
         if self.prediction not in PREDICTIONS:
-            raise InputError(f"ddpm prediction '{self.prediction}'", expected=f"one of {', '.join(PREDICTIONS)}",
-                             way_out=nearest(self.prediction, PREDICTIONS))
+            raise InputError(
+                f"ddpm prediction '{self.prediction}'",
+                expected=f"one of {', '.join(PREDICTIONS)}",
+                way_out=nearest(self.prediction, PREDICTIONS),
+            )
         if self.train_steps < 2:
             raise InputError("ddpm train_steps", expected="at least 2", got=str(self.train_steps))
 
@@ -64,12 +67,16 @@ class DDPM(Objective):
         name, count = super().choose(sampler, steps)
         most = self.train_steps if name == "ddpm" else self._telling_levels()
         if count > most:
-            raise InputError(f"steps of sampler '{name}'", expected=f"at most {most} for a chain of {self.train_steps}",
-                             got=str(count))
+            raise InputError(
+                f"steps of sampler '{name}'",
+                expected=f"at most {most} for a chain of {self.train_steps}",
+                got=str(count),
+            )
         return name, count
 
-    def loss(self, network: Network, action: Tensor, condition: Tensor,
-             generator: torch.Generator | None = None) -> Tensor:
+    def loss(
+        self, network: Network, action: Tensor, condition: Tensor, generator: torch.Generator | None = None
+    ) -> Tensor:
         noise = torch.randn(action.shape, generator=generator, device=action.device, dtype=action.dtype)
         levels = torch.randint(self.train_steps, (len(action),), generator=generator, device=action.device)
         kept = alpha_bar(self.train_steps).to(action)[levels][:, None, None]
@@ -80,9 +87,16 @@ class DDPM(Objective):
             target = signal * noise - spread * action
         return (prediction - target) ** 2
 
-    def sample(self, network: Network, noise: Tensor, condition: Tensor, sampler: str | None = None,
-               steps: int | None = None, generators: Sequence[torch.Generator] | None = None,
-               edit: Edit | None = None) -> Tensor:
+    def sample(
+        self,
+        network: Network,
+        noise: Tensor,
+        condition: Tensor,
+        sampler: str | None = None,
+        steps: int | None = None,
+        generators: Sequence[torch.Generator] | None = None,
+        edit: Edit | None = None,
+    ) -> Tensor:
         name, count = self.choose(sampler, steps)
         draws = row_generators(noise, generators) if name in self.stochastic_samplers else None
         levels = self.levels(count)

@@ -47,19 +47,26 @@ class EDM(Objective):
 
     def __post_init__(self) -> None:
         if self.schedule not in SCHEDULES:
-            raise InputError(f"edm schedule '{self.schedule}'", expected=f"one of {', '.join(SCHEDULES)}",
-                             way_out=nearest(self.schedule, SCHEDULES))
+            raise InputError(
+                f"edm schedule '{self.schedule}'",
+                expected=f"one of {', '.join(SCHEDULES)}",
+                way_out=nearest(self.schedule, SCHEDULES),
+            )
         if not 0 < self.sigma_min < self.sigma_max:
-            raise InputError("edm sigma_min and sigma_max", expected="0 < sigma_min < sigma_max",
-                             got=f"{self.sigma_min} and {self.sigma_max}")
+            raise InputError(
+                "edm sigma_min and sigma_max",
+                expected="0 < sigma_min < sigma_max",
+                got=f"{self.sigma_min} and {self.sigma_max}",
+            )
 
     @property
     def largest_action(self) -> float:
         """The start leaves out an action below a third of its noise; how large that is, is chosen for actions to 1."""
         return max(1.0, 0.3 * self.sigma_max)
 
-    def loss(self, network: Network, action: Tensor, condition: Tensor,
-             generator: torch.Generator | None = None) -> Tensor:
+    def loss(
+        self, network: Network, action: Tensor, condition: Tensor, generator: torch.Generator | None = None
+    ) -> Tensor:
         noise = torch.randn(action.shape, generator=generator, device=action.device, dtype=action.dtype)
         uniform = torch.rand(len(action), generator=generator, device=action.device, dtype=action.dtype)
         sigma = self.draw_sigma(uniform)
@@ -68,9 +75,16 @@ class EDM(Objective):
         prediction = network(scale * x, sigma.log() / 4, condition)
         return (prediction - (action - skip * x) / out) ** 2
 
-    def sample(self, network: Network, noise: Tensor, condition: Tensor, sampler: str | None = None,
-               steps: int | None = None, generators: Sequence[torch.Generator] | None = None,
-               edit: Edit | None = None) -> Tensor:
+    def sample(
+        self,
+        network: Network,
+        noise: Tensor,
+        condition: Tensor,
+        sampler: str | None = None,
+        steps: int | None = None,
+        generators: Sequence[torch.Generator] | None = None,
+        edit: Edit | None = None,
+    ) -> Tensor:
         name, count = self.choose(sampler, steps)
 
         def denoise(x: Tensor, sigma: float) -> Tensor:

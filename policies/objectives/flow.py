@@ -31,21 +31,31 @@ class FlowMatching(Objective):
 
     def __post_init__(self) -> None:
         if self.time_sampling not in TIME_SAMPLING:
-            raise InputError(f"flow time_sampling '{self.time_sampling}'",
-                             expected=f"one of {', '.join(TIME_SAMPLING)}",
-                             way_out=nearest(self.time_sampling, TIME_SAMPLING))
+            raise InputError(
+                f"flow time_sampling '{self.time_sampling}'",
+                expected=f"one of {', '.join(TIME_SAMPLING)}",
+                way_out=nearest(self.time_sampling, TIME_SAMPLING),
+            )
 
-    def loss(self, network: Network, action: Tensor, condition: Tensor,
-             generator: torch.Generator | None = None) -> Tensor:
+    def loss(
+        self, network: Network, action: Tensor, condition: Tensor, generator: torch.Generator | None = None
+    ) -> Tensor:
         noise = torch.randn(action.shape, generator=generator, device=action.device, dtype=action.dtype)
         level = self._draw_level(action, generator)
         t = level[:, None, None]
         velocity = network((1 - t) * noise + t * action, level, condition)
         return (velocity - (action - noise)) ** 2
 
-    def sample(self, network: Network, noise: Tensor, condition: Tensor, sampler: str | None = None,
-               steps: int | None = None, generators: Sequence[torch.Generator] | None = None,
-               edit: Edit | None = None) -> Tensor:
+    def sample(
+        self,
+        network: Network,
+        noise: Tensor,
+        condition: Tensor,
+        sampler: str | None = None,
+        steps: int | None = None,
+        generators: Sequence[torch.Generator] | None = None,
+        edit: Edit | None = None,
+    ) -> Tensor:
         name, count = self.choose(sampler, steps)
 
         def velocity(x: Tensor, t: float) -> Tensor:

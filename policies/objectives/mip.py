@@ -35,16 +35,24 @@ class MIP(Regression):
         if not 0 < self.level < 1:
             raise InputError("mip level", expected="between 0 and 1", got=str(self.level))
 
-    def loss(self, network: Network, action: Tensor, condition: Tensor,
-             generator: torch.Generator | None = None) -> Tensor:
+    def loss(
+        self, network: Network, action: Tensor, condition: Tensor, generator: torch.Generator | None = None
+    ) -> Tensor:
         noise = torch.randn(action.shape, generator=generator, device=action.device, dtype=action.dtype)
         guess_loss = super().loss(network, action, condition)
         correction = self._correct(network, self.level * action + (1 - self.level) * noise, condition)
         return guess_loss + (correction - action) ** 2
 
-    def sample(self, network: Network, noise: Tensor, condition: Tensor, sampler: str | None = None,
-               steps: int | None = None, generators: Sequence[torch.Generator] | None = None,
-               edit: Edit | None = None) -> Tensor:
+    def sample(
+        self,
+        network: Network,
+        noise: Tensor,
+        condition: Tensor,
+        sampler: str | None = None,
+        steps: int | None = None,
+        generators: Sequence[torch.Generator] | None = None,
+        edit: Edit | None = None,
+    ) -> Tensor:
         self.choose(sampler, steps)
         guess = predict_from_nothing(network, noise, condition)
         if edit is not None:

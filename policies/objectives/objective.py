@@ -44,8 +44,9 @@ class Objective(ABC):
         return math.inf
 
     @abstractmethod
-    def loss(self, network: Network, action: Tensor, condition: Tensor,
-             generator: torch.Generator | None = None) -> Tensor:
+    def loss(
+        self, network: Network, action: Tensor, condition: Tensor, generator: torch.Generator | None = None
+    ) -> Tensor:
         """The loss of each element, to be masked and averaged by the caller.
 
         Args:
@@ -59,9 +60,16 @@ class Objective(ABC):
         """
 
     @abstractmethod
-    def sample(self, network: Network, noise: Tensor, condition: Tensor, sampler: str | None = None,
-               steps: int | None = None, generators: Sequence[torch.Generator] | None = None,
-               edit: Edit | None = None) -> Tensor:
+    def sample(
+        self,
+        network: Network,
+        noise: Tensor,
+        condition: Tensor,
+        sampler: str | None = None,
+        steps: int | None = None,
+        generators: Sequence[torch.Generator] | None = None,
+        edit: Edit | None = None,
+    ) -> Tensor:
         """Turn noise into chunks of actions.
 
         Args:
@@ -94,8 +102,9 @@ class Objective(ABC):
         name = self.default_sampler if sampler is None else sampler
         count = self.default_steps if steps is None else steps
         if name not in self.samplers:
-            raise InputError(f"sampler '{name}'", expected=f"one of {', '.join(self.samplers)}",
-                             way_out=nearest(name, self.samplers))
+            raise InputError(
+                f"sampler '{name}'", expected=f"one of {', '.join(self.samplers)}", way_out=nearest(name, self.samplers)
+            )
         if count < 1:
             raise InputError(f"steps of sampler '{name}'", expected="at least 1", got=str(count))
         return name, count
@@ -104,8 +113,11 @@ class Objective(ABC):
 def row_generators(like: Tensor, generators: Sequence[torch.Generator] | None) -> list[torch.Generator]:
     """The generators of a stochastic sampler, once it is known that there is one a row of `like`."""
     if generators is None or len(generators) != len(like):
-        raise InputError("generators of a stochastic sampler", expected=f"{len(like)}, one a row",
-                         got="none" if generators is None else str(len(generators)))
+        raise InputError(
+            "generators of a stochastic sampler",
+            expected=f"{len(like)}, one a row",
+            got="none" if generators is None else str(len(generators)),
+        )
     return list(generators)
 
 

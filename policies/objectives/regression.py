@@ -27,13 +27,21 @@ class Regression(Objective):
             raise InputError(f"steps of sampler '{name}'", expected=str(self.default_steps), got=str(count))
         return name, count
 
-    def loss(self, network: Network, action: Tensor, condition: Tensor,
-             generator: torch.Generator | None = None) -> Tensor:
+    def loss(
+        self, network: Network, action: Tensor, condition: Tensor, generator: torch.Generator | None = None
+    ) -> Tensor:
         return (predict_from_nothing(network, action, condition) - action) ** 2
 
-    def sample(self, network: Network, noise: Tensor, condition: Tensor, sampler: str | None = None,
-               steps: int | None = None, generators: Sequence[torch.Generator] | None = None,
-               edit: Edit | None = None) -> Tensor:
+    def sample(
+        self,
+        network: Network,
+        noise: Tensor,
+        condition: Tensor,
+        sampler: str | None = None,
+        steps: int | None = None,
+        generators: Sequence[torch.Generator] | None = None,
+        edit: Edit | None = None,
+    ) -> Tensor:
         self.choose(sampler, steps)
         action = predict_from_nothing(network, noise, condition)
         return action if edit is None else edit(action)

@@ -8,5 +8,18 @@ from policies.safe.sac import Sac, SacConfig
 from policies.safe.saute import BudgetObserved
 from policies.safe.train import RunConfig, train
 
-__all__ = ["BudgetObserved", "Gains", "Multiplier", "Pid", "Ppo", "PpoConfig", "RunConfig", "Sac", "SacConfig",
-           "SafePolicy", "Step", "VectorEnvironment", "train"]
+__all__ = [
+    "BudgetObserved",
+    "Gains",
+    "Multiplier",
+    "Pid",
+    "Ppo",
+    "PpoConfig",
+    "RunConfig",
+    "Sac",
+    "SacConfig",
+    "SafePolicy",
+    "Step",
+    "VectorEnvironment",
+    "train",
+]

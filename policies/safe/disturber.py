@@ -108,11 +108,17 @@ class DuelConfig:
             if getattr(self, name) not in known:
                 raise InputError(f"duel: {name}", expected=f"one of {', '.join(known)}", got=str(getattr(self, name)))
         if not self.price >= 0 or not self.rate >= 0 or not 0 <= self.quiet < self.full_after:
-            raise InputError("duel", expected="price and rate 0 or more, 0 <= quiet < full_after",
-                             got=f"{self.price}, {self.rate}, {self.quiet}, {self.full_after}")
+            raise InputError(
+                "duel",
+                expected="price and rate 0 or more, 0 <= quiet < full_after",
+                got=f"{self.price}, {self.rate}, {self.quiet}, {self.full_after}",
+            )
         if self.policy.steps != self.disturber.steps or self.policy.gains or self.disturber.gains:
-            raise InputError("duel", expected="rollouts of one length, and no gains: the ratio is the constraint",
-                             got=f"{self.policy.steps} and {self.disturber.steps} steps")
+            raise InputError(
+                "duel",
+                expected="rollouts of one length, and no gains: the ratio is the constraint",
+                got=f"{self.policy.steps} and {self.disturber.steps} steps",
+            )
 
 
 def excess_of(step: Step, disturbance: np.ndarray, config: DuelConfig) -> np.ndarray:
@@ -141,8 +147,15 @@ class Duel:
         seed: of weights, exploration and batches of both.
     """
 
-    def __init__(self, observed: int, size: int, actions: int, disturbances: int, config: DuelConfig = DuelConfig(),
-                 seed: int = 0) -> None:
+    def __init__(
+        self,
+        observed: int,
+        size: int,
+        actions: int,
+        disturbances: int,
+        config: DuelConfig = DuelConfig(),
+        seed: int = 0,
+    ) -> None:
         if not 0 < observed <= size:
             raise InputError("duel: observed", expected=f"1 to {size}", got=str(observed))
         self.config, self.observed, self.actions, self._seed = config, observed, actions, seed
@@ -184,13 +197,21 @@ class Duel:
         self._seen += len(observation)
         # Before the disturber has begun there is no ratio to keep, and nothing that it could learn.
         excess = excess_of(step, step.executed[:, n:], config) if begun else np.zeros(len(observation))
-        figures = self.actor.take(observation[:, : self.observed], replace(
-            step, observation=step.observation[:, : self.observed], executed=step.executed[:, :n],
-            last_observation=step.last_observation[:, : self.observed], cost=excess))
+        figures = self.actor.take(
+            observation[:, : self.observed],
+            replace(
+                step,
+                observation=step.observation[:, : self.observed],
+                executed=step.executed[:, :n],
+                last_observation=step.last_observation[:, : self.observed],
+                cost=excess,
+            ),
+        )
         if begun:
             # Of the disturber's action as it was asked for: reach, strength, holding and joules are of its world.
-            more = self.disturber.take(observation, replace(step, reward=excess, cost=np.zeros(len(excess)),
-                                                            executed=self._asked))
+            more = self.disturber.take(
+                observation, replace(step, reward=excess, cost=np.zeros(len(excess)), executed=self._asked)
+            )
             figures |= {f"disturber_{name}": value for name, value in more.items() if name != "multiplier"}
         self._strength[step.done] = self._random.uniform(size=(int(step.done.sum()), 1))
         return figures | {"reach": self.reach} if figures else {}

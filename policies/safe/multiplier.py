@@ -42,8 +42,11 @@ class Gains:
             if not getattr(self, name) >= 0:
                 raise InputError(f"gains: {name}", expected="0 or more", got=str(getattr(self, name)))
         if not 0 <= self.smoothing < 1 or self.delay < 1 or not self.most > 0:
-            raise InputError("gains", expected="smoothing from 0 to below 1, delay 1 or more, most above 0",
-                             got=f"{self.smoothing}, {self.delay}, {self.most}")
+            raise InputError(
+                "gains",
+                expected="smoothing from 0 to below 1, delay 1 or more, most above 0",
+                got=f"{self.smoothing}, {self.delay}, {self.most}",
+            )
 
 
 # omnisafe's gains of CPPOPID are 0.1, 0.01, 0.01, and of SACPID 1e-6, 1e-7, 1e-7, both for costs with a limit of 25.

@@ -87,8 +87,9 @@ class Actor(nn.Module):
         free_deviation: one deviation for all states, as PPO has it.
     """
 
-    def __init__(self, size: int, actions: int, width: int, depth: int, *, free_deviation: bool = False,
-                 log_std: float = 0.0) -> None:
+    def __init__(
+        self, size: int, actions: int, width: int, depth: int, *, free_deviation: bool = False, log_std: float = 0.0
+    ) -> None:
         super().__init__()
         self.body = mlp(size, width, depth, actions if free_deviation else 2 * actions, gain=0.1)
         self.log_std = nn.Parameter(torch.full((actions,), log_std)) if free_deviation else None
@@ -149,8 +150,9 @@ class Critics(nn.Module):
         return hidden[..., 0]
 
 
-def descend(optimiser: torch.optim.Optimizer, parameters: Iterable[nn.Parameter], loss: Tensor,
-            most: float | None = None) -> None:
+def descend(
+    optimiser: torch.optim.Optimizer, parameters: Iterable[nn.Parameter], loss: Tensor, most: float | None = None
+) -> None:
     """One step down a loss for these parameters alone; `most` bounds the gradient's norm."""
     found = list(parameters)
     for parameter, gradient in zip(found, torch.autograd.grad(loss, found)):

@@ -49,10 +49,14 @@ class SafePolicy:
 
     def __init__(self, record: SafePolicyRecord) -> None:
         self.record = record
-        self.network = nn.ModuleDict({
-            "scale": Scale(record.size),
-            "actor": Actor(record.size, record.actions, record.width, record.depth,
-                           free_deviation=record.free_deviation)})
+        self.network = nn.ModuleDict(
+            {
+                "scale": Scale(record.size),
+                "actor": Actor(
+                    record.size, record.actions, record.width, record.depth, free_deviation=record.free_deviation
+                ),
+            }
+        )
 
     @classmethod
     def of(cls, scale: Scale, actor: Actor, width: int, depth: int, *, free_deviation: bool) -> SafePolicy:
@@ -90,8 +94,11 @@ class SafePolicy:
         value = read_json(path / RECORD)
         found = (value.get("format"), value.get("version")) if isinstance(value, dict) else (None, None)
         if found != (FORMAT, VERSION):
-            raise InputError(f"policy '{path}'", expected=f"format {FORMAT} version {VERSION}",
-                             got=f"format {found[0]} version {found[1]}")
+            raise InputError(
+                f"policy '{path}'",
+                expected=f"format {FORMAT} version {VERSION}",
+                got=f"format {found[0]} version {found[1]}",
+            )
         policy = cls(from_json(SafePolicyRecord, value, where=str(path / RECORD)))
         fill(policy.network, read_tensors(path / WEIGHTS), path / WEIGHTS)
         return policy

@@ -121,9 +121,21 @@ class Ppo:
         with torch.no_grad():
             before = self.actor.log_prob(observation, action)
             value, following = self._values(observation), self._values(after)
-            gain = torch.stack([advantages(_stack([getattr(step, name) for step in steps]), value[..., k],
-                                           following[..., k], terminated, done, config.gamma, config.decay)
-                                for k, name in enumerate(("reward", "cost"))], dim=-1)
+            gain = torch.stack(
+                [
+                    advantages(
+                        _stack([getattr(step, name) for step in steps]),
+                        value[..., k],
+                        following[..., k],
+                        terminated,
+                        done,
+                        config.gamma,
+                        config.decay,
+                    )
+                    for k, name in enumerate(("reward", "cost"))
+                ],
+                dim=-1,
+            )
             goals = (gain + value).flatten(0, 1)
             self.return_scale.see(goals)
             goals = (goals - self.return_scale.shift) * self.return_scale.factor
@@ -145,8 +157,9 @@ class Ppo:
         self.scale.see(raw.flatten(0, 1))
         return figures
 
-    def _learn(self, observation: Tensor, action: Tensor, before: Tensor, benefit: Tensor, goals: Tensor
-               ) -> dict[str, float]:
+    def _learn(
+        self, observation: Tensor, action: Tensor, before: Tensor, benefit: Tensor, goals: Tensor
+    ) -> dict[str, float]:
         log_ratio = self.actor.log_prob(observation, action) - before
         ratio = log_ratio.exp()
         clipped = ratio.clamp(1 - self.config.clip, 1 + self.config.clip)
@@ -154,13 +167,21 @@ class Ppo:
         value_loss = (self.values(observation) - goals).square().mean()
         assert self.actor.log_std is not None
         entropy = self.actor.log_std.sum()
-        descend(self._optimiser, self._parameters, actor_loss + 0.5 * value_loss - self.config.entropy * entropy,
-                self.config.gradient)
+        descend(
+            self._optimiser,
+            self._parameters,
+            actor_loss + 0.5 * value_loss - self.config.entropy * entropy,
+            self.config.gradient,
+        )
         with torch.no_grad():
             # Schulman's estimator of KL(old | new): never negative, little variance.
             divergence = float((ratio - 1 - log_ratio).mean())
-        return {"actor_loss": float(actor_loss.detach()), "value_loss": float(value_loss.detach()),
-                "divergence": divergence, "log_std": float(self.actor.log_std.detach().mean())}
+        return {
+            "actor_loss": float(actor_loss.detach()),
+            "value_loss": float(value_loss.detach()),
+            "divergence": divergence,
+            "log_std": float(self.actor.log_std.detach().mean()),
+        }
 
     def _values(self, observation: Tensor) -> Tensor:
         """(..., 2) values of reward and cost, in their own units."""

@@ -47,12 +47,19 @@ class Replay:
 
     def add(self, observation: np.ndarray, step: Step) -> None:
         """Keep a step of all rows with the executed actions."""
-        columns = (observation, step.last_observation, step.executed, step.reward[:, None], step.cost[:, None],
-                   ~step.terminated[:, None])
+        columns = (
+            observation,
+            step.last_observation,
+            step.executed,
+            step.reward[:, None],
+            step.cost[:, None],
+            ~step.terminated[:, None],
+        )
         new = torch.from_numpy(np.concatenate(columns, axis=1, dtype=np.float32))
         if len(new) > self.capacity:
-            raise InputError("replay: capacity", expected=f"{len(new)} or more, the rows of the environment",
-                             got=str(self.capacity))
+            raise InputError(
+                "replay: capacity", expected=f"{len(new)} or more, the rows of the environment", got=str(self.capacity)
+            )
         first = min(len(new), self.capacity - self._next)
         self._rows[self._next : self._next + first] = new[:first]
         self._rows[: len(new) - first] = new[first:]
@@ -76,7 +83,10 @@ class Replay:
         """Go on from what `tensors` gave."""
         rows = tensors["rows"]
         if rows.shape[1] != self._rows.shape[1] or len(rows) > self.capacity:
-            raise InputError("replay", expected=f"at most {self.capacity} rows of {self._rows.shape[1]} numbers",
-                             got=str(tuple(rows.shape)))
+            raise InputError(
+                "replay",
+                expected=f"at most {self.capacity} rows of {self._rows.shape[1]} numbers",
+                got=str(tuple(rows.shape)),
+            )
         self.count, self._next = len(rows), int(tensors["next"])
         self._rows[: self.count] = rows

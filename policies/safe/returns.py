@@ -5,8 +5,9 @@ from __future__ import annotations
 from torch import Tensor, zeros_like
 
 
-def advantages(reward: Tensor, value: Tensor, next_value: Tensor, terminated: Tensor, done: Tensor, gamma: float,
-               decay: float) -> Tensor:
+def advantages(
+    reward: Tensor, value: Tensor, next_value: Tensor, terminated: Tensor, done: Tensor, gamma: float, decay: float
+) -> Tensor:
     """Generalised advantage estimates.
 
     Schulman et al., "High-Dimensional Continuous Control Using Generalized Advantage Estimation" (2016), eq. 16:

@@ -82,8 +82,9 @@ class Sac:
         self.log_alpha = nn.Parameter(torch.tensor(np.log(config.temperature), dtype=torch.float32))
         self._actor_parameters, self._critic_parameters = list(self.actor.parameters()), list(self.critics.parameters())
         learnt = {"actor": self._actor_parameters, "critics": self._critic_parameters, "alpha": [self.log_alpha]}
-        self._optimisers = {name: torch.optim.Adam(parameters, config.learning_rate, fused=True)
-                            for name, parameters in learnt.items()}
+        self._optimisers = {
+            name: torch.optim.Adam(parameters, config.learning_rate, fused=True) for name, parameters in learnt.items()
+        }
         self.replay = Replay(config.replay, size, actions)
         self.multiplier = None if config.gains is None else Multiplier(config.gains)
         self._random = torch.Generator()
@@ -139,9 +140,13 @@ class Sac:
         descend(self._optimisers["actor"], self._actor_parameters, loss)
         surplus = float(log_prob.detach().mean()) + self.config.entropy * self._actions
         descend(self._optimisers["alpha"], [self.log_alpha], -self.log_alpha * surplus)
-        return {"critic_loss": float(critic_loss.detach()), "value": float(values[0].detach().mean()),
-                "entropy": -float(log_prob.detach().mean()),
-                "temperature": float(self.log_alpha.detach().exp()), "multiplier": weight}
+        return {
+            "critic_loss": float(critic_loss.detach()),
+            "value": float(values[0].detach().mean()),
+            "entropy": -float(log_prob.detach().mean()),
+            "temperature": float(self.log_alpha.detach().exp()),
+            "multiplier": weight,
+        }
 
     @torch.no_grad()
     def goals(self, after: Tensor, batch: Transitions) -> Tensor:
@@ -179,8 +184,11 @@ class Sac:
 
     def numbers(self) -> dict[str, Any]:
         """All numbers of a training, for a checkpoint."""
-        return {"steps": self._steps, "updates": self._updates,
-                "multiplier": None if self.multiplier is None else self.multiplier.state()}
+        return {
+            "steps": self._steps,
+            "updates": self._updates,
+            "multiplier": None if self.multiplier is None else self.multiplier.state(),
+        }
 
     def restore(self, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> None:
         """Go on from what `tensors` and `numbers` gave."""

@@ -29,8 +29,9 @@ class BudgetObserved:
         lowest, highest: shares outside are shown as these.
     """
 
-    def __init__(self, environment: VectorEnvironment, penalty: float = -1.0, *, lowest: float = -0.5,
-                 highest: float = 2.0) -> None:
+    def __init__(
+        self, environment: VectorEnvironment, penalty: float = -1.0, *, lowest: float = -0.5, highest: float = 2.0
+    ) -> None:
         if not penalty < 0:
             raise InputError("budget observed: penalty", expected="below 0", got=f"{penalty:g}")
         self.environment, self.penalty, self._range = environment, penalty, (lowest, highest)
@@ -44,9 +45,12 @@ class BudgetObserved:
         step = self.environment.step(action)
         empty = step.budget <= 0
         # An episode that begins anew has all of its budget.
-        return replace(step, observation=self._with(step.observation, np.where(step.done, 1.0, step.budget)),
-                       last_observation=self._with(step.last_observation, step.budget),
-                       reward=np.where(empty, self.penalty, step.reward))
+        return replace(
+            step,
+            observation=self._with(step.observation, np.where(step.done, 1.0, step.budget)),
+            last_observation=self._with(step.last_observation, step.budget),
+            reward=np.where(empty, self.penalty, step.reward),
+        )
 
     def _with(self, observation: np.ndarray, budget: np.ndarray) -> np.ndarray:
         return np.concatenate([observation, np.clip(budget, *self._range)[:, None]], axis=1)

@@ -31,13 +31,16 @@ def under(name: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 def nested(tensors: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
     """The tensors of that name, without it."""
-    return {key[len(name) + 1:]: tensor for key, tensor in tensors.items() if key.startswith(f"{name}.")}
+    return {key[len(name) + 1 :]: tensor for key, tensor in tensors.items() if key.startswith(f"{name}.")}
 
 
 def optimiser_tensors(optimiser: Optimizer) -> dict[str, Tensor]:
     """`number:moment` -> tensor, by the number of the parameter."""
-    return {f"{number}:{moment}": torch.as_tensor(value) for number, moments in optimiser.state_dict()["state"].items()
-            for moment, value in moments.items()}
+    return {
+        f"{number}:{moment}": torch.as_tensor(value)
+        for number, moments in optimiser.state_dict()["state"].items()
+        for moment, value in moments.items()
+    }
 
 
 def restore_optimiser(optimiser: Optimizer, tensors: Mapping[str, Tensor]) -> None:

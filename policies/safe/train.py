@@ -107,14 +107,21 @@ class Curve:
             episodes = dict(zip(("return", "cost", "length", "success", "overdrawn"), means.tolist()))
         else:
             episodes = {}
-        self.log.log(steps, {"elapsed_s": round(elapsed_s, 1), "episodes": len(self._finished), **episodes,
-                             **self._figures})
+        self.log.log(
+            steps, {"elapsed_s": round(elapsed_s, 1), "episodes": len(self._finished), **episodes, **self._figures}
+        )
         self._finished = []
 
 
-def train(make_environment: Callable[[int], VectorEnvironment], agent: Agent, config: RunConfig, folder: Path, *,
-          notes: Mapping[str, Any] | None = None, report: Callable[[str], None] = lambda line: None
-          ) -> SafePolicy | None:
+def train(
+    make_environment: Callable[[int], VectorEnvironment],
+    agent: Agent,
+    config: RunConfig,
+    folder: Path,
+    *,
+    notes: Mapping[str, Any] | None = None,
+    report: Callable[[str], None] = lambda line: None,
+) -> SafePolicy | None:
     """Train, or go on with the training that a folder holds.
 
     Args:
@@ -139,8 +146,14 @@ def train(make_environment: Callable[[int], VectorEnvironment], agent: Agent, co
         lock.release()
 
 
-def _train(make_environment: Callable[[int], VectorEnvironment], agent: Agent, config: RunConfig, folder: Path,
-           notes: Mapping[str, Any] | None, report: Callable[[str], None]) -> SafePolicy | None:
+def _train(
+    make_environment: Callable[[int], VectorEnvironment],
+    agent: Agent,
+    config: RunConfig,
+    folder: Path,
+    notes: Mapping[str, Any] | None,
+    report: Callable[[str], None],
+) -> SafePolicy | None:
     """All segments that are missing."""
     segments = -(-config.steps // config.segment)
     done, steps, elapsed_s = _resume(folder, agent, config)
@@ -168,9 +181,17 @@ def _train(make_environment: Callable[[int], VectorEnvironment], agent: Agent, c
             elapsed_s += time.monotonic() - began
             with new_folder(folder / LAST) as last:
                 write_tensors(last / _TENSORS, agent.tensors())
-                write_json(last / _STATE, {"segments": segment + 1, "steps": steps, "elapsed_s": elapsed_s,
-                                           "config": to_json(config), "agent_config": to_json(agent.config),
-                                           "agent": agent.numbers()})
+                write_json(
+                    last / _STATE,
+                    {
+                        "segments": segment + 1,
+                        "steps": steps,
+                        "elapsed_s": elapsed_s,
+                        "config": to_json(config),
+                        "agent_config": to_json(agent.config),
+                        "agent": agent.numbers(),
+                    },
+                )
             report(f"{folder.name}: {steps} of {config.steps} steps, {elapsed_s:.0f} s")
     policy = agent.policy()
     policy.save(folder / POLICY, notes)
@@ -186,7 +207,11 @@ def _resume(folder: Path, agent: Agent, config: RunConfig) -> tuple[int, int, fl
     asked = {"segment": config.segment, "seed": config.seed, **to_json(agent.config)}
     for name, before in {"segment": began.segment, "seed": began.seed, **state["agent_config"]}.items():
         if before != asked.get(name):
-            raise InputError(f"run '{folder}': {name}", expected=f"{before}, as it began", got=str(asked.get(name)),
-                             way_out="Give the same choices, or another folder")
+            raise InputError(
+                f"run '{folder}': {name}",
+                expected=f"{before}, as it began",
+                got=str(asked.get(name)),
+                way_out="Give the same choices, or another folder",
+            )
     agent.restore(read_tensors(folder / LAST / _TENSORS), state["agent"])
     return int(state["segments"]), int(state["steps"]), float(state["elapsed_s"])

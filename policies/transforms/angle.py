@@ -78,11 +78,13 @@ def _decode(value: Tensor, chosen: tuple[int, ...]) -> Tensor:
 def _check_and_replace_units(thing: str, unit: str, size: int, chosen: tuple[int, ...]) -> str:
     """Units of the encoded components, once the chosen ones are known to be different angles."""
     if not chosen or len(set(chosen)) != len(chosen) or not all(0 <= index < size for index in chosen):
-        raise InputError(f"sine_cosine: components of {thing}", expected=f"different ones of 0 to {size - 1}",
-                         got=str(list(chosen)))
+        raise InputError(
+            f"sine_cosine: components of {thing}", expected=f"different ones of 0 to {size - 1}", got=str(list(chosen))
+        )
     units = unit.split() * (size if len(unit.split()) == 1 else 1)
     for index in chosen:
         if units[index] not in ("rad", "1"):
-            raise InputError(f"sine_cosine: component {index} of {thing}", expected="an angle in rad",
-                             got=f"unit '{units[index]}'")
+            raise InputError(
+                f"sine_cosine: component {index} of {thing}", expected="an angle in rad", got=f"unit '{units[index]}'"
+            )
     return " ".join([units[index] for index in range(size) if index not in chosen] + ["1"] * (2 * len(chosen)))

@@ -87,8 +87,12 @@ def make_chain(
         options = dict(settings)
         name = str(options.pop("name", ""))
         if name not in TRANSFORMS:
-            raise InputError(f"transforms[{index}].name", expected=f"one of {', '.join(TRANSFORMS)}",
-                             got=f"'{name}'", way_out=nearest(name, TRANSFORMS))
+            raise InputError(
+                f"transforms[{index}].name",
+                expected=f"one of {', '.join(TRANSFORMS)}",
+                got=f"'{name}'",
+                way_out=nearest(name, TRANSFORMS),
+            )
         transform = from_json(TRANSFORMS[name], options, where=f"transforms[{index}]").bound(entering[0])
         entering = transform.outgoing(*entering)  # one that does not fit is refused here, where a person asked for it
         built.append(transform)

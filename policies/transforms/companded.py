@@ -40,8 +40,11 @@ class Companded(Transform):
         require_fields("companded", action, tuple(self.action))
         for one in action.fields:
             if one.name in self.action and one.is_rotation:
-                raise InputError(f"companded: action field '{one.name}'", expected="a field that is no rotation",
-                                 got="a rotation, whose columns would no longer be of length one")
+                raise InputError(
+                    f"companded: action field '{one.name}'",
+                    expected="a field that is no rotation",
+                    got="a rotation, whose columns would no longer be of length one",
+                )
         keys = {name: replace(observation[name], unit="1") for name in self.observation}
         fields = tuple(replace(one, unit="1") if one.name in self.action else one for one in action.fields)
         return ObservationSpec(tuple(keys.get(key.name, key) for key in observation)), replace(action, fields=fields)

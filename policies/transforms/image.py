@@ -48,8 +48,9 @@ class ResizeImages(Transform):
         return replace(self, keys=images) if images else self
 
     def forward_observation(self, observation: Tensors) -> Tensors:
-        return {name: self._resize(value) if self._wanted(name, value) else value
-                for name, value in observation.items()}
+        return {
+            name: self._resize(value) if self._wanted(name, value) else value for name, value in observation.items()
+        }
 
     def _wanted(self, name: str, value: Tensor) -> bool:
         return name in self.keys

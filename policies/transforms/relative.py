@@ -43,17 +43,24 @@ class RelativeAction(Transform):
             needed = reference.start + next(one.size for one in action.fields if one.name == name)
             key = observation[reference.key]
             if len(key.shape) != 1 or key.shape[0] < needed:
-                raise InputError(f"relative_action: reference '{key.name}' of '{name}'",
-                                 expected=f"one axis of at least {needed}", got=str(key.shape))
+                raise InputError(
+                    f"relative_action: reference '{key.name}' of '{name}'",
+                    expected=f"one axis of at least {needed}",
+                    got=str(key.shape),
+                )
         return observation, action
 
     def forward_action(self, action: Tensors, observation: Tensors) -> Tensors:
-        return {**action, **{name: action[name] - self._present(name, action[name], observation)
-                             for name in self.references}}
+        return {
+            **action,
+            **{name: action[name] - self._present(name, action[name], observation) for name in self.references},
+        }
 
     def inverse_action(self, action: Tensors, observation: Tensors) -> Tensors:
-        return {**action, **{name: action[name] + self._present(name, action[name], observation)
-                             for name in self.references}}
+        return {
+            **action,
+            **{name: action[name] + self._present(name, action[name], observation) for name in self.references},
+        }
 
     def _present(self, name: str, action: Tensor, observation: Tensors) -> Tensor:
         reference = self.references[name]
@@ -82,15 +89,19 @@ class RelativePose(Transform):
             self._check(name, size, sizes[name], observation[name])
         steps = {observation[name].history for name in (self.position, self.rotation)}
         if self.observed_past and len(steps) > 1:
-            raise InputError("relative_pose", expected=f"one history for {self.position} and {self.rotation}",
-                             got="different ones")
+            raise InputError(
+                "relative_pose", expected=f"one history for {self.position} and {self.rotation}", got="different ones"
+            )
         return observation, action
 
     @staticmethod
     def _check(name: str, size: int, action_size: int, key: ObservationField) -> None:
         if action_size != size or key.shape != (size,):
-            raise InputError(f"relative_pose: '{name}'", expected=f"size {size} in actions and observation",
-                             got=f"{action_size} and {key.shape}")
+            raise InputError(
+                f"relative_pose: '{name}'",
+                expected=f"size {size} in actions and observation",
+                got=f"{action_size} and {key.shape}",
+            )
 
     def forward_observation(self, observation: Tensors) -> Tensors:
         if not self.observed_past:

@@ -53,5 +53,8 @@ def require_fields(transform: str, action: ActionSpec, names: Mapping[str, objec
     """Refuse a transform of action fields that are not there."""
     for name in names:
         if name not in action.slices:
-            raise InputError(f"{transform}: action field '{name}'", expected=f"one of {', '.join(action.slices)}",
-                             way_out=nearest(name, action.slices))
+            raise InputError(
+                f"{transform}: action field '{name}'",
+                expected=f"one of {', '.join(action.slices)}",
+                way_out=nearest(name, action.slices),
+            )

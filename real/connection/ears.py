@@ -67,8 +67,11 @@ class Ears:
     def __init__(self, node: Guarded, contract: Contract, cameras: tuple[str, ...] = ()) -> None:
         for camera in cameras:
             if camera not in contract.cameras:
-                raise InputError(f"camera '{camera}'", expected=f"a camera of contract '{contract.name}'",
-                                 way_out=nearest(camera, contract.cameras))
+                raise InputError(
+                    f"camera '{camera}'",
+                    expected=f"a camera of contract '{contract.name}'",
+                    way_out=nearest(camera, contract.cameras),
+                )
         self._contract, self._description, self.news = contract, describe(contract), Condition()
         self.line, self.driver = "", ""
         self.sent: Sent | None = None
@@ -91,8 +94,12 @@ class Ears:
                 continue
             self._topics[name] = node.resolve_topic_name(stream.topic)
             came = self._driver_came if stream.type == "driver_state" else self._state_came
-            hear(state_type(stream), stream.topic, partial(came, name),
-                 qos.IMAGE if stream.type in CAMERA_TYPES else qos.STATE)
+            hear(
+                state_type(stream),
+                stream.topic,
+                partial(came, name),
+                qos.IMAGE if stream.type in CAMERA_TYPES else qos.STATE,
+            )
         hear(String, "gate/state", self._line_came, qos.LATCHED)
         hear(JointTrajectory, "gate/sent", self._sent_came, qos.STATE)
         hear(DiagnosticArray, "status", self._status_came, qos.STATUS)

@@ -19,8 +19,9 @@ from robot.safety.gate.settings import GateSettings
 SLACK = 1e-6  # beyond a limit that a rounded number may be
 
 
-def goal_of(settings: GateSettings, description: RobotDescription, target: np.ndarray,
-            told: Mapping[str, np.ndarray]) -> np.ndarray:
+def goal_of(
+    settings: GateSettings, description: RobotDescription, target: np.ndarray, told: Mapping[str, np.ndarray]
+) -> np.ndarray:
     """A target (dim,) with some fields changed.
 
     Args:
@@ -42,12 +43,16 @@ def goal_of(settings: GateSettings, description: RobotDescription, target: np.nd
         if fields[name].is_rotation and values.shape == (3, 3):
             values = rotation_6d_from_matrix(values)
         if values.shape != (fields[name].size,):
-            raise InputError(name, expected=f"{fields[name].size} numbers in {fields[name].unit}",
-                             got=str(values.shape))
+            raise InputError(
+                name, expected=f"{fields[name].size} numbers in {fields[name].unit}", got=str(values.shape)
+            )
         low, high = parts[name].low, parts[name].high
         if low and ((values < np.array(low) - SLACK) | (values > np.array(high) + SLACK)).any():
-            raise InputError(name, expected=f"within {_text(low)} .. {_text(high)} {fields[name].unit}, the limits of "
-                             "the contract", got=_text(values))
+            raise InputError(
+                name,
+                expected=f"within {_text(low)} .. {_text(high)} {fields[name].unit}, the limits of the contract",
+                got=_text(values),
+            )
         goal[spec.slices[name]] = values
     refusal = refuse_form(settings, ChunkSample(spec.component_names, goal[None], 0, spec.period_s, 0, 0))
     if refusal is not None:
@@ -59,8 +64,9 @@ def goal_of(settings: GateSettings, description: RobotDescription, target: np.nd
     return goal
 
 
-def off(description: RobotDescription, spec: ActionSpec, goal: np.ndarray,
-        measured: Mapping[str, np.ndarray]) -> tuple[float, float, np.ndarray]:
+def off(
+    description: RobotDescription, spec: ActionSpec, goal: np.ndarray, measured: Mapping[str, np.ndarray]
+) -> tuple[float, float, np.ndarray]:
     """How far the measured robot is from a target (dim,).
 
     Returns:

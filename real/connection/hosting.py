@@ -43,8 +43,12 @@ class Claim:
         try:
             file = self._path.open("a+")
         except OSError as error:
-            raise InputError(f"lock {self._path}", expected="a file that can be written", got=error.strerror,
-                             way_out="Remove it, or set TMPDIR to another folder") from None
+            raise InputError(
+                f"lock {self._path}",
+                expected="a file that can be written",
+                got=error.strerror,
+                way_out="Remove it, or set TMPDIR to another folder",
+            ) from None
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

@@ -42,8 +42,13 @@ from robot.errors import InputError, TillerError, nearest
 LOOK_S = 2.0  # for a graph that is there
 STARTING_S = 60.0  # for one that another program of this machine has begun to start
 ANSWER_S = 10.0
-SERVICES = {"gate/enable": SetBool, "gate/reset": Trigger, "gate/dump": Trigger, "twin/reset": Trigger,
-            "twin/set_parameters": SetParameters}
+SERVICES = {
+    "gate/enable": SetBool,
+    "gate/reset": Trigger,
+    "gate/dump": Trigger,
+    "twin/reset": Trigger,
+    "twin/set_parameters": SetParameters,
+}
 
 
 class Link:
@@ -65,8 +70,15 @@ class Link:
         graph: that was started; None when it was there.
     """
 
-    def __init__(self, contract: Contract, deployment: Deployment, given: tuple[str, ...], cameras: tuple[str, ...],
-                 start: bool, folder: str | Path | None) -> None:
+    def __init__(
+        self,
+        contract: Contract,
+        deployment: Deployment,
+        given: tuple[str, ...],
+        cameras: tuple[str, ...],
+        start: bool,
+        folder: str | Path | None,
+    ) -> None:
         if deployment.checkpoint:
             require_source(deployment.checkpoint, contract)
         require_shared_memory(len(processes(deployment)) + 1)
@@ -83,12 +95,21 @@ class Link:
         self._context = Context()
         with _variables(profile.environment):
             rclpy.init(context=self._context, signal_handler_options=SignalHandlerOptions.NO)
-            self.node = Guarded(f"program_{self.session}", namespace=self._namespace, context=self._context,
-                                use_global_arguments=False, start_parameter_services=False, enable_rosout=False)
+            self.node = Guarded(
+                f"program_{self.session}",
+                namespace=self._namespace,
+                context=self._context,
+                use_global_arguments=False,
+                start_parameter_services=False,
+                enable_rosout=False,
+            )
         self.ears = Ears(self.node, contract, cameras)
         self._chunk = self.node.create_publisher(JointTrajectory, "policy/chunk", qos.COMMAND)
-        self._clients: dict[str, Any] = {name: self.node.create_client(kind, name) for name, kind in SERVICES.items()
-                                         if contract.plant == "twin" or not name.startswith("twin")}
+        self._clients: dict[str, Any] = {
+            name: self.node.create_client(kind, name)
+            for name, kind in SERVICES.items()
+            if contract.plant == "twin" or not name.startswith("twin")
+        }
         self._executor = make_executor(context=self._context)
         self._executor.add_node(self.node)
         self._thread = Thread(target=self._spin, name="tiller robot", daemon=True)
@@ -110,8 +131,10 @@ class Link:
         client = self._clients[name]
         request = SERVICES[name].Request() if request is None else request
         if not self.ears.until(client.service_is_ready, ANSWER_S):
-            raise TillerError(f"nobody offers the service '{client.srv_name}'. robot.wait_until_ready() says what of "
-                              "the graph is missing")
+            raise TillerError(
+                f"nobody offers the service '{client.srv_name}'. robot.wait_until_ready() says what of "
+                "the graph is missing"
+            )
         future = client.call_async(request)
         if not self.ears.until(future.done, within_s):
             client.remove_pending_request(future)
@@ -124,8 +147,9 @@ class Link:
 
     def seed(self, seed: int) -> None:
         """Of a twin's next episode."""
-        self.ask("twin/set_parameters",
-                 SetParameters.Request(parameters=[Parameter("seed", value=seed).to_parameter_msg()]))
+        self.ask(
+            "twin/set_parameters", SetParameters.Request(parameters=[Parameter("seed", value=seed).to_parameter_msg()])
+        )
 
     @property
     def bound(self) -> bool:
@@ -160,8 +184,9 @@ class Link:
         while not self._ending.is_set() and self._context.ok():
             turn(self.node, self._executor, TURN_S)
 
-    def _find(self, deployment: Deployment, given: tuple[str, ...], start: bool,
-              environment: Mapping[str, str]) -> None:
+    def _find(
+        self, deployment: Deployment, given: tuple[str, ...], start: bool, environment: Mapping[str, str]
+    ) -> None:
         mine = start and self._claim.take()
         found = self._look(LOOK_S if mine or not start else STARTING_S)
         if mine and not found:
@@ -170,9 +195,12 @@ class Link:
             return
         self._claim.release()
         if found and given:
-            raise InputError(", ".join(given), expected="options of a graph that is started here",
-                             got=f"a graph in '{self._namespace or '/'}' that is there already",
-                             way_out="Leave them out, end that graph, or take another namespace= or ROS_DOMAIN_ID")
+            raise InputError(
+                ", ".join(given),
+                expected="options of a graph that is started here",
+                got=f"a graph in '{self._namespace or '/'}' that is there already",
+                way_out="Leave them out, end that graph, or take another namespace= or ROS_DOMAIN_ID",
+            )
         if found:
             self._simulate(self.node.count_publishers("/clock") > 0)
 

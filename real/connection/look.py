@@ -55,8 +55,13 @@ class Look:
         self._begun = False
         # A session of its own: a ctrl-C is for the process that waits for the answer.
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "real.connection.look"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL, text=True, start_new_session=True)
+            [sys.executable, "-P", "-m", "real.connection.look"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            start_new_session=True,
+        )
 
     def begin(self, namespace: str, topics: Sequence[str], environment: Mapping[str, str]) -> None:
         """Look at a namespace.
@@ -69,8 +74,10 @@ class Look:
         assert self._process.stdin is not None
         self._begun = True
         with suppress(BrokenPipeError):
-            json.dump({"namespace": namespace or "/", "topics": list(topics), "environment": dict(environment)},
-                      self._process.stdin)
+            json.dump(
+                {"namespace": namespace or "/", "topics": list(topics), "environment": dict(environment)},
+                self._process.stdin,
+            )
             self._process.stdin.write("\n")
             self._process.stdin.flush()
 
@@ -82,8 +89,9 @@ class Look:
             found = json.loads(self._process.stdout.readline()) if ready else None
         except ValueError:
             return None
-        return found and Seen(tuple(found["nodes"]),
-                              {name: tuple(nodes) for name, nodes in found["publishers"].items()})
+        return found and Seen(
+            tuple(found["nodes"]), {name: tuple(nodes) for name, nodes in found["publishers"].items()}
+        )
 
     def close(self) -> None:
         """End it. Once it is in ROS it leaves by itself, in order: killed, it would leave its shared memory behind."""
@@ -124,8 +132,12 @@ def require_alone(seen: Seen, namespace: str, domain: int, *, twin: bool, comman
     busy = {name: nodes for name, nodes in (seen.publishers or {}).items() if nodes}
     if commands and busy:
         topic, nodes = next(iter(busy.items()))
-        raise InputError(f"{where}: command topic {topic}", expected="no publisher but the gate to be",
-                         got=", ".join(nodes), way_out=f"{ways}, or remap= the topic; shadow=true sends nothing")
+        raise InputError(
+            f"{where}: command topic {topic}",
+            expected="no publisher but the gate to be",
+            got=", ".join(nodes),
+            way_out=f"{ways}, or remap= the topic; shadow=true sends nothing",
+        )
 
 
 def main() -> int:
@@ -142,16 +154,30 @@ def main() -> int:
     os.environ.update(wanted["environment"])
     rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
     # A name that begins with '_' is hidden from lists of nodes.
-    node = Node(f"_look_{os.getpid()}", namespace=namespace, use_global_arguments=False, enable_rosout=False,
-                start_parameter_services=False)
+    node = Node(
+        f"_look_{os.getpid()}",
+        namespace=namespace,
+        use_global_arguments=False,
+        enable_rosout=False,
+        start_parameter_services=False,
+    )
     within = namespace.rstrip("/")
 
     def look() -> tuple[list[str], dict[str, list[str]]]:
-        nodes = [f"{where.rstrip('/')}/{name}" for name, where in node.get_node_names_and_namespaces()
-                 if not name.startswith("_") and (where == namespace or where.startswith(f"{within}/"))]
+        nodes = [
+            f"{where.rstrip('/')}/{name}"
+            for name, where in node.get_node_names_and_namespaces()
+            if not name.startswith("_") and (where == namespace or where.startswith(f"{within}/"))
+        ]
         return sorted(set(nodes)), {
-            topic: sorted({f"{each.node_namespace.rstrip('/')}/{each.node_name}"
-                           for each in node.get_publishers_info_by_topic(topic)}) for topic in topics}
+            topic: sorted(
+                {
+                    f"{each.node_namespace.rstrip('/')}/{each.node_name}"
+                    for each in node.get_publishers_info_by_topic(topic)
+                }
+            )
+            for topic in topics
+        }
 
     started = changed = time.monotonic()
     found = look()

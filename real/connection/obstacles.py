@@ -34,13 +34,17 @@ _WAYS_OUT = {
 def missing(ears: Ears, contract: Contract, namespace: str) -> str:
     """What of the graph is not there yet, is silent, or is another one; empty when all is there."""
     if not ears.line or not ears.status:
-        return (f"no gate speaks on '{namespace}/gate/state' in ROS domain {os.environ.get('ROS_DOMAIN_ID', '0')}. "
-                f"Start the robot's graph: tiller deploy contract={contract.name}"
-                + (f" namespace={namespace}" if namespace else ""))
+        return (
+            f"no gate speaks on '{namespace}/gate/state' in ROS domain {os.environ.get('ROS_DOMAIN_ID', '0')}. "
+            f"Start the robot's graph: tiller deploy contract={contract.name}"
+            + (f" namespace={namespace}" if namespace else "")
+        )
     theirs, ours = ears.status.get("contract", ""), semantic_hash(contract)
     if theirs != ours:
-        return (f"the gate in '{namespace or '/'}' has another contract: its hash is {theirs}, that of "
-                f"'{contract.name}' is {ours}. Connect with its contract, or in another namespace or ROS_DOMAIN_ID")
+        return (
+            f"the gate in '{namespace or '/'}' has another contract: its hash is {theirs}, that of "
+            f"'{contract.name}' is {ours}. Connect with its contract, or in another namespace or ROS_DOMAIN_ID"
+        )
     silent = ears.silent()
     if silent:
         topics = ", ".join(f"'{topic}'" + ("" if age_s is None else f" for {age_s:.1f} s") for topic, age_s in silent)
@@ -54,8 +58,10 @@ def differs(ears: Ears, contract: Contract) -> str:
     told, known = ears.status.get("operational", ""), operational_hash(contract)
     if told == known:
         return ""
-    return (f"the gate has another version of contract '{contract.name}': its topics, rates or limits are not those of "
-            f"this program ({told}, here {known}), and the gate's hold. Start both with the same file")
+    return (
+        f"the gate has another version of contract '{contract.name}': its topics, rates or limits are not those of "
+        f"this program ({told}, here {known}), and the gate's hold. Start both with the same file"
+    )
 
 
 def obstacle(ears: Ears, contract: Contract, allowed: Sequence[Reason] = ()) -> str:
@@ -74,6 +80,9 @@ def obstacle(ears: Ears, contract: Contract, allowed: Sequence[Reason] = ()) -> 
         text += f": it says '{ears.driver}'"
     way_out = _WAYS_OUT.get(reason)
     if way_out is None:
-        way_out = "Remove its cause, then robot.recover()" if reason.kind is Kind.FAULT or mode == "fault" else \
-            "See the page of the supervisor, and gate.log"
+        way_out = (
+            "Remove its cause, then robot.recover()"
+            if reason.kind is Kind.FAULT or mode == "fault"
+            else "See the page of the supervisor, and gate.log"
+        )
     return f"{text}. {way_out.format(contract=contract.name)}"

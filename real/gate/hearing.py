@@ -50,8 +50,15 @@ class Hearing:
         restarted: called when a twin has begun an episode.
     """
 
-    def __init__(self, node: Guarded, contract: Contract, measured: Callable[[str], None],
-                 observed: Callable[[int], None], planned: Callable[[], None], restarted: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        node: Guarded,
+        contract: Contract,
+        measured: Callable[[str], None],
+        observed: Callable[[int], None],
+        planned: Callable[[], None],
+        restarted: Callable[[], None],
+    ) -> None:
         self._contract, self._measured, self._observed = contract, measured, observed
         self._planned, self._restarted = planned, restarted
         self._early: tuple[int, int] | None = None
@@ -68,17 +75,20 @@ class Hearing:
         self._complaint = ""
         self._crowds: dict[str, str] | None = None
         self._has_driver = any(stream.type == "driver_state" for stream in contract.state.values())
-        self._readers = {name: StreamReader(contract, name) for name, stream in contract.state.items()
-                         if stream.type in READ}
-        self._packed = {name: PackedPose() if contract.state[name].type == "pose" else PackedJoints()
-                        for name in self._readers}
+        self._readers = {
+            name: StreamReader(contract, name) for name, stream in contract.state.items() if stream.type in READ
+        }
+        self._packed = {
+            name: PackedPose() if contract.state[name].type == "pose" else PackedJoints() for name in self._readers
+        }
         self._pressing = contract.limits.tool.force is not None
         self._dim = action_spec(contract).dim
         self._latency_ns = {name: round(contract.state[name].latency_s * 1e9) for name in self._readers}
         for name, stream in contract.state.items():
             if stream.type in READ:
-                node.create_subscription(state_type(stream), stream.topic, partial(self._state, name), qos.STATE,
-                                         raw=True)
+                node.create_subscription(
+                    state_type(stream), stream.topic, partial(self._state, name), qos.STATE, raw=True
+                )
             elif stream.type == "driver_state":
                 node.create_subscription(DiagnosticArray, stream.topic, self._driver_state, qos.STATE)
             elif stream.type == "values":
@@ -110,8 +120,9 @@ class Hearing:
         """What came since the last call; `epoch` is the gate's own."""
         chunks, person = (tuple(self._placed(chunk, epoch) for chunk in came) for came in (self._chunks, self._person))
         states = {name: self._sample(name, *heard) for name, heard in self._states.items()}
-        inputs = GateInputs(states, chunks, person, self._alive, self._enable_held, self._driver,
-                            tuple(self._events), self._crowds)
+        inputs = GateInputs(
+            states, chunks, person, self._alive, self._enable_held, self._driver, tuple(self._events), self._crowds
+        )
         self._states, self._events = {}, []
         self._chunks.clear()
         self._person.clear()
@@ -204,4 +215,3 @@ class Hearing:
         elif early is not None and early[0] > self.twin_epoch:
             self._early = early
         return None
-

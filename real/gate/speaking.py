@@ -41,8 +41,11 @@ class Speaking:
         for name, sink in self._contract.sinks.items():
             self._publishers[name] = node.create_publisher(COMMAND_TYPES[sink.via], sink.topic, qos.COMMAND)
         self._told, self._due_ns, self._allowed = {}, {}, {}
-        self._goals = {name: goal_tracker(self._contract, self._description, self._encoders[name])
-                       for name, sink in self._contract.sinks.items() if sink.takes_goals}
+        self._goals = {
+            name: goal_tracker(self._contract, self._description, self._encoders[name])
+            for name, sink in self._contract.sinks.items()
+            if sink.takes_goals
+        }
 
     def close(self, node: Node) -> None:
         """Leave the command topics."""
@@ -58,8 +61,18 @@ class Speaking:
                 return topic
         return ""
 
-    def say(self, target: np.ndarray, velocity: np.ndarray, measured: np.ndarray, mode: str, moves: bool,
-            monotonic_ns: int, due_ns: int, tag: str, every: bool = False) -> None:
+    def say(
+        self,
+        target: np.ndarray,
+        velocity: np.ndarray,
+        measured: np.ndarray,
+        mode: str,
+        moves: bool,
+        monotonic_ns: int,
+        due_ns: int,
+        tag: str,
+        every: bool = False,
+    ) -> None:
         """Tell each sink what it is to do, as often as it wants to hear it; a tool that takes goals, when one is due.
 
         Args:

@@ -72,6 +72,7 @@ Transition = Callable[["GateNode", LifecycleState], TransitionCallbackReturn]
 
 def _told(transition: Transition) -> Transition:
     """Log an exception in a transition: rclpy makes it the error state and says nothing of it."""
+
     @wraps(transition)
     def guarded(node: GateNode, state: LifecycleState) -> TransitionCallbackReturn:
         try:
@@ -94,19 +95,28 @@ class GateNode(Guarded, LifecycleNode):
     def __init__(self) -> None:
         super().__init__("gate")
         self._contract: Contract = load_contract(
-            declare(self, "contract", "panda_twin", "name or file of the robot's contract"))
+            declare(self, "contract", "panda_twin", "name or file of the robot's contract")
+        )
         self._lock_step = declare(self, "lock_step", False, "a tick for each observation; time stands between")
         self._shadow = declare(self, "shadow", False, "compute and log, and send nothing")
-        autostart = declare(self, "autostart", True, "become active by itself, and enabled where operator is none "
-                            "and nothing is missing")
-        priority = declare(self, "priority", FIFO, "of SCHED_FIFO, where the system allows it; 0 asks for none", low=0,
-                           high=99)
+        autostart = declare(
+            self,
+            "autostart",
+            True,
+            "become active by itself, and enabled where operator is none and nothing is missing",
+        )
+        priority = declare(
+            self, "priority", FIFO, "of SCHED_FIFO, where the system allows it; 0 asks for none", low=0, high=99
+        )
         records = Path(declare(self, "records", "outputs/flight", "folder of the flight records"))
         self._description = describe(self._contract)
         self._settings = gate_settings(self._contract, self._description, lock_step=self._lock_step)
         self._hashes = semantic_hash(self._contract), operational_hash(self._contract)
-        self._energy = {name: enforced(sink.energy, lock_step=self._lock_step)
-                        for name, sink in self._contract.sinks.items() if sink.fields}
+        self._energy = {
+            name: enforced(sink.energy, lock_step=self._lock_step)
+            for name, sink in self._contract.sinks.items()
+            if sink.fields
+        }
         self._gate, self._state = Gate(self._settings), GateState()
         self._gate.warm_up()
         self._recorder = FlightRecorder(self._settings)
@@ -129,8 +139,7 @@ class GateNode(Guarded, LifecycleNode):
         # The state that comes nearest to a tick's moment makes it; one that comes sooner is left for the next.
         lead_hz = self._contract.state[self._lead].rate_hz if self._lead else self._contract.tick_hz
         self._early_ns = max(self._tick_ns - round(0.5e9 / lead_hz), self._tick_ns // 2)
-        self._hearing = Hearing(self, self._contract, self._measured, self._observed, self._planned,
-                                self._restarted)
+        self._hearing = Hearing(self, self._contract, self._measured, self._observed, self._planned, self._restarted)
         self._voices = Voices(self, self._contract)
         self._each_look_ns = LOOK_NS // len(self._voices)
         self._stall_ns = round(max(2.5e9 / lead_hz, 2.5 * self._tick_ns))
@@ -140,8 +149,9 @@ class GateNode(Guarded, LifecycleNode):
         self._dumps = LateService(self, Trigger, "~/dump", self._dump_service)
         self._real_time = priority > 0 and raise_priority(priority)
         if priority and not self._real_time:
-            self.get_logger().info("no real-time priority: on a busy machine ticks come late. docs/ros.md says how to "
-                                   "allow it")
+            self.get_logger().info(
+                "no real-time priority: on a busy machine ticks come late. docs/ros.md says how to allow it"
+            )
         self._autoenable = autostart and self._contract.operator == "none"
         self._settling = False
         self._unsettled_ns = 0
@@ -158,8 +168,10 @@ class GateNode(Guarded, LifecycleNode):
 
     @_told
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
-        self.get_logger().info(f"contract '{self._contract.name}' {self._hashes[0]} ({self._hashes[1]}), "
-                               f"operator: {self._contract.operator}")
+        self.get_logger().info(
+            f"contract '{self._contract.name}' {self._hashes[0]} ({self._hashes[1]}), "
+            f"operator: {self._contract.operator}"
+        )
         return TransitionCallbackReturn.SUCCESS
 
     @_told
@@ -276,12 +288,14 @@ class GateNode(Guarded, LifecycleNode):
             since_ns = 0
         # Right after a tick there is time for the rest.
         status_ns = round(STATUS_S * 1e9)
-        if now_ns >= self._report_ns and (now_ns - self._ended_ns < SLACK * self._tick_ns or self._lock_step
-                                          or now_ns >= self._report_ns + status_ns):
+        if now_ns >= self._report_ns and (
+            now_ns - self._ended_ns < SLACK * self._tick_ns or self._lock_step or now_ns >= self._report_ns + status_ns
+        ):
             self._report_ns = now_ns + status_ns
             self._report()
-        elif now_ns >= self._look_ns and (now_ns - self._ended_ns < SLACK * self._tick_ns or self._lock_step
-                                          or now_ns >= self._look_ns + LOOK_NS):
+        elif now_ns >= self._look_ns and (
+            now_ns - self._ended_ns < SLACK * self._tick_ns or self._lock_step or now_ns >= self._look_ns + LOOK_NS
+        ):
             self._look_ns = now_ns + self._each_look_ns
             self._hearing.look(self._voices.look())
         if self._company_ns:
@@ -320,8 +334,9 @@ class GateNode(Guarded, LifecycleNode):
         self._ended_ns = time.monotonic_ns()
         self._spent.append(self._ended_ns - now.monotonic_ns)
 
-    def _stop(self, before: GateState, inputs: GateInputs, now: Now,
-              error: Exception) -> tuple[GateState, GateInputs, GateOutput] | None:
+    def _stop(
+        self, before: GateState, inputs: GateInputs, now: Now, error: Exception
+    ) -> tuple[GateState, GateInputs, GateOutput] | None:
         """A tick whose core has failed: one more step, from a state that stands and with the signals alone.
 
         Returns:
@@ -331,8 +346,12 @@ class GateNode(Guarded, LifecycleNode):
         if len(self._recorder) and self.tally.due("the record of a failure"):
             self._dump(f"{Reason.INTERNAL.value}: {type(error).__name__}: {error}")
         halted = halted_state(before)
-        signals = GateInputs(alive=inputs.alive, enable_held=inputs.enable_held, driver=inputs.driver,
-                             events=tuple(event for event in inputs.events if event == DEACTIVATE))
+        signals = GateInputs(
+            alive=inputs.alive,
+            enable_held=inputs.enable_held,
+            driver=inputs.driver,
+            events=tuple(event for event in inputs.events if event == DEACTIVATE),
+        )
         try:
             self._state, output = self._gate.step(halted, signals, now)
         except Exception as second:
@@ -355,9 +374,17 @@ class GateNode(Guarded, LifecycleNode):
         assert output.target is not None
         due_ns = now.ros_ns + (0 if self._lock_step else round(self._settings.lead_s * 1e9))
         tag = f"{output.chunk_id}/{output.row}" if output.chunk_id is not None else ""
-        self._speaking.say(output.target, self._state.velocity, self._state.measured, output.mode.value,
-                           lets_move(output.mode, output.reasons), now.monotonic_ns, due_ns, tag,
-                           every=self._lock_step)
+        self._speaking.say(
+            output.target,
+            self._state.velocity,
+            self._state.measured,
+            output.mode.value,
+            lets_move(output.mode, output.reasons),
+            now.monotonic_ns,
+            due_ns,
+            tag,
+            every=self._lock_step,
+        )
         facts = (output.reason.value, output.chunk_id, output.seed, output.value)
         message = self._sent_message
         message.header.stamp = stamp_of(due_ns)
@@ -369,8 +396,9 @@ class GateNode(Guarded, LifecycleNode):
     def _note(self, output: GateOutput, now: Now) -> None:
         """Say what has changed: on the state topic, in the log, in a flight record when it is a fault."""
         for each in output.rejected:
-            self.get_logger().warning(f"chunk {each.chunk_id} refused: {each.reason.text}: {each.detail}",
-                                      throttle_duration_sec=1.0)
+            self.get_logger().warning(
+                f"chunk {each.chunk_id} refused: {each.reason.text}: {each.detail}", throttle_duration_sec=1.0
+            )
         if output.dump:
             self._dump(f"{output.reason.value}: {output.details.get(output.reason, '')}")
         line = f"{output.mode.value} {output.reason.value}"
@@ -451,17 +479,23 @@ class GateNode(Guarded, LifecycleNode):
         else:
             level = {Mode.RUN: OK, Mode.FAULT: ERROR}.get(output.mode, WARN)
             text = f"{output.mode.value}: {', '.join(reason.text for reason in output.reasons)}"
-        numbers: dict[str, object] = {"shadow": self._shadow, "real_time": self._real_time,
-                                      "contract": self._hashes[0], "operational": self._hashes[1],
-                                      "record": self._records.last or "none"}
+        numbers: dict[str, object] = {
+            "shadow": self._shadow,
+            "real_time": self._real_time,
+            "contract": self._hashes[0],
+            "operational": self._hashes[1],
+            "record": self._records.last or "none",
+        }
         if output is not None:
             numbers |= {f"error_{group}": f"{error:.4f}" for group, error in output.errors.items()}
             numbers |= {f"count_{reason.value}": count for reason, count in output.counts.items()}
         if self._periods:
             for name, times in (("period", self._periods), ("tick", self._spent)):
                 ordered = sorted(times)
-                numbers |= {f"{name}_{words}_ms": f"{ordered[int(share * len(ordered))] * 1e-6:.3f}"
-                            for words, share in (("p50", 0.5), ("p99", 0.99), ("p999", 0.999))}
+                numbers |= {
+                    f"{name}_{words}_ms": f"{ordered[int(share * len(ordered))] * 1e-6:.3f}"
+                    for words, share in (("p50", 0.5), ("p99", 0.99), ("p999", 0.999))
+                }
         numbers |= {f"energy_{name}": words for name, words in self._energy.items()} | self._speaking.goals()
         for line in self._speaking.given_up():
             self.get_logger().info(line)
@@ -469,17 +503,29 @@ class GateNode(Guarded, LifecycleNode):
         numbers |= {f"energy_{name}": words for name, words in self._energy.items()}
         if output is not None:
             numbers |= {f"push_{leash.group}_n": f"{leash.push_n:.1f}" for leash in self._settings.leashes}
-            numbers |= {f"spring_{leash.group}_j": f"{spring:.4f}"
-                        for leash, spring in zip(self._settings.leashes, output.springs)}
+            numbers |= {
+                f"spring_{leash.group}_j": f"{spring:.4f}"
+                for leash, spring in zip(self._settings.leashes, output.springs)
+            }
         self._status.publish(status_message("gate", level, text, numbers, self._clock_.now_ns()))
 
 
 def halted_state(state: GateState) -> GateState:
     """The same at rest: nothing is followed, and the fault is one of tiller's own."""
     fault = state.mode is not Mode.INACTIVE
-    return replace(state, mode=Mode.FAULT if fault else state.mode, fault=Reason.INTERNAL if fault else None,
-                   enabled=False, path=None, pending=None, followed=None, source="", next_ns=None,
-                   yielding=(), off_since=())
+    return replace(
+        state,
+        mode=Mode.FAULT if fault else state.mode,
+        fault=Reason.INTERNAL if fault else None,
+        enabled=False,
+        path=None,
+        pending=None,
+        followed=None,
+        source="",
+        next_ns=None,
+        yielding=(),
+        off_since=(),
+    )
 
 
 def main(args: Sequence[str] | None = None) -> int:

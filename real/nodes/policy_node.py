@@ -61,14 +61,24 @@ class PolicyNode(Guarded):
         self._contract = load_contract(declare(self, "contract", "panda_twin", "name or file of the robot's contract"))
         checkpoint = declare(self, "checkpoint", "", "folder of the policy; or of a dataset, with #EPISODE, to replay")
         if not checkpoint:
-            raise InputError("parameter 'checkpoint'", expected="the folder of a policy", got="nothing",
-                             way_out="-p checkpoint:=outputs/train/...")
+            raise InputError(
+                "parameter 'checkpoint'",
+                expected="the folder of a policy",
+                got="nothing",
+                way_out="-p checkpoint:=outputs/train/...",
+            )
         require_source(checkpoint, self._contract)
         self._instruction = declare(self, "instruction", "", "what to do; empty leaves it to the task")
         self._seed = declare(self, "seed", 0, "of the noise, where no twin's episode gives one", low=0, high=2**63 - 1)
         self._rows = declare(self, "n_action_steps", 0, "rows executed a plan; 0 is the policy's own", low=0, high=1000)
-        self._delay = declare(self, "delay_steps", 0, "rows that pass while a plan is made: it continues them; "
-                              "-1 takes the 95th percentile of the latency", low=-1, high=100)
+        self._delay = declare(
+            self,
+            "delay_steps",
+            0,
+            "rows that pass while a plan is made: it continues them; -1 takes the 95th percentile of the latency",
+            low=-1,
+            high=100,
+        )
         self._lock_step = declare(self, "lock_step", False, "time stands still while a plan is made")
         sampler = declare(self, "sampler", "", "how actions are drawn; empty is the policy's own")
         steps = declare(self, "steps", 0, "of the sampler; 0 is the policy's own", low=0, high=1000)
@@ -121,18 +131,27 @@ class PolicyNode(Guarded):
         made_for = getattr(policy, "semantic_hash", None)
         if made_for is not None and made_for != semantic_hash(contract):
             wanted = f"one made for contract '{contract.name}', {semantic_hash(contract)}"
-            raise InputError("checkpoint", expected=wanted, got=made_for,
-                             way_out="Deploy it on the robot that it was trained for")
+            raise InputError(
+                "checkpoint", expected=wanted, got=made_for, way_out="Deploy it on the robot that it was trained for"
+            )
         offered = ObservationSpec(tuple(self._offered(field) for field in spec.observation if self._streams_of(field)))
-        require_match(spec.observation, offered, spec.action, action_spec(contract), left="the policy",
-                      right=f"contract '{contract.name}'", way_out="Take the policy's own robot, or train for this one")
+        require_match(
+            spec.observation,
+            offered,
+            spec.action,
+            action_spec(contract),
+            left="the policy",
+            right=f"contract '{contract.name}'",
+            way_out="Take the policy's own robot, or train for this one",
+        )
         sources: dict[str, Source] = {}
         for name, stream in contract.state.items():
             carried = tuple(field.name for field in spec.observation if name in self._streams_of(field))
             if carried:
                 ages = stream.ages(contract.staleness)
-                sources[name] = Source(carried, stream.type not in CAMERA_TYPES, round(stream.latency_s * 1e9),
-                                       round(ages.hold_s * 1e9))
+                sources[name] = Source(
+                    carried, stream.type not in CAMERA_TYPES, round(stream.latency_s * 1e9), round(ages.hold_s * 1e9)
+                )
         # A twin's task says all numbers that the policy was trained with, to the bit: it comes first.
         sources = dict(sorted(sources.items(), key=lambda item: contract.state[item[0]].type != "values"))
         self._runner = ChunkRunner(spec, n_action_steps=self._rows or None, delay_steps=max(self._delay, 0))
@@ -144,6 +163,7 @@ class PolicyNode(Guarded):
 
     def _streams_of(self, field: ObservationField) -> tuple[str, ...]:
         """Streams that may carry a key."""
+
         def carries(name: str) -> bool:
             stream = self._contract.state[name]
             if stream.type in CAMERA_TYPES:
@@ -151,8 +171,9 @@ class PolicyNode(Guarded):
             if stream.type == "values":
                 return not field.is_image
             if stream.type == "joint_state":
-                return field.name in gathered(self._description, dict.fromkeys(stream_names(self._contract, name),
-                                                                               np.zeros(1)))
+                return field.name in gathered(
+                    self._description, dict.fromkeys(stream_names(self._contract, name), np.zeros(1))
+                )
             return stream.type == "pose" and field.name in stream_names(self._contract, name)
 
         return tuple(name for name in self._contract.state if carries(name))
@@ -214,11 +235,19 @@ class PolicyNode(Guarded):
         if runner.delay_steps and runner.chunk is not None:
             prefix, weight = runner.prefix()
         self._waiting.reset()
-        self._planner.ask(Job(
-            runner.window(), self._row_ns, runner.plans, query_seed(self._seed, runner.plans),
-            runner.samples if prefix is not None else 1, self._generation,
-            TaskPrompt(self._instruction) if self._instruction else None, prefix, weight,
-        ))
+        self._planner.ask(
+            Job(
+                runner.window(),
+                self._row_ns,
+                runner.plans,
+                query_seed(self._seed, runner.plans),
+                runner.samples if prefix is not None else 1,
+                self._generation,
+                TaskPrompt(self._instruction) if self._instruction else None,
+                prefix,
+                weight,
+            )
+        )
 
     # -- what is said -------------------------------------------------------------------------------------------------
 
@@ -258,8 +287,11 @@ class PolicyNode(Guarded):
         tag = Tag(self._session, self._epoch, chunk.chunk_id, job.seed)
         # Where time stands still nothing bridges the wait for the next plan: rows behind the executed ones stay here.
         rows = chunk.values[: runner.n_action_steps] if self._lock_step else chunk.values
-        self._chunk.publish(chunk_message(np.asarray(rows, dtype=np.float64), chunk.spec.component_names,
-                                          chunk.start_ns, chunk.period_ns, tag))
+        self._chunk.publish(
+            chunk_message(
+                np.asarray(rows, dtype=np.float64), chunk.spec.component_names, chunk.start_ns, chunk.period_ns, tag
+            )
+        )
         self._plans += 1
         if self._delay < 0:
             passing = math.ceil(self._planner.latency_s(QUANTILE) / runner.spec.action.period_s)
@@ -316,10 +348,13 @@ class PolicyNode(Guarded):
         else:
             level, text = OK, "planning"
         numbers = {
-            "plans": self._plans, "refused": self._refused, "session": self._session,
+            "plans": self._plans,
+            "refused": self._refused,
+            "session": self._session,
             "latency_p50_ms": f"{self._planner.latency_s(0.5) * 1e3:.1f}",
             "latency_p95_ms": f"{self._planner.latency_s(QUANTILE) * 1e3:.1f}",
-            "delay_steps": self._runner.delay_steps if self._runner else "", **self.tally.numbers(),
+            "delay_steps": self._runner.delay_steps if self._runner else "",
+            **self.tally.numbers(),
         }
         self._status.publish(status_message("policy", level, text, numbers, self.get_clock().now().nanoseconds))
 

@@ -62,8 +62,9 @@ class SupervisorNode(Guarded):
         self._status = self.create_publisher(DiagnosticArray, "status", qos.STATUS)
         for name, stream in streams.items():
             # Raw: only that it came is of interest, and two hundred messages a second are not unpacked for that.
-            self.create_subscription(state_type(stream), stream.topic, partial(self._stream_came, name), qos.STATE,
-                                     raw=True)
+            self.create_subscription(
+                state_type(stream), stream.topic, partial(self._stream_came, name), qos.STATE, raw=True
+            )
         self.create_subscription(DiagnosticArray, "status", self._status_came, qos.STATUS)
         self.create_subscription(String, "gate/state", self._state_came, qos.LATCHED)
         self.create_service(Trigger, "~/stop", self._stop_service)
@@ -92,8 +93,11 @@ class SupervisorNode(Guarded):
         self._stopped = True
         others = self._others()
         response.success = others <= 0
-        response.message = "the sign of life has ended: the gate holds the robot" if response.success else \
-            f"the sign of life has ended here, and {others} more on 'alive' keep the gate running: end them"
+        response.message = (
+            "the sign of life has ended: the gate holds the robot"
+            if response.success
+            else f"the sign of life has ended here, and {others} more on 'alive' keep the gate running: end them"
+        )
         self._show()
         return response
 
@@ -111,8 +115,9 @@ class SupervisorNode(Guarded):
 
     def _status_came(self, message: DiagnosticArray) -> Refusal | None:
         for name, (level, text, values) in status_of(message).items():
-            if name != "supervisor" and not self._board.status(name, LEVELS.get(level, BAD), text, values,
-                                                               time.monotonic()):
+            if name != "supervisor" and not self._board.status(
+                name, LEVELS.get(level, BAD), text, values, time.monotonic()
+            ):
                 return Refusal(f"a status of {shown(name)}: the board is full")
         return None
 
@@ -131,8 +136,9 @@ class SupervisorNode(Guarded):
     def _show(self) -> None:
         now_s = time.monotonic()
         if self._paged:
-            self._screen.page(page_of(self._board, now_s, f"{self._title}   {time.strftime('%H:%M:%S')}",
-                                      self._alive_text()))
+            self._screen.page(
+                page_of(self._board, now_s, f"{self._title}   {time.strftime('%H:%M:%S')}", self._alive_text())
+            )
         else:
             self._screen.line(line_of(self._board, now_s, self._alive_text()))
 

@@ -66,8 +66,9 @@ class TeleopNode(Guarded):
         )
         frame = declare(self, "frame", "base", "along whose axes a tcp moves", choices=FRAMES)
         deadband = declare(self, "deadband", 0.15, "share of a stick's way that is rest", low=0.02, high=0.5)
-        hold_s = declare(self, "hold_s", HOLD_S[kind], "how long one grip of the enabling device counts, s", low=1.0,
-                         high=600.0)
+        hold_s = declare(
+            self, "hold_s", HOLD_S[kind], "how long one grip of the enabling device counts, s", low=1.0, high=600.0
+        )
         self._spec = action_spec(contract)
         self._jogging = Jogging(contract, describe(contract), speeds, frame)
         self._clock_ = RosClock(self)
@@ -151,8 +152,17 @@ class TeleopNode(Guarded):
         if self._screen is not None and now_s - self._shown_s >= SHOWN_S:
             self._shown_s = now_s
             # Not the countdown of the enabling device, which changes each second.
-            self._screen.over(self._line(), (wish.held, wish.connected, self._jogging.part(wish).name,
-                                             self._jogging.moving, self._state, self._answer))
+            self._screen.over(
+                self._line(),
+                (
+                    wish.held,
+                    wish.connected,
+                    self._jogging.part(wish).name,
+                    self._jogging.moving,
+                    self._state,
+                    self._answer,
+                ),
+            )
         if not wish.connected and isinstance(self._device, Keyboard):
             raise Stop(wish.note, code=1)
 
@@ -189,14 +199,24 @@ class TeleopNode(Guarded):
         self.get_logger().info(self._answer)
 
     def _line(self) -> str:
-        parts = [self._wish.note, self._jogging.part(self._wish).name, f"gate: {self._state}",
-                 "moving" if self._jogging.moving else "", self._answer]
+        parts = [
+            self._wish.note,
+            self._jogging.part(self._wish).name,
+            f"gate: {self._state}",
+            "moving" if self._jogging.moving else "",
+            self._answer,
+        ]
         return " | ".join(part for part in parts if part)
 
     def _report(self) -> None:
         wish = self._wish
-        numbers = {"held": wish.held, "moving": self._jogging.moving, "part": self._jogging.part(wish).name,
-                   "targets": self._targets, **self.tally.numbers()}
+        numbers = {
+            "held": wish.held,
+            "moving": self._jogging.moving,
+            "part": self._jogging.part(wish).name,
+            "targets": self._targets,
+            **self.tally.numbers(),
+        }
         level, text = OK if wish.connected else WARN, wish.note
         if self.tally.errors:
             level, text = ERROR, f"{text}; failed: {self.tally.last}"

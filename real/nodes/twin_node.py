@@ -74,15 +74,21 @@ class TwinNode(Guarded):
         size = _image_size(contract) if self._images else None
         self._world = World(contract, task, image_size=size or (0, 0))
         self._robot = self._world.robot
-        self._cameras = CameraProcess(self._robot.scene, contract.cameras, height=size[0], width=size[1]) \
-            if size and not self._lock_step else None
+        self._cameras = (
+            CameraProcess(self._robot.scene, contract.cameras, height=size[0], width=size[1])
+            if size and not self._lock_step
+            else None
+        )
         self._driven = DrivenTwin(self._robot, make_ports(contract, self._robot.description))
         self._senses = Senses(contract, self._robot)
         self._outlets = Outlets(self, contract, lambda: self._driven.faults)
         self._inlets = Inlets(self, contract, self._hear)
         if self._lock_step and [sink.via for sink in contract.sinks.values()] != ["twin"]:
-            raise InputError(f"contract '{contract.name}' in lock-step", expected="one sink, via twin",
-                             got=", ".join(sink.via for sink in contract.sinks.values()))
+            raise InputError(
+                f"contract '{contract.name}' in lock-step",
+                expected="one sink, via twin",
+                got=", ".join(sink.via for sink in contract.sinks.values()),
+            )
         self._outcome = self.create_publisher(JointState, "outcome", qos.STATUS)
         self._episode = self.create_publisher(String, "episode", qos.LATCHED)
         self._time = self.create_publisher(ClockMessage, "/clock", qos.CLOCK) if self._simulated else None
@@ -106,8 +112,9 @@ class TwinNode(Guarded):
         fastest = max([stream.rate_hz for stream in contract.state.values()], default=0.0) * speed
         tick_s = IDLE_S if self._lock_step else min(max(1 / max(fastest, 1), SHORTEST_TICK_S), LONGEST_TICK_S)
         # Steady, whatever time ROS has: a clock that this node makes cannot drive it.
-        self.create_timer(tick_s, self._idle if self._lock_step else self._tick,
-                          clock=Clock(clock_type=ClockType.STEADY_TIME))
+        self.create_timer(
+            tick_s, self._idle if self._lock_step else self._tick, clock=Clock(clock_type=ClockType.STEADY_TIME)
+        )
 
     def on_stop(self) -> None:
         """End the renderer."""
@@ -176,8 +183,13 @@ class TwinNode(Guarded):
         self._due_ns.clear()
         self._pictured_ns = -1
         env = self._world.env
-        episode = Episode(self._epoch, self._seed, self._task, self._world.instruction,
-                          env.task.max_steps if env is not None else None)
+        episode = Episode(
+            self._epoch,
+            self._seed,
+            self._task,
+            self._world.instruction,
+            env.task.max_steps if env is not None else None,
+        )
         self._episode.publish(String(data=episode.text()))
         self._publish(all_now=True)
         self._pacer.restart(time.monotonic_ns())
@@ -198,8 +210,9 @@ class TwinNode(Guarded):
         """Lock-step: one control period for one command; one for a state that is gone is not obeyed."""
         now_ns = self._robot.clock.now_ns() + self._offset_ns
         if command.stamp_ns and not now_ns <= command.stamp_ns <= now_ns + AHEAD_NS:
-            self.get_logger().warning(f"a command for {command.stamp_ns} ns is not one for {now_ns} ns",
-                                      throttle_duration_sec=1.0)
+            self.get_logger().warning(
+                f"a command for {command.stamp_ns} ns is not one for {now_ns} ns", throttle_duration_sec=1.0
+            )
             return
         kinds = self._driven.faults.sizes(self._driven.now_ns)
         self._driven.brake("brakes" in kinds or "silent_brakes" in kinds)
@@ -215,8 +228,10 @@ class TwinNode(Guarded):
             if parameter.name == "use_sim_time":
                 return SetParametersResult(successful=False, reason="parameter 'use_sim_time': fixed while it runs")
             if parameter.name == "seed" and (type(parameter.value) is not int or parameter.value < 0):
-                return SetParametersResult(successful=False, reason=f"parameter 'seed': expected a whole number from 0 "
-                                           f"to {INT64[1]}, got {parameter.value}")
+                return SetParametersResult(
+                    successful=False,
+                    reason=f"parameter 'seed': expected a whole number from 0 to {INT64[1]}, got {parameter.value}",
+                )
             try:
                 if parameter.name == "faults":
                     self._tell_faults(parameter.value)
@@ -274,11 +289,22 @@ class TwinNode(Guarded):
             if kind == "values":
                 if not self._lock_step:
                     self._world.look()
-                numbers = {key: np.asarray(value, dtype=np.float64) for key, value in self._world.observation.items()
-                           if value.dtype.kind == "f"}
+                numbers = {
+                    key: np.asarray(value, dtype=np.float64)
+                    for key, value in self._world.observation.items()
+                    if value.dtype.kind == "f"
+                }
                 message = values_message(numbers, stamp_ns)
-                self._outlets.say(name, Command(np.frombuffer(message.position), tuple(message.name), stamp_ns=stamp_ns,
-                                                frame=epoch_frame(self._epoch)), faults_ns)
+                self._outlets.say(
+                    name,
+                    Command(
+                        np.frombuffer(message.position),
+                        tuple(message.name),
+                        stamp_ns=stamp_ns,
+                        frame=epoch_frame(self._epoch),
+                    ),
+                    faults_ns,
+                )
         self._outlets.deliver(faults_ns)
 
     def _is_due(self, name: str, now_ns: int) -> bool:
@@ -294,29 +320,37 @@ class TwinNode(Guarded):
     def _driver_rates(self, name: str) -> list[float]:
         """How often the drivers measure whose joints a stream has."""
         joints = set(stream_names(self._contract, name))
-        return [port.driver.state_hz for port in self._driven.ports.values()
-                if port.driver.state_hz and joints & set(port.fields)]
+        return [
+            port.driver.state_hz
+            for port in self._driven.ports.values()
+            if port.driver.state_hz and joints & set(port.fields)
+        ]
 
     def _say_images(self, types: dict[str, str], offset_ns: int) -> None:
         cameras = [name for name in self._contract.cameras if name in types and self._outlets.heard(name)]
         now_ns = self._driven.now_ns
         if self._lock_step and self._images:
             for name in cameras:
-                self._outlets.say(name, Command(self._world.image(name), frame=name,
-                                                stamp_ns=self._robot.clock.now_ns() + offset_ns), now_ns)
+                self._outlets.say(
+                    name,
+                    Command(self._world.image(name), frame=name, stamp_ns=self._robot.clock.now_ns() + offset_ns),
+                    now_ns,
+                )
         elif self._cameras is not None:
             if cameras:
                 self._cameras.show(self._robot.scene.data, self._robot.clock.now_ns())
             for name, picture in self._cameras.pictures().items():
                 if picture.stamp_ns > self._pictured_ns and self._outlets.heard(name):
-                    self._outlets.say(name, Command(picture.pixels, frame=name,
-                                                    stamp_ns=picture.stamp_ns + offset_ns), now_ns)
+                    self._outlets.say(
+                        name, Command(picture.pixels, frame=name, stamp_ns=picture.stamp_ns + offset_ns), now_ns
+                    )
             self._pictured_ns = max([self._pictured_ns, *(each.stamp_ns for each in self._cameras.pictures().values())])
 
     def _say_outcome(self, stamp_ns: int) -> None:
         if self._world.outcome:
-            self._outcome.publish(values_message({key: np.array([value]) for key, value in
-                                                  self._world.outcome.items()}, stamp_ns))
+            self._outcome.publish(
+                values_message({key: np.array([value]) for key, value in self._world.outcome.items()}, stamp_ns)
+            )
 
     def _say_driver(self, now_ns: int) -> None:
         """In steady time: a driver is heard while the twin's time stands still."""
@@ -326,15 +360,19 @@ class TwinNode(Guarded):
             level, text = words_for(energy, self._energy)
             numbers = {name: f"{value:.4f}" for name, value in told_of(energy).items()} | self.tally.numbers()
             self._energy = energy
-            self._status.publish(status_message("twin", LEVELS[level], text, numbers,
-                                                self._robot.clock.now_ns() + self._offset_ns))
+            self._status.publish(
+                status_message("twin", LEVELS[level], text, numbers, self._robot.clock.now_ns() + self._offset_ns)
+            )
         for name, stream in self._contract.state.items():
             if stream.type == "driver_state" and now_ns >= self._driver_due_ns:
                 self._driver_due_ns = now_ns + round(1e9 / stream.rate_hz)
                 state = self._error or ("paused" if self._paused else self._driven.state)
                 stamp_ns = self._robot.clock.now_ns() + self._offset_ns
-                self._outlets.say(name, Command(np.zeros(1), (state,), stamp_ns=stamp_ns,
-                                                frame=epoch_frame(self._epoch)), self._driven.now_ns)
+                self._outlets.say(
+                    name,
+                    Command(np.zeros(1), (state,), stamp_ns=stamp_ns, frame=epoch_frame(self._epoch)),
+                    self._driven.now_ns,
+                )
 
 
 def _image_size(contract: Contract) -> tuple[int, int] | None:

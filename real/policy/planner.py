@@ -121,10 +121,16 @@ class Planner:
         started = time.perf_counter()
         prefix, weight = (None if part is None else part[None] for part in (job.prefix, job.prefix_weight))
         try:
-            values = np.asarray(policy.sample(
-                {name: rows[None] for name, rows in job.window.items()}, task=job.task, samples=job.samples,
-                seeds=[job.seed], prefix=prefix, prefix_weight=weight,
-            ))[0]
+            values = np.asarray(
+                policy.sample(
+                    {name: rows[None] for name, rows in job.window.items()},
+                    task=job.task,
+                    samples=job.samples,
+                    seeds=[job.seed],
+                    prefix=prefix,
+                    prefix_weight=weight,
+                )
+            )[0]
         except Exception as error:
             return Plan(job, None, time.perf_counter() - started, f"{type(error).__name__}: {error}")
         seconds = time.perf_counter() - started
@@ -134,8 +140,9 @@ class Planner:
 
 def _warm(policy: Policy) -> None:
     """The first calls compile and allocate; they happen before the node says that it is ready."""
-    blank = {field.name: np.zeros((1, field.history.steps, *field.shape), field.dtype)
-             for field in policy.spec.observation}
+    blank = {
+        field.name: np.zeros((1, field.history.steps, *field.shape), field.dtype) for field in policy.spec.observation
+    }
     for name, rows in blank.items():
         if name.endswith("rotation"):
             rows[..., 0] = rows[..., 4] = 1.0

@@ -28,23 +28,36 @@ class Recording:
         dataset = Dataset.open(path)
         schema = dataset.schema
         if schema is None:
-            raise InputError(f"recording {path}", expected="a dataset that says what its columns are", got="none",
-                             way_out="Convert it with tiller data convert")
+            raise InputError(
+                f"recording {path}",
+                expected="a dataset that says what its columns are",
+                got="none",
+                way_out="Convert it with tiller data convert",
+            )
         recorded = dataset.episode(episode)
         self.actions = np.asarray(recorded.data["action"], dtype=np.float64)
         self.initial_seed = int(recorded.meta.get("seed", 0))
         numbers = tuple(field for field in schema.observation if not field.is_image)
-        self.spec = PolicySpec(ObservationSpec(numbers), schema.action, horizon, n_action_steps,
-                               SamplerSpec("recording", 1))
+        self.spec = PolicySpec(
+            ObservationSpec(numbers), schema.action, horizon, n_action_steps, SamplerSpec("recording", 1)
+        )
         self._at = 0
 
     def start(self) -> None:
         """Begin the episode anew."""
         self._at = 0
 
-    def sample(self, observation: Observation, *, task: TaskPrompt | None = None, noise: np.ndarray | None = None,
-               samples: int = 1, seeds: Sequence[int] | None = None, prefix: np.ndarray | None = None,
-               prefix_weight: np.ndarray | None = None) -> np.ndarray:
+    def sample(
+        self,
+        observation: Observation,
+        *,
+        task: TaskPrompt | None = None,
+        noise: np.ndarray | None = None,
+        samples: int = 1,
+        seeds: Sequence[int] | None = None,
+        prefix: np.ndarray | None = None,
+        prefix_weight: np.ndarray | None = None,
+    ) -> np.ndarray:
         """The next rows of the recording, (1, samples, horizon, dim); its last row is repeated at the end."""
         rows = np.minimum(self._at + np.arange(self.spec.horizon), len(self.actions) - 1)
         self._at += self.spec.n_action_steps

@@ -27,9 +27,12 @@ def require_source(checkpoint: str, contract: Contract) -> None:
     provenance = require_whole(path).get("provenance") or {}
     made_for = provenance.get("semantic_hash") if isinstance(provenance, dict) else None
     if made_for is not None and made_for != semantic_hash(contract):
-        raise InputError(f"checkpoint '{path}'",
-                         expected=f"one made for contract '{contract.name}', {semantic_hash(contract)}", got=made_for,
-                         way_out="Deploy it on the robot that it was trained for")
+        raise InputError(
+            f"checkpoint '{path}'",
+            expected=f"one made for contract '{contract.name}', {semantic_hash(contract)}",
+            got=made_for,
+            way_out="Deploy it on the robot that it was trained for",
+        )
 
 
 def split(checkpoint: str) -> tuple[Path, int | None]:
@@ -44,8 +47,12 @@ def split(checkpoint: str) -> tuple[Path, int | None]:
     try:
         return Path(path), int(episode)
     except ValueError:
-        raise InputError(f"checkpoint '{checkpoint}'", expected="the number of an episode after '#'",
-                         got=repr(episode), way_out=f"{path}#0 replays the first") from None
+        raise InputError(
+            f"checkpoint '{checkpoint}'",
+            expected="the number of an episode after '#'",
+            got=repr(episode),
+            way_out=f"{path}#0 replays the first",
+        ) from None
 
 
 def _require_episode(path: Path, episode: int) -> None:
@@ -53,6 +60,10 @@ def _require_episode(path: Path, episode: int) -> None:
 
     dataset = Dataset.open(path)
     if dataset.schema is None:
-        raise InputError(f"recording {path}", expected="a dataset that says what its columns are", got="none",
-                         way_out="Convert it with tiller data convert")
+        raise InputError(
+            f"recording {path}",
+            expected="a dataset that says what its columns are",
+            got="none",
+            way_out="Convert it with tiller data convert",
+        )
     dataset.episode_slice(episode)

@@ -25,8 +25,21 @@ from rosidl_parser.definition import (
 )
 
 BEGIN = 4  # bytes that name the layout
-_SIZES = {"boolean": 1, "octet": 1, "char": 1, "int8": 1, "uint8": 1, "int16": 2, "uint16": 2, "int32": 4, "uint32": 4,
-          "int64": 8, "uint64": 8, "float": 4, "double": 8}
+_SIZES = {
+    "boolean": 1,
+    "octet": 1,
+    "char": 1,
+    "int8": 1,
+    "uint8": 1,
+    "int16": 2,
+    "uint16": 2,
+    "int32": 4,
+    "uint32": 4,
+    "int64": 8,
+    "uint64": 8,
+    "float": 4,
+    "double": 8,
+}
 _BIG, _LITTLE = b"\x00\x00", b"\x00\x01"
 
 

@@ -29,6 +29,7 @@ LONGEST_TAG = 200  # characters
 OTHER_NAMES = 64  # of another robot's chunk, beyond twice ours: it is refused by its names
 CHUNK_LIMITS = Limits(4 << 20, 4096)
 
+
 @dataclass(frozen=True)
 class Tag:
     """Where a chunk comes from.
@@ -70,8 +71,15 @@ class Tag:
         return Tag(session, epoch, chunk_id or 0, seed, value)  # type: ignore[arg-type]
 
 
-def trajectory_message(values: np.ndarray, names: Sequence[str], start_ns: int, period_ns: int, frame_id: str = "",
-                       velocities: np.ndarray | None = None, first_ns: int = 0) -> JointTrajectory:
+def trajectory_message(
+    values: np.ndarray,
+    names: Sequence[str],
+    start_ns: int,
+    period_ns: int,
+    frame_id: str = "",
+    velocities: np.ndarray | None = None,
+    first_ns: int = 0,
+) -> JointTrajectory:
     """Rows of targets as a trajectory.
 
     Args:
@@ -85,9 +93,13 @@ def trajectory_message(values: np.ndarray, names: Sequence[str], start_ns: int, 
     """
     points = []
     for index, row in enumerate(values):
-        points.append(JointTrajectoryPoint(
-            positions=doubles(row), velocities=doubles(velocities[index]) if velocities is not None else array("d"),
-            time_from_start=duration_of(first_ns + index * period_ns)))
+        points.append(
+            JointTrajectoryPoint(
+                positions=doubles(row),
+                velocities=doubles(velocities[index]) if velocities is not None else array("d"),
+                time_from_start=duration_of(first_ns + index * period_ns),
+            )
+        )
     return JointTrajectory(header=header_of(start_ns, frame_id), joint_names=list(names), points=points)
 
 
@@ -120,9 +132,18 @@ def chunk_sample(message: JointTrajectory, received_ns: int, period_s: float, pu
         even = np.array_equal(due, np.arange(len(due)) * due[1])
         period_s = float(due[1]) / 1e9 if even else float("nan")
     return ChunkSample(
-        names=tuple(message.joint_names), values=values, start_ns=time_of(message.header.stamp), period_s=period_s,
-        chunk_id=tag.chunk_id, received_ns=received_ns, publisher=publisher or tag.session, session=tag.session,
-        epoch=tag.epoch, seed=tag.seed, value=tag.value, fault=fault,
+        names=tuple(message.joint_names),
+        values=values,
+        start_ns=time_of(message.header.stamp),
+        period_s=period_s,
+        chunk_id=tag.chunk_id,
+        received_ns=received_ns,
+        publisher=publisher or tag.session,
+        session=tag.session,
+        epoch=tag.epoch,
+        seed=tag.seed,
+        value=tag.value,
+        fault=fault,
     )
 
 

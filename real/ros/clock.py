@@ -35,8 +35,9 @@ class RosClock:
         self._watch = StepWatch(step_ns)
         self._epoch = 0
         self._lock = Lock()
-        threshold = JumpThreshold(min_forward=Duration(seconds=forward_s), min_backward=Duration(nanoseconds=-1),
-                                  on_clock_change=True)
+        threshold = JumpThreshold(
+            min_forward=Duration(seconds=forward_s), min_backward=Duration(nanoseconds=-1), on_clock_change=True
+        )
         # The handle takes the callback away again when it is collected.
         self._handle = self._clock.create_jump_callback(threshold, post_callback=self._jumped)
 
@@ -82,8 +83,10 @@ class RosClock:
 
     def _jumped(self, jump: TimeJump) -> None:
         # The first `/clock` moves time from zero to where the twin is: nothing was stamped before it.
-        first = jump.clock_change == ClockChange.ROS_TIME_NO_CHANGE and \
-            self._clock.now().nanoseconds == jump.delta.nanoseconds
+        first = (
+            jump.clock_change == ClockChange.ROS_TIME_NO_CHANGE
+            and self._clock.now().nanoseconds == jump.delta.nanoseconds
+        )
         if not first:
             with self._lock:
                 self._epoch += 1

@@ -99,6 +99,10 @@ def _seconds(name: str, otherwise: float) -> float:
 def _pid() -> int:
     text = os.environ.get(PARENT) or "0"
     if not (text.isascii() and text.isdecimal() and int(text) < 1 << 31):
-        raise InputError(f"{PARENT} in the environment", expected="the number of a process", got=f"'{text}'",
-                         way_out=f"unset {PARENT}")
+        raise InputError(
+            f"{PARENT} in the environment",
+            expected="the number of a process",
+            got=f"'{text}'",
+            way_out=f"unset {PARENT}",
+        )
     return int(text)

@@ -30,7 +30,9 @@ PAUSE_S = 0.001  # after an executor that failed: not at once again
 SMALL = Limits(1 << 16, 512)
 SMALL_A_SECOND, LEAST = 1 << 18, 1 << 7  # bytes of small messages, and what the smallest counts as
 LIMITS: Mapping[type, Limits] = {
-    Image: Limits(64 << 20, 64), CompressedImage: Limits(64 << 20, 64), JointState: Limits(1 << 20, 8192),
+    Image: Limits(64 << 20, 64),
+    CompressedImage: Limits(64 << 20, 64),
+    JointState: Limits(1 << 20, 8192),
     JointTrajectory: Limits(4 << 20, 4096),
 }
 
@@ -128,8 +130,9 @@ class Guarded(Node):
         """Count a message that is dropped, and say why."""
         self.tally.refused[topic] += 1
         if self.tally.due(topic):
-            self.get_logger().warning(f"a message on '{topic}' was refused: {reason} "
-                                      f"({self.tally.refused[topic]} so far)")
+            self.get_logger().warning(
+                f"a message on '{topic}' was refused: {reason} ({self.tally.refused[topic]} so far)"
+            )
 
     def failed(self, what: str, error: Exception) -> None:
         """Count and say an exception that nobody expected, and go on."""
@@ -145,20 +148,39 @@ class Guarded(Node):
         except Exception as second:
             print(f"{what} failed twice: {second!r}", flush=True)
 
-    def create_subscription(self, msg_type: Any, topic: str, callback: Callable[[Any], Any],  # type: ignore[override]
-                            qos_profile: Any, *, raw: bool = False, **options: Any) -> Any:
+    def create_subscription(  # type: ignore[override]
+        self,
+        msg_type: Any,
+        topic: str,
+        callback: Callable[[Any], Any],
+        qos_profile: Any,
+        *,
+        raw: bool = False,
+        **options: Any,
+    ) -> Any:
         """As rclpy's; the message is taken as bytes, and unpacked here unless `raw` asks for the bytes."""
         called = self._heard(topic, callback) if raw else self._read(msg_type, topic, self._heard(topic, callback))
         return super().create_subscription(msg_type, topic, called, qos_profile, raw=True, **options)
 
-    def create_timer(self, timer_period_sec: float, callback: Callable[[], Any] | None,  # type: ignore[override]
-                     *args: Any, **options: Any) -> Any:
+    def create_timer(  # type: ignore[override]
+        self,
+        timer_period_sec: float,
+        callback: Callable[[], Any] | None,
+        *args: Any,
+        **options: Any,
+    ) -> Any:
         """As rclpy's; the callback takes no arguments."""
-        return super().create_timer(timer_period_sec, self._timed(callback) if callback is not None else None,
-                                    *args, **options)
+        return super().create_timer(
+            timer_period_sec, self._timed(callback) if callback is not None else None, *args, **options
+        )
 
-    def create_service(self, srv_type: Any, srv_name: str, callback: Callable[[Any, Any], Any],  # type: ignore[override]
-                       **options: Any) -> Any:
+    def create_service(  # type: ignore[override]
+        self,
+        srv_type: Any,
+        srv_name: str,
+        callback: Callable[[Any, Any], Any],
+        **options: Any,
+    ) -> Any:
         """As rclpy's; where the callback fails the answer is the one that it was given."""
         return super().create_service(srv_type, srv_name, self._served(srv_name, callback), **options)
 
@@ -175,6 +197,7 @@ class Guarded(Node):
                 return
             if answer.__class__ is Refusal:
                 self.refuse(topic, answer)
+
         return heard
 
     def _read(self, kind: type, topic: str, heard: Callable[[Any], None]) -> Callable[[bytes], None]:
@@ -198,6 +221,7 @@ class Guarded(Node):
                 self.refuse(topic, f"a time of {message.clock.sec} s and {message.clock.nanosec} ns")
                 return
             heard(message)
+
         return read
 
     def _timed(self, callback: Callable[[], Any]) -> Callable[[], None]:
@@ -210,6 +234,7 @@ class Guarded(Node):
                 raise
             except Exception as error:
                 self.failed(name, error)
+
         return timed
 
     def _served(self, name: str, callback: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
@@ -224,6 +249,7 @@ class Guarded(Node):
                 if hasattr(fresh, "message"):
                     fresh.message = f"it failed: {type(error).__name__}"
                 return fresh
+
         return served
 
 

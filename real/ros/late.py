@@ -24,8 +24,9 @@ class LateService:
             on the node's thread.
     """
 
-    def __init__(self, node: Node, kind: type, name: str,
-                 asked: Callable[[Any, Any, Callable[[], None]], None]) -> None:
+    def __init__(
+        self, node: Node, kind: type, name: str, asked: Callable[[Any, Any, Callable[[], None]], None]
+    ) -> None:
         self._asked, self._request = asked, None
         service = node.create_service(kind, name, self._came)
         self._send = service.send_response

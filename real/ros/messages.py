@@ -21,8 +21,16 @@ from robot.errors import InputError, nearest
 
 FIRST_NS, LAST_NS = -(2**31) * 1_000_000_000, 2**31 * 1_000_000_000 - 1  # seconds of a stamp are an int32
 MOST_PIXELS = 16 << 20  # of a compressed image: a few bytes may claim any size
-ENCODINGS = {"rgb8": (np.uint8, 3), "bgr8": (np.uint8, 3), "rgba8": (np.uint8, 4), "bgra8": (np.uint8, 4),
-             "mono8": (np.uint8, 1), "8UC3": (np.uint8, 3), "16UC1": (np.uint16, 1), "mono16": (np.uint16, 1)}
+ENCODINGS = {
+    "rgb8": (np.uint8, 3),
+    "bgr8": (np.uint8, 3),
+    "rgba8": (np.uint8, 4),
+    "bgra8": (np.uint8, 4),
+    "mono8": (np.uint8, 1),
+    "8UC3": (np.uint8, 3),
+    "16UC1": (np.uint16, 1),
+    "mono16": (np.uint16, 1),
+}
 
 
 def stamp_of(time_ns: int) -> Time:
@@ -71,13 +79,22 @@ def image_message(image: np.ndarray, stamp_ns: int, frame_id: str = "") -> Image
     kinds = {("uint8", 3): "rgb8", ("uint8", 2): "mono8", ("uint16", 2): "16UC1"}
     encoding = kinds.get((image.dtype.name, image.ndim))
     if encoding is None or (image.ndim == 3 and image.shape[2] != 3):
-        raise InputError("image", expected="uint8 RGB (height, width, 3), uint8 grey or uint16 depth (height, width)",
-                         got=f"{image.dtype} {image.shape}")
+        raise InputError(
+            "image",
+            expected="uint8 RGB (height, width, 3), uint8 grey or uint16 depth (height, width)",
+            got=f"{image.dtype} {image.shape}",
+        )
     data = array("B")
     data.frombytes(np.ascontiguousarray(image).tobytes())
-    return Image(header=header_of(stamp_ns, frame_id), height=image.shape[0], width=image.shape[1], encoding=encoding,
-                 is_bigendian=0, step=image.strides[0] if image.flags.c_contiguous else
-                 image.itemsize * int(np.prod(image.shape[1:])), data=data)
+    return Image(
+        header=header_of(stamp_ns, frame_id),
+        height=image.shape[0],
+        width=image.shape[1],
+        encoding=encoding,
+        is_bigendian=0,
+        step=image.strides[0] if image.flags.c_contiguous else image.itemsize * int(np.prod(image.shape[1:])),
+        data=data,
+    )
 
 
 def image_array(message: Image) -> np.ndarray:
@@ -90,19 +107,26 @@ def image_array(message: Image) -> np.ndarray:
         InputError: an encoding that is not known, or fewer bytes than the size says.
     """
     if message.encoding not in ENCODINGS:
-        raise InputError(f"image encoding '{message.encoding}'", expected=f"one of {', '.join(ENCODINGS)}",
-                         way_out=nearest(message.encoding, ENCODINGS))
+        raise InputError(
+            f"image encoding '{message.encoding}'",
+            expected=f"one of {', '.join(ENCODINGS)}",
+            way_out=nearest(message.encoding, ENCODINGS),
+        )
     kind, channels = ENCODINGS[message.encoding]
     size = np.dtype(kind).itemsize
     row, step = message.width * channels * size, int(message.step)
     data = np.frombuffer(message.data, np.uint8)
     if step < row or len(data) < step * (message.height - 1) + row or not message.height * message.width:
-        raise InputError(f"image of {message.width} x {message.height} {message.encoding}",
-                         expected=f"{message.height} rows of {row} bytes", got=f"{len(data)} bytes in steps of {step}")
+        raise InputError(
+            f"image of {message.width} x {message.height} {message.encoding}",
+            expected=f"{message.height} rows of {row} bytes",
+            got=f"{len(data)} bytes in steps of {step}",
+        )
     swapped = bool(message.is_bigendian) and size > 1
     layout = np.dtype(kind).newbyteorder(">" if swapped else "=")
-    image: np.ndarray = np.ndarray((message.height, message.width, channels), layout, data,
-                                   strides=(step, channels * size, size))
+    image: np.ndarray = np.ndarray(
+        (message.height, message.width, channels), layout, data, strides=(step, channels * size, size)
+    )
     if message.encoding.startswith("bgr"):
         image = image[..., ::-1] if channels == 3 else image[..., 2::-1]
     elif channels == 4:
@@ -134,19 +158,31 @@ def compressed_array(message: CompressedImage) -> np.ndarray:
 # Named numbers
 
 
-def joint_state_message(names: Sequence[str], position: np.ndarray, stamp_ns: int, *,
-                        velocity: np.ndarray | None = None, effort: np.ndarray | None = None,
-                        frame_id: str = "") -> JointState:
+def joint_state_message(
+    names: Sequence[str],
+    position: np.ndarray,
+    stamp_ns: int,
+    *,
+    velocity: np.ndarray | None = None,
+    effort: np.ndarray | None = None,
+    frame_id: str = "",
+) -> JointState:
     """Joints by name; rad and N*m, or m and N."""
-    return JointState(header=header_of(stamp_ns, frame_id), name=list(names), position=doubles(position),
-                      velocity=doubles(velocity) if velocity is not None else array("d"),
-                      effort=doubles(effort) if effort is not None else array("d"))
+    return JointState(
+        header=header_of(stamp_ns, frame_id),
+        name=list(names),
+        position=doubles(position),
+        velocity=doubles(velocity) if velocity is not None else array("d"),
+        effort=doubles(effort) if effort is not None else array("d"),
+    )
 
 
 def joint_state_values(message: JointState) -> tuple[tuple[str, ...], np.ndarray, np.ndarray, np.ndarray]:
     """Names, position, velocity and effort. What the sender left out, or gave in another number, is empty."""
-    parts = [np.frombuffer(part, np.float64) if len(part) else np.empty(0)
-             for part in (message.position, message.velocity, message.effort)]
+    parts = [
+        np.frombuffer(part, np.float64) if len(part) else np.empty(0)
+        for part in (message.position, message.velocity, message.effort)
+    ]
     count = len(message.name)
     position, velocity, effort = (part if len(part) == count else np.empty(0) for part in parts)
     return tuple(message.name), position, velocity, effort
@@ -177,8 +213,11 @@ def values_of(message: JointState) -> dict[str, np.ndarray]:
             parts.setdefault(stem, {})[place] = value
         else:
             parts[name] = {0: value}
-    return {name: np.array([part[index] for index in range(len(part))]) for name, part in parts.items()
-            if sorted(part) == list(range(len(part)))}
+    return {
+        name: np.array([part[index] for index in range(len(part))])
+        for name, part in parts.items()
+        if sorted(part) == list(range(len(part)))
+    }
 
 
 def epoch_frame(epoch: int) -> str:

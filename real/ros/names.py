@@ -41,8 +41,12 @@ def require_namespace(namespace: str) -> str:
         raise InputError("namespace", expected=f"at most {LONGEST_NAMESPACE} characters", got=str(len(namespace)))
     if not _NAMESPACE.fullmatch(namespace):
         better = f"/{_corrected(namespace, 'robot')}".rstrip("/")
-        raise InputError("namespace", expected=f"a name such as '/left': '/', then {RULES}", got=repr(namespace),
-                         way_out=f"namespace={better}" if better else "namespace=/left")
+        raise InputError(
+            "namespace",
+            expected=f"a name such as '/left': '/', then {RULES}",
+            got=repr(namespace),
+            way_out=f"namespace={better}" if better else "namespace=/left",
+        )
     return namespace
 
 
@@ -72,12 +76,17 @@ def require_remaps(remaps: Mapping[str, str], known: Iterable[str] | None = None
             if not _NAME.fullmatch(each) or len(each) > LONGEST_NAME:
                 better = ("/" if each.startswith("/") else "") + (_corrected(each, "topic") or "name")
                 way_out = f"{name}: {better}" if each is target else f"{better}: {target}"
-                raise InputError(f"remap of '{name}'", expected=f"a name of a topic: {RULES}", got=repr(each),
-                                 way_out=f"remap={{{way_out}}}")
+                raise InputError(
+                    f"remap of '{name}'",
+                    expected=f"a name of a topic: {RULES}",
+                    got=repr(each),
+                    way_out=f"remap={{{way_out}}}",
+                )
         # A private name is one of each node: which it is, only the nodes know.
         if names is not None and not source.startswith("~") and absolute(source, namespace) not in names:
-            raise InputError(f"remap of '{name}'", expected="a topic or service of this graph",
-                             way_out=nearest(name, names.values()))
+            raise InputError(
+                f"remap of '{name}'", expected="a topic or service of this graph", way_out=nearest(name, names.values())
+            )
 
 
 def absolute(name: str, namespace: str) -> str:

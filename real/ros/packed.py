@@ -73,8 +73,12 @@ class PackedPose:
         """Position (3,) in m, quaternion (4,) xyzw and stamp in ns."""
         end = FRAME + len(self._same)
         first = _aligned(end, 8)
-        if self._same and packed[FRAME:end] == self._same and packed[:2] == LITTLE_ENDIAN and \
-                len(packed) >= first + 8 * POSE:
+        if (
+            self._same
+            and packed[FRAME:end] == self._same
+            and packed[:2] == LITTLE_ENDIAN
+            and len(packed) >= first + 8 * POSE
+        ):
             numbers = np.frombuffer(packed, np.float64, POSE, first).copy()
             return numbers[:3], numbers[3:], _stamp_ns(packed)
         message = _unpacked(packed, PoseStamped)

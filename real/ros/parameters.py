@@ -13,8 +13,17 @@ from robot.errors import InputError, nearest
 OWN = ("use_sim_time", "start_type_description_service")
 
 
-def declare(node: Node, name: str, default: Any, text: str, *, low: float | None = None, high: float | None = None,
-            choices: Sequence[str] = (), read_only: bool = True) -> Any:
+def declare(
+    node: Node,
+    name: str,
+    default: Any,
+    text: str,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    choices: Sequence[str] = (),
+    read_only: bool = True,
+) -> Any:
     """Declare a parameter and read it.
 
     Args:
@@ -42,15 +51,23 @@ def declare(node: Node, name: str, default: Any, text: str, *, low: float | None
     try:
         value = node.declare_parameter(name, default, descriptor).value
     except InvalidParameterTypeException:
-        raise InputError(f"parameter '{name}'", expected=f"{type(default).__name__}, {text}", got=_given(node, name),
-                         way_out="A number with a fraction needs its point: 1.0") from None
+        raise InputError(
+            f"parameter '{name}'",
+            expected=f"{type(default).__name__}, {text}",
+            got=_given(node, name),
+            way_out="A number with a fraction needs its point: 1.0",
+        ) from None
     except InvalidParameterValueException:
         raise InputError(f"parameter '{name}'", expected=f"{low} to {high}, {text}", got=_given(node, name)) from None
     if low is not None and high is not None and not low <= value <= high:  # NaN, which rclpy lets through
         raise InputError(f"parameter '{name}'", expected=f"{low} to {high}, {text}", got=str(value))
     if choices and value not in choices:
-        raise InputError(f"parameter '{name}'", expected=f"one of {', '.join(choices)}", got=f"'{value}'",
-                         way_out=nearest(str(value), choices))
+        raise InputError(
+            f"parameter '{name}'",
+            expected=f"one of {', '.join(choices)}",
+            got=f"'{value}'",
+            way_out=nearest(str(value), choices),
+        )
     return value
 
 
@@ -72,5 +89,8 @@ def refuse_unknown(node: Node) -> None:
     unknown = sorted(set(given) - known)
     if unknown:
         declared = sorted({*node.get_parameters_by_prefix(""), *OWN})
-        raise InputError(f"parameter '{unknown[0]}'", expected=f"a parameter of {node.get_name()}",
-                         way_out=nearest(unknown[0], declared))
+        raise InputError(
+            f"parameter '{unknown[0]}'",
+            expected=f"a parameter of {node.get_name()}",
+            way_out=nearest(unknown[0], declared),
+        )

@@ -43,6 +43,7 @@ def _watch(pid: int) -> Callable[[], bool]:
 
         def gone() -> bool:
             return bool(poll.poll(0))
+
     # Who began after this process is not the one that started it: the number was given away in between.
     own, other = _stat(os.getpid()), _stat(pid)
     if own is not None and other is not None and int(other[_STARTED]) > int(own[_STARTED]):

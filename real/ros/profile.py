@@ -114,9 +114,15 @@ class Profile:
     remarks: tuple[str, ...]
 
 
-def write_profile(folder: Path, *, reach: str | None = None, middleware: str | None = None,
-                  environment: Mapping[str, str] | None = None, free: int | None = None,
-                  participants: int = PARTICIPANTS) -> Profile:
+def write_profile(
+    folder: Path,
+    *,
+    reach: str | None = None,
+    middleware: str | None = None,
+    environment: Mapping[str, str] | None = None,
+    free: int | None = None,
+    participants: int = PARTICIPANTS,
+) -> Profile:
     """Write the profile of a run and say what to put into the environment of its processes.
 
     What a person has set already (a profile, a discovery range) is left alone, and said.
@@ -143,24 +149,31 @@ def write_profile(folder: Path, *, reach: str | None = None, middleware: str | N
         found["XDG_CACHE_HOME"] = str(cache)  # said once, here, and not by every process
     if reach is not None:
         if reach not in REACHES:
-            raise InputError("discovery", expected=f"one of {', '.join(REACHES)}", got=repr(reach),
-                             way_out=nearest(reach, REACHES))
+            raise InputError(
+                "discovery", expected=f"one of {', '.join(REACHES)}", got=repr(reach), way_out=nearest(reach, REACHES)
+            )
         found["ROS_AUTOMATIC_DISCOVERY_RANGE"] = reach.upper()
     elif "ROS_AUTOMATIC_DISCOVERY_RANGE" not in environment:
         found["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
     folder = folder.absolute()
     if not is_writable(folder):
-        raise InputError(f"folder {folder} of the transport profile", expected="one that can be written",
-                         got="one that cannot", way_out="Choose another one, or TMPDIR")
+        raise InputError(
+            f"folder {folder} of the transport profile",
+            expected="one that can be written",
+            got="one that cannot",
+            way_out="Choose another one, or TMPDIR",
+        )
     segment = 0
     if middleware == FAST:
         segment = segment_size(free_shared_memory() if free is None else free, participants)
         text = _fast(segment)
         name, variable, value = "fastdds.xml", "FASTDDS_DEFAULT_PROFILES_FILE", str(folder / "fastdds.xml")
         if not segment:
-            remarks.append(f"{SHARED_MEMORY} has no room for {participants} segments of {SMALLEST_SEGMENT // MB} MB: "
-                           "nodes talk by UDP, and images get lost. Start the container with --shm-size=1g or "
-                           "--ipc=host; stopped nodes' segments: `fastdds shm clean`")
+            remarks.append(
+                f"{SHARED_MEMORY} has no room for {participants} segments of {SMALLEST_SEGMENT // MB} MB: "
+                "nodes talk by UDP, and images get lost. Start the container with --shm-size=1g or "
+                "--ipc=host; stopped nodes' segments: `fastdds shm clean`"
+            )
     elif middleware == CYCLONE:
         text = _CYCLONE_XML.format(buffer=SOCKET_BUFFER)
         name, variable, value = "cyclonedds.xml", "CYCLONEDDS_URI", f"file://{folder / 'cyclonedds.xml'}"
@@ -206,10 +219,13 @@ def require_shared_memory(nodes: int, environment: Mapping[str, str] | None = No
         return
     free, whole = state.f_bavail * state.f_frsize, state.f_blocks * state.f_frsize
     if whole >= RMW_SEGMENT and free < nodes * OF_A_NODE:
-        raise InputError(str(SHARED_MEMORY), expected=f"{nodes * OF_A_NODE / MB:.1f} MB free for {nodes} nodes",
-                         got=f"{free / MB:.1f} MB of {whole / MB:.1f} MB",
-                         way_out="Take away what stopped nodes have left (`fastdds shm clean`), or start the container "
-                         "with --shm-size=1g or --ipc=host")
+        raise InputError(
+            str(SHARED_MEMORY),
+            expected=f"{nodes * OF_A_NODE / MB:.1f} MB free for {nodes} nodes",
+            got=f"{free / MB:.1f} MB of {whole / MB:.1f} MB",
+            way_out="Take away what stopped nodes have left (`fastdds shm clean`), or start the container "
+            "with --shm-size=1g or --ipc=host",
+        )
 
 
 def free_shared_memory() -> int:

@@ -92,8 +92,11 @@ def read_episode(text: str) -> Episode | Refusal:
     if not isinstance(said, dict):
         return Refusal(f"no JSON object: {shown(text)}")
     max_steps = said.get("max_steps")
-    for name, value in (("epoch", said.get("epoch")), ("seed", said.get("seed")),
-                        ("max_steps", 0 if max_steps is None else max_steps)):
+    for name, value in (
+        ("epoch", said.get("epoch")),
+        ("seed", said.get("seed")),
+        ("max_steps", 0 if max_steps is None else max_steps),
+    ):
         # A boolean is an int to Python.
         if type(value) is not int or not 0 <= value <= INT64[1]:
             return Refusal(f"{name} is no whole number from 0 to 2^63 - 1: {_value(value)}")

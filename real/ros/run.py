@@ -149,14 +149,18 @@ def _start(args: Sequence[str]) -> None:
     try:
         # Not rclpy's own handlers: they close the context at once, and a gate has a last word to say.
         rclpy.init(args=["tiller", *args], signal_handler_options=SignalHandlerOptions.NO)
-    except (rclpy_implementation.RCLError, rclpy_implementation.RCLInvalidROSArgsError,
-            rclpy_implementation.UnknownROSArgsError) as error:
+    except (
+        rclpy_implementation.RCLError,
+        rclpy_implementation.RCLInvalidROSArgsError,
+        rclpy_implementation.UnknownROSArgsError,
+    ) as error:
         # Of several lines the first says what is wrong; the rest is where rcl found it.
         reason = str(error).splitlines()[0].partition(", at /")[0]
         if "logging" in reason:
             raise TillerError(f"ROS does not start: {reason}. ROS_LOG_DIR chooses the folder of its logs") from None
-        raise InputError("arguments of ROS", expected="--ros-args -p NAME:=VALUE -r FROM:=TO",
-                         got=" ".join(args), way_out=reason) from None
+        raise InputError(
+            "arguments of ROS", expected="--ros-args -p NAME:=VALUE -r FROM:=TO", got=" ".join(args), way_out=reason
+        ) from None
 
 
 def _spin(node: Any, executor: Executor, signals: Ending, started: float) -> None:
@@ -198,8 +202,10 @@ def _where(executor: Executor) -> str:
     from rclpy.utilities import get_rmw_implementation_identifier
 
     reach = os.environ.get("ROS_AUTOMATIC_DISCOVERY_RANGE", "SUBNET")
-    return (f"{get_rmw_implementation_identifier()}, domain {os.environ.get('ROS_DOMAIN_ID', '0')}, "
-            f"{reach.lower()}, {type(executor).__name__}")
+    return (
+        f"{get_rmw_implementation_identifier()}, domain {os.environ.get('ROS_DOMAIN_ID', '0')}, "
+        f"{reach.lower()}, {type(executor).__name__}"
+    )
 
 
 def _say(node: Node | None, text: str) -> None:

@@ -41,8 +41,9 @@ def require_settings(environment: Mapping[str, str] | None = None) -> None:
     for variable, choices in (("ROS_AUTOMATIC_DISCOVERY_RANGE", RANGES), ("TILLER_EXECUTOR", EXECUTORS)):
         value = environment.get(variable)
         if value and value not in choices:
-            raise InputError(variable, expected="one of its values, or none", got=repr(value),
-                             way_out=nearest(value, choices))
+            raise InputError(
+                variable, expected="one of its values, or none", got=repr(value), way_out=nearest(value, choices)
+            )
 
 
 def domain_of(environment: Mapping[str, str] | None = None) -> int:
@@ -59,8 +60,9 @@ def domain_of(environment: Mapping[str, str] | None = None) -> int:
         number = re.fullmatch(r"\s*\+?0*([0-9]+)\s*", text)
         fits = number is not None and int(number.group(1)) <= LAST_DOMAIN
         way_out = f"ROS_DOMAIN_ID={number.group(1)}" if number is not None and fits else "unset ROS_DOMAIN_ID takes 0"
-        raise InputError("ROS_DOMAIN_ID", expected=f"a whole number from 0 to {LAST_DOMAIN}", got=repr(text),
-                         way_out=way_out)
+        raise InputError(
+            "ROS_DOMAIN_ID", expected=f"a whole number from 0 to {LAST_DOMAIN}", got=repr(text), way_out=way_out
+        )
     return int(text)
 
 
@@ -75,8 +77,10 @@ def domain_remark(domain: int) -> str:
         return ""
     if first > high or first + _PORTS_OF_A_DOMAIN <= low:
         return ""
-    return (f"ROS_DOMAIN_ID={domain}: its ports lie among those that this system gives to any program ({low} to "
-            f"{high}), so a node may find one taken")
+    return (
+        f"ROS_DOMAIN_ID={domain}: its ports lie among those that this system gives to any program ({low} to "
+        f"{high}), so a node may find one taken"
+    )
 
 
 def middleware_of(environment: Mapping[str, str] | None = None) -> str:
@@ -90,12 +94,20 @@ def middleware_of(environment: Mapping[str, str] | None = None) -> str:
     installed = installed_middlewares(environment)
     if installed and name not in installed:
         distribution = environment.get("ROS_DISTRO")
-        get = f"apt install ros-{distribution}-{name.replace('_', '-')}" if distribution else \
-            "source a ROS installation that has it; the wheels bring no other"
-        way_out = f"RMW_IMPLEMENTATION={installed[0]}, or unset it" + (f". To get the other: {get}"
-                                                                      if name in MIDDLEWARES else "")
-        raise InputError("RMW_IMPLEMENTATION", expected=f"a middleware that is installed: {', '.join(installed)}",
-                         got=repr(name), way_out=way_out)
+        get = (
+            f"apt install ros-{distribution}-{name.replace('_', '-')}"
+            if distribution
+            else "source a ROS installation that has it; the wheels bring no other"
+        )
+        way_out = f"RMW_IMPLEMENTATION={installed[0]}, or unset it" + (
+            f". To get the other: {get}" if name in MIDDLEWARES else ""
+        )
+        raise InputError(
+            "RMW_IMPLEMENTATION",
+            expected=f"a middleware that is installed: {', '.join(installed)}",
+            got=repr(name),
+            way_out=way_out,
+        )
     known_middleware(name)
     return name
 
@@ -105,16 +117,24 @@ def known_middleware(name: str) -> None:
     InputError: tiller knows no settings for this middleware.
     """
     if name not in MIDDLEWARES:
-        raise InputError("middleware (RMW_IMPLEMENTATION)", expected="one that tiller has settings for",
-                         got=repr(name), way_out=nearest(name, MIDDLEWARES))
+        raise InputError(
+            "middleware (RMW_IMPLEMENTATION)",
+            expected="one that tiller has settings for",
+            got=repr(name),
+            way_out=nearest(name, MIDDLEWARES),
+        )
 
 
 def installed_middlewares(environment: Mapping[str, str] | None = None) -> tuple[str, ...]:
     """Middlewares of the ROS that this process would load, as ROS's own index has them; empty where it has none."""
     environment = os.environ if environment is None else environment
     prefixes = [*environment.get("AMENT_PREFIX_PATH", "").split(os.pathsep), sys.prefix]
-    found = {file.name for prefix in prefixes if prefix
-             for file in Path(prefix, "share/ament_index/resource_index/rmw_typesupport").glob("*")}
+    found = {
+        file.name
+        for prefix in prefixes
+        if prefix
+        for file in Path(prefix, "share/ament_index/resource_index/rmw_typesupport").glob("*")
+    }
     return tuple(sorted(found - {"rmw_implementation"}))
 
 

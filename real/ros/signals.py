@@ -34,8 +34,9 @@ def enable_signal(message: Joy, received_ns: int) -> Signal:
     return Signal(time_of(message.header.stamp), received_ns, held=held, publisher=message.header.frame_id)
 
 
-def status_message(name: str, level: bytes, text: str, values: Mapping[str, object], stamp_ns: int,
-                   hardware: str = "") -> DiagnosticArray:
+def status_message(
+    name: str, level: bytes, text: str, values: Mapping[str, object], stamp_ns: int, hardware: str = ""
+) -> DiagnosticArray:
     """One line of status with its numbers.
 
     Args:
@@ -46,15 +47,21 @@ def status_message(name: str, level: bytes, text: str, values: Mapping[str, obje
         stamp_ns: when it was true.
         hardware: serial number or name of the robot.
     """
-    status = DiagnosticStatus(level=level, name=name, message=text, hardware_id=hardware,
-                              values=[KeyValue(key=key, value=str(value)) for key, value in values.items()])
+    status = DiagnosticStatus(
+        level=level,
+        name=name,
+        message=text,
+        hardware_id=hardware,
+        values=[KeyValue(key=key, value=str(value)) for key, value in values.items()],
+    )
     return DiagnosticArray(header=header_of(stamp_ns), status=[status])
 
 
 def status_of(message: DiagnosticArray) -> dict[str, tuple[bytes, str, dict[str, str]]]:
     """Name -> level, text and values."""
-    return {each.name: (each.level, each.message, {pair.key: pair.value for pair in each.values})
-            for each in message.status}
+    return {
+        each.name: (each.level, each.message, {pair.key: pair.value for pair in each.values}) for each in message.status
+    }
 
 
 def driver_message(state: str, stamp_ns: int, detail: str = "") -> DiagnosticArray:

@@ -37,8 +37,13 @@ from robot.control.streams import StreamReader
 from robot.description.contract import CAMERA_TYPES, Stream
 
 COMMAND_TYPES = {
-    "twin": Float64MultiArray, "forward": Float64MultiArray, "gripper": Float64MultiArray,
-    "crisp_stiffness": Float64MultiArray, "jtc": JointTrajectory, "crisp_pose": PoseStamped, "crisp_joint": JointState,
+    "twin": Float64MultiArray,
+    "forward": Float64MultiArray,
+    "gripper": Float64MultiArray,
+    "crisp_stiffness": Float64MultiArray,
+    "jtc": JointTrajectory,
+    "crisp_pose": PoseStamped,
+    "crisp_joint": JointState,
     "jointstate": JointState,
 }
 Message: TypeAlias = Float64MultiArray | JointTrajectory | PoseStamped | JointState

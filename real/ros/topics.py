@@ -4,18 +4,47 @@ from __future__ import annotations
 
 from robot.description.contract import Contract
 
-TOPICS = ("policy/chunk", "policy/task", "teleop/target", "gate/sent", "gate/state", "status", "alive", "enable_held",
-          "episode", "outcome", "/clock", "/rosout", "/parameter_events")
+TOPICS = (
+    "policy/chunk",
+    "policy/task",
+    "teleop/target",
+    "gate/sent",
+    "gate/state",
+    "status",
+    "alive",
+    "enable_held",
+    "episode",
+    "outcome",
+    "/clock",
+    "/rosout",
+    "/parameter_events",
+)
 SERVICES = {
     "twin": ("reset", "set_pause", "step"),
-    "gate": ("enable", "reset", "dump", "change_state", "get_state", "get_available_states",
-             "get_available_transitions", "get_transition_graph", "transition_event"),
+    "gate": (
+        "enable",
+        "reset",
+        "dump",
+        "change_state",
+        "get_state",
+        "get_available_states",
+        "get_available_transitions",
+        "get_transition_graph",
+        "transition_event",
+    ),
     "policy": ("start", "stop"),
     "teleop": (),
     "supervisor": ("stop", "resume"),
 }
-OF_EVERY_NODE = ("describe_parameters", "get_parameter_types", "get_parameters", "list_parameters", "set_parameters",
-                 "set_parameters_atomically", "get_type_description")
+OF_EVERY_NODE = (
+    "describe_parameters",
+    "get_parameter_types",
+    "get_parameters",
+    "list_parameters",
+    "set_parameters",
+    "set_parameters_atomically",
+    "get_type_description",
+)
 
 
 def names_of(contract: Contract) -> tuple[str, ...]:

@@ -16,8 +16,20 @@ HISTORY = 8
 WINDOW = 200  # messages whose rate is told
 
 TEXTS = {reason.value: reason.text for reason in Reason}
-TOLD = ("latency_p95_ms", "period_p99_ms", "tick_p99_ms", "plans", "refused", "held", "moving", "speed", "late",
-        "energy_level_j", "energy_overdrafts", "spring_arm_j")
+TOLD = (
+    "latency_p95_ms",
+    "period_p99_ms",
+    "tick_p99_ms",
+    "plans",
+    "refused",
+    "held",
+    "moving",
+    "speed",
+    "late",
+    "energy_level_j",
+    "energy_overdrafts",
+    "spring_arm_j",
+)
 RARE = ("unread", "errors")  # told when there are any
 MOST_PROCESSES, LONGEST_TEXT = 64, 300  # anybody may publish a status: a page of long ones took 10 ms to paint
 
@@ -123,8 +135,15 @@ class Board:
     def counts(self) -> dict[str, int]:
         """What the gate has counted: limits, refusals, stops; without what it does when all is well."""
         gate = self.statuses.get("gate")
-        told = {} if gate is None else {name.removeprefix("count_"): integer(value) for name, value in
-                                        gate.values.items() if name.startswith("count_")}
+        told = (
+            {}
+            if gate is None
+            else {
+                name.removeprefix("count_"): integer(value)
+                for name, value in gate.values.items()
+                if name.startswith("count_")
+            }
+        )
         found = {name: count for name, count in told.items() if count is not None and count >= 0}
         return dict(sorted(found.items(), key=lambda item: -item[1]))
 
@@ -137,12 +156,18 @@ class Board:
 
 def line_of(board: Board, now_s: float, alive: str) -> str:
     """All in one line: what is not well is said, the rest is counted."""
-    ill = [f"{name}: {board.process_text(name, now_s)}" for name in sorted(board.statuses)
-           if name != "gate" and board.level_of(name, now_s) != GOOD]
+    ill = [
+        f"{name}: {board.process_text(name, now_s)}"
+        for name in sorted(board.statuses)
+        if name != "gate" and board.level_of(name, now_s) != GOOD
+    ]
     if "gate" in board.statuses and now_s - board.statuses["gate"].heard_s > SILENT_S:
         ill.insert(0, f"gate: {board.process_text('gate', now_s)}")
-    late = [f"{name} {board.stream_text(name, now_s)}" for name, heard in board.streams.items()
-            if heard.level(now_s) != GOOD]
+    late = [
+        f"{name} {board.stream_text(name, now_s)}"
+        for name, heard in board.streams.items()
+        if heard.level(now_s) != GOOD
+    ]
     parts = [board.gate_text(), alive, *ill, *late]
     if not late:
         parts.append(f"{len(board.streams)} streams in time")
@@ -155,8 +180,10 @@ def page_of(board: Board, now_s: float, title: str, alive: str) -> Sequence[str]
     rows = [title, "", f"  gate    {board.gate_text()}  {since}".rstrip(), f"  alive   {alive}", ""]
     width = max((len(name) for name in (*board.statuses, *board.streams)), default=0)
     for name in sorted(board.statuses):
-        rows.append(f"{_mark(board.level_of(name, now_s))} {name.ljust(width)}  {board.process_text(name, now_s)}  "
-                    f"{board.numbers(name)}".rstrip())
+        rows.append(
+            f"{_mark(board.level_of(name, now_s))} {name.ljust(width)}  {board.process_text(name, now_s)}  "
+            f"{board.numbers(name)}".rstrip()
+        )
     rows.append("")
     for name, heard in board.streams.items():
         rows.append(f"{_mark(heard.level(now_s))} {name.ljust(width)}  {board.stream_text(name, now_s)}")

@@ -137,7 +137,7 @@ class Screen:
             left = text.encode(getattr(self._stream, "encoding", None) or "utf-8", "replace")
             try:
                 while left:
-                    left = left[os.write(self._stream.fileno(), left):]
+                    left = left[os.write(self._stream.fileno(), left) :]
             except (OSError, ValueError):
                 return  # nobody reads any more
             if ended:

@@ -52,8 +52,12 @@ class Gamepad:
         self._forget()
         found = self._open()
         if found:
-            raise InputError("gamepad", expected=f"one that can be read at {path or PATHS}", got=found,
-                             way_out="Plug it in; `ls -l /dev/input/js*` shows who may read it (group input)")
+            raise InputError(
+                "gamepad",
+                expected=f"one that can be read at {path or PATHS}",
+                got=found,
+                way_out="Plug it in; `ls -l /dev/input/js*` shows who may read it (group input)",
+            )
 
     def read(self, now_s: float) -> Wish:
         if self._fd is None and now_s - self._tried_s >= AGAIN_S:

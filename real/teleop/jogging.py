@@ -85,8 +85,21 @@ def parts_of(contract: Contract, description: RobotDescription, speeds: Speeds) 
                 chosen = range(at, min(at + JOINTS, len(limb.arm.joints)))
                 full, box, ramp_s = _joints(contract, limb, chosen, speeds.joint)
                 names = tuple(limb.arm.joints[joint] for joint in chosen)
-                found.append(Part(f"{name} {names[0]} to {names[-1]}", first + np.array(chosen), full, *box, columns,
-                                  rates, low, high, ramp_s, False, names))
+                found.append(
+                    Part(
+                        f"{name} {names[0]} to {names[-1]}",
+                        first + np.array(chosen),
+                        full,
+                        *box,
+                        columns,
+                        rates,
+                        low,
+                        high,
+                        ramp_s,
+                        False,
+                        names,
+                    )
+                )
     return tuple(found)
 
 
@@ -103,8 +116,9 @@ class Jogging:
         frame: `base`, or `tool` for motions along and about the axes of the tcp.
     """
 
-    def __init__(self, contract: Contract, description: RobotDescription, speeds: Speeds = Speeds(),
-                 frame: str = "base"):
+    def __init__(
+        self, contract: Contract, description: RobotDescription, speeds: Speeds = Speeds(), frame: str = "base"
+    ):
         self.parts = parts_of(contract, description, speeds)
         self._in_tool = frame == "tool"
         self._target: np.ndarray | None = None
@@ -151,8 +165,9 @@ class Jogging:
             target[part.columns] = _within(target[part.columns], rates * dt, part.low, part.high)
             ahead = part.full * AHEAD_S
             target[part.columns] = np.clip(target[part.columns], sent[part.columns] - ahead, sent[part.columns] + ahead)
-        target[part.tool] = _within(target[part.tool], part.grip * self._velocity[6] * dt, part.tool_low,
-                                    part.tool_high)
+        target[part.tool] = _within(
+            target[part.tool], part.grip * self._velocity[6] * dt, part.tool_low, part.tool_high
+        )
         ahead = np.abs(part.grip) * AHEAD_S
         target[part.tool] = np.clip(target[part.tool], sent[part.tool] - ahead, sent[part.tool] + ahead)
         self._target = target
@@ -196,8 +211,9 @@ def _tcp(contract: Contract, speeds: Speeds) -> tuple[np.ndarray, tuple[np.ndarr
     return np.array([speed] * 3 + [turn] * 3), (low, high), ramp_s
 
 
-def _joints(contract: Contract, limb: Limb, chosen: range,
-            speed: float) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray], float]:
+def _joints(
+    contract: Contract, limb: Limb, chosen: range, speed: float
+) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray], float]:
     limits, arm = contract.limits.joints, limb.arm
     full = np.array([min(speed, limits.speed_scale * arm.velocity[joint]) for joint in chosen])
     low, high = np.array([arm.position[joint] for joint in chosen]).T

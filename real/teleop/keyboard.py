@@ -25,12 +25,26 @@ STOP_S = 0.6  # after the last key; a terminal's pause before it repeats is up t
 PASTED = 8  # keys in one reading, more than anybody types
 MOST = 4096
 
-MOVES = {"w": (0, 1), "s": (0, -1), "a": (1, 1), "d": (1, -1), "r": (2, 1), "f": (2, -1),
-         "u": (3, 1), "o": (3, -1), "i": (4, 1), "k": (4, -1), "j": (5, 1), "l": (5, -1)}
+MOVES = {
+    "w": (0, 1),
+    "s": (0, -1),
+    "a": (1, 1),
+    "d": (1, -1),
+    "r": (2, 1),
+    "f": (2, -1),
+    "u": (3, 1),
+    "o": (3, -1),
+    "i": (4, 1),
+    "k": (4, -1),
+    "j": (5, 1),
+    "l": (5, -1),
+}
 GRIPS = {"c": 1, "v": -1}
 HOLD, LET_GO, NEXT, ENABLE, RESET = "e", " ", "n", "g", "x"
-HELP = ("e hold enable | space let go | w s a d r f move | u o i k j l turn | c v close, open | n next part | "
-        "g enable the gate | x reset its fault")
+HELP = (
+    "e hold enable | space let go | w s a d r f move | u o i k j l turn | c v close, open | n next part | "
+    "g enable the gate | x reset its fault"
+)
 
 
 class Keyboard:
@@ -47,8 +61,12 @@ class Keyboard:
     def __init__(self, hold_s: float, fd: int | None = None):
         self._fd = sys.stdin.fileno() if fd is None else fd
         if not os.isatty(self._fd):
-            raise InputError("keyboard", expected="a terminal on standard input", got="something else",
-                             way_out="Start it in a terminal of its own: tiller node teleop device=keyboard")
+            raise InputError(
+                "keyboard",
+                expected="a terminal on standard input",
+                got="something else",
+                way_out="Start it in a terminal of its own: tiller node teleop device=keyboard",
+            )
         self._before: list[Any] | None = termios.tcgetattr(self._fd)
         tty.setcbreak(self._fd, termios.TCSAFLUSH)  # what was typed before is dropped
         self._box = TimeBox(hold_s)

@@ -34,8 +34,18 @@ class Inlets:
 
     def _take(self, name: str, message: Message) -> None:
         read = told(message)
-        self._hear(name, Command(read.values, read.names, read.velocities, read.stamp_ns, read.times_ns, read.frame,
-                                 self._publishers(name)))
+        self._hear(
+            name,
+            Command(
+                read.values,
+                read.names,
+                read.velocities,
+                read.stamp_ns,
+                read.times_ns,
+                read.frame,
+                self._publishers(name),
+            ),
+        )
 
     def _publishers(self, name: str) -> int:
         now_ns = time.monotonic_ns()

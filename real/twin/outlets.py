@@ -31,8 +31,9 @@ class Outlets:
     def __init__(self, node: Node, contract: Contract, faults: Callable[[], Faults]) -> None:
         self._contract, self._faults = contract, faults
         self.publishers: dict[str, Publisher] = {
-            name: node.create_publisher(state_type(stream), stream.topic,
-                                        qos.IMAGE if stream.type in CAMERA_TYPES else qos.STATE_OUT)
+            name: node.create_publisher(
+                state_type(stream), stream.topic, qos.IMAGE if stream.type in CAMERA_TYPES else qos.STATE_OUT
+            )
             for name, stream in contract.state.items()
         }
 
@@ -58,15 +59,22 @@ class Outlets:
 def _message(stream: Stream, command: Command) -> StateMessage:
     values, stamp_ns = command.values, command.stamp_ns
     if stream.type in CAMERA_TYPES:
-        return _jpeg(values, stamp_ns, command.frame) if stream.compressed else \
-            image_message(np.ascontiguousarray(values), stamp_ns, command.frame)
+        return (
+            _jpeg(values, stamp_ns, command.frame)
+            if stream.compressed
+            else image_message(np.ascontiguousarray(values), stamp_ns, command.frame)
+        )
     if stream.type == "driver_state":
         return driver_message(command.names[0] if command.names else "silent", stamp_ns, command.frame)
     if stream.type == "pose":
         return pose_message(values[:3], np.resize(values[3:], 4), stamp_ns, command.frame)
-    return joint_state_message(command.names, values, stamp_ns,
-                               velocity=command.velocities if command.velocities.size else None,
-                               effort=command.efforts if command.efforts.size else None)
+    return joint_state_message(
+        command.names,
+        values,
+        stamp_ns,
+        velocity=command.velocities if command.velocities.size else None,
+        effort=command.efforts if command.efforts.size else None,
+    )
 
 
 def _jpeg(image: np.ndarray, stamp_ns: int, frame: str) -> CompressedImage:

@@ -56,12 +56,17 @@ class Alignment:
             streams = [stream for stream, source in sources.items() if name in source.keys]
             if not streams:
                 known = ", ".join(sorted({key for source in sources.values() for key in source.keys}))
-                raise InputError(f"observation '{name}'", expected=f"a key that a stream carries: {known}", got="none",
-                                 way_out="Add a stream to the contract, or train without the key")
+                raise InputError(
+                    f"observation '{name}'",
+                    expected=f"a key that a stream carries: {known}",
+                    got="none",
+                    way_out="Add a stream to the contract, or train without the key",
+                )
             self._origin[name] = streams[0]
         self._sources = {stream: sources[stream] for stream in dict.fromkeys(self._origin.values())}
-        self._fields = {stream: [field for field in spec if self._origin[field.name] == stream]
-                        for stream in self._sources}
+        self._fields = {
+            stream: [field for field in spec if self._origin[field.name] == stream] for stream in self._sources
+        }
         self._stamps: dict[str, deque[int]] = {}
         self._values: dict[str, deque[Mapping[str, np.ndarray]]] = {}
         self.reset()
@@ -120,8 +125,11 @@ class Alignment:
     def silent(self) -> tuple[str, ...]:
         """Streams that have not spoken, or are further behind the newest one than a row may be from a message."""
         newest = max((stamps[-1] for stamps in self._stamps.values() if stamps), default=0)
-        return tuple(stream for stream, stamps in self._stamps.items()
-                     if not stamps or newest - stamps[-1] > self._sources[stream].tolerance_ns)
+        return tuple(
+            stream
+            for stream, stamps in self._stamps.items()
+            if not stamps or newest - stamps[-1] > self._sources[stream].tolerance_ns
+        )
 
     def row(self, time_ns: int) -> dict[str, np.ndarray] | None:
         """One value a key at a moment, in the shapes and types of the spec; None where a stream has nothing near it."""
@@ -142,16 +150,22 @@ class Alignment:
         before = after - 1
         if before >= 0 and stamps[before] == time_ns:
             return values[before]  # the very message, to the bit
-        near = [place for place in (before, after) if 0 <= place < len(stamps)
-                and abs(stamps[place] - time_ns) <= source.tolerance_ns]
+        near = [
+            place
+            for place in (before, after)
+            if 0 <= place < len(stamps) and abs(stamps[place] - time_ns) <= source.tolerance_ns
+        ]
         if not near:
             return None
         if not source.interpolate or len(near) == 1:
             return values[min(near, key=lambda place: abs(stamps[place] - time_ns))]
         share = (time_ns - stamps[before]) / (stamps[after] - stamps[before])
         first, second = values[before], values[after]
-        return {key: (1 - share) * np.asarray(value, np.float64) + share * np.asarray(second[key], np.float64)
-                for key, value in first.items() if key in second}
+        return {
+            key: (1 - share) * np.asarray(value, np.float64) + share * np.asarray(second[key], np.float64)
+            for key, value in first.items()
+            if key in second
+        }
 
 
 def _unfit(field: ObservationField, value: np.ndarray) -> str:

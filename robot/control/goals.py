@@ -40,8 +40,17 @@ class GoalTracker:
         still_s: without motion for so long the fingers stand.
     """
 
-    def __init__(self, name: str, units: tuple[str, ...], names: tuple[str, ...], change: np.ndarray, *,
-                 period_s: float = 0.1, latency_s: float = 0.0, still_s: float = STILL_S) -> None:
+    def __init__(
+        self,
+        name: str,
+        units: tuple[str, ...],
+        names: tuple[str, ...],
+        change: np.ndarray,
+        *,
+        period_s: float = 0.1,
+        latency_s: float = 0.0,
+        still_s: float = STILL_S,
+    ) -> None:
         self.name, self._units, self._names = name, units, names
         # Lists: of a few numbers, in every tick, they take a tenth of the time of arrays.
         self._tolerance = [TOLERANCE.get(unit, TOLERANCE["rad"]) for unit in units]

@@ -62,8 +62,10 @@ class JointMap:
             two is meant.
         """
         told = np.asarray(values, dtype=np.float64).tolist()
-        return {joint.name: np.array([joint.sign * joint.scale * told[place] + joint.offset])
-                for joint, place in self._found(names)}
+        return {
+            joint.name: np.array([joint.sign * joint.scale * told[place] + joint.offset])
+            for joint, place in self._found(names)
+        }
 
     def found(self, names: Sequence[str], values: np.ndarray) -> dict[str, np.ndarray]:
         """The same in the wire's own units and signs, such as efforts."""
@@ -78,8 +80,11 @@ class JointMap:
         """Joints that a message has once, and where."""
         if names != self._order:  # a driver keeps to its order: it is looked up once
             self._order = tuple(names)
-            self._places = [(joint, names.index(joint.ros)) for joint in self.joints
-                            if not joint.mimic and names.count(joint.ros) == 1]
+            self._places = [
+                (joint, names.index(joint.ros))
+                for joint in self.joints
+                if not joint.mimic and names.count(joint.ros) == 1
+            ]
         return self._places
 
     def write(self, values: Mapping[str, np.ndarray]) -> tuple[tuple[str, ...], np.ndarray]:
@@ -102,9 +107,13 @@ class JointMap:
         problems = [f"no {name}" for name in needed if name not in names]
         problems += [f"{name} {names.count(name)} times" for name in needed if names.count(name) > 1]
         if problems:
-            raise InputError(f"{thing}: joints", expected=f"each once: {', '.join(needed)}", got=", ".join(problems),
-                             way_out=f"The message has {', '.join(names) or 'no names'}; names on the wire are `ros` "
-                                     "in the contract's maps")
+            raise InputError(
+                f"{thing}: joints",
+                expected=f"each once: {', '.join(needed)}",
+                got=", ".join(problems),
+                way_out=f"The message has {', '.join(names) or 'no names'}; names on the wire are `ros` "
+                "in the contract's maps",
+            )
 
     def require_order(self, names: Iterable[str], *, thing: str) -> None:
         """Refuse a wire without names whose controller is set to another order than the map's.
@@ -120,5 +129,9 @@ class JointMap:
         if names != self.wire:
             pairs = zip((*self.wire, "nothing"), (*names, "nothing"))
             place, (ours, theirs) = next((i, pair) for i, pair in enumerate(pairs) if pair[0] != pair[1])
-            raise InputError(f"{thing}: order of joints", expected=f"'{ours}' in place {place}", got=f"'{theirs}'",
-                             way_out=f"The map has {', '.join(self.wire)}; the controller has {', '.join(names)}")
+            raise InputError(
+                f"{thing}: order of joints",
+                expected=f"'{ours}' in place {place}",
+                got=f"'{theirs}'",
+                way_out=f"The map has {', '.join(self.wire)}; the controller has {', '.join(names)}",
+            )

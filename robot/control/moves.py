@@ -46,9 +46,13 @@ class Move:
         if duration_s is None:
             duration_s = max(self.shortest_s, self.calm_s, SHORTEST_S)
         elif not math.isfinite(duration_s) or duration_s < max(self.shortest_s, settings.spec.period_s):
-            raise InputError("duration", got=f"{duration_s:g} s", way_out="Leave it out for a calm pace",
-                             expected=f"{max(self.shortest_s, settings.spec.period_s):.2f} s or more, within the "
-                                      "limits of the contract")
+            raise InputError(
+                "duration",
+                got=f"{duration_s:g} s",
+                way_out="Leave it out for a calm pace",
+                expected=f"{max(self.shortest_s, settings.spec.period_s):.2f} s or more, within the "
+                "limits of the contract",
+            )
         self.duration_ns = round(duration_s * 1e9)
 
     def at(self, elapsed_ns: np.ndarray) -> np.ndarray:
@@ -69,8 +73,9 @@ class Move:
             if field.kind == "pose":
                 way = np.array([np.linalg.norm(way)])
             way = np.abs(way)
-            quick = np.maximum(PEAK_SPEED * way / (SHARE * speed),
-                               np.sqrt(PEAK_ACCELERATION * way / (SHARE * acceleration)))
+            quick = np.maximum(
+                PEAK_SPEED * way / (SHARE * speed), np.sqrt(PEAK_ACCELERATION * way / (SHARE * acceleration))
+            )
             pace = TURN_PACE if field.is_rotation else PACE.get(field.kind, PACE["joint"])
             shortest = max(shortest, float(np.max(quick)))
             calm = max(calm, float(np.max(PEAK_SPEED * way / pace)))
@@ -82,6 +87,9 @@ def ways(spec: ActionSpec, start: np.ndarray, goal: np.ndarray) -> dict[str, np.
     found = {}
     for field in spec.fields:
         first, second = start[spec.slices[field.name]], goal[spec.slices[field.name]]
-        found[field.name] = rotvec_from_matrix(matrix_from_6d(second) @ matrix_from_6d(first).T) \
-            if field.is_rotation else second - first
+        found[field.name] = (
+            rotvec_from_matrix(matrix_from_6d(second) @ matrix_from_6d(first).T)
+            if field.is_rotation
+            else second - first
+        )
     return found

@@ -42,8 +42,12 @@ def _poses(description: RobotDescription) -> dict[str, tuple[np.ndarray, np.ndar
     name = description.spec.name
     file = configs_folder() / "capsules" / f"{name}.yaml"
     if not file.is_file():
-        raise InputError(f"rest pose of '{name}'", expected=str(file), got="no such file",
-                         way_out="Make it: python -m sim.twin.capsules")
+        raise InputError(
+            f"rest pose of '{name}'",
+            expected=str(file),
+            got="no such file",
+            way_out="Make it: python -m sim.twin.capsules",
+        )
     model = mujoco.MjModel.from_xml_string(yaml.safe_load(file.read_text(encoding="utf-8"))["model"])
     data = mujoco.MjData(model)
     for joint, place in description.spec.rest.items():
@@ -51,5 +55,7 @@ def _poses(description: RobotDescription) -> dict[str, tuple[np.ndarray, np.ndar
         if number >= 0:  # a tool's joints are no part of it
             data.qpos[model.jnt_qposadr[number]] = place
     mujoco.mj_kinematics(model, data)
-    return {limb.tcp: (data.site(limb.tcp).xpos.copy(), data.site(limb.tcp).xmat.reshape(3, 3).copy())
-            for limb in description.limbs}
+    return {
+        limb.tcp: (data.site(limb.tcp).xpos.copy(), data.site(limb.tcp).xmat.reshape(3, 3).copy())
+        for limb in description.limbs
+    }

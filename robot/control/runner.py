@@ -62,8 +62,9 @@ class ChunkRunner:
                 got=str(delay_steps),
             )
         if delay_steps and ensemble is not None:
-            raise InputError("delay_steps", expected="0 with an ensemble, which executes rows of many plans",
-                             got=str(delay_steps))
+            raise InputError(
+                "delay_steps", expected="0 with an ensemble, which executes rows of many plans", got=str(delay_steps)
+            )
         self.spec = spec
         self.n_action_steps = steps if ensemble is None else ensemble.every
         self.ensemble = ensemble
@@ -175,8 +176,9 @@ class ChunkRunner:
         if self.delay_steps and self._chunks:
             prefix, prefix_weight = (part[None] for part in self.prefix())
         seeds = None if seed is None else [seed]
-        plans = policy.sample(observation, task=task, samples=self.samples, seeds=seeds, prefix=prefix,
-                              prefix_weight=prefix_weight)
+        plans = policy.sample(
+            observation, task=task, samples=self.samples, seeds=seeds, prefix=prefix, prefix_weight=prefix_weight
+        )
         return self.accept(self.continuing(plans[0]))
 
     def action(self, now_ns: int) -> np.ndarray:

@@ -126,10 +126,24 @@ class SinkEncoder:
         ours = dict(zip(self._mapped, self._map.from_wire(values)))
         return {field: np.array([ours[column] for column in columns]) for field, columns in self._columns.items()}
 
-    def _command(self, names: tuple[str, ...], values: np.ndarray, velocities: np.ndarray | None = None,
-                 times_s: np.ndarray | None = None, frame: str = "") -> SinkCommand:
-        return SinkCommand(self.name, self.sink.via, self.sink.topic, names, values, velocities,
-                           np.zeros(1) if times_s is None else times_s, frame)
+    def _command(
+        self,
+        names: tuple[str, ...],
+        values: np.ndarray,
+        velocities: np.ndarray | None = None,
+        times_s: np.ndarray | None = None,
+        frame: str = "",
+    ) -> SinkCommand:
+        return SinkCommand(
+            self.name,
+            self.sink.via,
+            self.sink.topic,
+            names,
+            values,
+            velocities,
+            np.zeros(1) if times_s is None else times_s,
+            frame,
+        )
 
 
 def speaks(sink: Sink, mode: str) -> bool:

@@ -15,8 +15,21 @@ from robot.description.robots import CONTROLS
 from robot.description.wiring import CAMERA_TYPES, Ages, Energy, MappedJoint, Sink, Staleness, Stream
 from robot.errors import InputError, nearest
 
-__all__ = ["Ages", "Contract", "Energy", "Frames", "JointLimits", "Limits", "MappedJoint", "Sink", "Staleness",
-           "Stream", "TcpLimits", "ToolLimits", "Workspace"]
+__all__ = [
+    "Ages",
+    "Contract",
+    "Energy",
+    "Frames",
+    "JointLimits",
+    "Limits",
+    "MappedJoint",
+    "Sink",
+    "Staleness",
+    "Stream",
+    "TcpLimits",
+    "ToolLimits",
+    "Workspace",
+]
 
 PLANTS = ("twin", "robot")
 EVIDENCE = ("twin", "emulation", "example", "hardware")
@@ -92,8 +105,12 @@ class Contract:
             require_once(f"map '{name}': name", leaders)
             for joint in joints:
                 if joint.mimic and joint.name not in leaders:
-                    raise InputError(f"map '{name}': mimic '{joint.ros}'", expected=f"one of {', '.join(leaders)}",
-                                     got=f"'{joint.name}'", way_out=nearest(joint.name, leaders))
+                    raise InputError(
+                        f"map '{name}': mimic '{joint.ros}'",
+                        expected=f"one of {', '.join(leaders)}",
+                        got=f"'{joint.name}'",
+                        way_out=nearest(joint.name, leaders),
+                    )
 
     def _check_streams(self) -> None:
         for name, stream in self.state.items():
@@ -102,8 +119,12 @@ class Contract:
             try:
                 stream.ages(self.staleness)
             except InputError as error:
-                raise InputError(f"state '{name}' at {stream.rate_hz:g} Hz: {error.thing}", expected=error.expected,
-                                 got=error.got, way_out=error.way_out) from None
+                raise InputError(
+                    f"state '{name}' at {stream.rate_hz:g} Hz: {error.thing}",
+                    expected=error.expected,
+                    got=error.got,
+                    way_out=error.way_out,
+                ) from None
 
     def _check_sinks(self) -> None:
         require_once("topics of sinks", [sink.topic for sink in self.sinks.values()])
@@ -114,8 +135,11 @@ class Contract:
             if sink.via == "twin" and self.plant != "twin":
                 raise InputError(f"sink '{name}': via twin", expected="plant: twin", got=f"plant: {self.plant}")
             if sink.rate_hz > self.tick_hz:
-                raise InputError(f"sink '{name}': rate_hz", expected=f"at most the gate's {self.tick_hz:g} Hz",
-                                 got=f"{sink.rate_hz:g}")
+                raise InputError(
+                    f"sink '{name}': rate_hz",
+                    expected=f"at most the gate's {self.tick_hz:g} Hz",
+                    got=f"{sink.rate_hz:g}",
+                )
 
     @property
     def cameras(self) -> tuple[str, ...]:

@@ -12,8 +12,14 @@ from robot.description.robot import RobotSpec
 from robot.description.robots import RobotDescription
 from robot.errors import InputError
 
-KINDS = {"forward": ("joint", "width"), "jtc": ("joint",), "crisp_joint": ("joint",), "jointstate": ("joint", "width"),
-         "gripper": ("width", "joint"), "crisp_stiffness": ("stiffness",)}
+KINDS = {
+    "forward": ("joint", "width"),
+    "jtc": ("joint",),
+    "crisp_joint": ("joint",),
+    "jointstate": ("joint", "width"),
+    "gripper": ("width", "joint"),
+    "crisp_stiffness": ("stiffness",),
+}
 
 
 def require_agreement(contract: Contract, description: RobotDescription) -> None:
@@ -24,15 +30,20 @@ def require_agreement(contract: Contract, description: RobotDescription) -> None
     """
     rows = disagreements(contract, description)
     if rows:
-        raise InputError(f"contract '{contract.name}' and robot '{description.spec.name}' do not fit:\n"
-                         f"{table(rows, 'contract', 'robot')}")
+        raise InputError(
+            f"contract '{contract.name}' and robot '{description.spec.name}' do not fit:\n"
+            f"{table(rows, 'contract', 'robot')}"
+        )
 
 
 def disagreements(contract: Contract, description: RobotDescription) -> list[Row]:
     """Rows (what, the contract's, the robot's); empty when they fit."""
     spec = description.action_spec(contract.period_s, contract.control)
-    return [*_sinks(contract, description, spec), *_streams(contract, description, spec),
-            *_limits(contract, description, spec)]
+    return [
+        *_sinks(contract, description, spec),
+        *_streams(contract, description, spec),
+        *_limits(contract, description, spec),
+    ]
 
 
 def group_fields(description: RobotDescription, spec: ActionSpec) -> dict[str, tuple[str, ...]]:
@@ -90,8 +101,11 @@ def _form(name: str, sink: Sink, spec: ActionSpec) -> Iterator[Row]:
 
 def _streams(contract: Contract, description: RobotDescription, spec: ActionSpec) -> Iterator[Row]:
     tcps = [limb.field("tcp") for limb in description.limbs]
-    known = {*component_names(description, spec), *description.spec.joint_names,
-             *(limb.field(limb.tool.command.name) for limb in description.limbs if len(limb.tool.joints) == 1)}
+    known = {
+        *component_names(description, spec),
+        *description.spec.joint_names,
+        *(limb.field(limb.tool.command.name) for limb in description.limbs if len(limb.tool.joints) == 1),
+    }
     for name, stream in contract.state.items():
         if stream.type == "pose" and stream.field not in tcps:
             yield f"state '{name}': field", stream.field, f"one of {', '.join(tcps)}"
@@ -131,8 +145,11 @@ def _measures(fields: tuple[str, ...], description: RobotDescription, spec: Acti
     """Names whose values measure some fields: a pose as it is, joints one by one."""
     names = component_names(description, spec)
     poses = {field.name for field in spec.fields if field.kind == "pose"}
-    return [value for field in fields
-            for value in ([field] if field in poses else [names[i] for i in range(spec.dim)[spec.slices[field]]])]
+    return [
+        value
+        for field in fields
+        for value in ([field] if field in poses else [names[i] for i in range(spec.dim)[spec.slices[field]]])
+    ]
 
 
 def _stops(contract: Contract, spec: RobotSpec) -> Iterator[Row]:
@@ -142,8 +159,10 @@ def _stops(contract: Contract, spec: RobotSpec) -> Iterator[Row]:
     pairs: list[tuple[str, float, float | None]] = []
     if limits.tcp:
         tcp = limits.tcp
-        pairs = [("tcp: deceleration", tcp.speed, tcp.deceleration),
-                 ("tcp: turn_deceleration", tcp.turn_speed, tcp.turn_deceleration)]
+        pairs = [
+            ("tcp: deceleration", tcp.speed, tcp.deceleration),
+            ("tcp: turn_deceleration", tcp.turn_speed, tcp.turn_deceleration),
+        ]
     fastest = max((v for group in spec.groups if group.name.endswith("arm") for v in group.velocity), default=0.0)
     pairs.append(("joints: deceleration", joints.speed_scale * fastest, joints.deceleration))
     for name, speed, deceleration in pairs:

@@ -20,8 +20,9 @@ class Workspace:
 
     def __post_init__(self) -> None:
         if len(self.low) != 3 or len(self.high) != 3 or any(a >= b for a, b in zip(self.low, self.high)):
-            raise InputError("workspace", expected="low and high, 3 numbers each, low < high",
-                             got=f"{self.low} and {self.high}")
+            raise InputError(
+                "workspace", expected="low and high, 3 numbers each, low < high", got=f"{self.low} and {self.high}"
+            )
 
 
 @dataclass(frozen=True)
@@ -48,8 +49,20 @@ class TcpLimits:
     workspace: Workspace | None = None
 
     def __post_init__(self) -> None:
-        require_positive("limits: tcp", self, ("speed", "acceleration", "deceleration", "start", "turn_speed",
-                                               "turn_acceleration", "turn_deceleration", "turn_start"))
+        require_positive(
+            "limits: tcp",
+            self,
+            (
+                "speed",
+                "acceleration",
+                "deceleration",
+                "start",
+                "turn_speed",
+                "turn_acceleration",
+                "turn_deceleration",
+                "turn_start",
+            ),
+        )
 
 
 @dataclass(frozen=True)
@@ -72,8 +85,11 @@ class JointLimits:
 
     def __post_init__(self) -> None:
         if not 0 < self.speed_scale <= 1:
-            raise InputError("limits: joints: speed_scale", expected="above 0 and at most 1: a contract only tightens",
-                             got=f"{self.speed_scale:g}")
+            raise InputError(
+                "limits: joints: speed_scale",
+                expected="above 0 and at most 1: a contract only tightens",
+                got=f"{self.speed_scale:g}",
+            )
         if self.margin < 0:
             raise InputError("limits: joints: margin", expected="0 or more", got=f"{self.margin:g}")
         require_positive("limits: joints", self, ("acceleration", "deceleration", "start"))
@@ -125,5 +141,6 @@ class Limits:
             raise InputError("limits: tail_s", expected=f"above 0 and at most {TAIL_S} s", got=f"{self.tail_s:g}")
         for group, distances in self.tracking.items():
             if distances is not None and (not distances or min(distances) <= 0):
-                raise InputError(f"limits: tracking of '{group}'", expected="numbers above 0, or null",
-                                 got=str(distances))
+                raise InputError(
+                    f"limits: tracking of '{group}'", expected="numbers above 0, or null", got=str(distances)
+                )

@@ -19,9 +19,23 @@ from robot.description.robots import RobotDescription, load_robot
 from robot.description.shipped import configs_folder
 from robot.errors import InputError, nearest, one_line
 
-__all__ = ["action_spec", "component_names", "contract_folder", "contract_names", "contract_of_twin", "describe",
-           "difference", "hashes", "load_contract", "operational", "operational_hash", "require_same", "semantic",
-           "semantic_hash", "stream_names"]
+__all__ = [
+    "action_spec",
+    "component_names",
+    "contract_folder",
+    "contract_names",
+    "contract_of_twin",
+    "describe",
+    "difference",
+    "hashes",
+    "load_contract",
+    "operational",
+    "operational_hash",
+    "require_same",
+    "semantic",
+    "semantic_hash",
+    "stream_names",
+]
 
 Parts = Mapping[str, Any]
 
@@ -50,11 +64,19 @@ def load_contract(name: str) -> Contract:
     known = contract_folder() / f"{name}.yaml"
     file = known if known.exists() else Path(name)
     if not file.is_file():
-        raise InputError("contract", expected=f"one of {', '.join(contract_names())}, or a file", got=f"'{name}'",
-                         way_out=nearest(name, contract_names()))
+        raise InputError(
+            "contract",
+            expected=f"one of {', '.join(contract_names())}, or a file",
+            got=f"'{name}'",
+            way_out=nearest(name, contract_names()),
+        )
     contract = _read(file)
-    sinks = {name: replace(sink, energy=replace(sink.energy, budget=str(file.parent / sink.energy.budget)))
-             if (file.parent / sink.energy.budget).is_file() else sink for name, sink in contract.sinks.items()}
+    sinks = {
+        name: replace(sink, energy=replace(sink.energy, budget=str(file.parent / sink.energy.budget)))
+        if (file.parent / sink.energy.budget).is_file()
+        else sink
+        for name, sink in contract.sinks.items()
+    }
     contract = replace(contract, sinks=sinks)
     beside = file.parent / "robot" / f"{contract.robot}.yaml"
     if beside.is_file():
@@ -85,8 +107,12 @@ def contract_of_twin(robot: str, action: ActionSpec) -> Contract | None:
     """
     for name in contract_names():
         contract = load_contract(name)
-        if contract.plant == "twin" and contract.robot == robot and action_spec(contract) == action \
-                and all(sink.via == "twin" for sink in contract.sinks.values()):
+        if (
+            contract.plant == "twin"
+            and contract.robot == robot
+            and action_spec(contract) == action
+            and all(sink.via == "twin" for sink in contract.sinks.values())
+        ):
             return contract
     return None
 
@@ -101,8 +127,12 @@ def semantic(contract: Contract) -> dict[str, Any]:
     description = describe(contract)
     spec = action_spec(contract)
     tools = {limb.field(limb.tool.command.name) for limb in description.limbs}
-    springs = {field for sink in contract.sinks.values() if sink.via in ("twin", "crisp_pose", "crisp_joint")
-               for field in sink.fields} - tools
+    springs = {
+        field
+        for sink in contract.sinks.values()
+        if sink.via in ("twin", "crisp_pose", "crisp_joint")
+        for field in sink.fields
+    } - tools
     return {
         "robot": description.spec.name,
         "joints": list(description.spec.joint_names),
@@ -111,8 +141,10 @@ def semantic(contract: Contract) -> dict[str, Any]:
         "controller": {field.name: "impedance" if field.name in springs else "position" for field in spec.fields},
         "period_s": contract.period_s,
         "frames": to_json(contract.frames),
-        "cameras": {name: {"type": contract.state[name].type, "size": list(contract.state[name].size)}
-                    for name in sorted(contract.cameras)},
+        "cameras": {
+            name: {"type": contract.state[name].type, "size": list(contract.state[name].size)}
+            for name in sorted(contract.cameras)
+        },
     }
 
 
@@ -139,15 +171,21 @@ def operational_hash(contract: Contract) -> str:
 
 def hashes(contract: Contract) -> dict[str, str]:
     """What data and checkpoints keep of the contract that they were made with: its name and both hashes."""
-    return {"name": contract.name, "semantic_hash": semantic_hash(contract),
-            "operational_hash": operational_hash(contract)}
+    return {
+        "name": contract.name,
+        "semantic_hash": semantic_hash(contract),
+        "operational_hash": operational_hash(contract),
+    }
 
 
 def difference(wanted: Parts, offered: Parts) -> list[Row]:
     """Rows (what, wanted, offered) in which two sides differ; both as `semantic` or `operational` gave them."""
     ours, theirs = _flat(wanted), _flat(offered)
-    return [(key, ours.get(key, "-"), theirs.get(key, "-")) for key in dict.fromkeys((*ours, *theirs))
-            if ours.get(key) != theirs.get(key)]
+    return [
+        (key, ours.get(key, "-"), theirs.get(key, "-"))
+        for key in dict.fromkeys((*ours, *theirs))
+        if ours.get(key) != theirs.get(key)
+    ]
 
 
 def require_same(wanted: Parts, offered: Parts, *, left: str, right: str) -> None:
@@ -163,8 +201,10 @@ def require_same(wanted: Parts, offered: Parts, *, left: str, right: str) -> Non
     """
     rows = difference(wanted, offered)
     if rows:
-        raise InputError(f"{left} and {right} mean different things:\n{table(rows, left, right)}\n"
-                         "Take a checkpoint that was trained for this robot, or the contract that it was trained with")
+        raise InputError(
+            f"{left} and {right} mean different things:\n{table(rows, left, right)}\n"
+            "Take a checkpoint that was trained for this robot, or the contract that it was trained with"
+        )
 
 
 def _flat(value: Any, prefix: str = "") -> dict[str, str]:
@@ -209,5 +249,6 @@ def _build(kind: type[Any], values: Any, where: str) -> Any:
     except InputError as error:
         if where in error.thing:
             raise
-        raise InputError(f"{where}: {error.thing}", expected=error.expected, got=error.got,
-                         way_out=error.way_out) from error
+        raise InputError(
+            f"{where}: {error.thing}", expected=error.expected, got=error.got, way_out=error.way_out
+        ) from error

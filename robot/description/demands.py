@@ -14,8 +14,9 @@ def require_one_of(thing: str, value: str, choices: Iterable[str]) -> None:
     """A value is one of some choices; the message offers the nearest."""
     choices = tuple(choices)
     if value not in choices:
-        raise InputError(thing, expected=f"one of {', '.join(choices)}", got=f"'{value}'",
-                         way_out=nearest(value, choices))
+        raise InputError(
+            thing, expected=f"one of {', '.join(choices)}", got=f"'{value}'", way_out=nearest(value, choices)
+        )
 
 
 def require_once(thing: str, names: list[str]) -> None:

@@ -67,12 +67,18 @@ class Arm:
     def __post_init__(self) -> None:
         for name in ("position", "velocity", "effort", "rest"):
             if len(getattr(self, name)) != len(self.joints):
-                raise InputError(f"arm: {name}", expected=f"{len(self.joints)} values, one a joint",
-                                 got=str(len(getattr(self, name))))
+                raise InputError(
+                    f"arm: {name}",
+                    expected=f"{len(self.joints)} values, one a joint",
+                    got=str(len(getattr(self, name))),
+                )
         for joint, (low, high), angle in zip(self.joints, self.position, self.rest):
             if not low <= angle <= high:
-                raise InputError(f"arm: rest posture of joint '{joint}'",
-                                 expected=f"within its limits {low} .. {high} rad", got=str(angle))
+                raise InputError(
+                    f"arm: rest posture of joint '{joint}'",
+                    expected=f"within its limits {low} .. {high} rad",
+                    got=str(angle),
+                )
 
 
 @dataclass(frozen=True)
@@ -114,8 +120,11 @@ class WristCamera:
             if len(getattr(self, name)) != 3:
                 raise InputError(f"wrist_camera: {name}", expected="3 coordinates", got=str(getattr(self, name)))
         if self.eye[1:] == self.at[1:]:
-            raise InputError("wrist_camera", expected="a view that is not along x of the flange, where up is",
-                             got=f"from {self.eye} to {self.at}")
+            raise InputError(
+                "wrist_camera",
+                expected="a view that is not along x of the flange, where up is",
+                got=f"from {self.eye} to {self.at}",
+            )
 
 
 @dataclass(frozen=True)
@@ -139,8 +148,9 @@ class Drive:
 
     def __post_init__(self) -> None:
         if min(self.stiffness, self.effort) <= 0 or min(self.damping, self.armature) < 0:
-            raise InputError("tool: drive", expected="a stiffness and effort above 0, no negative damping or armature",
-                             got=str(self))
+            raise InputError(
+                "tool: drive", expected="a stiffness and effort above 0, no negative damping or armature", got=str(self)
+            )
 
 
 @dataclass(frozen=True)
@@ -204,16 +214,25 @@ class Tool:
     def __post_init__(self) -> None:
         for name in ("position", "rest"):
             if len(getattr(self, name)) != len(self.joints):
-                raise InputError(f"tool: {name}", expected=f"{len(self.joints)} values, one a joint",
-                                 got=str(len(getattr(self, name))))
+                raise InputError(
+                    f"tool: {name}",
+                    expected=f"{len(self.joints)} values, one a joint",
+                    got=str(len(getattr(self, name))),
+                )
         for joint, (low, high), place in zip(self.joints, self.position, self.rest):
             if not low <= place <= high:
-                raise InputError(f"tool: rest posture of joint '{joint}'",
-                                 expected=f"within its limits {low} .. {high}", got=str(place))
+                raise InputError(
+                    f"tool: rest posture of joint '{joint}'",
+                    expected=f"within its limits {low} .. {high}",
+                    got=str(place),
+                )
         for follower in self.coupling:
             if follower.leader not in self.joints:
-                raise InputError(f"tool: coupling of '{follower.joint}'",
-                                 expected=f"a leader among {', '.join(self.joints)}", got=f"'{follower.leader}'")
+                raise InputError(
+                    f"tool: coupling of '{follower.joint}'",
+                    expected=f"a leader among {', '.join(self.joints)}",
+                    got=f"'{follower.leader}'",
+                )
 
 
 @dataclass(frozen=True)

@@ -106,8 +106,10 @@ def read_value(hint: Any, value: Any, where: str) -> Any:
     if origin in (tuple, AnySequence):
         if not isinstance(value, (list, tuple)):
             raise InputError(where, expected="a list", got=repr(value))
-        return tuple(read_value(item_hint, item, f"{where}[{index}]")
-                     for index, (item_hint, item) in enumerate(zip(_item_hints(arguments, value, where), value)))
+        return tuple(
+            read_value(item_hint, item, f"{where}[{index}]")
+            for index, (item_hint, item) in enumerate(zip(_item_hints(arguments, value, where), value))
+        )
     if origin is not None and isinstance(origin, type) and issubclass(origin, AnyMapping):
         item_hint = arguments[1] if len(arguments) == 2 else Any
         if not isinstance(value, Mapping):
@@ -143,8 +145,9 @@ def _read_one_of(hints: tuple[Any, ...], value: Any, where: str) -> Any:
     inside = [error for error in refused if error.thing != where]  # of the right shape, with a wrong part
     if inside or len(refused) == 1:
         raise (inside or refused)[-1]
-    raise InputError(where, expected="; or ".join(dict.fromkeys(str(error.expected) for error in refused)),
-                     got=repr(value))
+    raise InputError(
+        where, expected="; or ".join(dict.fromkeys(str(error.expected) for error in refused)), got=repr(value)
+    )
 
 
 def _item_hints(arguments: tuple[Any, ...], value: Any, where: str) -> list[Any]:

@@ -41,8 +41,12 @@ class RobotDescription:
             control: `cartesian` (pose of each tcp) or `joint` (angles of each arm).
         """
         if control not in CONTROLS:
-            raise InputError("control", expected=f"one of {', '.join(CONTROLS)}", got=f"'{control}'",
-                             way_out=nearest(control, CONTROLS))
+            raise InputError(
+                "control",
+                expected=f"one of {', '.join(CONTROLS)}",
+                got=f"'{control}'",
+                way_out=nearest(control, CONTROLS),
+            )
         fields: list[ActionField] = []
         for limb in self.limbs:
             if control == "cartesian":
@@ -79,12 +83,22 @@ def load_robot(name: str) -> RobotDescription:
     known = robot_folder() / f"{name}.yaml"
     file = known if known.exists() else Path(name)
     if not file.is_file():
-        raise InputError("robot", expected=f"one of {', '.join(robot_names())}, or a file", got=f"'{name}'",
-                         way_out=_robot_of_contract(name) or nearest(name, robot_names()))
+        raise InputError(
+            "robot",
+            expected=f"one of {', '.join(robot_names())}, or a file",
+            got=f"'{name}'",
+            way_out=_robot_of_contract(name) or nearest(name, robot_names()),
+        )
     description = _read(RobotFile, file)
     limbs = tuple(
-        Limb(each.name, _part(Arm, "arm", each.arm, file), _part(Tool, "tool", each.tool, file), each.position,
-             each.yaw, each.payload)
+        Limb(
+            each.name,
+            _part(Arm, "arm", each.arm, file),
+            _part(Tool, "tool", each.tool, file),
+            each.position,
+            each.yaw,
+            each.payload,
+        )
         for each in description.limbs
     )
     names = [limb.name for limb in limbs]
@@ -119,17 +133,29 @@ def _spec(name: str, limbs: tuple[Limb, ...]) -> RobotSpec:
     groups: list[JointGroup] = []
     for limb in limbs:
         arm, tool = limb.arm, limb.tool
-        groups.append(JointGroup(
-            limb.element("arm"), tuple(map(limb.element, arm.joints)), arm.position, arm.velocity, arm.effort,
-            arm.acceleration,
-        ))
+        groups.append(
+            JointGroup(
+                limb.element("arm"),
+                tuple(map(limb.element, arm.joints)),
+                arm.position,
+                arm.velocity,
+                arm.effort,
+                arm.acceleration,
+            )
+        )
         coupling = tuple(
             replace(each, joint=limb.element(each.joint), leader=limb.element(each.leader)) for each in tool.coupling
         )
-        groups.append(JointGroup(
-            limb.element(tool.group), tuple(map(limb.element, tool.joints)), tool.position, tool.velocity, tool.effort,
-            coupling=coupling,
-        ))
+        groups.append(
+            JointGroup(
+                limb.element(tool.group),
+                tuple(map(limb.element, tool.joints)),
+                tool.position,
+                tool.velocity,
+                tool.effort,
+                coupling=coupling,
+            )
+        )
     return RobotSpec(
         name,
         tuple(groups),
@@ -144,8 +170,9 @@ def _part(kind: type[T], group: str, name: str, robot: Path) -> T:
         if (folder / f"{name}.yaml").is_file():
             return _read(kind, folder / f"{name}.yaml")
     known = [file.stem for file in sorted((robot_folder() / group).glob("*.yaml"))]
-    raise InputError(f"robot {robot}: {group}", expected=f"one of {', '.join(known)}", got=f"'{name}'",
-                     way_out=nearest(name, known))
+    raise InputError(
+        f"robot {robot}: {group}", expected=f"one of {', '.join(known)}", got=f"'{name}'", way_out=nearest(name, known)
+    )
 
 
 def _read(kind: type[T], file: Path) -> T:
@@ -159,5 +186,6 @@ def _read(kind: type[T], file: Path) -> T:
         if str(file) in error.thing:
             raise
         # What a description finds wrong with itself does not know in which file it stands.
-        raise InputError(f"{file}: {error.thing}", expected=error.expected, got=error.got,
-                         way_out=error.way_out) from error
+        raise InputError(
+            f"{file}: {error.thing}", expected=error.expected, got=error.got, way_out=error.way_out
+        ) from error

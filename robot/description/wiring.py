@@ -44,8 +44,12 @@ class MappedJoint:
         if self.sign not in (1, -1):
             raise InputError(f"map of '{self.ros}': sign", expected="1 or -1", got=str(self.sign))
         if not 0 < self.scale < float("inf"):
-            raise InputError(f"map of '{self.ros}': scale", expected="a number above 0", got=str(self.scale),
-                             way_out="The direction is `sign`")
+            raise InputError(
+                f"map of '{self.ros}': scale",
+                expected="a number above 0",
+                got=str(self.scale),
+                way_out="The direction is `sign`",
+            )
         if not abs(self.offset) < float("inf"):
             raise InputError(f"map of '{self.ros}': offset", expected="a finite number", got=str(self.offset))
 
@@ -60,9 +64,12 @@ class Ages:
 
     def __post_init__(self) -> None:
         if not 0 < self.warn_s < self.hold_s < self.fault_s:
-            raise InputError("ages", expected="0 < warn < hold < fault",
-                             got=f"{self.warn_s:g}, {self.hold_s:g}, {self.fault_s:g} s",
-                             way_out="Raise fault_s, lower warn_periods, or let the driver publish faster")
+            raise InputError(
+                "ages",
+                expected="0 < warn < hold < fault",
+                got=f"{self.warn_s:g}, {self.hold_s:g}, {self.fault_s:g} s",
+                way_out="Raise fault_s, lower warn_periods, or let the driver publish faster",
+            )
 
 
 @dataclass(frozen=True)
@@ -88,11 +95,15 @@ class Staleness:
 
     def __post_init__(self) -> None:
         if not 0 < self.warn_periods < HOLD_PERIODS:
-            raise InputError("staleness: warn_periods", expected=f"above 0 and below {HOLD_PERIODS:g}",
-                             got=f"{self.warn_periods:g}")
+            raise InputError(
+                "staleness: warn_periods", expected=f"above 0 and below {HOLD_PERIODS:g}", got=f"{self.warn_periods:g}"
+            )
         if not 0 < self.enable_hold_s < self.enable_fault_s:
-            raise InputError("staleness: enable", expected="0 < enable_hold_s < enable_fault_s",
-                             got=f"{self.enable_hold_s:g}, {self.enable_fault_s:g}")
+            raise InputError(
+                "staleness: enable",
+                expected="0 < enable_hold_s < enable_fault_s",
+                got=f"{self.enable_hold_s:g}, {self.enable_fault_s:g}",
+            )
         require_positive("staleness", self, ("fault_s", "alive_s", "person_s", "future_s"))
 
 
@@ -131,8 +142,11 @@ class Stream:
         if self.latency_s < 0:
             raise InputError("latency_s", expected="0 or more", got=f"{self.latency_s:g}")
         if bool(self.map) != (self.type == "joint_state"):
-            raise InputError("map", expected="the name of a map for a joint_state, and for nothing else",
-                             got=f"{self.map!r} for type {self.type}")
+            raise InputError(
+                "map",
+                expected="the name of a map for a joint_state, and for nothing else",
+                got=f"{self.map!r} for type {self.type}",
+            )
         if self.size and (len(self.size) != 2 or min(self.size) < 1 or self.type not in CAMERA_TYPES):
             raise InputError("size", expected="height and width in px of a camera", got=str(self.size))
         if self.compressed and self.type not in CAMERA_TYPES:
@@ -167,11 +181,18 @@ class Energy:
     def __post_init__(self) -> None:
         require_one_of("energy: mode", self.mode, ENERGY_MODES)
         if self.mode == "none" and self.budget != "free":
-            raise InputError("energy: budget", expected="none where nothing bounds the energy", got=f"'{self.budget}'",
-                             way_out="Say mode: setpoint, of a passive impedance with its stiffness, or leave it out")
+            raise InputError(
+                "energy: budget",
+                expected="none where nothing bounds the energy",
+                got=f"'{self.budget}'",
+                way_out="Say mode: setpoint, of a passive impedance with its stiffness, or leave it out",
+            )
         if len(self.stiffness) not in ((0, 6) if self.mode == "none" else (6,)) or min(self.stiffness, default=1) < 0:
-            raise InputError("energy: stiffness", expected="6 numbers, none negative (3 in N/m, 3 in N*m/rad)",
-                             got=str(self.stiffness))
+            raise InputError(
+                "energy: stiffness",
+                expected="6 numbers, none negative (3 in N/m, 3 in N*m/rad)",
+                got=str(self.stiffness),
+            )
 
 
 @dataclass(frozen=True)
@@ -213,19 +234,30 @@ class Sink:
         require_one_of("on_hold", self.on_hold, STOPS)
         require_one_of("on_stop", self.on_stop, STOPS)
         if self.energy.mode == "setpoint" and self.via not in SPRING_VIAS:
-            raise InputError(f"sink via {self.via}: energy", expected=f"setpoint only over {' and '.join(SPRING_VIAS)}"
-                             ": a position-controlled drive has no spring whose energy a set-point could bound",
-                             got="setpoint", way_out="Say mode: none; the status then says that nothing is enforced")
+            raise InputError(
+                f"sink via {self.via}: energy",
+                expected=f"setpoint only over {' and '.join(SPRING_VIAS)}"
+                ": a position-controlled drive has no spring whose energy a set-point could bound",
+                got="setpoint",
+                way_out="Say mode: none; the status then says that nothing is enforced",
+            )
         require_topic(self.topic)
         require_positive("sink", self, ("rate_hz",))
         if min(self.latency_s, self.change) < 0:
             raise InputError("latency_s and change", expected="0 or more", got=f"{self.latency_s:g}, {self.change:g}")
         if self.change and self.via not in GOAL_VIAS:
-            raise InputError("change", expected=f"0 for via {self.via}", got=f"{self.change:g}",
-                             way_out=f"Goals are taken by tools via {', '.join(GOAL_VIAS)}; this one is streamed to")
+            raise InputError(
+                "change",
+                expected=f"0 for via {self.via}",
+                got=f"{self.change:g}",
+                way_out=f"Goals are taken by tools via {', '.join(GOAL_VIAS)}; this one is streamed to",
+            )
         if bool(self.map) != (self.via in MAPPED_VIAS):
-            raise InputError("map", expected=f"the name of a map for {', '.join(MAPPED_VIAS)}, and for no other via",
-                             got=f"{self.map!r} for {self.via}")
+            raise InputError(
+                "map",
+                expected=f"the name of a map for {', '.join(MAPPED_VIAS)}, and for no other via",
+                got=f"{self.map!r} for {self.via}",
+            )
         if not self.fields and not (self.via == "crisp_stiffness" and self.energy.stiffness):
             raise InputError("fields", expected="fields of the action, or a stiffness to set", got="none")
 

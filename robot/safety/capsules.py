@@ -70,8 +70,9 @@ class CapsuleCheck:
         data, result = self._data, np.empty(len(self._pairs))
         data.qpos[self._qpos] = joints
         mujoco.mj_kinematics(self._model, data)
-        write_pair_distances(self._pairs, self._model.geom_type, self._model.geom_size, data.geom_xpos,
-                             data.geom_xmat, result)
+        write_pair_distances(
+            self._pairs, self._model.geom_type, self._model.geom_size, data.geom_xpos, data.geom_xmat, result
+        )
         return result
 
     def share(self, joints: np.ndarray, desired: np.ndarray, dt: float) -> tuple[float, str]:

@@ -96,8 +96,13 @@ class FlightRecord:
     damage: str
 
 
-def write_record(path: Path | str, settings: GateSettings, ticks: tuple[Tick, ...], note: str = "",
-                 pace: Callable[[], None] = lambda: None) -> Path:
+def write_record(
+    path: Path | str,
+    settings: GateSettings,
+    ticks: tuple[Tick, ...],
+    note: str = "",
+    pace: Callable[[], None] = lambda: None,
+) -> Path:
     """Write a flight record. The file appears under its name when it is whole and on the disk.
 
     Several gates may write into one folder at the same time: each record gets a name of its own.
@@ -146,8 +151,11 @@ def read_record(path: Path | str) -> FlightRecord:
         raise InputError("flight record", expected="a file", got=f"'{path}', which does not exist")
     content = path.read_bytes()
     if not content.startswith(FORMAT):
-        raise InputError(f"flight record {path}", expected=f"a file that begins with '{FORMAT.decode().strip()}'",
-                         got=repr(content[:24]))
+        raise InputError(
+            f"flight record {path}",
+            expected=f"a file that begins with '{FORMAT.decode().strip()}'",
+            got=repr(content[:24]),
+        )
     frames, ends = [], len(FORMAT)
     for payload, end in _frames(content, len(FORMAT)):
         frames.append(json.loads(payload))
@@ -159,8 +167,10 @@ def read_record(path: Path | str) -> FlightRecord:
     return FlightRecord(
         from_plain(GateSettings, head["settings"]),
         from_plain(GateState, head["state"]),
-        tuple((from_plain(Now, row["now"]), from_plain(GateInputs, row["inputs"]), _text(row["output"]))
-              for row in frames[1:]),
+        tuple(
+            (from_plain(Now, row["now"]), from_plain(GateInputs, row["inputs"]), _text(row["output"]))
+            for row in frames[1:]
+        ),
         head["compiled"],
         head["note"],
         damage,

@@ -80,8 +80,17 @@ def limits_of(settings: GateSettings) -> Limits:
         if part.low:
             low[where], high[where] = part.low, part.high
     speed, acceleration, deceleration = (np.array(values, dtype=np.float64) for values in bounds)
-    return Limits(np.array(rows, dtype=np.int64), np.array(rotation), np.array(length), speed, acceleration,
-                  deceleration, low, high, len(settings.groups))
+    return Limits(
+        np.array(rows, dtype=np.int64),
+        np.array(rotation),
+        np.array(length),
+        speed,
+        acceleration,
+        deceleration,
+        low,
+        high,
+        len(settings.groups),
+    )
 
 
 @compiled

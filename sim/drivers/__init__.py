@@ -11,6 +11,20 @@ from sim.drivers.pacer import Pacer
 from sim.drivers.trajectory import JointTrajectory
 
 __all__ = [
-    "RUNNING", "Command", "CrispJoint", "CrispPose", "DrivenTwin", "Driver", "Exact", "Fault", "Faults", "Forward",
-    "JointStateHand", "JointTrajectory", "Pacer", "Port", "SlowGripper", "parse_fault",
+    "RUNNING",
+    "Command",
+    "CrispJoint",
+    "CrispPose",
+    "DrivenTwin",
+    "Driver",
+    "Exact",
+    "Fault",
+    "Faults",
+    "Forward",
+    "JointStateHand",
+    "JointTrajectory",
+    "Pacer",
+    "Port",
+    "SlowGripper",
+    "parse_fault",
 ]

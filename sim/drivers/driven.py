@@ -64,9 +64,12 @@ class DrivenTwin:
             for field in port.fields:
                 taken[field] += 1
                 if field not in slices or taken[field] > 1:
-                    raise InputError(f"driver '{name}': field '{field}'", got="a field of another driver"
-                                     if field in slices else None, way_out=nearest(field, slices),
-                                     expected=f"one of {', '.join(slices)}, each once")
+                    raise InputError(
+                        f"driver '{name}': field '{field}'",
+                        got="a field of another driver" if field in slices else None,
+                        way_out=nearest(field, slices),
+                        expected=f"one of {', '.join(slices)}, each once",
+                    )
             self._parts[name] = np.concatenate([np.arange(slices[f].start, slices[f].stop) for f in port.fields])
         self._arms = {name: any(field.endswith(_ARM) for field in port.fields) for name, port in self.ports.items()}
         model = robot.scene.model

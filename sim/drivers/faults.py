@@ -77,15 +77,20 @@ def parse_fault(line: str, streams: Iterable[str]) -> Fault:
     words = deque(line.split())
     kind = words.popleft() if words else ""
     if kind not in KINDS:
-        raise InputError(f"fault '{line}'", expected=f"one of {', '.join(KINDS)}", got=f"'{kind}'",
-                         way_out=nearest(kind, KINDS))
+        raise InputError(
+            f"fault '{line}'", expected=f"one of {', '.join(KINDS)}", got=f"'{kind}'", way_out=nearest(kind, KINDS)
+        )
     fault = Fault(kind, size=_SIZES.get(kind, 0.0))
     if kind in MESSAGES:
         known = list(streams)
         stream = words.popleft() if words else ""
         if stream not in known:
-            raise InputError(f"fault '{line}'", expected=f"one of {', '.join(known)}", got=f"'{stream}'",
-                             way_out=nearest(stream, known))
+            raise InputError(
+                f"fault '{line}'",
+                expected=f"one of {', '.join(known)}",
+                got=f"'{stream}'",
+                way_out=nearest(stream, known),
+            )
         fault = replace(fault, stream=stream)
     if words and words[0] not in ("from", "for"):
         if kind not in _SIZES:

@@ -28,8 +28,16 @@ class SlowGripper(Driver):
 
     state_hz = 15.0
 
-    def __init__(self, size: int = 1, *, speed: float = SPEED_M_S, reached: float = REACHED_M, preempts: bool = False,
-                 loses: int = 0, shortens: int = 0) -> None:
+    def __init__(
+        self,
+        size: int = 1,
+        *,
+        speed: float = SPEED_M_S,
+        reached: float = REACHED_M,
+        preempts: bool = False,
+        loses: int = 0,
+        shortens: int = 0,
+    ) -> None:
         super().__init__(size)
         self._speed, self._reached = speed, reached
         self._preempts, self._loses, self._shortens = preempts, loses, shortens

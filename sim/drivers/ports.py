@@ -27,8 +27,11 @@ def make_ports(contract: Contract, description: RobotDescription) -> dict[str, P
     """
     spec = description.action_spec(contract.period_s, contract.control)
     names = component_names(description, spec)
-    return {name: _port(contract, sink, spec, names) for name, sink in contract.sinks.items()
-            if sink.via != "crisp_stiffness"}
+    return {
+        name: _port(contract, sink, spec, names)
+        for name, sink in contract.sinks.items()
+        if sink.via != "crisp_stiffness"
+    }
 
 
 def _port(contract: Contract, sink: Sink, spec: ActionSpec, names: tuple[str, ...]) -> Port:
@@ -41,8 +44,12 @@ def _port(contract: Contract, sink: Sink, spec: ActionSpec, names: tuple[str, ..
     part = [names[column] for column in columns]
     ours = np.array([part.index(name) for name in joints.ours])  # where the map's joints stand in the part
     back = np.argsort(ours)
-    return Port(_driver(sink, joints), sink.fields, lambda values: joints.to_wire(values[ours]),
-                lambda wire: joints.from_wire(wire)[back])
+    return Port(
+        _driver(sink, joints),
+        sink.fields,
+        lambda values: joints.to_wire(values[ours]),
+        lambda wire: joints.from_wire(wire)[back],
+    )
 
 
 def _driver(sink: Sink, joints: JointMap) -> Driver:
@@ -53,5 +60,8 @@ def _driver(sink: Sink, joints: JointMap) -> Driver:
         scale = np.abs(joints.to_wire(np.ones(1)) - joints.to_wire(np.zeros(1)))
         return SlowGripper(size, speed=float(SPEED_M_S * scale[0]), reached=float(REACHED_M * scale[0]))
     kinds: dict[str, type[Forward] | type[CrispJoint]] = {
-        "forward": Forward, "crisp_joint": CrispJoint, "jointstate": JointStateHand}
+        "forward": Forward,
+        "crisp_joint": CrispJoint,
+        "jointstate": JointStateHand,
+    }
     return kinds[sink.via](size)

@@ -23,23 +23,33 @@ class Senses:
 
     def __init__(self, contract: Contract, robot: TwinRobot) -> None:
         self._robot = robot
-        self._streams = {name: StreamReader(contract, name) for name, stream in contract.state.items()
-                         if stream.type in NAMED}
+        self._streams = {
+            name: StreamReader(contract, name) for name, stream in contract.state.items() if stream.type in NAMED
+        }
         model = robot.scene.model
-        self._places = {name: (int(model.joint(name).qposadr[0]), int(model.joint(name).dofadr[0]))
-                        for name in robot.spec.joint_names}
-        self._sites = [(limb.field("tcp.position"), limb.field("tcp.rotation"), robot.scene.id("site", limb.tcp))
-                       for limb in robot.description.limbs]
+        self._places = {
+            name: (int(model.joint(name).qposadr[0]), int(model.joint(name).dofadr[0]))
+            for name in robot.spec.joint_names
+        }
+        self._sites = [
+            (limb.field("tcp.position"), limb.field("tcp.rotation"), robot.scene.id("site", limb.tcp))
+            for limb in robot.description.limbs
+        ]
         self._tools: list[tuple[str, int]] = []
         self._drives = {name: dof for name, (_, dof) in self._places.items()}
         for limb in robot.description.limbs:
             tool, joints = limb.field(limb.tool.command.name), [limb.element(joint) for joint in limb.tool.joints]
-            told = [(name, column) for column, name in enumerate(robot.action_spec.component_names)
-                    if name == tool or name.startswith(f"{tool}.")]
+            told = [
+                (name, column)
+                for column, name in enumerate(robot.action_spec.component_names)
+                if name == tool or name.startswith(f"{tool}.")
+            ]
             self._tools += told
             # A gripper's width is moved by the drive of its first finger.
-            self._drives |= {name: self._drives[joints[number if len(joints) == len(told) else 0]]
-                             for number, (name, _) in enumerate(told)}
+            self._drives |= {
+                name: self._drives[joints[number if len(joints) == len(told) else 0]]
+                for number, (name, _) in enumerate(told)
+            }
 
     def values(self) -> dict[str, np.ndarray]:
         """Our name -> float64: every joint (1,) rad or m, `tcp.position` (3,) m, `tcp.rotation` (6,), the tool's own

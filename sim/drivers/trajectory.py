@@ -94,7 +94,11 @@ class JointTrajectory(Driver):
             return first + u * (last - first), (last - first) / length_s
         # Cubic Hermite between the two points.
         square, cube = u * u, u * u * u
-        place = (2 * cube - 3 * square + 1) * first + (cube - 2 * square + u) * go \
-            + (3 * square - 2 * cube) * last + (cube - square) * arrive
+        place = (
+            (2 * cube - 3 * square + 1) * first
+            + (cube - 2 * square + u) * go
+            + (3 * square - 2 * cube) * last
+            + (cube - square) * arrive
+        )
         slope = (6 * square - 6 * u) * (first - last) + (3 * square - 4 * u + 1) * go + (3 * square - 2 * u) * arrive
         return place, slope / length_s

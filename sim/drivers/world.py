@@ -42,8 +42,12 @@ class World:
             self.robot = self.env.robot
         else:
             name = budget_of(contract)
-            self.robot = make_twin(contract.robot, control=contract.control, period_s=contract.period_s,
-                                   budget=load_budget(name) if name else None)
+            self.robot = make_twin(
+                contract.robot,
+                control=contract.control,
+                period_s=contract.period_s,
+                budget=load_budget(name) if name else None,
+            )
         self.observation: Mapping[str, np.ndarray] = {}
         self.outcome: dict[str, float] = {}
         self._steps = 0
@@ -96,8 +100,11 @@ class World:
         if self.env is not None:
             self.env.twin_task.update()
             success = bool(self.env.twin_task.success())
-            self._note({"success": success, "score": self.env.twin_task.score()}, success,
-                       self._steps >= self.env.task.max_steps)
+            self._note(
+                {"success": success, "score": self.env.twin_task.score()},
+                success,
+                self._steps >= self.env.task.max_steps,
+            )
 
     def image(self, camera: str) -> np.ndarray:
         """(height, width, 3) uint8 RGB, what a camera of the scene sees now."""
@@ -116,17 +123,24 @@ class World:
         return SceneRenderer(self.robot.scene.model, *self._image_size, hidden_groups=(FELT, 3))
 
     def _note(self, info: Mapping[str, Any], terminated: bool, truncated: bool) -> None:
-        self.outcome = {"success": float(info["success"]), "score": float(info["score"]),
-                        "terminated": float(terminated), "truncated": float(truncated and not terminated),
-                        "steps": float(self._steps)}
+        self.outcome = {
+            "success": float(info["success"]),
+            "score": float(info["score"]),
+            "terminated": float(terminated),
+            "truncated": float(truncated and not terminated),
+            "steps": float(self._steps),
+        }
 
 
 def budget_of(contract: Contract) -> str | None:
     """The budget that the twin's own inner loop holds: that of a sink whose energy mode is `torque`; None for none."""
     told = {sink.energy.budget for sink in contract.sinks.values() if sink.energy.mode == "torque"} - {"free"}
     if len(told) > 1:
-        raise InputError(f"contract '{contract.name}': energy", expected="one budget for all arms of a twin",
-                         got=", ".join(sorted(told)))
+        raise InputError(
+            f"contract '{contract.name}': energy",
+            expected="one budget for all arms of a twin",
+            got=", ".join(sorted(told)),
+        )
     return next(iter(told), None)
 
 
@@ -138,6 +152,9 @@ def _environment(contract: Contract, task: str) -> TwinEnv:
     env = sim.make(task, robot=contract.robot, control=contract.control, budget=budget_of(contract))
     assert isinstance(env, TwinEnv)
     if env.action_spec.period_ns != round(contract.period_s * 1e9):
-        raise InputError(f"contract '{contract.name}': period_s", expected=f"{env.action_spec.period_s} of {task}",
-                         got=str(contract.period_s))
+        raise InputError(
+            f"contract '{contract.name}': period_s",
+            expected=f"{env.action_spec.period_s} of {task}",
+            got=str(contract.period_s),
+        )
     return env

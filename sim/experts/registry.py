@@ -69,8 +69,9 @@ def make_expert(task_id: str) -> Expert:
     prefix, _, name = task_id.partition("/")
     if prefix in SUITES:
         return _suite(prefix).make(name)
-    raise InputError("scripted expert", expected="a task that has one", got=f"'{task_id}'",
-                     way_out=nearest(task_id, expert_ids()))
+    raise InputError(
+        "scripted expert", expected="a task that has one", got=f"'{task_id}'", way_out=nearest(task_id, expert_ids())
+    )
 
 
 def _suite(prefix: str) -> ExpertSuite:

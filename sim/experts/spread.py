@@ -99,8 +99,16 @@ def action_spread(env: TaskEnv, starts: Sequence[int], ways: int, rows: int = 16
         angles.append(apart[np.triu_indices(ways, 1)].mean())
         tools.append(last[:, tool_part(spec)].std(axis=0).mean())
         distinct.append(len(told))
-    return Spread(env.task.id, len(starts), ways, rows, float(np.mean(distinct)), float(np.mean(positions)) * 1e3,
-                  float(np.degrees(np.mean(angles))), float(np.mean(tools)))
+    return Spread(
+        env.task.id,
+        len(starts),
+        ways,
+        rows,
+        float(np.mean(distinct)),
+        float(np.mean(positions)) * 1e3,
+        float(np.degrees(np.mean(angles))),
+        float(np.mean(tools)),
+    )
 
 
 def motion(env: TaskEnv, seeds: Sequence[int]) -> Motion:
@@ -114,8 +122,14 @@ def motion(env: TaskEnv, seeds: Sequence[int]) -> Motion:
         accelerations.append(np.linalg.norm(np.diff(velocity, axis=0), axis=1) / period)
         durations.append(len(path) * period)
     speed, acceleration = np.concatenate(speeds), np.concatenate(accelerations)
-    return Motion(env.task.id, len(seeds), float(np.mean(durations)), float(np.percentile(speed, 99)),
-                  float(np.sqrt(np.mean(acceleration**2))), float(np.percentile(acceleration, 99)))
+    return Motion(
+        env.task.id,
+        len(seeds),
+        float(np.mean(durations)),
+        float(np.percentile(speed, 99)),
+        float(np.sqrt(np.mean(acceleration**2))),
+        float(np.percentile(acceleration, 99)),
+    )
 
 
 def tool_part(spec: ActionSpec) -> list[int]:

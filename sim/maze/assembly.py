@@ -35,16 +35,31 @@ def build_world(plans: Sequence[Layout], rows: int, options: MazeOptions) -> Wor
         if options.gate:
             gates[i] = gate_way(plan)
     return World(
-        boxes=boxes, kinds=kinds, box_counts=np.array([len(plan.boxes) for plan in plans]), gates=gates,
-        gate_s=float(options.gate_s), removal_s=math.inf if options.removal_s is None else float(options.removal_s),
-        stiffness=float(options.wall), gate_stiffness=min(GATE_N_PER_M, float(options.wall)),
-        damping_ratio=float(options.wall_damping), floor_friction=float(options.floor_friction),
+        boxes=boxes,
+        kinds=kinds,
+        box_counts=np.array([len(plan.boxes) for plan in plans]),
+        gates=gates,
+        gate_s=float(options.gate_s),
+        removal_s=math.inf if options.removal_s is None else float(options.removal_s),
+        stiffness=float(options.wall),
+        gate_stiffness=min(GATE_N_PER_M, float(options.wall)),
+        damping_ratio=float(options.wall_damping),
+        floor_friction=float(options.floor_friction),
         masses=np.array([PIN_KG] + [options.block_kg] * MOST_BLOCKS),
-        radii=np.array([PIN_RADIUS_M] + [BLOCK_RADIUS_M] * MOST_BLOCKS), pin_damping=PIN_DAMPING,
-        substeps=options.substeps, layout=np.zeros(rows, np.int64), friction=np.zeros(rows),
-        body_counts=np.ones(rows, np.int64), clock=np.zeros(rows, np.int64), pin=np.zeros((rows, 4)),
-        blocks=np.zeros((rows, MOST_BLOCKS, 4)), faces=np.zeros((rows, 1 + MOST_BLOCKS, most), np.int64),
-        push=np.zeros((rows, 2)), wrench=np.zeros((rows, 2)), sums=np.zeros((rows, SUMS)))
+        radii=np.array([PIN_RADIUS_M] + [BLOCK_RADIUS_M] * MOST_BLOCKS),
+        pin_damping=PIN_DAMPING,
+        substeps=options.substeps,
+        layout=np.zeros(rows, np.int64),
+        friction=np.zeros(rows),
+        body_counts=np.ones(rows, np.int64),
+        clock=np.zeros(rows, np.int64),
+        pin=np.zeros((rows, 4)),
+        blocks=np.zeros((rows, MOST_BLOCKS, 4)),
+        faces=np.zeros((rows, 1 + MOST_BLOCKS, most), np.int64),
+        push=np.zeros((rows, 2)),
+        wrench=np.zeros((rows, 2)),
+        sums=np.zeros((rows, SUMS)),
+    )
 
 
 def gate_way(plan: Layout) -> np.ndarray:
@@ -58,8 +73,16 @@ def gate_way(plan: Layout) -> np.ndarray:
 def make_law(budget: Budget, enforce: bool, options: MazeOptions) -> Law:
     """The law of the controller, with its filter."""
     acceleration = options.acceleration_mps2 or acceleration_bound(budget, options)
-    return Law(enforce=bool(enforce), tick_s=TICK_S, period_s=PERIOD_S, mass=PIN_KG, damping_factor=DAMPING_FACTOR,
-               budget=budget.row, acceleration=np.full(2, acceleration), effort=np.full(2, float(options.effort_n)))
+    return Law(
+        enforce=bool(enforce),
+        tick_s=TICK_S,
+        period_s=PERIOD_S,
+        mass=PIN_KG,
+        damping_factor=DAMPING_FACTOR,
+        budget=budget.row,
+        acceleration=np.full(2, acceleration),
+        effort=np.full(2, float(options.effort_n)),
+    )
 
 
 def acceleration_bound(budget: Budget, options: MazeOptions) -> float:

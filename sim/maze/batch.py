@@ -42,8 +42,18 @@ class MazeBatch:
     action_size = 4
     observation_size = len(OBSERVED)
 
-    def __init__(self, count: int, *, layouts: Sequence[int], seed: int, budget: Budget, enforce: bool,
-                 options: MazeOptions = MazeOptions(), restart: bool = True, trace: bool = False) -> None:
+    def __init__(
+        self,
+        count: int,
+        *,
+        layouts: Sequence[int],
+        seed: int,
+        budget: Budget,
+        enforce: bool,
+        options: MazeOptions = MazeOptions(),
+        restart: bool = True,
+        trace: bool = False,
+    ) -> None:
         if count < 1 or not layouts:
             raise InputError("maze", expected="at least one row and one layout", got=f"{count} and {len(layouts)}")
         self.count, self.budget, self.enforce, self.options = count, budget, enforce, options
@@ -52,11 +62,18 @@ class MazeBatch:
         plans = [layout(number) for number in self.layouts]
         self._world = build_world(plans, count, options)
         self._law = make_law(budget, enforce, options)
-        self._control = Control(np.zeros((count, 2)), np.ones((count, 2)), np.zeros(count, np.int64),
-                                np.zeros((count, QUEUE, 4)), np.zeros((count, QUEUE), np.int64),
-                                np.zeros((count, 2), np.int64), self.ledger.tank)
-        self._told = Told(np.zeros((count, 4)), np.zeros((count, len(REASONS)), np.int64),
-                          np.zeros((count, TICKS if trace else 0, 4)))
+        self._control = Control(
+            np.zeros((count, 2)),
+            np.ones((count, 2)),
+            np.zeros(count, np.int64),
+            np.zeros((count, QUEUE, 4)),
+            np.zeros((count, QUEUE), np.int64),
+            np.zeros((count, 2), np.int64),
+            self.ledger.tank,
+        )
+        self._told = Told(
+            np.zeros((count, 4)), np.zeros((count, len(REASONS)), np.int64), np.zeros((count, TICKS if trace else 0, 4))
+        )
         self._fields = np.stack([field_of(number).distance_m for number in self.layouts])
         self._goals = np.stack([plan.goal for plan in plans])
         self._starts = np.stack([plan.start for plan in plans])
@@ -70,8 +87,10 @@ class MazeBatch:
 
     def seed(self, seed: int) -> None:
         """Begin all random streams anew; the next `reset` begins the same episodes as a new batch would."""
-        self._random = [np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=(row,))))
-                        for row in range(self.count)]
+        self._random = [
+            np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=(row,))))
+            for row in range(self.count)
+        ]
 
     @property
     def position(self) -> np.ndarray:
@@ -178,11 +197,20 @@ class MazeBatch:
             sums[name] += value
         sums["peak_force_n"] = np.maximum(sums["peak_force_n"], peak)
         ended = success | truncated
-        episode = {name: np.where(ended, value, np.nan) for name, value in (
-            ("return", sums["return"]), ("success", success), ("steps", self._steps), ("energy_j", sums["energy_j"]),
-            ("overdrafts", tank[:, OVERDRAFTS]), ("overdraft_j", tank[:, OVERDRAFT]),
-            ("changed", sums["changed"] / self._steps), ("peak_force_n", sums["peak_force_n"]),
-            ("layout", self.layout))}
+        episode = {
+            name: np.where(ended, value, np.nan)
+            for name, value in (
+                ("return", sums["return"]),
+                ("success", success),
+                ("steps", self._steps),
+                ("energy_j", sums["energy_j"]),
+                ("overdrafts", tank[:, OVERDRAFTS]),
+                ("overdraft_j", tank[:, OVERDRAFT]),
+                ("changed", sums["changed"] / self._steps),
+                ("peak_force_n", sums["peak_force_n"]),
+                ("layout", self.layout),
+            )
+        }
         overdraft = tank[:, OVERDRAFT] - before[:, 1]
         executed, pushed = told.executed.copy(), world.sums[:, physics.PUSH_WORK].copy()
         last = self._observe()
@@ -190,8 +218,21 @@ class MazeBatch:
         if self.restart and ended.any():
             self._begin(np.flatnonzero(ended))
             observation = self._observe()
-        return MazeStep(observation, last, reward, success, success.copy(), truncated, energy, overdraft, changed, peak,
-                        executed, pushed, episode)
+        return MazeStep(
+            observation,
+            last,
+            reward,
+            success,
+            success.copy(),
+            truncated,
+            energy,
+            overdraft,
+            changed,
+            peak,
+            executed,
+            pushed,
+            episode,
+        )
 
     def _advance(self) -> None:
         """Take every row through the ticks of a step."""
@@ -226,8 +267,18 @@ class MazeBatch:
             if options.drift_n:
                 self._noise[row] += options.drift_n * drift(random.standard_normal((length, 2)), options.drift_s)
             self._late[row] = options.delay_s + options.jitter_s * random.uniform(size=length)
-            for each in (world.clock, world.faces, world.push, world.wrench, world.sums, control.leashed,
-                         control.queued, self._steps, self._power, *self._sums.values()):
+            for each in (
+                world.clock,
+                world.faces,
+                world.push,
+                world.wrench,
+                world.sums,
+                control.leashed,
+                control.queued,
+                self._steps,
+                self._power,
+                *self._sums.values(),
+            ):
                 each[row] = 0
             control.setpoint[row], control.stiffness[row] = world.pin[row, :2], HELD_N_PER_M
             fill(self.ledger.tank[row], self.budget)

@@ -20,15 +20,25 @@ def decode(unit: np.ndarray, position: np.ndarray) -> np.ndarray:
         position: (n, 2) of the pin, m.
     """
     unit = np.asarray(unit, dtype=np.float64)
-    found: np.ndarray = np.concatenate([np.asarray(position, dtype=np.float64) + ACTION_REACH_M * unit[..., :2],
-                                        STIFFNESS[0] * _RATIO ** ((unit[..., 2:] + 1) / 2)], axis=-1)
+    found: np.ndarray = np.concatenate(
+        [
+            np.asarray(position, dtype=np.float64) + ACTION_REACH_M * unit[..., :2],
+            STIFFNESS[0] * _RATIO ** ((unit[..., 2:] + 1) / 2),
+        ],
+        axis=-1,
+    )
     return found
 
 
 def encode(action: np.ndarray, position: np.ndarray) -> np.ndarray:
     """The inverse of `decode`, clipped to [-1, 1]."""
     action = np.asarray(action, dtype=np.float64)
-    unit = np.concatenate([(action[..., :2] - position) / ACTION_REACH_M,
-                           2 * np.log(np.maximum(action[..., 2:], 1e-9) / STIFFNESS[0]) / np.log(_RATIO) - 1], axis=-1)
+    unit = np.concatenate(
+        [
+            (action[..., :2] - position) / ACTION_REACH_M,
+            2 * np.log(np.maximum(action[..., 2:], 1e-9) / STIFFNESS[0]) / np.log(_RATIO) - 1,
+        ],
+        axis=-1,
+    )
     found: np.ndarray = np.clip(unit, -1.0, 1.0)
     return found

@@ -64,8 +64,17 @@ def touch_box(x: float, y: float, radius: float, box: np.ndarray, face: int) -> 
 
 
 @compiled
-def contact_force(depth: float, out_x: float, out_y: float, slip_x: float, slip_y: float, stiffness: float,
-                  damping: float, friction: float, stickiest: float) -> tuple[float, float]:
+def contact_force(
+    depth: float,
+    out_x: float,
+    out_y: float,
+    slip_x: float,
+    slip_y: float,
+    stiffness: float,
+    damping: float,
+    friction: float,
+    stickiest: float,
+) -> tuple[float, float]:
     """The force (N) on a body that is pushed out.
 
         N = max(0, k depth - c d(out)/dt),    T = -min(mu N / max(|v|, v_0), s) v

@@ -15,8 +15,12 @@ SPACING_M = 0.0025
 NODES = (round(SIZE_M[0] / SPACING_M) + 1, round(SIZE_M[1] / SPACING_M) + 1)
 
 # Steps to 16 neighbours; ways along them are longer than the straight ones by 2.8 % at most.
-_STEPS = [(x, y) for x in (-2, -1, 0, 1, 2) for y in (-2, -1, 0, 1, 2) if abs(x) + abs(y) in (1, 3)
-          or (abs(x), abs(y)) == (1, 1)]
+_STEPS = [
+    (x, y)
+    for x in (-2, -1, 0, 1, 2)
+    for y in (-2, -1, 0, 1, 2)
+    if abs(x) + abs(y) in (1, 3) or (abs(x), abs(y)) == (1, 1)
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,8 +78,7 @@ def solve(maze: Layout, radius_m: float = PIN_RADIUS_M) -> Field:
             if not (0 <= nx < NODES[0] and 0 <= ny < NODES[1] and free[nx, ny]) or far + length >= distance[nx, ny]:
                 continue
             # A long step may not cut a corner.
-            if abs(dx) + abs(dy) == 3 and not (free[x + dx // 2, y + dy // 2] and
-                                               free[x - (-dx // 2), y - (-dy // 2)]):
+            if abs(dx) + abs(dy) == 3 and not (free[x + dx // 2, y + dy // 2] and free[x - (-dx // 2), y - (-dy // 2)]):
                 continue
             distance[nx, ny], towards[nx, ny] = far + length, x * NODES[1] + y
             heapq.heappush(queue, (far + length, (nx, ny)))
@@ -100,8 +103,12 @@ def distance_at(fields: np.ndarray, which: np.ndarray, points: np.ndarray) -> np
     low = at.astype(np.int64)
     x, y = (at - low).T
     i, j = low.T
-    found: np.ndarray = (fields[which, i, j] * (1 - x) * (1 - y) + fields[which, i + 1, j] * x * (1 - y)
-                         + fields[which, i, j + 1] * (1 - x) * y + fields[which, i + 1, j + 1] * x * y)
+    found: np.ndarray = (
+        fields[which, i, j] * (1 - x) * (1 - y)
+        + fields[which, i + 1, j] * x * (1 - y)
+        + fields[which, i, j + 1] * (1 - x) * y
+        + fields[which, i + 1, j + 1] * x * y
+    )
     return found
 
 
@@ -115,7 +122,11 @@ def _filled(distance: np.ndarray) -> np.ndarray:
         if not missing.any():
             break
         padded = np.pad(found, 1, constant_values=np.inf)
-        layers = [padded[1 + dx : 1 + dx + NODES[0], 1 + dy : 1 + dy + NODES[1]] + SPACING_M * float(np.hypot(dx, dy))
-                  for dx in (-1, 0, 1) for dy in (-1, 0, 1) if (dx, dy) != (0, 0)]
+        layers = [
+            padded[1 + dx : 1 + dx + NODES[0], 1 + dy : 1 + dy + NODES[1]] + SPACING_M * float(np.hypot(dx, dy))
+            for dx in (-1, 0, 1)
+            for dy in (-1, 0, 1)
+            if (dx, dy) != (0, 0)
+        ]
         found[missing] = np.min(layers, axis=0)[missing]
     return found

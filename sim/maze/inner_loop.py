@@ -60,16 +60,35 @@ def run(world: World, law: Law, control: Control, told: Told, ticks: int) -> Non
     new, old, nothing = np.zeros((2, 2)), np.zeros((2, 2)), np.zeros((2, 2))
     offset, old_offset = np.empty(2), np.empty(2)
     blocks, ways, low = np.array([[0, 2]]), np.zeros(1), -law.effort
-    room = Room(np.zeros((3, 4)), np.zeros((3, 2)), np.zeros((3, world.boxes.shape[1] + 1), np.int64),
-                np.zeros(3, np.int64), np.empty(4), np.empty(2))
+    room = Room(
+        np.zeros((3, 4)),
+        np.zeros((3, 2)),
+        np.zeros((3, world.boxes.shape[1] + 1), np.int64),
+        np.zeros(3, np.int64),
+        np.empty(4),
+        np.empty(2),
+    )
     for row in range(len(world.pin)):
         tank = control.tank[row]
         for tick in range(ticks):
             pin = world.pin[row]
             while control.queued[row, 1] > 0 and control.due[row, control.queued[row, 0]] <= world.clock[row]:
                 first = control.queued[row, 0]
-                _take(law, control, row, control.queue[row, first], pin, offset, old_offset, new, old, blocks, ways,
-                      nothing, factors)
+                _take(
+                    law,
+                    control,
+                    row,
+                    control.queue[row, first],
+                    pin,
+                    offset,
+                    old_offset,
+                    new,
+                    old,
+                    blocks,
+                    ways,
+                    nothing,
+                    factors,
+                )
                 control.queued[row, 0] = (first + 1) % QUEUE
                 control.queued[row, 1] -= 1
             for i in range(2):
@@ -77,8 +96,9 @@ def run(world: World, law: Law, control: Control, told: Told, ticks: int) -> Non
                 damping[i] = -law.damping_factor * np.sqrt(control.stiffness[row, i] * law.mass) * velocity[i]
                 force[i] = control.stiffness[row, i] * (control.setpoint[row, i] - pin[i]) + damping[i]
             if law.enforce:
-                reason = filter_torque(force, damping, velocity, law.tick_s, law.acceleration, low, law.effort,
-                                       law.budget, tank)
+                reason = filter_torque(
+                    force, damping, velocity, law.tick_s, law.acceleration, low, law.effort, law.budget, tank
+                )
                 if reason == NONE:
                     reason = control.leashed[row]
                 told.reasons[row, reason] += 1
@@ -99,9 +119,21 @@ def run(world: World, law: Law, control: Control, told: Told, ticks: int) -> Non
 
 
 @compiled
-def _take(law: Law, control: Control, row: int, command: np.ndarray, pin: np.ndarray, offset: np.ndarray,
-          old_offset: np.ndarray, new: np.ndarray, old: np.ndarray, blocks: np.ndarray, ways: np.ndarray,
-          nothing: np.ndarray, factors: np.ndarray) -> None:
+def _take(
+    law: Law,
+    control: Control,
+    row: int,
+    command: np.ndarray,
+    pin: np.ndarray,
+    offset: np.ndarray,
+    old_offset: np.ndarray,
+    new: np.ndarray,
+    old: np.ndarray,
+    blocks: np.ndarray,
+    ways: np.ndarray,
+    nothing: np.ndarray,
+    factors: np.ndarray,
+) -> None:
     """Put a command (4,) in force, as far as the leash lets it: spring energy, force and power, for where the pin is
     now. What delayed it does not matter then.
     """
@@ -113,8 +145,21 @@ def _take(law: Law, control: Control, row: int, command: np.ndarray, pin: np.nda
     for i in range(2):
         offset[i], old_offset[i] = command[i] - pin[i], setpoint[i] - pin[i]
         new[i, i], old[i, i] = command[2 + i], stiffness[i]
-    reason = filter_offset(offset, new, old_offset, old, blocks, ways, np.inf, law.budget[POWER] * law.period_s,
-                           law.budget[SPRING], law.budget[FORCE], True, nothing, factors)
+    reason = filter_offset(
+        offset,
+        new,
+        old_offset,
+        old,
+        blocks,
+        ways,
+        np.inf,
+        law.budget[POWER] * law.period_s,
+        law.budget[SPRING],
+        law.budget[FORCE],
+        True,
+        nothing,
+        factors,
+    )
     control.leashed[row] = reason
     if reason == INVALID:
         # Held where it is, without force from now on, until the episode ends.

@@ -68,13 +68,17 @@ def read_plan(number: int, plan: str) -> Layout:
     rows = [list(row) for row in plan.strip("\n").split("\n")]
     columns, lines = 2 * CELLS[0] + 1, 2 * CELLS[1] + 1
     if [len(row) for row in rows] != [columns] * lines:
-        raise InputError(f"plan of maze {number}", expected=f"{lines} lines of {columns} signs",
-                         got=f"{len(rows)} lines")
+        raise InputError(
+            f"plan of maze {number}", expected=f"{lines} lines of {columns} signs", got=f"{len(rows)} lines"
+        )
     signs = np.array(rows[::-1])  # from below, as y counts
     across = _posts_of_runs(signs == "-")
     along = _posts_of_runs((signs == "|").T).T & ~across
-    found = [*_frame(), *((FIXED, box) for box in _boxes(across[1:-1], 1)),
-             *((FIXED, box) for box in _boxes(along[:, 1:-1].T, 1, turned=True))]
+    found = [
+        *_frame(),
+        *((FIXED, box) for box in _boxes(across[1:-1], 1)),
+        *((FIXED, box) for box in _boxes(along[:, 1:-1].T, 1, turned=True)),
+    ]
     taken = across | along
     for j, i in np.argwhere(np.isin(signs, ("=", "!", "g"))):
         kind = GATE if signs[j, i] == "g" else LOOSE
@@ -84,10 +88,15 @@ def read_plan(number: int, plan: str) -> Layout:
             first -= not (taken[j, i - 1] if flat else taken[j - 1, i])
             last += not (taken[j, i + 1] if flat else taken[j + 1, i])
         span, thick = _span(first, last, 0 if flat else 1), _span(j if flat else i, j if flat else i, 1 if flat else 0)
-        found.append((kind, (span[0], thick[0], span[1], thick[1]) if flat else
-                      (thick[0], span[0], thick[1], span[1])))
-    return Layout(number, np.array([box for _, box in found]), np.array([kind for kind, _ in found]),
-                  _centres(signs, "S")[0], _centres(signs, "G")[0], _centres(signs, "o")[:MOST_BLOCKS])
+        found.append((kind, (span[0], thick[0], span[1], thick[1]) if flat else (thick[0], span[0], thick[1], span[1])))
+    return Layout(
+        number,
+        np.array([box for _, box in found]),
+        np.array([kind for kind, _ in found]),
+        _centres(signs, "S")[0],
+        _centres(signs, "G")[0],
+        _centres(signs, "o")[:MOST_BLOCKS],
+    )
 
 
 def distance_to_boxes(points: np.ndarray, boxes: np.ndarray) -> np.ndarray:
@@ -130,10 +139,15 @@ def _span(first: int, last: int, axis: int) -> tuple[float, float]:
 def _frame() -> list[tuple[int, tuple[float, float, float, float]]]:
     wide, high = SIZE_M
     inner, outer = WALL_M / 2, -FRAME_M
-    return [(FIXED, box) for box in ((outer, outer, inner, high - outer), (wide - inner, outer, wide - outer,
-                                                                           high - outer),
-                                     (inner, outer, wide - inner, inner), (inner, high - inner, wide - inner,
-                                                                           high - outer))]
+    return [
+        (FIXED, box)
+        for box in (
+            (outer, outer, inner, high - outer),
+            (wide - inner, outer, wide - outer, high - outer),
+            (inner, outer, wide - inner, inner),
+            (inner, high - inner, wide - inner, high - outer),
+        )
+    ]
 
 
 def _centres(signs: np.ndarray, sign: str) -> np.ndarray:

@@ -37,10 +37,20 @@ class MujocoMaze(MazeBatch):
         trace: see `MazeBatch`.
     """
 
-    def __init__(self, *, layouts: Sequence[int], seed: int, budget: Budget, enforce: bool,
-                 options: MazeOptions = MazeOptions(), restart: bool = True, trace: bool = False) -> None:
-        super().__init__(1, layouts=layouts, seed=seed, budget=budget, enforce=enforce, options=options,
-                         restart=restart, trace=trace)
+    def __init__(
+        self,
+        *,
+        layouts: Sequence[int],
+        seed: int,
+        budget: Budget,
+        enforce: bool,
+        options: MazeOptions = MazeOptions(),
+        restart: bool = True,
+        trace: bool = False,
+    ) -> None:
+        super().__init__(
+            1, layouts=layouts, seed=seed, budget=budget, enforce=enforce, options=options, restart=restart, trace=trace
+        )
         self._filter = TorqueFilter(self.ledger, self._law.acceleration, effort=self._law.effort)
 
     def _begin(self, rows: Sequence[int] | np.ndarray) -> None:
@@ -132,13 +142,18 @@ def maze_xml(plan: Layout, options: MazeOptions, friction: float) -> str:
         parts.append(f'<geom name="wall{i}" type="box" pos="{x} {middle[1]} 0" size="{half[0]} {half[1]} 0.02"/>')
     bodies = [("pin", PIN_KG, PIN_RADIUS_M, PIN_DAMPING, 0.0)]
     floor = options.floor_friction * 9.81 * options.block_kg
-    bodies += [(f"block{i}", options.block_kg, BLOCK_RADIUS_M, 0.0, floor)
-               for i in range(len(plan.blocks) if options.blocks else 0)]
+    bodies += [
+        (f"block{i}", options.block_kg, BLOCK_RADIUS_M, 0.0, floor)
+        for i in range(len(plan.blocks) if options.blocks else 0)
+    ]
     for name, mass, radius, damping, loss in bodies:
-        joints = "".join(f'<joint name="{name}.{axis}" type="slide" axis="{unit}" damping="{damping}" '
-                         f'frictionloss="{loss}"/>' for axis, unit in (("x", "1 0 0"), ("y", "0 1 0")))
-        parts.append(f'<body name="{name}">{joints}<geom name="{name}" type="sphere" size="{radius}" '
-                     f'mass="{mass}"/></body>')
+        joints = "".join(
+            f'<joint name="{name}.{axis}" type="slide" axis="{unit}" damping="{damping}" frictionloss="{loss}"/>'
+            for axis, unit in (("x", "1 0 0"), ("y", "0 1 0"))
+        )
+        parts.append(
+            f'<body name="{name}">{joints}<geom name="{name}" type="sphere" size="{radius}" mass="{mass}"/></body>'
+        )
     masses, pairs = {name: mass for name, mass, *_ in bodies}, []
     step_s = TICK_S / options.substeps
     for i, (name, mass, *_) in enumerate(bodies):
@@ -148,23 +163,26 @@ def maze_xml(plan: Layout, options: MazeOptions, friction: float) -> str:
         for other, *_ in bodies[:i]:
             both = 1 / (1 / mass + 1 / masses[other])
             pairs.append(_pair(name, other, options.wall, both, options.wall_damping, friction, step_s))
-    return (f'<mujoco><compiler angle="radian"/><option timestep="{step_s}" gravity="0 0 0" integrator="Euler" '
-            f'cone="elliptic" iterations="50"/><default><geom contype="0" conaffinity="0"/></default>'
-            f'<worldbody>{"".join(parts)}</worldbody><contact>{"".join(pairs)}</contact>'
-            '<actuator><motor joint="pin.x"/><motor joint="pin.y"/></actuator></mujoco>')
+    return (
+        f'<mujoco><compiler angle="radian"/><option timestep="{step_s}" gravity="0 0 0" integrator="Euler" '
+        f'cone="elliptic" iterations="50"/><default><geom contype="0" conaffinity="0"/></default>'
+        f"<worldbody>{''.join(parts)}</worldbody><contact>{''.join(pairs)}</contact>"
+        '<actuator><motor joint="pin.x"/><motor joint="pin.y"/></actuator></mujoco>'
+    )
 
 
-def _pair(first: str, second: str, stiffness: float, mass: float, ratio: float, friction: float,
-          step_s: float) -> str:
+def _pair(first: str, second: str, stiffness: float, mass: float, ratio: float, friction: float, step_s: float) -> str:
     """A contact of a stiffness in N/m between things of an effective mass.
 
     MuJoCo's force is (a_ref - a) / (A + R), with A = 1/m, R = A (1 - d) / d and a_ref = k depth / d: m k depth for a
     small d, but for a part d of the other forces.
     """
     damping, stickiest = 2 * ratio * np.sqrt(stiffness * mass), 0.5 * mass / step_s
-    return (f'<pair geom1="{first}" geom2="{second}" condim="3" friction="{friction} {friction} 0 0 0" '
-            f'solref="{-stiffness / mass} {-max(damping, 1e-6) / mass}" '
-            f'solreffriction="-1 {-stickiest / mass}" solimp="{IMPEDANCE} {IMPEDANCE} 0.001 0.5 1"/>')
+    return (
+        f'<pair geom1="{first}" geom2="{second}" condim="3" friction="{friction} {friction} 0 0 0" '
+        f'solref="{-stiffness / mass} {-max(damping, 1e-6) / mass}" '
+        f'solreffriction="-1 {-stickiest / mass}" solimp="{IMPEDANCE} {IMPEDANCE} 0.001 0.5 1"/>'
+    )
 
 
 def _model_of(number: int, options: MazeOptions, friction: float) -> Any:

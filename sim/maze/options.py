@@ -71,8 +71,11 @@ class MazeOptions:
     def __post_init__(self) -> None:
         require_ranges(self, "maze option")
         if self.jitter_s > LONGEST_DELAY_S - self.delay_s:
-            raise InputError("maze option jitter_s", expected=f"0 to {LONGEST_DELAY_S - self.delay_s:g} beside delay_s",
-                             got=f"{self.jitter_s:g}")
+            raise InputError(
+                "maze option jitter_s",
+                expected=f"0 to {LONGEST_DELAY_S - self.delay_s:g} beside delay_s",
+                got=f"{self.jitter_s:g}",
+            )
         if self.friction[0] > self.friction[1]:
             raise InputError("maze option friction", expected="lowest and highest, 0 to 1", got=str(self.friction))
 

@@ -96,13 +96,15 @@ def advance_world(world: World, row: int, force: np.ndarray, tick_s: float, room
                     stiffness = world.gate_stiffness
                     box[0], box[1], box[2], box[3] = box[0] + gate_x, box[1] + gate_y, box[2] + gate_x, box[3] + gate_y
                     vx, vy = vx - gate_vx, vy - gate_vy
-                depth, out_x, out_y, face = touch_box(state[body, 0], state[body, 1], world.radii[body], box,
-                                                      world.faces[row, body, at])
+                depth, out_x, out_y, face = touch_box(
+                    state[body, 0], state[body, 1], world.radii[body], box, world.faces[row, body, at]
+                )
                 world.faces[row, body, at] = face
                 if depth > 0.0:
                     damping = 2 * world.damping_ratio * np.sqrt(stiffness * mass)
-                    fx, fy = contact_force(depth, out_x, out_y, vx, vy, stiffness, damping, world.friction[row],
-                                           stickiest)
+                    fx, fy = contact_force(
+                        depth, out_x, out_y, vx, vy, stiffness, damping, world.friction[row], stickiest
+                    )
                     push[body, 0] += fx
                     push[body, 1] += fy
             for other in range(body):
@@ -115,8 +117,9 @@ def advance_world(world: World, row: int, force: np.ndarray, tick_s: float, room
         # The pin's damping is implicit, as MuJoCo's is.
         slow = 1.0 + step_s * world.pin_damping / world.masses[0]
         for i in range(2):
-            state[0, 2 + i] = (state[0, 2 + i] + step_s * (force[i] + world.push[row, i] + push[0, i])
-                               / world.masses[0]) / slow
+            state[0, 2 + i] = (
+                state[0, 2 + i] + step_s * (force[i] + world.push[row, i] + push[0, i]) / world.masses[0]
+            ) / slow
             way = step_s * state[0, 2 + i]
             state[0, i] += way
             world.sums[row, CONTACT_WORK] -= push[0, i] * way
@@ -157,16 +160,29 @@ def _wake(world: World, row: int, state: np.ndarray, bodies: int, tick_s: float,
             for other in range(bodies):
                 if other == body or awake[body] or not awake[other]:
                     continue
-                reach = world.radii[body] + world.radii[other] + _MARGIN_M \
+                reach = (
+                    world.radii[body]
+                    + world.radii[other]
+                    + _MARGIN_M
                     + 2 * tick_s * (abs(state[other, 2]) + abs(state[other, 3]))
+                )
                 dx, dy = state[body, 0] - state[other, 0], state[body, 1] - state[other, 1]
                 if dx * dx + dy * dy < reach * reach:
                     awake[body] = 1
 
 
 @compiled
-def _look(world: World, row: int, body: int, state: np.ndarray, tick_s: float, time_s: float, gate_x: float,
-          gate_y: float, near: np.ndarray) -> None:
+def _look(
+    world: World,
+    row: int,
+    body: int,
+    state: np.ndarray,
+    tick_s: float,
+    time_s: float,
+    gate_x: float,
+    gate_y: float,
+    near: np.ndarray,
+) -> None:
     """The boxes that a body can touch in this tick: their number, then their indices."""
     plan, found = world.layout[row], 0
     reach = world.radii[body] + _MARGIN_M + 2 * tick_s * (abs(state[2]) + abs(state[3]))
@@ -181,18 +197,20 @@ def _look(world: World, row: int, body: int, state: np.ndarray, tick_s: float, t
                 continue
             away_x, away_y = gate_x, gate_y
         if world.faces[row, body, at] != OUTSIDE or (
-                state[0] > world.boxes[plan, at, 0] + away_x - reach
-                and state[0] < world.boxes[plan, at, 2] + away_x + reach
-                and state[1] > world.boxes[plan, at, 1] + away_y - reach
-                and state[1] < world.boxes[plan, at, 3] + away_y + reach):
+            state[0] > world.boxes[plan, at, 0] + away_x - reach
+            and state[0] < world.boxes[plan, at, 2] + away_x + reach
+            and state[1] > world.boxes[plan, at, 1] + away_y - reach
+            and state[1] < world.boxes[plan, at, 3] + away_y + reach
+        ):
             found += 1
             near[found] = at
     near[0] = found
 
 
 @compiled
-def _collide(world: World, row: int, state: np.ndarray, first: int, second: int, step_s: float,
-             push: np.ndarray) -> None:
+def _collide(
+    world: World, row: int, state: np.ndarray, first: int, second: int, step_s: float, push: np.ndarray
+) -> None:
     """Add the force between two discs to both."""
     dx, dy = state[first, 0] - state[second, 0], state[first, 1] - state[second, 1]
     reach, far = world.radii[first] + world.radii[second], dx * dx + dy * dy
@@ -201,9 +219,17 @@ def _collide(world: World, row: int, state: np.ndarray, first: int, second: int,
     far = np.sqrt(far)
     mass = 1.0 / (1.0 / world.masses[first] + 1.0 / world.masses[second])
     damping = 2 * world.damping_ratio * np.sqrt(world.stiffness * mass)
-    fx, fy = contact_force(reach - far, dx / far, dy / far, state[first, 2] - state[second, 2],
-                           state[first, 3] - state[second, 3], world.stiffness, damping, world.friction[row],
-                           0.5 * mass / step_s)
+    fx, fy = contact_force(
+        reach - far,
+        dx / far,
+        dy / far,
+        state[first, 2] - state[second, 2],
+        state[first, 3] - state[second, 3],
+        world.stiffness,
+        damping,
+        world.friction[row],
+        0.5 * mass / step_s,
+    )
     push[first, 0] += fx
     push[first, 1] += fy
     push[second, 0] -= fx

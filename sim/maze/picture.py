@@ -12,8 +12,16 @@ _GOAL_RADIUS_M, _SETPOINT_RADIUS_M = 0.010, 0.003
 _FINER = 2  # samples a pixel, each way
 
 
-def draw(maze: Layout, size: int, *, pin: np.ndarray, blocks: np.ndarray, setpoint: np.ndarray,
-         gate: np.ndarray | None = None, loose: bool = True) -> np.ndarray:
+def draw(
+    maze: Layout,
+    size: int,
+    *,
+    pin: np.ndarray,
+    blocks: np.ndarray,
+    setpoint: np.ndarray,
+    gate: np.ndarray | None = None,
+    loose: bool = True,
+) -> np.ndarray:
     """The scene as (size, size, 3) uint8 RGB, the maze across its whole width.
 
     Args:

@@ -6,8 +6,20 @@ import numpy as np
 
 from sim.maze.options import PERIOD_S
 
-OBSERVED = ("wrench.x", "wrench.y", "position.x", "position.y", "goal.x", "goal.y", "energy.tank", "energy.power",
-            "action.x", "action.y", "action.stiffness.x", "action.stiffness.y")
+OBSERVED = (
+    "wrench.x",
+    "wrench.y",
+    "position.x",
+    "position.y",
+    "goal.x",
+    "goal.y",
+    "energy.tank",
+    "energy.power",
+    "action.x",
+    "action.y",
+    "action.stiffness.x",
+    "action.stiffness.y",
+)
 SCALE = np.array([10.0, 10.0, 0.3, 0.2, 0.1, 0.1, 1, 1, 1, 1, 1, 1])
 """N, m and shares by which an observation is divided, so that networks see numbers about 1."""
 

@@ -50,8 +50,15 @@ class Textures(ScenePerturbation):
     def extend(self, spec: mujoco.MjSpec, description: RobotDescription, size: Any) -> None:
         for number, (kind, repeat, dark) in enumerate(PATTERNS):
             name = f"{PATTERN}{number}"
-            spec.add_texture(name=name, type=mujoco.mjtTexture.mjTEXTURE_2D, builtin=kind, width=128, height=128,
-                             rgb1=[1.0, 1.0, 1.0], rgb2=[dark] * 3)
+            spec.add_texture(
+                name=name,
+                type=mujoco.mjtTexture.mjTEXTURE_2D,
+                builtin=kind,
+                width=128,
+                height=128,
+                rgb1=[1.0, 1.0, 1.0],
+                rgb2=[dark] * 3,
+            )
             material = spec.add_material(name=name, texrepeat=[repeat, repeat])
             material.textures[mujoco.mjtTextureRole.mjTEXROLE_RGB] = name
 
@@ -93,7 +100,9 @@ class Camera(ScenePerturbation):
             model.cam_quat[camera] = turned(model.cam_quat[camera], turn)
             model.cam_fovy[camera] += view
             draw.record[model.camera(camera).name] = {
-                "offset_m": offset.round(4).tolist(), "turn_rad": turn.round(4).tolist(), "view_deg": view,
+                "offset_m": offset.round(4).tolist(),
+                "turn_rad": turn.round(4).tolist(),
+                "view_deg": view,
             }
 
 

@@ -30,8 +30,12 @@ class Asked:
             if isinstance(severity, bool) or not 0 <= severity <= WORST:
                 raise InputError(f"severity of {name}", expected=f"0 to {WORST}", got=str(severity))
         if self.randomise and not self.severities:
-            raise InputError("randomise", expected="perturbations to draw from", got="none",
-                             way_out="Add for example perturbations.friction=3")
+            raise InputError(
+                "randomise",
+                expected="perturbations to draw from",
+                got="none",
+                way_out="Add for example perturbations.friction=3",
+            )
 
     @classmethod
     def of(
@@ -40,13 +44,21 @@ class Asked:
         """From a task's options: one name with a severity, or a mapping of several, or both."""
         if (perturbation is None) != (severity is None):
             missing, given = ("severity", "perturbation") if severity is None else ("perturbation", "severity")
-            raise InputError(given, expected=f"a {missing} with it", got="none",
-                             way_out=f"Add for example {missing}={'3' if severity is None else 'friction'}")
+            raise InputError(
+                given,
+                expected=f"a {missing} with it",
+                got="none",
+                way_out=f"Add for example {missing}={'3' if severity is None else 'friction'}",
+            )
         severities = dict(perturbations)
         if perturbation is not None and severity is not None:
             if perturbation in severities:
-                raise InputError(f"perturbation '{perturbation}'", expected="one severity",
-                                 got="another one in perturbations", way_out="Leave one of them out")
+                raise InputError(
+                    f"perturbation '{perturbation}'",
+                    expected="one severity",
+                    got="another one in perturbations",
+                    way_out="Leave one of them out",
+                )
             severities[perturbation] = severity
         return cls(severities, randomise)
 
@@ -59,8 +71,11 @@ class Asked:
         """Refuse what a suite does not have."""
         for name in self.severities:
             if name not in offered:
-                raise InputError(f"perturbation '{name}' of {where}", way_out="The tasks of twin/ have all of them",
-                                 expected=f"one that its suite has: {', '.join(offered)}")
+                raise InputError(
+                    f"perturbation '{name}' of {where}",
+                    way_out="The tasks of twin/ have all of them",
+                    expected=f"one that its suite has: {', '.join(offered)}",
+                )
 
 
 def perturbed(
@@ -76,8 +91,12 @@ def perturbed(
     Raises:
         InputError: an unknown name, a severity that there is none of, one without the other.
     """
-    given = {"perturbation": perturbation, "severity": severity, "perturbations": dict(perturbations or {}),
-             "randomise": randomise}
+    given = {
+        "perturbation": perturbation,
+        "severity": severity,
+        "perturbations": dict(perturbations or {}),
+        "randomise": randomise,
+    }
     Asked.of(perturbation, severity, perturbations or {}, randomise)
     told = {name: value for name, value in given.items() if value is not None and value is not False and value != {}}
     kept = {name: value for name, value in options.items() if not told or name not in given}

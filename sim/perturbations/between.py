@@ -14,8 +14,15 @@ from sim.perturbations.sizes import ObservationNoise
 OFFERED = ("observation_noise", "observation_delay", "action_latency")
 """What every suite has."""
 
-_UNITS = {"m": "metre", "rad": "radian", "1": "unitless", "px": "pixel", "N": "newton", "N*m": "newton_metre",
-          "mm": "depth_mm"}
+_UNITS = {
+    "m": "metre",
+    "rad": "radian",
+    "1": "unitless",
+    "px": "pixel",
+    "N": "newton",
+    "N*m": "newton_metre",
+    "mm": "depth_mm",
+}
 
 Observation = dict[str, np.ndarray]
 
@@ -87,8 +94,11 @@ def _units(each: ObservationField) -> list[str]:
     units = each.unit.split()
     for unit in units:
         if unit not in _UNITS:
-            raise InputError(f"perturbation observation_noise: field '{each.name}'",
-                             expected=f"one in {', '.join(_UNITS)}", got=f"one in {unit}")
+            raise InputError(
+                f"perturbation observation_noise: field '{each.name}'",
+                expected=f"one in {', '.join(_UNITS)}",
+                got=f"one in {unit}",
+            )
     return [_UNITS[unit] for unit in units]
 
 

@@ -39,8 +39,18 @@ class Distractors(ScenePerturbation):
             name = f"{DISTRACTOR}{number}"
             body = spec.worldbody.add_body(name=name, pos=(STORE * number).tolist())
             body.add_freejoint(name=name)
-            body.add_geom(name=name, type=shape, size=list(half), quat=list(quat), mass=mass, contype=SCENE_BIT,
-                          conaffinity=SCENE_BIT, friction=[1.0, 0.01, 0.001], condim=6, group=SEEN)
+            body.add_geom(
+                name=name,
+                type=shape,
+                size=list(half),
+                quat=list(quat),
+                mass=mass,
+                contype=SCENE_BIT,
+                conaffinity=SCENE_BIT,
+                friction=[1.0, 0.01, 0.001],
+                condim=6,
+                group=SEEN,
+            )
 
     def apply(self, stage: Stage, draw: Draw) -> None:
         self.leave_out(stage)
@@ -87,5 +97,7 @@ def _is_clear(stage: Stage, geom: int, others: np.ndarray, clearance_m: float) -
     model, data = stage.model, stage.data
     apart = np.linalg.norm(data.geom_xpos[others] - data.geom_xpos[geom], axis=1)
     near = apart - model.geom_rbound[others] - model.geom_rbound[geom] < clearance_m
-    return all(mujoco.mj_geomDistance(model, data, geom, int(other), clearance_m, None) >= clearance_m
-               for other in others[near])
+    return all(
+        mujoco.mj_geomDistance(model, data, geom, int(other), clearance_m, None) >= clearance_m
+        for other in others[near]
+    )

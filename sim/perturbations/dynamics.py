@@ -15,8 +15,19 @@ from sim.perturbations.stage import Stage
 PAYLOAD_RADIUS_M = 0.03  # of the ball whose inertia a payload has
 
 # What MuJoCo works out from masses when it compiles, and again in mj_setConst.
-_DERIVED = ("body_subtreemass", "body_invweight0", "dof_M0", "dof_invweight0", "tendon_invweight0", "actuator_acc0",
-            "cam_poscom0", "light_poscom0", "stat.meaninertia", "stat.meanmass", "stat.meansize")
+_DERIVED = (
+    "body_subtreemass",
+    "body_invweight0",
+    "dof_M0",
+    "dof_invweight0",
+    "tendon_invweight0",
+    "actuator_acc0",
+    "cam_poscom0",
+    "light_poscom0",
+    "stat.meaninertia",
+    "stat.meanmass",
+    "stat.meansize",
+)
 
 
 class Friction(ScenePerturbation):
@@ -58,8 +69,11 @@ class Payload(ScenePerturbation):
     def extend(self, spec: mujoco.MjSpec, description: RobotDescription, size: Any) -> None:
         for limb in description.limbs:
             body = spec.body(limb.element(limb.arm.flange)).add_body(
-                name=limb.element("payload"), pos=list(limb.tool.tcp_position), mass=size.mass_kg,
-                inertia=[_ball(size.mass_kg)] * 3, explicitinertial=True,
+                name=limb.element("payload"),
+                pos=list(limb.tool.tcp_position),
+                mass=size.mass_kg,
+                inertia=[_ball(size.mass_kg)] * 3,
+                explicitinertial=True,
             )
             body.gravcomp = 0.0
 

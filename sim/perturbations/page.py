@@ -58,8 +58,9 @@ _HEAD = ("perturbation", "what it does", "quantity", *(str(number) for number in
 def page() -> str:
     """The text of docs/perturbations.md."""
     rows = [row for name in SIZES for row in _rows(name)]
-    return _PAGE.format(worst=WORST, table=_markdown(_HEAD, rows), everywhere=_listed(OFFERED),
-                        images=_listed(SEEN_ONLY))
+    return _PAGE.format(
+        worst=WORST, table=_markdown(_HEAD, rows), everywhere=_listed(OFFERED), images=_listed(SEEN_ONLY)
+    )
 
 
 def _rows(name: str) -> Iterable[Sequence[str]]:

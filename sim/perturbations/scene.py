@@ -62,8 +62,9 @@ class ScenePerturbations:
     """
 
     def __init__(self, asked: Asked) -> None:
-        self._largest = {name: load_sizes(name)[severity - 1] for name, severity in asked.active.items()
-                         if name in CLASSES}
+        self._largest = {
+            name: load_sizes(name)[severity - 1] for name, severity in asked.active.items() if name in CLASSES
+        }
         self._parts: dict[str, ScenePerturbation] = {name: _load(CLASSES[name]) for name in self._largest}
         self._own: dict[str, Any] = {}
 
@@ -107,9 +108,12 @@ def require_cameras(asked: Asked, cameras: Sequence[str]) -> None:
     """Refuse a perturbation of images where none are observed."""
     for name in SEEN_ONLY:
         if name in asked.severities and not cameras:
-            raise InputError(f"perturbation '{name}'", got="none",
-                             expected="cameras in the observation, since it changes images alone",
-                             way_out="Add options.cameras=[front], or leave it out")
+            raise InputError(
+                f"perturbation '{name}'",
+                got="none",
+                expected="cameras in the observation, since it changes images alone",
+                way_out="Add options.cameras=[front], or leave it out",
+            )
 
 
 def _load(place: str) -> ScenePerturbation:

@@ -197,8 +197,9 @@ SIZES: Mapping[str, type] = {
 def require_known(name: str) -> None:
     """Refuse an unknown perturbation, offering the nearest name."""
     if name not in SIZES:
-        raise InputError("perturbation", expected=f"one of {', '.join(SIZES)}", got=f"'{name}'",
-                         way_out=nearest(name, SIZES))
+        raise InputError(
+            "perturbation", expected=f"one of {', '.join(SIZES)}", got=f"'{name}'", way_out=nearest(name, SIZES)
+        )
 
 
 def load_sizes(name: str) -> tuple[Any, ...]:
@@ -227,8 +228,9 @@ def read_sizes(name: str, file: Path) -> tuple[Any, ...]:
     for number, size in enumerate(sizes, 1):
         for key, value in to_json(size).items():
             if not (isfinite(value) and value >= 0):
-                raise InputError(f"{file}: severity {number}.{key}", expected="a finite number of at least 0",
-                                 got=str(value))
+                raise InputError(
+                    f"{file}: severity {number}.{key}", expected="a finite number of at least 0", got=str(value)
+                )
     return sizes
 
 

@@ -7,5 +7,15 @@ from sim.plants.settings import LoopSettings
 from sim.plants.two_link import TwoLink
 from sim.plants.wall import NO_WALL, Wall
 
-__all__ = ["NO_WALL", "ClosedLoop", "Command", "LoopSettings", "Outcome", "PointMass", "Policy", "Seen", "TwoLink",
-           "Wall"]
+__all__ = [
+    "NO_WALL",
+    "ClosedLoop",
+    "Command",
+    "LoopSettings",
+    "Outcome",
+    "PointMass",
+    "Policy",
+    "Seen",
+    "TwoLink",
+    "Wall",
+]

@@ -13,8 +13,33 @@ from __future__ import annotations
 
 import numpy as np
 
-(ACTUATED, THROUGHPUT, DISTURBED, FRICTION, KINETIC, KINETIC_0, PORT, STORED, LOST, MOVED, SUPPLIED, LEVEL, LOWEST,
- TAKEN, GIVEN, FORCE, PEAK_FORCE, DEPTH, ACCELERATION, TOTAL, FASTEST, SHIFT, GONE, OUTSIDE, DRAWN) = range(25)
+(
+    ACTUATED,
+    THROUGHPUT,
+    DISTURBED,
+    FRICTION,
+    KINETIC,
+    KINETIC_0,
+    PORT,
+    STORED,
+    LOST,
+    MOVED,
+    SUPPLIED,
+    LEVEL,
+    LOWEST,
+    TAKEN,
+    GIVEN,
+    FORCE,
+    PEAK_FORCE,
+    DEPTH,
+    ACCELERATION,
+    TOTAL,
+    FASTEST,
+    SHIFT,
+    GONE,
+    OUTSIDE,
+    DRAWN,
+) = range(25)
 """Columns. Energies in J as above, and: THROUGHPUT, the sum of |actuator work|; SUPPLIED to the tank so far; LEVEL of a
 tank that is kept from ACTUATED alone, and the LOWEST it was; TAKEN, the largest ACTUATED - SUPPLIED so far; GIVEN, the
 largest PORT - DISTURBED - SUPPLIED so far; FORCE of the contact (N) and its PEAK_FORCE; DEPTH, the deepest (m);
@@ -35,8 +60,15 @@ def opened(kinetic_j: float, level_j: float) -> np.ndarray:
 
 def residual_j(books: np.ndarray) -> float:
     """What the identity above does not close by: the error of the integration."""
-    return float(books[ACTUATED] + books[DISTURBED] - (books[KINETIC] - books[KINETIC_0]) - books[FRICTION]
-                 - books[STORED] - books[LOST] - books[MOVED])
+    return float(
+        books[ACTUATED]
+        + books[DISTURBED]
+        - (books[KINETIC] - books[KINETIC_0])
+        - books[FRICTION]
+        - books[STORED]
+        - books[LOST]
+        - books[MOVED]
+    )
 
 
 def excess_j(books: np.ndarray, initial_j: float) -> float:

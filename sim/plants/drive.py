@@ -1,6 +1,6 @@
 """The inner loop at 1 kHz over a plant: impedance law, torque filter, ledger, plant. Compiled, one call a stretch.
 
-    F = K (x_d - x) - D v,   D = 2 zeta sqrt(K m),   tau = J^T F
+F = K (x_d - x) - D v,   D = 2 zeta sqrt(K m),   tau = J^T F
 """
 
 from __future__ import annotations
@@ -45,11 +45,33 @@ TRACE = 9
 
 
 @compiled
-def drive(arm: bool, plant: np.ndarray, state: np.ndarray, wall: np.ndarray, disturbance: np.ndarray,
-          noise: np.ndarray, encoder: float, measured: np.ndarray, active: np.ndarray, target: np.ndarray,
-          law: np.ndarray, comes: int, inner: int, filtered: bool, period_s: float, step_s: float, steps: int,
-          acceleration: np.ndarray, high: np.ndarray, budget: np.ndarray, tank: np.ndarray, books: np.ndarray,
-          reasons: np.ndarray, time_s: float, trace: np.ndarray) -> float:
+def drive(
+    arm: bool,
+    plant: np.ndarray,
+    state: np.ndarray,
+    wall: np.ndarray,
+    disturbance: np.ndarray,
+    noise: np.ndarray,
+    encoder: float,
+    measured: np.ndarray,
+    active: np.ndarray,
+    target: np.ndarray,
+    law: np.ndarray,
+    comes: int,
+    inner: int,
+    filtered: bool,
+    period_s: float,
+    step_s: float,
+    steps: int,
+    acceleration: np.ndarray,
+    high: np.ndarray,
+    budget: np.ndarray,
+    tank: np.ndarray,
+    books: np.ndarray,
+    reasons: np.ndarray,
+    time_s: float,
+    trace: np.ndarray,
+) -> float:
     """Run the periods of a stretch in which no new command arrives.
 
     Args:

@@ -1,6 +1,6 @@
 """A policy at 20 Hz over an inner loop at 1 kHz over a reference plant: what the energy filters are held against.
 
-    policy -> set-point filter (leash) -> delay -> spring and damper -> torque filter -> plant -> ledger
+policy -> set-point filter (leash) -> delay -> spring and damper -> torque filter -> plant -> ledger
 """
 
 from __future__ import annotations
@@ -95,21 +95,29 @@ class ClosedLoop:
         self.books = opened(plant.kinetic_j(self.state), settings.budget.initial_j)
         self.reasons, self.leashed = np.zeros((2, len(tank_columns.REASONS)), np.int64)
         self._random = np.random.default_rng(self.seed)
-        self._measured = self.state[:plant.joints].copy()
+        self._measured = self.state[: plant.joints].copy()
         self._tip, self._jacobian = np.empty(plant.size), np.ones((plant.size, plant.joints))
         self._active, self._target = np.array(start, dtype=np.float64), np.array(start, dtype=np.float64)
         self._law = np.zeros(inner_loop.LAW)
         mass = settings.mass_kg if settings.mass_kg is not None else getattr(plant, "mass_kg", 3.0)
-        self._law[[STIFFNESS, inner_loop.SOFT, inner_loop.STIFF, inner_loop.RATIO, inner_loop.MASS]] = \
-            settings.stiffness, *INNER_STIFFNESS, settings.damping_ratio, mass
+        self._law[[STIFFNESS, inner_loop.SOFT, inner_loop.STIFF, inner_loop.RATIO, inner_loop.MASS]] = (
+            settings.stiffness,
+            *INNER_STIFFNESS,
+            settings.damping_ratio,
+            mass,
+        )
         self._law[inner_loop.SHARE] = 1 - math.exp(-PERIOD_S / settings.lag_s) if settings.lag_s else 1.0
         self._due: list[tuple[int, np.ndarray, float]] = []
         self._worked = 0.0
         self.setpoint_filter: SetpointFilter | None = None
         if settings.leash != "none":
             self.setpoint_filter = SetpointFilter(
-                EnergyLedger(settings.budget, POLICY_S), self._active, np.full(plant.size, settings.stiffness),
-                mode=settings.leash, latency_s=settings.latency_s)
+                EnergyLedger(settings.budget, POLICY_S),
+                self._active,
+                np.full(plant.size, settings.stiffness),
+                mode=settings.leash,
+                latency_s=settings.latency_s,
+            )
         self._row, self._plant_row, self._wall_row = settings.budget.row, plant.row, self.wall.row
         self._acceleration = np.full(plant.joints, settings.acceleration)
         self._effort = np.full(plant.joints, settings.effort)
@@ -144,15 +152,19 @@ class ClosedLoop:
             work = float(self.ledger.tank[0, tank_columns.WORK])
             told = np.array([work - self._worked]) if self.setpoint_filter.mode == "measured" else None
             self._worked = work
-            made = self.setpoint_filter.filter(setpoint, self.seen.tip, stiffness=np.full(self.plant.size, stiffness),
-                                               work_j=told)
+            made = self.setpoint_filter.filter(
+                setpoint, self.seen.tip, stiffness=np.full(self.plant.size, stiffness), work_j=told
+            )
             setpoint, stiffness = made.setpoint[0], float(made.stiffness[0, 0, 0])
             self.leashed[made.reasons[0]] += 1
         now = int(self._law[inner_loop.COUNT])
         self._due.append((now + round(self.settings.latency_s / PERIOD_S), setpoint, stiffness))
         push = np.zeros((ticks, self.plant.size)) if disturbance is None else disturbance
-        noise = self._random.normal(0, self.settings.noise, (ticks, self.plant.joints)) if self.settings.noise \
+        noise = (
+            self._random.normal(0, self.settings.noise, (ticks, self.plant.joints))
+            if self.settings.noise
             else np.zeros((ticks, self.plant.joints))
+        )
         done = 0
         while done < ticks:
             while self._due and self._due[0][0] <= now + done:
@@ -166,7 +178,7 @@ class ClosedLoop:
         """Let a policy act for a time, against a disturber (all ticks, m) N if there is one."""
         ticks = round(POLICY_S / PERIOD_S)
         for number in range(round(seconds / POLICY_S)):
-            push = None if disturbance is None else disturbance[number * ticks:(number + 1) * ticks]
+            push = None if disturbance is None else disturbance[number * ticks : (number + 1) * ticks]
             self.step(policy(self.seen), inner=policy.inner, disturbance=push)
         return self.outcome()
 
@@ -174,11 +186,18 @@ class ClosedLoop:
         """The figures so far."""
         books = self.books
         told = {name: float(books[column]) for name, column in _TOLD.items()}
-        counts = [{name or "none": int(count) for name, count in zip(tank_columns.REASONS, each) if count}
-                  for each in (self.reasons, self.leashed)]
+        counts = [
+            {name or "none": int(count) for name, count in zip(tank_columns.REASONS, each) if count}
+            for each in (self.reasons, self.leashed)
+        ]
         told["excess_j"], told["residual_j"] = excess_j(books, self.settings.budget.initial_j), residual_j(books)
-        return Outcome(outside=int(books[columns.OUTSIDE]), drawn=int(books[columns.DRAWN]), changed=counts[0],
-                       leashed=counts[1], **told)
+        return Outcome(
+            outside=int(books[columns.OUTSIDE]),
+            drawn=int(books[columns.DRAWN]),
+            changed=counts[0],
+            leashed=counts[1],
+            **told,
+        )
 
     def traced(self) -> np.ndarray:
         """(ticks, TRACE) so far."""
@@ -193,13 +212,42 @@ class ClosedLoop:
         settings, rows = self.settings, np.empty((len(push), TRACE))
         step_s = self.plant.step_s / settings.refinement
         self.time_s = drive(
-            isinstance(self.plant, TwoLink), self._plant_row, self.state, self._wall_row, push, noise,
-            settings.encoder, self._measured, self._active, self._target, self._law, WAYS[settings.come], inner,
-            settings.torque_filter, PERIOD_S, step_s, round(PERIOD_S / step_s), self._acceleration, self._effort,
-            self._row, self.ledger.tank[0], self.books, self.reasons, self.time_s, rows)
+            isinstance(self.plant, TwoLink),
+            self._plant_row,
+            self.state,
+            self._wall_row,
+            push,
+            noise,
+            settings.encoder,
+            self._measured,
+            self._active,
+            self._target,
+            self._law,
+            WAYS[settings.come],
+            inner,
+            settings.torque_filter,
+            PERIOD_S,
+            step_s,
+            round(PERIOD_S / step_s),
+            self._acceleration,
+            self._effort,
+            self._row,
+            self.ledger.tank[0],
+            self.books,
+            self.reasons,
+            self.time_s,
+            rows,
+        )
         self.trace.append(rows)
 
 
-_TOLD = {"lowest_j": columns.LOWEST, "taken_j": columns.TAKEN, "throughput_j": columns.THROUGHPUT,
-         "peak_force_n": columns.PEAK_FORCE, "depth_m": columns.DEPTH, "total_j": columns.TOTAL,
-         "fastest_j": columns.FASTEST, "acceleration": columns.ACCELERATION}
+_TOLD = {
+    "lowest_j": columns.LOWEST,
+    "taken_j": columns.TAKEN,
+    "throughput_j": columns.THROUGHPUT,
+    "peak_force_n": columns.PEAK_FORCE,
+    "depth_m": columns.DEPTH,
+    "total_j": columns.TOTAL,
+    "fastest_j": columns.FASTEST,
+    "acceleration": columns.ACCELERATION,
+}

@@ -17,8 +17,12 @@ from sim.plants.policy import Policy
 from sim.plants.settings import LoopSettings
 from sim.plants.wall import NO_WALL, Wall
 
-FILTERS = {"none": (False, "none"), "tank": (True, "none"), "leash": (False, "leash"),
-           "tank and leash": (True, "leash")}
+FILTERS = {
+    "none": (False, "none"),
+    "tank": (True, "none"),
+    "leash": (False, "leash"),
+    "tank and leash": (True, "leash"),
+}
 """Which filters act, by the words of the tables: the torque filter, the set-point filter."""
 STIFF_WALL = 1e5
 STIFF_ACCELERATION = 400.0
@@ -32,12 +36,14 @@ def settings_for(budget: Budget, filters: str, **others: object) -> LoopSettings
     return replace(LoopSettings(budget, torque_filter=torque_filter, leash=leash), **others)  # type: ignore[arg-type]
 
 
-def tracking_rms_m(budget: Budget, policy: Sine | Shuttle, filters: str, *, seconds: float = 12.0,
-                   mass_kg: float = 3.0) -> float:
+def tracking_rms_m(
+    budget: Budget, policy: Sine | Shuttle, filters: str, *, seconds: float = 12.0, mass_kg: float = 3.0
+) -> float:
     """Root mean square error of a mass that follows a way in free space, set-points on straight lines between
     commands, after two seconds to get going."""
-    loop = ClosedLoop(PointMass(mass_kg), settings_for(budget, filters, come="ramps"), NO_WALL,
-                      start=np.array([policy.at(0.0)]))
+    loop = ClosedLoop(
+        PointMass(mass_kg), settings_for(budget, filters, come="ramps"), NO_WALL, start=np.array([policy.at(0.0)])
+    )
     loop.run(policy, seconds)
     rows = loop.traced()
     # A row tells where the tip was at the start of its tick.
@@ -46,13 +52,15 @@ def tracking_rms_m(budget: Budget, policy: Sine | Shuttle, filters: str, *, seco
     return float(np.sqrt(np.mean(error**2)))
 
 
-def impacts(budget: Budget, filters: str, *, seeds: int = 5, seconds: float = 20.0,
-            place_m: float = 0.05) -> tuple[Outcome, ...]:
+def impacts(
+    budget: Budget, filters: str, *, seeds: int = 5, seconds: float = 20.0, place_m: float = 0.05
+) -> tuple[Outcome, ...]:
     """A random policy before a wall of 1e5 N/m, a run a seed."""
     found = []
     for seed in range(seeds):
-        loop = ClosedLoop(PointMass(), settings_for(budget, filters, acceleration=STIFF_ACCELERATION),
-                          Wall(place_m, STIFF_WALL))
+        loop = ClosedLoop(
+            PointMass(), settings_for(budget, filters, acceleration=STIFF_ACCELERATION), Wall(place_m, STIFF_WALL)
+        )
         found.append(loop.run(Random(np.zeros(1), seed), seconds))
     return tuple(found)
 
@@ -64,8 +72,18 @@ class Progress(NamedTuple):
     outcome: Outcome
 
 
-def progress(budget: Budget, task: str, *, delay_s: float = 0.0, where: str = "channel", seconds: float = 2.0,
-             come: str = "jumps", lag_s: float = 0.0, box_n: float = PUSHED_N, stiffness: float = 200.0) -> Progress:
+def progress(
+    budget: Budget,
+    task: str,
+    *,
+    delay_s: float = 0.0,
+    where: str = "channel",
+    seconds: float = 2.0,
+    come: str = "jumps",
+    lag_s: float = 0.0,
+    box_n: float = PUSHED_N,
+    stiffness: float = 200.0,
+) -> Progress:
     """How far a mass of 3 kg gets with a delay, with both filters.
 
     Args:
@@ -81,16 +99,31 @@ def progress(budget: Budget, task: str, *, delay_s: float = 0.0, where: str = "c
     """
     far = np.array([3.0])
     wall = NO_WALL if task == "reach" else Wall(0.0, 1e4, yield_n=box_n)
-    settings = settings_for(budget, "tank and leash", come=come, lag_s=lag_s, stiffness=stiffness,
-                            latency_s=delay_s if where == "channel" else 0.0)
+    settings = settings_for(
+        budget,
+        "tank and leash",
+        come=come,
+        lag_s=lag_s,
+        stiffness=stiffness,
+        latency_s=delay_s if where == "channel" else 0.0,
+    )
     loop = ClosedLoop(PointMass(), settings, wall)
     policy: Policy = Held(far, stiffness) if where == "channel" else Late(Ahead(far, stiffness=stiffness), delay_s)
     outcome = loop.run(policy, seconds)
     return Progress(float(loop.seen.tip[0] if task == "reach" else loop.books[columns.SHIFT]), outcome)
 
 
-def standing(budget: Budget, *, seconds: float = 600.0, leash: str = "measured", latency_s: float = 0.05,
-             encoder: float = 0.0, noise: float = 0.0, press_n: float = 0.0, stiffness: float = 2000.0) -> ClosedLoop:
+def standing(
+    budget: Budget,
+    *,
+    seconds: float = 600.0,
+    leash: str = "measured",
+    latency_s: float = 0.05,
+    encoder: float = 0.0,
+    noise: float = 0.0,
+    press_n: float = 0.0,
+    stiffness: float = 2000.0,
+) -> ClosedLoop:
     """A mass that is told to stay where it is, or to press on a wall, for a time."""
     wall = Wall(0.0, 1e4, damping=50.0) if press_n else NO_WALL
     settings = LoopSettings(budget, leash=leash, latency_s=latency_s, stiffness=stiffness, encoder=encoder, noise=noise)

@@ -42,8 +42,11 @@ class PointMass:
 
     def __post_init__(self) -> None:
         if not self.mass_kg > 0 or not self.friction >= 0:
-            raise InputError("point mass", expected="mass_kg above 0 and friction of 0 or more",
-                             got=f"{self.mass_kg:g} and {self.friction:g}")
+            raise InputError(
+                "point mass",
+                expected="mass_kg above 0 and friction of 0 or more",
+                got=f"{self.mass_kg:g} and {self.friction:g}",
+            )
 
     @property
     def row(self) -> np.ndarray:
@@ -60,8 +63,17 @@ class PointMass:
 
 
 @compiled
-def advance_mass(plant: np.ndarray, state: np.ndarray, force: np.ndarray, disturbance: np.ndarray, wall: np.ndarray,
-                 books: np.ndarray, time_s: float, step_s: float, steps: int) -> None:
+def advance_mass(
+    plant: np.ndarray,
+    state: np.ndarray,
+    force: np.ndarray,
+    disturbance: np.ndarray,
+    wall: np.ndarray,
+    books: np.ndarray,
+    time_s: float,
+    step_s: float,
+    steps: int,
+) -> None:
     """Move a mass on, and book it.
 
     Args:

@@ -37,8 +37,17 @@ class Pump:
     rollouts: int
 
 
-def worst_pump(make: Callable[[], ClosedLoop], score: Score, *, centre: np.ndarray, seconds: float = 2.0,
-               commands: int = 10, rounds: int = 8, population: int = 40, seed: int = 0) -> Pump:
+def worst_pump(
+    make: Callable[[], ClosedLoop],
+    score: Score,
+    *,
+    centre: np.ndarray,
+    seconds: float = 2.0,
+    commands: int = 10,
+    rounds: int = 8,
+    population: int = 40,
+    seed: int = 0,
+) -> Pump:
     """Search for a policy with the highest score.
 
     Args:

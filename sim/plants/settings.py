@@ -54,5 +54,8 @@ class LoopSettings:
 
     def __post_init__(self) -> None:
         if self.leash not in LEASHES or self.come not in WAYS:
-            raise InputError("loop", expected=f"a leash of {', '.join(LEASHES)}, that {', '.join(WAYS)}",
-                             got=f"{self.leash}, {self.come}")
+            raise InputError(
+                "loop",
+                expected=f"a leash of {', '.join(LEASHES)}, that {', '.join(WAYS)}",
+                got=f"{self.leash}, {self.come}",
+            )

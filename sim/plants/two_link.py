@@ -47,8 +47,11 @@ class TwoLink:
 
     def __post_init__(self) -> None:
         if not min(*self.lengths_m, *self.masses_kg) > 0 or not min(self.load_kg, self.friction) >= 0:
-            raise InputError("two-link arm", expected="lengths and masses above 0, load and friction of 0 or more",
-                             got=f"{self.lengths_m}, {self.masses_kg}, {self.load_kg:g}, {self.friction:g}")
+            raise InputError(
+                "two-link arm",
+                expected="lengths and masses above 0, load and friction of 0 or more",
+                got=f"{self.lengths_m}, {self.masses_kg}, {self.load_kg:g}, {self.friction:g}",
+            )
 
     @property
     def row(self) -> np.ndarray:
@@ -71,8 +74,11 @@ class TwoLink:
         (first, second), (x, y) = self.lengths_m, position
         bend = (x**2 + y**2 - first**2 - second**2) / (2 * first * second)
         if not abs(bend) < 1:
-            raise InputError("two-link arm: tip", expected=f"{abs(first - second):g} .. {first + second:g} m away",
-                             got=f"{np.hypot(x, y):g} m")
+            raise InputError(
+                "two-link arm: tip",
+                expected=f"{abs(first - second):g} .. {first + second:g} m away",
+                got=f"{np.hypot(x, y):g} m",
+            )
         elbow = -np.arccos(bend)
         shoulder = np.arctan2(y, x) - np.arctan2(second * np.sin(elbow), first + second * np.cos(elbow))
         angles = np.array([shoulder, elbow])
@@ -113,15 +119,27 @@ def kinetic(plant: np.ndarray, state: np.ndarray) -> float:
 
 
 @compiled
-def _rate(plant: np.ndarray, state: np.ndarray, torque: np.ndarray, tip_force: np.ndarray, jacobian: np.ndarray,
-          rate: np.ndarray) -> None:
+def _rate(
+    plant: np.ndarray,
+    state: np.ndarray,
+    torque: np.ndarray,
+    tip_force: np.ndarray,
+    jacobian: np.ndarray,
+    rate: np.ndarray,
+) -> None:
     """Write d state / dt (4,) under joint torques (2,) and a force at the tip (2,)."""
     bent, turn = plant[BETA] * np.cos(state[1]), plant[BETA] * np.sin(state[1])
     one, two = state[2], state[3]
-    push1 = torque[0] + jacobian[0, 0] * tip_force[0] + jacobian[1, 0] * tip_force[1] - plant[DRAG] * one \
+    push1 = (
+        torque[0]
+        + jacobian[0, 0] * tip_force[0]
+        + jacobian[1, 0] * tip_force[1]
+        - plant[DRAG] * one
         + turn * two * (2 * one + two)
-    push2 = torque[1] + jacobian[0, 1] * tip_force[0] + jacobian[1, 1] * tip_force[1] - plant[DRAG] * two \
-        - turn * one * one
+    )
+    push2 = (
+        torque[1] + jacobian[0, 1] * tip_force[0] + jacobian[1, 1] * tip_force[1] - plant[DRAG] * two - turn * one * one
+    )
     a, b, d = plant[ALPHA] + 2 * bent, plant[DELTA] + bent, plant[DELTA]
     whole = a * d - b * b
     rate[0], rate[1] = one, two
@@ -129,8 +147,17 @@ def _rate(plant: np.ndarray, state: np.ndarray, torque: np.ndarray, tip_force: n
 
 
 @compiled
-def advance_arm(plant: np.ndarray, state: np.ndarray, torque: np.ndarray, disturbance: np.ndarray, wall: np.ndarray,
-                books: np.ndarray, time_s: float, step_s: float, steps: int) -> None:
+def advance_arm(
+    plant: np.ndarray,
+    state: np.ndarray,
+    torque: np.ndarray,
+    disturbance: np.ndarray,
+    wall: np.ndarray,
+    books: np.ndarray,
+    time_s: float,
+    step_s: float,
+    steps: int,
+) -> None:
     """Move an arm on, and book it; see `advance_mass`.
 
     Args:

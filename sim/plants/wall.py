@@ -52,8 +52,17 @@ class Wall:
     @property
     def row(self) -> np.ndarray:
         """(7,) float64, by the columns above."""
-        return np.array([self.position_m, self.stiffness, self.damping, self.swing_m, 2 * math.pi * self.swing_hz,
-                         self.removed_s, self.yield_n])
+        return np.array(
+            [
+                self.position_m,
+                self.stiffness,
+                self.damping,
+                self.swing_m,
+                2 * math.pi * self.swing_hz,
+                self.removed_s,
+                self.yield_n,
+            ]
+        )
 
 
 NO_WALL = Wall()
@@ -82,8 +91,16 @@ def force_of(wall: np.ndarray, books: np.ndarray, position: float, speed: float,
 
 
 @compiled
-def book_contact(wall: np.ndarray, books: np.ndarray, force: float, middle: float, after: float, way: float,
-                 time_s: float, step_s: float) -> None:
+def book_contact(
+    wall: np.ndarray,
+    books: np.ndarray,
+    force: float,
+    middle: float,
+    after: float,
+    way: float,
+    time_s: float,
+    step_s: float,
+) -> None:
     """Book a fine step of a point that pressed with `force` (N).
 
     Args:

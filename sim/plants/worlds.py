@@ -60,15 +60,19 @@ WORLDS: Mapping[str, Mapping[str, float]] = {
 """Worlds by name: options of `Wall`, and the force of a disturber."""
 
 
-def run_all(bench: Bench, world: str, budget: Budget, filters: str, seconds: float,
-            seed: int = 0) -> dict[str, Outcome]:
+def run_all(
+    bench: Bench, world: str, budget: Budget, filters: str, seconds: float, seed: int = 0
+) -> dict[str, Outcome]:
     """Every adversary in one world: what became of it, by the adversary's name."""
     options = dict(WORLDS[world])
     force_n = options.pop("shoves_n", 0.0)
     wall = bench.wall(**options) if options else NO_WALL
     push = shoves(seconds + POLICY_S, bench.plant.size, force_n, seed) if force_n else None
     torque_filter, leash = FILTERS[filters]
-    settings = LoopSettings(budget, torque_filter=torque_filter, leash=leash, mass_kg=bench.mass_kg,
-                            acceleration=bench.acceleration)
-    return {name: ClosedLoop(bench.plant, settings, wall, bench.start).run(make(), seconds, push)
-            for name, make in adversaries(bench.start, seed).items()}
+    settings = LoopSettings(
+        budget, torque_filter=torque_filter, leash=leash, mass_kg=bench.mass_kg, acceleration=bench.acceleration
+    )
+    return {
+        name: ClosedLoop(bench.plant, settings, wall, bench.start).run(make(), seconds, push)
+        for name, make in adversaries(bench.start, seed).items()
+    }

@@ -52,8 +52,17 @@ class WorstWays:
 
 
 @compiled
-def walk(torques: np.ndarray, velocities: np.ndarray, beyond: np.ndarray, period_s: float, acceleration: np.ndarray,
-         high: np.ndarray, budget: np.ndarray, tank: np.ndarray, found: np.ndarray) -> None:
+def walk(
+    torques: np.ndarray,
+    velocities: np.ndarray,
+    beyond: np.ndarray,
+    period_s: float,
+    acceleration: np.ndarray,
+    high: np.ndarray,
+    budget: np.ndarray,
+    tank: np.ndarray,
+    found: np.ndarray,
+) -> None:
     """Filter torques (steps, n) at velocities (steps, n) one by one, against joints that do their worst.
 
     Args:
@@ -91,8 +100,14 @@ def walk(torques: np.ndarray, velocities: np.ndarray, beyond: np.ndarray, period
             found[PRESSED] += before <= 0.0 and most > 0.0
 
 
-def hunt(budgets: tuple[Budget, ...], steps: int, *, beyond: tuple[float, float] = (1.0, 1.0), share: float = 1.0,
-         seed: int = 0) -> WorstWays:
+def hunt(
+    budgets: tuple[Budget, ...],
+    steps: int,
+    *,
+    beyond: tuple[float, float] = (1.0, 1.0),
+    share: float = 1.0,
+    seed: int = 0,
+) -> WorstWays:
     """Filter random torques at random velocities, in blocks of one robot each: 1 to 7 joints, periods of 0.5 to 2 ms,
     torques and velocities over many orders of magnitude, now with and now against the motion.
 
@@ -129,6 +144,16 @@ def hunt(budgets: tuple[Budget, ...], steps: int, *, beyond: tuple[float, float]
         totals[TAKEN] = max(totals[TAKEN], found[TAKEN])
         booked += tank[[OVERDRAFTS, OVERDRAFT]]
         done, block = done + count, block + 1
-    return WorstWays(done, int(totals[CHANGED]), int(totals[EVENTS]), float(totals[JOULES]), float(totals[DEEPEST]),
-                     int(totals[BELOW_RESERVE]), int(totals[BEYOND_OBLIGATION]), float(totals[TAKEN]),
-                     int(totals[PRESSED]), int(booked[0]), float(booked[1]))
+    return WorstWays(
+        done,
+        int(totals[CHANGED]),
+        int(totals[EVENTS]),
+        float(totals[JOULES]),
+        float(totals[DEEPEST]),
+        int(totals[BELOW_RESERVE]),
+        int(totals[BEYOND_OBLIGATION]),
+        float(totals[TAKEN]),
+        int(totals[PRESSED]),
+        int(booked[0]),
+        float(booked[1]),
+    )

@@ -36,8 +36,11 @@ def read_curves(path: Path) -> dict[str, list[Curve]]:
         columns = [name for name in (rows[0] if rows else {}) if name and _panel(name)]
         points = {name: [(float(row[STEP]), float(row[name])) for row in rows if row[name]] for name in columns}
     except (OSError, UnicodeDecodeError, KeyError, TypeError, ValueError) as error:
-        raise InputError(f"metrics {path}", expected=f"a table with the column '{STEP}' and numbers",
-                         got=f"{type(error).__name__}: {error}") from error
+        raise InputError(
+            f"metrics {path}",
+            expected=f"a table with the column '{STEP}' and numbers",
+            got=f"{type(error).__name__}: {error}",
+        ) from error
     panels: dict[str, list[Curve]] = {}
     for name, pairs in points.items():
         finite = [(step, value) for step, value in pairs if isfinite(value)]

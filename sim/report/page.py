@@ -120,8 +120,12 @@ def _evaluation_file(source: Path) -> Path | None:
             return source / name
     if (source / METRICS_NAME).is_file():
         return None
-    raise InputError(f"report of {source}", expected=f"a folder with {FILE_NAME} or {METRICS_NAME}", got="neither",
-                     way_out="Evaluate a checkpoint first")
+    raise InputError(
+        f"report of {source}",
+        expected=f"a folder with {FILE_NAME} or {METRICS_NAME}",
+        got="neither",
+        way_out="Evaluate a checkpoint first",
+    )
 
 
 def _metrics(sources: Sequence[Path], found: Sequence[tuple[Path, Evaluation]]) -> list[Path]:
@@ -133,15 +137,20 @@ def _metrics(sources: Sequence[Path], found: Sequence[tuple[Path, Evaluation]]) 
 
 def _check_target(target: Path, overwrite: bool) -> None:
     if target.is_dir():
-        raise InputError(f"report {target}", expected="a file", got="a folder",
-                         way_out=f"Give output={target / 'report.html'}")
+        raise InputError(
+            f"report {target}", expected="a file", got="a folder", way_out=f"Give output={target / 'report.html'}"
+        )
     if overwrite or not target.exists():
         return
     with target.open(encoding="utf-8", errors="replace") as file:
         ours = GENERATOR in file.read(1000)
     if not ours:
-        raise InputError(f"report {target}", expected="a new file or an older report", got="another file",
-                         way_out="Give another output, or overwrite=true")
+        raise InputError(
+            f"report {target}",
+            expected="a new file or an older report",
+            got="another file",
+            way_out="Give another output, or overwrite=true",
+        )
 
 
 def _names(files: Sequence[Path]) -> list[str]:

@@ -18,8 +18,14 @@ if TYPE_CHECKING:
 # matplotlib writes these into the SVG; each is replaced by the page's own variable of that name.
 INK, MUTED, GRID, GOOD, BAD = "#010101", "#010102", "#010103", "#010104", "#010105"
 SERIES = ("#010111", "#010112", "#010113", "#010114")
-_VARIABLES = {INK: "ink", MUTED: "muted", GRID: "grid", GOOD: "good", BAD: "bad",
-              **{colour: f"series-{index + 1}" for index, colour in enumerate(SERIES)}}
+_VARIABLES = {
+    INK: "ink",
+    MUTED: "muted",
+    GRID: "grid",
+    GOOD: "good",
+    BAD: "bad",
+    **{colour: f"series-{index + 1}" for index, colour in enumerate(SERIES)},
+}
 
 
 def score_histogram(records: Sequence[EpisodeRecord]) -> str:
@@ -53,8 +59,16 @@ def scores_by_seed(records: Sequence[EpisodeRecord]) -> str:
     def draw(axes: Axes) -> None:
         for success, colour in ((False, BAD), (True, GOOD)):
             some = [record for record in records if record.success == success]
-            axes.plot([record.seed for record in some], [record.score for record in some], "o", markersize=4,
-                      color=colour, markerfacecolor=colour if success else "none", alpha=0.9, clip_on=False)
+            axes.plot(
+                [record.seed for record in some],
+                [record.score for record in some],
+                "o",
+                markersize=4,
+                color=colour,
+                markerfacecolor=colour if success else "none",
+                alpha=0.9,
+                clip_on=False,
+            )
         axes.set_ylim(min(0.0, *(record.score for record in records)), max(1.0, *(record.score for record in records)))
         axes.ticklabel_format(axis="x", style="plain", useOffset=False)
         axes.locator_params(axis="x", integer=True, nbins=4)
@@ -87,8 +101,15 @@ def learning_curve(title: str, curves: Sequence[Curve]) -> str:
 
     def draw(axes: Axes) -> None:
         for index, curve in enumerate(curves):
-            axes.plot(curve.steps, curve.values, color=SERIES[index % len(SERIES)], linewidth=1.4,
-                      marker="o" if len(curve.steps) < 40 else None, markersize=3, label=curve.name)
+            axes.plot(
+                curve.steps,
+                curve.values,
+                color=SERIES[index % len(SERIES)],
+                linewidth=1.4,
+                marker="o" if len(curve.steps) < 40 else None,
+                markersize=3,
+                label=curve.name,
+            )
         if title == "loss" and all(min(curve.values) > 0 for curve in curves):
             axes.set_yscale("log")
         axes.locator_params(axis="x", nbins=6)
@@ -112,10 +133,20 @@ def svg(draw: Callable[[Axes], None], width: float = 4.4, height: float = 2.5) -
     from matplotlib.figure import Figure
 
     style = {
-        "svg.fonttype": "none", "svg.hashsalt": "tiller", "font.size": 9,
-        "text.color": INK, "axes.labelcolor": MUTED, "xtick.color": MUTED, "ytick.color": MUTED,
-        "axes.edgecolor": GRID, "axes.spines.top": False, "axes.spines.right": False,
-        "axes.grid": True, "grid.color": GRID, "grid.linewidth": 0.6, "axes.axisbelow": True,
+        "svg.fonttype": "none",
+        "svg.hashsalt": "tiller",
+        "font.size": 9,
+        "text.color": INK,
+        "axes.labelcolor": MUTED,
+        "xtick.color": MUTED,
+        "ytick.color": MUTED,
+        "axes.edgecolor": GRID,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.grid": True,
+        "grid.color": GRID,
+        "grid.linewidth": 0.6,
+        "axes.axisbelow": True,
     }
     with rc_context(style):
         figure = Figure(figsize=(width, height), layout="constrained")

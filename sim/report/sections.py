@@ -24,22 +24,40 @@ def headline(evaluation: Evaluation) -> str:
     summary = evaluation.summary
     warning = ""
     if not evaluation.complete:
-        warning = (f'<p class="note">Ended early, {len(evaluation.records)} of {evaluation.episodes} episodes: '
-                   f"{escape(evaluation.ended)}</p>")
+        warning = (
+            f'<p class="note">Ended early, {len(evaluation.records)} of {evaluation.episodes} episodes: '
+            f"{escape(evaluation.ended)}</p>"
+        )
     if summary is None:
         return warning
     if evaluation.divergence:
         warning += f'<p class="note">{escape(evaluation.divergence)}</p>'
     latency = evaluation.latency
     cards = [
-        ("success rate", percent(summary.success.estimate), f"95% interval {between(summary.success, percent)}",
-         f"{summary.successes} of {summary.episodes} episodes"),
-        ("mean score", number(summary.score.estimate), f"95% interval {between(summary.score)}",
-         f"mean of the middle half {number(summary.score_iqm.estimate)}"),
-        ("mean length", f"{summary.length:.1f} steps", f"mean return {number(summary.episode_return)}",
-         f"{summary.steps} steps in all"),
-        ("a plan", f"{latency.p50_s * 1e3:.1f} ms", f"p95 {latency.p95_s * 1e3:.1f}, slowest {latency.max_s * 1e3:.1f}",
-         f"median call of {evaluation.batch} rows"),
+        (
+            "success rate",
+            percent(summary.success.estimate),
+            f"95% interval {between(summary.success, percent)}",
+            f"{summary.successes} of {summary.episodes} episodes",
+        ),
+        (
+            "mean score",
+            number(summary.score.estimate),
+            f"95% interval {between(summary.score)}",
+            f"mean of the middle half {number(summary.score_iqm.estimate)}",
+        ),
+        (
+            "mean length",
+            f"{summary.length:.1f} steps",
+            f"mean return {number(summary.episode_return)}",
+            f"{summary.steps} steps in all",
+        ),
+        (
+            "a plan",
+            f"{latency.p50_s * 1e3:.1f} ms",
+            f"p95 {latency.p95_s * 1e3:.1f}, slowest {latency.max_s * 1e3:.1f}",
+            f"median call of {evaluation.batch} rows",
+        ),
     ]
     return f'{warning}<div class="cards">{"".join(_card(*card) for card in cards)}</div>'
 
@@ -118,15 +136,24 @@ def comparison(names: Sequence[str], evaluations: Sequence[Evaluation]) -> str:
     first_name, first, _ = measured[0]
     rows = []
     for name, one, summary in measured:
-        cells = [(name, one.task),
-                 (percent(summary.success.estimate), between(summary.success, percent)),
-                 (number(summary.score.estimate), between(summary.score)),
-                 (f"{one.latency.p50_s * 1e3:.1f}", f"{one.batch} rows"),
-                 *(_paired(first, one) if one is not first else [("–", "")] * 3)]
+        cells = [
+            (name, one.task),
+            (percent(summary.success.estimate), between(summary.success, percent)),
+            (number(summary.score.estimate), between(summary.score)),
+            (f"{one.latency.p50_s * 1e3:.1f}", f"{one.batch} rows"),
+            *(_paired(first, one) if one is not first else [("–", "")] * 3),
+        ]
         shown = (f"<td>{escape(main)}<small>{escape(more)}</small></td>" for main, more in cells)
         rows.append(f"<tr>{''.join(shown)}</tr>")
-    headings = ("", "success rate", "mean score", "plan p50 ms", f"success − {first_name}", f"score − {first_name}",
-                "McNemar p")
+    headings = (
+        "",
+        "success rate",
+        "mean score",
+        "plan p50 ms",
+        f"success − {first_name}",
+        f"score − {first_name}",
+        "McNemar p",
+    )
     head = "".join(f"<th>{escape(heading)}</th>" for heading in headings)
     table = f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
     return f'<h2>Comparison</h2><div class="grid">{figures}</div><h3>Paired on the same seeds</h3>{table}'
@@ -137,8 +164,10 @@ def learning(panels: Mapping[str, Sequence[Curve]], source: Path) -> str:
     if not panels:
         return ""
     figures = "".join(figure(plots.learning_curve(title, curves), title) for title, curves in panels.items())
-    return (f'<h2>Learning curve</h2><div class="grid">{figures}</div>'
-            f'<p class="muted">from <code>{escape(str(source))}</code></p>')
+    return (
+        f'<h2>Learning curve</h2><div class="grid">{figures}</div>'
+        f'<p class="muted">from <code>{escape(str(source))}</code></p>'
+    )
 
 
 def percent(value: float) -> str:
@@ -159,9 +188,11 @@ def _paired(first: Evaluation, second: Evaluation) -> list[tuple[str, str]]:
         result = compare(first, second)
     except InputError:
         return [("–", "other episodes")] * 3
-    return [(f"{result.success.estimate:+.1%}", between(result.success, "{:+.1%}".format)),
-            (f"{result.score.estimate:+.3f}", between(result.score, "{:+.3f}".format)),
-            (f"{result.p_value:.2g}", f"{result.only_first} against {result.only_second}")]
+    return [
+        (f"{result.success.estimate:+.1%}", between(result.success, "{:+.1%}".format)),
+        (f"{result.score.estimate:+.3f}", between(result.score, "{:+.3f}".format)),
+        (f"{result.p_value:.2g}", f"{result.only_first} against {result.only_second}"),
+    ]
 
 
 def _card(label: str, value: str, *more: str) -> str:
@@ -182,8 +213,10 @@ def _video(record: EpisodeRecord, path: Path, page_folder: Path) -> str:
     else:
         source = path.resolve().as_uri()
     caption = f"seed {record.seed} · {_outcome(record)} · score {number(record.score)} · {record.length} steps"
-    return (f'<figure><video controls muted loop playsinline preload="metadata" src="{source}"></video>'
-            f"<figcaption>{caption}</figcaption></figure>")
+    return (
+        f'<figure><video controls muted loop playsinline preload="metadata" src="{source}"></video>'
+        f"<figcaption>{caption}</figcaption></figure>"
+    )
 
 
 def _outcome(record: EpisodeRecord) -> str:
@@ -227,5 +260,7 @@ def _wall_clock(evaluation: Evaluation) -> str:
     summary = evaluation.summary
     if summary is None:
         return ""
-    return (f"{evaluation.seconds:.1f} s, {summary.steps_per_s:.0f} steps/s, "
-            f"{summary.inference_share:.0%} of it in the policy")
+    return (
+        f"{evaluation.seconds:.1f} s, {summary.steps_per_s:.0f} steps/s, "
+        f"{summary.inference_share:.0%} of it in the policy"
+    )

@@ -35,8 +35,11 @@ def write_sweep_report(
         InputError: the target is taken.
     """
     cells = [cell for result in summary.results for cell in result.cells]
-    links = {cell: os.path.relpath(folder / cell / "report.html", target.parent) for cell in cells
-             if (folder / cell / "report.html").is_file()}
+    links = {
+        cell: os.path.relpath(folder / cell / "report.html", target.parent)
+        for cell in cells
+        if (folder / cell / "report.html").is_file()
+    }
     tasks = list(dict.fromkeys(result.task for result in summary.results))
     episodes = sum(result.episodes for result in summary.results)
     title = f"{_counted(len(summary.policies), 'policy', 'policies')} on {_counted(len(tasks), 'task', 'tasks')}"

@@ -34,10 +34,21 @@ def grouped_intervals(rows: Sequence[str], measured: Mapping[str, Sequence[Inter
         for number, ((policy, intervals), offset) in enumerate(zip(measured.items(), offsets)):
             known = [(place + offset, one) for place, one in zip(places, intervals) if one is not None]
             heights = [place for place, _ in known]
-            axes.hlines(heights, [one.low for _, one in known], [one.high for _, one in known],
-                        color=_colour(number), linewidth=1.8)
-            axes.plot([one.estimate for _, one in known], heights, _marker(number), color=_colour(number),
-                      markersize=5, label=policy)
+            axes.hlines(
+                heights,
+                [one.low for _, one in known],
+                [one.high for _, one in known],
+                color=_colour(number),
+                linewidth=1.8,
+            )
+            axes.plot(
+                [one.estimate for _, one in known],
+                heights,
+                _marker(number),
+                color=_colour(number),
+                markersize=5,
+                label=policy,
+            )
         axes.set_yticks(places, rows)
         axes.set_ylim(len(rows) - 0.5, -0.5)
         axes.set_xlim(-0.02, 1.02)
@@ -54,8 +65,9 @@ def profiles(measured: Mapping[str, Profile]) -> str:
 
     def draw(axes: Axes) -> None:
         for number, (policy, one) in enumerate(measured.items()):
-            axes.fill_between(one.thresholds, one.low, one.high, step="pre", color=_colour(number), alpha=0.2,
-                              linewidth=0)
+            axes.fill_between(
+                one.thresholds, one.low, one.high, step="pre", color=_colour(number), alpha=0.2, linewidth=0
+            )
             axes.step(one.thresholds, one.shares, where="pre", color=_colour(number), linewidth=1.5, label=policy)
         axes.set_xlabel("score of at least")
         axes.set_ylabel("share of episodes")
@@ -74,10 +86,22 @@ def robustness(curves: Mapping[str, RobustnessCurve]) -> str:
             rates = [point.success for point in curve.points]
             # Side by side: intervals at the same severity would hide each other.
             shifted = severities + 0.04 * (number - (len(curves) - 1) / 2)
-            axes.vlines(shifted, [rate.low for rate in rates], [rate.high for rate in rates], color=_colour(number),
-                        linewidth=1.4)
-            axes.plot(shifted, [rate.estimate for rate in rates], f"{_marker(number)}-", color=_colour(number),
-                      markersize=4.5, linewidth=1.4, label=policy)
+            axes.vlines(
+                shifted,
+                [rate.low for rate in rates],
+                [rate.high for rate in rates],
+                color=_colour(number),
+                linewidth=1.4,
+            )
+            axes.plot(
+                shifted,
+                [rate.estimate for rate in rates],
+                f"{_marker(number)}-",
+                color=_colour(number),
+                markersize=4.5,
+                linewidth=1.4,
+                label=policy,
+            )
         axes.set_xticks(sorted({point.severity for curve in curves.values() for point in curve.points}))
         axes.set_xlabel("severity")
         axes.set_ylabel("success rate")

@@ -23,7 +23,9 @@ def failures(failed: Mapping[str, tuple[str, Sequence[str]]], missing: Sequence[
     if failed:
         runs = "".join(
             f"<details><summary><code>{escape(name)}</code>: {escape(reason)}</summary>"
-            f"<pre>{escape(chr(10).join(log))}</pre></details>" for name, (reason, log) in failed.items())
+            f"<pre>{escape(chr(10).join(log))}</pre></details>"
+            for name, (reason, log) in failed.items()
+        )
         notes.append(f'<div class="note"><p>{len(failed)} runs failed and are not in the figures.</p>{runs}</div>')
     return "".join(notes)
 
@@ -45,15 +47,27 @@ def success(summary: SweepSummary) -> str:
 def aggregates(summary: SweepSummary) -> str:
     """Policies over tasks."""
     several = [one for one in summary.aggregates if len(one.tasks) > 1]
-    figures = "".join(_profile(setting, [one for one in summary.aggregates if one.setting == setting])
-                      for setting in dict.fromkeys(one.setting for one in summary.aggregates))
+    figures = "".join(
+        _profile(setting, [one for one in summary.aggregates if one.setting == setting])
+        for setting in dict.fromkeys(one.setting for one in summary.aggregates)
+    )
     if not several and not figures:
         return ""
-    rows = [[(one.policy, one.setting, one.policy), (str(len(one.tasks)), "", len(one.tasks)),
-             _rate(one.success_iqm), _rate(one.success_mean), _number(one.score_iqm)] for one in several]
-    note = ('<p class="muted">Interquartile means of the tasks\' mean success and score, over the tasks that every '
-            "policy was measured on; below four tasks they are means. Intervals: bootstrap at 95%, stratified by task "
-            "(Agarwal et al. 2021).</p>")
+    rows = [
+        [
+            (one.policy, one.setting, one.policy),
+            (str(len(one.tasks)), "", len(one.tasks)),
+            _rate(one.success_iqm),
+            _rate(one.success_mean),
+            _number(one.score_iqm),
+        ]
+        for one in several
+    ]
+    note = (
+        '<p class="muted">Interquartile means of the tasks\' mean success and score, over the tasks that every '
+        "policy was measured on; below four tasks they are means. Intervals: bootstrap at 95%, stratified by task "
+        "(Agarwal et al. 2021).</p>"
+    )
     table = _table(("policy", "tasks", "success IQM", "success mean", "score IQM"), rows) if rows else ""
     shown = f'<div class="grid">{figures}</div>' if figures else ""
     return f"<h2>Over tasks</h2>{note if rows else ''}{table}{shown}"
@@ -67,16 +81,21 @@ def comparisons(summary: SweepSummary) -> str:
     for one in summary.comparisons:
         result = one.result
         place = one.task or "all tasks"
-        rows.append([
-            (f"{one.second} − {one.first}", "", f"{one.second} {one.first}"),
-            (place, one.setting, place),
-            (str(result.pairs), "", result.pairs),
-            _difference(result.success, "{:+.1%}"), _difference(result.score, "{:+.3f}"),
-            (f"{result.p_value:.2g}", f"{result.only_first} against {result.only_second}", result.p_value),
-        ])
-    note = ('<p class="muted">Differences with paired bootstrap intervals at 95%, resampled within each task where '
-            "tasks are pooled. McNemar's exact test on the pairs that one policy alone won; p is each test's own, not "
-            "corrected for their number.</p>")
+        rows.append(
+            [
+                (f"{one.second} − {one.first}", "", f"{one.second} {one.first}"),
+                (place, one.setting, place),
+                (str(result.pairs), "", result.pairs),
+                _difference(result.success, "{:+.1%}"),
+                _difference(result.score, "{:+.3f}"),
+                (f"{result.p_value:.2g}", f"{result.only_first} against {result.only_second}", result.p_value),
+            ]
+        )
+    note = (
+        '<p class="muted">Differences with paired bootstrap intervals at 95%, resampled within each task where '
+        "tasks are pooled. McNemar's exact test on the pairs that one policy alone won; p is each test's own, not "
+        "corrected for their number.</p>"
+    )
     headings = ("second − first", "task", "pairs", "success", "score", "McNemar p")
     return f"<h2>Paired on the same seeds</h2>{note}{_table(headings, rows)}"
 
@@ -89,15 +108,24 @@ def robustness(summary: SweepSummary) -> str:
     for key in dict.fromkeys(map(_place, summary.robustness)):
         curves = {one.policy: one.curve for one in summary.robustness if _place(one) == key}
         figures.append(figure(sweep_plots.robustness(curves), " · ".join(part for part in key if part)))
-    rows = [[(one.perturbation or "–", one.setting, one.perturbation), (one.policy, "", one.policy),
-             (one.task or "all tasks", "", one.task or ""),
-             *([("–", "", -1.0)] if one.curve.area is None else [_number(one.curve.area)]),
-             _rate(one.curve.points[0].success), _rate(one.curve.points[-1].success)] for one in summary.robustness]
-    note = ('<p class="muted">The area under success against severity, as a share of the range of severities: 1 for a '
-            "policy that always succeeds. Where severities share their starts, its interval holds for any correlation "
-            "between them.</p>")
+    rows = [
+        [
+            (one.perturbation or "–", one.setting, one.perturbation),
+            (one.policy, "", one.policy),
+            (one.task or "all tasks", "", one.task or ""),
+            *([("–", "", -1.0)] if one.curve.area is None else [_number(one.curve.area)]),
+            _rate(one.curve.points[0].success),
+            _rate(one.curve.points[-1].success),
+        ]
+        for one in summary.robustness
+    ]
+    note = (
+        '<p class="muted">The area under success against severity, as a share of the range of severities: 1 for a '
+        "policy that always succeeds. Where severities share their starts, its interval holds for any correlation "
+        "between them.</p>"
+    )
     headings = ("perturbation", "policy", "task", "area", "least severity", "greatest severity")
-    return (f'<h2>Robustness</h2><div class="grid">{"".join(figures)}</div>{note}{_table(headings, rows)}')
+    return f'<h2>Robustness</h2><div class="grid">{"".join(figures)}</div>{note}{_table(headings, rows)}'
 
 
 def results(summary: SweepSummary, links: Mapping[str, str]) -> str:
@@ -108,12 +136,22 @@ def results(summary: SweepSummary, links: Mapping[str, str]) -> str:
     """
     rows = []
     for one in summary.results:
-        pages = ", ".join(f'<a href="{quote(links[cell])}">{escape(cell)}</a>' if cell in links else escape(cell)
-                          for cell in one.cells)
+        pages = ", ".join(
+            f'<a href="{quote(links[cell])}">{escape(cell)}</a>' if cell in links else escape(cell)
+            for cell in one.cells
+        )
         fell = f"; physics diverged in {one.diverged}" if one.diverged else ""
-        rows.append([(one.policy, "", one.policy), (one.task, one.setting, one.task),
-                     (str(one.episodes), f"{one.seeds}{fell}", one.episodes), _rate(one.success), _number(one.score),
-                     (number(one.score_iqm.estimate), between(one.score_iqm), one.score_iqm.estimate), _Html(pages)])
+        rows.append(
+            [
+                (one.policy, "", one.policy),
+                (one.task, one.setting, one.task),
+                (str(one.episodes), f"{one.seeds}{fell}", one.episodes),
+                _rate(one.success),
+                _number(one.score),
+                (number(one.score_iqm.estimate), between(one.score_iqm), one.score_iqm.estimate),
+                _Html(pages),
+            ]
+        )
     headings = ("policy", "task", "episodes", "success", "mean score", "score IQM", "runs")
     return f"<h2>Results</h2>{_table(headings, rows)}"
 
@@ -122,8 +160,11 @@ def policies(summary: SweepSummary) -> str:
     """What each policy is."""
     lines = []
     for policy in summary.policies:
-        facts = {**policy.description, "executed rows a plan": policy.n_action_steps,
-                 **{f"ensemble {name}": value for name, value in policy.ensemble.items()}}
+        facts = {
+            **policy.description,
+            "executed rows a plan": policy.n_action_steps,
+            **{f"ensemble {name}": value for name, value in policy.ensemble.items()},
+        }
         shown = ", ".join(f"{name} {value}" for name, value in facts.items() if value not in ("", None))
         lines.append(f"<dt>{escape(policy.name)}</dt><dd>{escape(shown)}</dd>")
     return f"<h2>Policies</h2><dl>{''.join(lines)}</dl>"
@@ -146,8 +187,9 @@ class _Html(str):
 def _table(headings: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     head = "".join(f"<th>{escape(heading)}</th>" for heading in headings)
     body = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in rows)
-    return (f'<div class="scroll"><table class="sortable"><thead><tr>{head}</tr></thead>'
-            f"<tbody>{body}</tbody></table></div>")
+    return (
+        f'<div class="scroll"><table class="sortable"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+    )
 
 
 def _cell(cell: Any) -> str:

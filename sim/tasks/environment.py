@@ -84,10 +84,12 @@ class TaskEnv(gymnasium.Env[Observation, np.ndarray]):
         self.render_mode = "rgb_array" if options.render else None
         low, high = bounds or (np.full(action_spec.dim, -np.inf), np.full(action_spec.dim, np.inf))
         self.action_space = spaces.Box(low.astype(np.float32), high.astype(np.float32), dtype=np.float32)
-        self.observation_space = spaces.Dict({
-            each.name: spaces.Box(*_range(np.dtype(each.dtype)), each.shape, np.dtype(each.dtype).type)
-            for each in observation_spec
-        })
+        self.observation_space = spaces.Dict(
+            {
+                each.name: spaces.Box(*_range(np.dtype(each.dtype)), each.shape, np.dtype(each.dtype).type)
+                for each in observation_spec
+            }
+        )
         self._steps: int | None = None
         self._last: Observation = {}
         self._asked = options.asked
@@ -117,10 +119,12 @@ class TaskEnv(gymnasium.Env[Observation, np.ndarray]):
         """The action (dim,) that leaves the robot where it is at the start, given the first observation: what is
         observed under the name of each field, and zero where nothing is.
         """
-        return self.action_spec.pack({
-            each.name: np.asarray(observation.get(each.name, np.zeros(each.size)), dtype=np.float64)
-            for each in self.action_spec.fields
-        })
+        return self.action_spec.pack(
+            {
+                each.name: np.asarray(observation.get(each.name, np.zeros(each.size)), dtype=np.float64)
+                for each in self.action_spec.fields
+            }
+        )
 
     def picture(self) -> np.ndarray:
         """The scene as (render_size, render_size, 3) uint8 RGB."""
@@ -146,12 +150,18 @@ class TaskEnv(gymnasium.Env[Observation, np.ndarray]):
             raise InputError(f"{self.task.id}: step", expected="reset before the first step")
         action = np.asarray(action, dtype=np.float64)
         if action.shape != (self.action_spec.dim,):
-            raise InputError(f"action of {self.task.id} at step {self._steps}", got=str(action.shape),
-                             expected=f"({self.action_spec.dim},): {', '.join(self.action_spec.component_names)}")
+            raise InputError(
+                f"action of {self.task.id} at step {self._steps}",
+                got=str(action.shape),
+                expected=f"({self.action_spec.dim},): {', '.join(self.action_spec.component_names)}",
+            )
         if not np.isfinite(action).all():
             bad = int(np.flatnonzero(~np.isfinite(action))[0])
-            raise InputError(f"action of {self.task.id} at step {self._steps}: {self.action_spec.component_names[bad]}",
-                             expected="a finite number", got=str(action[bad]))
+            raise InputError(
+                f"action of {self.task.id} at step {self._steps}: {self.action_spec.component_names[bad]}",
+                expected="a finite number",
+                got=str(action[bad]),
+            )
         try:
             outcome = self.advance(action if self._between is None else self._between.act(action))
         except DivergedError as error:
@@ -168,8 +178,9 @@ class TaskEnv(gymnasium.Env[Observation, np.ndarray]):
     def render(self) -> np.ndarray:  # type: ignore[override]
         """The scene as (render_size, render_size, 3) uint8 RGB; the renderer is made at the first call."""
         if self.render_mode is None:
-            raise InputError(f"{self.task.id}: render", expected="an environment made for it",
-                             way_out="Make it with render=True")
+            raise InputError(
+                f"{self.task.id}: render", expected="an environment made for it", way_out="Make it with render=True"
+            )
         return self.picture()
 
 

@@ -41,8 +41,9 @@ def measured(folder: Path = RESULTS) -> dict[str, Figures]:
         with path.open(newline="") as file:
             table = csv.DictReader(file)
             if missing := set(COLUMNS) - set(table.fieldnames or ()):
-                raise InputError(str(path), expected=f"columns {', '.join(COLUMNS)}",
-                                 got=f"none named {', '.join(sorted(missing))}")
+                raise InputError(
+                    str(path), expected=f"columns {', '.join(COLUMNS)}", got=f"none named {', '.join(sorted(missing))}"
+                )
             for row in table:
                 try:
                     found[row["task"]] = Figures(

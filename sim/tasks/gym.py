@@ -103,8 +103,12 @@ class GymEnv(TaskEnv):
         if self._threshold is None and options.success_reward is None:
             self._threshold = spec.reward_threshold
         if not isinstance(space, spaces.Box):
-            raise InputError(f"action of gym/{name}", expected="continuous numbers (a Box space)", got=str(space),
-                             way_out="Choose a task with continuous actions")
+            raise InputError(
+                f"action of gym/{name}",
+                expected="continuous numbers (a Box space)",
+                got=str(space),
+                way_out="Choose a task with continuous actions",
+            )
         self._leaves = leaves_of(self._env.observation_space, options.declared_kinds, name)
         period_s = options.period_s or _period_s(self._env, name)
         task = TaskInfo(
@@ -133,9 +137,12 @@ class GymEnv(TaskEnv):
             missing = next((each for each in ("seed", "options") if f"argument '{each}'" in str(error)), None)
             if missing is None:
                 raise
-            raise InputError(f"reset of {self.task.id}", expected=f"a method that takes {missing}=", got=str(error),
-                             way_out="Episodes begin from seeds, so that they can be repeated: let reset take seed="
-                             ) from error
+            raise InputError(
+                f"reset of {self.task.id}",
+                expected=f"a method that takes {missing}=",
+                got=str(error),
+                way_out="Episodes begin from seeds, so that they can be repeated: let reset take seed=",
+            ) from error
         self._return, self._told = 0.0, False
         observation, _ = self._parts("reset", begun, ("observation", "info"))
         return Outcome(self._observe(observation), 0.0, success=False, score=0.0)
@@ -145,13 +152,21 @@ class GymEnv(TaskEnv):
         whole = np.rint(action) if space.dtype.kind in "iu" else action
         held = np.clip(whole.reshape(space.shape), space.low, space.high).astype(space.dtype)
         observation, reward, terminated, truncated, info = self._parts(
-            "step", self._env.step(held), ("observation", "reward", "terminated", "truncated", "info"))
+            "step", self._env.step(held), ("observation", "reward", "terminated", "truncated", "info")
+        )
         self._return += float(reward)
         ends = terminated or truncated or self.steps_left <= 1
         success = self._succeeded(float(reward), info, ends)
         told = self._told or self._options.success_reward is not None or self._threshold is not None
-        return Outcome(self._observe(observation), float(reward), success, float(success), terminated, truncated,
-                       info={"success_told": told})
+        return Outcome(
+            self._observe(observation),
+            float(reward),
+            success,
+            float(success),
+            terminated,
+            truncated,
+            info={"success_told": told},
+        )
 
     def picture(self) -> np.ndarray:
         if hasattr(self._env.unwrapped, "mujoco_renderer"):
@@ -175,16 +190,24 @@ class GymEnv(TaskEnv):
         """Whether what the environment tells is success: true, or a number above 0; NaN and -1 are none."""
         told = np.asarray(value)
         if told.dtype.kind not in "biuf":
-            raise InputError(f"info['{key}'] of {self.task.id}", expected="true, false or a number", got=repr(value),
-                             way_out=SAY_SUCCESS)
+            raise InputError(
+                f"info['{key}'] of {self.task.id}",
+                expected="true, false or a number",
+                got=repr(value),
+                way_out=SAY_SUCCESS,
+            )
         return bool(np.any(told > 0))
 
     def _parts(self, method: str, answer: Any, names: tuple[str, ...]) -> tuple[Any, ...]:
         """What a method of the environment returned, of so many parts as Gymnasium says."""
         if not isinstance(answer, tuple) or len(answer) != len(names) or not isinstance(answer[-1], Mapping):
             got = f"{len(answer)} values" if isinstance(answer, tuple) else type(answer).__name__
-            raise InputError(f"{method} of {self.task.id}", expected=f"({', '.join(names)})", got=got,
-                             way_out="Environments of the old Gym interface need a wrapper to Gymnasium's")
+            raise InputError(
+                f"{method} of {self.task.id}",
+                expected=f"({', '.join(names)})",
+                got=got,
+                way_out="Environments of the old Gym interface need a wrapper to Gymnasium's",
+            )
         return answer
 
     def _observe(self, observation: Any) -> Observation:
@@ -199,28 +222,33 @@ def _build(name: str, options: GymOptions) -> gymnasium.Env[Any, Any]:
         try:
             import_module(module)
         except ModuleNotFoundError as error:
-            raise InputError(f"task gym/{name}", expected="a module that can be imported",
-                             got=f"'{module}' ({error})") from error
+            raise InputError(
+                f"task gym/{name}", expected="a module that can be imported", got=f"'{module}' ({error})"
+            ) from error
     if registered not in gymnasium.registry:
-        raise InputError("task", expected="an id that is registered with Gymnasium", got=f"'gym/{name}'",
-                         way_out=nearest(f"gym/{registered}", [f"gym/{each}" for each in gymnasium.registry]))
+        raise InputError(
+            "task",
+            expected="an id that is registered with Gymnasium",
+            got=f"'gym/{name}'",
+            way_out=nearest(f"gym/{registered}", [f"gym/{each}" for each in gymnasium.registry]),
+        )
     if options.render and (backend := find_backend()):
         os.environ["MUJOCO_GL"] = backend
     mode = {"render_mode": "rgb_array"} if options.render else {}
     try:
-        env = gymnasium.make(
-            registered, max_episode_steps=-1, disable_env_checker=True, **mode, **options.arguments
-        )
+        env = gymnasium.make(registered, max_episode_steps=-1, disable_env_checker=True, **mode, **options.arguments)
     except (ImportError, gymnasium.error.Error) as error:
         raise InputError(f"task gym/{name}: {error}") from error
     except TypeError as error:
         if options.render and "render_mode" in str(error):
-            raise InputError(f"task gym/{name}: render", expected="an environment that takes render_mode='rgb_array'",
-                             got=str(error)) from error
+            raise InputError(
+                f"task gym/{name}: render", expected="an environment that takes render_mode='rgb_array'", got=str(error)
+            ) from error
         if not options.arguments:
             raise
-        raise InputError(f"option arguments of gym/{name}", expected="what the environment takes",
-                         got=str(error)) from error
+        raise InputError(
+            f"option arguments of gym/{name}", expected="what the environment takes", got=str(error)
+        ) from error
     _only_what_it_takes(env)
     return env
 
@@ -235,14 +263,22 @@ def _period_s(env: gymnasium.Env[Any, Any], name: str) -> float:
         return float(dt)
     if rate := env.metadata.get("render_fps"):
         return 1 / float(rate)
-    raise InputError(f"control period of gym/{name}", got="none of them", way_out="Give it in seconds: period_s=",
-                     expected="control_hz, dt or metadata['render_fps'] of the environment")
+    raise InputError(
+        f"control period of gym/{name}",
+        got="none of them",
+        way_out="Give it in seconds: period_s=",
+        expected="control_hz, dt or metadata['render_fps'] of the environment",
+    )
 
 
 def _max_steps(spec: EnvSpec, name: str) -> int:
     if spec.max_episode_steps is None:
-        raise InputError(f"time limit of gym/{name}", expected="max_episode_steps registered with it", got="none",
-                         way_out="Give it in steps: max_steps=")
+        raise InputError(
+            f"time limit of gym/{name}",
+            expected="max_episode_steps registered with it",
+            got="none",
+            way_out="Give it in steps: max_steps=",
+        )
     return spec.max_episode_steps
 
 

@@ -41,8 +41,12 @@ class Leaf:
             if not isinstance(observation, Mapping) or part not in observation:
                 kind = type(observation).__name__
                 got = sorted(map(str, observation)) if isinstance(observation, Mapping) else [kind]
-                raise InputError(f"observation '{self.name}'", expected=f"a key '{part}', as the space declares",
-                                 got=", ".join(got) or "nothing", way_out=MEND)
+                raise InputError(
+                    f"observation '{self.name}'",
+                    expected=f"a key '{part}', as the space declares",
+                    got=", ".join(got) or "nothing",
+                    way_out=MEND,
+                )
             observation = observation[part]
         return observation
 
@@ -53,11 +57,19 @@ class Leaf:
             flat = np.asarray(value) if declared is not None else spaces.flatten(self.space, value)
             numbers = flat if self.image else np.atleast_1d(np.asarray(flat, dtype=np.float32))
         except (TypeError, ValueError, KeyError, IndexError) as error:
-            raise InputError(f"observation '{self.name}'", expected=f"what {self.space} declares",
-                             got=f"{type(value).__name__} ({one_line(error)})", way_out=MEND) from error
+            raise InputError(
+                f"observation '{self.name}'",
+                expected=f"what {self.space} declares",
+                got=f"{type(value).__name__} ({one_line(error)})",
+                way_out=MEND,
+            ) from error
         if declared is not None and np.shape(flat) != declared:
-            raise InputError(f"observation '{self.name}'", expected=f"shape {declared}, as its space declares",
-                             got=str(np.shape(flat)), way_out=MEND)
+            raise InputError(
+                f"observation '{self.name}'",
+                expected=f"shape {declared}, as its space declares",
+                got=str(np.shape(flat)),
+                way_out=MEND,
+            )
         return as_rgb(flat, f"observation '{self.name}'", white=_white(self.space)) if self.image else numbers
 
 
@@ -73,8 +85,9 @@ def _leaves(space: spaces.Space[Any], kinds: Mapping[str, str], path: tuple[str,
             raise InputError(f"option kinds.{name}", expected="the key of an image", got=str(space))
         yield Leaf(path, space, image)
     else:
-        raise InputError(f"observation '{'.'.join(map(str, path)) or OBSERVATION}'", expected="a space of fixed size",
-                         got=str(space))
+        raise InputError(
+            f"observation '{'.'.join(map(str, path)) or OBSERVATION}'", expected="a space of fixed size", got=str(space)
+        )
 
 
 def leaves_of(space: spaces.Space[Any], kinds: Mapping[str, str], name: str) -> dict[str, Leaf]:
@@ -92,12 +105,20 @@ def leaves_of(space: spaces.Space[Any], kinds: Mapping[str, str], name: str) -> 
     named = {leaf.name: leaf for leaf in leaves}
     if len(named) < len(leaves):
         double = next(leaf.name for leaf in leaves if named[leaf.name] is not leaf)
-        raise InputError(f"observation of gym/{name}", expected="keys that differ when joined by dots",
-                         got=f"'{double}' twice", way_out="Rename one of them in the environment")
+        raise InputError(
+            f"observation of gym/{name}",
+            expected="keys that differ when joined by dots",
+            got=f"'{double}' twice",
+            way_out="Rename one of them in the environment",
+        )
     for key in kinds:
         if key not in named:
-            raise InputError(f"option kinds.{key} of gym/{name}", expected="a key of the observation", got=f"'{key}'",
-                             way_out=nearest(key, named))
+            raise InputError(
+                f"option kinds.{key} of gym/{name}",
+                expected="a key of the observation",
+                got=f"'{key}'",
+                way_out=nearest(key, named),
+            )
     return named
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-SAY_SUCCESS = ("Say what counts as success: options.success_reward= for a step with at least that reward, or "
-               "options.success_return= for an episode with at least that sum of rewards")
+SAY_SUCCESS = (
+    "Say what counts as success: options.success_reward= for a step with at least that reward, or "
+    "options.success_return= for an episode with at least that sum of rewards"
+)
 
 
 @dataclass(frozen=True)

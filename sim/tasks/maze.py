@@ -27,17 +27,20 @@ from sim.tasks.options import TaskOptions, one_of, read_options
 PHYSICS = ("numpy", "mujoco")
 
 # A point in the plane is no pose of a tool: its kind is the suite's own.
-ACTION = ActionSpec((ActionField("pin.setpoint", 2, "m", "native"), ActionField("stiffness", 2, "N/m", "stiffness")),
-                    PERIOD_S)
+ACTION = ActionSpec(
+    (ActionField("pin.setpoint", 2, "m", "native"), ActionField("stiffness", 2, "N/m", "stiffness")), PERIOD_S
+)
 
-OBSERVATION = ObservationSpec((
-    ObservationField("wrench", (2,), "float32", "N", "wrench"),
-    ObservationField("position", (2,), "float32", "m", "state"),
-    ObservationField("goal", (2,), "float32", "m", "state"),
-    ObservationField("energy.tank", (1,), "float32", "1", "state"),
-    ObservationField("energy.power", (1,), "float32", "1", "state"),
-    ObservationField("action.last", (4,), "float32", "1", "state"),
-))
+OBSERVATION = ObservationSpec(
+    (
+        ObservationField("wrench", (2,), "float32", "N", "wrench"),
+        ObservationField("position", (2,), "float32", "m", "state"),
+        ObservationField("goal", (2,), "float32", "m", "state"),
+        ObservationField("energy.tank", (1,), "float32", "1", "state"),
+        ObservationField("energy.power", (1,), "float32", "1", "state"),
+        ObservationField("action.last", (4,), "float32", "1", "state"),
+    )
+)
 
 _BEYOND_M = 0.05  # how far outside of the maze a set-point may be asked for
 
@@ -75,8 +78,12 @@ def names() -> tuple[str, ...]:
 
 def task_info(name: str) -> TaskInfo:
     if name not in names():
-        raise InputError("task", expected=f"maze/ with one of {', '.join(names())}", got=f"'maze/{name}'",
-                         way_out=nearest(f"maze/{name}", [f"maze/{each}" for each in names()]))
+        raise InputError(
+            "task",
+            expected=f"maze/ with one of {', '.join(names())}",
+            got=f"'maze/{name}'",
+            way_out=nearest(f"maze/{name}", [f"maze/{each}" for each in names()]),
+        )
     return TaskInfo(
         id=f"maze/{name}",
         control_hz=1 / PERIOD_S,
@@ -102,8 +109,14 @@ class Maze(TaskEnv):
         bounds = (np.append(low, [STIFFNESS[0]] * 2), np.append(high, [STIFFNESS[1]] * 2))
         super().__init__(task_info(name), OBSERVATION, ACTION, bounds=bounds, reward=reward, options=options)
         self._plan, self._options = layout(int(name)), options
-        told: dict[str, Any] = dict(layouts=(int(name),), seed=0, budget=load_budget(options.budget),
-                                    enforce=options.enforce, options=options.maze, restart=False)
+        told: dict[str, Any] = dict(
+            layouts=(int(name),),
+            seed=0,
+            budget=load_budget(options.budget),
+            enforce=options.enforce,
+            options=options.maze,
+            restart=False,
+        )
         if options.physics == "mujoco":
             from sim.maze.mujoco_maze import MujocoMaze
 
@@ -133,21 +146,34 @@ class Maze(TaskEnv):
     def picture(self) -> np.ndarray:
         options, time_s = self._options, (self._steps or 0) * PERIOD_S
         share = 0.5 + 0.5 * np.cos(2 * np.pi * time_s / options.gate_s)
-        return draw(self._plan, self.render_size, pin=self.batch.position[0], blocks=self.batch.blocks[0],
-                    setpoint=self._setpoint, gate=gate_way(self._plan) * share if options.gate else None,
-                    loose=options.removal_s is None or time_s < options.removal_s)
+        return draw(
+            self._plan,
+            self.render_size,
+            pin=self.batch.position[0],
+            blocks=self.batch.blocks[0],
+            setpoint=self._setpoint,
+            gate=gate_way(self._plan) * share if options.gate else None,
+            loose=options.removal_s is None or time_s < options.removal_s,
+        )
 
     def _outcome(self, step: MazeStep | None) -> Outcome:
         batch = self.batch
         observation = {
-            "wrench": batch.wrench[0], "position": batch.position[0], "goal": (batch.goal - batch.position)[0],
-            "energy.tank": batch.tank_share, "energy.power": batch.power_share, "action.last": batch.wanted[0],
+            "wrench": batch.wrench[0],
+            "position": batch.position[0],
+            "goal": (batch.goal - batch.position)[0],
+            "energy.tank": batch.tank_share,
+            "energy.power": batch.power_share,
+            "action.last": batch.wanted[0],
         }
         tank, done = batch.ledger.tank[0], max(self._changed[1], 1.0)
         info: dict[str, Any] = {
-            "energy_spent_j": float(tank[SPENT]), "energy_peak_j": float(tank[PEAK]),
-            "energy_level_j": float(tank[LEVEL]), "energy_tank": float(batch.tank_share[0]),
-            "energy_overdrafts": float(tank[OVERDRAFTS]), "energy_overdraft_j": float(tank[OVERDRAFT]),
+            "energy_spent_j": float(tank[SPENT]),
+            "energy_peak_j": float(tank[PEAK]),
+            "energy_level_j": float(tank[LEVEL]),
+            "energy_tank": float(batch.tank_share[0]),
+            "energy_overdrafts": float(tank[OVERDRAFTS]),
+            "energy_overdraft_j": float(tank[OVERDRAFT]),
             "energy_changed": float(self._changed[0] / done),
             "peak_force_n": float(step.peak_force_n[0]) if step else 0.0,
         }
@@ -156,6 +182,10 @@ class Maze(TaskEnv):
             info["energy_reason"] = REASONS[1 + int(reasons[1:].argmax())]
         success = bool(step.success[0]) if step else False
         left = float(batch.distance_m[0]) / max(self._whole_m, 1e-9)
-        return Outcome({name: np.asarray(value, dtype=np.float32) for name, value in observation.items()},
-                       float(step.reward[0]) if step else 0.0, success,
-                       score=1.0 if success else float(np.clip(1 - left, 0.0, 1.0)), info=info)
+        return Outcome(
+            {name: np.asarray(value, dtype=np.float32) for name, value in observation.items()},
+            float(step.reward[0]) if step else 0.0,
+            success,
+            score=1.0 if success else float(np.clip(1 - left, 0.0, 1.0)),
+            info=info,
+        )

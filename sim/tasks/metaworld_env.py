@@ -21,11 +21,32 @@ if TYPE_CHECKING:
     from sim.tasks.metaworld import MetaworldOptions
 
 # Each task tells orientations either as MuJoCo's quaternions (w first) or as SciPy's (w last); these are the latter.
-QUAT_XYZW = frozenset({
-    "coffee-pull", "coffee-push", "door-close", "door-open", "lever-pull", "peg-insert-side", "pick-place",
-    "pick-place-wall", "plate-slide", "plate-slide-back", "plate-slide-back-side", "plate-slide-side", "push",
-    "push-back", "push-wall", "reach", "reach-wall", "shelf-place", "soccer", "stick-pull", "stick-push", "sweep-into",
-})
+QUAT_XYZW = frozenset(
+    {
+        "coffee-pull",
+        "coffee-push",
+        "door-close",
+        "door-open",
+        "lever-pull",
+        "peg-insert-side",
+        "pick-place",
+        "pick-place-wall",
+        "plate-slide",
+        "plate-slide-back",
+        "plate-slide-back-side",
+        "plate-slide-side",
+        "push",
+        "push-back",
+        "push-wall",
+        "reach",
+        "reach-wall",
+        "shelf-place",
+        "soccer",
+        "stick-pull",
+        "stick-push",
+        "sweep-into",
+    }
+)
 HEAD_DOWN = frozenset({"corner", "corner2", "corner3"})  # cameras that are mounted so; their images are turned upright
 
 

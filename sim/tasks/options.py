@@ -71,14 +71,18 @@ def read_options(kind: type[Options], options: Mapping[str, Any], task_id: str) 
     known = [each.name for each in fields(kind)]
     for name in options:
         if name not in known:
-            raise InputError(f"option '{name}' of {task_id}", expected=f"one of reward, {', '.join(known)}",
-                             way_out=nearest(name, [*known, "reward"]))
+            raise InputError(
+                f"option '{name}' of {task_id}",
+                expected=f"one of reward, {', '.join(known)}",
+                way_out=nearest(name, [*known, "reward"]),
+            )
     return from_json(kind, options, where=task_id)
 
 
 def one_of(thing: str, value: str, choices: tuple[str, ...]) -> str:
     """The value, or an error that offers the nearest choice."""
     if value not in choices:
-        raise InputError(thing, expected=f"one of {', '.join(choices)}", got=f"'{value}'",
-                         way_out=nearest(str(value), choices))
+        raise InputError(
+            thing, expected=f"one of {', '.join(choices)}", got=f"'{value}'", way_out=nearest(str(value), choices)
+        )
     return value

@@ -36,17 +36,19 @@ OBSERVATIONS: Mapping[str, ObservationSpec] = {
 CENTRE_OF_MASS = np.array([0.0, 45.0])  # px, in the block's own frame
 
 # The nine points of the human demonstrations, in px in the block's own frame and in the order of their store.
-KEYPOINTS = np.array([
-    [9.26979, 90.04097],
-    [-60.98347, -1.18673],
-    [60.91276, -1.39336],
-    [-0.27050, 25.54363],
-    [-14.06493, 122.81585],
-    [39.00274, 32.85740],
-    [-39.96641, 32.72966],
-    [-16.82434, 62.86318],
-    [23.54146, -1.70029],
-])
+KEYPOINTS = np.array(
+    [
+        [9.26979, 90.04097],
+        [-60.98347, -1.18673],
+        [60.91276, -1.39336],
+        [-0.27050, 25.54363],
+        [-14.06493, 122.81585],
+        [39.00274, 32.85740],
+        [-39.96641, 32.72966],
+        [-16.82434, 62.86318],
+        [23.54146, -1.70029],
+    ]
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,8 +72,12 @@ def names() -> tuple[str, ...]:
 
 def task_info(name: str) -> TaskInfo:
     if name not in OBSERVATIONS:
-        raise InputError("task", expected=f"pusht/ with one of {', '.join(OBSERVATIONS)}", got=f"'pusht/{name}'",
-                         way_out=nearest(f"pusht/{name}", [f"pusht/{each}" for each in OBSERVATIONS]))
+        raise InputError(
+            "task",
+            expected=f"pusht/ with one of {', '.join(OBSERVATIONS)}",
+            got=f"'pusht/{name}'",
+            way_out=nearest(f"pusht/{name}", [f"pusht/{each}" for each in OBSERVATIONS]),
+        )
     return TaskInfo(
         id=f"pusht/{name}",
         control_hz=CONTROL_HZ,
@@ -132,11 +138,15 @@ class PushT(TaskEnv):
 
     def _observe(self, observation: Any) -> Observation:
         if self._seen == "image":
-            return {"image": np.ascontiguousarray(observation["pixels"]),
-                    "agent_position": observation["agent_pos"].astype(np.float32)}
+            return {
+                "image": np.ascontiguousarray(observation["pixels"]),
+                "agent_position": observation["agent_pos"].astype(np.float32),
+            }
         if self._seen == "keypoints":
-            return {"keypoints": keypoints(observation).astype(np.float32),
-                    "agent_position": observation[:2].astype(np.float32)}
+            return {
+                "keypoints": keypoints(observation).astype(np.float32),
+                "agent_position": observation[:2].astype(np.float32),
+            }
         return {"state": observation.astype(np.float32)}
 
 

@@ -35,8 +35,12 @@ def suite_of(task_id: str) -> tuple[Suite, str]:
     """The suite of an id, and the task's name within it."""
     prefix, slash, name = str(task_id).partition("/")
     if prefix not in SUITES or not slash or not name:
-        raise InputError("task", expected=f"SUITE/NAME with one of the suites {', '.join(SUITES)}", got=f"'{task_id}'",
-                         way_out=nearest(str(task_id), task_ids()))
+        raise InputError(
+            "task",
+            expected=f"SUITE/NAME with one of the suites {', '.join(SUITES)}",
+            got=f"'{task_id}'",
+            way_out=nearest(str(task_id), task_ids()),
+        )
     return cast(Suite, import_module(SUITES[prefix])), name
 
 

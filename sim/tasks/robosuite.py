@@ -96,8 +96,12 @@ def _require_single_arm(name: str) -> None:
     known = sorted(each for each in import_robosuite().ALL_ENVIRONMENTS if not each.startswith("TwoArm"))
     if name not in known:
         got = f"'robosuite/{name}'" + (", which needs two arms" if name.startswith("TwoArm") else "")
-        raise InputError("task", expected="a single-arm task of robosuite", got=got,
-                         way_out=nearest(f"robosuite/{name}", [f"robosuite/{each}" for each in known]))
+        raise InputError(
+            "task",
+            expected="a single-arm task of robosuite",
+            got=got,
+            way_out=nearest(f"robosuite/{name}", [f"robosuite/{each}" for each in known]),
+        )
 
 
 def _only_errors(record: logging.LogRecord) -> bool:

@@ -14,8 +14,17 @@ from sim.tasks.options import TaskOptions
 from sim.tasks.registry import SUITES, suite_ids, task_info
 
 _SUITE_HEAD = ("suite", "tasks", "control", "horizon (steps)", "steps/s", "expert success")
-_TASK_HEAD = ("task", "instruction", "control", "horizon (steps)", "actions a plan", "success", "score", "steps/s",
-              "expert success")
+_TASK_HEAD = (
+    "task",
+    "instruction",
+    "control",
+    "horizon (steps)",
+    "actions a plan",
+    "success",
+    "score",
+    "steps/s",
+    "expert success",
+)
 
 _PAGE = """# Tasks
 
@@ -159,9 +168,14 @@ def _suite_row(suite: str, figures: dict[str, Figures]) -> tuple[str, ...]:
     if successes:
         episodes = sum(each.episodes for each in found if each.successes is not None)
         expert = f"{sum(successes)} of {episodes} in {len(successes)} tasks"
-    return (f"`{suite}/*`", str(len(tasks)), f"{_range(task.control_hz for task in tasks)} Hz",
-            _range(task.max_steps for task in tasks),
-            _range(each.steps_per_s for each in found if each.steps_per_s is not None), expert)
+    return (
+        f"`{suite}/*`",
+        str(len(tasks)),
+        f"{_range(task.control_hz for task in tasks)} Hz",
+        _range(task.max_steps for task in tasks),
+        _range(each.steps_per_s for each in found if each.steps_per_s is not None),
+        expert,
+    )
 
 
 def _suite_table(suite: str, figures: dict[str, Figures]) -> str:
@@ -174,8 +188,19 @@ def _suite_table(suite: str, figures: dict[str, Figures]) -> str:
         if found.successes is not None:
             interval = wilson(found.successes, found.episodes)
             expert = f"{found.successes} of {found.episodes} [{interval.low:.3f}, {interval.high:.3f}]"
-        rows.append((f"`{task.id}`", task.instruction, f"{task.control_hz:g} Hz", str(task.max_steps),
-                     str(task.n_action_steps), task.success, task.score, speed, expert))
+        rows.append(
+            (
+                f"`{task.id}`",
+                task.instruction,
+                f"{task.control_hz:g} Hz",
+                str(task.max_steps),
+                str(task.n_action_steps),
+                task.success,
+                task.score,
+                speed,
+                expert,
+            )
+        )
     return f"### {suite}\n\n{_markdown(_TASK_HEAD, rows)}"
 
 

@@ -11,8 +11,15 @@ if TYPE_CHECKING:
 __all__ = ["make_twin"]
 
 
-def make_twin(robot: str, *, control: str = "cartesian", period_s: float = 0.05, inner_hz: int = 500,
-              budget: Budget | None = None, enforce: bool = True) -> TwinRobot:
+def make_twin(
+    robot: str,
+    *,
+    control: str = "cartesian",
+    period_s: float = 0.05,
+    inner_hz: int = 500,
+    budget: Budget | None = None,
+    enforce: bool = True,
+) -> TwinRobot:
     """A robot alone at its table.
 
     Args:

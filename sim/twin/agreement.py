@@ -49,8 +49,10 @@ def require_agreement(description: RobotDescription, rows: Sequence[Row] | None 
     """
     found = differences(description) if rows is None else list(rows)
     if found:
-        raise InputError(f"robot '{description.spec.name}': its description and its model disagree:\n"
-                         f"{table(found, 'description', 'model')}\nCorrect its files in configs/robot, or the model")
+        raise InputError(
+            f"robot '{description.spec.name}': its description and its model disagree:\n"
+            f"{table(found, 'description', 'model')}\nCorrect its files in configs/robot, or the model"
+        )
 
 
 def _arm(limb: Limb) -> list[Row]:
@@ -70,8 +72,13 @@ def _arm(limb: Limb) -> list[Row]:
         if effort > strongest * (1 + TOLERANCE):
             rows.append((f"effort of joint '{name}'", f"{effort:g} N*m", f"{strongest:g} N*m"))
     if sorted(present) != present:
-        rows.append(("order of the arm's joints", ", ".join(name for _, name in present),
-                     ", ".join(name for _, name in sorted(present))))
+        rows.append(
+            (
+                "order of the arm's joints",
+                ", ".join(name for _, name in present),
+                ", ".join(name for _, name in sorted(present)),
+            )
+        )
     flange = mujoco.mj_name2id(model, mujoco.mjtObj.mjOBJ_BODY, arm.flange)
     if flange < 0:
         rows.append(_missing(model, "body", arm.flange))
@@ -115,8 +122,10 @@ def _joint(model: mujoco.MjModel, name: str) -> int | None:
 
 
 def _missing(model: mujoco.MjModel, kind: str, name: str) -> Row:
-    names = {"joint": [model.joint(number).name for number in range(model.njnt)],
-             "body": [model.body(number).name for number in range(1, model.nbody)]}[kind]
+    names = {
+        "joint": [model.joint(number).name for number in range(model.njnt)],
+        "body": [model.body(number).name for number in range(1, model.nbody)],
+    }[kind]
     return f"{kind} '{name}'", "there", f"{ABSENT}. {nearest(name, names)}"
 
 

@@ -41,8 +41,12 @@ def _attach_limb(scene: mujoco.MjSpec, limb: Limb, arm_bit: int) -> None:
     arm = _load(limb.arm.model)
     flange = arm.body(limb.arm.flange)
     if flange is None:
-        raise InputError(f"flange of {limb.arm.model}", expected="a body of the model", got=f"'{limb.arm.flange}'",
-                         way_out=nearest(limb.arm.flange, [body.name for body in arm.bodies]))
+        raise InputError(
+            f"flange of {limb.arm.model}",
+            expected="a body of the model",
+            got=f"'{limb.arm.flange}'",
+            way_out=nearest(limb.arm.flange, [body.name for body in arm.bodies]),
+        )
     _drive_by_torque(arm, limb)
     for geom in _felt(arm):
         geom.contype, geom.conaffinity = arm_bit, SCENE_BIT | (arm_bit - FIRST_ARM_BIT)
@@ -58,8 +62,9 @@ def _attach_limb(scene: mujoco.MjSpec, limb: Limb, arm_bit: int) -> None:
     _mark(tool, "tool_")
     _part_assets(arm, tool, "tool_")
     arm.attach(tool, frame=mount, prefix="")
-    flange.add_site(name="tcp", pos=list(limb.tool.tcp_position), quat=list(limb.tool.tcp_quat_wxyz), size=[0.005] * 3,
-                    group=HIDDEN)
+    flange.add_site(
+        name="tcp", pos=list(limb.tool.tcp_position), quat=list(limb.tool.tcp_quat_wxyz), size=[0.005] * 3, group=HIDDEN
+    )
     for body in arm.bodies[1:]:
         body.gravcomp = 1.0
     turn = [np.cos(limb.yaw / 2), 0.0, 0.0, np.sin(limb.yaw / 2)]
@@ -126,8 +131,12 @@ def _part_assets(arm: mujoco.MjSpec, tool: mujoco.MjSpec, prefix: str) -> None:
 def _joint(spec: mujoco.MjSpec, model: str, name: str) -> Any:
     joint = spec.joint(name)
     if joint is None:
-        raise InputError(f"joint '{name}'", expected=f"a joint of {model}", got="none of that name",
-                         way_out=nearest(name, [each.name for each in spec.joints]))
+        raise InputError(
+            f"joint '{name}'",
+            expected=f"a joint of {model}",
+            got="none of that name",
+            way_out=nearest(name, [each.name for each in spec.joints]),
+        )
     return joint
 
 
@@ -160,18 +169,26 @@ def _drive_by_position(tool: mujoco.MjSpec, limb: Limb) -> None:
         for element in (*tool.actuators, *tool.equalities, *tool.tendons):
             tool.delete(element)
         for name in leading:
-            tool.add_actuator(name=f"drive_{name}", target=name, trntype=mujoco.mjtTrn.mjTRN_JOINT,
-                              ctrllimited=mujoco.mjtLimited.mjLIMITED_TRUE, ctrlrange=joints[name].range)
+            tool.add_actuator(
+                name=f"drive_{name}",
+                target=name,
+                trntype=mujoco.mjtTrn.mjTRN_JOINT,
+                ctrllimited=mujoco.mjtLimited.mjLIMITED_TRUE,
+                ctrlrange=joints[name].range,
+            )
         for name, follower in followers.items():
             joints[name].damping, joints[name].armature = drive.damping, drive.armature
             _link(tool, follower)
     driven = {actuator.target for actuator in tool.actuators}
     for name in joints:
         if name not in driven and (name in leading or not _held(tool, name)):
-            raise InputError(f"joint '{name}'", got="neither",
-                             expected=f"one with a drive in {limb.tool.model}"
-                                      + (", or a constraint that moves it" if name in followers else ""),
-                             way_out="A drive with `linked: true` in the tool's file links joints that follow")
+            raise InputError(
+                f"joint '{name}'",
+                got="neither",
+                expected=f"one with a drive in {limb.tool.model}"
+                + (", or a constraint that moves it" if name in followers else ""),
+                way_out="A drive with `linked: true` in the tool's file links joints that follow",
+            )
     if drive is not None:
         for actuator in tool.actuators:
             _drive(tool, actuator, drive)
@@ -179,8 +196,13 @@ def _drive_by_position(tool: mujoco.MjSpec, limb: Limb) -> None:
 
 def _link(tool: mujoco.MjSpec, follower: Coupling) -> None:
     """Hold a joint to its line over its leader. MuJoCo counts both from the model's own zero posture."""
-    equality = tool.add_equality(name=f"link_{follower.joint}", type=mujoco.mjtEq.mjEQ_JOINT,
-                                 name1=follower.joint, name2=follower.leader, solref=[0.005, 1.0])
+    equality = tool.add_equality(
+        name=f"link_{follower.joint}",
+        type=mujoco.mjtEq.mjEQ_JOINT,
+        name1=follower.joint,
+        name2=follower.leader,
+        solref=[0.005, 1.0],
+    )
     own, leader = tool.joint(follower.joint).ref, tool.joint(follower.leader).ref
     equality.data[:5] = [follower.ratio * leader + follower.offset - own, follower.ratio, 0.0, 0.0, 0.0]
 

@@ -75,8 +75,9 @@ class CameraProcess:
             raise InputError("cameras", expected=f"one or more of {', '.join(known)}", got="none")
         for name in cameras:
             if name not in known:
-                raise InputError(f"camera '{name}'", expected=f"one of {', '.join(known)}",
-                                 way_out=nearest(name, known))
+                raise InputError(
+                    f"camera '{name}'", expected=f"one of {', '.join(known)}", way_out=nearest(name, known)
+                )
         require_backend()  # found out here, the child is told by the environment
         self.cameras, self.frames = cameras, 0
         self._newest: _State | None = None
@@ -119,6 +120,7 @@ class CameraProcess:
         Raises:
             TillerError: the renderer has failed, or none came in time.
         """
+
         def arrived() -> bool:
             newest = next(iter(self._pictures.values()), None)
             return self._error is not None or (newest is not None and newest.stamp_ns >= after_ns)
@@ -155,9 +157,7 @@ class CameraProcess:
                     self._change.notify_all()
                 return
             with self._change:
-                self._pictures = {
-                    name: Picture(pixels, state.stamp_ns) for name, pixels in zip(self.cameras, answer)
-                }
+                self._pictures = {name: Picture(pixels, state.stamp_ns) for name, pixels in zip(self.cameras, answer)}
                 self.frames += 1
                 self._change.notify_all()
 

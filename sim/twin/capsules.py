@@ -44,7 +44,7 @@ def capsule_shape(description: RobotDescription) -> dict[str, Any]:
         bodies.append(text)
         links[limb.name] = names
     floor = '<geom name="table" type="plane" size="1 1 0.1"/>'
-    mjcf = f"<mujoco>\n<compiler angle=\"radian\"/>\n<worldbody>\n{floor}\n" + "\n".join(bodies)
+    mjcf = f'<mujoco>\n<compiler angle="radian"/>\n<worldbody>\n{floor}\n' + "\n".join(bodies)
     mjcf += "\n</worldbody>\n</mujoco>\n"
     return {"model": mjcf, "pairs": _pairs(mjcf, description, links)}
 
@@ -67,8 +67,10 @@ def _limb(model: Any, data: Any, limb: Limb) -> tuple[str, list[str]]:
         place, turn = _relative(data, parent, link)
         low, high = joint.range
         lines.append(f'<body pos="{_text(place)}" quat="{_text(turn)}">')
-        lines.append(f'<joint name="{joint.name}" pos="{_text(joint.pos)}" axis="{_text(joint.axis)}" '
-                     f'range="{low:.6g} {high:.6g}"/>')
+        lines.append(
+            f'<joint name="{joint.name}" pos="{_text(joint.pos)}" axis="{_text(joint.axis)}" '
+            f'range="{low:.6g} {high:.6g}"/>'
+        )
         points = _points(model, data, owned[link], link)
         if len(points):
             names.append(f"{joint.name}_link")
@@ -79,8 +81,9 @@ def _limb(model: Any, data: Any, limb: Limb) -> tuple[str, list[str]]:
     site = model.site(limb.tcp).id
     turn = np.empty(4)
     mujoco.mju_mat2Quat(turn, (data.xmat[links[-1]].reshape(3, 3).T @ data.site_xmat[site].reshape(3, 3)).ravel())
-    lines.append(f'<site name="{limb.tcp}" pos="{_text(_inside(data, links[-1], data.site_xpos[site]))}" '
-                 f'quat="{_text(turn)}"/>')
+    lines.append(
+        f'<site name="{limb.tcp}" pos="{_text(_inside(data, links[-1], data.site_xpos[site]))}" quat="{_text(turn)}"/>'
+    )
     lines.extend(["</body>"] * len(links))
     return "\n".join(lines), names
 
@@ -183,8 +186,7 @@ def _pairs(mjcf: str, description: RobotDescription, links: dict[str, list[str]]
         return bool(mujoco.mj_geomDistance(model, data, first, second, 1.0, None) < NEAR_M)
 
     kept = [pair for pair in [*own, *others] if not near(pair, rest)]
-    return [pair for pair in kept if pair in others
-            or np.mean([near(pair, posture) for posture in drawn]) < OFTEN]
+    return [pair for pair in kept if pair in others or np.mean([near(pair, posture) for posture in drawn]) < OFTEN]
 
 
 def _text(numbers: np.ndarray) -> str:
@@ -195,8 +197,9 @@ class _Block(str):
     """Text that YAML writes as lines."""
 
 
-yaml.SafeDumper.add_representer(_Block, lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:str", text,
-                                                                                     style="|"))
+yaml.SafeDumper.add_representer(
+    _Block, lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|")
+)
 
 
 def main(names: list[str]) -> None:

@@ -27,8 +27,13 @@ from robot.safety.energy.tank import (
 )
 from sim.twin.inner_loop import Guard
 
-COUNTED = Budget(initial_j=float("inf"), reserve_j=0.0, capacity_j=float("inf"), power_w=float("inf"),
-                 provenance="none: the work is counted and nothing is limited")
+COUNTED = Budget(
+    initial_j=float("inf"),
+    reserve_j=0.0,
+    capacity_j=float("inf"),
+    power_w=float("inf"),
+    provenance="none: the work is counted and nothing is limited",
+)
 
 HARDER, UNKNOWN = 10.0, 150.0
 """How many times its acceleration limit a joint is accelerated with at most when the arm hits something, where a budget
@@ -87,8 +92,11 @@ def wire_guard(description: RobotDescription, joints: int, budget: Budget | None
     for row, limb in zip(acceleration, description.limbs):
         row[: len(limb.arm.acceleration)] = HARDER * np.array(limb.arm.acceleration)
         if told.acceleration and len(told.acceleration) != len(limb.arm.joints):
-            raise InputError("budget: acceleration", expected=f"{len(limb.arm.joints)} numbers, the arm's joints",
-                             got=str(len(told.acceleration)))
+            raise InputError(
+                "budget: acceleration",
+                expected=f"{len(limb.arm.joints)} numbers, the arm's joints",
+                got=str(len(told.acceleration)),
+            )
         row[: len(told.acceleration)] = told.acceleration
     guard = Guard(
         enforce=np.array([budget is not None and enforce]),
@@ -113,12 +121,20 @@ def state_of(guard: Guard) -> EnergyState:
     with np.errstate(invalid="ignore"):
         share = np.where(np.isinf(first), 1.0, tank[:, LEVEL] / first)
     return EnergyState(
-        level_j=tank[:, LEVEL], share=share, work_j=tank[:, WORK], spent_j=tank[:, SPENT], peak_j=tank[:, PEAK],
-        supplied_j=tank[:, SUPPLIED], spilled_j=tank[:, SPILLED], overdrafts=tank[:, OVERDRAFTS].astype(np.int64),
-        overdraft_j=tank[:, OVERDRAFT], latched=tank[:, LATCHED] > 0,
+        level_j=tank[:, LEVEL],
+        share=share,
+        work_j=tank[:, WORK],
+        spent_j=tank[:, SPENT],
+        peak_j=tank[:, PEAK],
+        supplied_j=tank[:, SUPPLIED],
+        spilled_j=tank[:, SPILLED],
+        overdrafts=tank[:, OVERDRAFTS].astype(np.int64),
+        overdraft_j=tank[:, OVERDRAFT],
+        latched=tank[:, LATCHED] > 0,
         changed={name: int(count) for name, count in zip(REASONS, guard.reasons.sum(axis=0)) if name and count},
         changed_share=guard.reasons.sum(axis=1) / np.maximum(tank[:, STEPS], 1.0),
-        steps=int(tank[:, STEPS].max()), enforced=bool(guard.enforce[0]),
+        steps=int(tank[:, STEPS].max()),
+        enforced=bool(guard.enforce[0]),
     )
 
 
@@ -130,9 +146,14 @@ def told_of(energy: EnergyState) -> dict[str, float]:
     told = {"energy_spent_j": float(energy.spent_j.sum()), "energy_peak_j": float(energy.peak_j.max())}
     if np.isinf(energy.level_j).all():
         return told
-    return {**told, "energy_level_j": float(energy.level_j.min()), "energy_overdrafts": float(energy.overdrafts.sum()),
-            "energy_overdraft_j": float(energy.overdraft_j.sum()), "energy_changed": float(energy.changed_share.mean()),
-            **{f"energy_{name}_steps": float(energy.changed.get(name, 0)) for name in REASONS if name}}
+    return {
+        **told,
+        "energy_level_j": float(energy.level_j.min()),
+        "energy_overdrafts": float(energy.overdrafts.sum()),
+        "energy_overdraft_j": float(energy.overdraft_j.sum()),
+        "energy_changed": float(energy.changed_share.mean()),
+        **{f"energy_{name}_steps": float(energy.changed.get(name, 0)) for name in REASONS if name},
+    }
 
 
 def words_for(energy: EnergyState, since: EnergyState | None = None) -> tuple[str, str]:
@@ -148,8 +169,10 @@ def words_for(energy: EnergyState, since: EnergyState | None = None) -> tuple[st
     if energy.latched.any():
         return "error", f"{level}: an input that was not finite has taken the torque from an arm, until the reset"
     if energy.overdrafts.any():
-        return ("error" if energy.enforced else "warn",
-                f"{level}: overdrawn {int(energy.overdrafts.sum())} times, {energy.overdraft_j.sum():.3f} J")
+        return (
+            "error" if energy.enforced else "warn",
+            f"{level}: overdrawn {int(energy.overdrafts.sum())} times, {energy.overdraft_j.sum():.3f} J",
+        )
     if "tank" in acting:
         return "warn", f"{level}: it is nearly empty, and the arm is given no more energy than it gives back"
     if acting:

@@ -23,9 +23,7 @@ if COMPILED:
     step1 = types.ExternalFunction("mj_step1", types.void(_address, _address))
     step2 = types.ExternalFunction("mj_step2", types.void(_address, _address))
     full_inertia = types.ExternalFunction("mj_fullM", types.void(_address, _address, _address))
-    site_jacobian = types.ExternalFunction(
-        "mj_jacSite", types.void(_address, _address, _address, _address, types.intc)
-    )
+    site_jacobian = types.ExternalFunction("mj_jacSite", types.void(_address, _address, _address, _address, types.intc))
 else:
     _mujoco = ctypes.CDLL(str(_LIBRARY))
     _pointer = ctypes.c_void_p

@@ -59,11 +59,16 @@ class TwinOptions(CameraOptions):
         super().__post_init__()
         one_of("option control", self.control, CONTROLS)
         if 1_000_000_000 % self.inner_hz:
-            raise InputError("option inner_hz", expected="500 to 1000, with a period of whole nanoseconds",
-                             got=str(self.inner_hz), way_out="Use 500, 625, 800 or 1000")
+            raise InputError(
+                "option inner_hz",
+                expected="500 to 1000, with a period of whole nanoseconds",
+                got=str(self.inner_hz),
+                way_out="Use 500, 625, 800 or 1000",
+            )
         if self.depth and not self.cameras:
-            raise InputError("option depth", expected="cameras to take it from", got="none",
-                             way_out="Add cameras=[front,wrist]")
+            raise InputError(
+                "option depth", expected="cameras to take it from", got="none", way_out="Add cameras=[front,wrist]"
+            )
         require_cameras(self.asked, self.cameras)
 
 
@@ -86,25 +91,37 @@ class TwinEnv(TaskEnv):
         self._scene_perturbations = ScenePerturbations(options.asked)
         self.scene = compile_scene(spec, description, self._scene_perturbations.extend)
         budget = load_budget(options.budget, robot=description.spec.name) if options.budget else None
-        self.robot = TwinRobot(self.scene, description.action_spec(twin_task.info.period_s, options.control),
-                               budget=budget, enforce=options.enforce)
+        self.robot = TwinRobot(
+            self.scene,
+            description.action_spec(twin_task.info.period_s, options.control),
+            budget=budget,
+            enforce=options.enforce,
+        )
         twin_task.bind(self.scene)
         self._image_size, self._depth = options.image_size, options.depth
         self._cameras = {name: self._camera_number(name) for name in options.cameras}
         self._render_camera = self._camera_number(options.render_camera)
         self._scene_perturbations.bind(self.scene, twin_task.things, tuple(self._cameras.values()))
-        self._arm_joints = [self.scene.model.joint(joint).qposadr[0] for limb in description.limbs
-                            for joint in map(limb.element, limb.arm.joints)]
+        self._arm_joints = [
+            self.scene.model.joint(joint).qposadr[0]
+            for limb in description.limbs
+            for joint in map(limb.element, limb.arm.joints)
+        ]
         super().__init__(
-            twin_task.info, self._observation_spec(), self.robot.action_spec, bounds=None, reward=reward,
+            twin_task.info,
+            self._observation_spec(),
+            self.robot.action_spec,
+            bounds=None,
+            reward=reward,
             options=options,
         )
 
     @property
     def contract(self) -> Contract | None:
         found = contract_of_twin(self.robot.description.spec.name, self.action_spec)
-        if found is None or any(name not in found.state or found.state[name].size != (self._image_size,) * 2
-                                for name in self._cameras):
+        if found is None or any(
+            name not in found.state or found.state[name].size != (self._image_size,) * 2 for name in self._cameras
+        ):
             return None
         return found
 
@@ -176,12 +193,14 @@ class TwinEnv(TaskEnv):
             told = limb.tool.command
             fields.append(ObservationField(limb.field("tcp.position"), (3,), "float32", "m", "pose"))
             fields.append(ObservationField(limb.field("tcp.rotation"), (6,), "float32", "1", "pose"))
-            fields.append(ObservationField(limb.field(told.name), (len(limb.tool.joints),), "float32", told.unit,
-                                           told.kind))
+            fields.append(
+                ObservationField(limb.field(told.name), (len(limb.tool.joints),), "float32", told.unit, told.kind)
+            )
         if self.robot.budget is not None:
             limbs = len(self.scene.description.limbs)
-            fields += [ObservationField(f"energy.{name}", (limbs,), "float32", "1", "state")
-                       for name in ("tank", "changed")]
+            fields += [
+                ObservationField(f"energy.{name}", (limbs,), "float32", "1", "state") for name in ("tank", "changed")
+            ]
         fields += self.twin_task.fields
         side = self._image_size
         for name in self._cameras:

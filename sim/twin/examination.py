@@ -54,19 +54,25 @@ def rest_for(robot: TwinRobot, seconds: float = 1.0) -> RestFindings:
     """
     model, data = robot.scene.model, robot.scene.data
     sites = {limb.name: robot.scene.id("site", limb.tcp) for limb in robot.description.limbs}
-    tcps = {name: (data.site_xpos[site].copy(), data.site_xmat[site].reshape(3, 3).copy())
-            for name, site in sites.items()}
-    contacts = tuple(sorted({
-        (model.body(model.geom_bodyid[each.geom1]).name, model.body(model.geom_bodyid[each.geom2]).name)
-        for each in data.contact
-    }))
+    tcps = {
+        name: (data.site_xpos[site].copy(), data.site_xmat[site].reshape(3, 3).copy()) for name, site in sites.items()
+    }
+    contacts = tuple(
+        sorted(
+            {
+                (model.body(model.geom_bodyid[each.geom1]).name, model.body(model.geom_bodyid[each.geom2]).name)
+                for each in data.contact
+            }
+        )
+    )
     joints = robot.spec.joint_names
     places = [int(model.joint(joint).qposadr[0]) for joint in joints]
     start, drift, moved = data.qpos[places].copy(), 0.0, np.zeros(len(joints))
     for _ in range(round(seconds / PERIOD_S)):
         robot.run_for(round(PERIOD_S * 1e9))
-        drift = max(drift, *(float(np.linalg.norm(data.site_xpos[site] - tcps[name][0]))
-                             for name, site in sites.items()))
+        drift = max(
+            drift, *(float(np.linalg.norm(data.site_xpos[site] - tcps[name][0])) for name, site in sites.items())
+        )
         moved = np.maximum(moved, np.abs(data.qpos[places] - start))
     most = int(moved.argmax())
     return RestFindings(tcps, drift, joints[most], float(moved[most]), contacts)
@@ -98,8 +104,19 @@ def _add_portrait_cameras(spec: mujoco.MjSpec, description: RobotDescription) ->
     middle = np.mean([limb.position for limb in limbs], axis=0)
     apart = max(float(np.linalg.norm(np.array(limb.position) - middle)) for limb in limbs)
     away = 1.0 + apart
-    add_camera(spec.worldbody, WHOLE, eye=tuple(middle + [0.25 + 1.0 * away, -1.0 * away, 0.75]),
-               at=tuple(middle + [0.25, 0.0, 0.33]), view_deg=42.0)
+    add_camera(
+        spec.worldbody,
+        WHOLE,
+        eye=tuple(middle + [0.25 + 1.0 * away, -1.0 * away, 0.75]),
+        at=tuple(middle + [0.25, 0.0, 0.33]),
+        view_deg=42.0,
+    )
     for limb in limbs:
-        add_camera(spec.body(limb.element(limb.arm.flange)), limb.element(NEAR), eye=(0.32, 0.26, 0.02),
-                   at=(0.0, 0.0, 0.09), view_deg=42.0, up=(0, 0, -1))
+        add_camera(
+            spec.body(limb.element(limb.arm.flange)),
+            limb.element(NEAR),
+            eye=(0.32, 0.26, 0.02),
+            at=(0.0, 0.0, 0.09),
+            view_deg=42.0,
+            up=(0, 0, -1),
+        )

@@ -135,30 +135,64 @@ def run(
                     for j in range(3):
                         orientation[i, j] = plant.site_xmat[site, 3 * i + j]
             if law.cartesian[limb]:
-                reason = _add_cartesian(law, guard, limb, q, qd, plant.site_xpos[site], orientation, jacobian, own,
-                                        wanted, speed[limb], acceleration[:6], torque, braking)
+                reason = _add_cartesian(
+                    law,
+                    guard,
+                    limb,
+                    q,
+                    qd,
+                    plant.site_xpos[site],
+                    orientation,
+                    jacobian,
+                    own,
+                    wanted,
+                    speed[limb],
+                    acceleration[:6],
+                    torque,
+                    braking,
+                )
             else:
                 error = wanted[:n] - q
                 if enforced:
                     reason = _leash(error, law.joint_stiffness[limb], 0, guard.budget[limb])
-                add_joint_torque(own, error, speed[limb, :n] - qd, qd, acceleration[:n], law.joint_stiffness[limb],
-                                 law.damping_ratio[limb], torque, braking)
+                add_joint_torque(
+                    own,
+                    error,
+                    speed[limb, :n] - qd,
+                    qd,
+                    acceleration[:n],
+                    law.joint_stiffness[limb],
+                    law.damping_ratio[limb],
+                    torque,
+                    braking,
+                )
             if enforced:
                 for i in range(n):
                     # The drives' limits below take a torque that is not a number for none.
                     if not np.isfinite(torque[i]):
                         guard.tank[limb, LATCHED] = 1.0
             if law.payload[limb, 0] > 0:
-                add_payload_torque(jacobian, orientation, law.payload[limb, 0], law.payload[limb, 1:], plant.gravity,
-                                   payload)
+                add_payload_torque(
+                    jacobian, orientation, law.payload[limb, 0], law.payload[limb, 1:], plant.gravity, payload
+                )
             # The payload is held up beside the law, like the arm itself: no filter may let it fall, no account pays it.
             gravity = plant.gravcomp[at_v : at_v + n] + payload
-            account.limited[limb] += limit_torque(torque, gravity, law.effort[limb], account.torque[limb],
-                                                  law.torque_change[limb])
+            account.limited[limb] += limit_torque(
+                torque, gravity, law.effort[limb], account.torque[limb], law.torque_change[limb]
+            )
             if enforced:
                 low, high = -law.effort[limb, :n] - gravity, law.effort[limb, :n] - gravity
-                cut = filter_torque(torque, braking, qd, plant.timestep, guard.acceleration[limb, :n], low, high,
-                                    guard.budget[limb], guard.tank[limb])
+                cut = filter_torque(
+                    torque,
+                    braking,
+                    qd,
+                    plant.timestep,
+                    guard.acceleration[limb, :n],
+                    low,
+                    high,
+                    guard.budget[limb],
+                    guard.tank[limb],
+                )
                 if cut != NONE:
                     reason = cut
             if reason != NONE:
@@ -262,6 +296,17 @@ def _add_cartesian(
     for i in range(n):
         damping = 2 * law.damping_ratio[limb] * np.sqrt(law.posture_stiffness[limb] * inertia[i, i])
         posture[i] = law.posture_stiffness[limb] * (law.rest[limb, i] - q[i]) - damping * qd[i]
-    add_cartesian_torque(jacobian, inertia, error, velocity_error, velocity, acceleration, law.stiffness[limb],
-                         law.damping_ratio[limb], posture, torque, braking)
+    add_cartesian_torque(
+        jacobian,
+        inertia,
+        error,
+        velocity_error,
+        velocity,
+        acceleration,
+        law.stiffness[limb],
+        law.damping_ratio[limb],
+        posture,
+        torque,
+        braking,
+    )
     return reason

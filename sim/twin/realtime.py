@@ -141,8 +141,9 @@ class RealTimeTwin:
             InputError: it was given no cameras.
         """
         if self._cameras is None:
-            raise InputError("pictures", expected="a twin with cameras",
-                             way_out="Make it with cameras=CameraProcess(...)")
+            raise InputError(
+                "pictures", expected="a twin with cameras", way_out="Make it with cameras=CameraProcess(...)"
+            )
         return self._cameras.pictures()
 
     @contextmanager

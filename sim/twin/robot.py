@@ -87,8 +87,9 @@ class TwinRobot:
             robot's.
     """
 
-    def __init__(self, scene: Scene, action_spec: ActionSpec, *, budget: Budget | None = None,
-                 enforce: bool = True) -> None:
+    def __init__(
+        self, scene: Scene, action_spec: ActionSpec, *, budget: Budget | None = None, enforce: bool = True
+    ) -> None:
         self.scene = scene
         self.description = scene.description
         self.spec = scene.description.spec
@@ -96,17 +97,25 @@ class TwinRobot:
         self.clock = TwinClock(self.run_for)
         self._step_ns = round(scene.model.opt.timestep * 1e9)
         if action_spec.period_ns % self._step_ns:
-            raise InputError("inner loop", expected=f"a whole number of steps in {action_spec.period_s} s",
-                             got=f"steps of {scene.model.opt.timestep} s", way_out="Use 500, 800 or 1000 Hz")
+            raise InputError(
+                "inner loop",
+                expected=f"a whole number of steps in {action_spec.period_s} s",
+                got=f"steps of {scene.model.opt.timestep} s",
+                way_out="Use 500, 800 or 1000 Hz",
+            )
         self._trajectory: Trajectory
         self._reach = [Reach(limb, action_spec) for limb in self.description.limbs]
         limbs = len(self._reach)
-        self._account = Account(torque=np.zeros((limbs, JOINTS)), speed=np.zeros((limbs, JOINTS)),
-                                limited=np.zeros(limbs, dtype=np.int64))
+        self._account = Account(
+            torque=np.zeros((limbs, JOINTS)), speed=np.zeros((limbs, JOINTS)), limited=np.zeros(limbs, dtype=np.int64)
+        )
         if budget is not None and budget.robot not in ("", self.spec.name):
-            raise InputError("budget", expected=f"one for the robot '{self.spec.name}'",
-                             got=f"one for '{budget.robot}'",
-                             way_out="Pick one for this robot: tiller calibrate budget")
+            raise InputError(
+                "budget",
+                expected=f"one for the robot '{self.spec.name}'",
+                got=f"one for '{budget.robot}'",
+                way_out="Pick one for this robot: tiller calibrate budget",
+            )
         self.budget = budget
         self._guard = wire_guard(self.description, JOINTS, budget, enforce=enforce)
         self._clamped = 0
@@ -142,13 +151,18 @@ class TwinRobot:
                 chunk comes from a time before the last reset; the twin goes on with what it followed.
         """
         if chunk.spec.fields != self.action_spec.fields:
-            raise InputError("chunk", expected=", ".join(self.action_spec.component_names),
-                             got=", ".join(chunk.spec.component_names))
+            raise InputError(
+                "chunk", expected=", ".join(self.action_spec.component_names), got=", ".join(chunk.spec.component_names)
+            )
         now_ns = self.clock.now_ns()
         # A chunk starts at an observation that was seen: a later start is the stamp of another epoch.
         if chunk.start_ns > now_ns:
-            raise InputError("chunk: start", expected=f"a stamp of this epoch, up to {now_ns} ns",
-                             got=f"{chunk.start_ns} ns", way_out="Plan again from an observation after the reset")
+            raise InputError(
+                "chunk: start",
+                expected=f"a stamp of this epoch, up to {now_ns} ns",
+                got=f"{chunk.start_ns} ns",
+                way_out="Plan again from an observation after the reset",
+            )
         values = np.array(chunk.values, dtype=np.float64)
         for step, value in enumerate(values):
             self._check(value, f"target of step {step}")
@@ -284,8 +298,10 @@ class TwinRobot:
         """
         model, data, site = self.scene.model, self.scene.data, self.plant.tcps[limb]
         if self.budget is not None and self._acting:
-            raise TillerError("the budget's filters shorten what holds the tool: its load cannot be told. Bring the "
-                              "arm to rest within its budget, then ask again")
+            raise TillerError(
+                "the budget's filters shorten what holds the tool: its load cannot be told. Bring the "
+                "arm to rest within its budget, then ask again"
+            )
         _, at, n = (int(each) for each in self.plant.joints[limb])
         jacobian, inertia = np.zeros((6, model.nv)), np.zeros((model.nv, model.nv))
         mujoco.mj_jacSite(model, data, jacobian[:3], jacobian[3:], site)
@@ -306,13 +322,14 @@ class TwinRobot:
 
     def _run(self, start: np.ndarray, end: np.ndarray, fraction: float, fraction_step: float, steps: int) -> None:
         changed = int(self._guard.reasons.sum())
-        inner_loop.run(self.plant, self.law, self._account, self._guard, start, end, fraction, fraction_step,
-                       steps)
+        inner_loop.run(self.plant, self.law, self._account, self._guard, start, end, fraction, fraction_step, steps)
         self._acting = int(self._guard.reasons.sum()) > changed
         warnings = self.scene.data.warning.number
         if any(warnings[each] for each in _BROKEN):
-            raise DivergedError(f"The physics diverged at {self.clock.now_ns() * 1e-9:.2f} s: reset the twin, and look "
-                                "for bodies that overlap or stiffnesses too high for the time step")
+            raise DivergedError(
+                f"The physics diverged at {self.clock.now_ns() * 1e-9:.2f} s: reset the twin, and look "
+                "for bodies that overlap or stiffnesses too high for the time step"
+            )
 
     def _follow(self, target: np.ndarray) -> None:
         self._trajectory = Trajectory.hold(self.action_spec, target, self.clock.now_ns())
@@ -339,8 +356,11 @@ class TwinRobot:
             x0, x1, x2, y0, y1, y2 = target[first : first + 6].tolist()
             area2 = (x1 * y2 - x2 * y1) ** 2 + (x2 * y0 - x0 * y2) ** 2 + (x0 * y1 - x1 * y0) ** 2
             if area2 < _PARALLEL:
-                raise InputError(f"{where}: {names[first].removesuffix('.0')}", got=str(target[first : first + 6]),
-                                 expected="two columns of a rotation, neither zero nor parallel")
+                raise InputError(
+                    f"{where}: {names[first].removesuffix('.0')}",
+                    got=str(target[first : first + 6]),
+                    expected="two columns of a rotation, neither zero nor parallel",
+                )
 
     def _clamp(self, targets: np.ndarray) -> None:
         """Bring targets (n, dim) back into reach, in place, and count them."""

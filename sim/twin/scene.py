@@ -41,23 +41,56 @@ def new_scene(timestep: float) -> mujoco.MjSpec:
     spec.visual.headlight.ambient = [0.35, 0.35, 0.35]
     spec.visual.headlight.diffuse = [0.25, 0.25, 0.25]
     spec.visual.headlight.specular = [0.1, 0.1, 0.1]
-    spec.add_texture(name="sky", type=mujoco.mjtTexture.mjTEXTURE_SKYBOX, builtin=mujoco.mjtBuiltin.mjBUILTIN_GRADIENT,
-                     rgb1=[0.85, 0.9, 0.95], rgb2=[0.5, 0.6, 0.7], width=64, height=64)
+    spec.add_texture(
+        name="sky",
+        type=mujoco.mjtTexture.mjTEXTURE_SKYBOX,
+        builtin=mujoco.mjtBuiltin.mjBUILTIN_GRADIENT,
+        rgb1=[0.85, 0.9, 0.95],
+        rgb2=[0.5, 0.6, 0.7],
+        width=64,
+        height=64,
+    )
     world = spec.worldbody
-    world.add_light(name="lamp", pos=[0.4, 0.4, 2.0], dir=[0.1, -0.2, -1.0], diffuse=[0.5, 0.5, 0.5],
-                    specular=[0.1, 0.1, 0.1],
-                    type=mujoco.mjtLightType.mjLIGHT_DIRECTIONAL)
+    world.add_light(
+        name="lamp",
+        pos=[0.4, 0.4, 2.0],
+        dir=[0.1, -0.2, -1.0],
+        diffuse=[0.5, 0.5, 0.5],
+        specular=[0.1, 0.1, 0.1],
+        type=mujoco.mjtLightType.mjLIGHT_DIRECTIONAL,
+    )
     table = world.add_body(name="table", pos=list(TABLE_CENTRE))
-    table.add_geom(name="table", type=mujoco.mjtGeom.mjGEOM_BOX, size=list(TABLE_HALF), rgba=[0.76, 0.66, 0.52, 1],
-                   contype=SCENE_BIT, conaffinity=SCENE_BIT, friction=[1.0, 0.005, 0.0001], group=SEEN)
-    world.add_geom(name="floor", type=mujoco.mjtGeom.mjGEOM_PLANE, size=[3, 3, 0.1], pos=[0, 0, -0.75],
-                   rgba=[0.55, 0.57, 0.6, 1], contype=0, conaffinity=0, group=SEEN)
+    table.add_geom(
+        name="table",
+        type=mujoco.mjtGeom.mjGEOM_BOX,
+        size=list(TABLE_HALF),
+        rgba=[0.76, 0.66, 0.52, 1],
+        contype=SCENE_BIT,
+        conaffinity=SCENE_BIT,
+        friction=[1.0, 0.005, 0.0001],
+        group=SEEN,
+    )
+    world.add_geom(
+        name="floor",
+        type=mujoco.mjtGeom.mjGEOM_PLANE,
+        size=[3, 3, 0.1],
+        pos=[0, 0, -0.75],
+        rgba=[0.55, 0.57, 0.6, 1],
+        contype=0,
+        conaffinity=0,
+        group=SEEN,
+    )
     add_camera(world, "front", eye=(1.2, 0.0, 0.75), at=(0.46, 0.0, 0.07), view_deg=FRONT_VIEW_DEG)
     return spec
 
 
 def add_camera(
-    body: Any, name: str, *, eye: tuple[float, ...], at: tuple[float, ...], view_deg: float,
+    body: Any,
+    name: str,
+    *,
+    eye: tuple[float, ...],
+    at: tuple[float, ...],
+    view_deg: float,
     up: tuple[float, ...] = (0, 0, 1),
 ) -> None:
     """A camera on a body that looks from one point at another, both (3,) m in the body's frame."""
@@ -99,16 +132,26 @@ class Scene:
         """
         number = mujoco.mj_name2id(self.model, getattr(mujoco.mjtObj, f"mjOBJ_{kind.upper()}"), name)
         if number < 0:
-            raise InputError(f"{kind} '{name}'", expected=f"a {kind} of the scene", got="none of that name",
-                             way_out=nearest(name, self.names(kind)))
+            raise InputError(
+                f"{kind} '{name}'",
+                expected=f"a {kind} of the scene",
+                got="none of that name",
+                way_out=nearest(name, self.names(kind)),
+            )
         return int(number)
 
     def names(self, kind: str) -> list[str]:
         """All names of one kind of element."""
         kinds = getattr(mujoco.mjtObj, f"mjOBJ_{kind.upper()}")
-        count = {"body": self.model.nbody, "joint": self.model.njnt, "geom": self.model.ngeom,
-                 "site": self.model.nsite, "camera": self.model.ncam, "actuator": self.model.nu,
-                 "sensor": self.model.nsensor}[kind]
+        count = {
+            "body": self.model.nbody,
+            "joint": self.model.njnt,
+            "geom": self.model.ngeom,
+            "site": self.model.nsite,
+            "camera": self.model.ncam,
+            "actuator": self.model.nu,
+            "sensor": self.model.nsensor,
+        }[kind]
         found = (mujoco.mj_id2name(self.model, kinds, number) for number in range(count))
         return [name for name in found if name]
 
@@ -145,13 +188,20 @@ def compile_scene(
         flange = spec.body(limb.element(limb.arm.flange))
         for camera in list(flange.cameras):
             spec.delete(camera)
-        add_camera(flange, limb.element("wrist"), eye=limb.tool.wrist_camera.eye, at=limb.tool.wrist_camera.at,
-                   view_deg=WRIST_VIEW_DEG, up=(-1, 0, 0))
+        add_camera(
+            flange,
+            limb.element("wrist"),
+            eye=limb.tool.wrist_camera.eye,
+            at=limb.tool.wrist_camera.at,
+            view_deg=WRIST_VIEW_DEG,
+            up=(-1, 0, 0),
+        )
     if extend is not None:
         extend(spec, description)
     try:
         model = spec.compile()
     except ValueError as error:
-        raise InputError(f"scene with {description.spec.name}", expected="one that MuJoCo compiles",
-                         got=str(error)) from error
+        raise InputError(
+            f"scene with {description.spec.name}", expected="one that MuJoCo compiles", got=str(error)
+        ) from error
     return Scene(model, mujoco.MjData(model), description)

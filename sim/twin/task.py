@@ -73,8 +73,11 @@ class TwinTask(ABC):
     def check_robot(self, tools: tuple[str, ...], limbs: int) -> None:
         """Refuse a robot that cannot do the task."""
         if limbs != 1 or tools[0] not in self.tools:
-            raise InputError(f"robot for {self.info.id}", expected=f"one arm with a {' or '.join(self.tools)}",
-                             got=f"{limbs} arm{'s' * (limbs > 1)} with a {tools[0]}")
+            raise InputError(
+                f"robot for {self.info.id}",
+                expected=f"one arm with a {' or '.join(self.tools)}",
+                got=f"{limbs} arm{'s' * (limbs > 1)} with a {tools[0]}",
+            )
 
 
 class BodyReading:

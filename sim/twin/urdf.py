@@ -54,16 +54,27 @@ def urdf_differences(description: RobotDescription, path: Path | str, flange: st
         InputError: the file is none, the robot has two arms, or no link has the flange's name.
     """
     if len(description.limbs) != 1:
-        raise InputError("urdf", expected="a robot with one arm", got=f"{len(description.limbs)} in "
-                         f"'{description.spec.name}'", way_out="Compare a robot with one of its arms")
+        raise InputError(
+            "urdf",
+            expected="a robot with one arm",
+            got=f"{len(description.limbs)} in '{description.spec.name}'",
+            way_out="Compare a robot with one of its arms",
+        )
     arm, urdf = description.limbs[0].arm, _read(Path(path))
     link = flange or arm.flange
     if link not in urdf.links:
-        raise InputError("urdf_flange", expected=f"the link of {path} that is the flange '{arm.flange}'",
-                         got=f"'{link}'", way_out=nearest(link, urdf.links))
+        raise InputError(
+            "urdf_flange",
+            expected=f"the link of {path} that is the flange '{arm.flange}'",
+            got=f"'{link}'",
+            way_out=nearest(link, urdf.links),
+        )
     names = {joint: _match(joint, urdf.joints) for joint in arm.joints}
-    rows: list[Row] = [(f"joint '{joint}'", "there", f"{ABSENT}. {nearest(joint, urdf.joints)}")
-                       for joint, name in names.items() if name is None]
+    rows: list[Row] = [
+        (f"joint '{joint}'", "there", f"{ABSENT}. {nearest(joint, urdf.joints)}")
+        for joint, name in names.items()
+        if name is None
+    ]
     if rows:
         return rows
     matched = [str(name) for name in names.values()]
@@ -78,8 +89,12 @@ def _read(path: Path) -> _Urdf:
     except (OSError, ElementTree.ParseError) as error:
         raise InputError(f"urdf {path}", expected="a URDF file", got=str(error)) from error
     if root.tag != "robot":
-        raise InputError(f"urdf {path}", expected="a file whose outermost element is <robot>", got=f"<{root.tag}>",
-                         way_out="Expand it first where it is a xacro")
+        raise InputError(
+            f"urdf {path}",
+            expected="a file whose outermost element is <robot>",
+            got=f"<{root.tag}>",
+            way_out="Expand it first where it is a xacro",
+        )
     for link in root.iter("link"):
         for shape in [*link.findall("visual"), *link.findall("collision")]:
             link.remove(shape)
@@ -132,8 +147,13 @@ def _kinematics(arm: Arm, urdf: _Urdf, matched: list[str], link: str) -> list[Ro
     if mm.max() < POSITION_MM and degrees.max() < ROTATION_DEG:
         return []
     worst = f"off by up to {mm.max():.1f} mm, {degrees.max():.2f} deg"
-    return [(f"pose of flange '{arm.flange}'", f"{CONFIGURATIONS} configurations",
-             f"link '{link}': {worst}{_explanation(first, second)}")]
+    return [
+        (
+            f"pose of flange '{arm.flange}'",
+            f"{CONFIGURATIONS} configurations",
+            f"link '{link}': {worst}{_explanation(first, second)}",
+        )
+    ]
 
 
 def _poses(model: mujoco.MjModel, joints: tuple[str, ...] | list[str], body: str, angles: np.ndarray) -> np.ndarray:

@@ -30,8 +30,18 @@ def wire_plant(scene: Scene) -> Plant:
         joints.append([model.jnt_qposadr[numbers[0]], model.jnt_dofadr[numbers[0]], len(numbers)])
         motors.append(scene.id("actuator", limb.element(f"drive_{limb.arm.joints[0]}")))
     return Plant(
-        model._address, data._address, float(model.opt.timestep), float(-model.opt.gravity[2]), data.qpos, data.qvel,
-        data.ctrl, data.site_xpos, data.site_xmat, data.qM, data.qfrc_gravcomp, np.array(joints, dtype=np.int64),
+        model._address,
+        data._address,
+        float(model.opt.timestep),
+        float(-model.opt.gravity[2]),
+        data.qpos,
+        data.qvel,
+        data.ctrl,
+        data.site_xpos,
+        data.site_xmat,
+        data.qM,
+        data.qfrc_gravcomp,
+        np.array(joints, dtype=np.int64),
         np.array([scene.id("site", limb.tcp) for limb in scene.description.limbs], dtype=np.int64),
         np.array(motors, dtype=np.int64),
     )

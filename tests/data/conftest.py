@@ -19,15 +19,22 @@ MakeEpisode = Callable[..., Episode]
 @pytest.fixture(scope="session")
 def schema() -> Schema:
     """State, a small camera, time stamps, rewards, facts of every type and a wrench at ten times the control rate."""
-    observation = ObservationSpec((
-        ObservationField("state", (5,), "float32", "px px px px rad", "state"),
-        ObservationField("image", (16, 16, 3), "uint8", "1", "image"),
-    ))
+    observation = ObservationSpec(
+        (
+            ObservationField("state", (5,), "float32", "px px px px rad", "state"),
+            ObservationField("image", (16, 16, 3), "uint8", "1", "image"),
+        )
+    )
     action = ActionSpec((ActionField("agent.target", 2, "px", "native"),), period_s=0.1)
-    meta = (MetaField("instruction", "string"), MetaField("success", "bool"), MetaField("seed", "int64"),
-            MetaField("score", "float64"))
-    return Schema(observation, action, 0.1, meta, (StreamField("wrench", (6,), "float64", "N N N N*m N*m N*m"),),
-                  (TIME, REWARD))
+    meta = (
+        MetaField("instruction", "string"),
+        MetaField("success", "bool"),
+        MetaField("seed", "int64"),
+        MetaField("score", "float64"),
+    )
+    return Schema(
+        observation, action, 0.1, meta, (StreamField("wrench", (6,), "float64", "N N N N*m N*m N*m"),), (TIME, REWARD)
+    )
 
 
 @pytest.fixture(scope="session")
@@ -43,12 +50,19 @@ def make_episode() -> MakeEpisode:
             "time_ns": np.arange(rows, dtype=np.int64) * 100_000_000,
             "reward": draw.normal(size=rows).astype(np.float32),
         }
-        meta = {"instruction": f"push the T, take {number}", "success": number % 2 == 0, "seed": number,
-                "score": number / 7}
+        meta = {
+            "instruction": f"push the T, take {number}",
+            "success": number % 2 == 0,
+            "seed": number,
+            "score": number / 7,
+        }
         samples = rows * 10
         streams = {"wrench": (draw.normal(size=(samples, 6)), np.arange(samples, dtype=np.int64) * 10_000_000)}
-        return Episode({**data, **changes.get("data", {})}, {**meta, **changes.get("meta", {})},
-                       {**streams, **changes.get("streams", {})})
+        return Episode(
+            {**data, **changes.get("data", {})},
+            {**meta, **changes.get("meta", {})},
+            {**streams, **changes.get("streams", {})},
+        )
 
     return make
 

@@ -30,30 +30,41 @@ def _bytes(folder: Path) -> dict[str, bytes]:
 BAD: dict[str, tuple[Change, str]] = {
     "NaN in an action": (
         lambda e: {"data": {"action": _with(e.data["action"], (3, 1), np.nan)}},
-        r"episode 4: action, row 3, component 'agent.target.1': expected a finite number, got nan"),
+        r"episode 4: action, row 3, component 'agent.target.1': expected a finite number, got nan",
+    ),
     "infinity in actions": (
         lambda e: {"data": {"action": _with(e.data["action"], slice(5, 7), -np.inf)}},
-        r"row 5, component 'agent.target.0'.*-inf \(4 such numbers\)"),
+        r"row 5, component 'agent.target.0'.*-inf \(4 such numbers\)",
+    ),
     "a key of another length": (
-        lambda e: {"data": {"reward": e.data["reward"][:-1]}}, r"'reward': expected shape \(12,\), got \(11,\)"),
+        lambda e: {"data": {"reward": e.data["reward"][:-1]}},
+        r"'reward': expected shape \(12,\), got \(11,\)",
+    ),
     "rows of another shape": (
-        lambda e: {"data": {"state": e.data["state"][:, :4]}}, r"'state': expected shape \(12, 5\), got \(12, 4\)"),
+        lambda e: {"data": {"state": e.data["state"][:, :4]}},
+        r"'state': expected shape \(12, 5\), got \(12, 4\)",
+    ),
     "another type": (
         lambda e: {"data": {"state": e.data["state"].astype(np.float64)}},
-        r"'state': expected float32, got float64.*astype"),
-    "no array at all": (
-        lambda e: {"data": {"reward": [0.0] * 12}}, r"'reward': expected an array.*got list"),
+        r"'state': expected float32, got float64.*astype",
+    ),
+    "no array at all": (lambda e: {"data": {"reward": [0.0] * 12}}, r"'reward': expected an array.*got list"),
     "an unknown key": (
-        lambda e: {"data": {"stat": e.data["state"]}}, r"data: expected only .*got 'stat'.*Did you mean 'state'"),
+        lambda e: {"data": {"stat": e.data["state"]}},
+        r"data: expected only .*got 'stat'.*Did you mean 'state'",
+    ),
     "stamps that stand still": (
         lambda e: {"data": {"time_ns": _with(e.data["time_ns"], 4, 300_000_000)}},
-        r"'time_ns', row 4: expected a later stamp.*300000000 after 300000000"),
+        r"'time_ns', row 4: expected a later stamp.*300000000 after 300000000",
+    ),
     "a stream whose parts differ in length": (
         lambda e: {"streams": {"wrench": (e.streams["wrench"][0][:-1], e.streams["wrench"][1])}},
-        r"stream 'wrench' value: expected shape \(120, 6\), got \(119, 6\)"),
+        r"stream 'wrench' value: expected shape \(120, 6\), got \(119, 6\)",
+    ),
     "a stream that goes back in time": (
         lambda e: {"streams": {"wrench": (e.streams["wrench"][0], e.streams["wrench"][1][::-1].copy())}},
-        r"stream 'wrench' time_ns, row 1: expected no earlier stamp"),
+        r"stream 'wrench' time_ns, row 1: expected no earlier stamp",
+    ),
     "an unknown fact": (lambda e: {"meta": {"operater": "ann"}}, r"meta: expected only .*got 'operater'"),
     "a fact of another type": (lambda e: {"meta": {"success": 1}}, r"meta 'success': expected a bool, got 1"),
     "a truth where a number belongs": (lambda e: {"meta": {"seed": True}}, r"meta 'seed': expected a int64, got True"),

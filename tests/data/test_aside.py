@@ -34,10 +34,14 @@ def converted(source: Path | str, target: str) -> int:
 
 
 @pytest.mark.parametrize("target", [".", "../here"])
-def test_the_folder_one_stands_in_takes_a_store(target: str, npz: Path, store: Path, schema: Any, tmp_path: Path,
-                                                monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_folder_one_stands_in_takes_a_store(
+    target: str, npz: Path, store: Path, schema: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     makers: tuple[Callable[[], Any], ...] = (
-        lambda: Dataset.create(target, schema).close(), lambda: converted(npz, target), lambda: repair(store, target))
+        lambda: Dataset.create(target, schema).close(),
+        lambda: converted(npz, target),
+        lambda: repair(store, target),
+    )
     for make in makers:
         here = tmp_path / "here"
         shutil.rmtree(here, ignore_errors=True)

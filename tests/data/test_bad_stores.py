@@ -70,13 +70,19 @@ def test_keys_of_different_lengths(tmp_path: Path) -> None:
         Dataset.open(path)
 
 
-@pytest.mark.parametrize(("ends", "message"), [
-    ([10, 10, 30], "expected increasing ends, got 10 after 10 for episode 1"),
-    ([20, 10, 30], "expected increasing ends, got 10 after 20 for episode 1"),
-    ([0, 30], "expected increasing ends, got 0 after 0 for episode 0"),
-    ([2**63 - 1, -2**63], "expected increasing ends, got -9223372036854775808 after 9223372036854775807 for episode 1"),
-    ([10, 31], "expected at most 30, the number of rows, got 31 for episode 1"),
-])
+@pytest.mark.parametrize(
+    ("ends", "message"),
+    [
+        ([10, 10, 30], "expected increasing ends, got 10 after 10 for episode 1"),
+        ([20, 10, 30], "expected increasing ends, got 10 after 20 for episode 1"),
+        ([0, 30], "expected increasing ends, got 0 after 0 for episode 0"),
+        (
+            [2**63 - 1, -(2**63)],
+            "expected increasing ends, got -9223372036854775808 after 9223372036854775807 for episode 1",
+        ),
+        ([10, 31], "expected at most 30, the number of rows, got 31 for episode 1"),
+    ],
+)
 def test_episode_ends_that_make_no_sense(tmp_path: Path, ends: list[int], message: str) -> None:
     with pytest.raises(InputError, match=f"episode_ends: {message}"):
         Dataset.open(_foreign(tmp_path / "foreign", {"action": 30}, ends))
@@ -90,8 +96,9 @@ def test_no_episode_ends_at_all(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("harm", ["truncate", "flip", "remove"])
-def test_a_damaged_chunk_is_named_with_its_rows_and_the_sound_ones_are_read(harm: str, tmp_path: Path, schema: Any,
-                                                                         make_episode: Any) -> None:
+def test_a_damaged_chunk_is_named_with_its_rows_and_the_sound_ones_are_read(
+    harm: str, tmp_path: Path, schema: Any, make_episode: Any
+) -> None:
     path = tmp_path / "store"
     with Dataset.create(path, schema) as dataset:
         dataset.extend([make_episode(number, rows=2000) for number in range(2)])
@@ -106,8 +113,11 @@ def test_a_damaged_chunk_is_named_with_its_rows_and_the_sound_ones_are_read(harm
         chunk.write_bytes(content)
     dataset = Dataset.open(path)
     first, end = 2048, 3072
-    with pytest.raises(DamagedChunkError, match=rf"chunk 2 of 'data/image' \(rows {first} to {end - 1}\) is damaged.*"
-                                                "tiller data repair") as caught:
+    with pytest.raises(
+        DamagedChunkError,
+        match=rf"chunk 2 of 'data/image' \(rows {first} to {end - 1}\) is damaged.*"
+        "tiller data repair",
+    ) as caught:
         dataset.episode(1)
     assert caught.value.exit_code == 1 and (caught.value.chunk, caught.value.rows) == (2, (first, end))
     assert dataset.episode(0).digest() == make_episode(0, rows=2000).digest()

@@ -33,11 +33,15 @@ def content(**changes: np.ndarray | None) -> dict[str, np.ndarray]:
     return {name: array for name, array in arrays.items() if array is not None}
 
 
-def write_zarr(path: Path, arrays: dict[str, np.ndarray], ends: np.ndarray = ENDS, compressor: str = "lz4",
-               zarr_format: int = 2) -> Path:
+def write_zarr(
+    path: Path, arrays: dict[str, np.ndarray], ends: np.ndarray = ENDS, compressor: str = "lz4", zarr_format: int = 2
+) -> Path:
     root = zarr.open_group(path, mode="w", zarr_format=zarr_format)
-    squeeze = (numcodecs.Blosc(compressor, shuffle=numcodecs.Blosc.BITSHUFFLE) if zarr_format == 2
-               else zarr.codecs.BloscCodec(cname=compressor))
+    squeeze = (
+        numcodecs.Blosc(compressor, shuffle=numcodecs.Blosc.BITSHUFFLE)
+        if zarr_format == 2
+        else zarr.codecs.BloscCodec(cname=compressor)
+    )
     for name, array in arrays.items():
         # Three rows a chunk: episodes and chunks do not end together.
         root.create_array(f"data/{name}", data=array, chunks=(3, *array.shape[1:]), compressors=squeeze)
@@ -95,8 +99,12 @@ def test_human_pusht_is_recognised_and_needs_no_options(pusht_image_store, pusht
     assert len(dataset) == 10 and schema.period_s == 0.1
     shapes = {name: (field.shape, field.unit) for name, field in schema.row_fields.items()}
     assert shapes == {
-        "image": ((96, 96, 3), "1"), "keypoints": ((9, 2), "px"), "contacts": ((1,), "1"),
-        "state": ((5,), "px px px px rad"), "agent_position": ((2,), "px"), "action": ((2,), "px px"),
+        "image": ((96, 96, 3), "1"),
+        "keypoints": ((9, 2), "px"),
+        "contacts": ((1,), "1"),
+        "state": ((5,), "px px px px rad"),
+        "agent_position": ((2,), "px"),
+        "action": ((2,), "px px"),
     }
     assert [field.name for field in schema.action.fields] == ["agent.target"]
     episode = dataset.episode(3)
@@ -110,20 +118,29 @@ def test_human_pusht_is_recognised_and_needs_no_options(pusht_image_store, pusht
 
 
 def test_a_known_set_is_recognised_without_keys_that_were_left_out(pusht_human, tmp_path):
-    summary = convert(pusht_human, tmp_path / "out", exclude=["img", "keypoint"], skip_episodes=range(1, 206),
-                      rename={"state": "world"}, period_s=0.2)
+    summary = convert(
+        pusht_human,
+        tmp_path / "out",
+        exclude=["img", "keypoint"],
+        skip_episodes=range(1, 206),
+        rename={"state": "world"},
+        period_s=0.2,
+    )
     assert summary.notes[0] == "recognised as human demonstrations of PushT"
     assert summary.period_s == 0.2
     assert summary.units["world"] == "px px px px rad" and summary.units["agent_position"] == "px"
 
 
-@pytest.mark.parametrize(("stored", "said"), [
-    (lambda images: images.astype(np.float32), "float32 to uint8"),
-    (lambda images: images.astype(np.int64), "int64 to uint8"),
-    (lambda images: images.astype(np.float64) / 255, "scaled from 0..1"),
-    (lambda images: images.transpose(0, 3, 1, 2), "channels moved last"),
-    (lambda images: (images / np.float32(255)).transpose(0, 3, 1, 2), "channels moved last, scaled"),
-])
+@pytest.mark.parametrize(
+    ("stored", "said"),
+    [
+        (lambda images: images.astype(np.float32), "float32 to uint8"),
+        (lambda images: images.astype(np.int64), "int64 to uint8"),
+        (lambda images: images.astype(np.float64) / 255, "scaled from 0..1"),
+        (lambda images: images.transpose(0, 3, 1, 2), "channels moved last"),
+        (lambda images: (images / np.float32(255)).transpose(0, 3, 1, 2), "channels moved last, scaled"),
+    ],
+)
 def test_images_of_other_types_scales_and_layouts_become_uint8_hwc_and_it_is_said(stored, said, tmp_path):
     images = content()["camera"]
     source = write_zarr(tmp_path / "source", content(camera=stored(images)))
@@ -199,8 +216,16 @@ def test_actions_rewards_and_stamps_are_found_by_name(tmp_path):
     arrays = content()
     actions = arrays.pop("action")
     seconds = 1000.5 + 0.1 * np.arange(10)
-    source = write_npz(tmp_path / "source.npz", {**arrays, "actions": actions, "timestamp": seconds,
-                                                 "reward": np.arange(10.0), "gripper": np.arange(10, dtype=">f4")})
+    source = write_npz(
+        tmp_path / "source.npz",
+        {
+            **arrays,
+            "actions": actions,
+            "timestamp": seconds,
+            "reward": np.arange(10.0),
+            "gripper": np.arange(10, dtype=">f4"),
+        },
+    )
     convert(source, tmp_path / "out", period_s=0.1, units="1", kinds={"gripper": "width"})
     dataset = Dataset.open(tmp_path / "out")
     assert np.array_equal(dataset.read("action"), actions)
@@ -252,8 +277,10 @@ def test_shards_are_counted_as_shards(tmp_path):
 
 def test_arrays_in_groups_within_groups_are_keys_and_what_is_no_array_of_rows_is_said(tmp_path):
     arrays = content()
-    source = write_zarr(tmp_path / "source", {"action": arrays["action"], "obs/state": arrays["state"],
-                                              "obs/front/rgb": arrays["camera"]})
+    source = write_zarr(
+        tmp_path / "source",
+        {"action": arrays["action"], "obs/state": arrays["state"], "obs/front/rgb": arrays["camera"]},
+    )
     zarr.open_group(source, mode="r+").create_array("labels/x", data=np.arange(3))
     summary = convert(source, tmp_path / "out", period_s=0.1, units="1", rename={"obs/front/rgb": "camera"})
     dataset = Dataset.open(tmp_path / "out")
@@ -265,8 +292,12 @@ def test_arrays_in_groups_within_groups_are_keys_and_what_is_no_array_of_rows_is
 @pytest.mark.parametrize("write", [write_npz, None])
 def test_what_is_said_of_each_episode_becomes_its_facts(tmp_path, write):
     start = np.arange(9.0).reshape(3, 3)
-    of_episodes = {"init_qpos": start, "person": np.array(["ann", "bob", "eve"]), "good": np.array([True, False, True]),
-                   "tries": np.array([[1], [2], [3]])}
+    of_episodes = {
+        "init_qpos": start,
+        "person": np.array(["ann", "bob", "eve"]),
+        "good": np.array([True, False, True]),
+        "tries": np.array([[1], [2], [3]]),
+    }
     if write is not None:
         source = write_npz(tmp_path / "source.npz", content(**of_episodes, rate=np.array(30)))
     else:
@@ -290,12 +321,15 @@ def test_an_array_of_neither_rows_nor_episodes_has_a_way_out(tmp_path):
     refused(write_npz(tmp_path / "source.npz", content(gains=np.ones(7))), tmp_path / "out", r"exclude=\[gains\]")
 
 
-@pytest.mark.parametrize(("stored", "said"), [
-    (lambda mask: mask.astype(np.float32), "scaled from 0..1"),
-    (lambda mask: mask.astype(bool), "bool to uint8"),
-    (lambda mask: mask[..., 0].astype(np.uint8) * 255, "grey repeated"),
-    (lambda mask: np.concatenate([mask, mask[..., :1]], -1).astype(np.uint8) * 255, "opacity dropped"),
-])
+@pytest.mark.parametrize(
+    ("stored", "said"),
+    [
+        (lambda mask: mask.astype(np.float32), "scaled from 0..1"),
+        (lambda mask: mask.astype(bool), "bool to uint8"),
+        (lambda mask: mask[..., 0].astype(np.uint8) * 255, "grey repeated"),
+        (lambda mask: np.concatenate([mask, mask[..., :1]], -1).astype(np.uint8) * 255, "opacity dropped"),
+    ],
+)
 def test_masks_grey_stacks_and_images_with_opacity_become_images(tmp_path, stored, said):
     mask = np.repeat(np.random.default_rng(0).integers(0, 2, (10, 16, 12, 1)), 3, axis=-1)
     summary = convert(write_npz(tmp_path / "source.npz", content(camera=stored(mask))), tmp_path / "out", **GIVEN)
@@ -326,16 +360,19 @@ def _file(path: Path, content: bytes = b"") -> Path:
     return path
 
 
-@pytest.mark.parametrize(("make", "words"), [
-    (lambda path: _file(path / "demos.hdf5"), "an HDF5 file"),
-    (lambda path: _file(path / "demos", b"\x89HDF\r\n\x1a\n rest"), "an HDF5 file"),
-    (lambda path: _file(path / "episode_0.h5").parent, "a folder of HDF5 files"),
-    (lambda path: _lerobot(path / "pusht"), "a LeRobot dataset"),
-    (lambda path: _file(path / "run.bag"), "a ROS bag"),
-    (lambda path: _file(path / "run.mcap"), "a ROS bag"),
-    (lambda path: _file(_file(path / "bag" / "metadata.yaml").with_name("a.db3")).parent, "a ROS bag"),
-    (lambda path: _file(path / "demos.pkl"), "a pickle"),
-])
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda path: _file(path / "demos.hdf5"), "an HDF5 file"),
+        (lambda path: _file(path / "demos", b"\x89HDF\r\n\x1a\n rest"), "an HDF5 file"),
+        (lambda path: _file(path / "episode_0.h5").parent, "a folder of HDF5 files"),
+        (lambda path: _lerobot(path / "pusht"), "a LeRobot dataset"),
+        (lambda path: _file(path / "run.bag"), "a ROS bag"),
+        (lambda path: _file(path / "run.mcap"), "a ROS bag"),
+        (lambda path: _file(_file(path / "bag" / "metadata.yaml").with_name("a.db3")).parent, "a ROS bag"),
+        (lambda path: _file(path / "demos.pkl"), "a pickle"),
+    ],
+)
 def test_formats_that_are_not_read_are_recognised_and_have_a_way_out(tmp_path, make, words):
     source = make(tmp_path / "in")
     refused(source, tmp_path / "out", rf"got {words}.*np\.savez.*episode_ends")
@@ -376,13 +413,16 @@ def test_keys_of_different_lengths(tmp_path):
         refused(source, tmp_path / "out", "action 10.*state 9|state 9.*action 10")
 
 
-@pytest.mark.parametrize(("ends", "message"), [
-    ([4, 4, 10], "got 4 after 4 for episode 1"),
-    ([4, 3, 10], "got 3 after 4 for episode 1"),
-    ([0, 10], "episode 0"),
-    ([4, 11], "at most 10"),
-    ([], "at least one episode"),
-])
+@pytest.mark.parametrize(
+    ("ends", "message"),
+    [
+        ([4, 4, 10], "got 4 after 4 for episode 1"),
+        ([4, 3, 10], "got 3 after 4 for episode 1"),
+        ([0, 10], "episode 0"),
+        ([4, 11], "at most 10"),
+        ([], "at least one episode"),
+    ],
+)
 def test_episode_ends_that_do_not_fit(ends, message, tmp_path):
     ends = np.array(ends, dtype=np.int64)
     refused(write_zarr(tmp_path / "source", content(), ends), tmp_path / "out", message)
@@ -404,8 +444,12 @@ def test_numbers_that_are_none_are_named_by_episode_row_and_component(tmp_path):
     arrays["action"][6, 1] = np.nan
     arrays["state"][9, 0] = np.inf
     source = write_zarr(tmp_path / "source", arrays)
-    refused(source, tmp_path / "out", r"'action', episode 1, row 2, component 1: expected a finite number, got nan\. "
-                                      r"Leave the episode out with skip_episodes=\[1\]")
+    refused(
+        source,
+        tmp_path / "out",
+        r"'action', episode 1, row 2, component 1: expected a finite number, got nan\. "
+        r"Leave the episode out with skip_episodes=\[1\]",
+    )
     refused(source, tmp_path / "out", r"'state', episode 2, row 0, component 0", skip_episodes=[1])
     convert(source, tmp_path / "out", **GIVEN, skip_episodes=[1, 2])
     assert len(Dataset.open(tmp_path / "out")) == 1

@@ -36,16 +36,26 @@ def same(one: Episode, other: Episode) -> bool:
 def schemas_and_episodes(draw: st.DrawFn) -> tuple[Schema, list[Episode], int]:
     """A schema with arrays of any type, episodes that fit it, and a number of bytes a chunk."""
     shapes = hnp.array_shapes(min_dims=0, max_dims=3, max_side=4)
-    observation = ObservationSpec(tuple(
-        ObservationField(f"o{index}", draw(shapes), draw(st.sampled_from(DTYPES)), "1", "state")
+    observation = ObservationSpec(
+        tuple(
+            ObservationField(f"o{index}", draw(shapes), draw(st.sampled_from(DTYPES)), "1", "state")
+            for index in range(draw(st.integers(0, 2)))
+        )
+    )
+    columns = tuple(
+        ColumnField(f"c{index}", draw(shapes), draw(st.sampled_from(DTYPES)), "1")
         for index in range(draw(st.integers(0, 2)))
-    ))
-    columns = tuple(ColumnField(f"c{index}", draw(shapes), draw(st.sampled_from(DTYPES)), "1")
-                    for index in range(draw(st.integers(0, 2))))
-    streams = tuple(StreamField(f"s{index}", draw(shapes), draw(st.sampled_from(DTYPES)), "1")
-                    for index in range(draw(st.integers(0, 1))))
-    meta = (MetaField("text", "string"), MetaField("flag", "bool"), MetaField("count", "int64"),
-            MetaField("number", "float64"))
+    )
+    streams = tuple(
+        StreamField(f"s{index}", draw(shapes), draw(st.sampled_from(DTYPES)), "1")
+        for index in range(draw(st.integers(0, 1)))
+    )
+    meta = (
+        MetaField("text", "string"),
+        MetaField("flag", "bool"),
+        MetaField("count", "int64"),
+        MetaField("number", "float64"),
+    )
     action = ActionSpec((ActionField("target", draw(st.integers(1, 3)), "m", "native"),), 0.05)
     schema = Schema(observation, action, 0.05, meta, streams, columns, draw(st.sampled_from(["float32", "float64"])))
     episodes = [draw(_episodes(schema)) for _ in range(draw(st.integers(1, 5)))]
@@ -56,9 +66,15 @@ def schemas_and_episodes(draw: st.DrawFn) -> tuple[Schema, list[Episode], int]:
 def _episodes(draw: st.DrawFn, schema: Schema) -> Episode:
     rows, samples = draw(st.integers(1, 20)), draw(st.integers(0, 30))
     data = {
-        name: draw(hnp.arrays(field.dtype, (rows, *field.shape),
-                              elements={"allow_nan": name != "action", "allow_infinity": name != "action"}
-                              if field.dtype.startswith("float") else None))
+        name: draw(
+            hnp.arrays(
+                field.dtype,
+                (rows, *field.shape),
+                elements={"allow_nan": name != "action", "allow_infinity": name != "action"}
+                if field.dtype.startswith("float")
+                else None,
+            )
+        )
         for name, field in schema.row_fields.items()
     }
     meta = {
@@ -68,15 +84,17 @@ def _episodes(draw: st.DrawFn, schema: Schema) -> Episode:
         "number": draw(st.floats(allow_nan=False)),
     }
     streams = {
-        name: (draw(hnp.arrays(field.dtype, (samples, *field.shape))),
-               np.sort(draw(hnp.arrays(np.int64, samples))))
+        name: (draw(hnp.arrays(field.dtype, (samples, *field.shape))), np.sort(draw(hnp.arrays(np.int64, samples))))
         for name, field in schema.stream_fields.items()
     }
     return Episode(data, meta, streams)
 
 
-@settings(max_examples=15, deadline=None,
-          suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(
+    max_examples=15,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
+)
 @given(case=schemas_and_episodes(), sessions=st.integers(1, 3))
 def test_any_episodes_read_back_bit_for_bit(
     case: tuple[Schema, list[Episode], int], sessions: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -186,8 +204,9 @@ def test_an_interrupt_while_appending_leaves_the_dataset_usable(
         assert same(read.episode(number), make_episode(number))
 
 
-def test_the_fingerprint_follows_the_content_and_not_the_place(tmp_path: Path, schema: Schema, make_episode: Any
-                                                              ) -> None:
+def test_the_fingerprint_follows_the_content_and_not_the_place(
+    tmp_path: Path, schema: Schema, make_episode: Any
+) -> None:
     def build(name: str, numbers: list[int]) -> str:
         with Dataset.create(tmp_path / name, schema) as dataset:
             dataset.extend([make_episode(number) for number in numbers])
@@ -267,8 +286,9 @@ def test_urls_of_folders_and_zips_are_read(store: Path, tmp_path: Path) -> None:
         memory.rm("/tests", recursive=True)
 
 
-def test_appending_to_what_cannot_be_appended_to_says_how_to_go_on(store: Path, tmp_path: Path, pusht_human: Path
-                                                                  ) -> None:
+def test_appending_to_what_cannot_be_appended_to_says_how_to_go_on(
+    store: Path, tmp_path: Path, pusht_human: Path
+) -> None:
     archive = _zip(store, tmp_path / "store.zip")
     with zipfile.ZipFile(pusht_human) as packed:
         packed.extractall(tmp_path / "foreign", [name for name in packed.namelist() if "img" not in name])

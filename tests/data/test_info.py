@@ -59,5 +59,5 @@ def test_components_that_hardly_change_are_named(tmp_path: Path) -> None:
     rows = np.stack([np.sin(np.arange(50)), np.random.default_rng(0).uniform(-1e-5, 1e-5, 50)], 1).astype(np.float32)
     with Dataset.create(tmp_path / "store", Schema(ObservationSpec((field,)), action, 0.1)) as dataset:
         dataset.append(Episode({"tcp": rows, "action": rows[:, :1]}, {}, {}))
-    line, = nearly_constant(tmp_path / "store")
+    (line,) = nearly_constant(tmp_path / "store")
     assert line.startswith("'tcp' hardly changes in component 1: range ")

@@ -13,8 +13,12 @@ ROOT = Path(__file__).parents[2]
 
 def _kill(folder: Path, *options: str) -> dict[str, int]:
     """Run the benchmark, which kills real processes, and read its table."""
-    done = subprocess.run([sys.executable, "-m", "benchmarks.kill_append", "--folder", str(folder), *options], cwd=ROOT,
-                          capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.kill_append", "--folder", str(folder), *options],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return {line[:32].strip(): int(line[32:]) for line in done.stdout.splitlines()}
 

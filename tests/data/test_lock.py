@@ -25,8 +25,13 @@ ROOT = Path(__file__).parents[2]
 def _writer_elsewhere(store: Path, program: str) -> Iterator[subprocess.Popen[str]]:
     """Another process that opens the store for appending, says so, and waits for its input to close."""
     preamble = "import sys\nfrom data.dataset import Dataset\ndataset = Dataset.open(sys.argv[1], mode='a')\n"
-    with subprocess.Popen([sys.executable, "-c", preamble + program, str(store)], cwd=ROOT, text=True,
-                          stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+    with subprocess.Popen(
+        [sys.executable, "-c", preamble + program, str(store)],
+        cwd=ROOT,
+        text=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as process:
         assert process.stdout is not None and process.stdin is not None
         assert process.stdout.readline() == "ready\n"
         yield process
@@ -65,12 +70,23 @@ def test_a_killed_writers_lock_does_not_block(store: Path, make_episode: Any) ->
 
 def test_a_forked_child_does_not_keep_a_dead_parents_lock(store: Path) -> None:
     # The child says when it runs: only then has it had the time to forget the lock.
-    forks = ("import os, time\nif os.fork() == 0:\n    print('ready', flush=True)\n    time.sleep(60)\n"
-             "    os._exit(0)\ntime.sleep(60)\n")
-    process = subprocess.Popen([sys.executable, "-c",
-                                "import sys\nfrom data.lock import WriterLock\nfrom pathlib import Path\n"
-                                "lock = WriterLock(Path(sys.argv[1]))\n" + forks, str(store)],
-                               cwd=ROOT, text=True, stdout=subprocess.PIPE, start_new_session=True)
+    forks = (
+        "import os, time\nif os.fork() == 0:\n    print('ready', flush=True)\n    time.sleep(60)\n"
+        "    os._exit(0)\ntime.sleep(60)\n"
+    )
+    process = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            "import sys\nfrom data.lock import WriterLock\nfrom pathlib import Path\n"
+            "lock = WriterLock(Path(sys.argv[1]))\n" + forks,
+            str(store),
+        ],
+        cwd=ROOT,
+        text=True,
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+    )
     assert process.stdout is not None
     try:
         assert process.stdout.readline() == "ready\n"

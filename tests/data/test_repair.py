@@ -28,8 +28,9 @@ def _bytes(folder: Path) -> dict[str, bytes]:
     return {str(file): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
 
 
-def test_episodes_on_a_damaged_chunk_are_left_out_and_the_others_are_copied(long_store: Path, tmp_path: Path,
-                                                                          make_episode: Any) -> None:
+def test_episodes_on_a_damaged_chunk_are_left_out_and_the_others_are_copied(
+    long_store: Path, tmp_path: Path, make_episode: Any
+) -> None:
     (long_store / "data" / "image" / "c.1.0.0.0").write_bytes(b"rubbish")
     before = _bytes(long_store)
     report = repair(long_store, tmp_path / "repaired")
@@ -87,18 +88,22 @@ def test_a_foreign_store_keeps_its_layout_and_loses_the_bad_episodes(tmp_path: P
     assert repaired.attributes["made_by"] == "someone"
 
 
-@pytest.mark.parametrize(("ends", "sound"), [
-    ([10, 20, 30], [0, 1, 2]),
-    ([10, 10, 30], [0, 2]),
-    ([0, 10, 40], [1, 2]),
-    ([20, 40, 40], [0, 1]),
-    ([10, 38, 39, 20, 30, 40], [0]),
-    ([-1, 50, 90], []),
-    ([10, 20, 15, 30, 40], [0, 4]),
-    ([10, 99, 30, 40], [0, 3]),
-])
-def test_episodes_whose_ends_contradict_a_neighbour_are_not_trusted(tmp_path: Path, ends: list[int], sound: list[int]
-                                                                   ) -> None:
+@pytest.mark.parametrize(
+    ("ends", "sound"),
+    [
+        ([10, 20, 30], [0, 1, 2]),
+        ([10, 10, 30], [0, 2]),
+        ([0, 10, 40], [1, 2]),
+        ([20, 40, 40], [0, 1]),
+        ([10, 38, 39, 20, 30, 40], [0]),
+        ([-1, 50, 90], []),
+        ([10, 20, 15, 30, 40], [0, 4]),
+        ([10, 99, 30, 40], [0, 3]),
+    ],
+)
+def test_episodes_whose_ends_contradict_a_neighbour_are_not_trusted(
+    tmp_path: Path, ends: list[int], sound: list[int]
+) -> None:
     root = zarr.create_group(tmp_path / "foreign", zarr_format=2)
     root.create_array("data/action", data=np.arange(40.0).reshape(40, 1))
     root.create_array("meta/episode_ends", data=np.array(ends))
@@ -123,8 +128,9 @@ def _foreign(path: Path, ends: Any = (10, 20, 40), **arrays: np.ndarray) -> Path
     return path
 
 
-def test_numbers_that_are_none_cost_an_episode_also_in_an_observation(tmp_path: Path, schema: Any, make_episode: Any
-                                                                     ) -> None:
+def test_numbers_that_are_none_cost_an_episode_also_in_an_observation(
+    tmp_path: Path, schema: Any, make_episode: Any
+) -> None:
     state = make_episode(1).data["state"].copy()
     state[3, 4] = np.nan
     with Dataset.create(tmp_path / "store", schema) as dataset:
@@ -169,8 +175,9 @@ def test_what_is_no_fact_of_each_episode_is_left_alone_and_said(tmp_path: Path) 
     assert len(Dataset.open(tmp_path / "repaired").episode(2)) == 20
 
 
-def test_a_store_of_ours_whose_array_has_another_shape_than_its_schema_says_is_not_sound(store: Path, tmp_path: Path
-                                                                                        ) -> None:
+def test_a_store_of_ours_whose_array_has_another_shape_than_its_schema_says_is_not_sound(
+    store: Path, tmp_path: Path
+) -> None:
     path = store / "data" / "state" / "zarr.json"
     metadata = json.loads(path.read_text())
     metadata["data_type"] = "float64"

@@ -58,15 +58,18 @@ class Store:
             for other in range(one + 1, len(borders)):
                 if not {one, other} & wrong and borders[one] > borders[other]:
                     wrong |= {one, other}
-        return {episode: range(borders[episode], borders[episode + 1]) for episode in range(len(self.ends))
-                if not {episode, episode + 1} & wrong}
+        return {
+            episode: range(borders[episode], borders[episode + 1])
+            for episode in range(len(self.ends))
+            if not {episode, episode + 1} & wrong
+        }
 
     def expected(self) -> list[int]:
         """The episodes that must survive."""
         sound = []
         stamps = self.root["data/time_ns"][:] if self.ours else np.arange(ROWS)
         for episode, rows in self.intervals().items():
-            later = (np.diff(stamps[rows.start:rows.stop]) > 0).all()
+            later = (np.diff(stamps[rows.start : rows.stop]) > 0).all()
             if len(rows) and later and not self.bad_rows & set(rows) and episode not in self.bad_episodes:
                 sound.append(episode)
         return sound
@@ -76,9 +79,9 @@ def _not_a_number(store: Store, draw: Any) -> None:
     key = draw(st.sampled_from(["action", "state", "reward"]))
     row = draw(st.integers(0, ROWS - 1))
     array = store.root[f"data/{key}"]
-    value = array[row:row + 1]
+    value = array[row : row + 1]
     value.reshape(-1)[-1] = draw(st.sampled_from([np.nan, np.inf]))
-    array[row:row + 1] = value
+    array[row : row + 1] = value
     store.bad_rows.add(row)
 
 
@@ -90,7 +93,7 @@ def _chunk(store: Store, draw: Any) -> None:
     if file.exists():
         content = file.read_bytes()
         harm = draw(st.sampled_from(["remove", "truncate"]))
-        file.unlink() if harm == "remove" else file.write_bytes(content[:len(content) // 2])
+        file.unlink() if harm == "remove" else file.write_bytes(content[: len(content) // 2])
     store.bad_rows |= set(range(number * CHUNK, min((number + 1) * CHUNK, ROWS)))
 
 
@@ -178,4 +181,4 @@ def test_what_validation_blames_never_survives_and_the_rest_always_does(
         for number, episode in enumerate(expected):
             kept = repaired.episode(number).data
             for key, values in kept.items():
-                np.testing.assert_array_equal(values, source[f"data/{key}"][rows[episode].start:rows[episode].stop])
+                np.testing.assert_array_equal(values, source[f"data/{key}"][rows[episode].start : rows[episode].stop])

@@ -22,8 +22,11 @@ def test_row_fields_are_the_observations_then_the_action_then_the_further_column
 
 @pytest.mark.parametrize("name", ["", "a/b", ".hidden", "../up", "_private", "a b"])
 def test_a_name_that_is_no_plain_file_name_is_refused(name: str) -> None:
-    for field in (lambda: MetaField(name, "string"), lambda: StreamField(name, (1,), "float32", "N"),
-                  lambda: ColumnField(name, (), "float32", "1")):
+    for field in (
+        lambda: MetaField(name, "string"),
+        lambda: StreamField(name, (1,), "float32", "N"),
+        lambda: ColumnField(name, (), "float32", "1"),
+    ):
         with pytest.raises(InputError, match="letter or digit first"):
             field()
 

@@ -85,9 +85,19 @@ def test_wrong_shapes_nan_and_nothing_are_refused():
         running.merge(RunningStatistics((3,)))
 
 
-@pytest.mark.parametrize(("unit", "amplitude", "found"), [
-    ("m", 2e-6, [1]), ("m", 1e-3, []), ("rad", 1e-4, [1]), ("rad", 1e-2, []), ("1 m", 1e-5, [1]), ("m 1", 1e-5, []),
-    ("N", 1e-6, [1]), ("m", 0.0, [])])
+@pytest.mark.parametrize(
+    ("unit", "amplitude", "found"),
+    [
+        ("m", 2e-6, [1]),
+        ("m", 1e-3, []),
+        ("rad", 1e-4, [1]),
+        ("rad", 1e-2, []),
+        ("1 m", 1e-5, [1]),
+        ("m 1", 1e-5, []),
+        ("N", 1e-6, [1]),
+        ("m", 0.0, []),
+    ],
+)
 def test_components_that_hardly_change_are_known_by_their_unit(unit: str, amplitude: float, found: list[int]) -> None:
     noise = amplitude * np.random.default_rng(0).uniform(-1, 1, 400)
     rows = np.stack([np.sin(np.arange(400)), 0.5 + noise], axis=1)

@@ -44,21 +44,24 @@ def test_every_damaged_chunk_is_listed_with_the_episodes_it_touches(store: Path)
     report = validate(store)
     assert not report.ok and report.count("error") == 3
     assert _found(report, "error", "data/image") == (
-        "chunk 0 is damaged: its checksum does not match (rows 0 to 37, episodes 0 to 3)")
+        "chunk 0 is damaged: its checksum does not match (rows 0 to 37, episodes 0 to 3)"
+    )
     assert "its file is missing" in _found(report, "error", "data/reward")
     assert "entries 0 to 379" in _found(report, "error", "streams/wrench/value")
     assert "tiller data repair" in report.summary
 
 
-def test_numbers_that_are_none_are_counted_and_the_first_is_located(tmp_path: Path, schema: Any, make_episode: Any
-                                                                   ) -> None:
+def test_numbers_that_are_none_are_counted_and_the_first_is_located(
+    tmp_path: Path, schema: Any, make_episode: Any
+) -> None:
     state = make_episode(1).data["state"].copy()
     state[3, 4], state[7, 0] = np.nan, np.inf
     with Dataset.create(tmp_path / "store", schema) as dataset:
         dataset.extend([make_episode(0), make_episode(1, data={"state": state})])
     report = validate(tmp_path / "store")
     assert _found(report, "error", "data/state") == (
-        "2 numbers are NaN or infinite, the first in row 15 (episode 1), component 4")
+        "2 numbers are NaN or infinite, the first in row 15 (episode 1), component 4"
+    )
 
 
 def test_what_never_changes_and_late_rows_are_pointed_out(tmp_path: Path, schema: Any, make_episode: Any) -> None:
@@ -74,7 +77,8 @@ def test_what_never_changes_and_late_rows_are_pointed_out(tmp_path: Path, schema
     assert _found(report, "note", "data/state") == "never changes in component 2"
     assert _found(report, "note", "data/reward") == "never changes"
     assert _found(report, "warning", "data/time_ns") == (
-        "1 rows came more than 1.5 periods after the one before, the worst 0.400 s, in row 5 (episode 0)")
+        "1 rows came more than 1.5 periods after the one before, the worst 0.400 s, in row 5 (episode 0)"
+    )
 
 
 def test_stamps_changed_behind_our_back_are_errors(store: Path) -> None:
@@ -83,9 +87,11 @@ def test_stamps_changed_behind_our_back_are_errors(store: Path) -> None:
     root["streams/wrench/time_ns"][100] = 0
     report = validate(store)
     assert _found(report, "error", "data/time_ns") == (
-        "1 stamps do not come after the one before, the first in row 10 (episode 1)")
+        "1 stamps do not come after the one before, the first in row 10 (episode 1)"
+    )
     assert _found(report, "error", "streams/wrench/time_ns") == (
-        "1 stamps are earlier than the one before, the first in sample 100")
+        "1 stamps are earlier than the one before, the first in sample 100"
+    )
     root["meta/stream_ends/wrench"][3] = 300
     assert "expected ends up to 380" in _found(validate(store), "error", "meta/stream_ends/wrench")
 

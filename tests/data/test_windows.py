@@ -36,10 +36,12 @@ class Spec:
 def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Every number in a row says which row of the store it is."""
     schema = Schema(
-        ObservationSpec((
-            ObservationField("state", (2,), "float64", "m", "state"),
-            ObservationField("image", (SIDE, SIDE, 3), "uint8", "1", "image"),
-        )),
+        ObservationSpec(
+            (
+                ObservationField("state", (2,), "float64", "m", "state"),
+                ObservationField("image", (SIDE, SIDE, 3), "uint8", "1", "image"),
+            )
+        ),
         ActionSpec((ActionField("target", 3, "m", "native"),), 0.1),
         0.1,
     )
@@ -48,11 +50,17 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with Dataset.create(path, schema) as dataset:
         for length in LENGTHS:
             rows = np.arange(row, row + length)
-            dataset.append(Episode({
-                "state": np.stack([rows, rows * 10.0], axis=1),
-                "image": np.broadcast_to(rows.astype(np.uint8)[:, None, None, None], (length, SIDE, SIDE, 3)).copy(),
-                "action": np.repeat(rows[:, None], 3, axis=1).astype(np.float32),
-            }))
+            dataset.append(
+                Episode(
+                    {
+                        "state": np.stack([rows, rows * 10.0], axis=1),
+                        "image": np.broadcast_to(
+                            rows.astype(np.uint8)[:, None, None, None], (length, SIDE, SIDE, 3)
+                        ).copy(),
+                        "action": np.repeat(rows[:, None], 3, axis=1).astype(np.float32),
+                    }
+                )
+            )
             row += length
     return path
 
@@ -79,8 +87,9 @@ def test_every_window_is_what_the_definition_says(dataset, episodes, horizon, st
     ends = np.cumsum(LENGTHS)
     starts = ends - LENGTHS
     past = History(steps, stride)
-    windows = Windows(dataset, spec(dataset, horizon, past, past), np.array(episodes),
-                      memory_bytes=10**6 if streamed else None)
+    windows = Windows(
+        dataset, spec(dataset, horizon, past, past), np.array(episodes), memory_bytes=10**6 if streamed else None
+    )
     assert windows.is_streamed == (streamed and len(windows) * SIDE * SIDE * 3 > 10**6)
     expected = [(start, stop, t) for start, stop in zip(starts[episodes], ends[episodes]) for t in range(start, stop)]
     assert len(windows) == len(expected)
@@ -158,8 +167,9 @@ def test_the_cache_keeps_its_bound_and_decodes_a_chunk_once_while_it_fits():
     assert small.reads > 10
 
 
-@given(lengths=st.lists(st.integers(1, 9), min_size=1, max_size=20), together=st.integers(1, 25),
-       seed=st.integers(0, 9))
+@given(
+    lengths=st.lists(st.integers(1, 9), min_size=1, max_size=20), together=st.integers(1, 25), seed=st.integers(0, 9)
+)
 def test_chunk_shuffle_visits_every_row_once_and_few_chunks_at_a_time(lengths, together, seed):
     chunk = np.repeat(np.arange(len(lengths)), lengths)
     order = chunk_shuffle(chunk, np.random.default_rng(seed), together=together)

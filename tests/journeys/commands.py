@@ -11,8 +11,15 @@ from pathlib import Path
 from tiller.cli import main
 
 # Networks and budgets that train in a second: journeys show that parts fit, not that policies are good.
-TINY = ("policy.network.width=32", "policy.network.depth=1", "training.steps=20", "training.warmup=2",
-        "training.batch_size=32", "training.validation.every=10", "training.log_every=10")
+TINY = (
+    "policy.network.width=32",
+    "policy.network.depth=1",
+    "training.steps=20",
+    "training.warmup=2",
+    "training.batch_size=32",
+    "training.validation.every=10",
+    "training.log_every=10",
+)
 
 
 @dataclass(frozen=True)
@@ -54,12 +61,21 @@ def in_a_process(*words: str | Path, cwd: Path, **environment: str) -> Outcome:
     """`python -m tiller` in a process of its own, as a person would start it."""
     import os
 
-    done = subprocess.run([sys.executable, "-m", "tiller", *map(str, words)], cwd=cwd, capture_output=True, text=True,
-                          env={**os.environ, **environment}, timeout=240)
+    done = subprocess.run(
+        [sys.executable, "-m", "tiller", *map(str, words)],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        env={**os.environ, **environment},
+        timeout=240,
+    )
     return Outcome(done.returncode, done.stdout, done.stderr)
 
 
 def contents(folder: Path) -> dict[str, str]:
     """Relative path -> hash of every file under a folder."""
-    return {str(file.relative_to(folder)): hashlib.sha256(file.read_bytes()).hexdigest()
-            for file in sorted(folder.rglob("*")) if file.is_file()}
+    return {
+        str(file.relative_to(folder)): hashlib.sha256(file.read_bytes()).hexdigest()
+        for file in sorted(folder.rglob("*"))
+        if file.is_file()
+    }

@@ -34,13 +34,21 @@ def write_pusht_npz(path: Path, episodes: int = 3) -> Path:
             observation, *_ = env.step(target)
         ends.append(len(states))
     env.close()
-    np.savez(path, state=np.array(states, np.float32), action=np.array(actions, np.float32),
-             episode_ends=np.array(ends, np.int64))
+    np.savez(
+        path,
+        state=np.array(states, np.float32),
+        action=np.array(actions, np.float32),
+        episode_ends=np.array(ends, np.int64),
+    )
     return path
 
 
-PUSHT_MEANING = ("period_s=0.1", "units.state='px px px px rad'", "units.action=px",
-                 "action=[{name: agent.target, size: 2, unit: px, kind: native}]")
+PUSHT_MEANING = (
+    "period_s=0.1",
+    "units.state='px px px px rad'",
+    "units.action=px",
+    "action=[{name: agent.target, size: 2, unit: px, kind: native}]",
+)
 
 
 @pytest.fixture(scope="session")

@@ -39,10 +39,16 @@ def foreign_store(path: Path, *, action_rows: int = 20, ends: tuple[int, ...] = 
     return path
 
 
-@pytest.mark.parametrize("words", [
-    ("data", "info", "{nothing}"), ("data", "validate", "{nothing}"), ("data", "convert", "{nothing}", "{out}"),
-    ("data", "repair", "{nothing}", "{out}"), ("train", "data={nothing}", "output={out}"),
-])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("data", "info", "{nothing}"),
+        ("data", "validate", "{nothing}"),
+        ("data", "convert", "{nothing}", "{out}"),
+        ("data", "repair", "{nothing}", "{out}"),
+        ("train", "data={nothing}", "output={out}"),
+    ],
+)
 def test_path_that_is_no_store(tiller: Command, tmp_path: Path, words: tuple[str, ...]) -> None:
     nothing = tmp_path / "nothing"
     refused(tiller, *(word.format(nothing=nothing, out=tmp_path / "out") for word in words), saying=(str(nothing),))
@@ -62,8 +68,9 @@ def test_keys_of_different_lengths(tiller: Command, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("ends", [(10, 10), (10, 21), (10, 5)])
-def test_episode_ends_that_do_not_increase_or_go_past_the_end(tiller: Command, tmp_path: Path, ends: tuple[int, ...]
-                                                              ) -> None:
+def test_episode_ends_that_do_not_increase_or_go_past_the_end(
+    tiller: Command, tmp_path: Path, ends: tuple[int, ...]
+) -> None:
     store = foreign_store(tmp_path / "store", ends=ends)
     refused(tiller, "data", "convert", store, tmp_path / "out", *PUSHT_MEANING, saying=("episode_ends",))
     assert not (tmp_path / "out").exists()
@@ -72,8 +79,10 @@ def test_episode_ends_that_do_not_increase_or_go_past_the_end(tiller: Command, t
 
 
 def test_truncated_chunk(tiller: Command, own_dataset: Path, tmp_path: Path) -> None:
-    chunk = max((file for file in (own_dataset / "data" / "state").rglob("*") if file.is_file()
-                 and file.name != "zarr.json"), key=lambda file: file.stat().st_size)
+    chunk = max(
+        (file for file in (own_dataset / "data" / "state").rglob("*") if file.is_file() and file.name != "zarr.json"),
+        key=lambda file: file.stat().st_size,
+    )
     chunk.write_bytes(chunk.read_bytes()[:-7])
     validated = tiller("data", "validate", own_dataset)
     assert validated.code == 1 and "data/state" in validated.out and "damaged" in validated.out
@@ -85,8 +94,15 @@ def test_nan_in_actions(tiller: Command, pusht_npz: Path, tmp_path: Path) -> Non
     arrays = dict(np.load(pusht_npz))
     arrays["action"][41, 1] = np.nan
     np.savez(tmp_path / "demos.npz", **arrays)
-    refused(tiller, "data", "convert", tmp_path / "demos.npz", tmp_path / "out", *PUSHT_MEANING,
-            saying=("action", "episode 1", "row 11", "component 1"))
+    refused(
+        tiller,
+        "data",
+        "convert",
+        tmp_path / "demos.npz",
+        tmp_path / "out",
+        *PUSHT_MEANING,
+        saying=("action", "episode 1", "row 11", "component 1"),
+    )
     assert not (tmp_path / "out").exists()
 
 
@@ -117,25 +133,43 @@ def test_checkpoint_that_is_none(tiller: Command, tmp_path: Path) -> None:
 
 
 def test_policy_that_does_not_fit_the_task_is_shown_beside_it(tiller: Command, pusht_run: Path, tmp_path: Path) -> None:
-    message = refused(tiller, "evaluate", f"checkpoint={pusht_run}", "task=pusht/keypoints", "episodes=1",
-                      f"output={tmp_path / 'out'}", saying=("policy", "task pusht/keypoints", "observation state"))
+    message = refused(
+        tiller,
+        "evaluate",
+        f"checkpoint={pusht_run}",
+        "task=pusht/keypoints",
+        "episodes=1",
+        f"output={tmp_path / 'out'}",
+        saying=("policy", "task pusht/keypoints", "observation state"),
+    )
     assert "(5,) float32 [px px px px rad]" in message
     assert not (tmp_path / "out").exists(), "so that the same output can be given again"
 
 
 def test_dataset_of_another_control_period(tiller: Command, pusht_npz: Path, tmp_path: Path) -> None:
     tiller.succeeds("data", "convert", pusht_npz, tmp_path / "fast", *PUSHT_MEANING, "period_s=0.05")
-    refused(tiller, "train", "task=pusht/state", f"data={tmp_path / 'fast'}", f"output={tmp_path / 'run'}",
-            saying=("control period", "0.05 s", "0.1 s"))
+    refused(
+        tiller,
+        "train",
+        "task=pusht/state",
+        f"data={tmp_path / 'fast'}",
+        f"output={tmp_path / 'run'}",
+        saying=("control period", "0.05 s", "0.1 s"),
+    )
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize("words", [
-    ("train", "data={dataset}"), ("evaluate", "checkpoint={run}", "task=pusht/state", "episodes=1"),
-    ("collect", "task=robosuite/Lift", "episodes=1"),
-])
-def test_output_that_cannot_be_written(tiller: Command, pusht_dataset: Path, pusht_run: Path, tmp_path: Path,
-                                       words: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("train", "data={dataset}"),
+        ("evaluate", "checkpoint={run}", "task=pusht/state", "episodes=1"),
+        ("collect", "task=robosuite/Lift", "episodes=1"),
+    ],
+)
+def test_output_that_cannot_be_written(
+    tiller: Command, pusht_dataset: Path, pusht_run: Path, tmp_path: Path, words: tuple[str, ...]
+) -> None:
     (tmp_path / "file").write_text("mine")
     filled = [word.format(dataset=pusht_dataset, run=pusht_run) for word in words]
     refused(tiller, *filled, f"output={tmp_path / 'file'}", saying=(str(tmp_path / "file"),))
@@ -144,13 +178,21 @@ def test_output_that_cannot_be_written(tiller: Command, pusht_dataset: Path, pus
 
 
 @pytest.mark.parametrize("overwrite", [(), ("overwrite=true",)])
-def test_folder_of_somebody_else_is_never_replaced(tiller: Command, pusht_dataset: Path, tmp_path: Path,
-                                                   overwrite: tuple[str, ...]) -> None:
+def test_folder_of_somebody_else_is_never_replaced(
+    tiller: Command, pusht_dataset: Path, tmp_path: Path, overwrite: tuple[str, ...]
+) -> None:
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "a.jpg").write_bytes(b"mine")
     before = contents(tmp_path)
-    refused(tiller, "train", f"data={pusht_dataset}", f"output={tmp_path / 'photos'}", *overwrite, *TINY,
-            saying=(str(tmp_path / "photos"),))
+    refused(
+        tiller,
+        "train",
+        f"data={pusht_dataset}",
+        f"output={tmp_path / 'photos'}",
+        *overwrite,
+        *TINY,
+        saying=(str(tmp_path / "photos"),),
+    )
     assert contents(tmp_path) == before
 
 
@@ -166,28 +208,38 @@ def test_finished_run_is_replaced_only_when_told_so(tiller: Command, pusht_datas
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
 def test_no_gpu_here(tiller: Command, pusht_dataset: Path, pusht_run: Path, tmp_path: Path) -> None:
     refused(tiller, "train", f"data={pusht_dataset}", f"output={tmp_path / 'run'}", "device=cuda", saying=("cuda",))
-    refused(tiller, "evaluate", f"checkpoint={pusht_run}", f"output={tmp_path / 'out'}", "device=cuda",
-            saying=("cuda",))
+    refused(
+        tiller, "evaluate", f"checkpoint={pusht_run}", f"output={tmp_path / 'out'}", "device=cuda", saying=("cuda",)
+    )
     assert contents(tmp_path) == {}
 
 
-@pytest.mark.parametrize(("words", "nearest"), [
-    (("trian",), "'train'"),
-    (("train", "data=x", "trainng.steps=3"), "'training.steps'"),
-    (("train", "data=x", "policy=flow_mpl"), "'flow_mlp'"),
-    (("train", "data=x", "policy.sampler.stps=3"), "'steps'"),
-    (("evaluate", "chekpoint=x"), "'checkpoint'"),
-    (("collect", "task=robosuite/Lifft"), "'robosuite/Lift'"),
-    (("data", "vaidate", "x"), "'validate'"),
-    (("data", "convert", "x", "y", "periods=0.1"), "'period_s'"),
-])
+@pytest.mark.parametrize(
+    ("words", "nearest"),
+    [
+        (("trian",), "'train'"),
+        (("train", "data=x", "trainng.steps=3"), "'training.steps'"),
+        (("train", "data=x", "policy=flow_mpl"), "'flow_mlp'"),
+        (("train", "data=x", "policy.sampler.stps=3"), "'steps'"),
+        (("evaluate", "chekpoint=x"), "'checkpoint'"),
+        (("collect", "task=robosuite/Lifft"), "'robosuite/Lift'"),
+        (("data", "vaidate", "x"), "'validate'"),
+        (("data", "convert", "x", "y", "periods=0.1"), "'period_s'"),
+    ],
+)
 def test_misspelt_word_names_the_nearest_right_one(tiller: Command, words: tuple[str, ...], nearest: str) -> None:
     refused(tiller, *words, saying=(f"Did you mean {nearest}?",))
 
 
 def test_misspelt_option_of_a_network_names_the_nearest(tiller: Command, pusht_dataset: Path, tmp_path: Path) -> None:
-    refused(tiller, "train", f"data={pusht_dataset}", f"output={tmp_path / 'run'}", "policy.network.widht=3",
-            saying=("widht", "'width'"))
+    refused(
+        tiller,
+        "train",
+        f"data={pusht_dataset}",
+        f"output={tmp_path / 'run'}",
+        "policy.network.widht=3",
+        saying=("widht", "'width'"),
+    )
     assert not (tmp_path / "run").exists(), "so that the same output can be given again"
 
 
@@ -198,13 +250,21 @@ def test_value_of_another_type_and_a_key_without_value(tiller: Command) -> None:
 
 
 @pytest.mark.parametrize("where", ["demonstrations.zip", "memory://demonstrations"])
-def test_appending_to_a_zip_or_a_url(tiller: Command, own_dataset: Path, tmp_path: Path, where: str,
-                                     monkeypatch: pytest.MonkeyPatch) -> None:
+def test_appending_to_a_zip_or_a_url(
+    tiller: Command, own_dataset: Path, tmp_path: Path, where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     shutil.make_archive(str(tmp_path / "demonstrations"), "zip", own_dataset)
     before = contents(tmp_path)
-    refused(tiller, "collect", "task=robosuite/Lift", "episodes=1", f"output={where}", "resume=true",
-            saying=(where, "folder"))
+    refused(
+        tiller,
+        "collect",
+        "task=robosuite/Lift",
+        "episodes=1",
+        f"output={where}",
+        "resume=true",
+        saying=(where, "folder"),
+    )
     assert contents(tmp_path) == before
 
 

@@ -25,8 +25,9 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copytree(REPOSITORY / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE"):
         shutil.copy(REPOSITORY / name, source)
-    subprocess.run([sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", folder, source], check=True,
-                   capture_output=True)
+    subprocess.run(
+        [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", folder, source], check=True, capture_output=True
+    )
     return next(folder.glob("tiller-*.whl"))
 
 
@@ -53,8 +54,9 @@ def test_installed_wheel_finds_its_configurations_and_rooms(wheel: Path, tmp_pat
     environment = {**os.environ, "PYTHONPATH": f"{site}{os.pathsep}{sysconfig.get_path('purelib')}"}
 
     def run(*words: str) -> str:
-        return subprocess.run([python, *words], cwd=tmp_path, env=environment, check=True, capture_output=True,
-                              text=True).stdout
+        return subprocess.run(
+            [python, *words], cwd=tmp_path, env=environment, check=True, capture_output=True, text=True
+        ).stdout
 
     assert str(site) in run("-c", "import robot, data, policies, sim, tiller; print(sim.__file__)")
     assert "demo" in run("-m", "tiller")

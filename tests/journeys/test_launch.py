@@ -39,14 +39,21 @@ def keyword(call: ast.Call, name: str) -> ast.expr | None:
 
 def keys(node: ast.AST | None) -> set[str]:
     """Text keys of the dictionaries below a node."""
-    return {key.value for each in ast.walk(node or ast.Pass()) if isinstance(each, ast.Dict)
-            for key in each.keys if isinstance(key, ast.Constant)}
+    return {
+        key.value
+        for each in ast.walk(node or ast.Pass())
+        if isinstance(each, ast.Dict)
+        for key in each.keys
+        if isinstance(key, ast.Constant)
+    }
 
 
 def nodes_of(file: Path) -> dict[str, set[str]]:
     """Executable -> names of its parameters."""
-    found = {f"{call.args[0].value}_node": keys(call.args[1])  # type: ignore[attr-defined]
-             for call in calls(file, "node")}
+    found = {
+        f"{call.args[0].value}_node": keys(call.args[1])  # type: ignore[attr-defined]
+        for call in calls(file, "node")
+    }
     for call in calls(file, "Node"):
         executable = keyword(call, "executable")
         if isinstance(executable, ast.Constant):
@@ -90,8 +97,9 @@ def test_every_node_knows_the_process_of_the_launch(file: Path) -> None:
 
 
 def test_launch_files_and_supervised_processes_start_the_same_nodes_with_the_same_parameters() -> None:
-    everything = Deployment("panda_twin", twin=True, task="twin/lift", checkpoint="/policy", instruction="lift",
-                            teleop="gamepad")
+    everything = Deployment(
+        "panda_twin", twin=True, task="twin/lift", checkpoint="/policy", instruction="lift", teleop="gamepad"
+    )
     graph = {f"{each.node}_node": set(each.parameters) - COMMON for each in processes(everything)}
     launched = {name: parameters - COMMON for file in LAUNCH_FILES for name, parameters in nodes_of(file).items()}
     assert launched == graph
@@ -125,8 +133,14 @@ def prefix_with_python(folder: Path, code: str) -> Path:
 
 def sourced(script: Path, command: str, **environment: str) -> str:
     plain = {name: value for name, value in os.environ.items() if name not in ("AMENT_PREFIX_PATH", "VIRTUAL_ENV")}
-    return subprocess.run(["bash", "-euc", f'source "{script}"\n{command}'], check=True, capture_output=True, text=True,
-                          env={**plain, **environment}, cwd="/").stdout
+    return subprocess.run(
+        ["bash", "-euc", f'source "{script}"\n{command}'],
+        check=True,
+        capture_output=True,
+        text=True,
+        env={**plain, **environment},
+        cwd="/",
+    ).stdout
 
 
 def test_a_checkout_is_found_after_its_script_is_sourced(tmp_path: Path) -> None:
@@ -137,8 +151,13 @@ def test_a_checkout_is_found_after_its_script_is_sourced(tmp_path: Path) -> None
     assert ament == f"{prefix}:/opt/ros/any" and path.split(":").count(f"{prefix}/bin") == 1
     assert (prefix / "share/ament_index/resource_index/packages/tiller").is_file()
     assert (prefix / "share/tiller/launch/twin.launch.py").samefile(LAUNCH / "twin.launch.py")
-    done = subprocess.run([prefix / "lib/tiller/dds_profile", "--folder", tmp_path / "profile"], check=True,
-                          capture_output=True, text=True, cwd=tmp_path)
+    done = subprocess.run(
+        [prefix / "lib/tiller/dds_profile", "--folder", tmp_path / "profile"],
+        check=True,
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+    )
     assert isinstance(json.loads(done.stdout), dict)
 
 
@@ -149,16 +168,22 @@ def test_an_executable_lets_the_libraries_be_found_anew_where_their_path_was_tak
     guard = {**os.environ, "_ROS_WHEELS_BOOTSTRAP_COMPLETE": "1"}
 
     def run(**environment: str) -> str:
-        return subprocess.run([prefix / "lib/tiller/gate_node", "a b"], env={**guard, **environment}, check=True,
-                              capture_output=True, text=True).stdout.strip()
+        return subprocess.run(
+            [prefix / "lib/tiller/gate_node", "a b"],
+            env={**guard, **environment},
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout.strip()
 
     assert run(LD_LIBRARY_PATH=f"/other:{prefix}/lib") == "1 -P -m tiller node gate a b"
     assert run(LD_LIBRARY_PATH="/other/environment/lib") == "unset -P -m tiller node gate a b"
 
 
 def test_without_an_environment_the_script_says_what_to_do() -> None:
-    done = subprocess.run(["bash", "-c", f'VIRTUAL_ENV=/none source "{LAUNCH}/tiller-env.sh"'], capture_output=True,
-                          text=True)
+    done = subprocess.run(
+        ["bash", "-c", f'VIRTUAL_ENV=/none source "{LAUNCH}/tiller-env.sh"'], capture_output=True, text=True
+    )
     assert "make environment" in done.stderr
 
 
@@ -187,23 +212,30 @@ def test_a_wheel_brings_what_ros_looks_for(tmp_path: Path) -> None:
         shutil.copytree(REPOSITORY / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE"):
         shutil.copy(REPOSITORY / name, source)
-    subprocess.run([sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", tmp_path, source], check=True,
-                   capture_output=True)
+    subprocess.run(
+        [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", tmp_path, source],
+        check=True,
+        capture_output=True,
+    )
     wheel = next(tmp_path.glob("tiller-*.whl"))
     data = f"{wheel.name.split('-py3')[0]}.data/data"
     names = {name.removeprefix(f"{data}/") for name in zipfile.ZipFile(wheel).namelist() if name.startswith(data)}
     assert names == {
-        "share/ament_index/resource_index/packages/tiller", "share/tiller/package.xml", "share/tiller/tiller-env.sh",
+        "share/ament_index/resource_index/packages/tiller",
+        "share/tiller/package.xml",
+        "share/tiller/tiller-env.sh",
         *(f"share/tiller/launch/{file.name}" for file in LAUNCH_FILES),
         *(f"lib/tiller/{each.name}" for each in EXECUTABLES),
     }
     prefix = tmp_path / "env"
     subprocess.run([sys.executable, "-m", "venv", prefix], check=True)
-    subprocess.run([prefix / "bin/python", "-m", "pip", "install", "-q", "--no-deps", wheel], check=True,
-                   capture_output=True)
+    subprocess.run(
+        [prefix / "bin/python", "-m", "pip", "install", "-q", "--no-deps", wheel], check=True, capture_output=True
+    )
     assert sourced(prefix / "share/tiller/tiller-env.sh", 'echo "$AMENT_PREFIX_PATH"').strip() == str(prefix)
     # What tiller depends on, but not the checkout, whose editable install is in a .pth file that PYTHONPATH ignores.
     environment = {**os.environ, "PYTHONPATH": sysconfig.get_path("purelib"), "XDG_CACHE_HOME": str(tmp_path)}
-    done = subprocess.run([prefix / "lib/tiller/dds_profile"], cwd=REPOSITORY, env=environment, check=True,
-                          capture_output=True, text=True)
+    done = subprocess.run(
+        [prefix / "lib/tiller/dds_profile"], cwd=REPOSITORY, env=environment, check=True, capture_output=True, text=True
+    )
     assert isinstance(json.loads(done.stdout), dict)

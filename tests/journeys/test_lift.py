@@ -16,8 +16,17 @@ from tests.journeys.commands import TINY, Command
 
 
 def test_demo_goes_through_all_stages_and_can_be_taken_up_again(tiller: Command, tmp_path: Path) -> None:
-    words = ("demo", "demonstrations=2", "episodes=2", "workers=2", "videos=0", f"output={tmp_path / 'demo'}", *TINY,
-             "options.max_steps=80", "training.validation.fraction=0")
+    words = (
+        "demo",
+        "demonstrations=2",
+        "episodes=2",
+        "workers=2",
+        "videos=0",
+        f"output={tmp_path / 'demo'}",
+        *TINY,
+        "options.max_steps=80",
+        "training.validation.fraction=0",
+    )
     shown = tiller.succeeds(*words)
     stages = [line[:5] for line in shown.splitlines() if line.startswith("[")]
     assert stages == ["[1/4]", "[2/4]", "[3/4]", "[4/4]"]
@@ -42,8 +51,9 @@ def test_collection_can_be_taken_up_and_replays_exactly(tiller: Command, tmp_pat
 
     store = tmp_path / "lift"
     words = ("collect", "task=robosuite/Lift", f"output={store}", "seed=3")
-    with subprocess.Popen([sys.executable, "-m", "tiller", *words, "episodes=500"], stderr=subprocess.PIPE, text=True,
-                          cwd=tmp_path) as process:
+    with subprocess.Popen(
+        [sys.executable, "-m", "tiller", *words, "episodes=500"], stderr=subprocess.PIPE, text=True, cwd=tmp_path
+    ) as process:
         while process.poll() is None and not (store.is_dir() and len(Dataset.open(store))):
             time.sleep(0.2)
         process.send_signal(signal.SIGINT)

@@ -38,7 +38,8 @@ def exact_ddpm(objective: DDPM) -> Network:
         clean = exact_denoiser(x / kept.sqrt(), ((1 - kept) / kept).sqrt())
         noise = (x - kept.sqrt() * clean) / (1 - kept).sqrt()
         return {"epsilon": noise, "sample": clean, "v": kept.sqrt() * noise - (1 - kept).sqrt() * clean}[
-            objective.prediction]
+            objective.prediction
+        ]
 
     return network
 

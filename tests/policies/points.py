@@ -64,8 +64,9 @@ def make_policy(store: Path, recipe: PolicyRecipe) -> DiffusionPolicy:
     """A policy whose network is random in all layers, so that every input has a say in its actions."""
     dataset = Dataset.open(store)
     spec = policy_spec(recipe, dataset.schema.observation, dataset.schema.action)
-    low_dimensional = replace(spec, observation=spec.observation.select(
-        [key.name for key in spec.observation if not key.is_image]))
+    low_dimensional = replace(
+        spec, observation=spec.observation.select([key.name for key in spec.observation if not key.is_image])
+    )
     chain = make_chain(recipe.transforms, spec.observation, spec.action)
     torch.manual_seed(0)
     policy = build_policy(recipe, spec, measure(Windows(dataset, low_dimensional), chain))
@@ -77,7 +78,8 @@ def make_policy(store: Path, recipe: PolicyRecipe) -> DiffusionPolicy:
 def observe(policy: DiffusionPolicy, batch: int, seed: int = 0) -> dict[str, np.ndarray]:
     rng = np.random.default_rng(seed)
     return {
-        key.name: rng.integers(0, 255, (batch, key.history.steps, *key.shape), dtype=np.uint8) if key.is_image
+        key.name: rng.integers(0, 255, (batch, key.history.steps, *key.shape), dtype=np.uint8)
+        if key.is_image
         else rng.uniform(-1, 1, (batch, key.history.steps, *key.shape))
         for key in policy.spec.observation
     }

@@ -28,7 +28,13 @@ def tell_and_destroy(*group: Any) -> None:
 if __name__ == "__main__":
     distributed.destroy_process_group = tell_and_destroy
     store, output, choices = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
-    result = train(store, from_json(PolicyRecipe, choices["recipe"]), from_json(TrainingConfig, choices["config"]),
-                   output, resume=choices.get("resume", False), device="cpu")
+    result = train(
+        store,
+        from_json(PolicyRecipe, choices["recipe"]),
+        from_json(TrainingConfig, choices["config"]),
+        output,
+        resume=choices.get("resume", False),
+        device="cpu",
+    )
     # One write: processes of torchrun share the pipe.
     os.write(1, f"stopped: {result.stopped} {result.updates}\n".encode())

@@ -35,8 +35,9 @@ def test_a_loaded_policy_acts_as_the_saved_one(policy: DiffusionPolicy, saved: P
     assert loaded.spec == policy.spec
     assert loaded.recipe == policy.recipe
     observation = observe(policy, 3)
-    np.testing.assert_array_equal(loaded.sample(observation, seeds=[1, 2, 3]),
-                                  policy.sample(observation, seeds=[1, 2, 3]))
+    np.testing.assert_array_equal(
+        loaded.sample(observation, seeds=[1, 2, 3]), policy.sample(observation, seeds=[1, 2, 3])
+    )
 
 
 def test_an_image_policy_needs_no_weights_of_its_backbone_to_load(
@@ -70,6 +71,7 @@ def edit_record(change: Callable[[dict[str, Any]], Any]) -> Callable[[Path], Non
         record = json.loads(path.read_text())
         change(record)
         path.write_text(json.dumps(record))
+
     return spoil
 
 
@@ -79,6 +81,7 @@ def edit_tensors(change: Callable[[dict[str, Any]], Any]) -> Callable[[Path], No
         tensors = load_file(path)
         change(tensors)
         save_file(tensors, path)
+
     return spoil
 
 
@@ -86,25 +89,35 @@ def cut(name: str) -> Callable[[Path], None]:
     def spoil(folder: Path) -> None:
         path = folder / name
         path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
     return spoil
 
 
-@pytest.mark.parametrize(("spoil", "message"), [
-    (edit_record(lambda r: r.update(version=99)), "expected format tiller-policy version 1, got .* version 99"),
-    (edit_record(lambda r: r.update(format="other")), "got format other"),
-    (edit_record(lambda r: r["recipe"].update(horizn=3)), "Did you mean 'horizon'"),
-    (edit_record(lambda r: r.pop("spec")), "nothing for spec"),
-    (edit_tensors(lambda t: t.pop("normaliser.fields.action.scale")), "without normaliser.fields.action.scale"),
-    (edit_tensors(lambda t: t["normaliser.fields.goal.offset"].fill_(float("nan"))), "normaliser.fields.goal.offset"),
-    (edit_tensors(lambda t: t.pop("network.last.weight")), "without network.last.weight"),
-    (edit_tensors(lambda t: t.update(more=t["network.last.weight"].clone())), "with unknown more"),
-    (edit_tensors(lambda t: t.update({"network.last.bias": t["network.last.bias"][:-1].clone()})), "network.last.bias"),
-    (cut("model.safetensors"), "model.safetensors.*a whole safetensors file"),
-    (cut("policy.json"), "policy.json.*expected JSON"),
-    (lambda folder: (folder / "model.safetensors").unlink(), "model.safetensors"),
-    (lambda folder: (folder / "policy.json").unlink(), "no policy.json in it"),
-    (shutil.rmtree, "nothing there"),
-])
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (edit_record(lambda r: r.update(version=99)), "expected format tiller-policy version 1, got .* version 99"),
+        (edit_record(lambda r: r.update(format="other")), "got format other"),
+        (edit_record(lambda r: r["recipe"].update(horizn=3)), "Did you mean 'horizon'"),
+        (edit_record(lambda r: r.pop("spec")), "nothing for spec"),
+        (edit_tensors(lambda t: t.pop("normaliser.fields.action.scale")), "without normaliser.fields.action.scale"),
+        (
+            edit_tensors(lambda t: t["normaliser.fields.goal.offset"].fill_(float("nan"))),
+            "normaliser.fields.goal.offset",
+        ),
+        (edit_tensors(lambda t: t.pop("network.last.weight")), "without network.last.weight"),
+        (edit_tensors(lambda t: t.update(more=t["network.last.weight"].clone())), "with unknown more"),
+        (
+            edit_tensors(lambda t: t.update({"network.last.bias": t["network.last.bias"][:-1].clone()})),
+            "network.last.bias",
+        ),
+        (cut("model.safetensors"), "model.safetensors.*a whole safetensors file"),
+        (cut("policy.json"), "policy.json.*expected JSON"),
+        (lambda folder: (folder / "model.safetensors").unlink(), "model.safetensors"),
+        (lambda folder: (folder / "policy.json").unlink(), "no policy.json in it"),
+        (shutil.rmtree, "nothing there"),
+    ],
+)
 def test_a_broken_checkpoint_is_one_message_that_names_what_is_wrong(
     saved: Path, spoil: Callable[[Path], None], message: str
 ) -> None:

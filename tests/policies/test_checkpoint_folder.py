@@ -29,11 +29,17 @@ def test_a_checkpoint_and_the_run_that_holds_it_are_found(tmp_path: Path) -> Non
     assert require_whole(tmp_path / "run")["version"] == VERSION
 
 
-@pytest.mark.parametrize("typed, got, near", [
-    ("lft", "nothing there", "lift"), ("lift/checkpoints/finale", "nothing there", "lift/checkpoints/final"),
-    ("lift/checkpoints/final/policy.json", "a file", "lift/checkpoints/final"),
-    ("lift/nope/x", "nothing there", "lift"), ("empty", "an empty folder", "lift"), ("", "no policy.json", "lift"),
-])
+@pytest.mark.parametrize(
+    "typed, got, near",
+    [
+        ("lft", "nothing there", "lift"),
+        ("lift/checkpoints/finale", "nothing there", "lift/checkpoints/final"),
+        ("lift/checkpoints/final/policy.json", "a file", "lift/checkpoints/final"),
+        ("lift/nope/x", "nothing there", "lift"),
+        ("empty", "an empty folder", "lift"),
+        ("", "no policy.json", "lift"),
+    ],
+)
 def test_a_wrong_path_comes_with_the_nearest_right_one(tmp_path: Path, typed: str, got: str, near: str) -> None:
     checkpoint(tmp_path / "lift" / "checkpoints" / "final")
     (tmp_path / "empty").mkdir()
@@ -42,8 +48,15 @@ def test_a_wrong_path_comes_with_the_nearest_right_one(tmp_path: Path, typed: st
     assert got in (refusal.value.got or "") and str(tmp_path / near) in (refusal.value.way_out or "")
 
 
-@pytest.mark.parametrize("damage", [lambda file: file.unlink(), lambda file: file.write_bytes(file.read_bytes()[:-1]),
-                                    lambda file: file.write_bytes(b""), lambda file: file.write_bytes(b"x" * 99)])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda file: file.unlink(),
+        lambda file: file.write_bytes(file.read_bytes()[:-1]),
+        lambda file: file.write_bytes(b""),
+        lambda file: file.write_bytes(b"x" * 99),
+    ],
+)
 def test_weights_that_are_missing_or_cut_short_are_seen(tmp_path: Path, damage) -> None:
     folder = checkpoint(tmp_path / "policy")
     damage(folder / "model.safetensors")

@@ -18,17 +18,37 @@ from policies.train import train
 from robot.description import to_json
 from robot.errors import InputError
 
-CONFIG = TrainingConfig(steps=20, batch_size=16, warmup=5, log_every=10, checkpoint_every=1000,
-                        validation=ValidationConfig(fraction=0.2, every=10, batches=2))
+CONFIG = TrainingConfig(
+    steps=20,
+    batch_size=16,
+    warmup=5,
+    log_every=10,
+    checkpoint_every=1000,
+    validation=ValidationConfig(fraction=0.2, every=10, batches=2),
+)
 
 
 def torchrun(store: Path, output: Path, recipe: PolicyRecipe, config: TrainingConfig, code: int = 0) -> str:
     """Go on with a run in two processes."""
     choices = json.dumps({"recipe": to_json(recipe), "config": to_json(config), "resume": True})
     done = subprocess.run(
-        [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m",
-         "tests.policies.run_training", str(store), str(output), choices],
-        capture_output=True, text=True, timeout=280, env={**os.environ, "OMP_NUM_THREADS": "1"})
+        [
+            sys.executable,
+            "-m",
+            "torch.distributed.run",
+            "--standalone",
+            "--nproc-per-node=2",
+            "-m",
+            "tests.policies.run_training",
+            str(store),
+            str(output),
+            choices,
+        ],
+        capture_output=True,
+        text=True,
+        timeout=280,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
     assert done.returncode == code, done.stderr
     return done.stdout
 
@@ -41,12 +61,14 @@ def test_two_gloo_processes_equal_one_with_the_whole_batch(store: Path, recipe: 
     assert out.count("stopped: done 20") == 2
     assert out.count("held: 0") == 2, "the group was freed after its end"
     train(store, recipe, accumulated, tmp_path / "one", device="cpu")
-    together, alone = (load_file(tmp_path / run / "checkpoints" / "final" / "model.safetensors")
-                       for run in ("two", "one"))
+    together, alone = (
+        load_file(tmp_path / run / "checkpoints" / "final" / "model.safetensors") for run in ("two", "one")
+    )
     assert together.keys() == alone.keys()
     for name, tensor in alone.items():
-        torch.testing.assert_close(together[name], tensor, atol=1e-5, rtol=1e-4,
-                                   msg=lambda text, name=name: f"{name}: {text}")
+        torch.testing.assert_close(
+            together[name], tensor, atol=1e-5, rtol=1e-4, msg=lambda text, name=name: f"{name}: {text}"
+        )
 
 
 @pytest.mark.slow

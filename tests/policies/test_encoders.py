@@ -155,7 +155,11 @@ def test_what_is_not_declared_as_an_image_is_none_whatever_its_axes() -> None:
 def test_augmentation_leaves_numbers_alone_whatever_their_axes() -> None:
     augmentation = ImageAugmentation(crop=12)
     assert augmentation.shapes({"camera": (1, 16, 16, 3), "map": (1, 16, 16, 3)}, ["camera"]) == {
-        "camera": (1, 3, 12, 12), "map": (1, 16, 16, 3)}
+        "camera": (1, 3, 12, 12),
+        "map": (1, 16, 16, 3),
+    }
     seen = augmentation({name: torch.zeros(2, 1, 16, 16, 3, dtype=torch.uint8) for name in ("camera", "map")})
     assert {name: tuple(value.shape) for name, value in seen.items()} == {
-        "camera": (2, 1, 3, 12, 12), "map": (2, 1, 16, 16, 3)}
+        "camera": (2, 1, 3, 12, 12),
+        "map": (2, 1, 16, 16, 3),
+    }

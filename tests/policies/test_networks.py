@@ -42,8 +42,11 @@ def small(name: str, horizon: int = 8, seed: int = 0) -> nn.Module:
 
 def inputs(rows: int, horizon: int = 8) -> tuple[Tensor, Tensor, Tensor]:
     generator = torch.Generator().manual_seed(1)
-    return (torch.randn(rows, horizon, 3, generator=generator), torch.rand(rows, generator=generator),
-            torch.randn(rows, 5, generator=generator))
+    return (
+        torch.randn(rows, horizon, 3, generator=generator),
+        torch.rand(rows, generator=generator),
+        torch.randn(rows, 5, generator=generator),
+    )
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -162,7 +165,8 @@ def copy_convolution(ours: TimeConv, theirs: nn.Conv1d) -> None:
 
 @given(rows=st.integers(0, 20), inside=st.integers(1, 9), outside=st.integers(1, 9), bias=st.booleans())
 def test_the_quick_linear_layer_is_the_plain_one_to_its_second_derivatives(
-        rows: int, inside: int, outside: int, bias: bool) -> None:
+    rows: int, inside: int, outside: int, bias: bool
+) -> None:
     torch.manual_seed(0)
     quick, plain = Linear(inside, outside, bias=bias), nn.Linear(inside, outside, bias=bias)
     plain.load_state_dict(quick.state_dict())
@@ -198,9 +202,16 @@ def test_a_horizon_that_cannot_be_halved_names_the_nearest_that_can(horizon: int
         make_network("unet", horizon, 2, 5)
 
 
-@pytest.mark.parametrize(("name", "options"), [
-    ("unet", {"groups": 7}), ("unet", {"kernel_size": 4}), ("transformer", {"heads": 3}), ("mlp", {"widht": 3}),
-    ("mpl", {})])
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("unet", {"groups": 7}),
+        ("unet", {"kernel_size": 4}),
+        ("transformer", {"heads": 3}),
+        ("mlp", {"widht": 3}),
+        ("mpl", {}),
+    ],
+)
 def test_bad_settings_are_refused(name: str, options: dict) -> None:
     with pytest.raises(InputError):
         make_network(name, 16, 2, 5, **options)

@@ -52,23 +52,37 @@ def test_the_loss_of_edm_uses_that_preconditioning() -> None:
 
 
 @pytest.mark.parametrize(
-    "objective", [FlowMatching(), FlowMatching("logit-normal"), FlowMatching("beta"), DDPM(), EDM()], ids=str)
+    "objective", [FlowMatching(), FlowMatching("logit-normal"), FlowMatching("beta"), DDPM(), EDM()], ids=str
+)
 def test_the_exact_network_has_the_least_loss(objective: Objective) -> None:
     """No constant offset or scale does better than the conditional mean."""
     action = MEAN + SPREAD * torch.randn(4000, 2, 1, generator=torch.Generator().manual_seed(0))
     network = exact(objective)
 
     def loss(change) -> float:
-        return objective.loss(lambda x, level, condition: change(network(x, level, condition)), action, CONDITION,
-                              torch.Generator().manual_seed(1)).mean().item()
+        return (
+            objective.loss(
+                lambda x, level, condition: change(network(x, level, condition)),
+                action,
+                CONDITION,
+                torch.Generator().manual_seed(1),
+            )
+            .mean()
+            .item()
+        )
 
     best = loss(lambda out: out)
-    assert best < min(loss(lambda out: out + 0.05), loss(lambda out: out - 0.05), loss(lambda out: 1.05 * out),
-                      loss(lambda out: 0.95 * out))
+    assert best < min(
+        loss(lambda out: out + 0.05),
+        loss(lambda out: out - 0.05),
+        loss(lambda out: 1.05 * out),
+        loss(lambda out: 0.95 * out),
+    )
 
 
 @pytest.mark.parametrize(
-    ("time_sampling", "mean"), [("uniform", 0.5), ("logit-normal", 0.5), ("beta", 1 - 0.999 * 0.6)])
+    ("time_sampling", "mean"), [("uniform", 0.5), ("logit-normal", 0.5), ("beta", 1 - 0.999 * 0.6)]
+)
 def test_flow_times_are_drawn_from_the_distribution_named(time_sampling: str, mean: float) -> None:
     times = []
 
@@ -98,8 +112,14 @@ def test_a_row_does_not_depend_on_its_batch_mates(name: str, sampler: str) -> No
     condition = torch.randn(17, 3, generator=generator)
     together = sample(objective, network, noise, condition, sampler, generators=row_generators(17))
     for row in (0, 5, 16):
-        alone = sample(objective, network, noise[row : row + 1], condition[row : row + 1], sampler,
-                       generators=row_generators(17)[row : row + 1])
+        alone = sample(
+            objective,
+            network,
+            noise[row : row + 1],
+            condition[row : row + 1],
+            sampler,
+            generators=row_generators(17)[row : row + 1],
+        )
         torch.testing.assert_close(alone[0], together[row], atol=1e-5, rtol=0)
 
 
@@ -135,8 +155,10 @@ def test_an_edited_prefix_stands_in_the_result(name: str, sampler: str) -> None:
 def test_an_edit_that_changes_nothing_changes_nothing(name: str, sampler: str) -> None:
     objective, network = make_objective(name), trained_like()
     noise, condition = torch.randn(3, 4, 2, generator=torch.Generator().manual_seed(0)), torch.ones(3, 3)
-    plain, edited = (sample(objective, network, noise, condition, sampler, generators=row_generators(3), edit=edit)
-                     for edit in (None, lambda clean: clean))
+    plain, edited = (
+        sample(objective, network, noise, condition, sampler, generators=row_generators(3), edit=edit)
+        for edit in (None, lambda clean: clean)
+    )
     torch.testing.assert_close(plain, edited, atol=1e-5, rtol=0)
 
 
@@ -209,18 +231,34 @@ def test_an_unknown_sampler_names_the_nearest(name: str) -> None:
         objective.sample(Recorder(), torch.zeros(1, 1, 1), CONDITION, misspelt)
 
 
-@pytest.mark.parametrize(("name", "options"), [
-    ("flow", {"time_sampling": "unifrom"}), ("ddpm", {"prediction": "epsilom"}), ("ddpm", {"train_steps": 1}),
-    ("edm", {"schedule": "cosin"}), ("edm", {"sigma_min": 2.0, "sigma_max": 1.0}), ("mip", {"level": 1.0}),
-    ("edm", {"sigmamax": 2.0}), ("flw", {})])
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("flow", {"time_sampling": "unifrom"}),
+        ("ddpm", {"prediction": "epsilom"}),
+        ("ddpm", {"train_steps": 1}),
+        ("edm", {"schedule": "cosin"}),
+        ("edm", {"sigma_min": 2.0, "sigma_max": 1.0}),
+        ("mip", {"level": 1.0}),
+        ("edm", {"sigmamax": 2.0}),
+        ("flw", {}),
+    ],
+)
 def test_bad_settings_are_refused(name: str, options: dict) -> None:
     with pytest.raises(InputError):
         make_objective(name, **options)
 
 
-@pytest.mark.parametrize(("name", "sampler", "steps"), [
-    ("flow", "euler", 0), ("ddpm", "ddim", 94), ("ddpm", "ddpm", 101), ("regression", "regression", 2),
-    ("mip", "mip", 3)])
+@pytest.mark.parametrize(
+    ("name", "sampler", "steps"),
+    [
+        ("flow", "euler", 0),
+        ("ddpm", "ddim", 94),
+        ("ddpm", "ddpm", 101),
+        ("regression", "regression", 2),
+        ("mip", "mip", 3),
+    ],
+)
 def test_steps_that_a_sampler_cannot_take_are_refused(name: str, sampler: str, steps: int) -> None:
     with pytest.raises(InputError, match="steps"):
         make_objective(name).choose(sampler, steps)

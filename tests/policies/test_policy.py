@@ -38,8 +38,10 @@ def test_it_is_a_policy_and_returns_chunks_in_raw_units(policy: DiffusionPolicy)
     assert action.dtype == np.float32
 
 
-@pytest.mark.parametrize(("objective", "sampler"), [
-    ("flow", "euler"), ("edm", "ancestral"), ("ddpm", "ddpm"), ("ddpm", "ddim"), ("regression", None), ("mip", None)])
+@pytest.mark.parametrize(
+    ("objective", "sampler"),
+    [("flow", "euler"), ("edm", "ancestral"), ("ddpm", "ddpm"), ("ddpm", "ddim"), ("regression", None), ("mip", None)],
+)
 @pytest.mark.parametrize("batch", [1, 3, 64])
 def test_a_row_depends_on_its_own_seed_whatever_its_batch_mates(
     store: Path, recipe: PolicyRecipe, objective: str, sampler: str | None, batch: int
@@ -61,8 +63,10 @@ def test_a_sample_is_the_same_however_many_are_drawn(policy: DiffusionPolicy) ->
     assert np.abs(many[:, 0] - many[:, 5]).max() > 1e-2
 
 
-@pytest.mark.parametrize(("objective", "sampler"), [
-    ("flow", "euler"), ("flow", "heun"), ("edm", "heun"), ("edm", "dpm++2m"), ("ddpm", "ddim")])
+@pytest.mark.parametrize(
+    ("objective", "sampler"),
+    [("flow", "euler"), ("flow", "heun"), ("edm", "heun"), ("edm", "dpm++2m"), ("ddpm", "ddim")],
+)
 def test_noise_alone_decides_what_an_ode_sampler_returns(
     store: Path, recipe: PolicyRecipe, objective: str, sampler: str
 ) -> None:
@@ -71,8 +75,9 @@ def test_noise_alone_decides_what_an_ode_sampler_returns(
     noise = np.random.default_rng(1).standard_normal((9, 2, *policy.noise_shape))
     together = policy.sample(observation, noise=noise, samples=2, seeds=range(9))
     for row in (0, 8):
-        alone = policy.sample({name: value[row : row + 1] for name, value in observation.items()},
-                              noise=noise[row : row + 1], samples=2)
+        alone = policy.sample(
+            {name: value[row : row + 1] for name, value in observation.items()}, noise=noise[row : row + 1], samples=2
+        )
         np.testing.assert_allclose(together[row : row + 1], alone, atol=1e-5)
     other = policy.sample(observation, noise=noise + 0.5, samples=2)
     assert np.abs(other - together).max() > 1e-2
@@ -105,8 +110,9 @@ def test_ddpm_clips_to_the_demonstrated_range_whatever_the_normalisation(
         torch.testing.assert_close(action, (middle + sign * clip * half).expand_as(action), atol=1e-5, rtol=0)
 
 
-@pytest.mark.parametrize(("objective", "refused"), [
-    ("ddpm", True), ("edm", True), ("flow", False), ("regression", False), ("mip", False)])
+@pytest.mark.parametrize(
+    ("objective", "refused"), [("ddpm", True), ("edm", True), ("flow", False), ("regression", False), ("mip", False)]
+)
 def test_actions_far_larger_than_the_noise_are_refused_where_sampling_would_lose_them(
     store: Path, recipe: PolicyRecipe, objective: str, refused: bool
 ) -> None:
@@ -149,8 +155,9 @@ def test_regression_cannot_be_steered_by_noise(store: Path, recipe: PolicyRecipe
         policy.sample(observation, noise=np.zeros((2, 1, 6, 2)))
 
 
-@pytest.mark.parametrize(("objective", "sampler"), [("flow", "euler"), ("flow", "heun"), ("ddpm", "ddim"),
-                                                    ("edm", "heun"), ("ddpm", "ddpm")])
+@pytest.mark.parametrize(
+    ("objective", "sampler"), [("flow", "euler"), ("flow", "heun"), ("ddpm", "ddim"), ("edm", "heun"), ("ddpm", "ddpm")]
+)
 def test_committed_actions_stand_and_free_ones_of_a_prefix_are_not_looked_at(
     store: Path, recipe: PolicyRecipe, objective: str, sampler: str
 ) -> None:
@@ -167,11 +174,17 @@ def test_committed_actions_stand_and_free_ones_of_a_prefix_are_not_looked_at(
     assert np.abs(free[:, :, 2:] - action[:, :, 2:]).max() > 1e-3
 
 
-@pytest.mark.parametrize(("change", "message"), [
-    (lambda o: o.pop("goal"), "observation 'goal': expected every key that the policy sees, got only point.state"),
-    (lambda o: o.update({"goal": o["goal"][:, :1]}), r"observation 'goal': expected .*\(4, 2, 2\), got \(4, 1, 2\)"),
-    (lambda o: o.update({"goal": o["goal"][:3]}), r"got \(3, 2, 2\)"),
-])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda o: o.pop("goal"), "observation 'goal': expected every key that the policy sees, got only point.state"),
+        (
+            lambda o: o.update({"goal": o["goal"][:, :1]}),
+            r"observation 'goal': expected .*\(4, 2, 2\), got \(4, 1, 2\)",
+        ),
+        (lambda o: o.update({"goal": o["goal"][:3]}), r"got \(3, 2, 2\)"),
+    ],
+)
 def test_a_wrong_observation_is_named(policy: DiffusionPolicy, change: Any, message: str) -> None:
     observation = observe(policy, 4)
     change(observation)
@@ -179,12 +192,15 @@ def test_a_wrong_observation_is_named(policy: DiffusionPolicy, change: Any, mess
         policy.sample(observation)
 
 
-@pytest.mark.parametrize(("arguments", "message"), [
-    ({"noise": np.zeros((4, 2, 6, 2))}, r"noise: expected \(4, 1, 6, 2\)"),
-    ({"seeds": [1, 2]}, "seeds: expected 4"),
-    ({"prefix": np.zeros((4, 6, 2))}, "prefix_weight"),
-    ({"prefix": np.zeros((4, 5, 2)), "prefix_weight": np.zeros((4, 5))}, "prefix: expected"),
-])
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"noise": np.zeros((4, 2, 6, 2))}, r"noise: expected \(4, 1, 6, 2\)"),
+        ({"seeds": [1, 2]}, "seeds: expected 4"),
+        ({"prefix": np.zeros((4, 6, 2))}, "prefix_weight"),
+        ({"prefix": np.zeros((4, 5, 2)), "prefix_weight": np.zeros((4, 5))}, "prefix: expected"),
+    ],
+)
 def test_wrong_arguments_are_named(policy: DiffusionPolicy, arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         policy.sample(observe(policy, 4), **arguments)
@@ -198,22 +214,26 @@ def test_a_recipe_chooses_keys_and_histories_of_what_is_offered(store: Path, rec
         policy_spec(replace(recipe, observation=("point.stat",)), offered.observation, offered.action)
 
 
-@pytest.mark.parametrize(("change", "message"), [
-    ({"network": {"name": "mpl"}}, "Did you mean 'mlp'"),
-    ({"network": {"name": "mlp", "widht": 8}}, "Did you mean 'width'"),
-    ({"network": {}}, "a name and its options"),
-    ({"objective": {"name": "flw"}}, "Did you mean 'flow'"),
-    ({"augmentation": {"crp": 8}}, "Did you mean 'crop'"),
-    ({"sampler": SamplerSpec("eulr", 3)}, "Did you mean 'euler'"),
-])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"network": {"name": "mpl"}}, "Did you mean 'mlp'"),
+        ({"network": {"name": "mlp", "widht": 8}}, "Did you mean 'width'"),
+        ({"network": {}}, "a name and its options"),
+        ({"objective": {"name": "flw"}}, "Did you mean 'flow'"),
+        ({"augmentation": {"crp": 8}}, "Did you mean 'crop'"),
+        ({"sampler": SamplerSpec("eulr", 3)}, "Did you mean 'euler'"),
+    ],
+)
 def test_a_misspelt_part_names_the_nearest(store: Path, recipe: PolicyRecipe, change: Any, message: str) -> None:
     with pytest.raises(InputError, match=message):
         make_policy(store, replace(recipe, **change))
 
 
 def test_statistics_are_of_what_the_network_sees(store: Path, recipe: PolicyRecipe) -> None:
-    relative = replace(recipe, transforms=(
-        {"name": "relative_action", "references": {"point.target": {"key": "point.state"}}},))
+    relative = replace(
+        recipe, transforms=({"name": "relative_action", "references": {"point.target": {"key": "point.state"}}},)
+    )
     policy = make_policy(store, relative)
     dataset = Dataset.open(store)
     differences = [
@@ -228,8 +248,13 @@ def test_statistics_are_of_what_the_network_sees(store: Path, recipe: PolicyReci
 
 
 def test_images_go_in_as_stored(image_store: Path, recipe: PolicyRecipe) -> None:
-    images = replace(recipe, encoder={"name": "cnn", "features": 8}, observation=("camera", "goal"), transforms=(),
-                     augmentation={"crop": 20})
+    images = replace(
+        recipe,
+        encoder={"name": "cnn", "features": 8},
+        observation=("camera", "goal"),
+        transforms=(),
+        augmentation={"crop": 20},
+    )
     policy = make_policy(image_store, images)
     observation = observe(policy, 2)
     action = policy.sample(observation, seeds=[0, 1])

@@ -24,8 +24,14 @@ from robot.description import to_json
 from robot.errors import InputError
 from tests.policies.points import make_policy
 
-CONFIG = TrainingConfig(steps=200, batch_size=16, warmup=20, log_every=50, checkpoint_every=1000,
-                        validation=ValidationConfig(fraction=0.2, every=40, batches=2))
+CONFIG = TrainingConfig(
+    steps=200,
+    batch_size=16,
+    warmup=20,
+    log_every=50,
+    checkpoint_every=1000,
+    validation=ValidationConfig(fraction=0.2, every=40, batches=2),
+)
 STATE = ("model.safetensors", "training/weights.safetensors", "training/optimiser.safetensors")
 
 
@@ -35,11 +41,14 @@ def state_of(run: Path) -> list[bytes]:
     return [(last / name).read_bytes() for name in STATE]
 
 
-@pytest.mark.parametrize(("steps", "stop", "batch_size", "accumulation"), [
-    (200, 100, 16, 1),  # a hundred and a hundred; an epoch ends every eleven updates
-    (30, 17, 16, 4),  # after whole updates of four micro-batches
-    (30, 13, 500, 1),  # each update spans epochs
-])
+@pytest.mark.parametrize(
+    ("steps", "stop", "batch_size", "accumulation"),
+    [
+        (200, 100, 16, 1),  # a hundred and a hundred; an epoch ends every eleven updates
+        (30, 17, 16, 4),  # after whole updates of four micro-batches
+        (30, 13, 500, 1),  # each update spans epochs
+    ],
+)
 def test_a_stopped_run_that_goes_on_is_the_run_that_never_stopped(
     store: Path, recipe: PolicyRecipe, tmp_path: Path, steps: int, stop: int, batch_size: int, accumulation: int
 ) -> None:
@@ -56,12 +65,15 @@ def test_a_stopped_run_that_goes_on_is_the_run_that_never_stopped(
     assert steps == sorted(steps, key=int)
 
 
-@pytest.mark.parametrize("change", [
-    {"learning_rate": 1e-30},
-    {"schedule": "constant", "learning_rate": 1e-30},
-    {"schedule": "constant_with_warmup", "warmup": 10**9, "learning_rate": 1e-20},
-    {"schedule": "linear", "warmup": 10**9, "steps": 10**9, "learning_rate": 1e-15},
-])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"learning_rate": 1e-30},
+        {"schedule": "constant", "learning_rate": 1e-30},
+        {"schedule": "constant_with_warmup", "warmup": 10**9, "learning_rate": 1e-20},
+        {"schedule": "linear", "warmup": 10**9, "steps": 10**9, "learning_rate": 1e-15},
+    ],
+)
 def test_another_learning_rate_holds_from_the_first_update_after_a_resume(
     store: Path, recipe: PolicyRecipe, tmp_path: Path, change: dict[str, Any]
 ) -> None:
@@ -74,8 +86,17 @@ def test_another_learning_rate_holds_from_the_first_update_after_a_resume(
     assert state_of(tmp_path)[2] != before[2]
 
 
-@pytest.mark.parametrize("change", [{"learning_rate": 2e-4}, {"warmup": 40}, {"steps": 900}, {"schedule": "linear"},
-                                    {"schedule": "polynomial", "learning_rate": 3e-3}, {}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"learning_rate": 2e-4},
+        {"warmup": 40},
+        {"steps": 900},
+        {"schedule": "linear"},
+        {"schedule": "polynomial", "learning_rate": 3e-3},
+        {},
+    ],
+)
 def test_the_rate_after_a_resume_is_the_one_that_its_choices_have_there(
     store: Path, recipe: PolicyRecipe, change: dict[str, Any]
 ) -> None:
@@ -102,15 +123,27 @@ def test_a_run_that_goes_on_otherwise_says_so(
     short = replace(CONFIG, steps=20)
     train(store, recipe, short, tmp_path, device="cpu")
     capsys.readouterr()
-    train(store, recipe, replace(short, steps=40, warmup=0, grad_clip=0.5, stop_after=25), tmp_path, resume=True,
-          device="cpu")
+    train(
+        store,
+        recipe,
+        replace(short, steps=40, warmup=0, grad_clip=0.5, stop_after=25),
+        tmp_path,
+        resume=True,
+        device="cpu",
+    )
     said = capsys.readouterr().err
     for change in ("training.steps 40 (was 20)", "training.warmup 0 (was 20)", "training.grad_clip 0.5 (was 1.0)"):
         assert change in said
     assert "The learning rate of update 21 is 0.0005; as it was left it would have been" in said
     assert "stop_after" not in said
-    train(store, recipe, replace(short, steps=40, warmup=0, grad_clip=0.5, stop_after=25), tmp_path, resume=True,
-          device="cpu")
+    train(
+        store,
+        recipe,
+        replace(short, steps=40, warmup=0, grad_clip=0.5, stop_after=25),
+        tmp_path,
+        resume=True,
+        device="cpu",
+    )
     said = capsys.readouterr().err
     assert "training.stop_after 25 is behind it" in said
     assert "was" not in said
@@ -119,8 +152,13 @@ def test_a_run_that_goes_on_otherwise_says_so(
 
 
 def test_images_resume_exactly_too(image_store: Path, recipe: PolicyRecipe, tmp_path: Path) -> None:
-    recipe = replace(recipe, encoder={"name": "cnn", "features": 8}, observation=("camera", "goal"), transforms=(),
-                     augmentation={"crop": 20})
+    recipe = replace(
+        recipe,
+        encoder={"name": "cnn", "features": 8},
+        observation=("camera", "goal"),
+        transforms=(),
+        augmentation={"crop": 20},
+    )
     config = replace(CONFIG, steps=8, batch_size=8)
     train(image_store, recipe, config, tmp_path / "whole", device="cpu")
     train(image_store, recipe, replace(config, stop_after=3), tmp_path / "parts", device="cpu")
@@ -173,9 +211,13 @@ def test_a_signal_saves_and_says_how_to_go_on(
     config = replace(CONFIG, steps=3000, log_every=10)
     run = tmp_path / "run"
     choices = json.dumps({"recipe": to_json(recipe), "config": to_json(config)})
-    process = subprocess.Popen([sys.executable, "-m", "tests.policies.run_training", str(store), str(run), choices],
-                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                               preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL))  # nohup ignores it
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.policies.run_training", str(store), str(run), choices],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
+    )  # nohup ignores it
     metrics = run / "metrics.csv"
     deadline = time.monotonic() + 120
     while not metrics.exists() or metrics.read_text().count("\n") < 3:

@@ -17,10 +17,21 @@ from policies.objectives.sigmas import SCHEDULES, exponential
 from robot.errors import InputError
 from tests.policies.exact import CONDITION, MEAN, SPREAD, exact, exact_ddpm, exact_denoiser, exact_flow, row_generators
 
-GENERATIVE = [FlowMatching(), EDM(), EDM(schedule="karras"), EDM(schedule="exponential"), DDPM(clip=None),
-              DDPM(prediction="sample", clip=None), DDPM(prediction="v", clip=None)]
-ODE = [(objective, sampler) for objective in GENERATIVE for sampler in objective.samplers
-       if objective.deterministic(sampler)]
+GENERATIVE = [
+    FlowMatching(),
+    EDM(),
+    EDM(schedule="karras"),
+    EDM(schedule="exponential"),
+    DDPM(clip=None),
+    DDPM(prediction="sample", clip=None),
+    DDPM(prediction="v", clip=None),
+]
+ODE = [
+    (objective, sampler)
+    for objective in GENERATIVE
+    for sampler in objective.samplers
+    if objective.deterministic(sampler)
+]
 STOCHASTIC = [(EDM(), "ancestral"), (DDPM(clip=None), "ddpm")]
 
 
@@ -83,8 +94,12 @@ def test_ancestral_steps_keep_the_level_of_noise() -> None:
     """With D = 0 nothing but noise is left: after each step its standard deviation is that step's sigma."""
     generator = torch.Generator().manual_seed(0)
     x = 10 * torch.randn(20_000, 1, 1, generator=generator)
-    reached = ancestral(lambda x, sigma: torch.zeros_like(x), x, [10.0, 4.0, 1.5],
-                        lambda like: torch.randn(like.shape, generator=generator))
+    reached = ancestral(
+        lambda x, sigma: torch.zeros_like(x),
+        x,
+        [10.0, 4.0, 1.5],
+        lambda like: torch.randn(like.shape, generator=generator),
+    )
     assert reached.std().item() == pytest.approx(1.5, rel=0.03)
 
 

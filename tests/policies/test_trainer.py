@@ -27,8 +27,14 @@ from policies.validation import Validation
 from robot.errors import InputError, TillerError
 from tests.policies.points import episode, make_policy, observe, schema, write_store
 
-QUICK = TrainingConfig(steps=60, batch_size=16, warmup=5, log_every=20, checkpoint_every=1000,
-                       validation=ValidationConfig(fraction=0.2, every=30, batches=2))
+QUICK = TrainingConfig(
+    steps=60,
+    batch_size=16,
+    warmup=5,
+    log_every=20,
+    checkpoint_every=1000,
+    validation=ValidationConfig(fraction=0.2, every=30, batches=2),
+)
 CPU = torch.device("cpu")
 
 
@@ -59,8 +65,13 @@ def test_a_policy_learns_to_go_where_the_demonstrations_go(store: Path, recipe: 
 
 def test_one_batch_can_be_overfitted(store: Path, recipe: PolicyRecipe, tmp_path: Path) -> None:
     recipe = replace(recipe, network={"name": "mlp", "width": 64, "depth": 2}, objective={"name": "regression"})
-    result = train(store, recipe, replace(QUICK, steps=200, batch_size=8, learning_rate=3e-3, overfit_one_batch=True),
-                   tmp_path, device="cpu")
+    result = train(
+        store,
+        recipe,
+        replace(QUICK, steps=200, batch_size=8, learning_rate=3e-3, overfit_one_batch=True),
+        tmp_path,
+        device="cpu",
+    )
     assert result.loss < 1e-3
     assert result.validation_loss > 3 * result.loss
 
@@ -73,8 +84,14 @@ def test_what_a_run_leaves_behind(store: Path, recipe: PolicyRecipe, tmp_path: P
         seen.append((update, bool(np.isfinite(action).all())))
         return {"score": update / 100}
 
-    result = train(store, recipe, replace(QUICK, evaluate_every=25, checkpoint_every=20, keep_every=40),
-                   tmp_path, evaluate=evaluate, device="cpu")
+    result = train(
+        store,
+        recipe,
+        replace(QUICK, evaluate_every=25, checkpoint_every=20, keep_every=40),
+        tmp_path,
+        evaluate=evaluate,
+        device="cpu",
+    )
     assert seen == [(25, True), (50, True), (60, True)]
     assert result.evaluations == {25: {"score": 0.25}, 50: {"score": 0.5}, 60: {"score": 0.6}}
     kept = sorted(path.name for path in (tmp_path / "checkpoints").iterdir())
@@ -136,8 +153,10 @@ def test_padding_has_no_say_in_the_loss(store: Path, recipe: PolicyRecipe) -> No
 
     far = torch.where(batch.is_pad[..., None], 100.0, batch.action)
     regression = make_policy(store, replace(recipe, objective={"name": "regression"}))
-    before, after = (regression.model(batch.observation, action, batch.is_pad, torch.Generator()).item()
-                     for action in (batch.action, far))
+    before, after = (
+        regression.model(batch.observation, action, batch.is_pad, torch.Generator()).item()
+        for action in (batch.action, far)
+    )
     assert before == after
     assert policy.model.elements(batch.is_pad.numel(), batch.kept) == batch.kept * 2
     policy.model.pad_loss = True
@@ -274,8 +293,10 @@ def test_fewer_demonstrations_are_a_choice(store: Path, recipe: PolicyRecipe, tm
 
 
 def test_bf16_learns_as_float32_does(store: Path, recipe: PolicyRecipe, tmp_path: Path) -> None:
-    losses = [train(store, recipe, replace(QUICK, precision=precision), tmp_path / precision, device="cpu").loss
-              for precision in ("float32", "bf16")]
+    losses = [
+        train(store, recipe, replace(QUICK, precision=precision), tmp_path / precision, device="cpu").loss
+        for precision in ("float32", "bf16")
+    ]
     assert losses[0] != losses[1]
     assert losses[1] == pytest.approx(losses[0], rel=0.05)
 
@@ -289,12 +310,16 @@ def test_a_gpu_that_is_not_there_is_named_with_the_way_out() -> None:
         choose_device("gpu")
 
 
-@pytest.mark.parametrize(("change", "message"), [
-    ({"precision": "fp16"}, "training.precision"),
-    ({"accumulation": 3}, "a divisor of the batch size 16"),
-    ({"schedule": "cosin"}, "training.schedule"),
-])
-def test_wrong_choices_are_named(store: Path, recipe: PolicyRecipe, change: dict[str, Any], message: str,
-                                 tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"precision": "fp16"}, "training.precision"),
+        ({"accumulation": 3}, "a divisor of the batch size 16"),
+        ({"schedule": "cosin"}, "training.schedule"),
+    ],
+)
+def test_wrong_choices_are_named(
+    store: Path, recipe: PolicyRecipe, change: dict[str, Any], message: str, tmp_path: Path
+) -> None:
     with pytest.raises(InputError, match=message):
         train(store, recipe, replace(QUICK, **change), tmp_path, device="cpu")

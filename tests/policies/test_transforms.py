@@ -19,18 +19,23 @@ seeds = st.integers(0, 2**32 - 1)
 
 
 def arm_specs(steps: int = 2) -> tuple[ObservationSpec, ActionSpec]:
-    observation = ObservationSpec((
-        ObservationField("tcp.position", (3,), "float32", "m", "pose", History(steps)),
-        ObservationField("tcp.rotation", (6,), "float32", "1", "pose", History(steps)),
-        ObservationField("gripper.width", (1,), "float32", "m", "width", History(steps)),
-        ObservationField("joints", (2,), "float32", "rad", "joint", History(steps)),
-    ))
-    action = ActionSpec((
-        ActionField("tcp.position", 3, "m", "pose"),
-        ActionField("tcp.rotation", 6, "1", "pose"),
-        ActionField("gripper.width", 1, "m", "width"),
-        ActionField("wrist", 2, "rad m", "native"),
-    ), PERIOD_S)
+    observation = ObservationSpec(
+        (
+            ObservationField("tcp.position", (3,), "float32", "m", "pose", History(steps)),
+            ObservationField("tcp.rotation", (6,), "float32", "1", "pose", History(steps)),
+            ObservationField("gripper.width", (1,), "float32", "m", "width", History(steps)),
+            ObservationField("joints", (2,), "float32", "rad", "joint", History(steps)),
+        )
+    )
+    action = ActionSpec(
+        (
+            ActionField("tcp.position", 3, "m", "pose"),
+            ActionField("tcp.rotation", 6, "1", "pose"),
+            ActionField("gripper.width", 1, "m", "width"),
+            ActionField("wrist", 2, "rad m", "native"),
+        ),
+        PERIOD_S,
+    )
     return observation, action
 
 
@@ -48,10 +53,15 @@ def random_data(seed: int, *extra: int) -> tuple[dict[str, torch.Tensor], torch.
         "joints": rng.uniform(-3, 3, (4, 2, 2)),
     }
     shape = (4, *extra, 5)
-    action = np.concatenate([
-        rng.normal(size=(*shape, 3)), random_rotations(rng, *shape), rng.uniform(0, 0.08, (*shape, 1)),
-        rng.uniform(-3, 3, (*shape, 2)),
-    ], axis=-1)
+    action = np.concatenate(
+        [
+            rng.normal(size=(*shape, 3)),
+            random_rotations(rng, *shape),
+            rng.uniform(0, 0.08, (*shape, 1)),
+            rng.uniform(-3, 3, (*shape, 2)),
+        ],
+        axis=-1,
+    )
     return {name: torch.from_numpy(value) for name, value in observation.items()}, torch.from_numpy(action)
 
 
@@ -69,8 +79,10 @@ CHAINS = {
         {"name": "companded", "action": {"gripper.width": 0.002}},
     ],
     "all": [
-        {"name": "relative_action", "references": {"gripper.width": {"key": "gripper.width"},
-                                                   "wrist": {"key": "joints"}}},
+        {
+            "name": "relative_action",
+            "references": {"gripper.width": {"key": "gripper.width"}, "wrist": {"key": "joints"}},
+        },
         {"name": "relative_pose", "observed_past": True},
         {"name": "sine_cosine", "observation": {"joints": [1]}, "action": {"wrist": [0]}},
     ],
@@ -100,7 +112,8 @@ def test_what_leaves_has_the_shapes_that_the_outgoing_spec_says(name: str) -> No
     chain = make_chain(CHAINS[name], *arm_specs())
     outgoing = chain.forward_observation(random_data(0)[0])[-1]
     assert {field.name: (field.history.steps, *field.shape) for field in chain.outgoing[0]} == {
-        key: tuple(value.shape[1:]) for key, value in outgoing.items()}
+        key: tuple(value.shape[1:]) for key, value in outgoing.items()
+    }
 
 
 @given(value=st.floats(-10, 10), scale=st.floats(1e-3, 1.0))
@@ -116,9 +129,14 @@ def test_an_error_in_what_is_companded_is_small_near_zero_and_a_share_far_away(v
     assert error == pytest.approx(1e-4 * float(np.hypot(value, scale)), rel=1e-2)
 
 
-@pytest.mark.parametrize("field, scale, said", [
-    ("tcp.rotation", 0.1, "no rotation"), ("gripper.width", 0.0, "above 0"), ("griper.width", 0.1, "gripper.width"),
-])
+@pytest.mark.parametrize(
+    "field, scale, said",
+    [
+        ("tcp.rotation", 0.1, "no rotation"),
+        ("gripper.width", 0.0, "above 0"),
+        ("griper.width", 0.1, "gripper.width"),
+    ],
+)
 def test_what_cannot_be_companded_is_refused(field: str, scale: float, said: str) -> None:
     observation, action = arm_specs()
     with pytest.raises(InputError, match=said):
@@ -133,8 +151,10 @@ def test_a_relative_action_does_not_know_where_zero_is(seed: int, shift: float) 
     moved = {**observation, "gripper.width": observation["gripper.width"] + shift}
     moved_action = action.clone()
     moved_action[..., 9] += shift
-    torch.testing.assert_close(chain.forward_action(action, chain.forward_observation(observation)),
-                               chain.forward_action(moved_action, chain.forward_observation(moved)))
+    torch.testing.assert_close(
+        chain.forward_action(action, chain.forward_observation(observation)),
+        chain.forward_action(moved_action, chain.forward_observation(moved)),
+    )
 
 
 @given(seed=seeds)
@@ -152,8 +172,11 @@ def test_a_relative_pose_does_not_know_where_the_base_is(seed: int) -> None:
     def moved_rotation(rotation_6d: torch.Tensor) -> torch.Tensor:
         return torch.cat((rotation_6d[..., :3] @ turn.T, rotation_6d[..., 3:] @ turn.T), dim=-1)
 
-    moved = {**observation, "tcp.position": moved_position(observation["tcp.position"]),
-             "tcp.rotation": moved_rotation(observation["tcp.rotation"])}
+    moved = {
+        **observation,
+        "tcp.position": moved_position(observation["tcp.position"]),
+        "tcp.rotation": moved_rotation(observation["tcp.rotation"]),
+    }
     moved_action = action.clone()
     moved_action[..., :3] = moved_position(action[..., :3])
     moved_action[..., 3:9] = moved_rotation(action[..., 3:9])
@@ -174,8 +197,9 @@ def test_the_newest_observed_pose_is_the_identity_once_relative() -> None:
 @settings(max_examples=20, deadline=None)
 def test_tensors_and_arrays_agree_on_rotations(seed: int) -> None:
     vectors = np.random.default_rng(seed).normal(size=(7, 6))
-    np.testing.assert_allclose(matrix_from_6d(torch.from_numpy(vectors)).numpy(), rotation.matrix_from_6d(vectors),
-                               atol=1e-9)
+    np.testing.assert_allclose(
+        matrix_from_6d(torch.from_numpy(vectors)).numpy(), rotation.matrix_from_6d(vectors), atol=1e-9
+    )
 
 
 def test_angles_on_both_sides_of_the_seam_are_neighbours() -> None:
@@ -198,25 +222,31 @@ def test_resized_images_stay_bytes_and_keep_flat_colours() -> None:
 
 
 def test_only_what_is_declared_as_an_image_is_resized() -> None:
-    fields = (ObservationField("camera", (24, 32, 3), "uint8", "1", "image"),
-              ObservationField("map", (24, 32, 3), "uint8", "1", "state"))
+    fields = (
+        ObservationField("camera", (24, 32, 3), "uint8", "1", "image"),
+        ObservationField("map", (24, 32, 3), "uint8", "1", "state"),
+    )
     resize = {"name": "resize_images", "height": 12, "width": 16}
     chain = make_chain([resize], ObservationSpec(fields), arm_specs()[1])
     seen = chain.forward_observation({field.name: torch.zeros(5, 1, 24, 32, 3, dtype=torch.uint8) for field in fields})
     assert {name: tuple(value.shape[2:]) for name, value in seen[-1].items()} == {
-        field.name: field.shape for field in chain.outgoing[0]}
+        field.name: field.shape for field in chain.outgoing[0]
+    }
 
 
-@pytest.mark.parametrize(("settings_", "message"), [
-    ({"name": "sine_cosin"}, "Did you mean 'sine_cosine'"),
-    ({"name": "sine_cosine", "observations": {}}, "Did you mean 'observation'"),
-    ({"name": "sine_cosine", "observation": {"joint": [0]}}, "Did you mean 'joints'"),
-    ({"name": "sine_cosine", "observation": {"joints": [2]}}, "different ones of 0 to 1"),
-    ({"name": "sine_cosine", "observation": {"gripper.width": [0]}}, "an angle in rad"),
-    ({"name": "relative_action", "references": {"wrist": {"key": "gripper.width"}}}, "at least 2"),
-    ({"name": "relative_pose", "position": "gripper.width"}, "size 3"),
-    ({"name": "resize_images", "height": 8, "width": 8, "keys": ["joints"]}, "an image"),
-])
+@pytest.mark.parametrize(
+    ("settings_", "message"),
+    [
+        ({"name": "sine_cosin"}, "Did you mean 'sine_cosine'"),
+        ({"name": "sine_cosine", "observations": {}}, "Did you mean 'observation'"),
+        ({"name": "sine_cosine", "observation": {"joint": [0]}}, "Did you mean 'joints'"),
+        ({"name": "sine_cosine", "observation": {"joints": [2]}}, "different ones of 0 to 1"),
+        ({"name": "sine_cosine", "observation": {"gripper.width": [0]}}, "an angle in rad"),
+        ({"name": "relative_action", "references": {"wrist": {"key": "gripper.width"}}}, "at least 2"),
+        ({"name": "relative_pose", "position": "gripper.width"}, "size 3"),
+        ({"name": "resize_images", "height": 8, "width": 8, "keys": ["joints"]}, "an image"),
+    ],
+)
 def test_a_transform_that_does_not_fit_is_refused_by_name(settings_: dict[str, object], message: str) -> None:
     with pytest.raises(InputError, match=message):
         make_chain([settings_], *arm_specs())

@@ -96,8 +96,12 @@ class GripperBridge(Node):
         self.create_subscription(Float64MultiArray, contract.sinks["gripper"].topic, self._goal, qos.COMMAND)
         stream, reader = contract.state["gripper"], StreamReader(contract, "gripper")
         publisher = self.create_publisher(JointState, stream.topic, qos.STATE_OUT)
-        self.create_timer(1 / stream.rate_hz, lambda: publisher.publish(
-            joint_state_message(*reader.write({"gripper.width": np.array([server.width])}), time.time_ns())))
+        self.create_timer(
+            1 / stream.rate_hz,
+            lambda: publisher.publish(
+                joint_state_message(*reader.write({"gripper.width": np.array([server.width])}), time.time_ns())
+            ),
+        )
 
     def _goal(self, message: Float64MultiArray) -> None:
         width_m = self._encoder.fields(np.array(message.data))["gripper.width"][0]

@@ -34,8 +34,12 @@ def domain(worker_id: str) -> int:
 @pytest.fixture
 def ros_environment(domain: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """Variables of ROS for this process and the ones it starts."""
-    found = {"ROS_DOMAIN_ID": str(domain), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
-             "ROS_LOG_DIR": str(tmp_path / "ros_log"), "PYTHONPATH": str(REPOSITORY)}
+    found = {
+        "ROS_DOMAIN_ID": str(domain),
+        "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
+        "ROS_LOG_DIR": str(tmp_path / "ros_log"),
+        "PYTHONPATH": str(REPOSITORY),
+    }
     for name, value in found.items():
         monkeypatch.setenv(name, value)
     return found
@@ -61,8 +65,14 @@ class Program:
     """
 
     def __init__(self, *words: str, **environment: str):
-        self.process = subprocess.Popen([sys.executable, *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                                        text=True, env={**os.environ, **environment}, start_new_session=True)
+        self.process = subprocess.Popen(
+            [sys.executable, *words],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env={**os.environ, **environment},
+            start_new_session=True,
+        )
         self.lines: list[str] = []
 
     def wait_for(self, text: str) -> str:

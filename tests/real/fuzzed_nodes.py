@@ -46,8 +46,16 @@ from tests.real.untrained import untrained
 HORIZON = 16
 RECORDED_S = 0.2  # faults come one upon another here, and each is written
 GATES = ("fr3_crisp", "xarm7", "inspire", "panda_twin")
-NODES = (*(f"gate {name}" for name in GATES), "policy", "teleop", "supervisor", "twin", "twin crisp", "ears",
-         "episodes")
+NODES = (
+    *(f"gate {name}" for name in GATES),
+    "policy",
+    "teleop",
+    "supervisor",
+    "twin",
+    "twin crisp",
+    "ears",
+    "episodes",
+)
 
 
 @dataclass
@@ -81,8 +89,9 @@ class Fuzzed:
         return said
 
 
-def sound_messages(contract: Contract, now_ns: int = 0, number: int = 1,
-                   start: np.ndarray | None = None) -> dict[str, Sequence[Any]]:
+def sound_messages(
+    contract: Contract, now_ns: int = 0, number: int = 1, start: np.ndarray | None = None
+) -> dict[str, Sequence[Any]]:
     """Topic -> messages as tiller's own nodes or a driver would send them.
 
     Args:
@@ -102,15 +111,21 @@ def sound_messages(contract: Contract, now_ns: int = 0, number: int = 1,
             found[stream.topic] = [driver_message("running", now_ns)]
         elif stream.type in CAMERA_TYPES:
             height, width = stream.size or (84, 84)
-            found[stream.topic] = [CompressedImage(header=header_of(now_ns), format="jpeg", data=jpeg(height, width))] \
-                if stream.compressed else [image_message(np.zeros((height, width, 3), np.uint8), now_ns)]
+            found[stream.topic] = (
+                [CompressedImage(header=header_of(now_ns), format="jpeg", data=jpeg(height, width))]
+                if stream.compressed
+                else [image_message(np.zeros((height, width, 3), np.uint8), now_ns)]
+            )
         elif stream.type == "values":
             found[stream.topic] = [values_message({"tcp.position": np.ones(3), "gripper.width": np.ones(1)}, now_ns)]
         else:
             reader = StreamReader(contract, name)
             pose = stream.type == "pose"
-            found[stream.topic] = [pose_message(*reader.write_pose(values), now_ns, "base") if pose else
-                                   joint_state_message(*reader.write(values), now_ns)]
+            found[stream.topic] = [
+                pose_message(*reader.write_pose(values), now_ns, "base")
+                if pose
+                else joint_state_message(*reader.write(values), now_ns)
+            ]
     rows, tag = np.repeat(target[None], HORIZON, axis=0), Tag("driver", None, number, 5)
     names, period = spec.component_names, spec.period_ns
     found["policy/chunk"] = [chunk_message(rows, names, now_ns, period, tag)]
@@ -325,6 +340,11 @@ def _episodes(stack: ExitStack, folder: Path, word: str, parameters: Mapping[str
 
 
 _MADE: Mapping[str, Callable[[ExitStack, Path, str, Mapping[str, object]], Fuzzed]] = {
-    "gate": _gate, "policy": _policy, "teleop": _teleop, "supervisor": _supervisor, "twin": _twin, "ears": _ears,
+    "gate": _gate,
+    "policy": _policy,
+    "teleop": _teleop,
+    "supervisor": _supervisor,
+    "twin": _twin,
+    "ears": _ears,
     "episodes": _episodes,
 }

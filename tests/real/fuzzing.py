@@ -13,24 +13,85 @@ import numpy as np
 from rclpy.serialization import serialize_message
 from rosidl_parser.definition import AbstractNestedType, AbstractString, Array, BasicType, NamespacedType
 
-INTEGERS = {"boolean": (0, 1), "octet": (0, 255), "char": (0, 255), "uint8": (0, 255), "int8": (-128, 127),
-            "uint16": (0, 2**16 - 1), "int16": (-2**15, 2**15 - 1), "uint32": (0, 2**32 - 1),
-            "int32": (-2**31, 2**31 - 1), "uint64": (0, 2**64 - 1), "int64": (-2**63, 2**63 - 1)}
+INTEGERS = {
+    "boolean": (0, 1),
+    "octet": (0, 255),
+    "char": (0, 255),
+    "uint8": (0, 255),
+    "int8": (-128, 127),
+    "uint16": (0, 2**16 - 1),
+    "int16": (-(2**15), 2**15 - 1),
+    "uint32": (0, 2**32 - 1),
+    "int32": (-(2**31), 2**31 - 1),
+    "uint64": (0, 2**64 - 1),
+    "int64": (-(2**63), 2**63 - 1),
+}
 REALS = (np.nan, np.inf, -np.inf, 1e308, -1e308, -0.0, 5e-324, 1e-160, 1.0, -1.0, 1e9, 0.45)
 TEXTS = (
-    "", "é/1/2", "a/1/2/3/0.5", "a/1/--5", "a/--1/2", "٣/٣/٣", "a/1/" + "9" * 5000, "a/1/2/3/nan", "a/1/2/3/1e999",
-    "x" * 5000, "epoch 3", "epoch ٣", "epoch --3", "epoch " + "9" * 5000, "12 a/3", "--5 a/3", "9" * 30, "٣ a",
-    "[" * 15000, '{"a":' * 3000, "{}", "[]", "null", "NaN", '"', "1e999", "{" + '"epoch":1,' * 900 + '"seed":1}',
-    '{"epoch": 1, "seed": 2}', '{"epoch": -1, "seed": 2}', '{"epoch": 1e999, "seed": 2}', '{"epoch": true, "seed": 2}',
-    '{"epoch": NaN, "seed": 2}', '{"epoch": ' + "9" * 5000 + ', "seed": 1}',
+    "",
+    "é/1/2",
+    "a/1/2/3/0.5",
+    "a/1/--5",
+    "a/--1/2",
+    "٣/٣/٣",
+    "a/1/" + "9" * 5000,
+    "a/1/2/3/nan",
+    "a/1/2/3/1e999",
+    "x" * 5000,
+    "epoch 3",
+    "epoch ٣",
+    "epoch --3",
+    "epoch " + "9" * 5000,
+    "12 a/3",
+    "--5 a/3",
+    "9" * 30,
+    "٣ a",
+    "[" * 15000,
+    '{"a":' * 3000,
+    "{}",
+    "[]",
+    "null",
+    "NaN",
+    '"',
+    "1e999",
+    "{" + '"epoch":1,' * 900 + '"seed":1}',
+    '{"epoch": 1, "seed": 2}',
+    '{"epoch": -1, "seed": 2}',
+    '{"epoch": 1e999, "seed": 2}',
+    '{"epoch": true, "seed": 2}',
+    '{"epoch": NaN, "seed": 2}',
+    '{"epoch": ' + "9" * 5000 + ', "seed": 1}',
     '{"epoch": 9223372036854775808, "seed": 1}',
-    '{"epoch": 3, "seed": "2"}', '{"epoch": 3, "seed": 4, "instruction": "\\ud800"}',
-    '{"epoch": 3, "seed": 4, "instruction": "\\u0000a"}', '{"epoch": 3, "seed": 4, "instruction": 7}',
+    '{"epoch": 3, "seed": "2"}',
+    '{"epoch": 3, "seed": 4, "instruction": "\\ud800"}',
+    '{"epoch": 3, "seed": 4, "instruction": "\\u0000a"}',
+    '{"epoch": 3, "seed": 4, "instruction": 7}',
     '{"epoch": 4, "seed": 9223372036854775807, "max_steps": null, "instruction": "go"}',
-    '{"epoch": 5, "seed": 4, "max_steps": 1e3}', '{"epoch": [1], "seed": {}}', "run policy", "fault latched", "run",
-    "\x1b[2J\x07", "a\nb", "hold no_chunk", "policy|1||", "policy|" + "9" * 5000, "policy|--1", "rgb8", "16UC1", "jpeg",
-    "--5", "9" * 5000, "--5 3/4", "9" * 5000 + " 3/4",
-    "tcp.position.0", "tcp.position.٣", "tcp.position." + "9" * 5000, "joint1", "success", "gate", "count_x",
+    '{"epoch": 5, "seed": 4, "max_steps": 1e3}',
+    '{"epoch": [1], "seed": {}}',
+    "run policy",
+    "fault latched",
+    "run",
+    "\x1b[2J\x07",
+    "a\nb",
+    "hold no_chunk",
+    "policy|1||",
+    "policy|" + "9" * 5000,
+    "policy|--1",
+    "rgb8",
+    "16UC1",
+    "jpeg",
+    "--5",
+    "9" * 5000,
+    "--5 3/4",
+    "9" * 5000 + " 3/4",
+    "tcp.position.0",
+    "tcp.position.٣",
+    "tcp.position." + "9" * 5000,
+    "joint1",
+    "success",
+    "gate",
+    "count_x",
 )
 Node = TypeVar("Node", bound=Any)
 
@@ -50,8 +111,11 @@ class Fuzzer:
         """One message for a topic, as bytes."""
         ways = (self._changed, self._changed, self._reworded, self._reworded, self._cut, self._garbage, self._lied)
         sound = self._sound.get(topic, ())
-        message = self.copied(sound[self._random.integers(len(sound))]) if len(sound) and self._random.random() < 0.8 \
+        message = (
+            self.copied(sound[self._random.integers(len(sound))])
+            if len(sound) and self._random.random() < 0.8
             else self._made(kind, 0)
+        )
         return ways[self._random.integers(len(ways))](message)
 
     def copied(self, message: Any) -> Any:
@@ -96,8 +160,9 @@ class Fuzzer:
             packed[place] = int(self._random.integers(256))
         elif way == 1:
             place -= place % 4
-            packed[place : place + 4] = struct.pack("<I", int(self._random.choice(
-                [0, 1, 2, 255, 65536, 200_000, 2**28, 2**31 - 1, 2**31, 2**32 - 1])))
+            packed[place : place + 4] = struct.pack(
+                "<I", int(self._random.choice([0, 1, 2, 255, 65536, 200_000, 2**28, 2**31 - 1, 2**31, 2**32 - 1]))
+            )
         elif way == 2:
             del packed[place : place + int(self._random.integers(1, 9))]
         else:
@@ -169,8 +234,11 @@ class Fuzzer:
             return drawn if name == "double" or abs(drawn) < 3e38 or not np.isfinite(drawn) else 0.0
         low, high = INTEGERS[name]
         if self._random.random() < 0.5:
-            drawn = int(self._random.choice([0, 1, 2])) if self._random.random() < 0.5 else [low, high][
-                int(self._random.integers(2))]
+            drawn = (
+                int(self._random.choice([0, 1, 2]))
+                if self._random.random() < 0.5
+                else [low, high][int(self._random.integers(2))]
+            )
         else:
             drawn = int(self._random.integers(low, high, endpoint=True, dtype=np.uint64 if high > 2**63 else np.int64))
         return bool(drawn) if name == "boolean" else bytes([drawn]) if name == "octet" else drawn

@@ -67,13 +67,20 @@ class Graph:
 
     def start(self, node: str, *, wait: bool = True, **parameters: object) -> None:
         """Start a process, with other parameters than the deployment's where they are given."""
-        wanted = self._wanted.get(node) or NodeProcess(node, {"contract": self.deployment.contract},
-                                                       self.deployment.namespace)
+        wanted = self._wanted.get(node) or NodeProcess(
+            node, {"contract": self.deployment.contract}, self.deployment.namespace
+        )
         wanted = replace(wanted, parameters={**wanted.parameters, **parameters})
         self._starts[node] += 1
         with self._log(node).open("wb") as log:
-            self.running[node] = subprocess.Popen(wanted.command, env=child_environment(), stdin=subprocess.DEVNULL,
-                                                  stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
+            self.running[node] = subprocess.Popen(
+                wanted.command,
+                env=child_environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
         if wait:
             self.wait_until_ready(node)
 
@@ -230,8 +237,13 @@ class View:
     # -- what is heard ------------------------------------------------------------------------------------------------
 
     def _sent_came(self, message: JointTrajectory) -> None:
-        self.sent.append(Sent(time_of(message.header.stamp), np.array(message.points[1].positions),
-                              message.header.frame_id.partition("|")[0]))
+        self.sent.append(
+            Sent(
+                time_of(message.header.stamp),
+                np.array(message.points[1].positions),
+                message.header.frame_id.partition("|")[0],
+            )
+        )
 
     def _pose_came(self, message: PoseStamped) -> None:
         self.poses.append((time_of(message.header.stamp), pose_values(message)[0]))
@@ -277,6 +289,10 @@ def graph_and_view(deployment: Deployment, domain: int, folder: Path) -> Iterato
 
 def local_environment(domain: int, folder: Path) -> dict[str, str]:
     """Variables of a graph that nobody else meets, with the profile that `tiller deploy` writes."""
-    found = {"ROS_DOMAIN_ID": str(domain), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
-             "ROS_LOG_DIR": str(folder / "ros_log"), "PYTHONPATH": str(Path(__file__).parents[2])}
+    found = {
+        "ROS_DOMAIN_ID": str(domain),
+        "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
+        "ROS_LOG_DIR": str(folder / "ros_log"),
+        "PYTHONPATH": str(Path(__file__).parents[2]),
+    }
     return {**found, **write_profile(folder, environment={**os.environ, **found}, participants=24).environment}

@@ -28,8 +28,12 @@ class Fingers:
         self.widths: list[tuple[int, float]] = []
         self.goals: list[float] = []
         view.node.create_subscription(JointState, self._reader.stream.topic, self._measured, qos.STATE)
-        view.node.create_subscription(Float64MultiArray, view.contract.sinks["gripper"].topic,
-                                      lambda message: self.goals.append(message.data[0]), qos.COMMAND)
+        view.node.create_subscription(
+            Float64MultiArray,
+            view.contract.sinks["gripper"].topic,
+            lambda message: self.goals.append(message.data[0]),
+            qos.COMMAND,
+        )
 
     @property
     def width(self) -> float:

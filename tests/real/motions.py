@@ -100,8 +100,9 @@ class Script:
         values = self.rows(start_ns) if values is None else values
         self.count += 1
         tag = Tag(self.session, self.view.episode.get("epoch"), self.count)
-        self.publisher.publish(chunk_message(values, self.view.spec.component_names, start_ns, self.view.spec.period_ns,
-                                             tag))
+        self.publisher.publish(
+            chunk_message(values, self.view.spec.component_names, start_ns, self.view.spec.period_ns, tag)
+        )
 
     def pause(self) -> None:
         """Send no more by itself."""
@@ -114,6 +115,7 @@ class Script:
 
     def run(self, seconds: float = 0.8) -> None:
         """Until the gate has followed for a while without a word: a busy machine may make a state late."""
+
         def follows() -> bool:
             if self.view.said[-1] != "run policy":
                 self.anchor()
@@ -243,8 +245,11 @@ def stands(view: View) -> bool:
 
 def measured_speeds(view: View, since_ns: int, until_ns: int | None = None) -> np.ndarray:
     """Speed (n,) of the tcp, m/s, over short windows."""
-    poses = [(stamp, place) for stamp, place in view.poses
-             if since_ns - WINDOW_NS <= stamp and (until_ns is None or stamp <= until_ns)]
+    poses = [
+        (stamp, place)
+        for stamp, place in view.poses
+        if since_ns - WINDOW_NS <= stamp and (until_ns is None or stamp <= until_ns)
+    ]
     stamps = np.array([stamp for stamp, _ in poses], dtype=np.int64)
     where = np.array([place for _, place in poses])
     ends = np.searchsorted(stamps, stamps + WINDOW_NS)
@@ -262,8 +267,10 @@ def until_met(sent: list[Sent], view: View) -> tuple[list[Sent], list[Sent]]:
     jumps = np.flatnonzero(np.linalg.norm(np.diff(where, axis=0), axis=1) > 1.5 * limit * np.diff(times) * 1e-9)
     if not len(jumps):
         return sent, []
-    return ([each for each in sent if each.time_ns <= times[jumps[0]]],
-            [each for each in sent if each.time_ns > times[jumps[0]]])
+    return (
+        [each for each in sent if each.time_ns <= times[jumps[0]]],
+        [each for each in sent if each.time_ns > times[jumps[0]]],
+    )
 
 
 def require_stop(view: View, onset: Onset, *, detection_s: float, measured: bool = True, back_m: float = 0.0) -> float:

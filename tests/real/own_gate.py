@@ -63,20 +63,33 @@ class Robot:
         for name, stream in self.contract.state.items():
             if stream.type in ("joint_state", "pose"):
                 reader = StreamReader(self.contract, name)
-                message: Any = pose_message(*reader.write_pose(self._values), 0, self.contract.frames.base) \
-                    if stream.type == "pose" else joint_state_message(*reader.write(self._values), 0)
+                message: Any = (
+                    pose_message(*reader.write_pose(self._values), 0, self.contract.frames.base)
+                    if stream.type == "pose"
+                    else joint_state_message(*reader.write(self._values), 0)
+                )
                 self._repeat(state_type(stream), stream.topic, qos.STATE_OUT, STATE_S, self._stamped(message))
             elif stream.type == "driver_state":
-                self._repeat(DiagnosticArray, stream.topic, qos.STATE_OUT, ALIVE_S,
-                             lambda now_ns: driver_message("running", now_ns))
+                self._repeat(
+                    DiagnosticArray,
+                    stream.topic,
+                    qos.STATE_OUT,
+                    ALIVE_S,
+                    lambda now_ns: driver_message("running", now_ns),
+                )
         self._repeat(Header, "alive", qos.STATE_OUT, ALIVE_S, lambda now_ns: alive_message(now_ns, "robot"))
         self._repeat(JointTrajectory, "policy/chunk", qos.COMMAND, CHUNK_S, self._chunk)
         for name, sink in self.contract.sinks.items():
-            node.create_subscription(COMMAND_TYPES[sink.via], sink.topic, lambda _, name=name: self.commands.append(
-                (time.monotonic(), name)), qos.STATUS)
+            node.create_subscription(
+                COMMAND_TYPES[sink.via],
+                sink.topic,
+                lambda _, name=name: self.commands.append((time.monotonic(), name)),
+                qos.STATUS,
+            )
         for kind, topic in ((JointTrajectory, "gate/sent"), (String, "gate/state")):
-            node.create_subscription(kind, topic, lambda _, topic=topic: self.told.append((time.monotonic(), topic)),
-                                     qos.STATUS)
+            node.create_subscription(
+                kind, topic, lambda _, topic=topic: self.told.append((time.monotonic(), topic)), qos.STATUS
+            )
         node.create_subscription(DiagnosticArray, "status", self._status, qos.STATUS)
 
     def ask(self, kind: type, name: str, request: Any) -> Any:
@@ -97,6 +110,7 @@ class Robot:
         def make(now_ns: int) -> Any:
             message.header.stamp = stamp_of(now_ns)
             return message
+
         return make
 
     def _chunk(self, now_ns: int) -> JointTrajectory:
@@ -104,8 +118,9 @@ class Robot:
         times = now_ns * 1e-9 + self._spec.period_s * np.arange(1, HORIZON + 1)
         rows = np.repeat(self._target[None], HORIZON, axis=0)
         rows[:, 0] += REACH * np.sin(times * (2 * np.pi / TURN_S))
-        return chunk_message(rows, self._spec.component_names, now_ns, self._spec.period_ns,
-                             Tag("robot", None, self._chunks))
+        return chunk_message(
+            rows, self._spec.component_names, now_ns, self._spec.period_ns, Tag("robot", None, self._chunks)
+        )
 
     def _status(self, message: DiagnosticArray) -> None:
         found = status_of(message).get("gate")
@@ -165,6 +180,7 @@ class OwnGate:
 
     def run(self) -> None:
         """Until the gate follows the policy."""
+
         def followed() -> bool:
             return len(self.robot.commands) > begun and self.gate._state.mode.value == "run"
 

@@ -37,7 +37,7 @@ def test_an_action_server_that_refuses_while_it_moves_closes(
 
 
 def test_an_action_server_that_is_asked_for_another_width_meanwhile_gets_there(
-    acted: tuple[GripperServer, View, Fingers, Grasping]
+    acted: tuple[GripperServer, View, Fingers, Grasping],
 ) -> None:
     """The second goal comes in the middle of the first motion, and is refused."""
     server, view, fingers, script = acted
@@ -49,7 +49,7 @@ def test_an_action_server_that_is_asked_for_another_width_meanwhile_gets_there(
 
 
 def test_an_object_in_the_gripper_of_an_action_server_is_reported(
-    acted: tuple[GripperServer, View, Fingers, Grasping]
+    acted: tuple[GripperServer, View, Fingers, Grasping],
 ) -> None:
     server, view, _, script = acted
     server.object_m = 0.041

@@ -34,12 +34,19 @@ def test_a_contract_that_is_no_yaml_of_names(ros_environment, tmp_path: Path, co
     assert "own.yaml" in refused(tmp_path, f"contract={tmp_path / 'own.yaml'}")
 
 
-@pytest.mark.parametrize("word, part", [
-    ("parameters={gate: 3}", "names with their values"), ("parameters={twin: {faults: {x: y}}}", "twin: faults"),
-    ("remap={3: a}", "remap of '3'"), ("remap={policy/chunck: a}", "policy/chunk"),
-    ("seed=99999999999999999999", "64 bits"), ("namespace=/left/", "namespace=/left"),
-    ("namespace=~left", "namespace=/left"), ("checkpoint=nowhere#x", "nowhere#0"),
-])
+@pytest.mark.parametrize(
+    "word, part",
+    [
+        ("parameters={gate: 3}", "names with their values"),
+        ("parameters={twin: {faults: {x: y}}}", "twin: faults"),
+        ("remap={3: a}", "remap of '3'"),
+        ("remap={policy/chunck: a}", "policy/chunk"),
+        ("seed=99999999999999999999", "64 bits"),
+        ("namespace=/left/", "namespace=/left"),
+        ("namespace=~left", "namespace=/left"),
+        ("checkpoint=nowhere#x", "nowhere#0"),
+    ],
+)
 def test_options_that_no_node_could_take(ros_environment, tmp_path: Path, word: str, part: str) -> None:
     assert part in refused(tmp_path, "contract=panda_twin", word)
 
@@ -54,18 +61,25 @@ def test_a_checkpoint_that_is_not_there_or_is_another_robots(ros_environment, tm
 
 
 def test_a_policy_node_refuses_its_checkpoint_before_it_loads_torch(ros_environment, tmp_path: Path) -> None:
-    code = ("import sys\nfrom real.nodes.policy_node import main\n"
-            "code = main(['--ros-args', '-p', 'checkpoint:=/nowhere'])\n"
-            "assert 'torch' not in sys.modules\nsys.exit(code)")
+    code = (
+        "import sys\nfrom real.nodes.policy_node import main\n"
+        "code = main(['--ros-args', '-p', 'checkpoint:=/nowhere'])\n"
+        "assert 'torch' not in sys.modules\nsys.exit(code)"
+    )
     done = run(("-c", code), tmp_path)
     assert done.returncode == 2 and "nothing there" in done.stderr, done
 
 
 def test_a_reader_that_leaves_ends_no_graph(ros_environment, tmp_path: Path) -> None:
     """`tiller deploy ... | head -1`: the processes' lines go on to their logs."""
-    process = subprocess.Popen([sys.executable, "-m", "tiller", "deploy", "contract=panda_twin",
-                                f"output={tmp_path / 'out'}"], env={**os.environ, "TMPDIR": str(tmp_path)},
-                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tiller", "deploy", "contract=panda_twin", f"output={tmp_path / 'out'}"],
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
     assert process.stdout is not None and process.stderr is not None
     process.stdout.readline()
     process.stdout.close()

@@ -34,8 +34,11 @@ def sinks_of(contract: str, **budgets: str) -> dict:
 @pytest.fixture
 def view(domain: int, tmp_path: Path, contract: str, budgets: dict) -> Iterator[View]:
     limits = {"tracking": {"arm": None, "gripper": None}, "capsules": False}
-    deployment = Deployment(patient(contract, tmp_path, limits=limits, sinks=sinks_of(contract, **budgets)), twin=True,
-                            parameters={"twin": {"images": False}})
+    deployment = Deployment(
+        patient(contract, tmp_path, limits=limits, sinks=sinks_of(contract, **budgets)),
+        twin=True,
+        parameters={"twin": {"images": False}},
+    )
     with graph_and_view(deployment, domain, tmp_path) as (_, found):
         found.begin()
         yield found
@@ -63,9 +66,10 @@ def push_n(view: View) -> float:
     return STIFFNESS * float(np.linalg.norm(view.sent[-1].target[:3] - view.poses[-1][1]))
 
 
-@pytest.mark.parametrize("contract, budgets", [("panda_twin_crisp", {"arm": "near"}),
-                                               pytest.param("panda_twin_crisp", {"arm": "free"},
-                                                            marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "contract, budgets",
+    [("panda_twin_crisp", {"arm": "near"}), pytest.param("panda_twin_crisp", {"arm": "free"}, marks=pytest.mark.slow)],
+)
 def test_an_arm_behind_crisp_presses_no_harder_on_the_table_than_its_budget_says(view: View, budgets: dict) -> None:
     press(view)
     near = load_budget("near")

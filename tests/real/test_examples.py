@@ -41,8 +41,9 @@ def robot(contract: str, domain: int) -> Iterator[RosRobot]:
 
 
 def run(name: str, *words: str) -> str:
-    done = subprocess.run([sys.executable, str(EXAMPLES / name), *words], capture_output=True, text=True,
-                          timeout=WITHIN_S)
+    done = subprocess.run(
+        [sys.executable, str(EXAMPLES / name), *words], capture_output=True, text=True, timeout=WITHIN_S
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -66,19 +67,24 @@ def test_chunks_draw_a_circle_and_end_at_home(robot: RosRobot, contract: str) ->
 
 @pytest.mark.slow
 def test_a_person_moves_the_robot_while_the_program_watches(robot: RosRobot, contract: str) -> None:
-    watching = subprocess.Popen([sys.executable, str(EXAMPLES / "05_teleoperation.py"), contract, "25"],
-                                stdout=subprocess.PIPE, text=True)
+    watching = subprocess.Popen(
+        [sys.executable, str(EXAMPLES / "05_teleoperation.py"), contract, "25"], stdout=subprocess.PIPE, text=True
+    )
     assert watching.stdout is not None
     assert "in another terminal" in watching.stdout.readline()
     ours, theirs = pty.openpty()
-    person = subprocess.Popen([sys.executable, "-m", "tiller", "node", "teleop", "device=keyboard",
-                               f"contract={contract}"], stdin=theirs, stdout=subprocess.DEVNULL,
-                              stderr=subprocess.DEVNULL)
+    person = subprocess.Popen(
+        [sys.executable, "-m", "tiller", "node", "teleop", "device=keyboard", f"contract={contract}"],
+        stdin=theirs,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     try:
         before = robot.observe()["tcp.position"][2]
         assert robot._ears.until(lambda: _pressed(ours, b"er") and robot.state == "run person", 60.0)
-        assert robot._ears.until(lambda: _pressed(ours, b"r") and robot.observe()["tcp.position"][2] > before + 0.01,
-                                 30.0)
+        assert robot._ears.until(
+            lambda: _pressed(ours, b"r") and robot.observe()["tcp.position"][2] > before + 0.01, 30.0
+        )
     finally:
         person.terminate()
         person.wait(20)
@@ -106,8 +112,21 @@ def test_a_shadow_computes_and_sends_nothing_and_its_record_replays(contract: st
 @pytest.mark.slow
 def test_a_policy_runs_an_episode_while_the_gate_is_watched(contract: str, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setenv("ROS_DOMAIN_ID", str(int(os.environ["ROS_DOMAIN_ID"]) ^ 1))
-    subprocess.run([sys.executable, "-m", "tiller", "collect", "task=twin/lift", "episodes=1", "seed=0",
-                    f"output={tmp_path / 'lift'}"], check=True, capture_output=True, timeout=WITHIN_S)
+    subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "tiller",
+            "collect",
+            "task=twin/lift",
+            "episodes=1",
+            "seed=0",
+            f"output={tmp_path / 'lift'}",
+        ],
+        check=True,
+        capture_output=True,
+        timeout=WITHIN_S,
+    )
     store = next(tmp_path.glob("lift/**/zarr.json")).parent
     said = run("03_policy.py", f"{store}#0", contract)
     assert "run policy" in said and "success" in said

@@ -83,8 +83,15 @@ def test_two_publishers_of_chunks_without_names_hold(view: View, stranger: Node,
         start = view.sent[-1].target[:3].copy()
         for number in range(10):
             rows = np.repeat(view.sent[-1].target[None], 8, axis=0) + SPEED * number
-            other.publish(chunk_message(rows, view.spec.component_names, view.now_ns, view.spec.period_ns,
-                                        Tag("", view.episode["epoch"], number)))
+            other.publish(
+                chunk_message(
+                    rows,
+                    view.spec.component_names,
+                    view.now_ns,
+                    view.spec.period_ns,
+                    Tag("", view.episode["epoch"], number),
+                )
+            )
             view.spin(0.1)
         assert np.linalg.norm(view.sent[-1].target[:3] - start) < 1e-6
     assert view.said[-1] == said

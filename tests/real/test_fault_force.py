@@ -27,8 +27,9 @@ def view(domain: int, tmp_path: Path, force: float | None) -> Iterator[View]:
     limits: dict[str, Any] = {"tracking": {"arm": None, "hand": None}, "capsules": False}
     if force is not None:
         limits["tool"] = {"force": force, "speed": 2.0}
-    deployment = Deployment(patient(CONTRACT, tmp_path, limits=limits), twin=True,
-                            parameters={"twin": {"images": False}})
+    deployment = Deployment(
+        patient(CONTRACT, tmp_path, limits=limits), twin=True, parameters={"twin": {"images": False}}
+    )
     with graph_and_view(deployment, domain, tmp_path) as (_, found):
         found.begin()
         yield found

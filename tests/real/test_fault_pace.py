@@ -17,10 +17,12 @@ CONTRACT = "panda_twin_crisp"
 @pytest.mark.slow
 @pytest.mark.parametrize("speed", [0.5, 2.0])
 def test_slower_and_faster_than_a_clock_the_motion_is_the_same_in_the_twins_time(
-        domain: int, tmp_path_factory: pytest.TempPathFactory, speed: float) -> None:
+    domain: int, tmp_path_factory: pytest.TempPathFactory, speed: float
+) -> None:
     folder = tmp_path_factory.mktemp("graph")
-    deployment = Deployment(patient(CONTRACT, folder), twin=True, clock=True, speed=speed,
-                            parameters={"twin": {"images": False}})
+    deployment = Deployment(
+        patient(CONTRACT, folder), twin=True, clock=True, speed=speed, parameters={"twin": {"images": False}}
+    )
     with graph_and_view(deployment, domain, folder) as (_, view):
         view.begin()
         with Script(view) as script:

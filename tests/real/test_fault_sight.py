@@ -17,7 +17,8 @@ CONTRACT = "panda_twin_crisp"
 
 @pytest.mark.slow
 def test_a_camera_that_freezes_takes_the_policy_its_sight_and_stops_the_robot(
-        domain: int, tmp_path_factory: pytest.TempPathFactory) -> None:
+    domain: int, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     folder = tmp_path_factory.mktemp("seeing")
     made_for = semantic_hash(load_contract(CONTRACT))
     checkpoint = untrained(CONTRACT, folder / "policy", cameras=("front",), made_for=made_for)

@@ -62,8 +62,11 @@ def test_a_reset_of_the_twin_in_the_middle_of_a_chunk_drops_the_chunk(view: View
     start_ns = view.now_ns
     values = script.rows(script.start_ns)
     for _ in range(3):  # a plan that was being made when the twin was reset
-        script.publisher.publish(chunk_message(values, view.spec.component_names, start_ns, view.spec.period_ns,
-                                               Tag("script", epoch, script.count + 1)))
+        script.publisher.publish(
+            chunk_message(
+                values, view.spec.component_names, start_ns, view.spec.period_ns, Tag("script", epoch, script.count + 1)
+            )
+        )
         view.spin(0.1)
     view.until(lambda: view.count("chunk_epoch") > before and view.count("epoch") > 0, "the counts of the status page")
     assert view.said[-1].startswith("hold")

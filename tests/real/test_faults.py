@@ -76,18 +76,22 @@ def script(view: View) -> Iterator[Script]:
 # -- the state --------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("fault, reason, detection_s, later", [
-    ("drop state/arm", "state_stale", LATE_S, "state_gone"),
-    ("freeze state/arm", "state_frozen", LATE_S, "state_gone"),
-    ("drop state/pose", "state_stale", LATE_S, "state_gone"),
-    ("nan state/pose", "state_bad", SOON_S, ""),
-    ("nan state/arm", "state_bad", SOON_S, ""),
-    ("missing state/arm", "state_bad", SOON_S, ""),
-    ("drop state/gripper", "state_stale", LATE_S, "state_gone"),
-    ("delay state/arm 0.5", "state_stale", LATE_S, ""),
-])
-def test_a_state_that_cannot_be_trusted_stops_the_robot(view: View, script: Script, fault: str, reason: str,
-                                                        detection_s: float, later: str) -> None:
+@pytest.mark.parametrize(
+    "fault, reason, detection_s, later",
+    [
+        ("drop state/arm", "state_stale", LATE_S, "state_gone"),
+        ("freeze state/arm", "state_frozen", LATE_S, "state_gone"),
+        ("drop state/pose", "state_stale", LATE_S, "state_gone"),
+        ("nan state/pose", "state_bad", SOON_S, ""),
+        ("nan state/arm", "state_bad", SOON_S, ""),
+        ("missing state/arm", "state_bad", SOON_S, ""),
+        ("drop state/gripper", "state_stale", LATE_S, "state_gone"),
+        ("delay state/arm 0.5", "state_stale", LATE_S, ""),
+    ],
+)
+def test_a_state_that_cannot_be_trusted_stops_the_robot(
+    view: View, script: Script, fault: str, reason: str, detection_s: float, later: str
+) -> None:
     onset = Onset.now(view)
     view.tell_faults(fault)
     view.until(lambda: reason in view.reasons(onset.words), reason)
@@ -100,8 +104,9 @@ def test_a_state_that_cannot_be_trusted_stops_the_robot(view: View, script: Scri
     view.until(lambda: view.count(reason) > 0, "the reason on the status page")
 
 
-def test_a_measured_pose_that_stands_still_while_the_arm_moves_is_noticed_by_distance(view: View,
-                                                                                     script: Script) -> None:
+def test_a_measured_pose_that_stands_still_while_the_arm_moves_is_noticed_by_distance(
+    view: View, script: Script
+) -> None:
     onset = Onset.now(view)
     view.tell_faults("stuck state/pose")
     view.until(lambda: "tracking" in view.reasons(onset.words), "tracking")
@@ -177,8 +182,15 @@ def test_a_chunk_of_another_robot_is_refused_by_its_names(view: View, script: Sc
     onset, before = Onset.now(view), view.count("chunk_names")
     names = tuple(f"arm.joints.{index}" for index in range(view.spec.dim))
     for _ in range(3):
-        script.publisher.publish(chunk_message(np.zeros((ROWS, view.spec.dim)), names, view.now_ns, view.spec.period_ns,
-                                               Tag("script", view.episode["epoch"], 999)))
+        script.publisher.publish(
+            chunk_message(
+                np.zeros((ROWS, view.spec.dim)),
+                names,
+                view.now_ns,
+                view.spec.period_ns,
+                Tag("script", view.episode["epoch"], 999),
+            )
+        )
         view.spin(0.1)
     view.until(lambda: view.count("chunk_names") > before, "the count of the refused")
     assert len(view.said) == onset.words
@@ -327,8 +339,16 @@ def test_kill_9_of_the_gate_leaves_the_arm_at_its_last_target(rig: Rig, view: Vi
 def test_a_neighbour_on_the_same_domain_is_neither_heard_nor_felt(rig: Rig, view: View, script: Script) -> None:
     folder = rig.graph.folder / "left"
     folder.mkdir()
-    neighbour = Graph(Deployment(rig.graph.deployment.contract, twin=True, namespace="/left", records=str(folder),
-                                 parameters={"twin": {"images": False}}), folder)
+    neighbour = Graph(
+        Deployment(
+            rig.graph.deployment.contract,
+            twin=True,
+            namespace="/left",
+            records=str(folder),
+            parameters={"twin": {"images": False}},
+        ),
+        folder,
+    )
     other = View(view.executor, neighbour.deployment.contract, "/left")
     try:
         neighbour.start_all()

@@ -19,11 +19,18 @@ from tests.real.own_gate import OwnGate, own_gate
 
 CONFIGURE, CLEANUP = Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_CLEANUP
 ACTIVATE, DEACTIVATE = Transition.TRANSITION_ACTIVATE, Transition.TRANSITION_DEACTIVATE
-SHUTDOWN = {"unconfigured": Transition.TRANSITION_UNCONFIGURED_SHUTDOWN,
-            "inactive": Transition.TRANSITION_INACTIVE_SHUTDOWN, "active": Transition.TRANSITION_ACTIVE_SHUTDOWN}
-GOALS = {("unconfigured", CONFIGURE): "inactive", ("inactive", CLEANUP): "unconfigured",
-         ("inactive", ACTIVATE): "active", ("active", DEACTIVATE): "inactive",
-         **{(state, transition): "finalized" for state, transition in SHUTDOWN.items()}}
+SHUTDOWN = {
+    "unconfigured": Transition.TRANSITION_UNCONFIGURED_SHUTDOWN,
+    "inactive": Transition.TRANSITION_INACTIVE_SHUTDOWN,
+    "active": Transition.TRANSITION_ACTIVE_SHUTDOWN,
+}
+GOALS = {
+    ("unconfigured", CONFIGURE): "inactive",
+    ("inactive", CLEANUP): "unconfigured",
+    ("inactive", ACTIVATE): "active",
+    ("active", DEACTIVATE): "inactive",
+    **{(state, transition): "finalized" for state, transition in SHUTDOWN.items()},
+}
 QUIET_S = 0.25
 PATHS = {"unconfigured": (DEACTIVATE, CLEANUP), "inactive": (DEACTIVATE,), "active": ()}
 
@@ -120,7 +127,8 @@ def test_a_topic_that_cannot_be_opened_leaves_none_open(gate: OwnGate, monkeypat
 
 @pytest.mark.parametrize("executor", ["events", "single"])
 def test_a_record_is_on_the_disk_when_it_is_answered_and_a_tick_does_not_wait(
-        ros_environment: dict[str, str], tmp_path: Path, monkeypatch, executor: str) -> None:
+    ros_environment: dict[str, str], tmp_path: Path, monkeypatch, executor: str
+) -> None:
     from real.gate import records
     from robot.safety.flight import read_record
 
@@ -170,21 +178,24 @@ def test_a_crowd_of_requests_makes_one_writer_and_few_records(gate: OwnGate, tmp
     monkeypatch.setattr(records, "write_record", counted)
     outcomes: list[object] = []
     for number in range(30):
-        gate.gate._records.request(gate.gate._recorder.ticks(), f"fault {number}",
-                                   lambda path, problem: outcomes.append((path, problem)))
+        gate.gate._records.request(
+            gate.gate._recorder.ticks(), f"fault {number}", lambda path, problem: outcomes.append((path, problem))
+        )
     gate.until(lambda: len(outcomes) == 30, "all are told")
     assert most == [1] and len(set(outcomes)) == 2
     assert {path for path, problem in outcomes if not problem} == set((tmp_path / "flight").iterdir())  # type: ignore[misc]
 
 
-STEPS = st.lists(st.sampled_from([CONFIGURE, CLEANUP, ACTIVATE, ACTIVATE, DEACTIVATE, *SHUTDOWN.values()]),
-                 min_size=2, max_size=6)
+STEPS = st.lists(
+    st.sampled_from([CONFIGURE, CLEANUP, ACTIVATE, ACTIVATE, DEACTIVATE, *SHUTDOWN.values()]), min_size=2, max_size=6
+)
 
 
 @given(steps=STEPS)
 @settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
 def test_after_any_sequence_of_transitions_only_an_active_gate_commands(
-        ros_environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory, steps: list[int]) -> None:
+    ros_environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory, steps: list[int]
+) -> None:
     with own_gate(tmp_path_factory.mktemp("gate")) as gate:
         state = "active"
         for transition in steps:

@@ -16,8 +16,9 @@ CONTRACTS = ("panda_twin_crisp", "ur5e_twin_jtc")
 
 
 @pytest.fixture(scope="module", params=CONTRACTS)
-def rig(request: pytest.FixtureRequest, domain: int,
-        tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Graph, View, Fingers]]:
+def rig(
+    request: pytest.FixtureRequest, domain: int, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Graph, View, Fingers]]:
     folder = tmp_path_factory.mktemp("goals")
     deployment = Deployment(patient(request.param, folder), twin=True, parameters={"twin": {"images": False}})
     with graph_and_view(deployment, domain, folder) as (graph, view):
@@ -34,8 +35,9 @@ def script(rig: tuple[Graph, View, Fingers]) -> Iterator[Grasping]:
 
 
 @pytest.mark.parametrize("ramp_s", [0.0, 0.3, pytest.param(1.0, marks=pytest.mark.slow)])
-def test_the_fingers_get_where_they_are_asked_to(rig: tuple[Graph, View, Fingers], script: Grasping,
-                                                 ramp_s: float) -> None:
+def test_the_fingers_get_where_they_are_asked_to(
+    rig: tuple[Graph, View, Fingers], script: Grasping, ramp_s: float
+) -> None:
     _, view, fingers = rig
     assert fingers.width > 0.07
     for width in (0.0, 0.06):
@@ -44,8 +46,9 @@ def test_the_fingers_get_where_they_are_asked_to(rig: tuple[Graph, View, Fingers
     view.until(lambda: view.status["gate"][2].get("goal_gripper") == "asked 0.060 m, reached", "the status")
 
 
-def test_goals_that_are_lost_are_sent_again_but_not_while_the_gate_holds(rig: tuple[Graph, View, Fingers],
-                                                                         script: Grasping) -> None:
+def test_goals_that_are_lost_are_sent_again_but_not_while_the_gate_holds(
+    rig: tuple[Graph, View, Fingers], script: Grasping
+) -> None:
     _, view, fingers = rig
     view.tell_faults("drop command/gripper")
     fingers.goals.clear()

@@ -195,8 +195,10 @@ def test_a_measurement_beyond_all_measure_is_a_bad_state(ros_environment: dict[s
     with fuzzed("gate inspire") as found:
         found.alive()
         hearing = found.node._hearing
-        hearing._state("pose", serialize_message(pose_message(np.array([0.4, 0, size]), np.array([0, 0, 0, 1.0]),
-                                                              time.time_ns(), "base")))
+        hearing._state(
+            "pose",
+            serialize_message(pose_message(np.array([0.4, 0, size]), np.array([0, 0, 0, 1.0]), time.time_ns(), "base")),
+        )
         found.node._tick(found.node._now())
         assert found.node._output.mode is Mode.HOLD and np.isfinite(found.node._output.target).all()
         assert not found.node.tally.errors
@@ -219,13 +221,25 @@ def test_a_twin_in_which_something_fails_stands_and_says_why(ros_environment: di
         found.alive()  # a reset ends it
 
 
-@pytest.mark.parametrize("name, value", [
-    ("seed", -1), ("seed", 1.5), ("seed", None), ("seed", "3"), ("faults", ["delay state/arm inf"]),
-    ("faults", ["clock 1e300"]), ("faults", ["drop state/arm nan"]), ("faults", ["speed -1"]), ("faults", [3]),
-    ("faults", ["x" * 10_000]), ("faults", ["brakes from 1e9"]),
-])
-def test_a_twin_refuses_parameters_that_it_cannot_follow(ros_environment: dict[str, str], name: str,
-                                                         value: object) -> None:
+@pytest.mark.parametrize(
+    "name, value",
+    [
+        ("seed", -1),
+        ("seed", 1.5),
+        ("seed", None),
+        ("seed", "3"),
+        ("faults", ["delay state/arm inf"]),
+        ("faults", ["clock 1e300"]),
+        ("faults", ["drop state/arm nan"]),
+        ("faults", ["speed -1"]),
+        ("faults", [3]),
+        ("faults", ["x" * 10_000]),
+        ("faults", ["brakes from 1e9"]),
+    ],
+)
+def test_a_twin_refuses_parameters_that_it_cannot_follow(
+    ros_environment: dict[str, str], name: str, value: object
+) -> None:
     with fuzzed("twin") as found:
         result = found.node.set_parameters([Parameter(name, value=value)])[0]
         assert not result.successful and result.reason

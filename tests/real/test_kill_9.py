@@ -89,8 +89,9 @@ def started(words: list[str], folder: Path) -> Iterator[tuple[subprocess.Popen[b
     """A process that starts a graph of `folder`'s contract, and a view of the graph."""
     contract = folder / f"{CONTRACT}.yaml"
     with (folder / "supervisor.log").open("wb") as log:
-        process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, cwd=folder,
-                                   start_new_session=True)
+        process = subprocess.Popen(
+            words, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, cwd=folder, start_new_session=True
+        )
     rclpy.init()
     view = View(make_executor(), str(contract))
     try:
@@ -107,8 +108,12 @@ def started(words: list[str], folder: Path) -> Iterator[tuple[subprocess.Popen[b
 
 
 def launch_words(folder: Path, prefix: list[str]) -> list[str]:
-    deployment = Deployment(str(folder / f"{CONTRACT}.yaml"), twin=True, records=str(folder / "flight"),
-                            parameters={"twin": {"images": False}})
+    deployment = Deployment(
+        str(folder / f"{CONTRACT}.yaml"),
+        twin=True,
+        records=str(folder / "flight"),
+        parameters={"twin": {"images": False}},
+    )
     nodes = [(each.node, [*prefix, *each.command]) for each in processes(deployment)]
     return [sys.executable, "-c", LAUNCH, str(LAUNCH_FILES), str(folder), json.dumps(nodes)]
 
@@ -153,8 +158,12 @@ def test_the_gate_holds_first_and_then_all_are_gone(domain: int, tmp_path: Path,
         with started(words_of(kind, tmp_path), tmp_path) as (process, view):
             view.begin()
             commands: list[np.ndarray] = []
-            view.node.create_subscription(PoseStamped, view.contract.sinks["arm"].topic,
-                                          lambda message: commands.append(pose_values(message)[0]), qos.STATUS)
+            view.node.create_subscription(
+                PoseStamped,
+                view.contract.sinks["arm"].topic,
+                lambda message: commands.append(pose_values(message)[0]),
+                qos.STATUS,
+            )
             with Script(view) as script:
                 script.run(moment_s)
                 moving, begun = speeds(view.sent[-20:], view), len(view.sent)
@@ -169,7 +178,7 @@ def require_stand(view: View, begun: int, commands: list[np.ndarray]) -> None:
     """The last commands, on the gate's own topic and on the driver's, come gently to a stand."""
     last = speeds(view.sent[-4:], view)
     assert len(last) and not last.any(), last
-    require_gentle(view.sent[begun - 20:], view)
+    require_gentle(view.sent[begun - 20 :], view)
     steps = np.linalg.norm(np.diff(np.array(commands[-200:]), axis=0), axis=1)
     assert steps.max() > 2e-4 and steps[-3:].max() < 1e-9, steps[-10:]
     np.testing.assert_allclose(commands[-1], view.sent[-1].target[:3], atol=1e-9)

@@ -30,9 +30,9 @@ WORDS = st.text(max_size=40)
 # -- text -------------------------------------------------------------------------------------------------------------
 
 
-@given(st.integers(-2**70, 2**70))
+@given(st.integers(-(2**70), 2**70))
 def test_an_integer_is_read_where_it_fits_into_64_bits(number: int) -> None:
-    assert integer(str(number)) == (number if -2**63 <= number < 2**63 else None)
+    assert integer(str(number)) == (number if -(2**63) <= number < 2**63 else None)
 
 
 @pytest.mark.parametrize("text", ["--5", "٣", "²", "1_0", " 1", "1 ", "+1", "", "-", "9" * 5000, "1.0", "0x1"])
@@ -53,18 +53,30 @@ def test_a_number_that_is_not_finite_is_none(text: str) -> None:
 SENDABLE = st.text(st.characters(blacklist_categories=("Cs",), blacklist_characters="\x00"), max_size=50)
 
 
-@given(st.builds(Episode, st.integers(0, 2**63 - 1), st.integers(0, 2**63 - 1), SENDABLE, SENDABLE,
-                 st.none() | st.integers(0, 10**6)))
+@given(
+    st.builds(
+        Episode,
+        st.integers(0, 2**63 - 1),
+        st.integers(0, 2**63 - 1),
+        SENDABLE,
+        SENDABLE,
+        st.none() | st.integers(0, 10**6),
+    )
+)
 def test_an_episode_is_read_as_it_was_written(episode: Episode) -> None:
     assert read_episode(episode.text()) == episode
 
 
-JSON = st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | WORDS,
-                    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS, inner, max_size=3), max_leaves=6)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | WORDS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS, inner, max_size=3),
+    max_leaves=6,
+)
 
 
-@given(st.fixed_dictionaries({}, optional={name: JSON for name in ("epoch", "seed", "task", "instruction",
-                                                                  "max_steps")}))
+@given(
+    st.fixed_dictionaries({}, optional={name: JSON for name in ("epoch", "seed", "task", "instruction", "max_steps")})
+)
 def test_an_episode_of_any_json_is_read_or_refused(said: dict) -> None:
     found = read_episode(json.dumps(said))
     if isinstance(found, Episode):
@@ -101,23 +113,36 @@ def test_names_with_strange_indices_are_names() -> None:
     from real.ros.messages import joint_state_message
 
     names = ["a.٣", "b." + "9" * 5000, "c.-1", "d.0", "d.1"]
-    assert {name: len(value) for name, value in values_of(joint_state_message(names, np.ones(5), 0)).items()} == \
-        {"a.٣": 1, "b." + "9" * 5000: 1, "c.-1": 1, "d": 2}
+    assert {name: len(value) for name, value in values_of(joint_state_message(names, np.ones(5), 0)).items()} == {
+        "a.٣": 1,
+        "b." + "9" * 5000: 1,
+        "c.-1": 1,
+        "d": 2,
+    }
 
 
-@given(st.integers(-2**80, 2**80))
+@given(st.integers(-(2**80), 2**80))
 def test_a_stamp_beyond_what_one_can_say_is_the_nearest(time_ns: int) -> None:
-    assert time_of(stamp_of(time_ns)) == min(max(time_ns, -2**31 * 10**9), 2**31 * 10**9 - 1)
+    assert time_of(stamp_of(time_ns)) == min(max(time_ns, -(2**31) * 10**9), 2**31 * 10**9 - 1)
 
 
 # -- chunks -----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("tag, part", [
-    ("me/0/--5", "chunk '--5'"), ("me/--1/2", "epoch '--1'"), ("me/0/" + "9" * 30, "64-bit integer"),
-    ("me/0/1/x", "seed 'x'"), ("me/0/1/2/nan", "value 'nan'"), ("me/0/1/2/1e999", "finite number"),
-    ("x" * (LONGEST_TAG + 1), "201 characters"), ("\x1b[2J/0/1", "cannot be printed"), ("a/٣/1", "epoch"),
-])
+@pytest.mark.parametrize(
+    "tag, part",
+    [
+        ("me/0/--5", "chunk '--5'"),
+        ("me/--1/2", "epoch '--1'"),
+        ("me/0/" + "9" * 30, "64-bit integer"),
+        ("me/0/1/x", "seed 'x'"),
+        ("me/0/1/2/nan", "value 'nan'"),
+        ("me/0/1/2/1e999", "finite number"),
+        ("x" * (LONGEST_TAG + 1), "201 characters"),
+        ("\x1b[2J/0/1", "cannot be printed"),
+        ("a/٣/1", "epoch"),
+    ],
+)
 def test_a_tag_that_cannot_be_read_is_a_fault_of_its_chunk(tag: str, part: str) -> None:
     message = chunk_message(np.ones((2, 3)), NAMES, 5, 50_000_000, Tag())
     message.header.frame_id = tag
@@ -164,8 +189,19 @@ def kinds() -> list[type]:
     from sensor_msgs.msg import CompressedImage, Image, JointState, Joy
     from std_msgs.msg import Float64MultiArray, Header, String
 
-    return [DiagnosticArray, PoseStamped, Clock, CompressedImage, Image, JointState, Joy, Float64MultiArray, Header,
-            String, JointTrajectory]
+    return [
+        DiagnosticArray,
+        PoseStamped,
+        Clock,
+        CompressedImage,
+        Image,
+        JointState,
+        Joy,
+        Float64MultiArray,
+        Header,
+        String,
+        JointTrajectory,
+    ]
 
 
 @pytest.mark.parametrize("kind", kinds(), ids=lambda kind: kind.__name__)

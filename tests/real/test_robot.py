@@ -145,15 +145,18 @@ def test_it_arrives_where_it_was_told_and_at_home(robot: RosRobot) -> None:
     np.testing.assert_allclose(seen["gripper.width"], [0.08], atol=0.002)
 
 
-@pytest.mark.parametrize("told, words", [
-    ({"position": [0.9, 0, 0.2]}, "tcp.position: expected within"),
-    ({"position": [0.5, 0.0]}, "expected 3 numbers in m"),
-    ({"position": [0.5, np.nan, 0.2]}, "finite"),
-    ({"rotation": np.zeros(6)}, "tcp.rotation"),
-    ({"width": 0.2}, "gripper.width: expected within"),
-    ({"position": [0.6, 0.2, 0.3], "duration": 0.1}, "s or more, within the limits"),
-    ({"fields": {"tcp.positon": [0, 0, 0]}}, "Did you mean 'tcp.position'"),
-])
+@pytest.mark.parametrize(
+    "told, words",
+    [
+        ({"position": [0.9, 0, 0.2]}, "tcp.position: expected within"),
+        ({"position": [0.5, 0.0]}, "expected 3 numbers in m"),
+        ({"position": [0.5, np.nan, 0.2]}, "finite"),
+        ({"rotation": np.zeros(6)}, "tcp.rotation"),
+        ({"width": 0.2}, "gripper.width: expected within"),
+        ({"position": [0.6, 0.2, 0.3], "duration": 0.1}, "s or more, within the limits"),
+        ({"fields": {"tcp.positon": [0, 0, 0]}}, "Did you mean 'tcp.position'"),
+    ],
+)
 def test_what_cannot_be_done_is_refused_before_anything_moves(robot: RosRobot, told: dict, words: str) -> None:
     before = robot.target
     with pytest.raises(InputError, match=words):

@@ -55,8 +55,9 @@ class Listener:
 
         self.context = rclpy.Context()
         rclpy.init(context=self.context)
-        self.node = rclpy.create_node("listener", context=self.context, parameter_overrides=[
-            Parameter("use_sim_time", value=simulated)])
+        self.node = rclpy.create_node(
+            "listener", context=self.context, parameter_overrides=[Parameter("use_sim_time", value=simulated)]
+        )
         self.executor = rclpy.executors.SingleThreadedExecutor(context=self.context)
         self.executor.add_node(self.node)
         self.clock = RosClock(self.node)
@@ -120,8 +121,9 @@ def test_ages_run_on_while_simulation_time_stands(listener: Listener) -> None:
     assert clock.now_ns() == 0 and clock.epoch == 0
 
 
-def test_a_step_of_the_system_clock_is_another_epoch(ros_environment: dict[str, str],
-                                                     monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_step_of_the_system_clock_is_another_epoch(
+    ros_environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     listener = Listener(simulated=False)
     clock = listener.clock
     assert not clock.simulated and clock.running

@@ -72,11 +72,14 @@ def test_drivers_may_pad_rows_turn_colours_and_swap_bytes() -> None:
     np.testing.assert_array_equal(image_array(message), depth)
 
 
-@pytest.mark.parametrize("message, part", [
-    (Image(height=4, width=5, encoding="bayer", step=5, data=bytes(20)), "encoding 'bayer'"),
-    (Image(height=4, width=5, encoding="rgb8", step=15, data=bytes(50)), "50 bytes"),
-    (Image(height=4, width=5, encoding="rgb8", step=5, data=bytes(60)), "steps of 5"),
-])
+@pytest.mark.parametrize(
+    "message, part",
+    [
+        (Image(height=4, width=5, encoding="bayer", step=5, data=bytes(20)), "encoding 'bayer'"),
+        (Image(height=4, width=5, encoding="rgb8", step=15, data=bytes(50)), "50 bytes"),
+        (Image(height=4, width=5, encoding="rgb8", step=5, data=bytes(60)), "steps of 5"),
+    ],
+)
 def test_an_image_that_cannot_be_read_says_why(message, part) -> None:
     with pytest.raises(InputError, match=part):
         image_array(message)
@@ -96,12 +99,16 @@ def test_a_compressed_image_is_read_and_a_broken_one_refused() -> None:
 
 
 def test_values_keep_every_bit() -> None:
-    values = {"tcp.position": np.array([0.1, -0.2, np.nextafter(1, 2)]), "gripper.width": np.array([0.04]),
-              "object": np.arange(12.0) / 7}
+    values = {
+        "tcp.position": np.array([0.1, -0.2, np.nextafter(1, 2)]),
+        "gripper.width": np.array([0.04]),
+        "object": np.arange(12.0) / 7,
+    }
     message = wired(values_message(values, STAMP))
     found = values_of(message)
-    assert {name: value.tobytes() for name, value in found.items()} == \
-        {name: value.tobytes() for name, value in values.items()}
+    assert {name: value.tobytes() for name, value in found.items()} == {
+        name: value.tobytes() for name, value in values.items()
+    }
     assert time_of(message.header.stamp) == STAMP
 
 
@@ -204,8 +211,9 @@ sys.exit(run_node(Camera))
 """
 
 
-def test_images_of_another_process_arrive_whole_with_the_profile(program, ros_environment, tmp_path,
-                                                                  monkeypatch) -> None:
+def test_images_of_another_process_arrive_whole_with_the_profile(
+    program, ros_environment, tmp_path, monkeypatch
+) -> None:
     import rclpy
     from sensor_msgs.msg import JointState
 

@@ -49,14 +49,27 @@ def test_no_name_passes_that_ros_would_refuse(name: str) -> None:
         assert validation.validate_topic_name(name)
 
 
-@pytest.mark.parametrize("typed, right", [
-    ("/left/", "/left"), ("left", "/left"), ("//left", "/left"), ("/left arm", "/left_arm"), ("~left", "/left"),
-    ("/1/arm", "/robot1/arm"), ("/lëft", "/left"), ("/left//arm/", "/left/arm"), ("/-", "/left"),
-])
+@pytest.mark.parametrize(
+    "typed, right",
+    [
+        ("/left/", "/left"),
+        ("left", "/left"),
+        ("//left", "/left"),
+        ("/left arm", "/left_arm"),
+        ("~left", "/left"),
+        ("/1/arm", "/robot1/arm"),
+        ("/lëft", "/left"),
+        ("/left//arm/", "/left/arm"),
+        ("/-", "/left"),
+    ],
+)
 def test_a_wrong_namespace_comes_with_the_right_one_from_every_entrance(typed: str, right: str) -> None:
-    for check in (lambda: require_namespace(typed), lambda: Deployment("fr3_crisp", namespace=typed),
-                  lambda: arguments_of([f"namespace={typed}"]),
-                  lambda: arguments_of(["--ros-args", "-r", f"__ns:={typed}"])):
+    for check in (
+        lambda: require_namespace(typed),
+        lambda: Deployment("fr3_crisp", namespace=typed),
+        lambda: arguments_of([f"namespace={typed}"]),
+        lambda: arguments_of(["--ros-args", "-r", f"__ns:={typed}"]),
+    ):
         with pytest.raises(InputError) as refusal:
             check()
         assert refusal.value.way_out == f"namespace={right}"

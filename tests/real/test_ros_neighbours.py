@@ -74,7 +74,8 @@ def test_a_gate_of_no_deploy_is_seen_too(tiller, tmp_path: Path) -> None:
 
 def test_a_foreign_publisher_of_commands_is_named(program, tiller, tmp_path: Path) -> None:
     topic = next(iter(command_topics(load_contract("panda_twin"), "", {})))
-    other = program(f"""
+    other = program(
+        f"""
 import time, rclpy
 from std_msgs.msg import String
 rclpy.init()
@@ -82,15 +83,19 @@ node = rclpy.create_node("stranger")
 publisher = node.create_publisher(String, "{topic}", 1)
 print("up", flush=True)
 time.sleep(60)
-""", **write_profile(tmp_path / "profile").environment)  # with Fast DDS's own settings it would be heard of every 3 s
+""",
+        **write_profile(tmp_path / "profile").environment,
+    )  # with Fast DDS's own settings it would be heard of every 3 s
     other.wait_for("up")
     refused = tiller(*deploy(tmp_path, "a"))
     assert refused.finish() == 2 and "/stranger" in refused.lines[-1] and topic in refused.lines[-1]
 
 
 def test_the_lock_of_a_killed_process_is_free(ros_environment: dict[str, str], program, tmp_path: Path) -> None:
-    holder = program("from real.connection.hosting import Claim\nimport time\nclaim = Claim('/left')\n"
-                     "print(claim.take(), flush=True)\ntime.sleep(60)")
+    holder = program(
+        "from real.connection.hosting import Claim\nimport time\nclaim = Claim('/left')\n"
+        "print(claim.take(), flush=True)\ntime.sleep(60)"
+    )
     holder.wait_for("True")
     claim = Claim("/left")
     assert not claim.take() and str(holder.process.pid) in claim.holder() and sys.executable in claim.holder()

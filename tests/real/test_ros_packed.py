@@ -32,9 +32,14 @@ def test_joints_are_read_as_rclpy_reads_them(said: list) -> None:
     for stamp_ns, frame, joints, left_out in [each for each in said for _ in range(2)]:
         names, places = [name for name, _, _ in joints], np.array([place for _, place, _ in joints])
         forces = np.array([force for _, _, force in joints])
-        message = joint_state_message(names, places, stamp_ns, frame_id=frame,
-                                      velocity=None if left_out == "velocity" else places,
-                                      effort=None if left_out == "effort" else forces)
+        message = joint_state_message(
+            names,
+            places,
+            stamp_ns,
+            frame_id=frame,
+            velocity=None if left_out == "velocity" else places,
+            effort=None if left_out == "effort" else forces,
+        )
         if "position" in left_out:
             message.position = doubles(places[1:] if left_out == "a position" else places[:0])
         if left_out == "an effort":
@@ -58,12 +63,16 @@ def test_poses_are_read_as_rclpy_reads_them(said: list) -> None:
 def test_rclpy_is_asked_once_for_a_driver_that_keeps_its_names(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[bytes] = []
     deserialize = real.ros.packed.deserialize_message
-    monkeypatch.setattr(real.ros.packed, "deserialize_message",
-                        lambda packed, kind: (asked.append(packed), deserialize(packed, kind))[1])
+    monkeypatch.setattr(
+        real.ros.packed,
+        "deserialize_message",
+        lambda packed, kind: (asked.append(packed), deserialize(packed, kind))[1],
+    )
     joints, pose = PackedJoints(), PackedPose()
     for turn in range(10):
-        names, found, _, _ = joints.read(serialize_message(joint_state_message(["a", "elbow_joint"],
-                                                                               np.array([1.0, turn]), turn)))
+        names, found, _, _ = joints.read(
+            serialize_message(joint_state_message(["a", "elbow_joint"], np.array([1.0, turn]), turn))
+        )
         assert names == ("a", "elbow_joint") and found.tolist() == [1.0, turn]
         place, _, _ = pose.read(serialize_message(pose_message(np.full(3, turn), np.ones(4), turn, "base")))
         assert place.tolist() == [turn] * 3
@@ -73,8 +82,11 @@ def test_rclpy_is_asked_once_for_a_driver_that_keeps_its_names(monkeypatch: pyte
 def test_what_a_sender_leaves_between_names_is_nothing_to_ask_rclpy_for(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[bytes] = []
     deserialize = real.ros.packed.deserialize_message
-    monkeypatch.setattr(real.ros.packed, "deserialize_message",
-                        lambda packed, kind: (asked.append(packed), deserialize(packed, kind))[1])
+    monkeypatch.setattr(
+        real.ros.packed,
+        "deserialize_message",
+        lambda packed, kind: (asked.append(packed), deserialize(packed, kind))[1],
+    )
     reader = PackedJoints()
     for turn in range(10):
         packed = bytearray(serialize_message(joint_state_message(["ab", "c"], np.array([1.0, turn]), turn)))

@@ -55,7 +55,10 @@ class Launch:
         (folder / "launch.py").write_text(LAUNCH)
         self.process = subprocess.Popen(
             [sys.executable, str(folder / "launch.py"), str(folder / "watcher.py"), pidfd, between],
-            stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])})
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        )
         assert self.process.stdout is not None
         words = [self.process.stdout.readline().split() for _ in range(2)]
         said = {line[0]: line[1:] for line in words}

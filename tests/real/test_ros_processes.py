@@ -45,8 +45,16 @@ class StandIn(NodeProcess):
 
     @property
     def command(self) -> list[str]:
-        return [sys.executable, "-S", "-c", STAND_IN, self.node, self.folder, str(self.start_code),
-                "deaf" if self.deaf else "hears"]
+        return [
+            sys.executable,
+            "-S",
+            "-c",
+            STAND_IN,
+            self.node,
+            self.folder,
+            str(self.start_code),
+            "deaf" if self.deaf else "hears",
+        ]
 
 
 class Graph:
@@ -182,23 +190,51 @@ def test_a_robot_has_no_twin_and_a_twin_is_last_to_end() -> None:
     assert simulated == ["gate", "supervisor", "teleop"]  # the twin makes the time
 
 
-@pytest.mark.parametrize("options, part", [
-    ({"task": "twin/lift"}, "contract of a twin"), ({"lock_step": True}, "contract of a twin"),
-    ({"namespace": "left"}, "namespace=/left"), ({"teleop": "gampad"}, "Did you mean 'gamepad'"),
-])
+@pytest.mark.parametrize(
+    "options, part",
+    [
+        ({"task": "twin/lift"}, "contract of a twin"),
+        ({"lock_step": True}, "contract of a twin"),
+        ({"namespace": "left"}, "namespace=/left"),
+        ({"teleop": "gampad"}, "Did you mean 'gamepad'"),
+    ],
+)
 def test_a_deployment_that_makes_no_sense_is_refused(options: dict[str, object], part: str) -> None:
     with pytest.raises(InputError, match=part):
         Deployment("fr3_crisp", **options)  # type: ignore[arg-type]
 
 
 def test_words_become_arguments_of_ros() -> None:
-    found = ros_arguments({"contract": "it's", "seed": 3, "shadow": True, "task": "", "speed": None}, "/left",
-                          {"policy/chunk": "other/chunk"})
-    assert found == ["--ros-args", "-p", "contract:='it''s'", "-p", "seed:=3", "-p", "shadow:=true", "-r",
-                     "__ns:=/left", "-r", "policy/chunk:=other/chunk"]
+    found = ros_arguments(
+        {"contract": "it's", "seed": 3, "shadow": True, "task": "", "speed": None},
+        "/left",
+        {"policy/chunk": "other/chunk"},
+    )
+    assert found == [
+        "--ros-args",
+        "-p",
+        "contract:='it''s'",
+        "-p",
+        "seed:=3",
+        "-p",
+        "shadow:=true",
+        "-r",
+        "__ns:=/left",
+        "-r",
+        "policy/chunk:=other/chunk",
+    ]
     assert arguments_of(["contract=panda_twin", "namespace=/left", "status:=/status", "--ros-args", "-p", "a:=1"]) == [
-        "--ros-args", "-p", "contract:='panda_twin'", "-r", "__ns:=/left", "-r", "status:=/status", "--ros-args", "-p",
-        "a:=1"]
+        "--ros-args",
+        "-p",
+        "contract:='panda_twin'",
+        "-r",
+        "__ns:=/left",
+        "-r",
+        "status:=/status",
+        "--ros-args",
+        "-p",
+        "a:=1",
+    ]
     assert arguments_of([]) == []
     with pytest.raises(InputError, match="parameter=value"):
         arguments_of(["fast"])

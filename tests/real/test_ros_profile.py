@@ -56,6 +56,7 @@ def test_a_shared_memory_that_is_full_is_refused_and_one_that_is_too_small_is_do
             self.f_bavail, self.f_blocks = free, whole
 
     states = {"full": Memory(0, 40 * MB), "free": Memory(40 * MB, 40 * MB), "tiny": Memory(0, 200_000)}
+
     def is_now(state: str) -> None:
         monkeypatch.setattr("real.ros.profile.os.statvfs", lambda path: states[state])
 
@@ -86,8 +87,13 @@ def test_a_profile_that_a_person_has_set_is_kept_and_said(tmp_path: Path) -> Non
 
 def test_the_executable_for_launch_files_prints_the_variables(tmp_path: Path) -> None:
     plain = {name: value for name, value in os.environ.items() if not name.startswith(("ROS_", "FASTDDS", "RMW"))}
-    printed = subprocess.run([sys.executable, "-m", "real.ros.profile", "--folder", str(tmp_path), "--discovery",
-                              "subnet"], env=plain, check=True, capture_output=True, text=True).stdout
+    printed = subprocess.run(
+        [sys.executable, "-m", "real.ros.profile", "--folder", str(tmp_path), "--discovery", "subnet"],
+        env=plain,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
     found = json.loads(printed)
     assert found["ROS_AUTOMATIC_DISCOVERY_RANGE"] == "SUBNET"
     assert Path(found["FASTDDS_DEFAULT_PROFILES_FILE"]).is_relative_to(tmp_path)
@@ -96,11 +102,18 @@ def test_the_executable_for_launch_files_prints_the_variables(tmp_path: Path) ->
 def test_nodes_of_fast_dds_take_the_profile(tmp_path: Path) -> None:
     pytest.importorskip("rclpy", reason="rclpy is not installed: pip install 'tiller[ros]'")
     profile = write_profile(tmp_path, environment={}, free=24 << 30)
-    code = ("import os, rclpy\nrclpy.init()\nnode = rclpy.create_node('probe')\n"
-            "maps = open('/proc/self/maps').read()\n"
-            "files = {line.split()[-1] for line in maps.splitlines() if '/dev/shm/fastdds' in line}\n"
-            "print(max(os.stat(file).st_size for file in files if os.path.exists(file)))\n"
-            "node.destroy_node()\nrclpy.shutdown()")
-    printed = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True,
-                             env={**os.environ, **profile.environment, "ROS_LOG_DIR": str(tmp_path)}).stdout
+    code = (
+        "import os, rclpy\nrclpy.init()\nnode = rclpy.create_node('probe')\n"
+        "maps = open('/proc/self/maps').read()\n"
+        "files = {line.split()[-1] for line in maps.splitlines() if '/dev/shm/fastdds' in line}\n"
+        "print(max(os.stat(file).st_size for file in files if os.path.exists(file)))\n"
+        "node.destroy_node()\nrclpy.shutdown()"
+    )
+    printed = subprocess.run(
+        [sys.executable, "-c", code],
+        check=True,
+        capture_output=True,
+        text=True,
+        env={**os.environ, **profile.environment, "ROS_LOG_DIR": str(tmp_path)},
+    ).stdout
     assert int(printed) >= 64 * MB

@@ -108,22 +108,32 @@ def test_a_node_ends_when_its_supervisor_is_gone(program) -> None:
 
 
 def test_a_node_that_is_told_to_end_winds_down_first(program) -> None:
-    node = program(NODE.replace("def on_stop", """def wind_down(self):
+    node = program(
+        NODE.replace(
+            "def on_stop",
+            """def wind_down(self):
         if not hasattr(self, "asked"):
             self.asked = self.count
         return self.count >= self.asked + 30
 
-    def on_stop""").replace('"last word", self.count >= 20', '"last word", self.count >= self.asked + 30'))
+    def on_stop""",
+        ).replace('"last word", self.count >= 20', '"last word", self.count >= self.asked + 30')
+    )
     node.wait_for("ready after")
     assert 0.2 < node.signal(signal.SIGINT) < 3.0  # 30 ticks of 10 ms, while the node goes on turning
     assert node.process.returncode == 0 and "last word True" in node.lines
 
 
 def test_a_node_that_does_not_come_to_rest_ends_all_the_same(program) -> None:
-    node = program(NODE.replace("def on_stop", """def wind_down(self):
+    node = program(
+        NODE.replace(
+            "def on_stop",
+            """def wind_down(self):
         return False
 
-    def on_stop"""))
+    def on_stop""",
+        )
+    )
     node.wait_for("ready after")
     assert 0.9 < node.signal(signal.SIGTERM) < 4.0
     assert node.process.returncode == 0 and "last word True" in node.lines
@@ -169,13 +179,16 @@ def test_a_node_that_cannot_be_made_ends_with_its_traceback(program) -> None:
     assert node.finish() == 1 and "ValueError: a bug" in node.lines
 
 
-@pytest.mark.parametrize("words, message", [
-    (("-p", "rtae:=3.0"), "Did you mean 'rate'?"),
-    (("-p", "rate:=5000.0"), "1.0 to 1000.0"),
-    (("-p", "rate:=fast"), "expected float"),
-    (("-p", "ends:=stpo"), "Did you mean 'stop'?"),
-    (("-r", "nonsense"), "expected --ros-args -p NAME:=VALUE"),
-])
+@pytest.mark.parametrize(
+    "words, message",
+    [
+        (("-p", "rtae:=3.0"), "Did you mean 'rate'?"),
+        (("-p", "rate:=5000.0"), "1.0 to 1000.0"),
+        (("-p", "rate:=fast"), "expected float"),
+        (("-p", "ends:=stpo"), "Did you mean 'stop'?"),
+        (("-r", "nonsense"), "expected --ros-args -p NAME:=VALUE"),
+    ],
+)
 def test_what_is_asked_wrongly_is_one_message(program, words, message) -> None:
     node = program(NODE, "--ros-args", *words)
     assert node.finish() == 2
@@ -227,6 +240,9 @@ def test_a_node_that_ends_leaves_no_shared_memory_behind(program: Start, base: s
     segments = {Path(word) for word in mapped if word.startswith("/dev/shm/") and "fastdds" in word}
     assert segments
     node.signal(signal.SIGTERM)
-    own = {each for each in segments - others
-           if each.name.startswith("fastdds_") and not each.name.startswith("fastdds_port")}
+    own = {
+        each
+        for each in segments - others
+        if each.name.startswith("fastdds_") and not each.name.startswith("fastdds_port")
+    }
     assert own and not any(each.exists() for each in own)

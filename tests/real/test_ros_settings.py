@@ -24,8 +24,14 @@ NO_FOLDER = "/proc/nobody"  # nobody can make a folder there, not even root
 
 
 def run(words: tuple[str, ...], cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, *words], cwd=cwd, capture_output=True, text=True, timeout=60,
-                          env={**os.environ, "PYTHONPATH": str(REPOSITORY), **environment})
+    return subprocess.run(
+        [sys.executable, *words],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY), **environment},
+    )
 
 
 @pytest.mark.parametrize("text, domain", [("", 0), ("0", 0), ("7", 7), ("007", 7), ("232", 232)])
@@ -45,8 +51,14 @@ def test_a_domain_whose_ports_the_system_gives_away_is_remarked_on(tmp_path: Pat
     ports = tmp_path / "ports"
     ports.write_text("32768\t60999\n")
     monkeypatch.setattr("real.ros.settings.EPHEMERAL", ports)
-    assert [bool(domain_remark(domain)) for domain in (0, 100, 102, 214, 215, 232)] == [False, False, True, True,
-                                                                                       False, False]
+    assert [bool(domain_remark(domain)) for domain in (0, 100, 102, 214, 215, 232)] == [
+        False,
+        False,
+        True,
+        True,
+        False,
+        False,
+    ]
     monkeypatch.setattr("real.ros.settings.EPHEMERAL", tmp_path / "none")
     assert domain_remark(150) == ""
 
@@ -64,14 +76,20 @@ def test_installed_middlewares_are_those_of_the_index_of_ros(tmp_path: Path) -> 
         middleware_of({**environment, "RMW_IMPLEMENTATION": "rmw_zenoh_cpp"})
 
 
-@pytest.mark.parametrize("environment, part", [
-    ({"ROS_DOMAIN_ID": "300"}, "from 0 to 232"), ({"ROS_DOMAIN_ID": "-1"}, "from 0 to 232"),
-    ({"RMW_IMPLEMENTATION": "rmw_garbage"}, "that is installed: rmw_fastrtps_cpp"),
-    ({"TILLER_EXECUTOR": "x"}, "TILLER_EXECUTOR"), ({"ROS_AUTOMATIC_DISCOVERY_RANGE": "here"}, "LOCALHOST"),
-])
+@pytest.mark.parametrize(
+    "environment, part",
+    [
+        ({"ROS_DOMAIN_ID": "300"}, "from 0 to 232"),
+        ({"ROS_DOMAIN_ID": "-1"}, "from 0 to 232"),
+        ({"RMW_IMPLEMENTATION": "rmw_garbage"}, "that is installed: rmw_fastrtps_cpp"),
+        ({"TILLER_EXECUTOR": "x"}, "TILLER_EXECUTOR"),
+        ({"ROS_AUTOMATIC_DISCOVERY_RANGE": "here"}, "LOCALHOST"),
+    ],
+)
 @pytest.mark.parametrize("words", [NODE, DEPLOY, CONNECT, ("-m", "real.ros.profile")])
-def test_wrong_settings_are_one_message_before_any_ros(tmp_path: Path, words: tuple[str, ...],
-                                                       environment: dict[str, str], part: str) -> None:
+def test_wrong_settings_are_one_message_before_any_ros(
+    tmp_path: Path, words: tuple[str, ...], environment: dict[str, str], part: str
+) -> None:
     pytest.importorskip("rclpy", reason="rclpy is not installed: pip install 'tiller[ros]'")
     done = run(words, tmp_path, **environment)
     assert part in done.stderr.splitlines()[-1] and done.returncode == (1 if words is CONNECT else 2), done
@@ -80,8 +98,9 @@ def test_wrong_settings_are_one_message_before_any_ros(tmp_path: Path, words: tu
 
 
 @pytest.mark.parametrize("home", [None, "", NO_FOLDER])
-def test_a_node_starts_without_a_home_folder(ros_environment: dict[str, str], tmp_path: Path, monkeypatch,
-                                             home: str | None) -> None:
+def test_a_node_starts_without_a_home_folder(
+    ros_environment: dict[str, str], tmp_path: Path, monkeypatch, home: str | None
+) -> None:
     pytest.importorskip("rclpy", reason="rclpy is not installed: pip install 'tiller[ros]'")
     for name in ("ROS_LOG_DIR", "ROS_HOME", "XDG_CACHE_HOME"):
         monkeypatch.delenv(name, raising=False)
@@ -98,8 +117,9 @@ def test_a_node_starts_without_a_home_folder(ros_environment: dict[str, str], tm
 
 
 def test_compiled_code_is_kept_elsewhere_where_the_cache_cannot_be_written(tmp_path: Path) -> None:
-    (tmp_path / "hot.py").write_text("from robot.control.compiled import compiled\n@compiled\ndef after(x):\n"
-                                     "    return x + 1\nprint(after(2))")
+    (tmp_path / "hot.py").write_text(
+        "from robot.control.compiled import compiled\n@compiled\ndef after(x):\n    return x + 1\nprint(after(2))"
+    )
     done = run(("hot.py",), tmp_path, XDG_CACHE_HOME=NO_FOLDER, TMPDIR=str(tmp_path))
     assert done.stdout.strip() == "3", done
     assert NO_FOLDER in done.stderr and str(tmp_path) in done.stderr

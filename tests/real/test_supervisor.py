@@ -54,8 +54,13 @@ def test_a_stream_is_as_good_as_the_gate_takes_it() -> None:
 
 def test_what_anybody_may_say_leaves_the_board_readable() -> None:
     found = board()
-    told = {"count_speed": "3", "count_long": "9" * 5000, "count_minus": "--5", "count_foreign": "٣",
-            "count_less": "-1"}
+    told = {
+        "count_speed": "3",
+        "count_long": "9" * 5000,
+        "count_minus": "--5",
+        "count_foreign": "٣",
+        "count_less": "-1",
+    }
     assert found.status("gate", GOOD, "x" * 100_000, told, 10.0)
     assert found.counts() == {"speed": 3}
     taken = [found.status(f"stranger {number}", GOOD, "", {}, 10.0) for number in range(1000)]
@@ -195,8 +200,11 @@ def supervisor(ros_environment: dict[str, str]) -> Iterator[Callable[..., subpro
     started: list[subprocess.Popen[str]] = []
 
     def start(stdout: Any = subprocess.PIPE) -> subprocess.Popen[str]:
-        started.append(subprocess.Popen([sys.executable, "-m", "real.nodes.supervisor_node"], stdout=stdout, text=True,
-                                        start_new_session=True))
+        started.append(
+            subprocess.Popen(
+                [sys.executable, "-m", "real.nodes.supervisor_node"], stdout=stdout, text=True, start_new_session=True
+            )
+        )
         return started[-1]
 
     yield start
@@ -265,8 +273,9 @@ def test_on_a_terminal_a_page_shows_gate_processes_and_streams(graph: Graph, sup
     graph.gate("run policy")
     graph.process("policy", OK, "planning")
     timer = graph.node.create_timer(0.01, graph.joints)
-    graph.until(lambda: all(text in terminal.read() for text in ("run: following the policy", "planning", "Hz, ")),
-                "the page")
+    graph.until(
+        lambda: all(text in terminal.read() for text in ("run: following the policy", "planning", "Hz, ")), "the page"
+    )
     timer.cancel()
     process.terminate()
     assert process.wait(timeout=10) == 0

@@ -312,8 +312,11 @@ def test_the_gate_follows_a_person_without_a_jump_and_then_the_policy() -> None:
     names, period_s, tick_ns = settings.spec.component_names, contract.period_s, 5_000_000
     start = np.array([0.45, 0, 0.22, 1, 0, 0, 0, -1, 0, 0.04])
     joints = {f"joint{number + 1}": np.zeros(1) for number in range(7)}
-    measured = {"arm": joints, "pose": {"tcp.position": start[:3], "tcp.rotation": start[3:9]},
-                "gripper": {"gripper.width": start[9:]}}
+    measured = {
+        "arm": joints,
+        "pose": {"tcp.position": start[:3], "tcp.rotation": start[3:9]},
+        "gripper": {"gripper.width": start[9:]},
+    }
     sent, seen = start, []
     for tick in range(600):
         now_ns, chunks, person = 10**9 + tick * tick_ns, (), ()
@@ -326,9 +329,14 @@ def test_the_gate_follows_a_person_without_a_jump_and_then_the_policy() -> None:
             if target is not None:
                 person = (ChunkSample(names, target[None], now_ns, period_s, tick, now_ns, "person", "person"),)
         inputs = GateInputs(
-            {name: StateSample(values, now_ns, now_ns) for name, values in measured.items()}, chunks, person,
-            Signal(now_ns, now_ns), None, DriverSample("running", now_ns, now_ns),
-            (ACTIVATE, ENABLE) if tick == 0 else ())
+            {name: StateSample(values, now_ns, now_ns) for name, values in measured.items()},
+            chunks,
+            person,
+            Signal(now_ns, now_ns),
+            None,
+            DriverSample("running", now_ns, now_ns),
+            (ACTIVATE, ENABLE) if tick == 0 else (),
+        )
         state, output = gate.step(state, inputs, Now(now_ns, now_ns))
         assert output.mode is not Mode.FAULT
         if output.target is not None:
@@ -391,11 +399,13 @@ class Robot:
 
     def rest(self) -> None:
         """Until nothing more is asked for: twenty signs of the enabling device without a target between them."""
+
         def quiet() -> bool:
             count = len(self.targets)
             heard = len(self.held)
             self.until(lambda: len(self.held) >= heard + 20, "signs of the enabling device")
             return len(self.targets) == count
+
         self.until(quiet, "an end of the targets")
 
     def close(self) -> None:
@@ -418,8 +428,12 @@ def teleop(ros_environment: dict[str, str]) -> Iterator[Callable[..., tuple[subp
 
     def start(*words: str) -> tuple[subprocess.Popen[bytes], int]:
         person, terminal = pty.openpty()
-        process = subprocess.Popen([sys.executable, "-m", "real.nodes.teleop_node", "--ros-args", *words],
-                                   stdin=terminal, stdout=terminal, start_new_session=True)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "real.nodes.teleop_node", "--ros-args", *words],
+            stdin=terminal,
+            stdout=terminal,
+            start_new_session=True,
+        )
         os.close(terminal)
         started.append((process, person))
         return process, person
@@ -457,8 +471,9 @@ def test_a_person_at_the_keyboard_takes_over_and_hands_back(robot: Robot, teleop
     assert process.returncode == 0
 
 
-def test_a_gamepad_that_is_unplugged_lets_go_in_the_midst_of_a_motion(robot: Robot, pad: Pad,
-                                                                      teleop: Callable[..., Any]) -> None:
+def test_a_gamepad_that_is_unplugged_lets_go_in_the_midst_of_a_motion(
+    robot: Robot, pad: Pad, teleop: Callable[..., Any]
+) -> None:
     teleop("-p", "device:=gamepad", "-p", f"path:={pad.path}")
     robot.until(lambda: robot.held, "the enabling device", 60)
     pad.button(HOLD, True)

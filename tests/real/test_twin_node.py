@@ -29,9 +29,16 @@ from real.ros.run import leave, make_executor
 from real.ros.signals import driver_sample
 from tests.real.conftest import MATCH_S, Program
 
-SEEN = {"joint_states": JointState, "current_pose": PoseStamped, "gripper/joint_states": JointState,
-        "observation": JointState, "outcome": JointState, "driver_state": DiagnosticArray, "/clock": Clock,
-        "front/color/image_raw": Image}
+SEEN = {
+    "joint_states": JointState,
+    "current_pose": PoseStamped,
+    "gripper/joint_states": JointState,
+    "observation": JointState,
+    "outcome": JointState,
+    "driver_state": DiagnosticArray,
+    "/clock": Clock,
+    "front/color/image_raw": Image,
+}
 
 
 class Beside:
@@ -47,13 +54,19 @@ class Beside:
         self.executor.add_node(self.node)
         self.heard: dict[str, list[tuple[float, Any]]] = {topic: [] for topic in topics}
         for topic in topics:
-            profile = qos.IMAGE if SEEN[topic] is Image else qos.STATUS if topic in ("outcome", "observation") \
-                else qos.STATE
-            self.node.create_subscription(SEEN[topic], topic, lambda message, topic=topic: self.heard[topic].append(
-                (time.monotonic(), message)), profile)
+            profile = (
+                qos.IMAGE if SEEN[topic] is Image else qos.STATUS if topic in ("outcome", "observation") else qos.STATE
+            )
+            self.node.create_subscription(
+                SEEN[topic],
+                topic,
+                lambda message, topic=topic: self.heard[topic].append((time.monotonic(), message)),
+                profile,
+            )
         self.episodes: list[dict[str, Any]] = []
-        self.node.create_subscription(String, "episode", lambda m: self.episodes.append(json.loads(m.data)),
-                                      qos.LATCHED)
+        self.node.create_subscription(
+            String, "episode", lambda m: self.episodes.append(json.loads(m.data)), qos.LATCHED
+        )
 
     def until(self, condition: Callable[[], Any], what: str, within_s: float = MATCH_S) -> None:
         end = time.monotonic() + within_s
@@ -132,8 +145,15 @@ def scripted(seed: int, count: int) -> Iterator[np.ndarray]:
 
 
 def test_lock_step_gives_the_bits_of_the_environment(start: Callable[..., Beside]) -> None:
-    beside = start("observation", "outcome", "/clock", "front/color/image_raw", contract="panda_twin",
-                   task="twin/lift", lock_step=True)
+    beside = start(
+        "observation",
+        "outcome",
+        "/clock",
+        "front/color/image_raw",
+        contract="panda_twin",
+        task="twin/lift",
+        lock_step=True,
+    )
     env = sim.make("twin/lift", cameras=("front",), image_size=84)
     command = beside.publisher(Float64MultiArray, "command")
     for seed in (3, 11):
@@ -142,8 +162,10 @@ def test_lock_step_gives_the_bits_of_the_environment(start: Callable[..., Beside
         assert answer.success and f"seed {seed}" in answer.message
         beside.until(lambda seed=seed: beside.episodes[-1]["seed"] == seed, "the new episode")
         expected, _ = env.reset(seed=seed)
-        beside.until(lambda: beside.heard["observation"] and time_of(beside.latest("observation").header.stamp)
-                     == 1_000_000_000, "the start")
+        beside.until(
+            lambda: beside.heard["observation"] and time_of(beside.latest("observation").header.stamp) == 1_000_000_000,
+            "the start",
+        )
         beside.until(lambda expected=expected: _same(beside, expected), "the start's observation")
         for step, action in enumerate(scripted(seed, 20)):
             stamp_ns = time_of(beside.latest("observation").header.stamp)
@@ -153,12 +175,19 @@ def test_lock_step_gives_the_bits_of_the_environment(start: Callable[..., Beside
             expected, _, terminated, _, info = env.step(action)
             beside.until(lambda s=stamp_ns: time_of(beside.latest("observation").header.stamp) > s, "the next state")
             assert _same(beside, expected), f"seed {seed}, step {step}"
-            beside.until(lambda step=step: beside.heard["outcome"] and
-                         values_of(beside.latest("outcome"))["steps"] == step + 1, "the outcome")
+            beside.until(
+                lambda step=step: beside.heard["outcome"] and values_of(beside.latest("outcome"))["steps"] == step + 1,
+                "the outcome",
+            )
             outcome = values_of(beside.latest("outcome"))
             assert outcome["success"] == info["success"] and outcome["terminated"] == terminated
-    beside.until(lambda: time_of(beside.heard["front/color/image_raw"][-1][1].header.stamp)
-                 == time_of(beside.latest("observation").header.stamp), "the last image")
+    beside.until(
+        lambda: (
+            time_of(beside.heard["front/color/image_raw"][-1][1].header.stamp)
+            == time_of(beside.latest("observation").header.stamp)
+        ),
+        "the last image",
+    )
     assert np.array_equal(image_array(beside.latest("front/color/image_raw")), expected["front.image"])
     env.close()
 
@@ -169,8 +198,9 @@ def _same(beside: Beside, expected: dict[str, np.ndarray]) -> bool:
     return set(seen) == set(numbers) and all(np.array_equal(seen[key], np.ravel(numbers[key])) for key in numbers)
 
 
-@pytest.mark.parametrize("speed", [pytest.param(0.5, marks=pytest.mark.slow), 1.0,
-                                   pytest.param(2.0, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "speed", [pytest.param(0.5, marks=pytest.mark.slow), 1.0, pytest.param(2.0, marks=pytest.mark.slow)]
+)
 def test_real_time_keeps_its_pace(start: Callable[..., Beside], speed: float) -> None:
     beside = start("joint_states", "/clock", contract="panda_twin", clock=True, speed=speed, images=False)
     beside.until(lambda: len(beside.heard["/clock"]) > 10, "the clock")
@@ -202,8 +232,9 @@ def test_a_reset_sets_time_back_and_bumps_the_epoch(start: Callable[..., Beside]
     beside.call(Trigger, "twin/reset", Trigger.Request())
     beside.until(lambda: beside.episodes[-1]["epoch"] == before + 1, "the next epoch")
     beside.until(lambda: (np.diff(stamps(beside, "joint_states")) < 0).any(), "time that runs back")
-    beside.until(lambda: beside.latest("driver_state").status[0].values[0].value == f"epoch {before + 1}",
-                 "the driver's word")
+    beside.until(
+        lambda: beside.latest("driver_state").status[0].values[0].value == f"epoch {before + 1}", "the driver's word"
+    )
 
 
 def test_a_pause_stops_states_but_not_the_driver_and_a_step_takes_one_period(start: Callable[..., Beside]) -> None:

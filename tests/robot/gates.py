@@ -49,8 +49,12 @@ SETTINGS = GateSettings(
             (0.05, 0.5),
             apart=(0.05, 0.5),
         ),
-        GroupSettings("gripper", (PartSettings("gripper.width", (0.4,), low=(0.0,), high=(0.08,)),),
-                      ("gripper.width",), finishes=True),
+        GroupSettings(
+            "gripper",
+            (PartSettings("gripper.width", (0.4,), low=(0.0,), high=(0.08,)),),
+            ("gripper.width",),
+            finishes=True,
+        ),
     ),
     {
         "pose": StreamSettings(("tcp.position", "tcp.rotation"), 0.02, 0.05, 0.5),
@@ -61,8 +65,9 @@ SETTINGS = GateSettings(
 FREE = replace(
     SETTINGS,
     groups=(
-        GroupSettings("arm", (PartSettings("tcp.position"), PartSettings("tcp.rotation")),
-                      ("tcp.position", "tcp.rotation")),
+        GroupSettings(
+            "arm", (PartSettings("tcp.position"), PartSettings("tcp.rotation")), ("tcp.position", "tcp.rotation")
+        ),
         GroupSettings("gripper", (PartSettings("gripper.width"),), ("gripper.width",), finishes=True),
     ),
 )
@@ -111,8 +116,10 @@ class Rig:
         command = self.state.command if len(self.state.command) else HOME
         place = command if self.measured is None else self.measured
         states = {
-            "pose": replace(StateSample({"tcp.position": place[:3].copy(), "tcp.rotation": place[3:9].copy()}, at,
-                                        since, "arm"), **self.changes),
+            "pose": replace(
+                StateSample({"tcp.position": place[:3].copy(), "tcp.rotation": place[3:9].copy()}, at, since, "arm"),
+                **self.changes,
+            ),
             "gripper": StateSample({"gripper.width": place[9:].copy()}, at, since, "hand"),
         }
         said: dict[str, Any] = {
@@ -126,8 +133,19 @@ class Rig:
     def chunk(self, values: np.ndarray, **changes: Any) -> ChunkSample:
         """A chunk from an observation that was made now."""
         self.chunk_id += 1
-        return replace(ChunkSample(SPEC.component_names, np.asarray(values, dtype=np.float64), self.now.ros_ns, 0.05,
-                                   self.chunk_id, self.now.monotonic_ns, "policy", epoch=self.now.epoch), **changes)
+        return replace(
+            ChunkSample(
+                SPEC.component_names,
+                np.asarray(values, dtype=np.float64),
+                self.now.ros_ns,
+                0.05,
+                self.chunk_id,
+                self.now.monotonic_ns,
+                "policy",
+                epoch=self.now.epoch,
+            ),
+            **changes,
+        )
 
     def tick(self, **given: Any) -> GateOutput:
         """One tick with what is said now, then time goes on."""
@@ -180,8 +198,14 @@ GANTRY = """
   </body>
 </worldbody></mujoco>
 """
-CAPSULES = CapsuleSettings(GANTRY, {"x": "x", "y": "y", "z": "z"}, (("table", "ball"), ("post", "ball")),
-                           {"tcp": "tcp.position"}, slow_m=0.06, stop_m=0.01)
+CAPSULES = CapsuleSettings(
+    GANTRY,
+    {"x": "x", "y": "y", "z": "z"},
+    (("table", "ball"), ("post", "ball")),
+    {"tcp": "tcp.position"},
+    slow_m=0.06,
+    stop_m=0.01,
+)
 
 
 class GantryRig(Rig):
@@ -205,8 +229,15 @@ def near_collisions() -> list[Rig]:
     return rigs
 
 
-LEASH = LeashSettings("arm", (600.0, 600.0, 600.0, 30.0, 30.0, 30.0), spring_j=0.1, force_n=10.0, power_w=5.0,
-                      latency_s=0.0, speeds=(0.2, 0.5))
+LEASH = LeashSettings(
+    "arm",
+    (600.0, 600.0, 600.0, 30.0, 30.0, 30.0),
+    spring_j=0.1,
+    force_n=10.0,
+    power_w=5.0,
+    latency_s=0.0,
+    speeds=(0.2, 0.5),
+)
 # A tool that is blocked is no fault here: the leash is what holds.
 LOOSE = replace(SETTINGS, groups=(replace(SETTINGS.groups[0], tracking=(), apart=()), SETTINGS.groups[1]))
 
@@ -219,8 +250,12 @@ def leashed(**changes: Any) -> Rig:
 def blocked_springs() -> list[Rig]:
     """Tools that do not move, drawn by springs that reach each of their limits."""
     rigs = []
-    for changes in ({}, {"force_n": 1e9}, {"force_n": 1e9, "power_w": 0.05},
-                    {"force_n": 1e9, "spring_j": 0.4, "latency_s": 0.08, "speeds": (0.3, 0.5)}):
+    for changes in (
+        {},
+        {"force_n": 1e9},
+        {"force_n": 1e9, "power_w": 0.05},
+        {"force_n": 1e9, "spring_j": 0.4, "latency_s": 0.08, "speeds": (0.3, 0.5)},
+    ):
         rig = leashed(**changes)
         rig.measured = HOME.copy()
         rig.tick(chunks=(rig.chunk(line(along(y=0.02), rows=30)),))

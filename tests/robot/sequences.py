@@ -36,11 +36,28 @@ ROUNDING = 1e-9
 STOP_S = 0.15  # in which a command comes to a stand
 
 # With one of these the command may do nothing but come to a stand, or begin anew where the robot is.
-FORBIDDING = frozenset({
-    Reason.NOT_ENABLED, Reason.NOT_HELD, Reason.ALIVE_LOST, Reason.NO_ALIVE, Reason.ENABLE_LOST, Reason.ENABLE_GONE,
-    Reason.STATE_STALE, Reason.STATE_FROZEN, Reason.STATE_BAD, Reason.STATE_GONE, Reason.STATE_JUMP, Reason.NO_STATE,
-    Reason.DRIVER, Reason.DRIVER_SILENT, Reason.CROWD, Reason.LATCHED, Reason.PUBLISHER_CHANGED, Reason.INTERNAL,
-})
+FORBIDDING = frozenset(
+    {
+        Reason.NOT_ENABLED,
+        Reason.NOT_HELD,
+        Reason.ALIVE_LOST,
+        Reason.NO_ALIVE,
+        Reason.ENABLE_LOST,
+        Reason.ENABLE_GONE,
+        Reason.STATE_STALE,
+        Reason.STATE_FROZEN,
+        Reason.STATE_BAD,
+        Reason.STATE_GONE,
+        Reason.STATE_JUMP,
+        Reason.NO_STATE,
+        Reason.DRIVER,
+        Reason.DRIVER_SILENT,
+        Reason.CROWD,
+        Reason.LATCHED,
+        Reason.PUBLISHER_CHANGED,
+        Reason.INTERNAL,
+    }
+)
 
 
 @cache
@@ -97,27 +114,40 @@ class Life:
         for given in ((events.ACTIVATE,), *[()] * round(self.settings.settle_s / self.settings.tick_s + 2)):
             self.step(given)
 
-    def step(self, given: tuple[str, ...] = (), chunks: tuple[ChunkSample, ...] = (),
-             person: tuple[ChunkSample, ...] = ()) -> GateOutput:
+    def step(
+        self, given: tuple[str, ...] = (), chunks: tuple[ChunkSample, ...] = (), person: tuple[ChunkSample, ...] = ()
+    ) -> GateOutput:
         """One tick; then the robot goes on, and time."""
         self.reported = self._reported()
         inputs = GateInputs(
-            self._states(), chunks, person,
+            self._states(),
+            chunks,
+            person,
             None if "alive" in self.muted else Signal(self.now.ros_ns, self.now.monotonic_ns, publisher="supervisor"),
             None if "held" in self.muted else Signal(self.now.ros_ns, self.now.monotonic_ns, self.held, "person"),
             None if "driver" in self.muted else DriverSample(self.driver, self.now.ros_ns, self.now.monotonic_ns),
-            given, dict(self.crowds))
+            given,
+            dict(self.crowds),
+        )
         self.state, output = self.gate.step(self.state, inputs, self.now)
         self._move(output)
         self.outputs += 1
-        self.now = replace(self.now, monotonic_ns=self.now.monotonic_ns + self.tick_ns,
-                           ros_ns=self.now.ros_ns + self.tick_ns)
+        self.now = replace(
+            self.now, monotonic_ns=self.now.monotonic_ns + self.tick_ns, ros_ns=self.now.ros_ns + self.tick_ns
+        )
         return output
 
     def chunk(self, values: np.ndarray, publisher: str = "policy") -> ChunkSample:
         self.chunks += 1
-        return ChunkSample(self.settings.spec.component_names, values, self.now.ros_ns, self.settings.period_s,
-                           self.chunks, self.now.monotonic_ns, publisher)
+        return ChunkSample(
+            self.settings.spec.component_names,
+            values,
+            self.now.ros_ns,
+            self.settings.period_s,
+            self.chunks,
+            self.now.monotonic_ns,
+            publisher,
+        )
 
     def wander(self, rows: int, size: float) -> np.ndarray:
         """Targets (rows, dim) that go on from the last command by random steps."""
@@ -135,8 +165,13 @@ class Life:
         chunks: tuple[ChunkSample, ...] = ()
         person: tuple[ChunkSample, ...] = ()
         if draw < 0.12:
-            given = (str(self.random.choice([events.ENABLE, events.ENABLE, events.DISABLE, events.RESET,
-                                             events.ACTIVATE, events.FAILED])),)
+            given = (
+                str(
+                    self.random.choice(
+                        [events.ENABLE, events.ENABLE, events.DISABLE, events.RESET, events.ACTIVATE, events.FAILED]
+                    )
+                ),
+            )
         elif draw < 0.3:
             size = float(self.random.choice([0.0, 3e-3, 0.02]))
             chunks = (self.chunk(self.wander(int(self.random.integers(1, 20)), size)),)
@@ -156,8 +191,9 @@ class Life:
         elif draw < 0.74:
             self.crowds = {} if self.crowds else {next(iter(self.settings.streams)): "two of them"}
         elif draw < 0.75:
-            self.now = replace(self.now, ros_ns=self.now.ros_ns + int(self.random.integers(-3, 4)) * 10**9,
-                               epoch=self.now.epoch + 1)
+            self.now = replace(
+                self.now, ros_ns=self.now.ros_ns + int(self.random.integers(-3, 4)) * 10**9, epoch=self.now.epoch + 1
+            )
         return self.step(given, chunks, person)
 
     # -- the robot ----------------------------------------------------------------------------------------------------
@@ -184,8 +220,9 @@ class Life:
     def _states(self) -> dict[str, StateSample]:
         named = {}
         for group in self.settings.groups:
-            at = np.concatenate([np.arange(self.settings.spec.dim)[self.settings.spec.slices[part.field]]
-                                 for part in group.parts])
+            at = np.concatenate(
+                [np.arange(self.settings.spec.dim)[self.settings.spec.slices[part.field]] for part in group.parts]
+            )
             if len(group.measured) == len(at):
                 named.update({name: self.reported[[place]] for name, place in zip(group.measured, at)})
             elif group.measured:

@@ -8,10 +8,12 @@ import pytest
 from robot.control.alignment import AHEAD_NS, Alignment, Source
 from robot.description.observation import ObservationField, ObservationSpec
 
-SPEC = ObservationSpec((
-    ObservationField("tcp.position", (3,), "float32", "m", "state"),
-    ObservationField("front.image", (4, 6, 3), "uint8", "1", "image"),
-))
+SPEC = ObservationSpec(
+    (
+        ObservationField("tcp.position", (3,), "float32", "m", "state"),
+        ObservationField("front.image", (4, 6, 3), "uint8", "1", "image"),
+    )
+)
 MS = 1_000_000
 
 
@@ -40,17 +42,20 @@ def test_keys_that_nobody_needs_may_change_their_size() -> None:
     assert found.row(105 * MS) is not None
 
 
-@pytest.mark.parametrize("stream, value, part", [
-    ("pose", np.ones(4), "tcp.position: expected 3 numbers, got float64 (4,)"),
-    ("pose", np.empty(0), "expected 3 numbers"),
-    ("pose", np.array([1, np.nan, 2]), "finite numbers of float32, got nan"),
-    ("pose", np.array([1, -np.inf, 2]), "got -inf"),
-    ("pose", np.array([1, 1e300, 2]), "float32, got 1e+300"),
-    ("pose", np.array(["a", "b", "c"]), "expected 3 numbers"),
-    ("front", np.ones((4, 6, 3)), "expected uint8 (4, 6, 3), got float64"),
-    ("front", np.ones((6, 4, 3), np.uint8), "got uint8 (6, 4, 3)"),
-    ("front", np.ones((4, 6), np.uint16), "got uint16 (4, 6)"),
-])
+@pytest.mark.parametrize(
+    "stream, value, part",
+    [
+        ("pose", np.ones(4), "tcp.position: expected 3 numbers, got float64 (4,)"),
+        ("pose", np.empty(0), "expected 3 numbers"),
+        ("pose", np.array([1, np.nan, 2]), "finite numbers of float32, got nan"),
+        ("pose", np.array([1, -np.inf, 2]), "got -inf"),
+        ("pose", np.array([1, 1e300, 2]), "float32, got 1e+300"),
+        ("pose", np.array(["a", "b", "c"]), "expected 3 numbers"),
+        ("front", np.ones((4, 6, 3)), "expected uint8 (4, 6, 3), got float64"),
+        ("front", np.ones((6, 4, 3), np.uint8), "got uint8 (6, 4, 3)"),
+        ("front", np.ones((4, 6), np.uint16), "got uint16 (4, 6)"),
+    ],
+)
 def test_a_value_that_does_not_fit_is_refused_and_leaves_no_trace(stream: str, value: np.ndarray, part: str) -> None:
     found = alignment()
     found.add("pose", {"tcp.position": np.zeros(3)}, 100 * MS)

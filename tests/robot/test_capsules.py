@@ -38,8 +38,9 @@ def test_distances_are_those_that_mujoco_finds(place):
     data = mujoco.MjData(model)
     data.qpos[:] = place
     mujoco.mj_forward(model, data)
-    expected = [mujoco.mj_geomDistance(model, data, model.geom(a).id, model.geom(b).id, 10.0, None)
-                for a, b in CAPSULES.pairs]
+    expected = [
+        mujoco.mj_geomDistance(model, data, model.geom(a).id, model.geom(b).id, 10.0, None) for a, b in CAPSULES.pairs
+    ]
     assert check.distances(place) == pytest.approx(expected, abs=1e-6)
 
 

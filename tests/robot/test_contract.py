@@ -77,8 +77,11 @@ def test_a_shipped_contract_agrees_with_its_robot_and_can_be_run(name: str) -> N
     assert disagreements(contract, description) == []
     spec = action_spec(contract)
     assert [field for sink in contract.sinks.values() for field in sink.fields] == [each.name for each in spec.fields]
-    assert set(contract.limits.tracking) == set(group_fields(description, spec)) == {g.name for g in
-                                                                                      description.spec.groups}
+    assert (
+        set(contract.limits.tracking)
+        == set(group_fields(description, spec))
+        == {g.name for g in description.spec.groups}
+    )
     told = set(component_names(description, spec))
     assert {"hand.joints", "gripper.width"} & {field.name for field in spec.fields}
     if contract.control == "joint":
@@ -109,8 +112,17 @@ def test_every_contract_stands_in_the_guide_with_what_its_stops_do() -> None:
 
 # -- hashes -----------------------------------------------------------------------------------------------------------
 
-OTHER = {"panda": "fr3", "cartesian": "joint", "image": "depth", "twin": "robot", "emulation": "example",
-         "none": "required", "hold": "silent", "crisp_pose": "twin", "crisp": "crisp_pose"}
+OTHER = {
+    "panda": "fr3",
+    "cartesian": "joint",
+    "image": "depth",
+    "twin": "robot",
+    "emulation": "example",
+    "none": "required",
+    "hold": "silent",
+    "crisp_pose": "twin",
+    "crisp": "crisp_pose",
+}
 SEMANTIC = ("robot", "control", "period_s", "frames.")
 
 
@@ -146,8 +158,10 @@ def test_each_hash_sees_its_own_half_of_a_contract_and_no_leaf_is_in_neither(nam
         put(*path, changed(value))(values)
         try:
             other = from_json(Contract, values)
-            hashes = (semantic_hash(other) != semantic_hash(contract),
-                      operational_hash(other) != operational_hash(contract))
+            hashes = (
+                semantic_hash(other) != semantic_hash(contract),
+                operational_hash(other) != operational_hash(contract),
+            )
         except InputError:
             continue  # a value of its own kind, such as the name of a map, cannot be any other
         camera = path[0] == "state" and path[1] in contract.cameras and path[2] in ("type", "size")
@@ -217,8 +231,10 @@ WRONG: list[tuple[Edit, str]] = [
     (put("state", "arm", "type", "joint_states"), r"state 'arm': type: .*Did you mean 'joint_state'"),
     (put("state", "arm", "topic", "/joint states"), r"state 'arm': topic: expected a ROS name"),
     (put("state", "arm", "map", "hand"), r"state 'arm': map: expected one of arm, fingers, gripper, got 'hand'"),
-    (put("state", "arm", "floor_s", 0.6),
-     r"state 'arm' at 200 Hz: ages: expected 0 < warn < hold < fault, got 0\.01, 0\.6, 0\.5 s\. Raise fault_s"),
+    (
+        put("state", "arm", "floor_s", 0.6),
+        r"state 'arm' at 200 Hz: ages: expected 0 < warn < hold < fault, got 0\.01, 0\.6, 0\.5 s\. Raise fault_s",
+    ),
     (put("state", "arm", "rate_hz", 5), r"state 'arm' at 5 Hz: ages: .* got 0\.4, 0\.6, 0\.5 s"),
     (put("staleness", {"warn_periods": 3.0}), r"staleness: warn_periods: expected above 0 and below 3, got 3"),
     (put("state", "pose", "field", "left.tcp"), r"state 'pose': field +left\.tcp +one of tcp"),
@@ -245,8 +261,10 @@ WRONG: list[tuple[Edit, str]] = [
     (put("limits", "tail_s", 0.2), r"tail_s: expected above 0 and at most 0\.15 s, got 0\.2"),
     (drop("state", "pose"), r"state of 'arm' +no tcp\.position, tcp\.rotation +measured for tcp\.position"),
     (put("plant", "robot"), r"operator: expected required: only a twin may move without a person, got none"),
-    (lambda v: v.update(plant="robot", operator="required") or v["limits"]["tcp"].pop("workspace"),
-     r"limits: tcp: workspace +none +needed where the plant is a robot"),
+    (
+        lambda v: v.update(plant="robot", operator="required") or v["limits"]["tcp"].pop("workspace"),
+        r"limits: tcp: workspace +none +needed where the plant is a robot",
+    ),
     (put("robot", "pnda"), r"robot: .*Did you mean 'panda'"),
 ]
 

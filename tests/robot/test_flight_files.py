@@ -71,8 +71,17 @@ def test_threads_and_a_name_that_is_taken_get_names_of_their_own(tmp_path: Path,
     for each in threads:
         each.join()
     assert (tmp_path / "a.tfr").read_text() == "of somebody else"
-    assert sorted(each.name for each in tmp_path.iterdir()) == ["a-2.tfr", "a-3.tfr", "a-4.tfr", "a-5.tfr", "a-6.tfr",
-                                                                "a-7.tfr", "a-8.tfr", "a-9.tfr", "a.tfr"]
+    assert sorted(each.name for each in tmp_path.iterdir()) == [
+        "a-2.tfr",
+        "a-3.tfr",
+        "a-4.tfr",
+        "a-5.tfr",
+        "a-6.tfr",
+        "a-7.tfr",
+        "a-8.tfr",
+        "a-9.tfr",
+        "a.tfr",
+    ]
 
 
 @pytest.mark.parametrize("refusal", [errno.EPERM, errno.EOPNOTSUPP])
@@ -92,8 +101,11 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     folder = tmp_path / "small"
     folder.mkdir()
     try:
-        done = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={SMALL_KB}k", "tiller-test", str(folder)],
-                              capture_output=True, text=True)
+        done = subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", f"size={SMALL_KB}k", "tiller-test", str(folder)],
+            capture_output=True,
+            text=True,
+        )
     except FileNotFoundError:
         pytest.skip("no mount here")
     if done.returncode:
@@ -126,8 +138,10 @@ def test_a_file_that_may_not_grow_is_told_and_nothing_half_written_stays(tmp_pat
     assert child.exitcode == 0
 
 
-@pytest.mark.parametrize("folder, reason", [("file", "File exists|Not a directory"), ("file/below", "Not a directory"),
-                                            ("x" * 300, "name too long")])
+@pytest.mark.parametrize(
+    "folder, reason",
+    [("file", "File exists|Not a directory"), ("file/below", "Not a directory"), ("x" * 300, "name too long")],
+)
 def test_a_folder_that_can_be_none_is_told(tmp_path: Path, short, folder: str, reason: str) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(TillerError, match=reason):

@@ -42,6 +42,7 @@ def jumped(rig: Rig, **changes: int) -> None:
 
 # -- the life of a gate -----------------------------------------------------------------------------------------------
 
+
 def test_a_gate_sends_nothing_until_it_is_active_and_then_stands_where_the_robot_is():
     rig = Rig()
     assert rig.tick().target is None and rig.outputs[-1].reasons[0] is Reason.NOT_ACTIVE
@@ -122,12 +123,15 @@ def test_warming_up_changes_nothing():
 
 # -- sources ----------------------------------------------------------------------------------------------------------
 
+
 def test_a_person_always_wins_and_hand_over_is_without_a_jump():
     rig = moving()
     target = rig.state.command + along(y=0.02)
     for _ in range(60):
-        rig.tick(person=(rig.chunk(target[None], publisher="hand"),),
-                 chunks=(rig.chunk(line(FORWARD, start=rig.state.command)),))
+        rig.tick(
+            person=(rig.chunk(target[None], publisher="hand"),),
+            chunks=(rig.chunk(line(FORWARD, start=rig.state.command)),),
+        )
         assert rig.outputs[-1].reasons[0] is Reason.PERSON and rig.outputs[-1].source == "person"
     assert rig.state.command[1] == pytest.approx(target[1], abs=1e-3)
     rig.run(35)
@@ -158,8 +162,9 @@ def test_a_neighbour_that_publishes_the_same_state_is_not_heard():
     rig = moving()
     for _ in range(20):
         own = rig.inputs().states
-        foreign = replace(own["pose"], values={name: value + 9 for name, value in own["pose"].values.items()},
-                          publisher="neighbour")
+        foreign = replace(
+            own["pose"], values={name: value + 9 for name, value in own["pose"].values.items()}, publisher="neighbour"
+        )
         rig.tick(states=own)
         rig.tick(states={"pose": foreign})
         assert rig.outputs[-1].mode is Mode.RUN and max(rig.state.measured[:3]) < 1
@@ -167,8 +172,10 @@ def test_a_neighbour_that_publishes_the_same_state_is_not_heard():
 
 def test_a_chunk_that_starts_too_far_away_is_not_followed():
     arm, gripper = SETTINGS.groups
-    near = replace(SETTINGS, groups=(replace(arm, parts=(replace(arm.parts[0], start=0.05),
-                                                         replace(arm.parts[1], start=0.3))), gripper))
+    near = replace(
+        SETTINGS,
+        groups=(replace(arm, parts=(replace(arm.parts[0], start=0.05), replace(arm.parts[1], start=0.3))), gripper),
+    )
     rig = Rig(near).started()
     output = rig.tick(chunks=(rig.chunk(line(FORWARD, start=HOME + along(z=0.1))),))
     assert output.mode is Mode.HOLD and output.rejected[0].reason is Reason.CHUNK_TOO_FAR
@@ -203,6 +210,7 @@ def test_after_the_last_row_the_arm_is_brought_to_a_stand_and_the_gripper_finish
 
 
 # -- the robot --------------------------------------------------------------------------------------------------------
+
 
 def test_a_blocked_arm_is_held_where_it_is_and_let_go_of_slowly():
     rig = moving()
@@ -291,6 +299,7 @@ def test_the_lead_samples_the_path_ahead():
 
 
 # -- every reason -----------------------------------------------------------------------------------------------------
+
 
 def frozen(rig: Rig) -> None:
     rig.changes = {"stamp_ns": rig.now.ros_ns}
@@ -411,8 +420,18 @@ def test_every_reason_can_be_reached():
     rig.driver = "running"
     rig.run(2)
     look(rig)
-    rig = Rig(replace(SETTINGS, groups=(replace(SETTINGS.groups[0], parts=(
-        replace(SETTINGS.groups[0].parts[0], start=0.01), SETTINGS.groups[0].parts[1])), SETTINGS.groups[1]))).started()
+    rig = Rig(
+        replace(
+            SETTINGS,
+            groups=(
+                replace(
+                    SETTINGS.groups[0],
+                    parts=(replace(SETTINGS.groups[0].parts[0], start=0.01), SETTINGS.groups[0].parts[1]),
+                ),
+                SETTINGS.groups[1],
+            ),
+        )
+    ).started()
     rig.tick(chunks=(rig.chunk(wild),))
     look(rig)
     rig = moving()
@@ -441,20 +460,35 @@ def test_every_reason_can_be_reached():
 
 # -- settings ---------------------------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize("change", [
-    lambda: replace(SETTINGS, groups=SETTINGS.groups[:1]),
-    lambda: replace(SETTINGS, groups=(SETTINGS.groups[0], replace(SETTINGS.groups[1], measured=()))),
-    lambda: replace(SETTINGS, operator="somebody"),
-    lambda: replace(SETTINGS, tail_s=0.5),
-    lambda: replace(SETTINGS, enable_hold_s=0.6),
-    lambda: StreamSettings(("tcp.position",), 0.05, 0.05, 0.5),
-    lambda: PartSettings("tcp.position", (0.0,)),
-    lambda: PartSettings("tcp.position", (0.5,), (4.0,), (2.0,)),
-    lambda: PartSettings("tcp.position", low=(0.0,), high=(-1.0,)),
-    lambda: replace(SETTINGS, groups=(
-        GroupSettings("all", (PartSettings("tcp.position", (1.0,), (2.0,), (2.0,)), PartSettings("tcp.rotation"),
-                              PartSettings("gripper.width")), ("tcp.position", "tcp.rotation", "gripper.width")),)),
-])
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda: replace(SETTINGS, groups=SETTINGS.groups[:1]),
+        lambda: replace(SETTINGS, groups=(SETTINGS.groups[0], replace(SETTINGS.groups[1], measured=()))),
+        lambda: replace(SETTINGS, operator="somebody"),
+        lambda: replace(SETTINGS, tail_s=0.5),
+        lambda: replace(SETTINGS, enable_hold_s=0.6),
+        lambda: StreamSettings(("tcp.position",), 0.05, 0.05, 0.5),
+        lambda: PartSettings("tcp.position", (0.0,)),
+        lambda: PartSettings("tcp.position", (0.5,), (4.0,), (2.0,)),
+        lambda: PartSettings("tcp.position", low=(0.0,), high=(-1.0,)),
+        lambda: replace(
+            SETTINGS,
+            groups=(
+                GroupSettings(
+                    "all",
+                    (
+                        PartSettings("tcp.position", (1.0,), (2.0,), (2.0,)),
+                        PartSettings("tcp.rotation"),
+                        PartSettings("gripper.width"),
+                    ),
+                    ("tcp.position", "tcp.rotation", "gripper.width"),
+                ),
+            ),
+        ),
+    ],
+)
 def test_settings_that_make_no_sense_are_refused(change: Callable[[], object]):
     with pytest.raises(InputError):
         change()
@@ -462,8 +496,12 @@ def test_settings_that_make_no_sense_are_refused(change: Callable[[], object]):
 
 def test_fields_that_nothing_measures_start_at_rest():
     arm, gripper = SETTINGS.groups
-    blind = replace(SETTINGS, groups=(arm, replace(gripper, measured=())), rest=tuple(HOME.tolist()),
-                    streams={"pose": SETTINGS.streams["pose"]})
+    blind = replace(
+        SETTINGS,
+        groups=(arm, replace(gripper, measured=())),
+        rest=tuple(HOME.tolist()),
+        streams={"pose": SETTINGS.streams["pose"]},
+    )
     rig = Rig(blind)
     place = HOME + along(y=0.05)
     pose = StateSample({"tcp.position": place[:3], "tcp.rotation": place[3:9]}, rig.now.ros_ns, rig.now.monotonic_ns)

@@ -105,8 +105,10 @@ def test_a_gentle_chunk_is_followed_bit_for_bit_within_limits():
 
 
 @settings(max_examples=30, deadline=None)
-@given(direction=st.tuples(*[st.floats(-1, 1)] * 3).filter(lambda v: np.linalg.norm(v) > 0.3),
-       distance=st.floats(0.02, 0.15))
+@given(
+    direction=st.tuples(*[st.floats(-1, 1)] * 3).filter(lambda v: np.linalg.norm(v) > 0.3),
+    distance=st.floats(0.02, 0.15),
+)
 def test_a_straight_path_stays_straight_and_ends_where_it_should(direction: tuple[float, ...], distance: float):
     unit = np.array(direction) / np.linalg.norm(direction)
     end = HOME.copy()
@@ -183,10 +185,19 @@ def spoiled(rig: Rig, how: str) -> Any:
 
 
 BAD = {
-    "past": Reason.CHUNK_PAST, "future": Reason.CHUNK_FUTURE, "older": Reason.CHUNK_ORDER, "narrow": Reason.CHUNK_SIZE,
-    "no rows": Reason.CHUNK_SIZE, "flat": Reason.CHUNK_SIZE, "other names": Reason.CHUNK_NAMES,
-    "fewer names": Reason.CHUNK_NAMES, "nan": Reason.CHUNK_NOT_FINITE, "inf": Reason.CHUNK_NOT_FINITE,
-    "no rotation": Reason.CHUNK_ROTATION, "another period": Reason.CHUNK_PERIOD, "another epoch": Reason.CHUNK_EPOCH,
+    "past": Reason.CHUNK_PAST,
+    "future": Reason.CHUNK_FUTURE,
+    "older": Reason.CHUNK_ORDER,
+    "narrow": Reason.CHUNK_SIZE,
+    "no rows": Reason.CHUNK_SIZE,
+    "flat": Reason.CHUNK_SIZE,
+    "other names": Reason.CHUNK_NAMES,
+    "fewer names": Reason.CHUNK_NAMES,
+    "nan": Reason.CHUNK_NOT_FINITE,
+    "inf": Reason.CHUNK_NOT_FINITE,
+    "no rotation": Reason.CHUNK_ROTATION,
+    "another period": Reason.CHUNK_PERIOD,
+    "another epoch": Reason.CHUNK_EPOCH,
 }
 
 

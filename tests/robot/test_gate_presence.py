@@ -83,7 +83,7 @@ def test_the_command_stands_within_150_ms_of_whatever_forbids_it(contract: str, 
             break
     assert reason in life.step().reasons
     rest = after(life, STOP_S + 1.0)
-    commands = np.array([command for _, command in rest[round(STOP_S / life.settings.tick_s):]])
+    commands = np.array([command for _, command in rest[round(STOP_S / life.settings.tick_s) :]])
     assert np.array_equal(commands, np.repeat(commands[:1], len(commands), axis=0))
     assert not life.state.velocity.any()
 
@@ -101,9 +101,12 @@ def test_letting_go_of_a_contact_stops_with_whatever_forbids_it(contract: str, w
     act(life)
     seen = after(life, STOP_S + 1.0)
     onset = next(number for number, (output, _) in enumerate(seen) if reason in output.reasons)
-    late = seen[onset + round(STOP_S / life.settings.tick_s) + 1:]
-    moved = [output for (_, before), (output, command) in pairwise(late)
-             if not np.array_equal(before, command) and Reason.SEEDED not in output.reasons]
+    late = seen[onset + round(STOP_S / life.settings.tick_s) + 1 :]
+    moved = [
+        output
+        for (_, before), (output, command) in pairwise(late)
+        if not np.array_equal(before, command) and Reason.SEEDED not in output.reasons
+    ]
     assert not moved
 
 
@@ -142,10 +145,11 @@ def test_zeros_of_a_driver_that_starts_are_not_commanded_for_ever(contract: str,
         life.step()
     life.wrong = ""
     seen = after(life, 3.0)
-    late = [output for output, _ in seen[round(0.3 / life.settings.tick_s):]]
+    late = [output for output, _ in seen[round(0.3 / life.settings.tick_s) :]]
     allowed = [limit for group in life.settings.groups for limit in group.apart]
-    assert all(output.target is None or np.abs(output.target[:3] - life.place[:3]).max() <= max(allowed[:1])
-               for output in late)
+    assert all(
+        output.target is None or np.abs(output.target[:3] - life.place[:3]).max() <= max(allowed[:1]) for output in late
+    )
     output = life.step((events.ENABLE,))
     output = life.step(chunks=(life.chunk(np.repeat(life.place[None], 8, axis=0)),))
     assert output.mode is Mode.RUN, output.reasons
@@ -250,8 +254,9 @@ def test_two_enabling_devices_without_names_hold(publisher: str, mode: Mode) -> 
     chunk = rig.chunk(line(along(x=0.004), rows=60))
     for number in range(10):
         hand = Signal(rig.now.ros_ns, rig.now.monotonic_ns + 10**9, publisher=publisher)
-        output = rig.tick(enable_held=hand, chunks=(chunk,) if not number else (),
-                          crowds={ENABLE_HELD: "'/enable_held': /a, /b"})
+        output = rig.tick(
+            enable_held=hand, chunks=(chunk,) if not number else (), crowds={ENABLE_HELD: "'/enable_held': /a, /b"}
+        )
     assert output.mode is mode
 
 

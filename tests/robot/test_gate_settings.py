@@ -30,8 +30,12 @@ def test_every_contract_makes_a_gate_that_is_no_looser_than_the_robot(name: str)
         if where is not None:
             low, high = np.array(limb.arm.position).T
             assert (limits.low[where] >= low).all() and (limits.high[where] <= high).all()
-            fast = next(part.speed for group in settings.groups for part in group.parts
-                        if part.field == limb.field("arm.joints"))
+            fast = next(
+                part.speed
+                for group in settings.groups
+                for part in group.parts
+                if part.field == limb.field("arm.joints")
+            )
             assert (np.array(fast) <= limb.arm.velocity).all()
         tool = settings.spec.slices[limb.field(limb.tool.command.name)]
         assert np.isfinite(limits.low[tool]).all() and np.isfinite(limits.high[tool]).all()

@@ -47,8 +47,15 @@ class Loop:
         measures: whether anything measures the fingers.
     """
 
-    def __init__(self, gripper: SlowGripper, asked: Callable[[float], float], *, width: float = 0.08,
-                 object_m: float = 0.0, measures: bool = True) -> None:
+    def __init__(
+        self,
+        gripper: SlowGripper,
+        asked: Callable[[float], float],
+        *,
+        width: float = 0.08,
+        object_m: float = 0.0,
+        measures: bool = True,
+    ) -> None:
         self.gripper, self.asked, self.object_m, self.measures = gripper, asked, object_m, measures
         self.rig, self.tracker = Rig().started(), tracker()
         self.width = width
@@ -113,8 +120,12 @@ def test_a_close_ends_closed(habit: str, seconds: float) -> None:
 
 
 @settings(max_examples=12, deadline=None)
-@given(habit=st.sampled_from(sorted(HABITS)), first=st.floats(0.0, 0.08), last=st.floats(0.0, 0.08),
-       seconds=st.floats(0.0, 2.0))
+@given(
+    habit=st.sampled_from(sorted(HABITS)),
+    first=st.floats(0.0, 0.08),
+    last=st.floats(0.0, 0.08),
+    seconds=st.floats(0.0, 2.0),
+)
 def test_any_ramp_ends_where_it_was_asked_to(habit: str, first: float, last: float, seconds: float) -> None:
     loop = Loop(SlowGripper(**HABITS[habit]), ramp(first, last, seconds), width=first)
     loop.run(0.2 + seconds + WITHIN_S)
@@ -122,10 +133,14 @@ def test_any_ramp_ends_where_it_was_asked_to(habit: str, first: float, last: flo
 
 
 @settings(max_examples=12, deadline=None)
-@given(habit=st.sampled_from(sorted(HABITS)), widths=st.lists(st.floats(0.0, 0.08), min_size=2, max_size=5),
-       pause_s=st.floats(0.05, 1.0))
+@given(
+    habit=st.sampled_from(sorted(HABITS)),
+    widths=st.lists(st.floats(0.0, 0.08), min_size=2, max_size=5),
+    pause_s=st.floats(0.05, 1.0),
+)
 def test_whatever_was_asked_before_the_last_counts(habit: str, widths: list[float], pause_s: float) -> None:
     """The fingers may be on their way to an older goal, which they end first."""
+
     def asked(time_s: float) -> float:
         return widths[min(int(time_s / pause_s), len(widths) - 1)]
 
@@ -219,10 +234,19 @@ def test_without_a_measurement_a_goal_is_sent_twice_and_reported() -> None:
 # -- nothing moves while anything forbids it --------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("muted", "events"), [
-    ({"held"}, ()), ({"alive"}, ()), ({"pose"}, ()), ({"gripper"}, ()), ({"driver"}, ()), (set(), ("disable",)),
-    (set(), ("deactivate", "activate")),
-], ids=str)
+@pytest.mark.parametrize(
+    ("muted", "events"),
+    [
+        ({"held"}, ()),
+        ({"alive"}, ()),
+        ({"pose"}, ()),
+        ({"gripper"}, ()),
+        ({"driver"}, ()),
+        (set(), ("disable",)),
+        (set(), ("deactivate", "activate")),
+    ],
+    ids=str,
+)
 @pytest.mark.parametrize("habit", ["refuses in flight", "loses every second goal"])
 def test_nothing_is_sent_while_anything_holds_the_gate(muted: set[str], events: tuple[str, ...], habit: str) -> None:
     """In the middle of a close; what the gripper has taken it ends by itself."""

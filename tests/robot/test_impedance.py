@@ -42,8 +42,19 @@ class Arm:
     def torque(self, error=NOTHING, velocity=NOTHING, acceleration=NOTHING, damping=1.0, posture=None):
         found, self.braking = np.zeros((2, self.jacobian.shape[1]))
         posture = np.zeros(len(found)) if posture is None else posture
-        add_cartesian_torque(self.jacobian, self.inertia, error, velocity, -velocity, acceleration, self.stiffness,
-                             damping, posture, found, self.braking)
+        add_cartesian_torque(
+            self.jacobian,
+            self.inertia,
+            error,
+            velocity,
+            -velocity,
+            acceleration,
+            self.stiffness,
+            damping,
+            posture,
+            found,
+            self.braking,
+        )
         return found
 
 
@@ -92,8 +103,9 @@ def test_an_undamped_spring_knows_no_speed(seed, joints):
 @given(SEED)
 def test_the_inertia_fed_forward_accelerates_the_tcp_as_the_target_does(seed):
     arm = Arm.regular(seed, 7)
-    arm.inertia *= 0.5 / np.linalg.eigvalsh(np.linalg.inv(
-        arm.jacobian @ np.linalg.solve(arm.inertia, arm.jacobian.T))).max()  # far from where it fades out
+    arm.inertia *= (
+        0.5 / np.linalg.eigvalsh(np.linalg.inv(arm.jacobian @ np.linalg.solve(arm.inertia, arm.jacobian.T))).max()
+    )  # far from where it fades out
     wanted = arm.random.normal(size=6)
     found = arm.jacobian @ np.linalg.solve(arm.inertia, arm.torque(acceleration=wanted))
     np.testing.assert_allclose(found, wanted, atol=1e-3)

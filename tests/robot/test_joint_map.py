@@ -25,12 +25,22 @@ angles = st.floats(-7, 7)
 def joint_maps(draw: st.DrawFn) -> JointMap:
     """Any signs, offsets, scales and mimics, in any order."""
     count = draw(st.integers(1, 6))
-    joints = [MappedJoint(f"ours{i}", f"wire{i}", draw(st.sampled_from((1, -1))), draw(angles),
-                          draw(st.floats(0.01, 100))) for i in range(count)]
+    joints = [
+        MappedJoint(f"ours{i}", f"wire{i}", draw(st.sampled_from((1, -1))), draw(angles), draw(st.floats(0.01, 100)))
+        for i in range(count)
+    ]
     for i in range(draw(st.integers(0, 2))):
         leader = draw(st.sampled_from([joint.name for joint in joints]))
-        joints.append(MappedJoint(leader, f"mimic{i}", draw(st.sampled_from((1, -1))), draw(angles),
-                                  draw(st.floats(0.01, 100)), mimic=True))
+        joints.append(
+            MappedJoint(
+                leader,
+                f"mimic{i}",
+                draw(st.sampled_from((1, -1))),
+                draw(angles),
+                draw(st.floats(0.01, 100)),
+                mimic=True,
+            )
+        )
     return JointMap(draw(st.permutations(joints)))
 
 
@@ -61,8 +71,13 @@ def test_a_velocity_is_what_a_position_does_in_a_second(joints: JointMap, before
 
 
 def test_ours_is_sign_times_scale_times_wire_plus_offset() -> None:
-    joints = JointMap([MappedJoint("thumb", "t", -1, 3.0, 2.0), MappedJoint("thumb", "tip", scale=0.5, mimic=True),
-                       MappedJoint("width", "finger", scale=2.0)])
+    joints = JointMap(
+        [
+            MappedJoint("thumb", "t", -1, 3.0, 2.0),
+            MappedJoint("thumb", "tip", scale=0.5, mimic=True),
+            MappedJoint("width", "finger", scale=2.0),
+        ]
+    )
     np.testing.assert_array_equal(joints.from_wire(np.array([0.5, 99.0, 0.04])), [2.0, 0.08])
     np.testing.assert_array_equal(joints.to_wire(np.array([2.0, 0.08])), [0.5, 4.0, 0.04])
 
@@ -81,11 +96,20 @@ def test_a_missing_or_double_joint_is_never_made_up() -> None:
 
 
 def test_missing_and_double_joints_give_one_message_and_another_order_none() -> None:
-    joints = JointMap([MappedJoint("joint1", "a"), MappedJoint("joint2", "b"), MappedJoint("joint3", "c"),
-                       MappedJoint("joint3", "d", mimic=True)])
+    joints = JointMap(
+        [
+            MappedJoint("joint1", "a"),
+            MappedJoint("joint2", "b"),
+            MappedJoint("joint3", "c"),
+            MappedJoint("joint3", "d", mimic=True),
+        ]
+    )
     joints.require(["c", "else", "a", "b"], thing="joint_states")
-    with pytest.raises(InputError, match=r"joint_states: joints: expected each once: a, b, c, got no b, a 2 times\. "
-                                         r"The message has a, c, a; names on the wire are `ros`"):
+    with pytest.raises(
+        InputError,
+        match=r"joint_states: joints: expected each once: a, b, c, got no b, a 2 times\. "
+        r"The message has a, c, a; names on the wire are `ros`",
+    ):
         joints.require(["a", "c", "a"], thing="joint_states")
 
 
@@ -202,8 +226,9 @@ def test_what_a_driver_says_of_a_robot_is_read_as_the_robot_is(name: str) -> Non
             names, values = reader.write(said)
             found = reader.read(names[::-1], values[::-1])
             assert set(found) == set(said) == set(reader.names)
-            np.testing.assert_allclose(np.concatenate([found[key] for key in said]),
-                                       np.concatenate(list(said.values())), atol=1e-12)
+            np.testing.assert_allclose(
+                np.concatenate([found[key] for key in said]), np.concatenate(list(said.values())), atol=1e-12
+            )
     joints = {joint: np.array([place]) for joint, place in description.spec.rest.items()}
     limb = description.limbs[0]
     whole = gathered(description, joints)

@@ -28,6 +28,7 @@ from tests.robot.strategies import rotvecs
 
 STIFFNESS = np.array(LEASH.stiffness)
 
+
 def offset(command: np.ndarray, measured: np.ndarray) -> np.ndarray:
     """(6,) m and rad from the tool to the command."""
     turn = matrix_from_6d(command[3:9]) @ matrix_from_6d(measured[3:9]).T
@@ -70,7 +71,7 @@ def test_whatever_is_told_the_spring_holds_no_more_than_its_budget(seed, turned,
     rig.tick(chunks=(rig.chunk(values),))
     first = len(rig.commands)
     rig.run(200)
-    held = [spring_j(each, measured) for each in rig.commands[first + 60:]]
+    held = [spring_j(each, measured) for each in rig.commands[first + 60 :]]
     assert max(held) <= cap * (1 + 1e-9)
 
 
@@ -152,16 +153,19 @@ def test_settings_with_a_leash_travel_in_a_flight_record():
     assert from_plain(type(SETTINGS), older).leashes == ()
 
 
-@pytest.mark.parametrize("changes, words", [
-    ({"stiffness": (600.0,) * 5}, "6 numbers above 0"),
-    ({"stiffness": (600.0, 0.0, 600.0, 30.0, 30.0, 30.0)}, "6 numbers above 0"),
-    ({"spring_j": -1.0}, "spring_j: expected above 0"),
-    ({"latency_s": -0.1}, "latency and speeds of 0 or more"),
-    ({"latency_s": 0.2}, "a budget of which the latency leaves something"),
-    ({"speeds": (float("nan"), 0.5)}, "latency and speeds of 0 or more"),
-    ({"speeds": (float("inf"), 0.5)}, "latency and speeds of 0 or more"),
-    ({"group": "arms"}, "a group whose pose is measured"),
-])
+@pytest.mark.parametrize(
+    "changes, words",
+    [
+        ({"stiffness": (600.0,) * 5}, "6 numbers above 0"),
+        ({"stiffness": (600.0, 0.0, 600.0, 30.0, 30.0, 30.0)}, "6 numbers above 0"),
+        ({"spring_j": -1.0}, "spring_j: expected above 0"),
+        ({"latency_s": -0.1}, "latency and speeds of 0 or more"),
+        ({"latency_s": 0.2}, "a budget of which the latency leaves something"),
+        ({"speeds": (float("nan"), 0.5)}, "latency and speeds of 0 or more"),
+        ({"speeds": (float("inf"), 0.5)}, "latency and speeds of 0 or more"),
+        ({"group": "arms"}, "a group whose pose is measured"),
+    ],
+)
 def test_a_leash_that_cannot_be_is_refused(changes, words):
     with pytest.raises(InputError, match=words):
         replace(LOOSE, leashes=(replace(LEASH, **changes),))
@@ -177,7 +181,7 @@ def settings_of(name: str, **options: bool):
 
 def test_a_spring_with_a_budget_has_a_leash_and_nothing_else_has():
     far = load_budget("fast")
-    leash, = settings_of("fr3_crisp").leashes
+    (leash,) = settings_of("fr3_crisp").leashes
     assert (leash.spring_j, leash.force_n, leash.power_w) == (far.spring_j, far.force_n, far.power_w)
     assert leash.group == "arm"
     assert leash.stiffness == (600.0, 600.0, 600.0, 30.0, 30.0, 30.0)
@@ -191,11 +195,19 @@ def test_each_arm_of_two_behind_one_sink_has_a_leash_of_its_own(tmp_path):
     description = load_robot("two_panda")
     fields = [field.name for field in description.action_spec(parts["period_s"]).fields]
     arms = [limb.name for limb in description.limbs]
-    parts |= {"robot": "two_panda", "maps": {}, "state": {"driver": parts["state"]["driver"], **{
-        arm: {"topic": f"{arm}/pose", "type": "pose", "rate_hz": 200, "field": f"{arm}.tcp"} for arm in arms}}}
+    parts |= {
+        "robot": "two_panda",
+        "maps": {},
+        "state": {
+            "driver": parts["state"]["driver"],
+            **{arm: {"topic": f"{arm}/pose", "type": "pose", "rate_hz": 200, "field": f"{arm}.tcp"} for arm in arms},
+        },
+    }
     parts["limits"]["tracking"] = {f"{arm}_{group}": None for arm in arms for group in ("arm", "gripper")}
-    parts["sinks"]["twin"] |= {"fields": fields, "energy": {
-        "mode": "setpoint", "stiffness": [600.0] * 3 + [30.0] * 3, "budget": "far"}}
+    parts["sinks"]["twin"] |= {
+        "fields": fields,
+        "energy": {"mode": "setpoint", "stiffness": [600.0] * 3 + [30.0] * 3, "budget": "far"},
+    }
     file = tmp_path / "two.yaml"
     file.write_text(yaml.safe_dump(parts))
     contract = load_contract(str(file))
@@ -213,7 +225,7 @@ def test_a_stiffness_sink_may_not_set_another_spring_than_the_leash_counts_on():
 def test_a_contract_that_limits_no_speed_has_margins_all_the_same():
     shipped = load_contract("panda_twin_crisp")
     contract = replace(shipped, limits=replace(shipped.limits, tcp=None))
-    leash, = gate_settings(contract, describe(contract)).leashes
+    (leash,) = gate_settings(contract, describe(contract)).leashes
     assert leash.speeds == (load_budget("fast").speed_mps(), load_budget("fast").speed_mps() / 0.25)
 
 
@@ -226,8 +238,12 @@ def changed(tmp_path: Path, name: str, old: str, new: str) -> str:
 
 
 def test_a_position_controlled_sink_has_no_spring_to_filter(tmp_path):
-    file = changed(tmp_path, "ur5e_jtc", "via: jtc",
-                   "via: jtc\n    energy: {mode: setpoint, stiffness: [600, 600, 600, 30, 30, 30], budget: near}")
+    file = changed(
+        tmp_path,
+        "ur5e_jtc",
+        "via: jtc",
+        "via: jtc\n    energy: {mode: setpoint, stiffness: [600, 600, 600, 30, 30, 30], budget: near}",
+    )
     with pytest.raises(InputError, match=r"setpoint only over crisp_pose.*position-controlled.*Say mode: none"):
         load_contract(file)
 
@@ -240,11 +256,14 @@ def test_a_budget_of_another_robot_is_refused(tmp_path):
         gate_settings(contract, describe(contract))
 
 
-@pytest.mark.parametrize("name, sink, words", [
-    ("fr3_crisp", "arm", r"leash only, budget 'fast'.*m/s in free space.*the sum is not bounded"),
-    ("fr3_crisp", "gripper", "^not enforced$"),
-    ("ur5e_jtc", "arm", "^not enforced$"),
-    ("panda_twin", "twin", "counted in the inner loop, not limited"),
-])
+@pytest.mark.parametrize(
+    "name, sink, words",
+    [
+        ("fr3_crisp", "arm", r"leash only, budget 'fast'.*m/s in free space.*the sum is not bounded"),
+        ("fr3_crisp", "gripper", "^not enforced$"),
+        ("ur5e_jtc", "arm", "^not enforced$"),
+        ("panda_twin", "twin", "counted in the inner loop, not limited"),
+    ],
+)
 def test_the_status_says_what_is_enforced(name, sink, words):
     assert re.search(words, enforced(load_contract(name).sinks[sink].energy))

@@ -39,8 +39,13 @@ def test_a_robot_says_all_that_a_policy_and_a_gate_need(name: str) -> None:
 def test_two_arms_are_told_apart_by_name() -> None:
     spec = load_robot("two_panda_inspire").action_spec(0.05)
     assert [field.name for field in spec.fields] == [
-        "left.tcp.position", "left.tcp.rotation", "left.gripper.width",
-        "right.tcp.position", "right.tcp.rotation", "right.hand.joints"]
+        "left.tcp.position",
+        "left.tcp.rotation",
+        "left.gripper.width",
+        "right.tcp.position",
+        "right.tcp.rotation",
+        "right.hand.joints",
+    ]
 
 
 def test_parts_beside_a_robots_file_come_before_those_of_tiller(tmp_path: Path) -> None:
@@ -48,19 +53,39 @@ def test_parts_beside_a_robots_file_come_before_those_of_tiller(tmp_path: Path) 
     assert load_robot(str(file)).limbs[0].arm.reach_m == 0.6
 
 
-@pytest.mark.parametrize(("part", "name", "changes", "words"), [
-    ("arm", "panda", {"rest": [0.0, -0.1149, 0.0, 1.0, 0.0, 2.4171, 0.7854]},
-     r"panda\.yaml: arm: rest posture of joint 'joint4': expected within its limits -3\.0718 .* rad, got 1\.0"),
-    ("arm", "panda", {"rest": [0.0, 0.0]}, r"panda\.yaml: arm: rest: expected 7 values, one a joint, got 2"),
-    ("arm", "panda", {"flnage": "right_hand"}, r"panda\.yaml\.flnage: .*Did you mean 'flange'"),
-    ("tool", "panda_gripper", {"rest": [0.1]}, r"panda_gripper\.yaml: tool: rest posture of joint 'finger_joint1'"),
-    ("tool", "panda_gripper", {"coupling": [{"joint": "finger_joint2", "leader": "finger", "ratio": -1.0}]},
-     r"coupling of 'finger_joint2': expected a leader among finger_joint1, got 'finger'"),
-    ("tool", "panda_gripper", {"command": {"name": "gripper.width", "unit": "m", "kind": "width", "scale": 0.0}},
-     r"scale: expected a number other than 0"),
-    ("tool", "panda_gripper", {"wrist_camera": {"eye": [0.1, 0.0]}}, r"wrist_camera: eye: expected 3 coordinates"),
-    ("tool", "panda_gripper", {"drive": {"stiffness": 0.0, "damping": 1.0, "effort": 1.0}}, r"tool: drive: expected"),
-])
+@pytest.mark.parametrize(
+    ("part", "name", "changes", "words"),
+    [
+        (
+            "arm",
+            "panda",
+            {"rest": [0.0, -0.1149, 0.0, 1.0, 0.0, 2.4171, 0.7854]},
+            r"panda\.yaml: arm: rest posture of joint 'joint4': expected within its limits -3\.0718 .* rad, got 1\.0",
+        ),
+        ("arm", "panda", {"rest": [0.0, 0.0]}, r"panda\.yaml: arm: rest: expected 7 values, one a joint, got 2"),
+        ("arm", "panda", {"flnage": "right_hand"}, r"panda\.yaml\.flnage: .*Did you mean 'flange'"),
+        ("tool", "panda_gripper", {"rest": [0.1]}, r"panda_gripper\.yaml: tool: rest posture of joint 'finger_joint1'"),
+        (
+            "tool",
+            "panda_gripper",
+            {"coupling": [{"joint": "finger_joint2", "leader": "finger", "ratio": -1.0}]},
+            r"coupling of 'finger_joint2': expected a leader among finger_joint1, got 'finger'",
+        ),
+        (
+            "tool",
+            "panda_gripper",
+            {"command": {"name": "gripper.width", "unit": "m", "kind": "width", "scale": 0.0}},
+            r"scale: expected a number other than 0",
+        ),
+        ("tool", "panda_gripper", {"wrist_camera": {"eye": [0.1, 0.0]}}, r"wrist_camera: eye: expected 3 coordinates"),
+        (
+            "tool",
+            "panda_gripper",
+            {"drive": {"stiffness": 0.0, "damping": 1.0, "effort": 1.0}},
+            r"tool: drive: expected",
+        ),
+    ],
+)
 def test_a_wrong_file_is_named_with_what_is_wrong_in_it(
     part: str, name: str, changes: dict[str, object], words: str, tmp_path: Path
 ) -> None:

@@ -107,8 +107,9 @@ def test_half_a_turn_is_half_a_turn_about_that_axis_one_way_or_the_other(directi
     turn = between(start, matrix_from_rotvec(np.pi * unit) @ start)
     np.testing.assert_allclose(np.abs(turn @ unit), np.pi, atol=1e-7)
     half = np.empty(6)
-    write_interpolated(rotation_6d_from_matrix(start), rotation_6d_from_matrix(turned(turn, 1.0, start)), 0.5,
-                       np.array([0]), half)
+    write_interpolated(
+        rotation_6d_from_matrix(start), rotation_6d_from_matrix(turned(turn, 1.0, start)), 0.5, np.array([0]), half
+    )
     np.testing.assert_allclose(angle_between(matrix_from_6d(half), start), np.pi / 2, atol=1e-7)
 
 
@@ -121,8 +122,14 @@ def test_what_is_no_rotation_still_gives_numbers(seed):
 
 @given(SEED, st.lists(st.integers(-(10**8), 6 * 10**8), min_size=1, max_size=20))
 def test_a_path_read_at_once_and_read_one_by_one_is_the_same_and_keeps_the_definition(seed, times):
-    spec = ActionSpec((ActionField("tcp.position", 3, "m", "pose"), ActionField("tcp.rotation", 6, "1", "pose"),
-                       ActionField("other", 2, "1", "native")), 0.1)
+    spec = ActionSpec(
+        (
+            ActionField("tcp.position", 3, "m", "pose"),
+            ActionField("tcp.rotation", 6, "1", "pose"),
+            ActionField("other", 2, "1", "native"),
+        ),
+        0.1,
+    )
     random = np.random.default_rng(seed)
     knots = np.cumsum(random.integers(1, 10**8, 6))
     targets = random.normal(size=(6, spec.dim))

@@ -26,9 +26,16 @@ class Line(gymnasium.Env[np.ndarray, np.ndarray]):
     observation_space = spaces.Box(-9, 9, (1,), np.float32)
     action_space = spaces.Box(-1, 1, (1,), np.float32)
 
-    def __init__(self, fragile: Sequence[int] = (), wild: Sequence[int] = (), dark: Sequence[int] = (),
-                 silent: bool = False, late: bool = False, picture: str = "rgb",
-                 render_mode: str | None = None) -> None:
+    def __init__(
+        self,
+        fragile: Sequence[int] = (),
+        wild: Sequence[int] = (),
+        dark: Sequence[int] = (),
+        silent: bool = False,
+        late: bool = False,
+        picture: str = "rgb",
+        render_mode: str | None = None,
+    ) -> None:
         self.picture, self.render_mode = picture, render_mode
         self.silent, self.late, self.wild = silent, late, wild
         self.fragile, self.dark, self.seed, self.steps, self.position = fragile, dark, 0, 0, 0.0

@@ -8,9 +8,17 @@ from typing import Any, Mapping, Sequence
 from sim.records import FILE_NAME, EpisodeRecord, Evaluation, Latency, read_evaluation, write_evaluation
 
 
-def evaluation(folder: Path, successes: Sequence[bool], *, policy: str = "runs/a", task: str = "pusht/state",
-               seed: int = 0, scores: Sequence[float] | None = None, options: Mapping[str, Any] | None = None,
-               **policy_facts: Any) -> tuple[str, Evaluation]:
+def evaluation(
+    folder: Path,
+    successes: Sequence[bool],
+    *,
+    policy: str = "runs/a",
+    task: str = "pusht/state",
+    seed: int = 0,
+    scores: Sequence[float] | None = None,
+    options: Mapping[str, Any] | None = None,
+    **policy_facts: Any,
+) -> tuple[str, Evaluation]:
     """Write an evaluation into a folder and read it.
 
     Args:
@@ -23,11 +31,33 @@ def evaluation(folder: Path, successes: Sequence[bool], *, policy: str = "runs/a
     """
     latency = Latency(1, 0.01, 0.01, 0.01)
     records = tuple(
-        EpisodeRecord(seed + number, float(success), float(success), float(success) if scores is None
-                      else scores[number], success, 10, success, not success, latency)
-        for number, success in enumerate(successes))
-    made = Evaluation(task, dict(options or {}), {"checkpoint": policy, "sampler": "euler", "steps": 3, **policy_facts},
-                      seed, len(records), 8, 4, 1, records, latency, 1.0, 0.5)
+        EpisodeRecord(
+            seed + number,
+            float(success),
+            float(success),
+            float(success) if scores is None else scores[number],
+            success,
+            10,
+            success,
+            not success,
+            latency,
+        )
+        for number, success in enumerate(successes)
+    )
+    made = Evaluation(
+        task,
+        dict(options or {}),
+        {"checkpoint": policy, "sampler": "euler", "steps": 3, **policy_facts},
+        seed,
+        len(records),
+        8,
+        4,
+        1,
+        records,
+        latency,
+        1.0,
+        0.5,
+    )
     folder.mkdir(parents=True)
     write_evaluation(made, folder / FILE_NAME)
     return folder.name, read_evaluation(folder)

@@ -38,9 +38,13 @@ def test_interval_covers_the_truth_about_as_often_as_it_says() -> None:
     random = np.random.default_rng(0)
     rates = np.array([0.9, 0.7, 0.6, 0.5, 0.2])
     truth = np.sort(rates)[1:-1].mean()
-    covered = sum(found.low <= truth <= found.high for found in (
-        over_tasks(list((random.uniform(size=(5, 40)) < rates[:, None]).astype(float)), resamples=500)
-        for _ in range(300)))
+    covered = sum(
+        found.low <= truth <= found.high
+        for found in (
+            over_tasks(list((random.uniform(size=(5, 40)) < rates[:, None]).astype(float)), resamples=500)
+            for _ in range(300)
+        )
+    )
     assert 0.9 <= covered / 300 <= 0.985
 
 

@@ -23,8 +23,15 @@ LIMITS = PushLimits(force_n=12.0, energy_j=0.2, hold_s=0.1)
 
 
 def mazes(count: int = 8, *, limits: PushLimits = LIMITS, enforce: bool = True, **changes: object) -> PushedMazes:
-    return PushedMazes(count, limits=limits, layouts=(1, 4, 5), seed=3, budget=load_budget("maze"), enforce=enforce,
-                       options=MazeOptions(**changes))  # type: ignore[arg-type]
+    return PushedMazes(
+        count,
+        limits=limits,
+        layouts=(1, 4, 5),
+        seed=3,
+        budget=load_budget("maze"),
+        enforce=enforce,
+        options=MazeOptions(**changes),
+    )  # type: ignore[arg-type]
 
 
 def along(batch: MazeBatch, random: np.random.Generator) -> np.ndarray:
@@ -49,7 +56,8 @@ def shaken(batch: MazeBatch, random: np.random.Generator) -> np.ndarray:
 @pytest.mark.parametrize("asked", [along, against, wild, shaken])
 @pytest.mark.parametrize("enforce", [True, False])
 def test_whatever_is_asked_for_the_joules_are_never_overdrawn(
-        asked: Callable[[MazeBatch, np.random.Generator], np.ndarray], enforce: bool) -> None:
+    asked: Callable[[MazeBatch, np.random.Generator], np.ndarray], enforce: bool
+) -> None:
     batch, random = mazes(enforce=enforce), np.random.default_rng(0)
     batch.reset()
     net, most = np.zeros(batch.count), 0.0
@@ -120,8 +128,7 @@ def thrown(tick_s: float, seconds: float = 0.4) -> tuple[float, float, float]:
 
 
 def test_what_is_booked_is_what_a_free_mass_gets() -> None:
-    """To the last digit, but for what a semi-implicit step adds to the way, F^2 T^2 / 2 m: half of it in half the step.
-    """
+    """To the last digit, but for what a semi-implicit step adds to it, F^2 T^2 / 2 m: half of it in half the step."""
     apart = []
     for tick_s in (0.002, 0.001):
         booked, got, more = thrown(tick_s)
@@ -220,8 +227,10 @@ def test_a_push_on_the_tool_does_the_work_that_its_spring_takes() -> None:
 
 @pytest.mark.parametrize("on", ["tool", "cube"])
 def test_a_push_on_a_twin_never_overdraws_its_joules(on: str) -> None:
-    env, random = twin(on, force_n=40.0 if on == "tool" else 2.0, torque_nm=1.0 if on == "tool" else 0.0,
-                       energy_j=0.05), np.random.default_rng(0)
+    env, random = (
+        twin(on, force_n=40.0 if on == "tool" else 2.0, torque_nm=1.0 if on == "tool" else 0.0, energy_j=0.05),
+        np.random.default_rng(0),
+    )
     observation, _ = env.reset(seed=1)
     action = env.holding(observation)
     given_j, left = 0.0, []

@@ -40,17 +40,31 @@ def pose_command(position: tuple[float, ...], quat: np.ndarray = DOWN, **more: o
     return Command(np.concatenate([position, quat]), **more)  # type: ignore[arg-type]
 
 
-def line_command(times_s: list[float], values: list[list[float]], velocities: list[list[float]] | None = None,
-                 stamp_s: float = 0.0, names: tuple[str, ...] = LINE) -> Command:
-    return Command(np.array(values), names, np.array(velocities) if velocities else np.empty(0),
-                   round(stamp_s * 1e9), (np.array(times_s) * 1e9).astype(np.int64))
+def line_command(
+    times_s: list[float],
+    values: list[list[float]],
+    velocities: list[list[float]] | None = None,
+    stamp_s: float = 0.0,
+    names: tuple[str, ...] = LINE,
+) -> Command:
+    return Command(
+        np.array(values),
+        names,
+        np.array(velocities) if velocities else np.empty(0),
+        round(stamp_s * 1e9),
+        (np.array(times_s) * 1e9).astype(np.int64),
+    )
 
 
 def run(driver: Driver, seconds: float, measured: np.ndarray, start_s: float = 0.0, scale: float = 1.0) -> np.ndarray:
     """Set-points (steps, size) while the robot stands at `measured`; at `start_s` a whole number of steps."""
     first = round(start_s / STEP_S)
-    return np.array([driver.update(measured, (first + step) * STEP_NS, STEP_S, scale).copy()
-                     for step in range(round(seconds / STEP_S))])
+    return np.array(
+        [
+            driver.update(measured, (first + step) * STEP_NS, STEP_S, scale).copy()
+            for step in range(round(seconds / STEP_S))
+        ]
+    )
 
 
 Kind = TypeVar("Kind", bound=Driver)
@@ -269,8 +283,12 @@ def test_the_exact_sink_reaches_each_target_when_it_is_due() -> None:
 def test_the_exact_sink_refuses_another_epoch_and_nonsense() -> None:
     spec = make_twin("panda").action_spec
     driver = started(Exact(spec, 0.01), np.append(POSE, 0.08))
-    for values, stamp_ns in ((np.append(POSE, 0.04), 10**10), (np.zeros(10), 0), (np.full(10, np.nan), 0),
-                             (np.zeros(3), 0)):
+    for values, stamp_ns in (
+        (np.append(POSE, 0.04), 10**10),
+        (np.zeros(10), 0),
+        (np.full(10, np.nan), 0),
+        (np.zeros(3), 0),
+    ):
         driver.hear(Command(values, stamp_ns=stamp_ns), 0)
     assert driver.refused == {"another epoch": 1, "no rotation": 1, "not finite": 1, "wrong size": 1}
 
@@ -293,15 +311,18 @@ def through(line: str, count: int = 4, period_s: float = 0.01) -> list[tuple[flo
     return found
 
 
-@pytest.mark.parametrize(("line", "out"), [
-    ("drop s", []),
-    ("drop s from 0.02", [(1, 1), (2, 2)]),
-    ("delay s 0.02", [(1, 1), (2, 2)]),
-    ("freeze s from 0.01 for 0.02", [(1, 1), (1, 1), (1, 1), (4, 4)]),
-    ("stuck s from 0.01", [(1, 1), (1, 2), (1, 3), (1, 4)]),
-    ("overtake s", [(2, 2), (1, 1), (4, 4), (3, 3)]),
-    ("overtake s for 0.01", [(1, 1), (2, 2), (3, 3), (4, 4)]),
-])
+@pytest.mark.parametrize(
+    ("line", "out"),
+    [
+        ("drop s", []),
+        ("drop s from 0.02", [(1, 1), (2, 2)]),
+        ("delay s 0.02", [(1, 1), (2, 2)]),
+        ("freeze s from 0.01 for 0.02", [(1, 1), (1, 1), (1, 1), (4, 4)]),
+        ("stuck s from 0.01", [(1, 1), (1, 2), (1, 3), (1, 4)]),
+        ("overtake s", [(2, 2), (1, 1), (4, 4), (3, 3)]),
+        ("overtake s for 0.01", [(1, 1), (2, 2), (3, 3), (4, 4)]),
+    ],
+)
 def test_a_fault_of_messages_does_what_it_says(line: str, out: list[tuple[float, float]]) -> None:
     assert through(line) == out
 
@@ -324,10 +345,18 @@ def test_another_stream_is_left_alone() -> None:
     assert faults.passed("t", message(1), 0)[0].values.tolist() == [1, -1]
 
 
-@pytest.mark.parametrize(("line", "says"), [
-    ("freze s", "freeze"), ("freeze x", "one of s"), ("freeze s 3", "no size"), ("speed half", "number"),
-    ("speed 0.3 at 2", "'from S' or 'for S'"), ("speed 0.3 from", "'from S' or 'for S'"), ("", "one of drop"),
-])
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("freze s", "freeze"),
+        ("freeze x", "one of s"),
+        ("freeze s 3", "no size"),
+        ("speed half", "number"),
+        ("speed 0.3 at 2", "'from S' or 'for S'"),
+        ("speed 0.3 from", "'from S' or 'for S'"),
+        ("", "one of drop"),
+    ],
+)
 def test_a_fault_that_makes_no_sense_is_refused(line: str, says: str) -> None:
     with pytest.raises(InputError, match=says):
         parse_fault(line, ["s"])

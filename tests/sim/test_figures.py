@@ -21,10 +21,13 @@ def test_a_folder_without_tables_has_no_figures(tmp_path: Path) -> None:
     assert measured(tmp_path) == {}
 
 
-@pytest.mark.parametrize("text, words", [
-    ("task,episodes,steps_per_s\na/b,1,2\n", "none named successes"),
-    ("task,episodes,successes,steps_per_s\na/b,1,2,3\na/c,many,2,3\n", "line 3"),
-])
+@pytest.mark.parametrize(
+    "text, words",
+    [
+        ("task,episodes,steps_per_s\na/b,1,2\n", "none named successes"),
+        ("task,episodes,successes,steps_per_s\na/b,1,2,3\na/c,many,2,3\n", "line 3"),
+    ],
+)
 def test_a_table_that_is_wrong_names_the_place(tmp_path: Path, text: str, words: str) -> None:
     (tmp_path / "experts.csv").write_text(text)
     with pytest.raises(InputError, match=words):

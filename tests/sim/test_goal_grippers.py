@@ -50,18 +50,26 @@ class Graph:
         now_ns, values = self.now_ns, self.senses.values()
         rows = np.repeat(self.start[None], len(asked), axis=0)
         rows[:, -1] = asked
-        states = {stream: StateSample({name: values[name] for name in names}, now_ns, now_ns, "twin")
-                  for stream, names in self.streams.items()
-                  if self.ticks % round(1 / (self.contract.state[stream].rate_hz * TICK_S) + 0.5) == 0}
+        states = {
+            stream: StateSample({name: values[name] for name in names}, now_ns, now_ns, "twin")
+            for stream, names in self.streams.items()
+            if self.ticks % round(1 / (self.contract.state[stream].rate_hz * TICK_S) + 0.5) == 0
+        }
         chunk = ChunkSample(self.names, rows, now_ns, self.contract.period_s, self.ticks, now_ns, "policy")
-        inputs = GateInputs(states, (chunk,) if self.ticks % 20 == 0 else (), alive=Signal(now_ns, now_ns),
-                            driver=DriverSample(self.twin.state, now_ns, now_ns), events=events)
+        inputs = GateInputs(
+            states,
+            (chunk,) if self.ticks % 20 == 0 else (),
+            alive=Signal(now_ns, now_ns),
+            driver=DriverSample(self.twin.state, now_ns, now_ns),
+            events=events,
+        )
         self.state, output = self.gate.step(self.state, inputs, Now(now_ns, now_ns))
         if output.target is not None:
             self.tell("arm", output.target)
             part = self.encoders["gripper"].part
-            if self.tracker.step(part(output.target), part(self.state.measured), now_ns,
-                                 lets_move(output.mode, output.reasons)):
+            if self.tracker.step(
+                part(output.target), part(self.state.measured), now_ns, lets_move(output.mode, output.reasons)
+            ):
                 self.goals.append(float(output.target[-1]))
                 self.tell("gripper", output.target)
         self.twin.advance(self.steps)
@@ -70,9 +78,16 @@ class Graph:
     def tell(self, sink: str, target: np.ndarray) -> None:
         command = self.encoders[sink].encode(target)
         several = command.velocities is not None
-        self.twin.hear(sink, Command(command.values if several else command.values[0], command.names,
-                                     np.empty(0) if command.velocities is None else command.velocities,
-                                     times_ns=np.round(command.times_s * 1e9).astype(np.int64), frame=command.frame))
+        self.twin.hear(
+            sink,
+            Command(
+                command.values if several else command.values[0],
+                command.names,
+                np.empty(0) if command.velocities is None else command.velocities,
+                times_ns=np.round(command.times_s * 1e9).astype(np.int64),
+                frame=command.frame,
+            ),
+        )
 
     def follow(self, seconds: float, first: float, last: float, ramp_s: float) -> None:
         """Have a policy ask for a ramp of the width that begins now, and then for its end."""

@@ -19,11 +19,13 @@ class Reach(gymnasium.Env[dict[str, Any], np.ndarray]):
     """A point on a line that is told how to move, seen through nested spaces; success is told by `key`."""
 
     metadata = {"render_modes": ["rgb_array"], "render_fps": 5}
-    observation_space = spaces.Dict({
-        "arm": spaces.Dict({"position": spaces.Box(-9, 9, (1,), np.float64), "grasp": spaces.Discrete(2)}),
-        "goal": spaces.Box(-9, 9, (), np.float64),
-        "camera": spaces.Box(0, 255, (8, 8, 3), np.uint8),
-    })
+    observation_space = spaces.Dict(
+        {
+            "arm": spaces.Dict({"position": spaces.Box(-9, 9, (1,), np.float64), "grasp": spaces.Discrete(2)}),
+            "goal": spaces.Box(-9, 9, (), np.float64),
+            "camera": spaces.Box(0, 255, (8, 8, 3), np.uint8),
+        }
+    )
     action_space = spaces.Box(-1, 1, (1, 1), np.float32)
 
     def __init__(self, key: str = "is_success", render_mode: str | None = None) -> None:
@@ -155,23 +157,33 @@ def test_integer_actions_are_rounded_to_the_nearest() -> None:
     assert env._env.unwrapped.held.tolist() == [3, 9]
 
 
-@pytest.mark.parametrize("space, seen, words", [
-    (spaces.Box(-1, 1, (3,)), np.zeros(5), r"expected shape \(3,\), as its space declares, got \(5,\)"),
-    (pixels(8, 8, 3), np.zeros((9, 8, 3), np.uint8), r"expected shape \(8, 8, 3\)"),
-    (spaces.Dict({"a": spaces.Box(-1, 1, (2,)), "b": spaces.Box(-1, 1, (1,))}), {"a": np.zeros(2)}, "a key 'b'"),
-    (spaces.Box(-1, 1, (3,)), "words", "observation 'observation'"),
-    (spaces.Box(-1, 1, (2,)), [[1.0], [2.0, 3.0]], "observation 'observation'"),
-])
+@pytest.mark.parametrize(
+    "space, seen, words",
+    [
+        (spaces.Box(-1, 1, (3,)), np.zeros(5), r"expected shape \(3,\), as its space declares, got \(5,\)"),
+        (pixels(8, 8, 3), np.zeros((9, 8, 3), np.uint8), r"expected shape \(8, 8, 3\)"),
+        (spaces.Dict({"a": spaces.Box(-1, 1, (2,)), "b": spaces.Box(-1, 1, (1,))}), {"a": np.zeros(2)}, "a key 'b'"),
+        (spaces.Box(-1, 1, (3,)), "words", "observation 'observation'"),
+        (spaces.Box(-1, 1, (2,)), [[1.0], [2.0, 3.0]], "observation 'observation'"),
+    ],
+)
 def test_observations_that_are_not_what_their_space_declares_are_named(space: Any, seen: Any, words: str) -> None:
     with pytest.raises(InputError, match=words):
         odd(space, seen).reset(seed=0)
 
 
-@pytest.mark.parametrize("method, answer, words", [
-    ("reset", lambda *_, **__: np.zeros(1), r"reset of gym/toy/Odd-v0: expected \(observation, info\), got ndarray"),
-    ("reset", lambda: (np.zeros(1), {}), "expected a method that takes seed="),
-    ("step", lambda _: (np.zeros(1), 0.0, False, {}), "step of gym/toy/Odd-v0: .*got 4 values"),
-])
+@pytest.mark.parametrize(
+    "method, answer, words",
+    [
+        (
+            "reset",
+            lambda *_, **__: np.zeros(1),
+            r"reset of gym/toy/Odd-v0: expected \(observation, info\), got ndarray",
+        ),
+        ("reset", lambda: (np.zeros(1), {}), "expected a method that takes seed="),
+        ("step", lambda _: (np.zeros(1), 0.0, False, {}), "step of gym/toy/Odd-v0: .*got 4 values"),
+    ],
+)
 def test_environments_of_the_old_interface_are_named(method: str, answer: Any, words: str) -> None:
     env = odd(spaces.Box(-1, 1, (1,)), np.zeros(1))
     setattr(env._env.unwrapped, method, answer)
@@ -180,11 +192,14 @@ def test_environments_of_the_old_interface_are_named(method: str, answer: Any, w
         env.step(np.zeros(1))
 
 
-@pytest.mark.parametrize("kinds, words", [
-    ({"observatio": "image"}, "Did you mean 'observation'"),
-    ({"observation": "images"}, "one of image, state"),
-    ({"observation": "image"}, "the key of an image"),
-])
+@pytest.mark.parametrize(
+    "kinds, words",
+    [
+        ({"observatio": "image"}, "Did you mean 'observation'"),
+        ({"observation": "images"}, "one of image, state"),
+        ({"observation": "image"}, "the key of an image"),
+    ],
+)
 def test_kinds_that_do_not_fit_are_refused(kinds: dict[str, str], words: str) -> None:
     with pytest.raises(InputError, match=words):
         odd(spaces.Box(-1, 1, (3,)), np.zeros(3), kinds=kinds)
@@ -196,11 +211,22 @@ def test_success_comes_from_info_and_terminates() -> None:
     assert run(sim.make("gym/toy/Reach-v0"), 0.0) == (10, False, True, 0.0)
 
 
-@pytest.mark.parametrize("told, success", [
-    (True, True), (False, False), (1.0, True), (0.0, False), (-1.0, False), (float("nan"), False),
-    (np.float32(0.5), True), (np.array([False, True]), True),
-    (np.array([-1.0, float("nan")]), False), (np.array(0), False), ([0, 2], True),
-])
+@pytest.mark.parametrize(
+    "told, success",
+    [
+        (True, True),
+        (False, False),
+        (1.0, True),
+        (0.0, False),
+        (-1.0, False),
+        (float("nan"), False),
+        (np.float32(0.5), True),
+        (np.array([False, True]), True),
+        (np.array([-1.0, float("nan")]), False),
+        (np.array(0), False),
+        ([0, 2], True),
+    ],
+)
 def test_only_a_positive_truth_is_success(told: Any, success: bool) -> None:
     env = sim.make("gym/toy/Reach-v0")
     env.unwrapped._env.unwrapped.tell = lambda: told
@@ -247,12 +273,15 @@ def test_actions_are_clipped_to_their_bounds() -> None:
     assert reward == pytest.approx(-abs(3 - observation["arm.position"][0]), abs=1e-5)
 
 
-@pytest.mark.parametrize("task_id, key, dim, hz, limit", [
-    ("gym/Pendulum-v1", "observation", 1, 20, 200),
-    ("gym/MountainCarContinuous-v0", "observation", 1, 30, 999),
-    ("gym/Reacher-v5", "observation", 2, 50, 50),
-    ("gym/gym_pusht:gym_pusht/PushT-v0", "observation", 2, 10, 300),
-])
+@pytest.mark.parametrize(
+    "task_id, key, dim, hz, limit",
+    [
+        ("gym/Pendulum-v1", "observation", 1, 20, 200),
+        ("gym/MountainCarContinuous-v0", "observation", 1, 30, 999),
+        ("gym/Reacher-v5", "observation", 2, 50, 50),
+        ("gym/gym_pusht:gym_pusht/PushT-v0", "observation", 2, 10, 300),
+    ],
+)
 def test_published_environments_work(task_id: str, key: str, dim: int, hz: float, limit: int) -> None:
     env = sim.make(task_id, reward="native")
     first, _ = env.reset(seed=4)
@@ -276,18 +305,21 @@ def test_pictures_come_from_the_environment() -> None:
     env.close()
 
 
-@pytest.mark.parametrize("task_id, options, words", [
-    ("gym/CartPole-v1", {}, "continuous"),
-    ("gym/Pendulum-v2", {}, "Did you mean 'gym/Pendulum-v1'?"),
-    ("gym/no_such_module:Env-v0", {}, "no_such_module"),
-    ("gym/toy/Endless-v0", {}, "max_steps="),
-    ("gym/Pendulum-v1", {"success_reward": 1.0, "success_return": 1.0}, "both"),
-    ("gym/Pendulum-v1", {"period_s": 0.0}, "above 0"),
-    ("gym/Pendulum-v1", {"period_s": float("nan")}, "above 0"),
-    ("gym/Pendulum-v1", {"success_return": float("nan")}, "at least"),
-    ("gym/Pendulum-v1", {"succes_return": 1.0}, "Did you mean 'success_return'?"),
-    ("gym/Pendulum-v1", {"arguments": {"gravity": 1.0, "wind": 2.0}}, "wind"),
-])
+@pytest.mark.parametrize(
+    "task_id, options, words",
+    [
+        ("gym/CartPole-v1", {}, "continuous"),
+        ("gym/Pendulum-v2", {}, "Did you mean 'gym/Pendulum-v1'?"),
+        ("gym/no_such_module:Env-v0", {}, "no_such_module"),
+        ("gym/toy/Endless-v0", {}, "max_steps="),
+        ("gym/Pendulum-v1", {"success_reward": 1.0, "success_return": 1.0}, "both"),
+        ("gym/Pendulum-v1", {"period_s": 0.0}, "above 0"),
+        ("gym/Pendulum-v1", {"period_s": float("nan")}, "above 0"),
+        ("gym/Pendulum-v1", {"success_return": float("nan")}, "at least"),
+        ("gym/Pendulum-v1", {"succes_return": 1.0}, "Did you mean 'success_return'?"),
+        ("gym/Pendulum-v1", {"arguments": {"gravity": 1.0, "wind": 2.0}}, "wind"),
+    ],
+)
 def test_what_cannot_be_made_says_why(task_id: str, options: dict[str, Any], words: str) -> None:
     with pytest.raises(InputError) as error:
         sim.make(task_id, **options)

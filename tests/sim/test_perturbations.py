@@ -243,8 +243,11 @@ def test_distractors_lie_still_in_the_open() -> None:
     observation, info = first(env)
     bodies = [scene.id("body", f"distractor{number}") for number in range(1, 6)]
     geoms = [int(scene.model.body_geomadr[body]) for body in bodies]
-    others = [geom for geom in range(scene.model.ngeom) if scene.model.geom_contype[geom]
-              and scene.model.geom_bodyid[geom] != scene.id("body", "table")]
+    others = [
+        geom
+        for geom in range(scene.model.ngeom)
+        if scene.model.geom_contype[geom] and scene.model.geom_bodyid[geom] != scene.id("body", "table")
+    ]
     mujoco.mj_forward(scene.model, scene.data)
     for geom in geoms:
         for other in set(others) - {geom}:
@@ -388,8 +391,10 @@ def test_noise_of_images_stays_in_their_range() -> None:
 @pytest.mark.parametrize("task", ["gym/Line-v0", "pusht/state"])
 @pytest.mark.parametrize("severity", [1, 3])
 def test_a_delayed_observation_is_the_one_of_some_steps_ago(task: str, severity: int) -> None:
-    own, late = (push(sim.make(task, **options), 8)
-                 for options in ({}, {"perturbation": "observation_delay", "severity": severity}))
+    own, late = (
+        push(sim.make(task, **options), 8)
+        for options in ({}, {"perturbation": "observation_delay", "severity": severity})
+    )
     steps = load_sizes("observation_delay")[severity - 1].steps
     for number, row in enumerate(late):
         assert not differing(row, own[max(number - steps, 0)])
@@ -443,10 +448,15 @@ def test_a_demonstration_says_what_was_perturbed() -> None:
 def test_perturbations_replace_those_of_the_options() -> None:
     trained = {"robot": "panda", "perturbations": {"mass": 2}, "randomise": True}
     assert perturbed(trained) == trained
-    assert perturbed(trained, perturbation="friction", severity=0) == {"robot": "panda", "perturbation": "friction",
-                                                                      "severity": 0}
-    assert perturbed({}, perturbations={"friction": 3}, randomise=True) == {"perturbations": {"friction": 3},
-                                                                           "randomise": True}
+    assert perturbed(trained, perturbation="friction", severity=0) == {
+        "robot": "panda",
+        "perturbation": "friction",
+        "severity": 0,
+    }
+    assert perturbed({}, perturbations={"friction": 3}, randomise=True) == {
+        "perturbations": {"friction": 3},
+        "randomise": True,
+    }
 
 
 @pytest.mark.parametrize(

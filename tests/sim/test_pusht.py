@@ -93,8 +93,13 @@ def test_paper_initial_states_are_drawn_as_the_paper_did() -> None:
     """The block lies elsewhere than drawn, as in the paper's evaluation: it is placed first and turned next."""
     drawn = paper_initial_state(100000)
     random = np.random.RandomState(100000)
-    expected = [random.randint(50, 450), random.randint(50, 450), random.randint(100, 400), random.randint(100, 400),
-                random.randn() * 2 * np.pi - np.pi]
+    expected = [
+        random.randint(50, 450),
+        random.randint(50, 450),
+        random.randint(100, 400),
+        random.randint(100, 400),
+        random.randn() * 2 * np.pi - np.pi,
+    ]
     np.testing.assert_array_equal(drawn, expected)
     observation, _ = sim.make("pusht/state", initial_states="paper").reset(seed=100000)
     state = observation["state"]

@@ -60,11 +60,23 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def trained(store: Path, folder: Path, objective: str) -> DiffusionPolicy:
     from policies.checkpoint import load
 
-    recipe = PolicyRecipe(network={"name": "mlp", "width": 128, "depth": 2}, objective={"name": objective},
-                          n_obs_steps=2, horizon=8, n_action_steps=3)
-    config = TrainingConfig(steps=2000, batch_size=128, learning_rate=2e-3, warmup=50, log_every=1000,
-                            checkpoint_every=100_000, ema=EmaConfig(decay=0.99),
-                            validation=ValidationConfig(fraction=0))
+    recipe = PolicyRecipe(
+        network={"name": "mlp", "width": 128, "depth": 2},
+        objective={"name": objective},
+        n_obs_steps=2,
+        horizon=8,
+        n_action_steps=3,
+    )
+    config = TrainingConfig(
+        steps=2000,
+        batch_size=128,
+        learning_rate=2e-3,
+        warmup=50,
+        log_every=1000,
+        checkpoint_every=100_000,
+        ema=EmaConfig(decay=0.99),
+        validation=ValidationConfig(fraction=0),
+    )
     train(store, recipe, config, folder, device="cpu")
     return load(folder)
 
@@ -101,9 +113,13 @@ def executed(policy, seeds, delay_steps: int, rows: int = ROWS - 4) -> list[Walk
             each.place.observe(Report(each.place.lane, each.rows, Tally(seed, length=len(each.targets))))
         runners = [each.place.runner for each in walks]
         prefixes, weights = zip(*(runner.prefix() for runner in runners))
-        plans = policy.sample({"point": np.stack([runner.window()["point"] for runner in runners])},
-                              samples=runners[0].samples, prefix=np.stack(prefixes), prefix_weight=np.stack(weights),
-                              seeds=[query_seed(seed, runner.plans) for seed, runner in zip(seeds, runners)])
+        plans = policy.sample(
+            {"point": np.stack([runner.window()["point"] for runner in runners])},
+            samples=runners[0].samples,
+            prefix=np.stack(prefixes),
+            prefix_weight=np.stack(weights),
+            seeds=[query_seed(seed, runner.plans) for seed, runner in zip(seeds, runners)],
+        )
         for each, plan in zip(walks, plans):
             if each.place.runner.chunk is not None:
                 each.joins.append(len(each.targets) + delay_steps)
@@ -211,8 +227,11 @@ def test_an_evaluation_with_late_plans_does_not_depend_on_the_workers():
     results = []
     for workers in (1, 2):
         policy = Attentive()
-        results.append(evaluate_policy(policy, "pusht/state", episodes=4, seed=3, workers=workers, delay_steps=3,
-                                       options={"max_steps": 40}))
+        results.append(
+            evaluate_policy(
+                policy, "pusht/state", episodes=4, seed=3, workers=workers, delay_steps=3, options={"max_steps": 40}
+            )
+        )
         first, then = policy.committed[0], policy.committed[1]
         assert first[0].shape == (4, 16, 2) and not first[1].any()
         assert (then[1][:, :3] == 1).all()

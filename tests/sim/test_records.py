@@ -17,14 +17,26 @@ from sim.statistics import bootstrap, mcnemar, wilson
 
 
 def record(seed: int, score: float, success: bool, length: int = 100) -> EpisodeRecord:
-    return EpisodeRecord(seed, float(success), float(success), score, success, length, success, not success,
-                         Latency(3, 0.01, 0.02, 0.03))
+    return EpisodeRecord(
+        seed, float(success), float(success), score, success, length, success, not success, Latency(3, 0.01, 0.02, 0.03)
+    )
 
 
 def evaluation(records: tuple[EpisodeRecord, ...], **changes) -> Evaluation:
-    facts = dict(task="pusht/state", options={"max_steps": 300}, policy={"checkpoint": "a"}, seed=10,
-                 episodes=len(records), n_action_steps=8, batch=4, workers=2, records=records,
-                 latency=Latency(9, 0.01, 0.02, 0.03), seconds=2.0, inference_seconds=0.5)
+    facts = dict(
+        task="pusht/state",
+        options={"max_steps": 300},
+        policy={"checkpoint": "a"},
+        seed=10,
+        episodes=len(records),
+        n_action_steps=8,
+        batch=4,
+        workers=2,
+        records=records,
+        latency=Latency(9, 0.01, 0.02, 0.03),
+        seconds=2.0,
+        inference_seconds=0.5,
+    )
     return Evaluation(**{**facts, **changes})
 
 
@@ -32,8 +44,15 @@ FOUR = tuple(record(10 + i, [1.0, 0.5, 1.0, 0.25][i], i % 2 == 0, 50 * (i + 1)) 
 
 latencies = st.builds(Latency, st.integers(0, 1000), *[st.floats(0, 10)] * 3)
 records = st.builds(
-    EpisodeRecord, st.integers(0, 2**40), *[st.floats(-1e6, 1e6)] * 3, st.booleans(), st.integers(1, 10**6),
-    st.booleans(), st.booleans(), latencies, st.none() | st.just("videos/a.mp4"),
+    EpisodeRecord,
+    st.integers(0, 2**40),
+    *[st.floats(-1e6, 1e6)] * 3,
+    st.booleans(),
+    st.integers(1, 10**6),
+    st.booleans(),
+    st.booleans(),
+    latencies,
+    st.none() | st.just("videos/a.mp4"),
 )
 
 

@@ -60,8 +60,14 @@ def folder(tmp_path_factory) -> Path:
     """A real evaluation with a video."""
     folder = tmp_path_factory.mktemp("evaluations") / "first"
     evaluate_policy(
-        BlockSeeker(), "pusht/state", episodes=6, seed=100000, options={"max_steps": 40, "render_size": 96},
-        video_episodes=[1], output=folder, description={"checkpoint": "runs/<a>", "sampler": "euler", "steps": 3},
+        BlockSeeker(),
+        "pusht/state",
+        episodes=6,
+        seed=100000,
+        options={"max_steps": 40, "render_size": 96},
+        video_episodes=[1],
+        output=folder,
+        description={"checkpoint": "runs/<a>", "sampler": "euler", "steps": 3},
     )
     return folder
 
@@ -82,7 +88,8 @@ def test_the_page_shows_the_evaluation_and_fetches_nothing(folder: Path) -> None
     assert "runs/<a>" in page.text, "text from outside is escaped"
     assert page.count("svg") == 3 and page.count("video") == 1
     assert [attributes["data-value"] for _, attributes in page.tags if "data-value" in attributes][::10] == [
-        str(record.seed) for record in evaluation.records]
+        str(record.seed) for record in evaluation.records
+    ]
     for _, attributes in page.tags:
         for name in ("src", "href", "xlink:href"):
             assert attributes.get(name, "#").startswith(("#", "data:")), "everything is in the page"
@@ -92,8 +99,10 @@ def test_the_page_shows_the_evaluation_and_fetches_nothing(folder: Path) -> None
 def test_the_video_in_the_page_is_the_file(folder: Path) -> None:
     page = Page(write_report(folder))
     source = next(attributes["src"] for tag, attributes in page.tags if tag == "video")
-    assert base64.b64decode(source.removeprefix("data:video/mp4;base64,")) == next(
-        (folder / "videos").iterdir()).read_bytes()
+    assert (
+        base64.b64decode(source.removeprefix("data:video/mp4;base64,"))
+        == next((folder / "videos").iterdir()).read_bytes()
+    )
 
 
 def test_plots_are_well_formed_and_take_their_colours_from_the_page(folder: Path) -> None:

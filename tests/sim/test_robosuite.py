@@ -162,12 +162,15 @@ def test_cameras_join_the_observation() -> None:
     env.close()
 
 
-@pytest.mark.parametrize("options, words", [
-    ({"cameras": ["agentviev"]}, "Did you mean 'agentview'?"),
-    ({"render_camera": "frontviev"}, "Did you mean 'frontview'?"),
-    ({"camera": "agentview"}, "Did you mean 'cameras'?"),
-    ({"image_size": 3}, "at least 16"),
-])
+@pytest.mark.parametrize(
+    "options, words",
+    [
+        ({"cameras": ["agentviev"]}, "Did you mean 'agentview'?"),
+        ({"render_camera": "frontviev"}, "Did you mean 'frontview'?"),
+        ({"camera": "agentview"}, "Did you mean 'cameras'?"),
+        ({"image_size": 3}, "at least 16"),
+    ],
+)
 def test_wrong_options_name_the_right_ones(options: dict[str, Any], words: str) -> None:
     with pytest.raises(InputError) as error:
         sim.make("robosuite/Lift", **options)

@@ -14,8 +14,9 @@ from sim.robustness import robustness_curve, trapezoid_weights
 from sim.statistics import wilson
 
 EPISODES = 20
-counts = st.lists(st.tuples(st.integers(0, 5), st.integers(0, EPISODES)), min_size=2, max_size=8,
-                  unique_by=lambda pair: pair[0])
+counts = st.lists(
+    st.tuples(st.integers(0, 5), st.integers(0, EPISODES)), min_size=2, max_size=8, unique_by=lambda pair: pair[0]
+)
 
 
 @given(counts)
@@ -85,18 +86,25 @@ def test_interval_for_shared_starts_covers_rates_that_rise_and_fall_together() -
     for luck in random.uniform(size=(500, 30, 1)):
         successes = (luck < rates).sum(axis=0)  # an easy start succeeds at every severity
         for same_seeds in covered:
-            area = robustness_curve([(severity, int(won), 30) for severity, won in enumerate(successes)],
-                                    same_seeds=same_seeds).area
+            area = robustness_curve(
+                [(severity, int(won), 30) for severity, won in enumerate(successes)], same_seeds=same_seeds
+            ).area
             assert area is not None
             covered[same_seeds] += area.low <= truth <= area.high
     assert covered[True] / 500 >= 0.93, covered
     assert covered[False] / 500 < 0.9, "else the wider interval would not be needed"
 
 
-@pytest.mark.parametrize(("measured", "says"), [
-    ([], "at least one severity"), ([(-1, 1, 2)], "severity"), ([(float("nan"), 1, 2)], "severity"),
-    ([(1, 3, 2)], "3 of 2"), ([(1, 0, 0)], "0 of 0"),
-])
+@pytest.mark.parametrize(
+    ("measured", "says"),
+    [
+        ([], "at least one severity"),
+        ([(-1, 1, 2)], "severity"),
+        ([(float("nan"), 1, 2)], "severity"),
+        ([(1, 3, 2)], "3 of 2"),
+        ([(1, 0, 0)], "0 of 0"),
+    ],
+)
 def test_impossible_counts_are_refused(measured: list[tuple[float, int, int]], says: str) -> None:
     with pytest.raises(InputError, match=says):
         robustness_curve(measured)

@@ -229,14 +229,18 @@ def test_pictures_of_any_form_are_filmed(tmp_path: Path, picture: str) -> None:
     assert abs(np.frombuffer(next(frames), np.uint8).mean() - 128) < 4, "not black"
 
 
-@pytest.mark.parametrize(("task", "given", "words"), [
-    (LINE, {"picture": "growing"}, r"expected \(32, 32, 3\) of uint8 RGB, got \(34, 32, 3\)"),
-    (LINE, {"picture": "nothing"}, "expected numbers .* got None"),
-    (LINE, {"picture": "error"}, "OSError: the screen is gone"),
-    ("gym/tests.sim.line_env:Blind-v0", {}, "takes render_mode='rgb_array'"),
-])
-def test_what_cannot_be_filmed_is_evaluated_all_the_same_and_the_record_says_why(tmp_path: Path, task: str, given: dict,
-                                                                                words: str) -> None:
+@pytest.mark.parametrize(
+    ("task", "given", "words"),
+    [
+        (LINE, {"picture": "growing"}, r"expected \(32, 32, 3\) of uint8 RGB, got \(34, 32, 3\)"),
+        (LINE, {"picture": "nothing"}, "expected numbers .* got None"),
+        (LINE, {"picture": "error"}, "OSError: the screen is gone"),
+        ("gym/tests.sim.line_env:Blind-v0", {}, "takes render_mode='rgb_array'"),
+    ],
+)
+def test_what_cannot_be_filmed_is_evaluated_all_the_same_and_the_record_says_why(
+    tmp_path: Path, task: str, given: dict, words: str
+) -> None:
     ask = dict(episodes=3, seed=4, environments=1, options={"arguments": given} if given else {})
     filmed = evaluate_policy(Mover(), task, **ask, video_episodes=[0, 1], output=tmp_path)
     plain = evaluate_policy(Mover(), task, **ask)
@@ -251,8 +255,9 @@ def test_an_evaluation_without_anything_to_draw_with_finishes(tmp_path: Path, mo
     monkeypatch.setenv("TILLER_GL", "none")
     monkeypatch.delenv("DISPLAY", raising=False)
     task, short = "gym/Reacher-v5", {"max_steps": 2, "success_return": 0.0}
-    [record] = evaluate_policy(Wanderer(task), task, episodes=1, seed=0, options=short, video_episodes=[0],
-                               output=tmp_path).records
+    [record] = evaluate_policy(
+        Wanderer(task), task, episodes=1, seed=0, options=short, video_episodes=[0], output=tmp_path
+    ).records
     assert record.length == 2 and record.video is None and "Nothing to draw with" in record.no_video
 
 
@@ -277,8 +282,17 @@ def test_a_killed_worker_ends_the_evaluation_and_keeps_what_was_finished(tmp_pat
             os.kill(children()[0], signal.SIGKILL)
 
     with pytest.raises(EvaluationFailed, match="SIGKILL") as error:
-        evaluate_policy(BlockSeeker(), TASK, episodes=12, seed=50, workers=2, batch=4, options=SHORT,
-                        on_episode=kill_one, output=tmp_path)
+        evaluate_policy(
+            BlockSeeker(),
+            TASK,
+            episodes=12,
+            seed=50,
+            workers=2,
+            batch=4,
+            options=SHORT,
+            on_episode=kill_one,
+            output=tmp_path,
+        )
     kept = error.value.evaluation
     assert [record.seed for record in kept.records] == sorted(done)
     assert not kept.complete and "SIGKILL" in kept.ended
@@ -301,8 +315,13 @@ evaluate_policy(BlockSeeker(), "pusht/state", episodes=400, seed=0, workers=2, b
 
 def test_ctrl_c_ends_the_workers_and_keeps_what_was_finished(tmp_path: Path) -> None:
     """The signal goes to the whole group, as a terminal sends it."""
-    process = subprocess.Popen([sys.executable, "-c", SCRIPT.format(folder=str(tmp_path))], stdout=subprocess.PIPE,
-                               stderr=subprocess.PIPE, text=True, start_new_session=True)
+    process = subprocess.Popen(
+        [sys.executable, "-c", SCRIPT.format(folder=str(tmp_path))],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
     assert process.stdout is not None
     seen = [process.stdout.readline() for _ in range(2)]
     workers = [int(pid) for pid in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()]
@@ -347,8 +366,9 @@ def test_a_policy_that_returns_too_few_plans_is_named() -> None:
 
 def test_a_physics_that_diverges_is_a_failed_episode_and_the_others_go_on(tmp_path: Path) -> None:
     ask = dict(episodes=4, seed=5, environments=1, workers=1)
-    wild = evaluate_policy(Mover(), LINE, **ask, options={"arguments": {"wild": [6]}}, video_episodes=[1],
-                           output=tmp_path)
+    wild = evaluate_policy(
+        Mover(), LINE, **ask, options={"arguments": {"wild": [6]}}, video_episodes=[1], output=tmp_path
+    )
     tame = evaluate_policy(Mover(), LINE, **ask)
     broken = wild.records[1]
     assert (broken.success, broken.terminated, broken.length, broken.score) == (False, True, 4, 0.0)

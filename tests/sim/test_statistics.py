@@ -108,8 +108,14 @@ def test_mcnemar_rejects_no_more_often_than_its_level(trials: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "ask", [lambda: wilson(3, 2), lambda: wilson(0, 0), lambda: wilson(1, 2, 1.0), lambda: bootstrap([]),
-            lambda: paired_difference([1.0], [1.0, 2.0])]
+    "ask",
+    [
+        lambda: wilson(3, 2),
+        lambda: wilson(0, 0),
+        lambda: wilson(1, 2, 1.0),
+        lambda: bootstrap([]),
+        lambda: paired_difference([1.0], [1.0, 2.0]),
+    ],
 )
 def test_impossible_questions_are_refused(ask) -> None:
     with pytest.raises(InputError):

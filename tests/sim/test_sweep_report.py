@@ -23,10 +23,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for policy, wins in (("a", GOOD), ("<b>", BAD)):
         for task in ("pusht/state", "pusht/image"):
             for severity in (0, 2, 5):
-                evaluation(folder / f"{policy.strip('<>')}-{task.split('/')[1]}-{severity}",
-                           wins[severity:] + [False] * severity, policy=f"runs/{policy}", task=task,
-                           scores=[number / 10 for number in range(10)],
-                           options={"perturbation": "friction", "severity": severity})
+                evaluation(
+                    folder / f"{policy.strip('<>')}-{task.split('/')[1]}-{severity}",
+                    wins[severity:] + [False] * severity,
+                    policy=f"runs/{policy}",
+                    task=task,
+                    scores=[number / 10 for number in range(10)],
+                    options={"perturbation": "friction", "severity": severity},
+                )
     (folder / "a-state-0" / "report.html").write_text("<p>its own page</p>")
     return folder
 
@@ -35,16 +39,32 @@ def write(folder: Path, target: Path) -> Page:
     from sim.records import read_evaluation
 
     summary = summarise([(each.name, read_evaluation(each)) for each in sorted(folder.iterdir()) if each.is_dir()])
-    write_sweep_report(summary, target, folder=folder, missing=["not-yet"],
-                       failed={"crashed": ("killed by <SIGKILL>", ["last & words"])})
+    write_sweep_report(
+        summary,
+        target,
+        folder=folder,
+        missing=["not-yet"],
+        failed={"crashed": ("killed by <SIGKILL>", ["last & words"])},
+    )
     return Page(target)
 
 
 def test_page_shows_every_part_and_fetches_nothing(folder: Path, tmp_path: Path) -> None:
     page = write(folder, tmp_path / "page.html")
-    for part in ("2 policies on 2 tasks", "Success by task", "Over tasks", "Paired on the same seeds", "Robustness",
-                 "Results", "Policies", "friction · all tasks", "killed by <SIGKILL>", "last & words", "not-yet",
-                 "<b>"):
+    for part in (
+        "2 policies on 2 tasks",
+        "Success by task",
+        "Over tasks",
+        "Paired on the same seeds",
+        "Robustness",
+        "Results",
+        "Policies",
+        "friction · all tasks",
+        "killed by <SIGKILL>",
+        "last & words",
+        "not-yet",
+        "<b>",
+    ):
         assert part in page.text, part
     assert page.count("svg") == 3 + 3 + 3, "a setting each: success and profile; robustness: two tasks and both"
     for svg in re.findall(r"<svg.*?</svg>", page.source, flags=re.DOTALL):

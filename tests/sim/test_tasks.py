@@ -153,8 +153,16 @@ def test_an_option_that_is_wrong_says_what_is_right(options: dict[str, Any], wor
 
 def test_every_listed_task_knows_its_facts() -> None:
     ids = task_ids()
-    assert {"pusht/state", "pusht/keypoints", "pusht/image", "robosuite/Lift", "robosuite/PickPlaceCan",
-            "robosuite/NutAssemblySquare", "robosuite/Door", "robosuite/Stack"} <= set(ids)
+    assert {
+        "pusht/state",
+        "pusht/keypoints",
+        "pusht/image",
+        "robosuite/Lift",
+        "robosuite/PickPlaceCan",
+        "robosuite/NutAssemblySquare",
+        "robosuite/Door",
+        "robosuite/Stack",
+    } <= set(ids)
     for task_id in ids:
         task = task_info(task_id)
         assert task.id == task_id

@@ -65,8 +65,9 @@ def test_an_abandoned_video_leaves_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("folder", ["12:30:05", "-x", "file:x", "a b%d"])
-def test_folders_that_look_like_options_or_protocols_are_written_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
-                                                                   folder: str) -> None:
+def test_folders_that_look_like_options_or_protocols_are_written_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str
+) -> None:
     monkeypatch.chdir(tmp_path)
     Path(folder).mkdir()
     with VideoWriter(f"{folder}/square.mp4", fps=10) as video:
@@ -81,17 +82,20 @@ def test_a_video_that_ffmpeg_does_not_write_is_an_error_of_ours(tmp_path: Path) 
         video.close()
 
 
-@pytest.mark.parametrize(("picture", "expected"), [
-    (np.full((4, 6, 3), 9, np.uint8), (4, 6, 9)),
-    (np.full((4, 6, 4), 9, np.uint8), (4, 6, 9)),
-    (np.full((3, 4, 6), 9, np.int64), (4, 6, 9)),
-    (np.full((4, 6), 300), (4, 6, 255)),
-    (np.full((4, 6, 1), 0.2), (4, 6, 51)),
-    (np.full((4, 6, 3), 51.0, np.float32), (4, 6, 51)),
-    (np.full((4, 6, 3), True), (4, 6, 255)),
-    (np.full((4, 6, 3), np.nan), (4, 6, 0)),
-    ([np.zeros((4, 6, 3)), np.ones((4, 6, 3))], (4, 6, 255)),
-])
+@pytest.mark.parametrize(
+    ("picture", "expected"),
+    [
+        (np.full((4, 6, 3), 9, np.uint8), (4, 6, 9)),
+        (np.full((4, 6, 4), 9, np.uint8), (4, 6, 9)),
+        (np.full((3, 4, 6), 9, np.int64), (4, 6, 9)),
+        (np.full((4, 6), 300), (4, 6, 255)),
+        (np.full((4, 6, 1), 0.2), (4, 6, 51)),
+        (np.full((4, 6, 3), 51.0, np.float32), (4, 6, 51)),
+        (np.full((4, 6, 3), True), (4, 6, 255)),
+        (np.full((4, 6, 3), np.nan), (4, 6, 0)),
+        ([np.zeros((4, 6, 3)), np.ones((4, 6, 3))], (4, 6, 255)),
+    ],
+)
 def test_pictures_of_other_forms_become_uint8_rgb(picture: Any, expected: tuple[int, int, int]) -> None:
     height, width, value = expected
     seen = as_rgb(picture, "a task")

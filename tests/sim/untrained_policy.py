@@ -19,14 +19,19 @@ def untrained_policy(**changes) -> DiffusionPolicy:
 
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    recipe = PolicyRecipe(**{
-        "network": {"name": "mlp", "width": 128, "depth": 2}, "observation": ("state",), "n_obs_steps": 2,
-        "transforms": ({"name": "sine_cosine", "observation": {"state": [4]}},), **changes,
-    })
+    recipe = PolicyRecipe(
+        **{
+            "network": {"name": "mlp", "width": 128, "depth": 2},
+            "observation": ("state",),
+            "n_obs_steps": 2,
+            "transforms": ({"name": "sine_cosine", "observation": {"state": [4]}},),
+            **changes,
+        }
+    )
     spec = policy_spec(recipe, OBSERVATIONS["state"], ACTION)
     observation, _ = make_chain(recipe.transforms, spec.observation, spec.action).outgoing
     statistics = {}
-    for name, size in ((*((key.name, key.shape[0]) for key in observation), (ACTION_KEY, ACTION.dim))):
+    for name, size in (*((key.name, key.shape[0]) for key in observation), (ACTION_KEY, ACTION.dim)):
         running = RunningStatistics((size,))
         running.update(np.random.default_rng(0).uniform(0, 512, (1000, size)))
         statistics[name] = running.result()

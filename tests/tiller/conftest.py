@@ -41,8 +41,19 @@ def car_policies(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     dataset = str(folder / "dataset")
     assert main(["data", "convert", str(folder / "demos.npz"), dataset, f"period_s={1 / 30}", "units=1"]) == 0
     for seed in (0, 1):
-        assert main(["train", f"task={CAR}", f"data={dataset}", f"output={folder / f'car{seed}'}",
-                     f"training.seed={seed}", *TINY]) == 0
+        assert (
+            main(
+                [
+                    "train",
+                    f"task={CAR}",
+                    f"data={dataset}",
+                    f"output={folder / f'car{seed}'}",
+                    f"training.seed={seed}",
+                    *TINY,
+                ]
+            )
+            == 0
+        )
     return [folder / "car0", folder / "car1"]
 
 
@@ -54,10 +65,16 @@ class Sweep:
     """
 
     def __init__(self, *words: str | Path) -> None:
-        self.process = subprocess.Popen([sys.executable, "-m", "tiller", "evaluate", "-m", *map(str, words)], cwd=ROOT,
-                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                                        stdin=subprocess.DEVNULL, env={**os.environ, "COLUMNS": "160"},
-                                        start_new_session=True)
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "tiller", "evaluate", "-m", *map(str, words)],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            env={**os.environ, "COLUMNS": "160"},
+            start_new_session=True,
+        )
 
     def ends(self) -> tuple[int, str, str]:
         """Exit code, output and errors."""

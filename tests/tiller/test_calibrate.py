@@ -41,8 +41,13 @@ def swinging(number: int) -> EnergyStream:
     angle = np.outer(time, rate) + phase
     joints = np.array(PANDA.rest) + size * (np.sin(angle) - np.sin(phase))
     velocity, acceleration = size * rate * np.cos(angle), -size * rate**2 * np.sin(angle)
-    return EnergyStream(f"{number:02}", np.arange(1001, dtype=np.int64) * 1_000_000,
-                        INERTIA * acceleration + FRICTION * velocity, joints, velocity)
+    return EnergyStream(
+        f"{number:02}",
+        np.arange(1001, dtype=np.int64) * 1_000_000,
+        INERTIA * acceleration + FRICTION * velocity,
+        joints,
+        velocity,
+    )
 
 
 def panda_log(**changes: Any) -> EnergyLog:
@@ -84,8 +89,17 @@ def test_a_budget_whose_numbers_were_changed_since_is_refused(tiller: Command, l
 
 def test_harm_bounds_the_spring_and_the_tank(tiller: Command, log: Path, tmp_path: Path) -> None:
     target = tmp_path / "swing.yaml"
-    shown = tiller.succeeds("calibrate", "budget", f"log={log}", "robot=panda", f"output={target}", "force_n=140",
-                            "wall_n_per_m=75000", "harm_j=30", "mass_kg=2")
+    shown = tiller.succeeds(
+        "calibrate",
+        "budget",
+        f"log={log}",
+        "robot=panda",
+        f"output={target}",
+        "force_n=140",
+        "wall_n_per_m=75000",
+        "harm_j=30",
+        "mass_kg=2",
+    )
     found = load_budget(str(target))
     assert found.force_n == 140 and 0.104 <= found.spring_j <= 0.1046 and found.capacity_j <= 30 and found.mass_kg == 2
     assert "No limit on the spring" not in shown
@@ -95,16 +109,24 @@ def weighty(stream: EnergyStream) -> EnergyStream:
     return replace(stream, torque=stream.torque + gravity_of(load_robot("panda"))(stream.joints))
 
 
-@pytest.mark.parametrize(("changes", "message"), [
-    ({"streams": tuple(map(swinging, range(19)))}, "20 or more"),
-    ({"streams": tuple(replace(swinging(each), success=each != 4) for each in range(20))}, "without success: 04"),
-    ({"streams": tuple(weighty(swinging(each)) for each in range(20))}, "none of the arm's weight in it"),
-    ({"joints": PANDA.joints[::-1]}, "log: joints"),
-    ({"robot": "fr3"}, "expected one of the robot 'panda', got one of 'fr3'"),
-    ({"streams": tuple(replace(swinging(each), joints=swinging(each).joints * 57.3) for each in range(20))}, "joint1"),
-], ids=["few", "failed", "gravity", "order", "robot", "degrees"])
-def test_a_log_that_is_not_good_enough_writes_nothing(tiller: Command, tmp_path: Path, changes: dict[str, Any],
-                                                      message: str) -> None:
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"streams": tuple(map(swinging, range(19)))}, "20 or more"),
+        ({"streams": tuple(replace(swinging(each), success=each != 4) for each in range(20))}, "without success: 04"),
+        ({"streams": tuple(weighty(swinging(each)) for each in range(20))}, "none of the arm's weight in it"),
+        ({"joints": PANDA.joints[::-1]}, "log: joints"),
+        ({"robot": "fr3"}, "expected one of the robot 'panda', got one of 'fr3'"),
+        (
+            {"streams": tuple(replace(swinging(each), joints=swinging(each).joints * 57.3) for each in range(20))},
+            "joint1",
+        ),
+    ],
+    ids=["few", "failed", "gravity", "order", "robot", "degrees"],
+)
+def test_a_log_that_is_not_good_enough_writes_nothing(
+    tiller: Command, tmp_path: Path, changes: dict[str, Any], message: str
+) -> None:
     write_log(tmp_path / "log", panda_log(**changes))
     done = tiller("calibrate", "budget", f"log={tmp_path / 'log'}", "robot=panda", f"output={tmp_path / 'b.yaml'}")
     assert done.code == 2 and message in done.message
@@ -121,8 +143,9 @@ def test_a_budget_that_is_there_is_replaced_only_by_name(tiller: Command, log: P
     assert load_budget(str(target)).robot == "panda"
 
 
-def test_a_write_that_fails_leaves_the_old_budget_whole(tiller: Command, log: Path, tmp_path: Path,
-                                                        monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_write_that_fails_leaves_the_old_budget_whole(
+    tiller: Command, log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     target = tmp_path / "swing.yaml"
     words = ("calibrate", "budget", f"log={log}", "robot=panda", f"output={target}", "overwrite=true")
     tiller.succeeds(*words)
@@ -138,24 +161,28 @@ def test_a_write_that_fails_leaves_the_old_budget_whole(tiller: Command, log: Pa
     assert target.read_text() == before
 
 
-@pytest.mark.parametrize(("words", "message"), [
-    ((), "'output': expected a YAML file"),
-    (("output=b.yaml",), "expected task= (a twin), or log= and robot= (a robot), got neither"),
-    (("output=b.yaml", "task=twin/lift", "log=x", "robot=panda"), "got both"),
-    (("output=b.yaml", "log=x"), "'robot': expected whose log it is"),
-    (("output=b.yaml", "log=x", "robot=panda", "seed=3"), "seed=: expected no such key beside log="),
-    (("output=b.yaml", "log=nowhere", "robot=panda"), "no meta.json"),
-    (("output=b.yaml", "log=nowhere", "robot=pnda"), "Did you mean 'panda'?"),
-    (("output=b.txt", "task=lift"), "a file that ends in .yaml"),
-    (("output=b.yaml", "task=lift", "episodes=5"), "episodes: expected an integer, at least 20 and at most "),
-    (("output=b.yaml", "task=pusht/state"), "pusht/state"),
-    (("output=b.yaml", "task=robosuite/Lift"), "one on a twin"),
-    (("output=b.yaml", "task=lift", "force_n=20"), "force_n and wall_n_per_m together"),
-    (("output=b.yaml", "task=lift", "episode=20"), "Did you mean 'episodes'?"),
-    (("output=b.yaml", "task=lift", "options.budget=table_top"), "unfiltered ones"),
-])
-def test_what_is_asked_wrongly_is_one_message(tiller: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
-                                              words: tuple[str, ...], message: str) -> None:
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ((), "'output': expected a YAML file"),
+        (("output=b.yaml",), "expected task= (a twin), or log= and robot= (a robot), got neither"),
+        (("output=b.yaml", "task=twin/lift", "log=x", "robot=panda"), "got both"),
+        (("output=b.yaml", "log=x"), "'robot': expected whose log it is"),
+        (("output=b.yaml", "log=x", "robot=panda", "seed=3"), "seed=: expected no such key beside log="),
+        (("output=b.yaml", "log=nowhere", "robot=panda"), "no meta.json"),
+        (("output=b.yaml", "log=nowhere", "robot=pnda"), "Did you mean 'panda'?"),
+        (("output=b.txt", "task=lift"), "a file that ends in .yaml"),
+        (("output=b.yaml", "task=lift", "episodes=5"), "episodes: expected an integer, at least 20 and at most "),
+        (("output=b.yaml", "task=pusht/state"), "pusht/state"),
+        (("output=b.yaml", "task=robosuite/Lift"), "one on a twin"),
+        (("output=b.yaml", "task=lift", "force_n=20"), "force_n and wall_n_per_m together"),
+        (("output=b.yaml", "task=lift", "episode=20"), "Did you mean 'episodes'?"),
+        (("output=b.yaml", "task=lift", "options.budget=table_top"), "unfiltered ones"),
+    ],
+)
+def test_what_is_asked_wrongly_is_one_message(
+    tiller: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], message: str
+) -> None:
     monkeypatch.chdir(tmp_path)
     done = tiller("calibrate", "budget", *words)
     assert done.code == 2 and message in done.message
@@ -179,8 +206,9 @@ def test_a_supply_is_said_to_weaken_the_tank(tiller: Command, log: Path, tmp_pat
     assert f"grows by {held.supply_w:.3g} J a second" in shown
 
 
-def test_a_recording_that_is_stopped_writes_nothing(tiller: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-                                                    ) -> None:
+def test_a_recording_that_is_stopped_writes_nothing(
+    tiller: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def stopped(*words: Any, **more: Any) -> Any:
         yield swinging(0)
         raise KeyboardInterrupt

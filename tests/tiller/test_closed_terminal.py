@@ -34,9 +34,15 @@ class Terminal:
         self.shown = b""
         self._ours, theirs = os.openpty()
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "tiller", *map(str, words)], cwd=ROOT, stdin=theirs, stdout=theirs,
-            stderr=theirs, start_new_session=True, env={**os.environ, "TERM": "xterm", "COLUMNS": "160"},
-            preexec_fn=_at_a_terminal)
+            [sys.executable, "-m", "tiller", *map(str, words)],
+            cwd=ROOT,
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            start_new_session=True,
+            env={**os.environ, "TERM": "xterm", "COLUMNS": "160"},
+            preexec_fn=_at_a_terminal,
+        )
         os.close(theirs)
 
     def until(self, condition: Callable[[], bool]) -> None:
@@ -74,8 +80,14 @@ def terminal() -> Iterator[Callable[..., Terminal]]:
 
 def long_training(car_policies: list[Path], output: Path) -> tuple[str, ...]:
     data = car_policies[0].parent / "dataset"
-    return ("train", f"data={data}", f"output={output}", *TINY, "training.steps=100000",
-            "training.checkpoint_every=50000")
+    return (
+        "train",
+        f"data={data}",
+        f"output={output}",
+        *TINY,
+        "training.steps=100000",
+        "training.checkpoint_every=50000",
+    )
 
 
 def has_rows(file: Path, rows: int) -> bool:
@@ -97,8 +109,13 @@ def test_training_is_saved(terminal: Callable[..., Terminal], car_policies: list
 def test_training_under_nohup_goes_on(car_policies: list[Path], tmp_path: Path) -> None:
     run = tmp_path / "run"
     command = [sys.executable, "-m", "tiller", *long_training(car_policies, run)]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                          preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)) as training:
+    with subprocess.Popen(
+        command,
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN),
+    ) as training:
         for rows in (5, 25):
             deadline = time.monotonic() + PATIENCE_S
             while not has_rows(run / "metrics.csv", rows):
@@ -109,10 +126,19 @@ def test_training_under_nohup_goes_on(car_policies: list[Path], tmp_path: Path) 
         assert training.wait(PATIENCE_S) == 130
 
 
-def test_evaluation_keeps_the_episodes_that_were_finished(terminal: Callable[..., Terminal], car_policies: list[Path],
-                                                          tmp_path: Path) -> None:
-    evaluation = terminal("evaluate", f"checkpoint={car_policies[0]}", f"task={CAR}", "episodes=100000", "videos=0",
-                          "options.max_steps=8", "options.success_return=-1000", f"output={tmp_path / 'out'}")
+def test_evaluation_keeps_the_episodes_that_were_finished(
+    terminal: Callable[..., Terminal], car_policies: list[Path], tmp_path: Path
+) -> None:
+    evaluation = terminal(
+        "evaluate",
+        f"checkpoint={car_policies[0]}",
+        f"task={CAR}",
+        "episodes=100000",
+        "videos=0",
+        "options.max_steps=8",
+        "options.success_return=-1000",
+        f"output={tmp_path / 'out'}",
+    )
     evaluation.until(lambda: b"mean score" in evaluation.shown)
     assert evaluation.close() == 130
     kept = json.loads((tmp_path / "out" / "evaluation.partial.json").read_text())
@@ -129,8 +155,9 @@ def test_collection_keeps_its_episodes(terminal: Callable[..., Terminal], tmp_pa
         assert len(dataset) > 0
 
 
-def test_collection_that_is_terminated_says_where_its_episodes_are(terminal: Callable[..., Terminal], tmp_path: Path
-                                                                   ) -> None:
+def test_collection_that_is_terminated_says_where_its_episodes_are(
+    terminal: Callable[..., Terminal], tmp_path: Path
+) -> None:
     collection = terminal("collect", "task=maze/01", "episodes=100000", f"output={tmp_path / 'out'}")
     collection.until(lambda: b"tried" in collection.shown)
     collection.process.send_signal(signal.SIGTERM)
@@ -139,8 +166,9 @@ def test_collection_that_is_terminated_says_where_its_episodes_are(terminal: Cal
     assert not list(tmp_path.rglob(LOCK_NAME))
 
 
-def test_conversion_leaves_nothing_behind(terminal: Callable[..., Terminal], car_policies: list[Path], tmp_path: Path
-                                          ) -> None:
+def test_conversion_leaves_nothing_behind(
+    terminal: Callable[..., Terminal], car_policies: list[Path], tmp_path: Path
+) -> None:
     target = tmp_path / "converted"
     conversion = terminal("data", "convert", car_policies[0].parent / "demos.npz", target, "units=1")
     conversion.until(lambda: b"?" in conversion.shown or b":" in conversion.shown)  # it asks for the period

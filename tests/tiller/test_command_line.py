@@ -19,12 +19,16 @@ def loaded_after(code: str) -> set[str]:
     """Heavy packages that a fresh interpreter has imported after some code."""
     printed = subprocess.run(
         [sys.executable, "-c", f"{code}\nimport sys; print([name for name in {HEAVY!r} if name in sys.modules])"],
-        capture_output=True, text=True, check=True).stdout
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
     return set(eval(printed.strip().splitlines()[-1]))
 
 
-@pytest.mark.parametrize("code", ["import tiller", "import robot, data, policies, sim, real",
-                                  "from tiller.cli import main; main([])"])
+@pytest.mark.parametrize(
+    "code", ["import tiller", "import robot, data, policies, sim, real", "from tiller.cli import main; main([])"]
+)
 def test_starting_imports_nothing_heavy(code: str) -> None:
     assert loaded_after(code) == set()
 
@@ -66,8 +70,9 @@ def test_unforeseen_failure_is_one_message(capsys: pytest.CaptureFixture[str], m
         main(["train"])
 
 
-def test_interruption_has_the_code_of_a_signal(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-                                               ) -> None:
+def test_interruption_has_the_code_of_a_signal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     def stop(verb: str, words: list[str]) -> int:
         raise KeyboardInterrupt
 
@@ -86,23 +91,31 @@ def test_foreign_package_that_shadows_a_room_is_named(tmp_path) -> None:  # type
     assert shadowed_rooms() == {}
     (tmp_path / "robot").mkdir()
     (tmp_path / "robot" / "__init__.py").write_text("")
-    done = subprocess.run([sys.executable, "-W", "always", "-c", f"import sys; sys.path.insert(0, {str(tmp_path)!r}); "
-                           "import tiller"], capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-W", "always", "-c", f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import tiller"],
+        capture_output=True,
+        text=True,
+    )
     assert "'robot' is shadowed by" in done.stderr and str(tmp_path) in done.stderr
 
 
 def test_sweep_expands_lists_and_ranges_in_order() -> None:
     cells = expand(["task=a", "training.seed=range(0,2)", "policy=x,y"])
-    assert [cell.name for cell in cells] == ["training.seed-0+policy-x", "training.seed-0+policy-y",
-                                             "training.seed-1+policy-x", "training.seed-1+policy-y"]
+    assert [cell.name for cell in cells] == [
+        "training.seed-0+policy-x",
+        "training.seed-0+policy-y",
+        "training.seed-1+policy-x",
+        "training.seed-1+policy-y",
+    ]
     assert cells[3].overrides == ("task=a", "training.seed=1", "policy=y")
 
 
 @pytest.mark.parametrize("words", [("--help",), (), ("--version",), ("train", "--help"), ("data",), ("node",)])
 def test_a_reader_that_has_seen_enough_ends_no_command_in_a_traceback(words: tuple[str, ...]) -> None:
     code = f"from tiller.cli import entry; import sys; sys.argv = ['tiller', *{words!r}]; input(); entry()"
-    process = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                               stderr=subprocess.PIPE)
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
     assert process.stdout is not None and process.stdin is not None and process.stderr is not None
     process.stdout.close()  # as head does, before the first line comes
     process.stdin.write(b"\n")

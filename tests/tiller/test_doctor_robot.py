@@ -26,13 +26,20 @@ def panda_with(folder: Path, **changes: object) -> Path:
 
 
 @needs_renderer
-def test_a_robot_is_shown_held_and_drawn(tmp_path: Path, capsys: pytest.CaptureFixture[str],
-                                         monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_robot_is_shown_held_and_drawn(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     assert main(["doctor", "robot=panda_inspire"]) == 0
     shown = capsys.readouterr().out
-    for words in ("13 commanded joints, 6 that follow", "joint_r_thumb_proximal_1", "agrees with its models",
-                  "It holds its rest posture", "nothing touches", "hand.joints (6) rad"):
+    for words in (
+        "13 commanded joints, 6 that follow",
+        "joint_r_thumb_proximal_1",
+        "agrees with its models",
+        "It holds its rest posture",
+        "nothing touches",
+        "hand.joints (6) rad",
+    ):
         assert words in shown, words
     (picture,) = tmp_path.glob("outputs/doctor/*/panda_inspire.png")
     assert str(picture.relative_to(tmp_path)) in shown and picture.read_bytes()[1:4] == b"PNG"
@@ -41,15 +48,20 @@ def test_a_robot_is_shown_held_and_drawn(tmp_path: Path, capsys: pytest.CaptureF
 
 
 def test_without_a_renderer_the_rest_is_done() -> None:
-    done = subprocess.run([sys.executable, "-m", "tiller", "doctor", "robot=panda"], capture_output=True, text=True,
-                          cwd=ROOT, env={"PATH": "", "TILLER_GL": "none", "OMP_NUM_THREADS": "1",
-                                         "HOME": str(Path.home())})
+    done = subprocess.run(
+        [sys.executable, "-m", "tiller", "doctor", "robot=panda"],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env={"PATH": "", "TILLER_GL": "none", "OMP_NUM_THREADS": "1", "HOME": str(Path.home())},
+    )
     assert done.returncode == 0, done.stderr
     assert "It holds its rest posture" in done.stdout and "Not drawn. Nothing to draw with" in done.stdout
 
 
-def test_a_robot_that_its_model_contradicts_is_refused_with_a_table(tmp_path: Path,
-                                                                    capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_robot_that_its_model_contradicts_is_refused_with_a_table(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     file = panda_with(tmp_path, joints=["joint1", "joint2", "joint3", "joint4", "joint5", "joint6", "joint_7"])
     assert main(["doctor", f"robot={file}", f"output={tmp_path}/x.png"]) == 2
     message = capsys.readouterr().err
@@ -62,24 +74,31 @@ def test_a_robot_that_sags_is_called_so(tmp_path: Path, capsys: pytest.CaptureFi
     assert "It does NOT hold its rest posture" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(("words", "message"), [
-    (["robot=panda_inspir"], "Did you mean 'panda_inspire'"),
-    (["robot=panda", "output=panda.jpg"], "a file that ends in .png"),
-    (["robot=panda", "urdf=none.urdf"], "urdf none.urdf: expected a URDF file"),
-    (["urdf=arm.urdf"], "robot=NAME"),
-    (["robt=panda"], "Did you mean 'robot'"),
-])
-def test_what_is_asked_wrongly_is_told(words: list[str], message: str, tmp_path: Path,
-                                       capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["robot=panda_inspir"], "Did you mean 'panda_inspire'"),
+        (["robot=panda", "output=panda.jpg"], "a file that ends in .png"),
+        (["robot=panda", "urdf=none.urdf"], "urdf none.urdf: expected a URDF file"),
+        (["urdf=arm.urdf"], "robot=NAME"),
+        (["robt=panda"], "Did you mean 'robot'"),
+    ],
+)
+def test_what_is_asked_wrongly_is_told(
+    words: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     assert main(["doctor", *words]) == 2
     assert message in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("contract", "says"), [("panda_twin", "its robot is 'panda'"), ("fr3_crisp", "is 'fr3'"),
-                                                ("allegro", "fr3_allegro.yaml'")])
-def test_the_name_of_a_contract_is_answered_with_its_robot(contract: str, says: str,
-                                                           capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("contract", "says"),
+    [("panda_twin", "its robot is 'panda'"), ("fr3_crisp", "is 'fr3'"), ("allegro", "fr3_allegro.yaml'")],
+)
+def test_the_name_of_a_contract_is_answered_with_its_robot(
+    contract: str, says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["doctor", f"robot={contract}", "output=x.png"]) == 2
     message = capsys.readouterr().err
     assert f"'{contract}' is a contract" in message and says in message

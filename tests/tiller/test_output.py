@@ -62,7 +62,8 @@ def test_figures_are_json_that_every_program_reads(tmp_path: Path) -> None:
 
 
 def test_the_folder_one_stands_in_can_be_an_output_and_be_replaced(
-        tiller: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tiller: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
     for more in ((), ("resume=true",)):
@@ -90,10 +91,17 @@ def test_only_a_training_runs_own_configuration_says_what_a_policy_was_trained_f
 
 @pytest.mark.parametrize("how", OTHERS)
 def test_second_run_on_an_output_is_refused_and_changes_nothing(tmp_path: Path, how: dict[str, bool]) -> None:
-    program = ("import sys; from tiller.output import open_output; output = open_output('train', {'number': 1}, "
-               "sys.argv[1]); print('ready', flush=True); sys.stdin.read()")
-    with subprocess.Popen([sys.executable, "-c", program, str(tmp_path / "run")], cwd=ROOT, text=True,
-                          stdin=subprocess.PIPE, stdout=subprocess.PIPE) as first:
+    program = (
+        "import sys; from tiller.output import open_output; output = open_output('train', {'number': 1}, "
+        "sys.argv[1]); print('ready', flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program, str(tmp_path / "run")],
+        cwd=ROOT,
+        text=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as first:
         assert first.stdin is not None and first.stdout is not None
         assert first.stdout.readline() == "ready\n"
         before = files(tmp_path)
@@ -133,8 +141,9 @@ def test_a_done_run_lets_others_write(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("earlier", [{}, {FINISHED: b"{}"}])
-def test_refused_resume_leaves_configuration_and_mark_of_the_run_before(tmp_path: Path, earlier: dict[str, bytes]
-                                                                        ) -> None:
+def test_refused_resume_leaves_configuration_and_mark_of_the_run_before(
+    tmp_path: Path, earlier: dict[str, bytes]
+) -> None:
     open_output("train", {"number": 1}, str(tmp_path)).mark({})
     (tmp_path / "metrics.csv").write_text("step")
     (tmp_path / FINISHED).unlink()

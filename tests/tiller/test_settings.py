@@ -79,8 +79,13 @@ def numbers(hint: Any, key: str, written: str = "{}") -> Iterator[Number]:
         required = [each.name for each in fields(hint) if each.default is MISSING and each.default_factory is MISSING]
         for name, own in declared(hint).items():
             others = ", ".join(f"{other}: {SAMPLES.get(other, '1')}" for other in required if other != name)
-            yield from numbers(own, f"{key}.{name}", written.format(f"{{{name}: {{}}, {others}}}".replace("{", "{{")
-                                                                    .replace("}", "}}").replace("{{{{}}}}", "{}")))
+            yield from numbers(
+                own,
+                f"{key}.{name}",
+                written.format(
+                    f"{{{name}: {{}}, {others}}}".replace("{", "{{").replace("}", "}}").replace("{{{{}}}}", "{}")
+                ),
+            )
     elif is_dataclass(hint):
         for name, own in declared(hint).items():
             yield from numbers(own, f"{key}.{name}".lstrip("."))
@@ -100,25 +105,38 @@ def read_verb(verb: str, kind: type, required: Sequence[str]) -> Callable[[str],
 
 
 VERB_OPTIONS: dict[str, tuple[type, Sequence[str], Callable[[str], Any]]] = {
-    verb: (kind, (verb, *required), read_verb(verb, kind, required)) for verb, kind, required in (
-        ("train", TrainOptions, ["data=x"]), ("evaluate", EvaluateOptions, ["checkpoint=x"]),
-        ("collect", CollectOptions, ["task=x"]), ("demo", DemoOptions, ["task=x"]),
-        ("deploy", DeployOptions, ["contract=x"]))
+    verb: (kind, (verb, *required), read_verb(verb, kind, required))
+    for verb, kind, required in (
+        ("train", TrainOptions, ["data=x"]),
+        ("evaluate", EvaluateOptions, ["checkpoint=x"]),
+        ("collect", CollectOptions, ["task=x"]),
+        ("demo", DemoOptions, ["task=x"]),
+        ("deploy", DeployOptions, ["contract=x"]),
+    )
 }
 VERB_OPTIONS |= {
-    f"data {name}": (action.options, ("data", name, *action.paths),
-                     lambda word, name=name, action=action: read_options(f"data {name}", action.options, [word]))
+    f"data {name}": (
+        action.options,
+        ("data", name, *action.paths),
+        lambda word, name=name, action=action: read_options(f"data {name}", action.options, [word]),
+    )
     for name, action in ACTIONS.items()
 }
 VERB_OPTIONS |= {
-    "calibrate": (BudgetOptions, ("calibrate", "budget", "output=x.yaml"),
-                  lambda word: read_options("calibrate budget", BudgetOptions, ["output=x.yaml", word])),
+    "calibrate": (
+        BudgetOptions,
+        ("calibrate", "budget", "output=x.yaml"),
+        lambda word: read_options("calibrate budget", BudgetOptions, ["output=x.yaml", word]),
+    ),
     "doctor": (DoctorOptions, ("doctor",), lambda word: read_options("doctor", DoctorOptions, [word])),
     "report": (ReportOptions, ("report", "x"), lambda word: read_options("report", ReportOptions, [word])),
 }
 VERB_OPTIONS |= {
-    f"launcher {name}": (kind, ("train", "-m", "data=x", "seed=0,1", f"launcher={name}"),
-                         lambda word, name=name: read_launcher([f"launcher={name}", word]))
+    f"launcher {name}": (
+        kind,
+        ("train", "-m", "data=x", "seed=0,1", f"launcher={name}"),
+        lambda word, name=name: read_launcher([f"launcher={name}", word]),
+    )
     for name, kind in LAUNCHERS.items()
 }
 
@@ -135,7 +153,8 @@ def test_the_walk_knows_every_verb() -> None:
 
 @pytest.mark.parametrize("verb", VERB_OPTIONS)
 def test_numeric_option_is_in_its_range_or_refused_with_it(
-        verb: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    verb: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.chdir(tmp_path)
     kind, command, read = VERB_OPTIONS[verb]
     for number in numbers(kind, ""):
@@ -152,8 +171,9 @@ def test_numeric_option_is_in_its_range_or_refused_with_it(
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("kind", [TaskOptions, TwinOptions, PushTOptions, GymOptions, MazeTaskOptions, MetaworldOptions,
-                                  RobosuiteOptions])
+@pytest.mark.parametrize(
+    "kind", [TaskOptions, TwinOptions, PushTOptions, GymOptions, MazeTaskOptions, MetaworldOptions, RobosuiteOptions]
+)
 def test_number_of_a_task_is_in_its_range_or_refused_with_it(kind: type[TaskOptions]) -> None:
     for number in numbers(kind, ""):
         name = number.key.partition("[")[0].partition(".")[0]
@@ -166,10 +186,12 @@ def test_number_of_a_task_is_in_its_range_or_refused_with_it(kind: type[TaskOpti
                 assert refusal is not None and name in refusal and str(number.range) in refusal, (number, word, refusal)
 
 
-PARTS = {**{f"network {name}": (NETWORKS, name) for name in NETWORKS},
-         **{f"encoder {name}": (ENCODERS, name) for name in ENCODERS},
-         **{f"objective {name}": (OBJECTIVES, name) for name in OBJECTIVES},
-         "augmentation image": ({"image": ImageAugmentation}, "image")}
+PARTS = {
+    **{f"network {name}": (NETWORKS, name) for name in NETWORKS},
+    **{f"encoder {name}": (ENCODERS, name) for name in ENCODERS},
+    **{f"objective {name}": (OBJECTIVES, name) for name in OBJECTIVES},
+    "augmentation image": ({"image": ImageAugmentation}, "image"),
+}
 
 
 @pytest.mark.parametrize("part", PARTS)
@@ -195,8 +217,9 @@ def test_number_of_a_transform_has_a_range(kind: type) -> None:
         if "." not in number.key and "[" not in number.key:
             others = {name: 8 for name in ("height", "width") if name in declared(kind) and name != number.key}
             for value in (-1, math.nan, 1e300, "many"):
-                refusal = refused(lambda value=value, others=others, number=number: from_json(
-                    kind, {number.key: value, **others}))
+                refusal = refused(
+                    lambda value=value, others=others, number=number: from_json(kind, {number.key: value, **others})
+                )
                 assert refusal is not None and str(number.range) in refusal, (number, value)
 
 
@@ -209,21 +232,28 @@ def refused(ask: Callable[[], Any]) -> str | None:
     return None
 
 
-@pytest.mark.parametrize(("words", "says"), [
-    (("train", "data=x", "device=mps"), "cpu, cuda or cuda:N"),
-    (("train", "data=x", "device=gpu"), "cpu, cuda or cuda:N"),
-    (("train", "data=x", "training.threads=0"), "training.threads"),
-    (("train", "data=x", "training.schedule=piecewise_constant"), "constant"),
-    (("train", "data=x", "training.precision=fp8"), "bf16"),
-    (("train", "data=x", "training.betas=[0.9]"), "a list of 2"),
-    (("train", "data=x", "training.betas=0.9"), "a list"),
-    (("train", "data=x", "training.accumulation=3"), "batch size"),
-    (("demo", "task=twin/press", "device=mps"), "cpu, cuda or cuda:N"),
-    (("evaluate", "checkpoint=x", "threads=0"), "threads"),
-])
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("train", "data=x", "device=mps"), "cpu, cuda or cuda:N"),
+        (("train", "data=x", "device=gpu"), "cpu, cuda or cuda:N"),
+        (("train", "data=x", "training.threads=0"), "training.threads"),
+        (("train", "data=x", "training.schedule=piecewise_constant"), "constant"),
+        (("train", "data=x", "training.precision=fp8"), "bf16"),
+        (("train", "data=x", "training.betas=[0.9]"), "a list of 2"),
+        (("train", "data=x", "training.betas=0.9"), "a list"),
+        (("train", "data=x", "training.accumulation=3"), "batch size"),
+        (("demo", "task=twin/press", "device=mps"), "cpu, cuda or cuda:N"),
+        (("evaluate", "checkpoint=x", "threads=0"), "threads"),
+    ],
+)
 def test_settings_that_make_no_sense_are_refused_at_once(
-        words: tuple[str, ...], says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
-        capsys: pytest.CaptureFixture[str]) -> None:
+    words: tuple[str, ...],
+    says: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     monkeypatch.chdir(tmp_path)
     assert main(list(words)) == 2
     assert says in capsys.readouterr().err

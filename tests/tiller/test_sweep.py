@@ -23,7 +23,7 @@ def test_names_tell_cells_apart_and_fit_a_file_system() -> None:
     names = [cell.name for cell in expand(["checkpoint=a/b,a-b,c"])]
     assert len(set(names)) == 3 and names[2] == "checkpoint-c"
     assert all(name.startswith("checkpoint-a-b-") for name in names[:2])
-    long, = {cell.name for cell in expand([f"checkpoint={'x' * 300},y"])} - {"checkpoint-y"}
+    (long,) = {cell.name for cell in expand([f"checkpoint={'x' * 300},y"])} - {"checkpoint-y"}
     assert len(long) == LONGEST_NAME
     larger = expand([f"checkpoint={'x' * 300},y,z"])
     assert long in {cell.name for cell in larger}, "it keeps its name in a larger sweep"
@@ -67,11 +67,13 @@ def test_sweep_that_goes_on_may_grow_but_must_be_the_same(tmp_path: Path) -> Non
 def test_run_that_was_never_done_is_forgotten_when_nobody_asks_for_it(tmp_path: Path) -> None:
     begun(tmp_path, "evaluate", Cell("checkpoint-mistyped", ("checkpoint=mistyped",)), done=False)
     assert list(begun(tmp_path, "evaluate", Cell("checkpoint-right", ("checkpoint=right",))).cells) == [
-        "checkpoint-right"]
+        "checkpoint-right"
+    ]
 
 
-def test_grown_sweep_must_not_share_seeds_with_what_was_done(tmp_path: Path, capsys: pytest.CaptureFixture[str]
-                                                             ) -> None:
+def test_grown_sweep_must_not_share_seeds_with_what_was_done(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     begun(tmp_path, "evaluate", Cell("seed-0", ("checkpoint=x", "seed=0", "episodes=50")))
     assert main(["evaluate", "-m", "checkpoint=x", "seed=20,100", "episodes=50", f"output={tmp_path}"]) == 2
     assert "disjoint seeds" in capsys.readouterr().err
@@ -79,17 +81,26 @@ def test_grown_sweep_must_not_share_seeds_with_what_was_done(tmp_path: Path, cap
 
 
 def test_policies_by_seeds_end_in_one_summary_and_are_not_run_twice(
-        car_policies: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    car_policies: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     folder = tmp_path / "sweep"
-    words = ("evaluate", "-m", f"checkpoint={car_policies[0]},{car_policies[1]}", f"task={CAR}", "seed=0,1000", *QUICK,
-             f"output={folder}", "jobs=2")
+    words = (
+        "evaluate",
+        "-m",
+        f"checkpoint={car_policies[0]},{car_policies[1]}",
+        f"task={CAR}",
+        "seed=0,1000",
+        *QUICK,
+        f"output={folder}",
+        "jobs=2",
+    )
     assert main(list(words)) == 0
     shown = capsys.readouterr().out
     assert "4 runs, 0 done before" in shown and "car0" in shown and "McNemar" in shown
     summary = json.loads((folder / "summary.json").read_text())
     assert [policy["name"] for policy in summary["policies"]] == ["car0", "car1"]
     assert [(result["seeds"], result["episodes"]) for result in summary["results"]] == [("0-1, 1000-1001", 4)] * 2
-    versus, = summary["comparisons"]
+    (versus,) = summary["comparisons"]
     assert versus["result"]["pairs"] == 4
     with (folder / "summary.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
@@ -106,8 +117,9 @@ def test_policies_by_seeds_end_in_one_summary_and_are_not_run_twice(
     assert cell["command"].startswith("tiller evaluate checkpoint="), "as it can be typed again"
 
 
-def test_sweep_of_evaluations_without_a_result_has_no_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]
-                                                             ) -> None:
+def test_sweep_of_evaluations_without_a_result_has_no_report(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     begun(tmp_path, "evaluate", Cell("seed-0", ("seed=0",)), done=False)
     assert main(["report", str(tmp_path)]) == 2
     assert "none of them done" in capsys.readouterr().err

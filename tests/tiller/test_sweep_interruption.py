@@ -21,8 +21,15 @@ OPEN, SHUT = "seed-0", "seed-100"
 
 def words(policy: Path, tmp_path: Path, *more: str) -> tuple[str, ...]:
     """A sweep whose first cell runs through and whose second one stands still in an episode until the gate opens."""
-    return (f"checkpoint={policy}", f"task={GATE}", "seed=0,100", f"options.arguments.gate={tmp_path / 'gate'}",
-            f"output={tmp_path / 'sweep'}", *QUICK, *more)
+    return (
+        f"checkpoint={policy}",
+        f"task={GATE}",
+        "seed=0,100",
+        f"options.arguments.gate={tmp_path / 'gate'}",
+        f"output={tmp_path / 'sweep'}",
+        *QUICK,
+        *more,
+    )
 
 
 def nobody_is_left(log: Path) -> bool:
@@ -54,14 +61,15 @@ def finish(sweep: Start, car_policies: list[Path], tmp_path: Path) -> str:
     assert code == 0, err
     assert "2 runs, 1 done before" in out
     assert (folder / OPEN / "evaluation.json").stat() == first
-    result, = json.loads((folder / "summary.json").read_text())["results"]
+    (result,) = json.loads((folder / "summary.json").read_text())["results"]
     assert result["seeds"] == "0-1, 100-101" and result["episodes"] == 4
     return out
 
 
 @pytest.mark.slow
-def test_killed_runner_takes_its_cells_along_and_the_sweep_goes_on(halfway: Sweep, car_policies: list[Path],
-                                                                  tmp_path: Path, sweep: Start) -> None:
+def test_killed_runner_takes_its_cells_along_and_the_sweep_goes_on(
+    halfway: Sweep, car_policies: list[Path], tmp_path: Path, sweep: Start
+) -> None:
     os.kill(halfway.process.pid, signal.SIGKILL)
     until(lambda: nobody_is_left(tmp_path / "sweep" / f"{SHUT}.log"), "the orphans to end")
     assert not cells_of(tmp_path / "sweep")
@@ -69,8 +77,9 @@ def test_killed_runner_takes_its_cells_along_and_the_sweep_goes_on(halfway: Swee
     finish(sweep, car_policies, tmp_path)
 
 
-def test_ctrl_c_ends_every_process_and_says_how_to_go_on(halfway: Sweep, car_policies: list[Path], tmp_path: Path,
-                                                        sweep: Start, capsys: pytest.CaptureFixture[str]) -> None:
+def test_ctrl_c_ends_every_process_and_says_how_to_go_on(
+    halfway: Sweep, car_policies: list[Path], tmp_path: Path, sweep: Start, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["evaluate", "-m", *words(car_policies[0], tmp_path)]) == 2
     refused = capsys.readouterr().err
     assert f"process {halfway.process.pid}" in refused and "one writer at a time" in refused
@@ -87,7 +96,7 @@ def test_killed_cell_is_recorded_and_the_sweep_goes_on(car_policies: list[Path],
     backwards = [word.replace("0,100", "100,0") for word in words(car_policies[0], tmp_path)]
     running = sweep(*backwards)
     until(lambda: waiting_at(tmp_path / "gate"), "the first cell")
-    cell, = cells_of(tmp_path / "sweep")
+    (cell,) = cells_of(tmp_path / "sweep")
     os.kill(cell, signal.SIGKILL)
     code, out, err = running.ends()
     assert code == 1

@@ -29,9 +29,43 @@ from tiller.verbs.evaluate import EvaluateOptions
 from tiller.verbs.train import TrainOptions
 from tiller.words import read_options, split_words
 
-STRANGE = ("2024", "1e3", "true", "null?", "\u00fcn\u00ef", "\u65b0\u52a0\u5377", "#1", "run(1)", "a[2]", "[2]", "a;b",
-           "a&b", "a!b", "~b", "it's", "x=1,y", "push, then pull", "{a: b", "inf", "0x10", "1_000", "a\\b", "${home}",
-           "a:b", "nan", "choice(a)", " ", '"', "a|b", "<a>", "*", "a`b", "%", "@x", "5 %")
+STRANGE = (
+    "2024",
+    "1e3",
+    "true",
+    "null?",
+    "\u00fcn\u00ef",
+    "\u65b0\u52a0\u5377",
+    "#1",
+    "run(1)",
+    "a[2]",
+    "[2]",
+    "a;b",
+    "a&b",
+    "a!b",
+    "~b",
+    "it's",
+    "x=1,y",
+    "push, then pull",
+    "{a: b",
+    "inf",
+    "0x10",
+    "1_000",
+    "a\\b",
+    "${home}",
+    "a:b",
+    "nan",
+    "choice(a)",
+    " ",
+    '"',
+    "a|b",
+    "<a>",
+    "*",
+    "a`b",
+    "%",
+    "@x",
+    "5 %",
+)
 
 
 @pytest.mark.parametrize("word", STRANGE)
@@ -54,8 +88,11 @@ def test_texts_of_lists_and_mappings_are_as_typed_too(word: str) -> None:
     assert options.policy.observation == (word, "b")
     given_ = read_options("data convert", ConvertOptions, [f"exclude=[a,{word}]", f"rename={{img: {word}}}"])
     assert given_.exclude == ("a", word) and given_.rename == {"img": word}
-    slurm = read_launcher(["launcher=slurm", f"launcher.setup=['module load {quoted(word)[1:-1]}', {word}]"]) \
-        if "'" not in word and '"' not in word and "\\" not in word else None
+    slurm = (
+        read_launcher(["launcher=slurm", f"launcher.setup=['module load {quoted(word)[1:-1]}', {word}]"])
+        if "'" not in word and '"' not in word and "\\" not in word
+        else None
+    )
     assert slurm is None or slurm.setup == (f"module load {word}", word)  # type: ignore[union-attr]
 
 
@@ -66,14 +103,28 @@ def test_names_of_data_may_have_any_letters() -> None:
     read = read_options("data convert", ConvertOptions, options)
     assert read.rename == {"left arm": "joints", "2024": "year"} and read.units == {"\u00fc#1": "m"}
     assert split_words(["./a=b", "2024", "true", "#1", "-x", "renamed/a=1"], ConvertOptions) == (
-        ["./a=b", "2024", "true", "#1", "renamed/a=1"], ["-x"])
+        ["./a=b", "2024", "true", "#1", "renamed/a=1"],
+        ["-x"],
+    )
 
 
 def test_numbers_and_what_has_no_type_are_read_as_before() -> None:
-    options = compose("train", TrainOptions, ["data=x", "training.learning_rate=1e-3", "training.minutes=null",
-                                              "training.overfit_one_batch=true", "policy.network={width: 64}",
-                                              "policy.network.depth=2", "options.flag=true", "options.n=[1,2.5,b]",
-                                              "options.file=/a/\u00fc#(2).xml", "task=null"]).options
+    options = compose(
+        "train",
+        TrainOptions,
+        [
+            "data=x",
+            "training.learning_rate=1e-3",
+            "training.minutes=null",
+            "training.overfit_one_batch=true",
+            "policy.network={width: 64}",
+            "policy.network.depth=2",
+            "options.flag=true",
+            "options.n=[1,2.5,b]",
+            "options.file=/a/\u00fc#(2).xml",
+            "task=null",
+        ],
+    ).options
     assert options.training.learning_rate == 1e-3 and options.training.minutes is None
     assert options.training.overfit_one_batch and options.task is None
     assert options.policy.network["width"] == 64 and options.policy.network["depth"] == 2
@@ -100,7 +151,7 @@ def test_several_values_without_a_sweep_are_refused_with_both_ways_out() -> None
 
 @given(st.text(alphabet=st.characters(exclude_categories=("Cs", "Cc")), max_size=12))
 @example("a,b")
-@example("\\\"")
+@example('\\"')
 @example("'a'")
 @example("null")
 @example("a\\")
@@ -113,24 +164,32 @@ def test_a_word_written_for_a_child_says_the_same_there(text: str) -> None:
     assert split(f"{quoted(text)}, b") == [quoted(text), "b"]
 
 
-@pytest.mark.parametrize("names", [("a#1", "b(2)"), ("\u00fc", "\u00f6"), ("it's", "x=1"), ("2024", "1e3"),
-                                   ('"a,b"', "c")])
+@pytest.mark.parametrize(
+    "names", [("a#1", "b(2)"), ("\u00fc", "\u00f6"), ("it's", "x=1"), ("2024", "1e3"), ('"a,b"', "c")]
+)
 def test_a_sweep_over_texts_hands_each_on_as_typed(names: tuple[str, str]) -> None:
     cells = expand([f"data={','.join(names)}", "training.seed=range(0,2)"], TrainOptions)
     assert len(cells) == 4 and len({cell.name for cell in cells}) == 4
     read = [compose("train", TrainOptions, cell.overrides).options for cell in cells]
     assert [(each.data, each.training.seed) for each in read] == [
-        (unquoted(name), seed) for name in names for seed in (0, 1)]
+        (unquoted(name), seed) for name in names for seed in (0, 1)
+    ]
 
 
 def test_texts_of_nodes_are_texts_and_numbers_are_numbers() -> None:
     def told(*words: str) -> dict[str, Any]:
-        return {name: yaml.safe_load(value) for name, _, value in (
-            word.partition(":=") for word in arguments_of(words)[2::2])}
+        return {
+            name: yaml.safe_load(value)
+            for name, _, value in (word.partition(":=") for word in arguments_of(words)[2::2])
+        }
 
     for word in ("2024", "true", "it's", "1e3", "a#b", "\u00fc; &", "a:=b"):
         assert told(f"checkpoint={word}", f"instruction={word}", "seed=3", "speed=0.5") == {
-            "checkpoint": word, "instruction": word, "seed": 3, "speed": 0.5}
+            "checkpoint": word,
+            "instruction": word,
+            "seed": 3,
+            "speed": 0.5,
+        }
     assert told("instruction='pick it up'") == {"instruction": "pick it up"}
     assert arguments_of(["policy/chunk:=left/chunk"]) == ["--ros-args", "-r", "policy/chunk:=left/chunk"]
 

@@ -33,8 +33,15 @@ class CellProcess:
         cwd: that relative paths start from; None for this process's own.
     """
 
-    def __init__(self, verb: str, overrides: Sequence[str], folder: Path, *, time_min: float | None = None,
-                 cwd: str | None = None) -> None:
+    def __init__(
+        self,
+        verb: str,
+        overrides: Sequence[str],
+        folder: Path,
+        *,
+        time_min: float | None = None,
+        cwd: str | None = None,
+    ) -> None:
         self.folder = folder
         self._verb, self._overrides = verb, tuple(overrides)
         self._limit_s = None if time_min is None else 60 * time_min
@@ -98,9 +105,19 @@ class CellProcess:
         again = ["resume=true"] if self.folder.exists() else []
         self._began_s = time.monotonic()
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tiller.sweep.child", self._verb, *self._overrides,
-             word_of("output", str(self.folder)), *again],
-            stdin=subprocess.PIPE, stdout=self._log, stderr=subprocess.STDOUT, cwd=self._cwd,
+            [
+                sys.executable,
+                "-m",
+                "tiller.sweep.child",
+                self._verb,
+                *self._overrides,
+                word_of("output", str(self.folder)),
+                *again,
+            ],
+            stdin=subprocess.PIPE,
+            stdout=self._log,
+            stderr=subprocess.STDOUT,
+            cwd=self._cwd,
             # The cell imports what we can, from wherever it starts.
             env={**os.environ, "TERM": "dumb", "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
             # Ctrl-C goes to whoever watches, who stops the cells in order.
@@ -108,8 +125,7 @@ class CellProcess:
         )
 
     def _record(self, reason: str, code: int | None) -> None:
-        write_error(self.folder, reason, code=code, seconds=time.monotonic() - self._began_s,
-                    overrides=self._overrides)
+        write_error(self.folder, reason, code=code, seconds=time.monotonic() - self._began_s, overrides=self._overrides)
         self._end()
 
     def _end(self) -> None:
@@ -164,8 +180,10 @@ def run_cell(verb: str, overrides: Sequence[str], folder: str, cwd: str, time_mi
         KeyboardInterrupt: it was cancelled; the cell is gone.
     """
     if not Path(folder).parent.is_dir() or not Path(cwd).is_dir():
-        raise FileNotFoundError(f"{os.uname().nodename} does not see {Path(folder).parent} and {cwd}: the nodes of a "
-                                "cluster must share these folders with the machine that starts the sweep")
+        raise FileNotFoundError(
+            f"{os.uname().nodename} does not see {Path(folder).parent} and {cwd}: the nodes of a "
+            "cluster must share these folders with the machine that starts the sweep"
+        )
     cell = CellProcess(verb, overrides, Path(folder), time_min=time_min, cwd=cwd)
     try:
         while not cell.poll():

@@ -49,8 +49,10 @@ def expand(overrides: Sequence[str], kind: type | None = None) -> list[Cell]:
         raise InputError("-m", expected="an override with several values, such as training.seed=0,1,2", got="none")
     combinations = list(product(*choices))
     labels = ["+".join(label for label, _ in combination if label) for combination in combinations]
-    return [Cell(name, tuple(override for _, override in combination))
-            for name, combination in zip(_names(labels), combinations)]
+    return [
+        Cell(name, tuple(override for _, override in combination))
+        for name, combination in zip(_names(labels), combinations)
+    ]
 
 
 def _names(labels: Sequence[str]) -> list[str]:
@@ -61,6 +63,6 @@ def _names(labels: Sequence[str]) -> list[str]:
     names = []
     for label, name in zip(labels, plain):
         if len(name) > LONGEST_NAME or plain.count(name) > 1:
-            name = f"{name[:LONGEST_NAME - 9]}-{hashlib.sha256(label.encode()).hexdigest()[:8]}"
+            name = f"{name[: LONGEST_NAME - 9]}-{hashlib.sha256(label.encode()).hexdigest()[:8]}"
         names.append(name)
     return names

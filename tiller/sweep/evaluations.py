@@ -37,9 +37,11 @@ def require_disjoint_seeds(cells: Mapping[str, EvaluateOptions]) -> None:
         for (seed, end, name), (next_seed, _, next_name) in pairwise(row):
             if next_seed < end:
                 raise InputError(
-                    "seed", expected="disjoint seeds, because such runs are summed up as episodes of one",
+                    "seed",
+                    expected="disjoint seeds, because such runs are summed up as episodes of one",
                     got=f"{seed} to {end - 1} in {name} and from {next_seed} on in {next_name}",
-                    way_out=f"Leave at least {end - seed} between them, the number of episodes")
+                    way_out=f"Leave at least {end - seed} between them, the number of episodes",
+                )
 
 
 def write_summary(folder: Path, page: Path | None = None, *, overwrite: bool = False) -> SweepSummary:
@@ -59,21 +61,32 @@ def write_summary(folder: Path, page: Path | None = None, *, overwrite: bool = F
     cells = list(sweep.cells) if sweep is not None else []
     done = [name for name in cells if is_done(folder / name) and (folder / name / FILE_NAME).is_file()]
     if not done:
-        raise InputError(f"summary of {folder}", expected="a sweep of evaluations, at least one of them done",
-                         got=f"{len(cells)} runs, none of them done", way_out="Run it: tiller evaluate -m --help")
+        raise InputError(
+            f"summary of {folder}",
+            expected="a sweep of evaluations, at least one of them done",
+            got=f"{len(cells)} runs, none of them done",
+            way_out="Run it: tiller evaluate -m --help",
+        )
     evaluations = [(name, read_evaluation(folder / name)) for name in done]
     named = [(name, evaluation) for name, evaluation in evaluations if evaluation.records]
-    failed = {name: error for name in cells if name not in done
-              and (error := read_error(folder / name)) is not None}
+    failed = {name: error for name in cells if name not in done and (error := read_error(folder / name)) is not None}
     missing = [name for name in cells if name not in done and name not in failed]
     summary = summarise(named)
-    document = {"schema": SCHEMA_VERSION, "cells": {"done": done, "missing": missing, "failed": to_json(failed)},
-                **to_json(summary)}
+    document = {
+        "schema": SCHEMA_VERSION,
+        "cells": {"done": done, "missing": missing, "failed": to_json(failed)},
+        **to_json(summary),
+    }
     write_atomically(folder / SUMMARY_JSON, json.dumps(document, indent=2, allow_nan=False) + "\n")
     write_atomically(folder / SUMMARY_CSV, _table(summary))
-    write_sweep_report(summary, page or folder / PAGE, folder=folder, missing=missing,
-                       failed={name: (error.reason, error.log) for name, error in failed.items()},
-                       overwrite=overwrite)
+    write_sweep_report(
+        summary,
+        page or folder / PAGE,
+        folder=folder,
+        missing=missing,
+        failed={name: (error.reason, error.log) for name, error in failed.items()},
+        overwrite=overwrite,
+    )
     return summary
 
 
@@ -89,10 +102,21 @@ def _table(summary: SweepSummary) -> str:
 
 def _row(result: Result) -> dict[str, Any]:
     return {
-        "policy": result.policy, "task": result.task, "setting": result.setting, "perturbation": result.perturbation,
-        "severity": result.severity, "seeds": result.seeds, "episodes": result.episodes,
-        "successes": result.successes, "success": result.success.estimate, "success_low": result.success.low,
-        "success_high": result.success.high, "score": result.score.estimate, "score_low": result.score.low,
-        "score_high": result.score.high, "score_iqm": result.score_iqm.estimate, "cells": " ".join(result.cells),
+        "policy": result.policy,
+        "task": result.task,
+        "setting": result.setting,
+        "perturbation": result.perturbation,
+        "severity": result.severity,
+        "seeds": result.seeds,
+        "episodes": result.episodes,
+        "successes": result.successes,
+        "success": result.success.estimate,
+        "success_low": result.success.low,
+        "success_high": result.success.high,
+        "score": result.score.estimate,
+        "score_low": result.score.low,
+        "score_high": result.score.high,
+        "score_iqm": result.score_iqm.estimate,
+        "cells": " ".join(result.cells),
         "diverged": result.diverged,
     }

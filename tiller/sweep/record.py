@@ -68,17 +68,23 @@ def join_sweep(folder: Path, verb: str, cells: Sequence[Cell]) -> Sweep:
     """
     before = read_sweep(folder) or Sweep(verb, {})
     if before.verb != verb:
-        raise InputError(f"output {folder}", expected=f"a sweep of tiller {verb}", got=f"one of {before.verb}",
-                         way_out="Choose another output=")
+        raise InputError(
+            f"output {folder}",
+            expected=f"a sweep of tiller {verb}",
+            got=f"one of {before.verb}",
+            way_out="Choose another output=",
+        )
     asked = {cell.name: list(cell.overrides) for cell in cells}
     done = {name: words for name, words in before.cells.items() if is_done(folder / name)}
     for name in done.keys() & asked.keys():
         earlier, now = set(_decisive(done[name])), set(_decisive(asked[name]))
         if earlier != now:
             raise InputError(
-                f"sweep {folder}, run {name}", expected=" ".join(sorted(earlier - now)) or "no more options",
+                f"sweep {folder}, run {name}",
+                expected=" ".join(sorted(earlier - now)) or "no more options",
                 got=" ".join(sorted(now - earlier)) or "fewer options",
-                way_out="It was done with other options: give the same ones, or choose another output=")
+                way_out="It was done with other options: give the same ones, or choose another output=",
+            )
     return Sweep(verb, {**done, **asked})
 
 
@@ -103,12 +109,24 @@ def read_sweep(folder: Path) -> Sweep | None:
         raise InputError(f"sweep {folder}", expected=f"a {SWEEP} that tiller wrote", got=str(error)) from None
 
 
-def write_error(cell_folder: Path, reason: str, *, code: int | None = None, seconds: float | None = None,
-                overrides: Sequence[str] = ()) -> None:
+def write_error(
+    cell_folder: Path,
+    reason: str,
+    *,
+    code: int | None = None,
+    seconds: float | None = None,
+    overrides: Sequence[str] = (),
+) -> None:
     """Record in a run's folder that and how it failed."""
     cell_folder.mkdir(parents=True, exist_ok=True)
-    error = CellError(reason, code, socket.gethostname(), seconds and round(seconds, 1), tuple(overrides),
-                      tuple(last_lines(log_of(cell_folder))))
+    error = CellError(
+        reason,
+        code,
+        socket.gethostname(),
+        seconds and round(seconds, 1),
+        tuple(overrides),
+        tuple(last_lines(log_of(cell_folder))),
+    )
     write_atomically(cell_folder / ERROR, json.dumps(to_json(error), indent=2) + "\n")
 
 

@@ -72,8 +72,12 @@ def _own(folder: Path) -> Iterator[None]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"output {folder}", expected="a folder that can be written",
-                         got=error.strerror or str(error), way_out="Choose another output=") from None
+        raise InputError(
+            f"output {folder}",
+            expected="a folder that can be written",
+            got=error.strerror or str(error),
+            way_out="Choose another output=",
+        ) from None
     lock = WriterLock(folder, ANOTHER)
     try:
         yield
@@ -95,8 +99,9 @@ def _run_all(launcher: Launcher, verb: str, cells: Sequence[Cell], folder: Path,
             print("\nStopping what runs; again to kill it.", file=sys.stderr, flush=True)
         launcher.stop()
         done = sum(is_done(folder / cell.name) for cell in cells)
-        raise KeyboardInterrupt(f"Stopped with {done} of {len(cells)} runs done; the same command with output={folder} "
-                                "goes on") from None
+        raise KeyboardInterrupt(
+            f"Stopped with {done} of {len(cells)} runs done; the same command with output={folder} goes on"
+        ) from None
     except BaseException:
         launcher.stop()
         raise
@@ -124,8 +129,11 @@ def _conclude(verb: str, cells: Sequence[Cell], folder: Path) -> int:
     for name, error in failed.items():
         print(f"failed: {name}: {error.reason}", file=sys.stderr)
     if failed:
-        print(f"{len(failed)} of {len(cells)} runs failed; the log of each is beside its folder. "
-              f"Run the same again with output={folder} for those alone.", file=sys.stderr)
+        print(
+            f"{len(failed)} of {len(cells)} runs failed; the log of each is beside its folder. "
+            f"Run the same again with output={folder} for those alone.",
+            file=sys.stderr,
+        )
     return 1 if failed else 0
 
 

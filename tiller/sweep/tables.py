@@ -50,29 +50,57 @@ def success_table(summary: SweepSummary) -> Any:
 def comparison_table(summary: SweepSummary) -> Any:
     """Pairs of policies over all tasks, or on the one task that they share, in each setting."""
     with_settings = any(one.setting for one in summary.comparisons)
-    table = _table("second minus first, on the same seeds", "first", "second", "task",
-                   *(["setting"] if with_settings else []), "pairs", "success", "only 1st / 2nd", "McNemar p")
+    table = _table(
+        "second minus first, on the same seeds",
+        "first",
+        "second",
+        "task",
+        *(["setting"] if with_settings else []),
+        "pairs",
+        "success",
+        "only 1st / 2nd",
+        "McNemar p",
+    )
     pooled = {(one.first, one.second, one.setting) for one in summary.comparisons if one.task is None}
     for one in summary.comparisons:
         if one.task is not None and (one.first, one.second, one.setting) in pooled:
             continue
         result = one.result
-        table.add_row(one.first, one.second, one.task or "all tasks", *([one.setting] if with_settings else []),
-                      str(result.pairs), rate(result.success, "+.2f"),
-                      f"{result.only_first} / {result.only_second}", f"{result.p_value:.2g}")
+        table.add_row(
+            one.first,
+            one.second,
+            one.task or "all tasks",
+            *([one.setting] if with_settings else []),
+            str(result.pairs),
+            rate(result.success, "+.2f"),
+            f"{result.only_first} / {result.only_second}",
+            f"{result.p_value:.2g}",
+        )
     return table
 
 
 def robustness_table(summary: SweepSummary) -> Any:
     """Area under success against severity, a row a curve."""
     with_settings = any(one.setting for one in summary.robustness)
-    table = _table("area under success against severity", "perturbation", "policy", "task",
-                   *(["setting"] if with_settings else []), "severities", "area")
+    table = _table(
+        "area under success against severity",
+        "perturbation",
+        "policy",
+        "task",
+        *(["setting"] if with_settings else []),
+        "severities",
+        "area",
+    )
     for one in summary.robustness:
         levels = " ".join(f"{point.severity:g}" for point in one.curve.points)
-        table.add_row(one.perturbation or "-", one.policy, one.task or "all tasks",
-                      *([one.setting] if with_settings else []), levels,
-                      rate(one.curve.area) if one.curve.area else "-")
+        table.add_row(
+            one.perturbation or "-",
+            one.policy,
+            one.task or "all tasks",
+            *([one.setting] if with_settings else []),
+            levels,
+            rate(one.curve.area) if one.curve.area else "-",
+        )
     return table
 
 

@@ -74,9 +74,17 @@ ONLY_ON_TWINS = ("checkpoint", "n_action_steps", "keep", "options", "episodes", 
 def command(words: Sequence[str]) -> int:
     """Find what is to be calibrated, read its options, and do it."""
     if not words or words[0] in ("-h", "--help"):
-        print("\n".join(["usage: tiller calibrate WHAT [key=value ...]", "",
-                         *(f"  {kind}  {text}" for kind, text in KINDS.items()), "",
-                         "tiller calibrate WHAT --help   its options"]))
+        print(
+            "\n".join(
+                [
+                    "usage: tiller calibrate WHAT [key=value ...]",
+                    "",
+                    *(f"  {kind}  {text}" for kind, text in KINDS.items()),
+                    "",
+                    "tiller calibrate WHAT --help   its options",
+                ]
+            )
+        )
         return 0
     kind, rest = words[0], words[1:]
     if kind not in KINDS:
@@ -84,9 +92,19 @@ def command(words: Sequence[str]) -> int:
     if any(word in ("-h", "--help") for word in rest):
         from tiller.help import columns, key_lines
 
-        print("\n".join(["usage: tiller calibrate budget task=NAME output=FILE [key=value ...]",
-                         "       tiller calibrate budget log=FOLDER robot=NAME output=FILE [key=value ...]", "",
-                         f"{KINDS[kind]}.", "", "keys", *columns(list(key_lines(BudgetOptions, {}, "  ")))]))
+        print(
+            "\n".join(
+                [
+                    "usage: tiller calibrate budget task=NAME output=FILE [key=value ...]",
+                    "       tiller calibrate budget log=FOLDER robot=NAME output=FILE [key=value ...]",
+                    "",
+                    f"{KINDS[kind]}.",
+                    "",
+                    "keys",
+                    *columns(list(key_lines(BudgetOptions, {}, "  "))),
+                ]
+            )
+        )
         return 0
     return budget(_options(rest))
 
@@ -99,14 +117,23 @@ def budget(options: BudgetOptions) -> int:
     from tiller.budget_sheet import lines, write_budget
 
     target = _claimed(options)
-    harm = Harm(energy_j=math.inf if options.harm_j is None else options.harm_j, force_n=options.force_n,
-                wall_n_per_m=options.wall_n_per_m)
+    harm = Harm(
+        energy_j=math.inf if options.harm_j is None else options.harm_j,
+        force_n=options.force_n,
+        wall_n_per_m=options.wall_n_per_m,
+    )
     log, description, source = _logged(options) if options.log else _recorded(options)
     require_robot(log, description)
     by = f", {source['actor']}" if "actor" in source else ""
-    found = pick(log.streams, robot=log.robot, harm=harm, mass_kg=options.mass_kg, gravity=gravity_of(description),
-                 provenance=f"Picked from {len(log.streams)} benign episodes of {log.task or 'a log'}{by}. "
-                 "Not a standard, not rated.")
+    found = pick(
+        log.streams,
+        robot=log.robot,
+        harm=harm,
+        mass_kg=options.mass_kg,
+        gravity=gravity_of(description),
+        provenance=f"Picked from {len(log.streams)} benign episodes of {log.task or 'a log'}{by}. "
+        "Not a standard, not rated.",
+    )
     write_budget(target, found, {**source, "harm": to_json(harm), "robot_hash": fingerprint(description.spec)})
     print("\n".join(lines(found)))
     print(f"Written to {target}")
@@ -117,16 +144,24 @@ def _options(words: Sequence[str]) -> BudgetOptions:
     from tiller.configuration import full_task
 
     if not any(word.startswith("output=") for word in words):
-        raise InputError("'output'", expected="a YAML file to write the budget to", got="nothing",
-                         way_out="Add output=, for example output=budgets/lift.yaml")
+        raise InputError(
+            "'output'",
+            expected="a YAML file to write the budget to",
+            got="nothing",
+            way_out="Add output=, for example output=budgets/lift.yaml",
+        )
     options: BudgetOptions = read_options("calibrate budget", BudgetOptions, [full_task(word) for word in words])
     if (options.log is None) == (options.task is None and options.checkpoint is None):
-        raise InputError("tiller calibrate budget", expected="task= (a twin), or log= and robot= (a robot)",
-                         got="both" if options.log else "neither")
+        raise InputError(
+            "tiller calibrate budget",
+            expected="task= (a twin), or log= and robot= (a robot)",
+            got="both" if options.log else "neither",
+        )
     if options.log is not None:
         if options.robot is None:
-            raise InputError("'robot'", expected="whose log it is", got="nothing",
-                             way_out="Add robot=, such as robot=fr3")
+            raise InputError(
+                "'robot'", expected="whose log it is", got="nothing", way_out="Add robot=, such as robot=fr3"
+            )
         defaults = {each.name: each for each in fields(BudgetOptions)}
         for name in ONLY_ON_TWINS:
             plain = {} if name == "options" else defaults[name].default
@@ -139,18 +174,34 @@ def _claimed(options: BudgetOptions) -> Path:
     """The file to write, before any long work: free, or to be replaced by name."""
     target = Path(options.output)
     if target.is_dir() or target.suffix not in (".yaml", ".yml"):
-        raise InputError(f"output {target}", expected="a file that ends in .yaml", got="something else",
-                         way_out="For example output=budgets/lift.yaml")
+        raise InputError(
+            f"output {target}",
+            expected="a file that ends in .yaml",
+            got="something else",
+            way_out="For example output=budgets/lift.yaml",
+        )
     if target.exists() and not options.overwrite:
-        raise InputError(f"output {target}", expected="a new file", got="one that is there",
-                         way_out="Choose another output=, or add overwrite=true")
+        raise InputError(
+            f"output {target}",
+            expected="a new file",
+            got="one that is there",
+            way_out="Choose another output=, or add overwrite=true",
+        )
     if options.keep is not None and Path(options.keep).exists():
-        raise InputError(f"keep {options.keep}", expected="a folder that is not there yet", got="one that is there",
-                         way_out="Choose another keep=")
+        raise InputError(
+            f"keep {options.keep}",
+            expected="a folder that is not there yet",
+            got="one that is there",
+            way_out="Choose another keep=",
+        )
     there = next(folder for folder in target.absolute().parents if folder.exists())
     if not there.is_dir() or not os.access(there, os.W_OK):
-        raise InputError(f"output {target}", expected="a place that can be written to", got=str(there),
-                         way_out="Choose another output=")
+        raise InputError(
+            f"output {target}",
+            expected="a place that can be written to",
+            got=str(there),
+            way_out="Choose another output=",
+        )
     return target
 
 
@@ -172,13 +223,15 @@ def _recorded(options: BudgetOptions) -> Found:
         if env.contract is not None:
             source["contract"] = hashes(env.contract)
         with Counter(f"recording {options.task}", options.episodes) as counter:
-            for stream in collect(env, actor(env), options.episodes, seed=options.seed,
-                                  on_episode=lambda each: tried.append(each.name)):
+            for stream in collect(
+                env, actor(env), options.episodes, seed=options.seed, on_episode=lambda each: tried.append(each.name)
+            ):
                 streams.append(stream)
                 counter.show(len(streams), f"of {len(tried)} tried")
     except KeyboardInterrupt:
-        raise KeyboardInterrupt(f"Stopped: {len(streams)} of {options.episodes} episodes were recorded, and no budget "
-                                "is picked from fewer") from None
+        raise KeyboardInterrupt(
+            f"Stopped: {len(streams)} of {options.episodes} episodes were recorded, and no budget is picked from fewer"
+        ) from None
     else:
         limb = twin.description.limbs[0]
         log = EnergyLog(twin.spec.name, tuple(map(limb.element, limb.arm.joints)), tuple(streams), str(options.task))
@@ -187,8 +240,11 @@ def _recorded(options: BudgetOptions) -> Found:
     if options.keep is not None:
         write_log(Path(options.keep), log)
         print(f"Episodes kept in {options.keep}")
-    return log, twin.description, {**source, "task": options.task, "task_options": asked, "seed": options.seed,
-                                   "tried": len(tried)}
+    return (
+        log,
+        twin.description,
+        {**source, "task": options.task, "task_options": asked, "seed": options.seed, "tried": len(tried)},
+    )
 
 
 def _actor(options: BudgetOptions) -> tuple[Callable[[TaskEnv], Actor], BudgetOptions, dict[str, Any]]:
@@ -212,8 +268,15 @@ def _actor(options: BudgetOptions) -> tuple[Callable[[TaskEnv], Actor], BudgetOp
         options = replace(options, task=trained, options={**trained_options, **options.options})
 
     def made(env: TaskEnv) -> Actor:
-        require_match(policy.spec.observation, env.observation_spec, policy.spec.action, env.action_spec, left="policy",
-                      right=f"task {env.task.id}", way_out="Take the task that the policy was trained for")
+        require_match(
+            policy.spec.observation,
+            env.observation_spec,
+            policy.spec.action,
+            env.action_spec,
+            left="policy",
+            right=f"task {env.task.id}",
+            way_out="Take the task that the policy was trained for",
+        )
         return PolicyActor(policy, env.task.instruction, n_action_steps=options.n_action_steps)
 
     return made, options, {"actor": "policy", "checkpoint": checkpoint.fingerprint(folder)}

@@ -61,15 +61,18 @@ def run(configuration: Configuration[CollectOptions]) -> int:
     from sim.perturbations import perturbed
 
     options = configuration.options
-    options = replace(options, options=perturbed(
-        options.options, perturbations=options.perturbations, randomise=options.randomise))
+    options = replace(
+        options, options=perturbed(options.options, perturbations=options.perturbations, randomise=options.randomise)
+    )
     dataset, output = open_collection(options)
     with dataset:
         try:
             tried, diverged = add_missing(dataset, options)
         except KeyboardInterrupt:
-            raise KeyboardInterrupt(f"Stopped: {len(dataset)} of {options.episodes} episodes are in {output.path}; go "
-                                    "on with the same command, output= that folder and resume=true") from None
+            raise KeyboardInterrupt(
+                f"Stopped: {len(dataset)} of {options.episodes} episodes are in {output.path}; go "
+                "on with the same command, output= that folder and resume=true"
+            ) from None
         found = figures(dataset, tried, diverged)
         if diverged:
             print(f"In {diverged} of {tried} episodes that were tried the physics diverged, which counts as failure")
@@ -92,8 +95,11 @@ def open_collection(options: CollectOptions) -> tuple[Dataset, Output]:
 
     make_expert(options.task)
     path = claim_folder("collect", options.output, resume=options.resume, overwrite=options.overwrite)
-    origin = {"task": options.task, "task_options": dict(options.options),
-              "collection": {"expert": "scripted", "seed": options.seed, "keep_failures": options.keep_failures}}
+    origin = {
+        "task": options.task,
+        "task_options": dict(options.options),
+        "collection": {"expert": "scripted", "seed": options.seed, "keep_failures": options.keep_failures},
+    }
     if path.is_dir() and (path / "zarr.json").is_file():
         dataset = Dataset.open(path, mode="a")
         require_same_origin(dataset, origin, path)
@@ -114,8 +120,12 @@ def require_same_origin(dataset: Dataset, origin: Mapping[str, Any], path: Path)
         found = dataset.attributes.get(key)
         if found != value:
             dataset.close()
-            raise InputError(f"resume {path}: {key}", expected=f"{found}, as the dataset was begun", got=str(value),
-                             way_out="Give the same options, or another output=")
+            raise InputError(
+                f"resume {path}: {key}",
+                expected=f"{found}, as the dataset was begun",
+                got=str(value),
+                way_out="Give the same options, or another output=",
+            )
 
 
 def add_missing(dataset: Dataset, options: CollectOptions) -> tuple[int, int]:
@@ -138,8 +148,15 @@ def add_missing(dataset: Dataset, options: CollectOptions) -> tuple[int, int]:
 
     with Counter(f"collecting {options.task}", options.episodes) as counter:
         counter.show(before)
-        for episode in collect(options.task, episodes=options.episodes - before, seed=first, workers=options.workers,
-                               options=options.options, keep_failures=options.keep_failures, on_episode=on_episode):
+        for episode in collect(
+            options.task,
+            episodes=options.episodes - before,
+            seed=first,
+            workers=options.workers,
+            options=options.options,
+            keep_failures=options.keep_failures,
+            on_episode=on_episode,
+        ):
             dataset.append(episode)
             done = len(dataset) - before
             rate = 60 * done / (time.monotonic() - started)

@@ -101,17 +101,27 @@ def command(words: Sequence[str]) -> int:
     paths, given = split_words(rest, action.options)
     options = read_options(f"data {name}", action.options, given)
     if len(paths) != len(action.paths):
-        raise InputError(f"tiller data {name}", expected=" and ".join(action.paths),
-                         got=" ".join(paths) or "no path", way_out=f"usage: {usage(name, action)}")
+        raise InputError(
+            f"tiller data {name}",
+            expected=" and ".join(action.paths),
+            got=" ".join(paths) or "no path",
+            way_out=f"usage: {usage(name, action)}",
+        )
     return action.run(*paths, options)
 
 
 def overview() -> str:
     """The actions with a line each."""
     width = max(map(len, ACTIONS))
-    return "\n".join(["usage: tiller data ACTION PATH ... [key=value ...]", "",
-                      *(f"  {name.ljust(width)}  {action.summary}" for name, action in ACTIONS.items()), "",
-                      "tiller data ACTION --help   the options of an action"])
+    return "\n".join(
+        [
+            "usage: tiller data ACTION PATH ... [key=value ...]",
+            "",
+            *(f"  {name.ljust(width)}  {action.summary}" for name, action in ACTIONS.items()),
+            "",
+            "tiller data ACTION --help   the options of an action",
+        ]
+    )
 
 
 def usage(name: str, action: Action) -> str:
@@ -124,8 +134,12 @@ def action_help(name: str, action: Action) -> str:
 
     lines = [f"usage: {usage(name, action)}", "", f"{action.summary}."]
     if name == "replay":
-        lines += ["", f"tiller data replay {INCIDENT} FILE   step the gate through a flight record instead: what it "
-                  "decided, and whether it", "                                      decides the same again"]
+        lines += [
+            "",
+            f"tiller data replay {INCIDENT} FILE   step the gate through a flight record instead: what it "
+            "decided, and whether it",
+            "                                      decides the same again",
+        ]
     if action.options is not NoOptions:
         lines += ["", "keys", *columns(key_lines(action.options, {}, "  "))]
     return "\n".join(lines)
@@ -205,8 +219,12 @@ def replay(path: str, options: ReplayOptions) -> int:
     task = options.task or dataset.attributes.get("task")
     settings = {**(dataset.attributes.get("task_options") or {}), **options.options}
     if not task:
-        raise InputError("'task'", expected="the task that it was recorded on", got="nothing, and the dataset does "
-                         "not say", way_out="Add task=, for example task=pusht/state")
+        raise InputError(
+            "'task'",
+            expected="the task that it was recorded on",
+            got="nothing, and the dataset does not say",
+            way_out="Add task=, for example task=pusht/state",
+        )
     chosen = _episodes(options.episodes, len(dataset))
     env = sim.make(str(task), **settings)
     try:
@@ -224,8 +242,12 @@ def incident(words: Sequence[str]) -> int:
     from tiller.incident import replay_incident
 
     if len(words) != 1:
-        raise InputError(f"tiller data replay {INCIDENT}", expected="one file", got=" ".join(words) or "nothing",
-                         way_out="Flight records lie where the gate wrote them; its log and status name the file")
+        raise InputError(
+            f"tiller data replay {INCIDENT}",
+            expected="one file",
+            got=" ".join(words) or "nothing",
+            way_out="Flight records lie where the gate wrote them; its log and status name the file",
+        )
     return replay_incident(words[0])
 
 
@@ -251,15 +273,22 @@ def _show(task: str, replays: Sequence[Replay], units: Mapping[str, str]) -> Non
     for key, unit in units.items():
         rows = sum(len(each.errors[key]) for each in replays)
         mean = sum(each.errors[key].sum() for each in replays) / rows
-        largest, episode, row = max((each.errors[key].max(), each.episode, each.errors[key].argmax())
-                                    for each in replays)
+        largest, episode, row = max(
+            (each.errors[key].max(), each.episode, each.errors[key].argmax()) for each in replays
+        )
         keys.add_row(key, unit, f"{mean:.2g}", f"{largest:.2g}", f"episode {episode}, row {row}")
     episodes = Table("episode", "rows", "mean", "max", "success", "score")
     for each in replays:
         errors = list(each.errors.values())
         mean, largest = sum(error.mean() for error in errors) / len(errors), max(error.max() for error in errors)
-        episodes.add_row(str(each.episode), str(len(errors[0])), f"{mean:.2g}", f"{largest:.2g}",
-                         "yes" if each.success else "no", f"{each.score:.3f}")
+        episodes.add_row(
+            str(each.episode),
+            str(len(errors[0])),
+            f"{mean:.2g}",
+            f"{largest:.2g}",
+            "yes" if each.success else "no",
+            f"{each.score:.3f}",
+        )
     Console().print(keys, episodes)
     done, score = sum(each.success for each in replays), sum(each.score for each in replays)
     print(f"{done} of {len(replays)} succeeded again; mean score {score / len(replays):.3f}")
@@ -268,9 +297,14 @@ def _show(task: str, replays: Sequence[Replay], units: Mapping[str, str]) -> Non
 ACTIONS: Mapping[str, Action] = {
     "info": Action(("path",), "What a dataset holds: arrays, units, episodes, provenance", NoOptions, info),
     "validate": Action(("path",), "Read every chunk and list what is wrong", NoOptions, validate),
-    "convert": Action(("source", "target"), "Write foreign demonstrations (replay-buffer zarr, npz) as one of ours",
-                      ConvertOptions, convert),
-    "repair": Action(("source", "target"), "Write the sound episodes of a damaged dataset as a new one",
-                     NoOptions, repair),
+    "convert": Action(
+        ("source", "target"),
+        "Write foreign demonstrations (replay-buffer zarr, npz) as one of ours",
+        ConvertOptions,
+        convert,
+    ),
+    "repair": Action(
+        ("source", "target"), "Write the sound episodes of a damaged dataset as a new one", NoOptions, repair
+    ),
     "replay": Action(("path",), "Step recorded actions through the task and show the error", ReplayOptions, replay),
 }

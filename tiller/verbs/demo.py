@@ -96,8 +96,15 @@ def collect(options: DemoOptions, output: Output) -> None:
     """Stage 1, or what of it is missing."""
     from tiller.verbs.collect import CollectOptions, add_missing, figures, open_collection
 
-    asked = CollectOptions(options.task, options.demonstrations, options.collection_seed, options.workers,
-                           str(output.path / "demonstrations"), options=options.options, resume=options.resume)
+    asked = CollectOptions(
+        options.task,
+        options.demonstrations,
+        options.collection_seed,
+        options.workers,
+        str(output.path / "demonstrations"),
+        options=options.options,
+        resume=options.resume,
+    )
     dataset, folder = open_collection(asked)
     with dataset:
         found = figures(dataset, *add_missing(dataset, asked))
@@ -115,8 +122,13 @@ def train(configuration: Configuration[DemoOptions], output: Output) -> None:
 
     options = configuration.options
     asked = TrainOptions(
-        data=str(output.path / "demonstrations"), task=options.task, output=str(output.path / "policy"),
-        resume=options.resume, device=options.device, options=options.options, policy=options.policy,
+        data=str(output.path / "demonstrations"),
+        task=options.task,
+        output=str(output.path / "policy"),
+        resume=options.resume,
+        device=options.device,
+        options=options.options,
+        policy=options.policy,
         training=options.training,
     )
     values = {**to_json(asked), "policy": configuration.values.get("policy", {})}
@@ -132,9 +144,15 @@ def evaluate(options: DemoOptions, output: Output) -> dict[str, Any]:
     from tiller.verbs.evaluate import EvaluateOptions, figures, load_described, measure, show
 
     asked = EvaluateOptions(
-        checkpoint=str(output.path / "policy"), task=options.task, episodes=options.episodes, seed=options.seed,
-        workers=options.workers, output=str(output.path / "evaluation"), videos=options.videos,
-        options=options.options, device=options.device,
+        checkpoint=str(output.path / "policy"),
+        task=options.task,
+        episodes=options.episodes,
+        seed=options.seed,
+        workers=options.workers,
+        output=str(output.path / "evaluation"),
+        videos=options.videos,
+        options=options.options,
+        device=options.device,
     )
     folder = open_output("evaluate", to_json(asked), asked.output, resume=options.resume)
     policy, description = load_described(asked)

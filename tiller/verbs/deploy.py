@@ -98,12 +98,23 @@ def _run(options: DeployOptions, look: Look) -> int:
 
     contract = load_contract(options.contract)
     deployment = Deployment(
-        contract=options.contract, twin=contract.plant == "twin", task=options.task or "",
-        checkpoint=options.checkpoint or "", instruction=options.instruction or "",
-        namespace=require_namespace(options.namespace or ""), teleop=options.teleop or "",
-        supervisor=options.supervisor, shadow=options.shadow, lock_step=options.lock_step, clock=options.clock,
-        speed=options.speed, seed=options.seed, device=options.device,
-        delay_steps=options.delay_steps, parameters=options.parameters, remaps=options.remap,
+        contract=options.contract,
+        twin=contract.plant == "twin",
+        task=options.task or "",
+        checkpoint=options.checkpoint or "",
+        instruction=options.instruction or "",
+        namespace=require_namespace(options.namespace or ""),
+        teleop=options.teleop or "",
+        supervisor=options.supervisor,
+        shadow=options.shadow,
+        lock_step=options.lock_step,
+        clock=options.clock,
+        speed=options.speed,
+        seed=options.seed,
+        device=options.device,
+        delay_steps=options.delay_steps,
+        parameters=options.parameters,
+        remaps=options.remap,
     )
     require_shared_memory(len(processes(deployment)), reach=options.discovery)
     claim = Claim(deployment.namespace)
@@ -117,8 +128,10 @@ def _run(options: DeployOptions, look: Look) -> int:
         profile = write_profile(output.path, reach=options.discovery, participants=len(wanted) + 4)
     for remark in profile.remarks:
         print(remark)
-    print(f"Starting {', '.join(each.node for each in wanted)}; ctrl-C ends them, the gate first. "
-          f"Logs: {output.path}", flush=True)
+    print(
+        f"Starting {', '.join(each.node for each in wanted)}; ctrl-C ends them, the gate first. Logs: {output.path}",
+        flush=True,
+    )
     try:
         return run_processes(wanted, profile.environment, output.path)
     finally:
@@ -126,8 +139,9 @@ def _run(options: DeployOptions, look: Look) -> int:
 
 
 @contextmanager
-def _looked_round(look: Look, deployment: Deployment, contract: Contract, reach: str | None,
-                  taken: Claim | None) -> Iterator[None]:
+def _looked_round(
+    look: Look, deployment: Deployment, contract: Contract, reach: str | None, taken: Claim | None
+) -> Iterator[None]:
     """Look for another graph while the block does something else, and refuse to go on beside one.
 
     Args:
@@ -152,9 +166,12 @@ def _looked_round(look: Look, deployment: Deployment, contract: Contract, reach:
     if seen is not None:
         require_alone(seen, deployment.namespace, domain_of(), twin=deployment.twin, commands=not deployment.shadow)
     if taken is not None:
-        raise InputError(f"domain {domain_of()}, namespace '{deployment.namespace or '/'}'", expected="no other graph",
-                         got=f"one that {taken.holder()} is starting or runs",
-                         way_out="End it, or take another namespace=/NAME or ROS_DOMAIN_ID")
+        raise InputError(
+            f"domain {domain_of()}, namespace '{deployment.namespace or '/'}'",
+            expected="no other graph",
+            got=f"one that {taken.holder()} is starting or runs",
+            way_out="End it, or take another namespace=/NAME or ROS_DOMAIN_ID",
+        )
 
 
 def require_ros() -> None:

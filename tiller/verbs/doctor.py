@@ -53,19 +53,25 @@ class DoctorOptions:
     overwrite: bool = False
 
 
+HELP = """\
+usage: tiller doctor [robot=NAME [key=value ...]]
+
+What works on this machine, what is missing, and the command that brings it.
+The exit code is 0 when tiller itself works, else 1.
+
+With robot=: its joints, limits and rest posture, checked against its model and, with urdf=, against
+that, held for a second, and drawn. The exit code is 0 when all is well, else 1.
+
+keys"""
+
+
 def command(words: Sequence[str]) -> int:
     """Examine this machine: 0 when the core works, else 1. Or a robot: 0 when it is as its files say, else 1."""
     from tiller.help import columns, key_lines
     from tiller.words import read_options
 
     if any(word in ("-h", "--help") for word in words):
-        print("\n".join([
-            "usage: tiller doctor [robot=NAME [key=value ...]]", "",
-            "What works on this machine, what is missing, and the command that brings it.",
-            "The exit code is 0 when tiller itself works, else 1.", "",
-            "With robot=: its joints, limits and rest posture, checked against its model and, with urdf=, against",
-            "that, held for a second, and drawn. The exit code is 0 when all is well, else 1.", "",
-            "keys", *columns(key_lines(DoctorOptions, {}, "  "))]))
+        print("\n".join([HELP, *columns(key_lines(DoctorOptions, {}, "  "))]))
         return 0
     options = read_options("doctor", DoctorOptions, words)
     if options.robot is None:
@@ -75,8 +81,9 @@ def command(words: Sequence[str]) -> int:
     from tiller.robot_sheet import default_picture, show_robot
 
     picture = Path(options.output) if options.output else default_picture(options.robot)
-    return show_robot(options.robot, urdf=options.urdf, flange=options.urdf_flange, picture=picture,
-                      overwrite=options.overwrite)
+    return show_robot(
+        options.robot, urdf=options.urdf, flange=options.urdf_flange, picture=picture, overwrite=options.overwrite
+    )
 
 
 def examine_machine() -> int:
@@ -126,8 +133,13 @@ def rooms() -> Finding:
     if not foreign:
         return Finding("rooms", True, "tiller's own robot, data, policies, sim and real", core=True)
     places = "; ".join(f"{room}: {where or 'not installed'}" for room, where in foreign.items())
-    return Finding("rooms", False, f"shadowed by {places}",
-                   "make an environment for tiller alone: python3.11 -m venv .venv", core=True)
+    return Finding(
+        "rooms",
+        False,
+        f"shadowed by {places}",
+        "make an environment for tiller alone: python3.11 -m venv .venv",
+        core=True,
+    )
 
 
 def train_on_cpu() -> Finding:
@@ -135,8 +147,12 @@ def train_on_cpu() -> Finding:
 
     layer = torch.nn.Linear(4, 1)
     layer(torch.ones(2, 4)).sum().backward()
-    return Finding("train on the CPU", layer.weight.grad is not None,
-                   f"torch {torch.__version__}, {os.cpu_count()} cores", core=True)
+    return Finding(
+        "train on the CPU",
+        layer.weight.grad is not None,
+        f"torch {torch.__version__}, {os.cpu_count()} cores",
+        core=True,
+    )
 
 
 def train_on_gpu() -> Finding:
@@ -163,7 +179,8 @@ def simulate() -> Finding:
     import mujoco
 
     model = mujoco.MjModel.from_xml_string(
-        "<mujoco><worldbody><body><freejoint/><geom size='.1'/></body></worldbody></mujoco>")
+        "<mujoco><worldbody><body><freejoint/><geom size='.1'/></body></worldbody></mujoco>"
+    )
     data = mujoco.MjData(model)
     mujoco.mj_step(model, data)
     return Finding("simulate", bool(data.qpos[2] < 0), f"MuJoCo {mujoco.__version__}", core=True)
@@ -175,8 +192,12 @@ def render() -> Finding:
     backend = find_backend()
     if backend:
         return Finding("render images and videos", True, {"egl": "EGL", "osmesa": "OSMesa"}[backend])
-    return Finding("render images and videos", False, "neither EGL nor OSMesa opens an off-screen context",
-                   "apt install libegl1 libgl1-mesa-dri, or apt install libosmesa6")
+    return Finding(
+        "render images and videos",
+        False,
+        "neither EGL nor OSMesa opens an off-screen context",
+        "apt install libegl1 libgl1-mesa-dri, or apt install libosmesa6",
+    )
 
 
 def robosuite_tasks() -> Finding:
@@ -211,10 +232,18 @@ def ros() -> Finding:
             return Finding("ROS 2", False, f"{error.thing}: got {error.got}", str(error))
         return Finding("ROS 2", True, f"{distribution or 'wheels'}, rclpy at {find_spec('rclpy').origin}")  # type: ignore[union-attr]
     if distribution:
-        return Finding("ROS 2", False, f"{distribution} is sourced, but this environment does not see it",
-                       "make clean, then make environment in this shell")
-    return Finding("ROS 2", False, "neither sourced nor installed",
-                   "source /opt/ros/<distribution>/setup.bash, or without ROS: pip install 'tiller[ros]'")
+        return Finding(
+            "ROS 2",
+            False,
+            f"{distribution} is sourced, but this environment does not see it",
+            "make clean, then make environment in this shell",
+        )
+    return Finding(
+        "ROS 2",
+        False,
+        "neither sourced nor installed",
+        "source /opt/ros/<distribution>/setup.bash, or without ROS: pip install 'tiller[ros]'",
+    )
 
 
 def realsense() -> Finding:
@@ -249,5 +278,21 @@ def _importable(use: str, module: str, remedy: str, *, package: str | None = Non
 
 
 CORE = (rooms, train_on_cpu, datasets, simulate, gymnasium_tasks, robosuite_tasks)
-CHECKS = (rooms, train_on_cpu, train_on_gpu, datasets, simulate, render, videos, robosuite_tasks, pusht_tasks,
-          gymnasium_tasks, meta_world, ros, realsense, ray_sweeps, slurm_sweeps, wandb_logging)
+CHECKS = (
+    rooms,
+    train_on_cpu,
+    train_on_gpu,
+    datasets,
+    simulate,
+    render,
+    videos,
+    robosuite_tasks,
+    pusht_tasks,
+    gymnasium_tasks,
+    meta_world,
+    ros,
+    realsense,
+    ray_sweeps,
+    slurm_sweeps,
+    wandb_logging,
+)

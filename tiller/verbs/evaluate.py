@@ -93,18 +93,34 @@ def run(configuration: Configuration[EvaluateOptions]) -> int:
     trained, trained_options = trained_task(options.checkpoint)
     task = options.task or trained
     if not task:
-        raise InputError("'task'", expected="a task to measure on", got="none, and the checkpoint was trained without "
-                         "one", way_out="Add task=, for example task=pusht/state")
+        raise InputError(
+            "'task'",
+            expected="a task to measure on",
+            got="none, and the checkpoint was trained without one",
+            way_out="Add task=, for example task=pusht/state",
+        )
     if task == trained:
         options = replace(options, options={**trained_options, **options.options})
-    options = replace(options, options=perturbed(
-        options.options, perturbation=options.perturbation, severity=options.severity,
-        perturbations=options.perturbations, randomise=options.randomise))
+    options = replace(
+        options,
+        options=perturbed(
+            options.options,
+            perturbation=options.perturbation,
+            severity=options.severity,
+            perturbations=options.perturbations,
+            randomise=options.randomise,
+        ),
+    )
     other = read_evaluation(options.compare) if options.compare else None
     if other is not None:
         require_comparable(other, task, options)
-    output = open_output("evaluate", to_json(replace(options, task=task)), options.output, resume=options.resume,
-                         overwrite=options.overwrite)
+    output = open_output(
+        "evaluate",
+        to_json(replace(options, task=task)),
+        options.output,
+        resume=options.resume,
+        overwrite=options.overwrite,
+    )
     with output.kept_if_used():
         evaluation = measure(policy, task, options, description, output)
     show(evaluation)
@@ -152,17 +168,26 @@ def trained_task(checkpoint_path: str) -> tuple[str | None, Mapping[str, Any]]:
 
 def require_comparable(other: Evaluation, task: str, options: EvaluateOptions) -> None:
     """Refuse before long work an evaluation that this one cannot be paired with."""
-    theirs, ours = (dict(zip(("task", "options", "first seed", "episodes"), each)) for each in (
-        (other.task, to_json(other.options), other.seed, len(other.records)),
-        (task, to_json(options.options), options.seed, options.episodes)))
+    theirs, ours = (
+        dict(zip(("task", "options", "first seed", "episodes"), each))
+        for each in (
+            (other.task, to_json(other.options), other.seed, len(other.records)),
+            (task, to_json(options.options), options.seed, options.episodes),
+        )
+    )
     for what, value in ours.items():
         if theirs[what] != value:
-            raise InputError(f"compare: {what}", expected=f"{value}, as in this evaluation", got=str(theirs[what]),
-                             way_out=f"Evaluate both with the same {what}")
+            raise InputError(
+                f"compare: {what}",
+                expected=f"{value}, as in this evaluation",
+                got=str(theirs[what]),
+                way_out=f"Evaluate both with the same {what}",
+            )
 
 
-def measure(policy: Policy, task: str, options: EvaluateOptions, description: Mapping[str, Any], output: Output
-            ) -> Evaluation:
+def measure(
+    policy: Policy, task: str, options: EvaluateOptions, description: Mapping[str, Any], output: Output
+) -> Evaluation:
     """Run the episodes and write evaluation.json and the videos into the output folder."""
     from robot.control.ensembling import TemporalEnsemble
     from sim.rollout import evaluate_policy
@@ -219,8 +244,10 @@ def show(evaluation: Evaluation) -> None:
         print("No episode was finished.")
         return
     policy = evaluation.policy
-    print(f"{evaluation.task}, seeds {evaluation.seed} to {evaluation.seed + evaluation.episodes - 1}, "
-          f"{policy.get('sampler')} in {policy.get('steps')} steps; intervals at 95 %")
+    print(
+        f"{evaluation.task}, seeds {evaluation.seed} to {evaluation.seed + evaluation.episodes - 1}, "
+        f"{policy.get('sampler')} in {policy.get('steps')} steps; intervals at 95 %"
+    )
     table = Table(show_header=False)
     table.add_row("success", f"{summary.successes} of {summary.episodes} = {summary.success}")
     table.add_row("score", str(summary.score))
@@ -246,7 +273,10 @@ def show_comparison(evaluation: Evaluation, other: Evaluation, name: str) -> Non
     table = Table(show_header=False)
     table.add_row("success", str(result.success))
     table.add_row("score", str(result.score))
-    table.add_row("succeeded", f"both {result.both}, only this one {result.only_second}, "
-                               f"only the other {result.only_first}, neither {result.neither}")
+    table.add_row(
+        "succeeded",
+        f"both {result.both}, only this one {result.only_second}, "
+        f"only the other {result.only_first}, neither {result.neither}",
+    )
     table.add_row("equally often?", f"McNemar p = {result.p_value:.3f}")
     Console().print(table)

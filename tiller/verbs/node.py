@@ -60,5 +60,4 @@ def help_text() -> str:
     width = max(map(len, NODES))
     lines = [f"  {name.ljust(width)}  {text}" for name, text in NODES.items()]
     usage = "usage: tiller node NAME [parameter=value ...] [topic:=name ...] [--ros-args ...]"
-    return "\n".join([usage, "", *lines, "",
-                      "tiller node NAME --help   what it does and its parameters"])
+    return "\n".join([usage, "", *lines, "", "tiller node NAME --help   what it does and its parameters"])

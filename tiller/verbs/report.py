@@ -24,24 +24,33 @@ class ReportOptions:
     overwrite: bool = False
 
 
+HELP = """\
+usage: tiller report FOLDER ... [key=value ...]
+
+One HTML page over evaluations and training runs. The others are compared with the first evaluation.
+A folder may also be a sweep: everything measured below it is taken. A sweep of evaluations alone is
+summed up: success by task and policy, policies over tasks and against each other, robustness.
+
+keys"""
+
+
 def command(words: Sequence[str]) -> int:
     """Find what the folders hold and write the page."""
     from tiller.help import columns, key_lines
     from tiller.words import read_options, split_words
 
     if any(word in ("-h", "--help") for word in words):
-        print("\n".join([
-            "usage: tiller report FOLDER ... [key=value ...]", "",
-            "One HTML page over evaluations and training runs. The others are compared with the first evaluation.",
-            "A folder may also be a sweep: everything measured below it is taken. A sweep of evaluations alone is",
-            "summed up: success by task and policy, policies over tasks and against each other, robustness.", "",
-            "keys", *columns(key_lines(ReportOptions, {}, "  "))]))
+        print("\n".join([HELP, *columns(key_lines(ReportOptions, {}, "  "))]))
         return 0
     paths, rest = split_words(words, ReportOptions)
     options = read_options("report", ReportOptions, rest)
     if not paths:
-        raise InputError("tiller report", expected="folders of evaluations or training runs", got="none",
-                         way_out="usage: tiller report FOLDER ...")
+        raise InputError(
+            "tiller report",
+            expected="folders of evaluations or training runs",
+            got="none",
+            way_out="usage: tiller report FOLDER ...",
+        )
     page = Path(options.output) if options.output else Path(paths[0]) / "report.html"
     if len(paths) == 1 and _is_evaluation_sweep(Path(paths[0])):
         from tiller.sweep.evaluations import write_summary
@@ -76,6 +85,9 @@ def sources_in(path: Path) -> list[Path]:
         found = sorted(file.parent for file in path.rglob(name))
         if found:
             return found
-    raise InputError(f"report of {path}", expected=f"a folder with {EVALUATION} or {METRICS}, or such folders below it",
-                     got="none" if path.exists() else "nothing at this path",
-                     way_out="Evaluate a checkpoint first: tiller evaluate --help")
+    raise InputError(
+        f"report of {path}",
+        expected=f"a folder with {EVALUATION} or {METRICS}, or such folders below it",
+        got="none" if path.exists() else "nothing at this path",
+        way_out="Evaluate a checkpoint first: tiller evaluate --help",
+    )

@@ -19,6 +19,8 @@ from tiller.output import Output, open_output
 
 if TYPE_CHECKING:
     from policies.trainer import Evaluate, TrainingResult
+
+
 @dataclass(frozen=True)
 class LoopEvaluation:
     """Evaluation while training, every `training.evaluate_every` updates and at the end.
@@ -73,15 +75,20 @@ def run(configuration: Configuration[TrainOptions]) -> int:
     """
     options = configuration.options
     if options.resume and not options.output:
-        raise InputError("'output'", expected="the folder of the run to go on with", got="nothing",
-                         way_out="Add output= beside resume=true")
+        raise InputError(
+            "'output'",
+            expected="the folder of the run to go on with",
+            got="nothing",
+            way_out="Add output= beside resume=true",
+        )
     from tiller.threads import limit_threads
 
     limit_threads(options.training.threads)
     output, result = train_policy(configuration)
     if result.stopped == "interrupted":
-        raise KeyboardInterrupt(f"Stopped before the end; add output={output.path if output else options.output} "
-                                "and resume=true to go on")
+        raise KeyboardInterrupt(
+            f"Stopped before the end; add output={output.path if output else options.output} and resume=true to go on"
+        )
     if output is not None and result.stopped != "stop_after":
         output.finish(figures(result))
     return 0
@@ -107,11 +114,15 @@ def train_policy(configuration: Configuration[TrainOptions]) -> tuple[Output | N
         output = open_output("train", values, options.output, resume=options.resume, overwrite=options.overwrite)
         folder = output.path
         name = configuration.choices.get("policy")
-        print(f"Training {name} on {len(dataset)} episodes ({dataset.rows} rows) of {options.data}"
-              + (f" for {options.task}" if options.task else "") + f", seeing {', '.join(recipe.observation)}")
+        print(
+            f"Training {name} on {len(dataset)} episodes ({dataset.rows} rows) of {options.data}"
+            + (f" for {options.task}" if options.task else "")
+            + f", seeing {', '.join(recipe.observation)}"
+        )
     elif not options.output:
-        raise InputError("'output'", expected="a folder that all processes of torchrun share", got="nothing",
-                         way_out="Add output=")
+        raise InputError(
+            "'output'", expected="a folder that all processes of torchrun share", got="nothing", way_out="Add output="
+        )
     with output.kept_if_used() if output is not None else nullcontext():
         return output, train(
             dataset,
@@ -141,8 +152,9 @@ def evaluation_in_the_loop(options: TrainOptions) -> Evaluate | None:
     def evaluate(policy: Any, updates: int) -> Mapping[str, float]:
         from sim.rollout import evaluate_policy
 
-        summary = evaluate_policy(policy, task, episodes=loop.episodes, seed=loop.seed, workers=loop.workers,
-                                  options=options.options).summary
+        summary = evaluate_policy(
+            policy, task, episodes=loop.episodes, seed=loop.seed, workers=loop.workers, options=options.options
+        ).summary
         assert summary is not None
         return {"success": summary.success.estimate, "score": summary.score.estimate}
 
@@ -152,8 +164,11 @@ def evaluation_in_the_loop(options: TrainOptions) -> Evaluate | None:
 def figures(result: TrainingResult) -> dict[str, Any]:
     """Headline figures of a run."""
     losses = {"loss": result.loss, "validation_loss": result.validation_loss}
-    found: dict[str, Any] = {"updates": result.updates, "minutes": result.elapsed_s / 60,
-                             **{name: loss for name, loss in losses.items() if math.isfinite(loss)}}
+    found: dict[str, Any] = {
+        "updates": result.updates,
+        "minutes": result.elapsed_s / 60,
+        **{name: loss for name, loss in losses.items() if math.isfinite(loss)},
+    }
     for measured in list(result.evaluations.values())[-1:]:
         found.update(measured)
     return found

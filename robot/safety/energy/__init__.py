@@ -6,5 +6,17 @@ from robot.safety.energy.setpoint_filter import SetpointFilter, SetpointResult
 from robot.safety.energy.tank import REASONS
 from robot.safety.energy.torque_filter import TorqueFilter, TorqueResult, worst_case
 
-__all__ = ["REASONS", "Budget", "EnergyLedger", "LedgerRow", "SetpointFilter", "SetpointResult", "SupplyEvent",
-           "TorqueFilter", "TorqueResult", "budget_names", "load_budget", "worst_case"]
+__all__ = [
+    "REASONS",
+    "Budget",
+    "EnergyLedger",
+    "LedgerRow",
+    "SetpointFilter",
+    "SetpointResult",
+    "SupplyEvent",
+    "TorqueFilter",
+    "TorqueResult",
+    "budget_names",
+    "load_budget",
+    "worst_case",
+]

@@ -76,19 +76,34 @@ class Budget:
         if not 0 < self.gamma <= 1:
             raise InputError("budget: gamma", expected="above 0 and at most 1", got=f"{self.gamma:g}")
         if math.isinf(self.supply_w) or math.isinf(self.reserve_j):
-            raise InputError("budget: supply_w and reserve_j", expected="finite",
-                             got=f"{self.supply_w:g} and {self.reserve_j:g}")
+            raise InputError(
+                "budget: supply_w and reserve_j", expected="finite", got=f"{self.supply_w:g} and {self.reserve_j:g}"
+            )
         if any(not 0 < each < math.inf for each in self.acceleration):
             raise InputError("budget: acceleration", expected="numbers above 0", got=str(self.acceleration))
         if not self.reserve_j < self.initial_j or not self.initial_j <= self.capacity_j:
-            raise InputError("budget", expected="reserve_j < initial_j <= capacity_j",
-                             got=f"{self.reserve_j:g}, {self.initial_j:g}, {self.capacity_j:g}")
+            raise InputError(
+                "budget",
+                expected="reserve_j < initial_j <= capacity_j",
+                got=f"{self.reserve_j:g}, {self.initial_j:g}, {self.capacity_j:g}",
+            )
 
     @property
     def row(self) -> np.ndarray:
         """(8,) float64: the limits for compiled code, by the columns above."""
-        return np.array([self.initial_j, self.reserve_j, self.capacity_j, self.power_w, self.supply_w, self.gamma,
-                         self.spring_j, self.force_n], dtype=np.float64)
+        return np.array(
+            [
+                self.initial_j,
+                self.reserve_j,
+                self.capacity_j,
+                self.power_w,
+                self.supply_w,
+                self.gamma,
+                self.spring_j,
+                self.force_n,
+            ],
+            dtype=np.float64,
+        )
 
     def impact_j(self, damping_ratio: float = 1.0) -> float:
         """Kinetic and spring energy together, at most, in free motion under a passive impedance with damping
@@ -145,8 +160,12 @@ def load_budget(name: str, *, robot: str = "") -> Budget:
     known = configs_folder() / "budget" / f"{name}.yaml"
     file = known if known.is_file() else Path(name)
     if not file.is_file():
-        raise InputError("budget", expected=f"one of {', '.join(budget_names())}, or a file", got=f"'{name}'",
-                         way_out=nearest(name, budget_names()))
+        raise InputError(
+            "budget",
+            expected=f"one of {', '.join(budget_names())}, or a file",
+            got=f"'{name}'",
+            way_out=nearest(name, budget_names()),
+        )
     try:
         told: Any = yaml.safe_load(file.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -160,8 +179,9 @@ def load_budget(name: str, *, robot: str = "") -> Budget:
     keys = [field.name for field in fields(Budget)]
     for key in told:
         if key not in keys:
-            raise InputError(f"budget {file}: '{key}'", expected=f"one of {', '.join(keys)}",
-                             way_out=nearest(key, keys))
+            raise InputError(
+                f"budget {file}: '{key}'", expected=f"one of {', '.join(keys)}", way_out=nearest(key, keys)
+            )
     if "acceleration" in told:
         numbers = told["acceleration"]
         if not isinstance(numbers, list) or not all(isinstance(each, (int, float)) for each in numbers):
@@ -170,13 +190,21 @@ def load_budget(name: str, *, robot: str = "") -> Budget:
     try:
         budget = Budget(**told)
     except TypeError as error:
-        raise InputError(f"budget {file}", expected="initial_j, reserve_j, capacity_j and power_w",
-                         got=", ".join(told)) from error
+        raise InputError(
+            f"budget {file}", expected="initial_j, reserve_j, capacity_j and power_w", got=", ".join(told)
+        ) from error
     if isinstance(picked, dict) and picked.get("hash") not in (None, budget.hash):
-        raise InputError(f"budget {file}", expected=f"the numbers that were picked, with hash {picked['hash']}",
-                         got=f"others, with hash {budget.hash}",
-                         way_out="Pick it again with tiller calibrate budget, or take the key 'picked' out")
+        raise InputError(
+            f"budget {file}",
+            expected=f"the numbers that were picked, with hash {picked['hash']}",
+            got=f"others, with hash {budget.hash}",
+            way_out="Pick it again with tiller calibrate budget, or take the key 'picked' out",
+        )
     if robot and budget.robot not in ("", robot):
-        raise InputError(f"budget {file}", expected=f"one for the robot '{robot}'", got=f"one for '{budget.robot}'",
-                         way_out="Pick one for this robot: tiller calibrate budget")
+        raise InputError(
+            f"budget {file}",
+            expected=f"one for the robot '{robot}'",
+            got=f"one for '{budget.robot}'",
+            way_out="Pick one for this robot: tiller calibrate budget",
+        )
     return budget

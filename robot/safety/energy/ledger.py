@@ -96,8 +96,15 @@ class EnergyLedger:
         """(batch,) bool, rows that gave an input that was not finite, and are held at zero torque since."""
         return self.tank[:, columns.LATCHED] > 0
 
-    def close(self, torque: np.ndarray, before: np.ndarray, after: np.ndarray, *,
-              supply_j: float | np.ndarray | None = None, time_ns: int | None = None) -> LedgerRow:
+    def close(
+        self,
+        torque: np.ndarray,
+        before: np.ndarray,
+        after: np.ndarray,
+        *,
+        supply_j: float | np.ndarray | None = None,
+        time_ns: int | None = None,
+    ) -> LedgerRow:
         """Book a period.
 
         Args:
@@ -111,25 +118,36 @@ class EnergyLedger:
             InputError: another batch or other shapes, an input that is not finite, a negative supply, or time that
                 goes backwards; nothing is booked.
         """
-        torque, before, after = (self._rows(name, value)
-                                 for name, value in (("torque", torque), ("before", before), ("after", after)))
+        torque, before, after = (
+            self._rows(name, value) for name, value in (("torque", torque), ("before", before), ("after", after))
+        )
         if not torque.shape == before.shape == after.shape:
-            raise InputError("ledger", expected="torque and joints of one size",
-                             got=f"{torque.shape}, {before.shape}, {after.shape}")
+            raise InputError(
+                "ledger", expected="torque and joints of one size", got=f"{torque.shape}, {before.shape}, {after.shape}"
+            )
         work = np.einsum("bn,bn->b", torque, after - before)
         if not np.isfinite(work).all():
             row = int(np.flatnonzero(~np.isfinite(work))[0])
-            raise InputError(f"ledger: row {row}", expected="finite torque and joints", got=f"work {work[row]}",
-                             way_out="Book what was applied: zero torque after an invalid input")
+            raise InputError(
+                f"ledger: row {row}",
+                expected="finite torque and joints",
+                got=f"work {work[row]}",
+                way_out="Book what was applied: zero torque after an invalid input",
+            )
         return self.book(work, supply_j=supply_j, time_ns=time_ns)
 
-    def book(self, work_j: np.ndarray, *, supply_j: float | np.ndarray | None = None,
-             time_ns: int | None = None) -> LedgerRow:
+    def book(
+        self, work_j: np.ndarray, *, supply_j: float | np.ndarray | None = None, time_ns: int | None = None
+    ) -> LedgerRow:
         """Book a period whose work (batch,) J is known already; see `close`."""
         work = np.asarray(work_j, dtype=np.float64)
         if work.shape != (self.batch,):
-            raise InputError("ledger: batch", expected=f"({self.batch},) as it began", got=str(work.shape),
-                             way_out="Make a ledger for the new batch")
+            raise InputError(
+                "ledger: batch",
+                expected=f"({self.batch},) as it began",
+                got=str(work.shape),
+                way_out="Make a ledger for the new batch",
+            )
         if not np.isfinite(work).all():
             raise InputError("ledger: work", expected="finite", got=str(work))
         if time_ns is not None and self._time_ns is not None and time_ns <= self._time_ns:
@@ -143,12 +161,22 @@ class EnergyLedger:
         was = self.tank.copy()
         for row in range(self.batch):
             book(self.tank[row], self._row[CAPACITY], work[row], supply[row])
-        found = LedgerRow(work, self.level_j, self.tank[:, columns.SPILLED] - was[:, columns.SPILLED],
-                          self.tank[:, columns.OVERDRAFT] - was[:, columns.OVERDRAFT])
+        found = LedgerRow(
+            work,
+            self.level_j,
+            self.tank[:, columns.SPILLED] - was[:, columns.SPILLED],
+            self.tank[:, columns.OVERDRAFT] - was[:, columns.OVERDRAFT],
+        )
         if self._trace is not None:
-            self._trace.append({"work_j": work.tolist(), "supply_j": supply.tolist(),
-                                "level_j": found.level_j.tolist(), "spilled_j": found.spilled_j.tolist(),
-                                "overdraft_j": found.overdraft_j.tolist()})
+            self._trace.append(
+                {
+                    "work_j": work.tolist(),
+                    "supply_j": supply.tolist(),
+                    "level_j": found.level_j.tolist(),
+                    "spilled_j": found.spilled_j.tolist(),
+                    "overdraft_j": found.overdraft_j.tolist(),
+                }
+            )
         return found
 
     def require_later(self, time_ns: int) -> None:
@@ -162,8 +190,12 @@ class EnergyLedger:
         self._time_ns = time_ns
 
     def _early(self, time_ns: int) -> InputError:
-        return InputError("ledger: time", expected=f"after {self._time_ns} ns", got=f"{time_ns} ns",
-                          way_out="A clock that was set back, or a sample that came twice: book no period")
+        return InputError(
+            "ledger: time",
+            expected=f"after {self._time_ns} ns",
+            got=f"{time_ns} ns",
+            way_out="A clock that was set back, or a sample that came twice: book no period",
+        )
 
     def set_level(self, level_j: float | None = None, *, row: int | None = None, reason: str) -> None:
         """Set tanks to a level, as a reset or a switch of mode does: it is a supply, and logged as one.
@@ -203,13 +235,23 @@ class EnergyLedger:
         """
         if self._trace is None:
             raise InputError("ledger: trace", expected="trace=True when the ledger was made", got="none kept")
-        return {"format": TRACE_FORMAT, "budget": self.budget.row.tolist(), "budget_hash": self.budget.hash,
-                "period_s": self.period_s, "batch": self.batch, "periods": list(self._trace),
-                "events": [asdict(each) for each in self._supplied]}
+        return {
+            "format": TRACE_FORMAT,
+            "budget": self.budget.row.tolist(),
+            "budget_hash": self.budget.hash,
+            "period_s": self.period_s,
+            "batch": self.batch,
+            "periods": list(self._trace),
+            "events": [asdict(each) for each in self._supplied],
+        }
 
     def _rows(self, name: str, value: np.ndarray) -> np.ndarray:
         rows = np.atleast_2d(np.asarray(value, dtype=np.float64))
         if rows.ndim != 2 or rows.shape[0] != self.batch:
-            raise InputError(f"ledger: {name}", expected=f"({self.batch}, n), the batch that it began with",
-                             got=str(np.shape(value)), way_out="Make a ledger for the new batch")
+            raise InputError(
+                f"ledger: {name}",
+                expected=f"({self.batch}, n), the batch that it began with",
+                got=str(np.shape(value)),
+                way_out="Make a ledger for the new batch",
+            )
         return rows

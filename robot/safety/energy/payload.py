@@ -16,8 +16,15 @@ SIDEWAYS_N, SIDEWAYS = 0.5, 0.15  # a horizontal force beyond this and this shar
 STILL_M_S = 0.01
 
 
-def identify_payload(wrench: np.ndarray, orientation: np.ndarray, speed: float, *, gravity: float = 9.81,
-                     least_kg: float = 0.02, most_kg: float = 5.0) -> Payload:
+def identify_payload(
+    wrench: np.ndarray,
+    orientation: np.ndarray,
+    speed: float,
+    *,
+    gravity: float = 9.81,
+    least_kg: float = 0.02,
+    most_kg: float = 5.0,
+) -> Payload:
     """The load of a tool at rest, beside what was declared before.
 
     A contact that pushes exactly up or down cannot be told from a load: lift it clear first.
@@ -37,19 +44,24 @@ def identify_payload(wrench: np.ndarray, orientation: np.ndarray, speed: float, 
         TillerError: the tool moves, touches something, or carries nothing.
     """
     if not np.isfinite(wrench).all() or not speed <= STILL_M_S:
-        raise TillerError(f"the payload is identified at rest, and the tcp moves at {speed:.3f} m/s: wait, then ask "
-                          "again")
+        raise TillerError(
+            f"the payload is identified at rest, and the tcp moves at {speed:.3f} m/s: wait, then ask again"
+        )
     mass = float(wrench[2] / gravity)
     sideways = float(np.hypot(*wrench[:2]))
     if sideways > SIDEWAYS_N + SIDEWAYS * abs(wrench[2]):
-        raise TillerError(f"the tool is in contact: {sideways:.1f} N sideways. Lift what it holds clear, then ask "
-                          "again")
+        raise TillerError(
+            f"the tool is in contact: {sideways:.1f} N sideways. Lift what it holds clear, then ask again"
+        )
     if mass < least_kg:
-        raise TillerError(f"the tool carries {mass * 1e3:.0f} g, less than the {least_kg * 1e3:.0f} g that can be told "
-                          "from nothing")
+        raise TillerError(
+            f"the tool carries {mass * 1e3:.0f} g, less than the {least_kg * 1e3:.0f} g that can be told from nothing"
+        )
     if mass > most_kg:
-        raise TillerError(f"the tool is drawn down with {mass * gravity:.0f} N, more than a load of {most_kg:g} kg: it "
-                          "is in contact. Lift what it holds clear, then ask again")
+        raise TillerError(
+            f"the tool is drawn down with {mass * gravity:.0f} N, more than a load of {most_kg:g} kg: it "
+            "is in contact. Lift what it holds clear, then ask again"
+        )
     weight = mass * gravity
     # The moment that holds a weight at c is c x (0, 0, m g).
     centre = orientation.T @ np.array([-wrench[4] / weight, wrench[3] / weight, 0.0])

@@ -49,9 +49,12 @@ class Harm:
 
     def __post_init__(self) -> None:
         if (self.force_n is None) != (self.wall_n_per_m is None):
-            raise InputError("harm", expected="force_n and wall_n_per_m together, or neither",
-                             got=f"force_n {self.force_n}, wall_n_per_m {self.wall_n_per_m}",
-                             way_out="A force without a stiffness bounds no energy: F^2 = 2 K E")
+            raise InputError(
+                "harm",
+                expected="force_n and wall_n_per_m together, or neither",
+                got=f"force_n {self.force_n}, wall_n_per_m {self.wall_n_per_m}",
+                way_out="A force without a stiffness bounds no energy: F^2 = 2 K E",
+            )
         for name in ("energy_j", "force_n", "wall_n_per_m", "damping_ratio"):
             value = getattr(self, name)
             if value is not None and not value > 0:
@@ -116,8 +119,15 @@ class Pick:
     gravity_share: float | None
 
 
-def pick(streams: Sequence[EnergyStream], *, robot: str, harm: Harm | None = None, mass_kg: float = 3.0,
-         provenance: str = "", gravity: Callable[[np.ndarray], np.ndarray] | None = None) -> Pick:
+def pick(
+    streams: Sequence[EnergyStream],
+    *,
+    robot: str,
+    harm: Harm | None = None,
+    mass_kg: float = 3.0,
+    provenance: str = "",
+    gravity: Callable[[np.ndarray], np.ndarray] | None = None,
+) -> Pick:
     """Pick the budget of a task from episodes that did it well, unfiltered.
 
     Args:
@@ -140,10 +150,14 @@ def pick(streams: Sequence[EnergyStream], *, robot: str, harm: Harm | None = Non
     found = replay(streams, budget)
     if len(found.starved) > 0.05 * len(streams):
         need = budget.reserve_j + ROOM * _high(statistics.drawn_j, 95)
-        raise InputError(f"harm_j={harm.energy_j:g}", expected=f"what these episodes need at once, {need:.3g} J, or so "
-                         "much of it that a steady supply can bring the rest",
-                         got=f"a tank that closes on {len(found.starved)} of {len(streams)} episodes, in spite of "
-                         f"{budget.supply_w:.3g} W", way_out=_GENTLER)
+        raise InputError(
+            f"harm_j={harm.energy_j:g}",
+            expected=f"what these episodes need at once, {need:.3g} J, or so "
+            "much of it that a steady supply can bring the rest",
+            got=f"a tank that closes on {len(found.starved)} of {len(streams)} episodes, in spite of "
+            f"{budget.supply_w:.3g} W",
+            way_out=_GENTLER,
+        )
     return Pick(budget, statistics, found, share)
 
 
@@ -158,8 +172,12 @@ def measure(streams: Sequence[EnergyStream]) -> Statistics:
     active = np.einsum("kn,kn->k", torque, speed) >= 0
     worst = worst_case(torque, speed, period_s, acceleration)
     if not (work > 0).any() or not spread.max() > 0:
-        raise InputError("episodes", expected="an arm that moves and works", got="none of either",
-                         way_out="Log the task, not the robot's rest")
+        raise InputError(
+            "episodes",
+            expected="an arm that moves and works",
+            got="none of either",
+            way_out="Log the task, not the robot's rest",
+        )
     known = all(stream.contact is not None for stream in streams)
     return Statistics(
         drawn_j=tuple(stream.drawn_j for stream in streams),
@@ -197,8 +215,9 @@ def choose(statistics: Statistics, *, robot: str, harm: Harm, mass_kg: float, pr
     if wanted > harm.energy_j:
         initial, supply = harm.energy_j, _up(LOOSER * _high(statistics.net_w, 95))
     if not reserve < initial:
-        raise InputError(f"harm_j={harm.energy_j:g}", expected=f"above the reserve for braking, {reserve:g} J",
-                         way_out=_GENTLER)
+        raise InputError(
+            f"harm_j={harm.energy_j:g}", expected=f"above the reserve for braking, {reserve:g} J", way_out=_GENTLER
+        )
     spring, force = harm.spring_j, harm.force_n
     if spring is None:
         spring = _up(LOOSER * statistics.spring_j) if statistics.spring_j else math.inf
@@ -206,10 +225,17 @@ def choose(statistics: Statistics, *, robot: str, harm: Harm, mass_kg: float, pr
     else:
         spring = _down(spring)
     return Budget(
-        initial_j=initial, reserve_j=reserve, capacity_j=min(2 * initial, max(harm.energy_j, initial)),
-        power_w=_up(max(LOOSER * statistics.power_w, statistics.reckoned_w)), supply_w=supply, spring_j=spring,
-        force_n=math.inf if force is None else force, mass_kg=mass_kg,
-        acceleration=tuple(map(_up, statistics.acceleration)), robot=robot, provenance=provenance,
+        initial_j=initial,
+        reserve_j=reserve,
+        capacity_j=min(2 * initial, max(harm.energy_j, initial)),
+        power_w=_up(max(LOOSER * statistics.power_w, statistics.reckoned_w)),
+        supply_w=supply,
+        spring_j=spring,
+        force_n=math.inf if force is None else force,
+        mass_kg=mass_kg,
+        acceleration=tuple(map(_up, statistics.acceleration)),
+        robot=robot,
+        provenance=provenance,
     )
 
 

@@ -44,8 +44,10 @@ def replay(streams: Sequence[EnergyStream], budget: Budget) -> Replay:
     for stream in streams:
         tank, own = np.empty(COLUMNS), np.zeros(len(REASONS), dtype=np.int64)
         fill(tank, budget)
-        lowest = min(lowest, _judge(stream.torque, stream.speed, stream.work_j, stream.period_s, acceleration,
-                                    budget.row, tank, own))
+        lowest = min(
+            lowest,
+            _judge(stream.torque, stream.speed, stream.work_j, stream.period_s, acceleration, budget.row, tank, own),
+        )
         reasons += own
         overdrafts += int(tank[OVERDRAFTS])
         if own[TANK] > STARVED * len(stream.work_j):
@@ -56,8 +58,16 @@ def replay(streams: Sequence[EnergyStream], budget: Budget) -> Replay:
 
 
 @compiled
-def _judge(torque: np.ndarray, speed: np.ndarray, work: np.ndarray, period_s: float, acceleration: np.ndarray,
-           budget: np.ndarray, tank: np.ndarray, reasons: np.ndarray) -> float:
+def _judge(
+    torque: np.ndarray,
+    speed: np.ndarray,
+    work: np.ndarray,
+    period_s: float,
+    acceleration: np.ndarray,
+    budget: np.ndarray,
+    tank: np.ndarray,
+    reasons: np.ndarray,
+) -> float:
     """Count in `reasons` why the filter would have changed a step; the lowest level of the tank."""
     n = torque.shape[1]
     none, high = np.zeros(n), np.full(n, np.inf)

@@ -92,9 +92,21 @@ def _turned(first: np.ndarray, second: np.ndarray, blocks: np.ndarray, ways: np.
 
 
 @compiled
-def filter_offset(offset: np.ndarray, stiffness: np.ndarray, old_offset: np.ndarray, old_stiffness: np.ndarray,
-                  blocks: np.ndarray, ways: np.ndarray, room_tank: float, room_power: float, spring: float,
-                  force: float, softens: bool, nothing: np.ndarray, factors: np.ndarray) -> int:
+def filter_offset(
+    offset: np.ndarray,
+    stiffness: np.ndarray,
+    old_offset: np.ndarray,
+    old_stiffness: np.ndarray,
+    blocks: np.ndarray,
+    ways: np.ndarray,
+    room_tank: float,
+    room_power: float,
+    spring: float,
+    force: float,
+    softens: bool,
+    nothing: np.ndarray,
+    factors: np.ndarray,
+) -> int:
     """How much of a new set-point and of a new stiffness is let through, for one robot.
 
     Args:
@@ -183,26 +195,63 @@ def filter_offset(offset: np.ndarray, stiffness: np.ndarray, old_offset: np.ndar
 
 
 @compiled
-def filter_offsets(offset: np.ndarray, stiffness: np.ndarray, old_offset: np.ndarray, old_stiffness: np.ndarray,
-                   blocks: np.ndarray, ways: np.ndarray, room_tank: np.ndarray, room_power: float, spring: float,
-                   force: float, softens: bool, factors: np.ndarray, reasons: np.ndarray) -> None:
+def filter_offsets(
+    offset: np.ndarray,
+    stiffness: np.ndarray,
+    old_offset: np.ndarray,
+    old_stiffness: np.ndarray,
+    blocks: np.ndarray,
+    ways: np.ndarray,
+    room_tank: np.ndarray,
+    room_power: float,
+    spring: float,
+    force: float,
+    softens: bool,
+    factors: np.ndarray,
+    reasons: np.ndarray,
+) -> None:
     """The same for batches: offsets (batch, m), stiffnesses (batch, m, m), room_tank (batch,); factors (batch, 2) and
     reasons (batch,) int64 are written.
     """
     nothing = np.zeros((offset.shape[1], offset.shape[1]))
     for row in range(len(offset)):
-        reasons[row] = filter_offset(offset[row], stiffness[row], old_offset[row], old_stiffness[row], blocks, ways,
-                                     room_tank[row], room_power, spring, force, softens, nothing, factors[row])
+        reasons[row] = filter_offset(
+            offset[row],
+            stiffness[row],
+            old_offset[row],
+            old_stiffness[row],
+            blocks,
+            ways,
+            room_tank[row],
+            room_power,
+            spring,
+            force,
+            softens,
+            nothing,
+            factors[row],
+        )
 
 
-def filter_offsets_numpy(offset: np.ndarray, stiffness: np.ndarray, old_offset: np.ndarray,
-                         old_stiffness: np.ndarray, blocks: np.ndarray, ways: np.ndarray, room_tank: np.ndarray,
-                         room_power: float, spring: float, force: float, softens: bool, factors: np.ndarray,
-                         reasons: np.ndarray) -> None:
+def filter_offsets_numpy(
+    offset: np.ndarray,
+    stiffness: np.ndarray,
+    old_offset: np.ndarray,
+    old_stiffness: np.ndarray,
+    blocks: np.ndarray,
+    ways: np.ndarray,
+    room_tank: np.ndarray,
+    room_power: float,
+    spring: float,
+    force: float,
+    softens: bool,
+    factors: np.ndarray,
+    reasons: np.ndarray,
+) -> None:
     """The reference of `filter_offsets`: the same arithmetic on whole batches."""
     factors[:], reasons[:] = 1.0, NONE
-    finite = np.isfinite(offset).all(axis=1) & np.isfinite(old_offset).all(axis=1) \
-        & np.isfinite(stiffness).all(axis=(1, 2))
+    finite = (
+        np.isfinite(offset).all(axis=1) & np.isfinite(old_offset).all(axis=1) & np.isfinite(stiffness).all(axis=(1, 2))
+    )
     offset, old_offset = (np.where(finite[:, None], each, 0.0) for each in (offset, old_offset))
     stiffness = np.where(finite[:, None, None], stiffness, 0.0)
 
@@ -236,13 +285,19 @@ def filter_offsets_numpy(offset: np.ndarray, stiffness: np.ndarray, old_offset: 
     own = slice(*blocks[0])
     push = np.sqrt((new[:, own] ** 2).sum(axis=1))
     filled = before + room_power
-    refused = (np.minimum(most - least, change) > room_tank + _SLACK) | (most > spring + _SLACK) \
-        | (after > filled + _SLACK)
+    refused = (
+        (np.minimum(most - least, change) > room_tank + _SLACK) | (most > spring + _SLACK) | (after > filled + _SLACK)
+    )
     allowed = np.minimum(spring, least + room_tank)
     reasons[refused] = np.select(
-        [(after <= spring) & (after - before <= np.minimum(room_tank, room_power)),
-         np.minimum(least + room_tank, filled) >= spring, room_tank <= room_power],
-        [LATENCY, LEASH, TANK], LIMIT_POWER)[refused]
+        [
+            (after <= spring) & (after - before <= np.minimum(room_tank, room_power)),
+            np.minimum(least + room_tank, filled) >= spring,
+            room_tank <= room_power,
+        ],
+        [LATENCY, LEASH, TANK],
+        LIMIT_POWER,
+    )[refused]
     root, brim = np.sqrt(2 * np.where(refused, allowed, 0.0)), np.sqrt(2 * filled)
     unchanged = np.sqrt(2 * energy(offset, old_stiffness))
     fits = (unchanged + old_reach <= root) & (unchanged <= brim)
@@ -312,9 +367,19 @@ class SetpointFilter:
         InputError: a stiffness that is not symmetric and positive definite, an unknown mode, wrong shapes.
     """
 
-    def __init__(self, ledger: EnergyLedger, setpoint: np.ndarray, stiffness: np.ndarray, *, mode: str = "measured",
-                 latency_s: float = 0.0, speeds: np.ndarray | None = None, blocks: tuple[int, ...] | None = None,
-                 softens: bool = True, path: str | None = None) -> None:
+    def __init__(
+        self,
+        ledger: EnergyLedger,
+        setpoint: np.ndarray,
+        stiffness: np.ndarray,
+        *,
+        mode: str = "measured",
+        latency_s: float = 0.0,
+        speeds: np.ndarray | None = None,
+        blocks: tuple[int, ...] | None = None,
+        softens: bool = True,
+        path: str | None = None,
+    ) -> None:
         path = path or ("compiled" if COMPILED else "numpy")
         for thing, value, known in (("mode", mode, MODES), ("path", path, PATHS)):
             if value not in known:
@@ -324,8 +389,9 @@ class SetpointFilter:
         self.ledger, self.budget, self.mode = ledger, ledger.budget, mode
         self._setpoint = np.array(setpoint, dtype=np.float64, ndmin=2)
         if self._setpoint.shape[0] != ledger.batch or not np.isfinite(self._setpoint).all():
-            raise InputError("set-point filter: setpoint", expected=f"finite, ({ledger.batch}, m)",
-                             got=str(self._setpoint.shape))
+            raise InputError(
+                "set-point filter: setpoint", expected=f"finite, ({ledger.batch}, m)", got=str(self._setpoint.shape)
+            )
         m = self._setpoint.shape[1]
         sizes = (m,) if blocks is None else blocks
         if sum(sizes) != m or min(sizes) < 1:
@@ -334,11 +400,16 @@ class SetpointFilter:
         self._blocks = np.stack([ends - sizes, ends], axis=1).astype(np.int64)
         speeds = np.full(len(sizes), self.budget.speed_mps()) if speeds is None else np.asarray(speeds, np.float64)
         if latency_s and np.isinf(speeds).any():
-            raise InputError("set-point filter: speeds", expected="how fast the tool may be within the latency",
-                             got="none, and a budget that caps no spring", way_out="Give speeds=, m/s and rad/s")
+            raise InputError(
+                "set-point filter: speeds",
+                expected="how fast the tool may be within the latency",
+                got="none, and a budget that caps no spring",
+                way_out="Give speeds=, m/s and rad/s",
+            )
         if speeds.shape != (len(sizes),) or not (speeds >= 0).all():
-            raise InputError("set-point filter: speeds", expected=f"{len(sizes)} numbers, none negative",
-                             got=str(speeds))
+            raise InputError(
+                "set-point filter: speeds", expected=f"{len(sizes)} numbers, none negative", got=str(speeds)
+            )
         self._ways = speeds * latency_s if latency_s else np.zeros(len(sizes))
         self._softens, self._row = softens, self.budget.row
         self._stiffness = self._matrices(stiffness)
@@ -359,11 +430,21 @@ class SetpointFilter:
     @property
     def status(self) -> str:
         """What is enforced, for people."""
-        return "tank, spring, force and power" if self.mode == "measured" else \
-            "leash only: spring, force and power; no realised work is known, so the total is not bounded"
+        return (
+            "tank, spring, force and power"
+            if self.mode == "measured"
+            else "leash only: spring, force and power; no realised work is known, so the total is not bounded"
+        )
 
-    def filter(self, setpoint: np.ndarray, measured: np.ndarray, *, stiffness: np.ndarray | None = None,
-               work_j: np.ndarray | None = None, time_ns: int | None = None) -> SetpointResult:
+    def filter(
+        self,
+        setpoint: np.ndarray,
+        measured: np.ndarray,
+        *,
+        stiffness: np.ndarray | None = None,
+        work_j: np.ndarray | None = None,
+        time_ns: int | None = None,
+    ) -> SetpointResult:
         """Change what is wanted as little as the budget demands, and book what was realised since the last call.
 
         A row that is not finite keeps its set-point, and is latched until `ledger.clear`.
@@ -380,12 +461,20 @@ class SetpointFilter:
         """
         wanted, measured = (np.array(each, dtype=np.float64, ndmin=2) for each in (setpoint, measured))
         if not wanted.shape == measured.shape == self._setpoint.shape:
-            raise InputError("set-point filter", expected=f"{self._setpoint.shape} as it began",
-                             got=f"{wanted.shape} and {measured.shape}")
+            raise InputError(
+                "set-point filter",
+                expected=f"{self._setpoint.shape} as it began",
+                got=f"{wanted.shape} and {measured.shape}",
+            )
         matrices = self._stiffness if stiffness is None else self._matrices(stiffness)
         if (work_j is None) == (self.mode == "measured"):
-            raise InputError("set-point filter: work_j", expected="the work of the controller's torques" if
-                             work_j is None else "none: this filter is a leash only", way_out="See mode=")
+            raise InputError(
+                "set-point filter: work_j",
+                expected="the work of the controller's torques"
+                if work_j is None
+                else "none: this filter is a leash only",
+                way_out="See mode=",
+            )
         tank = self.ledger.tank
         finite = np.isfinite(measured).all(axis=1) & np.isfinite(wanted).all(axis=1)
         if work_j is None and time_ns is not None:
@@ -402,8 +491,11 @@ class SetpointFilter:
         injected = self._spring(*self._in_force, measured) - self._spring(*self._before, measured)
         old_offset = self._setpoint - measured
         energy = self._spring(self._setpoint, self._stiffness, measured)
-        room_tank = np.full(len(tank), np.inf) if self.mode == "leash" else \
-            np.maximum(tank[:, LEVEL] - self._row[RESERVE] - energy, 0.0)
+        room_tank = (
+            np.full(len(tank), np.inf)
+            if self.mode == "leash"
+            else np.maximum(tank[:, LEVEL] - self._row[RESERVE] - energy, 0.0)
+        )
         offset = np.where(held[:, None], old_offset, wanted - measured)
         matrices = np.where(held[:, None, None], self._stiffness, matrices)
         factors, reasons = np.empty((len(tank), 2)), np.empty(len(tank), dtype=np.int64)
@@ -411,8 +503,21 @@ class SetpointFilter:
 
         def run(rows: np.ndarray, softens: bool) -> None:
             parts, why = np.empty((int(rows.sum()), 2)), np.empty(int(rows.sum()), dtype=np.int64)
-            self._run(offset[rows], matrices[rows], old_offset[rows], self._stiffness[rows], self._blocks, self._ways,
-                      room_tank[rows], room_power, self._row[SPRING], self._row[FORCE], softens, parts, why)
+            self._run(
+                offset[rows],
+                matrices[rows],
+                old_offset[rows],
+                self._stiffness[rows],
+                self._blocks,
+                self._ways,
+                room_tank[rows],
+                room_power,
+                self._row[SPRING],
+                self._row[FORCE],
+                softens,
+                parts,
+                why,
+            )
             factors[rows], reasons[rows] = parts, why
 
         run(np.ones(len(tank), dtype=bool), self._softens)
@@ -430,8 +535,13 @@ class SetpointFilter:
         kept = (factors[:, :1] == 1.0) & held[:, None]
         self._setpoint = np.where(whole, wanted, np.where(kept, self._setpoint, measured + factors[:, :1] * offset))
         self._stiffness = matrices * factors[:, 1:, None]
-        return SetpointResult(self._setpoint.copy(), self._stiffness.copy(), reasons,
-                              self._spring(self._setpoint, self._stiffness, measured), injected)
+        return SetpointResult(
+            self._setpoint.copy(),
+            self._stiffness.copy(),
+            reasons,
+            self._spring(self._setpoint, self._stiffness, measured),
+            injected,
+        )
 
     @property
     def _in_force(self) -> tuple[np.ndarray, np.ndarray]:
@@ -449,8 +559,11 @@ class SetpointFilter:
         if told.shape in ((m,), (batch, m)) and not (told.shape == (m, m) and batch == m and self._looks_square(told)):
             told = told[..., None] * np.eye(m)
         if told.shape[-2:] != (m, m) or told.ndim > 3 or (told.ndim == 3 and len(told) != batch):
-            raise InputError("set-point filter: stiffness", expected=f"({m},), ({m}, {m}) or one a robot",
-                             got=str(np.shape(stiffness)))
+            raise InputError(
+                "set-point filter: stiffness",
+                expected=f"({m},), ({m}, {m}) or one a robot",
+                got=str(np.shape(stiffness)),
+            )
         found = np.broadcast_to(told, (batch, m, m)).copy()
         require_positive_definite(found)
         return found
@@ -471,5 +584,8 @@ def require_positive_definite(stiffness: np.ndarray) -> None:
             raise InputError(f"stiffness of row {row}", expected="finite and symmetric", got=str(matrix.tolist()))
         least = float(np.linalg.eigvalsh(matrix)[0])
         if not least > 0:
-            raise InputError(f"stiffness of row {row}", expected="positive definite, eigenvalues above 0",
-                             got=f"an eigenvalue of {least:g}")
+            raise InputError(
+                f"stiffness of row {row}",
+                expected="positive definite, eigenvalues above 0",
+                got=f"an eigenvalue of {least:g}",
+            )

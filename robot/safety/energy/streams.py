@@ -61,8 +61,9 @@ class EnergyStream:
     def __post_init__(self) -> None:
         where = f"episode {self.name}"
         if self.time_ns.ndim != 1 or self.time_ns.dtype.kind not in "iu":
-            raise InputError(f"{where}: time_ns", expected="(k,) whole nanoseconds",
-                             got=f"{self.time_ns.dtype} {self.time_ns.shape}")
+            raise InputError(
+                f"{where}: time_ns", expected="(k,) whole nanoseconds", got=f"{self.time_ns.dtype} {self.time_ns.shape}"
+            )
         samples = len(self.time_ns)
         if samples < _FEWEST:
             raise InputError(where, expected=f"{_FEWEST} samples or more", got=str(samples))
@@ -77,25 +78,40 @@ class EnergyStream:
             value = getattr(self, name)
             if value is not None and not np.isfinite(value).all():
                 row = int(np.flatnonzero(~np.isfinite(value.reshape(samples, -1)).all(axis=1))[0])
-                raise InputError(f"{where}: {name} of sample {row}", expected="finite numbers", got=str(value[row]),
-                                 way_out="Leave the episode out, or log it again")
+                raise InputError(
+                    f"{where}: {name} of sample {row}",
+                    expected="finite numbers",
+                    got=str(value[row]),
+                    way_out="Leave the episode out, or log it again",
+                )
         self._check_time(where)
 
     def _check_time(self, where: str) -> None:
         ways = np.diff(self.time_ns.astype(np.int64))
         if ways.min() <= 0:
             row = int(ways.argmin())
-            raise InputError(f"{where}: time after sample {row}", expected="later than the sample before",
-                             got=f"{ways[row]} ns", way_out="Log the stamps of the source, each sample once")
+            raise InputError(
+                f"{where}: time after sample {row}",
+                expected="later than the sample before",
+                got=f"{ways[row]} ns",
+                way_out="Log the stamps of the source, each sample once",
+            )
         if self.period_s > SLOWEST_S * _JITTER:
-            raise InputError(f"{where}: rate", expected="500 Hz or more", got=f"{1 / self.period_s:.0f} Hz",
-                             way_out="Log in the inner loop itself: between slower samples torque and way are not "
-                             "known, and to interpolate them invents energy")
+            raise InputError(
+                f"{where}: rate",
+                expected="500 Hz or more",
+                got=f"{1 / self.period_s:.0f} Hz",
+                way_out="Log in the inner loop itself: between slower samples torque and way are not "
+                "known, and to interpolate them invents energy",
+            )
         if ways.max() > _GAP * self.period_s * 1e9:
             row = int(ways.argmax())
-            raise InputError(f"{where}: gap after sample {row}", got=f"{ways[row] * 1e-6:.3g} ms",
-                             expected=f"{self.period_s * 1e3:.3g} ms to the next one",
-                             way_out="Log every sample, by the source's own clock; leave an episode with a gap out")
+            raise InputError(
+                f"{where}: gap after sample {row}",
+                got=f"{ways[row] * 1e-6:.3g} ms",
+                expected=f"{self.period_s * 1e3:.3g} ms to the next one",
+                way_out="Log every sample, by the source's own clock; leave an episode with a gap out",
+            )
 
     @cached_property
     def period_s(self) -> float:
@@ -150,8 +166,11 @@ class EnergyLog:
     def __post_init__(self) -> None:
         for stream in self.streams:
             if stream.joints.shape[1] != len(self.joints):
-                raise InputError(f"episode {stream.name}: joints", got=str(stream.joints.shape[1]),
-                                 expected=f"{len(self.joints)}: {', '.join(self.joints)}")
+                raise InputError(
+                    f"episode {stream.name}: joints",
+                    got=str(stream.joints.shape[1]),
+                    expected=f"{len(self.joints)}: {', '.join(self.joints)}",
+                )
 
 
 def write_log(folder: Path, log: EnergyLog) -> None:
@@ -163,13 +182,19 @@ def write_log(folder: Path, log: EnergyLog) -> None:
     try:
         folder.mkdir(parents=True)
     except OSError as error:
-        raise InputError(f"log {folder}", expected="a folder that is not there yet and can be made",
-                         got=error.strerror or str(error)) from None
+        raise InputError(
+            f"log {folder}", expected="a folder that is not there yet and can be made", got=error.strerror or str(error)
+        ) from None
     for stream in log.streams:
         arrays = {name: getattr(stream, name) for name in (*NEEDED, *MORE) if getattr(stream, name) is not None}
         np.savez_compressed(folder / f"{stream.name}.npz", **arrays)
-    meta = {"format": FORMAT, "robot": log.robot, "joints": list(log.joints), "task": log.task,
-            "success": {stream.name: stream.success for stream in log.streams}}
+    meta = {
+        "format": FORMAT,
+        "robot": log.robot,
+        "joints": list(log.joints),
+        "task": log.task,
+        "success": {stream.name: stream.success for stream in log.streams},
+    }
     # Last, and whole or not at all: a folder without it is none that was finished.
     partial = folder / f".{META}.{os.getpid()}"
     partial.write_text(json.dumps(meta, indent=2) + "\n", encoding="utf-8")
@@ -187,8 +212,11 @@ def read_log(folder: Path) -> EnergyLog:
     told = meta["success"]
     for name in (*files, *told):
         if name not in files or name not in told:
-            raise InputError(f"log {folder}: episode {name}", expected=f"{name}.npz and its success in {META}",
-                             got=f"no {name}.npz" if name not in files else f"nothing of it in {META}")
+            raise InputError(
+                f"log {folder}: episode {name}",
+                expected=f"{name}.npz and its success in {META}",
+                got=f"no {name}.npz" if name not in files else f"nothing of it in {META}",
+            )
     streams = tuple(_read_stream(file, told[name]) for name, file in files.items())
     return EnergyLog(meta["robot"], tuple(meta["joints"]), streams, meta.get("task", ""))
 
@@ -198,21 +226,32 @@ def _read_meta(folder: Path) -> Mapping[str, Any]:
     try:
         meta = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise InputError(f"log {folder}", expected=f"a folder of episodes with a {META}", got=f"no {META}",
-                         way_out="docs/calibration.md says what is in it") from None
+        raise InputError(
+            f"log {folder}",
+            expected=f"a folder of episodes with a {META}",
+            got=f"no {META}",
+            way_out="docs/calibration.md says what is in it",
+        ) from None
     except (OSError, ValueError) as error:
         raise InputError(f"log {file}", expected="a JSON file", got=str(error)) from None
     kinds = {"robot": str, "joints": list, "success": dict}
     for key, kind in kinds.items():
         if not isinstance(meta, dict) or not isinstance(meta.get(key), kind):
-            raise InputError(f"log {file}", expected="robot, joints (a list of names) and success (episode: true or "
-                             "false)", got=f"no such '{key}'", way_out="docs/calibration.md says what is in it")
+            raise InputError(
+                f"log {file}",
+                expected="robot, joints (a list of names) and success (episode: true or false)",
+                got=f"no such '{key}'",
+                way_out="docs/calibration.md says what is in it",
+            )
     if meta.get("format", FORMAT) != FORMAT:
         raise InputError(f"log {file}: format", expected=f"'{FORMAT}'", got=repr(meta["format"]))
     wrong = [name for name, success in meta["success"].items() if not isinstance(success, bool)]
     if wrong or not all(isinstance(name, str) for name in (*meta["joints"], meta.get("task", ""))):
-        raise InputError(f"log {file}", expected="names of joints and task as text, success as true or false",
-                         got=f"{wrong[0]}: {meta['success'][wrong[0]]!r}" if wrong else str(meta["joints"]))
+        raise InputError(
+            f"log {file}",
+            expected="names of joints and task as text, success as true or false",
+            got=f"{wrong[0]}: {meta['success'][wrong[0]]!r}" if wrong else str(meta["joints"]),
+        )
     return meta
 
 
@@ -224,13 +263,17 @@ def _read_stream(file: Path, success: bool) -> EnergyStream:
         raise InputError(f"episode {file}", expected="an npz of plain arrays", got=str(error)) from None
     for name in arrays:
         if name not in (*NEEDED, *MORE):
-            raise InputError(f"episode {file}: '{name}'", expected=f"one of {', '.join((*NEEDED, *MORE))}",
-                             way_out=nearest(name, (*NEEDED, *MORE)))
+            raise InputError(
+                f"episode {file}: '{name}'",
+                expected=f"one of {', '.join((*NEEDED, *MORE))}",
+                way_out=nearest(name, (*NEEDED, *MORE)),
+            )
     missing = [name for name in NEEDED if name not in arrays]
     if missing:
         raise InputError(f"episode {file}", expected=", ".join(NEEDED), got=f"no {', '.join(missing)}")
-    numbers = {name: value if name in ("time_ns", "contact") else _numbers(file, name, value)
-               for name, value in arrays.items()}
+    numbers = {
+        name: value if name in ("time_ns", "contact") else _numbers(file, name, value) for name, value in arrays.items()
+    }
     if "contact" in numbers and numbers["contact"].dtype != bool:
         raise InputError(f"episode {file}: contact", expected="bool", got=str(numbers["contact"].dtype))
     return EnergyStream(name=file.stem, success=success, **numbers)

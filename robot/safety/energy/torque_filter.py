@@ -34,9 +34,17 @@ _INSIDE = 1 - 1e-9  # of a share, so that rounding does not leave the result on 
 
 
 @compiled
-def filter_torque(torque: np.ndarray, damping: np.ndarray, velocity: np.ndarray, period_s: float,
-                  acceleration: np.ndarray, low: np.ndarray, high: np.ndarray, budget: np.ndarray,
-                  tank: np.ndarray) -> int:
+def filter_torque(
+    torque: np.ndarray,
+    damping: np.ndarray,
+    velocity: np.ndarray,
+    period_s: float,
+    acceleration: np.ndarray,
+    low: np.ndarray,
+    high: np.ndarray,
+    budget: np.ndarray,
+    tank: np.ndarray,
+) -> int:
     """Change the torque of one robot in place, as little as its tank demands.
 
     Args:
@@ -114,29 +122,58 @@ def filter_torque(torque: np.ndarray, damping: np.ndarray, velocity: np.ndarray,
 
 
 @compiled
-def filter_torques(torque: np.ndarray, damping: np.ndarray, velocity: np.ndarray, period_s: float,
-                   acceleration: np.ndarray, low: np.ndarray, high: np.ndarray, budget: np.ndarray, tank: np.ndarray,
-                   reasons: np.ndarray) -> None:
+def filter_torques(
+    torque: np.ndarray,
+    damping: np.ndarray,
+    velocity: np.ndarray,
+    period_s: float,
+    acceleration: np.ndarray,
+    low: np.ndarray,
+    high: np.ndarray,
+    budget: np.ndarray,
+    tank: np.ndarray,
+    reasons: np.ndarray,
+) -> None:
     """The same for (batch, n), in place; reasons (batch,) int64 are written."""
     for row in range(len(torque)):
-        reasons[row] = filter_torque(torque[row], damping[row], velocity[row], period_s, acceleration, low, high,
-                                     budget, tank[row])
+        reasons[row] = filter_torque(
+            torque[row], damping[row], velocity[row], period_s, acceleration, low, high, budget, tank[row]
+        )
 
 
-def filter_torques_numpy(torque: np.ndarray, damping: np.ndarray, velocity: np.ndarray, period_s: float,
-                         acceleration: np.ndarray, low: np.ndarray, high: np.ndarray, budget: np.ndarray,
-                         tank: np.ndarray, reasons: np.ndarray) -> None:
+def filter_torques_numpy(
+    torque: np.ndarray,
+    damping: np.ndarray,
+    velocity: np.ndarray,
+    period_s: float,
+    acceleration: np.ndarray,
+    low: np.ndarray,
+    high: np.ndarray,
+    budget: np.ndarray,
+    tank: np.ndarray,
+    reasons: np.ndarray,
+) -> None:
     """The reference of `filter_torques`, in numpy alone."""
     for row in range(len(torque)):
-        torque[row], reasons[row] = _filtered(torque[row], damping[row], velocity[row], period_s, acceleration, low,
-                                              high, budget, tank[row])
+        torque[row], reasons[row] = _filtered(
+            torque[row], damping[row], velocity[row], period_s, acceleration, low, high, budget, tank[row]
+        )
 
 
-def _filtered(torque: np.ndarray, damping: np.ndarray, velocity: np.ndarray, period_s: float,
-              acceleration: np.ndarray, low: np.ndarray, high: np.ndarray, budget: np.ndarray,
-              tank: np.ndarray) -> tuple[np.ndarray, int]:
-    if not isfinite(torque.dot(velocity) + torque.dot(acceleration)) and \
-            not (np.isfinite(torque).all() and np.isfinite(velocity).all()):
+def _filtered(
+    torque: np.ndarray,
+    damping: np.ndarray,
+    velocity: np.ndarray,
+    period_s: float,
+    acceleration: np.ndarray,
+    low: np.ndarray,
+    high: np.ndarray,
+    budget: np.ndarray,
+    tank: np.ndarray,
+) -> tuple[np.ndarray, int]:
+    if not isfinite(torque.dot(velocity) + torque.dot(acceleration)) and not (
+        np.isfinite(torque).all() and np.isfinite(velocity).all()
+    ):
         tank[LATCHED] = 1.0
     if isnan(tank[LEVEL]):
         tank[LATCHED] = 1.0
@@ -212,21 +249,32 @@ class TorqueFilter:
         InputError: a period too long to be an inner loop's (below 500 Hz), or bounds that are no numbers above 0.
     """
 
-    def __init__(self, ledger: EnergyLedger, acceleration: np.ndarray, *, effort: np.ndarray | None = None,
-                 path: str | None = None) -> None:
+    def __init__(
+        self,
+        ledger: EnergyLedger,
+        acceleration: np.ndarray,
+        *,
+        effort: np.ndarray | None = None,
+        path: str | None = None,
+    ) -> None:
         path = path or ("compiled" if COMPILED else "numpy")
         if path not in PATHS:
             raise InputError("torque filter: path", expected=f"one of {', '.join(PATHS)}", got=f"'{path}'")
         if ledger.period_s > 0.002 * (1 + 1e-9):
-            raise InputError("torque filter", expected="a period of 2 ms at most: it runs in the inner loop, at 500 Hz "
-                             "or more", got=f"{ledger.period_s:g} s", way_out="At a policy's rate use SetpointFilter")
+            raise InputError(
+                "torque filter",
+                expected="a period of 2 ms at most: it runs in the inner loop, at 500 Hz or more",
+                got=f"{ledger.period_s:g} s",
+                way_out="At a policy's rate use SetpointFilter",
+            )
         self.ledger, self.budget = ledger, ledger.budget
         self._acceleration = _above_0("acceleration", acceleration)
         n = len(self._acceleration)
         self._high = np.full(n, np.inf) if effort is None else _above_0("effort", effort)
         if self._high.shape != (n,):
-            raise InputError("torque filter: effort", expected=f"{n} numbers, as of acceleration",
-                             got=str(self._high.shape))
+            raise InputError(
+                "torque filter: effort", expected=f"{n} numbers, as of acceleration", got=str(self._high.shape)
+            )
         self._low, self._row = -self._high, ledger.budget.row
         self._still = np.zeros((ledger.batch, n))
         self.counts = np.zeros((ledger.batch, len(REASONS)), dtype=np.int64)
@@ -249,11 +297,24 @@ class TorqueFilter:
         velocity = np.array(velocity, dtype=np.float64, ndmin=2)
         damping = self._still if damping is None else np.array(damping, dtype=np.float64, ndmin=2)
         if not changed.shape == velocity.shape == damping.shape == self._still.shape:
-            raise InputError("torque filter", expected=f"{self._still.shape}, the ledger's batch and the joints",
-                             got=f"{changed.shape}, {velocity.shape}, {damping.shape}")
+            raise InputError(
+                "torque filter",
+                expected=f"{self._still.shape}, the ledger's batch and the joints",
+                got=f"{changed.shape}, {velocity.shape}, {damping.shape}",
+            )
         reasons = np.zeros(len(changed), dtype=np.int64)
-        self._run(changed, damping, velocity, self.ledger.period_s, self._acceleration, self._low, self._high,
-                  self._row, self.ledger.tank, reasons)
+        self._run(
+            changed,
+            damping,
+            velocity,
+            self.ledger.period_s,
+            self._acceleration,
+            self._low,
+            self._high,
+            self._row,
+            self.ledger.tank,
+            reasons,
+        )
         for row in reasons.nonzero()[0]:
             self.counts[row, reasons[row]] += 1
         return TorqueResult(changed, reasons)
@@ -261,8 +322,9 @@ class TorqueFilter:
 
 def worst_case(torque: np.ndarray, velocity: np.ndarray, period_s: float, acceleration: np.ndarray) -> np.ndarray:
     """wc(u) (batch,) J: the most that torques (batch, n) can give in a period, for any way within the set."""
-    found: np.ndarray = period_s * np.einsum("bn,bn->b", torque, velocity) \
-        + 0.5 * period_s**2 * (np.abs(torque) @ acceleration)
+    found: np.ndarray = period_s * np.einsum("bn,bn->b", torque, velocity) + 0.5 * period_s**2 * (
+        np.abs(torque) @ acceleration
+    )
     return found
 
 

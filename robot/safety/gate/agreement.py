@@ -19,8 +19,9 @@ MET = 0.1  # of the allowed distance, from which on a command meets such an arm
 ACCEPTED_S = 0.2  # without another jump, before a person's word makes a state true that has jumped
 
 
-def since_last(measuring: Measuring, state: GateState, samples: list[StateSample]
-               ) -> tuple[float, dict[str, tuple[int, int]]]:
+def since_last(
+    measuring: Measuring, state: GateState, samples: list[StateSample]
+) -> tuple[float, dict[str, tuple[int, int]]]:
     """How long ago the arms were measured before, and when each has been measured now.
 
     Args:
@@ -43,8 +44,9 @@ def since_last(measuring: Measuring, state: GateState, samples: list[StateSample
     return elapsed_ns * 1e-9, sampled
 
 
-def compared(measuring: Measuring, state: GateState, measured: np.ndarray, joints: np.ndarray, elapsed_s: float,
-             now: Now) -> Agreement:
+def compared(
+    measuring: Measuring, state: GateState, measured: np.ndarray, joints: np.ndarray, elapsed_s: float, now: Now
+) -> Agreement:
     """The agreement after newer measurements.
 
     Args:

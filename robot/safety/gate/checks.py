@@ -90,8 +90,9 @@ def refuse_time(settings: GateSettings, chunk: ChunkSample, now: Now, followed: 
     return None
 
 
-def refuse_start(settings: GateSettings, chunk: ChunkSample, command: np.ndarray, time_ns: int,
-                 measured: np.ndarray | None = None) -> Refusal | None:
+def refuse_start(
+    settings: GateSettings, chunk: ChunkSample, command: np.ndarray, time_ns: int, measured: np.ndarray | None = None
+) -> Refusal | None:
     """Whether a chunk starts too far from the robot for a first one.
 
     Args:
@@ -111,8 +112,11 @@ def refuse_start(settings: GateSettings, chunk: ChunkSample, command: np.ndarray
             continue
         where = spec.slices[part.field]
         turns = spec.fields[[field.name for field in spec.fields].index(part.field)].is_rotation
-        distance = min(_angle(each[where], first[where]) if turns else float(np.abs(first[where] - each[where]).max())
-                       for each in places if not np.isnan(each[where]).any())  # the command is known everywhere
+        distance = min(
+            _angle(each[where], first[where]) if turns else float(np.abs(first[where] - each[where]).max())
+            for each in places
+            if not np.isnan(each[where]).any()
+        )  # the command is known everywhere
         if distance > part.start:
             return Reason.CHUNK_TOO_FAR, f"{part.field} starts {distance:.3g} away, {part.start:.3g} is allowed"
     return None

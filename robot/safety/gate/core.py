@@ -70,8 +70,12 @@ class Gate:
         chunk = ActionChunk(command[None], 0, spec.period_s, 0, spec)
         path = Trajectory.hold(spec, command, 0).spliced(chunk, 0)
         capsules = self.settings.capsules
-        state = GateState(command=command, wanted=path.at(1), velocity=np.full(self.limits.tangent, 1e-3),
-                          joints=np.zeros(len(capsules.joints)) if capsules is not None else np.empty(0))
+        state = GateState(
+            command=command,
+            wanted=path.at(1),
+            velocity=np.full(self.limits.tangent, 1e-3),
+            joints=np.zeros(len(capsules.joints)) if capsules is not None else np.empty(0),
+        )
         way, distances = self._measuring.distances(command, command)
         self._measuring.apart(distances)
         self._measuring.jump(command, command + 10.0, self.settings.tick_s)
@@ -154,11 +158,20 @@ class _Tick:
             tick_ns = round(self.settings.tick_s * 1e9)
             # Stamps of before say nothing of how much time has passed.
             self._set(sampled_ns={name: (MAX_NS, received) for name, (_, received) in state.sampled_ns.items()})
-            self._set(watched=changed(state.watched, streams={}), time_ns=self.now.ros_ns + self.lead_ns - tick_ns,
-                      off_since=(), next_ns=None)
+            self._set(
+                watched=changed(state.watched, streams={}),
+                time_ns=self.now.ros_ns + self.lead_ns - tick_ns,
+                off_since=(),
+                next_ns=None,
+            )
             if self.settings.resets:
-                self._set(command=np.empty(0), measured=np.empty(0), joints=np.empty(0), efforts=np.empty(0),
-                          agreement=Agreement(reset=True))
+                self._set(
+                    command=np.empty(0),
+                    measured=np.empty(0),
+                    joints=np.empty(0),
+                    efforts=np.empty(0),
+                    agreement=Agreement(reset=True),
+                )
             if state.mode is not Mode.INACTIVE:
                 self.notes[Reason.EPOCH] = f"{state.epoch} -> {self.now.epoch}"
         self._set(epoch=self.now.epoch)
@@ -166,8 +179,16 @@ class _Tick:
     def _happen(self, event: str) -> None:
         state = self.state
         if event == events.ACTIVATE and state.mode is Mode.INACTIVE:
-            self._set(mode=Mode.HOLD, enabled=False, blocked=None, fault=None, counts={}, command=np.empty(0),
-                      measured=np.empty(0), agreement=Agreement())
+            self._set(
+                mode=Mode.HOLD,
+                enabled=False,
+                blocked=None,
+                fault=None,
+                counts={},
+                command=np.empty(0),
+                measured=np.empty(0),
+                agreement=Agreement(),
+            )
             self._unbind()
         elif event == events.DEACTIVATE:
             self._set(mode=Mode.INACTIVE, enabled=False, fault=None)
@@ -201,18 +222,31 @@ class _Tick:
         joints = self.measuring.joints(self.state.joints, samples)
         elapsed_s, sampled_ns = since_last(self.measuring, self.state, samples)
         agreement = compared(self.measuring, self.state, measured, joints, elapsed_s, self.now)
-        self._set(measured=measured, joints=joints, agreement=agreement, sampled_ns=sampled_ns,
-                  efforts=self.measuring.efforts(self.state.efforts, samples),
-                  pressed=self.measuring.tells_efforts(samples))
+        self._set(
+            measured=measured,
+            joints=joints,
+            agreement=agreement,
+            sampled_ns=sampled_ns,
+            efforts=self.measuring.efforts(self.state.efforts, samples),
+            pressed=self.measuring.tells_efforts(samples),
+        )
         settle_ns = 0 if agreement.reset else self.settings.settle_s * 1e9
-        if not len(self.state.command) and agreement.steady_ns is not None \
-                and self.now.monotonic_ns - agreement.steady_ns >= settle_ns:
+        if (
+            not len(self.state.command)
+            and agreement.steady_ns is not None
+            and self.now.monotonic_ns - agreement.steady_ns >= settle_ns
+        ):
             self._seed(self.measuring.seed(measured))
 
     def _seed(self, command: np.ndarray) -> None:
         """Begin anew, at rest, with a command (dim,) that leaves the robot where it is."""
-        self._set(command=command, wanted=command, velocity=self.motion.at_rest(), yielding=(),
-                  time_ns=self.now.ros_ns + self.lead_ns)
+        self._set(
+            command=command,
+            wanted=command,
+            velocity=self.motion.at_rest(),
+            yielding=(),
+            time_ns=self.now.ros_ns + self.lead_ns,
+        )
 
     def _take(self, chunk: ChunkSample, source: str) -> None:
         """Accept a chunk, or say why not."""
@@ -230,8 +264,9 @@ class _Tick:
                 self._set(blocked=Reason.PUBLISHER_CHANGED)
         newest = state.pending or state.followed
         refusal = refusal or refuse_form(self.settings, chunk)
-        refusal = refusal or refuse_time(self.settings, chunk, self.now, newest if state.source in ("", source)
-                                         else None)
+        refusal = refusal or refuse_time(
+            self.settings, chunk, self.now, newest if state.source in ("", source) else None
+        )
         if refusal is not None:
             self._reject(chunk, *refusal)
             return
@@ -274,11 +309,18 @@ class _Tick:
         state = self.state
         if state.mode is Mode.INACTIVE:
             return {}
-        found = {**stream_causes(self.settings, state.watched, self.now),
-                 **signal_causes(self.settings, state.watched, self.now)}
+        found = {
+            **stream_causes(self.settings, state.watched, self.now),
+            **signal_causes(self.settings, state.watched, self.now),
+        }
         if not len(state.command):
-            found.setdefault(Reason.NO_STATE, self.measuring.missing(state.measured) or (
-                "the arm says nothing but zeros" if self.measuring.all_zeros(state.measured) else "it has to settle"))
+            found.setdefault(
+                Reason.NO_STATE,
+                self.measuring.missing(state.measured)
+                or (
+                    "the arm says nothing but zeros" if self.measuring.all_zeros(state.measured) else "it has to settle"
+                ),
+            )
         late = found.pop(Reason.STATE_LATE, None)
         if late is not None:
             self.notes[Reason.STATE_LATE] = late
@@ -354,8 +396,10 @@ class _Tick:
 
     def _yields(self, groups: list[str]) -> tuple[float, ...]:
         """Of each group, how far it may go to let go of a contact: to where the robot is now, and no further."""
-        return tuple(float(np.linalg.norm(self.way[self.motion.tangent(number)])) if group.name in groups else 0.0
-                     for number, group in enumerate(self.settings.groups))
+        return tuple(
+            float(np.linalg.norm(self.way[self.motion.tangent(number)])) if group.name in groups else 0.0
+            for number, group in enumerate(self.settings.groups)
+        )
 
     def _off(self, causes: Causes) -> list[str]:
         """Groups that have not followed for too long, or were moved away from a command that a person lets stand."""
@@ -370,11 +414,13 @@ class _Tick:
             # The leash keeps the command near a tool that is held: how far the path has gone on tells of it.
             _, distances = self.measuring.distances(state.wanted, state.measured)
             excess = tuple(map(max, excess, self.measuring.excess(distances)))
-        since = tuple((start if start >= 0 else time_ns) if much > 1 else -1
-                      for start, much in zip(since, excess))
+        since = tuple((start if start >= 0 else time_ns) if much > 1 else -1 for start, much in zip(since, excess))
         self._set(off_since=since)
-        return [group.name for group, start in zip(self.settings.groups, since)
-                if start >= 0 and (time_ns - start) * 1e-9 >= group.tracking_s]
+        return [
+            group.name
+            for group, start in zip(self.settings.groups, since)
+            if start >= 0 and (time_ns - start) * 1e-9 >= group.tracking_s
+        ]
 
     def _decide(self, causes: Causes) -> None:
         """The mode of this tick."""
@@ -479,8 +525,9 @@ class _Tick:
         self.springs = held.springs
         if not self.motion.may_send(state.command, held.target, dt, bool(held.cuts)):
             return self._refuse(causes, held.target, time_ns)
-        self._set(command=held.target, velocity=held.velocity, wanted=moved.wanted, time_ns=time_ns,
-                  leashed=bool(held.cuts))
+        self._set(
+            command=held.target, velocity=held.velocity, wanted=moved.wanted, time_ns=time_ns, leashed=bool(held.cuts)
+        )
         return held.target
 
     def _yields_now(self, causes: Causes) -> np.ndarray:
@@ -494,8 +541,15 @@ class _Tick:
         worst = int(np.argmax(np.nan_to_num(np.abs(target - self.state.command), nan=np.inf)))
         causes[Reason.INTERNAL] = f"{self.settings.spec.component_names[worst]} would be {target[worst]:.6g}"
         self._drop_plan()
-        self._set(fault=Reason.INTERNAL, mode=Mode.FAULT, enabled=False, velocity=self.motion.at_rest(),
-                  wanted=self.state.command, time_ns=time_ns, yielding=())
+        self._set(
+            fault=Reason.INTERNAL,
+            mode=Mode.FAULT,
+            enabled=False,
+            velocity=self.motion.at_rest(),
+            wanted=self.state.command,
+            time_ns=time_ns,
+            yielding=(),
+        )
         return self.state.command
 
     def _move_a_row(self) -> np.ndarray:
@@ -504,8 +558,12 @@ class _Tick:
         self.requested = chunk.values[row]
         moved = self.motion.follow(state, self.requested, self.settings.period_s, self.way, self.excess)
         self.notes.update(moved.cuts)
-        self._set(command=moved.target, velocity=moved.velocity, wanted=moved.wanted,
-                  next_ns=chunk.start_ns + (row + 1) * self.settings.spec.period_ns)
+        self._set(
+            command=moved.target,
+            velocity=moved.velocity,
+            wanted=moved.wanted,
+            next_ns=chunk.start_ns + (row + 1) * self.settings.spec.period_ns,
+        )
         return moved.target
 
     # -- what is said -------------------------------------------------------------------------------------------------
@@ -555,4 +613,3 @@ class _Tick:
             dump=state.mode is Mode.FAULT and was is not Mode.FAULT,
         )
         return self.state, output
-

@@ -53,8 +53,9 @@ def gate_settings(contract: Contract, description: RobotDescription, *, lock_ste
     if lock_step:
         groups = [_unlimited(group) for group in groups]
     pressing = {name for group in groups if group.force is not None for name in group.measured}
-    streams = {name: (*told, *(effort_name(each) for each in told if each in pressing))
-               for name, told in streams.items()}
+    streams = {
+        name: (*told, *(effort_name(each) for each in told if each in pressing)) for name, told in streams.items()
+    }
     blind = [group for group in groups if not group.measured]
     limits, staleness = contract.limits, contract.staleness
     drivers = [stream for stream in contract.state.values() if stream.type == "driver_state"]
@@ -64,7 +65,8 @@ def gate_settings(contract: Contract, description: RobotDescription, *, lock_ste
         groups=tuple(groups),
         streams={
             name: StreamSettings(told, ages.warn_s, ages.hold_s, ages.fault_s)
-            for name, told in streams.items() if told
+            for name, told in streams.items()
+            if told
             for ages in (contract.state[name].ages(staleness),)
         },
         rest=_rest(description, spec, blind) if blind else (),
@@ -90,8 +92,9 @@ def _unlimited(group: GroupSettings) -> GroupSettings:
     """A group whose targets go to the twin as they are, as its environment gets them: an evaluation is to show what the
     policy does, wild plans included.
     """
-    return replace(group, parts=tuple(PartSettings(part.field) for part in group.parts), tracking=(),
-                   apart=(), force=None)
+    return replace(
+        group, parts=tuple(PartSettings(part.field) for part in group.parts), tracking=(), apart=(), force=None
+    )
 
 
 def _groups(
@@ -109,25 +112,31 @@ def _groups(
             arm.append((field, _joint_part(contract, limb, field)))
     groups = []
     for name, parts, finishes in ((limb.element("arm"), arm, False), (limb.element(limb.tool.group), tool, True)):
-        told = [value for field, _ in parts
-                for value in ([field.name] if field.kind == "pose" else names[spec.slices[field.name]])]
+        told = [
+            value
+            for field, _ in parts
+            for value in ([field.name] if field.kind == "pose" else names[spec.slices[field.name]])
+        ]
         known = measured.issuperset(told)
-        groups.append(GroupSettings(
-            name,
-            tuple(part for _, part in parts),
-            tuple(told) if known else (),
-            contract.limits.tracking.get(name) or (),
-            apart=() if finishes or not known else contract.limits.tracking.get(name) or _apart(parts),
-            finishes=finishes,
-            force=contract.limits.tool.force if finishes and known else None,
-            ahead_s=latency_s[parts[0][0].name] - lead_s if finishes else 0.0,
-        ))
+        groups.append(
+            GroupSettings(
+                name,
+                tuple(part for _, part in parts),
+                tuple(told) if known else (),
+                contract.limits.tracking.get(name) or (),
+                apart=() if finishes or not known else contract.limits.tracking.get(name) or _apart(parts),
+                finishes=finishes,
+                force=contract.limits.tool.force if finishes and known else None,
+                ahead_s=latency_s[parts[0][0].name] - lead_s if finishes else 0.0,
+            )
+        )
     return groups
 
 
 def _apart(parts: list[tuple[ActionField, PartSettings]]) -> tuple[float, ...]:
-    return tuple(APART_TURN if field.is_rotation else APART_M if field.kind == "pose" else APART_JOINT
-                 for field, _ in parts)
+    return tuple(
+        APART_TURN if field.is_rotation else APART_M if field.kind == "pose" else APART_JOINT for field, _ in parts
+    )
 
 
 def _tcp_part(contract: Contract, field: ActionField) -> PartSettings:
@@ -137,12 +146,24 @@ def _tcp_part(contract: Contract, field: ActionField) -> PartSettings:
     tail_s = contract.limits.tail_s
     if field.is_rotation:
         stop = limits.turn_deceleration or max(limits.turn_acceleration, limits.turn_speed / tail_s)
-        return PartSettings(field.name, (limits.turn_speed,), (limits.turn_acceleration,), (stop,),
-                            start=UNLIMITED if limits.turn_start is None else limits.turn_start)
+        return PartSettings(
+            field.name,
+            (limits.turn_speed,),
+            (limits.turn_acceleration,),
+            (stop,),
+            start=UNLIMITED if limits.turn_start is None else limits.turn_start,
+        )
     stop = limits.deceleration or max(limits.acceleration, limits.speed / tail_s)
     box = limits.workspace
-    return PartSettings(field.name, (limits.speed,), (limits.acceleration,), (stop,), box.low if box else (),
-                        box.high if box else (), UNLIMITED if limits.start is None else limits.start)
+    return PartSettings(
+        field.name,
+        (limits.speed,),
+        (limits.acceleration,),
+        (stop,),
+        box.low if box else (),
+        box.high if box else (),
+        UNLIMITED if limits.start is None else limits.start,
+    )
 
 
 def _joint_part(contract: Contract, limb: Limb, field: ActionField) -> PartSettings:
@@ -152,8 +173,12 @@ def _joint_part(contract: Contract, limb: Limb, field: ActionField) -> PartSetti
     go = tuple(min(each, limits.acceleration or UNLIMITED) for each in known)
     stop = tuple(limits.deceleration or max(a, v / contract.limits.tail_s) for a, v in zip(go, speed))
     return PartSettings(
-        field.name, speed, go, stop,
-        tuple(low + limits.margin for low, _ in arm.position), tuple(high - limits.margin for _, high in arm.position),
+        field.name,
+        speed,
+        go,
+        stop,
+        tuple(low + limits.margin for low, _ in arm.position),
+        tuple(high - limits.margin for _, high in arm.position),
         UNLIMITED if limits.start is None else limits.start,
     )
 
@@ -165,8 +190,14 @@ def _tool_part(contract: Contract, limb: Limb, field: ActionField) -> PartSettin
     stop = UNLIMITED if math.isinf(go) else max(go, speed / contract.limits.tail_s)
     # One number a component: fingers are drives of their own, no vector.
     each = field.size
-    return PartSettings(field.name, (speed,) * each, (go,) * each, (stop,) * each,
-                        tuple(low for low, _ in ends), tuple(high for _, high in ends))
+    return PartSettings(
+        field.name,
+        (speed,) * each,
+        (go,) * each,
+        (stop,) * each,
+        tuple(low for low, _ in ends),
+        tuple(high for _, high in ends),
+    )
 
 
 def _lead(contract: Contract, description: RobotDescription) -> float:
@@ -186,34 +217,55 @@ def _leashes(contract: Contract, description: RobotDescription, groups: list[Gro
             continue
         _require_one_spring(contract, name)
         if min(sink.energy.stiffness) <= 0:
-            raise InputError(f"sink '{name}': energy: stiffness", expected="6 numbers above 0",
-                             got=str(sink.energy.stiffness))
+            raise InputError(
+                f"sink '{name}': energy: stiffness", expected="6 numbers above 0", got=str(sink.energy.stiffness)
+            )
         ages = [1 / stream.rate_hz + stream.latency_s for stream in contract.state.values() if stream.type == "pose"]
         for group in groups:
             if group.parts[0].field not in sink.fields or group.finishes:
                 continue
             if len(group.parts) != 2:
-                raise InputError(f"sink '{name}': energy: setpoint", expected="poses of a tcp: control: cartesian",
-                                 got="joints, of whose springs nothing is declared", way_out="Say mode: none")
+                raise InputError(
+                    f"sink '{name}': energy: setpoint",
+                    expected="poses of a tcp: control: cartesian",
+                    got="joints, of whose springs nothing is declared",
+                    way_out="Say mode: none",
+                )
             if not group.measured:
-                raise InputError(f"sink '{name}': energy: setpoint", got="none", expected="a stream that measures "
-                                 f"{group.parts[0].field}", way_out="Add one of type pose, or say mode: none")
+                raise InputError(
+                    f"sink '{name}': energy: setpoint",
+                    got="none",
+                    expected=f"a stream that measures {group.parts[0].field}",
+                    way_out="Add one of type pose, or say mode: none",
+                )
             # Under the leash no spring makes the tool faster than the budget allows, and none turns it faster than it
             # would go round a point that far away.
             linear = min(group.parts[0].speed[0], budget.speed_mps())
             angular = min(group.parts[1].speed[0], linear / LEVER_M)
-            yield LeashSettings(group.name, sink.energy.stiffness, budget.spring_j, budget.force_n, budget.power_w,
-                                sink.latency_s + 1 / sink.rate_hz + max(ages), (linear, angular))
+            yield LeashSettings(
+                group.name,
+                sink.energy.stiffness,
+                budget.spring_j,
+                budget.force_n,
+                budget.power_w,
+                sink.latency_s + 1 / sink.rate_hz + max(ages),
+                (linear, angular),
+            )
 
 
 def _require_one_spring(contract: Contract, name: str) -> None:
     """What a leash counts on is the spring that there is: no other sink may set another one."""
     for other, sink in contract.sinks.items():
-        if sink.via == "crisp_stiffness" and (sink.fields or sink.energy.stiffness
-                                              != contract.sinks[name].energy.stiffness):
-            raise InputError(f"sinks '{name}' and '{other}': energy: stiffness", expected="the same: the leash counts "
-                             "on it", got="one that a policy chooses" if sink.fields else
-                             f"{contract.sinks[name].energy.stiffness} and {sink.energy.stiffness}")
+        if sink.via == "crisp_stiffness" and (
+            sink.fields or sink.energy.stiffness != contract.sinks[name].energy.stiffness
+        ):
+            raise InputError(
+                f"sinks '{name}' and '{other}': energy: stiffness",
+                expected="the same: the leash counts on it",
+                got="one that a policy chooses"
+                if sink.fields
+                else f"{contract.sinks[name].energy.stiffness} and {sink.energy.stiffness}",
+            )
 
 
 def _rest(description: RobotDescription, spec: ActionSpec, blind: list[GroupSettings]) -> tuple[float, ...]:
@@ -222,11 +274,19 @@ def _rest(description: RobotDescription, spec: ActionSpec, blind: list[GroupSett
     for limb in description.limbs:
         told = limb.tool.command
         rest[spec.slices[limb.field(told.name)]] = [told.scale * place + told.offset for place in limb.tool.rest]
-    unknown = [part.field for group in blind for part in group.parts
-               if part.field not in {limb.field(limb.tool.command.name) for limb in description.limbs}]
+    unknown = [
+        part.field
+        for group in blind
+        for part in group.parts
+        if part.field not in {limb.field(limb.tool.command.name) for limb in description.limbs}
+    ]
     if unknown:
-        raise InputError(f"state of {', '.join(unknown)}", expected="a stream that measures it", got="none",
-                         way_out="Add a stream of type pose, or of joints, to the contract")
+        raise InputError(
+            f"state of {', '.join(unknown)}",
+            expected="a stream that measures it",
+            got="none",
+            way_out="Add a stream of type pose, or of joints, to the contract",
+        )
     return tuple(rest.tolist())
 
 
@@ -235,12 +295,20 @@ def _capsules(description: RobotDescription, spec: ActionSpec, measured: set[str
     joints = [limb.element(joint) for limb in description.limbs for joint in limb.arm.joints]
     lacking = [joint for joint in joints if joint not in measured]
     if lacking:
-        raise InputError("capsules", expected="streams that measure all joints of the arms",
-                         got=f"none for {', '.join(lacking)}", way_out="Add one, or say capsules: false")
+        raise InputError(
+            "capsules",
+            expected="streams that measure all joints of the arms",
+            got=f"none for {', '.join(lacking)}",
+            way_out="Add one, or say capsules: false",
+        )
     file = configs_folder() / "capsules" / f"{description.spec.name}.yaml"
     if not file.is_file():
-        raise InputError(f"capsules of '{description.spec.name}'", expected=str(file), got="no such file",
-                         way_out="Make it (python -m sim.twin.capsules), or say capsules: false in the contract")
+        raise InputError(
+            f"capsules of '{description.spec.name}'",
+            expected=str(file),
+            got="no such file",
+            way_out="Make it (python -m sim.twin.capsules), or say capsules: false in the contract",
+        )
     shape: Mapping[str, Any] = yaml.safe_load(file.read_text(encoding="utf-8"))
     tcps = {limb.tcp: limb.field("tcp.position") for limb in description.limbs}
     arms = {limb.field("arm.joints"): tuple(map(limb.element, limb.arm.joints)) for limb in description.limbs}

@@ -19,8 +19,12 @@ from robot.safety.gate.measuring import Measuring
 from robot.safety.gate.reasons import Reason
 from robot.safety.gate.settings import GateSettings, LeashSettings
 
-_REASONS = {LEASH: Reason.ENERGY_LEASH, LIMIT_FORCE: Reason.ENERGY_FORCE, LIMIT_POWER: Reason.ENERGY_POWER,
-            LATENCY: Reason.ENERGY_LATENCY}
+_REASONS = {
+    LEASH: Reason.ENERGY_LEASH,
+    LIMIT_FORCE: Reason.ENERGY_FORCE,
+    LIMIT_POWER: Reason.ENERGY_POWER,
+    LATENCY: Reason.ENERGY_LATENCY,
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,14 +79,28 @@ class Leash:
             rotations = np.array([start for start, field in zip(starts, fields) if field.is_rotation], dtype=np.int64)
             sizes = [3 if field.is_rotation else field.size for field in fields]
             ends = np.cumsum(sizes)
-            self._springs.append(_Spring(
-                each, columns, np.flatnonzero(tangent_group == numbers[each.group]), rotations,
-                np.diag(each.stiffness), np.stack([ends - sizes, ends], axis=1).astype(np.int64),
-                np.array(each.speeds) * each.latency_s))
+            self._springs.append(
+                _Spring(
+                    each,
+                    columns,
+                    np.flatnonzero(tangent_group == numbers[each.group]),
+                    rotations,
+                    np.diag(each.stiffness),
+                    np.stack([ends - sizes, ends], axis=1).astype(np.int64),
+                    np.array(each.speeds) * each.latency_s,
+                )
+            )
         self._nothing = np.zeros((6, 6))
 
-    def hold(self, before: np.ndarray, velocity_before: np.ndarray, target: np.ndarray, velocity: np.ndarray,
-             measured: np.ndarray, dt: float) -> Leashed:
+    def hold(
+        self,
+        before: np.ndarray,
+        velocity_before: np.ndarray,
+        target: np.ndarray,
+        velocity: np.ndarray,
+        measured: np.ndarray,
+        dt: float,
+    ) -> Leashed:
         """Bring a command near to the tools.
 
         A motion that lowers the energy of a spring is not held to the acceleration limits of other motions, but to the
@@ -106,9 +124,21 @@ class Leash:
                 springs.append(float("nan"))
                 continue
             factors = np.ones(2)
-            reason = filter_offset(offset, spring.stiffness, -old[spring.tangent], spring.stiffness, spring.blocks,
-                                   spring.ways, np.inf, own.power_w * dt, own.spring_j, own.force_n, False,
-                                   self._nothing, factors)
+            reason = filter_offset(
+                offset,
+                spring.stiffness,
+                -old[spring.tangent],
+                spring.stiffness,
+                spring.blocks,
+                spring.ways,
+                np.inf,
+                own.power_w * dt,
+                own.spring_j,
+                own.force_n,
+                False,
+                self._nothing,
+                factors,
+            )
             share = float(factors[0])
             if reason != NONE:
                 target, velocity = self._drawn(spring, before, velocity_before, target, velocity, measured, share, dt)
@@ -118,8 +148,17 @@ class Leash:
             springs.append(float(0.5 * offset @ spring.stiffness @ offset))
         return Leashed(target, velocity, cuts, tuple(springs))
 
-    def _drawn(self, spring: _Spring, before: np.ndarray, velocity_before: np.ndarray, target: np.ndarray,
-               velocity: np.ndarray, measured: np.ndarray, share: float, dt: float) -> tuple[np.ndarray, np.ndarray]:
+    def _drawn(
+        self,
+        spring: _Spring,
+        before: np.ndarray,
+        velocity_before: np.ndarray,
+        target: np.ndarray,
+        velocity: np.ndarray,
+        measured: np.ndarray,
+        share: float,
+        dt: float,
+    ) -> tuple[np.ndarray, np.ndarray]:
         """The command with one group at a share of its way from the tool, and the velocity that this makes."""
         columns, tangent = spring.columns, spring.tangent
         near, drawn = np.empty(len(columns)), target.copy()

@@ -40,17 +40,33 @@ class Measuring:
             for group in settings.groups
         ]
         capped = [places for places, group in zip(self._places, settings.groups) if group.force is not None]
-        self._pressing = [(int(place), effort_name(name)) for places, names in capped
-                          for place, name in zip(places, names)]
-        self._early = [(int(place), group.ahead_s) for (places, _), group in zip(self._places, settings.groups)
-                       if group.ahead_s and not settings.lock_step for place in places]
-        allowed = {part.field: limit for group in settings.groups if group.tracking
-                   for part, limit in zip(group.parts, group.tracking)}
-        self._allowed = [(number, int(self.limits.part[number, 4]), float(allowed[field.name]))
-                         for number, field in enumerate(settings.fields) if field.name in allowed]
+        self._pressing = [
+            (int(place), effort_name(name)) for places, names in capped for place, name in zip(places, names)
+        ]
+        self._early = [
+            (int(place), group.ahead_s)
+            for (places, _), group in zip(self._places, settings.groups)
+            if group.ahead_s and not settings.lock_step
+            for place in places
+        ]
+        allowed = {
+            part.field: limit
+            for group in settings.groups
+            if group.tracking
+            for part, limit in zip(group.parts, group.tracking)
+        }
+        self._allowed = [
+            (number, int(self.limits.part[number, 4]), float(allowed[field.name]))
+            for number, field in enumerate(settings.fields)
+            if field.name in allowed
+        ]
         parts = {part.field: part for group in settings.groups for part in group.parts}
-        apart = {part.field: limit for group in settings.groups if group.apart
-                 for part, limit in zip(group.parts, group.apart)}
+        apart = {
+            part.field: limit
+            for group in settings.groups
+            if group.apart
+            for part, limit in zip(group.parts, group.apart)
+        }
         self._apart = np.array([apart.get(field.name, np.inf) for field in settings.fields])
         self._jump_speed = JUMP_SPEED * np.array([max(parts[field.name].speed) for field in settings.fields])
         self._jump_speed[np.isinf(self._jump_speed)] = 0.0  # without a limit every such step is a jump
@@ -88,12 +104,16 @@ class Measuring:
                 if not present:
                     continue
                 if len(present) < len(names):
-                    raise InputError(f"state '{next(name for name in names if name not in values)}'",
-                                     expected=f"in one stream with {', '.join(names)}", got=", ".join(values))
+                    raise InputError(
+                        f"state '{next(name for name in names if name not in values)}'",
+                        expected=f"in one stream with {', '.join(names)}",
+                        got=", ".join(values),
+                    )
                 numbers = [number for name in names for number in values[name].ravel().tolist()]
                 if len(numbers) != len(places):
-                    raise InputError(f"state of {', '.join(names)}", expected=f"{len(places)} numbers",
-                                     got=str(len(numbers)))
+                    raise InputError(
+                        f"state of {', '.join(names)}", expected=f"{len(places)} numbers", got=str(len(numbers))
+                    )
                 result[places] = numbers  # at once: an assignment takes longer than a number
         return result
 
@@ -120,8 +140,9 @@ class Measuring:
         result = known.tolist() if len(known) else [math.nan] * len(self.joint_names)
         for sample in samples:
             values = sample.values
-            result = [values[name].item() if name in values else before
-                      for name, before in zip(self.joint_names, result)]
+            result = [
+                values[name].item() if name in values else before for name, before in zip(self.joint_names, result)
+            ]
         return np.array(result)
 
     def ahead(self, values: np.ndarray, before: np.ndarray) -> np.ndarray:
@@ -141,8 +162,11 @@ class Measuring:
 
     def missing(self, measured: np.ndarray) -> str:
         """Names of what must be measured before the robot can be told anything; empty when nothing is missing."""
-        lacking = [group for group, (places, names) in zip(self._group_names, self._places)
-                   if names and (not len(measured) or np.isnan(measured[places]).any())]
+        lacking = [
+            group
+            for group, (places, names) in zip(self._group_names, self._places)
+            if names and (not len(measured) or np.isnan(measured[places]).any())
+        ]
         return ", ".join(lacking)
 
     def seed(self, measured: np.ndarray) -> np.ndarray:
@@ -202,8 +226,10 @@ class Measuring:
 
     def all_zeros(self, measured: np.ndarray) -> bool:
         """Whether an arm is measured (dim,) at exactly nothing, as a driver says that has read no encoder yet."""
-        return len(measured) > 0 and any(limit < np.inf and not measured[self.settings.spec.slices[field.name]].any()
-                                         for field, limit in zip(self.settings.fields, self._apart))
+        return len(measured) > 0 and any(
+            limit < np.inf and not measured[self.settings.spec.slices[field.name]].any()
+            for field, limit in zip(self.settings.fields, self._apart)
+        )
 
     def apart(self, distances: np.ndarray) -> np.ndarray:
         """(groups,) bool, whether a group is further from the command than it may be while no source is followed."""

@@ -69,18 +69,30 @@ class Motion:
         self._columns = columns
         self._tangent_group = np.repeat(limits.part[:, 4], limits.part[:, 3])
         self._nothing = np.zeros(limits.groups, dtype=bool)
-        speeds = np.concatenate([np.broadcast_to(part.speed if len(part.speed) in (1, field.size) else max(part.speed),
-                                                 field.size)
-                                 for field in spec.fields for group in settings.groups for part in group.parts
-                                 if part.field == field.name])
-        self._bounds = list(zip(np.maximum(limits.low, -LARGEST).tolist(), np.minimum(limits.high, LARGEST).tolist(),
-                                speeds.tolist()))
+        speeds = np.concatenate(
+            [
+                np.broadcast_to(part.speed if len(part.speed) in (1, field.size) else max(part.speed), field.size)
+                for field in spec.fields
+                for group in settings.groups
+                for part in group.parts
+                if part.field == field.name
+            ]
+        )
+        self._bounds = list(
+            zip(np.maximum(limits.low, -LARGEST).tolist(), np.minimum(limits.high, LARGEST).tolist(), speeds.tolist())
+        )
         self._names = spec.component_names
         self._caps = [
-            _Cap(np.flatnonzero(columns[number]), np.flatnonzero(self._tangent_group == number), group.force,
-                 np.concatenate([np.broadcast_to(part.speed, len(columns[number][spec.slices[part.field]]))
-                                 for part in group.parts]))
-            for number, group in enumerate(settings.groups) if group.force is not None
+            _Cap(
+                np.flatnonzero(columns[number]),
+                np.flatnonzero(self._tangent_group == number),
+                group.force,
+                np.concatenate(
+                    [np.broadcast_to(part.speed, len(columns[number][spec.slices[part.field]])) for part in group.parts]
+                ),
+            )
+            for number, group in enumerate(settings.groups)
+            if group.force is not None
         ]
 
     def at_rest(self) -> np.ndarray:
@@ -108,8 +120,7 @@ class Motion:
         outside = bounds.bring_inside(self.limits, wanted)
         cuts = self._spare(state, wanted, dt, way)
         desired, exact = self.at_rest(), np.zeros(self.limits.groups, dtype=bool)
-        bound = bounds.desire(self.limits, state.command, state.velocity, state.wanted, wanted, dt, 1.0, desired,
-                              exact)
+        bound = bounds.desire(self.limits, state.command, state.velocity, state.wanted, wanted, dt, 1.0, desired, exact)
         if self._capsules is not None and len(state.joints) and not np.isnan(state.joints).any():
             share, near = self._capsules.share(state.joints, desired, dt)
             if share < 1:
@@ -118,13 +129,16 @@ class Motion:
                 exact &= ~self._capsules.moves
         relieved = self._nothing
         if max(excess) > RELIEVED:
-            relieved = np.array([
-                much > RELIEVED and float(np.dot(way[own], desired[own])) > 0
-                for much, own in zip(excess, (self._tangent_group == group for group in range(self.limits.groups)))
-            ])
+            relieved = np.array(
+                [
+                    much > RELIEVED and float(np.dot(way[own], desired[own])) > 0
+                    for much, own in zip(excess, (self._tangent_group == group for group in range(self.limits.groups)))
+                ]
+            )
         target, reached = np.empty_like(wanted), self.at_rest()
-        bound |= bounds.apply(self.limits, state.command, state.velocity, desired, exact, relieved, wanted, dt, target,
-                              reached)
+        bound |= bounds.apply(
+            self.limits, state.command, state.velocity, desired, exact, relieved, wanted, dt, target, reached
+        )
         if bound & bounds.CUT_SPEED:
             cuts[Reason.SPEED] = ""
         if bound & bounds.CUT_ACCELERATION:
@@ -188,8 +202,15 @@ class Motion:
             result.append(max(far - gained, 0.0))
         return tuple(result)
 
-    def rest(self, state: GateState, dt: float, finish: np.ndarray | None, way: np.ndarray, towards: np.ndarray,
-             measured: np.ndarray) -> Moved:
+    def rest(
+        self,
+        state: GateState,
+        dt: float,
+        finish: np.ndarray | None,
+        way: np.ndarray,
+        towards: np.ndarray,
+        measured: np.ndarray,
+    ) -> Moved:
         """To a stand, braking along the velocity, or slowly to where the robot is measured.
 
         Args:
@@ -216,8 +237,9 @@ class Motion:
         if led.any():
             cuts = self._spare(state, wanted, dt, way)
             desired, exact = self.at_rest(), np.zeros(limits.groups, dtype=bool)
-            bounds.desire(limits, command, velocity, wanted, wanted, dt, 1.0 if finish is not None else LETTING_GO,
-                          desired, exact)
+            bounds.desire(
+                limits, command, velocity, wanted, wanted, dt, 1.0 if finish is not None else LETTING_GO, desired, exact
+            )
             bounds.apply(limits, command, velocity, desired, exact, self._nothing, wanted, dt, target, reached)
         for group in range(limits.groups):
             if not led[group]:

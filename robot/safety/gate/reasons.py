@@ -69,7 +69,9 @@ class Reason(Enum):
     CHUNK_ORDER = "chunk_order", Kind.REJECT, "a chunk was made from an older observation than the one that is followed"
     CHUNK_EPOCH = "chunk_epoch", Kind.REJECT, "a chunk was made before the clock jumped or the twin was reset"
     CHUNK_PUBLISHER = (
-        "chunk_publisher", Kind.REJECT, "a chunk came from another publisher than the one that is followed"
+        "chunk_publisher",
+        Kind.REJECT,
+        "a chunk came from another publisher than the one that is followed",
     )
     CHUNK_TOO_FAR = "chunk_too_far", Kind.REJECT, "a chunk starts further from the command than a start may be"
     # A step that is cut.
@@ -81,11 +83,15 @@ class Reason(Enum):
     ENERGY_FORCE = "energy_force", Kind.LIMIT, "held near the tool: the spring pushes as hard as it may"
     ENERGY_POWER = "energy_power", Kind.LIMIT, "slowed down: the spring is filled as fast as it may be"
     ENERGY_LATENCY = (
-        "energy_latency", Kind.LIMIT, "held near the tool: until the command arrives the spring could hold too much"
+        "energy_latency",
+        Kind.LIMIT,
+        "held near the tool: until the command arrives the spring could hold too much",
     )
     CAPSULES_SLOW = "capsules_slow", Kind.LIMIT, "slowed down: links come near to one another or to the table"
     CAPSULES_STOP = (
-        "capsules_stop", Kind.LIMIT, "stopped: links are as near to one another or to the table as they may be"
+        "capsules_stop",
+        Kind.LIMIT,
+        "stopped: links are as near to one another or to the table as they may be",
     )
     # Stops that end when their cause does.
     NO_STATE = "no_state", Kind.HOLD, "waiting for the first state"
@@ -98,14 +104,18 @@ class Reason(Enum):
     STATE_FROZEN = "state_frozen", Kind.HOLD, "a state stream repeats the same stamp or runs backwards"
     STATE_BAD = "state_bad", Kind.HOLD, "a state is not finite or lacks a value"
     STATE_JUMP = (
-        "state_jump", Kind.HOLD, "a state jumped by more than the robot can move: disable and enable to accept it"
+        "state_jump",
+        Kind.HOLD,
+        "a state jumped by more than the robot can move: disable and enable to accept it",
     )
     CROWD = "crowd", Kind.HOLD, "a topic has more than one publisher: end all but one"
     ALIVE_LOST = "alive_lost", Kind.HOLD, "the supervisor's sign of life stopped"
     ENABLE_LOST = "enable_lost", Kind.HOLD, "the enable signal stopped"
     EPOCH = "epoch", Kind.HOLD, "the clock jumped or the twin was reset: waiting for a chunk of the new epoch"
     PUBLISHER_CHANGED = (
-        "publisher_changed", Kind.HOLD, "the source has another publisher than before: disable and enable to accept"
+        "publisher_changed",
+        Kind.HOLD,
+        "the source has another publisher than before: disable and enable to accept",
     )
     TRACKING = "tracking", Kind.HOLD, "the robot does not follow: held where it is; disable and enable to go on"
     # Latched stops.

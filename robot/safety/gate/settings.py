@@ -39,16 +39,23 @@ class PartSettings:
     def __post_init__(self) -> None:
         for name in ("speed", "acceleration", "deceleration"):
             if not getattr(self, name) or not min(getattr(self, name)) > 0:
-                raise InputError(f"limits of '{self.field}': {name}", expected="numbers above 0",
-                                 got=str(getattr(self, name)))
+                raise InputError(
+                    f"limits of '{self.field}': {name}", expected="numbers above 0", got=str(getattr(self, name))
+                )
         if len(self.low) != len(self.high) or any(not low <= high for low, high in zip(self.low, self.high)):
-            raise InputError(f"limits of '{self.field}': low and high", expected="as many of each, low <= high",
-                             got=f"{self.low} and {self.high}")
+            raise InputError(
+                f"limits of '{self.field}': low and high",
+                expected="as many of each, low <= high",
+                got=f"{self.low} and {self.high}",
+            )
         width = max(len(self.acceleration), len(self.deceleration))
         go, stop = (limits * (width // len(limits)) for limits in (self.acceleration, self.deceleration))
         if any(least > most for least, most in zip(go, stop)):
-            raise InputError(f"limits of '{self.field}': deceleration", expected=f"no less than {self.acceleration}",
-                             got=str(self.deceleration))
+            raise InputError(
+                f"limits of '{self.field}': deceleration",
+                expected=f"no less than {self.acceleration}",
+                got=str(self.deceleration),
+            )
 
 
 @dataclass(frozen=True)
@@ -100,8 +107,11 @@ class StreamSettings:
 
     def __post_init__(self) -> None:
         if not 0 < self.warn_s < self.hold_s < self.fault_s:
-            raise InputError("staleness", expected="0 < warn_s < hold_s < fault_s",
-                             got=f"{self.warn_s}, {self.hold_s}, {self.fault_s}")
+            raise InputError(
+                "staleness",
+                expected="0 < warn_s < hold_s < fault_s",
+                got=f"{self.warn_s}, {self.hold_s}, {self.fault_s}",
+            )
 
 
 @dataclass(frozen=True)
@@ -140,20 +150,27 @@ class LeashSettings:
 
     def __post_init__(self) -> None:
         if len(self.stiffness) != 6 or not all(0 < each < math.inf for each in self.stiffness):
-            raise InputError(f"leash of '{self.group}': stiffness", expected="6 numbers above 0",
-                             got=str(self.stiffness))
+            raise InputError(
+                f"leash of '{self.group}': stiffness", expected="6 numbers above 0", got=str(self.stiffness)
+            )
         for name in ("spring_j", "force_n", "power_w"):
             if not getattr(self, name) > 0:
                 raise InputError(f"leash of '{self.group}': {name}", expected="above 0", got=f"{getattr(self, name)}")
         known = all(0 <= each < math.inf for each in (self.latency_s, *self.speeds))
         if not known or not min(self.release) > 0:
-            raise InputError(f"leash of '{self.group}'", expected="latency and speeds of 0 or more, a release above 0",
-                             got=f"{self.latency_s}, {self.speeds}, {self.release}")
+            raise InputError(
+                f"leash of '{self.group}'",
+                expected="latency and speeds of 0 or more, a release above 0",
+                got=f"{self.latency_s}, {self.speeds}, {self.release}",
+            )
         if self.margin >= math.sqrt(2 * self.spring_j):
             taken = f"{self.latency_s * 1e3:.0f} ms of latency take {self.margin**2 / 2:.3g} J"
-            raise InputError(f"leash of '{self.group}'", expected="a budget of which the latency leaves something",
-                             got=f"{self.spring_j:g} J of spring, of which {taken}",
-                             way_out="Take a larger spring_j, or a quicker sink and pose")
+            raise InputError(
+                f"leash of '{self.group}'",
+                expected="a budget of which the latency leaves something",
+                got=f"{self.spring_j:g} J of spring, of which {taken}",
+                way_out="Take a larger spring_j, or a quicker sink and pose",
+            )
 
 
 @dataclass(frozen=True)
@@ -239,51 +256,74 @@ class GateSettings:
 
     def __post_init__(self) -> None:
         if self.operator not in OPERATORS:
-            raise InputError("operator", expected=f"one of {', '.join(OPERATORS)}", got=f"'{self.operator}'",
-                             way_out=nearest(self.operator, OPERATORS))
+            raise InputError(
+                "operator",
+                expected=f"one of {', '.join(OPERATORS)}",
+                got=f"'{self.operator}'",
+                way_out=nearest(self.operator, OPERATORS),
+            )
         if not self.enable_hold_s < self.enable_fault_s:
-            raise InputError("enable", expected="enable_hold_s < enable_fault_s",
-                             got=f"{self.enable_hold_s}, {self.enable_fault_s}")
+            raise InputError(
+                "enable", expected="enable_hold_s < enable_fault_s", got=f"{self.enable_hold_s}, {self.enable_fault_s}"
+            )
         if not 0 < self.tail_s <= 0.15:
             raise InputError("tail_s", expected="above 0 and at most 0.15 s", got=str(self.tail_s))
         told = [part.field for group in self.groups for part in group.parts]
         known = [each.name for each in self.fields]
         if sorted(told) != sorted(known):
-            raise InputError("groups of the gate", expected=f"each field once: {', '.join(known)}",
-                             got=", ".join(told))
+            raise InputError("groups of the gate", expected=f"each field once: {', '.join(known)}", got=", ".join(told))
         if len(self.rest) not in (0, self.spec.dim):
             raise InputError("rest", expected=f"{self.spec.dim} values", got=str(len(self.rest)))
         for group in self.groups:
             if not group.measured and not self.rest:
-                raise InputError(f"group '{group.name}'", expected="values that measure it, or a rest posture",
-                                 got="neither")
+                raise InputError(
+                    f"group '{group.name}'", expected="values that measure it, or a rest posture", got="neither"
+                )
             if group.force is not None and not (group.force > 0 and group.measured):
-                raise InputError(f"group '{group.name}': force", expected="above 0, of a group that is measured",
-                                 got=f"{group.force:g}")
+                raise InputError(
+                    f"group '{group.name}': force",
+                    expected="above 0, of a group that is measured",
+                    got=f"{group.force:g}",
+                )
             for name in ("tracking", "apart"):
                 if len(getattr(group, name)) not in (0, len(group.parts)):
-                    raise InputError(f"group '{group.name}': {name}", expected="a distance per field, or none",
-                                     got=str(len(getattr(group, name))))
+                    raise InputError(
+                        f"group '{group.name}': {name}",
+                        expected="a distance per field, or none",
+                        got=str(len(getattr(group, name))),
+                    )
         led = {group.name: group for group in self.groups}
         for leash in self.leashes:
             if leash.group not in led or not led[leash.group].measured:
-                raise InputError(f"leash of '{leash.group}'", expected="a group whose pose is measured",
-                                 got="none" if leash.group not in led else "one that nothing measures")
+                raise InputError(
+                    f"leash of '{leash.group}'",
+                    expected="a group whose pose is measured",
+                    got="none" if leash.group not in led else "one that nothing measures",
+                )
         sizes = {each.name: each for each in self.fields}
         for part in (part for group in self.groups for part in group.parts):
             size = 3 if sizes[part.field].is_rotation else sizes[part.field].size
             for name in ("speed", "acceleration", "deceleration"):
                 if len(getattr(part, name)) not in (1, size):
-                    raise InputError(f"limits of '{part.field}': {name}", expected=f"1 or {size} numbers",
-                                     got=str(len(getattr(part, name))))
+                    raise InputError(
+                        f"limits of '{part.field}': {name}",
+                        expected=f"1 or {size} numbers",
+                        got=str(len(getattr(part, name))),
+                    )
             stop, fast = (limits * (size // len(limits)) for limits in (part.deceleration, part.speed))
             slow = [v / a for v, a in zip(fast, stop) if not (math.isinf(a) or v <= a * self.tail_s * (1 + 1e-9))]
             if slow:
-                raise InputError(f"limits of '{part.field}': deceleration", got=f"{max(slow):.3g} s",
-                                 expected=f"a stop from the speed limit within {self.tail_s} s")
+                raise InputError(
+                    f"limits of '{part.field}': deceleration",
+                    got=f"{max(slow):.3g} s",
+                    expected=f"a stop from the speed limit within {self.tail_s} s",
+                )
             if part.low and (sizes[part.field].is_rotation or len(part.low) != size):
-                raise InputError(f"limits of '{part.field}': low and high", got=str(len(part.low)),
-                                 expected="none for a rotation" if sizes[part.field].is_rotation else f"{size} each")
+                raise InputError(
+                    f"limits of '{part.field}': low and high",
+                    got=str(len(part.low)),
+                    expected="none for a rotation" if sizes[part.field].is_rotation else f"{size} each",
+                )
 
     @cached_property
     def spec(self) -> ActionSpec:

@@ -14,8 +14,9 @@ from robot.safety.gate.settings import GateSettings, StreamSettings
 from robot.safety.gate.state import StreamState, Watched, changed
 
 # While one of these is there, where the robot is measured is not where it is.
-UNTRUSTED = frozenset({Reason.NO_STATE, Reason.STATE_BAD, Reason.STATE_STALE, Reason.STATE_FROZEN, Reason.STATE_GONE,
-                       Reason.CROWD})
+UNTRUSTED = frozenset(
+    {Reason.NO_STATE, Reason.STATE_BAD, Reason.STATE_STALE, Reason.STATE_FROZEN, Reason.STATE_GONE, Reason.CROWD}
+)
 
 RUNNING = "running"  # the one state of a driver that is no fault
 
@@ -155,8 +156,12 @@ def _counts(settings: GateSettings, watched: Watched, name: str) -> bool:
     """Whether several publishers of a topic are one too many: of states always, of chunks and signals where they do not
     say from whom they are.
     """
-    publishers = {events.CHUNKS: watched.policy, events.TARGETS: watched.person,
-                  events.ALIVE: _publisher(watched.alive), events.ENABLE_HELD: _publisher(watched.held)}
+    publishers = {
+        events.CHUNKS: watched.policy,
+        events.TARGETS: watched.person,
+        events.ALIVE: _publisher(watched.alive),
+        events.ENABLE_HELD: _publisher(watched.held),
+    }
     return publishers.get(name, events.NAMELESS) == events.NAMELESS
 
 

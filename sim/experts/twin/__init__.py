@@ -37,7 +37,11 @@ def make(name: str) -> Expert:
         InputError: the task has none.
     """
     if name not in EXPERTS:
-        raise InputError("scripted expert", expected=f"one of {', '.join(f'twin/{each}' for each in EXPERTS)}",
-                         got=f"'twin/{name}'", way_out=nearest(name, EXPERTS))
+        raise InputError(
+            "scripted expert",
+            expected=f"one of {', '.join(f'twin/{each}' for each in EXPERTS)}",
+            got=f"'twin/{name}'",
+            way_out=nearest(name, EXPERTS),
+        )
     module, _, kind = EXPERTS[name].partition(":")
     return getattr(import_module(module), kind)()  # type: ignore[no-any-return]

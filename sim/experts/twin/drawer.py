@@ -63,8 +63,12 @@ class DrawerExpert(WaypointExpert):
         return [
             ByHandle(hooked + [0, 0, way["hover"]], hand, CLOSED, speed, tolerance=0.015),
             ByHandle(hooked, hand, CLOSED, speed * 0.6, tolerance=0.01),
-            Phase(self._from_handle(observation, hooked + self._move(observation)), facing(observation) @ hand, CLOSED,
-                  way["pace"]),
+            Phase(
+                self._from_handle(observation, hooked + self._move(observation)),
+                facing(observation) @ hand,
+                CLOSED,
+                way["pace"],
+            ),
         ]
 
     def _push(self, observation: Observation) -> Sequence[Phase]:
@@ -78,8 +82,12 @@ class DrawerExpert(WaypointExpert):
         return [
             ByHandle(before + [-0.02, 0, way["hover"]], hand, CLOSED, speed, tolerance=0.025),
             ByHandle(before, hand, CLOSED, speed * 0.7, tolerance=0.015),
-            Phase(self._from_handle(observation, place + self._move(observation)), facing(observation) @ hand, CLOSED,
-                  way["pace"]),
+            Phase(
+                self._from_handle(observation, place + self._move(observation)),
+                facing(observation) @ hand,
+                CLOSED,
+                way["pace"],
+            ),
         ]
 
     @staticmethod

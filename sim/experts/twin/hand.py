@@ -37,8 +37,9 @@ def gripping(approach: np.ndarray, across: np.ndarray) -> np.ndarray:
     thumb's side to that of the fingers. Both are unit vectors at right angles.
     """
     cosine, sine = np.cos(SLANT_RAD), np.sin(SLANT_RAD)
-    return np.stack([np.cross(across, approach), cosine * across - sine * approach, sine * across + cosine * approach],
-                    axis=1)
+    return np.stack(
+        [np.cross(across, approach), cosine * across - sine * approach, sine * across + cosine * approach], axis=1
+    )
 
 
 def wrapping(heading: float) -> np.ndarray:

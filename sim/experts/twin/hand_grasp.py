@@ -64,8 +64,9 @@ class HandGraspExpert(HandExpert):
         hand = gripping(-UP, np.array([np.cos(heading), np.sin(heading), 0.0]))
         grip = (GRIP_HEIGHT[kind] + way["height"]) * UP - hand @ GRIP
         hover = grip + (observation["object.size"][2] / 2 + CLEAR) * UP
-        closed = fingers(0.50 - 3.2 * (width - 0.03) + way["press"], 0.30 - 4.5 * (width - 0.03) + 3 * way["press"],
-                         way["spared"])
+        closed = fingers(
+            0.50 - 3.2 * (width - 0.03) + way["press"], 0.30 - 4.5 * (width - 0.03) + 3 * way["press"], way["spared"]
+        )
         return self._take(observation, hand, [hover], grip, closed)
 
     def _wrap(self, observation: Observation, heading: float) -> Sequence[Phase]:
@@ -78,7 +79,11 @@ class HandGraspExpert(HandExpert):
         return self._take(observation, hand, [behind + OVER * UP, behind], grip, closed)
 
     def _take(
-        self, observation: Observation, hand: np.ndarray, way_there: Sequence[np.ndarray], grip: np.ndarray,
+        self,
+        observation: Observation,
+        hand: np.ndarray,
+        way_there: Sequence[np.ndarray],
+        grip: np.ndarray,
         closed: np.ndarray,
     ) -> Sequence[Phase]:
         """Go to `grip` (3,) m from the thing by way of others, close, lift, hold."""

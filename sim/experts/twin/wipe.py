@@ -113,13 +113,29 @@ class WipeExpert(WaypointExpert):
         def come(on_board: np.ndarray) -> list[Phase]:
             return [
                 Phase(tcp(on_board, ABOVE), hand, CLOSED, speed, tolerance=0.008, holding=True),
-                Press(tcp(on_board, 0.0), hand, CLOSED, speed, until="pressed", holding=True, normal=normal,
-                      force=way["force"]),
+                Press(
+                    tcp(on_board, 0.0),
+                    hand,
+                    CLOSED,
+                    speed,
+                    until="pressed",
+                    holding=True,
+                    normal=normal,
+                    force=way["force"],
+                ),
             ]
 
         def rub(on_board: np.ndarray) -> Phase:
-            return Press(tcp(on_board, 0.0), hand, CLOSED, way["pace"], until="rubbed", holding=True, normal=normal,
-                         force=way["force"])
+            return Press(
+                tcp(on_board, 0.0),
+                hand,
+                CLOSED,
+                way["pace"],
+                until="rubbed",
+                holding=True,
+                normal=normal,
+                force=way["force"],
+            )
 
         def leave(on_board: np.ndarray) -> Phase:
             return Phase(tcp(on_board, ABOVE), hand, CLOSED, speed, holding=True)

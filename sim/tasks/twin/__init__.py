@@ -45,8 +45,12 @@ def task_class(name: str) -> type[TwinTask]:
         InputError: there is none of that name.
     """
     if name not in TASKS:
-        raise InputError("task", expected=f"one of {', '.join(f'twin/{each}' for each in TASKS)}", got=f"'twin/{name}'",
-                         way_out=nearest(name, TASKS))
+        raise InputError(
+            "task",
+            expected=f"one of {', '.join(f'twin/{each}' for each in TASKS)}",
+            got=f"'twin/{name}'",
+            way_out=nearest(name, TASKS),
+        )
     module, kind = TASKS[name]
     return getattr(import_module(module), kind)  # type: ignore[no-any-return]
 

@@ -67,41 +67,107 @@ class Door(TwinTask):
         for side, y in (("hinge", inside + post), ("lock", -inside - lip - post)):
             solid(frame, f"frame_{side}", BOX, (0.02, post, HEIGHT / 2 + 0.015), (0, y, HEIGHT / 2 + 0.015), WOOD)
         left, right = inside + 2 * post, -inside - lip - 2 * post
-        solid(frame, "frame_lintel", BOX, (0.02, (left - right) / 2, post),
-              (0, (left + right) / 2, HEIGHT + 0.03 + post), WOOD)
+        solid(
+            frame,
+            "frame_lintel",
+            BOX,
+            (0.02, (left - right) / 2, post),
+            (0, (left + right) / 2, HEIGHT + 0.03 + post),
+            WOOD,
+        )
         inner = BOLT_HALF + KEEPER_PLAY
         half = (0.02 - inner) / 2
         for name, x in (("near", -inner - half), ("far", inner + half)):
-            solid(frame, f"keeper_{name}", BOX, (half, lip / 2, 0.04), (x, -inside - lip / 2, HANDLE_Z), METAL,
-                  friction=0.2)
+            solid(
+                frame,
+                f"keeper_{name}",
+                BOX,
+                (half, lip / 2, 0.04),
+                (x, -inside - lip / 2, HANDLE_Z),
+                METAL,
+                friction=0.2,
+            )
 
         leaf = frame.add_body(name="door", pos=[0, HALF_WIDTH, 0])
-        leaf.add_joint(name="door", type=mujoco.mjtJoint.mjJNT_HINGE, axis=[0, 0, 1], range=[-1.3, 1.3],
-                       limited=mujoco.mjtLimited.mjLIMITED_TRUE, damping=0.15, frictionloss=0.1,
-                       **HARD)
-        solid(leaf, "door_leaf", BOX, (HALF_THICKNESS, HALF_WIDTH, HEIGHT / 2),
-              (0, -HALF_WIDTH, HEIGHT / 2 + 0.006), FRONT, mass_kg=1.2)
+        leaf.add_joint(
+            name="door",
+            type=mujoco.mjtJoint.mjJNT_HINGE,
+            axis=[0, 0, 1],
+            range=[-1.3, 1.3],
+            limited=mujoco.mjtLimited.mjLIMITED_TRUE,
+            damping=0.15,
+            frictionloss=0.1,
+            **HARD,
+        )
+        solid(
+            leaf,
+            "door_leaf",
+            BOX,
+            (HALF_THICKNESS, HALF_WIDTH, HEIGHT / 2),
+            (0, -HALF_WIDTH, HEIGHT / 2 + 0.006),
+            FRONT,
+            mass_kg=1.2,
+        )
         # The hinges carry the leaf; its joint stands for them.
         spec.add_exclude(name="hinges", bodyname1="frame", bodyname2="door")
 
         lever = leaf.add_body(name="lever", pos=[0, SPINDLE_Y - HALF_WIDTH, HANDLE_Z])
         # A return spring of 0.8 N*m/rad that is wound a little when the handle is up.
-        lever.add_joint(name="lever", type=mujoco.mjtJoint.mjJNT_HINGE, axis=[-1, 0, 0], range=[0, TURN],
-                        limited=mujoco.mjtLimited.mjLIMITED_TRUE, stiffness=0.8, springref=-0.2, damping=0.03,
-                        frictionloss=0.02, **HARD, armature=2e-4)
-        solid(lever, "lever_spindle", CYLINDER, (0.009, STANDOFF / 2), (-STANDOFF / 2, 0, 0), METAL, mass_kg=0.04,
-              axis="x")
-        solid(lever, "lever_bar", CAPSULE, (LEVER_RADIUS, LEVER / 2), (-STANDOFF, LEVER / 2, 0), METAL, mass_kg=0.08,
-              axis="y", friction=0.8)
+        lever.add_joint(
+            name="lever",
+            type=mujoco.mjtJoint.mjJNT_HINGE,
+            axis=[-1, 0, 0],
+            range=[0, TURN],
+            limited=mujoco.mjtLimited.mjLIMITED_TRUE,
+            stiffness=0.8,
+            springref=-0.2,
+            damping=0.03,
+            frictionloss=0.02,
+            **HARD,
+            armature=2e-4,
+        )
+        solid(
+            lever,
+            "lever_spindle",
+            CYLINDER,
+            (0.009, STANDOFF / 2),
+            (-STANDOFF / 2, 0, 0),
+            METAL,
+            mass_kg=0.04,
+            axis="x",
+        )
+        solid(
+            lever,
+            "lever_bar",
+            CAPSULE,
+            (LEVER_RADIUS, LEVER / 2),
+            (-STANDOFF, LEVER / 2, 0),
+            METAL,
+            mass_kg=0.08,
+            axis="y",
+            friction=0.8,
+        )
         lever.add_body(name="handle", pos=[-STANDOFF, GRIP, 0])
 
         bolt = leaf.add_body(name="bolt", pos=[0, -2 * HALF_WIDTH, HANDLE_Z])
-        bolt.add_joint(name="bolt", type=mujoco.mjtJoint.mjJNT_SLIDE, axis=[0, 1, 0], range=[0, TURN * BOLT_PER_RAD],
-                       damping=1.0, armature=0.02)
+        bolt.add_joint(
+            name="bolt",
+            type=mujoco.mjtJoint.mjJNT_SLIDE,
+            axis=[0, 1, 0],
+            range=[0, TURN * BOLT_PER_RAD],
+            damping=1.0,
+            armature=0.02,
+        )
         reach = GAP + BOLT_OUT
         solid(bolt, "bolt", BOX, (BOLT_HALF, reach, 0.012), (0, 0, 0), METAL, mass_kg=0.05, friction=0.2)
-        gear = spec.add_equality(name="latch", type=mujoco.mjtEq.mjEQ_JOINT, name1="bolt", name2="lever",
-                                 objtype=mujoco.mjtObj.mjOBJ_JOINT, solref=[0.006, 1.0])
+        gear = spec.add_equality(
+            name="latch",
+            type=mujoco.mjtEq.mjEQ_JOINT,
+            name1="bolt",
+            name2="lever",
+            objtype=mujoco.mjtObj.mjOBJ_JOINT,
+            solref=[0.006, 1.0],
+        )
         gear.data[:5] = [0.0, BOLT_PER_RAD, 0.0, 0.0, 0.0]
 
     def bind(self, scene: Scene) -> None:

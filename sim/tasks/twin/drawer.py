@@ -67,9 +67,16 @@ class Drawer(TwinTask):
 
         drawer = cabinet.add_body(name="drawer", pos=[0, 0, 0])
         # Runners: friction, some of it viscous, and stops at both ends.
-        drawer.add_joint(name="drawer", type=mujoco.mjtJoint.mjJNT_SLIDE, axis=[-1, 0, 0], range=[0, TRAVEL],
-                         limited=mujoco.mjtLimited.mjLIMITED_TRUE, damping=5.0, frictionloss=1.5,
-                         **HARD)
+        drawer.add_joint(
+            name="drawer",
+            type=mujoco.mjtJoint.mjJNT_SLIDE,
+            axis=[-1, 0, 0],
+            range=[0, TRAVEL],
+            limited=mujoco.mjtLimited.mjLIMITED_TRUE,
+            damping=5.0,
+            frictionloss=1.5,
+            **HARD,
+        )
         low, high, wall, length = 0.018, 0.1, inner - 0.006, 0.185
         middle = (low + high) / 2
         for name, size, at in (
@@ -79,16 +86,31 @@ class Drawer(TwinTask):
             ("back", (BOARD / 2, wall, (high - low) / 2), (length - BOARD / 2, 0, middle)),
         ):
             solid(drawer, f"drawer_{name}", BOX, size, at, WOOD, mass_kg=0.1)
-        solid(drawer, "drawer_front", BOX, (BOARD, HALF_WIDTH - 0.002, HEIGHT / 2 - 0.004),
-              (-BOARD, 0, HEIGHT / 2), FRONT, mass_kg=0.4)
+        solid(
+            drawer,
+            "drawer_front",
+            BOX,
+            (BOARD, HALF_WIDTH - 0.002, HEIGHT / 2 - 0.004),
+            (-BOARD, 0, HEIGHT / 2),
+            FRONT,
+            mass_kg=0.4,
+        )
         # They meet at the runners and stops, which the joint stands for.
         spec.add_exclude(name="runners", bodyname1="cabinet", bodyname2="drawer")
 
         handle = drawer.add_body(name="handle", pos=[-2 * BOARD - STANDOFF, 0, HANDLE_Z])
         solid(handle, "handle_bar", CAPSULE, (BAR_RADIUS, BAR_HALF), (0, 0, 0), METAL, mass_kg=0.08, axis="y")
         for name, y in (("left", BAR_HALF - 0.006), ("right", 0.006 - BAR_HALF)):
-            solid(handle, f"handle_{name}", CAPSULE, (0.005, STANDOFF / 2), (STANDOFF / 2, y, 0), METAL, mass_kg=0.02,
-                  axis="x")
+            solid(
+                handle,
+                f"handle_{name}",
+                CAPSULE,
+                (0.005, STANDOFF / 2),
+                (STANDOFF / 2, y, 0),
+                METAL,
+                mass_kg=0.02,
+                axis="x",
+            )
 
     def bind(self, scene: Scene) -> None:
         super().bind(scene)

@@ -22,8 +22,16 @@ HARD = {f"{parameter}_{kind}": value for parameter, value in _HARD.items() for k
 
 
 def solid(
-    body: Any, name: str, shape: Any, size: Sequence[float], at: Sequence[float], colour: Sequence[float], *,
-    mass_kg: float = 0.1, friction: float = 0.5, axis: str = "z",
+    body: Any,
+    name: str,
+    shape: Any,
+    size: Sequence[float],
+    at: Sequence[float],
+    colour: Sequence[float],
+    *,
+    mass_kg: float = 0.1,
+    friction: float = 0.5,
+    axis: str = "z",
 ) -> None:
     """Add a part that is felt and seen.
 
@@ -41,9 +49,19 @@ def solid(
     half = np.sqrt(0.5)
     quat = {"x": (half, 0.0, half, 0.0), "y": (half, half, 0.0, 0.0), "z": (1.0, 0.0, 0.0, 0.0)}[axis]
     body.add_geom(
-        name=name, type=shape, size=[*size, 0.0, 0.0][:3], pos=list(at), quat=list(quat), rgba=list(colour),
-        mass=mass_kg, contype=SCENE_BIT, conaffinity=SCENE_BIT, friction=[friction, 0.005, 0.0001], solref=list(STIFF),
-        condim=4, group=SEEN,
+        name=name,
+        type=shape,
+        size=[*size, 0.0, 0.0][:3],
+        pos=list(at),
+        quat=list(quat),
+        rgba=list(colour),
+        mass=mass_kg,
+        contype=SCENE_BIT,
+        conaffinity=SCENE_BIT,
+        friction=[friction, 0.005, 0.0001],
+        solref=list(STIFF),
+        condim=4,
+        group=SEEN,
     )
 
 

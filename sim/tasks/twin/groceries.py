@@ -67,30 +67,51 @@ class Grocery:
 
 GROCERIES = (
     Grocery("can", "can.xml", (0.025, 0.025, 0.04), -0.0003, 0.3, (Part(_CYLINDER, (0.025, 0.04)),)),
-    Grocery("bottle", "bottle.xml", (0.0285, 0.0285, 0.08), 0.0151, 0.4,
-            (Part(_CYLINDER, (0.0285, 0.045), -0.035), Part(_CYLINDER, (0.015, 0.035), 0.045)),
-            colour=(0.25, 0.5, 0.35, 1.0)),
+    Grocery(
+        "bottle",
+        "bottle.xml",
+        (0.0285, 0.0285, 0.08),
+        0.0151,
+        0.4,
+        (Part(_CYLINDER, (0.0285, 0.045), -0.035), Part(_CYLINDER, (0.015, 0.035), 0.045)),
+        colour=(0.25, 0.5, 0.35, 1.0),
+    ),
     Grocery("milk carton", "milk.xml", (0.02, 0.02, 0.072), 0.011, 0.3, (Part(_BOX, (0.02, 0.02, 0.072)),)),
     Grocery("loaf of bread", "bread.xml", (0.024, 0.02, 0.024), 0.0007, 0.08, (Part(_BOX, (0.024, 0.02, 0.024)),)),
-    Grocery("lemon", "lemon.xml", (0.034, 0.02, 0.02), 0.0001, 0.1, (Part(_ELLIPSOID, (0.034, 0.02, 0.02)),),
-            stands=False),
+    Grocery(
+        "lemon", "lemon.xml", (0.034, 0.02, 0.02), 0.0001, 0.1, (Part(_ELLIPSOID, (0.034, 0.02, 0.02)),), stands=False
+    ),
     Grocery("cereal box", "cereal.xml", (0.05, 0.015, 0.075), 0.0, 0.25, (Part(_BOX, (0.05, 0.015, 0.075)),)),
 )
 
 
 def add_groceries(spec: mujoco.MjSpec) -> None:
     """Add the body `object` with all that it may wear."""
-    body = spec.worldbody.add_body(name=BODY, pos=[0.5, 0, 0.1], explicitinertial=True, mass=GROCERIES[0].mass_kg,
-                                   ipos=[0, 0, 0], inertia=GROCERIES[0].inertia.tolist())
+    body = spec.worldbody.add_body(
+        name=BODY,
+        pos=[0.5, 0, 0.1],
+        explicitinertial=True,
+        mass=GROCERIES[0].mass_kg,
+        ipos=[0, 0, 0],
+        inertia=GROCERIES[0].inertia.tolist(),
+    )
     body.add_freejoint(name=BODY)
     # All are compiled as felt: MuJoCo passes over bodies none of whose geoms was.
     for number, grocery in enumerate(GROCERIES):
         _add_seen(spec, body, grocery, number)
         friction, condim = (FRICTION, 4) if grocery.stands else (ROLLING, 6)
         for part in grocery.parts:
-            body.add_geom(name=f"{BODY}_{number}_part_{grocery.parts.index(part)}", type=part.shape,
-                          size=[*part.size, 0.0, 0.0][:3], pos=[0, 0, part.height], group=FELT,
-                          contype=SCENE_BIT, conaffinity=SCENE_BIT, friction=list(friction), condim=condim)
+            body.add_geom(
+                name=f"{BODY}_{number}_part_{grocery.parts.index(part)}",
+                type=part.shape,
+                size=[*part.size, 0.0, 0.0][:3],
+                pos=[0, 0, part.height],
+                group=FELT,
+                contype=SCENE_BIT,
+                conaffinity=SCENE_BIT,
+                friction=list(friction),
+                condim=condim,
+            )
         if grocery.stands:
             _add_feet(body, grocery, number)
 
@@ -117,9 +138,17 @@ def _add_feet(body: mujoco.MjsBody, grocery: Grocery, number: int) -> None:
     round_ = grocery.parts[0].shape == _CYLINDER
     x, y = (np.array(grocery.half[:2]) - FOOT) * (np.sqrt(0.5) if round_ else 1.0)
     for foot, (right, front) in enumerate(((1, 1), (1, -1), (-1, 1), (-1, -1))):
-        body.add_geom(type=_SPHERE, size=[FOOT, 0, 0], pos=[right * x, front * y, FOOT - STEP - grocery.half[2]],
-                      group=FELT, contype=SCENE_BIT, conaffinity=SCENE_BIT, friction=list(FRICTION), condim=4,
-                      name=f"{BODY}_{number}_foot_{foot}")
+        body.add_geom(
+            type=_SPHERE,
+            size=[FOOT, 0, 0],
+            pos=[right * x, front * y, FOOT - STEP - grocery.half[2]],
+            group=FELT,
+            contype=SCENE_BIT,
+            conaffinity=SCENE_BIT,
+            friction=list(FRICTION),
+            condim=4,
+            name=f"{BODY}_{number}_foot_{foot}",
+        )
 
 
 class Wardrobe:
@@ -133,9 +162,14 @@ class Wardrobe:
         self._scene, self._scratch = scene, mujoco.MjData(scene.model)
         self._body = scene.id("body", BODY)
         names = scene.names("geom")
-        self.felt = [[scene.id("geom", name) for name in names
-                      if name.startswith((f"{BODY}_{number}_part", f"{BODY}_{number}_foot"))]
-                     for number in range(len(GROCERIES))]
+        self.felt = [
+            [
+                scene.id("geom", name)
+                for name in names
+                if name.startswith((f"{BODY}_{number}_part", f"{BODY}_{number}_foot"))
+            ]
+            for number in range(len(GROCERIES))
+        ]
         self._seen = [scene.id("geom", f"{BODY}_{number}_seen") for number in range(len(GROCERIES))]
 
     def wear(self, number: int) -> Grocery:

@@ -27,7 +27,7 @@ class HandGrasp(TwinTask):
         max_steps=200,
         n_action_steps=12,
         success="the object has been more than 8 cm above where it stood for 5 steps, touched by the thumb and at "
-                "least two other fingers",
+        "least two other fingers",
         score="1 at success, else 0",
         instruction="lift the object with the hand",
     )

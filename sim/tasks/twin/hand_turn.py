@@ -45,15 +45,41 @@ class HandTurn(TwinTask):
 
     def build(self, spec: mujoco.MjSpec) -> None:
         block = spec.worldbody.add_body(name="block", pos=[0.55, 0, 0])
-        block.add_geom(type=_BOX, size=list(BLOCK), pos=[0, 0, BLOCK[2]], rgba=[0.35, 0.37, 0.4, 1], group=SEEN,
-                       contype=SCENE_BIT, conaffinity=SCENE_BIT)
+        block.add_geom(
+            type=_BOX,
+            size=list(BLOCK),
+            pos=[0, 0, BLOCK[2]],
+            rgba=[0.35, 0.37, 0.4, 1],
+            group=SEEN,
+            contype=SCENE_BIT,
+            conaffinity=SCENE_BIT,
+        )
         knob = block.add_body(name="knob", pos=[0, 0, 2 * BLOCK[2] + GAP + HALF_HEIGHT])
         hinge = knob.add_joint(name="knob", type=mujoco.mjtJoint.mjJNT_HINGE, axis=[0, 0, 1])
         hinge.damping, hinge.frictionloss, hinge.armature = DAMPING, FRICTION, 1e-4
-        knob.add_geom(name="knob", type=_CYLINDER, size=[RADIUS, HALF_HEIGHT, 0], mass=0.1, rgba=[0.8, 0.5, 0.1, 1],
-                      group=SEEN, contype=SCENE_BIT, conaffinity=SCENE_BIT, friction=[1.0, 0.01, 0.0005], condim=4)
-        knob.add_geom(name="pointer", type=_BOX, size=[RADIUS / 2, 0.002, 0.001], pos=[RADIUS / 2, 0, HALF_HEIGHT],
-                      rgba=[1, 1, 1, 1], group=SEEN, contype=0, conaffinity=0, mass=0.0)
+        knob.add_geom(
+            name="knob",
+            type=_CYLINDER,
+            size=[RADIUS, HALF_HEIGHT, 0],
+            mass=0.1,
+            rgba=[0.8, 0.5, 0.1, 1],
+            group=SEEN,
+            contype=SCENE_BIT,
+            conaffinity=SCENE_BIT,
+            friction=[1.0, 0.01, 0.0005],
+            condim=4,
+        )
+        knob.add_geom(
+            name="pointer",
+            type=_BOX,
+            size=[RADIUS / 2, 0.002, 0.001],
+            pos=[RADIUS / 2, 0, HALF_HEIGHT],
+            rgba=[1, 1, 1, 1],
+            group=SEEN,
+            contype=0,
+            conaffinity=0,
+            mass=0.0,
+        )
 
     def bind(self, scene: Scene) -> None:
         super().bind(scene)

@@ -32,8 +32,18 @@ class Lift(TwinTask):
     def build(self, spec: mujoco.MjSpec) -> None:
         cube = spec.worldbody.add_body(name="cube", pos=[0.5, 0, HALF])
         cube.add_freejoint(name="cube")
-        cube.add_geom(name="cube", type=mujoco.mjtGeom.mjGEOM_BOX, size=[HALF] * 3, mass=0.06, rgba=[0.8, 0.15, 0.1, 1],
-                      contype=SCENE_BIT, conaffinity=SCENE_BIT, friction=[1.0, 0.01, 0.0005], condim=4, group=1)
+        cube.add_geom(
+            name="cube",
+            type=mujoco.mjtGeom.mjGEOM_BOX,
+            size=[HALF] * 3,
+            mass=0.06,
+            rgba=[0.8, 0.15, 0.1, 1],
+            contype=SCENE_BIT,
+            conaffinity=SCENE_BIT,
+            friction=[1.0, 0.01, 0.0005],
+            condim=4,
+            group=1,
+        )
 
     def bind(self, scene: Scene) -> None:
         super().bind(scene)

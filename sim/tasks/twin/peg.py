@@ -58,8 +58,19 @@ class Peg(TwinTask):
         peg = spec.worldbody.add_body(name="peg", pos=[0.5, 0.15, HALF_LENGTH])
         peg.add_freejoint(name="peg")
         box, bit = mujoco.mjtGeom.mjGEOM_BOX, SCENE_BIT
-        peg.add_geom(name="peg", type=box, size=[WIDTH / 2, WIDTH / 2, HALF_LENGTH], mass=MASS_KG, contype=bit,
-                     conaffinity=bit, friction=SLIDING, condim=4, rgba=[0.15, 0.35, 0.75, 1], group=SEEN, **STIFF)
+        peg.add_geom(
+            name="peg",
+            type=box,
+            size=[WIDTH / 2, WIDTH / 2, HALF_LENGTH],
+            mass=MASS_KG,
+            contype=bit,
+            conaffinity=bit,
+            friction=SLIDING,
+            condim=4,
+            rgba=[0.15, 0.35, 0.75, 1],
+            group=SEEN,
+            **STIFF,
+        )
         block = spec.worldbody.add_body(name="hole", pos=[0.5, -0.1, BLOCK_HEIGHT])
         inner = (WIDTH + CLEARANCE) / 2
         wall = (BLOCK_HALF - inner) / 2
@@ -67,9 +78,20 @@ class Peg(TwinTask):
         for number in range(4):
             turn = matrix_from_rotvec(np.array([0.0, 0.0, number * np.pi / 2]))
             centre = turn @ np.array([inner + wall, wall, -BLOCK_HEIGHT / 2])
-            block.add_geom(name=f"hole_wall{number}", type=box, size=[wall, BLOCK_HALF - wall, BLOCK_HEIGHT / 2],
-                           pos=centre.tolist(), quat=quat_wxyz_from_matrix(turn).tolist(), rgba=[0.75, 0.75, 0.72, 1],
-                           contype=bit, conaffinity=bit, friction=SLIDING, condim=4, group=SEEN, **STIFF)
+            block.add_geom(
+                name=f"hole_wall{number}",
+                type=box,
+                size=[wall, BLOCK_HALF - wall, BLOCK_HEIGHT / 2],
+                pos=centre.tolist(),
+                quat=quat_wxyz_from_matrix(turn).tolist(),
+                rgba=[0.75, 0.75, 0.72, 1],
+                contype=bit,
+                conaffinity=bit,
+                friction=SLIDING,
+                condim=4,
+                group=SEEN,
+                **STIFF,
+            )
         add_wrist_sensor(spec)
 
     def bind(self, scene: Scene) -> None:

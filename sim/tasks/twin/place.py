@@ -52,15 +52,26 @@ class Place(TwinTask):
         thing.add_freejoint(name="object")
         for number, (name, shape, size, *_) in enumerate(KINDS):
             # Mass and inertia are the first one's, whatever the body wears.
-            thing.add_geom(name=name, type=shape, size=list(size), mass=MASS_KG if number == 0 else 0.0,
-                           friction=[1.0, 0.01, 0.0005], condim=4, group=SEEN)
+            thing.add_geom(
+                name=name,
+                type=shape,
+                size=list(size),
+                mass=MASS_KG if number == 0 else 0.0,
+                friction=[1.0, 0.01, 0.0005],
+                condim=4,
+                group=SEEN,
+            )
         bin_ = spec.worldbody.add_body(name="bin", pos=[0.5, 0.2, 0])
         outer = INNER_HALF + WALL_HALF
         for x, y in ((1, 0), (-1, 0), (0, 1), (0, -1)):
             bin_.add_geom(
-                type=_BOX, pos=[x * outer, y * outer, WALL_HEIGHT / 2], rgba=[0.35, 0.37, 0.4, 1], group=SEEN,
+                type=_BOX,
+                pos=[x * outer, y * outer, WALL_HEIGHT / 2],
+                rgba=[0.35, 0.37, 0.4, 1],
+                group=SEEN,
                 size=[WALL_HALF if x else outer + WALL_HALF, WALL_HALF if y else outer + WALL_HALF, WALL_HEIGHT / 2],
-                contype=SCENE_BIT, conaffinity=SCENE_BIT,
+                contype=SCENE_BIT,
+                conaffinity=SCENE_BIT,
             )
 
     def bind(self, scene: Scene) -> None:

@@ -54,9 +54,18 @@ class Press(TwinTask):
         solid(head, "head_box", BOX, (HEAD_HALF, HEAD_HALF, 0.015), (0, 0, 0), (0.9, 0.9, 0.88, 1.0))
         solid(head, "head_lamp", CYLINDER, (0.006, 0.002), (HEAD_HALF - 0.01, 0, 0.016), DARK)
         button = head.add_body(name="button", pos=[0, 0, 0.015 + CAP])
-        button.add_joint(name="button", type=mujoco.mjtJoint.mjJNT_SLIDE, axis=[0, 0, -1], range=[0, TRAVEL],
-                         limited=mujoco.mjtLimited.mjLIMITED_TRUE, stiffness=STIFFNESS, springref=-PRELOAD, damping=4.0,
-                         armature=0.02, **HARD)
+        button.add_joint(
+            name="button",
+            type=mujoco.mjtJoint.mjJNT_SLIDE,
+            axis=[0, 0, -1],
+            range=[0, TRAVEL],
+            limited=mujoco.mjtLimited.mjLIMITED_TRUE,
+            stiffness=STIFFNESS,
+            springref=-PRELOAD,
+            damping=4.0,
+            armature=0.02,
+            **HARD,
+        )
         solid(button, "button_cap", CYLINDER, (CAP, CAP / 2), (0, 0, -CAP / 2), (0.85, 0.12, 0.1, 1.0), mass_kg=0.02)
         # The cap goes into the head; the joint's ends are its stops.
         spec.add_exclude(name="bore", bodyname1="head", bodyname2="button")

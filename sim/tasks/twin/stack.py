@@ -35,12 +35,24 @@ class Stack(TwinTask):
     fields = (*BodyReading.fields("red"), *BodyReading.fields("green"))
 
     def build(self, spec: mujoco.MjSpec) -> None:
-        for name, half, mass, colour in (("red", HALF, 0.06, [0.8, 0.15, 0.1, 1]),
-                                         ("green", BASE_HALF, 0.12, [0.15, 0.6, 0.2, 1])):
+        for name, half, mass, colour in (
+            ("red", HALF, 0.06, [0.8, 0.15, 0.1, 1]),
+            ("green", BASE_HALF, 0.12, [0.15, 0.6, 0.2, 1]),
+        ):
             cube = spec.worldbody.add_body(name=name, pos=[0.5, 0, half])
             cube.add_freejoint(name=name)
-            cube.add_geom(name=name, type=mujoco.mjtGeom.mjGEOM_BOX, size=[half] * 3, mass=mass, rgba=colour,
-                          contype=SCENE_BIT, conaffinity=SCENE_BIT, friction=[1.0, 0.01, 0.0005], condim=4, group=SEEN)
+            cube.add_geom(
+                name=name,
+                type=mujoco.mjtGeom.mjGEOM_BOX,
+                size=[half] * 3,
+                mass=mass,
+                rgba=colour,
+                contype=SCENE_BIT,
+                conaffinity=SCENE_BIT,
+                friction=[1.0, 0.01, 0.0005],
+                condim=4,
+                group=SEEN,
+            )
 
     def bind(self, scene: Scene) -> None:
         super().bind(scene)

@@ -36,8 +36,11 @@ class Touch:
             names = [name for name in limb.tool.joints if finger in name]
             moved = [model.jnt_bodyid[scene.id("joint", limb.element(name))] for name in names]
             if not moved:
-                raise InputError(f"hand of {scene.description.spec.name}", expected=f"a joint of the {finger} finger",
-                                 got=", ".join(limb.tool.joints))
+                raise InputError(
+                    f"hand of {scene.description.spec.name}",
+                    expected=f"a joint of the {finger} finger",
+                    got=", ".join(limb.tool.joints),
+                )
             for geom in range(model.ngeom):
                 if any(_carries(model, int(body), int(model.geom_bodyid[geom])) for body in moved):
                     self._finger[geom] = number

@@ -66,26 +66,72 @@ class Wipe(TwinTask):
     def build(self, spec: mujoco.MjSpec) -> None:
         box, bit = mujoco.mjtGeom.mjGEOM_BOX, SCENE_BIT
         board = spec.worldbody.add_body(name="board", pos=[0.5, 0.1, BOARD_HEIGHT])
-        board.add_geom(name="board", type=box, size=[BOARD_HALF, BOARD_HALF, BOARD_THICKNESS / 2], contype=bit,
-                       conaffinity=bit, pos=[0, 0, -BOARD_THICKNESS / 2], friction=[0.4, 0.005, 0.0001],
-                       rgba=[0.93, 0.94, 0.95, 1], group=SEEN)
+        board.add_geom(
+            name="board",
+            type=box,
+            size=[BOARD_HALF, BOARD_HALF, BOARD_THICKNESS / 2],
+            contype=bit,
+            conaffinity=bit,
+            pos=[0, 0, -BOARD_THICKNESS / 2],
+            friction=[0.4, 0.005, 0.0001],
+            rgba=[0.93, 0.94, 0.95, 1],
+            group=SEEN,
+        )
         for number in range(MARKS):
             # Not at the middle of the board: MuJoCo takes a site compiled there to stay there.
-            board.add_site(name=f"mark{number}", type=mujoco.mjtGeom.mjGEOM_CYLINDER, size=[0.007, 0.0004, 0],
-                           pos=[0.01 * number, 0.1, 0], rgba=list(DIRT), group=SEEN)
+            board.add_site(
+                name=f"mark{number}",
+                type=mujoco.mjtGeom.mjGEOM_CYLINDER,
+                size=[0.007, 0.0004, 0],
+                pos=[0.01 * number, 0.1, 0],
+                rgba=list(DIRT),
+                group=SEEN,
+            )
         sponge = spec.worldbody.add_body(name="sponge", pos=[0.5, -0.2, MIDDLE])
         sponge.add_freejoint(name="sponge")
-        sponge.add_geom(name="sponge_back", type=box, size=list(BLOCK_HALF), mass=0.05, contype=bit, conaffinity=bit,
-                        friction=[1.0, 0.01, 0.0005], condim=4, rgba=[0.2, 0.5, 0.3, 1], group=SEEN)
+        sponge.add_geom(
+            name="sponge_back",
+            type=box,
+            size=list(BLOCK_HALF),
+            mass=0.05,
+            contype=bit,
+            conaffinity=bit,
+            friction=[1.0, 0.01, 0.0005],
+            condim=4,
+            rgba=[0.2, 0.5, 0.3, 1],
+            group=SEEN,
+        )
         pad = sponge.add_body(name="sponge_pad", pos=[0, 0, -BLOCK_HALF[2] - PAD_HALF[2]])
-        pad.add_joint(name="sponge_pad", type=mujoco.mjtJoint.mjJNT_SLIDE, axis=[0, 0, 1], stiffness=PAD_STIFFNESS,
-                      damping=PAD_DAMPING, range=[-0.002, PAD_GIVES], limited=mujoco.mjtLimited.mjLIMITED_TRUE)
-        pad.add_geom(name="sponge_pad", type=box, size=list(PAD_HALF), mass=0.02, contype=bit, conaffinity=bit,
-                     friction=[0.4, 0.005, 0.0001], rgba=[0.95, 0.8, 0.25, 1], group=SEEN)
+        pad.add_joint(
+            name="sponge_pad",
+            type=mujoco.mjtJoint.mjJNT_SLIDE,
+            axis=[0, 0, 1],
+            stiffness=PAD_STIFFNESS,
+            damping=PAD_DAMPING,
+            range=[-0.002, PAD_GIVES],
+            limited=mujoco.mjtLimited.mjLIMITED_TRUE,
+        )
+        pad.add_geom(
+            name="sponge_pad",
+            type=box,
+            size=list(PAD_HALF),
+            mass=0.02,
+            contype=bit,
+            conaffinity=bit,
+            friction=[0.4, 0.005, 0.0001],
+            rgba=[0.95, 0.8, 0.25, 1],
+            group=SEEN,
+        )
         # The net force of the pad's contacts with the board, in the world's axes.
-        spec.add_sensor(name="press", type=mujoco.mjtSensor.mjSENS_CONTACT, objtype=mujoco.mjtObj.mjOBJ_GEOM,
-                        objname="sponge_pad", reftype=mujoco.mjtObj.mjOBJ_GEOM, refname="board",
-                        intprm=[1 << mujoco.mjtConDataField.mjCONDATA_FORCE.value, NET_FORCE, 1])
+        spec.add_sensor(
+            name="press",
+            type=mujoco.mjtSensor.mjSENS_CONTACT,
+            objtype=mujoco.mjtObj.mjOBJ_GEOM,
+            objname="sponge_pad",
+            reftype=mujoco.mjtObj.mjOBJ_GEOM,
+            refname="board",
+            intprm=[1 << mujoco.mjtConDataField.mjCONDATA_FORCE.value, NET_FORCE, 1],
+        )
         add_wrist_sensor(spec)
 
     def bind(self, scene: Scene) -> None:

@@ -75,5 +75,14 @@ class Clocks:
         self.time[over] = 0
         none = np.zeros(self.rows, dtype=bool)
         still = np.zeros((self.rows, 1))
-        return Step(still, still, np.ones(self.rows), np.zeros(self.rows), over if self.terminates else none,
-                    none if self.terminates else over, action, np.ones(self.rows), none)
+        return Step(
+            still,
+            still,
+            np.ones(self.rows),
+            np.zeros(self.rows),
+            over if self.terminates else none,
+            none if self.terminates else over,
+            action,
+            np.ones(self.rows),
+            none,
+        )

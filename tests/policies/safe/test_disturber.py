@@ -50,11 +50,16 @@ def play(folder: Path, opponent: str, seed: int = 0, steps: int = STEPS) -> Duel
     return duel
 
 
-def attack(folder: Path, policy: SafePolicy, seed: int = 7, config: DuelConfig = GAME,
-           steps: int = STEPS) -> SafePolicy:
+def attack(
+    folder: Path, policy: SafePolicy, seed: int = 7, config: DuelConfig = GAME, steps: int = STEPS
+) -> SafePolicy:
     """A disturber that was trained against this policy alone."""
-    found = train(lambda seed: Attacked(Carts(seed), policy, OBSERVED, config), Ppo(3, 1, PPO, seed),
-                  RunConfig(steps, segment=steps, seed=seed), folder)
+    found = train(
+        lambda seed: Attacked(Carts(seed), policy, OBSERVED, config),
+        Ppo(3, 1, PPO, seed),
+        RunConfig(steps, segment=steps, seed=seed),
+        folder,
+    )
     assert found is not None
     return found
 
@@ -68,8 +73,13 @@ def endured(policy: SafePolicy, disturber: SafePolicy | None, steps: int = 240) 
         step = carts.step(np.concatenate([policy.act(observation[:, :OBSERVED]), push], axis=1))
         assert (step.budget >= -1e-12).all()
         if number >= 30:
-            found.append([np.minimum(np.abs(step.last_observation[:, 0]), 1.0).mean(),
-                          np.square(step.executed[:, 1]).mean(), step.cost.mean()])
+            found.append(
+                [
+                    np.minimum(np.abs(step.last_observation[:, 0]), 1.0).mean(),
+                    np.square(step.executed[:, 1]).mean(),
+                    step.cost.mean(),
+                ]
+            )
         observation = step.observation
     return dict(zip(("off_m", "force2", "given"), np.mean(found, axis=0)))
 
@@ -116,8 +126,10 @@ def test_a_step_falls_short_of_the_best_less_what_was_spent_on_it(intensity: str
 
 def test_a_disturber_learns_where_to_push_and_leaves_it_where_that_is_too_dear(tmp_path: Path) -> None:
     policy = play(tmp_path / "policy", NONE, steps=8_000).policy()
-    found = {price: endured(policy, attack(tmp_path / str(price), policy, config=replace(GAME, price=price),
-                                           steps=10_000)) for price in (0.02, 10.0)}
+    found = {
+        price: endured(policy, attack(tmp_path / str(price), policy, config=replace(GAME, price=price), steps=10_000))
+        for price in (0.02, 10.0)
+    }
     at_random = endured(policy, None)["off_m"]
     assert found[0.02]["off_m"] > 5 * at_random and found[0.02]["force2"] > 0.2
     assert found[10.0]["force2"] < 0.05 and found[10.0]["off_m"] < 2 * at_random
@@ -150,8 +162,10 @@ def test_a_game_that_was_stopped_goes_on_as_the_one_that_was_not(tmp_path: Path)
     assert files[0] == files[1]
     states = [json.loads((tmp_path / name / "last" / "state.json").read_text())["agent"] for name in ("whole", "parts")]
     assert states[0] == states[1] and states[0]["actor"]["multiplier"]["pid"]["value"] > 0
-    curves = [[{key: value for key, value in row.items() if key != "elapsed_s"} for row in csv.DictReader(file)]
-              for file in ((tmp_path / name / "curve.csv").open() for name in ("whole", "parts"))]
+    curves = [
+        [{key: value for key, value in row.items() if key != "elapsed_s"} for row in csv.DictReader(file)]
+        for file in ((tmp_path / name / "curve.csv").open() for name in ("whole", "parts"))
+    ]
     assert curves[0] == curves[1] and "disturber_divergence" in curves[0][-1]
     assert whole.reach == parts.reach == pytest.approx(8_000 / GAME.full_after)
     seen = np.random.default_rng(0).standard_normal((5, 3))
@@ -192,8 +206,17 @@ def test_pushes_that_are_drawn_fill_the_ball() -> None:
     assert np.histogram(angle, 8)[0].min() > 400
 
 
-@pytest.mark.parametrize("changes", [{"opponent": "nobody"}, {"intensity": "colour"}, {"price": -1.0},
-                                     {"full_after": 0}, {"quiet": 10_000}, {"policy": replace(PPO, steps=8)}])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"opponent": "nobody"},
+        {"intensity": "colour"},
+        {"price": -1.0},
+        {"full_after": 0},
+        {"quiet": 10_000},
+        {"policy": replace(PPO, steps=8)},
+    ],
+)
 def test_games_that_make_no_sense_are_refused(changes: dict[str, Any]) -> None:
     with pytest.raises(InputError, match="duel"):
         replace(GAME, **changes)

@@ -15,8 +15,14 @@ from robot.errors import InputError
 STEPS = {("agnostic", "none"): 50, ("agnostic", "filter"): 90, ("aware", "none"): 55, ("aware", "filter"): 60}
 
 
-def write_grid(out: Path, *, steps: dict[tuple[str, str], int] = STEPS, filtered_overdraft_j: float = 0.0,
-               failures: int = 0, episodes: int = 20) -> None:
+def write_grid(
+    out: Path,
+    *,
+    steps: dict[tuple[str, str], int] = STEPS,
+    filtered_overdraft_j: float = 0.0,
+    failures: int = 0,
+    episodes: int = 20,
+) -> None:
     """Cells of one seed in which every episode is alike, but for failures of the aware policy with the filter."""
     for (policy, how), taken in steps.items():
         for layouts in ("training", "held_out"):
@@ -24,8 +30,14 @@ def write_grid(out: Path, *, steps: dict[tuple[str, str], int] = STEPS, filtered
             for number in range(episodes):
                 failed = (policy, how) == ("aware", "filter") and number < failures
                 row = dict.fromkeys(EPISODE, 0.0) | {
-                    "layout": 1, "seed": number, "success": float(not failed), "steps": 400 if failed else taken,
-                    "energy_j": 0.2, "overdraft_j": filtered_overdraft_j if how == "filter" else 0.1, "changed": 0.25}
+                    "layout": 1,
+                    "seed": number,
+                    "success": float(not failed),
+                    "steps": 400 if failed else taken,
+                    "energy_j": 0.2,
+                    "overdraft_j": filtered_overdraft_j if how == "filter" else 0.1,
+                    "changed": 0.25,
+                }
                 rows.append(row)
             levels = np.full((episodes, 401), np.nan)
             levels[:, :taken] = np.linspace(0.4, 0.1, taken)

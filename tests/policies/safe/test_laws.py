@@ -132,8 +132,17 @@ def one_step(reward: float, *, terminated: bool, truncated: bool) -> Step:
     """A step of two rows that goes on from 0.3 to 0.7, with the row begun anew at -5 where it ended."""
     ended = terminated or truncated
     first, led_to = np.full((2, 1), -5.0 if ended else 0.7), np.full((2, 1), 0.7)
-    return Step(first, led_to, np.full(2, reward), np.full(2, 0.25), np.full(2, terminated), np.full(2, truncated),
-                np.full((2, 1), 0.1), np.ones(2), np.zeros(2, dtype=bool))
+    return Step(
+        first,
+        led_to,
+        np.full(2, reward),
+        np.full(2, 0.25),
+        np.full(2, terminated),
+        np.full(2, truncated),
+        np.full((2, 1), 0.1),
+        np.ones(2),
+        np.zeros(2, dtype=bool),
+    )
 
 
 @pytest.mark.parametrize("truncated", [False, True])

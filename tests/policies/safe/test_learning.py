@@ -29,14 +29,25 @@ from policies.safe import (
 from robot.errors import InputError
 from tests.policies.safe.sled import Clocks, Sleds
 
-SAC = SacConfig(width=32, gamma=0.97, learning_rate=1e-3, batch_size=64, replay=20_000, warmup=400, steps_per_update=8,
-                target_rate=0.02)
+SAC = SacConfig(
+    width=32,
+    gamma=0.97,
+    learning_rate=1e-3,
+    batch_size=64,
+    replay=20_000,
+    warmup=400,
+    steps_per_update=8,
+    target_rate=0.02,
+)
 PPO = PpoConfig(width=32, gamma=0.97, learning_rate=2e-3, steps=32, batch_size=128, passes=6, target_divergence=0.05)
 AGENTS: dict[str, Callable[..., Any]] = {
-    "sac": lambda environment, gains=None, seed=0: Sac(environment.observation_size, environment.action_size,
-                                                       replace(SAC, gains=gains), seed),
-    "ppo": lambda environment, gains=None, seed=0: Ppo(environment.observation_size, environment.action_size,
-                                                       replace(PPO, gains=gains), seed)}
+    "sac": lambda environment, gains=None, seed=0: Sac(
+        environment.observation_size, environment.action_size, replace(SAC, gains=gains), seed
+    ),
+    "ppo": lambda environment, gains=None, seed=0: Ppo(
+        environment.observation_size, environment.action_size, replace(PPO, gains=gains), seed
+    ),
+}
 LIMIT_J = 1.0  # well below what a sled spends that knows no limit
 STEPS = {"sac": 12_000, "ppo": 40_000}
 
@@ -63,8 +74,9 @@ def evaluate(policy: SafePolicy, environment: VectorEnvironment, steps: int = 40
     return dict(zip(("cost", "length", "success"), np.mean(found, axis=0)))
 
 
-@pytest.mark.parametrize("algorithm", [
-    pytest.param(each, marks=[pytest.mark.slow] if each == "ppo" else []) for each in AGENTS])
+@pytest.mark.parametrize(
+    "algorithm", [pytest.param(each, marks=[pytest.mark.slow] if each == "ppo" else []) for each in AGENTS]
+)
 def test_a_sled_learns_to_stop_at_its_mark(algorithm: str, tmp_path: Path) -> None:
     agent = AGENTS[algorithm](Sleds())
     untrained = evaluate(agent.policy(), Sleds(seed=9))
@@ -85,8 +97,9 @@ def test_a_multiplier_brings_the_cost_of_an_episode_down_to_its_limit(algorithm:
 
     found = {}
     for name, given in (("free", None), ("held", gains)):
-        policy = train(sleds, AGENTS[algorithm](Sleds(), given), RunConfig(3 * STEPS[algorithm], segment=10**6),
-                       tmp_path / name)
+        policy = train(
+            sleds, AGENTS[algorithm](Sleds(), given), RunConfig(3 * STEPS[algorithm], segment=10**6), tmp_path / name
+        )
         assert policy is not None
         found[name] = evaluate(policy, sleds(9))
     assert found["free"]["cost"] > 1.3  # the limit is one that binds
@@ -106,8 +119,9 @@ def test_a_policy_that_sees_its_budget_does_not_overdraw_it(algorithm: str, tmp_
 
     shares = {}
     for name, make in (("free", free), ("observed", observed)):
-        policy = train(make, AGENTS[algorithm](make(0)), RunConfig(3 * STEPS[algorithm], segment=10**6),
-                       tmp_path / name)
+        policy = train(
+            make, AGENTS[algorithm](make(0)), RunConfig(3 * STEPS[algorithm], segment=10**6), tmp_path / name
+        )
         assert policy is not None
         environment, overdrawn, ended, success = make(9), 0, 0, 0
         observation = environment.reset()
@@ -153,8 +167,10 @@ def test_a_training_that_was_stopped_goes_on_as_the_one_that_was_not(algorithm: 
     assert run("parts") is not None
     tensors = [(tmp_path / name / "last" / "agent.safetensors").read_bytes() for name in ("whole", "parts")]
     assert tensors[0] == tensors[1]
-    curves = [[{key: value for key, value in row.items() if key != "elapsed_s"} for row in csv.DictReader(file)]
-              for file in ((tmp_path / name / "curve.csv").open() for name in ("whole", "parts"))]
+    curves = [
+        [{key: value for key, value in row.items() if key != "elapsed_s"} for row in csv.DictReader(file)]
+        for file in ((tmp_path / name / "curve.csv").open() for name in ("whole", "parts"))
+    ]
     assert curves[0] == curves[1]
     assert [int(row["step"]) for row in curves[0]] == [400, 800, 1200, 1600, 2000, 2400]
     states = [json.loads((tmp_path / name / "last" / "state.json").read_text()) for name in ("whole", "parts")]

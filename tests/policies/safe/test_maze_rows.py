@@ -85,8 +85,7 @@ def test_an_evaluation_counts_the_first_episode_of_each_row_alike(enforce: bool)
     def still(observation: np.ndarray) -> np.ndarray:
         return np.zeros((len(observation), 4))
 
-    episodes, levels = evaluate(still, sees_tank=False, count=3, layouts=(1, 2), seed=7, budget=BUDGET,
-                                enforce=enforce)
+    episodes, levels = evaluate(still, sees_tank=False, count=3, layouts=(1, 2), seed=7, budget=BUDGET, enforce=enforce)
     assert levels.shape == (3, 401) and np.isfinite(levels).all()
     for episode, level in zip(episodes, levels):
         assert (episode["success"], episode["steps"], episode["overdraft_j"]) == (0, 400, 0.0)

@@ -13,8 +13,15 @@ from hypothesis import strategies as st
 from policies.safe.multiplier import PPO_GAINS, SAC_GAINS, Gains, Multiplier, Pid
 from robot.errors import InputError
 
-gains = st.builds(Gains, st.floats(0, 2), st.floats(1e-3, 1), st.floats(0, 2), st.floats(0, 0.99),
-                  st.integers(1, 20), st.floats(0.5, 50))
+gains = st.builds(
+    Gains,
+    st.floats(0, 2),
+    st.floats(1e-3, 1),
+    st.floats(0, 2),
+    st.floats(0, 0.99),
+    st.integers(1, 20),
+    st.floats(0.5, 50),
+)
 
 
 @given(gains, st.lists(st.floats(0, 100), min_size=1, max_size=60))

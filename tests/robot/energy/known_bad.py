@@ -25,8 +25,15 @@ class _Simple:
         self._supplied += FIRST_J - self._level
         self._level = FIRST_J
 
-    def close(self, wanted: np.ndarray, applied: np.ndarray, damping: np.ndarray, velocity: np.ndarray,
-              before: np.ndarray, after: np.ndarray) -> None:
+    def close(
+        self,
+        wanted: np.ndarray,
+        applied: np.ndarray,
+        damping: np.ndarray,
+        velocity: np.ndarray,
+        before: np.ndarray,
+        after: np.ndarray,
+    ) -> None:
         self._level -= float(applied @ (after - before))
 
 
@@ -86,12 +93,14 @@ def divides_by_speed(torque: np.ndarray, velocity: np.ndarray, level_j: float, a
     return found
 
 
-def divides_by_speed_squared(torque: np.ndarray, velocity: np.ndarray, level_j: float,
-                             acceleration: np.ndarray) -> np.ndarray:
+def divides_by_speed_squared(
+    torque: np.ndarray, velocity: np.ndarray, level_j: float, acceleration: np.ndarray
+) -> np.ndarray:
     """A passivity controller: what was observed as overdrawn is damped away, F - E / (T v^2) v, one sample late."""
     with np.errstate(all="ignore"):
-        extra = min(level_j - RESERVE_J - PERIOD_S * float(torque @ velocity) - 0.02, 0.0) \
-            / (PERIOD_S * velocity @ velocity)
+        extra = min(level_j - RESERVE_J - PERIOD_S * float(torque @ velocity) - 0.02, 0.0) / (
+            PERIOD_S * velocity @ velocity
+        )
         found: np.ndarray = torque + extra * velocity
     return found
 

@@ -34,8 +34,16 @@ class Move:
     def make(self, mode: str = "measured", path: str = "numpy") -> SetpointFilter:
         ledger = EnergyLedger(self.budget, self.period_s)
         ledger.tank[:, LEVEL] = self.level_j
-        return SetpointFilter(ledger, self.setpoint, self.stiffness, mode=mode, latency_s=self.latency_s,
-                              speeds=np.array([self.speed_mps]), softens=self.softens, path=path)
+        return SetpointFilter(
+            ledger,
+            self.setpoint,
+            self.stiffness,
+            mode=mode,
+            latency_s=self.latency_s,
+            speeds=np.array([self.speed_mps]),
+            softens=self.softens,
+            path=path,
+        )
 
     def run(self, mode: str = "measured", path: str = "numpy") -> tuple[SetpointFilter, SetpointResult]:
         made = self.make(mode, path)
@@ -86,14 +94,27 @@ def moves(draw: st.DrawFn, latencies: st.SearchStrategy[float] = st.sampled_from
     m = draw(st.integers(1, 3))
     reserve = draw(st.sampled_from([0.0, 0.02]))
     initial = reserve + draw(st.floats(0.05, 3))
-    budget = Budget(initial_j=initial, reserve_j=reserve, capacity_j=2 * initial,
-                    power_w=draw(st.sampled_from([5.0, 40.0, math.inf])),
-                    spring_j=draw(st.sampled_from([0.01, 0.1, 0.8, math.inf])),
-                    force_n=draw(st.sampled_from([5.0, 30.0, math.inf])))
+    budget = Budget(
+        initial_j=initial,
+        reserve_j=reserve,
+        capacity_j=2 * initial,
+        power_w=draw(st.sampled_from([5.0, 40.0, math.inf])),
+        spring_j=draw(st.sampled_from([0.01, 0.1, 0.8, math.inf])),
+        force_n=draw(st.sampled_from([5.0, 30.0, math.inf])),
+    )
     measured = arrays(draw, m, st.floats(-0.5, 0.5))
     stiffness = draw(stiffnesses(m))
     same = draw(st.booleans())
-    return Move(budget, draw(st.one_of(st.just(0.0), st.floats(0, 2 * initial))), draw(st.sampled_from([0.01, 0.05])),
-                draw(latencies), draw(st.floats(0, 0.5)), draw(st.booleans()),
-                measured + 0.2 * arrays(draw, m, offsets_m), stiffness, measured, measured + arrays(draw, m, offsets_m),
-                stiffness if same else draw(stiffnesses(m)))
+    return Move(
+        budget,
+        draw(st.one_of(st.just(0.0), st.floats(0, 2 * initial))),
+        draw(st.sampled_from([0.01, 0.05])),
+        draw(latencies),
+        draw(st.floats(0, 0.5)),
+        draw(st.booleans()),
+        measured + 0.2 * arrays(draw, m, offsets_m),
+        stiffness,
+        measured,
+        measured + arrays(draw, m, offsets_m),
+        stiffness if same else draw(stiffnesses(m)),
+    )

@@ -21,8 +21,15 @@ class Account(Protocol):
     @property
     def level_j(self) -> float: ...
 
-    def close(self, wanted: np.ndarray, applied: np.ndarray, damping: np.ndarray, velocity: np.ndarray,
-              before: np.ndarray, after: np.ndarray) -> None:
+    def close(
+        self,
+        wanted: np.ndarray,
+        applied: np.ndarray,
+        damping: np.ndarray,
+        velocity: np.ndarray,
+        before: np.ndarray,
+        after: np.ndarray,
+    ) -> None:
         """Book a period: torques that were wanted, that were applied, and the wanted damping; joints at both ends."""
 
     def reset(self) -> None:
@@ -46,8 +53,14 @@ def books_what_flowed(make: Callable[[], Account]) -> None:
     for step in range(2000):
         force = 40.0 if (step // 50) % 2 == 0 else -40.0
         way = speed * PERIOD_S + 0.5 * force / MASS_KG * PERIOD_S**2
-        account.close(np.array([force]), np.array([force]), np.zeros(1), np.array([speed]), np.array([position]),
-                      np.array([position + way]))
+        account.close(
+            np.array([force]),
+            np.array([force]),
+            np.zeros(1),
+            np.array([speed]),
+            np.array([position]),
+            np.array([position + way]),
+        )
         position, speed = position + way, speed + force / MASS_KG * PERIOD_S
         kinetic = 0.5 * MASS_KG * speed**2
         assert abs(account.level_j - (FIRST_J - kinetic)) < 1e-9, f"step {step}: {account.level_j} J, {kinetic} J moves"
@@ -84,8 +97,9 @@ def tells_where_its_energy_comes_from(make: Callable[[], Account]) -> None:
         account.close(torque, torque, np.zeros(1), way / PERIOD_S, np.zeros(1), way)
         given += 0.4
         account.reset()
-    assert abs(account.level_j - (FIRST_J - given + account.supplied_j)) < 1e-9, \
+    assert abs(account.level_j - (FIRST_J - given + account.supplied_j)) < 1e-9, (
         f"{account.level_j} J, of which {account.supplied_j} J came from outside and {given} J were given"
+    )
 
 
 def _slow_and_fast(apply: Filter) -> Iterator[tuple[float, float, float, float]]:

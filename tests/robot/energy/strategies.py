@@ -31,9 +31,14 @@ def arrays(draw: st.DrawFn, n: int, numbers: st.SearchStrategy[float]) -> np.nda
 def budgets(draw: st.DrawFn) -> Budget:
     reserve = draw(st.sampled_from([0.0, 0.005, 0.02]))
     initial = reserve + draw(st.floats(0.05, 5))
-    return Budget(initial_j=initial, reserve_j=reserve, capacity_j=initial * draw(st.floats(1, 2)),
-                  power_w=draw(st.sampled_from([0.5, 5.0, 20.0, math.inf])), supply_w=draw(st.sampled_from([0.0, 1.0])),
-                  gamma=draw(st.floats(0.01, 1)))
+    return Budget(
+        initial_j=initial,
+        reserve_j=reserve,
+        capacity_j=initial * draw(st.floats(1, 2)),
+        power_w=draw(st.sampled_from([0.5, 5.0, 20.0, math.inf])),
+        supply_w=draw(st.sampled_from([0.0, 1.0])),
+        gamma=draw(st.floats(0.01, 1)),
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,17 +90,32 @@ def rounding_j(torque: np.ndarray, way: np.ndarray) -> float:
 
 
 @st.composite
-def cases(draw: st.DrawFn, torques: st.SearchStrategy[float] = torques_nm,
-          velocities: st.SearchStrategy[float] = velocities_rad_s, most_joints: int = 7) -> Case:
+def cases(
+    draw: st.DrawFn,
+    torques: st.SearchStrategy[float] = torques_nm,
+    velocities: st.SearchStrategy[float] = velocities_rad_s,
+    most_joints: int = 7,
+) -> Case:
     n, budget = draw(st.integers(1, most_joints)), draw(budgets())
-    level = draw(st.one_of(st.sampled_from([-0.3, 0.0, 1e-9, budget.reserve_j, budget.initial_j]),
-                           st.floats(0, budget.capacity_j)))
+    level = draw(
+        st.one_of(
+            st.sampled_from([-0.3, 0.0, 1e-9, budget.reserve_j, budget.initial_j]), st.floats(0, budget.capacity_j)
+        )
+    )
     velocity = arrays(draw, n, velocities)
     brakes = draw(st.sampled_from([0.0, 0.5, 5.0]))
     effort = draw(st.sampled_from([None, 12.0, 87.0]))
-    return Case(budget, draw(periods_s), level, arrays(draw, n, torques), -brakes * np.clip(velocity, -4, 4), velocity,
-                arrays(draw, n, accelerations), None if effort is None else np.full(n, effort),
-                arrays(draw, n, st.floats(-1, 1)))
+    return Case(
+        budget,
+        draw(periods_s),
+        level,
+        arrays(draw, n, torques),
+        -brakes * np.clip(velocity, -4, 4),
+        velocity,
+        arrays(draw, n, accelerations),
+        None if effort is None else np.full(n, effort),
+        arrays(draw, n, st.floats(-1, 1)),
+    )
 
 
 arm_torques = st.floats(-60, 60)

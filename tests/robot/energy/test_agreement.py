@@ -79,8 +79,16 @@ def test_a_robot_in_a_batch_is_filtered_and_booked_as_if_it_were_alone(case: Cas
 def pair_of_filters(move: Move, batch: int, levels: np.ndarray, mode: str, path: str) -> SetpointFilter:
     ledger = EnergyLedger(move.budget, move.period_s, batch)
     ledger.tank[:, LEVEL] = levels
-    return SetpointFilter(ledger, np.tile(move.setpoint, (batch, 1)), np.tile(move.stiffness, (batch, 1, 1)), mode=mode,
-                          latency_s=move.latency_s, speeds=np.array([move.speed_mps]), softens=move.softens, path=path)
+    return SetpointFilter(
+        ledger,
+        np.tile(move.setpoint, (batch, 1)),
+        np.tile(move.stiffness, (batch, 1, 1)),
+        mode=mode,
+        latency_s=move.latency_s,
+        speeds=np.array([move.speed_mps]),
+        softens=move.softens,
+        path=path,
+    )
 
 
 @LAWS
@@ -101,8 +109,12 @@ def test_set_points_agree_compiled_and_numpy_batch_and_alone(move: Move, mode: s
         results.append(together.filter(wanted, measured, stiffness=stiffness, work_j=work))
         for row in range(BATCH):
             alone = pair_of_filters(move, 1, levels[row : row + 1], mode, path)
-            one = alone.filter(wanted[row], measured[row], stiffness=stiffness[row : row + 1],
-                               work_j=None if work is None else work[row : row + 1])
+            one = alone.filter(
+                wanted[row],
+                measured[row],
+                stiffness=stiffness[row : row + 1],
+                work_j=None if work is None else work[row : row + 1],
+            )
             agree(results[-1].setpoint[row], one.setpoint[0])
             agree(results[-1].stiffness[row], one.stiffness[0])
             assert results[-1].reasons[row] == one.reasons[0]

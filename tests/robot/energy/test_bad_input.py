@@ -18,16 +18,33 @@ GOOD: dict[str, Any] = {"initial_j": 1.0, "reserve_j": 0.02, "capacity_j": 1.5, 
 T = 0.001
 
 
-@pytest.mark.parametrize("change, named", [
-    ({"initial_j": -1.0}, "initial_j"), ({"reserve_j": -0.01}, "reserve_j"), ({"capacity_j": -2.0}, "capacity_j"),
-    ({"power_w": -5.0}, "power_w"), ({"supply_w": -1.0}, "supply_w"), ({"spring_j": -0.1}, "spring_j"),
-    ({"force_n": -20.0}, "force_n"), ({"mass_kg": -3.0}, "mass_kg"), ({"gamma": -0.1}, "gamma"),
-    ({"power_w": 0.0}, "power_w"), ({"spring_j": 0.0}, "spring_j"), ({"force_n": 0.0}, "force_n"),
-    ({"gamma": 0.0}, "gamma"), ({"gamma": 1.5}, "gamma"), ({"initial_j": math.nan}, "initial_j"),
-    ({"power_w": "10"}, "power_w"), ({"power_w": True}, "power_w"), ({"power_w": None}, "power_w"),
-    ({"supply_w": math.inf}, "supply_w"), ({"reserve_j": 1.0}, "reserve_j < initial_j"),
-    ({"capacity_j": 0.5}, "initial_j <= capacity_j"), ({"initial_j": 0.0, "reserve_j": 0.0}, "reserve_j < initial_j"),
-])
+@pytest.mark.parametrize(
+    "change, named",
+    [
+        ({"initial_j": -1.0}, "initial_j"),
+        ({"reserve_j": -0.01}, "reserve_j"),
+        ({"capacity_j": -2.0}, "capacity_j"),
+        ({"power_w": -5.0}, "power_w"),
+        ({"supply_w": -1.0}, "supply_w"),
+        ({"spring_j": -0.1}, "spring_j"),
+        ({"force_n": -20.0}, "force_n"),
+        ({"mass_kg": -3.0}, "mass_kg"),
+        ({"gamma": -0.1}, "gamma"),
+        ({"power_w": 0.0}, "power_w"),
+        ({"spring_j": 0.0}, "spring_j"),
+        ({"force_n": 0.0}, "force_n"),
+        ({"gamma": 0.0}, "gamma"),
+        ({"gamma": 1.5}, "gamma"),
+        ({"initial_j": math.nan}, "initial_j"),
+        ({"power_w": "10"}, "power_w"),
+        ({"power_w": True}, "power_w"),
+        ({"power_w": None}, "power_w"),
+        ({"supply_w": math.inf}, "supply_w"),
+        ({"reserve_j": 1.0}, "reserve_j < initial_j"),
+        ({"capacity_j": 0.5}, "initial_j <= capacity_j"),
+        ({"initial_j": 0.0, "reserve_j": 0.0}, "reserve_j < initial_j"),
+    ],
+)
 def test_a_budget_that_makes_no_sense_says_which_number(change: dict[str, Any], named: str):
     with pytest.raises(InputError) as error:
         Budget(**{**GOOD, **change})
@@ -79,10 +96,16 @@ def test_what_a_ledger_cannot_book_it_books_not_at_all(call: Callable[[EnergyLed
     assert (ledger.tank[:, STEPS] == 2).all()
 
 
-@pytest.mark.parametrize("torque, velocity, damping", [
-    (np.ones((3, 2)), np.ones((3, 2)), None), (np.ones(2), np.ones(2), None), (np.ones((2, 3)), np.ones((2, 3)), None),
-    (np.ones((2, 2)), np.ones((2, 1)), None), (np.ones((2, 2)), np.ones((2, 2)), np.ones((1, 2))),
-])
+@pytest.mark.parametrize(
+    "torque, velocity, damping",
+    [
+        (np.ones((3, 2)), np.ones((3, 2)), None),
+        (np.ones(2), np.ones(2), None),
+        (np.ones((2, 3)), np.ones((2, 3)), None),
+        (np.ones((2, 2)), np.ones((2, 1)), None),
+        (np.ones((2, 2)), np.ones((2, 2)), np.ones((1, 2))),
+    ],
+)
 def test_a_torque_filter_takes_the_batch_and_the_joints_that_it_began_with(torque, velocity, damping):
     ledger = EnergyLedger(Budget(**GOOD), T, 2)
     before = ledger.tank.copy()
@@ -91,32 +114,46 @@ def test_a_torque_filter_takes_the_batch_and_the_joints_that_it_began_with(torqu
     assert (ledger.tank == before).all()
 
 
-@pytest.mark.parametrize("make", [
-    lambda: TorqueFilter(EnergyLedger(Budget(**GOOD), 0.01), np.ones(2)),
-    lambda: TorqueFilter(EnergyLedger(Budget(**GOOD), T), np.array([1.0, 0.0])),
-    lambda: TorqueFilter(EnergyLedger(Budget(**GOOD), T), np.array([1.0, -3.0])),
-    lambda: TorqueFilter(EnergyLedger(Budget(**GOOD), T), np.array([1.0, np.nan])),
-    lambda: TorqueFilter(EnergyLedger(Budget(**GOOD), T), np.ones(2), effort=np.ones(3)),
-    lambda: TorqueFilter(EnergyLedger(Budget(**GOOD), T), np.ones(2), effort=np.array([1.0, -1.0])),
-    lambda: TorqueFilter(EnergyLedger(Budget(**GOOD), T), np.ones(2), path="fast"),
-    lambda: EnergyLedger(Budget(**GOOD), 0.0),
-    lambda: EnergyLedger(Budget(**GOOD), math.nan),
-    lambda: EnergyLedger(Budget(**GOOD), T, 0),
-    lambda: EnergyLedger(Budget(**GOOD), T).trace(),
-])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: TorqueFilter(EnergyLedger(Budget(**GOOD), 0.01), np.ones(2)),
+        lambda: TorqueFilter(EnergyLedger(Budget(**GOOD), T), np.array([1.0, 0.0])),
+        lambda: TorqueFilter(EnergyLedger(Budget(**GOOD), T), np.array([1.0, -3.0])),
+        lambda: TorqueFilter(EnergyLedger(Budget(**GOOD), T), np.array([1.0, np.nan])),
+        lambda: TorqueFilter(EnergyLedger(Budget(**GOOD), T), np.ones(2), effort=np.ones(3)),
+        lambda: TorqueFilter(EnergyLedger(Budget(**GOOD), T), np.ones(2), effort=np.array([1.0, -1.0])),
+        lambda: TorqueFilter(EnergyLedger(Budget(**GOOD), T), np.ones(2), path="fast"),
+        lambda: EnergyLedger(Budget(**GOOD), 0.0),
+        lambda: EnergyLedger(Budget(**GOOD), math.nan),
+        lambda: EnergyLedger(Budget(**GOOD), T, 0),
+        lambda: EnergyLedger(Budget(**GOOD), T).trace(),
+    ],
+)
 def test_what_cannot_be_a_ledger_or_an_inner_loop_is_refused_when_it_is_made(make: Callable[[], Any]):
     with pytest.raises(InputError, match="expected"):
         make()
 
 
 def setpoint_filter(stiffness: Any = 400.0, batch: int = 1, **changes: Any) -> SetpointFilter:
-    return SetpointFilter(EnergyLedger(Budget(**GOOD), 0.01, batch), np.zeros((batch, 2)),
-                          np.full(2, stiffness) if np.isscalar(stiffness) else np.array(stiffness), **changes)
+    return SetpointFilter(
+        EnergyLedger(Budget(**GOOD), 0.01, batch),
+        np.zeros((batch, 2)),
+        np.full(2, stiffness) if np.isscalar(stiffness) else np.array(stiffness),
+        **changes,
+    )
 
 
-NOT_SPD = {"a zero": [0.0, 400.0], "negative": [400.0, -1.0], "not symmetric": [[400.0, 10.0], [-10.0, 400.0]],
-           "indefinite": [[100.0, 300.0], [300.0, 100.0]], "not a number": [400.0, np.nan],
-           "infinite": [400.0, np.inf], "of three": [1.0, 1.0, 1.0], "singular": [[1.0, 1.0], [1.0, 1.0]]}
+NOT_SPD = {
+    "a zero": [0.0, 400.0],
+    "negative": [400.0, -1.0],
+    "not symmetric": [[400.0, 10.0], [-10.0, 400.0]],
+    "indefinite": [[100.0, 300.0], [300.0, 100.0]],
+    "not a number": [400.0, np.nan],
+    "infinite": [400.0, np.inf],
+    "of three": [1.0, 1.0, 1.0],
+    "singular": [[1.0, 1.0], [1.0, 1.0]],
+}
 
 
 @pytest.mark.parametrize("kind", NOT_SPD)
@@ -131,13 +168,17 @@ def test_a_stiffness_that_is_none_is_refused_at_first_and_later_and_nothing_is_b
     assert (np.diagonal(made.stiffness[0]) == 400).all()
 
 
-@pytest.mark.parametrize("call", [
-    lambda made: made.filter(np.zeros((2, 2)), np.zeros((2, 2)), work_j=np.zeros(2)),
-    lambda made: made.filter(np.zeros(3), np.zeros(3), work_j=np.zeros(1)),
-    lambda made: made.filter(np.zeros(2), np.zeros(2)),
-    lambda made: made.filter(np.zeros(2), np.zeros(2), work_j=np.zeros(2)),
-    lambda made: made.filter(np.zeros(2), np.zeros(2), work_j=np.full(1, 0.1), time_ns=500),
-], ids=["more robots", "more components", "no work", "work of two", "time goes back"])
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda made: made.filter(np.zeros((2, 2)), np.zeros((2, 2)), work_j=np.zeros(2)),
+        lambda made: made.filter(np.zeros(3), np.zeros(3), work_j=np.zeros(1)),
+        lambda made: made.filter(np.zeros(2), np.zeros(2)),
+        lambda made: made.filter(np.zeros(2), np.zeros(2), work_j=np.zeros(2)),
+        lambda made: made.filter(np.zeros(2), np.zeros(2), work_j=np.full(1, 0.1), time_ns=500),
+    ],
+    ids=["more robots", "more components", "no work", "work of two", "time goes back"],
+)
 def test_what_a_set_point_filter_cannot_take_changes_nothing(call: Callable[[SetpointFilter], Any]):
     made = setpoint_filter()
     made.filter(np.full(2, 0.001), np.zeros(2), work_j=np.zeros(1), time_ns=1000)
@@ -147,10 +188,19 @@ def test_what_a_set_point_filter_cannot_take_changes_nothing(call: Callable[[Set
     assert (made.ledger.tank == before).all() and (made.setpoint == setpoint).all()
 
 
-@pytest.mark.parametrize("changes", [
-    {"mode": "tank"}, {"path": "fast"}, {"latency_s": -0.01}, {"latency_s": math.inf}, {"speeds": np.array([-1.0])},
-    {"speeds": np.ones(2)}, {"blocks": (1, 2)}, {"blocks": (2, 0)},
-])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"mode": "tank"},
+        {"path": "fast"},
+        {"latency_s": -0.01},
+        {"latency_s": math.inf},
+        {"speeds": np.array([-1.0])},
+        {"speeds": np.ones(2)},
+        {"blocks": (1, 2)},
+        {"blocks": (2, 0)},
+    ],
+)
 def test_a_set_point_filter_is_not_made_of_nonsense(changes: dict[str, Any]):
     with pytest.raises(InputError, match="set-point filter"):
         setpoint_filter(**changes)
@@ -177,8 +227,10 @@ def test_a_budget_of_another_robot_is_refused_and_its_own_is_taken(tmp_path: Pat
     assert load_budget(written(tmp_path, GOOD), robot="panda") == Budget(**GOOD)
 
 
-@pytest.mark.parametrize("changed", [{"initial_j": 1.4}, {"power_w": 100.0}, {"supply_w": 5.0}, {"gamma": 1.0},
-                                     {"force_n": 200.0}, {"robot": "panda"}])
+@pytest.mark.parametrize(
+    "changed",
+    [{"initial_j": 1.4}, {"power_w": 100.0}, {"supply_w": 5.0}, {"gamma": 1.0}, {"force_n": 200.0}, {"robot": "panda"}],
+)
 def test_numbers_that_were_changed_after_the_picking_are_noticed(tmp_path: Path, changed: dict[str, Any]):
     told = {**GOOD, "robot": "ur5e", "picked": {"hash": Budget(**GOOD, robot="ur5e").hash, "episodes": 30}}
     assert load_budget(written(tmp_path, told)) == Budget(**GOOD, robot="ur5e")
@@ -186,12 +238,21 @@ def test_numbers_that_were_changed_after_the_picking_are_noticed(tmp_path: Path,
         load_budget(written(tmp_path, {**told, **changed}))
 
 
-@pytest.mark.parametrize("told, named", [
-    ({**GOOD, "powr_w": 3.0}, "power_w"), ({"initial_j": 1.0}, "capacity_j"), ("- 1\n- 2\n", "list"),
-    ("initial_j: [1\n", "YAML"), ({**GOOD, "initial_j": -1.0}, "initial_j"), ({**GOOD, "power_w": "much"}, "much"),
-    ("", "keys"), ({**GOOD, "acceleration": [5.0, -1.0]}, "acceleration"),
-    ({**GOOD, "acceleration": 5.0}, "acceleration"), ({**GOOD, "acceleration": ["much"]}, "much"),
-])
+@pytest.mark.parametrize(
+    "told, named",
+    [
+        ({**GOOD, "powr_w": 3.0}, "power_w"),
+        ({"initial_j": 1.0}, "capacity_j"),
+        ("- 1\n- 2\n", "list"),
+        ("initial_j: [1\n", "YAML"),
+        ({**GOOD, "initial_j": -1.0}, "initial_j"),
+        ({**GOOD, "power_w": "much"}, "much"),
+        ("", "keys"),
+        ({**GOOD, "acceleration": [5.0, -1.0]}, "acceleration"),
+        ({**GOOD, "acceleration": 5.0}, "acceleration"),
+        ({**GOOD, "acceleration": ["much"]}, "much"),
+    ],
+)
 def test_a_budget_file_that_is_none_says_why(tmp_path: Path, told: Any, named: str):
     with pytest.raises(InputError, match=named):
         load_budget(written(tmp_path, told))
@@ -217,6 +278,17 @@ def test_equal_budgets_have_equal_hashes():
 
 
 def test_budgets_that_differ_in_a_number_differ_in_their_hash():
-    changes = [{}, {"initial_j": 1.1}, {"reserve_j": 0.01}, {"capacity_j": 2.0}, {"power_w": 9.0}, {"supply_w": 1.0},
-               {"gamma": 0.3}, {"spring_j": 1.0}, {"force_n": 9.0}, {"mass_kg": 2.0}, {"robot": "panda"}]
+    changes = [
+        {},
+        {"initial_j": 1.1},
+        {"reserve_j": 0.01},
+        {"capacity_j": 2.0},
+        {"power_w": 9.0},
+        {"supply_w": 1.0},
+        {"gamma": 0.3},
+        {"spring_j": 1.0},
+        {"force_n": 9.0},
+        {"mass_kg": 2.0},
+        {"robot": "panda"},
+    ]
     assert len({Budget(**{**GOOD, **change}).hash for change in changes}) == len(changes)

@@ -110,14 +110,18 @@ class LedgerMachine(RuleBasedStateMachine):
         most = self.budget.supply_w * self.ledger.period_s
         self.time_ns += round(self.ledger.period_s * 1e9)
         for row in range(2):
-            self.expect(row, math.fsum(t * (a - b) for t, a, b in zip(torque[row], (before + way)[row], before[row])),
-                        most if supply_j is None else min(supply_j, most))
+            self.expect(
+                row,
+                math.fsum(t * (a - b) for t, a, b in zip(torque[row], (before + way)[row], before[row])),
+                most if supply_j is None else min(supply_j, most),
+            )
         self.ledger.close(torque, before, before + way, supply_j=supply_j, time_ns=self.time_ns)
         self.periods += 1
 
     @precondition(lambda self: not self.by_set_points)
-    @rule(scale=st.floats(0, 80), seed=st.integers(0, 2**32 - 1), damps=st.booleans(),
-          supply=st.none() | st.floats(0, 1))
+    @rule(
+        scale=st.floats(0, 80), seed=st.integers(0, 2**32 - 1), damps=st.booleans(), supply=st.none() | st.floats(0, 1)
+    )
     def step(self, scale: float, seed: int, damps: bool, supply: float | None) -> None:
         """A filtered period with a way inside the set, or the worst of it."""
         random = np.random.default_rng(seed)
@@ -185,8 +189,9 @@ class LedgerMachine(RuleBasedStateMachine):
         self.time_ns += round(self.ledger.period_s * 1e9)
         for row in range(2):
             self.expect(row, float(told[row]), self.budget.supply_w * self.ledger.period_s)
-        result = self.setpoint_filter.filter(random.normal(0, 0.1, (2, self.n)), random.normal(0, 0.1, (2, self.n)),
-                                             work_j=told, time_ns=self.time_ns)
+        result = self.setpoint_filter.filter(
+            random.normal(0, 0.1, (2, self.n)), random.normal(0, 0.1, (2, self.n)), work_j=told, time_ns=self.time_ns
+        )
         assert (result.reasons == INVALID).tolist() == self.latched.tolist()
         self.periods += 1
 
@@ -194,11 +199,19 @@ class LedgerMachine(RuleBasedStateMachine):
     def every_joule_is_accounted_for(self) -> None:
         tank = self.ledger.tank
         for row in range(2):
-            mine = self.budget.initial_j - math.fsum(self.work[row]) + math.fsum(self.supplied[row]) \
+            mine = (
+                self.budget.initial_j
+                - math.fsum(self.work[row])
+                + math.fsum(self.supplied[row])
                 - math.fsum(self.spilled[row])
+            )
             assert abs(tank[row, columns.LEVEL] - mine) < 1e-9
-            told = self.budget.initial_j - tank[row, columns.WORK] + tank[row, columns.SUPPLIED] \
+            told = (
+                self.budget.initial_j
+                - tank[row, columns.WORK]
+                + tank[row, columns.SUPPLIED]
                 - tank[row, columns.SPILLED]
+            )
             assert abs(told - mine) < 1e-9
             assert abs(tank[row, columns.WORK] - math.fsum(self.work[row])) < 1e-9
             assert abs(tank[row, columns.SPENT] - math.fsum(max(each, 0.0) for each in self.work[row])) < 1e-9

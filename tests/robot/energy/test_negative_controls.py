@@ -49,8 +49,12 @@ def our_filter(path: str) -> statements.Filter:
     return apply
 
 
-ACCOUNTS = (statements.books_what_flowed, statements.makes_nothing_of_to_and_fro,
-            statements.credits_only_what_was_realised, statements.tells_where_its_energy_comes_from)
+ACCOUNTS = (
+    statements.books_what_flowed,
+    statements.makes_nothing_of_to_and_fro,
+    statements.credits_only_what_was_realised,
+    statements.tells_where_its_energy_comes_from,
+)
 FILTERS = (
     statements.stays_finite_and_inside,
     statements.an_empty_tank_still_brakes,

@@ -18,8 +18,9 @@ BUDGET = Budget(initial_j=1.0, reserve_j=0.02, capacity_j=1.5, power_w=math.inf,
 both_paths = pytest.mark.parametrize("path", PATHS)
 
 
-def rig(level_j: float = 1.0, budget: Budget = BUDGET, *, n: int = 1, path: str = "numpy",
-        **changes: object) -> TorqueFilter:
+def rig(
+    level_j: float = 1.0, budget: Budget = BUDGET, *, n: int = 1, path: str = "numpy", **changes: object
+) -> TorqueFilter:
     ledger = EnergyLedger(budget, T)
     ledger.set_level(level_j, reason="test")
     return TorqueFilter(ledger, np.full(n, 20.0), path=path, **changes)  # type: ignore[arg-type]

@@ -45,8 +45,11 @@ def test_no_change_injects_more_than_there_is_room_for_wherever_the_tool_is_by_t
     assert nominal <= move.power_room_j + 1e-9
 
 
-@pytest.mark.xfail(strict=True, reason="with a stiffness that is kept, a set-point that is drawn to the tool "
-                   "injects what the tool has moved on by then: 0.2 mJ, where the pair in force would inject none")
+@pytest.mark.xfail(
+    strict=True,
+    reason="with a stiffness that is kept, a set-point that is drawn to the tool "
+    "injects what the tool has moved on by then: 0.2 mJ, where the pair in force would inject none",
+)
 @pytest.mark.parametrize("path", PATHS)
 def test_an_empty_tank_and_a_late_set_point_inject_nothing(path: str):
     budget = Budget(initial_j=1.0, reserve_j=0.0, capacity_j=2.0, power_w=5.0, spring_j=0.1)
@@ -62,8 +65,10 @@ def test_an_empty_tank_and_a_late_set_point_inject_nothing(path: str):
 @given(move=moves(), path=paths, mode=st.sampled_from(["measured", "leash"]))
 def test_what_is_let_through_is_sent_bit_for_bit(move: Move, path: str, mode: str):
     _, result = move.run(mode, path)
-    same = result.setpoint[0].tobytes() == move.wanted.tobytes() \
+    same = (
+        result.setpoint[0].tobytes() == move.wanted.tobytes()
         and result.stiffness[0].tobytes() == move.wanted_stiffness.tobytes()
+    )
     # What is changed is said; what is said may find nothing to change: a set-point at the tool can come no nearer.
     assert same or result.reasons[0] != NONE
 
@@ -76,10 +81,10 @@ def test_without_latency_all_that_fits_is_let_through(move: Move, path: str):
     injected = wanted - energy_j(move.setpoint, move.stiffness, move.measured)
     push = np.linalg.norm(move.wanted_stiffness @ (move.wanted - move.measured))
     room = min(move.room_j("measured"), move.power_room_j)
-    fits = wanted <= move.budget.spring_j - 1e-9 and injected <= room - 1e-9 \
-        and push <= move.budget.force_n * (1 - 1e-9)
-    breaks = wanted > move.budget.spring_j + 1e-9 or injected > room + 1e-9 \
-        or push > move.budget.force_n * (1 + 1e-9)
+    fits = (
+        wanted <= move.budget.spring_j - 1e-9 and injected <= room - 1e-9 and push <= move.budget.force_n * (1 - 1e-9)
+    )
+    breaks = wanted > move.budget.spring_j + 1e-9 or injected > room + 1e-9 or push > move.budget.force_n * (1 + 1e-9)
     reason = move.run(path=path)[1].reasons[0]
     assert (not fits or reason == NONE) and (not breaks or reason != NONE)
 
@@ -121,9 +126,14 @@ def test_the_frame_makes_no_difference(move: Move, path: str, seed: int):
         found = turn @ stiffness @ turn.T
         return 0.5 * (found + found.T)
 
-    other = replace(move, setpoint=turn @ move.setpoint + off, measured=turn @ move.measured + off,
-                    wanted=turn @ move.wanted + off, stiffness=turned(move.stiffness),
-                    wanted_stiffness=turned(move.wanted_stiffness))
+    other = replace(
+        move,
+        setpoint=turn @ move.setpoint + off,
+        measured=turn @ move.measured + off,
+        wanted=turn @ move.wanted + off,
+        stiffness=turned(move.stiffness),
+        wanted_stiffness=turned(move.wanted_stiffness),
+    )
     here, there = move.run(path=path)[1], other.run(path=path)[1]
     np.testing.assert_allclose(there.setpoint[0], turn @ here.setpoint[0] + off, atol=1e-6)
     np.testing.assert_allclose(there.stiffness[0], turned(here.stiffness[0]), atol=1e-3)

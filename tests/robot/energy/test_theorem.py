@@ -19,17 +19,31 @@ BATCH, STEPS = 12, 60
 def asked(random: np.random.Generator, velocity: np.ndarray) -> np.ndarray:
     """(BATCH, n) torques of a policy that is no good: at random, with the motion, against it, at the limit, still."""
     shape = velocity.shape
-    kinds = np.stack([random.normal(0, 30, shape), 87 * np.sign(velocity), 20 * velocity, -20 * velocity,
-                      random.choice([-1e6, 0.0, 1e-12, 1e6], shape), np.zeros(shape)])
+    kinds = np.stack(
+        [
+            random.normal(0, 30, shape),
+            87 * np.sign(velocity),
+            20 * velocity,
+            -20 * velocity,
+            random.choice([-1e6, 0.0, 1e-12, 1e6], shape),
+            np.zeros(shape),
+        ]
+    )
     found: np.ndarray = kinds[random.integers(len(kinds), size=BATCH), np.arange(BATCH)]
     return found
 
 
 @LAWS
-@given(budget=budgets(), period_s=periods_s, n=st.integers(1, 7), seed=st.integers(0, 2**32 - 1),
-       path=st.sampled_from(PATHS))
-def test_no_sequence_inside_the_set_draws_more_than_there_was(budget: Budget, period_s: float, n: int, seed: int,
-                                                             path: str):
+@given(
+    budget=budgets(),
+    period_s=periods_s,
+    n=st.integers(1, 7),
+    seed=st.integers(0, 2**32 - 1),
+    path=st.sampled_from(PATHS),
+)
+def test_no_sequence_inside_the_set_draws_more_than_there_was(
+    budget: Budget, period_s: float, n: int, seed: int, path: str
+):
     random = np.random.default_rng(seed)
     acceleration = random.uniform(0.01, 60, n)
     ledger = EnergyLedger(budget, period_s, BATCH)
@@ -60,7 +74,8 @@ def test_no_sequence_inside_the_set_draws_more_than_there_was(budget: Budget, pe
 @LAWS
 @given(budget=budgets(), n=st.integers(1, 7), seed=st.integers(0, 2**32 - 1), path=st.sampled_from(PATHS))
 def test_a_way_outside_the_set_overdraws_by_what_is_bounded_and_counted_and_the_next_push_is_refused(
-        budget: Budget, n: int, seed: int, path: str):
+    budget: Budget, n: int, seed: int, path: str
+):
     random = np.random.default_rng(seed)
     ledger = EnergyLedger(budget, 0.001)
     torque_filter = TorqueFilter(ledger, np.full(n, 1.0), effort=np.full(n, 87.0), path=path)

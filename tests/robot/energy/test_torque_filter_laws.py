@@ -113,10 +113,21 @@ def test_a_fuller_tank_never_allows_less(case: Case, path: str, more: float, nea
 def test_the_unit_of_force_makes_no_difference(case: Case, path: str, unit: float):
     """Torques, energies and powers in another unit of force (powers of two: no rounding): the same torque in it."""
     told = case.budget
-    other = replace(told, initial_j=told.initial_j * unit, reserve_j=told.reserve_j * unit,
-                    capacity_j=told.capacity_j * unit, power_w=told.power_w * unit, supply_w=told.supply_w * unit)
-    scaled = replace(case, budget=other, level_j=case.level_j * unit, damping=case.damping * unit,
-                     effort=None if case.effort is None else case.effort * unit)
+    other = replace(
+        told,
+        initial_j=told.initial_j * unit,
+        reserve_j=told.reserve_j * unit,
+        capacity_j=told.capacity_j * unit,
+        power_w=told.power_w * unit,
+        supply_w=told.supply_w * unit,
+    )
+    scaled = replace(
+        case,
+        budget=other,
+        level_j=case.level_j * unit,
+        damping=case.damping * unit,
+        effort=None if case.effort is None else case.effort * unit,
+    )
     found, wanted = filtered(scaled, case.torque * unit, path), filtered(case, case.torque, path) * unit
     assert np.abs(found - wanted).max() <= 1e-8 * unit * max(1.0, np.abs(case.torque).max())
 
@@ -128,8 +139,12 @@ def test_the_order_and_the_sense_of_joints_make_no_difference(case: Case, path: 
     random = np.random.default_rng(seed)
     n = len(case.torque)
     order, sense = random.permutation(n), random.choice([-1.0, 1.0], n)
-    turned = replace(case, damping=(sense * case.damping)[order], velocity=(sense * case.velocity)[order],
-                     acceleration=case.acceleration[order])
+    turned = replace(
+        case,
+        damping=(sense * case.damping)[order],
+        velocity=(sense * case.velocity)[order],
+        acceleration=case.acceleration[order],
+    )
     found = filtered(turned, (sense * case.torque)[order], path)
     wanted = (sense * filtered(case, case.torque, path))[order]
     assert np.abs(found - wanted).max() <= 1e-8 * max(1.0, np.abs(case.torque).max())
@@ -146,8 +161,13 @@ def test_finite_in_finite_out_and_within_the_drives(case: Case, path: str):
 
 
 @LAWS
-@given(case=cases(), path=paths, bad=st.sampled_from([np.nan, np.inf, -np.inf]), where=st.integers(0, 6),
-       of_state=st.booleans())
+@given(
+    case=cases(),
+    path=paths,
+    bad=st.sampled_from([np.nan, np.inf, -np.inf]),
+    where=st.integers(0, 6),
+    of_state=st.booleans(),
+)
 def test_what_is_not_finite_gives_no_torque_from_then_on(case: Case, path: str, bad: float, where: int, of_state: bool):
     torque_filter = case.make(path)
     spoiled = (case.velocity if of_state else case.torque).copy()

@@ -159,8 +159,10 @@ def test_a_force_on_a_stiffness_bounds_the_spring() -> None:
 def test_without_a_force_the_spring_gets_what_it_held_and_a_fifth() -> None:
     assert pick(REACHING, robot="").budget.spring_j == np.inf
     flat = np.ones(len(REACHING[0].time_ns))
-    known = [replace(each, spring_j=flat * (0.1 + 0.01 * number), force_n=flat * 12.0)
-             for number, each in enumerate(REACHING)]
+    known = [
+        replace(each, spring_j=flat * (0.1 + 0.01 * number), force_n=flat * 12.0)
+        for number, each in enumerate(REACHING)
+    ]
     found = pick(known, robot="").budget
     assert found.spring_j == pytest.approx(1.2 * 0.29) and found.force_n == pytest.approx(14.4)
     some = [*known[:19], REACHING[19]]
@@ -185,8 +187,15 @@ def test_the_tank_never_holds_more_than_a_contact_may_cost() -> None:
 def test_a_harm_that_the_task_does_not_get_along_with_is_refused() -> None:
     bursts = [pushed(f"{number}", 2.0, 1.0, steps=100) for number in range(20)]
     resting = np.zeros((3000, 2))
-    late = [replace(each, time_ns=stamps(len(each.time_ns) + 3000), torque=np.concatenate([resting, each.torque]),
-                    joints=np.concatenate([resting, each.joints])) for each in bursts]
+    late = [
+        replace(
+            each,
+            time_ns=stamps(len(each.time_ns) + 3000),
+            torque=np.concatenate([resting, each.torque]),
+            joints=np.concatenate([resting, each.joints]),
+        )
+        for each in bursts
+    ]
     with pytest.raises(InputError, match=r"harm_j=0\.5: expected .* at once"):
         pick(late, robot="", harm=Harm(energy_j=0.5))
     with pytest.raises(InputError, match="above the reserve for braking"):
@@ -201,8 +210,16 @@ def test_power_in_contact_is_that_of_the_contact() -> None:
     assert net_power_w(stream, contact=False) == pytest.approx(1.0 / 1.0), "all of the way there"
 
 
-@pytest.mark.parametrize("wrong", [{"force_n": 10.0}, {"wall_n_per_m": 1e4}, {"energy_j": 0.0},
-                                   {"energy_j": float("nan")}, {"force_n": -1.0, "wall_n_per_m": 1e4}])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"force_n": 10.0},
+        {"wall_n_per_m": 1e4},
+        {"energy_j": 0.0},
+        {"energy_j": float("nan")},
+        {"force_n": -1.0, "wall_n_per_m": 1e4},
+    ],
+)
 def test_a_harm_that_is_none_is_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(InputError, match="harm"):
         Harm(**wrong)
@@ -263,8 +280,9 @@ def test_gravity_is_seen_at_rest_without_a_model() -> None:
         pause = np.repeat(each.joints[-1:], 400, axis=0)
         joints = np.concatenate([each.joints, pause])
         torque = np.concatenate([each.torque, np.zeros((400, 2))])
-        rested.append(replace(each, name=str(next(numbers)), time_ns=stamps(samples), joints=joints, torque=torque,
-                              velocity=None))
+        rested.append(
+            replace(each, name=str(next(numbers)), time_ns=stamps(samples), joints=joints, torque=torque, velocity=None)
+        )
     require_no_gravity(rested, None)
     with pytest.raises(InputError, match=r"while the arm rests.*in joint 1: gravity is in it"):
         require_no_gravity([replace(each, torque=each.torque + weight(each.joints)) for each in rested], None)

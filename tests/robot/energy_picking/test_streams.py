@@ -24,23 +24,41 @@ def plain(samples: int = 100, period_s: float = 0.001) -> Arrays:
 def with_row(name: str, row: int, value: float) -> Callable[[Arrays], Any]:
     def change(arrays: Arrays) -> None:
         arrays[name][row] = value
+
     return change
 
 
-@pytest.mark.parametrize(("change", "message"), [
-    (with_row("torque", 7, np.nan), "torque of sample 7: expected finite numbers"),
-    (with_row("joints", 99, np.inf), "joints of sample 99: expected finite numbers"),
-    (lambda a: a.update(time_ns=stamps(100, 0.004)), "expected 500 Hz or more, got 250 Hz.*in the inner loop"),
-    (lambda a: a.update(time_ns=np.delete(stamps(101), 40)), r"gap after sample 39: expected 1 ms .*, got 2 ms"),
-    (lambda a: a["time_ns"].__setitem__(5, a["time_ns"][4]), "time after sample 4: expected later"),
-    (lambda a: a["time_ns"].__setitem__(slice(50, None), a["time_ns"][50:] - 10**9), "time after sample 49"),
-    (lambda a: a.update(time_ns=a["time_ns"] * 1e-9), "whole nanoseconds"),
-    (lambda a: a.update(torque=np.ones((100, 3))), r"torque: expected \(100, 2\)"),
-    (lambda a: a.update(torque=np.ones((99, 2))), r"torque: expected \(100, 2\)"),
-    (lambda a: a.update(joints=np.zeros(100)), r"joints: expected \(100, joints\)"),
-    (lambda a: a.update(velocity=np.zeros(100)), "velocity"),
-    (lambda a: a.update({name: each[:5] for name, each in a.items()}), "10 samples or more, got 5"),
-], ids=["nan", "inf", "slow", "gap", "twice", "backwards", "seconds", "joints", "samples", "flat", "velocity", "short"])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (with_row("torque", 7, np.nan), "torque of sample 7: expected finite numbers"),
+        (with_row("joints", 99, np.inf), "joints of sample 99: expected finite numbers"),
+        (lambda a: a.update(time_ns=stamps(100, 0.004)), "expected 500 Hz or more, got 250 Hz.*in the inner loop"),
+        (lambda a: a.update(time_ns=np.delete(stamps(101), 40)), r"gap after sample 39: expected 1 ms .*, got 2 ms"),
+        (lambda a: a["time_ns"].__setitem__(5, a["time_ns"][4]), "time after sample 4: expected later"),
+        (lambda a: a["time_ns"].__setitem__(slice(50, None), a["time_ns"][50:] - 10**9), "time after sample 49"),
+        (lambda a: a.update(time_ns=a["time_ns"] * 1e-9), "whole nanoseconds"),
+        (lambda a: a.update(torque=np.ones((100, 3))), r"torque: expected \(100, 2\)"),
+        (lambda a: a.update(torque=np.ones((99, 2))), r"torque: expected \(100, 2\)"),
+        (lambda a: a.update(joints=np.zeros(100)), r"joints: expected \(100, joints\)"),
+        (lambda a: a.update(velocity=np.zeros(100)), "velocity"),
+        (lambda a: a.update({name: each[:5] for name, each in a.items()}), "10 samples or more, got 5"),
+    ],
+    ids=[
+        "nan",
+        "inf",
+        "slow",
+        "gap",
+        "twice",
+        "backwards",
+        "seconds",
+        "joints",
+        "samples",
+        "flat",
+        "velocity",
+        "short",
+    ],
+)
 def test_a_stream_that_cannot_be_reckoned_with_is_refused(change: Callable[[Arrays], Any], message: str) -> None:
     arrays = plain()
     EnergyStream("a", **arrays)
@@ -56,8 +74,9 @@ def test_a_clock_that_trembles_is_no_gap() -> None:
 
 
 def log() -> EnergyLog:
-    full = replace(reaching(1), contact=np.arange(1501) > 700, spring_j=np.linspace(0, 0.1, 1501),
-                   force_n=np.linspace(0, 9, 1501))
+    full = replace(
+        reaching(1), contact=np.arange(1501) > 700, spring_j=np.linspace(0, 0.1, 1501), force_n=np.linspace(0, 9, 1501)
+    )
     return EnergyLog("made_up", ("shoulder", "elbow"), (full, replace(pushed("002", 1.0, 1.0), success=False)), "push")
 
 
@@ -85,24 +104,33 @@ def told(folder: Path, **changes: Any) -> None:
     (folder / META).write_text(json.dumps({key: value for key, value in meta.items() if value is not ...}))
 
 
-@pytest.mark.parametrize(("spoil", "message"), [
-    (lambda folder: (folder / META).unlink(), "no meta.json"),
-    (lambda folder: (folder / META).write_text("{"), "a JSON file"),
-    (lambda folder: (folder / META).write_text("[]"), "no such 'robot'"),
-    (lambda folder: told(folder, robot=...), "no such 'robot'"),
-    (lambda folder: told(folder, joints="shoulder"), "no such 'joints'"),
-    (lambda folder: told(folder, joints=[1, 2]), "names of joints"),
-    (lambda folder: told(folder, success={"001": True}), "episode 002: .*nothing of it in meta.json"),
-    (lambda folder: told(folder, success={"001": True, "002": True, "003": True}), "episode 003: .*no 003.npz"),
-    (lambda folder: told(folder, success={"001": True, "002": "yes"}), "002: 'yes'"),
-    (lambda folder: told(folder, format="another"), "format: expected 'tiller energy log 1'"),
-    (lambda folder: told(folder, joints=["shoulder"]), "episode 001: joints: expected 1"),
-    (lambda folder: (folder / "001.npz").write_bytes(b"none"), "an npz of plain arrays"),
-    (lambda folder: np.savez(folder / "001.npz", **plain(), velocities=np.zeros((100, 2))), "Did you mean 'velocity'"),
-    (lambda folder: np.savez(folder / "001.npz", joints=np.zeros((9, 2))), "no time_ns, torque"),
-    (lambda folder: np.savez(folder / "001.npz", **{**plain(), "torque": np.full((100, 2), "1")}), "torque: .*numbers"),
-    (lambda folder: np.savez(folder / "001.npz", **plain(), contact=np.zeros(100)), "contact: expected bool"),
-])
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda folder: (folder / META).unlink(), "no meta.json"),
+        (lambda folder: (folder / META).write_text("{"), "a JSON file"),
+        (lambda folder: (folder / META).write_text("[]"), "no such 'robot'"),
+        (lambda folder: told(folder, robot=...), "no such 'robot'"),
+        (lambda folder: told(folder, joints="shoulder"), "no such 'joints'"),
+        (lambda folder: told(folder, joints=[1, 2]), "names of joints"),
+        (lambda folder: told(folder, success={"001": True}), "episode 002: .*nothing of it in meta.json"),
+        (lambda folder: told(folder, success={"001": True, "002": True, "003": True}), "episode 003: .*no 003.npz"),
+        (lambda folder: told(folder, success={"001": True, "002": "yes"}), "002: 'yes'"),
+        (lambda folder: told(folder, format="another"), "format: expected 'tiller energy log 1'"),
+        (lambda folder: told(folder, joints=["shoulder"]), "episode 001: joints: expected 1"),
+        (lambda folder: (folder / "001.npz").write_bytes(b"none"), "an npz of plain arrays"),
+        (
+            lambda folder: np.savez(folder / "001.npz", **plain(), velocities=np.zeros((100, 2))),
+            "Did you mean 'velocity'",
+        ),
+        (lambda folder: np.savez(folder / "001.npz", joints=np.zeros((9, 2))), "no time_ns, torque"),
+        (
+            lambda folder: np.savez(folder / "001.npz", **{**plain(), "torque": np.full((100, 2), "1")}),
+            "torque: .*numbers",
+        ),
+        (lambda folder: np.savez(folder / "001.npz", **plain(), contact=np.zeros(100)), "contact: expected bool"),
+    ],
+)
 def test_a_folder_that_is_not_a_log_is_refused(tmp_path: Path, spoil: Callable[[Path], Any], message: str) -> None:
     write_log(tmp_path / "log", log())
     spoil(tmp_path / "log")

@@ -28,28 +28,46 @@ SLOW = {
     "force without its square root": ("setpoint.hpp", "push = std::sqrt(push);", ""),
     "a share that may end outside": ("energy.hpp", "inside = 1.0 - 1e-9;", "inside = 1.0;"),
     "a cap that adds": ("energy.hpp", "level = budget.capacity_j;", "level = budget.capacity_j + 1e-9;"),
-    "an overdraft that is clamped": ("energy.hpp", "level_j = level;\n        work_j", "level_j = std::max(level, 0.0);"
-                                     "\n        work_j"),
+    "an overdraft that is clamped": (
+        "energy.hpp",
+        "level_j = level;\n        work_j",
+        "level_j = std::max(level, 0.0);\n        work_j",
+    ),
     "gamma forgotten": ("energy.hpp", "budget.gamma * std::max", "std::max"),
-    "braking blocked at an empty tank": ("energy.hpp", "if (!gave) room = std::max(room, braking_share",
-                                         "if (!gave) room = std::min(-1.0, braking_share"),
+    "braking blocked at an empty tank": (
+        "energy.hpp",
+        "if (!gave) room = std::max(room, braking_share",
+        "if (!gave) room = std::min(-1.0, braking_share",
+    ),
     "the reserve for all": ("energy.hpp", "tank.level_j - budget.reserve_j", "tank.level_j"),
     "power without its period": ("energy.hpp", "budget.power_w * period_s) :", "budget.power_w) :"),
     "no latch": ("energy.hpp", "if (!finite || tank.latched)", "if (!finite)"),
-    "a supply without a limit": ("energy.hpp", "std::min(supply, budget.supply_w * period_s)",
-                                 "(std::isinf(supply) ? budget.supply_w * period_s : supply)"),
-    "drives that give anything": ("energy.hpp", "return std::min(std::max(value, drives.low[i]), drives.high[i]);",
-                                  "return i < drives.n ? value : 0.0;"),
+    "a supply without a limit": (
+        "energy.hpp",
+        "std::min(supply, budget.supply_w * period_s)",
+        "(std::isinf(supply) ? budget.supply_w * period_s : supply)",
+    ),
+    "drives that give anything": (
+        "energy.hpp",
+        "return std::min(std::max(value, drives.low[i]), drives.high[i]);",
+        "return i < drives.n ? value : 0.0;",
+    ),
     "the margin forgets its half": ("energy.hpp", "half = 0.5 * period_s", "half = period_s"),
     "damping that is not kept": ("energy.hpp", "damping == nullptr ? 0.0 : cut(i, damping[i]);", "0.0;"),
     "no margin for the old pair": ("setpoint.hpp", "std::sqrt(2 * before) - old_reach", "std::sqrt(2 * before)"),
     "the change not bounded": ("setpoint.hpp", "std::min(most - least, change)", "(most - least)"),
     "a force cap on all components": ("setpoint.hpp", "if (b == 0) push", "push"),
-    "set-points before stiffness": ("setpoint.hpp", "if (softens && unchanged + old_reach <= root",
-                                    "if (false && unchanged + old_reach <= root"),
+    "set-points before stiffness": (
+        "setpoint.hpp",
+        "if (softens && unchanged + old_reach <= root",
+        "if (false && unchanged + old_reach <= root",
+    ),
     "the room forgets the spring": ("setpoint.hpp", " - spring(setpoint_, stiffness_, tool), 0.0)", ", 0.0)"),
-    "a stage that forgets what it applied": ("torque_stage.hpp", "        applied_ = torque;\n        return reason;",
-                                             "        return reason;"),
+    "a stage that forgets what it applied": (
+        "torque_stage.hpp",
+        "        applied_ = torque;\n        return reason;",
+        "        return reason;",
+    ),
     "a stage that loses the joints": ("torque_stage.hpp", "if (known) before_", "if (!known) before_"),
     "a stage that waits": ("torque_stage.hpp", "elapsed_s <= settings_.late_s", "elapsed_s <= 2 * settings_.late_s"),
     "power for longer than a period": ("setpoint.hpp", "budget.power_w * settings_.period_s", "budget.power_w * 1.0"),
@@ -61,8 +79,12 @@ SLOW = {
 def build(source: Path, include: Path, folder: Path, *options: str) -> Path:
     """Compile a program; what the compiler says is in the failure."""
     program = folder / source.stem
-    done = subprocess.run([COMPILER, *STRICT, *options, f"-I{include}", str(source), "-o", str(program)],
-                          capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        [COMPILER, *STRICT, *options, f"-I{include}", str(source), "-o", str(program)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
     assert done.returncode == 0, done.stderr
     return program
 
@@ -104,10 +126,16 @@ def test_a_vector_that_is_otherwise_is_told_by_its_name(program, tmp_path):
     assert "2 wrong" in done.stdout
 
 
-@pytest.mark.parametrize("text, told", [
-    ("", "expected a value"), ("{\"format\": \"another\"}", "another format"), ("[1, 2", "expected ',' or ']'"),
-    ("{\"format\": \"tiller energy vectors 1\", \"kind\": \"torque\", \"cases\": []}", "no cases"),
-    ("{\"format\": \"tiller energy vectors 1\", \"kind\": \"poetry\", \"cases\": []}", "unknown kind")])
+@pytest.mark.parametrize(
+    "text, told",
+    [
+        ("", "expected a value"),
+        ('{"format": "another"}', "another format"),
+        ("[1, 2", "expected ',' or ']'"),
+        ('{"format": "tiller energy vectors 1", "kind": "torque", "cases": []}', "no cases"),
+        ('{"format": "tiller energy vectors 1", "kind": "poetry", "cases": []}', "unknown kind"),
+    ],
+)
 def test_a_file_that_is_none_is_refused(program, tmp_path, text, told):
     path = tmp_path / "none.json"
     path.write_text(text, encoding="utf-8")
@@ -181,12 +209,17 @@ def test_the_headers_go_into_several_files_and_allocate_nothing(tmp_path):
     source.write_text(TWO_FILES, encoding="utf-8")
     options = [*STRICT, "-pedantic", "-Wconversion", "-Wshadow", "-O1", f"-I{CPP / 'include'}"]
     for name, extra in (("elsewhere", ("-fno-exceptions", "-fno-rtti")), ("main", ("-DMAIN",))):
-        done = subprocess.run([COMPILER, *options, *extra, "-c", str(source), "-o", str(tmp_path / f"{name}.o")],
-                              capture_output=True, text=True, timeout=120)
+        done = subprocess.run(
+            [COMPILER, *options, *extra, "-c", str(source), "-o", str(tmp_path / f"{name}.o")],
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
         assert done.returncode == 0, done.stderr
     program = tmp_path / "both"
-    subprocess.run([COMPILER, str(tmp_path / "main.o"), str(tmp_path / "elsewhere.o"), "-o", str(program)], check=True,
-                   timeout=120)
+    subprocess.run(
+        [COMPILER, str(tmp_path / "main.o"), str(tmp_path / "elsewhere.o"), "-o", str(program)], check=True, timeout=120
+    )
     assert subprocess.run([str(program)], timeout=60).returncode == 0
 
 
@@ -210,10 +243,15 @@ def test_a_compiler_that_assumes_away_nan_is_refused(tmp_path, header, option):
 
 
 def test_a_controller_with_the_stage_gives_no_more_than_its_budget(tmp_path):
-    done = subprocess.run([str(build(CPP / "hooked_controller.cpp", CPP / "include", tmp_path, "-O2"))],
-                          capture_output=True, text=True, timeout=60)
-    found = {words[0]: dict(zip(words[1::2], map(float, words[2::2])))
-             for words in map(str.split, done.stdout.splitlines())}
+    done = subprocess.run(
+        [str(build(CPP / "hooked_controller.cpp", CPP / "include", tmp_path, "-O2"))],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    found = {
+        words[0]: dict(zip(words[1::2], map(float, words[2::2]))) for words in map(str.split, done.stdout.splitlines())
+    }
     held, free = found["with"], found["without"]
     # 0.5 J in the tank, and the mass at rest at first: by the program's own account.
     assert held["given_at_most_j"] <= 0.5 and held["overdrafts"] == 0

@@ -16,17 +16,39 @@ from robot.safety.energy import REASONS, worst_case
 from robot.safety.energy.torque_filter import PATHS
 
 TORQUE_REASONS = {
-    "a full tank lets all through": "", "too much power": "power", "nearly at the reserve": "tank",
-    "at the reserve": "tank", "empty": "tank", "below nothing": "tank", "an empty tank lets brake": "",
-    "a tank below nothing lets brake": "", "braking may use the reserve": "",
-    "braking that may turn takes nothing of an empty tank": "tank", "no torque from an empty tank": "",
-    "more than the drives give is no reason": "", "a budget without limits": "", "a torque that is none": "invalid",
-    "an endless torque": "invalid", "a velocity that is none": "invalid", "latched before": "invalid"}
+    "a full tank lets all through": "",
+    "too much power": "power",
+    "nearly at the reserve": "tank",
+    "at the reserve": "tank",
+    "empty": "tank",
+    "below nothing": "tank",
+    "an empty tank lets brake": "",
+    "a tank below nothing lets brake": "",
+    "braking may use the reserve": "",
+    "braking that may turn takes nothing of an empty tank": "tank",
+    "no torque from an empty tank": "",
+    "more than the drives give is no reason": "",
+    "a budget without limits": "",
+    "a torque that is none": "invalid",
+    "an endless torque": "invalid",
+    "a velocity that is none": "invalid",
+    "latched before": "invalid",
+}
 OFFSET_REASONS = {
-    "a small step": "", "the same pair costs nothing, whatever the latency": "", "towards the tool costs nothing": "",
-    "onto the tool": "", "beyond the leash": "leash", "beyond the tank": "tank", "beyond the power": "power",
-    "too far only by the latency": "latency", "stiffer is too much": "tank", "too strong": "force",
-    "too strong because stiffer": "force", "no limits": "", "a set-point that is none": "invalid"}
+    "a small step": "",
+    "the same pair costs nothing, whatever the latency": "",
+    "towards the tool costs nothing": "",
+    "onto the tool": "",
+    "beyond the leash": "leash",
+    "beyond the tank": "tank",
+    "beyond the power": "power",
+    "too far only by the latency": "latency",
+    "stiffer is too much": "tank",
+    "too strong": "force",
+    "too strong because stiffer": "force",
+    "no limits": "",
+    "a set-point that is none": "invalid",
+}
 
 
 def by_name(file: str) -> dict[str, Any]:
@@ -79,8 +101,9 @@ def test_every_size_has_cases():
     acceptances = read("setpoint_acceptance")
     assert {len(case["offset"]) for case in acceptances} == set(range(1, 7))
     assert {len(case["blocks"]) for case in acceptances} == {1, 2}
-    assert {(len(case["setpoint"]), case["measured"]) for case in read("setpoint_runs")} \
-        == {(m, measured) for m in range(1, 7) for measured in (True, False)}
+    assert {(len(case["setpoint"]), case["measured"]) for case in read("setpoint_runs")} == {
+        (m, measured) for m in range(1, 7) for measured in (True, False)
+    }
     assert any(case["latency_s"] > 0 for case in read("setpoint_runs"))
 
 
@@ -100,8 +123,11 @@ def test_no_expected_torque_may_take_more_than_its_tank_allows():
             continue
         velocity = numbers(step["velocity"])
         most = worst_case(torque[None], velocity[None], case["period_s"], numbers(case["acceleration"]))[0]
-        allowed = min(budget.gamma * max(level - budget.reserve_j, 0), budget.power_w * case["period_s"]) \
-            if torque @ velocity >= 0 else 0.5 * max(level, 0)
+        allowed = (
+            min(budget.gamma * max(level - budget.reserve_j, 0), budget.power_w * case["period_s"])
+            if torque @ velocity >= 0
+            else 0.5 * max(level, 0)
+        )
         assert most <= allowed + 1e-12, case["name"]
         assert (torque >= numbers(case["low"])).all() and (torque <= numbers(case["high"])).all(), case["name"]
         if not step["expect"]["reason"]:
@@ -129,12 +155,17 @@ def test_runs_overdraw_only_where_a_joint_leaves_the_set():
         level, half = number(case["level_j"]), 0.5 * case["period_s"] ** 2
         for k, step in enumerate(case["steps"]):
             way = numbers(step["after"]) - numbers(step["before"])
-            strays = np.abs(way - case["period_s"] * numbers(step["velocity"])) \
+            strays = (
+                np.abs(way - case["period_s"] * numbers(step["velocity"]))
                 > half * numbers(case["acceleration"]) * (1 + 1e-6) + 1e-11
+            )
             assert strays.any() == (k in (17, 18)), (case["name"], k)
             after = number(step["expect"]["level_j"])
-            assert after >= min(level, number(case["budget"]["reserve_j"])) - 1e-12 or strays.any() \
-                or numbers(step["expect"]["torque"]) @ numbers(step["velocity"]) < 0, (case["name"], k)
+            assert (
+                after >= min(level, number(case["budget"]["reserve_j"])) - 1e-12
+                or strays.any()
+                or numbers(step["expect"]["torque"]) @ numbers(step["velocity"]) < 0
+            ), (case["name"], k)
             level = after
 
 

@@ -24,10 +24,26 @@ ROOT = Path(__file__).parents[3]
 BUDGET = load_budget("maze")
 
 
-def made(count: int = 6, *, seed: int = 0, enforce: bool = True, layouts: Any = TRAINING, restart: bool = True,
-         trace: bool = False, **options: Any) -> MazeBatch:
-    return MazeBatch(count, layouts=layouts, seed=seed, budget=BUDGET, enforce=enforce, restart=restart, trace=trace,
-                     options=MazeOptions(**options))
+def made(
+    count: int = 6,
+    *,
+    seed: int = 0,
+    enforce: bool = True,
+    layouts: Any = TRAINING,
+    restart: bool = True,
+    trace: bool = False,
+    **options: Any,
+) -> MazeBatch:
+    return MazeBatch(
+        count,
+        layouts=layouts,
+        seed=seed,
+        budget=BUDGET,
+        enforce=enforce,
+        restart=restart,
+        trace=trace,
+        options=MazeOptions(**options),
+    )
 
 
 def played(batch: MazeBatch, steps: int = 60, *, seed: int = 0) -> np.ndarray:
@@ -171,8 +187,17 @@ def test_rows_that_end_begin_anew_and_the_last_observation_is_kept() -> None:
         same = (step.observation == step.last_observation).all(axis=1)
         np.testing.assert_array_equal(same, ~ended)
         np.testing.assert_allclose(step.observation[:, 2:4] * SCALE[2:4], batch.position, rtol=1e-6)
-    assert set(step.episode) == {"return", "success", "steps", "energy_j", "overdrafts", "overdraft_j", "changed",
-                                 "peak_force_n", "layout"}
+    assert set(step.episode) == {
+        "return",
+        "success",
+        "steps",
+        "energy_j",
+        "overdrafts",
+        "overdraft_j",
+        "changed",
+        "peak_force_n",
+        "layout",
+    }
 
 
 def test_the_goal_terminates_and_pays_ten_and_the_way_costs() -> None:
@@ -233,18 +258,29 @@ def varied() -> np.ndarray:
 
 
 def test_the_compiled_loop_is_the_python_that_it_is_written_in(tmp_path: Path) -> None:
-    code = (f"import sys, numpy; sys.path.insert(0, {str(Path(__file__).parent)!r})\nfrom test_batch import varied\n"
-            f"numpy.save({str(tmp_path / 'seen.npy')!r}, varied())")
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT,
-                   env={**os.environ, "NUMBA_DISABLE_JIT": "1", "PYTHONPATH": str(ROOT)})
+    code = (
+        f"import sys, numpy; sys.path.insert(0, {str(Path(__file__).parent)!r})\nfrom test_batch import varied\n"
+        f"numpy.save({str(tmp_path / 'seen.npy')!r}, varied())"
+    )
+    subprocess.run(
+        [sys.executable, "-c", code],
+        check=True,
+        cwd=ROOT,
+        env={**os.environ, "NUMBA_DISABLE_JIT": "1", "PYTHONPATH": str(ROOT)},
+    )
     np.testing.assert_allclose(np.load(tmp_path / "seen.npy"), varied(), atol=1e-6)
 
 
-@pytest.mark.parametrize("options, words", [
-    (dict(wall=10.0), "at least 1000 and at most 100000"), (dict(delay_s=0.5), "delay_s"),
-    (dict(delay_s=0.3, jitter_s=0.3), "jitter_s"),
-    (dict(friction=(0.4, 0.2)), "lowest and highest"), (dict(removal_s=-1.0), "removal_s"),
-])
+@pytest.mark.parametrize(
+    "options, words",
+    [
+        (dict(wall=10.0), "at least 1000 and at most 100000"),
+        (dict(delay_s=0.5), "delay_s"),
+        (dict(delay_s=0.3, jitter_s=0.3), "jitter_s"),
+        (dict(friction=(0.4, 0.2)), "lowest and highest"),
+        (dict(removal_s=-1.0), "removal_s"),
+    ],
+)
 def test_options_that_cannot_be_are_refused(options: dict[str, Any], words: str) -> None:
     with pytest.raises(InputError, match=words):
         MazeOptions(**options)

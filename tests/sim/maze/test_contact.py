@@ -35,10 +35,12 @@ def test_depth_is_the_radius_less_the_distance_and_the_way_out_leads_out(point: 
     assert np.hypot(*(after - np.clip(after, BOX[:2], BOX[2:]))) >= RADIUS
 
 
-@pytest.mark.parametrize("face, start, way, out", [(LEFT, (0.09, 0.05), (1, 0), (-1, 0)),
-                                                   (RIGHT, (0.12, 0.05), (-1, 0), (1, 0))])
-def test_a_thin_wall_pushes_back_to_the_side_that_one_came_from(face: int, start: tuple[float, float],
-                                                                way: tuple[int, int], out: tuple[int, int]) -> None:
+@pytest.mark.parametrize(
+    "face, start, way, out", [(LEFT, (0.09, 0.05), (1, 0), (-1, 0)), (RIGHT, (0.12, 0.05), (-1, 0), (1, 0))]
+)
+def test_a_thin_wall_pushes_back_to_the_side_that_one_came_from(
+    face: int, start: tuple[float, float], way: tuple[int, int], out: tuple[int, int]
+) -> None:
     """Deeper is always harder, through the middle of the wall and beyond its other face."""
     now, before = OUTSIDE, 0.0
     for k in range(250):
@@ -63,7 +65,8 @@ def test_the_end_of_a_wall_lets_go() -> None:
 @settings(derandomize=True, max_examples=200, deadline=None)
 @given(st.floats(1e-6, 0.02), st.floats(0, 2 * np.pi), speeds, speeds, st.floats(0, 1), st.floats(0, 50))
 def test_contacts_push_within_the_cone_and_friction_and_damping_only_take(
-        depth: float, angle: float, vx: float, vy: float, friction: float, damping: float) -> None:
+    depth: float, angle: float, vx: float, vy: float, friction: float, damping: float
+) -> None:
     out, v, stiffness = np.array([np.cos(angle), np.sin(angle)]), np.array([vx, vy]), 1e4
     force = np.array(contact_force(depth, *out, vx, vy, stiffness, damping, friction, 1e6))
     normal, across = force @ out, force - (force @ out) * out

@@ -20,8 +20,16 @@ Policy = Callable[[MazeBatch, int, np.random.Generator], np.ndarray]
 
 def made(*, enforce: bool, count: int = 12, budget: Budget = BUDGET, seed: int = 2, **options: Any) -> MazeBatch:
     """Rows over all layouts."""
-    batch = MazeBatch(count, layouts=range(1, 13), seed=seed, budget=budget, enforce=enforce, trace=True,
-                      restart=False, options=MazeOptions(**options))
+    batch = MazeBatch(
+        count,
+        layouts=range(1, 13),
+        seed=seed,
+        budget=budget,
+        enforce=enforce,
+        trace=True,
+        restart=False,
+        options=MazeOptions(**options),
+    )
     batch.reset()
     return batch
 
@@ -31,8 +39,9 @@ def action(position: np.ndarray, stiffness: np.ndarray | float) -> np.ndarray:
 
 
 def wild(batch: MazeBatch, step: int, random: np.random.Generator) -> np.ndarray:
-    return action(batch.position + random.uniform(-0.2, 0.2, (batch.count, 2)),
-                  random.uniform(100, 1500, (batch.count, 2)))
+    return action(
+        batch.position + random.uniform(-0.2, 0.2, (batch.count, 2)), random.uniform(100, 1500, (batch.count, 2))
+    )
 
 
 def bang_bang(batch: MazeBatch, step: int, random: np.random.Generator) -> np.ndarray:
@@ -222,8 +231,14 @@ def test_ten_million_filtered_ticks_hold_no_overdraft() -> None:
     random, ticks = np.random.default_rng(11), 0
     for wall in (1e3, 2e4, 1e5):
         for k, policy in enumerate(POLICIES.values()):
-            batch = MazeBatch(64, layouts=range(1, 13), seed=k, budget=BUDGET, enforce=True,
-                              options=MazeOptions(wall=wall, delay_s=0.03 * k, jitter_s=0.05, gate=True, removal_s=5.0))
+            batch = MazeBatch(
+                64,
+                layouts=range(1, 13),
+                seed=k,
+                budget=BUDGET,
+                enforce=True,
+                options=MazeOptions(wall=wall, delay_s=0.03 * k, jitter_s=0.05, gate=True, removal_s=5.0),
+            )
             batch.reset()
             overdrafts = 0.0
             for step in range(270):

@@ -63,8 +63,9 @@ def test_a_straight_line_never_leads_to_the_goal(number: int) -> None:
 def test_start_goal_and_blocks_stand_free(number: int) -> None:
     maze = layout(number)
     assert 1 <= len(maze.blocks) <= 2
-    for point, radius in [(maze.start, PIN_RADIUS_M), (maze.goal, PIN_RADIUS_M)] \
-            + [(block, BLOCK_RADIUS_M) for block in maze.blocks]:
+    for point, radius in [(maze.start, PIN_RADIUS_M), (maze.goal, PIN_RADIUS_M)] + [
+        (block, BLOCK_RADIUS_M) for block in maze.blocks
+    ]:
         assert distance_to_boxes(point, maze.boxes) > radius
     for block in maze.blocks:
         assert np.hypot(*(block - maze.start)) > BLOCK_RADIUS_M + PIN_RADIUS_M
@@ -116,8 +117,9 @@ def test_a_pin_that_is_pressed_into_a_wall_is_as_far_as_its_own_corridor() -> No
 def test_lengths_outside_of_the_maze_are_those_of_its_border() -> None:
     fields = field_of(1).distance_m[None]
     far, near = np.array([[-1.0, 0.1], [9.0, 9.0]]), np.array([[0.0, 0.1], SIZE_M])
-    np.testing.assert_allclose(distance_at(fields, np.zeros(2, int), far), distance_at(fields, np.zeros(2, int), near),
-                               atol=1e-6)
+    np.testing.assert_allclose(
+        distance_at(fields, np.zeros(2, int), far), distance_at(fields, np.zeros(2, int), near), atol=1e-6
+    )
 
 
 def test_a_maze_that_is_not_there_is_refused() -> None:

@@ -43,8 +43,9 @@ def test_observations_are_as_declared_and_the_seed_decides_them(physics: str) ->
     env = make(physics=physics, jitter_s=0.05)
     first, info = env.reset(seed=7)
     env.observation_spec.check_row(first)
-    assert {key: value.dtype.name for key, value in first.items()} == {each.name: each.dtype
-                                                                      for each in env.observation_spec}
+    assert {key: value.dtype.name for key, value in first.items()} == {
+        each.name: each.dtype for each in env.observation_spec
+    }
     action = np.array([0.04, 0.1, 500.0, 500.0])
     seen = [env.step(action)[0] for _ in range(5)]
     again, _ = env.reset(seed=7)
@@ -141,10 +142,16 @@ def test_the_picture_shows_walls_goal_pin_and_block_where_they_are() -> None:
     assert (env.render() != picture).any()
 
 
-@pytest.mark.parametrize("options, words", [
-    (dict(physics="bullet"), "numpy, mujoco"), (dict(wal=1e4), "Did you mean 'wall'"), (dict(wall=1.0), "wall"),
-    (dict(budget="mase"), "maze"), (dict(delay_s=9.0), "delay_s"),
-])
+@pytest.mark.parametrize(
+    "options, words",
+    [
+        (dict(physics="bullet"), "numpy, mujoco"),
+        (dict(wal=1e4), "Did you mean 'wall'"),
+        (dict(wall=1.0), "wall"),
+        (dict(budget="mase"), "maze"),
+        (dict(delay_s=9.0), "delay_s"),
+    ],
+)
 def test_an_option_that_is_wrong_says_what_is_right(options: dict[str, Any], words: str) -> None:
     with pytest.raises(InputError, match=words):
         make(**options)

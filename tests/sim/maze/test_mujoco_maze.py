@@ -17,10 +17,18 @@ from sim.maze.mujoco_maze import MujocoMaze
 FREE, BUDGET = load_budget("free"), load_budget("maze")
 
 
-def both(number: int, *, budget: Any = BUDGET, enforce: bool = True, seed: int = 0,
-         **options: Any) -> tuple[MazeBatch, MujocoMaze]:
-    told: dict[str, Any] = dict(layouts=[number], seed=seed, budget=budget, enforce=enforce, restart=False, trace=True,
-                                options=MazeOptions(**{"noise_n": 0.0, **options}))
+def both(
+    number: int, *, budget: Any = BUDGET, enforce: bool = True, seed: int = 0, **options: Any
+) -> tuple[MazeBatch, MujocoMaze]:
+    told: dict[str, Any] = dict(
+        layouts=[number],
+        seed=seed,
+        budget=budget,
+        enforce=enforce,
+        restart=False,
+        trace=True,
+        options=MazeOptions(**{"noise_n": 0.0, **options}),
+    )
     pair = MazeBatch(1, **told), MujocoMaze(**told)
     for batch in pair:
         batch.reset()
@@ -43,8 +51,9 @@ def test_in_free_space_both_move_alike_to_a_thousandth(enforce: bool, delay_s: f
     start = ours.position[0]
     np.testing.assert_array_equal(start, theirs.position[0])
     random = np.random.default_rng(0)
-    actions = np.concatenate([start + random.uniform(-0.007, 0.007, (30, 2)), random.uniform(100, 1500, (30, 2))],
-                             axis=1)
+    actions = np.concatenate(
+        [start + random.uniform(-0.007, 0.007, (30, 2)), random.uniform(100, 1500, (30, 2))], axis=1
+    )
     actions[10:15, :2] = start + [0.008, 0.008]
     actions[10:15, 2:] = 1500.0
     one, other = ticks_of(ours, actions), ticks_of(theirs, actions)
@@ -140,8 +149,11 @@ def test_on_mujoco_an_enforced_budget_is_not_overdrawn_and_a_shadow_counts() -> 
     for enforce in (True, False):
         batch = both(8, enforce=enforce)[1]
         for _ in range(60):
-            batch.step(np.concatenate([batch.position + random.uniform(-0.2, 0.2, (1, 2)),
-                                       random.uniform(100, 1500, (1, 2))], axis=1))
+            batch.step(
+                np.concatenate(
+                    [batch.position + random.uniform(-0.2, 0.2, (1, 2)), random.uniform(100, 1500, (1, 2))], axis=1
+                )
+            )
         drawn[enforce] = batch.ledger.tank[0]
     assert drawn[True][OVERDRAFTS] == 0 and drawn[True][LEVEL] >= 0 and drawn[True][WORK] <= BUDGET.initial_j
     assert drawn[False][OVERDRAFTS] > 0

@@ -19,8 +19,16 @@ STILL = dict(start_m=0.0, noise_n=0.0, friction=(0.3, 0.3))
 
 def one(number: int = 4, **options: Any) -> MazeBatch:
     """A maze with one row, that begins in the middle of its start, without limits of energy."""
-    batch = MazeBatch(1, layouts=[number], seed=0, budget=load_budget("free"), enforce=False, trace=True,
-                      restart=False, options=MazeOptions(**{**STILL, **options}))
+    batch = MazeBatch(
+        1,
+        layouts=[number],
+        seed=0,
+        budget=load_budget("free"),
+        enforce=False,
+        trace=True,
+        restart=False,
+        options=MazeOptions(**{**STILL, **options}),
+    )
     batch.reset()
     return batch
 
@@ -86,13 +94,23 @@ def test_work_is_kinetic_energy_and_what_was_lost_and_given_to_the_walls() -> No
 
 
 def test_walls_and_blocks_give_back_no_more_than_they_got() -> None:
-    batch = MazeBatch(12, layouts=range(1, 13), seed=5, budget=load_budget("free"), enforce=False, restart=False,
-                      options=MazeOptions(wall=1e5))
+    batch = MazeBatch(
+        12,
+        layouts=range(1, 13),
+        seed=5,
+        budget=load_budget("free"),
+        enforce=False,
+        restart=False,
+        options=MazeOptions(wall=1e5),
+    )
     batch.reset()
     random, given = np.random.default_rng(1), np.zeros(12)
     for _ in range(150):
-        batch.step(np.concatenate([batch.position + random.uniform(-0.1, 0.1, (12, 2)),
-                                   random.uniform(100, 1500, (12, 2))], axis=1))
+        batch.step(
+            np.concatenate(
+                [batch.position + random.uniform(-0.1, 0.1, (12, 2)), random.uniform(100, 1500, (12, 2))], axis=1
+            )
+        )
         given += batch.contact_work_j
         assert (given > -1e-3).all()
     assert (given > 0.5).all()

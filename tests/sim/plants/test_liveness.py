@@ -19,10 +19,16 @@ TABLE = load_budget("table_top")
 BOX_N = 8.0
 
 
-@pytest.mark.parametrize(("budget", "policy", "most"), [
-    pytest.param("table_top", Sine(ZERO), 0.01, marks=pytest.mark.slow), ("near", Sine(ZERO), 0.01),
-    ("far", Shuttle(ZERO, 0.25, 0.2), 0.02), ("near", Shuttle(ZERO, 0.05, 0.05), 0.02),
-], ids=["sine, table top", "sine, near", "0.25 m/s, far", "0.05 m/s, near"])
+@pytest.mark.parametrize(
+    ("budget", "policy", "most"),
+    [
+        pytest.param("table_top", Sine(ZERO), 0.01, marks=pytest.mark.slow),
+        ("near", Sine(ZERO), 0.01),
+        ("far", Shuttle(ZERO, 0.25, 0.2), 0.02),
+        ("near", Shuttle(ZERO, 0.05, 0.05), 0.02),
+    ],
+    ids=["sine, table top", "sine, near", "0.25 m/s, far", "0.05 m/s, near"],
+)
 def test_free_space_is_followed_as_without_a_filter(budget: str, policy: Sine | Shuttle, most: float):
     none, both = (tracking_rms_m(load_budget(budget), policy, each) for each in ("none", "tank and leash"))
     assert none > 0.0 and both <= none * (1 + most)
@@ -97,8 +103,9 @@ def test_at_an_empty_tank_motion_dies_down():
         assert loop.outcome().outside == 0 and loop.outcome().lowest_j >= -1e-9
 
 
-@pytest.mark.parametrize("wall", [Wall(0.01, 1e4), Wall(0.01, 1e5), Wall(0.01, 1e4, yield_n=8.0)],
-                         ids=["elastic", "stiff", "giving way"])
+@pytest.mark.parametrize(
+    "wall", [Wall(0.01, 1e4), Wall(0.01, 1e5), Wall(0.01, 1e4, yield_n=8.0)], ids=["elastic", "stiff", "giving way"]
+)
 @pytest.mark.parametrize("name", ["table_top", "near"])
 def test_with_an_empty_tank_contact_gets_no_more_work_and_can_be_left(name: str, wall: Wall):
     """Holding still against a wall is no work, so an empty tank goes on holding: what it gives is the way out."""
@@ -121,8 +128,9 @@ def test_with_an_empty_tank_contact_gets_no_more_work_and_can_be_left(name: str,
 
 def test_a_box_is_pushed_until_the_tank_is_empty_and_work_goes_on_after_a_supply():
     """G11, by work that really empties a tank; the stall is told as one."""
-    loop = ClosedLoop(PointMass(), LoopSettings(TABLE, leash="leash", acceleration=50.0),
-                      Wall(0.01, 1e4, yield_n=BOX_N))
+    loop = ClosedLoop(
+        PointMass(), LoopSettings(TABLE, leash="leash", acceleration=50.0), Wall(0.01, 1e4, yield_n=BOX_N)
+    )
     outcome = loop.run(Held(np.array([2.0]), 500.0), 8.0)
     pushed = loop.books[columns.SHIFT]
     assert pushed == pytest.approx((TABLE.initial_j - TABLE.reserve_j) / BOX_N, rel=0.15)
@@ -155,8 +163,9 @@ def test_a_supply_without_a_person_lets_wiping_go_on():
     wipe = load_budget("wipe")
     distance = {}
     for budget in (wipe, replace(wipe, supply_w=0.0)):
-        loop = ClosedLoop(guided, LoopSettings(budget, leash="none", come="ramps", acceleration=50.0),
-                          start=np.array([-0.1]))
+        loop = ClosedLoop(
+            guided, LoopSettings(budget, leash="none", come="ramps", acceleration=50.0), start=np.array([-0.1])
+        )
         outcome = loop.run(way, 30.0)
         distance[budget.supply_w] = np.abs(np.diff(loop.traced()[-5000:, TIP])).sum()
         assert outcome.lowest_j >= -1e-9 and outcome.excess_j <= 1e-3
@@ -187,7 +196,7 @@ def check_standing(seconds: float, latency_s: float, press_n: float) -> None:
         assert tank.level_j[0] >= TABLE.initial_j - 2 * press_n**2 * (0.5 / 1e4 + 0.5 / 2000) - 1e-9
     assert list(loop.outcome().leashed) == ["none"] and list(loop.outcome().changed) == ["none"]
     if press_n:
-        half = loop.traced()[len(loop.trace) // 2 * 50:, TANK]
+        half = loop.traced()[len(loop.trace) // 2 * 50 :, TANK]
         assert np.ptp(half) < 1e-9 and loop.trace[-1][-1, PUSH] > 0.8 * press_n
 
 
@@ -229,7 +238,7 @@ def test_an_encoder_that_only_rounds_costs_nothing():
     count = 0.5 * 2 * np.pi / 2**14
     loop = standing(TABLE, seconds=20.0, encoder=count, press_n=10.0)
     rows = loop.traced()
-    assert np.ptp(rows[len(rows) // 2:, TANK]) < 1e-9
+    assert np.ptp(rows[len(rows) // 2 :, TANK]) < 1e-9
 
 
 def test_a_budget_without_limits_changes_nothing():

@@ -101,8 +101,10 @@ PEACEFUL = [make for name, make in adversaries(np.zeros(1)).items() if "stiffnes
 
 
 def test_a_random_policy_hits_a_stiff_wall_a_tenth_as_hard():
-    peaks = {filters: max(each.peak_force_n for each in impacts(load_budget("near"), filters, seeds=3, seconds=10.0))
-             for filters in ("none", "tank", "tank and leash")}
+    peaks = {
+        filters: max(each.peak_force_n for each in impacts(load_budget("near"), filters, seeds=3, seconds=10.0))
+        for filters in ("none", "tank", "tank and leash")
+    }
     assert peaks["none"] > 500
     assert peaks["tank and leash"] < 0.1 * peaks["none"]
     assert peaks["tank and leash"] < peaks["tank"] < peaks["none"]
@@ -111,9 +113,14 @@ def test_a_random_policy_hits_a_stiff_wall_a_tenth_as_hard():
 def test_a_pump_that_was_searched_for_gets_no_more_than_the_budget():
     def searched(filters: str):
         settings = settings_for(BUDGET, filters, acceleration=STIFF_ACCELERATION)
-        return worst_pump(lambda: ClosedLoop(PointMass(), settings, Wall(0.05, STIFF_WALL)),
-                          lambda each: max(each.excess_j, each.fastest_j - BUDGET.initial_j), centre=np.zeros(1),
-                          seconds=1.5, rounds=6, population=30)
+        return worst_pump(
+            lambda: ClosedLoop(PointMass(), settings, Wall(0.05, STIFF_WALL)),
+            lambda each: max(each.excess_j, each.fastest_j - BUDGET.initial_j),
+            centre=np.zeros(1),
+            seconds=1.5,
+            rounds=6,
+            population=30,
+        )
 
     loose, tank = searched("none"), searched("tank")
     assert loose.rollouts >= 150

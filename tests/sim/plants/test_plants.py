@@ -37,8 +37,9 @@ def loop_at(plant: PointMass | TwoLink, kind: str, **changes: float) -> ClosedLo
     return ClosedLoop(plant, replace(FREE, **changes), Wall(place, **WALLS[kind]), start)
 
 
-def moved(plant: PointMass | TwoLink, state: np.ndarray, push: np.ndarray, wall: Wall, seconds: float,
-          step_s: float) -> np.ndarray:
+def moved(
+    plant: PointMass | TwoLink, state: np.ndarray, push: np.ndarray, wall: Wall, seconds: float, step_s: float
+) -> np.ndarray:
     """The books of a plant under a held force."""
     books = opened(plant.kinetic_j(state), 0.0)
     advance = advance_arm if isinstance(plant, TwoLink) else advance_mass
@@ -179,7 +180,7 @@ def test_the_loop_is_the_filter_and_the_ledger_that_are_shipped(plant: PointMass
         command = policy(loop.seen)
         loop.step(command)
         for tick in range(50):
-            joints, rates = state[:plant.joints].copy(), state[plant.joints:].copy()
+            joints, rates = state[: plant.joints].copy(), state[plant.joints :].copy()
             if isinstance(plant, TwoLink):
                 tip_of(plant.row, state, tip, jacobian)
             else:
@@ -188,9 +189,18 @@ def test_the_loop_is_the_filter_and_the_ledger_that_are_shipped(plant: PointMass
             damping = -jacobian.T @ drag
             torque = jacobian.T @ (command.stiffness * (command.setpoint - tip) - drag)
             made = guard.filter(torque[None], rates[None], damping=damping[None])
-            advance(plant.row, state, made.torque[0], np.zeros(plant.size), wall.row, books,
-                    0.001 * (50 * number + tick), plant.step_s, round(0.001 / plant.step_s))
-            ledger.close(made.torque, joints, state[:plant.joints])
+            advance(
+                plant.row,
+                state,
+                made.torque[0],
+                np.zeros(plant.size),
+                wall.row,
+                books,
+                0.001 * (50 * number + tick),
+                plant.step_s,
+                round(0.001 / plant.step_s),
+            )
+            ledger.close(made.torque, joints, state[: plant.joints])
             changed += made.changed[0]
     assert changed > 20
     assert np.allclose(state, loop.state, atol=1e-9)
@@ -210,9 +220,16 @@ def test_a_command_is_late_by_the_latency_and_comes_as_it_is_told_to():
     assert at["lags", 0.0][1] == pytest.approx(0.1 * (1 - math.exp(-26 / 50)), abs=0.002)
 
 
-@pytest.mark.parametrize("make", [lambda: PointMass(0.0), lambda: PointMass(1.0, friction=-1.0),
-                                  lambda: TwoLink(load_kg=-1.0), lambda: Wall(0.0, -1.0),
-                                  lambda: replace(FREE, leash="collar")])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: PointMass(0.0),
+        lambda: PointMass(1.0, friction=-1.0),
+        lambda: TwoLink(load_kg=-1.0),
+        lambda: Wall(0.0, -1.0),
+        lambda: replace(FREE, leash="collar"),
+    ],
+)
 def test_a_plant_that_cannot_be_is_refused(make):
     with pytest.raises(InputError):
         make()

@@ -14,7 +14,10 @@ from sim.plants.books import LEVEL
 from sim.plants.worst_ways import WorstWays, hunt
 
 BUDGETS = (
-    load_budget("near"), load_budget("table_top"), load_budget("wipe"), load_budget("far"),
+    load_budget("near"),
+    load_budget("table_top"),
+    load_budget("wipe"),
+    load_budget("far"),
     Budget(0.05, 0.0, 0.05, math.inf, gamma=1.0),  # no reserve, no power limit, a tank that may be emptied at once
     Budget(0.5, 0.1, 0.5, 2.0, supply_w=2.0, gamma=1.0),
 )

@@ -24,8 +24,14 @@ SMALL = Budget(initial_j=0.3, reserve_j=0.02, capacity_j=0.6, power_w=5.0)
 WIDE = Budget(initial_j=50.0, reserve_j=0.0, capacity_j=math.inf, power_w=math.inf)
 
 
-def make(robot: str = "panda", *, control: str = "cartesian", budget: Budget | None = WIDE, enforce: bool = True,
-         **changes: object) -> TwinRobot:
+def make(
+    robot: str = "panda",
+    *,
+    control: str = "cartesian",
+    budget: Budget | None = WIDE,
+    enforce: bool = True,
+    **changes: object,
+) -> TwinRobot:
     """A twin with its table; `changes` are fields of every arm."""
     description = load_robot(robot)
     limbs = tuple(replace(limb, arm=replace(limb.arm, **changes)) for limb in description.limbs)  # type: ignore[arg-type]

@@ -157,8 +157,9 @@ def heavy(task_id: str, budget_file: str) -> TwinEnv:
 @pytest.mark.parametrize("task_id", ["twin/peg", "twin/wipe", "twin/place"])
 def test_no_adversary_gets_more_out_of_an_arm_in_a_task_than_its_tank_has(task_id, tmp_path):
     file = tmp_path / "tight.yaml"
-    file.write_text("{initial_j: 0.12, reserve_j: 0.02, capacity_j: 0.24, power_w: 10.0, spring_j: 0.25, "
-                    "force_n: 40.0}")
+    file.write_text(
+        "{initial_j: 0.12, reserve_j: 0.02, capacity_j: 0.24, power_w: 10.0, spring_j: 0.25, force_n: 40.0}"
+    )
     env = heavy(task_id, str(file))
     for name, make in ADVERSARIES.items():
         for seed in range(2):

@@ -182,8 +182,14 @@ def weighted(mass_kg: float, centre_m: np.ndarray, budget: Budget) -> TwinRobot:
     limb, spec = description.limbs[0], new_scene(0.002)
     attach_robot(spec, description)
     offset, turn = tcp_offset(limb)
-    spec.body(limb.arm.flange).add_body(name="weight", pos=offset + turn @ centre_m, mass=mass_kg, ipos=[0, 0, 0],
-                                        inertia=[1e-4] * 3, explicitinertial=True)
+    spec.body(limb.arm.flange).add_body(
+        name="weight",
+        pos=offset + turn @ centre_m,
+        mass=mass_kg,
+        ipos=[0, 0, 0],
+        inertia=[1e-4] * 3,
+        explicitinertial=True,
+    )
     model = spec.compile()
     return TwinRobot(Scene(model, mujoco.MjData(model), description), description.action_spec(PERIOD_S), budget=budget)
 
@@ -300,8 +306,15 @@ def test_an_evaluation_records_the_energy_of_each_episode(tmp_path):
     found = []
     for enforce in (True, False):
         options = {"budget": "near", "enforce": enforce, "max_steps": 12}
-        evaluation = evaluate_policy(Wanderer("twin/lift", options, reach=0.01), "twin/lift", episodes=2, seed=7,
-                                     workers=1, batch=2, options=options)
+        evaluation = evaluate_policy(
+            Wanderer("twin/lift", options, reach=0.01),
+            "twin/lift",
+            episodes=2,
+            seed=7,
+            workers=1,
+            batch=2,
+            options=options,
+        )
         found.append(read_evaluation(write_evaluation(evaluation, tmp_path / f"{enforce}.json")))
     held, shadow = found
     assert all(record.energy["changed"] > 0 for record in held.records)

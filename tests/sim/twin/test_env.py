@@ -130,8 +130,9 @@ class Grabber:
 
     def __init__(self, env: Any) -> None:
         keys = ("tcp.position", "gripper.width", "cube.from_tcp")
-        self.spec = PolicySpec(env.observation_spec.select(keys).with_history(History(1)), env.action_spec, 4, 2,
-                               SamplerSpec("grab", 1))
+        self.spec = PolicySpec(
+            env.observation_spec.select(keys).with_history(History(1)), env.action_spec, 4, 2, SamplerSpec("grab", 1)
+        )
 
     def sample(self, observation: dict[str, np.ndarray], *, seeds: list[int], **_: Any) -> np.ndarray:
         tcp, width, way = (observation[name][:, -1] for name in ("tcp.position", "gripper.width", "cube.from_tcp"))
@@ -187,16 +188,19 @@ def test_cameras_give_images_and_depth_in_millimetres() -> None:
     env.close()
 
 
-@pytest.mark.parametrize(("options", "words"), [
-    ({"robot": "pnda"}, "Did you mean 'panda'"),
-    ({"robot": "panda_inspire"}, "one arm with a gripper"),
-    ({"robot": "two_panda"}, "one arm"),
-    ({"control": "joints"}, "Did you mean 'joint'"),
-    ({"cameras": ["frnt"]}, "Did you mean 'front'"),
-    ({"inner_hz": 100}, "at least 500 and at most 1000"),
-    ({"depth": True}, "cameras"),
-    ({"speed": 3}, "option 'speed'"),
-])
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"robot": "pnda"}, "Did you mean 'panda'"),
+        ({"robot": "panda_inspire"}, "one arm with a gripper"),
+        ({"robot": "two_panda"}, "one arm"),
+        ({"control": "joints"}, "Did you mean 'joint'"),
+        ({"cameras": ["frnt"]}, "Did you mean 'front'"),
+        ({"inner_hz": 100}, "at least 500 and at most 1000"),
+        ({"depth": True}, "cameras"),
+        ({"speed": 3}, "option 'speed'"),
+    ],
+)
 def test_wrong_options_say_what_was_expected(options: dict[str, Any], words: str) -> None:
     with pytest.raises(InputError, match=words):
         sim.make("twin/lift", **options)
@@ -212,16 +216,23 @@ def test_an_unknown_task_offers_the_nearest() -> None:
 
 
 def test_the_twin_needs_neither_robosuite_nor_torch_at_run_time() -> None:
-    code = ("import sys, sim; sim.make('twin/lift').reset(seed=0); "
-            "print([name for name in ('robosuite', 'torch', 'matplotlib') if name in sys.modules])")
+    code = (
+        "import sys, sim; sim.make('twin/lift').reset(seed=0); "
+        "print([name for name in ('robosuite', 'torch', 'matplotlib') if name in sys.modules])"
+    )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
     assert shown.stdout.strip() == "[]"
 
 
 def test_a_camera_without_a_renderer_says_what_is_missing() -> None:
     code = "import sim; env = sim.make('twin/lift', cameras=['front']); env.reset(seed=0)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT,
-                          env={"PATH": "", "TILLER_GL": "none", "OMP_NUM_THREADS": "1", "HOME": str(Path.home())})
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env={"PATH": "", "TILLER_GL": "none", "OMP_NUM_THREADS": "1", "HOME": str(Path.home())},
+    )
     assert done.returncode == 1 and "Nothing to draw with" in done.stderr
 
 

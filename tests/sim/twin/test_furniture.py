@@ -67,8 +67,11 @@ def value(seen: dict[str, np.ndarray], name: str) -> float:
 def test_nothing_touches_anything_at_the_start(env: Any) -> None:
     for seed in range(40):
         env.reset(seed=seed)
-        felt = [contact.geom for contact in env.scene.data.contact
-                if all(env.scene.model.geom_contype[geom] == SCENE_BIT for geom in contact.geom)]
+        felt = [
+            contact.geom
+            for contact in env.scene.data.contact
+            if all(env.scene.model.geom_contype[geom] == SCENE_BIT for geom in contact.geom)
+        ]
         assert not felt, f"seed {seed}"
         assert not env.twin_task.success(), f"seed {seed} starts at its goal"
 

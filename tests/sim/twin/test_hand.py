@@ -98,9 +98,9 @@ def test_the_left_hand_is_the_right_one_in_a_mirror(right: TwinRobot, left: Twin
         twin.reset()
         close(twin, np.array([0.5, 0.5, 0.5, 0.5, 0.3, 1.2]), 1.0)
         position, orientation = tcp_pose(twin)
-        tips[side] = np.array([
-            (twin.scene.data.body(f"tool_{side}_{finger}_distal").xpos - position) @ orientation for finger in FINGERS
-        ])
+        tips[side] = np.array(
+            [(twin.scene.data.body(f"tool_{side}_{finger}_distal").xpos - position) @ orientation for finger in FINGERS]
+        )
     # Thumb's side along x and fingers along z in both; the palms look opposite ways.
     np.testing.assert_allclose(tips["l"], tips["r"] * [1, -1, 1], atol=0.008)
     assert (tips["r"][THUMB, 1] < tips["r"][:THUMB, 1]).all(), "y goes from thumb to fingers"

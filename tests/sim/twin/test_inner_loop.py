@@ -140,8 +140,14 @@ def energy_errors(robot, control, inner_hz):
     strays from the kinetic energy, and the energy itself (J).
     """
     count = len(load_robot(robot).limbs[0].arm.joints)
-    twin = make_twin(robot, control=control, inner_hz=inner_hz, torque_rate=(), effort=(1e4,) * count,
-                     **impedance(robot, damping_ratio=0.0, posture=0.0))
+    twin = make_twin(
+        robot,
+        control=control,
+        inner_hz=inner_hz,
+        torque_rate=(),
+        effort=(1e4,) * count,
+        **impedance(robot, damping_ratio=0.0, posture=0.0),
+    )
     arm_only(twin, count)
     model, data = twin.scene.model, twin.scene.data
     model.opt.enableflags |= mujoco.mjtEnableBit.mjENBL_ENERGY
@@ -200,8 +206,14 @@ def loaded_twin(declared: bool, mass_kg: float, centre_m: tuple[float, float, fl
     spec = new_scene(0.002)
     attach_robot(spec, description)
     offset, turn = tcp_offset(limb)
-    spec.body(limb.arm.flange).add_body(name="weight", pos=offset + turn @ centre_m, mass=mass_kg, ipos=[0, 0, 0],
-                                        inertia=[1e-3] * 3, explicitinertial=True)
+    spec.body(limb.arm.flange).add_body(
+        name="weight",
+        pos=offset + turn @ centre_m,
+        mass=mass_kg,
+        ipos=[0, 0, 0],
+        inertia=[1e-3] * 3,
+        explicitinertial=True,
+    )
     model = spec.compile()
     scene = Scene(model, mujoco.MjData(model), description)
     return TwinRobot(scene, description.action_spec(PERIOD_S))
@@ -329,8 +341,11 @@ np.save(sys.argv[2], np.concatenate(rows))
 def test_the_compiled_loop_and_plain_python_do_the_same(tmp_path):
     found = {}
     for path, disabled in (("compiled", "0"), ("plain", "1")):
-        environment = {**os.environ, "NUMBA_DISABLE_JIT": disabled,
-                       "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+        environment = {
+            **os.environ,
+            "NUMBA_DISABLE_JIT": disabled,
+            "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+        }
         file = tmp_path / f"{path}.npy"
         subprocess.run([sys.executable, "-c", _SCRIPT, path, str(file)], check=True, env=environment)
         found[path] = np.load(file)

@@ -55,8 +55,9 @@ def test_it_fits_anywhere_within_half_the_clearance(env: Any, offset: tuple[floa
     assert env.twin_task.success()
 
 
-@pytest.mark.parametrize(("offset", "yaw"), [((0.8 * CLEARANCE, 0.0), 0.0), ((0.0, -0.8 * CLEARANCE), 0.0),
-                                             ((0.0, 0.0), np.radians(4.0))])
+@pytest.mark.parametrize(
+    ("offset", "yaw"), [((0.8 * CLEARANCE, 0.0), 0.0), ((0.0, -0.8 * CLEARANCE), 0.0), ((0.0, 0.0), np.radians(4.0))]
+)
 def test_it_stays_out_when_it_is_off_or_turned_however_hard_it_is_pressed(
     env: Any, offset: tuple[float, float], yaw: float
 ) -> None:
@@ -77,8 +78,10 @@ def test_walls_hold_against_a_sideways_push(env: Any) -> None:
         scene.data.xfrc_applied[peg, :3] = 30.0 * direction
         env.robot.run_for(5 * TENTH_S)
         corners = [[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 0)]
-        places = scene.data.xpos[peg] + (np.array(corners) * [WIDTH / 2, WIDTH / 2, HALF_LENGTH]
-                                         ) @ scene.data.xmat[peg].reshape(3, 3).T
+        places = (
+            scene.data.xpos[peg]
+            + (np.array(corners) * [WIDTH / 2, WIDTH / 2, HALF_LENGTH]) @ scene.data.xmat[peg].reshape(3, 3).T
+        )
         beyond = np.abs((places - scene.data.xpos[hole]) @ matrix)[:, :2].max() - (WIDTH + CLEARANCE) / 2
         assert beyond < 0.2 * CLEARANCE
     scene.data.xfrc_applied[peg] = 0

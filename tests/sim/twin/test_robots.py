@@ -69,8 +69,9 @@ def test_a_tool_goes_where_it_is_told_and_its_followers_keep_to_their_lines(name
             reached = told(twin, limb, goal)
             assert (np.abs(reached - goal) < np.maximum(wide, 0.002)).all(), (number, goal, reached)
             for each in limb.tool.coupling:
-                follower, leader = (twin.scene.data.joint(limb.element(joint)).qpos[0]
-                                    for joint in (each.joint, each.leader))
+                follower, leader = (
+                    twin.scene.data.joint(limb.element(joint)).qpos[0] for joint in (each.joint, each.leader)
+                )
                 assert abs(follower - each.ratio * leader - each.offset) < 0.02, each.joint
 
 
@@ -103,8 +104,9 @@ def test_a_perfect_robot_gives_way_as_its_stiffness_says(name: str) -> None:
         twin.reset()
         force = np.array([0.0, 10.0, -10.0, 0.0, 0.0, 0.0])
         push_for(twin, force, 1.5, limb=number)
-        np.testing.assert_allclose(deflection(twin, number)[:3], force[:3] / np.array(limb.arm.impedance.position),
-                                   atol=2e-4)
+        np.testing.assert_allclose(
+            deflection(twin, number)[:3], force[:3] / np.array(limb.arm.impedance.position), atol=2e-4
+        )
         twin.scene.data.xfrc_applied[:] = 0
 
 
@@ -141,12 +143,15 @@ def test_an_arm_too_weak_for_its_weight_is_seen_to_sag() -> None:
     assert rest_for(stand_up(weak)).drift_m > 0.01
 
 
-@pytest.mark.parametrize(("changes", "words"), [
-    ({"arm": {"joints": ("jont1", *(f"joint{number}" for number in range(2, 8)))}}, "Did you mean 'joint1'"),
-    ({"arm": {"flange": "rihgt_hand"}}, "Did you mean 'right_hand'"),
-    ({"tool": {"coupling": (), "joints": ("finger_joint",)}}, "Did you mean 'finger_joint"),
-    ({"arm": {"model": "robosuite:robots/pnda/robot.xml"}}, "does not exist"),
-])
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"arm": {"joints": ("jont1", *(f"joint{number}" for number in range(2, 8)))}}, "Did you mean 'joint1'"),
+        ({"arm": {"flange": "rihgt_hand"}}, "Did you mean 'right_hand'"),
+        ({"tool": {"coupling": (), "joints": ("finger_joint",)}}, "Did you mean 'finger_joint"),
+        ({"arm": {"model": "robosuite:robots/pnda/robot.xml"}}, "does not exist"),
+    ],
+)
 def test_a_description_that_its_model_does_not_have_gives_one_message(changes: dict[str, Any], words: str) -> None:
     panda = load_robot("panda")
     limb = panda.limbs[0]

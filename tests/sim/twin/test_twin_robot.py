@@ -58,7 +58,9 @@ def set_points(twin, seconds):
 def test_it_is_a_robot(twin):
     assert isinstance(twin, Robot)
     assert {name: row.dtype for name, row in twin.observe().items()} == {
-        "tcp.position": np.float32, "tcp.rotation": np.float32, "gripper.width": np.float32
+        "tcp.position": np.float32,
+        "tcp.rotation": np.float32,
+        "gripper.width": np.float32,
     }
 
 
@@ -166,9 +168,14 @@ def test_a_chunk_from_before_a_reset_is_refused(twin):
         twin.execute(late)
 
 
-@pytest.mark.parametrize("robot, control, field", [("panda", "cartesian", "tcp.position"),
-                                                   ("panda", "joint", "arm.joints"),
-                                                   ("two_panda", "cartesian", "left.tcp.position")])
+@pytest.mark.parametrize(
+    "robot, control, field",
+    [
+        ("panda", "cartesian", "tcp.position"),
+        ("panda", "joint", "arm.joints"),
+        ("two_panda", "cartesian", "left.tcp.position"),
+    ],
+)
 def test_an_unreachable_target_is_brought_back_counted_and_approached(robot, control, field):
     twin = shared(robot, control)
     twin.reset()
@@ -197,12 +204,15 @@ def broken(twin, how):
     return values
 
 
-@pytest.mark.parametrize("how, words", [
-    ("nan", r"step 2: tcp\.position\.1"),
-    ("infinite", r"step 3: gripper\.width"),
-    ("no rotation", r"step 1: tcp\.rotation"),
-    ("parallel", r"step 1: tcp\.rotation"),
-])
+@pytest.mark.parametrize(
+    "how, words",
+    [
+        ("nan", r"step 2: tcp\.position\.1"),
+        ("infinite", r"step 3: gripper\.width"),
+        ("no rotation", r"step 1: tcp\.rotation"),
+        ("parallel", r"step 1: tcp\.rotation"),
+    ],
+)
 def test_a_chunk_that_is_no_motion_is_refused_by_field_and_step_and_the_twin_goes_on(twin, how, words):
     good = line(twin, 8)
     twin.execute(chunk(twin, good))
@@ -218,9 +228,11 @@ def test_a_chunk_that_is_no_motion_is_refused_by_field_and_step_and_the_twin_goe
 
 def test_a_target_that_is_none_is_refused_and_the_twin_goes_on(twin):
     target, before = twin.target, state(twin)
-    for wrong, words in ((np.zeros(9), r"\(10,\): tcp\.position\.0"),
-                         (np.full(10, np.nan), r"tcp\.position\.0: expected a finite number"),
-                         (np.zeros(10), r"tcp\.rotation: expected two columns")):
+    for wrong, words in (
+        (np.zeros(9), r"\(10,\): tcp\.position\.0"),
+        (np.full(10, np.nan), r"tcp\.position\.0: expected a finite number"),
+        (np.zeros(10), r"tcp\.rotation: expected two columns"),
+    ):
         with pytest.raises(InputError, match=words):
             twin.hold(wrong)
         np.testing.assert_array_equal(state(twin), before)

@@ -24,8 +24,9 @@ class LocalLauncher(Launcher):
         while waiting or self._running:
             while waiting and len(self._running) < self._options.jobs:
                 job = waiting.popleft()
-                self._running[job] = CellProcess(job.verb, job.overrides, Path(job.folder), cwd=job.cwd,
-                                                 time_min=job.time_min)
+                self._running[job] = CellProcess(
+                    job.verb, job.overrides, Path(job.folder), cwd=job.cwd, time_min=job.time_min
+                )
             over = [job for job, cell in self._running.items() if cell.poll()]
             for job in over:
                 del self._running[job]

@@ -36,12 +36,18 @@ class RayLauncher(Launcher):
         try:
             self._ray.init(address=options.address or "local", log_to_driver=False, logging_level="ERROR", **own)
         except (ConnectionError, ValueError, RuntimeError) as error:
-            raise InputError(f"launcher.address={options.address}", expected="a Ray cluster that answers",
-                             got=str(error).strip().splitlines()[0],
-                             way_out="Start one with `ray start --head`, or leave the address out") from None
+            raise InputError(
+                f"launcher.address={options.address}",
+                expected="a Ray cluster that answers",
+                got=str(error).strip().splitlines()[0],
+                way_out="Start one with `ray start --head`, or leave the address out",
+            ) from None
         self._task = self._ray.remote(run_cell).options(
-            num_cpus=options.cpus, num_gpus=options.gpus, max_retries=options.retries,
-            memory=None if options.memory_gb is None else int(options.memory_gb * 1e9))
+            num_cpus=options.cpus,
+            num_gpus=options.gpus,
+            max_retries=options.retries,
+            memory=None if options.memory_gb is None else int(options.memory_gb * 1e9),
+        )
 
     def run(self, jobs: Sequence[Job]) -> Iterator[Ended]:
         waiting = deque(jobs)

@@ -36,8 +36,12 @@ class SlurmLauncher(Launcher):
             self._executor = submitit.AutoExecutor(Path(folder) / FOLDER / "%j", cluster=options.cluster)
             self._executor.update_parameters(**_parameters(options))
         except (RuntimeError, NameError) as error:
-            raise InputError("launcher=slurm", expected="a machine that submits to SLURM", got=str(error),
-                             way_out="Run it on a login node, or with launcher.cluster=local") from None
+            raise InputError(
+                "launcher=slurm",
+                expected="a machine that submits to SLURM",
+                got=str(error),
+                way_out="Run it on a login node, or with launcher.cluster=local",
+            ) from None
 
     def run(self, jobs: Sequence[Job]) -> Iterator[Ended]:
         waiting = deque(jobs)
@@ -61,18 +65,27 @@ class SlurmLauncher(Launcher):
 
     def _submit(self, jobs: Sequence[Job]) -> None:
         with self._executor.batch():
-            tasks = [self._executor.submit(run_cell, job.verb, list(job.overrides), job.folder, job.cwd, job.time_min)
-                     for job in jobs]
+            tasks = [
+                self._executor.submit(run_cell, job.verb, list(job.overrides), job.folder, job.cwd, job.time_min)
+                for job in jobs
+            ]
         self._running.update(zip(tasks, jobs))
 
 
 def _parameters(options: SlurmOptions) -> dict[str, Any]:
     """What submitit calls the options; those that are null are left to the cluster."""
     parameters = {
-        "name": "tiller", "timeout_min": options.time_min, "cpus_per_task": options.cpus,
-        "gpus_per_node": options.gpus or None, "mem_gb": options.memory_gb, "slurm_partition": options.partition,
-        "slurm_account": options.account, "slurm_qos": options.qos, "slurm_constraint": options.constraint,
-        "slurm_array_parallelism": options.jobs, "slurm_setup": list(options.setup) or None,
+        "name": "tiller",
+        "timeout_min": options.time_min,
+        "cpus_per_task": options.cpus,
+        "gpus_per_node": options.gpus or None,
+        "mem_gb": options.memory_gb,
+        "slurm_partition": options.partition,
+        "slurm_account": options.account,
+        "slurm_qos": options.qos,
+        "slurm_constraint": options.constraint,
+        "slurm_array_parallelism": options.jobs,
+        "slurm_setup": list(options.setup) or None,
         "slurm_additional_parameters": dict(options.parameters) or None,
     }
     return {name: value for name, value in parameters.items() if value is not None}
