@@ -94,8 +94,8 @@ bench: $(MADE) ## measure speed side by side with peers
 	  else echo "skipped: no demonstrations at $(DEMONSTRATIONS); give others with DEMONSTRATIONS="; fi
 
 docs: $(MADE) ## remake the pages that are generated from the code
-	@$(BIN)/python -m sim.tasks > docs/tasks.md
-	@$(BIN)/python -m sim.perturbations > docs/perturbations.md
+	@$(BIN)/python -m sim.pages tasks > docs/tasks.md
+	@$(BIN)/python -m sim.pages perturbations > docs/perturbations.md
 	@echo "docs/tasks.md docs/perturbations.md"
 
 artifacts: $(MADE) ## train the bases and remake the results in artifacts/ (hours)

@@ -26,7 +26,7 @@ import yaml
 from data.dataset import Dataset
 from robot.description import fingerprint, from_json
 from robot.errors import InputError, TillerError, nearest
-from sim.records import Evaluation, read_evaluation
+from sim.statistics.records import Evaluation, read_evaluation
 from tiller.configuration import compose
 from tiller.verbs.train import TrainOptions
 

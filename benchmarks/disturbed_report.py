@@ -10,7 +10,7 @@ from typing import Any
 
 from policies.checkpoint_folder import read_json
 from robot.errors import InputError
-from sim.statistics import wilson
+from sim.statistics.intervals import wilson
 
 POOLED = ("task", "policy", "disturber", "force_n")
 COLOURS = {"undisturbed": "tab:grey", "randomised": "tab:blue", "adversarial": "tab:red"}

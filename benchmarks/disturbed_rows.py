@@ -9,13 +9,13 @@ import numpy as np
 
 from policies.safe import Step, VectorEnvironment
 from robot.safety.energy.budget import Budget
-from sim.disturbance import PushedMazes, PushLimits
-from sim.disturbed_twin import PushedTwin
+from sim.disturbances.disturbance import PushedMazes, PushLimits
+from sim.disturbances.twin import PushedTwin
 from sim.experts.registry import make_expert
 from sim.maze import decode
 from sim.maze.sensing import OBSERVED
 from sim.tasks.twin import task_class
-from sim.twin.env import TwinOptions
+from sim.tasks.twin.env import TwinOptions
 
 PER_STEP = 0.01  # paid for a step; reaching the goal earns 1
 MAZE_PROGRESS = 10.0  # earned for a metre nearer to the goal

@@ -18,7 +18,7 @@ from pathlib import Path
 from real.graph import Deployment, processes
 from real.processes import run_processes
 from real.ros.profile import write_profile
-from sim.statistics import paired_difference
+from sim.statistics.intervals import paired_difference
 
 
 def main() -> int:

@@ -38,7 +38,7 @@ from policies.safe.disturber import LEARNT, NONE, RANDOM, Attacked, Duel, DuelCo
 from policies.safe.state import stream
 from robot.errors import InputError, TillerError
 from robot.safety.energy.budget import load_budget
-from sim.disturbance import PushLimits
+from sim.disturbances.disturbance import PushLimits
 from sim.maze.options import MAX_STEPS
 from sim.maze.plans import TRAINING
 

@@ -20,15 +20,15 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.plants import ClosedLoop, LoopSettings, PointMass, Wall
+from benchmarks.plants import books as columns
+from benchmarks.plants.adversaries import BangBang, Shuttle, Sine
+from benchmarks.plants.measures import FILTERS, STIFF_WALL, impacts, progress, standing, tracking_rms_m
+from benchmarks.plants.pump import worst_pump
+from benchmarks.plants.worlds import PLANTS, WORLDS, run_all
+from benchmarks.plants.worst_ways import hunt
 from robot.control.compiled import COMPILED
 from robot.safety.energy import Budget, load_budget
-from sim.plants import ClosedLoop, LoopSettings, PointMass, Wall
-from sim.plants import books as columns
-from sim.plants.adversaries import BangBang, Shuttle, Sine
-from sim.plants.measures import FILTERS, STIFF_WALL, impacts, progress, standing, tracking_rms_m
-from sim.plants.pump import worst_pump
-from sim.plants.worlds import PLANTS, WORLDS, run_all
-from sim.plants.worst_ways import hunt
 
 RESULTS = Path(__file__).parents[1] / "docs" / "results" / "passivity_plants.csv"
 DELAYS_S = (0.0, 0.025, 0.05, 0.1, 0.15, 0.2)

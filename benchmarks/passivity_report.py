@@ -15,7 +15,7 @@ from typing import Any, Iterator, Sequence
 
 import numpy as np
 
-from sim.statistics import Interval, bootstrap, interquartile_mean, paired_difference, wilson
+from sim.statistics.intervals import Interval, bootstrap, interquartile_mean, paired_difference, wilson
 
 POLICIES, FILTERS = ("agnostic", "aware"), ("none", "filter")
 CAUSES = ("tank", "power", "leash", "force")

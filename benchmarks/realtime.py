@@ -17,7 +17,7 @@ import time
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-from sim.rendering import SceneRenderer, require_backend
+from sim.rendering.backend import SceneRenderer, require_backend
 
 require_backend()  # MuJoCo's own renderer chooses its platform when MuJoCo is imported
 

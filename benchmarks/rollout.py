@@ -20,7 +20,7 @@ import numpy as np
 
 import sim
 from robot.description import History, PolicySpec, SamplerSpec
-from sim.rollout import evaluate_policy
+from sim.evaluation.rollout import evaluate_policy
 from sim.tasks.pusht import ACTION, OBSERVATIONS
 
 TASK = "pusht/state"

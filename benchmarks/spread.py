@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any, Mapping
 
 import sim
+from benchmarks.action_spread import action_spread, motion
 from sim.experts import expert_ids
-from sim.experts.spread import action_spread, motion
 from sim.tasks import suite_ids
 
 RESULTS = Path(__file__).parents[1] / "docs" / "results" / "spread.csv"

@@ -21,7 +21,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 
 import sim
-from sim.collect import record
+from sim.evaluation.collect import record
 
 SEEDS = 10
 
@@ -69,7 +69,7 @@ class RobosuiteRun:
     """robosuite's Lift with a Panda, as its documentation makes it."""
 
     def __init__(self) -> None:
-        from sim.tasks.robosuite import import_robosuite
+        from sim.tasks.robosuite.suite import import_robosuite
 
         suite = import_robosuite()
         self.env = suite.make(
@@ -123,7 +123,7 @@ def side_by_side(rounds: int, steps: int, hand: bool) -> None:
 def workers(episodes: int) -> None:
     """Two workers beside one, with a policy that costs nothing."""
     from benchmarks.twin_hold import Hold
-    from sim.rollout import evaluate_policy
+    from sim.evaluation.rollout import evaluate_policy
 
     env = sim.make("twin/lift")
     policy = Hold(env.observation_spec, env.action_spec)
@@ -137,7 +137,7 @@ def workers(episodes: int) -> None:
 
 def cameras(rounds: int) -> None:
     """Images of the twin beside MuJoCo's own renderer on the same scene, shadows and multisampling as each has them."""
-    from sim.rendering import require_backend
+    from sim.rendering.backend import require_backend
 
     os.environ["MUJOCO_GL"] = require_backend()
     import mujoco

@@ -28,10 +28,10 @@ import sim
 from robot.description.robots import load_robot
 from robot.safety.energy import Budget, load_budget
 from robot.safety.energy.picking import pick
-from sim.energy_log import collect, gravity_of
+from sim.evaluation.energy_log import collect, gravity_of
 from sim.experts import make_expert
-from sim.statistics import wilson
-from sim.twin.env import TwinEnv
+from sim.statistics.intervals import wilson
+from sim.tasks.twin.env import TwinEnv
 from sim.twin.robot import TwinRobot
 from sim.twin.scene import compile_scene, new_scene
 from tiller.budget_sheet import write_budget

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 import sim
-from sim.collect import record
+from sim.evaluation.collect import record
 
 
 def main() -> None:

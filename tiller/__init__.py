@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import gymnasium
 
     from robot.description import Policy
-    from sim.rollout import Evaluation
+    from sim.evaluation.rollout import Evaluation
 
 __version__ = "0.1.0"
 __all__ = ["connect", "evaluate", "load", "make"]
@@ -101,14 +101,14 @@ def evaluate(
         policy: any policy, or the folder of a checkpoint.
         task_id: for example `pusht/state`.
         episodes, seed, workers: the records do not depend on the number of workers.
-        options: more arguments of `sim.rollout.evaluate_policy`.
+        options: more arguments of `sim.evaluation.rollout.evaluate_policy`.
 
     Raises:
         InputError: the policy's observations or actions are not the task's; both are shown.
     """
     from os import PathLike
 
-    from sim.rollout import evaluate_policy
+    from sim.evaluation.rollout import evaluate_policy
 
     loaded = load(policy) if isinstance(policy, (str, PathLike)) else policy
     return evaluate_policy(loaded, task_id, episodes=episodes, seed=seed, workers=workers, **options)

@@ -113,7 +113,7 @@ def _vector(values: np.ndarray) -> str:
 def _draw(robot: TwinRobot, picture: Path) -> None:
     from matplotlib.image import imsave
 
-    from sim.rendering import require_backend
+    from sim.rendering.backend import require_backend
     from sim.twin.examination import portrait
 
     try:

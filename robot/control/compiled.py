@@ -23,7 +23,7 @@ except ImportError:  # numba is optional here: every compiled function is plain 
     COMPILED = False
 
 # Where compiled functions live, seen from the folder of all rooms.
-_SOURCES = ("robot/control", "robot/safety", "robot/safety/energy", "sim/twin", "sim/maze", "sim/plants", "sim")
+_SOURCES = ("robot/control", "robot/safety", "robot/safety/energy", "sim/twin", "sim/maze", "benchmarks/plants", "sim")
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 

@@ -10,10 +10,10 @@ import numpy as np
 from robot.description.contract import Contract
 from robot.errors import InputError
 from robot.safety.energy.budget import load_budget
-from sim.rendering import SceneRenderer
+from sim.rendering.backend import SceneRenderer
+from sim.tasks.twin.env import TwinEnv
 from sim.twin import make_twin
 from sim.twin.assembly import FELT
-from sim.twin.env import TwinEnv
 
 
 class World:

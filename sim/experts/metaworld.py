@@ -6,7 +6,7 @@ from typing import Any, Mapping
 
 import numpy as np
 
-from sim.tasks import metaworld
+from sim.tasks.metaworld import suite as metaworld
 
 
 def names() -> tuple[str, ...]:

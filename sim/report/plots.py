@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Callable, Sequence
 
 import numpy as np
 
-from sim.records import EpisodeRecord
 from sim.report.learning import Curve
-from sim.statistics import Interval
+from sim.statistics.intervals import Interval
+from sim.statistics.records import EpisodeRecord
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

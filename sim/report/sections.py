@@ -9,11 +9,11 @@ from typing import Any, Mapping, Sequence
 from urllib.parse import quote
 
 from robot.errors import InputError
-from sim.comparison import compare
-from sim.records import EpisodeRecord, Evaluation
 from sim.report import plots
 from sim.report.learning import Curve
-from sim.statistics import Interval
+from sim.statistics.comparison import compare
+from sim.statistics.intervals import Interval
+from sim.statistics.records import EpisodeRecord, Evaluation
 
 VIDEO_BYTES = 4_000_000
 """Largest video that is put into the page itself; a larger one is linked."""

@@ -9,7 +9,7 @@ from typing import Mapping, Sequence
 
 from sim.report import sweep_sections as sections
 from sim.report.page import write_page
-from sim.summary import SweepSummary
+from sim.statistics.summary import SweepSummary
 
 
 def write_sweep_report(

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Mapping, Sequence
 
 import numpy as np
 
-from sim.aggregates import Profile
 from sim.report.plots import INK, SERIES, svg
-from sim.robustness import RobustnessCurve
-from sim.statistics import Interval
+from sim.statistics.aggregates import Profile
+from sim.statistics.intervals import Interval
+from sim.statistics.robustness import RobustnessCurve
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -8,8 +8,8 @@ from urllib.parse import quote
 
 from sim.report import sweep_plots
 from sim.report.sections import between, figure, number, percent
-from sim.statistics import Interval
-from sim.summary import Aggregate, Robustness, SweepSummary
+from sim.statistics.intervals import Interval
+from sim.statistics.summary import Aggregate, Robustness, SweepSummary
 
 Cells = tuple[str, str, Any]
 """What a cell of a table shows, a second line, and what it is sorted by."""

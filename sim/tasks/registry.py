@@ -12,10 +12,10 @@ from sim.tasks.info import TaskInfo
 SUITES: Mapping[str, str] = {
     "twin": "sim.tasks.twin",
     "pusht": "sim.tasks.pusht",
-    "robosuite": "sim.tasks.robosuite",
-    "metaworld": "sim.tasks.metaworld",
+    "robosuite": "sim.tasks.robosuite.suite",
+    "metaworld": "sim.tasks.metaworld.suite",
     "maze": "sim.tasks.maze",
-    "gym": "sim.tasks.gym",
+    "gym": "sim.tasks.gym.suite",
 }
 
 

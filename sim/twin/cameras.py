@@ -15,9 +15,9 @@ import mujoco
 import numpy as np
 
 from robot.errors import InputError, TillerError, nearest
-from sim.child import ChildProcess, be_child
-from sim.lane import Failure, failure
-from sim.rendering import SceneRenderer, require_backend
+from sim.evaluation.lane import Failure, failure
+from sim.process.child import ChildProcess, be_child
+from sim.rendering.backend import SceneRenderer, require_backend
 from sim.twin.assembly import FELT
 from sim.twin.scene import Scene
 

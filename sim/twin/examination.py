@@ -84,7 +84,7 @@ def portrait(robot: TwinRobot, side: int = 480) -> np.ndarray:
     Raises:
         TillerError: there is nothing to draw with.
     """
-    from sim.rendering import SceneRenderer
+    from sim.rendering.backend import SceneRenderer
 
     scene = robot.scene
     renderer = SceneRenderer(scene.model, side, side, hidden_groups=(FELT, 3))

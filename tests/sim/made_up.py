@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Mapping, Sequence
 
-from sim.records import FILE_NAME, EpisodeRecord, Evaluation, Latency, read_evaluation, write_evaluation
+from sim.statistics.records import FILE_NAME, EpisodeRecord, Evaluation, Latency, read_evaluation, write_evaluation
 
 
 def evaluation(

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from robot.errors import InputError
-from sim.aggregates import over_tasks, performance_profile, pooled_mean
-from sim.statistics import bootstrap, mean
+from sim.statistics.aggregates import over_tasks, performance_profile, pooled_mean
+from sim.statistics.intervals import bootstrap, mean
 
 
 def test_interquartile_mean_over_tasks_drops_the_best_and_the_worst_quarter() -> None:

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from robot.errors import InputError
 from robot.safety.energy.budget import load_budget
 from robot.safety.energy.tank import LEVEL, OVERDRAFTS, WORK
-from sim.disturbance import PushedMazes, Pushes, PushLimits
-from sim.disturbed_twin import PushedTwin
+from sim.disturbances.disturbance import PushedMazes, Pushes, PushLimits
+from sim.disturbances.twin import PushedTwin
 from sim.maze import MazeBatch, MazeOptions, decode
 from sim.tasks.twin.lift import Lift
 

@@ -13,7 +13,7 @@ from data.dataset import Dataset
 from data.episode import Episode
 from robot.control.rotation import angle_between, matrix_from_6d, rotation_6d_from_matrix
 from robot.errors import InputError, TillerError
-from sim.collect import collect, record, schema
+from sim.evaluation.collect import collect, record, schema
 from sim.experts import expert_ids, make_expert
 from sim.experts.lift import grasp_yaw
 from sim.experts.motion import ACCELERATION, LEAD, Glide

@@ -13,12 +13,12 @@ import pytest
 import sim
 from robot.control.rotation import matrix_from_6d
 from robot.errors import InputError
-from sim.collect import record
+from sim.evaluation.collect import record
 from sim.experts import expert_ids, make_expert
-from sim.rendering import find_backend
+from sim.rendering.backend import find_backend
 from sim.tasks import suite_ids, task_info
 from sim.tasks.environment import Observation, TaskEnv
-from sim.tasks.metaworld import OBSERVATION, TASKS
+from sim.tasks.metaworld.suite import OBSERVATION, TASKS
 
 ROOT = Path(__file__).parents[2]
 IDS = suite_ids("metaworld")
@@ -65,7 +65,7 @@ def test_an_unknown_name_offers_the_nearest_and_the_long_form_is_the_same_task()
 def test_without_meta_world_everything_but_making_works() -> None:
     code = (
         "import sys; sys.modules['metaworld'] = None\n"
-        "import sim; from sim.tasks import task_ids, task_info; from sim.tasks.table import page\n"
+        "import sim; from sim.tasks import task_ids, task_info; from sim.pages.tasks import page\n"
         "from sim.experts import make_expert; from robot.errors import MissingExtraError\n"
         "assert 'metaworld/reach' in task_ids() and 'metaworld/reach' in page()\n"
         "assert task_info('metaworld/reach').instruction\n"

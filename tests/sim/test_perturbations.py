@@ -17,18 +17,18 @@ import sim
 from robot.control.rotation import angle_between, matrix_from_6d
 from robot.description import ObservationField, ObservationSpec
 from robot.errors import InputError
-from sim.collect import record
+from sim.evaluation.collect import record
 from sim.experts import make_expert
+from sim.pages.perturbations import page
 from sim.perturbations import SIZES, WORST, Asked, load_sizes, perturbed
 from sim.perturbations.asked import Draws
 from sim.perturbations.between import Between
 from sim.perturbations.distractors import STORE
-from sim.perturbations.page import page
 from sim.perturbations.scene import CLASSES, SEEN_ONLY, _load
 from sim.perturbations.sizes import read_sizes
 from sim.tasks.environment import TaskEnv
 from sim.tasks.twin import TASKS
-from sim.twin.env import TwinEnv
+from sim.tasks.twin.env import TwinEnv
 
 from . import line_env  # noqa: F401 (registers Line-v0)
 

@@ -23,9 +23,9 @@ from robot.control.ensembling import TemporalEnsemble
 from robot.control.runner import ChunkRunner, query_seed
 from robot.description import ActionField, ActionSpec, ObservationField, ObservationSpec, PolicySpec, SamplerSpec
 from robot.errors import InputError
-from sim.lane import Report, Tally
-from sim.rollout import evaluate_policy
-from sim.rounds import Place
+from sim.evaluation.lane import Report, Tally
+from sim.evaluation.rollout import evaluate_policy
+from sim.evaluation.rounds import Place
 from tests.sim.linear_policy import BlockSeeker
 
 PERIOD_S, STRIDE_M, ROWS = 0.1, 0.2, 14

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from robot.errors import InputError
-from sim.comparison import compare
-from sim.records import EpisodeRecord, Evaluation, Latency, read_evaluation, write_evaluation
-from sim.statistics import bootstrap, mcnemar, wilson
+from sim.statistics.comparison import compare
+from sim.statistics.intervals import bootstrap, mcnemar, wilson
+from sim.statistics.records import EpisodeRecord, Evaluation, Latency, read_evaluation, write_evaluation
 
 
 def record(seed: int, score: float, success: bool, length: int = 100) -> EpisodeRecord:

@@ -12,7 +12,7 @@ import mujoco
 import numpy as np
 import pytest
 
-from sim.rendering import BACKENDS, CHOICE, SceneRenderer, find_backend
+from sim.rendering.backend import BACKENDS, CHOICE, SceneRenderer, find_backend
 
 ROOT = Path(__file__).parents[2]
 
@@ -132,12 +132,14 @@ def test_a_machine_that_cannot_draw_says_how_to_get_there() -> None:
 
 
 def test_what_was_found_is_left_for_workers() -> None:
-    done = ask(f"import os; from sim.rendering import find_backend; print(find_backend(), os.environ[{CHOICE!r}])")
+    done = ask(
+        f"import os; from sim.rendering.backend import find_backend; print(find_backend(), os.environ[{CHOICE!r}])"
+    )
     found, left = done.stdout.split()
     assert found in (*BACKENDS, "None")
     assert left == (found if found != "None" else "none")
 
 
 def test_a_backend_that_opens_no_context_is_not_taken() -> None:
-    code = "from sim.rendering import find_backend; print(find_backend())"
+    code = "from sim.rendering.backend import find_backend; print(find_backend())"
     assert ask(code, MUJOCO_GL="egl", MUJOCO_EGL_DEVICE_ID="99").stdout == "None\n"

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from robot.errors import InputError
-from sim.records import Evaluation, read_evaluation, write_evaluation
+from sim.evaluation.rollout import evaluate_policy
 from sim.report import write_report
-from sim.rollout import evaluate_policy
+from sim.statistics.records import Evaluation, read_evaluation, write_evaluation
 from tests.sim.linear_policy import BlockSeeker
 
 VOID = {"meta", "br", "img", "link", "input", "hr"}

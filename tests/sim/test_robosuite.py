@@ -13,8 +13,8 @@ import pytest
 import sim
 from robot.control.rotation import angle_between, matrix_from_6d, matrix_from_rotvec, rotation_6d_from_matrix
 from robot.errors import InputError
-from sim.rendering import find_backend
-from sim.tasks.robosuite_env import RobosuiteEnv
+from sim.rendering.backend import find_backend
+from sim.tasks.robosuite.env import RobosuiteEnv
 
 TASKS = ("Lift", "PickPlaceCan", "NutAssemblySquare", "Door", "Stack")
 OBJECTS = {"Lift": "cube", "PickPlaceCan": "Can", "NutAssemblySquare": "SquareNut", "Door": "handle", "Stack": "cubeA"}

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from robot.errors import InputError
-from sim.robustness import robustness_curve, trapezoid_weights
-from sim.statistics import wilson
+from sim.statistics.intervals import wilson
+from sim.statistics.robustness import robustness_curve, trapezoid_weights
 
 EPISODES = 20
 counts = st.lists(

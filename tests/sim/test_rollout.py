@@ -22,8 +22,8 @@ from robot.control.ensembling import TemporalEnsemble
 from robot.control.runner import ChunkRunner
 from robot.description import ActionSpec, History, ObservationField, ObservationSpec
 from robot.errors import InputError, TillerError
-from sim.records import PARTIAL_NAME, read_evaluation
-from sim.rollout import EvaluationFailed, EvaluationInterrupted, evaluate_policy, query_seed
+from sim.evaluation.rollout import EvaluationFailed, EvaluationInterrupted, evaluate_policy, query_seed
+from sim.statistics.records import PARTIAL_NAME, read_evaluation
 from sim.tasks.pusht import ACTION, OBSERVATIONS
 from tests.sim.linear_policy import BlockSeeker
 from tests.sim.untrained_policy import untrained_policy
@@ -42,7 +42,7 @@ def children() -> list[int]:
     found = []
     for path in Path("/proc/self/task").glob("*/children"):
         for pid in path.read_text().split():
-            if b"sim.workers" in Path(f"/proc/{pid}/cmdline").read_bytes():
+            if b"sim.evaluation.workers" in Path(f"/proc/{pid}/cmdline").read_bytes():
                 found.append(int(pid))
     return found
 
@@ -306,7 +306,7 @@ def test_a_killed_worker_ends_the_evaluation_and_keeps_what_was_finished(tmp_pat
 
 
 SCRIPT = """
-from sim.rollout import evaluate_policy
+from sim.evaluation.rollout import evaluate_policy
 from tests.sim.linear_policy import BlockSeeker
 evaluate_policy(BlockSeeker(), "pusht/state", episodes=400, seed=0, workers=2, batch=2, options={{"max_steps": 40}},
                 output={folder!r}, on_episode=lambda record: print(record.seed, flush=True))
@@ -431,6 +431,8 @@ def test_long_histories_reach_over_several_slices() -> None:
 
 
 def test_a_worker_does_not_import_torch() -> None:
-    code = "import sim.workers, sys; sim.make('pusht/state'); print({'torch', 'matplotlib'} & set(sys.modules))"
+    code = (
+        "import sim.evaluation.workers, sys; sim.make('pusht/state'); print({'torch', 'matplotlib'} & set(sys.modules))"
+    )
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert answer.stdout.split()[-1] == "set()"

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from robot.errors import InputError
-from sim.statistics import bootstrap, interquartile_mean, mcnemar, paired_difference, wilson
+from sim.statistics.intervals import bootstrap, interquartile_mean, mcnemar, paired_difference, wilson
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from robot.errors import InputError
-from sim.comparison import compare
-from sim.groups import policy_names
-from sim.statistics import mcnemar, wilson
-from sim.summary import summarise
+from sim.statistics.comparison import compare
+from sim.statistics.groups import policy_names
+from sim.statistics.intervals import mcnemar, wilson
+from sim.statistics.summary import summarise
 from tests.sim.made_up import evaluation
 
 GOOD, BAD = [True] * 8 + [False] * 2, [True] * 3 + [False] * 7

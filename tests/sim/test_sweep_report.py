@@ -10,7 +10,7 @@ import pytest
 
 from robot.errors import InputError
 from sim.report import write_sweep_report
-from sim.summary import summarise
+from sim.statistics.summary import summarise
 from tests.sim.made_up import evaluation
 from tests.sim.test_report import Page
 from tests.sim.test_summary import BAD, GOOD
@@ -36,7 +36,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def write(folder: Path, target: Path) -> Page:
-    from sim.records import read_evaluation
+    from sim.statistics.records import read_evaluation
 
     summary = summarise([(each.name, read_evaluation(each)) for each in sorted(folder.iterdir()) if each.is_dir()])
     write_sweep_report(

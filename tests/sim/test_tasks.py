@@ -14,10 +14,10 @@ import pytest
 import sim
 from robot.description import ActionField, ActionSpec, ObservationField, ObservationSpec
 from robot.errors import InputError
+from sim.pages.tasks import page
 from sim.tasks import TaskInfo, task_ids, task_info
 from sim.tasks.environment import Outcome, TaskEnv
 from sim.tasks.options import TaskOptions
-from sim.tasks.table import page
 
 ROOT = Path(__file__).parents[2]
 

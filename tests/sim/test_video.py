@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from robot.errors import InputError, TillerError
-from sim.pictures import as_rgb
-from sim.video import VideoWriter
+from sim.rendering.pictures import as_rgb
+from sim.rendering.video import VideoWriter
 
 
 def read(path: Path) -> tuple[dict, np.ndarray]:

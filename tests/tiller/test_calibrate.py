@@ -16,8 +16,8 @@ from robot.description.robots import load_robot
 from robot.errors import InputError
 from robot.safety.energy.budget import load_budget
 from robot.safety.energy.streams import EnergyLog, EnergyStream, write_log
-from sim import energy_log
-from sim.energy_log import gravity_of
+from sim.evaluation import energy_log
+from sim.evaluation.energy_log import gravity_of
 from sim.experts import make_expert
 from tests.journeys.commands import TINY, Command
 from tests.sim.linear_policy import BlockSeeker

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from robot.description.robots import load_robot, robot_folder
-from sim.rendering import find_backend
+from sim.rendering.backend import find_backend
 from tiller.cli import main
 
 ROOT = Path(__file__).parents[2]

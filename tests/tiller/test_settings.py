@@ -21,14 +21,14 @@ from robot.description import from_json
 from robot.description.ranges import Range
 from robot.description.record import declared
 from robot.errors import InputError
-from sim.tasks.gym import GymOptions
+from sim.tasks.gym.suite import GymOptions
 from sim.tasks.maze import MazeTaskOptions
-from sim.tasks.metaworld import MetaworldOptions
+from sim.tasks.metaworld.suite import MetaworldOptions
 from sim.tasks.options import TaskOptions
 from sim.tasks.options import read_options as read_task_options
 from sim.tasks.pusht import PushTOptions
-from sim.tasks.robosuite import RobosuiteOptions
-from sim.twin.env import TwinOptions
+from sim.tasks.robosuite.suite import RobosuiteOptions
+from sim.tasks.twin.env import TwinOptions
 from tiller.cli import VERBS, main
 from tiller.configuration import compose
 from tiller.sweep.launchers import LAUNCHERS, read_launcher

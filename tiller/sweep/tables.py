@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Mapping
 
-from sim.statistics import Interval
-from sim.summary import SweepSummary
+from sim.statistics.intervals import Interval
+from sim.statistics.summary import SweepSummary
 
 MOST_POLICIES = 5
 """Columns that a terminal has room for; the page and the files have all of them."""

@@ -18,7 +18,7 @@ from tiller.words import read_options
 if TYPE_CHECKING:
     from robot.description.robots import RobotDescription
     from robot.safety.energy.streams import EnergyLog, EnergyStream
-    from sim.energy_log import Actor
+    from sim.evaluation.energy_log import Actor
     from sim.tasks.environment import TaskEnv
 
     Found = tuple[EnergyLog, RobotDescription, dict[str, Any]]
@@ -113,7 +113,7 @@ def budget(options: BudgetOptions) -> int:
     """Pick a budget, write it, and say what it was picked from."""
     from robot.safety.energy.benign import require_robot
     from robot.safety.energy.picking import Harm, pick
-    from sim.energy_log import gravity_of
+    from sim.evaluation.energy_log import gravity_of
     from tiller.budget_sheet import lines, write_budget
 
     target = _claimed(options)
@@ -210,7 +210,7 @@ def _recorded(options: BudgetOptions) -> Found:
     import sim
     from robot.description.contracts import hashes
     from robot.safety.energy.streams import EnergyLog, write_log
-    from sim.energy_log import collect, twin_of
+    from sim.evaluation.energy_log import collect, twin_of
     from tiller.progress import Counter
 
     actor, options, source = _actor(options)

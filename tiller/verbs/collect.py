@@ -90,7 +90,7 @@ def open_collection(options: CollectOptions) -> tuple[Dataset, Output]:
     import sim
     from data.dataset import Dataset
     from robot.description.contracts import hashes
-    from sim.collect import schema
+    from sim.evaluation.collect import schema
     from sim.experts import make_expert
 
     make_expert(options.task)
@@ -133,7 +133,7 @@ def add_missing(dataset: Dataset, options: CollectOptions) -> tuple[int, int]:
 
     Seeds go on after that of the last episode, so the dataset is the one that an uninterrupted run makes.
     """
-    from sim.collect import collect, divergence
+    from sim.evaluation.collect import collect, divergence
     from tiller.progress import Counter
 
     before = len(dataset)

@@ -187,7 +187,7 @@ def simulate() -> Finding:
 
 
 def render() -> Finding:
-    from sim.rendering import find_backend
+    from sim.rendering.backend import find_backend
 
     backend = find_backend()
     if backend:

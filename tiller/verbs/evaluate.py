@@ -16,7 +16,7 @@ from tiller.output import CONFIG, Output, open_output, written_by
 
 if TYPE_CHECKING:
     from robot.description import Policy
-    from sim.records import EpisodeRecord, Evaluation
+    from sim.statistics.records import EpisodeRecord, Evaluation
 
 
 @dataclass(frozen=True)
@@ -86,8 +86,8 @@ def run(configuration: Configuration[EvaluateOptions]) -> int:
 
     limit_threads(options.threads)
     from sim.perturbations import perturbed
-    from sim.records import read_evaluation
     from sim.report import write_report
+    from sim.statistics.records import read_evaluation
 
     policy, description = load_described(options)
     trained, trained_options = trained_task(options.checkpoint)
@@ -190,7 +190,7 @@ def measure(
 ) -> Evaluation:
     """Run the episodes and write evaluation.json and the videos into the output folder."""
     from robot.control.ensembling import TemporalEnsemble
-    from sim.rollout import evaluate_policy
+    from sim.evaluation.rollout import evaluate_policy
     from tiller.progress import Counter
 
     records: list[EpisodeRecord] = []
@@ -266,7 +266,7 @@ def show_comparison(evaluation: Evaluation, other: Evaluation, name: str) -> Non
     from rich.console import Console
     from rich.table import Table
 
-    from sim.comparison import compare
+    from sim.statistics.comparison import compare
 
     result = compare(other, evaluation)
     print(f"this one minus {name}, {result.pairs} seeds in pairs")

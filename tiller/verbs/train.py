@@ -150,7 +150,7 @@ def evaluation_in_the_loop(options: TrainOptions) -> Evaluate | None:
     task, loop = options.task, options.evaluation
 
     def evaluate(policy: Any, updates: int) -> Mapping[str, float]:
-        from sim.rollout import evaluate_policy
+        from sim.evaluation.rollout import evaluate_policy
 
         summary = evaluate_policy(
             policy, task, episodes=loop.episodes, seed=loop.seed, workers=loop.workers, options=options.options

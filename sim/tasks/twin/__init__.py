@@ -11,8 +11,8 @@ from sim.tasks.info import TaskInfo
 from sim.tasks.options import read_options
 
 if TYPE_CHECKING:
-    from sim.twin.env import TwinEnv
-    from sim.twin.task import TwinTask
+    from sim.tasks.twin.env import TwinEnv
+    from sim.tasks.twin.task import TwinTask
 
 # Task -> module and class. Modules are imported when their task is asked for.
 TASKS: Mapping[str, tuple[str, str]] = {
@@ -58,6 +58,6 @@ def task_class(name: str) -> type[TwinTask]:
 def make(name: str, *, reward: str, options: Mapping[str, Any]) -> TwinEnv:
     task = task_class(name)()
 
-    from sim.twin.env import TwinEnv, TwinOptions
+    from sim.tasks.twin.env import TwinEnv, TwinOptions
 
     return TwinEnv(task, reward=reward, options=read_options(TwinOptions, options, task.info.id))

@@ -19,8 +19,8 @@ from sim.tasks.twin.furniture import (
     solid,
     stand,
 )
+from sim.tasks.twin.task import CONTROL_HZ, BodyReading, TwinTask
 from sim.twin.scene import Scene
-from sim.twin.task import CONTROL_HZ, BodyReading, TwinTask
 
 HALF_WIDTH, DEPTH, HEIGHT = 0.15, 0.22, 0.15  # m, of the cabinet
 BOARD = 0.006  # m, half a board's thickness

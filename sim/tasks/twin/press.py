@@ -9,8 +9,8 @@ from robot.control.rotation import matrix_from_rotvec, quat_wxyz_from_matrix
 from robot.description.observation import ObservationField
 from sim.tasks.info import TaskInfo
 from sim.tasks.twin.furniture import BOX, CYLINDER, HARD, METAL, JointReading, solid, stand
+from sim.tasks.twin.task import CONTROL_HZ, BodyReading, TwinTask
 from sim.twin.scene import Scene
-from sim.twin.task import CONTROL_HZ, BodyReading, TwinTask
 
 TRAVEL = 0.010  # m
 PRESSED, RELEASED = 0.007, 0.002  # m of travel: pressed beyond the one the switch closes, short of the other it opens

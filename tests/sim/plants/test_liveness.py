@@ -7,12 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from benchmarks.plants import ClosedLoop, LoopSettings, PointMass, Wall
+from benchmarks.plants import books as columns
+from benchmarks.plants.adversaries import BangBang, Held, Random, Shuttle, Sine
+from benchmarks.plants.drive import AIM, AT, ENERGY, OUT, PUSH, TANK, TIP
+from benchmarks.plants.measures import progress, standing, tracking_rms_m
 from robot.safety.energy import Budget, load_budget
-from sim.plants import ClosedLoop, LoopSettings, PointMass, Wall
-from sim.plants import books as columns
-from sim.plants.adversaries import BangBang, Held, Random, Shuttle, Sine
-from sim.plants.drive import AIM, AT, ENERGY, OUT, PUSH, TANK, TIP
-from sim.plants.measures import progress, standing, tracking_rms_m
 
 ZERO = np.zeros(1)
 TABLE = load_budget("table_top")

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from benchmarks.plants import ClosedLoop, LoopSettings, Outcome, PointMass, Wall
+from benchmarks.plants.adversaries import Random, adversaries, shoves
+from benchmarks.plants.books import LEVEL
+from benchmarks.plants.measures import STIFF_ACCELERATION, STIFF_WALL, impacts, settings_for
+from benchmarks.plants.pump import worst_pump
+from benchmarks.plants.worlds import PLANTS, WORLDS, run_all
 from robot.safety.energy import load_budget
-from sim.plants import ClosedLoop, LoopSettings, Outcome, PointMass, Wall
-from sim.plants.adversaries import Random, adversaries, shoves
-from sim.plants.books import LEVEL
-from sim.plants.measures import STIFF_ACCELERATION, STIFF_WALL, impacts, settings_for
-from sim.plants.pump import worst_pump
-from sim.plants.worlds import PLANTS, WORLDS, run_all
 
 BUDGET = load_budget("table_top")
 GUARDED = ("tank", "tank and leash")

@@ -8,16 +8,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from benchmarks.plants import ClosedLoop, LoopSettings, PointMass, TwoLink, Wall
+from benchmarks.plants import books as columns
+from benchmarks.plants.adversaries import BangBang, Held, Random, shoves
+from benchmarks.plants.books import opened, residual_j
+from benchmarks.plants.drive import AT, TIP
+from benchmarks.plants.point_mass import advance_mass
+from benchmarks.plants.two_link import advance_arm, tip_of
+from benchmarks.plants.wall import NO_WALL
 from robot.errors import InputError
 from robot.safety.energy import EnergyLedger, TorqueFilter, load_budget
-from sim.plants import ClosedLoop, LoopSettings, PointMass, TwoLink, Wall
-from sim.plants import books as columns
-from sim.plants.adversaries import BangBang, Held, Random, shoves
-from sim.plants.books import opened, residual_j
-from sim.plants.drive import AT, TIP
-from sim.plants.point_mass import advance_mass
-from sim.plants.two_link import advance_arm, tip_of
-from sim.plants.wall import NO_WALL
 
 FREE = LoopSettings(load_budget("free"), torque_filter=False, leash="none", mass_kg=3.0)
 MASS, ARM = PointMass(), TwoLink()

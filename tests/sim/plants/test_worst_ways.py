@@ -7,11 +7,11 @@ import math
 import numpy as np
 import pytest
 
+from benchmarks.plants import ClosedLoop, LoopSettings, PointMass, Wall
+from benchmarks.plants.adversaries import BangBang
+from benchmarks.plants.books import LEVEL
+from benchmarks.plants.worst_ways import WorstWays, hunt
 from robot.safety.energy import Budget, load_budget
-from sim.plants import ClosedLoop, LoopSettings, PointMass, Wall
-from sim.plants.adversaries import BangBang
-from sim.plants.books import LEVEL
-from sim.plants.worst_ways import WorstWays, hunt
 
 BUDGETS = (
     load_budget("near"),

@@ -12,8 +12,8 @@ import pytest
 import sim
 from robot.safety.energy import Budget
 from robot.safety.energy.tank import OVERDRAFT
+from sim.tasks.twin.env import TwinEnv
 from sim.twin.energy import begin
-from sim.twin.env import TwinEnv
 from sim.twin.robot import TwinRobot
 from tests.sim.twin.test_energy_budget import guarded, table_force
 

@@ -14,8 +14,8 @@ from robot.description.robots import load_robot
 from robot.errors import InputError, TillerError
 from robot.safety.energy import Budget, load_budget
 from robot.safety.energy.tank import LEVEL, OVERDRAFTS, SPILLED, SUPPLIED, WORK
-from sim.records import read_evaluation, write_evaluation
-from sim.rollout import evaluate_policy
+from sim.evaluation.rollout import evaluate_policy
+from sim.statistics.records import read_evaluation, write_evaluation
 from sim.twin.assembly import attach_robot, tcp_offset
 from sim.twin.energy import words_for
 from sim.twin.robot import TwinRobot

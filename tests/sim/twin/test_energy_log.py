@@ -12,9 +12,9 @@ import sim
 from robot.description.robots import load_robot
 from robot.errors import InputError, TillerError
 from robot.safety.energy.benign import gravity_share, require_no_gravity
-from sim.energy_log import collect, gravity_of, record, recorded, twin_of
+from sim.evaluation.energy_log import collect, gravity_of, record, recorded, twin_of
 from sim.experts import make_expert
-from sim.twin.env import TwinEnv
+from sim.tasks.twin.env import TwinEnv
 
 
 @pytest.fixture(scope="module")

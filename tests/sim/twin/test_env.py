@@ -13,10 +13,10 @@ import pytest
 import sim
 from robot.description import History, PolicySpec, SamplerSpec
 from robot.errors import InputError
-from sim.collect import divergence, record
+from sim.evaluation.collect import divergence, record
+from sim.evaluation.rollout import evaluate_policy
 from sim.experts import expert_ids, make_expert
-from sim.rendering import find_backend
-from sim.rollout import evaluate_policy
+from sim.rendering.backend import find_backend
 from sim.tasks import suite_ids
 from sim.tasks.registry import suite_of
 

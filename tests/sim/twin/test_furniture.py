@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import sim
-from sim.collect import record
+from sim.evaluation.collect import record
 from sim.experts.twin import door as door_expert
 from sim.experts.twin import drawer as drawer_expert
 from sim.experts.twin import press as press_expert

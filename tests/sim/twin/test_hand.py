@@ -12,7 +12,7 @@ import pytest
 
 import sim
 from robot.errors import InputError
-from sim.collect import record
+from sim.evaluation.collect import record
 from sim.tasks.twin.groceries import BODY, GROCERIES
 from sim.tasks.twin.touch import FINGERS, THUMB
 from sim.twin.robot import TwinRobot

@@ -11,7 +11,7 @@ import pytest
 
 import sim
 from robot.control.rotation import angle_between, matrix_from_6d, matrix_from_rotvec
-from sim.collect import record
+from sim.evaluation.collect import record
 from sim.experts.twin.peg import INSERTIONS
 from sim.tasks.twin.peg import BLOCK_HEIGHT, CLEARANCE, DEPTH, HALF_LENGTH, WIDTH
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import sim
-from sim.collect import record
+from sim.evaluation.collect import record
 from sim.experts import make_expert
 from sim.tasks.twin.place import INNER_HALF, KINDS, WALL_HALF, WALL_HEIGHT
 from sim.tasks.twin.stack import APART, BASE_HALF, HALF, OFFSET

@@ -9,8 +9,8 @@ import pytest
 
 from robot.description import ActionChunk, Robot
 from robot.errors import InputError, TillerError
-from sim.child import WorkerLost
-from sim.rendering import find_backend
+from sim.process.child import WorkerLost
+from sim.rendering.backend import find_backend
 from sim.twin.cameras import CameraProcess
 from sim.twin.realtime import RealTimeTwin
 from tests.sim.twin.arms import PERIOD_S, make_twin

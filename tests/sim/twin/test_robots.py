@@ -13,7 +13,7 @@ import pytest
 from robot.description.limb import Limb
 from robot.description.robots import load_robot, robot_names
 from robot.errors import InputError
-from sim.rendering import find_backend
+from sim.rendering.backend import find_backend
 from sim.twin.examination import portrait, rest_for, stand_up
 from sim.twin.robot import TwinRobot
 from tests.sim.twin.arms import deflection, make_twin, push_for

@@ -7,8 +7,8 @@ from typing import Any, Iterator
 import pytest
 
 import sim
+from benchmarks.action_spread import action_spread, motion, tool_part
 from sim.experts.motion import ACCELERATION
-from sim.experts.spread import action_spread, motion, tool_part
 from sim.experts.twin.lift import LiftExpert
 
 

@@ -11,7 +11,7 @@ import pytest
 
 import sim
 from robot.control.rotation import quat_wxyz_from_matrix
-from sim.collect import record
+from sim.evaluation.collect import record
 from sim.experts.twin.wipe import ORDERS
 from sim.tasks.twin.wipe import BAND_N, DIRT, MARKS, MIDDLE, NO_DIRT, PAD_HALF, PAD_STIFFNESS
 

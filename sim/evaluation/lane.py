@@ -1,0 +1,235 @@
+"""One environment of a worker: what it is told, what it does, what it answers."""
+
+from __future__ import annotations
+
+import traceback
+from dataclasses import dataclass, field
+from math import isfinite
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Mapping
+
+import numpy as np
+
+from robot.description import ActionSpec, ObservationSpec
+from robot.errors import InputError, TillerError
+from sim.rendering.filming import Film, reason
+from sim.tasks.info import TaskInfo
+
+if TYPE_CHECKING:
+    from sim.tasks.environment import TaskEnv
+
+Row = dict[str, np.ndarray]
+
+ENERGY = "energy_"  # names of an `info` that an episode's record keeps begin with this
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What a worker needs to build its environments.
+
+    Args:
+        task_id, options: for `sim.make`.
+        names: observation keys to answer with.
+        history: newest rows of a slice to answer with; nobody looks further into the past.
+        videos: folder for the videos, if there are any.
+    """
+
+    task_id: str
+    options: Mapping[str, Any]
+    names: tuple[str, ...]
+    history: int
+    videos: Path | None = None
+
+
+@dataclass(frozen=True)
+class Ready:
+    """The task as the worker built it."""
+
+    task: TaskInfo
+    observation: ObservationSpec
+    action: ActionSpec
+
+
+@dataclass(frozen=True, eq=False)
+class Order:
+    """Begin the episode of a seed, or hold each of some actions for a period.
+
+    Args:
+        lane: which environment.
+        seed: of the episode to begin.
+        film: whether to make its video.
+        actions: (n, dim) to hold; None to begin an episode.
+    """
+
+    lane: int
+    seed: int = 0
+    film: bool = False
+    actions: np.ndarray | None = None
+
+
+@dataclass
+class Tally:
+    """The result of an episode so far; the fields are those of `sim.statistics.records.EpisodeRecord`."""
+
+    seed: int
+    episode_return: float = 0.0
+    max_reward: float = -np.inf
+    score: float = -np.inf
+    success: bool = False
+    length: int = 0
+    terminated: bool = False
+    truncated: bool = False
+    video: str | None = None
+    no_video: str = ""
+    diverged: str = ""
+    energy: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def ended(self) -> bool:
+        return self.terminated or self.truncated
+
+    def add(self, reward: float, terminated: bool, truncated: bool, info: Mapping[str, Any]) -> None:
+        score = float(info["score"])
+        if not (isfinite(reward) and isfinite(score)):
+            raise TillerError(f"the environment gave the reward {reward} and the score {score}, which cannot be summed")
+        self.length += 1
+        self.episode_return += reward
+        self.max_reward = max(self.max_reward, reward)
+        self.score = max(self.score, score)
+        self.success |= bool(info["success"])
+        self.terminated, self.truncated = bool(terminated), bool(truncated)
+        self.diverged = str(info.get("diverged", ""))
+        if self.diverged:
+            return  # the energy so far stands
+        self.energy = {
+            name.removeprefix(ENERGY): float(value)
+            for name, value in info.items()
+            if name.startswith(ENERGY) and not isinstance(value, str)
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class Report:
+    """What came of an order.
+
+    Args:
+        lane: which environment.
+        rows: the newest observations, oldest first.
+        tally: of the episode, which may have ended.
+        told: whether the environment has said anything about success in the episode.
+    """
+
+    lane: int
+    rows: list[Row]
+    tally: Tally
+    told: bool = True
+
+
+@dataclass(frozen=True)
+class Failure:
+    """An exception in a worker: its text, and the exit code that goes with it."""
+
+    message: str
+    exit_code: int
+
+    def error(self) -> TillerError:
+        return InputError(self.message) if self.exit_code == InputError.exit_code else TillerError(self.message)
+
+
+def failure(error: Exception, where: str) -> Failure:
+    """What the parent needs to know of an exception."""
+    if isinstance(error, InputError):
+        return Failure(str(error), error.exit_code)  # it names the thing itself
+    if isinstance(error, TillerError):
+        return Failure(f"{where}: {error}", error.exit_code)
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    text = f"{where}: {type(error).__name__}: {error} ({Path(frame.filename).name}, line {frame.lineno})"
+    return Failure(text, TillerError.exit_code)
+
+
+def build(setup: Setup, **more: Any) -> TaskEnv:
+    """The environment of a setup."""
+    from sim import make
+
+    return make(setup.task_id, **{**setup.options, **more})
+
+
+class Lane:
+    """Runs one episode after the other in one environment, and in a second one, that can draw, those to be filmed.
+
+    Args:
+        setup: of the worker.
+        env: the environment, if it is built already.
+    """
+
+    def __init__(self, setup: Setup, env: TaskEnv | None = None):
+        self._setup = setup
+        self._plain = env
+        self._drawing: TaskEnv | None = None
+        self._undrawable = ""
+        self._current: TaskEnv | None = None
+        self._film: Film | None = None
+        self._tally = Tally(seed=0)
+        self._told = False
+
+    @property
+    def place(self) -> str:
+        """Where in which episode, for messages."""
+        return f"seed {self._tally.seed}, step {self._tally.length}"
+
+    def obey(self, order: Order) -> Report:
+        rows = self._begin(order) if order.actions is None else self._hold(order.actions)
+        return Report(order.lane, rows, self._tally, self._told)
+
+    def close(self) -> None:
+        """Drop a video that is not finished; the environments end with the process."""
+        if self._film is not None:
+            self._film.give_up("the episode was not finished")
+
+    def _begin(self, order: Order) -> list[Row]:
+        self._tally, self._told = Tally(order.seed), False
+        self._film = None
+        if order.film:
+            assert self._setup.videos is not None
+            self._film = Film(self._setup.videos, order.seed)
+        self._current, observation = self._start(order.seed)
+        if self._film is not None:
+            self._film.add(self._current)
+        return [self._select(observation)]
+
+    def _start(self, seed: int) -> tuple[TaskEnv, Mapping[str, np.ndarray]]:
+        """The environment of an episode and its first observation: one that draws, where that is wanted and works."""
+        if self._film is not None and not self._undrawable:
+            try:
+                self._drawing = self._drawing or build(self._setup, render=True)
+                return self._drawing, self._drawing.reset(seed=seed)[0]
+            except Exception as error:
+                self._drawing, self._undrawable = None, reason(error)
+        if self._film is not None:
+            self._film.give_up(self._undrawable)
+        self._plain = self._plain or self._drawing or build(self._setup)
+        return self._plain, self._plain.reset(seed=seed)[0]
+
+    def _hold(self, actions: np.ndarray) -> list[Row]:
+        """Step through a slice; where the episode ends, the rest of it falls away."""
+        env, rows = self._current, []
+        assert env is not None
+        for action in actions:
+            observation, reward, terminated, truncated, info = env.step(action)
+            self._tally.add(float(reward), terminated, truncated, info)
+            self._told |= bool(info.get("success_told", True))
+            if self._film is not None:
+                self._film.add(env)
+            rows.append(self._select(observation))
+            if self._tally.ended:
+                self._close_video()
+                break
+        return rows[-self._setup.history :]
+
+    def _select(self, observation: Mapping[str, np.ndarray]) -> Row:
+        return {name: observation[name] for name in self._setup.names}
+
+    def _close_video(self) -> None:
+        if self._film is not None:
+            self._tally.video = self._film.close(self._tally.success)
+            self._tally.no_video, self._film = self._film.missing, None

@@ -1,0 +1,307 @@
+"""Any environment that is registered with Gymnasium and takes continuous actions.
+
+`gym/ID` takes a registered id, `gym/MODULE:ID` imports a module that registers it first (worker processes do so too).
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Annotated, Any, Iterator, Mapping
+
+import gymnasium
+import numpy as np
+from gymnasium import spaces
+from gymnasium.envs.registration import EnvSpec
+
+from robot.description import ActionField, ActionSpec, ObservationSpec
+from robot.description.ranges import Range
+from robot.errors import InputError, nearest
+from sim.rendering.backend import find_backend, require_backend
+from sim.rendering.pictures import as_rgb
+from sim.tasks.environment import Observation, Outcome, TaskEnv
+from sim.tasks.gym.observation import field_of, leaves_of
+from sim.tasks.info import SAY_SUCCESS, TaskInfo
+from sim.tasks.options import TaskOptions, read_options
+
+Reward = Annotated[float, Range(-1e12, 1e12)]
+SUCCESS_KEYS = ("success", "is_success")
+KINDS = ("image", "state")
+
+
+@dataclass(frozen=True, kw_only=True)
+class GymOptions(TaskOptions):
+    """Options of `gym/*`.
+
+    Args:
+        success_reward: a step with at least this reward is a success.
+        success_return: an episode that ends with at least this sum of rewards is a success.
+        period_s: control period; None takes it from the environment's `control_hz`, `dt` or `render_fps`.
+        kinds: key of the observation -> `image` or `state`; bytes of an image's shape are images, the rest is not.
+        arguments: handed on to `gymnasium.make`.
+    """
+
+    success_reward: Reward | None = None
+    success_return: Reward | None = None
+    period_s: Annotated[float, Range(0, 3600, above=True)] | None = None
+    kinds: Mapping[str, Any] = field(default_factory=dict)
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.success_reward is not None and self.success_return is not None:
+            raise InputError("options success_reward and success_return", expected="one of them", got="both")
+        for name, kind in self.declared_kinds.items():
+            if kind not in KINDS:
+                raise InputError(f"option kinds.{name}", expected=f"one of {', '.join(KINDS)}", got=f"'{kind}'")
+
+    @property
+    def declared_kinds(self) -> dict[str, str]:
+        """Key -> kind; a key with dots may be given as nested ones."""
+        return dict(_flat(self.kinds))
+
+
+def _flat(kinds: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    for key, value in kinds.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", str(value)
+
+
+def names() -> tuple[str, ...]:
+    return ()  # whatever is registered, which only a running program knows
+
+
+def task_info(name: str) -> TaskInfo:
+    env = make(name, reward="sparse", options={})
+    env.close()
+    return env.task
+
+
+def make(name: str, *, reward: str, options: Mapping[str, Any]) -> GymEnv:
+    return GymEnv(name, reward=reward, options=read_options(GymOptions, options, f"gym/{name}"))
+
+
+class GymEnv(TaskEnv):
+    """A Gymnasium environment: `observation`, or the keys of its Dict joined by dots; one flat `action`, clipped.
+
+    Success is, in this order: what the option `success_reward` or `success_return` says; `info["success"]` or
+    `info["is_success"]` where it is true or above 0; a return, at the end, of at least the `reward_threshold` that was
+    registered. `info["success_told"]` is False as long as none of them has said anything in the episode.
+    `env.render()` gives pictures of the environment's own size.
+    """
+
+    def __init__(self, name: str, *, reward: str, options: GymOptions) -> None:
+        self._env = _build(name, options)
+        self._options = options
+        self._threshold = options.success_return
+        self._told = False  # whether the environment itself tells success
+        self._return = 0.0
+        spec, space = gymnasium.registry[name.rpartition(":")[2]], self._env.action_space
+        if self._threshold is None and options.success_reward is None:
+            self._threshold = spec.reward_threshold
+        if not isinstance(space, spaces.Box):
+            raise InputError(
+                f"action of gym/{name}",
+                expected="continuous numbers (a Box space)",
+                got=str(space),
+                way_out="Choose a task with continuous actions",
+            )
+        self._leaves = leaves_of(self._env.observation_space, options.declared_kinds, name)
+        period_s = options.period_s or _period_s(self._env, name)
+        task = TaskInfo(
+            id=f"gym/{name}",
+            control_hz=1 / period_s,
+            max_steps=options.max_steps or _max_steps(spec, name),
+            n_action_steps=8,
+            success=_success_in_words(options, self._threshold),
+            score="1 at success, else 0",
+            instruction=f"solve {name}",
+        )
+        super().__init__(
+            task,
+            ObservationSpec(tuple(map(field_of, self._leaves.values()))),
+            ActionSpec((ActionField("action", int(np.prod(space.shape)), "1", "native"),), period_s),
+            bounds=(space.low.ravel(), space.high.ravel()),
+            reward=reward,
+            options=options,
+        )
+        self._space = space
+
+    def start(self, seed: int | None, options: Mapping[str, Any]) -> Outcome:
+        try:
+            begun = self._env.reset(seed=seed, options=dict(options) or None)
+        except TypeError as error:
+            missing = next((each for each in ("seed", "options") if f"argument '{each}'" in str(error)), None)
+            if missing is None:
+                raise
+            raise InputError(
+                f"reset of {self.task.id}",
+                expected=f"a method that takes {missing}=",
+                got=str(error),
+                way_out="Episodes begin from seeds, so that they can be repeated: let reset take seed=",
+            ) from error
+        self._return, self._told = 0.0, False
+        observation, _ = self._parts("reset", begun, ("observation", "info"))
+        return Outcome(self._observe(observation), 0.0, success=False, score=0.0)
+
+    def advance(self, action: np.ndarray) -> Outcome:
+        space = self._space
+        whole = np.rint(action) if space.dtype.kind in "iu" else action
+        held = np.clip(whole.reshape(space.shape), space.low, space.high).astype(space.dtype)
+        observation, reward, terminated, truncated, info = self._parts(
+            "step", self._env.step(held), ("observation", "reward", "terminated", "truncated", "info")
+        )
+        self._return += float(reward)
+        ends = terminated or truncated or self.steps_left <= 1
+        success = self._succeeded(float(reward), info, ends)
+        told = self._told or self._options.success_reward is not None or self._threshold is not None
+        return Outcome(
+            self._observe(observation),
+            float(reward),
+            success,
+            float(success),
+            terminated,
+            truncated,
+            info={"success_told": told},
+        )
+
+    def picture(self) -> np.ndarray:
+        if hasattr(self._env.unwrapped, "mujoco_renderer"):
+            require_backend()  # says what is missing, where the renderer only fails
+        return as_rgb(self._env.render(), self.task.id)
+
+    def close(self) -> None:
+        self._env.close()
+
+    def _succeeded(self, reward: float, info: Mapping[str, Any], ends: bool) -> bool:
+        if self._options.success_reward is not None:
+            return reward >= self._options.success_reward
+        if self._options.success_return is None:
+            told = [self._positive(key, info[key]) for key in SUCCESS_KEYS if info.get(key) is not None]
+            self._told |= bool(told)
+            if self._told:
+                return any(told)
+        return ends and self._threshold is not None and self._return >= self._threshold
+
+    def _positive(self, key: str, value: Any) -> bool:
+        """Whether what the environment tells is success: true, or a number above 0; NaN and -1 are none."""
+        told = np.asarray(value)
+        if told.dtype.kind not in "biuf":
+            raise InputError(
+                f"info['{key}'] of {self.task.id}",
+                expected="true, false or a number",
+                got=repr(value),
+                way_out=SAY_SUCCESS,
+            )
+        return bool(np.any(told > 0))
+
+    def _parts(self, method: str, answer: Any, names: tuple[str, ...]) -> tuple[Any, ...]:
+        """What a method of the environment returned, of so many parts as Gymnasium says."""
+        if not isinstance(answer, tuple) or len(answer) != len(names) or not isinstance(answer[-1], Mapping):
+            got = f"{len(answer)} values" if isinstance(answer, tuple) else type(answer).__name__
+            raise InputError(
+                f"{method} of {self.task.id}",
+                expected=f"({', '.join(names)})",
+                got=got,
+                way_out="Environments of the old Gym interface need a wrapper to Gymnasium's",
+            )
+        return answer
+
+    def _observe(self, observation: Any) -> Observation:
+        return {name: leaf.row(leaf.find(observation)) for name, leaf in self._leaves.items()}
+
+
+def _build(name: str, options: GymOptions) -> gymnasium.Env[Any, Any]:
+    os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
+    os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
+    module, _, registered = name.rpartition(":")
+    if module:
+        try:
+            import_module(module)
+        except ModuleNotFoundError as error:
+            raise InputError(
+                f"task gym/{name}", expected="a module that can be imported", got=f"'{module}' ({error})"
+            ) from error
+    if registered not in gymnasium.registry:
+        raise InputError(
+            "task",
+            expected="an id that is registered with Gymnasium",
+            got=f"'gym/{name}'",
+            way_out=nearest(f"gym/{registered}", [f"gym/{each}" for each in gymnasium.registry]),
+        )
+    if options.render and (backend := find_backend()):
+        os.environ["MUJOCO_GL"] = backend
+    mode = {"render_mode": "rgb_array"} if options.render else {}
+    try:
+        env = gymnasium.make(registered, max_episode_steps=-1, disable_env_checker=True, **mode, **options.arguments)
+    except (ImportError, gymnasium.error.Error) as error:
+        raise InputError(f"task gym/{name}: {error}") from error
+    except TypeError as error:
+        if options.render and "render_mode" in str(error):
+            raise InputError(
+                f"task gym/{name}: render", expected="an environment that takes render_mode='rgb_array'", got=str(error)
+            ) from error
+        if not options.arguments:
+            raise
+        raise InputError(
+            f"option arguments of gym/{name}", expected="what the environment takes", got=str(error)
+        ) from error
+    _only_what_it_takes(env)
+    return env
+
+
+def _period_s(env: gymnasium.Env[Any, Any], name: str) -> float:
+    # None of these means the control period everywhere, hence the order: PushT's dt is that of its integrator, and
+    # Pendulum's pictures are not at the rate of its steps.
+    if rate := getattr(env.unwrapped, "control_hz", None):
+        return 1 / float(rate)
+    dt = getattr(env.unwrapped, "dt", None)
+    if dt is not None and not callable(dt) and float(dt) > 0:
+        return float(dt)
+    if rate := env.metadata.get("render_fps"):
+        return 1 / float(rate)
+    raise InputError(
+        f"control period of gym/{name}",
+        got="none of them",
+        way_out="Give it in seconds: period_s=",
+        expected="control_hz, dt or metadata['render_fps'] of the environment",
+    )
+
+
+def _max_steps(spec: EnvSpec, name: str) -> int:
+    if spec.max_episode_steps is None:
+        raise InputError(
+            f"time limit of gym/{name}",
+            expected="max_episode_steps registered with it",
+            got="none",
+            way_out="Give it in steps: max_steps=",
+        )
+    return spec.max_episode_steps
+
+
+def _success_in_words(options: GymOptions, threshold: float | None) -> str:
+    if options.success_reward is not None:
+        return f"a reward of at least {options.success_reward:g}"
+    at_the_end = "" if threshold is None else f"a return of at least {threshold:g} at the end"
+    if options.success_return is not None:
+        return at_the_end
+    return " or ".join(filter(None, ["info['success'] or info['is_success'] above 0", at_the_end]))
+
+
+def _only_what_it_takes(env: gymnasium.Env[Any, Any]) -> None:
+    """Put a wrapper below all others where the environment's own `reset` does not take what they hand on."""
+    outer = env
+    while isinstance(outer, gymnasium.Wrapper) and isinstance(outer.env, gymnasium.Wrapper):
+        outer = outer.env
+    if isinstance(outer, gymnasium.Wrapper):
+        outer.env = _Reset(outer.env)
+
+
+class _Reset(gymnasium.Wrapper[Any, Any, Any, Any]):
+    """Hands on options only where there are some."""
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Any:
+        return self.env.reset(seed=seed) if options is None else self.env.reset(seed=seed, options=options)
