@@ -12,9 +12,9 @@ import numpy as np
 from data.episode import Episode
 from data.schema import REWARD, TIME, MetaField, Schema
 from robot.errors import InputError, TillerError
-from sim.evaluation.lane import Failure, failure
 from sim.experts import make_expert
 from sim.process.child import ChildProcess, be_child
+from sim.process.failure import Failure, failure
 from sim.tasks.environment import DIVERGED
 
 if TYPE_CHECKING:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import traceback
 from dataclasses import dataclass, field
 from math import isfinite
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Mapping
 import numpy as np
 
 from robot.description import ActionSpec, ObservationSpec
-from robot.errors import InputError, TillerError
+from robot.errors import TillerError
 from sim.rendering.filming import Film, reason
 from sim.tasks.info import TaskInfo
 
@@ -123,28 +122,6 @@ class Report:
     rows: list[Row]
     tally: Tally
     told: bool = True
-
-
-@dataclass(frozen=True)
-class Failure:
-    """An exception in a worker: its text, and the exit code that goes with it."""
-
-    message: str
-    exit_code: int
-
-    def error(self) -> TillerError:
-        return InputError(self.message) if self.exit_code == InputError.exit_code else TillerError(self.message)
-
-
-def failure(error: Exception, where: str) -> Failure:
-    """What the parent needs to know of an exception."""
-    if isinstance(error, InputError):
-        return Failure(str(error), error.exit_code)  # it names the thing itself
-    if isinstance(error, TillerError):
-        return Failure(f"{where}: {error}", error.exit_code)
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    text = f"{where}: {type(error).__name__}: {error} ({Path(frame.filename).name}, line {frame.lineno})"
-    return Failure(text, TillerError.exit_code)
 
 
 def build(setup: Setup, **more: Any) -> TaskEnv:

@@ -12,9 +12,10 @@ import numpy as np
 from robot.control.runner import ChunkRunner, query_seed
 from robot.description import Policy, TaskPrompt, require_match
 from robot.errors import InputError, TillerError
-from sim.evaluation.lane import Failure, Order, Ready, Report, Setup
+from sim.evaluation.lane import Order, Ready, Report, Setup
 from sim.evaluation.workers import WorkerProcess
 from sim.process.child import WorkerLost
+from sim.process.failure import Failure
 from sim.statistics.records import EpisodeRecord, Latency
 from sim.tasks.info import SAY_SUCCESS
 

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from multiprocessing.connection import Connection
 
-from sim.evaluation.lane import Failure, Lane, Order, Ready, Report, Setup, build, failure
+from sim.evaluation.lane import Lane, Order, Ready, Report, Setup, build
 from sim.process.child import ChildProcess, be_child
+from sim.process.failure import Failure, failure
 
 
 class WorkerProcess(ChildProcess):

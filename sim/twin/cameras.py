@@ -15,8 +15,8 @@ import mujoco
 import numpy as np
 
 from robot.errors import InputError, TillerError, nearest
-from sim.evaluation.lane import Failure, failure
 from sim.process.child import ChildProcess, be_child
+from sim.process.failure import Failure, failure
 from sim.rendering.backend import SceneRenderer, require_backend
 from sim.twin.assembly import FELT
 from sim.twin.scene import Scene
