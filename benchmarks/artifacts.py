@@ -23,7 +23,7 @@ from typing import Any, Iterable, Iterator, Mapping, Sequence
 
 import yaml
 
-from data.dataset import Dataset
+from data.store.dataset import Dataset
 from robot.description import fingerprint, from_json
 from robot.errors import InputError, TillerError, nearest
 from sim.statistics.records import Evaluation, read_evaluation

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from data.dataset import Dataset
+from data.store.dataset import Dataset
 from real.graph import Deployment, processes
 from real.processes import run_processes
 from real.ros.profile import write_profile

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from benchmarks.networks import Timing
-from data.statistics import FieldStatistics
+from data.learning.statistics import FieldStatistics
 from policies.build import build_policy, policy_spec
 from policies.checkpoint import load
 from policies.policy import DiffusionPolicy

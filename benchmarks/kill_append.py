@@ -33,10 +33,10 @@ from typing import Any
 
 import numpy as np
 
-from data.dataset import Dataset
-from data.durable import PARTIAL
-from data.episode import Episode
-from data.schema import MetaField, Schema, StreamField
+from data.store.dataset import Dataset
+from data.store.durable import PARTIAL
+from data.store.episode import Episode
+from data.store.schema import MetaField, Schema, StreamField
 from robot.description import ActionField, ActionSpec, ObservationField, ObservationSpec
 
 EPISODES_A_STORE = 40

@@ -44,7 +44,7 @@ def network_policy():
     """An untrained policy of the default recipe."""
     import torch
 
-    from data.statistics import RunningStatistics
+    from data.learning.statistics import RunningStatistics
     from policies.build import build_policy, policy_spec
     from policies.normaliser import ACTION as ACTION_KEY
     from policies.recipe import PolicyRecipe

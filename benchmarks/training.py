@@ -19,10 +19,10 @@ import numpy as np
 import torch
 
 from benchmarks.networks import TRAIN_BATCH, Timing
-from data.dataset import Dataset
-from data.episode import Episode
-from data.schema import Schema
-from data.windows import Windows
+from data.learning.windows import Windows
+from data.store.dataset import Dataset
+from data.store.episode import Episode
+from data.store.schema import Schema
 from policies.batches import Batches, RowOrder
 from policies.build import build_policy, measure, policy_spec
 from policies.distributed import Ranks

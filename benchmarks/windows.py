@@ -23,9 +23,9 @@ from typing import Any, Callable, Iterator, NamedTuple
 
 import numpy as np
 
-from data.convert import convert
-from data.dataset import Dataset
-from data.windows import Windows
+from data.formats.convert import convert
+from data.learning.windows import Windows
+from data.store.dataset import Dataset
 from robot.description import History, ObservationSpec
 
 BATCH, HORIZON, STEPS, ROUNDS = 256, 16, 2, 5

@@ -9,17 +9,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from data.dataset import Dataset
-    from data.episode import Episode
-    from data.schema import ColumnField, MetaField, Schema, StreamField
+    from data.store.dataset import Dataset
+    from data.store.episode import Episode
+    from data.store.schema import ColumnField, MetaField, Schema, StreamField
 
 _HOMES = {
-    "Dataset": "data.dataset",
-    "Episode": "data.episode",
-    "ColumnField": "data.schema",
-    "MetaField": "data.schema",
-    "Schema": "data.schema",
-    "StreamField": "data.schema",
+    "Dataset": "data.store.dataset",
+    "Episode": "data.store.episode",
+    "ColumnField": "data.store.schema",
+    "MetaField": "data.store.schema",
+    "Schema": "data.store.schema",
+    "StreamField": "data.store.schema",
 }
 __all__ = ["ColumnField", "Dataset", "Episode", "MetaField", "Schema", "StreamField"]
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from data.windows import Windows
+from data.learning.windows import Windows
 from policies.distributed import Ranks
 
 

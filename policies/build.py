@@ -7,8 +7,8 @@ from typing import Any, Mapping
 import numpy as np
 import torch
 
-from data.statistics import FieldStatistics, RunningStatistics
-from data.windows import Windows
+from data.learning.statistics import FieldStatistics, RunningStatistics
+from data.learning.windows import Windows
 from policies.augmentation import ImageAugmentation
 from policies.choice import choose
 from policies.encoders import make_encoder

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from data.statistics import FieldStatistics
+from data.learning.statistics import FieldStatistics
 
 ACTION = "action"
 LIMITS, GAUSSIAN, NONE = "limits", "gaussian", "none"

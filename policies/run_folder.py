@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable, Iterator
 
-from data.lock import WriterLock
+from data.store.lock import WriterLock
 from policies.checkpoint import new_folder
 from robot.errors import InputError
 

@@ -10,10 +10,10 @@ from typing import Iterator, Mapping
 import numpy as np
 import torch
 
-from data.dataset import Dataset
-from data.split import split_episodes
-from data.statistics import FieldStatistics, hardly_changing
-from data.windows import Windows
+from data.learning.split import split_episodes
+from data.learning.statistics import FieldStatistics, hardly_changing
+from data.learning.windows import Windows
+from data.store.dataset import Dataset
 from policies.batches import Batches, RowOrder
 from policies.build import build_policy, measure, policy_spec
 from policies.checkpoint import Provenance, versions

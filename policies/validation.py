@@ -7,7 +7,7 @@ from typing import Sequence
 import numpy as np
 import torch
 
-from data.windows import Windows
+from data.learning.windows import Windows
 from policies.batches import to_torch
 from policies.model import PolicyModel
 

@@ -31,7 +31,7 @@ def pusht_human() -> Path:
 @pytest.fixture(scope="session")
 def pusht_store(pusht_human: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """All human demonstrations of PushT without their images, converted once a test run."""
-    from data.convert import convert
+    from data.formats.convert import convert
 
     target = tmp_path_factory.mktemp("pusht") / "low_dim"
     convert(pusht_human, target, exclude=["img"])
@@ -41,7 +41,7 @@ def pusht_store(pusht_human: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 @pytest.fixture(scope="session")
 def pusht_image_store(pusht_human: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The first ten human demonstrations of PushT with their images, converted once a test run."""
-    from data.convert import convert
+    from data.formats.convert import convert
 
     target = tmp_path_factory.mktemp("pusht") / "images"
     convert(pusht_human, target, skip_episodes=range(10, 206))

@@ -9,7 +9,7 @@ from robot.description import ActionSpec, ObservationSpec, require_match
 from robot.errors import InputError
 
 if TYPE_CHECKING:
-    from data.dataset import Dataset
+    from data.store.dataset import Dataset
     from policies.recipe import PolicyRecipe
 
 STATE_ENCODER = "state"

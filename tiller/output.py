@@ -14,7 +14,7 @@ from typing import Any, Iterator, Mapping
 
 import yaml
 
-from data.lock import LOCK_NAME, WriterLock
+from data.store.lock import LOCK_NAME, WriterLock
 from robot.errors import InputError
 
 CONFIG = "config.yaml"

@@ -11,8 +11,8 @@ from robot.description import ObservationSpec, require_match
 from robot.errors import InputError
 
 if TYPE_CHECKING:
-    from data.dataset import Dataset
-    from data.episode import Episode
+    from data.store.dataset import Dataset
+    from data.store.episode import Episode
 
 # Suites whose reset takes a recorded row: the key that holds it. Elsewhere the episode's seed gives its start.
 START_KEYS = {"pusht": "state"}

@@ -18,7 +18,7 @@ from typing import Any, Callable, Mapping, Protocol
 import numpy as np
 from torch import Tensor
 
-from data.lock import WriterLock
+from data.store.lock import WriterLock
 from policies.checkpoint import new_folder, read_tensors, write_json, write_tensors
 from policies.checkpoint_folder import read_json
 from policies.interruption import Interruption

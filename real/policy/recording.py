@@ -7,7 +7,7 @@ from typing import Sequence
 
 import numpy as np
 
-from data.dataset import Dataset
+from data.store.dataset import Dataset
 from robot.description import Observation, ObservationSpec, PolicySpec, SamplerSpec, TaskPrompt
 from robot.errors import InputError
 

@@ -56,7 +56,7 @@ def split(checkpoint: str) -> tuple[Path, int | None]:
 
 
 def _require_episode(path: Path, episode: int) -> None:
-    from data.dataset import Dataset
+    from data.store.dataset import Dataset
 
     dataset = Dataset.open(path)
     if dataset.schema is None:

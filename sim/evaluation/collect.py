@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Callable, Iterator, Mapping
 
 import numpy as np
 
-from data.episode import Episode
-from data.schema import REWARD, TIME, MetaField, Schema
+from data.store.episode import Episode
+from data.store.schema import REWARD, TIME, MetaField, Schema
 from robot.errors import InputError, TillerError
 from sim.experts import make_expert
 from sim.process.child import ChildProcess, be_child

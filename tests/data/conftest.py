@@ -8,9 +8,9 @@ from typing import Any, Callable
 import numpy as np
 import pytest
 
-from data.dataset import Dataset
-from data.episode import Episode
-from data.schema import REWARD, TIME, MetaField, Schema, StreamField
+from data.store.dataset import Dataset
+from data.store.episode import Episode
+from data.store.schema import REWARD, TIME, MetaField, Schema, StreamField
 from robot.description import ActionField, ActionSpec, ObservationField, ObservationSpec
 
 MakeEpisode = Callable[..., Episode]

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from data.dataset import Dataset
-from data.episode import Episode
-from data.validate import validate
+from data.checks.validate import validate
+from data.store.dataset import Dataset
+from data.store.episode import Episode
 from robot.errors import InputError
 
 Change = Callable[[Episode], Mapping[str, Any]]

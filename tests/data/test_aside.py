@@ -14,10 +14,10 @@ from typing import Any, Callable
 import numpy as np
 import pytest
 
-from data.convert import convert
-from data.dataset import Dataset
-from data.durable import ROOT_FILE
-from data.repair import repair
+from data.edit.repair import repair
+from data.formats.convert import convert
+from data.store.dataset import Dataset
+from data.store.durable import ROOT_FILE
 from robot.errors import TillerError
 
 

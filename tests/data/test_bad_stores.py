@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 import zarr
 
-from data.dataset import Dataset
-from data.reading import DamagedChunkError
+from data.store.dataset import Dataset
+from data.store.reading import DamagedChunkError
 from robot.errors import InputError
 
 

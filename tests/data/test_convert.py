@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 import zarr
 
-from data.convert import convert
-from data.dataset import Dataset
+from data.formats.convert import convert
+from data.store.dataset import Dataset
 from robot.errors import InputError, TillerError
 
 ENDS = np.array([4, 9, 10])

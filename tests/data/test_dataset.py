@@ -17,10 +17,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from data import layout
-from data.dataset import Dataset
-from data.episode import Episode
-from data.schema import ColumnField, MetaField, Schema, StreamField
+from data.store import layout
+from data.store.dataset import Dataset
+from data.store.episode import Episode
+from data.store.schema import ColumnField, MetaField, Schema, StreamField
 from robot.description import ActionField, ActionSpec, ObservationField, ObservationSpec
 from robot.errors import InputError
 
@@ -160,7 +160,7 @@ def test_another_process_appends_and_a_reader_sees_it_after_refresh_only(store: 
     before, fingerprint = [reader.episode(index) for index in range(4)], reader.fingerprint
     program = (
         "import sys, numpy as np\n"
-        "from data.dataset import Dataset\n"
+        "from data.store.dataset import Dataset\n"
         "with Dataset.open(sys.argv[1], mode='a') as dataset:\n"
         "    for index in range(3):\n"
         "        dataset.append(dataset.episode(index))\n"

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from data.dataset import Dataset
-from data.durable import PARTIAL
+from data.store.dataset import Dataset
+from data.store.durable import PARTIAL
 from robot.errors import InputError, TillerError
 
 

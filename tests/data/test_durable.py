@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from data.dataset import Dataset
-from data.durable import PARTIAL
+from data.store.dataset import Dataset
+from data.store.durable import PARTIAL
 
 
 def _record(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Path]]:

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from data.dataset import Dataset
-from data.episode import Episode
-from data.info import info, nearly_constant
-from data.schema import Schema
+from data.checks.info import info, nearly_constant
+from data.store.dataset import Dataset
+from data.store.episode import Episode
+from data.store.schema import Schema
 from robot.description import ActionField, ActionSpec, ObservationField, ObservationSpec
 
 

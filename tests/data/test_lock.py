@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from data.dataset import Dataset
-from data.lock import LOCK_NAME, WriterLock
+from data.store.dataset import Dataset
+from data.store.lock import LOCK_NAME, WriterLock
 from robot.errors import InputError
 
 ROOT = Path(__file__).parents[2]
@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[2]
 @contextmanager
 def _writer_elsewhere(store: Path, program: str) -> Iterator[subprocess.Popen[str]]:
     """Another process that opens the store for appending, says so, and waits for its input to close."""
-    preamble = "import sys\nfrom data.dataset import Dataset\ndataset = Dataset.open(sys.argv[1], mode='a')\n"
+    preamble = "import sys\nfrom data.store.dataset import Dataset\ndataset = Dataset.open(sys.argv[1], mode='a')\n"
     with subprocess.Popen(
         [sys.executable, "-c", preamble + program, str(store)],
         cwd=ROOT,
@@ -78,7 +78,7 @@ def test_a_forked_child_does_not_keep_a_dead_parents_lock(store: Path) -> None:
         [
             sys.executable,
             "-c",
-            "import sys\nfrom data.lock import WriterLock\nfrom pathlib import Path\n"
+            "import sys\nfrom data.store.lock import WriterLock\nfrom pathlib import Path\n"
             "lock = WriterLock(Path(sys.argv[1]))\n" + forks,
             str(store),
         ],

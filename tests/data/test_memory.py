@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from data.memory import memory_limit_bytes
+from data.learning.memory import memory_limit_bytes
 
 MACHINE = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 MB = 1 << 20

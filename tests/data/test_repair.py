@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import zarr
 
-from data.dataset import Dataset
-from data.repair import repair
-from data.validate import validate
+from data.checks.validate import validate
+from data.edit.repair import repair
+from data.store.dataset import Dataset
 from robot.errors import InputError, TillerError
 
 

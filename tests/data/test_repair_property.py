@@ -15,10 +15,10 @@ import zarr
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from data import layout
-from data.dataset import Dataset
-from data.repair import repair
-from data.validate import validate
+from data.checks.validate import validate
+from data.edit.repair import repair
+from data.store import layout
+from data.store.dataset import Dataset
 from robot.errors import TillerError
 
 LENGTHS = (5, 9, 3, 10, 7)

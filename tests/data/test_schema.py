@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from data.schema import REWARD, ColumnField, MetaField, Schema, StreamField
+from data.store.schema import REWARD, ColumnField, MetaField, Schema, StreamField
 from robot.errors import InputError
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data.split import split_episodes
+from data.learning.split import split_episodes
 from robot.errors import InputError
 
 

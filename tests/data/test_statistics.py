@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from data.statistics import FieldStatistics, RunningStatistics, hardly_changing, statistics_of
+from data.learning.statistics import FieldStatistics, RunningStatistics, hardly_changing, statistics_of
 from robot.errors import InputError
 
 ROWS = arrays.arrays(

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import zarr
 
-from data.dataset import Dataset
-from data.report import Report
-from data.validate import validate
+from data.checks.report import Report
+from data.checks.validate import validate
+from data.store.dataset import Dataset
 from robot.errors import InputError
 
 

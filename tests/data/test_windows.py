@@ -12,13 +12,13 @@ import zarr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data.chunk_cache import ChunkCache
-from data.dataset import Dataset
-from data.episode import Episode
-from data.reading import DamagedChunkError
-from data.sampling import chunk_shuffle
-from data.schema import Schema
-from data.windows import Windows
+from data.learning.chunk_cache import ChunkCache
+from data.learning.sampling import chunk_shuffle
+from data.learning.windows import Windows
+from data.store.dataset import Dataset
+from data.store.episode import Episode
+from data.store.reading import DamagedChunkError
+from data.store.schema import Schema
 from robot.description import ActionField, ActionSpec, History, ObservationField, ObservationSpec
 from robot.errors import InputError
 

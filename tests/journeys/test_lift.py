@@ -47,7 +47,7 @@ def test_demo_goes_through_all_stages_and_can_be_taken_up_again(tiller: Command,
 def test_collection_can_be_taken_up_and_replays_exactly(tiller: Command, tmp_path: Path) -> None:
     import numpy as np
 
-    from data.dataset import Dataset
+    from data.store.dataset import Dataset
 
     store = tmp_path / "lift"
     words = ("collect", "task=robosuite/Lift", f"output={store}", "seed=3")

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from data.dataset import Dataset
-from data.episode import Episode
-from data.schema import Schema
-from data.windows import Windows
+from data.learning.windows import Windows
+from data.store.dataset import Dataset
+from data.store.episode import Episode
+from data.store.schema import Schema
 from policies.build import build_policy, measure, policy_spec
 from policies.policy import DiffusionPolicy
 from policies.recipe import PolicyRecipe

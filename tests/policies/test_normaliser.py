@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from data.statistics import statistics_of
+from data.learning.statistics import statistics_of
 from policies.normaliser import Normaliser
 from policies.recipe import NormalisationConfig
 from robot.errors import InputError

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import torch
 
-from data.dataset import Dataset
-from data.statistics import statistics_of
+from data.learning.statistics import statistics_of
+from data.store.dataset import Dataset
 from policies.build import build_policy, policy_spec
 from policies.policy import DiffusionPolicy
 from policies.recipe import NormalisationConfig, PolicyRecipe

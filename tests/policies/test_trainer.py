@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 import torch
 
-from data.dataset import Dataset
-from data.windows import Windows
+from data.learning.windows import Windows
+from data.store.dataset import Dataset
 from policies.batches import Batches, RowOrder, to_torch
 from policies.checkpoint import load
 from policies.distributed import Ranks, choose_device

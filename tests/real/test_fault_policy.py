@@ -12,9 +12,9 @@ import pytest
 
 pytest.importorskip("rclpy", reason="rclpy is not installed: pip install 'tiller[ros]'")
 
-from data.dataset import Dataset
-from data.episode import Episode
-from data.schema import Schema
+from data.store.dataset import Dataset
+from data.store.episode import Episode
+from data.store.schema import Schema
 from real.graph import Deployment
 from robot.description.contracts import action_spec, load_contract, semantic_hash
 from robot.description.observation import ObservationSpec

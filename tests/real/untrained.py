@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from data.statistics import RunningStatistics
+from data.learning.statistics import RunningStatistics
 from policies.build import build_policy, policy_spec
 from policies.checkpoint import Provenance, save
 from policies.normaliser import ACTION

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import sim
-from data.dataset import Dataset
-from data.episode import Episode
+from data.store.dataset import Dataset
+from data.store.episode import Episode
 from robot.control.rotation import angle_between, matrix_from_6d, rotation_6d_from_matrix
 from robot.errors import InputError, TillerError
 from sim.evaluation.collect import collect, record, schema

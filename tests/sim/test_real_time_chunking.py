@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from data.dataset import Dataset
-from data.episode import Episode
-from data.schema import Schema
+from data.store.dataset import Dataset
+from data.store.episode import Episode
+from data.store.schema import Schema
 from policies.policy import DiffusionPolicy
 from policies.recipe import EmaConfig, PolicyRecipe, TrainingConfig, ValidationConfig
 from policies.train import train

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from data.statistics import RunningStatistics
+from data.learning.statistics import RunningStatistics
 from policies.build import build_policy, policy_spec
 from policies.normaliser import ACTION as ACTION_KEY
 from policies.policy import DiffusionPolicy

@@ -16,8 +16,8 @@ from typing import Callable, Iterator
 
 import pytest
 
-from data.dataset import Dataset
-from data.lock import LOCK_NAME
+from data.store.dataset import Dataset
+from data.store.lock import LOCK_NAME
 from tests.journeys.commands import TINY
 from tests.tiller.conftest import CAR, PATIENCE_S, ROOT
 from tiller.cli import main

@@ -12,7 +12,7 @@ import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from data.dataset import Dataset
+from data.store.dataset import Dataset
 from real.graph import TEXTS, arguments_of
 from robot.errors import InputError
 from tests.journeys.commands import TINY

@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Iterator, Sequence
 
-from data.lock import WriterLock
+from data.store.lock import WriterLock
 from robot.errors import InputError
 from tiller.configuration import compose
 from tiller.output import ANOTHER, finished_figures

@@ -16,8 +16,8 @@ from tiller.configuration import Configuration
 from tiller.output import Output, begin, claim_folder
 
 if TYPE_CHECKING:
-    from data.dataset import Dataset
-    from data.episode import Episode
+    from data.store.dataset import Dataset
+    from data.store.episode import Episode
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def open_collection(options: CollectOptions) -> tuple[Dataset, Output]:
         InputError: no expert for the task; something else is in the folder, or a dataset that was begun otherwise.
     """
     import sim
-    from data.dataset import Dataset
+    from data.store.dataset import Dataset
     from robot.description.contracts import hashes
     from sim.evaluation.collect import schema
     from sim.experts import make_expert

@@ -147,7 +147,7 @@ def action_help(name: str, action: Action) -> str:
 
 def convert(source: str, target: str, options: ConvertOptions) -> int:
     """Write a foreign set of demonstrations as a dataset of ours."""
-    import data.convert as converter
+    import data.formats.convert as converter
     from tiller.progress import Counter
 
     with Counter("converting rows") as counter:
@@ -185,8 +185,8 @@ def convert(source: str, target: str, options: ConvertOptions) -> int:
 
 def info(path: str, options: NoOptions) -> int:
     """What a dataset holds."""
-    from data.info import info as facts
-    from data.info import nearly_constant
+    from data.checks.info import info as facts
+    from data.checks.info import nearly_constant
 
     print("\n".join([*facts(path).lines(), *nearly_constant(path)]))
     return 0
@@ -194,7 +194,7 @@ def info(path: str, options: NoOptions) -> int:
 
 def validate(path: str, options: NoOptions) -> int:
     """Read every chunk and list what is wrong; 1 when something is."""
-    from data.validate import validate as examine
+    from data.checks.validate import validate as examine
 
     report = examine(path)
     print("\n".join(report.lines()))
@@ -203,7 +203,7 @@ def validate(path: str, options: NoOptions) -> int:
 
 def repair(source: str, target: str, options: NoOptions) -> int:
     """Write the sound episodes of a damaged dataset as a new one."""
-    from data.repair import repair as mend
+    from data.edit.repair import repair as mend
 
     print("\n".join(mend(source, target).lines()))
     return 0
@@ -212,7 +212,7 @@ def repair(source: str, target: str, options: NoOptions) -> int:
 def replay(path: str, options: ReplayOptions) -> int:
     """Step recorded actions through the task, and show how far it drifts from what was recorded."""
     import sim
-    from data.dataset import Dataset
+    from data.store.dataset import Dataset
     from tiller.replay import replay_episode, shared_spec
 
     dataset = Dataset.open(path)

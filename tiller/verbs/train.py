@@ -96,7 +96,7 @@ def run(configuration: Configuration[TrainOptions]) -> int:
 
 def train_policy(configuration: Configuration[TrainOptions]) -> tuple[Output | None, TrainingResult]:
     """Check that everything fits, open the output and train. Processes of torchrun but the first have no output."""
-    from data.dataset import Dataset
+    from data.store.dataset import Dataset
     from policies.distributed import choose_device
     from policies.train import train
     from tiller.fit import fit_recipe, task_facts

@@ -7,7 +7,7 @@ from typing import Collection, Mapping
 
 import yaml
 
-from data.sources.source import Source
+from data.formats.source import Source
 from robot.description import ActionField, from_json
 from robot.description.shipped import configs_folder
 from robot.errors import InputError, nearest

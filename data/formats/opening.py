@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Collection
 
-from data.sources.source import Source
+from data.formats.source import Source
 
 
 def open_source(path: str | Path, *, exclude: Collection[str] = (), skip: Collection[int] = ()) -> Source:
@@ -20,9 +20,9 @@ def open_source(path: str | Path, *, exclude: Collection[str] = (), skip: Collec
         InputError: the path is none of these, or what it holds is inconsistent.
     """
     if str(path).endswith(".npz"):
-        from data.sources.npz import open_npz
+        from data.formats.npz import open_npz
 
         return open_npz(path, exclude, skip)
-    from data.sources.replay_zarr import open_replay_zarr
+    from data.formats.replay_zarr import open_replay_zarr
 
     return open_replay_zarr(path, exclude, skip)

@@ -1,7 +1,7 @@
 """Readers of foreign formats, and what is known of published sets."""
 
-from data.sources.opening import open_source
-from data.sources.preset import Preset, find_preset, recognise
-from data.sources.source import Source, SourceArray
+from data.formats.opening import open_source
+from data.formats.preset import Preset, find_preset, recognise
+from data.formats.source import Source, SourceArray
 
 __all__ = ["Preset", "Source", "SourceArray", "find_preset", "open_source", "recognise"]

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Iterator
 
-from data.appending import DiskError
-from data.durable import move_into_place
+from data.store.appending import DiskError
+from data.store.durable import move_into_place
 from robot.errors import InputError, TillerError
 
 

@@ -9,13 +9,13 @@ from typing import Any, Iterator, Mapping, Sequence
 import numpy as np
 import zarr
 
-from data import layout
-from data.commit import Commit
-from data.episode import Episode
-from data.location import Location, children, is_group, raw_metadata
-from data.reading import open_array, read_rows
-from data.record import ROOT_KEY, is_ours, read_record
-from data.schema import Schema
+from data.store import layout
+from data.store.commit import Commit
+from data.store.episode import Episode
+from data.store.location import Location, children, is_group, raw_metadata
+from data.store.reading import open_array, read_rows
+from data.store.record import ROOT_KEY, is_ours, read_record
+from data.store.schema import Schema
 from robot.description.image_shape import CHANNELS, can_be_image
 from robot.errors import InputError
 

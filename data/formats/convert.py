@@ -9,15 +9,15 @@ from typing import Callable, Collection, Iterator, Mapping, Sequence
 
 import numpy as np
 
-from data.aside import written_aside
-from data.dataset import Dataset
-from data.episode import Episode
-from data.location import is_url
-from data.schema import Schema
-from data.sources import Preset, Source, find_preset, open_source, recognise
-from data.sources.facts import Fact, episode_facts
-from data.sources.meaning import completed, meaning_of
-from data.sources.plan import Plan, make_plan
+from data.formats import Preset, Source, find_preset, open_source, recognise
+from data.formats.facts import Fact, episode_facts
+from data.formats.meaning import completed, meaning_of
+from data.formats.plan import Plan, make_plan
+from data.store.aside import written_aside
+from data.store.dataset import Dataset
+from data.store.episode import Episode
+from data.store.location import is_url
+from data.store.schema import Schema
 from robot.description import ActionField
 from robot.errors import InputError
 

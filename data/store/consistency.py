@@ -6,9 +6,9 @@ from typing import Collection, Iterator, Mapping
 
 import numpy as np
 
-from data.borders import Borders
-from data.contents import Contents
-from data.layout import EPISODE_ENDS
+from data.store.borders import Borders
+from data.store.contents import Contents
+from data.store.layout import EPISODE_ENDS
 from robot.errors import InputError
 
 

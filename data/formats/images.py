@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from data.sources.source import SourceArray
+from data.formats.source import SourceArray
 from robot.description.image_shape import CHANNELS, can_be_image, looks_like_image
 from robot.errors import InputError
 

@@ -9,7 +9,7 @@ from typing import Any, Iterable, Mapping
 
 import numpy as np
 
-from data.schema import ACTION, MetaField, Schema
+from data.store.schema import ACTION, MetaField, Schema
 from robot.errors import InputError, nearest
 
 _META_TYPES: Mapping[str, Any] = {

@@ -6,14 +6,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from data import layout
-from data.borders import Borders
-from data.consistency import array_problems, ends_problem, no_list_of_ends, unequal_lengths
-from data.contents import Contents
-from data.reading import DamagedChunkError, absent_rows
-from data.report import Finding
-from data.scan import Scan, scan
-from data.schema import ACTION, TIME
+from data.checks.report import Finding
+from data.checks.scan import Scan, scan
+from data.store import layout
+from data.store.borders import Borders
+from data.store.consistency import array_problems, ends_problem, no_list_of_ends, unequal_lengths
+from data.store.contents import Contents
+from data.store.reading import DamagedChunkError, absent_rows
+from data.store.schema import ACTION, TIME
 from robot.errors import InputError
 
 # A row that comes this many periods after the one before means that one is missing or late.

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Mapping
 
-from data.commit import Commit
-from data.schema import SCHEMA_VERSION, Schema
+from data.store.commit import Commit
+from data.store.schema import SCHEMA_VERSION, Schema
 from robot.errors import InputError
 
 ROOT_KEY = "tiller"

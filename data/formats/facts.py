@@ -8,8 +8,8 @@ from typing import Any, Mapping, Sequence
 
 import numpy as np
 
-from data.schema import MetaField
-from data.sources.source import Source
+from data.formats.source import Source
+from data.store.schema import MetaField
 from robot.errors import InputError
 
 _TYPES = {"b": "bool", "i": "int64", "u": "int64", "f": "float64"}

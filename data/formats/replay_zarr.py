@@ -8,12 +8,12 @@ from typing import Collection
 import numpy as np
 import zarr
 
-from data.consistency import consistent_ends
-from data.contents import Contents, read_contents
-from data.layout import meta_path, row_path
-from data.location import locate
-from data.reading import absent_rows
-from data.sources.source import Source, SourceArray, require_known
+from data.formats.source import Source, SourceArray, require_known
+from data.store.consistency import consistent_ends
+from data.store.contents import Contents, read_contents
+from data.store.layout import meta_path, row_path
+from data.store.location import locate
+from data.store.reading import absent_rows
 from robot.errors import InputError
 
 

@@ -24,14 +24,14 @@ import zarr
 from zarr.core.array import AsyncArray
 from zarr.core.sync import sync
 
-from data import layout
-from data.commit import Commit
-from data.durable import DurableStore, remove_partial_files
-from data.episode import Episode, check_episode
-from data.lock import WriterLock
-from data.reading import open_array, read_rows
-from data.record import ROOT_KEY, read_record
-from data.schema import Schema
+from data.store import layout
+from data.store.commit import Commit
+from data.store.durable import DurableStore, remove_partial_files
+from data.store.episode import Episode, check_episode
+from data.store.lock import WriterLock
+from data.store.reading import open_array, read_rows
+from data.store.record import ROOT_KEY, read_record
+from data.store.schema import Schema
 from robot.errors import TillerError
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)

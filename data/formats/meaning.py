@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Callable, Mapping
 
-from data.schema import ACTION, REWARD, TIME
-from data.sources.images import looks_like_images
-from data.sources.preset import Derived, Preset
-from data.sources.source import Source, require_known
+from data.formats.images import looks_like_images
+from data.formats.preset import Derived, Preset
+from data.formats.source import Source, require_known
+from data.store.schema import ACTION, REWARD, TIME
 from robot.description import OBSERVATION_KINDS, ActionField
 from robot.errors import InputError, nearest
 

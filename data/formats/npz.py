@@ -8,8 +8,8 @@ from typing import Collection
 
 import numpy as np
 
-from data.consistency import require_consistent
-from data.sources.source import SKIP_BAD_ENDS, Source, SourceArray, require_known
+from data.formats.source import SKIP_BAD_ENDS, Source, SourceArray, require_known
+from data.store.consistency import require_consistent
 from robot.errors import InputError
 
 ENDS = "episode_ends"

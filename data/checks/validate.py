@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from data.contents import read_contents
-from data.judgement import judge
-from data.location import locate
-from data.report import Finding, Report, sort_findings
+from data.checks.judgement import judge
+from data.checks.report import Finding, Report, sort_findings
+from data.store.contents import read_contents
+from data.store.location import locate
 
 
 def validate(path: str | Path) -> Report:

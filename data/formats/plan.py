@@ -7,11 +7,11 @@ from typing import Callable, Mapping
 
 import numpy as np
 
-from data.schema import ACTION, REWARD, TIME, ColumnField, MetaField, Schema
-from data.sources.images import find_layout, to_uint8
-from data.sources.meaning import Meaning
-from data.sources.preset import Derived
-from data.sources.source import SequentialReader, Source, SourceArray
+from data.formats.images import find_layout, to_uint8
+from data.formats.meaning import Meaning
+from data.formats.preset import Derived
+from data.formats.source import SequentialReader, Source, SourceArray
+from data.store.schema import ACTION, REWARD, TIME, ColumnField, MetaField, Schema
 from robot.description import ActionField, ActionSpec, ObservationField, ObservationSpec
 from robot.errors import InputError
 

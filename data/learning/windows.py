@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Mapping, Protocol
 
 import numpy as np
 
-from data.chunk_cache import ChunkCache
-from data.memory import memory_limit_bytes
-from data.sampling import chunk_shuffle
-from data.schema import ACTION
+from data.learning.chunk_cache import ChunkCache
+from data.learning.memory import memory_limit_bytes
+from data.learning.sampling import chunk_shuffle
+from data.store.schema import ACTION
 from robot.description import History, ObservationField, ObservationSpec
 from robot.errors import InputError, nearest
 
 if TYPE_CHECKING:
-    from data.dataset import Dataset
+    from data.store.dataset import Dataset
 
 _BYTES_READ_AT_ONCE = 64 * 2**20
 

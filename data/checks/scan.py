@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from data.contents import Contents
-from data.reading import DamagedChunkError
+from data.store.contents import Contents
+from data.store.reading import DamagedChunkError
 
 
 @dataclass

@@ -18,8 +18,8 @@ import zarr
 from zarr.codecs import BloscCodec, Crc32cCodec, ZstdCodec
 from zarr.core.chunk_key_encodings import ChunkKeyEncodingParams
 
-from data.commit import Commit
-from data.schema import Schema
+from data.store.commit import Commit
+from data.store.schema import Schema
 
 EPISODE_ENDS = "meta/episode_ends"
 # An append rewrites the last chunk of every array, and a random read decodes a whole one.

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from data import layout
-from data.contents import Contents, read_contents
-from data.location import locate
-from data.statistics import hardly_changing, statistics_of
+from data.learning.statistics import hardly_changing, statistics_of
+from data.store import layout
+from data.store.contents import Contents, read_contents
+from data.store.location import locate
 from robot.errors import TillerError
 
 

@@ -8,23 +8,23 @@ from pathlib import Path
 import numpy as np
 import zarr
 
-from data import layout
-from data.aside import written_aside
-from data.contents import Contents, read_contents
-from data.dataset import Dataset, free_folder
-from data.durable import DurableStore
-from data.episode import Episode
-from data.judgement import Judgement, judge
-from data.location import locate
-from data.report import Finding, Report
+from data.checks.judgement import Judgement, judge
+from data.checks.report import Finding, Report
+from data.store import layout
+from data.store.aside import written_aside
+from data.store.contents import Contents, read_contents
+from data.store.dataset import Dataset, free_folder
+from data.store.durable import DurableStore
+from data.store.episode import Episode
+from data.store.location import locate
 from robot.errors import TillerError
 
 
 def repair(source: str | Path, target: str | Path) -> Report:
     """Copy every sound episode of a store into a new one; the source is not touched.
 
-    An episode is sound when `validate` has no error that spoils it: both stand on `data.judgement`. A store of another
-    program stays one: it keeps its layout and gains no schema.
+    An episode is sound when `validate` has no error that spoils it: both stand on `data.checks.judgement`. A store of
+    another program stays one: it keeps its layout and gains no schema.
 
     Args:
         source: a folder, a zip or a URL.
