@@ -8,7 +8,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from policies.checkpoint_folder import read_json
+from policies.model.checkpoint_folder import read_json
 from robot.errors import InputError
 from sim.statistics.intervals import wilson
 

@@ -17,10 +17,10 @@ import torch
 
 from benchmarks.networks import Timing
 from data.learning.statistics import FieldStatistics
-from policies.build import build_policy, policy_spec
-from policies.checkpoint import load
-from policies.policy import DiffusionPolicy
-from policies.recipe import PolicyRecipe
+from policies.model.build import build_policy, policy_spec
+from policies.model.checkpoint import load
+from policies.model.policy import DiffusionPolicy
+from policies.recipe.recipe import PolicyRecipe
 from robot.description import ActionField, ActionSpec, ObservationField, ObservationSpec
 
 STEPS = (1, 3, 10)

@@ -30,12 +30,12 @@ import torch
 
 from benchmarks.disturbed_report import write_report
 from benchmarks.disturbed_rows import Game, make_game
-from policies.checkpoint import write_json
-from policies.checkpoint_folder import read_json
-from policies.interruption import Interruption
+from policies.model.checkpoint import write_json
+from policies.model.checkpoint_folder import read_json
 from policies.safe import Ppo, PpoConfig, RunConfig, SafePolicy, train
 from policies.safe.disturber import LEARNT, NONE, RANDOM, Attacked, Duel, DuelConfig, drawn_pushes
 from policies.safe.state import stream
+from policies.training.interruption import Interruption
 from robot.errors import InputError, TillerError
 from robot.safety.energy.budget import load_budget
 from sim.disturbances.disturbance import PushLimits

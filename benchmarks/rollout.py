@@ -45,9 +45,9 @@ def network_policy():
     import torch
 
     from data.learning.statistics import RunningStatistics
-    from policies.build import build_policy, policy_spec
-    from policies.normaliser import ACTION as ACTION_KEY
-    from policies.recipe import PolicyRecipe
+    from policies.model.build import build_policy, policy_spec
+    from policies.recipe.recipe import PolicyRecipe
+    from policies.transforms.normaliser import ACTION as ACTION_KEY
 
     torch.set_num_threads(1)
     recipe = PolicyRecipe(observation=("state",), n_obs_steps=2, sampler=SamplerSpec("euler", 10))

@@ -23,11 +23,11 @@ from data.learning.windows import Windows
 from data.store.dataset import Dataset
 from data.store.episode import Episode
 from data.store.schema import Schema
-from policies.batches import Batches, RowOrder
-from policies.build import build_policy, measure, policy_spec
-from policies.distributed import Ranks
-from policies.learner import Learner
-from policies.recipe import PRECISIONS, PolicyRecipe, TrainingConfig
+from policies.model.build import build_policy, measure, policy_spec
+from policies.recipe.recipe import PRECISIONS, PolicyRecipe, TrainingConfig
+from policies.training.batches import Batches, RowOrder
+from policies.training.distributed import Ranks
+from policies.training.learner import Learner
 from policies.transforms import make_chain
 from robot.description import ActionField, ActionSpec, ObservationField, ObservationSpec
 
@@ -58,7 +58,7 @@ def write_demonstrations(path: Path) -> Dataset:
 
 
 def make_learner(dataset: Dataset, network: str, precision: str) -> tuple[Learner, Batches]:
-    """What `policies.train` makes of a recipe."""
+    """What `policies.training.train` makes of a recipe."""
     recipe = PolicyRecipe(
         network={"name": network}, n_obs_steps=2, transforms=({"name": "sine_cosine", "observation": {"state": [4]}},)
     )

@@ -52,7 +52,7 @@ def load(
     Raises:
         InputError: no checkpoint there, of another version or incomplete.
     """
-    from policies import checkpoint as checkpoints
+    from policies.model import checkpoint as checkpoints
 
     return checkpoints.load(checkpoint, device=device).with_sampler(sampler, steps)
 

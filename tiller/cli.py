@@ -113,7 +113,7 @@ def _stoppable(verb: str) -> AbstractContextManager[object]:
     """SIGTERM and a closed terminal stop a verb as Ctrl-C does: it keeps what it has."""
     if verb in OWN_SIGNALS:
         return nullcontext()
-    from policies.interruption import Interruption
+    from policies.training.interruption import Interruption
 
     return Interruption((signal.SIGTERM, signal.SIGHUP), at_once=True)
 

@@ -10,7 +10,7 @@ from robot.errors import InputError
 
 if TYPE_CHECKING:
     from data.store.dataset import Dataset
-    from policies.recipe import PolicyRecipe
+    from policies.recipe.recipe import PolicyRecipe
 
 STATE_ENCODER = "state"
 

@@ -7,11 +7,11 @@ from typing import Any, Collection, Mapping, Sequence
 
 from torch import nn
 
-from policies.choice import choose
 from policies.encoders.camera import CameraEncoder, is_image
 from policies.encoders.cnn import SmallCNN
 from policies.encoders.resnet import ResNet18
 from policies.encoders.state import StateEncoder
+from policies.recipe.choice import choose
 from robot.errors import InputError
 
 BACKBONES: Mapping[str, type[nn.Module]] = {

@@ -6,10 +6,10 @@ from typing import Any, Mapping
 
 from torch import nn
 
-from policies.choice import choose
 from policies.networks.mlp import ResidualMLP
 from policies.networks.transformer import ActionTransformer
 from policies.networks.unet import ConditionalUnet1D
+from policies.recipe.choice import choose
 
 NETWORKS: Mapping[str, type[nn.Module]] = {
     "mlp": ResidualMLP,

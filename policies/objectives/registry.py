@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any, Mapping
 
-from policies.choice import choose
 from policies.objectives.ddpm import DDPM
 from policies.objectives.edm import EDM
 from policies.objectives.flow import FlowMatching
 from policies.objectives.mip import MIP
 from policies.objectives.objective import Objective
 from policies.objectives.regression import Regression
+from policies.recipe.choice import choose
 
 OBJECTIVES: Mapping[str, type[Objective]] = {
     "ddpm": DDPM,

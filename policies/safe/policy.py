@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from policies.checkpoint import fill, new_folder, read_tensors, write_json, write_tensors
-from policies.checkpoint_folder import read_json
+from policies.model.checkpoint import fill, new_folder, read_tensors, write_json, write_tensors
+from policies.model.checkpoint_folder import read_json
 from policies.safe.networks import Actor, Scale
 from robot.description import from_json, to_json
 from robot.errors import InputError

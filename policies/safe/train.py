@@ -19,13 +19,13 @@ import numpy as np
 from torch import Tensor
 
 from data.store.lock import WriterLock
-from policies.checkpoint import new_folder, read_tensors, write_json, write_tensors
-from policies.checkpoint_folder import read_json
-from policies.interruption import Interruption
-from policies.loggers import CsvLog
+from policies.model.checkpoint import new_folder, read_tensors, write_json, write_tensors
+from policies.model.checkpoint_folder import read_json
 from policies.safe.environment import Step, VectorEnvironment
 from policies.safe.policy import SafePolicy
 from policies.safe.state import stream
+from policies.training.interruption import Interruption
+from policies.training.loggers import CsvLog
 from robot.description import from_json, to_json
 from robot.errors import InputError
 

@@ -366,7 +366,7 @@ def _load(checkpoint: str, device: str, sampler: str | None, steps: int | None) 
         return Recording(path, episode)
     import torch
 
-    from policies import checkpoint as checkpoints
+    from policies.model import checkpoint as checkpoints
 
     torch.set_num_threads(1)
     return checkpoints.load(path, device=device).with_sampler(sampler, steps)

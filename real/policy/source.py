@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from policies.checkpoint_folder import require_whole
+from policies.model.checkpoint_folder import require_whole
 from robot.description.contract import Contract
 from robot.description.contracts import semantic_hash
 from robot.errors import InputError

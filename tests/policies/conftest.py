@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from policies.recipe import PolicyRecipe
+from policies.recipe.recipe import PolicyRecipe
 from tests.policies.points import write_store
 
 

@@ -12,9 +12,9 @@ from data.learning.windows import Windows
 from data.store.dataset import Dataset
 from data.store.episode import Episode
 from data.store.schema import Schema
-from policies.build import build_policy, measure, policy_spec
-from policies.policy import DiffusionPolicy
-from policies.recipe import PolicyRecipe
+from policies.model.build import build_policy, measure, policy_spec
+from policies.model.policy import DiffusionPolicy
+from policies.recipe.recipe import PolicyRecipe
 from policies.transforms import make_chain
 from robot.description import ActionField, ActionSpec, ObservationField, ObservationSpec
 

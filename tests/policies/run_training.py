@@ -11,8 +11,8 @@ from typing import Any
 from torch import distributed
 from torch.nn.parallel import DistributedDataParallel
 
-from policies.recipe import PolicyRecipe, TrainingConfig
-from policies.train import train
+from policies.recipe.recipe import PolicyRecipe, TrainingConfig
+from policies.training.train import train
 from robot.description import from_json
 
 destroy = distributed.destroy_process_group

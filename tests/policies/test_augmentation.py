@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from policies.augmentation import ImageAugmentation
+from policies.transforms.augmentation import ImageAugmentation
 from robot.errors import InputError
 
 COLOUR = {"brightness": 0.3, "contrast": 0.3, "saturation": 0.3, "hue": 0.05}

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 from safetensors.torch import load_file, save_file
 
-from policies import checkpoint
-from policies.policy import DiffusionPolicy
-from policies.recipe import PolicyRecipe
+from policies.model import checkpoint
+from policies.model.policy import DiffusionPolicy
+from policies.recipe.recipe import PolicyRecipe
 from robot.errors import InputError, TillerError
 from tests.policies.points import make_policy, observe
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from policies.checkpoint_folder import FORMAT, VERSION, find, require_whole
+from policies.model.checkpoint_folder import FORMAT, VERSION, find, require_whole
 from robot.errors import InputError
 
 

@@ -13,8 +13,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from policies.recipe import PolicyRecipe, TrainingConfig, ValidationConfig
-from policies.train import train
+from policies.recipe.recipe import PolicyRecipe, TrainingConfig, ValidationConfig
+from policies.training.train import train
 from robot.description import to_json
 from robot.errors import InputError
 
@@ -81,8 +81,8 @@ def test_a_training_that_fails_lets_go_of_the_group_too(store: Path, recipe: Pol
 def test_processes_that_cannot_share_a_batch_are_refused(
     store: Path, recipe: PolicyRecipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from policies.distributed import Ranks
-    from policies.train import check_shares
+    from policies.training.distributed import Ranks
+    from policies.training.train import check_shares
 
     check_shares(CONFIG, Ranks(0, 4))
     with pytest.raises(InputError, match="a multiple of 3"):

@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from policies.augmentation import ImageAugmentation
 from policies.encoders import CameraEncoder, ResNet18, SmallCNN, StateEncoder, make_encoder
 from policies.encoders.resnet import spatial_softmax
+from policies.transforms.augmentation import ImageAugmentation
 from robot.errors import InputError
 
 SHAPES = {"front.image": (2, 3, 32, 32), "agent": (3, 2), "wrist": (1, 3, 40, 24)}

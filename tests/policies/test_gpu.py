@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from policies import checkpoint
-from policies.precision import uses_bf16
-from policies.recipe import PolicyRecipe, SamplerSpec, TrainingConfig, ValidationConfig
-from policies.train import train
+from policies.model import checkpoint
+from policies.recipe.recipe import PolicyRecipe, SamplerSpec, TrainingConfig, ValidationConfig
+from policies.training.precision import uses_bf16
+from policies.training.train import train
 from tests.policies.points import make_policy, observe
 
 pytestmark = [

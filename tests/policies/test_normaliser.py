@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from data.learning.statistics import statistics_of
-from policies.normaliser import Normaliser
-from policies.recipe import NormalisationConfig
+from policies.recipe.recipe import NormalisationConfig
+from policies.transforms.normaliser import Normaliser
 from robot.errors import InputError
 
 rows = arrays(np.float64, (12, 3), elements=st.floats(-1000, 1000, width=32))

@@ -13,9 +13,9 @@ import torch
 
 from data.learning.statistics import statistics_of
 from data.store.dataset import Dataset
-from policies.build import build_policy, policy_spec
-from policies.policy import DiffusionPolicy
-from policies.recipe import NormalisationConfig, PolicyRecipe
+from policies.model.build import build_policy, policy_spec
+from policies.model.policy import DiffusionPolicy
+from policies.recipe.recipe import NormalisationConfig, PolicyRecipe
 from robot.description import History, Policy, SamplerSpec
 from robot.errors import InputError
 from tests.policies.points import make_policy, observe

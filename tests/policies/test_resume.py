@@ -14,12 +14,12 @@ from typing import Any
 
 import pytest
 
-from policies.checkpoint import load
-from policies.distributed import Ranks
-from policies.learner import Learner
-from policies.policy import DiffusionPolicy
-from policies.recipe import PolicyRecipe, TrainingConfig, ValidationConfig
-from policies.train import train
+from policies.model.checkpoint import load
+from policies.model.policy import DiffusionPolicy
+from policies.recipe.recipe import PolicyRecipe, TrainingConfig, ValidationConfig
+from policies.training.distributed import Ranks
+from policies.training.learner import Learner
+from policies.training.train import train
 from robot.description import to_json
 from robot.errors import InputError
 from tests.policies.points import make_policy

@@ -15,15 +15,15 @@ import torch
 
 from data.learning.windows import Windows
 from data.store.dataset import Dataset
-from policies.batches import Batches, RowOrder, to_torch
-from policies.checkpoint import load
-from policies.distributed import Ranks, choose_device
-from policies.ema import MovingAverage
-from policies.learner import Learner
-from policies.policy import DiffusionPolicy
-from policies.recipe import EmaConfig, NormalisationConfig, PolicyRecipe, TrainingConfig, ValidationConfig
-from policies.train import train
-from policies.validation import Validation
+from policies.model.checkpoint import load
+from policies.model.policy import DiffusionPolicy
+from policies.recipe.recipe import EmaConfig, NormalisationConfig, PolicyRecipe, TrainingConfig, ValidationConfig
+from policies.training.batches import Batches, RowOrder, to_torch
+from policies.training.distributed import Ranks, choose_device
+from policies.training.ema import MovingAverage
+from policies.training.learner import Learner
+from policies.training.train import train
+from policies.training.validation import Validation
 from robot.errors import InputError, TillerError
 from tests.policies.points import episode, make_policy, observe, schema, write_store
 

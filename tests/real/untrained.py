@@ -8,10 +8,10 @@ import numpy as np
 import torch
 
 from data.learning.statistics import RunningStatistics
-from policies.build import build_policy, policy_spec
-from policies.checkpoint import Provenance, save
-from policies.normaliser import ACTION
-from policies.recipe import PolicyRecipe
+from policies.model.build import build_policy, policy_spec
+from policies.model.checkpoint import Provenance, save
+from policies.recipe.recipe import PolicyRecipe
+from policies.transforms.normaliser import ACTION
 from robot.description.contracts import action_spec, load_contract
 from robot.description.observation import ObservationField, ObservationSpec
 

@@ -16,9 +16,9 @@ import pytest
 from data.store.dataset import Dataset
 from data.store.episode import Episode
 from data.store.schema import Schema
-from policies.policy import DiffusionPolicy
-from policies.recipe import EmaConfig, PolicyRecipe, TrainingConfig, ValidationConfig
-from policies.train import train
+from policies.model.policy import DiffusionPolicy
+from policies.recipe.recipe import EmaConfig, PolicyRecipe, TrainingConfig, ValidationConfig
+from policies.training.train import train
 from robot.control.ensembling import TemporalEnsemble
 from robot.control.runner import ChunkRunner, query_seed
 from robot.description import ActionField, ActionSpec, ObservationField, ObservationSpec, PolicySpec, SamplerSpec
@@ -58,7 +58,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def trained(store: Path, folder: Path, objective: str) -> DiffusionPolicy:
-    from policies.checkpoint import load
+    from policies.model.checkpoint import load
 
     recipe = PolicyRecipe(
         network={"name": "mlp", "width": 128, "depth": 2},

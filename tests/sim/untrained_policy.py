@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from data.learning.statistics import RunningStatistics
-from policies.build import build_policy, policy_spec
-from policies.normaliser import ACTION as ACTION_KEY
-from policies.policy import DiffusionPolicy
-from policies.recipe import PolicyRecipe
+from policies.model.build import build_policy, policy_spec
+from policies.model.policy import DiffusionPolicy
+from policies.recipe.recipe import PolicyRecipe
 from policies.transforms import make_chain
+from policies.transforms.normaliser import ACTION as ACTION_KEY
 from sim.tasks.pusht import ACTION, OBSERVATIONS
 
 

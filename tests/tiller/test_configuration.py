@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import yaml
 
-from policies.recipe import PolicyRecipe, TrainingConfig
+from policies.recipe.recipe import PolicyRecipe, TrainingConfig
 from robot.description import from_json
 from robot.description.shipped import configs_folder
 from robot.errors import InputError
@@ -21,7 +21,7 @@ def composed(*overrides: str) -> TrainOptions:
 
 @pytest.mark.parametrize("policy", choices_of("policy"))
 def test_every_policy_is_one_that_can_be_built(policy: str) -> None:
-    from policies.build import build_policy, policy_spec
+    from policies.model.build import build_policy, policy_spec
     from robot.description import ActionField, ActionSpec, ObservationField, ObservationSpec
 
     recipe = composed(f"policy={policy}").policy

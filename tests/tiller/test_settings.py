@@ -10,12 +10,12 @@ from typing import Annotated, Any, Callable, Iterator, Mapping, Sequence, Union,
 
 import pytest
 
-from policies.augmentation import ColourJitter, ImageAugmentation
-from policies.choice import choose
 from policies.encoders import ENCODERS
 from policies.networks import NETWORKS
 from policies.objectives import OBJECTIVES
-from policies.recipe import TrainingConfig
+from policies.recipe.choice import choose
+from policies.recipe.recipe import TrainingConfig
+from policies.transforms.augmentation import ColourJitter, ImageAugmentation
 from policies.transforms.chain import TRANSFORMS
 from robot.description import from_json
 from robot.description.ranges import Range

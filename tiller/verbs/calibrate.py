@@ -254,7 +254,7 @@ def _actor(options: BudgetOptions) -> tuple[Callable[[TaskEnv], Actor], BudgetOp
 
         expert = make_expert(str(options.task))
         return (lambda env: expert), options, {"actor": "scripted expert"}
-    from policies import checkpoint
+    from policies.model import checkpoint
     from robot.description import require_match
     from tiller.acting import PolicyActor
     from tiller.verbs.evaluate import trained_task

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Iterator, Mapping, Sequence
 
-from policies.recipe import PolicyRecipe, TrainingConfig
+from policies.recipe.recipe import PolicyRecipe, TrainingConfig
 from robot.description import to_json
 from robot.description.ranges import Count, NonNegative, Seed, Workers
 from tiller.command import run_configured
@@ -68,7 +68,7 @@ def run(configuration: Configuration[DemoOptions]) -> int:
     from tiller.threads import limit_threads
 
     limit_threads(options.training.threads)
-    from policies.distributed import choose_device
+    from policies.training.distributed import choose_device
     from sim.report import write_report
 
     choose_device(options.device)

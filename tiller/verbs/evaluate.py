@@ -133,7 +133,7 @@ def run(configuration: Configuration[EvaluateOptions]) -> int:
 
 def load_described(options: EvaluateOptions) -> tuple[Policy, dict[str, Any]]:
     """The policy with the sampler that was asked for, and what the record says of it."""
-    from policies import checkpoint
+    from policies.model import checkpoint
 
     folder = checkpoint.find(options.checkpoint)
     policy = checkpoint.load(folder, options.device).with_sampler(options.sampler, options.steps)

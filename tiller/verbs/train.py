@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Mapping, Sequence
 
-from policies.recipe import PolicyRecipe, TrainingConfig
+from policies.recipe.recipe import PolicyRecipe, TrainingConfig
 from robot.description import to_json
 from robot.description.ranges import Count, Seed, Workers
 from robot.errors import InputError
@@ -18,7 +18,7 @@ from tiller.configuration import Configuration
 from tiller.output import Output, open_output
 
 if TYPE_CHECKING:
-    from policies.trainer import Evaluate, TrainingResult
+    from policies.training.trainer import Evaluate, TrainingResult
 
 
 @dataclass(frozen=True)
@@ -97,8 +97,8 @@ def run(configuration: Configuration[TrainOptions]) -> int:
 def train_policy(configuration: Configuration[TrainOptions]) -> tuple[Output | None, TrainingResult]:
     """Check that everything fits, open the output and train. Processes of torchrun but the first have no output."""
     from data.store.dataset import Dataset
-    from policies.distributed import choose_device
-    from policies.train import train
+    from policies.training.distributed import choose_device
+    from policies.training.train import train
     from tiller.fit import fit_recipe, task_facts
 
     options = configuration.options

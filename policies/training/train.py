@@ -14,20 +14,20 @@ from data.learning.split import split_episodes
 from data.learning.statistics import FieldStatistics, hardly_changing
 from data.learning.windows import Windows
 from data.store.dataset import Dataset
-from policies.batches import Batches, RowOrder
-from policies.build import build_policy, measure, policy_spec
-from policies.checkpoint import Provenance, versions
-from policies.distributed import Ranks, choose_device, process_group
-from policies.learner import Learner
-from policies.loggers import CsvLog, Logger, TensorBoardLog, WandbLog
-from policies.normaliser import NONE
-from policies.policy import DiffusionPolicy
-from policies.progress import TrainingProgress
-from policies.recipe import PolicyRecipe, TrainingConfig
-from policies.run_folder import RunFolder
-from policies.trainer import INTERRUPTED, Evaluate, Trainer, TrainingResult
+from policies.model.build import build_policy, measure, policy_spec
+from policies.model.checkpoint import Provenance, versions
+from policies.model.policy import DiffusionPolicy
+from policies.recipe.recipe import PolicyRecipe, TrainingConfig
+from policies.training.batches import Batches, RowOrder
+from policies.training.distributed import Ranks, choose_device, process_group
+from policies.training.learner import Learner
+from policies.training.loggers import CsvLog, Logger, TensorBoardLog, WandbLog
+from policies.training.progress import TrainingProgress
+from policies.training.run_folder import RunFolder
+from policies.training.trainer import INTERRUPTED, Evaluate, Trainer, TrainingResult
+from policies.training.validation import Validation
 from policies.transforms import make_chain
-from policies.validation import Validation
+from policies.transforms.normaliser import NONE
 from robot.description import ObservationSpec, PolicySpec, to_json
 from robot.errors import InputError
 

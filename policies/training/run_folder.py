@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Callable, Iterator
 
 from data.store.lock import WriterLock
-from policies.checkpoint import new_folder
+from policies.model.checkpoint import new_folder
 from robot.errors import InputError
 
 

@@ -9,16 +9,16 @@ import torch
 
 from data.learning.statistics import FieldStatistics, RunningStatistics
 from data.learning.windows import Windows
-from policies.augmentation import ImageAugmentation
-from policies.choice import choose
 from policies.encoders import make_encoder
-from policies.model import PolicyModel
+from policies.model.model import PolicyModel
+from policies.model.policy import DiffusionPolicy
 from policies.networks import make_network
-from policies.normaliser import ACTION, NONE, Normaliser
 from policies.objectives import Objective, make_objective
-from policies.policy import DiffusionPolicy
-from policies.recipe import PolicyRecipe
+from policies.recipe.choice import choose
+from policies.recipe.recipe import PolicyRecipe
 from policies.transforms import TransformChain, make_chain
+from policies.transforms.augmentation import ImageAugmentation
+from policies.transforms.normaliser import ACTION, NONE, Normaliser
 from robot.description import ActionSpec, History, ObservationSpec, PolicySpec, SamplerSpec, to_json
 from robot.errors import InputError, nearest
 

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 
 from data.learning.windows import Windows
-from policies.batches import to_torch
-from policies.model import PolicyModel
+from policies.model.model import PolicyModel
+from policies.training.batches import to_torch
 
 
 class Validation:

@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 import torch
 from torch import nn
 
-from policies.recipe import EmaConfig
+from policies.recipe.recipe import EmaConfig
 
 Module = TypeVar("Module", bound=nn.Module)
 

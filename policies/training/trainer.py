@@ -11,17 +11,17 @@ from typing import Callable, Mapping, Sequence
 import torch
 from torch import Tensor
 
-from policies.batches import Batches
-from policies.checkpoint import PolicyRecord, Provenance, fill, read_record, read_tensors, write_policy
-from policies.checkpoint_folder import TRAINING, WEIGHTS
-from policies.interruption import Interruption
-from policies.learner import Learner
-from policies.loggers import Logger
-from policies.policy import DiffusionPolicy
-from policies.progress import TrainingProgress
-from policies.run_folder import RunFolder
-from policies.training_state import TrainingState, changed_choices, read_training, require_same_run, write_training
-from policies.validation import Validation
+from policies.model.checkpoint import PolicyRecord, Provenance, fill, read_record, read_tensors, write_policy
+from policies.model.checkpoint_folder import TRAINING, WEIGHTS
+from policies.model.policy import DiffusionPolicy
+from policies.training.batches import Batches
+from policies.training.interruption import Interruption
+from policies.training.learner import Learner
+from policies.training.loggers import Logger
+from policies.training.progress import TrainingProgress
+from policies.training.run_folder import RunFolder
+from policies.training.state import TrainingState, changed_choices, read_training, require_same_run, write_training
+from policies.training.validation import Validation
 from robot.errors import InputError, TillerError
 
 Evaluate = Callable[[DiffusionPolicy, int], Mapping[str, float]]

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from data.learning.windows import Windows
-from policies.distributed import Ranks
+from policies.training.distributed import Ranks
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from policies.model import PolicyModel
-from policies.noise import RowStreams
+from policies.model.model import PolicyModel
+from policies.model.noise import RowStreams
 from policies.objectives import Edit
-from policies.recipe import PolicyRecipe
+from policies.recipe.recipe import PolicyRecipe
 from policies.transforms import Tensors
 from robot.description import PolicySpec, SamplerSpec, TaskPrompt
 from robot.errors import InputError

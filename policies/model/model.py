@@ -7,9 +7,9 @@ from typing import Sequence
 import torch
 from torch import Tensor, nn
 
-from policies.normaliser import ACTION, LIMITS, Normaliser
 from policies.objectives import Edit, Objective
 from policies.transforms import Tensors, TransformChain
+from policies.transforms.normaliser import ACTION, LIMITS, Normaliser
 
 
 class PolicyModel(nn.Module):

@@ -14,9 +14,9 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from policies.checkpoint import fill, read_tensors, write_json, write_tensors
-from policies.checkpoint_folder import read_json
-from policies.recipe import TrainingConfig
+from policies.model.checkpoint import fill, read_tensors, write_json, write_tensors
+from policies.model.checkpoint_folder import read_json
+from policies.recipe.recipe import TrainingConfig
 from robot.description import from_json, to_json
 from robot.errors import InputError
 

@@ -2,7 +2,7 @@
 
 model.safetensors   averaged weights and the normaliser
 policy.json         format, spec, recipe, provenance
-training/           what an exact resume needs, see `policies.training_state`
+training/           what an exact resume needs, see `policies.training.state`
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from policies.build import build_policy
-from policies.checkpoint_folder import FORMAT, RECORD, VERSION, WEIGHTS, find, read_head
-from policies.distributed import choose_device
-from policies.policy import DiffusionPolicy
-from policies.recipe import PolicyRecipe
+from policies.model.build import build_policy
+from policies.model.checkpoint_folder import FORMAT, RECORD, VERSION, WEIGHTS, find, read_head
+from policies.model.policy import DiffusionPolicy
+from policies.recipe.recipe import PolicyRecipe
+from policies.training.distributed import choose_device
 from robot.description import PolicySpec, from_json, to_json
 from robot.errors import InputError, TillerError
 

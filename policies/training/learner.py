@@ -12,12 +12,12 @@ from diffusers.optimization import get_scheduler
 from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
-from policies.batches import TensorBatch
-from policies.distributed import Ranks
-from policies.ema import MovingAverage
-from policies.model import PolicyModel
-from policies.precision import uses_bf16
-from policies.recipe import TrainingConfig
+from policies.model.model import PolicyModel
+from policies.recipe.recipe import TrainingConfig
+from policies.training.batches import TensorBatch
+from policies.training.distributed import Ranks
+from policies.training.ema import MovingAverage
+from policies.training.precision import uses_bf16
 from robot.errors import InputError
 
 
