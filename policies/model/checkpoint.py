@@ -26,9 +26,9 @@ from torch import Tensor
 
 from policies.model.build import build_policy
 from policies.model.checkpoint_folder import FORMAT, RECORD, VERSION, WEIGHTS, find, read_head
+from policies.model.device import choose_device
 from policies.model.policy import DiffusionPolicy
 from policies.recipe.recipe import PolicyRecipe
-from policies.training.distributed import choose_device
 from robot.description import PolicySpec, from_json, to_json
 from robot.errors import InputError, TillerError
 

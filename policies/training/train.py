@@ -16,10 +16,11 @@ from data.learning.windows import Windows
 from data.store.dataset import Dataset
 from policies.model.build import build_policy, measure, policy_spec
 from policies.model.checkpoint import Provenance, versions
+from policies.model.device import choose_device
 from policies.model.policy import DiffusionPolicy
 from policies.recipe.recipe import PolicyRecipe, TrainingConfig
 from policies.training.batches import Batches, RowOrder
-from policies.training.distributed import Ranks, choose_device, process_group
+from policies.training.distributed import Ranks, process_group
 from policies.training.learner import Learner
 from policies.training.loggers import CsvLog, Logger, TensorBoardLog, WandbLog
 from policies.training.progress import TrainingProgress

@@ -16,10 +16,11 @@ import torch
 from data.learning.windows import Windows
 from data.store.dataset import Dataset
 from policies.model.checkpoint import load
+from policies.model.device import choose_device
 from policies.model.policy import DiffusionPolicy
 from policies.recipe.recipe import EmaConfig, NormalisationConfig, PolicyRecipe, TrainingConfig, ValidationConfig
 from policies.training.batches import Batches, RowOrder, to_torch
-from policies.training.distributed import Ranks, choose_device
+from policies.training.distributed import Ranks
 from policies.training.ema import MovingAverage
 from policies.training.learner import Learner
 from policies.training.train import train

@@ -68,7 +68,7 @@ def run(configuration: Configuration[DemoOptions]) -> int:
     from tiller.threads import limit_threads
 
     limit_threads(options.training.threads)
-    from policies.training.distributed import choose_device
+    from policies.model.device import choose_device
     from sim.report import write_report
 
     choose_device(options.device)

@@ -97,7 +97,7 @@ def run(configuration: Configuration[TrainOptions]) -> int:
 def train_policy(configuration: Configuration[TrainOptions]) -> tuple[Output | None, TrainingResult]:
     """Check that everything fits, open the output and train. Processes of torchrun but the first have no output."""
     from data.store.dataset import Dataset
-    from policies.training.distributed import choose_device
+    from policies.model.device import choose_device
     from policies.training.train import train
     from tiller.fit import fit_recipe, task_facts
 
