@@ -72,7 +72,7 @@ def _works(found: Any) -> bool:
 def over_the_wire(messages: int) -> bool:
     """Messages to a gate and a twin that run, beside a run of the same length without; returns whether all is well."""
     from benchmarks.gate_rig import Rig
-    from robot.description.contracts import contract_folder
+    from robot.contract.loading import contract_folder
 
     with Rig(contract_folder() / f"{CONTRACT}.yaml") as rig:
         watch = Watch(rig)
@@ -158,7 +158,7 @@ class Watch:
         from real.ros.guarded import Guarded
         from real.ros.messages import time_of
         from real.ros.signals import status_of
-        from robot.description.contracts import describe
+        from robot.contract.loading import describe
         from robot.safety.gate.from_contract import gate_settings
 
         self._rig = rig
@@ -221,7 +221,7 @@ class Watch:
     def _follow(self) -> None:
         """A chunk that stands where the command is."""
         from real.ros.chunks import Tag, chunk_message
-        from robot.description.contracts import action_spec
+        from robot.contract.loading import action_spec
 
         spec = action_spec(self._rig.contract)
         self._chunks += 1

@@ -24,10 +24,10 @@ import yaml
 from real.graph import NODES
 from real.processes import child_environment
 from real.ros.profile import write_profile
+from robot.contract.contract import Contract
+from robot.contract.loading import component_names, contract_folder, describe, load_contract
 from robot.control.sinks import SinkEncoder
 from robot.control.streams import StreamReader
-from robot.description.contract import Contract
-from robot.description.contracts import component_names, contract_folder, describe, load_contract
 from robot.errors import TillerError
 
 SIGNALS_HZ, CHUNKS_HZ, HORIZON = 20.0, 2.5, 16

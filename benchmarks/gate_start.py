@@ -18,7 +18,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from benchmarks.gate_rig import Rig, contract_at
-from robot.description.contracts import contract_folder
+from robot.contract.loading import contract_folder
 
 SILENCE_S = 0.5
 

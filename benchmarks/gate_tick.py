@@ -14,11 +14,11 @@ from typing import Callable
 
 import numpy as np
 
+from robot.contract.loading import component_names, describe, load_contract
 from robot.control.compiled import COMPILED
-from robot.description.contracts import component_names, describe, load_contract
-from robot.safety.flight import FlightRecorder, write_record
 from robot.safety.gate import ChunkSample, DriverSample, GateInputs, GateSettings, Now, Signal, StateSample
 from robot.safety.gate.core import Gate
+from robot.safety.gate.flight_record import FlightRecorder, write_record
 from robot.safety.gate.from_contract import gate_settings
 from robot.safety.gate.state import GateState
 

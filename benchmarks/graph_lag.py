@@ -23,9 +23,9 @@ from data.store.dataset import Dataset
 from real.graph import Deployment, processes
 from real.processes import run_processes
 from real.ros.profile import write_profile
+from robot.contract.loading import action_spec, load_contract
 from robot.control.trajectory import Trajectory
 from robot.description.action import ActionSpec
-from robot.description.contracts import action_spec, load_contract
 from robot.errors import TillerError
 
 GRID_NS = 1_000_000

@@ -24,7 +24,7 @@ require_backend()  # MuJoCo's own renderer chooses its platform when MuJoCo is i
 import mujoco  # noqa: E402
 import numpy as np  # noqa: E402
 
-from robot.description.robots import load_robot  # noqa: E402
+from robot.description.loading import load_robot  # noqa: E402
 from sim.twin.assembly import FELT  # noqa: E402
 from sim.twin.cameras import CameraProcess  # noqa: E402
 from sim.twin.realtime import RealTimeTwin  # noqa: E402

@@ -25,7 +25,7 @@ import mujoco
 import numpy as np
 
 import sim
-from robot.description.robots import load_robot
+from robot.description.loading import load_robot
 from robot.safety.energy import Budget, load_budget
 from robot.safety.energy.picking import pick
 from sim.evaluation.energy_log import collect, gravity_of

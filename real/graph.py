@@ -15,7 +15,7 @@ from typing import Mapping, Sequence
 
 from real.ros.names import require_namespace, require_remaps
 from real.ros.topics import names_of
-from robot.description.contracts import load_contract
+from robot.contract.loading import load_contract
 from robot.errors import InputError, nearest
 
 NODES = {

@@ -15,16 +15,16 @@ from real.connection.goals import goal_of, off
 from real.connection.link import ANSWER_S, STARTING_S, Link, deployment_of
 from real.connection.obstacles import PEOPLES, WAITING, differs, missing, obstacle
 from real.ros.clock import RosClock
-from robot.control.moves import Move
+from robot.contract.loading import action_spec, describe, load_contract
 from robot.control.rest import rest_target
 from robot.description.chunk import ActionChunk
-from robot.description.contracts import action_spec, describe, load_contract
 from robot.description.protocols import Observation
 from robot.description.robot import RobotSpec
 from robot.errors import InputError, TillerError
 from robot.safety.gate.checks import refuse_form, refuse_time
 from robot.safety.gate.from_contract import gate_settings
 from robot.safety.gate.inputs import ChunkSample, Now
+from robot.safety.gate.moves import Move
 from robot.safety.gate.reasons import Reason
 
 TOLERANCE, TURN_TOLERANCE = 0.005, 0.05  # m and rad, how near is there

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from robot.description.contracts import contract_names
-from robot.description.robots import robot_names
+from robot.contract.loading import contract_names
+from robot.description.loading import robot_names
 from robot.errors import InputError, MissingExtraError, nearest, one_line
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from robot.control.compiled import COMPILED
-from robot.safety.flight import Difference, read_record, replay
 from robot.safety.gate import GateOutput, Kind, Now
+from robot.safety.gate.flight_record import Difference, read_record, replay
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import numpy as np
 from robot.errors import InputError, TillerError
 
 if TYPE_CHECKING:
-    from robot.description.robots import RobotDescription
+    from robot.description.loading import RobotDescription
     from sim.twin.examination import RestFindings
     from sim.twin.robot import TwinRobot
 
@@ -34,7 +34,7 @@ def show_robot(name: str, *, urdf: str | None, flange: str | None, picture: Path
         InputError: no such robot, it disagrees with its MJCF, or the picture is there already.
     """
     from robot.description.comparison import table
-    from robot.description.robots import load_robot
+    from robot.description.loading import load_robot
     from sim.twin.agreement import require_agreement
     from sim.twin.examination import rest_for, stand_up
     from sim.twin.urdf import CONFIGURATIONS, urdf_differences

@@ -22,9 +22,9 @@ from real.ros.packed import read_header
 from real.ros.reading import Refusal, integer, read_episode, read_outcome
 from real.ros.signals import RUNNING, driver_sample, status_of
 from real.ros.streams import StateMessage, read_image, read_state, state_type
+from robot.contract.contract import CAMERA_TYPES, Contract
+from robot.contract.loading import action_spec, describe
 from robot.control.streams import StreamReader, gathered
-from robot.description.contract import CAMERA_TYPES, Contract
-from robot.description.contracts import action_spec, describe
 from robot.errors import InputError, nearest
 from robot.safety.gate.reasons import Reason
 

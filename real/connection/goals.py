@@ -6,14 +6,14 @@ from typing import Mapping
 
 import numpy as np
 
-from robot.control.moves import ways
 from robot.control.reach import Reach
 from robot.control.rotation import rotation_6d_from_matrix
 from robot.description.action import ActionSpec
-from robot.description.robots import RobotDescription
+from robot.description.loading import RobotDescription
 from robot.errors import InputError, nearest
 from robot.safety.gate.checks import refuse_form
 from robot.safety.gate.inputs import ChunkSample
+from robot.safety.gate.moves import ways
 from robot.safety.gate.settings import GateSettings
 
 SLACK = 1e-6  # beyond a limit that a rounded number may be

@@ -35,8 +35,8 @@ from real.ros.guarded import Guarded, turn
 from real.ros.profile import require_shared_memory, write_profile
 from real.ros.run import TURN_S, leave, make_executor
 from real.ros.settings import log_folder
+from robot.contract.contract import Contract
 from robot.description.action import ActionSpec
-from robot.description.contract import Contract
 from robot.errors import InputError, TillerError, nearest
 
 LOOK_S = 2.0  # for a graph that is there

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Mapping, Sequence
 
 from real.ros.names import absolute
-from robot.description.contract import Contract
+from robot.contract.contract import Contract
 from robot.errors import InputError
 
 # A graph with tiller's profile announces itself every 0.25 s, and was seen after 0.1 to 0.7 s. One with Fast DDS's own

@@ -6,8 +6,8 @@ import os
 from typing import Sequence
 
 from real.connection.ears import Ears
-from robot.description.contract import Contract
-from robot.description.contracts import operational_hash, semantic_hash
+from robot.contract.contract import Contract
+from robot.contract.loading import operational_hash, semantic_hash
 from robot.safety.gate.reasons import Kind, Reason
 
 WAITING = (Reason.NO_CHUNK, Reason.STARVED)

@@ -26,9 +26,9 @@ from real.ros.packed import STATE_LIMITS, PackedJoints, PackedPose, read_header
 from real.ros.reading import Refusal, read_episode
 from real.ros.signals import RUNNING, alive_signal, driver_sample, enable_signal
 from real.ros.streams import state_type
+from robot.contract.contract import Contract
+from robot.contract.loading import action_spec
 from robot.control.streams import StreamReader
-from robot.description.contract import Contract
-from robot.description.contracts import action_spec
 from robot.safety.gate.inputs import NAMELESS, ChunkSample, DriverSample, GateInputs, Signal, StateSample
 
 READ = ("joint_state", "pose")

@@ -10,7 +10,7 @@ from threading import Lock, Thread
 from typing import Callable
 
 from robot.errors import TillerError
-from robot.safety.flight import Tick, write_record
+from robot.safety.gate.flight_record import Tick, write_record
 from robot.safety.gate.settings import GateSettings
 
 Told = Callable[[Path | None, str], None]

@@ -8,10 +8,10 @@ from rclpy.publisher import Publisher
 
 from real.ros import qos
 from real.ros.streams import COMMAND_TYPES, Message, command_message
+from robot.contract.contract import Contract
 from robot.control.goals import GoalTracker, goal_tracker
 from robot.control.sinks import SinkCommand, SinkEncoder, speaks
-from robot.description.contract import Contract
-from robot.description.robots import RobotDescription
+from robot.description.loading import RobotDescription
 
 GOALS_NS = 20_000_000  # between two looks at whether a goal is due, of which there are ten a second at most
 EARLY = 0.4  # of a sink's period: how much before its moment a command may go, after a state that came late

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rclpy.node import Node
 
-from robot.description.contract import Contract
+from robot.contract.contract import Contract
 from robot.safety.gate.inputs import ALIVE, CHUNKS, ENABLE_HELD, TARGETS
 
 SHOWN = 4  # nodes that are named

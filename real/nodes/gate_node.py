@@ -37,10 +37,10 @@ from real.ros.parameters import declare
 from real.ros.priority import FIFO, raise_priority
 from real.ros.run import run_node
 from real.ros.signals import ERROR, OK, WARN, status_message
-from robot.description.contract import Contract
-from robot.description.contracts import describe, load_contract, operational_hash, semantic_hash
-from robot.safety.flight import FlightRecorder
+from robot.contract.contract import Contract
+from robot.contract.loading import describe, load_contract, operational_hash, semantic_hash
 from robot.safety.gate.core import Gate
+from robot.safety.gate.flight_record import FlightRecorder
 from robot.safety.gate.from_contract import gate_settings
 from robot.safety.gate.inputs import (
     ACTIVATE,

@@ -33,12 +33,12 @@ from real.ros.reading import Refusal, read_episode
 from real.ros.run import Stop, run_node
 from real.ros.signals import ERROR, OK, WARN, status_message
 from real.ros.streams import StateMessage, read_image, read_state, stamp_ns_of, state_type
+from robot.contract.contract import CAMERA_TYPES
+from robot.contract.loading import action_spec, describe, load_contract, semantic_hash, stream_names
 from robot.control.alignment import Alignment, Source
 from robot.control.runner import ChunkRunner, query_seed
 from robot.control.streams import StreamReader, gathered
 from robot.description import Policy, TaskPrompt, require_match
-from robot.description.contract import CAMERA_TYPES
-from robot.description.contracts import action_spec, describe, load_contract, semantic_hash, stream_names
 from robot.description.observation import ObservationField, ObservationSpec
 from robot.errors import InputError, TillerError
 

@@ -28,8 +28,8 @@ from real.ros.signals import ERROR, OK, WARN, alive_message, status_message, sta
 from real.ros.streams import state_type
 from real.supervision.board import BAD, GOOD, POOR, Board, line_of, page_of
 from real.supervision.screen import Screen
-from robot.description.contract import CAMERA_TYPES
-from robot.description.contracts import load_contract
+from robot.contract.contract import CAMERA_TYPES
+from robot.contract.loading import load_contract
 
 ALIVE_HZ = 50.0
 PAGE_S, LINE_S, STATUS_S = 0.25, 10.0, 0.5

@@ -37,7 +37,7 @@ from real.teleop.device import Device, Wish
 from real.teleop.gamepad import Gamepad
 from real.teleop.jogging import FRAMES, Jogging, Speeds
 from real.teleop.keyboard import HELP, Keyboard
-from robot.description.contracts import action_spec, describe, load_contract
+from robot.contract.loading import action_spec, describe, load_contract
 
 RATE_HZ = 50.0
 STATUS_S = 0.5

@@ -30,8 +30,8 @@ from real.ros.run import run_node
 from real.ros.signals import ERROR, OK, WARN, status_message
 from real.twin.inlets import Inlets
 from real.twin.outlets import Outlets
-from robot.description.contract import Contract
-from robot.description.contracts import load_contract, stream_names
+from robot.contract.contract import Contract
+from robot.contract.loading import load_contract, stream_names
 from robot.errors import InputError, TillerError
 from sim.drivers import RUNNING, Command, DrivenTwin, Faults, Pacer, parse_fault
 from sim.drivers.exact import AHEAD_NS

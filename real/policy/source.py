@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from policies.model.checkpoint_folder import require_whole
-from robot.description.contract import Contract
-from robot.description.contracts import semantic_hash
+from robot.contract.contract import Contract
+from robot.contract.loading import semantic_hash
 from robot.errors import InputError
 
 

@@ -1,4 +1,4 @@
-"""ROS's time behind the `Clock` of `robot.control.clock`: the system's, or `/clock` with `use_sim_time`."""
+"""ROS's time behind the `Clock` of `robot.description.clock`: the system's, or `/clock` with `use_sim_time`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from rclpy.clock import ClockChange, JumpThreshold, ROSClock, TimeJump
 from rclpy.duration import Duration
 from rclpy.node import Node
 
-from robot.control.clock import StepWatch
+from robot.description.clock import StepWatch
 
 FORWARD_JUMP_S = 0.5
 STEP_NS = 5_000_000

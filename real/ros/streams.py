@@ -32,9 +32,9 @@ from real.ros.messages import (
     vector_of,
     write_pose,
 )
+from robot.contract.contract import CAMERA_TYPES, Stream
 from robot.control.sinks import SinkCommand
 from robot.control.streams import StreamReader
-from robot.description.contract import CAMERA_TYPES, Stream
 
 COMMAND_TYPES = {
     "twin": Float64MultiArray,

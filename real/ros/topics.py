@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from robot.description.contract import Contract
+from robot.contract.contract import Contract
 
 TOPICS = (
     "policy/chunk",

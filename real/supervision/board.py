@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Mapping, Sequence
 
 from real.ros.reading import integer
-from robot.description.wiring import Ages
+from robot.contract.wiring import Ages
 from robot.safety.gate.reasons import Reason
 
 GOOD, POOR, BAD = "ok", "warn", "error"

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from real.teleop.device import MOTION, Wish
+from robot.contract.contract import Contract
 from robot.control.rotation import matrix_from_6d, matrix_from_rotvec, rotation_6d_from_matrix, rotvec_from_matrix
-from robot.description.contract import Contract
 from robot.description.limb import Limb, Tool
-from robot.description.robots import RobotDescription
+from robot.description.loading import RobotDescription
 
 RAMP_S = 0.2  # from rest to the full velocity, at least
 AHEAD_S = 0.3  # of the full velocity: how far a target may be from what the gate sends

@@ -10,7 +10,7 @@ from rclpy.node import Node
 
 from real.ros import qos
 from real.ros.streams import COMMAND_TYPES, Message, told
-from robot.description.contract import Contract
+from robot.contract.contract import Contract
 from sim.drivers import Command
 
 COUNTED_FOR_NS = 50_000_000  # the graph is asked for publishers no more often than this

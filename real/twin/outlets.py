@@ -13,7 +13,7 @@ from real.ros import qos
 from real.ros.messages import header_of, image_message, joint_state_message, pose_message
 from real.ros.signals import driver_message
 from real.ros.streams import StateMessage, state_type
-from robot.description.contract import CAMERA_TYPES, Contract, Stream
+from robot.contract.contract import CAMERA_TYPES, Contract, Stream
 from sim.drivers import Command, Faults
 
 JPEG_QUALITY = 90

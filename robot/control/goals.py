@@ -10,10 +10,10 @@ import math
 
 import numpy as np
 
+from robot.contract.contract import Contract
+from robot.contract.names import component_names, stream_names
 from robot.control.sinks import SinkEncoder
-from robot.description.contract import Contract
-from robot.description.contract_names import component_names, stream_names
-from robot.description.robots import RobotDescription
+from robot.description.loading import RobotDescription
 
 TOLERANCE = {"m": 0.002, "rad": 0.02}  # from a goal, by the unit of a component; what has neither is told from 0 to 1
 ROUNDING = 1e-9

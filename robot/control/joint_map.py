@@ -6,7 +6,7 @@ from typing import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from robot.description.contract import MappedJoint
+from robot.contract.contract import MappedJoint
 from robot.errors import InputError
 
 

@@ -8,7 +8,7 @@ import yaml
 
 from robot.control.rotation import rotation_6d_from_matrix
 from robot.description.action import ActionSpec
-from robot.description.robots import RobotDescription
+from robot.description.loading import RobotDescription
 from robot.description.shipped import configs_folder
 from robot.errors import InputError
 

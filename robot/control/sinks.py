@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from robot.contract.contract import Contract, Sink
+from robot.contract.loading import component_names
 from robot.control.joint_map import JointMap
-from robot.control.turning import write_6d_from_quat_xyzw, write_quat_xyzw_from_6d
-from robot.description.contract import Contract, Sink
-from robot.description.contracts import component_names
-from robot.description.robots import RobotDescription
+from robot.control.rotation_kernels import write_6d_from_quat_xyzw, write_quat_xyzw_from_6d
+from robot.description.loading import RobotDescription
 
 POSE_NAMES = ("x", "y", "z", "qx", "qy", "qz", "qw")
 

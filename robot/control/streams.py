@@ -9,12 +9,12 @@ from typing import Mapping, Sequence
 
 import numpy as np
 
+from robot.contract.contract import Contract
+from robot.contract.loading import stream_names
+from robot.contract.names import effort_name
 from robot.control.joint_map import JointMap
 from robot.control.sinks import pose_from_parts, rotation_from_quat_xyzw
-from robot.description.contract import Contract
-from robot.description.contract_names import effort_name
-from robot.description.contracts import stream_names
-from robot.description.robots import RobotDescription
+from robot.description.loading import RobotDescription
 
 
 class StreamReader:

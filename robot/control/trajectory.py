@@ -13,7 +13,7 @@ from functools import cache
 
 import numpy as np
 
-from robot.control.turning import write_set_points
+from robot.control.rotation_kernels import write_set_points
 from robot.description.action import ActionField, ActionSpec
 from robot.description.chunk import ActionChunk
 from robot.errors import InputError

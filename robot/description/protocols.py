@@ -6,8 +6,8 @@ from typing import Mapping, Protocol, Sequence, runtime_checkable
 
 import numpy as np
 
-from robot.control.clock import Clock
 from robot.description.chunk import ActionChunk
+from robot.description.clock import Clock
 from robot.description.prompt import TaskPrompt
 from robot.description.robot import RobotSpec
 from robot.description.specs import CriticSpec, PolicySpec

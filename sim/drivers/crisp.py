@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from robot.control.rotation import matrix_from_6d, matrix_from_quat_wxyz, rotation_6d_from_matrix
-from robot.control.turning import write_interpolated
+from robot.control.rotation_kernels import write_interpolated
 from sim.drivers.driver import Command, Driver
 
 CONTROLLER_HZ = 1000.0

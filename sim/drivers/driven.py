@@ -8,7 +8,7 @@ from typing import Callable, Mapping
 
 import numpy as np
 
-from robot.control.turning import write_interpolated
+from robot.control.rotation_kernels import write_interpolated
 from robot.errors import InputError, nearest
 from sim.drivers.driver import RUNNING, Command, Driver
 from sim.drivers.faults import Faults

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from robot.contract.contract import Contract, Sink
+from robot.contract.loading import component_names
 from robot.control.joint_map import JointMap
 from robot.description.action import ActionSpec
-from robot.description.contract import Contract, Sink
-from robot.description.contracts import component_names
-from robot.description.robots import RobotDescription
+from robot.description.loading import RobotDescription
 from sim.drivers.crisp import CrispJoint, CrispPose
 from sim.drivers.driven import Port
 from sim.drivers.driver import Driver

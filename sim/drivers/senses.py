@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from robot.contract.contract import Contract
 from robot.control.rotation import rotation_6d_from_matrix
 from robot.control.streams import StreamReader
-from robot.description.contract import Contract
 from sim.drivers.driver import Command
 from sim.twin.robot import TwinRobot
 

@@ -7,7 +7,7 @@ from typing import Any, Mapping
 
 import numpy as np
 
-from robot.description.contract import Contract
+from robot.contract.contract import Contract
 from robot.errors import InputError
 from robot.safety.energy.budget import load_budget
 from sim.rendering.backend import SceneRenderer

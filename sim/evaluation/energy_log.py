@@ -12,8 +12,8 @@ from typing import Callable, Iterator, Mapping, Protocol
 import mujoco
 import numpy as np
 
-from robot.control.turning import write_interpolated, write_matrix_from_6d, write_rotvec_between
-from robot.description.robots import RobotDescription
+from robot.control.rotation_kernels import write_interpolated, write_matrix_from_6d, write_rotvec_between
+from robot.description.loading import RobotDescription
 from robot.errors import InputError, TillerError
 from robot.safety.energy.streams import EnergyStream
 from sim.tasks.environment import TaskEnv

@@ -7,7 +7,7 @@ from typing import Any
 import mujoco
 import numpy as np
 
-from robot.description.robots import RobotDescription
+from robot.description.loading import RobotDescription
 from sim.perturbations.asked import Draw
 from sim.perturbations.scene import ScenePerturbation
 from sim.perturbations.stage import Stage, any_direction, turned

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Mapping, Sequence
 import mujoco
 import numpy as np
 
-from robot.description.robots import RobotDescription
+from robot.description.loading import RobotDescription
 from robot.errors import InputError
 from sim.perturbations.asked import Asked, Draw, Draws
 from sim.perturbations.sizes import load_sizes

@@ -10,8 +10,8 @@ import gymnasium
 import numpy as np
 from gymnasium import spaces
 
+from robot.contract.contract import Contract
 from robot.description import ActionSpec, ObservationSpec
-from robot.description.contract import Contract
 from robot.errors import DivergedError, InputError
 from sim.perturbations.asked import Draws
 from sim.perturbations.between import OFFERED, Between

@@ -33,7 +33,7 @@ def make_twin(
     Raises:
         InputError: no such robot, the budget is another's, or its description and its model do not fit.
     """
-    from robot.description.robots import load_robot
+    from robot.description.loading import load_robot
     from sim.twin.robot import TwinRobot
     from sim.twin.scene import compile_scene, new_scene
 

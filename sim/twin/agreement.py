@@ -13,7 +13,7 @@ import numpy as np
 
 from robot.description.comparison import Row, table
 from robot.description.limb import Limb
-from robot.description.robots import RobotDescription
+from robot.description.loading import RobotDescription
 from robot.errors import InputError, nearest
 from sim.twin.assets import load_model
 

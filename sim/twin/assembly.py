@@ -12,8 +12,8 @@ import numpy as np
 
 from robot.control.rotation import matrix_from_quat_wxyz
 from robot.description.limb import Drive, Limb, Skin
+from robot.description.loading import RobotDescription
 from robot.description.robot import Coupling
-from robot.description.robots import RobotDescription
 from robot.errors import InputError, nearest
 from sim.twin.assets import load_model
 

@@ -16,7 +16,7 @@ import numpy as np
 import yaml
 
 from robot.description.limb import Limb
-from robot.description.robots import RobotDescription, load_robot
+from robot.description.loading import RobotDescription, load_robot
 from robot.description.shipped import configs_folder
 from robot.safety.gate.settings import CapsuleSettings
 from sim.twin.assembly import attach_robot

@@ -7,7 +7,7 @@ from typing import Mapping
 
 import numpy as np
 
-from robot.description.robots import RobotDescription
+from robot.description.loading import RobotDescription
 from robot.errors import InputError
 from robot.safety.energy.budget import Budget
 from robot.safety.energy.tank import (

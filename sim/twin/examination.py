@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import mujoco
 import numpy as np
 
-from robot.description.robots import RobotDescription
+from robot.description.loading import RobotDescription
 from sim.twin.assembly import FELT
 from sim.twin.robot import TwinRobot
 from sim.twin.scene import Scene, add_camera, compile_scene, new_scene

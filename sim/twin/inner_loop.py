@@ -11,8 +11,8 @@ import numpy as np
 
 from robot.control.compiled import compiled
 from robot.control.impedance import add_cartesian_torque, add_joint_torque, add_payload_torque
+from robot.control.rotation_kernels import write_interpolated, write_matrix_from_6d, write_rotvec_between
 from robot.control.torque_limits import limit_torque
-from robot.control.turning import write_interpolated, write_matrix_from_6d, write_rotvec_between
 from robot.safety.energy.budget import CAPACITY, FORCE, SPRING, SUPPLY
 from robot.safety.energy.tank import LATCHED, LEASH, LIMIT_FORCE, NONE, book, work_done
 from robot.safety.energy.torque_filter import filter_torque

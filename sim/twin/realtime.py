@@ -12,8 +12,8 @@ from typing import Iterator
 
 import numpy as np
 
-from robot.control.clock import Clock, RealClock
 from robot.description.chunk import ActionChunk
+from robot.description.clock import Clock, RealClock
 from robot.description.protocols import Observation
 from robot.errors import InputError, TillerError
 from sim.twin.cameras import CameraProcess, Picture

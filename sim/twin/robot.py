@@ -8,11 +8,11 @@ from typing import Callable
 import mujoco
 import numpy as np
 
-from robot.control.clock import VirtualClock
 from robot.control.reach import Reach
 from robot.control.trajectory import Trajectory
 from robot.description.action import ActionSpec
 from robot.description.chunk import ActionChunk
+from robot.description.clock import VirtualClock
 from robot.description.protocols import Observation
 from robot.description.robot import Payload
 from robot.errors import DivergedError, InputError, TillerError

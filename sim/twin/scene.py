@@ -13,7 +13,7 @@ import mujoco
 import numpy as np
 
 from robot.control.rotation import matrix_from_rotvec, quat_wxyz_from_matrix
-from robot.description.robots import RobotDescription
+from robot.description.loading import RobotDescription
 from robot.errors import InputError, nearest
 from sim.twin.assembly import SCENE_BIT, SEEN, attach_robot
 

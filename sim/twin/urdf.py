@@ -12,7 +12,7 @@ import numpy as np
 from robot.control.rotation import rotvec_from_matrix
 from robot.description.comparison import Row
 from robot.description.limb import Arm
-from robot.description.robots import RobotDescription
+from robot.description.loading import RobotDescription
 from robot.errors import InputError, nearest
 from sim.twin.agreement import ABSENT, TOLERANCE
 from sim.twin.assets import load_model

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from robot.description.contracts import load_contract, operational_hash, semantic_hash
+from robot.contract.loading import load_contract, operational_hash, semantic_hash
 from tests.journeys.commands import TINY, Command
 
 

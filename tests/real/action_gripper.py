@@ -30,11 +30,11 @@ from real.ros.messages import joint_state_message, pose_message
 from real.ros.run import leave, make_executor
 from real.ros.signals import alive_message, driver_message
 from real.ros.streams import state_type
+from robot.contract.contract import Contract
+from robot.contract.loading import action_spec, describe
 from robot.control.rest import rest_target
 from robot.control.sinks import SinkEncoder
 from robot.control.streams import StreamReader
-from robot.description.contract import Contract
-from robot.description.contracts import action_spec, describe
 from tests.real.graph_rig import START_S, Graph, View, local_environment
 
 UNIT_M, SPEED_M_S, STEP_S = 1e-4, 0.1, 0.01

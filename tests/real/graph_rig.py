@@ -34,7 +34,7 @@ from real.ros.messages import pose_values, time_of
 from real.ros.profile import write_profile
 from real.ros.run import leave, make_executor
 from real.ros.signals import status_of
-from robot.description.contracts import describe, load_contract
+from robot.contract.loading import describe, load_contract
 from robot.description.shipped import configs_folder
 from robot.safety.gate.from_contract import gate_settings
 from tests.real.conftest import end_process

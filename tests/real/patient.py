@@ -11,7 +11,7 @@ import yaml
 
 import tiller
 from real.robot import RosRobot
-from robot.description.contracts import contract_folder
+from robot.contract.loading import contract_folder
 
 RATE_HZ = 40
 STARTING_S = 150.0

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from robot.description.contracts import load_contract, semantic_hash
+from robot.contract.loading import load_contract, semantic_hash
 from tests.policies.test_checkpoint_folder import checkpoint
 from tests.real.test_ros_settings import run
 

@@ -14,7 +14,7 @@ from sensor_msgs.msg import JointState
 
 from real.graph import Deployment
 from real.ros import qos
-from robot.description.contracts import load_contract
+from robot.contract.loading import load_contract
 from tests.real.graph_rig import View, graph_and_view, patient
 from tests.real.motions import Script
 

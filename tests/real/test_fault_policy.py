@@ -16,7 +16,7 @@ from data.store.dataset import Dataset
 from data.store.episode import Episode
 from data.store.schema import Schema
 from real.graph import Deployment
-from robot.description.contracts import action_spec, load_contract, semantic_hash
+from robot.contract.loading import action_spec, load_contract, semantic_hash
 from robot.description.observation import ObservationSpec
 from tests.real.graph_rig import Graph, View, graph_and_view, patient
 from tests.real.motions import Onset, places, require_gentle, require_stop, speeds

@@ -130,7 +130,7 @@ def test_a_record_is_on_the_disk_when_it_is_answered_and_a_tick_does_not_wait(
     ros_environment: dict[str, str], tmp_path: Path, monkeypatch, executor: str
 ) -> None:
     from real.gate import records
-    from robot.safety.flight import read_record
+    from robot.safety.gate.flight_record import read_record
 
     write = records.write_record
 

@@ -15,13 +15,13 @@ pytest.importorskip("rclpy", reason="rclpy is not installed: pip install 'tiller
 
 import tiller
 from real.robot import RosRobot
-from robot.control.clock import Clock
-from robot.control.moves import Move
+from robot.contract.loading import action_spec, describe, load_contract
 from robot.control.rest import rest_target
 from robot.description import ActionChunk, Robot
-from robot.description.contracts import action_spec, describe, load_contract
+from robot.description.clock import Clock
 from robot.errors import InputError, MissingExtraError, TillerError
 from robot.safety.gate.from_contract import gate_settings
+from robot.safety.gate.moves import Move
 from sim.twin import make_twin
 from sim.twin.robot import TwinRobot
 from tests.real.patient import own_graph, patient_contract

@@ -13,7 +13,7 @@ import rclpy
 from rclpy.parameter import Parameter
 
 from real.ros.clock import RosClock
-from robot.control.clock import Clock, to_monotonic_ns
+from robot.description.clock import Clock, to_monotonic_ns
 from robot.errors import TillerError
 from tests.real.conftest import MATCH_S
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from real.graph import Deployment, arguments_of
 from real.ros.names import absolute, require_namespace, require_remaps
 from real.ros.topics import names_of
-from robot.description.contracts import contract_names, load_contract
+from robot.contract.loading import contract_names, load_contract
 from robot.errors import InputError
 
 pytestmark = pytest.mark.together

@@ -13,7 +13,7 @@ import pytest
 from real.connection.hosting import Claim
 from real.connection.look import Seen, command_topics, require_alone
 from real.ros.profile import write_profile
-from robot.description.contracts import load_contract
+from robot.contract.loading import load_contract
 from robot.errors import InputError
 from tests.real.conftest import Program, end_process
 

@@ -18,7 +18,7 @@ import pytest
 
 from real.supervision.board import BAD, GOOD, MOST_PROCESSES, POOR, Board, line_of, page_of
 from real.supervision.screen import Screen
-from robot.description.wiring import Ages
+from robot.contract.wiring import Ages
 from tests.real.conftest import MATCH_S, end_process
 
 pytest.importorskip("rclpy", reason="rclpy is not installed: pip install 'tiller[ros]'")

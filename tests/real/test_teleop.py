@@ -19,8 +19,8 @@ from real.teleop.device import Wish
 from real.teleop.gamepad import AXIS, BUTTON, CLOSE, FULL, HOLD, INIT, Gamepad
 from real.teleop.jogging import AHEAD_S, Jogging, Speeds
 from real.teleop.keyboard import STOP_S, Keyboard
+from robot.contract.loading import action_spec, describe, load_contract
 from robot.control.rotation import angle_between, matrix_from_6d
-from robot.description.contracts import action_spec, describe, load_contract
 from robot.errors import InputError
 from robot.safety.gate.core import Gate
 from robot.safety.gate.from_contract import gate_settings

@@ -12,7 +12,7 @@ from policies.model.build import build_policy, policy_spec
 from policies.model.checkpoint import Provenance, save
 from policies.recipe.recipe import PolicyRecipe
 from policies.transforms.normaliser import ACTION
-from robot.description.contracts import action_spec, load_contract
+from robot.contract.loading import action_spec, load_contract
 from robot.description.observation import ObservationField, ObservationSpec
 
 PLACE = ObservationField("tcp.position", (3,), "float32", "m", "state")

@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from robot.description.robots import load_robot
-from robot.safety import limits as bounds
+from robot.description.loading import load_robot
 from robot.safety.gate import (
     CapsuleSettings,
     ChunkSample,
@@ -24,6 +23,7 @@ from robot.safety.gate import (
     StateSample,
     StreamSettings,
 )
+from robot.safety.gate import limits as bounds
 from robot.safety.gate.core import Gate
 from robot.safety.gate.state import GateState
 

@@ -8,8 +8,7 @@ from functools import cache
 
 import numpy as np
 
-from robot.description.contracts import describe, load_contract
-from robot.safety import limits as bounds
+from robot.contract.loading import describe, load_contract
 from robot.safety.gate import (
     ChunkSample,
     DriverSample,
@@ -23,6 +22,7 @@ from robot.safety.gate import (
     StateSample,
 )
 from robot.safety.gate import inputs as events
+from robot.safety.gate import limits as bounds
 from robot.safety.gate.core import Gate
 from robot.safety.gate.from_contract import gate_settings
 from robot.safety.gate.measuring import Measuring

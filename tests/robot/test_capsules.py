@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from robot.errors import InputError
-from robot.safety.capsules import CapsuleCheck, segment_distance
 from robot.safety.gate import Mode, Reason
+from robot.safety.gate.capsules import CapsuleCheck, segment_distance
 from tests.robot.gates import CAPSULES, HOME, SETTINGS, GantryRig, along, line, near_collisions
 
 vectors = st.tuples(*[st.floats(-1, 1)] * 3).map(np.array)

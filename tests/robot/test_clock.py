@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from robot.control.clock import Clock, RealClock, VirtualClock, to_monotonic_ns
+from robot.description.clock import Clock, RealClock, VirtualClock, to_monotonic_ns
 from robot.errors import TillerError
 
 

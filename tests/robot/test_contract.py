@@ -12,11 +12,9 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from robot.description import from_json, to_json
-from robot.description.contract import Contract, Staleness, Stream
-from robot.description.contract_check import disagreements, group_fields
-from robot.description.contract_names import component_names, measured_names
-from robot.description.contracts import (
+from robot.contract.check import disagreements, group_fields
+from robot.contract.contract import Contract, Staleness, Stream
+from robot.contract.loading import (
     action_spec,
     contract_folder,
     contract_names,
@@ -30,7 +28,9 @@ from robot.description.contracts import (
     semantic,
     semantic_hash,
 )
-from robot.description.robots import load_robot, robot_names
+from robot.contract.names import component_names, measured_names
+from robot.description import from_json, to_json
+from robot.description.loading import load_robot, robot_names
 from robot.errors import InputError
 
 Edit = Callable[[dict[str, Any]], object]

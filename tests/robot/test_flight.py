@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from robot.errors import InputError
-from robot.safety.flight import FlightRecorder, output_bytes, read_record, replay, write_record
 from robot.safety.gate import Mode
+from robot.safety.gate.flight_record import FlightRecorder, output_bytes, read_record, replay, write_record
 from tests.robot.gates import CAPSULES, SETTINGS, GantryRig, Rig, along, line
 
 

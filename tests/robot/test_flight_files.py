@@ -14,7 +14,7 @@ from typing import Iterator
 import pytest
 
 from robot.errors import TillerError
-from robot.safety.flight import FlightRecorder, Tick, read_record, write_record
+from robot.safety.gate.flight_record import FlightRecorder, Tick, read_record, write_record
 from tests.robot.gates import SETTINGS, Rig
 
 ROUNDS = 60

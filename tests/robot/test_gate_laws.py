@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from robot.control.trajectory import Trajectory
 from robot.description.chunk import ActionChunk
-from robot.safety import limits as bounds
-from robot.safety.flight import output_bytes
 from robot.safety.gate import Mode, Now, Reason
+from robot.safety.gate import limits as bounds
 from robot.safety.gate.core import Gate
+from robot.safety.gate.flight_record import output_bytes
 from tests.robot.gates import (
     ACCELERATION,
     DECELERATION,

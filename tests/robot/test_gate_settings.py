@@ -8,10 +8,10 @@ import mujoco
 import numpy as np
 import pytest
 
-from robot.description.contracts import contract_names, describe, load_contract
-from robot.description.robots import load_robot
+from robot.contract.loading import contract_names, describe, load_contract
+from robot.description.loading import load_robot
 from robot.errors import InputError
-from robot.safety.capsules import CapsuleCheck
+from robot.safety.gate.capsules import CapsuleCheck
 from robot.safety.gate.core import Gate
 from robot.safety.gate.from_contract import gate_settings
 

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from robot.contract.contract import Contract
+from robot.contract.loading import describe, load_contract
+from robot.contract.wiring import Sink
 from robot.control.goals import TRIES, GoalTracker, goal_tracker
 from robot.control.sinks import SinkEncoder
-from robot.description.contract import Contract
-from robot.description.contracts import describe, load_contract
-from robot.description.wiring import Sink
 from robot.errors import InputError
 from robot.safety.gate.reasons import lets_move
 from sim.drivers import Command, SlowGripper

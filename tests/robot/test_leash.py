@@ -12,17 +12,17 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from robot.contract.loading import contract_folder, describe, load_contract
+from robot.contract.wiring import Sink
 from robot.control.rotation import matrix_from_6d, matrix_from_rotvec, rotation_6d_from_matrix, rotvec_from_matrix
-from robot.description.contracts import contract_folder, describe, load_contract
-from robot.description.robots import load_robot
-from robot.description.wiring import Sink
+from robot.description.exact_json import from_plain, to_plain
+from robot.description.loading import load_robot
 from robot.errors import InputError
 from robot.safety.energy import load_budget
 from robot.safety.gate.core import Gate
 from robot.safety.gate.from_contract import gate_settings
 from robot.safety.gate.leash import enforced
 from robot.safety.gate.reasons import Mode, Reason
-from robot.safety.plain import from_plain, to_plain
 from tests.robot.gates import HOME, LEASH, LOOSE, SETTINGS, SPEED, Rig, along, leashed, line
 from tests.robot.strategies import rotvecs
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from robot.description.robots import load_robot, robot_folder, robot_names
+from robot.description.loading import load_robot, robot_folder, robot_names
 from robot.errors import InputError
 
 

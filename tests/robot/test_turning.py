@@ -16,8 +16,7 @@ from robot.control.rotation import (
     rotvec_from_matrix,
     slerp_6d,
 )
-from robot.control.trajectory import Trajectory
-from robot.control.turning import (
+from robot.control.rotation_kernels import (
     write_6d_from_quat_xyzw,
     write_interpolated,
     write_matrix_from_6d,
@@ -25,6 +24,7 @@ from robot.control.turning import (
     write_rotvec_between,
     write_turned,
 )
+from robot.control.trajectory import Trajectory
 from robot.description import ActionField, ActionSpec
 
 SEED = st.integers(0, 2**31)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from robot.contract.loading import load_contract
 from robot.control.goals import goal_tracker
 from robot.control.sinks import SinkEncoder
-from robot.description.contracts import load_contract
 from robot.safety.gate.core import Gate
 from robot.safety.gate.from_contract import gate_settings
 from robot.safety.gate.inputs import ChunkSample, DriverSample, GateInputs, Now, Signal, StateSample

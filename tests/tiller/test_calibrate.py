@@ -12,7 +12,7 @@ import yaml
 
 import sim
 from robot.control.runner import ChunkRunner, query_seed
-from robot.description.robots import load_robot
+from robot.description.loading import load_robot
 from robot.errors import InputError
 from robot.safety.energy.budget import load_budget
 from robot.safety.energy.streams import EnergyLog, EnergyStream, write_log

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from robot.description.robots import load_robot, robot_folder
+from robot.description.loading import load_robot, robot_folder
 from sim.rendering.backend import find_backend
 from tiller.cli import main
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from robot.errors import InputError
-from robot.safety.flight import write_record
+from robot.safety.gate.flight_record import write_record
 from tests.robot.test_flight import incident
 from tiller.verbs import data
 

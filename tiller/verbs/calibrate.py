@@ -16,7 +16,7 @@ from robot.safety.energy.benign import FEWEST_EPISODES
 from tiller.words import read_options
 
 if TYPE_CHECKING:
-    from robot.description.robots import RobotDescription
+    from robot.description.loading import RobotDescription
     from robot.safety.energy.streams import EnergyLog, EnergyStream
     from sim.evaluation.energy_log import Actor
     from sim.tasks.environment import TaskEnv
@@ -208,7 +208,7 @@ def _claimed(options: BudgetOptions) -> Path:
 def _recorded(options: BudgetOptions) -> Found:
     """Episodes of a task on a twin, and what the file says of where they come from."""
     import sim
-    from robot.description.contracts import hashes
+    from robot.contract.loading import hashes
     from robot.safety.energy.streams import EnergyLog, write_log
     from sim.evaluation.energy_log import collect, twin_of
     from tiller.progress import Counter
@@ -284,7 +284,7 @@ def _actor(options: BudgetOptions) -> tuple[Callable[[TaskEnv], Actor], BudgetOp
 
 def _logged(options: BudgetOptions) -> Found:
     """A robot's log, once it is known to be that robot's."""
-    from robot.description.robots import load_robot
+    from robot.description.loading import load_robot
     from robot.safety.energy.streams import read_log
 
     description = load_robot(str(options.robot))

@@ -89,7 +89,7 @@ def open_collection(options: CollectOptions) -> tuple[Dataset, Output]:
     """
     import sim
     from data.store.dataset import Dataset
-    from robot.description.contracts import hashes
+    from robot.contract.loading import hashes
     from sim.evaluation.collect import schema
     from sim.experts import make_expert
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from real.connection.hosting import Claim
     from real.connection.look import Look
     from real.graph import Deployment
-    from robot.description.contract import Contract
+    from robot.contract.contract import Contract
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ def _run(options: DeployOptions, look: Look) -> int:
     from real.processes import run_processes
     from real.ros.names import require_namespace
     from real.ros.profile import require_shared_memory, write_profile
-    from robot.description.contracts import load_contract
+    from robot.contract.loading import load_contract
 
     contract = load_contract(options.contract)
     deployment = Deployment(

@@ -6,7 +6,7 @@ from typing import Callable, Sequence
 
 import numpy as np
 
-from robot.description.robots import RobotDescription
+from robot.description.loading import RobotDescription
 from robot.errors import InputError
 from robot.safety.energy.streams import EnergyLog, EnergyStream
 

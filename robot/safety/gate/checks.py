@@ -9,7 +9,7 @@ from itertools import zip_longest
 import numpy as np
 
 from robot.control.rotation import matrix_from_6d, rotation_6d_from_matrix
-from robot.control.turning import write_matrix_from_6d, write_rotvec_between
+from robot.control.rotation_kernels import write_matrix_from_6d, write_rotvec_between
 from robot.safety.gate.inputs import LARGEST, ChunkSample, Now
 from robot.safety.gate.reasons import Reason
 from robot.safety.gate.settings import GateSettings

@@ -9,9 +9,9 @@ import numpy as np
 
 from robot.control.trajectory import Trajectory
 from robot.description.chunk import ActionChunk
-from robot.safety.capsules import CapsuleCheck
 from robot.safety.gate import inputs as events
 from robot.safety.gate.agreement import MET, accepted, compared, is_back, met_at_rest, since_last
+from robot.safety.gate.capsules import CapsuleCheck
 from robot.safety.gate.checks import orthonormal, refuse_form, refuse_start, refuse_time
 from robot.safety.gate.inputs import ChunkSample, GateInputs, GateOutput, Now, Rejection, StateSample
 from robot.safety.gate.leash import Leash

@@ -9,11 +9,11 @@ from typing import Any, Iterator, Mapping
 import numpy as np
 import yaml
 
+from robot.contract.contract import Contract
+from robot.contract.names import component_names, effort_name, stream_names
 from robot.description.action import ActionField, ActionSpec
-from robot.description.contract import Contract
-from robot.description.contract_names import component_names, effort_name, stream_names
 from robot.description.limb import Limb
-from robot.description.robots import RobotDescription
+from robot.description.loading import RobotDescription
 from robot.description.shipped import configs_folder
 from robot.errors import InputError
 from robot.safety.energy.budget import load_budget

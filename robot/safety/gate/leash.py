@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from robot.contract.wiring import Energy
 from robot.control.rotation import matrix_from_6d, matrix_from_rotvec, rotation_6d_from_matrix
-from robot.control.turning import write_interpolated
-from robot.description.wiring import Energy
+from robot.control.rotation_kernels import write_interpolated
 from robot.safety.energy.budget import load_budget
 from robot.safety.energy.setpoint_filter import filter_offset
 from robot.safety.energy.tank import LATENCY, LEASH, LIMIT_FORCE, LIMIT_POWER, NONE

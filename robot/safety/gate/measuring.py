@@ -7,11 +7,11 @@ from typing import Iterable
 
 import numpy as np
 
-from robot.description.contract_names import effort_name
+from robot.contract.names import effort_name
 from robot.errors import InputError
 from robot.safety.gate.inputs import StateSample
+from robot.safety.gate.limits import limits_of, write_distances
 from robot.safety.gate.settings import GateSettings
-from robot.safety.limits import limits_of, write_distances
 
 TURN_ROUNDING = 0.3  # rad, by which a joint that is off by whole turns may have moved besides
 JUMP_SPEED = 10.0  # times its speed limit: no arm moves so fast, and no person moves one

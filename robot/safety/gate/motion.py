@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from robot.safety import limits as bounds
-from robot.safety.capsules import CapsuleCheck
+from robot.safety.gate import limits as bounds
+from robot.safety.gate.capsules import CapsuleCheck
 from robot.safety.gate.inputs import LARGEST
 from robot.safety.gate.reasons import Reason
 from robot.safety.gate.settings import GateSettings

@@ -178,7 +178,7 @@ class CapsuleSettings:
     """How near links may come to one another and to the table.
 
     Args:
-        model: MJCF of the robot's bodies and joints with a capsule a link (`robot.safety.capsules.capsule_model`);
+        model: MJCF of the robot's bodies and joints with a capsule a link (`robot.safety.gate.capsules.capsule_model`);
             it refers to no other file.
         joints: of the model, in its order, with the names of the state values that give them.
         tcps: site of the model -> field of its position in the action.

@@ -9,11 +9,11 @@ from typing import Annotated, Any, Mapping
 import mujoco
 import numpy as np
 
+from robot.contract.contract import Contract
+from robot.contract.loading import contract_of_twin
 from robot.description import ObservationField, ObservationSpec
-from robot.description.contract import Contract
-from robot.description.contracts import contract_of_twin
+from robot.description.loading import CONTROLS, load_robot
 from robot.description.ranges import Range
-from robot.description.robots import CONTROLS, load_robot
 from robot.errors import InputError, nearest
 from robot.safety.energy.budget import load_budget
 from sim.perturbations import SIZES

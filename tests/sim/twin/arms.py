@@ -9,7 +9,7 @@ import mujoco
 import numpy as np
 
 from robot.control.rotation import matrix_from_6d, rotvec_from_matrix
-from robot.description.robots import RobotDescription, load_robot
+from robot.description.loading import RobotDescription, load_robot
 from sim.twin.robot import TwinRobot
 from sim.twin.scene import compile_scene, new_scene
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from robot.description.limb import Limb
-from robot.description.robots import RobotDescription, load_robot, robot_names
+from robot.description.loading import RobotDescription, load_robot, robot_names
 from robot.errors import InputError
 from sim.twin.agreement import differences, require_agreement
 from sim.twin.urdf import urdf_differences

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from robot.control.rotation import matrix_from_rotvec, rotation_6d_from_matrix
-from robot.description.robots import load_robot
+from robot.description.loading import load_robot
 from robot.safety.energy import Budget
 from robot.safety.energy.tank import LEVEL, SUPPLIED, WORK
 from sim.twin.robot import TwinRobot

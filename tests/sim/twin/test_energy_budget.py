@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import sim
-from robot.description.robots import load_robot
+from robot.description.loading import load_robot
 from robot.errors import InputError, TillerError
 from robot.safety.energy import Budget, load_budget
 from robot.safety.energy.tank import LEVEL, OVERDRAFTS, SPILLED, SUPPLIED, WORK

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import sim
-from robot.description.robots import load_robot
+from robot.description.loading import load_robot
 from robot.errors import InputError, TillerError
 from robot.safety.energy.benign import gravity_share, require_no_gravity
 from sim.evaluation.energy_log import collect, gravity_of, record, recorded, twin_of

@@ -14,8 +14,8 @@ import pytest
 
 from robot.control.rotation import matrix_from_rotvec, rotation_6d_from_matrix, rotvec_from_matrix
 from robot.description import ActionChunk
+from robot.description.loading import load_robot
 from robot.description.robot import Payload
-from robot.description.robots import load_robot
 from sim.twin.assembly import attach_robot, tcp_offset
 from sim.twin.robot import TwinRobot
 from sim.twin.scene import Scene, new_scene

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from robot.description.limb import Limb
-from robot.description.robots import load_robot, robot_names
+from robot.description.loading import load_robot, robot_names
 from robot.errors import InputError
 from sim.rendering.backend import find_backend
 from sim.twin.examination import portrait, rest_for, stand_up

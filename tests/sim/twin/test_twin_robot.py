@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from robot.description import ActionChunk, Robot
-from robot.description.robots import load_robot
+from robot.description.loading import load_robot
 from robot.errors import InputError, TillerError
 from sim.twin.robot import TwinRobot
 from sim.twin.scene import compile_scene, new_scene

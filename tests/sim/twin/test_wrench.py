@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from robot.control.rotation import matrix_from_rotvec, rotation_6d_from_matrix
-from robot.description.robots import load_robot
+from robot.description.loading import load_robot
 from sim.twin.robot import TwinRobot
 from sim.twin.scene import compile_scene, new_scene
 from sim.twin.wrench import WrenchReading, add_wrist_sensor

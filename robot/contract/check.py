@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Iterator
 
+from robot.contract.contract import Contract, Sink
+from robot.contract.names import component_names, measured_names, stream_names
 from robot.description.action import ActionSpec
 from robot.description.comparison import Row, table
-from robot.description.contract import Contract, Sink
-from robot.description.contract_names import component_names, measured_names, stream_names
+from robot.description.loading import RobotDescription
 from robot.description.robot import RobotSpec
-from robot.description.robots import RobotDescription
 from robot.errors import InputError
 
 KINDS = {

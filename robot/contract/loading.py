@@ -9,13 +9,13 @@ from typing import Any, Mapping
 
 import yaml
 
+from robot.contract.check import require_agreement
+from robot.contract.contract import Contract, MappedJoint, Sink, Stream
+from robot.contract.names import component_names, stream_names
 from robot.description.action import ActionSpec
 from robot.description.comparison import Row, table
-from robot.description.contract import Contract, MappedJoint, Sink, Stream
-from robot.description.contract_check import require_agreement
-from robot.description.contract_names import component_names, stream_names
+from robot.description.loading import RobotDescription, load_robot
 from robot.description.record import fingerprint, from_json, to_json
-from robot.description.robots import RobotDescription, load_robot
 from robot.description.shipped import configs_folder
 from robot.errors import InputError, nearest, one_line
 

@@ -11,8 +11,8 @@ import numpy as np
 
 from robot.control.compiled import compiled
 from robot.errors import InputError
+from robot.safety.gate.limits import limits_of
 from robot.safety.gate.settings import CapsuleSettings, GateSettings
-from robot.safety.limits import limits_of
 
 _AHEAD_S = 1e-3  # over which an approach is measured
 _DAMPING = 0.05  # of the inverse of the tcp's Jacobian, near singularities

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Mapping
 
-from robot.description.demands import require_positive
+from robot.contract.demands import require_positive
 from robot.errors import InputError
 
 TAIL_S = 0.15

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from robot.contract.contract import Contract
 from robot.description.action import ActionSpec
-from robot.description.contract import Contract
-from robot.description.robots import RobotDescription
+from robot.description.loading import RobotDescription
 
 
 def component_names(description: RobotDescription, spec: ActionSpec) -> tuple[str, ...]:

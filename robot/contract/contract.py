@@ -1,6 +1,6 @@
 """What one robot speaks: the contract between a policy's vector of targets and the topics of its drivers.
 
-A contract is one YAML file (`configs/contract`), read by `robot.description.contracts.load_contract`, which also holds
+A contract is one YAML file (`configs/contract`), read by `robot.contract.loading.load_contract`, which also holds
 it against the robot's description. These classes check what a part can know of itself.
 """
 
@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Mapping
 
-from robot.description.contract_limits import JointLimits, Limits, TcpLimits, ToolLimits, Workspace
-from robot.description.demands import require_once, require_one_of, require_positive
-from robot.description.robots import CONTROLS
-from robot.description.wiring import CAMERA_TYPES, Ages, Energy, MappedJoint, Sink, Staleness, Stream
+from robot.contract.demands import require_once, require_one_of, require_positive
+from robot.contract.limits import JointLimits, Limits, TcpLimits, ToolLimits, Workspace
+from robot.contract.wiring import CAMERA_TYPES, Ages, Energy, MappedJoint, Sink, Staleness, Stream
+from robot.description.loading import CONTROLS
 from robot.errors import InputError, nearest
 
 __all__ = [

@@ -17,13 +17,13 @@ from pathlib import Path
 from typing import Any, BinaryIO, Callable, Iterator
 
 from robot.control.compiled import COMPILED
+from robot.description.exact_json import from_plain, to_plain
 from robot.errors import InputError, TillerError
+from robot.files import write_new
 from robot.safety.gate.core import Gate
 from robot.safety.gate.inputs import GateInputs, GateOutput, Now
 from robot.safety.gate.settings import GateSettings
 from robot.safety.gate.state import GateState
-from robot.safety.new_file import write_new
-from robot.safety.plain import from_plain, to_plain
 
 FORMAT = b"tiller flight record 1\n"
 _FRAME = struct.Struct("<II")

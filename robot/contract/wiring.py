@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from robot.description.demands import require_one_of, require_positive, require_topic
+from robot.contract.demands import require_one_of, require_positive, require_topic
 from robot.errors import InputError
 
 STREAM_TYPES = ("joint_state", "pose", "image", "depth", "values", "driver_state")
