@@ -27,7 +27,7 @@ from data.store.dataset import Dataset
 from robot.description import fingerprint, from_json
 from robot.errors import InputError, TillerError, nearest
 from sim.statistics.records import Evaluation, read_evaluation
-from tiller.configuration import compose
+from tiller.configuration.compose import compose
 from tiller.verbs.train import TrainOptions
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -21,8 +21,8 @@ from typing import Any, Callable, Sequence
 import numpy as np
 import yaml
 
-from real.graph import NODES
-from real.processes import child_environment
+from real.graph.graph import NODES
+from real.graph.processes import child_environment
 from real.ros.profile import write_profile
 from robot.contract.contract import Contract
 from robot.contract.loading import component_names, contract_folder, describe, load_contract

@@ -15,8 +15,8 @@ import threading
 import time
 from pathlib import Path
 
-from real.graph import Deployment, processes
-from real.processes import run_processes
+from real.graph.graph import Deployment, processes
+from real.graph.processes import run_processes
 from real.ros.profile import write_profile
 from sim.statistics.intervals import paired_difference
 
@@ -76,7 +76,7 @@ def main() -> int:
 
 def through_the_graph(first: int, episodes: int) -> list:
     """The episodes of the seeds from `first` on."""
-    from real.episodes import EpisodeClient
+    from real.connection.episodes import EpisodeClient
 
     started = time.monotonic()
     client = EpisodeClient()

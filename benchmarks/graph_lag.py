@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 
 from data.store.dataset import Dataset
-from real.graph import Deployment, processes
-from real.processes import run_processes
+from real.graph.graph import Deployment, processes
+from real.graph.processes import run_processes
 from real.ros.profile import write_profile
 from robot.contract.loading import action_spec, load_contract
 from robot.control.trajectory import Trajectory
@@ -123,7 +123,7 @@ def _replayed(contract: str, seed: int) -> tuple[int, np.ndarray, np.ndarray]:
     from std_msgs.msg import Float64MultiArray
     from trajectory_msgs.msg import JointTrajectory
 
-    from real.episodes import EpisodeClient
+    from real.connection.episodes import EpisodeClient
     from real.ros import qos
     from real.ros.messages import time_of
     from real.ros.streams import Told, told

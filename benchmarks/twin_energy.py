@@ -34,7 +34,7 @@ from sim.statistics.intervals import wilson
 from sim.tasks.twin.env import TwinEnv
 from sim.twin.robot import TwinRobot
 from sim.twin.scene import compile_scene, new_scene
-from tiller.budget_sheet import write_budget
+from tiller.sheets.budget import write_budget
 
 RESULTS = Path(__file__).parents[1] / "docs" / "results" / "twin_energy.csv"
 TASKS = {"twin/lift": None, "twin/place": 0.5, "twin/peg": None, "twin/wipe": None}  # kg of the object, where given

@@ -24,7 +24,7 @@ def connect(name: str, **options: Any) -> Robot:
         from real.ros.settings import require_settings
 
         require_settings()  # rclpy ends the process where its middleware is not installed
-        from real.robot import RosRobot
+        from real.connection.robot import RosRobot
 
         return RosRobot(name, **options)
     from sim.twin import make_twin

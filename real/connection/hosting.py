@@ -8,8 +8,8 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import IO, Mapping
 
-from real.graph import Deployment, processes
-from real.processes import run_processes
+from real.graph.graph import Deployment, processes
+from real.graph.processes import run_processes
 from real.ros.settings import domain_of
 from robot.errors import InputError
 from robot.folders import temporary_folder

@@ -26,7 +26,7 @@ from trajectory_msgs.msg import JointTrajectory
 
 from real.connection.ears import POLL_S, Ears
 from real.connection.hosting import Claim, OwnGraph
-from real.graph import Deployment, processes
+from real.graph.graph import Deployment, processes
 from real.policy.source import require_source
 from real.ros import qos
 from real.ros.chunks import Tag, chunk_message

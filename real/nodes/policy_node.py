@@ -20,7 +20,7 @@ from std_msgs.msg import String
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
-from real.graph import DEVICES
+from real.graph.graph import DEVICES
 from real.policy.planner import Job, Plan, Planner
 from real.policy.recording import Recording
 from real.policy.source import require_source, split

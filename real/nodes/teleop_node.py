@@ -23,7 +23,7 @@ from std_msgs.msg import String
 from std_srvs.srv import SetBool, Trigger
 from trajectory_msgs.msg import JointTrajectory
 
-from real.graph import TELEOPERATION
+from real.graph.graph import TELEOPERATION
 from real.ros import qos
 from real.ros.chunks import Tag, chunk_message
 from real.ros.clock import RosClock

@@ -17,7 +17,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from real.graph import NODES, Deployment, module_of, processes
+from real.graph.graph import NODES, Deployment, module_of, processes
 from tests.journeys.test_installation import ROOMS
 
 REPOSITORY = Path(__file__).parents[2]

@@ -66,7 +66,7 @@ def test_collection_can_be_taken_up_and_replays_exactly(tiller: Command, tmp_pat
     seeds = [dataset.episode(index).meta["seed"] for index in range(len(dataset))]
     assert seeds[0] == 3 and seeds == sorted(set(seeds)), "no episode twice"
     import sim
-    from tiller.replay import replay_episode
+    from tiller.runs.replay import replay_episode
 
     env = sim.make("robosuite/Lift")
     replayed = replay_episode(env, kept, dataset.episode(kept), ["cube.position", "tcp.position"])

@@ -33,7 +33,7 @@ def test_dataset_can_be_looked_at_checked_and_replayed(tiller: Command, pusht_da
 def test_replay_reproduces_what_was_recorded(pusht_dataset: Path) -> None:
     import sim
     from data.store.dataset import Dataset
-    from tiller.replay import replay_episode
+    from tiller.runs.replay import replay_episode
 
     dataset = Dataset.open(pusht_dataset)
     env = sim.make("pusht/state")

@@ -24,7 +24,7 @@ from sensor_msgs.msg import JointState
 from std_msgs.msg import Float64MultiArray, Header
 from test_msgs.action import Fibonacci
 
-from real.graph import Deployment
+from real.graph.graph import Deployment
 from real.ros import qos
 from real.ros.messages import joint_state_message, pose_message
 from real.ros.run import leave, make_executor

@@ -326,7 +326,7 @@ def _ears(stack: ExitStack, folder: Path, word: str, parameters: Mapping[str, ob
 
 
 def _episodes(stack: ExitStack, folder: Path, word: str, parameters: Mapping[str, object]) -> Fuzzed:
-    from real.episodes import EpisodeClient
+    from real.connection.episodes import EpisodeClient
 
     client = EpisodeClient()
     stack.callback(client.close)

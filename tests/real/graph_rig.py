@@ -27,8 +27,8 @@ from std_msgs.msg import String
 from std_srvs.srv import SetBool, Trigger
 from trajectory_msgs.msg import JointTrajectory
 
-from real.graph import Deployment, NodeProcess, processes
-from real.processes import child_environment
+from real.graph.graph import Deployment, NodeProcess, processes
+from real.graph.processes import child_environment
 from real.ros import qos
 from real.ros.messages import pose_values, time_of
 from real.ros.profile import write_profile

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 import tiller
-from real.robot import RosRobot
+from real.connection.robot import RosRobot
 from robot.contract.loading import contract_folder
 
 RATE_HZ = 40

@@ -13,7 +13,7 @@ import yaml
 
 pytest.importorskip("rclpy", reason="rclpy is not installed: pip install 'tiller[ros]'")
 
-from real.graph import Deployment
+from real.graph.graph import Deployment
 from robot.contract.loading import contract_folder
 from robot.safety.energy import load_budget
 from tests.real.graph_rig import View, graph_and_view, patient

@@ -14,7 +14,7 @@ import pytest
 
 pytest.importorskip("rclpy", reason="rclpy is not installed: pip install 'tiller[ros]'")
 
-from real.robot import RosRobot
+from real.connection.robot import RosRobot
 from tests.real.conftest import REPOSITORY
 from tests.real.patient import own_graph, patient_contract
 

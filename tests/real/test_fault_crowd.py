@@ -14,7 +14,7 @@ from rclpy.node import Node
 from sensor_msgs.msg import JointState
 from trajectory_msgs.msg import JointTrajectory
 
-from real.graph import Deployment
+from real.graph.graph import Deployment
 from real.ros import qos
 from real.ros.chunks import Tag, chunk_message
 from real.ros.messages import joint_state_message

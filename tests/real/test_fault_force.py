@@ -12,7 +12,7 @@ pytest.importorskip("rclpy", reason="rclpy is not installed: pip install 'tiller
 
 from sensor_msgs.msg import JointState
 
-from real.graph import Deployment
+from real.graph.graph import Deployment
 from real.ros import qos
 from robot.contract.loading import load_contract
 from tests.real.graph_rig import View, graph_and_view, patient

@@ -11,7 +11,7 @@ import pytest
 
 pytest.importorskip("rclpy", reason="rclpy is not installed: pip install 'tiller[ros]'")
 
-from real.graph import Deployment
+from real.graph.graph import Deployment
 from tests.real.graph_rig import Graph, View, graph_and_view, patient
 from tests.real.motions import (
     ROWS,

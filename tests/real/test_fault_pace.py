@@ -7,7 +7,7 @@ import pytest
 
 pytest.importorskip("rclpy", reason="rclpy is not installed: pip install 'tiller[ros]'")
 
-from real.graph import Deployment
+from real.graph.graph import Deployment
 from tests.real.graph_rig import graph_and_view, patient
 from tests.real.motions import ROWS, SPEED, Onset, Script, require_gentle, require_no_faster, require_stop
 

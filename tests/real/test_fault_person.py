@@ -11,7 +11,7 @@ pytest.importorskip("rclpy", reason="rclpy is not installed: pip install 'tiller
 
 from sensor_msgs.msg import Joy
 
-from real.graph import Deployment
+from real.graph.graph import Deployment
 from real.ros import qos
 from real.ros.signals import enable_message
 from tests.real.graph_rig import View, graph_and_view, patient

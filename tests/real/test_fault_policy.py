@@ -15,7 +15,7 @@ pytest.importorskip("rclpy", reason="rclpy is not installed: pip install 'tiller
 from data.store.dataset import Dataset
 from data.store.episode import Episode
 from data.store.schema import Schema
-from real.graph import Deployment
+from real.graph.graph import Deployment
 from robot.contract.loading import action_spec, load_contract, semantic_hash
 from robot.description.observation import ObservationSpec
 from tests.real.graph_rig import Graph, View, graph_and_view, patient

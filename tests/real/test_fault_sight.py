@@ -6,7 +6,7 @@ import pytest
 
 pytest.importorskip("rclpy", reason="rclpy is not installed: pip install 'tiller[ros]'")
 
-from real.graph import Deployment
+from real.graph.graph import Deployment
 from robot.contract.loading import load_contract, semantic_hash
 from tests.real.graph_rig import graph_and_view, patient
 from tests.real.motions import Onset, require_gentle, speeds

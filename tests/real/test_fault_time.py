@@ -11,7 +11,7 @@ pytest.importorskip("rclpy", reason="rclpy is not installed: pip install 'tiller
 
 from std_srvs.srv import SetBool, Trigger
 
-from real.graph import Deployment
+from real.graph.graph import Deployment
 from real.ros.chunks import Tag, chunk_message
 from tests.real.graph_rig import View, graph_and_view, patient
 from tests.real.motions import (

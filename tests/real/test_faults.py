@@ -19,7 +19,7 @@ pytest.importorskip("rclpy", reason="rclpy is not installed: pip install 'tiller
 from geometry_msgs.msg import PoseStamped
 from std_srvs.srv import Trigger
 
-from real.graph import Deployment
+from real.graph.graph import Deployment
 from real.ros import qos
 from real.ros.chunks import Tag, chunk_message
 from real.ros.messages import pose_message

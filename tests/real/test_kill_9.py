@@ -20,7 +20,7 @@ pytest.importorskip("rclpy", reason="rclpy is not installed: pip install 'tiller
 import rclpy
 from geometry_msgs.msg import PoseStamped
 
-from real.graph import Deployment, processes
+from real.graph.graph import Deployment, processes
 from real.ros import qos
 from real.ros.messages import pose_values
 from real.ros.run import leave, make_executor

@@ -14,7 +14,7 @@ import pytest
 pytest.importorskip("rclpy", reason="rclpy is not installed: pip install 'tiller[ros]'")
 
 import tiller
-from real.robot import RosRobot
+from real.connection.robot import RosRobot
 from robot.contract.loading import action_spec, describe, load_contract
 from robot.control.rest import rest_target
 from robot.description import ActionChunk, Robot

@@ -12,8 +12,8 @@ from threading import Event, Thread
 
 import pytest
 
-from real.graph import Deployment, End, NodeProcess, arguments_of, module_of, processes, ros_arguments
-from real.processes import run_processes
+from real.graph.graph import Deployment, End, NodeProcess, arguments_of, module_of, processes, ros_arguments
+from real.graph.processes import run_processes
 from robot.errors import InputError
 
 # Stands for a node: says ready, and writes when it was told to end and when it has ended.
@@ -95,7 +95,7 @@ class Graph:
 @pytest.fixture(autouse=True)
 def main_thread_signals(monkeypatch: pytest.MonkeyPatch) -> None:
     # Handlers belong to the main thread, and these tests run the graph in another.
-    monkeypatch.setattr("real.processes._on_signals", lambda stop: {})
+    monkeypatch.setattr("real.graph.processes._on_signals", lambda stop: {})
 
 
 def in_thread(graph: Graph) -> Thread:
@@ -168,7 +168,7 @@ def test_a_process_that_cannot_start_ends_everything_with_its_message(tmp_path: 
 
 
 def test_a_process_that_does_not_listen_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd) -> None:
-    monkeypatch.setattr("real.processes.end.__defaults__", (0.5,))
+    monkeypatch.setattr("real.graph.processes.end.__defaults__", (0.5,))
     graph = Graph(tmp_path, deaf=True)
     thread = in_thread(graph)
     for each in graph.wanted:

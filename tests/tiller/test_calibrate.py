@@ -21,8 +21,8 @@ from sim.evaluation.energy_log import gravity_of
 from sim.experts import make_expert
 from tests.journeys.commands import TINY, Command
 from tests.sim.linear_policy import BlockSeeker
-from tiller import output as tiller_output
-from tiller.acting import PolicyActor
+from tiller.runs import output as tiller_output
+from tiller.runs.acting import PolicyActor
 
 PANDA = load_robot("panda").limbs[0].arm
 INERTIA = np.array([1.2, 1.5, 0.8, 0.9, 0.1, 0.1, 0.05])

@@ -124,7 +124,7 @@ def test_a_reader_that_has_seen_enough_ends_no_command_in_a_traceback(words: tup
 
 
 def test_the_overview_says_what_the_demo_runs_on() -> None:
-    from tiller.configuration import groups_of
+    from tiller.configuration.compose import groups_of
 
     task = groups_of("demo")["task"]
     assert task == "twin/lift" and "twin's task lift" in VERBS["demo"]

@@ -9,10 +9,10 @@ from policies.recipe.recipe import PolicyRecipe, TrainingConfig
 from robot.description import from_json
 from robot.description.shipped import configs_folder
 from robot.errors import InputError
-from tiller.configuration import choices_of, compose, groups_of
+from tiller.command_line.words import read_options
+from tiller.configuration.compose import choices_of, compose, groups_of
 from tiller.verbs.data import ConvertOptions
 from tiller.verbs.train import TrainOptions
-from tiller.words import read_options
 
 
 def composed(*overrides: str) -> TrainOptions:

@@ -15,7 +15,7 @@ from robot.errors import InputError
 from tests.tiller.conftest import CAR, QUICK, Sweep, cells_of, until, waiting_at
 from tests.tiller.gate import TASK as GATE
 from tiller.cli import main
-from tiller.configuration import choices_of
+from tiller.configuration.compose import choices_of
 from tiller.sweep.launchers import LAUNCHERS, open_launcher, read_launcher
 from tiller.sweep.launchers.options import LocalOptions, RayOptions, SlurmOptions
 

@@ -18,7 +18,7 @@ import yaml
 from data.store.lock import LOCK_NAME, WriterLock
 from robot.errors import InputError
 from tests.journeys.commands import Command
-from tiller.output import ANOTHER, CONFIG, FINISHED, Output, claim_folder, finished_figures, open_output
+from tiller.runs.output import ANOTHER, CONFIG, FINISHED, Output, claim_folder, finished_figures, open_output
 from tiller.verbs.evaluate import trained_task
 
 RUNS = 8
@@ -92,7 +92,7 @@ def test_only_a_training_runs_own_configuration_says_what_a_policy_was_trained_f
 @pytest.mark.parametrize("how", OTHERS)
 def test_second_run_on_an_output_is_refused_and_changes_nothing(tmp_path: Path, how: dict[str, bool]) -> None:
     program = (
-        "import sys; from tiller.output import open_output; output = open_output('train', {'number': 1}, "
+        "import sys; from tiller.runs.output import open_output; output = open_output('train', {'number': 1}, "
         "sys.argv[1]); print('ready', flush=True); sys.stdin.read()"
     )
     with subprocess.Popen(

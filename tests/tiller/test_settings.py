@@ -30,7 +30,8 @@ from sim.tasks.pusht import PushTOptions
 from sim.tasks.robosuite.suite import RobosuiteOptions
 from sim.tasks.twin.env import TwinOptions
 from tiller.cli import VERBS, main
-from tiller.configuration import compose
+from tiller.command_line.words import read_options
+from tiller.configuration.compose import compose
 from tiller.sweep.launchers import LAUNCHERS, read_launcher
 from tiller.verbs.calibrate import BudgetOptions
 from tiller.verbs.collect import CollectOptions
@@ -41,7 +42,6 @@ from tiller.verbs.doctor import DoctorOptions
 from tiller.verbs.evaluate import EvaluateOptions
 from tiller.verbs.report import ReportOptions
 from tiller.verbs.train import TrainOptions
-from tiller.words import read_options
 
 WORDS = ("-1", "0", "nan", "inf", "-inf", "1e300", "many", "true", "[1]")
 

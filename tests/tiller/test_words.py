@@ -13,12 +13,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from data.store.dataset import Dataset
-from real.graph import TEXTS, arguments_of
+from real.graph.graph import TEXTS, arguments_of
 from robot.errors import InputError
 from tests.journeys.commands import TINY
 from tiller.cli import main
-from tiller.configuration import compose
-from tiller.overrides import hint_of, looks_like_several, quoted, split, unquoted, value_of, word_of
+from tiller.command_line.words import read_options, split_words
+from tiller.configuration.compose import compose
+from tiller.configuration.overrides import hint_of, looks_like_several, quoted, split, unquoted, value_of, word_of
 from tiller.sweep.cells import expand
 from tiller.sweep.launchers import read_launcher
 from tiller.verbs.calibrate import BudgetOptions
@@ -27,7 +28,6 @@ from tiller.verbs.deploy import DeployOptions
 from tiller.verbs.doctor import DoctorOptions
 from tiller.verbs.evaluate import EvaluateOptions
 from tiller.verbs.train import TrainOptions
-from tiller.words import read_options, split_words
 
 STRANGE = (
     "2024",

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from typing import BinaryIO, Sequence
 
-from tiller.overrides import word_of
+from tiller.configuration.overrides import word_of
 from tiller.sweep.child import PATIENCE_S
 from tiller.sweep.record import forget_error, is_done, last_lines, log_of, write_error
 

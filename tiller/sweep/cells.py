@@ -9,7 +9,7 @@ from itertools import product
 from typing import Sequence
 
 from robot.errors import InputError
-from tiller.overrides import hint_of, parse_overrides, several
+from tiller.configuration.overrides import hint_of, parse_overrides, several
 
 # Names of folders must be fit to stand in an override: checkpoint=sweep/policy-flow_mlp.
 _UNFIT = re.compile(r"[^\w.+-]+")

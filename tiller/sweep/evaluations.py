@@ -14,7 +14,7 @@ from robot.description import to_json
 from robot.errors import InputError
 from sim.statistics.records import FILE_NAME, read_evaluation
 from sim.statistics.summary import Result, SweepSummary, summarise
-from tiller.output import write_atomically
+from tiller.runs.output import write_atomically
 from tiller.sweep.record import is_done, read_error, read_sweep
 from tiller.verbs.evaluate import EvaluateOptions
 

@@ -11,7 +11,7 @@ from typing import Mapping, Sequence
 
 from robot.description import from_json, to_json
 from robot.errors import InputError
-from tiller.output import finished_figures, write_atomically
+from tiller.runs.output import finished_figures, write_atomically
 from tiller.sweep.cells import Cell
 
 SWEEP, ERROR = "sweep.json", "error.json"

@@ -10,9 +10,9 @@ from typing import Any, Iterator, Sequence
 
 from data.store.lock import WriterLock
 from robot.errors import InputError
-from tiller.configuration import compose
-from tiller.output import ANOTHER, finished_figures
-from tiller.overrides import unquoted
+from tiller.configuration.compose import compose
+from tiller.configuration.overrides import unquoted
+from tiller.runs.output import ANOTHER, finished_figures
 from tiller.sweep.cells import Cell, expand
 from tiller.sweep.launchers import Ended, Job, Launcher, open_launcher, read_launcher, require_installed
 from tiller.sweep.launchers.choice import is_launcher_word
@@ -25,7 +25,7 @@ def run_sweep(verb: str, kind: type, words: Sequence[str]) -> int:
     """Run every cell in a process of its own, and sum up what they found.
 
     Args:
-        verb, kind: as in `tiller.command.run_configured`.
+        verb, kind: as in `tiller.command_line.command.run_configured`.
         words: overrides; `output=` is the folder of all cells, `launcher=` and `jobs=` say where they run and how many
             at a time.
 

@@ -13,7 +13,7 @@ from robot.description.ranges import MANY, Range, Seed
 from robot.description.record import fingerprint
 from robot.errors import InputError, nearest
 from robot.safety.energy.benign import FEWEST_EPISODES
-from tiller.words import read_options
+from tiller.command_line.words import read_options
 
 if TYPE_CHECKING:
     from robot.description.loading import RobotDescription
@@ -90,7 +90,7 @@ def command(words: Sequence[str]) -> int:
     if kind not in KINDS:
         raise InputError(f"'{kind}'", expected="something that tiller calibrate measures", way_out=nearest(kind, KINDS))
     if any(word in ("-h", "--help") for word in rest):
-        from tiller.help import columns, key_lines
+        from tiller.command_line.help import columns, key_lines
 
         print(
             "\n".join(
@@ -114,7 +114,7 @@ def budget(options: BudgetOptions) -> int:
     from robot.safety.energy.benign import require_robot
     from robot.safety.energy.picking import Harm, pick
     from sim.evaluation.energy_log import gravity_of
-    from tiller.budget_sheet import lines, write_budget
+    from tiller.sheets.budget import lines, write_budget
 
     target = _claimed(options)
     harm = Harm(
@@ -141,7 +141,7 @@ def budget(options: BudgetOptions) -> int:
 
 
 def _options(words: Sequence[str]) -> BudgetOptions:
-    from tiller.configuration import full_task
+    from tiller.configuration.compose import full_task
 
     if not any(word.startswith("output=") for word in words):
         raise InputError(
@@ -211,7 +211,7 @@ def _recorded(options: BudgetOptions) -> Found:
     from robot.contract.loading import hashes
     from robot.safety.energy.streams import EnergyLog, write_log
     from sim.evaluation.energy_log import collect, twin_of
-    from tiller.progress import Counter
+    from tiller.runs.progress import Counter
 
     actor, options, source = _actor(options)
     asked = {**options.options, **({"robot": options.robot} if options.robot else {})}
@@ -256,7 +256,7 @@ def _actor(options: BudgetOptions) -> tuple[Callable[[TaskEnv], Actor], BudgetOp
         return (lambda env: expert), options, {"actor": "scripted expert"}
     from policies.model import checkpoint
     from robot.description import require_match
-    from tiller.acting import PolicyActor
+    from tiller.runs.acting import PolicyActor
     from tiller.verbs.evaluate import trained_task
 
     folder = checkpoint.find(options.checkpoint)

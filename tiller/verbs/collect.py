@@ -11,9 +11,9 @@ from robot.description import to_json
 from robot.description.ranges import Count, Seed, Workers
 from robot.errors import InputError
 from sim.perturbations.sizes import Severity
-from tiller.command import run_configured
-from tiller.configuration import Configuration
-from tiller.output import Output, begin, claim_folder
+from tiller.command_line.command import run_configured
+from tiller.configuration.compose import Configuration
+from tiller.runs.output import Output, begin, claim_folder
 
 if TYPE_CHECKING:
     from data.store.dataset import Dataset
@@ -134,7 +134,7 @@ def add_missing(dataset: Dataset, options: CollectOptions) -> tuple[int, int]:
     Seeds go on after that of the last episode, so the dataset is the one that an uninterrupted run makes.
     """
     from sim.evaluation.collect import collect, divergence
-    from tiller.progress import Counter
+    from tiller.runs.progress import Counter
 
     before = len(dataset)
     if before >= options.episodes:

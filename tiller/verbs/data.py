@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Callable, Mapping, Sequence
 from robot.description import ActionField
 from robot.description.ranges import Count, NonNegative, Range
 from robot.errors import InputError, nearest
-from tiller.words import read_options, split_words
+from tiller.command_line.words import read_options, split_words
 
 if TYPE_CHECKING:
-    from tiller.replay import Replay
+    from tiller.runs.replay import Replay
 
 INCIDENT = "--incident"
 
@@ -130,7 +130,7 @@ def usage(name: str, action: Action) -> str:
 
 
 def action_help(name: str, action: Action) -> str:
-    from tiller.help import columns, key_lines
+    from tiller.command_line.help import columns, key_lines
 
     lines = [f"usage: {usage(name, action)}", "", f"{action.summary}."]
     if name == "replay":
@@ -148,7 +148,7 @@ def action_help(name: str, action: Action) -> str:
 def convert(source: str, target: str, options: ConvertOptions) -> int:
     """Write a foreign set of demonstrations as a dataset of ours."""
     import data.formats.convert as converter
-    from tiller.progress import Counter
+    from tiller.runs.progress import Counter
 
     with Counter("converting rows") as counter:
 
@@ -213,7 +213,7 @@ def replay(path: str, options: ReplayOptions) -> int:
     """Step recorded actions through the task, and show how far it drifts from what was recorded."""
     import sim
     from data.store.dataset import Dataset
-    from tiller.replay import replay_episode, shared_spec
+    from tiller.runs.replay import replay_episode, shared_spec
 
     dataset = Dataset.open(path)
     task = options.task or dataset.attributes.get("task")
@@ -239,7 +239,7 @@ def replay(path: str, options: ReplayOptions) -> int:
 
 def incident(words: Sequence[str]) -> int:
     """Step the gate's core through a flight record; 1 when it decides anything else than what was recorded."""
-    from tiller.incident import replay_incident
+    from tiller.runs.incident import replay_incident
 
     if len(words) != 1:
         raise InputError(

@@ -10,9 +10,9 @@ from typing import Any, Iterator, Mapping, Sequence
 from policies.recipe.recipe import PolicyRecipe, TrainingConfig
 from robot.description import to_json
 from robot.description.ranges import Count, NonNegative, Seed, Workers
-from tiller.command import run_configured
-from tiller.configuration import Configuration
-from tiller.output import Output, open_output
+from tiller.command_line.command import run_configured
+from tiller.configuration.compose import Configuration
+from tiller.runs.output import Output, open_output
 
 STAGES = 4
 
@@ -65,7 +65,7 @@ def run(configuration: Configuration[DemoOptions]) -> int:
         chosen = {**configuration.options.options, "robot": configuration.options.robot}
         configuration = replace(configuration, options=replace(configuration.options, options=chosen))
     options = configuration.options
-    from tiller.threads import limit_threads
+    from tiller.runs.threads import limit_threads
 
     limit_threads(options.training.threads)
     from policies.model.device import choose_device

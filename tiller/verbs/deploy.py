@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Iterator, Mapping, Sequence
 from robot.description import to_json
 from robot.description.ranges import Range
 from robot.errors import InputError, MissingExtraError
-from tiller.command import run_configured
-from tiller.configuration import Configuration
-from tiller.output import open_output
+from tiller.command_line.command import run_configured
+from tiller.configuration.compose import Configuration
+from tiller.runs.output import open_output
 
 if TYPE_CHECKING:
     from real.connection.hosting import Claim
     from real.connection.look import Look
-    from real.graph import Deployment
+    from real.graph.graph import Deployment
     from robot.contract.contract import Contract
 
 
@@ -89,9 +89,9 @@ def run(configuration: Configuration[DeployOptions]) -> int:
 
 def _run(options: DeployOptions, look: Look) -> int:
     from real.connection.hosting import Claim
-    from real.graph import Deployment, processes
+    from real.graph.graph import Deployment, processes
+    from real.graph.processes import run_processes
     from real.policy.source import require_source
-    from real.processes import run_processes
     from real.ros.names import require_namespace
     from real.ros.profile import require_shared_memory, write_profile
     from robot.contract.loading import load_contract

@@ -67,8 +67,8 @@ keys"""
 
 def command(words: Sequence[str]) -> int:
     """Examine this machine: 0 when the core works, else 1. Or a robot: 0 when it is as its files say, else 1."""
-    from tiller.help import columns, key_lines
-    from tiller.words import read_options
+    from tiller.command_line.help import columns, key_lines
+    from tiller.command_line.words import read_options
 
     if any(word in ("-h", "--help") for word in words):
         print("\n".join([HELP, *columns(key_lines(DoctorOptions, {}, "  "))]))
@@ -78,7 +78,7 @@ def command(words: Sequence[str]) -> int:
         if words:
             raise InputError("robot", expected=f"robot=NAME beside {' '.join(words)}", got="none")
         return examine_machine()
-    from tiller.robot_sheet import default_picture, show_robot
+    from tiller.sheets.robot import default_picture, show_robot
 
     picture = Path(options.output) if options.output else default_picture(options.robot)
     return show_robot(

@@ -10,9 +10,9 @@ from robot.description import to_json
 from robot.description.ranges import Count, NonNegative, Range, Seed, Workers
 from robot.errors import InputError
 from sim.perturbations.sizes import Severity
-from tiller.command import run_configured
-from tiller.configuration import Configuration
-from tiller.output import CONFIG, Output, open_output, written_by
+from tiller.command_line.command import run_configured
+from tiller.configuration.compose import Configuration
+from tiller.runs.output import CONFIG, Output, open_output, written_by
 
 if TYPE_CHECKING:
     from robot.description import Policy
@@ -82,7 +82,7 @@ def command(words: Sequence[str]) -> int:
 def run(configuration: Configuration[EvaluateOptions]) -> int:
     """Evaluate, write evaluation.json, report.html and videos, and show the result."""
     options = configuration.options
-    from tiller.threads import limit_threads
+    from tiller.runs.threads import limit_threads
 
     limit_threads(options.threads)
     from sim.perturbations import perturbed
@@ -191,7 +191,7 @@ def measure(
     """Run the episodes and write evaluation.json and the videos into the output folder."""
     from robot.control.ensembling import TemporalEnsemble
     from sim.evaluation.rollout import evaluate_policy
-    from tiller.progress import Counter
+    from tiller.runs.progress import Counter
 
     records: list[EpisodeRecord] = []
     with Counter(f"evaluating {task}", options.episodes) as counter:

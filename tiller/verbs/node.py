@@ -9,18 +9,18 @@ from importlib import import_module
 from typing import Any, Sequence
 
 from tiller.cli import INTERRUPTED
-from tiller.command import HELP
+from tiller.command_line.command import HELP
 
 
 def command(words: Sequence[str]) -> int:
     """Run the verb."""
-    from real.graph import NODES, arguments_of, module_of
+    from real.graph.graph import NODES, arguments_of, module_of
 
     if not words or words[0] in HELP:
         print(help_text())
         return 0 if words else 2
     module = module_of(words[0])
-    from tiller.configuration import full_task
+    from tiller.configuration.compose import full_task
     from tiller.verbs.deploy import require_ros
 
     asked_for_help = any(word in HELP for word in words[1:])
@@ -55,7 +55,7 @@ def _stopped(number: int, frame: Any) -> None:
 
 def help_text() -> str:
     """The nodes with a line each."""
-    from real.graph import NODES
+    from real.graph.graph import NODES
 
     width = max(map(len, NODES))
     lines = [f"  {name.ljust(width)}  {text}" for name, text in NODES.items()]

@@ -36,8 +36,8 @@ keys"""
 
 def command(words: Sequence[str]) -> int:
     """Find what the folders hold and write the page."""
-    from tiller.help import columns, key_lines
-    from tiller.words import read_options, split_words
+    from tiller.command_line.help import columns, key_lines
+    from tiller.command_line.words import read_options, split_words
 
     if any(word in ("-h", "--help") for word in words):
         print("\n".join([HELP, *columns(key_lines(ReportOptions, {}, "  "))]))

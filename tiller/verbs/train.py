@@ -13,9 +13,9 @@ from policies.recipe.recipe import PolicyRecipe, TrainingConfig
 from robot.description import to_json
 from robot.description.ranges import Count, Seed, Workers
 from robot.errors import InputError
-from tiller.command import run_configured
-from tiller.configuration import Configuration
-from tiller.output import Output, open_output
+from tiller.command_line.command import run_configured
+from tiller.configuration.compose import Configuration
+from tiller.runs.output import Output, open_output
 
 if TYPE_CHECKING:
     from policies.training.trainer import Evaluate, TrainingResult
@@ -81,7 +81,7 @@ def run(configuration: Configuration[TrainOptions]) -> int:
             got="nothing",
             way_out="Add output= beside resume=true",
         )
-    from tiller.threads import limit_threads
+    from tiller.runs.threads import limit_threads
 
     limit_threads(options.training.threads)
     output, result = train_policy(configuration)
@@ -99,7 +99,7 @@ def train_policy(configuration: Configuration[TrainOptions]) -> tuple[Output | N
     from data.store.dataset import Dataset
     from policies.model.device import choose_device
     from policies.training.train import train
-    from tiller.fit import fit_recipe, task_facts
+    from tiller.sheets.fit import fit_recipe, task_facts
 
     options = configuration.options
     choose_device(options.device)

@@ -10,8 +10,8 @@ import yaml
 from robot.description import from_json
 from robot.description.shipped import configs_folder
 from robot.errors import InputError, MissingExtraError, nearest
-from tiller.configuration import require_known, set_value
-from tiller.overrides import hint_of, looks_like_several, parse_overrides, unquoted
+from tiller.configuration.compose import require_known, set_value
+from tiller.configuration.overrides import hint_of, looks_like_several, parse_overrides, unquoted
 from tiller.sweep.launchers.launcher import Launcher
 from tiller.sweep.launchers.options import LocalOptions, Options, RayOptions, SlurmOptions
 

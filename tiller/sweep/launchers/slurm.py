@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Iterator, Sequence
 
 from robot.errors import InputError
-from tiller.output import finished_figures
+from tiller.runs.output import finished_figures
 from tiller.sweep.cell import run_cell, wait_until_gone
 from tiller.sweep.launchers.launcher import Ended, Job, Launcher
 from tiller.sweep.launchers.options import SlurmOptions

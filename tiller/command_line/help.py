@@ -8,7 +8,7 @@ from dataclasses import MISSING, fields, is_dataclass
 from typing import Any, Mapping, get_type_hints
 
 from robot.description.shipped import configs_folder
-from tiller.configuration import choices_of, compose, first_line, groups_of
+from tiller.configuration.compose import choices_of, compose, first_line, groups_of
 
 
 def help_text(verb: str, kind: type) -> str:

@@ -33,8 +33,8 @@ def read_options(verb: str, kind: type, words: Sequence[str]) -> Any:
     Raises:
         InputError: a word that is no override, a key that is not known, or a value of another type.
     """
-    from tiller.configuration import require_known, set_value
-    from tiller.overrides import parse_overrides
+    from tiller.configuration.compose import require_known, set_value
+    from tiller.configuration.overrides import parse_overrides
 
     values: dict[str, Any] = {}
     for override in parse_overrides(words):

@@ -13,7 +13,7 @@ import yaml
 from robot.description import from_json
 from robot.description.shipped import configs_folder
 from robot.errors import InputError, nearest
-from tiller.overrides import Override, hint_of, looks_like_several, parse_overrides, unquoted, value_of
+from tiller.configuration.overrides import Override, hint_of, looks_like_several, parse_overrides, unquoted, value_of
 
 T = TypeVar("T")
 
@@ -81,7 +81,7 @@ def compose(verb: str, kind: type[T], overrides: Sequence[str]) -> Configuration
     Args:
         verb: the name of its file in `configs/`.
         kind: the dataclass behind it.
-        overrides: `key=value` or `group=choice`, as `tiller.overrides` reads them.
+        overrides: `key=value` or `group=choice`, as `tiller.configuration.overrides` reads them.
 
     Raises:
         InputError: an override that cannot be read, a key or a choice that is not known, a value of another type, a

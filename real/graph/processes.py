@@ -12,7 +12,7 @@ from pathlib import Path
 from threading import Event, Lock, Thread, current_thread, main_thread
 from typing import IO, Any, Iterable, Mapping, Sequence
 
-from real.graph import End, NodeProcess
+from real.graph.graph import End, NodeProcess
 
 GRACE_S = 3.0
 TURN_S = 0.05

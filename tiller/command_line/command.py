@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Callable, Sequence, TypeVar
 
 from robot.errors import InputError
-from tiller.configuration import Configuration, compose
+from tiller.configuration.compose import Configuration, compose
 
 T = TypeVar("T")
 HELP = ("-h", "--help")
@@ -22,7 +22,7 @@ def run_configured(verb: str, kind: type[T], run: Callable[[Configuration[T]], i
         words: of the command line, after the verb.
     """
     if any(word in HELP for word in words):
-        from tiller.help import help_text
+        from tiller.command_line.help import help_text
 
         print(help_text(verb, kind))
         return 0

@@ -133,6 +133,6 @@ def _draw(robot: TwinRobot, picture: Path) -> None:
 
 def default_picture(robot: str) -> Path:
     """Where a robot is drawn to when nothing is said: `outputs/doctor/<date>/<robot>.png`."""
-    from tiller.output import claim_folder
+    from tiller.runs.output import claim_folder
 
     return claim_folder("doctor", None) / f"{Path(robot).stem}.png"

@@ -55,7 +55,7 @@ class RosRobot:
         folder: of logs and flight records of a graph that is started; None takes a temporary one, which stays when
             there are flight records in it.
         options: more of a graph that is started: `task`, `checkpoint`, `instruction`, `seed`, `shadow`, `clock`,
-            `speed`, `parameters` and so on, as in `real.graph.Deployment`.
+            `speed`, `parameters` and so on, as in `real.graph.graph.Deployment`.
 
     Raises:
         InputError: the contract is wrong, there is no such camera or option, or options were given for a graph that

@@ -14,7 +14,7 @@ import yaml
 from robot.description import to_json
 from robot.errors import TillerError
 from robot.safety.energy.budget import Budget
-from tiller.output import write_atomically
+from tiller.runs.output import write_atomically
 
 if TYPE_CHECKING:
     from robot.safety.energy.picking import Pick
