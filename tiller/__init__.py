@@ -69,9 +69,10 @@ def connect(robot: str, **options: Any) -> Any:
 
     Args:
         robot: a contract (a name of `configs/contract`, such as `panda_twin`, or a file) gives a
-            `real.connection.robot.RosRobot`: it joins the graph, or starts the one of a twin. A robot (a name of `configs/robot`, such as `panda`, or a
-            file) gives its twin alone at a table, in this process and in virtual time: `sim.twin.robot.TwinRobot`.
-            A name that is both (`xarm7`) is the robot; its contract is the file `configs/contract/xarm7.yaml`.
+            `real.connection.robot.RosRobot`: it joins the graph, or starts the one of a twin. A robot (a name of
+            `configs/robot`, such as `panda`, or a file) gives its twin alone at a table, in this process and in virtual
+            time: `sim.twin.robot.TwinRobot`. A name that is both (`xarm7`) is the robot; its contract is the file
+            `configs/contract/xarm7.yaml`.
         options: of a contract as `RosRobot` takes them; of a robot `control`, `period_s`, `inner_hz`.
 
     Returns:
