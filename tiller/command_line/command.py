@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Callable, Sequence, TypeVar
+from typing import Any, Callable, Sequence, TypeVar
 
 from robot.errors import InputError
 from tiller.configuration.compose import Configuration, compose
@@ -12,7 +12,9 @@ HELP = ("-h", "--help")
 MULTIRUN = ("-m", "--multirun")
 
 
-def run_configured(verb: str, kind: type[T], run: Callable[[Configuration[T]], int], words: Sequence[str]) -> int:
+def run_configured(
+    verb: str, kind: type[T], run: Callable[[Configuration[T]], int], words: Sequence[str], **sweep: Any
+) -> int:
     """Run a verb whose options come from `configs/<verb>.yaml`.
 
     Args:
@@ -20,6 +22,7 @@ def run_configured(verb: str, kind: type[T], run: Callable[[Configuration[T]], i
         kind: the dataclass of its options; the docstring's `Args` are the help.
         run: does it, and returns the exit code.
         words: of the command line, after the verb.
+        sweep: the verb's own part of a sweep, as `tiller.sweep.run_sweep` takes it.
     """
     if any(word in HELP for word in words):
         from tiller.command_line.help import help_text
@@ -29,7 +32,7 @@ def run_configured(verb: str, kind: type[T], run: Callable[[Configuration[T]], i
     if any(word in MULTIRUN for word in words):
         from tiller.sweep import run_sweep
 
-        return run_sweep(verb, kind, [word for word in words if word not in MULTIRUN])
+        return run_sweep(verb, kind, [word for word in words if word not in MULTIRUN], **sweep)
     for word in words:
         if word.startswith(("launcher=", "launcher.", "jobs=")):
             raise InputError(

@@ -1,4 +1,4 @@
-"""Sweeps of `tiller evaluate`: seeds that do not overlap before, one summary over all cells after."""
+"""Sweeps of evaluations: seeds that do not overlap before, one summary over all cells after."""
 
 from __future__ import annotations
 
@@ -16,17 +16,16 @@ from sim.statistics.records import FILE_NAME, read_evaluation
 from sim.statistics.summary import Result, SweepSummary, summarise
 from tiller.runs.output import write_atomically
 from tiller.sweep.record import is_done, read_error, read_sweep
-from tiller.verbs.evaluate import EvaluateOptions
 
 SUMMARY_JSON, SUMMARY_CSV, PAGE = "summary.json", "summary.csv", "report.html"
 SCHEMA_VERSION = 1
 
 
-def require_disjoint_seeds(cells: Mapping[str, EvaluateOptions]) -> None:
+def require_disjoint_seeds(cells: Mapping[str, Any]) -> None:
     """Refuse before long work cells that differ in their seed alone and would share episodes.
 
     Args:
-        cells: name -> options.
+        cells: name -> options, with `seed` and `episodes`.
     """
     rows: dict[str, list[tuple[int, int, str]]] = {}
     for name, options in cells.items():
@@ -88,6 +87,14 @@ def write_summary(folder: Path, page: Path | None = None, *, overwrite: bool = F
         overwrite=overwrite,
     )
     return summary
+
+
+def show_evaluations(folder: Path) -> None:
+    """Sum up the cells that are done, and show it on the terminal."""
+    from tiller.sweep.tables import show_summary
+
+    show_summary(write_summary(folder))
+    print(f"Report: {folder / PAGE}")
 
 
 def _table(summary: SweepSummary) -> str:

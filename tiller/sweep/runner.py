@@ -6,7 +6,7 @@ import sys
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Iterator, Sequence
+from typing import Any, Callable, Iterator, Mapping, Sequence
 
 from data.store.lock import WriterLock
 from robot.errors import InputError
@@ -18,16 +18,23 @@ from tiller.sweep.launchers import Ended, Job, Launcher, open_launcher, read_lau
 from tiller.sweep.launchers.choice import is_launcher_word
 from tiller.sweep.record import is_done, join_sweep, read_error, write_error, write_sweep
 
-EVALUATE = "evaluate"
+Check = Callable[[Mapping[str, Any]], None]
+"""Refuses, before anything runs, cells (name -> options) that make no sense together."""
+
+Conclude = Callable[[Path], None]
+"""Sums up and shows the cells that are done in a folder, of which there is one at least."""
 
 
-def run_sweep(verb: str, kind: type, words: Sequence[str]) -> int:
+def run_sweep(
+    verb: str, kind: type, words: Sequence[str], *, check: Check | None = None, conclude: Conclude | None = None
+) -> int:
     """Run every cell in a process of its own, and sum up what they found.
 
     Args:
         verb, kind: as in `tiller.command_line.command.run_configured`.
         words: overrides; `output=` is the folder of all cells, `launcher=` and `jobs=` say where they run and how many
             at a time.
+        check, conclude: the verb's own; without `conclude` the figures of all cells are shown as a table.
 
     Returns:
         0 when every cell is done, else 1.
@@ -46,10 +53,8 @@ def run_sweep(verb: str, kind: type, words: Sequence[str]) -> int:
     folder = Path(output or f"outputs/{verb}/{datetime.now():%Y-%m-%d_%H-%M-%S}")
     sweep = join_sweep(folder, verb, cells)
     composed: dict[str, Any] = {name: compose(verb, kind, words).options for name, words in sweep.cells.items()}
-    if verb == EVALUATE:
-        from tiller.sweep.evaluations import require_disjoint_seeds
-
-        require_disjoint_seeds(composed)
+    if check is not None:
+        check(composed)
     with _own(folder):
         write_sweep(folder, join_sweep(folder, verb, cells))  # anew: another runner may have been at work until now
         missing = [cell for cell in cells if not is_done(folder / cell.name)]
@@ -57,7 +62,7 @@ def run_sweep(verb: str, kind: type, words: Sequence[str]) -> int:
         print(f"{len(cells)} runs, {len(cells) - len(missing)} done before{at_a_time}, in {folder}", flush=True)
         if missing:
             _run_all(open_launcher(options, str(folder.resolve())), verb, missing, folder, options.time_min)
-        return _conclude(verb, cells, folder)
+        return _conclude(cells, folder, conclude)
 
 
 def _take(words: Sequence[str], key: str) -> tuple[str | None, list[str]]:
@@ -114,17 +119,12 @@ def _outcome(ended: Ended, cell_folder: Path) -> str:
     return "done  " if read_error(cell_folder) is None else "failed"
 
 
-def _conclude(verb: str, cells: Sequence[Cell], folder: Path) -> int:
+def _conclude(cells: Sequence[Cell], folder: Path, conclude: Conclude | None) -> int:
     """Show what was found and what failed."""
-    if verb == EVALUATE:
-        from tiller.sweep.evaluations import write_summary
-        from tiller.sweep.tables import show_summary
-
-        if any(is_done(folder / cell.name) for cell in cells):
-            show_summary(write_summary(folder))
-            print(f"Report: {folder / 'report.html'}")
-    else:
+    if conclude is None:
         _print_table(cells, folder)
+    elif any(is_done(folder / cell.name) for cell in cells):
+        conclude(folder)
     failed = {cell.name: error for cell in cells if (error := read_error(folder / cell.name)) is not None}
     for name, error in failed.items():
         print(f"failed: {name}: {error.reason}", file=sys.stderr)

@@ -76,7 +76,11 @@ class EvaluateOptions:
 
 def command(words: Sequence[str]) -> int:
     """Run the verb."""
-    return run_configured("evaluate", EvaluateOptions, run, words)
+    from tiller.sweep.evaluations import require_disjoint_seeds, show_evaluations
+
+    return run_configured(
+        "evaluate", EvaluateOptions, run, words, check=require_disjoint_seeds, conclude=show_evaluations
+    )
 
 
 def run(configuration: Configuration[EvaluateOptions]) -> int:
