@@ -1,0 +1,1 @@
+"""New stores made from what others hold."""

@@ -1,0 +1,1 @@
+"""What learning reads: windows, orders, splits, statistics."""

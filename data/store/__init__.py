@@ -1,0 +1,1 @@
+"""The store: open it, read it, append to it so that a crash loses nothing that was committed."""

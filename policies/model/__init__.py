@@ -1,0 +1,1 @@
+"""The learnt part, the policy around it, and the checkpoint that holds both."""

@@ -1,0 +1,1 @@
+"""The processes of a deployment, as data and running."""

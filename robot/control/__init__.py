@@ -1,0 +1,1 @@
+"""From chunks to set-points and torques: rotations, trajectories, impedance, history, runner."""

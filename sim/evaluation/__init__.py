@@ -1,0 +1,1 @@
+"""Episodes of policies and of scripted experts, side by side in worker processes."""

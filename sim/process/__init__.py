@@ -1,0 +1,1 @@
+"""Python processes of our own, and what they say of a failure."""

@@ -1,0 +1,1 @@
+"""Pictures and videos of scenes, with or without a display."""

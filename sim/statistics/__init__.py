@@ -1,0 +1,1 @@
+"""Records of episodes, and what they say: intervals, aggregates, comparisons, robustness."""

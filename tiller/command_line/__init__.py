@@ -1,0 +1,1 @@
+"""What verbs share: help, words, one configuration for one run."""

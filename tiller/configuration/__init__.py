@@ -1,0 +1,1 @@
+"""From `configs/` and the words of a command line to typed options."""

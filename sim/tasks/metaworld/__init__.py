@@ -1,0 +1,1 @@
+"""The 50 tasks of Meta-World v3."""
