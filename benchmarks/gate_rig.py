@@ -23,7 +23,7 @@ import yaml
 
 from real.graph.graph import NODES
 from real.graph.processes import child_environment
-from real.ros.profile import write_profile
+from real.process.profile import write_profile
 from robot.contract.contract import Contract
 from robot.contract.loading import component_names, contract_folder, describe, load_contract
 from robot.control.sinks import SinkEncoder
@@ -165,9 +165,9 @@ def echo(contract: Contract) -> int:
     the transport and rclpy cost between three processes."""
     from rclpy.node import Node
 
+    from real.process.run import run_node
     from real.ros import qos
     from real.ros.messages import time_of
-    from real.ros.run import run_node
     from real.ros.streams import COMMAND_TYPES, command_message, state_type
 
     class Echo(Node):
@@ -190,7 +190,7 @@ def beat(period_s: float, out: Path) -> int:
     """Sleep until moments a period apart until SIGTERM, with a gate's priority, then write when it woke, ns: what this
     machine can keep.
     """
-    from real.ros.priority import raise_priority
+    from real.process.priority import raise_priority
 
     raise_priority()
     ended: list[int] = []
@@ -209,8 +209,8 @@ def listen(contract: Contract) -> int:
     """A node that takes the messages of the first stream and does nothing with them: what hearing alone costs."""
     from rclpy.node import Node
 
+    from real.process.run import run_node
     from real.ros import qos
-    from real.ros.run import run_node
     from real.ros.streams import state_type
 
     class Listener(Node):
@@ -249,7 +249,7 @@ class Rig:
         return self
 
     def __exit__(self, *error: object) -> None:
-        from real.ros.run import leave
+        from real.process.run import leave
 
         # The gate first, the driver last.
         for name in sorted(self._processes, key=lambda name: (name in ("driver", "twin"), name != "gate")):
@@ -370,9 +370,9 @@ class Rig:
         from std_msgs.msg import String
         from std_srvs.srv import SetBool
 
+        from real.process.run import make_executor
         from real.ros import qos
         from real.ros.guarded import Guarded
-        from real.ros.run import make_executor
         from real.ros.streams import COMMAND_TYPES, told
 
         def came(message: Any) -> None:

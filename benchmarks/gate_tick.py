@@ -14,8 +14,8 @@ from typing import Callable
 
 import numpy as np
 
+from robot.compiled import COMPILED
 from robot.contract.loading import component_names, describe, load_contract
-from robot.control.compiled import COMPILED
 from robot.safety.gate import ChunkSample, DriverSample, GateInputs, GateSettings, Now, Signal, StateSample
 from robot.safety.gate.core import Gate
 from robot.safety.gate.flight_record import FlightRecorder, write_record

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from real.graph.graph import Deployment, processes
 from real.graph.processes import run_processes
-from real.ros.profile import write_profile
+from real.process.profile import write_profile
 from sim.statistics.intervals import paired_difference
 
 

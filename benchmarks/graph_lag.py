@@ -22,7 +22,7 @@ import numpy as np
 from data.store.dataset import Dataset
 from real.graph.graph import Deployment, processes
 from real.graph.processes import run_processes
-from real.ros.profile import write_profile
+from real.process.profile import write_profile
 from robot.contract.loading import action_spec, load_contract
 from robot.control.trajectory import Trajectory
 from robot.description.action import ActionSpec

@@ -27,7 +27,7 @@ from benchmarks.plants.measures import FILTERS, STIFF_WALL, impacts, progress, s
 from benchmarks.plants.pump import worst_pump
 from benchmarks.plants.worlds import PLANTS, WORLDS, run_all
 from benchmarks.plants.worst_ways import hunt
-from robot.control.compiled import COMPILED
+from robot.compiled import COMPILED
 from robot.safety.energy import Budget, load_budget
 
 RESULTS = Path(__file__).parents[1] / "docs" / "results" / "passivity_plants.csv"

@@ -21,7 +21,7 @@ def connect(name: str, **options: Any) -> Robot:
     if is_contract(name):
         if find_spec("rclpy") is None:
             raise MissingExtraError(f"rclpy (ROS 2; or source an installed one), which contract '{name}' needs,", "ros")
-        from real.ros.settings import require_settings
+        from real.process.settings import require_settings
 
         require_settings()  # rclpy ends the process where its middleware is not installed
         from real.connection.robot import RosRobot

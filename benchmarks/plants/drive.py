@@ -23,7 +23,7 @@ from benchmarks.plants.books import (
 )
 from benchmarks.plants.point_mass import advance_mass
 from benchmarks.plants.two_link import advance_arm, tip_of
-from robot.control.compiled import compiled
+from robot.compiled import compiled
 from robot.safety.energy.budget import CAPACITY, RESERVE, SUPPLY
 from robot.safety.energy.tank import book, work_done
 from robot.safety.energy.torque_filter import filter_torque

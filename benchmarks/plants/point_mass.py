@@ -15,7 +15,7 @@ import numpy as np
 
 from benchmarks.plants.books import ACCELERATION, ACTUATED, DISTURBED, FASTEST, FRICTION, GIVEN, KINETIC, PORT, SUPPLIED
 from benchmarks.plants.wall import book_contact, force_of
-from robot.control.compiled import compiled
+from robot.compiled import compiled
 from robot.errors import InputError
 
 STEP_S = 2e-5

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.plants.books import DEPTH, FORCE, GONE, LOST, MOVED, PEAK_FORCE, PORT, SHIFT, STORED
-from robot.control.compiled import compiled
+from robot.compiled import compiled
 from robot.errors import InputError
 
 PLACE, SPRING, DAMPER, SWING, RATE, REMOVED, YIELD = range(7)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from robot.control.compiled import compiled
+from robot.compiled import compiled
 from robot.safety.energy.budget import CAPACITY, INITIAL, RESERVE, SUPPLY, Budget
 from robot.safety.energy.tank import COLUMNS, LATCHED, LEVEL, OVERDRAFT, OVERDRAFTS, book, fill
 from robot.safety.energy.torque_filter import filter_torque

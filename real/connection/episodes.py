@@ -13,11 +13,11 @@ from sensor_msgs.msg import JointState
 from std_msgs.msg import String
 from std_srvs.srv import SetBool, Trigger
 
+from real.process.run import leave, make_executor
 from real.ros import qos
 from real.ros.guarded import Guarded, turn
 from real.ros.messages import values_of
 from real.ros.reading import Episode, Refusal, read_episode, read_outcome
-from real.ros.run import leave, make_executor
 from robot.errors import TillerError
 
 TURN_S = 0.02

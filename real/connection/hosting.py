@@ -10,7 +10,7 @@ from typing import IO, Mapping
 
 from real.graph.graph import Deployment, processes
 from real.graph.processes import run_processes
-from real.ros.settings import domain_of
+from real.process.settings import domain_of
 from robot.errors import InputError
 from robot.folders import temporary_folder
 

@@ -28,13 +28,13 @@ from real.connection.ears import POLL_S, Ears
 from real.connection.hosting import Claim, OwnGraph
 from real.graph.graph import Deployment, processes
 from real.policy.source import require_source
+from real.process.profile import require_shared_memory, write_profile
+from real.process.run import TURN_S, leave, make_executor
+from real.process.settings import log_folder
 from real.ros import qos
 from real.ros.chunks import Tag, chunk_message
 from real.ros.clock import RosClock
 from real.ros.guarded import Guarded, turn
-from real.ros.profile import require_shared_memory, write_profile
-from real.ros.run import TURN_S, leave, make_executor
-from real.ros.settings import log_folder
 from robot.contract.contract import Contract
 from robot.description.action import ActionSpec
 from robot.errors import InputError, TillerError, nearest

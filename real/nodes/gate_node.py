@@ -27,15 +27,15 @@ from real.gate.hearing import Hearing
 from real.gate.records import RecordWriter
 from real.gate.speaking import Speaking
 from real.gate.voices import Voices
+from real.process.late import LateService
+from real.process.parameters import declare
+from real.process.priority import FIFO, raise_priority
+from real.process.run import run_node
 from real.ros import qos
 from real.ros.chunks import trajectory_message
 from real.ros.clock import RosClock
 from real.ros.guarded import Guarded
-from real.ros.late import LateService
 from real.ros.messages import doubles, stamp_of, string_message
-from real.ros.parameters import declare
-from real.ros.priority import FIFO, raise_priority
-from real.ros.run import run_node
 from real.ros.signals import ERROR, OK, WARN, status_message
 from robot.contract.contract import Contract
 from robot.contract.loading import describe, load_contract, operational_hash, semantic_hash

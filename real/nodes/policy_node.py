@@ -24,13 +24,13 @@ from real.graph.graph import DEVICES
 from real.policy.planner import Job, Plan, Planner
 from real.policy.recording import Recording
 from real.policy.source import require_source, split
+from real.process.parameters import declare
+from real.process.run import Stop, run_node
 from real.ros import qos
 from real.ros.chunks import Tag, chunk_message
 from real.ros.guarded import Guarded
 from real.ros.messages import epoch_of, string_message
-from real.ros.parameters import declare
 from real.ros.reading import Refusal, read_episode
-from real.ros.run import Stop, run_node
 from real.ros.signals import ERROR, OK, WARN, status_message
 from real.ros.streams import StateMessage, read_image, read_state, stamp_ns_of, state_type
 from robot.contract.contract import CAMERA_TYPES

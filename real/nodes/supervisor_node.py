@@ -18,12 +18,12 @@ from rclpy.clock import Clock, ClockType
 from std_msgs.msg import Header, String
 from std_srvs.srv import Trigger
 
+from real.process.parameters import declare
+from real.process.run import run_node
 from real.ros import qos
 from real.ros.clock import RosClock
 from real.ros.guarded import Guarded
-from real.ros.parameters import declare
 from real.ros.reading import Refusal, shown
-from real.ros.run import run_node
 from real.ros.signals import ERROR, OK, WARN, alive_message, status_message, status_of
 from real.ros.streams import state_type
 from real.supervision.board import BAD, GOOD, POOR, Board, line_of, page_of

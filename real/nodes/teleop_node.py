@@ -24,13 +24,13 @@ from std_srvs.srv import SetBool, Trigger
 from trajectory_msgs.msg import JointTrajectory
 
 from real.graph.graph import TELEOPERATION
+from real.process.parameters import declare
+from real.process.run import Stop, run_node
 from real.ros import qos
 from real.ros.chunks import Tag, chunk_message
 from real.ros.clock import RosClock
 from real.ros.guarded import Guarded
-from real.ros.parameters import declare
 from real.ros.reading import Refusal, read_episode
-from real.ros.run import Stop, run_node
 from real.ros.signals import ERROR, OK, WARN, enable_message, status_message
 from real.supervision.screen import Screen
 from real.teleop.device import Device, Wish

@@ -21,12 +21,12 @@ from sensor_msgs.msg import JointState
 from std_msgs.msg import String
 from std_srvs.srv import SetBool, Trigger
 
+from real.process.parameters import declare
+from real.process.run import run_node
 from real.ros import qos
 from real.ros.guarded import Guarded
 from real.ros.messages import epoch_frame, stamp_of, values_message
-from real.ros.parameters import declare
 from real.ros.reading import INT64, Episode
-from real.ros.run import run_node
 from real.ros.signals import ERROR, OK, WARN, status_message
 from real.twin.inlets import Inlets
 from real.twin.outlets import Outlets

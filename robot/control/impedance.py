@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from robot.control.compiled import compiled
+from robot.compiled import compiled
 
 # Near a singularity the apparent inertia grows without bound: for damping it is taken to be at most this.
 LARGEST_MASS_KG = 30.0

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from robot.control.compiled import compiled
+from robot.compiled import compiled
 
 _TINY = 1e-12
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from robot.control.compiled import compiled
+from robot.compiled import compiled
 
 
 @compiled

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from robot.control.compiled import compiled
+from robot.compiled import compiled
 from robot.errors import InputError
 from robot.safety.energy.budget import CAPACITY, Budget
 from robot.safety.energy.tank import COLUMNS, LEVEL, book, fill, work_done

@@ -18,7 +18,7 @@ from robot.errors import InputError, TillerError
 from robot.safety.energy.streams import EnergyStream
 from sim.tasks.environment import TaskEnv
 from sim.tasks.twin.env import TwinEnv
-from sim.twin.examination import stand_up
+from sim.twin.checks.rest import stand_up
 from sim.twin.robot import TwinRobot
 
 _SPARE = 20  # failures that are always allowed before who acts counts as unfit

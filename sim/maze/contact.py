@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from robot.control.compiled import compiled
+from robot.compiled import compiled
 
 OUTSIDE, LEFT, RIGHT, BELOW, ABOVE = range(5)
 """Through which face of a box the centre of a disc came in."""

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from robot.control.compiled import compiled
+from robot.compiled import compiled
 from robot.safety.energy.budget import CAPACITY, FORCE, POWER, SPRING, SUPPLY
 from robot.safety.energy.setpoint_filter import filter_offset
 from robot.safety.energy.tank import INVALID, LATCHED, NONE, book, work_done

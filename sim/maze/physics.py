@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from robot.control.compiled import compiled
+from robot.compiled import compiled
 from sim.maze.contact import OUTSIDE, contact_force, touch_box
 from sim.maze.layout import GATE, LOOSE
 

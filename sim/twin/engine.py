@@ -7,7 +7,7 @@ from pathlib import Path
 
 import mujoco
 
-from robot.control.compiled import COMPILED
+from robot.compiled import COMPILED
 
 _LIBRARY = next(Path(mujoco.__file__).parent.glob("libmujoco.so*"), None) or next(
     Path(mujoco.__file__).parent.glob("*mujoco*.d*")

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from robot.control.compiled import compiled
+from robot.compiled import compiled
 from robot.control.impedance import add_cartesian_torque, add_joint_torque, add_payload_torque
 from robot.control.rotation_kernels import write_interpolated, write_matrix_from_6d, write_rotvec_between
 from robot.control.torque_limits import limit_torque

@@ -25,9 +25,9 @@ from std_msgs.msg import Float64MultiArray, Header
 from test_msgs.action import Fibonacci
 
 from real.graph.graph import Deployment
+from real.process.run import leave, make_executor
 from real.ros import qos
 from real.ros.messages import joint_state_message, pose_message
-from real.ros.run import leave, make_executor
 from real.ros.signals import alive_message, driver_message
 from real.ros.streams import state_type
 from robot.contract.contract import Contract

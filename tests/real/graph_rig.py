@@ -29,10 +29,10 @@ from trajectory_msgs.msg import JointTrajectory
 
 from real.graph.graph import Deployment, NodeProcess, processes
 from real.graph.processes import child_environment
+from real.process.profile import write_profile
+from real.process.run import leave, make_executor
 from real.ros import qos
 from real.ros.messages import pose_values, time_of
-from real.ros.profile import write_profile
-from real.ros.run import leave, make_executor
 from real.ros.signals import status_of
 from robot.contract.loading import describe, load_contract
 from robot.description.shipped import configs_folder

@@ -20,10 +20,10 @@ from trajectory_msgs.msg import JointTrajectory
 
 from benchmarks.gate_rig import resting
 from real.nodes.gate_node import GateNode
+from real.process.run import leave, make_executor
 from real.ros import qos
 from real.ros.chunks import Tag, chunk_message
 from real.ros.messages import joint_state_message, pose_message, stamp_of
-from real.ros.run import leave, make_executor
 from real.ros.signals import alive_message, driver_message, status_of
 from real.ros.streams import COMMAND_TYPES, state_type
 from robot.contract.loading import action_spec, load_contract

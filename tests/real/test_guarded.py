@@ -17,10 +17,10 @@ from rosgraph_msgs.msg import Clock
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
+from real.process.run import leave, make_executor
 from real.ros import qos
 from real.ros.guarded import LEAST, Flow, Guarded, Stop, turn
 from real.ros.reading import Refusal
-from real.ros.run import leave, make_executor
 from robot.errors import InputError
 from robot.safety.gate.inputs import FAILED
 from robot.safety.gate.reasons import Mode, Reason

@@ -21,9 +21,9 @@ import rclpy
 from geometry_msgs.msg import PoseStamped
 
 from real.graph.graph import Deployment, processes
+from real.process.run import leave, make_executor
 from real.ros import qos
 from real.ros.messages import pose_values
-from real.ros.run import leave, make_executor
 from tests.real.graph_rig import View, local_environment, patient
 from tests.real.motions import Script, require_gentle, speeds
 

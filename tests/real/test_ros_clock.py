@@ -24,7 +24,7 @@ from rosgraph_msgs.msg import Clock
 from std_msgs.msg import Int64
 from real.ros.messages import stamp_of
 from real.ros.qos import CLOCK, COMMAND
-from real.ros.run import run_node
+from real.process.run import run_node
 
 class Twin(Node):
     def __init__(self):

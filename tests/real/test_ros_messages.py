@@ -189,7 +189,7 @@ from rclpy.node import Node
 from sensor_msgs.msg import Image, JointState
 from real.ros.messages import image_message, values_message
 from real.ros.qos import IMAGE, STATE_OUT
-from real.ros.run import run_node
+from real.process.run import run_node
 
 class Camera(Node):
     def __init__(self):
@@ -217,7 +217,7 @@ def test_images_of_another_process_arrive_whole_with_the_profile(
     import rclpy
     from sensor_msgs.msg import JointState
 
-    from real.ros.profile import write_profile
+    from real.process.profile import write_profile
     from real.ros.qos import IMAGE, STATE
 
     profile = write_profile(tmp_path / "profile", environment={})

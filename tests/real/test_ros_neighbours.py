@@ -12,7 +12,7 @@ import pytest
 
 from real.connection.hosting import Claim
 from real.connection.look import Seen, command_topics, require_alone
-from real.ros.profile import write_profile
+from real.process.profile import write_profile
 from robot.contract.loading import load_contract
 from robot.errors import InputError
 from tests.real.conftest import Program, end_process

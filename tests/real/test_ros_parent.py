@@ -14,8 +14,8 @@ from typing import Callable, Iterator
 
 import pytest
 
-from real.ros.ending import WIND_DOWN_S, Ending, WindingDown
-from real.ros.parent import Parent
+from real.process.ending import WIND_DOWN_S, Ending, WindingDown
+from real.process.parent import Parent
 from robot.errors import InputError
 
 # Watches a process and says when it is gone; the second word takes pidfd away, as an old kernel does.
@@ -25,7 +25,7 @@ if sys.argv[2] != "pidfd":
     def pidfd_open(pid):
         raise OSError(int(sys.argv[2]), "not here")
     os.pidfd_open = pidfd_open
-from real.ros.parent import Parent
+from real.process.parent import Parent
 parent = Parent(int(sys.argv[1]))
 print("watching", os.getpid(), parent.gone, flush=True)
 while not parent.gone:

@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from real.ros.profile import MB, PARTICIPANTS, require_shared_memory, segment_size, write_profile
+from real.process.profile import MB, PARTICIPANTS, require_shared_memory, segment_size, write_profile
 from robot.errors import InputError
 
 pytestmark = pytest.mark.together
@@ -58,7 +58,7 @@ def test_a_shared_memory_that_is_full_is_refused_and_one_that_is_too_small_is_do
     states = {"full": Memory(0, 40 * MB), "free": Memory(40 * MB, 40 * MB), "tiny": Memory(0, 200_000)}
 
     def is_now(state: str) -> None:
-        monkeypatch.setattr("real.ros.profile.os.statvfs", lambda path: states[state])
+        monkeypatch.setattr("real.process.profile.os.statvfs", lambda path: states[state])
 
     for state in ("free", "tiny"):
         is_now(state)
@@ -88,7 +88,7 @@ def test_a_profile_that_a_person_has_set_is_kept_and_said(tmp_path: Path) -> Non
 def test_the_executable_for_launch_files_prints_the_variables(tmp_path: Path) -> None:
     plain = {name: value for name, value in os.environ.items() if not name.startswith(("ROS_", "FASTDDS", "RMW"))}
     printed = subprocess.run(
-        [sys.executable, "-m", "real.ros.profile", "--folder", str(tmp_path), "--discovery", "subnet"],
+        [sys.executable, "-m", "real.process.profile", "--folder", str(tmp_path), "--discovery", "subnet"],
         env=plain,
         check=True,
         capture_output=True,

@@ -22,8 +22,8 @@ NODE = """
 import sys
 from rclpy.node import Node
 from real.ros.clock import RosClock
-from real.ros.parameters import declare
-from real.ros.run import Stop, run_node
+from real.process.parameters import declare
+from real.process.run import Stop, run_node
 
 class Probe(Node):
     ready, ending = False, None
@@ -53,7 +53,7 @@ TALKER = """
 from rclpy.node import Node
 from std_msgs.msg import Header
 from real.ros import qos
-from real.ros.run import run_node
+from real.process.run import run_node
 
 class Talker(Node):
     def __init__(self):
@@ -201,8 +201,8 @@ def test_who_has_left_is_heard_no_more(ros_environment: dict[str, str], program:
     from rclpy.node import Node
     from std_msgs.msg import Header, String
 
+    from real.process.run import leave, make_executor
     from real.ros import qos
-    from real.ros.run import leave, make_executor
 
     def join(name: str) -> tuple[Node, Executor]:
         rclpy.init()

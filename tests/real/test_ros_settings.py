@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from real.ros.settings import domain_of, domain_remark, installed_middlewares, log_folder, middleware_of
+from real.process.settings import domain_of, domain_remark, installed_middlewares, log_folder, middleware_of
 from robot import folders
 from robot.errors import InputError
 from tests.real.conftest import Program
@@ -50,7 +50,7 @@ def test_any_other_domain_is_refused(text: str) -> None:
 def test_a_domain_whose_ports_the_system_gives_away_is_remarked_on(tmp_path: Path, monkeypatch) -> None:
     ports = tmp_path / "ports"
     ports.write_text("32768\t60999\n")
-    monkeypatch.setattr("real.ros.settings.EPHEMERAL", ports)
+    monkeypatch.setattr("real.process.settings.EPHEMERAL", ports)
     assert [bool(domain_remark(domain)) for domain in (0, 100, 102, 214, 215, 232)] == [
         False,
         False,
@@ -59,7 +59,7 @@ def test_a_domain_whose_ports_the_system_gives_away_is_remarked_on(tmp_path: Pat
         False,
         False,
     ]
-    monkeypatch.setattr("real.ros.settings.EPHEMERAL", tmp_path / "none")
+    monkeypatch.setattr("real.process.settings.EPHEMERAL", tmp_path / "none")
     assert domain_remark(150) == ""
 
 
@@ -86,7 +86,7 @@ def test_installed_middlewares_are_those_of_the_index_of_ros(tmp_path: Path) -> 
         ({"ROS_AUTOMATIC_DISCOVERY_RANGE": "here"}, "LOCALHOST"),
     ],
 )
-@pytest.mark.parametrize("words", [NODE, DEPLOY, CONNECT, ("-m", "real.ros.profile")])
+@pytest.mark.parametrize("words", [NODE, DEPLOY, CONNECT, ("-m", "real.process.profile")])
 def test_wrong_settings_are_one_message_before_any_ros(
     tmp_path: Path, words: tuple[str, ...], environment: dict[str, str], part: str
 ) -> None:
@@ -118,7 +118,7 @@ def test_a_node_starts_without_a_home_folder(
 
 def test_compiled_code_is_kept_elsewhere_where_the_cache_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "hot.py").write_text(
-        "from robot.control.compiled import compiled\n@compiled\ndef after(x):\n    return x + 1\nprint(after(2))"
+        "from robot.compiled import compiled\n@compiled\ndef after(x):\n    return x + 1\nprint(after(2))"
     )
     done = run(("hot.py",), tmp_path, XDG_CACHE_HOME=NO_FOLDER, TMPDIR=str(tmp_path))
     assert done.stdout.strip() == "3", done

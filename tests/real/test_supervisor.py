@@ -30,9 +30,9 @@ from sensor_msgs.msg import JointState
 from std_msgs.msg import Header, String
 from std_srvs.srv import Trigger
 
+from real.process.run import leave, make_executor
 from real.ros import qos
 from real.ros.messages import joint_state_message, string_message
-from real.ros.run import leave, make_executor
 from real.ros.signals import ERROR, OK, alive_message, status_message
 
 # -- what is known -----------------------------------------------------------------------------------------------------

@@ -359,8 +359,8 @@ class Robot:
         from sensor_msgs.msg import Joy
         from trajectory_msgs.msg import JointTrajectory
 
+        from real.process.run import make_executor
         from real.ros import qos
-        from real.ros.run import make_executor
 
         rclpy.init()
         self.node, self.executor = Node("robot"), make_executor()
@@ -409,7 +409,7 @@ class Robot:
         self.until(quiet, "an end of the targets")
 
     def close(self) -> None:
-        from real.ros.run import leave
+        from real.process.run import leave
 
         leave(self.node, self.executor)
 

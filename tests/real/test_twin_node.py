@@ -23,9 +23,9 @@ from std_msgs.msg import Float64MultiArray, String
 from std_srvs.srv import SetBool, Trigger
 
 import sim
+from real.process.run import leave, make_executor
 from real.ros import qos
 from real.ros.messages import image_array, pose_message, time_of, values_of, vector_message
-from real.ros.run import leave, make_executor
 from real.ros.signals import driver_sample
 from tests.real.conftest import MATCH_S, Program
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from robot.control.compiled import COMPILED
+from robot.compiled import COMPILED
 from robot.safety.gate import GateOutput, Kind, Now
 from robot.safety.gate.flight_record import Difference, read_record, replay
 

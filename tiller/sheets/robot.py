@@ -11,7 +11,7 @@ from robot.errors import InputError, TillerError
 
 if TYPE_CHECKING:
     from robot.description.loading import RobotDescription
-    from sim.twin.examination import RestFindings
+    from sim.twin.checks.rest import RestFindings
     from sim.twin.robot import TwinRobot
 
 LARGEST_DRIFT_M = 0.002
@@ -35,9 +35,9 @@ def show_robot(name: str, *, urdf: str | None, flange: str | None, picture: Path
     """
     from robot.description.comparison import table
     from robot.description.loading import load_robot
-    from sim.twin.agreement import require_agreement
-    from sim.twin.examination import rest_for, stand_up
-    from sim.twin.urdf import CONFIGURATIONS, urdf_differences
+    from sim.twin.checks.agreement import require_agreement
+    from sim.twin.checks.rest import rest_for, stand_up
+    from sim.twin.checks.urdf import CONFIGURATIONS, urdf_differences
 
     if picture.suffix.lower() != ".png":
         raise InputError(f"output {picture}", expected="a file that ends in .png")
@@ -114,7 +114,7 @@ def _draw(robot: TwinRobot, picture: Path) -> None:
     from matplotlib.image import imsave
 
     from sim.rendering.backend import require_backend
-    from sim.twin.examination import portrait
+    from sim.twin.checks.rest import portrait
 
     try:
         require_backend()

@@ -75,7 +75,7 @@ def command(words: Sequence[str]) -> int:
 def run(configuration: Configuration[DeployOptions]) -> int:
     """Check all that can be checked, start the processes, and stay until one that matters or the person ends it."""
     from real.connection.look import Look
-    from real.ros.settings import require_settings
+    from real.process.settings import require_settings
 
     options = configuration.options
     require_ros()
@@ -92,8 +92,8 @@ def _run(options: DeployOptions, look: Look) -> int:
     from real.graph.graph import Deployment, processes
     from real.graph.processes import run_processes
     from real.policy.source import require_source
+    from real.process.profile import require_shared_memory, write_profile
     from real.ros.names import require_namespace
-    from real.ros.profile import require_shared_memory, write_profile
     from robot.contract.loading import load_contract
 
     contract = load_contract(options.contract)
@@ -155,8 +155,8 @@ def _looked_round(
         InputError: there is another graph; which, and the ways out.
     """
     from real.connection.look import command_topics, require_alone
-    from real.ros.profile import user_folder, write_profile
-    from real.ros.settings import domain_of
+    from real.process.profile import user_folder, write_profile
+    from real.process.settings import domain_of
 
     topics = command_topics(contract, deployment.namespace, deployment.remaps)
     profile = write_profile(user_folder(), reach=reach)

@@ -224,7 +224,7 @@ def videos() -> Finding:
 def ros() -> Finding:
     distribution = os.environ.get("ROS_DISTRO")
     if find_spec("rclpy") is not None:
-        from real.ros.settings import require_settings
+        from real.process.settings import require_settings
 
         try:
             require_settings()

@@ -30,8 +30,8 @@ def command(words: Sequence[str]) -> int:
     if asked_for_help:
         print(f"{words[0]}: {NODES[words[0].removesuffix('_node')]}\n\n{import_module(module).__doc__}")
         return 0
-    from real.ros.profile import require_shared_memory, user_folder, write_profile
-    from real.ros.settings import log_folder, require_settings
+    from real.process.profile import require_shared_memory, user_folder, write_profile
+    from real.process.settings import log_folder, require_settings
 
     require_settings()
     require_shared_memory(1)

@@ -8,7 +8,7 @@ from typing import Sequence
 
 import numpy as np
 
-from robot.control.compiled import compiled
+from robot.compiled import compiled
 from robot.safety.energy.budget import CAPACITY, SUPPLY, Budget
 from robot.safety.energy.streams import EnergyStream
 from robot.safety.energy.tank import COLUMNS, LEVEL, LIMIT_POWER, OVERDRAFTS, REASONS, TANK, book, fill

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from robot.control.compiled import COMPILED, compiled
+from robot.compiled import COMPILED, compiled
 from robot.errors import InputError
 from robot.safety.energy.budget import FORCE, POWER, RESERVE, SPRING
 from robot.safety.energy.ledger import EnergyLedger

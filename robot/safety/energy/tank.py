@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from robot.control.compiled import compiled
+from robot.compiled import compiled
 from robot.safety.energy.budget import Budget
 
 LEVEL, WORK, SPENT, PEAK, SUPPLIED, SPILLED, OVERDRAFTS, OVERDRAFT, STEPS, LATCHED = range(10)

@@ -19,7 +19,7 @@ from math import isfinite, isnan, sqrt
 
 import numpy as np
 
-from robot.control.compiled import COMPILED, compiled
+from robot.compiled import COMPILED, compiled
 from robot.errors import InputError
 from robot.safety.energy.budget import GAMMA, POWER, RESERVE
 from robot.safety.energy.ledger import EnergyLedger

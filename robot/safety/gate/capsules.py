@@ -9,7 +9,7 @@ from __future__ import annotations
 import mujoco
 import numpy as np
 
-from robot.control.compiled import compiled
+from robot.compiled import compiled
 from robot.errors import InputError
 from robot.safety.gate.limits import limits_of
 from robot.safety.gate.settings import CapsuleSettings, GateSettings

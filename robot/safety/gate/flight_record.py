@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Callable, Iterator
 
-from robot.control.compiled import COMPILED
+from robot.compiled import COMPILED
 from robot.description.exact_json import from_plain, to_plain
 from robot.errors import InputError, TillerError
 from robot.files import write_new

@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from robot.control.compiled import compiled
+from robot.compiled import compiled
 from robot.control.rotation_kernels import write_matrix_from_6d, write_rotvec_between, write_turned
 from robot.safety.gate.settings import GateSettings, PartSettings
 

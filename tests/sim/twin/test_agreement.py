@@ -11,8 +11,8 @@ import pytest
 from robot.description.limb import Limb
 from robot.description.loading import RobotDescription, load_robot, robot_names
 from robot.errors import InputError
-from sim.twin.agreement import differences, require_agreement
-from sim.twin.urdf import urdf_differences
+from sim.twin.checks.agreement import differences, require_agreement
+from sim.twin.checks.urdf import urdf_differences
 
 # Franka's own parameters of the Panda: xyz (m) and roll, pitch, yaw (units of pi/2) from joint to joint.
 PANDA = [

@@ -115,7 +115,7 @@ class Still:
 
 def test_gravity_is_the_slope_of_the_potential_energy() -> None:
     held = gravity_of(load_robot("fr3"))
-    from sim.twin.examination import stand_up
+    from sim.twin.checks.rest import stand_up
 
     robot = stand_up(load_robot("fr3"))
     model, data = robot.scene.model, robot.scene.data

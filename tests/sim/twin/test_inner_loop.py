@@ -323,7 +323,7 @@ def test_two_arms_are_held_each_on_its_own():
 _SCRIPT = """
 import sys
 import numpy as np
-from robot.control.compiled import COMPILED
+from robot.compiled import COMPILED
 from tests.sim.twin.arms import make_twin
 assert COMPILED == (sys.argv[1] == "compiled")
 rows = []

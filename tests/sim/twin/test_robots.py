@@ -14,7 +14,7 @@ from robot.description.limb import Limb
 from robot.description.loading import load_robot, robot_names
 from robot.errors import InputError
 from sim.rendering.backend import find_backend
-from sim.twin.examination import portrait, rest_for, stand_up
+from sim.twin.checks.rest import portrait, rest_for, stand_up
 from sim.twin.robot import TwinRobot
 from tests.sim.twin.arms import deflection, make_twin, push_for
 

@@ -8,7 +8,7 @@ import signal
 import time
 from typing import Any, Callable
 
-from real.ros.parent import Parent
+from real.process.parent import Parent
 from robot.errors import InputError
 
 # A driver stays this long after the signal, so that the gate in front of it ends first.

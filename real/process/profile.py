@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Mapping, Sequence
 
-from real.ros.settings import (
+from real.process.settings import (
     CYCLONE,
     FAST,
     domain_of,

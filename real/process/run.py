@@ -18,11 +18,11 @@ from rclpy.lifecycle import LifecycleNode
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
-from real.ros.ending import Ending, WindingDown
+from real.process.ending import Ending, WindingDown
+from real.process.parameters import refuse_unknown
+from real.process.settings import EXECUTORS, log_folder, require_settings
 from real.ros.guarded import Stop as Stop
 from real.ros.guarded import survive, turn
-from real.ros.parameters import refuse_unknown
-from real.ros.settings import EXECUTORS, log_folder, require_settings
 from robot.errors import InputError, TillerError
 
 # A thread that computes in Python gives the interpreter back after so long: with the usual 5 ms a timer of another

@@ -22,8 +22,8 @@ except ImportError:  # numba is optional here: every compiled function is plain 
     numba = None
     COMPILED = False
 
-# Where compiled functions live, seen from the folder of all rooms.
-_SOURCES = ("robot/control", "robot/safety", "robot/safety/energy", "sim/twin", "sim/maze", "benchmarks/plants", "sim")
+_ROOMS = ("robot", "sim", "benchmarks")  # that may hold compiled functions
+_IMPORT = b"from robot.compiled import"
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -45,10 +45,16 @@ def compiled(function: Function) -> Function:
 @cache
 def _kept_in() -> Path:
     """A folder for the machine code of the sources as they are."""
-    rooms = Path(__file__).resolve().parents[2]
     state = hashlib.sha256()
-    for folder in _SOURCES:
-        for file in sorted((rooms / folder).glob("*.py")):
+    for folder in source_folders(Path(__file__).resolve().parents[1]):
+        for file in sorted(folder.glob("*.py")):
             stat = file.stat()
             state.update(f"{file} {stat.st_mtime_ns} {stat.st_size}\n".encode())
     return user_cache() / "tiller" / "compiled" / state.hexdigest()[:16]
+
+
+def source_folders(rooms: Path) -> list[Path]:
+    """The folders below `rooms` in which some file has compiled functions: their constants stand there too."""
+    return sorted(
+        {file.parent for room in _ROOMS for file in (rooms / room).rglob("*.py") if _IMPORT in file.read_bytes()}
+    )

@@ -1,0 +1,1 @@
+"""The life of a node's process: settings, parameters, start, end, priority, transport."""

@@ -1,0 +1,1 @@
+"""Whether a description, its model and its rest posture fit together."""
