@@ -1,4 +1,4 @@
-"""Folders of the user that tiller writes to besides its outputs, and where to write when they cannot be used.
+"""The folder of configurations that tiller ships, and folders of the user that it writes to besides its outputs.
 
 A service account, a container without a home and a disk that is mounted read-only have no usable home folder. What goes
 there is a cache or a log, so a temporary folder takes its place.
@@ -81,3 +81,17 @@ def temporary_folder() -> Path:
             got=error.strerror or str(error),
             way_out="Set TMPDIR to such a folder",
         ) from None
+
+
+@cache
+def configs_folder() -> Path:
+    """The folder `configs`: beside the rooms in a checkout, inside `tiller` when installed from a wheel.
+
+    Raises:
+        InputError: it is in neither place.
+    """
+    rooms = Path(__file__).resolve().parents[1]
+    for folder in (rooms / "tiller" / "configs", rooms / "configs"):
+        if folder.is_dir():
+            return folder
+    raise InputError("configs", expected=f"a folder below {rooms}", way_out="Install tiller again")

@@ -9,8 +9,7 @@ import numpy as np
 from data.checks.report import Finding
 from data.checks.scan import Scan, scan
 from data.store import layout
-from data.store.borders import Borders
-from data.store.consistency import array_problems, ends_problem, no_list_of_ends, unequal_lengths
+from data.store.consistency import Borders, array_problems, ends_problem, no_list_of_ends, unequal_lengths
 from data.store.contents import Contents
 from data.store.reading import DamagedChunkError, absent_rows
 from data.store.schema import ACTION, TIME

@@ -9,8 +9,8 @@ import yaml
 
 from data.formats.source import Source
 from robot.description import ActionField, from_json
-from robot.description.shipped import configs_folder
 from robot.errors import InputError, nearest
+from robot.folders import configs_folder
 
 
 @dataclass(frozen=True)

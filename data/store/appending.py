@@ -25,12 +25,11 @@ from zarr.core.array import AsyncArray
 from zarr.core.sync import sync
 
 from data.store import layout
-from data.store.commit import Commit
 from data.store.durable import DurableStore, remove_partial_files
 from data.store.episode import Episode, check_episode
 from data.store.lock import WriterLock
 from data.store.reading import open_array, read_rows
-from data.store.record import ROOT_KEY, read_record
+from data.store.record import ROOT_KEY, Commit, read_record
 from data.store.schema import Schema
 from robot.errors import TillerError
 

@@ -10,11 +10,10 @@ import numpy as np
 import zarr
 
 from data.store import layout
-from data.store.commit import Commit
 from data.store.episode import Episode
 from data.store.location import Location, children, is_group, raw_metadata
 from data.store.reading import open_array, read_rows
-from data.store.record import ROOT_KEY, is_ours, read_record
+from data.store.record import ROOT_KEY, Commit, is_ours, read_record
 from data.store.schema import Schema
 from robot.description.image_shape import CHANNELS, can_be_image
 from robot.errors import InputError

@@ -18,7 +18,7 @@ import zarr
 from zarr.codecs import BloscCodec, Crc32cCodec, ZstdCodec
 from zarr.core.chunk_key_encodings import ChunkKeyEncodingParams
 
-from data.store.commit import Commit
+from data.store.record import Commit
 from data.store.schema import Schema
 
 EPISODE_ENDS = "meta/episode_ends"

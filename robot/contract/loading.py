@@ -16,8 +16,8 @@ from robot.description.action import ActionSpec
 from robot.description.comparison import Row, table
 from robot.description.loading import RobotDescription, load_robot
 from robot.description.record import fingerprint, from_json, to_json
-from robot.description.shipped import configs_folder
 from robot.errors import InputError, nearest, one_line
+from robot.folders import configs_folder
 
 __all__ = [
     "action_spec",

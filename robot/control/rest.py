@@ -9,8 +9,8 @@ import yaml
 from robot.control.rotation import rotation_6d_from_matrix
 from robot.description.action import ActionSpec
 from robot.description.loading import RobotDescription
-from robot.description.shipped import configs_folder
 from robot.errors import InputError
+from robot.folders import configs_folder
 
 
 def rest_target(description: RobotDescription, spec: ActionSpec) -> np.ndarray:

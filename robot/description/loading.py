@@ -13,8 +13,8 @@ from robot.description.action import ActionField, ActionSpec
 from robot.description.limb import Arm, Limb, RobotFile, Tool
 from robot.description.record import from_json
 from robot.description.robot import JointGroup, RobotSpec
-from robot.description.shipped import configs_folder
 from robot.errors import InputError, nearest, one_line
+from robot.folders import configs_folder
 
 T = TypeVar("T")
 

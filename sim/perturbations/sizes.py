@@ -12,8 +12,8 @@ import yaml
 
 from robot.description import from_json, to_json
 from robot.description.ranges import Range
-from robot.description.shipped import configs_folder
 from robot.errors import InputError, nearest, one_line
+from robot.folders import configs_folder
 
 WORST = 5
 """The highest severity; the lowest one, 0, is the task as it is and has no size."""

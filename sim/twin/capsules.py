@@ -17,7 +17,7 @@ import yaml
 
 from robot.description.limb import Limb
 from robot.description.loading import RobotDescription, load_robot
-from robot.description.shipped import configs_folder
+from robot.folders import configs_folder
 from robot.safety.gate.settings import CapsuleSettings
 from sim.twin.assembly import attach_robot
 

@@ -35,7 +35,7 @@ from real.ros import qos
 from real.ros.messages import pose_values, time_of
 from real.ros.signals import status_of
 from robot.contract.loading import describe, load_contract
-from robot.description.shipped import configs_folder
+from robot.folders import configs_folder
 from robot.safety.gate.from_contract import gate_settings
 from tests.real.conftest import end_process
 

@@ -7,8 +7,8 @@ import yaml
 
 from policies.recipe.recipe import PolicyRecipe, TrainingConfig
 from robot.description import from_json
-from robot.description.shipped import configs_folder
 from robot.errors import InputError
+from robot.folders import configs_folder
 from tiller.command_line.words import read_options
 from tiller.configuration.compose import choices_of, compose, groups_of
 from tiller.verbs.data import ConvertOptions

@@ -7,7 +7,7 @@ import re
 from dataclasses import MISSING, fields, is_dataclass
 from typing import Any, Mapping, get_type_hints
 
-from robot.description.shipped import configs_folder
+from robot.folders import configs_folder
 from tiller.configuration.compose import choices_of, compose, first_line, groups_of
 
 

@@ -11,8 +11,8 @@ from typing import Any, Generic, Iterable, Mapping, Sequence, TypeVar, get_args,
 import yaml
 
 from robot.description import from_json
-from robot.description.shipped import configs_folder
 from robot.errors import InputError, nearest
+from robot.folders import configs_folder
 from tiller.configuration.overrides import Override, hint_of, looks_like_several, parse_overrides, unquoted, value_of
 
 T = TypeVar("T")

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 import yaml
 
-from robot.description.shipped import configs_folder
 from robot.errors import InputError, nearest
+from robot.folders import configs_folder
 
 INITIAL, RESERVE, CAPACITY, POWER, SUPPLY, GAMMA, SPRING, FORCE = range(8)
 """Columns of `Budget.row`."""

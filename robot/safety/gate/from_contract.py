@@ -14,8 +14,8 @@ from robot.contract.names import component_names, effort_name, stream_names
 from robot.description.action import ActionField, ActionSpec
 from robot.description.limb import Limb
 from robot.description.loading import RobotDescription
-from robot.description.shipped import configs_folder
 from robot.errors import InputError
+from robot.folders import configs_folder
 from robot.safety.energy.budget import load_budget
 from robot.safety.gate.settings import (
     UNLIMITED,

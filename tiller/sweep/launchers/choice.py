@@ -8,8 +8,8 @@ from typing import Any, Sequence
 import yaml
 
 from robot.description import from_json
-from robot.description.shipped import configs_folder
 from robot.errors import InputError, MissingExtraError, nearest
+from robot.folders import configs_folder
 from tiller.configuration.compose import require_known, set_value
 from tiller.configuration.overrides import hint_of, looks_like_several, parse_overrides, unquoted
 from tiller.sweep.launchers.launcher import Launcher
