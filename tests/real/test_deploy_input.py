@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from robot.contract.loading import load_contract, semantic_hash
-from tests.policies.test_checkpoint_folder import checkpoint
+from tests.policies.model.test_checkpoint_folder import checkpoint
 from tests.real.test_ros_settings import run
 
 pytest.importorskip("rclpy", reason="rclpy is not installed: pip install 'tiller[ros]'")

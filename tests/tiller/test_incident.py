@@ -9,7 +9,7 @@ import pytest
 
 from robot.errors import InputError
 from robot.safety.gate.flight_record import write_record
-from tests.robot.test_flight import incident
+from tests.robot.safety.gate.test_flight_record import incident
 from tiller.verbs import data
 
 
