@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,39 @@ settings.load_profile("tiller")
 # processes whose Ctrl-C is tested.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+BUDGET_S = {
+    "robot": 220,
+    "data": 120,
+    "policies": 180,
+    "sim": 420,
+    "tiller": 160,
+    "journeys": 160,
+    "benchmarks": 60,
+    "real": 540,
+}
+"""Seconds of tests per room in `make test`: all but real's on two cores, then real's on one; 20 minutes together."""
+
+_spent: Counter[str] = Counter()
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    _spent[report.nodeid.split("/")[1]] += report.duration
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """How long the tests of each room took, and which took longer than they may."""
+    if sum(_spent.values()) < 60:
+        return
+    terminalreporter.section("seconds per room")
+    ordinary = "not slow" in config.getoption("markexpr")
+    for room, seconds in _spent.most_common():
+        budget = BUDGET_S.get(room, 0)
+        over = ordinary and seconds > budget
+        terminalreporter.line(
+            f"{seconds:7.0f} s  {room}" + (f"  over its budget of {budget} s" if over else ""), yellow=over
+        )
+
 
 _PUSHT_HUMAN = Path(__file__).parents[2] / "shared" / "data" / "pusht_human.zarr.zip"
 
