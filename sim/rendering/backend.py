@@ -83,6 +83,7 @@ class SceneRenderer:
         model.vis.global_.offwidth = max(width, model.vis.global_.offwidth)
         model.vis.global_.offheight = max(height, model.vis.global_.offheight)
         model.vis.quality.offsamples = 0
+        model.vis.quality.shadowsize = 0  # a map of shadows that are not drawn takes 64 MB
         self._gpu = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_100)
         # 1 at the near plane, 0 at the far one: floats are dense near 0, where distance is coarse in the buffer.
         self._gpu.readDepthMap = mujoco.mjtDepthMap.mjDEPTH_ZEROFAR
