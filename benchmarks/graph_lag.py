@@ -126,14 +126,14 @@ def _replayed(contract: str, seed: int) -> tuple[int, np.ndarray, np.ndarray]:
     from real.connection.episodes import EpisodeClient
     from real.ros import qos
     from real.ros.messages import time_of
-    from real.ros.streams import Told, told
+    from real.ros.streams import CommandReading, told
 
     topic = next(iter(load_contract(contract).sinks.values())).topic
     starts: list[tuple[int, int]] = []
     came: list[tuple[int, Any]] = []
     client = EpisodeClient()
 
-    def effective(command: Told) -> tuple[int, Any]:
+    def effective(command: CommandReading) -> tuple[int, Any]:
         return max(time.time_ns(), command.stamp_ns), command.values.copy()
 
     try:

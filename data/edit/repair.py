@@ -11,12 +11,12 @@ import zarr
 from data.checks.judgement import Judgement, judge
 from data.checks.report import Finding, Report
 from data.store import layout
-from data.store.aside import written_aside
 from data.store.contents import Contents, read_contents
 from data.store.dataset import Dataset, free_folder
 from data.store.durable import DurableStore
 from data.store.episode import Episode
 from data.store.location import locate
+from data.store.staging import written_aside
 from robot.errors import TillerError
 
 

@@ -12,12 +12,12 @@ import numpy as np
 from data.formats import Preset, Source, find_preset, open_source, recognise
 from data.formats.facts import Fact, episode_facts
 from data.formats.meaning import completed, meaning_of
-from data.formats.plan import Plan, make_plan
-from data.store.aside import written_aside
+from data.formats.plan import ConversionPlan, make_plan
 from data.store.dataset import Dataset
 from data.store.episode import Episode
 from data.store.location import is_url
 from data.store.schema import Schema
+from data.store.staging import written_aside
 from robot.description import ActionField
 from robot.errors import InputError
 
@@ -190,7 +190,9 @@ def _write(
         return len(dataset), dataset.rows
 
 
-def _episodes(source: Source, plan: Plan, facts: Sequence[Fact], skip: set[int]) -> Iterator[tuple[int, Episode]]:
+def _episodes(
+    source: Source, plan: ConversionPlan, facts: Sequence[Fact], skip: set[int]
+) -> Iterator[tuple[int, Episode]]:
     """(row in the source after its last, episode) for all that are wanted; each key is read front to back once."""
     readers = {column.name: column.reader() for column in plan.columns}
     ends = source.episode_ends.tolist()

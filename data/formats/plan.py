@@ -46,7 +46,7 @@ class Column:
 
 
 @dataclass(frozen=True, eq=False)
-class Plan:
+class ConversionPlan:
     """What will be written: the schema of the target, and every array under `data/`."""
 
     schema: Schema
@@ -57,7 +57,7 @@ class Plan:
         return tuple(column.note for column in self.columns if column.note)
 
 
-def make_plan(source: Source, meaning: Meaning, meta: tuple[MetaField, ...]) -> Plan:
+def make_plan(source: Source, meaning: Meaning, meta: tuple[MetaField, ...]) -> ConversionPlan:
     """Decide every column.
 
     Args:
@@ -91,7 +91,7 @@ def make_plan(source: Source, meaning: Meaning, meta: tuple[MetaField, ...]) -> 
         columns=tuple(field for name, field in _SPECIAL.items() if name in columns),
         action_dtype=columns[ACTION].dtype.name,
     )
-    return Plan(schema, tuple(columns.values()))
+    return ConversionPlan(schema, tuple(columns.values()))
 
 
 def _column(source: Source, meaning: Meaning, name: str) -> Column:

@@ -14,7 +14,6 @@ import zarr
 
 from data.store import layout
 from data.store.appending import Appender
-from data.store.aside import aside_of
 from data.store.consistency import consistent_ends
 from data.store.contents import Contents, read_contents
 from data.store.durable import DurableStore, move_into_place
@@ -22,6 +21,7 @@ from data.store.episode import Episode
 from data.store.location import is_url, locate
 from data.store.record import ROOT_KEY, Commit, Record
 from data.store.schema import Schema
+from data.store.staging import aside_of
 from robot.description import fingerprint, to_json
 from robot.errors import InputError, nearest
 

@@ -32,7 +32,7 @@ class Transitions:
     alive: Tensor
 
 
-class Replay:
+class ReplayBuffer:
     """The newest steps of a training.
 
     Args:

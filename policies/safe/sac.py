@@ -22,7 +22,7 @@ from policies.safe.environment import Step
 from policies.safe.multiplier import Gains, Multiplier
 from policies.safe.networks import Actor, Critics, Scale, descend
 from policies.safe.policy import SafePolicy
-from policies.safe.replay import Replay, Transitions
+from policies.safe.replay import ReplayBuffer, Transitions
 from policies.safe.state import nested, optimiser_tensors, restore_optimiser, seeded, stream, under
 
 
@@ -85,7 +85,7 @@ class Sac:
         self._optimisers = {
             name: torch.optim.Adam(parameters, config.learning_rate, fused=True) for name, parameters in learnt.items()
         }
-        self.replay = Replay(config.replay, size, actions)
+        self.replay = ReplayBuffer(config.replay, size, actions)
         self.multiplier = None if config.gains is None else Multiplier(config.gains)
         self._random = torch.Generator()
         self._steps, self._updates = 0, 0

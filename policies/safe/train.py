@@ -78,7 +78,7 @@ class Agent(Protocol):
 
 
 @dataclass
-class Curve:
+class EpisodeMeans:
     """Means over the episodes that ended since the last row of the curve."""
 
     rows: int
@@ -164,7 +164,7 @@ def _train(
                 return None
             began = time.monotonic()
             environment = make_environment(stream(config.seed, segment))
-            curve = Curve(environment.rows, log)
+            curve = EpisodeMeans(environment.rows, log)
             agent.begin(segment)
             observation = environment.reset()
             end = min((segment + 1) * config.segment, config.steps)

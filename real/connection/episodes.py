@@ -17,7 +17,7 @@ from real.process.run import leave, make_executor
 from real.ros import qos
 from real.ros.guarded import Guarded, turn
 from real.ros.messages import values_of
-from real.ros.reading import Episode, Refusal, read_episode, read_outcome
+from real.ros.reading import EpisodeNotice, Refusal, read_episode, read_outcome
 from robot.errors import TillerError
 
 TURN_S = 0.02
@@ -53,7 +53,7 @@ class EpisodeClient:
         self._executor = make_executor()
         self.node = Guarded("episodes", namespace=namespace)
         self._executor.add_node(self.node)
-        self._episode: Episode | None = None
+        self._episode: EpisodeNotice | None = None
         self._outcomes: list[dict[str, float]] = []
         self.gate, self.faults = "", 0
         self.node.create_subscription(String, "episode", self._new_episode, qos.LATCHED)

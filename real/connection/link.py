@@ -24,8 +24,8 @@ from rclpy.signals import SignalHandlerOptions
 from std_srvs.srv import SetBool, Trigger
 from trajectory_msgs.msg import JointTrajectory
 
-from real.connection.ears import POLL_S, Ears
 from real.connection.hosting import Claim, OwnGraph
+from real.connection.subscriptions import POLL_S, GraphSubscriptions
 from real.graph.graph import Deployment, processes
 from real.policy.source import require_source
 from real.process.profile import require_shared_memory, write_profile
@@ -103,7 +103,7 @@ class Link:
                 start_parameter_services=False,
                 enable_rosout=False,
             )
-        self.ears = Ears(self.node, contract, cameras)
+        self.ears = GraphSubscriptions(self.node, contract, cameras)
         self._chunk = self.node.create_publisher(JointTrajectory, "policy/chunk", qos.COMMAND)
         self._clients: dict[str, Any] = {
             name: self.node.create_client(kind, name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Sequence
 
-from real.connection.ears import Ears
+from real.connection.subscriptions import GraphSubscriptions
 from robot.contract.contract import Contract
 from robot.contract.loading import operational_hash, semantic_hash
 from robot.safety.gate.reasons import Kind, Reason
@@ -31,7 +31,7 @@ _WAYS_OUT = {
 }
 
 
-def missing(ears: Ears, contract: Contract, namespace: str) -> str:
+def missing(ears: GraphSubscriptions, contract: Contract, namespace: str) -> str:
     """What of the graph is not there yet, is silent, or is another one; empty when all is there."""
     if not ears.line or not ears.status:
         return (
@@ -53,7 +53,7 @@ def missing(ears: Ears, contract: Contract, namespace: str) -> str:
     return ""
 
 
-def differs(ears: Ears, contract: Contract) -> str:
+def differs(ears: GraphSubscriptions, contract: Contract) -> str:
     """What to say where the gate has the same contract with other topics, rates or limits; empty where it has not."""
     told, known = ears.status.get("operational", ""), operational_hash(contract)
     if told == known:
@@ -64,7 +64,7 @@ def differs(ears: Ears, contract: Contract) -> str:
     )
 
 
-def obstacle(ears: Ears, contract: Contract, allowed: Sequence[Reason] = ()) -> str:
+def obstacle(ears: GraphSubscriptions, contract: Contract, allowed: Sequence[Reason] = ()) -> str:
     """Why the gate would not follow a chunk; empty when it would.
 
     Args:

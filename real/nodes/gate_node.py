@@ -23,10 +23,10 @@ from std_msgs.msg import String
 from std_srvs.srv import SetBool, Trigger
 from trajectory_msgs.msg import JointTrajectory
 
-from real.gate.hearing import Hearing
+from real.gate.publisher_watch import PublisherWatch
+from real.gate.publishers import GatePublishers
 from real.gate.records import RecordWriter
-from real.gate.speaking import Speaking
-from real.gate.voices import Voices
+from real.gate.subscriptions import GateSubscriptions
 from real.process.late import LateService
 from real.process.parameters import declare
 from real.process.priority import FIFO, raise_priority
@@ -122,7 +122,7 @@ class GateNode(Guarded, LifecycleNode):
         self._recorder = FlightRecorder(self._settings)
         self._records = RecordWriter(records, self._settings)
         self._clock_ = RosClock(self)
-        self._speaking = Speaking(self._contract, self._description)
+        self._speaking = GatePublishers(self._contract, self._description)
         self._sent = self.create_publisher(JointTrajectory, "gate/sent", qos.STATUS)
         self._said = self.create_publisher(String, "gate/state", qos.LATCHED)
         self._status = self.create_publisher(DiagnosticArray, "status", qos.STATUS)
@@ -139,8 +139,10 @@ class GateNode(Guarded, LifecycleNode):
         # The state that comes nearest to a tick's moment makes it; one that comes sooner is left for the next.
         lead_hz = self._contract.state[self._lead].rate_hz if self._lead else self._contract.tick_hz
         self._early_ns = max(self._tick_ns - round(0.5e9 / lead_hz), self._tick_ns // 2)
-        self._hearing = Hearing(self, self._contract, self._measured, self._observed, self._planned, self._restarted)
-        self._voices = Voices(self, self._contract)
+        self._hearing = GateSubscriptions(
+            self, self._contract, self._measured, self._observed, self._planned, self._restarted
+        )
+        self._voices = PublisherWatch(self, self._contract)
         self._each_look_ns = LOOK_NS // len(self._voices)
         self._stall_ns = round(max(2.5e9 / lead_hz, 2.5 * self._tick_ns))
         self._report_ns = self._look_ns = self._led_ns = self._company_ns = 0

@@ -21,8 +21,8 @@ from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
 from real.graph.graph import DEVICES
-from real.policy.planner import Job, Plan, Planner
-from real.policy.recording import Recording
+from real.policy.planner import Plan, PlanJob, Planner
+from real.policy.recording import RecordedEpisode
 from real.policy.source import require_source, split
 from real.process.parameters import declare
 from real.process.run import Stop, run_node
@@ -35,7 +35,7 @@ from real.ros.signals import ERROR, OK, WARN, status_message
 from real.ros.streams import StateMessage, read_image, read_state, stamp_ns_of, state_type
 from robot.contract.contract import CAMERA_TYPES
 from robot.contract.loading import action_spec, describe, load_contract, semantic_hash, stream_names
-from robot.control.alignment import Alignment, Source
+from robot.control.alignment import Alignment, StreamSource
 from robot.control.runner import ChunkRunner, query_seed
 from robot.control.streams import StreamReader, gathered
 from robot.description import Policy, TaskPrompt, require_match
@@ -144,12 +144,12 @@ class PolicyNode(Guarded):
             right=f"contract '{contract.name}'",
             way_out="Take the policy's own robot, or train for this one",
         )
-        sources: dict[str, Source] = {}
+        sources: dict[str, StreamSource] = {}
         for name, stream in contract.state.items():
             carried = tuple(field.name for field in spec.observation if name in self._streams_of(field))
             if carried:
                 ages = stream.ages(contract.staleness)
-                sources[name] = Source(
+                sources[name] = StreamSource(
                     carried, stream.type not in CAMERA_TYPES, round(stream.latency_s * 1e9), round(ages.hold_s * 1e9)
                 )
         # A twin's task says all numbers that the policy was trained with, to the bit: it comes first.
@@ -236,7 +236,7 @@ class PolicyNode(Guarded):
             prefix, weight = runner.prefix()
         self._waiting.reset()
         self._planner.ask(
-            Job(
+            PlanJob(
                 runner.window(),
                 self._row_ns,
                 runner.plans,
@@ -363,7 +363,7 @@ def _load(checkpoint: str, device: str, sampler: str | None, steps: int | None) 
     """A policy, or a recorded episode in its place."""
     path, episode = split(checkpoint)
     if episode is not None:
-        return Recording(path, episode)
+        return RecordedEpisode(path, episode)
     import torch
 
     from policies.model import checkpoint as checkpoints

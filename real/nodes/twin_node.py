@@ -26,10 +26,10 @@ from real.process.run import run_node
 from real.ros import qos
 from real.ros.guarded import Guarded
 from real.ros.messages import epoch_frame, stamp_of, values_message
-from real.ros.reading import INT64, Episode
+from real.ros.reading import INT64, EpisodeNotice
 from real.ros.signals import ERROR, OK, WARN, status_message
-from real.twin.inlets import Inlets
-from real.twin.outlets import Outlets
+from real.twin.publishers import TwinPublishers
+from real.twin.subscriptions import TwinSubscriptions
 from robot.contract.contract import Contract
 from robot.contract.loading import load_contract, stream_names
 from robot.errors import InputError, TillerError
@@ -81,8 +81,8 @@ class TwinNode(Guarded):
         )
         self._driven = DrivenTwin(self._robot, make_ports(contract, self._robot.description))
         self._senses = Senses(contract, self._robot)
-        self._outlets = Outlets(self, contract, lambda: self._driven.faults)
-        self._inlets = Inlets(self, contract, self._hear)
+        self._outlets = TwinPublishers(self, contract, lambda: self._driven.faults)
+        self._inlets = TwinSubscriptions(self, contract, self._hear)
         if self._lock_step and [sink.via for sink in contract.sinks.values()] != ["twin"]:
             raise InputError(
                 f"contract '{contract.name}' in lock-step",
@@ -183,7 +183,7 @@ class TwinNode(Guarded):
         self._due_ns.clear()
         self._pictured_ns = -1
         env = self._world.env
-        episode = Episode(
+        episode = EpisodeNotice(
             self._epoch,
             self._seed,
             self._task,

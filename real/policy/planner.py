@@ -22,7 +22,7 @@ RECENT = 100  # plans whose latency is remembered
 
 
 @dataclass(frozen=True, eq=False)
-class Job:
+class PlanJob:
     """A plan that is asked for.
 
     Args:
@@ -51,7 +51,7 @@ class Job:
 class Plan:
     """What came of a job: plans (samples, horizon, dim), or the error."""
 
-    job: Job
+    job: PlanJob
     values: np.ndarray | None
     seconds: float
     error: str = ""
@@ -66,7 +66,7 @@ class Planner:
 
     def __init__(self, load: Callable[[], Policy]) -> None:
         self._load = load
-        self._jobs: SimpleQueue[Job | None] = SimpleQueue()
+        self._jobs: SimpleQueue[PlanJob | None] = SimpleQueue()
         self._plans: deque[Plan] = deque()
         self._seconds: deque[float] = deque(maxlen=RECENT)
         self.policy: Policy | None = None
@@ -80,7 +80,7 @@ class Planner:
         """Of the policy, once it is loaded and has made a first plan."""
         return self.policy.spec if self.policy is not None else None
 
-    def ask(self, job: Job) -> None:
+    def ask(self, job: PlanJob) -> None:
         """Begin a plan; only when not `busy`."""
         assert not self.busy, "one plan at a time"
         self.busy = True
@@ -117,7 +117,7 @@ class Planner:
         while (job := self._jobs.get()) is not None:
             self._plans.append(self._make(self.policy, job))
 
-    def _make(self, policy: Policy, job: Job) -> Plan:
+    def _make(self, policy: Policy, job: PlanJob) -> Plan:
         started = time.perf_counter()
         prefix, weight = (None if part is None else part[None] for part in (job.prefix, job.prefix_weight))
         try:

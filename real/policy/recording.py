@@ -12,7 +12,7 @@ from robot.description import Observation, ObservationSpec, PolicySpec, SamplerS
 from robot.errors import InputError
 
 
-class Recording:
+class RecordedEpisode:
     """Replays one episode: the n-th plan after the start begins where the plan before it was used up.
 
     Args:
@@ -63,7 +63,7 @@ class Recording:
         self._at += self.spec.n_action_steps
         return np.broadcast_to(self.actions[rows], (1, samples, *self.actions[rows].shape)).copy()
 
-    def with_sampler(self, name: str | None = None, steps: int | None = None) -> Recording:
+    def with_sampler(self, name: str | None = None, steps: int | None = None) -> RecordedEpisode:
         return self
 
     def __repr__(self) -> str:

@@ -100,7 +100,7 @@ _CYCLONE_XML = """<?xml version="1.0" encoding="UTF-8"?>
 
 
 @dataclass(frozen=True)
-class Profile:
+class TransportProfile:
     """What the processes of a run get.
 
     Args:
@@ -122,7 +122,7 @@ def write_profile(
     environment: Mapping[str, str] | None = None,
     free: int | None = None,
     participants: int = PARTICIPANTS,
-) -> Profile:
+) -> TransportProfile:
     """Write the profile of a run and say what to put into the environment of its processes.
 
     What a person has set already (a profile, a discovery range) is left alone, and said.
@@ -186,7 +186,7 @@ def write_profile(
     else:
         (folder / name).write_text(text, encoding="utf-8")
         found[variable] = value
-    return Profile(found, segment, tuple(remarks))
+    return TransportProfile(found, segment, tuple(remarks))
 
 
 def segment_size(free: int, participants: int = PARTICIPANTS) -> int:

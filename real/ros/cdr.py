@@ -44,7 +44,7 @@ _BIG, _LITTLE = b"\x00\x00", b"\x00\x01"
 
 
 @dataclass(frozen=True)
-class Limits:
+class ReadingLimits:
     """How much of a message is read.
 
     Args:
@@ -100,7 +100,7 @@ class Cursor:
         return size
 
 
-def unreadable(packed: bytes, kind: type, limits: Limits) -> str:
+def unreadable(packed: bytes, kind: type, limits: ReadingLimits) -> str:
     """Why bytes are not read as a message of a type; empty when they are."""
     if len(packed) > limits.size:
         return f"{len(packed)} bytes, {limits.size} are read"

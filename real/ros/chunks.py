@@ -18,7 +18,7 @@ import numpy as np
 from rclpy.serialization import deserialize_message
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
-from real.ros.cdr import Cursor, Limits, Malformed, unreadable
+from real.ros.cdr import Cursor, Malformed, ReadingLimits, unreadable
 from real.ros.messages import doubles, duration_of, header_of, time_of
 from real.ros.reading import Refusal, integer, real, shown
 from robot.errors import InputError
@@ -27,7 +27,7 @@ from robot.safety.gate.inputs import ChunkSample
 LONGEST_S = 10.0  # of the rows of a chunk: 200 000 rows took 1.9 s to unpack, in which no command went out
 LONGEST_TAG = 200  # characters
 OTHER_NAMES = 64  # of another robot's chunk, beyond twice ours: it is refused by its names
-CHUNK_LIMITS = Limits(4 << 20, 4096)
+CHUNK_LIMITS = ReadingLimits(4 << 20, 4096)
 
 
 @dataclass(frozen=True)

@@ -20,20 +20,20 @@ from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CompressedImage, Image, JointState
 from trajectory_msgs.msg import JointTrajectory
 
-from real.ros.cdr import Limits, unreadable
+from real.ros.cdr import ReadingLimits, unreadable
 from real.ros.reading import Refusal
 from robot.errors import InputError
 
 SAID_S = 1.0  # between two lines about one topic
 PAUSE_S = 0.001  # after an executor that failed: not at once again
 
-SMALL = Limits(1 << 16, 512)
+SMALL = ReadingLimits(1 << 16, 512)
 SMALL_A_SECOND, LEAST = 1 << 18, 1 << 7  # bytes of small messages, and what the smallest counts as
-LIMITS: Mapping[type, Limits] = {
-    Image: Limits(64 << 20, 64),
-    CompressedImage: Limits(64 << 20, 64),
-    JointState: Limits(1 << 20, 8192),
-    JointTrajectory: Limits(4 << 20, 4096),
+LIMITS: Mapping[type, ReadingLimits] = {
+    Image: ReadingLimits(64 << 20, 64),
+    CompressedImage: ReadingLimits(64 << 20, 64),
+    JointState: ReadingLimits(1 << 20, 8192),
+    JointTrajectory: ReadingLimits(4 << 20, 4096),
 }
 
 
@@ -75,7 +75,7 @@ class Flow:
         return True
 
 
-class Tally:
+class FailureCounts:
     """What a node could not read, and what failed in it.
 
     Attributes:
@@ -115,7 +115,7 @@ class Guarded(Node):
     def __init__(self, *args: Any, **options: Any) -> None:
         # One request for a hundred thousand parameters would take seconds; tiller's own are fixed while a node runs.
         options.setdefault("start_parameter_services", False)
-        self.tally = Tally()  # first: rclpy makes subscriptions and services of its own
+        self.tally = FailureCounts()  # first: rclpy makes subscriptions and services of its own
         super().__init__(*args, **options)
 
     def on_failure(self, what: str, error: Exception) -> None:

@@ -16,13 +16,13 @@ from geometry_msgs.msg import PoseStamped
 from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import JointState
 
-from real.ros.cdr import BEGIN, Cursor, Limits, Malformed, unreadable
+from real.ros.cdr import BEGIN, Cursor, Malformed, ReadingLimits, unreadable
 from real.ros.messages import joint_state_values, pose_values, time_of
 from real.ros.reading import Refusal
 
 LITTLE_ENDIAN = b"\x00\x01"
 FRAME = 12  # of the frame's length, behind the stamp
-STATE_LIMITS = Limits(1 << 16, 1024)
+STATE_LIMITS = ReadingLimits(1 << 16, 1024)
 NANOSECONDS = 1_000_000_000
 POSE = 7
 NOTHING = np.empty(0)

@@ -35,7 +35,7 @@ class Refusal:
 
 
 @dataclass(frozen=True)
-class Episode:
+class EpisodeNotice:
     """What a twin says when an episode begins.
 
     Args:
@@ -81,7 +81,7 @@ def shown(value: object) -> str:
     return ascii(text if len(text) <= _SHOWN else text[:_SHOWN] + "...")
 
 
-def read_episode(text: str) -> Episode | Refusal:
+def read_episode(text: str) -> EpisodeNotice | Refusal:
     """An episode from its JSON."""
     if len(text) > LONGEST_TEXT:
         return Refusal(f"an episode of {len(text)} characters, {LONGEST_TEXT} are read")
@@ -106,7 +106,7 @@ def read_episode(text: str) -> Episode | Refusal:
         words[name] = "" if value is None else value
         if not isinstance(words[name], str) or not _sendable(words[name]):
             return Refusal(f"{name} is no text that can be sent: {_value(value)}")
-    return Episode(said["epoch"], said["seed"], words["task"], words["instruction"], max_steps)
+    return EpisodeNotice(said["epoch"], said["seed"], words["task"], words["instruction"], max_steps)
 
 
 def read_outcome(values: Mapping[str, np.ndarray]) -> dict[str, float] | Refusal:

@@ -88,7 +88,7 @@ def command_message(command: SinkCommand, due_ns: int, tag: str = "", into: Mess
 
 
 @dataclass(frozen=True, eq=False)
-class Told:
+class CommandReading:
     """A command message as a controller reads it; nothing is checked, because controllers differ in what they check.
 
     Args:
@@ -111,23 +111,23 @@ class Told:
     tag: str = ""
 
 
-def told(message: Message) -> Told:
+def told(message: Message) -> CommandReading:
     """Read a command; the twin does, in the place of a controller."""
     if isinstance(message, Float64MultiArray):
         values, stamp_ns, tag = vector_of(message)
-        return Told(values, stamp_ns=stamp_ns or 0, tag=tag)
+        return CommandReading(values, stamp_ns=stamp_ns or 0, tag=tag)
     stamp_ns, frame = time_of(message.header.stamp), message.header.frame_id
     if isinstance(message, PoseStamped):
-        return Told(np.concatenate(pose_values(message)), stamp_ns=stamp_ns, frame=frame)
+        return CommandReading(np.concatenate(pose_values(message)), stamp_ns=stamp_ns, frame=frame)
     if isinstance(message, JointState):
         position = np.frombuffer(message.position, np.float64) if len(message.position) else np.empty(0)
-        return Told(position, tuple(message.name), stamp_ns=stamp_ns, frame=frame)
+        return CommandReading(position, tuple(message.name), stamp_ns=stamp_ns, frame=frame)
     times = np.array([time_of(point.time_from_start) for point in message.points], dtype=np.int64)
     values = _rows([point.positions for point in message.points])
     velocities = _rows([point.velocities for point in message.points])
     if velocities.shape != values.shape:
         velocities = np.empty(0)
-    return Told(values, tuple(message.joint_names), velocities, stamp_ns, times, frame)
+    return CommandReading(values, tuple(message.joint_names), velocities, stamp_ns, times, frame)
 
 
 def state_type(stream: Stream) -> type:

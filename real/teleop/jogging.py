@@ -35,7 +35,7 @@ class Speeds:
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
+class JoggedPart:
     """What a device moves at one time: a tcp, or some joints of an arm; with the tool of that arm.
 
     Args:
@@ -65,10 +65,10 @@ class Part:
     axes: tuple[str, ...]
 
 
-def parts_of(contract: Contract, description: RobotDescription, speeds: Speeds) -> tuple[Part, ...]:
+def parts_of(contract: Contract, description: RobotDescription, speeds: Speeds) -> tuple[JoggedPart, ...]:
     """The parts of a robot in the order in which a person steps through them."""
     slices = description.action_spec(contract.period_s, contract.control).slices
-    found: list[Part] = []
+    found: list[JoggedPart] = []
     for limb in description.limbs:
         told = limb.tool.command
         where = slices[limb.field(told.name)]
@@ -78,7 +78,7 @@ def parts_of(contract: Contract, description: RobotDescription, speeds: Speeds) 
             places = [slices[limb.field(each)] for each in ("tcp.position", "tcp.rotation")]
             moved = np.concatenate([np.arange(place.start, place.stop) for place in places])
             full, box, ramp_s = _tcp(contract, speeds)
-            found.append(Part(name, moved, full, *box, columns, rates, low, high, ramp_s, True, MOTION))
+            found.append(JoggedPart(name, moved, full, *box, columns, rates, low, high, ramp_s, True, MOTION))
         else:
             first = slices[limb.field("arm.joints")].start
             for at in range(0, len(limb.arm.joints), JOINTS):
@@ -86,7 +86,7 @@ def parts_of(contract: Contract, description: RobotDescription, speeds: Speeds) 
                 full, box, ramp_s = _joints(contract, limb, chosen, speeds.joint)
                 names = tuple(limb.arm.joints[joint] for joint in chosen)
                 found.append(
-                    Part(
+                    JoggedPart(
                         f"{name} {names[0]} to {names[-1]}",
                         first + np.array(chosen),
                         full,
@@ -129,7 +129,7 @@ class Jogging:
     def moving(self) -> bool:
         return self._target is not None
 
-    def part(self, wish: Wish) -> Part:
+    def part(self, wish: Wish) -> JoggedPart:
         return self.parts[wish.part % len(self.parts)]
 
     def let_go(self) -> None:
@@ -173,7 +173,7 @@ class Jogging:
         self._target = target
         return target.copy()
 
-    def _move_tcp(self, part: Part, target: np.ndarray, sent: np.ndarray, dt: float) -> None:
+    def _move_tcp(self, part: JoggedPart, target: np.ndarray, sent: np.ndarray, dt: float) -> None:
         place, turn = part.columns[:3], part.columns[3:]
         rotation, before = matrix_from_6d(target[turn]), matrix_from_6d(sent[turn])
         along, about = self._velocity[:3], self._velocity[3:6]

@@ -18,7 +18,7 @@ AHEAD_NS = 500_000_000  # a stamp further ahead of the clock is one of another c
 
 
 @dataclass(frozen=True)
-class Source:
+class StreamSource:
     """A stream that feeds keys of an observation.
 
     Args:
@@ -49,7 +49,7 @@ class Alignment:
         InputError: a key that no stream carries.
     """
 
-    def __init__(self, spec: ObservationSpec, sources: Mapping[str, Source]):
+    def __init__(self, spec: ObservationSpec, sources: Mapping[str, StreamSource]):
         self._spec = spec
         self._origin: dict[str, str] = {}
         for name in spec.names:
@@ -144,7 +144,7 @@ class Alignment:
                 found[field.name] = np.asarray(values[field.name], dtype=field.dtype).reshape(field.shape)
         return found
 
-    def _at(self, stream: str, source: Source, time_ns: int) -> Mapping[str, np.ndarray] | None:
+    def _at(self, stream: str, source: StreamSource, time_ns: int) -> Mapping[str, np.ndarray] | None:
         stamps, values = self._stamps[stream], self._values[stream]
         after = bisect_right(stamps, time_ns)
         before = after - 1

@@ -20,9 +20,9 @@ from robot.safety.energy.budget import CAPACITY, Budget
 from robot.safety.energy.tank import COLUMNS, LEVEL, book, fill, work_done
 from robot.safety.energy.torque_filter import filter_torque
 from sim.maze import MazeBatch, MazeStep, physics
-from sim.maze.inner_loop import Control, Law, Told, run
+from sim.maze.inner_loop import Control, PinController, TickLog, run
 from sim.maze.options import PERIOD_S, TICK_S, TICKS
-from sim.maze.physics import World
+from sim.maze.physics import MazeState
 
 SHORTEST_S, LONGEST_S = 0.05, 0.2  # that a push is held: shorter is noise, longer is a load
 _HAIR = 1e-9
@@ -180,10 +180,10 @@ class Pushes:
 
 @compiled
 def _run_pushed(
-    world: World,
-    law: Law,
+    world: MazeState,
+    law: PinController,
     control: Control,
-    told: Told,
+    told: TickLog,
     trace: np.ndarray,
     ticks: int,
     held: np.ndarray,

@@ -24,7 +24,7 @@ from sim.twin.robot import TwinRobot
 _SPARE = 20  # failures that are always allowed before who acts counts as unfit
 
 
-class Actor(Protocol):
+class TaskAgent(Protocol):
     """Who does the task: a scripted expert, or a policy with its runner."""
 
     def reset(self, observation: Mapping[str, np.ndarray], random: np.random.Generator) -> None: ...
@@ -32,7 +32,7 @@ class Actor(Protocol):
     def act(self, observation: Mapping[str, np.ndarray]) -> np.ndarray: ...
 
 
-class Recording:
+class EnergyRecorder:
     """What a twin of one arm has done since the recording began.
 
     Args:
@@ -107,7 +107,7 @@ class Recording:
 
 
 @contextmanager
-def recorded(robot: TwinRobot) -> Iterator[Recording]:
+def recorded(robot: TwinRobot) -> Iterator[EnergyRecorder]:
     """Record every step of the physics of a twin while the block runs.
 
     Raises:
@@ -127,7 +127,7 @@ def recorded(robot: TwinRobot) -> Iterator[Recording]:
             got="a budget whose filters act",
             way_out="Leave budget= out, or add enforce=false",
         )
-    recording, whole = Recording(robot), robot._run
+    recording, whole = EnergyRecorder(robot), robot._run
 
     def by_steps(start: np.ndarray, end: np.ndarray, fraction: float, fraction_step: float, steps: int) -> None:
         for step in range(steps):
@@ -144,7 +144,7 @@ def recorded(robot: TwinRobot) -> Iterator[Recording]:
         delattr(robot, "_run")
 
 
-def record(env: TaskEnv, actor: Actor, seed: int) -> EnergyStream:
+def record(env: TaskEnv, actor: TaskAgent, seed: int) -> EnergyStream:
     """One episode, with the starts and the ways of `sim.evaluation.collect` for the same seed.
 
     Raises:
@@ -165,7 +165,7 @@ def record(env: TaskEnv, actor: Actor, seed: int) -> EnergyStream:
 
 def collect(
     env: TaskEnv,
-    actor: Actor,
+    actor: TaskAgent,
     episodes: int,
     *,
     seed: int = 0,

@@ -8,7 +8,7 @@ from typing import Sequence
 import numpy as np
 
 from robot.safety.energy.budget import Budget
-from sim.maze.inner_loop import Law
+from sim.maze.inner_loop import PinController
 from sim.maze.layout import BLOCK_RADIUS_M, GATE, MOST_BLOCKS, PIN_RADIUS_M, Layout
 from sim.maze.options import (
     DAMPING_FACTOR,
@@ -19,13 +19,13 @@ from sim.maze.options import (
     TICK_S,
     MazeOptions,
 )
-from sim.maze.physics import SUMS, World
+from sim.maze.physics import SUMS, MazeState
 
 _SAFETY = 1.5  # of the bound of the acceleration
 _UNLIMITED_J = 1.0  # of an impact, where the budget does not limit it
 
 
-def build_world(plans: Sequence[Layout], rows: int, options: MazeOptions) -> World:
+def build_world(plans: Sequence[Layout], rows: int, options: MazeOptions) -> MazeState:
     """The world of `rows` mazes, each of which draws one of the layouts."""
     most, k = max(len(plan.boxes) for plan in plans), len(plans)
     boxes, kinds = np.zeros((k, most, 4)), np.zeros((k, most), np.int64)
@@ -34,7 +34,7 @@ def build_world(plans: Sequence[Layout], rows: int, options: MazeOptions) -> Wor
         boxes[i, : len(plan.boxes)], kinds[i, : len(plan.boxes)] = plan.boxes, plan.kinds
         if options.gate:
             gates[i] = gate_way(plan)
-    return World(
+    return MazeState(
         boxes=boxes,
         kinds=kinds,
         box_counts=np.array([len(plan.boxes) for plan in plans]),
@@ -70,10 +70,10 @@ def gate_way(plan: Layout) -> np.ndarray:
     return np.zeros(2)
 
 
-def make_law(budget: Budget, enforce: bool, options: MazeOptions) -> Law:
+def make_law(budget: Budget, enforce: bool, options: MazeOptions) -> PinController:
     """The law of the controller, with its filter."""
     acceleration = options.acceleration_mps2 or acceleration_bound(budget, options)
-    return Law(
+    return PinController(
         enforce=bool(enforce),
         tick_s=TICK_S,
         period_s=PERIOD_S,

@@ -14,7 +14,7 @@ from sim.maze import physics
 from sim.maze.assembly import build_world, make_law
 from sim.maze.command import ACTION_REACH_M, decode, encode
 from sim.maze.geodesic import distance_at, field_of
-from sim.maze.inner_loop import QUEUE, Control, Told, run
+from sim.maze.inner_loop import QUEUE, Control, TickLog, run
 from sim.maze.layout import layout
 from sim.maze.options import GOAL_M, HELD_N_PER_M, PERIOD_S, STIFFNESS, TICK_S, TICKS, MazeOptions
 from sim.maze.sensing import OBSERVED, SCALE, drift
@@ -71,7 +71,7 @@ class MazeBatch:
             np.zeros((count, 2), np.int64),
             self.ledger.tank,
         )
-        self._told = Told(
+        self._told = TickLog(
             np.zeros((count, 4)), np.zeros((count, len(REASONS)), np.int64), np.zeros((count, TICKS if trace else 0, 4))
         )
         self._fields = np.stack([field_of(number).distance_m for number in self.layouts])

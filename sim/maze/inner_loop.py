@@ -14,12 +14,12 @@ from robot.safety.energy.budget import CAPACITY, FORCE, POWER, SPRING, SUPPLY
 from robot.safety.energy.setpoint_filter import filter_offset
 from robot.safety.energy.tank import INVALID, LATCHED, NONE, book, work_done
 from robot.safety.energy.torque_filter import filter_torque
-from sim.maze.physics import Room, World, advance_world
+from sim.maze.physics import MazeState, Room, advance_world
 
 QUEUE = 16  # commands under way, at most
 
 
-class Law(NamedTuple):
+class PinController(NamedTuple):
     """Of the controller, the same for every row."""
 
     enforce: bool
@@ -44,7 +44,7 @@ class Control(NamedTuple):
     tank: np.ndarray  # (rows, COLUMNS)
 
 
-class Told(NamedTuple):
+class TickLog(NamedTuple):
     """What a call leaves behind, over its ticks."""
 
     executed: np.ndarray  # (rows, 4) mean set-point and stiffness that the forces came to
@@ -53,7 +53,7 @@ class Told(NamedTuple):
 
 
 @compiled
-def run(world: World, law: Law, control: Control, told: Told, ticks: int) -> None:
+def run(world: MazeState, law: PinController, control: Control, told: TickLog, ticks: int) -> None:
     """Take every row through `ticks` ticks, in place."""
     force, damping, velocity = np.empty(2), np.empty(2), np.empty(2)
     before, after, factors = np.empty(2), np.empty(2), np.empty(2)
@@ -120,7 +120,7 @@ def run(world: World, law: Law, control: Control, told: Told, ticks: int) -> Non
 
 @compiled
 def _take(
-    law: Law,
+    law: PinController,
     control: Control,
     row: int,
     command: np.ndarray,

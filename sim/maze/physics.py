@@ -33,7 +33,7 @@ class Room(NamedTuple):
     speed: np.ndarray  # (2,)
 
 
-class World(NamedTuple):
+class MazeState(NamedTuple):
     """Facts of the layouts, and the state of each row."""
 
     boxes: np.ndarray  # (layouts, most, 4) m
@@ -63,7 +63,7 @@ class World(NamedTuple):
 
 
 @compiled
-def advance_world(world: World, row: int, force: np.ndarray, tick_s: float, room: Room) -> None:
+def advance_world(world: MazeState, row: int, force: np.ndarray, tick_s: float, room: Room) -> None:
     """Hold a force (2,) N on a row's pin for a tick; the row's state is changed."""
     step_s, bodies = tick_s / world.substeps, world.body_counts[row]
     time_s, plan = world.clock[row] * tick_s, world.layout[row]
@@ -141,7 +141,7 @@ def advance_world(world: World, row: int, force: np.ndarray, tick_s: float, room
 
 
 @compiled
-def _gate(world: World, plan: int, time_s: float) -> tuple[float, float, float, float]:
+def _gate(world: MazeState, plan: int, time_s: float) -> tuple[float, float, float, float]:
     """Where the gate is from closed (m), and its velocity (m/s): open at first, closed after half of its period."""
     rate = 2 * np.pi / world.gate_s
     share, speed = 0.5 + 0.5 * np.cos(rate * time_s), -0.5 * rate * np.sin(rate * time_s)
@@ -150,7 +150,7 @@ def _gate(world: World, plan: int, time_s: float) -> tuple[float, float, float, 
 
 
 @compiled
-def _wake(world: World, row: int, state: np.ndarray, bodies: int, tick_s: float, awake: np.ndarray) -> None:
+def _wake(world: MazeState, row: int, state: np.ndarray, bodies: int, tick_s: float, awake: np.ndarray) -> None:
     """Which bodies can move in this tick: the pin, blocks that do, and blocks that one of them may touch."""
     awake[0] = 1
     for body in range(1, bodies):
@@ -173,7 +173,7 @@ def _wake(world: World, row: int, state: np.ndarray, bodies: int, tick_s: float,
 
 @compiled
 def _look(
-    world: World,
+    world: MazeState,
     row: int,
     body: int,
     state: np.ndarray,
@@ -209,7 +209,7 @@ def _look(
 
 @compiled
 def _collide(
-    world: World, row: int, state: np.ndarray, first: int, second: int, step_s: float, push: np.ndarray
+    world: MazeState, row: int, state: np.ndarray, first: int, second: int, step_s: float, push: np.ndarray
 ) -> None:
     """Add the force between two discs to both."""
     dx, dy = state[first, 0] - state[second, 0], state[first, 1] - state[second, 1]
@@ -237,7 +237,9 @@ def _collide(
 
 
 @compiled
-def _slide(world: World, state: np.ndarray, push: np.ndarray, mass: float, step_s: float, speed: np.ndarray) -> None:
+def _slide(
+    world: MazeState, state: np.ndarray, push: np.ndarray, mass: float, step_s: float, speed: np.ndarray
+) -> None:
     """Move a block by a step: what touches it, and friction with the floor, which can stop and never drive it."""
     for i in range(2):
         speed[i] = state[2 + i] + step_s * push[i] / mass

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Mapping, Sequence
 import numpy as np
 
 from sim.report.plots import INK, SERIES, svg
-from sim.statistics.aggregates import Profile
+from sim.statistics.aggregates import PerformanceProfile
 from sim.statistics.intervals import Interval
 from sim.statistics.robustness import RobustnessCurve
 
@@ -60,7 +60,7 @@ def grouped_intervals(rows: Sequence[str], measured: Mapping[str, Sequence[Inter
     return svg(draw, width=6.4, height=height)
 
 
-def profiles(measured: Mapping[str, Profile]) -> str:
+def profiles(measured: Mapping[str, PerformanceProfile]) -> str:
     """Share of episodes that score at least tau, with its band, a line a policy."""
 
     def draw(axes: Axes) -> None:

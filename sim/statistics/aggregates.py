@@ -21,7 +21,7 @@ OverTasks = Callable[[np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True)
-class Profile:
+class PerformanceProfile:
     """Performance profile: the share of episodes that score at least tau, each task weighing the same.
 
     Args:
@@ -77,7 +77,7 @@ def pooled_mean(
 
 def performance_profile(
     tasks: Sequence[ArrayLike], thresholds: ArrayLike, *, confidence: float = 0.95, resamples: int = 2000, seed: int = 0
-) -> Profile:
+) -> PerformanceProfile:
     """Share of episodes with a score of at least tau, mean over tasks, with a stratified bootstrap band.
 
     Agarwal et al. 2021, eq. 1 with "at least" for "more than", so that a success (score 1) counts at tau = 1.
@@ -98,7 +98,7 @@ def performance_profile(
     low, high = np.quantile(np.mean(drawn, axis=0), [tail, 1 - tail], axis=0)
     share = np.mean(shares, axis=0)
     low, high = np.minimum(low, share), np.maximum(high, share)
-    return Profile(*(tuple(map(float, each)) for each in (taus, share, low, high)))
+    return PerformanceProfile(*(tuple(map(float, each)) for each in (taus, share, low, high)))
 
 
 def _at_least(counts: np.ndarray) -> np.ndarray:

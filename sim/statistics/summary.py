@@ -8,7 +8,7 @@ from typing import Any, Iterator, Mapping, Sequence
 
 import numpy as np
 
-from sim.statistics.aggregates import Profile, over_tasks, performance_profile, pooled_mean
+from sim.statistics.aggregates import PerformanceProfile, over_tasks, performance_profile, pooled_mean
 from sim.statistics.comparison import Comparison, compare_records
 from sim.statistics.groups import Group, Named, PolicyEntry, group, seed_ranges
 from sim.statistics.intervals import Interval, bootstrap, interquartile_mean, mean, wilson
@@ -65,7 +65,7 @@ class Aggregate:
     success_iqm: Interval
     score_iqm: Interval
     success_mean: Interval
-    profile: Profile | None
+    profile: PerformanceProfile | None
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,7 @@ class Plant(NamedTuple):
     motors: np.ndarray  # (limbs,) first actuator
 
 
-class Law(NamedTuple):
+class ImpedanceParameters(NamedTuple):
     """Control of each limb; rows of (limbs, 7) are filled with zeros where an arm has fewer joints."""
 
     cartesian: np.ndarray  # (limbs,) bool
@@ -81,7 +81,7 @@ class Guard(NamedTuple):
 @compiled
 def run(
     plant: Plant,
-    law: Law,
+    law: ImpedanceParameters,
     account: Account,
     guard: Guard,
     start: np.ndarray,
@@ -214,7 +214,7 @@ def run(
 
 @compiled
 def _write_set_point_velocity(
-    law: Law, limb: int, start: np.ndarray, end: np.ndarray, rate: float, speed: np.ndarray
+    law: ImpedanceParameters, limb: int, start: np.ndarray, end: np.ndarray, rate: float, speed: np.ndarray
 ) -> None:
     """How fast one limb's set-point moves between two targets at `rate` of the way a second: m/s and rad/s of its tcp,
     or rad/s of its joints.
@@ -259,7 +259,7 @@ def _leash(error: np.ndarray, stiffness: np.ndarray, forces: int, budget: np.nda
 
 @compiled
 def _add_cartesian(
-    law: Law,
+    law: ImpedanceParameters,
     guard: Guard,
     limb: int,
     q: np.ndarray,

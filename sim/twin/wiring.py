@@ -9,7 +9,7 @@ import numpy as np
 from robot.description.action import ActionSpec
 from robot.description.limb import Limb
 from robot.errors import InputError
-from sim.twin.inner_loop import Law, Plant
+from sim.twin.inner_loop import ImpedanceParameters, Plant
 from sim.twin.scene import Scene
 
 JOINTS = 7  # columns of the tables; an arm with fewer joints leaves the rest at zero
@@ -47,7 +47,7 @@ def wire_plant(scene: Scene) -> Plant:
     )
 
 
-def wire_law(scene: Scene, spec: ActionSpec) -> Law:
+def wire_law(scene: Scene, spec: ActionSpec) -> ImpedanceParameters:
     """Stiffnesses, limits and payloads of every limb, and which component of an action drives what."""
     limbs, timestep = scene.description.limbs, float(scene.model.opt.timestep)
 
@@ -64,7 +64,7 @@ def wire_law(scene: Scene, spec: ActionSpec) -> Law:
         for actuator, component, line in _drives(scene, limb, spec.slices[limb.field(limb.tool.command.name)].start):
             drives.append([actuator, component])
             lines.append(line)
-    return Law(
+    return ImpedanceParameters(
         cartesian=np.array(cartesian),
         joint_count=np.array([len(limb.arm.joints) for limb in limbs], dtype=np.int64),
         arm_at=np.array([spec.slices[name].start for name in first], dtype=np.int64),

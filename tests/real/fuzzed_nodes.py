@@ -32,7 +32,7 @@ from real.ros.messages import (
     string_message,
     values_message,
 )
-from real.ros.reading import OUTCOME, Episode
+from real.ros.reading import OUTCOME, EpisodeNotice
 from real.ros.signals import OK, alive_message, driver_message, enable_message, status_message
 from real.ros.streams import command_message
 from robot.contract.contract import CAMERA_TYPES, Contract
@@ -133,7 +133,7 @@ def sound_messages(
     found["gate/sent"] = [trajectory_message(rows[:2], names, now_ns, 0, "policy|3||")]
     found["gate/state"] = [string_message("run policy")]
     found["alive"], found["enable_held"] = [alive_message(now_ns, "me")], [enable_message(True, now_ns, "hand")]
-    found["episode"] = [string_message(Episode(number, 7, "twin/lift", "lift", 100).text())]
+    found["episode"] = [string_message(EpisodeNotice(number, 7, "twin/lift", "lift", 100).text())]
     found["outcome"] = [values_message({name: np.ones(1) for name in OUTCOME}, now_ns)]
     found["status"] = [status_message("gate", OK, "run", {"count_policy": 3, "contract": "x"}, now_ns)]
     found["clock"] = [Clock(clock=stamp_of(now_ns))]
@@ -306,12 +306,12 @@ def _twin(stack: ExitStack, folder: Path, word: str, parameters: Mapping[str, ob
 
 
 def _ears(stack: ExitStack, folder: Path, word: str, parameters: Mapping[str, object]) -> Fuzzed:
-    from real.connection.ears import Ears
+    from real.connection.subscriptions import GraphSubscriptions
     from real.ros.guarded import Guarded
 
     node = stack.enter_context(made(lambda: Guarded("program"), **parameters))
     contract = load_contract("panda_twin")
-    ears = Ears(node, contract, contract.cameras)
+    ears = GraphSubscriptions(node, contract, contract.cameras)
 
     def works() -> None:
         ears.measured()

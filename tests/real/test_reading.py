@@ -14,11 +14,11 @@ pytest.importorskip("rclpy", reason="rclpy is not installed: pip install 'tiller
 from rclpy.serialization import serialize_message
 from trajectory_msgs.msg import JointTrajectory
 
-from real.ros.cdr import Limits, unreadable
+from real.ros.cdr import ReadingLimits, unreadable
 from real.ros.chunks import LONGEST_TAG, Tag, chunk_message, chunk_sample, read_chunk
 from real.ros.messages import epoch_of, stamp_of, time_of, values_of, vector_message, vector_of
 from real.ros.packed import read_header
-from real.ros.reading import OUTCOME, Episode, Refusal, integer, read_episode, read_outcome, real
+from real.ros.reading import OUTCOME, EpisodeNotice, Refusal, integer, read_episode, read_outcome, real
 from tests.real.fuzzing import TEXTS, Fuzzer
 
 pytestmark = pytest.mark.together
@@ -55,7 +55,7 @@ SENDABLE = st.text(st.characters(blacklist_categories=("Cs",), blacklist_charact
 
 @given(
     st.builds(
-        Episode,
+        EpisodeNotice,
         st.integers(0, 2**63 - 1),
         st.integers(0, 2**63 - 1),
         SENDABLE,
@@ -63,7 +63,7 @@ SENDABLE = st.text(st.characters(blacklist_categories=("Cs",), blacklist_charact
         st.none() | st.integers(0, 10**6),
     )
 )
-def test_an_episode_is_read_as_it_was_written(episode: Episode) -> None:
+def test_an_episode_is_read_as_it_was_written(episode: EpisodeNotice) -> None:
     assert read_episode(episode.text()) == episode
 
 
@@ -79,7 +79,7 @@ JSON = st.recursive(
 )
 def test_an_episode_of_any_json_is_read_or_refused(said: dict) -> None:
     found = read_episode(json.dumps(said))
-    if isinstance(found, Episode):
+    if isinstance(found, EpisodeNotice):
         assert type(found.epoch) is int and type(found.seed) is int
         found.instruction.encode(), found.task.encode()
     else:
@@ -88,7 +88,7 @@ def test_an_episode_of_any_json_is_read_or_refused(said: dict) -> None:
 
 @pytest.mark.parametrize("text", TEXTS)
 def test_any_text_is_read_or_refused_everywhere(text: str) -> None:
-    assert isinstance(read_episode(text), Episode | Refusal)
+    assert isinstance(read_episode(text), EpisodeNotice | Refusal)
     assert isinstance(Tag.parse(text), Tag | Refusal)
     assert epoch_of(text) is None or text == "epoch 3"
     message = vector_message(np.ones(2), 1)
@@ -211,7 +211,7 @@ def test_what_is_called_readable_rclpy_reads(kind: type) -> None:
     fuzzer, readable = Fuzzer(3), 0
     for _ in range(1500):
         packed = fuzzer.draw(kind)
-        if not unreadable(packed, kind, Limits(1 << 20, 10_000)):
+        if not unreadable(packed, kind, ReadingLimits(1 << 20, 10_000)):
             deserialize_message(packed, kind)
             readable += 1
     assert readable > 300
@@ -227,7 +227,7 @@ def test_a_message_that_was_cut_anywhere_is_unreadable(kind: type) -> None:
         size = len(packed)
         some = random.integers(size, size=60).tolist()
         ends = sorted({*range(min(size, 60)), *some, *range(max(size - 60, 0), size)})
-        refused = [bool(unreadable(packed[:end], kind, Limits(1 << 20, 100_000))) for end in ends]
+        refused = [bool(unreadable(packed[:end], kind, ReadingLimits(1 << 20, 100_000))) for end in ends]
         assert refused == sorted(refused, reverse=True)
         if not all(refused):  # the middleware may fill up behind the end: what is needed can be unpacked
             deserialize_message(packed[: ends[sum(refused)]], kind)
@@ -238,10 +238,12 @@ def test_a_length_that_lies_is_refused_before_memory_is_taken_for_it() -> None:
 
     packed = bytearray(serialize_message(JointState(name=["a"], position=[1.0])))
     packed[20:24] = (2**31).to_bytes(4, "little")
-    assert "a length of 2147483648" in unreadable(bytes(packed), JointState, Limits(1 << 20, 100))
+    assert "a length of 2147483648" in unreadable(bytes(packed), JointState, ReadingLimits(1 << 20, 100))
     many = serialize_message(JointState(name=["a"] * 200))
-    assert unreadable(many, JointState, Limits(1 << 20, 199)) and not unreadable(many, JointState, Limits(1 << 20, 200))
-    assert "bytes" in unreadable(many, JointState, Limits(100, 200))
+    assert unreadable(many, JointState, ReadingLimits(1 << 20, 199)) and not unreadable(
+        many, JointState, ReadingLimits(1 << 20, 200)
+    )
+    assert "bytes" in unreadable(many, JointState, ReadingLimits(100, 200))
 
 
 @given(st.binary(max_size=200))

@@ -10,8 +10,8 @@ from typing import Callable, Iterator
 
 import pytest
 
+from real.connection.discovery import Seen, command_topics, require_alone
 from real.connection.hosting import Claim
-from real.connection.look import Seen, command_topics, require_alone
 from real.process.profile import write_profile
 from robot.contract.loading import load_contract
 from robot.errors import InputError

@@ -19,7 +19,7 @@ START_KEYS = {"pusht": "state"}
 
 
 @dataclass(frozen=True)
-class Replay:
+class ReplayedEpisode:
     """One episode that was replayed.
 
     Args:
@@ -62,7 +62,7 @@ def shared_spec(dataset: Dataset, env: Any) -> ObservationSpec:
     return ours.select(keys)
 
 
-def replay_episode(env: Any, number: int, episode: Episode, keys: Sequence[str]) -> Replay:
+def replay_episode(env: Any, number: int, episode: Episode, keys: Sequence[str]) -> ReplayedEpisode:
     """Start as recorded and step through all recorded actions, also past the moment of success.
 
     Raises:
@@ -77,7 +77,7 @@ def replay_episode(env: Any, number: int, episode: Episode, keys: Sequence[str])
             rows[key].append(float(np.linalg.norm(observation[key].astype(np.float64) - recorded)))
         observation, _, _, _, info = env.step(action)
         success, score = success or info["success"], max(score, info["score"])
-    return Replay(number, {key: np.array(errors) for key, errors in rows.items()}, success, score)
+    return ReplayedEpisode(number, {key: np.array(errors) for key, errors in rows.items()}, success, score)
 
 
 def _start(env: Any, number: int, episode: Episode) -> tuple[Any, Any]:

@@ -18,7 +18,7 @@ from tiller.command_line.words import read_options
 if TYPE_CHECKING:
     from robot.description.loading import RobotDescription
     from robot.safety.energy.streams import EnergyLog, EnergyStream
-    from sim.evaluation.energy_log import Actor
+    from sim.evaluation.energy_log import TaskAgent
     from sim.tasks.environment import TaskEnv
 
     Found = tuple[EnergyLog, RobotDescription, dict[str, Any]]
@@ -247,7 +247,7 @@ def _recorded(options: BudgetOptions) -> Found:
     )
 
 
-def _actor(options: BudgetOptions) -> tuple[Callable[[TaskEnv], Actor], BudgetOptions, dict[str, Any]]:
+def _actor(options: BudgetOptions) -> tuple[Callable[[TaskEnv], TaskAgent], BudgetOptions, dict[str, Any]]:
     """Who acts, made for an environment; the options with the task it was trained for; what the file says of it."""
     if options.checkpoint is None:
         from sim.experts import make_expert
@@ -267,7 +267,7 @@ def _actor(options: BudgetOptions) -> tuple[Callable[[TaskEnv], Actor], BudgetOp
     if options.task in (None, trained):
         options = replace(options, task=trained, options={**trained_options, **options.options})
 
-    def made(env: TaskEnv) -> Actor:
+    def made(env: TaskEnv) -> TaskAgent:
         require_match(
             policy.spec.observation,
             env.observation_spec,

@@ -12,7 +12,7 @@ from robot.errors import InputError, nearest
 from tiller.command_line.words import read_options, split_words
 
 if TYPE_CHECKING:
-    from tiller.runs.replay import Replay
+    from tiller.runs.replay import ReplayedEpisode
 
 INCIDENT = "--incident"
 
@@ -260,7 +260,7 @@ def _episodes(wanted: Any, count: int) -> list[int]:
     raise InputError("episodes", expected=f"a number, or a list such as [0,3] of 0 to {count - 1}", got=str(wanted))
 
 
-def _show(task: str, replays: Sequence[Replay], units: Mapping[str, str]) -> None:
+def _show(task: str, replays: Sequence[ReplayedEpisode], units: Mapping[str, str]) -> None:
     """A table over keys, how far each drifted, and one over episodes, how each ended."""
     from rich.console import Console
     from rich.table import Table

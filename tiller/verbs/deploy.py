@@ -14,8 +14,8 @@ from tiller.configuration.compose import Configuration
 from tiller.runs.output import open_output
 
 if TYPE_CHECKING:
+    from real.connection.discovery import Look
     from real.connection.hosting import Claim
-    from real.connection.look import Look
     from real.graph.graph import Deployment
     from robot.contract.contract import Contract
 
@@ -74,7 +74,7 @@ def command(words: Sequence[str]) -> int:
 
 def run(configuration: Configuration[DeployOptions]) -> int:
     """Check all that can be checked, start the processes, and stay until one that matters or the person ends it."""
-    from real.connection.look import Look
+    from real.connection.discovery import Look
     from real.process.settings import require_settings
 
     options = configuration.options
@@ -154,7 +154,7 @@ def _looked_round(
     Raises:
         InputError: there is another graph; which, and the ways out.
     """
-    from real.connection.look import command_topics, require_alone
+    from real.connection.discovery import command_topics, require_alone
     from real.process.profile import user_folder, write_profile
     from real.process.settings import domain_of
 

@@ -16,7 +16,7 @@ from tiller.rooms import shadowed_rooms
 
 
 @dataclass(frozen=True)
-class Finding:
+class Check:
     """One line of the table.
 
     Args:
@@ -95,7 +95,7 @@ def examine_machine() -> int:
     return 1 if broken else 0
 
 
-def print_findings(findings: Sequence[Finding]) -> None:
+def print_findings(findings: Sequence[Check]) -> None:
     """The table, wide enough for any remedy to be copied from it in one piece."""
     from rich.console import Console
     from rich.table import Table
@@ -115,25 +115,25 @@ def print_findings(findings: Sequence[Finding]) -> None:
             print(f"  {finding.use.ljust(width)}  {finding.remedy}")
 
 
-def _examined(check: Callable[[], Finding]) -> Finding:
+def _examined(check: Callable[[], Check]) -> Check:
     """The finding, also where a broken installation raises something of its own."""
     try:
         return check()
     except Exception as error:
         name = check.__name__.replace("_", " ").strip()
-        return Finding(name, False, f"{type(error).__name__}: {_first_line(error)}", core=check in CORE)
+        return Check(name, False, f"{type(error).__name__}: {_first_line(error)}", core=check in CORE)
 
 
 def _first_line(error: Exception) -> str:
     return (str(error).strip() or "no message").splitlines()[0]
 
 
-def rooms() -> Finding:
+def rooms() -> Check:
     foreign = shadowed_rooms()
     if not foreign:
-        return Finding("rooms", True, "tiller's own robot, data, policies, sim and real", core=True)
+        return Check("rooms", True, "tiller's own robot, data, policies, sim and real", core=True)
     places = "; ".join(f"{room}: {where or 'not installed'}" for room, where in foreign.items())
-    return Finding(
+    return Check(
         "rooms",
         False,
         f"shadowed by {places}",
@@ -142,12 +142,12 @@ def rooms() -> Finding:
     )
 
 
-def train_on_cpu() -> Finding:
+def train_on_cpu() -> Check:
     import torch
 
     layer = torch.nn.Linear(4, 1)
     layer(torch.ones(2, 4)).sum().backward()
-    return Finding(
+    return Check(
         "train on the CPU",
         layer.weight.grad is not None,
         f"torch {torch.__version__}, {os.cpu_count()} cores",
@@ -155,27 +155,27 @@ def train_on_cpu() -> Finding:
     )
 
 
-def train_on_gpu() -> Finding:
+def train_on_gpu() -> Check:
     import torch
 
     if torch.cuda.is_available():
-        return Finding("train on a GPU", True, torch.cuda.get_device_name())
+        return Check("train on a GPU", True, torch.cuda.get_device_name())
     built, release = torch.version.cuda, version("torch").partition("+")[0]
     found = f"torch for CUDA {built}, but no device" if built else "torch without CUDA"
     remedy = "check `nvidia-smi`" if built else f"with an NVIDIA GPU: pip install --force-reinstall torch=={release}"
-    return Finding("train on a GPU", False, found, remedy)
+    return Check("train on a GPU", False, found, remedy)
 
 
-def datasets() -> Finding:
+def datasets() -> Check:
     import numpy as np
     import zarr
 
     array = zarr.create_array(store={}, shape=(3,), dtype="int64")
     array[:] = np.arange(3)
-    return Finding("read and write datasets", int(array[2]) == 2, f"zarr {zarr.__version__}", core=True)
+    return Check("read and write datasets", int(array[2]) == 2, f"zarr {zarr.__version__}", core=True)
 
 
-def simulate() -> Finding:
+def simulate() -> Check:
     import mujoco
 
     model = mujoco.MjModel.from_xml_string(
@@ -183,16 +183,16 @@ def simulate() -> Finding:
     )
     data = mujoco.MjData(model)
     mujoco.mj_step(model, data)
-    return Finding("simulate", bool(data.qpos[2] < 0), f"MuJoCo {mujoco.__version__}", core=True)
+    return Check("simulate", bool(data.qpos[2] < 0), f"MuJoCo {mujoco.__version__}", core=True)
 
 
-def render() -> Finding:
+def render() -> Check:
     from sim.rendering.backend import find_backend
 
     backend = find_backend()
     if backend:
-        return Finding("render images and videos", True, {"egl": "EGL", "osmesa": "OSMesa"}[backend])
-    return Finding(
+        return Check("render images and videos", True, {"egl": "EGL", "osmesa": "OSMesa"}[backend])
+    return Check(
         "render images and videos",
         False,
         "neither EGL nor OSMesa opens an off-screen context",
@@ -200,28 +200,28 @@ def render() -> Finding:
     )
 
 
-def robosuite_tasks() -> Finding:
+def robosuite_tasks() -> Check:
     return _importable("robosuite tasks", "robosuite", "pip install -c constraints.txt robosuite", core=True)
 
 
-def pusht_tasks() -> Finding:
+def pusht_tasks() -> Check:
     return _importable("PushT tasks", "gym_pusht", "pip install 'tiller[pusht]'", package="gym-pusht")
 
 
-def gymnasium_tasks() -> Finding:
+def gymnasium_tasks() -> Check:
     return _importable("Gymnasium tasks", "gymnasium", "pip install gymnasium", core=True)
 
 
-def videos() -> Finding:
+def videos() -> Check:
     import imageio_ffmpeg
 
     try:
-        return Finding("write videos", True, f"ffmpeg {imageio_ffmpeg.get_ffmpeg_version()}")
+        return Check("write videos", True, f"ffmpeg {imageio_ffmpeg.get_ffmpeg_version()}")
     except RuntimeError as error:
-        return Finding("write videos", False, _first_line(error), "apt install ffmpeg")
+        return Check("write videos", False, _first_line(error), "apt install ffmpeg")
 
 
-def ros() -> Finding:
+def ros() -> Check:
     distribution = os.environ.get("ROS_DISTRO")
     if find_spec("rclpy") is not None:
         from real.process.settings import require_settings
@@ -229,16 +229,16 @@ def ros() -> Finding:
         try:
             require_settings()
         except InputError as error:
-            return Finding("ROS 2", False, f"{error.thing}: got {error.got}", str(error))
-        return Finding("ROS 2", True, f"{distribution or 'wheels'}, rclpy at {find_spec('rclpy').origin}")  # type: ignore[union-attr]
+            return Check("ROS 2", False, f"{error.thing}: got {error.got}", str(error))
+        return Check("ROS 2", True, f"{distribution or 'wheels'}, rclpy at {find_spec('rclpy').origin}")  # type: ignore[union-attr]
     if distribution:
-        return Finding(
+        return Check(
             "ROS 2",
             False,
             f"{distribution} is sourced, but this environment does not see it",
             "make clean, then make environment in this shell",
         )
-    return Finding(
+    return Check(
         "ROS 2",
         False,
         "neither sourced nor installed",
@@ -246,35 +246,35 @@ def ros() -> Finding:
     )
 
 
-def realsense() -> Finding:
+def realsense() -> Check:
     return _importable("RealSense cameras", "pyrealsense2", "pip install 'tiller[realsense]'")
 
 
-def meta_world() -> Finding:
+def meta_world() -> Check:
     return _importable("Meta-World tasks", "metaworld", "pip install 'tiller[metaworld]'")
 
 
-def ray_sweeps() -> Finding:
+def ray_sweeps() -> Check:
     return _importable("sweeps on Ray", "ray", "pip install 'tiller[ray]'")
 
 
-def slurm_sweeps() -> Finding:
+def slurm_sweeps() -> Check:
     return _importable("sweeps on SLURM", "submitit", "pip install 'tiller[slurm]'")
 
 
-def wandb_logging() -> Finding:
+def wandb_logging() -> Check:
     return _importable("log to Weights & Biases", "wandb", "pip install 'tiller[wandb]'")
 
 
-def _importable(use: str, module: str, remedy: str, *, package: str | None = None, core: bool = False) -> Finding:
+def _importable(use: str, module: str, remedy: str, *, package: str | None = None, core: bool = False) -> Check:
     """Whether a module is there, without paying for its import."""
     name = package or module
     if find_spec(module) is None:
-        return Finding(use, False, f"{name} is not installed", remedy, core)
+        return Check(use, False, f"{name} is not installed", remedy, core)
     try:
-        return Finding(use, True, f"{name} {version(name)}", core=core)
+        return Check(use, True, f"{name} {version(name)}", core=core)
     except PackageNotFoundError:
-        return Finding(use, True, f"{name}, version unknown", core=core)
+        return Check(use, True, f"{name}, version unknown", core=core)
 
 
 CORE = (rooms, train_on_cpu, datasets, simulate, gymnasium_tasks, robosuite_tasks)

@@ -22,7 +22,7 @@ import numpy as np
 from robot.errors import InputError
 from robot.safety.energy.benign import require_benign, require_no_gravity
 from robot.safety.energy.budget import Budget
-from robot.safety.energy.replay import Replay, replay
+from robot.safety.energy.replay import FilterReplay, replay
 from robot.safety.energy.streams import EnergyStream, durations_s
 from robot.safety.energy.torque_filter import worst_case
 
@@ -115,7 +115,7 @@ class Pick:
 
     budget: Budget
     statistics: Statistics
-    replay: Replay
+    replay: FilterReplay
     gravity_share: float | None
 
 

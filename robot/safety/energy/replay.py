@@ -18,7 +18,7 @@ STARVED = 0.02  # of its steps, from which on an episode whose tank closed count
 
 
 @dataclass(frozen=True)
-class Replay:
+class FilterReplay:
     """What the torque filter would have made of the same episodes, as far as their own motion tells.
 
     Args:
@@ -34,7 +34,7 @@ class Replay:
     overdrafts: int
 
 
-def replay(streams: Sequence[EnergyStream], budget: Budget) -> Replay:
+def replay(streams: Sequence[EnergyStream], budget: Budget) -> FilterReplay:
     """Let the filter judge each logged step with a tank that books the logged work. Nothing is applied: an episode that
     it would have changed goes on as it was logged. The budget has to have its accelerations.
     """
@@ -54,7 +54,7 @@ def replay(streams: Sequence[EnergyStream], budget: Budget) -> Replay:
             starved.append(stream.name)
     steps = sum(len(stream.work_j) for stream in streams)
     changed = {REASONS[code]: float(reasons[code] / steps) for code in (TANK, LIMIT_POWER)}
-    return Replay(changed, tuple(starved), lowest, overdrafts)
+    return FilterReplay(changed, tuple(starved), lowest, overdrafts)
 
 
 @compiled

@@ -30,7 +30,7 @@ CUT_SPEED, CUT_ACCELERATION, CUT_POSITION = 1, 2, 4
 _ROUNDING = 1e-9  # of a gauge, and of a position in its unit
 
 
-class Limits(NamedTuple):
+class LimitArrays(NamedTuple):
     """Limits of all fields as arrays.
 
     Args:
@@ -59,7 +59,7 @@ class Limits(NamedTuple):
         return len(self.speed)
 
 
-def limits_of(settings: GateSettings) -> Limits:
+def limits_of(settings: GateSettings) -> LimitArrays:
     """The limits of a gate, laid out for the functions here."""
     told: dict[str, tuple[int, PartSettings]] = {
         part.field: (number, part) for number, group in enumerate(settings.groups) for part in group.parts
@@ -80,7 +80,7 @@ def limits_of(settings: GateSettings) -> Limits:
         if part.low:
             low[where], high[where] = part.low, part.high
     speed, acceleration, deceleration = (np.array(values, dtype=np.float64) for values in bounds)
-    return Limits(
+    return LimitArrays(
         np.array(rows, dtype=np.int64),
         np.array(rotation),
         np.array(length),
@@ -94,7 +94,7 @@ def limits_of(settings: GateSettings) -> Limits:
 
 
 @compiled
-def gauge(limits: Limits, group: int, which: int, velocity: np.ndarray) -> float:
+def gauge(limits: LimitArrays, group: int, which: int, velocity: np.ndarray) -> float:
     """How many times the limit a velocity (tangent,) of a group is; 0 where there is none.
 
     Args:
@@ -118,7 +118,7 @@ def gauge(limits: Limits, group: int, which: int, velocity: np.ndarray) -> float
 
 
 @compiled
-def write_difference(limits: Limits, start: np.ndarray, end: np.ndarray, difference: np.ndarray) -> None:
+def write_difference(limits: LimitArrays, start: np.ndarray, end: np.ndarray, difference: np.ndarray) -> None:
     """The way (tangent,) from one command (dim,) to another."""
     first, second, turn = np.empty((3, 3)), np.empty((3, 3)), np.empty(3)
     for p in range(len(limits.part)):
@@ -140,7 +140,7 @@ def write_difference(limits: Limits, start: np.ndarray, end: np.ndarray, differe
 
 
 @compiled
-def write_moved(limits: Limits, group: int, start: np.ndarray, way: np.ndarray, end: np.ndarray) -> None:
+def write_moved(limits: LimitArrays, group: int, start: np.ndarray, way: np.ndarray, end: np.ndarray) -> None:
     """Go a way (tangent,) from a command (dim,): the fields of a group of `end` (dim,)."""
     first, second, turn = np.empty((3, 3)), np.empty((3, 3)), np.empty(3)
     for p in range(len(limits.part)):
@@ -159,7 +159,7 @@ def write_moved(limits: Limits, group: int, start: np.ndarray, way: np.ndarray, 
 
 
 @compiled
-def bring_inside(limits: Limits, target: np.ndarray) -> bool:
+def bring_inside(limits: LimitArrays, target: np.ndarray) -> bool:
     """Bring a target (dim,) into the position limits, in place; whether it had to be."""
     outside = False
     for i in range(len(target)):
@@ -170,7 +170,7 @@ def bring_inside(limits: Limits, target: np.ndarray) -> bool:
 
 
 @compiled
-def may_follow(limits: Limits, command: np.ndarray, target: np.ndarray, dt: float, speed: bool) -> bool:
+def may_follow(limits: LimitArrays, command: np.ndarray, target: np.ndarray, dt: float, speed: bool) -> bool:
     """Whether a command (dim,) may follow another after dt s: finite, within the position limits or no further outside
     than the last, and, where `speed` says so, within the speed limits.
     """
@@ -191,7 +191,7 @@ def may_follow(limits: Limits, command: np.ndarray, target: np.ndarray, dt: floa
 
 
 @compiled
-def can_stop_inside(limits: Limits, group: int, command: np.ndarray, velocity: np.ndarray, dt: float) -> bool:
+def can_stop_inside(limits: LimitArrays, group: int, command: np.ndarray, velocity: np.ndarray, dt: float) -> bool:
     """Whether a step with a velocity (tangent,), and braking after it, stay within the position limits.
 
     A command that is outside already may stay there, and come nearer.
@@ -212,7 +212,7 @@ def can_stop_inside(limits: Limits, group: int, command: np.ndarray, velocity: n
 
 @compiled
 def desire(
-    limits: Limits,
+    limits: LimitArrays,
     command: np.ndarray,
     velocity: np.ndarray,
     before: np.ndarray,
@@ -272,7 +272,7 @@ def desire(
 
 @compiled
 def apply(
-    limits: Limits,
+    limits: LimitArrays,
     command: np.ndarray,
     velocity: np.ndarray,
     desired: np.ndarray,
@@ -341,7 +341,7 @@ def apply(
 
 @compiled
 def stop(
-    limits: Limits,
+    limits: LimitArrays,
     group: int,
     command: np.ndarray,
     velocity: np.ndarray,
@@ -369,7 +369,7 @@ def stop(
 
 
 @compiled
-def _scale(limits: Limits, group: int, factor: float, velocity: np.ndarray) -> None:
+def _scale(limits: LimitArrays, group: int, factor: float, velocity: np.ndarray) -> None:
     for p in range(len(limits.part)):
         if limits.part[p, 4] == group:
             for i in range(limits.part[p, 2], limits.part[p, 2] + limits.part[p, 3]):
@@ -377,7 +377,7 @@ def _scale(limits: Limits, group: int, factor: float, velocity: np.ndarray) -> N
 
 
 @compiled
-def _copy(limits: Limits, group: int, source: np.ndarray, target: np.ndarray) -> None:
+def _copy(limits: LimitArrays, group: int, source: np.ndarray, target: np.ndarray) -> None:
     for p in range(len(limits.part)):
         if limits.part[p, 4] == group:
             for i in range(limits.part[p, 0], limits.part[p, 0] + limits.part[p, 1]):
@@ -385,7 +385,7 @@ def _copy(limits: Limits, group: int, source: np.ndarray, target: np.ndarray) ->
 
 
 @compiled
-def _settle_inside(limits: Limits, group: int, command: np.ndarray, target: np.ndarray) -> None:
+def _settle_inside(limits: LimitArrays, group: int, command: np.ndarray, target: np.ndarray) -> None:
     """Take off what rounding put beyond a limit."""
     for p in range(len(limits.part)):
         if limits.part[p, 4] == group and not limits.rotation[p]:
@@ -396,7 +396,7 @@ def _settle_inside(limits: Limits, group: int, command: np.ndarray, target: np.n
 
 @compiled
 def write_distances(
-    limits: Limits, command: np.ndarray, measured: np.ndarray, way: np.ndarray, distances: np.ndarray
+    limits: LimitArrays, command: np.ndarray, measured: np.ndarray, way: np.ndarray, distances: np.ndarray
 ) -> None:
     """The way (tangent,) from a command to the measured state, both (dim,), and how far each field (parts,) is off.
 

@@ -58,7 +58,7 @@ class Motion:
         capsules: check of distances between links; None for none.
     """
 
-    def __init__(self, settings: GateSettings, limits: bounds.Limits, capsules: CapsuleCheck | None) -> None:
+    def __init__(self, settings: GateSettings, limits: bounds.LimitArrays, capsules: CapsuleCheck | None) -> None:
         self.limits, self._capsules = limits, capsules
         spec = settings.spec
         self._finishes = np.array([group.finishes for group in settings.groups])

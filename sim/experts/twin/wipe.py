@@ -26,7 +26,7 @@ FORWARD, BACK = 0.07, 0.035  # m, of a scrub
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Press(Phase):
+class PressPhase(Phase):
     """A leg on the board: along it the hand glides to `position`, across it it presses with `force` N.
 
     Args:
@@ -74,7 +74,7 @@ class WipeExpert(WaypointExpert):
     def act(self, observation: Observation) -> np.ndarray:
         action = super().act(observation)
         phase = self._phases[self._current]
-        if isinstance(phase, Press):
+        if isinstance(phase, PressPhase):
             height = action[:3] @ phase.normal if self._height is None else self._height
             self._height = height - phase.step(observation)
             action[:3] += (self._height - action[:3] @ phase.normal) * phase.normal
@@ -113,7 +113,7 @@ class WipeExpert(WaypointExpert):
         def come(on_board: np.ndarray) -> list[Phase]:
             return [
                 Phase(tcp(on_board, ABOVE), hand, CLOSED, speed, tolerance=0.008, holding=True),
-                Press(
+                PressPhase(
                     tcp(on_board, 0.0),
                     hand,
                     CLOSED,
@@ -126,7 +126,7 @@ class WipeExpert(WaypointExpert):
             ]
 
         def rub(on_board: np.ndarray) -> Phase:
-            return Press(
+            return PressPhase(
                 tcp(on_board, 0.0),
                 hand,
                 CLOSED,
@@ -155,7 +155,7 @@ class WipeExpert(WaypointExpert):
         return [over(begin), *come(begin), *rubs, rub(finish), leave(finish)]
 
     def _finished(self, phase: Phase, observation: Observation, closing: float) -> bool:
-        if isinstance(phase, Press):
+        if isinstance(phase, PressPhase):
             if phase.until == "pressed":
                 return bool(abs(observation["sponge.force"][0] - phase.force) < PRESSED_WITHIN)
             return phase.off(observation) < THERE

@@ -20,7 +20,7 @@ _ELLIPSOID, _SPHERE = mujoco.mjtGeom.mjGEOM_ELLIPSOID, mujoco.mjtGeom.mjGEOM_SPH
 
 
 @dataclass(frozen=True)
-class Part:
+class CollisionShape:
     """A shape that is felt.
 
     Args:
@@ -54,7 +54,7 @@ class Grocery:
     half: tuple[float, float, float]
     middle: float
     mass_kg: float
-    parts: tuple[Part, ...]
+    parts: tuple[CollisionShape, ...]
     stands: bool = True
     colour: tuple[float, float, float, float] | None = None
 
@@ -66,22 +66,30 @@ class Grocery:
 
 
 GROCERIES = (
-    Grocery("can", "can.xml", (0.025, 0.025, 0.04), -0.0003, 0.3, (Part(_CYLINDER, (0.025, 0.04)),)),
+    Grocery("can", "can.xml", (0.025, 0.025, 0.04), -0.0003, 0.3, (CollisionShape(_CYLINDER, (0.025, 0.04)),)),
     Grocery(
         "bottle",
         "bottle.xml",
         (0.0285, 0.0285, 0.08),
         0.0151,
         0.4,
-        (Part(_CYLINDER, (0.0285, 0.045), -0.035), Part(_CYLINDER, (0.015, 0.035), 0.045)),
+        (CollisionShape(_CYLINDER, (0.0285, 0.045), -0.035), CollisionShape(_CYLINDER, (0.015, 0.035), 0.045)),
         colour=(0.25, 0.5, 0.35, 1.0),
     ),
-    Grocery("milk carton", "milk.xml", (0.02, 0.02, 0.072), 0.011, 0.3, (Part(_BOX, (0.02, 0.02, 0.072)),)),
-    Grocery("loaf of bread", "bread.xml", (0.024, 0.02, 0.024), 0.0007, 0.08, (Part(_BOX, (0.024, 0.02, 0.024)),)),
+    Grocery("milk carton", "milk.xml", (0.02, 0.02, 0.072), 0.011, 0.3, (CollisionShape(_BOX, (0.02, 0.02, 0.072)),)),
     Grocery(
-        "lemon", "lemon.xml", (0.034, 0.02, 0.02), 0.0001, 0.1, (Part(_ELLIPSOID, (0.034, 0.02, 0.02)),), stands=False
+        "loaf of bread", "bread.xml", (0.024, 0.02, 0.024), 0.0007, 0.08, (CollisionShape(_BOX, (0.024, 0.02, 0.024)),)
     ),
-    Grocery("cereal box", "cereal.xml", (0.05, 0.015, 0.075), 0.0, 0.25, (Part(_BOX, (0.05, 0.015, 0.075)),)),
+    Grocery(
+        "lemon",
+        "lemon.xml",
+        (0.034, 0.02, 0.02),
+        0.0001,
+        0.1,
+        (CollisionShape(_ELLIPSOID, (0.034, 0.02, 0.02)),),
+        stands=False,
+    ),
+    Grocery("cereal box", "cereal.xml", (0.05, 0.015, 0.075), 0.0, 0.25, (CollisionShape(_BOX, (0.05, 0.015, 0.075)),)),
 )
 
 

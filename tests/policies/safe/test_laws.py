@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from policies.safe.environment import Step
 from policies.safe.networks import Actor, Critics, Scale, squashed_log_prob, unsquash
-from policies.safe.replay import Replay
+from policies.safe.replay import ReplayBuffer
 from policies.safe.returns import advantages
 from policies.safe.sac import Sac, SacConfig
 from policies.safe.state import seeded
@@ -166,7 +166,7 @@ def test_nothing_comes_after_a_terminated_task() -> None:
 
 
 def test_a_replay_keeps_the_newest_and_what_was_executed() -> None:
-    replay = Replay(5, 1, 1)
+    replay = ReplayBuffer(5, 1, 1)
     for number in range(4):
         replay.add(np.full((2, 1), float(number)), one_step(float(number), terminated=False, truncated=False))
     batch = replay.split(replay.draw(500, torch.Generator().manual_seed(0)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from robot.control.alignment import AHEAD_NS, Alignment, Source
+from robot.control.alignment import AHEAD_NS, Alignment, StreamSource
 from robot.description.observation import ObservationField, ObservationSpec
 
 SPEC = ObservationSpec(
@@ -18,7 +18,9 @@ MS = 1_000_000
 
 
 def alignment() -> Alignment:
-    return Alignment(SPEC, {"pose": Source(("tcp.position",)), "front": Source(("front.image",), interpolate=False)})
+    return Alignment(
+        SPEC, {"pose": StreamSource(("tcp.position",)), "front": StreamSource(("front.image",), interpolate=False)}
+    )
 
 
 def picture(value: int = 7) -> np.ndarray:

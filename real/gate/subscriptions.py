@@ -38,7 +38,7 @@ MOST_CHUNKS = 64  # between two ticks
 BYTES_A_SECOND, BURST = 1 << 20, 1 << 18
 
 
-class Hearing:
+class GateSubscriptions:
     """The gate's subscriptions.
 
     Args:

@@ -17,7 +17,7 @@ GOALS_NS = 20_000_000  # between two looks at whether a goal is due, of which th
 EARLY = 0.4  # of a sink's period: how much before its moment a command may go, after a state that came late
 
 
-class Speaking:
+class GatePublishers:
     """The sinks of a contract.
 
     Args:

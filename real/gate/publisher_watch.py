@@ -10,7 +10,7 @@ from robot.safety.gate.inputs import ALIVE, CHUNKS, ENABLE_HELD, TARGETS
 SHOWN = 4  # nodes that are named
 
 
-class Voices:
+class PublisherWatch:
     """Looks at the graph of ROS.
 
     Args:

@@ -19,7 +19,7 @@ from sim.drivers import Command, Faults
 JPEG_QUALITY = 90
 
 
-class Outlets:
+class TwinPublishers:
     """One publisher a stream of the contract.
 
     Args:

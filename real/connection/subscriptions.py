@@ -47,7 +47,7 @@ class Sent:
     chunk_id: int | None
 
 
-class Ears:
+class GraphSubscriptions:
     """Subscriptions of a program, and what came.
 
     Args:

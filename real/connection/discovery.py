@@ -55,7 +55,7 @@ class Look:
         self._begun = False
         # A session of its own: a ctrl-C is for the process that waits for the answer.
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "real.connection.look"],
+            [sys.executable, "-P", "-m", "real.connection.discovery"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

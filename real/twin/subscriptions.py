@@ -16,7 +16,7 @@ from sim.drivers import Command
 COUNTED_FOR_NS = 50_000_000  # the graph is asked for publishers no more often than this
 
 
-class Inlets:
+class TwinSubscriptions:
     """One subscription a sink of the contract.
 
     Args:
