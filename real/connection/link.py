@@ -63,7 +63,7 @@ class Link:
         folder: of its logs and flight records; None takes a temporary one.
 
     Attributes:
-        ears: what is heard.
+        subscriptions: what is heard.
         clock: the graph's time.
         session: under which chunks are sent.
         folder: see there.
@@ -103,7 +103,7 @@ class Link:
                 start_parameter_services=False,
                 enable_rosout=False,
             )
-        self.ears = GraphSubscriptions(self.node, contract, cameras)
+        self.subscriptions = GraphSubscriptions(self.node, contract, cameras)
         self._chunk = self.node.create_publisher(JointTrajectory, "policy/chunk", qos.COMMAND)
         self._clients: dict[str, Any] = {
             name: self.node.create_client(kind, name)
@@ -130,13 +130,13 @@ class Link:
         """
         client = self._clients[name]
         request = SERVICES[name].Request() if request is None else request
-        if not self.ears.until(client.service_is_ready, ANSWER_S):
+        if not self.subscriptions.until(client.service_is_ready, ANSWER_S):
             raise TillerError(
                 f"nobody offers the service '{client.srv_name}'. robot.wait_until_ready() says what of "
                 "the graph is missing"
             )
         future = client.call_async(request)
-        if not self.ears.until(future.done, within_s):
+        if not self.subscriptions.until(future.done, within_s):
             client.remove_pending_request(future)
             raise TillerError(f"no answer of the service '{client.srv_name}' in {within_s:g} s")
         return future.result()
@@ -154,15 +154,15 @@ class Link:
     @property
     def bound(self) -> bool:
         """Whether the gate expects chunks of this program: it was the last to send one, or has taken the gate over."""
-        return self.ears.speaker == self.session
+        return self.subscriptions.speaker == self.session
 
     def seize(self) -> None:
         """The gate was just enabled anew: it will follow who speaks first."""
-        self.ears.speaker = self.session
+        self.subscriptions.speaker = self.session
 
     def send(self, values: np.ndarray, spec: ActionSpec, start_ns: int, chunk_id: int) -> None:
         """Publish a chunk (rows, dim)."""
-        tag = Tag(self.session, self.ears.episode.get("epoch"), chunk_id)
+        tag = Tag(self.session, self.subscriptions.episode.get("epoch"), chunk_id)
         self._chunk.publish(chunk_message(values, spec.component_names, start_ns, spec.period_ns, tag))
 
     def close(self) -> None:

@@ -31,21 +31,21 @@ _WAYS_OUT = {
 }
 
 
-def missing(ears: GraphSubscriptions, contract: Contract, namespace: str) -> str:
+def missing(subscriptions: GraphSubscriptions, contract: Contract, namespace: str) -> str:
     """What of the graph is not there yet, is silent, or is another one; empty when all is there."""
-    if not ears.line or not ears.status:
+    if not subscriptions.line or not subscriptions.status:
         return (
             f"no gate speaks on '{namespace}/gate/state' in ROS domain {os.environ.get('ROS_DOMAIN_ID', '0')}. "
             f"Start the robot's graph: tiller deploy contract={contract.name}"
             + (f" namespace={namespace}" if namespace else "")
         )
-    theirs, ours = ears.status.get("contract", ""), semantic_hash(contract)
+    theirs, ours = subscriptions.status.get("contract", ""), semantic_hash(contract)
     if theirs != ours:
         return (
             f"the gate in '{namespace or '/'}' has another contract: its hash is {theirs}, that of "
             f"'{contract.name}' is {ours}. Connect with its contract, or in another namespace or ROS_DOMAIN_ID"
         )
-    silent = ears.silent()
+    silent = subscriptions.silent()
     if silent:
         topics = ", ".join(f"'{topic}'" + ("" if age_s is None else f" for {age_s:.1f} s") for topic, age_s in silent)
         what = "The twin has ended" if contract.plant == "twin" else "Is the driver running, in this ROS_DOMAIN_ID?"
@@ -53,9 +53,9 @@ def missing(ears: GraphSubscriptions, contract: Contract, namespace: str) -> str
     return ""
 
 
-def differs(ears: GraphSubscriptions, contract: Contract) -> str:
+def differs(subscriptions: GraphSubscriptions, contract: Contract) -> str:
     """What to say where the gate has the same contract with other topics, rates or limits; empty where it has not."""
-    told, known = ears.status.get("operational", ""), operational_hash(contract)
+    told, known = subscriptions.status.get("operational", ""), operational_hash(contract)
     if told == known:
         return ""
     return (
@@ -64,20 +64,20 @@ def differs(ears: GraphSubscriptions, contract: Contract) -> str:
     )
 
 
-def obstacle(ears: GraphSubscriptions, contract: Contract, allowed: Sequence[Reason] = ()) -> str:
+def obstacle(subscriptions: GraphSubscriptions, contract: Contract, allowed: Sequence[Reason] = ()) -> str:
     """Why the gate would not follow a chunk; empty when it would.
 
     Args:
-        ears: that have heard the gate.
+        subscriptions: that have heard the gate.
         contract: of the robot.
         allowed: reasons that are no obstacle.
     """
-    reason, mode = ears.reason, ears.mode
+    reason, mode = subscriptions.reason, subscriptions.mode
     if mode == "run" or reason is None or reason in (*WAITING, *allowed):
         return ""
     text = f"{reason.text} ({mode}, {reason.value})"
-    if reason is Reason.DRIVER and ears.driver:
-        text += f": it says '{ears.driver}'"
+    if reason is Reason.DRIVER and subscriptions.driver:
+        text += f": it says '{subscriptions.driver}'"
     way_out = _WAYS_OUT.get(reason)
     if way_out is None:
         way_out = (

@@ -87,7 +87,7 @@ class RosRobot:
             start and twin,
             folder,
         )
-        self._ears = self._link.ears
+        self._subscriptions = self._link.subscriptions
 
     def close(self) -> None:
         """Leave the graph; end it where this program started it."""
@@ -123,7 +123,7 @@ class RosRobot:
         self._require_there()
         return {
             name: value.astype(np.float32) if value.dtype.kind == "f" else value
-            for name, value in self._ears.measured().items()
+            for name, value in self._subscriptions.measured().items()
         }
 
     def execute(self, chunk: ActionChunk) -> None:
@@ -154,7 +154,7 @@ class RosRobot:
         that it does not go on: `enable` lets it.
         """
         others = self._others()
-        if self._ears.mode == "run" or others:
+        if self._subscriptions.mode == "run" or others:
             self._link.enable(False)
             if not others:
                 self._link.enable(True)
@@ -170,15 +170,15 @@ class RosRobot:
             return
         if seed is not None:
             self._link.seed(seed)
-        before = self._ears.episode.get("epoch", -1)
+        before = self._subscriptions.episode.get("epoch", -1)
         self._link.ask("twin/reset")
-        if not self._ears.until(lambda: self._ears.episode.get("epoch", -1) > before, ANSWER_S):
+        if not self._subscriptions.until(lambda: self._subscriptions.episode.get("epoch", -1) > before, ANSWER_S):
             raise TillerError("the twin was asked for a reset and began no episode. See twin.log")
         begun_s = time.monotonic() + HEARD_S / 2
-        if self._ears.mode == "fault":
+        if self._subscriptions.mode == "fault":
             self.recover()
         # The gate hears of it when this program does: its command starts anew where the robot is.
-        self._ears.until(lambda: self._ears.sent_s > begun_s and self._stands_at_target(), ACCEPT_S)
+        self._subscriptions.until(lambda: self._subscriptions.sent_s > begun_s and self._stands_at_target(), ACCEPT_S)
         self.wait_until_ready(ANSWER_S)
 
     # -- what is said -------------------------------------------------------------------------------------------------
@@ -186,7 +186,7 @@ class RosRobot:
     @property
     def state(self) -> str:
         """What the gate is doing and why, `run policy` or `hold no_chunk`; empty before it was heard."""
-        return self._ears.line
+        return self._subscriptions.line
 
     @property
     def target(self) -> np.ndarray:
@@ -196,12 +196,12 @@ class RosRobot:
             TillerError: it does not speak.
         """
         self._require_there()
-        if self._ears.sent is None or time.monotonic() - self._ears.sent_s > OTHER_S:
+        if self._subscriptions.sent is None or time.monotonic() - self._subscriptions.sent_s > OTHER_S:
             raise TillerError(
                 f"nothing comes on '{self._namespace}/gate/sent': the gate is {self.state}. "
                 "robot.wait_until_ready() says what it lacks"
             )
-        return self._ears.sent.target.copy()
+        return self._subscriptions.sent.target.copy()
 
     @property
     def started(self) -> bool:
@@ -216,12 +216,12 @@ class RosRobot:
     @property
     def episode(self) -> Mapping[str, Any]:
         """Of a twin: epoch, seed, task, instruction, max_steps; empty on a robot."""
-        return dict(self._ears.episode)
+        return dict(self._subscriptions.episode)
 
     @property
     def outcome(self) -> Mapping[str, float]:
         """Of a twin's task, newest: success, score, terminated, truncated, steps; empty while there is none."""
-        return dict(self._ears.outcome)
+        return dict(self._subscriptions.outcome)
 
     def wait_until_ready(self, timeout: float = STARTING_S) -> RosRobot:
         """Wait until the graph is there and nothing but a chunk, `enable` or a person's hand is missing.
@@ -235,31 +235,34 @@ class RosRobot:
         graph, deadline = self._link.graph, time.monotonic() + timeout
 
         def there() -> bool:
-            return not missing(self._ears, self.contract, self._namespace) and self._ears.sent is not None
+            return (
+                not missing(self._subscriptions, self.contract, self._namespace)
+                and self._subscriptions.sent is not None
+            )
 
         def decided() -> bool:
             return (graph is not None and graph.ended) or (
-                there() and (self._ears.mode == "fault" or not self._obstacle(peoples=False))
+                there() and (self._subscriptions.mode == "fault" or not self._obstacle(peoples=False))
             )
 
         while True:
-            self._ears.until(decided, deadline - time.monotonic())
+            self._subscriptions.until(decided, deadline - time.monotonic())
             starting = graph is not None and not graph.ended and not self._was_ready
-            if self._ears.mode != "fault" or not there() or not starting or time.monotonic() > deadline:
+            if self._subscriptions.mode != "fault" or not there() or not starting or time.monotonic() > deadline:
                 break
             # A twin that starts on a busy machine stands still now and then; nobody has moved it yet.
             self._link.ask("gate/reset")
-            self._ears.until(lambda: self._ears.mode != "fault", ACCEPT_S)
+            self._subscriptions.until(lambda: self._subscriptions.mode != "fault", ACCEPT_S)
             self._link.enable(True)
         self._require_there()
         found = self._obstacle(peoples=False)
-        if found or self._ears.sent is None:
+        if found or self._subscriptions.sent is None:
             raise TillerError(found or f"the gate has sent nothing in {timeout:g} s. It is {self.state}")
-        other = differs(self._ears, self.contract) if not self._was_ready else ""
+        other = differs(self._subscriptions, self.contract) if not self._was_ready else ""
         if other:
             warnings.warn(other, stacklevel=2)
         if self.contract.operator == "none" and not self._was_ready:
-            self._ears.until(lambda: self._ears.reason is not Reason.NOT_ENABLED, SETTLING_S)
+            self._subscriptions.until(lambda: self._subscriptions.reason is not Reason.NOT_ENABLED, SETTLING_S)
         self._was_ready = True
         return self
 
@@ -331,15 +334,15 @@ class RosRobot:
             TillerError: the gate is in a fault, or not active.
         """
         self._require_there()
-        if self._ears.reason in (*PEOPLES, *WAITING):
+        if self._subscriptions.reason in (*PEOPLES, *WAITING):
             self._link.enable(False)  # what was bound or blocked is so no more
-            self._ears.until(lambda: self._ears.reason is Reason.NOT_ENABLED, HEARD_S)
+            self._subscriptions.until(lambda: self._subscriptions.reason is Reason.NOT_ENABLED, HEARD_S)
         answer = self._link.enable(True)
         if not answer.success:
             raise TillerError(self._obstacle() or answer.message)
         self._link.seize()
         waiting = [reason for reason in PEOPLES if reason is not Reason.NOT_HELD]
-        if not self._ears.until(lambda: self._ears.reason not in waiting, ACCEPT_S):
+        if not self._subscriptions.until(lambda: self._subscriptions.reason not in waiting, ACCEPT_S):
             raise TillerError(self._obstacle())
 
     def disable(self) -> None:
@@ -356,9 +359,9 @@ class RosRobot:
             TillerError: what caused the fault is still there; what.
         """
         self._require_there()
-        if self._ears.mode == "fault":
+        if self._subscriptions.mode == "fault":
             self._link.ask("gate/reset")
-            if not self._ears.until(lambda: self._ears.mode != "fault", ACCEPT_S):
+            if not self._subscriptions.until(lambda: self._subscriptions.mode != "fault", ACCEPT_S):
                 raise TillerError(f"the cause of the fault is still there: {self._obstacle()}")
         self.enable()
 
@@ -367,16 +370,19 @@ class RosRobot:
     def _require_there(self) -> None:
         if self._link.graph is not None and self._link.graph.ended:
             raise TillerError(f"the robot's graph has ended: {self._link.graph.why()}")
-        lacking = missing(self._ears, self.contract, self._namespace)
+        lacking = missing(self._subscriptions, self.contract, self._namespace)
         if lacking:
             raise TillerError(lacking)
 
     def _obstacle(self, peoples: bool = True) -> str:
-        return obstacle(self._ears, self.contract, () if peoples else PEOPLES)
+        return obstacle(self._subscriptions, self.contract, () if peoples else PEOPLES)
 
     def _others(self) -> bool:
         """Whether another source sends chunks."""
-        return self._ears.speaker not in ("", self._link.session) and time.monotonic() - self._ears.spoken_s < OTHER_S
+        return (
+            self._subscriptions.speaker not in ("", self._link.session)
+            and time.monotonic() - self._subscriptions.spoken_s < OTHER_S
+        )
 
     def _take(self) -> None:
         """See to it that the gate would follow this program.
@@ -402,7 +408,7 @@ class RosRobot:
         turn_tolerance: float = TURN_TOLERANCE,
     ) -> None:
         """Send a move piece by piece, until the robot is measured at its end."""
-        if self._ears.status.get("shadow") == "True":
+        if self._subscriptions.status.get("shadow") == "True":
             raise TillerError("the gate is a shadow: it computes and sends nothing, so the robot will not move")
         if not self._moving.acquire(blocking=False):
             raise TillerError("another thread moves this robot: wait for it, or robot.stop()")
@@ -418,10 +424,10 @@ class RosRobot:
             while not self._follow(Move(self._settings, self.target, goal, duration), tolerance, turn_tolerance):
                 # Such holds end by themselves, with the robot at rest: it goes on from there.
                 duration, deadline = None, deadline or time.monotonic() + PATIENCE_S
-                if not self._ears.until(lambda: not self._obstacle(), deadline - time.monotonic()):
+                if not self._subscriptions.until(lambda: not self._obstacle(), deadline - time.monotonic()):
                     raise TillerError(f"the move has ended early: {self._obstacle()}")
         except BaseException:
-            if self._ears.mode == "run" and self._ears.reason is Reason.POLICY:
+            if self._subscriptions.mode == "run" and self._subscriptions.reason is Reason.POLICY:
                 self.stop()  # what was sent ahead is not to be gone through with
             raise
 
@@ -445,7 +451,7 @@ class RosRobot:
                 if followed or self._obstacle():
                     return False
                 raise TillerError(f"the gate did not take the move: it is {self.state}{self._cuts()}")
-            measured = self._ears.measured()
+            measured = self._subscriptions.measured()
             place, turn, left = off(self.description, spec, move.goal, measured)
             if len(left) != len(ways) or np.abs(left - ways).max() > STILL:
                 ways, still_s = left, now_s
@@ -462,11 +468,11 @@ class RosRobot:
                 )
 
     def _stands_at_target(self) -> bool:
-        place, turn, _ = off(self.description, self.action_spec, self.target, self._ears.measured())
+        place, turn, _ = off(self.description, self.action_spec, self.target, self._subscriptions.measured())
         return place < TOLERANCE and turn < TURN_TOLERANCE
 
     def _epochs(self) -> tuple[int, int]:
-        return self.clock.epoch, self._ears.episode.get("epoch", 0)
+        return self.clock.epoch, self._subscriptions.episode.get("epoch", 0)
 
     def _follows(self, epochs: tuple[int, int]) -> bool:
         """Whether the gate follows the move.
@@ -475,20 +481,20 @@ class RosRobot:
             TillerError: it will not any more; why.
         """
         self._require_there()
-        reason = self._ears.reason
+        reason = self._subscriptions.reason
         if self._epochs() != epochs:
             raise TillerError("the twin was reset, or the clock jumped, while the robot moved")
-        if self._ears.mode == "run" and reason is Reason.PERSON:
+        if self._subscriptions.mode == "run" and reason is Reason.PERSON:
             raise TillerError("the move has ended early: a person has taken over")
-        if self._ears.mode in ("fault", "inactive") or reason in PEOPLES:
+        if self._subscriptions.mode in ("fault", "inactive") or reason in PEOPLES:
             raise TillerError(f"the move has ended early: {self._obstacle()}")
-        return self._ears.mode == "run"
+        return self._subscriptions.mode == "run"
 
     def _cuts(self) -> str:
         """What the gate has refused or cut so far, for a message."""
         counts = [
             f"{name.removeprefix('count_')} {count}"
-            for name, count in self._ears.status.items()
+            for name, count in self._subscriptions.status.items()
             if name.startswith("count_chunk") or name.removeprefix("count_") in ("position", "capsules_stop")
         ]
         return f". The gate has counted: {', '.join(counts)}" if counts else ""

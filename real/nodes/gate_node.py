@@ -122,7 +122,7 @@ class GateNode(Guarded, LifecycleNode):
         self._recorder = FlightRecorder(self._settings)
         self._records = RecordWriter(records, self._settings)
         self._clock_ = RosClock(self)
-        self._speaking = GatePublishers(self._contract, self._description)
+        self._gate_publishers = GatePublishers(self._contract, self._description)
         self._sent = self.create_publisher(JointTrajectory, "gate/sent", qos.STATUS)
         self._said = self.create_publisher(String, "gate/state", qos.LATCHED)
         self._status = self.create_publisher(DiagnosticArray, "status", qos.STATUS)
@@ -139,11 +139,11 @@ class GateNode(Guarded, LifecycleNode):
         # The state that comes nearest to a tick's moment makes it; one that comes sooner is left for the next.
         lead_hz = self._contract.state[self._lead].rate_hz if self._lead else self._contract.tick_hz
         self._early_ns = max(self._tick_ns - round(0.5e9 / lead_hz), self._tick_ns // 2)
-        self._hearing = GateSubscriptions(
+        self._gate_subscriptions = GateSubscriptions(
             self, self._contract, self._measured, self._observed, self._planned, self._restarted
         )
-        self._voices = PublisherWatch(self, self._contract)
-        self._each_look_ns = LOOK_NS // len(self._voices)
+        self._publisher_watch = PublisherWatch(self, self._contract)
+        self._each_look_ns = LOOK_NS // len(self._publisher_watch)
         self._stall_ns = round(max(2.5e9 / lead_hz, 2.5 * self._tick_ns))
         self._report_ns = self._look_ns = self._led_ns = self._company_ns = 0
         self.create_service(SetBool, "~/enable", self._enable_service)
@@ -179,8 +179,8 @@ class GateNode(Guarded, LifecycleNode):
     @_told
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         if not self._shadow:
-            self._speaking.open(self)
-        self._hearing.happen(ACTIVATE)
+            self._gate_publishers.open(self)
+        self._gate_subscriptions.happen(ACTIVATE)
         self._settling, self._unsettled_ns = self._autoenable, time.monotonic_ns()
         self._active = True
         return TransitionCallbackReturn.SUCCESS
@@ -206,25 +206,25 @@ class GateNode(Guarded, LifecycleNode):
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
         """A transition has failed: the gate is unconfigured, and on no command topic."""
         self._active = self._settling = False
-        self._hearing.happen(DEACTIVATE)
-        self._speaking.close(self)
+        self._gate_subscriptions.happen(DEACTIVATE)
+        self._gate_publishers.close(self)
         return TransitionCallbackReturn.SUCCESS
 
     def _fall_silent(self) -> None:
         """Become inactive and leave the command topics, whatever happens on the way."""
         self._active = self._settling = False
-        self._hearing.happen(DEACTIVATE)
+        self._gate_subscriptions.happen(DEACTIVATE)
         try:
             self._tick(self._now())
         finally:
-            self._speaking.close(self)
+            self._gate_publishers.close(self)
 
     def wind_down(self) -> bool:
         """Bring the robot to a hold before the process ends; True when its command stands and every driver knows."""
         now_ns = time.monotonic_ns()
         if not self._ending_ns:
             self._ending_ns, self._settling = now_ns, False
-            self._hearing.happen(DISABLE)
+            self._gate_subscriptions.happen(DISABLE)
         if not self._active or self._lock_step:
             return True  # in lock-step time stands
         if self._ticked_ns <= self._ending_ns or self._state.velocity.any():
@@ -235,12 +235,12 @@ class GateNode(Guarded, LifecycleNode):
 
     def on_stop(self) -> None:
         """Leave the command topics: what the drivers do then is in the contract's documentation."""
-        self._speaking.close(self)
+        self._gate_publishers.close(self)
         self._records.finish(RECORD_S)
 
     def on_failure(self, what: str, error: Exception) -> None:
         """The node could not do its own work: the core stops the robot."""
-        self._hearing.happen(FAILED)
+        self._gate_subscriptions.happen(FAILED)
 
     # -- ticks --------------------------------------------------------------------------------------------------------
 
@@ -279,7 +279,7 @@ class GateNode(Guarded, LifecycleNode):
         """Tick where no state makes one; returns the seconds until that is due."""
         self._records.turn()
         if self._finalized:
-            self._hearing.take(0)  # of what goes on coming nothing is kept
+            self._gate_subscriptions.take(0)  # of what goes on coming nothing is kept
             return STATUS_S
         now_ns = time.monotonic_ns()
         since_ns = now_ns - self._ticked_ns
@@ -299,13 +299,13 @@ class GateNode(Guarded, LifecycleNode):
             now_ns - self._ended_ns < SLACK * self._tick_ns or self._lock_step or now_ns >= self._look_ns + LOOK_NS
         ):
             self._look_ns = now_ns + self._each_look_ns
-            self._hearing.look(self._voices.look())
+            self._gate_subscriptions.look(self._publisher_watch.look())
         if self._company_ns:
             return max(self._company_ns - now_ns, 0) * 1e-9
         return STATUS_S if self._lock_step else (PATIENCE * self._tick_ns - since_ns) * 1e-9
 
     def _now(self) -> Now:
-        twin = self._hearing.twin_epoch or 0
+        twin = self._gate_subscriptions.twin_epoch or 0
         if self._lock_step:
             # The twin's time stands at its last observation, and only a reset makes it jump.
             return Now(time.monotonic_ns(), self._moment_ns, twin)
@@ -315,7 +315,7 @@ class GateNode(Guarded, LifecycleNode):
     def _tick(self, now: Now) -> None:
         if self._finalized:
             return
-        before, inputs = self._state, self._hearing.take(now.epoch)
+        before, inputs = self._state, self._gate_subscriptions.take(now.epoch)
         try:
             self._state, output = self._gate.step(before, inputs, now)
         except Exception as error:
@@ -370,13 +370,13 @@ class GateNode(Guarded, LifecycleNode):
             self._unsettled_ns = now.monotonic_ns
         if self._lock_step or now.monotonic_ns - self._unsettled_ns > SETTLED_S * 1e9:
             self._settling = False
-            self._hearing.happen(ENABLE)
+            self._gate_subscriptions.happen(ENABLE)
 
     def _send(self, output: GateOutput, now: Now) -> None:
         assert output.target is not None
         due_ns = now.ros_ns + (0 if self._lock_step else round(self._settings.lead_s * 1e9))
         tag = f"{output.chunk_id}/{output.row}" if output.chunk_id is not None else ""
-        self._speaking.say(
+        self._gate_publishers.say(
             output.target,
             self._state.velocity,
             self._state.measured,
@@ -440,7 +440,7 @@ class GateNode(Guarded, LifecycleNode):
         if response.message:
             return response
         self._settling = False
-        self._hearing.happen(ENABLE if request.data else DISABLE)
+        self._gate_subscriptions.happen(ENABLE if request.data else DISABLE)
         response.success = self._state.mode in (Mode.HOLD, Mode.RUN) or not request.data
         response.message = "" if response.success else f"the gate is in {self._state.mode.value}: {self._line}"
         return response
@@ -449,7 +449,7 @@ class GateNode(Guarded, LifecycleNode):
         response.message = self._refusal()
         if response.message:
             return response
-        self._hearing.happen(RESET)
+        self._gate_subscriptions.happen(RESET)
         response.success = self._state.mode is Mode.FAULT
         response.message = "enable it again" if response.success else f"there is no fault: {self._line}"
         return response
@@ -474,8 +474,8 @@ class GateNode(Guarded, LifecycleNode):
         gc.collect()
         gc.freeze()
         output = self._output
-        others = self._speaking.others(self)
-        self._hearing.complain(f"another publisher on {others}" if others else "", self._clock_.now_ns())
+        others = self._gate_publishers.others(self)
+        self._gate_subscriptions.complain(f"another publisher on {others}" if others else "", self._clock_.now_ns())
         if output is None:
             level, text = WARN, "inactive"
         else:
@@ -498,8 +498,8 @@ class GateNode(Guarded, LifecycleNode):
                     f"{name}_{words}_ms": f"{ordered[int(share * len(ordered))] * 1e-6:.3f}"
                     for words, share in (("p50", 0.5), ("p99", 0.99), ("p999", 0.999))
                 }
-        numbers |= {f"energy_{name}": words for name, words in self._energy.items()} | self._speaking.goals()
-        for line in self._speaking.given_up():
+        numbers |= {f"energy_{name}": words for name, words in self._energy.items()} | self._gate_publishers.goals()
+        for line in self._gate_publishers.given_up():
             self.get_logger().info(line)
         numbers |= self.tally.numbers()
         numbers |= {f"energy_{name}": words for name, words in self._energy.items()}

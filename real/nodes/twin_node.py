@@ -81,8 +81,8 @@ class TwinNode(Guarded):
         )
         self._driven = DrivenTwin(self._robot, make_ports(contract, self._robot.description))
         self._senses = Senses(contract, self._robot)
-        self._outlets = TwinPublishers(self, contract, lambda: self._driven.faults)
-        self._inlets = TwinSubscriptions(self, contract, self._hear)
+        self._twin_publishers = TwinPublishers(self, contract, lambda: self._driven.faults)
+        self._twin_subscriptions = TwinSubscriptions(self, contract, self._hear)
         if self._lock_step and [sink.via for sink in contract.sinks.values()] != ["twin"]:
             raise InputError(
                 f"contract '{contract.name}' in lock-step",
@@ -155,7 +155,7 @@ class TwinNode(Guarded):
         elif self._world.steps == 0 and now_ns - self._repeated_ns > REPEATED_S * 1e9:
             # Who joins before the first step of an episode must see its start; nobody acts twice on one stamp.
             self._publish(all_now=True)
-        self._outlets.deliver(self._driven.now_ns)
+        self._twin_publishers.deliver(self._driven.now_ns)
         self._say_driver(now_ns)
 
     def _advance(self, steps: int) -> None:
@@ -280,7 +280,7 @@ class TwinNode(Guarded):
         for name, kind in types.items():
             if kind in NAMED:
                 message = self._senses.message(name, measured, stamp_ns, self._contract.frames.base)
-                self._outlets.say(name, message, faults_ns)
+                self._twin_publishers.say(name, message, faults_ns)
         self._say_images(types, stamp_ns - twin_ns)
         if self._lock_step:
             self._say_outcome(stamp_ns)
@@ -295,7 +295,7 @@ class TwinNode(Guarded):
                     if value.dtype.kind == "f"
                 }
                 message = values_message(numbers, stamp_ns)
-                self._outlets.say(
+                self._twin_publishers.say(
                     name,
                     Command(
                         np.frombuffer(message.position),
@@ -305,7 +305,7 @@ class TwinNode(Guarded):
                     ),
                     faults_ns,
                 )
-        self._outlets.deliver(faults_ns)
+        self._twin_publishers.deliver(faults_ns)
 
     def _is_due(self, name: str, now_ns: int) -> bool:
         stream = self._contract.state[name]
@@ -327,11 +327,11 @@ class TwinNode(Guarded):
         ]
 
     def _say_images(self, types: dict[str, str], offset_ns: int) -> None:
-        cameras = [name for name in self._contract.cameras if name in types and self._outlets.heard(name)]
+        cameras = [name for name in self._contract.cameras if name in types and self._twin_publishers.heard(name)]
         now_ns = self._driven.now_ns
         if self._lock_step and self._images:
             for name in cameras:
-                self._outlets.say(
+                self._twin_publishers.say(
                     name,
                     Command(self._world.image(name), frame=name, stamp_ns=self._robot.clock.now_ns() + offset_ns),
                     now_ns,
@@ -340,8 +340,8 @@ class TwinNode(Guarded):
             if cameras:
                 self._cameras.show(self._robot.scene.data, self._robot.clock.now_ns())
             for name, picture in self._cameras.pictures().items():
-                if picture.stamp_ns > self._pictured_ns and self._outlets.heard(name):
-                    self._outlets.say(
+                if picture.stamp_ns > self._pictured_ns and self._twin_publishers.heard(name):
+                    self._twin_publishers.say(
                         name, Command(picture.pixels, frame=name, stamp_ns=picture.stamp_ns + offset_ns), now_ns
                     )
             self._pictured_ns = max([self._pictured_ns, *(each.stamp_ns for each in self._cameras.pictures().values())])
@@ -368,7 +368,7 @@ class TwinNode(Guarded):
                 self._driver_due_ns = now_ns + round(1e9 / stream.rate_hz)
                 state = self._error or ("paused" if self._paused else self._driven.state)
                 stamp_ns = self._robot.clock.now_ns() + self._offset_ns
-                self._outlets.say(
+                self._twin_publishers.say(
                     name,
                     Command(np.zeros(1), (state,), stamp_ns=stamp_ns, frame=epoch_frame(self._epoch)),
                     self._driven.now_ns,

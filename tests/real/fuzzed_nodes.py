@@ -53,7 +53,7 @@ NODES = (
     "supervisor",
     "twin",
     "twin crisp",
-    "ears",
+    "connection",
     "episodes",
 )
 
@@ -305,22 +305,26 @@ def _twin(stack: ExitStack, folder: Path, word: str, parameters: Mapping[str, ob
     return Fuzzed(node, contract, works, alive)
 
 
-def _ears(stack: ExitStack, folder: Path, word: str, parameters: Mapping[str, object]) -> Fuzzed:
+def _graph_subscriptions(stack: ExitStack, folder: Path, word: str, parameters: Mapping[str, object]) -> Fuzzed:
     from real.connection.subscriptions import GraphSubscriptions
     from real.ros.guarded import Guarded
 
     node = stack.enter_context(made(lambda: Guarded("program"), **parameters))
     contract = load_contract("panda_twin")
-    ears = GraphSubscriptions(node, contract, contract.cameras)
+    found = GraphSubscriptions(node, contract, contract.cameras)
 
     def works() -> None:
-        ears.measured()
-        assert not ears.episode or ears.episode["epoch"] >= 0
+        found.measured()
+        assert not found.episode or found.episode["epoch"] >= 0
 
     def alive() -> None:
         tell(node, sound_messages(contract))
-        assert (ears.line, ears.episode["epoch"], ears.speaker) == ("run policy", 1, "driver")
-        assert ears.sent is not None and ears.sent.chunk_id == 3 and ears.measured()["tcp.position"].shape == (3,)
+        assert (found.line, found.episode["epoch"], found.speaker) == (
+            "run policy",
+            1,
+            "driver",
+        )
+        assert found.sent is not None and found.sent.chunk_id == 3 and found.measured()["tcp.position"].shape == (3,)
 
     return Fuzzed(node, contract, works, alive)
 
@@ -345,6 +349,6 @@ _MADE: Mapping[str, Callable[[ExitStack, Path, str, Mapping[str, object]], Fuzze
     "teleop": _teleop,
     "supervisor": _supervisor,
     "twin": _twin,
-    "ears": _ears,
+    "connection": _graph_subscriptions,
     "episodes": _episodes,
 }

@@ -87,7 +87,7 @@ def test_a_gate_that_is_shut_down_says_nothing_more_and_keeps_nothing_of_what_co
     told, pages = len(gate.robot.told), gate.robot.pages
     gate.spin(1.5)
     assert len(gate.robot.told) == told and gate.robot.pages == pages
-    assert len(gate.gate._hearing._chunks) <= 2
+    assert len(gate.gate._gate_subscriptions._chunks) <= 2
 
 
 @pytest.mark.parametrize("name", ["deactivate", "cleanup", "shutdown"])

@@ -194,7 +194,7 @@ def test_a_measurement_beyond_all_measure_is_a_bad_state(ros_environment: dict[s
 
     with fuzzed("gate inspire") as found:
         found.alive()
-        hearing = found.node._hearing
+        hearing = found.node._gate_subscriptions
         hearing._state(
             "pose",
             serialize_message(pose_message(np.array([0.4, 0, size]), np.array([0, 0, 0, 1.0]), time.time_ns(), "base")),
@@ -208,7 +208,7 @@ def test_a_measurement_beyond_all_measure_is_a_bad_state(ros_environment: dict[s
 def test_what_fails_in_the_gates_node_reaches_its_core(ros_environment: dict[str, str]) -> None:
     with fuzzed("gate panda_twin") as found:
         found.node.failed("a topic", ValueError("a bug"))
-        assert FAILED in found.node._hearing.take(0).events
+        assert FAILED in found.node._gate_subscriptions.take(0).events
 
 
 def test_a_twin_in_which_something_fails_stands_and_says_why(ros_environment: dict[str, str]) -> None:
