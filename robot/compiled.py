@@ -45,12 +45,17 @@ def compiled(function: Function) -> Function:
 @cache
 def _kept_in() -> Path:
     """A folder for the machine code of the sources as they are."""
+    return user_cache() / "tiller" / "compiled" / sources_digest(Path(__file__).resolve().parents[1])
+
+
+def sources_digest(rooms: Path) -> str:
+    """A digest of the paths, sizes and times of all sources beside compiled functions below `rooms`."""
     state = hashlib.sha256()
-    for folder in source_folders(Path(__file__).resolve().parents[1]):
+    for folder in source_folders(rooms):
         for file in sorted(folder.glob("*.py")):
             stat = file.stat()
             state.update(f"{file} {stat.st_mtime_ns} {stat.st_size}\n".encode())
-    return user_cache() / "tiller" / "compiled" / state.hexdigest()[:16]
+    return state.hexdigest()[:16]
 
 
 def source_folders(rooms: Path) -> list[Path]:
