@@ -55,7 +55,7 @@ from robot.safety.gate.inputs import (
 )
 from robot.safety.gate.leash import enforced
 from robot.safety.gate.reasons import Mode, Reason, lets_move
-from robot.safety.gate.state import GateState
+from robot.safety.gate.state import GateState, Plan, Tracking
 
 STATUS_S = 0.5
 PATIENCE = 1.2  # ticks without a state, after which there is one all the same
@@ -227,7 +227,7 @@ class GateNode(Guarded, LifecycleNode):
             self._gate_subscriptions.happen(DISABLE)
         if not self._active or self._lock_step:
             return True  # in lock-step time stands
-        if self._ticked_ns <= self._ending_ns or self._state.velocity.any():
+        if self._ticked_ns <= self._ending_ns or self._state.sent.velocity.any():
             self._still_ns = 0
             return False
         self._still_ns = self._still_ns or now_ns
@@ -378,7 +378,7 @@ class GateNode(Guarded, LifecycleNode):
         tag = f"{output.chunk_id}/{output.row}" if output.chunk_id is not None else ""
         self._gate_publishers.say(
             output.target,
-            self._state.velocity,
+            self._state.sent.velocity,
             self._state.measured,
             output.mode.value,
             lets_move(output.mode, output.reasons),
@@ -515,19 +515,13 @@ class GateNode(Guarded, LifecycleNode):
 def halted_state(state: GateState) -> GateState:
     """The same at rest: nothing is followed, and the fault is one of tiller's own."""
     fault = state.mode is not Mode.INACTIVE
-    return replace(
-        state,
+    latch = replace(
+        state.latch,
         mode=Mode.FAULT if fault else state.mode,
         fault=Reason.INTERNAL if fault else None,
         enabled=False,
-        path=None,
-        pending=None,
-        followed=None,
-        source="",
-        next_ns=None,
-        yielding=(),
-        off_since=(),
     )
+    return replace(state, latch=latch, plan=Plan(), tracking=Tracking())
 
 
 def main(args: Sequence[str] | None = None) -> int:

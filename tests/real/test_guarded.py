@@ -157,7 +157,7 @@ def test_a_gate_whose_core_fails_stands_still_and_says_so(ros_environment: dict[
         found.node._tick(found.node._now())
         output = found.node._output
         assert output.mode is Mode.FAULT and output.reason is Reason.INTERNAL
-        assert np.abs(output.target - before).max() < 0.01 and found.node._state.path is None
+        assert np.abs(output.target - before).max() < 0.01 and found.node._state.plan.path is None
         assert "ZeroDivisionError" in found.node.tally.last
         for _ in range(100):
             time.sleep(0.005)

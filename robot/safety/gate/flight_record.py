@@ -25,7 +25,22 @@ from robot.safety.gate.inputs import GateInputs, GateOutput, Now
 from robot.safety.gate.settings import GateSettings
 from robot.safety.gate.state import GateState
 
-FORMAT = b"tiller flight record 1\n"
+FORMAT = b"tiller flight record 2\n"
+_FLAT = b"tiller flight record 1\n"  # whose state has no parts
+_PARTS = {
+    "latch": {"mode": "mode", "enabled": "enabled", "blocked": "blocked", "fault": "fault"},
+    "measurement": {
+        "values": "measured",
+        "efforts": "efforts",
+        "pressed": "pressed",
+        "joints": "joints",
+        "sampled_ns": "sampled_ns",
+    },
+    "sent": {name: name for name in ("command", "velocity", "wanted", "time_ns", "leashed")},
+    "plan": {name: name for name in ("path", "followed", "pending", "source", "next_ns")},
+    "tracking": {name: name for name in ("yielding", "off_since")},
+}
+"""Part of a state -> name in it -> name in a state without parts."""
 _FRAME = struct.Struct("<II")
 _LARGEST = 1 << 28  # bytes of a frame: what is longer is damage
 
@@ -150,7 +165,7 @@ def read_record(path: Path | str) -> FlightRecord:
     if not path.is_file():
         raise InputError("flight record", expected="a file", got=f"'{path}', which does not exist")
     content = path.read_bytes()
-    if not content.startswith(FORMAT):
+    if not content.startswith((FORMAT, _FLAT)):
         raise InputError(
             f"flight record {path}",
             expected=f"a file that begins with '{FORMAT.decode().strip()}'",
@@ -166,7 +181,7 @@ def read_record(path: Path | str) -> FlightRecord:
     damage = "" if ends == len(content) else f"damaged at byte {ends} of {len(content)}"
     return FlightRecord(
         from_plain(GateSettings, head["settings"]),
-        from_plain(GateState, head["state"]),
+        from_plain(GateState, _in_parts(head["state"]) if content.startswith(_FLAT) else head["state"]),
         tuple(
             (from_plain(Now, row["now"]), from_plain(GateInputs, row["inputs"]), _text(row["output"]))
             for row in frames[1:]
@@ -175,6 +190,12 @@ def read_record(path: Path | str) -> FlightRecord:
         head["note"],
         damage,
     )
+
+
+def _in_parts(flat: dict[str, Any]) -> dict[str, Any]:
+    """The state of a record of format 1 as one of today."""
+    parts = {part: {name: flat[old] for name, old in names.items() if old in flat} for part, names in _PARTS.items()}
+    return {**flat, **parts}
 
 
 @dataclass(frozen=True, eq=False)

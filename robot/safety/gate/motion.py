@@ -11,7 +11,7 @@ from robot.safety.gate.capsules import CapsuleCheck
 from robot.safety.gate.inputs import LARGEST
 from robot.safety.gate.reasons import Reason
 from robot.safety.gate.settings import GateSettings
-from robot.safety.gate.state import GateState
+from robot.safety.gate.state import Measurement, Sent
 
 LETTING_GO = 0.25  # of the speed limits, while a contact is let go of
 NEAR = 0.7  # of the largest effort, from which on a finger presses on more slowly
@@ -101,7 +101,8 @@ class Motion:
 
     def follow(
         self,
-        state: GateState,
+        sent: Sent,
+        measurement: Measurement,
         wanted: np.ndarray,
         dt: float,
         way: np.ndarray,
@@ -110,7 +111,8 @@ class Motion:
         """Towards where the path is now.
 
         Args:
-            state: with the last command.
+            sent: the last command.
+            measurement: the newest measured state.
             wanted: (dim,) where the path is; may lie outside of the limits.
             dt: s since the last command.
             way: (tangent,) from the last command to the measured state.
@@ -118,11 +120,11 @@ class Motion:
         """
         wanted = np.array(wanted, dtype=np.float64)
         outside = bounds.bring_inside(self.limits, wanted)
-        cuts = self._spare(state, wanted, dt, way)
+        cuts = self._spare(sent, measurement, wanted, dt, way)
         desired, exact = self.at_rest(), np.zeros(self.limits.groups, dtype=bool)
-        bound = bounds.desire(self.limits, state.command, state.velocity, state.wanted, wanted, dt, 1.0, desired, exact)
-        if self._capsules is not None and len(state.joints) and not np.isnan(state.joints).any():
-            share, near = self._capsules.share(state.joints, desired, dt)
+        bound = bounds.desire(self.limits, sent.command, sent.velocity, sent.wanted, wanted, dt, 1.0, desired, exact)
+        if self._capsules is not None and len(measurement.joints) and not np.isnan(measurement.joints).any():
+            share, near = self._capsules.share(measurement.joints, desired, dt)
             if share < 1:
                 cuts[Reason.CAPSULES_STOP if share == 0 else Reason.CAPSULES_SLOW] = near
                 desired *= np.where(self._capsules.moves[self._tangent_group], share, 1.0)
@@ -137,7 +139,7 @@ class Motion:
             )
         target, reached = np.empty_like(wanted), self.at_rest()
         bound |= bounds.apply(
-            self.limits, state.command, state.velocity, desired, exact, relieved, wanted, dt, target, reached
+            self.limits, sent.command, sent.velocity, desired, exact, relieved, wanted, dt, target, reached
         )
         if bound & bounds.CUT_SPEED:
             cuts[Reason.SPEED] = ""
@@ -147,20 +149,22 @@ class Motion:
             cuts[Reason.POSITION] = ""
         return Moved(target, reached, wanted, cuts)
 
-    def _spare(self, state: GateState, wanted: np.ndarray, dt: float, way: np.ndarray) -> dict[Reason, str]:
+    def _spare(
+        self, sent: Sent, measurement: Measurement, wanted: np.ndarray, dt: float, way: np.ndarray
+    ) -> dict[Reason, str]:
         """Change what is wanted (dim,) of fingers that press: the harder, the slower they go on, not at all when they
         press as hard as they may, and back when harder. A finger presses towards its command from where it is measured.
         """
         pressing = []
-        for cap in self._caps if len(state.efforts) else ():
-            share = state.efforts[cap.columns] / cap.force
+        for cap in self._caps if len(measurement.efforts) else ():
+            share = measurement.efforts[cap.columns] / cap.force
             for number in np.flatnonzero(share > NEAR):
                 column, back = cap.columns[number], float(way[cap.tangent[number]])
                 onward = -np.sign(back)
                 longest = min(LETTING_GO * cap.speed[number] * dt, abs(back))
                 # One step for one measurement: what has not been measured since would be answered twice.
-                step = longest * max((1 - share[number]) / (1 - NEAR), -1.0) if state.pressed else 0.0
-                told = state.command[column]
+                step = longest * max((1 - share[number]) / (1 - NEAR), -1.0) if measurement.pressed else 0.0
+                told = sent.command[column]
                 if (wanted[column] - told) * onward > step:
                     wanted[column] = told + onward * step
                     pressing.append(f"{self._names[column]} {share[number] * cap.force:.3g}")
@@ -204,7 +208,8 @@ class Motion:
 
     def rest(
         self,
-        state: GateState,
+        sent: Sent,
+        measurement: Measurement,
         dt: float,
         finish: np.ndarray | None,
         way: np.ndarray,
@@ -214,14 +219,15 @@ class Motion:
         """To a stand, braking along the velocity, or slowly to where the robot is measured.
 
         Args:
-            state: with the last command.
+            sent: the last command.
+            measurement: the newest measured state.
             dt: s since the last command.
             finish: (dim,) where groups that finish still go; None when they stop too.
             way: (tangent,) from the last command to the measured state.
             towards: (groups,) bool, which go to the measured state.
             measured: (dim,) that state, within the position limits or no further outside than the command.
         """
-        limits, command, velocity = self.limits, state.command, state.velocity
+        limits, command, velocity = self.limits, sent.command, sent.velocity
         target, reached, wanted = command.copy(), self.at_rest(), command.copy()
         led = np.zeros(limits.groups, dtype=bool)
         if finish is not None:
@@ -235,7 +241,7 @@ class Motion:
                 wanted[own] = measured[own]
         cuts: dict[Reason, str] = {}
         if led.any():
-            cuts = self._spare(state, wanted, dt, way)
+            cuts = self._spare(sent, measurement, wanted, dt, way)
             desired, exact = self.at_rest(), np.zeros(limits.groups, dtype=bool)
             bounds.desire(
                 limits, command, velocity, wanted, wanted, dt, 1.0 if finish is not None else LETTING_GO, desired, exact

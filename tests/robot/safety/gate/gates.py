@@ -153,7 +153,7 @@ class Rig:
         self.state, output = self.gate.step(before, inputs, self.now)
         self.ticks.append((before, inputs, self.now, output))
         self.outputs.append(output)
-        self.velocities.append(self.state.velocity)
+        self.velocities.append(self.state.sent.velocity)
         self.now = Now(self.now.monotonic_ns + self.dt_ns, self.now.ros_ns + self.dt_ns, self.now.epoch)
         return output
 

@@ -26,8 +26,8 @@ from robot.safety.gate import limits as bounds
 from robot.safety.gate.core import Gate
 from robot.safety.gate.from_contract import gate_settings
 from robot.safety.gate.measuring import Measuring
+from robot.safety.gate.stages.watch import UNTRUSTED
 from robot.safety.gate.state import GateState
-from robot.safety.gate.watch import UNTRUSTED
 
 CONTRACTS = ("fr3_crisp", "ur5e_jtc", "xarm7", "panda_twin_crisp", "panda_twin", "inspire")
 TICKS = 50
@@ -243,7 +243,7 @@ class Watch:
     def __init__(self, life: Life) -> None:
         self.life, self.limits = life, life.gate.limits
         self.command = life.state.command
-        self.step = life.state.velocity * life.settings.tick_s
+        self.step = life.state.sent.velocity * life.settings.tick_s
         self.forbidden_s = self.apart_s = 0.0
         self.leashed_s = STOP_S
 
@@ -276,7 +276,7 @@ class Watch:
         assert not standing, f"it still moves after {self.forbidden_s:.3f} s"
         towards = self._difference(before, self.life.state.measured)
         for group in range(self.limits.groups):
-            own = self.life.gate._motion.tangent(group)
+            own = self.life.gate.parts.motion.tangent(group)
             away, away_before = (-float(step[own] @ towards[own]) for step in (displacement, step_before))
             if away > ROUNDING:  # it only brakes
                 assert away <= away_before + ROUNDING, f"group {group} moves away faster"
@@ -284,7 +284,7 @@ class Watch:
     def _require_presence(self, output: GateOutput, tick_s: float) -> None:
         """Nobody pulls back a robot that was moved while nobody may drive it."""
         life = self.life
-        may_not = output.mode in (Mode.HOLD, Mode.FAULT) and not life.state.enabled
+        may_not = output.mode in (Mode.HOLD, Mode.FAULT) and not life.state.latch.enabled
         known = np.isfinite(life.reported).all() and UNTRUSTED.isdisjoint(output.reasons)
         apart = bool(may_not and known and len(self.command) and self._apart().any())
         self.apart_s = self.apart_s + tick_s if apart else 0.0
@@ -299,7 +299,7 @@ class Watch:
             assert (self._gauges(displacement / longest_s) <= 1.001).all()
 
     def _apart(self) -> np.ndarray:
-        measuring = self.life.gate._measuring
+        measuring = self.life.gate.parts.measuring
         return measuring.apart(measuring.distances(self.command, self.life.reported)[1])
 
     def _gauges(self, velocity: np.ndarray) -> np.ndarray:

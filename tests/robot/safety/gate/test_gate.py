@@ -259,10 +259,10 @@ def test_a_reset_twin_is_followed_from_where_it_stands_and_old_chunks_are_gone()
 def test_a_clock_that_jumps_on_a_robot_stops_it_along_its_way():
     rig = moving()
     jumped(rig, ros_ns=-3_000 * MS, epoch=1)
-    speeds = [rig.speed(rig.state.velocity)]
+    speeds = [rig.speed(rig.state.sent.velocity)]
     for _ in range(50):
         assert rig.tick().mode is Mode.HOLD
-        speeds.append(rig.speed(rig.state.velocity))
+        speeds.append(rig.speed(rig.state.sent.velocity))
     assert Reason.EPOCH in rig.outputs[-50].reasons
     assert speeds == sorted(speeds, reverse=True) and speeds[1] > 0 and speeds[-1] == 0
 
@@ -359,7 +359,7 @@ def test_it_stops_for(what: str):
     assert output.mode is mode and output.reasons[0] is reason
     assert output.counts[reason] >= 1
     rig.run(40)
-    assert not rig.state.velocity.any()
+    assert not rig.state.sent.velocity.any()
 
 
 def test_it_goes_on_when_the_state_is_back():

@@ -80,7 +80,7 @@ def test_speed_acceleration_and_workspace_hold_whatever_is_asked(first: np.ndarr
 @given(plan=plans(), ticks=st.integers(5, 60))
 def test_without_limits_the_target_is_the_path_of_the_chunk_bit_for_bit(plan: np.ndarray, ticks: int):
     rig = Rig(FREE).started()
-    begin = rig.state.time_ns
+    begin = rig.state.sent.time_ns
     chunk = rig.chunk(plan)
     path = Trajectory.hold(SPEC, HOME, begin).spliced(ActionChunk(plan, chunk.start_ns, 0.05, 1, SPEC), begin)
     output = rig.tick(chunks=(chunk,))

@@ -33,7 +33,7 @@ def moving(contract: str) -> Life:
     life.step(chunks=(life.chunk(rows),))
     for _ in range(60):
         output = life.step()
-    assert output.mode is Mode.RUN and life.state.velocity.any()
+    assert output.mode is Mode.RUN and life.state.sent.velocity.any()
     return life
 
 
@@ -85,7 +85,7 @@ def test_the_command_stands_within_150_ms_of_whatever_forbids_it(contract: str, 
     rest = after(life, STOP_S + 1.0)
     commands = np.array([command for _, command in rest[round(STOP_S / life.settings.tick_s) :]])
     assert np.array_equal(commands, np.repeat(commands[:1], len(commands), axis=0))
-    assert not life.state.velocity.any()
+    assert not life.state.sent.velocity.any()
 
 
 @pytest.mark.parametrize("contract", [JOINTS, POSES])
@@ -96,7 +96,7 @@ def test_letting_go_of_a_contact_stops_with_whatever_forbids_it(contract: str, w
     while Reason.TRACKING not in life.step().reasons:
         pass
     after(life, 0.1)
-    assert life.state.velocity.any(), "it lets go"
+    assert life.state.sent.velocity.any(), "it lets go"
     act, reason = FORBIDDEN[what]
     act(life)
     seen = after(life, STOP_S + 1.0)
@@ -304,14 +304,14 @@ def test_a_target_that_may_not_be_sent_is_a_fault_of_ours_and_not_sent(
     rig.tick(chunks=(rig.chunk(line(along(x=0.004), rows=60)),))
     rig.run(10)
     before = rig.state.command
-    follow = rig.gate._motion.follow
+    follow = rig.gate.parts.motion.follow
 
     def broken(*args: object) -> object:
         moved = follow(*args)  # type: ignore[arg-type]
         moved.target[1] = bad
         return moved
 
-    monkeypatch.setattr(rig.gate._motion, "follow", broken)
+    monkeypatch.setattr(rig.gate.parts.motion, "follow", broken)
     output = rig.tick()
     monkeypatch.undo()
     assert output.mode is Mode.FAULT and output.reasons[:2] == (Reason.INTERNAL, Reason.LATCHED) and output.dump
@@ -365,7 +365,7 @@ def test_a_node_that_failed_at_its_own_work_is_a_fault_until_reset() -> None:
     output = rig.tick(events=(events.FAILED,))
     assert output.mode is Mode.FAULT and output.reasons[0] is Reason.INTERNAL and output.dump
     rig.run(40)
-    assert not rig.state.velocity.any()
+    assert not rig.state.sent.velocity.any()
     assert rig.tick(events=(events.RESET,)).reasons == (Reason.NOT_ENABLED,)
     assert SETTINGS.tail_s == STOP_S
 

@@ -140,7 +140,7 @@ def test_a_command_that_comes_late_leaves_room_for_where_the_tool_may_be_by_then
 def test_a_pose_that_is_not_known_changes_nothing():
     rig = leashed()
     gate = Gate(rig.settings)
-    held = gate._leash.hold(HOME, np.zeros(7), HOME, np.zeros(7), np.full(10, np.nan), 0.005)
+    held = gate.parts.leash.hold(HOME, np.zeros(7), HOME, np.zeros(7), np.full(10, np.nan), 0.005)
     np.testing.assert_array_equal(held.target, HOME)
     assert np.isnan(held.springs[0]) and not held.cuts
 

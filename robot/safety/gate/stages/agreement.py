@@ -6,11 +6,14 @@ by a turn, a second robot speaks. Nothing follows it until it is back, or a pers
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Mapping, Sequence
+
 import numpy as np
 
 from robot.safety.gate.inputs import Now, StateSample
 from robot.safety.gate.measuring import Measuring
-from robot.safety.gate.state import Agreement, GateState, Stopped, changed
+from robot.safety.gate.state import Agreement, GateState, Measurement, Stopped
 
 JOINT_JUMP, JOINT_SPEED = 0.3, 30.0  # rad and rad/s: of a joint that is not commanded itself
 LONG_NS = 10**15
@@ -20,23 +23,23 @@ ACCEPTED_S = 0.2  # without another jump, before a person's word makes a state t
 
 
 def since_last(
-    measuring: Measuring, state: GateState, samples: list[StateSample]
-) -> tuple[float, dict[str, tuple[int, int]]]:
+    measuring: Measuring, known: Measurement, samples: Sequence[StateSample]
+) -> tuple[float, Mapping[str, tuple[int, int]]]:
     """How long ago the arms were measured before, and when each has been measured now.
 
     Args:
         measuring: of the gate.
-        state: before the samples.
+        known: before the samples.
         samples: sound ones.
 
     Returns:
-        The shortest time, s, and `GateState.sampled_ns` with the samples in it.
+        The shortest time, s, and `Measurement.sampled_ns` with the samples in it.
     """
-    elapsed_ns, sampled = LONG_NS, state.sampled_ns
+    elapsed_ns, sampled = LONG_NS, known.sampled_ns
     for group, name in measuring.compared:
         for sample in samples:
             if name in sample.values:
-                before = state.sampled_ns.get(group)
+                before = known.sampled_ns.get(group)
                 if before is not None:
                     # Of a stall's messages the stamps tell, of a clock that was set the moments of receipt.
                     elapsed_ns = min(elapsed_ns, max(sample.stamp_ns - before[0], sample.received_ns - before[1]))
@@ -44,7 +47,7 @@ def since_last(
     return elapsed_ns * 1e-9, sampled
 
 
-def compared(
+def agreed(
     measuring: Measuring, state: GateState, measured: np.ndarray, joints: np.ndarray, elapsed_s: float, now: Now
 ) -> Agreement:
     """The agreement after newer measurements.
@@ -61,20 +64,23 @@ def compared(
     if not len(state.command):
         unknown = measuring.missing(measured) or measuring.all_zeros(measured)
         if jump or unknown or known.steady_ns is None:
-            return changed(known, steady_ns=None if unknown else now.monotonic_ns)
+            return replace(known, steady_ns=None if unknown else now.monotonic_ns)
         return known
     if not jump:
         return known
     if known.jump:
-        return changed(known, jump_ns=now.monotonic_ns)
-    return changed(known, jump=jump, jump_ns=now.monotonic_ns, stands=state.enabled, joints=state.joints)
+        return replace(known, jump_ns=now.monotonic_ns)
+    return replace(
+        known, jump=jump, jump_ns=now.monotonic_ns, stands=state.latch.enabled, joints=state.measurement.joints
+    )
 
 
 def joint_jump(measuring: Measuring, state: GateState, joints: np.ndarray) -> str:
     """The same of joints that only the capsules look at."""
-    if not measuring.joints_apart or len(state.joints) != len(joints) or joints is state.joints:
+    known = state.measurement.joints
+    if not measuring.joints_apart or len(known) != len(joints) or joints is known:
         return ""
-    change = joints - state.joints
+    change = joints - known
     if change @ change <= JOINT_JUMP**2:
         return ""
     change = np.abs(change)
@@ -117,7 +123,7 @@ def met_at_rest(measuring: Measuring, state: GateState, stopped: bool, now: Now)
     if measuring.apart(measuring.distances(known.measured, state.measured)[1] / RESTS).any():
         return Stopped(state.measured, now.monotonic_ns), False
     # Of a stream that has fallen silent nobody knows whether the arm rests.
-    measured_ns = max((received_ns for _, received_ns in state.sampled_ns.values()), default=0)
+    measured_ns = max((received_ns for _, received_ns in state.measurement.sampled_ns.values()), default=0)
     if measured_ns - known.since_ns < RESTED_S * 1e9:
         return known, False
     return Stopped(np.empty(0), now.monotonic_ns), True
@@ -130,4 +136,4 @@ def accepted(measuring: Measuring, state: GateState, now: Now) -> Agreement:
     known = state.agreement
     if known.jump and (now.monotonic_ns - known.jump_ns < ACCEPTED_S * 1e9 or measuring.all_zeros(state.measured)):
         return known
-    return changed(known, jump="", joints=np.empty(0))
+    return replace(known, jump="", joints=np.empty(0))

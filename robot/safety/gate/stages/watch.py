@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Mapping
 
 import numpy as np
@@ -11,7 +12,7 @@ from robot.safety.gate import inputs as events
 from robot.safety.gate.inputs import LARGEST, GateInputs, Now, Signal, StateSample
 from robot.safety.gate.reasons import Reason
 from robot.safety.gate.settings import GateSettings, StreamSettings
-from robot.safety.gate.state import StreamState, Watched, changed
+from robot.safety.gate.state import StreamState, Watched
 
 # While one of these is there, where the robot is measured is not where it is.
 UNTRUSTED = frozenset(
@@ -42,7 +43,7 @@ def listen(settings: GateSettings, watched: Watched, inputs: GateInputs, now: No
             fresh.append(sample)
         streams = {**streams, name: heard}
     hold, fault = _ns(settings.alive_s), _ns(settings.enable_fault_s)
-    return changed(
+    return replace(
         watched,
         streams=streams,
         alive=_newer(watched.alive, inputs.alive, hold),
@@ -69,7 +70,7 @@ def _hear(
     advanced = sample.stamp_ns > known.stamp_ns and ahead <= settings.future_s and not sample.fault
     if advanced:
         return StreamState(sample.stamp_ns, sample.received_ns, sample.received_ns, sample.publisher, fault)
-    return changed(known, received_ns=sample.received_ns, publisher=sample.publisher, fault=fault)
+    return replace(known, received_ns=sample.received_ns, publisher=sample.publisher, fault=fault)
 
 
 def _unsound(names: tuple[str, ...], values: Mapping[str, np.ndarray]) -> str:

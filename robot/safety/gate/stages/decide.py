@@ -1,0 +1,95 @@
+"""The mode of this tick, and the path that a source wants."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from robot.control.trajectory import Trajectory
+from robot.description.chunk import ActionChunk
+from robot.safety.gate.checks import refuse_start
+from robot.safety.gate.inputs import Now, Rejection
+from robot.safety.gate.reasons import Kind, Mode, Reason
+from robot.safety.gate.stages.parts import Parts
+from robot.safety.gate.stages.take import POLICY, reject
+from robot.safety.gate.stages.watch import Causes
+from robot.safety.gate.state import GateState, Latch, Plan
+
+
+def decide(
+    parts: Parts, state: GateState, causes: Causes, resetting: bool, now: Now
+) -> tuple[GateState, Causes, tuple[Rejection, ...]]:
+    """The state in the mode of this tick, all that speaks against a run, and chunks that cannot be begun from here.
+
+    Args:
+        parts: of the gate.
+        state: judged.
+        causes: what speaks against following a source.
+        resetting: whether a latched fault is to end, if nothing is wrong any more.
+        now: the moment.
+    """
+    if state.mode is Mode.INACTIVE:
+        return state, causes, ()
+    found = next((reason for reason in causes if reason.kind is Kind.FAULT), None)
+    fault = found if found is not None and (state.latch.enabled or resetting) else state.latch.fault
+    if fault is not None:
+        latch = replace(state.latch, mode=Mode.FAULT, enabled=False, fault=fault)
+        return replace(state, latch=latch, plan=Plan()), causes, ()
+    if causes:
+        plan = Plan() if state.mode is Mode.RUN else state.plan
+        return _in_mode(replace(state, plan=plan), Mode.HOLD), causes, ()
+    state, rejected = _begin(parts, state, now)
+    causes = _starved(parts, state, now)
+    return _in_mode(state, Mode.HOLD if causes else Mode.RUN), causes, rejected
+
+
+def _in_mode(state: GateState, mode: Mode) -> GateState:
+    return state if state.mode is mode else replace(state, latch=replace(state.latch, mode=mode))
+
+
+def _begin(parts: Parts, state: GateState, now: Now) -> tuple[GateState, tuple[Rejection, ...]]:
+    """Put the chunk that waits on the path: from the last command on, or from where the path was then, without a jump
+    either way.
+    """
+    plan, chunk, spec = state.plan, state.plan.pending, parts.settings.spec
+    if chunk is None:
+        return state, ()
+    base = plan.path if state.mode is Mode.RUN else None
+    if base is None:
+        refusal = refuse_start(parts.settings, chunk, state.command, now.ros_ns, state.measured)
+        if refusal is not None:
+            return replace(state, plan=replace(plan, pending=None)), (reject(chunk, *refusal),)
+    at_ns = parts.last_ns(state, now)
+    if base is None:
+        base = Trajectory.hold(spec, state.command, at_ns)
+        state = replace(state, sent=replace(state.sent, wanted=state.command))
+    values = parts.measuring.ahead(chunk.values, base.at(chunk.start_ns))
+    path = base.spliced(ActionChunk(values, chunk.start_ns, spec.period_s, chunk.chunk_id, spec), at_ns)
+    return replace(state, plan=replace(plan, path=path, followed=chunk, pending=None)), ()
+
+
+def _starved(parts: Parts, state: GateState, now: Now) -> Causes:
+    """Why there is nothing to follow; empty where there is something."""
+    plan = state.plan
+    if plan.path is None:
+        return {Reason.NO_CHUNK: ""}
+    if parts.settings.lock_step:
+        return {Reason.STARVED: ""} if due_row(parts, state, now) < 0 else {}
+    if plan.source == POLICY and plan.path.end_ns < parts.path_ns(now):
+        return {Reason.STARVED: f"{(parts.path_ns(now) - plan.path.end_ns) * 1e-9:.3f} s"}
+    return {}
+
+
+def due_row(parts: Parts, state: GateState, now: Now) -> int:
+    """Row of the followed chunk whose interval has begun and that was not sent yet; -1 when there is none."""
+    chunk, period_ns = state.plan.followed, parts.settings.spec.period_ns
+    if chunk is None:
+        return -1
+    row = (now.ros_ns - chunk.start_ns) // period_ns
+    due_ns = chunk.start_ns + row * period_ns
+    is_sent = state.plan.next_ns is not None and due_ns < state.plan.next_ns
+    return -1 if is_sent or not 0 <= row < len(chunk.values) else int(row)
+
+
+def faulted(state: GateState) -> Latch:
+    """The latch after a fault of the gate's own."""
+    return replace(state.latch, mode=Mode.FAULT, enabled=False, fault=Reason.INTERNAL)

@@ -1,0 +1,128 @@
+"""Everything that speaks against following a source, the gravest first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from robot.safety.gate.inputs import Now
+from robot.safety.gate.reasons import Kind, Mode, Reason
+from robot.safety.gate.stages.agreement import accepted, is_back
+from robot.safety.gate.stages.measure import Comparison
+from robot.safety.gate.stages.parts import Parts
+from robot.safety.gate.stages.watch import UNTRUSTED, Causes, signal_causes, stream_causes
+from robot.safety.gate.state import GateState
+
+RESET_S = 0.1  # in which a twin that was reset says so: until then its state has jumped
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What speaks against following a source.
+
+    Args:
+        causes: why, and with which names and numbers; faults first.
+        trusted: whether the robot is where it is measured.
+        notes: what is said besides.
+    """
+
+    causes: Causes
+    trusted: bool
+    notes: Causes
+
+
+def judge(
+    parts: Parts, state: GateState, comparison: Comparison, enabling: bool, now: Now
+) -> tuple[GateState, Judgement]:
+    """The state with its jumps and its tracking judged, and what was found."""
+    if state.mode is Mode.INACTIVE:
+        return state, Judgement({}, False, {})
+    causes = {
+        **stream_causes(parts.settings, state.watched, now),
+        **signal_causes(parts.settings, state.watched, now),
+    }
+    if not len(state.command):
+        causes.setdefault(Reason.NO_STATE, _unknown(parts, state))
+    notes = {Reason.STATE_LATE: causes.pop(Reason.STATE_LATE)} if Reason.STATE_LATE in causes else {}
+    if not state.latch.enabled:
+        causes[Reason.NOT_ENABLED] = ""
+    state, jump = _judge_jump(parts, state, comparison, enabling, now)
+    if jump:
+        causes[Reason.STATE_JUMP] = jump
+    trusted = not state.agreement.jump and UNTRUSTED.isdisjoint(causes)
+    compared = trusted and _is_compared(state, causes, enabling)
+    state, off = _off(parts, state, comparison, compared, now)
+    latch, yielding = state.latch, state.tracking.yielding
+    if off and latch.blocked is not Reason.TRACKING:
+        latch, yielding = replace(latch, blocked=Reason.TRACKING), _yields(parts, comparison, off)
+    if Reason.NOT_HELD in causes and (latch.blocked is not None or yielding):
+        latch, yielding = replace(latch, blocked=None), ()  # who lets go and takes hold again has seen it
+    if latch is not state.latch or yielding is not state.tracking.yielding:
+        state = replace(state, latch=latch, tracking=replace(state.tracking, yielding=yielding))
+    if latch.blocked is not None:
+        causes[latch.blocked] = ", ".join(off)
+    faults = [reason for reason in causes if reason.kind is Kind.FAULT]
+    holds = [reason for reason in causes if reason.kind is not Kind.FAULT]
+    return state, Judgement({reason: causes[reason] for reason in (*faults, *holds)}, trusted, notes)
+
+
+def _unknown(parts: Parts, state: GateState) -> str:
+    """Why there is no first command yet."""
+    missing = parts.measuring.missing(state.measured)
+    zeros = parts.measuring.all_zeros(state.measured)
+    return missing or ("the arm says nothing but zeros" if zeros else "it has to settle")
+
+
+def _judge_jump(
+    parts: Parts, state: GateState, comparison: Comparison, enabling: bool, now: Now
+) -> tuple[GateState, str]:
+    """What is said of a state that has jumped, until it is back or a person takes it for true."""
+    agreement = state.agreement
+    if not agreement.jump:
+        return state, ""
+    if enabling:
+        agreement = accepted(parts.measuring, state, now)
+    elif is_back(agreement, state.measurement.joints, parts.measuring.apart(comparison.distances)):
+        agreement = replace(agreement, jump="", joints=np.empty(0))
+    if agreement is not state.agreement:
+        state = replace(state, agreement=agreement)
+    fresh = parts.settings.resets and now.monotonic_ns - agreement.jump_ns < RESET_S * 1e9
+    return state, "" if fresh else agreement.jump
+
+
+def _is_compared(state: GateState, causes: Causes, enabling: bool) -> bool:
+    """Whether a group that does not follow is off: in a run, and while a person lets the command stand."""
+    held = state.mode is Mode.HOLD and state.latch.enabled and Reason.NOT_HELD not in causes and not enabling
+    return state.mode is Mode.RUN or held
+
+
+def _off(
+    parts: Parts, state: GateState, comparison: Comparison, compared: bool, now: Now
+) -> tuple[GateState, list[str]]:
+    """Groups that have not followed for too long, or were moved away from a command that a person lets stand."""
+    groups, tracking = parts.settings.groups, state.tracking
+    if not compared:
+        return (replace(state, tracking=replace(tracking, off_since=())) if tracking.off_since else state), []
+    excess = comparison.excess
+    if state.sent.leashed and len(state.sent.wanted):
+        # The leash keeps the command near a tool that is held: how far the path has gone on tells of it.
+        _, distances = parts.measuring.distances(state.sent.wanted, state.measured)
+        excess = tuple(map(max, excess, parts.measuring.excess(distances)))
+    before = tracking.off_since or (-1,) * len(groups)
+    since = tuple((start if start >= 0 else now.ros_ns) if much > 1 else -1 for start, much in zip(before, excess))
+    if since != tracking.off_since:
+        state = replace(state, tracking=replace(tracking, off_since=since))
+    return state, [
+        group.name
+        for group, start in zip(groups, since)
+        if start >= 0 and (now.ros_ns - start) * 1e-9 >= group.tracking_s
+    ]
+
+
+def _yields(parts: Parts, comparison: Comparison, groups: list[str]) -> tuple[float, ...]:
+    """Of each group, how far it may go to let go of a contact: to where the robot is now, and no further."""
+    return tuple(
+        float(np.linalg.norm(comparison.way[parts.motion.tangent(number)])) if group.name in groups else 0.0
+        for number, group in enumerate(parts.settings.groups)
+    )

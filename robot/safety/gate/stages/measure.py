@@ -1,0 +1,60 @@
+"""Where the robot is, and how far that is from its last command."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Mapping, Sequence
+
+import numpy as np
+
+from robot.safety.gate.inputs import Now, StateSample
+from robot.safety.gate.stages.agreement import agreed, since_last
+from robot.safety.gate.stages.parts import Parts
+from robot.safety.gate.state import GateState, Measurement
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """How far the robot is from its last command.
+
+    Args:
+        way: (tangent,) displacement from the command to the measured state.
+        excess: per group, how many times its allowed tracking error it is off.
+        distances: per field, empty while nothing can be compared.
+        errors: name of a field -> its distance.
+    """
+
+    way: np.ndarray
+    excess: tuple[float, ...]
+    distances: np.ndarray = field(default_factory=lambda: np.empty(0))
+    errors: Mapping[str, float] = field(default_factory=dict)
+
+
+def measure(parts: Parts, state: GateState, samples: Sequence[StateSample], now: Now) -> GateState:
+    """The state with what was measured since the last tick; the first command, once the robot is known and steady."""
+    known, measuring = state.measurement, parts.measuring
+    if not samples:
+        return replace(state, measurement=replace(known, pressed=False)) if known.pressed else state
+    values = measuring.written(known.values, samples)
+    joints = measuring.joints(known.joints, samples)
+    elapsed_s, sampled_ns = since_last(measuring, known, samples)
+    agreement = agreed(measuring, state, values, joints, elapsed_s, now)
+    measurement = Measurement(
+        values, measuring.efforts(known.efforts, samples), measuring.tells_efforts(samples), joints, sampled_ns
+    )
+    state = replace(state, measurement=measurement, agreement=agreement)
+    if len(state.command) or agreement.steady_ns is None:
+        return state
+    settle_ns = 0 if agreement.reset else parts.settings.settle_s * 1e9
+    if now.monotonic_ns - agreement.steady_ns < settle_ns:
+        return state
+    return parts.seeded(state, measuring.seed(values), now)
+
+
+def compare(parts: Parts, state: GateState) -> Comparison:
+    """The last command and the newest measured state, where there are both."""
+    if not len(state.command) or not len(state.measured):
+        return Comparison(parts.motion.at_rest(), (0.0,) * len(parts.settings.groups))
+    measuring = parts.measuring
+    way, distances = measuring.distances(state.command, state.measured)
+    return Comparison(way, measuring.excess(distances), distances, measuring.errors(distances))

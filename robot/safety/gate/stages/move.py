@@ -1,0 +1,122 @@
+"""The command: along the path or to a stand, within limits and energy, looked at once more before it is sent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from robot.safety.gate.inputs import Now
+from robot.safety.gate.motion import Moved
+from robot.safety.gate.reasons import Mode, Reason
+from robot.safety.gate.stages.agree import Agreed
+from robot.safety.gate.stages.decide import due_row, faulted
+from robot.safety.gate.stages.parts import Parts
+from robot.safety.gate.stages.watch import Causes
+from robot.safety.gate.state import GateState, Plan, Sent, Tracking
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """What is sent in this tick.
+
+    Args:
+        target: (dim,); None where nothing is.
+        requested: (dim,) where the path is; None while none is followed.
+        springs: J, in each leash.
+        notes: what cut the motion, and what is said besides.
+        causes: what was found wrong with the command itself.
+    """
+
+    target: np.ndarray | None = None
+    requested: np.ndarray | None = None
+    springs: tuple[float, ...] = ()
+    notes: Causes = field(default_factory=dict)
+    causes: Causes = field(default_factory=dict)
+
+
+def move(
+    parts: Parts, state: GateState, agreed: Agreed, causes: Causes, trusted: bool, now: Now
+) -> tuple[GateState, Step]:
+    """The state with the next command, and what is sent.
+
+    Args:
+        parts: of the gate.
+        state: in the mode of this tick.
+        agreed: how far the robot is from its last command, and whether anything may be sent.
+        causes: why no source is followed; empty in a run.
+        trusted: whether the robot is where it is measured.
+        now: the moment.
+    """
+    if state.mode is Mode.INACTIVE or not len(state.command):
+        return state, Step()
+    if parts.settings.lock_step:
+        return _send_row(parts, state, agreed, now) if state.mode is Mode.RUN else (state, Step())
+    if agreed.silent:
+        return state, Step(notes={Reason.SILENT: ""})
+    dt = (parts.path_ns(now) - parts.last_ns(state, now)) * 1e-9
+    if dt <= 0:
+        return state, Step(state.command)
+    moved, tracking, requested, notes = _moved(parts, state, agreed, causes, trusted, dt, now)
+    # Where the robot was moved the command starts anew in a moment: no leash draws it there.
+    measured = state.measured if trusted and state.agreement.apart_ns is None else np.empty(0)
+    held = parts.leash.hold(state.command, state.sent.velocity, moved.target, moved.velocity, measured, dt)
+    notes = {**notes, **moved.cuts, **held.cuts}
+    if not parts.motion.may_send(state.command, held.target, dt, bool(held.cuts)):
+        state, causes = _refused(parts, replace(state, tracking=tracking), held.target, now)
+        return state, Step(state.command, requested, held.springs, notes, causes)
+    sent = Sent(held.target, held.velocity, moved.wanted, parts.path_ns(now), bool(held.cuts))
+    return replace(state, sent=sent, tracking=tracking), Step(held.target, requested, held.springs, notes)
+
+
+def _moved(
+    parts: Parts, state: GateState, agreed: Agreed, causes: Causes, trusted: bool, dt: float, now: Now
+) -> tuple[Moved, Tracking, np.ndarray | None, Causes]:
+    """A step along the path, or to a stand; the tracking after it, where the path is, and what is said of it."""
+    path, way, tracking = state.plan.path, agreed.comparison.way, state.tracking
+    if state.mode is Mode.RUN and path is not None:
+        requested = path.at(parts.path_ns(now))
+        moved = parts.motion.follow(state.sent, state.measurement, requested, dt, way, agreed.comparison.excess)
+        return moved, replace(tracking, yielding=()) if tracking.yielding else tracking, requested, {}
+    finish = path.targets[-1] if path is not None and [*causes] == [Reason.STARVED] else None
+    towards = _letting_go(parts, state, causes, trusted)
+    meeting = bool(towards.any())
+    measured = parts.measuring.inside(state.measured, state.command) if meeting else state.command
+    moved = parts.motion.rest(state.sent, state.measurement, dt, finish, way, towards, measured)
+    if tracking.yielding and meeting:
+        tracking = replace(tracking, yielding=parts.motion.left(tracking.yielding, moved, way, dt))
+    return moved, tracking, None, {Reason.TAIL: ""} if moved.moving and Reason.STARVED in causes else {}
+
+
+def _letting_go(parts: Parts, state: GateState, causes: Causes, trusted: bool) -> np.ndarray:
+    """Groups (groups,) bool that let go of a contact: while nothing else forbids it, asked anew in every tick."""
+    if trusted and state.tracking.yielding and [*causes] == [Reason.TRACKING]:
+        return np.array(state.tracking.yielding) > 0
+    return np.zeros(len(parts.settings.groups), dtype=bool)
+
+
+def _refused(parts: Parts, state: GateState, target: np.ndarray, now: Now) -> tuple[GateState, Causes]:
+    """At the last command, where the next one is none that may be sent: whatever made it, it is a fault of ours."""
+    worst = int(np.argmax(np.nan_to_num(np.abs(target - state.command), nan=np.inf)))
+    name = parts.settings.spec.component_names[worst]
+    sent = replace(state.sent, velocity=parts.motion.at_rest(), wanted=state.command, time_ns=parts.path_ns(now))
+    state = replace(state, latch=faulted(state), plan=Plan(), sent=sent, tracking=replace(state.tracking, yielding=()))
+    return state, {Reason.INTERNAL: f"{name} would be {target[worst]:.6g}"}
+
+
+def _send_row(parts: Parts, state: GateState, agreed: Agreed, now: Now) -> tuple[GateState, Step]:
+    """In lock-step, the row of the chunk that is due, within the limits of one period."""
+    chunk, row, spec = state.plan.followed, due_row(parts, state, now), parts.settings.spec
+    assert chunk is not None
+    requested = chunk.values[row]
+    moved = parts.motion.follow(
+        state.sent,
+        state.measurement,
+        requested,
+        parts.settings.period_s,
+        agreed.comparison.way,
+        agreed.comparison.excess,
+    )
+    sent = replace(state.sent, command=moved.target, velocity=moved.velocity, wanted=moved.wanted)
+    plan = replace(state.plan, next_ns=chunk.start_ns + (row + 1) * spec.period_ns)
+    return replace(state, sent=sent, plan=plan), Step(moved.target, requested, notes=moved.cuts)

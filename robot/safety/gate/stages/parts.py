@@ -1,0 +1,49 @@
+"""What the stages work with: the settings, and what is made of them once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from robot.safety.gate.inputs import Now
+from robot.safety.gate.leash import Leash
+from robot.safety.gate.measuring import Measuring
+from robot.safety.gate.motion import Motion
+from robot.safety.gate.settings import GateSettings
+from robot.safety.gate.state import GateState
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Of one gate.
+
+    Args:
+        settings: of the robot and its twin alike.
+        measuring: puts measured values where they stand in a command.
+        motion: steps within the limits.
+        leash: the set-point filter.
+        lead_ns: how far the path runs ahead of the source's time.
+    """
+
+    settings: GateSettings
+    measuring: Measuring
+    motion: Motion
+    leash: Leash
+    lead_ns: int
+
+    def path_ns(self, now: Now) -> int:
+        """The moment of the path that a command of this tick is for."""
+        return now.ros_ns + self.lead_ns
+
+    def last_ns(self, state: GateState, now: Now) -> int:
+        """When the last command's time was, in the path's time: two ticks ago at most."""
+        longest = round(2 * self.settings.tick_s * 1e9)
+        return max(state.sent.time_ns, self.path_ns(now) - longest)
+
+    def seeded(self, state: GateState, command: np.ndarray, now: Now) -> GateState:
+        """Begin anew, at rest, with a command (dim,) that leaves the robot where it is."""
+        sent = replace(
+            state.sent, command=command, wanted=command, velocity=self.motion.at_rest(), time_ns=self.path_ns(now)
+        )
+        return replace(state, sent=sent, tracking=replace(state.tracking, yielding=()))
