@@ -75,6 +75,15 @@ def test_of_a_file_that_was_cut_short_all_whole_ticks_are_read(tmp_path: Path):
     assert 0 < len(read_record(cut).ticks) < len(rig.ticks)
 
 
+def test_a_record_of_format_1_is_read_and_replays_to_its_bytes():
+    """Written when the state had no parts yet: a policy is followed, then the driver stops."""
+    record = read_record(Path(__file__).parent / "format1.flight")
+    assert (len(record.ticks), record.state.mode, record.note) == (36, Mode.RUN, "36 ticks before a fault")
+    assert record.state.plan.path is not None and record.state.sent.velocity.any()
+    found = list(replay(record))
+    assert found[-1][1].mode is Mode.FAULT and all(difference is None for _, _, difference in found)
+
+
 def test_nothing_is_overwritten_and_nothing_half_written_has_the_name(tmp_path: Path):
     rig, recorder = incident()
     paths = {write_record(tmp_path / "a.flight", rig.settings, recorder.ticks()) for _ in range(3)}
