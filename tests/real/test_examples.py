@@ -81,8 +81,8 @@ def test_a_person_moves_the_robot_while_the_program_watches(robot: RosRobot, con
     )
     try:
         before = robot.observe()["tcp.position"][2]
-        assert robot._graph_subscriptions.until(lambda: _pressed(ours, b"er") and robot.state == "run person", 60.0)
-        assert robot._graph_subscriptions.until(
+        assert robot._subscriptions.until(lambda: _pressed(ours, b"er") and robot.state == "run person", 60.0)
+        assert robot._subscriptions.until(
             lambda: _pressed(ours, b"r") and robot.observe()["tcp.position"][2] > before + 0.01, 30.0
         )
     finally:

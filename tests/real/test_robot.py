@@ -168,8 +168,8 @@ def test_a_chunk_ends_at_its_last_row(robot: RosRobot) -> None:
     spec, rows = robot.action_spec, np.repeat(robot.target[None], 40, axis=0)
     rows[:, 1] += np.linspace(0, 0.05, 40)
     robot.execute(ActionChunk(rows, robot.clock.now_ns(), spec.period_s, 7, spec))
-    assert robot._graph_subscriptions.until(lambda: robot.state == "run policy", 5.0)
-    assert robot._graph_subscriptions.until(lambda: robot.state == "hold starved", 20.0)
+    assert robot._subscriptions.until(lambda: robot.state == "run policy", 5.0)
+    assert robot._subscriptions.until(lambda: robot.state == "hold starved", 20.0)
     np.testing.assert_allclose(robot.target, rows[-1], atol=NEAR_M)
     now = robot.clock.now_ns()
     for start_ns, words in ((now + 10**9, "stamped in the future"), (now - 10**10, "lies in the past")):
@@ -189,7 +189,7 @@ def test_a_second_program_joins_the_graph_and_takes_it_over_from_one_that_rests(
         np.testing.assert_allclose(second.observe()["tcp.position"], [0.45, -0.05, 0.25], atol=NEAR_M)
     with pytest.raises(InputError, match="task: expected options of a graph that is started here"):
         tiller.connect(contract, task="twin/lift")
-    assert robot._graph_subscriptions.until(lambda: not robot._others(), 10.0)
+    assert robot._subscriptions.until(lambda: not robot._others(), 10.0)
     robot.home()
 
 
@@ -204,7 +204,7 @@ def test_a_stop_ends_a_move_where_the_robot_is(robot: RosRobot) -> None:
 
     thread = threading.Thread(target=move)
     thread.start()
-    assert robot._graph_subscriptions.until(lambda: np.linalg.norm(robot.target[:3] - [0.45, 0, 0.22]) > 0.05, 20.0)
+    assert robot._subscriptions.until(lambda: np.linalg.norm(robot.target[:3] - [0.45, 0, 0.22]) > 0.05, 20.0)
     robot.disable()
     thread.join(20.0)
     assert "waiting for enable" in str(told[0]) and "robot.enable()" in str(told[0])
@@ -221,15 +221,15 @@ def test_a_fault_is_named_and_left_when_its_cause_is_gone(robot: RosRobot) -> No
     from std_srvs.srv import SetBool
 
     pause = robot._link.node.create_client(SetBool, "twin/set_pause")
-    assert robot._graph_subscriptions.until(pause.service_is_ready, 10.0)
+    assert robot._subscriptions.until(pause.service_is_ready, 10.0)
     pause.call_async(SetBool.Request(data=True))  # a driver that says anything but "running"
-    assert robot._graph_subscriptions.until(lambda: robot.state == "fault driver", 10.0)
+    assert robot._subscriptions.until(lambda: robot.state == "fault driver", 10.0)
     with pytest.raises(TillerError, match=r"does not run the robot.*'paused'.*robot\.recover\(\)"):
         robot.home()
     with pytest.raises(TillerError, match=r"the cause of the fault is still there.*'paused'"):
         robot.recover()
     pause.call_async(SetBool.Request(data=False))
-    assert robot._graph_subscriptions.until(lambda: robot._graph_subscriptions.running, 10.0)
+    assert robot._subscriptions.until(lambda: robot._subscriptions.running, 10.0)
     assert robot.state == "fault driver"  # it is latched
     robot.recover()
     robot.home()
