@@ -5,8 +5,6 @@ Nothing here reads a clock, a file or a topic: the same inputs give the same byt
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from robot.control.trajectory import Trajectory
@@ -29,7 +27,7 @@ from robot.safety.gate.stages.parts import Parts
 from robot.safety.gate.stages.take import take
 from robot.safety.gate.stages.tell import tell
 from robot.safety.gate.stages.time import advance
-from robot.safety.gate.stages.watch import Causes, listen
+from robot.safety.gate.stages.watch import listen
 from robot.safety.gate.state import GateState, Measurement, Sent
 
 
@@ -71,16 +69,18 @@ class Gate:
         state, passed = advance(parts, state, now)
         state, asked = handle(state, inputs.events)
         watched, samples = listen(self.settings, state.watched, inputs, now)
-        state = measure(parts, replace(state, watched=watched), samples, now)
+        state = measure(parts, state, watched, samples, now)
         state, rejected = take(parts, state, inputs, now)
         comparison = compare(parts, state)
         state, judgement = judge(parts, state, comparison, asked.enabling, now)
         state, agreed = agree(parts, state, comparison, judgement, asked.enabling, now)
         state, causes, unbegun = decide(parts, state, judgement.causes, asked.resetting, now)
         state, step = move(parts, state, agreed, causes, judgement.trusted, now)
-        faulty = state.mode is Mode.INACTIVE or any(each.kind is Kind.FAULT for each in judgement.causes)
-        refused: Causes = {Reason.RESET_REFUSED: ""} if asked.resetting and faulty else {}
-        notes = {**passed, **refused, **judgement.notes, **agreed.notes, **step.notes}
+        if asked.resetting and (
+            state.mode is Mode.INACTIVE or any(each.kind is Kind.FAULT for each in judgement.causes)
+        ):
+            passed[Reason.RESET_REFUSED] = ""
+        notes = {**passed, **judgement.notes, **agreed.notes, **step.notes}
         causes = {**causes, **step.causes}
         return tell(parts, state, was, causes, notes, (*rejected, *unbegun), agreed.comparison, step, now)
 

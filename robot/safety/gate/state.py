@@ -232,6 +232,53 @@ class GateState:
         """(dim,) the newest measured state; empty before the first."""
         return self.measurement.values
 
+    # The parts that change in every tick, in a third of the time that `dataclasses.replace` takes for all of them.
+
+    def heard(self, watched: Watched, measurement: Measurement, agreement: Agreement) -> GateState:
+        """The same after what came."""
+        return GateState(
+            self.latch,
+            watched,
+            measurement,
+            agreement,
+            self.sent,
+            self.plan,
+            self.tracking,
+            self.epoch,
+            self.ticked_ns,
+            self.counts,
+        )
+
+    def moved(self, sent: Sent, tracking: Tracking) -> GateState:
+        """The same after another command."""
+        return GateState(
+            self.latch,
+            self.watched,
+            self.measurement,
+            self.agreement,
+            sent,
+            self.plan,
+            tracking,
+            self.epoch,
+            self.ticked_ns,
+            self.counts,
+        )
+
+    def ticked(self, epoch: int, ticked_ns: int, counts: Mapping[Reason, int]) -> GateState:
+        """The same at the end of a tick."""
+        return GateState(
+            self.latch,
+            self.watched,
+            self.measurement,
+            self.agreement,
+            self.sent,
+            self.plan,
+            self.tracking,
+            epoch,
+            ticked_ns,
+            counts,
+        )
+
     def unbound(self) -> GateState:
         """The same, following nobody and open for other publishers."""
         return replace(

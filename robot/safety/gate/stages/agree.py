@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -18,8 +19,7 @@ from robot.safety.gate.state import Agreement, GateState
 APART_S = 0.1  # too far from the command for so long, a robot that follows nobody was moved
 
 
-@dataclass(frozen=True)
-class Agreed:
+class Agreed(NamedTuple):
     """How command and robot were brought together.
 
     Args:

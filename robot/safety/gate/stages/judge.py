@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -17,8 +18,7 @@ from robot.safety.gate.state import GateState
 RESET_S = 0.1  # in which a twin that was reset says so: until then its state has jumped
 
 
-@dataclass(frozen=True)
-class Judgement:
+class Judgement(NamedTuple):
     """What speaks against following a source.
 
     Args:

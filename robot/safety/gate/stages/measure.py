@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from typing import Mapping, Sequence
+from dataclasses import replace
+from typing import Mapping, NamedTuple, Sequence
 
 import numpy as np
 
 from robot.safety.gate.inputs import Now, StateSample
 from robot.safety.gate.stages.agreement import agreed, since_last
 from robot.safety.gate.stages.parts import Parts
-from robot.safety.gate.state import GateState, Measurement
+from robot.safety.gate.state import GateState, Measurement, Watched
 
 
-@dataclass(frozen=True, eq=False)
-class Comparison:
+class Comparison(NamedTuple):
     """How far the robot is from its last command.
 
     Args:
@@ -26,15 +25,17 @@ class Comparison:
 
     way: np.ndarray
     excess: tuple[float, ...]
-    distances: np.ndarray = field(default_factory=lambda: np.empty(0))
-    errors: Mapping[str, float] = field(default_factory=dict)
+    distances: np.ndarray
+    errors: Mapping[str, float]
 
 
-def measure(parts: Parts, state: GateState, samples: Sequence[StateSample], now: Now) -> GateState:
-    """The state with what was measured since the last tick; the first command, once the robot is known and steady."""
+def measure(parts: Parts, state: GateState, watched: Watched, samples: Sequence[StateSample], now: Now) -> GateState:
+    """The state with what was heard and measured since the last tick; the first command, once the robot is known and
+    steady.
+    """
     known, measuring = state.measurement, parts.measuring
     if not samples:
-        return replace(state, measurement=replace(known, pressed=False)) if known.pressed else state
+        return state.heard(watched, replace(known, pressed=False) if known.pressed else known, state.agreement)
     values = measuring.written(known.values, samples)
     joints = measuring.joints(known.joints, samples)
     elapsed_s, sampled_ns = since_last(measuring, known, samples)
@@ -42,7 +43,7 @@ def measure(parts: Parts, state: GateState, samples: Sequence[StateSample], now:
     measurement = Measurement(
         values, measuring.efforts(known.efforts, samples), measuring.tells_efforts(samples), joints, sampled_ns
     )
-    state = replace(state, measurement=measurement, agreement=agreement)
+    state = state.heard(watched, measurement, agreement)
     if len(state.command) or agreement.steady_ns is None:
         return state
     settle_ns = 0 if agreement.reset else parts.settings.settle_s * 1e9
@@ -54,7 +55,7 @@ def measure(parts: Parts, state: GateState, samples: Sequence[StateSample], now:
 def compare(parts: Parts, state: GateState) -> Comparison:
     """The last command and the newest measured state, where there are both."""
     if not len(state.command) or not len(state.measured):
-        return Comparison(parts.motion.at_rest(), (0.0,) * len(parts.settings.groups))
+        return Comparison(parts.motion.at_rest(), (0.0,) * len(parts.settings.groups), np.empty(0), {})
     measuring = parts.measuring
     way, distances = measuring.distances(state.command, state.measured)
     return Comparison(way, measuring.excess(distances), distances, measuring.errors(distances))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Mapping, NamedTuple
 
 import numpy as np
 
@@ -15,9 +17,10 @@ from robot.safety.gate.stages.parts import Parts
 from robot.safety.gate.stages.watch import Causes
 from robot.safety.gate.state import GateState, Plan, Sent, Tracking
 
+NOTHING: Mapping[Reason, str] = MappingProxyType({})
 
-@dataclass(frozen=True, eq=False)
-class Step:
+
+class Step(NamedTuple):
     """What is sent in this tick.
 
     Args:
@@ -31,8 +34,8 @@ class Step:
     target: np.ndarray | None = None
     requested: np.ndarray | None = None
     springs: tuple[float, ...] = ()
-    notes: Causes = field(default_factory=dict)
-    causes: Causes = field(default_factory=dict)
+    notes: Mapping[Reason, str] = NOTHING
+    causes: Mapping[Reason, str] = NOTHING
 
 
 def move(
@@ -66,7 +69,7 @@ def move(
         state, causes = _refused(parts, replace(state, tracking=tracking), held.target, now)
         return state, Step(state.command, requested, held.springs, notes, causes)
     sent = Sent(held.target, held.velocity, moved.wanted, parts.path_ns(now), bool(held.cuts))
-    return replace(state, sent=sent, tracking=tracking), Step(held.target, requested, held.springs, notes)
+    return state.moved(sent, tracking), Step(held.target, requested, held.springs, notes)
 
 
 def _moved(

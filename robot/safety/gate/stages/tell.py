@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Iterable, Mapping
 
 from robot.safety.gate.inputs import ChunkSample, GateOutput, Now, Rejection
@@ -26,7 +25,7 @@ def tell(
     step: Step,
     now: Now,
 ) -> tuple[GateState, GateOutput]:
-    """The state with its reasons counted, and what goes out.
+    """The state with its moment, its reasons counted, and what goes out.
 
     Args:
         parts: of the gate.
@@ -43,8 +42,8 @@ def tell(
     said = tuple(dict.fromkeys([*_main(state, causes), *cut, *(each for each in notes if each not in cut)]))
     counted = [each.reason for each in rejected]
     counted += [each for each in said if each.kind is not Kind.NOTE or each is Reason.TICKS_MISSED]
-    if counted:
-        state = replace(state, counts=_counted(state.counts, counted))
+    counts = _counted(state.counts, counted) if counted else state.counts
+    state = state.ticked(now.epoch, now.monotonic_ns, counts)
     runs = state.mode is Mode.RUN
     followed = state.plan.followed if runs else None
     output = GateOutput(

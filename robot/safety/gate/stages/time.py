@@ -17,13 +17,13 @@ MAX_NS = 2**62
 
 
 def advance(parts: Parts, state: GateState, now: Now) -> tuple[GateState, Causes]:
-    """The state at this tick, and what is to be noted of how time has passed.
+    """The state after the time that has passed, and what is to be noted of it; `tell` keeps the moment.
 
     After a jump of the source's time no stamp and no plan means anything; the robot is where it is.
     """
     notes = _missed(parts.settings, state, now)
     if state.epoch is None or state.epoch == now.epoch:
-        return replace(state, epoch=now.epoch, ticked_ns=now.monotonic_ns), notes
+        return state, notes
     if state.mode is not Mode.INACTIVE:
         notes[Reason.EPOCH] = f"{state.epoch} -> {now.epoch}"
     # A jump moves the path's time too: the step across it has a tick's length.
@@ -43,8 +43,6 @@ def advance(parts: Parts, state: GateState, now: Now) -> tuple[GateState, Causes
         measurement=measurement,
         agreement=agreement,
         tracking=replace(state.tracking, off_since=()),
-        epoch=now.epoch,
-        ticked_ns=now.monotonic_ns,
     ), notes
 
 

@@ -43,13 +43,15 @@ def listen(settings: GateSettings, watched: Watched, inputs: GateInputs, now: No
             fresh.append(sample)
         streams = {**streams, name: heard}
     hold, fault = _ns(settings.alive_s), _ns(settings.enable_fault_s)
-    return replace(
-        watched,
-        streams=streams,
-        alive=_newer(watched.alive, inputs.alive, hold),
-        held=_newer(watched.held, inputs.enable_held, fault),
-        driver=inputs.driver if inputs.driver is not None else watched.driver,
-        crowds=watched.crowds if inputs.crowds is None else inputs.crowds,
+    return Watched(
+        streams,
+        _newer(watched.alive, inputs.alive, hold),
+        _newer(watched.held, inputs.enable_held, fault),
+        inputs.driver if inputs.driver is not None else watched.driver,
+        watched.policy,
+        watched.person,
+        watched.person_ns,
+        watched.crowds if inputs.crowds is None else inputs.crowds,
     ), fresh
 
 
