@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import argparse
 import csv
+import io
 import json
-import os
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -28,6 +28,7 @@ from robot.description import fingerprint, from_json
 from robot.errors import InputError, TillerError, nearest
 from sim.statistics.records import Evaluation, read_evaluation
 from tiller.configuration.compose import compose
+from tiller.runs.output import write_atomically
 from tiller.verbs.train import TrainOptions
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -189,12 +190,11 @@ def curve(base: Path) -> Iterator[dict[str, Any]]:
 def write_csv(target: Path, columns: Sequence[str], table: Iterable[Mapping[str, Any]]) -> None:
     """Write a table whole or not at all."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_suffix(f".{os.getpid()}.tmp")
-    with temporary.open("w", newline="") as file:
-        writer = csv.DictWriter(file, columns, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(table)
-    os.replace(temporary, target)
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(table)
+    write_atomically(target, text.getvalue())
     print(f"Written to {target}")
 
 

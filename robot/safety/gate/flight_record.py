@@ -12,7 +12,7 @@ import json
 import struct
 import zlib
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, BinaryIO, Callable, Iterator
 
@@ -23,24 +23,12 @@ from robot.files import write_new
 from robot.safety.gate.core import Gate
 from robot.safety.gate.inputs import GateInputs, GateOutput, Now
 from robot.safety.gate.settings import GateSettings
-from robot.safety.gate.state import GateState
+from robot.safety.gate.state import GateState, Latch, Measurement, Plan, Sent, Tracking
 
 FORMAT = b"tiller flight record 2\n"
 _FLAT = b"tiller flight record 1\n"  # whose state has no parts
-_PARTS = {
-    "latch": {"mode": "mode", "enabled": "enabled", "blocked": "blocked", "fault": "fault"},
-    "measurement": {
-        "values": "measured",
-        "efforts": "efforts",
-        "pressed": "pressed",
-        "joints": "joints",
-        "sampled_ns": "sampled_ns",
-    },
-    "sent": {name: name for name in ("command", "velocity", "wanted", "time_ns", "leashed")},
-    "plan": {name: name for name in ("path", "followed", "pending", "source", "next_ns")},
-    "tracking": {name: name for name in ("yielding", "off_since")},
-}
-"""Part of a state -> name in it -> name in a state without parts."""
+_PARTS = {"latch": Latch, "measurement": Measurement, "sent": Sent, "plan": Plan, "tracking": Tracking}
+_WAS = {"values": "measured"}  # names in a state without parts, where they were others
 _FRAME = struct.Struct("<II")
 _LARGEST = 1 << 28  # bytes of a frame: what is longer is damage
 
@@ -194,7 +182,12 @@ def read_record(path: Path | str) -> FlightRecord:
 
 def _in_parts(flat: dict[str, Any]) -> dict[str, Any]:
     """The state of a record of format 1 as one of today."""
-    parts = {part: {name: flat[old] for name, old in names.items() if old in flat} for part, names in _PARTS.items()}
+    parts = {
+        part: {
+            name: flat[old] for name in (each.name for each in fields(kind)) if (old := _WAS.get(name, name)) in flat
+        }
+        for part, kind in _PARTS.items()
+    }
     return {**flat, **parts}
 
 

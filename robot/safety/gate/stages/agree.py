@@ -14,7 +14,7 @@ from robot.safety.gate.stages.judge import Judgement
 from robot.safety.gate.stages.measure import Comparison, compare
 from robot.safety.gate.stages.parts import Parts
 from robot.safety.gate.stages.watch import Causes
-from robot.safety.gate.state import Agreement, GateState
+from robot.safety.gate.state import GateState
 
 APART_S = 0.1  # too far from the command for so long, a robot that follows nobody was moved
 
@@ -65,10 +65,11 @@ def agree(
         state = replace(state, agreement=replace(state.agreement, stopped=stopped, apart_ns=apart_ns, stands=stands))
     if notes:
         comparison = compare(parts, state)
-    return state, Agreed(comparison, _is_silent(state.agreement, moved, state), notes)
+    return state, Agreed(comparison, _is_silent(state, moved), notes)
 
 
-def _is_silent(agreement: Agreement, moved: bool, state: GateState) -> bool:
+def _is_silent(state: GateState, moved: bool) -> bool:
+    agreement = state.agreement
     return bool(agreement.jump) and not agreement.stands and moved and not state.sent.velocity.any()
 
 

@@ -32,8 +32,7 @@ def decide(
     found = next((reason for reason in causes if reason.kind is Kind.FAULT), None)
     fault = found if found is not None and (state.latch.enabled or resetting) else state.latch.fault
     if fault is not None:
-        latch = replace(state.latch, mode=Mode.FAULT, enabled=False, fault=fault)
-        return replace(state, latch=latch, plan=Plan()), causes, ()
+        return replace(state, latch=faulted(state.latch, fault), plan=Plan()), causes, ()
     if causes:
         plan = Plan() if state.mode is Mode.RUN else state.plan
         return _in_mode(replace(state, plan=plan), Mode.HOLD), causes, ()
@@ -90,6 +89,6 @@ def due_row(parts: Parts, state: GateState, now: Now) -> int:
     return -1 if is_sent or not 0 <= row < len(chunk.values) else int(row)
 
 
-def faulted(state: GateState) -> Latch:
-    """The latch after a fault of the gate's own."""
-    return replace(state.latch, mode=Mode.FAULT, enabled=False, fault=Reason.INTERNAL)
+def faulted(latch: Latch, fault: Reason) -> Latch:
+    """The latch in a fault."""
+    return replace(latch, mode=Mode.FAULT, enabled=False, fault=fault)

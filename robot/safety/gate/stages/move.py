@@ -103,7 +103,13 @@ def _refused(parts: Parts, state: GateState, target: np.ndarray, now: Now) -> tu
     worst = int(np.argmax(np.nan_to_num(np.abs(target - state.command), nan=np.inf)))
     name = parts.settings.spec.component_names[worst]
     sent = replace(state.sent, velocity=parts.motion.at_rest(), wanted=state.command, time_ns=parts.path_ns(now))
-    state = replace(state, latch=faulted(state), plan=Plan(), sent=sent, tracking=replace(state.tracking, yielding=()))
+    state = replace(
+        state,
+        latch=faulted(state.latch, Reason.INTERNAL),
+        plan=Plan(),
+        sent=sent,
+        tracking=replace(state.tracking, yielding=()),
+    )
     return state, {Reason.INTERNAL: f"{name} would be {target[worst]:.6g}"}
 
 
