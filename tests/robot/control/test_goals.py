@@ -66,7 +66,8 @@ class Loop:
         self.widths: list[float] = []
         self.commands: list[float] = []
         # The rig's gate begins where its own fingers are.
-        self.rig.state = replace(self.rig.state, command=np.append(HOME[:9], width))
+        sent = replace(self.rig.state.sent, command=np.append(HOME[:9], width))
+        self.rig.state = replace(self.rig.state, sent=sent)
 
     @property
     def time_s(self) -> float:
