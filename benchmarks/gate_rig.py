@@ -27,7 +27,7 @@ from real.process.profile import write_profile
 from robot.contract.contract import Contract
 from robot.contract.loading import component_names, contract_folder, describe, load_contract
 from robot.control.sinks import SinkEncoder
-from robot.control.streams import StreamReader
+from robot.control.observation.streams import StreamReader
 from robot.errors import TillerError
 
 SIGNALS_HZ, CHUNKS_HZ, HORIZON = 20.0, 2.5, 16

@@ -24,7 +24,7 @@ from real.ros.signals import RUNNING, driver_sample, status_of
 from real.ros.streams import StateMessage, read_image, read_state, state_type
 from robot.contract.contract import CAMERA_TYPES, Contract
 from robot.contract.loading import action_spec, describe
-from robot.control.streams import StreamReader, gathered
+from robot.control.observation.streams import StreamReader, gathered
 from robot.errors import InputError, nearest
 from robot.safety.gate.reasons import Reason
 

@@ -28,7 +28,7 @@ from real.ros.signals import RUNNING, alive_signal, driver_sample, enable_signal
 from real.ros.streams import state_type
 from robot.contract.contract import Contract
 from robot.contract.loading import action_spec
-from robot.control.streams import StreamReader
+from robot.control.observation.streams import StreamReader
 from robot.safety.gate.inputs import NAMELESS, ChunkSample, DriverSample, GateInputs, Signal, StateSample
 
 READ = ("joint_state", "pose")

@@ -1,6 +1,6 @@
 """A policy in the graph: it sees the contract's streams and says chunks of targets.
 
-The observation is put together as in training (`robot.control.alignment`), the runner is that of the evaluation
+The observation is put together as in training (`robot.control.observation.alignment`), the runner is that of the evaluation
 (`robot.control.runner`), and inference runs beside the executor (`real.policy.planner`). A chunk is stamped with the
 observation that it was made from; what of it has passed by when it comes, the gate leaves out.
 """
@@ -35,9 +35,9 @@ from real.ros.signals import ERROR, OK, WARN, status_message
 from real.ros.streams import StateMessage, read_image, read_state, stamp_ns_of, state_type
 from robot.contract.contract import CAMERA_TYPES
 from robot.contract.loading import action_spec, describe, load_contract, semantic_hash, stream_names
-from robot.control.alignment import Alignment, StreamSource
+from robot.control.observation.alignment import Alignment, StreamSource
 from robot.control.runner import ChunkRunner, query_seed
-from robot.control.streams import StreamReader, gathered
+from robot.control.observation.streams import StreamReader, gathered
 from robot.description import Policy, TaskPrompt, require_match
 from robot.description.observation import ObservationField, ObservationSpec
 from robot.errors import InputError, TillerError

@@ -1,6 +1,6 @@
 """Commands of sinks and streams of state as messages: which type each has, and how it is filled and read.
 
-What the numbers mean was settled before: `robot.control.sinks` and `robot.control.streams` apply the contract's maps.
+What the numbers mean was settled before: `robot.control.sinks` and `robot.control.observation.streams` apply the contract's maps.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from real.ros.messages import (
 )
 from robot.contract.contract import CAMERA_TYPES, Stream
 from robot.control.sinks import SinkCommand
-from robot.control.streams import StreamReader
+from robot.control.observation.streams import StreamReader
 
 COMMAND_TYPES = {
     "twin": Float64MultiArray,

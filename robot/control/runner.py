@@ -10,7 +10,7 @@ from typing import Mapping
 import numpy as np
 
 from robot.control.ensembling import TemporalEnsemble, ensembled_action
-from robot.control.history import ObservationHistory
+from robot.control.observation.history import ObservationHistory
 from robot.description.chunk import ActionChunk
 from robot.description.prompt import TaskPrompt
 from robot.description.protocols import Policy

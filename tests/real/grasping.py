@@ -8,7 +8,7 @@ from std_msgs.msg import Float64MultiArray
 
 from real.ros import qos
 from real.ros.messages import time_of
-from robot.control.streams import StreamReader
+from robot.control.observation.streams import StreamReader
 from tests.real.graph_rig import View
 from tests.real.motions import ROWS, Script
 

@@ -27,7 +27,7 @@ from real.ros.messages import joint_state_message, pose_message, stamp_of
 from real.ros.signals import alive_message, driver_message, status_of
 from real.ros.streams import COMMAND_TYPES, state_type
 from robot.contract.loading import action_spec, load_contract
-from robot.control.streams import StreamReader
+from robot.control.observation.streams import StreamReader
 from tests.real.graph_rig import patient
 
 HORIZON, REACH, TURN_S = 16, 0.01, 2.0

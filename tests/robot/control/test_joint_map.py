@@ -14,7 +14,7 @@ from robot.contract.loading import action_spec, contract_names, describe, load_c
 from robot.control.joint_map import JointMap
 from robot.control.rotation import matrix_from_6d, rotation_6d_from_matrix
 from robot.control.sinks import POSE_NAMES, SinkEncoder, speaks
-from robot.control.streams import StreamReader, gathered
+from robot.control.observation.streams import StreamReader, gathered
 from robot.errors import InputError
 from tests.robot.strategies import rotations
 

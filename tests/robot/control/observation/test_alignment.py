@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from robot.control.alignment import AHEAD_NS, Alignment, StreamSource
+from robot.control.observation.alignment import AHEAD_NS, Alignment, StreamSource
 from robot.description.observation import ObservationField, ObservationSpec
 
 SPEC = ObservationSpec(
