@@ -26,8 +26,8 @@ from real.graph.processes import child_environment
 from real.process.profile import write_profile
 from robot.contract.contract import Contract
 from robot.contract.loading import component_names, contract_folder, describe, load_contract
-from robot.control.sinks import SinkEncoder
 from robot.control.observation.streams import StreamReader
+from robot.control.sinks import SinkEncoder
 from robot.errors import TillerError
 
 SIGNALS_HZ, CHUNKS_HZ, HORIZON = 20.0, 2.5, 16

@@ -18,14 +18,13 @@ class TrainingProgress:
 
     Args:
         total: updates of the whole run.
-        done: updates done before, when it is resumed.
         show: false is silent, as all processes but the first are.
         stream: where to write; None is the standard error.
     """
 
-    def __init__(self, total: int, done: int = 0, show: bool = True, stream: TextIO | None = None):
-        self.total, self.done, self.show, self.stream = total, done, show, stream or sys.stderr
-        self._first, self._started, self._line_at = done, time.monotonic(), -SECONDS_BETWEEN_LINES
+    def __init__(self, total: int, show: bool = True, stream: TextIO | None = None):
+        self.total, self.done, self.show, self.stream = total, 0, show, stream or sys.stderr
+        self._first, self._started, self._line_at = 0, time.monotonic(), -SECONDS_BETWEEN_LINES
         self._bar = (
             Progress(
                 TextColumn("train"),
@@ -40,7 +39,14 @@ class TrainingProgress:
             if show and self.stream.isatty()
             else None
         )
-        self._task = self._bar.add_task("train", total=total, completed=done, numbers="") if self._bar else None
+        self._task = self._bar.add_task("train", total=total, numbers="") if self._bar else None
+
+    def resume(self, done: int) -> None:
+        """Go on after so many updates that were made before: they say nothing about how fast this run is."""
+        self._first, self._started = done, time.monotonic()
+        self.advance(done)
+        if self._bar is not None and self._task is not None:
+            self._bar.reset(self._task, completed=done, numbers="")
 
     def advance(self, update: int) -> None:
         """Note an update; cheap."""

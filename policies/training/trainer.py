@@ -116,6 +116,7 @@ class Trainer:
         self.learner.restore(state.average_updates, state.schedule)
         self.done, self.elapsed_s = state.update, state.elapsed_s
         self._saved_at = self.done
+        self.progress.resume(self.done)
         self._say_what_changed(state)
 
     def _say_what_changed(self, state: TrainingState) -> None:

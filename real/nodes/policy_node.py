@@ -1,6 +1,6 @@
 """A policy in the graph: it sees the contract's streams and says chunks of targets.
 
-The observation is put together as in training (`robot.control.observation.alignment`), the runner is that of the evaluation
+The observation is put together as in training (`robot.control.observation`), the runner is that of the evaluation
 (`robot.control.runner`), and inference runs beside the executor (`real.policy.planner`). A chunk is stamped with the
 observation that it was made from; what of it has passed by when it comes, the gate leaves out.
 """
@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import math
 import secrets
-from dataclasses import replace
 from functools import partial
-from typing import Any, Sequence
+from typing import Sequence
 
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
@@ -21,7 +20,7 @@ from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
 from real.graph.graph import DEVICES
-from real.policy.planner import Plan, PlanJob, Planner
+from real.policy.planner import Plan, Planner
 from real.policy.recording import RecordedEpisode
 from real.policy.source import require_source, split
 from real.process.parameters import declare
@@ -34,18 +33,16 @@ from real.ros.reading import Refusal, read_episode
 from real.ros.signals import ERROR, OK, WARN, status_message
 from real.ros.streams import StateMessage, read_image, read_state, stamp_ns_of, state_type
 from robot.contract.contract import CAMERA_TYPES
-from robot.contract.loading import action_spec, describe, load_contract, semantic_hash, stream_names
-from robot.control.observation.alignment import Alignment, StreamSource
-from robot.control.runner import ChunkRunner, query_seed
+from robot.contract.loading import action_spec, describe, load_contract, semantic_hash
+from robot.control.observation.observer import Observer
+from robot.control.observation.sources import offered, stream_sources
 from robot.control.observation.streams import StreamReader, gathered
+from robot.control.runner import ChunkRunner, query_seed
 from robot.description import Policy, TaskPrompt, require_match
-from robot.description.observation import ObservationField, ObservationSpec
 from robot.errors import InputError, TillerError
 
 STATUS_S = 0.5
 POLL_S = 0.002
-LATE = 0.1  # of a period: how much earlier than its due moment a row may be taken
-LOST = 3  # periods without a row after which the past is no past any more
 QUANTILE = 0.95
 
 
@@ -87,12 +84,9 @@ class PolicyNode(Guarded):
 
         self._session = secrets.token_hex(4)
         self._runner: ChunkRunner | None = None
-        self._alignment: Alignment | None = None
-        self._latest: dict[str, Any] = {}
+        self._observer: Observer | None = None
         self._epoch: int | None = None
         self._early: tuple[str, StateMessage] | None = None
-        self._generation = 0
-        self._row_ns: int | None = None
         self._plans = self._refused = 0
         self._said = ""
         self._readers = {name: StreamReader(self._contract, name) for name in self._contract.state}
@@ -114,7 +108,7 @@ class PolicyNode(Guarded):
     @property
     def ready(self) -> bool:
         """Whether the policy is loaded and has made its first plans."""
-        return self._alignment is not None
+        return self._observer is not None
 
     def on_stop(self) -> None:
         self._planner.close()
@@ -134,60 +128,27 @@ class PolicyNode(Guarded):
             raise InputError(
                 "checkpoint", expected=wanted, got=made_for, way_out="Deploy it on the robot that it was trained for"
             )
-        offered = ObservationSpec(tuple(self._offered(field) for field in spec.observation if self._streams_of(field)))
         require_match(
             spec.observation,
-            offered,
+            # The image of a twin's task has the size that the policy was trained with.
+            offered(contract, self._description, spec.observation, own_sizes=not self._lock_step),
             spec.action,
             action_spec(contract),
             left="the policy",
             right=f"contract '{contract.name}'",
             way_out="Take the policy's own robot, or train for this one",
         )
-        sources: dict[str, StreamSource] = {}
-        for name, stream in contract.state.items():
-            carried = tuple(field.name for field in spec.observation if name in self._streams_of(field))
-            if carried:
-                ages = stream.ages(contract.staleness)
-                sources[name] = StreamSource(
-                    carried, stream.type not in CAMERA_TYPES, round(stream.latency_s * 1e9), round(ages.hold_s * 1e9)
-                )
-        # A twin's task says all numbers that the policy was trained with, to the bit: it comes first.
-        sources = dict(sorted(sources.items(), key=lambda item: contract.state[item[0]].type != "values"))
         self._runner = ChunkRunner(spec, n_action_steps=self._rows or None, delay_steps=max(self._delay, 0))
-        self._alignment = Alignment(spec.observation, sources)
-        for name in self._alignment.streams:
+        sources = stream_sources(contract, self._description, spec.observation)
+        self._observer = Observer(spec.observation, sources, spec.action.period_ns)
+        for name in self._observer.streams:
             stream = contract.state[name]
             profile = qos.IMAGE if stream.type in CAMERA_TYPES else qos.STATE
             self.create_subscription(state_type(stream), stream.topic, partial(self._see, name), profile)
 
-    def _streams_of(self, field: ObservationField) -> tuple[str, ...]:
-        """Streams that may carry a key."""
-
-        def carries(name: str) -> bool:
-            stream = self._contract.state[name]
-            if stream.type in CAMERA_TYPES:
-                return field.name == f"{name}.{stream.type}"
-            if stream.type == "values":
-                return not field.is_image
-            if stream.type == "joint_state":
-                return field.name in gathered(
-                    self._description, dict.fromkeys(stream_names(self._contract, name), np.zeros(1))
-                )
-            return stream.type == "pose" and field.name in stream_names(self._contract, name)
-
-        return tuple(name for name in self._contract.state if carries(name))
-
-    def _offered(self, field: ObservationField) -> ObservationField:
-        """What the contract has to offer for a key: an image has a size of its own."""
-        stream = self._contract.state[self._streams_of(field)[0]]
-        if stream.type in CAMERA_TYPES and stream.size and not self._lock_step:
-            return replace(field, shape=(*stream.size, *field.shape[2:]))
-        return field
-
     def _see(self, name: str, message: StateMessage) -> Refusal | None:
         stream = self._contract.state[name]
-        assert self._alignment is not None
+        assert self._observer is not None
         if stream.type == "values":
             epoch = epoch_of(message.header.frame_id)
             if epoch is not None and epoch != self._epoch:
@@ -200,54 +161,31 @@ class PolicyNode(Guarded):
         else:
             values = gathered(self._description, read_state(self._readers[name], message))  # type: ignore[arg-type]
         now_ns = self.get_clock().now().nanoseconds  # 0 before the first `/clock`
-        refused = self._alignment.add(name, values, stamp_ns_of(message), now_ns or None)
+        refused = self._observer.add(name, values, stamp_ns_of(message), now_ns or None)
         if refused:
             return Refusal(refused)
         self._look()
         return None
 
     def _look(self) -> None:
-        """Take the rows that are due, a control period apart, and ask for a plan when it is time."""
-        alignment, runner = self._alignment, self._runner
-        if alignment is None or runner is None or not self._running:
+        """Take the rows that are due, and ask for a plan when it is time."""
+        observer, runner = self._observer, self._runner
+        if observer is None or runner is None or not self._running:
             return
-        newest = alignment.newest_ns
-        if newest is None:
-            return
-        period = runner.spec.action.period_ns
-        if self._row_ns is not None and newest - self._row_ns > LOST * period:
-            self._begin()  # nothing was seen for so long that it is another past
-        while self._row_ns is None or newest - self._row_ns >= period * (1 - LATE):
-            due = newest if self._row_ns is None else min(self._row_ns + period, newest)
-            row = alignment.row(due)
-            if row is None:
-                return
-            runner.observe(row, due)
-            self._row_ns = due
+        if observer.interrupted:
+            self._begin()
+        for row in observer.due():
+            runner.observe(row.values, row.stamp_ns)
             self._ask()
 
     def _ask(self) -> None:
-        runner = self._runner
-        assert runner is not None and self._row_ns is not None
-        if self._planner.busy or not runner.needs_plan(self._row_ns):
+        runner, observer = self._runner, self._observer
+        assert runner is not None and observer is not None and observer.stamp_ns is not None
+        if self._planner.busy or not runner.needs_plan(observer.stamp_ns):
             return
-        prefix = weight = None
-        if runner.delay_steps and runner.chunk is not None:
-            prefix, weight = runner.prefix()
+        prompt = TaskPrompt(self._instruction) if self._instruction else None
         self._waiting.reset()
-        self._planner.ask(
-            PlanJob(
-                runner.window(),
-                self._row_ns,
-                runner.plans,
-                query_seed(self._seed, runner.plans),
-                runner.samples if prefix is not None else 1,
-                self._generation,
-                TaskPrompt(self._instruction) if self._instruction else None,
-                prefix,
-                weight,
-            )
-        )
+        self._planner.ask(runner.request(seed=query_seed(self._seed, runner.plans), prompt=prompt))
 
     # -- what is said -------------------------------------------------------------------------------------------------
 
@@ -255,7 +193,7 @@ class PolicyNode(Guarded):
         """Look whether something is ready in the planner's thread."""
         if self._planner.error:
             raise Stop(self._planner.error, code=2)
-        if self._alignment is None and self._planner.policy is not None:
+        if self._observer is None and self._planner.policy is not None:
             try:
                 self._fit(self._planner.policy)
             except TillerError as error:
@@ -266,25 +204,23 @@ class PolicyNode(Guarded):
         if self.ready and not self._planner.busy:
             self._waiting.cancel()
             self._look()
-            if self._row_ns is not None:
+            if self._observer is not None and self._observer.stamp_ns is not None:
                 self._ask()
 
     def _say(self, plan: Plan) -> None:
-        runner, job = self._runner, plan.job
+        runner, request = self._runner, plan.request
         assert runner is not None
-        if job.generation != self._generation or not self._running:
-            return
         if plan.values is None:
             self._refused += 1
-            self.get_logger().error(f"plan {job.number}: {plan.error}", throttle_duration_sec=1.0)
+            self.get_logger().error(f"plan {request.number}: {plan.error}", throttle_duration_sec=1.0)
             return
         try:
-            chunk = runner.accept(runner.continuing(plan.values), job.stamp_ns)
+            chunk = runner.take(plan.values, request)
         except TillerError as error:
             self._refused += 1
             self.get_logger().error(str(error), throttle_duration_sec=1.0)
             return
-        tag = Tag(self._session, self._epoch, chunk.chunk_id, job.seed)
+        tag = Tag(self._session, self._epoch, chunk.chunk_id, request.seed)
         # Where time stands still nothing bridges the wait for the next plan: rows behind the executed ones stay here.
         rows = chunk.values[: runner.n_action_steps] if self._lock_step else chunk.values
         self._chunk.publish(
@@ -295,8 +231,7 @@ class PolicyNode(Guarded):
         self._plans += 1
         if self._delay < 0:
             passing = math.ceil(self._planner.latency_s(QUANTILE) / runner.spec.action.period_s)
-            most = min(runner.n_action_steps, runner.spec.horizon - runner.n_action_steps)
-            runner.delay_steps = min(passing, most)
+            runner.delay_steps = min(passing, runner.most_delay_steps)
 
     # -- episodes -----------------------------------------------------------------------------------------------------
 
@@ -314,10 +249,9 @@ class PolicyNode(Guarded):
         return self._see(*early) if early is not None and self.ready else None
 
     def _begin(self) -> None:
-        self._generation += 1
-        self._row_ns = None
-        if self._alignment is not None and self._runner is not None:
-            self._alignment.reset()
+        self._planner.drop()
+        if self._observer is not None and self._runner is not None:
+            self._observer.reset()
             self._runner.reset()
             getattr(self._planner.policy, "start", lambda: None)()
 
@@ -337,12 +271,12 @@ class PolicyNode(Guarded):
     def _report(self) -> None:
         if self.tally.errors:
             level, text = ERROR, f"{self.tally.errors} times something failed, last {self.tally.last}"
-        elif self._alignment is None:
+        elif self._observer is None:
             level, text = WARN, "loading"
         elif not self._running:
             level, text = WARN, "stopped"
-        elif self._alignment.silent:
-            level, text = WARN, f"waiting for {', '.join(self._alignment.silent)}"
+        elif self._observer.silent:
+            level, text = WARN, f"waiting for {', '.join(self._observer.silent)}"
         elif self._refused:
             level, text = ERROR, f"{self._refused} plans refused"
         else:

@@ -1,4 +1,4 @@
-"""Inference beside the executor: one worker thread, one job at a time, results picked up by whoever asks.
+"""Inference beside the executor: one worker thread, one request at a time, plans picked up by whoever asks.
 
 PyTorch gives the interpreter back while it computes, so callbacks go on in time.
 """
@@ -10,11 +10,12 @@ import time
 from collections import deque
 from dataclasses import dataclass
 from queue import SimpleQueue
-from typing import Callable, Mapping
+from typing import Callable
 
 import numpy as np
 
-from robot.description import Policy, TaskPrompt
+from robot.control.plan_request import PlanRequest, sample_plans
+from robot.description import Policy
 from robot.description.specs import PolicySpec
 from robot.errors import TillerError
 
@@ -22,36 +23,10 @@ RECENT = 100  # plans whose latency is remembered
 
 
 @dataclass(frozen=True, eq=False)
-class PlanJob:
-    """A plan that is asked for.
-
-    Args:
-        window: name -> (steps, ...), raw units.
-        stamp_ns: of the newest observation in it.
-        number: of the plan within its episode.
-        seed: of its noise.
-        samples: plans to draw.
-        generation: of the episode; a plan of another one is thrown away.
-        task: what to do.
-        prefix, prefix_weight: rows that are committed; None without.
-    """
-
-    window: Mapping[str, np.ndarray]
-    stamp_ns: int
-    number: int
-    seed: int
-    samples: int = 1
-    generation: int = 0
-    task: TaskPrompt | None = None
-    prefix: np.ndarray | None = None
-    prefix_weight: np.ndarray | None = None
-
-
-@dataclass(frozen=True, eq=False)
 class Plan:
-    """What came of a job: plans (samples, horizon, dim), or the error."""
+    """What came of a request: plans (samples, horizon, dim), or the error."""
 
-    job: PlanJob
+    request: PlanRequest
     values: np.ndarray | None
     seconds: float
     error: str = ""
@@ -66,12 +41,14 @@ class Planner:
 
     def __init__(self, load: Callable[[], Policy]) -> None:
         self._load = load
-        self._jobs: SimpleQueue[PlanJob | None] = SimpleQueue()
+        self._requests: SimpleQueue[PlanRequest | None] = SimpleQueue()
         self._plans: deque[Plan] = deque()
         self._seconds: deque[float] = deque(maxlen=RECENT)
         self.policy: Policy | None = None
         self.error = ""
         self.busy = False
+        self._dropped: PlanRequest | None = None
+        self._asked: PlanRequest | None = None
         self._thread = threading.Thread(target=self._work, name="planner", daemon=True)
         self._thread.start()
 
@@ -80,18 +57,24 @@ class Planner:
         """Of the policy, once it is loaded and has made a first plan."""
         return self.policy.spec if self.policy is not None else None
 
-    def ask(self, job: PlanJob) -> None:
+    def ask(self, request: PlanRequest) -> None:
         """Begin a plan; only when not `busy`."""
         assert not self.busy, "one plan at a time"
         self.busy = True
-        self._jobs.put(job)
+        self._asked = request
+        self._requests.put(request)
+
+    def drop(self) -> None:
+        """A plan that is being made is of no use any more: it is thrown away when it is done."""
+        self._dropped = self._asked
 
     def take(self) -> Plan | None:
         """A plan that is ready; None when there is none."""
         if not self._plans:
             return None
         self.busy = False
-        return self._plans.popleft()
+        plan = self._plans.popleft()
+        return None if plan.request is self._dropped else plan
 
     def latency_s(self, quantile: float) -> float:
         """Of the last plans; 0 before the first."""
@@ -100,7 +83,7 @@ class Planner:
 
     def close(self) -> None:
         """End the thread when its plan is made."""
-        self._jobs.put(None)
+        self._requests.put(None)
         self._thread.join(5.0)
 
     def _work(self) -> None:
@@ -114,28 +97,18 @@ class Planner:
             self.error = f"the policy cannot be loaded: {type(error).__name__}: {error}"
         if self.policy is None:
             return
-        while (job := self._jobs.get()) is not None:
-            self._plans.append(self._make(self.policy, job))
+        while (request := self._requests.get()) is not None:
+            self._plans.append(self._make(self.policy, request))
 
-    def _make(self, policy: Policy, job: PlanJob) -> Plan:
+    def _make(self, policy: Policy, request: PlanRequest) -> Plan:
         started = time.perf_counter()
-        prefix, weight = (None if part is None else part[None] for part in (job.prefix, job.prefix_weight))
         try:
-            values = np.asarray(
-                policy.sample(
-                    {name: rows[None] for name, rows in job.window.items()},
-                    task=job.task,
-                    samples=job.samples,
-                    seeds=[job.seed],
-                    prefix=prefix,
-                    prefix_weight=weight,
-                )
-            )[0]
+            (values,) = sample_plans(policy, [request])
         except Exception as error:
-            return Plan(job, None, time.perf_counter() - started, f"{type(error).__name__}: {error}")
+            return Plan(request, None, time.perf_counter() - started, f"{type(error).__name__}: {error}")
         seconds = time.perf_counter() - started
         self._seconds.append(seconds)
-        return Plan(job, values, seconds)
+        return Plan(request, values, seconds)
 
 
 def _warm(policy: Policy) -> None:

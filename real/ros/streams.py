@@ -1,6 +1,7 @@
 """Commands of sinks and streams of state as messages: which type each has, and how it is filled and read.
 
-What the numbers mean was settled before: `robot.control.sinks` and `robot.control.observation.streams` apply the contract's maps.
+What the numbers mean was settled before: `robot.control.sinks` and `robot.control.observation` apply the contract's
+maps.
 """
 
 from __future__ import annotations
@@ -33,8 +34,8 @@ from real.ros.messages import (
     write_pose,
 )
 from robot.contract.contract import CAMERA_TYPES, Stream
-from robot.control.sinks import SinkCommand
 from robot.control.observation.streams import StreamReader
+from robot.control.sinks import SinkCommand
 
 COMMAND_TYPES = {
     "twin": Float64MultiArray,

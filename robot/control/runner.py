@@ -11,6 +11,7 @@ import numpy as np
 
 from robot.control.ensembling import TemporalEnsemble, ensembled_action
 from robot.control.observation.history import ObservationHistory
+from robot.control.plan_request import PlanRequest, best_continuation, sample_plans
 from robot.description.chunk import ActionChunk
 from robot.description.prompt import TaskPrompt
 from robot.description.protocols import Policy
@@ -38,7 +39,7 @@ class ChunkRunner:
         delay_steps: rows that pass while a plan is being made (real-time chunking): the next plan is asked for that
             many rows before the executed ones run out, and the rows already committed are offered as its prefix.
             A plan cannot take longer than the rows that it is executed for; an ensemble has no use for it.
-        candidates: plans that are drawn where one continues a chunk; see `continuing`.
+        candidates: plans that are drawn where one continues a chunk.
     """
 
     def __init__(
@@ -53,26 +54,42 @@ class ChunkRunner:
         steps = spec.n_action_steps if n_action_steps is None else n_action_steps
         if not 1 <= steps <= spec.horizon:
             raise InputError("n_action_steps", expected=f"1 to the policy's horizon {spec.horizon}", got=str(steps))
-        most = min(steps, spec.horizon - steps)
-        if not 0 <= delay_steps <= most:
-            raise InputError(
-                "delay_steps",
-                expected=f"0 to {most}: no more than the {steps} executed rows, and with them within the horizon "
-                f"{spec.horizon}",
-                got=str(delay_steps),
-            )
-        if delay_steps and ensemble is not None:
-            raise InputError(
-                "delay_steps", expected="0 with an ensemble, which executes rows of many plans", got=str(delay_steps)
-            )
         self.spec = spec
         self.n_action_steps = steps if ensemble is None else ensemble.every
         self.ensemble = ensemble
         self.delay_steps = delay_steps
-        self.samples = candidates if delay_steps else 1
+        self._candidates = candidates
         self.plans = 0
         self._history = ObservationHistory(spec.observation)
         self._chunks: deque[ActionChunk] = deque()
+
+    @property
+    def most_delay_steps(self) -> int:
+        """No more than the executed rows, and with them within the horizon."""
+        return 0 if self.ensemble is not None else min(self.n_action_steps, self.spec.horizon - self.n_action_steps)
+
+    @property
+    def delay_steps(self) -> int:
+        """Rows that pass while a plan is being made. It may change between two plans; a request that is on its way
+        keeps its own.
+        """
+        return self._delay_steps
+
+    @delay_steps.setter
+    def delay_steps(self, steps: int) -> None:
+        if steps and self.ensemble is not None:
+            raise InputError(
+                "delay_steps", expected="0 with an ensemble, which executes rows of many plans", got=str(steps)
+            )
+        most = self.most_delay_steps
+        if not 0 <= steps <= most:
+            raise InputError(
+                "delay_steps",
+                expected=f"0 to {most}: no more than the {self.n_action_steps} executed rows, and with them within the "
+                f"horizon {self.spec.horizon}",
+                got=str(steps),
+            )
+        self._delay_steps = steps
 
     def reset(self) -> None:
         """Start an episode: no past, no chunk, the count of plans back at 0."""
@@ -96,9 +113,30 @@ class ChunkRunner:
         # Asked at row n, a plan arrives at row n + delay: the rows in between are executed meanwhile.
         return self._chunks[-1].index_at(now_ns) >= self.n_action_steps
 
+    @property
+    def samples(self) -> int:
+        """Plans to draw for each request: several where a plan continues a chunk, see `best_continuation`."""
+        return self._candidates if self.delay_steps else 1
+
     def window(self) -> dict[str, np.ndarray]:
         """What the policy sees now: name -> (steps, ...)."""
         return self._history.window()
+
+    def request(
+        self, *, seed: int | None = None, prompt: TaskPrompt | None = None, noise: np.ndarray | None = None
+    ) -> PlanRequest:
+        """What to plan for at the newest observation. Where plans arrive late the request carries the committed rows,
+        the first of an episode too: its prefix weighs nothing, so that every row of a batch is of one kind.
+
+        Args:
+            seed: of the plan's noise.
+            prompt: what to do.
+            noise: (samples, *noise_shape) that decides the plan.
+        """
+        prefix, weight = self.prefix() if self.delay_steps else (None, None)
+        return PlanRequest(
+            self.window(), self._history.stamp_ns, self.plans, seed, prompt, self.samples, noise, prefix, weight
+        )
 
     def prefix(self) -> tuple[np.ndarray, np.ndarray]:
         """Rows that are committed, seen from the newest observation.
@@ -121,27 +159,11 @@ class ChunkRunner:
             weight = np.where(rows < min(self.delay_steps, len(rest)), 1.0, np.clip(soft, 0.0, 1.0))
         return values, weight
 
-    def continuing(self, plans: np.ndarray) -> np.ndarray:
-        """Of several plans drawn with the prefix, the one that goes on best from what is being executed.
-
-        A prefix fixes rows but not the way: a plan whose noise leads around the other side of an obstacle turns sharply
-        behind them. So the plan is taken that strays least from the prefix and is the least rough, in units of how much
-        each component differs among the plans (after Liu et al., "Bidirectional Decoding", 2024, who choose among free
-        samples by their distance from the plan before).
-
-        Args:
-            plans: (samples, horizon, dim).
-
-        Returns:
-            (horizon, dim); the first plan where there is nothing to continue.
+    def take(self, plans: np.ndarray, request: PlanRequest) -> ActionChunk:
+        """Make the best of the plans (samples, horizon, dim) that answer a request the current chunk. They may come
+        any time after it was made: the chunk starts where the request's observation was.
         """
-        if not self._chunks or len(plans) == 1:
-            return plans[0]
-        values, weight = self.prefix()
-        spread = np.maximum(plans.std(axis=(0, 1)), 1e-9)
-        strayed = (((plans - values) / spread) ** 2).sum(axis=2) @ weight
-        rough = ((np.diff(plans, 2, axis=1) / spread) ** 2).sum(axis=(1, 2))
-        return plans[np.argmin(strayed + rough)]
+        return self.accept(best_continuation(plans, request), request.stamp_ns)
 
     def accept(self, values: np.ndarray, stamp_ns: int | None = None) -> ActionChunk:
         """Make a plan (horizon, dim) the current chunk.
@@ -171,15 +193,8 @@ class ChunkRunner:
         """Plan with `policy` when a plan is due at the newest observation, else return None."""
         if not self.needs_plan(self._history.stamp_ns):
             return None
-        observation = {name: rows[None] for name, rows in self.window().items()}
-        prefix = prefix_weight = None
-        if self.delay_steps and self._chunks:
-            prefix, prefix_weight = (part[None] for part in self.prefix())
-        seeds = None if seed is None else [seed]
-        plans = policy.sample(
-            observation, task=task, samples=self.samples, seeds=seeds, prefix=prefix, prefix_weight=prefix_weight
-        )
-        return self.accept(self.continuing(plans[0]))
+        request = self.request(seed=seed, prompt=task)
+        return self.take(sample_plans(policy, [request])[0], request)
 
     def action(self, now_ns: int) -> np.ndarray:
         """The target (dim,) for the interval that contains `now_ns`; the last row is held when the chunk has ended."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from robot.contract.contract import Contract
-from robot.control.rotation import rotation_6d_from_matrix
 from robot.control.observation.streams import StreamReader
+from robot.control.rotation import rotation_6d_from_matrix
 from sim.drivers.driver import Command
 from sim.twin.robot import TwinRobot
 

@@ -9,6 +9,7 @@ from typing import Callable
 
 import numpy as np
 
+from robot.control.plan_request import PlanRequest, sample_plans
 from robot.control.runner import ChunkRunner, query_seed
 from robot.description import Policy, TaskPrompt, require_match
 from robot.errors import InputError, TillerError
@@ -31,7 +32,8 @@ class Place:
         episode: number of the one that runs, None between two.
         length: steps of it so far.
         latencies: seconds of its plans.
-        late: a plan (horizon, dim) that has been made and arrives when the runner's `delay_steps` rows have passed.
+        late: plans (samples, horizon, dim) and their request; they arrive when the runner's `delay_steps` rows have
+            passed.
     """
 
     lane: int
@@ -40,7 +42,7 @@ class Place:
     episode: int | None = None
     length: int = 0
     latencies: list[float] = field(default_factory=list)
-    late: np.ndarray | None = None
+    late: tuple[np.ndarray, PlanRequest] | None = None
 
     @property
     def now_ns(self) -> int:
@@ -53,15 +55,14 @@ class Place:
         self.length, self.latencies, self.late = 0, [], None
         return Order(self.lane, seed=seed + self.episode, film=self.episode in filmed)
 
-    def take(self, plans: np.ndarray) -> None:
-        """Take the plans (samples, horizon, dim) that were asked for now. The first of an episode is waited for; any
-        later one arrives with its delay, while the rows of the old chunk go on.
+    def take(self, plans: np.ndarray, request: PlanRequest) -> None:
+        """Take the plans (samples, horizon, dim) that answer a request of now. The first of an episode is waited for;
+        any later one arrives with its delay, while the rows of the old chunk go on.
         """
-        plan = self.runner.continuing(plans)
         if self.runner.delay_steps and self.runner.chunk is not None:
-            self.late = plan
+            self.late = plans, request
         else:
-            self.runner.accept(plan)
+            self.runner.take(plans, request)
 
     def slice(self) -> Order:
         """All actions up to the next plan."""
@@ -74,8 +75,7 @@ class Place:
             for _ in range(runner.delay_steps):
                 actions.append(runner.action(now_ns))
                 now_ns += period_ns
-            # Stamped with the observation that it was made from: its first rows are in the past now.
-            runner.accept(self.late)
+            runner.take(*self.late)  # its first rows are in the past now
             self.late = None
         while not runner.needs_plan(now_ns):
             actions.append(runner.action(now_ns))
@@ -189,36 +189,19 @@ class Rollout:
         """One inference call for all who wait, each in its episode's row, copies of the first in the others' place."""
         if not waiting:
             return
-        rows = {self._row(place): place for place in waiting}
-        filled = [rows.get(row, waiting[0]) for row in range(self._batch)]
-        windows = {place.lane: place.runner.window() for place in waiting}
-        observation = {name: np.stack([windows[place.lane][name] for place in filled]) for name in self._setup.names}
-        seeds = [query_seed(self._episode_seed(place), place.runner.plans) for place in filled]
-        prefix: np.ndarray | None = None
-        weight: np.ndarray | None = None
-        if waiting[0].runner.delay_steps:
-            prefixes = {place.lane: place.runner.prefix() for place in waiting}
-            prefix, weight = (np.stack(parts) for parts in zip(*(prefixes[place.lane] for place in filled)))
-        started = time.perf_counter()
-        values = np.asarray(
-            self._policy.sample(
-                observation,
-                task=self._prompt,
-                samples=waiting[0].runner.samples,
-                seeds=seeds,
-                prefix=prefix,
-                prefix_weight=weight,
+        requests = {
+            self._row(place): place.runner.request(
+                seed=query_seed(self._episode_seed(place), place.runner.plans), prompt=self._prompt
             )
-        )
+            for place in waiting
+        }
+        started = time.perf_counter()
+        plans = sample_plans(self._policy, [requests.get(row) for row in range(self._batch)])
         seconds = time.perf_counter() - started
-        samples = waiting[0].runner.samples
-        if values.shape[:2] != (self._batch, samples):
-            asked = f"{'one' if samples == 1 else samples} for {self._batch} rows"
-            raise TillerError(f"the policy gave plans of shape {values.shape}, asked for {asked}")
         self.latencies.append(seconds)
-        for row, place in rows.items():
+        for place in waiting:
             place.latencies.append(seconds)
-            place.take(values[row])
+            place.take(plans[self._row(place)], requests[self._row(place)])
 
     def _collect(self, process: WorkerProcess, share: list[Order]) -> TillerError | None:
         """Take what a worker answers to its share of the orders."""

@@ -32,9 +32,9 @@ from real.ros.signals import alive_message, driver_message
 from real.ros.streams import state_type
 from robot.contract.contract import Contract
 from robot.contract.loading import action_spec, describe
+from robot.control.observation.streams import StreamReader
 from robot.control.rest import rest_target
 from robot.control.sinks import SinkEncoder
-from robot.control.observation.streams import StreamReader
 from tests.real.graph_rig import START_S, Graph, View, local_environment
 
 UNIT_M, SPEED_M_S, STEP_S = 1e-4, 0.1, 0.01

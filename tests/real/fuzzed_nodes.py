@@ -37,8 +37,8 @@ from real.ros.signals import OK, alive_message, driver_message, enable_message, 
 from real.ros.streams import command_message
 from robot.contract.contract import CAMERA_TYPES, Contract
 from robot.contract.loading import action_spec, describe, load_contract
-from robot.control.sinks import SinkEncoder
 from robot.control.observation.streams import StreamReader
+from robot.control.sinks import SinkEncoder
 from robot.safety.gate.flight_record import FlightRecorder
 from tests.real.fuzzing import Fuzzer, jpeg, made, subscriptions
 from tests.real.untrained import untrained

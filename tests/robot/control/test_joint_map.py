@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from robot.contract.contract import Contract, MappedJoint, Sink
 from robot.contract.loading import action_spec, contract_names, describe, load_contract
 from robot.control.joint_map import JointMap
+from robot.control.observation.streams import StreamReader, gathered
 from robot.control.rotation import matrix_from_6d, rotation_6d_from_matrix
 from robot.control.sinks import POSE_NAMES, SinkEncoder, speaks
-from robot.control.observation.streams import StreamReader, gathered
 from robot.errors import InputError
 from tests.robot.strategies import rotations
 

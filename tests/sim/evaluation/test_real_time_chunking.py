@@ -20,6 +20,7 @@ from policies.model.policy import DiffusionPolicy
 from policies.recipe.recipe import EmaConfig, PolicyRecipe, TrainingConfig, ValidationConfig
 from policies.training.train import train
 from robot.control.ensembling import TemporalEnsemble
+from robot.control.plan_request import sample_plans
 from robot.control.runner import ChunkRunner, query_seed
 from robot.description import ActionField, ActionSpec, ObservationField, ObservationSpec, PolicySpec, SamplerSpec
 from robot.errors import InputError
@@ -111,19 +112,14 @@ def executed(policy, seeds, delay_steps: int, rows: int = ROWS - 4) -> list[Walk
     while len(walks[0].targets) < rows:
         for seed, each in zip(seeds, walks):
             each.place.observe(Report(each.place.lane, each.rows, Tally(seed, length=len(each.targets))))
-        runners = [each.place.runner for each in walks]
-        prefixes, weights = zip(*(runner.prefix() for runner in runners))
-        plans = policy.sample(
-            {"point": np.stack([runner.window()["point"] for runner in runners])},
-            samples=runners[0].samples,
-            prefix=np.stack(prefixes),
-            prefix_weight=np.stack(weights),
-            seeds=[query_seed(seed, runner.plans) for seed, runner in zip(seeds, runners)],
-        )
-        for each, plan in zip(walks, plans):
+        requests = [
+            each.place.runner.request(seed=query_seed(seed, each.place.runner.plans))
+            for seed, each in zip(seeds, walks)
+        ]
+        for each, plans, request in zip(walks, sample_plans(policy, requests), requests):
             if each.place.runner.chunk is not None:
                 each.joins.append(len(each.targets) + delay_steps)
-            each.place.take(plan)
+            each.place.take(plans, request)
             actions = list(each.place.slice().actions)
             each.targets += actions
             each.rows = [{"point": action.astype(np.float32)} for action in actions][-2:]
@@ -163,7 +159,8 @@ class PlanCounter:
     def sample(self, observation, *, samples=1, prefix=None, prefix_weight=None, **_):
         plan = np.stack([np.full(16, float(self.plans)), np.arange(16.0)], axis=1)
         self.plans += 1
-        self.prefixes.append((prefix[0], prefix_weight[0]))
+        if prefix is not None:
+            self.prefixes.append((prefix[0], prefix_weight[0]))
         return plan[None, None].repeat(samples, axis=1)
 
 
@@ -199,20 +196,6 @@ def test_a_delay_that_is_longer_than_the_executed_rows_is_refused(delay_steps):
 def test_a_delay_beside_an_ensemble_is_refused():
     with pytest.raises(InputError, match="ensemble"):
         ChunkRunner(PlanCounter.spec, delay_steps=2, ensemble=TemporalEnsemble())
-
-
-def test_of_several_plans_the_one_is_taken_that_goes_on_as_the_last_one_did():
-    runner = ChunkRunner(PlanCounter.spec, delay_steps=3)
-    straight = np.stack([0.1 * np.arange(16.0), np.zeros(16)], axis=1)
-    runner.observe({"point": np.zeros(2, np.float32)}, 0)
-    turning = straight + np.outer(np.maximum(np.arange(16) - 5, 0), [0.0, 0.3])
-    assert (runner.continuing(np.stack([turning, straight])) == turning).all(), "nothing to continue yet"
-    runner.accept(straight)
-    runner.observe({"point": straight[5].astype(np.float32)}, 6 * ACTION.period_ns)
-    onward = straight + straight[6]
-    back = onward - np.outer(np.maximum(np.arange(16) - 2, 0), [0.2, 0.0])
-    jerky = onward + np.outer(np.arange(16) % 2, [0.0, 0.1])
-    assert (runner.continuing(np.stack([back, jerky, onward, back])) == onward).all()
 
 
 class Attentive(BlockSeeker):

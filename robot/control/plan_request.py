@@ -1,0 +1,111 @@
+"""A request for a plan, and the one inference call that answers several of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Mapping, Sequence
+
+import numpy as np
+
+from robot.description.prompt import TaskPrompt
+from robot.description.protocols import Policy
+from robot.errors import TillerError
+
+
+@dataclass(frozen=True, eq=False)
+class PlanRequest:
+    """All that decides a plan. `ChunkRunner.request` makes it and `ChunkRunner.take` takes the plans that answer it.
+
+    Args:
+        window: observation, name -> (steps, ...), raw units.
+        stamp_ns: of the newest observation in it; row 0 of the plan acts at this moment.
+        number: of the plan within its episode, from 0.
+        seed: of its noise; None draws from the policy's own stream.
+        prompt: what to do.
+        samples: plans to draw.
+        noise: (samples, *noise_shape) that decides the plans; None draws it.
+        prefix: (horizon, dim) actions that are committed, raw units; None where plans arrive at once.
+        prefix_weight: (horizon,) 1 where the prefix must stand, 0 where it is free.
+    """
+
+    window: Mapping[str, np.ndarray]
+    stamp_ns: int
+    number: int = 0
+    seed: int | None = None
+    prompt: TaskPrompt | None = None
+    samples: int = 1
+    noise: np.ndarray | None = None
+    prefix: np.ndarray | None = None
+    prefix_weight: np.ndarray | None = None
+
+
+def sample_plans(policy: Policy, requests: Sequence[PlanRequest | None]) -> np.ndarray:
+    """Answer all requests in one call of the policy.
+
+    Args:
+        policy: plans.
+        requests: one a row. A row without a request repeats the first one, so that a batch has the same size, and with
+            it every row the same numerics, however many wait. All draw as many samples, under one prompt.
+
+    Returns:
+        plans (len(requests), samples, horizon, dim), raw units; rows without a request hold nothing of use.
+
+    Raises:
+        TillerError: the policy answered with another number of plans than it was asked for.
+    """
+    first = next(request for request in requests if request is not None)
+    rows = [first if request is None else request for request in requests]
+    if any(row.samples != first.samples or row.prompt is not first.prompt for row in rows):
+        raise ValueError("requests of one batch must draw as many samples and have the same prompt")
+    plans = np.asarray(
+        policy.sample(
+            {name: np.stack([row.window[name] for row in rows]) for name in first.window},
+            task=first.prompt,
+            noise=_stacked(rows, "noise"),
+            samples=first.samples,
+            seeds=_each(rows, "seed"),
+            prefix=_stacked(rows, "prefix"),
+            prefix_weight=_stacked(rows, "prefix_weight"),
+        )
+    )
+    if plans.shape[:2] != (len(rows), first.samples):
+        asked = f"{'one' if first.samples == 1 else first.samples} for {len(rows)} rows"
+        raise TillerError(f"the policy gave plans of shape {plans.shape}, asked for {asked}")
+    return plans
+
+
+def best_continuation(plans: np.ndarray, request: PlanRequest) -> np.ndarray:
+    """Of the plans that answer a request, the one that goes on best from what was being executed.
+
+    A prefix fixes rows but not the path: a plan whose noise leads around the other side of an obstacle turns sharply
+    behind them. So the plan is taken that strays least from the prefix and is the least rough, in units of how much
+    each component differs among the plans (after Liu et al., "Bidirectional Decoding", 2024, who choose among free
+    samples by their distance from the plan before).
+
+    Args:
+        plans: (samples, horizon, dim).
+        request: that they answer.
+
+    Returns:
+        (horizon, dim); the first plan where nothing is committed.
+    """
+    values, weight = request.prefix, request.prefix_weight
+    if values is None or weight is None or len(plans) == 1 or not weight.any():
+        return plans[0]
+    spread = np.maximum(plans.std(axis=(0, 1)), 1e-9)
+    strayed = (((plans - values) / spread) ** 2).sum(axis=2) @ weight
+    rough = ((np.diff(plans, 2, axis=1) / spread) ** 2).sum(axis=(1, 2))
+    return plans[np.argmin(strayed + rough)]
+
+
+def _each(rows: Sequence[PlanRequest], name: str) -> list[Any] | None:
+    """A field of every request; None where no request has it."""
+    values = [value for row in rows if (value := getattr(row, name)) is not None]
+    if values and len(values) < len(rows):
+        raise ValueError(f"requests of one batch must all have a {name}, or none of them")
+    return values or None
+
+
+def _stacked(rows: Sequence[PlanRequest], name: str) -> np.ndarray | None:
+    values = _each(rows, name)
+    return None if values is None else np.stack(values)
