@@ -26,9 +26,9 @@ import yaml
 from data.store.dataset import Dataset
 from robot.description import fingerprint, from_json
 from robot.errors import InputError, TillerError, nearest
+from robot.files import write_file
 from sim.statistics.records import Evaluation, read_evaluation
 from tiller.configuration.compose import compose
-from tiller.runs.output import write_atomically
 from tiller.verbs.train import TrainOptions
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -194,7 +194,7 @@ def write_csv(target: Path, columns: Sequence[str], table: Iterable[Mapping[str,
     writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
     writer.writerows(table)
-    write_atomically(target, text.getvalue())
+    write_file(target, text.getvalue())
     print(f"Written to {target}")
 
 

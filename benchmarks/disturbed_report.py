@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import os
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 from policies.model.checkpoint_folder import read_json
 from robot.errors import InputError
+from robot.files import write_table
 from sim.statistics.intervals import wilson
 
 POOLED = ("task", "policy", "disturber", "force_n")
@@ -33,13 +32,7 @@ def write_report(out: Path, table: Path) -> str:
             way_out="Run python -m benchmarks.passivity_disturber first",
         )
     rows = [pooled(points, key) for key in sorted({tuple(point[name] for name in POOLED) for point in points})]
-    table.parent.mkdir(parents=True, exist_ok=True)
-    partial = table.with_suffix(f".{os.getpid()}.tmp")
-    with partial.open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-    os.replace(partial, table)
+    write_table(table, list(rows[0]), rows)
     for task in sorted({row["task"] for row in rows}):
         draw([row for row in rows if row["task"] == task], out / f"success_{task.replace('/', '_')}.png")
     return "\n".join(

@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 
 import sim
+from robot.files import write_table
 from sim.experts import make_expert
 from sim.tasks import suite_ids, task_ids, task_info
 
@@ -95,12 +96,8 @@ def read(path: Path) -> dict[str, Row]:
 
 def write(path: Path, rows: dict[str, Row]) -> None:
     """All rows, in the order of the tasks."""
-    part = path.with_suffix(".part")
-    with part.open("w", newline="") as file:
-        table = csv.DictWriter(file, [field.name for field in fields(Row)], lineterminator="\n")
-        table.writeheader()
-        table.writerows(asdict(rows[task_id]) for task_id in task_ids() if task_id in rows)
-    part.replace(path)
+    ordered = (asdict(rows[task_id]) for task_id in task_ids() if task_id in rows)
+    write_table(path, [field.name for field in fields(Row)], ordered)
 
 
 def main() -> None:

@@ -34,10 +34,10 @@ from typing import Any
 import numpy as np
 
 from data.store.dataset import Dataset
-from data.store.durable import PARTIAL
 from data.store.episode import Episode
 from data.store.schema import MetaField, Schema, StreamField
 from robot.description import ActionField, ActionSpec, ObservationField, ObservationSpec
+from robot.files import PARTIAL
 
 EPISODES_A_STORE = 40
 LONGEST_WAIT_S = 0.4

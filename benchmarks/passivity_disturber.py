@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from dataclasses import asdict, replace
 from functools import partial
@@ -37,6 +36,7 @@ from policies.safe.disturber import LEARNT, NONE, RANDOM, Attacked, Duel, DuelCo
 from policies.safe.state import stream
 from policies.training.interruption import Interruption
 from robot.errors import InputError, TillerError
+from robot.files import write_file
 from robot.safety.energy.budget import load_budget
 from sim.disturbances.disturbance import PushLimits
 from sim.maze.options import MAX_STEPS
@@ -222,12 +222,8 @@ def evaluate_all(
                     asked.episodes,
                     asked.task == "maze",
                 )
-                file.parent.mkdir(parents=True, exist_ok=True)
-                partial_file = file.with_suffix(f".{os.getpid()}.tmp")
-                partial_file.write_text(
-                    json.dumps({"policy": name, "disturber": kind, "force_n": share * limits.force_n, **found})
-                )
-                os.replace(partial_file, file)
+                point = {"policy": name, "disturber": kind, "force_n": share * limits.force_n, **found}
+                write_file(file, json.dumps(point))
                 print(
                     f"{folder.name} {name} {kind} {share * limits.force_n:g} N: success {found['success']}"
                     f"/{found['episodes']}",

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import csv
 import itertools
-import os
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any, Iterator, Sequence
 
 import numpy as np
 
+from robot.files import write_table
 from sim.statistics.intervals import Interval, bootstrap, interquartile_mean, paired_difference, wilson
 
 POLICIES, FILTERS = ("agnostic", "aware"), ("none", "filter")
@@ -63,12 +63,7 @@ def write_cell(folder: Path, episodes: Sequence[dict[str, Any]], levels: np.ndar
     """Keep the episodes of a cell; the table comes last, and says that the cell is whole."""
     folder.mkdir(parents=True, exist_ok=True)
     np.savez_compressed(folder / "levels.npz", levels=levels.astype(np.float32))
-    partial = folder / f"episodes.{os.getpid()}.tmp"
-    with partial.open("w", newline="") as file:
-        table = csv.DictWriter(file, EPISODE, lineterminator="\n")
-        table.writeheader()
-        table.writerows(episodes)
-    os.replace(partial, folder / "episodes.csv")
+    write_table(folder / "episodes.csv", EPISODE, episodes)
 
 
 def read_cells(out: Path) -> list[Cell]:
@@ -99,14 +94,8 @@ def begin_report(out: Path, says: str) -> None:
 def write_report(out: Path, table: Path, common: dict[str, Any]) -> str:
     """The table under docs/results, the figures, and the verdicts at the end of the report; returns the verdicts."""
     cells = read_cells(out)
-    table.parent.mkdir(parents=True, exist_ok=True)
     rows = [{**row, **common, "date": date.today().isoformat()} for row in table_rows(cells)]
-    partial = table.with_suffix(f".{os.getpid()}.tmp")
-    with partial.open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]) if rows else ["policy"], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-    os.replace(partial, table)
+    write_table(table, list(rows[0]) if rows else ["policy"], rows)
     draw(out, cells)
     verdicts = "\n".join(judge(cells))
     begun = (out / "report.md").read_text().partition("\nVerdicts")[0].replace(NOT_YET, "").rstrip()

@@ -1,19 +1,72 @@
-"""A file that appears under its name when it is whole and on the disk, beside others that are written meanwhile."""
+"""Files and folders that appear under their names when they are whole and on the disk.
+
+A kill, a full disk or a power cut in between leaves what was there before.
+"""
 
 from __future__ import annotations
 
+import csv
 import errno
+import io
 import os
+import shutil
 import uuid
+from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, Callable
+from typing import Any, BinaryIO, Callable, Iterable, Iterator, Mapping, Sequence
 
 PARTIAL = ".partial"
 # What a file system without hard links (FAT, some network mounts) answers.
 _NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK)
 
 
-def write_new(path: Path, write: Callable[[BinaryIO], None]) -> Path:
+def partial_name(path: Path) -> Path:
+    """A name beside `path`, hidden and of its own, for what is still being written."""
+    return path.with_name(f".{path.name}.{uuid.uuid4().hex}{PARTIAL}")
+
+
+def remove_partial(folder: Path) -> None:
+    """Delete what killed writers left in a folder. Only who knows that nobody else writes into it may call this."""
+    for leftover in folder.glob(f".*{PARTIAL}"):
+        if leftover.is_dir():
+            shutil.rmtree(leftover, ignore_errors=True)
+        else:
+            leftover.unlink(missing_ok=True)
+
+
+def write_file(path: Path, content: str | bytes) -> Path:
+    """Write a file, in the place of one that is there; folders that are missing are made.
+
+    Args:
+        path: its name.
+        content: all of it; text becomes UTF-8.
+
+    Raises:
+        OSError: it cannot be written. What was there is untouched.
+    """
+    data = content.encode("utf-8") if isinstance(content, str) else content
+    with _partial_file(path, lambda file: file.write(data)) as partial:
+        os.replace(partial, path)
+    sync(path.parent)
+    return path
+
+
+def write_table(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> Path:
+    """Write a CSV with a header, as `write_file` does.
+
+    Args:
+        path: its name.
+        columns: in their order.
+        rows: name -> value each; a name that is no column is an error.
+    """
+    text = io.StringIO(newline="")
+    table = csv.DictWriter(text, columns, lineterminator="\n")
+    table.writeheader()
+    table.writerows(rows)
+    return write_file(path, text.getvalue())
+
+
+def write_new(path: Path, write: Callable[[BinaryIO], Any]) -> Path:
     """Write a new file; folders that are missing are made.
 
     Writers in other threads, processes and machines may want the same name at the same time: each gets a name of its
@@ -29,19 +82,73 @@ def write_new(path: Path, write: Callable[[BinaryIO], None]) -> Path:
     Raises:
         OSError: it cannot be written. Nothing is left of it.
     """
+    with _partial_file(path, write) as partial:
+        found = _name(partial, path)
+    sync(path.parent)
+    return found
+
+
+@contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """A folder to write into; when the block ends well its files are on the disk and it gets its name.
+
+    A folder that is there gives way to it. When the block raises, nothing is left.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    partial = partial_name(path)
+    try:
+        partial.mkdir(parents=True)
+        yield partial
+        for file in sorted(partial.rglob("*"), reverse=True):
+            sync(file)
+        sync(partial)
+        if path.exists():
+            old = partial_name(path)
+            os.rename(path, old)
+            os.rename(partial, path)
+            shutil.rmtree(old)
+        else:
+            os.rename(partial, path)
+        sync(path.parent)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def point_link(link: Path, target: str) -> None:
+    """Make a symbolic link, in the place of one that is there."""
+    partial = partial_name(link)
+    partial.symlink_to(target)
+    os.replace(partial, link)
+
+
+def sync(path: Path) -> None:
+    """Force a file, or the names in a folder, to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # some network mounts sync no folders; the files' content is on the disk
+            raise
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _partial_file(path: Path, write: Callable[[BinaryIO], Any]) -> Iterator[Path]:
+    """A whole file, on the disk, under a name of its own; gone when the block has ended."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.{uuid.uuid4().hex}{PARTIAL}")
+    partial = partial_name(path)
     descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), 0o666)
     try:
         with open(descriptor, "wb") as file:
             write(file)
             file.flush()
             os.fsync(file.fileno())
-        found = _name(partial, path)
+        yield partial
     finally:
         partial.unlink(missing_ok=True)
-    _sync_folder(path.parent)
-    return found
 
 
 def _name(partial: Path, path: Path) -> Path:
@@ -72,14 +179,3 @@ def _replace_own(partial: Path, name: Path) -> None:
     except BaseException:
         name.unlink(missing_ok=True)
         raise
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    except OSError as error:
-        if error.errno != errno.EINVAL:  # some network mounts sync no folders; the file's content is on the disk
-            raise
-    finally:
-        os.close(descriptor)

@@ -11,7 +11,8 @@ from pathlib import Path
 from zarr.core.buffer import Buffer
 from zarr.storage import LocalStore
 
-PARTIAL = ".partial"
+from robot.files import PARTIAL, sync
+
 ROOT_FILE = "zarr.json"
 # Syncs that wait together share the file system's journal commits: sixteen cost little more than one.
 _SYNC_THREADS = 16
@@ -73,27 +74,19 @@ def move_into_place(aside: Path, folder: Path) -> None:
     """
     if not folder.is_dir():
         os.replace(aside, folder)
-        _sync(folder.parent)
+        sync(folder.parent)
         return
     for entry in sorted(aside.iterdir(), key=lambda entry: entry.name == ROOT_FILE):
         os.replace(entry, folder / entry.name)
-    _sync(folder)
+    sync(folder)
 
 
 def sync_all(threads: ThreadPoolExecutor, paths: Iterable[Path]) -> None:
     """Force files or folders to the disk, all at once."""
-    list(threads.map(_sync, sorted(paths)))
+    list(threads.map(sync, sorted(paths)))
 
 
 def remove_partial_files(root: Path) -> None:
     """Delete what dead or interrupted writers left aside. Only the holder of the store's lock may call this."""
     for leftover in root.rglob(f"*{PARTIAL}"):
         leftover.unlink(missing_ok=True)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -10,9 +10,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
-import os
 import platform
-import shutil
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
@@ -31,6 +29,7 @@ from policies.model.policy import DiffusionPolicy
 from policies.recipe.recipe import PolicyRecipe
 from robot.description import PolicySpec, from_json, to_json
 from robot.errors import InputError, TillerError
+from robot.files import new_folder
 
 
 @dataclass(frozen=True)
@@ -67,7 +66,7 @@ class PolicyRecord:
 def save(policy: DiffusionPolicy, path: Path | str, provenance: Provenance | None = None) -> Path:
     """Write a policy as a new checkpoint folder; one that stands there is replaced only once the new one is whole."""
     path = Path(path)
-    with new_folder(path) as folder:
+    with new_checkpoint(path) as folder:
         write_policy(folder, policy, provenance or Provenance(versions=versions()))
     return path
 
@@ -143,23 +142,16 @@ def _listed(names: list[str]) -> str:
 
 
 @contextmanager
-def new_folder(path: Path) -> Iterator[Path]:
-    """A folder to write into; when the block ends well its files are on disk and it gets its name."""
-    partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
+def new_checkpoint(path: Path) -> Iterator[Path]:
+    """A folder to write a checkpoint into, as `robot.files.new_folder` gives one.
+
+    Raises:
+        InputError: its place cannot be written to.
+        TillerError: the disk is full, or a tensor could not be written.
+    """
     try:
-        partial.mkdir(parents=True)
-        yield partial
-        for file in sorted(partial.rglob("*"), reverse=True):
-            _sync(file)
-        _sync(partial)
-        if path.exists():
-            old = path.with_name(f".{path.name}.old-{os.getpid()}")
-            os.rename(path, old)
-            os.rename(partial, path)
-            shutil.rmtree(old)
-        else:
-            os.rename(partial, path)
-        _sync(path.parent)
+        with new_folder(path) as folder:
+            yield folder
     except (OSError, SafetensorError) as error:
         if getattr(error, "errno", None) in (errno.EACCES, errno.EROFS, errno.ENOTDIR, errno.EPERM):
             raise InputError(
@@ -169,16 +161,6 @@ def new_folder(path: Path) -> Iterator[Path]:
             f"checkpoint '{path}' could not be written: {error}. Make room and save again; "
             "what was saved before is whole"
         ) from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:

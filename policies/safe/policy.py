@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from policies.model.checkpoint import fill, new_folder, read_tensors, write_json, write_tensors
+from policies.model.checkpoint import fill, new_checkpoint, read_tensors, write_json, write_tensors
 from policies.model.checkpoint_folder import read_json
 from policies.safe.networks import Actor, Scale
 from robot.description import from_json, to_json
@@ -79,7 +79,7 @@ class SafePolicy:
     def save(self, path: Path, notes: Mapping[str, Any] | None = None) -> Path:
         """Write the policy as a folder; one that stands there is replaced once the new one is whole."""
         record = SafePolicyRecord(**{**vars(self.record), "notes": notes or self.record.notes})
-        with new_folder(path) as folder:
+        with new_checkpoint(path) as folder:
             write_tensors(folder / WEIGHTS, self.network.state_dict())
             write_json(folder / RECORD, to_json(record))
         return path

@@ -19,7 +19,7 @@ import numpy as np
 from torch import Tensor
 
 from data.store.lock import WriterLock
-from policies.model.checkpoint import new_folder, read_tensors, write_json, write_tensors
+from policies.model.checkpoint import new_checkpoint, read_tensors, write_json, write_tensors
 from policies.model.checkpoint_folder import read_json
 from policies.safe.environment import Step, VectorEnvironment
 from policies.safe.policy import SafePolicy
@@ -179,7 +179,7 @@ def _train(
                     # What this segment did is done again when the run goes on.
                     return None
             elapsed_s += time.monotonic() - began
-            with new_folder(folder / LAST) as last:
+            with new_checkpoint(folder / LAST) as last:
                 write_tensors(last / _TENSORS, agent.tensors())
                 write_json(
                     last / _STATE,

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import csv
-import os
 from pathlib import Path
 from typing import Any, Mapping, Protocol
 
 from robot.errors import MissingExtraError
+from robot.files import write_table
 
 STEP = "step"
 
@@ -47,18 +47,13 @@ class CsvLog:
             self.columns += new
             self._rewrite(rows)
         with self.path.open("a", newline="") as file:
-            csv.DictWriter(file, self.columns).writerow({STEP: step, **values})
+            csv.DictWriter(file, self.columns, lineterminator="\n").writerow({STEP: step, **values})
 
     def close(self) -> None:
         pass
 
     def _rewrite(self, rows: list[dict[str, str]]) -> None:
-        partial = self.path.with_suffix(".partial")
-        with partial.open("w", newline="") as file:
-            writer = csv.DictWriter(file, self.columns)
-            writer.writeheader()
-            writer.writerows(rows)
-        os.replace(partial, self.path)
+        write_table(self.path, self.columns, rows)
 
 
 class TensorBoardLog:

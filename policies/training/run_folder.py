@@ -8,7 +8,6 @@ metrics.csv, tensorboard/
 
 from __future__ import annotations
 
-import os
 import shutil
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,8 +15,9 @@ from pathlib import Path
 from typing import Callable, Iterator
 
 from data.store.lock import WriterLock
-from policies.model.checkpoint import new_folder
+from policies.model.checkpoint import new_checkpoint
 from robot.errors import InputError
+from robot.files import point_link, remove_partial
 
 
 @dataclass(frozen=True)
@@ -70,8 +70,7 @@ class RunFolder:
         lock = WriterLock(self.checkpoints, "Wait until it is done, or choose another output")
         try:
             self._require(resume)  # another run may have been at work until now
-            for partial in self.checkpoints.glob(".*.partial-*"):
-                shutil.rmtree(partial, ignore_errors=True)
+            remove_partial(self.checkpoints)
             yield
         finally:
             lock.release()
@@ -95,7 +94,7 @@ class RunFolder:
     def save(self, step: int, write: Callable[[Path], None]) -> Path:
         """Write a checkpoint of an update, make it the last one, and drop those that are not kept."""
         folder = self.checkpoints / f"step-{step:08d}"
-        with new_folder(folder) as partial:
+        with new_checkpoint(folder) as partial:
             write(partial)
         self._point_last_at(folder)
         for other in self.checkpoints.glob("step-*"):
@@ -105,17 +104,14 @@ class RunFolder:
 
     def save_final(self, write: Callable[[Path], None]) -> Path:
         """Write the checkpoint that others use."""
-        with new_folder(self.final) as partial:
+        with new_checkpoint(self.final) as partial:
             write(partial)
         return self.final
 
     def _point_last_at(self, folder: Path) -> None:
         if self.last.is_dir() and not self.last.is_symlink():  # a run that was copied with its links resolved
             shutil.rmtree(self.last)
-        link = self.checkpoints / ".last"
-        link.unlink(missing_ok=True)
-        link.symlink_to(folder.name)
-        os.replace(link, self.last)
+        point_link(self.last, folder.name)
 
     def _kept(self, step: int) -> bool:
         return self.keep_every > 0 and step % self.keep_every == 0

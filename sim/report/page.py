@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Sequence
 
 from robot.errors import InputError
+from robot.files import write_file
 from sim.report import sections
 from sim.report.learning import FILE_NAME as METRICS_NAME
 from sim.report.learning import find_metrics, read_curves
@@ -101,14 +102,7 @@ def write_page(target: Path, title: str, body: Sequence[str], *, overwrite: bool
         script=(here / "sort.js").read_text(encoding="utf-8"),
         body="\n".join(part for part in body if part),
     )
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}")
-    try:
-        temporary.write_text(page, encoding="utf-8")
-        os.replace(temporary, target)
-    finally:
-        temporary.unlink(missing_ok=True)
-    return target
+    return write_file(target, page)
 
 
 def _evaluation_file(source: Path) -> Path | None:

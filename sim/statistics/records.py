@@ -11,6 +11,7 @@ from typing import Any, Mapping, Sequence
 
 from robot.description import from_json, to_json
 from robot.errors import InputError
+from robot.files import write_file
 from sim.statistics.intervals import Interval, bootstrap, interquartile_mean, percentiles, wilson
 
 SCHEMA_VERSION = 1
@@ -207,16 +208,7 @@ def write_evaluation(evaluation: Evaluation, path: Path | str, *, overwrite: boo
             if not part.get(name, True):
                 del part[name]
     text = json.dumps(document, indent=2, allow_nan=False) + "\n"
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with open(temporary, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    return path
+    return write_file(path, text)
 
 
 def read_evaluation(path: Path | str) -> Evaluation:

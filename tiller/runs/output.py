@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import shutil
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ import yaml
 
 from data.store.lock import LOCK_NAME, WriterLock
 from robot.errors import InputError
+from robot.files import write_file
 
 CONFIG = "config.yaml"
 FINISHED = "finished.json"
@@ -62,7 +62,7 @@ class Output:
     def _give_back(self) -> None:
         for name in (CONFIG, FINISHED):
             if name in self.earlier:
-                write_atomically(self.path / name, self.earlier[name].decode())
+                write_file(self.path / name, self.earlier[name].decode())
             else:
                 (self.path / name).unlink(missing_ok=True)
         if not any(file.is_file() and file.name != LOCK_NAME for file in self.path.rglob("*")):
@@ -77,7 +77,7 @@ class Output:
             name: None if isinstance(value, float) and not math.isfinite(value) else value
             for name, value in figures.items()
         }
-        write_atomically(self.path / FINISHED, json.dumps(finite, indent=2, allow_nan=False) + "\n")
+        write_file(self.path / FINISHED, json.dumps(finite, indent=2, allow_nan=False) + "\n")
         self._release()
 
     def _release(self) -> None:
@@ -148,7 +148,7 @@ def begin(verb: str, values: Mapping[str, Any], path: Path, lock: WriterLock | N
     """Write the resolved configuration into a folder that is there, and take away the mark of an earlier end."""
     with _writable(path):
         earlier = {name: (path / name).read_bytes() for name in (CONFIG, FINISHED) if (path / name).is_file()}
-        write_atomically(path / CONFIG, f"{HEADING}{verb}\n{yaml.safe_dump(dict(values), sort_keys=False)}")
+        write_file(path / CONFIG, f"{HEADING}{verb}\n{yaml.safe_dump(dict(values), sort_keys=False)}")
         (path / FINISHED).unlink(missing_ok=True)
     return Output(verb, path, lock, earlier)
 
@@ -197,13 +197,6 @@ def finished_figures(path: Path) -> dict[str, Any] | None:
         return json.loads((path / FINISHED).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Write a file so that it is there whole or not at all."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
 
 
 def _dated(verb: str) -> Path:

@@ -13,8 +13,8 @@ import yaml
 
 from robot.description import to_json
 from robot.errors import TillerError
+from robot.files import write_file
 from robot.safety.energy.budget import Budget
-from tiller.runs.output import write_atomically
 
 if TYPE_CHECKING:
     from robot.safety.energy.picking import Pick
@@ -105,6 +105,6 @@ def write_budget(target: Path, found: Pick, source: Mapping[str, Any]) -> None:
     text = yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=110)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(target, f"# {found.budget.provenance.split('.')[0]}\n{text}")
+        write_file(target, f"# {found.budget.provenance.split('.')[0]}\n{text}")
     except OSError as error:
         raise TillerError(f"output {target}: cannot be written, {error.strerror or error}") from None

@@ -12,9 +12,9 @@ from typing import Any, Mapping
 
 from robot.description import to_json
 from robot.errors import InputError
+from robot.files import write_file
 from sim.statistics.records import FILE_NAME, read_evaluation
 from sim.statistics.summary import Result, SweepSummary, summarise
-from tiller.runs.output import write_atomically
 from tiller.sweep.record import is_done, read_error, read_sweep
 
 SUMMARY_JSON, SUMMARY_CSV, PAGE = "summary.json", "summary.csv", "report.html"
@@ -76,8 +76,8 @@ def write_summary(folder: Path, page: Path | None = None, *, overwrite: bool = F
         "cells": {"done": done, "missing": missing, "failed": to_json(failed)},
         **to_json(summary),
     }
-    write_atomically(folder / SUMMARY_JSON, json.dumps(document, indent=2, allow_nan=False) + "\n")
-    write_atomically(folder / SUMMARY_CSV, _table(summary))
+    write_file(folder / SUMMARY_JSON, json.dumps(document, indent=2, allow_nan=False) + "\n")
+    write_file(folder / SUMMARY_CSV, _table(summary))
     write_sweep_report(
         summary,
         page or folder / PAGE,

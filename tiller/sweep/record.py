@@ -11,7 +11,8 @@ from typing import Mapping, Sequence
 
 from robot.description import from_json, to_json
 from robot.errors import InputError
-from tiller.runs.output import finished_figures, write_atomically
+from robot.files import write_file
+from tiller.runs.output import finished_figures
 from tiller.sweep.cells import Cell
 
 SWEEP, ERROR = "sweep.json", "error.json"
@@ -90,7 +91,7 @@ def join_sweep(folder: Path, verb: str, cells: Sequence[Cell]) -> Sweep:
 
 def write_sweep(folder: Path, sweep: Sweep) -> None:
     """Write down what the folder is the sweep of."""
-    write_atomically(folder / SWEEP, json.dumps(to_json(sweep), indent=2) + "\n")
+    write_file(folder / SWEEP, json.dumps(to_json(sweep), indent=2) + "\n")
 
 
 def read_sweep(folder: Path) -> Sweep | None:
@@ -127,7 +128,7 @@ def write_error(
         tuple(overrides),
         tuple(last_lines(log_of(cell_folder))),
     )
-    write_atomically(cell_folder / ERROR, json.dumps(to_json(error), indent=2) + "\n")
+    write_file(cell_folder / ERROR, json.dumps(to_json(error), indent=2) + "\n")
 
 
 def read_error(cell_folder: Path) -> CellError | None:

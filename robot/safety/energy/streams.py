@@ -7,7 +7,6 @@ W_k = torque[k] . (joints[k + 1] - joints[k]). The torque of the last sample mov
 from __future__ import annotations
 
 import json
-import os
 import zipfile
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -17,6 +16,7 @@ from typing import Any, Mapping, Sequence
 import numpy as np
 
 from robot.errors import InputError, nearest
+from robot.files import write_file
 
 SLOWEST_S = 0.002
 FORMAT = "tiller energy log 1"
@@ -196,9 +196,7 @@ def write_log(folder: Path, log: EnergyLog) -> None:
         "success": {stream.name: stream.success for stream in log.streams},
     }
     # Last, and whole or not at all: a folder without it is none that was finished.
-    partial = folder / f".{META}.{os.getpid()}"
-    partial.write_text(json.dumps(meta, indent=2) + "\n", encoding="utf-8")
-    partial.replace(folder / META)
+    write_file(folder / META, json.dumps(meta, indent=2) + "\n")
 
 
 def read_log(folder: Path) -> EnergyLog:

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from data.store.dataset import Dataset
-from data.store.durable import PARTIAL
 from robot.errors import InputError, TillerError
+from robot.files import PARTIAL
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from data.store.dataset import Dataset
-from data.store.durable import PARTIAL
+from robot.files import PARTIAL
 
 
 def _record(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Path]]:

@@ -131,7 +131,7 @@ def test_a_write_that_fails_leaves_the_old_checkpoint_and_nothing_else(
     policy: DiffusionPolicy, saved: Path, tmp_path: Path
 ) -> None:
     before = checkpoint.fingerprint(saved)
-    with pytest.raises(ZeroDivisionError), checkpoint.new_folder(saved) as partial:
+    with pytest.raises(ZeroDivisionError), checkpoint.new_checkpoint(saved) as partial:
         (partial / "model.safetensors").write_bytes(b"half")
         raise ZeroDivisionError
     assert checkpoint.fingerprint(saved) == before
