@@ -10,7 +10,7 @@ from benchmarks.energy_cases.encoding import budget_of, limits, number, numbers,
 from robot.errors import InputError
 from robot.safety.energy import Budget, EnergyLedger
 from robot.safety.energy import tank as columns
-from robot.safety.energy.setpoint_filter import require_positive_definite
+from robot.safety.energy.setpoint.filter import require_positive_definite
 
 ABOUT = (
     "Periods booked in a tank: W = torque . (after - before), E = min(E_max, E - W + S). supply_j null is as "

@@ -9,7 +9,8 @@ import numpy as np
 from benchmarks.energy_cases.encoding import budget_of, limits, number, numbers, plain
 from benchmarks.energy_cases.ledger import tank_of
 from robot.safety.energy import REASONS, Budget, EnergyLedger, SetpointFilter
-from robot.safety.energy.setpoint_filter import filter_offsets, filter_offsets_numpy
+from robot.safety.energy.setpoint.kernel import filter_offsets
+from robot.safety.energy.setpoint.reference import filter_offsets_numpy
 
 ABOUT = (
     "Set-points, stiffnesses and the tool's place, call by call. With measured true the work of the controller's "

@@ -15,7 +15,7 @@ import numpy as np
 
 from robot.safety.energy.budget import Budget
 from robot.safety.energy.ledger import EnergyLedger
-from robot.safety.energy.setpoint_filter import SetpointFilter
+from robot.safety.energy.setpoint.filter import SetpointFilter
 from robot.safety.energy.tank import INVALID, LATCHED, NONE
 from robot.safety.energy.torque_filter import TorqueFilter
 from sim.maze import physics

@@ -14,7 +14,8 @@ from robot.control.impedance import add_cartesian_torque, add_joint_torque, add_
 from robot.control.rotation_kernels import write_interpolated, write_matrix_from_6d, write_rotvec_between
 from robot.control.torque_limits import limit_torque
 from robot.safety.energy.budget import CAPACITY, FORCE, SPRING, SUPPLY
-from robot.safety.energy.tank import LATCHED, LEASH, LIMIT_FORCE, NONE, book, work_done
+from robot.safety.energy.setpoint.kernel import leash_offset
+from robot.safety.energy.tank import LATCHED, NONE, book, work_done
 from robot.safety.energy.torque_filter import filter_torque
 from sim.twin.engine import full_inertia, site_jacobian, step1, step2
 
@@ -154,7 +155,9 @@ def run(
             else:
                 error = wanted[:n] - q
                 if enforced:
-                    reason = _leash(error, law.joint_stiffness[limb], 0, guard.budget[limb])
+                    reason = leash_offset(
+                        error, law.joint_stiffness[limb], 0, guard.budget[limb, SPRING], guard.budget[limb, FORCE]
+                    )
                 add_joint_torque(
                     own,
                     error,
@@ -234,30 +237,6 @@ def _write_set_point_velocity(
 
 
 @compiled
-def _leash(error: np.ndarray, stiffness: np.ndarray, forces: int, budget: np.ndarray) -> int:
-    """Shorten an error (m,) in place, radially in the metric of the spring (m,), to the largest energy of the budget
-    and to its largest force, that of the first `forces` components.
-
-    Returns:
-        Why, a code of `robot.safety.energy.tank`.
-    """
-    energy, push = 0.0, 0.0
-    for i in range(len(error)):
-        energy += 0.5 * stiffness[i] * error[i] * error[i]
-        if i < forces:
-            push += (stiffness[i] * error[i]) ** 2
-    share, reason = 1.0, NONE
-    if energy > budget[SPRING]:
-        share, reason = np.sqrt(budget[SPRING] / energy), LEASH
-    if share * np.sqrt(push) > budget[FORCE]:
-        share, reason = budget[FORCE] / np.sqrt(push), LIMIT_FORCE
-    if reason != NONE:
-        for i in range(len(error)):
-            error[i] *= share
-    return reason
-
-
-@compiled
 def _add_cartesian(
     law: ImpedanceParameters,
     guard: Guard,
@@ -286,7 +265,10 @@ def _add_cartesian(
     write_rotvec_between(orientation, aim, error[3:])
     for i in range(3):
         error[i] = wanted[i] - position[i]
-    reason = _leash(error, law.stiffness[limb], 3, guard.budget[limb]) if guard.enforce[0] else NONE
+    reason = NONE
+    if guard.enforce[0]:
+        spring, force = guard.budget[limb, SPRING], guard.budget[limb, FORCE]
+        reason = leash_offset(error, law.stiffness[limb], 3, spring, force)
     for i in range(6):
         velocity_error[i] = speed[i]
         for j in range(n):

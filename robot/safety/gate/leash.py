@@ -1,5 +1,5 @@
 """The gate's last stage: a set-point over a spring is held near the tool, so that the spring cannot hold more energy,
-push harder or be filled faster than its budget allows (`robot.safety.energy.setpoint_filter`, leash only: no work is
+push harder or be filled faster than its budget allows (`robot.safety.energy.setpoint`, leash only: no work is
 told by the controllers below, so that the sum is not bounded).
 """
 
@@ -13,7 +13,7 @@ from robot.contract.wiring import Energy
 from robot.control.rotation import matrix_from_6d, matrix_from_rotvec, rotation_6d_from_matrix
 from robot.control.rotation_kernels import write_interpolated
 from robot.safety.energy.budget import load_budget
-from robot.safety.energy.setpoint_filter import filter_offset
+from robot.safety.energy.setpoint.kernel import filter_offset
 from robot.safety.energy.tank import LATENCY, LEASH, LIMIT_FORCE, LIMIT_POWER, NONE
 from robot.safety.gate.measuring import Measuring
 from robot.safety.gate.reasons import Reason

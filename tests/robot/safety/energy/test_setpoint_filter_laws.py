@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from robot.errors import InputError
 from robot.safety.energy import Budget, EnergyLedger, SetpointFilter
+from robot.safety.energy.setpoint.kernel import filter_offset, leash_offset
 from robot.safety.energy.tank import INVALID, LIMIT_FORCE, NONE
 from tests.robot.safety.energy.moves import Move, energy_j, moves
 from tests.robot.safety.energy.strategies import LAWS, PATHS
@@ -194,3 +195,41 @@ def test_a_coupling_of_two_blocks_that_comes_anew_is_reckoned_with(path: str):
     place = 0.5 * 0.09 * np.array([1.0, 0.0, 1.0, 0.0])
     injected = energy_j(result.setpoint[0], result.stiffness[0], place) - energy_j(np.zeros(4), before, place)
     assert injected <= 0.001 + 1e-9
+
+
+@LAWS
+@given(
+    offset=st.lists(st.floats(-2.0, 2.0), min_size=6, max_size=6),
+    stiffness=st.lists(st.floats(0.1, 3000.0), min_size=6, max_size=6),
+    spring_j=st.one_of(st.just(math.inf), st.floats(1e-3, 50.0)),
+    force_n=st.one_of(st.just(math.inf), st.floats(1e-2, 200.0)),
+)
+def test_the_leash_of_the_inner_loop_is_the_filter_with_nothing_but_a_leash(
+    offset: list[float], stiffness: list[float], spring_j: float, force_n: float
+) -> None:
+    """One law: twins hold the same spring at their own rate as gates and filters do at theirs."""
+    whole, matrix, nothing, factors = np.array(offset), np.diag(stiffness), np.zeros((6, 6)), np.ones(2)
+    energy = 0.5 * float(whole @ matrix @ whole)
+    assume(not abs(energy - spring_j) < 1e-9)  # the filter's slack for rounding
+    shortened = whole.copy()
+    reason = leash_offset(shortened, np.array(stiffness), 3, spring_j, force_n)
+    blocks, infinite = np.array([[0, 3], [3, 6]]), math.inf
+    wanted = filter_offset(
+        whole,
+        matrix,
+        whole,
+        matrix,
+        blocks,
+        np.zeros(2),
+        infinite,
+        infinite,
+        spring_j,
+        force_n,
+        False,
+        nothing,
+        factors,
+    )
+    assert reason == wanted
+    np.testing.assert_allclose(shortened, factors[0] * whole, rtol=1e-12, atol=1e-300)
+    assert 0.5 * shortened @ matrix @ shortened <= spring_j * (1 + 1e-12)
+    assert np.linalg.norm(matrix[:3, :3] @ shortened[:3]) <= force_n * (1 + 1e-12)

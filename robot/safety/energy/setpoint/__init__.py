@@ -1,0 +1,1 @@
+"""Set-points over a spring: what a change of them may inject."""
