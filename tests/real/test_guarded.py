@@ -144,7 +144,7 @@ def test_a_negative_time_on_the_clock_is_refused_and_time_goes_on(ros_environmen
 def test_a_gate_whose_core_fails_stands_still_and_says_so(ros_environment: dict[str, str]) -> None:
     with fuzzed("gate panda_twin") as found:
         found.alive()
-        gate, step = found.node._gate, found.node._gate.step
+        gate, step = found.node._stepper.gate, found.node._stepper.gate.step
 
         def fails(state: Any, inputs: Any, now: Any) -> Any:
             if inputs.chunks:
@@ -172,19 +172,19 @@ def test_a_gate_whose_core_fails_stands_still_and_says_so(ros_environment: dict[
 def test_a_gate_whose_core_fails_even_at_rest_sends_nothing_and_lives(ros_environment: dict[str, str]) -> None:
     with fuzzed("gate panda_twin") as found:
         found.alive()
-        step, sent = found.node._gate.step, []
+        step, sent = found.node._stepper.gate.step, []
 
         def fails(*args: Any) -> Any:
             raise ZeroDivisionError("always")
 
-        found.node._gate.step = fails
+        found.node._stepper.gate.step = fails
         found.node._send = lambda *args: sent.append(args)
         for _ in range(5):
             found.node._tick(found.node._now())
             time.sleep(0.01)
         assert not sent and found.node.tally.errors >= 10 and found.node._state.mode is Mode.FAULT
         del found.node._send
-        found.node._gate.step = step
+        found.node._stepper.gate.step = step
         found.alive()
 
 
