@@ -127,21 +127,9 @@ def recorded(robot: TwinRobot) -> Iterator[EnergyRecorder]:
             got="a budget whose filters act",
             way_out="Leave budget= out, or add enforce=false",
         )
-    recording, whole = EnergyRecorder(robot), robot._run
-
-    def by_steps(start: np.ndarray, end: np.ndarray, fraction: float, fraction_step: float, steps: int) -> None:
-        for step in range(steps):
-            # Exactly the fraction that the loop itself comes to at this step.
-            reached = fraction + step * fraction_step
-            recording.before(start, end, reached)
-            whole(start, end, reached, fraction_step, 1)
-            recording.after()
-
-    setattr(robot, "_run", by_steps)  # noqa: B010, to a type checker this is no assignment to a method
-    try:
+    recording = EnergyRecorder(robot)
+    with robot.observed(recording):
         yield recording
-    finally:
-        delattr(robot, "_run")
 
 
 def record(env: TaskEnv, actor: TaskAgent, seed: int) -> EnergyStream:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Callable
+from typing import Callable, Iterator, Protocol
 
 import mujoco
 import numpy as np
@@ -56,6 +57,23 @@ class Carried:
     time_ns: int
     limb: int
     payload: Payload
+
+
+class StepObserver(Protocol):
+    """Sees every step of a twin's physics, with the set-point that the step ends at."""
+
+    def before(self, start: np.ndarray, end: np.ndarray, fraction: float) -> None:
+        """A step begins.
+
+        Args:
+            start, end: (dim,) the targets that the set-point moves between.
+            fraction: of the way from one to the other at which the step begins.
+        """
+        ...
+
+    def after(self) -> None:
+        """It has ended."""
+        ...
 
 
 class TwinClock(VirtualClock):
@@ -118,6 +136,7 @@ class TwinRobot:
             )
         self.budget = budget
         self._guard = wire_guard(self.description, JOINTS, budget, enforce=enforce)
+        self._observers: list[StepObserver] = []
         self._clamped = 0
         self._joint_places = {
             name: int(scene.model.jnt_qposadr[scene.id("joint", name)]) for name in self.spec.joint_names
@@ -248,6 +267,15 @@ class TwinRobot:
             self.clock.advance(taken * self._step_ns)
             steps -= taken
 
+    @contextmanager
+    def observed(self, observer: StepObserver) -> Iterator[None]:
+        """Let an observer see every step of the physics while the block runs. The physics is the same, to the bit."""
+        self._observers.append(observer)
+        try:
+            yield
+        finally:
+            self._observers.remove(observer)
+
     @property
     def counts(self) -> Counts:
         """What was cut since the reset."""
@@ -321,6 +349,20 @@ class TwinRobot:
     # -- inside -------------------------------------------------------------------------------------------------------
 
     def _run(self, start: np.ndarray, end: np.ndarray, fraction: float, fraction_step: float, steps: int) -> None:
+        if not self._observers:
+            self._run_unseen(start, end, fraction, fraction_step, steps)
+            return
+        for step in range(steps):
+            reached = fraction + step * fraction_step  # exactly what the loop itself comes to at this step
+            for observer in self._observers:
+                observer.before(start, end, reached)
+            self._run_unseen(start, end, reached, fraction_step, 1)
+            for observer in self._observers:
+                observer.after()
+
+    def _run_unseen(
+        self, start: np.ndarray, end: np.ndarray, fraction: float, fraction_step: float, steps: int
+    ) -> None:
         changed = int(self._guard.reasons.sum())
         inner_loop.run(self.plant, self.law, self._account, self._guard, start, end, fraction, fraction_step, steps)
         self._acting = int(self._guard.reasons.sum()) > changed
