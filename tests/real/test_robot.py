@@ -189,7 +189,7 @@ def test_a_second_program_joins_the_graph_and_takes_it_over_from_one_that_rests(
         np.testing.assert_allclose(second.observe()["tcp.position"], [0.45, -0.05, 0.25], atol=NEAR_M)
     with pytest.raises(InputError, match="task: expected options of a graph that is started here"):
         tiller.connect(contract, task="twin/lift")
-    assert robot._subscriptions.until(lambda: not robot._others(), 10.0)
+    assert robot._subscriptions.until(lambda: not robot._access.others(), 10.0)
     robot.home()
 
 
