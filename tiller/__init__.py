@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     import gymnasium
 
-    from robot.description import Policy
+    from robot.description import ConnectedRobot, Policy
     from sim.evaluation.rollout import Evaluation
 
 __version__ = "0.1.0"
@@ -64,19 +64,19 @@ def make(task_id: str, **options: Any) -> gymnasium.Env:
     return sim.make(task_id, **options)
 
 
-def connect(robot: str, **options: Any) -> Any:
+def connect(robot: str, **options: Any) -> ConnectedRobot:
     """A robot to command: over its ROS 2 graph, or its twin in this process.
 
     Args:
         robot: a contract (a name of `configs/contract`, such as `panda_twin`, or a file) gives a
             `real.connection.robot.RosRobot`: it joins the graph, or starts the one of a twin. A robot (a name of
-            `configs/robot`, such as `panda`, or a file) gives its twin alone at a table, in this process and in virtual
-            time: `sim.twin.robot.TwinRobot`. A name that is both (`xarm7`) is the robot; its contract is the file
-            `configs/contract/xarm7.yaml`.
+            `configs/robot`, such as `panda`, or a file) gives its twin alone at a table, in this process and in
+            virtual time: `sim.twin.connected.ConnectedTwin`. A name that is both (`xarm7`) is the robot; its contract
+            is the file `configs/contract/xarm7.yaml`.
         options: of a contract as `RosRobot` takes them; of a robot `control`, `period_s`, `inner_hz`.
 
     Returns:
-        A `robot.description.Robot`.
+        It as a context manager with `wait_until_ready`, `home` and `move_to` beside the protocol of every robot.
 
     Raises:
         InputError: there is no robot and no contract of that name.

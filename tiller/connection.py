@@ -13,10 +13,10 @@ from robot.description.loading import robot_names
 from robot.errors import InputError, MissingExtraError, nearest, one_line
 
 if TYPE_CHECKING:
-    from robot.description import Robot
+    from robot.description import ConnectedRobot
 
 
-def connect(name: str, **options: Any) -> Robot:
+def connect(name: str, **options: Any) -> ConnectedRobot:
     """See `tiller.connect`."""
     if is_contract(name):
         if find_spec("rclpy") is None:

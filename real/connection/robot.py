@@ -10,11 +10,11 @@ from typing import Any, Mapping
 import numpy as np
 
 from real.connection.access import ACCEPT_S, HEARD_S, GateAccess
-from real.connection.goals import goal_of
 from real.connection.link import ANSWER_S, STARTING_S, Link, deployment_of
 from real.connection.travel import TOLERANCE, TURN_TOLERANCE, Travel
 from real.ros.clock import RosClock
 from robot.contract.loading import action_spec, describe, load_contract
+from robot.control.moves import changed_target
 from robot.control.rest import rest_target
 from robot.description.chunk import ActionChunk
 from robot.description.protocols import Observation
@@ -63,6 +63,7 @@ class RosRobot:
         self.description = describe(self.contract)
         self.action_spec = action_spec(self.contract)
         self._settings = gate_settings(self.contract, self.description)
+        self._limits = {part.field: part for group in self._settings.groups for part in group.parts}
         twin = self.contract.plant == "twin"
         self._link = Link(
             self.contract,
@@ -74,7 +75,7 @@ class RosRobot:
         )
         self._subscriptions = self._link.subscriptions
         self._access = GateAccess(self._link, self.contract, namespace)
-        self._travel = Travel(self._link, self._access, self._settings, self.description, self.action_spec)
+        self._travel = Travel(self._link, self._access, self._limits, self.description, self.action_spec)
 
     def close(self) -> None:
         """Leave the graph; end it where this program started it."""
@@ -268,10 +269,11 @@ class RosRobot:
             InputError: outside of limits or out of reach, or quicker than the limits allow.
             TillerError: the gate does not follow, or the robot did not get there; why.
         """
-        told: dict[str, Any] = dict(fields or {})
         named = {"tcp.position": position, "tcp.rotation": rotation, "gripper.width": width}
-        told |= {name: value for name, value in named.items() if value is not None}
-        goal = goal_of(self._settings, self.description, self.target, told)
+        values: dict[str, Any] = {name: value for name, value in named.items() if value is not None}
+        goal = changed_target(
+            self.action_spec, self.description, self.target, {**(fields or {}), **values}, self._limits
+        )
         self._travel.to(goal, duration, tolerance, turn_tolerance)
 
     def enable(self) -> None:

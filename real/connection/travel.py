@@ -8,15 +8,13 @@ from threading import Lock
 import numpy as np
 
 from real.connection.access import ACCEPT_S, GateAccess
-from real.connection.goals import off
 from real.connection.link import Link
 from real.connection.obstacles import PEOPLES
+from robot.control.moves import Limits, Move, remaining
 from robot.description.action import ActionSpec
 from robot.description.loading import RobotDescription
 from robot.errors import TillerError
-from robot.safety.gate.moves import Move
 from robot.safety.gate.reasons import Reason
-from robot.safety.gate.settings import GateSettings
 
 TOLERANCE, TURN_TOLERANCE = 0.005, 0.05  # m and rad, how near is there
 AHEAD_S = 1.0  # of a move that is sent: when the program dies, the robot goes on for no longer
@@ -31,15 +29,15 @@ class Travel:
 
     Args:
         link, access: to its graph and gate.
-        settings: of the gate.
+        limits: field -> limits that the gate keeps.
         description: of the robot.
         spec: of its targets.
     """
 
     def __init__(
-        self, link: Link, access: GateAccess, settings: GateSettings, description: RobotDescription, spec: ActionSpec
+        self, link: Link, access: GateAccess, limits: Limits, description: RobotDescription, spec: ActionSpec
     ) -> None:
-        self._link, self._access, self._settings = link, access, settings
+        self._link, self._access, self._limits = link, access, limits
         self._description, self._spec = description, spec
         self._subscriptions = link.subscriptions
         self._chunks, self._moving = 0, Lock()
@@ -66,7 +64,7 @@ class Travel:
         deadline: float | None = None
         try:
             while not self._follow(
-                Move(self._settings, self._access.target, goal, duration), tolerance, turn_tolerance
+                Move(self._spec, self._access.target, goal, duration, self._limits), tolerance, turn_tolerance
             ):
                 # Such holds end by themselves, with the robot at rest: it goes on from there.
                 duration, deadline = None, deadline or time.monotonic() + PATIENCE_S
@@ -82,7 +80,7 @@ class Travel:
         spec, clock = self._spec, self._link.clock
         period, rows = spec.period_ns, np.arange(1, round(AHEAD_S * 1e9) // spec.period_ns + 1)
         begun_ns, begun_s, epochs = clock.now_ns(), time.monotonic(), self._epochs()
-        ways, still_s, followed = np.empty(0), begun_s, False
+        before, still_s, followed = np.empty(0), begun_s, False
         while True:
             elapsed = clock.now_ns() - begun_ns
             # On one grid, so that a piece continues the one before to the bit.
@@ -98,25 +96,26 @@ class Travel:
                     return False
                 raise TillerError(f"the gate did not take the move: it is {self._access.state}{self._cuts()}")
             measured = self._subscriptions.measured()
-            place, turn, left = off(self._description, spec, move.goal, measured)
-            if len(left) != len(ways) or np.abs(left - ways).max() > STILL:
-                ways, still_s = left, now_s
+            left = remaining(spec, self._description, move.goal, measured)
+            if len(left.all) != len(before) or np.abs(left.all - before).max() > STILL:
+                before, still_s = left.all, now_s
             over = elapsed > move.duration_ns
-            rests = now_s - still_s > (0.0 if np.abs(left).max() < 4 * STILL else STILL_S)
-            if over and place <= tolerance and turn <= turn_tolerance and rests:
+            rests = now_s - still_s > (0.0 if np.abs(left.all).max() < 4 * STILL else STILL_S)
+            there = left.position <= tolerance and left.angle <= turn_tolerance
+            if over and there and rests:
                 return True
             if elapsed > move.duration_ns + SETTLE_S * 1e9 or now_s - begun_s > 3 * move.duration_ns * 1e-9 + 10:
-                if place <= tolerance and turn <= turn_tolerance:
+                if there:
                     return True
                 raise TillerError(
-                    f"the robot stands {place * 1e3:.1f} mm and {turn:.3f} rad from where it was told: "
+                    f"the robot stands {left.position * 1e3:.1f} mm and {left.angle:.3f} rad from where it was told: "
                     f"in contact, at the end of its reach, or kept back by a limit{self._cuts()}"
                 )
 
     def rests_at_target(self) -> bool:
         """Whether the robot is measured where the gate commands it to be."""
-        place, turn, _ = off(self._description, self._spec, self._access.target, self._subscriptions.measured())
-        return place < TOLERANCE and turn < TURN_TOLERANCE
+        left = remaining(self._spec, self._description, self._access.target, self._subscriptions.measured())
+        return left.position < TOLERANCE and left.angle < TURN_TOLERANCE
 
     def _epochs(self) -> tuple[int, int]:
         return self._link.clock.epoch, self._subscriptions.episode.get("epoch", 0)

@@ -5,12 +5,13 @@ from robot.description.chunk import ActionChunk
 from robot.description.comparison import differences, require_match
 from robot.description.observation import OBSERVATION_KINDS, History, ObservationField, ObservationSpec
 from robot.description.prompt import TaskPrompt
-from robot.description.protocols import Critic, Observation, Policy, Robot
+from robot.description.protocols import ConnectedRobot, Critic, Observation, Policy, Robot
 from robot.description.record import fingerprint, from_json, to_json
 from robot.description.robot import Coupling, JointGroup, Payload, RobotSpec
 from robot.description.specs import CriticSpec, PolicySpec, SamplerSpec
 
 __all__ = [
+    "ConnectedRobot",
     "ACTION_KINDS",
     "OBSERVATION_KINDS",
     "ActionChunk",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Mapping, Protocol, Sequence, runtime_checkable
+from types import TracebackType
+from typing import Mapping, Protocol, Self, Sequence, runtime_checkable
 
 import numpy as np
 
@@ -36,6 +37,59 @@ class Robot(Protocol):
     def stop(self) -> None: ...
 
     def reset(self) -> None: ...
+
+
+@runtime_checkable
+class ConnectedRobot(Robot, Protocol):
+    """A robot that `tiller.connect` has connected, over a gate or as a twin in this process: it is a context manager,
+    and can be told where to go.
+    """
+
+    def wait_until_ready(self, timeout: float = ...) -> Self:
+        """Wait, `timeout` seconds at most, until the robot can be commanded."""
+        ...
+
+    def home(self, duration: float | None = None) -> None:
+        """Go to the rest posture in `duration` seconds, None takes a calm pace; return when the robot rests there."""
+        ...
+
+    def move_to(
+        self,
+        position: np.ndarray | None = None,
+        rotation: np.ndarray | None = None,
+        width: float | None = None,
+        *,
+        duration: float | None = None,
+        fields: Mapping[str, np.ndarray] | None = None,
+        tolerance: float = ...,
+        turn_tolerance: float = ...,
+    ) -> None:
+        """Go somewhere, and return when the robot is there and rests. What is not named stays as it was told last.
+
+        Args:
+            position: (3,) m of the tcp, in the base frame.
+            rotation: of the tcp: (3, 3), or (6,) as in an action.
+            width: of the gripper, m. An object in it may keep it from getting there.
+            duration: s; None takes a calm pace.
+            fields: by name, of other actions: `arm.joints`, `hand.joints`, `left.tcp.position`.
+            tolerance: m, how near the tcp has to be measured in the end.
+            turn_tolerance: rad, the same of its rotation and of the arm's joints.
+
+        Raises:
+            InputError: outside of limits or out of reach, or quicker than the limits allow.
+            TillerError: the robot did not get there; why.
+        """
+        ...
+
+    def close(self) -> None:
+        """Leave the robot; what was started for it ends."""
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
 
 
 @runtime_checkable

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from robot.safety.energy.budget import Budget
-    from sim.twin.robot import TwinRobot
+    from sim.twin.connected import ConnectedTwin
 
 __all__ = ["make_twin"]
 
@@ -19,7 +19,7 @@ def make_twin(
     inner_hz: int = 500,
     budget: Budget | None = None,
     enforce: bool = True,
-) -> TwinRobot:
+) -> ConnectedTwin:
     """A robot alone at its table.
 
     Args:
@@ -34,9 +34,9 @@ def make_twin(
         InputError: no such robot, the budget is another's, or its description and its model do not fit.
     """
     from robot.description.loading import load_robot
-    from sim.twin.robot import TwinRobot
+    from sim.twin.connected import ConnectedTwin
     from sim.twin.scene import compile_scene, new_scene
 
     description = load_robot(robot)
     scene = compile_scene(new_scene(1.0 / inner_hz), description)
-    return TwinRobot(scene, description.action_spec(period_s, control), budget=budget, enforce=enforce)
+    return ConnectedTwin(scene, description.action_spec(period_s, control), budget=budget, enforce=enforce)

@@ -16,12 +16,12 @@ pytest.importorskip("rclpy", reason="rclpy is not installed: pip install 'tiller
 import tiller
 from real.connection.robot import RosRobot
 from robot.contract.loading import action_spec, describe, load_contract
+from robot.control.moves import Move
 from robot.control.rest import rest_target
 from robot.description import ActionChunk, Robot
 from robot.description.clock import Clock
 from robot.errors import InputError, MissingExtraError, TillerError
 from robot.safety.gate.from_contract import gate_settings
-from robot.safety.gate.moves import Move
 from sim.twin import make_twin
 from sim.twin.robot import TwinRobot
 from tests.real.patient import own_graph, patient_contract
@@ -76,8 +76,9 @@ def test_a_move_goes_from_rest_to_rest_within_the_limits(tmp_path: Path) -> None
     settings = gate_settings(contract, describe(contract))
     start = rest_target(describe(contract), action_spec(contract))
     goal = start + [0.1, 0.2, -0.1, *[0] * 6, -0.05]
-    quick = Move(settings, start, goal).shortest_s
-    move = Move(settings, start, goal, quick)
+    limits = {part.field: part for group in settings.groups for part in group.parts}
+    quick = Move(settings.spec, start, goal, None, limits).shortest_s
+    move = Move(settings.spec, start, goal, quick, limits)
     times = np.linspace(0, move.duration_ns, 2001)
     path = move.at(times)[:, :3]
     rate = np.gradient(path, times * 1e-9, axis=0)
@@ -86,7 +87,7 @@ def test_a_move_goes_from_rest_to_rest_within_the_limits(tmp_path: Path) -> None
     assert np.linalg.norm(rate[[0, -1]], axis=1).max() < 1e-3
     np.testing.assert_array_equal(move.at(np.array([move.duration_ns, 2 * move.duration_ns])), [goal, goal])
     with pytest.raises(InputError, match="or more, within the limits of the contract"):
-        Move(settings, start, goal, 0.9 * quick)
+        Move(settings.spec, start, goal, 0.9 * quick, limits)
 
 
 def test_a_robots_name_gives_its_twin_in_this_process() -> None:

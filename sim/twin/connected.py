@@ -1,0 +1,100 @@
+"""A twin that is told where to go, as a connected robot is: virtual time passes while it does."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Any, Mapping
+
+import numpy as np
+
+from robot.control.moves import Move, changed_target, remaining
+from robot.description.chunk import ActionChunk
+from robot.errors import TillerError
+from sim.twin.robot import TwinRobot
+
+TOLERANCE, TURN_TOLERANCE = 0.005, 0.05  # m and rad, how near is there
+SETTLE_S = 3.0  # after a move, to come to rest where it was told
+LOOK_S = 0.1  # between two looks at whether it rests
+STILL = 5e-4  # without a change of so much between two looks, m or rad, it rests
+
+
+class ConnectedTwin(TwinRobot):
+    """Implements `robot.description.ConnectedRobot` in this process. Its arguments are those of `TwinRobot`."""
+
+    def reset(self) -> None:
+        """Put the robot in its rest posture, at rest, and hold it there; the rest of the scene is left alone."""
+        super().reset()
+        self._rest = self.target
+
+    def wait_until_ready(self, timeout: float = 0.0) -> ConnectedTwin:
+        """A twin is ready at once."""
+        return self
+
+    def home(self, duration: float | None = None) -> None:
+        """Go to the rest posture: in cartesian control to the pose of the tcp there, along a straight line.
+
+        Args:
+            duration: s of virtual time; None takes a calm pace.
+
+        Raises:
+            InputError, TillerError: as `move_to`.
+        """
+        self._travel(self._rest, duration, TOLERANCE, TURN_TOLERANCE)
+
+    def move_to(
+        self,
+        position: np.ndarray | None = None,
+        rotation: np.ndarray | None = None,
+        width: float | None = None,
+        *,
+        duration: float | None = None,
+        fields: Mapping[str, np.ndarray] | None = None,
+        tolerance: float = TOLERANCE,
+        turn_tolerance: float = TURN_TOLERANCE,
+    ) -> None:
+        """Go somewhere, and return when the twin is there and rests; see `robot.description.ConnectedRobot`.
+
+        Raises:
+            InputError: no such field, no numbers, out of reach, or a duration below a period.
+            TillerError: something is in the way, and how far from its goal the twin stands.
+        """
+        named = {"tcp.position": position, "tcp.rotation": rotation, "gripper.width": width}
+        values: dict[str, Any] = {name: value for name, value in named.items() if value is not None}
+        goal = changed_target(self.action_spec, self.description, self.target, {**(fields or {}), **values})
+        self._travel(goal, duration, tolerance, turn_tolerance)
+
+    def close(self) -> None:
+        """Nothing was started for it."""
+
+    def __enter__(self) -> ConnectedTwin:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _travel(self, goal: np.ndarray, duration: float | None, tolerance: float, turn_tolerance: float) -> None:
+        """Follow a move to its end, and wait until the twin rests there."""
+        spec, start_ns = self.action_spec, self.clock.now_ns()
+        move = Move(spec, self.target, goal, duration)
+        rows = np.arange(-(-move.duration_ns // spec.period_ns) + 1)
+        self.execute(ActionChunk(move.at(rows * spec.period_ns), start_ns, spec.period_s, 0, spec))
+        self.run_for(move.duration_ns)
+        before: np.ndarray | None = None
+        for _ in range(round(SETTLE_S / LOOK_S)):
+            left = remaining(spec, self.description, goal, self._measured())
+            rests = before is not None and np.abs(left.all - before).max() < STILL
+            if rests and left.position <= tolerance and left.angle <= turn_tolerance:
+                return
+            before = left.all
+            self.run_for(round(LOOK_S * 1e9))
+        raise TillerError(
+            f"the twin stands {left.position * 1e3:.1f} mm and {left.angle:.3f} rad from where it was told: in "
+            "contact, at the end of its reach, or kept back by a budget"
+        )
+
+    def _measured(self) -> dict[str, np.ndarray]:
+        """field of the action -> measured value."""
+        standing = self.standing
+        return {name: standing[part] for name, part in self.action_spec.slices.items()}
