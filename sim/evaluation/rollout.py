@@ -22,8 +22,8 @@ from robot.control.ensembling import TemporalEnsemble
 from robot.control.runner import ChunkRunner, query_seed
 from robot.description import Policy
 from robot.errors import InputError, TillerError
-from sim.evaluation.lane import Setup
-from sim.evaluation.rounds import Place, Rollout
+from sim.evaluation.env_runner import EnvConfig
+from sim.evaluation.rounds import EnvSession, Rollout
 from sim.evaluation.versions import versions
 from sim.statistics.records import (
     FILE_NAME,
@@ -122,21 +122,21 @@ def evaluate_policy(
     if folder is not None:
         check_target(folder / FILE_NAME, overwrite)
     batch = batch or max(SMALLEST_BATCH, min(BATCH, 1 << (episodes - 1).bit_length()))
-    lanes = _divisor(batch, environments or workers * HEAVY.get(task_id.partition("/")[0], batch))
+    count = _divisor(batch, environments or workers * HEAVY.get(task_id.partition("/")[0], batch))
     runners = [
         ChunkRunner(policy.spec, n_action_steps=n_action_steps, ensemble=ensemble, delay_steps=delay_steps)
-        for _ in range(min(lanes, episodes))
+        for _ in range(min(count, episodes))
     ]
     rollout = Rollout(
         policy,
-        Setup(
+        EnvConfig(
             task_id=task_id,
             options=dict(options or {}),
             names=policy.spec.observation.names,
             history=max(field.history.span for field in policy.spec.observation),
             videos=_video_folder(video_episodes, episodes, folder),
         ),
-        [Place(lane, runner, deque(range(lane, episodes, lanes))) for lane, runner in enumerate(runners)],
+        [EnvSession(env, runner, deque(range(env, episodes, count))) for env, runner in enumerate(runners)],
         seed=seed,
         batch=batch,
         filmed=frozenset(video_episodes),

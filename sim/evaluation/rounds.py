@@ -13,7 +13,7 @@ from robot.control.plan_request import PlanRequest, sample_plans
 from robot.control.runner import ChunkRunner, query_seed
 from robot.description import Policy, TaskPrompt, require_match
 from robot.errors import InputError, TillerError
-from sim.evaluation.lane import Order, Ready, Report, Setup
+from sim.evaluation.env_runner import EnvConfig, EnvSpecs, Reset, StepResult, Steps
 from sim.evaluation.workers import WorkerProcess
 from sim.process.child import WorkerLost
 from sim.process.failure import Failure
@@ -22,11 +22,11 @@ from sim.tasks.info import SAY_SUCCESS
 
 
 @dataclass
-class Place:
-    """The parent's side of one environment: its runner, the episodes it has yet to run and the one that runs.
+class EnvSession:
+    """The parent's side of one environment: what plans for it, the episodes yet to run and the one that runs.
 
     Args:
-        lane: number of the environment.
+        env: number of the environment.
         runner: of the policy.
         todo: numbers of the episodes to run.
         episode: number of the one that runs, None between two.
@@ -36,7 +36,7 @@ class Place:
             passed.
     """
 
-    lane: int
+    env: int
     runner: ChunkRunner
     todo: deque[int]
     episode: int | None = None
@@ -48,12 +48,12 @@ class Place:
     def now_ns(self) -> int:
         return self.length * self.runner.spec.action.period_ns
 
-    def begin(self, seed: int, filmed: frozenset[int]) -> Order:
+    def begin(self, seed: int, filmed: frozenset[int]) -> Reset:
         """Start the next episode."""
         self.episode = self.todo.popleft()
         self.runner.reset()
         self.length, self.latencies, self.late = 0, [], None
-        return Order(self.lane, seed=seed + self.episode, film=self.episode in filmed)
+        return Reset(self.env, seed + self.episode, self.episode in filmed)
 
     def take(self, plans: np.ndarray, request: PlanRequest) -> None:
         """Take the plans (samples, horizon, dim) that answer a request of now. The first of an episode is waited for;
@@ -64,7 +64,7 @@ class Place:
         else:
             self.runner.take(plans, request)
 
-    def slice(self) -> Order:
+    def steps(self) -> Steps:
         """All actions up to the next plan."""
         runner, period_ns = self.runner, self.runner.spec.action.period_ns
         now_ns, actions = self.now_ns, []
@@ -80,11 +80,12 @@ class Place:
         while not runner.needs_plan(now_ns):
             actions.append(runner.action(now_ns))
             now_ns += period_ns
-        return Order(self.lane, actions=np.stack(actions))
+        return Steps(self.env, np.stack(actions))
 
-    def observe(self, report: Report) -> None:
-        self.length = report.tally.length
-        for age, row in zip(range(len(report.rows) - 1, -1, -1), report.rows):
+    def observe(self, result: StepResult) -> None:
+        """Take the newest observations."""
+        self.length = result.episode.length
+        for age, row in zip(range(len(result.rows) - 1, -1, -1), result.rows):
             self.runner.observe(row, self.now_ns - age * self.runner.spec.action.period_ns)
 
 
@@ -94,8 +95,8 @@ class Rollout:
 
     Args:
         policy: plans.
-        setup: of the workers.
-        places: one an environment; no two may run episodes of the same number modulo `batch` at once.
+        config: of the workers.
+        sessions: one an environment; no two may run episodes of the same number modulo `batch` at once.
         seed: of episode 0.
         batch: rows of every inference call.
         filmed: numbers of the episodes to film.
@@ -105,8 +106,8 @@ class Rollout:
     def __init__(
         self,
         policy: Policy,
-        setup: Setup,
-        places: list[Place],
+        config: EnvConfig,
+        sessions: list[EnvSession],
         *,
         seed: int,
         batch: int,
@@ -116,9 +117,9 @@ class Rollout:
         self.records: list[EpisodeRecord] = []
         self.latencies: list[float] = []
         self.seconds = 0.0
-        self._told = False
+        self._says_success = False
         self._prompt = TaskPrompt()
-        self._policy, self._setup, self._places = policy, setup, places
+        self._policy, self._config, self._sessions = policy, config, sessions
         self._seed, self._batch, self._filmed, self._on_episode = seed, batch, filmed, on_episode
 
     def run(self, workers: int) -> None:
@@ -130,8 +131,8 @@ class Rollout:
         """
         processes: list[WorkerProcess] = []
         try:
-            for _ in range(min(workers, len(self._places))):
-                processes.append(WorkerProcess(self._setup))
+            for _ in range(min(workers, len(self._sessions))):
+                processes.append(WorkerProcess(self._config))
             for process in processes:
                 self._meet(process.ready())
             started = time.perf_counter()
@@ -140,22 +141,22 @@ class Rollout:
                     pass
             finally:
                 self.seconds = time.perf_counter() - started
-            self._require_told()
+            self._require_success_said()
         finally:
             for process in processes:
                 process.close()
 
-    def _require_told(self) -> None:
+    def _require_success_said(self) -> None:
         """No success in any episode is a result only where somebody has looked for it."""
-        if self.records and not self._told:
+        if self.records and not self._says_success:
             raise InputError(
-                f"success of {self._setup.task_id}",
+                f"success of {self._config.task_id}",
                 expected="info['success'] or info['is_success'] in some step",
                 got=f"neither in {len(self.records)} episodes",
                 way_out=SAY_SUCCESS,
             )
 
-    def _meet(self, ready: Ready) -> None:
+    def _meet(self, ready: EnvSpecs) -> None:
         """Take what the task says about itself, once it fits the policy."""
         self._prompt = TaskPrompt(ready.task.instruction)
         require_match(
@@ -170,12 +171,13 @@ class Rollout:
 
     def _round(self, processes: list[WorkerProcess]) -> bool:
         """One round; False when there is nothing left to do."""
-        running = [place for place in self._places if place.episode is not None]
-        idle = [place for place in self._places if place.episode is None and place.todo]
-        self._plan([place for place in running if place.runner.needs_plan(place.now_ns)])
-        orders = [place.slice() for place in running] + [place.begin(self._seed, self._filmed) for place in idle]
+        running = [session for session in self._sessions if session.episode is not None]
+        idle = [session for session in self._sessions if session.episode is None and session.todo]
+        self._plan([session for session in running if session.runner.needs_plan(session.now_ns)])
+        commands: list[Reset | Steps] = [session.steps() for session in running]
+        commands += [session.begin(self._seed, self._filmed) for session in idle]
         count = len(processes)
-        shares = [[order for order in orders if order.lane % count == index] for index in range(count)]
+        shares = [[command for command in commands if command.env % count == index] for index in range(count)]
         working = [(process, share) for process, share in zip(processes, shares) if share]
         for process, share in working:
             process.send(share)
@@ -183,52 +185,52 @@ class Rollout:
         errors = [error for process, share in working if (error := self._collect(process, share))]
         if errors:
             raise errors[0]
-        return bool(orders)
+        return bool(commands)
 
-    def _plan(self, waiting: list[Place]) -> None:
-        """One inference call for all who wait, each in its episode's row, copies of the first in the others' place."""
+    def _plan(self, waiting: list[EnvSession]) -> None:
+        """One inference call for all who wait, each in its episode's row, copies of the first in the others' rows."""
         if not waiting:
             return
         requests = {
-            self._row(place): place.runner.request(
-                seed=query_seed(self._episode_seed(place), place.runner.plans), prompt=self._prompt
+            self._row(session): session.runner.request(
+                seed=query_seed(self._episode_seed(session), session.runner.plans), prompt=self._prompt
             )
-            for place in waiting
+            for session in waiting
         }
         started = time.perf_counter()
         plans = sample_plans(self._policy, [requests.get(row) for row in range(self._batch)])
         seconds = time.perf_counter() - started
         self.latencies.append(seconds)
-        for place in waiting:
-            place.latencies.append(seconds)
-            place.take(plans[self._row(place)], requests[self._row(place)])
+        for session in waiting:
+            session.latencies.append(seconds)
+            session.take(plans[self._row(session)], requests[self._row(session)])
 
-    def _collect(self, process: WorkerProcess, share: list[Order]) -> TillerError | None:
-        """Take what a worker answers to its share of the orders."""
+    def _collect(self, process: WorkerProcess, share: list[Reset | Steps]) -> TillerError | None:
+        """Take what a worker answers to its share of the commands."""
         try:
             for answer in process.receive():
                 if isinstance(answer, Failure):
                     return answer.error()
                 self._take(answer)
         except WorkerLost as error:
-            seeds = sorted(self._episode_seed(self._places[order.lane]) for order in share)
+            seeds = sorted(self._episode_seed(self._sessions[command.env]) for command in share)
             return WorkerLost(f"{error} while it ran the episodes with seeds {', '.join(map(str, seeds))}")
         return None
 
-    def _take(self, report: Report) -> None:
-        place = self._places[report.lane]
-        place.observe(report)
-        if report.tally.ended:
-            record = EpisodeRecord(**vars(report.tally), latency=Latency.of(place.latencies))
-            place.episode = None
-            self._told |= report.told
+    def _take(self, result: StepResult) -> None:
+        session = self._sessions[result.env]
+        session.observe(result)
+        if result.episode.ended:
+            record = EpisodeRecord(**vars(result.episode), latency=Latency.of(session.latencies))
+            session.episode = None
+            self._says_success |= result.says_success
             self.records.append(record)
             self._on_episode(record)
 
-    def _row(self, place: Place) -> int:
-        assert place.episode is not None
-        return place.episode % self._batch
+    def _row(self, session: EnvSession) -> int:
+        assert session.episode is not None
+        return session.episode % self._batch
 
-    def _episode_seed(self, place: Place) -> int:
-        assert place.episode is not None
-        return self._seed + place.episode
+    def _episode_seed(self, session: EnvSession) -> int:
+        assert session.episode is not None
+        return self._seed + session.episode

@@ -6,20 +6,21 @@ The parent holds a `WorkerProcess`; the child runs this module.
 from __future__ import annotations
 
 from multiprocessing.connection import Connection
+from typing import Sequence
 
-from sim.evaluation.lane import Lane, Order, Ready, Report, Setup, build
+from sim.evaluation.env_runner import EnvConfig, EnvRunner, EnvSpecs, Reset, StepResult, Steps, build
 from sim.process.child import ChildProcess, be_child
 from sim.process.failure import Failure, failure
 
 
 class WorkerProcess(ChildProcess):
-    """The parent's side of one worker: send orders, then receive as many reports."""
+    """The parent's side of one worker: send commands, then receive as many results."""
 
-    def __init__(self, setup: Setup):
+    def __init__(self, config: EnvConfig):
         super().__init__("sim.evaluation.workers")
-        self.tell(setup)
+        self.tell(config)
 
-    def ready(self) -> Ready:
+    def ready(self) -> EnvSpecs:
         """Wait until the first environment stands.
 
         Raises:
@@ -32,45 +33,45 @@ class WorkerProcess(ChildProcess):
             raise answer.error()
         return answer
 
-    def send(self, orders: list[Order]) -> None:
-        """Hand out orders, at most one a lane; `receive` must follow before the next ones."""
-        self.tell(orders)
+    def send(self, commands: Sequence[Reset | Steps]) -> None:
+        """Hand out commands, at most one an environment; `receive` must follow before the next ones."""
+        self.tell(commands)
 
-    def receive(self) -> list[Report | Failure]:
-        """Reports on the orders sent last; a failure, which ends the worker, comes in the place of its report.
+    def receive(self) -> list[StepResult | Failure]:
+        """Results of the commands sent last; a failure, which ends the worker, comes instead of its result.
 
         Raises:
             WorkerLost: the process has ended.
         """
-        reports: list[Report | Failure] = self.answer()
-        return reports
+        results: list[StepResult | Failure] = self.answer()
+        return results
 
 
 def serve(connection: Connection) -> None:
     """Be a worker until the parent closes its end."""
-    setup: Setup = connection.recv()
+    config: EnvConfig = connection.recv()
     try:
-        env = build(setup)
+        env = build(config)
     except Exception as error:
-        connection.send(failure(error, setup.task_id))
+        connection.send(failure(error, config.task_id))
         return
-    connection.send(Ready(env.task, env.observation_spec, env.action_spec))
-    lanes: dict[int, Lane] = {}
+    connection.send(EnvSpecs(env.task, env.observation_spec, env.action_spec))
+    runners: dict[int, EnvRunner] = {}
     try:
         while True:
-            answers: list[Report | Failure] = []
-            for order in connection.recv():
-                # The environment that was built first goes to the first lane, the others build their own.
-                lane = lanes.setdefault(order.lane, Lane(setup, None if lanes else env))
+            answers: list[StepResult | Failure] = []
+            for command in connection.recv():
+                # The environment that was built first goes to the first runner, the others build their own.
+                runner = runners.setdefault(command.env, EnvRunner(config, None if runners else env))
                 try:
-                    answers.append(lane.obey(order))
+                    answers.append(runner.run(command))
                 except Exception as error:
-                    connection.send([*answers, failure(error, f"{setup.task_id}, {lane.place}")])
+                    connection.send([*answers, failure(error, f"{config.task_id}, {runner.moment}")])
                     return
             connection.send(answers)
     finally:
-        for lane in lanes.values():
-            lane.close()
+        for runner in runners.values():
+            runner.close()
 
 
 if __name__ == "__main__":

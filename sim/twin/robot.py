@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Callable, Iterator, Protocol
+from typing import Callable, Iterator
 
 import mujoco
 import numpy as np
@@ -18,11 +18,13 @@ from robot.description.protocols import Observation
 from robot.description.robot import Payload
 from robot.errors import DivergedError, InputError, TillerError
 from robot.safety.energy.budget import Budget
-from robot.safety.energy.payload import combined, identify_payload
+from robot.safety.energy.payload import combined
 from robot.safety.energy.tank import LATCHED, WORK
 from sim.twin import inner_loop
 from sim.twin.energy import EnergyState, begin, state_of, wire_guard
 from sim.twin.inner_loop import Account
+from sim.twin.observer import StepObserver
+from sim.twin.payload import felt_payload
 from sim.twin.readings import Readings
 from sim.twin.scene import Scene
 from sim.twin.wiring import JOINTS, wire_law, wire_plant
@@ -57,23 +59,6 @@ class Carried:
     time_ns: int
     limb: int
     payload: Payload
-
-
-class StepObserver(Protocol):
-    """Sees every step of a twin's physics, with the set-point that the step ends at."""
-
-    def before(self, start: np.ndarray, end: np.ndarray, fraction: float) -> None:
-        """A step begins.
-
-        Args:
-            start, end: (dim,) the targets that the set-point moves between.
-            fraction: of the way from one to the other at which the step begins.
-        """
-        ...
-
-    def after(self) -> None:
-        """It has ended."""
-        ...
 
 
 class TwinClock(VirtualClock):
@@ -324,24 +309,12 @@ class TwinRobot:
             TillerError: the tool moves, touches something sideways, is held by more than it could carry, or carries
                 nothing more; or a filter has a hand in the torques.
         """
-        model, data, site = self.scene.model, self.scene.data, self.plant.tcps[limb]
         if self.budget is not None and self._acting:
             raise TillerError(
                 "the budget's filters shorten what holds the tool: its load cannot be told. Bring the "
                 "arm to rest within its budget, then ask again"
             )
-        _, at, n = (int(each) for each in self.plant.joints[limb])
-        jacobian, inertia = np.zeros((6, model.nv)), np.zeros((model.nv, model.nv))
-        mujoco.mj_jacSite(model, data, jacobian[:3], jacobian[3:], site)
-        mujoco.mj_fullM(model, inertia, data.qM)
-        own = jacobian[:, at : at + n]
-        # What the torques push at the tcp; the null space's part pushes nothing there.
-        moved = np.linalg.solve(inertia[at : at + n, at : at + n], own.T)
-        wrench = np.linalg.solve(own @ moved + 1e-6 * np.eye(6), moved.T @ self._account.torque[limb, :n])
-        velocity = np.zeros(6)
-        mujoco.mj_objectVelocity(model, data, mujoco.mjtObj.mjOBJ_SITE, site, velocity, 0)
-        orientation = data.site_xmat[site].reshape(3, 3).copy()
-        found = identify_payload(wrench, orientation, float(np.linalg.norm(velocity[3:])), gravity=self.plant.gravity)
+        found = felt_payload(self.scene, self.plant, self._account.torque[limb], limb)
         mass, *centre = self.law.payload[limb].tolist()
         self.carry(combined(Payload(mass, tuple(centre)), found), limb)
         return self.payloads[-1].payload

@@ -24,9 +24,9 @@ from robot.control.plan_request import sample_plans
 from robot.control.runner import ChunkRunner, query_seed
 from robot.description import ActionField, ActionSpec, ObservationField, ObservationSpec, PolicySpec, SamplerSpec
 from robot.errors import InputError
-from sim.evaluation.lane import Report, Tally
+from sim.evaluation.env_runner import EpisodeProgress, StepResult
 from sim.evaluation.rollout import evaluate_policy
-from sim.evaluation.rounds import Place
+from sim.evaluation.rounds import EnvSession
 from tests.sim.linear_policy import BlockSeeker
 
 PERIOD_S, STRIDE_M, ROWS = 0.1, 0.2, 14
@@ -96,7 +96,7 @@ class Forgetful:
 class Walk:
     """One walk as it is executed: where it stands, its targets so far, and where a chunk follows on another."""
 
-    place: Place
+    session: EnvSession
     rows: list[dict[str, np.ndarray]]
     targets: list[np.ndarray] = field(default_factory=list)
     joins: list[int] = field(default_factory=list)
@@ -105,22 +105,24 @@ class Walk:
 def executed(policy, seeds, delay_steps: int, rows: int = ROWS - 4) -> list[Walk]:
     """Walks of `rows` targets or a few more, side by side: the point goes wherever it is told to."""
     walks = []
-    for lane, seed in enumerate(seeds):
-        place = Place(lane, ChunkRunner(policy.spec, delay_steps=delay_steps), deque([0]))
-        place.begin(seed, frozenset())
-        walks.append(Walk(place, [{"point": walk(seed)[0].astype(np.float32)}]))
+    for env, seed in enumerate(seeds):
+        session = EnvSession(env, ChunkRunner(policy.spec, delay_steps=delay_steps), deque([0]))
+        session.begin(seed, frozenset())
+        walks.append(Walk(session, [{"point": walk(seed)[0].astype(np.float32)}]))
     while len(walks[0].targets) < rows:
         for seed, each in zip(seeds, walks):
-            each.place.observe(Report(each.place.lane, each.rows, Tally(seed, length=len(each.targets))))
+            each.session.observe(
+                StepResult(each.session.env, each.rows, EpisodeProgress(seed, length=len(each.targets)))
+            )
         requests = [
-            each.place.runner.request(seed=query_seed(seed, each.place.runner.plans))
+            each.session.runner.request(seed=query_seed(seed, each.session.runner.plans))
             for seed, each in zip(seeds, walks)
         ]
         for each, plans, request in zip(walks, sample_plans(policy, requests), requests):
-            if each.place.runner.chunk is not None:
+            if each.session.runner.chunk is not None:
                 each.joins.append(len(each.targets) + delay_steps)
-            each.place.take(plans, request)
-            actions = list(each.place.slice().actions)
+            each.session.take(plans, request)
+            actions = list(each.session.steps().actions)
             each.targets += actions
             each.rows = [{"point": action.astype(np.float32)} for action in actions][-2:]
     return walks

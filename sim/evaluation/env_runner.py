@@ -1,4 +1,4 @@
-"""One environment of a worker: what it is told, what it does, what it answers."""
+"""One environment of a worker: it is reset or stepped through a slice of actions, and answers with what it gave."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ENERGY = "energy_"  # names of an `info` that an episode's record keeps begin wi
 
 
 @dataclass(frozen=True)
-class Setup:
+class EnvConfig:
     """What a worker needs to build its environments.
 
     Args:
@@ -41,7 +41,7 @@ class Setup:
 
 
 @dataclass(frozen=True)
-class Ready:
+class EnvSpecs:
     """The task as the worker built it."""
 
     task: TaskInfo
@@ -49,25 +49,36 @@ class Ready:
     action: ActionSpec
 
 
-@dataclass(frozen=True, eq=False)
-class Order:
-    """Begin the episode of a seed, or hold each of some actions for a period.
+@dataclass(frozen=True)
+class Reset:
+    """Begin an episode.
 
     Args:
-        lane: which environment.
-        seed: of the episode to begin.
+        env: number of the environment.
+        seed: of the episode.
         film: whether to make its video.
-        actions: (n, dim) to hold; None to begin an episode.
     """
 
-    lane: int
-    seed: int = 0
+    env: int
+    seed: int
     film: bool = False
-    actions: np.ndarray | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Steps:
+    """Hold each of some actions for a period.
+
+    Args:
+        env: number of the environment.
+        actions: (n, dim).
+    """
+
+    env: int
+    actions: np.ndarray
 
 
 @dataclass
-class Tally:
+class EpisodeProgress:
     """The result of an episode so far; the fields are those of `sim.statistics.records.EpisodeRecord`."""
 
     seed: int
@@ -108,68 +119,69 @@ class Tally:
 
 
 @dataclass(frozen=True, eq=False)
-class Report:
-    """What came of an order.
+class StepResult:
+    """What came of a reset or of steps.
 
     Args:
-        lane: which environment.
+        env: number of the environment.
         rows: the newest observations, oldest first.
-        tally: of the episode, which may have ended.
-        told: whether the environment has said anything about success in the episode.
+        episode: so far; it may have ended.
+        says_success: whether the environment has said anything about success in the episode.
     """
 
-    lane: int
+    env: int
     rows: list[Row]
-    tally: Tally
-    told: bool = True
+    episode: EpisodeProgress
+    says_success: bool = True
 
 
-def build(setup: Setup, **more: Any) -> TaskEnv:
-    """The environment of a setup."""
+def build(config: EnvConfig, **more: Any) -> TaskEnv:
+    """An environment."""
     from sim import make
 
-    return make(setup.task_id, **{**setup.options, **more})
+    return make(config.task_id, **{**config.options, **more})
 
 
-class Lane:
+class EnvRunner:
     """Runs one episode after the other in one environment, and in a second one, that can draw, those to be filmed.
 
     Args:
-        setup: of the worker.
+        config: of the worker.
         env: the environment, if it is built already.
     """
 
-    def __init__(self, setup: Setup, env: TaskEnv | None = None):
-        self._setup = setup
+    def __init__(self, config: EnvConfig, env: TaskEnv | None = None):
+        self._config = config
         self._plain = env
         self._drawing: TaskEnv | None = None
         self._undrawable = ""
         self._current: TaskEnv | None = None
         self._film: Film | None = None
-        self._tally = Tally(seed=0)
-        self._told = False
+        self._episode = EpisodeProgress(seed=0)
+        self._says_success = False
 
     @property
-    def place(self) -> str:
-        """Where in which episode, for messages."""
-        return f"seed {self._tally.seed}, step {self._tally.length}"
+    def moment(self) -> str:
+        """Episode and step, for messages."""
+        return f"seed {self._episode.seed}, step {self._episode.length}"
 
-    def obey(self, order: Order) -> Report:
-        rows = self._begin(order) if order.actions is None else self._hold(order.actions)
-        return Report(order.lane, rows, self._tally, self._told)
+    def run(self, command: Reset | Steps) -> StepResult:
+        """Carry out a command."""
+        rows = self._reset(command) if isinstance(command, Reset) else self._step(command.actions)
+        return StepResult(command.env, rows, self._episode, self._says_success)
 
     def close(self) -> None:
         """Drop a video that is not finished; the environments end with the process."""
         if self._film is not None:
             self._film.give_up("the episode was not finished")
 
-    def _begin(self, order: Order) -> list[Row]:
-        self._tally, self._told = Tally(order.seed), False
+    def _reset(self, command: Reset) -> list[Row]:
+        self._episode, self._says_success = EpisodeProgress(command.seed), False
         self._film = None
-        if order.film:
-            assert self._setup.videos is not None
-            self._film = Film(self._setup.videos, order.seed)
-        self._current, observation = self._start(order.seed)
+        if command.film:
+            assert self._config.videos is not None
+            self._film = Film(self._config.videos, command.seed)
+        self._current, observation = self._start(command.seed)
         if self._film is not None:
             self._film.add(self._current)
         return [self._select(observation)]
@@ -178,35 +190,35 @@ class Lane:
         """The environment of an episode and its first observation: one that draws, where that is wanted and works."""
         if self._film is not None and not self._undrawable:
             try:
-                self._drawing = self._drawing or build(self._setup, render=True)
+                self._drawing = self._drawing or build(self._config, render=True)
                 return self._drawing, self._drawing.reset(seed=seed)[0]
             except Exception as error:
                 self._drawing, self._undrawable = None, reason(error)
         if self._film is not None:
             self._film.give_up(self._undrawable)
-        self._plain = self._plain or self._drawing or build(self._setup)
+        self._plain = self._plain or self._drawing or build(self._config)
         return self._plain, self._plain.reset(seed=seed)[0]
 
-    def _hold(self, actions: np.ndarray) -> list[Row]:
+    def _step(self, actions: np.ndarray) -> list[Row]:
         """Step through a slice; where the episode ends, the rest of it falls away."""
         env, rows = self._current, []
         assert env is not None
         for action in actions:
             observation, reward, terminated, truncated, info = env.step(action)
-            self._tally.add(float(reward), terminated, truncated, info)
-            self._told |= bool(info.get("success_told", True))
+            self._episode.add(float(reward), terminated, truncated, info)
+            self._says_success |= bool(info.get("success_told", True))
             if self._film is not None:
                 self._film.add(env)
             rows.append(self._select(observation))
-            if self._tally.ended:
+            if self._episode.ended:
                 self._close_video()
                 break
-        return rows[-self._setup.history :]
+        return rows[-self._config.history :]
 
     def _select(self, observation: Mapping[str, np.ndarray]) -> Row:
-        return {name: observation[name] for name in self._setup.names}
+        return {name: observation[name] for name in self._config.names}
 
     def _close_video(self) -> None:
         if self._film is not None:
-            self._tally.video = self._film.close(self._tally.success)
-            self._tally.no_video, self._film = self._film.missing, None
+            self._episode.video = self._film.close(self._episode.success)
+            self._episode.no_video, self._film = self._film.missing, None
