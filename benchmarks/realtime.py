@@ -25,11 +25,11 @@ import mujoco  # noqa: E402
 import numpy as np  # noqa: E402
 
 from robot.description.loading import load_robot  # noqa: E402
-from sim.twin.assembly import FELT  # noqa: E402
 from sim.twin.cameras import CameraProcess  # noqa: E402
+from sim.twin.model.assembly import FELT  # noqa: E402
+from sim.twin.model.scene import Scene, compile_scene, new_scene  # noqa: E402
 from sim.twin.realtime import RealTimeTwin  # noqa: E402
 from sim.twin.robot import TwinRobot  # noqa: E402
-from sim.twin.scene import Scene, compile_scene, new_scene  # noqa: E402
 
 PERIOD_S = 0.05
 ROUNDS = 5

@@ -32,8 +32,8 @@ from sim.evaluation.energy_log import collect, gravity_of
 from sim.experts import make_expert
 from sim.statistics.intervals import wilson
 from sim.tasks.twin.env import TwinEnv
+from sim.twin.model.scene import compile_scene, new_scene
 from sim.twin.robot import TwinRobot
-from sim.twin.scene import compile_scene, new_scene
 from tiller.sheets.budget import write_budget
 
 RESULTS = Path(__file__).parents[1] / "docs" / "results" / "twin_energy.csv"

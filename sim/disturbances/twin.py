@@ -16,7 +16,7 @@ from sim.disturbances.disturbance import Pushes, PushLimits
 from sim.tasks.environment import Outcome
 from sim.tasks.twin.env import TwinEnv, TwinOptions
 from sim.tasks.twin.task import TwinTask
-from sim.twin.scene import Scene
+from sim.twin.model.scene import Scene
 
 
 class PushedPoint:

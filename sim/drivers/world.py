@@ -13,7 +13,7 @@ from robot.safety.energy.budget import load_budget
 from sim.rendering.backend import SceneRenderer
 from sim.tasks.twin.env import TwinEnv
 from sim.twin import make_twin
-from sim.twin.assembly import FELT
+from sim.twin.model.assembly import FELT
 
 
 class World:

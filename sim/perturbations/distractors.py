@@ -11,7 +11,7 @@ from robot.description.loading import RobotDescription
 from sim.perturbations.asked import Draw
 from sim.perturbations.scene import ScenePerturbation
 from sim.perturbations.stage import DISTRACTOR, Stage, turned
-from sim.twin.assembly import SCENE_BIT, SEEN
+from sim.twin.model.assembly import SCENE_BIT, SEEN
 
 BOX, CAPSULE, ELLIPSOID = mujoco.mjtGeom.mjGEOM_BOX, mujoco.mjtGeom.mjGEOM_CAPSULE, mujoco.mjtGeom.mjGEOM_ELLIPSOID
 UPRIGHT, LYING = (1.0, 0.0, 0.0, 0.0), (0.5**0.5, 0.0, 0.5**0.5, 0.0)

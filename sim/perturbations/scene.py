@@ -15,7 +15,7 @@ from robot.errors import InputError
 from sim.perturbations.asked import Asked, Draw, Draws
 from sim.perturbations.sizes import load_sizes
 from sim.perturbations.stage import Stage
-from sim.twin.scene import Scene
+from sim.twin.model.scene import Scene
 
 CLASSES: Mapping[str, str] = {
     "object_pose": "sim.perturbations.things:ObjectPose",

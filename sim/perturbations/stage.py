@@ -9,7 +9,7 @@ import mujoco
 import numpy as np
 
 from robot.control.rotation import matrix_from_rotvec, quat_wxyz_from_matrix
-from sim.twin.scene import Scene
+from sim.twin.model.scene import Scene
 
 DISTRACTOR = "distractor"
 

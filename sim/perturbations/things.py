@@ -7,7 +7,7 @@ import numpy as np
 from sim.perturbations.asked import Draw
 from sim.perturbations.scene import ScenePerturbation
 from sim.perturbations.stage import Stage, turned
-from sim.twin.scene import TABLE_HALF
+from sim.twin.model.scene import TABLE_HALF
 
 EDGE_M = 0.04  # from the edge of the table to the middle of a thing, at least
 TRIES = 60

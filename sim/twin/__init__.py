@@ -35,7 +35,7 @@ def make_twin(
     """
     from robot.description.loading import load_robot
     from sim.twin.connected import ConnectedTwin
-    from sim.twin.scene import compile_scene, new_scene
+    from sim.twin.model.scene import compile_scene, new_scene
 
     description = load_robot(robot)
     scene = compile_scene(new_scene(1.0 / inner_hz), description)

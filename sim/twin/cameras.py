@@ -18,8 +18,8 @@ from robot.errors import InputError, TillerError, nearest
 from sim.process.child import ChildProcess, be_child
 from sim.process.failure import Failure, failure
 from sim.rendering.backend import SceneRenderer, require_backend
-from sim.twin.assembly import FELT
-from sim.twin.scene import Scene
+from sim.twin.model.assembly import FELT
+from sim.twin.model.scene import Scene
 
 _HIDDEN_GROUPS = (FELT, 3)
 _MODEL = "scene.mjb"

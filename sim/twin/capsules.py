@@ -19,7 +19,7 @@ from robot.description.limb import Limb
 from robot.description.loading import RobotDescription, load_robot
 from robot.folders import configs_folder
 from robot.safety.gate.settings import CapsuleSettings
-from sim.twin.assembly import attach_robot
+from sim.twin.model.assembly import attach_robot
 
 NEAR_M = CapsuleSettings("", {}, ()).slow_m
 SAMPLES = 400

@@ -8,7 +8,7 @@ import numpy as np
 from robot.description.robot import Payload
 from robot.safety.energy.payload import identify_payload
 from sim.twin.inner_loop import Plant
-from sim.twin.scene import Scene
+from sim.twin.model.scene import Scene
 
 
 def felt_payload(scene: Scene, plant: Plant, torque: np.ndarray, limb: int) -> Payload:

@@ -7,7 +7,7 @@ import numpy as np
 from robot.control.rotation import rotation_6d_from_matrix
 from robot.description.action import ActionSpec
 from robot.description.limb import Limb
-from sim.twin.scene import Scene
+from sim.twin.model.scene import Scene
 
 
 class Readings:

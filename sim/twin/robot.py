@@ -23,10 +23,10 @@ from robot.safety.energy.tank import LATCHED, WORK
 from sim.twin import inner_loop
 from sim.twin.energy import EnergyState, begin, state_of, wire_guard
 from sim.twin.inner_loop import Account
+from sim.twin.model.scene import Scene
 from sim.twin.observer import StepObserver
 from sim.twin.payload import felt_payload
 from sim.twin.readings import Readings
-from sim.twin.scene import Scene
 from sim.twin.wiring import JOINTS, wire_law, wire_plant
 
 _PARALLEL = 1e-12  # of the squared area that the two columns of a rotation span

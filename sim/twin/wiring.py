@@ -10,7 +10,7 @@ from robot.description.action import ActionSpec
 from robot.description.limb import Limb
 from robot.errors import InputError
 from sim.twin.inner_loop import ImpedanceParameters, Plant
-from sim.twin.scene import Scene
+from sim.twin.model.scene import Scene
 
 JOINTS = 7  # columns of the tables; an arm with fewer joints leaves the rest at zero
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from robot.description.limb import Limb
 from robot.description.observation import ObservationField
-from sim.twin.scene import Scene
+from sim.twin.model.scene import Scene
 
 UNIT = "N N N N*m N*m N*m"
 

@@ -21,7 +21,7 @@ from sim.tasks.twin.furniture import (
     stand,
 )
 from sim.tasks.twin.task import CONTROL_HZ, BodyReading, TwinTask
-from sim.twin.scene import Scene
+from sim.twin.model.scene import Scene
 
 OPEN = 0.3  # rad, to either side
 HALF_WIDTH, HEIGHT, HALF_THICKNESS = 0.14, 0.32, 0.01  # m, of the leaf

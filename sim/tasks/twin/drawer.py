@@ -20,7 +20,7 @@ from sim.tasks.twin.furniture import (
     stand,
 )
 from sim.tasks.twin.task import CONTROL_HZ, BodyReading, TwinTask
-from sim.twin.scene import Scene
+from sim.twin.model.scene import Scene
 
 HALF_WIDTH, DEPTH, HEIGHT = 0.15, 0.22, 0.15  # m, of the cabinet
 BOARD = 0.006  # m, half a board's thickness

@@ -22,10 +22,10 @@ from sim.rendering.backend import SceneRenderer
 from sim.tasks.environment import Observation, Outcome, TaskEnv
 from sim.tasks.options import CameraOptions, one_of
 from sim.tasks.twin.task import TwinTask
-from sim.twin.assembly import FELT
 from sim.twin.energy import told_of
+from sim.twin.model.assembly import FELT
+from sim.twin.model.scene import compile_scene, new_scene
 from sim.twin.robot import TwinRobot
-from sim.twin.scene import compile_scene, new_scene
 
 START_NOISE_RAD = 0.02
 RENDERERS = ("_picture_renderer", "_image_renderer")  # made when they are first used

@@ -8,8 +8,8 @@ import mujoco
 import numpy as np
 
 from robot.control.rotation import matrix_from_rotvec, quat_wxyz_from_matrix
-from sim.twin.assembly import SCENE_BIT, SEEN
-from sim.twin.scene import FRONT_VIEW_DEG, Scene, add_camera
+from sim.twin.model.assembly import SCENE_BIT, SEEN
+from sim.twin.model.scene import FRONT_VIEW_DEG, Scene, add_camera
 
 BOX, CAPSULE, CYLINDER = mujoco.mjtGeom.mjGEOM_BOX, mujoco.mjtGeom.mjGEOM_CAPSULE, mujoco.mjtGeom.mjGEOM_CYLINDER
 WOOD, FRONT, METAL = (0.55, 0.40, 0.27, 1.0), (0.86, 0.84, 0.78, 1.0), (0.62, 0.64, 0.67, 1.0)

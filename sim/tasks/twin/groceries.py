@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import mujoco
 import numpy as np
 
-from sim.twin.assembly import FELT, HIDDEN, SCENE_BIT, SEEN
-from sim.twin.assets import asset
-from sim.twin.scene import Scene
+from sim.twin.model.assembly import FELT, HIDDEN, SCENE_BIT, SEEN
+from sim.twin.model.assets import asset
+from sim.twin.model.scene import Scene
 
 BODY = "object"
 FRICTION, ROLLING = (0.9, 0.01, 0.0005), (0.9, 0.01, 0.002)  # a lemon does not roll for long

@@ -10,7 +10,7 @@ from sim.tasks.info import TaskInfo
 from sim.tasks.twin.groceries import BODY, GROCERIES, STEP, Wardrobe, add_groceries
 from sim.tasks.twin.task import CONTROL_HZ, BodyReading, TwinTask
 from sim.tasks.twin.touch import FINGERS, THUMB, Touch
-from sim.twin.scene import Scene
+from sim.twin.model.scene import Scene
 
 LIFTED = 0.08  # m above where it stood
 OTHERS = 2  # fingers that touch beside the thumb

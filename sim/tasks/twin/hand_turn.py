@@ -9,8 +9,8 @@ from robot.description.observation import ObservationField
 from sim.tasks.info import TaskInfo
 from sim.tasks.twin.task import CONTROL_HZ, TwinTask
 from sim.tasks.twin.touch import FINGERS, Touch
-from sim.twin.assembly import SCENE_BIT, SEEN
-from sim.twin.scene import Scene
+from sim.twin.model.assembly import SCENE_BIT, SEEN
+from sim.twin.model.scene import Scene
 
 BLOCK = (0.055, 0.055, 0.03)  # m, half the block that carries the knob
 RADIUS, HALF_HEIGHT, GAP = 0.024, 0.02, 0.002  # m, of the knob, and between it and the block

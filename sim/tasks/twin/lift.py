@@ -7,7 +7,7 @@ import numpy as np
 
 from sim.tasks.info import TaskInfo
 from sim.tasks.twin.task import CONTROL_HZ, BodyReading, TwinTask
-from sim.twin.scene import SCENE_BIT, Scene
+from sim.twin.model.scene import SCENE_BIT, Scene
 
 HALF = 0.02  # m, half an edge of the cube
 HEIGHT = 0.06  # m: its centre above the table

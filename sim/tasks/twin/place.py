@@ -8,8 +8,8 @@ import numpy as np
 from robot.description.observation import ObservationField
 from sim.tasks.info import TaskInfo
 from sim.tasks.twin.task import CONTROL_HZ, BodyReading, TwinTask
-from sim.twin.assembly import SCENE_BIT, SEEN
-from sim.twin.scene import Scene
+from sim.twin.model.assembly import SCENE_BIT, SEEN
+from sim.twin.model.scene import Scene
 
 INNER_HALF = 0.075  # m, half the bin's inner width
 WALL_HALF, WALL_HEIGHT = 0.004, 0.05  # m

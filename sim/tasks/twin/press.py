@@ -10,7 +10,7 @@ from robot.description.observation import ObservationField
 from sim.tasks.info import TaskInfo
 from sim.tasks.twin.furniture import BOX, CYLINDER, HARD, METAL, JointReading, solid, stand
 from sim.tasks.twin.task import CONTROL_HZ, BodyReading, TwinTask
-from sim.twin.scene import Scene
+from sim.twin.model.scene import Scene
 
 TRAVEL = 0.010  # m
 PRESSED, RELEASED = 0.007, 0.002  # m of travel: pressed beyond the one the switch closes, short of the other it opens

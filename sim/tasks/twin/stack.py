@@ -7,8 +7,8 @@ import numpy as np
 
 from sim.tasks.info import TaskInfo
 from sim.tasks.twin.task import CONTROL_HZ, BodyReading, TwinTask
-from sim.twin.assembly import SCENE_BIT, SEEN
-from sim.twin.scene import Scene
+from sim.twin.model.assembly import SCENE_BIT, SEEN
+from sim.twin.model.scene import Scene
 
 HALF = 0.02  # m, half an edge of the red cube
 BASE_HALF = 0.025  # m, of the green one

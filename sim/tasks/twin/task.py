@@ -12,7 +12,7 @@ from robot.control.rotation import rotation_6d_from_matrix
 from robot.description.observation import ObservationField
 from robot.errors import InputError
 from sim.tasks.info import TaskInfo
-from sim.twin.scene import Scene
+from sim.twin.model.scene import Scene
 
 CONTROL_HZ = 20.0
 

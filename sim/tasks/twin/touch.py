@@ -8,7 +8,7 @@ import mujoco
 import numpy as np
 
 from robot.errors import InputError
-from sim.twin.scene import Scene
+from sim.twin.model.scene import Scene
 
 FINGERS = ("pinky", "ring", "middle", "index", "thumb")
 THUMB = FINGERS.index("thumb")

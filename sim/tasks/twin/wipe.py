@@ -9,8 +9,8 @@ from robot.control.rotation import matrix_from_rotvec, quat_wxyz_from_matrix
 from robot.description.observation import ObservationField
 from sim.tasks.info import TaskInfo
 from sim.tasks.twin.task import CONTROL_HZ, BodyReading, TwinTask
-from sim.twin.assembly import SEEN
-from sim.twin.scene import SCENE_BIT, Scene
+from sim.twin.model.assembly import SEEN
+from sim.twin.model.scene import SCENE_BIT, Scene
 from sim.twin.wrench import WrenchReading, add_wrist_sensor
 
 BAND_N = (5.0, 15.0)

@@ -8,9 +8,9 @@ import mujoco
 import numpy as np
 
 from robot.description.loading import RobotDescription
-from sim.twin.assembly import FELT
+from sim.twin.model.assembly import FELT
+from sim.twin.model.scene import Scene, add_camera, compile_scene, new_scene
 from sim.twin.robot import TwinRobot
-from sim.twin.scene import Scene, add_camera, compile_scene, new_scene
 
 INNER_HZ, PERIOD_S = 500, 0.05
 WHOLE, NEAR = "portrait", "portrait_tool"

@@ -10,8 +10,8 @@ import numpy as np
 
 from robot.control.rotation import matrix_from_6d, rotvec_from_matrix
 from robot.description.loading import RobotDescription, load_robot
+from sim.twin.model.scene import compile_scene, new_scene
 from sim.twin.robot import TwinRobot
-from sim.twin.scene import compile_scene, new_scene
 
 PERIOD_S = 0.05
 

@@ -15,8 +15,8 @@ from robot.control.rotation import matrix_from_rotvec, rotation_6d_from_matrix
 from robot.description.loading import load_robot
 from robot.safety.energy import Budget
 from robot.safety.energy.tank import LEVEL, SUPPLIED, WORK
+from sim.twin.model.scene import compile_scene, new_scene
 from sim.twin.robot import TwinRobot
-from sim.twin.scene import compile_scene, new_scene
 from tests.sim.twin.arms import PERIOD_S, tcp_pose
 
 STEP_S = 0.002

@@ -16,10 +16,10 @@ from robot.safety.energy import Budget, load_budget
 from robot.safety.energy.tank import LEVEL, OVERDRAFTS, SPILLED, SUPPLIED, WORK
 from sim.evaluation.rollout import evaluate_policy
 from sim.statistics.records import read_evaluation, write_evaluation
-from sim.twin.assembly import attach_robot, tcp_offset
 from sim.twin.energy import words_for
+from sim.twin.model.assembly import attach_robot, tcp_offset
+from sim.twin.model.scene import Scene, compile_scene, new_scene
 from sim.twin.robot import TwinRobot
-from sim.twin.scene import Scene, compile_scene, new_scene
 from tests.sim.twin.arms import PERIOD_S, make_twin, move, push_for, tcp_pose
 from tests.sim.wanderer import Wanderer
 

@@ -16,9 +16,9 @@ from robot.control.rotation import matrix_from_rotvec, rotation_6d_from_matrix, 
 from robot.description import ActionChunk
 from robot.description.loading import load_robot
 from robot.description.robot import Payload
-from sim.twin.assembly import attach_robot, tcp_offset
+from sim.twin.model.assembly import attach_robot, tcp_offset
+from sim.twin.model.scene import Scene, new_scene
 from sim.twin.robot import TwinRobot
-from sim.twin.scene import Scene, new_scene
 from tests.sim.twin.arms import (
     PERIOD_S,
     arm_only,

@@ -10,8 +10,8 @@ import pytest
 from robot.description import ActionChunk, Robot
 from robot.description.loading import load_robot
 from robot.errors import InputError, TillerError
+from sim.twin.model.scene import compile_scene, new_scene
 from sim.twin.robot import TwinRobot
-from sim.twin.scene import compile_scene, new_scene
 from tests.sim.twin.arms import PERIOD_S, make_twin, tcp_pose
 
 PERIOD_NS = round(PERIOD_S * 1e9)

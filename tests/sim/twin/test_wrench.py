@@ -7,8 +7,8 @@ import pytest
 
 from robot.control.rotation import matrix_from_rotvec, rotation_6d_from_matrix
 from robot.description.loading import load_robot
+from sim.twin.model.scene import compile_scene, new_scene
 from sim.twin.robot import TwinRobot
-from sim.twin.scene import compile_scene, new_scene
 from sim.twin.wrench import WrenchReading, add_wrist_sensor
 
 SECOND = 1_000_000_000

@@ -14,7 +14,7 @@ from sim.experts.twin import door as door_expert
 from sim.experts.twin import drawer as drawer_expert
 from sim.experts.twin import press as press_expert
 from sim.tasks.twin import press
-from sim.twin.assembly import SCENE_BIT
+from sim.twin.model.assembly import SCENE_BIT
 
 TASKS = ("twin/drawer", "twin/door", "twin/press")
 WAYS = {

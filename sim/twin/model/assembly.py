@@ -15,7 +15,7 @@ from robot.description.limb import Drive, Limb, Skin
 from robot.description.loading import RobotDescription
 from robot.description.robot import Coupling
 from robot.errors import InputError, nearest
-from sim.twin.assets import load_model
+from sim.twin.model.assets import load_model
 
 # Who feels whom, as bits of contype and conaffinity: the scene feels everything, an arm the scene and other arms, a
 # hand its own fingers too.

@@ -15,7 +15,7 @@ import numpy as np
 from robot.control.rotation import matrix_from_rotvec, quat_wxyz_from_matrix
 from robot.description.loading import RobotDescription
 from robot.errors import InputError, nearest
-from sim.twin.assembly import SCENE_BIT, SEEN, attach_robot
+from sim.twin.model.assembly import SCENE_BIT, SEEN, attach_robot
 
 TABLE_CENTRE = (0.6, 0.0, -0.02)
 TABLE_HALF = (0.45, 0.6, 0.02)
