@@ -11,7 +11,7 @@ import numpy as np
 
 from robot.compiled import compiled
 from robot.errors import InputError
-from robot.safety.gate.limits import limits_of
+from robot.safety.gate.limits import GROUP, TANGENT_FIRST, limits_of
 from robot.safety.gate.settings import CapsuleSettings, GateSettings
 
 _AHEAD_S = 1e-3  # over which an approach is measured
@@ -46,7 +46,9 @@ class CapsuleCheck:
         self._pairs = np.array([[self._id("geom", name) for name in pair] for pair in capsules.pairs], dtype=np.int64)
         self._pairs = self._pairs.reshape(-1, 2)
         limits = limits_of(settings)
-        firsts = {field.name: (int(row[2]), int(row[4])) for field, row in zip(settings.fields, limits.part)}
+        firsts = {
+            field.name: (int(row[TANGENT_FIRST]), int(row[GROUP])) for field, row in zip(settings.fields, limits.part)
+        }
         self.moves = np.zeros(limits.groups, dtype=bool)
         """(groups,) which groups move links."""
         self._sites: list[tuple[int, int, int | None]] = []

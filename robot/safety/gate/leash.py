@@ -15,6 +15,7 @@ from robot.control.rotation_kernels import write_interpolated
 from robot.safety.energy.budget import load_budget
 from robot.safety.energy.setpoint.kernel import filter_offset
 from robot.safety.energy.tank import LATENCY, LEASH, LIMIT_FORCE, LIMIT_POWER, NONE
+from robot.safety.gate.limits import GROUP, TANGENT_SIZE
 from robot.safety.gate.measuring import Measuring
 from robot.safety.gate.reasons import Reason
 from robot.safety.gate.settings import GateSettings, LeashSettings
@@ -69,7 +70,7 @@ class Leash:
         self._measuring = measuring
         spec, part = settings.spec, measuring.limits.part
         numbers = {group.name: number for number, group in enumerate(settings.groups)}
-        tangent_group = np.repeat(part[:, 4], part[:, 3])
+        tangent_group = np.repeat(part[:, GROUP], part[:, TANGENT_SIZE])
         self._springs = []
         for each in settings.leashes:
             group = settings.groups[numbers[each.group]]

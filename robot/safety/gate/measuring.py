@@ -10,7 +10,7 @@ import numpy as np
 from robot.contract.names import effort_name
 from robot.errors import InputError
 from robot.safety.gate.inputs import StateSample
-from robot.safety.gate.limits import limits_of, write_distances
+from robot.safety.gate.limits import GROUP, limits_of, write_distances
 from robot.safety.gate.settings import GateSettings
 
 TURN_ROUNDING = 0.3  # rad, by which a joint that is off by whole turns may have moved besides
@@ -56,7 +56,7 @@ class Measuring:
             for part, limit in zip(group.parts, group.tracking)
         }
         self._allowed = [
-            (number, int(self.limits.part[number, 4]), float(allowed[field.name]))
+            (number, int(self.limits.part[number, GROUP]), float(allowed[field.name]))
             for number, field in enumerate(settings.fields)
             if field.name in allowed
         ]
@@ -81,7 +81,7 @@ class Measuring:
         for places, names in self._places:
             if len(names) == len(places):
                 self._component_names[places] = names
-        self._group = self.limits.part[:, 4]
+        self._group = self.limits.part[:, GROUP]
         self._names = [field.name for field in settings.fields]
         self._group_names = [group.name for group in settings.groups]
         self._rest = np.array(settings.rest or np.full(self.dim, np.nan))

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from robot.safety.gate import limits as bounds
+from robot.safety.gate import motion_kernels as kernels
 from robot.safety.gate.capsules import CapsuleCheck
 from robot.safety.gate.inputs import LARGEST
+from robot.safety.gate.limits import GROUP, TANGENT_SIZE, LimitArrays, bring_inside
 from robot.safety.gate.reasons import Reason
 from robot.safety.gate.settings import GateSettings
 from robot.safety.gate.state import Measurement, Sent
@@ -58,7 +59,7 @@ class Motion:
         capsules: check of distances between links; None for none.
     """
 
-    def __init__(self, settings: GateSettings, limits: bounds.LimitArrays, capsules: CapsuleCheck | None) -> None:
+    def __init__(self, settings: GateSettings, limits: LimitArrays, capsules: CapsuleCheck | None) -> None:
         self.limits, self._capsules = limits, capsules
         spec = settings.spec
         self._finishes = np.array([group.finishes for group in settings.groups])
@@ -67,7 +68,7 @@ class Motion:
             for part in group.parts:
                 columns[number, spec.slices[part.field]] = True
         self._columns = columns
-        self._tangent_group = np.repeat(limits.part[:, 4], limits.part[:, 3])
+        self._tangent_group = np.repeat(limits.part[:, GROUP], limits.part[:, TANGENT_SIZE])
         self._nothing = np.zeros(limits.groups, dtype=bool)
         speeds = np.concatenate(
             [
@@ -119,10 +120,10 @@ class Motion:
             excess: of each group, how many times its allowed tracking error it is off.
         """
         wanted = np.array(wanted, dtype=np.float64)
-        outside = bounds.bring_inside(self.limits, wanted)
+        outside = bring_inside(self.limits, wanted)
         cuts = self._spare(sent, measurement, wanted, dt, way)
         desired, exact = self.at_rest(), np.zeros(self.limits.groups, dtype=bool)
-        bound = bounds.desire(self.limits, sent.command, sent.velocity, sent.wanted, wanted, dt, 1.0, desired, exact)
+        bound = kernels.desire(self.limits, sent.command, sent.velocity, sent.wanted, wanted, dt, 1.0, desired, exact)
         if self._capsules is not None and len(measurement.joints) and not np.isnan(measurement.joints).any():
             share, near = self._capsules.share(measurement.joints, desired, dt)
             if share < 1:
@@ -138,14 +139,14 @@ class Motion:
                 ]
             )
         target, reached = np.empty_like(wanted), self.at_rest()
-        bound |= bounds.apply(
+        bound |= kernels.apply(
             self.limits, sent.command, sent.velocity, desired, exact, relieved, wanted, dt, target, reached
         )
-        if bound & bounds.CUT_SPEED:
+        if bound & kernels.CUT_SPEED:
             cuts[Reason.SPEED] = ""
-        if bound & bounds.CUT_ACCELERATION:
+        if bound & kernels.CUT_ACCELERATION:
             cuts[Reason.ACCELERATION] = ""
-        if outside or bound & bounds.CUT_POSITION:
+        if outside or bound & kernels.CUT_POSITION:
             cuts[Reason.POSITION] = ""
         return Moved(target, reached, wanted, cuts)
 
@@ -182,7 +183,7 @@ class Motion:
         # Nearly every command passes the plain comparison, which no NaN does; the others are looked at exactly.
         for (low, high, speed), before, after in zip(self._bounds, command.tolist(), target.tolist()):
             if not (low <= after <= high and abs(after - before) <= speed * dt):
-                return bool(bounds.may_follow(self.limits, command, target, dt, not drawn))
+                return bool(kernels.may_follow(self.limits, command, target, dt, not drawn))
         return True
 
     def tangent(self, group: int) -> np.ndarray:
@@ -233,7 +234,7 @@ class Motion:
         if finish is not None:
             led |= self._finishes
             wanted[self._columns[led].any(axis=0)] = finish[self._columns[led].any(axis=0)]
-            bounds.bring_inside(limits, wanted)
+            bring_inside(limits, wanted)
         for group in np.flatnonzero(towards & ~led):
             own = self._columns[group]
             if not np.isnan(measured[own]).any():
@@ -243,11 +244,11 @@ class Motion:
         if led.any():
             cuts = self._spare(sent, measurement, wanted, dt, way)
             desired, exact = self.at_rest(), np.zeros(limits.groups, dtype=bool)
-            bounds.desire(
+            kernels.desire(
                 limits, command, velocity, wanted, wanted, dt, 1.0 if finish is not None else LETTING_GO, desired, exact
             )
-            bounds.apply(limits, command, velocity, desired, exact, self._nothing, wanted, dt, target, reached)
+            kernels.apply(limits, command, velocity, desired, exact, self._nothing, wanted, dt, target, reached)
         for group in range(limits.groups):
             if not led[group]:
-                bounds.stop(limits, group, command, velocity, dt, target, reached)
+                kernels.stop(limits, group, command, velocity, dt, target, reached)
         return Moved(target, reached, np.where(self._columns[led].any(axis=0), wanted, target), cuts)

@@ -23,8 +23,8 @@ from robot.safety.gate import (
     StateSample,
     StreamSettings,
 )
-from robot.safety.gate import limits as bounds
 from robot.safety.gate.core import Gate
+from robot.safety.gate.limits import gauge
 from robot.safety.gate.state import GateState
 
 MS = 1_000_000
@@ -183,7 +183,7 @@ class Rig:
 
     def speed(self, velocity: np.ndarray) -> float:
         """Of the arm, in parts of its limit."""
-        return float(bounds.gauge(self.gate.limits, 0, 0, velocity))
+        return float(gauge(self.gate.limits, 0, 0, velocity))
 
 
 # A ball on three slides over a table, beside a post.

@@ -22,9 +22,9 @@ from robot.safety.gate import (
     StateSample,
 )
 from robot.safety.gate import inputs as events
-from robot.safety.gate import limits as bounds
 from robot.safety.gate.core import Gate
 from robot.safety.gate.from_contract import gate_settings
+from robot.safety.gate.limits import gauge, write_difference
 from robot.safety.gate.measuring import Measuring
 from robot.safety.gate.stages.watch import UNTRUSTED
 from robot.safety.gate.state import GateState
@@ -305,11 +305,11 @@ class Watch:
     def _gauges(self, velocity: np.ndarray) -> np.ndarray:
         if not len(velocity):
             return np.zeros(self.limits.groups)
-        return np.array([bounds.gauge(self.limits, group, 0, velocity) for group in range(self.limits.groups)])
+        return np.array([gauge(self.limits, group, 0, velocity) for group in range(self.limits.groups)])
 
     def _difference(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
         result = np.empty(self.limits.tangent)
-        bounds.write_difference(self.limits, first, second, result)
+        write_difference(self.limits, first, second, result)
         return result
 
 

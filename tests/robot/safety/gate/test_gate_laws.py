@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from robot.control.trajectory import Trajectory
 from robot.description.chunk import ActionChunk
 from robot.safety.gate import Mode, Now, Reason
-from robot.safety.gate import limits as bounds
 from robot.safety.gate.core import Gate
 from robot.safety.gate.flight_record import output_bytes
+from robot.safety.gate.limits import gauge, write_difference
 from tests.robot.safety.gate.gates import (
     ACCELERATION,
     DECELERATION,
@@ -52,10 +52,10 @@ def check_accelerations(rig: Rig) -> None:
     """No change of speed above the limits, no speed above its own, no command outside."""
     limits = rig.gate.limits
     for before, after in zip(rig.velocities[1:], rig.velocities[2:]):
-        faster = bounds.gauge(limits, 0, 0, after) > bounds.gauge(limits, 0, 0, before) * (1 + 1e-9) + 1e-9
-        change = bounds.gauge(limits, 0, 1 if faster else 2, after - before)
+        faster = gauge(limits, 0, 0, after) > gauge(limits, 0, 0, before) * (1 + 1e-9) + 1e-9
+        change = gauge(limits, 0, 1 if faster else 2, after - before)
         assert change <= TICK_S * (1 + 1e-6)
-        assert bounds.gauge(limits, 0, 0, after) <= 1 + 1e-9
+        assert gauge(limits, 0, 0, after) <= 1 + 1e-9
     places = rig.commands[:, :3]
     assert (places >= np.array(LOW)).all() and (places <= np.array(HIGH)).all()
 
@@ -72,7 +72,7 @@ def test_speed_acceleration_and_workspace_hold_whatever_is_asked(first: np.ndarr
     limits = rig.gate.limits
     way = np.empty(limits.tangent)
     for before, after, velocity in zip(rig.commands[1:], rig.commands[2:], rig.velocities[2:]):
-        bounds.write_difference(limits, before, after, way)
+        write_difference(limits, before, after, way)
         assert np.allclose(way, velocity * TICK_S, atol=1e-9)  # the velocity that is limited is that of the commands
 
 
@@ -151,7 +151,7 @@ def test_after_a_fault_speed_never_rises_and_the_way_is_bounded(what: str, plan:
     assert all(after <= earlier + 1e-12 for earlier, after in pairwise(speeds))
     assert speeds[-1] == 0.0
     limits = rig.gate.limits
-    stopping_s = bounds.gauge(limits, 0, 2, before)
+    stopping_s = gauge(limits, 0, 2, before)
     places = np.array([each.target[:3] for each in rig.outputs[found - 1 :]])
     way = np.linalg.norm(np.diff(places, axis=0), axis=1).sum()
     assert way <= np.linalg.norm(before[:3]) * stopping_s / 2 + 1e-12

@@ -1,0 +1,247 @@
+"""From where the last command is to where a source wants to be, within limits, as pure functions, compiled.
+
+A velocity that is too fast, or changes too fast, is scaled as a whole, with the gauge g of `robot.safety.gate.limits`:
+v / g(v; V), and v_last + (v - v_last) / g(v - v_last; A dt). So a straight path stays straight, whatever binds, and arm
+and turn of the hand stay together.
+
+A command that lags behind its path catches up with the speed of the path and, on top, the largest from which it can
+still brake: w dt + w^2 / 2a = distance. Positions are held by viability: from every command the robot can be brought to
+rest within the box, at the deceleration limit, along a straight line.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from robot.compiled import compiled
+from robot.safety.gate.limits import (
+    FIRST,
+    GROUP,
+    SIZE,
+    TANGENT_FIRST,
+    TANGENT_SIZE,
+    LimitArrays,
+    copy_group,
+    gauge,
+    scale,
+    write_difference,
+    write_moved,
+)
+
+# What bound in a step, as bits.
+CUT_SPEED, CUT_ACCELERATION, CUT_POSITION = 1, 2, 4
+
+_ROUNDING = 1e-9  # of a gauge, and of a position in its unit
+
+
+@compiled
+def may_follow(limits: LimitArrays, command: np.ndarray, target: np.ndarray, dt: float, speed: bool) -> bool:
+    """Whether a command (dim,) may follow another after dt s: finite, within the position limits or no further outside
+    than the last, and, where `speed` says so, within the speed limits.
+    """
+    for i in range(len(target)):
+        low, high = min(limits.low[i], command[i]), max(limits.high[i], command[i])
+        if not (abs(target[i]) < np.inf and low - _ROUNDING <= target[i] <= high + _ROUNDING):
+            return False
+    if not speed:
+        return True
+    velocity = np.empty(len(limits.speed))
+    write_difference(limits, command, target, velocity)
+    for i in range(len(velocity)):
+        velocity[i] /= dt
+    fastest = 0.0
+    for group in range(limits.groups):
+        fastest = max(fastest, gauge(limits, group, 0, velocity))
+    return fastest <= 1.001 + _ROUNDING / dt
+
+
+@compiled
+def can_stop_inside(limits: LimitArrays, group: int, command: np.ndarray, velocity: np.ndarray, dt: float) -> bool:
+    """Whether a step with a velocity (tangent,), and braking after it, stay within the position limits.
+
+    A command that is outside already may stay there, and come nearer.
+    """
+    braking = gauge(limits, group, 2, velocity)  # s
+    for p in range(len(limits.part)):
+        if limits.part[p, GROUP] != group or limits.rotation[p]:
+            continue
+        at, size, to = limits.part[p, FIRST], limits.part[p, SIZE], limits.part[p, TANGENT_FIRST]
+        for i in range(size):
+            rest = command[at + i] + velocity[to + i] * (dt + braking / 2)
+            if rest > max(limits.high[at + i], command[at + i]) + _ROUNDING:
+                return False
+            if rest < min(limits.low[at + i], command[at + i]) - _ROUNDING:
+                return False
+    return True
+
+
+@compiled
+def desire(
+    limits: LimitArrays,
+    command: np.ndarray,
+    velocity: np.ndarray,
+    before: np.ndarray,
+    wanted: np.ndarray,
+    dt: float,
+    speed_scale: float,
+    desired: np.ndarray,
+    exact: np.ndarray,
+) -> int:
+    """With which velocity each group would go, before its change is limited.
+
+    Args:
+        limits: of all groups.
+        command: (dim,) the last.
+        velocity: (tangent,) with which it was reached.
+        before, wanted: (dim,) where the path was at the last command's time, and where it is now.
+        dt: s between the two.
+        speed_scale: of the speed limits.
+        desired: (tangent,), written.
+        exact: (groups,), written: whether the group can be at `wanted` itself.
+
+    Returns:
+        Bits of what bound.
+    """
+    tangent = len(velocity)
+    lag, path, whole, changed = np.empty(tangent), np.empty(tangent), np.empty(tangent), np.empty(tangent)
+    write_difference(limits, command, before, lag)
+    write_difference(limits, before, wanted, path)
+    write_difference(limits, command, wanted, whole)
+    for i in range(tangent):
+        path[i] /= dt
+        whole[i] /= dt
+        changed[i] = whole[i] - velocity[i]
+    bound = 0
+    for group in range(limits.groups):
+        fast = gauge(limits, group, 0, whole) > speed_scale * (1 + _ROUNDING)
+        slowing = gauge(limits, group, 0, whole) < gauge(limits, group, 0, velocity)
+        sudden = gauge(limits, group, 2 if slowing else 1, changed) > dt * (1 + _ROUNDING)
+        # What is made up for in this tick must be gone in the next.
+        hasty = gauge(limits, group, 1, lag) > dt * dt
+        exact[group] = not (fast or sudden or hasty)
+        # w dt + w^2 / 2a = d solved for w / d, with d / a = gauge(lag; A).
+        pull = 2 / (dt + np.sqrt(dt * dt + 2 * gauge(limits, group, 1, lag)))
+        for p in range(len(limits.part)):
+            if limits.part[p, GROUP] == group:
+                for i in range(
+                    limits.part[p, TANGENT_FIRST], limits.part[p, TANGENT_FIRST] + limits.part[p, TANGENT_SIZE]
+                ):
+                    desired[i] = whole[i] if exact[group] else path[i] + pull * lag[i]
+        excess = gauge(limits, group, 0, desired) / speed_scale
+        if excess > 1.0:
+            scale(limits, group, 1 / excess, desired)
+        if fast:
+            bound |= CUT_SPEED
+        if sudden or hasty:
+            bound |= CUT_ACCELERATION
+    return bound
+
+
+@compiled
+def apply(
+    limits: LimitArrays,
+    command: np.ndarray,
+    velocity: np.ndarray,
+    desired: np.ndarray,
+    exact: np.ndarray,
+    relieved: np.ndarray,
+    wanted: np.ndarray,
+    dt: float,
+    target: np.ndarray,
+    reached: np.ndarray,
+) -> int:
+    """The next command: each group goes with the velocity that it desires, as far as its change may be.
+
+    Args:
+        limits: of all groups.
+        command, velocity: the last, as in `desire`.
+        desired: (tangent,).
+        exact: (groups,) groups that go to `wanted` itself.
+        relieved: (groups,) groups whose step lowers their tracking error: they may change speed as when braking.
+        wanted: (dim,).
+        dt: s.
+        target: (dim,), written: the next command.
+        reached: (tangent,), written: its velocity.
+
+    Returns:
+        Bits of what bound.
+    """
+    tangent = len(velocity)
+    change, brake, way = np.empty(tangent), np.empty(tangent), np.empty(tangent)
+    bound = 0
+    for group in range(limits.groups):
+        for i in range(tangent):
+            change[i] = desired[i] - velocity[i]
+        slowing = gauge(limits, group, 0, desired) < gauge(limits, group, 0, velocity)
+        excess = gauge(limits, group, 2 if slowing or relieved[group] else 1, change) / dt
+        share = 1.0 if excess <= 1 + _ROUNDING else 1 / excess
+        braking = gauge(limits, group, 2, velocity)
+        left = max(0.0, 1 - dt / braking) if braking > 0.0 else 0.0
+        for i in range(tangent):
+            brake[i] = left * velocity[i]
+            change[i] = (velocity[i] + share * change[i] if share < 1.0 else desired[i]) - brake[i]
+        # As much of it as leaves a way to stop inside; braking alone always does.
+        part = 1.0
+        while True:
+            for i in range(tangent):
+                way[i] = brake[i] + part * change[i] if part < 1.0 or share < 1.0 else desired[i]
+            if part == 0.0 or can_stop_inside(limits, group, command, way, dt):
+                break
+            part = part - 0.25
+        if part < 1.0:
+            bound |= CUT_POSITION
+        if share < 1.0:
+            bound |= CUT_ACCELERATION
+        for p in range(len(limits.part)):
+            if limits.part[p, GROUP] == group:
+                for i in range(
+                    limits.part[p, TANGENT_FIRST], limits.part[p, TANGENT_FIRST] + limits.part[p, TANGENT_SIZE]
+                ):
+                    reached[i] = way[i]
+                    way[i] *= dt
+        if exact[group] and part == 1.0 and share == 1.0:
+            copy_group(limits, group, wanted, target)
+        else:
+            exact[group] = False
+            write_moved(limits, group, command, way, target)
+            _settle_inside(limits, group, command, target)
+    return bound
+
+
+@compiled
+def stop(
+    limits: LimitArrays,
+    group: int,
+    command: np.ndarray,
+    velocity: np.ndarray,
+    dt: float,
+    target: np.ndarray,
+    reached: np.ndarray,
+) -> None:
+    """Brake a group along its way: the next command (dim,) and its velocity (tangent,), written.
+
+    The way is v T / 2 at most, with T = g(v; D) the time that braking takes.
+    """
+    braking = gauge(limits, group, 2, velocity)
+    left = 1 - dt / braking if braking > dt else 0.0
+    way = np.zeros(len(velocity))
+    for p in range(len(limits.part)):
+        if limits.part[p, GROUP] == group:
+            for i in range(limits.part[p, TANGENT_FIRST], limits.part[p, TANGENT_FIRST] + limits.part[p, TANGENT_SIZE]):
+                reached[i] = left * velocity[i]
+                way[i] = reached[i] * dt
+    if left > 0.0:
+        write_moved(limits, group, command, way, target)
+        _settle_inside(limits, group, command, target)
+    else:
+        copy_group(limits, group, command, target)
+
+
+@compiled
+def _settle_inside(limits: LimitArrays, group: int, command: np.ndarray, target: np.ndarray) -> None:
+    """Take off what rounding put beyond a limit."""
+    for p in range(len(limits.part)):
+        if limits.part[p, GROUP] == group and not limits.rotation[p]:
+            for i in range(limits.part[p, FIRST], limits.part[p, FIRST] + limits.part[p, SIZE]):
+                low, high = min(limits.low[i], command[i]), max(limits.high[i], command[i])
+                target[i] = min(max(target[i], low), high)
