@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import zarr
 
-from data.checks.judgement import Judgement, judge
+from data.checks.blame import Judgement
+from data.checks.judgement import judge
 from data.checks.report import Finding, Report
 from data.store import layout
 from data.store.contents import Contents, read_contents

@@ -1,0 +1,76 @@
+"""What is wrong with the times of a store: rows and samples that do not follow one another."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from data.checks.blame import Judgement
+from data.store import layout
+from data.store.consistency import Borders
+from data.store.contents import Contents
+from data.store.reading import DamagedChunkError
+from data.store.schema import TIME
+from robot.errors import InputError
+
+# A row that comes this many periods after the one before means that one is missing or late.
+_GAP_PERIODS = 1.5
+
+
+def judge_row_times(judgement: Judgement, borders: Borders) -> None:
+    """Stamps that do not increase, and rows that came late."""
+    contents, path = judgement.contents, layout.row_path(TIME.name)
+    if path not in contents.stored or contents.schema is None:
+        return
+    time_ns, known = _readable(contents, path, contents.rows)
+    before, after = time_ns[:-1], time_ns[1:]  # compared, as their difference may not fit into 64 bits
+    steps = after.astype(np.float64) - before
+    rows = np.arange(1, len(time_ns))
+    within = known[1:] & known[:-1] & ~np.isin(rows, borders.starts[borders.usable])
+    back = rows[within & (after <= before)]
+    if len(back):
+        judgement.blame_used(
+            path,
+            f"{len(back)} stamps do not come after the one before, the first in row {back[0]}"
+            f"{judgement.of_row(back[0])}",
+            borders.of(back),
+        )
+    gaps = rows[within & (steps > _GAP_PERIODS * contents.schema.period_s * 1e9)]
+    if len(gaps):
+        worst = int(gaps[np.argmax(steps[gaps - 1])])
+        judgement.remark(
+            "warning",
+            path,
+            f"{len(gaps)} rows came more than {_GAP_PERIODS} periods after the one "
+            f"before, the worst {steps[worst - 1] / 1e9:.3f} s, in row {worst}{judgement.of_row(worst)}",
+        )
+
+
+def judge_stream_times(judgement: Judgement, name: str, borders: Borders) -> None:
+    """Stamps of samples that decrease within an episode."""
+    _, path, _ = layout.stream_paths(name)
+    time_ns, known = _readable(judgement.contents, path, borders.entries)
+    samples = np.arange(1, len(time_ns))
+    within = known[1:] & known[:-1] & ~np.isin(samples, borders.starts[borders.known])
+    back = samples[within & (time_ns[1:] < time_ns[:-1])]
+    if len(back):
+        judgement.blame_used(
+            path, f"{len(back)} stamps are earlier than the one before, the first in sample {back[0]}", borders.of(back)
+        )
+
+
+def _readable(contents: Contents, path: str, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """The first entries of an array of integers, and which of them lie in chunks that can be read."""
+    values, known = np.zeros(count, np.int64), np.zeros(count, bool)
+    try:
+        step = contents.array(path).chunks[0]
+    except InputError:
+        return values, known  # the scan has said so
+    for start in range(0, count, step):
+        rows = slice(start, min(start + step, count))
+        try:
+            read = contents.read(path, rows.start, rows.stop)
+        except DamagedChunkError:
+            continue
+        if read.shape == values[rows].shape and read.dtype.kind in "iu":
+            values[rows], known[rows] = read, True
+    return values, known
