@@ -21,8 +21,7 @@ from trajectory_msgs.msg import JointTrajectory
 
 from real.graph.graph import DEVICES
 from real.policy.planner import Plan, Planner
-from real.policy.recording import RecordedEpisode
-from real.policy.source import require_source, split
+from real.policy.source import load_source, require_source
 from real.process.parameters import declare
 from real.process.run import Stop, run_node
 from real.ros import qos
@@ -101,7 +100,7 @@ class PolicyNode(Guarded):
         self.create_timer(STATUS_S, self._report, clock=Clock(clock_type=ClockType.STEADY_TIME))
         # The events executor takes no guard conditions: while the planner works, a timer looks for its plans.
         self._waiting = self.create_timer(POLL_S, self._woken, clock=Clock(clock_type=ClockType.STEADY_TIME))
-        self._planner = Planner(partial(_load, checkpoint, device, sampler or None, steps or None))
+        self._planner = Planner(partial(load_source, checkpoint, device, sampler or None, steps or None))
         if self._instruction:
             self._task.publish(string_message(self._instruction))
 
@@ -291,19 +290,6 @@ class PolicyNode(Guarded):
             **self.tally.numbers(),
         }
         self._status.publish(status_message("policy", level, text, numbers, self.get_clock().now().nanoseconds))
-
-
-def _load(checkpoint: str, device: str, sampler: str | None, steps: int | None) -> Policy:
-    """A policy, or a recorded episode in its place."""
-    path, episode = split(checkpoint)
-    if episode is not None:
-        return RecordedEpisode(path, episode)
-    import torch
-
-    from policies.model import checkpoint as checkpoints
-
-    torch.set_num_threads(1)
-    return checkpoints.load(path, device=device).with_sampler(sampler, steps)
 
 
 def main(args: Sequence[str] | None = None) -> int:

@@ -28,17 +28,17 @@ from real.ros.guarded import Guarded
 from real.ros.messages import epoch_frame, stamp_of, values_message
 from real.ros.reading import INT64, EpisodeNotice
 from real.ros.signals import ERROR, OK, WARN, status_message
+from real.twin.images import TwinImages, image_size
 from real.twin.publishers import TwinPublishers
+from real.twin.schedule import StreamSchedule
 from real.twin.subscriptions import TwinSubscriptions
-from robot.contract.contract import Contract
-from robot.contract.loading import load_contract, stream_names
+from robot.contract.loading import load_contract
 from robot.errors import InputError, TillerError
 from sim.drivers import RUNNING, Command, DrivenTwin, Faults, Pacer, parse_fault
 from sim.drivers.exact import AHEAD_NS
 from sim.drivers.ports import make_ports
 from sim.drivers.senses import NAMED, Senses
 from sim.drivers.world import World
-from sim.twin.cameras import CameraProcess
 from sim.twin.energy import EnergyState, told_of, words_for
 
 START_NS = 1_000_000_000  # simulation time at a reset: a time of zero means "no time yet" to ROS
@@ -71,17 +71,14 @@ class TwinNode(Guarded):
         self._images = declare(self, "images", True, "draw what the contract's cameras see, while somebody listens")
         if contract.plant != "twin":
             raise InputError(f"contract '{contract.name}': plant", expected="twin", got=contract.plant)
-        size = _image_size(contract) if self._images else None
+        size = image_size(contract) if self._images else None
         self._world = World(contract, task, image_size=size or (0, 0))
         self._robot = self._world.robot
-        self._cameras = (
-            CameraProcess(self._robot.scene, contract.cameras, height=size[0], width=size[1])
-            if size and not self._lock_step
-            else None
-        )
         self._driven = DrivenTwin(self._robot, make_ports(contract, self._robot.description))
         self._senses = Senses(contract, self._robot)
+        self._schedule = StreamSchedule(contract, self._driven)
         self._twin_publishers = TwinPublishers(self, contract, lambda: self._driven.faults)
+        self._camera_images = TwinImages(contract, self._world, self._twin_publishers, size, self._lock_step)
         self._twin_subscriptions = TwinSubscriptions(self, contract, self._hear)
         if self._lock_step and [sink.via for sink in contract.sinks.values()] != ["twin"]:
             raise InputError(
@@ -97,8 +94,6 @@ class TwinNode(Guarded):
         self.create_service(Trigger, "~/step", self._step_service)
 
         self._epoch, self._paused, self._error = 0, False, ""
-        self._due_ns: dict[str, int] = {}
-        self._pictured_ns = -1
         self._driver_due_ns = self._repeated_ns = self._status_due_ns = 0
         self._energy: EnergyState | None = None
         self._status = self.create_publisher(DiagnosticArray, "status", qos.STATUS) if self._robot.budget else None
@@ -118,8 +113,7 @@ class TwinNode(Guarded):
 
     def on_stop(self) -> None:
         """End the renderer."""
-        if self._cameras is not None:
-            self._cameras.close()
+        self._camera_images.close()
         self._world.close()
 
     def on_failure(self, what: str, error: Exception) -> None:
@@ -180,8 +174,8 @@ class TwinNode(Guarded):
         self._world.reset(self._seed)
         self._driven.start()
         self._epoch, self._error = self._epoch + 1, ""
-        self._due_ns.clear()
-        self._pictured_ns = -1
+        self._schedule.reset()
+        self._camera_images.reset()
         env = self._world.env
         episode = EpisodeNotice(
             self._epoch,
@@ -273,7 +267,7 @@ class TwinNode(Guarded):
         stamp_ns = twin_ns + self._offset_ns
         if self._time is not None:
             self._time.publish(ClockMessage(clock=stamp_of(stamp_ns)))
-        due = [name for name in self._contract.state if all_now or self._is_due(name, faults_ns)]
+        due = [name for name in self._contract.state if all_now or self._schedule.is_due(name, faults_ns)]
         types = {name: self._contract.state[name].type for name in due}
         if any(kind in NAMED for kind in types.values()):
             measured = self._senses.values()
@@ -281,7 +275,7 @@ class TwinNode(Guarded):
             if kind in NAMED:
                 message = self._senses.message(name, measured, stamp_ns, self._contract.frames.base)
                 self._twin_publishers.say(name, message, faults_ns)
-        self._say_images(types, stamp_ns - twin_ns)
+        self._camera_images.publish(types, stamp_ns - twin_ns, faults_ns)
         if self._lock_step:
             self._say_outcome(stamp_ns)
             self._repeated_ns = time.monotonic_ns()
@@ -306,45 +300,6 @@ class TwinNode(Guarded):
                     faults_ns,
                 )
         self._twin_publishers.deliver(faults_ns)
-
-    def _is_due(self, name: str, now_ns: int) -> bool:
-        stream = self._contract.state[name]
-        period_ns = round(1e9 / min([stream.rate_hz, *self._driver_rates(name)]))
-        due_ns = self._due_ns.get(name, now_ns)
-        if now_ns < due_ns:
-            return False
-        # The next by the schedule; what was missed altogether is not made up for, and no state is told twice.
-        self._due_ns[name] = max(due_ns + period_ns, now_ns + 1)
-        return True
-
-    def _driver_rates(self, name: str) -> list[float]:
-        """How often the drivers measure whose joints a stream has."""
-        joints = set(stream_names(self._contract, name))
-        return [
-            port.driver.state_hz
-            for port in self._driven.ports.values()
-            if port.driver.state_hz and joints & set(port.fields)
-        ]
-
-    def _say_images(self, types: dict[str, str], offset_ns: int) -> None:
-        cameras = [name for name in self._contract.cameras if name in types and self._twin_publishers.heard(name)]
-        now_ns = self._driven.now_ns
-        if self._lock_step and self._images:
-            for name in cameras:
-                self._twin_publishers.say(
-                    name,
-                    Command(self._world.image(name), frame=name, stamp_ns=self._robot.clock.now_ns() + offset_ns),
-                    now_ns,
-                )
-        elif self._cameras is not None:
-            if cameras:
-                self._cameras.show(self._robot.scene.data, self._robot.clock.now_ns())
-            for name, picture in self._cameras.pictures().items():
-                if picture.stamp_ns > self._pictured_ns and self._twin_publishers.heard(name):
-                    self._twin_publishers.say(
-                        name, Command(picture.pixels, frame=name, stamp_ns=picture.stamp_ns + offset_ns), now_ns
-                    )
-            self._pictured_ns = max([self._pictured_ns, *(each.stamp_ns for each in self._cameras.pictures().values())])
 
     def _say_outcome(self, stamp_ns: int) -> None:
         if self._world.outcome:
@@ -373,18 +328,6 @@ class TwinNode(Guarded):
                     Command(np.zeros(1), (state,), stamp_ns=stamp_ns, frame=epoch_frame(self._epoch)),
                     self._driven.now_ns,
                 )
-
-
-def _image_size(contract: Contract) -> tuple[int, int] | None:
-    """Height and width of the contract's images, the same for all; None without cameras."""
-    streams = {name: contract.state[name] for name in contract.cameras}
-    deep = [name for name, stream in streams.items() if stream.type == "depth"]
-    if deep:
-        raise InputError(f"state '{deep[0]}' of a twin", expected="an image: the renderer draws no depth", got="depth")
-    sizes = {stream.size or (96, 96) for stream in streams.values()}
-    if len(sizes) > 1:
-        raise InputError(f"cameras of contract '{contract.name}'", expected="one size for all", got=str(sorted(sizes)))
-    return next(iter(sizes), None)  # type: ignore[return-value]
 
 
 def main(args: Sequence[str] | None = None) -> int:

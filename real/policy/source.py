@@ -7,6 +7,7 @@ from pathlib import Path
 from policies.model.checkpoint_folder import require_whole
 from robot.contract.contract import Contract
 from robot.contract.loading import semantic_hash
+from robot.description import Policy
 from robot.errors import InputError
 
 
@@ -67,3 +68,23 @@ def _require_episode(path: Path, episode: int) -> None:
             way_out="Convert it with tiller data convert",
         )
     dataset.episode_slice(episode)
+
+
+def load_source(checkpoint: str, device: str, sampler: str | None, steps: int | None) -> Policy:
+    """A policy, or a recorded episode in its place.
+
+    Args:
+        checkpoint: folder of a policy; or of a dataset, with `#EPISODE`.
+        device, sampler, steps: of a policy; None is its own.
+    """
+    path, episode = split(checkpoint)
+    if episode is not None:
+        from real.policy.recording import RecordedEpisode
+
+        return RecordedEpisode(path, episode)
+    import torch
+
+    from policies.model import checkpoint as checkpoints
+
+    torch.set_num_threads(1)
+    return checkpoints.load(path, device=device).with_sampler(sampler, steps)
