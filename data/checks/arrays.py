@@ -1,4 +1,4 @@
-"""What is wrong with the arrays of a store: chunks that are absent or damaged, numbers that are none."""
+"""What is wrong with the arrays of a store: absent or damaged chunks, numbers that are not finite."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from robot.errors import InputError
 
 
 def judge_array(judgement: Judgement, path: str, streams: dict[str, Borders]) -> None:
-    """Damage, another shape or type than the schema's, numbers that are none, components that never change."""
+    """Judge one array: damage, shape and type against the schema, numbers that are not finite, constant components."""
     contents = judgement.contents
     try:
         array = contents.array(path)
@@ -25,12 +25,12 @@ def judge_array(judgement: Judgement, path: str, streams: dict[str, Borders]) ->
         judgement.blame(path, str(error), judgement.all)
         return
     slot = contents.slots.get(path)
-    kept = "string" if array.dtype.kind in "OTU" else array.dtype.name
+    stored = "string" if array.dtype.kind in "OTU" else array.dtype.name
     declared = None if slot is None else slot.dtype if slot.dtype == "string" else np.dtype(slot.dtype).name
-    if slot is not None and (array.shape[1:], kept) != (slot.shape, declared):
+    if slot is not None and (array.shape[1:], stored) != (slot.shape, declared):
         judgement.blame(
             path,
-            f"expected entries of shape {slot.shape} of {declared} by the schema, got {array.shape[1:]} of {kept}",
+            f"expected entries of shape {slot.shape} of {declared} by the schema, got {array.shape[1:]} of {stored}",
             judgement.all,
         )
         return
@@ -51,22 +51,22 @@ def judge_array(judgement: Judgement, path: str, streams: dict[str, Borders]) ->
 
 
 def _judge_absent(judgement: Judgement, path: str, seen: Scan, absent: list[tuple[int, int]]) -> None:
-    """Chunks that are not there: zarr leaves out those that hold its fill value only, a torn copy loses others.
+    """Judge absent chunks: zarr leaves out those that hold its fill value only, a torn copy loses others.
 
-    Where no row that is there holds nothing but the fill value, a whole chunk of such rows was never written.
+    Where no present row holds nothing but the fill value, a whole chunk of such rows was never written.
     """
     if not absent or judgement.borders is None:
         return
     rows = np.concatenate([np.arange(first, end) for first, end in absent])
     fill = judgement.contents.array(path).fill_value
-    what = (
+    message = (
         f"{len(absent)} chunks are absent, the first of rows {absent[0][0]} to {absent[0][1] - 1}, "
         f"and read as the fill value {fill}"
     )
     if seen.rows > len(rows) and not seen.fill_rows:
-        judgement.blame_used(path, f"{what}, which no row that is there consists of", judgement.borders.of(rows))
+        judgement.blame_used(path, f"{message}, which no row that is there consists of", judgement.borders.of(rows))
     else:
-        judgement.remark("warning", path, f"{what}: left out as there was nothing else in them, or lost in a copy")
+        judgement.remark("warning", path, f"{message}: left out as there was nothing else in them, or lost in a copy")
 
 
 def _judge_numbers(judgement: Judgement, path: str, seen: Scan) -> None:

@@ -36,7 +36,7 @@ class Judgement:
 
     Args:
         contents: of the store.
-        borders: where episodes begin and end; None where nobody knows.
+        borders: where episodes begin and end; None where that is unknown.
 
     Attributes:
         blames: the errors.
@@ -55,7 +55,7 @@ class Judgement:
 
     @property
     def spoilt(self) -> np.ndarray:
-        """(episodes,) bool."""
+        """(episodes,) bool, those that an error spoils."""
         return np.any([self.none, *(blame.episodes for blame in self.blames)], axis=0)
 
     @property
@@ -80,7 +80,7 @@ class Judgement:
             self.remark("warning", where, f"{message}; no episode that can be used has part in it")
 
     def remark(self, severity: str, where: str, message: str) -> None:
-        """Note what spoils nothing."""
+        """Note a warning or a note, which spoils nothing."""
         self.remarks.append(Finding(severity, where, message))
 
     def why(self, episode: int) -> str:
@@ -90,8 +90,8 @@ class Judgement:
 
     def of_row(self, row: int) -> str:
         """Which episode a row belongs to, in words for a message."""
-        found = self.none if self.borders is None else self.borders.of(np.array([row]))
-        return f" (episode {int(np.argmax(found))})" if found.any() else ""
+        episodes = self.none if self.borders is None else self.borders.of(np.array([row]))
+        return f" (episode {int(np.argmax(episodes))})" if episodes.any() else ""
 
 
 def listed(episodes: np.ndarray) -> str:

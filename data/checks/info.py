@@ -25,7 +25,7 @@ class ArrayInfo:
         path: from the root, for example `data/action`.
         shape: entries that are committed, then the shape of one.
         dtype: as zarr names it.
-        unit: as the schema or the array says; empty where neither does.
+        unit: as in the schema or the array; empty where neither has one.
         chunks: shape of one chunk.
         codecs: names, in the order in which they are applied.
         bytes: on disk, None where that is unknown (a URL).
@@ -91,7 +91,7 @@ class Info:
         return rows + [(key, str(value)) for key, value in self.attributes.items() if key != "control_period_s"]
 
     def table(self) -> list[tuple[str, ...]]:
-        """A heading and a row an array: path, shape, dtype, unit, chunks, codecs, size on disk."""
+        """A heading and one row per array: path, shape, dtype, unit, chunks, codecs, size on disk."""
         heading = ("array", "shape", "dtype", "unit", "chunks", "codecs", "on disk")
         return [
             heading,
@@ -110,7 +110,7 @@ class Info:
         ]
 
     def lines(self) -> list[str]:
-        """As text: facts, then the table of arrays."""
+        """The facts as lines of text, then the table of arrays."""
         facts = self.facts()
         width = max(len(name) for name, _ in facts)
         table = self.table()
@@ -204,7 +204,7 @@ def _files(folder: Path | None, archive: Path, prefix: str) -> list[tuple[str, i
 
 
 def nearly_constant(path: str | Path) -> list[str]:
-    """A line for each low-dimensional observation of a store of ours with components that hardly change; it is read.
+    """One line per hardly changing component of the low-dimensional observations of a store of ours, read whole.
 
     Raises:
         InputError: as `info`.
@@ -216,7 +216,7 @@ def nearly_constant(path: str | Path) -> list[str]:
             continue
         try:
             statistics = statistics_of(contents.read(layout.row_path(key.name), 0, contents.rows))
-        except TillerError:  # damaged, or no numbers: `validate` says so
+        except TillerError:  # damaged, or no numbers: `validate` reports it
             continue
         for index in hardly_changing(statistics, key.unit):
             lines.append(

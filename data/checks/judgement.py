@@ -1,4 +1,4 @@
-"""Which episodes of a store can be used, and why the others cannot: validation and repair both stand on this."""
+"""Which episodes of a store can be used, and why the others cannot: validation and repair both use this."""
 
 from __future__ import annotations
 
@@ -94,11 +94,11 @@ def _judge_ends(judgement: Judgement, borders: Borders) -> None:
 def _judge_stream_ends(judgement: Judgement) -> dict[str, Borders]:
     """Stream -> where its samples of each episode begin and end, of those streams whose ends can be read."""
     contents = judgement.contents
-    found: dict[str, Borders] = {}
+    streams: dict[str, Borders] = {}
     for name in contents.stream_keys:
         _, time_path, path = layout.stream_paths(name)
         if path not in contents.stored or time_path not in contents.stored:
-            continue  # the structure has said so
+            continue  # reported with the structure
         samples = contents.committed[time_path]
         try:
             ends = contents.read(path, 0, judgement.episodes)
@@ -119,5 +119,5 @@ def _judge_stream_ends(judgement: Judgement) -> dict[str, Borders]:
                 f"samples of {listed(unknown)} are not known",
                 unknown,
             )
-        found[name] = borders
-    return found
+        streams[name] = borders
+    return streams

@@ -1,4 +1,4 @@
-"""What an examination of a store found, ready to print."""
+"""The findings of an examination of a store, ready to print."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ SEVERITIES = ("error", "warning", "note")
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was found.
+    """One finding of an examination.
 
     Args:
         severity: `error` (what is there cannot be used as it is), `warning` (look at it) or `note`.
@@ -39,20 +39,20 @@ class Report:
 
     @property
     def ok(self) -> bool:
-        """No errors."""
+        """Whether there are no errors."""
         return not self.count("error")
 
     def count(self, severity: str) -> int:
-        """Findings of one severity."""
+        """Number of findings of one severity."""
         return sum(finding.severity == severity for finding in self.findings)
 
     def lines(self) -> list[str]:
-        """As text: the title, a line a finding, the summary."""
+        """The report as lines of text: the title, one line per finding, the summary."""
         width = max((len(finding.where) for finding in self.findings), default=0)
         listed = [f"  {finding.severity:7}  {finding.where:{width}}  {finding.message}" for finding in self.findings]
         return [self.title, *listed, self.summary]
 
 
 def sort_findings(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """The most severe first, otherwise in the order in which they were found."""
+    """The findings, the most severe first, otherwise in the order in which they were found."""
     return tuple(sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity)))

@@ -1,4 +1,4 @@
-"""Read an array from end to end, once, and note its damaged chunks, its range and its numbers that are none."""
+"""Read an array from end to end, once, and note its damaged chunks, its range and its numbers that are not finite."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from data.store.reading import DamagedChunkError
 
 @dataclass
 class Scan:
-    """What one pass over an array saw.
+    """The result of one pass over an array.
 
     Attributes:
         rows: rows that could be read.
@@ -22,7 +22,7 @@ class Scan:
         first_not_finite: row and component of the first one.
         not_finite_rows: (n,) int64, the rows that hold any.
         fill_rows: whether a row that is there holds nothing but the fill value; looked at where chunks are absent.
-        low, high: range a component of one row, flattened, or of all pixels together; None before the first row.
+        low, high: range per component of one row, flattened, or of all pixels together; None before the first row.
     """
 
     rows: int = 0
@@ -40,7 +40,7 @@ class Scan:
         return np.empty(0, np.int64) if self.low is None else np.flatnonzero(self.low == self.high)
 
     def add(self, start: int, values: np.ndarray, *, together: bool = False) -> None:
-        """Take in the rows from `start` on, (rows, components) of real numbers; pixels have one range together."""
+        """Add the rows from `start` on, (rows, components) of real numbers; pixels have one range together."""
         self.rows += len(values)
         if values.dtype.kind == "f":
             good = np.isfinite(values)

@@ -17,7 +17,7 @@ _GAP_PERIODS = 1.5
 
 
 def judge_row_times(judgement: Judgement, borders: Borders) -> None:
-    """Stamps that do not increase, and rows that came late."""
+    """Judge the time stamps of rows: those that do not increase, and rows that came late."""
     contents, path = judgement.contents, layout.row_path(TIME.name)
     if path not in contents.stored or contents.schema is None:
         return
@@ -46,7 +46,7 @@ def judge_row_times(judgement: Judgement, borders: Borders) -> None:
 
 
 def judge_stream_times(judgement: Judgement, name: str, borders: Borders) -> None:
-    """Stamps of samples that decrease within an episode."""
+    """Judge the time stamps of samples, which must not decrease within an episode."""
     _, path, _ = layout.stream_paths(name)
     time_ns, known = _readable(judgement.contents, path, borders.entries)
     samples = np.arange(1, len(time_ns))
@@ -59,12 +59,12 @@ def judge_stream_times(judgement: Judgement, name: str, borders: Borders) -> Non
 
 
 def _readable(contents: Contents, path: str, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """The first entries of an array of integers, and which of them lie in chunks that can be read."""
+    """The first entries of an array of integers, and which of them are in chunks that can be read."""
     values, known = np.zeros(count, np.int64), np.zeros(count, bool)
     try:
         step = contents.array(path).chunks[0]
     except InputError:
-        return values, known  # the scan has said so
+        return values, known  # reported with the array
     for start in range(0, count, step):
         rows = slice(start, min(start + step, count))
         try:

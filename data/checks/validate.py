@@ -17,8 +17,8 @@ def validate(path: str | Path) -> Report:
         path: a folder, a zip or a URL, written by tiller or not.
 
     Returns:
-        A report; `report.ok` is False when the store must be repaired before it can be used. What its errors say of
-        an episode is what `repair` leaves it out for.
+        A report; `report.ok` is False when the store must be repaired before it can be used. `repair` leaves
+        out every episode that one of its errors spoils.
 
     Raises:
         InputError: there is no store at all.

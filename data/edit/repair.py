@@ -24,7 +24,7 @@ from robot.errors import TillerError
 def repair(source: str | Path, target: str | Path) -> Report:
     """Copy every sound episode of a store into a new one; the source is not touched.
 
-    An episode is sound when `validate` has no error that spoils it: both stand on `data.checks.judgement`. A store of
+    An episode is sound when `validate` has no error that spoils it: both use `data.checks.judgement`. A store of
     another program stays one: it keeps its layout and gains no schema.
 
     Args:
@@ -109,7 +109,7 @@ def _copy_foreign(judgement: Judgement, folder: Path) -> None:
 
 
 def _sound(judgement: Judgement) -> Iterator[Episode]:
-    """Every episode that nothing speaks against."""
+    """Every episode that no error spoils."""
     contents, borders = judgement.contents, judgement.borders
     assert borders is not None
     for index in np.flatnonzero(~judgement.spoilt):

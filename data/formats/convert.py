@@ -21,7 +21,7 @@ from data.store.staging import written_aside
 from robot.description import ActionField
 from robot.errors import InputError
 
-_BYTES_A_COMMIT = 64 * 2**20
+_BYTES_PER_COMMIT = 64 * 2**20
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def convert(
         source: a replay-buffer zarr (folder, zip, zip with a folder inside, URL) or an npz with `episode_ends`.
         target: a folder that does not exist yet.
         period_s: seconds between rows.
-        units: one for all keys, or key -> unit ("m", or one a component: "m m rad"; "1" where there is none).
+        units: one for all keys, or key -> unit ("m", or one per component: "m m rad"; "1" where there is none).
         rename: key -> name in the target; the key of the actions becomes `action`.
         kinds: key -> kind of observation, where the shape does not tell.
         action: fields of the action vector; one `native` field when empty.
@@ -91,7 +91,7 @@ def convert(
     folder = _free_folder(target)
     opened = open_source(source, exclude=exclude, skip=skip_episodes)
     known = find_preset(preset) if preset else recognise(opened, exclude)
-    said = Preset(
+    given = Preset(
         period_s=period_s,
         instruction=instruction,
         rename=rename or {},
@@ -99,12 +99,12 @@ def convert(
         kinds=kinds or {},
         action=tuple(action),
     )
-    meaning = completed(opened, meaning_of(opened, known or Preset(), said), ask)
+    meaning = completed(opened, meaning_of(opened, known or Preset(), given), ask)
     name = Path(os.path.abspath(source)).name  # of the folder, where it is given as a dot
     note = source_note or (known.name if known else name)
     facts = episode_facts(
         opened,
-        {**said.rename},
+        {**given.rename},
         {"source": note, **({"instruction": meaning.instruction} if meaning.instruction else {})},
     )
     plan = make_plan(opened, meaning, tuple(fact.field for fact in facts))
@@ -126,7 +126,7 @@ def convert(
         lambda rows: on_progress(rows, opened.rows) if on_progress else None,
     )
     taken = [fact.field.name for fact in facts if fact.field.name not in ("source", "instruction")]
-    said_of_facts = (f"facts of each episode: {', '.join(taken)}",) if taken else ()
+    fact_notes = (f"facts of each episode: {', '.join(taken)}",) if taken else ()
     recognised = (f"recognised as {known.name}",) if known and not preset else ()
     units_written = {name: field.unit for name, field in plan.schema.row_fields.items()}
     return Conversion(
@@ -137,7 +137,7 @@ def convert(
         keys,
         plan.schema.period_s,
         units_written,
-        (*recognised, *opened.notes, *said_of_facts, *plan.notes),
+        (*recognised, *opened.notes, *fact_notes, *plan.notes),
     )
 
 
@@ -181,7 +181,7 @@ def _write(
         pending: list[Episode] = []
         for stop, episode in episodes:
             pending.append(episode)
-            if sum(rows.nbytes for waiting in pending for rows in waiting.data.values()) >= _BYTES_A_COMMIT:
+            if sum(rows.nbytes for waiting in pending for rows in waiting.data.values()) >= _BYTES_PER_COMMIT:
                 dataset.extend(pending)
                 pending = []
             on_rows(stop)
@@ -193,7 +193,7 @@ def _write(
 def _episodes(
     source: Source, plan: ConversionPlan, facts: Sequence[Fact], skip: set[int]
 ) -> Iterator[tuple[int, Episode]]:
-    """(row in the source after its last, episode) for all that are wanted; each key is read front to back once."""
+    """(row in the source after its last, episode) for all that are not skipped; each key is read front to back once."""
     readers = {column.name: column.reader() for column in plan.columns}
     ends = source.episode_ends.tolist()
     for number, (start, stop) in enumerate(zip([0, *ends], ends)):

@@ -1,4 +1,4 @@
-"""What a foreign store says of each episode, as facts of ours."""
+"""What a foreign store records of each episode, as facts of ours."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ class Fact:
 
 
 def episode_facts(source: Source, rename: Mapping[str, str], same: Mapping[str, str]) -> tuple[Fact, ...]:
-    """What is recorded of each episode.
+    """The facts recorded of each episode.
 
-    A number, a word or a flag an episode keeps its type; several numbers an episode are written as a JSON list.
+    One number, word or flag per episode keeps its type; several numbers per episode are written as a JSON list.
 
     Args:
         source: whose facts are taken over.
         rename: name in the source -> name in the target.
-        same: facts that are the same for all episodes; they stand before those of the source of the same name.
+        same: facts that are the same for all episodes; they replace those of the source of the same name.
 
     Raises:
         InputError: a fact is neither numbers nor words, or two get one name.

@@ -33,13 +33,13 @@ class ImageLayout:
     @property
     def changes(self) -> tuple[str, ...]:
         """What `to_uint8` changes besides the type, in words."""
-        said = {
+        applies = {
             "channels moved last": self.channels_first,
             "grey repeated to three channels": self.channels < 3,
             "opacity dropped": self.channels == 4,
             "scaled from 0..1 to 0..255": self.scale != 1,
         }
-        return tuple(change for change, happens in said.items() if happens)
+        return tuple(change for change, happens in applies.items() if happens)
 
 
 def looks_like_images(array: SourceArray) -> bool:
@@ -52,12 +52,12 @@ def looks_like_images(array: SourceArray) -> bool:
 
 
 def can_be_images(array: SourceArray) -> bool:
-    """Whether a key (rows, ...) can be images where somebody says so."""
+    """Whether a key (rows, ...) can be images where it is declared to be."""
     return array.dtype.kind in "buif" and can_be_image(array.shape[1:])
 
 
 def find_layout(array: SourceArray) -> ImageLayout:
-    """Look at shape, type and, for floating numbers, at as many rows as it takes to tell 0..1 from 0..255.
+    """The layout by shape, type and, for floating numbers, as many rows as it takes to tell 0..1 from 0..255.
 
     Raises:
         InputError: images of another shape.
@@ -76,7 +76,7 @@ def find_layout(array: SourceArray) -> ImageLayout:
 
 
 def _scale(array: SourceArray) -> int:
-    """255 where no number is above 1, else 1: nobody sees an image whose brightest point is 1 of 255."""
+    """255 where no number is above 1, else 1: an image whose brightest point is 1 of 255 would be black."""
     for start in range(0, array.shape[0], array.block_rows):
         block = array.read(start, min(start + array.block_rows, array.shape[0]))
         if (block > 1).any():
@@ -116,10 +116,10 @@ def to_uint8(array: SourceArray, layout: ImageLayout, block: np.ndarray, first: 
 
 def _refuse_rows(array: SourceArray, first: int, bad: np.ndarray, block: np.ndarray, expected: str) -> None:
     if bad.any():
-        place = np.unravel_index(int(np.argmax(bad)), bad.shape)
+        index = np.unravel_index(int(np.argmax(bad)), bad.shape)
         raise InputError(
-            f"{array.label}, row {first + place[0]}",
+            f"{array.label}, row {first + index[0]}",
             expected=f"images of {expected}",
-            got=str(block[place]),
+            got=str(block[index]),
             way_out=f"Leave it out with exclude=[{array.name}], or keep it as numbers with kinds.{array.name}=state",
         )

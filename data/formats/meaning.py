@@ -12,7 +12,7 @@ from data.store.schema import ACTION, REWARD, TIME
 from robot.description import OBSERVATION_KINDS, ActionField
 from robot.errors import InputError, nearest
 
-# Names that other recorders use for what ours calls by the second name.
+# Names that other recorders use -> ours.
 _ALIASES = {"actions": ACTION, "timestamp": TIME.name}
 
 
@@ -22,10 +22,10 @@ class Meaning:
 
     Args:
         keys: name in the target -> key of the source.
-        period_s: control period, None until somebody says it.
+        period_s: control period, None until it is given.
         instruction: what every episode does, in words; empty when unknown.
         units: name in the target -> unit, of those that are known.
-        kinds: name in the target -> kind of observation, of those that are said.
+        kinds: name in the target -> kind of observation, of those that are given.
         derive: name in the target -> how it is made.
         action: fields of the action vector; empty for one native field.
     """
@@ -51,22 +51,22 @@ class Meaning:
         return {name: size for name, size in needing.items() if name not in self.units}
 
     def is_image(self, source: Source, name: str) -> bool:
-        """Whether a key holds images: what is said, else what its shape suggests."""
+        """Whether a key holds images: by its given kind, else by its shape."""
         if name in self.kinds:
             return self.kinds[name] == "image"
         return name != ACTION and looks_like_images(source.arrays[self.keys[name]])
 
 
 def meaning_of(source: Source, known: Preset, said: Preset) -> Meaning:
-    """What is known, with what a person says put over it.
+    """What is known, overridden by what a person gives.
 
     Args:
         source: whose keys are meant.
         known: of the published set; an empty one where it is none.
-        said: by a person, who may call keys by their old or their new names.
+        said: given by a person, who may call keys by their old or their new names.
 
     Raises:
-        InputError: an option speaks of a key that is not there, two keys would get one name, or none is the action.
+        InputError: an option names a key that is not there, two keys would get one name, or none is the action.
     """
     require_known("rename", said.rename, (*source.arrays, *source.facts))
     for name, kind in said.kinds.items():

@@ -52,7 +52,7 @@ def open_npz(path: str | Path, exclude: Collection[str] = (), skip: Collection[i
 
 
 def _is_fact(array: np.ndarray, ends: np.ndarray) -> bool:
-    """Whether an array has one entry an episode, and too few to have one a row."""
+    """Whether an array has one entry per episode, and too few to have one per row."""
     return array.ndim > 0 and ends.ndim == 1 and 0 < len(array) == len(ends) < ends.max()
 
 

@@ -29,7 +29,7 @@ class Column:
         shape: of one row in the target.
         dtype: in the target.
         prepare: a block of the source's rows and the number of its first one -> rows of the target.
-        note: what changes on the way, in words; empty when nothing does.
+        note: what the conversion changes, in words; empty when nothing does.
         is_image: its rows are (height, width, 3) RGB.
     """
 
@@ -58,15 +58,15 @@ class ConversionPlan:
 
 
 def make_plan(source: Source, meaning: Meaning, meta: tuple[MetaField, ...]) -> ConversionPlan:
-    """Decide every column.
+    """Plan every column of the target.
 
     Args:
         source: what is read.
         meaning: with the period and every unit.
-        meta: facts an episode that will be written.
+        meta: per-episode facts that will be written.
 
     Raises:
-        InputError: a key cannot be what it is said to be.
+        InputError: a key cannot be what it is declared to be.
     """
     assert meaning.period_s is not None
     columns = {name: _column(source, meaning, name) for name in meaning.keys}
@@ -128,7 +128,7 @@ def _action_fields(column: Column, meaning: Meaning) -> tuple[ActionField, ...]:
 
 
 def _numbers(name: str, array: SourceArray) -> Column:
-    """Numbers as they are; a single number a row becomes a vector of one."""
+    """Numbers as they are; a single number per row becomes a vector of one."""
     shape, dtype = array.shape[1:] or (1,), array.dtype.newbyteorder("=")
     return Column(name, array, shape, dtype, lambda block, first: block.astype(dtype, copy=False).reshape(-1, *shape))
 
@@ -148,7 +148,7 @@ def _images(name: str, array: SourceArray) -> Column:
 
 
 def _one_number(target: ColumnField, array: SourceArray) -> Column:
-    """A reward or a time stamp, one number a row; floating stamps are seconds."""
+    """A reward or a time stamp, one number per row; floating stamps are seconds."""
     if int(np.prod(array.shape[1:])) != 1:
         raise InputError(
             array.label,

@@ -1,4 +1,4 @@
-"""What is known of published sets: files under `configs/source` that say what their keys mean."""
+"""What is known of published sets: files under `configs/source` that declare what their keys mean."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ class Derived:
 
 @dataclass(frozen=True)
 class Preset:
-    """What is said about a source, by a file or by a person; nothing has to be.
+    """What a file or a person declares about a source; every field is optional.
 
     Args:
         name: what the set is, in words.
-        match: keys that tell the set, with the shape of one row; it may have others.
+        match: keys that identify the set, with the shape of one row; it may have others.
         period_s: control period.
         instruction: what every episode does, in words.
         rename: key of the source -> name in the target.
@@ -48,7 +48,7 @@ class Preset:
     action: tuple[ActionField, ...] = ()
 
     def fits(self, source: Source, excluded: Collection[str] = ()) -> bool:
-        """Whether a source has the keys that tell this set, but for those that were left out on purpose."""
+        """Whether a source has the keys that identify this set, but for those that were left out on purpose."""
         expected = {name: tuple(shape) for name, shape in self.match.items() if name not in excluded}
         return bool(expected) and all(
             name in source.arrays and source.arrays[name].shape[1:] == shape for name, shape in expected.items()

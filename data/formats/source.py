@@ -35,7 +35,7 @@ class SourceArray:
 
     @property
     def label(self) -> str:
-        """What messages call it."""
+        """Its name in messages."""
         return f"'{self.path}': key '{self.name}'"
 
     @property
@@ -47,7 +47,7 @@ class SourceArray:
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """A foreign store whose keys all have one row a control step.
+    """A foreign store whose keys all have one row per control step.
 
     Args:
         path: as given.
@@ -55,8 +55,8 @@ class Source:
         arrays: name -> key, all of one length.
         episode_ends: (episodes,) int64, exclusive, increasing, none past the rows, but for episodes to be skipped.
         notes: what a person should know about how it is read.
-        attributes: what the store says about itself, plain JSON values.
-        facts: name -> (episodes, ...) what it says of each episode.
+        attributes: the store's own attributes, plain JSON values.
+        facts: name -> (episodes, ...) what it records of each episode.
 
     Raises:
         InputError: no keys or no episodes.
@@ -94,7 +94,7 @@ def require_known(option: str, names: Collection[str], known: Collection[str]) -
 
 
 class SequentialReader:
-    """Reads a key front to back in whole blocks, each decoded once, whatever lengths are asked for.
+    """Reads a key front to back in whole blocks, each decoded once, whatever lengths are requested.
 
     Args:
         array: the key.
@@ -108,7 +108,7 @@ class SequentialReader:
         self._block = np.empty(0)
 
     def read(self, start: int, stop: int) -> np.ndarray:
-        """Rows [start, stop)."""
+        """Read rows [start, stop)."""
         step = self._array.block_rows
         parts = []
         for first in range(start // step * step, stop, step):

@@ -47,7 +47,7 @@ class ChunkCache:
         self._lock = Lock()
 
     def gather(self, array: RowArray, rows: np.ndarray) -> np.ndarray:
-        """Rows of an array.
+        """Gather rows of an array.
 
         Args:
             array: known by its identity, so it must live as long as the cache.
@@ -57,13 +57,13 @@ class ChunkCache:
             `array[rows]`, (*rows.shape, *array.shape[1:]).
         """
         gathered = np.empty((rows.size, *array.shape[1:]), array.dtype)
-        wanted = rows.reshape(-1)
-        chunk_of = wanted // array.chunks[0]
+        flat_rows = rows.reshape(-1)
+        chunk_of = flat_rows // array.chunks[0]
         order = np.argsort(chunk_of, kind="stable")
         indices, starts = np.unique(chunk_of[order], return_index=True)
         with self._lock:
-            for index, where in zip(indices.tolist(), np.split(order, starts[1:])):
-                gathered[where] = self._chunk(array, index)[wanted[where] - index * array.chunks[0]]
+            for index, positions in zip(indices.tolist(), np.split(order, starts[1:])):
+                gathered[positions] = self._chunk(array, index)[flat_rows[positions] - index * array.chunks[0]]
         return gathered.reshape(*rows.shape, *array.shape[1:])
 
     def _chunk(self, array: RowArray, index: int) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""How much memory this process may use: that of the machine, or less where its container says so."""
+"""How much memory this process may use: that of the machine, or less where its container limits it."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ def memory_limit_bytes(membership: Path = MEMBERSHIP, mount: Path = MOUNT) -> in
 
 
 def _limits(root: Path, path: str, name: str) -> list[int]:
-    """The limits of a group and of all that it is in; a group without one says `max`, or more than any machine has."""
+    """The limits of a group and of all that it is in; a group without one reads `max`, or more than any machine has."""
     group = root / path.strip("/")
-    found = []
+    limits = []
     for folder in (group, *group.parents):
         if folder.is_relative_to(root):
             with suppress(OSError, ValueError):
-                found.append(int((folder / name).read_text(encoding="ascii")))
-    return found
+                limits.append(int((folder / name).read_text(encoding="ascii")))
+    return limits

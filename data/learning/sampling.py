@@ -12,7 +12,7 @@ def chunk_shuffle(chunk: np.ndarray, generator: np.random.Generator, *, together
     at any moment at most `together` + 1 chunks are in use, and new ones come one by one, not in bursts.
 
     Args:
-        chunk: (rows,) the chunk that each row lies in.
+        chunk: (rows,) the chunk that each row is in.
         generator: decides the order.
         together: chunks whose rows are mixed, at least 1.
 

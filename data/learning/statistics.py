@@ -1,4 +1,4 @@
-"""Minimum, maximum, mean and standard deviation a component, in one pass over blocks of rows."""
+"""Minimum, maximum, mean and standard deviation per component, in one pass over blocks of rows."""
 
 from __future__ import annotations
 
@@ -112,11 +112,11 @@ def statistics_of(rows: np.ndarray, block: int = 65536) -> FieldStatistics:
 
 
 def hardly_changing(statistics: FieldStatistics, unit: str) -> list[int]:
-    """Components, counted through a row, that change by so little that it may be noise; none that stands still.
+    """Components, counted through a row, that change by so little that it may be noise; constant ones are left out.
 
     Args:
         statistics: of a key.
-        unit: of the key: one, or one a component ("m m rad").
+        unit: of the key: one, or one per component ("m m rad").
     """
     units = unit.split()
     largest = np.maximum(1.0, np.maximum(abs(statistics.min), abs(statistics.max))).ravel()

@@ -1,7 +1,7 @@
 """Windows of observations and actions, gathered a batch at a time by index arithmetic.
 
-There is one window a row t: every observation key's history t-(n-1)*s, ..., t-s, t and the actions t, ..., t+H-1. Past
-the edges of the episode its first or last row is repeated; no window ever looks into another episode.
+There is one window per row t: every observation key's history t-(n-1)*s, ..., t-s, t and the actions t, ..., t+H-1.
+Past the edges of the episode its first or last row is repeated; no window ever looks into another episode.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Batch:
     Args:
         observation: name -> (batch, steps, *shape), oldest step first; images as they are stored, the rest float32.
         action: (batch, horizon, dim) float32; row 0 belongs to the newest observation.
-        is_pad: (batch, horizon) True where the action lies past the end of the episode and repeats its last one.
+        is_pad: (batch, horizon) True where the action is past the end of the episode and repeats its last one.
     """
 
     observation: Mapping[str, np.ndarray]
@@ -59,7 +59,7 @@ class Windows:
 
     Args:
         dataset: where the rows come from.
-        spec: histories of the observation keys that are wanted, and the horizon.
+        spec: histories of the observation keys to gather, and the horizon.
         episodes: episode indices; None takes all.
         memory_bytes: bound for images in memory; None is a quarter of the machine's memory.
 
@@ -108,7 +108,7 @@ class Windows:
         return len(self._first)
 
     def gather(self, rows: np.ndarray) -> Batch:
-        """The windows of some rows, in their order; rows (batch,) may repeat.
+        """Gather the windows of some rows, in their order; rows (batch,) may repeat.
 
         Raises:
             InputError: a row outside 0..len-1.

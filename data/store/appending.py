@@ -4,8 +4,8 @@ What a kill or a power cut can leave, and why no committed byte is lost:
 
  - The last chunk of an array holds committed rows and is rewritten by the next append. `DurableStore` writes the new
    chunk aside, syncs it and renames it over the old one. Both begin with the same committed rows.
- - Array metadata is replaced in the same way, with a larger shape. A shape that is ahead of the commit record tells a
-   reader nothing: lengths come from the record. The next writer sets the shapes back.
+ - Array metadata is replaced in the same way, with a larger shape. A reader ignores a shape that is ahead of the
+   commit record: lengths come from the record. The next writer sets the shapes back.
  - Rows beyond the record, in a shared chunk or in chunks of their own, are overwritten by the next append.
  - The record is in the root group's `zarr.json`, renamed into place after every file and folder before it is synced.
 
@@ -41,7 +41,7 @@ class DiskError(TillerError):
 
     Args:
         folder: of the store.
-        error: what the system said.
+        error: from the system.
         episodes: committed before.
     """
 
@@ -112,11 +112,11 @@ class Appender:
         return self.commit
 
     def close(self) -> None:
-        """Give up the right to write."""
+        """Release the writer's lock."""
         self._lock.release()
 
     def _write(self, episodes: Sequence[Episode]) -> Commit:
-        """Put rows behind the committed ones and return the record that will make them exist."""
+        """Write rows after the committed ones and return the record that will make them exist."""
         for slot, values in self._columns(episodes):
             array, start = self._arrays[slot.path], slot.length(self.commit)
             end = start + len(values)
@@ -132,7 +132,7 @@ class Appender:
         return after
 
     def _columns(self, episodes: Sequence[Episode]) -> Iterator[tuple[layout.Slot, np.ndarray]]:
-        """What the episodes add to each array."""
+        """(slot, values) that the episodes add to each array."""
         values: dict[str, np.ndarray] = {
             layout.EPISODE_ENDS: self.commit.rows + np.cumsum([len(episode) for episode in episodes], dtype=np.int64)
         }
@@ -152,7 +152,7 @@ class Appender:
             yield slot, values[slot.path]
 
     def _require_readable(self, path: str, row: int) -> None:
-        """Refuse to rewrite a chunk whose committed rows are damaged: that would bury the damage."""
+        """Refuse to rewrite a chunk whose committed rows are damaged: that would hide the damage."""
         read_rows(
             open_array(self._root, path, None, str(self._folder), complete=True), str(self._folder), path, row, row + 1
         )
@@ -192,5 +192,5 @@ class Appender:
 
     def _open(self, slot: layout.Slot) -> zarr.Array[Any]:
         """An array to write to; chunks of nothing but zeros are written too, so that an absent one is known as lost."""
-        found = zarr.open_array(self._store, path=slot.path, mode="r+")
-        return zarr.Array(AsyncArray(found.metadata, found.store_path, {"write_empty_chunks": True}))
+        array = zarr.open_array(self._store, path=slot.path, mode="r+")
+        return zarr.Array(AsyncArray(array.metadata, array.store_path, {"write_empty_chunks": True}))

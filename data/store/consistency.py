@@ -61,7 +61,7 @@ def require_consistent(
         skip: episodes that nobody wants, whose ends may be anything.
 
     Raises:
-        InputError: says which arrays or which episode.
+        InputError: names the arrays or the episode.
     """
     wrong = ends_problem(ends, rows)
     if wrong and skip and not no_list_of_ends(ends):
@@ -73,7 +73,7 @@ def require_consistent(
 
 
 def array_problems(contents: Contents) -> Iterator[tuple[str, str]]:
-    """(array path, what is wrong) of every array that a store should have and has not, or not whole."""
+    """(array path, what is wrong) of every array that is missing or too short."""
     for path, length in contents.committed.items():
         if path not in contents.stored:
             yield path, f"expected an array of {length} entries, got none that can be read"
@@ -104,8 +104,8 @@ def consistent_ends(contents: Contents, skip: Collection[int] = ()) -> np.ndarra
 class Borders:
     """Exclusive ends over entries, and which of them contradict nothing.
 
-    An end is believed when it lies within the entries and no other believed one contradicts it. Of two ends that fall
-    nobody knows which is wrong, so both go. Two equal ends contradict nothing: the episode between them is empty.
+    An end is believed when it is within the entries and no other believed one contradicts it. Of two ends that fall
+    either may be wrong, so both are rejected. Two equal ends contradict nothing: the episode between them is empty.
 
     Args:
         ends: (episodes,) int64 as stored.
@@ -117,7 +117,7 @@ class Borders:
 
     @cached_property
     def starts(self) -> np.ndarray:
-        """(episodes,) int64, the entry of each episode's first."""
+        """(episodes,) int64, the first entry of each episode."""
         return np.concatenate([np.zeros(1, np.int64), self.ends[:-1]])[: len(self.ends)]
 
     @cached_property

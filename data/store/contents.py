@@ -1,4 +1,4 @@
-"""What a store says it holds, sound or not: opening, validation, repair and info all begin here."""
+"""What a store declares that it holds, sound or not: opening, validation, repair and info all begin here."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _GROUPS = ("data", "meta")
 
 @dataclass(frozen=True)
 class Contents:
-    """The arrays of a store as its metadata and commit record tell them; nothing is checked against anything.
+    """The arrays of a store as its metadata and commit record declare them; nothing is checked against anything.
 
     Args:
-        location: where it lies.
+        location: where it is.
         schema: None for a store that tiller did not write.
         commit: None for a store that tiller did not write.
         attributes: of the root, without tiller's own part.
@@ -53,7 +53,7 @@ class Contents:
 
     @cached_property
     def meta_keys(self) -> tuple[str, ...]:
-        """Names of the facts an episode."""
+        """Names of the per-episode facts."""
         return tuple(
             path.removeprefix("meta/")
             for path in self.metadata
@@ -65,7 +65,7 @@ class Contents:
 
     @cached_property
     def odd_meta(self) -> tuple[str, ...]:
-        """Paths of what another program keeps under `meta/` that has not one entry an episode."""
+        """Paths of what another program keeps under `meta/` that has not one entry per episode."""
         if self.schema is not None or layout.EPISODE_ENDS not in self.stored:
             return ()
         episodes = self.stored[layout.EPISODE_ENDS]
@@ -89,7 +89,7 @@ class Contents:
 
     @cached_property
     def slots(self) -> Mapping[str, layout.Slot]:
-        """Array path -> what the schema says of it; empty without one."""
+        """Array path -> its slot by the schema; empty without one."""
         return {slot.path: slot for slot in layout.slots(self.schema)} if self.schema else {}
 
     def is_image(self, path: str) -> bool:
@@ -103,7 +103,7 @@ class Contents:
     @cached_property
     def stored(self) -> Mapping[str, int]:
         """Array path -> entries by the array's own metadata."""
-        return {path: found["shape"][0] for path, found in self.metadata.items() if found}
+        return {path: metadata["shape"][0] for path, metadata in self.metadata.items() if metadata}
 
     @cached_property
     def row_lengths(self) -> Mapping[str, int]:
@@ -173,8 +173,8 @@ def read_contents(location: Location) -> Contents:
         record = read_record(attributes, location.name)
         own = {slot.path: raw_metadata(location, slot.path) for slot in layout.slots(record.schema)}
         return Contents(location, record.schema, record.commit, others, own)
-    found = {path: metadata for group in _GROUPS for path, metadata in _arrays_within(location, group)}
-    arrays = {path: metadata for path, metadata in found.items() if metadata}
+    entries = {path: metadata for group in _GROUPS for path, metadata in _arrays_within(location, group)}
+    arrays = {path: metadata for path, metadata in entries.items() if metadata}
     if not any(path.startswith("data/") for path in arrays):
         raise InputError(
             f"'{location.name}'",
@@ -182,7 +182,7 @@ def read_contents(location: Location) -> Contents:
             got="a zarr group without arrays under data/",
         )
     unread = [
-        *(path for path, metadata in found.items() if not metadata),
+        *(path for path, metadata in entries.items() if not metadata),
         *(name for name in children(location, "") if name not in _GROUPS),
     ]
     return Contents(location, None, None, others, arrays, tuple(unread))

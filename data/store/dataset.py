@@ -36,9 +36,9 @@ class Dataset:
         path: as given.
         schema: None for a store that tiller did not write.
         keys: names of the arrays under `data/`.
-        meta_keys: names of the facts an episode.
+        meta_keys: names of the per-episode facts.
         episode_ends: (episodes,) int64, the row after each episode's last.
-        attributes: what the root says about robot, cameras, software and provenance.
+        attributes: of the root: robot, cameras, software and provenance.
     """
 
     path: str
@@ -150,7 +150,7 @@ class Dataset:
         self._show(replace(self._contents, commit=commit), np.concatenate([self.episode_ends, ends]))
 
     def close(self) -> None:
-        """Let others write, when this dataset could; reading goes on working."""
+        """Let others write, when this dataset could; reading still works."""
         if self._appender is not None:
             self._appender.close()
             self._appender = None
@@ -167,17 +167,17 @@ class Dataset:
         self._show(contents, consistent_ends(contents))
 
     def __len__(self) -> int:
-        """Episodes."""
+        """Number of episodes."""
         return len(self.episode_ends)
 
     @property
     def rows(self) -> int:
-        """Rows of all episodes."""
+        """Number of rows of all episodes."""
         return int(self.episode_ends[-1]) if len(self) else 0
 
     @property
     def period_s(self) -> float | None:
-        """Control period; None where the store does not say."""
+        """Control period; None where the store does not record it."""
         return self.schema.period_s if self.schema else None
 
     @property

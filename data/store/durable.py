@@ -1,4 +1,4 @@
-"""A folder of zarr objects that changes only when told to, whole object by whole object, also across a power cut."""
+"""A folder of zarr objects that changes only in `settle`, whole object by whole object, also across a power cut."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class DurableStore(LocalStore):
             await self.set(key, value)
 
     def settle(self) -> None:
-        """Put everything written since the last call in its place, durably: when this returns it survives a power cut.
+        """Rename everything written since the last call into place; when this returns it survives a power cut.
 
         Contents are synced before any name changes, so that a kill in between leaves old or new objects, never torn
         ones. Leaving the pool waits for its threads: no name changes after an interrupt has left this call.
@@ -69,8 +69,8 @@ class DurableStore(LocalStore):
 def move_into_place(aside: Path, folder: Path) -> None:
     """Give a finished store its name, durably.
 
-    A folder that is there already, and empty but for it, takes what is in it: it may be a mount, or a shell may stand
-    in it. The root's record comes last, before which it is no store.
+    A folder that is there already, and empty but for it, takes what is in it: it may be a mount, or the working
+    directory of a shell. The root's record comes last, before which it is no store.
     """
     if not folder.is_dir():
         os.replace(aside, folder)

@@ -35,7 +35,7 @@ class Episode:
     streams: Mapping[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
 
     def __len__(self) -> int:
-        """Rows, T."""
+        """Number of rows, T."""
         return len(self.data[ACTION])
 
     def digest(self) -> str:

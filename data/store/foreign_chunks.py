@@ -1,4 +1,4 @@
-"""What must be checked before chunks that somebody else wrote go to their decoders."""
+"""What must be checked before chunks that another program wrote are decoded."""
 
 from __future__ import annotations
 
@@ -44,10 +44,10 @@ class _WholeBloscStore(WrapperStore[Store]):
     """A store in which a truncated Blosc chunk is an error; the decoder itself reads on past its end."""
 
     async def get(self, key: str, prototype: BufferPrototype, byte_range: ByteRequest | None = None) -> Buffer | None:
-        found = await self._store.get(key, prototype, byte_range)
-        if found is not None and byte_range is None and not key.rpartition("/")[2].startswith("."):
-            header = found[:_BLOSC_HEADER].to_bytes()
+        chunk = await self._store.get(key, prototype, byte_range)
+        if chunk is not None and byte_range is None and not key.rpartition("/")[2].startswith("."):
+            header = chunk[:_BLOSC_HEADER].to_bytes()
             declared = int.from_bytes(header[_BLOSC_LENGTH], "little")
-            if len(header) < _BLOSC_HEADER or declared != len(found):
-                raise ValueError(f"it holds {len(found)} bytes and should hold {max(declared, _BLOSC_HEADER)}")
-        return found
+            if len(header) < _BLOSC_HEADER or declared != len(chunk):
+                raise ValueError(f"it holds {len(chunk)} bytes and should hold {max(declared, _BLOSC_HEADER)}")
+        return chunk

@@ -28,7 +28,7 @@ _BEGINNINGS = {
 
 
 def name_format(path: str | Path) -> str | None:
-    """What lies at a path, by its name, what it holds or how it begins, in words; None where that is not known.
+    """The format at a path, by its name, what it holds or how it begins, in words; None where that is not known.
 
     Args:
         path: a file, a folder or a URL.

@@ -1,8 +1,8 @@
-"""The arrays of a store: where each lies, what one entry looks like, how many there are, how they are chunked.
+"""The arrays of a store: where each is, what one entry looks like, how many there are, how they are chunked.
 
 data/<name>                          rows of all episodes, one after the other
 meta/episode_ends                    int64, the row after each episode's last
-meta/<name>                          one fact an episode
+meta/<name>                          one fact per episode
 streams/<name>/{value,time_ns}       samples of all episodes, one after the other
 meta/stream_ends/<name>              int64, the sample after each episode's last
 """
@@ -25,7 +25,7 @@ EPISODE_ENDS = "meta/episode_ends"
 # An append rewrites the last chunk of every array, and a random read decodes a whole one.
 _BYTES_A_CHUNK = 1 << 20
 _ROWS_A_CHUNK = 1 << 12
-# All chunks of an array in its own folder (`c.12.0.0.0`): a folder a chunk would have to be made and synced too.
+# All chunks of an array in its own folder (`c.12.0.0.0`): one folder per chunk would have to be made and synced too.
 _ONE_FOLDER: ChunkKeyEncodingParams = {"name": "default", "separator": "."}
 
 
@@ -48,7 +48,7 @@ class Slot:
     per: str
 
     def length(self, commit: Commit) -> int:
-        """Entries that a commit record says exist."""
+        """Number of entries by a commit record."""
         if self.per == "row":
             return commit.rows
         return commit.episodes if self.per == "episode" else commit.streams.get(self.per.removeprefix("stream "), 0)

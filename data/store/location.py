@@ -1,4 +1,4 @@
-"""Where a store lies: a folder, a zip (also with the store in a folder inside), or an fsspec URL."""
+"""Where a store is: a folder, a zip (also with the store in a folder inside), or an fsspec URL."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _GROUP_FILES = ("zarr.json", ".zgroup")
 
 @dataclass(frozen=True)
 class Location:
-    """An opened place.
+    """An opened store.
 
     Args:
         name: as the person gave it, for messages.
@@ -45,7 +45,7 @@ class Location:
 
 
 def children(location: Location, path: str) -> tuple[str, ...]:
-    """Sorted names of what lies in a group."""
+    """Sorted names of what is in a group."""
 
     async def collect() -> list[str]:
         group = location.group.store_path / path
@@ -69,7 +69,7 @@ def raw_metadata(location: Location, path: str) -> Mapping[str, Any] | None:
 
 
 def is_group(location: Location, path: str) -> bool:
-    """Whether a group of either format lies at a path."""
+    """Whether a group of either format is at a path."""
     if _file(location, f"{path}/.zgroup") is not None:
         return True
     try:
@@ -80,8 +80,8 @@ def is_group(location: Location, path: str) -> bool:
 
 def _file(location: Location, path: str) -> bytes | None:
     async def read() -> bytes | None:
-        found = await (location.group.store_path / path).get(default_buffer_prototype())
-        return None if found is None else found.to_bytes()
+        content = await (location.group.store_path / path).get(default_buffer_prototype())
+        return None if content is None else content.to_bytes()
 
     return sync(read())
 
@@ -155,7 +155,7 @@ def _open_group(store: Store, prefix: str, name: str) -> zarr.Group:
 
 
 def _store_inside(names: Iterable[str], where: str) -> str:
-    """The folder of an archive in which `data/` and the group's metadata lie; empty for its top."""
+    """The folder of an archive in which `data/` and the group's metadata are; empty for its top."""
     files = set(names)
     tops = {
         name[: -len(ending)]

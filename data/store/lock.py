@@ -20,7 +20,7 @@ class WriterLock:
     """The right to write to one folder, from construction to `release`.
 
     The kernel holds the lock (`flock`) and drops it when the process ends, however it ends; the file's text only
-    says who holds it. The file is removed at release, so text found in it means that its writer died.
+    names the holder. The file is removed at release, so text found in it means that its writer died.
 
     Args:
         folder: of the store, or of whatever else has one writer.
@@ -67,7 +67,7 @@ class WriterLock:
             os.close(descriptor)
 
     def _is_current(self, descriptor: int) -> bool:
-        """The holder before may have removed the file between our open and our lock."""
+        """Whether the file is still at its path: the holder before may have removed it between open and lock."""
         try:
             return os.path.samestat(os.fstat(descriptor), os.stat(self.path))
         except FileNotFoundError:
@@ -93,7 +93,7 @@ _held: weakref.WeakSet[WriterLock] = weakref.WeakSet()
 
 
 def _forget_parents_locks() -> None:
-    """A forked child would share the parent's lock and keep it alive after the parent's death."""
+    """Release the parent's locks in a forked child, which would keep them alive after the parent's death."""
     for lock in list(_held):
         lock.release()
 

@@ -25,7 +25,7 @@ class DamagedChunkError(TillerError):
         key: path of the array in it.
         chunk: index of the chunk along the first axis.
         rows: (first, end) rows that it holds.
-        reason: what the reader said.
+        reason: the reader's error.
     """
 
     def __init__(self, store: str, key: str, chunk: int, rows: tuple[int, int], reason: str):
@@ -41,10 +41,10 @@ class _CompleteStore(WrapperStore[Store]):
     """A store in which an absent chunk is an error; zarr reads it as fill values, that is, as zeros."""
 
     async def get(self, key: str, prototype: BufferPrototype, byte_range: ByteRequest | None = None) -> Buffer | None:
-        found = await self._store.get(key, prototype, byte_range)
-        if found is None and "/c." in key:
+        chunk = await self._store.get(key, prototype, byte_range)
+        if chunk is None and "/c." in key:
             raise FileNotFoundError("its file is missing")
-        return found
+        return chunk
 
 
 def open_array(group: zarr.Group, path: str, length: int | None, where: str, *, complete: bool) -> zarr.Array[Any]:
@@ -53,7 +53,7 @@ def open_array(group: zarr.Group, path: str, length: int | None, where: str, *, 
     Args:
         group: root of the store.
         path: of the array, from the root.
-        length: rows that exist, whatever the array's own metadata says; None to believe the metadata.
+        length: rows that exist, whatever the array's own metadata declares; None to believe the metadata.
         where: the store's name, for messages.
         complete: every chunk must be there.
 
@@ -92,7 +92,7 @@ def open_array(group: zarr.Group, path: str, length: int | None, where: str, *, 
 
 
 def read_rows(array: zarr.Array[Any], where: str, key: str, start: int, stop: int) -> np.ndarray:
-    """Rows start..stop-1.
+    """Read rows start..stop-1 of an array.
 
     Raises:
         DamagedChunkError: names the first chunk among them that cannot be read.
@@ -119,11 +119,11 @@ def absent_rows(array: zarr.Array[Any]) -> list[tuple[int, int]]:
     async def collect() -> list[int]:
         present = {key async for key in location.store.list_prefix(f"{location.path}/")}
         absent = []
-        for place in np.ndindex(*grid):
-            key = f"{location.path}/{array.metadata.encode_chunk_key(place)}"
+        for index in np.ndindex(*grid):
+            key = f"{location.path}/{array.metadata.encode_chunk_key(index)}"
             # A listing that a server gives may lack what it has.
             if key not in present and not await location.store.exists(key):
-                absent.append(place[0])
+                absent.append(index[0])
         return absent
 
     return [(first * size[0], min((first + 1) * size[0], array.shape[0])) for first in sorted(set(sync(collect())))]

@@ -13,7 +13,7 @@ from robot.errors import InputError
 
 @dataclass(frozen=True)
 class Commit:
-    """What exists in a store, whatever the shapes of its arrays say.
+    """What exists in a store, whatever the shapes of its arrays are.
 
     The record is part of the root group's `zarr.json`, which is replaced by one rename: an append exists from that
     instant, and before it not at all.
@@ -31,7 +31,7 @@ class Commit:
     content: str = ""
 
     def add(self, rows: int, streams: Mapping[str, int], digest: str) -> Commit:
-        """The record after one more episode of so many rows and samples a stream."""
+        """The record after one more episode of so many rows and samples per stream."""
         return Commit(
             episodes=self.episodes + 1,
             rows=self.rows + rows,
@@ -83,11 +83,11 @@ def read_record(attributes: Mapping[str, Any], where: str) -> Record:
     """
     written = attributes[ROOT_KEY]
     if not isinstance(written, Mapping) or written.get("schema_version") != SCHEMA_VERSION:
-        found = written.get("schema_version") if isinstance(written, Mapping) else written
+        version = written.get("schema_version") if isinstance(written, Mapping) else written
         raise InputError(
             f"'{where}': schema version",
             expected=str(SCHEMA_VERSION),
-            got=str(found),
+            got=str(version),
             way_out="Read it with the version of tiller that wrote it",
         )
     missing = [key for key in ("schema", "commit") if key not in written]

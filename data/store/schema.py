@@ -1,4 +1,4 @@
-"""What the episodes of a store hold: observations, actions, further columns, facts an episode, faster streams."""
+"""What the episodes of a store hold: observations, actions, further columns, per-episode facts, faster streams."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _check_distinct(what: str, names: Iterable[str]) -> None:
 
 @dataclass(frozen=True)
 class MetaField:
-    """One fact an episode, for example `instruction`, `success`, `operator`, `seed`, `strategy`, `source`.
+    """One fact per episode, for example `instruction`, `success`, `operator`, `seed`, `strategy`, `source`.
 
     Args:
         name: the array's name under `meta/`.
@@ -68,7 +68,7 @@ class ColumnField:
         name: the array's name under `data/`.
         shape: of one row.
         dtype: numpy name.
-        unit: one unit, or one a component of the last axis separated by spaces.
+        unit: one unit, or one per component of the last axis separated by spaces.
     """
 
     name: str
@@ -90,7 +90,7 @@ class StreamField:
         name: the group's name under `streams/`.
         shape: of one sample.
         dtype: numpy name.
-        unit: one unit, or one a component of the last axis separated by spaces.
+        unit: one unit, or one per component of the last axis separated by spaces.
     """
 
     name: str
@@ -116,7 +116,7 @@ class Schema:
         observation: one row of what was seen; histories play no part here.
         action: fields and period of the target accepted for each row's interval.
         period_s: control period; the same as the action's.
-        meta: facts an episode, all of which every episode gives.
+        meta: per-episode facts, all of which every episode has.
         streams: what runs faster than rows.
         columns: further per-row arrays, for example `TIME` and `REWARD`.
         action_dtype: numpy name of the stored actions.
@@ -163,7 +163,7 @@ class Schema:
         return {field.name: field for field in self.streams}
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON values, as they stand in the root attributes."""
+        """Plain JSON values, as they are in the root attributes."""
         return to_json(self)
 
     @classmethod

@@ -1,4 +1,4 @@
-"""A new store is written beside its place and gets its name when it is whole."""
+"""Write a new store beside its final path, and rename it when it is complete."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from robot.errors import InputError, TillerError
 
 
 def aside_of(folder: Path, doing: str) -> Path:
-    """A hidden folder for a store that becomes `folder`: within it where it is there, and empty, already; else beside.
+    """A hidden folder for a store that becomes `folder`: within it where it exists (and is empty), else beside.
 
-    A folder that is there may be a mount of its own, or be the one that a shell stands in.
+    A folder that is there may be a mount of its own, or the working directory of a shell.
     """
     name = f".{folder.name}.{os.getpid()}.{doing}"
     return folder / name if folder.is_dir() else folder.with_name(name)
@@ -27,12 +27,12 @@ def written_aside(folder: Path, named: str, doing: str) -> Iterator[Path]:
     """A hidden folder to write a store in; it becomes `folder` when the block ends well, else nothing is left of it.
 
     Args:
-        folder: the store's place, resolved.
+        folder: the store's final path, resolved.
         named: as the person gave it, for messages.
         doing: what writes it, such as `converting`.
 
     Raises:
-        InputError: the place cannot be written.
+        InputError: the path cannot be written.
         TillerError: the disk is full or fails.
     """
     aside = aside_of(folder, doing)

@@ -20,13 +20,13 @@ def is_image(name: str, shape: Sequence[int], images: Collection[str] | None) ->
 
 
 class CameraEncoder(nn.Module):
-    """One backbone a camera over every frame of its history, joined with the low-dimensional keys.
+    """One backbone per camera over every frame of its history, joined with the low-dimensional keys.
 
     Args:
         shapes: key -> (steps, 3, h, w) for images, (steps, ...) for the rest.
         backbone: makes the network of one camera.
         shared: one network for all cameras, whose images must be of one size.
-        images: names of the keys that are images; None where those with three axes a frame are.
+        images: names of the keys that are images; None for those with three axes per frame.
 
     Raises:
         InputError: there is no image among the keys, or images of different sizes share a network.

@@ -12,8 +12,8 @@ from policies.networks.sizes import Width
 class SmallCNN(nn.Module):
     """Four convolutions, stride 16 in all, then the whole map to one vector: (N, 3, h, w) to (N, features).
 
-    Most of the time goes where the map is large: so the first convolution strides by four, is not normalised, and
-    works on channels-last images as the augmentation makes them. The map is flattened, not pooled, to keep places.
+    Most of the time is spent where the map is large: so the first convolution strides by four, is not normalised, and
+    works on channels-last images as the augmentation makes them. The map is flattened, not pooled, to keep positions.
 
     Args:
         size: height and width of the images in pixels, at least 16.

@@ -37,7 +37,7 @@ def make_encoder(
         shapes: key -> (steps, 3, h, w) for images, (steps, ...) for the rest.
         shared: one network for all cameras instead of one each.
         pretrained: read the file that the option `weights` names; a checkpoint brings its own weights instead.
-        images: names of the keys that are images; None where those with three axes a frame are.
+        images: names of the keys that are images; None for those with three axes per frame.
         options: of the encoder.
 
     Raises:

@@ -22,7 +22,7 @@ class ResNet18(nn.Module):
     Args:
         size: height and width of the images in pixels.
         features: size of the vector.
-        keypoints: places that the spatial softmax finds.
+        keypoints: image positions that the spatial softmax returns.
         weights: a local folder with `model.safetensors`, or such a file, as `transformers` saves a ResNet-18;
             None starts from random weights. Nothing is ever fetched.
 
@@ -57,7 +57,7 @@ class ResNet18(nn.Module):
 
 
 def spatial_softmax(maps: Tensor) -> Tensor:
-    """Where each map is bright: (N, K, h, w) to expected x and y in [-1, 1], (N, 2 K) (Levine et al. 2016)."""
+    """Expected x and y of each map in [-1, 1]: (N, K, h, w) to (N, 2 K) (Levine et al. 2016)."""
     height, width = maps.shape[-2:]
     weight = maps.flatten(2).softmax(dim=-1).view_as(maps)
     x = (weight.sum(dim=-2) * torch.linspace(-1, 1, width, device=maps.device, dtype=maps.dtype)).sum(dim=-1)
@@ -88,13 +88,13 @@ def load_weights(backbone: nn.Module, path: Path) -> None:
             way_out="Save the network with save_pretrained(..., safe_serialization=True) first",
         )
     saved = {name.removeprefix("resnet."): value for name, value in load_file(file).items()}
-    wanted = backbone.state_dict()
-    bad = [name for name, value in wanted.items() if name not in saved or saved[name].shape != value.shape]
+    expected = backbone.state_dict()
+    bad = [name for name, value in expected.items() if name not in saved or saved[name].shape != value.shape]
     if bad:
         first = bad[0]
         raise InputError(
             f"encoder weights '{path}'",
-            expected=f"those of a ResNet-18, '{first}' {tuple(wanted[first].shape)}",
+            expected=f"those of a ResNet-18, '{first}' {tuple(expected[first].shape)}",
             got=str(tuple(saved[first].shape)) if first in saved else "a file without it",
         )
-    backbone.load_state_dict({name: saved[name] for name in wanted})
+    backbone.load_state_dict({name: saved[name] for name in expected})

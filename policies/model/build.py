@@ -1,4 +1,4 @@
-"""From a recipe and what the data are to a policy that can be trained or loaded."""
+"""Build a policy that can be trained or loaded from a recipe and the specs of the data."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def policy_spec(recipe: PolicyRecipe, observation: ObservationSpec, action: Acti
 def build_policy(
     recipe: PolicyRecipe, spec: PolicySpec, statistics: Mapping[str, FieldStatistics] | None = None
 ) -> DiffusionPolicy:
-    """A policy with fresh weights, in evaluation mode.
+    """Build a policy with fresh weights, in evaluation mode.
 
     Args:
         recipe: its parts.
@@ -138,7 +138,7 @@ def _check_normalised(recipe: PolicyRecipe, normaliser: Normaliser) -> None:
 
 
 def _check_size(recipe: PolicyRecipe, action: ActionSpec, statistics: FieldStatistics) -> None:
-    """Refuse actions as they are for an objective that cannot sample them, being many times its noise."""
+    """Refuse unnormalised actions that are too large, against its noise, for the objective to sample."""
     size, largest = np.hypot(statistics.std, statistics.mean), _objective(recipe).largest_action
     worst = int(size.argmax())
     if size[worst] > largest:
@@ -155,8 +155,8 @@ def _objective(recipe: PolicyRecipe) -> Objective:
 
 
 def _sampler(recipe: PolicyRecipe, objective: Objective) -> SamplerSpec:
-    wanted = recipe.sampler
-    return SamplerSpec(*objective.choose(wanted.name if wanted else None, wanted.steps if wanted else None))
+    chosen = recipe.sampler
+    return SamplerSpec(*objective.choose(chosen.name if chosen else None, chosen.steps if chosen else None))
 
 
 def _named(part: str, settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -64,7 +64,7 @@ class PolicyRecord:
 
 
 def save(policy: DiffusionPolicy, path: Path | str, provenance: Provenance | None = None) -> Path:
-    """Write a policy as a new checkpoint folder; one that stands there is replaced only once the new one is whole."""
+    """Write a policy as a new checkpoint folder; an existing one is replaced only once the new one is complete."""
     path = Path(path)
     with new_checkpoint(path) as folder:
         write_policy(folder, policy, provenance or Provenance(versions=versions()))
@@ -72,7 +72,7 @@ def save(policy: DiffusionPolicy, path: Path | str, provenance: Provenance | Non
 
 
 def write_policy(folder: Path, policy: DiffusionPolicy, provenance: Provenance) -> None:
-    """The files of a policy into an existing folder."""
+    """Write the files of a policy into an existing folder."""
     record = PolicyRecord(FORMAT, VERSION, policy.spec, policy.recipe, provenance)
     write_tensors(folder / WEIGHTS, policy.model.state_dict())
     write_json(folder / RECORD, to_json(record))
@@ -98,7 +98,7 @@ def load(path: Path | str, device: str = "cpu") -> DiffusionPolicy:
 
 
 def read_record(folder: Path) -> PolicyRecord:
-    """What policy.json says.
+    """The content of policy.json.
 
     Raises:
         InputError: it is no JSON, of another format version, or not what this version writes.
@@ -113,21 +113,21 @@ def fingerprint(path: Path | str) -> str:
 
 
 def fill(module: torch.nn.Module, tensors: Mapping[str, Tensor], path: Path) -> None:
-    """Load tensors into a module that wants exactly these.
+    """Load tensors into a module that needs exactly these.
 
     Raises:
         InputError: names the tensors that are missing, unknown or of another shape, or statistics that are no numbers.
     """
-    wanted = module.state_dict()
-    missing, unknown = sorted(wanted.keys() - tensors.keys()), sorted(tensors.keys() - wanted.keys())
+    expected = module.state_dict()
+    missing, unknown = sorted(expected.keys() - tensors.keys()), sorted(tensors.keys() - expected.keys())
     if missing or unknown:
         lacks = f"without {_listed(missing)}" if missing else f"with unknown {_listed(unknown)}"
         raise InputError(f"checkpoint '{path}'", expected="the tensors that its recipe needs", got=f"a file {lacks}")
     for name, tensor in tensors.items():
-        if tensor.shape != wanted[name].shape:
+        if tensor.shape != expected[name].shape:
             raise InputError(
                 f"checkpoint '{path}': tensor '{name}'",
-                expected=str(tuple(wanted[name].shape)),
+                expected=str(tuple(expected[name].shape)),
                 got=str(tuple(tensor.shape)),
             )
         if name.startswith("normaliser.") and not tensor.isfinite().all():
@@ -146,7 +146,7 @@ def new_checkpoint(path: Path) -> Iterator[Path]:
     """A folder to write a checkpoint into, as `robot.files.new_folder` gives one.
 
     Raises:
-        InputError: its place cannot be written to.
+        InputError: the path cannot be written to.
         TillerError: the disk is full, or a tensor could not be written.
     """
     try:
@@ -168,7 +168,7 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
-    """Tensors of a file, on the CPU.
+    """Read the tensors of a file, on the CPU.
 
     Raises:
         InputError: it is missing or cut short.
@@ -189,11 +189,11 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def versions() -> dict[str, str]:
-    """What a policy is trained with."""
-    found = {"python": platform.python_version()}
+    """Versions of the packages that a policy is trained with."""
+    installed = {"python": platform.python_version()}
     for package in ("tiller", "torch", "diffusers", "numpy"):
         try:
-            found[package] = version(package)
+            installed[package] = version(package)
         except PackageNotFoundError:
-            found[package] = "not installed"
-    return found
+            installed[package] = "not installed"
+    return installed

@@ -1,4 +1,4 @@
-"""What a checkpoint folder must have, looked at without torch: a wrong path is told before anything slow begins."""
+"""Check a checkpoint folder without torch, so that a wrong path is reported before anything slow begins."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ VERSION = 1
 WEIGHTS, RECORD, TRAINING = "model.safetensors", "policy.json", "training"
 # Where a training run keeps its checkpoints, best first.
 IN_A_RUN = ("checkpoints/final", "checkpoints/last")
-_LENGTH = struct.Struct("<Q")  # of a safetensors file's header, which says where each tensor ends
+_LENGTH = struct.Struct("<Q")  # of a safetensors file's header, which holds the end of each tensor
 
 
 def find(path: Path | str) -> Path:
@@ -28,16 +28,16 @@ def find(path: Path | str) -> Path:
     if inside is not None:
         return inside
     if not path.exists():
-        looked = "nothing there"
+        problem = "nothing there"
     elif not path.is_dir():
-        looked = "a file"
+        problem = "a file"
     else:
         empty = not any(path.iterdir())
-        looked = "an empty folder" if empty else f"no {RECORD} in it, nor in {' or '.join(IN_A_RUN)}"
+        problem = "an empty folder" if empty else f"no {RECORD} in it, nor in {' or '.join(IN_A_RUN)}"
     raise InputError(
         f"checkpoint '{path}'",
         expected=f"a folder with {RECORD}, or the output folder of a training run",
-        got=looked,
+        got=problem,
         way_out=_nearby(path),
     )
 
@@ -46,7 +46,7 @@ def require_whole(path: Path | str) -> Mapping[str, Any]:
     """Refuse a checkpoint whose files cannot be loaded, as far as that can be seen without torch.
 
     Returns:
-        What its policy.json says, as plain values.
+        The content of its policy.json, as plain values.
 
     Raises:
         InputError: no checkpoint there, another format version, or a file that is missing or cut short.
@@ -83,20 +83,22 @@ def read_head(folder: Path) -> Mapping[str, Any]:
     """
     path = folder / RECORD
     values = read_json(path)
-    found = (values.get("format"), values.get("version")) if isinstance(values, dict) else (None, None)
-    if found != (FORMAT, VERSION):
+    header = (values.get("format"), values.get("version")) if isinstance(values, dict) else (None, None)
+    if header != (FORMAT, VERSION):
         raise InputError(
             f"checkpoint '{path}'",
             expected=f"format {FORMAT} version {VERSION}",
-            got=f"format {found[0]} version {found[1]}",
+            got=f"format {header[0]} version {header[1]}",
             way_out="Load it with the version of tiller that wrote it, or train anew",
         )
     return values  # type: ignore[no-any-return]
 
 
 def read_json(path: Path) -> Any:
-    """Raises:
-    InputError: the file is missing or no JSON.
+    """The value that a JSON file holds.
+
+    Raises:
+        InputError: the file is missing or no JSON.
     """
     try:
         return json.loads(path.read_text())

@@ -10,7 +10,7 @@ from robot.errors import InputError
 
 
 def choose_device(name: str = "auto") -> torch.device:
-    """`auto` takes a GPU when there is one; under torchrun each process takes the GPU of its local rank.
+    """The named device: `auto` is a GPU when there is one; under torchrun each process takes that of its local rank.
 
     Raises:
         InputError: no such device here.

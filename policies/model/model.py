@@ -61,11 +61,11 @@ class PolicyModel(nn.Module):
         return loss.sum() if self.pad_loss else (loss * (~is_pad)[..., None]).sum()
 
     def elements(self, rows: int, kept: int) -> int:
-        """Elements that count in the loss of so many rows of actions, of which so many are no padding."""
+        """Elements that count in the loss of `rows` rows of actions, of which `kept` are no padding."""
         return (rows if self.pad_loss else kept) * self.chain.outgoing[1].dim
 
     def encode(self, observation: Tensors) -> tuple[Tensor, list[Tensors]]:
-        """Raw observation to its condition (B, C), and the stages that the way back needs."""
+        """Raw observation to its condition (B, C), and the stages that `decode` needs."""
         stages = self.chain.forward_observation(observation)
         return self._condition(stages[-1]), stages
 
@@ -92,7 +92,7 @@ class PolicyModel(nn.Module):
         if clip is None:
             return edit
         if self.action_mode == LIMITS:
-            # Exact, and a component that stood still in the demonstrations keeps its freedom of one unit.
+            # Exact, and a component that was constant in the demonstrations keeps its freedom of one unit.
             return _then(lambda clean: clean.clamp(-clip, clip), edit)
         field = self.normaliser[ACTION]
         low, high = field(field.min), field(field.max)
@@ -112,5 +112,5 @@ class PolicyModel(nn.Module):
 
 
 def _then(first: Edit, second: Edit | None) -> Edit:
-    """One edit after the other."""
+    """Compose two edits, the first applied first."""
     return first if second is None else lambda clean: second(first(clean))

@@ -12,14 +12,14 @@ _WORD = 2**64
 
 
 class RowStreams:
-    """One counter-based stream (Philox) a chunk, keyed by (seed of the row, index of the sample).
+    """One counter-based stream (Philox) per chunk, keyed by (seed of the row, index of the sample).
 
     Sample k of a row is the same however many samples are drawn.
 
     Args:
-        seeds: (batch,) one a row; None takes fresh ones from the operating system.
+        seeds: (batch,) one per row; None takes fresh ones from the operating system.
         batch: number of rows.
-        samples: chunks a row.
+        samples: chunks per row.
     """
 
     def __init__(self, seeds: Sequence[int] | np.ndarray | None, batch: int, samples: int):
@@ -39,5 +39,5 @@ class RowStreams:
         return torch.from_numpy(rows)
 
     def generators(self) -> list[torch.Generator]:
-        """A torch generator a chunk, for samplers that draw more noise on their way."""
+        """One torch generator per chunk, for samplers that draw more noise in their steps."""
         return [torch.Generator().manual_seed(int(stream.integers(2**63))) for stream in self.streams]

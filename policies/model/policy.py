@@ -1,4 +1,4 @@
-"""A learnt policy at the border: arrays in raw units in, chunks of actions in raw units out."""
+"""A learnt policy on arrays: observations in raw units in, chunks of actions in raw units out."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class DiffusionPolicy:
         prefix: np.ndarray | None = None,
         prefix_weight: np.ndarray | None = None,
     ) -> np.ndarray:
-        """Draw chunks of actions; see `robot.description.Policy.sample`. The task is not looked at.
+        """Draw chunks of actions; see `robot.description.Policy.sample`. The task is ignored.
 
         Raises:
             InputError: a key is missing, or an array has another shape.
@@ -141,7 +141,7 @@ class DiffusionPolicy:
         return noise.flatten(0, 1)
 
     def _inpaint(self, prefix: Tensor, weight: Tensor | None, stages: list[Tensors], samples: int) -> Edit:
-        """Hold the committed rows of a chunk in the clean action that each step of the sampler believes in."""
+        """Hold the committed rows of a chunk in the clean action that each step of the sampler predicts."""
         expected = (len(prefix), self.spec.horizon, self.spec.action.dim)
         if tuple(prefix.shape) != expected:
             raise InputError("prefix", expected=str(expected), got=str(tuple(prefix.shape)))
@@ -157,7 +157,7 @@ class DiffusionPolicy:
         return lambda action: torch.where(share > 0, torch.lerp(action, held, share), action)
 
     def _tensors(self, observation: Mapping[str, np.ndarray]) -> dict[str, Tensor]:
-        """Raw arrays on the device, once names and shapes are known to be right."""
+        """Raw arrays as tensors on the device, after a check of names and shapes."""
         tensors, batch = {}, None
         for field in self.spec.observation:
             if field.name not in observation:

@@ -13,7 +13,7 @@ class LevelEmbedding(nn.Module):
 
     Every objective hands over levels of the order of one (flow time, k / K, ln(sigma) / 4), so the angular
     frequencies run from 1, where the whole range is a fraction of a turn, to 100, where the hundredth part of the
-    range is told apart.
+    range is resolved.
 
     Args:
         dim: size of the embedding, even.

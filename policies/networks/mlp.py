@@ -12,7 +12,7 @@ from policies.networks.sizes import Depth, Dropout, Width
 
 
 class FilmBlock(nn.Module):
-    """x + Linear(SiLU(FiLM(LayerNorm(x)))), with scale and shift a feature (Perez et al. 2018)."""
+    """x + Linear(SiLU(FiLM(LayerNorm(x)))), with scale and shift per feature (Perez et al. 2018)."""
 
     def __init__(self, width: int, features: int, dropout: float):
         super().__init__()

@@ -42,8 +42,8 @@ class SelfAttention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         query, key, value = self.project(x).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
         dropout = self.dropout if self.training else 0.0
-        seen = functional.scaled_dot_product_attention(query, key, value, dropout_p=dropout)  # (B, heads, H, -1)
-        return self.merge(seen.transpose(1, 2).flatten(2))
+        attended = functional.scaled_dot_product_attention(query, key, value, dropout_p=dropout)  # (B, heads, H, -1)
+        return self.merge(attended.transpose(1, 2).flatten(2))
 
 
 class Block(nn.Module):
@@ -65,7 +65,7 @@ class Block(nn.Module):
 
 
 class ActionTransformer(nn.Module):
-    """One token a row of the chunk; condition and noise level enter by adaptive layer norm in every block.
+    """One token per row of the chunk; condition and noise level enter by adaptive layer norm in every block.
 
     Blocks start as the identity and the last layer as zero, so an untrained network predicts zero.
 
@@ -108,8 +108,8 @@ class ActionTransformer(nn.Module):
 
     def forward(self, noisy_action: Tensor, level: Tensor, condition: Tensor) -> Tensor:
         """Noisy chunk (B, H, D), noise level (B,) of the order of one, condition (B, C) to (B, H, D)."""
-        what = self.level(level) + self.condition(condition)
+        features = self.level(level) + self.condition(condition)
         x = self.first(noisy_action) + self.places
         for block in self.blocks:
-            x = block(x, what)
-        return self.last(modulate(self.norm(x), *self.modulation(what)))
+            x = block(x, features)
+        return self.last(modulate(self.norm(x), *self.modulation(features)))

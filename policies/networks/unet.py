@@ -1,6 +1,6 @@
 """The conditional 1-D U-Net of diffusion policy (Chi et al. 2023; after Janner et al. 2022), laid out for few rows.
 
-Chunks stay (B, length, channels) all the way. A convolution is then one matrix product with the rows under its
+Chunks stay (B, length, channels) throughout. A convolution is then one matrix product with the rows under its
 kernel laid side by side: at batch 1 each weight is read from memory once, in order, which is what bounds that case.
 """
 
@@ -49,7 +49,7 @@ class TimeDoubling(nn.Module):
 
 
 def side_by_side(x: Tensor, kernel_size: int, stride: int, padding: int) -> Tensor:
-    """The rows under each place of a kernel, zeros beyond the ends: (B, L, C) to (B, L', kernel_size * C)."""
+    """The rows under each position of a kernel, zeros beyond the ends: (B, L, C) to (B, L', kernel_size * C)."""
     if kernel_size == 1:
         return x
     windows = functional.pad(x, (0, 0, padding, padding)).unfold(1, kernel_size, stride)
@@ -70,7 +70,7 @@ class ConvBlock(nn.Module):
 
 
 class ResidualBlock(nn.Module):
-    """Two convolutions with FiLM between them, beside a straight path."""
+    """Two convolutions with FiLM between them, and a residual connection."""
 
     def __init__(self, inside: int, outside: int, kernel_size: int, groups: int):
         super().__init__()

@@ -65,7 +65,7 @@ class DDPM(Objective):
         if sampler == "ddpm" and steps is None:
             steps = self.train_steps
         name, count = super().choose(sampler, steps)
-        most = self.train_steps if name == "ddpm" else self._telling_levels()
+        most = self.train_steps if name == "ddpm" else self._informative_levels()
         if count > most:
             raise InputError(
                 f"steps of sampler '{name}'",
@@ -114,11 +114,11 @@ class DDPM(Objective):
     def levels(self, steps: int) -> list[int]:
         """Levels that a sampler visits, falling, equally spaced, the last of them one stride above clean.
 
-        They start from the highest level at which the network's prediction tells something of the action, or, when
+        They start from the highest level at which the network's prediction is informative about the action, or, when
         there are more steps than such levels, from the end of the chain.
         """
-        telling = self._telling_levels()
-        count = telling if steps <= telling else self.train_steps
+        informative = self._informative_levels()
+        count = informative if steps <= informative else self.train_steps
         return (np.round(count * np.arange(steps, 0, -1) / steps).astype(int) - 1).tolist()
 
     def clean_action(self, prediction: Tensor, x: Tensor, level: int) -> Tensor:
@@ -133,8 +133,11 @@ class DDPM(Objective):
             clean = prediction
         return clean
 
-    def _telling_levels(self) -> int:
-        """Noise predicted where less than a hundredth of the action's variance is left says nothing of the action."""
+    def _informative_levels(self) -> int:
+        """How many levels have a prediction that is informative about the action.
+
+        A predicted noise is not where less than a hundredth of the action's variance is left.
+        """
         if self.prediction != "epsilon":
             return self.train_steps
         return int((alpha_bar(self.train_steps) >= 0.01).sum())

@@ -61,7 +61,7 @@ class EDM(Objective):
 
     @property
     def largest_action(self) -> float:
-        """The start leaves out an action below a third of its noise; how large that is, is chosen for actions to 1."""
+        """A third of the starting noise, which leaves out the action; at least 1, for which sigma_max is chosen."""
         return max(1.0, 0.3 * self.sigma_max)
 
     def loss(

@@ -83,7 +83,7 @@ def euler(velocity: Callable[[Tensor, float], Tensor], x: Tensor, steps: int) ->
 
 
 def heun(velocity: Callable[[Tensor, float], Tensor], x: Tensor, steps: int) -> Tensor:
-    """The same, second order: two evaluations a step, but one in the last, where t = 1 carries no noise to go by."""
+    """The same to second order: two evaluations per step, but one in the last, as no noise is left at t = 1."""
     for step in range(steps):
         slope = velocity(x, step / steps)
         ahead = x + slope / steps

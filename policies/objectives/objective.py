@@ -15,16 +15,16 @@ Network = Callable[[Tensor, Tensor, Tensor], Tensor]
 """`network(noisy_action (B, H, D), level (B,), condition (B, C)) -> (B, H, D)`."""
 
 Edit = Callable[[Tensor], Tensor]
-"""A change (B, H, D) -> (B, H, D) to the clean action that a sampler believes in at each step."""
+"""A change (B, H, D) -> (B, H, D) to the clean action that a sampler predicts at each step."""
 
 
 class Objective(ABC):
     """A way to train a network on chunks of actions and to draw chunks from it, all in normalised action space.
 
     An objective holds settings only; weights live in the network. `samplers` names what `sample` knows,
-    `uses_noise` says whether the noise given to `sample` decides the result, `largest_action` beyond which root mean
-    square of an action's component the noise that sampling starts from leaves out too much of it, `bound` within
-    which the clean action that a sampler believes in is kept (see `PolicyModel.denoise`).
+    `uses_noise` is whether the noise given to `sample` decides the result, `largest_action` the root mean square of an
+    action's component beyond which the noise that sampling starts from leaves out too much of it, `bound` the multiple
+    of the demonstrated range within which the predicted clean action is kept (see `PolicyModel.denoise`).
     """
 
     samplers: ClassVar[tuple[str, ...]]
@@ -78,7 +78,7 @@ class Objective(ABC):
             condition: (B, C).
             sampler: one of `samplers`.
             steps: how many steps it takes.
-            generators: one a row for samplers that draw more noise, so that no row depends on its batch mates.
+            generators: one per row for samplers that draw more noise, so that no row depends on its batch mates.
             edit: applied to the clean action predicted at each step: where it writes a committed prefix, the
                 samplers end exactly there and the rest of the chunk is drawn to go with it.
 
@@ -94,7 +94,7 @@ class Objective(ABC):
         return self.choose(sampler, None)[0] not in self.stochastic_samplers
 
     def choose(self, sampler: str | None, steps: int | None) -> tuple[str, int]:
-        """The sampler and steps asked for, or the default ones.
+        """The given sampler and steps, or the default ones.
 
         Raises:
             InputError: no such sampler, or less than one step.
@@ -111,7 +111,7 @@ class Objective(ABC):
 
 
 def row_generators(like: Tensor, generators: Sequence[torch.Generator] | None) -> list[torch.Generator]:
-    """The generators of a stochastic sampler, once it is known that there is one a row of `like`."""
+    """The generators of a stochastic sampler, checked to be one per row of `like`."""
     if generators is None or len(generators) != len(like):
         raise InputError(
             "generators of a stochastic sampler",

@@ -48,5 +48,5 @@ class Regression(Objective):
 
 
 def predict_from_nothing(network: Network, like: Tensor, condition: Tensor) -> Tensor:
-    """What the network predicts from a zero chunk of the shape (B, H, D) of `like` at level 0."""
+    """The network's prediction from a zero chunk of the shape (B, H, D) of `like` at level 0."""
     return network(torch.zeros_like(like), same_level(0.0, like), condition)

@@ -2,7 +2,7 @@
 
 Each follows dx/dsigma = (x - D(x, sigma)) / sigma (Karras et al. 2022, equation 1) from `sigmas[0]` down to
 `sigmas[-1]`, which may be zero: there each of them ends in D itself. `denoise(x, sigma)` returns the clean action D
-that it believes in, of the shape of x; x is (B, H, D).
+that it predicts, of the shape of x; x is (B, H, D).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def ddim(denoise: Denoise, x: Tensor, sigmas: Sequence[float]) -> Tensor:
 
 
 def heun(denoise: Denoise, x: Tensor, sigmas: Sequence[float]) -> Tensor:
-    """Second order, two evaluations a step but for one that ends at zero (Karras et al. 2022, algorithm 1)."""
+    """Second order, two evaluations per step but for one that ends at zero (Karras et al. 2022, algorithm 1)."""
     for sigma, lower in pairwise(sigmas):
         slope = (x - denoise(x, sigma)) / sigma
         ahead = x + (lower - sigma) * slope
@@ -42,7 +42,7 @@ def heun(denoise: Denoise, x: Tensor, sigmas: Sequence[float]) -> Tensor:
 
 
 def dpmpp_2m(denoise: Denoise, x: Tensor, sigmas: Sequence[float]) -> Tensor:
-    """DPM-Solver++(2M): second order with one evaluation a step (Lu et al. 2022b, algorithm 2).
+    """DPM-Solver++(2M): second order with one evaluation per step (Lu et al. 2022b, algorithm 2).
 
     With lambda = -ln(sigma), D is continued linearly from the step before; the first step and one that ends at zero
     are of first order.

@@ -15,16 +15,16 @@ from robot.errors import InputError, nearest
 def choose(
     thing: str, choices: Mapping[str, Callable[..., Any]], name: str, options: Mapping[str, Any]
 ) -> Callable[..., Any]:
-    """The choice of that name, once it is known to take these options.
+    """The choice of that name, checked to take these options.
 
     Raises:
         InputError: there is no such choice, it has no such option, or the option is of another type or range.
     """
     if name not in choices:
         raise InputError(thing, expected=f"one of {', '.join(choices)}", way_out=nearest(name, choices))
-    made = choices[name]
-    known = inspect.signature(made).parameters
-    types = declared(made.__init__ if isinstance(made, type) and not is_dataclass(made) else made)  # type: ignore[misc]
+    part = choices[name]
+    known = inspect.signature(part).parameters
+    types = declared(part.__init__ if isinstance(part, type) and not is_dataclass(part) else part)  # type: ignore[misc]
     for option, value in options.items():
         if option not in known:
             raise InputError(
@@ -32,4 +32,4 @@ def choose(
             )
         if option in types:
             read_value(types[option], value, f"{thing}: {option}")
-    return made
+    return part

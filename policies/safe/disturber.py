@@ -10,7 +10,7 @@ while the inequality is broken and falls to 0 where it holds (dual ascent). Both
 that a game costs as many of them as a training without an opponent. The intensity is the squared force, as a share of
 the largest one, or the joules that were given, as a share of those of an episode.
 
-How far the disturber reaches grows over the training: a policy that can do nothing yet learns nothing from a beating.
+The disturber's reach grows over the training: a policy that can do nothing yet learns nothing from a beating.
 And each episode has a strength of its own, up to that reach: a policy that is always pushed comes to lean on it, and
 fails where nothing pushes.
 """
@@ -41,10 +41,10 @@ class RatioAscent(Multiplier):
 
         lambda <- min([lambda + rate E[C - eta i]]_+, most)
 
-    It is itself what is held within its range, so that it turns as soon as the sign does (no wind-up).
+    The multiplier itself is clamped, so that it turns as soon as the sign of the mean does (no wind-up).
 
     Args:
-        rate: of an update, for one unit of reward a step.
+        rate: of one update, per unit of reward per step.
         most: largest multiplier.
     """
 
@@ -58,16 +58,16 @@ class RatioAscent(Multiplier):
         self._sum, self._steps = 0.0, 0
 
     def count(self, cost: np.ndarray, done: np.ndarray) -> None:
-        """Add C - eta i (rows,) of a step of all rows; 0 where there is nothing to hold."""
+        """Add C - eta i (rows,) of a step of all rows; 0 where no constraint applies."""
         self._sum, self._steps = self._sum + float(cost.sum()), self._steps + len(cost)
 
     def update(self) -> float:
         if not self._steps:
             return self.value
         # The controller takes costs with a limit of 1; the limit here is 0.
-        found = self.pid.update(1.0 + self._sum / self._steps)
+        multiplier = self.pid.update(1.0 + self._sum / self._steps)
         self.begin()
-        return found
+        return multiplier
 
     def state(self) -> dict[str, Any]:
         return {"pid": self.pid.state()}
@@ -82,14 +82,14 @@ class DuelConfig:
     """How a game is played.
 
     Args:
-        policy, disturber: how each learns; both with the same steps a rollout.
+        policy, disturber: how each learns; both with the same steps per rollout.
         opponent: `learnt`; `random`, which draws a push anew each time (domain randomisation); `none`.
         intensity: `force` or `energy`, what the disturber pays for.
-        price: eta, reward for a unit of intensity.
-        best: R_max, the largest reward of a step that goes on.
+        price: eta, reward per unit of intensity.
+        best: R_max, the largest reward of a step that does not end the episode.
         rate, most: of the dual ascent; a rate of 0 leaves the ratio out of what the policy learns.
         quiet: environment steps until the disturber begins.
-        full_after: environment steps until its reach is whole.
+        full_after: environment steps until its reach is 1.
     """
 
     policy: PpoConfig = PpoConfig()
@@ -125,20 +125,20 @@ def excess_of(step: Step, disturbance: np.ndarray, config: DuelConfig) -> np.nda
     """C_t - eta i_t (rows,) of a step.
 
     Args:
-        step: whose `cost` is what of an episode's joules the disturber gave in it, as a share.
+        step: whose `cost` is the share of an episode's joules that the disturber gave in it.
         disturbance: (rows, k) that acted, as shares of the largest.
     """
-    short = np.maximum(config.best - step.reward, 0.0)
+    shortfall = np.maximum(config.best - step.reward, 0.0)
     intensity = np.square(disturbance).sum(axis=1) if config.intensity == FORCE else np.maximum(step.cost, 0.0)
-    found: np.ndarray = short - config.price * intensity
-    return found
+    excess: np.ndarray = shortfall - config.price * intensity
+    return excess
 
 
 class Duel:
-    """Both sides of a game as one agent for `train`, in an environment whose actions are those of the policy, then the
-    disturbance, -1 to 1 of the largest.
+    """Both sides of a game as one agent for `train`.
 
-    What an environment gives as `executed` is what the policy learns from, and the disturbance that acted.
+    The environment's actions are those of the policy, then the disturbance, -1 to 1 of the largest. `Step.executed`
+    holds the action that the policy learns from, then the disturbance that acted.
 
     Args:
         observed: how many of the first numbers of an observation the policy sees; the disturber sees all.
@@ -181,7 +181,7 @@ class Duel:
         self._strength = np.zeros((0, 1))
 
     def act(self, observation: np.ndarray) -> np.ndarray:
-        """(rows, actions + disturbances)."""
+        """Actions to explore with, then disturbances: (rows, actions + disturbances)."""
         if not len(self._strength):
             self._strength = self._random.uniform(size=(len(observation), 1))
         action = self.actor.act(observation[:, : self.observed])
@@ -208,7 +208,7 @@ class Duel:
             ),
         )
         if begun:
-            # Of the disturber's action as it was asked for: reach, strength, holding and joules are of its world.
+            # The disturber learns from its own action: reach, strength, holding and joules belong to its environment.
             more = self.disturber.take(
                 observation, replace(step, reward=excess, cost=np.zeros(len(excess)), executed=self._asked)
             )
@@ -232,7 +232,7 @@ class Duel:
 
 
 class Attacked:
-    """An environment for a disturber alone, against a policy that does not learn: what finds its weak place.
+    """An environment for a disturber alone, which finds the weak point of a policy that does not learn.
 
     Args:
         environment: of a game, as `Duel` acts in it.
@@ -252,15 +252,15 @@ class Attacked:
 
     def step(self, action: np.ndarray) -> Step:
         n = self._policy.record.actions
-        done = self._policy.act(self._seen[:, : self._observed])
-        step = self.environment.step(np.concatenate([done, action], axis=1))
+        policy_action = self._policy.act(self._seen[:, : self._observed])
+        step = self.environment.step(np.concatenate([policy_action, action], axis=1))
         self._seen = step.observation
         return replace(step, reward=excess_of(step, step.executed[:, n:], self._config), executed=action)
 
 
 def drawn_pushes(rows: int, size: int, random: np.random.Generator) -> np.ndarray:
-    """Disturbances (rows, size) of any direction, and of any length up to 1."""
-    way = random.standard_normal((rows, size))
-    way /= np.maximum(np.linalg.norm(way, axis=1, keepdims=True), 1e-12)
-    found: np.ndarray = way * random.uniform(0.0, 1.0, (rows, 1))
-    return found
+    """Random disturbances (rows, size) of any direction, and of any length up to 1."""
+    direction = random.standard_normal((rows, size))
+    direction /= np.maximum(np.linalg.norm(direction, axis=1, keepdims=True), 1e-12)
+    pushes: np.ndarray = direction * random.uniform(0.0, 1.0, (rows, 1))
+    return pushes

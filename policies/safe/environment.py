@@ -11,7 +11,7 @@ import numpy as np
 
 @dataclass(frozen=True, eq=False)
 class Step:
-    """What one step of all rows led to. A row whose episode has ended has begun its next one.
+    """Result of one step of all rows. A row whose episode has ended has begun its next one.
 
     Args:
         observation: (rows, size) to act on next; the first of the next episode where one has ended.
@@ -20,7 +20,7 @@ class Step:
         cost: (rows,) spent in the step, as a share of what an episode may spend: 1 in all is the limit.
         terminated: (rows,) bool, the task has ended, and nothing can be earned after it.
         truncated: (rows,) bool, only the time is over.
-        executed: (rows, actions) -1 to 1, what was done, which a filter may have changed.
+        executed: (rows, actions) -1 to 1, the action that acted, which a filter may have changed.
         budget: (rows,) share of the budget that was left after the step; nothing or less where it was overdrawn.
         success: (rows,) bool.
     """
@@ -54,9 +54,9 @@ class VectorEnvironment(Protocol):
     action_size: int
 
     def reset(self) -> np.ndarray:
-        """Begin all rows; observations (rows, observation_size)."""
+        """Begin an episode in every row; returns observations (rows, observation_size)."""
         ...
 
     def step(self, action: np.ndarray) -> Step:
-        """Do actions (rows, action_size), each -1 to 1."""
+        """Apply actions (rows, action_size), each -1 to 1."""
         ...

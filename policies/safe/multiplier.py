@@ -1,4 +1,4 @@
-"""How dear the cost is: a Lagrange multiplier that a PID controller sets.
+"""The weight of the cost: a Lagrange multiplier that a PID controller sets.
 
 Stooke, Achiam & Abbeel, "Responsive Safety in Reinforcement Learning by PID Lagrangian Methods" (ICML 2020): with the
 excess Delta = J_c - d of an episode's cost over its limit,
@@ -21,10 +21,10 @@ from robot.errors import InputError
 
 @dataclass(frozen=True)
 class Gains:
-    """Of the controller, for an excess in shares of the limit.
+    """Gains of the controller, for an excess in shares of the limit.
 
     Args:
-        proportional, integral, derivative: K_P, K_I, K_D, for each update.
+        proportional, integral, derivative: K_P, K_I, K_D, per update.
         smoothing: of the excess, by an exponential mean: the share that stays.
         delay: updates between which the derivative is taken.
         most: largest multiplier.
@@ -69,7 +69,7 @@ class Pid:
         self._costs: deque[float] = deque(maxlen=gains.delay + 1)
 
     def update(self, cost: float) -> float:
-        """Take the cost of episodes, in shares of the limit, and give the multiplier."""
+        """Update the multiplier from the cost of episodes, in shares of the limit, and return it."""
         gains = self.gains
         excess = cost - 1.0
         last = self._excess if self._costs else excess
@@ -79,23 +79,23 @@ class Pid:
         # The integral never holds more than the largest multiplier needs: it falls as soon as the excess does.
         full = gains.most / gains.integral if gains.integral else 0.0
         self._integral = min(max(self._integral + excess, 0.0), full)
-        asked = gains.proportional * self._excess + gains.integral * self._integral + gains.derivative * rising
-        self.value = min(max(asked, 0.0), gains.most)
+        unclamped = gains.proportional * self._excess + gains.integral * self._integral + gains.derivative * rising
+        self.value = min(max(unclamped, 0.0), gains.most)
         return self.value
 
     def state(self) -> dict[str, Any]:
-        """What a controller goes on from, as plain values."""
+        """The state of the controller, as plain values."""
         return {"value": self.value, "integral": self._integral, "excess": self._excess, "costs": list(self._costs)}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on from what `state` gave."""
+        """Restore what `state` returned."""
         self.value, self._integral = float(state["value"]), float(state["integral"])
         self._excess = float(state["excess"])
         self._costs = deque(state["costs"], maxlen=self.gains.delay + 1)
 
 
 class Multiplier:
-    """A controller with the count of what the episodes of all rows have spent."""
+    """A controller that counts the cost of the episodes of all rows."""
 
     def __init__(self, gains: Gains) -> None:
         self.pid = Pid(gains)
@@ -108,11 +108,11 @@ class Multiplier:
         return self.pid.value
 
     def begin(self) -> None:
-        """All rows begin new episodes."""
+        """Begin new episodes in all rows."""
         self._running = np.zeros(0)
 
     def count(self, cost: np.ndarray, done: np.ndarray) -> None:
-        """Add what a step of all rows spent, (rows,), and note the episodes (rows,) bool that ended with it."""
+        """Add the cost (rows,) of a step of all rows; `done` (rows,) bool marks the episodes that ended with it."""
         if not len(self._running):
             self._running = np.zeros(len(cost))
         self._running += cost

@@ -12,14 +12,14 @@ from torch import Tensor, nn
 
 LOG_STD_LOW, LOG_STD_HIGH = -5.0, 2.0
 MEAN_MOST = 3.0
-"""Of the Gaussian: its tanh is 0.995. A mean that may go on growing where tanh has long been 1 leaves the actions that
-it gave behind, and the ratio of their probabilities is no number any more."""
+"""Bound of the Gaussian's mean; its tanh is 0.995. A mean that grows on where tanh has saturated leaves the actions
+that it gave behind, and the ratio of their probabilities is not finite any more."""
 _EDGE = 1 - 1e-6  # of an action that is to be unsquashed: float32 has no number between it and 1 to tell apart
 _FAR = 10.0  # deviations, beyond which observations are clipped
 
 
 class Scale(nn.Module):
-    """Observations with mean 0 and deviation 1, by all that was seen so far.
+    """Scales values to mean 0 and deviation 1, by all values seen so far.
 
     Chan, Golub & LeVeque, "Algorithms for Computing the Sample Variance" (1983), for a batch at a time.
     """
@@ -34,17 +34,17 @@ class Scale(nn.Module):
 
     @torch.no_grad()
     def see(self, values: Tensor) -> None:
-        """Take (batch, size) into account."""
+        """Add values (batch, size) to the statistics."""
         values = values.double()
         count = len(values)
         mean = values.mean(0)
         total = self.count + count
-        apart = mean - self.mean
-        self.squares += (values - mean).square().sum(0) + apart.square() * (self.count * count / total)
-        self.mean += apart * (count / total)
+        delta = mean - self.mean
+        self.squares += (values - mean).square().sum(0) + delta.square() * (self.count * count / total)
+        self.mean += delta * (count / total)
         self.count += count
         self.shift.copy_(self.mean)
-        # What never changes is not blown up.
+        # A component that never changes is not amplified.
         self.factor.copy_((self.squares / self.count).sqrt().clamp_min(1e-3).reciprocal())
 
     def forward(self, values: Tensor) -> Tensor:
@@ -75,7 +75,7 @@ def squashed_log_prob(before: Tensor, mean: Tensor, log_std: Tensor) -> Tensor:
 
 
 def unsquash(action: Tensor) -> Tensor:
-    """x of u = tanh(x)."""
+    """The x of u = tanh(x)."""
     return torch.atanh(action.clamp(-_EDGE, _EDGE))
 
 
@@ -100,7 +100,7 @@ class Actor(nn.Module):
         if self.log_std is not None:
             return _bounded(out), self.log_std.clamp(LOG_STD_LOW, LOG_STD_HIGH).expand_as(out)
         mean, log_std = out.chunk(2, dim=-1)
-        # A smooth bound: a clamped one has no gradient to come back by.
+        # A smooth bound: a clamp has no gradient to return by.
         middle, half = (LOG_STD_HIGH + LOG_STD_LOW) / 2, (LOG_STD_HIGH - LOG_STD_LOW) / 2
         return _bounded(mean), middle + half * torch.tanh(log_std - math.atanh(middle / half))
 
@@ -111,7 +111,7 @@ class Actor(nn.Module):
         return torch.tanh(before), squashed_log_prob(before, mean, log_std)
 
     def log_prob(self, observation: Tensor, action: Tensor) -> Tensor:
-        """(batch,) of actions that were taken."""
+        """Log probabilities (batch,) of actions that were taken."""
         mean, log_std = self(observation)
         return squashed_log_prob(unsquash(action), mean, log_std)
 
@@ -125,7 +125,7 @@ class Critics(nn.Module):
 
     Args:
         members: how many.
-        size: of what they judge, an observation with its action.
+        size: of their input, an observation with its action.
     """
 
     def __init__(self, members: int, size: int, width: int, depth: int) -> None:
@@ -145,7 +145,7 @@ class Critics(nn.Module):
         for number, (weight, bias) in enumerate(zip(self.weights, self.biases)):
             hidden = torch.baddbmm(bias, hidden, weight)
             if number < last:
-                # Without a norm the values of actions that were never tried run away.
+                # Without a norm the values of actions that were never tried diverge.
                 hidden = F.relu(F.layer_norm(hidden, hidden.shape[-1:]))
         return hidden[..., 0]
 
@@ -153,10 +153,10 @@ class Critics(nn.Module):
 def descend(
     optimiser: torch.optim.Optimizer, parameters: Iterable[nn.Parameter], loss: Tensor, most: float | None = None
 ) -> None:
-    """One step down a loss for these parameters alone; `most` bounds the gradient's norm."""
-    found = list(parameters)
-    for parameter, gradient in zip(found, torch.autograd.grad(loss, found)):
+    """Take one optimiser step on a loss for these parameters alone; `most` bounds the gradient's norm."""
+    weights = list(parameters)
+    for parameter, gradient in zip(weights, torch.autograd.grad(loss, weights)):
         parameter.grad = gradient
     if most is not None:
-        nn.utils.clip_grad_norm_(found, most)
+        nn.utils.clip_grad_norm_(weights, most)
     optimiser.step()

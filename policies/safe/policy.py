@@ -1,4 +1,4 @@
-"""What a training leaves: a policy that acts on arrays, in a folder of safetensors and JSON."""
+"""The result of a training: a policy that acts on arrays, in a folder of safetensors and JSON."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class SafePolicy:
         return action
 
     def save(self, path: Path, notes: Mapping[str, Any] | None = None) -> Path:
-        """Write the policy as a folder; one that stands there is replaced once the new one is whole."""
+        """Write the policy as a folder; an existing one is replaced once the new one is complete."""
         record = SafePolicyRecord(**{**vars(self.record), "notes": notes or self.record.notes})
         with new_checkpoint(path) as folder:
             write_tensors(folder / WEIGHTS, self.network.state_dict())
@@ -92,12 +92,12 @@ class SafePolicy:
             InputError: no policy there, another format, or a file that is missing, cut short or incomplete.
         """
         value = read_json(path / RECORD)
-        found = (value.get("format"), value.get("version")) if isinstance(value, dict) else (None, None)
-        if found != (FORMAT, VERSION):
+        header = (value.get("format"), value.get("version")) if isinstance(value, dict) else (None, None)
+        if header != (FORMAT, VERSION):
             raise InputError(
                 f"policy '{path}'",
                 expected=f"format {FORMAT} version {VERSION}",
-                got=f"format {found[0]} version {found[1]}",
+                got=f"format {header[0]} version {header[1]}",
             )
         policy = cls(from_json(SafePolicyRecord, value, where=str(path / RECORD)))
         fill(policy.network, read_tensors(path / WEIGHTS), path / WEIGHTS)

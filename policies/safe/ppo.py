@@ -4,8 +4,8 @@ Schulman et al., "Proximal Policy Optimization Algorithms" (2017): the clipped o
 several passes over each rollout, stopped early when the policy has moved by the target divergence. With a cost, its
 advantages are weighed in, A = (A_r - lambda A_c) / (1 + lambda), both of unit deviation.
 
-Actions are learnt from as they were executed. A time limit is no end: values go on from the observation that the last
-step led to.
+The actions learnt from are the executed ones. A time limit does not end a return: values are bootstrapped from the
+observation that the last step led to.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ class PpoConfig:
         width, depth: of actor and values.
         gamma, decay: of rewards and costs, and the lambda of the advantages.
         learning_rate: of all.
-        steps: of a row in a rollout.
+        steps: per row in a rollout.
         passes, batch_size: over a rollout.
         clip: of the ratio of probabilities.
         target_divergence: beyond which no further pass is begun.
         entropy: weight of the Gaussian's entropy.
-        log_std: of it at first.
+        log_std: of it, initially.
         gradient: largest norm.
         gains: of the multiplier; None learns without a cost.
     """
@@ -85,7 +85,7 @@ class Ppo:
         self._rollout: list[tuple[np.ndarray, Step]] = []
 
     def begin(self, segment: int) -> None:
-        """Begin a segment of a training: all rows begin new episodes, and chance is that of (seed, segment)."""
+        """Begin a segment of a training: new episodes in all rows, random generator seeded by (seed, segment)."""
         self._random.manual_seed(stream(self.seed, segment))
         self._rollout = []
         if self.multiplier is not None:
@@ -145,15 +145,15 @@ class Ppo:
         figures: dict[str, float] = {"multiplier": weight}
         for number in range(config.passes):
             order = torch.randperm(len(benefit), generator=self._random)
-            moved = 0.0
+            divergence = 0.0
             batches = order.split(config.batch_size)
             for rows in batches:
                 figures |= self._learn(*(part[rows] for part in whole))
-                moved += figures["divergence"] / len(batches)
+                divergence += figures["divergence"] / len(batches)
             figures["passes"] = number + 1.0
-            if moved > config.target_divergence:
+            if divergence > config.target_divergence:
                 break
-        # Only now, so that the probabilities of a rollout are those of the policy that made it.
+        # Updated last, so that the probabilities of a rollout are those of the policy that made it.
         self.scale.see(raw.flatten(0, 1))
         return figures
 
@@ -185,11 +185,11 @@ class Ppo:
 
     def _values(self, observation: Tensor) -> Tensor:
         """(..., 2) values of reward and cost, in their own units."""
-        found: Tensor = self.values(observation) / self.return_scale.factor + self.return_scale.shift
-        return found
+        values: Tensor = self.values(observation) / self.return_scale.factor + self.return_scale.shift
+        return values
 
     def _benefit(self, gain: Tensor, weight: float) -> Tensor:
-        """(batch,) what an action is worth under a multiplier, of the advantages (batch, 2) of reward and cost."""
+        """(batch,) advantage of an action under a multiplier, from the advantages (batch, 2) of reward and cost."""
         reward, cost = ((gain - gain.mean(0)) / gain.std(0).clamp_min(_LEAST)).unbind(1)
         return (reward - weight * cost) / (1 + weight)
 
@@ -199,17 +199,17 @@ class Ppo:
 
     def tensors(self) -> dict[str, Tensor]:
         """All tensors of a training, for a checkpoint."""
-        found = under("optimiser", optimiser_tensors(self._optimiser))
+        tensors = under("optimiser", optimiser_tensors(self._optimiser))
         for name, module in self._modules().items():
-            found |= under(name, module.state_dict())
-        return found
+            tensors |= under(name, module.state_dict())
+        return tensors
 
     def numbers(self) -> dict[str, Any]:
         """All numbers of a training, for a checkpoint."""
         return {"multiplier": None if self.multiplier is None else self.multiplier.state()}
 
     def restore(self, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> None:
-        """Go on from what `tensors` and `numbers` gave."""
+        """Restore what `tensors` and `numbers` returned."""
         for name, module in self._modules().items():
             module.load_state_dict(nested(tensors, name))
         restore_optimiser(self._optimiser, nested(tensors, "optimiser"))

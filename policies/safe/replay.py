@@ -1,4 +1,4 @@
-"""What was experienced, as one table of numbers: a step is a row, so that a batch is gathered at once."""
+"""A replay buffer as one table of numbers with one row per step, so that a batch is gathered at once."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from robot.errors import InputError
 
 @dataclass(frozen=True, eq=False)
 class Transitions:
-    """Steps, each of its own.
+    """Separate steps.
 
     Args:
         observation, next_observation: (batch, size); the next is the one that the step led to.
@@ -46,7 +46,7 @@ class ReplayBuffer:
         self.count, self._next = 0, 0
 
     def add(self, observation: np.ndarray, step: Step) -> None:
-        """Keep a step of all rows with the executed actions."""
+        """Store a step of all rows with the executed actions."""
         columns = (
             observation,
             step.last_observation,
@@ -67,20 +67,20 @@ class ReplayBuffer:
         self.count = min(self.count + len(new), self.capacity)
 
     def draw(self, count: int, random: torch.Generator) -> Tensor:
-        """(count,) rows, with repetition."""
+        """Draw random rows (count, numbers), with repetition."""
         return self._rows[torch.randint(self.count, (count,), generator=random)]
 
     def split(self, rows: Tensor) -> Transitions:
-        """Rows that were drawn, by their parts."""
+        """Split drawn rows into their parts."""
         observation, after, action, reward, cost, alive = rows.split(self._sizes, dim=1)
         return Transitions(observation, after, action, reward[:, 0], cost[:, 0], alive[:, 0])
 
     def tensors(self) -> dict[str, Tensor]:
-        """What is kept, oldest where it lies."""
+        """The stored rows, in buffer order, and the index of the next one."""
         return {"rows": self._rows[: self.count], "next": torch.tensor(self._next)}
 
     def restore(self, tensors: dict[str, Tensor]) -> None:
-        """Go on from what `tensors` gave."""
+        """Restore what `tensors` returned."""
         rows = tensors["rows"]
         if rows.shape[1] != self._rows.shape[1] or len(rows) > self.capacity:
             raise InputError(

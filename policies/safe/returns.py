@@ -1,4 +1,4 @@
-"""Advantages of the steps of many rows, over ends of tasks and ends of time."""
+"""Advantages of the steps of many rows, across terminated and truncated episodes."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ def advantages(
         (steps, rows).
     """
     delta = reward + gamma * next_value * (~terminated) - value
-    found = zeros_like(delta)
+    estimates = zeros_like(delta)
     later = zeros_like(delta[0])
     for t in range(len(delta) - 1, -1, -1):
         later = delta[t] + gamma * decay * later * (~done[t])
-        found[t] = later
-    return found
+        estimates[t] = later
+    return estimates

@@ -1,12 +1,12 @@
 """Soft actor-critic, with a cost where there is a multiplier.
 
 Haarnoja et al., "Soft Actor-Critic Algorithms and Applications" (2018): twin critics, a squashed Gaussian actor and a
-temperature that holds the entropy. With a cost, a third critic judges it, and the actor maximises
+temperature that holds the entropy. With a cost, a third critic estimates it, and the actor maximises
 
     (min Q_r(s, u) - alpha log pi(u | s) - lambda Q_c(s, u)) / (1 + lambda)
 
-Actions are learnt from as they were executed. A time limit is no end: values go on from the observation that the last
-step led to.
+The actions learnt from are the executed ones. A time limit does not end a return: values are bootstrapped from the
+observation that the last step led to.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ class SacConfig:
         replay: steps kept.
         warmup: steps of uniform actions before the first update.
         steps_per_update: of the environments, all rows counted.
-        actor_every: updates of the critics for each of the actor.
-        entropy: that is held, per number of the action.
-        temperature: alpha at first.
+        actor_every: updates of the critics per update of the actor.
+        entropy: target, per component of the action.
+        temperature: initial alpha.
         gains: of the multiplier; None learns without a cost.
     """
 
@@ -91,7 +91,7 @@ class Sac:
         self._steps, self._updates = 0, 0
 
     def begin(self, segment: int) -> None:
-        """Begin a segment of a training: all rows begin new episodes, and chance is that of (seed, segment)."""
+        """Begin a segment of a training: new episodes in all rows, random generator seeded by (seed, segment)."""
         self._random.manual_seed(stream(self.seed, segment))
         if self.multiplier is not None:
             self.multiplier.begin()
@@ -150,24 +150,24 @@ class Sac:
 
     @torch.no_grad()
     def goals(self, after: Tensor, batch: Transitions) -> Tensor:
-        """What the critics are to say, (members, batch), `after` being the scaled next observations."""
+        """Targets of the critics, (members, batch); `after` holds the scaled next observations."""
         action, log_prob = self.actor.sample(after, self._random)
         following = self.targets(torch.cat([after, action], dim=1))
         soft = following[:2].amin(0) - self.log_alpha.exp() * log_prob
-        lasting = self.config.gamma * batch.alive
-        reward = batch.reward + lasting * soft
+        discount = self.config.gamma * batch.alive
+        reward = batch.reward + discount * soft
         if len(following) == 2:
             return reward.expand(2, -1)
-        return torch.stack([reward, reward, batch.cost + lasting * following[2]])
+        return torch.stack([reward, reward, batch.cost + discount * following[2]])
 
     def actor_loss(self, observation: Tensor, weight: float) -> tuple[Tensor, Tensor]:
         """Loss of the actor under a multiplier, and the log probabilities (batch,) of its actions."""
         action, log_prob = self.actor.sample(observation, self._random)
         values = self.critics(torch.cat([observation, action], dim=1))
-        wanted = values[:2].amin(0) - self.log_alpha.detach().exp() * log_prob
+        objective = values[:2].amin(0) - self.log_alpha.detach().exp() * log_prob
         if weight:
-            wanted = (wanted - weight * values[2]) / (1 + weight)
-        return -wanted.mean(), log_prob
+            objective = (objective - weight * values[2]) / (1 + weight)
+        return -objective.mean(), log_prob
 
     def policy(self) -> SafePolicy:
         """The policy as it is now: the most likely actions."""
@@ -175,12 +175,12 @@ class Sac:
 
     def tensors(self) -> dict[str, Tensor]:
         """All tensors of a training, for a checkpoint."""
-        found = {"log_alpha": self.log_alpha.detach()}
+        tensors = {"log_alpha": self.log_alpha.detach()}
         for name, module in self._modules().items():
-            found |= under(name, module.state_dict())
+            tensors |= under(name, module.state_dict())
         for name, optimiser in self._optimisers.items():
-            found |= under(f"{name}_optimiser", optimiser_tensors(optimiser))
-        return found | under("replay", self.replay.tensors())
+            tensors |= under(f"{name}_optimiser", optimiser_tensors(optimiser))
+        return tensors | under("replay", self.replay.tensors())
 
     def numbers(self) -> dict[str, Any]:
         """All numbers of a training, for a checkpoint."""
@@ -191,7 +191,7 @@ class Sac:
         }
 
     def restore(self, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> None:
-        """Go on from what `tensors` and `numbers` gave."""
+        """Restore what `tensors` and `numbers` returned."""
         for name, module in self._modules().items():
             module.load_state_dict(nested(tensors, name))
         for name, optimiser in self._optimisers.items():

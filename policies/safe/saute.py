@@ -26,7 +26,7 @@ class BudgetObserved:
         environment: to wrap.
         penalty: what a step with an empty budget earns, below 0. It has to be less than the steps of the task earn, or
             emptying the budget is a way out.
-        lowest, highest: shares outside are shown as these.
+        lowest, highest: shares outside are clamped to these.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""The state of a training as named tensors, and chance that needs no state: a function of (seed, segment)."""
+"""The state of a training as named tensors, and seeds that need no state: functions of (seed, segment)."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from torch.optim import Optimizer
 
 
 def stream(seed: int, segment: int) -> int:
-    """A seed for the chance of one segment of a training."""
+    """The random seed of one segment of a training."""
     return int(np.random.SeedSequence([seed, segment]).generate_state(1)[0])
 
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Weights drawn inside are those of the seed; chance outside goes on as it was."""
+    """Draw weights inside from the seed; the random generator outside is left as it was."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         yield
 
 
 def under(name: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Tensors with a name before theirs; copies, so that what is learnt later does not change them."""
+    """Copies of tensors with a prefix before their names; later updates do not change them."""
     return {f"{name}.{key}": tensor.detach().clone() for key, tensor in tensors.items()}
 
 
@@ -44,7 +44,7 @@ def optimiser_tensors(optimiser: Optimizer) -> dict[str, Tensor]:
 
 
 def restore_optimiser(optimiser: Optimizer, tensors: Mapping[str, Tensor]) -> None:
-    """Fill an optimiser, made as it was, with what `optimiser_tensors` gave."""
+    """Fill an optimiser, made as it was, with what `optimiser_tensors` returned."""
     state: dict[int, dict[str, Tensor]] = {}
     for key, tensor in tensors.items():
         number, _, moment = key.partition(":")

@@ -1,7 +1,7 @@
 """The loop of a training: rows of episodes in, a policy and its learning curve out.
 
-A training is a row of segments. Each begins all episodes anew with chance that is a function of (seed, segment), and
-ends with a checkpoint: so a run that was stopped, or killed, goes on as the run that never was.
+A training is a sequence of segments. Each begins all episodes anew, seeded by (seed, segment), and ends with a
+checkpoint: so a run that was stopped, or killed, ends as one that was not.
 
     curve.csv            by environment steps, all rows counted
     last/                agent.safetensors and state.json, what the next segment begins with
@@ -58,7 +58,7 @@ class RunConfig:
 
 
 class Agent(Protocol):
-    """What learns: see `Sac` and `Ppo`."""
+    """A learning algorithm: see `Sac` and `Ppo`."""
 
     config: Any
 
@@ -91,7 +91,7 @@ class EpisodeMeans:
         self.begin()
 
     def begin(self) -> None:
-        """All rows begin new episodes."""
+        """Begin new episodes in all rows."""
         self._running = np.zeros((self.rows, 3))
 
     def add(self, step: Step, figures: Mapping[str, float]) -> None:
@@ -122,15 +122,15 @@ def train(
     notes: Mapping[str, Any] | None = None,
     report: Callable[[str], None] = lambda line: None,
 ) -> SafePolicy | None:
-    """Train, or go on with the training that a folder holds.
+    """Train, or resume the training that a folder holds.
 
     Args:
-        make_environment: seed -> an environment whose episodes are those of the seed; closed over by a segment.
+        make_environment: seed -> an environment whose episodes are those of the seed; one per segment.
         agent: newly made, with the choices that the run began with.
         config: how long.
         folder: of the run.
         notes: kept with the policy.
-        report: is told a line a segment.
+        report: receives one line per segment.
 
     Returns:
         The policy, or None when it was stopped early.
@@ -154,7 +154,7 @@ def _train(
     notes: Mapping[str, Any] | None,
     report: Callable[[str], None],
 ) -> SafePolicy | None:
-    """All segments that are missing."""
+    """Run all segments that are missing."""
     segments = -(-config.steps // config.segment)
     done, steps, elapsed_s = _resume(folder, agent, config)
     log = CsvLog(folder / CURVE, steps)
@@ -176,7 +176,7 @@ def _train(
                 if before // config.log_every != steps // config.log_every or steps >= end:
                     curve.write(steps, elapsed_s + time.monotonic() - began)
                 if interruption.requested:
-                    # What this segment did is done again when the run goes on.
+                    # This segment is repeated when the run resumes.
                     return None
             elapsed_s += time.monotonic() - began
             with new_checkpoint(folder / LAST) as last:
@@ -199,18 +199,18 @@ def _train(
 
 
 def _resume(folder: Path, agent: Agent, config: RunConfig) -> tuple[int, int, float]:
-    """Fill an agent with what a folder holds; segments and steps done, and the time they took."""
+    """Restore an agent from a folder; returns segments and steps done, and the seconds they took."""
     if not (folder / LAST / _STATE).is_file():
         return 0, 0, 0.0
     state = read_json(folder / LAST / _STATE)
     began = from_json(RunConfig, state["config"], where=str(folder / LAST / _STATE))
-    asked = {"segment": config.segment, "seed": config.seed, **to_json(agent.config)}
+    choices = {"segment": config.segment, "seed": config.seed, **to_json(agent.config)}
     for name, before in {"segment": began.segment, "seed": began.seed, **state["agent_config"]}.items():
-        if before != asked.get(name):
+        if before != choices.get(name):
             raise InputError(
                 f"run '{folder}': {name}",
                 expected=f"{before}, as it began",
-                got=str(asked.get(name)),
+                got=str(choices.get(name)),
                 way_out="Give the same choices, or another folder",
             )
     agent.restore(read_tensors(folder / LAST / _TENSORS), state["agent"])

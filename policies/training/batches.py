@@ -1,4 +1,4 @@
-"""The order in which windows are learnt from, a function of the update's number, and their way to the device."""
+"""The order in which windows are learnt from, a function of the update's number, and their transfer to the device."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class TensorBatch:
         observation: name -> (batch, steps, ...).
         action: (batch, horizon, dim).
         is_pad: (batch, horizon).
-        kept: rows that are no padding, counted before they went to the device.
+        kept: rows that are no padding, counted before the transfer to the device.
     """
 
     observation: Mapping[str, Tensor]
@@ -40,10 +40,10 @@ class TensorBatch:
 
 
 class RowOrder:
-    """Which rows each update learns from: one epoch's permutation after the other, cut in batches without a seam.
+    """Which rows each update learns from: one epoch's permutation after the other, cut in batches that may span two.
 
-    The permutation of an epoch is a function of (seed, epoch) alone, so any update can be asked for at any time: to
-    resume is to go on asking.
+    The permutation of an epoch is a function of (seed, epoch) alone, so the rows of any update can be computed at any
+    time, also after a resume.
     """
 
     def __init__(self, windows: Windows, batch_size: int, seed: int):
@@ -77,8 +77,8 @@ class Batches:
 
     Args:
         order: of rows.
-        device: where batches go.
-        accumulation: micro-batches an update.
+        device: that batches are moved to.
+        accumulation: micro-batches per update.
         ranks: this process among all.
         ahead: gather the next update in a thread meanwhile; pays where images are decoded or a GPU works.
     """

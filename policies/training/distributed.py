@@ -37,13 +37,13 @@ class Ranks:
         return value
 
     def wait(self) -> None:
-        """Until all processes are here."""
+        """Wait until all processes are here."""
         if self.size > 1:
             distributed.barrier()
 
 
 def ranks_from_environment() -> Ranks:
-    """As torchrun sets it; one process where it does not."""
+    """The ranks that torchrun sets; one process where it does not."""
     return Ranks(
         *(int(os.environ.get(name, default)) for name, default in (("RANK", 0), ("WORLD_SIZE", 1), ("LOCAL_RANK", 0)))
     )
@@ -67,7 +67,7 @@ def process_group(device: torch.device) -> Iterator[Ranks]:
 
 
 def _forget_locals(error: BaseException | None) -> None:
-    """An error's traceback keeps the variables of all that was called, a module that holds the group among them."""
+    """Clear the variables that an error's traceback keeps, a module that holds the group among them."""
     while error is not None:
         clear_frames(error.__traceback__)
         error = error.__cause__ or error.__context__

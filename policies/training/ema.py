@@ -14,7 +14,7 @@ Module = TypeVar("Module", bound=nn.Module)
 
 
 class MovingAverage(Generic[Module]):
-    """average <- decay * average + (1 - decay) * weights, once an update.
+    """average <- decay * average + (1 - decay) * weights, once per update.
 
     The decay grows as 1 - (1 + n)^-power up to its largest value (the warm-up of `diffusers.training_utils.EMAModel`
     with inv_gamma 1), so that early updates do not keep the memory of random weights.

@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and a closed terminal as a wish to stop: work in progress is finished and saved first."""
+"""Ctrl-C, SIGTERM and a closed terminal as a request to stop: work in progress is finished and saved first."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Interruption:
     besides: SIGHUP never counts as the second. Under `nohup` it stays ignored.
 
     Args:
-        signals: that mean it.
+        signals: to handle.
         at_once: let the first signal interrupt too, for work that can be dropped in its middle.
 
     Attributes:
@@ -54,7 +54,7 @@ class Interruption:
 
 
 def forget_dead_streams() -> None:
-    """Lead output to nowhere whose terminal or pipe is gone: writing there would fail while there is work to save."""
+    """Redirect output to /dev/null where its terminal or pipe is gone: writing would fail with work left to save."""
     for descriptor in (1, 2):
         poll = select.poll()
         poll.register(descriptor, select.POLLOUT)

@@ -55,7 +55,7 @@ class Learner:
         return float(self.schedule.get_last_lr()[0])
 
     def restore(self, average_updates: int, schedule: Mapping[str, Any]) -> None:
-        """Set the counters to where a run was left; weights and moments are filled by who reads them.
+        """Set the counters to where a run was left; the caller restores weights and moments.
 
         The learning rate is the one that this configuration has there, whatever it was before.
         """
@@ -77,7 +77,7 @@ class Learner:
             gc.collect()  # the wrapper of distribution refers to itself
 
     def learn(self, update: int, batches: Sequence[TensorBatch]) -> tuple[Tensor, Tensor]:
-        """One update.
+        """Make one update.
 
         Args:
             update: its number, from 0.

@@ -1,4 +1,4 @@
-"""Where the numbers of a training run go: a CSV file, TensorBoard, and wandb when it is asked for."""
+"""Loggers for the numbers of a training run: a CSV file, TensorBoard, and wandb when it is configured."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ class Logger(Protocol):
 
 
 class CsvLog:
-    """One row an update that was logged, one column a name; names may appear at any time.
+    """One row per logged update, one column per name; names may appear at any time.
 
     Args:
         path: of the file; rows after `step` are dropped, as a resumed run writes them again.
-        step: the update that the run goes on from.
+        step: the update that the run resumes from.
     """
 
     def __init__(self, path: Path, step: int = 0):
@@ -57,7 +57,7 @@ class CsvLog:
 
 
 class TensorBoardLog:
-    """Scalars for TensorBoard; a resumed run hides what came after the update it goes on from."""
+    """Scalars for TensorBoard; a resumed run hides what came after the update it resumes from."""
 
     def __init__(self, folder: Path, step: int = 0):
         from torch.utils.tensorboard import SummaryWriter

@@ -21,6 +21,6 @@ def uses_bf16(precision: str, device: torch.device) -> bool:
 
 
 def _cpu_multiplies_bf16() -> bool:
-    # Torch has no public question for this; where a version lacks one of these the answer is float32.
-    questions = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
-    return any(getattr(torch.cpu, question, bool)() for question in questions)
+    # Torch has no public test for this; where a version lacks one of these, float32 is used.
+    tests = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return any(getattr(torch.cpu, test, bool)() for test in tests)

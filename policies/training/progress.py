@@ -42,7 +42,7 @@ class TrainingProgress:
         self._task = self._bar.add_task("train", total=total, numbers="") if self._bar else None
 
     def resume(self, done: int) -> None:
-        """Go on after so many updates that were made before: they say nothing about how fast this run is."""
+        """Go on after so many updates that were made before, which do not count in this run's rate."""
         self._first, self._started = done, time.monotonic()
         self.advance(done)
         if self._bar is not None and self._task is not None:
@@ -67,7 +67,7 @@ class TrainingProgress:
             self.say(f"update {self.done}/{self.total}  {text}  {left}")
 
     def say(self, line: str) -> None:
-        """A line that stays; nobody may be there any more to read it, which must not end the training."""
+        """Print a line that stays; a closed terminal must not end the training."""
         with suppress(OSError):
             if self._bar is not None:
                 self._bar.console.print(line, highlight=False)

@@ -22,7 +22,7 @@ from robot.files import point_link, remove_partial
 
 @dataclass(frozen=True)
 class RunFolder:
-    """Where a run keeps what it makes.
+    """The paths of what a run writes.
 
     Args:
         path: the output folder.

@@ -45,7 +45,7 @@ class TrainingState:
 
 
 def write_training(folder: Path, state: TrainingState, model: nn.Module, optimiser: Optimizer) -> None:
-    """The files of a training state into a new folder."""
+    """Write the files of a training state into a new folder."""
     folder.mkdir()
     write_tensors(folder / WEIGHTS, model.state_dict())
     write_tensors(folder / OPTIMISER, _named_state(model, optimiser))
@@ -70,13 +70,13 @@ def read_training(folder: Path, model: nn.Module, optimiser: Optimizer) -> Train
             raise InputError(
                 f"checkpoint file '{folder / OPTIMISER}'", expected="the parameters of this policy", got=f"'{name}'"
             )
-        moments.setdefault(indices[name], {})[kind] = _laid_out_as(parameters[name], tensor)
+        moments.setdefault(indices[name], {})[kind] = _with_strides_of(parameters[name], tensor)
     optimiser.load_state_dict({"state": moments, "param_groups": optimiser.state_dict()["param_groups"]})
     return state
 
 
-def _laid_out_as(parameter: Tensor, tensor: Tensor) -> Tensor:
-    """A moment with the strides of its parameter: the fused AdamW walks through both as they lie in memory."""
+def _with_strides_of(parameter: Tensor, tensor: Tensor) -> Tensor:
+    """A moment with the strides of its parameter: the fused AdamW walks through both in memory order."""
     return torch.empty_like(parameter).copy_(tensor) if tensor.shape == parameter.shape else tensor
 
 
@@ -95,7 +95,7 @@ def require_same_run(state: TrainingState, asked: TrainingConfig) -> None:
     """Refuse to go on with other choices than a run began with, where that would be another run.
 
     Raises:
-        InputError: names the first of the choices that differs, or says that the steps are done already.
+        InputError: names the first of the choices that differs, or the steps when they are done already.
     """
     for name in FIXED:
         before, now = getattr(state.config, name), getattr(asked, name)
@@ -116,7 +116,7 @@ def require_same_run(state: TrainingState, asked: TrainingConfig) -> None:
 
 
 def changed_choices(state: TrainingState, asked: TrainingConfig) -> list[str]:
-    """The choices that a run goes on with and did not have before, in words; empty where all are the same."""
+    """The choices that changed when a run was resumed, in words; empty where all are the same."""
     before, now = to_json(state.config), to_json(asked)
     changed = [
         f"training.{name} {now[name]} (was {before[name]})"

@@ -61,15 +61,15 @@ def train(
         InputError: dataset, recipe, output or device do not fit.
         TillerError: training diverged.
     """
-    place = choose_device(device)
+    torch_device = choose_device(device)
     data = dataset if isinstance(dataset, Dataset) else Dataset.open(dataset)
     folder = RunFolder(Path(output), config.keep_every)
-    with process_group(place) as ranks, _threads(config.threads):
+    with process_group(torch_device) as ranks, _threads(config.threads):
         check_shares(config, ranks)
         with folder.claimed(resume) if ranks.is_main else nullcontext():
             ranks.wait()
             return _train(
-                data, recipe, config, folder, evaluate, resume, place, ranks, (semantic_hash, operational_hash)
+                data, recipe, config, folder, evaluate, resume, torch_device, ranks, (semantic_hash, operational_hash)
             )
 
 
@@ -84,7 +84,7 @@ def _train(
     ranks: Ranks,
     hashes: tuple[str | None, str | None],
 ) -> TrainingResult:
-    """This process's part, in a folder that is its group's."""
+    """Train in this process, in the folder that its group shares."""
     training, held_out = _episodes(data, config)
     spec = _spec(data, recipe)
     windows = Windows(data, spec, training)
@@ -108,7 +108,7 @@ def _train(
             ahead=has_images or place.type == "cuda",
         ) as batches,
     ):
-        for line in _blown_up(policy, statistics):
+        for line in _amplified_noise(policy, statistics):
             progress.say(line)
         trainer = Trainer(policy, learner, batches, folder, provenance, progress, validation, evaluate)
         if resume:
@@ -154,16 +154,16 @@ def _statistics(
     return measure(windows, make_chain(recipe.transforms, spec.observation, spec.action))
 
 
-def _blown_up(policy: DiffusionPolicy, statistics: Mapping[str, FieldStatistics]) -> Iterator[str]:
-    """A warning for each key whose noise the normaliser makes as large as a motion."""
+def _amplified_noise(policy: DiffusionPolicy, statistics: Mapping[str, FieldStatistics]) -> Iterator[str]:
+    """A warning for each key whose noise the normaliser amplifies to the size of a motion."""
     for key in policy.model.chain.outgoing[0]:
         if key.is_image or policy.recipe.normalisation.mode_of(key.name) == NONE:
             continue
         gains = policy.model.normaliser[key.name].scale.flatten().tolist()
-        found = [index for index in hardly_changing(statistics[key.name], key.unit) if gains[index] != 1]
-        if found:
+        noisy = [index for index in hardly_changing(statistics[key.name], key.unit) if gains[index] != 1]
+        if noisy:
             ranges = statistics[key.name].range.ravel()
-            named = ", ".join(f"{index} (range {ranges[index]:.2g}, gain {gains[index]:.2g})" for index in found)
+            named = ", ".join(f"{index} (range {ranges[index]:.2g}, gain {gains[index]:.2g})" for index in noisy)
             yield (
                 f"Warning: '{key.name}' hardly changes in component {named}: if that is noise, it decides actions. "
                 f"Leave the key out of policy.observation, or add policy.normalisation.fields.{key.name}=none"
@@ -182,7 +182,7 @@ def check_shares(config: TrainingConfig, ranks: Ranks) -> None:
 
 @contextmanager
 def _released(learner: Learner) -> Iterator[None]:
-    """The learner leaves the group of processes before the group ends, however the block does."""
+    """Release the learner from the group of processes before the group ends, however the block does."""
     try:
         yield
     finally:
@@ -203,7 +203,7 @@ def _threads(count: int) -> Iterator[None]:
 def _loggers(
     folder: RunFolder, recipe: PolicyRecipe, config: TrainingConfig, step: int, ranks: Ranks
 ) -> Iterator[list[Logger]]:
-    """Open for the first process; none for the others."""
+    """Open the loggers of the first process; none for the others."""
     loggers: list[Logger] = []
     if ranks.is_main:
         loggers += [CsvLog(folder.metrics, step), TensorBoardLog(folder.tensorboard, step)]

@@ -73,8 +73,8 @@ class Trainer:
         policy: its model is trained in place; it is on its device already.
         learner: over the same model.
         batches: of windows.
-        folder: where checkpoints go.
-        provenance: what checkpoints say about their origin, `step` apart.
+        folder: of the checkpoints.
+        provenance: the origin noted in checkpoints, `step` apart.
         progress: shows how far the run is.
         validation: loss on held-out windows.
         evaluate: called every `evaluate_every` updates and at the end; by the first process only.
@@ -103,7 +103,7 @@ class Trainer:
         self._interruption, self._saved_at = Interruption(), -1
 
     def restore(self) -> None:
-        """Take up the folder's last checkpoint, exactly where it was left.
+        """Resume from the folder's last checkpoint, exactly where it was left.
 
         Raises:
             InputError: a file of it is missing or broken, or the run began with other choices.
@@ -117,10 +117,10 @@ class Trainer:
         self.done, self.elapsed_s = state.update, state.elapsed_s
         self._saved_at = self.done
         self.progress.resume(self.done)
-        self._say_what_changed(state)
+        self._report_changes(state)
 
-    def _say_what_changed(self, state: TrainingState) -> None:
-        """A run that goes on otherwise than it was left says so before its first update."""
+    def _report_changes(self, state: TrainingState) -> None:
+        """Report what changed since a run was left, before its first update."""
         changed = changed_choices(state, self.config)
         if changed:
             self.progress.say(f"Going on after update {self.done} with {', '.join(changed)}")
@@ -151,7 +151,7 @@ class Trainer:
         """Train until all updates are done or something stops the run; saves either way.
 
         Raises:
-            TillerError: the loss is no number any more.
+            TillerError: the loss is not finite any more.
         """
         recent, stopped = self._nothing_yet(), None
         with self._interruption:
@@ -235,7 +235,7 @@ class Trainer:
         self.progress.say(f"update {self.done}: validation loss {self._validation_loss:.4g}")
 
     def _evaluate(self) -> None:
-        """Ask what the policy is worth; saved first, as this takes long and runs code that is not ours."""
+        """Evaluate the policy; saves first, as this takes long and runs code that is not ours."""
         if self.evaluate is not None and self.ranks.is_main and not self._interruption.requested:
             self._save()
             try:
@@ -272,7 +272,7 @@ class Trainer:
         write_policy(folder, self.acting, replace(self.provenance, step=self.done))
 
     def _finish(self, stopped: str, recent: Recent) -> TrainingResult:
-        """Save, and when the run is done also what others load."""
+        """Save, and when the run is done write the final checkpoint too."""
         if recent.updates:
             self._log(recent)
         self._save()

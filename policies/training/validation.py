@@ -29,7 +29,7 @@ class Validation:
 
     @torch.no_grad()
     def loss(self, model: PolicyModel) -> float:
-        """Mean over the elements that count."""
+        """The mean loss over the elements that count."""
         device = next(model.parameters()).device
         generator = torch.Generator(device)
         total, elements = 0.0, 0

@@ -1,4 +1,4 @@
-"""Mirrored transforms between raw data and what a network learns: what goes in comes out undone."""
+"""Transforms between raw data and what a network learns, with an inverse for actions."""
 
 from policies.transforms.angle import SineCosine
 from policies.transforms.chain import TRANSFORMS, TransformChain, make_chain

@@ -20,7 +20,7 @@ class SineCosine(Transform):
 
     Args:
         observation: key -> components of its last axis.
-        action: field -> components; on the way out angles are in (-pi, pi].
+        action: field -> components; the inverse returns angles in (-pi, pi].
     """
 
     observation: Mapping[str, tuple[NonNegative, ...]] = field(default_factory=dict)
@@ -76,7 +76,7 @@ def _decode(value: Tensor, chosen: tuple[int, ...]) -> Tensor:
 
 
 def _check_and_replace_units(thing: str, unit: str, size: int, chosen: tuple[int, ...]) -> str:
-    """Units of the encoded components, once the chosen ones are known to be different angles."""
+    """Units of the encoded components, after a check that the chosen ones are different angles."""
     if not chosen or len(set(chosen)) != len(chosen) or not all(0 <= index < size for index in chosen):
         raise InputError(
             f"sine_cosine: components of {thing}", expected=f"different ones of 0 to {size - 1}", got=str(list(chosen))

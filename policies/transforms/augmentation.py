@@ -19,7 +19,7 @@ Factor = Annotated[float, Range(0, 1)]
 
 @dataclass(frozen=True)
 class ColourJitter:
-    """How far colours may wander: factors are drawn from [1 - x, 1 + x], hue from [-x, x] turns.
+    """How far colours may vary: factors are drawn from [1 - x, 1 + x], hue from [-x, x] turns.
 
     The same draw serves all frames of a history. Hue costs three times as much as the others together.
     """
@@ -123,7 +123,7 @@ def centre_crop(images: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def random_crop(images: Tensor, size: tuple[int, int]) -> Tensor:
-    """One place a row, the same for all its frames: (B, steps, H, W, C) to (B, steps, *size, C).
+    """One random crop per row, the same for all its frames: (B, steps, H, W, C) to (B, steps, *size, C).
 
     Slices of bytes: 30 times faster than one gather by index, 4 times faster than one by a sliding view.
     """
@@ -138,5 +138,5 @@ def random_crop(images: Tensor, size: tuple[int, int]) -> Tensor:
 def _kornia_jitter(colour: Mapping[str, float]) -> Any:
     from kornia.augmentation import ColorJitter  # seconds of import that a policy without it saves
 
-    how = from_json(ColourJitter, colour, where="augmentation.colour")
-    return ColorJitter(how.brightness, how.contrast, how.saturation, how.hue, p=1.0)
+    jitter = from_json(ColourJitter, colour, where="augmentation.colour")
+    return ColorJitter(jitter.brightness, jitter.contrast, jitter.saturation, jitter.hue, p=1.0)

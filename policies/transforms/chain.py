@@ -48,7 +48,7 @@ class TransformChain:
         return observation, action
 
     def forward_observation(self, observation: Tensors) -> list[Tensors]:
-        """What enters each transform, and last what leaves the chain."""
+        """The observation that enters each transform, and last the one that leaves the chain."""
         stages = [observation]
         for transform in self.transforms:
             stages.append(transform.forward_observation(stages[-1]))
@@ -64,7 +64,7 @@ class TransformChain:
         return _pack(parts, self.outgoing[1])
 
     def inverse_action(self, action: Tensor, stages: Sequence[Tensors]) -> Tensor:
-        """The way back of `forward_action`."""
+        """The inverse of `forward_action`."""
         if not self.transforms:
             return action
         parts = _unpack(action, self.outgoing[1])
@@ -94,13 +94,13 @@ def make_chain(
                 way_out=nearest(name, TRANSFORMS),
             )
         transform = from_json(TRANSFORMS[name], options, where=f"transforms[{index}]").bound(entering[0])
-        entering = transform.outgoing(*entering)  # one that does not fit is refused here, where a person asked for it
+        entering = transform.outgoing(*entering)  # refuses one that does not fit as soon as it is configured
         built.append(transform)
     return TransformChain(tuple(built), observation, action)
 
 
 def _unpack(action: Tensor, spec: ActionSpec) -> Tensors:
-    return {name: action[..., where] for name, where in spec.slices.items()}
+    return {name: action[..., components] for name, components in spec.slices.items()}
 
 
 def _pack(parts: Tensors, spec: ActionSpec) -> Tensor:

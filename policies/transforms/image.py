@@ -1,4 +1,4 @@
-"""Images at the size that a network wants."""
+"""Images at the size that a network needs."""
 
 from __future__ import annotations
 

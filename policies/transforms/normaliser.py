@@ -1,4 +1,4 @@
-"""Scaling between what the transforms give and what the network sees; its numbers travel with the weights."""
+"""Scaling between what the transforms give and what the network sees; its numbers are saved with the weights."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ STATISTICS = ("min", "max", "mean", "std")
 
 
 class FieldNormaliser(nn.Module):
-    """normalised = scale * value + offset, a component each.
+    """normalised = scale * value + offset, per component.
 
     The buffers are NaN until statistics or a checkpoint fill them.
 
@@ -53,7 +53,7 @@ class FieldNormaliser(nn.Module):
 
 
 class Normaliser(nn.Module):
-    """One scaling a low-dimensional observation key, and one for actions.
+    """One scaling per low-dimensional observation key, and one for actions.
 
     Args:
         shapes: key -> shape of one row, without history; `action` among them.
@@ -83,7 +83,7 @@ def scaling(mode: str, statistics: FieldStatistics) -> tuple[np.ndarray, np.ndar
         half, middle = (statistics.max - statistics.min) / 2, (statistics.max + statistics.min) / 2
     else:
         half, middle = statistics.std, statistics.mean
-    # Rounding noise on a value that is meant to stand still must not be blown up to the size of a signal.
+    # Rounding noise on a value that is meant to be constant must not be amplified to the size of a signal.
     constant = half <= 1e-6 * np.maximum(1.0, np.maximum(abs(statistics.min), abs(statistics.max)))
     scale = np.where(constant, 1.0, 1.0 / np.where(constant, 1.0, half))
     return scale, -middle * scale

@@ -1,4 +1,4 @@
-"""Actions as seen from where the robot is: what a policy learns then moves with the robot."""
+"""Actions relative to the robot's present state, so that what a policy learns moves with the robot."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class RelativeAction(Transform):
     """Chosen action fields as differences from their newest observed value: joints, widths, positions.
 
     Args:
-        references: action field -> where its present value stands.
+        references: action field -> where its present value is observed.
     """
 
     references: Mapping[str, Reference]
@@ -69,7 +69,7 @@ class RelativeAction(Transform):
 
 @dataclass(frozen=True)
 class RelativePose(Transform):
-    """Pose targets, and if asked the observed past, in the frame of the tool at the newest observation.
+    """Pose targets, and optionally the observed past, in the frame of the tool at the newest observation.
 
     T_relative = T_newest^-1 T, the relative trajectory of UMI (Chi et al. 2024, section IV-B).
 

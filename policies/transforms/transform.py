@@ -1,4 +1,4 @@
-"""What a transform offers: a way in for observations and actions, a way out for actions."""
+"""The interface of a transform: forward for observations and actions, inverse for actions."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Transform:
 
     An observation is name -> (batch, steps, ...), the newest row last. An action is in its parts, field name ->
     (batch, ..., horizon, size): between the batch and the horizon there may be samples. The observation given beside
-    an action is the one that *enters* this transform, on the way in and on the way out alike.
+    an action is the one that *enters* this transform, forward and inverse alike.
     """
 
     def outgoing(self, observation: ObservationSpec, action: ActionSpec) -> tuple[ObservationSpec, ActionSpec]:
@@ -29,7 +29,7 @@ class Transform:
         return observation, action
 
     def bound(self, observation: ObservationSpec) -> Transform:
-        """This transform for the observation that enters it, whose kinds its tensors do not show."""
+        """This transform for the spec of the observation that enters it: tensors do not show the kinds of keys."""
         return self
 
     def forward_observation(self, observation: Tensors) -> Tensors:
@@ -44,7 +44,7 @@ class Transform:
 
 
 def newest(value: Tensor, action: Tensor) -> Tensor:
-    """The newest row of an observed key (batch, steps, size), shaped to stand beside an action (batch, ..., size)."""
+    """The newest row of an observed key (batch, steps, size), broadcastable against an action (batch, ..., size)."""
     row = value[:, -1]
     return row.reshape(len(row), *(1 for _ in action.shape[1:-1]), *row.shape[1:])
 
