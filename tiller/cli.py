@@ -32,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: the words after `tiller`; None takes those of this process.
 
     Returns:
-        0 done, 1 ran and failed, 2 asked wrongly, 130 stopped by Ctrl-C, SIGTERM or a closed terminal.
+        0 done, 1 ran and failed, 2 wrong arguments, 130 stopped by Ctrl-C, SIGTERM or a closed terminal.
     """
     try:
         code = _answer(list(sys.argv[1:] if argv is None else argv))
@@ -86,7 +86,7 @@ def _answer(words: list[str]) -> int:
 
 
 def overview() -> str:
-    """The verbs with a line each."""
+    """The verbs with one line each."""
     width = max(map(len, VERBS))
     lines = [f"  {verb.ljust(width)}  {line}" for verb, line in VERBS.items()]
     return "\n".join(

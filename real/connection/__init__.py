@@ -1,1 +1,1 @@
-"""What a program needs to use a robot over its graph: what it hears, whether there is a graph, and starting one."""
+"""What a program needs to use a robot over its graph: its subscriptions, whether there is a graph, and starting one."""

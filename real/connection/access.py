@@ -1,4 +1,4 @@
-"""Whether a gate would follow this program, what is in the way, and how the program gets hold of it."""
+"""Whether a gate would follow this program, what prevents it, and how the program takes it over."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from robot.contract.contract import Contract
 from robot.errors import TillerError
 from robot.safety.gate.reasons import Reason
 
-OTHER_S = 1.0  # without a chunk for so long another source has ended
-HEARD_S = 0.5  # in which the gate's line follows its answer
-SETTLING_S = 1.0  # in which a twin's gate enables itself once nothing is missing
-ACCEPT_S = 1.0  # in which the gate says what it makes of something
+OTHER_S = 1.0  # after so long without a chunk another source counts as ended
+HEARD_S = 0.5  # within which the gate's state follows its answer to a service
+SETTLING_S = 1.0  # within which a twin's gate enables itself once nothing is missing
+ACCEPT_S = 1.0  # within which the gate reports whether it accepts a chunk or a request
 
 
 class GateAccess:
@@ -35,7 +35,7 @@ class GateAccess:
 
     @property
     def state(self) -> str:
-        """What the gate is doing and why, `run policy` or `hold no_chunk`; empty before it was heard."""
+        """The gate's mode and reason, `run policy` or `hold no_chunk`; empty before its first message."""
         return self._subscriptions.line
 
     @property
@@ -69,14 +69,14 @@ class GateAccess:
             starting = graph is not None and not graph.ended and not self._was_ready
             if self._subscriptions.mode != "fault" or not there() or not starting or time.monotonic() > deadline:
                 break
-            # A twin that starts on a busy machine stands still now and then; nobody has moved it yet.
+            # A twin that starts on a busy machine may pause until the gate faults; nobody has moved it yet.
             self._link.ask("gate/reset")
             self._subscriptions.until(lambda: self._subscriptions.mode != "fault", ACCEPT_S)
             self._link.enable(True)
         self.require_there()
-        found = self.obstacle(peoples=False)
-        if found or self._subscriptions.sent is None:
-            raise TillerError(found or f"the gate has sent nothing in {timeout:g} s. It is {self.state}")
+        problem = self.obstacle(peoples=False)
+        if problem or self._subscriptions.sent is None:
+            raise TillerError(problem or f"the gate has sent nothing in {timeout:g} s. It is {self.state}")
         other = differs(self._subscriptions, self._contract) if not self._was_ready else ""
         if other:
             warnings.warn(other, stacklevel=3)
@@ -88,7 +88,7 @@ class GateAccess:
         """See `RosRobot.enable`."""
         self.require_there()
         if self._subscriptions.reason in (*PEOPLES, *WAITING):
-            self._link.enable(False)  # what was bound or blocked is so no more
+            self._link.enable(False)  # releases a binding to another source and a block
             self._subscriptions.until(lambda: self._subscriptions.reason is Reason.NOT_ENABLED, HEARD_S)
         answer = self._link.enable(True)
         if not answer.success:
@@ -116,7 +116,7 @@ class GateAccess:
                 self._link.enable(True)
 
     def require_there(self) -> None:
-        """The graph is there and every stream of it speaks.
+        """Check that the graph is there and that every stream of it publishes.
 
         Raises:
             TillerError: what is missing.
@@ -128,10 +128,10 @@ class GateAccess:
             raise TillerError(lacking)
 
     def obstacle(self, peoples: bool = True) -> str:
-        """What keeps the gate from following this program, for people; empty when nothing does.
+        """Why the gate does not follow this program, for people; empty when it does.
 
         Args:
-            peoples: whether what a person or the program ends at will counts.
+            peoples: whether reasons that a person or the program can end at will count.
         """
         return obstacle(self._subscriptions, self._contract, () if peoples else PEOPLES)
 
@@ -143,17 +143,17 @@ class GateAccess:
         )
 
     def take(self) -> None:
-        """See to it that the gate would follow this program.
+        """Make the gate follow this program.
 
-        A gate is bound to who sent the last chunk. One that follows nobody is taken over; one that does is not.
+        A gate is bound to the source of the last chunk. It is taken over only where it follows nobody.
         """
         self.require_there()
         if self.others():
             raise TillerError(
                 "another source sends chunks to this gate. End it, or stop it with robot.stop(), then robot.enable()"
             )
-        found = self.obstacle()
-        if found:
-            raise TillerError(found)
+        problem = self.obstacle()
+        if problem:
+            raise TillerError(problem)
         if not self._link.bound:
             self.enable()

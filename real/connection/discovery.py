@@ -1,6 +1,6 @@
 """Who is in a ROS graph already, seen from a short-lived process.
 
-Two graphs in one domain and namespace command one robot. A lock tells of another program of this machine and user
+Two graphs in one domain and namespace command one robot. A lock reveals another program of this machine and user
 (`real.connection.hosting.Claim`); a graph that `ros2 launch` started, of another user or on another machine is seen by
 discovery alone. `tiller deploy` imports no ROS, so this module is a program too, and imports it only as such.
 """
@@ -26,7 +26,7 @@ from robot.errors import InputError
 LOOK_S = 0.8
 SETTLE_S = 0.15  # without anything new
 TURN_S = 0.02
-UNKNOWN = "_NODE_NAME_UNKNOWN_"  # of a publisher whose node has not said its name yet
+UNKNOWN = "_NODE_NAME_UNKNOWN_"  # of a publisher whose node's name is not known yet
 PATIENCE_S = 5.0  # for the process that looks, on a busy machine
 ENDING_S = 1.0  # for it to leave ROS
 COMMANDERS = ("gate", "twin")  # nodes of which a namespace has one
@@ -46,7 +46,7 @@ class Seen:
 
 
 class Look:
-    """A look at a graph that goes on while other things are done; `close` ends it early.
+    """A look at a graph that runs while other things are done; `close` ends it early.
 
     Its process begins to import ROS at once, which takes as long as the look itself.
     """
@@ -82,15 +82,15 @@ class Look:
             self._process.stdin.flush()
 
     def seen(self) -> Seen | None:
-        """What was seen; None when nothing could be."""
+        """The nodes and publishers in the graph; None when the process gave no answer."""
         assert self._process.stdout is not None
         ready, _, _ = select.select([self._process.stdout], [], [], 2 * PATIENCE_S)
         try:
-            found = json.loads(self._process.stdout.readline()) if ready else None
+            answer = json.loads(self._process.stdout.readline()) if ready else None
         except ValueError:
             return None
-        return found and Seen(
-            tuple(found["nodes"]), {name: tuple(nodes) for name, nodes in found["publishers"].items()}
+        return answer and Seen(
+            tuple(answer["nodes"]), {name: tuple(nodes) for name, nodes in answer["publishers"].items()}
         )
 
     def close(self) -> None:
@@ -125,10 +125,10 @@ def require_alone(seen: Seen, namespace: str, domain: int, *, twin: bool, comman
         InputError: there is a graph, with its nodes and the ways out.
     """
     where = f"domain {domain}, namespace '{namespace or '/'}'"
-    ways = "End it, or take another namespace=/NAME or ROS_DOMAIN_ID"
+    remedy = "End it, or take another namespace=/NAME or ROS_DOMAIN_ID"
     single = [f"{namespace}/{name}" for name in COMMANDERS if twin or name != "twin"]
     if set(single) & set(seen.nodes):
-        raise InputError(where, expected="no other graph", got=f"one with {', '.join(seen.nodes)}", way_out=ways)
+        raise InputError(where, expected="no other graph", got=f"one with {', '.join(seen.nodes)}", way_out=remedy)
     busy = {name: nodes for name, nodes in (seen.publishers or {}).items() if nodes}
     if commands and busy:
         topic, nodes = next(iter(busy.items()))
@@ -136,7 +136,7 @@ def require_alone(seen: Seen, namespace: str, domain: int, *, twin: bool, comman
             f"{where}: command topic {topic}",
             expected="no publisher but the gate to be",
             got=", ".join(nodes),
-            way_out=f"{ways}, or remap= the topic; shadow=true sends nothing",
+            way_out=f"{remedy}, or remap= the topic; shadow=true sends nothing",
         )
 
 
@@ -148,10 +148,10 @@ def main() -> int:
 
     line = sys.stdin.readline()
     if not line:
-        return 0  # nobody wants to know any more
-    wanted = json.loads(line)
-    namespace, topics = wanted["namespace"], wanted["topics"]
-    os.environ.update(wanted["environment"])
+        return 0  # the caller has ended
+    request = json.loads(line)
+    namespace, topics = request["namespace"], request["topics"]
+    os.environ.update(request["environment"])
     rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
     # A name that begins with '_' is hidden from lists of nodes.
     node = Node(
@@ -180,14 +180,14 @@ def main() -> int:
         }
 
     started = changed = time.monotonic()
-    found = look()
-    while (now := time.monotonic()) - started < LOOK_S or now - changed < SETTLE_S or UNKNOWN in str(found):
+    current = look()
+    while (now := time.monotonic()) - started < LOOK_S or now - changed < SETTLE_S or UNKNOWN in str(current):
         if now - started > PATIENCE_S:
             break
         time.sleep(TURN_S)
-        if (fresh := look()) != found:
-            found, changed = fresh, now
-    print(json.dumps({"nodes": found[0], "publishers": found[1]}), flush=True)
+        if (fresh := look()) != current:
+            current, changed = fresh, now
+    print(json.dumps({"nodes": current[0], "publishers": current[1]}), flush=True)
     node.destroy_node()
     rclpy.shutdown()
     return 0

@@ -29,7 +29,7 @@ class GraphEpisode:
 
     Args:
         seed: of its start.
-        success, terminated: as the task says.
+        success, terminated: as the task reports them.
         score: largest within the episode.
         steps: control periods that passed.
     """
@@ -42,7 +42,7 @@ class GraphEpisode:
 
 
 class EpisodeClient:
-    """Runs episodes on a twin that is there.
+    """Runs episodes on a twin that is running.
 
     Args:
         namespace: of the graph.
@@ -57,7 +57,7 @@ class EpisodeClient:
         self._outcomes: list[dict[str, float]] = []
         self.gate, self.faults = "", 0
         self.node.create_subscription(String, "episode", self._new_episode, qos.LATCHED)
-        self.node.create_subscription(String, "gate/state", self._gate_said, qos.LATCHED)
+        self.node.create_subscription(String, "gate/state", self._gate_state_came, qos.LATCHED)
         self.node.create_subscription(JointState, "outcome", self._came, qos.STATUS)
         self._reset: Any = self.node.create_client(Trigger, "twin/reset")
         self._gate_reset: Any = self.node.create_client(Trigger, "gate/reset")
@@ -69,7 +69,7 @@ class EpisodeClient:
         leave(self.node, self._executor)
 
     def until(self, condition: Callable[[], Any], what: str, within_s: float) -> None:
-        """Let messages come until a condition holds.
+        """Process messages until a condition holds.
 
         Raises:
             TillerError: it did not in time.
@@ -81,7 +81,7 @@ class EpisodeClient:
             turn(self.node, self._executor, TURN_S)
 
     def wait_until_there(self, within_s: float = 60.0) -> None:
-        """Until twin and gate are there, and the gate follows chunks or says why it does not."""
+        """Wait until twin and gate are there, and the gate follows chunks or reports why it does not."""
         self.until(lambda: self._reset.service_is_ready() and self._set.service_is_ready(), "the twin", within_s)
         self.until(
             lambda: self._episode and self.gate.startswith(("run", "fault", "hold no_chunk", "hold starved")),
@@ -102,7 +102,7 @@ class EpisodeClient:
         self._call(self._reset, Trigger.Request())
         self.until(lambda: self._begun(before, seed), "the reset", 10.0)
         self.until(lambda: any(self._ended(one) for one in self._outcomes), f"the end of episode {seed}", within_s)
-        # What came before the reset may still have been on its way: an episode counts its own periods from zero.
+        # Outcomes from before the reset may still arrive after it: an episode counts its own periods from zero.
         end = next(index for index, one in enumerate(self._outcomes) if self._ended(one))
         seen = self._outcomes[: end + 1]
         last = seen[-1]
@@ -130,7 +130,7 @@ class EpisodeClient:
         self._outcomes.clear()
         return None
 
-    def _gate_said(self, message: String) -> None:
+    def _gate_state_came(self, message: String) -> None:
         self.gate = message.data
 
     def _came(self, message: JointState) -> Refusal | None:

@@ -20,16 +20,16 @@ HOLDER_WIDTH = 80
 
 
 class Claim:
-    """The right to start the graph of a domain and namespace on this machine; ends with the process that has it.
+    """The right to start the graph of a domain and namespace on this machine; it ends with the process that holds it.
 
     Discovery takes a moment, in which two programs would start two graphs: one of them gets the claim. The lock is the
-    kernel's, so that of a process that was killed is gone.
+    kernel's, so it is released when its process is killed.
 
     Args:
         namespace: of the graph.
 
     Raises:
-        InputError: the domain is none, or there is no temporary folder for the lock.
+        InputError: the domain is not valid, or there is no temporary folder for the lock.
     """
 
     def __init__(self, namespace: str) -> None:
@@ -39,7 +39,7 @@ class Claim:
         self._file: IO[str] | None = None
 
     def take(self) -> bool:
-        """False when another program has it."""
+        """Take the claim; False when another program holds it."""
         try:
             file = self._path.open("a+")
         except OSError as error:
@@ -61,7 +61,7 @@ class Claim:
         return True
 
     def holder(self) -> str:
-        """The process that has it, in words."""
+        """The process that holds the claim, in words."""
         try:
             number = int(self._path.read_text())
             words = Path(f"/proc/{number}/cmdline").read_bytes().decode(errors="replace").rstrip("\0").split("\0")
@@ -97,7 +97,7 @@ class OwnGraph:
         return not self._thread.is_alive() and not self._stop.is_set()
 
     def why(self) -> str:
-        """Which process ended first, and its last words."""
+        """Which process ended first, and its last line."""
         for each in self._wanted:
             log = self.folder / f"{each.node}.log"
             lines = log.read_text(encoding="utf-8").splitlines() if log.exists() else []

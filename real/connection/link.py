@@ -1,4 +1,4 @@
-"""A program's place in a graph: a node that spins in a thread of its own, its services, and the graph itself."""
+"""A program's connection to a graph: a node that spins in a thread of its own, its services, and the graph itself."""
 
 from __future__ import annotations
 
@@ -58,15 +58,15 @@ class Link:
         contract: of the robot.
         deployment: what the graph is made from where it has to be started; its contract is the name or file.
         given: names of options that only a graph that is started can have.
-        cameras: streams of images to hear.
+        cameras: streams of images to subscribe to.
         start: whether to start one that is not there.
         folder: of its logs and flight records; None takes a temporary one.
 
     Attributes:
-        subscriptions: what is heard.
+        subscriptions: newest messages of the graph.
         clock: the graph's time.
         session: under which chunks are sent.
-        folder: see there.
+        folder: of the logs and flight records.
         graph: that was started; None when it was there.
     """
 
@@ -116,7 +116,7 @@ class Link:
         self._thread.start()
         atexit.register(self.close)
         try:
-            self._find(deployment, given, start, profile.environment)
+            self._join_or_start(deployment, given, start, profile.environment)
         except BaseException:
             self.close()
             raise
@@ -146,7 +146,7 @@ class Link:
         return self.ask("gate/enable", SetBool.Request(data=wanted))
 
     def seed(self, seed: int) -> None:
-        """Of a twin's next episode."""
+        """Set the seed of a twin's next episode."""
         self.ask(
             "twin/set_parameters", SetParameters.Request(parameters=[Parameter("seed", value=seed).to_parameter_msg()])
         )
@@ -157,7 +157,7 @@ class Link:
         return self.subscriptions.speaker == self.session
 
     def seize(self) -> None:
-        """The gate was just enabled anew: it will follow who speaks first."""
+        """Bind the gate to this program: just enabled anew, it follows the first source that sends a chunk."""
         self.subscriptions.speaker = self.session
 
     def send(self, values: np.ndarray, spec: ActionSpec, start_ns: int, chunk_id: int) -> None:
@@ -166,7 +166,7 @@ class Link:
         self._chunk.publish(chunk_message(values, spec.component_names, start_ns, spec.period_ns, tag))
 
     def close(self) -> None:
-        """Leave the graph; end it where this link started it. What is left is flight records."""
+        """Leave the graph; end it where this link started it. Only flight records are left."""
         if self._closed:
             return
         self._closed = True
@@ -184,30 +184,30 @@ class Link:
         while not self._ending.is_set() and self._context.ok():
             turn(self.node, self._executor, TURN_S)
 
-    def _find(
+    def _join_or_start(
         self, deployment: Deployment, given: tuple[str, ...], start: bool, environment: Mapping[str, str]
     ) -> None:
         mine = start and self._claim.take()
-        found = self._look(LOOK_S if mine or not start else STARTING_S)
-        if mine and not found:
+        there = self._look(LOOK_S if mine or not start else STARTING_S)
+        if mine and not there:
             self.graph = OwnGraph(replace(deployment, records=str(self.folder)), environment, self.folder)
             self._simulate(deployment.clock or deployment.lock_step)
             return
         self._claim.release()
-        if found and given:
+        if there and given:
             raise InputError(
                 ", ".join(given),
                 expected="options of a graph that is started here",
                 got=f"a graph in '{self._namespace or '/'}' that is there already",
                 way_out="Leave them out, end that graph, or take another namespace= or ROS_DOMAIN_ID",
             )
-        if found:
+        if there:
             self._simulate(self.node.count_publishers("/clock") > 0)
 
     def _look(self, within_s: float) -> bool:
         """Whether there is a gate; whoever starts a graph makes one."""
-        wanted, deadline = ("gate", self._namespace or "/"), time.monotonic() + within_s
-        while wanted not in self.node.get_node_names_and_namespaces():
+        gate, deadline = ("gate", self._namespace or "/"), time.monotonic() + within_s
+        while gate not in self.node.get_node_names_and_namespaces():
             if time.monotonic() > deadline:
                 return False
             time.sleep(POLL_S)
@@ -219,7 +219,7 @@ class Link:
 
 
 def deployment_of(contract: str, twin: bool, namespace: str, options: Mapping[str, Any]) -> Deployment:
-    """What a graph is made from, with the options that a program gave.
+    """The deployment of a graph, with the options that a program gave.
 
     Raises:
         InputError: there is no such option.
@@ -234,7 +234,7 @@ def deployment_of(contract: str, twin: bool, namespace: str, options: Mapping[st
 
 @contextmanager
 def _variables(wanted: Mapping[str, str]) -> Iterator[None]:
-    """The transport reads its variables while a node is made; the program keeps its own."""
+    """Set environment variables while a node is made, when the transport reads them; the program keeps its own."""
     before = {name: os.environ.get(name) for name in wanted}
     os.environ.update(wanted)
     try:

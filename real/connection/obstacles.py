@@ -1,4 +1,4 @@
-"""What stands in the way of a robot's moving, as one sentence with its way out."""
+"""Why a robot may not move, as one sentence with its way out."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from robot.contract.loading import operational_hash, semantic_hash
 from robot.safety.gate.reasons import Kind, Reason
 
 WAITING = (Reason.NO_CHUNK, Reason.STARVED)
-"""Reasons of a gate that a chunk alone sets going."""
+"""Reasons of a gate that end with the next chunk."""
 
 PEOPLES = (Reason.NOT_ENABLED, Reason.NOT_HELD, Reason.PUBLISHER_CHANGED, Reason.TRACKING)
 """Reasons that a person or the program ends at will: with these the graph itself is ready."""
@@ -32,7 +32,7 @@ _WAYS_OUT = {
 
 
 def missing(subscriptions: GraphSubscriptions, contract: Contract, namespace: str) -> str:
-    """What of the graph is not there yet, is silent, or is another one; empty when all is there."""
+    """Which part of the graph is absent, silent or another contract's; empty when all is there."""
     if not subscriptions.line or not subscriptions.status:
         return (
             f"no gate speaks on '{namespace}/gate/state' in ROS domain {os.environ.get('ROS_DOMAIN_ID', '0')}. "
@@ -54,13 +54,13 @@ def missing(subscriptions: GraphSubscriptions, contract: Contract, namespace: st
 
 
 def differs(subscriptions: GraphSubscriptions, contract: Contract) -> str:
-    """What to say where the gate has the same contract with other topics, rates or limits; empty where it has not."""
-    told, known = subscriptions.status.get("operational", ""), operational_hash(contract)
-    if told == known:
+    """A warning where the gate has the same contract with other topics, rates or limits; else empty."""
+    theirs, ours = subscriptions.status.get("operational", ""), operational_hash(contract)
+    if theirs == ours:
         return ""
     return (
         f"the gate has another version of contract '{contract.name}': its topics, rates or limits are not those of "
-        f"this program ({told}, here {known}), and the gate's hold. Start both with the same file"
+        f"this program ({theirs}, here {ours}), and the gate's hold. Start both with the same file"
     )
 
 
@@ -68,7 +68,7 @@ def obstacle(subscriptions: GraphSubscriptions, contract: Contract, allowed: Seq
     """Why the gate would not follow a chunk; empty when it would.
 
     Args:
-        subscriptions: that have heard the gate.
+        subscriptions: with the gate's state.
         contract: of the robot.
         allowed: reasons that are no obstacle.
     """

@@ -1,4 +1,4 @@
-"""A robot or its twin over the ROS 2 graph, from a program: what the program wants goes through the gate."""
+"""A robot or its twin over the ROS 2 graph, from a program; all its commands pass through the gate."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ class RosRobot:
     """Implements `robot.description.Robot` over a gate.
 
     A graph that is there is joined. The graph of a twin that is not there is started as processes of this program, and
-    ends at `close`. Everything goes through the gate: its limits hold, a person wins, and what it refuses is raised
-    here with its reason. One program moves a robot at a time.
+    ends at `close`. Every command passes through the gate: its limits hold, a person wins, and what it refuses is
+    raised here with its reason. One program moves a robot at a time.
 
     Args:
         contract: name of a file in `configs/contract`, or a path.
         namespace: of the robot's topics, such as `/left`.
-        cameras: streams of images to hear, such as `front`; a twin draws none that nobody hears.
+        cameras: streams of images to subscribe to, such as `front`; a twin draws none without a subscriber.
         start: whether to start a twin's graph that is not there; False only joins.
         folder: of logs and flight records of a graph that is started; None takes a temporary one, which stays when
             there are flight records in it.
@@ -101,9 +101,9 @@ class RosRobot:
         return self._link.clock
 
     def observe(self) -> Observation:
-        """The newest of every stream, one row a key, float32: `tcp.position` (3) m, `tcp.rotation` (6), `arm.joints`
-        rad, the tool's own field; of a twin's task what it adds; of the cameras asked for `front.image`, uint8 RGB
-        (height, width, 3).
+        """The newest value of every stream, one row per key, float32: `tcp.position` (3) m, `tcp.rotation` (6),
+        `arm.joints` rad, the tool's own field; of a twin's task what it adds; of the cameras asked for `front.image`,
+        uint8 RGB (height, width, 3).
 
         Raises:
             TillerError: nothing comes on a topic; which.
@@ -138,13 +138,13 @@ class RosRobot:
         self._link.send(sample.values, self.action_spec, chunk.start_ns, chunk.chunk_id)
 
     def stop(self) -> None:
-        """Bring the robot to a stand, where it is held. While another source sends chunks the gate stays disabled, so
-        that it does not go on: `enable` lets it.
+        """Stop the robot and hold it there. While another source sends chunks the gate stays disabled, so
+        that the robot does not move on: `enable` lets it.
         """
         self._access.stop()
 
     def reset(self, seed: int | None = None) -> None:
-        """Begin anew: a twin's episode, at its start; a robot goes home.
+        """Begin a twin's episode at its start; move a robot home.
 
         Args:
             seed: of the episode; None takes the twin's last one. A robot has none.
@@ -161,17 +161,17 @@ class RosRobot:
         begun_s = time.monotonic() + HEARD_S / 2
         if self._subscriptions.mode == "fault":
             self.recover()
-        # The gate hears of it when this program does: its command starts anew where the robot is.
+        # The gate learns of the reset when this program does: its command then restarts at the robot's pose.
         self._subscriptions.until(
             lambda: self._subscriptions.sent_s > begun_s and self._travel.rests_at_target(), ACCEPT_S
         )
         self.wait_until_ready(ANSWER_S)
 
-    # -- what is said -------------------------------------------------------------------------------------------------
+    # -- state --------------------------------------------------------------------------------------------------------
 
     @property
     def state(self) -> str:
-        """What the gate is doing and why, `run policy` or `hold no_chunk`; empty before it was heard."""
+        """The gate's mode and reason, `run policy` or `hold no_chunk`; empty before its first message."""
         return self._subscriptions.line
 
     @property
@@ -179,7 +179,7 @@ class RosRobot:
         """The gate's last command (dim,).
 
         Raises:
-            TillerError: it does not speak.
+            TillerError: the gate publishes nothing.
         """
         return self._access.target
 
@@ -195,12 +195,12 @@ class RosRobot:
 
     @property
     def episode(self) -> Mapping[str, Any]:
-        """Of a twin: epoch, seed, task, instruction, max_steps; empty on a robot."""
+        """Episode of a twin: epoch, seed, task, instruction, max_steps; empty on a robot."""
         return dict(self._subscriptions.episode)
 
     @property
     def outcome(self) -> Mapping[str, float]:
-        """Of a twin's task, newest: success, score, terminated, truncated, steps; empty while there is none."""
+        """Newest outcome of a twin's task: success, score, terminated, truncated, steps; empty while there is none."""
         return dict(self._subscriptions.outcome)
 
     def wait_until_ready(self, timeout: float = STARTING_S) -> RosRobot:
@@ -216,7 +216,7 @@ class RosRobot:
         return self
 
     def flight_record(self) -> Path:
-        """Have the gate write what it remembers of the last minute, for `tiller data replay --incident FILE`.
+        """Have the gate write its record of the last minute, for `tiller data replay --incident FILE`.
 
         Returns:
             The file, on the gate's machine, where it is whole and on the disk.
@@ -232,7 +232,7 @@ class RosRobot:
     # -- moving -------------------------------------------------------------------------------------------------------
 
     def home(self, duration: float | None = None) -> None:
-        """Go to the rest posture: in cartesian control to the pose of the tcp there, along a straight line.
+        """Move to the rest posture: in cartesian control to the pose of the tcp there, along a straight line.
 
         Args:
             duration: s; None takes a calm pace.
@@ -254,7 +254,7 @@ class RosRobot:
         tolerance: float = TOLERANCE,
         turn_tolerance: float = TURN_TOLERANCE,
     ) -> None:
-        """Go somewhere, and return when the robot is there and rests. What is not named stays as it was told last.
+        """Move to a target, and return when the robot is there and at rest. Fields not given keep their last command.
 
         Args:
             position: (3,) m of the tcp, in the base frame.
@@ -277,8 +277,8 @@ class RosRobot:
         self._travel.to(goal, duration, tolerance, turn_tolerance)
 
     def enable(self) -> None:
-        """Let the gate follow chunks. This also hands it over to this program from another one, and goes on after a
-        hold that waits for a person's word.
+        """Let the gate follow chunks. This also hands it over to this program from another one, and
+        ends a hold that waits for a person.
 
         Raises:
             TillerError: the gate is in a fault, or not active.
@@ -286,7 +286,7 @@ class RosRobot:
         self._access.enable()
 
     def disable(self) -> None:
-        """Have the gate bring the robot to a stand, and follow nobody until `enable`."""
+        """Have the gate stop the robot, and follow nobody until `enable`."""
         self._link.enable(False)
 
     def recover(self) -> None:

@@ -1,4 +1,4 @@
-"""What a program hears of a graph: states, the gate, the twin. Newest values only, safe to read from any thread."""
+"""A program's view of a graph: states, the gate, the twin. Newest values only, safe to read from any thread."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ _REASONS = {reason.value: reason for reason in Reason}
 
 @dataclass(frozen=True, eq=False)
 class Sent:
-    """What the gate sent last.
+    """The gate's last command.
 
     Args:
         target: (dim,) the command.
-        reason: why it was that.
+        reason: of the gate.
         chunk_id: of the chunk that is followed; None when there is none.
     """
 
@@ -48,19 +48,19 @@ class Sent:
 
 
 class GraphSubscriptions:
-    """Subscriptions of a program, and what came.
+    """Subscriptions of a program, with the newest message of each.
 
     Args:
         node: whose they are; made before it spins.
         contract: of the robot.
-        cameras: streams of images to hear: a twin draws only what somebody looks at.
+        cameras: streams of images to subscribe to: a twin draws only those with a subscriber.
 
     Attributes:
-        line: of the gate, `mode reason`; empty until it was heard.
-        sent: what the gate sent last, and when (monotonic s).
-        status: of the gate: its numbers; empty until they were heard.
-        driver: what the driver says; empty until it did.
-        episode, outcome: of a twin, as `real/nodes/twin_node.py` says them.
+        line: state of the gate, `mode reason`; empty before its first message.
+        sent: the gate's last command, and when it came (monotonic s).
+        status: of the gate: its numbers; empty before its first message.
+        driver: state that the driver reports; empty before its first message.
+        episode, outcome: of a twin, as `real/nodes/twin_node.py` publishes them.
         speaker: session of the newest chunk of anybody, and when it came (monotonic s).
     """
 
@@ -81,12 +81,12 @@ class GraphSubscriptions:
         self.outcome: dict[str, float] = {}
         self.speaker, self.spoken_s = "", float("-inf")
         self._values: dict[str, dict[str, np.ndarray]] = {}
-        self._heard_s: dict[str, float] = {}
+        self._received_s: dict[str, float] = {}
         self._topics: dict[str, str] = {}
         self._readers = {name: StreamReader(contract, name) for name in contract.state}
         self._dim = action_spec(contract).dim
 
-        def hear(kind: type, topic: str, callback: Callable[[Any], Any], profile: Any) -> None:
+        def subscribe(kind: type, topic: str, callback: Callable[[Any], Any], profile: Any) -> None:
             node.create_subscription(kind, topic, callback, profile)
 
         for name, stream in contract.state.items():
@@ -94,20 +94,20 @@ class GraphSubscriptions:
                 continue
             self._topics[name] = node.resolve_topic_name(stream.topic)
             came = self._driver_came if stream.type == "driver_state" else self._state_came
-            hear(
+            subscribe(
                 state_type(stream),
                 stream.topic,
                 partial(came, name),
                 qos.IMAGE if stream.type in CAMERA_TYPES else qos.STATE,
             )
-        hear(String, "gate/state", self._line_came, qos.LATCHED)
-        hear(JointTrajectory, "gate/sent", self._sent_came, qos.STATE)
-        hear(DiagnosticArray, "status", self._status_came, qos.STATUS)
+        subscribe(String, "gate/state", self._line_came, qos.LATCHED)
+        subscribe(JointTrajectory, "gate/sent", self._sent_came, qos.STATE)
+        subscribe(DiagnosticArray, "status", self._status_came, qos.STATUS)
         # Raw: only who sends them is of interest.
         node.create_subscription(JointTrajectory, "policy/chunk", self._chunk_came, qos.COMMAND, raw=True)
         if contract.plant == "twin":
-            hear(String, "episode", self._episode_came, qos.LATCHED)
-            hear(JointState, "outcome", self._outcome_came, qos.STATUS)
+            subscribe(String, "episode", self._episode_came, qos.LATCHED)
+            subscribe(JointState, "outcome", self._outcome_came, qos.STATUS)
 
     @property
     def mode(self) -> str:
@@ -115,12 +115,12 @@ class GraphSubscriptions:
 
     @property
     def reason(self) -> Reason | None:
-        """The gate's main reason; None before it said one."""
+        """The gate's main reason; None before its first message."""
         name = self.line.partition(" ")[2]
         return _REASONS.get(name)
 
     def until(self, condition: Callable[[], Any], within_s: float) -> bool:
-        """Wait for what a message may bring; False when it did not in time. States come too often to wake for each."""
+        """Wait until a message fulfils a condition; False at the deadline. States come too often to wake for each."""
         deadline = time.monotonic() + within_s
         with self.news:
             while not condition():
@@ -131,32 +131,32 @@ class GraphSubscriptions:
         return True
 
     def silent(self) -> list[tuple[str, float | None]]:
-        """Topics of which nothing came for longer than is a fault, with the seconds; None for those never heard."""
+        """Topics silent for longer than their fault age, with the seconds; None where no message ever came."""
         now_s = time.monotonic()
-        found: list[tuple[str, float | None]] = []
+        silent: list[tuple[str, float | None]] = []
         for name, topic in self._topics.items():
-            heard_s = self._heard_s.get(name)
+            received_s = self._received_s.get(name)
             fault_s = self._contract.state[name].ages(self._contract.staleness).fault_s
-            if heard_s is None:
-                found.append((topic, None))
-            elif now_s - heard_s > fault_s:
-                found.append((topic, now_s - heard_s))
-        return found
+            if received_s is None:
+                silent.append((topic, None))
+            elif now_s - received_s > fault_s:
+                silent.append((topic, now_s - received_s))
+        return silent
 
     def measured(self) -> dict[str, np.ndarray]:
         """Newest values of all streams under the names of observations, float64; images as they are."""
-        told: dict[str, np.ndarray] = {}
+        task_values: dict[str, np.ndarray] = {}
         states: dict[str, np.ndarray] = {}
         with self.news:
             for name, values in self._values.items():
-                (told if self._contract.state[name].type == "values" else states).update(values)
+                (task_values if self._contract.state[name].type == "values" else states).update(values)
         joints = set(self._description.spec.joint_names)
         states = {name: value for name, value in gathered(self._description, states).items() if name not in joints}
-        return {**told, **states}
+        return {**task_values, **states}
 
     @property
     def running(self) -> bool:
-        """Whether the driver says so, or is not asked."""
+        """Whether the driver reports that it runs, or has reported nothing."""
         return self.driver in ("", RUNNING)
 
     def _state_came(self, name: str, message: StateMessage) -> None:
@@ -167,12 +167,12 @@ class GraphSubscriptions:
             values = read_state(self._readers[name], message)  # type: ignore[arg-type]
         with self.news:
             self._values[name] = values
-            self._heard_s[name] = time.monotonic()
+            self._received_s[name] = time.monotonic()
 
     def _driver_came(self, name: str, message: DiagnosticArray) -> None:
         with self.news:
             self.driver = driver_sample(message, 0).state
-            self._heard_s[name] = time.monotonic()
+            self._received_s[name] = time.monotonic()
 
     def _line_came(self, message: String) -> None:
         with self.news:

@@ -17,9 +17,9 @@ from robot.errors import TillerError
 from robot.safety.gate.reasons import Reason
 
 TOLERANCE, TURN_TOLERANCE = 0.005, 0.05  # m and rad, how near is there
-AHEAD_S = 1.0  # of a move that is sent: when the program dies, the robot goes on for no longer
+AHEAD_S = 1.0  # of a move that is sent ahead: when the program dies, the robot moves on for no longer
 RESEND_S = 0.2
-SETTLE_S = 2.0  # after a move, to come to rest where it was told
+SETTLE_S = 2.0  # after a move, to come to rest at its target
 STILL_S, STILL = 0.3, 5e-4  # without a change of so much, m or rad, an arm or a tool has come to rest
 PATIENCE_S = 5.0  # with holds that end by themselves, such as a state that is late
 
@@ -56,27 +56,27 @@ class Travel:
             raise TillerError("another thread moves this robot: wait for it, or robot.stop()")
         try:
             self._access.take()
-            self._go(goal, duration, tolerance, turn_tolerance)
+            self._execute(goal, duration, tolerance, turn_tolerance)
         finally:
             self._moving.release()
 
-    def _go(self, goal: np.ndarray, duration: float | None, tolerance: float, turn_tolerance: float) -> None:
+    def _execute(self, goal: np.ndarray, duration: float | None, tolerance: float, turn_tolerance: float) -> None:
         deadline: float | None = None
         try:
             while not self._follow(
                 Move(self._spec, self._access.target, goal, duration, self._limits), tolerance, turn_tolerance
             ):
-                # Such holds end by themselves, with the robot at rest: it goes on from there.
+                # Such holds end by themselves, with the robot at rest: the move continues from there.
                 duration, deadline = None, deadline or time.monotonic() + PATIENCE_S
                 if not self._subscriptions.until(lambda: not self._access.obstacle(), deadline - time.monotonic()):
                     raise TillerError(f"the move has ended early: {self._access.obstacle()}")
         except BaseException:
             if self._subscriptions.mode == "run" and self._subscriptions.reason is Reason.POLICY:
-                self._access.stop()  # what was sent ahead is not to be gone through with
+                self._access.stop()  # what was sent ahead must not be executed
             raise
 
     def _follow(self, move: Move, tolerance: float, turn_tolerance: float) -> bool:
-        """Whether the robot got there; False when a hold that ends by itself came between."""
+        """Follow a move to its end; False when a hold that ends by itself interrupted it."""
         spec, clock = self._spec, self._link.clock
         period, rows = spec.period_ns, np.arange(1, round(AHEAD_S * 1e9) // spec.period_ns + 1)
         begun_ns, begun_s, epochs = clock.now_ns(), time.monotonic(), self._epochs()
@@ -124,7 +124,7 @@ class Travel:
         """Whether the gate follows the move.
 
         Raises:
-            TillerError: it will not any more; why.
+            TillerError: it will not follow it any more; why.
         """
         self._access.require_there()
         reason = self._subscriptions.reason

@@ -1,1 +1,1 @@
-"""The gate's topics: what its node hears and says; what it decides is in `robot.safety.gate`."""
+"""The gate's topics: what its node subscribes to and publishes; its decisions are in `robot.safety.gate`."""

@@ -1,4 +1,4 @@
-"""Who publishes on the topics that the gate listens to: two voices on one of them are one too many."""
+"""Who publishes on the topics that the gate subscribes to: each must have one publisher."""
 
 from __future__ import annotations
 
@@ -27,25 +27,25 @@ class PublisherWatch:
         self._next = 0
 
     def __len__(self) -> int:
-        """Looks after which every topic has been looked at."""
+        """Number of looks that cover every topic."""
         return len(self._topics)
 
     def look(self) -> dict[str, str]:
-        """Look at the next topic: all at once would be felt in a tick.
+        """Look at the next topic: all at once would delay a tick.
 
         Returns:
             `GateInputs.crowds`: topics with more than one publisher, with their nodes in words.
         """
         name, topic = self._topics[self._next]
         self._next = (self._next + 1) % len(self._topics)
-        crowds = {other: said for other, said in self._crowds.items() if other != name}
+        crowds = {other: nodes for other, nodes in self._crowds.items() if other != name}
         if self._node.count_publishers(topic) > 1:
             crowds[name] = f"'{topic}': {self._publishers(topic)}"
         self._crowds = crowds
         return crowds
 
     def _publishers(self, topic: str) -> str:
-        found = self._node.get_publishers_info_by_topic(topic)
-        names = [f"{each.node_namespace.rstrip('/')}/{each.node_name}" for each in found]
+        publishers = self._node.get_publishers_info_by_topic(topic)
+        names = [f"{each.node_namespace.rstrip('/')}/{each.node_name}" for each in publishers]
         more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
         return ", ".join(sorted(names)[:SHOWN]) + more

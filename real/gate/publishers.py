@@ -1,4 +1,4 @@
-"""What the gate tells the drivers: one publisher a sink, there only while the gate is active."""
+"""The gate's commands to the drivers: one publisher per sink, which exists only while the gate is active."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class GatePublishers:
         self._messages: dict[str, Message] = {}
 
     def open(self, node: Node) -> None:
-        """Become a publisher of the command topics; an idle one would mute controllers that want a single voice."""
+        """Become a publisher of the command topics; an idle one would block controllers that accept one publisher."""
         for name, sink in self._contract.sinks.items():
             self._publishers[name] = node.create_publisher(COMMAND_TYPES[sink.via], sink.topic, qos.COMMAND)
         self._told, self._due_ns, self._allowed = {}, {}, {}
@@ -73,18 +73,18 @@ class GatePublishers:
         tag: str,
         every: bool = False,
     ) -> None:
-        """Tell each sink what it is to do, as often as it wants to hear it; a tool that takes goals, when one is due.
+        """Publish the target on each sink at the sink's rate; on a tool that takes goals, when a goal is due.
 
         Args:
             target: (dim,) of the contract's action.
-            velocity: with which it is reached, one number a degree of freedom.
+            velocity: with which it is reached, one number per degree of freedom.
             measured: (dim,) newest, NaN where nothing is measured.
             mode: of the gate.
             moves: whether a tool may be set in motion.
             monotonic_ns: now.
             due_ns: the moment for which the target is, in the source's time.
             tag: row and chunk, for a twin.
-            every: whether rates do not matter, as in lock-step.
+            every: whether rates are ignored, as in lock-step.
         """
         for name, publisher in self._publishers.items():
             sink, encoder = self._contract.sinks[name], self._encoders[name]
@@ -104,12 +104,12 @@ class GatePublishers:
                 continue
             self._due_ns[name] = max(due + period_ns, monotonic_ns)
             rates = velocity if len(velocity) == len(target) else None
-            told = encoder.encode(target, rates)
-            if encoder.differs(told, self._told.get(name)):
-                self._tell(publisher, told, due_ns, tag)
+            command = encoder.encode(target, rates)
+            if encoder.differs(command, self._told.get(name)):
+                self._tell(publisher, command, due_ns, tag)
 
     def goals(self) -> dict[str, str]:
-        """What became of the newest goal of each tool that takes goals, for the status."""
+        """The outcome of the newest goal of each tool that takes goals, for the status."""
         return {f"goal_{name}": tracker.line for name, tracker in self._goals.items() if tracker.line}
 
     def given_up(self) -> list[str]:

@@ -18,7 +18,7 @@ TURN_S = 0.01
 # After each tick that is written, times as long as that took: it holds the interpreter, for which the gate's own ticks
 # would wait.
 PAUSE, LONGEST_PAUSE_S = 5, 0.003
-SLICE = 20  # ticks that are forgotten between two pauses
+SLICE = 20  # ticks that are freed between two pauses
 NOTES = 8  # of a record, at most
 
 
@@ -30,7 +30,7 @@ class _Request:
 
 
 class RecordWriter:
-    """Writes records one after another. What is asked for meanwhile becomes one record, of the newest ticks: they hold
+    """Writes records one after another. Requests that come meanwhile become one record, of the newest ticks: they hold
     those of the other requests too.
 
     Args:
@@ -47,7 +47,7 @@ class RecordWriter:
         self._waiting: _Request | None = None
         self._done: SimpleQueue[tuple[_Request, Path | None, str]] = SimpleQueue()
         self._hurried, self._paced_s = False, 0.0
-        self._open = 0  # requests whose outcome was not told
+        self._open = 0  # requests whose outcome was not reported
         self.last = ""
 
     def request(self, ticks: tuple[Tick, ...], note: str, told: Told) -> None:
@@ -80,16 +80,16 @@ class RecordWriter:
             self._done.put((request, None, f"flight record: not written: {error}"))
 
     def turn(self) -> None:
-        """Tell those who asked what has become of their records since the last call."""
+        """Report the records that were written, or failed, since the last call to those who requested them."""
         while not self._done.empty():
             request, path, problem = self._done.get()
             self._open -= 1
             self.last = problem or str(path)
-            for told in request.told:
-                told(path, problem)
+            for callback in request.told:
+                callback(path, problem)
 
     def finish(self, within_s: float) -> None:
-        """Wait until everything is written and told, but not for ever: what is not goes on being written."""
+        """Wait for at most `within_s` until everything is written and reported; the rest is still written after it."""
         self._hurried = True
         end = time.monotonic() + within_s
         self.turn()
@@ -110,7 +110,7 @@ class RecordWriter:
             self._let_go(ticks)
 
     def _let_go(self, ticks: list[Tick]) -> None:
-        """Forget ticks that the recorder has let go of meanwhile: all at once would take tens of milliseconds."""
+        """Free ticks that the recorder has dropped meanwhile: all at once would take tens of milliseconds."""
         while ticks:
             del ticks[-SLICE:]
             self._pace()
@@ -126,5 +126,5 @@ class RecordWriter:
             return write_record(path, self._settings, request.ticks, "; ".join(request.notes), self._pace), ""
         except TillerError as error:
             return None, str(error)
-        except Exception as error:  # whatever it is, who waits has to be told
+        except Exception as error:  # whatever it is, who waits needs an answer
             return None, f"flight record {path}: not written: {type(error).__name__}: {error}"

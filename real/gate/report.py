@@ -1,4 +1,4 @@
-"""What a gate says of itself on `status`: a level, a line and numbers, from what its last tick decided."""
+"""What a gate reports on `status`: a level, a line and numbers, from what its last tick decided."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class GateReport:
 
     Args:
         contract, settings: of the gate.
-        lock_step: whether time stands between two observations.
+        lock_step: whether time is paused between two observations.
         facts: name -> value that stay as they are.
 
     Attributes:

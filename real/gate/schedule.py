@@ -14,13 +14,13 @@ RECENT = 2000  # ticks whose times are reported
 
 
 class TickSchedule:
-    """The messages of the fastest stream make the ticks; where they stay away, time does. In lock-step neither does:
+    """The messages of the fastest stream make the ticks; without them, the clock does. In lock-step neither does:
     the observation of an episode is the tick.
 
     Args:
         contract: of the robot.
         tick_s: between two ticks.
-        lock_step: whether time stands between two observations.
+        lock_step: whether time is paused between two observations.
 
     Attributes:
         lead: the stream whose messages make the ticks; empty in lock-step.
@@ -42,7 +42,7 @@ class TickSchedule:
         self._spent: deque[int] = deque(maxlen=RECENT)
 
     def led(self, now_ns: int) -> bool:
-        """The leading stream has spoken: whether that is a tick.
+        """Whether a message of the leading stream makes a tick.
 
         After a stall the other streams' messages are right behind this one: a tick without them would hold.
         """
@@ -73,27 +73,27 @@ class TickSchedule:
         return idle_s if self._lock_step else (PATIENCE * self.tick_ns - since_ns) * 1e-9
 
     def began(self, now_ns: int) -> None:
-        """A tick of this moment sends what it decided."""
+        """Note a tick of this moment that sends its decision."""
         if self.ticked_ns:
             self._periods.append(now_ns - self.ticked_ns)
         self.ticked_ns = now_ns
 
     def ended(self, now_ns: int) -> None:
-        """It is done."""
+        """Note that the tick is done."""
         self._ended_ns = now_ns
         self._spent.append(now_ns - self.ticked_ns)
 
     def gave_up(self, now_ns: int) -> None:
-        """A tick of this moment sends nothing."""
+        """Note a tick of this moment that sends nothing."""
         self.ticked_ns = self._ended_ns = now_ns
 
     def numbers(self) -> dict[str, str]:
-        """Quantiles of the last ticks' distances and of the time that they took, ms, for the status."""
-        found: dict[str, str] = {}
+        """Quantiles of the periods and durations of the last ticks, ms, for the status."""
+        quantiles: dict[str, str] = {}
         if self._periods:
             for name, times in (("period", self._periods), ("tick", self._spent)):
-                found |= {f"{name}_{words}_ms": value for words, value in _quantiles_ms(times)}
-        return found
+                quantiles |= {f"{name}_{words}_ms": value for words, value in _quantiles_ms(times)}
+        return quantiles
 
 
 def _quantiles_ms(times: Iterable[int]) -> Iterable[tuple[str, str]]:

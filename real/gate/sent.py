@@ -1,4 +1,4 @@
-"""`gate/sent`: what was asked of the gate in a tick and what it commands, with the reason, for all who watch."""
+"""`gate/sent`: the requested and the commanded target of each tick, with the reason, for all who watch."""
 
 from __future__ import annotations
 

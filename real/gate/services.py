@@ -33,7 +33,7 @@ class Served(Protocol):
         ...
 
     def request(self, event: str) -> None:
-        """An event for the next tick, that a person has asked for."""
+        """Request an event for the next tick on behalf of a person."""
         ...
 
     def write_record(self, note: str, on_record: OnRecord) -> bool:

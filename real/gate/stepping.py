@@ -16,11 +16,11 @@ OnFailure = Callable[[str, Exception], None]
 
 @dataclass(frozen=True, eq=False)
 class Step:
-    """What went into the core in a tick, and what came out: enough to repeat it.
+    """Inputs and output of the core in one tick: enough to repeat it.
 
     Args:
         before: state before it.
-        inputs: that it got.
+        inputs: of it.
         output: of it.
     """
 
@@ -47,7 +47,7 @@ class GateStepper:
         self.gate.warm_up()
 
     def step(self, inputs: GateInputs, now: Now) -> Step | None:
-        """One step; None where nothing may be sent in this tick, as the core failed at rest too."""
+        """Take one step; None where nothing may be sent in this tick, as the core failed at rest too."""
         before = self.state
         try:
             self.state, output = self.gate.step(before, inputs, now)
@@ -56,7 +56,7 @@ class GateStepper:
         return Step(before, inputs, output)
 
     def _stop(self, before: GateState, inputs: GateInputs, now: Now, error: Exception) -> Step | None:
-        """One more step, from a state that stands and with the signals alone."""
+        """Take one more step, from a state at rest and with the signals alone."""
         self._on_failure("the gate's core", error)
         halted = halted_state(before)
         signals = GateInputs(
@@ -75,7 +75,7 @@ class GateStepper:
 
 
 def halted_state(state: GateState) -> GateState:
-    """The same at rest: nothing is followed, and the fault is one of tiller's own."""
+    """The state at rest: nothing is followed, and the fault is tiller's own."""
     fault = state.mode is not Mode.INACTIVE
     latch = replace(
         state.latch,

@@ -1,7 +1,7 @@
-"""What the gate hears between two ticks: messages become samples, the newest of each stream counts.
+"""Messages to the gate between two ticks: they become samples, the newest of each stream counts.
 
-States come as bytes and are read when a tick takes them: of a driver that speaks at 1 kHz to a gate at 200 Hz, four of
-five are never looked at.
+States come as bytes and are read when a tick takes them: of a driver that publishes at 1 kHz to a gate at 200 Hz, four
+of five are never looked at.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ class GateSubscriptions:
     Args:
         node: whose they are.
         contract: of the robot.
-        measured: called when a state stream has spoken, with its name.
-        observed: called with the stamp of what a twin's task has said.
+        measured: called with the name of a state stream at each of its messages.
+        observed: called with the stamp of each observation of a twin's task.
         planned: called when a chunk or a person's target has come.
         restarted: called when a twin has begun an episode.
     """
@@ -64,7 +64,7 @@ class GateSubscriptions:
         self._early: tuple[int, int] | None = None
         self.twin_epoch: int | None = None
         self._states: dict[str, tuple[bytes, int]] = {}
-        # While time stands nothing takes them.
+        # While time is paused nothing takes them.
         self._chunks: deque[ChunkSample] = deque(maxlen=MOST_CHUNKS)
         self._person: deque[ChunkSample] = deque(maxlen=MOST_CHUNKS)
         self._chunk_flow, self._target_flow = Flow(BYTES_A_SECOND, BURST), Flow(BYTES_A_SECOND, BURST)
@@ -93,7 +93,7 @@ class GateSubscriptions:
                 node.create_subscription(DiagnosticArray, stream.topic, self._driver_state, qos.STATE)
             elif stream.type == "values":
                 node.create_subscription(JointState, stream.topic, self._passed, qos.STATE, raw=True)
-        # Raw: how much a chunk is shows before it is unpacked.
+        # Raw: the size of a chunk is checked before it is unpacked.
         node.create_subscription(JointTrajectory, "policy/chunk", self._chunk, qos.COMMAND, raw=True)
         node.create_subscription(JointTrajectory, "teleop/target", self._target, qos.COMMAND, raw=True)
         node.create_subscription(Header, "alive", self._alive_came, qos.STATE)
@@ -101,25 +101,27 @@ class GateSubscriptions:
         node.create_subscription(String, "episode", self._episode, qos.LATCHED)
 
     def happen(self, event: str) -> None:
-        """An event for the next tick."""
+        """Note an event for the next tick."""
         self._events.append(event)
 
     def complain(self, state: str, stamp_ns: int) -> None:
-        """Say in the driver's place, until an empty state takes it back, why the robot is not to be moved."""
+        """Report in place of the driver why the robot must not move, until an empty state withdraws it."""
         if state:
             self._driver = DriverSample(state, stamp_ns, time.monotonic_ns())
         elif self._complaint and not self._has_driver:
-            self._driver = DriverSample(RUNNING, stamp_ns, time.monotonic_ns())  # nobody else will say it
+            self._driver = DriverSample(RUNNING, stamp_ns, time.monotonic_ns())  # no driver will report it
         self._complaint = state
 
     def look(self, crowds: dict[str, str]) -> None:
-        """Topics with more than one publisher, as `GateInputs.crowds`."""
+        """Note topics with more than one publisher, as `GateInputs.crowds`."""
         self._crowds = crowds
 
     def take(self, epoch: int) -> GateInputs:
-        """What came since the last call; `epoch` is the gate's own."""
-        chunks, person = (tuple(self._placed(chunk, epoch) for chunk in came) for came in (self._chunks, self._person))
-        states = {name: self._sample(name, *heard) for name, heard in self._states.items()}
+        """The inputs since the last call; `epoch` is the gate's own."""
+        chunks, person = (
+            tuple(self._with_own_epoch(chunk, epoch) for chunk in came) for came in (self._chunks, self._person)
+        )
+        states = {name: self._sample(name, *message) for name, message in self._states.items()}
         inputs = GateInputs(
             states, chunks, person, self._alive, self._enable_held, self._driver, tuple(self._events), self._crowds
         )
@@ -129,8 +131,8 @@ class GateSubscriptions:
         self._alive = self._enable_held = self._driver = self._crowds = None
         return inputs
 
-    def _placed(self, chunk: ChunkSample, epoch: int) -> ChunkSample:
-        """Who sends a chunk names the twin's epoch; the gate counts jumps of its own clock too."""
+    def _with_own_epoch(self, chunk: ChunkSample, epoch: int) -> ChunkSample:
+        """A chunk with the gate's epoch for the twin's, which it names: the gate counts jumps of its clock too."""
         if chunk.epoch is None:
             return chunk
         return replace(chunk, epoch=epoch if chunk.epoch == self.twin_epoch else ANOTHER_EPOCH)
@@ -161,7 +163,7 @@ class GateSubscriptions:
         return StateSample(values, stamp_ns - self._latency_ns[name], received_ns)
 
     def _passed(self, packed: bytes) -> Refusal | None:
-        """What is there for the policy: the gate takes the moment from it, once it knows of its epoch."""
+        """Take the moment from an observation of the policy, once its epoch is known."""
         header = read_header(packed)
         if isinstance(header, Refusal):
             return header
@@ -187,7 +189,7 @@ class GateSubscriptions:
         return None
 
     def _read(self, packed: bytes) -> ChunkSample:
-        # Who sends is told by the chunk's session: the events executor cannot give the publisher's own identity.
+        # The chunk's session identifies its sender: the events executor cannot give the publisher's own identity.
         sample = read_chunk(packed, time.monotonic_ns(), self._contract.period_s, self._dim)
         return sample if sample.publisher else replace(sample, publisher=NAMELESS)
 
@@ -206,7 +208,7 @@ class GateSubscriptions:
         if isinstance(episode, Refusal):
             return episode
         if episode.epoch != self.twin_epoch:
-            self._states = {}  # of before: where the robot was is not where it begins
+            self._states = {}  # from before the reset: the robot has another position now
         self.twin_epoch = episode.epoch
         self._restarted()
         early, self._early = self._early, None

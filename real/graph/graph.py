@@ -1,8 +1,8 @@
 """The processes of a deployment as data: what runs, with which parameters, and in which order it ends.
 
-One gate stands between every source of targets and the driver. It starts after the driver and ends before everything
-else, so that the last thing a driver hears is the gate's own stop. Nothing is started again by itself: what comes back
-by itself moves by itself.
+One gate is between every source of targets and the driver. It starts after the driver and ends before everything
+else, so that the last command of a driver is the gate's own stop. No process restarts by itself: what restarts by
+itself moves by itself.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ LARGEST = 1 << 63  # whole numbers of ROS have 64 bits
 
 
 class End(IntEnum):
-    """When a process is told to end: gate first, driver last."""
+    """When a process is ended: gate first, driver last."""
 
     FIRST = 0
     MIDDLE = 1
@@ -50,7 +50,7 @@ class NodeProcess:
         parameters: of the node; those that are None or empty are left to the node.
         namespace: of its topics, `/left`.
         remaps: topic -> the name that it has here.
-        end: when it is told to end.
+        end: when it is ended.
         essential: whether the graph ends when it does.
         terminal: whether it reads the keyboard.
     """
@@ -69,7 +69,7 @@ class NodeProcess:
 
     @property
     def command(self) -> list[str]:
-        """With this process's own interpreter."""
+        """The command line, with this process's own interpreter."""
         return [
             sys.executable,
             "-P",
@@ -90,7 +90,7 @@ class Deployment:
         twin: whether the contract is a twin's, which is then started; a robot's driver is started elsewhere.
         task: of the twin, `twin/lift`; empty for the robot alone.
         checkpoint: folder of the policy; empty for none.
-        instruction: what the policy is told to do; empty leaves it to the task.
+        instruction: of the policy; empty leaves it to the task.
         namespace: of the robot's topics.
         teleop: one of `TELEOPERATION`; empty for nobody.
         supervisor: start the supervisor.
@@ -173,7 +173,7 @@ def processes(deployment: Deployment) -> tuple[NodeProcess, ...]:
         how = {"end": end, "essential": essential, "terminal": terminal}
         return NodeProcess(name, values, **how, **shared)  # type: ignore[arg-type]
 
-    found = []
+    nodes = []
     if deployment.twin:
         # The twin makes the time that the others follow.
         own = {
@@ -184,8 +184,8 @@ def processes(deployment: Deployment) -> tuple[NodeProcess, ...]:
             "clock": simulated,
             "lock_step": deployment.lock_step,
         }
-        found.append(node("twin", own, End.LAST, essential=True))
-    found.append(
+        nodes.append(node("twin", own, End.LAST, essential=True))
+    nodes.append(
         node(
             "gate",
             {"shadow": deployment.shadow, "lock_step": deployment.lock_step, "records": deployment.records},
@@ -194,9 +194,9 @@ def processes(deployment: Deployment) -> tuple[NodeProcess, ...]:
         )
     )
     if deployment.supervisor:
-        found.append(node("supervisor", {}))
+        nodes.append(node("supervisor", {}))
     if deployment.checkpoint:
-        found.append(
+        nodes.append(
             node(
                 "policy",
                 {
@@ -210,8 +210,8 @@ def processes(deployment: Deployment) -> tuple[NodeProcess, ...]:
             )
         )
     if deployment.teleop:
-        found.append(node("teleop", {"device": deployment.teleop}, terminal=deployment.teleop == "keyboard"))
-    return tuple(found)
+        nodes.append(node("teleop", {"device": deployment.teleop}, terminal=deployment.teleop == "keyboard"))
+    return tuple(nodes)
 
 
 def module_of(node: str) -> str:

@@ -36,7 +36,7 @@ def run_processes(
     """Run a graph until a person ends it or an essential process does.
 
     The graph ends when an essential process does, and when any process ends with an error before it was ready: a
-    policy that cannot be loaded is better told at once. A policy that dies later leaves the gate holding the robot.
+    policy that cannot be loaded is better reported at once. A policy that dies later leaves the gate holding the robot.
 
     Args:
         wanted: in the order in which they start.
@@ -46,7 +46,7 @@ def run_processes(
         echo: print the lines too.
 
     Returns:
-        0 ended by a person, 1 by a failure, 2 when a process was asked wrongly.
+        0 ended by a person, 1 by a failure, 2 when a process got wrong arguments.
     """
     stop = stop or Event()
     before = _on_signals(stop)
@@ -67,8 +67,8 @@ def run_processes(
 
 
 def end(running: Iterable[_Running], grace_s: float = GRACE_S) -> None:
-    """End processes: first the gate, then what stands before it, the driver last; each rank when the one before it
-    is gone. SIGINT first, then SIGTERM, then SIGKILL.
+    """End processes: first the gate, then the sources of targets, the driver last; each rank when the one before it is
+    gone. SIGINT first, then SIGTERM, then SIGKILL.
     """
     alive = [each for each in running if each.process.poll() is None]
     for rank in End:
@@ -87,24 +87,24 @@ def child_environment() -> dict[str, str]:
     """This process's environment, for children.
 
     The wheels of ROS set the path of their libraries once, when the interpreter starts, and then a guard. Where
-    something took the path away and left the guard (sudo, another environment's shell), the guard goes too.
+    something took the path away and left the guard (sudo, another environment's shell), the guard is removed too.
     """
-    found = {**os.environ, PARENT: str(os.getpid()), "PYTHONUNBUFFERED": "1"}
-    libraries = found.get("LD_LIBRARY_PATH", "").split(os.pathsep)
+    environment = {**os.environ, PARENT: str(os.getpid()), "PYTHONUNBUFFERED": "1"}
+    libraries = environment.get("LD_LIBRARY_PATH", "").split(os.pathsep)
     if os.path.join(sys.prefix, "lib") not in libraries:
-        found.pop(WHEELS_GUARD, None)
-    return found
+        environment.pop(WHEELS_GUARD, None)
+    return environment
 
 
 def _watch(running: Sequence[_Running], stop: Event) -> int:
-    """Until the end; returns the exit status of the graph."""
-    told: set[str] = set()
+    """Wait for the end of the graph; returns its exit status."""
+    ended: set[str] = set()
     while not stop.is_set():
         for each in running:
             code = each.process.poll()
-            if code is None or each.name in told:
+            if code is None or each.name in ended:
                 continue
-            told.add(each.name)
+            ended.add(each.name)
             each.finish()
             failed_to_start = code != 0 and not each.ready
             each.say(
@@ -113,7 +113,7 @@ def _watch(running: Sequence[_Running], stop: Event) -> int:
             )
             if each.wanted.essential or failed_to_start:
                 return ASKED_WRONGLY if code == ASKED_WRONGLY else 1
-        if len(told) == len(running):
+        if len(ended) == len(running):
             return 1
         stop.wait(TURN_S)
     return 0

@@ -1,1 +1,1 @@
-"""One file a node, each a thin shell: `main(args)` runs it, and what it computes lives in the other rooms."""
+"""One file per node, each a thin shell: `main(args)` runs it, and its computation is in the other rooms."""

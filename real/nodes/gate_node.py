@@ -58,16 +58,16 @@ from robot.safety.gate.state import GateState
 
 STATUS_S = 0.5
 STATUS_NS = round(STATUS_S * 1e9)
-SETTLED_S = 0.5  # without anything to say against it, after which a twin's gate enables itself
-LOOK_NS = 200_000_000  # in which it looks once at who publishes on each topic
-STOOD_S = 0.05  # at least, that the command stands before the process ends: the drivers are told
-RECORD_S = 1.0  # at most, that a process which ends waits to say what has become of a flight record
+SETTLED_S = 0.5  # without an obstacle, after which a twin's gate enables itself
+LOOK_NS = 200_000_000  # within which it looks once at who publishes on each topic
+STOOD_S = 0.05  # at least, for which the command rests before the process ends: the drivers receive it
+RECORD_S = 1.0  # at most, for which an ending process waits to report the outcome of a flight record
 
 Transition = Callable[["GateNode", LifecycleState], TransitionCallbackReturn]
 
 
 def _told(transition: Transition) -> Transition:
-    """Log an exception in a transition: rclpy makes it the error state and says nothing of it."""
+    """Log an exception in a transition: rclpy makes it the error state and logs nothing."""
 
     @wraps(transition)
     def guarded(node: GateNode, state: LifecycleState) -> TransitionCallbackReturn:
@@ -138,7 +138,7 @@ class GateNode(Guarded, LifecycleNode):
         self._settling = False
         self._unsettled_ns = 0
         self._active = self._finalized = False
-        # A slow driver is told as seldom as it wants to hear it.
+        # A slow driver gets commands only at its own rate.
         slowest_hz = min((sink.rate_hz for sink in self._contract.sinks.values()), default=self._contract.tick_hz)
         self._stood_ns = round(max(STOOD_S, 1.0 / slowest_hz) * 1e9)
         self._ending_ns = self._still_ns = 0
@@ -177,14 +177,14 @@ class GateNode(Guarded, LifecycleNode):
 
     @_told
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Nothing is said any more, neither commands nor status, until the process ends."""
+        """Publish nothing any more, neither commands nor status, until the process ends."""
         self._fall_silent()
         self._report()
         self._finalized = True
         return TransitionCallbackReturn.SUCCESS
 
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """A transition has failed: the gate is unconfigured, and on no command topic."""
+        """Handle a failed transition: the gate becomes unconfigured, and publishes on no command topic."""
         self._active = self._settling = False
         self._gate_subscriptions.happen(DEACTIVATE)
         self._gate_publishers.close(self)
@@ -200,13 +200,13 @@ class GateNode(Guarded, LifecycleNode):
             self._gate_publishers.close(self)
 
     def wind_down(self) -> bool:
-        """Bring the robot to a hold before the process ends; True when its command stands and every driver knows."""
+        """Bring the robot to a hold before the process ends; True when its command rests and every driver has it."""
         now_ns = time.monotonic_ns()
         if not self._ending_ns:
             self._ending_ns, self._settling = now_ns, False
             self._gate_subscriptions.happen(DISABLE)
         if not self._active or self._lock_step:
-            return True  # in lock-step time stands
+            return True  # in lock-step time is paused
         if self._schedule.ticked_ns <= self._ending_ns or self._state.sent.velocity.any():
             self._still_ns = 0
             return False
@@ -219,7 +219,7 @@ class GateNode(Guarded, LifecycleNode):
         self._records.finish(RECORD_S)
 
     def on_failure(self, what: str, error: Exception) -> None:
-        """The node could not do its own work: the core stops the robot."""
+        """Handle a failure of the node itself: the core stops the robot."""
         self._gate_subscriptions.happen(FAILED)
 
     # -- ticks --------------------------------------------------------------------------------------------------------
@@ -233,7 +233,7 @@ class GateNode(Guarded, LifecycleNode):
             self._tick(self._now())
 
     def _observed(self, stamp_ns: int) -> None:
-        """The observation comes last: in lock-step it makes the moment and the tick."""
+        """Take the stamp of the observation, which comes last: in lock-step it makes the moment and the tick."""
         self._moment_ns = stamp_ns
         if self._lock_step:
             self._tick(self._now())
@@ -250,7 +250,7 @@ class GateNode(Guarded, LifecycleNode):
         """Tick where no state makes one; returns the seconds until that is due."""
         self._records.turn()
         if self._finalized:
-            self._gate_subscriptions.take(0)  # of what goes on coming nothing is kept
+            self._gate_subscriptions.take(0)  # what still arrives is dropped
             return STATUS_S
         schedule, now_ns = self._schedule, time.monotonic_ns()
         since_ns = now_ns - schedule.ticked_ns
@@ -268,7 +268,7 @@ class GateNode(Guarded, LifecycleNode):
     def _now(self) -> Now:
         twin = self._gate_subscriptions.twin_epoch or 0
         if self._lock_step:
-            # The twin's time stands at its last observation, and only a reset makes it jump.
+            # The twin's time is that of its last observation, and only a reset makes it jump.
             return Now(time.monotonic_ns(), self._moment_ns, twin)
         now_ns, jumps = self._clock_.moment()
         return Now(time.monotonic_ns(), now_ns, twin + jumps)
@@ -292,7 +292,7 @@ class GateNode(Guarded, LifecycleNode):
         self._schedule.ended(time.monotonic_ns())
 
     def _core_failed(self, what: str, error: Exception) -> None:
-        """Count and log it; what led to it is kept."""
+        """Count and log a failure of the core; the ticks that led to it are kept."""
         self.failed(what, error)
         if len(self._recorder) and self.tally.due("the record of a failure"):
             self._dump(f"{Reason.INTERNAL.value}: {type(error).__name__}: {error}")
@@ -325,7 +325,7 @@ class GateNode(Guarded, LifecycleNode):
         self._sent.publish(output, due_ns)
 
     def _note(self, output: GateOutput, now: Now) -> None:
-        """Say what has changed: on the state topic, in the log, in a flight record when it is a fault."""
+        """Report what has changed: on the state topic, in the log, in a flight record when it is a fault."""
         for each in output.rejected:
             self.get_logger().warning(
                 f"chunk {each.chunk_id} refused: {each.reason.text}: {each.detail}", throttle_duration_sec=1.0
@@ -338,7 +338,7 @@ class GateNode(Guarded, LifecycleNode):
         self._line = line
         self._said.publish(string_message(line))
         text = f"{output.mode.value}: {output.reason.text} {output.details.get(output.reason, '')}".rstrip()
-        # Three calls: rclpy remembers the place of a call with its severity, and refuses another one from there.
+        # Three calls: rclpy remembers the line of a call with its severity, and refuses another severity from there.
         if output.mode is Mode.FAULT:
             self.get_logger().error(text)
         elif output.mode is Mode.HOLD:
@@ -347,7 +347,7 @@ class GateNode(Guarded, LifecycleNode):
             self.get_logger().info(text)
 
     def _dump(self, note: str) -> None:
-        """Have what is kept written because of a fault."""
+        """Have the flight record written because of a fault."""
         self._records.request(self._recorder.ticks(), note, self._recorded)
 
     def _recorded(self, path: Path | None, problem: str) -> None:
@@ -374,7 +374,7 @@ class GateNode(Guarded, LifecycleNode):
         return self._line
 
     def request(self, event: str) -> None:
-        """An event that a person asks for; enabling is a person's affair from then on."""
+        """Request an event on behalf of a person; from then on only a person enables the gate."""
         if event != RESET:
             self._settling = False
         self._gate_subscriptions.happen(event)
@@ -390,8 +390,8 @@ class GateNode(Guarded, LifecycleNode):
 
     def _report(self) -> None:
         # The flight record is some 300 000 objects: a collection that looks at all of them takes 0.15 s, so what has
-        # survived half a second is not looked at again. It goes when nobody refers to it, as everything does. None
-        # falls into a tick.
+        # survived half a second is not looked at again. It is freed when nothing refers to it any more. No
+        # collection falls into a tick.
         gc.disable()
         gc.collect()
         gc.freeze()

@@ -112,10 +112,10 @@ class PolicyNode(Guarded):
     def on_stop(self) -> None:
         self._planner.close()
 
-    # -- what is seen -------------------------------------------------------------------------------------------------
+    # -- observations -------------------------------------------------------------------------------------------------
 
     def _fit(self, policy: Policy) -> None:
-        """Hold the policy against the contract, and listen to what it sees.
+        """Compare the policy with the contract, and subscribe to what it observes.
 
         Raises:
             InputError: they do not fit; both are shown.
@@ -123,9 +123,9 @@ class PolicyNode(Guarded):
         spec, contract = policy.spec, self._contract
         made_for = getattr(policy, "semantic_hash", None)
         if made_for is not None and made_for != semantic_hash(contract):
-            wanted = f"one made for contract '{contract.name}', {semantic_hash(contract)}"
+            expected = f"one made for contract '{contract.name}', {semantic_hash(contract)}"
             raise InputError(
-                "checkpoint", expected=wanted, got=made_for, way_out="Deploy it on the robot that it was trained for"
+                "checkpoint", expected=expected, got=made_for, way_out="Deploy it on the robot that it was trained for"
             )
         require_match(
             spec.observation,
@@ -151,7 +151,7 @@ class PolicyNode(Guarded):
         if stream.type == "values":
             epoch = epoch_of(message.header.frame_id)
             if epoch is not None and epoch != self._epoch:
-                # Messages of two topics overtake one another: what is early waits for its episode, the rest is late.
+                # Messages of two topics come in either order: an early one waits for its episode, a late one is lost.
                 self._early = (name, message) if epoch > (self._epoch or 0) else None
                 return None
         values: dict[str, np.ndarray]
@@ -186,7 +186,7 @@ class PolicyNode(Guarded):
         self._waiting.reset()
         self._planner.ask(runner.request(seed=query_seed(self._seed, runner.plans), prompt=prompt))
 
-    # -- what is said -------------------------------------------------------------------------------------------------
+    # -- publishing ---------------------------------------------------------------------------------------------------
 
     def _woken(self) -> None:
         """Look whether something is ready in the planner's thread."""
@@ -220,7 +220,7 @@ class PolicyNode(Guarded):
             self.get_logger().error(str(error), throttle_duration_sec=1.0)
             return
         tag = Tag(self._session, self._epoch, chunk.chunk_id, request.seed)
-        # Where time stands still nothing bridges the wait for the next plan: rows behind the executed ones stay here.
+        # Where time stands still nothing bridges the wait for the next plan: rows after the executed ones are not sent.
         rows = chunk.values[: runner.n_action_steps] if self._lock_step else chunk.values
         self._chunk.publish(
             chunk_message(
@@ -235,7 +235,7 @@ class PolicyNode(Guarded):
     # -- episodes -----------------------------------------------------------------------------------------------------
 
     def _new_episode(self, message: String) -> Refusal | None:
-        """A twin has begun an episode: nothing that was seen before counts."""
+        """Begin a twin's new episode: earlier observations do not count."""
         episode = read_episode(message.data)
         if isinstance(episode, Refusal):
             return episode

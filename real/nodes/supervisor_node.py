@@ -69,7 +69,7 @@ class SupervisorNode(Guarded):
         self.create_subscription(String, "gate/state", self._state_came, qos.LATCHED)
         self.create_service(Trigger, "~/stop", self._stop_service)
         self.create_service(Trigger, "~/resume", self._resume_service)
-        # Steady: signs of life go on while a twin's time stands.
+        # Steady: signs of life continue while a twin's time is paused.
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self.create_timer(1 / ALIVE_HZ, self._live, clock=steady)
         self.create_timer(STATUS_S, self._report, clock=steady)
@@ -86,7 +86,7 @@ class SupervisorNode(Guarded):
             self._alive_count += 1
 
     def _others(self) -> int:
-        """Other publishers of `alive`: with one of them silence here stops nothing."""
+        """Number of other publishers of `alive`: with one of them, silence here stops nothing."""
         return self.count_publishers(self.resolve_topic_name("alive")) - 1
 
     def _stop_service(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
@@ -108,7 +108,7 @@ class SupervisorNode(Guarded):
         self._show()
         return response
 
-    # -- what is heard ------------------------------------------------------------------------------------------------
+    # -- subscriptions ------------------------------------------------------------------------------------------------
 
     def _stream_came(self, name: str, message: bytes) -> None:
         self._board.stream(name, time.monotonic())

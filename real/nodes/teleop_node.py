@@ -42,7 +42,7 @@ from robot.contract.loading import action_spec, describe, load_contract
 RATE_HZ = 50.0
 STATUS_S = 0.5
 SHOWN_S = 0.2
-SILENT_S = 0.3  # without a word of the gate for so long nobody moves
+SILENT_S = 0.3  # without a message of the gate for so long no target is sent
 LONGEST_S = 0.1  # a step after a pause is no longer than this
 HOLD_S = {"keyboard": 120.0, "gamepad": 600.0}
 
@@ -90,7 +90,7 @@ class TeleopNode(Guarded):
         self.create_subscription(String, "episode", self._episode_came, qos.LATCHED)
         self._gate_enable: Any = self.create_client(SetBool, "gate/enable")
         self._gate_reset: Any = self.create_client(Trigger, "gate/reset")
-        # Last: from here on the terminal is another, until `on_stop`.
+        # Last: from here on the terminal is in another mode, until `on_stop`.
         self._device: Device = Keyboard(hold_s) if kind == "keyboard" else Gamepad(hold_s, path, deadband)
         self._screen = Screen() if kind == "keyboard" else None
         if self._screen is not None:
@@ -101,18 +101,18 @@ class TeleopNode(Guarded):
         self.create_timer(STATUS_S, self._report, clock=steady)
 
     def on_stop(self) -> None:
-        """Let go, and say so: silence would be a fault of the enabling device."""
+        """Publish that the enabling device is released: silence would be a fault of it."""
         self._device.close()
         self._enable.publish(enable_message(False, self._clock_.now_ns(), self._session))
         if self._screen is not None:
             self._screen.close()
 
-    # -- what is heard ------------------------------------------------------------------------------------------------
+    # -- subscriptions ------------------------------------------------------------------------------------------------
 
     def _sent_came(self, message: JointTrajectory) -> Refusal | None:
         if tuple(message.joint_names) != self._spec.component_names or not message.points:
             return Refusal("the gate has another contract: its commands have other components")
-        # The second of two points is what was sent; the first is what was asked for.
+        # The second of two points is the command; the first is the requested target.
         sent = np.array(message.points[-1].positions)
         if sent.shape != (self._spec.dim,) or not np.isfinite(sent).all():
             return Refusal(f"a command of {sent.size} numbers, {self._spec.dim} finite ones are expected")
@@ -124,7 +124,7 @@ class TeleopNode(Guarded):
         self._state = message.data
 
     def _episode_came(self, message: String) -> Refusal | None:
-        """A twin was reset: the robot is somewhere else."""
+        """Forget the last command after a reset of the twin: the robot has another position."""
         episode = read_episode(message.data)
         if isinstance(episode, Refusal):
             return episode
@@ -133,7 +133,7 @@ class TeleopNode(Guarded):
         self._sent = None
         return None
 
-    # -- what is said -------------------------------------------------------------------------------------------------
+    # -- publishing ---------------------------------------------------------------------------------------------------
 
     def _tick(self) -> None:
         now_s, now_ns = time.monotonic(), self._clock_.now_ns()
@@ -172,7 +172,7 @@ class TeleopNode(Guarded):
             return
         target = self._jogging.step(wish, self._sent, dt)
         if target is not None and not np.isfinite(target).all():
-            self._jogging.let_go()  # a command that anybody sent in the gate's place may hold no rotation
+            self._jogging.let_go()  # another publisher's command in place of the gate's may hold no rotation
             return
         if target is None:
             return
@@ -181,7 +181,7 @@ class TeleopNode(Guarded):
         self._target.publish(chunk_message(target[None], self._spec.component_names, now_ns, self._spec.period_ns, tag))
 
     def _ask(self, what: str) -> None:
-        """Ask the gate; its answer is shown when it comes."""
+        """Call a service of the gate; its answer is shown when it comes."""
         client = self._gate_enable if what == "enable" else self._gate_reset
         if not client.service_is_ready():
             self._answer = "there is no gate to ask"

@@ -43,19 +43,19 @@ from sim.twin.energy import EnergyState, told_of, words_for
 
 START_NS = 1_000_000_000  # simulation time at a reset: a time of zero means "no time yet" to ROS
 SHORTEST_TICK_S, LONGEST_TICK_S = 0.002, 0.01
-IDLE_S = 0.1  # lock-step: how often the driver says how it is
+IDLE_S = 0.1  # lock-step: how often the driver publishes its state
 STATUS_S = 0.5
 LEVELS = {"ok": OK, "warn": WARN, "error": ERROR}
-REPEATED_S = 0.5  # lock-step: how often a start is told until somebody acts on it
+REPEATED_S = 0.5  # lock-step: how often a start is published until somebody acts on it
 
 
 class TwinNode(Guarded):
     """The twin's process.
 
-    Topics: the contract's states and commands; `outcome` (JointState: success, score, terminated, truncated, steps, a
-    control period), `episode` (String, latched: JSON with epoch, seed, task, instruction, max_steps), `/clock` when
-    asked, `status` where the contract gives its arms a budget of energy. Services: `~/reset` (Trigger: the episode of
-    the parameter `seed`), `~/set_pause` (SetBool), `~/step` (Trigger: one control period while it is paused or in
+    Topics: the contract's states and commands; `outcome` (JointState: success, score, terminated, truncated, steps,
+    once per control period), `episode` (String, latched: JSON with epoch, seed, task, instruction, max_steps), `/clock`
+    when asked, `status` where the contract gives its arms a budget of energy. Services: `~/reset` (Trigger: the episode
+    of the parameter `seed`), `~/set_pause` (SetBool), `~/step` (Trigger: one control period while it is paused or in
     lock-step, holding).
     """
 
@@ -65,8 +65,8 @@ class TwinNode(Guarded):
         task = declare(self, "task", "", "of the twin, such as twin/lift; empty for the robot alone")
         speed = declare(self, "speed", 1.0, "seconds of the twin in a second", low=0.05, high=20.0)
         self._lock_step = declare(self, "lock_step", False, "time stands still until a command comes")
-        asked = declare(self, "clock", False, "publish the twin's time on /clock")
-        self._simulated = asked or self._lock_step
+        with_clock = declare(self, "clock", False, "publish the twin's time on /clock")
+        self._simulated = with_clock or self._lock_step
         self._contract, self._task = contract, task
         self._images = declare(self, "images", True, "draw what the contract's cameras see, while somebody listens")
         if contract.plant != "twin":
@@ -98,7 +98,7 @@ class TwinNode(Guarded):
         self._energy: EnergyState | None = None
         self._status = self.create_publisher(DiagnosticArray, "status", qos.STATUS) if self._robot.budget else None
         declare(self, "seed", 0, "of the episode that a reset starts", low=0, high=INT64[1], read_only=False)
-        self._tell_faults(declare(self, "faults", [""], "lines, as sim/drivers/faults.py says", read_only=False))
+        self._set_faults(declare(self, "faults", [""], "lines, as sim/drivers/faults.py says", read_only=False))
         self.add_on_set_parameters_callback(self._parameters_set)
         self._step_ns = round(self._robot.scene.model.opt.timestep * 1e9)
         self._pacer = Pacer(self._step_ns, speed, time.monotonic_ns())
@@ -117,7 +117,7 @@ class TwinNode(Guarded):
         self._world.close()
 
     def on_failure(self, what: str, error: Exception) -> None:
-        """Physics stands until a reset, and the driver says why."""
+        """Stop the physics until a reset; the driver reports why."""
         self._error = f"error: {what}: {type(error).__name__}: {error}"
 
     # -- time ---------------------------------------------------------------------------------------------------------
@@ -140,7 +140,7 @@ class TwinNode(Guarded):
             if steps:
                 self._advance(steps)
                 self._publish(all_now=False)
-        self._say_driver(now_ns)
+        self._publish_driver(now_ns)
 
     def _idle(self) -> None:
         now_ns = time.monotonic_ns()
@@ -150,10 +150,10 @@ class TwinNode(Guarded):
             # Who joins before the first step of an episode must see its start; nobody acts twice on one stamp.
             self._publish(all_now=True)
         self._twin_publishers.deliver(self._driven.now_ns)
-        self._say_driver(now_ns)
+        self._publish_driver(now_ns)
 
     def _advance(self, steps: int) -> None:
-        """Let physics pass; the task takes note at the end of each control period."""
+        """Step the physics; the task is updated at the end of each control period."""
         period_steps = self._robot.action_spec.period_ns // self._step_ns
         try:
             while steps > 0:
@@ -163,7 +163,7 @@ class TwinNode(Guarded):
                 steps -= taken
                 if passed + taken == period_steps:
                     self._world.period_passed()
-                    self._say_outcome(self._robot.clock.now_ns() + self._offset_ns)
+                    self._publish_outcome(self._robot.clock.now_ns() + self._offset_ns)
         except TillerError as error:
             self._error = f"error: {error}"
             self.get_logger().error(str(error))
@@ -188,7 +188,7 @@ class TwinNode(Guarded):
         self._publish(all_now=True)
         self._pacer.restart(time.monotonic_ns())
 
-    # -- what is heard ------------------------------------------------------------------------------------------------
+    # -- commands and services ----------------------------------------------------------------------------------------
 
     def _hear(self, name: str, command: Command) -> None:
         if self._contract.sinks[name].via == "crisp_stiffness":
@@ -201,7 +201,7 @@ class TwinNode(Guarded):
                 self._obey(each)
 
     def _obey(self, command: Command) -> None:
-        """Lock-step: one control period for one command; one for a state that is gone is not obeyed."""
+        """Take one control period for one command, in lock-step; a command for a past state is ignored."""
         now_ns = self._robot.clock.now_ns() + self._offset_ns
         if command.stamp_ns and not now_ns <= command.stamp_ns <= now_ns + AHEAD_NS:
             self.get_logger().warning(
@@ -228,12 +228,12 @@ class TwinNode(Guarded):
                 )
             try:
                 if parameter.name == "faults":
-                    self._tell_faults(parameter.value)
+                    self._set_faults(parameter.value)
             except InputError as error:
                 return SetParametersResult(successful=False, reason=str(error))
         return SetParametersResult(successful=True)
 
-    def _tell_faults(self, lines: Sequence[str] | None) -> None:
+    def _set_faults(self, lines: Sequence[str] | None) -> None:
         streams = [f"state/{name}" for name in self._contract.state]
         streams += [f"command/{name}" for name in self._contract.sinks]
         faults = tuple(parse_fault(line, streams) for line in lines or () if line.strip())
@@ -259,10 +259,10 @@ class TwinNode(Guarded):
             self._publish(all_now=True)
         return response
 
-    # -- what is said -------------------------------------------------------------------------------------------------
+    # -- publishing ---------------------------------------------------------------------------------------------------
 
     def _publish(self, all_now: bool) -> None:
-        """Say what is due, the observation last: whoever waits for it has the rest."""
+        """Publish what is due, the observation last: whoever waits for it has the rest."""
         faults_ns, twin_ns = self._driven.now_ns, self._robot.clock.now_ns()
         stamp_ns = twin_ns + self._offset_ns
         if self._time is not None:
@@ -277,7 +277,7 @@ class TwinNode(Guarded):
                 self._twin_publishers.say(name, message, faults_ns)
         self._camera_images.publish(types, stamp_ns - twin_ns, faults_ns)
         if self._lock_step:
-            self._say_outcome(stamp_ns)
+            self._publish_outcome(stamp_ns)
             self._repeated_ns = time.monotonic_ns()
         for name, kind in types.items():
             if kind == "values":
@@ -301,14 +301,14 @@ class TwinNode(Guarded):
                 )
         self._twin_publishers.deliver(faults_ns)
 
-    def _say_outcome(self, stamp_ns: int) -> None:
+    def _publish_outcome(self, stamp_ns: int) -> None:
         if self._world.outcome:
             self._outcome.publish(
                 values_message({key: np.array([value]) for key, value in self._world.outcome.items()}, stamp_ns)
             )
 
-    def _say_driver(self, now_ns: int) -> None:
-        """In steady time: a driver is heard while the twin's time stands still."""
+    def _publish_driver(self, now_ns: int) -> None:
+        """Publish the driver's state in steady time: also while the twin's time stands still."""
         if self._status is not None and now_ns >= self._status_due_ns:
             self._status_due_ns = now_ns + round(STATUS_S * 1e9)
             energy = self._robot.energy

@@ -1,6 +1,6 @@
 """Inference beside the executor: one worker thread, one request at a time, plans picked up by whoever asks.
 
-PyTorch gives the interpreter back while it computes, so callbacks go on in time.
+PyTorch releases the interpreter lock while it computes, so callbacks run in time.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ RECENT = 100  # plans whose latency is remembered
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """What came of a request: plans (samples, horizon, dim), or the error."""
+    """The result of a request: plans (samples, horizon, dim), or the error."""
 
     request: PlanRequest
     values: np.ndarray | None
@@ -54,7 +54,7 @@ class Planner:
 
     @property
     def spec(self) -> PolicySpec | None:
-        """Of the policy, once it is loaded and has made a first plan."""
+        """Spec of the policy, once it is loaded and has made a first plan."""
         return self.policy.spec if self.policy is not None else None
 
     def ask(self, request: PlanRequest) -> None:
@@ -65,7 +65,7 @@ class Planner:
         self._requests.put(request)
 
     def drop(self) -> None:
-        """A plan that is being made is of no use any more: it is thrown away when it is done."""
+        """Discard the plan that is being made, once it is done."""
         self._dropped = self._asked
 
     def take(self) -> Plan | None:
@@ -77,7 +77,7 @@ class Planner:
         return None if plan.request is self._dropped else plan
 
     def latency_s(self, quantile: float) -> float:
-        """Of the last plans; 0 before the first."""
+        """A quantile of the latency of the last plans; 0 before the first."""
         seconds = list(self._seconds)
         return float(np.quantile(seconds, quantile)) if seconds else 0.0
 
@@ -112,7 +112,7 @@ class Planner:
 
 
 def _warm(policy: Policy) -> None:
-    """The first calls compile and allocate; they happen before the node says that it is ready."""
+    """The first calls compile and allocate; they happen before the node reports that it is ready."""
     blank = {
         field.name: np.zeros((1, field.history.steps, *field.shape), field.dtype) for field in policy.spec.observation
     }

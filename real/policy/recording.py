@@ -1,4 +1,4 @@
-"""An episode as a policy: it answers with the actions that were recorded, whatever it sees."""
+"""An episode as a policy: it returns the recorded actions, whatever it observes."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ def split(checkpoint: str) -> tuple[Path, int | None]:
     """The path, and the number of the episode where it is a dataset's.
 
     Raises:
-        InputError: what stands after '#' is no number.
+        InputError: what follows '#' is no number.
     """
     path, _, episode = checkpoint.partition("#")
     if not episode:

@@ -67,7 +67,7 @@ class Ending:
 
 
 class WindingDown:
-    """Whether a node that was told to end has done what it wants to do before; not for ever.
+    """Whether a node that has to end has finished its last work, or has had `WIND_DOWN_S` for it.
 
     Args:
         wind_down: what the node offers: called between callbacks until it returns True; None when it offers nothing.
@@ -77,7 +77,7 @@ class WindingDown:
         self._wind_down, self._end_s = wind_down, math.inf
 
     def done(self) -> bool:
-        """Ask the node; to be called only once it was told to end."""
+        """Ask the node; to be called only once it has to end."""
         if self._wind_down is None:
             return True
         now = time.monotonic()
@@ -88,12 +88,12 @@ class WindingDown:
 def _seconds(name: str, otherwise: float) -> float:
     text = os.environ.get(name) or str(otherwise)
     try:
-        found = float(text)
+        seconds = float(text)
     except ValueError:
-        found = math.nan
-    if not 0.0 <= found < math.inf:
+        seconds = math.nan
+    if not 0.0 <= seconds < math.inf:
         raise InputError(f"{name} in the environment", expected="seconds, at least 0", got=f"'{text}'")
-    return found
+    return seconds
 
 
 def _pid() -> int:

@@ -14,7 +14,7 @@ from rclpy.node import Node
 
 
 class LateService:
-    """A service that is answered when its node says so.
+    """A service that its node answers when it is ready to.
 
     Args:
         node: whose it is.
@@ -39,7 +39,7 @@ class LateService:
 
     def _send_later(self, response: Any, header: Any) -> None:
         def answer() -> None:
-            # Who asked is gone, or the node is.
+            # The client is gone, or the node is.
             with suppress(rclpy_implementation.RCLError, rclpy_implementation.InvalidHandle):
                 self._send(response, header)
 

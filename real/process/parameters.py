@@ -83,7 +83,7 @@ def refuse_unknown(node: Node) -> None:
     Raises:
         InputError: there is one; with the nearest name.
     """
-    # rclpy keeps what was given and says nothing of what it did not need; without these names it cannot be asked.
+    # rclpy keeps all given values and does not report those that it did not need: they are compared by name here.
     given = getattr(node, "_parameter_overrides", {})
     known = {name for name in given if node.has_parameter(name)} | set(OWN)
     unknown = sorted(set(given) - known)

@@ -12,7 +12,7 @@ _STATE, _STARTED = 0, 19  # of the fields after the name in /proc/PID/stat
 
 class Parent:
     """The process that supervises this one, above it by one step or by several: a prefix such as `nice`, a shell or a
-    terminal may stand between.
+    terminal may be between.
 
     Args:
         pid: of it.
@@ -24,12 +24,12 @@ class Parent:
 
     @property
     def gone(self) -> bool:
-        """Whether it has ended, or what stands between: then a signal would no longer come through."""
+        """Whether it has ended, or a process in between: then a signal would no longer come through."""
         return os.getppid() != self._above or self._gone()
 
 
 def _watch(pid: int) -> Callable[[], bool]:
-    """A function that says whether a process that is no parent of this one has ended."""
+    """A function that returns whether a process that is no parent of this one has ended."""
     try:
         # Refers to the process that has the number now, whoever has it later.
         descriptor = os.pidfd_open(pid)
@@ -52,7 +52,7 @@ def _watch(pid: int) -> Callable[[], bool]:
 
 
 def _watch_number(pid: int) -> Callable[[], bool]:
-    """The same without pidfd: a process is told from another one of its number by the time of its start."""
+    """The same without pidfd: a process is distinguished from another one of its number by its start time."""
     first = _stat(pid)
 
     def gone() -> bool:

@@ -1,6 +1,6 @@
 """Transport settings for the processes of one run: a file in the run's folder and variables of their environment.
 
-Fast DDS as it comes loses three of four camera images between two processes; with a shared-memory segment that holds
+Fast DDS by default loses three of four camera images between two processes; with a shared-memory segment that holds
 some images it loses none. The segment is sized to the shared memory that is free, because one that does not fit makes
 a node fall back to UDP with no more than a line in a log (containers have 64 MB in all). Cyclone and Zenoh read other
 files, so each gets its own. Discovery stays on this machine unless asked: on a lab's network a neighbour's topics have
@@ -105,8 +105,8 @@ class TransportProfile:
 
     Args:
         environment: variables to set before they start.
-        segment: bytes of shared memory a process; 0 for none.
-        remarks: what a person has to know, a line each.
+        segment: bytes of shared memory per process; 0 for none.
+        remarks: what a person has to know, one line each.
     """
 
     environment: Mapping[str, str]
@@ -123,15 +123,15 @@ def write_profile(
     free: int | None = None,
     participants: int = PARTICIPANTS,
 ) -> TransportProfile:
-    """Write the profile of a run and say what to put into the environment of its processes.
+    """Write the profile of a run; returns what to put into the environment of its processes.
 
-    What a person has set already (a profile, a discovery range) is left alone, and said.
+    What a person has set already (a profile, a discovery range) is kept, with a remark.
 
     Args:
         folder: of the run; made when it is not there.
-        reach: `localhost`, or `subnet` for processes on several machines; None takes what
-            ROS_AUTOMATIC_DISCOVERY_RANGE says, else `localhost`.
-        middleware: None takes what RMW_IMPLEMENTATION says, else Fast DDS.
+        reach: `localhost`, or `subnet` for processes on several machines; None takes ROS_AUTOMATIC_DISCOVERY_RANGE,
+            else `localhost`.
+        middleware: None takes RMW_IMPLEMENTATION, else Fast DDS.
         environment: to read settings from; None takes this process's.
         free: bytes of free shared memory; None looks.
         participants: how many nodes share it.
@@ -143,18 +143,18 @@ def write_profile(
     middleware = middleware or environment.get("RMW_IMPLEMENTATION") or FAST
     known_middleware(middleware)
     log, log_remark = log_folder(environment)
-    found, remarks = dict(log), [each for each in (domain_remark(domain_of(environment)), log_remark) if each]
+    variables, remarks = dict(log), [each for each in (domain_remark(domain_of(environment)), log_remark) if each]
     cache = user_cache()
     if environment.get("XDG_CACHE_HOME") != str(cache) and cache.parent == temporary_folder():
-        found["XDG_CACHE_HOME"] = str(cache)  # said once, here, and not by every process
+        variables["XDG_CACHE_HOME"] = str(cache)  # reported once, here, and not by every process
     if reach is not None:
         if reach not in REACHES:
             raise InputError(
                 "discovery", expected=f"one of {', '.join(REACHES)}", got=repr(reach), way_out=nearest(reach, REACHES)
             )
-        found["ROS_AUTOMATIC_DISCOVERY_RANGE"] = reach.upper()
+        variables["ROS_AUTOMATIC_DISCOVERY_RANGE"] = reach.upper()
     elif "ROS_AUTOMATIC_DISCOVERY_RANGE" not in environment:
-        found["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
+        variables["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
     folder = folder.absolute()
     if not is_writable(folder):
         raise InputError(
@@ -185,8 +185,8 @@ def write_profile(
         remarks.append(f"{variable} is set and kept: {environment[variable]}")
     else:
         (folder / name).write_text(text, encoding="utf-8")
-        found[variable] = value
-    return TransportProfile(found, segment, tuple(remarks))
+        variables[variable] = value
+    return TransportProfile(variables, segment, tuple(remarks))
 
 
 def segment_size(free: int, participants: int = PARTICIPANTS) -> int:
@@ -229,16 +229,16 @@ def require_shared_memory(nodes: int, environment: Mapping[str, str] | None = No
 
 
 def free_shared_memory() -> int:
-    """Bytes; 0 where there is no shared memory."""
+    """Free bytes; 0 where there is no shared memory."""
     try:
-        found = os.statvfs(SHARED_MEMORY)
+        state = os.statvfs(SHARED_MEMORY)
     except OSError:
         return 0
-    return found.f_bavail * found.f_frsize
+    return state.f_bavail * state.f_frsize
 
 
 def user_folder() -> Path:
-    """Where the profile of a node lies that was started alone."""
+    """The folder of the profile of a node that was started alone."""
     return user_cache() / "tiller" / "ros"
 
 

@@ -40,10 +40,10 @@ def make_executor(kind: str | None = None, context: Context | None = None) -> Ex
             versions) or `single`; None takes TILLER_EXECUTOR, else the first that is there.
         context: of ROS; None takes the process's own.
     """
-    wanted = kind or os.environ.get("TILLER_EXECUTOR") or EXECUTORS[0]
-    if wanted not in EXECUTORS:
-        raise TillerError(f"TILLER_EXECUTOR={wanted}: choose from {', '.join(EXECUTORS)}")
-    if wanted == "events":
+    name = kind or os.environ.get("TILLER_EXECUTOR") or EXECUTORS[0]
+    if name not in EXECUTORS:
+        raise TillerError(f"TILLER_EXECUTOR={name}: choose from {', '.join(EXECUTORS)}")
+    if name == "events":
         try:
             from rclpy.experimental import EventsExecutor
         except ImportError:
@@ -57,11 +57,11 @@ def leave(node: Node, executor: Executor, context: Context | None = None) -> Non
     """Take a node out of its executor and leave ROS.
 
     An events executor that is not shut down keeps hold of the node, and so do the services of a life cycle: it would
-    stay in the graph, heard by others, for as long as the process lives, and leave its shared memory behind.
+        stay in the graph, seen by others, for as long as the process lives, and leave its shared memory behind.
 
     Args:
         node: to be destroyed.
-        executor: that turned it, and no other node.
+        executor: that spun it, and no other node.
         context: of both; None takes the process's own.
     """
     executor.remove_node(node)
@@ -81,15 +81,15 @@ def run_node(make: Callable[[], Node], args: Sequence[str] | None = None) -> int
     again at the latest (a timer of rclpy cannot be put off for less than it costs to fire);
     `ending`, an attribute that is None until the node sets it to a `Stop`, which ends it after the callback (one that
     is raised in a callback ends it too, and rclpy logs it as an error); `wind_down()`, called between callbacks once
-    the process was told to end or its parent is gone, until it returns True or a second has passed: the node goes on
-    turning meanwhile; `on_stop()`, called on this thread when the node ends, while its publishers still work.
+    the process has to end or its parent is gone, until it returns True or a second has passed: the node keeps spinning
+    meanwhile; `on_stop()`, called on this thread when the node ends, while its publishers still work.
 
     Args:
         make: makes the node.
         args: words of the command line, `--ros-args` among them; None takes those of this process.
 
     Returns:
-        Exit status: 0 after a signal or a `Stop`, 1 after an error, 2 when it was asked wrongly.
+        Exit status: 0 after a signal or a `Stop`, 1 after an error, 2 for wrong arguments.
     """
     started = time.monotonic()
     sys.setswitchinterval(SWITCH_INTERVAL_S)
@@ -147,14 +147,14 @@ def _start(args: Sequence[str]) -> None:
     log, _ = log_folder()
     os.environ.update(log)
     try:
-        # Not rclpy's own handlers: they close the context at once, and a gate has a last word to say.
+        # Not rclpy's own handlers: they close the context at once, and a gate has last commands to publish.
         rclpy.init(args=["tiller", *args], signal_handler_options=SignalHandlerOptions.NO)
     except (
         rclpy_implementation.RCLError,
         rclpy_implementation.RCLInvalidROSArgsError,
         rclpy_implementation.UnknownROSArgsError,
     ) as error:
-        # Of several lines the first says what is wrong; the rest is where rcl found it.
+        # The first of several lines names what is wrong; the rest is where rcl detected it.
         reason = str(error).splitlines()[0].partition(", at /")[0]
         if "logging" in reason:
             raise TillerError(f"ROS does not start: {reason}. ROS_LOG_DIR chooses the folder of its logs") from None
@@ -177,7 +177,7 @@ def _spin(node: Any, executor: Executor, signals: Ending, started: float) -> Non
 
 
 def _idle(node: Any, idle: Callable[[], float]) -> float:
-    """Seconds until the node wants to be called again; what fails in it ends nothing."""
+    """Seconds until the node wants to be called again; its failure ends nothing."""
     try:
         return idle()
     except Stop:
@@ -198,7 +198,7 @@ def _close(node: Any, executor: Executor | None) -> None:
 
 
 def _where(executor: Executor) -> str:
-    """What a person looks for first when two nodes do not see one another."""
+    """Middleware, domain, range and executor, which matter first when two nodes do not see one another."""
     from rclpy.utilities import get_rmw_implementation_identifier
 
     reach = os.environ.get("ROS_AUTOMATIC_DISCOVERY_RANGE", "SUBNET")
@@ -210,5 +210,5 @@ def _where(executor: Executor) -> str:
 
 def _say(node: Node | None, text: str) -> None:
     name = node.get_fully_qualified_name() if node is not None else "node"
-    with suppress(BrokenPipeError):  # who read it is gone
+    with suppress(BrokenPipeError):  # the reader is gone
         print(f"{name}: {text}", file=sys.stderr, flush=True)

@@ -20,7 +20,7 @@ MIDDLEWARES = (FAST, CYCLONE, ZENOH)
 EXECUTORS = ("events", "single")
 RANGES = ("SUBNET", "LOCALHOST", "OFF", "SYSTEM_DEFAULT")
 
-# Ports of DDS begin at 7400, 250 a domain, and have to end at 65535.
+# Ports of DDS begin at 7400, 250 per domain, and have to end at 65535.
 LAST_DOMAIN = 232
 _PORTS, _PORTS_OF_A_DOMAIN = 7400, 250
 EPHEMERAL = Path("/proc/sys/net/ipv4/ip_local_port_range")
@@ -67,7 +67,7 @@ def domain_of(environment: Mapping[str, str] | None = None) -> int:
 
 
 def domain_remark(domain: int) -> str:
-    """What a person has to know of a domain; empty for nothing. Its ports may be among those that the system gives to
+    """A remark for people on a domain; empty for none. Its ports may be among those that the system gives to
     any program (https://docs.ros.org/en/rolling/Concepts/Intermediate/About-Domain-ID.html).
     """
     first = _PORTS + _PORTS_OF_A_DOMAIN * domain
@@ -129,27 +129,27 @@ def installed_middlewares(environment: Mapping[str, str] | None = None) -> tuple
     """Middlewares of the ROS that this process would load, as ROS's own index has them; empty where it has none."""
     environment = os.environ if environment is None else environment
     prefixes = [*environment.get("AMENT_PREFIX_PATH", "").split(os.pathsep), sys.prefix]
-    found = {
+    names = {
         file.name
         for prefix in prefixes
         if prefix
         for file in Path(prefix, "share/ament_index/resource_index/rmw_typesupport").glob("*")
     }
-    return tuple(sorted(found - {"rmw_implementation"}))
+    return tuple(sorted(names - {"rmw_implementation"}))
 
 
 def log_folder(environment: Mapping[str, str] | None = None) -> tuple[dict[str, str], str]:
-    """Where rclpy's log goes. Without a folder that it can write to, rclpy does not start.
+    """The folder of rclpy's log. Without a folder that it can write to, rclpy does not start.
 
     Returns:
-        What to set for it, and the line that says so; both empty where rclpy finds a folder by itself.
+        The variables to set for it, and a remark; both empty where rclpy finds a folder by itself.
     """
     environment = os.environ if environment is None else environment
     given = environment.get("ROS_LOG_DIR") or (environment.get("ROS_HOME") and f"{environment['ROS_HOME']}/log")
     home = home_folder(".ros", "log")
     folder = Path(given).expanduser() if given else home
     if folder is not None and is_writable(folder):
-        # rclpy asks HOME alone, where Python also asks the system's list of users.
+        # rclpy reads HOME alone, where Python also reads the system's list of users.
         return ({} if given or environment.get("HOME") else {"ROS_LOG_DIR": str(folder)}), ""
     instead = temporary_folder() / "log"
     why = f"{folder} cannot be written" if folder is not None else "there is no home folder (HOME)"

@@ -1,1 +1,1 @@
-"""What every node shares: its life, its clock, its QoS, and the one place where ROS messages become arrays."""
+"""What every node shares: its life, its clock, its QoS, and the conversion of ROS messages to arrays."""

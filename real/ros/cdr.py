@@ -1,9 +1,9 @@
 """Whether bytes are a message of a type, before the middleware's own code unpacks them.
 
-A length in a message is believed by whoever unpacks it: memory is taken for it, and objects are made for each element,
+Whoever unpacks a message trusts its lengths: memory is taken for them, and objects are made for each element,
 before the end of the bytes is met. Here only lengths are looked at, so that a message that lies about them, or that
 would cost too much, is refused for some microseconds. The layout is that of classic CDR (OMG DDS-RTPS 10.2): after four
-bytes that name it, each number stands at a multiple of its size; strings and sequences begin with their length in four
+bytes that name it, each number is at a multiple of its size; strings and sequences begin with their length in four
 bytes.
 """
 
@@ -61,7 +61,7 @@ class Malformed(Exception):
 
 
 class Cursor:
-    """A place in the bytes of a message.
+    """A position in the bytes of a message.
 
     Args:
         packed: the message.
@@ -75,7 +75,7 @@ class Cursor:
             raise Malformed(f"layout {packed[:2].hex() or 'none'}, expected 0001 or 0000")
         if len(packed) < BEGIN:
             raise Malformed(f"{len(packed)} bytes")
-        # The last two bits in front of the content tell how many bytes only fill up the end.
+        # The last two bits in front of the content are the number of padding bytes at the end.
         self._packed, self._end, self.place = packed, len(packed) - (packed[3] & 3), BEGIN
         self._length = struct.Struct("<I" if packed[:2] == _LITTLE else ">I").unpack_from
 
@@ -86,7 +86,7 @@ class Cursor:
             raise Malformed(f"it ends at byte {self._end}, its numbers at byte {self.place}")
 
     def length(self, least: int) -> int:
-        """A length in front of elements of so many bytes at least."""
+        """Read a length in front of elements of so many bytes at least."""
         self.skip(4)
         count: int = self._length(self._packed, self.place - 4)[0]
         if count * least > self._end - self.place:
@@ -166,8 +166,8 @@ def _steps(slot: Any) -> tuple[tuple[str, Any], ...]:
 def _type(slot: NamespacedType) -> type:
     from importlib import import_module
 
-    found: type = getattr(import_module(".".join(slot.namespaces)), slot.name)
-    return found
+    kind: type = getattr(import_module(".".join(slot.namespaces)), slot.name)
+    return kind
 
 
 @cache

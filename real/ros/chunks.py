@@ -1,11 +1,11 @@
 """Chunks of actions and single targets on the wire: one `trajectory_msgs/JointTrajectory`.
 
 `joint_names` are the components of the action, `header.stamp` is the stamp of the newest observation that was used, row
-i is due at `time_from_start = i*T`. `header.frame_id` is the tag: `session/epoch/chunk/seed/value`, with nothing where
-there is nothing to say.
+i is due at `time_from_start = i*T`. `header.frame_id` is the tag: `session/epoch/chunk/seed/value`, with empty parts
+for values that are not known.
 
-Others may publish chunks too. What cannot be read of one is said in its sample's `fault`, and the gate refuses it as it
-refuses any other chunk: counted, with a reason, while what it follows goes on.
+Others may publish chunks too. What cannot be read of one is reported in its sample's `fault`, and the gate refuses it
+as it refuses any other chunk: counted, with a reason, while what it follows goes on.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Tag:
 
     @staticmethod
     def parse(text: str) -> Tag | Refusal:
-        """What a `frame_id` says; what is empty is not said."""
+        """The tag in a `frame_id`; empty parts keep their defaults."""
         if len(text) > LONGEST_TAG:
             return Refusal(f"a tag of {len(text)} characters")
         if not text.isprintable():
@@ -85,7 +85,7 @@ def trajectory_message(
     Args:
         values: (rows, dim).
         names: of the columns.
-        start_ns: goes in the header; 0 means "now" to a trajectory controller.
+        start_ns: stamp of the header; 0 means "now" to a trajectory controller.
         period_ns: between rows.
         frame_id: tag or frame.
         velocities: (rows, dim) at the rows.
@@ -120,8 +120,8 @@ def chunk_sample(message: JointTrajectory, received_ns: int, period_s: float, pu
         period_s: of a message of one row, which has none of its own.
         publisher: who sent it; empty takes the session of its tag.
     """
-    found, rows = Tag.parse(message.header.frame_id), [point.positions for point in message.points]
-    tag, fault = (Tag(), found.reason) if isinstance(found, Refusal) else (found, "")
+    parsed, rows = Tag.parse(message.header.frame_id), [point.positions for point in message.points]
+    tag, fault = (Tag(), parsed.reason) if isinstance(parsed, Refusal) else (parsed, "")
     widths = {len(row) for row in rows}
     if len(widths) == 1 and widths != {0}:
         values = np.array([np.frombuffer(row, np.float64) for row in rows])
@@ -170,7 +170,7 @@ def read_chunk(packed: bytes, received_ns: int, period_s: float, dim: int) -> Ch
 
 
 def _too_much(packed: bytes, period_s: float, dim: int) -> str:
-    """What of a chunk is more than is read: looks at a few lengths only; empty when nothing is."""
+    """Why a chunk is too large to be read, by a few of its lengths; empty when it is not."""
     try:
         cursor = Cursor(packed)
         cursor.skip(4, 2)  # the stamp

@@ -2,8 +2,8 @@
 
 Anybody may publish anything, bytes of another type too. rclpy unpacks a message before it calls back, and lets what is
 raised there or in the callback out of the executor, which ends the process; an events executor also leaves behind what
-was waiting in that moment, so that the topic lags by it from then on. So messages are taken as bytes here, held against
-their type and its limits (`real.ros.cdr`), unpacked and handed on.
+was waiting in that moment, so that the topic lags by it from then on. So messages are taken as bytes here, checked
+against their type and its limits (`real.ros.cdr`), unpacked and handed on.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Stop(Exception):
     """Why a node ends its process: set as its `ending`, or raised.
 
     Args:
-        reason: the line that says why.
+        reason: why, as a line.
         code: exit status of the process.
     """
 
@@ -87,7 +87,7 @@ class FailureCounts:
     def __init__(self) -> None:
         self.refused: Counter[str] = Counter()
         self.errors, self.last = 0, ""
-        self._said_s: dict[str, float] = {}
+        self._logged_s: dict[str, float] = {}
 
     def numbers(self) -> dict[str, object]:
         """For a status."""
@@ -96,16 +96,16 @@ class FailureCounts:
     def due(self, what: str) -> bool:
         """Whether a line about something is due."""
         now_s = time.monotonic()
-        if now_s - self._said_s.get(what, float("-inf")) < SAID_S:
+        if now_s - self._logged_s.get(what, float("-inf")) < SAID_S:
             return False
-        self._said_s[what] = now_s
+        self._logged_s[what] = now_s
         return True
 
 
 class Guarded(Node):
     """A node whose callbacks never raise. Before another base: `class GateNode(Guarded, LifecycleNode)`.
 
-    A callback of a subscription may return a `Refusal`: it is counted and said with its topic, as messages are that
+    A callback of a subscription may return a `Refusal`: it is counted and logged with its topic, like messages that
     cannot be unpacked. `Stop` and KeyboardInterrupt pass through.
 
     Attributes:
@@ -119,7 +119,7 @@ class Guarded(Node):
         super().__init__(*args, **options)
 
     def on_failure(self, what: str, error: Exception) -> None:
-        """Called when something failed that nobody expected to, after it was said; for a node that has to act on it.
+        """Called after an unexpected failure was logged; for a node that has to act on it.
 
         Args:
             what: topic, timer or service.
@@ -127,7 +127,7 @@ class Guarded(Node):
         """
 
     def refuse(self, topic: str, reason: object) -> None:
-        """Count a message that is dropped, and say why."""
+        """Count a message that is dropped, and log why."""
         self.tally.refused[topic] += 1
         if self.tally.due(topic):
             self.get_logger().warning(
@@ -135,7 +135,7 @@ class Guarded(Node):
             )
 
     def failed(self, what: str, error: Exception) -> None:
-        """Count and say an exception that nobody expected, and go on."""
+        """Count and log an unexpected exception, and go on."""
         self.tally.errors += 1
         self.tally.last = f"{what}: {type(error).__name__}: {error}"
         try:
@@ -159,7 +159,7 @@ class Guarded(Node):
         **options: Any,
     ) -> Any:
         """As rclpy's; the message is taken as bytes, and unpacked here unless `raw` asks for the bytes."""
-        called = self._heard(topic, callback) if raw else self._read(msg_type, topic, self._heard(topic, callback))
+        called = self._guarded(topic, callback) if raw else self._read(msg_type, topic, self._guarded(topic, callback))
         return super().create_subscription(msg_type, topic, called, qos_profile, raw=True, **options)
 
     def create_timer(  # type: ignore[override]
@@ -181,11 +181,11 @@ class Guarded(Node):
         callback: Callable[[Any, Any], Any],
         **options: Any,
     ) -> Any:
-        """As rclpy's; where the callback fails the answer is the one that it was given."""
+        """As rclpy's; where the callback fails the answer is an empty one."""
         return super().create_service(srv_type, srv_name, self._served(srv_name, callback), **options)
 
-    def _heard(self, topic: str, callback: Callable[[Any], Any]) -> Callable[[Any], None]:
-        def heard(message: Any) -> None:
+    def _guarded(self, topic: str, callback: Callable[[Any], Any]) -> Callable[[Any], None]:
+        def guarded(message: Any) -> None:
             try:
                 answer = callback(message)
             except Stop:
@@ -198,7 +198,7 @@ class Guarded(Node):
             if answer.__class__ is Refusal:
                 self.refuse(topic, answer)
 
-        return heard
+        return guarded
 
     def _read(self, kind: type, topic: str, heard: Callable[[Any], None]) -> Callable[[bytes], None]:
         limits = LIMITS.get(kind, SMALL)
@@ -255,7 +255,7 @@ class Guarded(Node):
 
 def turn(node: Node, executor: Executor, timeout_s: float) -> None:
     """One step of an executor. What is raised out of it, by rclpy itself for a request of a service that it cannot
-    unpack, is said and ends nothing; `Stop` passes through.
+    unpack, is logged and ends nothing; `Stop` passes through.
     """
     try:
         executor.spin_once(timeout_sec=timeout_s)
@@ -266,7 +266,7 @@ def turn(node: Node, executor: Executor, timeout_s: float) -> None:
 
 
 def survive(node: Node, what: str, error: Exception) -> None:
-    """Say an exception that nobody expected, and go on in a moment."""
+    """Log an unexpected exception, and go on after a pause."""
     if isinstance(node, Guarded):
         node.failed(what, error)
     else:

@@ -2,7 +2,7 @@
 
 Nothing here is slow: sequences are filled through `array.array`, which rclpy takes as it is (an image in 0.05 ms, where
 an ndarray costs 51 ms), and are read as views. A view shares its memory with the message. Stamps are integers in
-nanoseconds; quaternions are xyzw, as everywhere in ROS; names stand beside every number.
+nanoseconds; quaternions are xyzw, as everywhere in ROS; every number has its name.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ ENCODINGS = {
 
 
 def stamp_of(time_ns: int) -> Time:
-    """Nanoseconds as a stamp; beyond what a stamp can say, the nearest that it can."""
+    """Nanoseconds as a stamp; beyond the range of a stamp, the nearest one."""
     seconds, rest = divmod(min(max(int(time_ns), FIRST_NS), LAST_NS), 1_000_000_000)
     return Time(sec=seconds, nanosec=rest)
 
@@ -45,7 +45,7 @@ def time_of(stamp: Time | Duration) -> int:
 
 
 def duration_of(duration_ns: int) -> Duration:
-    """Nanoseconds as a duration; beyond what one can say, the nearest that it can."""
+    """Nanoseconds as a duration; beyond the range of one, the nearest one."""
     seconds, rest = divmod(min(max(int(duration_ns), FIRST_NS), LAST_NS), 1_000_000_000)
     return Duration(sec=seconds, nanosec=rest)
 
@@ -56,9 +56,9 @@ def header_of(time_ns: int, frame_id: str = "") -> Header:
 
 def doubles(values: np.ndarray) -> array:
     """float64 for a message's sequence."""
-    found = array("d")
-    found.frombytes(np.ascontiguousarray(values, dtype=np.float64).tobytes())
-    return found
+    numbers = array("d")
+    numbers.frombytes(np.ascontiguousarray(values, dtype=np.float64).tobytes())
+    return numbers
 
 
 def string_message(text: str) -> String:
@@ -190,7 +190,7 @@ def joint_state_values(message: JointState) -> tuple[tuple[str, ...], np.ndarray
 
 def values_message(values: Mapping[str, np.ndarray], stamp_ns: int) -> JointState:
     """Named vectors as a `JointState`, which has what they need: a stamp, names and float64. `tcp.position` of three
-    numbers goes as `tcp.position.0` to `.2`; numbers alone keep their name.
+    numbers becomes `tcp.position.0` to `.2`; numbers alone keep their name.
     """
     names: list[str] = []
     for name, value in values.items():
@@ -208,9 +208,9 @@ def values_of(message: JointState) -> dict[str, np.ndarray]:
     parts: dict[str, dict[int, float]] = {}
     for name, value in zip(names, position):
         stem, _, last = name.rpartition(".")
-        place = integer(last, low=0) if stem else None
-        if place is not None:
-            parts.setdefault(stem, {})[place] = value
+        slot = integer(last, low=0) if stem else None
+        if slot is not None:
+            parts.setdefault(stem, {})[slot] = value
         else:
             parts[name] = {0: value}
     return {
@@ -221,12 +221,12 @@ def values_of(message: JointState) -> dict[str, np.ndarray]:
 
 
 def epoch_frame(epoch: int) -> str:
-    """`frame_id` of what a twin says that belongs to no frame: since which reset it holds."""
+    """`frame_id` of a twin's message without a frame: the number of the reset since which it holds."""
     return f"epoch {epoch}"
 
 
 def epoch_of(frame_id: str) -> int | None:
-    """The epoch in a `frame_id`; None where it tells none, as on a robot."""
+    """The epoch in a `frame_id`; None where it has none, as on a robot."""
     word, _, number = frame_id.partition(" ")
     return integer(number, low=0) if word == "epoch" else None
 
@@ -240,19 +240,19 @@ def pose_message(position: np.ndarray, quat_xyzw: np.ndarray, stamp_ns: int, fra
 
 def write_pose(message: PoseStamped, position: np.ndarray, quat_xyzw: np.ndarray) -> None:
     """Put a pose in m into a message that is there."""
-    place, turn = message.pose.position, message.pose.orientation
-    place.x, place.y, place.z = np.asarray(position, np.float64).tolist()
-    turn.x, turn.y, turn.z, turn.w = np.asarray(quat_xyzw, np.float64).tolist()
+    point, quaternion = message.pose.position, message.pose.orientation
+    point.x, point.y, point.z = np.asarray(position, np.float64).tolist()
+    quaternion.x, quaternion.y, quaternion.z, quaternion.w = np.asarray(quat_xyzw, np.float64).tolist()
 
 
 def pose_values(message: PoseStamped) -> tuple[np.ndarray, np.ndarray]:
     """Position (3,) in m and quaternion (4,) xyzw."""
-    place, turn = message.pose.position, message.pose.orientation
-    return np.array([place.x, place.y, place.z]), np.array([turn.x, turn.y, turn.z, turn.w])
+    point, quaternion = message.pose.position, message.pose.orientation
+    return np.array([point.x, point.y, point.z]), np.array([quaternion.x, quaternion.y, quaternion.z, quaternion.w])
 
 
 def vector_message(values: np.ndarray, stamp_ns: int | None = None, tag: str = "") -> Float64MultiArray:
-    """Numbers in an agreed order. `Float64MultiArray` has no header, so a stamp and a tag go in the label of its one
+    """Numbers in an agreed order. `Float64MultiArray` has no header, so a stamp and a tag are in the label of its one
     dimension, where controllers do not look; None leaves the layout empty, as most of them are used to.
     """
     message = Float64MultiArray(data=doubles(values))

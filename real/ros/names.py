@@ -16,7 +16,7 @@ _TOKEN = r"[A-Za-z_][A-Za-z0-9_]*"
 _NAMESPACE = re.compile(rf"/|(/{_TOKEN})+")
 _NAME = re.compile(rf"(~/|/)?{_TOKEN}(/{_TOKEN})*")
 _NODE = re.compile(_TOKEN)
-# A node (`NODE:`) or a kind may stand before the name that is renamed.
+# A node (`NODE:`) or a kind may precede the name that is renamed.
 _FROM = re.compile(rf"(?:{_TOKEN}:(?!//))?(?:rostopic://|rosservice://)?(.+)")
 LONGEST_NAMESPACE, LONGEST_NAME = 245, 247
 RULES = "letters, digits and _ between single '/', no part that begins with a digit"

@@ -2,7 +2,7 @@
 
 The first message of its kind is read by rclpy, and so is every one in which anything but stamp and numbers has changed;
 of the others only the numbers are looked at. The layout is that of classic CDR (OMG DDS-RTPS 10.2): after four bytes
-that name it, each number stands at a multiple of its size, strings and lists begin with their length in four bytes.
+that name it, each number is at a multiple of its size, strings and lists begin with their length in four bytes.
 Bytes that are no message are a `Refusal`, with its reason.
 """
 
@@ -36,12 +36,12 @@ class PackedJoints:
         self._names: tuple[str, ...] = ()
 
     def read(self, packed: bytes) -> tuple[tuple[str, ...], np.ndarray, np.ndarray, int] | Refusal:
-        """Names, positions (n,), efforts (n,) and stamp in ns; numbers that are not as many as the names are none."""
+        """Names, positions (n,), efforts (n,) and stamp in ns; lists of another length than the names are empty."""
         end = FRAME + len(self._same)
         if self._same and packed[FRAME:end] == self._same and packed[:2] == LITTLE_ENDIAN:
             lists = _lists(packed, end, 3)
             if lists:
-                position, _, effort = (found if len(found) == len(self._names) else NOTHING for found in lists)
+                position, _, effort = (numbers if len(numbers) == len(self._names) else NOTHING for numbers in lists)
                 return self._names, position, effort, _stamp_ns(packed)
         message = _unpacked(packed, JointState)
         if isinstance(message, Refusal):
@@ -51,8 +51,8 @@ class PackedJoints:
         return names, position, effort, time_of(message.header.stamp)
 
     def _learn(self, packed: bytes, names: Sequence[str]) -> None:
-        """Keep the bytes from the frame to the last name, with what the sender has left between them: a driver that
-        fills one buffer again and again leaves the same.
+        """Keep the bytes from the frame to the last name, with the padding that the sender has left between them: a
+        driver that fills one buffer again and again leaves the same.
         """
         cursor = Cursor(packed)
         cursor.skip(4, 2)
@@ -117,21 +117,21 @@ def _unpacked(packed: bytes, kind: type) -> Any:
 
 
 def _lists(packed: bytes, place: int, count: int) -> list[np.ndarray]:
-    """Lists of float64 that follow one another from a place on; none where the message ends before."""
-    found = []
+    """Lists of float64 that follow one another from a position on; none where the message ends before."""
+    lists = []
     for _ in range(count):
         place = _aligned(place, 4)
         size = int.from_bytes(packed[place : place + 4], "little")
         first = _aligned(place + 4, 8) if size else place + 4
         if len(packed) < first + 8 * size:
             return []
-        found.append(np.frombuffer(packed, np.float64, size, first) if size else NOTHING)
+        lists.append(np.frombuffer(packed, np.float64, size, first) if size else NOTHING)
         place = first + 8 * size
-    return found
+    return lists
 
 
 def _aligned(place: int, size: int) -> int:
-    """The next place for a number of some bytes; the content begins behind the four that name the layout."""
+    """The next position for a number of some bytes; the content begins behind the four that name the layout."""
     return place + -(place - BEGIN) % size
 
 

@@ -1,8 +1,8 @@
 """How messages travel, in one place. Both ends of a topic take the same name from here.
 
 Readers of state are best effort because those match every publisher: some drivers publish best effort, and a reliable
-reader gets nothing from them. Commands are reliable because controllers listen so. What is true until further notice
-is latched, which works only where both ends say it.
+reader gets nothing from them. Commands are reliable because controllers subscribe so. What is true until further notice
+is latched, which works only where both ends set it.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ STATUS = _profile(reliable=True, depth=20)
 """Status and what was sent: every one."""
 
 LATCHED = _profile(reliable=True, depth=1, latched=True)
-"""The task, the gate's mode, calibrations: the newest is told to whoever comes late."""
+"""The task, the gate's mode, calibrations: late subscribers get the newest."""
 
 CLOCK = _profile(reliable=False, depth=1)
 """Simulation time, as rclpy's own time source reads it."""

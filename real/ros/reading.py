@@ -36,7 +36,7 @@ class Refusal:
 
 @dataclass(frozen=True)
 class EpisodeNotice:
-    """What a twin says when an episode begins.
+    """What a twin publishes when an episode begins.
 
     Args:
         epoch: counts the resets of the twin's process.
@@ -53,7 +53,7 @@ class EpisodeNotice:
     max_steps: int | None = None
 
     def text(self) -> str:
-        """As `read_episode` reads it."""
+        """The JSON that `read_episode` reads."""
         return json.dumps(asdict(self))
 
 
@@ -86,15 +86,15 @@ def read_episode(text: str) -> EpisodeNotice | Refusal:
     if len(text) > LONGEST_TEXT:
         return Refusal(f"an episode of {len(text)} characters, {LONGEST_TEXT} are read")
     try:
-        said = json.loads(text)
+        record = json.loads(text)
     except (ValueError, RecursionError) as error:
         return Refusal(f"no JSON, {type(error).__name__}: {shown(text)}")
-    if not isinstance(said, dict):
+    if not isinstance(record, dict):
         return Refusal(f"no JSON object: {shown(text)}")
-    max_steps = said.get("max_steps")
+    max_steps = record.get("max_steps")
     for name, value in (
-        ("epoch", said.get("epoch")),
-        ("seed", said.get("seed")),
+        ("epoch", record.get("epoch")),
+        ("seed", record.get("seed")),
         ("max_steps", 0 if max_steps is None else max_steps),
     ):
         # A boolean is an int to Python.
@@ -102,15 +102,15 @@ def read_episode(text: str) -> EpisodeNotice | Refusal:
             return Refusal(f"{name} is no whole number from 0 to 2^63 - 1: {_value(value)}")
     words: dict[str, str] = {}
     for name in ("task", "instruction"):
-        value = said.get(name)
+        value = record.get(name)
         words[name] = "" if value is None else value
         if not isinstance(words[name], str) or not _sendable(words[name]):
             return Refusal(f"{name} is no text that can be sent: {_value(value)}")
-    return EpisodeNotice(said["epoch"], said["seed"], words["task"], words["instruction"], max_steps)
+    return EpisodeNotice(record["epoch"], record["seed"], words["task"], words["instruction"], max_steps)
 
 
 def read_outcome(values: Mapping[str, np.ndarray]) -> dict[str, float] | Refusal:
-    """How an episode stands, from the vectors of its message: `OUTCOME`, each one finite number."""
+    """The outcome of an episode, from the vectors of its message: `OUTCOME`, each one finite number."""
     for name in OUTCOME:
         value = values.get(name)
         if value is None or value.shape != (1,) or not math.isfinite(value[0]):

@@ -16,7 +16,7 @@ RUNNING = "running"
 
 
 def alive_message(stamp_ns: int, session: str) -> Header:
-    """A process is alive: a bare `std_msgs/Header`."""
+    """The sign of life of a process: a bare `std_msgs/Header`."""
     return header_of(stamp_ns, session)
 
 
@@ -25,7 +25,7 @@ def alive_signal(message: Header, received_ns: int) -> Signal:
 
 
 def enable_message(held: bool, stamp_ns: int, session: str) -> Joy:
-    """A person holds the enabling device, or does not: button 0 of a `Joy`, which is stamped."""
+    """Whether a person holds the enabling device: button 0 of a `Joy`, which is stamped."""
     return Joy(header=header_of(stamp_ns, session), axes=[], buttons=[int(held)])
 
 
@@ -65,11 +65,11 @@ def status_of(message: DiagnosticArray) -> dict[str, tuple[bytes, str, dict[str,
 
 
 def driver_message(state: str, stamp_ns: int, detail: str = "") -> DiagnosticArray:
-    """What a driver says of its robot: `running`, or what it is instead."""
+    """A driver's state of its robot: `running`, or another one."""
     return status_message("driver", OK if state == RUNNING else ERROR, state, {"detail": detail}, stamp_ns)
 
 
 def driver_sample(message: DiagnosticArray, received_ns: int) -> DriverSample:
-    """The driver's state. Of several lines the worst counts; a message without any says nothing good."""
+    """The driver's state. Of several lines the worst counts; a message without any counts as `silent`."""
     lines = sorted(message.status, key=lambda line: line.level)
     return DriverSample(lines[-1].message if lines else "silent", time_of(message.header.stamp), received_ns)

@@ -54,7 +54,7 @@ _STATE_TYPES = {"joint_state": JointState, "values": JointState, "pose": PoseSta
 
 
 def command_message(command: SinkCommand, due_ns: int, tag: str = "", into: Message | None = None) -> Message:
-    """What a sink is told, as its controller's message.
+    """A sink's command as its controller's message.
 
     Args:
         command: of `SinkEncoder.encode`.
@@ -113,7 +113,7 @@ class CommandReading:
 
 
 def told(message: Message) -> CommandReading:
-    """Read a command; the twin does, in the place of a controller."""
+    """Read a command as its controller would; the twin does."""
     if isinstance(message, Float64MultiArray):
         values, stamp_ns, tag = vector_of(message)
         return CommandReading(values, stamp_ns=stamp_ns or 0, tag=tag)
@@ -159,7 +159,7 @@ def read_image(message: Image | CompressedImage) -> np.ndarray:
 
 
 def stamp_ns_of(message: StateMessage, latency_s: float = 0.0) -> int:
-    """When a message was measured: its stamp, less a latency that its stamp does not know of."""
+    """When a message was measured: its stamp, less a latency that the stamp does not include."""
     return time_of(message.header.stamp) - round(latency_s * 1e9)
 
 

@@ -13,7 +13,7 @@ from robot.safety.gate.reasons import Reason
 GOOD, POOR, BAD = "ok", "warn", "error"
 SILENT_S = 2.0  # status comes twice a second
 HISTORY = 8
-WINDOW = 200  # messages whose rate is told
+WINDOW = 200  # messages whose rate is shown
 
 TEXTS = {reason.value: reason.text for reason in Reason}
 TOLD = (
@@ -30,13 +30,13 @@ TOLD = (
     "energy_overdrafts",
     "spring_arm_j",
 )
-RARE = ("unread", "errors")  # told when there are any
+RARE = ("unread", "errors")  # shown when there are any
 MOST_PROCESSES, LONGEST_TEXT = 64, 300  # anybody may publish a status: a page of long ones took 10 ms to paint
 
 
 @dataclass
 class Heard:
-    """When a stream spoke, monotonic s."""
+    """When messages of a stream came, monotonic s."""
 
     ages: Ages | None = None
     times: deque[float] = field(default_factory=lambda: deque(maxlen=WINDOW))
@@ -45,7 +45,7 @@ class Heard:
         return now_s - self.times[-1] if self.times else None
 
     def rate_hz(self) -> float:
-        """Of the last messages."""
+        """The rate of the last messages."""
         span = self.times[-1] - self.times[0] if len(self.times) > 1 else 0.0
         return (len(self.times) - 1) / span if span > 0 else 0.0
 
@@ -60,7 +60,7 @@ class Heard:
 
 @dataclass(frozen=True)
 class Status:
-    """What a process said of itself, and when (monotonic s)."""
+    """The last status of a process, and when it came (monotonic s)."""
 
     level: str
     text: str
@@ -69,7 +69,7 @@ class Status:
 
 
 class Board:
-    """Collects; shows nothing.
+    """Collects what is known of a graph; shows nothing.
 
     Args:
         streams: name -> from which age on it is late, holds the robot, is a fault.
@@ -85,19 +85,19 @@ class Board:
         self.streams[name].times.append(now_s)
 
     def status(self, name: str, level: str, text: str, values: Mapping[str, str], now_s: float) -> bool:
-        """What a process said; False when so many have spoken that another one is not taken."""
+        """Note the status of a process; False when there are too many processes for another one."""
         name = name[:LONGEST_TEXT]
         if name not in self.statuses and len(self.statuses) >= MOST_PROCESSES:
             return False
-        told = {key: value[:LONGEST_TEXT] for key, value in values.items()}
-        self.statuses[name] = Status(level, text[:LONGEST_TEXT], told, now_s)
+        shortened = {key: value[:LONGEST_TEXT] for key, value in values.items()}
+        self.statuses[name] = Status(level, text[:LONGEST_TEXT], shortened, now_s)
         return True
 
     def state(self, line: str, now_s: float, clock: str) -> bool:
-        """The gate's state, `mode reason`; returns whether it is another than before.
+        """Note the gate's state, `mode reason`; returns whether it has changed.
 
         Args:
-            line: as the gate says it.
+            line: as the gate publishes it.
             now_s: monotonic.
             clock: time of day, for people.
         """
@@ -114,7 +114,7 @@ class Board:
         return f"{mode}: {reason_text(reason)}" if mode else "gate not heard of"
 
     def level_of(self, name: str, now_s: float) -> str:
-        """Of a process; one that has fallen silent is as bad as one that complains."""
+        """The level of a process; a silent one is as bad as one that reports an error."""
         status = self.statuses[name]
         return BAD if now_s - status.heard_s > SILENT_S else status.level
 
@@ -126,16 +126,16 @@ class Board:
         return status.text
 
     def stream_text(self, name: str, now_s: float) -> str:
-        heard = self.streams[name]
-        age_s = heard.age_s(now_s)
+        stream = self.streams[name]
+        age_s = stream.age_s(now_s)
         if age_s is None:
             return "not heard"
-        return f"{heard.rate_hz():.0f} Hz, {_age(age_s)}"
+        return f"{stream.rate_hz():.0f} Hz, {_age(age_s)}"
 
     def counts(self) -> dict[str, int]:
         """What the gate has counted: limits, refusals, stops; without what it does when all is well."""
         gate = self.statuses.get("gate")
-        told = (
+        values = (
             {}
             if gate is None
             else {
@@ -144,18 +144,18 @@ class Board:
                 if name.startswith("count_")
             }
         )
-        found = {name: count for name, count in told.items() if count is not None and count >= 0}
-        return dict(sorted(found.items(), key=lambda item: -item[1]))
+        counts = {name: count for name, count in values.items() if count is not None and count >= 0}
+        return dict(sorted(counts.items(), key=lambda item: -item[1]))
 
     def numbers(self, name: str) -> str:
         values = self.statuses[name].values
-        told = [key for key in TOLD if values.get(key, "") != ""]
-        told += [key for key in RARE if values.get(key, "0") != "0"]
-        return "  ".join(f"{key} {values[key]}" for key in told)
+        keys = [key for key in TOLD if values.get(key, "") != ""]
+        keys += [key for key in RARE if values.get(key, "0") != "0"]
+        return "  ".join(f"{key} {values[key]}" for key in keys)
 
 
 def line_of(board: Board, now_s: float, alive: str) -> str:
-    """All in one line: what is not well is said, the rest is counted."""
+    """All in one line: what is not well is named, the rest is counted."""
     ill = [
         f"{name}: {board.process_text(name, now_s)}"
         for name in sorted(board.statuses)
@@ -165,8 +165,8 @@ def line_of(board: Board, now_s: float, alive: str) -> str:
         ill.insert(0, f"gate: {board.process_text('gate', now_s)}")
     late = [
         f"{name} {board.stream_text(name, now_s)}"
-        for name, heard in board.streams.items()
-        if heard.level(now_s) != GOOD
+        for name, stream in board.streams.items()
+        if stream.level(now_s) != GOOD
     ]
     parts = [board.gate_text(), alive, *ill, *late]
     if not late:
@@ -185,8 +185,8 @@ def page_of(board: Board, now_s: float, title: str, alive: str) -> Sequence[str]
             f"{board.numbers(name)}".rstrip()
         )
     rows.append("")
-    for name, heard in board.streams.items():
-        rows.append(f"{_mark(heard.level(now_s))} {name.ljust(width)}  {board.stream_text(name, now_s)}")
+    for name, stream in board.streams.items():
+        rows.append(f"{_mark(stream.level(now_s))} {name.ljust(width)}  {board.stream_text(name, now_s)}")
     counts = board.counts()
     if counts:
         rows += ["", "  counted " + ", ".join(f"{name} {count}" for name, count in counts.items())]

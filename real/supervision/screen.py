@@ -36,7 +36,7 @@ class Screen:
         self._steer = self._page = self._bottom = ""
         self._entered = self._ended = False
         self._state: Hashable = None
-        self._waiting, self._told_s = "", float("-inf")
+        self._waiting, self._written_s = "", float("-inf")
         self._errors: _Errors | None = None
         self._thread = Thread(target=self._write, name="screen", daemon=True)
         self._thread.start()
@@ -49,10 +49,10 @@ class Screen:
     def size(self) -> tuple[int, int]:
         """Columns and rows."""
         try:
-            found = os.get_terminal_size(self._stream.fileno())
+            size = os.get_terminal_size(self._stream.fileno())
         except OSError:
             return 80, 24
-        return found.columns or 80, found.lines or 24  # a new pseudo terminal has none
+        return size.columns or 80, size.lines or 24  # a new pseudo terminal has none
 
     def line(self, text: str) -> None:
         """A line for good."""
@@ -77,7 +77,7 @@ class Screen:
             self._state, self._waiting = state, text
         elif self._waiting:
             self._waiting = text  # the same state, with newer numbers
-        if self._waiting and time.monotonic() - self._told_s >= APART_S:
+        if self._waiting and time.monotonic() - self._written_s >= APART_S:
             self._tell()
 
     def catch_errors(self) -> None:
@@ -113,7 +113,7 @@ class Screen:
 
     def _tell(self) -> None:
         self.line(self._waiting)
-        self._waiting, self._told_s = "", time.monotonic()
+        self._waiting, self._written_s = "", time.monotonic()
 
     def _show(self, text: str, steer: str = "", bottom: bool = False) -> None:
         with self._fresh:
@@ -157,7 +157,7 @@ class _Errors:
         self._thread.start()
 
     def close(self) -> None:
-        """Give it back; what was written so far has become lines."""
+        """Restore standard error; what was written so far has become lines."""
         sys.stderr.flush()
         os.dup2(self._stderr, 2)  # the last writer of the pipe is gone: its reader comes to the end
         os.close(self._stderr)

@@ -1,4 +1,4 @@
-"""What a device of a person says: whether the robot may move, and where to."""
+"""The readings of a person's device: whether the robot may move, and where to."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ MOTION = ("x", "y", "z", "about x", "about y", "about z")
 
 @dataclass(frozen=True, eq=False)
 class Wish:
-    """What a person wants at one moment.
+    """A person's input at one moment.
 
     Args:
         held: the enabling device is held.
@@ -20,7 +20,7 @@ class Wish:
         grip: in [-1, 1], above 0 closes.
         part: which part of the robot the motion is for; counted on without end.
         asked: `enable` or `reset` of the gate, asked for since the last reading.
-        connected: the device is there. One that is not there holds nothing and wants nothing.
+        connected: the device is there. One that is not there holds and moves nothing.
         note: for a person, on the device itself.
     """
 
@@ -42,7 +42,7 @@ class Device(Protocol):
     """A device, read without waiting."""
 
     def read(self, now_s: float) -> Wish:
-        """What the person wants at a monotonic time."""
+        """The person's input at a monotonic time."""
 
     def close(self) -> None:
         """Let go of it, and leave it as it was."""

@@ -37,7 +37,7 @@ class Gamepad:
     Args:
         hold_s: for how long the enabling button may be held at a stretch.
         path: of the device; empty takes the first.
-        deadband: share of a stick's or trigger's way that is rest.
+        deadband: share of a stick's or trigger's travel that is rest.
 
     Raises:
         InputError: there is none, or it may not be read.
@@ -50,12 +50,12 @@ class Gamepad:
         self._fd: int | None = None
         self._tried_s = float("-inf")
         self._forget()
-        found = self._open()
-        if found:
+        problem = self._open()
+        if problem:
             raise InputError(
                 "gamepad",
                 expected=f"one that can be read at {path or PATHS}",
-                got=found,
+                got=problem,
                 way_out="Plug it in; `ls -l /dev/input/js*` shows who may read it (group input)",
             )
 
@@ -63,13 +63,13 @@ class Gamepad:
         if self._fd is None and now_s - self._tried_s >= AGAIN_S:
             self._tried_s = now_s
             self._open()
-        asked: list[str] = []
+        requests: list[str] = []
         for value, kind, number in self._events():
             if kind & ~INIT == BUTTON:
-                self._press(number, value, bool(kind & INIT), now_s, asked)
+                self._press(number, value, bool(kind & INIT), now_s, requests)
             elif kind & ~INIT == AXIS and (not kind & INIT or number in self._axes):
-                # What an axis is said to be at first is a guess of the driver's. Later the kernel says all axes again
-                # when it had to drop events, and then they are true.
+                # The first value of an axis is a guess of the driver's. Later the kernel repeats all axes when it had
+                # to drop events, and then they are true.
                 self._axes[number] = value / FULL
         if self._fd is None:
             return Wish(connected=False, part=self._part, note="the gamepad is gone: let go")
@@ -78,7 +78,7 @@ class Gamepad:
             self._free.clear()
         motion, grip = self._wanted(left_s > 0)
         note = f"enable held, {left_s:.0f} s at most" if left_s else "not held: left shoulder"
-        return Wish(left_s > 0, motion, grip, self._part, tuple(asked), True, note)
+        return Wish(left_s > 0, motion, grip, self._part, tuple(requests), True, note)
 
     def close(self) -> None:
         if self._fd is not None:
@@ -117,9 +117,9 @@ class Gamepad:
                 return []
             self._rest += data
         whole = len(self._rest) // EVENT.size * EVENT.size
-        found = [event[1:] for event in EVENT.iter_unpack(self._rest[:whole])]
+        events = [event[1:] for event in EVENT.iter_unpack(self._rest[:whole])]
         self._rest = self._rest[whole:]
-        return found
+        return events
 
     def _press(self, number: int, value: int, told_again: bool, now_s: float, asked: list[str]) -> None:
         if not value:

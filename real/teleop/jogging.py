@@ -25,7 +25,7 @@ class Speeds:
 
     Args:
         position, rotation, joint: m/s, rad/s, rad/s.
-        grip: of the way from open to closed, a second.
+        grip: share of the travel from open to closed, per second.
     """
 
     position: float = 0.1
@@ -41,10 +41,10 @@ class JoggedPart:
     Args:
         name: for a person.
         columns: (n,) of the action that it moves: position and rotation, or joints.
-        full: (6,) or (n,) the velocity at full stick, a second.
+        full: (6,) or (n,) the velocity at full stick, per second.
         low, high: (3,) of the position or (n,) of the joints; infinite where there is no limit.
         tool: (m,) columns of the tool.
-        grip: (m,) velocity of closing at full, a second.
+        grip: (m,) velocity of closing at full, per second.
         tool_low, tool_high: (m,).
         ramp_s: from rest to the full velocity.
         is_tcp: whether it is a tcp.
@@ -68,24 +68,24 @@ class JoggedPart:
 def parts_of(contract: Contract, description: RobotDescription, speeds: Speeds) -> tuple[JoggedPart, ...]:
     """The parts of a robot in the order in which a person steps through them."""
     slices = description.action_spec(contract.period_s, contract.control).slices
-    found: list[JoggedPart] = []
+    parts: list[JoggedPart] = []
     for limb in description.limbs:
-        told = limb.tool.command
-        where = slices[limb.field(told.name)]
+        command = limb.tool.command
+        where = slices[limb.field(command.name)]
         low, high, rates = _grip(limb.tool, speeds.grip, contract.limits.tool.speed)
         columns, name = np.arange(where.start, where.stop), limb.element("arm")
         if contract.control == "cartesian":
-            places = [slices[limb.field(each)] for each in ("tcp.position", "tcp.rotation")]
-            moved = np.concatenate([np.arange(place.start, place.stop) for place in places])
+            spans = [slices[limb.field(each)] for each in ("tcp.position", "tcp.rotation")]
+            moved = np.concatenate([np.arange(span.start, span.stop) for span in spans])
             full, box, ramp_s = _tcp(contract, speeds)
-            found.append(JoggedPart(name, moved, full, *box, columns, rates, low, high, ramp_s, True, MOTION))
+            parts.append(JoggedPart(name, moved, full, *box, columns, rates, low, high, ramp_s, True, MOTION))
         else:
             first = slices[limb.field("arm.joints")].start
             for at in range(0, len(limb.arm.joints), JOINTS):
                 chosen = range(at, min(at + JOINTS, len(limb.arm.joints)))
                 full, box, ramp_s = _joints(contract, limb, chosen, speeds.joint)
                 names = tuple(limb.arm.joints[joint] for joint in chosen)
-                found.append(
+                parts.append(
                     JoggedPart(
                         f"{name} {names[0]} to {names[-1]}",
                         first + np.array(chosen),
@@ -100,14 +100,14 @@ def parts_of(contract: Contract, description: RobotDescription, speeds: Speeds) 
                         names,
                     )
                 )
-    return tuple(found)
+    return tuple(parts)
 
 
 class Jogging:
     """The target of a person who moves the robot by velocities.
 
     It starts from what the gate sent last, so that a take-over is no jump, and is drawn along when the gate's limits
-    keep the robot back: what was asked for and not done is not made up for later.
+    keep the robot back: motion that was requested and not done is not made up for later.
 
     Args:
         contract: of the robot.
@@ -133,7 +133,7 @@ class Jogging:
         return self.parts[wish.part % len(self.parts)]
 
     def let_go(self) -> None:
-        """Stand, and begin anew from what is sent then."""
+        """Stop, and start anew from the command that is sent then."""
         self._target = None
         self._velocity = np.zeros(7)
 
@@ -154,9 +154,9 @@ class Jogging:
             return None
         if self._target is None:
             self._target = np.array(sent, dtype=np.float64)
-        wanted = np.append(wish.motion, wish.grip)
+        requested = np.append(wish.motion, wish.grip)
         change = dt / part.ramp_s
-        self._velocity = self._velocity + np.clip(wanted - self._velocity, -change, change)
+        self._velocity = self._velocity + np.clip(requested - self._velocity, -change, change)
         target = self._target.copy()
         if part.is_tcp:
             self._move_tcp(part, target, sent, dt)
@@ -174,15 +174,15 @@ class Jogging:
         return target.copy()
 
     def _move_tcp(self, part: JoggedPart, target: np.ndarray, sent: np.ndarray, dt: float) -> None:
-        place, turn = part.columns[:3], part.columns[3:]
+        position, turn = part.columns[:3], part.columns[3:]
         rotation, before = matrix_from_6d(target[turn]), matrix_from_6d(sent[turn])
         along, about = self._velocity[:3], self._velocity[3:6]
         # A diagonal is no faster than an axis: limits are those of the length.
         along, about = (each / max(1.0, float(np.linalg.norm(each))) for each in (along, about))
         if self._in_tool:
             along, about = rotation @ along, rotation @ about
-        moved = _within(target[place], along * part.full[:3] * dt, part.low, part.high)
-        target[place] = sent[place] + _shortened(moved - sent[place], part.full[0] * AHEAD_S)
+        moved = _within(target[position], along * part.full[:3] * dt, part.low, part.high)
+        target[position] = sent[position] + _shortened(moved - sent[position], part.full[0] * AHEAD_S)
         rotation = matrix_from_rotvec(about * part.full[3:] * dt) @ rotation
         ahead = _shortened(rotvec_from_matrix(rotation @ before.T), part.full[3] * AHEAD_S)
         target[turn] = rotation_6d_from_matrix(matrix_from_rotvec(ahead) @ before)
@@ -222,16 +222,18 @@ def _joints(
 
 
 def _grip(tool: Tool, rate: float, fastest: float | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Limits (m,) of a tool's command, and with which velocity (m,) it closes, all of it in the same time."""
-    told = tool.command
-    ends = np.array([sorted(told.scale * place + told.offset for place in places) for places in tool.position])
+    """Limits (m,) of a tool's command, and the velocity (m,) with which all of it closes in the same time."""
+    command = tool.command
+    ends = np.array(
+        [sorted(command.scale * position + command.offset for position in positions) for positions in tool.position]
+    )
     low, high = ends[:, 0], ends[:, 1]
-    if told.kind == "width":
-        way = low - high
+    if command.kind == "width":
+        travel = low - high
     else:
-        rest = told.scale * np.array(tool.rest) + told.offset
+        rest = command.scale * np.array(tool.rest) + command.offset
         share = (rest - low) / (high - low)
         closed = np.where(share < MIDDLE[0], high, np.where(share > MIDDLE[1], low, rest))
-        way = closed - rest
-    longest = float(np.abs(way).max())
-    return low, high, way * (min(rate, (fastest or np.inf) / longest) if longest else rate)
+        travel = closed - rest
+    longest = float(np.abs(travel).max())
+    return low, high, travel * (min(rate, (fastest or np.inf) / longest) if longest else rate)

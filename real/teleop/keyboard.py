@@ -1,8 +1,8 @@
 """The keys of a terminal.
 
-A terminal tells when a key goes down and never when it comes up, and while a key is held it repeats after a pause of up
-to half a second. So no key can be held: keys step a velocity, which ends by itself a moment after the last of them, and
-the enabling key counts for a limited time. This is no dead-man switch, and cannot be made one.
+A terminal reports when a key goes down and never when it comes up, and while a key is held it repeats after a pause of
+up to half a second. So no key can be held: keys step a velocity, which ends by itself a moment after the last of them,
+and the enabling key counts for a limited time. This is no dead-man switch, and cannot be made one.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class Keyboard:
         self._connected = True
 
     def read(self, now_s: float) -> Wish:
-        asked: list[str] = []
+        requests: list[str] = []
         keys = self._typed()
         if not self._connected:
             self._let_go()
@@ -87,13 +87,13 @@ class Keyboard:
             self._let_go()
             keys, note = "", f"{len(keys)} keys at once are no typing: let go"
         for key in keys:
-            self._press(key, now_s, asked)
+            self._press(key, now_s, requests)
         if now_s - self._pressed_s > STOP_S:
             self._levels[:] = 0
         left_s = self._box.left_s(now_s)
         note = note or (f"enable held for {left_s:.0f} s more" if left_s else "not held: press e")
         velocity = self._levels / LEVELS
-        return Wish(left_s > 0, velocity[:6], float(velocity[6]), self._part, tuple(asked), True, note)
+        return Wish(left_s > 0, velocity[:6], float(velocity[6]), self._part, tuple(requests), True, note)
 
     def close(self) -> None:
         if self._before is not None:
@@ -123,7 +123,7 @@ class Keyboard:
 
     def _typed(self) -> str:
         """Keys since the last reading, without the sequences that arrows and function keys send."""
-        found = ""
+        keys = ""
         while self._connected and select.select([self._fd], [], [], 0)[0]:
             try:
                 data = os.read(self._fd, MOST)
@@ -135,11 +135,11 @@ class Keyboard:
                 if self._escape or key == "\x1b":
                     self._escape = self._continued(key)
                 else:
-                    found += key
-        return found
+                    keys += key
+        return keys
 
     def _continued(self, key: str) -> str:
-        """What is known of an escape sequence after one more key; empty when it has ended.
+        """The part of an escape sequence read so far, with one more key; empty when it has ended.
 
         `ESC [ ... final` and `ESC O final`; `ESC key` is that key with Alt, which means nothing here.
         """

@@ -1,1 +1,1 @@
-"""The twin's topics: what its node publishes in a driver's place, and what it hears."""
+"""The twin's topics: what its node publishes in place of a driver, and what it subscribes to."""

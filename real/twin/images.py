@@ -1,4 +1,4 @@
-"""What a twin's cameras see, drawn for those that somebody listens to."""
+"""What a twin's cameras see, drawn for streams that have a subscriber."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ def image_size(contract: Contract) -> tuple[int, int] | None:
 
 
 class TwinImages:
-    """Draws in a process of its own; in lock-step in this one, as time stands meanwhile.
+    """Draws in a process of its own; in lock-step in this one, as time is paused meanwhile.
 
     Args:
         contract: of the robot.
         world: of the twin.
         publishers: of its streams.
         size: height and width, px; None draws nothing.
-        lock_step: whether time stands.
+        lock_step: whether time is paused for it.
     """
 
     def __init__(
@@ -64,8 +64,8 @@ class TwinImages:
             offset_ns: of ROS's time to the twin's.
             now_ns: time of the faults.
         """
-        heard, twin_ns = self._publishers.heard, self._world.robot.clock.now_ns()
-        due = [name for name in self._cameras if name in due and heard(name)]
+        has_subscriber, twin_ns = self._publishers.heard, self._world.robot.clock.now_ns()
+        due = [name for name in self._cameras if name in due and has_subscriber(name)]
         if self._draws_here:
             for name in due:
                 image = Command(self._world.image(name), frame=name, stamp_ns=twin_ns + offset_ns)
@@ -75,13 +75,13 @@ class TwinImages:
                 self._process.show(self._world.robot.scene.data, twin_ns)
             pictures = self._process.pictures()
             for name, picture in pictures.items():
-                if picture.stamp_ns > self._shown_ns and heard(name):
+                if picture.stamp_ns > self._shown_ns and has_subscriber(name):
                     image = Command(picture.pixels, frame=name, stamp_ns=picture.stamp_ns + offset_ns)
                     self._publishers.say(name, image, now_ns)
             self._shown_ns = max([self._shown_ns, *(picture.stamp_ns for picture in pictures.values())])
 
     def reset(self) -> None:
-        """Time begins anew."""
+        """Forget the last image: time begins anew."""
         self._shown_ns = -1
 
     def close(self) -> None:

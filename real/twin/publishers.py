@@ -20,7 +20,7 @@ JPEG_QUALITY = 90
 
 
 class TwinPublishers:
-    """One publisher a stream of the contract.
+    """One publisher per stream of the contract.
 
     Args:
         node: whose they are.
@@ -38,12 +38,12 @@ class TwinPublishers:
         }
 
     def say(self, name: str, command: Command, now_ns: int) -> None:
-        """A stream has measured something; `now_ns` is the time of the faults."""
+        """Publish a measurement of a stream; `now_ns` is the time of the faults."""
         for each in self._faults().passed(f"state/{name}", command, now_ns):
             self._send(name, each)
 
     def heard(self, name: str) -> bool:
-        """Whether anybody listens to a stream."""
+        """Whether a stream has a subscriber."""
         return bool(self.publishers[name].get_subscription_count())
 
     def deliver(self, now_ns: int) -> None:

@@ -20,7 +20,7 @@ class StreamSchedule:
         self._due_ns: dict[str, int] = {}
 
     def reset(self) -> None:
-        """Time begins anew: everything is due."""
+        """Make everything due: time begins anew."""
         self._due_ns = {}
 
     def is_due(self, name: str, now_ns: int) -> bool:
@@ -29,7 +29,7 @@ class StreamSchedule:
         due_ns = self._due_ns.get(name, now_ns)
         if now_ns < due_ns:
             return False
-        # The next by the schedule; what was missed altogether is not made up for, and no state is told twice.
+        # The next by the schedule; what was missed altogether is not made up for, and no state is published twice.
         self._due_ns[name] = max(due_ns + round(1e9 / rate_hz), now_ns + 1)
         return True
 

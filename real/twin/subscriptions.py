@@ -1,4 +1,4 @@
-"""Commands that the twin hears, each as its controller would."""
+"""Commands that the twin subscribes to, each as its controller would."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ COUNTED_FOR_NS = 50_000_000  # the graph is asked for publishers no more often t
 
 
 class TwinSubscriptions:
-    """One subscription a sink of the contract.
+    """One subscription per sink of the contract.
 
     Args:
         node: whose they are.

@@ -1,4 +1,4 @@
-"""What `--help` says of a verb: its groups with their choices, its keys with defaults, a line each."""
+"""The `--help` text of a verb: its groups with their choices, its keys with defaults, one line each."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tiller.configuration.compose import choices_of, compose, first_line, groups
 
 
 def help_text(verb: str, kind: type) -> str:
-    """What a verb does, the choices of its groups and its keys with defaults, a line each."""
+    """What a verb does, the choices of its groups and its keys with defaults, one line each."""
     summary = first_line(configs_folder() / f"{verb}.yaml")
     lines = [f"usage: tiller {verb} [key=value ...] [-m key=a,b,c ...]", "", f"{summary}."]
     for group, chosen in groups_of(verb).items():
@@ -61,7 +61,7 @@ def key_lines(kind: type, values: Mapping[str, Any], indent: str, prefix: str = 
 
 
 def argument_texts(kind: type) -> dict[str, str]:
-    """What the `Args` of a docstring say of each field."""
+    """The text of each field in the `Args` of a docstring."""
     _, _, arguments = inspect.cleandoc(kind.__doc__ or "").partition("Args:\n")
     texts: dict[str, str] = {}
     for names, text in re.findall(r"^    (\w[\w, ]*): (.*(?:\n {5,}.*)*)", arguments, re.MULTILINE):
@@ -97,7 +97,7 @@ def _shown(value: Any) -> str:
 
 
 def columns(rows: list[tuple[str, str]], widest: int = 44) -> list[str]:
-    """Two columns; a left side that is too wide stands on a line of its own."""
+    """Two columns; a left side that is too wide is on a line of its own."""
     width = max((len(left) for left, _ in rows if len(left) <= widest), default=0)
     lines = []
     for left, right in rows:

@@ -20,12 +20,12 @@ T = TypeVar("T")
 # A task has a file only where it has defaults of its own, so any name is let through to the room that knows tasks.
 OPEN_GROUPS = ("task",)
 NO_FILE = "none"
-"""What Hydra is told of a task without a file, whose name may have letters that Hydra does not read."""
+"""The choice that Hydra gets for a task without a file, whose name may have letters that Hydra does not read."""
 
 
 @dataclass(frozen=True)
 class Configuration(Generic[T]):
-    """What was asked for.
+    """The configuration of one run.
 
     Args:
         options: the typed values.
@@ -50,16 +50,16 @@ def first_line(file: Path) -> str:
 def groups_of(verb: str) -> dict[str, str | None]:
     """The groups that a verb's file chooses from, with the choice it makes."""
     document = yaml.safe_load((configs_folder() / f"{verb}.yaml").read_text(encoding="utf-8")) or {}
-    found = {}
+    groups = {}
     for entry in document.get("defaults", ()):
         if isinstance(entry, dict):
             (group, choice), *_ = entry.items()
-            found[str(group).split()[-1].lstrip("/")] = choice
-    return found
+            groups[str(group).split()[-1].lstrip("/")] = choice
+    return groups
 
 
 def choices_of(group: str) -> dict[str, str]:
-    """Every choice of a group with the line that says what it is."""
+    """Every choice of a group with the line that describes it."""
     folder = configs_folder() / group
     return {str(file.relative_to(folder).with_suffix("")): first_line(file) for file in sorted(folder.rglob("*.yaml"))}
 
@@ -158,7 +158,7 @@ def _check(verb: str, override: Override, kind: type, groups: Mapping[str, str |
 
 def require_known(verb: str, key: str, kind: type, groups: Iterable[str] = ()) -> None:
     """Refuse a dotted key that a dataclass does not have, offering the nearest it has."""
-    if not _leads_somewhere(kind, key.split(".")):
+    if not _is_known(kind, key.split(".")):
         names = [*groups, *known_keys(kind)]
         raise InputError(
             f"'{key}'",
@@ -174,8 +174,8 @@ def set_value(values: dict[str, Any], kind: Any, key: str, text: str) -> None:
 
 def put(values: dict[str, Any], kind: Any, key: str, value: Any) -> None:
     """Set what a dotted key of a dataclass means in its plain values; a mapping is merged into one that is there."""
-    *way, last = path_of(kind, key.split("."))
-    for part in way:
+    *parents, last = path_of(kind, key.split("."))
+    for part in parents:
         if not isinstance(values.get(part), dict):
             values[part] = {}
         values = values[part]
@@ -202,12 +202,12 @@ def path_of(kind: Any, parts: list[str]) -> list[str]:
     return [parts[0], ".".join(rest[: len(rest) - len(tail)]), *tail]
 
 
-def _leads_somewhere(kind: Any, parts: list[str]) -> bool:
+def _is_known(kind: Any, parts: list[str]) -> bool:
     """Whether dotted `parts` name a field, or an entry of an open mapping, of a dataclass."""
     if not parts or not is_dataclass(kind):
         return True
     hint = get_type_hints(kind).get(parts[0])
-    return hint is not None and _leads_somewhere(hint, parts[1:])
+    return hint is not None and _is_known(hint, parts[1:])
 
 
 def _require(verb: str, kind: type, values: Mapping[str, Any]) -> None:

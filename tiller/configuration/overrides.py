@@ -1,5 +1,5 @@
-"""Words `key=value` of a command line. The type of what the key sets says how the value is read: a text is the word as
-typed, so that paths and names may be `2024`, `true`, `it's` or `run(1)`; all else is read by Hydra's grammar.
+"""Words `key=value` of a command line. The type of what the key sets decides how the value is read: a text is the word
+as typed, so that paths and names may be `2024`, `true`, `it's` or `run(1)`; all else is read by Hydra's grammar.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Override:
 
     Args:
         key: dotted.
-        text: what stands after the first `=`, as typed.
+        text: what follows the first `=`, as typed.
     """
 
     key: str
@@ -43,7 +43,7 @@ def parse_overrides(words: Sequence[str]) -> list[Override]:
     Raises:
         InputError: a word is not `key=value`.
     """
-    found = []
+    overrides = []
     for word in words:
         key, equals, text = word.partition("=")
         key = key.strip().removeprefix("+").removeprefix("+")  # Hydra's marks of keys that are new; all may be new here
@@ -51,8 +51,8 @@ def parse_overrides(words: Sequence[str]) -> list[Override]:
             raise InputError(f"'{word}'", expected="key=value", way_out="Set the key to null to do without it")
         if word.startswith("-") or not equals or not key:
             raise InputError(f"'{word}'", expected="an override such as key=value", way_out="See --help")
-        found.append(Override(key, text))
-    return found
+        overrides.append(Override(key, text))
+    return overrides
 
 
 def hint_of(kind: Any, parts: Sequence[str]) -> Any:
@@ -174,7 +174,7 @@ def _alternatives(hint: Any) -> tuple[Any, ...]:
     if get_origin(hint) is Annotated:
         return _alternatives(get_args(hint)[0])
     if get_origin(hint) in (Union, UnionType):
-        return tuple(found for each in get_args(hint) for found in _alternatives(each))
+        return tuple(alternative for each in get_args(hint) for alternative in _alternatives(each))
     return (hint,)
 
 

@@ -1,4 +1,4 @@
-"""A policy as one who acts, control step by control step, in a loop that is not the evaluation's."""
+"""A policy that acts control step by control step, in a loop that is not the evaluation's."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class PolicyActor:
     Args:
         policy: plans.
         instruction: of the task.
-        n_action_steps: rows executed a plan; the policy's own number when None.
+        n_action_steps: rows executed per plan; the policy's own number when None.
     """
 
     def __init__(self, policy: Policy, instruction: str = "", *, n_action_steps: int | None = None) -> None:
@@ -25,7 +25,7 @@ class PolicyActor:
         self._seed = self._now_ns = 0
 
     def reset(self, observation: Mapping[str, np.ndarray], random: np.random.Generator) -> None:
-        """Begin an episode; `random` decides the noise of its plans."""
+        """Begin an episode; `random` gives the seed of its plans' noise."""
         self._runner.reset()
         self._seed, self._now_ns = int(random.integers(2**62)), 0
 

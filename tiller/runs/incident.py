@@ -26,14 +26,14 @@ class Turn:
 
 
 def replay_incident(path: Path | str) -> int:
-    """Print the story of a record; 1 when the replay leaves it.
+    """Print the events of a record; 1 when the replay differs from it.
 
     Raises:
         InputError: it is no flight record.
     """
     record = read_record(path)
     turns: list[Turn] = []
-    said: tuple[object, ...] = ()
+    previous: tuple[object, ...] = ()
     different: list[Difference] = []
     first = record.ticks[0][0] if record.ticks else None
     for now, output, difference in replay(record):
@@ -41,9 +41,9 @@ def replay_incident(path: Path | str) -> int:
             different.append(difference)
         grave = tuple(reason for reason in output.reasons if reason.kind is not Kind.NOTE)
         main = (output.mode, output.source, grave or output.reasons[:1])
-        if main != said or output.rejected:
+        if main != previous or output.rejected:
             turns.append(_turn(now, output, first or now))
-        said = main
+        previous = main
     print(f"{path}: {len(record.ticks)} ticks" + (f"; {record.note}" if record.note else ""))
     if record.damage:
         print(f"The file is {record.damage}: what comes before is shown")

@@ -42,7 +42,7 @@ class Output:
 
     @contextmanager
     def kept_if_used(self) -> Iterator[None]:
-        """Leave the folder as it was when the block is asked wrongly before it has written anything."""
+        """Leave the folder as it was when the block refuses its input before it has written anything."""
         before = self._results()
         try:
             yield
@@ -85,7 +85,7 @@ class Output:
             self.lock.release()
 
     def finish(self, figures: Mapping[str, Any]) -> None:
-        """Mark the run as done and say where everything is."""
+        """Mark the run as done and print where everything is."""
         self.mark(figures)
         print(f"Written to {self.path}")
 
@@ -240,7 +240,7 @@ def _remove(path: Path) -> None:
 
 
 def _empty(path: Path) -> None:
-    """Remove all that a folder holds, what says that it is ours last; a shell may stand in the folder itself."""
+    """Remove all that a folder holds, the mark that it is ours last; a shell may be in the folder itself."""
     for entry in sorted(path.iterdir(), key=lambda entry: entry.name == CONFIG):
         if entry.is_dir() and not entry.is_symlink():
             shutil.rmtree(entry)

@@ -38,7 +38,7 @@ class Counter:
             self._task = self._bar.add_task(label, total=total, standing="")
 
     def show(self, done: int, standing: str = "", total: int | None = None) -> None:
-        """Note how many are done, and how things stand in a few words."""
+        """Note how many are done, and the results so far in a few words."""
         self.done, self.total = done, total or self.total
         if self._bar is not None:
             self._bar.update(self._task, completed=done, total=self.total, standing=standing)

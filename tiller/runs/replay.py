@@ -66,7 +66,7 @@ def replay_episode(env: Any, number: int, episode: Episode, keys: Sequence[str])
     """Start as recorded and step through all recorded actions, also past the moment of success.
 
     Raises:
-        InputError: the episode tells neither the state nor the seed that it started from.
+        InputError: the episode holds neither the state nor the seed that it started from.
     """
     observation, info = _start(env, number, episode)
     rows: dict[str, list[float]] = {key: [] for key in keys}

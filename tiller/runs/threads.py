@@ -1,4 +1,4 @@
-"""How many threads one process computes with: one, unless told otherwise."""
+"""How many threads one process computes with: one, unless set otherwise."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def limit_threads(threads: int | None) -> None:
     On small layers several threads wait for each other longer than they work, so processes, not threads, use the cores.
 
     Args:
-        threads: None takes what OMP_NUM_THREADS says, else one.
+        threads: None takes OMP_NUM_THREADS, else one.
     """
     if threads is not None:
         os.environ[VARIABLE] = str(threads)

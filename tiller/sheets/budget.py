@@ -23,7 +23,7 @@ PROCEDURE = "tiller budget picking 1"
 
 
 def lines(found: Pick) -> list[str]:
-    """What was found, and what to think of."""
+    """The budget that was picked, and remarks on it."""
     seen, replayed = found.statistics, found.replay
     bounds = ", ".join(f"{each:.3g}" for each in found.budget.acceleration)
     rows = [

@@ -32,7 +32,7 @@ class TaskFacts:
 
 
 def task_facts(task_id: str, options: Mapping[str, Any]) -> TaskFacts:
-    """Ask a task's environment; it is closed again."""
+    """Read the facts of a task from its environment, which is closed again."""
     import sim
 
     env = sim.make(task_id, **options)

@@ -58,14 +58,14 @@ def show_robot(name: str, *, urdf: str | None, flange: str | None, picture: Path
         print(f"It does not agree with {urdf}:\n{table(rows, 'description', 'URDF')}")
     elif urdf:
         print(f"It agrees with {urdf}: limits, and the flange at {CONFIGURATIONS} configurations.")
-    found = rest_for(robot)
-    print_rest(description, found)
+    rest = rest_for(robot)
+    print_rest(description, rest)
     _draw(robot, picture)
-    return 1 if rows or found.drift_m > LARGEST_DRIFT_M else 0
+    return 1 if rows or rest.drift_m > LARGEST_DRIFT_M else 0
 
 
 def print_joints(description: RobotDescription) -> None:
-    """The table of commanded joints, and what is told to them."""
+    """Print the table of commanded joints, and their action."""
     from rich.console import Console
     from rich.table import Column, Table
 
@@ -87,7 +87,7 @@ def print_joints(description: RobotDescription) -> None:
 
 
 def print_rest(description: RobotDescription, found: RestFindings) -> None:
-    """Where the tcps rest, and how well."""
+    """Print where the tcps rest, and how well."""
     for limb in description.limbs:
         position, rotation = found.tcps[limb.name]
         print(
@@ -132,7 +132,7 @@ def _draw(robot: TwinRobot, picture: Path) -> None:
 
 
 def default_picture(robot: str) -> Path:
-    """Where a robot is drawn to when nothing is said: `outputs/doctor/<date>/<robot>.png`."""
+    """The default path of a robot's picture: `outputs/doctor/<date>/<robot>.png`."""
     from tiller.runs.output import claim_folder
 
     return claim_folder("doctor", None) / f"{Path(robot).stem}.png"

@@ -52,7 +52,7 @@ class CellProcess:
         self._over = False
 
     def poll(self) -> bool:
-        """Start the cell when nothing is in its way; true when it is over, with its result or its error on disk."""
+        """Start the cell when no other process runs it; true when it is over, with its result or its error on disk."""
         if self._over:
             return True
         if self._process is None:
@@ -120,7 +120,7 @@ class CellProcess:
             cwd=self._cwd,
             # The cell imports what we can, from wherever it starts.
             env={**os.environ, "TERM": "dumb", "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-            # Ctrl-C goes to whoever watches, who stops the cells in order.
+            # Ctrl-C reaches whoever watches, who stops the cells in order.
             start_new_session=True,
         )
 
@@ -139,10 +139,10 @@ class CellProcess:
         if code < 0:
             hint = " (out of memory?)" if code == -signal.SIGKILL else ""
             return f"killed by {signal.Signals(-code).name}{hint}"
-        said = last_lines(log_of(self.folder))
-        # What tiller says of a failure may have several lines, of which the first says what failed.
-        messages = [line for line in said if line.startswith(f"tiller {self._verb}: ")]
-        return (messages or said or [f"ended with exit code {code}"])[-1]
+        lines = last_lines(log_of(self.folder))
+        # A failure's message of tiller may have several lines, of which the first names what failed.
+        messages = [line for line in lines if line.startswith(f"tiller {self._verb}: ")]
+        return (messages or lines or [f"ended with exit code {code}"])[-1]
 
 
 def wait_until_gone(folders: Sequence[Path], patience_s: float = PATIENCE_S + 10) -> None:
@@ -160,7 +160,7 @@ def wait_until_gone(folders: Sequence[Path], patience_s: float = PATIENCE_S + 10
 
 def _locked(log: Path) -> BinaryIO | None:
     """The log, open and locked; None while somebody else has it."""
-    file = open(log, "ab")  # noqa: SIM115 - it stays open for as long as the lock is wanted
+    file = open(log, "ab")  # noqa: SIM115 - it stays open for as long as the lock is needed
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

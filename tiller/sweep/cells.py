@@ -11,7 +11,7 @@ from typing import Sequence
 from robot.errors import InputError
 from tiller.configuration.overrides import hint_of, parse_overrides, several
 
-# Names of folders must be fit to stand in an override: checkpoint=sweep/policy-flow_mlp.
+# Names of folders must be fit for an override: checkpoint=sweep/policy-flow_mlp.
 _UNFIT = re.compile(r"[^\w.+-]+")
 LONGEST_NAME = 160
 """Characters; file systems take 255 bytes, and the log beside the folder has an ending of its own."""

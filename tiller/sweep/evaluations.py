@@ -98,7 +98,7 @@ def show_evaluations(folder: Path) -> None:
 
 
 def _table(summary: SweepSummary) -> str:
-    """A line a result, for spreadsheets and data frames."""
+    """One line per result, for spreadsheets and data frames."""
     buffer = io.StringIO()
     rows = [_row(result) for result in summary.results]
     writer = csv.DictWriter(buffer, list(rows[0]), lineterminator="\n")

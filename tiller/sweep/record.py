@@ -18,7 +18,7 @@ from tiller.sweep.cells import Cell
 SWEEP, ERROR = "sweep.json", "error.json"
 LINES_KEPT = 20
 NEUTRAL = ("workers", "threads")
-"""Options that results do not depend on; they may be others when a sweep goes on."""
+"""Options that results do not depend on; they may be others when a sweep is resumed."""
 
 
 @dataclass(frozen=True)
@@ -75,10 +75,10 @@ def join_sweep(folder: Path, verb: str, cells: Sequence[Cell]) -> Sweep:
             got=f"one of {before.verb}",
             way_out="Choose another output=",
         )
-    asked = {cell.name: list(cell.overrides) for cell in cells}
+    requested = {cell.name: list(cell.overrides) for cell in cells}
     done = {name: words for name, words in before.cells.items() if is_done(folder / name)}
-    for name in done.keys() & asked.keys():
-        earlier, now = set(_decisive(done[name])), set(_decisive(asked[name]))
+    for name in done.keys() & requested.keys():
+        earlier, now = set(_decisive(done[name])), set(_decisive(requested[name]))
         if earlier != now:
             raise InputError(
                 f"sweep {folder}, run {name}",
@@ -86,7 +86,7 @@ def join_sweep(folder: Path, verb: str, cells: Sequence[Cell]) -> Sweep:
                 got=" ".join(sorted(now - earlier)) or "fewer options",
                 way_out="It was done with other options: give the same ones, or choose another output=",
             )
-    return Sweep(verb, {**done, **asked})
+    return Sweep(verb, {**done, **requested})
 
 
 def write_sweep(folder: Path, sweep: Sweep) -> None:

@@ -28,7 +28,7 @@ Conclude = Callable[[Path], None]
 def run_sweep(
     verb: str, kind: type, words: Sequence[str], *, check: Check | None = None, conclude: Conclude | None = None
 ) -> int:
-    """Run every cell in a process of its own, and sum up what they found.
+    """Run every cell in a process of its own, and sum up their results.
 
     Args:
         verb, kind: as in `tiller.command_line.command.run_configured`.
@@ -40,7 +40,7 @@ def run_sweep(
         0 when every cell is done, else 1.
 
     Raises:
-        InputError: something is asked wrongly, or another runner is at work in the folder.
+        InputError: an argument is wrong, or another runner is at work in the folder.
         MissingExtraError: the launcher needs an extra that is not installed.
         KeyboardInterrupt: it was stopped; no cell is running any more.
     """
@@ -91,7 +91,7 @@ def _own(folder: Path) -> Iterator[None]:
 
 
 def _run_all(launcher: Launcher, verb: str, cells: Sequence[Cell], folder: Path, time_min: float | None) -> None:
-    """Run cells, and say of each one when it is over."""
+    """Run cells, and report each one when it is over."""
     cwd = str(Path.cwd())
     jobs = {Job(verb, cell.overrides, str((folder / cell.name).resolve()), cwd, time_min): cell for cell in cells}
     width = len(str(len(cells)))
@@ -120,7 +120,7 @@ def _outcome(ended: Ended, cell_folder: Path) -> str:
 
 
 def _conclude(cells: Sequence[Cell], folder: Path, conclude: Conclude | None) -> int:
-    """Show what was found and what failed."""
+    """Show the results and what failed."""
     if conclude is None:
         _print_table(cells, folder)
     elif any(is_done(folder / cell.name) for cell in cells):

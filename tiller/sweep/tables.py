@@ -24,14 +24,14 @@ def show_summary(summary: SweepSummary) -> None:
 
 
 def success_table(summary: SweepSummary) -> Any:
-    """A row a task and setting, a column a policy; the interquartile mean over tasks below."""
+    """One row per task and setting, one column per policy; the interquartile mean over tasks below."""
     policies = [policy.name for policy in summary.policies][:MOST_POLICIES]
-    found = {(one.task, one.setting, one.policy): one for one in summary.results}
-    places = list(dict.fromkeys((one.task, one.setting) for one in summary.results))
-    with_settings = any(setting for _, setting in places)
+    results = {(one.task, one.setting, one.policy): one for one in summary.results}
+    rows = list(dict.fromkeys((one.task, one.setting) for one in summary.results))
+    with_settings = any(setting for _, setting in rows)
     table = _table("success rate with its 95 % interval", "task", *(["setting"] if with_settings else []), *policies)
-    for task, setting in places:
-        cells = [found.get((task, setting, policy)) for policy in policies]
+    for task, setting in rows:
+        cells = [results.get((task, setting, policy)) for policy in policies]
         shown = ["-" if one is None else f"{rate(one.success)}  {one.successes}/{one.episodes}" for one in cells]
         table.add_row(task, *([setting] if with_settings else []), *shown)
     over_tasks: dict[str, dict[str, str]] = {}
@@ -80,7 +80,7 @@ def comparison_table(summary: SweepSummary) -> Any:
 
 
 def robustness_table(summary: SweepSummary) -> Any:
-    """Area under success against severity, a row a curve."""
+    """Area under success against severity, one row per curve."""
     with_settings = any(one.setting for one in summary.robustness)
     table = _table(
         "area under success against severity",

@@ -1,1 +1,1 @@
-"""One file a verb of the command line: each composes the rooms and holds no algorithm of its own."""
+"""One file per verb of the command line: each composes the rooms and holds no algorithm of its own."""

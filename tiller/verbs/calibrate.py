@@ -110,7 +110,7 @@ def command(words: Sequence[str]) -> int:
 
 
 def budget(options: BudgetOptions) -> int:
-    """Pick a budget, write it, and say what it was picked from."""
+    """Pick a budget, write it, and print what it was picked from."""
     from robot.safety.energy.benign import require_robot
     from robot.safety.energy.picking import Harm, pick
     from sim.evaluation.energy_log import gravity_of
@@ -125,7 +125,7 @@ def budget(options: BudgetOptions) -> int:
     log, description, source = _logged(options) if options.log else _recorded(options)
     require_robot(log, description)
     by = f", {source['actor']}" if "actor" in source else ""
-    found = pick(
+    picked = pick(
         log.streams,
         robot=log.robot,
         harm=harm,
@@ -134,8 +134,8 @@ def budget(options: BudgetOptions) -> int:
         provenance=f"Picked from {len(log.streams)} benign episodes of {log.task or 'a log'}{by}. "
         "Not a standard, not rated.",
     )
-    write_budget(target, found, {**source, "harm": to_json(harm), "robot_hash": fingerprint(description.spec)})
-    print("\n".join(lines(found)))
+    write_budget(target, picked, {**source, "harm": to_json(harm), "robot_hash": fingerprint(description.spec)})
+    print("\n".join(lines(picked)))
     print(f"Written to {target}")
     return 0
 
@@ -206,7 +206,7 @@ def _claimed(options: BudgetOptions) -> Path:
 
 
 def _recorded(options: BudgetOptions) -> Found:
-    """Episodes of a task on a twin, and what the file says of where they come from."""
+    """Episodes of a task on a twin, and their source as it is written into the file."""
     import sim
     from robot.contract.loading import hashes
     from robot.safety.energy.streams import EnergyLog, write_log
@@ -214,8 +214,8 @@ def _recorded(options: BudgetOptions) -> Found:
     from tiller.runs.progress import Counter
 
     actor, options, source = _actor(options)
-    asked = {**options.options, **({"robot": options.robot} if options.robot else {})}
-    env = sim.make(str(options.task), **asked)
+    task_options = {**options.options, **({"robot": options.robot} if options.robot else {})}
+    env = sim.make(str(options.task), **task_options)
     tried: list[str] = []
     streams: list[EnergyStream] = []
     try:
@@ -243,12 +243,12 @@ def _recorded(options: BudgetOptions) -> Found:
     return (
         log,
         twin.description,
-        {**source, "task": options.task, "task_options": asked, "seed": options.seed, "tried": len(tried)},
+        {**source, "task": options.task, "task_options": task_options, "seed": options.seed, "tried": len(tried)},
     )
 
 
 def _actor(options: BudgetOptions) -> tuple[Callable[[TaskEnv], TaskAgent], BudgetOptions, dict[str, Any]]:
-    """Who acts, made for an environment; the options with the task it was trained for; what the file says of it."""
+    """A function that makes the agent for an environment; the options with its task; its entry in the file."""
     if options.checkpoint is None:
         from sim.experts import make_expert
 

@@ -57,7 +57,7 @@ def command(words: Sequence[str]) -> int:
 
 
 def run(configuration: Configuration[CollectOptions]) -> int:
-    """Collect, and say how many episodes there are."""
+    """Collect, and print how many episodes there are."""
     from sim.perturbations import perturbed
 
     options = configuration.options
@@ -73,11 +73,11 @@ def run(configuration: Configuration[CollectOptions]) -> int:
                 f"Stopped: {len(dataset)} of {options.episodes} episodes are in {output.path}; go "
                 "on with the same command, output= that folder and resume=true"
             ) from None
-        found = figures(dataset, tried, diverged)
+        totals = figures(dataset, tried, diverged)
         if diverged:
             print(f"In {diverged} of {tried} episodes that were tried the physics diverged, which counts as failure")
-        print(f"{found['episodes']} episodes, {found['rows']} rows")
-        output.finish(found)
+        print(f"{totals['episodes']} episodes, {totals['rows']} rows")
+        output.finish(totals)
     return 0
 
 
@@ -117,12 +117,12 @@ def open_collection(options: CollectOptions) -> tuple[Dataset, Output]:
 def require_same_origin(dataset: Dataset, origin: Mapping[str, Any], path: Path) -> None:
     """Refuse to mix episodes of different tasks, options or rows of seeds in one dataset."""
     for key, value in origin.items():
-        found = dataset.attributes.get(key)
-        if found != value:
+        recorded = dataset.attributes.get(key)
+        if recorded != value:
             dataset.close()
             raise InputError(
                 f"resume {path}: {key}",
-                expected=f"{found}, as the dataset was begun",
+                expected=f"{recorded}, as the dataset was begun",
                 got=str(value),
                 way_out="Give the same options, or another output=",
             )
@@ -166,5 +166,5 @@ def add_missing(dataset: Dataset, options: CollectOptions) -> tuple[int, int]:
 
 def figures(dataset: Dataset, tried: int, diverged: int = 0) -> dict[str, Any]:
     """Headline figures of a collection."""
-    found = {"episodes": len(dataset), "rows": dataset.rows, "tried": tried}
-    return {**found, "diverged": diverged} if diverged else found
+    totals = {"episodes": len(dataset), "rows": dataset.rows, "tried": tried}
+    return {**totals, "diverged": diverged} if diverged else totals

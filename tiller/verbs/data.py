@@ -23,7 +23,7 @@ class Action:
 
     Args:
         paths: names of the paths it takes.
-        summary: what it does, in a line.
+        summary: what it does, in one line.
         options: dataclass of its key=value options.
         run: does it.
     """
@@ -111,7 +111,7 @@ def command(words: Sequence[str]) -> int:
 
 
 def overview() -> str:
-    """The actions with a line each."""
+    """The actions with one line each."""
     width = max(map(len, ACTIONS))
     return "\n".join(
         [

@@ -82,12 +82,12 @@ def run(configuration: Configuration[DemoOptions]) -> int:
             train(configuration, output)
         last = options.seed + options.episodes - 1
         with stage(3, f"Evaluating it on {options.episodes} starts it has not seen, seeds {options.seed} to {last}"):
-            found = evaluate(options, output)
+            result = evaluate(options, output)
         with stage(4, "Writing the report"):
             page = write_report(output.path / "evaluation")
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"Stopped; go on with `tiller demo output={output.path} resume=true`") from None
-    output.mark(found)
+    output.mark(result)
     print(f"Done in {(time.monotonic() - started) / 60:.1f} minutes. Everything is in {output.path}\nReport: {page}")
     return 0
 
@@ -96,7 +96,7 @@ def collect(options: DemoOptions, output: Output) -> None:
     """Stage 1, or what of it is missing."""
     from tiller.verbs.collect import CollectOptions, add_missing, figures, open_collection
 
-    asked = CollectOptions(
+    settings = CollectOptions(
         options.task,
         options.demonstrations,
         options.collection_seed,
@@ -105,11 +105,11 @@ def collect(options: DemoOptions, output: Output) -> None:
         options=options.options,
         resume=options.resume,
     )
-    dataset, folder = open_collection(asked)
+    dataset, folder = open_collection(settings)
     with dataset:
-        found = figures(dataset, *add_missing(dataset, asked))
-        folder.mark(found)
-    print(f"{found['episodes']} demonstrations, {found['rows']} rows of {dataset.period_s:g} s")
+        result = figures(dataset, *add_missing(dataset, settings))
+        folder.mark(result)
+    print(f"{result['episodes']} demonstrations, {result['rows']} rows of {dataset.period_s:g} s")
 
 
 def train(configuration: Configuration[DemoOptions], output: Output) -> None:
@@ -121,7 +121,7 @@ def train(configuration: Configuration[DemoOptions], output: Output) -> None:
     from tiller.verbs.train import TrainOptions, figures, train_policy
 
     options = configuration.options
-    asked = TrainOptions(
+    settings = TrainOptions(
         data=str(output.path / "demonstrations"),
         task=options.task,
         output=str(output.path / "policy"),
@@ -131,8 +131,8 @@ def train(configuration: Configuration[DemoOptions], output: Output) -> None:
         policy=options.policy,
         training=options.training,
     )
-    values = {**to_json(asked), "policy": configuration.values.get("policy", {})}
-    folder, result = train_policy(Configuration(asked, values, configuration.choices))
+    values = {**to_json(settings), "policy": configuration.values.get("policy", {})}
+    folder, result = train_policy(Configuration(settings, values, configuration.choices))
     if result.stopped == "interrupted":
         raise KeyboardInterrupt
     if folder is not None:
@@ -143,7 +143,7 @@ def evaluate(options: DemoOptions, output: Output) -> dict[str, Any]:
     """Stage 3; returns the figures."""
     from tiller.verbs.evaluate import EvaluateOptions, figures, load_described, measure, show
 
-    asked = EvaluateOptions(
+    settings = EvaluateOptions(
         checkpoint=str(output.path / "policy"),
         task=options.task,
         episodes=options.episodes,
@@ -154,18 +154,18 @@ def evaluate(options: DemoOptions, output: Output) -> dict[str, Any]:
         options=options.options,
         device=options.device,
     )
-    folder = open_output("evaluate", to_json(asked), asked.output, resume=options.resume)
-    policy, description = load_described(asked)
-    evaluation = measure(policy, options.task, asked, description, folder)
+    folder = open_output("evaluate", to_json(settings), settings.output, resume=options.resume)
+    policy, description = load_described(settings)
+    evaluation = measure(policy, options.task, settings, description, folder)
     show(evaluation)
-    found = figures(evaluation)
-    folder.mark(found)
-    return found
+    result = figures(evaluation)
+    folder.mark(result)
+    return result
 
 
 @contextmanager
 def stage(number: int, what: str) -> Iterator[None]:
-    """Say what begins, and how long it took."""
+    """Print what begins, and how long it took."""
     print(f"[{number}/{STAGES}] {what}", flush=True)
     started = time.monotonic()
     yield

@@ -123,17 +123,17 @@ def _run(options: DeployOptions, look: Look) -> int:
         if deployment.checkpoint:
             require_source(deployment.checkpoint, contract)
     output = open_output("deploy", to_json(options), options.output)
-    wanted = processes(replace(deployment, records=str(output.path.absolute())))
+    nodes = processes(replace(deployment, records=str(output.path.absolute())))
     with output.kept_if_used():
-        profile = write_profile(output.path, reach=options.discovery, participants=len(wanted) + 4)
+        profile = write_profile(output.path, reach=options.discovery, participants=len(nodes) + 4)
     for remark in profile.remarks:
         print(remark)
     print(
-        f"Starting {', '.join(each.node for each in wanted)}; ctrl-C ends them, the gate first. Logs: {output.path}",
+        f"Starting {', '.join(each.node for each in nodes)}; ctrl-C ends them, the gate first. Logs: {output.path}",
         flush=True,
     )
     try:
-        return run_processes(wanted, profile.environment, output.path)
+        return run_processes(nodes, profile.environment, output.path)
     finally:
         claim.release()
 

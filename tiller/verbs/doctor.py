@@ -132,11 +132,11 @@ def rooms() -> Check:
     foreign = shadowed_rooms()
     if not foreign:
         return Check("rooms", True, "tiller's own robot, data, policies, sim and real", core=True)
-    places = "; ".join(f"{room}: {where or 'not installed'}" for room, where in foreign.items())
+    paths = "; ".join(f"{room}: {where or 'not installed'}" for room, where in foreign.items())
     return Check(
         "rooms",
         False,
-        f"shadowed by {places}",
+        f"shadowed by {paths}",
         "make an environment for tiller alone: python3.11 -m venv .venv",
         core=True,
     )
@@ -161,9 +161,9 @@ def train_on_gpu() -> Check:
     if torch.cuda.is_available():
         return Check("train on a GPU", True, torch.cuda.get_device_name())
     built, release = torch.version.cuda, version("torch").partition("+")[0]
-    found = f"torch for CUDA {built}, but no device" if built else "torch without CUDA"
+    state = f"torch for CUDA {built}, but no device" if built else "torch without CUDA"
     remedy = "check `nvidia-smi`" if built else f"with an NVIDIA GPU: pip install --force-reinstall torch=={release}"
-    return Check("train on a GPU", False, found, remedy)
+    return Check("train on a GPU", False, state, remedy)
 
 
 def datasets() -> Check:

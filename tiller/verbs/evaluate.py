@@ -136,7 +136,7 @@ def run(configuration: Configuration[EvaluateOptions]) -> int:
 
 
 def load_described(options: EvaluateOptions) -> tuple[Policy, dict[str, Any]]:
-    """The policy with the sampler that was asked for, and what the record says of it."""
+    """The policy with the requested sampler, and its description for the record."""
     from policies.model import checkpoint
 
     folder = checkpoint.find(options.checkpoint)

@@ -54,7 +54,7 @@ def _stopped(number: int, frame: Any) -> None:
 
 
 def help_text() -> str:
-    """The nodes with a line each."""
+    """The nodes with one line each."""
     from real.graph.graph import NODES
 
     width = max(map(len, NODES))

@@ -82,9 +82,9 @@ def sources_in(path: Path) -> list[Path]:
     if path.is_file() or (path / EVALUATION).is_file():
         return [path]
     for name in (EVALUATION, METRICS):
-        found = sorted(file.parent for file in path.rglob(name))
-        if found:
-            return found
+        folders = sorted(file.parent for file in path.rglob(name))
+        if folders:
+            return folders
     raise InputError(
         f"report of {path}",
         expected=f"a folder with {EVALUATION} or {METRICS}, or such folders below it",

@@ -164,11 +164,11 @@ def evaluation_in_the_loop(options: TrainOptions) -> Evaluate | None:
 def figures(result: TrainingResult) -> dict[str, Any]:
     """Headline figures of a run."""
     losses = {"loss": result.loss, "validation_loss": result.validation_loss}
-    found: dict[str, Any] = {
+    values: dict[str, Any] = {
         "updates": result.updates,
         "minutes": result.elapsed_s / 60,
         **{name: loss for name, loss in losses.items() if math.isfinite(loss)},
     }
     for measured in list(result.evaluations.values())[-1:]:
-        found.update(measured)
-    return found
+        values.update(measured)
+    return values

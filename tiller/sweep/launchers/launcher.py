@@ -1,4 +1,4 @@
-"""What a launcher is: it takes runs as plain values and says which of them have ended."""
+"""What a launcher is: it takes runs as plain values and reports which of them have ended."""
 
 from __future__ import annotations
 

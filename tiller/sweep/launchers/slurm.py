@@ -21,7 +21,7 @@ LOOK_S = 1.0
 class SlurmLauncher(Launcher):
     """Submits all runs as one job array; each job watches the run's process on its node.
 
-    Jobs outlive a sweep that was killed. When it goes on, a run that is still going in its old job is waited for.
+    Jobs outlive a sweep that was killed. When it is resumed, a run that is still in its old job is waited for.
 
     Raises:
         InputError: this machine does not submit to SLURM.
@@ -92,7 +92,7 @@ def _parameters(options: SlurmOptions) -> dict[str, Any]:
 
 
 def _what_went_wrong(job: Job, task: Any) -> str:
-    """Read from the run's folder, and from SLURM's word where nothing is there; submitit's pickled result is left."""
+    """Read from the run's folder, and from SLURM's state where nothing is there; submitit's pickled result is left."""
     folder = Path(job.folder)
     if finished_figures(folder) is not None or read_error(folder) is not None:
         return ""
