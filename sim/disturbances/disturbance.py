@@ -1,10 +1,11 @@
-"""Pushes from outside: bounded in newtons and in joules, held for a while, their work booked.
+"""Pushes from outside: bounded in newtons and in joules, held for a while, their work accounted for.
 
-The disturber is a port like any other, and it has a tank like any controller: what it gave is, tick by tick, the force
-times the way of the point that it acts on, W = F . (x_next - x), and what it may still give is bounded by what is left
-of E_d. It is held to that before a tick by the worst way that the point can go in it, |dx_i - T v_i| <= T^2 a_i, by the
-same closed form as a controller's torque (`robot.safety.energy.torque_filter`). A point that is accelerated harder than
-a can overdraw the tank: it is counted, with its joules. Pins of mazes are here, twins in `sim.disturbances.twin`.
+The disturber is a port like any other, and it has a tank like any controller: the energy that it gave is, tick by tick,
+the force times the displacement of the point that it acts on, W = F . (x_next - x); what it may still give is bounded
+by what is left of E_d. The bound is applied before each tick for the worst displacement of the point in it,
+|dx_i - T v_i| <= T^2 a_i, by the same closed form as for a controller's torque (`robot.safety.energy.torque_filter`). A
+point that accelerates harder than a can overdraw the tank: overdrafts are counted, with their joules. Pins of mazes are
+here, twins in `sim.disturbances.twin`.
 """
 
 from __future__ import annotations
@@ -24,20 +25,20 @@ from sim.maze.inner_loop import Control, PinController, TickLog, run
 from sim.maze.options import PERIOD_S, TICK_S, TICKS
 from sim.maze.physics import MazeState
 
-SHORTEST_S, LONGEST_S = 0.05, 0.2  # that a push is held: shorter is noise, longer is a load
+SHORTEST_S, LONGEST_S = 0.05, 0.2  # duration of a push: shorter is noise, longer is a load
 _HAIR = 1e-9
 
 
 @dataclass(frozen=True, kw_only=True)
 class PushLimits:
-    """What a disturber may do in an episode.
+    """Limits of a disturber in an episode.
 
     Args:
         force_n: length of its force, at most.
         torque_nm: length of its torque, at most; 0 for none.
-        energy_j: E_d, what it may give in all, net of what it takes back; no more than this is ever kept.
-        hold_s: how long a push is held before another one, 0.05 to 0.2.
-        acceleration: a, m/s^2 and rad/s^2, the most that the point is accelerated with, contacts included.
+        energy_j: E_d, the energy it may give in all, net of what it takes back; also the tank's capacity.
+        hold_s: how long a push is held before the next one, 0.05 to 0.2.
+        acceleration: a, m/s^2 and rad/s^2, bound on the point's acceleration, contacts included.
     """
 
     force_n: float
@@ -69,17 +70,17 @@ def bound_push(
     budget: np.ndarray,
     tank: np.ndarray,
 ) -> None:
-    """Bring a push (n,) in place within what its tank allows in a tick, and within its lengths.
+    """Limit a push (n,), in place, to what its tank allows in a tick and to its largest lengths.
 
     Args:
         velocity: (n,) of the point, m/s and rad/s.
-        linear: how many of the n are a force; the rest are a torque.
-        acceleration: (n,) that `filter_torque` counts on.
-        limits: (n,) N and N*m, of the lengths.
+        linear: number of leading components that are a force; the rest are a torque.
+        acceleration: (n,) bound that `filter_torque` assumes.
+        limits: (n,) N and N*m, largest length of the force and of the torque.
         budget, tank: of the disturber.
     """
     filter_torque(push, np.zeros(len(push)), velocity, tick_s, acceleration, -limits, limits, budget, tank)
-    # To scale all of it down never asks more of the tank: its worst case is scaled alike. A part alone may have braked.
+    # Scaling all of it never costs the tank more: the worst case scales too. One part alone may have been braking.
     share = min(_within(push[:linear], limits[0]), _within(push[linear:], limits[-1]))
     for i in range(len(push)):
         push[i] *= share
@@ -87,7 +88,7 @@ def bound_push(
 
 @compiled
 def _within(vector: np.ndarray, longest: float) -> float:
-    """What a vector (n,) has to be multiplied by to be no longer than that."""
+    """The factor (at most 1) that limits a vector (n,) to the length `longest`."""
     length = 0.0
     for i in range(len(vector)):
         length += vector[i] * vector[i]
@@ -96,28 +97,28 @@ def _within(vector: np.ndarray, longest: float) -> float:
 
 
 class Pushes:
-    """The disturbers of some rows: what they hold now, and their tanks.
+    """The disturbers of some rows: the pushes that they hold, and their tanks.
 
     Args:
         limits: of each.
         rows: how many.
         size: 2 or 3 for a force alone, 6 for a wrench.
-        period_s: of the control periods, at whose beginnings something new may be asked for.
-        tick_s: T, for which a push is applied and booked.
+        period_s: of the control periods, at whose beginnings a new push may be requested.
+        tick_s: T, for which a push is applied and accounted for.
 
     Attributes:
-        held: (rows, size) N and N*m that were asked for last, within their lengths.
+        held: (rows, size) N and N*m, the pushes requested last, within their lengths.
         tank: (rows, COLUMNS) of `robot.safety.energy.tank`.
-        applied: (rows, size) mean of what acted in the last period.
+        applied: (rows, size) mean of the pushes that acted in the last period.
     """
 
     def __init__(self, limits: PushLimits, rows: int, size: int, *, period_s: float, tick_s: float) -> None:
         self.limits, self.period_s, self.tick_s = limits, period_s, tick_s
         self.linear = min(size, 3)
         self.reach = np.array([limits.force_n] * self.linear + [limits.torque_nm] * (size - self.linear))
-        # Semi-implicit steps go T^2 a where a steady acceleration goes half of it.
+        # A semi-implicit step moves by T^2 a, a steady acceleration by half of it.
         self.acceleration = np.full(size, 2 * limits.acceleration)
-        # All of it may go in one tick, but for a hair, so that rounding does not overdraw it.
+        # All of the energy may be spent in one tick, but for a hair, so that rounding does not overdraw it.
         self.budget = Budget(
             initial_j=limits.energy_j,
             reserve_j=_HAIR * limits.energy_j,
@@ -138,7 +139,7 @@ class Pushes:
 
     @property
     def fresh(self) -> np.ndarray:
-        """(rows,) bool, where the next push that is asked for will be taken."""
+        """(rows,) bool, where the next requested push will be taken."""
         return self._age % self._periods == 0
 
     def begin(self, rows: np.ndarray) -> None:
@@ -148,9 +149,9 @@ class Pushes:
             self.held[row], self._age[row] = 0.0, 0
 
     def ask(self, wanted: np.ndarray) -> None:
-        """Ask for pushes (rows, size) for the period that begins; where one is still held it goes on.
+        """Request pushes (rows, size) for the period that begins; a push that is still held continues.
 
-        Lengths are cut to the limits; a row that is not finite asks for nothing.
+        Lengths are cut to the limits; a row that is not finite requests none.
         """
         wanted = np.array(wanted, dtype=np.float64)
         if wanted.shape != self.held.shape:
@@ -165,14 +166,14 @@ class Pushes:
         self.applied[:] = 0.0
 
     def bounded(self, row: int, velocity: np.ndarray) -> np.ndarray:
-        """What acts on a row's point, moving with velocity (size,), in the tick that begins."""
+        """The push (size,) on a row's point, which moves with velocity (size,), in the tick that begins."""
         push = self.held[row].copy()
         bound_push(push, velocity, self.linear, self.tick_s, self.acceleration, self.reach, self._row, self.tank[row])
         self.applied[row] += push * self.tick_s / self.period_s
         return push
 
     def book(self, row: int, push: np.ndarray, way: np.ndarray) -> float:
-        """Close a tick: the push (size,) that acted, and the way (size,) of its point, m and rad. Returns J."""
+        """Close a tick, given the push (size,) that acted and the displacement `way` (size,), m and rad. Returns J."""
         work: float = work_done(push, np.zeros(len(push)), way)
         book(self.tank[row], self.budget.capacity_j, work, 0.0)
         return work
@@ -193,7 +194,7 @@ def _run_pushed(
     budget: np.ndarray,
     tank: np.ndarray,
 ) -> None:
-    """The inner loop of the mazes with a push that is bounded anew each tick."""
+    """Run the inner loop of the mazes with a push that is bounded again in each tick."""
     before = np.empty(len(held))
     for tick in range(ticks):
         for row in range(len(held)):
@@ -209,7 +210,7 @@ def _run_pushed(
             book(tank[row], budget[CAPACITY], world.sums[row, physics.PUSH_WORK] - before[row], 0.0)
         if trace.shape[1]:
             trace[:, tick] = told.trace[:, 0]
-    # Called tick by tick, the loop leaves sums where it means to leave means.
+    # Called for one tick at a time, the loop adds up sums instead of means.
     told.executed[:] /= ticks
 
 
@@ -221,8 +222,8 @@ class PushedMazes(MazeBatch):
         limits: of the disturbers.
 
     Attributes:
-        pushes: of the rows; `left` and `applied` of it are those of rows that have begun anew, where they have.
-        left: (count,) share of E_d at the end of the last step, before rows began anew.
+        pushes: of the rows; `left` and `applied` of it are those of the new episode in rows that have begun one.
+        left: (count,) share of E_d at the end of the last step, before rows began a new episode.
     """
 
     def __init__(self, count: int, *, limits: PushLimits, **options: Any) -> None:
@@ -234,7 +235,7 @@ class PushedMazes(MazeBatch):
         self._ticked = self._told._replace(trace=np.zeros((count, min(1, self._told.trace.shape[1]), 4)))
 
     def step(self, action: np.ndarray, push: np.ndarray | None = None) -> MazeStep:
-        """Hold an action for 50 ms while pushes (count, 2) N act as far as they may; see `MazeBatch.step`."""
+        """Hold an action for 50 ms while pushes (count, 2) N act within their bounds; see `MazeBatch.step`."""
         self.pushes.ask(np.zeros((self.count, 2)) if push is None else push)
         return super().step(action)
 

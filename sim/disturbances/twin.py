@@ -1,6 +1,6 @@
 """A twin's task with a wrench from outside, on the tool or on an object, as `sim.disturbances.disturbance` bounds it.
 
-The arm's own controller knows nothing of it. It is bounded and booked each step of the physics.
+The arm's own controller does not know of it. It is bounded and accounted for in each step of the physics.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class PushedPoint:
 
     @property
     def pose(self) -> tuple[np.ndarray, np.ndarray]:
-        """Where the point is (3,) m, and how it is turned (3, 3)."""
+        """Position (3,) m and orientation (3, 3) of the point."""
         return self._place.copy(), self._turn.reshape(3, 3).copy()
 
     @property
@@ -51,17 +51,17 @@ class PushedPoint:
         return np.concatenate([self._velocity[3:], self._velocity[:3]])
 
     def push(self, wrench: np.ndarray) -> None:
-        """Let a wrench (6,) N and N*m act from now on."""
+        """Apply a wrench (6,) N and N*m from now on."""
         lever = self._place - self._data.xipos[self._body]
         self._data.xfrc_applied[self._body] = [*wrench[:3], *(wrench[3:] + np.cross(lever, wrench[:3]))]
 
     def way(self, since: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
-        """(6,) m and rad from a pose that was."""
+        """The displacement (6,) m and rad since an earlier pose."""
         return np.concatenate([self._place - since[0], rotvec_from_matrix(self._turn.reshape(3, 3) @ since[1].T)])
 
 
 class PushedTwin(TwinEnv):
-    """A twin's task with a wrench from outside. `push` asks for it before a step; `gave_j` is what the step's gave.
+    """A twin's task with a wrench from outside. `push` requests it for a step; `gave_j` is its energy (J) in that step.
 
     Args:
         task, options: as of `TwinEnv`; the reward is sparse.
@@ -74,21 +74,21 @@ class PushedTwin(TwinEnv):
     ) -> None:
         super().__init__(task, reward="sparse", options=options)
         self.pushes = Pushes(limits, 1, 6, period_s=task.info.period_s, tick_s=self.scene.model.opt.timestep)
-        self.point, self.gave_j, self._asked_for = PushedPoint(self.scene, on), 0.0, np.zeros((1, 6))
+        self.point, self.gave_j, self._requested = PushedPoint(self.scene, on), 0.0, np.zeros((1, 6))
 
     def push(self, wrench: np.ndarray) -> None:
-        """Ask for a wrench (6,) in the next step, in the base frame at the point."""
-        self._asked_for = np.array(wrench, dtype=np.float64).reshape(1, -1)
+        """Request a wrench (6,) for the next step, in the base frame at the point."""
+        self._requested = np.array(wrench, dtype=np.float64).reshape(1, -1)
 
     def start(self, seed: int | None, options: Mapping[str, Any]) -> Outcome:
         self.scene.data.xfrc_applied[:] = 0.0
         self.pushes.begin(np.arange(1))
-        self.gave_j, self._asked_for = 0.0, np.zeros((1, 6))
+        self.gave_j, self._requested = 0.0, np.zeros((1, 6))
         return super().start(seed, options)
 
     def advance(self, action: np.ndarray) -> Outcome:
         robot, spec, pushes = self.robot, self.action_spec, self.pushes
-        pushes.ask(self._asked_for)
+        pushes.ask(self._requested)
         robot.execute(ActionChunk(np.array(action)[None], robot.clock.now_ns(), spec.period_s, 0, spec))
         tick_ns, self.gave_j = round(pushes.tick_s * 1e9), 0.0
         for _ in range(spec.period_ns // tick_ns):

@@ -1,4 +1,4 @@
-"""Controllers of real robots, emulated with the habits that they have, and faults to try a gate with. No ROS here."""
+"""Controllers of real robots, emulated with their quirks, and faults to test a gate with. No ROS here."""
 
 from sim.drivers.crisp import CrispJoint, CrispPose
 from sim.drivers.driven import DrivenTwin, Port

@@ -1,7 +1,7 @@
 """The controllers of crisp_controllers: Cartesian and joint impedance on `target_pose`, `target_joint`.
 
-Habits of the real ones, kept: stamp and frame of a pose are ignored, a joint target is read by position whatever its
-names say, nothing ever times out, a value that is not a number is not noticed, and while a topic has more than one
+Quirks of the real ones, kept: stamp and frame of a pose are ignored, a joint target is read by index whatever its
+names are, nothing ever times out, a value that is not a number goes unnoticed, and while a topic has more than one
 publisher every message on it is ignored. A target passes an exponential filter, and the error to it is clipped.
 """
 
@@ -14,7 +14,7 @@ from robot.control.rotation_kernels import write_interpolated
 from sim.drivers.driver import Command, Driver
 
 CONTROLLER_HZ = 1000.0
-TARGET_FILTER = 0.1  # a cycle of the controller
+TARGET_FILTER = 0.1  # per cycle of the controller
 ERROR_CLIP_M = 0.1
 ERROR_CLIP_RAD = 0.5
 
@@ -24,12 +24,12 @@ _ROTATIONS = np.array([3], dtype=np.int64)
 
 
 def passed(step_s: float) -> float:
-    """How much of the way to a standing target the filter goes in a step of the physics, whatever its length."""
+    """The fraction of the distance to a constant target that the filter covers in a step of the physics of `step_s`."""
     return float(1.0 - (1.0 - TARGET_FILTER) ** (step_s * CONTROLLER_HZ))
 
 
 class Crisp(Driver):
-    """What both have in common."""
+    """The part that both controllers share."""
 
     follows_speed = False
 
@@ -71,18 +71,18 @@ class CrispPose(Crisp):
         filtered = np.empty(_POSE)
         write_interpolated(self._filtered, self._target, passed(step_s), _ROTATIONS, filtered)
         self._filtered = filtered
-        wanted = filtered.copy()
+        set_point = filtered.copy()
         low, high = measured[:3] - ERROR_CLIP_M, measured[:3] + ERROR_CLIP_M
-        wanted[:3] = np.minimum(np.maximum(filtered[:3], low), high)
-        # The chord of two columns is no less than 2 sin(angle / 2): most steps need not know the angle.
+        set_point[:3] = np.minimum(np.maximum(filtered[:3], low), high)
+        # The chord of two columns is no less than 2 sin(angle / 2): most steps need not compute the angle.
         chord = filtered[3:] - measured[3:]
         if chord @ chord > _CLIP_CHORD**2:
             between = matrix_from_6d(measured[3:]).T @ matrix_from_6d(filtered[3:])
             angle = float(np.arccos(np.clip((np.trace(between) - 1) / 2, -1, 1)))
             near = np.empty(_POSE)
             write_interpolated(measured, filtered, min(1.0, ERROR_CLIP_RAD / max(angle, 1e-9)), _ROTATIONS, near)
-            wanted[3:] = near[3:]
-        return wanted
+            set_point[3:] = near[3:]
+        return set_point
 
 
 class CrispJoint(Crisp):

@@ -1,4 +1,4 @@
-"""A twin behind its drivers: every step of the physics each controller says where its part of the robot shall be."""
+"""A twin behind its drivers: every step of the physics each controller gives the set-point of its part of the robot."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sim.drivers.faults import Faults
 from sim.twin.robot import TwinRobot
 
 BRAKE_DAMPING = 1e7  # N*m*s/rad: under the largest torque of an arm a joint creeps by less than 1e-4 rad in 5 s
-# What an arm drives with at most when its speed slider stands at 1; a slider at 1 limits nothing.
+# Largest speeds of an arm that its speed slider scales; a slider at 1 limits nothing.
 RATED_M_S, RATED_RAD_S = 0.5, 1.5
 
 _ARM = ("tcp.position", "tcp.rotation", "arm.joints")
@@ -32,7 +32,7 @@ class Port:
     Args:
         driver: whose set-point has the order and units of its own messages.
         fields: of the action, in this order.
-        to_driver, from_driver: (n,) in the order and units of those fields to the driver's, and back.
+        to_driver, from_driver: convert (n,) from the order and units of those fields to the driver's, and back.
     """
 
     driver: Driver
@@ -45,11 +45,11 @@ class DrivenTwin:
     """A robot whose set-points come from emulated controllers.
 
     Args:
-        robot: nobody else steps it.
-        ports: name -> port; together they have each field of the action at most once, what none has stays as it is.
+        robot: nothing else may step it.
+        ports: name -> port; each field of the action belongs to at most one; a field of none stays as it is.
 
     Attributes:
-        faults: of messages and robot; replace it to tell others.
+        faults: of messages and robot; replace it to set others.
 
     Raises:
         InputError: a field that the action does not have, or that two ports have.
@@ -81,7 +81,7 @@ class DrivenTwin:
 
     @property
     def state(self) -> str:
-        """What the driver of the robot says: `running`, or the worst that holds now."""
+        """The state that the robot's driver reports: `running`, or the worst that holds now."""
         kinds = self.faults.sizes(self.now_ns)
         if "brakes" in kinds:
             return "user stop"
@@ -90,23 +90,23 @@ class DrivenTwin:
 
     @property
     def now_ns(self) -> int:
-        """Time of the faults: the twin's, which no reset sets back."""
+        """Time of the faults: the twin's monotonic time, which no reset sets back."""
         return self.robot.clock.monotonic_ns()
 
     def start(self) -> None:
-        """Activate every driver where the robot is, after a reset too."""
+        """Activate every driver at the robot's present state; call it after a reset too."""
         self._target = self.robot.standing
         for name, port in self.ports.items():
             measured = port.to_driver(self._target[self._parts[name]])
             port.driver.start(measured, self.robot.clock.now_ns())
 
     def hear(self, name: str, command: Command) -> None:
-        """A message has come for a driver; faults of the stream `command/NAME` come first."""
+        """Deliver a message to a driver, after the faults of the stream `command/NAME`."""
         for message in self.faults.passed(f"command/{name}", command, self.now_ns):
             self.ports[name].driver.hear(message, self.robot.clock.now_ns())
 
     def stiffen(self, command: Command) -> None:
-        """Hold the arms with other stiffnesses (6,) N/m and N*m/rad, as crisp's `target_stiffness` does."""
+        """Set the arms' stiffnesses (6,) N/m and N*m/rad, as crisp's `target_stiffness` does."""
         sound = command.values.shape == (6,) and bool(((command.values >= 0) & (command.values < np.inf)).all())
         if command.publishers == 1 and sound:
             self.robot.law.stiffness[:, :6] = command.values
@@ -122,14 +122,14 @@ class DrivenTwin:
             self._target = end
 
     def brake(self, on: bool) -> None:
-        """Stand the arms, or let them go; what their controllers want is another matter."""
+        """Brake the arms, or release them; their controllers go on regardless."""
         if on != self._braked:
             self._braked = on
             self.robot.scene.model.dof_damping[self._dofs] = BRAKE_DAMPING if on else self._damping
 
     @property
     def _speeds(self) -> np.ndarray | None:
-        """Of each component of the target, whether the arm is told its speed; None for all."""
+        """(dim,) bool, which components of the target have their speed fed forward to the arm; None for all."""
         if all(port.driver.follows_speed for port in self.ports.values()):
             return None
         speeds = np.ones(len(self._target), dtype=bool)
@@ -143,8 +143,8 @@ class DrivenTwin:
             for message in self.faults.due(f"command/{name}", self.now_ns):
                 port.driver.hear(message, now_ns)
             part = self._parts[name]
-            wanted = port.driver.update(port.to_driver(standing[part]), now_ns, step_s, scale)
-            target[part] = port.from_driver(wanted)
+            set_point = port.driver.update(port.to_driver(standing[part]), now_ns, step_s, scale)
+            target[part] = port.from_driver(set_point)
         if scale < 1:
             for name, port in self.ports.items():
                 if self._arms[name] and not port.driver.has_slider:
@@ -152,12 +152,12 @@ class DrivenTwin:
         return target
 
     def _slow(self, part: np.ndarray, target: np.ndarray, most: float) -> None:
-        """Cut the step of an arm's set-point to what a slider lets it drive, in place; its path stays straight."""
+        """Limit the step of an arm's set-point, in place, to what the speed slider allows; its path stays straight."""
         first, last = self._target[part], target[part]
         if any(field.is_rotation for field in self.robot.action_spec.fields) and len(part) == 9:
-            way = float(np.linalg.norm(last[:3] - first[:3]))
+            distance = float(np.linalg.norm(last[:3] - first[:3]))
             turn = float(np.linalg.norm(last[3:] - first[3:]))  # the chord of both columns: no less than the angle
-            fraction = min(1.0, RATED_M_S * most / max(way, 1e-12), RATED_RAD_S * most / max(turn, 1e-12))
+            fraction = min(1.0, RATED_M_S * most / max(distance, 1e-12), RATED_RAD_S * most / max(turn, 1e-12))
             near = np.empty(9)
             write_interpolated(first, last, fraction, np.array([3], dtype=np.int64), near)
             target[part] = near

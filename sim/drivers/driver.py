@@ -1,7 +1,7 @@
-"""What the emulated controllers share: messages come in as arrays, a set-point goes out every step of the physics.
+"""Base of the emulated controllers: they receive messages as arrays and give a set-point every step of the physics.
 
-An emulation behaves as the controller does that it is named after, where that is unsafe too: a twin that is kinder than
-the robot would hide what the gate is for.
+An emulation behaves like the controller that it is named after, even where that is unsafe: a twin that is more benign
+than the robot would hide what the gate is for.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ class Command:
             and quaternion (4) xyzw.
         names: of the joints, where the message has them.
         velocities: (points, n); empty where the message has none.
-        efforts: (n,) of a state of joints, N*m or N; empty where the message has none.
+        efforts: (n,) of a joint state, N*m or N; empty where the message has none.
         stamp_ns: of the header; 0 where there is none.
         times_ns: (points,) `time_from_start`.
         frame: `frame_id` of the header.
-        publishers: how many publish on the topic now.
+        publishers: number of publishers on the topic now.
     """
 
     values: np.ndarray
@@ -50,9 +50,9 @@ class Driver(ABC):
     Attributes:
         state: `running`, or the error in which it stopped; only `start` leaves it.
         refused: reason -> how many messages it ignored for it.
-        follows_speed: whether the arm is told the speed of the set-point too (a position-controlled arm is, an
-            impedance controller takes each target as one that stands still).
-        has_slider: whether it slows its own time by the speed slider; the others' steps are cut behind them.
+        follows_speed: whether the speed of the set-point is fed forward to the arm too (to a position-controlled one
+            it is; an impedance controller takes each target as one at rest).
+        has_slider: whether it slows its own time by the speed slider; the steps of others are limited downstream.
         state_hz: how often it measures; None for every step.
     """
 
@@ -67,13 +67,13 @@ class Driver(ABC):
         self._held = np.zeros(size)
 
     def start(self, measured: np.ndarray, now_ns: int) -> None:
-        """Be activated: the set-point is where the robot is (size,), and nothing that was heard before counts."""
+        """Activate: the set-point is the measured state (size,), and messages received before no longer count."""
         self.state = RUNNING
         self._held = np.array(measured, dtype=np.float64)
         self._activate(self._held.copy(), now_ns)
 
     def hear(self, command: Command, now_ns: int) -> None:
-        """A message has come."""
+        """Receive a message."""
         if self.state == RUNNING:
             self._take(command, now_ns)
 
@@ -84,26 +84,26 @@ class Driver(ABC):
         finite is such an error, because the hardware refuses it.
 
         Args:
-            measured: (size,) where the robot is.
+            measured: (size,) state of the robot.
             now_ns: time of the step.
             step_s: its length.
-            speed_scale: the speed slider of the robot; most controllers do not know of it.
+            speed_scale: the speed slider of the robot; most controllers ignore it.
         """
         if self.state == RUNNING:
-            wanted = self._advance(measured, now_ns, step_s, speed_scale)
-            if np.isfinite(wanted).all():
-                self._held = wanted
+            set_point = self._advance(measured, now_ns, step_s, speed_scale)
+            if np.isfinite(set_point).all():
+                self._held = set_point
             else:
                 self.state = "error: set-point not finite"
         return self._held
 
     @abstractmethod
     def _activate(self, measured: np.ndarray, now_ns: int) -> None:
-        """Forget everything; the target is where the robot is."""
+        """Drop all state; the target is the measured one."""
 
     @abstractmethod
     def _take(self, command: Command, now_ns: int) -> None:
-        """Note a message, or count in `refused` why not."""
+        """Take a message over, or count in `refused` why not."""
 
     @abstractmethod
     def _advance(self, measured: np.ndarray, now_ns: int, step_s: float, speed_scale: float) -> np.ndarray:

@@ -1,6 +1,6 @@
 """The sink that loses nothing: whole vectors of the action, each with the time at which it is due.
 
-In lock-step the environment takes one step for each, and no driver is asked; in real time the set-point moves to each
+In lock-step the environment takes one step for each, and no driver is used; in real time the set-point moves to each
 vector and reaches it when it is due, as between the rows of a chunk.
 """
 
@@ -54,7 +54,7 @@ class Exact(Driver):
         return np.asarray(self._path.at(now_ns + round(step_s * 1e9)))
 
     def _turns(self, values: np.ndarray) -> Iterator[bool]:
-        """Of each rotation, whether its two columns span one."""
+        """For each rotation, whether its two columns span one."""
         for field in self._spec.fields:
             if field.is_rotation:
                 columns = values[self._spec.slices[field.name]]

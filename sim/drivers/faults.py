@@ -1,9 +1,9 @@
-"""What goes wrong, by parameter: on one stream of messages, or with the whole robot.
+"""Faults that a parameter sets: of one stream of messages, or of the whole robot.
 
 A fault is a line such as `freeze state/arm from 2 for 5`, `drop command/arm 0.3`, `speed 0.3`, `brakes from 1 for 5`:
 its kind, for a fault of messages the stream (`state/NAME` or `command/NAME`, names of the contract), its size where it
-has one, and from when for how long it lasts, in s of the twin's time after it was told (at once and for ever where that
-is not said).
+has one, and from when and for how long it lasts, in s of the twin's time after it was set (by default at once and for
+ever).
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Fault:
         kind: of `KINDS`.
         stream: whose messages; empty for a fault of the robot.
         size: where the kind has one.
-        start_s: after it was told.
+        start_s: after it was set.
         duration_s: how long it lasts.
     """
 
@@ -60,7 +60,7 @@ class Fault:
     duration_s: float = _FOR_EVER_S
 
     def at(self, time_s: float) -> bool:
-        """Whether it is there so long after it was told."""
+        """Whether it is active `time_s` after it was set."""
         return self.start_s <= time_s < self.start_s + self.duration_s
 
 
@@ -69,10 +69,10 @@ def parse_fault(line: str, streams: Iterable[str]) -> Fault:
 
     Args:
         line: as the module describes.
-        streams: that there are.
+        streams: the existing ones.
 
     Raises:
-        InputError: a word of it makes no sense.
+        InputError: a word of it is invalid.
     """
     words = deque(line.split())
     kind = words.popleft() if words else ""
@@ -120,8 +120,8 @@ class Faults:
 
     Args:
         faults: of messages and of the robot.
-        told_ns: when they were told, in time that never jumps.
-        seed: of what is drawn.
+        told_ns: monotonic time at which they were set.
+        seed: of the random generator.
     """
 
     def __init__(self, faults: tuple[Fault, ...] = (), told_ns: int = 0, seed: int = 0) -> None:
@@ -133,7 +133,7 @@ class Faults:
         self._reset = [fault for fault in faults if fault.kind == "reset"]
 
     def sizes(self, now_ns: int) -> dict[str, float]:
-        """Kind -> size of the robot's faults that are there now."""
+        """Kind -> size of the robot's faults that are active now."""
         return {each.kind: each.size for each in self._now(now_ns, "")}
 
     def reset_due(self, now_ns: int) -> bool:
@@ -143,7 +143,7 @@ class Faults:
         return bool(due)
 
     def passed(self, stream: str, message: Command, now_ns: int) -> list[Command]:
-        """What comes out of a stream when a message goes in."""
+        """The messages that leave a stream when `message` enters it."""
         active = {each.kind: each for each in self._now(now_ns, stream)}
         last = self._last.get(stream)
         if "freeze" in active and last is not None:
@@ -175,10 +175,10 @@ class Faults:
 
     def due(self, stream: str, now_ns: int) -> list[Command]:
         """Delayed messages of a stream whose time has come."""
-        waiting, found = self._waiting.get(stream, deque()), []
+        waiting, due_messages = self._waiting.get(stream, deque()), []
         while waiting and waiting[0][0] <= now_ns:
-            found.append(waiting.popleft()[1])
-        return found
+            due_messages.append(waiting.popleft()[1])
+        return due_messages
 
     def _since_s(self, now_ns: int) -> float:
         return (now_ns - self._told_ns) * 1e-9
@@ -192,7 +192,7 @@ class Faults:
 
 def _picked(message: Command, order: np.ndarray) -> Command:
     """The same message with some of its columns, in another order."""
-    # A message may have other names than numbers: whoever reads it is told so.
+    # A message may have more or fewer names than values: its reader has to notice.
     named = len(message.names) == message.values.shape[-1]
     names = tuple(message.names[index] for index in order) if named else message.names
     velocities = message.velocities[..., order] if message.velocities.size else message.velocities

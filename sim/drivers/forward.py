@@ -1,4 +1,4 @@
-"""Controllers that hand numbers on: `forward_command_controller` and hands that listen to a `JointState`."""
+"""Controllers that pass values on: `forward_command_controller` and hands that subscribe to a `JointState`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from sim.drivers.driver import Command, Driver
 
 
 class Forward(Driver):
-    """`<controller>/commands` of ros2_control: what comes is what the joints are told, until something else comes.
+    """`<controller>/commands` of ros2_control: each message is the joints' command until the next one.
 
     A message of another size than the joints is an error of the controller, which stops for good; one with a value that
     is not finite is dropped. There is no time-out, and a jump is passed on as a jump.
@@ -30,7 +30,7 @@ class Forward(Driver):
 
 
 class JointStateHand(Forward):
-    """A hand that takes a `JointState` and reads its positions in the order of its motors, whatever the names say.
+    """A hand that takes a `JointState` and reads its positions in the order of its motors, whatever the names are.
 
     A message that is too short moves the joints that it reaches, the rest stay.
     """

@@ -7,23 +7,23 @@ import numpy as np
 from sim.drivers.driver import Command, Driver
 
 SPEED_M_S = 0.1
-START_S = 0.15  # before a motion that takes the place of another one begins
+START_S = 0.15  # before a motion that preempts another one begins
 STALL_S = 0.3  # without movement of the fingers: they hold something
 REACHED_M = 0.002
 
 
 class SlowGripper(Driver):
-    """One goal at a time: while it is on its way every other is refused, and forgotten.
+    """One goal at a time: while it is in progress every other one is refused and dropped.
 
-    A goal ends when the fingers are there, or have stood for a while against something. They are measured at 15 Hz.
+    A goal ends when the fingers are there, or have been stopped by something for a while. They are measured at 15 Hz.
 
     Args:
         size: numbers of the set-point: 1, the width in m.
-        speed: of the width, m/s, or of the wire's units a second.
+        speed: of the width, m/s, or in the wire's units per second.
         reached: how near to its goal it is there, m, or in the wire's units.
-        preempts: a new goal is never refused: it stands the fingers for `START_S`, then their motion begins anew.
-        loses: of so many goals the last is lost, for example every second; 0 loses none.
-        shortens: of so many goals that it takes, the first ends half-way, without a word; 0 shortens none.
+        preempts: a new goal is never refused: it stops the fingers for `START_S`, then their motion starts again.
+        loses: every `loses`-th goal is lost; 0 loses none.
+        shortens: the first of every `shortens` accepted goals ends half-way, unreported; 0 shortens none.
     """
 
     state_hz = 15.0
@@ -45,12 +45,12 @@ class SlowGripper(Driver):
 
     @property
     def busy(self) -> bool:
-        """Whether a goal is on its way."""
+        """Whether a goal is in progress."""
         return self._goal is not None
 
     def _activate(self, measured: np.ndarray, now_ns: int) -> None:
         self._told, self._goal = measured, None
-        self._still_place, self._still_since_ns = measured.copy(), now_ns
+        self._still_position, self._still_since_ns = measured.copy(), now_ns
 
     def _take(self, command: Command, now_ns: int) -> None:
         self._came += 1
@@ -75,8 +75,8 @@ class SlowGripper(Driver):
             return self._told
         most = self._speed * step_s
         self._told = self._told + np.clip(self._goal - self._told, -most, most)
-        if (np.abs(measured - self._still_place) > self._reached).any():
-            self._still_place, self._still_since_ns = measured.copy(), now_ns
+        if (np.abs(measured - self._still_position) > self._reached).any():
+            self._still_position, self._still_since_ns = measured.copy(), now_ns
         off = np.abs(measured - self._goal)
         arrived = (self._goal == self._told).all() and (off < self._reached).all()
         if arrived or now_ns - self._still_since_ns > STALL_S * 1e9:

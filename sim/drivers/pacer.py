@@ -1,4 +1,4 @@
-"""How much of the twin's time is due: real time by absolute deadlines, at a factor."""
+"""Pace of the twin's time: real time by absolute deadlines, at a factor."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ class Pacer:
     """Whole steps of the physics that are due.
 
     A tick that came late gets more steps, so that no time is lost; what it is behind by more than a moment is lost and
-    counted: to run faster than real time for long would be another lie than to stand still.
+    counted: to run faster than real time for long would be as wrong as to stand still.
 
     Args:
         step_ns: of the physics.
-        factor: seconds of the twin in a second.
+        factor: seconds of the twin per second.
         now_ns: monotonic.
     """
 
@@ -23,7 +23,7 @@ class Pacer:
         self.lost_ns = 0
 
     def due(self, now_ns: int) -> int:
-        """How many steps to take now."""
+        """Return the number of steps to take now."""
         behind = now_ns - self._until_ns - LONGEST_CATCH_UP_NS
         if behind > 0:
             self.lost_ns += round(behind)
@@ -33,5 +33,5 @@ class Pacer:
         return steps
 
     def restart(self, now_ns: int) -> None:
-        """Go on from now: what passed since the last tick counts neither as due nor as lost."""
+        """Continue from now: time that passed since the last tick counts neither as due nor as lost."""
         self._until_ns = float(now_ns)

@@ -42,7 +42,7 @@ def _port(contract: Contract, sink: Sink, spec: ActionSpec, names: tuple[str, ..
     joints = JointMap(contract.maps[sink.map])
     columns = np.concatenate([np.arange(spec.dim)[spec.slices[field]] for field in sink.fields])
     part = [names[column] for column in columns]
-    ours = np.array([part.index(name) for name in joints.ours])  # where the map's joints stand in the part
+    ours = np.array([part.index(name) for name in joints.ours])  # indices of the map's joints in the part
     back = np.argsort(ours)
     return Port(
         _driver(sink, joints),

@@ -1,4 +1,4 @@
-"""What the driver of a robot measures, as its messages say it: named numbers in the wire's order and units."""
+"""Measurements of a robot's driver, as in its messages: named numbers in the wire's order and units."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Senses:
 
     Args:
         contract: agreed with the robot's description.
-        robot: that is measured.
+        robot: to measure.
     """
 
     def __init__(self, contract: Contract, robot: TwinRobot) -> None:
@@ -39,16 +39,16 @@ class Senses:
         self._drives = {name: dof for name, (_, dof) in self._places.items()}
         for limb in robot.description.limbs:
             tool, joints = limb.field(limb.tool.command.name), [limb.element(joint) for joint in limb.tool.joints]
-            told = [
+            commands = [
                 (name, column)
                 for column, name in enumerate(robot.action_spec.component_names)
                 if name == tool or name.startswith(f"{tool}.")
             ]
-            self._tools += told
+            self._tools += commands
             # A gripper's width is moved by the drive of its first finger.
             self._drives |= {
-                name: self._drives[joints[number if len(joints) == len(told) else 0]]
-                for number, (name, _) in enumerate(told)
+                name: self._drives[joints[number if len(joints) == len(commands) else 0]]
+                for number, (name, _) in enumerate(commands)
             }
 
     def values(self) -> dict[str, np.ndarray]:
@@ -56,15 +56,15 @@ class Senses:
         components such as `gripper.width` (1,).
         """
         data, standing = self._robot.scene.data, self._robot.standing
-        found = {name: data.qpos[place : place + 1].copy() for name, (place, _) in self._places.items()}
+        values = {name: data.qpos[address : address + 1].copy() for name, (address, _) in self._places.items()}
         for position, rotation, site in self._sites:
-            found[position] = data.site_xpos[site].copy()
-            found[rotation] = rotation_6d_from_matrix(data.site_xmat[site].reshape(3, 3))
-        found.update({name: standing[column : column + 1] for name, column in self._tools})
-        return found
+            values[position] = data.site_xpos[site].copy()
+            values[rotation] = rotation_6d_from_matrix(data.site_xmat[site].reshape(3, 3))
+        values.update({name: standing[column : column + 1] for name, column in self._tools})
+        return values
 
     def message(self, name: str, values: dict[str, np.ndarray], stamp_ns: int, frame: str) -> Command:
-        """What a stream of joints or a pose says; a pose as position and quaternion xyzw.
+        """The message of a stream of joints or a pose; a pose as position and quaternion xyzw.
 
         Args:
             name: of the stream.

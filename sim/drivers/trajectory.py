@@ -10,11 +10,11 @@ from sim.drivers.driver import Command, Driver
 class JointTrajectory(Driver):
     """Follows trajectories in joint space.
 
-    What it does with a message: joints are found by name, and other names than its own refuse the message; a stamp of
-    zero means now; points in the past are dropped, and a message all of whose points are past is refused; the old
-    trajectory goes on until the new one's stamp, and the new one is entered there from position and velocity of the
-    old. Positions alone are joined by lines, positions with velocities by cubics. The last velocity must be zero,
-    unless that is allowed: then the arm arrives at speed, and stops dead. After the end the last point holds for ever.
+    Joints are matched by name, and a message with other names than its own is refused. A stamp of zero means now.
+    Points in the past are dropped, and a message all of whose points are past is refused. The old trajectory continues
+    until the new one's stamp, and the new one starts there from position and velocity of the old. Positions alone are
+    joined by lines, positions with velocities by cubics. The last velocity must be zero unless another one is allowed:
+    then the arm arrives at speed and stops abruptly. After the end the last point holds for ever.
 
     On an arm with a speed slider (a scaled trajectory controller) time runs slower by `speed_scale`.
 
@@ -42,22 +42,22 @@ class JointTrajectory(Driver):
         if not (times > now_ns).any():
             self.refused["all points past"] += 1
             return
-        # A first point at the very stamp is on its way from here; there is nothing left to join there.
+        # The arm moves from here to a first point at the very stamp; there is nothing left to join there.
         junction_ns = max(now_ns, start_ns) if times[0] > start_ns else now_ns
         ahead = times > junction_ns
-        # The own time of a trajectory, which a speed slider holds back, starts with each message anew.
+        # A trajectory's own time, which a speed slider slows down, starts again with each message.
         lag = self._time_ns - now_ns
         kept = (self._times > now_ns + lag) & (self._times < junction_ns + lag)
         here, there = self._at(now_ns + lag), self._at(junction_ns + lag)
         speeds = command.velocities[:, order] if command.velocities.size else np.full(command.values.shape, np.nan)
         knots = np.concatenate([[now_ns], self._times[kept] - lag, [junction_ns], times[ahead]])
-        places = np.concatenate([[here[0]], self._places[kept], [there[0]], command.values[:, order][ahead]])
+        positions = np.concatenate([[here[0]], self._places[kept], [there[0]], command.values[:, order][ahead]])
         speeds = np.concatenate([[here[1]], self._speeds[kept], [there[1]], speeds[ahead]])
         new = np.concatenate([[True], np.diff(knots) > 0])
-        self._follow(knots[new], places[new], speeds[new], now_ns)
+        self._follow(knots[new], positions[new], speeds[new], now_ns)
 
     def _fault(self, command: Command) -> tuple[str, list[int]]:
-        """Why the message is refused, empty when it is not, and where its columns belong."""
+        """The reason to refuse the message, empty when it is accepted, and the order of its columns."""
         if set(command.names) != set(self._joints) or len(command.names) != self.size:
             return "other joints", []
         order = [command.names.index(name) for name in self._joints]
@@ -94,11 +94,11 @@ class JointTrajectory(Driver):
             return first + u * (last - first), (last - first) / length_s
         # Cubic Hermite between the two points.
         square, cube = u * u, u * u * u
-        place = (
+        position = (
             (2 * cube - 3 * square + 1) * first
             + (cube - 2 * square + u) * go
             + (3 * square - 2 * cube) * last
             + (cube - square) * arrive
         )
         slope = (6 * square - 6 * u) * (first - last) + (3 * square - 4 * u + 1) * go + (3 * square - 2 * u) * arrive
-        return place, slope / length_s
+        return position, slope / length_s

@@ -1,4 +1,4 @@
-"""What a twin's process owns: a robot in a scene, with a task in it or without."""
+"""The state of a twin's process: a robot in a scene, with a task in it or without."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from sim.twin.model.assembly import FELT
 
 
 class World:
-    """A robot with its task, in lock-step or for somebody who lets its time pass.
+    """A robot with its task, in lock-step, or stepped by a caller in real time.
 
     Args:
         contract: whose robot it is.
@@ -54,7 +54,7 @@ class World:
 
     @property
     def instruction(self) -> str:
-        """What the episode asks for; empty without a task."""
+        """Instruction of the episode; empty without a task."""
         return self.env.twin_task.instruction if self.env is not None else ""
 
     @property
@@ -94,7 +94,7 @@ class World:
             self.observation = {**self.observation, **self.env.twin_task.observe()}
 
     def period_passed(self) -> None:
-        """A control period has gone by in real time: the task takes note of it."""
+        """Update the task after a control period of real time."""
         self._steps += 1
         self.look()
         if self.env is not None:
@@ -112,7 +112,7 @@ class World:
         return self._renderer.draw(scene.data, scene.id("camera", camera))
 
     def close(self) -> None:
-        """Free what draws."""
+        """Free the renderer."""
         if "_renderer" in self.__dict__:
             self.__dict__.pop("_renderer").close()
         if self.env is not None:
@@ -133,15 +133,15 @@ class World:
 
 
 def budget_of(contract: Contract) -> str | None:
-    """The budget that the twin's own inner loop holds: that of a sink whose energy mode is `torque`; None for none."""
-    told = {sink.energy.budget for sink in contract.sinks.values() if sink.energy.mode == "torque"} - {"free"}
-    if len(told) > 1:
+    """The budget that the twin's inner loop enforces: that of a sink whose energy mode is `torque`; None for none."""
+    budgets = {sink.energy.budget for sink in contract.sinks.values() if sink.energy.mode == "torque"} - {"free"}
+    if len(budgets) > 1:
         raise InputError(
             f"contract '{contract.name}': energy",
             expected="one budget for all arms of a twin",
-            got=", ".join(sorted(told)),
+            got=", ".join(sorted(budgets)),
         )
-    return next(iter(told), None)
+    return next(iter(budgets), None)
 
 
 def _environment(contract: Contract, task: str) -> TwinEnv:

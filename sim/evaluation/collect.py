@@ -30,20 +30,20 @@ META = (
     MetaField("instruction", "string"),
 )
 COLUMNS = (TIME, REWARD)
-_AHEAD = 2  # seeds a worker has in hand: it goes on while its last episode waits for its turn
+_AHEAD = 2  # seeds queued per worker: it continues while its last episode waits for its turn
 _SPARE = 20  # failures that are always allowed before an expert counts as broken
 
 
 @dataclass(frozen=True)
 class Request:
-    """What a worker is built with."""
+    """Parameters of a worker."""
 
     task_id: str
     options: Mapping[str, Any]
 
 
 def schema(env: TaskEnv) -> Schema:
-    """What a store of this task's episodes holds."""
+    """The schema of a store of this task's episodes."""
     return Schema(env.observation_spec, env.action_spec, env.task.period_s, meta=META, columns=COLUMNS)
 
 
@@ -65,11 +65,11 @@ def collect(
         seed: of the first episode; the next ones count up.
         workers: processes.
         options: of the task.
-        keep_failures: yield episodes without success too; otherwise further seeds take their place.
+        keep_failures: yield episodes without success too; otherwise further seeds replace them.
         on_episode: called with every episode that was tried, in order, before it is yielded or dropped.
 
     Yields:
-        Episodes whose actions are those that the environment was given.
+        Episodes with the actions that the environment received.
 
     Raises:
         InputError: the task has no expert, or an option is wrong.
@@ -98,9 +98,9 @@ def collect(
 
 
 def record(env: TaskEnv, seed: int) -> Episode:
-    """One episode of the task's expert. The seed decides the task's start and the way taken.
+    """One episode of the task's expert. The seed decides the task's start and the strategy.
 
-    Where the physics diverges the episode ends without success, and its strategy says why under `diverged`.
+    Where the physics diverges the episode ends without success, and its strategy has the reason under `diverged`.
     """
     expert = make_expert(env.task.id)
     observation, info = env.reset(seed=seed)
@@ -133,7 +133,7 @@ def record(env: TaskEnv, seed: int) -> Episode:
 
 
 def divergence(episode: Episode) -> str:
-    """Why the physics of an episode could not go on; empty where it did."""
+    """The reason why the physics of an episode diverged; empty where it did not."""
     return str(json.loads(episode.meta["strategy"]).get(DIVERGED, ""))
 
 
@@ -158,7 +158,7 @@ def _answer(child: ChildProcess) -> Episode:
 
 
 def _serve(connection: Connection) -> None:
-    """Be a worker: a request, then seeds, each answered by its episode."""
+    """Serve as a worker: receive a request, then seeds, and answer each with its episode."""
     import sim
 
     request: Request = connection.recv()

@@ -1,6 +1,6 @@
-"""Episodes on a twin at the rate of its physics: the torque that was applied, the joints, and what else is known there.
+"""Episodes on a twin at the rate of its physics: applied torque, joints, contacts, and the spring of the law.
 
-The inner loop runs a whole control period before it comes back to Python. While an episode is recorded it is asked for
+The inner loop runs a whole control period before it comes back to Python. While an episode is recorded it runs
 one step at a time, with the same set-points, so that the episode stays the same bit for bit.
 """
 
@@ -21,11 +21,11 @@ from sim.tasks.twin.env import TwinEnv
 from sim.twin.checks.rest import stand_up
 from sim.twin.robot import TwinRobot
 
-_SPARE = 20  # failures that are always allowed before who acts counts as unfit
+_SPARE = 20  # failures that are always allowed before the actor counts as unfit
 
 
 class TaskAgent(Protocol):
-    """Who does the task: a scripted expert, or a policy with its runner."""
+    """Acts in the task: a scripted expert, or a policy with its runner."""
 
     def reset(self, observation: Mapping[str, np.ndarray], random: np.random.Generator) -> None: ...
 
@@ -33,7 +33,7 @@ class TaskAgent(Protocol):
 
 
 class EnergyRecorder:
-    """What a twin of one arm has done since the recording began.
+    """Records a twin of one arm, step by step.
 
     Args:
         robot: the twin.
@@ -52,8 +52,9 @@ class EnergyRecorder:
         }
 
     def before(self, start: np.ndarray, end: np.ndarray, fraction: float) -> None:
-        """Note the state that a step of the physics begins with, its set-point `fraction` of the way between two
-        targets (dim,).
+        """Record the state at the beginning of a step of the physics.
+
+        Its set-point is at `fraction` of the path between two targets (dim,).
         """
         self._rows["joints"].append(self._joints.copy())
         self._rows["velocity"].append(self._velocity.copy())
@@ -63,7 +64,7 @@ class EnergyRecorder:
         self._rows["force_n"].append(force)
 
     def after(self) -> None:
-        """Note the torque that was applied in that step."""
+        """Record the torque that was applied in that step."""
         self._rows["torque"].append(self._robot._account.torque[0, : self._n].copy())
 
     def stream(self, name: str, success: bool) -> EnergyStream:
@@ -86,22 +87,22 @@ class EnergyRecorder:
         contacts = self._robot.scene.data.contact
         if not len(contacts):
             return False
-        own = self._own[contacts.geom]
-        return bool((own[:, 0] != own[:, 1]).any())
+        pairs = self._own[contacts.geom]
+        return bool((pairs[:, 0] != pairs[:, 1]).any())
 
     def _spring(self, start: np.ndarray, end: np.ndarray, fraction: float) -> tuple[float, float]:
-        """Energy (J) of the law's spring and its force (N); no force where the law holds joints."""
+        """Energy (J) and force (N) of the impedance law's spring; no force in joint space."""
         law, plant = self._robot.law, self._robot.plant
         target = np.empty(len(start))
         write_interpolated(start, end, fraction, law.rotations, target)
-        wanted = target[law.arm_at[0] :]
+        set_point = target[law.arm_at[0] :]
         if not law.cartesian[0]:
-            error = wanted[: self._n] - self._joints
+            error = set_point[: self._n] - self._joints
             return float(0.5 * law.joint_stiffness[0, : self._n] @ error**2), 0.0
-        site, aim, error = plant.tcps[0], np.empty((3, 3)), np.empty(6)
-        error[:3] = wanted[:3] - plant.site_xpos[site]
-        write_matrix_from_6d(wanted[3:9], aim)
-        write_rotvec_between(plant.site_xmat[site].reshape(3, 3), aim, error[3:])
+        site, desired, error = plant.tcps[0], np.empty((3, 3)), np.empty(6)
+        error[:3] = set_point[:3] - plant.site_xpos[site]
+        write_matrix_from_6d(set_point[3:9], desired)
+        write_rotvec_between(plant.site_xmat[site].reshape(3, 3), desired, error[3:])
         stiffness = law.stiffness[0]
         return float(0.5 * stiffness @ error**2), float(np.linalg.norm(stiffness[:3] * error[:3]))
 
@@ -133,7 +134,7 @@ def recorded(robot: TwinRobot) -> Iterator[EnergyRecorder]:
 
 
 def record(env: TaskEnv, actor: TaskAgent, seed: int) -> EnergyStream:
-    """One episode, with the starts and the ways of `sim.evaluation.collect` for the same seed.
+    """One episode, with the start and the strategy of `sim.evaluation.collect` for the same seed.
 
     Raises:
         InputError: the environment is not a twin, has several arms, or filters that act.
@@ -159,10 +160,10 @@ def collect(
     seed: int = 0,
     on_episode: Callable[[EnergyStream], None] | None = None,
 ) -> Iterator[EnergyStream]:
-    """Successful episodes, on the seeds from `seed` on; `on_episode` is told of every one that was tried.
+    """Successful episodes, on the seeds from `seed` on; `on_episode` is called with every one that was tried.
 
     Raises:
-        TillerError: who acts fails more often than it succeeds.
+        TillerError: the actor fails more often than it succeeds.
     """
     kept = tried = 0
     while kept < episodes:
@@ -198,10 +199,10 @@ def twin_of(env: TaskEnv) -> TwinRobot:
 
 
 def gravity_of(description: RobotDescription) -> Callable[[np.ndarray], np.ndarray]:
-    """What holds up the arm with its tool, by MuJoCo's model: joints (k, n) rad -> torques (k, n) N*m.
+    """Gravity compensation of the arm with its tool by MuJoCo's model: joints (k, n) rad -> torques (k, n) N*m.
 
     Raises:
-        InputError: the robot has several arms, or its description and models make none.
+        InputError: the robot has several arms, or cannot be built from its description and models.
     """
     robot = stand_up(description)
     if len(description.limbs) != 1:
@@ -215,22 +216,22 @@ def gravity_of(description: RobotDescription) -> Callable[[np.ndarray], np.ndarr
     first, dof, n = (int(each) for each in robot.plant.joints[0])
 
     def held(joints: np.ndarray) -> np.ndarray:
-        found, bias = np.empty((len(joints), n)), np.empty(model.nv)
+        torques, bias = np.empty((len(joints), n)), np.empty(model.nv)
         data.qvel[:] = 0
-        for row, place in enumerate(joints):
-            data.qpos[first : first + n] = place
+        for row, position in enumerate(joints):
+            data.qpos[first : first + n] = position
             mujoco.mj_kinematics(model, data)
             mujoco.mj_comPos(model, data)
             mujoco.mj_comVel(model, data)
             mujoco.mj_rne(model, data, 0, bias)
-            found[row] = bias[dof : dof + n]
-        return found
+            torques[row] = bias[dof : dof + n]
+        return torques
 
     return held
 
 
 def _bodies_of(robot: TwinRobot, first_joint: str) -> np.ndarray:
-    """(geoms,) bool: shapes of the arm and of all that it carries for good."""
+    """(geoms,) bool: geoms of the arm and of all that is fixed to it."""
     model = robot.scene.model
     own = np.zeros(model.nbody, dtype=bool)
     own[model.jnt_bodyid[robot.scene.id("joint", first_joint)]] = True

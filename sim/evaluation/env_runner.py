@@ -1,4 +1,4 @@
-"""One environment of a worker: it is reset or stepped through a slice of actions, and answers with what it gave."""
+"""One environment of a worker: it is reset or stepped through a slice of actions, and returns the results."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ ENERGY = "energy_"  # names of an `info` that an episode's record keeps begin wi
 
 @dataclass(frozen=True)
 class EnvConfig:
-    """What a worker needs to build its environments.
+    """Parameters of a worker's environments.
 
     Args:
         task_id, options: for `sim.make`.
         names: observation keys to answer with.
-        history: newest rows of a slice to answer with; nobody looks further into the past.
+        history: number of newest rows of a slice to answer with; older ones are not used.
         videos: folder for the videos, if there are any.
     """
 
@@ -110,7 +110,7 @@ class EpisodeProgress:
         self.terminated, self.truncated = bool(terminated), bool(truncated)
         self.diverged = str(info.get("diverged", ""))
         if self.diverged:
-            return  # the energy so far stands
+            return  # keep the energy so far
         self.energy = {
             name.removeprefix(ENERGY): float(value)
             for name, value in info.items()
@@ -120,13 +120,13 @@ class EpisodeProgress:
 
 @dataclass(frozen=True, eq=False)
 class StepResult:
-    """What came of a reset or of steps.
+    """The result of a reset or of steps.
 
     Args:
         env: number of the environment.
         rows: the newest observations, oldest first.
         episode: so far; it may have ended.
-        says_success: whether the environment has said anything about success in the episode.
+        says_success: whether the environment has reported on success in the episode.
     """
 
     env: int
@@ -187,7 +187,7 @@ class EnvRunner:
         return [self._select(observation)]
 
     def _start(self, seed: int) -> tuple[TaskEnv, Mapping[str, np.ndarray]]:
-        """The environment of an episode and its first observation: one that draws, where that is wanted and works."""
+        """The environment of an episode, one that renders if filming is on and works, and its first observation."""
         if self._film is not None and not self._undrawable:
             try:
                 self._drawing = self._drawing or build(self._config, render=True)
@@ -200,7 +200,7 @@ class EnvRunner:
         return self._plain, self._plain.reset(seed=seed)[0]
 
     def _step(self, actions: np.ndarray) -> list[Row]:
-        """Step through a slice; where the episode ends, the rest of it falls away."""
+        """Step through a slice; where the episode ends, the rest of it is dropped."""
         env, rows = self._current, []
         assert env is not None
         for action in actions:

@@ -2,11 +2,11 @@
 
 The result is a function of the policy, the task, the seeds and the size of the batch, and of nothing else:
 
-- Episode i always stands in row i % batch of an inference call. Rows that nobody waits for are filled with a copy of
-  one that somebody does, so that every call has the same shape: only equal shapes give sums equal bit for bit.
+- Episode i always is in row i % batch of an inference call. Rows without a request are filled with a copy of one
+  that has one, so that every call has the same shape: only equal shapes give sums equal bit for bit.
 - The noise of a plan comes from `query_seed(episode seed, number of the plan)`.
 - Environment l of L runs the episodes l, l + L, l + 2 L, ..., and L divides the batch, so that two episodes that run at
-  the same time never want the same row.
+  the same time never need the same row.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ from sim.statistics.records import (
 __all__ = ["BATCH", "EvaluationFailed", "EvaluationInterrupted", "evaluate_policy", "query_seed"]
 
 BATCH = 32
-"""Rows of an inference call, where nothing else is asked for and there are as many episodes."""
+"""Default rows of an inference call, if there are as many episodes."""
 
 SMALLEST_BATCH = 4
-"""Below it, sums depend on where in memory the rows lie (measured: MKL's float32 products of 2 and 3 rows)."""
+"""Below it, sums depend on where in memory the rows are (measured: MKL's float32 products of 2 and 3 rows)."""
 
 HEAVY = {"robosuite": 4}
-"""Suite -> environments a worker by default, where one takes 0.4 s to build and 120 MB to keep."""
+"""Suite -> environments per worker by default, where one takes 0.4 s to build and 120 MB to keep."""
 
 
 class EvaluationFailed(TillerError):
@@ -90,9 +90,9 @@ def evaluate_policy(
         episodes, seed: how many, from which.
         workers: processes that step environments.
         options: of the task.
-        n_action_steps: rows executed a plan; the policy's own number when None.
+        n_action_steps: rows executed per plan; the policy's own number when None.
         ensemble: weigh overlapping plans instead of executing one after the other.
-        delay_steps: rows that pass from asking for a plan to its arrival (real-time chunking): it is asked for that
+        delay_steps: rows between the request for a plan and its arrival (real-time chunking): it is requested that
             many rows early, and continues the rows that are executed meanwhile.
         batch: rows of every inference call, a part of what decides the result; when None the power of two, from 4 to
             32, that holds all episodes.
@@ -109,7 +109,7 @@ def evaluate_policy(
 
     Raises:
         InputError: the policy does not fit the task (both are shown), or an argument is wrong.
-        EvaluationFailed: a worker died, an environment raised, or it has not said in any episode what success is. What
+        EvaluationFailed: a worker died, an environment raised, or none of its episodes reports on success. What
             was finished is in the exception, and in `evaluation.partial.json` when `output` is given.
         EvaluationInterrupted: the same for Ctrl-C.
     """
@@ -180,7 +180,7 @@ def evaluate_policy(
 def _stopped(
     error: BaseException, evaluation: Evaluation, folder: Path | None
 ) -> EvaluationFailed | EvaluationInterrupted:
-    """Keep what was finished, and say so."""
+    """The error to raise, with the finished episodes; they are written too."""
     kept = f"{len(evaluation.records)} of {evaluation.episodes} episodes were finished"
     if folder is not None and evaluation.records:
         kept += f" and are kept in {write_evaluation(evaluation, folder / PARTIAL_NAME, overwrite=True)}"

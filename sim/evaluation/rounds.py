@@ -1,4 +1,4 @@
-"""The rounds of an evaluation: plan for all environments in one call, let them step, take what comes back."""
+"""The rounds of an evaluation: plan for all environments in one call, step them, receive the results."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ class Rollout:
     Args:
         policy: plans.
         config: of the workers.
-        sessions: one an environment; no two may run episodes of the same number modulo `batch` at once.
+        sessions: one per environment; no two may run episodes of the same number modulo `batch` at once.
         seed: of episode 0.
         batch: rows of every inference call.
         filmed: numbers of the episodes to film.
@@ -126,7 +126,7 @@ class Rollout:
         """Start the workers, run all episodes, end the workers.
 
         Raises:
-            InputError: the policy does not fit the task, or the task has not said in any episode what success is.
+            InputError: the policy does not fit the task, or none of the task's episodes reports on success.
             TillerError: an environment raised, or a worker has ended; the message names the seeds.
         """
         processes: list[WorkerProcess] = []
@@ -147,7 +147,7 @@ class Rollout:
                 process.close()
 
     def _require_success_said(self) -> None:
-        """No success in any episode is a result only where somebody has looked for it."""
+        """Raise an InputError if no episode reports on success: it was then never measured."""
         if self.records and not self._says_success:
             raise InputError(
                 f"success of {self._config.task_id}",
@@ -157,7 +157,7 @@ class Rollout:
             )
 
     def _meet(self, ready: EnvSpecs) -> None:
-        """Take what the task says about itself, once it fits the policy."""
+        """Take the task's instruction, and check that its specs match the policy's."""
         self._prompt = TaskPrompt(ready.task.instruction)
         require_match(
             self._policy.spec.observation,
@@ -188,7 +188,7 @@ class Rollout:
         return bool(commands)
 
     def _plan(self, waiting: list[EnvSession]) -> None:
-        """One inference call for all who wait, each in its episode's row, copies of the first in the others' rows."""
+        """One inference call for all waiting sessions, each in its episode's row; copies of one fill the others."""
         if not waiting:
             return
         requests = {
@@ -206,7 +206,7 @@ class Rollout:
             session.take(plans[self._row(session)], requests[self._row(session)])
 
     def _collect(self, process: WorkerProcess, share: list[Reset | Steps]) -> TillerError | None:
-        """Take what a worker answers to its share of the commands."""
+        """Receive a worker's results of its share of the commands."""
         try:
             for answer in process.receive():
                 if isinstance(answer, Failure):

@@ -1,4 +1,4 @@
-"""Versions of the software that decides what an evaluation finds."""
+"""Versions of the software that an evaluation's result depends on."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ PACKAGES = (
 
 def versions() -> dict[str, str]:
     """Name -> version of Python and of every such package that is installed; nothing is imported."""
-    found = {"python": platform.python_version()}
+    installed = {"python": platform.python_version()}
     for package in PACKAGES:
         try:
-            found[package] = version(package)
+            installed[package] = version(package)
         except PackageNotFoundError:
             continue
-    return found
+    return installed

@@ -1,4 +1,4 @@
-"""Environments in processes of their own, stepped through whole slices of actions a message.
+"""Environments in processes of their own, stepped through whole slices of actions per message.
 
 The parent holds a `WorkerProcess`; the child runs this module.
 """
@@ -21,7 +21,7 @@ class WorkerProcess(ChildProcess):
         self.tell(config)
 
     def ready(self) -> EnvSpecs:
-        """Wait until the first environment stands.
+        """Wait until the first environment is built.
 
         Raises:
             InputError: the task or its options are wrong.
@@ -34,7 +34,7 @@ class WorkerProcess(ChildProcess):
         return answer
 
     def send(self, commands: Sequence[Reset | Steps]) -> None:
-        """Hand out commands, at most one an environment; `receive` must follow before the next ones."""
+        """Hand out commands, at most one per environment; `receive` must follow before the next ones."""
         self.tell(commands)
 
     def receive(self) -> list[StepResult | Failure]:
@@ -48,7 +48,7 @@ class WorkerProcess(ChildProcess):
 
 
 def serve(connection: Connection) -> None:
-    """Be a worker until the parent closes its end."""
+    """Serve as a worker until the parent closes its end."""
     config: EnvConfig = connection.recv()
     try:
         env = build(config)
@@ -61,7 +61,7 @@ def serve(connection: Connection) -> None:
         while True:
             answers: list[StepResult | Failure] = []
             for command in connection.recv():
-                # The environment that was built first goes to the first runner, the others build their own.
+                # The first runner gets the environment that was built first, the others build their own.
                 runner = runners.setdefault(command.env, EnvRunner(config, None if runners else env))
                 try:
                     answers.append(runner.run(command))

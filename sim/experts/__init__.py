@@ -1,4 +1,4 @@
-"""Scripted experts: they solve a task in several ways and say which way they took."""
+"""Scripted experts: they solve a task in several ways and report the strategy they drew."""
 
 from sim.experts.registry import Expert, expert_ids, make_expert
 

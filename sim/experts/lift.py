@@ -29,21 +29,21 @@ class LiftExpert(WaypointExpert):
         }
 
     def plan(self, observation: Observation) -> Sequence[Phase]:
-        way = self.strategy
+        strategy = self.strategy
         cube = "cube.position"
-        yaw = grasp_yaw(yaw_of(observation["cube.rotation"]), crossed=way["faces"] == "crossed")
-        hand, speed = hand_down(yaw), way["speed"]
-        slant = (way["approach"] == "slant") * way["side"] * SLANT * across(yaw)
-        hover, grasp = way["hover"] * UP + slant, way["height"] * UP
+        yaw = grasp_yaw(yaw_of(observation["cube.rotation"]), crossed=strategy["faces"] == "crossed")
+        hand, speed = hand_down(yaw), strategy["speed"]
+        slant = (strategy["approach"] == "slant") * strategy["side"] * SLANT * across(yaw)
+        hover, grasp = strategy["hover"] * UP + slant, strategy["height"] * UP
         phases = [
-            Phase(hover, hand, OPEN, speed, pause=way["pause"], near=cube),
+            Phase(hover, hand, OPEN, speed, pause=strategy["pause"], near=cube),
             Phase(grasp, hand, OPEN, speed * 0.7, tolerance=0.008, near=cube),
             Phase(grasp, hand, CLOSED, speed, until="gripped", near=cube),
             Phase(observation[cube] + LIFT * UP, hand, CLOSED, speed, holding=True),
         ]
-        if way["approach"] == "arc":
+        if strategy["approach"] == "arc":
             middle = (observation["tcp.position"] + observation[cube] + hover) / 2
-            bow = way["side"] * BOW * np.array([0.0, 1.0, 0.0])
+            bow = strategy["side"] * BOW * np.array([0.0, 1.0, 0.0])
             phases.insert(0, Phase(middle + bow, hand, OPEN, speed, tolerance=0.04))
         return phases
 

@@ -1,4 +1,4 @@
-"""The expert of `maze/*`: it knows the way and follows it from where the pin is, softly, and feels nothing."""
+"""The expert of `maze/*`: it knows the path and follows it from the pin's position, softly, without force sensing."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def make(name: str) -> MazeExpert:
 
 
 class MazeExpert:
-    """The expert of one maze. How far ahead it looks and how stiff it is are drawn a little differently each time.
+    """The expert of one maze. Its look-ahead and stiffness are drawn per episode.
 
     Args:
         number: of the maze.
@@ -35,7 +35,7 @@ class MazeExpert:
         self.strategy: dict[str, Any] = {}
 
     def reset(self, observation: Mapping[str, np.ndarray], random: np.random.Generator) -> None:
-        """Plan the way from where the pin is."""
+        """Plan the path from the pin's position."""
         self._ahead_m = AHEAD_M + random.uniform(-AHEAD_SPREAD_M, AHEAD_SPREAD_M)
         self._stiffness = STIFFNESS * (1 + random.uniform(-STIFFNESS_SPREAD, STIFFNESS_SPREAD))
         self.strategy = {"ahead_m": round(self._ahead_m, 4), "stiffness": round(self._stiffness, 1)}
@@ -43,7 +43,7 @@ class MazeExpert:
         self._way = Way(self._number, position, position + np.asarray(observation["goal"], dtype=np.float64))
 
     def act(self, observation: Mapping[str, np.ndarray]) -> np.ndarray:
-        """A set-point a little ahead on the way, and a stiffness (4,)."""
+        """The action (4,): a set-point a little ahead on the path, and a stiffness."""
         assert self._way is not None, "reset comes first"
         position = np.asarray(observation["position"], dtype=np.float64)
         return np.append(self._way.ahead(position, self._ahead_m), [self._stiffness] * 2)

@@ -1,4 +1,4 @@
-"""Meta-World's own scripted policies, one a task, as experts. They go one way and draw nothing."""
+"""Meta-World's own scripted policies, one per task, as experts. They have one strategy and draw nothing."""
 
 from __future__ import annotations
 

@@ -36,11 +36,11 @@ class Glide:
             speed: m/s, at most.
             hand: (3,) m, where the hand is now.
         """
-        way = goal - self.position
-        distance = float(np.linalg.norm(way))
+        displacement = goal - self.position
+        distance = float(np.linalg.norm(displacement))
         braking = np.sqrt(2 * ACCELERATION * distance)
-        wanted = way / max(distance, 1e-9) * min(speed, braking, distance / self._period_s)
-        change = wanted - self._velocity
+        velocity = displacement / max(distance, 1e-9) * min(speed, braking, distance / self._period_s)
+        change = velocity - self._velocity
         limit = ACCELERATION * self._period_s
         self._velocity = self._velocity + change * min(1.0, limit / max(float(np.linalg.norm(change)), 1e-9))
         ahead = self.position + self._velocity * self._period_s - hand

@@ -39,20 +39,20 @@ class PlaceCanExpert(WaypointExpert):
         }
 
     def plan(self, observation: Observation) -> Sequence[Phase]:
-        way = self.strategy
+        strategy = self.strategy
         can = "Can.position"
-        hand, speed = hand_down(way["yaw"]), way["speed"]
-        slant = (way["approach"] == "slant") * way["side"] * SLANT * across(way["yaw"])
-        grasp = way["height"] * UP
-        raised = np.array([*observation[can][:2], way["carry_height"]])
-        above_bin = np.array([*way["place"], way["carry_height"]])
-        release = np.array([*way["place"], FLOOR + HALF_CAN + way["height"] + way["drop"]])
+        hand, speed = hand_down(strategy["yaw"]), strategy["speed"]
+        slant = (strategy["approach"] == "slant") * strategy["side"] * SLANT * across(strategy["yaw"])
+        grasp = strategy["height"] * UP
+        raised = np.array([*observation[can][:2], strategy["carry_height"]])
+        above_bin = np.array([*strategy["place"], strategy["carry_height"]])
+        release = np.array([*strategy["place"], FLOOR + HALF_CAN + strategy["height"] + strategy["drop"]])
         carry = [Phase(above_bin, hand, CLOSED, speed, tolerance=0.03, holding=True)]
-        if way["carry"] != "straight":
-            bow = {"near": -BOW, "far": BOW}[way["carry"]] * np.array([1.0, 0.0, 0.0])
+        if strategy["carry"] != "straight":
+            bow = {"near": -BOW, "far": BOW}[strategy["carry"]] * np.array([1.0, 0.0, 0.0])
             carry.insert(0, Phase((raised + above_bin) / 2 + bow, hand, CLOSED, speed, tolerance=0.05, holding=True))
         return [
-            Phase(way["hover"] * UP + slant, hand, OPEN, speed, pause=way["pause"], near=can),
+            Phase(strategy["hover"] * UP + slant, hand, OPEN, speed, pause=strategy["pause"], near=can),
             Phase(grasp, hand, OPEN, speed * 0.7, tolerance=0.01, near=can),
             Phase(grasp, hand, CLOSED, speed, until="gripped", near=can),
             Phase(raised, hand, CLOSED, speed, tolerance=0.04, holding=True),

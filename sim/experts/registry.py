@@ -1,4 +1,4 @@
-"""Which tasks have a scripted expert. An expert's module is imported when its task is asked for."""
+"""Registry of the tasks with a scripted expert. An expert's module is imported on first use."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ SUITES: Mapping[str, str] = {
 
 
 class Expert(Protocol):
-    """Who solves a task by a script.
+    """Solves a task by a script.
 
     Attributes:
-        strategy: the way in which this episode is done, as plain values, for the record.
+        strategy: how this episode is done, as plain values, for the record.
     """
 
     strategy: dict[str, Any]
@@ -42,7 +42,7 @@ class Expert(Protocol):
 
 
 class ExpertSuite(Protocol):
-    """What a module of experts for a whole suite offers. Names are ids without the suite's prefix."""
+    """The interface of a module of experts for a whole suite. Names are ids without the suite's prefix."""
 
     def names(self) -> tuple[str, ...]: ...
 

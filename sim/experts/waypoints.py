@@ -1,4 +1,4 @@
-"""Experts that go from waypoint to waypoint, each left when the hand is seen to be there.
+"""Experts that move from waypoint to waypoint, to the next once the hand is observed to be at one.
 
 What to do next follows from what is observed, not from a hidden clock: a policy that sees the same can learn it.
 """
@@ -19,7 +19,7 @@ DOWN = np.array([[0.0, 1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, -1.0]])  # tcp poi
 UP = np.array([0.0, 0.0, 1.0])
 
 ALIGNED = 0.12  # rad
-GRIPPED_RATE = 0.001  # m a row: slower fingers have met something
+GRIPPED_RATE = 0.001  # m per row: slower fingers have met something
 
 Observation = Mapping[str, np.ndarray]
 
@@ -29,8 +29,8 @@ class Phase:
     """One leg of a plan.
 
     Args:
-        position: (3,) m, where the tcp shall go, in the base frame or, with `near`, from that object.
-        rotation: (3, 3), its orientation there.
+        position: (3,) m, target of the tcp, in the base frame or, with `near`, relative to that object.
+        rotation: (3, 3), its target orientation.
         gripper: the tool's part of the action: `OPEN` or `CLOSED`, a width in m, or the joints of a hand.
         speed: m/s, at most.
         until: `there` (tcp within `tolerance` and aligned), `gripped` (fingers stopped by something), `released`.
@@ -51,23 +51,23 @@ class Phase:
     near: str | None = None
 
     def goal(self, observation: Observation) -> np.ndarray:
-        """Where the tcp shall go now, (3,) m in the base frame."""
+        """The current target position (3,) m of the tcp in the base frame."""
         return self.position if self.near is None else observation[self.near] + self.position
 
     def orientation(self, observation: Observation) -> np.ndarray:
-        """How it shall be turned there now, (3, 3)."""
+        """The current target orientation (3, 3) of the tcp."""
         return self.rotation
 
 
 class WaypointExpert(ABC):
-    """A scripted expert. A way of doing the task is drawn an episode; the plan follows from it and the observation.
+    """A scripted expert. It draws a strategy per episode; the plan follows from that and the observation.
 
     Attributes:
-        strategy: the way drawn, as plain values, for the record.
+        strategy: as drawn, as plain values, for the record.
         gripped_width: m, fingers that stop closing below it hold something.
         empty_width: m, narrower fingers hold nothing.
         released_width: m, wider fingers have let go.
-        patience: rows in one phase before the plan is made anew.
+        patience: rows in one phase before the plan is made again.
     """
 
     gripped_width = 0.06
@@ -81,11 +81,11 @@ class WaypointExpert(ABC):
 
     @abstractmethod
     def draw(self, observation: Observation, random: np.random.Generator) -> dict[str, Any]:
-        """A way of doing the task, as plain values."""
+        """Draw a strategy for the task, as plain values."""
 
     @abstractmethod
     def plan(self, observation: Observation) -> Sequence[Phase]:
-        """The legs from here to success, in the way of `self.strategy`."""
+        """The legs from here to success, by `self.strategy`."""
 
     def reset(self, observation: Observation, random: np.random.Generator) -> None:
         """Begin an episode."""
@@ -111,7 +111,7 @@ class WaypointExpert(ABC):
         return np.concatenate([self._glide.position, rotation_6d_from_matrix(self._glide.rotation), tool])
 
     def opening(self, observation: Observation) -> float:
-        """How far the tool is open, in m."""
+        """The opening of the tool, m."""
         return float(observation["gripper.width"][0])
 
     def gripped(self, observation: Observation, closing: float) -> bool:
@@ -150,7 +150,7 @@ class WaypointExpert(ABC):
 
 
 def hand_down(yaw: float) -> np.ndarray:
-    """The tcp pointing down, turned by yaw (rad) about the vertical, (3, 3)."""
+    """The orientation (3, 3) of a tcp that points down, turned by yaw (rad) about the vertical."""
     return matrix_from_rotvec(yaw * UP) @ DOWN
 
 

@@ -1,4 +1,4 @@
-"""ContactMaze2D: a pin that finds its way through a maze by feel, under a budget of energy."""
+"""ContactMaze2D: a pin that finds its way through a maze by contact alone, under a budget of energy."""
 
 from sim.maze.batch import MazeBatch, MazeStep
 from sim.maze.command import ACTION_REACH_M, decode, encode

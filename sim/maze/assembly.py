@@ -1,4 +1,4 @@
-"""Layouts and options as the tables that the compiled loop reads."""
+"""Convert layouts and options to the tables that the compiled loop reads."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def build_world(plans: Sequence[Layout], rows: int, options: MazeOptions) -> Maz
 
 
 def gate_way(plan: Layout) -> np.ndarray:
-    """(2,) m that the gate of a layout moves from closed to open: along its wall, by the width of the opening."""
+    """The displacement (2,) m of a layout's gate from closed to open: along its wall, by the width of the opening."""
     for box in plan.boxes[plan.kinds == GATE]:
         size = box[2:] - box[:2]
         return np.where(size == size.max(), size, 0.0)
@@ -71,7 +71,7 @@ def gate_way(plan: Layout) -> np.ndarray:
 
 
 def make_law(budget: Budget, enforce: bool, options: MazeOptions) -> PinController:
-    """The law of the controller, with its filter."""
+    """The parameters of the impedance law and of its filter."""
     acceleration = options.acceleration_mps2 or acceleration_bound(budget, options)
     return PinController(
         enforce=bool(enforce),
@@ -86,7 +86,7 @@ def make_law(budget: Budget, enforce: bool, options: MazeOptions) -> PinControll
 
 
 def acceleration_bound(budget: Budget, options: MazeOptions) -> float:
-    """The most that the pin is accelerated with, m/s^2: by the force that the leash allows and by the impact that its
+    """A bound on the pin's acceleration, m/s^2: by the force that the leash allows and by the impact that its
     energy makes on a lossless wall. One step of the integration moves it by a T^2 (1 + 1/substeps) / 2, not a T^2 / 2.
     """
     force = min(budget.force_n, options.effort_n)

@@ -30,12 +30,12 @@ class MazeBatch:
 
     Args:
         count: rows.
-        layouts: of which each episode draws one.
+        layouts: numbers; each episode draws one of them.
         seed: of all that is drawn.
         budget: of energy.
-        enforce: whether the leash and the force filter act; else the ledger is a shadow that counts alike.
+        enforce: whether the leash and the force filter act; else the ledger only counts, in the same way.
         options: of the physics.
-        restart: whether rows that end begin anew by themselves.
+        restart: whether rows that end restart by themselves.
         trace: keep positions and forces of each tick of the last step in `ticks`.
     """
 
@@ -86,7 +86,7 @@ class MazeBatch:
         self.seed(seed)
 
     def seed(self, seed: int) -> None:
-        """Begin all random streams anew; the next `reset` begins the same episodes as a new batch would."""
+        """Restart all random generators; the next `reset` begins the same episodes as a new batch would."""
         self._random = [
             np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=(row,))))
             for row in range(self.count)
@@ -120,12 +120,12 @@ class MazeBatch:
 
     @property
     def distance_m(self) -> np.ndarray:
-        """(count,) ways to the goal round the walls."""
+        """(count,) lengths of the shortest paths to the goal round the walls, m."""
         return distance_at(self._fields, self._world.layout, self._world.pin[:, :2])
 
     @property
     def reasons(self) -> np.ndarray:
-        """(count, 7) ticks of the last step, by the code of what changed them."""
+        """(count, 7) ticks of the last step, by the code of the reason for a change."""
         return self._told.reasons.copy()
 
     @property
@@ -135,18 +135,18 @@ class MazeBatch:
 
     @property
     def contact_work_j(self) -> np.ndarray:
-        """(count,) what the pins gave to all that they touched in the last step; less than 0 where they were given."""
+        """(count,) work of the pins on all that they touched in the last step, J; negative if done on them."""
         return self._world.sums[:, physics.CONTACT_WORK].copy()
 
     @property
     def wrench(self) -> np.ndarray:
-        """(count, 2) mean contact force on the pins in the last step, N, as it is sensed."""
+        """(count, 2) measured mean contact force on the pins in the last step, N."""
         now = np.minimum(self._steps, self.options.max_steps)
         return self._world.wrench / PERIOD_S + self._noise[np.arange(self.count), now]
 
     @property
     def power_share(self) -> np.ndarray:
-        """(count,) mean power to the pins in the last step, in units of the largest allowed; within -2 and 2."""
+        """(count,) mean power to the pins in the last step over the largest allowed; within -2 and 2."""
         return np.clip(self._power / self.budget.power_w, -2.0, 2.0)
 
     @property
@@ -167,7 +167,7 @@ class MazeBatch:
             push: (count, 2) N on the pins from outside meanwhile; None for none.
 
         Raises:
-            InputError: another shape, or a number that is not finite where no filter could refuse it.
+            InputError: wrong shape, or a number that is not finite where no filter would refuse it.
         """
         action = np.array(action, dtype=np.float64)
         if action.shape != (self.count, 4):
@@ -175,22 +175,22 @@ class MazeBatch:
         if not self.enforce and not np.isfinite(action).all():
             raise InputError("action of the mazes", expected="finite numbers", got="others")
         action[:, 2:] = np.clip(action[:, 2:], *STIFFNESS)
-        world, told, tank = self._world, self._told, self.ledger.tank
+        world, log, tank = self._world, self._told, self.ledger.tank
         self._last = np.nan_to_num(encode(action, world.pin[:, :2]))
         self._enqueue(action)
         world.push[:] = 0.0 if push is None else push
-        for each in (world.wrench, world.sums, told.executed, told.reasons):
+        for each in (world.wrench, world.sums, log.executed, log.reasons):
             each[:] = 0
         before = tank[:, [WORK, OVERDRAFT]]
         self._advance()
         self._steps += 1
         work = tank[:, WORK] - before[:, 0]
         self._power = work / PERIOD_S
-        away = np.hypot(*(self.goal - world.pin[:, :2]).T)
-        success = (away <= GOAL_M) & (world.sums[:, physics.PIERCED] == 0)
+        distance = np.hypot(*(self.goal - world.pin[:, :2]).T)
+        success = (distance <= GOAL_M) & (world.sums[:, physics.PIERCED] == 0)
         reward = -10 * self.distance_m - 0.1 + 10 * success
         truncated = ~success & (self._steps >= self.options.max_steps)
-        changed = 1 - told.reasons[:, NONE] / TICKS
+        changed = 1 - log.reasons[:, NONE] / TICKS
         energy, peak = np.maximum(work, 0.0), world.sums[:, physics.PEAK].copy()
         sums = self._sums
         for name, value in (("return", reward), ("energy_j", energy), ("changed", changed)):
@@ -212,7 +212,7 @@ class MazeBatch:
             )
         }
         overdraft = tank[:, OVERDRAFT] - before[:, 1]
-        executed, pushed = told.executed.copy(), world.sums[:, physics.PUSH_WORK].copy()
+        executed, pushed = log.executed.copy(), world.sums[:, physics.PUSH_WORK].copy()
         last = self._observe()
         observation = last
         if self.restart and ended.any():
@@ -239,7 +239,7 @@ class MazeBatch:
         run(self._world, self._law, self._control, self._told, TICKS)
 
     def _enqueue(self, action: np.ndarray) -> None:
-        """Send commands; each arrives after its delay, and none before the one before it."""
+        """Queue commands; each arrives after its delay, and never before its predecessor."""
         control, rows = self._control, np.arange(self.count)
         late = self._late[rows, np.minimum(self._steps, self.options.max_steps)]
         due = self._world.clock + np.rint(late / TICK_S).astype(np.int64)
@@ -287,15 +287,15 @@ class MazeBatch:
 
     def _observe(self) -> np.ndarray:
         world = self._world
-        found = np.empty((self.count, self.observation_size))
-        found[:, 0:2], found[:, 2:4] = self.wrench, world.pin[:, :2]
-        found[:, 4:6] = self.goal - world.pin[:, :2]
-        found[:, 6], found[:, 7], found[:, 8:12] = self.tank_share, self.power_share, self._last
-        return (found / SCALE).astype(np.float32)
+        observed = np.empty((self.count, self.observation_size))
+        observed[:, 0:2], observed[:, 2:4] = self.wrench, world.pin[:, :2]
+        observed[:, 4:6] = self.goal - world.pin[:, :2]
+        observed[:, 6], observed[:, 7], observed[:, 8:12] = self.tank_share, self.power_share, self._last
+        return (observed / SCALE).astype(np.float32)
 
     @property
     def tank_share(self) -> np.ndarray:
-        """(count,) of the initial energy that is left; not below -1, which only a shadow goes to."""
+        """(count,) share of the initial energy that is left; not below -1, which only a shadow ledger reaches."""
         if np.isinf(self.budget.initial_j):
             return np.ones(self.count)
         return np.maximum(self.ledger.tank[:, LEVEL] / self.budget.initial_j, -1.0)

@@ -6,13 +6,13 @@ import numpy as np
 
 from sim.maze.options import STIFFNESS
 
-ACTION_REACH_M = 0.015  # how far from the pin a policy's set-point lies at most, each axis
+ACTION_REACH_M = 0.015  # largest offset of a policy's set-point from the pin, each axis
 
 _RATIO = STIFFNESS[1] / STIFFNESS[0]
 
 
 def decode(unit: np.ndarray, position: np.ndarray) -> np.ndarray:
-    """An absolute action (n, 4) of what a policy gives.
+    """The absolute action (n, 4) of a policy's output.
 
     Args:
         unit: (n, 4) in [-1, 1]: offset of the set-point in units of 15 mm, and stiffness between 100 and 1500 N/m on a
@@ -20,14 +20,14 @@ def decode(unit: np.ndarray, position: np.ndarray) -> np.ndarray:
         position: (n, 2) of the pin, m.
     """
     unit = np.asarray(unit, dtype=np.float64)
-    found: np.ndarray = np.concatenate(
+    action: np.ndarray = np.concatenate(
         [
             np.asarray(position, dtype=np.float64) + ACTION_REACH_M * unit[..., :2],
             STIFFNESS[0] * _RATIO ** ((unit[..., 2:] + 1) / 2),
         ],
         axis=-1,
     )
-    return found
+    return action
 
 
 def encode(action: np.ndarray, position: np.ndarray) -> np.ndarray:
@@ -40,5 +40,5 @@ def encode(action: np.ndarray, position: np.ndarray) -> np.ndarray:
         ],
         axis=-1,
     )
-    found: np.ndarray = np.clip(unit, -1.0, 1.0)
-    return found
+    clipped: np.ndarray = np.clip(unit, -1.0, 1.0)
+    return clipped

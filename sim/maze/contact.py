@@ -1,4 +1,4 @@
-"""What two things that touch do to one another, in the plane: an elastic, damped normal force and Coulomb friction."""
+"""Contact forces between two bodies in the plane: an elastic, damped normal force and Coulomb friction."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import numpy as np
 from robot.compiled import compiled
 
 OUTSIDE, LEFT, RIGHT, BELOW, ABOVE = range(5)
-"""Through which face of a box the centre of a disc came in."""
+"""The face of a box through which the centre of a disc entered."""
 
 _ON_FACE_M = 1e-12  # from a face, too near for a direction of its own
 STICKING_MPS = 0.002  # slip, below which friction is viscous instead of constant
@@ -15,16 +15,16 @@ STICKING_MPS = 0.002  # slip, below which friction is viscous instead of constan
 
 @compiled
 def touch_box(x: float, y: float, radius: float, box: np.ndarray, face: int) -> tuple[float, float, float, int]:
-    """How deep a disc is in a box.
+    """Penetration of a disc into a box.
 
-    The nearest face pushes a centre out that is inside of the box, as long as it stays there the same one: a thin wall
-    that is soft is not passed by being pushed through its middle.
+    A centre inside of the box is pushed out by the nearest face, by the same one as long as it is inside: a soft, thin
+    wall cannot be passed by pushing through its middle.
 
     Args:
         x, y: centre of the disc, m.
         radius: m.
         box: (4,) lowest x and y, highest x and y.
-        face: through which the centre came in before; `OUTSIDE` when it did not.
+        face: through which the centre entered before; `OUTSIDE` when it did not.
 
     Returns:
         Depth (m, 0 or less without contact), the direction out of the box, and the face.
@@ -39,17 +39,17 @@ def touch_box(x: float, y: float, radius: float, box: np.ndarray, face: int) -> 
         if far > _ON_FACE_M * _ON_FACE_M:
             far = np.sqrt(far)
             return radius - far, dx / far, dy / far, OUTSIDE
-        ways = (x - low_x, high_x - x, y - low_y, high_y - y)
+        depths = (x - low_x, high_x - x, y - low_y, high_y - y)
         face = LEFT
         for other in (RIGHT, BELOW, ABOVE):
-            if ways[other - 1] < ways[face - 1]:
+            if depths[other - 1] < depths[face - 1]:
                 face = other
     if face < BELOW:
         beside, depth = y < low_y or y > high_y, x - low_x if face == LEFT else high_x - x
     else:
         beside, depth = x < low_x or x > high_x, y - low_y if face == BELOW else high_y - y
     if beside or depth < 0.0:
-        # It came out by that face, or round an end of the box.
+        # The centre has left by that face, or round an end of the box.
         near_x, near_y = min(max(x, low_x), high_x), min(max(y, low_y), high_y)
         dx, dy = x - near_x, y - near_y
         far = np.sqrt(dx * dx + dy * dy)

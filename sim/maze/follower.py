@@ -1,4 +1,4 @@
-"""A scripted expert: it knows the way and follows it, feels nothing, and is not stiff."""
+"""A scripted expert: it knows the path and follows it with low stiffness, without force sensing."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from sim.maze.batch import MazeBatch, MazeStep
 from sim.maze.geodesic import field_of
 from sim.maze.layout import PIN_RADIUS_M
 
-CLEARANCE_M = 0.004  # kept from walls on the way that is planned
-AHEAD_M = 0.013  # how far along the way the set-point is
+CLEARANCE_M = 0.004  # kept from walls on the planned path
+AHEAD_M = 0.013  # how far ahead along the path the set-point is
 STIFFNESS = 400.0  # N/m
 
 
 class Way:
-    """The shortest way of one pin to the goal, and how far along it the pin is.
+    """The shortest path of one pin to the goal, and how far along it the pin is.
 
     Args:
         layout: number of the maze.
@@ -26,8 +26,8 @@ class Way:
         self._at = 0
 
     def ahead(self, position: np.ndarray, ahead_m: float) -> np.ndarray:
-        """The point (2,) of the way that lies so far ahead of the pin."""
-        # Only onwards, and not past a wall to a part of the way that is near by chance.
+        """The point (2,) m of the path that is `ahead_m` ahead of the pin at `position` (2,)."""
+        # Search only forwards and nearby: a later part of the path may be nearer, but behind a wall.
         window = self._points[self._at : self._at + 12]
         self._at += int(np.hypot(*(window - position).T).argmin())
         lengths = np.cumsum(np.hypot(*np.diff(self._points[self._at :], axis=0).T))
@@ -37,11 +37,11 @@ class Way:
 
 
 class Follower:
-    """Follows the shortest ways through the mazes of a batch.
+    """Follows the shortest paths through the mazes of a batch.
 
     Args:
         batch: whose rows it acts in.
-        ahead_m: from the nearest point of the way to the set-point, along the way.
+        ahead_m: from the nearest point of the path to the set-point, along the path.
         stiffness: N/m.
     """
 
@@ -51,17 +51,17 @@ class Follower:
         self._ways: list[Way | None] = [None] * batch.count
 
     def act(self) -> np.ndarray:
-        """Actions (count, 4) for where the pins are now."""
+        """Return actions (count, 4) for the pins' current positions."""
         position, goal = self._batch.position, self._batch.goal
-        found = np.full((self._batch.count, 4), self.stiffness)
+        actions = np.full((self._batch.count, 4), self.stiffness)
         for row, layout in enumerate(self._batch.layout):
-            way = self._ways[row]
-            if way is None:
-                way = self._ways[row] = Way(int(layout), position[row], goal[row])
-            found[row, :2] = way.ahead(position[row], self.ahead_m)
-        return found
+            path = self._ways[row]
+            if path is None:
+                path = self._ways[row] = Way(int(layout), position[row], goal[row])
+            actions[row, :2] = path.ahead(position[row], self.ahead_m)
+        return actions
 
     def note(self, step: MazeStep) -> None:
-        """Plan anew in rows that began anew."""
+        """Plan again in rows whose episode has ended."""
         for row in np.flatnonzero(step.terminated | step.truncated):
             self._ways[row] = None

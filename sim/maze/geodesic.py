@@ -1,4 +1,4 @@
-"""The way to the goal round the walls: its length from anywhere, and the way itself."""
+"""The shortest path to the goal round the walls: its length from anywhere, and the path itself."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sim.maze.layout import PIN_RADIUS_M, SIZE_M, Layout, distance_to_boxes, lay
 SPACING_M = 0.0025
 NODES = (round(SIZE_M[0] / SPACING_M) + 1, round(SIZE_M[1] / SPACING_M) + 1)
 
-# Steps to 16 neighbours; ways along them are longer than the straight ones by 2.8 % at most.
+# Steps to 16 neighbours; paths along them are longer than straight ones by 2.8 % at most.
 _STEPS = [
     (x, y)
     for x in (-2, -1, 0, 1, 2)
@@ -25,12 +25,12 @@ _STEPS = [
 
 @dataclass(frozen=True, eq=False)
 class Field:
-    """Lengths of ways to the goal.
+    """Lengths of the shortest paths to the goal.
 
     Args:
-        distance_m: (121, 81) from each node of the grid; of nodes within walls that of the free ones nearby.
-        free: (121, 81) bool, where the centre of something of the radius asked for can be.
-        towards: (121, 81) index, in the flattened grid, of the next node on the way; -1 where there is none.
+        distance_m: (121, 81) from each node of the grid; nodes within walls have that of free ones nearby.
+        free: (121, 81) bool, where the centre of a disc of the given radius can be.
+        towards: (121, 81) index, in the flattened grid, of the next node on the path; -1 where there is none.
     """
 
     distance_m: np.ndarray
@@ -38,7 +38,7 @@ class Field:
     towards: np.ndarray
 
     def way(self, start: np.ndarray) -> np.ndarray:
-        """The way (n, 2) m from the free node that is nearest to a point (2,) to the goal's.
+        """The path (n, 2) m from the free node nearest to a point (2,) to the goal's node.
 
         Raises:
             InputError: there is none.
@@ -47,17 +47,17 @@ class Field:
         if len(nodes) == 0:
             raise InputError("way through the maze", expected="a goal that can be reached", got="none")
         here = int(np.ravel_multi_index(tuple(nodes[np.hypot(*(nodes * SPACING_M - start).T).argmin()]), NODES))
-        found = [here]
-        while self.towards.flat[found[-1]] != found[-1]:
-            found.append(int(self.towards.flat[found[-1]]))
-        return np.stack(np.unravel_index(found, NODES), axis=1) * SPACING_M
+        path = [here]
+        while self.towards.flat[path[-1]] != path[-1]:
+            path.append(int(self.towards.flat[path[-1]]))
+        return np.stack(np.unravel_index(path, NODES), axis=1) * SPACING_M
 
 
 def solve(maze: Layout, radius_m: float = PIN_RADIUS_M) -> Field:
-    """Search from the goal for all ways of a disc of a radius (Dijkstra on a grid of 2.5 mm).
+    """Search the shortest paths of a disc from everywhere to the goal (Dijkstra on a grid of 2.5 mm).
 
     Args:
-        maze: its walls stand, its gates are open, its blocks are not there: beside them is room.
+        maze: with its walls, gates open, without its blocks: there is room beside them.
         radius_m: of the disc.
     """
     grid = np.stack(np.meshgrid(*(np.arange(n) * SPACING_M for n in NODES), indexing="ij"), axis=-1)
@@ -87,46 +87,46 @@ def solve(maze: Layout, radius_m: float = PIN_RADIUS_M) -> Field:
 
 @cache
 def field_of(number: int, radius_m: float = PIN_RADIUS_M) -> Field:
-    """The field of one of the twelve mazes; found once in a process."""
+    """The field of one of the twelve mazes; computed once per process."""
     return solve(layout(number), radius_m)
 
 
 def distance_at(fields: np.ndarray, which: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """Ways (n,) m from points (n, 2) m, between nodes linear in x and y.
+    """Path lengths (n,) m from points (n, 2) m to the goal, bilinear between nodes.
 
     Args:
         fields: (k, 121, 81) `distance_m` of fields.
-        which: (n,) of them.
-        points: those outside of the maze count as at its border.
+        which: (n,) index of each point's field.
+        points: those outside of the maze count as on its border.
     """
-    at = np.clip(points / SPACING_M, 0.0, np.array(NODES) - 1.000001)
-    low = at.astype(np.int64)
-    x, y = (at - low).T
+    nodes = np.clip(points / SPACING_M, 0.0, np.array(NODES) - 1.000001)
+    low = nodes.astype(np.int64)
+    x, y = (nodes - low).T
     i, j = low.T
-    found: np.ndarray = (
+    distances: np.ndarray = (
         fields[which, i, j] * (1 - x) * (1 - y)
         + fields[which, i + 1, j] * x * (1 - y)
         + fields[which, i, j + 1] * (1 - x) * y
         + fields[which, i + 1, j + 1] * x * y
     )
-    return found
+    return distances
 
 
 def _filled(distance: np.ndarray) -> np.ndarray:
-    """Nodes that no way leads from take that of their neighbours, layer by layer: a pin that is pressed into a wall is
-    as far from the goal as the corridor is that it came from.
+    """Give nodes without a path the distance from their neighbours, layer by layer: a pin that is pressed into a wall
+    is as far from the goal as the corridor that it came from.
     """
-    found = distance.copy()
+    filled = distance.copy()
     for _ in range(max(NODES)):
-        missing = np.isinf(found)
+        missing = np.isinf(filled)
         if not missing.any():
             break
-        padded = np.pad(found, 1, constant_values=np.inf)
+        padded = np.pad(filled, 1, constant_values=np.inf)
         layers = [
             padded[1 + dx : 1 + dx + NODES[0], 1 + dy : 1 + dy + NODES[1]] + SPACING_M * float(np.hypot(dx, dy))
             for dx in (-1, 0, 1)
             for dy in (-1, 0, 1)
             if (dx, dy) != (0, 0)
         ]
-        found[missing] = np.min(layers, axis=0)[missing]
-    return found
+        filled[missing] = np.min(layers, axis=0)[missing]
+    return filled

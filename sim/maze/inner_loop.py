@@ -16,16 +16,16 @@ from robot.safety.energy.tank import INVALID, LATCHED, NONE, book, work_done
 from robot.safety.energy.torque_filter import filter_torque
 from sim.maze.physics import MazeState, Room, advance_world
 
-QUEUE = 16  # commands under way, at most
+QUEUE = 16  # commands in flight, at most
 
 
 class PinController(NamedTuple):
-    """Of the controller, the same for every row."""
+    """Parameters of the controller, the same for every row."""
 
     enforce: bool
     tick_s: float
     period_s: float  # of the policy
-    mass: float  # kg, that the damping is chosen for
+    mass: float  # kg, for which the damping is chosen
     damping_factor: float
     budget: np.ndarray  # (8,) of `Budget.row`
     acceleration: np.ndarray  # (2,) m/s^2
@@ -33,23 +33,23 @@ class PinController(NamedTuple):
 
 
 class Control(NamedTuple):
-    """What the controllers of the rows keep."""
+    """State of the rows' controllers."""
 
     setpoint: np.ndarray  # (rows, 2) m, in force
     stiffness: np.ndarray  # (rows, 2) N/m, in force
-    leashed: np.ndarray  # (rows,) int64, why what is in force is not what was asked for
+    leashed: np.ndarray  # (rows,) int64, reason why the set-point in force is not the commanded one
     queue: np.ndarray  # (rows, QUEUE, 4) commands
     due: np.ndarray  # (rows, QUEUE) int64, ticks
-    queued: np.ndarray  # (rows, 2) int64, first in the queue and how many
+    queued: np.ndarray  # (rows, 2) int64, index of the first command in the queue, and their number
     tank: np.ndarray  # (rows, COLUMNS)
 
 
 class TickLog(NamedTuple):
-    """What a call leaves behind, over its ticks."""
+    """Results of a call, over its ticks."""
 
-    executed: np.ndarray  # (rows, 4) mean set-point and stiffness that the forces came to
-    reasons: np.ndarray  # (rows, 7) int64, ticks that were changed, by the code of the reason
-    trace: np.ndarray  # (rows, ticks or 0, 4) position and force of each tick, where asked for
+    executed: np.ndarray  # (rows, 4) mean set-point and stiffness that the applied forces correspond to
+    reasons: np.ndarray  # (rows, 7) int64, ticks by the code of the reason for a change
+    trace: np.ndarray  # (rows, ticks or 0, 4) position and force of each tick, if traced
 
 
 @compiled
@@ -57,9 +57,9 @@ def run(world: MazeState, law: PinController, control: Control, told: TickLog, t
     """Take every row through `ticks` ticks, in place."""
     force, damping, velocity = np.empty(2), np.empty(2), np.empty(2)
     before, after, factors = np.empty(2), np.empty(2), np.empty(2)
-    new, old, nothing = np.zeros((2, 2)), np.zeros((2, 2)), np.zeros((2, 2))
+    new_stiffness, old_stiffness, zeros = np.zeros((2, 2)), np.zeros((2, 2)), np.zeros((2, 2))
     offset, old_offset = np.empty(2), np.empty(2)
-    blocks, ways, low = np.array([[0, 2]]), np.zeros(1), -law.effort
+    blocks, margins, low = np.array([[0, 2]]), np.zeros(1), -law.effort
     room = Room(
         np.zeros((3, 4)),
         np.zeros((3, 2)),
@@ -82,11 +82,11 @@ def run(world: MazeState, law: PinController, control: Control, told: TickLog, t
                     pin,
                     offset,
                     old_offset,
-                    new,
-                    old,
+                    new_stiffness,
+                    old_stiffness,
                     blocks,
-                    ways,
-                    nothing,
+                    margins,
+                    zeros,
                     factors,
                 )
                 control.queued[row, 0] = (first + 1) % QUEUE
@@ -134,8 +134,8 @@ def _take(
     nothing: np.ndarray,
     factors: np.ndarray,
 ) -> None:
-    """Put a command (4,) in force, as far as the leash lets it: spring energy, force and power, for where the pin is
-    now. What delayed it does not matter then.
+    """Put a command (4,) in force as far as the leash allows: its spring energy, force and power are bounded at the
+    pin's current position, however late the command arrives.
     """
     setpoint, stiffness = control.setpoint[row], control.stiffness[row]
     if not law.enforce:
@@ -162,7 +162,7 @@ def _take(
     )
     control.leashed[row] = reason
     if reason == INVALID:
-        # Held where it is, without force from now on, until the episode ends.
+        # The set-point stays, and the latch keeps the force at zero until the episode ends.
         control.tank[row, LATCHED] = 1.0
         return
     for i in range(2):

@@ -29,9 +29,9 @@ class Layout:
     Args:
         number: 1 to 12.
         boxes: (k, 4) lowest x and y, highest x and y.
-        kinds: (k,) `FIXED`, `LOOSE` or `GATE`; a gate's box is where it is when it is closed.
+        kinds: (k,) `FIXED`, `LOOSE` or `GATE`; a gate's box is at its closed position.
         start, goal: (2,) centres of their cells.
-        blocks: (b, 2) where the blocks stand at first.
+        blocks: (b, 2) initial positions of the blocks.
     """
 
     number: int
@@ -43,7 +43,7 @@ class Layout:
 
     @property
     def walls(self) -> np.ndarray:
-        """(k, 4) the boxes that stand in the way of a path: all but gates."""
+        """(k, 4) the boxes that block a path: all but gates."""
         return self.boxes[self.kinds != GATE]
 
 
@@ -52,7 +52,7 @@ def layout(number: int) -> Layout:
     """One of the twelve mazes.
 
     Raises:
-        InputError: there is no such one.
+        InputError: there is no such maze.
     """
     if number not in PLANS:
         raise InputError("maze layout", expected=f"1 to {len(PLANS)}", got=str(number))
@@ -74,7 +74,7 @@ def read_plan(number: int, plan: str) -> Layout:
     signs = np.array(rows[::-1])  # from below, as y counts
     across = _posts_of_runs(signs == "-")
     along = _posts_of_runs((signs == "|").T).T & ~across
-    found = [
+    boxes = [
         *_frame(),
         *((FIXED, box) for box in _boxes(across[1:-1], 1)),
         *((FIXED, box) for box in _boxes(along[:, 1:-1].T, 1, turned=True)),
@@ -88,11 +88,11 @@ def read_plan(number: int, plan: str) -> Layout:
             first -= not (taken[j, i - 1] if flat else taken[j - 1, i])
             last += not (taken[j, i + 1] if flat else taken[j + 1, i])
         span, thick = _span(first, last, 0 if flat else 1), _span(j if flat else i, j if flat else i, 1 if flat else 0)
-        found.append((kind, (span[0], thick[0], span[1], thick[1]) if flat else (thick[0], span[0], thick[1], span[1])))
+        boxes.append((kind, (span[0], thick[0], span[1], thick[1]) if flat else (thick[0], span[0], thick[1], span[1])))
     return Layout(
         number,
-        np.array([box for _, box in found]),
-        np.array([kind for kind, _ in found]),
+        np.array([box for _, box in boxes]),
+        np.array([kind for kind, _ in boxes]),
         _centres(signs, "S")[0],
         _centres(signs, "G")[0],
         _centres(signs, "o")[:MOST_BLOCKS],
@@ -103,33 +103,33 @@ def distance_to_boxes(points: np.ndarray, boxes: np.ndarray) -> np.ndarray:
     """Distances (...,) of points (..., 2) to the nearest of boxes (k, 4), 0 inside of one."""
     points = np.asarray(points, dtype=np.float64)[..., None, :]
     outside = np.maximum(np.maximum(boxes[:, :2] - points, points - boxes[:, 2:]), 0.0)
-    found: np.ndarray = np.hypot(outside[..., 0], outside[..., 1]).min(axis=-1)
-    return found
+    distances: np.ndarray = np.hypot(outside[..., 0], outside[..., 1]).min(axis=-1)
+    return distances
 
 
 def _posts_of_runs(walls: np.ndarray) -> np.ndarray:
     """Signs (lines, columns) of walls that run along the second axis, with the posts at the ends of each."""
-    found = walls.copy()
-    found[:, :-1] |= walls[:, 1:]
-    found[:, 1:] |= walls[:, :-1]
-    return found
+    runs = walls.copy()
+    runs[:, :-1] |= walls[:, 1:]
+    runs[:, 1:] |= walls[:, :-1]
+    return runs
 
 
 def _boxes(taken: np.ndarray, first_line: int, *, turned: bool = False) -> list[tuple[float, float, float, float]]:
     """A box for each run of signs (lines, columns) along the second axis; inside of the frame alone."""
-    found, axis = [], 1 if turned else 0
+    boxes, axis = [], 1 if turned else 0
     for line, row in enumerate(taken, first_line):
         inside = row[1:-1]
         edges = np.flatnonzero(np.diff(np.concatenate([[False], inside, [False]]).astype(np.int8)))
         for begin, end in zip(edges[::2], edges[1::2]):
             span, thick = _span(begin + 1, end, axis), _span(line, line, 1 - axis)
             box = (span[0], thick[0], span[1], thick[1])
-            found.append((box[1], box[0], box[3], box[2]) if turned else box)
-    return found
+            boxes.append((box[1], box[0], box[3], box[2]) if turned else box)
+    return boxes
 
 
 def _span(first: int, last: int, axis: int) -> tuple[float, float]:
-    """From the sign `first` to the sign `last` of a drawing, m: even signs are as thick as a wall."""
+    """The interval from sign `first` to sign `last` of a drawing, m: even signs are as thick as a wall."""
     pitch = SIZE_M[axis] / CELLS[axis]
     begin = first // 2 * pitch + (WALL_M / 2 if first % 2 else -WALL_M / 2)
     end = last // 2 * pitch + (pitch - WALL_M / 2 if last % 2 else WALL_M / 2)

@@ -1,9 +1,9 @@
-"""The same maze on MuJoCo: its contacts and its integration, under the same law, filters and ledger.
+"""The same maze on MuJoCo: its contacts and its integration, under the same impedance law, filters and ledger.
 
-The pin and the blocks are spheres in the plane of the walls, which meet a box in one point as discs do. MuJoCo states
-the stiffness of a contact by the acceleration that it asks for; here it is put back to N/m, which holds for a contact
-alone. Forces of several contacts at once, and those of friction, are not
-those of `sim.maze.physics`: compare ratios and bounds.
+The pin and the blocks are spheres in the plane of the walls, which meet a box in one point as discs do. MuJoCo
+gives the stiffness of a contact by its reference acceleration; here it is converted to N/m, which is exact for a single
+contact. Forces of several contacts at once, and those of friction, differ from `sim.maze.physics`: compare ratios and
+bounds.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from sim.maze.layout import BLOCK_RADIUS_M, GATE, LOOSE, PIN_RADIUS_M, Layout, l
 from sim.maze.options import DAMPING_FACTOR, GATE_N_PER_M, PERIOD_S, PIN_DAMPING, PIN_KG, TICK_S, TICKS, MazeOptions
 
 IMPEDANCE = 0.01  # of contacts: small, so that a contact is a spring and a damper beside the other forces
-_AWAY = 10.0  # m, where what is not there is kept
+_AWAY = 10.0  # m, where absent boxes are kept
 
 
 class MujocoMaze(MazeBatch):
@@ -67,7 +67,7 @@ class MujocoMaze(MazeBatch):
         self._plan = layout(number)
 
     def _advance(self) -> None:
-        world, control, told = self._world, self._control, self._told
+        world, control, log = self._world, self._control, self._told
         data, model = self._data, self._model
         peak = 0.0
         for tick in range(TICKS):
@@ -84,21 +84,21 @@ class MujocoMaze(MazeBatch):
                 force, reason = result.torque[0], int(result.reasons[0]) or int(control.leashed[0])
             else:
                 force = np.clip(force, -self._law.effort, self._law.effort)
-            told.reasons[0, reason] += 1
+            log.reasons[0, reason] += 1
             data.ctrl[:2], data.qfrc_applied[:2] = force, world.push[0]
             for _ in range(self.options.substeps):
-                was = data.qpos[:2].copy()
+                previous = data.qpos[:2].copy()
                 mujoco.mj_step(model, data)
-                way, contact = data.qpos[:2] - was, data.qfrc_constraint[:2]
+                displacement, contact = data.qpos[:2] - previous, data.qfrc_constraint[:2]
                 world.wrench[0] += contact * model.opt.timestep
-                world.sums[0, physics.CONTACT_WORK] -= contact @ way
-                world.sums[0, physics.PUSH_WORK] += world.push[0] @ way
+                world.sums[0, physics.CONTACT_WORK] -= contact @ displacement
+                world.sums[0, physics.PUSH_WORK] += world.push[0] @ displacement
                 peak = max(peak, float(np.hypot(*contact)))
             self.ledger.close(force, before, data.qpos[:2])
-            told.executed[0, :2] += (before + (force - damping) / control.stiffness[0]) / TICKS
-            told.executed[0, 2:] += control.stiffness[0] / TICKS
-            if tick < told.trace.shape[1]:
-                told.trace[0, tick] = *data.qpos[:2], *force
+            log.executed[0, :2] += (before + (force - damping) / control.stiffness[0]) / TICKS
+            log.executed[0, 2:] += control.stiffness[0] / TICKS
+            if tick < log.trace.shape[1]:
+                log.trace[0, tick] = *data.qpos[:2], *force
             world.clock[0] += 1
         world.sums[0, physics.PEAK] = peak
         world.pin[0] = *data.qpos[:2], *data.qvel[:2]

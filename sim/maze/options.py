@@ -1,4 +1,4 @@
-"""How the maze behaves, beyond its layout."""
+"""Options of the maze's physics and sensing, beyond its layout."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ PERIOD_S = 0.05  # of a policy
 TICK_S = 0.001  # of the impedance law, the filter and the ledger
 TICKS = 50
 MAX_STEPS = 400
-LONGEST_DELAY_S = 0.4  # with its jitter: what the queue of commands holds
+LONGEST_DELAY_S = 0.4  # with its jitter: as much as the queue of commands holds
 
 PIN_KG = 2.5
 PIN_DAMPING = 2.0  # N s/m
-DAMPING_FACTOR = 1.4  # of sqrt(K m) in the law: a damping ratio of 0.7
+DAMPING_FACTOR = 1.4  # of sqrt(K m) in the impedance law: a damping ratio of 0.7
 HELD_N_PER_M = 300.0  # in force when an episode begins
 GOAL_M = 0.010  # how near to the goal is there
-STIFFNESS = (100.0, 1500.0)  # N/m, what the law takes
+STIFFNESS = (100.0, 1500.0)  # N/m, range of the impedance law
 GATE_N_PER_M = 1000.0  # its edge is soft: it pushes and does not crush
 
 
@@ -81,6 +81,6 @@ class MazeOptions:
 
     @property
     def substeps(self) -> int:
-        """Steps of the integration in a tick, so that the stiffest contact is followed with 40 a period or more."""
+        """Steps of the integration per tick, so that the stiffest contact gets 40 or more per period."""
         lightest = min(self.block_kg, PIN_KG) if self.blocks else PIN_KG
         return max(1, int(-(-TICK_S * (self.wall / lightest) ** 0.5 // 0.15)))

@@ -17,17 +17,17 @@ PEAK, CONTACT_WORK, PUSH_WORK, PIERCED = range(4)
 """Columns of `World.sums`: the largest force of all contacts on the pin (N); J that the pin gave to what it touches,
 and J that it was given by pushes from outside, since they were set to 0; whether its centre is inside of a wall."""
 SUMS = 4
-_REST_MPS = 1e-4  # a block that nothing touches stands still below it
+_REST_MPS = 1e-4  # a block that nothing touches is at rest below it
 _GRAVITY = 9.81
-_MARGIN_M = 5e-4  # beyond the way of a tick, within which boxes are looked at
+_MARGIN_M = 5e-4  # added to the displacement of a tick in the search for boxes
 
 
 class Room(NamedTuple):
-    """Where a tick is worked out."""
+    """Work arrays of a tick."""
 
     state: np.ndarray  # (3, 4) of the pin and the blocks
-    push: np.ndarray  # (3, 2) N, of all that touches them
-    near: np.ndarray  # (3, most + 1) int64, how many boxes each can touch, and which
+    push: np.ndarray  # (3, 2) N, sum of the contact forces on them
+    near: np.ndarray  # (3, most + 1) int64, number of boxes that each can touch, then their indices
     awake: np.ndarray  # (3,) int64
     box: np.ndarray  # (4,)
     speed: np.ndarray  # (2,)
@@ -39,7 +39,7 @@ class MazeState(NamedTuple):
     boxes: np.ndarray  # (layouts, most, 4) m
     kinds: np.ndarray  # (layouts, most) int64
     box_counts: np.ndarray  # (layouts,) int64
-    gates: np.ndarray  # (layouts, 2) m, the way of the gate from closed to open; 0 where none moves
+    gates: np.ndarray  # (layouts, 2) m, displacement of the gate from closed to open; 0 where none moves
     gate_s: float
     removal_s: float
     stiffness: float  # of walls and blocks, N/m
@@ -56,7 +56,7 @@ class MazeState(NamedTuple):
     clock: np.ndarray  # (rows,) int64, ticks of the episode
     pin: np.ndarray  # (rows, 4) position and velocity
     blocks: np.ndarray  # (rows, 2, 4) the same
-    faces: np.ndarray  # (rows, 3, most) int64, through which the centre of a body came into a box
+    faces: np.ndarray  # (rows, 3, most) int64, face through which the centre of a body entered a box
     push: np.ndarray  # (rows, 2) N on the pin, from outside
     wrench: np.ndarray  # (rows, 2) N s, impulse of the contacts on the pin since it was set to 0
     sums: np.ndarray  # (rows, SUMS)
@@ -88,18 +88,18 @@ def advance_world(world: MazeState, row: int, force: np.ndarray, tick_s: float, 
             mass = world.masses[body]
             stickiest = 0.5 * mass / step_s
             for k in range(1, near[body, 0] + 1):
-                at = near[body, k]
+                index = near[body, k]
                 for i in range(4):
-                    box[i] = world.boxes[plan, at, i]
+                    box[i] = world.boxes[plan, index, i]
                 stiffness, vx, vy = world.stiffness, state[body, 2], state[body, 3]
-                if world.kinds[plan, at] == GATE:
+                if world.kinds[plan, index] == GATE:
                     stiffness = world.gate_stiffness
                     box[0], box[1], box[2], box[3] = box[0] + gate_x, box[1] + gate_y, box[2] + gate_x, box[3] + gate_y
                     vx, vy = vx - gate_vx, vy - gate_vy
                 depth, out_x, out_y, face = touch_box(
-                    state[body, 0], state[body, 1], world.radii[body], box, world.faces[row, body, at]
+                    state[body, 0], state[body, 1], world.radii[body], box, world.faces[row, body, index]
                 )
-                world.faces[row, body, at] = face
+                world.faces[row, body, index] = face
                 if depth > 0.0:
                     damping = 2 * world.damping_ratio * np.sqrt(stiffness * mass)
                     fx, fy = contact_force(
@@ -120,10 +120,10 @@ def advance_world(world: MazeState, row: int, force: np.ndarray, tick_s: float, 
             state[0, 2 + i] = (
                 state[0, 2 + i] + step_s * (force[i] + world.push[row, i] + push[0, i]) / world.masses[0]
             ) / slow
-            way = step_s * state[0, 2 + i]
-            state[0, i] += way
-            world.sums[row, CONTACT_WORK] -= push[0, i] * way
-            world.sums[row, PUSH_WORK] += world.push[row, i] * way
+            step_m = step_s * state[0, 2 + i]
+            state[0, i] += step_m
+            world.sums[row, CONTACT_WORK] -= push[0, i] * step_m
+            world.sums[row, PUSH_WORK] += world.push[row, i] * step_m
         for body in range(1, bodies):
             if awake[body]:
                 _slide(world, state[body], push[body], world.masses[body], step_s, room.speed)
@@ -142,16 +142,16 @@ def advance_world(world: MazeState, row: int, force: np.ndarray, tick_s: float, 
 
 @compiled
 def _gate(world: MazeState, plan: int, time_s: float) -> tuple[float, float, float, float]:
-    """Where the gate is from closed (m), and its velocity (m/s): open at first, closed after half of its period."""
+    """The gate's displacement from closed (m) and its velocity (m/s): open at first, closed after half its period."""
     rate = 2 * np.pi / world.gate_s
     share, speed = 0.5 + 0.5 * np.cos(rate * time_s), -0.5 * rate * np.sin(rate * time_s)
-    way_x, way_y = world.gates[plan, 0], world.gates[plan, 1]
-    return way_x * share, way_y * share, way_x * speed, way_y * speed
+    travel_x, travel_y = world.gates[plan, 0], world.gates[plan, 1]
+    return travel_x * share, travel_y * share, travel_x * speed, travel_y * speed
 
 
 @compiled
 def _wake(world: MazeState, row: int, state: np.ndarray, bodies: int, tick_s: float, awake: np.ndarray) -> None:
-    """Which bodies can move in this tick: the pin, blocks that do, and blocks that one of them may touch."""
+    """Mark the bodies that can move in this tick: the pin, moving blocks, and blocks that one of them may touch."""
     awake[0] = 1
     for body in range(1, bodies):
         awake[body] = state[body, 2] != 0.0 or state[body, 3] != 0.0
@@ -183,28 +183,28 @@ def _look(
     gate_y: float,
     near: np.ndarray,
 ) -> None:
-    """The boxes that a body can touch in this tick: their number, then their indices."""
-    plan, found = world.layout[row], 0
+    """Write the boxes that a body can touch in this tick: their number, then their indices."""
+    plan, count = world.layout[row], 0
     reach = world.radii[body] + _MARGIN_M + 2 * tick_s * (abs(state[2]) + abs(state[3]))
-    for at in range(world.box_counts[plan]):
-        kind = world.kinds[plan, at]
+    for index in range(world.box_counts[plan]):
+        kind = world.kinds[plan, index]
         if kind == LOOSE and time_s >= world.removal_s:
-            world.faces[row, body, at] = OUTSIDE
+            world.faces[row, body, index] = OUTSIDE
             continue
         away_x, away_y = 0.0, 0.0
         if kind == GATE:
             if world.gates[plan, 0] == 0.0 and world.gates[plan, 1] == 0.0:
                 continue
             away_x, away_y = gate_x, gate_y
-        if world.faces[row, body, at] != OUTSIDE or (
-            state[0] > world.boxes[plan, at, 0] + away_x - reach
-            and state[0] < world.boxes[plan, at, 2] + away_x + reach
-            and state[1] > world.boxes[plan, at, 1] + away_y - reach
-            and state[1] < world.boxes[plan, at, 3] + away_y + reach
+        if world.faces[row, body, index] != OUTSIDE or (
+            state[0] > world.boxes[plan, index, 0] + away_x - reach
+            and state[0] < world.boxes[plan, index, 2] + away_x + reach
+            and state[1] > world.boxes[plan, index, 1] + away_y - reach
+            and state[1] < world.boxes[plan, index, 3] + away_y + reach
         ):
-            found += 1
-            near[found] = at
-    near[0] = found
+            count += 1
+            near[count] = index
+    near[0] = count
 
 
 @compiled
@@ -240,7 +240,7 @@ def _collide(
 def _slide(
     world: MazeState, state: np.ndarray, push: np.ndarray, mass: float, step_s: float, speed: np.ndarray
 ) -> None:
-    """Move a block by a step: what touches it, and friction with the floor, which can stop and never drive it."""
+    """Move a block by a step under contact forces and floor friction, which can stop it but never drive it."""
     for i in range(2):
         speed[i] = state[2 + i] + step_s * push[i] / mass
     fast, holding = np.sqrt(speed[0] ** 2 + speed[1] ** 2), world.floor_friction * _GRAVITY
@@ -249,7 +249,7 @@ def _slide(
     if not pushed and fast < _REST_MPS:
         kept = 0.0
     if pushed and kept == 0.0:
-        kept = 1e-6  # it turns round, and is not at rest
+        kept = 1e-6  # its velocity changes sign: it is not at rest
     for i in range(2):
         state[2 + i] = kept * speed[i]
         state[i] += step_s * state[2 + i]

@@ -9,7 +9,7 @@ from sim.maze.layout import BLOCK_RADIUS_M, GATE, LOOSE, PIN_RADIUS_M, SIZE_M, L
 FLOOR, WALL, SOFT = (245, 243, 238), (60, 64, 72), (150, 120, 90)
 GOAL, BLOCK, PIN, SETPOINT = (120, 190, 120), (200, 150, 60), (200, 60, 50), (40, 90, 200)
 _GOAL_RADIUS_M, _SETPOINT_RADIUS_M = 0.010, 0.003
-_FINER = 2  # samples a pixel, each way
+_FINER = 2  # samples per pixel, each axis
 
 
 def draw(
@@ -29,8 +29,8 @@ def draw(
         size: pixels.
         pin, setpoint: (2,) m.
         blocks: (b, 2) m; rows of NaN are none.
-        gate: (2,) m, how far the gate is from closed; None leaves it out.
-        loose: whether the loose wall stands.
+        gate: (2,) m, displacement of the gate from closed; None leaves it out.
+        loose: whether the loose wall is there.
     """
     n = size * _FINER
     x = (np.arange(n) + 0.5) / n * SIZE_M[0]
@@ -53,5 +53,5 @@ def draw(
         disc(block, BLOCK_RADIUS_M, BLOCK)
     disc(pin, PIN_RADIUS_M, PIN)
     disc(setpoint, _SETPOINT_RADIUS_M, SETPOINT)
-    found: np.ndarray = image.reshape(size, _FINER, size, _FINER, 3).mean(axis=(1, 3)).astype(np.uint8)
-    return found
+    picture: np.ndarray = image.reshape(size, _FINER, size, _FINER, 3).mean(axis=(1, 3)).astype(np.uint8)
+    return picture

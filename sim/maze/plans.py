@@ -3,14 +3,14 @@
 `-` and `|` are walls, `S` the start, `G` the goal, `o` a block that can be pushed. `=` and `!` are a wall that can be
 taken away, `g` an opening that a gate can close: without the options that ask for them they are a wall and an opening.
 
-No two mazes to train on have the same goal, so that a policy without memory can tell them apart by where it has to go.
+No two mazes to train on have the same goal, so that a policy without memory can tell them apart by the goal.
 """
 
 from __future__ import annotations
 
 TRAINING = (1, 2, 3, 4, 5, 6, 7, 8)
 HELD_OUT = (9, 10, 11, 12)
-"""Of other shapes than those to train on: a spiral, a way to the left, a way back, a tree of dead ends."""
+"""Of other shapes than those to train on: a spiral, a path to the left, a path back, a tree of dead ends."""
 
 PLANS: dict[int, str] = {
     1: """

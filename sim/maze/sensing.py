@@ -1,4 +1,4 @@
-"""What is seen of a maze, blind: the numbers of an observation, and noise that drifts."""
+"""The observation of a maze, without vision: its components, and noise that drifts."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ SCALE = np.array([10.0, 10.0, 0.3, 0.2, 0.1, 0.1, 1, 1, 1, 1, 1, 1])
 
 
 def drift(normal: np.ndarray, time_s: float) -> np.ndarray:
-    """An Ornstein-Uhlenbeck path of deviation 1, a row a policy step, from independent normal rows."""
-    kept, found = float(np.exp(-PERIOD_S / time_s)), normal.copy()
+    """An Ornstein-Uhlenbeck path of deviation 1, one row per policy step, from independent normal rows."""
+    kept, noise = float(np.exp(-PERIOD_S / time_s)), normal.copy()
     for k in range(1, len(normal)):
-        found[k] = kept * found[k - 1] + np.sqrt(1 - kept**2) * normal[k]
-    return found
+        noise[k] = kept * noise[k - 1] + np.sqrt(1 - kept**2) * normal[k]
+    return noise

@@ -64,7 +64,7 @@ def page() -> str:
 
 
 def _rows(name: str) -> Iterable[Sequence[str]]:
-    """A row for each quantity of a perturbation; the first one says what it does."""
+    """One row for each quantity of a perturbation; the first one has its description."""
     words = cleandoc(SIZES[name].__doc__ or "").partition("\n\n")[0].replace("\n", " ")
     first = (f"`{name}`", words)
     for field in fields(SIZES[name]):

@@ -165,18 +165,18 @@ def page() -> str:
 
 def _suite_row(suite: str, figures: dict[str, Figures]) -> tuple[str, ...]:
     tasks = [task_info(task_id) for task_id in suite_ids(suite)]
-    found = [figures.get(task.id, Figures()) for task in tasks]
-    successes = [each.successes for each in found if each.successes is not None]
+    known = [figures.get(task.id, Figures()) for task in tasks]
+    successes = [each.successes for each in known if each.successes is not None]
     expert = ""
     if successes:
-        episodes = sum(each.episodes for each in found if each.successes is not None)
+        episodes = sum(each.episodes for each in known if each.successes is not None)
         expert = f"{sum(successes)} of {episodes} in {len(successes)} tasks"
     return (
         f"`{suite}/*`",
         str(len(tasks)),
         f"{_range(task.control_hz for task in tasks)} Hz",
         _range(task.max_steps for task in tasks),
-        _range(each.steps_per_s for each in found if each.steps_per_s is not None),
+        _range(each.steps_per_s for each in known if each.steps_per_s is not None),
         expert,
     )
 
@@ -185,12 +185,12 @@ def _suite_table(suite: str, figures: dict[str, Figures]) -> str:
     known = expert_ids()
     rows = []
     for task_id in suite_ids(suite):
-        task, found = task_info(task_id), figures.get(task_id, Figures())
-        speed = "" if found.steps_per_s is None else f"{found.steps_per_s:g}"
+        task, measurement = task_info(task_id), figures.get(task_id, Figures())
+        speed = "" if measurement.steps_per_s is None else f"{measurement.steps_per_s:g}"
         expert = "yes" if task_id in known else ""
-        if found.successes is not None:
-            interval = wilson(found.successes, found.episodes)
-            expert = f"{found.successes} of {found.episodes} [{interval.low:.3f}, {interval.high:.3f}]"
+        if measurement.successes is not None:
+            interval = wilson(measurement.successes, measurement.episodes)
+            expert = f"{measurement.successes} of {measurement.episodes} [{interval.low:.3f}, {interval.high:.3f}]"
         rows.append(
             (
                 f"`{task.id}`",
@@ -232,11 +232,11 @@ def _action(spec: ActionSpec) -> str:
 
 
 def _options(kind: type[TaskOptions], base: type[TaskOptions] | None = None) -> str:
-    """A table of the fields that `base` lacks, with what the docstring of the class, or of one it is made of, says."""
+    """A table of the fields that `base` lacks, with their texts from the docstrings of the class and its bases."""
     known = {field.name for field in fields(base)} if base else set()
-    said = {name: words for each in reversed(kind.__mro__) for name, words in _described(each.__doc__ or "").items()}
+    texts = {name: words for each in reversed(kind.__mro__) for name, words in _described(each.__doc__ or "").items()}
     rows = [
-        (f"`{field.name}`", _default(field.default), said[field.name])
+        (f"`{field.name}`", _default(field.default), texts[field.name])
         for field in fields(kind)
         if field.name not in known
     ]
@@ -244,7 +244,7 @@ def _options(kind: type[TaskOptions], base: type[TaskOptions] | None = None) -> 
 
 
 def _described(docstring: str) -> dict[str, str]:
-    """What the lines `name: words` of a docstring's Args say."""
+    """Name -> words of the lines `name: words` of a docstring's Args."""
     lines = [line.strip() for line in docstring.partition("Args:")[2].splitlines() if line.strip()]
     return {name: words.strip() for name, _, words in (line.partition(":") for line in lines)}
 

@@ -1,4 +1,4 @@
-"""What makes a task differ from the one a policy was trained on, in steps of severity from 0 (not at all) to 5."""
+"""Differences of a task from the one a policy was trained on, in steps of severity from 0 (none) to 5."""
 
 from sim.perturbations.asked import Asked, perturbed
 from sim.perturbations.sizes import SIZES, WORST, load_sizes

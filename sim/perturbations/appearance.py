@@ -65,7 +65,7 @@ class Textures(ScenePerturbation):
     def apply(self, stage: Stage, draw: Draw) -> None:
         model, random, mix = stage.model, draw.random, draw.size.mix
         ground = [stage.scene.id("geom", "table"), stage.scene.id("geom", "floor")]
-        # One colour a body: things keep their parts together.
+        # One colour per body, so that its parts look alike.
         for geoms in [np.array([each]) for each in ground] + [stage.geoms_of([body]) for body in stage.task]:
             colour = random.uniform(0.0, 1.0, 3)
             for geom in geoms:

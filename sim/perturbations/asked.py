@@ -1,4 +1,4 @@
-"""Which perturbations are asked for, at which severities, and what an episode draws of them."""
+"""The requested perturbations, their severities, and what an episode draws of them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Asked:
 
     Args:
         severities: name -> 0 to 5.
-        randomise: draw the severity of each anew every episode, uniformly from 0 up to the one given.
+        randomise: draw the severity of each again every episode, uniformly from 0 up to the one given.
     """
 
     severities: Mapping[str, int] = field(default_factory=dict)
@@ -41,7 +41,7 @@ class Asked:
     def of(
         cls, perturbation: str | None, severity: int | None, perturbations: Mapping[str, int], randomise: bool
     ) -> Asked:
-        """From a task's options: one name with a severity, or a mapping of several, or both."""
+        """Perturbations by a task's options: one name with a severity, or a mapping of several, or both."""
         if (perturbation is None) != (severity is None):
             missing, given = ("severity", "perturbation") if severity is None else ("perturbation", "severity")
             raise InputError(
@@ -64,11 +64,11 @@ class Asked:
 
     @property
     def active(self) -> dict[str, int]:
-        """Those that differ from the task as it is, in the order of application."""
+        """Name -> severity of those above 0, in the order of application."""
         return {name: self.severities[name] for name in SIZES if self.severities.get(name)}
 
     def require_offered(self, offered: Sequence[str], where: str) -> None:
-        """Refuse what a suite does not have."""
+        """Raise an InputError for perturbations that a suite does not have."""
         for name in self.severities:
             if name not in offered:
                 raise InputError(
@@ -86,10 +86,10 @@ def perturbed(
     perturbations: Mapping[str, int] | None = None,
     randomise: bool = False,
 ) -> dict[str, Any]:
-    """A task's options with these perturbations in place of those that they name; as they are where none is given.
+    """A task's options with these perturbations in place of their own; unchanged where none is given.
 
     Raises:
-        InputError: an unknown name, a severity that there is none of, one without the other.
+        InputError: an unknown name, a severity out of range, one without the other.
     """
     given = {
         "perturbation": perturbation,
@@ -98,9 +98,11 @@ def perturbed(
         "randomise": randomise,
     }
     Asked.of(perturbation, severity, perturbations or {}, randomise)
-    told = {name: value for name, value in given.items() if value is not None and value is not False and value != {}}
-    kept = {name: value for name, value in options.items() if not told or name not in given}
-    return {**kept, **told}
+    set_options = {
+        name: value for name, value in given.items() if value is not None and value is not False and value != {}
+    }
+    kept = {name: value for name, value in options.items() if not set_options or name not in given}
+    return {**kept, **set_options}
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,7 +112,7 @@ class Draw:
     Args:
         name: of it.
         size: its dataclass of `sim.perturbations.sizes`.
-        random: decides everything else that is drawn.
+        random: source of everything else that is drawn.
         record: what was drawn, as plain values; the perturbation adds to it.
     """
 
@@ -121,11 +123,11 @@ class Draw:
 
 
 class Draws:
-    """What an episode draws. Every perturbation has a random stream of its own, which follows from the episode's seed
-    and its name: neither the task's start nor one perturbation depends on the others.
+    """The draws of an episode. Every perturbation has a random generator of its own, seeded by the episode's seed and
+    its name: neither the task's start nor one perturbation depends on the others.
 
     Args:
-        asked: which, how strongly.
+        asked: perturbations and severities.
         seed: of the episode.
     """
 
@@ -142,7 +144,7 @@ class Draws:
         return iter(self._draws.values())
 
     def get(self, name: str) -> Draw | None:
-        """That of one perturbation; None where the episode has none of it."""
+        """The draw of one perturbation; None where the episode has none."""
         return self._draws.get(name)
 
     @property

@@ -1,4 +1,4 @@
-"""Perturbations between any task and who acts in it: noise and delay of observations, latency of actions."""
+"""Perturbations between any task and its policy: noise and delay of observations, latency of actions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sim.perturbations.asked import Asked, Draws
 from sim.perturbations.sizes import ObservationNoise
 
 OFFERED = ("observation_noise", "observation_delay", "action_latency")
-"""What every suite has."""
+"""Perturbations that every suite has."""
 
 _UNITS = {
     "m": "metre",
@@ -28,7 +28,7 @@ Observation = dict[str, np.ndarray]
 
 
 class Between:
-    """Changes observations and actions on their way.
+    """Perturbs observations and actions between task and policy.
 
     Args:
         asked: which perturbations; those of other kinds are left to the suite.
@@ -57,7 +57,7 @@ class Between:
             hold: (dim,) action that leaves the robot where it is.
 
         Returns:
-            The observation as it is seen.
+            The perturbed observation.
         """
         noise, delay, latency = (draws.get(name) for name in OFFERED)
         self._noise = {} if noise is None else {each.name: _deviation(each, noise.size) for each in self._spec}
@@ -68,12 +68,12 @@ class Between:
         return self.observe(observation)
 
     def observe(self, observation: Observation) -> Observation:
-        """What is seen of an observation."""
+        """The perturbed observation."""
         self._seen.append({name: self._noisy(name, value) for name, value in observation.items()})
         return self._seen[0]
 
     def act(self, action: np.ndarray) -> np.ndarray:
-        """What is executed (dim,) when an action (dim,) is asked for."""
+        """The action (dim,) to execute when the policy gives the action (dim,)."""
         self._waiting.append(action)
         return self._waiting.popleft()
 

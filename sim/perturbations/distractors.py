@@ -1,4 +1,4 @@
-"""Things that a task has nothing to do with, on the table from the start and never in the way of it."""
+"""Objects that the task does not need, on the table from the start, clear of everything in it."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ SHAPES = (
     (ELLIPSOID, (0.03, 0.03, 0.02), UPRIGHT, 0.02, 0.06),
     (BOX, (0.045, 0.02, 0.015), UPRIGHT, 0.015, 0.08),
 )
-LOW, HIGH = np.array([0.28, -0.35]), np.array([0.78, 0.35])  # m, the part of the table where they lie
+LOW, HIGH = np.array([0.28, -0.35]), np.array([0.78, 0.35])  # m, the part of the table for them
 TRIES = 200
-STORE = np.array([0.0, 0.0, -1.5])  # under the floor, where those lie that an episode has no use for
+STORE = np.array([0.0, 0.0, -1.5])  # m, under the floor, for those that an episode does not use
 
 
 class Distractors(ScenePerturbation):
-    """One to five free bodies with a clear space about each; colours are drawn an episode."""
+    """One to five free bodies with a clear space about each; colours are drawn per episode."""
 
     touches = ("geom_rgba", "geom_contype", "geom_conaffinity", "body_gravcomp")
 
@@ -62,7 +62,7 @@ class Distractors(ScenePerturbation):
 
 
 def _store(stage: Stage, number: int) -> None:
-    """Let a distractor float out of sight, touching nothing."""
+    """Move a distractor out of sight, weightless and without contacts."""
     body = stage.distractors[number]
     position, quat = stage.pose(body)
     position[:], quat[:] = STORE * (number + 1), UPRIGHT
@@ -72,7 +72,7 @@ def _store(stage: Stage, number: int) -> None:
 
 
 def _put(stage: Stage, number: int, draw: Draw) -> bool:
-    """Lay a distractor on the table; false where there was no room for it, which leaves it in its store."""
+    """Put a distractor on the table; False where there is no room for it, which leaves it in its store."""
     model, data, body = stage.model, stage.data, stage.distractors[number]
     (geom,) = stage.geoms_of([body])
     others = stage.felt(np.flatnonzero((model.geom_bodyid != body) & (model.geom_bodyid != stage.table)))
@@ -93,7 +93,7 @@ def _put(stage: Stage, number: int, draw: Draw) -> bool:
 
 
 def _is_clear(stage: Stage, geom: int, others: np.ndarray, clearance_m: float) -> bool:
-    """Whether a geom is farther than that from every other one. Spheres around both rule out the most of them."""
+    """Whether a geom is at least the clearance away from all others. Bounding spheres rule out most of them."""
     model, data = stage.model, stage.data
     apart = np.linalg.norm(data.geom_xpos[others] - data.geom_xpos[geom], axis=1)
     near = apart - model.geom_rbound[others] - model.geom_rbound[geom] < clearance_m

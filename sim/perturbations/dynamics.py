@@ -1,4 +1,4 @@
-"""Perturbations of what things feel like: friction, mass, a payload that nobody told the arm of."""
+"""Perturbations of the dynamics: friction, mass, an undeclared payload."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sim.perturbations.stage import Stage
 
 PAYLOAD_RADIUS_M = 0.03  # of the ball whose inertia a payload has
 
-# What MuJoCo works out from masses when it compiles, and again in mj_setConst.
+# Fields that MuJoCo derives from masses when it compiles, and again in mj_setConst.
 _DERIVED = (
     "body_subtreemass",
     "body_invweight0",
@@ -60,8 +60,8 @@ class Mass(ScenePerturbation):
 
 
 class Payload(ScenePerturbation):
-    """A ball at each tcp that is felt by its weight and inertia alone. No law compensates it; force sensors are tared
-    with it.
+    """A ball at each tcp that has weight and inertia but no contacts. No controller compensates it; force sensors are
+    tared with it.
     """
 
     touches = ("body_mass", "body_inertia", *_DERIVED)
@@ -98,5 +98,5 @@ def _ball(mass_kg: float) -> float:
 
 
 def _derive(model: mujoco.MjModel) -> None:
-    """Work out what follows from masses, without touching the state that the episode starts from."""
+    """Update what is derived from masses, without changing the state that the episode starts from."""
     mujoco.mj_setConst(model, mujoco.MjData(model))

@@ -1,4 +1,4 @@
-"""Perturbations of a twin's scene: what is added when it is built, changed when an episode starts, and put back."""
+"""Perturbations of a twin's scene: added when it is built, applied when an episode starts, and undone."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ SEEN_ONLY = ("lighting", "textures", "camera")
 
 
 class ScenePerturbation(ABC):
-    """One way in which a twin's scene differs. Most need nothing but `apply`.
+    """One perturbation of a twin's scene. Most need nothing but `apply`.
 
     Attributes:
         touches: fields of MuJoCo's model that `apply` may change, dotted where they are nested.
@@ -48,17 +48,17 @@ class ScenePerturbation(ABC):
 
     @abstractmethod
     def apply(self, stage: Stage, draw: Draw) -> None:
-        """Change one episode, whose start the task has placed, before time passes; note what was drawn."""
+        """Change one episode after the task has placed its start and before time passes; record what was drawn."""
 
     def leave_out(self, stage: Stage) -> None:  # noqa: B027
-        """Prepare an episode that has none of it."""
+        """Prepare an episode without this perturbation."""
 
 
 class ScenePerturbations:
     """The perturbations of one environment's scene, in order.
 
     Args:
-        asked: which, how strongly; those that are not of the scene are left to others.
+        asked: perturbations and severities; those that are not of the scene are ignored here.
     """
 
     def __init__(self, asked: Asked) -> None:
@@ -74,13 +74,13 @@ class ScenePerturbations:
             part.extend(spec, description, self._largest[name])
 
     def bind(self, scene: Scene, things: Sequence[str] | None, cameras: Sequence[int]) -> None:
-        """Take the compiled scene as what every episode starts from; the arguments are those of `Stage`."""
+        """Set the compiled scene that every episode starts from; the arguments are those of `Stage`."""
         self._stage = Stage(scene, things, cameras)
         fields = {field for part in self._parts.values() for field in part.touches}
         self._own = {field: np.copy(attrgetter(field)(scene.model)) for field in sorted(fields)}
 
     def restore(self) -> None:
-        """Put the model back as it was bound, exactly."""
+        """Restore the model exactly as it was bound."""
         for field, value in self._own.items():
             holder, _, name = field.rpartition(".")
             owner = attrgetter(holder)(self._stage.model) if holder else self._stage.model
@@ -105,7 +105,7 @@ class ScenePerturbations:
 
 
 def require_cameras(asked: Asked, cameras: Sequence[str]) -> None:
-    """Refuse a perturbation of images where none are observed."""
+    """Raise an InputError for a perturbation of images where none are observed."""
     for name in SEEN_ONLY:
         if name in asked.severities and not cameras:
             raise InputError(

@@ -1,4 +1,4 @@
-"""How large each perturbation is at each severity: the files of `configs/perturbation`, read into dataclasses."""
+"""Sizes of the perturbations at each severity: the files of `configs/perturbation`, read into dataclasses."""
 
 from __future__ import annotations
 
@@ -176,7 +176,7 @@ class ActionLatency:
     steps: int
 
 
-# In the order in which they are applied: distractors make way for what the ones before them have moved.
+# In the order in which they are applied: distractors avoid what the ones before them have moved.
 SIZES: Mapping[str, type] = {
     "object_pose": ObjectPose,
     "table_height": TableHeight,

@@ -1,4 +1,4 @@
-"""The parts of a twin that perturbations tell apart: the robot, the table, the task's things, distractors."""
+"""The parts of a twin that perturbations distinguish: the robot, the table, the task's things, distractors."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ DISTRACTOR = "distractor"
 
 
 class Stage:
-    """A compiled scene with its bodies sorted. Numbers of bodies and geoms are MuJoCo's.
+    """A compiled scene with its bodies sorted. Ids of bodies and geoms are MuJoCo's.
 
     Args:
         scene: compiled.
-        things: names of the bodies that make up the task; None for all that stand in the world beside table and robot.
-        cameras: numbers of those that are observed.
+        things: names of the bodies that make up the task; None for all in the world except table and robot.
+        cameras: ids of those that are observed.
     """
 
     def __init__(self, scene: Scene, things: Sequence[str] | None, cameras: Sequence[int]) -> None:
@@ -36,7 +36,7 @@ class Stage:
 
     @cached_property
     def task_bodies(self) -> np.ndarray:
-        """The task's bodies with all that hang on them."""
+        """The task's bodies with all that are attached to them."""
         return np.flatnonzero(np.isin(self.model.body_rootid, self.task))
 
     @cached_property
@@ -46,7 +46,7 @@ class Stage:
 
     @cached_property
     def tool_geoms(self) -> np.ndarray:
-        """Geoms of whatever hangs on a flange."""
+        """Geoms of the flanges and of all that is attached to them."""
         flanges = {self.scene.id("body", limb.element(limb.arm.flange)) for limb in self.scene.description.limbs}
         below = set(flanges)
         for body in range(1, self.model.nbody):  # parents come before their children
@@ -55,17 +55,17 @@ class Stage:
         return np.flatnonzero(np.isin(self.model.geom_bodyid, list(below)))
 
     def geoms_of(self, bodies: Iterable[int]) -> np.ndarray:
-        """Geoms of bodies and of all that hangs on them."""
+        """Geoms of bodies and of all that is attached to them."""
         return np.flatnonzero(np.isin(self.model.body_rootid[self.model.geom_bodyid], list(bodies)))
 
     def felt(self, geoms: np.ndarray) -> np.ndarray:
-        """Those among geoms that can touch something."""
+        """The geoms that can collide, among those given."""
         return geoms[(self.model.geom_contype[geoms] | self.model.geom_conaffinity[geoms]) != 0]
 
     def pose(self, body: int) -> tuple[np.ndarray, np.ndarray]:
-        """Where a body of the world is told to be: views of its position (3,) m and its quaternion (4,), w first.
+        """Views of the position (3,) m and the quaternion (4,), w first, that set the start pose of a body.
 
-        That is the start of its free joint, or its place in the model where it has none.
+        They are those of its free joint, or of the model where it has none.
         """
         joint = self.model.body_jntadr[body]
         if joint >= 0 and self.model.jnt_type[joint] == mujoco.mjtJoint.mjJNT_FREE:
@@ -74,14 +74,14 @@ class Stage:
         return self.model.body_pos[body], self.model.body_quat[body]
 
     def touching(self) -> set[tuple[int, int]]:
-        """Pairs of bodies of the world (roots of their trees) that are in contact; the table touches whom it likes."""
+        """Pairs of bodies of the world (roots of their trees) that are in contact, except with the table."""
         mujoco.mj_forward(self.model, self.data)
         roots = self.model.body_rootid[self.model.geom_bodyid[self.data.contact.geom]]
         return {(min(pair), max(pair)) for pair in roots.tolist() if self.table not in pair}
 
 
 def turned(quat_wxyz: np.ndarray, rotvec: np.ndarray) -> np.ndarray:
-    """A quaternion (4,) turned by a rotation vector (3,) of the frame it is told in."""
+    """A quaternion (4,) turned by a rotation vector (3,) in the same frame."""
     result = np.empty(4)
     turn = quat_wxyz_from_matrix(matrix_from_rotvec(rotvec))
     mujoco.mju_mulQuat(result, turn, np.asarray(quat_wxyz, dtype=np.float64))
@@ -89,6 +89,6 @@ def turned(quat_wxyz: np.ndarray, rotvec: np.ndarray) -> np.ndarray:
 
 
 def any_direction(random: np.random.Generator) -> np.ndarray:
-    """A unit vector (3,), all directions alike."""
+    """A unit vector (3,), uniform over all directions."""
     vector = random.standard_normal(3)
     return vector / np.linalg.norm(vector)

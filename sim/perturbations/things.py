@@ -1,4 +1,4 @@
-"""Perturbations of where things are: the task's things elsewhere, the table higher or lower."""
+"""Perturbations of poses: the task's things displaced, the table higher or lower."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sim.twin.model.scene import TABLE_HALF
 
 EDGE_M = 0.04  # from the edge of the table to the middle of a thing, at least
 TRIES = 60
-SHRINK = 0.95  # a try
+SHRINK = 0.95  # per try
 
 
 class ObjectPose(ScenePerturbation):
@@ -26,7 +26,7 @@ class ObjectPose(ScenePerturbation):
 
 
 def _move(stage: Stage, body: int, draw: Draw, allowed: set[tuple[int, int]]) -> dict[str, list[float] | float]:
-    """Move one thing; a try that ends in something else is made again, a little shorter, in another direction."""
+    """Move one thing; a try that ends in a collision is repeated, a little shorter, in another direction."""
     position, quat = stage.pose(body)
     own_position, own_quat = position.copy(), quat.copy()
     table = stage.model.body_pos[stage.table]

@@ -1,1 +1,1 @@
-"""Python processes of our own, and what they say of a failure."""
+"""Python processes of our own, and their reports of failures."""

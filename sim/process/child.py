@@ -1,8 +1,8 @@
 """A Python process of our own at the other end of a pipe.
 
 The child runs `python -m MODULE FD`. It is started afresh, not forked or spawned from the parent's main module, so that
-it never pays for what the parent has imported. Messages are plain records and arrays over a socket pair that only the
-two share.
+it does not import all that the parent has imported. Messages are plain records and arrays over a socket pair that only
+the two share.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class ChildProcess:
 
     def __init__(self, module: str) -> None:
         self.connection, child = Pipe()
-        # The child imports what the parent can, wherever that was found; BLAS threads would only fight over cores.
+        # The child imports what the parent can, from the same folders; BLAS threads would only compete for cores.
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "OMP_NUM_THREADS": "1"}
         with child:
             self._process = subprocess.Popen(
@@ -41,7 +41,7 @@ class ChildProcess:
                 stdin=subprocess.DEVNULL,
                 pass_fds=[child.fileno()],
                 env=environment,
-                # Ctrl-C goes to the parent alone, which ends its workers in order.
+                # Only the parent receives Ctrl-C; it ends its workers in order.
                 start_new_session=True,
             )
 

@@ -1,4 +1,4 @@
-"""What a process at the other end of a pipe says of an exception."""
+"""The report of an exception by a process at the other end of a pipe."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from robot.errors import InputError, TillerError
 
 @dataclass(frozen=True)
 class Failure:
-    """An exception in a worker: its text, and the exit code that goes with it."""
+    """An exception in a worker: its text and its exit code."""
 
     message: str
     exit_code: int
@@ -21,7 +21,7 @@ class Failure:
 
 
 def failure(error: Exception, where: str) -> Failure:
-    """What the parent needs to know of an exception."""
+    """The report of an exception for the parent."""
     if isinstance(error, InputError):
         return Failure(str(error), error.exit_code)  # it names the thing itself
     if isinstance(error, TillerError):

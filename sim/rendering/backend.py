@@ -1,7 +1,7 @@
 """Draw MuJoCo scenes without a display, on EGL or on OSMesa, whichever works here.
 
-Which one works is found out once, in a child process: a driver that is half there can end the process that tries it,
-and the first OpenGL platform that a process loads stays for good. The answer is left in the environment for workers.
+Which one works is probed once, in a child process: a broken driver can end the process that tries it, and the first
+OpenGL platform that a process loads stays for good. The result is kept in the environment for workers.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ import numpy as np
 from robot.errors import TillerError
 
 BACKENDS = ("egl", "osmesa")
-CHOICE = "TILLER_GL"  # environment variable: the backend that was found to work, or `none`
+CHOICE = "TILLER_GL"  # environment variable: the backend that works, or `none`
 
 _PROBE = "from sim.rendering.backend import open_context; open_context({backend!r}, 16, 16).free()"
 _PROBE_SECONDS = 60
-_FARTHEST_MM = 65535.0  # what uint16 holds
+_FARTHEST_MM = 65535.0  # largest uint16
 
 
 @cache
@@ -36,16 +36,16 @@ def find_backend() -> str | None:
         return known if known in BACKENDS else None
     wished = os.environ.get("MUJOCO_GL", "").lower()
     candidates = (wished,) if wished in BACKENDS else BACKENDS
-    found = next((backend for backend in candidates if _opens(backend)), None)
-    os.environ[CHOICE] = found or "none"
-    return found
+    backend_here = next((backend for backend in candidates if _opens(backend)), None)
+    os.environ[CHOICE] = backend_here or "none"
+    return backend_here
 
 
 def require_backend() -> str:
     """The backend to draw with, set as MuJoCo's own choice too.
 
     Raises:
-        TillerError: neither works; the message says which packages bring them.
+        TillerError: neither works; the message names the packages to install.
     """
     backend = find_backend()
     if backend is None:
@@ -101,13 +101,13 @@ class SceneRenderer:
         self._buffer = np.empty((height, width), dtype=np.float32)
 
     def draw(self, data: Any, camera: int) -> np.ndarray:
-        """The scene of an `mujoco.MjData` from the camera of that number, (height, width, 3) uint8 RGB."""
+        """The scene of an `mujoco.MjData` from the camera with that id, (height, width, 3) uint8 RGB."""
         self._render(data, camera, sky=True)
         self._mujoco.mjr_readPixels(self._pixels, None, self._view, self._gpu)
         return self._pixels[::-1].copy()  # OpenGL's rows start at the bottom
 
     def draw_depth(self, data: Any, camera: int) -> np.ndarray:
-        """How far what the camera sees lies along its axis, (height, width) uint16 mm.
+        """Depth along the camera's axis, (height, width) uint16 mm.
 
         0 where nothing is hit, and beyond 65.535 m.
         """
@@ -130,7 +130,7 @@ class SceneRenderer:
         mujoco.mjr_render(self._view, self._scene, self._gpu)
 
     def repaint(self) -> None:
-        """Take the model's textures anew: they were handed over once, and have changed since."""
+        """Upload the model's textures again after a change: the renderer has a copy."""
         self._context.make_current()
         for texture in range(self._model.ntex):
             self._mujoco.mjr_uploadTexture(self._model, self._gpu, texture)

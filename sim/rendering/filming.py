@@ -1,4 +1,4 @@
-"""The video of an episode, or why there is none: nothing that goes wrong with a video ends an episode."""
+"""The video of an episode, or why there is none: a failure of the video does not end the episode."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from sim.rendering.video import VideoWriter
     from sim.tasks.environment import TaskEnv
 
-_LONGEST = 300  # letters of a reason: some libraries tell everything they know
+_LONGEST = 300  # letters of a reason: some libraries' messages are long
 
 
 class Film:
@@ -32,7 +32,7 @@ class Film:
         self._video: VideoWriter | None = None
 
     def add(self, env: TaskEnv) -> None:
-        """Append what the environment looks like now."""
+        """Append a picture of the environment as it is now."""
         if self.missing:
             return
         try:
@@ -66,7 +66,7 @@ class Film:
 
 
 def reason(error: Exception) -> str:
-    """Why there is no video, in a line."""
+    """The reason why there is no video, in one line."""
     text = one_line(error)
     text = text if isinstance(error, TillerError) else f"{type(error).__name__}: {text}"
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."

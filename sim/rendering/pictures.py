@@ -1,4 +1,4 @@
-"""What foreign environments call a picture, as (height, width, 3) uint8 RGB."""
+"""Convert pictures of foreign environments to (height, width, 3) uint8 RGB."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ _CHANNELS = (1, 3, 4)
 
 
 def as_rgb(picture: Any, where: str, *, white: float | None = None) -> np.ndarray:
-    """A picture in the one form that is filmed.
+    """Convert a picture to the format of videos.
 
     Args:
         picture: (height, width) grey, (height, width, 1, 3 or 4) or channels first; integers 0..255, real numbers 0..1
-            or 0..255, or booleans; or a list of such, of which the last one is meant. Opacity is dropped.
+            or 0..255, or booleans; or a list of such, of which the last one is taken. Opacity is dropped.
         where: it came from, for the message.
         white: the number that means full brightness; None for 1 where no real number is above it, else 255.
 

@@ -15,7 +15,7 @@ class VideoWriter:
 
     Args:
         path: to write; its folder must exist.
-        fps: frames a second, above 0.
+        fps: frames per second, above 0.
         quality: 1 (small) to 10 (lossless).
     """
 

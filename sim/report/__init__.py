@@ -1,4 +1,4 @@
-"""One page that shows what evaluations found; it opens from disk, without a network."""
+"""One page with the results of evaluations; it opens from disk, without a network."""
 
 from sim.report.page import write_report
 from sim.report.sweep import write_sweep_report

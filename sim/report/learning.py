@@ -12,7 +12,7 @@ from robot.errors import InputError
 STEP = "step"
 FILE_NAME = "metrics.csv"
 PANELS = {"loss": ("loss",), "evaluation": ("score", "success")}
-"""Title of a panel -> what the names of its curves contain; other columns, such as speeds, are not drawn."""
+"""Title of a panel -> words in the names of its curves; other columns, such as speeds, are not drawn."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Curve:
 
 
 def read_curves(path: Path) -> dict[str, list[Curve]]:
-    """Curves a panel of a `metrics.csv`: a column `step`, a column a name, empty cells where nothing was logged.
+    """Curves per panel of a `metrics.csv`: a column `step`, one column per name, empty cells where nothing was logged.
 
     Raises:
         InputError: the file cannot be read as such a table.
@@ -51,7 +51,7 @@ def read_curves(path: Path) -> dict[str, list[Curve]]:
 
 
 def find_metrics(folder: Path, checkpoint: str | None) -> Path | None:
-    """The metrics beside an evaluation, or those of the run folder that its checkpoint lies in."""
+    """The metrics beside an evaluation, or those of the run folder that contains its checkpoint."""
     folders = [folder, *([Path(checkpoint), *list(Path(checkpoint).parents)[:2]] if checkpoint else [])]
     return next((each / FILE_NAME for each in folders if (each / FILE_NAME).is_file()), None)
 

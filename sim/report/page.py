@@ -15,7 +15,7 @@ from sim.report.learning import find_metrics, read_curves
 from sim.statistics.records import FILE_NAME, PARTIAL_NAME, Evaluation, read_evaluation
 
 GENERATOR = '<meta name="generator" content="tiller report">'
-"""Marks a page of ours: such a page may be made anew, any other file is not touched."""
+"""Marks a page of ours: such a page may be overwritten, any other file is not touched."""
 
 _PAGE = """<!DOCTYPE html>
 <html lang="en">
@@ -47,7 +47,7 @@ def write_report(
     metrics: Path | str | None = None,
     overwrite: bool = False,
 ) -> Path:
-    """Write `report.html` from what evaluations and training left on disk.
+    """Write `report.html` from the files of evaluations and training.
 
     Args:
         sources: folders of evaluations, or their `evaluation.json`; with two or more, the others are compared with the
@@ -69,20 +69,20 @@ def write_report(
     folder = paths[0] if paths[0].is_dir() else paths[0].parent
     target = Path(target) if target is not None else folder / "report.html"
     _check_target(target, overwrite)
-    found = [(file, read_evaluation(file)) for file in files if file is not None]
-    names = _names([file for file, _ in found])
-    curves = [Path(metrics)] if metrics is not None else _metrics(paths, found)
-    body = [_heading(names, [one for _, one in found], folder)]
-    if len(found) > 1:
-        body.append(sections.comparison(names, [one for _, one in found]))
-    for name, (file, evaluation) in zip(names, found):
-        body.append(_evaluation(name if len(found) > 1 else "", evaluation, file.parent, target.parent))
+    evaluations = [(file, read_evaluation(file)) for file in files if file is not None]
+    names = _names([file for file, _ in evaluations])
+    curves = [Path(metrics)] if metrics is not None else _metrics(paths, evaluations)
+    body = [_heading(names, [one for _, one in evaluations], folder)]
+    if len(evaluations) > 1:
+        body.append(sections.comparison(names, [one for _, one in evaluations]))
+    for name, (file, evaluation) in zip(names, evaluations):
+        body.append(_evaluation(name if len(evaluations) > 1 else "", evaluation, file.parent, target.parent))
     body += [sections.learning(read_curves(file), file) for file in curves]
-    return write_page(target, _title([one for _, one in found], folder), body, overwrite=overwrite)
+    return write_page(target, _title([one for _, one in evaluations], folder), body, overwrite=overwrite)
 
 
 def write_page(target: Path, title: str, body: Sequence[str], *, overwrite: bool = False) -> Path:
-    """Write a page that stands alone, whole or not at all.
+    """Write a self-contained page, whole or not at all.
 
     Args:
         target: the file.
@@ -148,7 +148,7 @@ def _check_target(target: Path, overwrite: bool) -> None:
 
 
 def _names(files: Sequence[Path]) -> list[str]:
-    """What tells the evaluations apart: their folders' names, with as many parents as that takes."""
+    """Unique names of the evaluations: their folders' names, with as many parents as that takes."""
     folders = [file.resolve().parent.parts for file in files]
     for depth in range(1, max(map(len, folders), default=1) + 1):
         names = ["/".join(parts[-depth:]) for parts in folders]

@@ -54,7 +54,7 @@ def length_histogram(records: Sequence[EpisodeRecord]) -> str:
 
 
 def scores_by_seed(records: Sequence[EpisodeRecord]) -> str:
-    """A dot an episode: full for a success, hollow for a failure."""
+    """One dot per episode: full for a success, hollow for a failure."""
 
     def draw(axes: Axes) -> None:
         for success, colour in ((False, BAD), (True, GOOD)):

@@ -20,7 +20,7 @@ VIDEO_BYTES = 4_000_000
 
 
 def headline(evaluation: Evaluation) -> str:
-    """The figures one looks for first."""
+    """The main figures."""
     summary = evaluation.summary
     warning = ""
     if not evaluation.complete:
@@ -63,7 +63,7 @@ def headline(evaluation: Evaluation) -> str:
 
 
 def distributions(evaluation: Evaluation) -> str:
-    """How scores and lengths are spread."""
+    """Distributions of scores and lengths."""
     records = evaluation.records
     if not records:
         return ""
@@ -77,7 +77,7 @@ def distributions(evaluation: Evaluation) -> str:
 
 
 def videos(evaluation: Evaluation, folder: Path, page_folder: Path) -> str:
-    """The filmed episodes: in the page when they are small, linked from it when not; and why some were not filmed."""
+    """The filmed episodes: in the page when they are small, linked from it when not; and why some have no video."""
     films = "".join(
         _video(record, folder / record.video, page_folder)
         for record in evaluation.records
@@ -101,7 +101,7 @@ def records(evaluation: Evaluation) -> str:
 
 
 def provenance(evaluation: Evaluation) -> str:
-    """What it takes to measure the same again."""
+    """Provenance: all that a repetition needs."""
     facts: dict[str, Any] = {
         "command": evaluation.command,
         "task": evaluation.task,
@@ -160,7 +160,7 @@ def comparison(names: Sequence[str], evaluations: Sequence[Evaluation]) -> str:
 
 
 def learning(panels: Mapping[str, Sequence[Curve]], source: Path) -> str:
-    """How the policy learnt."""
+    """The learning curves of the policy."""
     if not panels:
         return ""
     figures = "".join(figure(plots.learning_curve(title, curves), title) for title, curves in panels.items())
@@ -201,7 +201,7 @@ def _card(label: str, value: str, *more: str) -> str:
 
 
 def figure(svg: str, caption: str) -> str:
-    """A plot with what it shows."""
+    """A plot with its caption."""
     return f"<figure>{svg}<figcaption>{escape(caption)}</figcaption></figure>"
 
 

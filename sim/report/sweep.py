@@ -26,7 +26,7 @@ def write_sweep_report(
     Args:
         summary: of the sweep.
         target: the page.
-        folder: that the cells' folders lie in.
+        folder: that contains the cells' folders.
         failed: cell -> why in one line, and the last lines of its log.
         missing: cells that have not been run.
         overwrite: replace a file that is no report of ours.

@@ -29,11 +29,11 @@ def grouped_intervals(rows: Sequence[str], measured: Mapping[str, Sequence[Inter
     height = 1.0 + len(rows) * (0.22 + 0.13 * len(measured)) + 0.2 * len(measured)
 
     def draw(axes: Axes) -> None:
-        places = np.arange(len(rows), dtype=float)
+        positions = np.arange(len(rows), dtype=float)
         offsets = np.linspace(-0.3, 0.3, len(measured)) if len(measured) > 1 else [0.0]
         for number, ((policy, intervals), offset) in enumerate(zip(measured.items(), offsets)):
-            known = [(place + offset, one) for place, one in zip(places, intervals) if one is not None]
-            heights = [place for place, _ in known]
+            known = [(position + offset, one) for position, one in zip(positions, intervals) if one is not None]
+            heights = [position for position, _ in known]
             axes.hlines(
                 heights,
                 [one.low for _, one in known],
@@ -49,7 +49,7 @@ def grouped_intervals(rows: Sequence[str], measured: Mapping[str, Sequence[Inter
                 markersize=5,
                 label=policy,
             )
-        axes.set_yticks(places, rows)
+        axes.set_yticks(positions, rows)
         axes.set_ylim(len(rows) - 0.5, -0.5)
         axes.set_xlim(-0.02, 1.02)
         axes.set_xlabel(label)
@@ -61,7 +61,7 @@ def grouped_intervals(rows: Sequence[str], measured: Mapping[str, Sequence[Inter
 
 
 def profiles(measured: Mapping[str, PerformanceProfile]) -> str:
-    """Share of episodes that score at least tau, with its band, a line a policy."""
+    """Share of episodes that score at least tau, with its band, one line per policy."""
 
     def draw(axes: Axes) -> None:
         for number, (policy, one) in enumerate(measured.items()):
@@ -78,7 +78,7 @@ def profiles(measured: Mapping[str, PerformanceProfile]) -> str:
 
 
 def robustness(curves: Mapping[str, RobustnessCurve]) -> str:
-    """Success against severity with intervals, a line a policy."""
+    """Success against severity with intervals, one line per policy."""
 
     def draw(axes: Axes) -> None:
         for number, (policy, curve) in enumerate(curves.items()):

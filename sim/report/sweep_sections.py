@@ -12,11 +12,11 @@ from sim.statistics.intervals import Interval
 from sim.statistics.summary import Aggregate, Robustness, SweepSummary
 
 Cells = tuple[str, str, Any]
-"""What a cell of a table shows, a second line, and what it is sorted by."""
+"""Text of a table's cell, a second line, and the value it is sorted by."""
 
 
 def failures(failed: Mapping[str, tuple[str, Sequence[str]]], missing: Sequence[str]) -> str:
-    """What is not in the figures, and why."""
+    """Cells missing from the figures, and why."""
     notes = []
     if missing:
         notes.append(f'<p class="note">{len(missing)} runs have not been done: {escape(", ".join(missing))}</p>')
@@ -31,14 +31,14 @@ def failures(failed: Mapping[str, tuple[str, Sequence[str]]], missing: Sequence[
 
 
 def success(summary: SweepSummary) -> str:
-    """Success by task and policy, drawn once a setting."""
+    """Success by task and policy, one plot per setting."""
     figures = []
     for setting in dict.fromkeys(one.setting for one in summary.results):
         some = [one for one in summary.results if one.setting == setting]
         tasks = list(dict.fromkeys(one.task for one in some))
-        found = {(one.policy, one.task): one.success for one in some}
+        intervals = {(one.policy, one.task): one.success for one in some}
         policies = [policy.name for policy in summary.policies if any(one.policy == policy.name for one in some)]
-        measured = {policy: [found.get((policy, task)) for task in tasks] for policy in policies}
+        measured = {policy: [intervals.get((policy, task)) for task in tasks] for policy in policies}
         caption = f"Success rate with Wilson's 95% interval{f', {setting}' if setting else ''}"
         figures.append(figure(sweep_plots.grouped_intervals(tasks, measured, "success rate"), caption))
     return f'<h2>Success by task</h2><div class="grid">{"".join(figures)}</div>'
@@ -80,11 +80,11 @@ def comparisons(summary: SweepSummary) -> str:
     rows = []
     for one in summary.comparisons:
         result = one.result
-        place = one.task or "all tasks"
+        task = one.task or "all tasks"
         rows.append(
             [
                 (f"{one.second} − {one.first}", "", f"{one.second} {one.first}"),
-                (place, one.setting, place),
+                (task, one.setting, task),
                 (str(result.pairs), "", result.pairs),
                 _difference(result.success, "{:+.1%}"),
                 _difference(result.score, "{:+.3f}"),
@@ -157,7 +157,7 @@ def results(summary: SweepSummary, links: Mapping[str, str]) -> str:
 
 
 def policies(summary: SweepSummary) -> str:
-    """What each policy is."""
+    """Description of each policy."""
     lines = []
     for policy in summary.policies:
         facts = {

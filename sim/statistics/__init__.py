@@ -1,1 +1,1 @@
-"""Records of episodes, and what they say: intervals, aggregates, comparisons, robustness."""
+"""Records of episodes and their statistics: intervals, aggregates, comparisons, robustness."""

@@ -1,8 +1,8 @@
-"""What several tasks say together: statistics over strata, resampled within each task.
+"""Statistics over several tasks as strata, resampled within each task.
 
 Agarwal et al., "Deep Reinforcement Learning at the Edge of the Statistical Precipice" (NeurIPS 2021): means over tasks
-hide outliers and medians waste data, so the interquartile mean stands for a policy, with a bootstrap that keeps the
-tasks and draws the episodes of each task anew.
+hide outliers and medians waste data, so the interquartile mean represents a policy, with a bootstrap that keeps the
+tasks and resamples the episodes of each.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from robot.errors import InputError
 from sim.statistics.intervals import RESAMPLES, Interval, interquartile_mean
 
 OverTasks = Callable[[np.ndarray], np.ndarray]
-"""(..., tasks) -> (...): one number from a mean a task."""
+"""(..., tasks) -> (...): one number from one mean per task."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def pooled_mean(
     """The mean over all values of all strata, each value weighing the same, resampled within each stratum.
 
     Args:
-        strata: values (n_k,), for example differences of pairs, one array a task.
+        strata: values (n_k,), for example differences of pairs, one array per task.
         resamples, seed: as in `over_tasks`.
     """
     sizes = np.array([np.size(each) for each in strata], dtype=np.float64)
@@ -118,7 +118,7 @@ def _checked(tasks: Sequence[ArrayLike]) -> list[np.ndarray]:
 
 
 def _streams(scores: Sequence[np.ndarray], seed: int) -> Iterator[tuple[np.ndarray, np.random.Generator]]:
-    """Each task with random numbers of its own, so that a task more leaves the draws of the others as they were."""
+    """Each task with a random generator of its own, so that one more task does not change the draws of the others."""
     for number, each in enumerate(scores):
         yield each, np.random.default_rng((seed, number))
 

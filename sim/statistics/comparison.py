@@ -12,7 +12,7 @@ from sim.statistics.records import EpisodeRecord, Evaluation
 
 @dataclass(frozen=True)
 class Comparison:
-    """How a second policy differs from a first one. Differences are second minus first.
+    """Comparison of a second policy with a first one. Differences are second minus first.
 
     Args:
         pairs: episodes compared.

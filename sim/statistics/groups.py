@@ -11,7 +11,7 @@ from robot.errors import InputError
 from sim.statistics.records import EpisodeRecord, Evaluation
 
 Named = tuple[str, Evaluation]
-"""What an evaluation is called, for example its folder, and the evaluation."""
+"""The name of an evaluation, for example its folder, and the evaluation."""
 
 PERTURBATION, SEVERITY, PERTURBATIONS = "perturbation", "severity", "perturbations"
 """Options of a task; see `sim.tasks.options.TaskOptions`."""
@@ -22,9 +22,9 @@ class PolicyEntry:
     """A policy as it was evaluated: two samplers of one checkpoint are two policies.
 
     Args:
-        name: a short one, that tells the policies of a summary apart.
-        description: what the evaluation says of it: checkpoint, hash, sampler, steps and so on.
-        n_action_steps: rows executed a plan.
+        name: a short one that is unique among the policies of a summary.
+        description: of the evaluation: checkpoint, hash, sampler, steps and so on.
+        n_action_steps: rows executed per plan.
         ensemble: of overlapping plans, if any.
     """
 
@@ -56,18 +56,18 @@ class Group:
 
     @property
     def perturbation(self) -> str:
-        """What was perturbed, names joined by `+`; empty for nothing."""
+        """Names of the perturbations, joined by `+`; empty for none."""
         return "+".join(self._severities)
 
     @property
     def severity(self) -> float | None:
-        """How much; 0 for nothing, None where several perturbations have each their own."""
+        """Severity of the perturbations; 0 for none, None where several differ."""
         several = set(self._severities.values())
         return several.pop() if len(several) == 1 else None if several else 0.0
 
     @property
     def _severities(self) -> dict[str, float]:
-        """From either way to ask: `perturbation` with `severity`, or `perturbations`."""
+        """Name -> severity, from either form: `perturbation` with `severity`, or `perturbations`."""
         given = dict(self.options.get(PERTURBATIONS) or {})
         if self.options.get(PERTURBATION) is not None:
             given[str(self.options[PERTURBATION])] = self.options.get(SEVERITY) or 0
@@ -75,7 +75,7 @@ class Group:
 
     @property
     def unperturbed_setting(self) -> str:
-        """The setting but for what was perturbed and how much."""
+        """The setting without perturbations and severities."""
         return _text(self.options, [key for key in self.options if key not in (PERTURBATION, SEVERITY, PERTURBATIONS)])
 
 
@@ -97,7 +97,7 @@ def group(named: Sequence[Named]) -> tuple[list[PolicyEntry], list[Group]]:
     groups = []
     for (policy, task, _), some in members.items():
         given = some[0][1].options
-        # Not only what differs: perturbations are kept wherever they were given.
+        # Besides the options that differ, perturbations are kept wherever they were given.
         shown = {
             key: given.get(key)
             for key in dict.fromkeys([*varying, PERTURBATION, SEVERITY, PERTURBATIONS])
@@ -109,8 +109,8 @@ def group(named: Sequence[Named]) -> tuple[list[PolicyEntry], list[Group]]:
 
 
 def policy_names(evaluations: Sequence[Evaluation]) -> list[str]:
-    """Short names: what tells the checkpoints' paths apart, and the sampler and so on where a checkpoint is there more
-    than once.
+    """Short names: the parts in which the checkpoints' paths differ, and the sampler and so on where a checkpoint is
+    there more than once.
     """
     paths = [str(one.policy.get("checkpoint") or "policy") for one in evaluations]
     short = dict(zip(dict.fromkeys(paths), _told_apart(list(dict.fromkeys(paths)))))
@@ -167,15 +167,15 @@ def _policy_key(evaluation: Evaluation) -> str:
 
 def _varying(evaluations: Sequence[Evaluation]) -> list[str]:
     """Options that are not the same in all evaluations of some task."""
-    found: dict[str, None] = {}
+    varying: dict[str, None] = {}
     for task in dict.fromkeys(one.task for one in evaluations):
         options = [one.options for one in evaluations if one.task == task]
         for key in dict.fromkeys(key for each in options for key in each):
             if len({_canonical(each.get(key)) for each in options}) > 1:
-                found[key] = None
-    if SEVERITY in found:  # of what, even where it is the same for all
-        found = {PERTURBATION: None, **found}
-    return list(found)
+                varying[key] = None
+    if SEVERITY in varying:  # of what, even where it is the same for all
+        varying = {PERTURBATION: None, **varying}
+    return list(varying)
 
 
 def _told_apart(paths: Sequence[str]) -> list[str]:
@@ -184,7 +184,7 @@ def _told_apart(paths: Sequence[str]) -> list[str]:
     """
     split = [[part for part in path.split(os.sep) if part] for path in paths]
     if len(split) == 1:
-        # runs/pusht/checkpoints/final says most in its third part from the end.
+        # In runs/pusht/checkpoints/final the third part from the end is the telling one.
         parts = split[0]
         return [parts[-3] if len(parts) > 2 and parts[-2] == "checkpoints" else parts[-1]]
     head = _shared_parts(split)
@@ -194,7 +194,7 @@ def _told_apart(paths: Sequence[str]) -> list[str]:
 
 
 def _shared_parts(split: Sequence[Sequence[str]]) -> int:
-    """How many parts at the beginning are the same in all."""
+    """The number of leading parts that are the same in all."""
     shared = 0
     for parts in zip(*split):
         if len(set(parts)) > 1:

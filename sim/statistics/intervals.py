@@ -1,6 +1,6 @@
-"""What a number of episodes says about a policy: intervals for rates and means, and paired comparisons.
+"""Statistics of episodes: intervals for rates and means, and paired comparisons.
 
-Arrays in, plain numbers out. Every resampling has its own fixed seed, so that a report never changes when it is remade.
+Arrays in, plain numbers out. Every resampling has its own fixed seed, so that a report is reproducible.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def wilson(successes: int, trials: int, confidence: float = 0.95) -> Interval:
     """The score interval of a success rate.
 
     Wilson, "Probable inference, the law of succession, and statistical inference" (1927): the rates p that a test
-    |rate - p| <= z sqrt(p (1 - p) / n) does not reject. It stays inside [0, 1] and is honest near both ends.
+    |rate - p| <= z sqrt(p (1 - p) / n) does not reject. It stays inside [0, 1] and keeps its coverage near both ends.
 
     Args:
         successes: 0 to `trials`.

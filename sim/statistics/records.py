@@ -1,4 +1,4 @@
-"""What an evaluation found: a record an episode, their summary, and `evaluation.json`, which holds both."""
+"""Results of an evaluation: one record per episode, their summary, and `evaluation.json`, which holds both."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from sim.statistics.intervals import Interval, bootstrap, interquartile_mean, pe
 SCHEMA_VERSION = 1
 FILE_NAME = "evaluation.json"
 PARTIAL_NAME = "evaluation.partial.json"
-_RARE = ("no_video", "diverged")  # fields that are written only where there is something to say
+_RARE = ("no_video", "diverged")  # fields that are written only where they are not empty
 
 
 @dataclass(frozen=True)
 class Latency:
-    """Wall-clock seconds of the policy's answers, a whole batch an answer."""
+    """Wall-clock seconds of the policy's inference calls, one per batch."""
 
     queries: int
     p50_s: float
@@ -50,7 +50,7 @@ class EpisodeRecord:
         video: path of its video relative to the evaluation's folder.
         no_video: why an episode that was to be filmed has none; empty otherwise.
         diverged: why the physics could not go on, which makes it a failure; empty otherwise.
-        energy: what the task's last `info` says under names that begin with `energy_`, without that: joules spent,
+        energy: values of the task's last `info` whose names begin with `energy_`, without that: joules spent,
             overdrafts and so on; empty where the task counts none.
     """
 
@@ -70,13 +70,13 @@ class EpisodeRecord:
 
     @property
     def result(self) -> tuple[Any, ...]:
-        """All but the times: what must be equal when the evaluation is repeated."""
+        """All but the times: the values that a repetition must reproduce."""
         return tuple(value for key, value in vars(self).items() if key != "latency")
 
 
 @dataclass(frozen=True)
 class Summary:
-    """What the records say together. Intervals are at 95%: Wilson's for the success rate, bootstrap for the rest. The
+    """Statistics of all records. Intervals are at 95%: Wilson's for the success rate, bootstrap for the rest. The
     energy is the mean of each number over the episodes, and `overdrawn` how many episodes had an overdraft. `diverged`
     is how many failed as their physics could not go on.
     """
@@ -103,19 +103,19 @@ class Evaluation:
     Args:
         task: id of the task.
         options: of the task.
-        policy: what the caller says about the policy, for example checkpoint, hash, sampler and steps.
+        policy: the caller's description of it, for example checkpoint, hash, sampler and steps.
         seed: of the first episode.
-        episodes: asked for; `records` holds fewer when the evaluation ended early.
-        n_action_steps: rows executed a plan.
+        episodes: requested number; `records` holds fewer when the evaluation ended early.
+        n_action_steps: rows executed per plan.
         batch: rows of every inference call.
         workers: processes that stepped environments.
         records: in the order of their seeds.
         latency: of all inference calls.
         seconds, inference_seconds: wall clock of the rollouts and the policy's part of it.
         ensemble: rate and interval of temporal ensembling, if any.
-        delay_steps: rows that passed from asking for a plan to its arrival.
+        delay_steps: rows between the request for a plan and its arrival.
         ended: why it ended early; empty when it is complete.
-        command: that remakes it.
+        command: that reproduces it.
         versions: of the software.
     """
 
@@ -212,7 +212,7 @@ def write_evaluation(evaluation: Evaluation, path: Path | str, *, overwrite: boo
 
 
 def read_evaluation(path: Path | str) -> Evaluation:
-    """Read `evaluation.json`, or the one in a folder. Unknown or missing keys are errors; the summary is made anew.
+    """Read `evaluation.json`, or the one in a folder. Unknown or missing keys are errors; the summary is recomputed.
 
     Raises:
         InputError: there is no such file, it is no evaluation, or it is of another version.
@@ -237,7 +237,7 @@ def read_evaluation(path: Path | str) -> Evaluation:
 
 
 def check_target(path: Path, overwrite: bool) -> None:
-    """Refuse a file that exists, unless told to overwrite it, and make its folder; asked before long work starts."""
+    """Refuse a file that exists, unless `overwrite` is set, and make its folder; call it before long work."""
     if path.exists() and not overwrite:
         raise InputError(
             f"output {path}",

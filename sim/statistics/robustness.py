@@ -1,4 +1,4 @@
-"""How success falls as a perturbation grows: rates with their intervals, and the area under them in one number."""
+"""Success against the severity of a perturbation: rates with their intervals, and the area under them in one number."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def robustness_curve(
 
         low  = A - sqrt(sum_i (w_i (p_i - l_i))^2),   high = A + sqrt(sum_i (w_i (u_i - p_i))^2),
 
-    which stays honest where every episode succeeds or fails. That holds for independent episodes. The same start at
+    which stays valid where every episode succeeds or fails. That holds for independent episodes. The same start at
     several severities makes rates rise and fall together; then the errors are added instead of their squares, which is
     wide enough for any correlation.
 
@@ -81,7 +81,7 @@ def robustness_curve(
 
 
 def trapezoid_weights(severities: np.ndarray) -> np.ndarray:
-    """Weights (n,), summing to 1, of values at rising places (n,) in the mean height of the lines through them."""
+    """Weights (n,), summing to 1, of values at rising severities (n,) in the mean height of the lines through them."""
     widths = np.diff(np.asarray(severities, dtype=np.float64))
     weights = np.zeros(len(widths) + 1)
     weights[:-1] += widths / 2

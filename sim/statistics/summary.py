@@ -1,4 +1,4 @@
-"""What many evaluations say together: each with its interval, policies over tasks, policies against each other."""
+"""Summary of many evaluations: each with its interval, policies over tasks, policies against each other."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Aggregate:
         tasks: which ones.
         success_iqm, score_iqm: interquartile mean of the tasks' mean success and score.
         success_mean: mean of the tasks' success.
-        profile: of the scores; None where they say no more than success does.
+        profile: of the scores; None where they are 0 or 1 only.
     """
 
     policy: str
@@ -102,7 +102,7 @@ class Robustness:
 
 @dataclass(frozen=True)
 class SweepSummary:
-    """All of it, each part in the order of the evaluations."""
+    """The whole summary, each part in the order of the evaluations."""
 
     policies: tuple[PolicyEntry, ...]
     results: tuple[Result, ...]
@@ -157,7 +157,7 @@ def _aggregates(policies: Sequence[str], groups: Sequence[Group]) -> Iterator[Ag
             for task in dict.fromkeys(task for _, task in table)
             if all((policy, task) in table for policy in present)
         ]
-        told = any(record.score not in (0.0, 1.0) for records in table.values() for record in records)
+        graded = any(record.score not in (0.0, 1.0) for records in table.values() for record in records)
         for policy in present if tasks else ():
             scores = [_scores(table[policy, task]) for task in tasks]
             successes = [_successes(table[policy, task]) for task in tasks]
@@ -168,26 +168,26 @@ def _aggregates(policies: Sequence[str], groups: Sequence[Group]) -> Iterator[Ag
                 over_tasks(successes),
                 over_tasks(scores),
                 over_tasks(successes, mean),
-                performance_profile(scores, THRESHOLDS) if told else None,
+                performance_profile(scores, THRESHOLDS) if graded else None,
             )
 
 
 def _comparisons(policies: Sequence[str], groups: Sequence[Group]) -> Iterator[Versus]:
     pairs = combinations(policies, 2) if len(policies) <= ALL_PAIRS else ((policies[0], one) for one in policies[1:])
-    places = list(dict.fromkeys((one.task, one.setting) for one in groups))
+    conditions = list(dict.fromkeys((one.task, one.setting) for one in groups))
     table = {(one.policy, one.task, one.setting): one.records for one in groups}
     for first, second in pairs:
-        found: dict[tuple[str, str], tuple[list[EpisodeRecord], list[EpisodeRecord]]] = {}
-        for task, setting in places:
+        shared: dict[tuple[str, str], tuple[list[EpisodeRecord], list[EpisodeRecord]]] = {}
+        for task, setting in conditions:
             sides = _shared(table.get((first, task, setting), ()), table.get((second, task, setting), ()))
             if sides[0]:
-                found[task, setting] = sides
+                shared[task, setting] = sides
         # Over tasks only: the same starts in several settings would pass for that many independent pairs.
-        for setting in dict.fromkeys(setting for _, setting in found):
-            some = [sides for (_, its), sides in found.items() if its == setting]
+        for setting in dict.fromkeys(setting for _, setting in shared):
+            some = [sides for (_, its), sides in shared.items() if its == setting]
             if len(some) > 1:
                 yield Versus(first, second, None, setting, _pooled(some))
-        for (task, setting), sides in found.items():
+        for (task, setting), sides in shared.items():
             yield Versus(first, second, task, setting, compare_records(*sides))
 
 

@@ -1,4 +1,4 @@
-"""Every task that `sim.make` knows."""
+"""The tasks of `sim.make`."""
 
 from sim.tasks.info import TaskInfo
 from sim.tasks.registry import suite_ids, task_ids, task_info

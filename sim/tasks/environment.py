@@ -1,4 +1,4 @@
-"""What the environments of all suites share: sparse reward, success that terminates, a limit that truncates."""
+"""Base of the environments of all suites: sparse reward, success that terminates, a limit that truncates."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from sim.tasks.info import TaskInfo
 from sim.tasks.options import REWARDS, TaskOptions, one_of
 
 Observation = dict[str, np.ndarray]
-DIVERGED = "diverged"  # name of the `info` that says why an episode could not go on
+DIVERGED = "diverged"  # key of `info` with the reason why an episode could not go on
 
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """What a suite reports after one step.
+    """A suite's result of one step.
 
     Args:
         observation: name -> row.
@@ -33,7 +33,7 @@ class Outcome:
         score: how well it is reached now, 0 to 1 where the suite has such a measure.
         terminated: whether the suite ended the episode for a reason of its own.
         truncated: whether the suite cut it short.
-        info: more that the suite tells.
+        info: further values of the suite.
     """
 
     observation: Observation
@@ -48,8 +48,8 @@ class Outcome:
 class TaskEnv(gymnasium.Env[Observation, np.ndarray]):
     """One task as a Gymnasium environment. A suite fills in `start`, `advance` and, where it can, `picture`.
 
-    An episode whose physics diverges is terminated without success, at what was observed last; `info["diverged"]` says
-    why.
+    An episode whose physics diverges is terminated without success, at the last observation; `info["diverged"]` has
+    the reason.
 
     Args:
         task: facts of the task.
@@ -99,7 +99,7 @@ class TaskEnv(gymnasium.Env[Observation, np.ndarray]):
 
     @property
     def contract(self) -> Contract | None:
-        """Of the robot that the task is done with; None where there is none of the same meaning."""
+        """The contract of the task's robot; None where no contract has the same meaning."""
         return None
 
     @property
@@ -109,15 +109,15 @@ class TaskEnv(gymnasium.Env[Observation, np.ndarray]):
 
     @abstractmethod
     def start(self, seed: int | None, options: Mapping[str, Any]) -> Outcome:
-        """Begin an episode that the seed decides entirely; None goes on with the current random stream."""
+        """Begin an episode that the seed decides entirely; None continues the current random generator."""
 
     @abstractmethod
     def advance(self, action: np.ndarray) -> Outcome:
         """Hold an action (dim,) for one control period."""
 
     def holding(self, observation: Observation) -> np.ndarray:
-        """The action (dim,) that leaves the robot where it is at the start, given the first observation: what is
-        observed under the name of each field, and zero where nothing is.
+        """The action (dim,) that leaves the robot where it is at the start, given the first observation: the
+        observed value under the name of each field, zero where there is none.
         """
         return self.action_spec.pack(
             {
@@ -135,7 +135,7 @@ class TaskEnv(gymnasium.Env[Observation, np.ndarray]):
     ) -> tuple[Observation, dict[str, Any]]:
         super().reset(seed=seed)
         if self._between is not None:
-            # A stream beside the environment's own, which must go on as if nothing was perturbed.
+            # A generator beside the environment's own, which must continue as if nothing was perturbed.
             own = seed if seed is not None else int(self.np_random.spawn(1)[0].integers(2**31))
             self._draws = Draws(self._asked, own)
         outcome = self.start(seed, options or {})
@@ -165,7 +165,7 @@ class TaskEnv(gymnasium.Env[Observation, np.ndarray]):
         try:
             outcome = self.advance(action if self._between is None else self._between.act(action))
         except DivergedError as error:
-            # A failed episode, not the end of all the others: the next reset begins anew.
+            # A failed episode must not end all the others: the next reset starts again.
             outcome = Outcome(self._last, 0.0, success=False, score=0.0, terminated=True, info={DIVERGED: str(error)})
         self._steps += 1
         self._last = outcome.observation

@@ -1,4 +1,4 @@
-"""What was measured of tasks: read from the tables in docs/results/ that `benchmarks/` writes."""
+"""Measured figures of tasks, read from the tables in docs/results/ that `benchmarks/` writes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ COLUMNS = ("task", "episodes", "successes", "steps_per_s")  # there may be more;
 
 @dataclass(frozen=True)
 class Figures:
-    """What is known of one task.
+    """The measured figures of one task.
 
     Args:
         episodes: of the scripted expert.
@@ -34,7 +34,7 @@ def measured(folder: Path = RESULTS) -> dict[str, Figures]:
     Raises:
         InputError: a table lacks a column or has a cell that is not a number.
     """
-    found: dict[str, Figures] = {}
+    figures: dict[str, Figures] = {}
     for path in (folder / name for name in TABLES):
         if not path.exists():
             continue
@@ -46,11 +46,11 @@ def measured(folder: Path = RESULTS) -> dict[str, Figures]:
                 )
             for row in table:
                 try:
-                    found[row["task"]] = Figures(
+                    figures[row["task"]] = Figures(
                         int(row["episodes"] or 0),
                         int(row["successes"]) if row["successes"] else None,
                         float(row["steps_per_s"]) if row["steps_per_s"] else None,
                     )
                 except ValueError as error:
                     raise InputError(f"{path}, line {table.line_num}", expected="numbers", got=str(error)) from error
-    return found
+    return figures

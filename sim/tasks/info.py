@@ -1,4 +1,4 @@
-"""The facts of a task that everyone who measures on it must agree on."""
+"""The facts of a task that all measurements on it must share."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ class TaskInfo:
 
     Args:
         id: `suite/name`, as `sim.make` takes it.
-        control_hz: actions a second.
+        control_hz: actions per second.
         max_steps: steps after which an episode is truncated.
-        n_action_steps: rows of a chunk that evaluation executes before the next plan, unless told otherwise.
+        n_action_steps: rows of a chunk that evaluation executes before the next plan, by default.
         success: what counts as success, in words.
         score: what `info["score"]` measures, in words; an episode's score is its maximum.
-        instruction: what to do, as one would tell a person.
+        instruction: what to do, in words as for a person.
     """
 
     id: str

@@ -1,5 +1,5 @@
-"""`maze/01` to `maze/12`: find the way through a maze by feel, with a pin on an impedance controller, under a budget of
-energy. Mazes 1 to 8 are for training, 9 to 12 are of other shapes and held out.
+"""`maze/01` to `maze/12`: find the way through a maze by contact alone, with a pin on an impedance controller, under a
+budget of energy. Mazes 1 to 8 are for training, 9 to 12 are of other shapes and held out.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ OBSERVATION = ObservationSpec(
     )
 )
 
-_BEYOND_M = 0.05  # how far outside of the maze a set-point may be asked for
+_BEYOND_M = 0.05  # how far outside of the maze a set-point may be
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,13 +63,13 @@ class MazeTaskOptions(TaskOptions, MazeOptions):
     def __post_init__(self) -> None:
         super().__post_init__()
         one_of("option physics", self.physics, PHYSICS)
-        _ = self.maze  # refuses what cannot be
+        _ = self.maze  # raises InputError for invalid values
 
     @property
     def maze(self) -> MazeOptions:
-        """Those of the physics."""
-        told = {each.name: getattr(self, each.name) for each in fields(MazeOptions) if each.name != "max_steps"}
-        return MazeOptions(**told, max_steps=self.max_steps or MAX_STEPS)
+        """The options of the physics."""
+        values = {each.name: getattr(self, each.name) for each in fields(MazeOptions) if each.name != "max_steps"}
+        return MazeOptions(**values, max_steps=self.max_steps or MAX_STEPS)
 
 
 def names() -> tuple[str, ...]:
@@ -100,8 +100,8 @@ def make(name: str, *, reward: str, options: Mapping[str, Any]) -> Maze:
 
 
 class Maze(TaskEnv):
-    """One maze. `info` has what the energy came to (`energy_*`), the largest contact force of the step and what
-    changed the forces in it.
+    """One maze. `info` has the energy account (`energy_*`), the largest contact force of the step and the reason
+    why its forces were changed.
     """
 
     def __init__(self, name: str, *, reward: str, options: MazeTaskOptions) -> None:
@@ -109,7 +109,7 @@ class Maze(TaskEnv):
         bounds = (np.append(low, [STIFFNESS[0]] * 2), np.append(high, [STIFFNESS[1]] * 2))
         super().__init__(task_info(name), OBSERVATION, ACTION, bounds=bounds, reward=reward, options=options)
         self._plan, self._options = layout(int(name)), options
-        told: dict[str, Any] = dict(
+        arguments: dict[str, Any] = dict(
             layouts=(int(name),),
             seed=0,
             budget=load_budget(options.budget),
@@ -120,9 +120,9 @@ class Maze(TaskEnv):
         if options.physics == "mujoco":
             from sim.maze.mujoco_maze import MujocoMaze
 
-            self.batch: MazeBatch = MujocoMaze(**told)
+            self.batch: MazeBatch = MujocoMaze(**arguments)
         else:
-            self.batch = MazeBatch(1, **told)
+            self.batch = MazeBatch(1, **arguments)
         self._whole_m = 1.0
         self._setpoint = self._plan.start
         self._changed = np.zeros(2)  # share of ticks, summed over steps, and steps

@@ -40,7 +40,7 @@ class TaskOptions:
 
     def __post_init__(self) -> None:
         require_ranges(self, "options")
-        _ = self.asked  # refuses what cannot be asked for
+        _ = self.asked  # raises InputError for invalid perturbations
 
     @property
     def asked(self) -> Asked:

@@ -1,7 +1,7 @@
 """PushT: push a T onto its goal with a disc (gym-pusht; the task of Chi et al., Diffusion Policy, RSS 2023).
 
 The physics is that of the paper's evaluation: a reset places the block and turns it afterwards, about its centre of
-mass and not its origin, so the block starts elsewhere than the drawn numbers say. `reset(options={"state": row})`
+mass and not its origin, so the block does not start at the drawn pose. `reset(options={"state": row})`
 starts exactly from a recorded row.
 """
 
@@ -169,7 +169,7 @@ def _turn(angle: np.ndarray) -> np.ndarray:
 
 
 def _before_legacy_turn(state: np.ndarray) -> np.ndarray:
-    """What to hand to gym-pusht so that the block, placed first and turned about its centre next, ends at `state`."""
+    """The state for gym-pusht so that the block, placed first and turned about its centre next, ends at `state`."""
     if state.shape != (5,):
         raise InputError("option state of pusht", expected="(5,): agent x, y, block x, y, angle", got=str(state.shape))
     placed = state.copy()

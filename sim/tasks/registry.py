@@ -1,4 +1,4 @@
-"""From a task id to the suite that builds it. Suites are imported when one of their tasks is asked for."""
+"""Task ids and the suites that build them. A suite is imported when one of its tasks is first used."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SUITES: Mapping[str, str] = {
 
 
 class Suite(Protocol):
-    """What the module of a suite offers. Names are ids without the suite's prefix."""
+    """The interface of the module of a suite. Names are ids without the suite's prefix."""
 
     def names(self) -> tuple[str, ...]:
         """Tasks that are always there; a suite may know others."""

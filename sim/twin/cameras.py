@@ -1,6 +1,6 @@
-"""Cameras of a scene, drawn in a process of their own at their own pace: always the newest state, none that is older.
+"""Cameras of a scene, rendered in a process of their own at their own pace: always from the newest state.
 
-Whoever moves the scene hands over states and never waits; a state that the renderer had no time for is skipped.
+The caller hands over states and never waits; a state that the renderer had no time for is skipped.
 The parent holds a `CameraProcess`; the child runs this module.
 """
 
@@ -27,7 +27,7 @@ _MODEL = "scene.mjb"
 
 @dataclass(frozen=True, eq=False)
 class Picture:
-    """What a camera saw.
+    """An image of a camera.
 
     Args:
         pixels: (height, width, 3) uint8 RGB.
@@ -39,7 +39,7 @@ class Picture:
 
 
 class _Order(NamedTuple):
-    """What the child is built with: a compiled model, numbers of its cameras, the size of the images in pixels."""
+    """The child's parameters: a compiled model, ids of its cameras, the size of the images in pixels."""
 
     model: bytes
     cameras: tuple[int, ...]
@@ -60,12 +60,12 @@ class CameraProcess:
     """Draws some cameras of a scene in another process.
 
     Args:
-        scene: as it looks now; what is repainted later is not seen.
+        scene: as it looks now; later changes of textures have no effect.
         cameras: their names.
         height, width: of the images in pixels.
 
     Raises:
-        InputError: the scene has no such camera, or none is asked for.
+        InputError: the scene has no such camera, or `cameras` is empty.
         TillerError: there is nothing to draw with.
     """
 
@@ -78,7 +78,7 @@ class CameraProcess:
                 raise InputError(
                     f"camera '{name}'", expected=f"one of {', '.join(known)}", way_out=nearest(name, known)
                 )
-        require_backend()  # found out here, the child is told by the environment
+        require_backend()  # probed here; the environment passes the result to the child
         self.cameras, self.frames = cameras, 0
         self._newest: _State | None = None
         self._pictures: dict[str, Picture] = {}
@@ -139,7 +139,7 @@ class CameraProcess:
         self._child.close()
 
     def _carry(self) -> None:
-        """Bring the newest state to the child, its pictures back, and again."""
+        """Send the newest state to the child and take its pictures, until closed."""
         while True:
             with self._change:
                 self._change.wait_for(lambda: self._newest is not None or self._closing)
@@ -163,7 +163,7 @@ class CameraProcess:
 
 
 def serve(connection: Connection) -> None:
-    """Be a renderer until the parent closes its end."""
+    """Serve as a renderer until the parent closes its end."""
     order = _Order(*connection.recv())
     try:
         model = mujoco.MjModel.from_binary_path(_MODEL, {_MODEL: order.model})
@@ -173,7 +173,7 @@ def serve(connection: Connection) -> None:
         while True:
             state = _State(*connection.recv())
             data.qpos[:], data.mocap_pos[:], data.mocap_quat[:] = state.qpos, state.mocap_pos, state.mocap_quat
-            # What a picture depends on: no contacts, no forces.
+            # Only what a picture depends on: no contacts, no forces.
             mujoco.mj_kinematics(model, data)
             mujoco.mj_comPos(model, data)
             mujoco.mj_camlight(model, data)

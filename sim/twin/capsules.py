@@ -1,8 +1,8 @@
 """Capsules of a robot's links, for the gate: a small model of bodies, joints and capsules that needs no mesh.
 
-`python -m sim.twin.capsules panda ur5e` writes `configs/capsules/panda.yaml` and `ur5e.yaml`. Each capsule holds all
-that its link feels with. A tool is one capsule, fingers open; it is not held against the table, on which it works: the
-workspace is what keeps it off.
+`python -m sim.twin.capsules panda ur5e` writes `configs/capsules/panda.yaml` and `ur5e.yaml`. Each capsule
+encloses the collision shapes of its link. A tool is one capsule, fingers open; it is not checked against the table, on
+which it works: the workspace keeps it off.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ from sim.twin.model.assembly import attach_robot
 
 NEAR_M = CapsuleSettings("", {}, ()).slow_m
 SAMPLES = 400
-OFTEN = 0.2  # of random postures: links that are near in so many are made to be
+OFTEN = 0.2  # share of random postures: links that are near in so many are near by construction
 
 
 def capsule_shape(description: RobotDescription) -> dict[str, Any]:
-    """The model (MJCF) and the pairs of geoms that may not meet, as `configs/capsules` holds them."""
+    """The model (MJCF) and the pairs of geoms that may not collide, as `configs/capsules` holds them."""
     spec = mujoco.MjSpec()
     spec.compiler.degree = False
     attach_robot(spec, description)
     model = spec.compile()
     data = mujoco.MjData(model)
     for limb in description.limbs:
-        for joint, place in limb.rest.items():
+        for joint, position in limb.rest.items():
             if joint not in map(limb.element, limb.arm.joints):
-                data.qpos[model.joint(joint).qposadr[0]] = place
+                data.qpos[model.joint(joint).qposadr[0]] = position
     mujoco.mj_kinematics(model, data)
     bodies, links = [], {}
     for limb in description.limbs:
@@ -50,7 +50,7 @@ def capsule_shape(description: RobotDescription) -> dict[str, Any]:
 
 
 def _limb(model: Any, data: Any, limb: Limb) -> tuple[str, list[str]]:
-    """Bodies of a limb, one in another, and the names of its capsules from the base on."""
+    """The nested bodies (MJCF) of a limb, and the names of its capsules from the base on."""
     joints = [model.joint(limb.element(name)) for name in limb.arm.joints]
     links = [int(model.jnt_bodyid[joint.id]) for joint in joints]
     tool = _tool_bodies(model, limb)
@@ -64,9 +64,9 @@ def _limb(model: Any, data: Any, limb: Limb) -> tuple[str, list[str]]:
     lines, names = [], []
     parent = 0
     for joint, link in zip(joints, links):
-        place, turn = _relative(data, parent, link)
+        position, turn = _relative(data, parent, link)
         low, high = joint.range
-        lines.append(f'<body pos="{_text(place)}" quat="{_text(turn)}">')
+        lines.append(f'<body pos="{_text(position)}" quat="{_text(turn)}">')
         lines.append(
             f'<joint name="{joint.name}" pos="{_text(joint.pos)}" axis="{_text(joint.axis)}" '
             f'range="{low:.6g} {high:.6g}"/>'
@@ -89,17 +89,17 @@ def _limb(model: Any, data: Any, limb: Limb) -> tuple[str, list[str]]:
 
 
 def _tool_bodies(model: Any, limb: Limb) -> set[int]:
-    """Bodies that hang on the flange."""
+    """The flange and the bodies attached to it."""
     flange = model.body(limb.element(limb.arm.flange)).id
-    found = {int(flange)}
+    bodies = {int(flange)}
     for body in range(1, model.nbody):
-        if int(model.body_parentid[body]) in found:
-            found.add(body)
-    return found
+        if int(model.body_parentid[body]) in bodies:
+            bodies.add(body)
+    return bodies
 
 
 def _relative(data: Any, parent: int, body: int) -> tuple[np.ndarray, np.ndarray]:
-    """Place (3,) and quaternion (4,), w first, of a body in another's frame."""
+    """Position (3,) and quaternion (4,), w first, of a body in another's frame."""
     back, turn = np.empty(4), np.empty(4)
     mujoco.mju_negQuat(back, data.xquat[parent])
     mujoco.mju_mulQuat(turn, back, data.xquat[body])
@@ -111,14 +111,14 @@ def _inside(data: Any, body: int, point: np.ndarray) -> np.ndarray:
 
 
 def _points(model: Any, data: Any, bodies: list[int], frame: int) -> np.ndarray:
-    """Points (n, 3) in a body's frame whose hull holds all that some bodies feel with."""
-    found = [np.empty((0, 3))]
+    """Points (n, 3) in a body's frame whose hull encloses the collision shapes of some bodies."""
+    points = [np.empty((0, 3))]
     for geom in range(model.ngeom):
         if int(model.geom_bodyid[geom]) in bodies and (model.geom_contype[geom] or model.geom_conaffinity[geom]):
             local = _corners(model, geom)
             world = data.geom_xpos[geom] + local @ data.geom_xmat[geom].reshape(3, 3).T
-            found.append((world - data.xpos[frame]) @ data.xmat[frame].reshape(3, 3))
-    return np.concatenate(found)
+            points.append((world - data.xpos[frame]) @ data.xmat[frame].reshape(3, 3))
+    return np.concatenate(points)
 
 
 def _corners(model: Any, geom: int) -> np.ndarray:
@@ -173,8 +173,8 @@ def _pairs(mjcf: str, description: RobotDescription, links: dict[str, list[str]]
         others += [[a, b] for a in first for b in second]
     rest = np.zeros(model.nq)
     for limb in description.limbs:
-        for joint, place in zip(limb.arm.joints, limb.arm.rest):
-            rest[model.joint(limb.element(joint)).qposadr[0]] = place
+        for joint, position in zip(limb.arm.joints, limb.arm.rest):
+            rest[model.joint(limb.element(joint)).qposadr[0]] = position
     random = np.random.default_rng(0)
     low, high = model.jnt_range.T
     drawn = [low + (high - low) * random.random(model.nq) for _ in range(SAMPLES)]

@@ -1,4 +1,4 @@
-"""A twin that is told where to go, as a connected robot is: virtual time passes while it does."""
+"""A twin that moves to targets on command, as a connected robot does, in virtual time."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from robot.description.chunk import ActionChunk
 from robot.errors import TillerError
 from sim.twin.robot import TwinRobot
 
-TOLERANCE, TURN_TOLERANCE = 0.005, 0.05  # m and rad, how near is there
-SETTLE_S = 3.0  # after a move, to come to rest where it was told
-LOOK_S = 0.1  # between two looks at whether it rests
-STILL = 5e-4  # without a change of so much between two looks, m or rad, it rests
+TOLERANCE, TURN_TOLERANCE = 0.005, 0.05  # m and rad, from the target
+SETTLE_S = 3.0  # after a move, to come to rest at the target
+LOOK_S = 0.1  # between two checks of whether it is at rest
+STILL = 5e-4  # m or rad, a smaller change between two checks is rest
 
 
 class ConnectedTwin(TwinRobot):
@@ -31,7 +31,7 @@ class ConnectedTwin(TwinRobot):
         return self
 
     def home(self, duration: float | None = None) -> None:
-        """Go to the rest posture: in cartesian control to the pose of the tcp there, along a straight line.
+        """Go to the rest posture: in cartesian control to its tcp pose, along a straight line.
 
         Args:
             duration: s of virtual time; None takes a calm pace.
@@ -52,11 +52,11 @@ class ConnectedTwin(TwinRobot):
         tolerance: float = TOLERANCE,
         turn_tolerance: float = TURN_TOLERANCE,
     ) -> None:
-        """Go somewhere, and return when the twin is there and rests; see `robot.description.ConnectedRobot`.
+        """Move to a target, and return when the twin is at rest there; see `robot.description.ConnectedRobot`.
 
         Raises:
             InputError: no such field, no numbers, out of reach, or a duration below a period.
-            TillerError: something is in the way, and how far from its goal the twin stands.
+            TillerError: the twin does not reach the target; the message has the distance.
         """
         named = {"tcp.position": position, "tcp.rotation": rotation, "gripper.width": width}
         values: dict[str, Any] = {name: value for name, value in named.items() if value is not None}
@@ -75,7 +75,7 @@ class ConnectedTwin(TwinRobot):
         self.close()
 
     def _travel(self, goal: np.ndarray, duration: float | None, tolerance: float, turn_tolerance: float) -> None:
-        """Follow a move to its end, and wait until the twin rests there."""
+        """Follow a move to its end, and wait until the twin is at rest there."""
         spec, start_ns = self.action_spec, self.clock.now_ns()
         move = Move(spec, self.target, goal, duration)
         rows = np.arange(-(-move.duration_ns // spec.period_ns) + 1)

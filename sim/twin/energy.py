@@ -1,4 +1,4 @@
-"""The energy of a twin's arms: what their controllers may give, what they gave, and what was changed for it."""
+"""The energy of a twin's arms: the budget of their controllers, what they injected, and what filters changed."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ COUNTED = Budget(
 )
 
 HARDER, UNKNOWN = 10.0, 150.0
-"""How many times its acceleration limit a joint is accelerated with at most when the arm hits something, where a budget
+"""Largest acceleration of a joint when the arm hits something: a multiple of its acceleration limit, where a budget
 was not picked with the arm's own; and rad/s^2 for an arm that has no such limit. The Panda's joints that wild policies
 drive into a stiff table pass it in less than one step of a thousand (`python -m benchmarks.twin_energy accelerations`).
 Beyond it overdrafts can happen: they are counted, with their joules."""
@@ -44,17 +44,17 @@ Beyond it overdrafts can happen: they are counted, with their joules."""
 
 @dataclass(frozen=True, eq=False)
 class EnergyState:
-    """The tanks of a twin since the last reset, one number a limb.
+    """The tanks of a twin since the last reset, one number per limb.
 
     Args:
-        level_j: in the tank; below 0 is an overdraft, which only a shadow or an arm outside of its bounds makes.
+        level_j: in the tank; below 0 is an overdraft, which only a shadow ledger or an arm outside of its bounds has.
         share: of the initial energy.
-        work_j: given in all; spent_j: its positive part; peak_j: the most it came to.
-        supplied_j, spilled_j: added from outside, and not kept.
+        work_j: injected in all; spent_j: its positive part; peak_j: its largest value.
+        supplied_j, spilled_j: added from outside, and lost at capacity.
         overdrafts, overdraft_j: steps that took more than there was, and how much.
         latched: whether an input that was not finite holds the arm at zero torque.
-        changed: steps in which a filter changed something, by its reason, over all limbs.
-        changed_share: the share of steps in which one did.
+        changed: steps that a filter changed, by its reason, over all limbs.
+        changed_share: the share of steps that a filter changed.
         steps: of the inner loop.
         enforced: whether the filters act; else the tanks are only counted.
     """
@@ -87,36 +87,36 @@ def wire_guard(description: RobotDescription, joints: int, budget: Budget | None
     Raises:
         InputError: the budget was picked for arms of another number of joints.
     """
-    limbs, told = len(description.limbs), budget or COUNTED
+    limbs, limits = len(description.limbs), budget or COUNTED
     acceleration = np.full((limbs, joints), UNKNOWN)
     for row, limb in zip(acceleration, description.limbs):
         row[: len(limb.arm.acceleration)] = HARDER * np.array(limb.arm.acceleration)
-        if told.acceleration and len(told.acceleration) != len(limb.arm.joints):
+        if limits.acceleration and len(limits.acceleration) != len(limb.arm.joints):
             raise InputError(
                 "budget: acceleration",
                 expected=f"{len(limb.arm.joints)} numbers, the arm's joints",
-                got=str(len(told.acceleration)),
+                got=str(len(limits.acceleration)),
             )
-        row[: len(told.acceleration)] = told.acceleration
+        row[: len(limits.acceleration)] = limits.acceleration
     guard = Guard(
         enforce=np.array([budget is not None and enforce]),
-        budget=np.tile(told.row, (limbs, 1)),
+        budget=np.tile(limits.row, (limbs, 1)),
         tank=np.zeros((limbs, COLUMNS)),
         acceleration=acceleration,
         reasons=np.zeros((limbs, len(REASONS)), dtype=np.int64),
     )
-    begin(guard, told)
+    begin(guard, limits)
     return guard
 
 
 def begin(guard: Guard, budget: Budget | None) -> None:
-    """Fill the tanks for a new episode. Its account begins anew too: nothing is carried over."""
+    """Fill the tanks for a new episode. The account restarts too: nothing is carried over."""
     fill(guard.tank, budget or COUNTED)
     guard.reasons[:] = 0
 
 
 def state_of(guard: Guard) -> EnergyState:
-    """What the tanks say."""
+    """The energy state by the tanks."""
     tank, first = guard.tank.copy(), guard.budget[:, 0]
     with np.errstate(invalid="ignore"):
         share = np.where(np.isinf(first), 1.0, tank[:, LEVEL] / first)
@@ -139,15 +139,15 @@ def state_of(guard: Guard) -> EnergyState:
 
 
 def told_of(energy: EnergyState) -> dict[str, float]:
-    """What the `info` of an episode says of its energy, over all arms: the level of the emptiest tank in joules, joules
-    spent, overdrafts and their joules, the share of steps that a filter changed, and how many for which reason. Without
-    a budget only what was spent.
+    """The energy values for the `info` of an episode, over all arms: the level of the emptiest tank in joules, joules
+    spent, overdrafts and their joules, the share of steps that a filter changed, and their number by reason. Without a
+    budget only the energy spent.
     """
-    told = {"energy_spent_j": float(energy.spent_j.sum()), "energy_peak_j": float(energy.peak_j.max())}
+    values = {"energy_spent_j": float(energy.spent_j.sum()), "energy_peak_j": float(energy.peak_j.max())}
     if np.isinf(energy.level_j).all():
-        return told
+        return values
     return {
-        **told,
+        **values,
         "energy_level_j": float(energy.level_j.min()),
         "energy_overdrafts": float(energy.overdrafts.sum()),
         "energy_overdraft_j": float(energy.overdraft_j.sum()),
@@ -157,11 +157,11 @@ def told_of(energy: EnergyState) -> dict[str, float]:
 
 
 def words_for(energy: EnergyState, since: EnergyState | None = None) -> tuple[str, str]:
-    """What an operator is told of the tanks: `ok`, `warn` or `error`, and a sentence.
+    """The operator's message about the tanks: `ok`, `warn` or `error`, and a sentence.
 
     Args:
         energy: now.
-        since: some time ago: what a filter did since then counts as now. None looks back to the reset.
+        since: an earlier state: what a filter has changed since then counts as now. None looks back to the reset.
     """
     before = since.changed if since is not None and since.steps <= energy.steps else {}
     acting = [name for name, count in energy.changed.items() if count > before.get(name, 0)]

@@ -19,12 +19,12 @@ from robot.safety.energy.tank import LATCHED, NONE, book, work_done
 from robot.safety.energy.torque_filter import filter_torque
 from sim.twin.engine import full_inertia, site_jacobian, step1, step2
 
-# A change of the set-point's speed, which comes at once at a knot of its path, is asked of the arm over about this.
+# A change of the set-point's velocity, a jump at a knot of its path, is fed forward to the arm over about this time.
 SPEED_CHANGE_S = 0.05
 
 
 class Plant(NamedTuple):
-    """What the loop reads and writes in MuJoCo: addresses, views into its memory, numbers of its elements."""
+    """What the loop reads and writes in MuJoCo: addresses, views into its memory, indices of its elements."""
 
     model: int
     data: int
@@ -43,40 +43,40 @@ class Plant(NamedTuple):
 
 
 class ImpedanceParameters(NamedTuple):
-    """Control of each limb; rows of (limbs, 7) are filled with zeros where an arm has fewer joints."""
+    """Impedance law of each limb; rows of (limbs, 7) are padded with zeros where an arm has fewer joints."""
 
     cartesian: np.ndarray  # (limbs,) bool
     joint_count: np.ndarray  # (limbs,)
-    arm_at: np.ndarray  # (limbs,) where its part of the action begins
-    rotations: np.ndarray  # (r,) where 6-D rotations begin in the action
+    arm_at: np.ndarray  # (limbs,) index at which its part of the action begins
+    rotations: np.ndarray  # (r,) indices at which 6-D rotations begin in the action
     stiffness: np.ndarray  # (limbs, 6) N/m and N*m/rad
     joint_stiffness: np.ndarray  # (limbs, 7) N*m/rad
     posture_stiffness: np.ndarray  # (limbs,) N*m/rad
     damping_ratio: np.ndarray  # (limbs,)
     rest: np.ndarray  # (limbs, 7) rad
     effort: np.ndarray  # (limbs, 7) N*m
-    torque_change: np.ndarray  # (limbs, 7) N*m a step
+    torque_change: np.ndarray  # (limbs, 7) N*m per step
     payload: np.ndarray  # (limbs, 4) kg, and centre in m in the tcp frame
     drives: np.ndarray  # (k, 2) actuator of a tool, component of the action that it follows
     drive_lines: np.ndarray  # (k, 4) ratio, offset, lowest and highest control
 
 
 class Account(NamedTuple):
-    """What the loop keeps from step to step."""
+    """State that the loop keeps from step to step."""
 
     torque: np.ndarray  # (limbs, 7) applied last, N*m
     speed: np.ndarray  # (limbs, 7) of the set-point, smoothed: m/s and rad/s of the tcp, or rad/s of the joints
-    limited: np.ndarray  # (limbs,) joints times steps in which a limit cut a torque
+    limited: np.ndarray  # (limbs,) number of joint torques, over the steps, that a limit has cut
 
 
 class Guard(NamedTuple):
-    """What each arm's controller may give, and what it has given; `robot.safety.energy` has the columns."""
+    """Energy that each arm's controller may inject and has injected; `robot.safety.energy` defines the columns."""
 
-    enforce: np.ndarray  # (1,) bool; without it the tanks are only counted
+    enforce: np.ndarray  # (1,) bool; without it the tanks only count
     budget: np.ndarray  # (limbs, 8)
     tank: np.ndarray  # (limbs, COLUMNS)
-    acceleration: np.ndarray  # (limbs, 7) rad/s^2, the most that a joint is accelerated with, contacts included
-    reasons: np.ndarray  # (limbs, codes) steps in which a filter changed something, by its reason
+    acceleration: np.ndarray  # (limbs, 7) rad/s^2, bound on the acceleration of a joint, contacts included
+    reasons: np.ndarray  # (limbs, codes) steps that a filter changed, by its reason
 
 
 @compiled
@@ -93,13 +93,14 @@ def run(
 ) -> None:
     """Take steps while the set-point moves from one target towards the next.
 
-    Expects positions and velocities of MuJoCo's data to be worked out (`mj_step1`, `mj_forward`), and leaves them so.
+    Expects the quantities of MuJoCo's data that depend on positions and velocities to be up to date (`mj_step1`,
+    `mj_forward`), and leaves them so.
 
     Args:
         plant, law, account, guard: of the twin.
         start, end: (dim,) targets.
-        fraction: where between them the first step's set-point lies.
-        fraction_step: how far it moves a step.
+        fraction: of the path between them, at the first step's set-point.
+        fraction_step: its change per step.
         steps: how many.
     """
     limbs, dofs = len(law.arm_at), len(plant.qvel)
@@ -119,7 +120,7 @@ def run(
             for i in range(n):
                 for j in range(n):
                     own[i, j] = inertia[at_v + i, at_v + j]
-            wanted = target[law.arm_at[limb] :]
+            set_point = target[law.arm_at[limb] :]
             torque, payload, braking = np.zeros(n), np.zeros(n), np.zeros(n)
             enforced, reason = guard.enforce[0], NONE
             for i in range(len(acceleration)):
@@ -146,14 +147,14 @@ def run(
                     orientation,
                     jacobian,
                     own,
-                    wanted,
+                    set_point,
                     speed[limb],
                     acceleration[:6],
                     torque,
                     braking,
                 )
             else:
-                error = wanted[:n] - q
+                error = set_point[:n] - q
                 if enforced:
                     reason = leash_offset(
                         error, law.joint_stiffness[limb], 0, guard.budget[limb, SPRING], guard.budget[limb, FORCE]
@@ -171,14 +172,15 @@ def run(
                 )
             if enforced:
                 for i in range(n):
-                    # The drives' limits below take a torque that is not a number for none.
+                    # The effort limits below would turn a torque that is not a number into none.
                     if not np.isfinite(torque[i]):
                         guard.tank[limb, LATCHED] = 1.0
             if law.payload[limb, 0] > 0:
                 add_payload_torque(
                     jacobian, orientation, law.payload[limb, 0], law.payload[limb, 1:], plant.gravity, payload
                 )
-            # The payload is held up beside the law, like the arm itself: no filter may let it fall, no account pays it.
+            # Compensation of the payload is added outside the impedance law, like the arm's own: no filter may let it
+            # fall, and the ledger does not count it.
             gravity = plant.gravcomp[at_v : at_v + n] + payload
             account.limited[limb] += limit_torque(
                 torque, gravity, law.effort[limb], account.torque[limb], law.torque_change[limb]
@@ -219,8 +221,8 @@ def run(
 def _write_set_point_velocity(
     law: ImpedanceParameters, limb: int, start: np.ndarray, end: np.ndarray, rate: float, speed: np.ndarray
 ) -> None:
-    """How fast one limb's set-point moves between two targets at `rate` of the way a second: m/s and rad/s of its tcp,
-    or rad/s of its joints.
+    """Write the velocity of one limb's set-point, which takes the fraction `rate` of the path between two targets per
+    second: m/s and rad/s of its tcp, or rad/s of its joints.
     """
     at = law.arm_at[limb]
     if law.cartesian[limb]:
@@ -253,16 +255,18 @@ def _add_cartesian(
     torque: np.ndarray,
     braking: np.ndarray,
 ) -> int:
-    """Add the Cartesian law's torque (n,) of one limb whose tcp, at `position` (3,) and `orientation` (3, 3), is wanted
-    at the pose that `wanted` begins with, at `speed` (6,) and `acceleration` (6,), and its braking part.
+    """Add the torque (n,) of one limb's Cartesian impedance law, and its braking part.
+
+    The tcp is at `position` (3,) and `orientation` (3, 3); its target is the pose that `wanted` begins with, with
+    velocity `speed` (6,) and `acceleration` (6,).
 
     Returns:
         Why the spring was shortened, a code of `robot.safety.energy.tank`.
     """
     n = len(q)
-    aim, error, velocity_error, velocity = np.empty((3, 3)), np.empty(6), np.empty(6), np.zeros(6)
-    write_matrix_from_6d(wanted[3:9], aim)
-    write_rotvec_between(orientation, aim, error[3:])
+    desired, error, velocity_error, velocity = np.empty((3, 3)), np.empty(6), np.empty(6), np.zeros(6)
+    write_matrix_from_6d(wanted[3:9], desired)
+    write_rotvec_between(orientation, desired, error[3:])
     for i in range(3):
         error[i] = wanted[i] - position[i]
     reason = NONE

@@ -1,4 +1,4 @@
-"""Who sees every step of a twin's physics: recorders of energy, and whatever else must not miss one."""
+"""Observers of every step of a twin's physics, such as recorders of energy."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ import numpy as np
 
 
 class StepObserver(Protocol):
-    """Sees every step of a twin's physics, with the set-point that the step ends at."""
+    """Observes every step of a twin's physics, with the set-point."""
 
     def before(self, start: np.ndarray, end: np.ndarray, fraction: float) -> None:
         """A step begins.
 
         Args:
-            start, end: (dim,) the targets that the set-point moves between.
-            fraction: of the way from one to the other at which the step begins.
+            start, end: (dim,) targets between which the set-point moves.
+            fraction: of the path between them, at which the step begins.
         """
         ...
 
     def after(self) -> None:
-        """It has ended."""
+        """The step has ended."""
         ...

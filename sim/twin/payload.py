@@ -1,4 +1,4 @@
-"""What a twin carries, felt in the torques that hold it."""
+"""Identify the payload of a twin from the torques that hold it."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from sim.twin.model.scene import Scene
 
 
 def felt_payload(scene: Scene, plant: Plant, torque: np.ndarray, limb: int) -> Payload:
-    """What a limb at rest carries beside what was declared, from its law's torque.
+    """Identify the payload of a limb at rest beyond the declared one, from the torque of its impedance law.
 
     Args:
         scene, plant: of the twin.
         torque: (joints,) N*m of the impedance law, without gravity.
-        limb: number of it.
+        limb: its index.
 
     Raises:
         TillerError: the tool moves, touches something sideways, is held by more than it could carry, or carries
@@ -29,7 +29,7 @@ def felt_payload(scene: Scene, plant: Plant, torque: np.ndarray, limb: int) -> P
     mujoco.mj_jacSite(model, data, jacobian[:3], jacobian[3:], site)
     mujoco.mj_fullM(model, inertia, data.qM)
     own = jacobian[:, at : at + n]
-    # What the torques push at the tcp; the null space's part pushes nothing there.
+    # The wrench of the torques at the tcp; the null space's part exerts none there.
     moved = np.linalg.solve(inertia[at : at + n, at : at + n], own.T)
     wrench = np.linalg.solve(own @ moved + 1e-6 * np.eye(6), moved.T @ torque[:n])
     velocity = np.zeros(6)

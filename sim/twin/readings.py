@@ -1,4 +1,4 @@
-"""What a limb of the twin feels of itself."""
+"""Proprioception of a limb of the twin."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Readings:
     """One limb's own state, as rows of an observation and as the target that would keep it there.
 
     Args:
-        scene: with the limb in it; what is read is always its present state.
+        scene: with the limb in it; readings are of its present state.
         limb: whose.
         spec: fields of a target.
     """
@@ -24,8 +24,8 @@ class Readings:
         site = scene.id("site", limb.tcp)
         self._position, self._matrix = data.site_xpos[site], data.site_xmat[site].reshape(3, 3)
         self._qpos = data.qpos
-        places = [scene.model.jnt_qposadr[scene.id("joint", limb.element(name))] for name in limb.arm.joints]
-        self._arm = np.array(places)
+        addresses = [scene.model.jnt_qposadr[scene.id("joint", limb.element(name))] for name in limb.arm.joints]
+        self._arm = np.array(addresses)
         tool = [scene.model.jnt_qposadr[scene.id("joint", limb.element(name))] for name in limb.tool.joints]
         self._tool, self._command = np.array(tool), limb.tool.command
         self._names = [limb.field(name) for name in ("tcp.position", "tcp.rotation", limb.tool.command.name)]
@@ -53,5 +53,5 @@ class Readings:
         target[self.tool_part] = self._tool_command()
 
     def _tool_command(self) -> np.ndarray:
-        """(n,) what the tool would be told to be as it is."""
+        """The command (n,) that would keep the tool as it is."""
         return self._qpos[self._tool] * self._command.scale + self._command.offset

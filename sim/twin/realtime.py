@@ -1,6 +1,6 @@
-"""A twin that lives in real time: its physics keeps pace with a real clock in a thread, its cameras in a process.
+"""A twin in real time: its physics keeps pace with a real clock in a thread, its cameras run in a process.
 
-The compiled loop releases the interpreter's lock, so that a policy may think meanwhile; what draws is never waited for.
+The compiled loop releases the interpreter's lock, so that a policy can run meanwhile; the renderer is never waited for.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ _LONGEST_CATCH_UP_NS = 100_000_000
 
 @dataclass(frozen=True)
 class Pace:
-    """How well real time was kept.
+    """Statistics of the real-time loop.
 
     Args:
         ticks: since the start.
         late_p50_s, late_p99_s, late_max_s: by how much the newest few thousand ticks came after they were due.
-        lost_s: real time in which the twin stood still because it was too far behind to catch up.
+        lost_s: real time that the twin skipped because it was too far behind to catch up.
         simulated_s: of all ticks.
     """
 
@@ -67,9 +67,9 @@ class RealTimeTwin:
     """Runs a twin against a real clock. Implements `robot.description.Robot`; use it as a context manager.
 
     Args:
-        twin: nobody else may touch it meanwhile, but within `paused`.
-        tick_s: how much the physics takes at once; what is told to the twin acts from the next tick on.
-        cameras: are shown every tick.
+        twin: nothing else may access it meanwhile, except within `paused`.
+        tick_s: how much the physics takes at once; commands act from the next tick on.
+        cameras: receive the state every tick.
         real: the clock to keep pace with.
 
     Raises:
@@ -100,7 +100,7 @@ class RealTimeTwin:
         self.close()
 
     def close(self) -> None:
-        """Let time stand still. The cameras are not closed."""
+        """Stop time. The cameras are not closed."""
         self._closing.set()
         if self._thread.ident is not None:
             self._thread.join()
@@ -160,7 +160,7 @@ class RealTimeTwin:
 
     @property
     def pace(self) -> Pace:
-        """How well real time was kept so far."""
+        """Statistics of the real-time loop so far."""
         late_s = self._late_ns[: min(self._ticks, _REMEMBERED)] * 1e-9
         p50, p99, most = np.percentile(late_s, [50, 99, 100]).tolist() if len(late_s) else (0.0, 0.0, 0.0)
         return Pace(self._ticks, p50, p99, most, self._lost_ns * 1e-9, self._simulated_ns * 1e-9)
@@ -173,7 +173,7 @@ class RealTimeTwin:
             now_ns = self._real.monotonic_ns()
             self._late_ns[self._ticks % _REMEMBERED] = now_ns - due_ns
             if now_ns - simulated_until_ns > _LONGEST_CATCH_UP_NS:
-                # To run faster than real time for long would be another lie than to stand still for a moment.
+                # To run faster than real time for long would be as wrong as to stand still for a moment.
                 lost_ns = now_ns - due_ns
                 self._lost_ns += lost_ns
                 simulated_until_ns += lost_ns

@@ -35,11 +35,11 @@ _BROKEN = (mujoco.mjtWarning.mjWARN_BADQPOS, mujoco.mjtWarning.mjWARN_BADQVEL, m
 
 @dataclass
 class Counts:
-    """What was cut, since the reset.
+    """Limits that acted since the reset.
 
     Args:
-        clamped: targets that lay out of reach and were brought back.
-        limited: joints times steps in which a drive's limit cut a torque.
+        clamped: targets out of reach that were brought back.
+        limited: number of joint torques, over the steps, that a drive's limit has cut.
     """
 
     clamped: int = 0
@@ -53,7 +53,7 @@ class Carried:
     Args:
         time_ns: of the twin.
         limb: whose.
-        payload: all that it carries since.
+        payload: all that it has carried since.
     """
 
     time_ns: int
@@ -62,7 +62,7 @@ class Carried:
 
 
 class TwinClock(VirtualClock):
-    """A virtual clock: to sleep is to let the physics run."""
+    """A virtual clock: sleeping runs the physics."""
 
     def __init__(self, run: Callable[[int], None]) -> None:
         super().__init__()
@@ -75,7 +75,7 @@ class TwinClock(VirtualClock):
 
 
 class TwinRobot:
-    """A robot in a scene, held by its impedance law. Implements `robot.description.Robot`.
+    """A robot in a scene under its impedance law. Implements `robot.description.Robot`.
 
     Time is virtual: `clock.sleep_until`, or `hold` and `run_for`, let it pass.
 
@@ -123,7 +123,7 @@ class TwinRobot:
         self._guard = wire_guard(self.description, JOINTS, budget, enforce=enforce)
         self._observers: list[StepObserver] = []
         self._clamped = 0
-        self._joint_places = {
+        self._joint_addresses = {
             name: int(scene.model.jnt_qposadr[scene.id("joint", name)]) for name in self.spec.joint_names
         }
         self._readings = [Readings(scene, limb, action_spec) for limb in self.description.limbs]
@@ -133,10 +133,10 @@ class TwinRobot:
     # -- the protocol -------------------------------------------------------------------------------------------------
 
     def observe(self) -> Observation:
-        """What the robot feels of itself, float32: `tcp.position` (3) m, `tcp.rotation` (6), the tool's own field, such
-        as `gripper.width` (1) m; with the limb's name before them where there are several; under a budget
+        """The robot's proprioception, float32: `tcp.position` (3) m, `tcp.rotation` (6), the tool's own field, such
+        as `gripper.width` (1) m; prefixed by the limb's name where there are several limbs; under a budget
         `energy.tank` (limbs,), the share of each tank's initial energy that is left, and `energy.changed` (limbs,), the
-        share of steps so far in which a filter has changed something.
+        share of steps so far that a filter has changed.
         """
         row: dict[str, np.ndarray] = {}
         for reading in self._readings:
@@ -152,14 +152,14 @@ class TwinRobot:
 
         Raises:
             InputError: the chunk's fields are others than the twin's, a value is not finite, a rotation is none, or the
-                chunk comes from a time before the last reset; the twin goes on with what it followed.
+                chunk comes from a time before the last reset; the twin keeps its trajectory.
         """
         if chunk.spec.fields != self.action_spec.fields:
             raise InputError(
                 "chunk", expected=", ".join(self.action_spec.component_names), got=", ".join(chunk.spec.component_names)
             )
         now_ns = self.clock.now_ns()
-        # A chunk starts at an observation that was seen: a later start is the stamp of another epoch.
+        # A chunk starts at a past observation: a later start is the stamp of another epoch.
         if chunk.start_ns > now_ns:
             raise InputError(
                 "chunk: start",
@@ -175,17 +175,17 @@ class TwinRobot:
         self._trajectory = self._trajectory.spliced(reachable, now_ns)
 
     def stop(self) -> None:
-        """Hold where the arm is, and the tools where they were told to be."""
+        """Hold the arm at its present position, and the tools at their targets."""
         self._follow(self._standing(tools=self.target))
 
     def reset(self) -> None:
         """Put the robot in its rest posture, at rest, and hold it there; the rest of the scene is left alone."""
         data = self.scene.data
-        for joint, place in self.spec.rest.items():
-            data.qpos[self._joint_places[joint]] = place
+        for joint, position in self.spec.rest.items():
+            data.qpos[self._joint_addresses[joint]] = position
         for limb in self.description.limbs:
             for follower in limb.tool.coupling:
-                leader = data.qpos[self._joint_places[limb.element(follower.leader)]]
+                leader = data.qpos[self._joint_addresses[limb.element(follower.leader)]]
                 joint = self.scene.model.joint(limb.element(follower.joint))
                 data.qpos[joint.qposadr[0]] = follower.ratio * leader + follower.offset
         data.qvel[:] = 0
@@ -194,14 +194,14 @@ class TwinRobot:
     # -- time ---------------------------------------------------------------------------------------------------------
 
     def settle(self) -> None:
-        """Work out what follows from positions that were set by hand, and hold the robot there: a new epoch."""
+        """Update the derived state after positions were set by hand, and hold the robot there: a new epoch."""
         data = self.scene.data
         data.qacc_warmstart[:] = 0
         data.ctrl[:] = 0
         for each in self._account:
             each[:] = 0
         begin(self._guard, self.budget)
-        self._acting = False  # whether a filter changed something when the loop ran last
+        self._acting = False  # whether a filter changed a step in the last run of the loop
         for row, limb in zip(self.law.payload, self.description.limbs):
             row[:] = (limb.payload.mass_kg, *limb.payload.centre_m)
         self.payloads: list[Carried] = []
@@ -227,7 +227,7 @@ class TwinRobot:
 
     def track(self, start: np.ndarray, end: np.ndarray) -> None:
         """Let one step of the physics pass while the set-point moves between two targets (dim,): for controllers that
-        say every step where the robot shall be. Nothing is checked, and nothing brought back into reach.
+        give a set-point every step. Nothing is checked, and nothing brought back into reach.
         """
         self._run(start, end, 0.0, 1.0, 1)
         self.clock.advance(self._step_ns)
@@ -254,7 +254,7 @@ class TwinRobot:
 
     @contextmanager
     def observed(self, observer: StepObserver) -> Iterator[None]:
-        """Let an observer see every step of the physics while the block runs. The physics is the same, to the bit."""
+        """Call an observer in every step of the physics while the block runs. The physics is the same, to the bit."""
         self._observers.append(observer)
         try:
             yield
@@ -263,12 +263,12 @@ class TwinRobot:
 
     @property
     def counts(self) -> Counts:
-        """What was cut since the reset."""
+        """The limits that acted since the reset."""
         return Counts(self._clamped, int(self._account.limited.sum()))
 
     @property
     def work_j(self) -> np.ndarray:
-        """Energy (limbs,) J that the torques without gravity gave to each arm since the reset."""
+        """Work (limbs,) J of the torques without gravity on each arm since the reset."""
         return self._guard.tank[:, WORK].copy()
 
     @property
@@ -277,12 +277,12 @@ class TwinRobot:
         return state_of(self._guard)
 
     def unlatch(self) -> None:
-        """Let arms go on that an input that was not finite has left without torque."""
+        """Release arms that are without torque since an input was not finite."""
         self._guard.tank[:, LATCHED] = 0.0
 
     @property
     def standing(self) -> np.ndarray:
-        """The target (dim,) that would leave the robot where it is, tools included."""
+        """The target (dim,) that would keep the robot where it is, tools included."""
         return self._standing()
 
     @property
@@ -293,30 +293,30 @@ class TwinRobot:
     # -- what it carries ----------------------------------------------------------------------------------------------
 
     def carry(self, payload: Payload, limb: int = 0) -> None:
-        """Declare what a limb carries, in place of what it was told before: it is held up beside the law, and no tank
-        pays for it. A reset goes back to the robot's description.
+        """Declare the payload of a limb, in place of the previous one: it is compensated outside the impedance law, and
+        no tank pays for it. A reset returns to the robot's description.
         """
         self.law.payload[limb] = (payload.mass_kg, *payload.centre_m)
         self.payloads.append(Carried(self.clock.now_ns(), limb, payload))
 
     def identify_payload(self, limb: int = 0) -> Payload:
-        """Tell from the torques at rest what a limb carries beside what was declared, and declare all of it.
+        """Identify from the torques at rest what a limb carries beyond the declared payload, and declare all of it.
 
         Returns:
             All that it carries now.
 
         Raises:
             TillerError: the tool moves, touches something sideways, is held by more than it could carry, or carries
-                nothing more; or a filter has a hand in the torques.
+                nothing more; or a filter has changed the torques.
         """
         if self.budget is not None and self._acting:
             raise TillerError(
                 "the budget's filters shorten what holds the tool: its load cannot be told. Bring the "
                 "arm to rest within its budget, then ask again"
             )
-        found = felt_payload(self.scene, self.plant, self._account.torque[limb], limb)
+        extra = felt_payload(self.scene, self.plant, self._account.torque[limb], limb)
         mass, *centre = self.law.payload[limb].tolist()
-        self.carry(combined(Payload(mass, tuple(centre)), found), limb)
+        self.carry(combined(Payload(mass, tuple(centre)), extra), limb)
         return self.payloads[-1].payload
 
     # -- inside -------------------------------------------------------------------------------------------------------
@@ -326,7 +326,7 @@ class TwinRobot:
             self._run_unseen(start, end, fraction, fraction_step, steps)
             return
         for step in range(steps):
-            reached = fraction + step * fraction_step  # exactly what the loop itself comes to at this step
+            reached = fraction + step * fraction_step  # exactly the loop's own value at this step
             for observer in self._observers:
                 observer.before(start, end, reached)
             self._run_unseen(start, end, reached, fraction_step, 1)
@@ -350,7 +350,7 @@ class TwinRobot:
         self._trajectory = Trajectory.hold(self.action_spec, target, self.clock.now_ns())
 
     def _standing(self, tools: np.ndarray | None = None) -> np.ndarray:
-        """The target (dim,) that leaves the robot where it is; its tools as in the target `tools`, where given."""
+        """The target (dim,) that keeps the robot where it is; its tools as in the target `tools`, if given."""
         target = np.empty(self.action_spec.dim)
         for reading in self._readings:
             reading.write_arm(target)

@@ -1,4 +1,4 @@
-"""From a scene and the fields of an action to the tables that the inner loop reads."""
+"""Build the tables that the inner loop reads, from a scene and the fields of an action."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def wire_plant(scene: Scene) -> Plant:
 
 
 def wire_law(scene: Scene, spec: ActionSpec) -> ImpedanceParameters:
-    """Stiffnesses, limits and payloads of every limb, and which component of an action drives what."""
+    """Stiffnesses, limits and payloads of every limb, and the component of an action that each drive follows."""
     limbs, timestep = scene.description.limbs, float(scene.model.opt.timestep)
 
     def table(rows: list[Any], width: int = JOINTS, fill: float = 0.0) -> np.ndarray:
@@ -96,8 +96,8 @@ def _drives(scene: Scene, limb: Limb, first: int) -> list[tuple[int, int, list[f
         low, high = model.actuator_ctrlrange[number] if model.actuator_ctrllimited[number] else (-np.inf, np.inf)
         return number, component, [ratio, offset, float(low), float(high)]
 
-    found = [drive(name, name, 1.0, 0.0) for name in tool.joints]
+    drives = [drive(name, name, 1.0, 0.0) for name in tool.joints]
     for each in tool.coupling:
         if scene.id("joint", limb.element(each.joint)) in by_joint:
-            found.append(drive(each.joint, each.leader, each.ratio, each.offset))
-    return found
+            drives.append(drive(each.joint, each.leader, each.ratio, each.offset))
+    return drives

@@ -1,4 +1,4 @@
-"""What a force-torque sensor at the wrist feels: what the world does to the tool, held things included."""
+"""The force-torque sensor at the wrist: the wrench that the world exerts on the tool, held objects included."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def add_wrist_sensor(spec: mujoco.MjSpec, tcp: str = "tcp") -> None:
 class WrenchReading:
     """The wrench on the tool, at the tcp, in the base frame: the reading without the weight of flange and tool.
 
-    Like the real sensor it also feels the tool's inertia: a hand of 1 kg that brakes with 1 m/s^2 reads 1 N. It is
+    Like the real sensor it also measures the tool's inertia: a hand of 1 kg that brakes with 1 m/s^2 reads 1 N. It is
     sampled in the last step of the physics before the observation.
 
     Args:
@@ -37,8 +37,8 @@ class WrenchReading:
     def __init__(self, scene: Scene, limb: Limb) -> None:
         model, data = scene.model, scene.data
         self._name = limb.field("tcp.wrench")
-        places = [model.sensor_adr[scene.id("sensor", f"{limb.tcp}_{name}")] for name in ("force", "torque")]
-        self._force, self._torque = (data.sensordata[place : place + 3] for place in places)
+        addresses = [model.sensor_adr[scene.id("sensor", f"{limb.tcp}_{name}")] for name in ("force", "torque")]
+        self._force, self._torque = (data.sensordata[address : address + 3] for address in addresses)
         flange, tcp = scene.id("body", limb.element(limb.arm.flange)), scene.id("site", limb.tcp)
         self._centre, self._position = data.subtree_com[flange], data.site_xpos[tcp]
         self._matrix = data.site_xmat[tcp].reshape(3, 3)
@@ -51,7 +51,7 @@ class WrenchReading:
 
     def now(self) -> np.ndarray:
         """Force (3) in N and torque about the tcp (3) in N*m that the world exerts on the tool, base frame."""
-        # MuJoCo tells what the link does to the tool, in the site's frame: it carries the tool and answers the world.
+        # MuJoCo gives the link's wrench on the tool, in the site's frame: minus that of its weight and of the world.
         weight = self._model.body_subtreemass[self._flange] * self._model.opt.gravity
         force = -(self._matrix @ self._force) - weight
         torque = -(self._matrix @ self._torque) - np.cross(self._centre - self._position, weight)

@@ -10,7 +10,7 @@ from robot.errors import InputError, nearest
 if TYPE_CHECKING:
     from sim.experts.registry import Expert
 
-# Task -> `module:class`, imported when the task is asked for.
+# Task -> `module:class`, imported on first use.
 EXPERTS: Mapping[str, str] = {
     "door": "sim.experts.twin.door:DoorExpert",
     "drawer": "sim.experts.twin.drawer:DrawerExpert",

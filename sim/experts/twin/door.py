@@ -40,28 +40,28 @@ class DoorExpert(WaypointExpert):
         return self._press(observation) if self.strategy["way"].startswith("press") else self._grip(observation)
 
     def _grip(self, observation: Observation) -> Sequence[Phase]:
-        way, speed = self.strategy, self.strategy["speed"]
-        hand, out = leaning(way["lean"], upright=True), pointing(way["lean"])
-        lever = np.array([0.0, way["along"], 0.0])
-        swing = np.array([-LEAD if way["way"].endswith("pull") else LEAD, way["along"], -DOWN_STILL])
+        strategy, speed = self.strategy, self.strategy["speed"]
+        hand, out = leaning(strategy["lean"], upright=True), pointing(strategy["lean"])
+        lever = np.array([0.0, strategy["along"], 0.0])
+        swing = np.array([-LEAD if strategy["way"].endswith("pull") else LEAD, strategy["along"], -DOWN_STILL])
         return [
-            ByHandle(lever - way["hover"] * out, hand, way["width"], speed, tolerance=0.02),
-            ByHandle(lever, hand, way["width"], speed * 0.7, tolerance=0.008),
+            ByHandle(lever - strategy["hover"] * out, hand, strategy["width"], speed, tolerance=0.02),
+            ByHandle(lever, hand, strategy["width"], speed * 0.7, tolerance=0.008),
             ByHandle(lever, hand, CLOSED, speed, until="gripped"),
-            Gripping(lever - [0, 0, LEAD], hand, CLOSED, way["pace"], until="turned", holding=True),
-            Gripping(swing, hand, CLOSED, way["pace"], until="opened", holding=True),
+            Gripping(lever - [0, 0, LEAD], hand, CLOSED, strategy["pace"], until="turned", holding=True),
+            Gripping(swing, hand, CLOSED, strategy["pace"], until="opened", holding=True),
         ]
 
     def _press(self, observation: Observation) -> Sequence[Phase]:
-        way, speed = self.strategy, self.strategy["speed"]
-        hand = leaning(way["lean"] + 0.05, upright=False)
-        # The tips come down on top of the lever and a little behind its middle, so that they stay when they go on.
-        on = np.array([TIP / 2, way["along"] + 0.01, LEVER_RADIUS + TIP + 0.004])
+        strategy, speed = self.strategy, self.strategy["speed"]
+        hand = leaning(strategy["lean"] + 0.05, upright=False)
+        # The tips come down on top of the lever, a little behind its middle, so that they stay on it while they push.
+        on = np.array([TIP / 2, strategy["along"] + 0.01, LEVER_RADIUS + TIP + 0.004])
         return [
-            ByHandle(on + [-0.02, 0.0, way["hover"]], hand, CLOSED, speed, tolerance=0.02),
+            ByHandle(on + [-0.02, 0.0, strategy["hover"]], hand, CLOSED, speed, tolerance=0.02),
             ByHandle(on, hand, CLOSED, speed * 0.7, tolerance=0.012),
-            ByHandle(on - [0, 0, LEAD + 0.01], hand, CLOSED, way["pace"], until="turned"),
-            ByHandle(on + [LEAD + 0.03, 0, -LEAD], hand, CLOSED, way["pace"], until="opened"),
+            ByHandle(on - [0, 0, LEAD + 0.01], hand, CLOSED, strategy["pace"], until="turned"),
+            ByHandle(on + [LEAD + 0.03, 0, -LEAD], hand, CLOSED, strategy["pace"], until="opened"),
         ]
 
     def _finished(self, phase: Phase, observation: Observation, closing: float) -> bool:

@@ -12,7 +12,7 @@ from sim.experts.waypoints import Observation, Phase, WaypointExpert
 from sim.tasks.twin.drawer import BAR_HALF, OPEN, STANDOFF
 
 WAYS = {"open": ("grip", "hook"), "close": ("grip", "bar", "front")}
-BEYOND = 0.03  # m, how much further than asked a drawer is sent
+BEYOND = 0.03  # m, how far past its goal the drawer is sent
 BEHIND = 0.022  # m, from the bar to the middle of a finger that hooks it
 
 
@@ -44,60 +44,60 @@ class DrawerExpert(WaypointExpert):
         return self._hook(observation) if way == "hook" else self._push(observation)
 
     def _grip(self, observation: Observation) -> Sequence[Phase]:
-        way, speed = self.strategy, self.strategy["speed"]
-        lean = way["lean"] + 0.08
+        strategy, speed = self.strategy, self.strategy["speed"]
+        lean = strategy["lean"] + 0.08
         hand, out = leaning(lean, upright=True), pointing(lean)
-        bar = np.array([0.0, way["along"], 0.0])
+        bar = np.array([0.0, strategy["along"], 0.0])
         end = self._from_handle(observation, bar + self._move(observation))
         return [
-            ByHandle(bar - way["hover"] * out + [0, 0, 0.03], hand, way["width"], speed, tolerance=0.025),
-            ByHandle(bar, hand, way["width"], speed * 0.7, tolerance=0.01),
+            ByHandle(bar - strategy["hover"] * out + [0, 0, 0.03], hand, strategy["width"], speed, tolerance=0.025),
+            ByHandle(bar, hand, strategy["width"], speed * 0.7, tolerance=0.01),
             ByHandle(bar, hand, CLOSED, speed, until="gripped"),
-            Phase(end, facing(observation) @ hand, CLOSED, way["pace"], holding=True),
+            Phase(end, facing(observation) @ hand, CLOSED, strategy["pace"], holding=True),
         ]
 
     def _hook(self, observation: Observation) -> Sequence[Phase]:
-        way, speed = self.strategy, self.strategy["speed"]
-        hand = leaning(way["lean"] - 0.1, upright=False)
-        hooked = np.array([BEHIND, way["along"], 0.004 - TIP])
+        strategy, speed = self.strategy, self.strategy["speed"]
+        hand = leaning(strategy["lean"] - 0.1, upright=False)
+        hooked = np.array([BEHIND, strategy["along"], 0.004 - TIP])
         return [
-            ByHandle(hooked + [0, 0, way["hover"]], hand, CLOSED, speed, tolerance=0.015),
+            ByHandle(hooked + [0, 0, strategy["hover"]], hand, CLOSED, speed, tolerance=0.015),
             ByHandle(hooked, hand, CLOSED, speed * 0.6, tolerance=0.01),
             Phase(
                 self._from_handle(observation, hooked + self._move(observation)),
                 facing(observation) @ hand,
                 CLOSED,
-                way["pace"],
+                strategy["pace"],
             ),
         ]
 
     def _push(self, observation: Observation) -> Sequence[Phase]:
-        way, speed = self.strategy, self.strategy["speed"]
-        hand = leaning(way["lean"], upright=False)
-        if way["way"] == "bar":
-            place = np.array([0.0, way["along"], -0.002])
+        strategy, speed = self.strategy, self.strategy["speed"]
+        hand = leaning(strategy["lean"], upright=False)
+        if strategy["way"] == "bar":
+            contact = np.array([0.0, strategy["along"], -0.002])
         else:
-            place = np.array([STANDOFF, way["side"] * (BAR_HALF + way["aside"]), way["height"]])
-        before = place - [0.045, 0.0, 0.0]
+            contact = np.array([STANDOFF, strategy["side"] * (BAR_HALF + strategy["aside"]), strategy["height"]])
+        approach = contact - [0.045, 0.0, 0.0]
         return [
-            ByHandle(before + [-0.02, 0, way["hover"]], hand, CLOSED, speed, tolerance=0.025),
-            ByHandle(before, hand, CLOSED, speed * 0.7, tolerance=0.015),
+            ByHandle(approach + [-0.02, 0, strategy["hover"]], hand, CLOSED, speed, tolerance=0.025),
+            ByHandle(approach, hand, CLOSED, speed * 0.7, tolerance=0.015),
             Phase(
-                self._from_handle(observation, place + self._move(observation)),
+                self._from_handle(observation, contact + self._move(observation)),
                 facing(observation) @ hand,
                 CLOSED,
-                way["pace"],
+                strategy["pace"],
             ),
         ]
 
     @staticmethod
     def _move(observation: Observation) -> np.ndarray:
-        """The way (3,) m in the drawer's frame that it still has to go, and a little further."""
+        """The displacement (3,) m, in the drawer's frame, to its goal and a little past it."""
         opening = float(observation["drawer.opening"][0])
         far = opening - OPEN - BEYOND if observation["drawer.wanted"][0] > 0 else opening + BEYOND
         return np.array([far, 0.0, 0.0])
 
     @staticmethod
     def _from_handle(observation: Observation, place: np.ndarray) -> np.ndarray:
-        """A place (3,) m told from the handle, as it lies in the base frame while the handle has not moved."""
+        """A position (3,) m in the handle's frame, in the base frame, as long as the handle has not moved."""
         return observation["handle.position"] + facing(observation) @ place

@@ -1,7 +1,7 @@
-"""Experts whose tool is a hand: how it is turned to what it grips, and when it grips.
+"""Experts whose tool is a hand: its orientation at what it grips, and when it has gripped.
 
 A hand grips between the thumb and the tips of its bent fingers, along an axis that slants through the frame of its tcp;
-the palm is then behind the thing that is gripped.
+the palm is then behind the gripped object.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from sim.experts.waypoints import Observation, WaypointExpert
 SLANT_RAD = 1.0  # of the axis from thumb to fingertips, from y of the tcp to its z
 GRIP = np.array([0.0, -0.021, 0.010])  # m, the middle between thumb and fingertips, in the frame of the tcp
 BESIDE = 1.3  # rad, the thumb laid across the palm
-STOPPED_RAD = 0.01  # a row: slower fingers have met something
+STOPPED_RAD = 0.01  # per row: slower fingers have met something
 FINGERS, THUMB = slice(0, 4), 4  # pinky to index, thumb, among joints and touches
 
 
 def fingers(bend: float, thumb: float, spared: int = 0) -> np.ndarray:
-    """Joints (6,) rad of a hand whose thumb is laid across the palm.
+    """Joint positions (6,) rad of a hand whose thumb is laid across the palm.
 
     Args:
         bend: of the four fingers, rad.

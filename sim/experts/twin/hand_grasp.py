@@ -1,4 +1,4 @@
-"""Lift something with a hand: gripped from above between thumb and fingertips, or wrapped from the side."""
+"""Lift an object with a hand: gripped from above between thumb and fingertips, or wrapped from the side."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ RIGHTWARDS = -np.pi / 2  # rad: where fingers that grip from above close to with
 LEFTWARDS = 1.15  # rad: where fingers that wrap point to with the arm at ease
 GRIP_HEIGHT = (0.018, 0.045, 0.045, 0.0, -0.007, 0.045)  # m above the middle, by kind
 NECK = 0.03  # m, width of the bottle's
-WRAP_HEIGHT = 0.092  # m above the table: a level hand needs this much below its thumb
+WRAP_HEIGHT = 0.092  # m above the table: a level hand needs this much room below its thumb
 PALM = 0.027  # m, y of the palm's surface in the frame of the tcp
 BEHIND = 0.13  # m, where a level hand starts from
-OVER = 0.17  # m above that, on its way there: over the thing
-TOPPLED = 0.3  # sine of the angle by which a thing leans that no longer stands
+OVER = 0.17  # m above that, on the way there: clears the object
+TOPPLED = 0.3  # sine of the tilt beyond which an object counts as toppled
 AT_EASE = 0.6  # rad from `LEFTWARDS` that a level hand may turn
 LIFT = 0.13  # m
 HOLD = 20  # rows
-CLEAR = 0.05  # m above the thing
+CLEAR = 0.05  # m above the object
 
 
 class HandGraspExpert(HandExpert):
@@ -52,25 +52,27 @@ class HandGraspExpert(HandExpert):
         heading = LEFTWARDS + self.strategy["turn"]
         if kind in SQUARE:
             heading = LEFTWARDS + nearest_turn(yaw_of(observation["object.rotation"]) - LEFTWARDS, np.pi / 2)
-        stands = np.linalg.norm(observation["object.rotation"][[2, 5]]) < TOPPLED
-        if self.strategy["grasp"] == "wrap" and stands and abs(heading - LEFTWARDS) < AT_EASE:
+        upright = np.linalg.norm(observation["object.rotation"][[2, 5]]) < TOPPLED
+        if self.strategy["grasp"] == "wrap" and upright and abs(heading - LEFTWARDS) < AT_EASE:
             return self._wrap(observation, heading)
         return self._grip(observation, kind)
 
     def _grip(self, observation: Observation, kind: int) -> Sequence[Phase]:
-        """From above, between the thumb and the fingertips."""
-        way = self.strategy
+        """Phases of a grasp from above, between the thumb and the fingertips."""
+        strategy = self.strategy
         heading, width = self._across(observation, kind)
         hand = gripping(-UP, np.array([np.cos(heading), np.sin(heading), 0.0]))
-        grip = (GRIP_HEIGHT[kind] + way["height"]) * UP - hand @ GRIP
+        grip = (GRIP_HEIGHT[kind] + strategy["height"]) * UP - hand @ GRIP
         hover = grip + (observation["object.size"][2] / 2 + CLEAR) * UP
         closed = fingers(
-            0.50 - 3.2 * (width - 0.03) + way["press"], 0.30 - 4.5 * (width - 0.03) + 3 * way["press"], way["spared"]
+            0.50 - 3.2 * (width - 0.03) + strategy["press"],
+            0.30 - 4.5 * (width - 0.03) + 3 * strategy["press"],
+            strategy["spared"],
         )
         return self._take(observation, hand, [hover], grip, closed)
 
     def _wrap(self, observation: Observation, heading: float) -> Sequence[Phase]:
-        """From the side, with the palm against it."""
+        """Phases of a grasp from the side, with the palm against the object."""
         size, hand = observation["object.size"], wrapping(heading)
         within = np.array([0.0, PALM - size[0] / 2, 0.0])
         grip = (WRAP_HEIGHT - size[2] / 2 + self.strategy["height"]) * UP - hand @ within
@@ -86,21 +88,24 @@ class HandGraspExpert(HandExpert):
         grip: np.ndarray,
         closed: np.ndarray,
     ) -> Sequence[Phase]:
-        """Go to `grip` (3,) m from the thing by way of others, close, lift, hold."""
-        way, thing, speed = self.strategy, "object.position", self.strategy["speed"]
-        ready, at = fingers(way["bend"], 0.0), observation[thing] + grip
+        """Phases to `grip` (3,) m from the object, through `way_there`, then close, lift, hold."""
+        strategy, thing, speed = self.strategy, "object.position", self.strategy["speed"]
+        ready, at = fingers(strategy["bend"], 0.0), observation[thing] + grip
         return [
-            *(Phase(place, hand, ready, speed, tolerance=0.03, pause=way["pause"], near=thing) for place in way_there),
+            *(
+                Phase(position, hand, ready, speed, tolerance=0.03, pause=strategy["pause"], near=thing)
+                for position in way_there
+            ),
             Phase(grip, hand, ready, speed * 0.7, tolerance=0.012, near=thing),
             Phase(at, hand, closed, speed, until="gripped"),
             Phase(at + LIFT * UP, hand, closed, speed, holding=True, pause=HOLD),
         ]
 
     def _across(self, observation: Observation, kind: int) -> tuple[float, float]:
-        """Along which direction (rad about the vertical) to close, and what lies between the fingers then, m."""
-        way, size = self.strategy, observation["object.size"]
+        """Direction (rad about the vertical) to close along, and the object's width (m) between the fingers then."""
+        strategy, size = self.strategy, observation["object.size"]
         if kind in ROUND:
-            return RIGHTWARDS + way["turn"], NECK if kind == BOTTLE else float(size[0])
+            return RIGHTWARDS + strategy["turn"], NECK if kind == BOTTLE else float(size[0])
         yaw = yaw_of(observation["object.rotation"])
         if kind in SQUARE:
             return RIGHTWARDS + nearest_turn(yaw - RIGHTWARDS, np.pi / 2), float(size[0])

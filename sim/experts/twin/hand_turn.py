@@ -13,7 +13,7 @@ from sim.experts.waypoints import Observation, Phase
 RIGHTWARDS = -np.pi / 2  # rad: where fingers that grip from above close to with the arm at ease
 HOVER = 0.07  # m
 SLIP = 0.05  # rad that the hand turns further than the knob
-WORTH_TWO = 0.6  # rad: a shorter way is one stroke
+WORTH_TWO = 0.6  # rad: a smaller turn is one stroke
 
 
 class HandTurnExpert(HandExpert):
@@ -34,19 +34,19 @@ class HandTurnExpert(HandExpert):
         }
 
     def plan(self, observation: Observation) -> Sequence[Phase]:
-        way, knob, speed = self.strategy, "knob.position", self.strategy["speed"]
+        strategy, knob, speed = self.strategy, "knob.position", self.strategy["speed"]
         stroke = float(observation["knob.goal"][0] - observation["knob.angle"][0])
-        if way["strokes"] == 2 and abs(stroke) > WORTH_TWO:
+        if strategy["strokes"] == 2 and abs(stroke) > WORTH_TWO:
             stroke /= 2
         stroke += np.copysign(SLIP, stroke)
-        start = RIGHTWARDS - stroke / 2 + way["lead"]  # as far to either side of where the arm is at ease
+        start = RIGHTWARDS - stroke / 2 + strategy["lead"]  # as far to either side of where the arm is at ease
         before, after = _hand(start), _hand(start + stroke)
-        ready = fingers(way["bend"], 0.0)
-        closed = fingers(0.44 + way["press"], 0.21 + 3 * way["press"], way["spared"])
-        height = way["height"] * UP
+        ready = fingers(strategy["bend"], 0.0)
+        closed = fingers(0.44 + strategy["press"], 0.21 + 3 * strategy["press"], strategy["spared"])
+        height = strategy["height"] * UP
         grip, turned = height - before @ GRIP, height - after @ GRIP
         return [
-            Phase(grip + HOVER * UP, before, ready, speed, pause=way["pause"], near=knob),
+            Phase(grip + HOVER * UP, before, ready, speed, pause=strategy["pause"], near=knob),
             Phase(grip, before, ready, speed * 0.7, tolerance=0.01, near=knob),
             Phase(grip, before, closed, speed, until="gripped", near=knob),
             Phase(turned, after, closed, speed, tolerance=0.015, pause=8, near=knob),
@@ -56,5 +56,5 @@ class HandTurnExpert(HandExpert):
 
 
 def _hand(heading: float) -> np.ndarray:
-    """The tcp (3, 3) of a hand above, that closes along `heading`, rad about the vertical."""
+    """The tcp's orientation (3, 3) of a hand from above that closes along `heading`, rad about the vertical."""
     return gripping(-UP, np.array([np.cos(heading), np.sin(heading), 0.0]))

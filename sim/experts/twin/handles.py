@@ -1,4 +1,4 @@
-"""Hands at handles: turned and moved with furniture that stands askew and moves."""
+"""Hands at handles: their poses follow furniture that is turned and moves."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TIP = 0.01  # m, from the tcp to the tips of a Panda's fingers
 
 
 def leaning(lean: float, *, upright: bool) -> np.ndarray:
-    """A hand that points forward and down, (3, 3).
+    """The orientation (3, 3) of a hand that points forward and down.
 
     Args:
         lean: rad, from straight down towards x.
@@ -35,7 +35,7 @@ def facing(observation: Observation) -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class ByHandle(Phase):
-    """A leg told in the frame of the handle, that goes with it; the hand turns with the furniture, not the lever."""
+    """A leg given in the handle's frame, which it follows; the hand turns with the furniture, not with the lever."""
 
     def goal(self, observation: Observation) -> np.ndarray:
         return observation["handle.position"] + matrix_from_6d(observation["handle.rotation"]) @ self.position
@@ -46,7 +46,7 @@ class ByHandle(Phase):
 
 @dataclass(frozen=True, eq=False)
 class Gripping(ByHandle):
-    """The same with a hand that has the lever between its fingers and turns with it."""
+    """The same for a hand that has gripped the lever and turns with it."""
 
     def orientation(self, observation: Observation) -> np.ndarray:
         return matrix_from_6d(observation["handle.rotation"]) @ self.rotation

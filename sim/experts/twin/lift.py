@@ -34,19 +34,19 @@ class LiftExpert(WaypointExpert):
         }
 
     def plan(self, observation: Observation) -> Sequence[Phase]:
-        way, cube = self.strategy, "cube.position"
+        strategy, cube = self.strategy, "cube.position"
         yaw = nearest_turn(yaw_of(observation["cube.rotation"]), np.pi / 2)
-        hand, speed = hand_down(yaw), way["speed"]
-        slant = (way["approach"] == "slant") * way["side"] * SLANT * across(yaw)
-        hover, grasp = way["hover"] * UP + slant + np.array([*way["aim"], 0.0]), way["height"] * UP
+        hand, speed = hand_down(yaw), strategy["speed"]
+        slant = (strategy["approach"] == "slant") * strategy["side"] * SLANT * across(yaw)
+        hover, grasp = strategy["hover"] * UP + slant + np.array([*strategy["aim"], 0.0]), strategy["height"] * UP
         phases = [
-            Phase(hover, hand, OPEN, speed, pause=way["pause"], near=cube),
+            Phase(hover, hand, OPEN, speed, pause=strategy["pause"], near=cube),
             Phase(grasp, hand, OPEN, speed * 0.7, tolerance=0.008, near=cube),
             Phase(grasp, hand, CLOSED, speed, until="gripped", near=cube),
             Phase(observation[cube] + LIFT * UP, hand, CLOSED, speed, holding=True),
         ]
-        if way["approach"] == "arc":
+        if strategy["approach"] == "arc":
             middle = (observation["tcp.position"] + observation[cube] + hover) / 2
-            bow = way["side"] * BOW * np.array([0.0, 1.0, 0.0])
+            bow = strategy["side"] * BOW * np.array([0.0, 1.0, 0.0])
             phases.insert(0, Phase(middle + bow, hand, OPEN, speed, tolerance=0.04))
         return phases

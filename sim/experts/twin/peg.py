@@ -25,9 +25,9 @@ LAST_SPEED, TOUCH_SPEED = 0.09, 0.025  # m/s, down to there and from there: the 
 # m that the tip is sent beyond where it is, at most: with an arm of 1000 N/m a peg that sticks is pressed with 10 N,
 # one that searches on the block with 3 N.
 PUSH, PRESS = 0.010, 0.003
-DROPPED = 0.002  # m below the face: the peg has found the hole
+DROPPED = 0.002  # m below the face: the peg is in the hole
 # Of the search: how far ahead (m) and how much to the side of the centre (rad) the peg is pulled, by more than the
-# friction of the press; nearer than a radius (m) it is pulled that many times the way to the centre.
+# friction of the press; nearer than a radius (m) it is pulled by that multiple of the offset to the centre.
 AHEAD, ASIDE, CENTRAL_M, INSIST = 0.0018, 0.7, 0.0014, 2.2
 
 
@@ -41,7 +41,7 @@ class Carry(Phase):
         return to + self._from_tip(observation)
 
     def _from_tip(self, observation: Observation) -> np.ndarray:
-        """The tcp seen from the tip (3,) m, once the hand is turned as it shall be: the peg turns with it."""
+        """The offset (3,) m from tip to tcp once the hand has its target orientation: the peg turns with it."""
         hand = matrix_from_6d(observation["tcp.rotation"])
         return self.rotation @ hand.T @ (observation["tcp.position"] - tip_of(observation))
 
@@ -86,11 +86,13 @@ class PegExpert(WaypointExpert):
         return self._insert(observation) if held else self._grasp(observation)
 
     def _grasp(self, observation: Observation) -> Sequence[Phase]:
-        way, peg = self.strategy, "peg.position"
+        strategy, peg = self.strategy, "peg.position"
         yaw = nearest_turn(yaw_of(observation["peg.rotation"]), np.pi / 2)
-        hand, speed = hand_down(yaw), way["speed"]
-        grasp = (GRASP + way["height"]) * UP
-        hover = grasp + way["hover"] * UP + (way["approach"] == "slant") * way["side"] * SLANT * across(yaw)
+        hand, speed = hand_down(yaw), strategy["speed"]
+        grasp = (GRASP + strategy["height"]) * UP
+        hover = (
+            grasp + strategy["hover"] * UP + (strategy["approach"] == "slant") * strategy["side"] * SLANT * across(yaw)
+        )
         return [
             Phase(hover, hand, OPEN, speed, near=peg),
             Phase(grasp, hand, OPEN, speed * 0.7, tolerance=0.008, near=peg),
@@ -99,12 +101,12 @@ class PegExpert(WaypointExpert):
         ]
 
     def _insert(self, observation: Observation) -> Sequence[Phase]:
-        way, speed, slow = self.strategy, self.strategy["speed"], self.strategy["insertion_speed"]
+        strategy, speed, slow = self.strategy, self.strategy["speed"], self.strategy["insertion_speed"]
         hand, peg = (matrix_from_6d(observation[f"{name}.rotation"]) for name in ("tcp", "peg"))
         grip = peg.T @ hand
         yaw = yaw_of(observation["hole.rotation"])
-        # Of the four ways in which the peg fits, the least turn of those that leave the wrist within a quarter turn of
-        # where its joints are free.
+        # Of the four orientations in which the peg fits, the least turn of those that leave the wrist within a
+        # quarter turn of where its joints are free.
         fits = [matrix_from_rotvec((yaw + number * np.pi / 2) * UP) @ grip for number in range(4)]
         upright = min(fits, key=lambda rotation: (rotation[0, 0] < -0.1, angle_between(hand, rotation)))
 
@@ -112,17 +114,17 @@ class PegExpert(WaypointExpert):
             return Carry(to, rotation, CLOSED, speed, tolerance=tolerance, holding=True, **more)
 
         deep = carry(DEEP * UP, upright, slow, 0.002)
-        if way["insertion"] == "straight":
+        if strategy["insertion"] == "straight":
             return [
                 carry(0.03 * UP, upright, speed, 0.01),
                 carry(NEAR * UP, upright, LAST_SPEED, HIGH, until="aligned"),
                 carry(-0.004 * UP, upright, slow / 2, 0.0025),
                 deep,
             ]
-        if way["insertion"] == "edge":
-            axis = matrix_from_rotvec((yaw + way["edge"] * np.pi / 2) * UP) @ np.array([1.0, 0.0, 0.0])
-            tilted = matrix_from_rotvec(-way["tilt"] * axis) @ upright
-            low = -DIP + WIDTH / 2 * np.sin(way["tilt"])
+        if strategy["insertion"] == "edge":
+            axis = matrix_from_rotvec((yaw + strategy["edge"] * np.pi / 2) * UP) @ np.array([1.0, 0.0, 0.0])
+            tilted = matrix_from_rotvec(-strategy["tilt"] * axis) @ upright
+            low = -DIP + WIDTH / 2 * np.sin(strategy["tilt"])
             return [
                 carry((low + 0.03) * UP, tilted, speed, 0.01),
                 carry((low + NEAR + DIP) * UP, tilted, LAST_SPEED, HIGH, until="aligned"),
@@ -130,7 +132,7 @@ class PegExpert(WaypointExpert):
                 carry(-0.004 * UP, upright, slow, 0.003),
                 deep,
             ]
-        aside = way["radius"] * across(way["start"])
+        aside = strategy["radius"] * across(strategy["start"])
         return [
             carry(aside + 0.03 * UP, upright, speed, 0.01),
             carry(aside + NEAR * UP, upright, LAST_SPEED, HIGH, until="aligned"),
@@ -143,12 +145,12 @@ class PegExpert(WaypointExpert):
         if phase.until == "dropped":
             return bool(tip_of(observation)[2] < observation["hole.position"][2] - DROPPED)
         if phase.until == "aligned":
-            way = observation["tcp.position"] - phase.goal(observation)
+            error = observation["tcp.position"] - phase.goal(observation)
             turned = angle_between(matrix_from_6d(observation["tcp.rotation"]), phase.rotation)
-            return bool(np.linalg.norm(way[:2]) < ALONG and abs(way[2]) < phase.tolerance and turned < TURNED)
+            return bool(np.linalg.norm(error[:2]) < ALONG and abs(error[2]) < phase.tolerance and turned < TURNED)
         return super()._finished(phase, observation, closing)
 
 
 def tip_of(observation: Observation) -> np.ndarray:
-    """Where the tip of the peg is, (3,) m."""
+    """The position (3,) m of the peg's tip."""
     return observation["peg.position"] + matrix_from_6d(observation["peg.rotation"]) @ TIP

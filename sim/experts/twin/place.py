@@ -40,20 +40,20 @@ class PlaceExpert(WaypointExpert):
         }
 
     def plan(self, observation: Observation) -> Sequence[Phase]:
-        way, thing = self.strategy, "object.position"
+        strategy, thing = self.strategy, "object.position"
         kind = int(np.argmax(observation["object.kind"]))
-        hand, speed = hand_down(self._grasp_yaw(observation, kind)), way["speed"]
-        slant = (way["approach"] == "slant") * way["side"] * SLANT * hand[:, 0]
-        hover, grasp = way["hover"] * UP + slant + np.array([*way["aim"], 0.0]), way["height"] * UP
-        start = np.array([*observation[thing][:2], way["carry_height"]])
-        goal = np.array([*(observation["bin.position"][:2] + way["into"]), way["carry_height"]])
-        low = np.array([*goal[:2], 0.03 + way["height"] + way["drop"]])
+        hand, speed = hand_down(self._grasp_yaw(observation, kind)), strategy["speed"]
+        slant = (strategy["approach"] == "slant") * strategy["side"] * SLANT * hand[:, 0]
+        hover, grasp = strategy["hover"] * UP + slant + np.array([*strategy["aim"], 0.0]), strategy["height"] * UP
+        start = np.array([*observation[thing][:2], strategy["carry_height"]])
+        goal = np.array([*(observation["bin.position"][:2] + strategy["into"]), strategy["carry_height"]])
+        low = np.array([*goal[:2], 0.03 + strategy["height"] + strategy["drop"]])
         carry = [Phase(goal, hand, CLOSED, speed, tolerance=0.03, holding=True)]
-        if way["carry"] != "straight":
-            bow = {"near": -BOW, "far": BOW}[way["carry"]] * np.array([1.0, 0.0, 0.0])
+        if strategy["carry"] != "straight":
+            bow = {"near": -BOW, "far": BOW}[strategy["carry"]] * np.array([1.0, 0.0, 0.0])
             carry.insert(0, Phase((start + goal) / 2 + bow, hand, CLOSED, speed, tolerance=0.05, holding=True))
         return [
-            Phase(hover, hand, OPEN, speed, pause=way["pause"], near=thing),
+            Phase(hover, hand, OPEN, speed, pause=strategy["pause"], near=thing),
             Phase(grasp, hand, OPEN, speed * 0.7, tolerance=0.008, near=thing),
             Phase(grasp, hand, CLOSED, speed, until="gripped", near=thing),
             Phase(start, hand, CLOSED, speed, tolerance=0.04, holding=True),

@@ -1,4 +1,4 @@
-"""Where a hand of the twin goes: its tcp has z out of the hand and y along the opening of the fingers."""
+"""Poses of a hand of the twin: its tcp has z out of the hand and y along the opening of the fingers."""
 
 from __future__ import annotations
 

@@ -46,24 +46,24 @@ class PressExpert(WaypointExpert):
         }
 
     def plan(self, observation: Observation) -> Sequence[Phase]:
-        way, speed, pace = self.strategy, self.strategy["speed"], self.strategy["pace"]
+        strategy, speed, pace = self.strategy, self.strategy["speed"], self.strategy["pace"]
         axis = matrix_from_6d(observation["button.rotation"])[:, 2]
-        hand = hand_down(way["yaw"])
-        if way["aim"] == "axis":
+        hand = hand_down(strategy["yaw"])
+        if strategy["aim"] == "axis":
             hand = _turn_onto(axis) @ hand
         offset = hand @ np.array([0.0, 0.0, -TIP])
-        aside = (way["approach"] == "slant") * way["side"] * SLANT
+        aside = (strategy["approach"] == "slant") * strategy["side"] * SLANT
 
         def at(x: float, height: float, speed: float, **more: Any) -> ByButton:
-            off = np.array([*way["off"], 0.0])
+            off = np.array([*strategy["off"], 0.0])
             return ByButton(off + [x, 0.0, height], hand, CLOSED, speed, offset=offset, **more)
 
-        hover = way["hover"]
+        hover = strategy["hover"]
         pressing = [
             at(aside, hover, speed),
             at(0.0, 0.012, speed * 0.7, tolerance=0.008),
             # The button is held down for a moment: who lets go at once teaches chunks that let go too early.
-            at(0.0, -LEAD, pace, until="lit", pause=way["dwell"]),
+            at(0.0, -LEAD, pace, until="lit", pause=strategy["dwell"]),
         ]
         lit = observation["lamp.lit"][0] > 0
         return [*([] if lit else pressing), at(0.0, hover, speed * 0.7)]

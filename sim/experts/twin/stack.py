@@ -37,22 +37,22 @@ class StackExpert(WaypointExpert):
         }
 
     def plan(self, observation: Observation) -> Sequence[Phase]:
-        way, red, green = self.strategy, "red.position", "green.position"
+        strategy, red, green = self.strategy, "red.position", "green.position"
         hand = hand_down(nearest_turn(yaw_of(observation["red.rotation"]), np.pi / 2))
-        speed = way["speed"]
-        off_red, off_green = np.array([*way["aim"][:2], 0.0]), np.array([*way["aim"][2:], 0.0])
-        slant = (way["approach"] == "slant") * way["side"] * SLANT * hand[:, 0]
-        hover, grasp = way["hover"] * UP + slant + off_red, way["height"] * UP
-        start = np.array([*observation[red][:2], RISE + way["carry_height"]])
-        above = (RISE + way["carry_height"]) * UP
-        on_top = (RISE + way["height"] + way["drop"]) * UP
+        speed = strategy["speed"]
+        off_red, off_green = np.array([*strategy["aim"][:2], 0.0]), np.array([*strategy["aim"][2:], 0.0])
+        slant = (strategy["approach"] == "slant") * strategy["side"] * SLANT * hand[:, 0]
+        hover, grasp = strategy["hover"] * UP + slant + off_red, strategy["height"] * UP
+        start = np.array([*observation[red][:2], RISE + strategy["carry_height"]])
+        above = (RISE + strategy["carry_height"]) * UP
+        on_top = (RISE + strategy["height"] + strategy["drop"]) * UP
         carry = []
-        if way["carry"] != "straight":
-            bow = {"near": -BOW, "far": BOW}[way["carry"]] * np.array([1.0, 0.0, 0.0])
+        if strategy["carry"] != "straight":
+            bow = {"near": -BOW, "far": BOW}[strategy["carry"]] * np.array([1.0, 0.0, 0.0])
             middle = (start + observation[green] + above) / 2 + bow
             carry.append(Phase(middle, hand, CLOSED, speed, tolerance=0.05, holding=True))
         return [
-            Phase(hover, hand, OPEN, speed, pause=way["pause"], near=red),
+            Phase(hover, hand, OPEN, speed, pause=strategy["pause"], near=red),
             Phase(grasp, hand, OPEN, speed * 0.7, tolerance=0.008, near=red),
             Phase(grasp, hand, CLOSED, speed, until="gripped", near=red),
             Phase(start, hand, CLOSED, speed, tolerance=0.04, holding=True),

@@ -1,4 +1,4 @@
-"""Wipe the stroke: pick the sponge up, lay it flat on the board, rub along with the force that is felt held steady."""
+"""Wipe the stroke: pick the sponge up, lay it flat on the board, rub along it at a constant measured force."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ CORRECTION, LARGEST_STEP = 0.3, 0.0015  # 1, m
 PRESSED_WITHIN = 2.0  # N of the aim: then the rubbing begins
 BEYOND = 0.014  # m past the ends of the stroke, for the pad to rub over the last marks too
 THERE = 0.008  # m: friction holds the hand back by some of it
-ABOVE = 0.02  # m, of a sponge that goes to the board or from it
+ABOVE = 0.02  # m, of a sponge that approaches the board or leaves it
 OVER_EDGE = 0.06  # m, of one that comes from the table: the board's edge may be higher than its middle
 FORWARD, BACK = 0.07, 0.035  # m, of a scrub
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class PressPhase(Phase):
-    """A leg on the board: along it the hand glides to `position`, across it it presses with `force` N.
+    """A leg on the board: the hand glides along it to `position` and presses on it with `force` N.
 
     Args:
         normal: (3,), out of the board.
@@ -38,14 +38,14 @@ class PressPhase(Phase):
     force: float
 
     def step(self, observation: Observation) -> float:
-        """How much deeper the command shall go along the normal, m."""
+        """The increment of the commanded depth along the normal in this row, m."""
         missing = self.force - float(observation["sponge.force"][0])
         return float(np.clip(CORRECTION * missing / ARM_STIFFNESS, -LARGEST_STEP, LARGEST_STEP))
 
     def off(self, observation: Observation) -> float:
-        """How far the hand is from its goal along the board, m."""
-        way = observation["tcp.position"] - self.position
-        return float(np.linalg.norm(way - (way @ self.normal) * self.normal))
+        """The hand's distance from its goal along the board, m."""
+        offset = observation["tcp.position"] - self.position
+        return float(np.linalg.norm(offset - (offset @ self.normal) * self.normal))
 
 
 class WipeExpert(WaypointExpert):
@@ -83,23 +83,23 @@ class WipeExpert(WaypointExpert):
         return action
 
     def _grasp(self, observation: Observation) -> Sequence[Phase]:
-        way, sponge = self.strategy, "sponge.position"
-        hand, speed = hand_down(nearest_turn(yaw_of(observation["sponge.rotation"]), np.pi)), way["speed"]
-        grasp = way["height"] * UP
+        strategy, sponge = self.strategy, "sponge.position"
+        hand, speed = hand_down(nearest_turn(yaw_of(observation["sponge.rotation"]), np.pi)), strategy["speed"]
+        grasp = strategy["height"] * UP
         return [
-            Phase(grasp + way["hover"] * UP, hand, OPEN, speed, near=sponge),
+            Phase(grasp + strategy["hover"] * UP, hand, OPEN, speed, near=sponge),
             Phase(grasp, hand, OPEN, speed * 0.7, tolerance=0.008, near=sponge),
             Phase(grasp, hand, CLOSED, speed, until="gripped", near=sponge),
             Phase(observation[sponge] + grasp + 0.1 * UP, hand, CLOSED, speed, tolerance=0.04, holding=True),
         ]
 
     def _wipe(self, observation: Observation) -> Sequence[Phase]:
-        way, speed = self.strategy, self.strategy["speed"]
+        strategy, speed = self.strategy, self.strategy["speed"]
         ends = [observation["stroke.start"], observation["stroke.end"]]
-        first, last = ends if way["from"] == "start" else ends[::-1]
+        first, last = ends if strategy["from"] == "start" else ends[::-1]
         along = (last - first) / np.linalg.norm(last - first)
         normal = np.cross(*matrix_from_6d(observation["board.rotation"])[:, :2].T)
-        turn = np.arctan2(along[1], along[0]) + (way["pad"] == "across") * np.pi / 2
+        turn = np.arctan2(along[1], along[0]) + (strategy["pad"] == "across") * np.pi / 2
         upright = hand_down(nearest_turn(float(turn), np.pi))
         hand = matrix_from_rotvec(np.cross(UP, normal)) @ upright  # board tilts are small: the sine is the angle
         held = matrix_from_6d(observation["tcp.rotation"]).T @ observation["sponge.from_tcp"]
@@ -121,7 +121,7 @@ class WipeExpert(WaypointExpert):
                     until="pressed",
                     holding=True,
                     normal=normal,
-                    force=way["force"],
+                    force=strategy["force"],
                 ),
             ]
 
@@ -130,23 +130,23 @@ class WipeExpert(WaypointExpert):
                 tcp(on_board, 0.0),
                 hand,
                 CLOSED,
-                way["pace"],
+                strategy["pace"],
                 until="rubbed",
                 holding=True,
                 normal=normal,
-                force=way["force"],
+                force=strategy["force"],
             )
 
         def leave(on_board: np.ndarray) -> Phase:
             return Phase(tcp(on_board, ABOVE), hand, CLOSED, speed, holding=True)
 
         begin, finish = first - BEYOND * along, last + BEYOND * along
-        if way["order"] == "halves":
+        if strategy["order"] == "halves":
             middle = (first + last) / 2
             one_half = [*come(middle - BEYOND * along), rub(finish), leave(finish)]
             other_half = [*come(middle + BEYOND * along), rub(begin), leave(begin)]
             return [over(middle), *one_half, *other_half]
-        if way["order"] == "through":
+        if strategy["order"] == "through":
             return [over(begin), *come(begin), rub(finish), leave(finish)]
         length, at, rubs = float(np.linalg.norm(finish - begin)), 0.0, []
         while at + FORWARD < length:

@@ -95,7 +95,7 @@ def leaves_of(space: spaces.Space[Any], kinds: Mapping[str, str], name: str) -> 
 
     Args:
         space: of the whole observation.
-        kinds: key -> `image` or `state`, where it was said.
+        kinds: key -> `image` or `state`, where it is given.
         name: of the task, for messages.
 
     Raises:
@@ -145,7 +145,7 @@ def _white(space: spaces.Space[Any]) -> float:
 
 
 def field_of(leaf: Leaf) -> ObservationField:
-    """What the observation's spec says of a key."""
+    """The observation's spec of a key."""
     if not leaf.image:
         row = leaf.row(leaf.space.sample())
         return ObservationField(leaf.name, row.shape, row.dtype.name, "1", "state")

@@ -87,9 +87,9 @@ def make(name: str, *, reward: str, options: Mapping[str, Any]) -> GymEnv:
 class GymEnv(TaskEnv):
     """A Gymnasium environment: `observation`, or the keys of its Dict joined by dots; one flat `action`, clipped.
 
-    Success is, in this order: what the option `success_reward` or `success_return` says; `info["success"]` or
+    Success is, in this order: by the option `success_reward` or `success_return`; `info["success"]` or
     `info["is_success"]` where it is true or above 0; a return, at the end, of at least the `reward_threshold` that was
-    registered. `info["success_told"]` is False as long as none of them has said anything in the episode.
+    registered. `info["success_told"]` is False as long as none of them applies in the episode.
     `env.render()` gives pictures of the environment's own size.
     """
 
@@ -97,7 +97,7 @@ class GymEnv(TaskEnv):
         self._env = _build(name, options)
         self._options = options
         self._threshold = options.success_return
-        self._told = False  # whether the environment itself tells success
+        self._told = False  # whether the environment itself reports success
         self._return = 0.0
         spec, space = gymnasium.registry[name.rpartition(":")[2]], self._env.action_space
         if self._threshold is None and options.success_reward is None:
@@ -157,7 +157,7 @@ class GymEnv(TaskEnv):
         self._return += float(reward)
         ends = terminated or truncated or self.steps_left <= 1
         success = self._succeeded(float(reward), info, ends)
-        told = self._told or self._options.success_reward is not None or self._threshold is not None
+        reported = self._told or self._options.success_reward is not None or self._threshold is not None
         return Outcome(
             self._observe(observation),
             float(reward),
@@ -165,12 +165,12 @@ class GymEnv(TaskEnv):
             float(success),
             terminated,
             truncated,
-            info={"success_told": told},
+            info={"success_told": reported},
         )
 
     def picture(self) -> np.ndarray:
         if hasattr(self._env.unwrapped, "mujoco_renderer"):
-            require_backend()  # says what is missing, where the renderer only fails
+            require_backend()  # its error names what is missing, unlike the renderer's
         return as_rgb(self._env.render(), self.task.id)
 
     def close(self) -> None:
@@ -180,26 +180,26 @@ class GymEnv(TaskEnv):
         if self._options.success_reward is not None:
             return reward >= self._options.success_reward
         if self._options.success_return is None:
-            told = [self._positive(key, info[key]) for key in SUCCESS_KEYS if info.get(key) is not None]
-            self._told |= bool(told)
+            results = [self._positive(key, info[key]) for key in SUCCESS_KEYS if info.get(key) is not None]
+            self._told |= bool(results)
             if self._told:
-                return any(told)
+                return any(results)
         return ends and self._threshold is not None and self._return >= self._threshold
 
     def _positive(self, key: str, value: Any) -> bool:
-        """Whether what the environment tells is success: true, or a number above 0; NaN and -1 are none."""
-        told = np.asarray(value)
-        if told.dtype.kind not in "biuf":
+        """Whether the environment's value means success: true, or a number above 0; NaN and -1 do not."""
+        numbers = np.asarray(value)
+        if numbers.dtype.kind not in "biuf":
             raise InputError(
                 f"info['{key}'] of {self.task.id}",
                 expected="true, false or a number",
                 got=repr(value),
                 way_out=SAY_SUCCESS,
             )
-        return bool(np.any(told > 0))
+        return bool(np.any(numbers > 0))
 
     def _parts(self, method: str, answer: Any, names: tuple[str, ...]) -> tuple[Any, ...]:
-        """What a method of the environment returned, of so many parts as Gymnasium says."""
+        """The parts that a method of the environment returned; as many as Gymnasium's interface has."""
         if not isinstance(answer, tuple) or len(answer) != len(names) or not isinstance(answer[-1], Mapping):
             got = f"{len(answer)} values" if isinstance(answer, tuple) else type(answer).__name__
             raise InputError(
@@ -292,7 +292,7 @@ def _success_in_words(options: GymOptions, threshold: float | None) -> str:
 
 
 def _only_what_it_takes(env: gymnasium.Env[Any, Any]) -> None:
-    """Put a wrapper below all others where the environment's own `reset` does not take what they hand on."""
+    """Put a wrapper below all others for environments whose `reset` does not take the options that they pass on."""
     outer = env
     while isinstance(outer, gymnasium.Wrapper) and isinstance(outer.env, gymnasium.Wrapper):
         outer = outer.env
@@ -301,7 +301,7 @@ def _only_what_it_takes(env: gymnasium.Env[Any, Any]) -> None:
 
 
 class _Reset(gymnasium.Wrapper[Any, Any, Any, Any]):
-    """Hands on options only where there are some."""
+    """Passes options on only where there are some."""
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Any:
         return self.env.reset(seed=seed) if options is None else self.env.reset(seed=seed, options=options)

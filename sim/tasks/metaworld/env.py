@@ -20,7 +20,7 @@ from sim.tasks.metaworld.suite import ACTION, OBSERVATION, VERSION
 if TYPE_CHECKING:
     from sim.tasks.metaworld.suite import MetaworldOptions
 
-# Each task tells orientations either as MuJoCo's quaternions (w first) or as SciPy's (w last); these are the latter.
+# Each task gives orientations either as MuJoCo's quaternions (w first) or as SciPy's (w last); these are the latter.
 QUAT_XYZW = frozenset(
     {
         "coffee-pull",
@@ -87,7 +87,7 @@ class MetaworldEnv(TaskEnv):
         env = self._env
         env.np_random = np.random.default_rng(seed if seed is not None else int(self.np_random.integers(2**31)))
         # As Meta-World makes its own lists of starts: a first reset draws until the draw is legal; then the draw is
-        # held and the scene reset to it twice, because some tasks read where things are before they have moved there.
+        # held and the scene reset to it twice, because some tasks read positions before things have moved there.
         mujoco.mj_resetData(env.model, env.data)
         env._freeze_rand_vec = False
         env.reset_model()
@@ -127,7 +127,7 @@ class MetaworldEnv(TaskEnv):
         return observation
 
     def _rotation(self, quat: np.ndarray) -> np.ndarray:
-        """A task's quaternion (4) as the first two columns of its matrix, (6,); zeros where the task tells none."""
+        """A task's quaternion (4) as the first two columns of its matrix, (6,); zeros where the task has none."""
         if not quat.any():
             return np.zeros(6)
         return rotation_6d_from_matrix(matrix_from_quat_wxyz(quat[self._quat_order]))
@@ -153,7 +153,7 @@ class MetaworldEnv(TaskEnv):
 
 
 def _build(suite: ModuleType, name: str) -> Any:
-    """Meta-World's environment, told that its task is set: its own way unpickles one of a frozen list of starts."""
+    """Meta-World's environment, marked as having its task set: its own method takes one of a frozen list of starts."""
     env = suite.env_dict.ALL_V3_ENVIRONMENTS[name + VERSION]()
     env._set_task_called = True
     env._partially_observable = False

@@ -1,7 +1,7 @@
 """The 50 tasks of Meta-World v3: one Sawyer arm, one gripper, and things to push, pull, turn and place.
 
 Facts and words are here and need no Meta-World; the environment, which does, is in `sim.tasks.metaworld.env`.
-Success is Meta-World's own `info["success"]`; the words say what its code measures.
+Success is Meta-World's own `info["success"]`; the words describe what its code measures.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class MetaworldOptions(CameraOptions):
 
 @dataclass(frozen=True)
 class _Words:
-    """What to do, and what Meta-World's code calls success; `the goal` is `goal.position` of the observation."""
+    """Instruction, and success by Meta-World's code; `the goal` is `goal.position` of the observation."""
 
     instruction: str
     success: str
@@ -205,6 +205,6 @@ def import_metaworld() -> ModuleType:
         import metaworld.policies
     except ImportError as error:
         raise MissingExtraError("Meta-World", "metaworld") from error
-    # Its scripted policies say so at every step whose answer they leave to be clipped, which is most of them.
+    # Its scripted policies warn at every step whose action they leave to be clipped, which is most of them.
     warnings.filterwarnings("ignore", message=r"Constant\(s\) may be too high", module="metaworld")
     return metaworld

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from sim.tasks.robosuite.suite import RobosuiteOptions
 
 ARM = "right"
-COLLISION_SHAPES = (0,)  # robosuite's group of geoms that are felt but not seen
-_MODEL_SEED = 0  # sizes and textures that robosuite draws once a model; episodes draw from the seed of their reset
+COLLISION_SHAPES = (0,)  # robosuite's group of geoms that collide but are not visible
+_MODEL_SEED = 0  # sizes and textures that robosuite draws once per model; episodes draw from the seed of their reset
 _UNITS_AND_KINDS = {
     "position": ("m", "pose"),
     "rotation": ("1", "pose"),
@@ -42,7 +42,7 @@ class RobosuiteEnv(TaskEnv):
 
     Observation: `tcp.position` (3) m, `tcp.rotation` (6), `gripper.width` (1) m; for each object X of the scene
     `X.position` (3) m, `X.from_tcp` (3) m, its position minus that of the tcp, and `X.rotation` (6) where robosuite
-    tells it; robosuite's other readings under their own names; `<camera>.image`.
+    has it; robosuite's other readings under their own names; `<camera>.image`.
     Action: `tcp.position` (3) m, `tcp.rotation` (6), `gripper` (1), whose sign opens (-) or closes (+).
     """
 
@@ -85,7 +85,7 @@ class RobosuiteEnv(TaskEnv):
                 actuators, low, high = self._actuators[part]
                 sim.data.ctrl[actuators] = np.clip(torque, low, high)
             sim.step2()
-        reward, _, _ = self._env._post_action(command)  # in which some tasks keep the books that success rests on
+        reward, _, _ = self._env._post_action(command)  # in which some tasks update the state that success depends on
         return self._outcome(reward)
 
     def picture(self) -> np.ndarray:
@@ -122,7 +122,7 @@ class RobosuiteEnv(TaskEnv):
         return self._env.sim.model.camera_name2id(name)
 
     def _command(self, action: np.ndarray) -> np.ndarray:
-        """What robosuite's OSC_POSE takes: position, rotation vector, gripper."""
+        """The command of robosuite's OSC_POSE: position, rotation vector, gripper."""
         parts = self.action_spec.unpack(action)
         turn = rotvec_from_matrix(matrix_from_6d(parts["tcp.rotation"]))
         return np.concatenate([parts["tcp.position"], turn, np.clip(parts.get("gripper", []), -1, 1)])

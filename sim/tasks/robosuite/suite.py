@@ -33,7 +33,7 @@ class RobosuiteOptions(CameraOptions):
 
 @dataclass(frozen=True)
 class _Words:
-    """What robosuite's code says about a task, in words, and the time limit that fits it."""
+    """A task of robosuite's code in words, and a time limit that fits it."""
 
     max_steps: int
     success: str
@@ -80,7 +80,7 @@ def make(name: str, *, reward: str, options: Mapping[str, Any]) -> RobosuiteEnv:
 
 
 def import_robosuite() -> Any:
-    """robosuite, without its advice at import and without its choice of an OpenGL platform for the whole process."""
+    """robosuite, without its warnings at import and without its choice of an OpenGL platform for the whole process."""
     logging.getLogger("robosuite_logs").addFilter(_only_errors)
     chosen = os.environ.get("MUJOCO_GL")
     import robosuite

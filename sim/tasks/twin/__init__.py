@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from sim.tasks.twin.env import TwinEnv
     from sim.tasks.twin.task import TwinTask
 
-# Task -> module and class. Modules are imported when their task is asked for.
+# Task -> module and class. Modules are imported on first use.
 TASKS: Mapping[str, tuple[str, str]] = {
     "door": ("sim.tasks.twin.door", "Door"),
     "drawer": ("sim.tasks.twin.drawer", "Drawer"),

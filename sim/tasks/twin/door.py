@@ -40,7 +40,7 @@ class Door(TwinTask):
 
     The door's frame is on the table under the middle of the leaf, x through it away from the robot; hinges at +y, the
     handle at -y. Positive angles of the door lead away from the robot. The handle's frame is on the lever, where it is
-    taken hold of: y along the lever to its free end, x through the door.
+    grasped: y along the lever to its free end, x through the door.
     """
 
     info = TaskInfo(
@@ -62,7 +62,7 @@ class Door(TwinTask):
         look_from_the_side(spec)
         frame = spec.worldbody.add_body(name="frame", pos=[0.62, 0, 0])
         inside, post = HALF_WIDTH + GAP, 0.0125
-        # The keeper stands in the line of the post, one lip before and one behind the bolt.
+        # The keeper is in line with the post, one lip before and one behind the bolt.
         lip = BOLT_OUT + GAP
         for side, y in (("hinge", inside + post), ("lock", -inside - lip - post)):
             solid(frame, f"frame_{side}", BOX, (0.02, post, HEIGHT / 2 + 0.015), (0, y, HEIGHT / 2 + 0.015), WOOD)
@@ -108,7 +108,7 @@ class Door(TwinTask):
             FRONT,
             mass_kg=1.2,
         )
-        # The hinges carry the leaf; its joint stands for them.
+        # The hinges carry the leaf; its joint models them.
         spec.add_exclude(name="hinges", bodyname1="frame", bodyname2="door")
 
         lever = leaf.add_body(name="lever", pos=[0, SPINDLE_Y - HALF_WIDTH, HANDLE_Z])

@@ -34,7 +34,7 @@ class Drawer(TwinTask):
     """A cabinet stands on the table, its front towards the robot. It has one drawer with a bar for a handle.
 
     The cabinet's frame is on the table under the middle of its front, x into it. The handle's frame is in the middle of
-    the bar, which lies along y; x points into the cabinet.
+    the bar, which is along y; x points into the cabinet.
     """
 
     info = TaskInfo(
@@ -95,7 +95,7 @@ class Drawer(TwinTask):
             FRONT,
             mass_kg=0.4,
         )
-        # They meet at the runners and stops, which the joint stands for.
+        # They meet at the runners and stops, which the joint models.
         spec.add_exclude(name="runners", bodyname1="cabinet", bodyname2="drawer")
 
         handle = drawer.add_body(name="handle", pos=[-2 * BOARD - STANDOFF, 0, HANDLE_Z])

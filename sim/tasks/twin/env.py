@@ -118,12 +118,12 @@ class TwinEnv(TaskEnv):
 
     @property
     def contract(self) -> Contract | None:
-        found = contract_of_twin(self.robot.description.spec.name, self.action_spec)
-        if found is None or any(
-            name not in found.state or found.state[name].size != (self._image_size,) * 2 for name in self._cameras
+        contract = contract_of_twin(self.robot.description.spec.name, self.action_spec)
+        if contract is None or any(
+            name not in contract.state or contract.state[name].size != (self._image_size,) * 2 for name in self._cameras
         ):
             return None
-        return found
+        return contract
 
     def start(self, seed: int | None, options: Mapping[str, Any]) -> Outcome:
         random = np.random.default_rng(int(self.np_random.integers(2**31)) if seed is None else seed)
@@ -190,11 +190,13 @@ class TwinEnv(TaskEnv):
     def _observation_spec(self) -> ObservationSpec:
         fields: list[ObservationField] = []
         for limb in self.scene.description.limbs:
-            told = limb.tool.command
+            command = limb.tool.command
             fields.append(ObservationField(limb.field("tcp.position"), (3,), "float32", "m", "pose"))
             fields.append(ObservationField(limb.field("tcp.rotation"), (6,), "float32", "1", "pose"))
             fields.append(
-                ObservationField(limb.field(told.name), (len(limb.tool.joints),), "float32", told.unit, told.kind)
+                ObservationField(
+                    limb.field(command.name), (len(limb.tool.joints),), "float32", command.unit, command.kind
+                )
             )
         if self.robot.budget is not None:
             limbs = len(self.scene.description.limbs)

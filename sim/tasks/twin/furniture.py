@@ -1,4 +1,4 @@
-"""What the tasks with furniture share: solid parts, a place on the table, joints that are read."""
+"""Shared by the tasks with furniture: solid parts, their pose on the table, joint readings."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sim.twin.model.scene import FRONT_VIEW_DEG, Scene, add_camera
 
 BOX, CAPSULE, CYLINDER = mujoco.mjtGeom.mjGEOM_BOX, mujoco.mjtGeom.mjGEOM_CAPSULE, mujoco.mjtGeom.mjGEOM_CYLINDER
 WOOD, FRONT, METAL = (0.55, 0.40, 0.27, 1.0), (0.86, 0.84, 0.78, 1.0), (0.62, 0.64, 0.67, 1.0)
-# Time constant (s) and damping ratio of contacts: twice as stiff as MuJoCo's own, so that no part gives way visibly.
+# Time constant (s) and damping ratio of contacts: twice as stiff as MuJoCo's own, so that no part yields visibly.
 STIFF = (0.008, 1.0)
 # Friction and stops of joints as hard as the time step allows: what is pushed with less than its friction hardly
 # creeps, a spring that pushes a part against its stop does not push it through.
@@ -33,7 +33,7 @@ def solid(
     friction: float = 0.5,
     axis: str = "z",
 ) -> None:
-    """Add a part that is felt and seen.
+    """Add a part that collides and is visible.
 
     Args:
         body: of the specification.
@@ -82,9 +82,9 @@ class JointReading:
     """One joint of the furniture, m or rad."""
 
     def __init__(self, scene: Scene, joint: str) -> None:
-        found = scene.model.joint(joint)
-        self._position = scene.data.qpos[found.qposadr[0] :][:1]
-        self.velocity = scene.data.qvel[found.dofadr[0] :][:1]
+        element = scene.model.joint(joint)
+        self._position = scene.data.qpos[element.qposadr[0] :][:1]
+        self.velocity = scene.data.qvel[element.dofadr[0] :][:1]
 
     @property
     def value(self) -> float:

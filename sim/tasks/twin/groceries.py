@@ -13,20 +13,20 @@ from sim.twin.model.scene import Scene
 
 BODY = "object"
 FRICTION, ROLLING = (0.9, 0.01, 0.0005), (0.9, 0.01, 0.002)  # a lemon does not roll for long
-FOOT = 0.002  # m, radius of the four balls on which a thing stands
-STEP = 0.0005  # m by which they reach below it: nothing else of it touches the table
+FOOT = 0.002  # m, radius of the four balls that an object stands on
+STEP = 0.0005  # m by which they protrude below it: nothing else of it touches the table
 _BOX, _CYLINDER = mujoco.mjtGeom.mjGEOM_BOX, mujoco.mjtGeom.mjGEOM_CYLINDER
 _ELLIPSOID, _SPHERE = mujoco.mjtGeom.mjGEOM_ELLIPSOID, mujoco.mjtGeom.mjGEOM_SPHERE
 
 
 @dataclass(frozen=True)
 class CollisionShape:
-    """A shape that is felt.
+    """A collision shape.
 
     Args:
         shape: of MuJoCo's.
-        size: m, as MuJoCo wants it for that shape.
-        height: m of its middle above that of the thing.
+        size: m, as MuJoCo expects it for that shape.
+        height: m of its middle above that of the object.
     """
 
     shape: mujoco.mjtGeom
@@ -36,7 +36,7 @@ class CollisionShape:
 
 @dataclass(frozen=True)
 class Grocery:
-    """One thing.
+    """One object.
 
     Args:
         name: in words.
@@ -44,8 +44,8 @@ class Grocery:
         half: (3,) m, half its extent along its own axes.
         middle: m, height of its middle above the origin of its mesh.
         mass_kg: full.
-        parts: what is felt of it.
-        stands: on feet; else it lies and may roll.
+        parts: its collision shapes.
+        stands: on feet; else it may roll.
         colour: instead of the file's texture.
     """
 
@@ -104,7 +104,7 @@ def add_groceries(spec: mujoco.MjSpec) -> None:
         inertia=GROCERIES[0].inertia.tolist(),
     )
     body.add_freejoint(name=BODY)
-    # All are compiled as felt: MuJoCo passes over bodies none of whose geoms was.
+    # All are compiled as colliding: MuJoCo skips bodies that had no colliding geom then.
     for number, grocery in enumerate(GROCERIES):
         _add_seen(spec, body, grocery, number)
         friction, condim = (FRICTION, 4) if grocery.stands else (ROLLING, 6)
@@ -140,8 +140,8 @@ def _add_seen(spec: mujoco.MjSpec, body: mujoco.MjsBody, grocery: Grocery, numbe
 
 
 def _add_feet(body: mujoco.MjsBody, grocery: Grocery, number: int) -> None:
-    """Four balls near the rim of its bottom. What stands on a flat face would tremble on the single point of contact
-    that MuJoCo finds for a cylinder on a box.
+    """Four balls near the rim of its bottom. An object on a flat face would tremble on the single contact point that
+    MuJoCo finds for a cylinder on a box.
     """
     round_ = grocery.parts[0].shape == _CYLINDER
     x, y = (np.array(grocery.half[:2]) - FOOT) * (np.sqrt(0.5) if round_ else 1.0)
@@ -181,7 +181,7 @@ class Wardrobe:
         self._seen = [scene.id("geom", f"{BODY}_{number}_seen") for number in range(len(GROCERIES))]
 
     def wear(self, number: int) -> Grocery:
-        """Make the body the thing of this number: looks, contacts, mass. Where it is stays as it was."""
+        """Give the body the looks, contacts and mass of this object. Its pose does not change."""
         model, grocery = self._scene.model, GROCERIES[number]
         for other, (felt, seen) in enumerate(zip(self.felt, self._seen)):
             worn = other == number

@@ -19,7 +19,7 @@ NEAR, FAR = (0.54, -0.16), (0.63, 0.12)  # m, corners of the patch: clear of the
 
 
 class HandGrasp(TwinTask):
-    """One of six things stands anywhere in a patch of the table, turned at will."""
+    """One of six objects is anywhere in a patch of the table, at any yaw."""
 
     info = TaskInfo(
         id="twin/hand_grasp",

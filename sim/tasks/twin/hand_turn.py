@@ -1,4 +1,4 @@
-"""Turn a knob with a hand, to where it is wanted."""
+"""Turn a knob with a hand to a goal angle."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ BLOCK = (0.055, 0.055, 0.03)  # m, half the block that carries the knob
 RADIUS, HALF_HEIGHT, GAP = 0.024, 0.02, 0.002  # m, of the knob, and between it and the block
 DAMPING, FRICTION = 0.02, 0.06  # N*m*s/rad, N*m
 LEAST, MOST = np.pi / 4, np.pi / 2  # rad, how far to turn
-NEAR_RAD, STILL = 0.08, 0.3  # rad, rad/s: it is where it is wanted
+NEAR_RAD, STILL = 0.08, 0.3  # rad, rad/s: within these it is at its goal, at rest
 _BOX, _CYLINDER = mujoco.mjtGeom.mjGEOM_BOX, mujoco.mjtGeom.mjGEOM_CYLINDER
 
 
 class HandTurn(TwinTask):
-    """A block with a round knob on top stands anywhere in a patch of the table; its axis is upright."""
+    """A block with a round knob on top is anywhere in a patch of the table; its axis is upright."""
 
     info = TaskInfo(
         id="twin/hand_turn",
@@ -98,8 +98,8 @@ class HandTurn(TwinTask):
         self._angle[0] = self._start = random.uniform(-np.pi, np.pi)
         turn = random.choice([-1.0, 1.0]) * random.uniform(LEAST, MOST)
         self._goal = self._start + turn
-        way = "left" if turn > 0 else "right"
-        self.instruction = f"turn the knob by {np.degrees(abs(turn)):.0f} degrees to the {way} with the hand"
+        direction = "left" if turn > 0 else "right"
+        self.instruction = f"turn the knob by {np.degrees(abs(turn)):.0f} degrees to the {direction} with the hand"
 
     def observe(self) -> dict[str, np.ndarray]:
         return {

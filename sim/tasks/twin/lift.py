@@ -14,8 +14,8 @@ HEIGHT = 0.06  # m: its centre above the table
 
 
 class Lift(TwinTask):
-    """Lift the cube, which lies anywhere in a patch of the table, turned at will: a quarter turn further it looks the
-    same, so the turn is drawn from one quarter and its orientation names each pose once.
+    """Lift the cube, which is anywhere in a patch of the table, at any yaw: after a quarter turn it looks the same, so
+    the yaw is drawn from one quarter and each pose has one orientation.
     """
 
     info = TaskInfo(

@@ -124,7 +124,7 @@ class Peg(TwinTask):
         }
 
     def _tip(self) -> np.ndarray:
-        """From the middle of the hole's mouth to the middle of the peg's lower face, (3,) m in the base's axes."""
+        """Offset (3,) m, in the base's axes, from the middle of the hole's mouth to that of the peg's lower face."""
         return self._peg.position - HALF_LENGTH * self._peg.matrix[:, 2] - self._hole.position
 
     @property

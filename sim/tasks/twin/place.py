@@ -27,7 +27,7 @@ KINDS = (
 
 
 class Place(TwinTask):
-    """An object lies on one side of the table, an open bin stands on the other."""
+    """An object is on one side of the table, an open bin on the other."""
 
     info = TaskInfo(
         id="twin/place",
@@ -46,7 +46,7 @@ class Place(TwinTask):
     )
 
     def build(self, spec: mujoco.MjSpec) -> None:
-        # Else a cylinder stands on one point of the table, and sinks 2 mm.
+        # Else a cylinder touches the table in one point, and sinks 2 mm.
         spec.option.enableflags |= mujoco.mjtEnableBit.mjENBL_MULTICCD
         thing = spec.worldbody.add_body(name="object", pos=[0.5, 0, 0.03])
         thing.add_freejoint(name="object")
@@ -108,7 +108,7 @@ class Place(TwinTask):
         }
 
     def success(self) -> bool:
-        away = self._object.position - self._bin_at
-        inside = max(abs(away[0]), abs(away[1])) < INNER_HALF and away[2] < WALL_HEIGHT
+        offset = self._object.position - self._bin_at
+        inside = max(abs(offset[0]), abs(offset[1])) < INNER_HALF and offset[2] < WALL_HEIGHT
         still = float(np.linalg.norm(self._velocity)) < STILL
         return bool(inside and still and self._width[0] * self._scale > RELEASED)

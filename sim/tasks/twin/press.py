@@ -18,15 +18,15 @@ PRESSED, RELEASED = 0.007, 0.002  # m of travel: pressed beyond the one the swit
 STIFFNESS, PRELOAD = 500.0, 0.006
 HEIGHTS = (0.06, 0.14)  # m, of the head's middle above the table
 TILT = 0.45  # rad, by which the head leans at most
-HEAD_HALF, CAP = 0.04, 0.016  # m: half an edge of the head; radius of the cap and how far it stands out
+HEAD_HALF, CAP = 0.04, 0.016  # m: half an edge of the head; radius of the cap and how far it protrudes
 ROD_BELOW = 0.008  # m: the rod ends below the head's middle, clear of the cap
 DARK, LIT = (0.25, 0.08, 0.07, 1.0), (1.0, 0.75, 0.1, 1.0)
 
 
 class Press(TwinTask):
-    """A button on a head that stands on a post, higher or lower, and leans to any side.
+    """A button on a head on a post, higher or lower, which leans to any side.
 
-    The button's frame is in the middle of its cap's upper face, z out of it. A lamp on the head goes on once the switch
+    The button's frame is in the middle of its cap's upper face, z out of it. A lamp on the head lights once the switch
     has closed, and stays on.
     """
 
@@ -47,8 +47,8 @@ class Press(TwinTask):
 
     def build(self, spec: mujoco.MjSpec) -> None:
         post = spec.worldbody.add_body(name="post", pos=[0.5, 0, 0])
-        # As long as the highest head needs; what a lower one does not is under the table. It stands beside the body's
-        # origin: MuJoCo takes a geom that is compiled there to stay there.
+        # As long as the highest head needs; with a lower one the rest is under the table. It is placed off the body's
+        # origin: MuJoCo assumes that a geom compiled at the origin stays there.
         solid(post, "post_rod", CYLINDER, (0.012, HEIGHTS[1] / 2), (0, 0, HEIGHTS[0] - HEIGHTS[1] / 2), METAL)
         head = post.add_body(name="head", pos=[0, 0, 0.1])
         solid(head, "head_box", BOX, (HEAD_HALF, HEAD_HALF, 0.015), (0, 0, 0), (0.9, 0.9, 0.88, 1.0))
@@ -67,7 +67,7 @@ class Press(TwinTask):
             **HARD,
         )
         solid(button, "button_cap", CYLINDER, (CAP, CAP / 2), (0, 0, -CAP / 2), (0.85, 0.12, 0.1, 1.0), mass_kg=0.02)
-        # The cap goes into the head; the joint's ends are its stops.
+        # The cap moves into the head; the joint's limits are its stops.
         spec.add_exclude(name="bore", bodyname1="head", bodyname2="button")
 
     def bind(self, scene: Scene) -> None:

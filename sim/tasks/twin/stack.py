@@ -15,11 +15,11 @@ BASE_HALF = 0.025  # m, of the green one
 APART = 0.09  # m between their centres at the start, at least
 STILL = 0.03  # m/s
 RELEASED = 0.055  # m, width of the gripper
-OFFSET = 0.5  # of the green cube's half edge: how far off its middle the red one may stand
+OFFSET = 0.5  # of the green cube's half edge: largest offset of the red one from its middle
 
 
 class Stack(TwinTask):
-    """Two cubes lie anywhere in a patch of the table, at least 9 cm apart, turned at will within the quarter turn after
+    """Two cubes are anywhere in a patch of the table, at least 9 cm apart, turned at will within the quarter turn after
     which a cube looks the same.
     """
 
@@ -68,8 +68,8 @@ class Stack(TwinTask):
             red, green = random.uniform([0.40, -0.16], [0.58, 0.16], (2, 2))
             if np.linalg.norm(red - green) > APART:
                 break
-        for name, half, place in (("red", HALF, red), ("green", BASE_HALF, green)):
-            self.scene.put(name, np.array([*place, half]), yaw=random.uniform(-np.pi / 4, np.pi / 4))
+        for name, half, position in (("red", HALF, red), ("green", BASE_HALF, green)):
+            self.scene.put(name, np.array([*position, half]), yaw=random.uniform(-np.pi / 4, np.pi / 4))
 
     def observe(self) -> dict[str, np.ndarray]:
         return {**self._red.row(), **self._green.row()}

@@ -1,4 +1,4 @@
-"""What a task adds to a twin: bodies, a start, what is seen of them, success."""
+"""What a task adds to a twin: bodies, a start, their observation, success."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class TwinTask(ABC):
     reset, `update` after every control step.
 
     Attributes:
-        info: facts of the task; its instruction may be replaced an episode by `instruction`.
-        robot: the robot that does it unless another is asked for.
+        info: facts of the task; `instruction` may replace its instruction for an episode.
+        robot: the default robot.
         tools: joint groups of tools that can do it: `gripper`, `hand`.
         fields: what `observe` returns, in order.
         things: bodies of the world that perturbations of poses move, each by itself; None for all that it builds.
@@ -50,24 +50,24 @@ class TwinTask(ABC):
 
     @abstractmethod
     def place(self, random: np.random.Generator) -> None:
-        """Draw a start: set positions of the task's bodies in `scene.data.qpos`; the robot is in its place already.
+        """Draw a start: set positions of the task's bodies in `scene.data.qpos`; the robot is already placed.
 
-        Everything random comes from `random`. What the task remembers of the last episode is forgotten here.
+        All randomness comes from `random`. State of the last episode is cleared here.
         """
 
     def update(self) -> None:  # noqa: B027, most tasks have nothing to note
-        """Take note of a control step that has passed, for tasks whose success has a past."""
+        """Account for a control step that has passed, for tasks whose success depends on the past."""
 
     @abstractmethod
     def observe(self) -> dict[str, np.ndarray]:
-        """The task's part of the observation, float32, as `fields` says."""
+        """The task's part of the observation, float32, in the order of `fields`."""
 
     @abstractmethod
     def success(self) -> bool:
         """Whether the goal is reached now."""
 
     def score(self) -> float:
-        """How well, 0 to 1."""
+        """The score of the present state, 0 to 1."""
         return float(self.success())
 
     def check_robot(self, tools: tuple[str, ...], limbs: int) -> None:
@@ -81,7 +81,7 @@ class TwinTask(ABC):
 
 
 class BodyReading:
-    """Pose of one body, in the robot's base frame, and where it is seen from the tcp.
+    """Pose of one body in the robot's base frame, and its position relative to the tcp.
 
     Args:
         scene: compiled.

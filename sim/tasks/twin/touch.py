@@ -1,4 +1,4 @@
-"""Which fingers of a hand touch something."""
+"""Contacts of a hand's fingers with objects."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Touch:
 
     Args:
         scene: compiled.
-        geoms: numbers of the geoms that are touched.
+        geoms: ids of the geoms whose contacts count.
 
     Raises:
         InputError: a finger is missing among the joints of the hand.
@@ -29,7 +29,7 @@ class Touch:
         self._data, model = scene.data, scene.model
         self._thing = np.zeros(model.ngeom, dtype=bool)
         self._thing[list(geoms)] = True
-        # Geom -> finger; the last place is for what is no finger.
+        # Geom -> finger; the last index is for geoms of no finger.
         self._finger = np.full(model.ngeom, len(FINGERS))
         limb = scene.description.limbs[0]
         for number, finger in enumerate(FINGERS):

@@ -30,13 +30,13 @@ PAD_HALF = (0.035, 0.0225, 0.008)  # m
 # the masses that meet; this one is in N/m whatever is pressed.
 PAD_STIFFNESS, PAD_DAMPING = 2000.0, 20.0  # N/m, N*s/m
 PAD_GIVES = 0.012  # m, until it is pressed flat
-MIDDLE = BLOCK_HALF[2] + 2 * PAD_HALF[2]  # m, the sponge's own height above what it lies on: the middle of its back
+MIDDLE = BLOCK_HALF[2] + 2 * PAD_HALF[2]  # m, the sponge's own height above what it rests on: the middle of its back
 DIRT, NO_DIRT = (0.25, 0.16, 0.1, 1.0), (0.25, 0.16, 0.1, 0.0)
 
 
 class Wipe(TwinTask):
-    """The sponge lies on one side of the table, the board is fixed on the other, tilted, the stroke anywhere on it.
-    Sponge and stroke look the same after half a turn: theirs are drawn from one half.
+    """The sponge is on one side of the table; the board is fixed on the other, tilted, with the stroke anywhere on it.
+    Sponge and stroke look the same after half a turn: their turns are drawn from one half.
 
     A mark is clean when the pad has rubbed over it for 3 cm while the force between pad and board along the board's
     normal was in the band. The force is MuJoCo's contact force summed over all contacts of the two, in the last step
@@ -78,7 +78,7 @@ class Wipe(TwinTask):
             group=SEEN,
         )
         for number in range(MARKS):
-            # Not at the middle of the board: MuJoCo takes a site compiled there to stay there.
+            # Not at the middle of the board: MuJoCo assumes that a site compiled there stays there.
             board.add_site(
                 name=f"mark{number}",
                 type=mujoco.mjtGeom.mjGEOM_CYLINDER,
@@ -142,8 +142,8 @@ class Wipe(TwinTask):
         self._fixture, pad = scene.id("body", "board"), scene.id("body", "sponge_pad")
         self._pad, self._pad_matrix = data.xpos[pad], data.xmat[pad].reshape(3, 3)
         self._sites = np.array([scene.id("site", f"mark{number}") for number in range(MARKS)])
-        place = model.sensor_adr[scene.id("sensor", "press")]
-        self._press = data.sensordata[place : place + 3]
+        address = model.sensor_adr[scene.id("sensor", "press")]
+        self._press = data.sensordata[address : address + 3]
         self._rubbed = np.zeros(MARKS)
 
     def place(self, random: np.random.Generator) -> None:
@@ -162,7 +162,7 @@ class Wipe(TwinTask):
         model.site_pos[self._sites, 2] = 0.0
         model.site_rgba[self._sites] = DIRT
         self._rubbed[:] = 0
-        self._was: np.ndarray | None = None
+        self._previous: np.ndarray | None = None
         self.rubbed_m = self._rubbed_in_band_m = 0.0  # over the stroke
 
     def update(self) -> None:
@@ -170,14 +170,14 @@ class Wipe(TwinTask):
         within = (np.abs((marks - self._pad) @ self._pad_matrix)[:, :2] < PAD_HALF[:2]).all(axis=1)
         now = self._board.matrix.T @ (self._pad - self._board.position)
         force = self.force
-        if self._was is not None and force > TOUCH_N and within.any():
-            way = float(np.linalg.norm((now - self._was)[:2]))
+        if self._previous is not None and force > TOUCH_N and within.any():
+            distance = float(np.linalg.norm((now - self._previous)[:2]))
             in_band = BAND_N[0] <= force <= BAND_N[1]
-            self.rubbed_m += way
-            self._rubbed_in_band_m += way * in_band
-            self._rubbed[within] += way * in_band
+            self.rubbed_m += distance
+            self._rubbed_in_band_m += distance * in_band
+            self._rubbed[within] += distance * in_band
             self.scene.model.site_rgba[self._sites[self.clean]] = NO_DIRT
-        self._was = now
+        self._previous = now
 
     def observe(self) -> dict[str, np.ndarray]:
         marks = self.scene.data.site_xpos[self._sites]
@@ -193,17 +193,17 @@ class Wipe(TwinTask):
 
     @property
     def force(self) -> float:
-        """N, with which pad and board press on one another along the board's normal."""
+        """Contact force between pad and board along the board's normal, N."""
         return abs(float(self._press @ self._board.matrix[:, 2]))
 
     @property
     def clean(self) -> np.ndarray:
-        """Which marks are clean, (17,) bool."""
+        """(17,) bool, which marks are clean."""
         return self._rubbed >= RUB
 
     @property
     def kept(self) -> float:
-        """Part of the way rubbed over the stroke, 0 to 1, on which the force was in its band; 0 before any."""
+        """Share of the rubbed distance over the stroke, 0 to 1, with the force in its band; 0 before any rubbing."""
         return self._rubbed_in_band_m / self.rubbed_m if self.rubbed_m else 0.0
 
     def success(self) -> bool:

@@ -1,7 +1,7 @@
-"""Whether a robot's description says what its models say: names, order, types, limits, frames.
+"""Checks that a robot's description agrees with its models: names, order, types, limits, frames.
 
-A description may be tighter than a model, never wider. A URDF, such as the one that a lab's driver runs on, is held
-against the description's own model by forward kinematics.
+A description may be tighter than a model, never wider. A URDF, such as the one that a lab's driver runs on, is compared
+with the description's own model by forward kinematics.
 """
 
 from __future__ import annotations
@@ -47,11 +47,11 @@ def require_agreement(description: RobotDescription, rows: Sequence[Row] | None 
     Raises:
         InputError: something differs.
     """
-    found = differences(description) if rows is None else list(rows)
-    if found:
+    disagreements = differences(description) if rows is None else list(rows)
+    if disagreements:
         raise InputError(
             f"robot '{description.spec.name}': its description and its model disagree:\n"
-            f"{table(found, 'description', 'model')}\nCorrect its files in configs/robot, or the model"
+            f"{table(disagreements, 'description', 'model')}\nCorrect its files in configs/robot, or the model"
         )
 
 
@@ -104,7 +104,7 @@ def _tool(limb: Limb) -> list[Row]:
             rows.append(_missing(model, "joint", follower.joint))
             continue
         leader = tool.position[tool.joints.index(follower.leader)]
-        ends = sorted(follower.ratio * place + follower.offset for place in leader)
+        ends = sorted(follower.ratio * position + follower.offset for position in leader)
         rows += _range(model, joint, follower.joint, (ends[0], ends[1]), led_by=follower.leader)
     return rows
 

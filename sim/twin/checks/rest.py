@@ -18,12 +18,12 @@ WHOLE, NEAR = "portrait", "portrait_tool"
 
 @dataclass(frozen=True)
 class RestFindings:
-    """How a robot rests.
+    """The result of `rest_for`.
 
     Args:
         tcps: limb -> position (3,) m and rotation (3, 3) of its tcp at rest, in the robot's base frame.
         drift_m: the farthest that a tcp moved while the posture was held.
-        joint: whose angle (or place) moved most.
+        joint: whose position moved most.
         joint_drift: by how much, rad or m.
         contacts: pairs of bodies that touch at rest.
     """
@@ -66,14 +66,14 @@ def rest_for(robot: TwinRobot, seconds: float = 1.0) -> RestFindings:
         )
     )
     joints = robot.spec.joint_names
-    places = [int(model.joint(joint).qposadr[0]) for joint in joints]
-    start, drift, moved = data.qpos[places].copy(), 0.0, np.zeros(len(joints))
+    addresses = [int(model.joint(joint).qposadr[0]) for joint in joints]
+    start, drift, moved = data.qpos[addresses].copy(), 0.0, np.zeros(len(joints))
     for _ in range(round(seconds / PERIOD_S)):
         robot.run_for(round(PERIOD_S * 1e9))
         drift = max(
             drift, *(float(np.linalg.norm(data.site_xpos[site] - tcps[name][0])) for name, site in sites.items())
         )
-        moved = np.maximum(moved, np.abs(data.qpos[places] - start))
+        moved = np.maximum(moved, np.abs(data.qpos[addresses] - start))
     most = int(moved.argmax())
     return RestFindings(tcps, drift, joints[most], float(moved[most]), contacts)
 

@@ -1,4 +1,4 @@
-"""A robot's description against a URDF: limits joint by joint, and where the flange goes."""
+"""A robot's description against a URDF: limits joint by joint, and the pose of the flange."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def _limits(arm: Arm, number: int, joint: str, urdf: _Urdf, name: str) -> list[R
 def _kinematics(arm: Arm, urdf: _Urdf, matched: list[str], link: str) -> list[Row]:
     ours = load_model(arm.model).compile()
     if any(mujoco.mj_name2id(ours, mujoco.mjtObj.mjOBJ_JOINT, joint) < 0 for joint in arm.joints):
-        return []  # said by the comparison with the model
+        return []  # reported by the comparison with the model
     random = np.random.default_rng(0)
     low, high = np.array(arm.position).T
     angles = random.uniform(low, high, (CONFIGURATIONS, len(arm.joints)))
@@ -160,10 +160,10 @@ def _poses(model: mujoco.MjModel, joints: tuple[str, ...] | list[str], body: str
     """Poses (n, 4, 4) of a body, at angles (n, joints) in rad."""
     data = mujoco.MjData(model)
     number = mujoco.mj_name2id(model, mujoco.mjtObj.mjOBJ_BODY, body)
-    places = [int(model.jnt_qposadr[mujoco.mj_name2id(model, mujoco.mjtObj.mjOBJ_JOINT, joint)]) for joint in joints]
+    addresses = [int(model.jnt_qposadr[mujoco.mj_name2id(model, mujoco.mjtObj.mjOBJ_JOINT, joint)]) for joint in joints]
     poses = np.tile(np.eye(4), (len(angles), 1, 1))
     for pose, row in zip(poses, angles):
-        data.qpos[places] = row
+        data.qpos[addresses] = row
         mujoco.mj_kinematics(model, data)
         pose[:3, 3], pose[:3, :3] = data.xpos[number], data.xmat[number].reshape(3, 3)
     return poses
@@ -174,7 +174,7 @@ def _turn_deg(poses: np.ndarray) -> np.ndarray:
 
 
 def _explanation(first: np.ndarray, second: np.ndarray) -> str:
-    """What would make two sets of poses (n, 4, 4) equal, where one frame alone explains it."""
+    """A text naming the one frame whose change would make two sets of poses (n, 4, 4) equal, empty if none does."""
     for what, offset in (("flange", np.linalg.inv(first) @ second), ("base", second @ np.linalg.inv(first))):
         spread_mm = 1000 * np.linalg.norm(offset[:, :3, 3] - offset[0, :3, 3], axis=1).max()
         spread_deg = _turn_deg(np.linalg.inv(offset[:1]) @ offset).max()

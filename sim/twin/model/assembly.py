@@ -1,6 +1,6 @@
 """Put arms and tools into a scene: one MjSpec from the MJCF of each, with our own drives.
 
-Geoms keep two roles: group 0 is felt (collision shapes), group 1 is seen. Links of one arm do not feel one another.
+Geoms have two roles: group 0 collides, group 1 is visible. Links of one arm do not collide with one another.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from robot.description.robot import Coupling
 from robot.errors import InputError, nearest
 from sim.twin.model.assets import load_model
 
-# Who feels whom, as bits of contype and conaffinity: the scene feels everything, an arm the scene and other arms, a
-# hand its own fingers too.
+# What collides with what, as bits of contype and conaffinity: the scene with everything, an arm with the scene and
+# other arms, a hand with its own fingers too.
 SCENE_BIT = 1
 HAND_BIT = 2
 FIRST_ARM_BIT = 4
-FELT, SEEN, HIDDEN = 0, 1, 4  # groups of geoms and sites; MuJoCo draws 0 to 2 unless told otherwise
+FELT, SEEN, HIDDEN = 0, 1, 4  # groups of geoms and sites; MuJoCo draws 0 to 2 by default
 
 DARKEST = (0.3, 0.3, 0.32)  # black has no shape in a picture
 
@@ -48,12 +48,12 @@ def _attach_limb(scene: mujoco.MjSpec, limb: Limb, arm_bit: int) -> None:
             way_out=nearest(limb.arm.flange, [body.name for body in arm.bodies]),
         )
     _drive_by_torque(arm, limb)
-    for geom in _felt(arm):
+    for geom in _colliding(arm):
         geom.contype, geom.conaffinity = arm_bit, SCENE_BIT | (arm_bit - FIRST_ARM_BIT)
     tool = _load(limb.tool.model)
     _drive_by_position(tool, limb)
     own = HAND_BIT if limb.tool.group == "hand" else 0
-    for geom in _felt(tool):
+    for geom in _colliding(tool):
         geom.contype, geom.conaffinity = arm_bit | own, SCENE_BIT | own | (arm_bit - FIRST_ARM_BIT)
     if limb.tool.skin is not None:
         _cover(tool, limb.tool.skin)
@@ -68,8 +68,8 @@ def _attach_limb(scene: mujoco.MjSpec, limb: Limb, arm_bit: int) -> None:
     for body in arm.bodies[1:]:
         body.gravcomp = 1.0
     turn = [np.cos(limb.yaw / 2), 0.0, 0.0, np.sin(limb.yaw / 2)]
-    place = scene.worldbody.add_frame(pos=list(limb.position), quat=turn)
-    scene.attach(arm, frame=place, prefix=f"{limb.name}_" if limb.name else "")
+    frame = scene.worldbody.add_frame(pos=list(limb.position), quat=turn)
+    scene.attach(arm, frame=frame, prefix=f"{limb.name}_" if limb.name else "")
 
 
 def tcp_offset(limb: Limb) -> tuple[np.ndarray, np.ndarray]:
@@ -89,7 +89,7 @@ def _load(name: str) -> mujoco.MjSpec:
     return spec
 
 
-def _felt(spec: mujoco.MjSpec) -> list[Any]:
+def _colliding(spec: mujoco.MjSpec) -> list[Any]:
     return [geom for geom in spec.geoms if geom.contype or geom.conaffinity]
 
 
@@ -99,7 +99,7 @@ def _mark(spec: mujoco.MjSpec, prefix: str) -> None:
         for element in kind:
             if element.name:
                 element.name = prefix + element.name
-    # References by name follow only when they are written anew.
+    # References by name follow only when they are written again.
     for sensor in spec.sensors:
         if sensor.objname:
             sensor.objname = prefix + sensor.objname
@@ -141,7 +141,7 @@ def _joint(spec: mujoco.MjSpec, model: str, name: str) -> Any:
 
 
 def _drive_by_torque(arm: mujoco.MjSpec, limb: Limb) -> None:
-    """One motor a joint, in the order of the description, in place of the model's own actuators."""
+    """Add one motor per joint, in the order of the description, in place of the model's own actuators."""
     for actuator in list(arm.actuators):
         arm.delete(actuator)
     for name, (low, high), effort in zip(limb.arm.joints, limb.arm.position, limb.arm.effort):
@@ -157,7 +157,7 @@ def _drive_by_torque(arm: mujoco.MjSpec, limb: Limb) -> None:
 
 
 def _drive_by_position(tool: mujoco.MjSpec, limb: Limb) -> None:
-    """Give every joint of the tool what moves it: a position drive, or a constraint to the joint that it follows.
+    """Give every joint of the tool a position drive, or a constraint to the joint that it follows.
 
     Raises:
         InputError: a joint is not in the model, or nothing moves it.
@@ -230,9 +230,9 @@ def _drive(tool: mujoco.MjSpec, actuator: Any, drive: Drive) -> None:
 
 
 def _cover(tool: mujoco.MjSpec, skin: Skin) -> None:
-    """Give what a tool feels with the friction and the coarseness of its skin."""
-    for geom in _felt(tool):
-        # With friction about the normal two fingertips can hold what hangs askew between them.
+    """Give the collision shapes of a tool the friction and the coarseness of its skin."""
+    for geom in _colliding(tool):
+        # With friction about the normal two fingertips can hold an object that hangs askew between them.
         geom.friction, geom.condim = list(skin.friction), 4
         if geom.meshname:
             tool.mesh(geom.meshname).maxhullvert = skin.hull_vertices

@@ -1,4 +1,4 @@
-"""Where models come from: robosuite's assets, found through the installed package, which is not imported."""
+"""Files of models: robosuite's assets, located through the installed package, which is not imported."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ def robosuite_assets() -> Path:
     Raises:
         MissingExtraError: robosuite is not installed.
     """
-    found = find_spec("robosuite")
-    places = list(found.submodule_search_locations or ()) if found is not None else []
-    if not places:
+    package = find_spec("robosuite")
+    folders = list(package.submodule_search_locations or ()) if package is not None else []
+    if not folders:
         raise MissingExtraError("The twin's arms, hands and objects", "robosuite")
-    return Path(places[0]) / "models" / "assets"
+    return Path(folders[0]) / "models" / "assets"
 
 
 def asset(name: str) -> Path:
@@ -54,7 +54,7 @@ def load_model(name: str) -> mujoco.MjSpec:
     except ValueError as error:
         raise InputError(f"model file {path}", expected="one that MuJoCo reads", got=str(error)) from error
     if name.startswith(PREFIX):
-        # Robosuite reads all its files in radians, also those that do not say so.
+        # Robosuite reads all its files in radians, also those without that option.
         spec.compiler.degree = False
     known: set[str] = set()
     for mesh in list(spec.meshes):

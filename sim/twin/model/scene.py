@@ -95,7 +95,7 @@ def add_camera(
     view_deg: float,
     up: tuple[float, ...] = (0, 0, 1),
 ) -> None:
-    """A camera on a body that looks from one point at another, both (3,) m in the body's frame."""
+    """Add a camera to a body that looks from one point at another, both (3,) m in the body's frame."""
     back = np.array(eye, dtype=float) - np.array(at, dtype=float)
     z = back / np.linalg.norm(back)
     x = np.cross(np.array(up, dtype=float), z)
@@ -119,7 +119,7 @@ class Scene:
 
     @property
     def table_z(self) -> float:
-        """m, the top of the table: 0 unless an episode has it elsewhere. Heights above the table count from it."""
+        """Height of the table's top, m: 0 unless an episode has moved it. Heights above the table count from it."""
         return float(self.model.body_pos[self._table, 2]) + TABLE_HALF[2]
 
     @cached_property
@@ -154,8 +154,8 @@ class Scene:
             "actuator": self.model.nu,
             "sensor": self.model.nsensor,
         }[kind]
-        found = (mujoco.mj_id2name(self.model, kinds, number) for number in range(count))
-        return [name for name in found if name]
+        each_name = (mujoco.mj_id2name(self.model, kinds, number) for number in range(count))
+        return [name for name in each_name if name]
 
     @cached_property
     def _free_joints(self) -> Mapping[str, int]:
@@ -168,7 +168,7 @@ class Scene:
         }
 
     def put(self, body: str, position: np.ndarray, yaw: float = 0.0, quat_wxyz: np.ndarray | None = None) -> None:
-        """Place a free body: position (3,) m, turned about the vertical (rad) or as the quaternion says."""
+        """Place a free body: position (3,) m, orientation by a yaw (rad) or a quaternion (4,), w first."""
         start = self._free_joints[body]
         turn = quat_wxyz_from_matrix(matrix_from_rotvec(np.array([0.0, 0.0, yaw]))) if quat_wxyz is None else quat_wxyz
         self.data.qpos[start : start + 3] = position
