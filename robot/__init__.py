@@ -1,1 +1,1 @@
-"""What a robot is and how an action reaches it safely."""
+"""The description of a robot and the safe path of an action to it."""

@@ -1,7 +1,7 @@
-"""Compile a hot function with numba where it is installed; else it runs as the Python that it is, slower and the same.
+"""Compile a hot function with numba where it is installed; else it runs as plain Python, slower with the same result.
 
-Machine code is kept on disk between runs. numba looks only at the file of a function to see whether what it kept is
-stale, not at the files of the functions that it calls; so here what is kept goes by the state of all our sources.
+Machine code is cached on disk between runs. numba checks only the file of a function to see whether its cache is stale,
+not the files of the functions that it calls; so here the cache folder depends on the state of all our sources.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def compiled(function: Function) -> Function:
     """
     if not COMPILED:
         return function
-    others, _config.CACHE_DIR = _config.CACHE_DIR, str(_kept_in())
+    others, _config.CACHE_DIR = _config.CACHE_DIR, str(_cache_folder())
     try:
         return numba.njit(cache=True, nogil=True, error_model="numpy")(function)  # type: ignore[no-any-return]
     finally:
@@ -43,8 +43,8 @@ def compiled(function: Function) -> Function:
 
 
 @cache
-def _kept_in() -> Path:
-    """A folder for the machine code of the sources as they are."""
+def _cache_folder() -> Path:
+    """The folder for the machine code of the current sources."""
     return user_cache() / "tiller" / "compiled" / sources_digest(Path(__file__).resolve().parents[1])
 
 
@@ -59,7 +59,7 @@ def sources_digest(rooms: Path) -> str:
 
 
 def source_folders(rooms: Path) -> list[Path]:
-    """The folders below `rooms` in which some file has compiled functions: their constants stand there too."""
+    """The folders below `rooms` in which some file has compiled functions: their constants are there too."""
     return sorted(
         {file.parent for room in _ROOMS for file in (rooms / room).rglob("*.py") if _IMPORT in file.read_bytes()}
     )

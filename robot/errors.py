@@ -1,4 +1,4 @@
-"""The errors a person reads: one message that names the thing, what was expected, what came and the way out."""
+"""The errors a person reads: one message that names the thing, what was expected, what was given and the way out."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from typing import Iterable
 
 
 class TillerError(Exception):
-    """Something was asked rightly and failed. The command line prints the message and exits with `exit_code`."""
+    """A valid request failed. The command line prints the message and exits with `exit_code`."""
 
     exit_code = 1
 
 
 class InputError(TillerError, ValueError):
-    """Something was asked wrongly.
+    """A request was invalid.
 
     Args:
         thing: what the message is about, for example a path, a key or an option.
         expected: what tiller needed there.
-        got: what came instead.
+        got: what was given instead.
         way_out: the next thing to do or type.
     """
 
@@ -26,21 +26,21 @@ class InputError(TillerError, ValueError):
 
     def __init__(self, thing: str, *, expected: str | None = None, got: str | None = None, way_out: str | None = None):
         self.thing, self.expected, self.got, self.way_out = thing, expected, got, way_out
-        found = ", ".join(part for part in (expected and f"expected {expected}", got and f"got {got}") if part)
-        message = f"{thing}: {found}" if found else thing
+        facts = ", ".join(part for part in (expected and f"expected {expected}", got and f"got {got}") if part)
+        message = f"{thing}: {facts}" if facts else thing
         super().__init__(f"{message.rstrip('.')}. {way_out}" if way_out else message)
 
 
 class DivergedError(TillerError):
-    """A simulated physics has left every sensible range; it is of no use before it is reset."""
+    """The state of a simulation has diverged; it is unusable until it is reset."""
 
 
 class MissingExtraError(TillerError):
     """An optional part is not installed.
 
     Args:
-        what: the part that was asked for.
-        extra: the extra of the tiller package that brings it.
+        what: the part that was requested.
+        extra: the extra of the tiller package that installs it.
     """
 
     exit_code = 2
@@ -51,7 +51,7 @@ class MissingExtraError(TillerError):
 
 
 def one_line(error: Exception) -> str:
-    """What another library says, without its line breaks."""
+    """The message of another library's error, without its line breaks."""
     return " ".join(str(error).split()) or type(error).__name__
 
 

@@ -16,17 +16,17 @@ from pathlib import Path
 from typing import Any, BinaryIO, Callable, Iterable, Iterator, Mapping, Sequence
 
 PARTIAL = ".partial"
-# What a file system without hard links (FAT, some network mounts) answers.
+# Errors of a file system without hard links (FAT, some network mounts).
 _NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK)
 
 
 def partial_name(path: Path) -> Path:
-    """A name beside `path`, hidden and of its own, for what is still being written."""
+    """A unique hidden name beside `path` for a file that is still being written."""
     return path.with_name(f".{path.name}.{uuid.uuid4().hex}{PARTIAL}")
 
 
 def remove_partial(folder: Path) -> None:
-    """Delete what killed writers left in a folder. Only who knows that nobody else writes into it may call this."""
+    """Delete the leftovers of killed writers in a folder. Call it only where nobody else writes into the folder."""
     for leftover in folder.glob(f".*{PARTIAL}"):
         if leftover.is_dir():
             shutil.rmtree(leftover, ignore_errors=True)
@@ -35,14 +35,14 @@ def remove_partial(folder: Path) -> None:
 
 
 def write_file(path: Path, content: str | bytes) -> Path:
-    """Write a file, in the place of one that is there; folders that are missing are made.
+    """Write a file, replacing one that is there; missing folders are made.
 
     Args:
         path: its name.
         content: all of it; text becomes UTF-8.
 
     Raises:
-        OSError: it cannot be written. What was there is untouched.
+        OSError: it cannot be written. A file that was there is untouched.
     """
     data = content.encode("utf-8") if isinstance(content, str) else content
     with _partial_file(path, lambda file: file.write(data)) as partial:
@@ -67,7 +67,7 @@ def write_table(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, 
 
 
 def write_new(path: Path, write: Callable[[BinaryIO], Any]) -> Path:
-    """Write a new file; folders that are missing are made.
+    """Write a new file; missing folders are made.
 
     Writers in other threads, processes and machines may want the same name at the same time: each gets a name of its
     own, and none is overwritten.
@@ -77,22 +77,22 @@ def write_new(path: Path, write: Callable[[BinaryIO], Any]) -> Path:
         write: writes its content.
 
     Returns:
-        The path under which it is.
+        The path of the file.
 
     Raises:
         OSError: it cannot be written. Nothing is left of it.
     """
     with _partial_file(path, write) as partial:
-        found = _name(partial, path)
+        final_path = _name(partial, path)
     sync(path.parent)
-    return found
+    return final_path
 
 
 @contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
     """A folder to write into; when the block ends well its files are on the disk and it gets its name.
 
-    A folder that is there gives way to it. When the block raises, nothing is left.
+    A folder that is there is replaced. When the block raises, nothing is left.
 
     Raises:
         OSError: it cannot be written.
@@ -117,7 +117,7 @@ def new_folder(path: Path) -> Iterator[Path]:
 
 
 def point_link(link: Path, target: str) -> None:
-    """Make a symbolic link, in the place of one that is there."""
+    """Make a symbolic link, replacing one that is there."""
     partial = partial_name(link)
     partial.symlink_to(target)
     os.replace(partial, link)
@@ -152,7 +152,7 @@ def _partial_file(path: Path, write: Callable[[BinaryIO], Any]) -> Iterator[Path
 
 
 def _name(partial: Path, path: Path) -> Path:
-    """Give a finished file the first name that is free, in one step: nobody comes between the look and the name."""
+    """Give a finished file the first free name, in one atomic step, and return it."""
     number, name, take = 1, path, _link
     while True:
         try:
@@ -172,7 +172,7 @@ def _link(partial: Path, name: Path) -> None:
 
 
 def _replace_own(partial: Path, name: Path) -> None:
-    """Without hard links: take the name with an empty file, then put the whole one in its place."""
+    """Without hard links: take the name with an empty file, then replace it by the whole one."""
     os.close(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
     try:
         os.replace(partial, name)

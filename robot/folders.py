@@ -1,7 +1,7 @@
 """The folder of configurations that tiller ships, and folders of the user that it writes to besides its outputs.
 
-A service account, a container without a home and a disk that is mounted read-only have no usable home folder. What goes
-there is a cache or a log, so a temporary folder takes its place.
+A service account, a container without a home and a disk that is mounted read-only have no usable home folder. It would
+hold a cache or a log, so a temporary folder replaces it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from robot.errors import InputError
 
 @cache
 def user_cache() -> Path:
-    """Folder of caches: XDG_CACHE_HOME, else `~/.cache`, else a temporary one, which one line on stderr then says.
+    """The folder of caches: XDG_CACHE_HOME, else `~/.cache`, else a temporary one, reported in one line on stderr.
 
     Raises:
         InputError: no temporary folder can be written either.
@@ -26,7 +26,7 @@ def user_cache() -> Path:
 
 
 def cache_in(wanted: str | None) -> Path:
-    """As `user_cache`, with the value of XDG_CACHE_HOME, None for none."""
+    """The folder of caches for a value of XDG_CACHE_HOME, None for none; see `user_cache`."""
     folder = Path(wanted) if wanted else home_folder(".cache")
     if folder is not None and is_writable(folder / "tiller"):
         return folder
@@ -50,7 +50,7 @@ def home_folder(*parts: str) -> Path | None:
 
 
 def is_writable(folder: Path) -> bool:
-    """Whether files can be made in a folder, which is made where it is not there."""
+    """Whether files can be made in a folder; the folder is made if it is missing."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError:
@@ -88,7 +88,7 @@ def configs_folder() -> Path:
     """The folder `configs`: beside the rooms in a checkout, inside `tiller` when installed from a wheel.
 
     Raises:
-        InputError: it is in neither place.
+        InputError: it is in neither.
     """
     rooms = Path(__file__).resolve().parents[1]
     for folder in (rooms / "tiller" / "configs", rooms / "configs"):

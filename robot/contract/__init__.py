@@ -1,1 +1,1 @@
-"""What one robot speaks: the contract between a policy's vector of targets and its drivers' topics."""
+"""The interface of one robot: the contract between a policy's vector of targets and its drivers' topics."""

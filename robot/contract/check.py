@@ -1,4 +1,4 @@
-"""Whether a contract fits its robot: everything that does not, in one table."""
+"""Check of a contract against its robot: all differences in one table."""
 
 from __future__ import annotations
 
@@ -47,22 +47,22 @@ def disagreements(contract: Contract, description: RobotDescription) -> list[Row
 
 
 def group_fields(description: RobotDescription, spec: ActionSpec) -> dict[str, tuple[str, ...]]:
-    """Group of the robot (`arm`, `gripper`, `left_arm`) -> its fields in the action."""
-    found: dict[str, tuple[str, ...]] = {}
+    """A mapping of groups of the robot (`arm`, `gripper`, `left_arm`) to their fields in the action."""
+    result: dict[str, tuple[str, ...]] = {}
     for limb in description.limbs:
         tool = limb.field(limb.tool.command.name)
         own = [limb.field(name) for name in ("tcp.position", "tcp.rotation", "arm.joints")]
-        found[limb.element("arm")] = tuple(each.name for each in spec.fields if each.name in own)
-        found[limb.element(limb.tool.group)] = (tool,)
-    return found
+        result[limb.element("arm")] = tuple(each.name for each in spec.fields if each.name in own)
+        result[limb.element(limb.tool.group)] = (tool,)
+    return result
 
 
 def _sinks(contract: Contract, description: RobotDescription, spec: ActionSpec) -> Iterator[Row]:
     known = {field.name: field for field in spec.fields}
     names = component_names(description, spec)
-    told = [field for sink in contract.sinks.values() for field in sink.fields]
+    commanded = [field for sink in contract.sinks.values() for field in sink.fields]
     for field in known:
-        if field not in told:
+        if field not in commanded:
             yield f"action field {field}", "no sink", "in the action"
     for name, sink in contract.sinks.items():
         unknown = [field for field in sink.fields if field not in known]
@@ -72,13 +72,13 @@ def _sinks(contract: Contract, description: RobotDescription, spec: ActionSpec) 
             continue
         yield from _form(name, sink, spec)
         if sink.map:
-            wanted = [names[index] for field in sink.fields for index in range(spec.dim)[spec.slices[field]]]
+            components = [names[index] for field in sink.fields for index in range(spec.dim)[spec.slices[field]]]
             mapped = [joint.name for joint in contract.maps[sink.map] if not joint.mimic]
-            for joint in wanted:
+            for joint in components:
                 if joint not in mapped:
                     yield f"sink '{name}': map '{sink.map}'", f"no {joint}", joint
             for joint in mapped:
-                if joint not in wanted:
+                if joint not in components:
                     yield f"sink '{name}': map '{sink.map}'", joint, f"not in {', '.join(sink.fields)}"
 
 
@@ -142,7 +142,7 @@ def _limits(contract: Contract, description: RobotDescription, spec: ActionSpec)
 
 
 def _measures(fields: tuple[str, ...], description: RobotDescription, spec: ActionSpec) -> list[str]:
-    """Names whose values measure some fields: a pose as it is, joints one by one."""
+    """Names of the values that measure some fields: a pose whole, joints one by one."""
     names = component_names(description, spec)
     poses = {field.name for field in spec.fields if field.kind == "pose"}
     return [

@@ -1,7 +1,7 @@
-"""What one robot speaks: the contract between a policy's vector of targets and the topics of its drivers.
+"""The interface of one robot: the contract between a policy's vector of targets and the topics of its drivers.
 
-A contract is one YAML file (`configs/contract`), read by `robot.contract.loading.load_contract`, which also holds
-it against the robot's description. These classes check what a part can know of itself.
+A contract is one YAML file (`configs/contract`), read by `robot.contract.loading.load_contract`, which also
+checks it against the robot's description. These classes check each part by itself.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ class Frames:
     """Frames on the wire.
 
     Args:
-        base: in which all poses are: the robot's base frame of the description.
-        tool: whose pose is told and measured: the tcp of the description.
+        base: of all poses: the robot's base frame of the description.
+        tool: whose pose is commanded and measured: the tcp of the description.
     """
 
     base: str = "base"
@@ -51,7 +51,7 @@ class Frames:
 
 @dataclass(frozen=True)
 class Contract:
-    """One robot with its wiring.
+    """One robot with its topics.
 
     Args:
         name: of its file.
@@ -59,12 +59,12 @@ class Contract:
         control: `cartesian` or `joint`.
         period_s: of an action.
         plant: `twin` or `robot`. Only a twin may do without a person.
-        evidence: against what the contract has been run: the `twin` itself, an `emulation` of its drivers, nothing at
-            all (`example`), or `hardware`.
-        maps: joints by name and place; the only place where names, order, signs, offsets and scales are told.
+        evidence: on what the contract has been run: the `twin` itself, an `emulation` of its drivers, nothing
+            (`example`), or `hardware`.
+        maps: joints by name and index; the only place for names, order, signs, offsets and scales.
         state: streams by name. A camera's name is its stream's: `front` gives `front.image`.
         sinks: by name; together they have each field of the action once.
-        limits, staleness, frames: see there.
+        limits, staleness, frames: see their classes.
         operator: `required`: a person holds the enabling device; `none` on twins only.
         tick_hz: of the gate.
     """
@@ -143,5 +143,5 @@ class Contract:
 
     @property
     def cameras(self) -> tuple[str, ...]:
-        """Streams that are images."""
+        """Names of the streams that are images."""
         return tuple(name for name, stream in self.state.items() if stream.type in CAMERA_TYPES)

@@ -1,4 +1,4 @@
-"""The limits of a contract: what the gate keeps, within what the robot's description allows."""
+"""The limits of a contract, which the gate enforces; they are within those of the robot's description."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ class Workspace:
 
 @dataclass(frozen=True)
 class TcpLimits:
-    """Of each tcp in cartesian control.
+    """Limits of each tcp in cartesian control.
 
     Args:
         speed, acceleration: m/s, m/s^2.
         turn_speed, turn_acceleration: rad/s, rad/s^2.
-        deceleration, turn_deceleration: None is what stops from the speed within the tail, or the acceleration where
-            that is more.
+        deceleration, turn_deceleration: None takes the one that stops from the speed within the tail, or the
+            acceleration where that is larger.
         start, turn_start: how far from the command a first target may be (m, rad); None for no check.
         workspace: None for no box.
     """
@@ -67,7 +67,7 @@ class TcpLimits:
 
 @dataclass(frozen=True)
 class JointLimits:
-    """Of each arm's joints; within those of the robot's description.
+    """Limits of each arm's joints; within those of the robot's description.
 
     Args:
         speed_scale: of the description's velocities.
@@ -97,13 +97,13 @@ class JointLimits:
 
 @dataclass(frozen=True)
 class ToolLimits:
-    """Of every component of a gripper or hand, in the unit of its command.
+    """Limits of every component of a gripper or hand, in the unit of its command.
 
     Args:
-        speed: of a second; None for no limit but the driver's.
+        speed: per second; None for no limit but the driver's.
         acceleration: None for no limit.
         force: largest effort of a joint, as its driver measures it (N*m, N or A, without its sign): near it a finger
-            presses on more slowly, with it no further, and beyond it gives way. None for the drive's own limit.
+            presses on more slowly, at it no further, and beyond it backs off. None for the drive's own limit.
     """
 
     speed: float | None = None
@@ -116,17 +116,17 @@ class ToolLimits:
 
 @dataclass(frozen=True)
 class Limits:
-    """What the gate keeps; a contract only tightens what the description allows.
+    """Limits that the gate enforces; a contract only tightens those of the description.
 
     Args:
         tracking: group (`arm`, `gripper`, `left_arm`) -> distance of the command from the measured state that holds
-            the robot, one number a field (m and rad, or rad); null for a group whose distance means nothing, such as
-            fingers on an object. Every group of the description is named.
+            the robot, one number per field (m and rad, or rad); null for a group whose distance is meaningless, such
+            as fingers on an object. Every group of the description is named.
         tcp: of cartesian control; None for no limit.
         joints: of joint control.
         tool: of grippers and hands.
-        tail_s: in which the robot is brought to a stand when chunks end.
-        capsules: whether distances of links to one another and to the table are kept.
+        tail_s: time in which the robot is brought to rest when chunks end.
+        capsules: whether minimum distances of links to one another and to the table are enforced.
     """
 
     tracking: Mapping[str, tuple[float, ...] | None]

@@ -1,4 +1,4 @@
-"""Contracts by name: the files of `configs/contract`, read, held against the robot's description, hashed, compared."""
+"""Contracts by name: files of `configs/contract`, read, checked against the robot's description, hashed, compared."""
 
 from __future__ import annotations
 
@@ -41,21 +41,21 @@ Parts = Mapping[str, Any]
 
 
 def contract_folder() -> Path:
-    """Where the contracts are."""
+    """The folder of the contracts."""
     return configs_folder() / "contract"
 
 
 def contract_names() -> tuple[str, ...]:
-    """Contracts that can be loaded by name."""
+    """Names of the contracts in `configs/contract`."""
     return tuple(sorted(file.stem for file in contract_folder().glob("*.yaml")))
 
 
 @cache
 def load_contract(name: str) -> Contract:
-    """Read a contract and hold it against the description of its robot.
+    """Read a contract and check it against the description of its robot.
 
     Args:
-        name: of a file in `configs/contract`, or the path of such a file elsewhere. Its robot may lie in a folder
+        name: of a file in `configs/contract`, or the path of such a file elsewhere. Its robot may be in a folder
             `robot` beside it.
 
     Raises:
@@ -118,10 +118,10 @@ def contract_of_twin(robot: str, action: ActionSpec) -> Contract | None:
 
 
 def semantic(contract: Contract) -> dict[str, Any]:
-    """What must be the same for data, checkpoint and robot, as plain values.
+    """The part of a contract that must be the same for data, checkpoint and robot, as plain values.
 
     The robot and its joints in order, the action with units, order and kinds, its period, the frames, the cameras,
-    and the kind of controller below each field: a spring gives way where a position drive does not. A twin and a
+    and the kind of controller below each field: a spring yields where a position drive does not. A twin and a
     robot behind the same kind of controller are the same here; how a driver names and counts its joints is not.
     """
     description = describe(contract)
@@ -149,7 +149,7 @@ def semantic(contract: Contract) -> dict[str, Any]:
 
 
 def operational(contract: Contract) -> dict[str, Any]:
-    """All the rest, as plain values: topics, maps, rates, latencies, staleness, limits, energy. Recorded and shown."""
+    """The rest of a contract, as plain values: topics, maps, rates, latencies, staleness, limits, energy."""
     values: dict[str, Any] = to_json(contract)
     for name in ("name", "robot", "control", "period_s", "frames"):
         del values[name]
@@ -160,17 +160,17 @@ def operational(contract: Contract) -> dict[str, Any]:
 
 
 def semantic_hash(contract: Contract) -> str:
-    """Of `semantic`, 16 hexadecimal digits."""
+    """The hash of `semantic`, 16 hexadecimal digits."""
     return fingerprint(semantic(contract))
 
 
 def operational_hash(contract: Contract) -> str:
-    """Of `operational`, 16 hexadecimal digits."""
+    """The hash of `operational`, 16 hexadecimal digits."""
     return fingerprint(operational(contract))
 
 
 def hashes(contract: Contract) -> dict[str, str]:
-    """What data and checkpoints keep of the contract that they were made with: its name and both hashes."""
+    """The record of a contract in data and checkpoints made with it: its name and both hashes."""
     return {
         "name": contract.name,
         "semantic_hash": semantic_hash(contract),
@@ -179,7 +179,7 @@ def hashes(contract: Contract) -> dict[str, str]:
 
 
 def difference(wanted: Parts, offered: Parts) -> list[Row]:
-    """Rows (what, wanted, offered) in which two sides differ; both as `semantic` or `operational` gave them."""
+    """Rows (what, wanted, offered) in which two sides differ; both as `semantic` or `operational` returns them."""
     ours, theirs = _flat(wanted), _flat(offered)
     return [
         (key, ours.get(key, "-"), theirs.get(key, "-"))
@@ -192,9 +192,9 @@ def require_same(wanted: Parts, offered: Parts, *, left: str, right: str) -> Non
     """Refuse two sides of different meaning.
 
     Args:
-        wanted: `semantic` of what a checkpoint or data were made with.
+        wanted: `semantic` of the contract of a checkpoint or data.
         offered: of the robot.
-        left, right: what the sides are called, for example a checkpoint's path and a contract's name.
+        left, right: names of the sides, for example a checkpoint's path and a contract's name.
 
     Raises:
         InputError: with a table of every row that differs.
@@ -208,7 +208,7 @@ def require_same(wanted: Parts, offered: Parts, *, left: str, right: str) -> Non
 
 
 def _flat(value: Any, prefix: str = "") -> dict[str, str]:
-    """Nested values as dotted names with a text each; empty parts are as good as none."""
+    """Nested values as dotted names with a text each; empty parts are left out."""
     if isinstance(value, (list, tuple)) and any(isinstance(item, Mapping) for item in value):
         value = dict(enumerate(value))
     if isinstance(value, Mapping):
@@ -227,7 +227,7 @@ def _read(file: Path) -> Contract:
     if "name" in values:
         raise InputError(f"{file}: name", expected="none: a contract has its file's name", got=f"'{values['name']}'")
     for group, kind in (("state", Stream), ("sinks", Sink)):
-        # Each by itself first: what a part finds wrong with itself does not know where it stands.
+        # Each by itself first: a part's own error does not know its position in the file.
         for name, part in _mapping(values, group, file).items():
             _build(kind, part, f"{file}: {group} '{name}'")
     for name, joints in _mapping(values, "maps", file).items():

@@ -1,4 +1,4 @@
-"""Under which names a robot's numbers are told and measured."""
+"""The names under which a robot's values are commanded and measured."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from robot.description.loading import RobotDescription
 
 
 def component_names(description: RobotDescription, spec: ActionSpec) -> tuple[str, ...]:
-    """One name a component of the action, as maps use them.
+    """One name per component of the action, as maps use them.
 
-    A joint's own name where the component is that joint's angle (`arm.joints`, `hand.joints`), so that a joint that is
-    told and the same joint measured share their line in a map; else the component's (`gripper.width`).
+    A joint's own name where the component is that joint's angle (`arm.joints`, `hand.joints`), so that a commanded
+    joint and the same joint measured share their line in a map; else the component's (`gripper.width`).
     """
     joints: dict[str, str] = {}
     for limb in description.limbs:
-        told = limb.tool.command
+        command = limb.tool.command
         fields = [(limb.field("arm.joints"), limb.arm.joints)]
-        if told.kind == "joint" and (told.scale, told.offset) == (1.0, 0.0):
-            fields.append((limb.field(told.name), limb.tool.joints))
+        if command.kind == "joint" and (command.scale, command.offset) == (1.0, 0.0):
+            fields.append((limb.field(command.name), limb.tool.joints))
         for field, names in fields:
             components = [field] if len(names) == 1 else [f"{field}.{index}" for index in range(len(names))]
             joints.update(zip(components, map(limb.element, names)))
@@ -26,8 +26,8 @@ def component_names(description: RobotDescription, spec: ActionSpec) -> tuple[st
 
 
 def stream_names(contract: Contract, name: str) -> tuple[str, ...]:
-    """Values that every message of a stream gives: joints, or `tcp.position` and `tcp.rotation`; empty where they are
-    free or where it gives none.
+    """Names of the values in every message of a stream: joints, or `tcp.position` and `tcp.rotation`; empty where they
+    are free or where there are none.
     """
     stream = contract.state[name]
     if stream.type == "pose":
@@ -36,10 +36,10 @@ def stream_names(contract: Contract, name: str) -> tuple[str, ...]:
 
 
 def measured_names(contract: Contract) -> tuple[str, ...]:
-    """Values that all streams together give."""
+    """Names of the values of all streams together."""
     return tuple(value for name in contract.state for value in stream_names(contract, name))
 
 
 def effort_name(joint: str) -> str:
-    """Under which name the effort of a joint or component is measured."""
+    """The name under which the effort of a joint or component is measured."""
     return f"{joint}.effort"

@@ -1,4 +1,4 @@
-"""The wires of a contract: joints as drivers name them, topics of measured state, topics of commands."""
+"""The topics of a contract: joints as drivers name them, topics of measured state, topics of commands."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ FAULT_S = {"image": 1.0, "depth": 1.0}  # a camera that comes back needs no pers
 
 @dataclass(frozen=True)
 class MappedJoint:
-    """One number on the wire and what it is to us: `ours = sign * scale * wire + offset`.
+    """One number on the wire and its conversion to ours: `ours = sign * scale * wire + offset`.
 
     Args:
         name: ours: a joint of the robot's description, or a component of its action such as `gripper.width`.
-        ros: name on the wire. The place on a wire without names is the place in the map.
+        ros: name on the wire. The index on a wire without names is the index in the map.
         sign: 1, or -1 where the driver turns the other way.
-        offset: ours, in our unit, where the wire says 0.
-        scale: our units in one of the wire's: 2 for a width told by one of two fingers, 0.01745 for degrees.
-        mimic: a joint that follows `name`. It is written where a map has it, and never read.
+        offset: our value, in our unit, where the wire's is 0.
+        scale: our units per unit of the wire: 2 for a width given by one of two fingers, 0.01745 for degrees.
+        mimic: whether the joint follows `name`. It is written where a map has it, and never read.
     """
 
     name: str
@@ -56,7 +56,7 @@ class MappedJoint:
 
 @dataclass(frozen=True)
 class Ages:
-    """From which age on a stream is late, holds the robot, and is a fault (s)."""
+    """Ages (s) above which a stream is late, holds the robot, and is a fault."""
 
     warn_s: float
     hold_s: float
@@ -74,13 +74,13 @@ class Ages:
 
 @dataclass(frozen=True)
 class Staleness:
-    """When what comes is too old.
+    """Ages above which messages are too old.
 
     Args:
-        warn_periods: of a stream's own rate, from which on it is late; below the three from which on it holds.
-        fault_s: age at which a stream that says nothing else is a fault.
+        warn_periods: of a stream's own rate, above which it is late; below the three above which it holds.
+        fault_s: age at which a stream without its own is a fault.
         alive_s: without the supervisor's sign of life for so long the gate holds.
-        enable_hold_s, enable_fault_s: without the person's hand on the enabling device.
+        enable_hold_s, enable_fault_s: the same without the person's hand on the enabling device.
         person_s: without a new target for so long a person has let go.
         future_s: how far ahead of now a chunk may be stamped.
     """
@@ -114,11 +114,11 @@ class Stream:
     Args:
         topic: relative to the robot's namespace.
         type: one of `STREAM_TYPES`; `values` are named numbers of a twin's task.
-        rate_hz: that its driver keeps.
+        rate_hz: of its driver.
         map: of a `joint_state`: a name in the contract's `maps`.
         field: of a `pose`: `tcp`, or `left.tcp` of one arm of several.
         latency_s: age of a message when it comes, where its stamp is not the moment of the measurement.
-        floor_s: the hold's age is not below; None takes `FLOOR_S`.
+        floor_s: lower bound of the age that holds; None takes `FLOOR_S`.
         fault_s: age that is a fault; None takes `FAULT_S`, or the contract's.
         size: (height, width) px of a camera's images; empty where it is not fixed.
         compressed: a camera's images come as JPEG or PNG.
@@ -153,7 +153,8 @@ class Stream:
             raise InputError("compressed", expected=f"one of {', '.join(CAMERA_TYPES)}", got=self.type)
 
     def ages(self, staleness: Staleness) -> Ages:
-        """Hold is the larger of the floor and three periods, so that a slow stream is not stale by nature.
+        """The ages of the stream: hold is the larger of the floor and three periods, so that a slow stream is not
+        stale.
 
         Raises:
             InputError: not warn < hold < fault.
@@ -171,7 +172,7 @@ class Energy:
         mode: `torque` where the inner loop is ours, `setpoint` over a passive impedance of known stiffness, `none` on
             a position-controlled arm or hand: nothing bounds it.
         stiffness: (6,) N/m and N*m/rad along and about the base's axes.
-        budget: a file of `configs/budget`, or a path; `free` counts where it can and limits nothing.
+        budget: a file of `configs/budget`, or a path; `free` accounts where it can and limits nothing.
     """
 
     mode: str = "none"
@@ -197,7 +198,7 @@ class Energy:
 
 @dataclass(frozen=True)
 class Sink:
-    """Where fields of the action go.
+    """One topic of commands: the fields of the action that are published to a controller.
 
     Args:
         via: the controller behind the topic, one of `VIAS`:
@@ -207,15 +208,16 @@ class Sink:
             kind.
         topic: relative to the robot's namespace. No other sink has it: crisp mutes a topic with two publishers.
         fields: of the action, whole.
-        rate_hz: how often it is told, at most the gate's own rate.
+        rate_hz: of its commands, at most the gate's own rate.
         map: name in the contract's `maps`, for those of `MAPPED_VIAS`; the map's order is the wire's.
-        latency_s: from a command to the motion that it asks for: the gate samples its path so far ahead. A stamped
-            sink is told the moment for which a target is, and what it needs to get there.
-        on_hold, on_stop: while the gate holds, and after a fault: `hold` tells it to stand where the gate's path came
-            to rest; `silent` tells it nothing, so that the driver does what it does when nobody speaks.
-        change: of a tool that takes goals, as those via `gripper` and any with a `change` do: how far on the wire a
-            target is from the last goal to be a new one. A smaller difference is sent once the target has settled.
-        energy: how it is bounded.
+        latency_s: from a command to its motion: the gate samples its path so far ahead. A stamped sink receives the
+            time at which a target is due, and what it needs to reach it.
+        on_hold, on_stop: while the gate holds, and after a fault: `hold` publishes the position at which the gate's
+            path came to rest; `silent` publishes nothing, so that the driver acts as without a publisher.
+        change: of a tool that takes goals, as those via `gripper` and any with a `change` do: distance on the wire
+            from the last goal above which a target is a new goal. A smaller difference is sent once the target has
+            settled.
+        energy: its bounds.
     """
 
     via: str

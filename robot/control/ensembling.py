@@ -1,7 +1,7 @@
 """Temporal ensembling: several overlapping chunks vote on the action that is due now.
 
 Zhao et al., "Learning Fine-Grained Bimanual Manipulation with Low-Cost Hardware" (ACT, 2023), section IV-B: every plan
-that covers an interval has a say, weighted by exp(-m i), where i = 0 is the oldest plan.
+that covers an interval contributes, weighted by exp(-m i), where i = 0 is the oldest plan.
 """
 
 from __future__ import annotations

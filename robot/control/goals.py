@@ -1,7 +1,7 @@
-"""When a tool that takes goals is sent one: such a tool cannot be streamed to.
+"""When to send goals to a tool that takes goals, to which set-points cannot be streamed.
 
-It may refuse a goal while another is on its way, lose one, or end one elsewhere, and says nothing of it. So a goal is
-reached when the fingers are measured there, and is sent again when they stand somewhere else.
+It may refuse a goal while another is pursued, lose one, or end one elsewhere, and reports none of it. So a goal is
+reached when the fingers are measured there, and is sent again when they rest somewhere else.
 """
 
 from __future__ import annotations
@@ -15,20 +15,21 @@ from robot.contract.names import component_names, stream_names
 from robot.control.sinks import SinkEncoder
 from robot.description.loading import RobotDescription
 
-TOLERANCE = {"m": 0.002, "rad": 0.02}  # from a goal, by the unit of a component; what has neither is told from 0 to 1
+TOLERANCE = {"m": 0.002, "rad": 0.02}  # from a goal, by a component's unit; else it is from 0 to 1
 ROUNDING = 1e-9
-MOVED, SAME = 0.65, 0.05  # of the tolerance: fingers that have moved further did move; goals that are nearer are one
+MOVED, SAME = 0.65, 0.05  # of the tolerance: fingers beyond MOVED have moved; goals within SAME are the same
 SETTLED_S = 0.1  # without a change, after which a command has settled; two rows of a chunk
-MOVING_S = 0.3  # of a command that does not settle, after which a goal is sent on the way
-STILL_S, PERIODS = 0.3, 2.5  # without motion, after which fingers stand: no fewer than so many measurements
-AGAIN_S, LONGER = 0.3, 1.5  # plus the sink's latency: from a goal to the same again, and how much longer each time:
+MOVING_S = 0.3  # of a command that does not settle, after which a goal is sent while it moves
+STILL_S, PERIODS = 0.3, 2.5  # without motion, after which fingers are at rest; measurements that must show it
+AGAIN_S, LONGER = 0.3, 1.5  # plus the sink's latency: from a goal to its repetition, and factor of each further one:
 # a server that waits for a stall before it ends a goal refuses others meanwhile
-TRIES = 5  # of a goal that leaves the fingers where they stand
+TRIES = 5  # of a goal that does not move the fingers
 BLIND_S, BLIND_TRIES = 1.0, 2  # the same where nothing measures the fingers
 
 
 class GoalTracker:
-    """Decides in each tick whether a sink is sent the gate's command as a goal. No goal goes further than the command.
+    """Decides in each tick whether the gate's command is sent to a sink as a goal. No goal goes further than the
+    command.
 
     Args:
         name: of the sink, for `line`.
@@ -37,7 +38,7 @@ class GoalTracker:
         change: (n,) a command that differs by less from the last goal is no new goal, only its last correction.
         period_s: between two goals at least.
         latency_s: from a goal to the motion.
-        still_s: without motion for so long the fingers stand.
+        still_s: without motion for so long the fingers are at rest.
     """
 
     def __init__(
@@ -61,9 +62,9 @@ class GoalTracker:
         self._again_ns = max(round((AGAIN_S + latency_s) * 1e9), self._period_ns)
         self._goal: list[float] | None = None
         self._sent_ns = self._tries = 0
-        self._place: list[float] = []  # where the fingers stood when it was sent
+        self._place: list[float] = []  # position of the fingers when it was sent
         self._command: list[float] = []
-        self._stood_ns = self._began_ns = 0  # since when the command stands; since when it has not settled
+        self._stood_ns = self._began_ns = 0  # since when the command is constant; since when it has not settled
         self._measured = self._rested = [math.nan] * len(units)
         self._blind = True
         self._moved_ns = 0
@@ -84,7 +85,7 @@ class GoalTracker:
             self._allowed = False
             return False
         if not self._allowed:
-            # Who lets go and takes hold again starts anew, and what stood until then may be about to move.
+            # A person who lets go and takes hold again restarts, and a command that was constant may be about to move.
             self._allowed, self._tries, self._stood_ns, self._began_ns = True, 0, now_ns, now_ns
         if self._goal is not None and now_ns - self._sent_ns < self._period_ns:
             return False
@@ -95,31 +96,31 @@ class GoalTracker:
 
     @property
     def failed(self) -> bool:
-        """Whether the goal is not sent again although the fingers are not there, or nothing tells where they are."""
+        """Whether the goal is not sent again although the fingers are not there, or nothing measures them."""
         return self._given_up or (self._goal is not None and self._blind)
 
     @property
     def line(self) -> str:
-        """What became of the newest goal, for a person; empty before the first."""
+        """The state of the newest goal, for a person; empty before the first."""
         if self._goal is None:
             return ""
         shares = [abs(is_ - goal) / most for is_, goal, most in zip(self._measured, self._goal, self._tolerance)]
         worst = 0 if self._blind else shares.index(max(shares))
         unit = self._units[worst] if self._units[worst] != "1" else ""
         which = f"{self._names[worst]} " if len(self._names) > 1 else ""
-        asked = f"asked {which}{_rounded(self._goal[worst])} {unit}".rstrip()
+        text = f"asked {which}{_rounded(self._goal[worst])} {unit}".rstrip()
         if self._blind:
-            return f"{asked}, nothing measures it"
+            return f"{text}, nothing measures it"
         if not self._off(self._goal):
-            return f"{asked}, reached"
+            return f"{text}, reached"
         if self._has_left(self._place) or (self._tries < 2 and not self._given_up):
-            return f"{asked}, on its way"
-        return f"{asked}, stands at {_rounded(self._measured[worst])} {unit}".rstrip()
+            return f"{text}, on its way"
+        return f"{text}, stands at {_rounded(self._measured[worst])} {unit}".rstrip()
 
-    # -- what is seen -------------------------------------------------------------------------------------------------
+    # -- measurements -------------------------------------------------------------------------------------------------
 
     def _follow(self, command: list[float], now_ns: int) -> None:
-        """Note since when the command stands."""
+        """Update since when the command is constant."""
         if self._command and not _apart(command, self._command, self._same):
             return
         if not self._command or now_ns - self._stood_ns >= SETTLED_S * 1e9:
@@ -127,7 +128,9 @@ class GoalTracker:
         self._command, self._stood_ns = command, now_ns
 
     def _watch(self, measured: list[float], now_ns: int) -> None:
-        """Note since when the fingers stand, and whether they have left where the goal was given up."""
+        """Update since when the fingers are at rest, and whether they have left the position at which the goal was
+        given up.
+        """
         if measured != self._measured:  # most ticks bring no new measurement
             self._measured, self._blind = measured, any(map(math.isnan, measured))
             if any(map(math.isnan, self._rested)) or self._has_left(self._rested):
@@ -142,7 +145,7 @@ class GoalTracker:
     def _has_left(self, place: list[float]) -> bool:
         return _apart(self._measured, place, self._moved)
 
-    def _on_its_way(self, now_ns: int) -> bool:
+    def _is_pursued(self, now_ns: int) -> bool:
         """Whether the newest goal may still be pursued."""
         if self._goal is None:
             return False
@@ -152,25 +155,25 @@ class GoalTracker:
         waited = now_ns - self._sent_ns >= again_ns and now_ns - self._moved_ns >= self._still_ns
         return self._off(self._goal) and not waited
 
-    # -- what is decided ----------------------------------------------------------------------------------------------
+    # -- decisions ----------------------------------------------------------------------------------------------------
 
     def _is_new_and_due(self, now_ns: int) -> bool:
-        """Whether the command is another goal than the newest, or the first that is not where the fingers are, and has
-        settled, or is as far as a command has come that moves for long.
+        """Whether the command is another goal than the newest, or the first away from the fingers, and has settled or
+        has moved for long.
         """
-        stood, standing = now_ns - self._stood_ns, not self._on_its_way(now_ns)
+        constant_ns, idle = now_ns - self._stood_ns, not self._is_pursued(now_ns)
         if self._goal is None:
             new = self._blind or self._has_left(self._command)
         else:
             new = _apart(self._command, self._goal, self._change)
-            if not new and standing and stood >= AGAIN_S * 1e9:
+            if not new and idle and constant_ns >= AGAIN_S * 1e9:
                 return _apart(self._command, self._goal, self._same)  # the last millimetres count
-        moving = now_ns - self._began_ns > MOVING_S * 1e9 and standing
-        return new and (stood >= SETTLED_S * 1e9 or moving)
+        moving = now_ns - self._began_ns > MOVING_S * 1e9 and idle
+        return new and (constant_ns >= SETTLED_S * 1e9 or moving)
 
     def _has_failed(self, now_ns: int) -> bool:
-        """Whether the fingers stand elsewhere, or nothing tells where, while the command stands at the goal."""
-        if self._goal is None or self._on_its_way(now_ns) or now_ns - self._stood_ns < SETTLED_S * 1e9:
+        """Whether the fingers rest elsewhere, or nothing measures them, while the command stays at the goal."""
+        if self._goal is None or self._is_pursued(now_ns) or now_ns - self._stood_ns < SETTLED_S * 1e9:
             return False
         return self._blind or self._off(self._command)
 
@@ -200,7 +203,7 @@ def goal_tracker(contract: Contract, description: RobotDescription, encoder: Sin
     sink, spec = encoder.sink, description.action_spec(contract.period_s, contract.control)
     names = encoder.part(np.array(component_names(description, spec)))
     words = [(field.size, field.unit.split()) for field in spec.fields]
-    units = [unit for size, said in words for unit in (said * size if len(said) == 1 else said)]
+    units = [unit for size, parts in words for unit in (parts * size if len(parts) == 1 else parts)]
     rates = [stream.rate_hz for name, stream in contract.state.items() if names[0] in stream_names(contract, name)]
     return GoalTracker(
         encoder.name,

@@ -6,10 +6,10 @@ of robot manipulators", 1987):
     F = K (x_d - x) + D (v_d - v) + Lambda a_d    K in N/m and N*m/rad: the error is not shaped by the inertia
     tau = J^T F + (I - J^T Jbar^T) tau_0           Jbar = M^-1 J^T Lambda, Lambda = (J M^-1 J^T)^-1
 
-so that at rest a wrench w deflects the tcp by exactly K^-1 w, and tau_0, which holds a posture, accelerates the tcp
-nowhere. D is diagonal, 2 zeta sqrt(K_ii Lambda_ii): it follows the apparent inertia of each direction and never
+so that at rest a wrench w deflects the tcp by exactly K^-1 w, and tau_0, which holds a posture, does not accelerate
+the tcp. D is diagonal, 2 zeta sqrt(K_ii Lambda_ii): it follows the apparent inertia of each direction and never
 injects energy. Lambda a_d carries the arm's own inertia along with a moving set-point, which the spring alone would
-drag behind: at rest it is nothing. Torques here are without gravity, which is compensated beside them.
+drag behind: at rest it is zero. Torques here are without gravity, which is compensated beside them.
 
 Rows and vectors of six are linear first, then angular, both in the base frame.
 """
@@ -72,7 +72,7 @@ def add_cartesian_torque(
     torque: np.ndarray,
     braking: np.ndarray,
 ) -> None:
-    """Add the torque of the Cartesian law to `torque` (n,).
+    """Add the torque of the Cartesian impedance law to `torque` (n,).
 
     Args:
         jacobian: (6, n) of the tcp.
@@ -85,7 +85,7 @@ def add_cartesian_torque(
         damping_ratio: zeta; 1 is critical, 0 leaves the spring undamped.
         posture_torque: (n,) N*m, projected into the null space of the tcp.
         torque: (n,) N*m, added to.
-        braking: (n,) N*m, -J^T D v is added to it: the part of the torque that only takes energy out.
+        braking: (n,) N*m, -J^T D v is added to it: the part of the torque that only dissipates.
     """
     n = jacobian.shape[1]
     lower = np.empty((n, n))
@@ -120,7 +120,7 @@ def add_cartesian_torque(
         brake[i] = -damping * velocity[i]
     carried = acceleration.copy()
     solve_factorised(lower6, carried)  # Lambda a_d
-    leaking = np.zeros(6)  # what the posture torque would push at the tcp
+    leaking = np.zeros(6)  # force of the posture torque at the tcp
     for i in range(6):
         for k in range(n):
             leaking[i] += moved[i, k] * posture_torque[k]
@@ -155,7 +155,7 @@ def add_joint_torque(
         stiffness: (n,) N*m/rad.
         damping_ratio: zeta.
         torque: (n,) N*m, added to.
-        braking: (n,) N*m, -D qd is added to it: the part of the torque that only takes energy out.
+        braking: (n,) N*m, -D qd is added to it: the part of the torque that only dissipates.
     """
     for i in range(len(torque)):
         damping = 2 * damping_ratio * np.sqrt(stiffness[i] * inertia[i, i])
@@ -169,7 +169,7 @@ def add_joint_torque(
 def add_payload_torque(
     jacobian: np.ndarray, orientation: np.ndarray, mass: float, centre: np.ndarray, gravity: float, torque: np.ndarray
 ) -> None:
-    """Add what holds a declared payload up against gravity.
+    """Add the torque that holds a declared payload against gravity.
 
     Args:
         jacobian: (6, n) of the tcp.

@@ -1,4 +1,4 @@
-"""Joints on the wire and joints of ours: the one place where names, order, signs, offsets, scales and mimics meet."""
+"""The map between joints on the wire and ours: the one place for names, order, signs, offsets, scales and mimics."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from robot.errors import InputError
 
 
 class JointMap:
-    """The joints of one topic: `ours = sign * scale * wire + offset`, names told apart, places in the map's order.
+    """The joints of one topic: `ours = sign * scale * wire + offset`, by name, or by index in the map's order.
 
     Args:
         joints: as a contract has them, in the order of a wire without names.
@@ -35,7 +35,7 @@ class JointMap:
         self._read_factor, self._read_offset = factor[self._read_from], offset[self._read_from]
 
     def to_wire(self, ours: np.ndarray) -> np.ndarray:
-        """Positions in our order and units (..., n) to the wire's (..., m); mimics get what their leader is told."""
+        """Positions in our order and units (..., n) to the wire's (..., m); mimics get their leader's target."""
         return (np.asarray(ours)[..., self._written_from] - self._write_offset) / self._write_factor
 
     def from_wire(self, wire: np.ndarray) -> np.ndarray:
@@ -51,34 +51,34 @@ class JointMap:
         return np.asarray(wire)[..., self._read_from] * self._read_factor
 
     def read(self, names: Sequence[str], values: np.ndarray) -> dict[str, np.ndarray]:
-        """A message by name, in whatever order its names come.
+        """The values of a message by our names, whatever the order of its names.
 
         Args:
             names: on the wire; those of other maps are left alone.
             values: (len(names),).
 
         Returns:
-            our name -> (1,) float64. A joint that the message lacks, or has twice, is left out: nothing says which of
-            two is meant.
+            our name -> (1,) float64. A joint that the message lacks, or has twice, is left out: which of two
+            is meant is unknown.
         """
-        told = np.asarray(values, dtype=np.float64).tolist()
+        numbers = np.asarray(values, dtype=np.float64).tolist()
         return {
-            joint.name: np.array([joint.sign * joint.scale * told[place] + joint.offset])
-            for joint, place in self._found(names)
+            joint.name: np.array([joint.sign * joint.scale * numbers[index] + joint.offset])
+            for joint, index in self._found(names)
         }
 
     def found(self, names: Sequence[str], values: np.ndarray) -> dict[str, np.ndarray]:
-        """The same in the wire's own units and signs, such as efforts."""
-        told = np.asarray(values, dtype=np.float64).tolist()
-        return {joint.name: np.array([told[place]]) for joint, place in self._found(names)}
+        """The values of a message by our names in the wire's own units and signs, such as efforts."""
+        numbers = np.asarray(values, dtype=np.float64).tolist()
+        return {joint.name: np.array([numbers[index]]) for joint, index in self._found(names)}
 
     def spread(self, ours: np.ndarray) -> np.ndarray:
-        """Numbers in our order (..., n) as they are in the wire's (..., m); mimics have their leader's."""
+        """Numbers in our order (..., n), unscaled, to the wire's (..., m); mimics have their leader's."""
         return np.asarray(ours)[..., self._written_from]
 
     def _found(self, names: Sequence[str]) -> list[tuple[MappedJoint, int]]:
-        """Joints that a message has once, and where."""
-        if names != self._order:  # a driver keeps to its order: it is looked up once
+        """The joints that a message has once, with their indices."""
+        if names != self._order:  # a driver keeps its order: it is looked up once
             self._order = tuple(names)
             self._places = [
                 (joint, names.index(joint.ros))
@@ -88,7 +88,7 @@ class JointMap:
         return self._places
 
     def write(self, values: Mapping[str, np.ndarray]) -> tuple[tuple[str, ...], np.ndarray]:
-        """Names and positions (m,) of a message that says `values`: our name -> one number."""
+        """Names and positions (m,) of a message for `values`: our name -> one number."""
         ours = np.array([np.ravel(values[name])[0] for name in self.ours])
         return self.wire, self.to_wire(ours)
 
@@ -123,15 +123,15 @@ class JointMap:
             thing: what the error names, for example the controller.
 
         Raises:
-            InputError: with the first place at which they differ.
+            InputError: with the first index at which they differ.
         """
         names = tuple(names)
         if names != self.wire:
             pairs = zip((*self.wire, "nothing"), (*names, "nothing"))
-            place, (ours, theirs) = next((i, pair) for i, pair in enumerate(pairs) if pair[0] != pair[1])
+            index, (ours, theirs) = next((i, pair) for i, pair in enumerate(pairs) if pair[0] != pair[1])
             raise InputError(
                 f"{thing}: order of joints",
-                expected=f"'{ours}' in place {place}",
+                expected=f"'{ours}' in place {index}",
                 got=f"'{theirs}'",
                 way_out=f"The map has {', '.join(self.wire)}; the controller has {', '.join(names)}",
             )

@@ -1,4 +1,4 @@
-"""Where a robot is to go and how: targets with some fields changed, and moves from rest to rest."""
+"""Targets with some fields changed, and moves from rest to rest."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from robot.errors import InputError, nearest
 # Of the path 10 s^3 - 15 s^4 + 6 s^5, whose jerk is least (Flash and Hogan, 1985): its largest slope and curvature.
 PEAK_SPEED = 1.875
 PEAK_ACCELERATION = 10 / math.sqrt(3)
-SHARE = 0.9  # of a limit that a move takes: what is left is the gate's
+SHARE = 0.9  # of a limit that a move uses: the rest is the gate's
 SHORTEST_S = 0.2
 SLACK = 1e-6  # beyond a limit that a rounded number may be
 _STEPS = 1_000_000_000  # of the path, as the interpolation counts them
 _PARALLEL = 1e-12  # of the squared area that the two columns of a rotation span
 
-# How fast a move is that was given no duration, by kind of field: m/s, rad/s, m/s.
+# Speed of a move without a given duration, by kind of field: m/s, rad/s, m/s.
 PACE = {"pose": 0.25, "joint": 0.6, "width": 0.1}
 TURN_PACE = 1.0
 
 
 class FieldLimits(Protocol):
     """Limits of one field of a target: `low` and `high` of its values, (size,) or empty for none; `speed` and
-    `acceleration`, of a second, one number for the length of a step (m, rad), or one a component.
+    `acceleration`, per second and second squared, one number for the length of a step (m, rad), or one per component.
     """
 
     @property
@@ -51,7 +51,7 @@ Limits = Mapping[str, FieldLimits]
 
 
 class Move:
-    """From one target to another: along the straight line of each field, as smooth as a person's, within limits.
+    """A move from one target to another: along the straight line of each field, with minimum jerk, within limits.
 
     Args:
         spec: of the targets.
@@ -91,7 +91,7 @@ class Move:
         share = np.clip(np.asarray(elapsed_ns, dtype=np.float64) / self.duration_ns, 0.0, 1.0)
         path = share**3 * (10 - 15 * share + 6 * share**2)
         targets = self._line.at(np.rint(path * _STEPS).astype(np.int64))
-        targets[share >= 1.0] = self.goal  # to the bit: a gripper's goal is told once
+        targets[share >= 1.0] = self.goal  # to the bit: a gripper's goal is sent once
         return targets
 
     def _times(self, limits: Limits) -> tuple[float, float]:
@@ -114,16 +114,16 @@ class Move:
 
 
 def displacements(spec: ActionSpec, start: np.ndarray, goal: np.ndarray) -> dict[str, np.ndarray]:
-    """From one target (dim,) to another, a field: differences, and rotation vectors (3,) rad of rotations."""
-    found = {}
+    """The displacement from one target (dim,) to another by field: differences, and rotation vectors (3,) rad."""
+    result = {}
     for field in spec.fields:
         first, second = start[spec.slices[field.name]], goal[spec.slices[field.name]]
-        found[field.name] = (
+        result[field.name] = (
             rotvec_from_matrix(matrix_from_6d(second) @ matrix_from_6d(first).T)
             if field.is_rotation
             else second - first
         )
-    return found
+    return result
 
 
 def changed_target(
@@ -179,12 +179,12 @@ def changed_target(
 
 @dataclass(frozen=True, eq=False)
 class Remaining:
-    """What is left from where a robot is measured to a target.
+    """The remaining displacement from a measured robot to a target.
 
     Args:
         position: largest distance of a tcp, m.
         angle: largest angle of a tcp's rotation or of an arm's joint, rad.
-        all: (n,) differences of everything, tools too, in their units.
+        all: (n,) differences of all fields, tools too, in their units.
     """
 
     position: float
@@ -195,7 +195,9 @@ class Remaining:
 def remaining(
     spec: ActionSpec, description: RobotDescription, goal: np.ndarray, measured: Mapping[str, np.ndarray]
 ) -> Remaining:
-    """How far a measured robot is from a target (dim,). What nothing measures counts as there."""
+    """The remaining displacement of a measured robot to a target (dim,). A field that nothing measures counts as
+    there.
+    """
     here = goal.copy()
     for name, part in spec.slices.items():
         if name in measured and measured[name].shape == here[part].shape:

@@ -14,7 +14,7 @@ from robot.errors import TillerError
 
 @dataclass(frozen=True, eq=False)
 class PlanRequest:
-    """All that decides a plan. `ChunkRunner.request` makes it and `ChunkRunner.take` takes the plans that answer it.
+    """All inputs of a plan. `ChunkRunner.request` makes it and `ChunkRunner.take` takes the plans that answer it.
 
     Args:
         window: observation, name -> (steps, ...), raw units.
@@ -25,7 +25,7 @@ class PlanRequest:
         samples: plans to draw.
         noise: (samples, *noise_shape) that decides the plans; None draws it.
         prefix: (horizon, dim) actions that are committed, raw units; None where plans arrive at once.
-        prefix_weight: (horizon,) 1 where the prefix must stand, 0 where it is free.
+        prefix_weight: (horizon,) 1 where the prefix is fixed, 0 where it is free.
     """
 
     window: Mapping[str, np.ndarray]
@@ -44,14 +44,14 @@ def sample_plans(policy: Policy, requests: Sequence[PlanRequest | None]) -> np.n
 
     Args:
         policy: plans.
-        requests: one a row. A row without a request repeats the first one, so that a batch has the same size, and with
-            it every row the same numerics, however many wait. All draw as many samples, under one prompt.
+        requests: one per row. A row without a request repeats the first one, so that a batch has the same size, and
+            with it every row the same numerics, however many wait. All draw as many samples, under one prompt.
 
     Returns:
-        plans (len(requests), samples, horizon, dim), raw units; rows without a request hold nothing of use.
+        plans (len(requests), samples, horizon, dim), raw units; rows without a request are to be ignored.
 
     Raises:
-        TillerError: the policy answered with another number of plans than it was asked for.
+        TillerError: the policy returned another number of plans than requested.
     """
     first = next(request for request in requests if request is not None)
     rows = [first if request is None else request for request in requests]
@@ -69,13 +69,13 @@ def sample_plans(policy: Policy, requests: Sequence[PlanRequest | None]) -> np.n
         )
     )
     if plans.shape[:2] != (len(rows), first.samples):
-        asked = f"{'one' if first.samples == 1 else first.samples} for {len(rows)} rows"
-        raise TillerError(f"the policy gave plans of shape {plans.shape}, asked for {asked}")
+        requested = f"{'one' if first.samples == 1 else first.samples} for {len(rows)} rows"
+        raise TillerError(f"the policy gave plans of shape {plans.shape}, asked for {requested}")
     return plans
 
 
 def best_continuation(plans: np.ndarray, request: PlanRequest) -> np.ndarray:
-    """Of the plans that answer a request, the one that goes on best from what was being executed.
+    """The plan, of those that answer a request, that best continues the executed one.
 
     A prefix fixes rows but not the path: a plan whose noise leads around the other side of an obstacle turns sharply
     behind them. So the plan is taken that strays least from the prefix and is the least rough, in units of how much

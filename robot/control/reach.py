@@ -1,4 +1,4 @@
-"""Where a limb can go at all: a target beyond it is brought back, so that no spring pulls at what cannot follow."""
+"""The reach of a limb: a target beyond it is clamped, so that no spring pulls an arm that cannot follow."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from robot.description.limb import Limb
 
 
 class Reach:
-    """Brings targets of one limb back to where it can go: into the sphere of its reach, or its joint limits.
+    """Clamps targets of one limb to the sphere of its reach, or to its joint limits.
 
-    The sphere holds every pose that the arm can take, and some that it cannot: within it the spring finds the nearest.
+    The sphere contains every position that the arm can reach, and some that it cannot: there the spring settles at the
+    nearest.
 
     Args:
         limb: placed in the robot's base frame.
@@ -24,11 +25,11 @@ class Reach:
         self._low, self._high = np.array(limb.arm.position).T
         yaw = np.array([[np.cos(limb.yaw), -np.sin(limb.yaw), 0], [np.sin(limb.yaw), np.cos(limb.yaw), 0], [0, 0, 1]])
         self._centre = np.array(limb.position) + yaw @ np.array(limb.arm.shoulder)
-        # The tcp is out of the flange by its offset at most.
+        # The tcp is beyond the flange by at most its offset.
         self._radius = limb.arm.reach_m + float(np.linalg.norm(limb.tool.tcp_position))
 
     def clamp(self, target: np.ndarray) -> int:
-        """Change `target` (dim,) in place; 1 when it had to be, else 0."""
+        """Clamp `target` (dim,) in place; return 1 when it changed, else 0."""
         if self._position is not None:
             x, y, z = target[self._position] - self._centre
             distance = (x * x + y * y + z * z) ** 0.5

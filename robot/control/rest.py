@@ -1,4 +1,4 @@
-"""The posture that a robot rests in, as a target of its action."""
+"""The rest posture of a robot, as a target of its action."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from robot.folders import configs_folder
 
 
 def rest_target(description: RobotDescription, spec: ActionSpec) -> np.ndarray:
-    """Where arms and tools are at rest, (dim,).
+    """The target (dim,) of arms and tools at rest.
 
     In joint control those are the angles of the description. In cartesian control it is the pose of each tcp there,
-    from the kinematics of the robot's capsules (`configs/capsules`); how the arm bends to get there is its own.
+    from the kinematics of the robot's capsules (`configs/capsules`); the arm's posture for it is free.
 
     Raises:
         InputError: the action is cartesian, and the robot has no file of capsules.
@@ -25,8 +25,10 @@ def rest_target(description: RobotDescription, spec: ActionSpec) -> np.ndarray:
     target = np.empty(spec.dim)
     poses = None
     for limb in description.limbs:
-        told = limb.tool.command
-        target[spec.slices[limb.field(told.name)]] = [told.scale * place + told.offset for place in limb.tool.rest]
+        command = limb.tool.command
+        target[spec.slices[limb.field(command.name)]] = [
+            command.scale * value + command.offset for value in limb.tool.rest
+        ]
         if limb.field("arm.joints") in spec.slices:
             target[spec.slices[limb.field("arm.joints")]] = limb.arm.rest
             continue
@@ -50,10 +52,10 @@ def _poses(description: RobotDescription) -> dict[str, tuple[np.ndarray, np.ndar
         )
     model = mujoco.MjModel.from_xml_string(yaml.safe_load(file.read_text(encoding="utf-8"))["model"])
     data = mujoco.MjData(model)
-    for joint, place in description.spec.rest.items():
+    for joint, joint_position in description.spec.rest.items():
         number = mujoco.mj_name2id(model, mujoco.mjtObj.mjOBJ_JOINT, joint)
-        if number >= 0:  # a tool's joints are no part of it
-            data.qpos[model.jnt_qposadr[number]] = place
+        if number >= 0:  # the model has no joints of tools
+            data.qpos[model.jnt_qposadr[number]] = joint_position
     mujoco.mj_kinematics(model, data)
     return {
         limb.tcp: (data.site(limb.tcp).xpos.copy(), data.site(limb.tcp).xmat.reshape(3, 3).copy())

@@ -61,7 +61,7 @@ def write_quat_xyzw_from_6d(rotation_6d: np.ndarray, quat: np.ndarray) -> None:
 
 @compiled
 def write_6d_from_quat_xyzw(quat: np.ndarray, rotation_6d: np.ndarray) -> None:
-    """A quaternion (4,) of any length to (6,); one that is none, all zero or not finite, gives NaN."""
+    """A quaternion (4,) of any length to (6,); an invalid one, all zero or not finite, gives NaN."""
     x, y, z, w = quat
     square = x * x + y * y + z * z + w * w
     # Written so that NaN fails it too.
@@ -76,7 +76,7 @@ def write_6d_from_quat_xyzw(quat: np.ndarray, rotation_6d: np.ndarray) -> None:
 
 @compiled
 def write_rotvec_between(start: np.ndarray, end: np.ndarray, rotvec: np.ndarray) -> None:
-    """The turn (3,) rad, in the base frame, that takes the orientation `start` (3, 3) to `end` (3, 3).
+    """Write the rotation vector (3,) rad, in the base frame, from the orientation `start` (3, 3) to `end` (3, 3).
 
     Exact at half a turn: the quaternion is read from the largest of its components (Shepperd, 1978).
     """
@@ -133,12 +133,12 @@ def write_turned(rotvec: np.ndarray, fraction: float, start: np.ndarray, matrix:
 def write_interpolated(
     start: np.ndarray, end: np.ndarray, fraction: float, rotations: np.ndarray, target: np.ndarray
 ) -> None:
-    """The target between two: linear, rotations along the shorter arc.
+    """Write the target between two: linear, rotations along the shorter arc.
 
     Args:
         start, end: (dim,) action vectors.
         fraction: 0 gives `start`, 1 gives `end`.
-        rotations: (r,) where the 6-D rotations begin in the vector.
+        rotations: (r,) first indices of the 6-D rotations in the vector.
         target: (dim,), written.
     """
     for i in range(len(target)):
@@ -164,13 +164,14 @@ def write_set_points(
     held: np.ndarray,
     set_points: np.ndarray,
 ) -> None:
-    """Where a path from target to target is at some times; before the first knot and after the last it stands.
+    """Write the set-points of a path from target to target at some times; before the first knot and after the last the
+    path is constant.
 
     Args:
         times_ns: (k,) int64.
         knots_ns: (n,) int64, strictly increasing; `targets[i]` is reached at `knots_ns[i]`.
         targets: (n, dim).
-        rotations: (r,) where the 6-D rotations begin in a target.
+        rotations: (r,) first indices of the 6-D rotations in a target.
         held: (h,) components that take their next target at once and hold it to the interval's end.
         set_points: (k, dim), written.
     """

@@ -30,13 +30,13 @@ class ChunkRunner:
     """Receding horizon: plan a chunk, execute its first rows, plan again.
 
     Without an ensemble `n_action_steps` rows of a chunk are executed before the next plan. With one, plans are made
-    every `ensemble.every` steps and every plan that still covers the present has a say.
+    every `ensemble.every` steps and every plan that still covers the present is weighed.
 
     Args:
         spec: of the policy that plans.
-        n_action_steps: rows executed a plan; the policy's own number when None.
+        n_action_steps: rows executed per plan; the policy's own number when None.
         ensemble: weigh overlapping chunks instead of executing one after the other.
-        delay_steps: rows that pass while a plan is being made (real-time chunking): the next plan is asked for that
+        delay_steps: rows that pass while a plan is being made (real-time chunking): the next plan is requested that
             many rows before the executed ones run out, and the rows already committed are offered as its prefix.
             A plan cannot take longer than the rows that it is executed for; an ensemble has no use for it.
         candidates: plans that are drawn where one continues a chunk.
@@ -70,7 +70,7 @@ class ChunkRunner:
 
     @property
     def delay_steps(self) -> int:
-        """Rows that pass while a plan is being made. It may change between two plans; a request that is on its way
+        """Rows that pass while a plan is being made. It may change between two plans; a pending request
         keeps its own.
         """
         return self._delay_steps
@@ -103,14 +103,14 @@ class ChunkRunner:
         return self._chunks[-1] if self._chunks else None
 
     def observe(self, observation: Mapping[str, np.ndarray], stamp_ns: int) -> None:
-        """Take the observation of one control step, a row a key, with its source's stamp."""
+        """Append the observation of one control step, one row per key, with its source's stamp."""
         self._history.append(observation, stamp_ns)
 
     def needs_plan(self, now_ns: int) -> bool:
         """Whether the rows to execute run out, counting those that pass while planning."""
         if not self._chunks:
             return True
-        # Asked at row n, a plan arrives at row n + delay: the rows in between are executed meanwhile.
+        # Requested at row n, a plan arrives at row n + delay: the rows in between are executed meanwhile.
         return self._chunks[-1].index_at(now_ns) >= self.n_action_steps
 
     @property
@@ -119,14 +119,14 @@ class ChunkRunner:
         return self._candidates if self.delay_steps else 1
 
     def window(self) -> dict[str, np.ndarray]:
-        """What the policy sees now: name -> (steps, ...)."""
+        """The policy's current observation: name -> (steps, ...)."""
         return self._history.window()
 
     def request(
         self, *, seed: int | None = None, prompt: TaskPrompt | None = None, noise: np.ndarray | None = None
     ) -> PlanRequest:
-        """What to plan for at the newest observation. Where plans arrive late the request carries the committed rows,
-        the first of an episode too: its prefix weighs nothing, so that every row of a batch is of one kind.
+        """The request for a plan at the newest observation. Where plans arrive late the request carries the committed
+        rows, the first of an episode too: its prefix has weight zero, so that every row of a batch is of one kind.
 
         Args:
             seed: of the plan's noise.
@@ -139,7 +139,7 @@ class ChunkRunner:
         )
 
     def prefix(self) -> tuple[np.ndarray, np.ndarray]:
-        """Rows that are committed, seen from the newest observation.
+        """The committed rows, counted from the newest observation.
 
         Returns:
             values (horizon, dim) and weight (horizon,): 1 for the `delay_steps` rows that will have passed when the

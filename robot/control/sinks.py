@@ -1,6 +1,6 @@
-"""From the gate's vector to what each controller is told, and back: arrays and names, no messages.
+"""From the gate's vector to the command of each controller, and back: arrays and names, no messages.
 
-Reading a command back (`fields`) is what a twin behind a sink does; the same map serves both ways.
+A twin behind a sink reads a command back (`fields`); the same map serves both ways.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ POSE_NAMES = ("x", "y", "z", "qx", "qy", "qz", "qw")
 
 @dataclass(frozen=True, eq=False)
 class SinkCommand:
-    """What one controller is told.
+    """The command of one controller.
 
     Args:
         sink, via, topic: of the contract.
         names: (n,) on the wire, in its order; of a pose `POSE_NAMES`: m and a unit quaternion xyzw.
         values: (k, n) float64, one row, or for `jtc` two: the target and the end of its stop.
-        velocities: (k, n) of the wire's units a second for `jtc`, else None.
+        velocities: (k, n) in the wire's units per second for `jtc`, else None.
         times_s: (k,) after the moment for which the target is due.
-        frame: in which a pose is; empty for joints.
+        frame: of a pose; empty for joints.
     """
 
     sink: str
@@ -42,7 +42,7 @@ class SinkCommand:
 
 
 class SinkEncoder:
-    """Says what one sink is told for a target of the whole robot.
+    """Encodes a target of the whole robot as the command of one sink.
 
     Args:
         contract: checked against its description (`load_contract` does).
@@ -73,7 +73,7 @@ class SinkEncoder:
 
         Args:
             target: (dim,) of the contract's action.
-            velocity: (dim,) of it a second, for `jtc`; None is a stand.
+            velocity: (dim,) per second, for `jtc`; None is rest.
         """
         sink, via = self.sink, self.sink.via
         if via == "twin":
@@ -88,7 +88,7 @@ class SinkEncoder:
         ours = np.asarray(target, dtype=np.float64)[self._mapped]
         if via == "jtc":
             rates = np.zeros_like(ours) if velocity is None else np.asarray(velocity)[self._mapped]
-            # A trajectory that ends at rest: when nobody speaks any more, the arm stops by itself.
+            # A trajectory that ends at rest: without further messages the arm stops by itself.
             stop = np.clip(ours + rates * (self._tail_s / 2), np.minimum(self._low, ours), np.maximum(self._high, ours))
             wire = self._map.to_wire(np.stack([ours, stop]))
             rates = self._map.rates_to_wire(np.stack([rates, np.zeros_like(ours)]))
@@ -106,9 +106,9 @@ class SinkEncoder:
         return np.abs(self._map.rates_from_wire(np.full(len(self._map.wire), self.sink.change)))
 
     def differs(self, command: SinkCommand, told: SinkCommand | None) -> bool:
-        """Whether a command is news after the last that was told: a goal-based tool starts anew with each.
+        """Whether a command differs from the last one sent: a goal-based tool starts a new motion with each.
 
-        A sink whose `change` is 0 is told every time. Where goals take time, `robot.control.goals` decides.
+        A sink whose `change` is 0 gets every command. Where goals take time, `robot.control.goals` decides.
         """
         if told is None or self.sink.change == 0:
             return True
@@ -147,7 +147,7 @@ class SinkEncoder:
 
 
 def speaks(sink: Sink, mode: str) -> bool:
-    """Whether a sink is told anything in a mode of the gate.
+    """Whether the gate publishes to a sink in a mode.
 
     Args:
         sink: of a contract.
@@ -166,7 +166,7 @@ def pose_from_parts(position: np.ndarray, rotation: np.ndarray) -> np.ndarray:
 
 
 def rotation_from_quat_xyzw(quat_xyzw: np.ndarray) -> np.ndarray:
-    """(4,) of any length to the 6-D rotation; one that is none, all zero or not finite, gives numbers not finite."""
+    """(4,) of any length to the 6-D rotation; an invalid one, all zero or not finite, gives numbers not finite."""
     rotation = np.empty(6)
     write_6d_from_quat_xyzw(np.asarray(quat_xyzw, dtype=np.float64), rotation)
     return rotation

@@ -1,4 +1,4 @@
-"""What an arm's drives accept: a largest torque a joint, and a largest change of it a second."""
+"""Limits of an arm's drives: the largest torque of each joint, and its largest change per second."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ def limit_torque(
     previous: np.ndarray,
     largest_change: np.ndarray,
 ) -> int:
-    """Limit `torque` in place.
+    """Limit `torque` in place; return how many joints were limited.
 
-    Gravity has its share of the drive: torque plus gravity stays within the effort. A change of the torque beyond
-    `largest_change` is cut; the effort goes before it.
+    Gravity uses part of the drive: torque plus gravity stays within the effort. A change of the torque beyond
+    `largest_change` is cut; the effort limit takes precedence.
 
     Args:
         torque: (n,) N*m, without gravity; a value that is not a number counts as 0.
@@ -28,12 +28,12 @@ def limit_torque(
         largest_change: (n,) N*m in one step.
 
     Returns:
-        How many joints were limited.
+        Number of joints that were limited.
     """
     limited = 0
     for i in range(len(torque)):
-        wanted = torque[i] if np.isfinite(torque[i]) else 0.0
-        value = min(max(wanted, previous[i] - largest_change[i]), previous[i] + largest_change[i])
+        requested = torque[i] if np.isfinite(torque[i]) else 0.0
+        value = min(max(requested, previous[i] - largest_change[i]), previous[i] + largest_change[i])
         value = min(max(value, -effort[i] - gravity[i]), effort[i] - gravity[i])
         if value != torque[i]:
             limited += 1

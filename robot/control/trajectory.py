@@ -42,7 +42,7 @@ class Trajectory:
 
     @classmethod
     def hold(cls, spec: ActionSpec, target: np.ndarray, time_ns: int) -> Trajectory:
-        """Stand at one target (dim,) from `time_ns` on."""
+        """The trajectory that stays at one target (dim,) from `time_ns` on."""
         return cls(spec, np.array([time_ns], dtype=np.int64), np.array(target, dtype=np.float64)[None])
 
     @property
@@ -62,8 +62,8 @@ class Trajectory:
     def spliced(self, chunk: ActionChunk, now_ns: int) -> Trajectory:
         """Follow `chunk` from `now_ns` on, without a jump.
 
-        Intervals of the chunk that have ended are stale and dropped; the one that contains now is entered from where
-        this trajectory is. A chunk that starts later is followed when its first interval begins, and this trajectory
+        Intervals of the chunk that have ended are stale and dropped; the one that contains now is entered from this
+        trajectory's position. A chunk that starts later is followed when its first interval begins, and this trajectory
         until then.
 
         Returns:
@@ -83,7 +83,7 @@ class Trajectory:
 
 @cache
 def _places(fields: tuple[ActionField, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """Where the rotations begin in a target, and which of its components are native."""
+    """First indices of the rotations in a target, and indices of its native components."""
     starts = np.cumsum([0, *(field.size for field in fields)])
     rotations = [start for start, field in zip(starts, fields) if field.is_rotation]
     native = [start + i for start, field in zip(starts, fields) if field.kind == "native" for i in range(field.size)]

@@ -1,4 +1,4 @@
-"""What an action is: ordered fields with sizes, units and kinds, and the period for which each row holds."""
+"""The specification of an action: ordered fields with sizes, units and kinds, and the period of each row."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class ActionField:
         name: for example `tcp.position`, `tcp.rotation`, `gripper.width`.
         size: number of components. A `pose` field of size 3 is a position and of size 6 a rotation
             (first two columns of the matrix, column-major).
-        unit: one unit for all components, or one a component separated by spaces.
+        unit: one unit for all components, or one per component separated by spaces.
         kind: one of `ACTION_KINDS`; `native` is a foreign suite's own action, passed on as it is.
     """
 
@@ -60,8 +60,8 @@ class ActionSpec:
     """The order, units and period of an action vector.
 
     Args:
-        fields: in the order in which they stand in the vector.
-        period_s: seconds for which one row of actions holds.
+        fields: in the order of the vector.
+        period_s: seconds for which one row of actions is in force.
     """
 
     fields: tuple[ActionField, ...]
@@ -84,13 +84,13 @@ class ActionSpec:
 
     @cached_property
     def slices(self) -> Mapping[str, slice]:
-        """Where each field stands in the vector."""
+        """The slice of each field in the vector."""
         ends = np.cumsum([field.size for field in self.fields]).tolist()
         return {field.name: slice(end - field.size, end) for field, end in zip(self.fields, ends)}
 
     @cached_property
     def component_names(self) -> tuple[str, ...]:
-        """One name a component: `gripper.width`, or `tcp.position.0` where a field has several."""
+        """One name per component: `gripper.width`, or `tcp.position.0` where a field has several."""
         return tuple(
             field.name if field.size == 1 else f"{field.name}.{index}"
             for field in self.fields

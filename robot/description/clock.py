@@ -1,4 +1,4 @@
-"""Time, passed in as an object: the real one, ROS's, or a virtual one that only moves when it is told to.
+"""Time, passed in as an object: the real one, ROS's, or a virtual one that only moves on command.
 
 Two readings, never mixed. `now_ns` is the source's time, the one that stamps data. `monotonic_ns` is local and never
 jumps: ages, due times and watchdogs use it. `epoch` counts the jumps of the first against the second (a clock that was
@@ -34,15 +34,15 @@ class Clock(Protocol):
 
 
 def to_monotonic_ns(clock: Clock, stamp_ns: int, epoch: int) -> int:
-    """The one conversion from a source's stamp to local monotonic time.
+    """The local monotonic time of a source's stamp: the only such conversion.
 
     Args:
-        clock: whose stamp it is.
+        clock: of the stamp.
         stamp_ns: a stamp taken from `clock.now_ns`.
         epoch: the clock's epoch when the stamp was received.
 
     Raises:
-        TillerError: the clock has jumped since, so that the stamp says nothing about now.
+        TillerError: the clock has jumped since, so that the stamp has no relation to now.
     """
     offset = clock.monotonic_ns() - clock.now_ns()
     if epoch != clock.epoch:
@@ -51,7 +51,7 @@ def to_monotonic_ns(clock: Clock, stamp_ns: int, epoch: int) -> int:
 
 
 class StepWatch:
-    """Tells a step of one clock against the monotonic one from a thread that was put aside between two readings.
+    """Distinguishes a step of one clock against the monotonic one from a thread suspended between two readings.
 
     Args:
         step_ns: a change of their offset that is a step, no drift.
@@ -64,7 +64,7 @@ class StepWatch:
     def stepped(self, before_ns: int, now_ns: int, after_ns: int) -> bool:
         """Whether the clock has stepped since the last call, given its reading between two monotonic ones."""
         if after_ns - before_ns >= self._step_ns:
-            return False  # the offset lies anywhere between the two: this reading knows of no step
+            return False  # the offset is anywhere between the two: this reading shows no step
         offset = now_ns - (before_ns + after_ns) // 2
         last, self._offset_ns = self._offset_ns, offset
         return last is not None and abs(offset - last) > self._step_ns
@@ -106,7 +106,7 @@ class RealClock:
 
 
 class VirtualClock:
-    """A clock for simulation: sleeping is what moves it.
+    """A clock for simulation: only sleeping moves it.
 
     Args:
         start_ns: the source's time at the start and after each reset.
@@ -139,6 +139,6 @@ class VirtualClock:
         self.advance(max(0, monotonic_ns - self._monotonic_ns))
 
     def reset(self) -> None:
-        """Set the source's time back to the start: a new epoch. Monotonic time goes on."""
+        """Set the source's time back to the start: a new epoch. Monotonic time continues."""
         self._now_ns = self._start_ns
         self._epoch += 1

@@ -1,4 +1,4 @@
-"""Two specs side by side: what a person needs to see when a policy, a dataset and a task do not fit."""
+"""Two specs side by side, for a person: where a policy, a dataset and a task do not fit."""
 
 from __future__ import annotations
 
@@ -63,8 +63,8 @@ def require_match(
     """Refuse two sides that do not fit, showing both.
 
     Args:
-        wanted, wanted_action: what the side named `left` (a policy) needs.
-        offered, offered_action: what the side named `right` (a task, a dataset) has.
+        wanted, wanted_action: specs of the side named `left` (a policy).
+        offered, offered_action: specs of the side named `right` (a task, a dataset).
 
     Raises:
         InputError: with a table of every row that differs.

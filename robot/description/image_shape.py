@@ -1,4 +1,4 @@
-"""Which shapes are those of an image, where nobody says what an array is."""
+"""Shapes that are taken for images where an array has no declared kind."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SMALLEST_SIDE = 8
 
 
 def can_be_image(shape: Sequence[int]) -> bool:
-    """Whether a frame (h, w), (h, w, channels) or (channels, h, w) can be an image where somebody says so."""
+    """Whether a frame (h, w), (h, w, channels) or (channels, h, w) can be an image where it is declared as one."""
     if len(shape) not in (2, 3):
         return False
     if len(shape) == 2:
@@ -22,5 +22,5 @@ def can_be_image(shape: Sequence[int]) -> bool:
 
 
 def looks_like_image(shape: Sequence[int]) -> bool:
-    """Whether a frame is one where nobody says so: four channels first are more often a stack of grey images."""
+    """Whether an undeclared frame is an image: four channels first are more often a stack of grey images."""
     return can_be_image(shape) and not (len(shape) == 3 and shape[-1] not in CHANNELS and shape[0] == 4)

@@ -1,4 +1,4 @@
-"""Of what a robot is put together: arms and tools, each described once, combined into limbs."""
+"""The parts of a robot: arms and tools, each described once, combined into limbs."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from robot.errors import InputError
 
 @dataclass(frozen=True)
 class Impedance:
-    """How stiff an arm is held.
+    """The stiffness and damping of an arm.
 
     Args:
         position: (3,) N/m along the axes of the base frame.
         rotation: (3,) N*m/rad about them.
-        joint: N*m/rad a joint, in joint control.
-        posture: N*m/rad with which the null space is drawn to the rest posture.
+        joint: N*m/rad per joint, in joint control.
+        posture: N*m/rad, stiffness towards the rest posture in the null space.
         damping_ratio: 1 is critical.
     """
 
@@ -42,13 +42,13 @@ class Arm:
     Args:
         model: its MJCF file: a path, or `robosuite:` and a path within robosuite's assets.
         joints: from the base to the flange.
-        position, velocity, effort, acceleration: limits a joint (rad, rad/s, N*m, rad/s^2).
+        position, velocity, effort, acceleration: limits per joint (rad, rad/s, N*m, rad/s^2).
         torque_rate: largest change of a joint's torque, N*m/s.
-        rest: posture to rest in, rad.
+        rest: rest posture, rad.
         flange: body that carries the tool.
-        shoulder: (3,) m, where the reach is measured from, in the arm's base frame.
-        reach_m: how far from there the flange can be.
-        impedance: how stiff it is held.
+        shoulder: (3,) m, centre of the reach, in the arm's base frame.
+        reach_m: largest distance of the flange from it.
+        impedance: stiffness and damping.
     """
 
     model: str
@@ -83,13 +83,13 @@ class Arm:
 
 @dataclass(frozen=True)
 class ToolCommand:
-    """What a tool is told, one number a leading joint.
+    """The command of a tool, one number per leading joint.
 
     Args:
         name: of the action's field, such as `gripper.width` or `hand.joints`.
         unit, kind: of the field.
-        scale: command units a unit of the joint: two fingers that each move by w/2 have a width scale of 2.
-        offset: command units where the joint is at 0: a gripper that closes by turning starts at its full width.
+        scale: command units per unit of the joint: two fingers that each move by w/2 have a width scale of 2.
+        offset: command value where the joint is at 0: a gripper that closes by turning starts at its full width.
     """
 
     name: str
@@ -105,11 +105,11 @@ class ToolCommand:
 
 @dataclass(frozen=True)
 class WristCamera:
-    """Where the camera of a wrist sits, in the flange's frame.
+    """The pose of a wrist camera, in the flange's frame.
 
     Args:
         eye: (3,) m.
-        at: (3,) m, the point it looks at.
+        at: (3,) m, the point that it looks at.
     """
 
     eye: tuple[float, ...] = (0.1, 0.0, 0.02)
@@ -134,10 +134,10 @@ class Drive:
     Args:
         stiffness: N*m/rad, or N/m where joints slide.
         damping: N*m*s/rad, or N*s/m.
-        effort: N*m, or N, what a drive gives at most.
+        effort: N*m, or N, largest of a drive.
         armature: kg*m^2, or kg, inertia of motor and gear at the joint.
-        linked: only leading joints have a drive, a linkage moves those that follow. Each is held to its line by a
-            constraint, in place of whatever drives, tendons and constraints the model has. Else all have one.
+        linked: only leading joints have a drive, a linkage moves the followers. Each follower is coupled by a
+            constraint, in place of the model's drives, tendons and constraints. Else all have a drive.
     """
 
     stiffness: float
@@ -155,11 +155,11 @@ class Drive:
 
 @dataclass(frozen=True)
 class Skin:
-    """With what a tool touches, in place of its model's own.
+    """The contact surface of a tool, in place of its model's own.
 
     Args:
-        friction: along the surface, about its normal (m), rolling (m), as MuJoCo has them.
-        hull_vertices: of each link's convex hull, at most: contacts with few are quick to find.
+        friction: sliding, torsional (m), rolling (m), as in MuJoCo.
+        hull_vertices: largest number per link's convex hull: contacts of few are quick to compute.
     """
 
     friction: tuple[float, ...]
@@ -179,19 +179,19 @@ class Tool:
     Args:
         model: its MJCF file, as for an arm.
         group: name of its joint group: `gripper` or `hand`.
-        joints: those that are commanded, in the command's order.
+        joints: that are commanded, in the command's order.
         position: limits of each (rad or m).
         velocity, effort: limits of each, where known.
         rest: (n,) rad or m.
-        command: what it is told.
+        command: its field of the action.
         coupling: joints that follow: by a drive of their own, by a constraint of the model, or linked (see `Drive`).
-        drive: how its joints are driven; None leaves the model's own drives.
-        skin: with what it touches; None leaves the model's own surfaces.
+        drive: of its joints; None leaves the model's own drives.
+        skin: contact surface; None leaves the model's own surfaces.
         mount_position: (3,) m of the tool's root on the flange.
         mount_quat_wxyz: (4,) its orientation there.
         tcp_position: (3,) m of the tcp in the flange's frame.
         tcp_quat_wxyz: (4,) its orientation there: z out of the hand, y along the opening of the fingers.
-        wrist_camera: where the camera sits that sees the tool at work.
+        wrist_camera: pose of the camera that sees the tool.
     """
 
     model: str
@@ -219,12 +219,12 @@ class Tool:
                     expected=f"{len(self.joints)} values, one a joint",
                     got=str(len(getattr(self, name))),
                 )
-        for joint, (low, high), place in zip(self.joints, self.position, self.rest):
-            if not low <= place <= high:
+        for joint, (low, high), position in zip(self.joints, self.position, self.rest):
+            if not low <= position <= high:
                 raise InputError(
                     f"tool: rest posture of joint '{joint}'",
                     expected=f"within its limits {low} .. {high}",
-                    got=str(place),
+                    got=str(position),
                 )
         for follower in self.coupling:
             if follower.leader not in self.joints:
@@ -242,10 +242,10 @@ class LimbFile:
     Args:
         arm: name of a file in `configs/robot/arm`.
         tool: name of a file in `configs/robot/tool`.
-        name: prefix of everything that is its own, such as `left`; empty for the only limb.
+        name: prefix of its names, such as `left`; empty for the only limb.
         position: (3,) m of the arm's base in the robot's base frame.
-        yaw: rad, its turn about the vertical.
-        payload: what hangs on the tcp, declared to the controller.
+        yaw: rad, its rotation about the vertical.
+        payload: on the tcp, declared to the controller.
     """
 
     arm: str
@@ -282,11 +282,11 @@ class Limb:
     payload: Payload = field(default_factory=Payload)
 
     def element(self, name: str) -> str:
-        """A joint, body or site of this limb, as the robot's model calls it."""
+        """The name of a joint, body or site of this limb in the robot's model."""
         return f"{self.name}_{name}" if self.name else name
 
     def field(self, name: str) -> str:
-        """A field of this limb in an action or observation."""
+        """The name of a field of this limb in an action or observation."""
         return f"{self.name}.{name}" if self.name else name
 
     @property
@@ -296,6 +296,6 @@ class Limb:
 
     @property
     def rest(self) -> Mapping[str, float]:
-        """Joint -> rest position, of arm and commanded tool joints."""
+        """The rest positions by joint, of arm and commanded tool joints."""
         joints = [*zip(self.arm.joints, self.arm.rest), *zip(self.tool.joints, self.tool.rest)]
-        return {self.element(joint): place for joint, place in joints}
+        return {self.element(joint): position for joint, position in joints}

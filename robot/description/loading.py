@@ -23,7 +23,7 @@ CONTROLS = ("cartesian", "joint")
 
 @dataclass(frozen=True)
 class RobotDescription:
-    """A robot with what is needed to build and to control it.
+    """A robot with all that is needed to build and to control it.
 
     Args:
         spec: joints, limits, frames, rest posture.
@@ -37,7 +37,7 @@ class RobotDescription:
         """The fields of an action of this robot.
 
         Args:
-            period_s: seconds an action holds.
+            period_s: seconds for which an action is in force.
             control: `cartesian` (pose of each tcp) or `joint` (angles of each arm).
         """
         if control not in CONTROLS:
@@ -54,18 +54,18 @@ class RobotDescription:
                 fields.append(ActionField(limb.field("tcp.rotation"), 6, "1", "pose"))
             else:
                 fields.append(ActionField(limb.field("arm.joints"), len(limb.arm.joints), "rad", "joint"))
-            told = limb.tool.command
-            fields.append(ActionField(limb.field(told.name), len(limb.tool.joints), told.unit, told.kind))
+            command = limb.tool.command
+            fields.append(ActionField(limb.field(command.name), len(limb.tool.joints), command.unit, command.kind))
         return ActionSpec(tuple(fields), period_s)
 
 
 def robot_folder() -> Path:
-    """Where the files of the robots are."""
+    """The folder of the robots' files."""
     return configs_folder() / "robot"
 
 
 def robot_names() -> tuple[str, ...]:
-    """Robots that can be loaded by name."""
+    """Names of the robots in `configs/robot`."""
     return tuple(sorted(file.stem for file in robot_folder().glob("*.yaml")))
 
 
@@ -75,7 +75,7 @@ def load_robot(name: str) -> RobotDescription:
 
     Args:
         name: of a file in `configs/robot`, or the path of such a file elsewhere; arms and tools that it names are
-            looked for beside it first.
+            searched beside it first.
 
     Raises:
         InputError: no such robot, or a file is wrong: a key, a limit that the rest posture breaks.
@@ -121,7 +121,7 @@ def _robot_of_contract(name: str) -> str | None:
 
 
 def with_impedance(description: RobotDescription, **changes: Any) -> RobotDescription:
-    """The same robot, held with other stiffnesses: fields of `Impedance` by name."""
+    """The same robot with another impedance: fields of `Impedance` by name."""
     limbs = tuple(
         replace(limb, arm=replace(limb.arm, impedance=replace(limb.arm.impedance, **changes)))
         for limb in description.limbs
@@ -160,7 +160,7 @@ def _spec(name: str, limbs: tuple[Limb, ...]) -> RobotSpec:
         name,
         tuple(groups),
         tcps={limb.element("arm"): limb.tcp for limb in limbs},
-        rest={joint: place for limb in limbs for joint, place in limb.rest.items()},
+        rest={joint: position for limb in limbs for joint, position in limb.rest.items()},
         payload={limb.element("arm"): limb.payload for limb in limbs if limb.payload.mass_kg},
     )
 
@@ -185,7 +185,7 @@ def _read(kind: type[T], file: Path) -> T:
     except InputError as error:
         if str(file) in error.thing:
             raise
-        # What a description finds wrong with itself does not know in which file it stands.
+        # A description's own error does not know its file.
         raise InputError(
             f"{file}: {error.thing}", expected=error.expected, got=error.got, way_out=error.way_out
         ) from error

@@ -1,4 +1,4 @@
-"""What a policy sees: named arrays with shape, type, unit, kind, and how much of their past."""
+"""The specification of an observation: named arrays with shape, type, unit, kind, and history."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class ObservationField:
         name: for example `state`, `tcp.position`, `wrist.image`.
         shape: of one row, without history: images (height, width, 3) RGB, depth (height, width).
         dtype: numpy name; images `uint8`, depth `uint16` in mm.
-        unit: one unit, or one a component of the last axis separated by spaces.
+        unit: one unit, or one per component of the last axis separated by spaces.
         kind: one of `OBSERVATION_KINDS`.
         history: rows of the past that the policy sees.
     """
@@ -130,11 +130,11 @@ class ObservationSpec:
         return tuple(self.by_name)
 
     def select(self, names: tuple[str, ...] | list[str]) -> ObservationSpec:
-        """Only these fields, in this order."""
+        """The observation with only these fields, in this order."""
         return ObservationSpec(tuple(self[name] for name in names))
 
     def with_history(self, histories: Mapping[str, History] | History) -> ObservationSpec:
-        """The same fields with other histories: one for all, or one a name (the rest unchanged)."""
+        """The same fields with other histories: one for all, or one per name (the rest unchanged)."""
         if isinstance(histories, History):
             return ObservationSpec(tuple(replace(field, history=histories) for field in self))
         for name in histories:

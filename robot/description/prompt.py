@@ -1,4 +1,4 @@
-"""What a policy is asked to do."""
+"""The task that a policy is to do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every robot, policy and critic offers. Arrays only: this is the border that all rooms share."""
+"""The protocols of robots, policies and critics. Arrays only: all rooms share these interfaces."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Robot(Protocol):
     def clock(self) -> Clock: ...
 
     def observe(self) -> Observation:
-        """The newest observation, one row a key."""
+        """The newest observation, one row per key."""
         ...
 
     def execute(self, chunk: ActionChunk) -> None:
@@ -42,7 +42,7 @@ class Robot(Protocol):
 @runtime_checkable
 class ConnectedRobot(Robot, Protocol):
     """A robot that `tiller.connect` has connected, over a gate or as a twin in this process: it is a context manager,
-    and can be told where to go.
+    and can be commanded to move.
     """
 
     def wait_until_ready(self, timeout: float = ...) -> Self:
@@ -50,7 +50,7 @@ class ConnectedRobot(Robot, Protocol):
         ...
 
     def home(self, duration: float | None = None) -> None:
-        """Go to the rest posture in `duration` seconds, None takes a calm pace; return when the robot rests there."""
+        """Move to the rest posture in `duration` seconds, None takes a calm pace; return when the robot rests there."""
         ...
 
     def move_to(
@@ -64,7 +64,7 @@ class ConnectedRobot(Robot, Protocol):
         tolerance: float = ...,
         turn_tolerance: float = ...,
     ) -> None:
-        """Go somewhere, and return when the robot is there and rests. What is not named stays as it was told last.
+        """Move to a target, and return when the robot rests there. Fields that are not named keep their last target.
 
         Args:
             position: (3,) m of the tcp, in the base frame.
@@ -72,17 +72,17 @@ class ConnectedRobot(Robot, Protocol):
             width: of the gripper, m. An object in it may keep it from getting there.
             duration: s; None takes a calm pace.
             fields: by name, of other actions: `arm.joints`, `hand.joints`, `left.tcp.position`.
-            tolerance: m, how near the tcp has to be measured in the end.
+            tolerance: m, largest distance of the measured tcp in the end.
             turn_tolerance: rad, the same of its rotation and of the arm's joints.
 
         Raises:
             InputError: outside of limits or out of reach, or quicker than the limits allow.
-            TillerError: the robot did not get there; why.
+            TillerError: the robot did not get there, with the reason.
         """
         ...
 
     def close(self) -> None:
-        """Leave the robot; what was started for it ends."""
+        """Disconnect from the robot and end everything started for it."""
         ...
 
     def __enter__(self) -> Self: ...
@@ -120,10 +120,10 @@ class Policy(Protocol):
             observation: name -> (batch, steps, ...) raw units.
             task: what to do, one prompt for the batch.
             noise: (batch, samples, *noise_shape); given, it decides the result.
-            samples: chunks drawn a row.
-            seeds: (batch,) a stream a row, so that a row never depends on its batch mates.
+            samples: chunks drawn per row.
+            seeds: (batch,) one random stream per row, so that a row never depends on its batch mates.
             prefix: (batch, horizon, dim) raw actions already committed.
-            prefix_weight: (batch, horizon) 1 where the prefix must stand, 0 where it is free.
+            prefix_weight: (batch, horizon) 1 where the prefix is fixed, 0 where it is free.
 
         Returns:
             (batch, samples, horizon, dim) raw units.

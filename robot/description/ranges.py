@@ -1,6 +1,6 @@
-"""Which numbers an option takes, declared beside it: `steps: Annotated[int, Range(1, 1000)]`.
+"""The range of an option's numbers, declared beside it: `steps: Annotated[int, Range(1, 1000)]`.
 
-Whoever builds the option's dataclass from plain values checks them: `robot.description.record`.
+They are checked where the option's dataclass is built from plain values: `robot.description.record`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from robot.errors import InputError
 
 MANY = 1_000_000_000
-"""More than anybody asks for of what is counted, and few enough for every library that is told the count."""
+"""More than any count in use, and few enough for every library that takes the count."""
 
 
 @dataclass(frozen=True)
@@ -20,10 +20,10 @@ class Range:
     """Finite numbers between two ends.
 
     Args:
-        low, high: the ends, both taken unless said otherwise.
+        low, high: the ends, both included by default.
         above: whether `low` itself is refused.
         below: whether `high` itself is refused.
-        note: what else a person should know, such as a unit.
+        note: for people, such as a unit.
     """
 
     low: float
@@ -42,12 +42,12 @@ class Range:
         return f"{'above' if self.above else 'at least'} {low} and {'below' if self.below else 'at most'} {high}{note}"
 
     def read(self, kind: type, value: Any, where: str) -> Any:
-        """The number that a plain value is.
+        """The number of a plain value.
 
         Args:
             kind: int or float; whole numbers are floats too, and truth values are neither.
             value: plain.
-            where: how to name it in an error.
+            where: its name in an error.
 
         Raises:
             InputError: no number of this kind, or one outside the range, infinite or NaN.
@@ -60,19 +60,19 @@ class Range:
 
 
 Count = Annotated[int, Range(1, MANY)]
-"""Of what there must be one of."""
+"""A count of at least one."""
 
 NonNegative = Annotated[int, Range(0, MANY)]
-"""Of what there may be none of."""
+"""A count that may be zero."""
 
 Seed = Annotated[int, Range(0, 2**31 - 1)]
-"""Of a first random stream: every library takes it, and those that count up from it."""
+"""The seed of a first random stream: every library takes it and those counted up from it."""
 
 Workers = Annotated[int, Range(1, 1024)]
-"""Processes or threads of one machine."""
+"""Number of processes or threads of one machine."""
 
 Share = Annotated[float, Range(0, 1)]
-"""Of a whole, all of it included."""
+"""A share of a whole, 0 and 1 included."""
 
 Duration = Annotated[float, Range(0, 1e6, above=True)]
-"""In whichever unit the option says."""
+"""A duration in the unit of the option."""

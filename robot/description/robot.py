@@ -1,4 +1,4 @@
-"""What a robot is: groups of joints with limits, tool centre points, a posture to rest in, a payload."""
+"""The specification of a robot: groups of joints with limits, tool centre points, a rest posture, a payload."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class JointGroup:
     Args:
         name: for example `arm`, `left_arm`, `hand`.
         names: joint names in command order.
-        position: (low, high) a joint, rad or m.
-        velocity, effort, acceleration: the largest magnitude a joint, SI units; empty when unknown.
+        position: (low, high) per joint, rad or m.
+        velocity, effort, acceleration: the largest magnitude per joint, SI units; empty when unknown.
         coupling: joints that follow others mechanically.
     """
 
@@ -54,7 +54,7 @@ class JointGroup:
 
 @dataclass(frozen=True)
 class Payload:
-    """What hangs on a tool centre point: mass in kg, centre of mass (3,) in m in the tcp frame."""
+    """The load on a tool centre point: mass in kg, centre of mass (3,) in m in the tcp frame."""
 
     mass_kg: float = 0.0
     centre_m: tuple[float, ...] = (0.0, 0.0, 0.0)

@@ -1,4 +1,4 @@
-"""What a policy and a critic declare about themselves."""
+"""The specifications of a policy and a critic."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class SamplerSpec:
 
 @dataclass(frozen=True)
 class PolicySpec:
-    """Everything that another room must know to feed a policy and use what it returns.
+    """Everything that another room must know to use a policy.
 
     Args:
         observation: keys with their histories.
@@ -52,7 +52,7 @@ class PolicySpec:
 
 @dataclass(frozen=True)
 class CriticSpec:
-    """What a critic scores.
+    """The specification of a critic.
 
     Args:
         observation: keys with their histories.

@@ -1,1 +1,1 @@
-"""What stands between a source of targets and the drives: energy filters and the gate."""
+"""The safety layer between a source of targets and the drives: energy filters and the gate."""

@@ -1,4 +1,4 @@
-"""From streams that come when they come to the rows that a policy sees: one moment, one value a key."""
+"""From asynchronous streams to the rows that a policy sees: one moment, one value per key."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import numpy as np
 from robot.description.observation import ObservationField, ObservationSpec
 from robot.errors import InputError
 
-KEPT = 256  # messages a stream: half a second at 500 Hz
-AHEAD_NS = 500_000_000  # a stamp further ahead of the clock is one of another clock: all that follow would be older
+KEPT = 256  # messages per stream: half a second at 500 Hz
+AHEAD_NS = 500_000_000  # a stamp further ahead is of another clock: all later ones would be older
 
 
 @dataclass(frozen=True)
@@ -23,9 +23,9 @@ class StreamSource:
 
     Args:
         keys: that it carries.
-        interpolate: whether a value between two messages lies between theirs (numbers), or is the nearest one's
+        interpolate: whether a value between two messages is interpolated (numbers), or is the nearest one's
             (images).
-        latency_ns: by how much a stamp is later than the moment at which it was measured.
+        latency_ns: from the measurement to the stamp.
         tolerance_ns: how far from the row's moment a message may be.
     """
 
@@ -38,12 +38,12 @@ class StreamSource:
 class Alignment:
     """The recent past of all streams, and rows of it.
 
-    A row belongs to one moment: the newest for which every stream has spoken, so that numbers are interpolated and not
+    A row belongs to one moment: the newest that every stream has reached, so that numbers are interpolated and not
     extrapolated. A key that several streams carry is taken from the first.
 
     Args:
         spec: keys that a row must have.
-        sources: stream -> what it carries.
+        sources: stream -> its keys.
 
     Raises:
         InputError: a key that no stream carries.
@@ -78,17 +78,17 @@ class Alignment:
 
     @property
     def streams(self) -> tuple[str, ...]:
-        """Those that are needed."""
+        """Names of the streams that are needed."""
         return tuple(self._sources)
 
     def add(self, stream: str, values: Mapping[str, np.ndarray], stamp_ns: int, now_ns: int | None = None) -> str:
-        """Take a message; one that is not newer than the last is left out, as one of an unneeded stream is.
+        """Add a message; one that is not newer than the last, or of an unneeded stream, is ignored.
 
         Args:
-            stream: whose message it is.
+            stream: of the message.
             values: name -> array.
             stamp_ns: of the message.
-            now_ns: of the clock that stamps are of; None where there is none.
+            now_ns: of the clock of the stamps; None where there is none.
 
         Returns:
             Why the message was refused: a value that does not fit its field, or a stamp of another clock; empty when
@@ -116,14 +116,14 @@ class Alignment:
 
     @property
     def newest_ns(self) -> int | None:
-        """The newest moment that all streams have reached; None while one has not spoken."""
+        """The newest moment that all streams have reached; None while one has no message."""
         if not all(self._stamps.values()):
             return None
         return min(stamps[-1] for stamps in self._stamps.values())
 
     @property
     def silent(self) -> tuple[str, ...]:
-        """Streams that have not spoken, or are further behind the newest one than a row may be from a message."""
+        """Streams without a message, or further behind the newest one than a row may be from a message."""
         newest = max((stamps[-1] for stamps in self._stamps.values() if stamps), default=0)
         return tuple(
             stream
@@ -132,8 +132,8 @@ class Alignment:
         )
 
     def row(self, time_ns: int) -> dict[str, np.ndarray] | None:
-        """One value a key at a moment, in the shapes and types of the spec; None where a stream has nothing near it."""
-        found: dict[str, np.ndarray] = {}
+        """One value per key at a moment, in the shapes and types of the spec; None where a stream has none near it."""
+        result: dict[str, np.ndarray] = {}
         for stream, source in self._sources.items():
             values = self._at(stream, source, time_ns)
             if values is None:
@@ -141,15 +141,15 @@ class Alignment:
             for field in self._fields[stream]:
                 if field.name not in values:
                     return None
-                found[field.name] = np.asarray(values[field.name], dtype=field.dtype).reshape(field.shape)
-        return found
+                result[field.name] = np.asarray(values[field.name], dtype=field.dtype).reshape(field.shape)
+        return result
 
     def _at(self, stream: str, source: StreamSource, time_ns: int) -> Mapping[str, np.ndarray] | None:
         stamps, values = self._stamps[stream], self._values[stream]
         after = bisect_right(stamps, time_ns)
         before = after - 1
         if before >= 0 and stamps[before] == time_ns:
-            return values[before]  # the very message, to the bit
+            return values[before]  # the message itself, to the bit
         near = [
             place
             for place in (before, after)
@@ -169,7 +169,7 @@ class Alignment:
 
 
 def _unfit(field: ObservationField, value: np.ndarray) -> str:
-    """Why a value is none of a field; empty when it is one."""
+    """Why a value does not fit a field; empty when it fits."""
     if field.is_image:
         fits = value.dtype == field.dtype and value.shape == field.shape
         return "" if fits else f"{field.name}: expected {field.dtype} {field.shape}, got {value.dtype} {value.shape}"

@@ -1,4 +1,4 @@
-"""The recent past of an observation, as a policy wants to see it."""
+"""The recent past of an observation, as a policy sees it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from robot.errors import TillerError
 
 
 class ObservationHistory:
-    """Keeps as many rows a key as its history spans.
+    """Keeps as many rows per key as its history spans.
 
     Args:
         spec: keys, shapes and histories.
@@ -37,7 +37,7 @@ class ObservationHistory:
         return self._stamp_ns
 
     def append(self, observation: Mapping[str, np.ndarray], stamp_ns: int) -> None:
-        """Take one row a key; keys that the policy does not see are ignored.
+        """Append one row per key; keys that the policy does not see are ignored.
 
         Raises:
             InputError: a key is missing or has another shape.

@@ -1,4 +1,4 @@
-"""Which streams of a contract carry which keys of an observation."""
+"""The streams of a contract that carry the keys of an observation."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ def streams_of(contract: Contract, description: RobotDescription, field: Observa
 def offered(
     contract: Contract, description: RobotDescription, spec: ObservationSpec, *, own_sizes: bool = True
 ) -> ObservationSpec:
-    """What a contract has to offer of an observation: the keys that a stream carries.
+    """The part of an observation that a contract offers: the keys that a stream carries.
 
     Args:
         contract, description: of the robot.
-        spec: that is asked for.
-        own_sizes: images have the size that the contract's camera has; else the size that is asked for.
+        spec: that is requested.
+        own_sizes: whether images have the size of the contract's camera; else the requested size.
     """
     fields = []
     for field in spec:
@@ -52,9 +52,9 @@ def offered(
 
 
 def stream_sources(contract: Contract, description: RobotDescription, spec: ObservationSpec) -> dict[str, StreamSource]:
-    """The streams of a contract that carry keys of an observation: stream -> what it carries.
+    """The streams of a contract that carry keys of an observation: stream -> its keys.
 
-    A twin's task speaks all numbers that the policy was trained with, to the bit, on its `values`: it comes first.
+    A twin's task publishes all numbers that the policy was trained with, to the bit, on `values`: it comes first.
     """
     carried = {field.name: streams_of(contract, description, field) for field in spec}
     sources = {}

@@ -1,6 +1,6 @@
-"""From what a topic says to measured values under our names, and back: arrays and names, no messages.
+"""From the values on a topic to measured values under our names, and back: arrays and names, no messages.
 
-Writing (`write`, `write_pose`) is what a twin does in the driver's place; the same map serves both ways.
+A twin writes (`write`, `write_pose`) in place of the driver; the same map serves both directions.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class StreamReader:
         name: of a stream; `joint_state` and `pose` are read here, the others carry no map.
 
     Attributes:
-        names: values that every message must give; empty for streams that carry none, or, as `values`, any.
+        names: values that every message must have; empty for streams that carry none, or, as `values`, any.
     """
 
     def __init__(self, contract: Contract, name: str) -> None:
@@ -34,7 +34,7 @@ class StreamReader:
         self.map = JointMap(contract.maps[self.stream.map]) if self.stream.map else None
 
     def read(self, names: Sequence[str], values: np.ndarray) -> dict[str, np.ndarray]:
-        """Joints of a message by name: our name -> (1,) float64; what it lacks or has twice is left out."""
+        """Joints of a message by name: our name -> (1,) float64; joints that it lacks or has twice are left out."""
         assert self.map is not None, f"stream '{self.name}' has no joints"
         return self.map.read(names, values)
 
@@ -49,35 +49,35 @@ class StreamReader:
         return {where: np.array(position, dtype=np.float64), turn: rotation_from_quat_xyzw(quat_xyzw)}
 
     def write(self, values: Mapping[str, np.ndarray]) -> tuple[tuple[str, ...], np.ndarray]:
-        """Names and numbers of a joint_state that says `values`, our name -> one number; mimics follow."""
+        """Names and numbers of a joint_state for `values`, our name -> one number; mimics follow."""
         assert self.map is not None, f"stream '{self.name}' has no joints"
         return self.map.write(values)
 
     def write_pose(self, values: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-        """Position (3,) m and quaternion (4,) xyzw of a pose that says `values`."""
+        """Position (3,) m and quaternion (4,) xyzw of a pose message for `values`."""
         where, turn = self.names
         pose = pose_from_parts(values[where], values[turn])
         return pose[:3], pose[3:]
 
 
 def gathered(description: RobotDescription, values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Measured values with joints joined to the vectors that observations and actions have.
+    """The measured values with joints joined to the vectors of observations and actions.
 
     Args:
         description: of the robot.
         values: of all its streams, as `StreamReader` gives them.
 
     Returns:
-        what came, and, where all of their joints did: `arm.joints` (n,) rad, and the tool's own field, such as
+        `values`, and, where all of their joints are in it: `arm.joints` (n,) rad, and the tool's own field, such as
         `hand.joints` (n,) rad or `gripper.width` (1,) m.
     """
-    found = dict(values)
+    result = dict(values)
     for limb in description.limbs:
         joints = [limb.element(joint) for joint in limb.arm.joints]
         if all(joint in values for joint in joints):
-            found[limb.field("arm.joints")] = np.concatenate([values[joint] for joint in joints])
-        told, name = limb.tool.command, limb.field(limb.tool.command.name)
+            result[limb.field("arm.joints")] = np.concatenate([values[joint] for joint in joints])
+        command, name = limb.tool.command, limb.field(limb.tool.command.name)
         joints = [limb.element(joint) for joint in limb.tool.joints]
         if name not in values and all(joint in values for joint in joints):
-            found[name] = told.scale * np.concatenate([values[joint] for joint in joints]) + told.offset
-    return found
+            result[name] = command.scale * np.concatenate([values[joint] for joint in joints]) + command.offset
+    return result

@@ -1,4 +1,4 @@
-"""What episodes have to be before a budget is picked from them: the robot's own, enough, benign, without gravity."""
+"""Requirements on episodes from which a budget is picked: the robot's own, enough, benign, without gravity."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ GRAVITY_SHARE = 0.5
 _EVERY_S = 0.02  # at which postures gravity is compared
 _WEIGHTY_NM = 1.0  # rms of gravity's torque, below which an arm's postures do not show it
 _REST_RAD_S, _REST_NM, _REST_S = 0.01, 5.0, 0.2
-_BEYOND_RAD = 0.1  # by which joints may lie outside of a description's limits
+_BEYOND_RAD = 0.1  # by which joints may be outside a description's limits
 
 
 def require_robot(log: EnergyLog, description: RobotDescription) -> None:
@@ -96,7 +96,7 @@ def require_benign(streams: Sequence[EnergyStream]) -> None:
 
 
 def gravity_share(streams: Sequence[EnergyStream], gravity: Callable[[np.ndarray], np.ndarray]) -> float | None:
-    """How much of the arm's weight is in the torque: the factor s for which s g(q) fits it best. 1 when gravity is in
+    """The share of the arm's weight in the torque: the factor s for which s g(q) fits it best. 1 when gravity is in
     it, near 0 when it is not; None where the postures hardly show any weight.
     """
     along = square = 0.0
@@ -113,11 +113,11 @@ def gravity_share(streams: Sequence[EnergyStream], gravity: Callable[[np.ndarray
 def require_no_gravity(
     streams: Sequence[EnergyStream], gravity: Callable[[np.ndarray], np.ndarray] | None
 ) -> float | None:
-    """Refuse torques with gravity in them: held against a model of the arm where there is one, else by what they are
+    """Refuse torques with gravity in them: compared with a model of the arm where there is one, else judged
     while the arm rests. A payload's weight alone, or less than half of the arm's, passes unseen.
 
     Returns:
-        The share of the arm's weight that was found; None where it could not be told.
+        The share of the arm's weight in the torques; None where it could not be determined.
     """
     way_out = (
         "Log the torque without what holds the arm up: the command before gravity is added, or the measured "

@@ -1,6 +1,6 @@
-"""What a controller may give to a robot: joules and watts, of which each number has one job.
+"""The energy and power that a controller may give to a robot: limits with one purpose each.
 
-The tank bounds what is given in all (that is passivity), the power how fast, the spring energy and the force how hard
+The tank bounds the energy in total (that is passivity), the power its rate, the spring energy and the force how hard
 one contact can be. None of them is a standard, and no limit here is a rated safety function.
 """
 
@@ -27,27 +27,27 @@ _UNLIMITED_WORDS = "above 0 (.inf for none)"
 
 @dataclass(frozen=True)
 class Budget:
-    """Limits of the energy that flows from a controller to a robot; `inf` where there is none.
+    """Limits of the energy that flows from a controller to a robot; `inf` for no limit.
 
     Args:
         initial_j: E_0, in the tank at first.
         reserve_j: E_min, which only braking may use.
-        capacity_j: E_max, more than which is not kept: what braking gives back beyond it is spilled.
+        capacity_j: E_max, the most that is stored: energy that braking returns beyond it is spilled.
         power_w: P_max, largest power to the robot.
-        supply_w: power that is added to the tank from outside, for tasks that do net work; logged, never asked for by
+        supply_w: power that is added to the tank from outside, for tasks that do net work; logged, never requested by
             a policy.
-        gamma: share of what is above the reserve that one period may take, 0 to 1: how softly the tank closes
+        gamma: share of the energy above the reserve that one period may take, 0 to 1: how softly the tank closes
             (a discrete control barrier, h_{k+1} >= (1 - gamma) h_k).
         spring_j: V_cap, largest energy of the impedance law's spring.
         force_n: F_cap, largest force of that spring at rest.
         mass_kg: apparent mass of the tool for which the speeds that the budget allows are stated.
-        acceleration: (n,) rad/s^2, the most that each joint of an arm is accelerated with, contacts included, as the
-            picking found it; empty where nothing was picked. It limits nothing: the torque filter counts on it.
-        robot: whose it is, by the name of its description; empty for any.
+        acceleration: (n,) rad/s^2, largest acceleration of each joint of an arm, contacts included, as picked from
+            episodes; empty where none was picked. It limits nothing: the torque filter relies on it.
+        robot: name of its description; empty for any.
         provenance: where the numbers come from.
 
     Raises:
-        InputError: a number is negative or not one, or they do not fit one another.
+        InputError: a value is no number or negative, or values contradict one another.
     """
 
     initial_j: float
@@ -90,7 +90,7 @@ class Budget:
 
     @property
     def row(self) -> np.ndarray:
-        """(8,) float64: the limits for compiled code, by the columns above."""
+        """(8,) float64: the limits for compiled code, in the columns above."""
         return np.array(
             [
                 self.initial_j,
@@ -106,7 +106,7 @@ class Budget:
         )
 
     def impact_j(self, damping_ratio: float = 1.0) -> float:
-        """Kinetic and spring energy together, at most, in free motion under a passive impedance with damping
+        """The largest sum of kinetic and spring energy in free motion under a passive impedance with damping
         2 zeta sqrt(K m): V_cap (1 + 1 / (4 zeta^2)), whatever the stiffness and the mass.
         """
         return self.spring_j * (1 + 1 / (4 * damping_ratio**2))
@@ -116,17 +116,19 @@ class Budget:
         return math.sqrt(self.spring_j / (2 * damping_ratio**2 * self.mass_kg))
 
     def peak_force_n(self, wall_n_per_m: float, damping_ratio: float = 1.0) -> float:
-        """Bound of the force of one impact on a lossless wall: sqrt(2 K_env E_imp)."""
+        """The bound on the force of one impact on a lossless wall: sqrt(2 K_env E_imp)."""
         return math.sqrt(2 * wall_n_per_m * self.impact_j(damping_ratio))
 
     @property
     def hash(self) -> str:
-        """Of all numbers, those that the torque filter counts on too, and the robot, 16 hexadecimal digits."""
-        told: dict[str, Any] = {name: float(getattr(self, name)) for name in _NUMBERS}
-        told["robot"] = self.robot
+        """The hash of all numbers, also those that the torque filter relies on, and of the robot: 16 hexadecimal
+        digits.
+        """
+        values: dict[str, Any] = {name: float(getattr(self, name)) for name in _NUMBERS}
+        values["robot"] = self.robot
         if self.acceleration:
-            told["acceleration"] = list(self.acceleration)
-        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
+            values["acceleration"] = list(self.acceleration)
+        return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
 
     def limits(self) -> str:
         """The limits in a few words."""
@@ -142,7 +144,7 @@ _NUMBERS = ("initial_j", "reserve_j", "capacity_j", "power_w", "supply_w", "gamm
 
 
 def budget_names() -> tuple[str, ...]:
-    """Budgets that can be loaded by name."""
+    """Names of the budgets in `configs/budget`."""
     return tuple(sorted(file.stem for file in (configs_folder() / "budget").glob("*.yaml")))
 
 
@@ -151,7 +153,7 @@ def load_budget(name: str, *, robot: str = "") -> Budget:
 
     Args:
         name: of a file in `configs/budget`, or the path of such a file elsewhere.
-        robot: for which it is asked; empty takes any.
+        robot: that it must fit; empty takes any.
 
     Raises:
         InputError: no such budget, a key or a number is wrong, its hash is not that of its numbers, or it is another
@@ -167,31 +169,31 @@ def load_budget(name: str, *, robot: str = "") -> Budget:
             way_out=nearest(name, budget_names()),
         )
     try:
-        told: Any = yaml.safe_load(file.read_text(encoding="utf-8"))
+        values: Any = yaml.safe_load(file.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InputError(f"budget {file}", expected="a YAML file", got=str(error).splitlines()[0]) from error
-    if not isinstance(told, dict):
-        raise InputError(f"budget {file}", expected="keys and numbers", got=type(told).__name__)
-    # What the picking wrote down beside the numbers: `tiller calibrate budget`.
-    picked = told.pop("picked", None)
+    if not isinstance(values, dict):
+        raise InputError(f"budget {file}", expected="keys and numbers", got=type(values).__name__)
+    # Written beside the numbers by `tiller calibrate budget`.
+    picked = values.pop("picked", None)
     if isinstance(picked, dict) and "acceleration" in picked:
-        told["acceleration"] = picked["acceleration"]
+        values["acceleration"] = picked["acceleration"]
     keys = [field.name for field in fields(Budget)]
-    for key in told:
+    for key in values:
         if key not in keys:
             raise InputError(
                 f"budget {file}: '{key}'", expected=f"one of {', '.join(keys)}", way_out=nearest(key, keys)
             )
-    if "acceleration" in told:
-        numbers = told["acceleration"]
+    if "acceleration" in values:
+        numbers = values["acceleration"]
         if not isinstance(numbers, list) or not all(isinstance(each, (int, float)) for each in numbers):
             raise InputError(f"budget {file}: acceleration", expected="a list of numbers", got=repr(numbers))
-        told["acceleration"] = tuple(float(each) for each in numbers)
+        values["acceleration"] = tuple(float(each) for each in numbers)
     try:
-        budget = Budget(**told)
+        budget = Budget(**values)
     except TypeError as error:
         raise InputError(
-            f"budget {file}", expected="initial_j, reserve_j, capacity_j and power_w", got=", ".join(told)
+            f"budget {file}", expected="initial_j, reserve_j, capacity_j and power_w", got=", ".join(values)
         ) from error
     if isinstance(picked, dict) and picked.get("hash") not in (None, budget.hash):
         raise InputError(

@@ -1,4 +1,4 @@
-"""The ledger: pure accounting of the energy that a controller gives to robots, a row for each. It never acts."""
+"""The ledger: an account of the energy that a controller gives to robots, one row per robot. It never acts."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class LedgerRow:
     Args:
         work_j: (batch,) W_k.
         level_j: (batch,) E_{k+1}.
-        spilled_j: (batch,) what did not fit into the tanks.
-        overdraft_j: (batch,) how much deeper below nothing the tanks went; 0 where they did not.
+        spilled_j: (batch,) energy that did not fit into the tanks.
+        overdraft_j: (batch,) how much further the tanks fell below zero; 0 where they did not.
     """
 
     work_j: np.ndarray
@@ -35,10 +35,10 @@ class LedgerRow:
 
 @dataclass(frozen=True)
 class SupplyEvent:
-    """Energy that came from outside, or was taken away.
+    """Energy that was added from outside or taken away.
 
     Args:
-        step: periods that were closed before it.
+        step: number of periods closed before it.
         row: of the robot.
         joules: added; negative when taken away.
         reason: why.
@@ -54,10 +54,10 @@ class EnergyLedger:
     """Tanks of a batch of robots, closed period by period.
 
     Args:
-        budget: of each of them.
+        budget: of each robot.
         period_s: T, of a period.
-        batch: robots.
-        trace: keep every period for `trace`.
+        batch: number of robots.
+        trace: whether to keep every period for `trace`.
 
     Attributes:
         tank: (batch, COLUMNS) float64, by the columns of `robot.safety.energy.tank`.
@@ -85,15 +85,15 @@ class EnergyLedger:
 
     @property
     def share(self) -> np.ndarray:
-        """(batch,) of the initial energy that is left: what a policy may observe, and what Saute RL calls its state."""
+        """(batch,) share of the initial energy that is left: a policy may observe it; Saute RL's safety state."""
         if np.isinf(self.budget.initial_j):
             return np.ones(self.batch)
-        found: np.ndarray = self.tank[:, columns.LEVEL] / self.budget.initial_j
-        return found
+        remaining: np.ndarray = self.tank[:, columns.LEVEL] / self.budget.initial_j
+        return remaining
 
     @property
     def latched(self) -> np.ndarray:
-        """(batch,) bool, rows that gave an input that was not finite, and are held at zero torque since."""
+        """(batch,) bool, rows that had an input that was not finite, and are held at zero torque since."""
         return self.tank[:, columns.LATCHED] > 0
 
     def close(
@@ -105,18 +105,18 @@ class EnergyLedger:
         supply_j: float | np.ndarray | None = None,
         time_ns: int | None = None,
     ) -> LedgerRow:
-        """Book a period.
+        """Close a period and enter its work in the account.
 
         Args:
             torque: (batch, n) or (n,) N*m that was applied, without gravity, after every limit, rate limit and stop;
-                measured torque where the drive does not hold what it is told.
-            before, after: of the same shape, rad: joints at the period's start and end, as the encoders say.
+                measured torque where the drive does not hold its command.
+            before, after: of the same shape, rad: joints at the period's start and end, as measured by the encoders.
             supply_j: added from outside, at most supply_w * T; None takes that much.
-            time_ns: of the period's end, for the check that time goes on.
+            time_ns: of the period's end, for the check that time increases.
 
         Raises:
             InputError: another batch or other shapes, an input that is not finite, a negative supply, or time that
-                goes backwards; nothing is booked.
+                runs backwards; nothing is entered.
         """
         torque, before, after = (
             self._rows(name, value) for name, value in (("torque", torque), ("before", before), ("after", after))
@@ -139,7 +139,7 @@ class EnergyLedger:
     def book(
         self, work_j: np.ndarray, *, supply_j: float | np.ndarray | None = None, time_ns: int | None = None
     ) -> LedgerRow:
-        """Book a period whose work (batch,) J is known already; see `close`."""
+        """Close a period whose work (batch,) J is known already; see `close`."""
         work = np.asarray(work_j, dtype=np.float64)
         if work.shape != (self.batch,):
             raise InputError(
@@ -161,7 +161,7 @@ class EnergyLedger:
         was = self.tank.copy()
         for row in range(self.batch):
             book(self.tank[row], self._row[CAPACITY], work[row], supply[row])
-        found = LedgerRow(
+        closed = LedgerRow(
             work,
             self.level_j,
             self.tank[:, columns.SPILLED] - was[:, columns.SPILLED],
@@ -172,18 +172,18 @@ class EnergyLedger:
                 {
                     "work_j": work.tolist(),
                     "supply_j": supply.tolist(),
-                    "level_j": found.level_j.tolist(),
-                    "spilled_j": found.spilled_j.tolist(),
-                    "overdraft_j": found.overdraft_j.tolist(),
+                    "level_j": closed.level_j.tolist(),
+                    "spilled_j": closed.spilled_j.tolist(),
+                    "overdraft_j": closed.overdraft_j.tolist(),
                 }
             )
-        return found
+        return closed
 
     def require_later(self, time_ns: int) -> None:
-        """Note the time of a call that books nothing.
+        """Store the time of a call that closes no period.
 
         Raises:
-            InputError: it is not after the last one.
+            InputError: it is not after the last time.
         """
         if self._time_ns is not None and time_ns <= self._time_ns:
             raise self._early(time_ns)
@@ -198,7 +198,7 @@ class EnergyLedger:
         )
 
     def set_level(self, level_j: float | None = None, *, row: int | None = None, reason: str) -> None:
-        """Set tanks to a level, as a reset or a switch of mode does: it is a supply, and logged as one.
+        """Set tanks to a level, as a reset or a switch of mode does; it is logged as a supply.
 
         Args:
             level_j: J; None takes the budget's initial energy.
@@ -206,7 +206,7 @@ class EnergyLedger:
             reason: why, in a word.
 
         Raises:
-            InputError: below nothing, or above the capacity.
+            InputError: below zero, or above the capacity.
         """
         level = self.budget.initial_j if level_j is None else level_j
         if not 0 <= level <= self.budget.capacity_j:
@@ -223,12 +223,12 @@ class EnergyLedger:
         del self.events[:-_MOST_EVENTS]
 
     def clear(self, row: int | None = None) -> None:
-        """Let rows that an invalid input has latched go on."""
+        """Release rows that an invalid input has latched."""
         self.tank[slice(None) if row is None else row, columns.LATCHED] = 0.0
 
     def trace(self) -> dict[str, Any]:
-        """All periods as plain values, for JSON: the budget, T, of each period work, supply, level, spilled and
-        overdraft, a list a row; and the resets and switches between them.
+        """All periods as plain values, for JSON: the budget, T, per period the work, supply, level, spilled energy and
+        overdraft, each a list with one number per robot; and the resets and switches between them.
 
         Raises:
             InputError: none was kept.

@@ -1,8 +1,8 @@
-"""What a tool carries, from the spring that holds it: a load that nobody declared is paid out of the tank.
+"""The load of a tool, from the spring that holds it: an undeclared load takes its energy from the tank.
 
 Lifting m by h costs m g h: 0.5 kg over 0.3 m are 1.5 J, more than a whole budget for a table. At rest the spring of the
-impedance law carries the load, so that its wrench tells it; once it is declared, it is held up beside the law like the
-arm itself, and no tank pays for it.
+impedance law carries the load, so that its wrench shows it; once it is declared, it is compensated beside the impedance
+law like the arm itself, and takes no energy from the tank.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ def identify_payload(
     least_kg: float = 0.02,
     most_kg: float = 5.0,
 ) -> Payload:
-    """The load of a tool at rest, beside what was declared before.
+    """The load of a tool at rest, beyond the load declared before.
 
-    A contact that pushes exactly up or down cannot be told from a load: lift it clear first.
+    A contact that pushes exactly up or down cannot be distinguished from a load: lift it clear first.
 
     Args:
         wrench: (6,) N and N*m at the tcp, base frame, that the applied torques hold up.
         orientation: (3, 3) of the tcp.
         speed: m/s of the tcp.
         gravity: m/s^2, along -z of the base.
-        least_kg: less is told apart from none by nobody.
-        most_kg: more is no load of such an arm, but something that it hangs on to.
+        least_kg: less cannot be distinguished from none.
+        most_kg: more is no load of such an arm, but a fixture that it holds.
 
     Returns:
         Mass and centre in the tcp frame; the centre's part along gravity cannot be seen and is taken as 0.

@@ -1,14 +1,14 @@
-"""From benign episodes to a budget that they do not notice and that everything else does.
+"""Pick a budget from benign episodes: it leaves them unchanged and limits everything else.
 
-    E_0 = E_min + 1.5 P95(e*)       e* = max_t sum W of an episode: what its tank would have had to hold
+    E_0 = E_min + 1.5 P95(e*)       e* = max_t sum W of an episode: the energy that its tank would have had to hold
     E_min                           reserve for braking: one step of work (P99.9), and room for the brakes' own margin
-    E_max = min(2 E_0, E_harm)      braking refills no further
-    P_max = 1.2 P99.5(tau . qd)     of the steps that give; at least P99.5 of wc / T, which is what the filter compares
-    a_i   = 1.5 P99.9 |qdd_i|       contacts included: how far the joints stray from where they were going
-    V_cap, F_cap                    of the harm that a contact may do, else what the episodes' own spring held, and 1.2
+    E_max = min(2 E_0, E_harm)      braking refills the tank no further
+    P_max = 1.2 P99.5(tau . qd)     of the steps that give; at least P99.5 of wc / T, which the filter compares
+    a_i   = 1.5 P99.9 |qdd_i|       contacts included: deviation of the joints from constant velocity
+    V_cap, F_cap                    of the harm that a contact may do, else 1.2 times the episodes' own spring
 
-Where E_0 would be more than a contact may cost at all, E_0 is that, and the rest has to come in while the task works:
-a supply of 1.2 P95 of the mean net power in contact.
+Where E_0 would exceed the energy that a contact may cost, E_0 is that energy, and a supply of 1.2 P95 of the mean
+net power in contact has to add the rest during the task.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ from robot.safety.energy.torque_filter import worst_case
 
 ROOM, LOOSER, ACCELERATION_ROOM = 1.5, 1.2, 1.5
 _GENTLER = "Allow more, or record episodes that go about it more gently"
-_SLUGGISH = 0.1  # of the largest a_i, which a joint that these episodes spared has at least
+_SLUGGISH = 0.1  # of the largest a_i: the least a_i of a joint that these episodes hardly moved
 
 
 @dataclass(frozen=True)
 class Harm:
-    """What a contact may do; none of it is a standard.
+    """The harm that a contact may do; none of it is a standard.
 
     Args:
         energy_j: E_harm, the most that may go into it; inf for no such limit.
-        force_n, wall_n_per_m: largest force of an impact, on the stiffest thing that may be hit; None leaves the spring
-            to what the episodes held.
+        force_n, wall_n_per_m: largest force of an impact, on the stiffest thing that may be hit; None takes the
+            spring from the episodes.
         damping_ratio: of the impedance law, zeta.
     """
 
@@ -70,20 +70,20 @@ class Harm:
 
 @dataclass(frozen=True)
 class Statistics:
-    """What benign episodes need.
+    """Statistics of benign episodes.
 
     Args:
         drawn_j: e* of each episode.
         step_j: P99.9 of the work of one step, in either direction.
-        brake_j: P99.9 of what a braking step may still take by the filter's reckoning.
+        brake_j: P99.9 of the energy that the filter assumes a braking step may take.
         power_w: P99.5 of tau . qd where it is positive.
         reckoned_w: the same of wc / T, which the filter compares.
-        net_w: mean net power of each episode in contact, or on its way to e* where contact is not known; 0 or more.
-        contact: whether that was known.
+        net_w: mean net power of each episode in contact, or until e* where contact is unknown; 0 or more.
+        contact: whether contact was known.
         acceleration: (n,) a, rad/s^2.
-        measured_velocity: whether a was held against the loop's own velocities, else against differences.
-        spring_j, force_n: the most that the law's spring held; None where it is not known.
-        period_s, seconds, steps: T, and how much was logged.
+        measured_velocity: whether a was computed from the loop's own velocities, else from differences.
+        spring_j, force_n: largest energy and force of the impedance law's spring; None where unknown.
+        period_s, seconds, steps: T, and the duration and steps of the log.
     """
 
     drawn_j: tuple[float, ...]
@@ -104,13 +104,13 @@ class Statistics:
 
 @dataclass(frozen=True)
 class Pick:
-    """A budget with what it was picked from.
+    """A budget with the data from which it was picked.
 
     Args:
-        budget: with the accelerations that its torque filter reckons with.
+        budget: with the accelerations that its torque filter assumes.
         statistics: of the episodes.
         replay: of the same episodes under it.
-        gravity_share: of the arm's weight, found in the torques; None without a model, or where it hardly shows.
+        gravity_share: share of the arm's weight in the torques; None without a model, or where it hardly shows.
     """
 
     budget: Budget
@@ -131,38 +131,38 @@ def pick(
     """Pick the budget of a task from episodes that did it well, unfiltered.
 
     Args:
-        streams: an episode each, 20 or more.
-        robot: whose budget it becomes.
-        harm: what a contact may do.
+        streams: one per episode, 20 or more.
+        robot: of the budget.
+        harm: that a contact may do.
         mass_kg: apparent mass of the tool, for the speeds that the budget states.
         provenance: of the budget.
-        gravity: joints (k, n) rad -> (k, n) N*m that hold the arm up; None when there is no model of it.
+        gravity: joints (k, n) rad -> (k, n) N*m that hold the arm up; None without a model of it.
 
     Raises:
         InputError: too few episodes, one that failed, episodes that do not belong together, gravity in the torque, an
-            arm that does nothing, or a harm that these episodes do not get along with.
+            arm that does nothing, or a harm below the need of these episodes.
     """
     harm = harm or Harm()
     require_benign(streams)
     share = require_no_gravity(streams, gravity)
     statistics = measure(streams)
     budget = choose(statistics, robot=robot, harm=harm, mass_kg=mass_kg, provenance=provenance)
-    found = replay(streams, budget)
-    if len(found.starved) > 0.05 * len(streams):
+    replayed = replay(streams, budget)
+    if len(replayed.starved) > 0.05 * len(streams):
         need = budget.reserve_j + ROOM * _high(statistics.drawn_j, 95)
         raise InputError(
             f"harm_j={harm.energy_j:g}",
             expected=f"what these episodes need at once, {need:.3g} J, or so "
             "much of it that a steady supply can bring the rest",
-            got=f"a tank that closes on {len(found.starved)} of {len(streams)} episodes, in spite of "
+            got=f"a tank that closes on {len(replayed.starved)} of {len(streams)} episodes, in spite of "
             f"{budget.supply_w:.3g} W",
             way_out=_GENTLER,
         )
-    return Pick(budget, statistics, found, share)
+    return Pick(budget, statistics, replayed, share)
 
 
 def measure(streams: Sequence[EnergyStream]) -> Statistics:
-    """What the episodes need, each number as the fields say."""
+    """The statistics of the episodes."""
     spread = np.percentile(np.concatenate([stream.acceleration for stream in streams]), 99.9, axis=0)
     acceleration = ACCELERATION_ROOM * np.maximum(spread, _SLUGGISH * spread.max())
     period_s = streams[0].period_s
@@ -201,18 +201,18 @@ def net_power_w(stream: EnergyStream, contact: bool) -> float:
     """Mean net power (W, 0 or more) to the arm: in contact, or until e* was reached where contact is not known."""
     work = stream.work_j
     if contact and stream.contact is not None:
-        meant = stream.contact[:-1]
+        selected = stream.contact[:-1]
     else:
-        meant = np.arange(len(work)) <= int(work.cumsum().argmax())
-    return max(float(work[meant].mean()) / stream.period_s, 0.0) if meant.any() else 0.0
+        selected = np.arange(len(work)) <= int(work.cumsum().argmax())
+    return max(float(work[selected].mean()) / stream.period_s, 0.0) if selected.any() else 0.0
 
 
 def choose(statistics: Statistics, *, robot: str, harm: Harm, mass_kg: float, provenance: str) -> Budget:
-    """The budget by the formulas above, rounded outwards to three digits, inwards where harm is meant."""
+    """The budget by the formulas above, rounded outwards to three digits, inwards for the limits of harm."""
     reserve = _up(max(statistics.step_j, 2 * statistics.brake_j))
-    wanted = _up(reserve + ROOM * _high(statistics.drawn_j, 95))
-    initial, supply = wanted, 0.0
-    if wanted > harm.energy_j:
+    needed = _up(reserve + ROOM * _high(statistics.drawn_j, 95))
+    initial, supply = needed, 0.0
+    if needed > harm.energy_j:
         initial, supply = harm.energy_j, _up(LOOSER * _high(statistics.net_w, 95))
     if not reserve < initial:
         raise InputError(
@@ -249,12 +249,12 @@ def _largest(rows: Sequence[np.ndarray | None]) -> float | None:
 
 
 def _up(value: float) -> float:
-    """To three digits, not below."""
+    """The value rounded up to three digits."""
     return _rounded(value, math.ceil)
 
 
 def _down(value: float) -> float:
-    """To three digits, not above."""
+    """The value rounded down to three digits."""
     return _rounded(value, math.floor)
 
 
@@ -262,7 +262,7 @@ def _rounded(value: float, towards: Callable[[float], int]) -> float:
     if not value > 0 or math.isinf(value):
         return value
     scale = 10.0 ** (2 - math.floor(math.log10(value)))
-    # What is three digits already stays so: 0.29 * 1000 is a little more than 290.
+    # A value of three digits stays unchanged: 0.29 * 1000 is a little more than 290.
     near = round(value * scale)
     whole = near if abs(near - value * scale) < 1e-9 * near else towards(value * scale)
     return float(f"{whole / scale:.12g}")

@@ -14,12 +14,12 @@ from robot.safety.energy.streams import EnergyStream
 from robot.safety.energy.tank import COLUMNS, LEVEL, LIMIT_POWER, OVERDRAFTS, REASONS, TANK, book, fill
 from robot.safety.energy.torque_filter import filter_torque
 
-STARVED = 0.02  # of its steps, from which on an episode whose tank closed counts as starved
+STARVED = 0.02  # of its steps, above which an episode whose tank closed counts as starved
 
 
 @dataclass(frozen=True)
 class FilterReplay:
-    """What the torque filter would have made of the same episodes, as far as their own motion tells.
+    """The torque filter's effect on the same episodes, as far as their own motion shows.
 
     Args:
         changed: reason -> share of all steps that it would have changed.
@@ -35,8 +35,8 @@ class FilterReplay:
 
 
 def replay(streams: Sequence[EnergyStream], budget: Budget) -> FilterReplay:
-    """Let the filter judge each logged step with a tank that books the logged work. Nothing is applied: an episode that
-    it would have changed goes on as it was logged. The budget has to have its accelerations.
+    """Let the filter judge each logged step with a tank that accounts for the logged work. Nothing is applied: an
+    episode that it would have changed continues as logged. The budget has to have its accelerations.
     """
     acceleration = np.array(budget.acceleration)
     reasons, starved = np.zeros(len(REASONS), dtype=np.int64), []
@@ -68,7 +68,7 @@ def _judge(
     tank: np.ndarray,
     reasons: np.ndarray,
 ) -> float:
-    """Count in `reasons` why the filter would have changed a step; the lowest level of the tank."""
+    """Count in `reasons` why the filter would have changed a step; return the lowest level of the tank."""
     n = torque.shape[1]
     none, high = np.zeros(n), np.full(n, np.inf)
     lowest = tank[LEVEL]

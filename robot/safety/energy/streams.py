@@ -1,7 +1,7 @@
-"""What an arm did in an episode at the rate of its inner loop, and the folder in which such episodes are kept.
+"""An arm's torques and joints in an episode at the rate of its inner loop, and the folder that stores such episodes.
 
-From sample to sample the torque is held, so that its work on the way between them is exact:
-W_k = torque[k] . (joints[k + 1] - joints[k]). The torque of the last sample moves nothing that was seen.
+The torque is held from sample to sample, so that its work between them is exact:
+W_k = torque[k] . (joints[k + 1] - joints[k]). The torque of the last sample has no recorded displacement.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ SLOWEST_S = 0.002
 FORMAT = "tiller energy log 1"
 META = "meta.json"
 _JITTER = 1.01  # of a period
-_GAP = 1.5  # periods between two samples, from which on one is missing
+_GAP = 1.5  # periods between two samples, above which one is missing
 _FEWEST = 10
 NEEDED = ("time_ns", "torque", "joints")
 MORE = ("velocity", "contact", "spring_j", "force_n")
@@ -36,16 +36,16 @@ class EnergyStream:
         name: of the episode.
         time_ns: (k,) int64, the source's stamps.
         torque: (k, n) N*m without gravity, applied from each sample to the next: after every limit, as measured where
-            the drive does not hold what it is told.
-        joints: (k, n) rad, as the encoders say.
-        velocity: (k, n) rad/s, as the inner loop has it at each sample; None takes differences of the joints.
-        contact: (k,) bool, whether the arm or what it holds touches anything; None where nobody knows.
-        spring_j, force_n: (k,) energy and force of the impedance law's spring; None where its set-point is not known.
-        success: whether the episode did what it was for.
+            the drive does not hold its command.
+        joints: (k, n) rad, as measured by the encoders.
+        velocity: (k, n) rad/s, of the inner loop at each sample; None takes differences of the joints.
+        contact: (k,) bool, whether the arm or its load touches anything; None where unknown.
+        spring_j, force_n: (k,) energy and force of the impedance law's spring; None where its set-point is unknown.
+        success: whether the episode's task succeeded.
 
     Raises:
-        InputError: shapes differ, a value is not finite, the rate is below 500 Hz, time stands still, goes backwards or
-            has a gap.
+        InputError: shapes differ, a value is not finite, the rate is below 500 Hz, time stops, runs backwards or has
+            a gap.
     """
 
     name: str
@@ -71,9 +71,9 @@ class EnergyStream:
             raise InputError(f"{where}: joints", expected=f"({samples}, joints) as time_ns", got=str(self.joints.shape))
         for name in ("torque", "velocity", "contact", "spring_j", "force_n"):
             value = getattr(self, name)
-            wanted = self.joints.shape if name in ("torque", "velocity") else (samples,)
-            if value is not None and value.shape != wanted:
-                raise InputError(f"{where}: {name}", expected=f"{wanted}, as joints and time_ns", got=str(value.shape))
+            shape = self.joints.shape if name in ("torque", "velocity") else (samples,)
+            if value is not None and value.shape != shape:
+                raise InputError(f"{where}: {name}", expected=f"{shape}, as joints and time_ns", got=str(value.shape))
         for name in ("torque", "joints", "velocity", "spring_j", "force_n"):
             value = getattr(self, name)
             if value is not None and not np.isfinite(value).all():
@@ -87,13 +87,13 @@ class EnergyStream:
         self._check_time(where)
 
     def _check_time(self, where: str) -> None:
-        ways = np.diff(self.time_ns.astype(np.int64))
-        if ways.min() <= 0:
-            row = int(ways.argmin())
+        intervals = np.diff(self.time_ns.astype(np.int64))
+        if intervals.min() <= 0:
+            row = int(intervals.argmin())
             raise InputError(
                 f"{where}: time after sample {row}",
                 expected="later than the sample before",
-                got=f"{ways[row]} ns",
+                got=f"{intervals[row]} ns",
                 way_out="Log the stamps of the source, each sample once",
             )
         if self.period_s > SLOWEST_S * _JITTER:
@@ -104,18 +104,18 @@ class EnergyStream:
                 way_out="Log in the inner loop itself: between slower samples torque and way are not "
                 "known, and to interpolate them invents energy",
             )
-        if ways.max() > _GAP * self.period_s * 1e9:
-            row = int(ways.argmax())
+        if intervals.max() > _GAP * self.period_s * 1e9:
+            row = int(intervals.argmax())
             raise InputError(
                 f"{where}: gap after sample {row}",
-                got=f"{ways[row] * 1e-6:.3g} ms",
+                got=f"{intervals[row] * 1e-6:.3g} ms",
                 expected=f"{self.period_s * 1e3:.3g} ms to the next one",
                 way_out="Log every sample, by the source's own clock; leave an episode with a gap out",
             )
 
     @cached_property
     def period_s(self) -> float:
-        """T, the usual time from sample to sample."""
+        """T, the median time from sample to sample."""
         return float(np.median(np.diff(self.time_ns.astype(np.int64)))) * 1e-9
 
     @cached_property
@@ -125,26 +125,26 @@ class EnergyStream:
 
     @property
     def drawn_j(self) -> float:
-        """e*, the most that the sum of W came to: what a tank would have had to hold."""
+        """e*, the largest sum of W over time: the energy that a tank would have had to hold."""
         return max(float(self.work_j.cumsum().max()), 0.0)
 
     @property
     def speed(self) -> np.ndarray:
-        """(k, n) rad/s at each sample: what was logged, else the way since the sample before over T."""
+        """(k, n) rad/s at each sample: as logged, else the displacement since the sample before over T."""
         if self.velocity is not None:
             return self.velocity
-        ways = np.diff(self.joints, axis=0) / self.period_s
-        return np.concatenate([ways[:1], ways])
+        rates = np.diff(self.joints, axis=0) / self.period_s
+        return np.concatenate([rates[:1], rates])
 
     @property
     def acceleration(self) -> np.ndarray:
-        """(periods, n) rad/s^2: the least a with which the way of each period lies within |dq - T qd| <= T^2 a / 2, the
-        set that the torque filter reckons with. Without velocities it is the change of the way over T^2.
+        """(periods, n) rad/s^2: the least a for which the displacement of each period is within |dq - T qd| <= T^2 a /
+        2, the set that the torque filter assumes. Without velocities it is the change of the displacement over T^2.
         """
-        ways = np.diff(self.joints, axis=0)
+        displacements = np.diff(self.joints, axis=0)
         if self.velocity is None:
-            return np.asarray(np.abs(np.diff(ways, axis=0)) / self.period_s**2)
-        return np.asarray(2 * np.abs(ways - self.period_s * self.velocity[:-1]) / self.period_s**2)
+            return np.asarray(np.abs(np.diff(displacements, axis=0)) / self.period_s**2)
+        return np.asarray(2 * np.abs(displacements - self.period_s * self.velocity[:-1]) / self.period_s**2)
 
 
 @dataclass(frozen=True)
@@ -154,8 +154,8 @@ class EnergyLog:
     Args:
         robot: name of its description.
         joints: their names, from the base to the flange, in the order of the columns.
-        streams: an episode each.
-        task: what the episodes do; empty where it is not said.
+        streams: one per episode.
+        task: of the episodes; empty where it is not given.
     """
 
     robot: str
@@ -174,7 +174,7 @@ class EnergyLog:
 
 
 def write_log(folder: Path, log: EnergyLog) -> None:
-    """Keep episodes in a folder that is made here: an npz each, then meta.json.
+    """Write episodes to a new folder: one npz per episode, then meta.json.
 
     Raises:
         InputError: the folder is there already.
@@ -195,7 +195,7 @@ def write_log(folder: Path, log: EnergyLog) -> None:
         "task": log.task,
         "success": {stream.name: stream.success for stream in log.streams},
     }
-    # Last, and whole or not at all: a folder without it is none that was finished.
+    # Last, and whole or not at all: a folder without it is unfinished.
     write_file(folder / META, json.dumps(meta, indent=2) + "\n")
 
 
@@ -203,19 +203,19 @@ def read_log(folder: Path) -> EnergyLog:
     """Read the episodes of a folder. Nothing in it is unpickled.
 
     Raises:
-        InputError: meta.json or an episode is missing, or is not what it has to be.
+        InputError: meta.json or an episode is missing or invalid.
     """
     meta = _read_meta(folder)
     files = {file.stem: file for file in sorted(folder.glob("*.npz"))}
-    told = meta["success"]
-    for name in (*files, *told):
-        if name not in files or name not in told:
+    success = meta["success"]
+    for name in (*files, *success):
+        if name not in files or name not in success:
             raise InputError(
                 f"log {folder}: episode {name}",
                 expected=f"{name}.npz and its success in {META}",
                 got=f"no {name}.npz" if name not in files else f"nothing of it in {META}",
             )
-    streams = tuple(_read_stream(file, told[name]) for name, file in files.items())
+    streams = tuple(_read_stream(file, success[name]) for name, file in files.items())
     return EnergyLog(meta["robot"], tuple(meta["joints"]), streams, meta.get("task", ""))
 
 
@@ -284,5 +284,5 @@ def _numbers(file: Path, name: str, value: np.ndarray) -> np.ndarray:
 
 
 def durations_s(streams: Sequence[EnergyStream]) -> float:
-    """s, all episodes together."""
+    """The duration of all episodes together, s."""
     return sum(float(stream.time_ns[-1] - stream.time_ns[0]) * 1e-9 for stream in streams)

@@ -1,4 +1,4 @@
-"""The tank of one robot as a row of numbers, and how a period is booked in it.
+"""The tank of one robot as a row of numbers, and the account of a period in it.
 
     W_k     = tau_k . (q_{k+1} - q_k)                 the energy of a torque that is held over the period, exactly
     E_{k+1} = min(E_max, E_k - W_k + S_k)
@@ -14,25 +14,25 @@ from robot.compiled import compiled
 from robot.safety.energy.budget import Budget
 
 LEVEL, WORK, SPENT, PEAK, SUPPLIED, SPILLED, OVERDRAFTS, OVERDRAFT, STEPS, LATCHED = range(10)
-"""Columns of a tank: E_k; the sum of W, of its positive part, and the largest sum of W so far; what was supplied and
+"""Columns of a tank: E_k; the sum of W, of its positive part, and the largest sum of W so far; energy supplied and
 spilled (J); how often a period took more than there was, and how much (J); periods; 1 after an input that was not
 finite, until it is cleared."""
 COLUMNS = 10
 
 NONE, TANK, LIMIT_POWER, LEASH, LIMIT_FORCE, LATENCY, INVALID = range(7)
 REASONS = ("", "tank", "power", "leash", "force", "latency", "invalid")
-"""Why a filter changed something, by the code above."""
+"""Reason of a filter's change, by the code above."""
 
 
 def fill(tank: np.ndarray, budget: Budget) -> None:
-    """Begin tanks (..., COLUMNS) anew, full to the budget's initial energy."""
+    """Reset tanks (..., COLUMNS) to the budget's initial energy."""
     tank[...] = 0.0
     tank[..., LEVEL] = budget.initial_j
 
 
 @compiled
 def work_done(torque: np.ndarray, before: np.ndarray, after: np.ndarray) -> float:
-    """Energy (J) that a torque (n,) gave to the arm while the joints went from `before` to `after` (n,) rad."""
+    """Energy (J) that a torque (n,) gave to the arm while the joints moved from `before` to `after` (n,) rad."""
     total = 0.0
     for i in range(len(torque)):
         total += torque[i] * (after[i] - before[i])
@@ -46,7 +46,7 @@ def book(tank: np.ndarray, capacity: float, work: float, supply: float) -> None:
     Args:
         capacity: E_max, J.
         work: W_k, J, positive towards the robot.
-        supply: S_k, J, what is added from outside.
+        supply: S_k, J, added from outside.
     """
     before = tank[LEVEL]
     level = before - work + supply

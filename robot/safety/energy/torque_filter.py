@@ -1,15 +1,15 @@
-"""The filter of the inner loop: a torque that cannot take more from the tank than it may.
+"""The filter of the inner loop: it limits a torque to the energy that it may take from the tank.
 
-Before a period nobody knows the way dq that the joints will go in it; what is known is a set, |dq_i - T qd_i| <=
-T^2 a_i / 2, with a_i a bound on the acceleration of joint i, contacts included. The most that a torque can give is then
+Before a period the joints' displacement dq in it is unknown; known is only a set, |dq_i - T qd_i| <= T^2 a_i / 2, with
+a_i a bound on the acceleration of joint i, contacts included. The most that a torque can give is then
 
     wc(u) = T u.qd + T^2/2 sum_i |u_i| a_i
 
-and it is held to what the tank and the power limit allow. Both have the same normal qd, so that one half-space is
-projected on, in closed form; where the joints are slow beside the margin, so that a projection would throw the torque
-back, it is scaled. That always suffices: wc is positively homogeneous, and zero torque is always allowed. A torque that
-brakes (u.qd < 0) may use the reserve: an empty tank never takes the brakes away. One that gives may not, whatever it is
-changed to.
+and it is limited to what the tank and the power limit allow. Both have the same normal qd, so that the torque
+is projected on one half-space, in closed form; where the joints are so slow against the margin that a projection would
+change the torque more, it is scaled. That always suffices: wc is positively homogeneous, and zero torque is always
+allowed. A torque that brakes (u.qd < 0) may use the reserve: an empty tank never disables braking. One that gives
+energy may not, even after it was changed.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from robot.safety.energy.tank import INVALID, LATCHED, LEVEL, LIMIT_POWER, NONE,
 PATHS = ("compiled", "numpy")
 BRAKING_SHARE = 0.5  # of all that is in the tank, which one braking period may use
 _PASSES = 4
-_LONGER = 1.2  # times the way of scaling, that projecting may be: beyond it the joints are too slow to project along
-_STILL = 1e-14  # squared joint way of a period, below which it has no direction
-_INSIDE = 1 - 1e-9  # of a share, so that rounding does not leave the result on the wrong side of what is allowed
+_LONGER = 1.2  # largest change by projecting, in units of that by scaling; beyond it the joints are too slow for it
+_STILL = 1e-14  # squared joint displacement of a period, below which it has no direction
+_INSIDE = 1 - 1e-9  # of a share, so that rounding does not put the result beyond the allowed energy
 
 
 @compiled
@@ -45,20 +45,20 @@ def filter_torque(
     budget: np.ndarray,
     tank: np.ndarray,
 ) -> int:
-    """Change the torque of one robot in place, as little as its tank demands.
+    """Change the torque of one robot in place, as little as its tank demands; return the reason.
 
     Args:
         torque: (n,) N*m that is to be applied, without gravity.
-        damping: (n,) N*m, the part of it that only takes energy out: kept where the rest suffices.
+        damping: (n,) N*m, the part of it that only dissipates: kept where changing the rest suffices.
         velocity: (n,) rad/s.
         period_s: T.
         acceleration: (n,) rad/s^2, a.
-        low, high: (n,) N*m, what the drives can give.
+        low, high: (n,) N*m, limits of the drives.
         budget: (8,) of `Budget.row`.
         tank: (COLUMNS,); only its latch is written.
 
     Returns:
-        Why it was changed, a code of `robot.safety.energy.tank`.
+        The reason of the change, a code of `robot.safety.energy.tank`.
     """
     n = len(torque)
     finite = not np.isnan(tank[LEVEL])
@@ -103,13 +103,13 @@ def filter_torque(
                 continue
         kept, kept_margin = 0.0, 0.0
         for i in range(n):
-            held = min(max(damping[i], low[i]), high[i])  # of damping, too, the drives give no more than they can
+            held = min(max(damping[i], low[i]), high[i])  # the drives limit damping, too
             kept += held * velocity[i]
             kept_margin += abs(held) * acceleration[i]
         least = period_s * kept + 0.5 * period_s * period_s * kept_margin
-        # Damping that the drives cut joint by joint may push: it is none then.
+        # Damping that the drives cut joint by joint may give energy: then it is not kept.
         if attempt < 2 and kept <= 0.0 and least <= allowed and least < worst:
-            # wc is convex, so that between the damping alone and all of it wc stays below the straight line.
+            # wc is convex, so that between the damping alone and the whole torque it stays below the straight line.
             share = _INSIDE * (allowed - least) / (worst - least)
             for i in range(n):
                 held = min(max(damping[i], low[i]), high[i])
@@ -134,7 +134,7 @@ def filter_torques(
     tank: np.ndarray,
     reasons: np.ndarray,
 ) -> None:
-    """The same for (batch, n), in place; reasons (batch,) int64 are written."""
+    """Apply `filter_torque` to (batch, n) in place; reasons (batch,) int64 are written."""
     for row in range(len(torque)):
         reasons[row] = filter_torque(
             torque[row], damping[row], velocity[row], period_s, acceleration, low, high, budget, tank[row]
@@ -213,7 +213,7 @@ def _filtered(
 
 @dataclass(frozen=True, eq=False)
 class TorqueResult:
-    """What a filter made of torques.
+    """Filtered torques.
 
     Args:
         torque: (batch, n) N*m to apply.
@@ -225,21 +225,21 @@ class TorqueResult:
 
     @property
     def changed(self) -> np.ndarray:
-        """(batch,) bool."""
+        """(batch,) bool, whether a torque was changed."""
         return self.reasons != NONE
 
 
 class TorqueFilter:
     """The filter of a batch of robots, beside their ledger.
 
-    Call `filter` with the torque that every other limit has passed, apply what it returns for exactly one period, then
+    Call `filter` with the torque after every other limit, apply its result for exactly one period, then call
     `ledger.close` with it.
 
     Args:
         ledger: of the robots, with the budget.
-        acceleration: (n,) rad/s^2, the most that a joint can be accelerated with, contacts included. Too much of it
-            makes the filter timid near an empty tank, too little lets overdrafts happen: the ledger counts them.
-        effort: (n,) N*m, what the drives give at most; None for no limit.
+        acceleration: (n,) rad/s^2, largest acceleration of a joint, contacts included. Too large a value makes the
+            filter cautious near an empty tank, too small a one lets overdrafts happen: the ledger counts them.
+        effort: (n,) N*m, largest torque of the drives; None for no limit.
         path: `compiled` (numba where it is installed) or `numpy`; None takes the faster.
 
     Attributes:
@@ -283,7 +283,7 @@ class TorqueFilter:
     def filter(self, torque: np.ndarray, velocity: np.ndarray, *, damping: np.ndarray | None = None) -> TorqueResult:
         """Change torques as little as the tanks demand.
 
-        A row that is not finite gets zero torque, and so do its next ones until `ledger.clear`.
+        A row that is not finite gets zero torque, and stays at zero until `ledger.clear`.
 
         Args:
             torque: (batch, n) N*m, without gravity.
@@ -321,15 +321,15 @@ class TorqueFilter:
 
 
 def worst_case(torque: np.ndarray, velocity: np.ndarray, period_s: float, acceleration: np.ndarray) -> np.ndarray:
-    """wc(u) (batch,) J: the most that torques (batch, n) can give in a period, for any way within the set."""
-    found: np.ndarray = period_s * np.einsum("bn,bn->b", torque, velocity) + 0.5 * period_s**2 * (
+    """wc(u) (batch,) J: the most that torques (batch, n) can give in a period, for any displacement within the set."""
+    energy: np.ndarray = period_s * np.einsum("bn,bn->b", torque, velocity) + 0.5 * period_s**2 * (
         np.abs(torque) @ acceleration
     )
-    return found
+    return energy
 
 
 def _above_0(name: str, value: np.ndarray) -> np.ndarray:
-    found = np.array(value, dtype=np.float64, ndmin=1)
-    if not (found > 0).all() or not np.isfinite(found).all():
-        raise InputError(f"torque filter: {name}", expected="numbers above 0", got=str(found))
-    return found
+    array = np.array(value, dtype=np.float64, ndmin=1)
+    if not (array > 0).all() or not np.isfinite(array).all():
+        raise InputError(f"torque filter: {name}", expected="numbers above 0", got=str(array))
+    return array

@@ -1,7 +1,8 @@
-"""How near links come to one another and to the table: a capsule a link, MuJoCo's kinematics, segments in closed form.
+"""Distances of links from one another and from the table: a capsule per link, MuJoCo's kinematics, segments in closed
+form.
 
 An approach is allowed at the speed from which it can still be braked before the least distance, v = sqrt(2 a (d -
-d_stop)); so it slows down from `slow_m` on and ends at `stop_m`. What leads away is never slowed down.
+d_stop)); so it slows down from `slow_m` on and ends at `stop_m`. Motion away from an obstacle is never slowed down.
 """
 
 from __future__ import annotations
@@ -19,10 +20,10 @@ _DAMPING = 0.05  # of the inverse of the tcp's Jacobian, near singularities
 
 
 class CapsuleCheck:
-    """How much of a step may be taken. Calls are independent of one another.
+    """The share of a step that may be taken. Calls are independent of one another.
 
-    A robot that is told a tcp moves its joints as the least motion that moves the tcp so: what its null space does
-    besides is seen once it has happened.
+    A robot that is commanded by its tcp is taken to move its joints by the least motion that moves the tcp so: motion
+    in its null space is seen only once it has happened.
 
     Args:
         settings: of a gate that has capsules.
@@ -50,7 +51,7 @@ class CapsuleCheck:
             field.name: (int(row[TANGENT_FIRST]), int(row[GROUP])) for field, row in zip(settings.fields, limits.part)
         }
         self.moves = np.zeros(limits.groups, dtype=bool)
-        """(groups,) which groups move links."""
+        """(groups,) bool, the groups that move links."""
         self._sites: list[tuple[int, int, int | None]] = []
         for site, field in capsules.tcps.items():
             first, group = firsts[field]
@@ -64,7 +65,7 @@ class CapsuleCheck:
             self.moves[group] = True
 
     def distances(self, joints: np.ndarray) -> np.ndarray:
-        """Of each pair (pairs,), in m; negative where they overlap.
+        """The distance of each pair (pairs,), m; negative where they overlap.
 
         Args:
             joints: (n,) positions, in the settings' order.
@@ -78,12 +79,12 @@ class CapsuleCheck:
         return result
 
     def share(self, joints: np.ndarray, desired: np.ndarray, dt: float) -> tuple[float, str]:
-        """How much of a velocity may be gone with, 0 to 1, and which pair says so.
+        """The share of a velocity that is allowed, 0 to 1, and the pair that limits it.
 
         Args:
             joints: (n,) measured positions.
             desired: (tangent,) velocity of the command.
-            dt: s for which it holds.
+            dt: s for which it is held.
         """
         near = self.distances(joints)
         close = np.flatnonzero(near < self._settings.slow_m)
@@ -100,7 +101,7 @@ class CapsuleCheck:
         return float(shares[worst]), f"{first} and {second}: {near[close[worst]]:.3f} m"
 
     def _rates(self, desired: np.ndarray) -> np.ndarray:
-        """Joint rates (n,) of a velocity; kinematics are those of the last call of `distances`."""
+        """Joint rates (n,) of a velocity (tangent,), by the kinematics of the last call of `distances`."""
         model, data = self._model, self._data
         rates = np.zeros(model.nv)
         if self._sites:
@@ -125,7 +126,7 @@ class CapsuleCheck:
 
 @compiled
 def segment_distance(p: np.ndarray, u: np.ndarray, q: np.ndarray, v: np.ndarray) -> float:
-    """Distance of two segments p + s u and q + t v, s and t in [-1, 1]; u and v (3,) may be zero.
+    """The distance of two segments p + s u and q + t v, s and t in [-1, 1]; u and v (3,) may be zero.
 
     After Ericson, "Real-Time Collision Detection" (2005), 5.1.9, with the segments' middles for their ends.
     """
@@ -162,13 +163,13 @@ def segment_distance(p: np.ndarray, u: np.ndarray, q: np.ndarray, v: np.ndarray)
 def write_pair_distances(
     pairs: np.ndarray, kinds: np.ndarray, sizes: np.ndarray, places: np.ndarray, frames: np.ndarray, result: np.ndarray
 ) -> None:
-    """Distances of pairs of geoms: capsules and spheres with one another, and with planes.
+    """Write the distances of pairs of geoms: capsules and spheres from one another, and from planes.
 
     Args:
-        pairs: (pairs, 2) geoms; a plane stands first.
+        pairs: (pairs, 2) geoms; a plane comes first.
         kinds: (geoms,) of MuJoCo: 0 plane, 2 sphere, 3 capsule.
         sizes: (geoms, 3) radius and half length.
-        places, frames: (geoms, 3) and (geoms, 9).
+        places, frames: (geoms, 3) positions and (geoms, 9) rotation matrices.
         result: (pairs,) m, written.
     """
     u, v = np.empty(3), np.empty(3)

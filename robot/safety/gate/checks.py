@@ -17,12 +17,12 @@ from robot.safety.gate.settings import GateSettings
 Refusal = tuple[Reason, str]
 
 LONGEST_S = 10.0  # of a chunk: a sender that has died is followed no longer
-_ROUNDING = 1e-9  # that a rotation's columns may be off by and are left as they are
+_ROUNDING = 1e-9  # error of a rotation's columns below which they are left unchanged
 _PARALLEL = 1e-12  # of the squared area that the two columns of a rotation span
 
 
 def refuse_form(settings: GateSettings, chunk: ChunkSample) -> Refusal | None:
-    """What is wrong with a chunk whenever it comes: names, size, numbers, rotations, period."""
+    """The fault in a chunk's form, at whatever time it comes: names, size, numbers, rotations, period."""
     if chunk.fault:
         return Reason.CHUNK_UNREADABLE, chunk.fault
     spec = settings.spec
@@ -54,7 +54,7 @@ def refuse_form(settings: GateSettings, chunk: ChunkSample) -> Refusal | None:
 
 
 def orthonormal(settings: GateSettings, chunk: ChunkSample) -> ChunkSample:
-    """The chunk with rotations whose two columns are unit vectors at right angles, as far as they were not."""
+    """The chunk with the two columns of each rotation made unit vectors at right angles where they were not."""
     values = chunk.values
     for field in settings.spec.fields:
         if field.is_rotation:
@@ -68,7 +68,7 @@ def orthonormal(settings: GateSettings, chunk: ChunkSample) -> ChunkSample:
 
 
 def refuse_time(settings: GateSettings, chunk: ChunkSample, now: Now, followed: ChunkSample | None) -> Refusal | None:
-    """What is wrong with when a chunk was made.
+    """The fault in a chunk's time.
 
     Args:
         settings: of the gate.
@@ -93,7 +93,7 @@ def refuse_time(settings: GateSettings, chunk: ChunkSample, now: Now, followed: 
 def refuse_start(
     settings: GateSettings, chunk: ChunkSample, command: np.ndarray, time_ns: int, measured: np.ndarray | None = None
 ) -> Refusal | None:
-    """Whether a chunk starts too far from the robot for a first one.
+    """The refusal of a first chunk that starts too far from the robot; None when it is near.
 
     Args:
         settings: of the gate.
@@ -101,10 +101,10 @@ def refuse_start(
         command: (dim,) the last.
         time_ns: the moment.
         measured: (dim,) NaN where nothing is measured: a chunk that starts there is as good as one at the command,
-            which may be off by as much as the robot may lag. None compares with the command alone.
+            which may differ by as much as the robot may lag. None compares with the command alone.
     """
     spec = settings.spec
-    places = [command] if measured is None or not len(measured) else [command, measured]
+    origins = [command] if measured is None or not len(measured) else [command, measured]
     row = min(max((time_ns - chunk.start_ns) // spec.period_ns, 0), len(chunk.values) - 1)
     first = chunk.values[row]
     for part in (part for group in settings.groups for part in group.parts):
@@ -114,7 +114,7 @@ def refuse_start(
         turns = spec.fields[[field.name for field in spec.fields].index(part.field)].is_rotation
         distance = min(
             _angle(each[where], first[where]) if turns else float(np.abs(first[where] - each[where]).max())
-            for each in places
+            for each in origins
             if not np.isnan(each[where]).any()
         )  # the command is known everywhere
         if distance > part.start:
@@ -123,7 +123,7 @@ def refuse_start(
 
 
 def _shown(name: str | None) -> str:
-    """A name as it is said: one on the wire may be of any length."""
+    """A name for a message, cut short: one on the wire may be of any length."""
     return "nothing" if name is None else f"'{name[:60]}'"
 
 

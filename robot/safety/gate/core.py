@@ -1,4 +1,4 @@
-"""The gate's core: from what came in since the last tick to the command that goes out, as a pure function.
+"""The gate's core: from the inputs since the last tick to the command that is sent, as a pure function.
 
 Nothing here reads a clock, a file or a topic: the same inputs give the same bytes, so that a flight record replays.
 """
@@ -39,7 +39,7 @@ class Gate:
 
     Attributes:
         limits: of all fields, as arrays.
-        parts: what the stages work with.
+        parts: settings and objects that the stages use.
     """
 
     def __init__(self, settings: GateSettings) -> None:
@@ -59,24 +59,24 @@ class Gate:
 
         Args:
             state: after the last tick; `GateState()` before the first.
-            inputs: what came since.
+            inputs: received since the last tick.
             now: the moment, later than the last.
 
         Returns:
-            The state after the tick, and what the gate decided in it. `state` is left as it was.
+            The state after the tick, and the gate's output. `state` is left unchanged.
         """
         parts, was = self.parts, state.mode
         state, passed = advance(parts, state, now)
-        state, asked = handle(state, inputs.events)
+        state, requests = handle(state, inputs.events)
         watched, samples = listen(self.settings, state.watched, inputs, now)
         state = measure(parts, state, watched, samples, now)
         state, rejected = take(parts, state, inputs, now)
         comparison = compare(parts, state)
-        state, judgement = judge(parts, state, comparison, asked.enabling, now)
-        state, agreed = agree(parts, state, comparison, judgement, asked.enabling, now)
-        state, causes, unbegun = decide(parts, state, judgement.causes, asked.resetting, now)
+        state, judgement = judge(parts, state, comparison, requests.enabling, now)
+        state, agreed = agree(parts, state, comparison, judgement, requests.enabling, now)
+        state, causes, unbegun = decide(parts, state, judgement.causes, requests.resetting, now)
         state, step = move(parts, state, agreed, causes, judgement.trusted, now)
-        if asked.resetting and (
+        if requests.resetting and (
             state.mode is Mode.INACTIVE or any(each.kind is Kind.FAULT for each in judgement.causes)
         ):
             passed[Reason.RESET_REFUSED] = ""
@@ -85,9 +85,9 @@ class Gate:
         return tell(parts, state, was, causes, notes, (*rejected, *unbegun), agreed.comparison, step, now)
 
     def warm_up(self) -> None:
-        """Have everything compiled that a tick may need: before a robot is listening, not in a tick that it waits for.
+        """Compile everything that a tick may need, before a robot waits for a command.
 
-        Changes nothing.
+        Changes no state.
         """
         spec = self.settings.spec
         command = np.zeros(spec.dim)
@@ -101,13 +101,13 @@ class Gate:
         joints = np.zeros(len(capsules.joints)) if capsules is not None else np.empty(0)
         measurement = Measurement(joints=joints)
         measuring, motion, leash = self.parts.measuring, self.parts.motion, self.parts.leash
-        way, distances = measuring.distances(command, command)
+        displacement, distances = measuring.distances(command, command)
         measuring.apart(distances)
         measuring.jump(command, command + 10.0, self.settings.tick_s)
-        motion.follow(sent, measurement, command, self.settings.tick_s, way, measuring.excess(distances))
+        motion.follow(sent, measurement, command, self.settings.tick_s, displacement, measuring.excess(distances))
         towards = np.ones(self.limits.groups, dtype=bool)
-        motion.rest(sent, measurement, self.settings.tick_s, None, way, towards, command)
-        motion.rest(sent, measurement, self.settings.tick_s, command, way, towards, command)
+        motion.rest(sent, measurement, self.settings.tick_s, None, displacement, towards, command)
+        motion.rest(sent, measurement, self.settings.tick_s, command, displacement, towards, command)
         motion.may_send(command, command + np.inf, self.settings.tick_s, False)
         leash.hold(command, sent.velocity, command, sent.velocity, command, self.settings.tick_s)
         far = command.copy()

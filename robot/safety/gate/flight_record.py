@@ -1,9 +1,9 @@
-"""The flight record: what the gate saw and decided in its last minute, kept in memory, written when a fault begins.
+"""The flight record: the gate's inputs and outputs of its last minute, kept in memory, written when a fault begins.
 
 A file is a line that names the format, then frames: length and CRC-32 (little-endian uint32 each), then JSON. The first
 frame holds the settings and the state before the first tick, every other one a tick: its moment, its inputs, its
-output. Numbers are written so that they come back to the bit. Nothing in it can be executed, and of a file that was cut
-short all whole frames are read.
+output. Numbers are read back to the bit. Nothing in it can be executed, and of a truncated file all whole frames are
+read.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from robot.safety.gate.state import GateState, Latch, Measurement, Plan, Sent, T
 FORMAT = b"tiller flight record 2\n"
 _FLAT = b"tiller flight record 1\n"  # whose state has no parts
 _PARTS = {"latch": Latch, "measurement": Measurement, "sent": Sent, "plan": Plan, "tracking": Tracking}
-_WAS = {"values": "measured"}  # names in a state without parts, where they were others
+_WAS = {"values": "measured"}  # names that were others in a state without parts
 _FRAME = struct.Struct("<II")
-_LARGEST = 1 << 28  # bytes of a frame: what is longer is damage
+_LARGEST = 1 << 28  # bytes of a frame: a longer one is damaged
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,8 +39,8 @@ class Tick:
 
     Args:
         state: before it.
-        inputs, now: what it saw.
-        output: what it decided.
+        inputs, now: of the tick.
+        output: of the tick.
     """
 
     state: GateState
@@ -74,7 +74,7 @@ class FlightRecorder:
             self._ticks.popleft()
 
     def ticks(self) -> tuple[Tick, ...]:
-        """What is kept now, for `write_record` in another thread."""
+        """The ticks that are kept now, for `write_record` in another thread."""
         return tuple(self._ticks)
 
 
@@ -87,7 +87,7 @@ class FlightRecord:
         state: before the first tick.
         ticks: (moment, inputs, bytes of the output) of each.
         compiled: whether machine code computed it; its last bits may differ from those of plain Python.
-        note: what the writer said of it.
+        note: of the writer.
         damage: why reading ended early; empty when it did not.
     """
 
@@ -113,8 +113,8 @@ def write_record(
     Args:
         path: of the file; one of that name is not overwritten, a number is added.
         settings: of the gate.
-        ticks: one after another, at least one.
-        note: what happened, for people.
+        ticks: consecutive, at least one.
+        note: on the event, for people.
         pace: called after each tick, to leave the interpreter to others.
 
     Returns:
@@ -144,10 +144,10 @@ def write_record(
 
 
 def read_record(path: Path | str) -> FlightRecord:
-    """Read a flight record, also one that was cut short.
+    """Read a flight record, also a truncated one.
 
     Raises:
-        InputError: it is none, or its first frame is damaged.
+        InputError: it is no flight record, or its first frame is damaged.
     """
     path = Path(path)
     if not path.is_file():
@@ -181,7 +181,7 @@ def read_record(path: Path | str) -> FlightRecord:
 
 
 def _in_parts(flat: dict[str, Any]) -> dict[str, Any]:
-    """The state of a record of format 1 as one of today."""
+    """The state of a record of format 1 in the current format."""
     parts = {
         part: {
             name: flat[old] for name in (each.name for each in fields(kind)) if (old := _WAS.get(name, name)) in flat
@@ -193,7 +193,7 @@ def _in_parts(flat: dict[str, Any]) -> dict[str, Any]:
 
 @dataclass(frozen=True, eq=False)
 class Difference:
-    """Where a replay left the record.
+    """A difference of a replay from the record.
 
     Args:
         tick: its number.
@@ -206,7 +206,7 @@ class Difference:
 
 
 def replay(record: FlightRecord) -> Iterator[tuple[Now, GateOutput, Difference | None]]:
-    """Step the core through a record: each tick's moment, what the core decides now, and how it differs."""
+    """Step the core through a record: yield each tick's moment, the core's output now, and its difference."""
     gate, state = Gate(record.settings), record.state
     for number, (now, inputs, recorded) in enumerate(record.ticks):
         state, output = gate.step(state, inputs, now)
@@ -229,7 +229,7 @@ def _write_frame(file: BinaryIO, payload: bytes) -> None:
 
 
 def _frames(content: bytes, start: int) -> Iterator[tuple[bytes, int]]:
-    """Whole frames with where each ends; stops at the first that is damaged or cut short."""
+    """Yield whole frames with their ends; stop at the first that is damaged or truncated."""
     while start + _FRAME.size <= len(content):
         length, checksum = _FRAME.unpack_from(content, start)
         end = start + _FRAME.size + length

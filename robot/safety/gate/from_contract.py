@@ -1,4 +1,4 @@
-"""The gate's settings from a contract and the description of its robot: the tighter of the two holds."""
+"""The gate's settings from a contract and the description of its robot: the tighter of two limits applies."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ APART_M, APART_TURN, APART_JOINT = 0.05, 0.5, 0.1  # m, rad, rad
 
 
 def gate_settings(contract: Contract, description: RobotDescription, *, lock_step: bool = False) -> GateSettings:
-    """All numbers of the gate.
+    """The settings of the gate.
 
     Args:
         contract: read by `load_contract`.
@@ -47,14 +47,14 @@ def gate_settings(contract: Contract, description: RobotDescription, *, lock_ste
     spec = description.action_spec(contract.period_s, contract.control)
     names = component_names(description, spec)
     streams = {name: stream_names(contract, name) for name in contract.state}
-    measured = {name for told in streams.values() for name in told}
+    measured = {name for values in streams.values() for name in values}
     lead_s = _lead(contract, description)
     groups = [group for limb in description.limbs for group in _groups(contract, limb, spec, names, measured, lead_s)]
     if lock_step:
         groups = [_unlimited(group) for group in groups]
     pressing = {name for group in groups if group.force is not None for name in group.measured}
     streams = {
-        name: (*told, *(effort_name(each) for each in told if each in pressing)) for name, told in streams.items()
+        name: (*values, *(effort_name(each) for each in values if each in pressing)) for name, values in streams.items()
     }
     blind = [group for group in groups if not group.measured]
     limits, staleness = contract.limits, contract.staleness
@@ -64,9 +64,9 @@ def gate_settings(contract: Contract, description: RobotDescription, *, lock_ste
         period_s=contract.period_s,
         groups=tuple(groups),
         streams={
-            name: StreamSettings(told, ages.warn_s, ages.hold_s, ages.fault_s)
-            for name, told in streams.items()
-            if told
+            name: StreamSettings(values, ages.warn_s, ages.hold_s, ages.fault_s)
+            for name, values in streams.items()
+            if values
             for ages in (contract.state[name].ages(staleness),)
         },
         rest=_rest(description, spec, blind) if blind else (),
@@ -89,8 +89,8 @@ def gate_settings(contract: Contract, description: RobotDescription, *, lock_ste
 
 
 def _unlimited(group: GroupSettings) -> GroupSettings:
-    """A group whose targets go to the twin as they are, as its environment gets them: an evaluation is to show what the
-    policy does, wild plans included.
+    """The group without limits: its targets reach the twin unchanged, as they reach its environment, so that an
+    evaluation shows what the policy does, wild plans included.
     """
     return replace(
         group, parts=tuple(PartSettings(part.field) for part in group.parts), tracking=(), apart=(), force=None
@@ -112,17 +112,17 @@ def _groups(
             arm.append((field, _joint_part(contract, limb, field)))
     groups = []
     for name, parts, finishes in ((limb.element("arm"), arm, False), (limb.element(limb.tool.group), tool, True)):
-        told = [
+        values = [
             value
             for field, _ in parts
             for value in ([field.name] if field.kind == "pose" else names[spec.slices[field.name]])
         ]
-        known = measured.issuperset(told)
+        known = measured.issuperset(values)
         groups.append(
             GroupSettings(
                 name,
                 tuple(part for _, part in parts),
-                tuple(told) if known else (),
+                tuple(values) if known else (),
                 contract.limits.tracking.get(name) or (),
                 apart=() if finishes or not known else contract.limits.tracking.get(name) or _apart(parts),
                 finishes=finishes,
@@ -184,11 +184,13 @@ def _joint_part(contract: Contract, limb: Limb, field: ActionField) -> PartSetti
 
 
 def _tool_part(contract: Contract, limb: Limb, field: ActionField) -> PartSettings:
-    limits, told = contract.limits.tool, limb.tool.command
+    limits, command = contract.limits.tool, limb.tool.command
     speed, go = limits.speed or UNLIMITED, limits.acceleration or UNLIMITED
-    ends = [sorted(told.scale * place + told.offset for place in places) for places in limb.tool.position]
+    ends = [
+        sorted(command.scale * position + command.offset for position in positions) for positions in limb.tool.position
+    ]
     stop = UNLIMITED if math.isinf(go) else max(go, speed / contract.limits.tail_s)
-    # One number a component: fingers are drives of their own, no vector.
+    # One number per component: each finger has its own drive, they are no vector.
     each = field.size
     return PartSettings(
         field.name,
@@ -208,7 +210,7 @@ def _lead(contract: Contract, description: RobotDescription) -> float:
 
 
 def _leashes(contract: Contract, description: RobotDescription, groups: list[GroupSettings]) -> Iterator[LeashSettings]:
-    """Of the sinks that are a passive spring with a budget."""
+    """The leashes of the sinks that are a passive spring with a budget."""
     for name, sink in contract.sinks.items():
         if sink.energy.mode != "setpoint" or not sink.fields:
             continue
@@ -238,8 +240,8 @@ def _leashes(contract: Contract, description: RobotDescription, groups: list[Gro
                     expected=f"a stream that measures {group.parts[0].field}",
                     way_out="Add one of type pose, or say mode: none",
                 )
-            # Under the leash no spring makes the tool faster than the budget allows, and none turns it faster than it
-            # would go round a point that far away.
+            # Under the leash no spring makes the tool faster than the budget allows, nor turns it faster than that
+            # speed about a point LEVER_M away.
             linear = min(group.parts[0].speed[0], budget.speed_mps())
             angular = min(group.parts[1].speed[0], linear / LEVER_M)
             yield LeashSettings(
@@ -254,7 +256,7 @@ def _leashes(contract: Contract, description: RobotDescription, groups: list[Gro
 
 
 def _require_one_spring(contract: Contract, name: str) -> None:
-    """What a leash counts on is the spring that there is: no other sink may set another one."""
+    """Refuse a sink that sets another stiffness: a leash relies on the spring that is in force."""
     for other, sink in contract.sinks.items():
         if sink.via == "crisp_stiffness" and (
             sink.fields or sink.energy.stiffness != contract.sinks[name].energy.stiffness
@@ -269,11 +271,13 @@ def _require_one_spring(contract: Contract, name: str) -> None:
 
 
 def _rest(description: RobotDescription, spec: ActionSpec, blind: list[GroupSettings]) -> tuple[float, ...]:
-    """Where fields that nothing measures are taken to be at first: the rest posture of a tool or of joints."""
+    """The first values (dim,) of fields that nothing measures: the rest posture of a tool."""
     rest = np.zeros(spec.dim)
     for limb in description.limbs:
-        told = limb.tool.command
-        rest[spec.slices[limb.field(told.name)]] = [told.scale * place + told.offset for place in limb.tool.rest]
+        command = limb.tool.command
+        rest[spec.slices[limb.field(command.name)]] = [
+            command.scale * position + command.offset for position in limb.tool.rest
+        ]
     unknown = [
         part.field
         for group in blind

@@ -1,4 +1,4 @@
-"""What the gate sees in one tick and what it says: values that are recorded and replayed, and nothing else.
+"""The inputs and the output of the gate in one tick: values that are recorded and replayed, and nothing else.
 
 Arrays in these values are never written to after they were handed over.
 """
@@ -17,7 +17,7 @@ ACTIVATE, DEACTIVATE, ENABLE, DISABLE, RESET = "activate", "deactivate", "enable
 FAILED = "failed"
 EVENTS = (ACTIVATE, DEACTIVATE, ENABLE, DISABLE, RESET, FAILED)
 
-LARGEST = 1e6  # of any unit: what is beyond it is no position of a robot, and its square still has all its digits
+LARGEST = 1e6  # of any unit: larger values are no position of a robot; its square still has all its digits
 NAMELESS = "nameless"  # publisher of chunks and signals without a session
 
 # Topics of sources and signals, as `GateInputs.crowds` names them.
@@ -48,7 +48,7 @@ class StateSample:
             A name that the message lacks is left out.
         stamp_ns: when it was measured, in the source's time.
         received_ns: monotonic.
-        publisher: who sent it; empty when unknown.
+        publisher: its sender; empty when unknown.
         fault: why the message could not be read; empty when it could.
     """
 
@@ -61,7 +61,7 @@ class StateSample:
 
 @dataclass(frozen=True, eq=False)
 class ChunkSample:
-    """A chunk as it came, unchecked; a person's target is a chunk of one row.
+    """A chunk as received, unchecked; a person's target is a chunk of one row.
 
     Args:
         names: of the columns, as `ActionSpec.component_names`.
@@ -70,7 +70,7 @@ class ChunkSample:
         period_s: T.
         chunk_id: counts up within one publisher.
         received_ns: monotonic.
-        publisher: who sent it (the GID of its publisher).
+        publisher: its sender (the GID of its publisher).
         session: of the publisher; another session is another run of it.
         epoch: of the source's time in which it was made; None when the sender does not know of epochs.
         seed: of the noise that it was sampled from, for the record.
@@ -100,7 +100,7 @@ class Signal:
         stamp_ns: in the source's time.
         received_ns: monotonic.
         held: of the enabling device, whether it is pressed; True for a plain sign of life.
-        publisher: who sent it.
+        publisher: its sender.
     """
 
     stamp_ns: int
@@ -111,10 +111,10 @@ class Signal:
 
 @dataclass(frozen=True)
 class DriverSample:
-    """What the driver says of the robot.
+    """The driver's report on the robot.
 
     Args:
-        state: `running`, or anything else that it calls its state; anything else is a fault.
+        state: `running`, or any other name, which is a fault.
         stamp_ns: in the source's time.
         received_ns: monotonic.
     """
@@ -126,7 +126,7 @@ class DriverSample:
 
 @dataclass(frozen=True, eq=False)
 class GateInputs:
-    """What came since the last tick. Everything is optional: a tick may see nothing new.
+    """Messages since the last tick. All are optional: a tick may have no new ones.
 
     Args:
         states: stream -> its newest message.
@@ -137,7 +137,7 @@ class GateInputs:
         driver: newest message of the driver's state.
         events: of `EVENTS`, in order of receipt.
         crowds: topics with more than one publisher, by stream name or as `CHUNKS` and its like, with the topic and its
-            nodes in words; None when nobody has looked since the last tick.
+            nodes in words; None when it was not checked since the last tick.
     """
 
     states: Mapping[str, StateSample] = field(default_factory=dict)
@@ -168,23 +168,23 @@ class Rejection:
 
 @dataclass(frozen=True, eq=False)
 class GateOutput:
-    """What the gate decided in one tick.
+    """The decision of the gate in one tick.
 
     Args:
         mode: after the tick.
-        target: (dim,) what is sent now; None when nothing is (inactive, no state yet, lock-step without a row due).
-        requested: (dim,) what the source asked for at this moment, tools whose sinks are slower than the arm's already
+        target: (dim,) that is sent now; None when nothing is (inactive, no state yet, lock-step without a row due).
+        requested: (dim,) the source's target at this moment, tools whose sinks are slower than the arm's already
             further along; None when there is none.
         reasons: why this mode, the first is the main one; then limits that cut the step, then remarks.
         details: reason -> names and numbers, for status and log.
         source: `policy`, `person`, or empty.
         chunk_id, seed, value, start_ns: of the chunk that is followed; None when none is.
-        row: of that chunk that the target belongs to; -1 when none.
+        row: of that chunk, to which the target belongs; -1 when none.
         rejected: chunks of this tick that were not taken.
         counts: reason -> ticks (or chunks) since the gate was activated.
         errors: field -> distance of the last command from the measured state (m or rad), where it is measured.
         dump: a fault began in this tick: write the flight record.
-        springs: of each leash, the energy of its spring with the measured state, J.
+        springs: energy of each leash's spring with the measured state, J.
     """
 
     mode: Mode
@@ -206,5 +206,5 @@ class GateOutput:
 
     @property
     def reason(self) -> Reason:
-        """The main one."""
+        """The main reason."""
         return self.reasons[0]

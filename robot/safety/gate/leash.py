@@ -1,6 +1,6 @@
-"""The gate's last stage: a set-point over a spring is held near the tool, so that the spring cannot hold more energy,
-push harder or be filled faster than its budget allows (`robot.safety.energy.setpoint`, leash only: no work is
-told by the controllers below, so that the sum is not bounded).
+"""The gate's last stage: the set-point of a spring is held near the tool, so that the spring cannot store more energy,
+push harder or be loaded faster than its budget allows (`robot.safety.energy.setpoint`, leash only: the controllers
+below report no work, so that the sum is not bounded).
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ _REASONS = {
 
 @dataclass(frozen=True, eq=False)
 class Leashed:
-    """What came of a command.
+    """A command within its leashes.
 
     Args:
         target: (dim,) the command.
         velocity: (tangent,) with which it is reached.
-        cuts: why it was changed, with what was allowed of it.
+        cuts: reasons for which it was changed, with the share that was allowed.
         springs: energy of each spring with the measured state, J.
     """
 
@@ -47,7 +47,7 @@ class Leashed:
 
 @dataclass(frozen=True, eq=False)
 class _Spring:
-    """One leash, laid out: places in a command and in a way, its rotations, stiffness and margins."""
+    """One leash as arrays: its indices in a command and in a displacement, its rotations, stiffness and margins."""
 
     settings: LeashSettings
     columns: np.ndarray
@@ -102,15 +102,15 @@ class Leash:
         measured: np.ndarray,
         dt: float,
     ) -> Leashed:
-        """Bring a command near to the tools.
+        """The command drawn near to the tools.
 
         A motion that lowers the energy of a spring is not held to the acceleration limits of other motions, but to the
         leash's own `release`.
 
         Args:
-            before, velocity_before: (dim,), (tangent,) the last command, that is in force.
+            before, velocity_before: (dim,), (tangent,) the last command, which is in force.
             target, velocity: (dim,), (tangent,) the next one, within all other limits.
-            measured: (dim,) newest measured state; where it is not known, nothing is changed.
+            measured: (dim,) newest measured state; where it is unknown, nothing is changed.
             dt: s between them.
         """
         if not self._springs or len(measured) != len(target):
@@ -143,8 +143,8 @@ class Leash:
             share = float(factors[0])
             if reason != NONE:
                 target, velocity = self._drawn(spring, before, velocity_before, target, velocity, measured, share, dt)
-                told = f"{own.group} {share:.2f}"
-                cuts[_REASONS[reason]] = f"{cuts[_REASONS[reason]]}, {told}" if _REASONS[reason] in cuts else told
+                detail = f"{own.group} {share:.2f}"
+                cuts[_REASONS[reason]] = f"{cuts[_REASONS[reason]]}, {detail}" if _REASONS[reason] in cuts else detail
                 offset = -self._measuring.distances(target, measured)[0][spring.tangent]
             springs.append(float(0.5 * offset @ spring.stiffness @ offset))
         return Leashed(target, velocity, cuts, tuple(springs))
@@ -160,45 +160,45 @@ class Leash:
         share: float,
         dt: float,
     ) -> tuple[np.ndarray, np.ndarray]:
-        """The command with one group at a share of its way from the tool, and the velocity that this makes."""
+        """The command with one group at a share of its displacement from the tool, and the resulting velocity."""
         columns, tangent = spring.columns, spring.tangent
         near, drawn = np.empty(len(columns)), target.copy()
         write_interpolated(measured[columns], target[columns], share, spring.rotations, near)
         drawn[columns] = near
-        way = self._measuring.distances(before, drawn)[0][tangent]
-        wanted, within = way / dt, True
+        displacement = self._measuring.distances(before, drawn)[0][tangent]
+        group_velocity, within = displacement / dt, True
         for (first, last), most in zip(spring.blocks, spring.settings.release):
-            own, length = slice(first, last), float(np.linalg.norm(way[first:last]))
-            # No faster than it can still come to rest there.
+            own, length = slice(first, last), float(np.linalg.norm(displacement[first:last]))
+            # No faster than it can still stop there.
             stops = most * (np.sqrt(dt * dt / 4 + 2 * length / most) - dt / 2)
             if length > stops * dt:
-                wanted[own] *= stops * dt / length
+                group_velocity[own] *= stops * dt / length
                 within = False
-            change = wanted[own] - velocity_before[tangent][own]
+            change = group_velocity[own] - velocity_before[tangent][own]
             size = float(np.linalg.norm(change))
             if size > most * dt:
-                wanted[own] = velocity_before[tangent][own] + change * (most * dt / size)
+                group_velocity[own] = velocity_before[tangent][own] + change * (most * dt / size)
                 within = False
         if not within:
-            drawn[columns] = _moved(spring, before[columns], wanted * dt)
-        found = velocity.copy()
-        found[tangent] = wanted
-        return drawn, found
+            drawn[columns] = _moved(spring, before[columns], group_velocity * dt)
+        full_velocity = velocity.copy()
+        full_velocity[tangent] = group_velocity
+        return drawn, full_velocity
 
 
 def _moved(spring: _Spring, start: np.ndarray, way: np.ndarray) -> np.ndarray:
-    """Where a way (m,), m and rad, leads to from a pose."""
-    found = start.copy()
+    """The pose after a displacement (m,), m and rad."""
+    end = start.copy()
     at = 0
     for first, last in spring.blocks:
         if at in spring.rotations:
             turned = matrix_from_rotvec(way[first:last]) @ matrix_from_6d(start[at : at + 6])
-            found[at : at + 6] = rotation_6d_from_matrix(turned)
+            end[at : at + 6] = rotation_6d_from_matrix(turned)
             at += 6
         else:
-            found[at : at + last - first] += way[first:last]
+            end[at : at + last - first] += way[first:last]
             at += last - first
-    return found
+    return end
 
 
 def enforced(energy: Energy, *, lock_step: bool = False) -> str:
@@ -212,7 +212,7 @@ def enforced(energy: Energy, *, lock_step: bool = False) -> str:
         return "counted in the inner loop, not limited" if energy.mode == "torque" else "not enforced: no budget"
     name = f"budget '{energy.budget}' {budget.hash}"
     if energy.mode == "torque":
-        # A moving set-point is fed forward there, so that the leash caps no speed.
+        # There a moving set-point is fed forward, so that the leash caps no speed.
         return f"torque filter and ledger in the inner loop, {name}: {budget.limits()}"
     if np.isinf(min(budget.spring_j, budget.force_n, budget.power_w)):
         return f"not enforced: budget '{energy.budget}' caps neither spring nor force nor power"

@@ -4,7 +4,7 @@ A command is an action vector. Its velocity is a vector of the tangent space: co
 as they are (their unit/s), rotations as a rotation vector in the base frame (rad/s). All limits of a group of fields
 are one gauge,
 
-    g(v; L) = max over its fields of |v_field| / L_field, or of |v_i| / L_i where a limit is given a component.
+    g(v; L) = max over its fields of |v_field| / L_field, or of |v_i| / L_i where a limit is given per component.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class LimitArrays(NamedTuple):
     """Limits of all fields as arrays.
 
     Args:
-        part: (parts, 5) int64, one row a field: FIRST component in the command and their number SIZE, the same in the
+        part: (parts, 5) int64, one row per field: FIRST component in the command and their number SIZE, the same in the
             tangent space, TANGENT_FIRST and TANGENT_SIZE, and its GROUP.
         rotation: (parts,) whether it is a rotation.
         length: (parts, 3) whether speed, acceleration, deceleration limit the length of a step, or each component.
@@ -51,15 +51,15 @@ class LimitArrays(NamedTuple):
 
 
 def limits_of(settings: GateSettings) -> LimitArrays:
-    """The limits of a gate, laid out for the functions here."""
-    told: dict[str, tuple[int, PartSettings]] = {
+    """The limits of a gate as arrays for the functions here."""
+    group_parts: dict[str, tuple[int, PartSettings]] = {
         part.field: (number, part) for number, group in enumerate(settings.groups) for part in group.parts
     }
     rows, rotation, length = [], [], []
     bounds: tuple[list[float], list[float], list[float]] = ([], [], [])
     low, high = np.full(settings.spec.dim, -np.inf), np.full(settings.spec.dim, np.inf)
     for field in settings.fields:
-        group, part = told[field.name]
+        group, part = group_parts[field.name]
         where = settings.spec.slices[field.name]
         size = 3 if field.is_rotation else field.size
         rows.append((where.start, field.size, len(bounds[0]), size, group))
@@ -86,7 +86,7 @@ def limits_of(settings: GateSettings) -> LimitArrays:
 
 @compiled
 def gauge(limits: LimitArrays, group: int, which: int, velocity: np.ndarray) -> float:
-    """How many times the limit a velocity (tangent,) of a group is; 0 where there is none.
+    """The velocity (tangent,) of a group as a multiple of its limit; 0 where there is none.
 
     Args:
         which: 0 speed, 1 acceleration, 2 deceleration; with the latter two the result is a time, in s.
@@ -110,7 +110,7 @@ def gauge(limits: LimitArrays, group: int, which: int, velocity: np.ndarray) -> 
 
 @compiled
 def write_difference(limits: LimitArrays, start: np.ndarray, end: np.ndarray, difference: np.ndarray) -> None:
-    """The way (tangent,) from one command (dim,) to another."""
+    """Write the displacement (tangent,) from one command (dim,) to another."""
     first, second, turn = np.empty((3, 3)), np.empty((3, 3)), np.empty(3)
     for p in range(len(limits.part)):
         at, size, to = limits.part[p, FIRST], limits.part[p, SIZE], limits.part[p, TANGENT_FIRST]
@@ -119,7 +119,7 @@ def write_difference(limits: LimitArrays, start: np.ndarray, end: np.ndarray, di
             for i in range(6):
                 same = same and start[at + i] == end[at + i]
             if same:
-                difference[to : to + 3] = 0.0  # not the rounding of the way there and back
+                difference[to : to + 3] = 0.0  # without the rounding of the conversion to matrices
             else:
                 write_matrix_from_6d(start[at : at + 6], first)
                 write_matrix_from_6d(end[at : at + 6], second)
@@ -132,7 +132,7 @@ def write_difference(limits: LimitArrays, start: np.ndarray, end: np.ndarray, di
 
 @compiled
 def write_moved(limits: LimitArrays, group: int, start: np.ndarray, way: np.ndarray, end: np.ndarray) -> None:
-    """Go a way (tangent,) from a command (dim,): the fields of a group of `end` (dim,)."""
+    """Write a group's fields of `end` (dim,): a command (dim,) moved by the displacement `way` (tangent,)."""
     first, second, turn = np.empty((3, 3)), np.empty((3, 3)), np.empty(3)
     for p in range(len(limits.part)):
         if limits.part[p, GROUP] != group:
@@ -151,7 +151,7 @@ def write_moved(limits: LimitArrays, group: int, start: np.ndarray, way: np.ndar
 
 @compiled
 def bring_inside(limits: LimitArrays, target: np.ndarray) -> bool:
-    """Bring a target (dim,) into the position limits, in place; whether it had to be."""
+    """Clip a target (dim,) to the position limits, in place; return whether it changed."""
     outside = False
     for i in range(len(target)):
         if target[i] < limits.low[i] or target[i] > limits.high[i]:
@@ -164,10 +164,11 @@ def bring_inside(limits: LimitArrays, target: np.ndarray) -> bool:
 def write_distances(
     limits: LimitArrays, command: np.ndarray, measured: np.ndarray, way: np.ndarray, distances: np.ndarray
 ) -> None:
-    """The way (tangent,) from a command to the measured state, both (dim,), and how far each field (parts,) is off.
+    """Write the displacement `way` (tangent,) from a command to the measured state, both (dim,), and the distance of
+    each field (parts,).
 
-    A field's distance is the length of its way, or the largest component where its speed limit is one a component;
-    NaN where nothing was measured.
+    A field's distance is the length of its displacement, or the largest component where its speed limit is one per
+    component; NaN where nothing was measured.
     """
     write_difference(limits, command, measured, way)
     for p in range(len(limits.part)):

@@ -1,4 +1,4 @@
-"""The measured state as a command would say it, and how far the robot is from what it was told."""
+"""The measured state in the layout of a command, and the robot's distance from its command."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ JUMP_SPEED = 10.0  # times its speed limit: no arm moves so fast, and no person 
 
 
 class Measuring:
-    """Puts measured values where they stand in a command.
+    """Writes measured values into the columns of a command.
 
     Args:
         settings: of the gate.
 
     Attributes:
-        joints_apart: whether the capsules look at joints that no compared group has.
+        joints_apart: whether the capsules use joints that no compared group has.
         compared: names of the groups that are compared with their command outside of a run, each with a value that
             measures it.
     """
@@ -34,20 +34,20 @@ class Measuring:
         self.limits = limits_of(settings)
         self.dim = settings.spec.dim
         slices = settings.spec.slices
-        # Of each group: where its fields stand, and the names that measure them.
+        # Per group: the columns of its fields, and the names that measure them.
         self._places = [
             (np.concatenate([np.arange(self.dim)[slices[part.field]] for part in group.parts]), group.measured)
             for group in settings.groups
         ]
-        capped = [places for places, group in zip(self._places, settings.groups) if group.force is not None]
+        capped = [columns for columns, group in zip(self._places, settings.groups) if group.force is not None]
         self._pressing = [
-            (int(place), effort_name(name)) for places, names in capped for place, name in zip(places, names)
+            (int(column), effort_name(name)) for columns, names in capped for column, name in zip(columns, names)
         ]
         self._early = [
-            (int(place), group.ahead_s)
-            for (places, _), group in zip(self._places, settings.groups)
+            (int(column), group.ahead_s)
+            for (columns, _), group in zip(self._places, settings.groups)
             if group.ahead_s and not settings.lock_step
-            for place in places
+            for column in columns
         ]
         allowed = {
             part.field: limit
@@ -78,19 +78,19 @@ class Measuring:
         compared = {name for group in settings.groups if group.apart for name in group.measured}
         self.joints_apart = not compared.issuperset(self.joint_names)
         self._component_names = np.array(settings.spec.component_names, dtype=object)
-        for places, names in self._places:
-            if len(names) == len(places):
-                self._component_names[places] = names
+        for columns, names in self._places:
+            if len(names) == len(columns):
+                self._component_names[columns] = names
         self._group = self.limits.part[:, GROUP]
         self._names = [field.name for field in settings.fields]
         self._group_names = [group.name for group in settings.groups]
         self._rest = np.array(settings.rest or np.full(self.dim, np.nan))
 
     def written(self, measured: np.ndarray, samples: Iterable[StateSample]) -> np.ndarray:
-        """The measured state (dim,) with newer samples in it.
+        """The measured state (dim,) updated by newer samples.
 
         Args:
-            measured: (dim,) before, or empty; left as it is.
+            measured: (dim,) before, or empty; left unchanged.
             samples: sound ones.
 
         Raises:
@@ -99,7 +99,7 @@ class Measuring:
         result = measured.copy() if len(measured) else np.full(self.dim, np.nan)
         for sample in samples:
             values = sample.values
-            for places, names in self._places:
+            for columns, names in self._places:
                 present = [name for name in names if name in values]
                 if not present:
                     continue
@@ -110,27 +110,27 @@ class Measuring:
                         got=", ".join(values),
                     )
                 numbers = [number for name in names for number in values[name].ravel().tolist()]
-                if len(numbers) != len(places):
+                if len(numbers) != len(columns):
                     raise InputError(
-                        f"state of {', '.join(names)}", expected=f"{len(places)} numbers", got=str(len(numbers))
+                        f"state of {', '.join(names)}", expected=f"{len(columns)} numbers", got=str(len(numbers))
                     )
-                result[places] = numbers  # at once: an assignment takes longer than a number
+                result[columns] = numbers  # at once: an assignment takes longer than a number
         return result
 
     def efforts(self, known: np.ndarray, samples: Iterable[StateSample]) -> np.ndarray:
-        """The efforts (dim,) with newer samples in them; empty while none is measured, or where none is capped."""
+        """The efforts (dim,) updated by newer samples; empty while none is measured, or where none is capped."""
         if not self._pressing:
             return known
         result = known.copy() if len(known) else np.full(self.dim, np.nan)
         for sample in samples:
-            for place, name in self._pressing:
+            for column, name in self._pressing:
                 value = sample.values.get(name)
                 if value is not None:
-                    result[place] = abs(value.item())
+                    result[column] = abs(value.item())
         return result
 
     def tells_efforts(self, samples: Iterable[StateSample]) -> bool:
-        """Whether an effort that is capped came."""
+        """Whether the samples have an effort that is capped."""
         return any(name in sample.values for sample in samples for _, name in self._pressing)
 
     def joints(self, known: np.ndarray, samples: Iterable[StateSample]) -> np.ndarray:
@@ -150,22 +150,22 @@ class Measuring:
 
         Args:
             values: (rows, dim).
-            before: (dim,) where the path is when the first row begins.
+            before: (dim,) position of the path when the first row begins.
         """
         if not self._early:
             return values
         result, moments = values.copy(), np.arange(len(values) + 1) * self.settings.period_s
-        for place, ahead_s in self._early:
-            known = np.concatenate([[before[place]], values[:, place]])
-            result[:-1, place] = np.interp(moments[1:-1] + ahead_s, moments, known)  # all end where they were to end
+        for column, ahead_s in self._early:
+            known = np.concatenate([[before[column]], values[:, column]])
+            result[:-1, column] = np.interp(moments[1:-1] + ahead_s, moments, known)  # all end where they were to end
         return result
 
     def missing(self, measured: np.ndarray) -> str:
-        """Names of what must be measured before the robot can be told anything; empty when nothing is missing."""
+        """Names that must be measured before the first command; empty when nothing is missing."""
         lacking = [
             group
-            for group, (places, names) in zip(self._group_names, self._places)
-            if names and (not len(measured) or np.isnan(measured[places]).any())
+            for group, (columns, names) in zip(self._group_names, self._places)
+            if names and (not len(measured) or np.isnan(measured[columns]).any())
         ]
         return ", ".join(lacking)
 
@@ -175,27 +175,27 @@ class Measuring:
         return np.where(np.isnan(known), self._rest, known)
 
     def inside(self, measured: np.ndarray, command: np.ndarray) -> np.ndarray:
-        """The measured state (dim,) within the position limits, or no further outside than the command (dim,) is: where
-        that may go to meet it.
+        """The measured state (dim,) within the position limits, or no further outside than the command (dim,), where
+        that may meet it.
         """
         return np.clip(measured, np.minimum(self.limits.low, command), np.maximum(self.limits.high, command))
 
     def seeded(self, command: np.ndarray, measured: np.ndarray, groups: np.ndarray) -> np.ndarray:
-        """The command (dim,) with some groups, (groups,) bool, where the robot is."""
+        """The command (dim,) with some groups, (groups,) bool, at their measured values."""
         result = command.copy()
-        for chosen, (places, _) in zip(groups, self._places):
+        for chosen, (columns, _) in zip(groups, self._places):
             if chosen:
-                result[places] = measured[places]
+                result[columns] = measured[columns]
         return result
 
     def jump(self, before: np.ndarray, after: np.ndarray, elapsed_s: float) -> str:
-        """What the measured state says of a motion that no robot makes; empty when it says of none.
+        """A description of a motion that no robot makes; empty when there is none.
 
-        That is one faster than any, and whatever the time between the two, a whole turn of a joint or exactly nothing:
-        what a driver says that has started anew.
+        That is one faster than any, and whatever the time between the two, a whole turn of a joint or all zeros, which
+        a driver reports that has restarted.
 
         Args:
-            before, after: (dim,) two measured states after one another, NaN where nothing was measured.
+            before, after: (dim,) two consecutive measured states, NaN where nothing was measured.
             elapsed_s: between the two.
         """
         if not len(before):
@@ -214,42 +214,42 @@ class Measuring:
         jumped = (distances > self._apart) & (fast | turned | nothing)
         if not jumped.any():
             return ""
-        said = []
+        notes = []
         for number in np.flatnonzero(jumped):
             part = self.settings.spec.slices[self._names[number]]
             worst = part.start + int(np.nanargmax(change[part]))
             size = float(distances[number])
             note = f" ({2 * turns[number]:.0f} pi)" if turned[number] else " (all zeros now)" if nothing[number] else ""
             name = self._names[number] if self.settings.fields[number].kind == "pose" else self._component_names[worst]
-            said.append(f"{name} by {size:.3g} in {elapsed_s * 1e3:.0f} ms{note}")
-        return ", ".join(said)
+            notes.append(f"{name} by {size:.3g} in {elapsed_s * 1e3:.0f} ms{note}")
+        return ", ".join(notes)
 
     def all_zeros(self, measured: np.ndarray) -> bool:
-        """Whether an arm is measured (dim,) at exactly nothing, as a driver says that has read no encoder yet."""
+        """Whether an arm is measured (dim,) at all zeros, as a driver reports that has read no encoder yet."""
         return len(measured) > 0 and any(
             limit < np.inf and not measured[self.settings.spec.slices[field.name]].any()
             for field, limit in zip(self.settings.fields, self._apart)
         )
 
     def apart(self, distances: np.ndarray) -> np.ndarray:
-        """(groups,) bool, whether a group is further from the command than it may be while no source is followed."""
+        """(groups,) bool, whether a group is further from the command than allowed while no source is followed."""
         result = np.zeros(len(self._group_names), dtype=bool)
         if len(distances):
             result[self._group[distances > self._apart]] = True
         return result
 
     def distances(self, command: np.ndarray, measured: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The way (tangent,) to the measured state, and each field's distance (fields,)."""
-        way, result = np.empty(self.limits.tangent), np.empty(len(self._names))
-        write_distances(self.limits, command, measured, way, result)
-        return way, result
+        """The displacement (tangent,) from the command to the measured state, and its length per field (fields,)."""
+        displacement, result = np.empty(self.limits.tangent), np.empty(len(self._names))
+        write_distances(self.limits, command, measured, displacement, result)
+        return displacement, result
 
     def excess(self, distances: np.ndarray) -> tuple[float, ...]:
-        """Of each group, how many times its allowed tracking error it is off; 0 where none is set."""
+        """The tracking error per group as a multiple of the allowed one; 0 where none is set."""
         measured, worst = distances.tolist(), [0.0] * len(self._group_names)
         for number, group, allowed in self._allowed:
             ratio = measured[number] / allowed
-            if ratio > worst[group]:  # which no NaN is
+            if ratio > worst[group]:  # never true of a NaN
                 worst[group] = ratio
         return tuple(worst)
 

@@ -1,4 +1,4 @@
-"""The next command: along the path within limits, or to a stand."""
+"""The next command: along the path within limits, or braking to rest."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from robot.safety.gate.reasons import Reason
 from robot.safety.gate.settings import GateSettings
 from robot.safety.gate.state import Measurement, Sent
 
-LETTING_GO = 0.25  # of the speed limits, while a contact is let go of
-NEAR = 0.7  # of the largest effort, from which on a finger presses on more slowly
-RELIEVED = 0.5  # of the allowed tracking error, from which on a step back may be quick
+LETTING_GO = 0.25  # of the speed limits, while a contact is released
+NEAR = 0.7  # of the largest effort, above which a finger presses on more slowly
+RELIEVED = 0.5  # of the allowed tracking error, above which a step back may be quick
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,8 +26,8 @@ class Moved:
     Args:
         target: (dim,) the next command.
         velocity: (tangent,) with which it is reached.
-        wanted: (dim,) where the path is.
-        cuts: limits that bound, with what they did.
+        wanted: (dim,) position of the path.
+        cuts: limits that bound, with their effect.
     """
 
     target: np.ndarray
@@ -42,7 +42,7 @@ class Moved:
 
 @dataclass(frozen=True, eq=False)
 class _Cap:
-    """A group whose efforts are capped: its places in a command and in a way, and how fast it gives way."""
+    """A group whose efforts are capped: its indices in a command and in a velocity, its force and speed limits."""
 
     columns: np.ndarray
     tangent: np.ndarray
@@ -97,7 +97,7 @@ class Motion:
         ]
 
     def at_rest(self) -> np.ndarray:
-        """The velocity (tangent,) of a robot that stands."""
+        """The velocity (tangent,) of a robot at rest."""
         return np.zeros(self.limits.tangent)
 
     def follow(
@@ -109,19 +109,19 @@ class Motion:
         way: np.ndarray,
         excess: tuple[float, ...],
     ) -> Moved:
-        """Towards where the path is now.
+        """A step towards the current position of the path.
 
         Args:
             sent: the last command.
             measurement: the newest measured state.
-            wanted: (dim,) where the path is; may lie outside of the limits.
+            wanted: (dim,) position of the path; may be outside the limits.
             dt: s since the last command.
-            way: (tangent,) from the last command to the measured state.
-            excess: of each group, how many times its allowed tracking error it is off.
+            way: (tangent,) displacement from the last command to the measured state.
+            excess: per group, its tracking error as a multiple of the allowed one.
         """
         wanted = np.array(wanted, dtype=np.float64)
         outside = bring_inside(self.limits, wanted)
-        cuts = self._spare(sent, measurement, wanted, dt, way)
+        cuts = self._limit_force(sent, measurement, wanted, dt, way)
         desired, exact = self.at_rest(), np.zeros(self.limits.groups, dtype=bool)
         bound = kernels.desire(self.limits, sent.command, sent.velocity, sent.wanted, wanted, dt, 1.0, desired, exact)
         if self._capsules is not None and len(measurement.joints) and not np.isnan(measurement.joints).any():
@@ -150,11 +150,11 @@ class Motion:
             cuts[Reason.POSITION] = ""
         return Moved(target, reached, wanted, cuts)
 
-    def _spare(
+    def _limit_force(
         self, sent: Sent, measurement: Measurement, wanted: np.ndarray, dt: float, way: np.ndarray
     ) -> dict[Reason, str]:
-        """Change what is wanted (dim,) of fingers that press: the harder, the slower they go on, not at all when they
-        press as hard as they may, and back when harder. A finger presses towards its command from where it is measured.
+        """Change the targets in `wanted` (dim,) of fingers that press: the harder, the slower they move on, not at all
+        at their largest force, and back beyond it. A finger presses from its measured position towards its command.
         """
         pressing = []
         for cap in self._caps if len(measurement.efforts) else ():
@@ -163,40 +163,40 @@ class Motion:
                 column, back = cap.columns[number], float(way[cap.tangent[number]])
                 onward = -np.sign(back)
                 longest = min(LETTING_GO * cap.speed[number] * dt, abs(back))
-                # One step for one measurement: what has not been measured since would be answered twice.
+                # One step per measurement: a second step would respond to the same measurement twice.
                 step = longest * max((1 - share[number]) / (1 - NEAR), -1.0) if measurement.pressed else 0.0
-                told = sent.command[column]
-                if (wanted[column] - told) * onward > step:
-                    wanted[column] = told + onward * step
+                commanded = sent.command[column]
+                if (wanted[column] - commanded) * onward > step:
+                    wanted[column] = commanded + onward * step
                     pressing.append(f"{self._names[column]} {share[number] * cap.force:.3g}")
         return {Reason.FORCE: ", ".join(pressing)} if pressing else {}
 
     def may_send(self, command: np.ndarray, target: np.ndarray, dt: float, drawn: bool) -> bool:
-        """Whether a command may be sent: the last look at it, whatever made it.
+        """Whether a command may be sent: its last check, whatever computed it.
 
         Args:
             command: (dim,) the last.
             target: (dim,) the next.
             dt: s between them.
-            drawn: whether a leash has drawn it back, which may be quicker than the speed limits.
+            drawn: whether a leash has drawn it back, which may exceed the speed limits.
         """
-        # Nearly every command passes the plain comparison, which no NaN does; the others are looked at exactly.
+        # Nearly every command passes the plain comparison, which no NaN does; the others are checked exactly.
         for (low, high, speed), before, after in zip(self._bounds, command.tolist(), target.tolist()):
             if not (low <= after <= high and abs(after - before) <= speed * dt):
                 return bool(kernels.may_follow(self.limits, command, target, dt, not drawn))
         return True
 
     def tangent(self, group: int) -> np.ndarray:
-        """(tangent,) bool, which components of a velocity are those of a group."""
+        """(tangent,) bool, the components of a velocity that belong to a group."""
         return self._tangent_group == group
 
     def left(self, yielding: tuple[float, ...], moved: Moved, way: np.ndarray, dt: float) -> tuple[float, ...]:
-        """What is left, per group, of how far it may go towards the measured state, after a step of dt s.
+        """The distance that each group may still move towards the measured state after a step of dt s.
 
         Args:
             yielding: per group, before the step.
             moved: the step.
-            way: (tangent,) from the command before it to the measured state.
+            way: (tangent,) displacement from the command before it to the measured state.
             dt: s.
         """
         result = []
@@ -217,15 +217,15 @@ class Motion:
         towards: np.ndarray,
         measured: np.ndarray,
     ) -> Moved:
-        """To a stand, braking along the velocity, or slowly to where the robot is measured.
+        """A step to rest: braking along the velocity, or slowly to the measured state.
 
         Args:
             sent: the last command.
             measurement: the newest measured state.
             dt: s since the last command.
-            finish: (dim,) where groups that finish still go; None when they stop too.
-            way: (tangent,) from the last command to the measured state.
-            towards: (groups,) bool, which go to the measured state.
+            finish: (dim,) target of the groups that finish; None when they stop too.
+            way: (tangent,) displacement from the last command to the measured state.
+            towards: (groups,) bool, the groups that move to the measured state.
             measured: (dim,) that state, within the position limits or no further outside than the command.
         """
         limits, command, velocity = self.limits, sent.command, sent.velocity
@@ -242,7 +242,7 @@ class Motion:
                 wanted[own] = measured[own]
         cuts: dict[Reason, str] = {}
         if led.any():
-            cuts = self._spare(sent, measurement, wanted, dt, way)
+            cuts = self._limit_force(sent, measurement, wanted, dt, way)
             desired, exact = self.at_rest(), np.zeros(limits.groups, dtype=bool)
             kernels.desire(
                 limits, command, velocity, wanted, wanted, dt, 1.0 if finish is not None else LETTING_GO, desired, exact

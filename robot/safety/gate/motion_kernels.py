@@ -1,8 +1,8 @@
-"""From where the last command is to where a source wants to be, within limits, as pure functions, compiled.
+"""The next command between the last one and a source's target, within limits, as pure compiled functions.
 
-A velocity that is too fast, or changes too fast, is scaled as a whole, with the gauge g of `robot.safety.gate.limits`:
-v / g(v; V), and v_last + (v - v_last) / g(v - v_last; A dt). So a straight path stays straight, whatever binds, and arm
-and turn of the hand stay together.
+A velocity that is too large, or changes too fast, is scaled as a whole, with the gauge g of `robot.safety.gate.limits`:
+v / g(v; V), and v_last + (v - v_last) / g(v - v_last; A dt). So a straight path stays straight, whichever limit
+binds, and translation and rotation of the hand stay in step.
 
 A command that lags behind its path catches up with the speed of the path and, on top, the largest from which it can
 still brake: w dt + w^2 / 2a = distance. Positions are held by viability: from every command the robot can be brought to
@@ -28,7 +28,7 @@ from robot.safety.gate.limits import (
     write_moved,
 )
 
-# What bound in a step, as bits.
+# The limits that bound in a step, as bits.
 CUT_SPEED, CUT_ACCELERATION, CUT_POSITION = 1, 2, 4
 
 _ROUNDING = 1e-9  # of a gauge, and of a position in its unit
@@ -37,7 +37,7 @@ _ROUNDING = 1e-9  # of a gauge, and of a position in its unit
 @compiled
 def may_follow(limits: LimitArrays, command: np.ndarray, target: np.ndarray, dt: float, speed: bool) -> bool:
     """Whether a command (dim,) may follow another after dt s: finite, within the position limits or no further outside
-    than the last, and, where `speed` says so, within the speed limits.
+    than the last, and, where `speed` is set, within the speed limits.
     """
     for i in range(len(target)):
         low, high = min(limits.low[i], command[i]), max(limits.high[i], command[i])
@@ -59,7 +59,7 @@ def may_follow(limits: LimitArrays, command: np.ndarray, target: np.ndarray, dt:
 def can_stop_inside(limits: LimitArrays, group: int, command: np.ndarray, velocity: np.ndarray, dt: float) -> bool:
     """Whether a step with a velocity (tangent,), and braking after it, stay within the position limits.
 
-    A command that is outside already may stay there, and come nearer.
+    A command that is outside already may stay there or come nearer.
     """
     braking = gauge(limits, group, 2, velocity)  # s
     for p in range(len(limits.part)):
@@ -87,20 +87,20 @@ def desire(
     desired: np.ndarray,
     exact: np.ndarray,
 ) -> int:
-    """With which velocity each group would go, before its change is limited.
+    """Write the velocity that each group would have before its acceleration is limited; return what bound.
 
     Args:
         limits: of all groups.
         command: (dim,) the last.
-        velocity: (tangent,) with which it was reached.
-        before, wanted: (dim,) where the path was at the last command's time, and where it is now.
+        velocity: (tangent,) of the last command.
+        before, wanted: (dim,) position of the path at the last command's time, and now.
         dt: s between the two.
         speed_scale: of the speed limits.
         desired: (tangent,), written.
-        exact: (groups,), written: whether the group can be at `wanted` itself.
+        exact: (groups,), written: whether the group can reach `wanted` exactly.
 
     Returns:
-        Bits of what bound.
+        Bits of the limits that bound.
     """
     tangent = len(velocity)
     lag, path, whole, changed = np.empty(tangent), np.empty(tangent), np.empty(tangent), np.empty(tangent)
@@ -116,7 +116,7 @@ def desire(
         fast = gauge(limits, group, 0, whole) > speed_scale * (1 + _ROUNDING)
         slowing = gauge(limits, group, 0, whole) < gauge(limits, group, 0, velocity)
         sudden = gauge(limits, group, 2 if slowing else 1, changed) > dt * (1 + _ROUNDING)
-        # What is made up for in this tick must be gone in the next.
+        # A lag that is caught up in this tick must have no velocity left in the next.
         hasty = gauge(limits, group, 1, lag) > dt * dt
         exact[group] = not (fast or sudden or hasty)
         # w dt + w^2 / 2a = d solved for w / d, with d / a = gauge(lag; A).
@@ -150,13 +150,13 @@ def apply(
     target: np.ndarray,
     reached: np.ndarray,
 ) -> int:
-    """The next command: each group goes with the velocity that it desires, as far as its change may be.
+    """Write the next command: each group gets its desired velocity, as far as its acceleration allows.
 
     Args:
         limits: of all groups.
         command, velocity: the last, as in `desire`.
         desired: (tangent,).
-        exact: (groups,) groups that go to `wanted` itself.
+        exact: (groups,) groups that reach `wanted` exactly.
         relieved: (groups,) groups whose step lowers their tracking error: they may change speed as when braking.
         wanted: (dim,).
         dt: s.
@@ -164,10 +164,10 @@ def apply(
         reached: (tangent,), written: its velocity.
 
     Returns:
-        Bits of what bound.
+        Bits of the limits that bound.
     """
     tangent = len(velocity)
-    change, brake, way = np.empty(tangent), np.empty(tangent), np.empty(tangent)
+    change, brake, step = np.empty(tangent), np.empty(tangent), np.empty(tangent)
     bound = 0
     for group in range(limits.groups):
         for i in range(tangent):
@@ -180,12 +180,12 @@ def apply(
         for i in range(tangent):
             brake[i] = left * velocity[i]
             change[i] = (velocity[i] + share * change[i] if share < 1.0 else desired[i]) - brake[i]
-        # As much of it as leaves a way to stop inside; braking alone always does.
+        # As much of the change as still allows a stop inside the limits; braking alone always does.
         part = 1.0
         while True:
             for i in range(tangent):
-                way[i] = brake[i] + part * change[i] if part < 1.0 or share < 1.0 else desired[i]
-            if part == 0.0 or can_stop_inside(limits, group, command, way, dt):
+                step[i] = brake[i] + part * change[i] if part < 1.0 or share < 1.0 else desired[i]
+            if part == 0.0 or can_stop_inside(limits, group, command, step, dt):
                 break
             part = part - 0.25
         if part < 1.0:
@@ -197,13 +197,13 @@ def apply(
                 for i in range(
                     limits.part[p, TANGENT_FIRST], limits.part[p, TANGENT_FIRST] + limits.part[p, TANGENT_SIZE]
                 ):
-                    reached[i] = way[i]
-                    way[i] *= dt
+                    reached[i] = step[i]
+                    step[i] *= dt
         if exact[group] and part == 1.0 and share == 1.0:
             copy_group(limits, group, wanted, target)
         else:
             exact[group] = False
-            write_moved(limits, group, command, way, target)
+            write_moved(limits, group, command, step, target)
             _settle_inside(limits, group, command, target)
     return bound
 
@@ -218,20 +218,20 @@ def stop(
     target: np.ndarray,
     reached: np.ndarray,
 ) -> None:
-    """Brake a group along its way: the next command (dim,) and its velocity (tangent,), written.
+    """Brake a group along its velocity: write the next command (dim,) and its velocity (tangent,).
 
-    The way is v T / 2 at most, with T = g(v; D) the time that braking takes.
+    The displacement is v T / 2 at most, with T = g(v; D) the time that braking takes.
     """
     braking = gauge(limits, group, 2, velocity)
     left = 1 - dt / braking if braking > dt else 0.0
-    way = np.zeros(len(velocity))
+    step = np.zeros(len(velocity))
     for p in range(len(limits.part)):
         if limits.part[p, GROUP] == group:
             for i in range(limits.part[p, TANGENT_FIRST], limits.part[p, TANGENT_FIRST] + limits.part[p, TANGENT_SIZE]):
                 reached[i] = left * velocity[i]
-                way[i] = reached[i] * dt
+                step[i] = reached[i] * dt
     if left > 0.0:
-        write_moved(limits, group, command, way, target)
+        write_moved(limits, group, command, step, target)
         _settle_inside(limits, group, command, target)
     else:
         copy_group(limits, group, command, target)
@@ -239,7 +239,7 @@ def stop(
 
 @compiled
 def _settle_inside(limits: LimitArrays, group: int, command: np.ndarray, target: np.ndarray) -> None:
-    """Take off what rounding put beyond a limit."""
+    """Remove what rounding put beyond a limit."""
     for p in range(len(limits.part)):
         if limits.part[p, GROUP] == group and not limits.rotation[p]:
             for i in range(limits.part[p, FIRST], limits.part[p, FIRST] + limits.part[p, SIZE]):

@@ -1,4 +1,4 @@
-"""Why the gate does what it does: every reason has a name for machines and a sentence for people."""
+"""Reasons of the gate's decisions: each has a name for machines and a sentence for people."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import Enum
 
 
 class Mode(Enum):
-    """What the gate is doing.
+    """The mode of the gate.
 
     INACTIVE sends nothing. HOLD brings the robot to rest and keeps it there; it is left when its cause is gone. RUN
     follows a source. FAULT holds too, is latched, and is left by `reset` and then `enable` alone.
@@ -19,7 +19,7 @@ class Mode(Enum):
 
 
 class Kind(Enum):
-    """What a reason leads to: a remark, a chunk that is not taken, a step that is cut, a stop, a latched stop."""
+    """The effect of a reason: a remark, a chunk that is not taken, a step that is cut, a stop, a latched stop."""
 
     NOTE = "note"
     REJECT = "reject"
@@ -29,9 +29,9 @@ class Kind(Enum):
 
 
 class Reason(Enum):
-    """Why a mode, a rejection or a cut step.
+    """The reason of a mode, a rejection or a cut step.
 
-    Its value is its name on the wire, `kind` what it leads to, and `text` says for a person what happened.
+    Its value is its name on the wire, `kind` its effect, and `text` a sentence for a person.
     """
 
     kind: Kind
@@ -42,7 +42,7 @@ class Reason(Enum):
         reason._value_, reason.kind, reason.text = name, kind, text
         return reason
 
-    # Members are one of a kind; they are keys of many small dictionaries a tick.
+    # Members are singletons; they are keys of many small dictionaries per tick.
     __hash__ = object.__hash__
 
     # Remarks.
@@ -55,7 +55,7 @@ class Reason(Enum):
     SEEDED = "seeded", Kind.NOTE, "the robot was moved: the command starts anew where it is"
     SILENT = "silent", Kind.NOTE, "nothing is sent: where the robot is cannot be trusted"
     TAIL = "tail", Kind.NOTE, "past the last row: slowing down to a stand"
-    # A chunk that is not taken; what was followed before goes on.
+    # A chunk that is not taken; the one followed before stays in force.
     CHUNK_NAMES = "chunk_names", Kind.REJECT, "a chunk names other components than this robot's action"
     CHUNK_UNREADABLE = "chunk_unreadable", Kind.REJECT, "a chunk cannot be read"
     CHUNK_SIZE = "chunk_size", Kind.REJECT, "a chunk has no rows or another number of columns than the action"

@@ -20,9 +20,9 @@ class PartSettings:
 
     Args:
         field: its name.
-        speed: largest of a second: one number for the length of the step (m/s, rad/s), or one a component.
-        acceleration: the same of the speed, m/s^2 or rad/s^2.
-        deceleration: with which it stops, at least the acceleration.
+        speed: largest: one number for the length of the velocity (m/s, rad/s), or one per component.
+        acceleration: the same, m/s^2 or rad/s^2.
+        deceleration: of a stop, at least the acceleration.
         low, high: of each component; empty for none. A workspace is the limits of `tcp.position`.
         start: how far a first target may be from the command (m or rad, the largest component; the angle of a
             rotation).
@@ -60,24 +60,24 @@ class PartSettings:
 
 @dataclass(frozen=True)
 class GroupSettings:
-    """Fields that move as one: when a limit binds on one of them, the steps of all are scaled alike.
+    """Fields that move together: when a limit binds on one of them, the steps of all are scaled alike.
 
     Args:
         name: `arm`, `gripper`, `left_arm`, ...
         parts: limits of its fields.
         measured: names of state values whose concatenation is the measured state of the fields, in their order;
             empty when nothing measures them.
-        tracking: largest distance of a command from the measured state, one number a field (m, rad); empty for a
-            group whose error means nothing, such as a hand on an object.
+        tracking: largest distance of a command from the measured state, one number per field (m, rad); empty for a
+            group whose error is meaningless, such as a hand on an object.
         tracking_s: for how long it may be larger.
         apart: largest distance of a command from the measured state while no source is followed, per field (m, rad),
-            and of two measurements after one another where the robot cannot have moved so fast; empty for no check.
+            and of two consecutive measurements where the robot cannot have moved so fast; empty for no check.
         force: largest effort of a component, as measured; None for no cap. Needs `measured`, and of each of its names
             the effort too (`effort_name`).
         ahead_s: how much longer its sink's latency is than `lead_s`; less than zero where it is shorter. Not for
             rotations.
-        finishes: whether it still goes to the last row when no new chunk came: a gripper that closes does, an arm is
-            brought to a stand. On every other stop it stops too.
+        finishes: whether it still moves to the last row when no new chunk came: a gripper that closes does, an arm is
+            brought to rest. On every other stop it stops too.
     """
 
     name: str
@@ -93,7 +93,7 @@ class GroupSettings:
 
 @dataclass(frozen=True)
 class StreamSettings:
-    """When a state stream is too old.
+    """Ages above which a state stream is too old.
 
     Args:
         names: values that each message must have.
@@ -116,15 +116,15 @@ class StreamSettings:
 
 @dataclass(frozen=True)
 class LeashSettings:
-    """How far a set-point may be from the tool that a passive spring draws to it.
+    """Limits on the distance of a set-point from the tool that a passive spring draws to it.
 
     Args:
-        group: whose pose it is.
+        group: of the pose.
         stiffness: (6,) of the spring, N/m and N*m/rad.
         spring_j, force_n, power_w: of the budget (`robot.safety.energy.Budget`); inf for no limit.
         latency_s: age of the measured pose and latency of the sink together.
-        speeds: m/s and rad/s of the tool meanwhile, at most.
-        release: m/s^2 and rad/s^2, with which a command is drawn back.
+        speeds: m/s and rad/s, largest of the tool meanwhile.
+        release: m/s^2 and rad/s^2, at which a command is drawn back.
     """
 
     group: str
@@ -138,7 +138,7 @@ class LeashSettings:
 
     @property
     def margin(self) -> float:
-        """Square root of twice the energy that the tool's motion within the latency can add to the spring."""
+        """The square root of twice the energy that the tool's motion within the latency can add to the spring."""
         linear, angular = max(self.stiffness[:3]), max(self.stiffness[3:])
         return (math.sqrt(linear) * self.speeds[0] + math.sqrt(angular) * self.speeds[1]) * self.latency_s
 
@@ -175,16 +175,16 @@ class LeashSettings:
 
 @dataclass(frozen=True)
 class CapsuleSettings:
-    """How near links may come to one another and to the table.
+    """Least distances of links from one another and from the table.
 
     Args:
-        model: MJCF of the robot's bodies and joints with a capsule a link (`robot.safety.gate.capsules.capsule_model`);
-            it refers to no other file.
+        model: MJCF of the robot's bodies and joints with a capsule per link
+            (`robot.safety.gate.capsules.capsule_model`); it refers to no other file.
         joints: of the model, in its order, with the names of the state values that give them.
         tcps: site of the model -> field of its position in the action.
         fields: field of joints in the action -> joints of the model, in the field's order.
         pairs: geoms of the model that may not meet, by name.
-        slow_m: distance from which on an approach is slowed down.
+        slow_m: distance below which an approach is slowed down.
         stop_m: distance at which it ends.
         deceleration: m/s^2 with which links that approach can be braked.
     """
@@ -205,29 +205,29 @@ class CapsuleSettings:
 
 @dataclass(frozen=True)
 class GateSettings:
-    """All that the gate core has to know.
+    """Settings of the gate's core.
 
     Args:
         fields, period_s: of the action: its order, and T of a chunk.
         groups: of fields; together they have each field once.
         streams: state streams by name.
-        rest: (dim,) where fields that nothing measures are at first; empty when all are measured.
-        resets: whether a new epoch means that a twin was reset, so that the command starts anew where the robot is;
+        rest: (dim,) first values of fields that nothing measures; empty when all are measured.
+        resets: whether a new epoch means that a twin was reset, so that the command restarts at the robot's position;
             else the clock has jumped and the robot is where it was.
         tick_s: nominal time between ticks. A step is as long as the time since the last, and no longer than two of
-            these: missed ticks are not made up for at once.
+            these: missed ticks are not caught up at once.
         settle_s: for how long the measured state must be known, without a jump, before the first command: a driver that
             starts may report zeros at first.
         lead_s: how far ahead of now the path is sampled: the latency of the sink.
-        tail_s: in which the robot is brought to a stand after the last row, at most.
+        tail_s: largest time in which the robot is brought to rest after the last row.
         future_s: how far ahead of now a chunk may be stamped.
         person_s: without a new target for so long the person has let go.
         alive_s: without a sign of life for so long the gate holds.
         enable_hold_s, enable_fault_s: the same for the enabling device.
         operator: `required`, or `none`, which is for twins alone.
         alive: whether a supervisor's sign of life is needed.
-        driver_s: without the driver's state for so long is a fault; None where the driver tells none.
-        lock_step: a tick takes exactly the row that is due, and ages mean nothing: time stands while a plan is made.
+        driver_s: without the driver's state for so long is a fault; None where the driver reports none.
+        lock_step: a tick takes exactly the row that is due, and ages are not checked: time stops while a plan is made.
         capsules: None for no check of distances.
         leashes: of groups whose sink is a spring with a budget.
     """
@@ -268,10 +268,12 @@ class GateSettings:
             )
         if not 0 < self.tail_s <= 0.15:
             raise InputError("tail_s", expected="above 0 and at most 0.15 s", got=str(self.tail_s))
-        told = [part.field for group in self.groups for part in group.parts]
+        grouped = [part.field for group in self.groups for part in group.parts]
         known = [each.name for each in self.fields]
-        if sorted(told) != sorted(known):
-            raise InputError("groups of the gate", expected=f"each field once: {', '.join(known)}", got=", ".join(told))
+        if sorted(grouped) != sorted(known):
+            raise InputError(
+                "groups of the gate", expected=f"each field once: {', '.join(known)}", got=", ".join(grouped)
+            )
         if len(self.rest) not in (0, self.spec.dim):
             raise InputError("rest", expected=f"{self.spec.dim} values", got=str(len(self.rest)))
         for group in self.groups:

@@ -1,4 +1,4 @@
-"""What the gate remembers from tick to tick: frozen parts, each of one matter, which a stage replaces."""
+"""The gate's state from tick to tick: frozen parts, each with one subject, which a stage replaces."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ def _nothing() -> np.ndarray:
 
 @dataclass(frozen=True)
 class StreamState:
-    """What came last of a state stream.
+    """The newest message of a state stream.
 
     Args:
         stamp_ns: newest stamp.
         received_ns: monotonic, of the last message.
         advanced_ns: monotonic, of the last message whose stamp was newer than the one before.
-        publisher: who is listened to.
-        fault: what is wrong with the last message; empty when nothing is.
+        publisher: the one that is followed.
+        fault: of the last message; empty when there is none.
     """
 
     stamp_ns: int
@@ -57,7 +57,7 @@ class Watched:
     crowds: Mapping[str, str] = field(default_factory=dict)
 
     def unbound(self) -> Watched:
-        """The same, open for other publishers."""
+        """The signals, open for other publishers."""
         streams = {name: replace(each, publisher="") for name, each in self.streams.items()}
         return replace(self, streams=streams, policy="", person="")
 
@@ -67,7 +67,7 @@ class Stopped:
     """An arm that its driver does not run.
 
     Args:
-        measured: (dim,) where it was when it moved last; empty once it was met.
+        measured: (dim,) its state when it moved last; empty once it was met.
         since_ns: monotonic, since when it has rested there.
     """
 
@@ -77,15 +77,15 @@ class Stopped:
 
 @dataclass(frozen=True, eq=False)
 class Agreement:
-    """Whether the command and the measured state belong together.
+    """Whether the command and the measured state agree.
 
     Args:
         steady_ns: monotonic, since when the whole state is known and has not jumped; None while it is not.
-        reset: whether a twin was reset: it begins where it stands, without waiting.
-        jump: what jumped, and by how much; empty while nothing has. It lasts until the measured state is back at the
-            command, or a person enables the gate anew.
+        reset: whether a twin was reset: it begins at its position, without waiting.
+        jump: names that jumped, and by how much; empty while nothing has. It lasts until the measured state is back at
+            the command, or a person enables the gate anew.
         jump_ns: monotonic, when it did.
-        stands: whether the gate has been enabled ever since the jump: then the robot was where its command stands.
+        stands: whether the gate has been enabled ever since the jump: then the robot was at its command.
         joints: (n,) of the capsules' model, as they were measured before it.
         stopped: an arm that its driver does not run; None while it does.
         apart_ns: monotonic, since when the robot has been too far from the command; None while it is not.
@@ -103,11 +103,11 @@ class Agreement:
 
 @dataclass(frozen=True)
 class Latch:
-    """What the gate is doing, and what a person has to do before it does something else.
+    """The gate's mode, and what a person has to do before it changes.
 
     Args:
-        mode: what the gate is doing.
-        enabled: whether a person or program has said so since the last stop that needs it.
+        mode: of the gate.
+        enabled: whether a person or program has enabled it since the last stop that needs it.
         blocked: a hold that lasts until enable is given anew; None when there is none.
         fault: the latched fault; None when there is none.
     """
@@ -123,7 +123,7 @@ class Measurement:
     """The newest measured state.
 
     Args:
-        values: (dim,) as a command would say it, NaN where nothing was measured; empty before the first.
+        values: (dim,) in the layout of a command, NaN where nothing was measured; empty before the first.
         efforts: (dim,) without sign, NaN where none is measured; empty before the first.
         pressed: whether an effort came in this tick.
         joints: (n,) positions that the capsules need; empty while they are not known.
@@ -145,7 +145,7 @@ class Sent:
     Args:
         command: (dim,) as it was sent; empty before the first state.
         velocity: (tangent,) with which it was reached.
-        wanted: (dim,) where the path was then.
+        wanted: (dim,) position of the path then.
         time_ns: of the path then: the source's time, plus the lead.
         leashed: whether a leash has drawn that command back.
     """
@@ -159,10 +159,10 @@ class Sent:
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """Where a source wants to go.
+    """The plan of a source.
 
     Args:
-        path: what is followed; None while nothing is.
+        path: that is followed; None while none is.
         followed: the chunk that it ends with.
         pending: an accepted chunk that is not followed yet.
         source: `policy`, `person`, or empty.
@@ -181,7 +181,7 @@ class Tracking:
     """How the robot follows its commands.
 
     Args:
-        yielding: per group, how far the command may still move towards the measured state to let go of a contact
+        yielding: per group, how far the command may still move towards the measured state to release a contact
             (length of the displacement in the tangent space); empty while none may.
         off_since: per group, since when (source's time, ns) its tracking error is too large; -1 while it is not.
     """
@@ -195,12 +195,12 @@ class GateState:
     """All that the next tick depends on.
 
     Args:
-        latch: what the gate is doing.
+        latch: the gate's mode, enabling and fault.
         watched: signals and bindings.
         measurement: the newest measured state.
         agreement: of command and measured state.
         sent: the last command.
-        plan: where a source wants to go.
+        plan: of a source.
         tracking: how the robot follows.
         epoch: of the source's time; None before the first tick.
         ticked_ns: monotonic, of the last tick.
@@ -235,7 +235,7 @@ class GateState:
     # The parts that change in every tick, in a third of the time that `dataclasses.replace` takes for all of them.
 
     def heard(self, watched: Watched, measurement: Measurement, agreement: Agreement) -> GateState:
-        """The same after what came."""
+        """The state after new messages and measurements."""
         return GateState(
             self.latch,
             watched,
@@ -250,7 +250,7 @@ class GateState:
         )
 
     def moved(self, sent: Sent, tracking: Tracking) -> GateState:
-        """The same after another command."""
+        """The state after another command."""
         return GateState(
             self.latch,
             self.watched,
@@ -265,7 +265,7 @@ class GateState:
         )
 
     def ticked(self, epoch: int, ticked_ns: int, counts: Mapping[Reason, int]) -> GateState:
-        """The same at the end of a tick."""
+        """The state at the end of a tick."""
         return GateState(
             self.latch,
             self.watched,
@@ -280,7 +280,7 @@ class GateState:
         )
 
     def unbound(self) -> GateState:
-        """The same, following nobody and open for other publishers."""
+        """The state without a source, open for other publishers."""
         return replace(
             self,
             plan=Plan(),

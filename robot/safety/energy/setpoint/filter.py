@@ -1,5 +1,5 @@
 """The filter of set-points, at the rate of a policy or a gate, over an impedance controller that is passive while its
-set-point x_d and stiffness K stand still: only their changes inject energy (`robot.safety.energy.setpoint.kernel`).
+set-point x_d and stiffness K are constant: only their changes inject energy (`robot.safety.energy.setpoint.kernel`).
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from robot.safety.energy.tank import INVALID, LATCHED, LEVEL, NONE, REASONS
 from robot.safety.energy.torque_filter import PATHS
 
 MODES = ("measured", "leash")
-_SOFTEST = 1e-3  # of a stiffness that is wanted: where less would do, the one in force is kept
+_SOFTEST = 1e-3  # of a requested stiffness: where the filter would allow less, the one in force is kept
 
 
 @dataclass(frozen=True, eq=False)
 class SetpointResult:
-    """What a filter made of set-points.
+    """Filtered set-points.
 
     Args:
         setpoint: (batch, m) to send.
         stiffness: (batch, m, m) to send.
         reasons: (batch,) codes; 0 where nothing was changed.
         spring_j: (batch,) energy of the spring with the measured state.
-        injected_j: (batch,) what the change before this one was measured to have injected.
+        injected_j: (batch,) measured energy that the change before this one injected.
     """
 
     setpoint: np.ndarray
@@ -43,20 +43,20 @@ class SetpointResult:
 class SetpointFilter:
     """The filter of a batch of robots whose inner loop is not ours.
 
-    With `mode="measured"` the controller tells the work that its torques did, sum tau.dq: the tank is exact, and what
-    it may still spend is E - V - E_min, for what a spring holds it can give. With `mode="leash"` no realised work is
+    With `mode="measured"` the controller reports the work of its torques, sum tau.dq: the tank is exact, and may still
+    spend E - V - E_min, since a spring can give the energy that it stores. With `mode="leash"` no realised work is
     known; a tank that only empties would stop a policy in free space, so there is none: spring energy, force and power
-    are bounded, and the total is not. `status` says so.
+    are bounded, the total is not. `status` reports it.
 
     Args:
         ledger: of the robots; its period is that of the calls.
         setpoint: (batch, m) in force at first, m or rad.
         stiffness: (m,), (m, m), (batch, m) or (batch, m, m) in force at first, N/m and N*m/rad.
         mode: `measured` or `leash`.
-        latency_s: from a call until what it returned is in force, at most.
-        speeds: (b,) m/s and rad/s, the most a block moves with meanwhile; None takes what the budget allows.
+        latency_s: largest time from a call until its result is in force.
+        speeds: (b,) m/s and rad/s, largest speed of each block meanwhile; None takes the budget's.
         blocks: sizes of the blocks, translation first; None is one block.
-        softens: whether the controller takes another stiffness; else only set-points are changed.
+        softens: whether the controller accepts another stiffness; else only set-points are changed.
         path: `compiled` or `numpy`; None takes the faster.
 
     Attributes:
@@ -128,7 +128,7 @@ class SetpointFilter:
 
     @property
     def status(self) -> str:
-        """What is enforced, for people."""
+        """The limits that are enforced, for people."""
         return (
             "tank, spring, force and power"
             if self.mode == "measured"
@@ -144,26 +144,26 @@ class SetpointFilter:
         work_j: np.ndarray | None = None,
         time_ns: int | None = None,
     ) -> SetpointResult:
-        """Change what is wanted as little as the budget demands, and book what was realised since the last call.
+        """Change the requested set-points as little as the budget demands, and enter the realised work in the ledger.
 
         A row that is not finite keeps its set-point, and is latched until `ledger.clear`.
 
         Args:
-            setpoint: (batch, m) wanted.
+            setpoint: (batch, m) requested.
             measured: (batch, m) the tool now.
-            stiffness: wanted, in a shape as at first; None keeps what is in force.
-            work_j: (batch,) J that the controller's torques did since the last call; for `measured` alone.
-            time_ns: of the call, for the check that time goes on.
+            stiffness: requested, in a shape as in the constructor; None keeps the one in force.
+            work_j: (batch,) J of the controller's torques since the last call; for `measured` alone.
+            time_ns: of the call, for the check that time increases.
 
         Raises:
-            InputError: another batch, a stiffness that is none, or work that is missing or not asked for.
+            InputError: another batch, an invalid stiffness, or work that is missing or not expected.
         """
-        wanted, measured = (np.array(each, dtype=np.float64, ndmin=2) for each in (setpoint, measured))
-        if not wanted.shape == measured.shape == self._setpoint.shape:
+        requested, measured = (np.array(each, dtype=np.float64, ndmin=2) for each in (setpoint, measured))
+        if not requested.shape == measured.shape == self._setpoint.shape:
             raise InputError(
                 "set-point filter",
                 expected=f"{self._setpoint.shape} as it began",
-                got=f"{wanted.shape} and {measured.shape}",
+                got=f"{requested.shape} and {measured.shape}",
             )
         matrices = self._stiffness if stiffness is None else self._matrices(stiffness)
         if (work_j is None) == (self.mode == "measured"):
@@ -175,7 +175,7 @@ class SetpointFilter:
                 way_out="See mode=",
             )
         tank = self.ledger.tank
-        finite = np.isfinite(measured).all(axis=1) & np.isfinite(wanted).all(axis=1)
+        finite = np.isfinite(measured).all(axis=1) & np.isfinite(requested).all(axis=1)
         if work_j is None and time_ns is not None:
             self.ledger.require_later(time_ns)
         if work_j is not None:
@@ -195,7 +195,7 @@ class SetpointFilter:
             if self.mode == "leash"
             else np.maximum(tank[:, LEVEL] - self._row[RESERVE] - energy, 0.0)
         )
-        offset = np.where(held[:, None], old_offset, wanted - measured)
+        offset = np.where(held[:, None], old_offset, requested - measured)
         matrices = np.where(held[:, None, None], self._stiffness, matrices)
         factors, reasons = np.empty((len(tank), 2)), np.empty(len(tank), dtype=np.int64)
         room_power = self._row[POWER] * self.ledger.period_s
@@ -229,10 +229,10 @@ class SetpointFilter:
         for row in reasons.nonzero()[0]:
             self.counts[row, reasons[row]] += 1
         self._before = self._in_force
-        # What is let through whole is sent as it was asked for, to the bit.
+        # A set-point that is allowed whole is sent as requested, to the bit.
         whole = (factors[:, :1] == 1.0) & ~held[:, None]
         kept = (factors[:, :1] == 1.0) & held[:, None]
-        self._setpoint = np.where(whole, wanted, np.where(kept, self._setpoint, measured + factors[:, :1] * offset))
+        self._setpoint = np.where(whole, requested, np.where(kept, self._setpoint, measured + factors[:, :1] * offset))
         self._stiffness = matrices * factors[:, 1:, None]
         return SetpointResult(
             self._setpoint.copy(),
@@ -253,7 +253,7 @@ class SetpointFilter:
         return energy
 
     def _matrices(self, stiffness: np.ndarray) -> np.ndarray:
-        """(batch, m, m) of any of the shapes."""
+        """The stiffness as (batch, m, m) from any of its shapes."""
         given, (batch, m) = np.asarray(stiffness, dtype=np.float64), self._setpoint.shape
         if given.shape in ((m,), (batch, m)) and not (given.shape == (m, m) and batch == m and _is_symmetric(given)):
             given = given[..., None] * np.eye(m)
@@ -273,7 +273,7 @@ def _is_symmetric(matrix: np.ndarray) -> bool:
 
 
 def require_positive_definite(stiffness: np.ndarray) -> None:
-    """Stiffnesses (batch, m, m) are symmetric and positive definite.
+    """Refuse stiffnesses (batch, m, m) that are not symmetric and positive definite.
 
     Raises:
         InputError: one is not.

@@ -1,17 +1,17 @@
-"""The arithmetic of the set-point filter, compiled: how much of a change of set-point and stiffness is let through.
+"""The arithmetic of the set-point filter, compiled: the share of a change of set-point and stiffness that is allowed.
 
-At a tick the old pair (x_d, K) is in force, the new one (x_d', K') is wanted, x was measured, and the new pair is
+At a tick the old pair (x_d, K) is in force, the new one (x_d', K') is requested, x was measured, and the new pair is
 applied up to `latency_s` later, when the tool is somewhere within v_max * latency of x. With e = x_d - x, r = x_d' - x,
 and a(K) = sqrt(lambda_max(K)) v_max latency:
 
-    V+ = (|r|_K' + a(K'))^2 / 2          the most that the spring can hold then
-    V- = max(0, |e|_K - a(K))^2 / 2      the least that it holds before
+    V+ = (|r|_K' + a(K'))^2 / 2          the most that the spring can store then
+    V- = max(0, |e|_K - a(K))^2 / 2      the least that it stores before
     accept when V+ - V- <= room, V(r, K') - V(e, K) <= P_max T, V+ <= V_cap and |K' r| <= F_cap
 
-What is not accepted is changed radially in the metric of the energy: the set-point is drawn towards the tool,
-x_d* = x + s r; or, where only the wanted stiffness is the cause, that is lowered first, K* = c K' (where next to
-nothing would be left of it, the one in force is kept). The margin a belongs to the acceptance alone: the ledger takes
-what was realised. A pair that does not change is worth nothing: the change itself, |dV| <= V(r, K') - V(e, K) +
+A pair that is not accepted is changed radially in the metric of the energy: the set-point is drawn towards the tool,
+x_d* = x + s r; or, where only the requested stiffness is the cause, that is lowered first, K* = c K' (where almost
+nothing would be left of it, the one in force is kept). The margin a is for the acceptance alone: the ledger takes the
+realised work. A pair that does not change injects nothing: the change itself, |dV| <= V(r, K') - V(e, K) +
 |K' r - K e| v_max latency + ..., is bounded too, and the smaller bound counts.
 """
 
@@ -58,8 +58,8 @@ def _spread(stiffness: np.ndarray, nothing: np.ndarray, blocks: np.ndarray, marg
 
 @compiled
 def _turned(first: np.ndarray, second: np.ndarray, blocks: np.ndarray, margins: np.ndarray) -> float:
-    """At least d.(first - second) d of every displacement d within the margins; what couples two blocks is bounded by
-    its Frobenius norm.
+    """An upper bound of d.(first - second) d for every displacement d within the margins; the coupling of two blocks is
+    bounded by its Frobenius norm.
     """
     total = 0.0
     for block in range(len(blocks)):
@@ -89,19 +89,19 @@ def filter_offset(
     nothing: np.ndarray,
     factors: np.ndarray,
 ) -> int:
-    """How much of a new set-point and of a new stiffness is let through, for one robot.
+    """Write the share of a new set-point and of a new stiffness that is allowed, for one robot; return the reason.
 
     Args:
         offset: (m,) r = x_d' - x, m and rad.
         stiffness: (m, m) K', symmetric and positive definite.
         old_offset, old_stiffness: e = x_d - x and K, that are in force.
         blocks: (b, 2) first and last + 1 of components that have one v_max: translation first, then rotation.
-        margins: (b,) v_max * latency of each, m and rad: how far the tool may be from where it was measured.
+        margins: (b,) v_max * latency of each, m and rad: how far the tool may be from its measured position.
         room_tank, room_power: J that the change may inject by the tank, wherever the tool is when it is in force, and
-            by the power limit, with the tool where it was measured; inf for no limit.
+            by the power limit, with the tool at its measured position; inf for no limit.
         spring: V_cap, J.
         force: F_cap, N, of the first block.
-        softens: whether the controller takes another stiffness.
+        softens: whether the controller accepts another stiffness.
         nothing: (m, m) zeros.
         factors: (2,) written: s of the offset, and c of the stiffness.
 
@@ -178,8 +178,8 @@ def filter_offset(
 
 @compiled
 def leash_offset(offset: np.ndarray, stiffness: np.ndarray, forces: int, spring: float, force: float) -> int:
-    """The leash alone: `filter_offset` of a spring without coupling whose stiffness stands and whose tool is where it
-    was measured, with all the room that a change may want. Shortens the offset in place:
+    """Shorten the offset in place by the leash alone; return the reason. It is `filter_offset` of a spring without
+    coupling and of constant stiffness, with the tool at its measured position and no limit on a change's energy:
 
         s = min(1, sqrt(V_cap / V(r)), F_cap / |K r|),  r* = s r
 

@@ -32,8 +32,8 @@ def filter_offsets_numpy(
     stiffness = np.where(finite[:, None, None], stiffness, 0.0)
 
     def energy(offset: np.ndarray, stiffness: np.ndarray) -> np.ndarray:
-        found: np.ndarray = 0.5 * np.maximum(np.einsum("bi,bij,bj->b", offset, stiffness, offset), 0.0)
-        return found
+        stored: np.ndarray = 0.5 * np.maximum(np.einsum("bi,bij,bj->b", offset, stiffness, offset), 0.0)
+        return stored
 
     def spread(matrix: np.ndarray) -> np.ndarray:
         total = np.zeros(len(matrix))

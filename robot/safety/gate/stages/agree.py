@@ -1,4 +1,4 @@
-"""While no source may be followed the command is where the robot is: one that was moved is not pulled back."""
+"""While no source may be followed the command is at the robot's position: a robot that was moved is not pulled back."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from robot.safety.gate.stages.parts import Parts
 from robot.safety.gate.stages.watch import Causes
 from robot.safety.gate.state import GateState
 
-APART_S = 0.1  # too far from the command for so long, a robot that follows nobody was moved
+APART_S = 0.1  # after so long too far from the command, a robot that follows no source was moved
 
 
 class Agreed(NamedTuple):
-    """How command and robot were brought together.
+    """The command and the robot after they were brought together.
 
     Args:
         comparison: of the two, after it.
-        silent: whether nothing may be sent, as nobody knows where the robot is.
-        notes: what is said of it.
+        silent: whether nothing may be sent, as the robot's position is unknown.
+        notes: reported reasons with their details.
     """
 
     comparison: Comparison
@@ -36,11 +36,11 @@ class Agreed(NamedTuple):
 def agree(
     parts: Parts, state: GateState, comparison: Comparison, judgement: Judgement, enabling: bool, now: Now
 ) -> tuple[GateState, Agreed]:
-    """Let the command meet a robot that was moved, and say whether anything may be sent.
+    """Move the command to a robot that was moved, and return whether anything may be sent.
 
-    Within the distance that is allowed the command stands, since one that always followed would let a soft arm creep;
-    only an arm that its driver has stopped is met once when it rests, so that its release is not felt. Where the
-    measured state has jumped nothing is sent, unless the gate has been enabled since before: then it stands.
+    Within the allowed distance the command stays, since one that always followed would let a soft arm creep; only to
+    an arm that its driver has stopped it moves once, when the arm rests, so that its release is not felt. After a jump
+    of the measured state nothing is sent, unless the gate has been enabled since before it: then the command stays.
     """
     if state.mode is Mode.RUN and not state.agreement.jump:
         return state, Agreed(comparison, False, {})
@@ -60,9 +60,15 @@ def agree(
         apart_ns = None
     elif apart_ns is None:
         apart_ns = now.monotonic_ns
-    stands = state.agreement.stands and state.latch.enabled
-    if (stopped, apart_ns, stands) != (state.agreement.stopped, state.agreement.apart_ns, state.agreement.stands):
-        state = replace(state, agreement=replace(state.agreement, stopped=stopped, apart_ns=apart_ns, stands=stands))
+    still_enabled = state.agreement.stands and state.latch.enabled
+    if (stopped, apart_ns, still_enabled) != (
+        state.agreement.stopped,
+        state.agreement.apart_ns,
+        state.agreement.stands,
+    ):
+        state = replace(
+            state, agreement=replace(state.agreement, stopped=stopped, apart_ns=apart_ns, stands=still_enabled)
+        )
     if notes:
         comparison = compare(parts, state)
     return state, Agreed(comparison, _is_silent(state, moved), notes)
@@ -74,7 +80,7 @@ def _is_silent(state: GateState, moved: bool) -> bool:
 
 
 def _seed(parts: Parts, state: GateState, groups: np.ndarray, now: Now) -> tuple[GateState, Causes]:
-    """Begin anew, at rest, with some groups, (groups,) bool, where the robot is."""
+    """Restart at rest, with some groups, (groups,) bool, at their measured values."""
     names = [group.name for group, chosen in zip(parts.settings.groups, groups) if chosen]
     if not names:
         return state, {}

@@ -1,7 +1,7 @@
-"""Whether command and measured state belong together: what a driver reports is believed only where it can be true.
+"""Whether command and measured state agree: a driver's report is believed only where it is plausible.
 
-A measured state that moves faster than any robot does has *jumped*: a driver that starts says zeros, an encoder is off
-by a turn, a second robot speaks. Nothing follows it until it is back, or a person enables the gate anew.
+A measured state that moves faster than any robot does has *jumped*: a driver that starts reports zeros, an encoder is
+off by a turn, a second robot publishes. No command follows it until it is back, or a person enables the gate again.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from robot.safety.gate.state import Agreement, GateState, Measurement, Stopped
 
 JOINT_JUMP, JOINT_SPEED = 0.3, 30.0  # rad and rad/s: of a joint that is not commanded itself
 LONG_NS = 10**15
-RESTS, RESTED_S = 0.02, 0.08  # of the allowed distance, and for how long, an arm does not move that rests
-MET = 0.1  # of the allowed distance, from which on a command meets such an arm
-ACCEPTED_S = 0.2  # without another jump, before a person's word makes a state true that has jumped
+RESTS, RESTED_S = 0.02, 0.08  # share of the allowed distance within which, and time for which, an arm at rest stays
+MET = 0.1  # of the allowed distance, above which a command meets such an arm
+ACCEPTED_S = 0.2  # without another jump, before a person may accept a state that has jumped
 
 
 def since_last(
     measuring: Measuring, known: Measurement, samples: Sequence[StateSample]
 ) -> tuple[float, Mapping[str, tuple[int, int]]]:
-    """How long ago the arms were measured before, and when each has been measured now.
+    """The time since the arms' last measurement, and when each has been measured now.
 
     Args:
         measuring: of the gate.
@@ -41,7 +41,7 @@ def since_last(
             if name in sample.values:
                 before = known.sampled_ns.get(group)
                 if before is not None:
-                    # Of a stall's messages the stamps tell, of a clock that was set the moments of receipt.
+                    # The stamps show the time across a stall, the moments of receipt that across a clock that was set.
                     elapsed_ns = min(elapsed_ns, max(sample.stamp_ns - before[0], sample.received_ns - before[1]))
                 sampled = {**sampled, group: (sample.stamp_ns, sample.received_ns)}
     return elapsed_ns * 1e-9, sampled
@@ -76,7 +76,7 @@ def agreed(
 
 
 def joint_jump(measuring: Measuring, state: GateState, joints: np.ndarray) -> str:
-    """The same of joints that only the capsules look at."""
+    """A description of a jump of joints that only the capsules use; empty when there is none."""
     known = state.measurement.joints
     if not measuring.joints_apart or len(known) != len(joints) or joints is known:
         return ""
@@ -91,7 +91,7 @@ def joint_jump(measuring: Measuring, state: GateState, joints: np.ndarray) -> st
 
 
 def is_back(agreement: Agreement, joints: np.ndarray, apart: np.ndarray) -> bool:
-    """Whether a state that had jumped is again where the command and the joints before it are.
+    """Whether a state that had jumped is back at the command and at the joints before the jump.
 
     Args:
         agreement: with a jump.
@@ -103,9 +103,9 @@ def is_back(agreement: Agreement, joints: np.ndarray, apart: np.ndarray) -> bool
 
 
 def met_at_rest(measuring: Measuring, state: GateState, stopped: bool, now: Now) -> tuple[Stopped | None, bool]:
-    """What is known of an arm that its driver has stopped, and whether the command is to meet it now.
+    """The state of an arm that its driver has stopped, and whether the command is to meet it now.
 
-    It is met once, when it rests first: an arm that is held by its drive all the same would give way again and again.
+    It is met once, when it first rests: an arm that is held by its drive nevertheless would yield again and again.
 
     Args:
         measuring: of the gate.
@@ -122,7 +122,7 @@ def met_at_rest(measuring: Measuring, state: GateState, stopped: bool, now: Now)
         return known, False
     if measuring.apart(measuring.distances(known.measured, state.measured)[1] / RESTS).any():
         return Stopped(state.measured, now.monotonic_ns), False
-    # Of a stream that has fallen silent nobody knows whether the arm rests.
+    # A stream that has fallen silent does not show whether the arm rests.
     measured_ns = max((received_ns for _, received_ns in state.measurement.sampled_ns.values()), default=0)
     if measured_ns - known.since_ns < RESTED_S * 1e9:
         return known, False
@@ -130,8 +130,8 @@ def met_at_rest(measuring: Measuring, state: GateState, stopped: bool, now: Now)
 
 
 def accepted(measuring: Measuring, state: GateState, now: Now) -> Agreement:
-    """The agreement after a person has enabled the gate: where the robot is said to be is taken for true, unless it has
-    only just jumped there, or says nothing but zeros.
+    """The agreement after a person has enabled the gate: the reported state is accepted, unless it has only just jumped
+    or is all zeros.
     """
     known = state.agreement
     if known.jump and (now.monotonic_ns - known.jump_ns < ACCEPTED_S * 1e9 or measuring.all_zeros(state.measured)):

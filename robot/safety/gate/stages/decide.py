@@ -1,4 +1,4 @@
-"""The mode of this tick, and the path that a source wants."""
+"""The mode of this tick, and the path that a source requests."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from robot.safety.gate.state import GateState, Latch, Plan
 def decide(
     parts: Parts, state: GateState, causes: Causes, resetting: bool, now: Now
 ) -> tuple[GateState, Causes, tuple[Rejection, ...]]:
-    """The state in the mode of this tick, all that speaks against a run, and chunks that cannot be begun from here.
+    """The state in the mode of this tick, the causes against a run, and the chunks that cannot start from here.
 
     Args:
         parts: of the gate.
         state: judged.
-        causes: what speaks against following a source.
-        resetting: whether a latched fault is to end, if nothing is wrong any more.
+        causes: reasons against following a source.
+        resetting: whether a latched fault is to end, if its cause is gone.
         now: the moment.
     """
     if state.mode is Mode.INACTIVE:
         return state, causes, ()
-    found = next((reason for reason in causes if reason.kind is Kind.FAULT), None)
-    fault = found if found is not None and (state.latch.enabled or resetting) else state.latch.fault
+    new_fault = next((reason for reason in causes if reason.kind is Kind.FAULT), None)
+    fault = new_fault if new_fault is not None and (state.latch.enabled or resetting) else state.latch.fault
     if fault is not None:
         return replace(state, latch=faulted(state.latch, fault), plan=Plan()), causes, ()
     if causes:
@@ -46,8 +46,8 @@ def _in_mode(state: GateState, mode: Mode) -> GateState:
 
 
 def _begin(parts: Parts, state: GateState, now: Now) -> tuple[GateState, tuple[Rejection, ...]]:
-    """Put the chunk that waits on the path: from the last command on, or from where the path was then, without a jump
-    either way.
+    """Splice the pending chunk into the path: from the last command on, or from the path's position at that time,
+    without a jump either way.
     """
     plan, chunk, spec = state.plan, state.plan.pending, parts.settings.spec
     if chunk is None:
@@ -67,7 +67,7 @@ def _begin(parts: Parts, state: GateState, now: Now) -> tuple[GateState, tuple[R
 
 
 def _starved(parts: Parts, state: GateState, now: Now) -> Causes:
-    """Why there is nothing to follow; empty where there is something."""
+    """Why there is nothing to follow; empty where there is."""
     plan = state.plan
     if plan.path is None:
         return {Reason.NO_CHUNK: ""}
@@ -79,7 +79,7 @@ def _starved(parts: Parts, state: GateState, now: Now) -> Causes:
 
 
 def due_row(parts: Parts, state: GateState, now: Now) -> int:
-    """Row of the followed chunk whose interval has begun and that was not sent yet; -1 when there is none."""
+    """The row of the followed chunk whose interval has begun and that was not sent yet; -1 when there is none."""
     chunk, period_ns = state.plan.followed, parts.settings.spec.period_ns
     if chunk is None:
         return -1

@@ -1,4 +1,4 @@
-"""What a person or a program has told the gate to be."""
+"""Events of a person or a program: activate, enable, reset and their like."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from robot.safety.gate.state import Agreement, GateState, Latch
 
 
 class Asked(NamedTuple):
-    """What the events of a tick ask of its later stages.
+    """Requests of a tick's events to its later stages.
 
     Args:
         enabling: whether enable was given while it was not.
-        resetting: whether a latched fault is to end, if nothing is wrong any more.
+        resetting: whether a latched fault is to end, if its cause is gone.
     """
 
     enabling: bool = False
@@ -26,14 +26,14 @@ class Asked(NamedTuple):
 
 def handle(state: GateState, happened: Sequence[str]) -> tuple[GateState, Asked]:
     """The state after the events, in their order."""
-    asked = Asked()
+    requests = Asked()
     for event in happened:
         if event == events.ENABLE and state.mode in (Mode.HOLD, Mode.RUN):
-            asked = asked._replace(enabling=not state.latch.enabled)
+            requests = requests._replace(enabling=not state.latch.enabled)
         elif event == events.RESET and state.mode is Mode.FAULT:
-            asked = asked._replace(resetting=True)
+            requests = requests._replace(resetting=True)
         state = _after(state, event)
-    return state, asked
+    return state, requests
 
 
 def _after(state: GateState, event: str) -> GateState:
@@ -57,6 +57,6 @@ def _after(state: GateState, event: str) -> GateState:
     if event == events.DISABLE:
         return replace(state, latch=replace(latch, enabled=False)).unbound()
     if event == events.RESET and mode is Mode.FAULT:
-        # What is wrong is judged at the end of this tick, by `decide`.
+        # Faults are judged at the end of this tick, by `decide`.
         return replace(state, latch=replace(latch, fault=None, enabled=False, mode=Mode.HOLD)).unbound()
     return state

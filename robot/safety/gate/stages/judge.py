@@ -1,4 +1,4 @@
-"""Everything that speaks against following a source, the gravest first."""
+"""All causes against following a source, the gravest first."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from robot.safety.gate.stages.parts import Parts
 from robot.safety.gate.stages.watch import UNTRUSTED, Causes, signal_causes, stream_causes
 from robot.safety.gate.state import GateState
 
-RESET_S = 0.1  # in which a twin that was reset says so: until then its state has jumped
+RESET_S = 0.1  # in which a twin that was reset reports it: until then its state has jumped
 
 
 class Judgement(NamedTuple):
-    """What speaks against following a source.
+    """The causes against following a source.
 
     Args:
-        causes: why, and with which names and numbers; faults first.
-        trusted: whether the robot is where it is measured.
-        notes: what is said besides.
+        causes: reason -> names and numbers; faults first.
+        trusted: whether the measured state is the robot's state.
+        notes: other reported reasons.
     """
 
     causes: Causes
@@ -35,7 +35,7 @@ class Judgement(NamedTuple):
 def judge(
     parts: Parts, state: GateState, comparison: Comparison, enabling: bool, now: Now
 ) -> tuple[GateState, Judgement]:
-    """The state with its jumps and its tracking judged, and what was found."""
+    """The state with its jumps and its tracking judged, and the judgement."""
     if state.mode is Mode.INACTIVE:
         return state, Judgement({}, False, {})
     causes = {
@@ -55,9 +55,9 @@ def judge(
     state, off = _off(parts, state, comparison, compared, now)
     latch, yielding = state.latch, state.tracking.yielding
     if off and latch.blocked is not Reason.TRACKING:
-        latch, yielding = replace(latch, blocked=Reason.TRACKING), _yields(parts, comparison, off)
+        latch, yielding = replace(latch, blocked=Reason.TRACKING), _yield_distances(parts, comparison, off)
     if Reason.NOT_HELD in causes and (latch.blocked is not None or yielding):
-        latch, yielding = replace(latch, blocked=None), ()  # who lets go and takes hold again has seen it
+        latch, yielding = replace(latch, blocked=None), ()  # a person who lets go and takes hold again has seen it
     if latch is not state.latch or yielding is not state.tracking.yielding:
         state = replace(state, latch=latch, tracking=replace(state.tracking, yielding=yielding))
     if latch.blocked is not None:
@@ -77,7 +77,7 @@ def _unknown(parts: Parts, state: GateState) -> str:
 def _judge_jump(
     parts: Parts, state: GateState, comparison: Comparison, enabling: bool, now: Now
 ) -> tuple[GateState, str]:
-    """What is said of a state that has jumped, until it is back or a person takes it for true."""
+    """The reported jump of the state, until it is back or a person accepts it."""
     agreement = state.agreement
     if not agreement.jump:
         return state, ""
@@ -92,7 +92,7 @@ def _judge_jump(
 
 
 def _is_compared(state: GateState, causes: Causes, enabling: bool) -> bool:
-    """Whether a group that does not follow is off: in a run, and while a person lets the command stand."""
+    """Whether tracking errors count: in a run, and while a person keeps the command in force."""
     held = state.mode is Mode.HOLD and state.latch.enabled and Reason.NOT_HELD not in causes and not enabling
     return state.mode is Mode.RUN or held
 
@@ -100,13 +100,13 @@ def _is_compared(state: GateState, causes: Causes, enabling: bool) -> bool:
 def _off(
     parts: Parts, state: GateState, comparison: Comparison, compared: bool, now: Now
 ) -> tuple[GateState, list[str]]:
-    """Groups that have not followed for too long, or were moved away from a command that a person lets stand."""
+    """Groups that have not followed for too long, or were moved away from a command that a person keeps in force."""
     groups, tracking = parts.settings.groups, state.tracking
     if not compared:
         return (replace(state, tracking=replace(tracking, off_since=())) if tracking.off_since else state), []
     excess = comparison.excess
     if state.sent.leashed and len(state.sent.wanted):
-        # The leash keeps the command near a tool that is held: how far the path has gone on tells of it.
+        # The leash keeps the command near a tool that is held: only the distance to the path shows it.
         _, distances = parts.measuring.distances(state.sent.wanted, state.measured)
         excess = tuple(map(max, excess, parts.measuring.excess(distances)))
     before = tracking.off_since or (-1,) * len(groups)
@@ -120,8 +120,8 @@ def _off(
     ]
 
 
-def _yields(parts: Parts, comparison: Comparison, groups: list[str]) -> tuple[float, ...]:
-    """Of each group, how far it may go to let go of a contact: to where the robot is now, and no further."""
+def _yield_distances(parts: Parts, comparison: Comparison, groups: list[str]) -> tuple[float, ...]:
+    """The distance that each group may move to release a contact: to the robot's position now, and no further."""
     return tuple(
         float(np.linalg.norm(comparison.way[parts.motion.tangent(number)])) if group.name in groups else 0.0
         for number, group in enumerate(parts.settings.groups)

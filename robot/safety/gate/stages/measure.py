@@ -1,4 +1,4 @@
-"""Where the robot is, and how far that is from its last command."""
+"""The measured state, and its distance from the last command."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from robot.safety.gate.state import GateState, Measurement, Watched
 
 
 class Comparison(NamedTuple):
-    """How far the robot is from its last command.
+    """The robot's distance from its last command.
 
     Args:
         way: (tangent,) displacement from the command to the measured state.
-        excess: per group, how many times its allowed tracking error it is off.
+        excess: per group, its tracking error as a multiple of the allowed one.
         distances: per field, empty while nothing can be compared.
         errors: name of a field -> its distance.
     """
@@ -30,8 +30,8 @@ class Comparison(NamedTuple):
 
 
 def measure(parts: Parts, state: GateState, watched: Watched, samples: Sequence[StateSample], now: Now) -> GateState:
-    """The state with what was heard and measured since the last tick; the first command, once the robot is known and
-    steady.
+    """The state with the messages and measurements since the last tick, and with a first command once the robot is
+    known and steady.
     """
     known, measuring = state.measurement, parts.measuring
     if not samples:
@@ -53,9 +53,9 @@ def measure(parts: Parts, state: GateState, watched: Watched, samples: Sequence[
 
 
 def compare(parts: Parts, state: GateState) -> Comparison:
-    """The last command and the newest measured state, where there are both."""
+    """The comparison of the last command with the newest measured state, where there are both."""
     if not len(state.command) or not len(state.measured):
         return Comparison(parts.motion.at_rest(), (0.0,) * len(parts.settings.groups), np.empty(0), {})
     measuring = parts.measuring
-    way, distances = measuring.distances(state.command, state.measured)
-    return Comparison(way, measuring.excess(distances), distances, measuring.errors(distances))
+    displacement, distances = measuring.distances(state.command, state.measured)
+    return Comparison(displacement, measuring.excess(distances), distances, measuring.errors(distances))

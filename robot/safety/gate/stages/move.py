@@ -1,4 +1,4 @@
-"""The command: along the path or to a stand, within limits and energy, looked at once more before it is sent."""
+"""The command: along the path or braking to rest, within limits and energy, checked once more before it is sent."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ class Step(NamedTuple):
 
     Args:
         target: (dim,); None where nothing is.
-        requested: (dim,) where the path is; None while none is followed.
+        requested: (dim,) position of the path; None while none is followed.
         springs: J, in each leash.
-        notes: what cut the motion, and what is said besides.
-        causes: what was found wrong with the command itself.
+        notes: limits that cut the motion, and other reported reasons.
+        causes: faults of the command itself.
     """
 
     target: np.ndarray | None = None
@@ -46,9 +46,9 @@ def move(
     Args:
         parts: of the gate.
         state: in the mode of this tick.
-        agreed: how far the robot is from its last command, and whether anything may be sent.
+        agreed: the robot's distance from its last command, and whether anything may be sent.
         causes: why no source is followed; empty in a run.
-        trusted: whether the robot is where it is measured.
+        trusted: whether the measured state is the robot's state.
         now: the moment.
     """
     if state.mode is Mode.INACTIVE or not len(state.command):
@@ -61,7 +61,7 @@ def move(
     if dt <= 0:
         return state, Step(state.command)
     moved, tracking, requested, notes = _moved(parts, state, agreed, causes, trusted, dt, now)
-    # Where the robot was moved the command starts anew in a moment: no leash draws it there.
+    # Where the robot was moved the command restarts in a moment: no leash draws it there.
     measured = state.measured if trusted and state.agreement.apart_ns is None else np.empty(0)
     held = parts.leash.hold(state.command, state.sent.velocity, moved.target, moved.velocity, measured, dt)
     notes = {**notes, **moved.cuts, **held.cuts}
@@ -75,31 +75,35 @@ def move(
 def _moved(
     parts: Parts, state: GateState, agreed: Agreed, causes: Causes, trusted: bool, dt: float, now: Now
 ) -> tuple[Moved, Tracking, np.ndarray | None, Causes]:
-    """A step along the path, or to a stand; the tracking after it, where the path is, and what is said of it."""
-    path, way, tracking = state.plan.path, agreed.comparison.way, state.tracking
+    """A step along the path or to rest, the tracking after it, the position of the path, and the reported reasons."""
+    path, displacement, tracking = state.plan.path, agreed.comparison.way, state.tracking
     if state.mode is Mode.RUN and path is not None:
         requested = path.at(parts.path_ns(now))
-        moved = parts.motion.follow(state.sent, state.measurement, requested, dt, way, agreed.comparison.excess)
+        moved = parts.motion.follow(
+            state.sent, state.measurement, requested, dt, displacement, agreed.comparison.excess
+        )
         return moved, replace(tracking, yielding=()) if tracking.yielding else tracking, requested, {}
     finish = path.targets[-1] if path is not None and [*causes] == [Reason.STARVED] else None
     towards = _letting_go(parts, state, causes, trusted)
     meeting = bool(towards.any())
     measured = parts.measuring.inside(state.measured, state.command) if meeting else state.command
-    moved = parts.motion.rest(state.sent, state.measurement, dt, finish, way, towards, measured)
+    moved = parts.motion.rest(state.sent, state.measurement, dt, finish, displacement, towards, measured)
     if tracking.yielding and meeting:
-        tracking = replace(tracking, yielding=parts.motion.left(tracking.yielding, moved, way, dt))
+        tracking = replace(tracking, yielding=parts.motion.left(tracking.yielding, moved, displacement, dt))
     return moved, tracking, None, {Reason.TAIL: ""} if moved.moving and Reason.STARVED in causes else {}
 
 
 def _letting_go(parts: Parts, state: GateState, causes: Causes, trusted: bool) -> np.ndarray:
-    """Groups (groups,) bool that let go of a contact: while nothing else forbids it, asked anew in every tick."""
+    """Groups (groups,) bool that release a contact: while nothing else forbids it, decided anew in every tick."""
     if trusted and state.tracking.yielding and [*causes] == [Reason.TRACKING]:
         return np.array(state.tracking.yielding) > 0
     return np.zeros(len(parts.settings.groups), dtype=bool)
 
 
 def _refused(parts: Parts, state: GateState, target: np.ndarray, now: Now) -> tuple[GateState, Causes]:
-    """At the last command, where the next one is none that may be sent: whatever made it, it is a fault of ours."""
+    """The state at the last command, where the next one may not be sent: whatever computed it, it is an internal
+    fault.
+    """
     worst = int(np.argmax(np.nan_to_num(np.abs(target - state.command), nan=np.inf)))
     name = parts.settings.spec.component_names[worst]
     sent = replace(state.sent, velocity=parts.motion.at_rest(), wanted=state.command, time_ns=parts.path_ns(now))
@@ -114,7 +118,7 @@ def _refused(parts: Parts, state: GateState, target: np.ndarray, now: Now) -> tu
 
 
 def _send_row(parts: Parts, state: GateState, agreed: Agreed, now: Now) -> tuple[GateState, Step]:
-    """In lock-step, the row of the chunk that is due, within the limits of one period."""
+    """The step of lock-step: the row of the chunk that is due, within the limits of one period."""
     chunk, row, spec = state.plan.followed, due_row(parts, state, now), parts.settings.spec
     assert chunk is not None
     requested = chunk.values[row]

@@ -1,4 +1,4 @@
-"""What the stages work with: the settings, and what is made of them once."""
+"""The objects that the stages use: the settings, and what is computed from them once."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Parts:
 
     Args:
         settings: of the robot and its twin alike.
-        measuring: puts measured values where they stand in a command.
+        measuring: writes measured values into the columns of a command.
         motion: steps within the limits.
         leash: the set-point filter.
         lead_ns: how far the path runs ahead of the source's time.
@@ -37,12 +37,12 @@ class Parts:
         return now.ros_ns + self.lead_ns
 
     def last_ns(self, state: GateState, now: Now) -> int:
-        """When the last command's time was, in the path's time: two ticks ago at most."""
+        """The time of the last command on the path: two ticks ago at most."""
         longest = round(2 * self.settings.tick_s * 1e9)
         return max(state.sent.time_ns, self.path_ns(now) - longest)
 
     def seeded(self, state: GateState, command: np.ndarray, now: Now) -> GateState:
-        """Begin anew, at rest, with a command (dim,) that leaves the robot where it is."""
+        """The state restarted at rest, with a command (dim,) that leaves the robot where it is."""
         sent = replace(
             state.sent, command=command, wanted=command, velocity=self.motion.at_rest(), time_ns=self.path_ns(now)
         )

@@ -34,7 +34,7 @@ def _take(
     if state.mode in (Mode.INACTIVE, Mode.FAULT) or not len(state.command):
         return state, None
     if chunk.fault:
-        return state, reject(chunk, Reason.CHUNK_UNREADABLE, chunk.fault)  # nobody knows whose it is
+        return state, reject(chunk, Reason.CHUNK_UNREADABLE, chunk.fault)  # its sender is unknown
     settings, plan, watched = parts.settings, state.plan, state.watched
     bound = watched.policy if source == POLICY else watched.person
     refusal = None
@@ -61,7 +61,7 @@ def _let_go(parts: Parts, state: GateState, now: Now) -> GateState:
     """A person who sends nothing more has let go: the policy needs a new chunk to take over."""
     if state.plan.source != PERSON:
         return state
-    heard_ns = state.watched.person_ns
-    if heard_ns is not None and (now.monotonic_ns - heard_ns) * 1e-9 <= parts.settings.person_s:
+    received_ns = state.watched.person_ns
+    if received_ns is not None and (now.monotonic_ns - received_ns) * 1e-9 <= parts.settings.person_s:
         return state
     return replace(state, plan=Plan(), watched=replace(state.watched, person="", person_ns=None))

@@ -1,4 +1,4 @@
-"""What was decided, and why: the output of a tick, with its reasons counted."""
+"""The output of a tick: its command and mode, with its reasons counted."""
 
 from __future__ import annotations
 
@@ -25,23 +25,23 @@ def tell(
     step: Step,
     now: Now,
 ) -> tuple[GateState, GateOutput]:
-    """The state with its moment, its reasons counted, and what goes out.
+    """The state with its moment and its counted reasons, and the gate's output.
 
     Args:
         parts: of the gate.
-        state: after all that was decided.
+        state: after all decisions.
         was: the mode before the tick.
         causes: why no source is followed.
-        notes: what is said besides.
+        notes: other reported reasons.
         rejected: chunks that were refused.
         comparison: of the robot with its last command.
-        step: what is sent.
+        step: the command that is sent.
         now: the moment.
     """
     cut = [reason for reason in notes if reason.kind is Kind.LIMIT]
-    said = tuple(dict.fromkeys([*_main(state, causes), *cut, *(each for each in notes if each not in cut)]))
+    reasons = tuple(dict.fromkeys([*_main(state, causes), *cut, *(each for each in notes if each not in cut)]))
     counted = [each.reason for each in rejected]
-    counted += [each for each in said if each.kind is not Kind.NOTE or each is Reason.TICKS_MISSED]
+    counted += [each for each in reasons if each.kind is not Kind.NOTE or each is Reason.TICKS_MISSED]
     counts = _counted(state.counts, counted) if counted else state.counts
     state = state.ticked(now.epoch, now.monotonic_ns, counts)
     runs = state.mode is Mode.RUN
@@ -50,7 +50,7 @@ def tell(
         mode=state.mode,
         target=step.target,
         requested=step.requested,
-        reasons=said,
+        reasons=reasons,
         details={**notes, **causes},
         source=state.plan.source if runs else "",
         chunk_id=None if followed is None else followed.chunk_id,

@@ -1,4 +1,4 @@
-"""Time has passed: ticks that were missed, and jumps of the source's time."""
+"""The passing of time: missed ticks, and jumps of the source's time."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ MAX_NS = 2**62
 
 
 def advance(parts: Parts, state: GateState, now: Now) -> tuple[GateState, Causes]:
-    """The state after the time that has passed, and what is to be noted of it; `tell` keeps the moment.
+    """The state after the time that has passed, and the notes on it; `tell` stores the moment.
 
-    After a jump of the source's time no stamp and no plan means anything; the robot is where it is.
+    After a jump of the source's time every stamp and plan is invalid; the robot stays where it is.
     """
     notes = _missed(parts.settings, state, now)
     if state.epoch is None or state.epoch == now.epoch:
@@ -28,7 +28,7 @@ def advance(parts: Parts, state: GateState, now: Now) -> tuple[GateState, Causes
         notes[Reason.EPOCH] = f"{state.epoch} -> {now.epoch}"
     # A jump moves the path's time too: the step across it has a tick's length.
     sent = replace(state.sent, time_ns=parts.path_ns(now) - round(parts.settings.tick_s * 1e9))
-    # Stamps of before say nothing of how much time has passed.
+    # Stamps from before the jump do not show how much time has passed.
     sampled_ns = {name: (MAX_NS, received) for name, (_, received) in state.measurement.sampled_ns.items()}
     measurement, agreement = replace(state.measurement, sampled_ns=sampled_ns), state.agreement
     if parts.settings.resets:

@@ -1,4 +1,4 @@
-"""What came in, and whether it came in time: streams, signs of life, the enabling device, the driver."""
+"""The messages received, and whether they came in time: streams, signs of life, the enabling device, the driver."""
 
 from __future__ import annotations
 
@@ -14,34 +14,34 @@ from robot.safety.gate.reasons import Reason
 from robot.safety.gate.settings import GateSettings, StreamSettings
 from robot.safety.gate.state import StreamState, Watched
 
-# While one of these is there, where the robot is measured is not where it is.
+# While one of these holds, the measured state is not the robot's state.
 UNTRUSTED = frozenset(
     {Reason.NO_STATE, Reason.STATE_BAD, Reason.STATE_STALE, Reason.STATE_FROZEN, Reason.STATE_GONE, Reason.CROWD}
 )
 
 RUNNING = "running"  # the one state of a driver that is no fault
 
-Causes = dict[Reason, str]  # why, and with which names and numbers
+Causes = dict[Reason, str]  # reason -> names and numbers
 
 
 def listen(settings: GateSettings, watched: Watched, inputs: GateInputs, now: Now) -> tuple[Watched, list[StateSample]]:
-    """Take in what came.
+    """The signals after the messages of a tick, and the samples to use.
 
     Returns:
-        What is known now, and the samples that are sound and newer than those before.
+        The signals known now, and the samples that are sound and newer than those before.
     """
     fresh: list[StateSample] = []
     streams = watched.streams
     for name, sample in inputs.states.items():
-        wanted = settings.streams.get(name)
-        if wanted is None:
+        stream_settings = settings.streams.get(name)
+        if stream_settings is None:
             continue
-        heard = _hear(settings, wanted, streams.get(name), sample, now)
-        if heard is None:
+        stream = _hear(settings, stream_settings, streams.get(name), sample, now)
+        if stream is None:
             continue
-        if not heard.fault and heard.advanced_ns == sample.received_ns:
+        if not stream.fault and stream.advanced_ns == sample.received_ns:
             fresh.append(sample)
-        streams = {**streams, name: heard}
+        streams = {**streams, name: stream}
     hold, fault = _ns(settings.alive_s), _ns(settings.enable_fault_s)
     return Watched(
         streams,
@@ -58,7 +58,7 @@ def listen(settings: GateSettings, watched: Watched, inputs: GateInputs, now: No
 def _hear(
     settings: GateSettings, wanted: StreamSettings, known: StreamState | None, sample: StateSample, now: Now
 ) -> StreamState | None:
-    """The stream after a message; None when another publisher sent it while the one that is followed still speaks."""
+    """The stream after a message; None when another publisher sent it while the followed one still publishes."""
     ahead = (sample.stamp_ns - now.ros_ns) * 1e-9
     fault = sample.fault or (f"stamped {ahead:.3f} s ahead" if ahead > settings.future_s else "")
     fault = fault or _unsound(wanted.names, sample.values)
@@ -76,7 +76,7 @@ def _hear(
 
 
 def _unsound(names: tuple[str, ...], values: Mapping[str, np.ndarray]) -> str:
-    """What is wrong with measured values: one that is missing, is no number or is huge; empty when nothing is."""
+    """The fault in measured values: one is missing, not finite or huge; empty when there is none."""
     for name in names:
         value = values.get(name)
         if value is None:
@@ -89,7 +89,7 @@ def _unsound(names: tuple[str, ...], values: Mapping[str, np.ndarray]) -> str:
 
 
 def _newer(known: Signal | None, came: Signal | None, silent_ns: int) -> Signal | None:
-    """The signal that counts: another publisher's only when the one before has fallen silent."""
+    """The signal in force: another publisher's only when the one before has fallen silent."""
     if came is None:
         return known
     if known is not None and known.publisher != came.publisher and came.received_ns - known.received_ns < silent_ns:
@@ -98,9 +98,9 @@ def _newer(known: Signal | None, came: Signal | None, silent_ns: int) -> Signal 
 
 
 def stream_causes(settings: GateSettings, watched: Watched, now: Now) -> Causes:
-    """What is wrong with the state: not there, not sound, late, frozen, gone."""
+    """The faults of the state streams: missing, not sound, late, frozen, gone."""
     causes: Causes = {}
-    for name, wanted in settings.streams.items():
+    for name, stream_settings in settings.streams.items():
         stream = watched.streams.get(name)
         if stream is None:
             causes[Reason.NO_STATE] = name
@@ -112,19 +112,19 @@ def stream_causes(settings: GateSettings, watched: Watched, now: Now) -> Causes:
         silent = (now.monotonic_ns - stream.received_ns) * 1e-9
         still = (now.monotonic_ns - stream.advanced_ns) * 1e-9
         old = max(silent, (now.ros_ns - stream.stamp_ns) * 1e-9)
-        if max(old, still) > wanted.fault_s:
+        if max(old, still) > stream_settings.fault_s:
             causes[Reason.STATE_GONE] = f"{name}: {max(old, still):.3f} s"
-        elif still > wanted.hold_s >= silent:
+        elif still > stream_settings.hold_s >= silent:
             causes[Reason.STATE_FROZEN] = f"{name}: messages come, their stamp stands for {still:.3f} s"
-        elif old > wanted.hold_s:
+        elif old > stream_settings.hold_s:
             causes[Reason.STATE_STALE] = f"{name}: {old:.3f} s"
-        elif old > wanted.warn_s:
+        elif old > stream_settings.warn_s:
             causes[Reason.STATE_LATE] = f"{name}: {old:.3f} s"
     return causes
 
 
 def signal_causes(settings: GateSettings, watched: Watched, now: Now) -> Causes:
-    """What is wrong with supervisor, person and driver."""
+    """The faults of supervisor, person and driver."""
     causes: Causes = {}
     if settings.alive:
         if watched.alive is None:
@@ -136,7 +136,7 @@ def signal_causes(settings: GateSettings, watched: Watched, now: Now) -> Causes:
         if held is None or not held.held:
             causes[Reason.NOT_HELD] = ""
         elif settings.lock_step:
-            pass  # the hand is on the device or it is not; time stands
+            pass  # the hand is on the device or it is not; time does not pass
         elif (age := max(_age(held, now), (now.ros_ns - held.stamp_ns) * 1e-9)) > settings.enable_fault_s:
             causes[Reason.ENABLE_GONE] = f"{age:.3f} s"
         elif age > settings.enable_hold_s:
@@ -156,8 +156,8 @@ def signal_causes(settings: GateSettings, watched: Watched, now: Now) -> Causes:
 
 
 def _counts(settings: GateSettings, watched: Watched, name: str) -> bool:
-    """Whether several publishers of a topic are one too many: of states always, of chunks and signals where they do not
-    say from whom they are.
+    """Whether several publishers of a topic are too many: of states always, of chunks and signals where they do not
+    name their sender.
     """
     publishers = {
         events.CHUNKS: watched.policy,
