@@ -104,8 +104,13 @@ def evaluate(
         episodes, seed, workers: the records do not depend on the number of workers.
         options: more arguments of `sim.evaluation.rollout.evaluate_policy`.
 
+    Returns:
+        The records in the order of their seeds, and their summary: success and score with intervals, latency in s.
+
     Raises:
         InputError: the policy's observations or actions are not the task's; both are shown.
+        EvaluationFailed: an environment or worker failed; what was finished is in its `evaluation`.
+        EvaluationInterrupted: Ctrl-C; the same.
     """
     from os import PathLike
 

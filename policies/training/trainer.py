@@ -57,7 +57,9 @@ class TrainingResult:
 
 @dataclass
 class Recent:
-    """Sums since numbers were last logged; losses stay on the device, so that no update waits for them."""
+    """What happened since numbers were last logged: sums, but `norm`, the gradient's of the last update. Loss and norm stay
+    on the device, so that no update waits for them.
+    """
 
     loss: Tensor
     norm: Tensor

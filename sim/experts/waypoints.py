@@ -19,7 +19,7 @@ DOWN = np.array([[0.0, 1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, -1.0]])  # tcp poi
 UP = np.array([0.0, 0.0, 1.0])
 
 ALIGNED = 0.12  # rad
-GRIPPED_RATE = 0.001  # m per row: slower fingers have met something
+GRIPPED_RATE = 0.001  # m per control step (of 50 ms in all tasks): slower fingers have met something
 
 Observation = Mapping[str, np.ndarray]
 

@@ -23,8 +23,8 @@ class StreamSource:
 
     Args:
         keys: that it carries.
-        interpolate: whether a value between two messages is interpolated (numbers), or is the nearest one's
-            (images).
+        interpolate: whether a value between two messages is interpolated, linearly per component (of rotations too:
+            the columns of `tcp.rotation` are not made orthonormal again), or is the nearest message's (images).
         latency_ns: from the measurement to the stamp.
         tolerance_ns: how far from the row's moment a message may be.
     """
