@@ -57,8 +57,8 @@ class TrainingResult:
 
 @dataclass
 class Recent:
-    """What happened since numbers were last logged: sums, but `norm`, the gradient's of the last update. Loss and norm stay
-    on the device, so that no update waits for them.
+    """Sums since numbers were last logged; `norm` alone is that of the last update's gradient. Loss and norm stay on
+    the device, so that no update waits for them.
     """
 
     loss: Tensor

@@ -68,7 +68,7 @@ class JointMap:
         }
 
     def found(self, names: Sequence[str], values: np.ndarray) -> dict[str, np.ndarray]:
-        """The values of a message by our names as they are on the wire, without sign, scale or offset, such as efforts."""
+        """Values of a message, such as efforts, by our names: as on the wire, without sign, scale or offset."""
         numbers = np.asarray(values, dtype=np.float64).tolist()
         return {joint.name: np.array([numbers[index]]) for joint, index in self._found(names)}
 
