@@ -69,7 +69,7 @@ class RobosuiteRun:
     """robosuite's Lift with a Panda, as its documentation makes it."""
 
     def __init__(self) -> None:
-        from sim.tasks.robosuite.suite import import_robosuite
+        from sim.tasks.robosuite.package import import_robosuite
 
         suite = import_robosuite()
         self.env = suite.make(

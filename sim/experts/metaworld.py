@@ -6,15 +6,16 @@ from typing import Any, Mapping
 
 import numpy as np
 
-from sim.tasks.metaworld import suite as metaworld
+from sim.tasks.metaworld import facts
+from sim.tasks.metaworld.package import import_metaworld
 
 
 def names() -> tuple[str, ...]:
-    return metaworld.names()
+    return facts.names()
 
 
 def make(name: str) -> MetaworldExpert:
-    return MetaworldExpert(metaworld.task_name(name))
+    return MetaworldExpert(facts.task_name(name))
 
 
 class MetaworldExpert:
@@ -28,8 +29,8 @@ class MetaworldExpert:
     """
 
     def __init__(self, name: str) -> None:
-        suite = metaworld.import_metaworld()
-        self._policy = suite.policies.ENV_POLICY_MAP[name + metaworld.VERSION]()
+        suite = import_metaworld()
+        self._policy = suite.policies.ENV_POLICY_MAP[name + facts.VERSION]()
         self.strategy: dict[str, Any] = {}
 
     def reset(self, observation: Mapping[str, np.ndarray], random: np.random.Generator) -> None:

@@ -10,10 +10,10 @@ from sim.experts import expert_ids
 from sim.statistics.intervals import wilson
 from sim.tasks import pusht
 from sim.tasks.figures import Figures, measured
-from sim.tasks.metaworld import suite as metaworld
+from sim.tasks.metaworld import facts as metaworld
 from sim.tasks.options import TaskOptions
 from sim.tasks.registry import SUITES, suite_ids, task_info
-from sim.tasks.robosuite import suite as robosuite
+from sim.tasks.robosuite import facts as robosuite
 
 _SUITE_HEAD = ("suite", "tasks", "control", "horizon (steps)", "steps/s", "expert success")
 _TASK_HEAD = (

@@ -12,8 +12,8 @@ from sim.tasks.info import TaskInfo
 SUITES: Mapping[str, str] = {
     "twin": "sim.tasks.twin",
     "pusht": "sim.tasks.pusht",
-    "robosuite": "sim.tasks.robosuite.suite",
-    "metaworld": "sim.tasks.metaworld.suite",
+    "robosuite": "sim.tasks.robosuite",
+    "metaworld": "sim.tasks.metaworld",
     "maze": "sim.tasks.maze",
     "gym": "sim.tasks.gym.suite",
 }

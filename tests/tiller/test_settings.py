@@ -23,11 +23,11 @@ from robot.description.record import declared
 from robot.errors import InputError
 from sim.tasks.gym.suite import GymOptions
 from sim.tasks.maze import MazeTaskOptions
-from sim.tasks.metaworld.suite import MetaworldOptions
+from sim.tasks.metaworld.facts import MetaworldOptions
 from sim.tasks.options import TaskOptions
 from sim.tasks.options import read_options as read_task_options
 from sim.tasks.pusht import PushTOptions
-from sim.tasks.robosuite.suite import RobosuiteOptions
+from sim.tasks.robosuite.facts import RobosuiteOptions
 from sim.tasks.twin.env import TwinOptions
 from tiller.cli import VERBS, main
 from tiller.command_line.words import read_options

@@ -15,10 +15,10 @@ from robot.errors import InputError, nearest
 from sim.rendering.backend import SceneRenderer
 from sim.tasks.environment import Observation, Outcome, TaskEnv
 from sim.tasks.info import TaskInfo
-from sim.tasks.metaworld.suite import ACTION, OBSERVATION, VERSION
+from sim.tasks.metaworld.facts import ACTION, OBSERVATION, VERSION
 
 if TYPE_CHECKING:
-    from sim.tasks.metaworld.suite import MetaworldOptions
+    from sim.tasks.metaworld.facts import MetaworldOptions
 
 # Each task gives orientations either as MuJoCo's quaternions (w first) or as SciPy's (w last); these are the latter.
 QUAT_XYZW = frozenset(

@@ -20,7 +20,7 @@ from sim.tasks.environment import Observation, Outcome, TaskEnv
 from sim.tasks.info import TaskInfo
 
 if TYPE_CHECKING:
-    from sim.tasks.robosuite.suite import RobosuiteOptions
+    from sim.tasks.robosuite.facts import RobosuiteOptions
 
 ARM = "right"
 COLLISION_SHAPES = (0,)  # robosuite's group of geoms that collide but are not visible

@@ -18,7 +18,7 @@ from sim.experts import expert_ids, make_expert
 from sim.rendering.backend import find_backend
 from sim.tasks import suite_ids, task_info
 from sim.tasks.environment import Observation, TaskEnv
-from sim.tasks.metaworld.suite import OBSERVATION, TASKS
+from sim.tasks.metaworld.facts import OBSERVATION, TASKS
 
 ROOT = Path(__file__).parents[3]
 IDS = suite_ids("metaworld")

@@ -5,17 +5,13 @@ Poses are in the robot's base frame. The tcp is robosuite's grip site: between t
 
 from __future__ import annotations
 
-import logging
-import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Mapping
+from typing import Mapping
 
 from robot.errors import InputError, nearest
 from sim.tasks.info import TaskInfo
-from sim.tasks.options import CameraOptions, read_options
-
-if TYPE_CHECKING:
-    from sim.tasks.robosuite.env import RobosuiteEnv
+from sim.tasks.options import CameraOptions
+from sim.tasks.robosuite.package import import_robosuite
 
 CONTROL_HZ = 20
 
@@ -69,29 +65,6 @@ def task_info(name: str) -> TaskInfo:
     )
 
 
-def make(name: str, *, reward: str, options: Mapping[str, Any]) -> RobosuiteEnv:
-    task = task_info(name)
-    read = read_options(RobosuiteOptions, options, task.id)
-    suite = import_robosuite()
-
-    from sim.tasks.robosuite.env import RobosuiteEnv
-
-    return RobosuiteEnv(suite, task, reward=reward, options=read)
-
-
-def import_robosuite() -> Any:
-    """robosuite, without its warnings at import and without its choice of an OpenGL platform for the whole process."""
-    logging.getLogger("robosuite_logs").addFilter(_only_errors)
-    chosen = os.environ.get("MUJOCO_GL")
-    import robosuite
-
-    if chosen is None:
-        os.environ.pop("MUJOCO_GL", None)
-    else:
-        os.environ["MUJOCO_GL"] = chosen
-    return robosuite
-
-
 def _require_single_arm(name: str) -> None:
     known = sorted(each for each in import_robosuite().ALL_ENVIRONMENTS if not each.startswith("TwoArm"))
     if name not in known:
@@ -102,7 +75,3 @@ def _require_single_arm(name: str) -> None:
             got=got,
             way_out=nearest(f"robosuite/{name}", [f"robosuite/{each}" for each in known]),
         )
-
-
-def _only_errors(record: logging.LogRecord) -> bool:
-    return record.levelno >= logging.ERROR

@@ -6,18 +6,13 @@ Success is Meta-World's own `info["success"]`; the words describe what its code 
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
-from types import ModuleType
-from typing import TYPE_CHECKING, Any, Mapping
+from typing import Mapping
 
 from robot.description import ActionField, ActionSpec, ObservationField, ObservationSpec
-from robot.errors import InputError, MissingExtraError, nearest
+from robot.errors import InputError, nearest
 from sim.tasks.info import TaskInfo
-from sim.tasks.options import CameraOptions, read_options
-
-if TYPE_CHECKING:
-    from sim.tasks.metaworld.env import MetaworldEnv
+from sim.tasks.options import CameraOptions
 
 CONTROL_HZ = 80  # five steps of 2.5 ms
 MAX_STEPS = 500
@@ -181,30 +176,3 @@ def task_info(name: str) -> TaskInfo:
         score="1 at success, else 0",
         instruction=TASKS[name].instruction,
     )
-
-
-def make(name: str, *, reward: str, options: Mapping[str, Any]) -> MetaworldEnv:
-    task = task_info(name)
-    read = read_options(MetaworldOptions, options, task.id)
-    suite = import_metaworld()
-
-    from sim.tasks.metaworld.env import MetaworldEnv
-
-    return MetaworldEnv(suite, task, reward=reward, options=read)
-
-
-def import_metaworld() -> ModuleType:
-    """The module `metaworld`, with its submodules `env_dict` and `policies` loaded.
-
-    Raises:
-        MissingExtraError: it is not installed.
-    """
-    try:
-        import metaworld
-        import metaworld.env_dict
-        import metaworld.policies
-    except ImportError as error:
-        raise MissingExtraError("Meta-World", "metaworld") from error
-    # Its scripted policies warn at every step whose action they leave to be clipped, which is most of them.
-    warnings.filterwarnings("ignore", message=r"Constant\(s\) may be too high", module="metaworld")
-    return metaworld
