@@ -175,9 +175,9 @@ def _gate(stack: ExitStack, folder: Path, word: str, parameters: Mapping[str, ob
     def works() -> None:
         """As near to running as it gets: a fault is reset, whoever sends is accepted, and what is needed comes."""
         counted[0] += 1
-        node._reset_service(Trigger.Request(), Trigger.Response())
+        node._gate_services._reset(Trigger.Request(), Trigger.Response())
         for on in (False, True):
-            node._enable_service(SetBool.Request(data=on), SetBool.Response())
+            node._gate_services._enable(SetBool.Request(data=on), SetBool.Response())
         # What anybody said of the robot has drawn the command away: a chunk starts where it is.
         messages = sound_messages(contract, number=counted[0], start=node._state.command)
         tell(node, messages, *(topic for topic in messages if topic not in ("episode", "teleop/target")))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,6 @@ from sim.evaluation.energy_log import gravity_of
 from sim.experts import make_expert
 from tests.journeys.commands import TINY, Command
 from tests.sim.linear_policy import BlockSeeker
-from tiller.runs import output as tiller_output
 from tiller.runs.acting import PolicyActor
 
 PANDA = load_robot("panda").limbs[0].arm
@@ -151,14 +151,14 @@ def test_a_write_that_fails_leaves_the_old_budget_whole(
     tiller.succeeds(*words)
     before = target.read_text()
 
-    def full(self: Path, text: str, **more: Any) -> int:
-        with open(self, "w") as half:
-            half.write(text[: len(text) // 2])
+    def full(descriptor: int) -> None:
+        os.ftruncate(descriptor, 20)
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(tiller_output.Path, "write_text", full)
+    monkeypatch.setattr(os, "fsync", full)
     assert tiller(*words).code != 0
     assert target.read_text() == before
+    assert [path.name for path in tmp_path.iterdir() if "swing" in path.name] == ["swing.yaml"]
 
 
 @pytest.mark.parametrize(
