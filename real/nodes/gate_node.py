@@ -326,10 +326,10 @@ class GateNode(Guarded, LifecycleNode):
 
     def _note(self, output: GateOutput, now: Now) -> None:
         """Report what has changed: on the state topic, in the log, in a flight record when it is a fault."""
-        for each in output.rejected:
-            self.get_logger().warning(
-                f"chunk {each.chunk_id} refused: {each.reason.text}: {each.detail}", throttle_duration_sec=1.0
-            )
+        # Not rclpy's own throttle: it looks at the stack first, a millisecond for each of a flood of chunks.
+        if output.rejected and self.tally.due("a refused chunk"):
+            each = output.rejected[0]
+            self.get_logger().warning(f"chunk {each.chunk_id} refused: {each.reason.text}: {each.detail}")
         if output.dump:
             self._dump(f"{output.reason.value}: {output.details.get(output.reason, '')}")
         line = f"{output.mode.value} {output.reason.value}"

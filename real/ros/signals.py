@@ -70,6 +70,11 @@ def driver_message(state: str, stamp_ns: int, detail: str = "") -> DiagnosticArr
 
 
 def driver_sample(message: DiagnosticArray, received_ns: int) -> DriverSample:
-    """The driver's state. Of several lines the worst counts; a message without any counts as `silent`."""
-    lines = sorted(message.status, key=lambda line: line.level)
-    return DriverSample(lines[-1].message if lines else "silent", time_of(message.header.stamp), received_ns)
+    """The driver's state. Of several lines the worst counts: by its level, then one that does not run the robot. A line
+    that is an error does not run it, whatever its text; a message without any line counts as `silent`.
+    """
+    lines = sorted(message.status, key=lambda line: (line.level, line.message != RUNNING))
+    state = lines[-1].message if lines else "silent"
+    if lines and lines[-1].level >= ERROR and state == RUNNING:
+        state = f"{RUNNING}, at the level of an error"
+    return DriverSample(state, time_of(message.header.stamp), received_ns)

@@ -9,7 +9,7 @@ from typing import Mapping, Protocol
 import numpy as np
 
 from robot.control.reach import Reach
-from robot.control.rotation import matrix_from_6d, rotation_6d_from_matrix, rotvec_from_matrix
+from robot.control.rotation import matrix_from_6d, rotation_6d_from_matrix, rotvec_from_matrix, span_rotations
 from robot.control.trajectory import Trajectory
 from robot.description.action import ActionSpec
 from robot.description.loading import RobotDescription
@@ -22,7 +22,6 @@ SHARE = 0.9  # of a limit that a move uses: the rest is the gate's
 SHORTEST_S = 0.2
 SLACK = 1e-6  # beyond a limit that a rounded number may be
 _STEPS = 1_000_000_000  # of the path, as the interpolation counts them
-_PARALLEL = 1e-12  # of the squared area that the two columns of a rotation span
 
 # Speed of a move without a given duration, by kind of field: m/s, rad/s, m/s.
 PACE = {"pose": 0.25, "joint": 0.6, "width": 0.1}
@@ -155,7 +154,7 @@ def changed_target(
             numbers = rotation_6d_from_matrix(numbers)
         if numbers.shape != (field.size,):
             raise InputError(name, expected=f"{field.size} numbers in {field.unit}", got=str(numbers.shape))
-        if not np.isfinite(numbers).all() or (field.is_rotation and not _is_rotation(numbers)):
+        if not np.isfinite(numbers).all() or (field.is_rotation and not span_rotations(numbers)):
             what = "two columns of a rotation, neither zero nor parallel" if field.is_rotation else "finite numbers"
             raise InputError(name, expected=what, got=_text(numbers))
         own = (limits or {}).get(name)
@@ -215,12 +214,6 @@ def remaining(
         else:
             angle = max(angle, float(np.abs(displacement).max()))
     return Remaining(position, angle, np.concatenate([left[field.name] for field in spec.fields]))
-
-
-def _is_rotation(numbers: np.ndarray) -> bool:
-    with np.errstate(over="ignore", invalid="ignore"):
-        area = np.cross(numbers[:3], numbers[3:])
-        return bool(float(area @ area) > _PARALLEL)
 
 
 def _text(numbers: object) -> str:

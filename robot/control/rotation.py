@@ -10,6 +10,8 @@ from __future__ import annotations
 import numpy as np
 
 _TINY = 1e-12
+_SHORTEST = 1e-6  # of a column that has a direction
+_PARALLEL = 1e-6  # sine of the angle below which two columns span no rotation
 
 
 def matrix_from_6d(rotation_6d: np.ndarray) -> np.ndarray:
@@ -20,6 +22,24 @@ def matrix_from_6d(rotation_6d: np.ndarray) -> np.ndarray:
     y = second - np.sum(x * second, axis=-1, keepdims=True) * x
     y = y / np.maximum(np.linalg.norm(y, axis=-1, keepdims=True), _TINY)
     return np.stack([x, y, np.cross(x, y)], axis=-1)
+
+
+def span_rotations(rotation_6d: np.ndarray) -> np.ndarray:
+    """Whether pairs of columns (..., 6) make rotations: finite, neither near zero, and not parallel.
+
+    The angle between them counts, at any length: two long columns that are parallel span an area of rounding alone.
+
+    Returns:
+        (...,) bool.
+    """
+    columns = np.asarray(rotation_6d, dtype=np.float64)
+    x, y = columns[..., :3], columns[..., 3:]
+    with np.errstate(over="ignore", invalid="ignore"):
+        lengths = np.linalg.norm(x, axis=-1) * np.linalg.norm(y, axis=-1)
+        shortest = np.minimum(np.linalg.norm(x, axis=-1), np.linalg.norm(y, axis=-1))
+        area = np.linalg.norm(np.cross(x, y), axis=-1)
+        spans: np.ndarray = (shortest > _SHORTEST) & (area > _PARALLEL * lengths) & (lengths < np.inf)
+    return spans
 
 
 def rotation_6d_from_matrix(matrix: np.ndarray) -> np.ndarray:

@@ -10,13 +10,13 @@ from typing import Iterator
 
 import numpy as np
 
+from robot.control.rotation import span_rotations
 from robot.control.trajectory import Trajectory
 from robot.description.action import ActionSpec
 from sim.drivers.driver import Command, Driver
 
 AHEAD_NS = 500_000_000  # a stamp further in the future is one of another epoch
 _REMEMBERED = 16  # knots of the path, at most
-_PARALLEL = 1e-6  # area that the two columns of a rotation span
 
 
 class Exact(Driver):
@@ -58,4 +58,4 @@ class Exact(Driver):
         for field in self._spec.fields:
             if field.is_rotation:
                 columns = values[self._spec.slices[field.name]]
-                yield bool(np.linalg.norm(np.cross(columns[:3], columns[3:])) > _PARALLEL)
+                yield bool(span_rotations(columns))

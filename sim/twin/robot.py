@@ -10,6 +10,7 @@ import mujoco
 import numpy as np
 
 from robot.control.reach import Reach
+from robot.control.rotation import span_rotations
 from robot.control.trajectory import Trajectory
 from robot.description.action import ActionSpec
 from robot.description.chunk import ActionChunk
@@ -29,7 +30,6 @@ from sim.twin.payload import felt_payload
 from sim.twin.readings import Readings
 from sim.twin.wiring import JOINTS, wire_law, wire_plant
 
-_PARALLEL = 1e-12  # of the squared area that the two columns of a rotation span
 _BROKEN = (mujoco.mjtWarning.mjWARN_BADQPOS, mujoco.mjtWarning.mjWARN_BADQVEL, mujoco.mjtWarning.mjWARN_BADQACC)
 
 
@@ -369,8 +369,11 @@ class TwinRobot:
             raise InputError(f"{where}: {names[bad]}", expected="a finite number", got=str(target[bad]))
         for first in self.law.rotations:
             x0, x1, x2, y0, y1, y2 = target[first : first + 6].tolist()
-            area2 = (x1 * y2 - x2 * y1) ** 2 + (x2 * y0 - x0 * y2) ** 2 + (x0 * y1 - x1 * y0) ** 2
-            if area2 < _PARALLEL:
+            x_x, y_y, x_y = x0 * x0 + x1 * x1 + x2 * x2, y0 * y0 + y1 * y1 + y2 * y2, x0 * y0 + x1 * y1 + x2 * y2
+            # Nearly every target passes the plain comparison, at a tenth of the exact one's time.
+            if not (0.5 < x_x < 2 and 0.5 < y_y < 2 and abs(x_y) < 0.4) and not span_rotations(
+                target[first : first + 6]
+            ):
                 raise InputError(
                     f"{where}: {names[first].removesuffix('.0')}",
                     got=str(target[first : first + 6]),

@@ -8,7 +8,7 @@ from itertools import zip_longest
 
 import numpy as np
 
-from robot.control.rotation import matrix_from_6d, rotation_6d_from_matrix
+from robot.control.rotation import matrix_from_6d, rotation_6d_from_matrix, span_rotations
 from robot.control.rotation_kernels import write_matrix_from_6d, write_rotvec_between
 from robot.safety.gate.inputs import LARGEST, ChunkSample, Now
 from robot.safety.gate.reasons import Reason
@@ -18,7 +18,6 @@ Refusal = tuple[Reason, str]
 
 LONGEST_S = 10.0  # of a chunk: a sender that has died is followed no longer
 _ROUNDING = 1e-9  # error of a rotation's columns below which they are left unchanged
-_PARALLEL = 1e-12  # of the squared area that the two columns of a rotation span
 
 
 def refuse_form(settings: GateSettings, chunk: ChunkSample) -> Refusal | None:
@@ -43,8 +42,7 @@ def refuse_form(settings: GateSettings, chunk: ChunkSample) -> Refusal | None:
         return Reason.CHUNK_LONG, f"{len(values)} rows of {spec.period_s:g} s"
     for field in spec.fields:
         if field.is_rotation:
-            x, y = np.split(values[:, spec.slices[field.name]], 2, axis=1)
-            flat = np.flatnonzero((np.cross(x, y) ** 2).sum(axis=1) < _PARALLEL)
+            flat = np.flatnonzero(~span_rotations(values[:, spec.slices[field.name]]))
             if len(flat):
                 return Reason.CHUNK_ROTATION, f"{field.name} of row {flat[0]}"
     if not abs(chunk.period_s * 1e9 - spec.period_ns) <= 0.5:

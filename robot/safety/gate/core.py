@@ -68,14 +68,14 @@ class Gate:
         parts, was = self.parts, state.mode
         state, passed = advance(parts, state, now)
         state, requests = handle(state, inputs.events)
-        watched, samples = listen(self.settings, state.watched, inputs, now)
+        watched, samples = listen(self.settings, state.watched, state.latch.enabled, inputs, now)
         state = measure(parts, state, watched, samples, now)
         state, rejected = take(parts, state, inputs, now)
         comparison = compare(parts, state)
         state, judgement = judge(parts, state, comparison, requests.enabling, now)
         state, agreed = agree(parts, state, comparison, judgement, requests.enabling, now)
         state, causes, unbegun = decide(parts, state, judgement.causes, requests.resetting, now)
-        state, step = move(parts, state, agreed, causes, judgement.trusted, now)
+        state, step = move(parts, state, agreed, causes, judgement, now)
         if requests.resetting and (
             state.mode is Mode.INACTIVE or any(each.kind is Kind.FAULT for each in judgement.causes)
         ):
@@ -108,7 +108,7 @@ class Gate:
         towards = np.ones(self.limits.groups, dtype=bool)
         motion.rest(sent, measurement, self.settings.tick_s, None, displacement, towards, command)
         motion.rest(sent, measurement, self.settings.tick_s, command, displacement, towards, command)
-        motion.may_send(command, command + np.inf, self.settings.tick_s, False)
+        motion.may_send(command, command + np.inf, self.settings.tick_s, sent.velocity, np.empty(0))
         leash.hold(command, sent.velocity, command, sent.velocity, command, self.settings.tick_s)
         far = command.copy()
         for field in spec.fields:

@@ -15,6 +15,8 @@ from robot.safety.gate.settings import GateSettings
 
 TURN_ROUNDING = 0.3  # rad, by which a joint that is off by whole turns may have moved besides
 JUMP_SPEED = 10.0  # times its speed limit: no arm moves so fast, and no person moves one
+JUMP_SHARE = 0.25  # of the allowed distance, from which on a step at such a speed is a jump
+LED = 0.05  # of a tool's range, within which it stays at its first command
 
 
 class Measuring:
@@ -72,7 +74,7 @@ class Measuring:
         self._jump_speed[np.isinf(self._jump_speed)] = 0.0  # without a limit every such step is a jump
         self._turns = np.array([field.kind == "joint" for field in settings.fields])
         # No field can have jumped while no component has changed by more: the chord of an angle is shorter than it.
-        self._least_change = 0.3 * min(self._apart.min(initial=np.inf), 1.0)
+        self._least_change = 0.3 * JUMP_SHARE * min(self._apart.min(initial=np.inf), 1.0)
         self.compared = [(group.name, group.measured[0]) for group in settings.groups if group.apart]
         self.joint_names = tuple(settings.capsules.joints.values()) if settings.capsules is not None else ()
         compared = {name for group in settings.groups if group.apart for name in group.measured}
@@ -85,6 +87,26 @@ class Measuring:
         self._names = [field.name for field in settings.fields]
         self._group_names = [group.name for group in settings.groups]
         self._rest = np.array(settings.rest or np.full(self.dim, np.nan))
+        # What measures each group, and the columns of a command that no source has to share with the robot: a tool's.
+        names_of = [set(group.measured) for group in settings.groups]
+        self._groups_of = {
+            name: np.array([bool(names & set(stream.names)) for names in names_of])
+            for name, stream in settings.streams.items()
+        }
+        self.no_groups = np.zeros(len(settings.groups), dtype=bool)
+        self._all_groups = np.ones(len(settings.groups), dtype=bool)
+        self._tools = np.array([group.finishes for group in settings.groups])
+        finishing = {part.field for group in settings.groups if group.finishes for part in group.parts}
+        bounded = [
+            (number, slices[field.name])
+            for number, field in enumerate(settings.fields)
+            if field.name in finishing and np.isfinite(self.limits.low[slices[field.name]]).all()
+        ]
+        self._tool_columns = np.zeros(self.dim, dtype=bool)
+        self._led = np.full(len(settings.fields), np.inf)
+        for number, part in bounded:
+            self._tool_columns[part] = True
+            self._led[number] = LED * float(np.max(self.limits.high[part] - self.limits.low[part]))
 
     def written(self, measured: np.ndarray, samples: Iterable[StateSample]) -> np.ndarray:
         """The measured state (dim,) updated by newer samples.
@@ -170,9 +192,41 @@ class Measuring:
         return ", ".join(lacking)
 
     def seed(self, measured: np.ndarray) -> np.ndarray:
-        """The command (dim,) that leaves the robot where it is."""
+        """The command (dim,) that leaves the robot where it is; a tool's within its limits."""
         known = measured if len(measured) else np.full(self.dim, np.nan)
-        return np.where(np.isnan(known), self._rest, known)
+        return self._bounded(np.where(np.isnan(known), self._rest, known))
+
+    def _bounded(self, command: np.ndarray) -> np.ndarray:
+        """The command (dim,) with its tools within their limits; whatever a driver reports, no tool is sent beyond."""
+        return np.where(self._tool_columns, np.clip(command, self.limits.low, self.limits.high), command)
+
+    def trusted(self, untrusted: frozenset[str]) -> np.ndarray:
+        """(groups,) bool, which are measured by none of these streams."""
+        if not untrusted:
+            return self._all_groups
+        result = self._all_groups.copy()
+        for name in untrusted:
+            result &= ~self._groups_of[name]
+        return result
+
+    def known(self, measured: np.ndarray, groups: np.ndarray) -> np.ndarray:
+        """The measured state (dim,) with NaN in the columns of all but some groups, (groups,) bool."""
+        if groups.all() or not len(measured):
+            return measured
+        result = measured.copy()
+        for chosen, (columns, _) in zip(groups, self._places):
+            if not chosen:
+                result[columns] = np.nan
+        return result
+
+    def led(self, distances: np.ndarray) -> np.ndarray:
+        """(groups,) bool, which tools are so far from the command that they were moved; for as long as no source has
+        commanded them. One that holds an object is further from its command than that.
+        """
+        result = self.no_groups.copy()
+        if len(distances):
+            result[self._group[distances > self._led]] = True
+        return result
 
     def inside(self, measured: np.ndarray, command: np.ndarray) -> np.ndarray:
         """The measured state (dim,) within the position limits, or no further outside than the command (dim,), where
@@ -186,7 +240,7 @@ class Measuring:
         for chosen, (columns, _) in zip(groups, self._places):
             if chosen:
                 result[columns] = measured[columns]
-        return result
+        return self._bounded(result)
 
     def jump(self, before: np.ndarray, after: np.ndarray, elapsed_s: float) -> str:
         """A description of a motion that no robot makes; empty when there is none.
@@ -211,7 +265,7 @@ class Measuring:
         turned = self._turns & (turns > 0) & (np.abs(distances - 2 * math.pi * turns) < TURN_ROUNDING)
         nothing = np.array([not after[self.settings.spec.slices[name]].any() for name in self._names])
         fast = distances > self._jump_speed * max(elapsed_s, self.settings.tick_s)
-        jumped = (distances > self._apart) & (fast | turned | nothing)
+        jumped = ((distances > JUMP_SHARE * self._apart) & fast) | ((distances > self._apart) & (turned | nothing))
         if not jumped.any():
             return ""
         notes = []
@@ -230,6 +284,19 @@ class Measuring:
             limit < np.inf and not measured[self.settings.spec.slices[field.name]].any()
             for field, limit in zip(self.settings.fields, self._apart)
         )
+
+    def implausible(self, measured: np.ndarray) -> str:
+        """Why no arm can be measured (dim,) so: all zeros, or joints far outside of their limits; empty when it can."""
+        if self.all_zeros(measured):
+            return "the arm says nothing but zeros"
+        if len(measured):
+            beyond = np.maximum(self.limits.low - measured, measured - self.limits.high)
+            for field, limit in zip(self.settings.fields, self._apart):
+                part = self.settings.spec.slices[field.name]
+                if limit < np.inf and field.kind == "joint" and (beyond[part] > limit).any():
+                    worst = part.start + int(np.argmax(beyond[part]))
+                    return f"{self._component_names[worst]} is {beyond[worst]:.3g} rad outside of its limits"
+        return ""
 
     def apart(self, distances: np.ndarray) -> np.ndarray:
         """(groups,) bool, whether a group is further from the command than allowed while no source is followed."""

@@ -171,19 +171,23 @@ class Motion:
                     pressing.append(f"{self._names[column]} {share[number] * cap.force:.3g}")
         return {Reason.FORCE: ", ".join(pressing)} if pressing else {}
 
-    def may_send(self, command: np.ndarray, target: np.ndarray, dt: float, drawn: bool) -> bool:
+    def may_send(
+        self, command: np.ndarray, target: np.ndarray, dt: float, velocity: np.ndarray, drawn: np.ndarray
+    ) -> bool:
         """Whether a command may be sent: its last check, whatever computed it.
 
         Args:
             command: (dim,) the last.
             target: (dim,) the next.
             dt: s between them.
-            drawn: whether a leash has drawn it back, which may exceed the speed limits.
+            velocity: (tangent,) of the last, above the speed limits where a leash has drawn it.
+            drawn: (dim,) measured state to which a leash has drawn the next one, which may exceed the speed limits;
+                empty where none has.
         """
         # Nearly every command passes the plain comparison, which no NaN does; the others are checked exactly.
         for (low, high, speed), before, after in zip(self._bounds, command.tolist(), target.tolist()):
             if not (low <= after <= high and abs(after - before) <= speed * dt):
-                return bool(kernels.may_follow(self.limits, command, target, dt, not drawn))
+                return bool(kernels.may_follow(self.limits, command, target, dt, velocity, drawn))
         return True
 
     def tangent(self, group: int) -> np.ndarray:

@@ -35,24 +35,35 @@ _ROUNDING = 1e-9  # of a gauge, and of a position in its unit
 
 
 @compiled
-def may_follow(limits: LimitArrays, command: np.ndarray, target: np.ndarray, dt: float, speed: bool) -> bool:
+def may_follow(
+    limits: LimitArrays, command: np.ndarray, target: np.ndarray, dt: float, velocity: np.ndarray, drawn: np.ndarray
+) -> bool:
     """Whether a command (dim,) may follow another after dt s: finite, within the position limits or no further outside
-    than the last, and, where `speed` is set, within the speed limits.
+    than the last, and within the speed limits or no faster than the last.
+
+    Args:
+        velocity: (tangent,) of the last command, which a leash may have drawn at more than the speed limits: from there
+            it brakes as from any other speed.
+        drawn: (dim,) measured state to which a leash has drawn this one, at any speed, and as far outside as the robot
+            is: its spring would pull it back harder than it may; empty where none has.
     """
     for i in range(len(target)):
         low, high = min(limits.low[i], command[i]), max(limits.high[i], command[i])
+        if len(drawn) and abs(drawn[i]) < np.inf:
+            low, high = min(low, drawn[i]), max(high, drawn[i])
         if not (abs(target[i]) < np.inf and low - _ROUNDING <= target[i] <= high + _ROUNDING):
             return False
-    if not speed:
+    if len(drawn):
         return True
-    velocity = np.empty(len(limits.speed))
-    write_difference(limits, command, target, velocity)
-    for i in range(len(velocity)):
-        velocity[i] /= dt
-    fastest = 0.0
+    after = np.empty(len(limits.speed))
+    write_difference(limits, command, target, after)
+    for i in range(len(after)):
+        after[i] /= dt
     for group in range(limits.groups):
-        fastest = max(fastest, gauge(limits, group, 0, velocity))
-    return fastest <= 1.001 + _ROUNDING / dt
+        allowed = max(1.0, gauge(limits, group, 0, velocity))
+        if not gauge(limits, group, 0, after) <= 1.001 * allowed + _ROUNDING / dt:
+            return False
+    return True
 
 
 @compiled

@@ -148,6 +148,7 @@ class Sent:
         wanted: (dim,) position of the path then.
         time_ns: of the path then: the source's time, plus the lead.
         leashed: whether a leash has drawn that command back.
+        commanded: whether a source has been followed since the first command.
     """
 
     command: np.ndarray = field(default_factory=_nothing)
@@ -155,6 +156,7 @@ class Sent:
     wanted: np.ndarray = field(default_factory=_nothing)
     time_ns: int = 0
     leashed: bool = False
+    commanded: bool = False
 
 
 @dataclass(frozen=True, eq=False)

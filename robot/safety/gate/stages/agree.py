@@ -16,6 +16,8 @@ from robot.safety.gate.stages.parts import Parts
 from robot.safety.gate.stages.watch import Causes
 from robot.safety.gate.state import GateState
 
+# Causes beside which a gate that is enabled and held goes on by itself, or when a person says so.
+KEEPS = frozenset({Reason.TRACKING, Reason.PUBLISHER_CHANGED})
 APART_S = 0.1  # after so long too far from the command, a robot that follows no source was moved
 
 
@@ -44,19 +46,26 @@ def agree(
     """
     if state.mode is Mode.RUN and not state.agreement.jump:
         return state, Agreed(comparison, False, {})
-    measuring, trusted = parts.measuring, judgement.trusted
-    permitted = state.latch.enabled and Reason.NOT_HELD not in judgement.causes and not enabling
+    measuring = parts.measuring
+    # A person who holds a gate that may run keeps the command in force; while anything else forbids motion, the robot
+    # leads.
+    permitted = state.latch.enabled and not enabling and KEEPS.issuperset(judgement.causes)
     far = measuring.apart(comparison.distances)
     moved = bool(far.any()) and state.mode in (Mode.HOLD, Mode.FAULT)
+    if not state.sent.commanded:
+        far |= measuring.led(comparison.distances)
+    led = far & judgement.groups
     apart_ns = state.agreement.apart_ns
-    stopped, met = met_at_rest(measuring, state, trusted and Reason.DRIVER in judgement.causes, now)
+    stopped, met = met_at_rest(measuring, state, judgement.trusted and Reason.DRIVER in judgement.causes, now)
     notes: Causes = {}
     if met and not moved:
         state, notes = _seed(parts, state, measuring.apart(comparison.distances / MET), now)
-    if not moved or not trusted or permitted:
+    if permitted or not far.any() or state.mode not in (Mode.HOLD, Mode.FAULT):
         apart_ns = None
+    elif not led.any():
+        pass  # a stream that does not show where the robot is ends no wait for one that does
     elif enabling or (apart_ns is not None and now.monotonic_ns - apart_ns >= APART_S * 1e9):
-        state, notes = _seed(parts, state, far, now)
+        state, notes = _seed(parts, state, led, now)
         apart_ns = None
     elif apart_ns is None:
         apart_ns = now.monotonic_ns

@@ -23,7 +23,7 @@ ACCEPTED_S = 0.2  # without another jump, before a person may accept a state tha
 
 
 def since_last(
-    measuring: Measuring, known: Measurement, samples: Sequence[StateSample]
+    measuring: Measuring, known: Measurement, samples: Sequence[StateSample], now: Now
 ) -> tuple[float, Mapping[str, tuple[int, int]]]:
     """The time since the arms' last measurement, and when each has been measured now.
 
@@ -31,6 +31,7 @@ def since_last(
         measuring: of the gate.
         known: before the samples.
         samples: sound ones.
+        now: the moment: a stamp that is ahead of it makes no time pass.
 
     Returns:
         The shortest time, s, and `Measurement.sampled_ns` with the samples in it.
@@ -39,11 +40,11 @@ def since_last(
     for group, name in measuring.compared:
         for sample in samples:
             if name in sample.values:
-                before = known.sampled_ns.get(group)
+                stamp_ns, before = min(sample.stamp_ns, now.ros_ns), known.sampled_ns.get(group)
                 if before is not None:
                     # The stamps show the time across a stall, the moments of receipt that across a clock that was set.
-                    elapsed_ns = min(elapsed_ns, max(sample.stamp_ns - before[0], sample.received_ns - before[1]))
-                sampled = {**sampled, group: (sample.stamp_ns, sample.received_ns)}
+                    elapsed_ns = min(elapsed_ns, max(stamp_ns - before[0], sample.received_ns - before[1]))
+                sampled = {**sampled, group: (stamp_ns, sample.received_ns)}
     return elapsed_ns * 1e-9, sampled
 
 
@@ -62,7 +63,7 @@ def agreed(
     known = state.agreement
     jump = measuring.jump(state.measured, measured, elapsed_s) or joint_jump(measuring, state, joints)
     if not len(state.command):
-        unknown = measuring.missing(measured) or measuring.all_zeros(measured)
+        unknown = measuring.missing(measured) or measuring.implausible(measured)
         if jump or unknown or known.steady_ns is None:
             return replace(known, steady_ns=None if unknown else now.monotonic_ns)
         return known
@@ -131,9 +132,9 @@ def met_at_rest(measuring: Measuring, state: GateState, stopped: bool, now: Now)
 
 def accepted(measuring: Measuring, state: GateState, now: Now) -> Agreement:
     """The agreement after a person has enabled the gate: the reported state is accepted, unless it has only just jumped
-    or is all zeros.
+    or is implausible.
     """
     known = state.agreement
-    if known.jump and (now.monotonic_ns - known.jump_ns < ACCEPTED_S * 1e9 or measuring.all_zeros(state.measured)):
+    if known.jump and (now.monotonic_ns - known.jump_ns < ACCEPTED_S * 1e9 or measuring.implausible(state.measured)):
         return known
     return replace(known, jump="", joints=np.empty(0))

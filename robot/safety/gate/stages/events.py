@@ -29,9 +29,11 @@ def handle(state: GateState, happened: Sequence[str]) -> tuple[GateState, Asked]
     requests = Asked()
     for event in happened:
         if event == events.ENABLE and state.mode in (Mode.HOLD, Mode.RUN):
-            requests = requests._replace(enabling=not state.latch.enabled)
+            requests = requests._replace(enabling=requests.enabling or not state.latch.enabled)
         elif event == events.RESET and state.mode is Mode.FAULT:
             requests = requests._replace(resetting=True)
+        elif event in (events.DISABLE, events.DEACTIVATE, events.FAILED):
+            requests = requests._replace(enabling=False)  # taken back before it was judged
         state = _after(state, event)
     return state, requests
 
@@ -43,7 +45,7 @@ def _after(state: GateState, event: str) -> GateState:
             state,
             latch=Latch(Mode.HOLD),
             counts={},
-            sent=replace(state.sent, command=np.empty(0)),
+            sent=replace(state.sent, command=np.empty(0), commanded=False),
             measurement=replace(state.measurement, values=np.empty(0)),
             agreement=Agreement(),
         )

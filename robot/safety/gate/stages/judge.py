@@ -23,12 +23,14 @@ class Judgement(NamedTuple):
 
     Args:
         causes: reason -> names and numbers; faults first.
-        trusted: whether the measured state is the robot's state.
+        trusted: whether the whole measured state is the robot's state.
+        groups: (groups,) bool, whether that of each group is.
         notes: other reported reasons.
     """
 
     causes: Causes
     trusted: bool
+    groups: np.ndarray
     notes: Causes
 
 
@@ -37,11 +39,9 @@ def judge(
 ) -> tuple[GateState, Judgement]:
     """The state with its jumps and its tracking judged, and the judgement."""
     if state.mode is Mode.INACTIVE:
-        return state, Judgement({}, False, {})
-    causes = {
-        **stream_causes(parts.settings, state.watched, now),
-        **signal_causes(parts.settings, state.watched, now),
-    }
+        return state, Judgement({}, False, parts.measuring.no_groups, {})
+    stream_faults, untrusted = stream_causes(parts.settings, state.watched, now)
+    causes = {**stream_faults, **signal_causes(parts.settings, state.watched, now)}
     if not len(state.command):
         causes.setdefault(Reason.NO_STATE, _unknown(parts, state))
     notes = {Reason.STATE_LATE: causes.pop(Reason.STATE_LATE)} if Reason.STATE_LATE in causes else {}
@@ -64,14 +64,14 @@ def judge(
         causes[latch.blocked] = ", ".join(off)
     faults = [reason for reason in causes if reason.kind is Kind.FAULT]
     holds = [reason for reason in causes if reason.kind is not Kind.FAULT]
-    return state, Judgement({reason: causes[reason] for reason in (*faults, *holds)}, trusted, notes)
+    groups = parts.measuring.no_groups if state.agreement.jump else parts.measuring.trusted(untrusted)
+    return state, Judgement({reason: causes[reason] for reason in (*faults, *holds)}, trusted, groups, notes)
 
 
 def _unknown(parts: Parts, state: GateState) -> str:
     """Why there is no first command yet."""
     missing = parts.measuring.missing(state.measured)
-    zeros = parts.measuring.all_zeros(state.measured)
-    return missing or ("the arm says nothing but zeros" if zeros else "it has to settle")
+    return missing or parts.measuring.implausible(state.measured) or "it has to settle"
 
 
 def _judge_jump(

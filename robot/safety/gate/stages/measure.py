@@ -38,7 +38,7 @@ def measure(parts: Parts, state: GateState, watched: Watched, samples: Sequence[
         return state.heard(watched, replace(known, pressed=False) if known.pressed else known, state.agreement)
     values = measuring.written(known.values, samples)
     joints = measuring.joints(known.joints, samples)
-    elapsed_s, sampled_ns = since_last(measuring, known, samples)
+    elapsed_s, sampled_ns = since_last(measuring, known, samples, now)
     agreement = agreed(measuring, state, values, joints, elapsed_s, now)
     measurement = Measurement(
         values, measuring.efforts(known.efforts, samples), measuring.tells_efforts(samples), joints, sampled_ns

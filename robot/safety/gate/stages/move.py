@@ -13,6 +13,7 @@ from robot.safety.gate.motion import Moved
 from robot.safety.gate.reasons import Mode, Reason
 from robot.safety.gate.stages.agree import Agreed
 from robot.safety.gate.stages.decide import due_row, faulted
+from robot.safety.gate.stages.judge import Judgement
 from robot.safety.gate.stages.parts import Parts
 from robot.safety.gate.stages.watch import Causes
 from robot.safety.gate.state import GateState, Plan, Sent, Tracking
@@ -39,7 +40,7 @@ class Step(NamedTuple):
 
 
 def move(
-    parts: Parts, state: GateState, agreed: Agreed, causes: Causes, trusted: bool, now: Now
+    parts: Parts, state: GateState, agreed: Agreed, causes: Causes, judgement: Judgement, now: Now
 ) -> tuple[GateState, Step]:
     """The state with the next command, and what is sent.
 
@@ -48,7 +49,7 @@ def move(
         state: in the mode of this tick.
         agreed: the robot's distance from its last command, and whether anything may be sent.
         causes: why no source is followed; empty in a run.
-        trusted: whether the measured state is the robot's state.
+        judgement: which parts of the measured state are the robot's state.
         now: the moment.
     """
     if state.mode is Mode.INACTIVE or not len(state.command):
@@ -60,15 +61,18 @@ def move(
     dt = (parts.path_ns(now) - parts.last_ns(state, now)) * 1e-9
     if dt <= 0:
         return state, Step(state.command)
-    moved, tracking, requested, notes = _moved(parts, state, agreed, causes, trusted, dt, now)
+    moved, tracking, requested, notes = _moved(parts, state, agreed, causes, judgement.trusted, dt, now)
     # Where the robot was moved the command restarts in a moment: no leash draws it there.
-    measured = state.measured if trusted and state.agreement.apart_ns is None else np.empty(0)
+    led = state.agreement.apart_ns is not None
+    measured = np.empty(0) if led else parts.measuring.known(state.measured, judgement.groups)
     held = parts.leash.hold(state.command, state.sent.velocity, moved.target, moved.velocity, measured, dt)
     notes = {**notes, **moved.cuts, **held.cuts}
-    if not parts.motion.may_send(state.command, held.target, dt, bool(held.cuts)):
+    drawn = measured if held.cuts else np.empty(0)
+    if not parts.motion.may_send(state.command, held.target, dt, state.sent.velocity, drawn):
         state, causes = _refused(parts, replace(state, tracking=tracking), held.target, now)
         return state, Step(state.command, requested, held.springs, notes, causes)
-    sent = Sent(held.target, held.velocity, moved.wanted, parts.path_ns(now), bool(held.cuts))
+    commanded = state.sent.commanded or state.mode is Mode.RUN
+    sent = Sent(held.target, held.velocity, moved.wanted, parts.path_ns(now), bool(held.cuts), commanded)
     return state.moved(sent, tracking), Step(held.target, requested, held.springs, notes)
 
 
@@ -130,6 +134,6 @@ def _send_row(parts: Parts, state: GateState, agreed: Agreed, now: Now) -> tuple
         agreed.comparison.way,
         agreed.comparison.excess,
     )
-    sent = replace(state.sent, command=moved.target, velocity=moved.velocity, wanted=moved.wanted)
+    sent = replace(state.sent, command=moved.target, velocity=moved.velocity, wanted=moved.wanted, commanded=True)
     plan = replace(state.plan, next_ns=chunk.start_ns + (row + 1) * spec.period_ns)
     return replace(state, sent=sent, plan=plan), Step(moved.target, requested, notes=moved.cuts)

@@ -19,13 +19,25 @@ UNTRUSTED = frozenset(
     {Reason.NO_STATE, Reason.STATE_BAD, Reason.STATE_STALE, Reason.STATE_FROZEN, Reason.STATE_GONE, Reason.CROWD}
 )
 
+LONGEST_S = 1e9  # longer than any device falls silent for
+
 RUNNING = "running"  # the one state of a driver that is no fault
 
 Causes = dict[Reason, str]  # reason -> names and numbers
 
 
-def listen(settings: GateSettings, watched: Watched, inputs: GateInputs, now: Now) -> tuple[Watched, list[StateSample]]:
+def listen(
+    settings: GateSettings, watched: Watched, enabled: bool, inputs: GateInputs, now: Now
+) -> tuple[Watched, list[StateSample]]:
     """The signals after the messages of a tick, and the samples to use.
+
+    Args:
+        settings: of the gate.
+        watched: before.
+        enabled: whether the gate is enabled: then no other enabling device takes the place of one that has fallen
+            silent. That is a fault, after which somebody enables the gate again.
+        inputs: of the tick.
+        now: its moment.
 
     Returns:
         The signals known now, and the samples that are sound and newer than those before.
@@ -42,7 +54,7 @@ def listen(settings: GateSettings, watched: Watched, inputs: GateInputs, now: No
         if not stream.fault and stream.advanced_ns == sample.received_ns:
             fresh.append(sample)
         streams = {**streams, name: stream}
-    hold, fault = _ns(settings.alive_s), _ns(settings.enable_fault_s)
+    hold, fault = _ns(settings.alive_s), _ns(math.inf if enabled else settings.enable_fault_s)
     return Watched(
         streams,
         _newer(watched.alive, inputs.alive, hold),
@@ -97,21 +109,30 @@ def _newer(known: Signal | None, came: Signal | None, silent_ns: int) -> Signal 
     return came
 
 
-def stream_causes(settings: GateSettings, watched: Watched, now: Now) -> Causes:
-    """The faults of the state streams: missing, not sound, late, frozen, gone."""
+def stream_causes(settings: GateSettings, watched: Watched, now: Now) -> tuple[Causes, frozenset[str]]:
+    """The faults of the state streams: missing, not sound, late, frozen, gone, of several publishers.
+
+    Returns:
+        The faults, and the names of the streams that do not show the robot's state now.
+    """
     causes: Causes = {}
+    untrusted = [name for name in watched.crowds if name in settings.streams]
     for name, stream_settings in settings.streams.items():
         stream = watched.streams.get(name)
         if stream is None:
             causes[Reason.NO_STATE] = name
+            untrusted.append(name)
             continue
         if stream.fault:
             causes[Reason.STATE_BAD] = f"{name}: {stream.fault}"
+            untrusted.append(name)
         if settings.lock_step:
             continue
         silent = (now.monotonic_ns - stream.received_ns) * 1e-9
         still = (now.monotonic_ns - stream.advanced_ns) * 1e-9
         old = max(silent, (now.ros_ns - stream.stamp_ns) * 1e-9)
+        if max(old, still) > stream_settings.hold_s:
+            untrusted.append(name)
         if max(old, still) > stream_settings.fault_s:
             causes[Reason.STATE_GONE] = f"{name}: {max(old, still):.3f} s"
         elif still > stream_settings.hold_s >= silent:
@@ -120,7 +141,7 @@ def stream_causes(settings: GateSettings, watched: Watched, now: Now) -> Causes:
             causes[Reason.STATE_STALE] = f"{name}: {old:.3f} s"
         elif old > stream_settings.warn_s:
             causes[Reason.STATE_LATE] = f"{name}: {old:.3f} s"
-    return causes
+    return causes, frozenset(untrusted)
 
 
 def signal_causes(settings: GateSettings, watched: Watched, now: Now) -> Causes:
@@ -177,4 +198,4 @@ def _age(signal: Signal, now: Now) -> float:
 
 
 def _ns(seconds: float) -> int:
-    return round(seconds * 1e9)
+    return round(min(seconds, LONGEST_S) * 1e9)

@@ -293,6 +293,10 @@ class Watch:
     def _require_limits(self, before: np.ndarray, output: GateOutput, displacement: np.ndarray, tick_s: float) -> None:
         assert output.target is not None
         low, high = np.minimum(self.limits.low, before), np.maximum(self.limits.high, before)
+        if any(reason.value.startswith("energy") for reason in output.reasons):
+            # A leash goes with a tool that is carried out of the workspace, as far as that is.
+            known = np.where(np.isfinite(self.life.state.measured), self.life.state.measured, before)
+            low, high = np.minimum(low, known), np.maximum(high, known)
         assert (output.target >= low - 1e-6).all() and (output.target <= high + 1e-6).all()
         if not any(reason.value.startswith("energy") for reason in output.reasons):
             longest_s = 2 * tick_s  # a tick that was missed is made up for by no more

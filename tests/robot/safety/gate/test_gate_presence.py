@@ -249,13 +249,18 @@ def test_several_sources_of_chunks_are_told_apart_by_their_names_alone(publisher
 
 @pytest.mark.parametrize("publisher, mode", [("hand", Mode.RUN), ("", Mode.HOLD)])
 def test_two_enabling_devices_without_names_hold(publisher: str, mode: Mode) -> None:
-    rig = Rig().started()
+    rig = Rig()
     rig.muted.add("held")
+
+    def hand() -> Signal:
+        return Signal(rig.now.ros_ns, rig.now.monotonic_ns, publisher=publisher)
+
+    for event in ("activate", "enable"):
+        rig.tick(events=(event,), enable_held=hand())
     chunk = rig.chunk(line(along(x=0.004), rows=60))
     for number in range(10):
-        hand = Signal(rig.now.ros_ns, rig.now.monotonic_ns + 10**9, publisher=publisher)
         output = rig.tick(
-            enable_held=hand, chunks=(chunk,) if not number else (), crowds={ENABLE_HELD: "'/enable_held': /a, /b"}
+            enable_held=hand(), chunks=(chunk,) if not number else (), crowds={ENABLE_HELD: "'/enable_held': /a, /b"}
         )
     assert output.mode is mode
 
