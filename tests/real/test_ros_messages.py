@@ -10,6 +10,7 @@ import pytest
 
 pytest.importorskip("rclpy", reason="rclpy is not installed: pip install 'tiller[ros]'")
 
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.serialization import deserialize_message, serialize_message
 from sensor_msgs.msg import CompressedImage, Image
 from trajectory_msgs.msg import JointTrajectory
@@ -29,7 +30,7 @@ from real.ros.messages import (
     vector_message,
     vector_of,
 )
-from real.ros.signals import driver_message, driver_sample, enable_message, enable_signal
+from real.ros.signals import ERROR, OK, WARN, driver_message, driver_sample, enable_message, enable_signal
 from robot.errors import InputError
 from tests.real.conftest import MATCH_S
 
@@ -250,3 +251,21 @@ def test_images_of_another_process_arrive_whole_with_the_profile(
     for message in states[::9]:
         expected = np.random.default_rng(time_of(message.header.stamp)).normal(size=3)
         assert values_of(message)["x"].tobytes() == expected.tobytes()
+
+
+@pytest.mark.parametrize(
+    ("lines", "runs"),
+    [
+        ([(OK, "running")], True),
+        ([(WARN, "running")], True),
+        ([(ERROR, "running")], False),
+        ([(b"\x03", "running")], False),
+        ([(OK, "protective stop"), (OK, "running")], False),
+        ([(OK, "running"), (OK, "protective stop")], False),
+        ([], False),
+    ],
+)
+def test_a_driver_runs_the_robot_only_where_its_worst_line_says_so(lines: list[tuple[bytes, str]], runs: bool) -> None:
+    """A line at the level of an error with the text of a driver that runs was believed."""
+    message = DiagnosticArray(status=[DiagnosticStatus(level=level, message=text) for level, text in lines])
+    assert (driver_sample(message, 0).state == "running") == runs
