@@ -16,6 +16,7 @@ from robot.safety.gate.settings import GateSettings
 TURN_ROUNDING = 0.3  # rad, by which a joint that is off by whole turns may have moved besides
 JUMP_SPEED = 10.0  # times its speed limit: no arm moves so fast, and no person moves one
 JUMP_SHARE = 0.25  # of the allowed distance, from which on a step at such a speed is a jump
+OUTSIDE_M = 2.0  # of its workspace, further than any arm reaches
 LED = 0.05  # of a tool's range, within which it stays at its first command
 
 
@@ -286,16 +287,17 @@ class Measuring:
         )
 
     def implausible(self, measured: np.ndarray) -> str:
-        """Why no arm can be measured (dim,) so: all zeros, or joints far outside of their limits; empty when it can."""
+        """Why no arm can be measured (dim,) so: all zeros, or far outside of its limits; empty when it can."""
         if self.all_zeros(measured):
             return "the arm says nothing but zeros"
         if len(measured):
             beyond = np.maximum(self.limits.low - measured, measured - self.limits.high)
             for field, limit in zip(self.settings.fields, self._apart):
                 part = self.settings.spec.slices[field.name]
-                if limit < np.inf and field.kind == "joint" and (beyond[part] > limit).any():
+                allowed = limit if field.kind == "joint" else max(limit, OUTSIDE_M)
+                if limit < np.inf and not field.is_rotation and (beyond[part] > allowed).any():
                     worst = part.start + int(np.argmax(beyond[part]))
-                    return f"{self._component_names[worst]} is {beyond[worst]:.3g} rad outside of its limits"
+                    return f"{self._component_names[worst]} is {beyond[worst]:.3g} {field.unit} outside of its limits"
         return ""
 
     def apart(self, distances: np.ndarray) -> np.ndarray:

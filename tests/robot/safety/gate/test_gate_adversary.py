@@ -239,11 +239,9 @@ def test_a_ramp_of_steps_that_no_arm_makes_is_a_jump(contract: str) -> None:
     np.testing.assert_array_equal(ramped.state.command, before)
 
 
-@pytest.mark.parametrize("contract", ["ur5e_jtc", "xarm7"])
+@pytest.mark.parametrize("contract", ["ur5e_jtc", "xarm7", "fr3_crisp", "inspire"])
 @pytest.mark.parametrize("offset", [40.0, 9e5])
-def test_joints_that_are_measured_far_outside_of_their_limits_are_no_first_command(
-    contract: str, offset: float
-) -> None:
+def test_an_arm_that_is_measured_far_outside_of_its_limits_is_no_first_command(contract: str, offset: float) -> None:
     started = life(contract, enabled=False)
     started.robot = "blocked"
     true = started.measured.copy()
