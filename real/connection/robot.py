@@ -11,10 +11,10 @@ import numpy as np
 
 from real.connection.access import ACCEPT_S, HEARD_S, GateAccess
 from real.connection.link import ANSWER_S, STARTING_S, Link, deployment_of
-from real.connection.travel import TOLERANCE, TURN_TOLERANCE, Travel
+from real.connection.travel import Travel
 from real.ros.clock import RosClock
 from robot.contract.loading import action_spec, describe, load_contract
-from robot.control.moves import changed_target
+from robot.control.moves import TOLERANCE, TURN_TOLERANCE, changed_target, named_fields
 from robot.control.rest import rest_target
 from robot.description.chunk import ActionChunk
 from robot.description.protocols import Observation
@@ -254,26 +254,14 @@ class RosRobot:
         tolerance: float = TOLERANCE,
         turn_tolerance: float = TURN_TOLERANCE,
     ) -> None:
-        """Move to a target, and return when the robot is there and at rest. Fields not given keep their last command.
-
-        Args:
-            position: (3,) m of the tcp, in the base frame.
-            rotation: of the tcp: (3, 3), or (6,) as in an action.
-            width: of the gripper, m. An object in it may keep it from getting there.
-            duration: s; None takes a calm pace.
-            fields: by name, of other actions: `arm.joints`, `hand.joints`, `left.tcp.position`.
-            tolerance: m, how near the tcp has to be measured in the end.
-            turn_tolerance: rad, the same of its rotation and of the arm's joints.
+        """Move to a target, and return when the robot is there and at rest; see `robot.description.ConnectedRobot`.
 
         Raises:
             InputError: outside of limits or out of reach, or quicker than the limits allow.
             TillerError: the gate does not follow, or the robot did not get there; why.
         """
-        named = {"tcp.position": position, "tcp.rotation": rotation, "gripper.width": width}
-        values: dict[str, Any] = {name: value for name, value in named.items() if value is not None}
-        goal = changed_target(
-            self.action_spec, self.description, self.target, {**(fields or {}), **values}, self._limits
-        )
+        values = named_fields(position, rotation, width, fields)
+        goal = changed_target(self.action_spec, self.description, self.target, values, self._limits)
         self._travel.to(goal, duration, tolerance, turn_tolerance)
 
     def enable(self) -> None:

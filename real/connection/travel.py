@@ -10,17 +10,16 @@ import numpy as np
 from real.connection.access import ACCEPT_S, GateAccess
 from real.connection.link import Link
 from real.connection.obstacles import PEOPLES
-from robot.control.moves import Limits, Move, remaining
+from robot.control.moves import STILL, TOLERANCE, TURN_TOLERANCE, Limits, Move, remaining
 from robot.description.action import ActionSpec
 from robot.description.loading import RobotDescription
 from robot.errors import TillerError
 from robot.safety.gate.reasons import Reason
 
-TOLERANCE, TURN_TOLERANCE = 0.005, 0.05  # m and rad, how near is there
 AHEAD_S = 1.0  # of a move that is sent ahead: when the program dies, the robot moves on for no longer
 RESEND_S = 0.2
 SETTLE_S = 2.0  # after a move, to come to rest at its target
-STILL_S, STILL = 0.3, 5e-4  # without a change of so much, m or rad, an arm or a tool has come to rest
+STILL_S = 0.3  # without a change, after which an arm or a tool has come to rest
 PATIENCE_S = 5.0  # with holds that end by themselves, such as a state that is late
 
 

@@ -13,7 +13,7 @@ from robot.errors import TillerError
 from robot.safety.gate.flight_record import Tick, write_record
 from robot.safety.gate.settings import GateSettings
 
-Told = Callable[[Path | None, str], None]
+OnRecord = Callable[[Path | None, str], None]
 TURN_S = 0.01
 # After each tick that is written, times as long as that took: it holds the interpreter, for which the gate's own ticks
 # would wait.
@@ -26,7 +26,7 @@ NOTES = 8  # of a record, at most
 class _Request:
     ticks: tuple[Tick, ...]
     notes: list[str] = field(default_factory=list)
-    told: list[Told] = field(default_factory=list)
+    callbacks: list[OnRecord] = field(default_factory=list)
 
 
 class RecordWriter:
@@ -50,13 +50,13 @@ class RecordWriter:
         self._open = 0  # requests whose outcome was not reported
         self.last = ""
 
-    def request(self, ticks: tuple[Tick, ...], note: str, told: Told) -> None:
+    def request(self, ticks: tuple[Tick, ...], note: str, on_record: OnRecord) -> None:
         """Have a record written.
 
         Args:
             ticks: one at least.
             note: what happened, for people.
-            told: called in `turn` or `finish` with the file, or with None and why there is none.
+            on_record: called in `turn` or `finish` with the file, or with None and why there is none.
         """
         with self._lock:
             if self._waiting is None:
@@ -64,7 +64,7 @@ class RecordWriter:
                 self._open += 1
             request = self._waiting
             request.ticks = ticks
-            request.told.append(told)
+            request.callbacks.append(on_record)
             if note not in request.notes and len(request.notes) < NOTES:
                 request.notes.append(note)
             if self._writing:
@@ -85,7 +85,7 @@ class RecordWriter:
             request, path, problem = self._done.get()
             self._open -= 1
             self.last = problem or str(path)
-            for callback in request.told:
+            for callback in request.callbacks:
                 callback(path, problem)
 
     def finish(self, within_s: float) -> None:

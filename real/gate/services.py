@@ -9,11 +9,10 @@ from typing import Any, Callable, Protocol
 from rclpy.node import Node
 from std_srvs.srv import SetBool, Trigger
 
+from real.gate.records import OnRecord
 from real.process.late import LateService
 from robot.safety.gate.inputs import DISABLE, ENABLE, RESET
 from robot.safety.gate.reasons import Mode
-
-OnRecord = Callable[[Path | None, str], None]
 
 
 class Served(Protocol):

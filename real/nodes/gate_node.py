@@ -24,11 +24,11 @@ from std_msgs.msg import String
 
 from real.gate.publisher_watch import PublisherWatch
 from real.gate.publishers import GatePublishers
-from real.gate.records import RecordWriter
+from real.gate.records import OnRecord, RecordWriter
 from real.gate.report import GateReport
 from real.gate.schedule import TickSchedule
 from real.gate.sent import SentPublisher
-from real.gate.services import GateServices, OnRecord
+from real.gate.services import GateServices
 from real.gate.stepping import GateStepper
 from real.gate.subscriptions import GateSubscriptions
 from real.process.parameters import declare
@@ -348,7 +348,7 @@ class GateNode(Guarded, LifecycleNode):
 
     def _dump(self, note: str) -> None:
         """Have the flight record written because of a fault."""
-        self._records.request(self._recorder.ticks(), note, self._recorded)
+        self.write_record(note, self._recorded)
 
     def _recorded(self, path: Path | None, problem: str) -> None:
         if problem:

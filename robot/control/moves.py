@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Mapping, Protocol
+from typing import Any, Mapping, Protocol
 
 import numpy as np
 
@@ -20,6 +20,8 @@ PEAK_SPEED = 1.875
 PEAK_ACCELERATION = 10 / math.sqrt(3)
 SHARE = 0.9  # of a limit that a move uses: the rest is the gate's
 SHORTEST_S = 0.2
+TOLERANCE, TURN_TOLERANCE = 0.005, 0.05  # m and rad, how near to its goal a robot is there
+STILL = 5e-4  # m or rad: without a change of so much an arm or a tool is at rest
 SLACK = 1e-6  # beyond a limit that a rounded number may be
 _STEPS = 1_000_000_000  # of the path, as the interpolation counts them
 
@@ -123,6 +125,17 @@ def displacements(spec: ActionSpec, start: np.ndarray, goal: np.ndarray) -> dict
             else second - first
         )
     return result
+
+
+def named_fields(
+    position: np.ndarray | None,
+    rotation: np.ndarray | None,
+    width: float | None,
+    fields: Mapping[str, np.ndarray] | None = None,
+) -> dict[str, Any]:
+    """The fields of a target that `move_to` was given: name -> values. What is None is left out."""
+    named = {"tcp.position": position, "tcp.rotation": rotation, "gripper.width": width}
+    return {**(fields or {}), **{name: value for name, value in named.items() if value is not None}}
 
 
 def changed_target(

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import Any, Mapping
+from typing import Mapping
 
 import numpy as np
 
-from robot.control.moves import Move, changed_target, remaining
+from robot.control.moves import STILL, TOLERANCE, TURN_TOLERANCE, Move, changed_target, named_fields, remaining
 from robot.description.chunk import ActionChunk
 from robot.errors import TillerError
 from sim.twin.robot import TwinRobot
 
-TOLERANCE, TURN_TOLERANCE = 0.005, 0.05  # m and rad, from the target
 SETTLE_S = 3.0  # after a move, to come to rest at the target
 LOOK_S = 0.1  # between two checks of whether it is at rest
-STILL = 5e-4  # m or rad, a smaller change between two checks is rest
 
 
 class ConnectedTwin(TwinRobot):
@@ -58,9 +56,8 @@ class ConnectedTwin(TwinRobot):
             InputError: no such field, no numbers, out of reach, or a duration below a period.
             TillerError: the twin does not reach the target; the message has the distance.
         """
-        named = {"tcp.position": position, "tcp.rotation": rotation, "gripper.width": width}
-        values: dict[str, Any] = {name: value for name, value in named.items() if value is not None}
-        goal = changed_target(self.action_spec, self.description, self.target, {**(fields or {}), **values})
+        values = named_fields(position, rotation, width, fields)
+        goal = changed_target(self.action_spec, self.description, self.target, values)
         self._travel(goal, duration, tolerance, turn_tolerance)
 
     def close(self) -> None:

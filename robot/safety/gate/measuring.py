@@ -96,18 +96,14 @@ class Measuring:
         }
         self.no_groups = np.zeros(len(settings.groups), dtype=bool)
         self._all_groups = np.ones(len(settings.groups), dtype=bool)
-        self._tools = np.array([group.finishes for group in settings.groups])
         finishing = {part.field for group in settings.groups if group.finishes for part in group.parts}
-        bounded = [
-            (number, slices[field.name])
-            for number, field in enumerate(settings.fields)
-            if field.name in finishing and np.isfinite(self.limits.low[slices[field.name]]).all()
-        ]
         self._tool_columns = np.zeros(self.dim, dtype=bool)
         self._led = np.full(len(settings.fields), np.inf)
-        for number, part in bounded:
-            self._tool_columns[part] = True
-            self._led[number] = LED * float(np.max(self.limits.high[part] - self.limits.low[part]))
+        for number, field in enumerate(settings.fields):
+            part = slices[field.name]
+            if field.name in finishing and np.isfinite(self.limits.low[part]).all():
+                self._tool_columns[part] = True
+                self._led[number] = LED * float(np.max(self.limits.high[part] - self.limits.low[part]))
 
     def written(self, measured: np.ndarray, samples: Iterable[StateSample]) -> np.ndarray:
         """The measured state (dim,) updated by newer samples.
