@@ -373,11 +373,11 @@ class Rig:
         from real.process.run import make_executor
         from real.ros import qos
         from real.ros.guarded import Guarded
-        from real.ros.streams import COMMAND_TYPES, told
+        from real.ros.streams import COMMAND_TYPES, read_command
 
         def came(message: Any) -> None:
             now_ns = time.time_ns()
-            self.received.append((told(message).stamp_ns - self._lead_ns, now_ns))
+            self.received.append((read_command(message).stamp_ns - self._lead_ns, now_ns))
 
         rclpy.init(args=[])
         self._node = Guarded("reader")

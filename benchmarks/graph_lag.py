@@ -35,7 +35,7 @@ MOVES = 1e-3  # standard deviation of a component, m or without unit, that count
 
 
 def lag_ms(
-    spec: ActionSpec, actions: np.ndarray, start_ns: int, times_ns: np.ndarray, told: np.ndarray
+    spec: ActionSpec, actions: np.ndarray, start_ns: int, times_ns: np.ndarray, read_command: np.ndarray
 ) -> tuple[float, float]:
     """Lag in ms, and what is left of the distance there (root of the mean square, m).
 
@@ -44,7 +44,7 @@ def lag_ms(
         actions: (rows, dim) as recorded.
         start_ns: of the first chunk.
         times_ns: (k,) when targets took effect.
-        told: (k, dim) these targets.
+        read_command: (k, dim) these targets.
     """
     ends = start_ns + spec.period_ns * np.arange(1, len(actions) + 1, dtype=np.int64)
     recorded = Trajectory(spec, ends, actions)
@@ -52,7 +52,7 @@ def lag_ms(
     grid = np.arange(first + FARTHEST * GRID_NS, last - FARTHEST * GRID_NS, GRID_NS, dtype=np.int64)
     if len(grid) * GRID_NS < SHORTEST_S * 1e9:
         raise TillerError(f"{(last - first) * 1e-9:.2f} s of the episode came through: too little to tell a lag")
-    achieved = np.stack([np.interp(grid - first, times_ns - first, column) for column in told.T], axis=1)
+    achieved = np.stack([np.interp(grid - first, times_ns - first, column) for column in read_command.T], axis=1)
     moving = achieved.std(axis=0) > MOVES
     scale = achieved[:, moving].std(axis=0)
 
@@ -109,11 +109,11 @@ def episode(path: Path, number: int, task: str, contract: str) -> tuple[float, f
     graph = threading.Thread(target=run_processes, args=(wanted, profile.environment, folder, stop))
     graph.start()
     try:
-        start_ns, times_ns, told = _replayed(contract, seed)
+        start_ns, times_ns, read_command = _replayed(contract, seed)
     finally:
         stop.set()
         graph.join()
-    return lag_ms(action_spec(load_contract(contract)), actions, start_ns, times_ns, told)
+    return lag_ms(action_spec(load_contract(contract)), actions, start_ns, times_ns, read_command)
 
 
 def _replayed(contract: str, seed: int) -> tuple[int, np.ndarray, np.ndarray]:
@@ -126,7 +126,7 @@ def _replayed(contract: str, seed: int) -> tuple[int, np.ndarray, np.ndarray]:
     from real.connection.episodes import EpisodeClient
     from real.ros import qos
     from real.ros.messages import time_of
-    from real.ros.streams import CommandReading, told
+    from real.ros.streams import CommandReading, read_command
 
     topic = next(iter(load_contract(contract).sinks.values())).topic
     starts: list[tuple[int, int]] = []
@@ -144,7 +144,7 @@ def _replayed(contract: str, seed: int) -> tuple[int, np.ndarray, np.ndarray]:
             qos.COMMAND,
         )
         client.node.create_subscription(
-            Float64MultiArray, topic, lambda message: came.append(effective(told(message))), qos.COMMAND
+            Float64MultiArray, topic, lambda message: came.append(effective(read_command(message))), qos.COMMAND
         )
         client.wait_until_there()
         client.until(lambda: starts and client.gate.startswith(("run", "fault")), "the first chunk", 60.0)

@@ -70,7 +70,7 @@ class GateAccess:
             if self._subscriptions.mode != "fault" or not there() or not starting or time.monotonic() > deadline:
                 break
             # A twin that starts on a busy machine may pause until the gate faults; nobody has moved it yet.
-            self._link.ask("gate/reset")
+            self._link.call("gate/reset")
             self._subscriptions.until(lambda: self._subscriptions.mode != "fault", ACCEPT_S)
             self._link.enable(True)
         self.require_there()
@@ -102,7 +102,7 @@ class GateAccess:
         """See `RosRobot.recover`."""
         self.require_there()
         if self._subscriptions.mode == "fault":
-            self._link.ask("gate/reset")
+            self._link.call("gate/reset")
             if not self._subscriptions.until(lambda: self._subscriptions.mode != "fault", ACCEPT_S):
                 raise TillerError(f"the cause of the fault is still there: {self.obstacle()}")
         self.enable()
@@ -138,8 +138,8 @@ class GateAccess:
     def others(self) -> bool:
         """Whether another source sends chunks."""
         return (
-            self._subscriptions.speaker not in ("", self._link.session)
-            and time.monotonic() - self._subscriptions.spoken_s < OTHER_S
+            self._subscriptions.sender not in ("", self._link.session)
+            and time.monotonic() - self._subscriptions.sent_s < OTHER_S
         )
 
     def take(self) -> None:

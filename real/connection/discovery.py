@@ -45,7 +45,7 @@ class Seen:
     publishers: Mapping[str, tuple[str, ...]] | None = None
 
 
-class Look:
+class GraphProbe:
     """A look at a graph that runs while other things are done; `close` ends it early.
 
     Its process begins to import ROS at once, which takes as long as the look itself.

@@ -122,7 +122,7 @@ class Link:
             raise
         self.clock = RosClock(self.node)
 
-    def ask(self, name: str, request: Any = None, within_s: float = ANSWER_S) -> Any:
+    def call(self, name: str, request: Any = None, within_s: float = ANSWER_S) -> Any:
         """Call a service and wait for its answer.
 
         Raises:
@@ -141,24 +141,24 @@ class Link:
             raise TillerError(f"no answer of the service '{client.srv_name}' in {within_s:g} s")
         return future.result()
 
-    def enable(self, wanted: bool) -> Any:
+    def enable(self, enabled: bool) -> Any:
         """Ask the gate to follow somebody, or nobody."""
-        return self.ask("gate/enable", SetBool.Request(data=wanted))
+        return self.call("gate/enable", SetBool.Request(data=enabled))
 
     def seed(self, seed: int) -> None:
         """Set the seed of a twin's next episode."""
-        self.ask(
+        self.call(
             "twin/set_parameters", SetParameters.Request(parameters=[Parameter("seed", value=seed).to_parameter_msg()])
         )
 
     @property
     def bound(self) -> bool:
         """Whether the gate expects chunks of this program: it was the last to send one, or has taken the gate over."""
-        return self.subscriptions.speaker == self.session
+        return self.subscriptions.sender == self.session
 
     def seize(self) -> None:
         """Bind the gate to this program: just enabled anew, it follows the first source that sends a chunk."""
-        self.subscriptions.speaker = self.session
+        self.subscriptions.sender = self.session
 
     def send(self, values: np.ndarray, spec: ActionSpec, start_ns: int, chunk_id: int) -> None:
         """Publish a chunk (rows, dim)."""
@@ -233,10 +233,10 @@ def deployment_of(contract: str, twin: bool, namespace: str, options: Mapping[st
 
 
 @contextmanager
-def _variables(wanted: Mapping[str, str]) -> Iterator[None]:
+def _variables(variables: Mapping[str, str]) -> Iterator[None]:
     """Set environment variables while a node is made, when the transport reads them; the program keeps its own."""
-    before = {name: os.environ.get(name) for name in wanted}
-    os.environ.update(wanted)
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
     try:
         yield
     finally:

@@ -155,7 +155,7 @@ class RosRobot:
         if seed is not None:
             self._link.seed(seed)
         before = self._subscriptions.episode.get("epoch", -1)
-        self._link.ask("twin/reset")
+        self._link.call("twin/reset")
         if not self._subscriptions.until(lambda: self._subscriptions.episode.get("epoch", -1) > before, ANSWER_S):
             raise TillerError("the twin was asked for a reset and began no episode. See twin.log")
         begun_s = time.monotonic() + HEARD_S / 2
@@ -224,7 +224,7 @@ class RosRobot:
         Raises:
             TillerError: there is none, and why.
         """
-        answer = self._link.ask("gate/dump", within_s=RECORD_S)
+        answer = self._link.call("gate/dump", within_s=RECORD_S)
         if not answer.success:
             raise TillerError(f"no flight record: {answer.message}")
         return Path(answer.message)

@@ -61,7 +61,7 @@ class GraphSubscriptions:
         status: of the gate: its numbers; empty before its first message.
         driver: state that the driver reports; empty before its first message.
         episode, outcome: of a twin, as `real/nodes/twin_node.py` publishes them.
-        speaker: session of the newest chunk of anybody, and when it came (monotonic s).
+        sender: session of the newest chunk of anybody, and when it came (monotonic s).
     """
 
     def __init__(self, node: Guarded, contract: Contract, cameras: tuple[str, ...] = ()) -> None:
@@ -72,14 +72,14 @@ class GraphSubscriptions:
                     expected=f"a camera of contract '{contract.name}'",
                     way_out=nearest(camera, contract.cameras),
                 )
-        self._contract, self._description, self.news = contract, describe(contract), Condition()
+        self._contract, self._description, self.changed = contract, describe(contract), Condition()
         self.line, self.driver = "", ""
         self.sent: Sent | None = None
         self.sent_s = float("-inf")
         self.status: dict[str, str] = {}
         self.episode: dict[str, Any] = {}
         self.outcome: dict[str, float] = {}
-        self.speaker, self.spoken_s = "", float("-inf")
+        self.sender, self.sent_s = "", float("-inf")
         self._values: dict[str, dict[str, np.ndarray]] = {}
         self._received_s: dict[str, float] = {}
         self._topics: dict[str, str] = {}
@@ -122,12 +122,12 @@ class GraphSubscriptions:
     def until(self, condition: Callable[[], Any], within_s: float) -> bool:
         """Wait until a message fulfils a condition; False at the deadline. States come too often to wake for each."""
         deadline = time.monotonic() + within_s
-        with self.news:
+        with self.changed:
             while not condition():
                 left = deadline - time.monotonic()
                 if left <= 0:
                     return False
-                self.news.wait(min(left, POLL_S))
+                self.changed.wait(min(left, POLL_S))
         return True
 
     def silent(self) -> list[tuple[str, float | None]]:
@@ -147,7 +147,7 @@ class GraphSubscriptions:
         """Newest values of all streams under the names of observations, float64; images as they are."""
         task_values: dict[str, np.ndarray] = {}
         states: dict[str, np.ndarray] = {}
-        with self.news:
+        with self.changed:
             for name, values in self._values.items():
                 (task_values if self._contract.state[name].type == "values" else states).update(values)
         joints = set(self._description.spec.joint_names)
@@ -165,59 +165,59 @@ class GraphSubscriptions:
             values = {f"{name}.{kind}": read_image(message)}  # type: ignore[arg-type]
         else:
             values = read_state(self._readers[name], message)  # type: ignore[arg-type]
-        with self.news:
+        with self.changed:
             self._values[name] = values
             self._received_s[name] = time.monotonic()
 
     def _driver_came(self, name: str, message: DiagnosticArray) -> None:
-        with self.news:
+        with self.changed:
             self.driver = driver_sample(message, 0).state
             self._received_s[name] = time.monotonic()
 
     def _line_came(self, message: String) -> None:
-        with self.news:
+        with self.changed:
             self.line = message.data
-            self.news.notify_all()
+            self.changed.notify_all()
 
     def _sent_came(self, message: JointTrajectory) -> Refusal | None:
         target = np.array(message.points[-1].positions) if message.points else np.empty(0)
         if target.shape != (self._dim,) or not np.isfinite(target).all():
             return Refusal(f"a command of {target.size} numbers, {self._dim} finite ones are expected")
         reason, chunk = (*message.header.frame_id.split("|"), "", "")[:2]
-        with self.news:
+        with self.changed:
             self.sent, self.sent_s = Sent(target, reason, integer(chunk)), time.monotonic()
         return None
 
     def _status_came(self, message: DiagnosticArray) -> None:
         for name, (_, _, numbers) in status_of(message).items():
             if name == "gate":
-                with self.news:
+                with self.changed:
                     self.status = numbers
-                    self.news.notify_all()
+                    self.changed.notify_all()
 
     def _chunk_came(self, packed: bytes) -> Refusal | None:
         header = read_header(packed)
         tag = header if isinstance(header, Refusal) else Tag.parse(header[1])
         if isinstance(tag, Refusal):
             return tag
-        with self.news:
-            self.speaker, self.spoken_s = tag.session, time.monotonic()
+        with self.changed:
+            self.sender, self.sent_s = tag.session, time.monotonic()
         return None
 
     def _episode_came(self, message: String) -> Refusal | None:
         episode = read_episode(message.data)
         if isinstance(episode, Refusal):
             return episode
-        with self.news:
+        with self.changed:
             self.episode, self.outcome = asdict(episode), {}
-            self.news.notify_all()
+            self.changed.notify_all()
         return None
 
     def _outcome_came(self, message: JointState) -> Refusal | None:
         outcome = read_outcome(values_of(message))
         if isinstance(outcome, Refusal):
             return outcome
-        with self.news:
+        with self.changed:
             self.outcome = outcome
-            self.news.notify_all()
+            self.changed.notify_all()
         return None

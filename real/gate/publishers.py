@@ -10,7 +10,7 @@ from real.ros import qos
 from real.ros.streams import COMMAND_TYPES, Message, command_message
 from robot.contract.contract import Contract
 from robot.control.goals import GoalTracker, goal_tracker
-from robot.control.sinks import SinkCommand, SinkEncoder, speaks
+from robot.control.sinks import SinkCommand, SinkEncoder, publishes_in
 from robot.description.loading import RobotDescription
 
 GOALS_NS = 20_000_000  # between two looks at whether a goal is due, of which there are ten a second at most
@@ -31,7 +31,7 @@ class GatePublishers:
         self._goals: dict[str, GoalTracker] = {}
         self._failed: dict[str, str] = {}
         self._publishers: dict[str, Publisher] = {}
-        self._told: dict[str, SinkCommand] = {}
+        self._published: dict[str, SinkCommand] = {}
         self._due_ns: dict[str, int] = {}
         self._allowed: dict[str, bool] = {}
         self._messages: dict[str, Message] = {}
@@ -40,7 +40,7 @@ class GatePublishers:
         """Become a publisher of the command topics; an idle one would block controllers that accept one publisher."""
         for name, sink in self._contract.sinks.items():
             self._publishers[name] = node.create_publisher(COMMAND_TYPES[sink.via], sink.topic, qos.COMMAND)
-        self._told, self._due_ns, self._allowed = {}, {}, {}
+        self._published, self._due_ns, self._allowed = {}, {}, {}
         self._goals = {
             name: goal_tracker(self._contract, self._description, self._encoders[name])
             for name, sink in self._contract.sinks.items()
@@ -89,14 +89,14 @@ class GatePublishers:
         for name, publisher in self._publishers.items():
             sink, encoder = self._contract.sinks[name], self._encoders[name]
             if not every and name in self._goals:
-                allowed = moves and speaks(sink, mode)
+                allowed = moves and publishes_in(sink, mode)
                 if monotonic_ns < self._due_ns.get(name, monotonic_ns) and allowed == self._allowed.get(name):
                     continue
                 self._due_ns[name], self._allowed[name] = monotonic_ns + GOALS_NS, allowed
                 if self._goals[name].step(encoder.part(target), encoder.part(measured), monotonic_ns, allowed):
-                    self._tell(publisher, encoder.encode(target), due_ns, tag)
+                    self._publish(publisher, encoder.encode(target), due_ns, tag)
                 continue
-            if not speaks(sink, mode):
+            if not publishes_in(sink, mode):
                 continue
             period_ns = round(1e9 / sink.rate_hz)
             due = self._due_ns.get(name, monotonic_ns)
@@ -105,8 +105,8 @@ class GatePublishers:
             self._due_ns[name] = max(due + period_ns, monotonic_ns)
             rates = velocity if len(velocity) == len(target) else None
             command = encoder.encode(target, rates)
-            if encoder.differs(command, self._told.get(name)):
-                self._tell(publisher, command, due_ns, tag)
+            if encoder.differs(command, self._published.get(name)):
+                self._publish(publisher, command, due_ns, tag)
 
     def goals(self) -> dict[str, str]:
         """The outcome of the newest goal of each tool that takes goals, for the status."""
@@ -119,8 +119,8 @@ class GatePublishers:
         self._failed = failed
         return news
 
-    def _tell(self, publisher: Publisher, command: SinkCommand, due_ns: int, tag: str) -> None:
+    def _publish(self, publisher: Publisher, command: SinkCommand, due_ns: int, tag: str) -> None:
         name = command.sink
-        self._told[name] = command
+        self._published[name] = command
         self._messages[name] = command_message(command, due_ns, tag, self._messages.get(name))
         publisher.publish(self._messages[name])

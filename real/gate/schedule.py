@@ -37,16 +37,16 @@ class TickSchedule:
         # The state that comes nearest to a tick's moment makes it; one that comes sooner is left for the next.
         self._early_ns = max(self.tick_ns - round(0.5e9 / lead_hz), self.tick_ns // 2)
         self._stall_ns = round(max(2.5e9 / lead_hz, 2.5 * self.tick_ns))
-        self._ended_ns = self._led_ns = self._company_ns = 0
+        self._ended_ns = self._lead_ns = self._company_ns = 0
         self._periods: deque[int] = deque(maxlen=RECENT)
         self._spent: deque[int] = deque(maxlen=RECENT)
 
-    def led(self, now_ns: int) -> bool:
+    def makes_tick(self, now_ns: int) -> bool:
         """Whether a message of the leading stream makes a tick.
 
         After a stall the other streams' messages are right behind this one: a tick without them would hold.
         """
-        before_ns, self._led_ns = self._led_ns, now_ns
+        before_ns, self._lead_ns = self._lead_ns, now_ns
         if before_ns and now_ns - before_ns > self._stall_ns:
             self._company_ns = now_ns + COMPANY_NS
             return False

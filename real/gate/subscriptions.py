@@ -72,7 +72,7 @@ class GateSubscriptions:
         self._alive: Signal | None = None
         self._enable_held: Signal | None = None
         self._driver: DriverSample | None = None
-        self._complaint = ""
+        self._obstacle = ""
         self._crowds: dict[str, str] | None = None
         self._has_driver = any(stream.type == "driver_state" for stream in contract.state.values())
         self._readers = {
@@ -100,19 +100,19 @@ class GateSubscriptions:
         node.create_subscription(Joy, "enable_held", self._enable_came, qos.STATE)
         node.create_subscription(String, "episode", self._episode, qos.LATCHED)
 
-    def happen(self, event: str) -> None:
+    def add_event(self, event: str) -> None:
         """Note an event for the next tick."""
         self._events.append(event)
 
-    def complain(self, state: str, stamp_ns: int) -> None:
+    def set_obstacle(self, state: str, stamp_ns: int) -> None:
         """Report in place of the driver why the robot must not move, until an empty state withdraws it."""
         if state:
             self._driver = DriverSample(state, stamp_ns, time.monotonic_ns())
-        elif self._complaint and not self._has_driver:
+        elif self._obstacle and not self._has_driver:
             self._driver = DriverSample(RUNNING, stamp_ns, time.monotonic_ns())  # no driver will report it
-        self._complaint = state
+        self._obstacle = state
 
-    def look(self, crowds: dict[str, str]) -> None:
+    def set_crowds(self, crowds: dict[str, str]) -> None:
         """Note topics with more than one publisher, as `GateInputs.crowds`."""
         self._crowds = crowds
 
@@ -201,7 +201,7 @@ class GateSubscriptions:
 
     def _driver_state(self, message: DiagnosticArray) -> None:
         sample = driver_sample(message, time.monotonic_ns())
-        self._driver = replace(sample, state=self._complaint) if self._complaint else sample
+        self._driver = replace(sample, state=self._obstacle) if self._obstacle else sample
 
     def _episode(self, message: String) -> Refusal | None:
         episode = read_episode(message.data)

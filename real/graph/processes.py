@@ -27,7 +27,7 @@ WHEELS_GUARD = "_ROS_WHEELS_BOOTSTRAP_COMPLETE"
 
 
 def run_processes(
-    wanted: Sequence[NodeProcess],
+    node_processes: Sequence[NodeProcess],
     environment: Mapping[str, str],
     folder: Path,
     stop: Event | None = None,
@@ -39,7 +39,7 @@ def run_processes(
     policy that cannot be loaded is better reported at once. A policy that dies later leaves the gate holding the robot.
 
     Args:
-        wanted: in the order in which they start.
+        node_processes: in the order in which they start.
         environment: what is added to this process's own.
         folder: of the run; each process leaves its lines in NAME.log there.
         stop: ends the graph when set, as ctrl-C does.
@@ -53,7 +53,7 @@ def run_processes(
     running: list[_Running] = []
     code = 0
     try:
-        for each in wanted:
+        for each in node_processes:
             if stop.is_set():
                 break
             lingering = {ORPHAN_LINGER: str(ORPHAN_LINGER_S)} if each.end is End.LAST else {}
@@ -72,7 +72,7 @@ def end(running: Iterable[_Running], grace_s: float = GRACE_S) -> None:
     """
     alive = [each for each in running if each.process.poll() is None]
     for rank in End:
-        group = [each for each in alive if each.wanted.end is rank]
+        group = [each for each in alive if each.description.end is rank]
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
             for each in group:
                 each.send(number)
@@ -109,9 +109,9 @@ def _watch(running: Sequence[_Running], stop: Event) -> int:
             failed_to_start = code != 0 and not each.ready
             each.say(
                 f"ended with {_status(code)}"
-                + ("" if each.wanted.essential or failed_to_start else "; the gate holds the robot")
+                + ("" if each.description.essential or failed_to_start else "; the gate holds the robot")
             )
-            if each.wanted.essential or failed_to_start:
+            if each.description.essential or failed_to_start:
                 return ASKED_WRONGLY if code == ASKED_WRONGLY else 1
         if len(ended) == len(running):
             return 1
@@ -124,22 +124,22 @@ class _Running:
 
     _printing = Lock()
 
-    def __init__(self, wanted: NodeProcess, environment: Mapping[str, str], folder: Path, echo: bool = True):
-        self.wanted, self.name, self._echo = wanted, wanted.node, echo
+    def __init__(self, description: NodeProcess, environment: Mapping[str, str], folder: Path, echo: bool = True):
+        self.description, self.name, self._echo = description, description.node, echo
         self.ready = False
-        self._log: IO[str] = (folder / f"{wanted.node}.log").open("a", encoding="utf-8")
+        self._log: IO[str] = (folder / f"{description.node}.log").open("a", encoding="utf-8")
         # A session of its own: a terminal's ctrl-C would reach gate and driver in the same moment.
         self.process = subprocess.Popen(
-            wanted.command,
+            description.command,
             env=dict(environment),
-            stdin=None if wanted.terminal else subprocess.DEVNULL,
+            stdin=None if description.terminal else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             errors="replace",
             start_new_session=True,
         )
-        self._reader = Thread(target=self._read, name=f"{wanted.node} lines", daemon=True)
+        self._reader = Thread(target=self._read, name=f"{description.node} lines", daemon=True)
         self._reader.start()
 
     def send(self, number: int) -> None:

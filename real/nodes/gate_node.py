@@ -66,7 +66,7 @@ RECORD_S = 1.0  # at most, for which an ending process waits to report the outco
 Transition = Callable[["GateNode", LifecycleState], TransitionCallbackReturn]
 
 
-def _told(transition: Transition) -> Transition:
+def _logged(transition: Transition) -> Transition:
     """Log an exception in a transition: rclpy makes it the error state and logs nothing."""
 
     @wraps(transition)
@@ -113,7 +113,7 @@ class GateNode(Guarded, LifecycleNode):
         self._clock_ = RosClock(self)
         self._gate_publishers = GatePublishers(self._contract, self._description)
         self._sent = SentPublisher(self, self._settings.spec)
-        self._said = self.create_publisher(String, "gate/state", qos.LATCHED)
+        self._mode_publisher = self.create_publisher(String, "gate/state", qos.LATCHED)
         self._status = self.create_publisher(DiagnosticArray, "status", qos.STATUS)
         self._schedule = TickSchedule(self._contract, self._settings.tick_s, self._lock_step)
         self._moment_ns = 0
@@ -148,7 +148,7 @@ class GateNode(Guarded, LifecycleNode):
 
     # -- lifecycle ----------------------------------------------------------------------------------------------------
 
-    @_told
+    @_logged
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         self.get_logger().info(
             f"contract '{self._contract.name}' {self._gate_report.semantic} ({self._gate_report.operational}), "
@@ -156,26 +156,26 @@ class GateNode(Guarded, LifecycleNode):
         )
         return TransitionCallbackReturn.SUCCESS
 
-    @_told
+    @_logged
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         if not self._shadow:
             self._gate_publishers.open(self)
-        self._gate_subscriptions.happen(ACTIVATE)
+        self._gate_subscriptions.add_event(ACTIVATE)
         self._settling, self._unsettled_ns = self._autoenable, time.monotonic_ns()
         self._active = True
         return TransitionCallbackReturn.SUCCESS
 
-    @_told
+    @_logged
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         self._fall_silent()
         return TransitionCallbackReturn.SUCCESS
 
-    @_told
+    @_logged
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         self._fall_silent()
         return TransitionCallbackReturn.SUCCESS
 
-    @_told
+    @_logged
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Publish nothing any more, neither commands nor status, until the process ends."""
         self._fall_silent()
@@ -186,14 +186,14 @@ class GateNode(Guarded, LifecycleNode):
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Handle a failed transition: the gate becomes unconfigured, and publishes on no command topic."""
         self._active = self._settling = False
-        self._gate_subscriptions.happen(DEACTIVATE)
+        self._gate_subscriptions.add_event(DEACTIVATE)
         self._gate_publishers.close(self)
         return TransitionCallbackReturn.SUCCESS
 
     def _fall_silent(self) -> None:
         """Become inactive and leave the command topics, whatever happens on the way."""
         self._active = self._settling = False
-        self._gate_subscriptions.happen(DEACTIVATE)
+        self._gate_subscriptions.add_event(DEACTIVATE)
         try:
             self._tick(self._now())
         finally:
@@ -204,7 +204,7 @@ class GateNode(Guarded, LifecycleNode):
         now_ns = time.monotonic_ns()
         if not self._ending_ns:
             self._ending_ns, self._settling = now_ns, False
-            self._gate_subscriptions.happen(DISABLE)
+            self._gate_subscriptions.add_event(DISABLE)
         if not self._active or self._lock_step:
             return True  # in lock-step time is paused
         if self._schedule.ticked_ns <= self._ending_ns or self._state.sent.velocity.any():
@@ -220,7 +220,7 @@ class GateNode(Guarded, LifecycleNode):
 
     def on_failure(self, what: str, error: Exception) -> None:
         """Handle a failure of the node itself: the core stops the robot."""
-        self._gate_subscriptions.happen(FAILED)
+        self._gate_subscriptions.add_event(FAILED)
 
     # -- ticks --------------------------------------------------------------------------------------------------------
 
@@ -229,7 +229,7 @@ class GateNode(Guarded, LifecycleNode):
         return self._stepper.state
 
     def _measured(self, name: str) -> None:
-        if name == self._schedule.lead and self._schedule.led(time.monotonic_ns()):
+        if name == self._schedule.lead and self._schedule.makes_tick(time.monotonic_ns()):
             self._tick(self._now())
 
     def _observed(self, stamp_ns: int) -> None:
@@ -262,7 +262,7 @@ class GateNode(Guarded, LifecycleNode):
             self._report()
         elif schedule.has_time(now_ns, self._look_ns, LOOK_NS):
             self._look_ns = now_ns + self._each_look_ns
-            self._gate_subscriptions.look(self._publisher_watch.look())
+            self._gate_subscriptions.set_crowds(self._publisher_watch.look())
         return schedule.wait_s(now_ns, since_ns, STATUS_S)
 
     def _now(self) -> Now:
@@ -305,7 +305,7 @@ class GateNode(Guarded, LifecycleNode):
             self._unsettled_ns = now.monotonic_ns
         if self._lock_step or now.monotonic_ns - self._unsettled_ns > SETTLED_S * 1e9:
             self._settling = False
-            self._gate_subscriptions.happen(ENABLE)
+            self._gate_subscriptions.add_event(ENABLE)
 
     def _send(self, output: GateOutput, now: Now) -> None:
         assert output.target is not None
@@ -336,7 +336,7 @@ class GateNode(Guarded, LifecycleNode):
         if line == self._line:
             return
         self._line = line
-        self._said.publish(string_message(line))
+        self._mode_publisher.publish(string_message(line))
         text = f"{output.mode.value}: {output.reason.text} {output.details.get(output.reason, '')}".rstrip()
         # Three calls: rclpy remembers the line of a call with its severity, and refuses another severity from there.
         if output.mode is Mode.FAULT:
@@ -377,7 +377,7 @@ class GateNode(Guarded, LifecycleNode):
         """Request an event on behalf of a person; from then on only a person enables the gate."""
         if event != RESET:
             self._settling = False
-        self._gate_subscriptions.happen(event)
+        self._gate_subscriptions.add_event(event)
 
     def write_record(self, note: str, on_record: OnRecord) -> bool:
         """Have the flight record written; False where nothing is recorded yet."""
@@ -396,7 +396,7 @@ class GateNode(Guarded, LifecycleNode):
         gc.collect()
         gc.freeze()
         others = self._gate_publishers.others(self)
-        self._gate_subscriptions.complain(f"another publisher on {others}" if others else "", self._clock_.now_ns())
+        self._gate_subscriptions.set_obstacle(f"another publisher on {others}" if others else "", self._clock_.now_ns())
         for line in self._gate_publishers.given_up():
             self.get_logger().info(line)
         level, text = self._gate_report.line(self._output)

@@ -184,7 +184,7 @@ class PolicyNode(Guarded):
             return
         prompt = TaskPrompt(self._instruction) if self._instruction else None
         self._waiting.reset()
-        self._planner.ask(runner.request(seed=query_seed(self._seed, runner.plans), prompt=prompt))
+        self._planner.request(runner.request(seed=query_seed(self._seed, runner.plans), prompt=prompt))
 
     # -- publishing ---------------------------------------------------------------------------------------------------
 

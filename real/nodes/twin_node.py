@@ -39,7 +39,7 @@ from sim.drivers.exact import AHEAD_NS
 from sim.drivers.ports import make_ports
 from sim.drivers.senses import NAMED, Senses
 from sim.drivers.world import World
-from sim.twin.energy import EnergyState, told_of, words_for
+from sim.twin.energy import EnergyState, energy_info, energy_status
 
 START_NS = 1_000_000_000  # simulation time at a reset: a time of zero means "no time yet" to ROS
 SHORTEST_TICK_S, LONGEST_TICK_S = 0.002, 0.01
@@ -79,7 +79,7 @@ class TwinNode(Guarded):
         self._schedule = StreamSchedule(contract, self._driven)
         self._twin_publishers = TwinPublishers(self, contract, lambda: self._driven.faults)
         self._camera_images = TwinImages(contract, self._world, self._twin_publishers, size, self._lock_step)
-        self._twin_subscriptions = TwinSubscriptions(self, contract, self._hear)
+        self._twin_subscriptions = TwinSubscriptions(self, contract, self._receive)
         if self._lock_step and [sink.via for sink in contract.sinks.values()] != ["twin"]:
             raise InputError(
                 f"contract '{contract.name}' in lock-step",
@@ -190,12 +190,12 @@ class TwinNode(Guarded):
 
     # -- commands and services ----------------------------------------------------------------------------------------
 
-    def _hear(self, name: str, command: Command) -> None:
+    def _receive(self, name: str, command: Command) -> None:
         if self._contract.sinks[name].via == "crisp_stiffness":
             self._driven.stiffen(command)
         elif not self._lock_step:
             stamp_ns = command.stamp_ns - self._offset_ns if command.stamp_ns else 0
-            self._driven.hear(name, replace(command, stamp_ns=stamp_ns))
+            self._driven.receive(name, replace(command, stamp_ns=stamp_ns))
         elif not self._paused and not self._error:
             for each in self._driven.faults.passed(f"command/{name}", command, self._driven.now_ns):
                 self._obey(each)
@@ -312,8 +312,8 @@ class TwinNode(Guarded):
         if self._status is not None and now_ns >= self._status_due_ns:
             self._status_due_ns = now_ns + round(STATUS_S * 1e9)
             energy = self._robot.energy
-            level, text = words_for(energy, self._energy)
-            numbers = {name: f"{value:.4f}" for name, value in told_of(energy).items()} | self.tally.numbers()
+            level, text = energy_status(energy, self._energy)
+            numbers = {name: f"{value:.4f}" for name, value in energy_info(energy).items()} | self.tally.numbers()
             self._energy = energy
             self._status.publish(
                 status_message("twin", LEVELS[level], text, numbers, self._robot.clock.now_ns() + self._offset_ns)

@@ -48,7 +48,7 @@ class Planner:
         self.error = ""
         self.busy = False
         self._dropped: PlanRequest | None = None
-        self._asked: PlanRequest | None = None
+        self._request: PlanRequest | None = None
         self._thread = threading.Thread(target=self._work, name="planner", daemon=True)
         self._thread.start()
 
@@ -57,16 +57,16 @@ class Planner:
         """Spec of the policy, once it is loaded and has made a first plan."""
         return self.policy.spec if self.policy is not None else None
 
-    def ask(self, request: PlanRequest) -> None:
+    def request(self, request: PlanRequest) -> None:
         """Begin a plan; only when not `busy`."""
         assert not self.busy, "one plan at a time"
         self.busy = True
-        self._asked = request
+        self._request = request
         self._requests.put(request)
 
     def drop(self) -> None:
         """Discard the plan that is being made, once it is done."""
-        self._dropped = self._asked
+        self._dropped = self._request
 
     def take(self) -> Plan | None:
         """A plan that is ready; None when there is none."""

@@ -112,7 +112,7 @@ class CommandReading:
     tag: str = ""
 
 
-def told(message: Message) -> CommandReading:
+def read_command(message: Message) -> CommandReading:
     """Read a command as its controller would; the twin does."""
     if isinstance(message, Float64MultiArray):
         values, stamp_ns, tag = vector_of(message)

@@ -35,7 +35,7 @@ MOST_PROCESSES, LONGEST_TEXT = 64, 300  # anybody may publish a status: a page o
 
 
 @dataclass
-class Heard:
+class StreamTimes:
     """When messages of a stream came, monotonic s."""
 
     ages: Ages | None = None
@@ -76,7 +76,7 @@ class Board:
     """
 
     def __init__(self, streams: Mapping[str, Ages]):
-        self.streams = {name: Heard(ages) for name, ages in streams.items()}
+        self.streams = {name: StreamTimes(ages) for name, ages in streams.items()}
         self.statuses: dict[str, Status] = {}
         self.gate, self.gate_s = "", 0.0
         self.history: deque[tuple[str, str]] = deque(maxlen=HISTORY)

@@ -78,7 +78,7 @@ class Screen:
         elif self._waiting:
             self._waiting = text  # the same state, with newer numbers
         if self._waiting and time.monotonic() - self._written_s >= APART_S:
-            self._tell()
+            self._write_waiting()
 
     def catch_errors(self) -> None:
         """Where standard error is the same terminal, take what this process writes there (logs of ROS, which come from
@@ -99,7 +99,7 @@ class Screen:
         if self._errors is not None:
             self._errors.close()
         if self._waiting:
-            self._tell()
+            self._write_waiting()
         with self._fresh:
             if self._entered:
                 self._steer, self._page, self._entered = self._steer + _LEAVE, "", False
@@ -111,7 +111,7 @@ class Screen:
             self._fresh.notify()
         self._thread.join(timeout=SOON_S)
 
-    def _tell(self) -> None:
+    def _write_waiting(self) -> None:
         self.line(self._waiting)
         self._waiting, self._written_s = "", time.monotonic()
 

@@ -64,7 +64,7 @@ class TwinImages:
             offset_ns: of ROS's time to the twin's.
             now_ns: time of the faults.
         """
-        has_subscriber, twin_ns = self._publishers.heard, self._world.robot.clock.now_ns()
+        has_subscriber, twin_ns = self._publishers.has_subscriber, self._world.robot.clock.now_ns()
         due = [name for name in self._cameras if name in due and has_subscriber(name)]
         if self._draws_here:
             for name in due:

@@ -42,7 +42,7 @@ class TwinPublishers:
         for each in self._faults().passed(f"state/{name}", command, now_ns):
             self._send(name, each)
 
-    def heard(self, name: str) -> bool:
+    def has_subscriber(self, name: str) -> bool:
         """Whether a stream has a subscriber."""
         return bool(self.publishers[name].get_subscription_count())
 

@@ -9,7 +9,7 @@ from typing import Callable
 from rclpy.node import Node
 
 from real.ros import qos
-from real.ros.streams import COMMAND_TYPES, Message, told
+from real.ros.streams import COMMAND_TYPES, Message, read_command
 from robot.contract.contract import Contract
 from sim.drivers import Command
 
@@ -22,19 +22,19 @@ class TwinSubscriptions:
     Args:
         node: whose they are.
         contract: that names them.
-        hear: is called with the sink's name and the command, its stamp in ROS's time.
+        receive: is called with the sink's name and the command, its stamp in ROS's time.
     """
 
-    def __init__(self, node: Node, contract: Contract, hear: Callable[[str, Command], None]) -> None:
-        self._node, self._hear = node, hear
+    def __init__(self, node: Node, contract: Contract, receive: Callable[[str, Command], None]) -> None:
+        self._node, self._receive = node, receive
         self._counts: dict[str, tuple[int, int]] = {}
         self._topics = {name: sink.topic for name, sink in contract.sinks.items()}
         for name, sink in contract.sinks.items():
             node.create_subscription(COMMAND_TYPES[sink.via], sink.topic, partial(self._take, name), qos.COMMAND)
 
     def _take(self, name: str, message: Message) -> None:
-        read = told(message)
-        self._hear(
+        read = read_command(message)
+        self._receive(
             name,
             Command(
                 read.values,

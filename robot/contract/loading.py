@@ -178,9 +178,9 @@ def hashes(contract: Contract) -> dict[str, str]:
     }
 
 
-def difference(wanted: Parts, offered: Parts) -> list[Row]:
+def difference(expected: Parts, offered: Parts) -> list[Row]:
     """Rows (what, wanted, offered) in which two sides differ; both as `semantic` or `operational` returns them."""
-    ours, theirs = _flat(wanted), _flat(offered)
+    ours, theirs = _flat(expected), _flat(offered)
     return [
         (key, ours.get(key, "-"), theirs.get(key, "-"))
         for key in dict.fromkeys((*ours, *theirs))
@@ -188,18 +188,18 @@ def difference(wanted: Parts, offered: Parts) -> list[Row]:
     ]
 
 
-def require_same(wanted: Parts, offered: Parts, *, left: str, right: str) -> None:
+def require_same(expected: Parts, offered: Parts, *, left: str, right: str) -> None:
     """Refuse two sides of different meaning.
 
     Args:
-        wanted: `semantic` of the contract of a checkpoint or data.
+        expected: `semantic` of the contract of a checkpoint or data.
         offered: of the robot.
         left, right: names of the sides, for example a checkpoint's path and a contract's name.
 
     Raises:
         InputError: with a table of every row that differs.
     """
-    rows = difference(wanted, offered)
+    rows = difference(expected, offered)
     if rows:
         raise InputError(
             f"{left} and {right} mean different things:\n{table(rows, left, right)}\n"

@@ -62,7 +62,7 @@ class GoalTracker:
         self._again_ns = max(round((AGAIN_S + latency_s) * 1e9), self._period_ns)
         self._goal: list[float] | None = None
         self._sent_ns = self._tries = 0
-        self._place: list[float] = []  # position of the fingers when it was sent
+        self._fingers: list[float] = []  # position of the fingers when it was sent
         self._command: list[float] = []
         self._stood_ns = self._began_ns = 0  # since when the command is constant; since when it has not settled
         self._measured = self._rested = [math.nan] * len(units)
@@ -113,7 +113,7 @@ class GoalTracker:
             return f"{text}, nothing measures it"
         if not self._off(self._goal):
             return f"{text}, reached"
-        if self._has_left(self._place) or (self._tries < 2 and not self._given_up):
+        if self._has_left(self._fingers) or (self._tries < 2 and not self._given_up):
             return f"{text}, on its way"
         return f"{text}, stands at {_rounded(self._measured[worst])} {unit}".rstrip()
 
@@ -135,7 +135,7 @@ class GoalTracker:
             self._measured, self._blind = measured, any(map(math.isnan, measured))
             if any(map(math.isnan, self._rested)) or self._has_left(self._rested):
                 self._rested, self._moved_ns = measured, now_ns
-        if self._given_up and (self._has_left(self._place) or not self._off(self._command)):
+        if self._given_up and (self._has_left(self._fingers) or not self._off(self._command)):
             self._given_up = False
 
     def _off(self, goal: list[float]) -> bool:
@@ -151,7 +151,9 @@ class GoalTracker:
             return False
         if self._blind:
             return now_ns - self._sent_ns < BLIND_S * 1e9
-        again_ns = self._again_ns if self._has_left(self._place) else self._again_ns * LONGER ** max(self._tries - 1, 0)
+        again_ns = (
+            self._again_ns if self._has_left(self._fingers) else self._again_ns * LONGER ** max(self._tries - 1, 0)
+        )
         waited = now_ns - self._sent_ns >= again_ns and now_ns - self._moved_ns >= self._still_ns
         return self._off(self._goal) and not waited
 
@@ -178,7 +180,7 @@ class GoalTracker:
         return self._blind or self._off(self._command)
 
     def _try_again(self, now_ns: int) -> bool:
-        if not self._blind and self._has_left(self._place):
+        if not self._blind and self._has_left(self._fingers):
             self._tries = 0
         if self._tries < (BLIND_TRIES if self._blind else TRIES):
             return self._send(now_ns)
@@ -186,7 +188,7 @@ class GoalTracker:
         return False
 
     def _send(self, now_ns: int) -> bool:
-        self._goal, self._sent_ns, self._place = self._command, now_ns, self._measured
+        self._goal, self._sent_ns, self._fingers = self._command, now_ns, self._measured
         self._tries += 1
         self._given_up = False
         return True

@@ -31,7 +31,7 @@ class JointMap:
         self._written_from = np.array([self.ours.index(joint.name) for joint in joints], dtype=np.intp)
         self._write_factor, self._write_offset = factor, offset
         self._order: tuple[str, ...] = ()
-        self._places: list[tuple[MappedJoint, int]] = []
+        self._indices: list[tuple[MappedJoint, int]] = []
         self._read_factor, self._read_offset = factor[self._read_from], offset[self._read_from]
 
     def to_wire(self, ours: np.ndarray) -> np.ndarray:
@@ -64,28 +64,28 @@ class JointMap:
         numbers = np.asarray(values, dtype=np.float64).tolist()
         return {
             joint.name: np.array([joint.sign * joint.scale * numbers[index] + joint.offset])
-            for joint, index in self._found(names)
+            for joint, index in self._indexed(names)
         }
 
-    def found(self, names: Sequence[str], values: np.ndarray) -> dict[str, np.ndarray]:
+    def unscaled(self, names: Sequence[str], values: np.ndarray) -> dict[str, np.ndarray]:
         """Values of a message, such as efforts, by our names: as on the wire, without sign, scale or offset."""
         numbers = np.asarray(values, dtype=np.float64).tolist()
-        return {joint.name: np.array([numbers[index]]) for joint, index in self._found(names)}
+        return {joint.name: np.array([numbers[index]]) for joint, index in self._indexed(names)}
 
     def spread(self, ours: np.ndarray) -> np.ndarray:
         """Numbers in our order (..., n), unscaled, to the wire's (..., m); mimics have their leader's."""
         return np.asarray(ours)[..., self._written_from]
 
-    def _found(self, names: Sequence[str]) -> list[tuple[MappedJoint, int]]:
+    def _indexed(self, names: Sequence[str]) -> list[tuple[MappedJoint, int]]:
         """The joints that a message has once, with their indices."""
         if names != self._order:  # a driver keeps its order: it is looked up once
             self._order = tuple(names)
-            self._places = [
+            self._indices = [
                 (joint, names.index(joint.ros))
                 for joint in self.joints
                 if not joint.mimic and names.count(joint.ros) == 1
             ]
-        return self._places
+        return self._indices
 
     def write(self, values: Mapping[str, np.ndarray]) -> tuple[tuple[str, ...], np.ndarray]:
         """Names and positions (m,) of a message for `values`: our name -> one number."""

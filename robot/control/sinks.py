@@ -146,7 +146,7 @@ class SinkEncoder:
         )
 
 
-def speaks(sink: Sink, mode: str) -> bool:
+def publishes_in(sink: Sink, mode: str) -> bool:
     """Whether the gate publishes to a sink in a mode.
 
     Args:

@@ -56,7 +56,7 @@ class Trajectory:
         times = np.array([time_ns], np.int64) if one else np.ascontiguousarray(np.atleast_1d(time_ns), np.int64)
         result = np.empty((len(times), self.spec.dim))
         knots, targets = np.ascontiguousarray(self.times_ns, np.int64), np.ascontiguousarray(self.targets, np.float64)
-        write_set_points(times, knots, targets, *_places(self.spec.fields), result)
+        write_set_points(times, knots, targets, *_indices(self.spec.fields), result)
         return result[0] if one or np.ndim(time_ns) == 0 else result
 
     def spliced(self, chunk: ActionChunk, now_ns: int) -> Trajectory:
@@ -82,7 +82,7 @@ class Trajectory:
 
 
 @cache
-def _places(fields: tuple[ActionField, ...]) -> tuple[np.ndarray, np.ndarray]:
+def _indices(fields: tuple[ActionField, ...]) -> tuple[np.ndarray, np.ndarray]:
     """First indices of the rotations in a target, and indices of its native components."""
     starts = np.cumsum([0, *(field.size for field in fields)])
     rotations = [start for start, field in zip(starts, fields) if field.is_rotation]

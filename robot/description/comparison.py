@@ -10,14 +10,14 @@ Row = tuple[str, str, str]
 
 
 def differences(
-    wanted: ObservationSpec, offered: ObservationSpec, wanted_action: ActionSpec, offered_action: ActionSpec
+    expected: ObservationSpec, offered: ObservationSpec, expected_action: ActionSpec, offered_action: ActionSpec
 ) -> list[Row]:
     """Rows (what, wanted, offered) in which the two sides disagree; keys only offered are no difference.
 
     Histories are not compared: they are the policy's own choice.
     """
     rows: list[Row] = []
-    for field in wanted:
+    for field in expected:
         want = f"{field.shape} {field.dtype} [{field.unit}]"
         if field.name not in offered:
             rows.append((f"observation {field.name}", want, "-"))
@@ -26,7 +26,7 @@ def differences(
         have = f"{other.shape} {other.dtype} [{other.unit}]"
         if want != have:
             rows.append((f"observation {field.name}", want, have))
-    ours, theirs = list(wanted_action.fields), list(offered_action.fields)
+    ours, theirs = list(expected_action.fields), list(offered_action.fields)
     for index in range(max(len(ours), len(theirs))):
         want, have = (
             f"{side[index].name} ({side[index].size}) {side[index].kind} [{side[index].unit}]"
@@ -36,8 +36,8 @@ def differences(
         )
         if want != have:
             rows.append((f"action field {index}", want, have))
-    if abs(wanted_action.period_s - offered_action.period_s) > 1e-6 * wanted_action.period_s:
-        rows.append(("control period", f"{wanted_action.period_s:g} s", f"{offered_action.period_s:g} s"))
+    if abs(expected_action.period_s - offered_action.period_s) > 1e-6 * expected_action.period_s:
+        rows.append(("control period", f"{expected_action.period_s:g} s", f"{offered_action.period_s:g} s"))
     return rows
 
 
@@ -51,9 +51,9 @@ def table(rows: list[Row], left: str, right: str) -> str:
 
 
 def require_match(
-    wanted: ObservationSpec,
+    expected: ObservationSpec,
     offered: ObservationSpec,
-    wanted_action: ActionSpec,
+    expected_action: ActionSpec,
     offered_action: ActionSpec,
     *,
     left: str,
@@ -63,12 +63,12 @@ def require_match(
     """Refuse two sides that do not fit, showing both.
 
     Args:
-        wanted, wanted_action: specs of the side named `left` (a policy).
+        expected, expected_action: specs of the side named `left` (a policy).
         offered, offered_action: specs of the side named `right` (a task, a dataset).
 
     Raises:
         InputError: with a table of every row that differs.
     """
-    rows = differences(wanted, offered, wanted_action, offered_action)
+    rows = differences(expected, offered, expected_action, offered_action)
     if rows:
         raise InputError(f"{left} and {right} do not fit:\n{table(rows, left, right)}\n{way_out}")

@@ -148,7 +148,7 @@ class Pushes:
             fill(self.tank[row], self.budget)
             self.held[row], self._age[row] = 0.0, 0
 
-    def ask(self, wanted: np.ndarray) -> None:
+    def request(self, wanted: np.ndarray) -> None:
         """Request pushes (rows, size) for the period that begins; a push that is still held continues.
 
         Lengths are cut to the limits; a row that is not finite requests none.
@@ -236,7 +236,7 @@ class PushedMazes(MazeBatch):
 
     def step(self, action: np.ndarray, push: np.ndarray | None = None) -> MazeStep:
         """Hold an action for 50 ms while pushes (count, 2) N act within their bounds; see `MazeBatch.step`."""
-        self.pushes.ask(np.zeros((self.count, 2)) if push is None else push)
+        self.pushes.request(np.zeros((self.count, 2)) if push is None else push)
         return super().step(action)
 
     def _advance(self) -> None:

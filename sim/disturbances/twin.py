@@ -55,7 +55,7 @@ class PushedPoint:
         lever = self._place - self._data.xipos[self._body]
         self._data.xfrc_applied[self._body] = [*wrench[:3], *(wrench[3:] + np.cross(lever, wrench[:3]))]
 
-    def way(self, since: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+    def displacement(self, since: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
         """The displacement (6,) m and rad since an earlier pose."""
         return np.concatenate([self._place - since[0], rotvec_from_matrix(self._turn.reshape(3, 3) @ since[1].T)])
 
@@ -88,14 +88,14 @@ class PushedTwin(TwinEnv):
 
     def advance(self, action: np.ndarray) -> Outcome:
         robot, spec, pushes = self.robot, self.action_spec, self.pushes
-        pushes.ask(self._requested)
+        pushes.request(self._requested)
         robot.execute(ActionChunk(np.array(action)[None], robot.clock.now_ns(), spec.period_s, 0, spec))
         tick_ns, self.gave_j = round(pushes.tick_s * 1e9), 0.0
         for _ in range(spec.period_ns // tick_ns):
             pushed, since = pushes.bounded(0, self.point.velocity), self.point.pose
             self.point.push(pushed)
             robot.run_for(tick_ns)
-            self.gave_j += pushes.book(0, pushed, self.point.way(since))
+            self.gave_j += pushes.book(0, pushed, self.point.displacement(since))
         self.point.push(np.zeros(6))
         self.twin_task.update()
         return self._outcome({"disturbance_j": self.gave_j, "disturbance_left": float(pushes.left[0])})

@@ -95,21 +95,21 @@ class DrivenTwin:
 
     def start(self) -> None:
         """Activate every driver at the robot's present state; call it after a reset too."""
-        self._target = self.robot.standing
+        self._target = self.robot.hold_target
         for name, port in self.ports.items():
             measured = port.to_driver(self._target[self._parts[name]])
             port.driver.start(measured, self.robot.clock.now_ns())
 
-    def hear(self, name: str, command: Command) -> None:
+    def receive(self, name: str, command: Command) -> None:
         """Deliver a message to a driver, after the faults of the stream `command/NAME`."""
         for message in self.faults.passed(f"command/{name}", command, self.now_ns):
-            self.ports[name].driver.hear(message, self.robot.clock.now_ns())
+            self.ports[name].driver.receive(message, self.robot.clock.now_ns())
 
     def stiffen(self, command: Command) -> None:
         """Set the arms' stiffnesses (6,) N/m and N*m/rad, as crisp's `target_stiffness` does."""
         sound = command.values.shape == (6,) and bool(((command.values >= 0) & (command.values < np.inf)).all())
         if command.publishers == 1 and sound:
-            self.robot.law.stiffness[:, :6] = command.values
+            self.robot.impedance.stiffness[:, :6] = command.values
 
     def advance(self, steps: int) -> None:
         """Let steps of the physics pass."""
@@ -138,12 +138,12 @@ class DrivenTwin:
         return speeds
 
     def _next(self, step_s: float, scale: float) -> np.ndarray:
-        now_ns, target, standing = self.robot.clock.now_ns(), self._target.copy(), self.robot.standing
+        now_ns, target, hold_target = self.robot.clock.now_ns(), self._target.copy(), self.robot.hold_target
         for name, port in self.ports.items():
             for message in self.faults.due(f"command/{name}", self.now_ns):
-                port.driver.hear(message, now_ns)
+                port.driver.receive(message, now_ns)
             part = self._parts[name]
-            set_point = port.driver.update(port.to_driver(standing[part]), now_ns, step_s, scale)
+            set_point = port.driver.update(port.to_driver(hold_target[part]), now_ns, step_s, scale)
             target[part] = port.from_driver(set_point)
         if scale < 1:
             for name, port in self.ports.items():

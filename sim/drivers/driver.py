@@ -72,7 +72,7 @@ class Driver(ABC):
         self._held = np.array(measured, dtype=np.float64)
         self._activate(self._held.copy(), now_ns)
 
-    def hear(self, command: Command, now_ns: int) -> None:
+    def receive(self, command: Command, now_ns: int) -> None:
         """Receive a message."""
         if self.state == RUNNING:
             self._take(command, now_ns)

@@ -55,12 +55,12 @@ class Senses:
         """Our name -> float64: every joint (1,) rad or m, `tcp.position` (3,) m, `tcp.rotation` (6,), the tool's own
         components such as `gripper.width` (1,).
         """
-        data, standing = self._robot.scene.data, self._robot.standing
+        data, hold_target = self._robot.scene.data, self._robot.hold_target
         values = {name: data.qpos[address : address + 1].copy() for name, (address, _) in self._places.items()}
         for position, rotation, site in self._sites:
             values[position] = data.site_xpos[site].copy()
             values[rotation] = rotation_6d_from_matrix(data.site_xmat[site].reshape(3, 3))
-        values.update({name: standing[column : column + 1] for name, column in self._tools})
+        values.update({name: hold_target[column : column + 1] for name, column in self._tools})
         return values
 
     def message(self, name: str, values: dict[str, np.ndarray], stamp_ns: int, frame: str) -> Command:

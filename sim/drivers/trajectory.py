@@ -51,7 +51,7 @@ class JointTrajectory(Driver):
         here, there = self._at(now_ns + lag), self._at(junction_ns + lag)
         speeds = command.velocities[:, order] if command.velocities.size else np.full(command.values.shape, np.nan)
         knots = np.concatenate([[now_ns], self._times[kept] - lag, [junction_ns], times[ahead]])
-        positions = np.concatenate([[here[0]], self._places[kept], [there[0]], command.values[:, order][ahead]])
+        positions = np.concatenate([[here[0]], self._positions[kept], [there[0]], command.values[:, order][ahead]])
         speeds = np.concatenate([[here[1]], self._speeds[kept], [there[1]], speeds[ahead]])
         new = np.concatenate([[True], np.diff(knots) > 0])
         self._follow(knots[new], positions[new], speeds[new], now_ns)
@@ -72,8 +72,8 @@ class JointTrajectory(Driver):
             return "velocity at the end", order
         return "", order
 
-    def _follow(self, times: np.ndarray, places: np.ndarray, speeds: np.ndarray, now_ns: int) -> None:
-        self._times, self._places, self._speeds = times.astype(np.float64), places, speeds
+    def _follow(self, times: np.ndarray, positions: np.ndarray, speeds: np.ndarray, now_ns: int) -> None:
+        self._times, self._positions, self._speeds = times.astype(np.float64), positions, speeds
         self._time_ns = float(now_ns)
 
     def _advance(self, measured: np.ndarray, now_ns: int, step_s: float, speed_scale: float) -> np.ndarray:
@@ -84,11 +84,11 @@ class JointTrajectory(Driver):
         """Position and velocity (n,) of the trajectory."""
         after = int(np.searchsorted(self._times, time_ns, side="left"))
         if after == 0 or after == len(self._times):
-            return self._places[min(after, len(self._times) - 1)], np.zeros(self.size)
+            return self._positions[min(after, len(self._times) - 1)], np.zeros(self.size)
         before = after - 1
         length_s = (self._times[after] - self._times[before]) * 1e-9
         u = (time_ns - self._times[before]) * 1e-9 / length_s
-        first, last = self._places[before], self._places[after]
+        first, last = self._positions[before], self._positions[after]
         go, arrive = self._speeds[before] * length_s, self._speeds[after] * length_s
         if np.isnan(go).any() or np.isnan(arrive).any():
             return first + u * (last - first), (last - first) / length_s

@@ -77,7 +77,7 @@ class EnergyRecorder:
             rows[each] = [*rows[each], last]
         for each in ("torque", "contact", "spring_j", "force_n"):
             rows[each] = [*rows[each], rows[each][-1]]
-        cartesian = bool(self._robot.law.cartesian[0])
+        cartesian = bool(self._robot.impedance.cartesian[0])
         arrays = {each: np.array(values) for each, values in rows.items() if cartesian or each != "force_n"}
         step_ns = round(self._robot.scene.model.opt.timestep * 1e9)
         time_ns = self._start_ns + np.arange(steps + 1, dtype=np.int64) * step_ns
@@ -92,18 +92,18 @@ class EnergyRecorder:
 
     def _spring(self, start: np.ndarray, end: np.ndarray, fraction: float) -> tuple[float, float]:
         """Energy (J) and force (N) of the impedance law's spring; no force in joint space."""
-        law, plant = self._robot.law, self._robot.plant
+        impedance, plant = self._robot.impedance, self._robot.plant
         target = np.empty(len(start))
-        write_interpolated(start, end, fraction, law.rotations, target)
-        set_point = target[law.arm_at[0] :]
-        if not law.cartesian[0]:
+        write_interpolated(start, end, fraction, impedance.rotations, target)
+        set_point = target[impedance.arm_at[0] :]
+        if not impedance.cartesian[0]:
             error = set_point[: self._n] - self._joints
-            return float(0.5 * law.joint_stiffness[0, : self._n] @ error**2), 0.0
+            return float(0.5 * impedance.joint_stiffness[0, : self._n] @ error**2), 0.0
         site, desired, error = plant.tcps[0], np.empty((3, 3)), np.empty(6)
         error[:3] = set_point[:3] - plant.site_xpos[site]
         write_matrix_from_6d(set_point[3:9], desired)
         write_rotvec_between(plant.site_xmat[site].reshape(3, 3), desired, error[3:])
-        stiffness = law.stiffness[0]
+        stiffness = impedance.stiffness[0]
         return float(0.5 * stiffness @ error**2), float(np.linalg.norm(stiffness[:3] * error[:3]))
 
 

@@ -126,13 +126,13 @@ class StepResult:
         env: number of the environment.
         rows: the newest observations, oldest first.
         episode: so far; it may have ended.
-        says_success: whether the environment has reported on success in the episode.
+        reports_success: whether the environment has reported on success in the episode.
     """
 
     env: int
     rows: list[Row]
     episode: EpisodeProgress
-    says_success: bool = True
+    reports_success: bool = True
 
 
 def build(config: EnvConfig, **more: Any) -> TaskEnv:
@@ -158,7 +158,7 @@ class EnvRunner:
         self._current: TaskEnv | None = None
         self._film: Film | None = None
         self._episode = EpisodeProgress(seed=0)
-        self._says_success = False
+        self._reports_success = False
 
     @property
     def moment(self) -> str:
@@ -168,7 +168,7 @@ class EnvRunner:
     def run(self, command: Reset | Steps) -> StepResult:
         """Carry out a command."""
         rows = self._reset(command) if isinstance(command, Reset) else self._step(command.actions)
-        return StepResult(command.env, rows, self._episode, self._says_success)
+        return StepResult(command.env, rows, self._episode, self._reports_success)
 
     def close(self) -> None:
         """Drop a video that is not finished; the environments end with the process."""
@@ -176,7 +176,7 @@ class EnvRunner:
             self._film.give_up("the episode was not finished")
 
     def _reset(self, command: Reset) -> list[Row]:
-        self._episode, self._says_success = EpisodeProgress(command.seed), False
+        self._episode, self._reports_success = EpisodeProgress(command.seed), False
         self._film = None
         if command.film:
             assert self._config.videos is not None
@@ -206,7 +206,7 @@ class EnvRunner:
         for action in actions:
             observation, reward, terminated, truncated, info = env.step(action)
             self._episode.add(float(reward), terminated, truncated, info)
-            self._says_success |= bool(info.get("success_told", True))
+            self._reports_success |= bool(info.get("success_told", True))
             if self._film is not None:
                 self._film.add(env)
             rows.append(self._select(observation))

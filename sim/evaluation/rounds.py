@@ -117,7 +117,7 @@ class Rollout:
         self.records: list[EpisodeRecord] = []
         self.latencies: list[float] = []
         self.seconds = 0.0
-        self._says_success = False
+        self._reports_success = False
         self._prompt = TaskPrompt()
         self._policy, self._config, self._sessions = policy, config, sessions
         self._seed, self._batch, self._filmed, self._on_episode = seed, batch, filmed, on_episode
@@ -141,14 +141,14 @@ class Rollout:
                     pass
             finally:
                 self.seconds = time.perf_counter() - started
-            self._require_success_said()
+            self._require_success_reported()
         finally:
             for process in processes:
                 process.close()
 
-    def _require_success_said(self) -> None:
+    def _require_success_reported(self) -> None:
         """Raise an InputError if no episode reports on success: it was then never measured."""
-        if self.records and not self._says_success:
+        if self.records and not self._reports_success:
             raise InputError(
                 f"success of {self._config.task_id}",
                 expected="info['success'] or info['is_success'] in some step",
@@ -223,7 +223,7 @@ class Rollout:
         if result.episode.ended:
             record = EpisodeRecord(**vars(result.episode), latency=Latency.of(session.latencies))
             session.episode = None
-            self._says_success |= result.says_success
+            self._reports_success |= result.reports_success
             self.records.append(record)
             self._on_episode(record)
 

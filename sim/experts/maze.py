@@ -6,7 +6,7 @@ from typing import Any, Mapping
 
 import numpy as np
 
-from sim.maze.follower import AHEAD_M, STIFFNESS, Way
+from sim.maze.follower import AHEAD_M, STIFFNESS, PinPath
 from sim.tasks import maze
 
 AHEAD_SPREAD_M, STIFFNESS_SPREAD = 0.002, 0.2
@@ -30,7 +30,7 @@ class MazeExpert:
 
     def __init__(self, number: int) -> None:
         self._number = number
-        self._way: Way | None = None
+        self._path: PinPath | None = None
         self._ahead_m, self._stiffness = AHEAD_M, STIFFNESS
         self.strategy: dict[str, Any] = {}
 
@@ -40,10 +40,10 @@ class MazeExpert:
         self._stiffness = STIFFNESS * (1 + random.uniform(-STIFFNESS_SPREAD, STIFFNESS_SPREAD))
         self.strategy = {"ahead_m": round(self._ahead_m, 4), "stiffness": round(self._stiffness, 1)}
         position = np.asarray(observation["position"], dtype=np.float64)
-        self._way = Way(self._number, position, position + np.asarray(observation["goal"], dtype=np.float64))
+        self._path = PinPath(self._number, position, position + np.asarray(observation["goal"], dtype=np.float64))
 
     def act(self, observation: Mapping[str, np.ndarray]) -> np.ndarray:
         """The action (4,): a set-point a little ahead on the path, and a stiffness."""
-        assert self._way is not None, "reset comes first"
+        assert self._path is not None, "reset comes first"
         position = np.asarray(observation["position"], dtype=np.float64)
-        return np.append(self._way.ahead(position, self._ahead_m), [self._stiffness] * 2)
+        return np.append(self._path.ahead(position, self._ahead_m), [self._stiffness] * 2)

@@ -33,7 +33,7 @@ def build_world(plans: Sequence[Layout], rows: int, options: MazeOptions) -> Maz
     for i, plan in enumerate(plans):
         boxes[i, : len(plan.boxes)], kinds[i, : len(plan.boxes)] = plan.boxes, plan.kinds
         if options.gate:
-            gates[i] = gate_way(plan)
+            gates[i] = gate_opening(plan)
     return MazeState(
         boxes=boxes,
         kinds=kinds,
@@ -62,7 +62,7 @@ def build_world(plans: Sequence[Layout], rows: int, options: MazeOptions) -> Maz
     )
 
 
-def gate_way(plan: Layout) -> np.ndarray:
+def gate_opening(plan: Layout) -> np.ndarray:
     """The displacement (2,) m of a layout's gate from closed to open: along its wall, by the width of the opening."""
     for box in plan.boxes[plan.kinds == GATE]:
         size = box[2:] - box[:2]

@@ -13,7 +13,7 @@ AHEAD_M = 0.013  # how far ahead along the path the set-point is
 STIFFNESS = 400.0  # N/m
 
 
-class Way:
+class PinPath:
     """The shortest path of one pin to the goal, and how far along it the pin is.
 
     Args:
@@ -22,7 +22,7 @@ class Way:
     """
 
     def __init__(self, layout: int, position: np.ndarray, goal: np.ndarray) -> None:
-        self._points = np.concatenate([field_of(layout, PIN_RADIUS_M + CLEARANCE_M).way(position), goal[None]])
+        self._points = np.concatenate([field_of(layout, PIN_RADIUS_M + CLEARANCE_M).path(position), goal[None]])
         self._at = 0
 
     def ahead(self, position: np.ndarray, ahead_m: float) -> np.ndarray:
@@ -48,20 +48,20 @@ class Follower:
     def __init__(self, batch: MazeBatch, *, ahead_m: float = AHEAD_M, stiffness: float = STIFFNESS) -> None:
         self.ahead_m, self.stiffness = ahead_m, stiffness
         self._batch = batch
-        self._ways: list[Way | None] = [None] * batch.count
+        self._paths: list[PinPath | None] = [None] * batch.count
 
     def act(self) -> np.ndarray:
         """Return actions (count, 4) for the pins' current positions."""
         position, goal = self._batch.position, self._batch.goal
         actions = np.full((self._batch.count, 4), self.stiffness)
         for row, layout in enumerate(self._batch.layout):
-            path = self._ways[row]
+            path = self._paths[row]
             if path is None:
-                path = self._ways[row] = Way(int(layout), position[row], goal[row])
+                path = self._paths[row] = PinPath(int(layout), position[row], goal[row])
             actions[row, :2] = path.ahead(position[row], self.ahead_m)
         return actions
 
     def note(self, step: MazeStep) -> None:
         """Plan again in rows whose episode has ended."""
         for row in np.flatnonzero(step.terminated | step.truncated):
-            self._ways[row] = None
+            self._paths[row] = None

@@ -37,7 +37,7 @@ class Field:
     free: np.ndarray
     towards: np.ndarray
 
-    def way(self, start: np.ndarray) -> np.ndarray:
+    def path(self, start: np.ndarray) -> np.ndarray:
         """The path (n, 2) m from the free node nearest to a point (2,) to the goal's node.
 
         Raises:

@@ -19,7 +19,7 @@ from robot.safety.energy.setpoint.filter import SetpointFilter
 from robot.safety.energy.tank import INVALID, LATCHED, NONE
 from robot.safety.energy.torque_filter import TorqueFilter
 from sim.maze import physics
-from sim.maze.assembly import gate_way
+from sim.maze.assembly import gate_opening
 from sim.maze.batch import MazeBatch
 from sim.maze.inner_loop import QUEUE
 from sim.maze.layout import BLOCK_RADIUS_M, GATE, LOOSE, PIN_RADIUS_M, Layout, layout
@@ -127,7 +127,7 @@ class MujocoMaze(MazeBatch):
         share = 0.5 + 0.5 * np.cos(2 * np.pi * time_s / options.gate_s)
         for geom, kind in enumerate(self._plan.kinds):
             if kind == GATE and options.gate:
-                middle = boxes[geom].reshape(2, 2).mean(axis=0) + gate_way(self._plan) * share
+                middle = boxes[geom].reshape(2, 2).mean(axis=0) + gate_opening(self._plan) * share
                 self._model.geom_pos[geom, :2] = middle
             elif kind == LOOSE and options.removal_s is not None and time_s >= options.removal_s:
                 self._model.geom_pos[geom, 0] = _AWAY

@@ -6,8 +6,8 @@ from dataclasses import fields
 from inspect import cleandoc
 from typing import Iterable, Sequence
 
-from sim.perturbations.between import OFFERED
 from sim.perturbations.scene import SEEN_ONLY
+from sim.perturbations.signals import OFFERED
 from sim.perturbations.sizes import SIZES, WORST, load_sizes
 
 _PAGE = """\

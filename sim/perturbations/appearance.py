@@ -8,8 +8,8 @@ import mujoco
 import numpy as np
 
 from robot.description.loading import RobotDescription
-from sim.perturbations.asked import Draw
 from sim.perturbations.scene import ScenePerturbation
+from sim.perturbations.selection import Draw
 from sim.perturbations.stage import Stage, any_direction, turned
 
 PATTERN = "pattern"

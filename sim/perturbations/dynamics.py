@@ -8,8 +8,8 @@ import mujoco
 import numpy as np
 
 from robot.description.loading import RobotDescription
-from sim.perturbations.asked import Draw
 from sim.perturbations.scene import ScenePerturbation
+from sim.perturbations.selection import Draw
 from sim.perturbations.stage import Stage
 
 PAYLOAD_RADIUS_M = 0.03  # of the ball whose inertia a payload has

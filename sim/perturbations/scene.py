@@ -12,7 +12,7 @@ import numpy as np
 
 from robot.description.loading import RobotDescription
 from robot.errors import InputError
-from sim.perturbations.asked import Asked, Draw, Draws
+from sim.perturbations.selection import Draw, EpisodeDraws, PerturbationSelection
 from sim.perturbations.sizes import load_sizes
 from sim.perturbations.stage import Stage
 from sim.twin.model.scene import Scene
@@ -58,12 +58,12 @@ class ScenePerturbations:
     """The perturbations of one environment's scene, in order.
 
     Args:
-        asked: perturbations and severities; those that are not of the scene are ignored here.
+        selection: perturbations and severities; those that are not of the scene are ignored here.
     """
 
-    def __init__(self, asked: Asked) -> None:
+    def __init__(self, selection: PerturbationSelection) -> None:
         self._largest = {
-            name: load_sizes(name)[severity - 1] for name, severity in asked.active.items() if name in CLASSES
+            name: load_sizes(name)[severity - 1] for name, severity in selection.active.items() if name in CLASSES
         }
         self._parts: dict[str, ScenePerturbation] = {name: _load(CLASSES[name]) for name in self._largest}
         self._own: dict[str, Any] = {}
@@ -89,7 +89,7 @@ class ScenePerturbations:
             else:
                 setattr(owner, name, value.item())
 
-    def apply(self, draws: Draws) -> None:
+    def apply(self, draws: EpisodeDraws) -> None:
         """Change the episode that the task has just placed."""
         for name, part in self._parts.items():
             draw = draws.get(name)
@@ -104,10 +104,10 @@ class ScenePerturbations:
         return "tex_data" in self._own
 
 
-def require_cameras(asked: Asked, cameras: Sequence[str]) -> None:
+def require_cameras(selection: PerturbationSelection, cameras: Sequence[str]) -> None:
     """Raise an InputError for a perturbation of images where none are observed."""
     for name in SEEN_ONLY:
-        if name in asked.severities and not cameras:
+        if name in selection.severities and not cameras:
             raise InputError(
                 f"perturbation '{name}'",
                 got="none",

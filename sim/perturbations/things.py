@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from sim.perturbations.asked import Draw
 from sim.perturbations.scene import ScenePerturbation
+from sim.perturbations.selection import Draw
 from sim.perturbations.stage import Stage, turned
 from sim.twin.model.scene import TABLE_HALF
 

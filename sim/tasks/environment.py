@@ -13,8 +13,8 @@ from gymnasium import spaces
 from robot.contract.contract import Contract
 from robot.description import ActionSpec, ObservationSpec
 from robot.errors import DivergedError, InputError
-from sim.perturbations.asked import Draws
-from sim.perturbations.between import OFFERED, Between
+from sim.perturbations.selection import EpisodeDraws
+from sim.perturbations.signals import OFFERED, SignalPerturbations
 from sim.tasks.info import TaskInfo
 from sim.tasks.options import REWARDS, TaskOptions, one_of
 
@@ -92,10 +92,10 @@ class TaskEnv(gymnasium.Env[Observation, np.ndarray]):
         )
         self._steps: int | None = None
         self._last: Observation = {}
-        self._asked = options.asked
-        self._asked.require_offered(self.perturbations, self.task.id)
-        self._between = Between(self._asked, observation_spec) if self._asked.active else None
-        self._draws = Draws(self._asked, 0)
+        self._selection = options.selection
+        self._selection.require_offered(self.perturbations, self.task.id)
+        self._signals = SignalPerturbations(self._selection, observation_spec) if self._selection.active else None
+        self._draws = EpisodeDraws(self._selection, 0)
 
     @property
     def contract(self) -> Contract | None:
@@ -134,15 +134,15 @@ class TaskEnv(gymnasium.Env[Observation, np.ndarray]):
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Observation, dict[str, Any]]:
         super().reset(seed=seed)
-        if self._between is not None:
+        if self._signals is not None:
             # A generator beside the environment's own, which must continue as if nothing was perturbed.
             own = seed if seed is not None else int(self.np_random.spawn(1)[0].integers(2**31))
-            self._draws = Draws(self._asked, own)
+            self._draws = EpisodeDraws(self._selection, own)
         outcome = self.start(seed, options or {})
         self._steps, self._last = 0, outcome.observation
-        if self._between is None:
+        if self._signals is None:
             return outcome.observation, _info(outcome)
-        observation = self._between.begin(self._draws, outcome.observation, self.holding(outcome.observation))
+        observation = self._signals.begin(self._draws, outcome.observation, self.holding(outcome.observation))
         return observation, {**_info(outcome), "perturbations": self._draws.record}
 
     def step(self, action: np.ndarray) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
@@ -163,7 +163,7 @@ class TaskEnv(gymnasium.Env[Observation, np.ndarray]):
                 got=str(action[bad]),
             )
         try:
-            outcome = self.advance(action if self._between is None else self._between.act(action))
+            outcome = self.advance(action if self._signals is None else self._signals.act(action))
         except DivergedError as error:
             # A failed episode must not end all the others: the next reset starts again.
             outcome = Outcome(self._last, 0.0, success=False, score=0.0, terminated=True, info={DIVERGED: str(error)})
@@ -172,7 +172,7 @@ class TaskEnv(gymnasium.Env[Observation, np.ndarray]):
         terminated = outcome.success or outcome.terminated
         truncated = not terminated and (outcome.truncated or self._steps >= self.task.max_steps)
         reward = float(outcome.success) if self.sparse else float(outcome.reward)
-        observation = outcome.observation if self._between is None else self._between.observe(outcome.observation)
+        observation = outcome.observation if self._signals is None else self._signals.observe(outcome.observation)
         return observation, reward, terminated, truncated, _info(outcome)
 
     def render(self) -> np.ndarray:  # type: ignore[override]

@@ -14,7 +14,7 @@ from robot.description.ranges import Range
 from robot.errors import InputError, nearest
 from robot.safety.energy.budget import load_budget
 from robot.safety.energy.tank import LEVEL, OVERDRAFT, OVERDRAFTS, PEAK, REASONS, SPENT
-from sim.maze.assembly import gate_way
+from sim.maze.assembly import gate_opening
 from sim.maze.batch import MazeBatch, MazeStep
 from sim.maze.layout import SIZE_M, layout
 from sim.maze.options import GOAL_M, HELD_N_PER_M, MAX_STEPS, PERIOD_S, STIFFNESS, MazeOptions
@@ -152,7 +152,7 @@ class Maze(TaskEnv):
             pin=self.batch.position[0],
             blocks=self.batch.blocks[0],
             setpoint=self._setpoint,
-            gate=gate_way(self._plan) * share if options.gate else None,
+            gate=gate_opening(self._plan) * share if options.gate else None,
             loose=options.removal_s is None or time_s < options.removal_s,
         )
 

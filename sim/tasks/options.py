@@ -9,7 +9,7 @@ from robot.description import from_json
 from robot.description.ranges import Count, Range
 from robot.description.record import require_ranges
 from robot.errors import InputError, nearest
-from sim.perturbations import Asked
+from sim.perturbations import PerturbationSelection
 from sim.perturbations.sizes import Severity
 
 Pixels = Annotated[int, Range(16, 8192, note="pixels")]
@@ -40,12 +40,12 @@ class TaskOptions:
 
     def __post_init__(self) -> None:
         require_ranges(self, "options")
-        _ = self.asked  # raises InputError for invalid perturbations
+        _ = self.selection  # raises InputError for invalid perturbations
 
     @property
-    def asked(self) -> Asked:
+    def selection(self) -> PerturbationSelection:
         """The perturbations, however they were named."""
-        return Asked.of(self.perturbation, self.severity, self.perturbations, self.randomise)
+        return PerturbationSelection.of(self.perturbation, self.severity, self.perturbations, self.randomise)
 
 
 @dataclass(frozen=True, kw_only=True)

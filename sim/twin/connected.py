@@ -93,5 +93,5 @@ class ConnectedTwin(TwinRobot):
 
     def _measured(self) -> dict[str, np.ndarray]:
         """field of the action -> measured value."""
-        standing = self.standing
-        return {name: standing[part] for name, part in self.action_spec.slices.items()}
+        hold_target = self.hold_target
+        return {name: hold_target[part] for name, part in self.action_spec.slices.items()}

@@ -138,7 +138,7 @@ def state_of(guard: Guard) -> EnergyState:
     )
 
 
-def told_of(energy: EnergyState) -> dict[str, float]:
+def energy_info(energy: EnergyState) -> dict[str, float]:
     """The energy values for the `info` of an episode, over all arms: the level of the emptiest tank in joules, joules
     spent, overdrafts and their joules, the share of steps that a filter changed, and their number by reason. Without a
     budget only the energy spent.
@@ -156,7 +156,7 @@ def told_of(energy: EnergyState) -> dict[str, float]:
     }
 
 
-def words_for(energy: EnergyState, since: EnergyState | None = None) -> tuple[str, str]:
+def energy_status(energy: EnergyState, since: EnergyState | None = None) -> tuple[str, str]:
     """The operator's message about the tanks: `ok`, `warn` or `error`, and a sentence.
 
     Args:

@@ -28,7 +28,7 @@ from sim.twin.model.scene import Scene
 from sim.twin.observer import StepObserver
 from sim.twin.payload import felt_payload
 from sim.twin.readings import Readings
-from sim.twin.wiring import JOINTS, wire_law, wire_plant
+from sim.twin.wiring import JOINTS, impedance_parameters, wire_plant
 
 _BROKEN = (mujoco.mjtWarning.mjWARN_BADQPOS, mujoco.mjtWarning.mjWARN_BADQVEL, mujoco.mjtWarning.mjWARN_BADQACC)
 
@@ -127,7 +127,7 @@ class TwinRobot:
             name: int(scene.model.jnt_qposadr[scene.id("joint", name)]) for name in self.spec.joint_names
         }
         self._readings = [Readings(scene, limb, action_spec) for limb in self.description.limbs]
-        self.plant, self.law = wire_plant(scene), wire_law(scene, action_spec)
+        self.plant, self.impedance = wire_plant(scene), impedance_parameters(scene, action_spec)
         self.reset()
 
     # -- the protocol -------------------------------------------------------------------------------------------------
@@ -176,7 +176,7 @@ class TwinRobot:
 
     def stop(self) -> None:
         """Hold the arm at its present position, and the tools at their targets."""
-        self._follow(self._standing(tools=self.target))
+        self._follow(self._hold_target(tools=self.target))
 
     def reset(self) -> None:
         """Put the robot in its rest posture, at rest, and hold it there; the rest of the scene is left alone."""
@@ -202,14 +202,14 @@ class TwinRobot:
             each[:] = 0
         begin(self._guard, self.budget)
         self._acting = False  # whether a filter changed a step in the last run of the loop
-        for row, limb in zip(self.law.payload, self.description.limbs):
+        for row, limb in zip(self.impedance.payload, self.description.limbs):
             row[:] = (limb.payload.mass_kg, *limb.payload.centre_m)
         self.payloads: list[Carried] = []
         self._clamped = 0
         data.warning.number[:] = 0
         mujoco.mj_forward(self.scene.model, data)
         self.clock.reset()
-        self._follow(self._standing())
+        self._follow(self._hold_target())
 
     def hold(self, target: np.ndarray) -> None:
         """Move to a target (dim,) over one period of the action spec: what `execute` and sleeping do for one row.
@@ -281,9 +281,9 @@ class TwinRobot:
         self._guard.tank[:, LATCHED] = 0.0
 
     @property
-    def standing(self) -> np.ndarray:
+    def hold_target(self) -> np.ndarray:
         """The target (dim,) that would keep the robot where it is, tools included."""
-        return self._standing()
+        return self._hold_target()
 
     @property
     def target(self) -> np.ndarray:
@@ -296,7 +296,7 @@ class TwinRobot:
         """Declare the payload of a limb, in place of the previous one: it is compensated outside the impedance law, and
         no tank pays for it. A reset returns to the robot's description.
         """
-        self.law.payload[limb] = (payload.mass_kg, *payload.centre_m)
+        self.impedance.payload[limb] = (payload.mass_kg, *payload.centre_m)
         self.payloads.append(Carried(self.clock.now_ns(), limb, payload))
 
     def identify_payload(self, limb: int = 0) -> Payload:
@@ -315,7 +315,7 @@ class TwinRobot:
                 "arm to rest within its budget, then ask again"
             )
         extra = felt_payload(self.scene, self.plant, self._account.torque[limb], limb)
-        mass, *centre = self.law.payload[limb].tolist()
+        mass, *centre = self.impedance.payload[limb].tolist()
         self.carry(combined(Payload(mass, tuple(centre)), extra), limb)
         return self.payloads[-1].payload
 
@@ -337,7 +337,8 @@ class TwinRobot:
         self, start: np.ndarray, end: np.ndarray, fraction: float, fraction_step: float, steps: int
     ) -> None:
         changed = int(self._guard.reasons.sum())
-        inner_loop.run(self.plant, self.law, self._account, self._guard, start, end, fraction, fraction_step, steps)
+        parts = self.plant, self.impedance, self._account, self._guard
+        inner_loop.run(*parts, start, end, fraction, fraction_step, steps)
         self._acting = int(self._guard.reasons.sum()) > changed
         warnings = self.scene.data.warning.number
         if any(warnings[each] for each in _BROKEN):
@@ -349,7 +350,7 @@ class TwinRobot:
     def _follow(self, target: np.ndarray) -> None:
         self._trajectory = Trajectory.hold(self.action_spec, target, self.clock.now_ns())
 
-    def _standing(self, tools: np.ndarray | None = None) -> np.ndarray:
+    def _hold_target(self, tools: np.ndarray | None = None) -> np.ndarray:
         """The target (dim,) that keeps the robot where it is; its tools as in the target `tools`, if given."""
         target = np.empty(self.action_spec.dim)
         for reading in self._readings:
@@ -367,7 +368,7 @@ class TwinRobot:
         if not np.isfinite(target).all():
             bad = int(np.flatnonzero(~np.isfinite(target))[0])
             raise InputError(f"{where}: {names[bad]}", expected="a finite number", got=str(target[bad]))
-        for first in self.law.rotations:
+        for first in self.impedance.rotations:
             x0, x1, x2, y0, y1, y2 = target[first : first + 6].tolist()
             x_x, y_y, x_y = x0 * x0 + x1 * x1 + x2 * x2, y0 * y0 + y1 * y1 + y2 * y2, x0 * y0 + x1 * y1 + x2 * y2
             # Nearly every target passes the plain comparison, at a tenth of the exact one's time.

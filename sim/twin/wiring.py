@@ -47,7 +47,7 @@ def wire_plant(scene: Scene) -> Plant:
     )
 
 
-def wire_law(scene: Scene, spec: ActionSpec) -> ImpedanceParameters:
+def impedance_parameters(scene: Scene, spec: ActionSpec) -> ImpedanceParameters:
     """Stiffnesses, limits and payloads of every limb, and the component of an action that each drive follows."""
     limbs, timestep = scene.description.limbs, float(scene.model.opt.timestep)
 

@@ -31,7 +31,7 @@ def ticks(of: TickSchedule, moments_ns: list[int], until_ns: int) -> list[int]:
         ticked = False
         while waiting and waiting[0] <= now_ns:
             waiting.pop(0)
-            ticked |= of.led(now_ns)
+            ticked |= of.makes_tick(now_ns)
         if ticked or of.overdue(now_ns):
             of.began(now_ns)
             of.ended(now_ns + 300_000)
@@ -60,8 +60,8 @@ def test_after_a_stall_the_other_streams_are_waited_for() -> None:
     stalled = schedule(1000.0)
     ticks(stalled, [START_NS + k * 10**6 for k in range(100)], START_NS + 10**8)
     after_ns = stalled.ticked_ns + 50 * 10**6
-    assert not stalled.led(after_ns), "its own message alone is no tick"
-    assert not stalled.led(after_ns + 10**6) and not stalled.overdue(after_ns + COMPANY_NS - 1)
+    assert not stalled.makes_tick(after_ns), "its own message alone is no tick"
+    assert not stalled.makes_tick(after_ns + 10**6) and not stalled.overdue(after_ns + COMPANY_NS - 1)
     assert stalled.wait_s(after_ns, 0, 1.0) == pytest.approx(COMPANY_NS * 1e-9)
     assert stalled.overdue(after_ns + COMPANY_NS)
     stalled.began(after_ns + COMPANY_NS)

@@ -68,7 +68,7 @@ def children() -> set[str]:
 def test_the_rest_pose_is_that_of_the_twin(name: str) -> None:
     twin = make_twin(name)
     rest = rest_target(twin.description, twin.action_spec)
-    np.testing.assert_allclose(rest, twin.standing, atol=1e-5)
+    np.testing.assert_allclose(rest, twin.hold_target, atol=1e-5)
 
 
 def test_a_move_goes_from_rest_to_rest_within_the_limits(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from tiller.configuration.compose import Configuration
 from tiller.runs.output import open_output
 
 if TYPE_CHECKING:
-    from real.connection.discovery import Look
+    from real.connection.discovery import GraphProbe
     from real.connection.hosting import Claim
     from real.graph.graph import Deployment
     from robot.contract.contract import Contract
@@ -74,20 +74,20 @@ def command(words: Sequence[str]) -> int:
 
 def run(configuration: Configuration[DeployOptions]) -> int:
     """Check all that can be checked, start the processes, and stay until one that matters or the person ends it."""
-    from real.connection.discovery import Look
+    from real.connection.discovery import GraphProbe
     from real.process.settings import require_settings
 
     options = configuration.options
     require_ros()
     require_settings()
-    look = Look()
+    probe = GraphProbe()
     try:
-        return _run(options, look)
+        return _run(options, probe)
     finally:
-        look.close()
+        probe.close()
 
 
-def _run(options: DeployOptions, look: Look) -> int:
+def _run(options: DeployOptions, probe: GraphProbe) -> int:
     from real.connection.hosting import Claim
     from real.graph.graph import Deployment, processes
     from real.graph.processes import run_processes
@@ -119,7 +119,7 @@ def _run(options: DeployOptions, look: Look) -> int:
     require_shared_memory(len(processes(deployment)), reach=options.discovery)
     claim = Claim(deployment.namespace)
     mine = claim.take()
-    with _looked_round(look, deployment, contract, options.discovery, claim if not mine else None):
+    with _looked_round(probe, deployment, contract, options.discovery, claim if not mine else None):
         if deployment.checkpoint:
             require_source(deployment.checkpoint, contract)
     output = open_output("deploy", to_json(options), options.output)
@@ -140,12 +140,12 @@ def _run(options: DeployOptions, look: Look) -> int:
 
 @contextmanager
 def _looked_round(
-    look: Look, deployment: Deployment, contract: Contract, reach: str | None, taken: Claim | None
+    probe: GraphProbe, deployment: Deployment, contract: Contract, reach: str | None, taken: Claim | None
 ) -> Iterator[None]:
     """Look for another graph while the block does something else, and refuse to go on beside one.
 
     Args:
-        look: not begun yet.
+        probe: not begun yet.
         deployment: to be started.
         contract: of its robot.
         reach: of discovery.
@@ -160,9 +160,9 @@ def _looked_round(
 
     topics = command_topics(contract, deployment.namespace, deployment.remaps)
     profile = write_profile(user_folder(), reach=reach)
-    look.begin(deployment.namespace, topics, profile.environment)
+    probe.begin(deployment.namespace, topics, profile.environment)
     yield
-    seen = look.seen()
+    seen = probe.seen()
     if seen is not None:
         require_alone(seen, deployment.namespace, domain_of(), twin=deployment.twin, commands=not deployment.shadow)
     if taken is not None:

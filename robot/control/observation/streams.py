@@ -41,7 +41,7 @@ class StreamReader:
     def read_efforts(self, names: Sequence[str], efforts: np.ndarray) -> dict[str, np.ndarray]:
         """Efforts of a message by name: our joint's name with `.effort` -> (1,), in the driver's own unit and sign."""
         assert self.map is not None, f"stream '{self.name}' has no joints"
-        return {effort_name(name): value for name, value in self.map.found(names, efforts).items()}
+        return {effort_name(name): value for name, value in self.map.unscaled(names, efforts).items()}
 
     def read_pose(self, position: np.ndarray, quat_xyzw: np.ndarray) -> dict[str, np.ndarray]:
         """A pose: position (3,) m and quaternion (4,), as `tcp.position` (3,) and `tcp.rotation` (6,)."""

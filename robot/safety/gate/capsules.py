@@ -161,7 +161,12 @@ def segment_distance(p: np.ndarray, u: np.ndarray, q: np.ndarray, v: np.ndarray)
 
 @compiled
 def write_pair_distances(
-    pairs: np.ndarray, kinds: np.ndarray, sizes: np.ndarray, places: np.ndarray, frames: np.ndarray, result: np.ndarray
+    pairs: np.ndarray,
+    kinds: np.ndarray,
+    sizes: np.ndarray,
+    positions: np.ndarray,
+    frames: np.ndarray,
+    result: np.ndarray,
 ) -> None:
     """Write the distances of pairs of geoms: capsules and spheres from one another, and from planes.
 
@@ -169,7 +174,7 @@ def write_pair_distances(
         pairs: (pairs, 2) geoms; a plane comes first.
         kinds: (geoms,) of MuJoCo: 0 plane, 2 sphere, 3 capsule.
         sizes: (geoms, 3) radius and half length.
-        places, frames: (geoms, 3) positions and (geoms, 9) rotation matrices.
+        positions, frames: (geoms, 3) positions and (geoms, 9) rotation matrices.
         result: (pairs,) m, written.
     """
     u, v = np.empty(3), np.empty(3)
@@ -181,11 +186,11 @@ def write_pair_distances(
         if kinds[first] == 0:
             height, slope = 0.0, 0.0
             for i in range(3):
-                height += (places[second, i] - places[first, i]) * frames[first, 3 * i + 2]
+                height += (positions[second, i] - positions[first, i]) * frames[first, 3 * i + 2]
                 slope += v[i] * frames[first, 3 * i + 2]
             result[k] = height - abs(slope) - sizes[second, 0]
         else:
             half = sizes[first, 1] if kinds[first] == 3 else 0.0
             for i in range(3):
                 u[i] = frames[first, 3 * i + 2] * half
-            result[k] = segment_distance(places[first], u, places[second], v) - sizes[first, 0] - sizes[second, 0]
+            result[k] = segment_distance(positions[first], u, positions[second], v) - sizes[first, 0] - sizes[second, 0]

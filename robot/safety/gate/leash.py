@@ -55,7 +55,7 @@ class _Spring:
     rotations: np.ndarray
     stiffness: np.ndarray
     blocks: np.ndarray
-    ways: np.ndarray
+    latency_displacement: np.ndarray
 
 
 class Leash:
@@ -131,7 +131,7 @@ class Leash:
                 -old[spring.tangent],
                 spring.stiffness,
                 spring.blocks,
-                spring.ways,
+                spring.latency_displacement,
                 np.inf,
                 own.power_w * dt,
                 own.spring_j,

@@ -17,7 +17,7 @@ TURN_ROUNDING = 0.3  # rad, by which a joint that is off by whole turns may have
 JUMP_SPEED = 10.0  # times its speed limit: no arm moves so fast, and no person moves one
 JUMP_SHARE = 0.25  # of the allowed distance, from which on a step at such a speed is a jump
 OUTSIDE_M = 2.0  # of its workspace, further than any arm reaches
-LED = 0.05  # of a tool's range, within which it stays at its first command
+DISPLACED_SHARE = 0.05  # of a tool's range, within which it stays at its first command
 
 
 class Measuring:
@@ -38,17 +38,17 @@ class Measuring:
         self.dim = settings.spec.dim
         slices = settings.spec.slices
         # Per group: the columns of its fields, and the names that measure them.
-        self._places = [
+        self._indices = [
             (np.concatenate([np.arange(self.dim)[slices[part.field]] for part in group.parts]), group.measured)
             for group in settings.groups
         ]
-        capped = [columns for columns, group in zip(self._places, settings.groups) if group.force is not None]
+        capped = [columns for columns, group in zip(self._indices, settings.groups) if group.force is not None]
         self._pressing = [
             (int(column), effort_name(name)) for columns, names in capped for column, name in zip(columns, names)
         ]
         self._early = [
             (int(column), group.ahead_s)
-            for (columns, _), group in zip(self._places, settings.groups)
+            for (columns, _), group in zip(self._indices, settings.groups)
             if group.ahead_s and not settings.lock_step
             for column in columns
         ]
@@ -81,7 +81,7 @@ class Measuring:
         compared = {name for group in settings.groups if group.apart for name in group.measured}
         self.joints_apart = not compared.issuperset(self.joint_names)
         self._component_names = np.array(settings.spec.component_names, dtype=object)
-        for columns, names in self._places:
+        for columns, names in self._indices:
             if len(names) == len(columns):
                 self._component_names[columns] = names
         self._group = self.limits.part[:, GROUP]
@@ -98,12 +98,14 @@ class Measuring:
         self._all_groups = np.ones(len(settings.groups), dtype=bool)
         finishing = {part.field for group in settings.groups if group.finishes for part in group.parts}
         self._tool_columns = np.zeros(self.dim, dtype=bool)
-        self._led = np.full(len(settings.fields), np.inf)
+        self._displaced = np.full(len(settings.fields), np.inf)
         for number, field in enumerate(settings.fields):
             part = slices[field.name]
             if field.name in finishing and np.isfinite(self.limits.low[part]).all():
                 self._tool_columns[part] = True
-                self._led[number] = LED * float(np.max(self.limits.high[part] - self.limits.low[part]))
+                self._displaced[number] = DISPLACED_SHARE * float(
+                    np.max(self.limits.high[part] - self.limits.low[part])
+                )
 
     def written(self, measured: np.ndarray, samples: Iterable[StateSample]) -> np.ndarray:
         """The measured state (dim,) updated by newer samples.
@@ -118,7 +120,7 @@ class Measuring:
         result = measured.copy() if len(measured) else np.full(self.dim, np.nan)
         for sample in samples:
             values = sample.values
-            for columns, names in self._places:
+            for columns, names in self._indices:
                 present = [name for name in names if name in values]
                 if not present:
                     continue
@@ -148,7 +150,7 @@ class Measuring:
                     result[column] = abs(value.item())
         return result
 
-    def tells_efforts(self, samples: Iterable[StateSample]) -> bool:
+    def has_efforts(self, samples: Iterable[StateSample]) -> bool:
         """Whether the samples have an effort that is capped."""
         return any(name in sample.values for sample in samples for _, name in self._pressing)
 
@@ -183,7 +185,7 @@ class Measuring:
         """Names that must be measured before the first command; empty when nothing is missing."""
         lacking = [
             group
-            for group, (columns, names) in zip(self._group_names, self._places)
+            for group, (columns, names) in zip(self._group_names, self._indices)
             if names and (not len(measured) or np.isnan(measured[columns]).any())
         ]
         return ", ".join(lacking)
@@ -211,18 +213,18 @@ class Measuring:
         if groups.all() or not len(measured):
             return measured
         result = measured.copy()
-        for chosen, (columns, _) in zip(groups, self._places):
+        for chosen, (columns, _) in zip(groups, self._indices):
             if not chosen:
                 result[columns] = np.nan
         return result
 
-    def led(self, distances: np.ndarray) -> np.ndarray:
+    def displaced(self, distances: np.ndarray) -> np.ndarray:
         """(groups,) bool, which tools are so far from the command that they were moved; for as long as no source has
         commanded them. One that holds an object is further from its command than that.
         """
         result = self.no_groups.copy()
         if len(distances):
-            result[self._group[distances > self._led]] = True
+            result[self._group[distances > self._displaced]] = True
         return result
 
     def inside(self, measured: np.ndarray, command: np.ndarray) -> np.ndarray:
@@ -234,7 +236,7 @@ class Measuring:
     def seeded(self, command: np.ndarray, measured: np.ndarray, groups: np.ndarray) -> np.ndarray:
         """The command (dim,) with some groups, (groups,) bool, at their measured values."""
         result = command.copy()
-        for chosen, (columns, _) in zip(groups, self._places):
+        for chosen, (columns, _) in zip(groups, self._indices):
             if chosen:
                 result[columns] = measured[columns]
         return self._bounded(result)

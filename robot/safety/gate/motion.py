@@ -26,13 +26,13 @@ class Moved:
     Args:
         target: (dim,) the next command.
         velocity: (tangent,) with which it is reached.
-        wanted: (dim,) position of the path.
+        path_position: (dim,) position of the path.
         cuts: limits that bound, with their effect.
     """
 
     target: np.ndarray
     velocity: np.ndarray
-    wanted: np.ndarray
+    path_position: np.ndarray
     cuts: dict[Reason, str]
 
     @property
@@ -104,9 +104,9 @@ class Motion:
         self,
         sent: Sent,
         measurement: Measurement,
-        wanted: np.ndarray,
+        path_position: np.ndarray,
         dt: float,
-        way: np.ndarray,
+        displacement: np.ndarray,
         excess: tuple[float, ...],
     ) -> Moved:
         """A step towards the current position of the path.
@@ -114,16 +114,18 @@ class Motion:
         Args:
             sent: the last command.
             measurement: the newest measured state.
-            wanted: (dim,) position of the path; may be outside the limits.
+            path_position: (dim,) position of the path; may be outside the limits.
             dt: s since the last command.
-            way: (tangent,) displacement from the last command to the measured state.
+            displacement: (tangent,) displacement from the last command to the measured state.
             excess: per group, its tracking error as a multiple of the allowed one.
         """
-        wanted = np.array(wanted, dtype=np.float64)
-        outside = bring_inside(self.limits, wanted)
-        cuts = self._limit_force(sent, measurement, wanted, dt, way)
+        path_position = np.array(path_position, dtype=np.float64)
+        outside = bring_inside(self.limits, path_position)
+        cuts = self._limit_force(sent, measurement, path_position, dt, displacement)
         desired, exact = self.at_rest(), np.zeros(self.limits.groups, dtype=bool)
-        bound = kernels.desire(self.limits, sent.command, sent.velocity, sent.wanted, wanted, dt, 1.0, desired, exact)
+        bound = kernels.desire(
+            self.limits, sent.command, sent.velocity, sent.path_position, path_position, dt, 1.0, desired, exact
+        )
         if self._capsules is not None and len(measurement.joints) and not np.isnan(measurement.joints).any():
             share, near = self._capsules.share(measurement.joints, desired, dt)
             if share < 1:
@@ -134,13 +136,13 @@ class Motion:
         if max(excess) > RELIEVED:
             relieved = np.array(
                 [
-                    much > RELIEVED and float(np.dot(way[own], desired[own])) > 0
+                    much > RELIEVED and float(np.dot(displacement[own], desired[own])) > 0
                     for much, own in zip(excess, (self._tangent_group == group for group in range(self.limits.groups)))
                 ]
             )
-        target, reached = np.empty_like(wanted), self.at_rest()
+        target, reached = np.empty_like(path_position), self.at_rest()
         bound |= kernels.apply(
-            self.limits, sent.command, sent.velocity, desired, exact, relieved, wanted, dt, target, reached
+            self.limits, sent.command, sent.velocity, desired, exact, relieved, path_position, dt, target, reached
         )
         if bound & kernels.CUT_SPEED:
             cuts[Reason.SPEED] = ""
@@ -148,26 +150,26 @@ class Motion:
             cuts[Reason.ACCELERATION] = ""
         if outside or bound & kernels.CUT_POSITION:
             cuts[Reason.POSITION] = ""
-        return Moved(target, reached, wanted, cuts)
+        return Moved(target, reached, path_position, cuts)
 
     def _limit_force(
-        self, sent: Sent, measurement: Measurement, wanted: np.ndarray, dt: float, way: np.ndarray
+        self, sent: Sent, measurement: Measurement, path_position: np.ndarray, dt: float, displacement: np.ndarray
     ) -> dict[Reason, str]:
-        """Change the targets in `wanted` (dim,) of fingers that press: the harder, the slower they move on, not at all
-        at their largest force, and back beyond it. A finger presses from its measured position towards its command.
+        """Change the targets of pressing fingers in `path_position` (dim,): the harder, the slower they move on, not at
+        all at their largest force, and back beyond it. A finger presses from its measured position towards its command.
         """
         pressing = []
         for cap in self._caps if len(measurement.efforts) else ():
             share = measurement.efforts[cap.columns] / cap.force
             for number in np.flatnonzero(share > NEAR):
-                column, back = cap.columns[number], float(way[cap.tangent[number]])
+                column, back = cap.columns[number], float(displacement[cap.tangent[number]])
                 onward = -np.sign(back)
                 longest = min(LETTING_GO * cap.speed[number] * dt, abs(back))
                 # One step per measurement: a second step would respond to the same measurement twice.
                 step = longest * max((1 - share[number]) / (1 - NEAR), -1.0) if measurement.pressed else 0.0
                 commanded = sent.command[column]
-                if (wanted[column] - commanded) * onward > step:
-                    wanted[column] = commanded + onward * step
+                if (path_position[column] - commanded) * onward > step:
+                    path_position[column] = commanded + onward * step
                     pressing.append(f"{self._names[column]} {share[number] * cap.force:.3g}")
         return {Reason.FORCE: ", ".join(pressing)} if pressing else {}
 
@@ -194,20 +196,20 @@ class Motion:
         """(tangent,) bool, the components of a velocity that belong to a group."""
         return self._tangent_group == group
 
-    def left(self, yielding: tuple[float, ...], moved: Moved, way: np.ndarray, dt: float) -> tuple[float, ...]:
+    def left(self, yielding: tuple[float, ...], moved: Moved, displacement: np.ndarray, dt: float) -> tuple[float, ...]:
         """The distance that each group may still move towards the measured state after a step of dt s.
 
         Args:
             yielding: per group, before the step.
             moved: the step.
-            way: (tangent,) displacement from the command before it to the measured state.
+            displacement: (tangent,) displacement from the command before it to the measured state.
             dt: s.
         """
         result = []
         for group, far in enumerate(yielding):
             own = self.tangent(group)
-            distance = float(np.linalg.norm(way[own]))
-            gained = dt * float(moved.velocity[own] @ way[own]) / distance if far > 0 and distance > 0 else far
+            distance = float(np.linalg.norm(displacement[own]))
+            gained = dt * float(moved.velocity[own] @ displacement[own]) / distance if far > 0 and distance > 0 else far
             result.append(max(far - gained, 0.0))
         return tuple(result)
 
@@ -217,7 +219,7 @@ class Motion:
         measurement: Measurement,
         dt: float,
         finish: np.ndarray | None,
-        way: np.ndarray,
+        displacement: np.ndarray,
         towards: np.ndarray,
         measured: np.ndarray,
     ) -> Moved:
@@ -228,31 +230,39 @@ class Motion:
             measurement: the newest measured state.
             dt: s since the last command.
             finish: (dim,) target of the groups that finish; None when they stop too.
-            way: (tangent,) displacement from the last command to the measured state.
+            displacement: (tangent,) displacement from the last command to the measured state.
             towards: (groups,) bool, the groups that move to the measured state.
             measured: (dim,) that state, within the position limits or no further outside than the command.
         """
         limits, command, velocity = self.limits, sent.command, sent.velocity
-        target, reached, wanted = command.copy(), self.at_rest(), command.copy()
+        target, reached, path_position = command.copy(), self.at_rest(), command.copy()
         led = np.zeros(limits.groups, dtype=bool)
         if finish is not None:
             led |= self._finishes
-            wanted[self._columns[led].any(axis=0)] = finish[self._columns[led].any(axis=0)]
-            bring_inside(limits, wanted)
+            path_position[self._columns[led].any(axis=0)] = finish[self._columns[led].any(axis=0)]
+            bring_inside(limits, path_position)
         for group in np.flatnonzero(towards & ~led):
             own = self._columns[group]
             if not np.isnan(measured[own]).any():
                 led[group] = True
-                wanted[own] = measured[own]
+                path_position[own] = measured[own]
         cuts: dict[Reason, str] = {}
         if led.any():
-            cuts = self._limit_force(sent, measurement, wanted, dt, way)
+            cuts = self._limit_force(sent, measurement, path_position, dt, displacement)
             desired, exact = self.at_rest(), np.zeros(limits.groups, dtype=bool)
             kernels.desire(
-                limits, command, velocity, wanted, wanted, dt, 1.0 if finish is not None else LETTING_GO, desired, exact
+                limits,
+                command,
+                velocity,
+                path_position,
+                path_position,
+                dt,
+                1.0 if finish is not None else LETTING_GO,
+                desired,
+                exact,
             )
-            kernels.apply(limits, command, velocity, desired, exact, self._nothing, wanted, dt, target, reached)
+            kernels.apply(limits, command, velocity, desired, exact, self._nothing, path_position, dt, target, reached)
         for group in range(limits.groups):
             if not led[group]:
                 kernels.stop(limits, group, command, velocity, dt, target, reached)
-        return Moved(target, reached, np.where(self._columns[led].any(axis=0), wanted, target), cuts)
+        return Moved(target, reached, np.where(self._columns[led].any(axis=0), path_position, target), cuts)

@@ -145,7 +145,7 @@ class Sent:
     Args:
         command: (dim,) as it was sent; empty before the first state.
         velocity: (tangent,) with which it was reached.
-        wanted: (dim,) position of the path then.
+        path_position: (dim,) position of the path then.
         time_ns: of the path then: the source's time, plus the lead.
         leashed: whether a leash has drawn that command back.
         commanded: whether a source has been followed since the first command.
@@ -153,7 +153,7 @@ class Sent:
 
     command: np.ndarray = field(default_factory=_nothing)
     velocity: np.ndarray = field(default_factory=_nothing)
-    wanted: np.ndarray = field(default_factory=_nothing)
+    path_position: np.ndarray = field(default_factory=_nothing)
     time_ns: int = 0
     leashed: bool = False
     commanded: bool = False
@@ -236,7 +236,7 @@ class GateState:
 
     # The parts that change in every tick, in a third of the time that `dataclasses.replace` takes for all of them.
 
-    def heard(self, watched: Watched, measurement: Measurement, agreement: Agreement) -> GateState:
+    def with_measurement(self, watched: Watched, measurement: Measurement, agreement: Agreement) -> GateState:
         """The state after new messages and measurements."""
         return GateState(
             self.latch,

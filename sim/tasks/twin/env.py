@@ -22,7 +22,7 @@ from sim.rendering.backend import SceneRenderer
 from sim.tasks.environment import Observation, Outcome, TaskEnv
 from sim.tasks.options import CameraOptions, one_of
 from sim.tasks.twin.task import TwinTask
-from sim.twin.energy import told_of
+from sim.twin.energy import energy_info
 from sim.twin.model.assembly import FELT
 from sim.twin.model.scene import compile_scene, new_scene
 from sim.twin.robot import TwinRobot
@@ -69,7 +69,7 @@ class TwinOptions(CameraOptions):
             raise InputError(
                 "option depth", expected="cameras to take it from", got="none", way_out="Add cameras=[front,wrist]"
             )
-        require_cameras(self.asked, self.cameras)
+        require_cameras(self.selection, self.cameras)
 
 
 class TwinEnv(TaskEnv):
@@ -88,7 +88,7 @@ class TwinEnv(TaskEnv):
         twin_task.check_robot(tuple(limb.tool.group for limb in description.limbs), len(description.limbs))
         spec = new_scene(1.0 / options.inner_hz)
         twin_task.build(spec)
-        self._scene_perturbations = ScenePerturbations(options.asked)
+        self._scene_perturbations = ScenePerturbations(options.selection)
         self.scene = compile_scene(spec, description, self._scene_perturbations.extend)
         budget = load_budget(options.budget, robot=description.spec.name) if options.budget else None
         self.robot = TwinRobot(
@@ -176,7 +176,7 @@ class TwinEnv(TaskEnv):
 
     def _outcome(self, more: Mapping[str, Any]) -> Outcome:
         success, counts = bool(self.twin_task.success()), self.robot.counts
-        info = {"clamped": counts.clamped, "limited": counts.limited, **told_of(self.robot.energy), **more}
+        info = {"clamped": counts.clamped, "limited": counts.limited, **energy_info(self.robot.energy), **more}
         return Outcome(self._observe(), float(success), success, score=self.twin_task.score(), info=info)
 
     def _observe(self) -> Observation:

@@ -92,7 +92,7 @@ class Loop:
         measured = self.rig.measured[9:] if self.measures else np.full(1, np.nan)  # type: ignore[index]
         if self.tracker.step(command, measured, now_ns, lets_move(output.mode, output.reasons)):
             self.goals.append((self.time_s, float(command[0])))
-            self.gripper.hear(Command(command.copy()), now_ns)
+            self.gripper.receive(Command(command.copy()), now_ns)
         told_m = self.gripper.update(np.array([self.width]), now_ns, 0.005)
         self.width = max(float(told_m[0]), self.object_m)
         self.widths.append(self.width)

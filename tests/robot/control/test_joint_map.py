@@ -14,7 +14,7 @@ from robot.contract.loading import action_spec, contract_names, describe, load_c
 from robot.control.joint_map import JointMap
 from robot.control.observation.streams import StreamReader, gathered
 from robot.control.rotation import matrix_from_6d, rotation_6d_from_matrix
-from robot.control.sinks import POSE_NAMES, SinkEncoder, speaks
+from robot.control.sinks import POSE_NAMES, SinkEncoder, publishes_in
 from robot.errors import InputError
 from tests.robot.strategies import rotations
 
@@ -58,10 +58,10 @@ def test_the_order_of_names_in_a_message_means_nothing(joints: JointMap, data: s
     said = {name: np.array([data.draw(angles)]) for name in joints.ours}
     names, values = joints.write(said)
     places = data.draw(st.permutations(range(len(names))))
-    found = joints.read(["else", *(names[place] for place in places)], np.array([9.0, *values[list(places)]]))
-    assert set(found) == set(said)
+    unscaled = joints.read(["else", *(names[place] for place in places)], np.array([9.0, *values[list(places)]]))
+    assert set(unscaled) == set(said)
     for name, value in said.items():
-        np.testing.assert_allclose(found[name], value, atol=1e-12)
+        np.testing.assert_allclose(unscaled[name], value, atol=1e-12)
 
 
 @given(joint_maps(), angles, angles)
@@ -91,8 +91,8 @@ def test_a_joint_without_a_map_of_its_own_numbers_goes_through_exactly() -> None
 
 def test_a_missing_or_double_joint_is_never_made_up() -> None:
     joints = JointMap([MappedJoint(name, f"panda_{name}") for name in ("joint1", "joint2", "joint3")])
-    found = joints.read(["panda_joint3", "panda_joint1", "panda_joint3"], np.array([3.0, 1.0, 4.0]))
-    assert set(found) == {"joint1"} and found["joint1"] == [1.0]
+    unscaled = joints.read(["panda_joint3", "panda_joint1", "panda_joint3"], np.array([3.0, 1.0, 4.0]))
+    assert set(unscaled) == {"joint1"} and unscaled["joint1"] == [1.0]
 
 
 def test_missing_and_double_joints_give_one_message_and_another_order_none() -> None:
@@ -140,13 +140,13 @@ def a_target(contract: Contract, seed: int) -> np.ndarray:
 def test_every_sink_of_every_contract_says_the_target_and_it_can_be_read_back(name: str) -> None:
     contract = load_contract(name)
     description, spec, target = describe(contract), action_spec(contract), a_target(contract, seed=3)
-    found = {}
+    unscaled = {}
     for sink in contract.sinks:
         encoder = SinkEncoder(contract, description, sink)
         command = encoder.encode(target)
         assert command.values.shape == (len(command.times_s), len(command.names)), sink
-        found.update(encoder.fields(command.values[0]))
-    np.testing.assert_allclose(spec.pack(found), target, atol=1e-12)
+        unscaled.update(encoder.fields(command.values[0]))
+    np.testing.assert_allclose(spec.pack(unscaled), target, atol=1e-12)
 
 
 def test_the_twins_own_sink_is_exact() -> None:
@@ -200,7 +200,7 @@ def test_a_goal_is_told_once_and_a_stream_always() -> None:
 
 def test_a_hand_that_lets_go_by_itself_is_told_nothing_after_a_fault() -> None:
     hand = load_contract("ability").sinks["hand"]
-    assert [speaks(hand, mode) for mode in ("run", "hold", "fault", "inactive")] == [True, True, False, False]
+    assert [publishes_in(hand, mode) for mode in ("run", "hold", "fault", "inactive")] == [True, True, False, False]
 
 
 def test_a_stiffness_is_set_as_the_contract_declares_it() -> None:
@@ -224,10 +224,10 @@ def test_what_a_driver_says_of_a_robot_is_read_as_the_robot_is(name: str) -> Non
         if reader.map is not None:
             said = {value: np.array([0.1 * (index + 1)]) for index, value in enumerate(reader.names)}
             names, values = reader.write(said)
-            found = reader.read(names[::-1], values[::-1])
-            assert set(found) == set(said) == set(reader.names)
+            unscaled = reader.read(names[::-1], values[::-1])
+            assert set(unscaled) == set(said) == set(reader.names)
             np.testing.assert_allclose(
-                np.concatenate([found[key] for key in said]), np.concatenate(list(said.values())), atol=1e-12
+                np.concatenate([unscaled[key] for key in said]), np.concatenate(list(said.values())), atol=1e-12
             )
     joints = {joint: np.array([place]) for joint, place in description.spec.rest.items()}
     limb = description.limbs[0]
@@ -251,12 +251,12 @@ def test_a_measured_pose_has_our_rotation_whatever_the_quaternions_sign_and_leng
     said = {"tcp.position": np.array([0.1, 0.2, 0.3]), "tcp.rotation": rotation_6d_from_matrix(matrix)}
     position, quat = reader.write_pose(said)
     for factor in (1.0, -1.0, 2.0):
-        found = reader.read_pose(position, factor * quat)
+        unscaled = reader.read_pose(position, factor * quat)
         for key, value in said.items():
-            np.testing.assert_allclose(found[key], value, atol=1e-9)
+            np.testing.assert_allclose(unscaled[key], value, atol=1e-9)
 
 
 @pytest.mark.parametrize("quat", [(0.0, 0.0, 0.0, 0.0), (np.nan, 0.0, 0.0, 1.0), (0.0, 0.0, np.inf, 1.0)])
 def test_an_orientation_that_is_none_is_not_made_into_one(quat: tuple[float, ...]) -> None:
-    found = StreamReader(load_contract("fr3_crisp"), "pose").read_pose(np.zeros(3), np.array(quat))
-    assert not np.isfinite(found["tcp.rotation"]).any()
+    unscaled = StreamReader(load_contract("fr3_crisp"), "pose").read_pose(np.zeros(3), np.array(quat))
+    assert not np.isfinite(unscaled["tcp.rotation"]).any()

@@ -219,7 +219,7 @@ def test_a_push_on_the_tool_does_the_work_that_its_spring_takes() -> None:
         env.step(action)
         given_j += env.gave_j
     way = env.point.pose[0] - start
-    stiffness = env.robot.law.stiffness[0, 1]
+    stiffness = env.robot.impedance.stiffness[0, 1]
     assert way[1] == pytest.approx(20.0 / stiffness, rel=0.1)
     assert given_j == pytest.approx(20.0 * way[1], rel=1e-3)
     assert env.pushes.left[0] == pytest.approx(1 - given_j / 10.0, rel=1e-6)

@@ -90,7 +90,7 @@ def test_crisp_stands_where_it_was_activated(crisp: CrispPose) -> None:
 
 
 def test_crisp_approaches_a_target_by_a_tenth_a_millisecond(crisp: CrispPose) -> None:
-    crisp.hear(pose_command((0.46, 0.0, 0.22)), 0)
+    crisp.receive(pose_command((0.46, 0.0, 0.22)), 0)
     path = run(crisp, 0.1, POSE)[:, 0]
     assert path[:3] == pytest.approx(0.46 - 0.01 * 0.9 ** np.array([2, 4, 6]))
     assert path[-1] == pytest.approx(0.46, abs=1e-5)
@@ -98,44 +98,44 @@ def test_crisp_approaches_a_target_by_a_tenth_a_millisecond(crisp: CrispPose) ->
 
 def test_crisp_clips_the_error_in_place_and_angle(crisp: CrispPose) -> None:
     half_turn = np.array([1.0, 0.0, 0.0, 1.0]) / np.sqrt(2)
-    crisp.hear(pose_command((0.45, 0.5, 0.22), half_turn), 0)
+    crisp.receive(pose_command((0.45, 0.5, 0.22), half_turn), 0)
     wanted = run(crisp, 0.3, POSE)[-1]
     assert wanted[:3] == pytest.approx([0.45, 0.1, 0.22])
     assert angle_between(matrix_from_6d(POSE[3:]), matrix_from_6d(wanted[3:])) == pytest.approx(0.5, abs=1e-6)
 
 
 def test_crisp_ignores_frame_and_stamp_of_a_pose(crisp: CrispPose) -> None:
-    crisp.hear(pose_command((0.5, 0.0, 0.22), frame="camera", stamp_ns=-5_000_000_000), 0)
+    crisp.receive(pose_command((0.5, 0.0, 0.22), frame="camera", stamp_ns=-5_000_000_000), 0)
     assert run(crisp, 0.2, POSE)[-1, 0] == pytest.approx(0.5, abs=1e-6)
 
 
 def test_crisp_is_mute_while_a_topic_has_two_publishers(crisp: CrispPose) -> None:
-    crisp.hear(pose_command((0.5, 0.0, 0.22), publishers=2), 0)
+    crisp.receive(pose_command((0.5, 0.0, 0.22), publishers=2), 0)
     assert run(crisp, 0.2, POSE)[-1] == pytest.approx(POSE)
     assert crisp.refused == {"several publishers": 1}
-    crisp.hear(pose_command((0.5, 0.0, 0.22)), 0)
+    crisp.receive(pose_command((0.5, 0.0, 0.22)), 0)
     assert run(crisp, 0.2, POSE)[-1, 0] == pytest.approx(0.5, abs=1e-6)
 
 
 def test_crisp_holds_its_last_target_for_ever(crisp: CrispPose) -> None:
-    crisp.hear(pose_command((0.5, 0.0, 0.22)), 0)
+    crisp.receive(pose_command((0.5, 0.0, 0.22)), 0)
     run(crisp, 0.2, POSE)
     assert run(crisp, 0.2, POSE, start_s=3600)[-1, 0] == pytest.approx(0.5, abs=1e-6)
 
 
 @pytest.mark.parametrize("quat", [DOWN * np.nan, DOWN * 0])
 def test_crisp_does_not_notice_nonsense_and_the_hardware_stops(crisp: CrispPose, quat: np.ndarray) -> None:
-    crisp.hear(pose_command((0.5, 0.0, 0.22), quat), 0)
+    crisp.receive(pose_command((0.5, 0.0, 0.22), quat), 0)
     assert crisp.state == RUNNING
     assert run(crisp, 0.1, POSE)[-1] == pytest.approx(POSE)
     assert crisp.state == "error: set-point not finite"
-    crisp.hear(pose_command((0.5, 0.0, 0.22)), 0)
+    crisp.receive(pose_command((0.5, 0.0, 0.22)), 0)
     assert run(crisp, 0.1, POSE)[-1] == pytest.approx(POSE)
 
 
 def test_crisp_reads_joints_by_position_whatever_their_names() -> None:
     driver = started(CrispJoint(2), np.zeros(2))
-    driver.hear(Command(np.array([0.1, 0.2]), ("b", "a")), 0)
+    driver.receive(Command(np.array([0.1, 0.2]), ("b", "a")), 0)
     assert run(driver, 0.2, np.zeros(2))[-1] == pytest.approx([0.1, 0.2], abs=1e-6)
 
 
@@ -144,18 +144,18 @@ def test_crisp_reads_joints_by_position_whatever_their_names() -> None:
 
 def test_forward_passes_a_jump_on_as_a_jump_and_never_times_out() -> None:
     driver = started(Forward(2), np.zeros(2))
-    driver.hear(Command(np.array([1.0, -1.0])), 0)
+    driver.receive(Command(np.array([1.0, -1.0])), 0)
     assert run(driver, STEP_S, np.zeros(2))[0].tolist() == [1, -1]
     assert run(driver, STEP_S, np.zeros(2), start_s=3600)[0].tolist() == [1, -1]
 
 
 def test_forward_stops_for_good_on_a_wrong_size() -> None:
     driver = started(Forward(2), np.zeros(2))
-    driver.hear(Command(np.array([1.0, -1.0])), 0)
+    driver.receive(Command(np.array([1.0, -1.0])), 0)
     run(driver, STEP_S, np.zeros(2))
-    driver.hear(Command(np.zeros(3)), 0)
+    driver.receive(Command(np.zeros(3)), 0)
     assert driver.state == "error: command of 3 values for 2 joints"
-    driver.hear(Command(np.zeros(2)), 0)
+    driver.receive(Command(np.zeros(2)), 0)
     assert run(driver, STEP_S, np.zeros(2))[0].tolist() == [1, -1]
     driver.start(np.zeros(2), 0)
     assert driver.state == RUNNING and run(driver, STEP_S, np.zeros(2))[0].tolist() == [0, 0]
@@ -163,14 +163,14 @@ def test_forward_stops_for_good_on_a_wrong_size() -> None:
 
 def test_forward_drops_what_is_not_finite() -> None:
     driver = started(Forward(2), np.zeros(2))
-    driver.hear(Command(np.array([1.0, np.inf])), 0)
+    driver.receive(Command(np.array([1.0, np.inf])), 0)
     assert driver.refused["not finite"] == 1 and driver.state == RUNNING
     assert run(driver, STEP_S, np.zeros(2))[0].tolist() == [0, 0]
 
 
 def test_a_hand_ignores_names_and_takes_a_short_message() -> None:
     driver = started(JointStateHand(3), np.zeros(3))
-    driver.hear(Command(np.array([0.1, 0.2]), ("c", "b")), 0)
+    driver.receive(Command(np.array([0.1, 0.2]), ("c", "b")), 0)
     assert run(driver, STEP_S, np.zeros(3))[0].tolist() == [0.1, 0.2, 0]
 
 
@@ -185,7 +185,7 @@ def jtc() -> JointTrajectory:
 
 
 def test_a_trajectory_without_stamp_starts_now_and_is_read_by_name(jtc: JointTrajectory) -> None:
-    jtc.hear(line_command([0.1], [[2.0, 1.0]], names=("b", "a")), 0)
+    jtc.receive(line_command([0.1], [[2.0, 1.0]], names=("b", "a")), 0)
     path = run(jtc, 0.2, np.zeros(2))
     assert path[24] == pytest.approx([0.5, 1.0])  # half way on a line
     assert path[-1] == pytest.approx([1.0, 2.0])
@@ -193,29 +193,29 @@ def test_a_trajectory_without_stamp_starts_now_and_is_read_by_name(jtc: JointTra
 
 @pytest.mark.parametrize("names", [("a", "c"), ("a",), ("a", "b", "c")])
 def test_a_trajectory_of_other_joints_is_refused(jtc: JointTrajectory, names: tuple[str, ...]) -> None:
-    jtc.hear(line_command([0.1], [[1.0] * len(names)], names=names), 0)
+    jtc.receive(line_command([0.1], [[1.0] * len(names)], names=names), 0)
     assert jtc.refused == {"other joints": 1}
 
 
 def test_points_in_the_past_are_dropped(jtc: JointTrajectory) -> None:
-    jtc.hear(line_command([0.1, 0.2], [[5.0, 5.0], [1.0, 1.0]], stamp_s=0.85), round(1e9))
+    jtc.receive(line_command([0.1, 0.2], [[5.0, 5.0], [1.0, 1.0]], stamp_s=0.85), round(1e9))
     path = run(jtc, 0.1, np.zeros(2), start_s=1.0)
     assert path.max() <= 1.0 and path[-1] == pytest.approx([1, 1])
 
 
 def test_a_trajectory_that_is_past_altogether_is_refused_and_the_old_one_goes_on(jtc: JointTrajectory) -> None:
-    jtc.hear(line_command([0.1], [[1.0, 1.0]]), 0)
+    jtc.receive(line_command([0.1], [[1.0, 1.0]]), 0)
     run(jtc, 0.05, np.zeros(2))
-    jtc.hear(line_command([0.01, 0.02], [[9.0, 9.0], [9.0, 9.0]], stamp_s=0.01), round(0.05e9))
+    jtc.receive(line_command([0.01, 0.02], [[9.0, 9.0], [9.0, 9.0]], stamp_s=0.01), round(0.05e9))
     assert jtc.refused == {"all points past": 1}
     assert run(jtc, 0.1, np.zeros(2), start_s=0.05)[-1] == pytest.approx([1, 1])
 
 
 def test_the_old_trajectory_goes_on_until_the_stamp_of_the_new_and_speed_is_kept(jtc: JointTrajectory) -> None:
-    jtc.hear(line_command([1.0], [[1.0, 0.0]]), 0)
+    jtc.receive(line_command([1.0], [[1.0, 0.0]]), 0)
     run(jtc, 0.2, np.zeros(2))
     new = line_command([0.5, 0.6], [[2.0, 0.0], [2.1, 0.0]], [[1.0, 0.0], [0.0, 0.0]], stamp_s=0.4)
-    jtc.hear(new, round(0.2e9))
+    jtc.receive(new, round(0.2e9))
     path = run(jtc, 1.0, np.zeros(2), start_s=0.2)[:, 0]
     assert path[:99] == pytest.approx(0.2 + STEP_S * np.arange(1, 100))
     speeds = np.diff(path) / STEP_S
@@ -225,22 +225,22 @@ def test_the_old_trajectory_goes_on_until_the_stamp_of_the_new_and_speed_is_kept
 
 def test_a_trajectory_that_ends_at_speed_is_refused_unless_that_is_allowed(jtc: JointTrajectory) -> None:
     rushing = line_command([0.1], [[1.0, 1.0]], [[5.0, 5.0]])
-    jtc.hear(rushing, 0)
+    jtc.receive(rushing, 0)
     assert jtc.refused == {"velocity at the end": 1}
     daring = started(JointTrajectory(LINE, allow_last_velocity=True), np.zeros(2))
-    daring.hear(rushing, 0)
+    daring.receive(rushing, 0)
     path = run(daring, 0.2, np.zeros(2))[:, 0]
     speeds = np.diff(path) / STEP_S
     assert speeds[48] > 4.5 and speeds[50:].max() == 0  # and there it stops dead
 
 
 def test_a_trajectory_needs_times_that_increase(jtc: JointTrajectory) -> None:
-    jtc.hear(line_command([0.1, 0.1], [[1.0, 1.0], [2.0, 2.0]]), 0)
+    jtc.receive(line_command([0.1, 0.1], [[1.0, 1.0], [2.0, 2.0]]), 0)
     assert jtc.refused == {"times not increasing": 1}
 
 
 def test_a_speed_slider_slows_the_time_of_a_trajectory(jtc: JointTrajectory) -> None:
-    jtc.hear(line_command([1.0], [[1.0, 1.0]]), 0)
+    jtc.receive(line_command([1.0], [[1.0, 1.0]]), 0)
     assert run(jtc, 1.0, np.zeros(2), scale=0.3)[-1] == pytest.approx([0.3, 0.3])
 
 
@@ -249,8 +249,8 @@ def test_a_speed_slider_slows_the_time_of_a_trajectory(jtc: JointTrajectory) -> 
 
 def test_a_gripper_takes_one_goal_at_a_time_at_its_own_speed() -> None:
     gripper = started(SlowGripper(), np.array([0.08]))
-    gripper.hear(Command(np.array([0.02])), 0)
-    gripper.hear(Command(np.array([0.06])), 0)
+    gripper.receive(Command(np.array([0.02])), 0)
+    gripper.receive(Command(np.array([0.06])), 0)
     assert gripper.refused == {"goal in flight": 1}
     path = np.empty(500)
     measured = np.array([0.08])
@@ -263,7 +263,7 @@ def test_a_gripper_takes_one_goal_at_a_time_at_its_own_speed() -> None:
 
 def test_a_gripper_that_holds_something_ends_its_goal_and_keeps_pressing() -> None:
     gripper = started(SlowGripper(), np.array([0.08]))
-    gripper.hear(Command(np.array([0.0])), 0)
+    gripper.receive(Command(np.array([0.0])), 0)
     told = run(gripper, 2.0, np.array([0.04]))
     assert not gripper.busy and told[-1, 0] == 0
 
@@ -275,7 +275,7 @@ def test_the_exact_sink_reaches_each_target_when_it_is_due() -> None:
     spec = make_twin("panda").action_spec
     driver = started(Exact(spec, 0.01), np.append(POSE, 0.08))
     there = np.append(POSE, 0.04)
-    driver.hear(Command(there, stamp_ns=20_000_000), 0)
+    driver.receive(Command(there, stamp_ns=20_000_000), 0)
     path = run(driver, 0.03, POSE)[:, -1]
     assert path[4] == pytest.approx(0.06) and path[9] == pytest.approx(0.04) and path[-1] == pytest.approx(0.04)
 
@@ -289,7 +289,7 @@ def test_the_exact_sink_refuses_another_epoch_and_nonsense() -> None:
         (np.full(10, np.nan), 0),
         (np.zeros(3), 0),
     ):
-        driver.hear(Command(values, stamp_ns=stamp_ns), 0)
+        driver.receive(Command(values, stamp_ns=stamp_ns), 0)
     assert driver.refused == {"another epoch": 1, "no rotation": 1, "not finite": 1, "wrong size": 1}
 
 
@@ -384,9 +384,9 @@ def tell(twin: DrivenTwin, *lines: str) -> None:
 
 
 def test_the_arm_goes_where_crisp_is_told(driven: DrivenTwin) -> None:
-    driven.hear("arm", pose_command((0.5, 0.1, 0.3)))
+    driven.receive("arm", pose_command((0.5, 0.1, 0.3)))
     driven.advance(1000)
-    assert driven.robot.standing[:3] == pytest.approx([0.5, 0.1, 0.3], abs=2e-3)
+    assert driven.robot.hold_target[:3] == pytest.approx([0.5, 0.1, 0.3], abs=2e-3)
     assert driven.state == RUNNING
 
 
@@ -394,39 +394,39 @@ def test_the_arm_goes_where_crisp_is_told(driven: DrivenTwin) -> None:
 def test_brakes_stand_the_arm_while_its_controller_goes_on_and_on_release_it_jumps(
     driven: DrivenTwin, kind: str
 ) -> None:
-    before = driven.robot.standing[:3]
+    before = driven.robot.hold_target[:3]
     tell(driven, f"{kind} for 2")
-    driven.hear("arm", pose_command((0.5, 0.1, 0.3)))
+    driven.receive("arm", pose_command((0.5, 0.1, 0.3)))
     driven.advance(999)
-    assert driven.robot.standing[:3] == pytest.approx(before, abs=1e-4)
+    assert driven.robot.hold_target[:3] == pytest.approx(before, abs=1e-4)
     assert driven.state == ("user stop" if kind == "brakes" else RUNNING)
     driven.advance(500)
-    assert driven.robot.standing[:3] == pytest.approx([0.5, 0.1, 0.3], abs=5e-3)
+    assert driven.robot.hold_target[:3] == pytest.approx([0.5, 0.1, 0.3], abs=5e-3)
     assert driven.state == RUNNING
 
 
 def test_a_speed_slider_at_a_third_keeps_the_arm_behind_its_targets(driven: DrivenTwin) -> None:
     tell(driven, "speed 0.3")
-    driven.hear("arm", pose_command((0.45, 0.2, 0.22)))
+    driven.receive("arm", pose_command((0.45, 0.2, 0.22)))
     driven.advance(250)
-    assert driven.robot.standing[1] < 0.3 * 0.5 * 0.5 + 0.01
+    assert driven.robot.hold_target[1] < 0.3 * 0.5 * 0.5 + 0.01
 
 
 def test_a_lost_command_moves_nothing(driven: DrivenTwin) -> None:
-    before = driven.robot.standing[:3]
+    before = driven.robot.hold_target[:3]
     tell(driven, "drop command/arm")
-    driven.hear("arm", pose_command((0.5, 0.1, 0.3)))
+    driven.receive("arm", pose_command((0.5, 0.1, 0.3)))
     driven.advance(100)
-    assert driven.robot.standing[:3] == pytest.approx(before, abs=1e-3)
+    assert driven.robot.hold_target[:3] == pytest.approx(before, abs=1e-3)
 
 
 def test_a_delayed_command_is_obeyed_late(driven: DrivenTwin) -> None:
     tell(driven, "delay command/arm 0.2")
-    driven.hear("arm", pose_command((0.5, 0.0, 0.22)))
+    driven.receive("arm", pose_command((0.5, 0.0, 0.22)))
     driven.advance(100)
-    assert driven.robot.standing[0] == pytest.approx(0.45, abs=2e-3)
+    assert driven.robot.hold_target[0] == pytest.approx(0.45, abs=2e-3)
     driven.advance(600)
-    assert driven.robot.standing[0] == pytest.approx(0.5, abs=2e-3)
+    assert driven.robot.hold_target[0] == pytest.approx(0.5, abs=2e-3)
 
 
 def test_a_reset_is_due_once(driven: DrivenTwin) -> None:

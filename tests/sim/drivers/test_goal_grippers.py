@@ -42,7 +42,7 @@ class Graph:
         self.encoders = {sink: SinkEncoder(contract, robot.description, sink) for sink in contract.sinks}
         self.tracker = goal_tracker(contract, robot.description, self.encoders["gripper"])
         self.steps = round(TICK_S / robot.scene.model.opt.timestep)
-        self.now_ns, self.ticks, self.start = 10**9, 0, robot.standing
+        self.now_ns, self.ticks, self.start = 10**9, 0, robot.hold_target
         self.goals: list[float] = []
 
     def step(self, asked: np.ndarray, *events: str) -> None:
@@ -78,7 +78,7 @@ class Graph:
     def tell(self, sink: str, target: np.ndarray) -> None:
         command = self.encoders[sink].encode(target)
         several = command.velocities is not None
-        self.twin.hear(
+        self.twin.receive(
             sink,
             Command(
                 command.values if several else command.values[0],

@@ -80,7 +80,7 @@ def test_contact_begins_with_the_grasp(env: TwinEnv) -> None:
 def test_the_spring_holds_what_its_force_says(env: TwinEnv) -> None:
     stream = record(env, make_expert(env.task.id), 1)
     assert stream.spring_j is not None and stream.force_n is not None
-    stiffness = env.robot.law.stiffness[0, 0]
+    stiffness = env.robot.impedance.stiffness[0, 0]
     # Turning holds energy too, but pushes nothing.
     assert (stream.spring_j >= stream.force_n**2 / (2 * stiffness) - 1e-12).all()
     env.reset(seed=0)

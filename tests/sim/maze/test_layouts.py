@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from robot.errors import InputError
-from sim.maze.assembly import gate_way
+from sim.maze.assembly import gate_opening
 from sim.maze.follower import CLEARANCE_M
 from sim.maze.geodesic import SPACING_M, distance_at, field_of
 from sim.maze.layout import (
@@ -43,7 +43,7 @@ def test_there_are_eight_mazes_to_train_on_and_four_others() -> None:
 def test_a_pin_finds_a_way_from_start_to_goal_without_touching_a_wall(number: int) -> None:
     maze = layout(number)
     for radius in (PIN_RADIUS_M, PIN_RADIUS_M + CLEARANCE_M):
-        way = field_of(number, radius).way(maze.start)
+        way = field_of(number, radius).path(maze.start)
         assert np.hypot(*(way[0] - maze.start)) < SPACING_M and np.hypot(*(way[-1] - maze.goal)) < SPACING_M
         # Between nodes a diagonal may come nearer to a corner by a part of the grid.
         assert distance_to_boxes(fine(way), maze.walls).min() > radius - 0.3 * SPACING_M
@@ -85,9 +85,9 @@ def test_walls_do_not_overlap_and_corridors_are_30_mm_wide(number: int) -> None:
 def test_each_maze_has_a_loose_wall_and_a_gate_that_is_out_of_the_way_when_open(number: int) -> None:
     maze = layout(number)
     assert (maze.kinds == LOOSE).sum() == (maze.kinds == GATE).sum() == 1
-    way = field_of(number).way(maze.start)
+    way = field_of(number).path(maze.start)
     closed = maze.boxes[maze.kinds == GATE]
-    opened = closed + np.tile(gate_way(maze), 2)
+    opened = closed + np.tile(gate_opening(maze), 2)
     assert distance_to_boxes(way, opened).min() > PIN_RADIUS_M - SPACING_M
     assert distance_to_boxes(way, closed).min() == 0, "a gate that nobody has to pass"
 
@@ -98,7 +98,7 @@ def test_lengths_of_ways_are_at_least_straight_and_change_no_faster_than_one_goe
     nodes = np.argwhere(field.towards >= 0)
     straight = np.hypot(*(nodes * SPACING_M - maze.goal).T)
     assert (field.distance_m[tuple(nodes.T)] >= straight - 2 * SPACING_M).all()
-    way = field.way(maze.start)
+    way = field.path(maze.start)
     lengths = np.hypot(*np.diff(way, axis=0).T)
     along = distance_at(field.distance_m[None], np.zeros(len(way), int), way)
     np.testing.assert_allclose(-np.diff(along), lengths, atol=1e-9)

@@ -178,8 +178,8 @@ def test_a_collision_keeps_the_momentum() -> None:
 
 
 def test_a_wall_that_vanishes_lets_the_pin_go() -> None:
-    standing, gone = one(blocks=False), one(blocks=False, removal_s=1.0)
-    for batch in (standing, gone):
+    hold_target, gone = one(blocks=False), one(blocks=False, removal_s=1.0)
+    for batch in (hold_target, gone):
         ticks = hold(batch, 0.12, 0.1, 800.0, 30)
         first = ticks[:1000, 0].max()
         assert first < 0.085

@@ -20,11 +20,11 @@ from robot.errors import InputError
 from sim.evaluation.collect import record
 from sim.experts import make_expert
 from sim.pages.perturbations import page
-from sim.perturbations import SIZES, WORST, Asked, load_sizes, perturbed
-from sim.perturbations.asked import Draws
-from sim.perturbations.between import Between
+from sim.perturbations import SIZES, WORST, PerturbationSelection, load_sizes, perturbed
 from sim.perturbations.distractors import STORE
 from sim.perturbations.scene import CLASSES, SEEN_ONLY, _load
+from sim.perturbations.selection import EpisodeDraws
+from sim.perturbations.signals import SignalPerturbations
 from sim.perturbations.sizes import read_sizes
 from sim.tasks.environment import TaskEnv
 from sim.tasks.twin import TASKS
@@ -81,7 +81,7 @@ def perturbed_model(env: TwinEnv, severities: Mapping[str, int], seed: int) -> d
     mujoco.mj_resetData(env.scene.model, env.scene.data)
     env.robot.reset()
     env.twin_task.place(np.random.default_rng(seed))
-    env._scene_perturbations.apply(Draws(Asked(severities), seed))
+    env._scene_perturbations.apply(EpisodeDraws(PerturbationSelection(severities), seed))
     return snapshot(env.scene.model)
 
 
@@ -423,15 +423,17 @@ def test_the_hold_leaves_the_robot_where_it_is() -> None:
 def test_noise_for_a_unit_without_a_size_is_refused() -> None:
     spec = ObservationSpec((ObservationField("twist", (2,), "float32", "rad/s", "state"),))
     with pytest.raises(InputError, match=r"field 'twist'.*got one in rad/s"):
-        Between(Asked({"observation_noise": 1}), spec)
+        SignalPerturbations(PerturbationSelection({"observation_noise": 1}), spec)
 
 
 # -- training, recording, asking ------------------------------------------------------------------------------------
 
 
 def test_randomised_severities_are_uniform() -> None:
-    asked = Asked({"friction": 3}, randomise=True)
-    found = Counter(Draws(asked, seed).record.get("friction", {"severity": 0})["severity"] for seed in range(400))
+    selection = PerturbationSelection({"friction": 3}, randomise=True)
+    found = Counter(
+        EpisodeDraws(selection, seed).record.get("friction", {"severity": 0})["severity"] for seed in range(400)
+    )
     assert set(found) == {0, 1, 2, 3}
     assert all(70 <= count <= 130 for count in found.values())  # 100 +- 3.5 standard deviations
 

@@ -33,12 +33,12 @@ def test_a_twin_goes_where_it_is_told_and_home() -> None:
 @pytest.mark.parametrize("name", ["xarm7", "ur5e"])
 def test_joints_are_fields_like_any_other(name: str) -> None:
     robot: Any = tiller.connect(name, control="joint")
-    before = robot.standing.copy()
+    before = robot.hold_target.copy()
     joints = before[robot.action_spec.slices["arm.joints"]]
     robot.move_to(fields={"arm.joints": joints + 0.2})
-    assert np.abs(robot.standing[robot.action_spec.slices["arm.joints"]] - joints - 0.2).max() < 0.05
+    assert np.abs(robot.hold_target[robot.action_spec.slices["arm.joints"]] - joints - 0.2).max() < 0.05
     robot.home(duration=1.0)
-    assert np.abs(robot.standing - before).max() < 0.05
+    assert np.abs(robot.hold_target - before).max() < 0.05
 
 
 def test_a_move_takes_the_time_that_it_is_given() -> None:

@@ -52,8 +52,8 @@ def jumping(twin: TwinRobot, seed: int = 0) -> Callable[[int], np.ndarray]:
     rest, random = twin.target, np.random.default_rng(seed)
     targets = [rest.copy() for _ in range(20)]
     for target in targets:
-        for first in (int(each) for each in twin.law.arm_at):
-            if twin.law.cartesian[0]:
+        for first in (int(each) for each in twin.impedance.arm_at):
+            if twin.impedance.cartesian[0]:
                 target[first : first + 3] += random.uniform(-0.12, 0.12, 3)
                 turn = matrix_from_rotvec(random.uniform(-0.5, 0.5, 3))
                 target[first + 3 : first + 9] = rotation_6d_from_matrix(turn @ tcp_pose(twin)[1])
@@ -101,7 +101,7 @@ def test_a_motion_that_the_tool_does_not_feel_is_paid_for_too():
     """The elbow is pushed about by the posture's torque; the tool stays where it is, and the tank pays all of it."""
     twin = make()
     target, place = twin.target, tcp_pose(twin)[0]
-    twin.law.rest[0, (0, 2)] += (0.9, -0.6)
+    twin.impedance.rest[0, (0, 2)] += (0.9, -0.6)
     moved = check_account(twin, lambda step: target, 400)
     assert np.linalg.norm(tcp_pose(twin)[0] - place) < 1e-3
     assert moved[0] > 5e-3
@@ -116,7 +116,7 @@ def test_joints_that_are_driven_one_by_one_are_accounted_for(robot: str):
 def test_each_of_two_arms_has_an_account_of_its_own():
     twin = make("two_panda")
     rest = twin.target
-    second = int(twin.law.arm_at[1])
+    second = int(twin.impedance.arm_at[1])
 
     def targets(step: int) -> np.ndarray:
         target = rest.copy()

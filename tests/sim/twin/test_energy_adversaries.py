@@ -30,14 +30,14 @@ def wandering(robot: TwinRobot, random: np.random.Generator, step: int, rest: np
     if step % 50 == 0:
         rest = rest.copy()
         rest[:3] += random.uniform((-0.2, -0.3, -0.4), (0.2, 0.3, 0.1))
-        robot.law.stiffness[:, :3] = random.uniform(SOFT, STIFF)
+        robot.impedance.stiffness[:, :3] = random.uniform(SOFT, STIFF)
         return rest
     return robot.target
 
 
 def banging(robot: TwinRobot, random: np.random.Generator, step: int, rest: np.ndarray) -> np.ndarray:
     """From side to side and onto the table, 5 times a second, as stiff as it goes."""
-    robot.law.stiffness[:, :3] = STIFF
+    robot.impedance.stiffness[:, :3] = STIFF
     target = rest.copy()
     target[:3] += (0.0, 0.2 if step // 50 % 2 else -0.2, -0.3)
     return target
@@ -51,7 +51,7 @@ def toggling(robot: TwinRobot, random: np.random.Generator, step: int, rest: np.
     error = target[:3] - robot.plant.site_xpos[site]
     velocity = np.zeros(6)
     mujoco.mj_objectVelocity(robot.scene.model, robot.scene.data, mujoco.mjtObj.mjOBJ_SITE, site, velocity, 0)
-    robot.law.stiffness[:, :3] = STIFF if error @ velocity[3:] > 0 else SOFT
+    robot.impedance.stiffness[:, :3] = STIFF if error @ velocity[3:] > 0 else SOFT
     return target
 
 
@@ -164,7 +164,7 @@ def test_no_adversary_gets_more_out_of_an_arm_in_a_task_than_its_tank_has(task_i
     for name, make in ADVERSARIES.items():
         for seed in range(2):
             env.reset(seed=seed)
-            env.robot.law.stiffness[:, :3] = 1000.0
+            env.robot.impedance.stiffness[:, :3] = 1000.0
             outside, _ = attack(env.robot, make(), seed, 5000)
             energy = env.robot.energy
             assert outside <= 0.003 * 5000 and energy.overdrafts[0] <= outside, (name, seed, energy)
@@ -182,7 +182,7 @@ def test_a_pump_that_was_searched_for_gets_no_more_out_of_the_arm_than_its_budge
         def rhythm(robot: TwinRobot, random: np.random.Generator, step: int, rest: np.ndarray) -> np.ndarray:
             row, target = plan[step // 25 % beats], rest.copy()
             target[:3] += np.clip(row[:3], -1, 1) * (0.15, 0.25, 0.25) - (0, 0, 0.1)
-            robot.law.stiffness[:, :3] = SOFT * (STIFF / SOFT) ** np.clip(0.5 + 0.5 * row[3], 0, 1)
+            robot.impedance.stiffness[:, :3] = SOFT * (STIFF / SOFT) ** np.clip(0.5 + 0.5 * row[3], 0, 1)
             return target
 
         robot.reset()

@@ -16,7 +16,7 @@ from robot.safety.energy import Budget, load_budget
 from robot.safety.energy.tank import LEVEL, OVERDRAFTS, SPILLED, SUPPLIED, WORK
 from sim.evaluation.rollout import evaluate_policy
 from sim.statistics.records import read_evaluation, write_evaluation
-from sim.twin.energy import words_for
+from sim.twin.energy import energy_status
 from sim.twin.model.assembly import attach_robot, tcp_offset
 from sim.twin.model.scene import Scene, compile_scene, new_scene
 from sim.twin.robot import TwinRobot
@@ -144,13 +144,13 @@ def test_an_empty_tank_lets_the_arm_brake_and_is_told():
         return energies
 
     coasting = follow(target, 30)
-    braking = follow(twin.standing, 200)
+    braking = follow(twin.hold_target, 200)
     assert coasting[0] > 1e-2 and braking[-1] < 0.01 * braking[0]
     for energies in (coasting, braking):
         assert max(later - sooner for sooner, later in pairwise(energies)) < 1e-4
     assert twin.energy.level_j[0] >= 0
     follow(target, 30)
-    level, words = words_for(twin.energy)
+    level, words = energy_status(twin.energy)
     assert level == "warn" and "nearly empty" in words
 
 
@@ -162,14 +162,14 @@ def test_standing_still_costs_nothing():
 
 def test_a_torque_that_is_no_number_takes_the_torque_away_until_it_is_cleared():
     twin = guarded(SMALL)
-    stiffness = twin.law.stiffness[0, 0]
-    twin.law.stiffness[0, 0] = np.nan
+    stiffness = twin.impedance.stiffness[0, 0]
+    twin.impedance.stiffness[0, 0] = np.nan
     twin.run_for(20_000_000)
     assert twin.energy.latched[0] and twin.energy.changed["invalid"] == 10
     assert not twin._account.torque.any()
-    twin.law.stiffness[0, 0] = stiffness
+    twin.impedance.stiffness[0, 0] = stiffness
     twin.run_for(20_000_000)
-    assert not twin._account.torque.any() and words_for(twin.energy)[0] == "error"
+    assert not twin._account.torque.any() and energy_status(twin.energy)[0] == "error"
     twin.unlatch()
     twin.scene.data.qpos[0] += 0.05
     twin.run_for(2_000_000)
@@ -218,7 +218,7 @@ def test_a_load_that_nobody_declared_is_paid_by_the_tank_and_one_that_was_identi
     assert abs(lifted_j(twin, 0.2)) < 0.05 * paid
     assert [each.limb for each in twin.payloads] == [0]
     twin.reset()
-    assert twin.law.payload[0, 0] == 0 and not twin.payloads
+    assert twin.impedance.payload[0, 0] == 0 and not twin.payloads
 
 
 def test_a_payload_is_identified_at_rest_and_clear_of_everything():
@@ -249,7 +249,7 @@ def test_an_empty_tank_stalls_a_lift_and_the_operator_sees_it():
     lifted_j(twin, 0.2)
     risen = tcp_pose(twin)[0][2] - start
     assert 0.02 < risen < 0.15 and twin.energy.overdrafts.sum() == 0
-    assert "nearly empty" in words_for(twin.energy)[1]
+    assert "nearly empty" in energy_status(twin.energy)[1]
 
 
 def test_a_budget_of_another_robot_is_refused():

@@ -61,8 +61,8 @@ def test_a_wrench_deflects_the_tcp_by_the_inverse_of_the_stiffness(robot, inner_
     for axis, size in enumerate(sizes):
         wrench = size * np.eye(6)[axis]
         push_for(twin, wrench, 2.0)
-        errors = deflection(twin) - wrench / twin.law.stiffness[0]
-        assert (np.abs(errors) < 0.02 * np.abs(sizes) / twin.law.stiffness[0]).all()
+        errors = deflection(twin) - wrench / twin.impedance.stiffness[0]
+        assert (np.abs(errors) < 0.02 * np.abs(sizes) / twin.impedance.stiffness[0]).all()
 
 
 def test_stiffness_may_differ_from_axis_to_axis():
@@ -101,7 +101,7 @@ def test_motion_in_the_null_space_leaves_the_tcp_still(joint):
     position, orientation = tcp_pose(twin)
     before, farthest = twin.scene.data.xpos[elbow].copy(), 0.0
     joints = twin.plant.qpos[:7].copy()
-    twin.law.rest[0, joint] += 0.8
+    twin.impedance.rest[0, joint] += 0.8
     for _ in range(300):
         twin.run_for(10_000_000)
         farthest = max(farthest, float(np.linalg.norm(tcp_pose(twin)[0] - position)))
@@ -156,8 +156,10 @@ def energy_errors(robot, control, inner_hz):
     def energies():
         mujoco.mj_energyVel(model, data)
         if control == "cartesian":
-            return data.energy[1], 0.5 * twin.law.stiffness[0] @ deflection(twin) ** 2
-        return data.energy[1], 0.5 * twin.law.joint_stiffness[0, :count] @ (data.qpos[:count] - target[:count]) ** 2
+            return data.energy[1], 0.5 * twin.impedance.stiffness[0] @ deflection(twin) ** 2
+        return data.energy[1], 0.5 * twin.impedance.joint_stiffness[0, :count] @ (
+            data.qpos[:count] - target[:count]
+        ) ** 2
 
     data.qpos[:count] += offset
     mujoco.mj_forward(model, data)
@@ -190,7 +192,7 @@ def test_damping_only_takes_energy():
     energies = []
     for _ in range(1000):
         mujoco.mj_energyVel(model, data)
-        energies.append(data.energy[1] + 0.5 * twin.law.stiffness[0] @ deflection(twin) ** 2)
+        energies.append(data.energy[1] + 0.5 * twin.impedance.stiffness[0] @ deflection(twin) ** 2)
         twin.run_for(2_000_000)
     assert np.diff(energies).max() < 1e-4 * energies[0]
     assert energies[-1] < 0.05 * energies[0]
@@ -229,7 +231,7 @@ def test_a_declared_payload_does_not_sag_and_an_undeclared_one_sags_as_its_weigh
     _, orientation = tcp_pose(undeclared)
     weight = np.array([0.0, 0.0, -mass * GRAVITY])
     wrench = np.concatenate([weight, np.cross(orientation @ centre, weight)])
-    wanted = wrench / undeclared.law.stiffness[0]
+    wanted = wrench / undeclared.impedance.stiffness[0]
     assert np.abs(deflection(undeclared) - wanted).max() < 0.02 * np.abs(wanted).max()
     assert wanted[2] < -6e-3
 
@@ -239,7 +241,7 @@ def test_drives_never_give_more_than_their_torque_nor_change_it_faster_than_they
     twin = make_twin(robot, period_s=0.002)
     count = len(twin.description.limbs[0].arm.joints)
     random, rest = np.random.default_rng(0), twin.target
-    effort = twin.law.effort[0, :count]
+    effort = twin.impedance.effort[0, :count]
     total, before = np.zeros(count), np.zeros(count)
     fullest = 0.0
     for step in range(1500):
@@ -252,7 +254,7 @@ def test_drives_never_give_more_than_their_torque_nor_change_it_faster_than_they
         torque = twin.plant.ctrl[twin.plant.motors[0] :][:count]
         total = torque + gravity
         assert (np.abs(total) <= effort + 1e-9).all()
-        assert (np.abs(torque - before) <= twin.law.torque_change[0, :count] + 1e-9).all()
+        assert (np.abs(torque - before) <= twin.impedance.torque_change[0, :count] + 1e-9).all()
         before, fullest = torque.copy(), max(fullest, float((np.abs(total) / effort).max()))
     assert fullest > 0.999  # the limit was met, so it was a limit that held
     assert twin.counts.limited > 100
@@ -295,7 +297,7 @@ def test_joint_control_deflects_each_joint_by_the_inverse_of_its_stiffness():
     twin.scene.data.qfrc_applied[:7] = torque
     twin.run_for(3_000_000_000)
     twin.scene.data.qfrc_applied[:7] = 0
-    np.testing.assert_allclose(twin.plant.qpos[:7] - target[:7], torque / twin.law.joint_stiffness[0], rtol=0.01)
+    np.testing.assert_allclose(twin.plant.qpos[:7] - target[:7], torque / twin.impedance.joint_stiffness[0], rtol=0.01)
 
 
 def test_joint_control_feels_a_wrench_through_the_transposed_jacobian():
@@ -305,9 +307,9 @@ def test_joint_control_feels_a_wrench_through_the_transposed_jacobian():
     push(twin, wrench)
     jacobian = np.zeros((6, twin.scene.model.nv))
     mujoco.mj_jacSite(twin.scene.model, twin.scene.data, jacobian[:3], jacobian[3:], twin.plant.tcps[0])
-    wanted = jacobian[:, :6].T @ wrench / twin.law.joint_stiffness[0, :6]
+    wanted = jacobian[:, :6].T @ wrench / twin.impedance.joint_stiffness[0, :6]
     # 0.01 N*m of dry friction in each joint of this model
-    slack = 0.01 / twin.law.joint_stiffness[0, :6] + 0.02 * np.abs(wanted)
+    slack = 0.01 / twin.impedance.joint_stiffness[0, :6] + 0.02 * np.abs(wanted)
     assert (np.abs(twin.plant.qpos[:6] - twin.target[:6] - wanted) < slack).all()
 
 
@@ -315,7 +317,7 @@ def test_two_arms_are_held_each_on_its_own():
     twin = fresh("two_panda")
     wrench = np.array([5.0, -4.0, 6.0, 0.5, 1.0, -0.5])
     push_for(twin, wrench, 3.0, limb=1)
-    np.testing.assert_allclose(deflection(twin, 1), wrench / twin.law.stiffness[1], rtol=0.02)
+    np.testing.assert_allclose(deflection(twin, 1), wrench / twin.impedance.stiffness[1], rtol=0.02)
     assert np.abs(deflection(twin, 0)).max() < 1e-5
     assert twin.work_j[1] < 0 < 1e-3 - abs(twin.work_j[0])
 

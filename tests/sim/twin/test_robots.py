@@ -24,7 +24,7 @@ GRIPPERS = ("panda", "ur5e", "panda_robotiq", "sawyer")  # one of each, and the 
 
 
 @cache
-def standing(name: str) -> TwinRobot:
+def hold_target(name: str) -> TwinRobot:
     return stand_up(load_robot(name))
 
 
@@ -45,7 +45,7 @@ def without_contacts(twin: TwinRobot) -> TwinRobot:
 
 @pytest.mark.parametrize("name", robot_names())
 def test_a_robot_holds_its_rest_posture_pointing_down_over_the_table(name: str) -> None:
-    twin = standing(name)
+    twin = hold_target(name)
     twin.reset()
     found = rest_for(twin)
     assert found.drift_m < 1e-4 and found.contacts == ()
@@ -60,7 +60,7 @@ def test_a_robot_holds_its_rest_posture_pointing_down_over_the_table(name: str) 
 
 @pytest.mark.parametrize("name", robot_names())
 def test_a_tool_goes_where_it_is_told_and_its_followers_keep_to_their_lines(name: str) -> None:
-    twin = standing(name)
+    twin = hold_target(name)
     for number, limb in enumerate(twin.description.limbs):
         twin.reset()
         rest, middle = np.array(limb.tool.rest), np.array([sum(limits) / 2 for limits in limb.tool.position])
@@ -77,7 +77,7 @@ def test_a_tool_goes_where_it_is_told_and_its_followers_keep_to_their_lines(name
 
 @pytest.mark.parametrize("name", GRIPPERS)
 def test_the_width_of_a_gripper_is_the_distance_of_its_fingers(name: str) -> None:
-    twin = standing(name)
+    twin = hold_target(name)
     twin.reset()
     limb, data = twin.description.limbs[0], twin.scene.data
     pads = [pad for pad in twin.scene.names("geom") if "pad" in pad and ("finger" in pad)]
@@ -163,7 +163,7 @@ def test_a_description_that_its_model_does_not_have_gives_one_message(changes: d
 @pytest.mark.skipif(find_backend() is None, reason="neither EGL nor OSMesa works on this machine")
 @pytest.mark.parametrize("name", ["two_panda_inspire", "kinova3"])
 def test_a_portrait_shows_the_robot_and_each_of_its_tools(name: str) -> None:
-    picture = portrait(standing(name), side=120)
+    picture = portrait(hold_target(name), side=120)
     count = 1 + len(load_robot(name).limbs)
     assert picture.shape == (120, 120 * count, 3)
     for view in np.split(picture, count, axis=1):

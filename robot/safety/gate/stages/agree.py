@@ -53,8 +53,8 @@ def agree(
     far = measuring.apart(comparison.distances)
     moved = bool(far.any()) and state.mode in (Mode.HOLD, Mode.FAULT)
     if not state.sent.commanded:
-        far |= measuring.led(comparison.distances)
-    led = far & judgement.groups
+        far |= measuring.displaced(comparison.distances)
+    displaced = far & judgement.groups
     apart_ns = state.agreement.apart_ns
     stopped, met = met_at_rest(measuring, state, judgement.trusted and Reason.DRIVER in judgement.causes, now)
     notes: Causes = {}
@@ -62,10 +62,10 @@ def agree(
         state, notes = _seed(parts, state, measuring.apart(comparison.distances / MET), now)
     if permitted or not far.any() or state.mode not in (Mode.HOLD, Mode.FAULT):
         apart_ns = None
-    elif not led.any():
+    elif not displaced.any():
         pass  # a stream that does not show where the robot is ends no wait for one that does
     elif enabling or (apart_ns is not None and now.monotonic_ns - apart_ns >= APART_S * 1e9):
-        state, notes = _seed(parts, state, led, now)
+        state, notes = _seed(parts, state, displaced, now)
         apart_ns = None
     elif apart_ns is None:
         apart_ns = now.monotonic_ns

@@ -12,7 +12,7 @@ from robot.safety.gate.reasons import Mode, Reason
 from robot.safety.gate.state import Agreement, GateState, Latch
 
 
-class Asked(NamedTuple):
+class Requests(NamedTuple):
     """Requests of a tick's events to its later stages.
 
     Args:
@@ -24,9 +24,9 @@ class Asked(NamedTuple):
     resetting: bool = False
 
 
-def handle(state: GateState, happened: Sequence[str]) -> tuple[GateState, Asked]:
+def handle(state: GateState, happened: Sequence[str]) -> tuple[GateState, Requests]:
     """The state after the events, in their order."""
-    requests = Asked()
+    requests = Requests()
     for event in happened:
         if event == events.ENABLE and state.mode in (Mode.HOLD, Mode.RUN):
             requests = requests._replace(enabling=requests.enabling or not state.latch.enabled)

@@ -105,9 +105,9 @@ def _off(
     if not compared:
         return (replace(state, tracking=replace(tracking, off_since=())) if tracking.off_since else state), []
     excess = comparison.excess
-    if state.sent.leashed and len(state.sent.wanted):
+    if state.sent.leashed and len(state.sent.path_position):
         # The leash keeps the command near a tool that is held: only the distance to the path shows it.
-        _, distances = parts.measuring.distances(state.sent.wanted, state.measured)
+        _, distances = parts.measuring.distances(state.sent.path_position, state.measured)
         excess = tuple(map(max, excess, parts.measuring.excess(distances)))
     before = tracking.off_since or (-1,) * len(groups)
     since = tuple((start if start >= 0 else now.ros_ns) if much > 1 else -1 for start, much in zip(before, excess))
@@ -123,6 +123,6 @@ def _off(
 def _yield_distances(parts: Parts, comparison: Comparison, groups: list[str]) -> tuple[float, ...]:
     """The distance that each group may move to release a contact: to the robot's position now, and no further."""
     return tuple(
-        float(np.linalg.norm(comparison.way[parts.motion.tangent(number)])) if group.name in groups else 0.0
+        float(np.linalg.norm(comparison.displacement[parts.motion.tangent(number)])) if group.name in groups else 0.0
         for number, group in enumerate(parts.settings.groups)
     )

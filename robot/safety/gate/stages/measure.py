@@ -17,13 +17,13 @@ class Comparison(NamedTuple):
     """The robot's distance from its last command.
 
     Args:
-        way: (tangent,) displacement from the command to the measured state.
+        displacement: (tangent,) displacement from the command to the measured state.
         excess: per group, its tracking error as a multiple of the allowed one.
         distances: per field, empty while nothing can be compared.
         errors: name of a field -> its distance.
     """
 
-    way: np.ndarray
+    displacement: np.ndarray
     excess: tuple[float, ...]
     distances: np.ndarray
     errors: Mapping[str, float]
@@ -35,15 +35,16 @@ def measure(parts: Parts, state: GateState, watched: Watched, samples: Sequence[
     """
     known, measuring = state.measurement, parts.measuring
     if not samples:
-        return state.heard(watched, replace(known, pressed=False) if known.pressed else known, state.agreement)
+        unpressed = replace(known, pressed=False) if known.pressed else known
+        return state.with_measurement(watched, unpressed, state.agreement)
     values = measuring.written(known.values, samples)
     joints = measuring.joints(known.joints, samples)
     elapsed_s, sampled_ns = since_last(measuring, known, samples, now)
     agreement = agreed(measuring, state, values, joints, elapsed_s, now)
     measurement = Measurement(
-        values, measuring.efforts(known.efforts, samples), measuring.tells_efforts(samples), joints, sampled_ns
+        values, measuring.efforts(known.efforts, samples), measuring.has_efforts(samples), joints, sampled_ns
     )
-    state = state.heard(watched, measurement, agreement)
+    state = state.with_measurement(watched, measurement, agreement)
     if len(state.command) or agreement.steady_ns is None:
         return state
     settle_ns = 0 if agreement.reset else parts.settings.settle_s * 1e9

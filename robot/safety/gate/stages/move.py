@@ -63,8 +63,8 @@ def move(
         return state, Step(state.command)
     moved, tracking, requested, notes = _moved(parts, state, agreed, causes, judgement.trusted, dt, now)
     # Where the robot was moved the command restarts in a moment: no leash draws it there.
-    led = state.agreement.apart_ns is not None
-    measured = np.empty(0) if led else parts.measuring.known(state.measured, judgement.groups)
+    displaced = state.agreement.apart_ns is not None
+    measured = np.empty(0) if displaced else parts.measuring.known(state.measured, judgement.groups)
     held = parts.leash.hold(state.command, state.sent.velocity, moved.target, moved.velocity, measured, dt)
     notes = {**notes, **moved.cuts, **held.cuts}
     drawn = measured if held.cuts else np.empty(0)
@@ -72,7 +72,7 @@ def move(
         state, causes = _refused(parts, replace(state, tracking=tracking), held.target, now)
         return state, Step(state.command, requested, held.springs, notes, causes)
     commanded = state.sent.commanded or state.mode is Mode.RUN
-    sent = Sent(held.target, held.velocity, moved.wanted, parts.path_ns(now), bool(held.cuts), commanded)
+    sent = Sent(held.target, held.velocity, moved.path_position, parts.path_ns(now), bool(held.cuts), commanded)
     return state.moved(sent, tracking), Step(held.target, requested, held.springs, notes)
 
 
@@ -80,7 +80,7 @@ def _moved(
     parts: Parts, state: GateState, agreed: Agreed, causes: Causes, trusted: bool, dt: float, now: Now
 ) -> tuple[Moved, Tracking, np.ndarray | None, Causes]:
     """A step along the path or to rest, the tracking after it, the position of the path, and the reported reasons."""
-    path, displacement, tracking = state.plan.path, agreed.comparison.way, state.tracking
+    path, displacement, tracking = state.plan.path, agreed.comparison.displacement, state.tracking
     if state.mode is Mode.RUN and path is not None:
         requested = path.at(parts.path_ns(now))
         moved = parts.motion.follow(
@@ -110,7 +110,7 @@ def _refused(parts: Parts, state: GateState, target: np.ndarray, now: Now) -> tu
     """
     worst = int(np.argmax(np.nan_to_num(np.abs(target - state.command), nan=np.inf)))
     name = parts.settings.spec.component_names[worst]
-    sent = replace(state.sent, velocity=parts.motion.at_rest(), wanted=state.command, time_ns=parts.path_ns(now))
+    sent = replace(state.sent, velocity=parts.motion.at_rest(), path_position=state.command, time_ns=parts.path_ns(now))
     state = replace(
         state,
         latch=faulted(state.latch, Reason.INTERNAL),
@@ -131,9 +131,11 @@ def _send_row(parts: Parts, state: GateState, agreed: Agreed, now: Now) -> tuple
         state.measurement,
         requested,
         parts.settings.period_s,
-        agreed.comparison.way,
+        agreed.comparison.displacement,
         agreed.comparison.excess,
     )
-    sent = replace(state.sent, command=moved.target, velocity=moved.velocity, wanted=moved.wanted, commanded=True)
+    sent = replace(
+        state.sent, command=moved.target, velocity=moved.velocity, path_position=moved.path_position, commanded=True
+    )
     plan = replace(state.plan, next_ns=chunk.start_ns + (row + 1) * spec.period_ns)
     return replace(state, sent=sent, plan=plan), Step(moved.target, requested, notes=moved.cuts)

@@ -44,6 +44,10 @@ class Parts:
     def seeded(self, state: GateState, command: np.ndarray, now: Now) -> GateState:
         """The state restarted at rest, with a command (dim,) that leaves the robot where it is."""
         sent = replace(
-            state.sent, command=command, wanted=command, velocity=self.motion.at_rest(), time_ns=self.path_ns(now)
+            state.sent,
+            command=command,
+            path_position=command,
+            velocity=self.motion.at_rest(),
+            time_ns=self.path_ns(now),
         )
         return replace(state, sent=sent, tracking=replace(state.tracking, yielding=()))

@@ -68,18 +68,18 @@ def listen(
 
 
 def _hear(
-    settings: GateSettings, wanted: StreamSettings, known: StreamState | None, sample: StateSample, now: Now
+    settings: GateSettings, expected: StreamSettings, known: StreamState | None, sample: StateSample, now: Now
 ) -> StreamState | None:
     """The stream after a message; None when another publisher sent it while the followed one still publishes."""
     ahead = (sample.stamp_ns - now.ros_ns) * 1e-9
     fault = sample.fault or (f"stamped {ahead:.3f} s ahead" if ahead > settings.future_s else "")
-    fault = fault or _unsound(wanted.names, sample.values)
+    fault = fault or _unsound(expected.names, sample.values)
     if known is None and sample.fault:
         return None
     if known is None:
         stamp_ns = min(sample.stamp_ns, now.ros_ns)
         return StreamState(stamp_ns, sample.received_ns, sample.received_ns, sample.publisher, fault)
-    if known.publisher not in ("", sample.publisher) and sample.received_ns - known.received_ns < _ns(wanted.fault_s):
+    if known.publisher not in ("", sample.publisher) and sample.received_ns - known.received_ns < _ns(expected.fault_s):
         return None
     advanced = sample.stamp_ns > known.stamp_ns and ahead <= settings.future_s and not sample.fault
     if advanced:

@@ -158,7 +158,7 @@ class Life:
                 steps[self.settings.spec.slices[each.name]] *= 0.2
         return start + np.arange(1, rows + 1)[:, None] * steps
 
-    def happen(self) -> GateOutput:
+    def add_event(self) -> GateOutput:
         """A tick in which something may happen."""
         draw = self.random.random()
         given: tuple[str, ...] = ()
@@ -341,6 +341,6 @@ def live(seed: int) -> None:
     watch = Watch(life)
     for tick in range(TICKS):
         try:
-            watch.see(life.happen())
+            watch.see(life.add_event())
         except AssertionError as error:
             raise AssertionError(f"seed {seed}, {life.contract}, tick {tick}: {error}") from error

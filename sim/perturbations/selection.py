@@ -13,7 +13,7 @@ from sim.perturbations.sizes import SIZES, WORST, load_sizes, require_known
 
 
 @dataclass(frozen=True)
-class Asked:
+class PerturbationSelection:
     """Perturbations of a task.
 
     Args:
@@ -40,7 +40,7 @@ class Asked:
     @classmethod
     def of(
         cls, perturbation: str | None, severity: int | None, perturbations: Mapping[str, int], randomise: bool
-    ) -> Asked:
+    ) -> PerturbationSelection:
         """Perturbations by a task's options: one name with a severity, or a mapping of several, or both."""
         if (perturbation is None) != (severity is None):
             missing, given = ("severity", "perturbation") if severity is None else ("perturbation", "severity")
@@ -97,7 +97,7 @@ def perturbed(
         "perturbations": dict(perturbations or {}),
         "randomise": randomise,
     }
-    Asked.of(perturbation, severity, perturbations or {}, randomise)
+    PerturbationSelection.of(perturbation, severity, perturbations or {}, randomise)
     set_options = {
         name: value for name, value in given.items() if value is not None and value is not False and value != {}
     }
@@ -122,20 +122,20 @@ class Draw:
     record: dict[str, Any]
 
 
-class Draws:
+class EpisodeDraws:
     """The draws of an episode. Every perturbation has a random generator of its own, seeded by the episode's seed and
     its name: neither the task's start nor one perturbation depends on the others.
 
     Args:
-        asked: perturbations and severities.
+        selection: perturbations and severities.
         seed: of the episode.
     """
 
-    def __init__(self, asked: Asked, seed: int) -> None:
+    def __init__(self, selection: PerturbationSelection, seed: int) -> None:
         self._draws: dict[str, Draw] = {}
-        for name, severity in asked.active.items():
+        for name, severity in selection.active.items():
             random = np.random.default_rng([seed, 2, crc32(name.encode())])
-            if asked.randomise:
+            if selection.randomise:
                 severity = int(random.integers(severity + 1))
             if severity:
                 self._draws[name] = Draw(name, load_sizes(name)[severity - 1], random, {"severity": severity})

@@ -8,7 +8,7 @@ import numpy as np
 
 from robot.description import ObservationField, ObservationSpec
 from robot.errors import InputError
-from sim.perturbations.asked import Asked, Draws
+from sim.perturbations.selection import EpisodeDraws, PerturbationSelection
 from sim.perturbations.sizes import ObservationNoise
 
 OFFERED = ("observation_noise", "observation_delay", "action_latency")
@@ -27,20 +27,20 @@ _UNITS = {
 Observation = dict[str, np.ndarray]
 
 
-class Between:
+class SignalPerturbations:
     """Perturbs observations and actions between task and policy.
 
     Args:
-        asked: which perturbations; those of other kinds are left to the suite.
+        selection: which perturbations; those of other kinds are left to the suite.
         spec: of the observation.
 
     Raises:
         InputError: noise for a field whose unit has no size.
     """
 
-    def __init__(self, asked: Asked, spec: ObservationSpec) -> None:
+    def __init__(self, selection: PerturbationSelection, spec: ObservationSpec) -> None:
         self._spec = spec
-        if "observation_noise" in asked.active:
+        if "observation_noise" in selection.active:
             for each in spec:
                 _units(each)
         self._noise: dict[str, np.ndarray] = {}
@@ -48,7 +48,7 @@ class Between:
         self._seen: deque[Observation] = deque(maxlen=1)
         self._waiting: deque[np.ndarray] = deque()
 
-    def begin(self, draws: Draws, observation: Observation, hold: np.ndarray) -> Observation:
+    def begin(self, draws: EpisodeDraws, observation: Observation, hold: np.ndarray) -> Observation:
         """Start an episode.
 
         Args:
