@@ -12,7 +12,6 @@ from dataclasses import replace
 from typing import Sequence
 
 import numpy as np
-from diagnostic_msgs.msg import DiagnosticArray
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.clock import Clock, ClockType
 from rclpy.parameter import Parameter
@@ -27,9 +26,9 @@ from real.ros import qos
 from real.ros.guarded import Guarded
 from real.ros.messages import epoch_frame, stamp_of, values_message
 from real.ros.reading import INT64, EpisodeNotice
-from real.ros.signals import ERROR, OK, WARN, status_message
 from real.twin.images import TwinImages, image_size
 from real.twin.publishers import TwinPublishers
+from real.twin.report import TwinReport
 from real.twin.schedule import StreamSchedule
 from real.twin.subscriptions import TwinSubscriptions
 from robot.contract.loading import load_contract
@@ -39,13 +38,10 @@ from sim.drivers.exact import AHEAD_NS
 from sim.drivers.ports import make_ports
 from sim.drivers.senses import NAMED, Senses
 from sim.drivers.world import World
-from sim.twin.energy import EnergyState, energy_info, energy_status
 
 START_NS = 1_000_000_000  # simulation time at a reset: a time of zero means "no time yet" to ROS
 SHORTEST_TICK_S, LONGEST_TICK_S = 0.002, 0.01
 IDLE_S = 0.1  # lock-step: how often the driver publishes its state
-STATUS_S = 0.5
-LEVELS = {"ok": OK, "warn": WARN, "error": ERROR}
 REPEATED_S = 0.5  # lock-step: how often a start is published until somebody acts on it
 
 
@@ -94,9 +90,8 @@ class TwinNode(Guarded):
         self.create_service(Trigger, "~/step", self._step_service)
 
         self._epoch, self._paused, self._error = 0, False, ""
-        self._driver_due_ns = self._repeated_ns = self._status_due_ns = 0
-        self._energy: EnergyState | None = None
-        self._status = self.create_publisher(DiagnosticArray, "status", qos.STATUS) if self._robot.budget else None
+        self._repeated_ns = 0
+        self._report = TwinReport(self, contract, self._driven, self._twin_publishers)
         declare(self, "seed", 0, "of the episode that a reset starts", low=0, high=INT64[1], read_only=False)
         self._set_faults(declare(self, "faults", [""], "lines, as sim/drivers/faults.py says", read_only=False))
         self.add_on_set_parameters_callback(self._parameters_set)
@@ -140,7 +135,7 @@ class TwinNode(Guarded):
             if steps:
                 self._advance(steps)
                 self._publish(all_now=False)
-        self._publish_driver(now_ns)
+        self._report_state(now_ns)
 
     def _idle(self) -> None:
         now_ns = time.monotonic_ns()
@@ -150,7 +145,7 @@ class TwinNode(Guarded):
             # Who joins before the first step of an episode must see its start; nobody acts twice on one stamp.
             self._publish(all_now=True)
         self._twin_publishers.deliver(self._driven.now_ns)
-        self._publish_driver(now_ns)
+        self._report_state(now_ns)
 
     def _advance(self, steps: int) -> None:
         """Step the physics; the task is updated at the end of each control period."""
@@ -307,27 +302,9 @@ class TwinNode(Guarded):
                 values_message({key: np.array([value]) for key, value in self._world.outcome.items()}, stamp_ns)
             )
 
-    def _publish_driver(self, now_ns: int) -> None:
-        """Publish the driver's state in steady time: also while the twin's time stands still."""
-        if self._status is not None and now_ns >= self._status_due_ns:
-            self._status_due_ns = now_ns + round(STATUS_S * 1e9)
-            energy = self._robot.energy
-            level, text = energy_status(energy, self._energy)
-            numbers = {name: f"{value:.4f}" for name, value in energy_info(energy).items()} | self.tally.numbers()
-            self._energy = energy
-            self._status.publish(
-                status_message("twin", LEVELS[level], text, numbers, self._robot.clock.now_ns() + self._offset_ns)
-            )
-        for name, stream in self._contract.state.items():
-            if stream.type == "driver_state" and now_ns >= self._driver_due_ns:
-                self._driver_due_ns = now_ns + round(1e9 / stream.rate_hz)
-                state = self._error or ("paused" if self._paused else self._driven.state)
-                stamp_ns = self._robot.clock.now_ns() + self._offset_ns
-                self._twin_publishers.say(
-                    name,
-                    Command(np.zeros(1), (state,), stamp_ns=stamp_ns, frame=epoch_frame(self._epoch)),
-                    self._driven.now_ns,
-                )
+    def _report_state(self, now_ns: int) -> None:
+        state = self._error or ("paused" if self._paused else self._driven.state)
+        self._report.publish(state, self._epoch, self._robot.clock.now_ns() + self._offset_ns, now_ns)
 
 
 def main(args: Sequence[str] | None = None) -> int:

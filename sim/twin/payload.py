@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import mujoco
 import numpy as np
 
@@ -9,6 +11,21 @@ from robot.description.robot import Payload
 from robot.safety.energy.payload import identify_payload
 from sim.twin.inner_loop import Plant
 from sim.twin.model.scene import Scene
+
+
+@dataclass(frozen=True)
+class Carried:
+    """A payload that was declared.
+
+    Args:
+        time_ns: of the twin.
+        limb: whose.
+        payload: all that it has carried since.
+    """
+
+    time_ns: int
+    limb: int
+    payload: Payload
 
 
 def felt_payload(scene: Scene, plant: Plant, torque: np.ndarray, limb: int) -> Payload:

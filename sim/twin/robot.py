@@ -9,8 +9,6 @@ from typing import Callable, Iterator
 import mujoco
 import numpy as np
 
-from robot.control.reach import Reach
-from robot.control.rotation import span_rotations
 from robot.control.trajectory import Trajectory
 from robot.description.action import ActionSpec
 from robot.description.chunk import ActionChunk
@@ -26,8 +24,9 @@ from sim.twin.energy import EnergyState, begin, state_of, wire_guard
 from sim.twin.inner_loop import Account
 from sim.twin.model.scene import Scene
 from sim.twin.observer import StepObserver
-from sim.twin.payload import felt_payload
+from sim.twin.payload import Carried, felt_payload
 from sim.twin.readings import Readings
+from sim.twin.targets import Targets
 from sim.twin.wiring import JOINTS, impedance_parameters, wire_plant
 
 _BROKEN = (mujoco.mjtWarning.mjWARN_BADQPOS, mujoco.mjtWarning.mjWARN_BADQVEL, mujoco.mjtWarning.mjWARN_BADQACC)
@@ -44,21 +43,6 @@ class Counts:
 
     clamped: int = 0
     limited: int = 0
-
-
-@dataclass(frozen=True)
-class Carried:
-    """A payload that was declared.
-
-    Args:
-        time_ns: of the twin.
-        limb: whose.
-        payload: all that it has carried since.
-    """
-
-    time_ns: int
-    limb: int
-    payload: Payload
 
 
 class TwinClock(VirtualClock):
@@ -107,8 +91,8 @@ class TwinRobot:
                 way_out="Use 500, 800 or 1000 Hz",
             )
         self._trajectory: Trajectory
-        self._reach = [Reach(limb, action_spec) for limb in self.description.limbs]
-        limbs = len(self._reach)
+        self._targets = Targets(self.description.limbs, action_spec)
+        limbs = len(self.description.limbs)
         self._account = Account(
             torque=np.zeros((limbs, JOINTS)), speed=np.zeros((limbs, JOINTS)), limited=np.zeros(limbs, dtype=np.int64)
         )
@@ -122,7 +106,6 @@ class TwinRobot:
         self.budget = budget
         self._guard = wire_guard(self.description, JOINTS, budget, enforce=enforce)
         self._observers: list[StepObserver] = []
-        self._clamped = 0
         self._joint_addresses = {
             name: int(scene.model.jnt_qposadr[scene.id("joint", name)]) for name in self.spec.joint_names
         }
@@ -169,8 +152,8 @@ class TwinRobot:
             )
         values = np.array(chunk.values, dtype=np.float64)
         for step, value in enumerate(values):
-            self._check(value, f"target of step {step}")
-        self._clamp(values)
+            self._targets.require(value, f"target of step {step}")
+        self._targets.bring_into_reach(values)
         reachable = ActionChunk(values, chunk.start_ns, chunk.period_s, chunk.chunk_id, chunk.spec)
         self._trajectory = self._trajectory.spliced(reachable, now_ns)
 
@@ -205,7 +188,7 @@ class TwinRobot:
         for row, limb in zip(self.impedance.payload, self.description.limbs):
             row[:] = (limb.payload.mass_kg, *limb.payload.centre_m)
         self.payloads: list[Carried] = []
-        self._clamped = 0
+        self._targets.clamped = 0
         data.warning.number[:] = 0
         mujoco.mj_forward(self.scene.model, data)
         self.clock.reset()
@@ -218,8 +201,8 @@ class TwinRobot:
             InputError: the target is of another size, not finite, or its rotation is none.
         """
         target = np.array(target, dtype=np.float64)
-        self._check(target, "target")
-        self._clamp(target[None])
+        self._targets.require(target, "target")
+        self._targets.bring_into_reach(target[None])
         steps = self.action_spec.period_ns // self._step_ns
         self._run(self.target, target, 0.0, 1.0 / steps, steps)
         self.clock.advance(steps * self._step_ns)
@@ -264,7 +247,7 @@ class TwinRobot:
     @property
     def counts(self) -> Counts:
         """The limits that acted since the reset."""
-        return Counts(self._clamped, int(self._account.limited.sum()))
+        return Counts(self._targets.clamped, int(self._account.limited.sum()))
 
     @property
     def work_j(self) -> np.ndarray:
@@ -360,29 +343,3 @@ class TwinRobot:
             else:
                 target[reading.tool_part] = tools[reading.tool_part]
         return target
-
-    def _check(self, target: np.ndarray, where: str) -> None:
-        names = self.action_spec.component_names
-        if target.shape != (self.action_spec.dim,):
-            raise InputError(where, expected=f"({self.action_spec.dim},): {', '.join(names)}", got=str(target.shape))
-        if not np.isfinite(target).all():
-            bad = int(np.flatnonzero(~np.isfinite(target))[0])
-            raise InputError(f"{where}: {names[bad]}", expected="a finite number", got=str(target[bad]))
-        for first in self.impedance.rotations:
-            x0, x1, x2, y0, y1, y2 = target[first : first + 6].tolist()
-            x_x, y_y, x_y = x0 * x0 + x1 * x1 + x2 * x2, y0 * y0 + y1 * y1 + y2 * y2, x0 * y0 + x1 * y1 + x2 * y2
-            # Nearly every target passes the plain comparison, at a tenth of the exact one's time.
-            if not (0.5 < x_x < 2 and 0.5 < y_y < 2 and abs(x_y) < 0.4) and not span_rotations(
-                target[first : first + 6]
-            ):
-                raise InputError(
-                    f"{where}: {names[first].removesuffix('.0')}",
-                    got=str(target[first : first + 6]),
-                    expected="two columns of a rotation, neither zero nor parallel",
-                )
-
-    def _clamp(self, targets: np.ndarray) -> None:
-        """Bring targets (n, dim) back into reach, in place, and count them."""
-        for reach in self._reach:
-            for target in targets:
-                self._clamped += reach.clamp(target)

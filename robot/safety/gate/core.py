@@ -103,7 +103,7 @@ class Gate:
         measuring, motion, leash = self.parts.measuring, self.parts.motion, self.parts.leash
         displacement, distances = measuring.distances(command, command)
         measuring.apart(distances)
-        measuring.jump(command, command + 10.0, self.settings.tick_s)
+        measuring.plausibility.jump(command, command + 10.0, self.settings.tick_s)
         motion.follow(sent, measurement, command, self.settings.tick_s, displacement, measuring.excess(distances))
         towards = np.ones(self.limits.groups, dtype=bool)
         motion.rest(sent, measurement, self.settings.tick_s, None, displacement, towards, command)

@@ -11,12 +11,9 @@ from robot.contract.names import effort_name
 from robot.errors import InputError
 from robot.safety.gate.inputs import StateSample
 from robot.safety.gate.limits import GROUP, limits_of, write_distances
+from robot.safety.gate.plausibility import Plausibility, apart_of
 from robot.safety.gate.settings import GateSettings
 
-TURN_ROUNDING = 0.3  # rad, by which a joint that is off by whole turns may have moved besides
-JUMP_SPEED = 10.0  # times its speed limit: no arm moves so fast, and no person moves one
-JUMP_SHARE = 0.25  # of the allowed distance, from which on a step at such a speed is a jump
-OUTSIDE_M = 2.0  # of its workspace, further than any arm reaches
 DISPLACED_SHARE = 0.05  # of a tool's range, within which it stays at its first command
 
 
@@ -30,6 +27,7 @@ class Measuring:
         joints_apart: whether the capsules use joints that no compared group has.
         compared: names of the groups that are compared with their command outside of a run, each with a value that
             measures it.
+        plausibility: of a measured state.
     """
 
     def __init__(self, settings: GateSettings) -> None:
@@ -63,27 +61,16 @@ class Measuring:
             for number, field in enumerate(settings.fields)
             if field.name in allowed
         ]
-        parts = {part.field: part for group in settings.groups for part in group.parts}
-        apart = {
-            part.field: limit
-            for group in settings.groups
-            if group.apart
-            for part, limit in zip(group.parts, group.apart)
-        }
-        self._apart = np.array([apart.get(field.name, np.inf) for field in settings.fields])
-        self._jump_speed = JUMP_SPEED * np.array([max(parts[field.name].speed) for field in settings.fields])
-        self._jump_speed[np.isinf(self._jump_speed)] = 0.0  # without a limit every such step is a jump
-        self._turns = np.array([field.kind == "joint" for field in settings.fields])
-        # No field can have jumped while no component has changed by more: the chord of an angle is shorter than it.
-        self._least_change = 0.3 * JUMP_SHARE * min(self._apart.min(initial=np.inf), 1.0)
+        self._apart = apart_of(settings)
         self.compared = [(group.name, group.measured[0]) for group in settings.groups if group.apart]
         self.joint_names = tuple(settings.capsules.joints.values()) if settings.capsules is not None else ()
         compared = {name for group in settings.groups if group.apart for name in group.measured}
         self.joints_apart = not compared.issuperset(self.joint_names)
-        self._component_names = np.array(settings.spec.component_names, dtype=object)
+        component_names = np.array(settings.spec.component_names, dtype=object)
         for columns, names in self._indices:
             if len(names) == len(columns):
-                self._component_names[columns] = names
+                component_names[columns] = names
+        self.plausibility = Plausibility(settings, component_names.tolist())
         self._group = self.limits.part[:, GROUP]
         self._names = [field.name for field in settings.fields]
         self._group_names = [group.name for group in settings.groups]
@@ -240,63 +227,6 @@ class Measuring:
             if chosen:
                 result[columns] = measured[columns]
         return self._bounded(result)
-
-    def jump(self, before: np.ndarray, after: np.ndarray, elapsed_s: float) -> str:
-        """A description of a motion that no robot makes; empty when there is none.
-
-        That is one faster than any, and whatever the time between the two, a whole turn of a joint or all zeros, which
-        a driver reports that has restarted.
-
-        Args:
-            before, after: (dim,) two consecutive measured states, NaN where nothing was measured.
-            elapsed_s: between the two.
-        """
-        if not len(before):
-            return ""
-        change = after - before
-        if change @ change <= self._least_change**2:
-            return ""
-        change = np.abs(change)
-        if not (change > self._least_change).any():
-            return ""
-        _, distances = self.distances(before, after)
-        turns = np.rint(distances / (2 * math.pi))
-        turned = self._turns & (turns > 0) & (np.abs(distances - 2 * math.pi * turns) < TURN_ROUNDING)
-        nothing = np.array([not after[self.settings.spec.slices[name]].any() for name in self._names])
-        fast = distances > self._jump_speed * max(elapsed_s, self.settings.tick_s)
-        jumped = ((distances > JUMP_SHARE * self._apart) & fast) | ((distances > self._apart) & (turned | nothing))
-        if not jumped.any():
-            return ""
-        notes = []
-        for number in np.flatnonzero(jumped):
-            part = self.settings.spec.slices[self._names[number]]
-            worst = part.start + int(np.nanargmax(change[part]))
-            size = float(distances[number])
-            note = f" ({2 * turns[number]:.0f} pi)" if turned[number] else " (all zeros now)" if nothing[number] else ""
-            name = self._names[number] if self.settings.fields[number].kind == "pose" else self._component_names[worst]
-            notes.append(f"{name} by {size:.3g} in {elapsed_s * 1e3:.0f} ms{note}")
-        return ", ".join(notes)
-
-    def all_zeros(self, measured: np.ndarray) -> bool:
-        """Whether an arm is measured (dim,) at all zeros, as a driver reports that has read no encoder yet."""
-        return len(measured) > 0 and any(
-            limit < np.inf and not measured[self.settings.spec.slices[field.name]].any()
-            for field, limit in zip(self.settings.fields, self._apart)
-        )
-
-    def implausible(self, measured: np.ndarray) -> str:
-        """Why no arm can be measured (dim,) so: all zeros, or far outside of its limits; empty when it can."""
-        if self.all_zeros(measured):
-            return "the arm says nothing but zeros"
-        if len(measured):
-            beyond = np.maximum(self.limits.low - measured, measured - self.limits.high)
-            for field, limit in zip(self.settings.fields, self._apart):
-                part = self.settings.spec.slices[field.name]
-                allowed = limit if field.kind == "joint" else max(limit, OUTSIDE_M)
-                if limit < np.inf and not field.is_rotation and (beyond[part] > allowed).any():
-                    worst = part.start + int(np.argmax(beyond[part]))
-                    return f"{self._component_names[worst]} is {beyond[worst]:.3g} {field.unit} outside of its limits"
-        return ""
 
     def apart(self, distances: np.ndarray) -> np.ndarray:
         """(groups,) bool, whether a group is further from the command than allowed while no source is followed."""

@@ -61,9 +61,9 @@ def agreed(
         now: the moment.
     """
     known = state.agreement
-    jump = measuring.jump(state.measured, measured, elapsed_s) or joint_jump(measuring, state, joints)
+    jump = measuring.plausibility.jump(state.measured, measured, elapsed_s) or joint_jump(measuring, state, joints)
     if not len(state.command):
-        unknown = measuring.missing(measured) or measuring.implausible(measured)
+        unknown = measuring.missing(measured) or measuring.plausibility.implausible(measured)
         if jump or unknown or known.steady_ns is None:
             return replace(known, steady_ns=None if unknown else now.monotonic_ns)
         return known
@@ -135,6 +135,8 @@ def accepted(measuring: Measuring, state: GateState, now: Now) -> Agreement:
     or is implausible.
     """
     known = state.agreement
-    if known.jump and (now.monotonic_ns - known.jump_ns < ACCEPTED_S * 1e9 or measuring.implausible(state.measured)):
+    if known.jump and (
+        now.monotonic_ns - known.jump_ns < ACCEPTED_S * 1e9 or measuring.plausibility.implausible(state.measured)
+    ):
         return known
     return replace(known, jump="", joints=np.empty(0))

@@ -71,7 +71,7 @@ def judge(
 def _unknown(parts: Parts, state: GateState) -> str:
     """Why there is no first command yet."""
     missing = parts.measuring.missing(state.measured)
-    return missing or parts.measuring.implausible(state.measured) or "it has to settle"
+    return missing or parts.measuring.plausibility.implausible(state.measured) or "it has to settle"
 
 
 def _judge_jump(
