@@ -8,7 +8,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from real.graph.graph import Deployment, arguments_of
+from real.graph.graph import Deployment
+from real.graph.ros_arguments import arguments_of
 from real.ros.names import absolute, require_namespace, require_remaps
 from real.ros.topics import names_of
 from robot.contract.loading import contract_names, load_contract

@@ -12,8 +12,9 @@ from threading import Event, Thread
 
 import pytest
 
-from real.graph.graph import Deployment, End, NodeProcess, arguments_of, module_of, processes, ros_arguments
+from real.graph.graph import Deployment, End, NodeProcess, module_of, processes
 from real.graph.processes import run_processes
+from real.graph.ros_arguments import arguments_of, ros_arguments
 from robot.errors import InputError
 
 # Stands for a node: says ready, and writes when it was told to end and when it has ended.

@@ -13,7 +13,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from data.store.dataset import Dataset
-from real.graph.graph import TEXTS, arguments_of
+from real.graph.ros_arguments import TEXTS, arguments_of
 from robot.errors import InputError
 from tests.journeys.commands import TINY
 from tiller.cli import main

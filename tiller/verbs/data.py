@@ -12,7 +12,7 @@ from robot.errors import InputError, nearest
 from tiller.command_line.words import read_options, split_words
 
 if TYPE_CHECKING:
-    from tiller.runs.replay import ReplayedEpisode
+    pass
 
 INCIDENT = "--incident"
 
@@ -214,6 +214,7 @@ def replay(path: str, options: ReplayOptions) -> int:
     import sim
     from data.store.dataset import Dataset
     from tiller.runs.replay import replay_episode, shared_spec
+    from tiller.sheets.replay import print_replay
 
     dataset = Dataset.open(path)
     task = options.task or dataset.attributes.get("task")
@@ -233,7 +234,7 @@ def replay(path: str, options: ReplayOptions) -> int:
         replays = [replay_episode(env, number, dataset.episode(number), keys) for number in chosen]
     finally:
         env.close()
-    _show(str(task), replays, units)
+    print_replay(str(task), replays, units)
     return 0
 
 
@@ -251,47 +252,13 @@ def incident(words: Sequence[str]) -> int:
     return replay_incident(words[0])
 
 
-def _episodes(wanted: Any, count: int) -> list[int]:
+def _episodes(chosen: Any, count: int) -> list[int]:
     """Numbers of the episodes that `episodes=` means."""
-    if wanted is None or isinstance(wanted, int):
-        return list(range(min(5 if wanted is None else wanted, count)))
-    if isinstance(wanted, (list, tuple)) and all(isinstance(each, int) and 0 <= each < count for each in wanted):
-        return list(wanted)
-    raise InputError("episodes", expected=f"a number, or a list such as [0,3] of 0 to {count - 1}", got=str(wanted))
-
-
-def _show(task: str, replays: Sequence[ReplayedEpisode], units: Mapping[str, str]) -> None:
-    """A table over keys, how far each drifted, and one over episodes, how each ended."""
-    from rich.console import Console
-    from rich.table import Table
-
-    if not replays:
-        print("No episodes.")
-        return
-    print(f"Recorded actions through {task}: distance of the observation from the recorded row")
-    keys = Table("key", "unit", "mean", "max", "where")
-    for key, unit in units.items():
-        rows = sum(len(each.errors[key]) for each in replays)
-        mean = sum(each.errors[key].sum() for each in replays) / rows
-        largest, episode, row = max(
-            (each.errors[key].max(), each.episode, each.errors[key].argmax()) for each in replays
-        )
-        keys.add_row(key, unit, f"{mean:.2g}", f"{largest:.2g}", f"episode {episode}, row {row}")
-    episodes = Table("episode", "rows", "mean", "max", "success", "score")
-    for each in replays:
-        errors = list(each.errors.values())
-        mean, largest = sum(error.mean() for error in errors) / len(errors), max(error.max() for error in errors)
-        episodes.add_row(
-            str(each.episode),
-            str(len(errors[0])),
-            f"{mean:.2g}",
-            f"{largest:.2g}",
-            "yes" if each.success else "no",
-            f"{each.score:.3f}",
-        )
-    Console().print(keys, episodes)
-    done, score = sum(each.success for each in replays), sum(each.score for each in replays)
-    print(f"{done} of {len(replays)} succeeded again; mean score {score / len(replays):.3f}")
+    if chosen is None or isinstance(chosen, int):
+        return list(range(min(5 if chosen is None else chosen, count)))
+    if isinstance(chosen, (list, tuple)) and all(isinstance(each, int) and 0 <= each < count for each in chosen):
+        return list(chosen)
+    raise InputError("episodes", expected=f"a number, or a list such as [0,3] of 0 to {count - 1}", got=str(chosen))
 
 
 ACTIONS: Mapping[str, Action] = {

@@ -14,7 +14,8 @@ from tiller.command_line.command import HELP
 
 def command(words: Sequence[str]) -> int:
     """Run the verb."""
-    from real.graph.graph import NODES, arguments_of, module_of
+    from real.graph.graph import NODES, module_of
+    from real.graph.ros_arguments import arguments_of
 
     if not words or words[0] in HELP:
         print(help_text())

@@ -5,22 +5,20 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
-from importlib import import_module
 from typing import Annotated, Any, Iterator, Mapping
 
 import gymnasium
 import numpy as np
 from gymnasium import spaces
-from gymnasium.envs.registration import EnvSpec
 
 from robot.description import ActionField, ActionSpec, ObservationSpec
 from robot.description.ranges import Range
-from robot.errors import InputError, nearest
-from sim.rendering.backend import find_backend, require_backend
+from robot.errors import InputError
+from sim.rendering.backend import require_backend
 from sim.rendering.pictures import as_rgb
 from sim.tasks.environment import Observation, Outcome, TaskEnv
+from sim.tasks.gym.build import build_env, max_steps_of, period_of
 from sim.tasks.gym.observation import field_of, leaves_of
 from sim.tasks.info import SAY_SUCCESS, TaskInfo
 from sim.tasks.options import TaskOptions, read_options
@@ -94,7 +92,7 @@ class GymEnv(TaskEnv):
     """
 
     def __init__(self, name: str, *, reward: str, options: GymOptions) -> None:
-        self._env = _build(name, options)
+        self._env = build_env(name, render=options.render, arguments=options.arguments)
         self._options = options
         self._threshold = options.success_return
         self._told = False  # whether the environment itself reports success
@@ -110,11 +108,11 @@ class GymEnv(TaskEnv):
                 way_out="Choose a task with continuous actions",
             )
         self._leaves = leaves_of(self._env.observation_space, options.declared_kinds, name)
-        period_s = options.period_s or _period_s(self._env, name)
+        period_s = options.period_s or period_of(self._env, name)
         task = TaskInfo(
             id=f"gym/{name}",
             control_hz=1 / period_s,
-            max_steps=options.max_steps or _max_steps(spec, name),
+            max_steps=options.max_steps or max_steps_of(spec, name),
             n_action_steps=8,
             success=_success_in_words(options, self._threshold),
             score="1 at success, else 0",
@@ -214,74 +212,6 @@ class GymEnv(TaskEnv):
         return {name: leaf.row(leaf.find(observation)) for name, leaf in self._leaves.items()}
 
 
-def _build(name: str, options: GymOptions) -> gymnasium.Env[Any, Any]:
-    os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
-    os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
-    module, _, registered = name.rpartition(":")
-    if module:
-        try:
-            import_module(module)
-        except ModuleNotFoundError as error:
-            raise InputError(
-                f"task gym/{name}", expected="a module that can be imported", got=f"'{module}' ({error})"
-            ) from error
-    if registered not in gymnasium.registry:
-        raise InputError(
-            "task",
-            expected="an id that is registered with Gymnasium",
-            got=f"'gym/{name}'",
-            way_out=nearest(f"gym/{registered}", [f"gym/{each}" for each in gymnasium.registry]),
-        )
-    if options.render and (backend := find_backend()):
-        os.environ["MUJOCO_GL"] = backend
-    mode = {"render_mode": "rgb_array"} if options.render else {}
-    try:
-        env = gymnasium.make(registered, max_episode_steps=-1, disable_env_checker=True, **mode, **options.arguments)
-    except (ImportError, gymnasium.error.Error) as error:
-        raise InputError(f"task gym/{name}: {error}") from error
-    except TypeError as error:
-        if options.render and "render_mode" in str(error):
-            raise InputError(
-                f"task gym/{name}: render", expected="an environment that takes render_mode='rgb_array'", got=str(error)
-            ) from error
-        if not options.arguments:
-            raise
-        raise InputError(
-            f"option arguments of gym/{name}", expected="what the environment takes", got=str(error)
-        ) from error
-    _only_what_it_takes(env)
-    return env
-
-
-def _period_s(env: gymnasium.Env[Any, Any], name: str) -> float:
-    # None of these means the control period everywhere, hence the order: PushT's dt is that of its integrator, and
-    # Pendulum's pictures are not at the rate of its steps.
-    if rate := getattr(env.unwrapped, "control_hz", None):
-        return 1 / float(rate)
-    dt = getattr(env.unwrapped, "dt", None)
-    if dt is not None and not callable(dt) and float(dt) > 0:
-        return float(dt)
-    if rate := env.metadata.get("render_fps"):
-        return 1 / float(rate)
-    raise InputError(
-        f"control period of gym/{name}",
-        got="none of them",
-        way_out="Give it in seconds: period_s=",
-        expected="control_hz, dt or metadata['render_fps'] of the environment",
-    )
-
-
-def _max_steps(spec: EnvSpec, name: str) -> int:
-    if spec.max_episode_steps is None:
-        raise InputError(
-            f"time limit of gym/{name}",
-            expected="max_episode_steps registered with it",
-            got="none",
-            way_out="Give it in steps: max_steps=",
-        )
-    return spec.max_episode_steps
-
-
 def _success_in_words(options: GymOptions, threshold: float | None) -> str:
     if options.success_reward is not None:
         return f"a reward of at least {options.success_reward:g}"
@@ -289,19 +219,3 @@ def _success_in_words(options: GymOptions, threshold: float | None) -> str:
     if options.success_return is not None:
         return at_the_end
     return " or ".join(filter(None, ["info['success'] or info['is_success'] above 0", at_the_end]))
-
-
-def _only_what_it_takes(env: gymnasium.Env[Any, Any]) -> None:
-    """Put a wrapper below all others for environments whose `reset` does not take the options that they pass on."""
-    outer = env
-    while isinstance(outer, gymnasium.Wrapper) and isinstance(outer.env, gymnasium.Wrapper):
-        outer = outer.env
-    if isinstance(outer, gymnasium.Wrapper):
-        outer.env = _Reset(outer.env)
-
-
-class _Reset(gymnasium.Wrapper[Any, Any, Any, Any]):
-    """Passes options on only where there are some."""
-
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Any:
-        return self.env.reset(seed=seed) if options is None else self.env.reset(seed=seed, options=options)
