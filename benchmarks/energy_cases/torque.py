@@ -11,7 +11,8 @@ from benchmarks.energy_cases.encoding import budget_of, limits, number, numbers,
 from benchmarks.energy_cases.ledger import tank_of
 from robot.safety.energy import REASONS, Budget, EnergyLedger
 from robot.safety.energy.tank import LATCHED, LEVEL
-from robot.safety.energy.torque_filter import filter_torques, filter_torques_numpy
+from robot.safety.energy.torque.kernel import filter_torques
+from robot.safety.energy.torque.reference import filter_torques_numpy
 
 ABOUT = (
     "Torques before and after the filter, with a tank at level_j. Torque, damping, low and high in N*m, velocity "

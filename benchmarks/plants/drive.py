@@ -26,7 +26,7 @@ from benchmarks.plants.two_link import advance_arm, tip_of
 from robot.compiled import compiled
 from robot.safety.energy.budget import CAPACITY, RESERVE, SUPPLY
 from robot.safety.energy.tank import book, work_done
-from robot.safety.energy.torque_filter import filter_torque
+from robot.safety.energy.torque.kernel import filter_torque
 
 JUMPS, RAMPS, LAGS = range(3)
 """How a set-point that is new comes into force: at once; on a straight line over a policy's period; with a first-order

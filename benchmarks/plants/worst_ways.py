@@ -13,7 +13,7 @@ import numpy as np
 from robot.compiled import compiled
 from robot.safety.energy.budget import CAPACITY, INITIAL, RESERVE, SUPPLY, Budget
 from robot.safety.energy.tank import COLUMNS, LATCHED, LEVEL, OVERDRAFT, OVERDRAFTS, book, fill
-from robot.safety.energy.torque_filter import filter_torque
+from robot.safety.energy.torque.kernel import filter_torque
 
 _BLOCK = 50_000
 EVENTS, JOULES, DEEPEST, BELOW_RESERVE, BEYOND_OBLIGATION, TAKEN, PRESSED, CHANGED, OWN_WORK, OWN_LEVEL = range(10)

@@ -3,7 +3,7 @@
 The disturber is a port like any other, and it has a tank like any controller: the energy that it gave is, tick by tick,
 the force times the displacement of the point that it acts on, W = F . (x_next - x); what it may still give is bounded
 by what is left of E_d. The bound is applied before each tick for the worst displacement of the point in it,
-|dx_i - T v_i| <= T^2 a_i, by the same closed form as for a controller's torque (`robot.safety.energy.torque_filter`). A
+|dx_i - T v_i| <= T^2 a_i, by the same closed form as for a controller's torque (`robot.safety.energy.torque.kernel`). A
 point that accelerates harder than a can overdraw the tank: overdrafts are counted, with their joules. Pins of mazes are
 here, twins in `sim.disturbances.twin`.
 """
@@ -19,7 +19,7 @@ from robot.compiled import compiled
 from robot.errors import InputError
 from robot.safety.energy.budget import CAPACITY, Budget
 from robot.safety.energy.tank import COLUMNS, LEVEL, book, fill, work_done
-from robot.safety.energy.torque_filter import filter_torque
+from robot.safety.energy.torque.kernel import filter_torque
 from sim.maze import MazeBatch, MazeStep, physics
 from sim.maze.inner_loop import Control, PinController, TickLog, run
 from sim.maze.options import PERIOD_S, TICK_S, TICKS

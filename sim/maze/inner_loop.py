@@ -13,7 +13,7 @@ from robot.compiled import compiled
 from robot.safety.energy.budget import CAPACITY, FORCE, POWER, SPRING, SUPPLY
 from robot.safety.energy.setpoint.kernel import filter_offset
 from robot.safety.energy.tank import INVALID, LATCHED, NONE, book, work_done
-from robot.safety.energy.torque_filter import filter_torque
+from robot.safety.energy.torque.kernel import filter_torque
 from sim.maze.physics import MazeState, Room, advance_world
 
 QUEUE = 16  # commands in flight, at most

@@ -17,7 +17,7 @@ from robot.safety.energy.budget import Budget
 from robot.safety.energy.ledger import EnergyLedger
 from robot.safety.energy.setpoint.filter import SetpointFilter
 from robot.safety.energy.tank import INVALID, LATCHED, NONE
-from robot.safety.energy.torque_filter import TorqueFilter
+from robot.safety.energy.torque.filter import TorqueFilter
 from sim.maze import physics
 from sim.maze.assembly import gate_opening
 from sim.maze.batch import MazeBatch

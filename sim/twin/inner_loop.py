@@ -16,7 +16,7 @@ from robot.control.torque_limits import limit_torque
 from robot.safety.energy.budget import CAPACITY, FORCE, SPRING, SUPPLY
 from robot.safety.energy.setpoint.kernel import leash_offset
 from robot.safety.energy.tank import LATCHED, NONE, book, work_done
-from robot.safety.energy.torque_filter import filter_torque
+from robot.safety.energy.torque.kernel import filter_torque
 from sim.twin.engine import full_inertia, site_jacobian, step1, step2
 
 # A change of the set-point's velocity, a jump at a knot of its path, is fed forward to the arm over about this time.

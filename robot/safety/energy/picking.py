@@ -24,7 +24,7 @@ from robot.safety.energy.benign import require_benign, require_no_gravity
 from robot.safety.energy.budget import Budget
 from robot.safety.energy.replay import FilterReplay, replay
 from robot.safety.energy.streams import EnergyStream, durations_s
-from robot.safety.energy.torque_filter import worst_case
+from robot.safety.energy.torque.kernel import worst_case
 
 ROOM, LOOSER, ACCELERATION_ROOM = 1.5, 1.2, 1.5
 _GENTLER = "Allow more, or record episodes that go about it more gently"

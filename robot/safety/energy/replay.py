@@ -12,7 +12,7 @@ from robot.compiled import compiled
 from robot.safety.energy.budget import CAPACITY, SUPPLY, Budget
 from robot.safety.energy.streams import EnergyStream
 from robot.safety.energy.tank import COLUMNS, LEVEL, LIMIT_POWER, OVERDRAFTS, REASONS, TANK, book, fill
-from robot.safety.energy.torque_filter import filter_torque
+from robot.safety.energy.torque.kernel import filter_torque
 
 STARVED = 0.02  # of its steps, above which an episode whose tank closed counts as starved
 

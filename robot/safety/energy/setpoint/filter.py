@@ -15,7 +15,7 @@ from robot.safety.energy.ledger import EnergyLedger
 from robot.safety.energy.setpoint.kernel import filter_offsets
 from robot.safety.energy.setpoint.reference import filter_offsets_numpy
 from robot.safety.energy.tank import INVALID, LATCHED, LEVEL, NONE, REASONS
-from robot.safety.energy.torque_filter import PATHS
+from robot.safety.energy.torque.filter import PATHS
 
 MODES = ("measured", "leash")
 _SOFTEST = 1e-3  # of a requested stiffness: where the filter would allow less, the one in force is kept

@@ -16,7 +16,7 @@ from robot.safety.energy.ledger import EnergyLedger
 from robot.safety.energy.picking import Harm, measure, net_power_w, pick
 from robot.safety.energy.replay import replay
 from robot.safety.energy.streams import EnergyStream
-from robot.safety.energy.torque_filter import TorqueFilter
+from robot.safety.energy.torque.filter import TorqueFilter
 from tests.robot.safety.energy_picking.arms import INERTIA, pushed, reaching, stamps, weight
 
 REACHING = [reaching(seed) for seed in range(20)]

@@ -13,7 +13,7 @@ import pytest
 from benchmarks.energy_cases.encoding import budget_of, differences, number, numbers, plain
 from benchmarks.passivity_vectors import FILES, PAGE, VECTORS, made, read, stale, with_table
 from robot.safety.energy import REASONS, worst_case
-from robot.safety.energy.torque_filter import PATHS
+from robot.safety.energy.torque.filter import PATHS
 
 TORQUE_REASONS = {
     "a full tank lets all through": "",

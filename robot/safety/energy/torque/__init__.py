@@ -1,0 +1,1 @@
+"""Torques of an inner loop: what a period of them may inject."""
