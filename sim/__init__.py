@@ -19,8 +19,8 @@ def make(task_id: str, *, reward: str = "sparse", **options: Any) -> TaskEnv:
         options: of the suite; `render=True` allows `env.render()`.
 
     Returns:
-        An environment with `task`, `observation_spec` and `action_spec`. Observations are dicts of arrays, actions raw
-        absolute targets. Success terminates, the time limit truncates, `info` has `success` and `score`.
+        An environment with `task`, `observation_spec` and `action_spec`. Observations are dicts of arrays, actions
+        (dim,) raw absolute targets. Success terminates, the time limit truncates, `info` has `success` and `score`.
 
     Raises:
         InputError: the task, the option or its value is unknown.

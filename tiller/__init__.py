@@ -50,7 +50,8 @@ def load(
         (batch, samples, horizon, dim), raw units.
 
     Raises:
-        InputError: no checkpoint there, of another version or incomplete.
+        InputError: no checkpoint there, of another version or incomplete; no such device or sampler, or steps that it
+            cannot take.
     """
     from policies.model import checkpoint as checkpoints
 
@@ -58,7 +59,19 @@ def load(
 
 
 def make(task_id: str, **options: Any) -> gymnasium.Env:
-    """Build a task as a Gymnasium environment; see `sim.make`."""
+    """Build a task as a Gymnasium environment; see `sim.make`.
+
+    Args:
+        task_id: `SUITE/NAME`, for example `pusht/state`; `sim.tasks.task_ids()` lists them.
+        options: `reward`, `sparse` or `native`, and those of the suite.
+
+    Returns:
+        A `sim.tasks.environment.TaskEnv`: observations are dicts of arrays, actions (dim,) raw absolute targets.
+
+    Raises:
+        InputError: the task, an option or its value is unknown.
+        MissingExtraError: the suite is not installed.
+    """
     import sim
 
     return sim.make(task_id, **options)
@@ -79,8 +92,10 @@ def connect(robot: str, **options: Any) -> ConnectedRobot:
         It as a context manager with `wait_until_ready`, `home` and `move_to` beside the protocol of every robot.
 
     Raises:
-        InputError: there is no robot and no contract of that name.
+        InputError: there is no robot and no contract of that name, its file is wrong, or a value or an option of a
+            contract is.
         MissingExtraError: a contract needs rclpy, and it is not installed.
+        TypeError: a robot has no such option.
     """
     from tiller.connection import connect as connected
 

@@ -65,7 +65,7 @@ def find_preset(name: str) -> Preset:
     """The preset of a name.
 
     Raises:
-        InputError: there is none.
+        InputError: there is none, or a file of `configs/source` has a wrong key or value.
     """
     known = presets()
     if name not in known:
@@ -74,6 +74,14 @@ def find_preset(name: str) -> Preset:
 
 
 def recognise(source: Source, excluded: Collection[str] = ()) -> Preset | None:
-    """The preset that fits a source, or None where none or several do."""
+    """The preset that fits a source, or None where none or several do.
+
+    Args:
+        source: to find the preset of.
+        excluded: keys that were left out of it on purpose.
+
+    Raises:
+        InputError: a file of `configs/source` has a wrong key or value.
+    """
     fitting = [preset for preset in presets().values() if preset.fits(source, excluded)]
     return fitting[0] if len(fitting) == 1 else None

@@ -97,8 +97,8 @@ class Dataset:
             mode: `r` to read, `a` to read and append: local folders that tiller wrote only.
 
         Raises:
-            InputError: there is no store, its arrays and `episode_ends` do not fit together, it cannot be appended to
-                (mode `a`), or another process is writing it (mode `a`).
+            InputError: there is no store or no such mode, its arrays and `episode_ends` do not fit together, it cannot
+                be appended to (mode `a`), or another process is writing it (mode `a`).
         """
         if mode not in ("r", "a"):
             raise InputError("mode", expected="'r' or 'a'", got=repr(mode))
@@ -162,7 +162,11 @@ class Dataset:
         self.close()
 
     def refresh(self) -> None:
-        """Show what has been committed since."""
+        """Show what has been committed since.
+
+        Raises:
+            InputError: the store is gone, or its arrays and `episode_ends` do not fit together.
+        """
         contents = read_contents(locate(self.path))
         self._show(contents, consistent_ends(contents))
 
@@ -177,18 +181,25 @@ class Dataset:
 
     @property
     def period_s(self) -> float | None:
-        """Control period; None where the store does not record it."""
+        """Control period, s; None where the store does not record it."""
         return self.schema.period_s if self.schema else None
 
     @property
     def fingerprint(self) -> str:
-        """Hash of the schema and of all content; a foreign store's is of its arrays' metadata and episode ends."""
+        """Hash of the schema and of all content, 16 hexadecimal digits.
+
+        A foreign store's is of its arrays' metadata and episode ends.
+        """
         if self.schema is not None and self._contents.commit is not None:
             return fingerprint({"schema": self.schema.to_json(), "commit": self._contents.commit.to_json()})
         return fingerprint({"arrays": self._contents.metadata, "episode_ends": self.episode_ends.tolist()})
 
     def episode_slice(self, index: int) -> slice:
-        """Rows of one episode; -1 is the last."""
+        """Rows of one episode; -1 is the last.
+
+        Raises:
+            InputError: there is no such episode.
+        """
         if not -len(self) <= index < len(self):
             raise InputError(f"'{self.path}': episode", expected=f"0 to {len(self) - 1}", got=str(index))
         index %= len(self)
@@ -204,7 +215,7 @@ class Dataset:
         return self._contents.array(layout.row_path(name))
 
     def read(self, name: str, start: int = 0, stop: int | None = None) -> np.ndarray:
-        """Rows start..stop-1 of a row array (all of them without a stop), in memory.
+        """Rows start..stop-1 of a row array, (stop - start, ...) in memory; without a stop up to the last.
 
         Raises:
             InputError: as `array`.
@@ -218,6 +229,7 @@ class Dataset:
 
         Raises:
             InputError: there is no such fact.
+            DamagedChunkError: a chunk is missing or broken.
         """
         if name not in self.meta_keys:
             raise InputError(

@@ -22,10 +22,11 @@ _META_TYPES: Mapping[str, Any] = {
 
 @dataclass(frozen=True, eq=False)
 class Episode:
-    """What one attempt at a task recorded.
+    """What one attempt at a task recorded; `check_episode` says whether it fits a schema.
 
     Args:
-        data: name -> (T, ...) rows: observations, `action` and the schema's further columns.
+        data: name -> (T, ...) rows: observations, `action` and the schema's further columns, in the units of the
+            schema.
         meta: name -> one fact about the episode.
         streams: name -> (value (N, ...), time_ns (N,)) for what runs faster than rows.
     """
@@ -39,7 +40,11 @@ class Episode:
         return len(self.data[ACTION])
 
     def digest(self) -> str:
-        """Hash of every name, type, shape, number and word in the episode: equal for equal content only."""
+        """Hash of every name, type, shape, number and word in the episode: equal for equal content only.
+
+        Returns:
+            32 hexadecimal digits.
+        """
         state = hashlib.blake2b(digest_size=16)
         for name in sorted(self.data):
             _feed(state, f"data/{name}", self.data[name])

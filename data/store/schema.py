@@ -41,6 +41,10 @@ class MetaField:
         name: the array's name under `meta/`.
         dtype: one of `META_TYPES`.
         unit: of a number; `1` where there is none.
+
+    Raises:
+        InputError: a name with other characters than letters, digits, `_`, `.` and `-`, or that the store itself uses,
+            or an unknown dtype.
     """
 
     name: str
@@ -69,6 +73,11 @@ class ColumnField:
         shape: of one row.
         dtype: numpy name.
         unit: one unit, or one per component of the last axis separated by spaces.
+
+    Raises:
+        InputError: a name with characters that `MetaField` refuses, or units that are neither one nor one per
+            component.
+        TypeError: numpy has no such dtype.
     """
 
     name: str
@@ -91,6 +100,11 @@ class StreamField:
         shape: of one sample.
         dtype: numpy name.
         unit: one unit, or one per component of the last axis separated by spaces.
+
+    Raises:
+        InputError: a name with characters that `MetaField` refuses, or units that are neither one nor one per
+            component.
+        TypeError: numpy has no such dtype.
     """
 
     name: str
@@ -120,6 +134,11 @@ class Schema:
         streams: what runs faster than rows.
         columns: further per-row arrays, for example `TIME` and `REWARD`.
         action_dtype: numpy name of the stored actions.
+
+    Raises:
+        InputError: another control period than the action's, actions that are no real numbers, or names that are not
+            allowed or not different.
+        TypeError: numpy has no such dtype.
     """
 
     observation: ObservationSpec
@@ -156,10 +175,12 @@ class Schema:
 
     @cached_property
     def meta_fields(self) -> Mapping[str, MetaField]:
+        """Name -> per-episode fact."""
         return {field.name: field for field in self.meta}
 
     @cached_property
     def stream_fields(self) -> Mapping[str, StreamField]:
+        """Name -> stream."""
         return {field.name: field for field in self.streams}
 
     def to_json(self) -> dict[str, Any]:
@@ -171,6 +192,6 @@ class Schema:
         """The schema that `to_json` wrote.
 
         Raises:
-            InputError: a key is unknown or missing.
+            InputError: a key is unknown or missing, or a value is wrong.
         """
         return from_json(cls, value, where="schema")

@@ -24,9 +24,12 @@ class CameraEncoder(nn.Module):
 
     Args:
         shapes: key -> (steps, 3, h, w) for images, (steps, ...) for the rest.
-        backbone: makes the network of one camera.
+        backbone: (h, w) -> the network of one camera, (N, 3, h, w) to (N, features).
         shared: one network for all cameras, whose images must be of one size.
         images: names of the keys that are images; None for those with three axes per frame.
+
+    Attributes:
+        condition_dim: C, steps times features of every camera, and the low-dimensional numbers.
 
     Raises:
         InputError: there is no image among the keys, or images of different sizes share a network.
@@ -64,7 +67,14 @@ class CameraEncoder(nn.Module):
         )
 
     def forward(self, observation: Mapping[str, Tensor]) -> Tensor:
-        """Key -> (B, steps, ...), images (B, steps, 3, h, w) in [-1, 1], to (B, C)."""
+        """Encode observations.
+
+        Args:
+            observation: key -> (B, steps, ...) normalised, images (B, steps, 3, h, w) in [-1, 1].
+
+        Returns:
+            (B, C).
+        """
         parts = [self._encode(name, observation[name]) for name in self.network_of]
         if self.state.keys:
             parts.append(self.state(observation))

@@ -40,4 +40,5 @@ class SmallCNN(nn.Module):
         self.last = nn.Sequential(Linear(128 * cells[0] * cells[1], features), nn.LayerNorm(features))
 
     def forward(self, images: Tensor) -> Tensor:
+        """Images (N, 3, h, w) in [-1, 1] to (N, features)."""
         return self.last(self.layers(images).flatten(1))

@@ -19,6 +19,7 @@ BACKBONES: Mapping[str, type[nn.Module]] = {
     "resnet": ResNet18,
 }
 ENCODERS: Mapping[str, type[nn.Module]] = {"state": StateEncoder, **BACKBONES}
+"""Name in a configuration -> encoder, or the backbone of each camera."""
 
 
 def make_encoder(
@@ -30,7 +31,7 @@ def make_encoder(
     images: Collection[str] | None = None,
     **options: Any,
 ) -> nn.Module:
-    """Build the encoder that `name` means: key -> (B, steps, ...) to (B, C), with C as its `condition_dim`.
+    """Build an encoder of observations by its name.
 
     Args:
         name: `state`; `cnn` or `resnet` for observations with images.
@@ -40,8 +41,13 @@ def make_encoder(
         images: names of the keys that are images; None for those with three axes per frame.
         options: of the encoder.
 
+    Returns:
+        A module: key -> (B, steps, ...) normalised, images (B, steps, 3, h, w) in [-1, 1], to (B, C). C is its
+            `condition_dim`.
+
     Raises:
-        InputError: no such encoder or option, or images that it cannot take.
+        InputError: no such encoder or option, an option out of range, images that it cannot take, or `weights` that are
+            not there or of another network.
     """
     make = choose(f"encoder '{name}'", ENCODERS, name, options)
     if not pretrained:

@@ -14,17 +14,18 @@ CHANNELS_A_GROUP = 16
 
 
 class ResNet18(nn.Module):
-    """Images (N, 3, h, w) to (N, features).
+    """ResNet-18 (He et al. 2016) with group norm and a spatial softmax: images (N, 3, h, w) to (N, features).
 
-    Batch norm is replaced by group norm, which does not mix a batch and agrees with averaged weights. ImageNet
-    weights keep their meaning for images scaled as there; `forward` changes [-1, 1] to that scale.
+    It is the encoder of diffusion policy (Chi et al. 2023, section 3.2), its softmax that of Levine et al. (2016).
+    Batch norm is replaced by group norm, which does not mix a batch and agrees with averaged weights. ImageNet weights
+    keep their meaning for images scaled as there; `forward` changes [-1, 1] to that scale.
 
     Args:
         size: height and width of the images in pixels.
         features: size of the vector.
         keypoints: image positions that the spatial softmax returns.
-        weights: a local folder with `model.safetensors`, or such a file, as `transformers` saves a ResNet-18;
-            None starts from random weights. Nothing is ever fetched.
+        weights: a local folder with `model.safetensors`, or such a file, as `transformers` saves a ResNet-18; None
+            starts from random weights. Nothing is ever fetched.
 
     Raises:
         InputError: no such weights, or those of another network.
@@ -52,6 +53,7 @@ class ResNet18(nn.Module):
         self.register_buffer("deviation", torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1), persistent=False)
 
     def forward(self, images: Tensor) -> Tensor:
+        """Images (N, 3, h, w) in [-1, 1] to (N, features)."""
         scaled = ((images + 1) / 2 - self.mean) / self.deviation
         return self.last(spatial_softmax(self.points(self.backbone(scaled).last_hidden_state)))
 

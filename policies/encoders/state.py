@@ -19,6 +19,9 @@ class StateEncoder(nn.Module):
     Args:
         shapes: key -> (steps, ...) of one normalised row, in the order in which they are joined.
         hidden: widths of the layers of an MLP; none joins only.
+
+    Attributes:
+        condition_dim: C, the last width of `hidden`, or all numbers of all keys.
     """
 
     def __init__(self, shapes: Mapping[str, Sequence[int]], hidden: Sequence[Width] = ()):
@@ -31,5 +34,5 @@ class StateEncoder(nn.Module):
         self.condition_dim = widths[-1]
 
     def forward(self, observation: Mapping[str, Tensor]) -> Tensor:
-        """Key -> (B, steps, ...) to (B, C)."""
+        """Key -> (B, steps, ...), normalised, to (B, C)."""
         return self.layers(torch.cat([observation[key].flatten(1) for key in self.keys], dim=-1))

@@ -30,7 +30,7 @@ class FilmBlock(nn.Module):
 
 
 class ResidualMLP(nn.Module):
-    """Residual MLP with FiLM from the condition and the noise level.
+    """Residual MLP over the flattened chunk, with FiLM (Perez et al. 2018) from the condition and the noise level.
 
     FiLM starts as the identity and the last layer as zero, so an untrained network predicts zero.
 

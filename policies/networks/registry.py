@@ -16,12 +16,23 @@ NETWORKS: Mapping[str, type[nn.Module]] = {
     "transformer": ActionTransformer,
     "unet": ConditionalUnet1D,
 }
+"""Name in a configuration -> network."""
 
 
 def make_network(name: str, horizon: int, action_dim: int, condition_dim: int, **options: Any) -> nn.Module:
-    """Build the network that `name` means: noisy action (B, H, D), level (B,), condition (B, C) -> (B, H, D).
+    """Build a network by its name.
+
+    Args:
+        name: of `NETWORKS`.
+        horizon: rows in a chunk, H.
+        action_dim: components of an action, D.
+        condition_dim: size of the encoded observation, C.
+        options: of the network.
+
+    Returns:
+        A module: noisy action (B, H, D), level (B,), condition (B, C) -> (B, H, D).
 
     Raises:
-        InputError: no such network, or it has no such option.
+        InputError: no such network or option, an option out of range, or sizes that the network cannot take.
     """
     return choose(f"network '{name}'", NETWORKS, name, options)(horizon, action_dim, condition_dim, **options)

@@ -65,8 +65,9 @@ class Block(nn.Module):
 
 
 class ActionTransformer(nn.Module):
-    """One token per row of the chunk; condition and noise level enter by adaptive layer norm in every block.
+    """A transformer with one token per row of the chunk, all of which see one another.
 
+    Condition and noise level enter by adaptive layer norm in every block (adaLN-Zero; Peebles and Xie 2023, DiT).
     Blocks start as the identity and the last layer as zero, so an untrained network predicts zero.
 
     Args:
@@ -107,7 +108,16 @@ class ActionTransformer(nn.Module):
         nn.init.zeros_(self.last.bias)
 
     def forward(self, noisy_action: Tensor, level: Tensor, condition: Tensor) -> Tensor:
-        """Noisy chunk (B, H, D), noise level (B,) of the order of one, condition (B, C) to (B, H, D)."""
+        """Predict from a noisy chunk.
+
+        Args:
+            noisy_action: (B, H, D).
+            level: (B,) noise level, of the order of one.
+            condition: (B, C).
+
+        Returns:
+            (B, H, D).
+        """
         features = self.level(level) + self.condition(condition)
         x = self.first(noisy_action) + self.places
         for block in self.blocks:

@@ -86,7 +86,7 @@ class ResidualBlock(nn.Module):
 
 
 class ConditionalUnet1D(nn.Module):
-    """U-Net over the rows of a chunk, conditioned everywhere by FiLM with scale and bias.
+    """U-Net over the rows of a chunk, conditioned everywhere by FiLM with scale and bias (Chi et al. 2023).
 
     The defaults are those of the paper's PushT policy, 66 M parameters. FiLM starts as the identity.
 
@@ -100,7 +100,7 @@ class ConditionalUnet1D(nn.Module):
         step_embedding: size of the embedded noise level.
 
     Raises:
-        InputError: the horizon cannot be halved so often, or the groups do not divide the channels.
+        InputError: the horizon cannot be halved so often, the kernel is even, or the groups do not divide the channels.
     """
 
     def __init__(
@@ -141,7 +141,16 @@ class ConditionalUnet1D(nn.Module):
         nn.init.zeros_(self.film.bias)
 
     def forward(self, noisy_action: Tensor, level: Tensor, condition: Tensor) -> Tensor:
-        """Noisy chunk (B, H, D), noise level (B,) of the order of one, condition (B, C) to (B, H, D)."""
+        """Predict from a noisy chunk.
+
+        Args:
+            noisy_action: (B, H, D).
+            level: (B,) noise level, of the order of one.
+            condition: (B, C).
+
+        Returns:
+            (B, H, D).
+        """
         features = functional.mish(torch.cat((self.level(level), condition), dim=-1))
         films = iter(self.film(features).split(self.film_sizes, dim=-1))
 

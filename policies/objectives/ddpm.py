@@ -20,8 +20,12 @@ PREDICTIONS = ("epsilon", "sample", "v")
 
 @dataclass(frozen=True)
 class DDPM(Objective):
-    """x_k = sqrt(a_k) action + sqrt(1 - a_k) noise on the cosine schedule; the network's level is k / train_steps.
+    """Denoising diffusion on a fixed chain of noise levels (Ho et al. 2020).
 
+        x_k = sqrt(a_k) action + sqrt(1 - a_k) noise
+
+    on the cosine schedule (Nichol and Dhariwal 2021); the network's level is k / train_steps. The samplers are `ddim`
+    (Song et al. 2021), `dpmsolver++` of second order (Lu et al. 2022b) and `ddpm`, which alone draws more noise.
     Whatever the network predicts is turned into the clean action first, and that is what the scheduler is given: so
     the three predictions and edits, clipping among them, meet the samplers in one form.
 
@@ -31,6 +35,9 @@ class DDPM(Objective):
             2022: sqrt(a) noise - sqrt(1 - a) action).
         clip: keeps the clean action at each step of a sampler within so many times the range of the demonstrations,
             about its middle, whatever the normalisation; None where actions have no bound.
+
+    Raises:
+        InputError: no such prediction, or fewer than two levels.
     """
 
     train_steps: Annotated[int, Range(2, 100_000)] = 100
@@ -62,6 +69,12 @@ class DDPM(Objective):
         return 3.0
 
     def choose(self, sampler: str | None, steps: int | None) -> tuple[str, int]:
+        """The given sampler and steps, or the default ones: of `ddpm` the whole chain.
+
+        Raises:
+            InputError: no such sampler, less than one step, or more than the chain has levels; of `ddim` and
+                `dpmsolver++` more than it has informative ones.
+        """
         if sampler == "ddpm" and steps is None:
             steps = self.train_steps
         name, count = super().choose(sampler, steps)
@@ -116,6 +129,9 @@ class DDPM(Objective):
 
         They start from the highest level at which the network's prediction is informative about the action, or, when
         there are more steps than such levels, from the end of the chain.
+
+        Args:
+            steps: how many levels, at most `train_steps`.
         """
         informative = self._informative_levels()
         count = informative if steps <= informative else self.train_steps

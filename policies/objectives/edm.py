@@ -20,7 +20,12 @@ Sigma = Annotated[float, Range(1e-6, 1e6)]
 
 @dataclass(frozen=True)
 class EDM(Objective):
-    """x = action + sigma noise; D(x, sigma) = c_skip x + c_out network(c_in x, ln(sigma) / 4) predicts the action.
+    """Diffusion with the preconditioning of Karras et al. (2022, EDM), as BESO has it for actions (Reuss et al. 2023).
+
+        x = action + sigma noise,    D(x, sigma) = c_skip x + c_out network(c_in x, ln(sigma) / 4)
+
+    D predicts the action. The samplers are `ddim`, which `euler` is too, `heun`, `dpm++2m` and `ancestral`, which alone
+    draws more noise (`policies.objectives.samplers`).
 
     Args:
         sigma_data: standard deviation of normalised actions.
@@ -31,6 +36,9 @@ class EDM(Objective):
         density_loc: median of ln(sigma) in training.
         density_scale: spread of ln(sigma) in training, logistic and cut off at sigma_min and sigma_max.
         schedule: levels that samplers visit: `cosine`, `exponential` or `karras`.
+
+    Raises:
+        InputError: no such schedule, or `sigma_min` is not below `sigma_max`.
     """
 
     sigma_data: Sigma = 0.5
@@ -100,7 +108,12 @@ class EDM(Objective):
         return ODE_SAMPLERS[name](denoise, x, sigmas)
 
     def preconditioning(self, sigma: Tensor | float) -> tuple[Tensor | float, Tensor | float, Tensor | float]:
-        """c_skip, c_out and c_in, which give the network inputs and targets of unit variance (table 1)."""
+        """c_skip, c_out and c_in (Karras et al. 2022, table 1), which give the network inputs and targets of unit
+        variance.
+
+        Args:
+            sigma: noise level, of any shape, which is the result's too.
+        """
         total = sigma**2 + self.sigma_data**2
         return self.sigma_data**2 / total, sigma * self.sigma_data / total**0.5, total**-0.5
 

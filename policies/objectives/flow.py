@@ -16,11 +16,18 @@ TIME_SAMPLING = ("uniform", "logit-normal", "beta")
 
 @dataclass(frozen=True)
 class FlowMatching(Objective):
-    """x_t = (1 - t) noise + t action; the network predicts dx/dt = action - noise; its level is t in [0, 1].
+    """Flow matching along straight lines from noise to action (Lipman et al. 2023; Liu et al. 2023, rectified flow).
+
+        x_t = (1 - t) noise + t action,    dx/dt = action - noise
+
+    The network predicts dx/dt; its level is t in [0, 1]. The samplers are `euler` and `heun`, in equal steps of t.
 
     Args:
         time_sampling: how t is drawn for training: `uniform`; `logit-normal`, which favours the middle (Esser et
             al. 2024); `beta`, 1 - 0.999 Beta(1.5, 1), which favours the noisy end (Black et al. 2024, pi0).
+
+    Raises:
+        InputError: no such `time_sampling`.
     """
 
     time_sampling: str = "uniform"

@@ -16,13 +16,16 @@ from robot.errors import InputError
 
 @dataclass(frozen=True)
 class MIP(Regression):
-    """A first guess from nothing, and one correction of it; the noise of training is gone when sampling.
+    """The minimal iterative policy: a first guess from nothing, and one correction of it (arXiv 2512.01809).
 
     Trained on |network(0, 0) - action|^2 + |network(t action + (1 - t) noise, t) - action|^2, sampled as
-    network(t guess, t) with guess = network(0, 0).
+    network(t guess, t) with guess = network(0, 0): the noise of training is gone when sampling.
 
     Args:
         level: t, between 0 and 1: how much of the guess the correction sees.
+
+    Raises:
+        InputError: a level that is not between 0 and 1.
     """
 
     level: Annotated[float, Range(0, 1, above=True, below=True)] = 0.9

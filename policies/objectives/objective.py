@@ -21,10 +21,13 @@ Edit = Callable[[Tensor], Tensor]
 class Objective(ABC):
     """A way to train a network on chunks of actions and to draw chunks from it, all in normalised action space.
 
-    An objective holds settings only; weights live in the network. `samplers` names what `sample` knows,
-    `uses_noise` is whether the noise given to `sample` decides the result, `largest_action` the root mean square of an
-    action's component beyond which the noise that sampling starts from leaves out too much of it, `bound` the multiple
-    of the demonstrated range within which the predicted clean action is kept (see `PolicyModel.denoise`).
+    An objective holds settings only; weights live in the network.
+
+    Attributes:
+        samplers: names that `sample` knows.
+        stochastic_samplers: those that draw more noise than they are given.
+        default_sampler, default_steps: what `sample` takes without others.
+        uses_noise: whether the noise given to `sample` decides the result.
     """
 
     samplers: ClassVar[tuple[str, ...]]
@@ -35,12 +38,18 @@ class Objective(ABC):
 
     @property
     def bound(self) -> float | None:
-        """Times the range of the demonstrations that clean actions are kept within while sampling; None for none."""
+        """Times the range of the demonstrations that the predicted clean action is kept within while sampling; None for
+        no bound.
+
+        The caller keeps it by an `edit`.
+        """
         return None
 
     @property
     def largest_action(self) -> float:
-        """In normalised units; infinite where sampling starts from noise alone whatever the action."""
+        """Root mean square of an action's component, normalised, beyond which the noise that sampling starts from
+        leaves out too much of it; infinite where it starts from noise alone whatever the action.
+        """
         return math.inf
 
     @abstractmethod
@@ -90,14 +99,22 @@ class Objective(ABC):
         """
 
     def deterministic(self, sampler: str) -> bool:
-        """Whether the given noise alone decides what `sampler` returns."""
+        """Whether the given noise alone decides what `sampler` returns.
+
+        Raises:
+            InputError: no such sampler.
+        """
         return self.choose(sampler, None)[0] not in self.stochastic_samplers
 
     def choose(self, sampler: str | None, steps: int | None) -> tuple[str, int]:
         """The given sampler and steps, or the default ones.
 
+        Args:
+            sampler: one of `samplers`; None takes the default.
+            steps: that it takes; None takes the default number.
+
         Raises:
-            InputError: no such sampler, or less than one step.
+            InputError: no such sampler, or a number of steps that it cannot take.
         """
         name = self.default_sampler if sampler is None else sampler
         count = self.default_steps if steps is None else steps

@@ -19,12 +19,17 @@ OBJECTIVES: Mapping[str, type[Objective]] = {
     "mip": MIP,
     "regression": Regression,
 }
+"""Name in a configuration -> objective."""
 
 
 def make_objective(name: str, **options: Any) -> Objective:
-    """Build the objective that `name` means.
+    """Build an objective by its name.
+
+    Args:
+        name: of `OBJECTIVES`.
+        options: of the objective.
 
     Raises:
-        InputError: no such objective, or it has no such option.
+        InputError: no such objective or option, or an option of another type or out of range.
     """
     return choose(f"objective '{name}'", OBJECTIVES, name, options)(**options)

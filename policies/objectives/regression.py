@@ -14,7 +14,12 @@ from robot.errors import InputError
 
 @dataclass(frozen=True)
 class Regression(Objective):
-    """The network predicts the chunk from a zero chunk at level 0: the conditional mean, in one evaluation."""
+    """Behaviour cloning of the chunk by its conditional mean, in one evaluation of the network.
+
+        |network(0, 0) - action|^2
+
+    The network predicts the chunk from a zero chunk at level 0, whatever the noise.
+    """
 
     samplers: ClassVar[tuple[str, ...]] = ("regression",)
     default_sampler: ClassVar[str] = "regression"
@@ -22,6 +27,11 @@ class Regression(Objective):
     uses_noise: ClassVar[bool] = False
 
     def choose(self, sampler: str | None, steps: int | None) -> tuple[str, int]:
+        """The only sampler, with the only number of steps that it takes.
+
+        Raises:
+            InputError: another sampler, or another number of steps.
+        """
         name, count = super().choose(sampler, steps)
         if count != self.default_steps:
             raise InputError(f"steps of sampler '{name}'", expected=str(self.default_steps), got=str(count))

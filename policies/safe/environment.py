@@ -58,5 +58,9 @@ class VectorEnvironment(Protocol):
         ...
 
     def step(self, action: np.ndarray) -> Step:
-        """Apply actions (rows, action_size), each -1 to 1."""
+        """Apply actions to all rows; one whose episode ends begins its next one.
+
+        Args:
+            action: (rows, action_size) -1 to 1.
+        """
         ...

@@ -21,13 +21,17 @@ from robot.errors import InputError
 
 @dataclass(frozen=True)
 class Gains:
-    """Gains of the controller, for an excess in shares of the limit.
+    """Gains of the PID controller of a multiplier, for an excess in shares of the limit (Stooke, Achiam & Abbeel 2020).
 
     Args:
         proportional, integral, derivative: K_P, K_I, K_D, per update.
         smoothing: of the excess, by an exponential mean: the share that stays.
         delay: updates between which the derivative is taken.
         most: largest multiplier.
+
+    Raises:
+        InputError: a negative gain, a smoothing outside of 0 to 1 or at 1, a delay below 1, or a largest multiplier not
+            above 0.
     """
 
     proportional: float
@@ -57,7 +61,15 @@ SAC_GAINS = Gains(2.5e-5, 2.5e-6, 2.5e-6)
 
 
 class Pid:
-    """The controller: costs in, the multiplier out.
+    """The controller of a multiplier: costs in, lambda out (Stooke, Achiam & Abbeel 2020).
+
+        lambda = (K_P Delta + K_I I + K_D (J_c - J_c')_+)_+,        I <- (I + Delta)_+
+
+    Delta = J_c - 1 is the excess of an episode's cost in shares of its limit; proportional and derivative terms take
+    its exponential mean, and J_c' is that `delay` updates before. Lambda is at most `most`, I at most what that needs.
+
+    Args:
+        gains: K_P, K_I, K_D, and what bounds and smooths.
 
     Attributes:
         value: lambda, 0 or more.
@@ -69,7 +81,14 @@ class Pid:
         self._costs: deque[float] = deque(maxlen=gains.delay + 1)
 
     def update(self, cost: float) -> float:
-        """Update the multiplier from the cost of episodes, in shares of the limit, and return it."""
+        """Update the multiplier.
+
+        Args:
+            cost: J_c, of episodes, in shares of the limit.
+
+        Returns:
+            lambda.
+        """
         gains = self.gains
         excess = cost - 1.0
         last = self._excess if self._costs else excess
@@ -95,7 +114,14 @@ class Pid:
 
 
 class Multiplier:
-    """A controller that counts the cost of the episodes of all rows."""
+    """A controller that counts the cost of the episodes of all rows.
+
+    Args:
+        gains: of the controller.
+
+    Attributes:
+        pid: the controller.
+    """
 
     def __init__(self, gains: Gains) -> None:
         self.pid = Pid(gains)
@@ -105,6 +131,7 @@ class Multiplier:
 
     @property
     def value(self) -> float:
+        """lambda, 0 or more."""
         return self.pid.value
 
     def begin(self) -> None:
@@ -112,7 +139,12 @@ class Multiplier:
         self._running = np.zeros(0)
 
     def count(self, cost: np.ndarray, done: np.ndarray) -> None:
-        """Add the cost (rows,) of a step of all rows; `done` (rows,) bool marks the episodes that ended with it."""
+        """Count the cost of a step of all rows.
+
+        Args:
+            cost: (rows,) in shares of an episode's limit.
+            done: (rows,) bool, the episodes that ended with it.
+        """
         if not len(self._running):
             self._running = np.zeros(len(cost))
         self._running += cost
@@ -120,15 +152,22 @@ class Multiplier:
         self._running[done] = 0.0
 
     def update(self) -> float:
-        """Set the multiplier by the episodes that ended since the last update, or by those before where none has."""
+        """Set the multiplier by the mean cost of the episodes that ended since the last update, or of those before
+        where none has.
+
+        Returns:
+            lambda.
+        """
         if self._finished:
             self._newest = float(np.mean(self._finished))
             self._finished = []
         return self.value if self._newest is None else self.pid.update(self._newest)
 
     def state(self) -> dict[str, Any]:
+        """The state, as plain values; episodes in progress are not in it."""
         return {"pid": self.pid.state(), "newest": self._newest, "finished": list(self._finished)}
 
     def restore(self, state: Mapping[str, Any]) -> None:
+        """Restore what `state` returned."""
         self.pid.restore(state["pid"])
         self._newest, self._finished = state["newest"], list(state["finished"])

@@ -43,8 +43,8 @@ class SafePolicyRecord:
 class SafePolicy:
     """A policy that was trained here: observations in, the most likely actions out.
 
-    Attributes:
-        record: its sizes, and notes on where it comes from.
+    Args:
+        record: its sizes, and notes on where it comes from; the weights are fresh.
     """
 
     def __init__(self, record: SafePolicyRecord) -> None:
@@ -60,7 +60,13 @@ class SafePolicy:
 
     @classmethod
     def of(cls, scale: Scale, actor: Actor, width: int, depth: int, *, free_deviation: bool) -> SafePolicy:
-        """A copy of an actor that is being trained."""
+        """A copy of an actor that is being trained.
+
+        Args:
+            scale: of its observations.
+            actor: its network.
+            width, depth, free_deviation: what the actor was made with.
+        """
         size, actions = len(scale.shift), actor.body[-1].out_features // (1 if free_deviation else 2)
         policy = cls(SafePolicyRecord(FORMAT, VERSION, size, actions, width, depth, free_deviation))
         policy.network["scale"].load_state_dict(scale.state_dict())
@@ -69,7 +75,17 @@ class SafePolicy:
 
     @torch.no_grad()
     def act(self, observation: np.ndarray) -> np.ndarray:
-        """Actions (rows, actions), -1 to 1, for observations (rows, size)."""
+        """The most likely actions.
+
+        Args:
+            observation: (rows, size) raw units.
+
+        Returns:
+            (rows, actions) float32, -1 to 1.
+
+        Raises:
+            InputError: observations of another shape.
+        """
         if observation.ndim != 2 or observation.shape[1] != self.record.size:
             raise InputError("policy: observation", expected=f"(rows, {self.record.size})", got=str(observation.shape))
         scaled = self.network["scale"](torch.from_numpy(observation.astype(np.float32)))
@@ -77,7 +93,19 @@ class SafePolicy:
         return action
 
     def save(self, path: Path, notes: Mapping[str, Any] | None = None) -> Path:
-        """Write the policy as a folder; an existing one is replaced once the new one is complete."""
+        """Write the policy as a folder; an existing one is replaced once the new one is complete.
+
+        Args:
+            path: the folder.
+            notes: on where it comes from; None keeps those of the record.
+
+        Returns:
+            The folder.
+
+        Raises:
+            InputError: the path cannot be written to.
+            TillerError: the disk is full, or a file could not be written.
+        """
         record = SafePolicyRecord(**{**vars(self.record), "notes": notes or self.record.notes})
         with new_checkpoint(path) as folder:
             write_tensors(folder / WEIGHTS, self.network.state_dict())
@@ -87,6 +115,9 @@ class SafePolicy:
     @classmethod
     def load(cls, path: Path) -> SafePolicy:
         """Read a policy.
+
+        Args:
+            path: the folder that `save` wrote.
 
         Raises:
             InputError: no policy there, another format, or a file that is missing, cut short or incomplete.

@@ -37,8 +37,8 @@ class PpoConfig:
         learning_rate: of all.
         steps: per row in a rollout.
         passes, batch_size: over a rollout.
-        clip: of the ratio of probabilities.
-        target_divergence: beyond which no further pass is begun.
+        clip: of the ratio of probabilities, epsilon of Schulman et al. (2017), equation 7.
+        target_divergence: KL of the old and the new policy beyond which no further pass is begun.
         entropy: weight of the Gaussian's entropy.
         log_std: of it, initially.
         gradient: largest norm.
@@ -62,12 +62,20 @@ class PpoConfig:
 
 
 class Ppo:
-    """PPO on rows of an environment.
+    """Proximal policy optimisation on rows of an environment (Schulman et al. 2017), with a cost where there is a
+    multiplier.
+
+        A = (A_r - lambda A_c) / (1 + lambda)
+
+    The advantages of reward and cost are generalised ones (Schulman et al. 2016), each of unit deviation.
 
     Args:
         size, actions: of an observation and an action.
         config: how it learns.
         seed: of weights, exploration and batches.
+
+    Attributes:
+        multiplier: of the cost; None without one.
     """
 
     def __init__(self, size: int, actions: int, config: PpoConfig = PpoConfig(), seed: int = 0) -> None:
@@ -93,13 +101,28 @@ class Ppo:
 
     @torch.no_grad()
     def act(self, observation: np.ndarray) -> np.ndarray:
-        """Actions (rows, actions) to explore with."""
+        """Actions to explore with.
+
+        Args:
+            observation: (rows, size).
+
+        Returns:
+            (rows, actions) -1 to 1.
+        """
         scaled = self.scale(torch.from_numpy(observation.astype(np.float32)))
         action: np.ndarray = self.actor.sample(scaled, self._random)[0].numpy()
         return action
 
     def take(self, observation: np.ndarray, step: Step) -> dict[str, float]:
-        """Learn from a step of all rows; returns figures of an update when a rollout was full, none before."""
+        """Learn from a step of all rows.
+
+        Args:
+            observation: (rows, size) that was acted on.
+            step: what came of it.
+
+        Returns:
+            The figures of `update` when a rollout was full, nothing before.
+        """
         self._rollout.append((observation, step))
         if self.multiplier is not None:
             self.multiplier.count(step.cost, step.done)
@@ -110,7 +133,14 @@ class Ppo:
         return figures
 
     def update(self, rollout: list[tuple[np.ndarray, Step]]) -> dict[str, float]:
-        """Learn from a rollout of (observation, step), which this policy made."""
+        """Learn from a rollout.
+
+        Args:
+            rollout: (observation (rows, size), step) of each step, in order, which this policy made.
+
+        Returns:
+            `multiplier`, `passes`, and of the last batch `actor_loss`, `value_loss`, `divergence` and `log_std`.
+        """
         config = self.config
         steps = [step for _, step in rollout]
         raw = _stack([observation for observation, _ in rollout])
@@ -198,14 +228,14 @@ class Ppo:
         return SafePolicy.of(self.scale, self.actor, self.config.width, self.config.depth, free_deviation=True)
 
     def tensors(self) -> dict[str, Tensor]:
-        """All tensors of a training, for a checkpoint."""
+        """All tensors of a training, name -> tensor, for a checkpoint."""
         tensors = under("optimiser", optimiser_tensors(self._optimiser))
         for name, module in self._modules().items():
             tensors |= under(name, module.state_dict())
         return tensors
 
     def numbers(self) -> dict[str, Any]:
-        """All numbers of a training, for a checkpoint."""
+        """All numbers of a training as plain values, for a checkpoint."""
         return {"multiplier": None if self.multiplier is None else self.multiplier.state()}
 
     def restore(self, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> None:

@@ -61,12 +61,20 @@ class SacConfig:
 
 
 class Sac:
-    """SAC on rows of an environment.
+    """Soft actor-critic on rows of an environment (Haarnoja et al. 2018), with a cost where there is a multiplier.
+
+    The actor maximises
+
+        (min Q_r(s, u) - alpha log pi(u | s) - lambda Q_c(s, u)) / (1 + lambda)
 
     Args:
         size, actions: of an observation and an action.
         config: how it learns.
         seed: of weights, exploration and batches.
+
+    Attributes:
+        multiplier: of the cost; None without one.
+        replay: the newest steps.
     """
 
     def __init__(self, size: int, actions: int, config: SacConfig = SacConfig(), seed: int = 0) -> None:
@@ -98,7 +106,14 @@ class Sac:
 
     @torch.no_grad()
     def act(self, observation: np.ndarray) -> np.ndarray:
-        """Actions (rows, actions) to explore with."""
+        """Actions to explore with: uniform ones during the warm-up, then samples of the actor.
+
+        Args:
+            observation: (rows, size).
+
+        Returns:
+            (rows, actions) -1 to 1.
+        """
         if self._steps < self.config.warmup:
             return (2 * torch.rand(len(observation), self._actions, generator=self._random) - 1).numpy()
         scaled = self.scale(torch.from_numpy(observation.astype(np.float32)))
@@ -106,7 +121,18 @@ class Sac:
         return action
 
     def take(self, observation: np.ndarray, step: Step) -> dict[str, float]:
-        """Learn from a step of all rows; returns figures of the last update, none where there was none."""
+        """Learn from a step of all rows.
+
+        Args:
+            observation: (rows, size) that was acted on.
+            step: what came of it.
+
+        Returns:
+            The figures of the last update, none where there was none.
+
+        Raises:
+            InputError: more rows than the replay buffer holds.
+        """
         rows = len(observation)
         self.scale.see(torch.from_numpy(observation.astype(np.float32)))
         self.replay.add(observation, step)
@@ -123,7 +149,11 @@ class Sac:
         return figures
 
     def update(self, batch: Transitions) -> dict[str, float]:
-        """One update of the critics, and of the actor when it is its turn."""
+        """One update of the critics, and of the actor when it is its turn.
+
+        Returns:
+            `critic_loss`, `value`, `entropy`, `temperature` and `multiplier` when the actor was updated, nothing else.
+        """
         observation, after = self.scale(batch.observation), self.scale(batch.next_observation)
         goals = self.goals(after, batch)
         values = self.critics(torch.cat([observation, batch.action], dim=1))
@@ -150,7 +180,19 @@ class Sac:
 
     @torch.no_grad()
     def goals(self, after: Tensor, batch: Transitions) -> Tensor:
-        """Targets of the critics, (members, batch); `after` holds the scaled next observations."""
+        """Targets of the critics.
+
+            r + gamma (min Q_r'(s', u') - alpha log pi(u' | s')),        c + gamma Q_c'(s', u')
+
+        with nothing after the reward and the cost of a step that ends the task.
+
+        Args:
+            after: (batch, size) scaled next observations.
+            batch: of which they are.
+
+        Returns:
+            (members, batch): two of the reward, and one of the cost where there is a multiplier.
+        """
         action, log_prob = self.actor.sample(after, self._random)
         following = self.targets(torch.cat([after, action], dim=1))
         soft = following[:2].amin(0) - self.log_alpha.exp() * log_prob
@@ -161,7 +203,15 @@ class Sac:
         return torch.stack([reward, reward, batch.cost + discount * following[2]])
 
     def actor_loss(self, observation: Tensor, weight: float) -> tuple[Tensor, Tensor]:
-        """Loss of the actor under a multiplier, and the log probabilities (batch,) of its actions."""
+        """Loss of the actor under a multiplier.
+
+        Args:
+            observation: (batch, size) scaled.
+            weight: lambda.
+
+        Returns:
+            The loss, a scalar, and the log probabilities (batch,) of the sampled actions.
+        """
         action, log_prob = self.actor.sample(observation, self._random)
         values = self.critics(torch.cat([observation, action], dim=1))
         objective = values[:2].amin(0) - self.log_alpha.detach().exp() * log_prob
@@ -174,7 +224,7 @@ class Sac:
         return SafePolicy.of(self.scale, self.actor, self.config.width, self.config.depth, free_deviation=False)
 
     def tensors(self) -> dict[str, Tensor]:
-        """All tensors of a training, for a checkpoint."""
+        """All tensors of a training, name -> tensor, for a checkpoint: the replay buffer too."""
         tensors = {"log_alpha": self.log_alpha.detach()}
         for name, module in self._modules().items():
             tensors |= under(name, module.state_dict())
@@ -183,7 +233,7 @@ class Sac:
         return tensors | under("replay", self.replay.tensors())
 
     def numbers(self) -> dict[str, Any]:
-        """All numbers of a training, for a checkpoint."""
+        """All numbers of a training as plain values, for a checkpoint."""
         return {
             "steps": self._steps,
             "updates": self._updates,
@@ -191,7 +241,11 @@ class Sac:
         }
 
     def restore(self, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> None:
-        """Restore what `tensors` and `numbers` returned."""
+        """Restore what `tensors` and `numbers` returned.
+
+        Raises:
+            InputError: a replay buffer of other sizes.
+        """
         for name, module in self._modules().items():
             module.load_state_dict(nested(tensors, name))
         for name, optimiser in self._optimisers.items():

@@ -17,7 +17,7 @@ from robot.errors import InputError
 
 
 class BudgetObserved:
-    """An environment whose last observed number is the share of the budget that is left.
+    """An environment whose last observed number is the share of the budget that is left (Sootla et al. 2022, Saute RL).
 
     A step that leaves nothing earns the penalty in place of its reward, and so does each one after it until something
     has come back.
@@ -27,6 +27,9 @@ class BudgetObserved:
         penalty: what a step with an empty budget earns, below 0. It has to be less than the steps of the task earn, or
             emptying the budget is a way out.
         lowest, highest: shares outside are clamped to these.
+
+    Raises:
+        InputError: a penalty that is not below 0.
     """
 
     def __init__(
@@ -39,9 +42,15 @@ class BudgetObserved:
         self.observation_size = environment.observation_size + 1
 
     def reset(self) -> np.ndarray:
+        """Begin an episode in every row, with all of its budget; returns observations (rows, observation_size)."""
         return self._with(self.environment.reset(), np.ones(self.rows))
 
     def step(self, action: np.ndarray) -> Step:
+        """Apply actions to all rows; one whose episode ends begins its next one.
+
+        Args:
+            action: (rows, action_size) -1 to 1.
+        """
         step = self.environment.step(action)
         empty = step.budget <= 0
         # An episode that begins anew has all of its budget.

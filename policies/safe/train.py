@@ -43,6 +43,9 @@ class RunConfig:
         log_every: steps between two rows of the curve.
         seed: of the environments' episodes.
         stop_after: stop early after so many segments, as Ctrl-C does, or None.
+
+    Raises:
+        InputError: `steps`, `segment` or `log_every` below 1.
     """
 
     steps: int
@@ -136,7 +139,9 @@ def train(
         The policy, or None when it was stopped early.
 
     Raises:
-        InputError: the folder holds a run with other choices, or another process trains there.
+        InputError: the folder holds a run with other choices, or one whose files are missing or cut short; or another
+            process trains there.
+        TillerError: a checkpoint could not be written; the one before is whole.
     """
     folder.mkdir(parents=True, exist_ok=True)
     lock = WriterLock(folder, "Wait until it is done, or choose another folder")

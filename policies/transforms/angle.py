@@ -18,6 +18,8 @@ from robot.errors import InputError
 class SineCosine(Transform):
     """Replace chosen components, in rad, by their sines and then cosines, behind the components that stay.
 
+        (..., n) with c of them chosen -> (..., n + c)
+
     Args:
         observation: key -> components of its last axis.
         action: field -> components; the inverse returns angles in (-pi, pi].
@@ -27,6 +29,12 @@ class SineCosine(Transform):
     action: Mapping[str, tuple[NonNegative, ...]] = field(default_factory=dict)
 
     def outgoing(self, observation: ObservationSpec, action: ActionSpec) -> tuple[ObservationSpec, ActionSpec]:
+        """The specs with more components and their units; a changed action field is of kind `native`.
+
+        Raises:
+            InputError: no such key or field, a component that is not there or is chosen twice, or one in another unit
+                than rad or 1.
+        """
         keys = {}
         for name, chosen in self.observation.items():
             key = observation[name]

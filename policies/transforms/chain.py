@@ -24,6 +24,7 @@ TRANSFORMS: Mapping[str, type[Transform]] = {
     "relative_pose": RelativePose,
     "resize_images": ResizeImages,
 }
+"""Name in a configuration -> transform."""
 
 
 @dataclass(frozen=True)
@@ -41,21 +42,41 @@ class TransformChain:
 
     @cached_property
     def outgoing(self) -> tuple[ObservationSpec, ActionSpec]:
-        """The specs of what leaves the last transform."""
+        """The specs of what leaves the last transform.
+
+        Raises:
+            InputError: a transform does not fit what enters it.
+        """
         observation, action = self.observation, self.action
         for transform in self.transforms:
             observation, action = transform.outgoing(observation, action)
         return observation, action
 
     def forward_observation(self, observation: Tensors) -> list[Tensors]:
-        """The observation that enters each transform, and last the one that leaves the chain."""
+        """Pass an observation through the transforms.
+
+        Args:
+            observation: name -> (batch, steps, ...) raw.
+
+        Returns:
+            The observation that enters each transform, and last the one that leaves the chain: the `stages` of the
+            other methods.
+        """
         stages = [observation]
         for transform in self.transforms:
             stages.append(transform.forward_observation(stages[-1]))
         return stages
 
     def forward_action(self, action: Tensor, stages: Sequence[Tensors]) -> Tensor:
-        """Actions (batch, ..., horizon, dim) as they are learnt, beside the stages of their observation."""
+        """Actions as they are learnt.
+
+        Args:
+            action: (batch, ..., horizon, dim) raw, in the order of `action`.
+            stages: of the observation beside it.
+
+        Returns:
+            (batch, ..., horizon, D), D the dim of the outgoing action.
+        """
         if not self.transforms:
             return action
         parts = _unpack(action, self.action)
@@ -64,7 +85,7 @@ class TransformChain:
         return _pack(parts, self.outgoing[1])
 
     def inverse_action(self, action: Tensor, stages: Sequence[Tensors]) -> Tensor:
-        """The inverse of `forward_action`."""
+        """The inverse of `forward_action`: (batch, ..., horizon, D) to raw (batch, ..., horizon, dim)."""
         if not self.transforms:
             return action
         parts = _unpack(action, self.outgoing[1])
@@ -76,7 +97,11 @@ class TransformChain:
 def make_chain(
     transforms: Sequence[Mapping[str, Any]], observation: ObservationSpec, action: ActionSpec
 ) -> TransformChain:
-    """Build a chain from plain values, each with a `name` and the settings of the transform of that name.
+    """Build a chain from plain values.
+
+    Args:
+        transforms: each with a `name` of `TRANSFORMS` and the settings of that transform.
+        observation, action: specs of the raw data.
 
     Raises:
         InputError: no such transform or setting, or one does not fit the data.

@@ -28,6 +28,9 @@ class Companded(Transform):
     Args:
         action: field -> scale, in the field's unit, above 0.
         observation: key -> scale, the same.
+
+    Raises:
+        InputError: a scale outside of 0 to 1e9, or 0.
     """
 
     action: Mapping[str, Scale] = field(default_factory=dict)
@@ -37,6 +40,11 @@ class Companded(Transform):
         require_ranges(self, "companded")
 
     def outgoing(self, observation: ObservationSpec, action: ActionSpec) -> tuple[ObservationSpec, ActionSpec]:
+        """The specs with the chosen keys and fields in unit 1.
+
+        Raises:
+            InputError: no such key or field, or a field that is a rotation.
+        """
         require_fields("companded", action, tuple(self.action))
         for one in action.fields:
             if one.name in self.action and one.is_rotation:

@@ -31,6 +31,11 @@ class ResizeImages(Transform):
     keys: tuple[str, ...] = ()
 
     def outgoing(self, observation: ObservationSpec, action: ActionSpec) -> tuple[ObservationSpec, ActionSpec]:
+        """The specs with the images in their new size.
+
+        Raises:
+            InputError: a key that is not there or is no image.
+        """
         for name in self.keys:
             if observation[name].kind != "image":
                 raise InputError(f"resize_images: '{name}'", expected="an image", got=observation[name].kind)
@@ -42,12 +47,14 @@ class ResizeImages(Transform):
         return ObservationSpec(fields), action
 
     def bound(self, observation: ObservationSpec) -> ResizeImages:
+        """The same transform with the images of an observation by name, where it was to take all."""
         if self.keys:
             return self
         images = tuple(key.name for key in observation if key.kind == "image")
         return replace(self, keys=images) if images else self
 
     def forward_observation(self, observation: Tensors) -> Tensors:
+        """The observation with images (batch, steps, height, width, channels) uint8, bilinear between their pixels."""
         return {
             name: self._resize(value) if self._wanted(name, value) else value for name, value in observation.items()
         }

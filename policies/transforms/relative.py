@@ -31,6 +31,8 @@ class Reference:
 class RelativeAction(Transform):
     """Chosen action fields as differences from their newest observed value: joints, widths, positions.
 
+        action_relative = action - newest, in the unit of the field
+
     Args:
         references: action field -> where its present value is observed.
     """
@@ -38,6 +40,11 @@ class RelativeAction(Transform):
     references: Mapping[str, Reference]
 
     def outgoing(self, observation: ObservationSpec, action: ActionSpec) -> tuple[ObservationSpec, ActionSpec]:
+        """The specs, unchanged.
+
+        Raises:
+            InputError: no such field or key, or a key with more axes than one or too few components.
+        """
         require_fields("relative_action", action, tuple(self.references))
         for name, reference in self.references.items():
             needed = reference.start + next(one.size for one in action.fields if one.name == name)
@@ -83,6 +90,12 @@ class RelativePose(Transform):
     observed_past: bool = False
 
     def outgoing(self, observation: ObservationSpec, action: ActionSpec) -> tuple[ObservationSpec, ActionSpec]:
+        """The specs, unchanged.
+
+        Raises:
+            InputError: a name that is not in both, another size than 3 (position) and 6 (rotation), or, for the
+                observed past, two different histories.
+        """
         require_fields("relative_pose", action, (self.position, self.rotation))
         sizes = {one.name: one.size for one in action.fields}
         for name, size in ((self.position, 3), (self.rotation, 6)):

@@ -10,6 +10,7 @@ from robot.description import ActionSpec, ObservationSpec
 from robot.errors import InputError, nearest
 
 Tensors = Mapping[str, Tensor]
+"""Name -> tensor: of an observation (batch, steps, ...), of an action (batch, ..., horizon, size)."""
 
 
 class Transform:
@@ -23,6 +24,9 @@ class Transform:
     def outgoing(self, observation: ObservationSpec, action: ActionSpec) -> tuple[ObservationSpec, ActionSpec]:
         """The specs of what leaves this transform.
 
+        Args:
+            observation, action: specs of what enters it.
+
         Raises:
             InputError: this transform does not fit the specs that enter it.
         """
@@ -33,13 +37,20 @@ class Transform:
         return self
 
     def forward_observation(self, observation: Tensors) -> Tensors:
+        """The observation, name -> (batch, steps, ...), that leaves this transform; the newest row is last."""
         return observation
 
     def forward_action(self, action: Tensors, observation: Tensors) -> Tensors:
+        """The action that leaves this transform.
+
+        Args:
+            action: field -> (batch, ..., horizon, size).
+            observation: name -> (batch, steps, ...) that enters this transform beside it.
+        """
         return action
 
     def inverse_action(self, action: Tensors, observation: Tensors) -> Tensors:
-        """Undo `forward_action`, given the same observation."""
+        """The action that entered `forward_action`, given the one that left it and the same observation."""
         return action
 
 

@@ -58,6 +58,9 @@ def load_contract(name: str) -> Contract:
         name: of a file in `configs/contract`, or the path of such a file elsewhere. Its robot may be in a folder
             `robot` beside it.
 
+    Returns:
+        The contract; a budget or a robot whose file is beside it is named by its path.
+
     Raises:
         InputError: no such contract, the file is wrong, or it does not agree with the robot: all differences at once.
     """
@@ -86,12 +89,20 @@ def load_contract(name: str) -> Contract:
 
 
 def describe(contract: Contract) -> RobotDescription:
-    """The description of a contract's robot."""
+    """The description of a contract's robot.
+
+    Raises:
+        InputError: there is no such robot, or one of its files is wrong.
+    """
     return load_robot(contract.robot)
 
 
 def action_spec(contract: Contract) -> ActionSpec:
-    """Fields, units, order and period of the contract's action."""
+    """Fields, units, order and period of the contract's action.
+
+    Raises:
+        InputError: as `describe`.
+    """
     return describe(contract).action_spec(contract.period_s, contract.control)
 
 
@@ -103,7 +114,10 @@ def contract_of_twin(robot: str, action: ActionSpec) -> Contract | None:
         action: with its period.
 
     Returns:
-        None where no contract is shipped for it.
+        The first one by name; None where no contract is shipped for it.
+
+    Raises:
+        InputError: a shipped contract is wrong.
     """
     for name in contract_names():
         contract = load_contract(name)
@@ -123,6 +137,13 @@ def semantic(contract: Contract) -> dict[str, Any]:
     The robot and its joints in order, the action with units, order and kinds, its period, the frames, the cameras,
     and the kind of controller below each field: a spring yields where a position drive does not. A twin and a
     robot behind the same kind of controller are the same here; how a driver names and counts its joints is not.
+
+    Returns:
+        `robot`, `joints`, `control`, `action`, `controller` (field -> `impedance` or `position`), `period_s`, `frames`
+        and `cameras` (name -> type and size).
+
+    Raises:
+        InputError: as `describe`.
     """
     description = describe(contract)
     spec = action_spec(contract)
@@ -160,7 +181,11 @@ def operational(contract: Contract) -> dict[str, Any]:
 
 
 def semantic_hash(contract: Contract) -> str:
-    """The hash of `semantic`, 16 hexadecimal digits."""
+    """The hash of `semantic`, 16 hexadecimal digits.
+
+    Raises:
+        InputError: as `describe`.
+    """
     return fingerprint(semantic(contract))
 
 
@@ -170,7 +195,14 @@ def operational_hash(contract: Contract) -> str:
 
 
 def hashes(contract: Contract) -> dict[str, str]:
-    """The record of a contract in data and checkpoints made with it: its name and both hashes."""
+    """The record of a contract in data and checkpoints made with it.
+
+    Returns:
+        `name`, `semantic_hash` and `operational_hash`.
+
+    Raises:
+        InputError: as `describe`.
+    """
     return {
         "name": contract.name,
         "semantic_hash": semantic_hash(contract),
@@ -179,7 +211,14 @@ def hashes(contract: Contract) -> dict[str, str]:
 
 
 def difference(expected: Parts, offered: Parts) -> list[Row]:
-    """Rows (what, wanted, offered) in which two sides differ; both as `semantic` or `operational` returns them."""
+    """Rows (what, expected, offered) in which two sides differ.
+
+    Args:
+        expected, offered: both as `semantic` or `operational` returns them.
+
+    Returns:
+        One row per dotted key whose texts differ, `-` for a side without it; an empty list or mapping counts as none.
+    """
     ours, theirs = _flat(expected), _flat(offered)
     return [
         (key, ours.get(key, "-"), theirs.get(key, "-"))

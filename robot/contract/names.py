@@ -28,6 +28,9 @@ def component_names(description: RobotDescription, spec: ActionSpec) -> tuple[st
 def stream_names(contract: Contract, name: str) -> tuple[str, ...]:
     """Names of the values in every message of a stream: joints, or `tcp.position` and `tcp.rotation`; empty where they
     are free or where there are none.
+
+    Raises:
+        KeyError: the contract has no such stream.
     """
     stream = contract.state[name]
     if stream.type == "pose":

@@ -13,6 +13,7 @@ from robot.description.record import require_ranges
 from robot.errors import InputError, nearest
 
 ACTION_KINDS = ("pose", "joint", "width", "stiffness", "wrench", "native")
+"""Kinds of a field of an action. `pose` prescribes its size; `native` is a foreign suite's own action."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,10 @@ class ActionField:
             (first two columns of the matrix, column-major).
         unit: one unit for all components, or one per component separated by spaces.
         kind: one of `ACTION_KINDS`; `native` is a foreign suite's own action, passed on as it is.
+
+    Raises:
+        InputError: an unknown kind, a size out of range, a pose that is neither 3 nor 6 numbers, or units that are
+            neither one nor one per component.
     """
 
     name: str
@@ -52,6 +57,7 @@ class ActionField:
 
     @property
     def is_rotation(self) -> bool:
+        """Whether it is a rotation: a pose of size 6."""
         return self.kind == "pose" and self.size == 6
 
 
@@ -62,6 +68,9 @@ class ActionSpec:
     Args:
         fields: in the order of the vector.
         period_s: seconds for which one row of actions is in force.
+
+    Raises:
+        InputError: two fields of one name, or a period that is not above 0.
     """
 
     fields: tuple[ActionField, ...]
@@ -76,10 +85,12 @@ class ActionSpec:
 
     @cached_property
     def dim(self) -> int:
+        """Number of components of the vector."""
         return sum(field.size for field in self.fields)
 
     @property
     def period_ns(self) -> int:
+        """`period_s` in whole ns."""
         return round(self.period_s * 1e9)
 
     @cached_property
@@ -98,7 +109,11 @@ class ActionSpec:
         )
 
     def pack(self, parts: Mapping[str, np.ndarray]) -> np.ndarray:
-        """Join named parts, each (..., size), into one vector (..., dim)."""
+        """Join named parts, each (..., size), into one vector (..., dim).
+
+        Raises:
+            InputError: other names than those of the fields, or a part of another size.
+        """
         if set(parts) != set(self.slices):
             raise InputError("action parts", expected=", ".join(self.slices), got=", ".join(parts))
         arrays = [np.asarray(parts[field.name]) for field in self.fields]
@@ -108,7 +123,11 @@ class ActionSpec:
         return np.concatenate(arrays, axis=-1)
 
     def unpack(self, vector: np.ndarray) -> dict[str, np.ndarray]:
-        """Split a vector (..., dim) into its named parts, each a view (..., size)."""
+        """Split a vector (..., dim) into its named parts, each a view (..., size).
+
+        Raises:
+            InputError: a vector of another size.
+        """
         vector = np.asarray(vector)
         if vector.shape[-1:] != (self.dim,):
             raise InputError(

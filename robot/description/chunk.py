@@ -20,6 +20,9 @@ class ActionChunk:
         period_s: T.
         chunk_id: counts up within one run.
         spec: names, units and kinds of the columns.
+
+    Raises:
+        InputError: values of another shape, or no rows.
     """
 
     values: np.ndarray
@@ -34,11 +37,12 @@ class ActionChunk:
 
     @property
     def period_ns(self) -> int:
+        """`period_s` in whole ns."""
         return round(self.period_s * 1e9)
 
     @property
     def end_ns(self) -> int:
-        """When the last interval ends."""
+        """Time at which the last interval ends, ns."""
         return self.start_ns + len(self.values) * self.period_ns
 
     def index_at(self, time_ns: int) -> int:

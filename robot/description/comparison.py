@@ -14,7 +14,11 @@ def differences(
 ) -> list[Row]:
     """Rows (what, wanted, offered) in which the two sides disagree; keys only offered are no difference.
 
-    Histories are not compared: they are the policy's own choice.
+    Observations differ by shape, type or unit, action fields by order, name, size, kind or unit, control periods by
+    more than 1e-6 of themselves. Histories are not compared: they are the policy's own choice.
+
+    Returns:
+        One row per difference, `-` for what a side lacks; empty where the two fit.
     """
     rows: list[Row] = []
     for field in expected:
@@ -65,6 +69,8 @@ def require_match(
     Args:
         expected, expected_action: specs of the side named `left` (a policy).
         offered, offered_action: specs of the side named `right` (a task, a dataset).
+        left, right: names of the sides, for the message.
+        way_out: the last line of the message.
 
     Raises:
         InputError: with a table of every row that differs.

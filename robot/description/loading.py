@@ -39,6 +39,9 @@ class RobotDescription:
         Args:
             period_s: seconds for which an action is in force.
             control: `cartesian` (pose of each tcp) or `joint` (angles of each arm).
+
+        Raises:
+            InputError: no such control, or a period that is not above 0.
         """
         if control not in CONTROLS:
             raise InputError(

@@ -15,6 +15,7 @@ from robot.description.record import require_ranges
 from robot.errors import InputError, nearest
 
 OBSERVATION_KINDS = ("pose", "joint", "width", "wrench", "state", "points", "image", "depth")
+"""Kinds of an array of an observation. `image` and `depth` prescribe its type and number of axes."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,9 @@ class History:
     Args:
         steps: rows that the policy sees.
         stride: rows between them.
+
+    Raises:
+        InputError: `steps` or `stride` is not between 1 and 10,000.
     """
 
     steps: Annotated[int, Range(1, 10_000)] = 1
@@ -54,6 +58,11 @@ class ObservationField:
         unit: one unit, or one per component of the last axis separated by spaces.
         kind: one of `OBSERVATION_KINDS`.
         history: rows of the past that the policy sees.
+
+    Raises:
+        InputError: an unknown kind, an image or depth of another type or shape, or units that are neither one nor one
+            per component.
+        TypeError: numpy has no such dtype.
     """
 
     name: str
@@ -84,16 +93,22 @@ class ObservationField:
 
     @property
     def size(self) -> int:
+        """Number of components of one row."""
         return prod(self.shape)
 
     @property
     def is_image(self) -> bool:
+        """Whether it is an image, of colour or depth."""
         return self.kind in ("image", "depth")
 
 
 @dataclass(frozen=True)
 class ObservationSpec:
-    """The ordered fields of an observation."""
+    """The ordered fields of an observation: iterable, and by name like a mapping.
+
+    Raises:
+        InputError: two fields of one name, or a name that it does not have.
+    """
 
     fields: tuple[ObservationField, ...]
 
@@ -104,6 +119,7 @@ class ObservationSpec:
 
     @cached_property
     def by_name(self) -> Mapping[str, ObservationField]:
+        """Name -> field, in order."""
         return {field.name: field for field in self.fields}
 
     def __iter__(self) -> Iterator[ObservationField]:
@@ -127,14 +143,23 @@ class ObservationSpec:
 
     @property
     def names(self) -> tuple[str, ...]:
+        """Names of the fields, in order."""
         return tuple(self.by_name)
 
     def select(self, names: tuple[str, ...] | list[str]) -> ObservationSpec:
-        """The observation with only these fields, in this order."""
+        """The observation with only these fields, in this order.
+
+        Raises:
+            InputError: there is no such field.
+        """
         return ObservationSpec(tuple(self[name] for name in names))
 
     def with_history(self, histories: Mapping[str, History] | History) -> ObservationSpec:
-        """The same fields with other histories: one for all, or one per name (the rest unchanged)."""
+        """The same fields with other histories: one for all, or one per name (the rest unchanged).
+
+        Raises:
+            InputError: a history for a field that is not there.
+        """
         if isinstance(histories, History):
             return ObservationSpec(tuple(replace(field, history=histories) for field in self))
         for name in histories:

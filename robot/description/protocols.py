@@ -14,6 +14,7 @@ from robot.description.robot import RobotSpec
 from robot.description.specs import CriticSpec, PolicySpec
 
 Observation = Mapping[str, np.ndarray]
+"""Name -> array in raw units: one row of a robot, (batch, steps, ...) for a policy."""
 
 
 @runtime_checkable
@@ -21,22 +22,39 @@ class Robot(Protocol):
     """A robot or its twin."""
 
     @property
-    def spec(self) -> RobotSpec: ...
+    def spec(self) -> RobotSpec:
+        """Its joints, limits, frames and rest posture."""
+        ...
 
     @property
-    def clock(self) -> Clock: ...
+    def clock(self) -> Clock:
+        """The clock that stamps its observations and by which chunks are due."""
+        ...
 
     def observe(self) -> Observation:
-        """The newest observation, one row per key."""
+        """The newest observation, one row per key, in raw units.
+
+        Raises:
+            TillerError: a real robot's topic is silent.
+        """
         ...
 
     def execute(self, chunk: ActionChunk) -> None:
-        """Accept a chunk and return at once; each row acts when it is due."""
+        """Accept a chunk and return at once; each row acts when it is due.
+
+        Raises:
+            InputError: fields, numbers or times that the robot cannot take; it goes on as before.
+            TillerError: the gate of a real robot does not follow this program.
+        """
         ...
 
-    def stop(self) -> None: ...
+    def stop(self) -> None:
+        """Stop the robot, and hold it where it is."""
+        ...
 
-    def reset(self) -> None: ...
+    def reset(self) -> None:
+        """Bring the robot to its start: the rest posture, or a new episode of a twin's task."""
+        ...
 
 
 @runtime_checkable
@@ -46,11 +64,22 @@ class ConnectedRobot(Robot, Protocol):
     """
 
     def wait_until_ready(self, timeout: float = ...) -> Self:
-        """Wait, `timeout` seconds at most, until the robot can be commanded."""
+        """Wait, `timeout` seconds at most, until the robot can be commanded.
+
+        Returns:
+            The robot itself.
+
+        Raises:
+            TillerError: it is not ready in time, or cannot be, with the reason.
+        """
         ...
 
     def home(self, duration: float | None = None) -> None:
-        """Move to the rest posture in `duration` seconds, None takes a calm pace; return when the robot rests there."""
+        """Move to the rest posture in `duration` seconds, None takes a calm pace; return when the robot rests there.
+
+        Raises:
+            InputError, TillerError: as `move_to`.
+        """
         ...
 
     def move_to(
@@ -94,7 +123,11 @@ class ConnectedRobot(Robot, Protocol):
 
 @runtime_checkable
 class Policy(Protocol):
-    """Anything that turns observations into chunks of actions."""
+    """Anything that turns observations into chunks of actions.
+
+    Attributes:
+        spec: what it sees and returns, and its default sampler.
+    """
 
     spec: PolicySpec
 
@@ -117,30 +150,59 @@ class Policy(Protocol):
         """Draw chunks of actions.
 
         Args:
-            observation: name -> (batch, steps, ...) raw units.
+            observation: name -> (batch, steps, ...) raw units, every key of `spec.observation` with as many steps as
+                its history.
             task: what to do, one prompt for the batch.
-            noise: (batch, samples, *noise_shape); given, it decides the result.
+            noise: (batch, samples, *noise_shape) standard normal; given, it decides the result, but for samplers that
+                draw more.
             samples: chunks drawn per row.
-            seeds: (batch,) one random stream per row, so that a row never depends on its batch mates.
+            seeds: (batch,) one random stream per row, so that a row never depends on its batch mates; None draws fresh
+                ones.
             prefix: (batch, horizon, dim) raw actions already committed.
-            prefix_weight: (batch, horizon) 1 where the prefix is fixed, 0 where it is free.
+            prefix_weight: (batch, horizon) 1 where the prefix is fixed, 0 where it is free; needed with a prefix.
 
         Returns:
-            (batch, samples, horizon, dim) raw units.
+            (batch, samples, horizon, dim) raw units, in the order of `spec.action`; row 0 belongs to the newest
+            observation.
+
+        Raises:
+            InputError: a key is missing, an array has another shape, noise where `noise_shape` is None, or a prefix
+                without its weight.
         """
         ...
 
     def with_sampler(self, name: str | None = None, steps: int | None = None) -> Policy:
-        """The same policy with another sampler; this one is unchanged."""
+        """The same policy with another sampler; this one is unchanged.
+
+        Args:
+            name: of the sampler; None keeps the present one.
+            steps: that it takes; None keeps the present number.
+
+        Raises:
+            InputError: the policy has no such sampler, or it cannot take so many steps.
+        """
         ...
 
 
 @runtime_checkable
 class Critic(Protocol):
-    """Anything that scores the executed part of a chunk."""
+    """Anything that scores the executed part of a chunk.
+
+    Attributes:
+        spec: what it sees and scores, its discount and reward convention.
+    """
 
     spec: CriticSpec
 
     def value(self, observation: Observation, chunk: np.ndarray, task: TaskPrompt | None = None) -> np.ndarray:
-        """Score chunks (batch, samples, k, dim) in raw units: returns (batch, samples)."""
+        """Score chunks of actions.
+
+        Args:
+            observation: name -> (batch, steps, ...) raw units.
+            chunk: (batch, samples, k, dim) raw units, k the `steps` of the spec.
+            task: what to do, one prompt for the batch.
+
+        Returns:
+            (batch, samples).
+        """
         ...

@@ -22,7 +22,10 @@ T = TypeVar("T")
 
 
 def to_json(value: Any) -> Any:
-    """Plain JSON values (dict, list, str, numbers, None) of a dataclass, its tuples, mappings and arrays."""
+    """Plain JSON values (dict, list, str, numbers, None) of a dataclass, its tuples, mappings and arrays.
+
+    Anything else is returned as it is.
+    """
     if is_dataclass(value) and not isinstance(value, type):
         return {field.name: to_json(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, Mapping):
@@ -43,6 +46,9 @@ def from_json(kind: type[T], value: Mapping[str, Any], *, where: str | None = No
         kind: the dataclass to build.
         value: its plain values; every field without a default must be there.
         where: how to name the value in an error; empty names its keys alone.
+
+    Returns:
+        The dataclass; lists are tuples in it, and whole numbers floats where its fields say so.
 
     Raises:
         InputError: a key is unknown or missing, a value is of another shape, or a number outside its range.
@@ -160,6 +166,10 @@ def _item_hints(arguments: tuple[Any, ...], value: Any, where: str) -> list[Any]
 
 
 def fingerprint(value: Any) -> str:
-    """SHA-256, as 16 hexadecimal digits, of the canonical JSON of a dataclass or of plain values."""
+    """SHA-256, as 16 hexadecimal digits, of the canonical JSON of a dataclass or of plain values.
+
+    Raises:
+        TypeError: JSON has no form for a value in it.
+    """
     text = json.dumps(to_json(value), sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]

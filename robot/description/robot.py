@@ -28,6 +28,9 @@ class JointGroup:
         position: (low, high) per joint, rad or m.
         velocity, effort, acceleration: the largest magnitude per joint, SI units; empty when unknown.
         coupling: joints that follow others mechanically.
+
+    Raises:
+        InputError: limits of another number than the joints, or a lowest position that is not below the highest.
     """
 
     name: str
@@ -67,9 +70,12 @@ class RobotSpec:
     Args:
         name: as in `configs/robot`.
         groups: arms and hands; two arms are two groups.
-        tcps: tool centre point a group, as the frame's name in the model.
+        tcps: group -> its tool centre point, as the frame's name in the model.
         rest: joint name -> position (rad or m) of the posture to rest in.
         payload: group -> payload at its tcp.
+
+    Raises:
+        InputError: a joint in two groups, or a rest posture of a joint that is in none.
     """
 
     name: str
@@ -90,4 +96,5 @@ class RobotSpec:
 
     @property
     def joint_names(self) -> tuple[str, ...]:
+        """Names of the joints of all groups, in order."""
         return tuple(joint for group in self.groups for joint in group.names)

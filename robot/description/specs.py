@@ -13,7 +13,15 @@ from robot.errors import InputError
 
 @dataclass(frozen=True)
 class SamplerSpec:
-    """How actions are drawn: a sampler's name and the number of network evaluations' steps it takes."""
+    """How a policy draws actions.
+
+    Args:
+        name: of the sampler, one that the policy has.
+        steps: that the sampler takes, each with one evaluation of the network or two.
+
+    Raises:
+        InputError: fewer than one step.
+    """
 
     name: str
     steps: Annotated[int, Range(1, 100_000)]
@@ -34,6 +42,9 @@ class PolicySpec:
         n_action_steps: rows that are executed before the next plan.
         sampler: default sampler and steps.
         transforms: the policy's transforms as plain values, for the record.
+
+    Raises:
+        InputError: `n_action_steps` is not between 1 and the horizon.
     """
 
     observation: ObservationSpec
@@ -52,13 +63,13 @@ class PolicySpec:
 
 @dataclass(frozen=True)
 class CriticSpec:
-    """The specification of a critic.
+    """Everything that another room must know to use a critic.
 
     Args:
         observation: keys with their histories.
         action: fields and period of the actions scored.
         steps: k, the executed rows that are scored.
-        gamma: discount a control step.
+        gamma: discount per control step.
         reward: the reward convention, in words that the store records.
     """
 

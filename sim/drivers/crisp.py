@@ -52,7 +52,12 @@ class Crisp(Driver):
 
 
 class CrispPose(Crisp):
-    """`target_pose`: the set-point is position (3) m and rotation (6); a message is position and quaternion xyzw."""
+    """crisp's Cartesian impedance controller on `target_pose`: each target passes an exponential filter.
+
+    The set-point is position (3) m and rotation (6); a message is position and quaternion xyzw. The filtered target is
+    clipped to 0.1 m per axis and 0.5 rad from the measured pose. A message of another size, or while the topic has
+    several publishers, is refused; a value that is not a number is taken, and is an error at the next step.
+    """
 
     def __init__(self) -> None:
         super().__init__(_POSE)
@@ -86,7 +91,14 @@ class CrispPose(Crisp):
 
 
 class CrispJoint(Crisp):
-    """`target_joint`: the set-point is the angles (n,) rad, in the order of the controller's joints."""
+    """crisp's joint impedance controller on `target_joint`: each target passes an exponential filter.
+
+    The set-point and a message are angles (n,) rad, in the order of the controller's joints. The filtered target is
+    clipped to 0.5 rad from the measured angle; one that is not finite is not taken into the filter, and is an error.
+
+    Args:
+        size: number of joints, n.
+    """
 
     def _read(self, command: Command) -> np.ndarray | None:
         return command.values if command.values.shape == (self.size,) else None

@@ -106,13 +106,24 @@ class DrivenTwin:
             self.ports[name].driver.receive(message, self.robot.clock.now_ns())
 
     def stiffen(self, command: Command) -> None:
-        """Set the arms' stiffnesses (6,) N/m and N*m/rad, as crisp's `target_stiffness` does."""
+        """Set the arms' stiffnesses, as crisp's `target_stiffness` does.
+
+        Args:
+            command: (6,) N/m and N*m/rad, 0 or more; another one, or one beside other publishers, is ignored.
+        """
         sound = command.values.shape == (6,) and bool(((command.values >= 0) & (command.values < np.inf)).all())
         if command.publishers == 1 and sound:
             self.robot.impedance.stiffness[:, :6] = command.values
 
     def advance(self, steps: int) -> None:
-        """Let steps of the physics pass."""
+        """Let steps of the physics pass, each with the drivers' set-points.
+
+        Args:
+            steps: how many.
+
+        Raises:
+            DivergedError: the physics diverged; the twin is unusable until it is reset.
+        """
         step_s = float(self.robot.scene.model.opt.timestep)
         for _ in range(steps):
             kinds = self.faults.sizes(self.now_ns)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 RUNNING = "running"
+"""The state of a driver without an error."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +74,12 @@ class Driver(ABC):
         self._activate(self._held.copy(), now_ns)
 
     def receive(self, command: Command, now_ns: int) -> None:
-        """Receive a message."""
+        """Receive a message; a controller in error takes none.
+
+        Args:
+            command: the message.
+            now_ns: time of its arrival.
+        """
         if self.state == RUNNING:
             self._take(command, now_ns)
 

@@ -20,7 +20,10 @@ _REMEMBERED = 16  # knots of the path, at most
 
 
 class Exact(Driver):
-    """Follows whole vectors of the action.
+    """Follows whole vectors of the action, each of which it reaches when it is due.
+
+    A message of another size, with a number that is not finite, with columns that span no rotation or with a stamp more
+    than 0.5 s ahead is refused.
 
     Args:
         spec: of the action.

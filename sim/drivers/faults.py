@@ -48,7 +48,7 @@ class Fault:
     Args:
         kind: of `KINDS`.
         stream: whose messages; empty for a fault of the robot.
-        size: where the kind has one.
+        size: where the kind has one: a probability (`drop`), s (`delay`, `clock`) or a share of the speed (`speed`).
         start_s: after it was set.
         duration_s: how long it lasts.
     """

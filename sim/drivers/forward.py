@@ -12,6 +12,9 @@ class Forward(Driver):
 
     A message of another size than the joints is an error of the controller, which stops for good; one with a value that
     is not finite is dropped. There is no time-out, and a jump is passed on as a jump.
+
+    Args:
+        size: number of joints.
     """
 
     def _activate(self, measured: np.ndarray, now_ns: int) -> None:
@@ -33,6 +36,9 @@ class JointStateHand(Forward):
     """A hand that takes a `JointState` and reads its positions in the order of its motors, whatever the names are.
 
     A message that is too short moves the joints that it reaches, the rest stay.
+
+    Args:
+        size: number of joints.
     """
 
     def _take(self, command: Command, now_ns: int) -> None:

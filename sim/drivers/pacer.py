@@ -15,6 +15,9 @@ class Pacer:
         step_ns: of the physics.
         factor: seconds of the twin per second.
         now_ns: monotonic.
+
+    Attributes:
+        lost_ns: monotonic time that was lost so far.
     """
 
     def __init__(self, step_ns: int, factor: float, now_ns: int) -> None:
@@ -33,5 +36,5 @@ class Pacer:
         return steps
 
     def restart(self, now_ns: int) -> None:
-        """Continue from now: time that passed since the last tick counts neither as due nor as lost."""
+        """Continue from `now_ns`, monotonic: time that passed since the last tick counts neither as due nor as lost."""
         self._until_ns = float(now_ns)

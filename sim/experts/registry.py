@@ -33,18 +33,29 @@ class Expert(Protocol):
     strategy: dict[str, Any]
 
     def reset(self, observation: Mapping[str, np.ndarray], random: np.random.Generator) -> None:
-        """Begin an episode; `random` decides everything that is drawn in it."""
+        """Begin an episode.
+
+        Args:
+            observation: name -> row of the task, raw units.
+            random: decides everything that is drawn in it.
+        """
         ...
 
     def act(self, observation: Mapping[str, np.ndarray]) -> np.ndarray:
-        """The action (dim,) of the task for the next control period."""
+        """The action (dim,) of the task for the next control period, raw units.
+
+        Args:
+            observation: name -> row of the task, raw units.
+        """
         ...
 
 
 class ExpertSuite(Protocol):
     """The interface of a module of experts for a whole suite. Names are ids without the suite's prefix."""
 
-    def names(self) -> tuple[str, ...]: ...
+    def names(self) -> tuple[str, ...]:
+        """Tasks of the suite that have an expert."""
+        ...
 
     def make(self, name: str) -> Expert:
         """The expert of a task, or an InputError that offers the nearest name."""

@@ -37,6 +37,13 @@ class MazeBatch:
         options: of the physics.
         restart: whether rows that end restart by themselves.
         trace: keep positions and forces of each tick of the last step in `ticks`.
+
+    Attributes:
+        action_size, observation_size: numbers of a row's action and observation (`sim.maze.sensing.OBSERVED`).
+        ledger: of the energy of all rows.
+
+    Raises:
+        InputError: no row, no layout, or one that does not exist.
     """
 
     action_size = 4
@@ -130,7 +137,7 @@ class MazeBatch:
 
     @property
     def ticks(self) -> np.ndarray:
-        """(count, 50, 4) position and force of each tick of the last step, of a batch made with `trace`."""
+        """(count, 50, 4) position (m) and force (N) of each tick of the last step, of a batch made with `trace`."""
         return self._told.trace.copy()
 
     @property
@@ -155,7 +162,7 @@ class MazeBatch:
         return self._last.copy()
 
     def reset(self) -> np.ndarray:
-        """Begin an episode in every row; returns observations (count, d) float32."""
+        """Begin an episode in every row; returns observations (count, observation_size) float32."""
         self._begin(range(self.count))
         return self._observe()
 

@@ -12,12 +12,15 @@ _RATIO = STIFFNESS[1] / STIFFNESS[0]
 
 
 def decode(unit: np.ndarray, position: np.ndarray) -> np.ndarray:
-    """The absolute action (n, 4) of a policy's output.
+    """The absolute action of a policy's output.
 
     Args:
         unit: (n, 4) in [-1, 1]: offset of the set-point in units of 15 mm, and stiffness between 100 and 1500 N/m on a
             logarithmic scale.
         position: (n, 2) of the pin, m.
+
+    Returns:
+        (n, 4) set-point x and y, m, and stiffness, N/m.
     """
     unit = np.asarray(unit, dtype=np.float64)
     action: np.ndarray = np.concatenate(
@@ -31,7 +34,15 @@ def decode(unit: np.ndarray, position: np.ndarray) -> np.ndarray:
 
 
 def encode(action: np.ndarray, position: np.ndarray) -> np.ndarray:
-    """The inverse of `decode`, clipped to [-1, 1]."""
+    """The inverse of `decode`, clipped to [-1, 1].
+
+    Args:
+        action: (n, 4) set-point x and y, m, and stiffness, N/m.
+        position: (n, 2) of the pin, m.
+
+    Returns:
+        (n, 4).
+    """
     action = np.asarray(action, dtype=np.float64)
     unit = np.concatenate(
         [

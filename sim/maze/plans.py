@@ -9,6 +9,7 @@ No two mazes to train on have the same goal, so that a policy without memory can
 from __future__ import annotations
 
 TRAINING = (1, 2, 3, 4, 5, 6, 7, 8)
+"""Numbers of the mazes to train on."""
 HELD_OUT = (9, 10, 11, 12)
 """Of other shapes than those to train on: a spiral, a path to the left, a path back, a tree of dead ends."""
 

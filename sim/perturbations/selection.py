@@ -19,6 +19,9 @@ class PerturbationSelection:
     Args:
         severities: name -> 0 to 5.
         randomise: draw the severity of each again every episode, uniformly from 0 up to the one given.
+
+    Raises:
+        InputError: an unknown name, a severity out of range, or nothing to draw from.
     """
 
     severities: Mapping[str, int] = field(default_factory=dict)
@@ -41,7 +44,11 @@ class PerturbationSelection:
     def of(
         cls, perturbation: str | None, severity: int | None, perturbations: Mapping[str, int], randomise: bool
     ) -> PerturbationSelection:
-        """Perturbations by a task's options: one name with a severity, or a mapping of several, or both."""
+        """Perturbations by a task's options: one name with a severity, or a mapping of several, or both.
+
+        Raises:
+            InputError: a name or a severity without the other, one name twice, or as the class.
+        """
         if (perturbation is None) != (severity is None):
             missing, given = ("severity", "perturbation") if severity is None else ("perturbation", "severity")
             raise InputError(
@@ -68,7 +75,15 @@ class PerturbationSelection:
         return {name: self.severities[name] for name in SIZES if self.severities.get(name)}
 
     def require_offered(self, offered: Sequence[str], where: str) -> None:
-        """Raise an InputError for perturbations that a suite does not have."""
+        """Refuse perturbations that a suite does not have.
+
+        Args:
+            offered: names of those that it has.
+            where: id of the task, for the message.
+
+        Raises:
+            InputError: names the first one.
+        """
         for name in self.severities:
             if name not in offered:
                 raise InputError(
@@ -87,6 +102,12 @@ def perturbed(
     randomise: bool = False,
 ) -> dict[str, Any]:
     """A task's options with these perturbations in place of their own; unchanged where none is given.
+
+    Args:
+        options: of the task.
+        perturbation, severity: one name with its severity, 0 to 5.
+        perturbations: name -> severity, of several at once.
+        randomise: draw each severity anew every episode, from 0 up to the one given.
 
     Raises:
         InputError: an unknown name, a severity out of range, one without the other.

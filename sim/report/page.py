@@ -60,7 +60,7 @@ def write_report(
         The path of the page.
 
     Raises:
-        InputError: a source holds nothing to report, or the target is taken.
+        InputError: a source holds nothing to report or cannot be read, or the target is taken.
     """
     paths = [Path(source) for source in ([sources] if isinstance(sources, (str, os.PathLike)) else sources)]
     if not paths:

@@ -31,6 +31,9 @@ def write_sweep_report(
         missing: cells that have not been run.
         overwrite: replace a file that is no report of ours.
 
+    Returns:
+        The path of the page.
+
     Raises:
         InputError: the target is taken.
     """

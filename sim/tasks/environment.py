@@ -48,8 +48,8 @@ class Outcome:
 class TaskEnv(gymnasium.Env[Observation, np.ndarray]):
     """One task as a Gymnasium environment. A suite fills in `start`, `advance` and, where it can, `picture`.
 
-    An episode whose physics diverges is terminated without success, at the last observation; `info["diverged"]` has
-    the reason.
+    An episode whose physics diverges is terminated without success, at the last observation; `info["diverged"]` has the
+    reason.
 
     Args:
         task: facts of the task.
@@ -61,6 +61,9 @@ class TaskEnv(gymnasium.Env[Observation, np.ndarray]):
 
     Attributes:
         perturbations: names of those that the suite has.
+
+    Raises:
+        InputError: no such reward, or a perturbation that the suite does not have.
     """
 
     metadata = {"render_modes": ["rgb_array"]}
@@ -127,12 +130,25 @@ class TaskEnv(gymnasium.Env[Observation, np.ndarray]):
         )
 
     def picture(self) -> np.ndarray:
-        """The scene as (render_size, render_size, 3) uint8 RGB."""
+        """The scene as (render_size, render_size, 3) uint8 RGB.
+
+        Raises:
+            InputError: the task cannot be drawn.
+        """
         raise InputError(f"{self.task.id}: render", expected="a task that can be drawn")
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Observation, dict[str, Any]]:
+        """Begin an episode.
+
+        Args:
+            seed: decides the episode entirely; None continues the current random generator.
+            options: of the suite's start.
+
+        Returns:
+            The observation, name -> row, and `info`.
+        """
         super().reset(seed=seed)
         if self._signals is not None:
             # A generator beside the environment's own, which must continue as if nothing was perturbed.
@@ -146,6 +162,18 @@ class TaskEnv(gymnasium.Env[Observation, np.ndarray]):
         return observation, {**_info(outcome), "perturbations": self._draws.record}
 
     def step(self, action: np.ndarray) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+        """Hold an action for one control period.
+
+        Args:
+            action: (dim,) raw, in the order and units of `action_spec`.
+
+        Returns:
+            The observation, name -> row; the reward; whether the episode is terminated; whether it is truncated; and
+            `info` with `success` and `score`.
+
+        Raises:
+            InputError: another shape, a number that is not finite, or no reset before.
+        """
         if self._steps is None:
             raise InputError(f"{self.task.id}: step", expected="reset before the first step")
         action = np.asarray(action, dtype=np.float64)
@@ -176,7 +204,11 @@ class TaskEnv(gymnasium.Env[Observation, np.ndarray]):
         return observation, reward, terminated, truncated, _info(outcome)
 
     def render(self) -> np.ndarray:  # type: ignore[override]
-        """The scene as (render_size, render_size, 3) uint8 RGB; the renderer is made at the first call."""
+        """The scene as (render_size, render_size, 3) uint8 RGB; the renderer is made at the first call.
+
+        Raises:
+            InputError: it was made without `render=True`, or cannot be drawn.
+        """
         if self.render_mode is None:
             raise InputError(
                 f"{self.task.id}: render", expected="an environment made for it", way_out="Make it with render=True"

@@ -34,8 +34,10 @@ class TaskInfo:
 
     @property
     def period_s(self) -> float:
+        """Control period, s."""
         return 1.0 / self.control_hz
 
     @property
     def suite(self) -> str:
+        """The part of the id before the slash."""
         return self.id.partition("/")[0]

@@ -26,13 +26,21 @@ class Suite(Protocol):
         """Tasks that are always there; a suite may know others."""
         ...
 
-    def task_info(self, name: str) -> TaskInfo: ...
+    def task_info(self, name: str) -> TaskInfo:
+        """The facts of a task, or an InputError that offers the nearest name."""
+        ...
 
-    def make(self, name: str, *, reward: str, options: Mapping[str, Any]) -> TaskEnv: ...
+    def make(self, name: str, *, reward: str, options: Mapping[str, Any]) -> TaskEnv:
+        """As `sim.make`, without the suite's prefix."""
+        ...
 
 
 def suite_of(task_id: str) -> tuple[Suite, str]:
-    """The suite of an id, and the task's name within it."""
+    """The suite of an id, and the task's name within it.
+
+    Raises:
+        InputError: no such suite, or an id without a name.
+    """
     prefix, slash, name = str(task_id).partition("/")
     if prefix not in SUITES or not slash or not name:
         raise InputError(
@@ -45,7 +53,11 @@ def suite_of(task_id: str) -> tuple[Suite, str]:
 
 
 def suite_ids(prefix: str) -> tuple[str, ...]:
-    """Ids of the tasks of one suite that are always there."""
+    """Ids of the tasks of one suite that are always there.
+
+    Raises:
+        KeyError: there is no such suite.
+    """
     suite = cast(Suite, import_module(SUITES[prefix]))
     return tuple(f"{prefix}/{name}" for name in suite.names())
 
@@ -56,6 +68,13 @@ def task_ids() -> tuple[str, ...]:
 
 
 def task_info(task_id: str) -> TaskInfo:
-    """The facts of a task."""
+    """The facts of a task.
+
+    Args:
+        task_id: as `sim.make` takes it.
+
+    Raises:
+        InputError: there is no such task.
+    """
     suite, name = suite_of(task_id)
     return suite.task_info(name)

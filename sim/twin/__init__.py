@@ -30,8 +30,12 @@ def make_twin(
         budget: of energy; None counts it and limits nothing.
         enforce: whether the budget's filters act.
 
+    Returns:
+        The twin in its rest posture, in virtual time: it moves while its clock sleeps, or by `home` and `move_to`.
+
     Raises:
-        InputError: no such robot, the budget is another's, or its description and its model do not fit.
+        InputError: no such robot or control, the period is not a whole number of steps, the budget is another's, or its
+            description and its model do not fit.
     """
     from robot.description.loading import load_robot
     from sim.twin.connected import ConnectedTwin

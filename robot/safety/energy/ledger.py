@@ -53,6 +53,10 @@ class SupplyEvent:
 class EnergyLedger:
     """Tanks of a batch of robots, closed period by period.
 
+        W_k = tau_k . (q_{k+1} - q_k),    E_{k+1} = min(E_max, E_k - W_k + S_k)
+
+    W is the work of the torque that is held over the period, S the supply from outside, J.
+
     Args:
         budget: of each robot.
         period_s: T, of a period.
@@ -62,6 +66,9 @@ class EnergyLedger:
     Attributes:
         tank: (batch, COLUMNS) float64, by the columns of `robot.safety.energy.tank`.
         events: supplies other than the budget's constant power, the newest thousand.
+
+    Raises:
+        InputError: a period that is not above 0, or no robot.
     """
 
     def __init__(self, budget: Budget, period_s: float, batch: int = 1, *, trace: bool = False) -> None:
@@ -139,7 +146,16 @@ class EnergyLedger:
     def book(
         self, work_j: np.ndarray, *, supply_j: float | np.ndarray | None = None, time_ns: int | None = None
     ) -> LedgerRow:
-        """Close a period whose work (batch,) J is known already; see `close`."""
+        """Close a period whose work is known already; see `close`.
+
+        Args:
+            work_j: (batch,) W_k, J, positive towards the robot.
+            supply_j, time_ns: as of `close`.
+
+        Raises:
+            InputError: another batch, work that is not finite, a negative supply, or time that runs backwards; nothing
+                is entered.
+        """
         work = np.asarray(work_j, dtype=np.float64)
         if work.shape != (self.batch,):
             raise InputError(
@@ -206,7 +222,7 @@ class EnergyLedger:
             reason: why, in a word.
 
         Raises:
-            InputError: below zero, or above the capacity.
+            InputError: below zero, above the capacity, or no such row.
         """
         level = self.budget.initial_j if level_j is None else level_j
         if not 0 <= level <= self.budget.capacity_j:
@@ -223,7 +239,11 @@ class EnergyLedger:
         del self.events[:-_MOST_EVENTS]
 
     def clear(self, row: int | None = None) -> None:
-        """Release rows that an invalid input has latched."""
+        """Release rows that an invalid input has latched.
+
+        Args:
+            row: of one robot; None releases all.
+        """
         self.tank[slice(None) if row is None else row, columns.LATCHED] = 0.0
 
     def trace(self) -> dict[str, Any]:

@@ -145,6 +145,7 @@ TASKS: Mapping[str, _Words] = {
 
 
 def names() -> tuple[str, ...]:
+    """Names of the 50 tasks."""
     return tuple(TASKS)
 
 
@@ -166,6 +167,14 @@ def task_name(name: str) -> str:
 
 
 def task_info(name: str) -> TaskInfo:
+    """The facts of a task.
+
+    Args:
+        name: of the table, or in Meta-World's own form, ending in -v3.
+
+    Raises:
+        InputError: Meta-World has no such task.
+    """
     name = task_name(name)
     return TaskInfo(
         id=f"metaworld/{name}",

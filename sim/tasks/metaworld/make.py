@@ -13,7 +13,12 @@ if TYPE_CHECKING:
 
 
 def make(name: str, *, reward: str, options: Mapping[str, Any]) -> MetaworldEnv:
-    """As `sim.make`, without the suite's prefix."""
+    """As `sim.make`, without the suite's prefix.
+
+    Raises:
+        InputError: the task, the option or its value is unknown.
+        MissingExtraError: Meta-World is not installed.
+    """
     task = task_info(name)
     read = read_options(MetaworldOptions, options, task.id)
     suite = import_metaworld()

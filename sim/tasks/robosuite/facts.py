@@ -47,10 +47,16 @@ _OTHERS = _Words(500, "as robosuite defines it", "do the task {name}")
 
 
 def names() -> tuple[str, ...]:
+    """Names of the tasks with words of their own; other single-arm tasks of robosuite exist beside them."""
     return tuple(TASKS)
 
 
 def task_info(name: str) -> TaskInfo:
+    """The facts of a task.
+
+    Raises:
+        InputError: robosuite has no such task, or it needs two arms.
+    """
     if name not in TASKS:
         _require_single_arm(name)
     words = TASKS.get(name, _OTHERS)

@@ -13,7 +13,11 @@ if TYPE_CHECKING:
 
 
 def make(name: str, *, reward: str, options: Mapping[str, Any]) -> RobosuiteEnv:
-    """As `sim.make`, without the suite's prefix."""
+    """As `sim.make`, without the suite's prefix.
+
+    Raises:
+        InputError: the task, the option or its value is unknown.
+    """
     task = task_info(name)
     read = read_options(RobosuiteOptions, options, task.id)
     suite = import_robosuite()

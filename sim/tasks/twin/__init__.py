@@ -30,10 +30,16 @@ TASKS: Mapping[str, tuple[str, str]] = {
 
 
 def names() -> tuple[str, ...]:
+    """Names of the tasks."""
     return tuple(TASKS)
 
 
 def task_info(name: str) -> TaskInfo:
+    """The facts of a task.
+
+    Raises:
+        InputError: there is none of that name.
+    """
     return task_class(name).info
 
 
@@ -56,6 +62,11 @@ def task_class(name: str) -> type[TwinTask]:
 
 
 def make(name: str, *, reward: str, options: Mapping[str, Any]) -> TwinEnv:
+    """As `sim.make`, without the suite's prefix.
+
+    Raises:
+        InputError: the task, the option or its value is unknown, or the robot cannot do the task.
+    """
     task = task_class(name)()
 
     from sim.tasks.twin.env import TwinEnv, TwinOptions

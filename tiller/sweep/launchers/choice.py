@@ -17,6 +17,7 @@ from tiller.sweep.launchers.options import LocalOptions, Options, RayOptions, Sl
 
 GROUP = "launcher"
 LAUNCHERS: dict[str, type[Options]] = {"local": LocalOptions, "ray": RayOptions, "slurm": SlurmOptions}
+"""Name of a launcher -> its options."""
 
 EXTRAS: dict[type[Options], tuple[str, str]] = {RayOptions: ("ray", "ray"), SlurmOptions: ("submitit", "slurm")}
 """Options of a launcher -> the package that it needs, and the extra of tiller that brings it."""
@@ -76,7 +77,7 @@ def open_launcher(options: Options, folder: str) -> Launcher:
         folder: of the sweep, for what the launcher itself has to write.
 
     Raises:
-        InputError: there is no such cluster.
+        InputError: no Ray cluster answers at the address, or this machine does not submit to SLURM.
     """
     if isinstance(options, RayOptions):
         from tiller.sweep.launchers.ray_cluster import RayLauncher

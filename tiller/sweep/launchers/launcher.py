@@ -44,7 +44,11 @@ class Launcher(ABC):
 
     @abstractmethod
     def run(self, jobs: Sequence[Job]) -> Iterator[Ended]:
-        """Run all of them, and name each one when it is over. A run that fails never ends the others."""
+        """Run all jobs, and name each one when it is over. A run that fails never ends the others.
+
+        Returns:
+            The jobs that are over, each once, as they end.
+        """
 
     @abstractmethod
     def stop(self) -> None:

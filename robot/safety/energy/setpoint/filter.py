@@ -26,9 +26,9 @@ class SetpointResult:
     """Filtered set-points.
 
     Args:
-        setpoint: (batch, m) to send.
-        stiffness: (batch, m, m) to send.
-        reasons: (batch,) codes; 0 where nothing was changed.
+        setpoint: (batch, m) to send, m or rad.
+        stiffness: (batch, m, m) to send, N/m and N*m/rad.
+        reasons: (batch,) codes, names by `robot.safety.energy.tank.REASONS`; 0 where nothing was changed.
         spring_j: (batch,) energy of the spring with the measured state.
         injected_j: (batch,) measured energy that the change before this one injected.
     """
@@ -63,7 +63,8 @@ class SetpointFilter:
         counts: (batch, codes) calls that changed something, by their reason.
 
     Raises:
-        InputError: a stiffness that is not symmetric and positive definite, an unknown mode, wrong shapes.
+        InputError: a stiffness that is not symmetric and positive definite, an unknown mode or path, a negative
+            latency, one without speeds under a budget that caps no spring, wrong shapes.
     """
 
     def __init__(
@@ -149,14 +150,15 @@ class SetpointFilter:
         A row that is not finite keeps its set-point, and is latched until `ledger.clear`.
 
         Args:
-            setpoint: (batch, m) requested.
-            measured: (batch, m) the tool now.
+            setpoint: (batch, m) requested, m or rad.
+            measured: (batch, m) the tool now, m or rad.
             stiffness: requested, in a shape as in the constructor; None keeps the one in force.
             work_j: (batch,) J of the controller's torques since the last call; for `measured` alone.
             time_ns: of the call, for the check that time increases.
 
         Raises:
-            InputError: another batch, an invalid stiffness, or work that is missing or not expected.
+            InputError: another batch, an invalid stiffness, work that is missing or not expected, or time that runs
+                backwards.
         """
         requested, measured = (np.array(each, dtype=np.float64, ndmin=2) for each in (setpoint, measured))
         if not requested.shape == measured.shape == self._setpoint.shape:

@@ -51,7 +51,8 @@ class TorqueFilter:
         counts: (batch, codes) calls that changed something, by their reason.
 
     Raises:
-        InputError: a period too long to be an inner loop's (below 500 Hz), or bounds that are no numbers above 0.
+        InputError: a period too long to be an inner loop's (below 500 Hz), bounds that are no numbers above 0 or not
+            one per joint, or an unknown path.
     """
 
     def __init__(

@@ -136,7 +136,16 @@ def filter_torques(
 
 
 def worst_case(torque: np.ndarray, velocity: np.ndarray, period_s: float, acceleration: np.ndarray) -> np.ndarray:
-    """wc(u) (batch,) J: the most that torques (batch, n) can give in a period, for any displacement within the set."""
+    """wc(u) (batch,) J: the most that torques can give in a period, for any displacement of the joints within the set.
+
+        wc(u) = T u.qd + T^2/2 sum_i |u_i| a_i
+
+    Args:
+        torque: (batch, n) u, N*m.
+        velocity: (batch, n) qd, rad/s.
+        period_s: T.
+        acceleration: (n,) a, rad/s^2, bound of each joint's acceleration, contacts included.
+    """
     energy: np.ndarray = period_s * np.einsum("bn,bn->b", torque, velocity) + 0.5 * period_s**2 * (
         np.abs(torque) @ acceleration
     )
