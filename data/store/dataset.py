@@ -1,4 +1,7 @@
-"""The store: open it, read episodes, append episodes so that a crash loses nothing that was committed."""
+"""The store: open it, read episodes, append episodes so that a crash loses nothing that was committed.
+
+A few lines above three hundred: one class is the whole face of a store; what it does stands in the files beside it.
+"""
 
 from __future__ import annotations
 

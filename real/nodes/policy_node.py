@@ -1,4 +1,4 @@
-"""A policy in the graph: it sees the contract's streams and says chunks of targets.
+"""A policy in the graph: it reads the contract's streams and publishes chunks of targets.
 
 The observation is put together as in training (`robot.control.observation`), the runner is that of the evaluation
 (`robot.control.runner`), and inference runs beside the executor (`real.policy.planner`). A chunk is stamped with the
@@ -175,9 +175,9 @@ class PolicyNode(Guarded):
             self._begin()
         for row in observer.due():
             runner.observe(row.values, row.stamp_ns)
-            self._ask()
+            self._request_plan()
 
-    def _ask(self) -> None:
+    def _request_plan(self) -> None:
         runner, observer = self._runner, self._observer
         assert runner is not None and observer is not None and observer.stamp_ns is not None
         if self._planner.busy or not runner.needs_plan(observer.stamp_ns):
@@ -199,21 +199,19 @@ class PolicyNode(Guarded):
                 raise Stop(str(error), code=error.exit_code) from None
             self._begin()
         while (plan := self._planner.take()) is not None:
-            self._say(plan)
+            self._publish_plan(plan)
         if self.ready and not self._planner.busy:
             self._waiting.cancel()
             self._look()
             if self._observer is not None and self._observer.stamp_ns is not None:
-                self._ask()
+                self._request_plan()
 
-    def _say(self, plan: Plan) -> None:
+    def _publish_plan(self, plan: Plan) -> None:
         runner, request = self._runner, plan.request
         assert runner is not None
-        if plan.values is None:
-            self._refused += 1
-            self.get_logger().error(f"plan {request.number}: {plan.error}", throttle_duration_sec=1.0)
-            return
         try:
+            if plan.values is None:
+                raise TillerError(f"plan {request.number}: {plan.error}")
             chunk = runner.take(plan.values, request)
         except TillerError as error:
             self._refused += 1

@@ -3,6 +3,8 @@
 `real time`: the physics keeps pace with a steady clock, at `speed`; commands go through emulations of the controllers
 that the contract names, and states come at the contract's rates. `lock_step`: time stands still until a command comes;
 each takes one control period, exactly as a step of the environment, and the observation that follows is published.
+States, images, commands, schedule and report are parts in `real.twin`; what is left, more than three hundred lines, is
+the order in which they act in either time.
 """
 
 from __future__ import annotations

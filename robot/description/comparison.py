@@ -12,7 +12,7 @@ Row = tuple[str, str, str]
 def differences(
     expected: ObservationSpec, offered: ObservationSpec, expected_action: ActionSpec, offered_action: ActionSpec
 ) -> list[Row]:
-    """Rows (what, wanted, offered) in which the two sides disagree; keys only offered are no difference.
+    """Rows (what, expected, offered) in which the two sides disagree; keys only offered are no difference.
 
     Observations differ by shape, type or unit, action fields by order, name, size, kind or unit, control periods by
     more than 1e-6 of themselves. Histories are not compared: they are the policy's own choice.

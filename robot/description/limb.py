@@ -1,4 +1,7 @@
-"""The parts of a robot: arms and tools, each described once, combined into limbs."""
+"""The parts of a robot: arms and tools, each described once, combined into limbs.
+
+A line above three hundred: small tables of facts that refer to one another.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Many mazes at once: what reinforcement learning steps."""
+"""Many mazes at once: what reinforcement learning steps.
+
+A few lines above three hundred, most of them views into the state's columns with their shapes and units.
+"""
 
 from __future__ import annotations
 

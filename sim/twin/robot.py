@@ -1,4 +1,8 @@
-"""The twin of a robot: the same commands, rates and limits, on MuJoCo."""
+"""The twin of a robot: the same commands, rates and limits, on MuJoCo.
+
+Its class has more than three hundred lines: it is the whole protocol of a robot, its time and its step. What has an
+idea of its own stands beside it: `inner_loop`, `wiring`, `targets`, `readings`, `energy`, `payload`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The gate's settings from a contract and the description of its robot: the tighter of two limits applies."""
+"""The gate's settings from a contract and the description of its robot: the tighter of two limits applies.
+
+More than three hundred lines in one file, so that where a number of the gate comes from is found in one place.
+"""
 
 from __future__ import annotations
 

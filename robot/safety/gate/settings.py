@@ -1,4 +1,8 @@
-"""All numbers of the gate, plain, so that a flight record can carry them."""
+"""All numbers of the gate, plain, so that a flight record can carry them.
+
+One file of more than three hundred lines: each class is a table of numbers with the checks that belong to it, and a
+flight record is read by these definitions alone.
+"""
 
 from __future__ import annotations
 
@@ -26,6 +30,10 @@ class PartSettings:
         low, high: of each component; empty for none. A workspace is the limits of `tcp.position`.
         start: how far a first target may be from the command (m or rad, the largest component; the angle of a
             rotation).
+
+    Raises:
+        InputError: a speed or an acceleration that is not above 0, limits that do not match, or a deceleration below
+            the acceleration.
     """
 
     field: str
@@ -98,6 +106,9 @@ class StreamSettings:
     Args:
         names: values that each message must have.
         warn_s, hold_s, fault_s: ages, of the worse of stamp and receipt.
+
+    Raises:
+        InputError: ages that do not grow from 0.
     """
 
     names: tuple[str, ...]
@@ -125,6 +136,9 @@ class LeashSettings:
         latency_s: age of the measured pose and latency of the sink together.
         speeds: m/s and rad/s, largest of the tool meanwhile.
         release: m/s^2 and rad/s^2, at which a command is drawn back.
+
+    Raises:
+        InputError: a number out of its range, or a latency that uses up the budget.
     """
 
     group: str
@@ -187,6 +201,9 @@ class CapsuleSettings:
         slow_m: distance below which an approach is slowed down.
         stop_m: distance at which it ends.
         deceleration: m/s^2 with which links that approach can be braked.
+
+    Raises:
+        InputError: not 0 <= stop_m < slow_m.
     """
 
     model: str
@@ -230,6 +247,10 @@ class GateSettings:
         lock_step: a tick takes exactly the row that is due, and ages are not checked: time stops while a plan is made.
         capsules: None for no check of distances.
         leashes: of groups whose sink is a spring with a budget.
+
+    Raises:
+        InputError: groups that do not have each field once, limits of another size than their field, or a number out
+            of its range.
     """
 
     fields: tuple[ActionField, ...]
@@ -329,4 +350,5 @@ class GateSettings:
 
     @cached_property
     def spec(self) -> ActionSpec:
+        """The action of a command: its fields and their period."""
         return ActionSpec(self.fields, self.period_s)
