@@ -16,6 +16,7 @@ from robot.safety.gate.state import Measurement, Sent
 
 LETTING_GO = 0.25  # of the speed limits, while a contact is released
 NEAR = 0.7  # of the largest effort, above which a finger presses on more slowly
+GIVES_WAY = 0.4  # of what a finger presses too far, back per measurement: stable up to two measurements late
 RELIEVED = 0.5  # of the allowed tracking error, above which a step back may be quick
 
 
@@ -42,10 +43,9 @@ class Moved:
 
 @dataclass(frozen=True, eq=False)
 class _Cap:
-    """A group whose efforts are capped: its indices in a command and in a velocity, its force and speed limits."""
+    """A group whose efforts are capped: its indices in a command, its force and speed limits."""
 
     columns: np.ndarray
-    tangent: np.ndarray
     force: float
     speed: np.ndarray
 
@@ -86,7 +86,6 @@ class Motion:
         self._caps = [
             _Cap(
                 np.flatnonzero(columns[number]),
-                np.flatnonzero(self._tangent_group == number),
                 group.force,
                 np.concatenate(
                     [np.broadcast_to(part.speed, len(columns[number][spec.slices[part.field]])) for part in group.parts]
@@ -121,7 +120,7 @@ class Motion:
         """
         path_position = np.array(path_position, dtype=np.float64)
         outside = bring_inside(self.limits, path_position)
-        cuts = self._limit_force(sent, measurement, path_position, dt, displacement)
+        cuts = self._limit_force(measurement, path_position, dt)
         desired, exact = self.at_rest(), np.zeros(self.limits.groups, dtype=bool)
         bound = kernels.desire(
             self.limits, sent.command, sent.velocity, sent.path_position, path_position, dt, 1.0, desired, exact
@@ -152,25 +151,29 @@ class Motion:
             cuts[Reason.POSITION] = ""
         return Moved(target, reached, path_position, cuts)
 
-    def _limit_force(
-        self, sent: Sent, measurement: Measurement, path_position: np.ndarray, dt: float, displacement: np.ndarray
-    ) -> dict[Reason, str]:
+    def _limit_force(self, measurement: Measurement, path_position: np.ndarray, dt: float) -> dict[Reason, str]:
         """Change the targets of pressing fingers in `path_position` (dim,): the harder, the slower they move on, not at
-        all at their largest force, and back beyond it. A finger presses from its measured position towards its command.
+        all at their largest force, and back beyond it.
+
+        A finger presses like a spring from its measured position q towards its command c. An effort of f times the
+        largest one, measured under c, bounds the command until the next measurement: by c + (1 - f) / (1 - NEAR) of a
+        slow step where f <= 1, else by c - GIVES_WAY (1 - 1 / f) (c - q).
         """
         pressing = []
-        for cap in self._caps if len(measurement.efforts) else ():
-            share = measurement.efforts[cap.columns] / cap.force
-            for number in np.flatnonzero(share > NEAR):
-                column, back = cap.columns[number], float(displacement[cap.tangent[number]])
-                onward = -np.sign(back)
-                longest = min(LETTING_GO * cap.speed[number] * dt, abs(back))
-                # One step per measurement: a second step would respond to the same measurement twice.
-                step = longest * max((1 - share[number]) / (1 - NEAR), -1.0) if measurement.pressed else 0.0
-                commanded = sent.command[column]
-                if (path_position[column] - commanded) * onward > step:
-                    path_position[column] = commanded + onward * step
-                    pressing.append(f"{self._names[column]} {share[number] * cap.force:.3g}")
+        for cap in self._caps if len(measurement.efforts) and len(measurement.command) else ():
+            shares = measurement.efforts[cap.columns] / cap.force
+            for number in np.flatnonzero(shares > NEAR):
+                column, share = cap.columns[number], float(shares[number])
+                command = float(measurement.command[column])
+                deflection = command - float(measurement.values[column])
+                if share <= 1:
+                    longest = min(LETTING_GO * cap.speed[number] * dt, abs(deflection))
+                    bound = command + np.sign(deflection) * longest * (1 - share) / (1 - NEAR)
+                else:
+                    bound = command - GIVES_WAY * (1 - 1 / share) * deflection
+                if (path_position[column] - bound) * deflection > 0:
+                    path_position[column] = bound
+                    pressing.append(f"{self._names[column]} {share * cap.force:.3g}")
         return {Reason.FORCE: ", ".join(pressing)} if pressing else {}
 
     def may_send(
@@ -248,7 +251,7 @@ class Motion:
                 path_position[own] = measured[own]
         cuts: dict[Reason, str] = {}
         if led.any():
-            cuts = self._limit_force(sent, measurement, path_position, dt, displacement)
+            cuts = self._limit_force(measurement, path_position, dt)
             desired, exact = self.at_rest(), np.zeros(limits.groups, dtype=bool)
             kernels.desire(
                 limits,

@@ -125,7 +125,7 @@ class Measurement:
     Args:
         values: (dim,) in the layout of a command, NaN where nothing was measured; empty before the first.
         efforts: (dim,) without sign, NaN where none is measured; empty before the first.
-        pressed: whether an effort came in this tick.
+        command: (dim,) the last command when the efforts came; empty before.
         joints: (n,) positions that the capsules need; empty while they are not known.
         sampled_ns: name of a group that is compared with its command -> stamp and receipt (monotonic) of its newest
             measurement.
@@ -133,7 +133,7 @@ class Measurement:
 
     values: np.ndarray = field(default_factory=_nothing)
     efforts: np.ndarray = field(default_factory=_nothing)
-    pressed: bool = False
+    command: np.ndarray = field(default_factory=_nothing)
     joints: np.ndarray = field(default_factory=_nothing)
     sampled_ns: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 

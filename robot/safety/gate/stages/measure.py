@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Mapping, NamedTuple, Sequence
 
 import numpy as np
@@ -35,15 +34,13 @@ def measure(parts: Parts, state: GateState, watched: Watched, samples: Sequence[
     """
     known, measuring = state.measurement, parts.measuring
     if not samples:
-        unpressed = replace(known, pressed=False) if known.pressed else known
-        return state.with_measurement(watched, unpressed, state.agreement)
+        return state.with_measurement(watched, known, state.agreement)
     values = measuring.written(known.values, samples)
     joints = measuring.joints(known.joints, samples)
     elapsed_s, sampled_ns = since_last(measuring, known, samples, now)
     agreement = agreed(measuring, state, values, joints, elapsed_s, now)
-    measurement = Measurement(
-        values, measuring.efforts(known.efforts, samples), measuring.has_efforts(samples), joints, sampled_ns
-    )
+    command = state.command if measuring.has_efforts(samples) else known.command
+    measurement = Measurement(values, measuring.efforts(known.efforts, samples), command, joints, sampled_ns)
     state = state.with_measurement(watched, measurement, agreement)
     if len(state.command) or agreement.steady_ns is None:
         return state

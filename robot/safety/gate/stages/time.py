@@ -33,7 +33,7 @@ def advance(parts: Parts, state: GateState, now: Now) -> tuple[GateState, Causes
     measurement, agreement = replace(state.measurement, sampled_ns=sampled_ns), state.agreement
     if parts.settings.resets:
         sent = replace(sent, command=np.empty(0))
-        measurement = Measurement(pressed=measurement.pressed, sampled_ns=sampled_ns)
+        measurement = Measurement(sampled_ns=sampled_ns)
         agreement = Agreement(reset=True)
     return replace(
         state,
