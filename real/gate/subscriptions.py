@@ -72,6 +72,10 @@ class GateSubscriptions:
         self._alive: Signal | None = None
         self._enable_held: Signal | None = None
         self._driver: DriverSample | None = None
+        # What was taken back before a tick has seen it: the tick sees it first.
+        self._released: Signal | None = None
+        self._holder = ""  # the device that was held last
+        self._stopped: DriverSample | None = None
         self._obstacle = ""
         self._crowds: dict[str, str] | None = None
         self._has_driver = any(stream.type == "driver_state" for stream in contract.state.values())
@@ -122,13 +126,16 @@ class GateSubscriptions:
             tuple(self._with_own_epoch(chunk, epoch) for chunk in came) for came in (self._chunks, self._person)
         )
         states = {name: self._sample(name, *message) for name, message in self._states.items()}
-        inputs = GateInputs(
-            states, chunks, person, self._alive, self._enable_held, self._driver, tuple(self._events), self._crowds
-        )
+        held, driver = self._released or self._enable_held, self._stopped or self._driver
+        inputs = GateInputs(states, chunks, person, self._alive, held, driver, tuple(self._events), self._crowds)
         self._states, self._events = {}, []
         self._chunks.clear()
         self._person.clear()
-        self._alive = self._enable_held = self._driver = self._crowds = None
+        if held is self._enable_held:
+            self._enable_held = None
+        if driver is self._driver:
+            self._driver = None
+        self._alive = self._released = self._stopped = self._crowds = None
         return inputs
 
     def _with_own_epoch(self, chunk: ChunkSample, epoch: int) -> ChunkSample:
@@ -197,11 +204,18 @@ class GateSubscriptions:
         self._alive = alive_signal(message, time.monotonic_ns())
 
     def _enable_came(self, message: Joy) -> None:
-        self._enable_held = enable_signal(message, time.monotonic_ns())
+        signal = enable_signal(message, time.monotonic_ns())
+        self._enable_held = signal
+        if signal.held:
+            self._holder = signal.publisher
+        elif signal.publisher == self._holder:
+            self._released, self._holder = signal, ""
 
     def _driver_state(self, message: DiagnosticArray) -> None:
         sample = driver_sample(message, time.monotonic_ns())
         self._driver = replace(sample, state=self._obstacle) if self._obstacle else sample
+        if self._driver.state != RUNNING:
+            self._stopped = self._driver
 
     def _episode(self, message: String) -> Refusal | None:
         episode = read_episode(message.data)

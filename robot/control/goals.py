@@ -65,7 +65,8 @@ class GoalTracker:
         self._fingers: list[float] = []  # position of the fingers when it was sent
         self._command: list[float] = []
         self._stood_ns = self._began_ns = 0  # since when the command is constant; since when it has not settled
-        self._measured = self._rested = [math.nan] * len(units)
+        self._beside_ns = 0  # since when the command is as near the goal as no new goal is
+        self._measured = self._rested = self._rested_before = [math.nan] * len(units)
         self._blind = True
         self._moved_ns = 0
         self._allowed = self._given_up = False
@@ -120,7 +121,11 @@ class GoalTracker:
     # -- measurements -------------------------------------------------------------------------------------------------
 
     def _follow(self, command: list[float], now_ns: int) -> None:
-        """Update since when the command is constant."""
+        """Update since when the command is constant, and since when it is beside the goal: a policy's is never constant
+        to the tenth of a millimetre.
+        """
+        if self._goal is None or _apart(command, self._goal, self._change):
+            self._beside_ns = now_ns
         if self._command and not _apart(command, self._command, self._same):
             return
         if not self._command or now_ns - self._stood_ns >= SETTLED_S * 1e9:
@@ -134,7 +139,10 @@ class GoalTracker:
         if measured != self._measured:  # most ticks bring no new measurement
             self._measured, self._blind = measured, any(map(math.isnan, measured))
             if any(map(math.isnan, self._rested)) or self._has_left(self._rested):
-                self._rested, self._moved_ns = measured, now_ns
+                chatters = not any(map(math.isnan, self._rested_before)) and not self._has_left(self._rested_before)
+                if not chatters:  # to and fro between two positions is no motion
+                    self._moved_ns = now_ns
+                self._rested, self._rested_before = measured, self._rested
         if self._given_up and (self._has_left(self._fingers) or not self._off(self._command)):
             self._given_up = False
 
@@ -175,9 +183,12 @@ class GoalTracker:
 
     def _has_failed(self, now_ns: int) -> bool:
         """Whether the fingers rest elsewhere, or nothing measures them, while the command stays at the goal."""
-        if self._goal is None or self._is_pursued(now_ns) or now_ns - self._stood_ns < SETTLED_S * 1e9:
+        if self._goal is None or self._is_pursued(now_ns):
             return False
-        return self._blind or self._off(self._command)
+        if now_ns - self._stood_ns >= SETTLED_S * 1e9:
+            return self._blind or self._off(self._command)
+        beside = now_ns - max(self._beside_ns, self._sent_ns) >= SETTLED_S * 1e9
+        return beside and not self._blind and self._off(self._goal) and self._off(self._command)
 
     def _try_again(self, now_ns: int) -> bool:
         if not self._blind and self._has_left(self._fingers):

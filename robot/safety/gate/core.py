@@ -69,7 +69,7 @@ class Gate:
         state, passed = advance(parts, state, now)
         state, requests = handle(state, inputs.events)
         watched, samples = listen(self.settings, state.watched, state.latch.enabled, inputs, now)
-        state = measure(parts, state, watched, samples, now)
+        state, restarted = measure(parts, state, watched, samples, now)
         state, rejected = take(parts, state, inputs, now)
         comparison = compare(parts, state)
         state, judgement = judge(parts, state, comparison, requests.enabling, now)
@@ -80,7 +80,7 @@ class Gate:
             state.mode is Mode.INACTIVE or any(each.kind is Kind.FAULT for each in judgement.causes)
         ):
             passed[Reason.RESET_REFUSED] = ""
-        notes = {**passed, **judgement.notes, **agreed.notes, **step.notes}
+        notes = {**passed, **restarted, **judgement.notes, **agreed.notes, **step.notes}
         causes = {**causes, **step.causes}
         return tell(parts, state, was, causes, notes, (*rejected, *unbegun), agreed.comparison, step, now)
 

@@ -25,10 +25,11 @@ from robot.safety.gate.inputs import GateInputs, GateOutput, Now
 from robot.safety.gate.settings import GateSettings
 from robot.safety.gate.state import GateState, Latch, Measurement, Plan, Sent, Tracking
 
-FORMAT = b"tiller flight record 2\n"
+FORMAT = b"tiller flight record 3\n"
+_FORMER = b"tiller flight record 2\n"
 _FLAT = b"tiller flight record 1\n"  # whose state has no parts
 _PARTS = {"latch": Latch, "measurement": Measurement, "sent": Sent, "plan": Plan, "tracking": Tracking}
-_WAS = {"values": "measured"}  # names that were others in a state without parts
+_WAS = {"values": "measured", "path_position": "wanted"}  # names that were others in a state without parts
 _FRAME = struct.Struct("<II")
 _LARGEST = 1 << 28  # bytes of a frame: a longer one is damaged
 
@@ -153,7 +154,7 @@ def read_record(path: Path | str) -> FlightRecord:
     if not path.is_file():
         raise InputError("flight record", expected="a file", got=f"'{path}', which does not exist")
     content = path.read_bytes()
-    if not content.startswith((FORMAT, _FLAT)):
+    if not content.startswith((FORMAT, _FORMER, _FLAT)):
         raise InputError(
             f"flight record {path}",
             expected=f"a file that begins with '{FORMAT.decode().strip()}'",
@@ -169,7 +170,7 @@ def read_record(path: Path | str) -> FlightRecord:
     damage = "" if ends == len(content) else f"damaged at byte {ends} of {len(content)}"
     return FlightRecord(
         from_plain(GateSettings, head["settings"]),
-        from_plain(GateState, _in_parts(head["state"]) if content.startswith(_FLAT) else head["state"]),
+        from_plain(GateState, _current(content, head["state"])),
         tuple(
             (from_plain(Now, row["now"]), from_plain(GateInputs, row["inputs"]), _text(row["output"]))
             for row in frames[1:]
@@ -178,6 +179,19 @@ def read_record(path: Path | str) -> FlightRecord:
         head["note"],
         damage,
     )
+
+
+def _current(content: bytes, state: dict[str, Any]) -> dict[str, Any]:
+    """The state of a record of any format in the current one."""
+    if content.startswith(FORMAT):
+        return state
+    if content.startswith(_FLAT):
+        return _in_parts(state)
+    sent, agreement = dict(state["sent"]), dict(state["agreement"])
+    sent["path_position"] = sent.pop("wanted")
+    agreement["reset_ns"] = 0 if agreement.pop("reset") else None
+    measurement = {name: value for name, value in state["measurement"].items() if name != "pressed"}
+    return {**state, "sent": sent, "agreement": agreement, "measurement": measurement}
 
 
 def _in_parts(flat: dict[str, Any]) -> dict[str, Any]:

@@ -73,6 +73,7 @@ def gate_settings(contract: Contract, description: RobotDescription, *, lock_ste
             for ages in (contract.state[name].ages(staleness),)
         },
         rest=_rest(description, spec, blind) if blind else (),
+        zeros=_zeros(contract, spec, names),
         resets=contract.plant == "twin",
         tick_s=1 / contract.tick_hz,
         settle_s=0.0 if lock_step else SETTLE_S,
@@ -271,6 +272,13 @@ def _require_one_spring(contract: Contract, name: str) -> None:
                 if sink.fields
                 else f"{contract.sinks[name].energy.stiffness} and {sink.energy.stiffness}",
             )
+
+
+def _zeros(contract: Contract, spec: ActionSpec, names: tuple[str, ...]) -> tuple[float, ...]:
+    """The command (dim,) that zeros on the wire mean; empty where it is zeros too."""
+    offsets = {joint.name: joint.offset for joints in contract.maps.values() for joint in joints if not joint.mimic}
+    values = tuple(offsets.get(name, 0.0) for name in names)
+    return values if any(values) else ()
 
 
 def _rest(description: RobotDescription, spec: ActionSpec, blind: list[GroupSettings]) -> tuple[float, ...]:

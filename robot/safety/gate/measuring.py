@@ -10,10 +10,13 @@ import numpy as np
 from robot.contract.names import effort_name
 from robot.errors import InputError
 from robot.safety.gate.inputs import StateSample
-from robot.safety.gate.limits import GROUP, limits_of, write_distances
+from robot.safety.gate.limits import FIRST, GROUP, TANGENT_FIRST, limits_of, write_distances
 from robot.safety.gate.plausibility import Plausibility, apart_of
 from robot.safety.gate.settings import GateSettings
+from robot.safety.gate.state import Measurement
 
+TOUCH, LEAST_TOUCH = 0.005, 1e-4  # of a finger's range, and at least: a smaller deflection shows no direction
+PRESSES = 0.7  # of its largest effort, above which a finger has met something
 DISPLACED_SHARE = 0.05  # of a tool's range, within which it stays at its first command
 
 
@@ -28,6 +31,7 @@ class Measuring:
         compared: names of the groups that are compared with their command outside of a run, each with a value that
             measures it.
         plausibility: of a measured state.
+        unchecked: (groups,) bool, which have no limit of their tracking error though they are compared.
     """
 
     def __init__(self, settings: GateSettings) -> None:
@@ -43,6 +47,19 @@ class Measuring:
         capped = [columns for columns, group in zip(self._indices, settings.groups) if group.force is not None]
         self._pressing = [
             (int(column), effort_name(name)) for columns, names in capped for column, name in zip(columns, names)
+        ]
+        forces = [group.force for group in settings.groups]
+        first, tangent = self.limits.part[:, FIRST], self.limits.part[:, TANGENT_FIRST]
+        part_of = {column: int(np.flatnonzero(first <= column)[-1]) for column, _ in self._pressing}
+        width = np.where(np.isfinite(self.limits.high - self.limits.low), self.limits.high - self.limits.low, 0.0)
+        self._touching = [
+            (
+                column,
+                column - int(first[part]) + int(tangent[part]),
+                max(TOUCH * float(width[column]), LEAST_TOUCH),
+                forces[int(self.limits.part[part, GROUP])] or 0.0,
+            )
+            for column, part in part_of.items()
         ]
         self._early = [
             (int(column), group.ahead_s)
@@ -82,6 +99,7 @@ class Measuring:
             for name, stream in settings.streams.items()
         }
         self.no_groups = np.zeros(len(settings.groups), dtype=bool)
+        self.unchecked = np.array([bool(group.apart) and not group.tracking for group in settings.groups])
         self._all_groups = np.ones(len(settings.groups), dtype=bool)
         finishing = {part.field for group in settings.groups if group.finishes for part in group.parts}
         self._tool_columns = np.zeros(self.dim, dtype=bool)
@@ -135,6 +153,27 @@ class Measuring:
                 value = sample.values.get(name)
                 if value is not None:
                     result[column] = abs(value.item())
+        return result
+
+    def onward(self, known: Measurement, command: np.ndarray, velocity: np.ndarray, measured: np.ndarray) -> np.ndarray:
+        """The direction (dim,) in which each finger whose effort is capped would press on: -1, 0 or 1.
+
+        From its measured position to its command; a driver that reports its command as the position shows none, and
+        the direction is that in which the finger moved before it pressed.
+
+        Args:
+            known: before the measurement.
+            command, velocity: (dim,) and (tangent,) the last.
+            measured: (dim,) with the effort.
+        """
+        result = known.onward.copy() if len(known.onward) else np.zeros(self.dim)
+        for column, tangent, touch, force in self._touching:
+            deflection, speed = float(command[column] - measured[column]), float(velocity[tangent])
+            pressed = len(known.efforts) > 0 and known.efforts[column] > PRESSES * force
+            if abs(deflection) > touch:
+                result[column] = math.copysign(1.0, deflection)
+            elif speed != 0 and not (pressed and result[column]):
+                result[column] = math.copysign(1.0, speed)
         return result
 
     def has_efforts(self, samples: Iterable[StateSample]) -> bool:
@@ -205,12 +244,18 @@ class Measuring:
                 result[columns] = np.nan
         return result
 
-    def displaced(self, distances: np.ndarray) -> np.ndarray:
+    def displaced(self, command: np.ndarray, measured: np.ndarray, distances: np.ndarray) -> np.ndarray:
         """(groups,) bool, which tools are so far from the command that they were moved; for as long as no source has
         commanded them. One that holds an object is further from its command than that.
+
+        Args:
+            command, measured: (dim,) and (dim,).
+            distances: (fields,) between the two.
         """
         result = self.no_groups.copy()
-        if len(distances):
+        if len(distances) and (distances > self._displaced).any():
+            # A tool is led no further than its limits, wherever it is measured.
+            _, distances = self.distances(command, self._bounded(measured))
             result[self._group[distances > self._displaced]] = True
         return result
 

@@ -10,12 +10,12 @@ from robot.safety.gate import motion_kernels as kernels
 from robot.safety.gate.capsules import CapsuleCheck
 from robot.safety.gate.inputs import LARGEST
 from robot.safety.gate.limits import GROUP, TANGENT_SIZE, LimitArrays, bring_inside
+from robot.safety.gate.measuring import PRESSES
 from robot.safety.gate.reasons import Reason
 from robot.safety.gate.settings import GateSettings
 from robot.safety.gate.state import Measurement, Sent
 
 LETTING_GO = 0.25  # of the speed limits, while a contact is released
-NEAR = 0.7  # of the largest effort, above which a finger presses on more slowly
 GIVES_WAY = 0.4  # of what a finger presses too far, back per measurement: stable up to two measurements late
 RELIEVED = 0.5  # of the allowed tracking error, above which a step back may be quick
 
@@ -95,6 +95,15 @@ class Motion:
             if group.force is not None
         ]
 
+    def columns(self, groups: np.ndarray) -> np.ndarray:
+        """(dim,) bool, the components of a command that belong to some groups, (groups,) bool."""
+        result: np.ndarray = self._columns[groups].any(axis=0)
+        return result
+
+    def tangents(self, groups: np.ndarray) -> np.ndarray:
+        """(tangent,) bool, the components of a velocity that belong to some groups, (groups,) bool."""
+        return groups[self._tangent_group]
+
     def at_rest(self) -> np.ndarray:
         """The velocity (tangent,) of a robot at rest."""
         return np.zeros(self.limits.tangent)
@@ -156,22 +165,23 @@ class Motion:
         all at their largest force, and back beyond it.
 
         A finger presses like a spring from its measured position q towards its command c. An effort of f times the
-        largest one, measured under c, bounds the command until the next measurement: by c + (1 - f) / (1 - NEAR) of a
-        slow step where f <= 1, else by c - GIVES_WAY (1 - 1 / f) (c - q).
+        largest one, measured under c, bounds the command until the next measurement, in the direction in which it
+        presses: by c + d (1 - f) / (1 - PRESSES), with a slow step d; where f > 1 and it shows, by
+        c - GIVES_WAY (1 - 1 / f) (c - q), if that is further back.
         """
         pressing = []
         for cap in self._caps if len(measurement.efforts) and len(measurement.command) else ():
             shares = measurement.efforts[cap.columns] / cap.force
-            for number in np.flatnonzero(shares > NEAR):
+            for number in np.flatnonzero(shares > PRESSES):
                 column, share = cap.columns[number], float(shares[number])
                 command = float(measurement.command[column])
-                deflection = command - float(measurement.values[column])
-                if share <= 1:
-                    longest = min(LETTING_GO * cap.speed[number] * dt, abs(deflection))
-                    bound = command + np.sign(deflection) * longest * (1 - share) / (1 - NEAR)
-                else:
-                    bound = command - GIVES_WAY * (1 - 1 / share) * deflection
-                if (path_position[column] - bound) * deflection > 0:
+                onward = float(measurement.onward[column])
+                step = LETTING_GO * cap.speed[number] * dt * max((1 - share) / (1 - PRESSES), -1.0)
+                if share > 1:
+                    deflection = onward * (command - float(measurement.values[column]))
+                    step = min(step, -GIVES_WAY * (1 - 1 / share) * deflection)
+                bound = command + onward * step
+                if (path_position[column] - bound) * onward > 0:
                     path_position[column] = bound
                     pressing.append(f"{self._names[column]} {share * cap.force:.3g}")
         return {Reason.FORCE: ", ".join(pressing)} if pressing else {}
@@ -264,7 +274,9 @@ class Motion:
                 desired,
                 exact,
             )
-            kernels.apply(limits, command, velocity, desired, exact, self._nothing, path_position, dt, target, reached)
+            # Whoever goes back to the robot turns round as quickly as it brakes.
+            relieved = led & towards
+            kernels.apply(limits, command, velocity, desired, exact, relieved, path_position, dt, target, reached)
         for group in range(limits.groups):
             if not led[group]:
                 kernels.stop(limits, group, command, velocity, dt, target, reached)

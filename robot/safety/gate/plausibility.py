@@ -10,7 +10,7 @@ import numpy as np
 from robot.safety.gate.limits import limits_of, write_distances
 from robot.safety.gate.settings import GateSettings
 
-TURN_ROUNDING = 0.3  # rad, by which a joint that is off by whole turns may have moved besides
+TURN_ROUNDING = 1.0  # rad, by which a joint that is off by whole turns may have moved besides
 JUMP_SPEED = 10.0  # times its speed limit: no arm moves so fast, and no person moves one
 JUMP_SHARE = 0.25  # of the allowed distance, from which on a step at such a speed is a jump
 OUTSIDE_M = 2.0  # of its workspace, further than any arm reaches
@@ -43,6 +43,7 @@ class Plausibility:
         # No field can have jumped while no component has changed by more: the chord of an angle is shorter than it.
         self._least_change = 0.3 * JUMP_SHARE * min(self._apart.min(initial=np.inf), 1.0)
         self._names = [field.name for field in settings.fields]
+        self._zeros = np.array(settings.zeros or np.zeros(settings.spec.dim))
 
     def jump(self, before: np.ndarray, after: np.ndarray, elapsed_s: float) -> str:
         """A description of a motion that no robot makes; empty when there is none.
@@ -66,7 +67,7 @@ class Plausibility:
         write_distances(self._limits, before, after, np.empty(self._limits.tangent), distances)
         turns = np.rint(distances / (2 * math.pi))
         turned = self._turns & (turns > 0) & (np.abs(distances - 2 * math.pi * turns) < TURN_ROUNDING)
-        nothing = np.array([not after[self._settings.spec.slices[name]].any() for name in self._names])
+        nothing = np.array([self._is_zeros(after, name) for name in self._names])
         fast = distances > self._jump_speed * max(elapsed_s, self._settings.tick_s)
         jumped = ((distances > JUMP_SHARE * self._apart) & fast) | ((distances > self._apart) & (turned | nothing))
         if not jumped.any():
@@ -84,9 +85,13 @@ class Plausibility:
     def all_zeros(self, measured: np.ndarray) -> bool:
         """Whether an arm is measured (dim,) at all zeros, as a driver reports that has read no encoder yet."""
         return len(measured) > 0 and any(
-            limit < np.inf and not measured[self._settings.spec.slices[field.name]].any()
+            limit < np.inf and self._is_zeros(measured, field.name)
             for field, limit in zip(self._settings.fields, self._apart)
         )
+
+    def _is_zeros(self, measured: np.ndarray, name: str) -> bool:
+        part = self._settings.spec.slices[name]
+        return bool((measured[part] == self._zeros[part]).all())
 
     def implausible(self, measured: np.ndarray) -> str:
         """Why no arm can be measured (dim,) so: all zeros, or far outside of its limits; empty when it can."""

@@ -229,6 +229,7 @@ class GateSettings:
         groups: of fields; together they have each field once.
         streams: state streams by name.
         rest: (dim,) first values of fields that nothing measures; empty when all are measured.
+        zeros: (dim,) the measured state that a driver's zeros mean: the offsets of its joints; empty without any.
         resets: whether a new epoch means that a twin was reset, so that the command restarts at the robot's position;
             else the clock has jumped and the robot is where it was.
         tick_s: nominal time between ticks. A step is as long as the time since the last, and no longer than two of
@@ -258,6 +259,7 @@ class GateSettings:
     groups: tuple[GroupSettings, ...]
     streams: Mapping[str, StreamSettings] = field(default_factory=dict)
     rest: tuple[float, ...] = ()
+    zeros: tuple[float, ...] = ()
     resets: bool = False
     tick_s: float = 0.005
     settle_s: float = 0.0

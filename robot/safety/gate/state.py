@@ -81,21 +81,25 @@ class Agreement:
 
     Args:
         steady_ns: monotonic, since when the whole state is known and has not jumped; None while it is not.
-        reset: whether a twin was reset: it begins at its position, without waiting.
+        reset_ns: monotonic, when a twin was reset: it begins at its position, without waiting; None without a reset.
         jump: names that jumped, and by how much; empty while nothing has. It lasts until the measured state is back at
             the command, or a person enables the gate anew.
-        jump_ns: monotonic, when it did.
+        jump_ns: monotonic, when a measured state jumped last.
+        jumped_ns: monotonic, since when it has jumped again and again.
         stands: whether the gate has been enabled ever since the jump: then the robot was at its command.
+        entering: whether the gate was enabled and has not met all of the robot since, some of which was unknown then.
         joints: (n,) of the capsules' model, as they were measured before it.
         stopped: an arm that its driver does not run; None while it does.
         apart_ns: monotonic, since when the robot has been too far from the command; None while it is not.
     """
 
     steady_ns: int | None = None
-    reset: bool = False
+    reset_ns: int | None = None
     jump: str = ""
     jump_ns: int = 0
+    jumped_ns: int = 0
     stands: bool = False
+    entering: bool = False
     joints: np.ndarray = field(default_factory=_nothing)
     stopped: Stopped | None = None
     apart_ns: int | None = None
@@ -126,6 +130,7 @@ class Measurement:
         values: (dim,) in the layout of a command, NaN where nothing was measured; empty before the first.
         efforts: (dim,) without sign, NaN where none is measured; empty before the first.
         command: (dim,) the last command when the efforts came; empty before.
+        onward: (dim,) direction in which a finger that presses would go on, -1, 0 or 1; empty before.
         joints: (n,) positions that the capsules need; empty while they are not known.
         sampled_ns: name of a group that is compared with its command -> stamp and receipt (monotonic) of its newest
             measurement.
@@ -134,6 +139,7 @@ class Measurement:
     values: np.ndarray = field(default_factory=_nothing)
     efforts: np.ndarray = field(default_factory=_nothing)
     command: np.ndarray = field(default_factory=_nothing)
+    onward: np.ndarray = field(default_factory=_nothing)
     joints: np.ndarray = field(default_factory=_nothing)
     sampled_ns: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
@@ -185,7 +191,8 @@ class Tracking:
     Args:
         yielding: per group, how far the command may still move towards the measured state to release a contact
             (length of the displacement in the tangent space); empty while none may.
-        off_since: per group, since when (source's time, ns) its tracking error is too large; -1 while it is not.
+        off_since: per group, since when (source's time, ns) its tracking error is too large; -1 once it was measured
+            not to be.
     """
 
     yielding: tuple[float, ...] = ()

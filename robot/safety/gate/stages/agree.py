@@ -9,12 +9,12 @@ import numpy as np
 
 from robot.safety.gate.inputs import Now
 from robot.safety.gate.reasons import Mode, Reason
-from robot.safety.gate.stages.agreement import MET, met_at_rest
+from robot.safety.gate.stages.agreement import MET, jumped, met_at_rest
 from robot.safety.gate.stages.judge import Judgement
 from robot.safety.gate.stages.measure import Comparison, compare
 from robot.safety.gate.stages.parts import Parts
 from robot.safety.gate.stages.watch import Causes
-from robot.safety.gate.state import GateState
+from robot.safety.gate.state import Agreement, GateState, Stopped
 
 # Causes beside which a gate that is enabled and held goes on by itself, or when a person says so.
 KEEPS = frozenset({Reason.TRACKING, Reason.PUBLISHER_CHANGED})
@@ -27,11 +27,13 @@ class Agreed(NamedTuple):
     Args:
         comparison: of the two, after it.
         silent: whether nothing may be sent, as the robot's position is unknown.
+        displaced: (groups,) bool, which were moved: their command restarts in a moment.
         notes: reported reasons with their details.
     """
 
     comparison: Comparison
     silent: bool
+    displaced: np.ndarray
     notes: Causes
 
 
@@ -44,43 +46,64 @@ def agree(
     an arm that its driver has stopped it moves once, when the arm rests, so that its release is not felt. After a jump
     of the measured state nothing is sent, unless the gate has been enabled since before it: then the command stays.
     """
-    if state.mode is Mode.RUN and not state.agreement.jump:
-        return state, Agreed(comparison, False, {})
-    measuring = parts.measuring
+    measuring, agreement = parts.measuring, state.agreement
+    if state.mode is Mode.RUN and not agreement.jump:
+        return state, Agreed(comparison, False, measuring.no_groups, {})
+    # A command meets the robot at once when the gate is enabled: what of it is not known then, when it is.
+    entering = state.latch.enabled and (enabling or agreement.entering)
     # A person who holds a gate that may run keeps the command in force; while anything else forbids motion, the robot
     # leads.
-    permitted = state.latch.enabled and not enabling and KEEPS.issuperset(judgement.causes)
+    permitted = state.latch.enabled and not entering and KEEPS.issuperset(judgement.causes)
     far = measuring.apart(comparison.distances)
     moved = bool(far.any()) and state.mode in (Mode.HOLD, Mode.FAULT)
-    if not state.sent.commanded:
-        far |= measuring.displaced(comparison.distances)
+    if permitted:
+        far &= measuring.unchecked  # a group with a tracking limit has its own cause when it does not follow
+    elif not state.sent.commanded:
+        far |= measuring.displaced(state.command, state.measured, comparison.distances)
     displaced = far & judgement.groups
-    apart_ns = state.agreement.apart_ns
+    apart_ns = agreement.apart_ns
     stopped, met = met_at_rest(measuring, state, judgement.trusted and Reason.DRIVER in judgement.causes, now)
-    notes: Causes = {}
+    chosen = measuring.no_groups
     if met and not moved:
-        state, notes = _seed(parts, state, measuring.apart(comparison.distances / MET), now)
-    if permitted or not far.any() or state.mode not in (Mode.HOLD, Mode.FAULT):
+        chosen = measuring.apart(comparison.distances / MET)
+    if not far.any() or state.mode not in (Mode.HOLD, Mode.FAULT):
         apart_ns = None
     elif not displaced.any():
         pass  # a stream that does not show where the robot is ends no wait for one that does
-    elif enabling or (apart_ns is not None and now.monotonic_ns - apart_ns >= APART_S * 1e9):
-        state, notes = _seed(parts, state, displaced, now)
-        apart_ns = None
+    elif entering or (apart_ns is not None and now.monotonic_ns - apart_ns >= APART_S * 1e9):
+        chosen, apart_ns = displaced, None
     elif apart_ns is None:
         apart_ns = now.monotonic_ns
-    still_enabled = state.agreement.stands and state.latch.enabled
-    if (stopped, apart_ns, still_enabled) != (
-        state.agreement.stopped,
-        state.agreement.apart_ns,
-        state.agreement.stands,
-    ):
-        state = replace(
-            state, agreement=replace(state.agreement, stopped=stopped, apart_ns=apart_ns, stands=still_enabled)
-        )
+    problem = measuring.plausibility.implausible(state.measured) if chosen.any() else ""
+    if problem:  # no robot is there: nothing follows it
+        chosen, agreement = measuring.no_groups, jumped(state, problem, now)
+    agreement = _updated(
+        agreement,
+        stopped,
+        apart_ns,
+        agreement.stands and state.latch.enabled,
+        entering and not bool(judgement.groups.all()),
+    )
+    if agreement is not state.agreement:
+        state = replace(state, agreement=agreement)
+    state, notes = _seed(parts, state, chosen, now)
     if notes:
         comparison = compare(parts, state)
-    return state, Agreed(comparison, _is_silent(state, moved), notes)
+    return state, Agreed(comparison, _is_silent(state, moved), displaced, notes)
+
+
+def _updated(
+    agreement: Agreement, stopped: Stopped | None, apart_ns: int | None, stands: bool, entering: bool
+) -> Agreement:
+    """The agreement with these values; the same object where nothing has changed."""
+    if (stopped, apart_ns, stands, entering) == (
+        agreement.stopped,
+        agreement.apart_ns,
+        agreement.stands,
+        agreement.entering,
+    ):
+        return agreement
+    return replace(agreement, stopped=stopped, apart_ns=apart_ns, stands=stands, entering=entering)
 
 
 def _is_silent(state: GateState, moved: bool) -> bool:
@@ -89,9 +112,9 @@ def _is_silent(state: GateState, moved: bool) -> bool:
 
 
 def _seed(parts: Parts, state: GateState, groups: np.ndarray, now: Now) -> tuple[GateState, Causes]:
-    """Restart at rest, with some groups, (groups,) bool, at their measured values."""
+    """Put some groups, (groups,) bool, at rest at their measured values."""
     names = [group.name for group, chosen in zip(parts.settings.groups, groups) if chosen]
     if not names:
         return state, {}
     command = parts.measuring.seeded(state.command, state.measured, groups)
-    return parts.seeded(state, command, now), {Reason.SEEDED: ", ".join(names)}
+    return parts.seeded(state, command, groups, now), {Reason.SEEDED: ", ".join(names)}

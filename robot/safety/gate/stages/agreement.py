@@ -19,6 +19,8 @@ JOINT_JUMP, JOINT_SPEED = 0.3, 30.0  # rad and rad/s: of a joint that is not com
 LONG_NS = 10**15
 RESTS, RESTED_S = 0.02, 0.08  # share of the allowed distance within which, and time for which, an arm at rest stays
 MET = 0.1  # of the allowed distance, above which a command meets such an arm
+RESET_S = 0.1  # in which a twin that was reset reports it: until then its state has jumped
+AGAIN_S = 1.0  # within which another jump is of the same series
 ACCEPTED_S = 0.2  # without another jump, before a person may accept a state that has jumped
 
 
@@ -69,11 +71,17 @@ def agreed(
         return known
     if not jump:
         return known
+    return jumped(state, jump, now)
+
+
+def jumped(state: GateState, jump: str, now: Now) -> Agreement:
+    """The agreement of a gate's state after a jump, with its description: one more, or the first."""
+    known = state.agreement
+    again = known.jumped_ns and now.monotonic_ns - known.jump_ns < AGAIN_S * 1e9
+    known = replace(known, jump_ns=now.monotonic_ns, jumped_ns=known.jumped_ns if again else now.monotonic_ns)
     if known.jump:
-        return replace(known, jump_ns=now.monotonic_ns)
-    return replace(
-        known, jump=jump, jump_ns=now.monotonic_ns, stands=state.latch.enabled, joints=state.measurement.joints
-    )
+        return known
+    return replace(known, jump=jump, stands=state.latch.enabled, joints=state.measurement.joints)
 
 
 def joint_jump(measuring: Measuring, state: GateState, joints: np.ndarray) -> str:
@@ -106,7 +114,8 @@ def is_back(agreement: Agreement, joints: np.ndarray, apart: np.ndarray) -> bool
 def met_at_rest(measuring: Measuring, state: GateState, stopped: bool, now: Now) -> tuple[Stopped | None, bool]:
     """The state of an arm that its driver has stopped, and whether the command is to meet it now.
 
-    It is met once, when it first rests: an arm that is held by its drive nevertheless would yield again and again.
+    It is met once, when it first rests, until the gate is enabled again or its fault reset: an arm that is held by its
+    drive nevertheless, or whose driver stops again and again, would yield each time.
 
     Args:
         measuring: of the gate.
@@ -116,7 +125,7 @@ def met_at_rest(measuring: Measuring, state: GateState, stopped: bool, now: Now)
     """
     known = state.agreement.stopped
     if not stopped or not len(state.command):
-        return None, False
+        return (None if state.latch.enabled else known), False
     if known is None:
         return Stopped(state.measured, now.monotonic_ns), False
     if not len(known.measured):
@@ -130,13 +139,15 @@ def met_at_rest(measuring: Measuring, state: GateState, stopped: bool, now: Now)
     return Stopped(np.empty(0), now.monotonic_ns), True
 
 
-def accepted(measuring: Measuring, state: GateState, now: Now) -> Agreement:
-    """The agreement after a person has enabled the gate: the reported state is accepted, unless it has only just jumped
-    or is implausible.
+def accepted(measuring: Measuring, state: GateState, trusted: bool, now: Now) -> Agreement:
+    """The agreement after a person has enabled the gate: the reported state is accepted, unless it has only just
+    jumped, is implausible, or not `trusted` to be the robot's state now.
     """
     known = state.agreement
     if known.jump and (
-        now.monotonic_ns - known.jump_ns < ACCEPTED_S * 1e9 or measuring.plausibility.implausible(state.measured)
+        not trusted
+        or now.monotonic_ns - known.jump_ns < ACCEPTED_S * 1e9
+        or measuring.plausibility.implausible(state.measured)
     ):
         return known
     return replace(known, jump="", joints=np.empty(0))

@@ -60,5 +60,9 @@ def _after(state: GateState, event: str) -> GateState:
         return replace(state, latch=replace(latch, enabled=False)).unbound()
     if event == events.RESET and mode is Mode.FAULT:
         # Faults are judged at the end of this tick, by `decide`.
-        return replace(state, latch=replace(latch, fault=None, enabled=False, mode=Mode.HOLD)).unbound()
+        return replace(
+            state,
+            latch=replace(latch, fault=None, enabled=False, mode=Mode.HOLD),
+            agreement=replace(state.agreement, stopped=None),
+        ).unbound()
     return state

@@ -7,15 +7,14 @@ from typing import NamedTuple
 
 import numpy as np
 
+from robot.safety.gate import inputs as events
 from robot.safety.gate.inputs import Now
 from robot.safety.gate.reasons import Kind, Mode, Reason
-from robot.safety.gate.stages.agreement import accepted, is_back
+from robot.safety.gate.stages.agreement import RESET_S, accepted, is_back
 from robot.safety.gate.stages.measure import Comparison
 from robot.safety.gate.stages.parts import Parts
 from robot.safety.gate.stages.watch import UNTRUSTED, Causes, signal_causes, stream_causes
 from robot.safety.gate.state import GateState
-
-RESET_S = 0.1  # in which a twin that was reset reports it: until then its state has jumped
 
 
 class Judgement(NamedTuple):
@@ -47,12 +46,16 @@ def judge(
     notes = {Reason.STATE_LATE: causes.pop(Reason.STATE_LATE)} if Reason.STATE_LATE in causes else {}
     if not state.latch.enabled:
         causes[Reason.NOT_ENABLED] = ""
-    state, jump = _judge_jump(parts, state, comparison, enabling, now)
+    known = parts.measuring.trusted(untrusted)
+    state, jump = _judge_jump(parts, state, comparison, enabling, bool(known.all()), now)
     if jump:
         causes[Reason.STATE_JUMP] = jump
     trusted = not state.agreement.jump and UNTRUSTED.isdisjoint(causes)
-    compared = trusted and _is_compared(state, causes, enabling)
-    state, off = _off(parts, state, comparison, compared, now)
+    groups = parts.measuring.no_groups if state.agreement.jump else known
+    if enabling:
+        state = replace(state, tracking=replace(state.tracking, off_since=()))
+    compared = _is_compared(state, causes, enabling or state.agreement.entering)
+    state, off = _off(parts, state, comparison, groups, compared, now)
     latch, yielding = state.latch, state.tracking.yielding
     if off and latch.blocked is not Reason.TRACKING:
         latch, yielding = replace(latch, blocked=Reason.TRACKING), _yield_distances(parts, comparison, off)
@@ -60,11 +63,12 @@ def judge(
         latch, yielding = replace(latch, blocked=None), ()  # a person who lets go and takes hold again has seen it
     if latch is not state.latch or yielding is not state.tracking.yielding:
         state = replace(state, latch=latch, tracking=replace(state.tracking, yielding=yielding))
-    if latch.blocked is not None:
+    if latch.blocked is Reason.PUBLISHER_CHANGED:
+        causes[latch.blocked] = state.watched.crowds.get(events.CHUNKS, "")
+    elif latch.blocked is not None:
         causes[latch.blocked] = ", ".join(off)
     faults = [reason for reason in causes if reason.kind is Kind.FAULT]
     holds = [reason for reason in causes if reason.kind is not Kind.FAULT]
-    groups = parts.measuring.no_groups if state.agreement.jump else parts.measuring.trusted(untrusted)
     return state, Judgement({reason: causes[reason] for reason in (*faults, *holds)}, trusted, groups, notes)
 
 
@@ -75,19 +79,21 @@ def _unknown(parts: Parts, state: GateState) -> str:
 
 
 def _judge_jump(
-    parts: Parts, state: GateState, comparison: Comparison, enabling: bool, now: Now
+    parts: Parts, state: GateState, comparison: Comparison, enabling: bool, known: bool, now: Now
 ) -> tuple[GateState, str]:
-    """The reported jump of the state, until it is back or a person accepts it."""
+    """The reported jump of the state, until it is back or a person accepts it; `known`: whether all streams show where
+    the robot is.
+    """
     agreement = state.agreement
     if not agreement.jump:
         return state, ""
     if enabling:
-        agreement = accepted(parts.measuring, state, now)
+        agreement = accepted(parts.measuring, state, known, now)
     elif is_back(agreement, state.measurement.joints, parts.measuring.apart(comparison.distances)):
         agreement = replace(agreement, jump="", joints=np.empty(0))
     if agreement is not state.agreement:
         state = replace(state, agreement=agreement)
-    fresh = parts.settings.resets and now.monotonic_ns - agreement.jump_ns < RESET_S * 1e9
+    fresh = parts.settings.resets and now.monotonic_ns - agreement.jumped_ns < RESET_S * 1e9
     return state, "" if fresh else agreement.jump
 
 
@@ -98,25 +104,40 @@ def _is_compared(state: GateState, causes: Causes, enabling: bool) -> bool:
 
 
 def _off(
-    parts: Parts, state: GateState, comparison: Comparison, compared: bool, now: Now
+    parts: Parts, state: GateState, comparison: Comparison, known: np.ndarray, compared: bool, now: Now
 ) -> tuple[GateState, list[str]]:
-    """Groups that have not followed for too long, or were moved away from a command that a person keeps in force."""
+    """Groups that have not followed for too long, or were moved away from a command that a person keeps in force.
+
+    A moment in which a group cannot be compared ends nothing: only where it is measured near its command its time
+    begins anew.
+
+    Args:
+        parts: of the gate.
+        state: before.
+        comparison: of command and robot.
+        known: (groups,) bool, which are measured by streams that can be trusted now.
+        compared: whether tracking errors count.
+        now: the moment.
+    """
     groups, tracking = parts.settings.groups, state.tracking
-    if not compared:
-        return (replace(state, tracking=replace(tracking, off_since=())) if tracking.off_since else state), []
+    if not compared and not tracking.off_since:
+        return state, []
     excess = comparison.excess
     if state.sent.leashed and len(state.sent.path_position):
         # The leash keeps the command near a tool that is held: only the distance to the path shows it.
         _, distances = parts.measuring.distances(state.sent.path_position, state.measured)
         excess = tuple(map(max, excess, parts.measuring.excess(distances)))
     before = tracking.off_since or (-1,) * len(groups)
-    since = tuple((start if start >= 0 else now.ros_ns) if much > 1 else -1 for start, much in zip(before, excess))
+    since = tuple(
+        start if not sees or (much > 1 and (start >= 0 or not compared)) else now.ros_ns if much > 1 else -1
+        for start, much, sees in zip(before, excess, known.tolist())
+    )
     if since != tracking.off_since:
         state = replace(state, tracking=replace(tracking, off_since=since))
     return state, [
         group.name
-        for group, start in zip(groups, since)
-        if start >= 0 and (now.ros_ns - start) * 1e-9 >= group.tracking_s
+        for group, start, sees in zip(groups, since, known.tolist())
+        if compared and sees and start >= 0 and (now.ros_ns - start) * 1e-9 >= group.tracking_s
     ]
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Mapping, NamedTuple, Sequence
 
 import numpy as np
 
 from robot.safety.gate.inputs import Now, StateSample
-from robot.safety.gate.stages.agreement import agreed, since_last
+from robot.safety.gate.reasons import Reason
+from robot.safety.gate.stages.agreement import RESET_S, agreed, since_last
 from robot.safety.gate.stages.parts import Parts
-from robot.safety.gate.state import GateState, Measurement, Watched
+from robot.safety.gate.stages.watch import Causes, stream_causes
+from robot.safety.gate.state import Agreement, GateState, Measurement, Plan, Watched
 
 
 class Comparison(NamedTuple):
@@ -28,26 +31,38 @@ class Comparison(NamedTuple):
     errors: Mapping[str, float]
 
 
-def measure(parts: Parts, state: GateState, watched: Watched, samples: Sequence[StateSample], now: Now) -> GateState:
+def measure(
+    parts: Parts, state: GateState, watched: Watched, samples: Sequence[StateSample], now: Now
+) -> tuple[GateState, Causes]:
     """The state with the messages and measurements since the last tick, and with a first command once the robot is
-    known and steady.
+    known and steady; and the notes on it.
     """
     known, measuring = state.measurement, parts.measuring
     if not samples:
-        return state.with_measurement(watched, known, state.agreement)
+        return state.with_measurement(watched, known, state.agreement), {}
     values = measuring.written(known.values, samples)
     joints = measuring.joints(known.joints, samples)
     elapsed_s, sampled_ns = since_last(measuring, known, samples, now)
+    notes: Causes = {}
     agreement = agreed(measuring, state, values, joints, elapsed_s, now)
-    command = state.command if measuring.has_efforts(samples) else known.command
-    measurement = Measurement(values, measuring.efforts(known.efforts, samples), command, joints, sampled_ns)
+    if agreement.jump and agreement.reset_ns is not None and now.monotonic_ns - agreement.reset_ns < RESET_S * 1e9:
+        # The first state was one from before the reset: the robot begins where it is now.
+        notes[Reason.SEEDED] = "reset"
+        state = replace(state, sent=replace(state.sent, command=np.empty(0)), plan=Plan())
+        agreement = Agreement(steady_ns=now.monotonic_ns, reset_ns=agreement.reset_ns)
+    efforts, command, onward = measuring.efforts(known.efforts, samples), known.command, known.onward
+    if len(state.command) and measuring.has_efforts(samples):
+        command, onward = state.command, measuring.onward(known, state.command, state.sent.velocity, values)
+    measurement = Measurement(values, efforts, command, onward, joints, sampled_ns)
+    if not len(state.command) and not measuring.trusted(stream_causes(parts.settings, watched, now)[1]).all():
+        agreement = replace(agreement, steady_ns=None)  # of some of it only an old or a doubtful value is known
     state = state.with_measurement(watched, measurement, agreement)
     if len(state.command) or agreement.steady_ns is None:
-        return state
-    settle_ns = 0 if agreement.reset else parts.settings.settle_s * 1e9
+        return state, notes
+    settle_ns = 0 if agreement.reset_ns is not None else parts.settings.settle_s * 1e9
     if now.monotonic_ns - agreement.steady_ns < settle_ns:
-        return state
-    return parts.seeded(state, measuring.seed(values), now)
+        return state, notes
+    return parts.seeded(state, measuring.seed(values), ~measuring.no_groups, now), notes
 
 
 def compare(parts: Parts, state: GateState) -> Comparison:

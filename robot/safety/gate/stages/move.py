@@ -63,8 +63,7 @@ def move(
         return state, Step(state.command)
     moved, tracking, requested, notes = _moved(parts, state, agreed, causes, judgement.trusted, dt, now)
     # Where the robot was moved the command restarts in a moment: no leash draws it there.
-    displaced = state.agreement.apart_ns is not None
-    measured = np.empty(0) if displaced else parts.measuring.known(state.measured, judgement.groups)
+    measured = parts.measuring.known(state.measured, judgement.groups & ~agreed.displaced)
     held = parts.leash.hold(state.command, state.sent.velocity, moved.target, moved.velocity, measured, dt)
     notes = {**notes, **moved.cuts, **held.cuts}
     drawn = measured if held.cuts else np.empty(0)

@@ -41,13 +41,25 @@ class Parts:
         longest = round(2 * self.settings.tick_s * 1e9)
         return max(state.sent.time_ns, self.path_ns(now) - longest)
 
-    def seeded(self, state: GateState, command: np.ndarray, now: Now) -> GateState:
-        """The state restarted at rest, with a command (dim,) that leaves the robot where it is."""
+    def seeded(self, state: GateState, command: np.ndarray, groups: np.ndarray, now: Now) -> GateState:
+        """The state with some groups, (groups,) bool, at rest at a command (dim,) that leaves the robot where it is.
+
+        The others brake on as they do.
+        """
+        if not len(state.command):
+            sent = replace(
+                state.sent,
+                command=command,
+                path_position=command,
+                velocity=self.motion.at_rest(),
+                time_ns=self.path_ns(now),
+            )
+            return replace(state, sent=sent, tracking=replace(state.tracking, yielding=()))
         sent = replace(
             state.sent,
             command=command,
-            path_position=command,
-            velocity=self.motion.at_rest(),
-            time_ns=self.path_ns(now),
+            path_position=np.where(self.motion.columns(groups), command, state.sent.path_position),
+            velocity=np.where(self.motion.tangents(groups), 0.0, state.sent.velocity),
         )
-        return replace(state, sent=sent, tracking=replace(state.tracking, yielding=()))
+        yielding = tuple(0.0 if chosen else far for chosen, far in zip(groups, state.tracking.yielding))
+        return replace(state, sent=sent, tracking=replace(state.tracking, yielding=yielding))

@@ -31,10 +31,17 @@ def advance(parts: Parts, state: GateState, now: Now) -> tuple[GateState, Causes
     # Stamps from before the jump do not show how much time has passed.
     sampled_ns = {name: (MAX_NS, received) for name, (_, received) in state.measurement.sampled_ns.items()}
     measurement, agreement = replace(state.measurement, sampled_ns=sampled_ns), state.agreement
+    # What has not followed for long does not begin to follow by a jump of the clock.
+    elapsed = tuple(state.sent.time_ns - parts.lead_ns - each for each in state.tracking.off_since)
+    off_since = tuple(
+        each if each < 0 else max(now.ros_ns - max(spent, 0), 0)
+        for each, spent in zip(state.tracking.off_since, elapsed)
+    )
     if parts.settings.resets:
+        off_since = ()
         sent = replace(sent, command=np.empty(0))
         measurement = Measurement(sampled_ns=sampled_ns)
-        agreement = Agreement(reset=True)
+        agreement = Agreement(reset_ns=now.monotonic_ns)
     return replace(
         state,
         plan=Plan(),
@@ -42,7 +49,7 @@ def advance(parts: Parts, state: GateState, now: Now) -> tuple[GateState, Causes
         sent=sent,
         measurement=measurement,
         agreement=agreement,
-        tracking=replace(state.tracking, off_since=()),
+        tracking=replace(state.tracking, off_since=off_since),
     ), notes
 
 
