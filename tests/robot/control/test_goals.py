@@ -120,6 +120,37 @@ def test_a_close_ends_closed(habit: str, seconds: float) -> None:
     assert loop.tracker.line == "asked 0.000 m, reached"
 
 
+@pytest.mark.parametrize("noise_m", [0.0005, 0.001])
+@pytest.mark.parametrize("habit", HABITS)
+def test_a_policys_noise_keeps_no_lost_goal_from_being_sent_again(habit: str, noise_m: float) -> None:
+    """A command that is never the same twice had never settled: the fingers stayed at 38 mm."""
+    close = ramp(0.08, 0.0, 0.2)
+    loop = Loop(SlowGripper(**HABITS[habit]), lambda time_s: close(time_s) + noise_m * (round(time_s / 0.05) % 2))
+    loop.run(4.0)
+    assert loop.width < NEAR_M + noise_m, loop.goals
+    goals = len(loop.goals)
+    loop.run(2.0)
+    assert len(loop.goals) == goals, "who is there is sent no more goals"
+
+
+@pytest.mark.parametrize("chatter_m", [0.0014, 0.002])
+def test_fingers_whose_measurement_chatters_are_at_rest(chatter_m: float) -> None:
+    """To and fro by a millimetre was motion: a goal that was lost was never sent again."""
+    described = tracker()
+    now_ns, at, goal, lost = 10**10, 0.08, 0.08, 0
+    for tick in range(2000):
+        now_ns += 5_000_000
+        measured = at + chatter_m * (tick // 13 % 2)
+        command = max(0.08 - 0.4 * max(tick * 0.005 - 1, 0.0), 0.0)
+        if described.step(np.array([command]), np.array([measured]), now_ns, True):
+            if command < 0.003 and not lost:
+                lost += 1
+            else:
+                goal = command
+        at += float(np.clip(goal - at, -0.0005, 0.0005))
+    assert lost and at < NEAR_M
+
+
 @settings(max_examples=12, deadline=None)
 @given(
     habit=st.sampled_from(sorted(HABITS)),

@@ -76,7 +76,7 @@ def agree(
         apart_ns = now.monotonic_ns
     problem = measuring.plausibility.implausible(state.measured) if chosen.any() else ""
     if problem:  # no robot is there: nothing follows it
-        chosen, agreement = measuring.no_groups, jumped(state, problem, now)
+        chosen, agreement = measuring.no_groups, replace(jumped(state, problem, now), joints=np.empty(0))
     agreement = _updated(
         agreement,
         stopped,
