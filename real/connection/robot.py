@@ -20,9 +20,9 @@ from robot.description.chunk import ActionChunk
 from robot.description.protocols import Observation
 from robot.description.robot import RobotSpec
 from robot.errors import InputError, TillerError
-from robot.safety.gate.checks import refuse_form, refuse_time
 from robot.safety.gate.from_contract import gate_settings
 from robot.safety.gate.inputs import ChunkSample, Now
+from robot.safety.gate.stages.checks import refuse_form, refuse_time
 
 RECORD_S = 60.0  # in which a flight record is written, on a slow disk too
 

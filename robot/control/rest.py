@@ -48,7 +48,7 @@ def _poses(description: RobotDescription) -> dict[str, tuple[np.ndarray, np.ndar
             f"rest pose of '{name}'",
             expected=str(file),
             got="no such file",
-            way_out="Make it: python -m sim.twin.capsules",
+            way_out="Make it: python -m sim.twin.model.capsules",
         )
     model = mujoco.MjModel.from_xml_string(yaml.safe_load(file.read_text(encoding="utf-8"))["model"])
     data = mujoco.MjData(model)

@@ -61,7 +61,7 @@ def test_a_hand_that_closes_upon_itself_presses_no_harder_than_it_may(view: View
     if force is None:
         assert found.min() > 1.5 * FORCE, "the test needs fingers that meet"
     else:
-        # A finger goes on by its speed until it is measured again, 20 ms or, beside other processes, 60: that is 0.3 N*m
+        # A finger goes on by its speed until it is measured again, 20 ms or, beside other processes, 60: 0.3 N*m
         # more for one message where two fingers slip off each other and meet anew.
         assert np.quantile(found, 0.9) <= 1.1 * FORCE, "N*m"
         assert (found > 1.3 * FORCE).sum() <= 2, "N*m"

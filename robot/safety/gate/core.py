@@ -10,7 +10,6 @@ import numpy as np
 from robot.control.trajectory import Trajectory
 from robot.description.chunk import ActionChunk
 from robot.safety.gate.capsules import CapsuleCheck
-from robot.safety.gate.checks import refuse_start
 from robot.safety.gate.inputs import ChunkSample, GateInputs, GateOutput, Now
 from robot.safety.gate.leash import Leash
 from robot.safety.gate.measuring import Measuring
@@ -18,6 +17,7 @@ from robot.safety.gate.motion import Motion
 from robot.safety.gate.reasons import Kind, Mode, Reason
 from robot.safety.gate.settings import GateSettings
 from robot.safety.gate.stages.agree import agree
+from robot.safety.gate.stages.checks import refuse_start
 from robot.safety.gate.stages.decide import decide
 from robot.safety.gate.stages.events import handle
 from robot.safety.gate.stages.judge import judge

@@ -322,7 +322,7 @@ def _capsules(description: RobotDescription, spec: ActionSpec, measured: set[str
             f"capsules of '{description.spec.name}'",
             expected=str(file),
             got="no such file",
-            way_out="Make it (python -m sim.twin.capsules), or say capsules: false in the contract",
+            way_out="Make it (python -m sim.twin.model.capsules), or say capsules: false in the contract",
         )
     shape: Mapping[str, Any] = yaml.safe_load(file.read_text(encoding="utf-8"))
     tcps = {limb.tcp: limb.field("tcp.position") for limb in description.limbs}

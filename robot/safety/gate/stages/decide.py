@@ -6,9 +6,9 @@ from dataclasses import replace
 
 from robot.control.trajectory import Trajectory
 from robot.description.chunk import ActionChunk
-from robot.safety.gate.checks import refuse_start
 from robot.safety.gate.inputs import Now, Rejection
 from robot.safety.gate.reasons import Kind, Mode, Reason
+from robot.safety.gate.stages.checks import refuse_start
 from robot.safety.gate.stages.parts import Parts
 from robot.safety.gate.stages.take import POLICY, reject
 from robot.safety.gate.stages.watch import Causes

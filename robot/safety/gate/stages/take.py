@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from robot.safety.gate.checks import orthonormal, refuse_form, refuse_time
 from robot.safety.gate.inputs import CHUNKS, ChunkSample, GateInputs, Now, Rejection
 from robot.safety.gate.reasons import Mode, Reason
+from robot.safety.gate.stages.checks import orthonormal, refuse_form, refuse_time
 from robot.safety.gate.stages.parts import Parts
 from robot.safety.gate.state import GateState, Plan
 

@@ -1,6 +1,6 @@
 """Capsules of a robot's links, for the gate: a small model of bodies, joints and capsules that needs no mesh.
 
-`python -m sim.twin.capsules panda ur5e` writes `configs/capsules/panda.yaml` and `ur5e.yaml`. Each capsule
+`python -m sim.twin.model.capsules panda ur5e` writes `configs/capsules/panda.yaml` and `ur5e.yaml`. Each capsule
 encloses the collision shapes of its link. A tool is one capsule, fingers open; it is not checked against the table, on
 which it works: the workspace keeps it off.
 """
@@ -209,7 +209,9 @@ def main(names: list[str]) -> None:
         shape = capsule_shape(description)
         file = configs_folder() / "capsules" / f"{description.spec.name}.yaml"
         file.parent.mkdir(exist_ok=True)
-        head = f"# Capsules of {description.spec.name} for the gate; made by: python -m sim.twin.capsules {name}\n"
+        head = (
+            f"# Capsules of {description.spec.name} for the gate; made by: python -m sim.twin.model.capsules {name}\n"
+        )
         flow = "pairs:\n" + "".join(f"- [{first}, {second}]\n" for first, second in shape["pairs"])
         file.write_text(head + yaml.safe_dump({"model": _Block(shape["model"])}, width=1000) + flow, encoding="utf-8")
         print(f"{file}: {len(shape['pairs'])} pairs")
