@@ -8,7 +8,7 @@ from data.checks.arrays import judge_array
 from data.checks.blame import Judgement, listed
 from data.checks.times import judge_row_times, judge_stream_times
 from data.store import layout
-from data.store.consistency import Borders, array_problems, ends_problem, no_list_of_ends, unequal_lengths
+from data.store.consistency import Borders, array_problems, ends_array_problem, ends_problem, unequal_lengths
 from data.store.contents import Contents
 from data.store.reading import DamagedChunkError
 from data.store.schema import ACTION
@@ -48,7 +48,7 @@ def _borders(contents: Contents) -> tuple[Borders | None, str | None]:
         ends = contents.read(layout.EPISODE_ENDS)
     except (InputError, DamagedChunkError) as error:
         return None, str(error)
-    problem = no_list_of_ends(ends)
+    problem = ends_array_problem(ends)
     return (None, problem) if problem else (Borders(ends.astype(np.int64), contents.rows), None)
 
 

@@ -57,19 +57,19 @@ class Meaning:
         return name != ACTION and looks_like_images(source.arrays[self.keys[name]])
 
 
-def meaning_of(source: Source, known: Preset, said: Preset) -> Meaning:
-    """What is known, overridden by what a person gives.
+def meaning_of(source: Source, preset: Preset, overrides: Preset) -> Meaning:
+    """A preset, overridden by what a person gives.
 
     Args:
-        source: whose keys are meant.
-        known: of the published set; an empty one where it is none.
-        said: given by a person, who may call keys by their old or their new names.
+        source: that has the keys.
+        preset: of the published dataset; empty where it is none.
+        overrides: given by a person, who may call keys by their old or their new names.
 
     Raises:
         InputError: an option names a key that is not there, two keys would get one name, or none is the action.
     """
-    require_known("rename", said.rename, (*source.arrays, *source.facts))
-    for name, kind in said.kinds.items():
+    require_known("rename", overrides.rename, (*source.arrays, *source.facts))
+    for name, kind in overrides.kinds.items():
         if kind not in OBSERVATION_KINDS:
             raise InputError(
                 f"kinds.{name}",
@@ -77,10 +77,10 @@ def meaning_of(source: Source, known: Preset, said: Preset) -> Meaning:
                 got=f"'{kind}'",
                 way_out=nearest(kind, OBSERVATION_KINDS),
             )
-    keys = _target_names(source, {**known.rename, **said.rename})
-    derive = {name: derived for name, derived in known.derive.items() if derived.key in source.arrays}
+    keys = _target_names(source, {**preset.rename, **overrides.rename})
+    derive = {name: derived for name, derived in preset.derive.items() if derived.key in source.arrays}
     names = {**{key: name for name, key in keys.items()}, **{name: name for name in (*keys, *derive)}}
-    for option, given in (("units", said.units), ("kinds", said.kinds)):
+    for option, given in (("units", overrides.units), ("kinds", overrides.kinds)):
         require_known(option, given, names)
 
     def by_name(*layers: Mapping[str, str]) -> dict[str, str]:
@@ -88,20 +88,20 @@ def meaning_of(source: Source, known: Preset, said: Preset) -> Meaning:
 
     return Meaning(
         keys=keys,
-        period_s=known.period_s if said.period_s is None else said.period_s,
-        instruction=known.instruction or "" if said.instruction is None else said.instruction,
-        units=by_name(known.units, said.units),
-        kinds=by_name(known.kinds, said.kinds),
+        period_s=preset.period_s if overrides.period_s is None else overrides.period_s,
+        instruction=(preset.instruction or "") if overrides.instruction is None else overrides.instruction,
+        units=by_name(preset.units, overrides.units),
+        kinds=by_name(preset.kinds, overrides.kinds),
         derive=derive,
-        action=said.action or known.action,
+        action=overrides.action or preset.action,
     )
 
 
 def completed(source: Source, meaning: Meaning, ask: Callable[[str], str] | None) -> Meaning:
-    """The meaning with nothing missing: asked for, or refused with the options to type.
+    """Ask for what is missing of the meaning, or raise with the options that give it.
 
     Raises:
-        InputError: something is missing and nobody can be asked, or the answer is no number.
+        InputError: something is missing and nobody can be asked, or the answer is not a number.
     """
     without_unit = meaning.without_unit(source)
     if meaning.period_s is not None and not without_unit:

@@ -20,7 +20,7 @@ def unequal_lengths(lengths: Mapping[str, int]) -> str | None:
     return "expected arrays of equal length, got " + ", ".join(f"{key} {length}" for key, length in lengths.items())
 
 
-def no_list_of_ends(ends: np.ndarray) -> str | None:
+def ends_array_problem(ends: np.ndarray) -> str | None:
     """Why an array cannot be episode ends at all, or None."""
     if ends.ndim != 1 or ends.dtype.kind not in "iu":
         return f"expected a list of integers, got {ends.shape} of {ends.dtype}"
@@ -29,7 +29,7 @@ def no_list_of_ends(ends: np.ndarray) -> str | None:
 
 def ends_problem(ends: np.ndarray, rows: int) -> str | None:
     """What is wrong with exclusive episode ends over so many rows, or None."""
-    if problem := no_list_of_ends(ends):
+    if problem := ends_array_problem(ends):
         return problem
     back = ends <= np.concatenate([np.zeros(1, ends.dtype), ends[:-1]])  # a difference of two could overflow
     if back.any():
@@ -58,13 +58,13 @@ def require_consistent(
         ends: (episodes,) exclusive.
         rows: rows that exist.
         way_out: the next thing to do.
-        skip: episodes that nobody wants, whose ends may be anything.
+        skip: episodes to skip; their ends are not checked.
 
     Raises:
         InputError: names the arrays or the episode.
     """
     wrong = ends_problem(ends, rows)
-    if wrong and skip and not no_list_of_ends(ends):
+    if wrong and skip and not ends_array_problem(ends):
         unusable = set(np.flatnonzero(~Borders(ends.astype(np.int64), rows).usable).tolist())
         wrong = wrong if unusable - set(skip) else None
     for thing, problem in (("arrays", unequal_lengths(lengths)), ("episode_ends", wrong)):
@@ -86,7 +86,7 @@ def consistent_ends(contents: Contents, skip: Collection[int] = ()) -> np.ndarra
 
     Args:
         contents: of the store.
-        skip: episodes that nobody wants, whose ends may be anything.
+        skip: episodes to skip; their ends are not checked.
 
     Raises:
         InputError: names the array or the episode that does not fit.

@@ -107,7 +107,7 @@ def read_record(folder: Path) -> PolicyRecord:
 
 
 def fingerprint(path: Path | str) -> str:
-    """SHA-256, as 16 hexadecimal digits, of the weights: what a steered checkpoint pins its base by."""
+    """SHA-256, as 16 hexadecimal digits, of the weights: it names them in records and in what is made from them."""
     with (find(path) / WEIGHTS).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()[:16]
 
@@ -157,9 +157,9 @@ def new_checkpoint(path: Path) -> Iterator[Path]:
             raise InputError(
                 f"checkpoint '{path}'", expected="a place that can be written to", got=str(error)
             ) from error
+        room = "Make room and save again; " if getattr(error, "errno", None) == errno.ENOSPC else ""
         raise TillerError(
-            f"checkpoint '{path}' could not be written: {error}. Make room and save again; "
-            "what was saved before is whole"
+            f"checkpoint '{path}' could not be written: {error}. {room}The previous checkpoint is intact"
         ) from error
 
 

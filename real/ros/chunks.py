@@ -22,9 +22,8 @@ from real.ros.cdr import Cursor, Malformed, ReadingLimits, unreadable
 from real.ros.messages import doubles, duration_of, header_of, time_of
 from real.ros.reading import Refusal, integer, real, shown
 from robot.errors import InputError
-from robot.safety.gate.inputs import ChunkSample
+from robot.safety.gate.inputs import LONGEST_CHUNK_S, ChunkSample
 
-LONGEST_S = 10.0  # of the rows of a chunk: 200 000 rows took 1.9 s to unpack, in which no command went out
 LONGEST_TAG = 200  # characters
 OTHER_NAMES = 64  # of another robot's chunk, beyond twice ours: it is refused by its names
 CHUNK_LIMITS = ReadingLimits(4 << 20, 4096)
@@ -150,8 +149,8 @@ def chunk_sample(message: JointTrajectory, received_ns: int, period_s: float, pu
 def read_chunk(packed: bytes, received_ns: int, period_s: float, dim: int) -> ChunkSample:
     """A chunk from its bytes. Never raises.
 
-    What is no chunk, or longer than `LONGEST_S`, comes out with a `fault` and no rows, before anything of it has become
-    an object of Python.
+    What is no chunk, or longer than `LONGEST_CHUNK_S`, comes out with a `fault` and no rows, before anything of it has
+    become an object of Python: 200,000 rows took 1.9 s to unpack, in which no command went out.
 
     Args:
         packed: the message.
@@ -185,4 +184,4 @@ def _too_much(packed: bytes, period_s: float, dim: int) -> str:
         rows = cursor.length(24)
     except Malformed as error:
         return str(error)
-    return f"{rows} rows, more than ten seconds of them" if rows * period_s > LONGEST_S * (1 + 1e-9) else ""
+    return f"{rows} rows, more than ten seconds of them" if rows * period_s > LONGEST_CHUNK_S * (1 + 1e-9) else ""

@@ -48,18 +48,18 @@ class Output:
             yield
         except InputError:
             if self._results().items() <= before.items():
-                self._give_back()
+                self._restore()
             raise
 
     def _results(self) -> dict[Path, int]:
-        """The files that no run has merely for being one, with the time of their last change."""
+        """The files of results, all but settings, finished mark and lock, with the time of their last change."""
         return {
             file: file.stat().st_mtime_ns
             for file in self.path.rglob("*")
             if file.is_file() and file.name not in (CONFIG, FINISHED, LOCK_NAME)
         }
 
-    def _give_back(self) -> None:
+    def _restore(self) -> None:
         for name in (CONFIG, FINISHED):
             if name in self.earlier:
                 write_file(self.path / name, self.earlier[name].decode())
@@ -72,7 +72,7 @@ class Output:
         self._release()
 
     def mark(self, figures: Mapping[str, Any]) -> None:
-        """Mark the run as done, with its headline figures, and let others write; no finite number is null."""
+        """Mark the run as done, with its headline figures, and let others write. A number that is not finite is null."""
         finite = {
             name: None if isinstance(value, float) and not math.isfinite(value) else value
             for name, value in figures.items()
@@ -117,7 +117,7 @@ def open_output(
 
 
 def claim_folder(verb: str, requested: str | None, *, resume: bool = False, overwrite: bool = False) -> Path:
-    """The folder of a run, not made yet, once it is known to be free.
+    """The folder of a run, once it is known to be free; it is not made yet.
 
     Args:
         verb: what runs.
@@ -169,7 +169,7 @@ def _occupied(path: Path) -> InputError:
 
 @contextmanager
 def _writable(path: Path) -> Iterator[None]:
-    """What the system refuses, as one message."""
+    """Raise what the system refuses as one InputError."""
     try:
         yield
     except OSError as error:
@@ -240,7 +240,10 @@ def _remove(path: Path) -> None:
 
 
 def _empty(path: Path) -> None:
-    """Remove all that a folder holds, the mark that it is ours last; a shell may be in the folder itself."""
+    """Remove all that a folder holds, `config.yaml` last: until then it is known as ours.
+
+    The folder stays: a shell may be in it.
+    """
     for entry in sorted(path.iterdir(), key=lambda entry: entry.name == CONFIG):
         if entry.is_dir() and not entry.is_symlink():
             shutil.rmtree(entry)

@@ -21,6 +21,7 @@ LARGEST = 1e6  # of any unit: larger values are no position of a robot; its squa
 NAMELESS = "nameless"  # publisher of chunks and signals without a session
 
 # Topics of sources and signals, as `GateInputs.crowds` names them.
+LONGEST_CHUNK_S = 10.0  # of the rows of a chunk: a sender that has died is followed no longer
 CHUNKS, TARGETS, ALIVE, ENABLE_HELD = "policy/chunk", "teleop/target", "alive", "enable_held"
 
 

@@ -30,7 +30,7 @@ class Measuring:
         joints_apart: whether the capsules use joints that no compared group has.
         compared: names of the groups that are compared with their command outside of a run, each with a value that
             measures it.
-        plausibility: of a measured state.
+        plausibility: whether a measured state can be that of a robot.
         unchecked: (groups,) bool, which have no limit of their tracking error though they are compared.
     """
 
@@ -44,7 +44,7 @@ class Measuring:
             (np.concatenate([np.arange(self.dim)[slices[part.field]] for part in group.parts]), group.measured)
             for group in settings.groups
         ]
-        capped = [columns for columns, group in zip(self._indices, settings.groups) if group.force is not None]
+        capped = [indices for indices, group in zip(self._indices, settings.groups) if group.force is not None]
         self._pressing = [
             (int(column), effort_name(name)) for columns, names in capped for column, name in zip(columns, names)
         ]
@@ -61,7 +61,7 @@ class Measuring:
             )
             for column, part in part_of.items()
         ]
-        self._early = [
+        self._latency_shift = [
             (int(column), group.ahead_s)
             for (columns, _), group in zip(self._indices, settings.groups)
             if group.ahead_s and not settings.lock_step
@@ -92,7 +92,7 @@ class Measuring:
         self._names = [field.name for field in settings.fields]
         self._group_names = [group.name for group in settings.groups]
         self._rest = np.array(settings.rest or np.full(self.dim, np.nan))
-        # What measures each group, and the columns of a command that no source has to share with the robot: a tool's.
+        # Stream -> the groups that it measures.
         names_of = [set(group.measured) for group in settings.groups]
         self._groups_of = {
             name: np.array([bool(names & set(stream.names)) for names in names_of])
@@ -102,6 +102,7 @@ class Measuring:
         self.unchecked = np.array([bool(group.apart) and not group.tracking for group in settings.groups])
         self._all_groups = np.ones(len(settings.groups), dtype=bool)
         finishing = {part.field for group in settings.groups if group.finishes for part in group.parts}
+        # Columns of tools, which may stay at their first command although they are measured elsewhere.
         self._tool_columns = np.zeros(self.dim, dtype=bool)
         self._displaced = np.full(len(settings.fields), np.inf)
         for number, field in enumerate(settings.fields):
@@ -155,7 +156,9 @@ class Measuring:
                     result[column] = abs(value.item())
         return result
 
-    def onward(self, known: Measurement, command: np.ndarray, velocity: np.ndarray, measured: np.ndarray) -> np.ndarray:
+    def pressing_direction(
+        self, known: Measurement, command: np.ndarray, velocity: np.ndarray, measured: np.ndarray
+    ) -> np.ndarray:
         """The direction (dim,) in which each finger whose effort is capped would press on: -1, 0 or 1.
 
         From its measured position to its command; a driver that reports its command as the position shows none, and
@@ -192,17 +195,17 @@ class Measuring:
             ]
         return np.array(result)
 
-    def ahead(self, values: np.ndarray, before: np.ndarray) -> np.ndarray:
-        """Rows of targets with those of slower tools earlier, and of quicker ones later.
+    def compensate_latency(self, values: np.ndarray, before: np.ndarray) -> np.ndarray:
+        """Rows of targets, each tool's shifted in time by how much its sink's latency differs from the arm's.
 
         Args:
             values: (rows, dim).
             before: (dim,) position of the path when the first row begins.
         """
-        if not self._early:
+        if not self._latency_shift:
             return values
         result, moments = values.copy(), np.arange(len(values) + 1) * self.settings.period_s
-        for column, ahead_s in self._early:
+        for column, ahead_s in self._latency_shift:
             known = np.concatenate([[before[column]], values[:, column]])
             result[:-1, column] = np.interp(moments[1:-1] + ahead_s, moments, known)  # all end where they were to end
         return result
@@ -245,8 +248,9 @@ class Measuring:
         return result
 
     def displaced(self, command: np.ndarray, measured: np.ndarray, distances: np.ndarray) -> np.ndarray:
-        """(groups,) bool, which tools are so far from the command that they were moved; for as long as no source has
-        commanded them. One that holds an object is further from its command than that.
+        """(groups,) bool, which tools are so far from the command that they were moved.
+
+        Only before a source is followed for the first time: a tool that holds an object is as far from its command.
 
         Args:
             command, measured: (dim,) and (dim,).
@@ -260,9 +264,7 @@ class Measuring:
         return result
 
     def inside(self, measured: np.ndarray, command: np.ndarray) -> np.ndarray:
-        """The measured state (dim,) within the position limits, or no further outside than the command (dim,), where
-        that may meet it.
-        """
+        """The measured state (dim,) clipped to the position limits, which are widened to include the command (dim,)."""
         return np.clip(measured, np.minimum(self.limits.low, command), np.maximum(self.limits.high, command))
 
     def seeded(self, command: np.ndarray, measured: np.ndarray, groups: np.ndarray) -> np.ndarray:

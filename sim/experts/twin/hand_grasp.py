@@ -13,16 +13,16 @@ from sim.experts.waypoints import Observation, Phase
 CAN, BOTTLE, MILK, BREAD, LEMON, CEREAL = range(6)
 ROUND, SQUARE = (CAN, BOTTLE), (MILK, BREAD)
 WRAPPED = (BOTTLE, MILK)  # high enough for a level hand
-RIGHTWARDS = -np.pi / 2  # rad: where fingers that grip from above close to with the arm at ease
-LEFTWARDS = 1.15  # rad: where fingers that wrap point to with the arm at ease
+NEUTRAL_GRIP_YAW = -np.pi / 2  # rad, heading of fingers that grip from above, with the arm near its rest posture
+NEUTRAL_WRAP_YAW = 1.15  # rad, heading of fingers that wrap, with the arm near its rest posture
 GRIP_HEIGHT = (0.018, 0.045, 0.045, 0.0, -0.007, 0.045)  # m above the middle, by kind
-NECK = 0.03  # m, width of the bottle's
+NECK = 0.03  # m, width of the bottle's neck
 WRAP_HEIGHT = 0.092  # m above the table: a level hand needs this much room below its thumb
 PALM = 0.027  # m, y of the palm's surface in the frame of the tcp
-BEHIND = 0.13  # m, where a level hand starts from
-OVER = 0.17  # m above that, on the way there: clears the object
+PRE_GRASP = 0.13  # m from which a level hand approaches
+CLEARANCE = 0.17  # m above that pose on the way to it
 TOPPLED = 0.3  # sine of the tilt beyond which an object counts as toppled
-AT_EASE = 0.6  # rad from `LEFTWARDS` that a level hand may turn
+LARGEST_WRAP_TURN = 0.6  # rad from `NEUTRAL_WRAP_YAW` that a level hand may turn
 LIFT = 0.13  # m
 HOLD = 20  # rows
 CLEAR = 0.05  # m above the object
@@ -49,11 +49,13 @@ class HandGraspExpert(HandExpert):
 
     def plan(self, observation: Observation) -> Sequence[Phase]:
         kind = int(np.argmax(observation["object.kind"]))
-        heading = LEFTWARDS + self.strategy["turn"]
+        heading = NEUTRAL_WRAP_YAW + self.strategy["turn"]
         if kind in SQUARE:
-            heading = LEFTWARDS + nearest_turn(yaw_of(observation["object.rotation"]) - LEFTWARDS, np.pi / 2)
+            heading = NEUTRAL_WRAP_YAW + nearest_turn(
+                yaw_of(observation["object.rotation"]) - NEUTRAL_WRAP_YAW, np.pi / 2
+            )
         upright = np.linalg.norm(observation["object.rotation"][[2, 5]]) < TOPPLED
-        if self.strategy["grasp"] == "wrap" and upright and abs(heading - LEFTWARDS) < AT_EASE:
+        if self.strategy["grasp"] == "wrap" and upright and abs(heading - NEUTRAL_WRAP_YAW) < LARGEST_WRAP_TURN:
             return self._wrap(observation, heading)
         return self._grip(observation, kind)
 
@@ -76,9 +78,9 @@ class HandGraspExpert(HandExpert):
         size, hand = observation["object.size"], wrapping(heading)
         within = np.array([0.0, PALM - size[0] / 2, 0.0])
         grip = (WRAP_HEIGHT - size[2] / 2 + self.strategy["height"]) * UP - hand @ within
-        behind = grip - BEHIND * hand[:, 2]
+        behind = grip - PRE_GRASP * hand[:, 2]
         closed = fingers(0.5 + self.strategy["press"], 0.25 + 3 * self.strategy["press"], self.strategy["spared"])
-        return self._take(observation, hand, [behind + OVER * UP, behind], grip, closed)
+        return self._take(observation, hand, [behind + CLEARANCE * UP, behind], grip, closed)
 
     def _take(
         self,
@@ -105,8 +107,8 @@ class HandGraspExpert(HandExpert):
         """Direction (rad about the vertical) to close along, and the object's width (m) between the fingers then."""
         strategy, size = self.strategy, observation["object.size"]
         if kind in ROUND:
-            return RIGHTWARDS + strategy["turn"], NECK if kind == BOTTLE else float(size[0])
+            return NEUTRAL_GRIP_YAW + strategy["turn"], NECK if kind == BOTTLE else float(size[0])
         yaw = yaw_of(observation["object.rotation"])
         if kind in SQUARE:
-            return RIGHTWARDS + nearest_turn(yaw - RIGHTWARDS, np.pi / 2), float(size[0])
-        return RIGHTWARDS + nearest_turn(yaw + np.pi / 2 - RIGHTWARDS, np.pi), float(size[1])
+            return NEUTRAL_GRIP_YAW + nearest_turn(yaw - NEUTRAL_GRIP_YAW, np.pi / 2), float(size[0])
+        return NEUTRAL_GRIP_YAW + nearest_turn(yaw + np.pi / 2 - NEUTRAL_GRIP_YAW, np.pi), float(size[1])

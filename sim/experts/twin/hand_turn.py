@@ -10,7 +10,7 @@ from sim.experts.twin.hand import GRIP, HandExpert, fingers, gripping
 from sim.experts.twin.poses import UP
 from sim.experts.waypoints import Observation, Phase
 
-RIGHTWARDS = -np.pi / 2  # rad: where fingers that grip from above close to with the arm at ease
+NEUTRAL_GRIP_YAW = -np.pi / 2  # rad, heading of fingers that grip from above, with the arm near its rest posture
 HOVER = 0.07  # m
 SLIP = 0.05  # rad that the hand turns further than the knob
 WORTH_TWO = 0.6  # rad: a smaller turn is one stroke
@@ -39,7 +39,7 @@ class HandTurnExpert(HandExpert):
         if strategy["strokes"] == 2 and abs(stroke) > WORTH_TWO:
             stroke /= 2
         stroke += np.copysign(SLIP, stroke)
-        start = RIGHTWARDS - stroke / 2 + strategy["lead"]  # as far to either side of where the arm is at ease
+        start = NEUTRAL_GRIP_YAW - stroke / 2 + strategy["lead"]  # as far to either side of it
         before, after = _hand(start), _hand(start + stroke)
         ready = fingers(strategy["bend"], 0.0)
         closed = fingers(0.44 + strategy["press"], 0.21 + 3 * strategy["press"], strategy["spared"])

@@ -35,7 +35,7 @@ def facing(observation: Observation) -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class ByHandle(Phase):
-    """A leg given in the handle's frame, which it follows; the hand turns with the furniture, not with the lever."""
+    """A phase whose position is relative to the handle; its orientation follows the furniture's yaw only."""
 
     def goal(self, observation: Observation) -> np.ndarray:
         return observation["handle.position"] + matrix_from_6d(observation["handle.rotation"]) @ self.position
@@ -46,7 +46,7 @@ class ByHandle(Phase):
 
 @dataclass(frozen=True, eq=False)
 class Gripping(ByHandle):
-    """The same for a hand that has gripped the lever and turns with it."""
+    """A phase relative to the handle, of a hand that has gripped the lever and turns with it."""
 
     def orientation(self, observation: Observation) -> np.ndarray:
         return matrix_from_6d(observation["handle.rotation"]) @ self.rotation

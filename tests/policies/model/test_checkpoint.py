@@ -159,7 +159,7 @@ def test_a_disk_that_takes_no_more_leaves_the_old_checkpoint_and_says_so(
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (2000, hard))
     try:
-        with pytest.raises(TillerError, match="what was saved before is whole") as error:
+        with pytest.raises(TillerError, match="The previous checkpoint is intact") as error:
             checkpoint.save(policy, saved)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))

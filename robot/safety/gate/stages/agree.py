@@ -16,8 +16,8 @@ from robot.safety.gate.stages.parts import Parts
 from robot.safety.gate.stages.watch import Causes
 from robot.safety.gate.state import Agreement, GateState, Stopped
 
-# Causes beside which a gate that is enabled and held goes on by itself, or when a person says so.
-KEEPS = frozenset({Reason.TRACKING, Reason.PUBLISHER_CHANGED})
+# Causes under which the command stays although motion is held: only a person ends them.
+KEEP_COMMAND = frozenset({Reason.TRACKING, Reason.PUBLISHER_CHANGED})
 APART_S = 0.1  # after so long too far from the command, a robot that follows no source was moved
 
 
@@ -40,20 +40,19 @@ class Agreed(NamedTuple):
 def agree(
     parts: Parts, state: GateState, comparison: Comparison, judgement: Judgement, enabling: bool, now: Now
 ) -> tuple[GateState, Agreed]:
-    """Move the command to a robot that was moved, and return whether anything may be sent.
+    """Move the command to a robot that was moved; the state, and what came of it.
 
-    Within the allowed distance the command stays, since one that always followed would let a soft arm creep; only to
-    an arm that its driver has stopped it moves once, when the arm rests, so that its release is not felt. After a jump
-    of the measured state nothing is sent, unless the gate has been enabled since before it: then the command stays.
+    Within the allowed distance the command stays: one that always followed would let a soft arm creep. When an arm that
+    its driver has stopped comes to rest, the command moves to it once, so that its release is not felt. After a jump of
+    the measured state nothing is sent, unless the gate has been enabled since before it: then the command stays.
     """
     measuring, agreement = parts.measuring, state.agreement
     if state.mode is Mode.RUN and not agreement.jump:
         return state, Agreed(comparison, False, measuring.no_groups, {})
-    # A command meets the robot at once when the gate is enabled: what of it is not known then, when it is.
+    # With enable the command is set to the measured position; groups that are not known then follow when they are.
     entering = state.latch.enabled and (enabling or agreement.entering)
-    # A person who holds a gate that may run keeps the command in force; while anything else forbids motion, the robot
-    # leads.
-    permitted = state.latch.enabled and not entering and KEEPS.issuperset(judgement.causes)
+    # A person who holds an enabled gate keeps the command; while anything else forbids motion, it follows the robot.
+    permitted = state.latch.enabled and not entering and KEEP_COMMAND.issuperset(judgement.causes)
     far = measuring.apart(comparison.distances)
     moved = bool(far.any()) and state.mode in (Mode.HOLD, Mode.FAULT)
     if permitted:
@@ -69,13 +68,13 @@ def agree(
     if not far.any() or state.mode not in (Mode.HOLD, Mode.FAULT):
         apart_ns = None
     elif not displaced.any():
-        pass  # a stream that does not show where the robot is ends no wait for one that does
+        pass  # only groups that cannot be trusted are far: the time of the others runs on
     elif entering or (apart_ns is not None and now.monotonic_ns - apart_ns >= APART_S * 1e9):
         chosen, apart_ns = displaced, None
     elif apart_ns is None:
         apart_ns = now.monotonic_ns
     problem = measuring.plausibility.implausible(state.measured) if chosen.any() else ""
-    if problem:  # no robot is there: nothing follows it
+    if problem:  # no robot can be there: the command does not move to it
         chosen, agreement = measuring.no_groups, replace(jumped(state, problem, now), joints=np.empty(0))
     agreement = _updated(
         agreement,

@@ -10,13 +10,12 @@ import numpy as np
 
 from robot.control.rotation import matrix_from_6d, rotation_6d_from_matrix, span_rotations
 from robot.control.rotation_kernels import write_matrix_from_6d, write_rotvec_between
-from robot.safety.gate.inputs import LARGEST, ChunkSample, Now
+from robot.safety.gate.inputs import LARGEST, LONGEST_CHUNK_S, ChunkSample, Now
 from robot.safety.gate.reasons import Reason
 from robot.safety.gate.settings import GateSettings
 
 Refusal = tuple[Reason, str]
 
-LONGEST_S = 10.0  # of a chunk: a sender that has died is followed no longer
 _ROUNDING = 1e-9  # error of a rotation's columns below which they are left unchanged
 
 
@@ -38,7 +37,7 @@ def refuse_form(settings: GateSettings, chunk: ChunkSample) -> Refusal | None:
     if np.abs(values).max() > LARGEST:
         row, column = np.unravel_index(np.abs(values).argmax(), values.shape)
         return Reason.CHUNK_HUGE, f"{names[column]} of row {row} is {values[row, column]:.3g}"
-    if len(values) * spec.period_s > LONGEST_S:
+    if len(values) * spec.period_s > LONGEST_CHUNK_S:
         return Reason.CHUNK_LONG, f"{len(values)} rows of {spec.period_s:g} s"
     for field in spec.fields:
         if field.is_rotation:

@@ -61,7 +61,7 @@ def _begin(parts: Parts, state: GateState, now: Now) -> tuple[GateState, tuple[R
     if base is None:
         base = Trajectory.hold(spec, state.command, at_ns)
         state = replace(state, sent=replace(state.sent, path_position=state.command))
-    values = parts.measuring.ahead(chunk.values, base.at(chunk.start_ns))
+    values = parts.measuring.compensate_latency(chunk.values, base.at(chunk.start_ns))
     path = base.spliced(ActionChunk(values, chunk.start_ns, spec.period_s, chunk.chunk_id, spec), at_ns)
     return replace(state, plan=replace(plan, path=path, followed=chunk, pending=None)), ()
 

@@ -7,8 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from robot.safety.gate import inputs as events
-from robot.safety.gate.inputs import Now
+from robot.safety.gate.inputs import CHUNKS, Now
 from robot.safety.gate.reasons import Kind, Mode, Reason
 from robot.safety.gate.stages.agreement import RESET_S, accepted, is_back
 from robot.safety.gate.stages.measure import Comparison
@@ -22,8 +21,8 @@ class Judgement(NamedTuple):
 
     Args:
         causes: reason -> names and numbers; faults first.
-        trusted: whether the whole measured state is the robot's state.
-        groups: (groups,) bool, whether that of each group is.
+        trusted: whether all of the measured state can be trusted.
+        groups: (groups,) bool, of which the measured state can be trusted.
         notes: other reported reasons.
     """
 
@@ -55,16 +54,16 @@ def judge(
     if enabling:
         state = replace(state, tracking=replace(state.tracking, off_since=()))
     compared = _is_compared(state, causes, enabling or state.agreement.entering)
-    state, off = _off(parts, state, comparison, groups, compared, now)
+    state, off = _tracking_errors(parts, state, comparison, groups, compared, now)
     latch, yielding = state.latch, state.tracking.yielding
     if off and latch.blocked is not Reason.TRACKING:
         latch, yielding = replace(latch, blocked=Reason.TRACKING), _yield_distances(parts, comparison, off)
     if Reason.NOT_HELD in causes and (latch.blocked is not None or yielding):
-        latch, yielding = replace(latch, blocked=None), ()  # a person who lets go and takes hold again has seen it
+        latch, yielding = replace(latch, blocked=None), ()  # releasing the enabling device acknowledges the hold
     if latch is not state.latch or yielding is not state.tracking.yielding:
         state = replace(state, latch=latch, tracking=replace(state.tracking, yielding=yielding))
     if latch.blocked is Reason.PUBLISHER_CHANGED:
-        causes[latch.blocked] = state.watched.crowds.get(events.CHUNKS, "")
+        causes[latch.blocked] = state.watched.crowds.get(CHUNKS, "")
     elif latch.blocked is not None:
         causes[latch.blocked] = ", ".join(off)
     faults = [reason for reason in causes if reason.kind is Kind.FAULT]
@@ -93,23 +92,22 @@ def _judge_jump(
         agreement = replace(agreement, jump="", joints=np.empty(0))
     if agreement is not state.agreement:
         state = replace(state, agreement=agreement)
-    fresh = parts.settings.resets and now.monotonic_ns - agreement.jumped_ns < RESET_S * 1e9
-    return state, "" if fresh else agreement.jump
+    resetting = parts.settings.resets and now.monotonic_ns - agreement.jumped_ns < RESET_S * 1e9
+    return state, "" if resetting else agreement.jump
 
 
 def _is_compared(state: GateState, causes: Causes, enabling: bool) -> bool:
     """Whether tracking errors count: in a run, and while a person keeps the command in force."""
-    held = state.mode is Mode.HOLD and state.latch.enabled and Reason.NOT_HELD not in causes and not enabling
-    return state.mode is Mode.RUN or held
+    keeps_command = state.mode is Mode.HOLD and state.latch.enabled and Reason.NOT_HELD not in causes and not enabling
+    return state.mode is Mode.RUN or keeps_command
 
 
-def _off(
+def _tracking_errors(
     parts: Parts, state: GateState, comparison: Comparison, known: np.ndarray, compared: bool, now: Now
 ) -> tuple[GateState, list[str]]:
     """Groups that have not followed for too long, or were moved away from a command that a person keeps in force.
 
-    A moment in which a group cannot be compared ends nothing: only where it is measured near its command its time
-    begins anew.
+    The time of a group that cannot be measured runs on: it ends only when the group is measured within its tolerance.
 
     Args:
         parts: of the gate.
@@ -129,16 +127,25 @@ def _off(
         excess = tuple(map(max, excess, parts.measuring.excess(distances)))
     before = tracking.off_since or (-1,) * len(groups)
     since = tuple(
-        start if not sees or (much > 1 and (start >= 0 or not compared)) else now.ros_ns if much > 1 else -1
-        for start, much, sees in zip(before, excess, known.tolist())
+        _error_since(start, ratio, trusted, compared, now.ros_ns)
+        for start, ratio, trusted in zip(before, excess, known.tolist())
     )
     if since != tracking.off_since:
         state = replace(state, tracking=replace(tracking, off_since=since))
     return state, [
         group.name
-        for group, start, sees in zip(groups, since, known.tolist())
-        if compared and sees and start >= 0 and (now.ros_ns - start) * 1e-9 >= group.tracking_s
+        for group, start, trusted in zip(groups, since, known.tolist())
+        if compared and trusted and start >= 0 and (now.ros_ns - start) * 1e-9 >= group.tracking_s
     ]
+
+
+def _error_since(start: int, ratio: float, trusted: bool, compared: bool, now_ns: int) -> int:
+    """Since when (ns) a tracking error, as a `ratio` of the allowed one, is too large; -1 while it is not."""
+    if not trusted:
+        return start
+    if ratio <= 1:
+        return -1
+    return start if start >= 0 or not compared else now_ns
 
 
 def _yield_distances(parts: Parts, comparison: Comparison, groups: list[str]) -> tuple[float, ...]:

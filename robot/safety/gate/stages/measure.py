@@ -52,7 +52,7 @@ def measure(
         agreement = Agreement(steady_ns=now.monotonic_ns, reset_ns=agreement.reset_ns)
     efforts, command, onward = measuring.efforts(known.efforts, samples), known.command, known.onward
     if len(state.command) and measuring.has_efforts(samples):
-        command, onward = state.command, measuring.onward(known, state.command, state.sent.velocity, values)
+        command, onward = state.command, measuring.pressing_direction(known, state.command, state.sent.velocity, values)
     measurement = Measurement(values, efforts, command, onward, joints, sampled_ns)
     if not len(state.command) and not measuring.trusted(stream_causes(parts.settings, watched, now)[1]).all():
         agreement = replace(agreement, steady_ns=None)  # of some of it only an old or a doubtful value is known
