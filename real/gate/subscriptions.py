@@ -18,6 +18,7 @@ from sensor_msgs.msg import JointState, Joy
 from std_msgs.msg import Header, String
 from trajectory_msgs.msg import JointTrajectory
 
+from real.gate.devices import EnablingDevices
 from real.ros import qos
 from real.ros.chunks import read_chunk
 from real.ros.guarded import Flow, Guarded
@@ -70,11 +71,9 @@ class GateSubscriptions:
         self._chunk_flow, self._target_flow = Flow(BYTES_A_SECOND, BURST), Flow(BYTES_A_SECOND, BURST)
         self._events: list[str] = []
         self._alive: Signal | None = None
-        self._enable_held: Signal | None = None
         self._driver: DriverSample | None = None
         # What was taken back before a tick has seen it: the tick sees it first.
-        self._released: Signal | None = None
-        self._holder = ""  # the device that was held last
+        self._hands = EnablingDevices()
         self._stopped: DriverSample | None = None
         self._obstacle = ""
         self._crowds: dict[str, str] | None = None
@@ -126,16 +125,14 @@ class GateSubscriptions:
             tuple(self._with_own_epoch(chunk, epoch) for chunk in came) for came in (self._chunks, self._person)
         )
         states = {name: self._sample(name, *message) for name, message in self._states.items()}
-        held, driver = self._released or self._enable_held, self._stopped or self._driver
+        held, driver = self._hands.take(), self._stopped or self._driver
         inputs = GateInputs(states, chunks, person, self._alive, held, driver, tuple(self._events), self._crowds)
         self._states, self._events = {}, []
         self._chunks.clear()
         self._person.clear()
-        if held is self._enable_held:
-            self._enable_held = None
         if driver is self._driver:
             self._driver = None
-        self._alive = self._released = self._stopped = self._crowds = None
+        self._alive = self._stopped = self._crowds = None
         return inputs
 
     def _with_own_epoch(self, chunk: ChunkSample, epoch: int) -> ChunkSample:
@@ -204,12 +201,7 @@ class GateSubscriptions:
         self._alive = alive_signal(message, time.monotonic_ns())
 
     def _enable_came(self, message: Joy) -> None:
-        signal = enable_signal(message, time.monotonic_ns())
-        self._enable_held = signal
-        if signal.held:
-            self._holder = signal.publisher
-        elif signal.publisher == self._holder:
-            self._released, self._holder = signal, ""
+        self._hands.add(enable_signal(message, time.monotonic_ns()))
 
     def _driver_state(self, message: DiagnosticArray) -> None:
         sample = driver_sample(message, time.monotonic_ns())

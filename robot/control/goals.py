@@ -143,7 +143,7 @@ class GoalTracker:
                 if not chatters:  # to and fro between two positions is no motion
                     self._moved_ns = now_ns
                 self._rested, self._rested_before = measured, self._rested
-        if self._given_up and (self._has_left(self._fingers) or not self._off(self._command)):
+        if self._given_up and (self._have_gone(2.0) or not self._off(self._command)):
             self._given_up = False
 
     def _off(self, goal: list[float]) -> bool:
@@ -152,6 +152,10 @@ class GoalTracker:
 
     def _has_left(self, place: list[float]) -> bool:
         return _apart(self._measured, place, self._moved)
+
+    def _have_gone(self, tolerances: float) -> bool:
+        """Whether the fingers have moved so far from where they were when the goal was sent: further than noise."""
+        return _apart(self._measured, self._fingers, [tolerances * each for each in self._tolerance])
 
     def _is_pursued(self, now_ns: int) -> bool:
         """Whether the newest goal may still be pursued."""
@@ -176,7 +180,7 @@ class GoalTracker:
             new = self._blind or self._has_left(self._command)
         else:
             new = _apart(self._command, self._goal, self._change)
-            if not new and idle and constant_ns >= AGAIN_S * 1e9:
+            if not new and idle and constant_ns >= AGAIN_S * 1e9 and not self._off(self._goal):
                 return _apart(self._command, self._goal, self._same)  # the last millimetres count
         moving = now_ns - self._began_ns > MOVING_S * 1e9 and idle
         return new and (constant_ns >= SETTLED_S * 1e9 or moving)
@@ -191,7 +195,7 @@ class GoalTracker:
         return beside and not self._blind and self._off(self._goal) and self._off(self._command)
 
     def _try_again(self, now_ns: int) -> bool:
-        if not self._blind and self._has_left(self._fingers):
+        if not self._blind and self._have_gone(1.0):
             self._tries = 0
         if self._tries < (BLIND_TRIES if self._blind else TRIES):
             return self._send(now_ns)

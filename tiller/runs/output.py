@@ -72,7 +72,7 @@ class Output:
         self._release()
 
     def mark(self, figures: Mapping[str, Any]) -> None:
-        """Mark the run as done, with its headline figures, and let others write. A number that is not finite is null."""
+        """Mark the run as done, with its headline figures, and let others write. What is not finite becomes null."""
         finite = {
             name: None if isinstance(value, float) and not math.isfinite(value) else value
             for name, value in figures.items()

@@ -20,6 +20,7 @@ from robot.safety.gate.stages.agree import agree
 from robot.safety.gate.stages.checks import refuse_start
 from robot.safety.gate.stages.decide import decide
 from robot.safety.gate.stages.events import handle
+from robot.safety.gate.stages.fingers import Fingers
 from robot.safety.gate.stages.judge import judge
 from robot.safety.gate.stages.measure import compare, measure
 from robot.safety.gate.stages.move import move
@@ -51,6 +52,7 @@ class Gate:
             measuring,
             Motion(settings, measuring.limits, check),
             Leash(settings, measuring),
+            Fingers(settings, measuring.limits),
             0 if settings.lock_step else round(settings.lead_s * 1e9),
         )
 

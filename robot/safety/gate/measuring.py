@@ -7,16 +7,12 @@ from typing import Iterable
 
 import numpy as np
 
-from robot.contract.names import effort_name
 from robot.errors import InputError
 from robot.safety.gate.inputs import StateSample
-from robot.safety.gate.limits import FIRST, GROUP, TANGENT_FIRST, limits_of, write_distances
+from robot.safety.gate.limits import GROUP, limits_of, write_distances
 from robot.safety.gate.plausibility import Plausibility, apart_of
 from robot.safety.gate.settings import GateSettings
-from robot.safety.gate.state import Measurement
 
-TOUCH, LEAST_TOUCH = 0.005, 1e-4  # of a finger's range, and at least: a smaller deflection shows no direction
-PRESSES = 0.7  # of its largest effort, above which a finger has met something
 DISPLACED_SHARE = 0.05  # of a tool's range, within which it stays at its first command
 
 
@@ -43,23 +39,6 @@ class Measuring:
         self._indices = [
             (np.concatenate([np.arange(self.dim)[slices[part.field]] for part in group.parts]), group.measured)
             for group in settings.groups
-        ]
-        capped = [indices for indices, group in zip(self._indices, settings.groups) if group.force is not None]
-        self._pressing = [
-            (int(column), effort_name(name)) for columns, names in capped for column, name in zip(columns, names)
-        ]
-        forces = [group.force for group in settings.groups]
-        first, tangent = self.limits.part[:, FIRST], self.limits.part[:, TANGENT_FIRST]
-        part_of = {column: int(np.flatnonzero(first <= column)[-1]) for column, _ in self._pressing}
-        width = np.where(np.isfinite(self.limits.high - self.limits.low), self.limits.high - self.limits.low, 0.0)
-        self._touching = [
-            (
-                column,
-                column - int(first[part]) + int(tangent[part]),
-                max(TOUCH * float(width[column]), LEAST_TOUCH),
-                forces[int(self.limits.part[part, GROUP])] or 0.0,
-            )
-            for column, part in part_of.items()
         ]
         self._latency_shift = [
             (int(column), group.ahead_s)
@@ -143,45 +122,6 @@ class Measuring:
                     )
                 result[columns] = numbers  # at once: an assignment takes longer than a number
         return result
-
-    def efforts(self, known: np.ndarray, samples: Iterable[StateSample]) -> np.ndarray:
-        """The efforts (dim,) updated by newer samples; empty while none is measured, or where none is capped."""
-        if not self._pressing:
-            return known
-        result = known.copy() if len(known) else np.full(self.dim, np.nan)
-        for sample in samples:
-            for column, name in self._pressing:
-                value = sample.values.get(name)
-                if value is not None:
-                    result[column] = abs(value.item())
-        return result
-
-    def pressing_direction(
-        self, known: Measurement, command: np.ndarray, velocity: np.ndarray, measured: np.ndarray
-    ) -> np.ndarray:
-        """The direction (dim,) in which each finger whose effort is capped would press on: -1, 0 or 1.
-
-        From its measured position to its command; a driver that reports its command as the position shows none, and
-        the direction is that in which the finger moved before it pressed.
-
-        Args:
-            known: before the measurement.
-            command, velocity: (dim,) and (tangent,) the last.
-            measured: (dim,) with the effort.
-        """
-        result = known.onward.copy() if len(known.onward) else np.zeros(self.dim)
-        for column, tangent, touch, force in self._touching:
-            deflection, speed = float(command[column] - measured[column]), float(velocity[tangent])
-            pressed = len(known.efforts) > 0 and known.efforts[column] > PRESSES * force
-            if abs(deflection) > touch:
-                result[column] = math.copysign(1.0, deflection)
-            elif speed != 0 and not (pressed and result[column]):
-                result[column] = math.copysign(1.0, speed)
-        return result
-
-    def has_efforts(self, samples: Iterable[StateSample]) -> bool:
-        """Whether the samples have an effort that is capped."""
-        return any(name in sample.values for sample in samples for _, name in self._pressing)
 
     def joints(self, known: np.ndarray, samples: Iterable[StateSample]) -> np.ndarray:
         """Positions (n,) of the joints of the capsules' model; empty until all are measured."""

@@ -10,13 +10,11 @@ from robot.safety.gate import motion_kernels as kernels
 from robot.safety.gate.capsules import CapsuleCheck
 from robot.safety.gate.inputs import LARGEST
 from robot.safety.gate.limits import GROUP, TANGENT_SIZE, LimitArrays, bring_inside
-from robot.safety.gate.measuring import PRESSES
 from robot.safety.gate.reasons import Reason
 from robot.safety.gate.settings import GateSettings
 from robot.safety.gate.state import Measurement, Sent
 
 LETTING_GO = 0.25  # of the speed limits, while a contact is released
-GIVES_WAY = 0.4  # of what a finger presses too far, back per measurement: stable up to two measurements late
 RELIEVED = 0.5  # of the allowed tracking error, above which a step back may be quick
 
 
@@ -39,15 +37,6 @@ class Moved:
     @property
     def moving(self) -> bool:
         return bool(self.velocity.any())
-
-
-@dataclass(frozen=True, eq=False)
-class _Cap:
-    """A group whose efforts are capped: its indices in a command, its force and speed limits."""
-
-    columns: np.ndarray
-    force: float
-    speed: np.ndarray
 
 
 class Motion:
@@ -83,17 +72,6 @@ class Motion:
             zip(np.maximum(limits.low, -LARGEST).tolist(), np.minimum(limits.high, LARGEST).tolist(), speeds.tolist())
         )
         self._names = spec.component_names
-        self._caps = [
-            _Cap(
-                np.flatnonzero(columns[number]),
-                group.force,
-                np.concatenate(
-                    [np.broadcast_to(part.speed, len(columns[number][spec.slices[part.field]])) for part in group.parts]
-                ),
-            )
-            for number, group in enumerate(settings.groups)
-            if group.force is not None
-        ]
 
     def columns(self, groups: np.ndarray) -> np.ndarray:
         """(dim,) bool, the components of a command that belong to some groups, (groups,) bool."""
@@ -129,7 +107,7 @@ class Motion:
         """
         path_position = np.array(path_position, dtype=np.float64)
         outside = bring_inside(self.limits, path_position)
-        cuts = self._limit_force(measurement, path_position, dt)
+        cuts = self._limit_force(measurement, path_position)
         desired, exact = self.at_rest(), np.zeros(self.limits.groups, dtype=bool)
         bound = kernels.desire(
             self.limits, sent.command, sent.velocity, sent.path_position, path_position, dt, 1.0, desired, exact
@@ -160,30 +138,12 @@ class Motion:
             cuts[Reason.POSITION] = ""
         return Moved(target, reached, path_position, cuts)
 
-    def _limit_force(self, measurement: Measurement, path_position: np.ndarray, dt: float) -> dict[Reason, str]:
-        """Change the targets of pressing fingers in `path_position` (dim,): the harder, the slower they move on, not at
-        all at their largest force, and back beyond it.
-
-        A finger presses like a spring from its measured position q towards its command c. An effort of f times the
-        largest one, measured under c, bounds the command until the next measurement, in the direction in which it
-        presses: by c + d (1 - f) / (1 - PRESSES), with a slow step d; where f > 1 and it shows, by
-        c - GIVES_WAY (1 - 1 / f) (c - q), if that is further back.
-        """
-        pressing = []
-        for cap in self._caps if len(measurement.efforts) and len(measurement.command) else ():
-            shares = measurement.efforts[cap.columns] / cap.force
-            for number in np.flatnonzero(shares > PRESSES):
-                column, share = cap.columns[number], float(shares[number])
-                command = float(measurement.command[column])
-                onward = float(measurement.onward[column])
-                step = LETTING_GO * cap.speed[number] * dt * max((1 - share) / (1 - PRESSES), -1.0)
-                if share > 1:
-                    deflection = onward * (command - float(measurement.values[column]))
-                    step = min(step, -GIVES_WAY * (1 - 1 / share) * deflection)
-                bound = command + onward * step
-                if (path_position[column] - bound) * onward > 0:
-                    path_position[column] = bound
-                    pressing.append(f"{self._names[column]} {share * cap.force:.3g}")
+    def _limit_force(self, measurement: Measurement, path_position: np.ndarray) -> dict[Reason, str]:
+        """Change the targets of fingers in `path_position` (dim,) that would press on beyond their bound."""
+        grip, pressing = measurement.grip, []
+        for column in np.flatnonzero((path_position - grip.bound) * grip.onward > 0) if len(grip.bound) else ():
+            path_position[column] = grip.bound[column]
+            pressing.append(f"{self._names[column]} {measurement.efforts[column]:.3g}")
         return {Reason.FORCE: ", ".join(pressing)} if pressing else {}
 
     def may_send(
@@ -261,7 +221,7 @@ class Motion:
                 path_position[own] = measured[own]
         cuts: dict[Reason, str] = {}
         if led.any():
-            cuts = self._limit_force(measurement, path_position, dt)
+            cuts = self._limit_force(measurement, path_position)
             desired, exact = self.at_rest(), np.zeros(limits.groups, dtype=bool)
             kernels.desire(
                 limits,

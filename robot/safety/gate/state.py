@@ -123,14 +123,30 @@ class Latch:
 
 
 @dataclass(frozen=True, eq=False)
+class Grip:
+    """How the fingers press whose effort is capped, by their newest measurement; all empty before the first.
+
+    Args:
+        command: (dim,) the last command then.
+        onward: (dim,) direction in which each would press on: -1, 1, or 0 where it is not known.
+        contact: (dim,) measurements for which each still counts as one that has met something.
+        bound: (dim,) how far its command may go on until the next measurement, NaN where nothing bounds it.
+    """
+
+    command: np.ndarray = field(default_factory=_nothing)
+    onward: np.ndarray = field(default_factory=_nothing)
+    contact: np.ndarray = field(default_factory=_nothing)
+    bound: np.ndarray = field(default_factory=_nothing)
+
+
+@dataclass(frozen=True, eq=False)
 class Measurement:
     """The newest measured state.
 
     Args:
         values: (dim,) in the layout of a command, NaN where nothing was measured; empty before the first.
         efforts: (dim,) without sign, NaN where none is measured; empty before the first.
-        command: (dim,) the last command when the efforts came; empty before.
-        onward: (dim,) direction in which a finger that presses would go on, -1, 0 or 1; empty before.
+        grip: how the fingers press.
         joints: (n,) positions that the capsules need; empty while they are not known.
         sampled_ns: name of a group that is compared with its command -> stamp and receipt (monotonic) of its newest
             measurement.
@@ -138,8 +154,7 @@ class Measurement:
 
     values: np.ndarray = field(default_factory=_nothing)
     efforts: np.ndarray = field(default_factory=_nothing)
-    command: np.ndarray = field(default_factory=_nothing)
-    onward: np.ndarray = field(default_factory=_nothing)
+    grip: Grip = Grip()
     joints: np.ndarray = field(default_factory=_nothing)
     sampled_ns: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 

@@ -50,10 +50,10 @@ def measure(
         notes[Reason.SEEDED] = "reset"
         state = replace(state, sent=replace(state.sent, command=np.empty(0)), plan=Plan())
         agreement = Agreement(steady_ns=now.monotonic_ns, reset_ns=agreement.reset_ns)
-    efforts, command, onward = measuring.efforts(known.efforts, samples), known.command, known.onward
-    if len(state.command) and measuring.has_efforts(samples):
-        command, onward = state.command, measuring.pressing_direction(known, state.command, state.sent.velocity, values)
-    measurement = Measurement(values, efforts, command, onward, joints, sampled_ns)
+    efforts, grip = parts.fingers.efforts(known.efforts, samples), known.grip
+    if len(state.command) and parts.fingers.are_measured(samples):
+        grip = parts.fingers.grip(known, efforts, state.command, state.sent.velocity, values)
+    measurement = Measurement(values, efforts, grip, joints, sampled_ns)
     if not len(state.command) and not measuring.trusted(stream_causes(parts.settings, watched, now)[1]).all():
         agreement = replace(agreement, steady_ns=None)  # of some of it only an old or a doubtful value is known
     state = state.with_measurement(watched, measurement, agreement)

@@ -11,6 +11,7 @@ from robot.safety.gate.leash import Leash
 from robot.safety.gate.measuring import Measuring
 from robot.safety.gate.motion import Motion
 from robot.safety.gate.settings import GateSettings
+from robot.safety.gate.stages.fingers import Fingers
 from robot.safety.gate.state import GateState
 
 
@@ -23,6 +24,7 @@ class Parts:
         measuring: writes measured values into the columns of a command.
         motion: steps within the limits.
         leash: the set-point filter.
+        fingers: those whose effort is capped.
         lead_ns: how far the path runs ahead of the source's time.
     """
 
@@ -30,6 +32,7 @@ class Parts:
     measuring: Measuring
     motion: Motion
     leash: Leash
+    fingers: Fingers
     lead_ns: int
 
     def path_ns(self, now: Now) -> int:

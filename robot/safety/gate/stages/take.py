@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from robot.safety.gate.inputs import CHUNKS, ChunkSample, GateInputs, Now, Rejection
+from robot.safety.gate.inputs import ChunkSample, GateInputs, Now, Rejection
 from robot.safety.gate.reasons import Mode, Reason
 from robot.safety.gate.stages.checks import orthonormal, refuse_form, refuse_time
 from robot.safety.gate.stages.parts import Parts
@@ -42,10 +42,6 @@ def _take(
         refusal = Reason.CHUNK_PUBLISHER, f"expected {bound}, got {chunk.publisher}"
         state = _blocked(state) if source == POLICY else state
     newest = (plan.pending or plan.followed) if plan.source in ("", source) else None
-    if not refusal and newest is not None and CHUNKS in watched.crowds and _counts_anew(chunk, newest):
-        # Each counts its own: two programs of one name.
-        refusal = Reason.CHUNK_PUBLISHER, f"number {chunk.chunk_id} after {newest.chunk_id} of {chunk.publisher}"
-        state = _blocked(state) if source == POLICY else state
     refusal = refusal or refuse_form(settings, chunk) or refuse_time(settings, chunk, now, newest)
     if refusal is not None:
         return state, reject(chunk, *refusal)
@@ -58,11 +54,6 @@ def _take(
         plan = replace(plan, pending=chunk, source=POLICY)
         watched = replace(watched, policy=chunk.publisher)
     return replace(state, plan=plan, watched=watched), None
-
-
-def _counts_anew(chunk: ChunkSample, newest: ChunkSample) -> bool:
-    """Whether a chunk's number does not go on from another's; a program that does not count sends zeros."""
-    return chunk.chunk_id < newest.chunk_id or chunk.chunk_id == newest.chunk_id > 0
 
 
 def _blocked(state: GateState) -> GateState:
