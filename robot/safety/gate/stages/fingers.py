@@ -23,7 +23,7 @@ from robot.safety.gate.limits import FIRST, GROUP, TANGENT_FIRST, LimitArrays
 from robot.safety.gate.settings import GateSettings
 from robot.safety.gate.state import Grip, Measurement
 
-GIVES_WAY = 0.4  # of the difference, per measurement
+GIVES_WAY = 0.3  # of the difference, per measurement
 PRESSES, LOOSE = 0.7, 0.2  # shares of the largest effort: from one on a finger has met something, below the other not
 MEASUREMENTS = 25  # below `LOOSE`, after which a finger that had met something is free again
 SLOW = 0.25  # of its speed limit, at which a finger goes on or back where its position shows no deflection
@@ -140,8 +140,8 @@ class Fingers:
         """The direction in which a finger would press on; 0 while it is not known.
 
         It is that of the deflection, or where the driver reports its command as the position, of the last motion before
-        it pressed. While it presses only a deflection that no motion of the command explains turns it round: a late
-        report of the command is behind a command that gives way, too.
+        it pressed. While it presses, only a deflection under a command that stands turns it round: a late report of the
+        command is behind a command that gives way, too.
         """
         pressed = len(known.efforts) > 0 and known.efforts[finger.column] > PRESSES * finger.force
         shows = abs(deflection) > finger.touch
@@ -149,7 +149,7 @@ class Fingers:
             speed = float(velocity[finger.tangent])
             return math.copysign(1.0, deflection) if shows else math.copysign(1.0, speed) if speed else onward
         moved = abs(command[finger.column] - known.grip.command[finger.column]) if len(known.grip.command) else 0.0
-        turned = bool(onward) and shows and deflection * onward < 0 and moved < 0.5 * abs(deflection)
+        turned = bool(onward) and shows and deflection * onward < 0 and moved <= LEAST_TOUCH
         return -onward if turned else onward
 
     @staticmethod

@@ -453,6 +453,70 @@ def test_a_finger_whose_driver_reports_its_command_closes_no_further_at_the_cap(
     assert made.state.command[width] == pytest.approx(start[width], abs=1e-6)
 
 
+@pytest.mark.parametrize("late", [0, 1, 2, 3])
+@pytest.mark.parametrize("caps_per_m", [100.0, 1000.0, 4000.0])
+@pytest.mark.parametrize("saturates", [1e9, 2.0])
+def test_a_capped_finger_settles_at_its_cap(late: int, caps_per_m: float, saturates: float, tmp_path: Path) -> None:
+    """On an object of 40 mm, measured 50 times a second and so many measurements late, however stiff the drive."""
+    path = changed(POSES, tmp_path, lambda each: each["limits"]["tool"].update(force=1.0))
+    made = Life(path, np.random.default_rng(0))
+    width = made.settings.spec.slices["gripper.width"].start
+    effort, past = {"gripper.width.effort": np.zeros(1)}, [(0.08, 0.0)] * (late + 1)
+    spoil(made, "gripper", lambda tick: True, effort)
+
+    def hold(output: GateOutput) -> None:
+        reported = made.measured[width]
+        made.measured = made.state.command.copy()
+        made.measured[width] = reported
+        made.muted = {"gripper"} if made.outputs % 4 else set()
+        if made.outputs % 4 == 0:
+            command = float(made.state.command[width])
+            past.append((max(command, 0.04), min(max(0.04 - command, 0.0) * caps_per_m, saturates)))
+            made.measured[width], effort["gripper.width.effort"] = past[-1 - late][0], np.array([past[-1 - late][1]])
+
+    made._move = hold  # type: ignore[method-assign]
+    made.step((events.ENABLE,))
+    goal = made.state.command.copy()
+    for target in (0.08, 0.0):
+        goal[width] = target
+        for tick in range(600):
+            made.step(chunks=(made.chunk(np.repeat(goal[None], 60, axis=0)),) if tick % 20 == 0 else ())
+    assert all(0.9 < share < 1.1 for _, share in past[-50:])
+    goal[width] = 0.08
+    for tick in range(300):
+        made.step(chunks=(made.chunk(np.repeat(goal[None], 60, axis=0)),) if tick % 20 == 0 else ())
+    assert made.state.command[width] == pytest.approx(0.08)
+
+
+@pytest.mark.parametrize("effort_at_first", [1.0, 1.3])
+def test_a_gripper_that_holds_something_from_the_start_opens(effort_at_first: float, tmp_path: Path) -> None:
+    path = changed(POSES, tmp_path, lambda each: each["limits"]["tool"].update(force=1.0))
+    made = Life(path, np.random.default_rng(0))
+    width = made.settings.spec.slices["gripper.width"].start
+    effort = {"gripper.width.effort": np.array([effort_at_first])}
+    spoil(made, "gripper", lambda tick: True, effort)
+
+    def held(output: GateOutput) -> None:
+        if len(made.state.command):
+            made.measured = made.state.command.copy()
+            released = made.state.command[width] > 0.037
+            made.measured[width] = made.state.command[width] if released else 0.032
+            effort["gripper.width.effort"] = np.array([0.0 if released else effort_at_first])
+
+    made._move = held  # type: ignore[method-assign]
+    made.step((events.DEACTIVATE,))
+    made.measured[width] = 0.032
+    made.step((events.ACTIVATE,))
+    for _ in range(60):
+        made.step()
+    made.step((events.ENABLE,))
+    goal = made.state.command.copy()
+    goal[width] = 0.08
+    for tick in range(400):
+        made.step(chunks=(made.chunk(np.repeat(goal[None], 60, axis=0)),) if tick % 20 == 0 else ())
+    assert made.state.command[width] == pytest.approx(0.08)
+
+
 # -- two senders ------------------------------------------------------------------------------------------------------
 
 
