@@ -47,6 +47,16 @@ def test_a_hand_that_was_off_between_two_ticks_is_seen(gate: tuple[GateSubscript
     assert [each.held if each else None for each in signals] == [False, True, None]
 
 
+def test_a_device_that_sends_right_behind_another_does_not_hide_it(gate: tuple[GateSubscriptions, Say]) -> None:
+    inputs, say = gate
+    seen = []
+    for _ in range(5):
+        for device in ("hand", "another"):
+            say("enable_held", enable_message(True, time.time_ns(), device))
+        seen.append(inputs.take(0).enable_held)
+    assert [each.publisher if each else None for each in seen] == ["hand"] * 5
+
+
 def test_another_device_that_is_let_go_hides_no_signal_of_the_one_that_is_held(
     gate: tuple[GateSubscriptions, Say],
 ) -> None:

@@ -133,6 +133,22 @@ def test_a_policys_noise_keeps_no_lost_goal_from_being_sent_again(habit: str, no
     assert len(loop.goals) == goals, "who is there is sent no more goals"
 
 
+@pytest.mark.parametrize("noise_m", [0.0, 0.0003])
+def test_an_object_is_held_without_more_goals_however_the_policy_hesitates(noise_m: float) -> None:
+    """A command that changes by tenths of a millimetre was a new goal each time: 74 of them in a minute."""
+    random = np.random.default_rng(3)
+    held = tracker()
+    now_ns, command, goals = 10**10, 0.0, 0
+    for tick in range(60 * 200):
+        now_ns += 5_000_000
+        if tick % 100 == 0:
+            command = abs(random.normal(0, 0.0003))
+        if tick % 13 == 0:
+            measured = 0.08 if tick < 100 else 0.04 + random.normal(0, noise_m)
+        goals += held.step(np.array([command]), np.array([measured]), now_ns, True)
+    assert goals <= 2 * TRIES and held.failed
+
+
 @pytest.mark.parametrize("chatter_m", [0.0014, 0.002])
 def test_fingers_whose_measurement_chatters_are_at_rest(chatter_m: float) -> None:
     """To and fro by a millimetre was motion: a goal that was lost was never sent again."""

@@ -233,6 +233,19 @@ def test_no_command_follows_an_arm_that_is_measured_where_none_can_be(contract: 
     assert Reason.STATE_JUMP not in outputs[-1].reasons
 
 
+@pytest.mark.parametrize("contract", ["xarm7", "ur5e_jtc"])
+def test_a_robot_that_is_guided_out_of_its_limits_is_not_told_its_old_command(contract: str) -> None:
+    """Enabled, but without a sign of life: the robot leads, as far as its limits."""
+    made = life(contract, enabled=True)
+    made.muted = {"alive"}
+    at, high, outputs = made.measured.copy(), made.gate.limits.high[0], []
+    for tick in range(600):
+        made.measured = at + along(made, 0, min(tick * 0.015, high + 0.2 - at[0]))
+        outputs.append(made.step())
+    apart = [target for target in sent(outputs[-100:]) if abs(target - made.measured)[0] > 0.11]
+    assert not apart and Reason.STATE_JUMP in outputs[-1].reasons
+
+
 @pytest.mark.parametrize("contract, joint", [("xarm7", "joint2"), ("ur5e_jtc", "shoulder_lift_joint")])
 @pytest.mark.parametrize("late", [False, True])
 def test_zeros_on_the_wire_are_zeros_whatever_offset_a_joint_has(
