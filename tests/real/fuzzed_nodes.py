@@ -319,7 +319,7 @@ def _graph_subscriptions(stack: ExitStack, folder: Path, word: str, parameters: 
 
     def alive() -> None:
         tell(node, sound_messages(contract))
-        assert (found.line, found.episode["epoch"], found.speaker) == (
+        assert (found.line, found.episode["epoch"], found.sender) == (
             "run policy",
             1,
             "driver",

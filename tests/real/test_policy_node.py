@@ -19,13 +19,13 @@ pytestmark = pytest.mark.together
 def asked_by(node: Any) -> list[PlanRequest]:
     """Requests of a node from now on, as they are made."""
     requests: list[PlanRequest] = []
-    ask = node._planner.ask
+    pass_on = node._planner.request
 
     def noted(request: PlanRequest) -> None:
         requests.append(request)
-        ask(request)
+        pass_on(request)
 
-    node._planner.ask = noted
+    node._planner.request = noted
     return requests
 
 

@@ -83,7 +83,7 @@ def test_no_motion_within_the_acceleration_bound_overdraws(seed: int, force: flo
     pushes, velocity, given_j = Pushes(limits, 1, 6, period_s=PERIOD_S, tick_s=TICK_S), np.zeros(6), 0.0
     for tick in range(600):
         if tick % 50 == 0:
-            pushes.ask(10 * force * random.standard_normal((1, 6)))
+            pushes.request(10 * force * random.standard_normal((1, 6)))
         pushed = pushes.bounded(0, velocity)
         # The opponent goes with the push as hard as it may, or at random.
         hard = np.sign(pushed) if random.uniform() < 0.7 else random.uniform(-1, 1, 6)
@@ -98,7 +98,7 @@ def test_no_motion_within_the_acceleration_bound_overdraws(seed: int, force: flo
 def test_a_point_that_is_struck_beyond_its_bound_is_told_of() -> None:
     """The control of the test above: the bound on the acceleration is what the guarantee rests on."""
     pushes = Pushes(PushLimits(force_n=50.0, energy_j=0.05, acceleration=10.0), 1, 2, period_s=PERIOD_S, tick_s=TICK_S)
-    pushes.ask(np.array([[50.0, 0.0]]))
+    pushes.request(np.array([[50.0, 0.0]]))
     pushed = pushes.bounded(0, np.zeros(2))
     pushes.book(0, pushed, np.array([0.01, 0.0]))
     assert pushes.tank[0, OVERDRAFTS] == 1 and pushes.left[0] < 0
@@ -116,7 +116,7 @@ def thrown(tick_s: float, seconds: float = 0.4) -> tuple[float, float, float]:
     start_j = 0.5 * 2 * float(data.qvel[:3] @ data.qvel[:3])
     for tick in range(round(seconds / tick_s)):
         if tick % round(PERIOD_S / tick_s) == 0:
-            pushes.ask(random.uniform(-3, 3, (1, 3)))
+            pushes.request(random.uniform(-3, 3, (1, 3)))
         mujoco.mj_kinematics(model, data)
         before = data.qpos[:3].copy()
         data.xfrc_applied[1, :3] = pushes.bounded(0, data.qvel[:3].copy())
