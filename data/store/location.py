@@ -7,7 +7,7 @@ import warnings
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Iterable, Mapping
+from typing import Iterable
 
 import zarr
 from zarr.abc.store import Store
@@ -54,31 +54,23 @@ def children(location: Location, path: str) -> tuple[str, ...]:
     return tuple(sorted(name for name in sync(collect()) if name != "zarr.json" and not name.startswith(".")))
 
 
-def raw_metadata(location: Location, path: str) -> Mapping[str, Any] | None:
-    """The JSON of an array of either format, also of one whose codec is not installed; None where there is no array."""
-
-    for file in ("zarr.json", ".zarray"):
-        text = _file(location, f"{path}/{file}")
-        if text is not None:
-            try:
-                metadata = json.loads(text)
-            except ValueError:
-                return None
-            return metadata if isinstance(metadata, dict) and metadata.get("shape") else None
-    return None
-
-
 def is_group(location: Location, path: str) -> bool:
     """Whether a group of either format is at a path."""
-    if _file(location, f"{path}/.zgroup") is not None:
+    if file_content(location, f"{path}/.zgroup") is not None:
         return True
     try:
-        return json.loads(_file(location, f"{path}/zarr.json") or b"{}").get("node_type") == "group"
+        return json.loads(file_content(location, f"{path}/zarr.json") or b"{}").get("node_type") == "group"
     except (ValueError, AttributeError):
         return False
 
 
-def _file(location: Location, path: str) -> bytes | None:
+def file_content(location: Location, path: str) -> bytes | None:
+    """The content of a file of a store; None where there is none.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+
     async def read() -> bytes | None:
         content = await (location.group.store_path / path).get(default_buffer_prototype())
         return None if content is None else content.to_bytes()

@@ -66,8 +66,9 @@ def open_array(group: zarr.Group, path: str, length: int | None, where: str, *, 
         except UnknownCodecError:
             _register_image_codecs()
             array = group[path]
-    except KeyError:
-        raise InputError(f"'{where}': array '{path}'", expected="an array", got="none there") from None
+    except KeyError as error:
+        got = "none there" if path in error.args else f"metadata without {error}"
+        raise InputError(f"'{where}': array '{path}'", expected="an array", got=got) from None
     except UnknownCodecError as error:
         codec = str(error.codec_id).strip("'")  # zarr has quoted it already
         raise InputError(
