@@ -21,7 +21,7 @@ from data.store.consistency import consistent_ends
 from data.store.contents import Contents, read_contents
 from data.store.durable import DurableStore, move_into_place
 from data.store.episode import Episode
-from data.store.location import is_url, locate
+from data.store.location import is_url, locate, refuse_within_store
 from data.store.record import ROOT_KEY, Commit, Record
 from data.store.schema import Schema
 from data.store.staging import aside_of
@@ -280,11 +280,12 @@ def free_folder(path: str | Path) -> Path:
     """A path at which a store can be made.
 
     Raises:
-        InputError: something is there already, or it is no local path.
+        InputError: something is there already, it is within another store, or it is no local path.
     """
     if is_url(path):
         raise InputError(f"'{path}'", expected="a local folder to write", got="a URL")
     folder = Path(path).resolve()
+    refuse_within_store(folder, str(path))
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(
             f"'{path}'",

@@ -20,6 +20,7 @@ from data.store.foreign_formats import refuse_known_format
 from robot.errors import InputError
 
 _GROUP_FILES = ("zarr.json", ".zgroup")
+_STORE_FILES = (*_GROUP_FILES, ".zarray")
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,30 @@ def file_content(location: Location, path: str) -> bytes | None:
     return sync(read())
 
 
+def refuse_within_store(folder: Path, named: str) -> None:
+    """Refuse to write a store within another one, which it would damage.
+
+    Args:
+        folder: to be written, resolved.
+        named: as the person gave it, for messages.
+
+    Raises:
+        InputError: a folder above it is a store or a part of one, or its name is too long.
+    """
+    try:
+        folder.exists()
+        above = next((at for at in folder.parents if any((at / file).exists() for file in _STORE_FILES)), None)
+    except OSError as error:
+        raise InputError(f"'{named}'", expected="a path that can be written", got=error.strerror) from error
+    if above is not None:
+        raise InputError(
+            f"'{named}'",
+            expected="a folder outside every store",
+            got=f"one within the store '{above}'",
+            way_out="Choose a path beside it",
+        )
+
+
 def is_url(path: str | Path) -> bool:
     return "://" in str(path)
 
@@ -96,6 +121,13 @@ def locate(path: str | Path) -> Location:
         refuse_known_format(name)
         return Location(name, _open_url(name), None)
     local = Path(path)
+    try:
+        local.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        pass  # said below
+    except (OSError, ValueError) as error:  # a name that is too long, a folder that may not be read
+        got = getattr(error, "strerror", None) or str(error)
+        raise InputError(f"'{name}'", expected="a store: a folder, a zip or a URL", got=got) from error
     if local.exists() and not any((local / file).is_file() for file in _GROUP_FILES):
         refuse_known_format(local)
     if local.suffix == ".npz" and local.exists():
