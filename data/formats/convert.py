@@ -17,7 +17,7 @@ from data.store.dataset import Dataset
 from data.store.episode import Episode
 from data.store.location import is_url, refuse_within_store
 from data.store.schema import Schema
-from data.store.staging import written_aside
+from data.store.staging import remove_leftovers, written_aside
 from robot.description import ActionField
 from robot.errors import InputError
 
@@ -146,6 +146,7 @@ def _free_folder(target: str | Path) -> Path:
         raise InputError(f"'{target}'", expected="a local folder to write", got="a URL")
     folder = Path(target).resolve()
     refuse_within_store(folder, str(target))
+    remove_leftovers(folder)
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
         raise InputError(
             f"'{target}'",
