@@ -19,8 +19,10 @@ def judge_array(judgement: Judgement, path: str, streams: dict[str, Borders]) ->
     contents = judgement.contents
     try:
         array = contents.array(path)
-        absent = absent_rows(array) if path.startswith("data/") and contents.schema is None else []
-        seen = scan(contents, path, absent)
+        looked_at = path.startswith("data/") and contents.schema is None
+        absent = absent_rows(array) if looked_at else []
+        lost = absent_rows(array, whole=True) if absent else []
+        seen = scan(contents, path, lost)
     except InputError as error:
         judgement.blame(path, str(error), judgement.all)
         return
@@ -46,24 +48,27 @@ def judge_array(judgement: Judgement, path: str, streams: dict[str, Borders]) ->
             f"chunk {damage.chunk} of '{path}' is damaged: {damage.reason}",
         )
     if path.startswith("data/"):
-        _judge_absent(judgement, path, seen, absent)
+        _judge_absent(judgement, path, seen, lost, whole=True)
+        _judge_absent(judgement, path, seen, [rows for rows in absent if rows not in lost], whole=False)
         _judge_numbers(judgement, path, seen)
 
 
-def _judge_absent(judgement: Judgement, path: str, seen: Scan, absent: list[tuple[int, int]]) -> None:
+def _judge_absent(judgement: Judgement, path: str, seen: Scan, absent: list[tuple[int, int]], *, whole: bool) -> None:
     """Judge absent chunks: zarr leaves out those that hold its fill value only, a torn copy loses others.
 
-    Where no present row holds nothing but the fill value, a whole chunk of such rows was never written.
+    Where no present row holds nothing but the fill value, a whole chunk of such rows was never written. Of a single
+    component that is not said: it may well be zero for many rows, and only there.
     """
     if not absent or judgement.borders is None:
         return
     rows = np.concatenate([np.arange(first, end) for first, end in absent])
     fill = judgement.contents.array(path).fill_value
     message = (
-        f"{len(absent)} chunks are absent, the first of rows {absent[0][0]} to {absent[0][1] - 1}, "
+        f"{len(absent)} chunks are absent{'' if whole else ' in some components'}, "
+        f"the first of rows {absent[0][0]} to {absent[0][1] - 1}, "
         f"and read as the fill value {fill}"
     )
-    if seen.rows > len(rows) and not seen.fill_rows:
+    if whole and seen.rows > len(rows) and not seen.fill_rows:
         judgement.blame_used(path, f"{message}, which no row that is there consists of", judgement.borders.of(rows))
     else:
         judgement.remark("warning", path, f"{message}: left out as there was nothing else in them, or lost in a copy")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +56,7 @@ class Info:
         successes: episodes that succeeded, None where that was not recorded.
         arrays: in the store's order.
         attributes: of the root, without the schema.
+        unreadable: path of an array whose metadata cannot be read -> why.
     """
 
     path: str
@@ -70,6 +71,7 @@ class Info:
     successes: int | None
     arrays: tuple[ArrayInfo, ...]
     attributes: Mapping[str, Any]
+    unreadable: Mapping[str, str] = field(default_factory=dict)
 
     def facts(self) -> list[tuple[str, str]]:
         """(name, value) of everything but the arrays."""
@@ -88,6 +90,7 @@ class Info:
             rows.append(("episode length", f"{shortest} to {longest} rows, median {median:g}"))
         if self.successes is not None and self.episodes:
             rows.append(("success", f"{self.successes} of {self.episodes} ({self.successes / self.episodes:.1%})"))
+        rows += [("cannot be read", f"{path}: {reason}") for path, reason in self.unreadable.items()]
         return rows + [(key, str(value)) for key, value in self.attributes.items() if key != "control_period_s"]
 
     def table(self) -> list[tuple[str, ...]]:
@@ -150,6 +153,7 @@ def info(path: str | Path) -> Info:
         successes=_successes(contents, len(ends)),
         arrays=arrays,
         attributes=contents.attributes,
+        unreadable=contents.unreadable,
     )
 
 

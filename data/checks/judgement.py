@@ -55,6 +55,8 @@ def _borders(contents: Contents) -> tuple[Borders | None, str | None]:
 def _judge_structure(judgement: Judgement) -> None:
     contents = judgement.contents
     for path, problem in array_problems(contents):
+        if path == layout.EPISODE_ENDS and judgement.borders is None:
+            continue  # reported as the reason why there are no borders
         judgement.blame(path, problem, judgement.none if path in contents.stored else judgement.all)
     if unequal := unequal_lengths(contents.row_lengths):
         judgement.blame("data", unequal)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import zarr
+from zarr.errors import UnstableSpecificationWarning
 
 from data.checks.blame import Judgement
 from data.checks.judgement import judge
@@ -48,7 +51,9 @@ def repair(source: str | Path, target: str | Path) -> Report:
         raise TillerError(f"'{contents.name}': none of its {count} episodes is sound.{first}")
     with written_aside(folder, str(target), "repairing") as aside:
         copy = _copy_own if contents.schema is not None else _copy_foreign
-        copy(judgement, aside)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UnstableSpecificationWarning)  # bytes: the source has that type too
+            copy(judgement, aside)
     summary = f"{count - len(left_out)} of {count} episodes are in {target}, {len(left_out)} were left out"
     return Report(f"Repair of {contents.name}", (*left_out, *_not_copied(contents)), summary)
 
@@ -93,8 +98,7 @@ def _copy_foreign(judgement: Judgement, folder: Path) -> None:
     root = zarr.create_group(store, zarr_format=3, attributes={**contents.attributes, "repaired_from": contents.name})
     for path in paths:
         array = contents.array(path)
-        dtype = "string" if array.dtype.kind in "OTU" else array.dtype.name
-        layout.create_array(root, layout.Slot(path, array.shape[1:], dtype, "", "row"))
+        layout.create_array(root, layout.Slot(path, array.shape[1:], _dtype(array), "", "row"))
     layout.create_array(root, layout.Slot(layout.EPISODE_ENDS, (), "int64", "1", "episode"))
     store.settle()
     rows = 0
@@ -103,9 +107,17 @@ def _copy_foreign(judgement: Judgement, folder: Path) -> None:
         for key, values in episode.data.items():
             root[layout.row_path(key)].append(values)
         for key, fact in episode.meta.items():
-            root[layout.meta_path(key)].append(np.array([fact]))
+            array = root[layout.meta_path(key)]
+            array.append(np.array([fact], dtype=array.dtype))
         root[layout.EPISODE_ENDS].append(np.array([rows]))
         store.settle()
+
+
+def _dtype(array: zarr.Array[Any]) -> str:
+    """The type of an array's copy; bytes keep their length, which numpy's name gives in bits and does not read back."""
+    if array.dtype.kind in "OTU":
+        return "string"
+    return array.dtype.str if array.dtype.kind == "S" else array.dtype.name
 
 
 def _sound(judgement: Judgement) -> Iterator[Episode]:

@@ -15,9 +15,9 @@ from data.formats.meaning import completed, meaning_of
 from data.formats.plan import ConversionPlan, make_plan
 from data.store.dataset import Dataset
 from data.store.episode import Episode
-from data.store.location import is_url
+from data.store.location import is_url, refuse_within_store
 from data.store.schema import Schema
-from data.store.staging import written_aside
+from data.store.staging import remove_leftovers, written_aside
 from robot.description import ActionField
 from robot.errors import InputError
 
@@ -145,6 +145,8 @@ def _free_folder(target: str | Path) -> Path:
     if is_url(target):
         raise InputError(f"'{target}'", expected="a local folder to write", got="a URL")
     folder = Path(target).resolve()
+    refuse_within_store(folder, str(target))
+    remove_leftovers(folder)
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
         raise InputError(
             f"'{target}'",

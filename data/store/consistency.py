@@ -73,8 +73,13 @@ def require_consistent(
 
 
 def array_problems(contents: Contents) -> Iterator[tuple[str, str]]:
-    """(array path, what is wrong) of every array that is missing or too short."""
+    """(array path, what is wrong) of every array that is missing or too short, or whose metadata cannot be read."""
+    for path, reason in contents.unreadable.items():
+        way_out = contents.without(path)
+        yield path, f"the array's metadata cannot be read: {reason}" + (f". {way_out}" if way_out else "")
     for path, length in contents.committed.items():
+        if path in contents.unreadable:
+            continue
         if path not in contents.stored:
             yield path, f"expected an array of {length} entries, got none that can be read"
         elif contents.stored[path] < length:
@@ -83,6 +88,8 @@ def array_problems(contents: Contents) -> Iterator[tuple[str, str]]:
 
 def consistent_ends(contents: Contents, skip: Collection[int] = ()) -> np.ndarray:
     """The episode ends, (episodes,) int64, of a store whose parts fit together.
+
+    An array of a foreign store whose metadata cannot be read is refused when it is read, as one with an unknown codec.
 
     Args:
         contents: of the store.
@@ -94,6 +101,8 @@ def consistent_ends(contents: Contents, skip: Collection[int] = ()) -> np.ndarra
     """
     way_out = f"'tiller data validate {contents.name}' lists all problems"
     for path, problem in array_problems(contents):
+        if path not in contents.committed:
+            continue
         raise InputError(f"'{contents.name}': array '{path}': {problem}", way_out=way_out)
     ends = contents.read(EPISODE_ENDS)
     require_consistent(contents.name, contents.row_lengths, ends, contents.rows, way_out, skip)

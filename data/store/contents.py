@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Iterator, Mapping, Sequence
 
@@ -10,8 +10,9 @@ import numpy as np
 import zarr
 
 from data.store import layout
+from data.store.array_metadata import DamagedMetadataError, array_metadata
 from data.store.episode import Episode
-from data.store.location import Location, children, is_group, raw_metadata
+from data.store.location import Location, children, is_group
 from data.store.reading import open_array, read_rows
 from data.store.record import ROOT_KEY, Commit, is_ours, read_record
 from data.store.schema import Schema
@@ -32,6 +33,7 @@ class Contents:
         attributes: of the root, without tiller's own part.
         metadata: array path -> its JSON; an array that should be there and is not, or cannot be read, maps to None.
         others: paths of what another program keeps in its store that is no array of rows or of episodes.
+        unreadable: array path -> why its metadata, which is there or was there, cannot be read.
     """
 
     location: Location
@@ -40,6 +42,7 @@ class Contents:
     attributes: Mapping[str, Any]
     metadata: Mapping[str, Mapping[str, Any] | None]
     others: tuple[str, ...] = ()
+    unreadable: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -107,14 +110,16 @@ class Contents:
 
     @cached_property
     def row_lengths(self) -> Mapping[str, int]:
-        """Row array -> rows that exist: by the commit record, else by its own metadata."""
+        """Row array -> rows that exist: by the commit record, else by its own metadata where that can be read."""
         paths = {key: layout.row_path(key) for key in self.keys}
-        return {key: self.committed.get(path, self.stored.get(path, 0)) for key, path in paths.items()}
+        if self.commit is None:
+            return {key: self.stored[path] for key, path in paths.items() if path in self.stored}
+        return {key: self.committed[path] for key, path in paths.items()}
 
     @property
     def rows(self) -> int:
         """Rows that every row array has."""
-        return min(self.row_lengths.values())
+        return min(self.row_lengths.values(), default=0)
 
     @cached_property
     def _opened(self) -> dict[str, zarr.Array[Any]]:
@@ -124,13 +129,27 @@ class Contents:
         """An array, cut to what exists.
 
         Raises:
-            InputError: there is no such array, or it needs a codec that is not installed.
+            InputError: there is no such array, its metadata cannot be read, or it needs a codec that is not installed.
         """
+        if path in self.unreadable:
+            raise InputError(
+                f"'{self.name}': array '{path}'",
+                expected="metadata that can be read",
+                got=self.unreadable[path],
+                way_out=self.without(path),
+            )
         if path not in self._opened:
             self._opened[path] = open_array(
                 self.location.group, path, self.committed.get(path), self.name, complete=self.commit is not None
             )
         return self._opened[path]
+
+    def without(self, path: str) -> str | None:
+        """How to go on without an array, in words; None where it cannot be missed."""
+        if self.schema is not None or path == layout.EPISODE_ENDS:
+            return None
+        name = path.removeprefix("data/").removeprefix("meta/")
+        return f"'tiller data convert {self.name} TARGET' leaves it out with exclude=[{name}]"
 
     def read(self, path: str, start: int = 0, stop: int | None = None) -> np.ndarray:
         """Entries start..stop-1 of an array, all of them by default.
@@ -169,12 +188,14 @@ def read_contents(location: Location) -> Contents:
     """
     attributes = location.group.attrs.asdict()
     others = {key: value for key, value in attributes.items() if key != ROOT_KEY}
+    unreadable: dict[str, str] = {}
     if is_ours(attributes):
         record = read_record(attributes, location.name)
-        own = {slot.path: raw_metadata(location, slot.path) for slot in layout.slots(record.schema)}
-        return Contents(location, record.schema, record.commit, others, own)
-    entries = {path: metadata for group in _GROUPS for path, metadata in _arrays_within(location, group)}
-    arrays = {path: metadata for path, metadata in entries.items() if metadata}
+        paths = (slot.path for slot in layout.slots(record.schema))
+        own = {path: _metadata(location, path, unreadable) for path in paths}
+        return Contents(location, record.schema, record.commit, others, own, unreadable=unreadable)
+    entries = {path: metadata for group in _GROUPS for path, metadata in _arrays_within(location, group, unreadable)}
+    arrays = {path: metadata for path, metadata in entries.items() if metadata or path in unreadable}
     if not any(path.startswith("data/") for path in arrays):
         raise InputError(
             f"'{location.name}'",
@@ -182,17 +203,28 @@ def read_contents(location: Location) -> Contents:
             got="a zarr group without arrays under data/",
         )
     unread = [
-        *(path for path, metadata in entries.items() if not metadata),
+        *(path for path in entries if path not in arrays),
         *(name for name in children(location, "") if name not in _GROUPS),
     ]
-    return Contents(location, None, None, others, arrays, tuple(unread))
+    return Contents(location, None, None, others, arrays, tuple(unread), unreadable)
 
 
-def _arrays_within(location: Location, group: str) -> Iterator[tuple[str, Mapping[str, Any] | None]]:
+def _arrays_within(
+    location: Location, group: str, unreadable: dict[str, str]
+) -> Iterator[tuple[str, Mapping[str, Any] | None]]:
     """(path, metadata) of every array in a group and in the groups within it; None for what is neither."""
     for path in (f"{group}/{name}" for name in children(location, group)):
-        metadata = raw_metadata(location, path)
-        if metadata is None and is_group(location, path):
-            yield from _arrays_within(location, path)
+        metadata = _metadata(location, path, unreadable)
+        if metadata is None and path not in unreadable and is_group(location, path):
+            yield from _arrays_within(location, path, unreadable)
         else:
             yield path, metadata
+
+
+def _metadata(location: Location, path: str, unreadable: dict[str, str]) -> Mapping[str, Any] | None:
+    """The metadata of an array; None, and the reason in `unreadable`, where it is damaged."""
+    try:
+        return array_metadata(location, path)
+    except DamagedMetadataError as error:
+        unreadable[path] = str(error)
+        return None

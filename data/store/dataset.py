@@ -6,7 +6,6 @@ A few lines above three hundred: one class is the whole face of a store; what it
 from __future__ import annotations
 
 import platform
-import shutil
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -21,10 +20,10 @@ from data.store.consistency import consistent_ends
 from data.store.contents import Contents, read_contents
 from data.store.durable import DurableStore, move_into_place
 from data.store.episode import Episode
-from data.store.location import is_url, locate
+from data.store.location import is_url, locate, refuse_within_store
 from data.store.record import ROOT_KEY, Commit, Record
 from data.store.schema import Schema
-from data.store.staging import aside_of
+from data.store.staging import aside_of, remove_aside, remove_leftovers
 from robot.description import fingerprint, to_json
 from robot.errors import InputError, nearest
 
@@ -88,7 +87,7 @@ class Dataset:
         except OSError as error:
             raise InputError(f"'{path}'", expected="a place that can be written", got=error.strerror) from error
         finally:
-            shutil.rmtree(aside, ignore_errors=True)
+            remove_aside(aside)
         return cls.open(folder, mode="a")
 
     @classmethod
@@ -277,14 +276,16 @@ class Dataset:
 
 
 def free_folder(path: str | Path) -> Path:
-    """A path at which a store can be made.
+    """A path at which a store can be made; what killed processes left there of one is removed.
 
     Raises:
-        InputError: something is there already, or it is no local path.
+        InputError: something is there already, it is within another store, or it is no local path.
     """
     if is_url(path):
         raise InputError(f"'{path}'", expected="a local folder to write", got="a URL")
     folder = Path(path).resolve()
+    refuse_within_store(folder, str(path))
+    remove_leftovers(folder)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(
             f"'{path}'",

@@ -7,7 +7,7 @@ import warnings
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Iterable, Mapping
+from typing import Iterable
 
 import zarr
 from zarr.abc.store import Store
@@ -20,6 +20,7 @@ from data.store.foreign_formats import refuse_known_format
 from robot.errors import InputError
 
 _GROUP_FILES = ("zarr.json", ".zgroup")
+_STORE_FILES = (*_GROUP_FILES, ".zarray")
 
 
 @dataclass(frozen=True)
@@ -54,36 +55,52 @@ def children(location: Location, path: str) -> tuple[str, ...]:
     return tuple(sorted(name for name in sync(collect()) if name != "zarr.json" and not name.startswith(".")))
 
 
-def raw_metadata(location: Location, path: str) -> Mapping[str, Any] | None:
-    """The JSON of an array of either format, also of one whose codec is not installed; None where there is no array."""
-
-    for file in ("zarr.json", ".zarray"):
-        text = _file(location, f"{path}/{file}")
-        if text is not None:
-            try:
-                metadata = json.loads(text)
-            except ValueError:
-                return None
-            return metadata if isinstance(metadata, dict) and metadata.get("shape") else None
-    return None
-
-
 def is_group(location: Location, path: str) -> bool:
     """Whether a group of either format is at a path."""
-    if _file(location, f"{path}/.zgroup") is not None:
+    if file_content(location, f"{path}/.zgroup") is not None:
         return True
     try:
-        return json.loads(_file(location, f"{path}/zarr.json") or b"{}").get("node_type") == "group"
+        return json.loads(file_content(location, f"{path}/zarr.json") or b"{}").get("node_type") == "group"
     except (ValueError, AttributeError):
         return False
 
 
-def _file(location: Location, path: str) -> bytes | None:
+def file_content(location: Location, path: str) -> bytes | None:
+    """The content of a file of a store; None where there is none.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+
     async def read() -> bytes | None:
         content = await (location.group.store_path / path).get(default_buffer_prototype())
         return None if content is None else content.to_bytes()
 
     return sync(read())
+
+
+def refuse_within_store(folder: Path, named: str) -> None:
+    """Refuse to write a store within another one, which it would damage.
+
+    Args:
+        folder: to be written, resolved.
+        named: as the person gave it, for messages.
+
+    Raises:
+        InputError: a folder above it is a store or a part of one, or its name is too long.
+    """
+    try:
+        folder.exists()
+        above = next((at for at in folder.parents if any((at / file).exists() for file in _STORE_FILES)), None)
+    except OSError as error:
+        raise InputError(f"'{named}'", expected="a path that can be written", got=error.strerror) from error
+    if above is not None:
+        raise InputError(
+            f"'{named}'",
+            expected="a folder outside every store",
+            got=f"one within the store '{above}'",
+            way_out="Choose a path beside it",
+        )
 
 
 def is_url(path: str | Path) -> bool:
@@ -104,6 +121,13 @@ def locate(path: str | Path) -> Location:
         refuse_known_format(name)
         return Location(name, _open_url(name), None)
     local = Path(path)
+    try:
+        local.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        pass  # said below
+    except (OSError, ValueError) as error:  # a name that is too long, a folder that may not be read
+        got = getattr(error, "strerror", None) or str(error)
+        raise InputError(f"'{name}'", expected="a store: a folder, a zip or a URL", got=got) from error
     if local.exists() and not any((local / file).is_file() for file in _GROUP_FILES):
         refuse_known_format(local)
     if local.suffix == ".npz" and local.exists():

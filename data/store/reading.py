@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -66,8 +68,9 @@ def open_array(group: zarr.Group, path: str, length: int | None, where: str, *, 
         except UnknownCodecError:
             _register_image_codecs()
             array = group[path]
-    except KeyError:
-        raise InputError(f"'{where}': array '{path}'", expected="an array", got="none there") from None
+    except KeyError as error:
+        got = "none there" if path in error.args else f"metadata without {error}"
+        raise InputError(f"'{where}': array '{path}'", expected="an array", got=got) from None
     except UnknownCodecError as error:
         codec = str(error.codec_id).strip("'")  # zarr has quoted it already
         raise InputError(
@@ -110,23 +113,30 @@ def read_rows(array: zarr.Array[Any], where: str, key: str, start: int, stop: in
         raise
 
 
-def absent_rows(array: zarr.Array[Any]) -> list[tuple[int, int]]:
-    """(first, end) rows of every chunk, or shard of chunks, that is not there and so reads as the fill value."""
+def absent_rows(array: zarr.Array[Any], *, whole: bool = False) -> list[tuple[int, int]]:
+    """(first, end) rows of every chunk, or shard of chunks, that is not there and so reads as the fill value.
+
+    Args:
+        array: as opened.
+        whole: only rows of which no chunk is there, where chunks also split the components.
+    """
     size = array.shards or array.chunks
     grid = [-(-length // step) for length, step in zip(array.shape, size)]
     location = array.store_path
 
-    async def collect() -> list[int]:
+    async def collect() -> Counter[int]:
         present = {key async for key in location.store.list_prefix(f"{location.path}/")}
-        absent = []
+        absent: Counter[int] = Counter()
         for index in np.ndindex(*grid):
             key = f"{location.path}/{array.metadata.encode_chunk_key(index)}"
             # A listing that a server gives may lack what it has.
             if key not in present and not await location.store.exists(key):
-                absent.append(index[0])
+                absent[index[0]] += 1
         return absent
 
-    return [(first * size[0], min((first + 1) * size[0], array.shape[0])) for first in sorted(set(sync(collect())))]
+    least = prod(grid[1:]) if whole else 1
+    blocks = sorted(block for block, count in sync(collect()).items() if count >= least)
+    return [(first * size[0], min((first + 1) * size[0], array.shape[0])) for first in blocks]
 
 
 def _register_image_codecs() -> None:

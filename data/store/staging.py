@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
+import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Iterator
@@ -11,6 +13,10 @@ from typing import Iterator
 from data.store.appending import DiskError
 from data.store.durable import move_into_place
 from robot.errors import InputError, TillerError
+
+# How long a folder must stay away to be gone for good, and how long to try.
+_QUIET_S = 0.2
+_REMOVE_S = 10.0
 
 
 def aside_of(folder: Path, doing: str) -> Path:
@@ -20,6 +26,40 @@ def aside_of(folder: Path, doing: str) -> Path:
     """
     name = f".{folder.name}.{os.getpid()}.{doing}"
     return folder / name if folder.is_dir() else folder.with_name(name)
+
+
+def remove_aside(aside: Path) -> None:
+    """Delete what was written aside; after an interrupt zarr's own thread may go on writing into it for a while."""
+    give_up, gone_since = time.monotonic() + _REMOVE_S, None
+    if not aside.exists():
+        return  # it has its name
+    while (now := time.monotonic()) < give_up and (gone_since is None or now < gone_since + _QUIET_S):
+        if aside.exists():
+            gone_since = None
+            shutil.rmtree(aside, ignore_errors=True)
+        elif gone_since is None:
+            gone_since = now
+        time.sleep(0.01)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Delete what killed processes left of stores that were to become `folder`; those of living ones stay."""
+    name = re.compile(rf"\.?\.{re.escape(folder.name)}\.(\d+)\.(new|converting|repairing)(\.\d+\.new)?")
+    for parent in (folder, folder.parent):
+        for entry in [*parent.iterdir()] if parent.is_dir() else ():
+            leftover = name.fullmatch(entry.name)
+            if leftover and not _is_alive(int(leftover[1])):
+                shutil.rmtree(entry, ignore_errors=True)
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:  # another person's
+        return True
+    return True
 
 
 @contextmanager
@@ -54,4 +94,4 @@ def written_aside(folder: Path, named: str, doing: str) -> Iterator[Path]:
             f"'{named}'", expected="an output that can be written", got=error.strerror or str(error)
         ) from error
     finally:
-        shutil.rmtree(aside, ignore_errors=True)
+        remove_aside(aside)

@@ -130,6 +130,25 @@ def test_an_absent_chunk_is_an_error_where_no_row_looks_like_the_fill_value(tmp_
     assert "the 1 sound episodes" in report.summary
 
 
+@pytest.mark.parametrize("zarr_format", [2, 3])
+def test_a_component_that_is_zero_in_absent_chunks_only_costs_no_episode(zarr_format: Any, tmp_path: Path) -> None:
+    root = zarr.create_group(tmp_path / "foreign", zarr_format=zarr_format)
+    state = np.random.default_rng(0).normal(size=(75, 2)).astype(np.float32)
+    root.create_array("data/action", data=state, chunks=(8, 2))
+    state[:24, 1] = 0
+    root.create_array("data/state", data=state, chunks=(8, 1), fill_value=0)
+    root.create_array("meta/episode_ends", data=np.array([20, 50, 75]))
+    report = validate(tmp_path / "foreign")
+    assert report.ok
+    assert "3 chunks are absent in some components, the first of rows 0 to 7" in _found(report, "warning", "data/state")
+    for component in (0, 1):
+        name = {2: f"3.{component}", 3: f"c/3/{component}"}[zarr_format]
+        (tmp_path / "foreign" / "data" / "state" / name).unlink()
+    assert "1 chunks are absent, the first of rows 24 to 31" in _found(
+        validate(tmp_path / "foreign"), "error", "data/state"
+    )
+
+
 def test_rows_after_the_last_episode_and_missing_actions_are_seen(tmp_path: Path) -> None:
     root = zarr.create_group(tmp_path / "foreign", zarr_format=2)
     root.create_array("data/state", data=np.arange(30.0))

@@ -166,6 +166,20 @@ def test_what_is_wrong_only_in_rows_of_no_episode_costs_none(tmp_path: Path) -> 
     assert repair(source, tmp_path / "repaired").findings == ()
 
 
+@pytest.mark.filterwarnings("ignore:The data type")
+def test_bytes_of_a_foreign_store_are_copied(tmp_path: Path) -> None:
+    source = _foreign(tmp_path / "foreign")
+    root = zarr.open_group(source, mode="r+")
+    rows = root["data/action"].shape[0]
+    root.create_array("meta/task", data=np.array([b"lift", b"a", b"\xff"], dtype="S16"))
+    root.create_array("data/tag", data=np.array([b"x", b"yy"], dtype="S2")[np.arange(rows) % 2])
+    repair(source, tmp_path / "repaired")
+    repaired = zarr.open_group(tmp_path / "repaired", mode="r")
+    for path in ("meta/task", "data/tag"):
+        assert repaired[path].dtype == root[path].dtype
+        assert repaired[path][:].tolist() == root[path][:].tolist()
+
+
 def test_what_is_no_fact_of_each_episode_is_left_alone_and_said(tmp_path: Path) -> None:
     source = _foreign(tmp_path / "foreign")
     zarr.open_group(source, mode="r+").create_array("meta/gains", data=np.arange(7))

@@ -6,8 +6,11 @@ import os
 import resource
 import shutil
 import signal
+import subprocess
+import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Callable
 
@@ -18,6 +21,7 @@ from data.edit.repair import repair
 from data.formats.convert import convert
 from data.store.dataset import Dataset
 from data.store.durable import ROOT_FILE
+from data.store.staging import written_aside
 from robot.errors import TillerError
 
 
@@ -77,3 +81,41 @@ def test_a_full_disk_names_the_target_and_leaves_nothing(size: int, npz: Path, t
         assert "no space left on the disk" in said or "File too large" in said
         assert sorted(tmp_path.iterdir()) == before
     assert converted(npz, str(tmp_path / "out")) == 2
+
+
+@pytest.mark.parametrize("exists", [False, True])
+def test_what_a_killed_process_left_is_removed_and_what_a_living_one_writes_stays(
+    exists: bool, npz: Path, schema: Any, tmp_path: Path
+) -> None:
+    killed = subprocess.Popen(["true"])
+    killed.wait()
+    out = tmp_path / "here" / "out"
+    parent = out if exists else out.parent
+    for make in (lambda: converted(npz, str(out)), lambda: Dataset.create(out, schema).close()):
+        shutil.rmtree(out.parent, ignore_errors=True)
+        parent.mkdir(parents=True)
+        names = (f".out.{killed.pid}.converting", f"..out.{killed.pid}.repairing.{killed.pid}.new")
+        for name in names:
+            (parent / name / "data").mkdir(parents=True)
+        beside = out.parent / f".out.{os.getppid()}.converting"
+        beside.mkdir()
+        make()
+        Dataset.open(out)
+        assert not any((parent / name).exists() for name in names) and beside.exists()
+
+
+def test_a_thread_that_goes_on_writing_after_an_interrupt_leaves_nothing(tmp_path: Path) -> None:
+    def write(aside: Path) -> None:
+        for number in range(50):
+            with suppress(OSError):
+                aside.mkdir(exist_ok=True)
+                (aside / str(number)).write_bytes(b"0")
+            time.sleep(0.01)
+
+    with pytest.raises(KeyboardInterrupt), written_aside(tmp_path / "out", "out", "converting") as aside:
+        aside.mkdir()
+        thread = threading.Thread(target=write, args=(aside,))
+        thread.start()
+        raise KeyboardInterrupt
+    thread.join()
+    assert not list(tmp_path.iterdir())

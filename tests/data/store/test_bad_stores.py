@@ -12,7 +12,9 @@ import numpy as np
 import pytest
 import zarr
 
-from data.store.dataset import Dataset
+from data.edit.repair import repair
+from data.formats.convert import convert
+from data.store.dataset import Dataset, free_folder
 from data.store.reading import DamagedChunkError
 from robot.errors import InputError
 
@@ -62,6 +64,26 @@ def test_a_path_that_is_no_store(tmp_path: Path, store: Path) -> None:
         Dataset.open(f"file://{tmp_path}/missing.zip")
     with pytest.raises(InputError, match="expected 'r' or 'a', got 'w'"):
         Dataset.open(store, mode="w")  # type: ignore[arg-type]
+
+
+def test_a_name_that_is_too_long_is_one_message(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="File name too long"):
+        Dataset.open(tmp_path / ("a" * 300))
+    with pytest.raises(InputError, match="File name too long"):
+        free_folder(tmp_path / ("a" * 300) / "store")
+    with pytest.raises(InputError, match="File name too long"):
+        free_folder(tmp_path / ("a" * 300))
+
+
+@pytest.mark.parametrize("within", ["x", "data/x", "data/state/x/y"])
+def test_a_target_within_a_store_is_refused(within: str, tmp_path: Path) -> None:
+    source = _foreign(tmp_path / "source", {"action": 30, "state": 30}, [10, 30])
+    before = sorted(source.rglob("*"))
+    with pytest.raises(InputError, match="expected a folder outside every store"):
+        repair(source, source / within)
+    with pytest.raises(InputError, match="expected a folder outside every store"):
+        convert(source, source / within, period_s=0.1, units="1")
+    assert sorted(source.rglob("*")) == before
 
 
 def test_keys_of_different_lengths(tmp_path: Path) -> None:
