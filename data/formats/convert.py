@@ -72,7 +72,8 @@ def convert(
         source: a replay-buffer zarr (folder, zip, zip with a folder inside, URL) or an npz with `episode_ends`.
         target: a folder that does not exist yet.
         period_s: seconds between rows.
-        units: one for all keys, or key -> unit ("m", or one per component: "m m rad"; "1" where there is none).
+        units: one for all keys, or key -> unit ("m", or one per component: "m m rad"; "1" where there is none). Time
+            stamps may be in s, ms, us or ns; else floating numbers are s and integers ns.
         rename: key -> name in the target; the key of the actions becomes `action`.
         kinds: key -> kind of observation, where the shape does not tell.
         action: fields of the action vector; one `native` field when empty.
@@ -107,8 +108,8 @@ def convert(
         {**given.rename},
         {"source": note, **({"instruction": meaning.instruction} if meaning.instruction else {})},
     )
-    plan = make_plan(opened, meaning, tuple(fact.field for fact in facts))
     _require_episodes(opened, skip_episodes)
+    plan = make_plan(opened, meaning, tuple(fact.field for fact in facts), skip_episodes)
     keys = tuple((column.array.name, column.name) for column in plan.columns)
     provenance = {
         "converted_from": name,

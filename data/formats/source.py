@@ -83,6 +83,12 @@ class Source:
         """Rows of all episodes; a key may have a tail that belongs to none."""
         return min(int(self.episode_ends.max()), *(array.shape[0] for array in self.arrays.values()))
 
+    def kept(self, skip: Collection[int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """First row, row after the last, and number of each episode that is not skipped, three (kept,) int64."""
+        numbers = np.setdiff1d(np.arange(len(self.episode_ends)), np.fromiter(skip, np.int64))
+        starts = np.concatenate([np.zeros(1, np.int64), self.episode_ends[:-1]])
+        return starts[numbers], self.episode_ends[numbers], numbers
+
 
 def require_known(option: str, names: Collection[str], known: Collection[str]) -> None:
     """Refuse an option that names keys which the source does not have."""

@@ -523,3 +523,46 @@ def test_the_original_is_untouched(tmp_path):
     for file in (tmp_path / "copy").rglob("*"):
         if file.is_file():
             assert file.read_bytes() == (source / file.relative_to(tmp_path / "copy")).read_bytes()
+
+
+def stamped(path: Path, stamps: np.ndarray) -> Path:
+    return write_npz(path / "source.npz", content(camera=None, timestamp=stamps))
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("value", [np.nan, -np.inf, np.inf])
+@pytest.mark.parametrize(("row", "named"), [(4, "episode 1, row 0"), (6, "episode 1, row 2"), (0, "episode 0, row 0")])
+def test_stamps_that_are_not_finite_are_named_by_episode_and_row(value, row, named, tmp_path):
+    seconds = 0.1 * np.arange(10)
+    seconds[row] = value
+    source = stamped(tmp_path, seconds)
+    refused(source, tmp_path / "out", f"'timestamp', {named}: expected a finite number, got {value}")
+    convert(source, tmp_path / "out", **GIVEN, skip_episodes=[int(named[8])])
+
+
+def test_unsigned_stamps_beyond_64_bits_are_refused(tmp_path):
+    stamps = np.uint64(2**63 - 3 * 10**8) + np.arange(10, dtype=np.uint64) * np.uint64(10**8)
+    refused(stamped(tmp_path, stamps), tmp_path / "out", f"episode 0, row 3: expected a stamp in ns .* got {2**63}")
+
+
+@pytest.mark.parametrize(
+    ("stamps", "unit"),
+    [
+        (100 * np.arange(10), "ms"),
+        (100_000 * np.arange(10, dtype=np.uint64), "us"),
+        (1.7e18 + 1e8 * np.arange(10), "ns"),
+        (100.0 * np.arange(10), "ms"),
+    ],
+)
+def test_stamps_in_another_unit_are_refused_with_the_unit_that_fits(stamps, unit, tmp_path):
+    source = stamped(tmp_path, stamps)
+    refused(source, tmp_path / "out", f"'timestamp': expected stamps about 0.1 s apart.*units.timestamp={unit}")
+    convert(source, tmp_path / "out", period_s=0.1, units={**GIVEN["units"], "timestamp": unit})
+    time_ns = Dataset.open(tmp_path / "out").read("time_ns")
+    assert np.allclose(np.diff(time_ns), 1e8, atol=256)
+
+
+def test_stamps_that_fit_in_no_unit_are_refused(tmp_path):
+    refused(
+        stamped(tmp_path, np.zeros(10)), tmp_path / "out", r"got 0 s apart.*Correct period_s.*exclude=\[timestamp\]"
+    )
