@@ -13,6 +13,7 @@ from data.store.schema import MetaField
 from robot.errors import InputError
 
 _TYPES = {"b": "bool", "i": "int64", "u": "int64", "f": "float64"}
+_LARGEST = 2**63 - 1
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,17 @@ def _fact(source: Source, key: str, name: str, values: np.ndarray) -> Fact:
             got=str(values.dtype),
             way_out=f"Leave it out with exclude=[{key}]",
         )
+    if values.dtype.kind == "f":
+        values = values.astype(np.float64)  # a long double is no JSON number
     if single is None:
         return Fact(MetaField(name, "string"), [json.dumps(each.tolist()) for each in values])
+    if values.dtype.kind == "u" and (single > _LARGEST).any():
+        episode = int(np.argmax(single > _LARGEST))
+        raise InputError(
+            f"'{source.path}': '{key}', episode {episode}",
+            expected=f"an integer up to {_LARGEST}",
+            got=str(single[episode]),
+            way_out=f"Leave it out with exclude=[{key}], or store it as words",
+        )
     kind = _TYPES[values.dtype.kind]
     return Fact(MetaField(name, kind), single.astype(kind).tolist())

@@ -566,3 +566,8 @@ def test_stamps_that_fit_in_no_unit_are_refused(tmp_path):
     refused(
         stamped(tmp_path, np.zeros(10)), tmp_path / "out", r"got 0 s apart.*Correct period_s.*exclude=\[timestamp\]"
     )
+
+
+def test_a_fact_beyond_64_bits_is_refused(tmp_path):
+    source = write_npz(tmp_path / "source.npz", content(seed=np.array([1, 2**63 + 5, 2], np.uint64)))
+    refused(source, tmp_path / "out", rf"'seed', episode 1: .* up to {2**63 - 1}, got {2**63 + 5}.*exclude=\[seed\]")
