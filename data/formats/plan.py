@@ -104,6 +104,13 @@ def _column(source: Source, meaning: Meaning, name: str, skip: Collection[int]) 
         raise InputError(
             array.label, expected="numbers", got=str(array.dtype), way_out=f"Leave it out with exclude=[{array.name}]"
         )
+    if 0 in array.shape[1:]:
+        raise InputError(
+            array.label,
+            expected="at least one number per row",
+            got=f"rows of shape {array.shape[1:]}",
+            way_out=f"Leave it out with exclude=[{array.name}]",
+        )
     if name in _SPECIAL:
         _require_one_number(name, array)
         return _stamps(source, meaning, array, skip) if name == TIME.name else _reward(array)
@@ -135,7 +142,16 @@ def _action_fields(column: Column, meaning: Meaning) -> tuple[ActionField, ...]:
 def _numbers(name: str, array: SourceArray) -> Column:
     """Numbers as they are; a single number per row becomes a vector of one."""
     shape, dtype = array.shape[1:] or (1,), array.dtype.newbyteorder("=")
-    return Column(name, array, shape, dtype, lambda block, first: block.astype(dtype, copy=False).reshape(-1, *shape))
+    is_long = dtype.kind == "f" and dtype.itemsize > 8  # a long double is another type on another machine
+    dtype = np.dtype(np.float64) if is_long else dtype
+    return Column(
+        name,
+        array,
+        shape,
+        dtype,
+        lambda block, first: block.astype(dtype, copy=False).reshape(-1, *shape),
+        f"'{array.name}': {array.dtype} to float64" if is_long else "",
+    )
 
 
 def _images(name: str, array: SourceArray) -> Column:

@@ -571,3 +571,41 @@ def test_stamps_that_fit_in_no_unit_are_refused(tmp_path):
 def test_a_fact_beyond_64_bits_is_refused(tmp_path):
     source = write_npz(tmp_path / "source.npz", content(seed=np.array([1, 2**63 + 5, 2], np.uint64)))
     refused(source, tmp_path / "out", rf"'seed', episode 1: .* up to {2**63 - 1}, got {2**63 + 5}.*exclude=\[seed\]")
+
+
+def test_a_key_without_components_is_refused(tmp_path):
+    arrays = content(camera=None, nothing=np.zeros((10, 0)))
+    source = write_npz(tmp_path / "source.npz", arrays)
+    refused(source, tmp_path / "out", r"'nothing': expected at least one number .*exclude=\[nothing\]", units="1")
+    convert(source, tmp_path / "out", **GIVEN, exclude=["nothing"])
+
+
+def test_long_doubles_become_float64_and_it_is_said(tmp_path):
+    arrays = content(camera=None, gains=np.arange(3, dtype=np.longdouble), limits=np.ones((3, 2), np.longdouble))
+    state = arrays["state"]
+    arrays["state"] = state.astype(np.longdouble)
+    notes = convert(write_npz(tmp_path / "source.npz", arrays), tmp_path / "out", **GIVEN).notes
+    dataset = Dataset.open(tmp_path / "out")
+    assert dataset.read("state").dtype == np.float64 and np.array_equal(dataset.read("state"), state)
+    assert dataset.meta("gains").tolist() == [0, 1, 2]
+    assert json.loads(dataset.meta("limits")[0]) == [1, 1]
+    assert any("'state': " in note and note.endswith("to float64") for note in notes), notes
+
+
+@pytest.mark.parametrize(
+    "ends",
+    [
+        np.array(["4", "9", "10"]),
+        np.array([4, 9, np.nan]),
+        np.array([4.0, 9.0, 10.0]),
+        np.array([[4], [9], [10]]),
+        np.array(10),
+        np.array([True, True, True]),
+        np.array([], np.int64),
+    ],
+)
+def test_ends_that_are_none_are_blamed_and_not_the_facts_beside_them(ends, tmp_path):
+    source = write_npz(tmp_path / "source.npz", content(fact=np.arange(3)), ends)
+    with pytest.raises(InputError, match="'episode_ends': expected") as caught:
+        convert(source, tmp_path / "out", **GIVEN)
+    assert "exclude" not in str(caught.value) and "np.array([20, 50, 75])" in str(caught.value)
