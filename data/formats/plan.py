@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Callable, Collection, Mapping
+from typing import Callable, Collection, Mapping, Sequence
 
 import numpy as np
 
@@ -114,7 +114,10 @@ def _column(source: Source, meaning: Meaning, name: str, skip: Collection[int]) 
     if name in _SPECIAL:
         _require_one_number(name, array)
         return _stamps(source, meaning, array, skip) if name == TIME.name else _reward(array)
-    return _images(name, array) if meaning.is_image(source, name) else _numbers(name, array)
+    if not meaning.is_image(source, name):
+        return _numbers(name, array)
+    starts, ends, _ = source.kept(skip)
+    return _images(name, array, list(zip(starts.tolist(), ends.tolist())))
 
 
 def _kind_of_shape(column: Column) -> str:
@@ -154,8 +157,8 @@ def _numbers(name: str, array: SourceArray) -> Column:
     )
 
 
-def _images(name: str, array: SourceArray) -> Column:
-    layout = find_layout(array)
+def _images(name: str, array: SourceArray, ranges: Sequence[tuple[int, int]]) -> Column:
+    layout = find_layout(array, ranges)
     changes = [f"{array.dtype} to uint8"] * (array.dtype != np.uint8) + list(layout.changes)
     return Column(
         name,

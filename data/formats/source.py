@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Callable, Collection, Mapping
 
 import numpy as np
 
+from data.store.reading import DamagedChunkError
 from robot.errors import InputError, nearest
 
 BLOCK_BYTES = 32 * 2**20
@@ -105,26 +107,28 @@ class SequentialReader:
     Args:
         array: the key.
         prepare: applied to rows (rows, ...) as they are read, with the number of the first; rows that nobody reads
-            may hold anything.
+            may hold anything, and their chunks may be damaged.
     """
 
     def __init__(self, array: SourceArray, prepare: Callable[[np.ndarray, int], np.ndarray]):
         self._array, self._prepare = array, prepare
         self._first = -1
-        self._block = np.empty(0)
+        self._block: np.ndarray | None = None
 
     def read(self, start: int, stop: int) -> np.ndarray:
         """Read rows [start, stop)."""
         step = self._array.block_rows
         parts = []
         for first in range(start // step * step, stop, step):
-            skipped = max(start - first, 0)
-            parts.append(self._prepare(self._load(first)[skipped : stop - first], first + skipped))
+            begin = max(start, first)
+            parts.append(self._prepare(self._load(first, begin, min(stop, first + step)), begin))
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
-    def _load(self, first: int) -> np.ndarray:
+    def _load(self, first: int, start: int, stop: int) -> np.ndarray:
+        """Rows [start, stop) of the block that begins at a row; alone where other rows of the block are damaged."""
         if self._first != first:
-            stop = min(first + self._array.block_rows, self._array.shape[0])
-            self._block = self._array.read(first, stop)
-            self._first = first
-        return self._block
+            end = min(first + self._array.block_rows, self._array.shape[0])
+            self._first, self._block = first, None
+            with suppress(DamagedChunkError):  # perhaps in rows that nobody reads
+                self._block = self._array.read(first, end)
+        return self._array.read(start, stop) if self._block is None else self._block[start - first : stop - first]

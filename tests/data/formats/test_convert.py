@@ -609,3 +609,26 @@ def test_ends_that_are_none_are_blamed_and_not_the_facts_beside_them(ends, tmp_p
     with pytest.raises(InputError, match="'episode_ends': expected") as caught:
         convert(source, tmp_path / "out", **GIVEN)
     assert "exclude" not in str(caught.value) and "np.array([20, 50, 75])" in str(caught.value)
+
+
+def test_the_scale_of_images_is_that_of_the_episodes_that_are_converted(tmp_path):
+    images = content()["camera"].astype(np.float64) / 255
+    images[5, 0, 0, 0] = 7.0
+    source = write_npz(tmp_path / "source.npz", content(camera=images))
+    convert(source, tmp_path / "out", **GIVEN, skip_episodes=[1])
+    assert np.array_equal(Dataset.open(tmp_path / "out").read("camera"), content()["camera"][[0, 1, 2, 3, 9]])
+
+
+@pytest.mark.parametrize("scale", [1, 255])
+def test_a_damaged_chunk_within_a_skipped_episode_is_not_read(scale, tmp_path):
+    arrays = content()
+    arrays["camera"] = arrays["camera"] / scale if scale != 1 else arrays["camera"]
+    source = write_zarr(tmp_path / "source", arrays, np.array([3, 6, 10]))
+    for chunk in (source / "data" / "state" / "1.0", source / "data" / "camera" / "1.0.0.0"):
+        chunk.write_bytes(chunk.read_bytes()[:-20])
+    refused(source, tmp_path / "out", "chunk 1 of 'data/", TillerError, skip_episodes=[2])
+    convert(source, tmp_path / "out", **GIVEN, skip_episodes=[1])
+    dataset = Dataset.open(tmp_path / "out")
+    kept = [0, 1, 2, 6, 7, 8, 9]
+    assert np.array_equal(dataset.read("state"), arrays["state"][kept])
+    assert np.array_equal(dataset.read("camera"), content()["camera"][kept])
