@@ -10,7 +10,7 @@ from typing import Callable, Collection, Iterator, Mapping, Sequence
 import numpy as np
 
 from data.formats import Preset, Source, find_preset, open_source, recognise
-from data.formats.facts import Fact, episode_facts
+from data.formats.facts import Fact, episode_facts, replaced_facts
 from data.formats.meaning import completed, meaning_of
 from data.formats.plan import ConversionPlan, make_plan
 from data.store.dataset import Dataset
@@ -103,11 +103,8 @@ def convert(
     meaning = completed(opened, meaning_of(opened, known or Preset(), given), ask)
     name = Path(os.path.abspath(source)).name  # of the folder, where it is given as a dot
     note = source_note or (known.name if known else name)
-    facts = episode_facts(
-        opened,
-        {**given.rename},
-        {"source": note, **({"instruction": meaning.instruction} if meaning.instruction else {})},
-    )
+    same = {"source": note, **({"instruction": meaning.instruction} if meaning.instruction else {})}
+    facts = episode_facts(opened, given.rename, same)
     _require_episodes(opened, skip_episodes)
     plan = make_plan(opened, meaning, tuple(fact.field for fact in facts), skip_episodes)
     keys = tuple((column.array.name, column.name) for column in plan.columns)
@@ -138,7 +135,7 @@ def convert(
         keys,
         plan.schema.period_s,
         units_written,
-        (*recognised, *opened.notes, *fact_notes, *plan.notes),
+        (*recognised, *opened.notes, *fact_notes, *replaced_facts(opened, given.rename, same), *plan.notes),
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any, Mapping, Sequence
 
 import numpy as np
 
-from data.formats.source import Source
+from data.formats.source import Source, require_name
 from data.store.schema import MetaField
 from robot.errors import InputError
 
@@ -48,8 +48,18 @@ def episode_facts(source: Source, rename: Mapping[str, str], same: Mapping[str, 
                 got=f"'{name}' twice",
                 way_out=f"Rename one with rename.{key}=NAME, or leave it out with exclude=[{key}]",
             )
+        require_name(source.path, key, name)
         facts.setdefault(name, _fact(source, key, name, values))
     return tuple(facts.values())
+
+
+def replaced_facts(source: Source, rename: Mapping[str, str], same: Mapping[str, str]) -> tuple[str, ...]:
+    """A note for each fact of the source that gives way to one that is the same for all episodes."""
+    return tuple(
+        f"the source's fact '{key}' is left out: '{name}' is the same for all episodes; keep it with rename.{key}=NAME"
+        for key in source.facts
+        if (name := rename.get(key, key.replace("/", "."))) in same
+    )
 
 
 def _fact(source: Source, key: str, name: str, values: np.ndarray) -> Fact:

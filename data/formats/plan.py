@@ -104,6 +104,13 @@ def _column(source: Source, meaning: Meaning, name: str, skip: Collection[int]) 
         raise InputError(
             array.label, expected="numbers", got=str(array.dtype), way_out=f"Leave it out with exclude=[{array.name}]"
         )
+    if name == ACTION and array.dtype.kind == "b":
+        raise InputError(
+            array.label,
+            expected="actions of integers or floating numbers",
+            got="bool",
+            way_out=f"Store them as numbers, for example {array.name}.astype(np.float32)",
+        )
     if 0 in array.shape[1:]:
         raise InputError(
             array.label,

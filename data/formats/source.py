@@ -9,6 +9,7 @@ from typing import Any, Callable, Collection, Mapping
 import numpy as np
 
 from data.store.reading import DamagedChunkError
+from data.store.schema import ColumnField
 from robot.errors import InputError, nearest
 
 BLOCK_BYTES = 32 * 2**20
@@ -99,6 +100,19 @@ def require_known(option: str, names: Collection[str], known: Collection[str]) -
             raise InputError(
                 f"{option}={name}", expected="a key of the source", got=f"'{name}'", way_out=nearest(name, known)
             )
+
+
+def require_name(path: str, key: str, name: str) -> None:
+    """Refuse a name that no array of the target can have, with the option that gives the key another."""
+    try:
+        ColumnField(name, (), "float32", "1")
+    except InputError as error:
+        raise InputError(
+            f"'{path}': '{key}'",
+            expected=f"a name of {error.expected}",
+            got=f"'{name}'",
+            way_out=f"Give it another name with rename.{key}=NAME, or leave it out with exclude=[{key}]",
+        ) from None
 
 
 class SequentialReader:

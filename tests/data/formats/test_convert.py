@@ -632,3 +632,24 @@ def test_a_damaged_chunk_within_a_skipped_episode_is_not_read(scale, tmp_path):
     kept = [0, 1, 2, 6, 7, 8, 9]
     assert np.array_equal(dataset.read("state"), arrays["state"][kept])
     assert np.array_equal(dataset.read("camera"), content()["camera"][kept])
+
+
+def test_actions_of_flags_are_refused_with_their_key(tmp_path):
+    source = write_npz(tmp_path / "source.npz", content(action=np.ones((10, 2), bool)))
+    refused(source, tmp_path / "out", r"key 'action': expected actions of .*, got bool\. .*astype")
+
+
+@pytest.mark.parametrize("values", [np.arange(10.0), np.arange(3.0)])
+def test_a_name_that_the_target_cannot_have_is_refused_with_rename(values, tmp_path):
+    source = write_npz(tmp_path / "source.npz", content(größe=values))
+    refused(source, tmp_path / "out", r"'größe': expected a name of letters.*rename\.größe=NAME", units="1")
+    convert(source, tmp_path / "out", period_s=0.1, units="1", rename={"größe": "size"})
+
+
+def test_a_fact_that_gives_way_to_one_of_ours_is_said(tmp_path):
+    source = write_npz(tmp_path / "source.npz", content(source=np.array(["a", "b", "c"])))
+    notes = convert(source, tmp_path / "out", **GIVEN).notes
+    assert any("'source' is left out" in note and "rename.source=NAME" in note for note in notes), notes
+    renamed = convert(source, tmp_path / "renamed", **GIVEN, rename={"source": "recorder"})
+    assert Dataset.open(tmp_path / "renamed").meta("recorder").tolist() == ["a", "b", "c"]
+    assert not any("left out" in note for note in renamed.notes)
