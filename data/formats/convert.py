@@ -10,7 +10,7 @@ from typing import Callable, Collection, Iterator, Mapping, Sequence
 import numpy as np
 
 from data.formats import Preset, Source, find_preset, open_source, recognise
-from data.formats.facts import Fact, episode_facts
+from data.formats.facts import Fact, episode_facts, replaced_facts
 from data.formats.meaning import completed, meaning_of
 from data.formats.plan import ConversionPlan, make_plan
 from data.store.dataset import Dataset
@@ -72,7 +72,8 @@ def convert(
         source: a replay-buffer zarr (folder, zip, zip with a folder inside, URL) or an npz with `episode_ends`.
         target: a folder that does not exist yet.
         period_s: seconds between rows.
-        units: one for all keys, or key -> unit ("m", or one per component: "m m rad"; "1" where there is none).
+        units: one for all keys, or key -> unit ("m", or one per component: "m m rad"; "1" where there is none). Time
+            stamps may be in s, ms, us or ns; else floating numbers are s and integers ns.
         rename: key -> name in the target; the key of the actions becomes `action`.
         kinds: key -> kind of observation, where the shape does not tell.
         action: fields of the action vector; one `native` field when empty.
@@ -102,13 +103,10 @@ def convert(
     meaning = completed(opened, meaning_of(opened, known or Preset(), given), ask)
     name = Path(os.path.abspath(source)).name  # of the folder, where it is given as a dot
     note = source_note or (known.name if known else name)
-    facts = episode_facts(
-        opened,
-        {**given.rename},
-        {"source": note, **({"instruction": meaning.instruction} if meaning.instruction else {})},
-    )
-    plan = make_plan(opened, meaning, tuple(fact.field for fact in facts))
+    same = {"source": note, **({"instruction": meaning.instruction} if meaning.instruction else {})}
+    facts = episode_facts(opened, given.rename, same)
     _require_episodes(opened, skip_episodes)
+    plan = make_plan(opened, meaning, tuple(fact.field for fact in facts), skip_episodes)
     keys = tuple((column.array.name, column.name) for column in plan.columns)
     provenance = {
         "converted_from": name,
@@ -137,7 +135,7 @@ def convert(
         keys,
         plan.schema.period_s,
         units_written,
-        (*recognised, *opened.notes, *fact_notes, *plan.notes),
+        (*recognised, *opened.notes, *fact_notes, *replaced_facts(opened, given.rename, same), *plan.notes),
     )
 
 

@@ -8,11 +8,12 @@ from typing import Any, Mapping, Sequence
 
 import numpy as np
 
-from data.formats.source import Source
+from data.formats.source import Source, require_name
 from data.store.schema import MetaField
 from robot.errors import InputError
 
 _TYPES = {"b": "bool", "i": "int64", "u": "int64", "f": "float64"}
+_LARGEST = 2**63 - 1
 
 
 @dataclass(frozen=True)
@@ -47,8 +48,18 @@ def episode_facts(source: Source, rename: Mapping[str, str], same: Mapping[str, 
                 got=f"'{name}' twice",
                 way_out=f"Rename one with rename.{key}=NAME, or leave it out with exclude=[{key}]",
             )
+        require_name(source.path, key, name)
         facts.setdefault(name, _fact(source, key, name, values))
     return tuple(facts.values())
+
+
+def replaced_facts(source: Source, rename: Mapping[str, str], same: Mapping[str, str]) -> tuple[str, ...]:
+    """A note for each fact of the source that gives way to one that is the same for all episodes."""
+    return tuple(
+        f"the source's fact '{key}' is left out: '{name}' is the same for all episodes; keep it with rename.{key}=NAME"
+        for key in source.facts
+        if (name := rename.get(key, key.replace("/", "."))) in same
+    )
 
 
 def _fact(source: Source, key: str, name: str, values: np.ndarray) -> Fact:
@@ -63,7 +74,17 @@ def _fact(source: Source, key: str, name: str, values: np.ndarray) -> Fact:
             got=str(values.dtype),
             way_out=f"Leave it out with exclude=[{key}]",
         )
+    if values.dtype.kind == "f":
+        values = values.astype(np.float64)  # a long double is no JSON number
     if single is None:
         return Fact(MetaField(name, "string"), [json.dumps(each.tolist()) for each in values])
+    if values.dtype.kind == "u" and (single > _LARGEST).any():
+        episode = int(np.argmax(single > _LARGEST))
+        raise InputError(
+            f"'{source.path}': '{key}', episode {episode}",
+            expected=f"an integer up to {_LARGEST}",
+            got=str(single[episode]),
+            way_out=f"Leave it out with exclude=[{key}], or store it as words",
+        )
     kind = _TYPES[values.dtype.kind]
     return Fact(MetaField(name, kind), single.astype(kind).tolist())

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Sequence
 
 import numpy as np
 
-from data.formats.source import SourceArray
+from data.formats.source import SequentialReader, SourceArray
 from robot.description.image_shape import CHANNELS, can_be_image, looks_like_image
 from robot.errors import InputError
 
@@ -56,8 +57,12 @@ def can_be_images(array: SourceArray) -> bool:
     return array.dtype.kind in "buif" and can_be_image(array.shape[1:])
 
 
-def find_layout(array: SourceArray) -> ImageLayout:
+def find_layout(array: SourceArray, ranges: Sequence[tuple[int, int]]) -> ImageLayout:
     """The layout by shape, type and, for floating numbers, as many rows as it takes to tell 0..1 from 0..255.
+
+    Args:
+        array: the key.
+        ranges: (first row, row after the last) of the episodes that are converted; other rows may hold anything.
 
     Raises:
         InputError: images of another shape.
@@ -68,21 +73,23 @@ def find_layout(array: SourceArray) -> ImageLayout:
             expected="images (rows, height, width, 3) or (rows, 3, height, width)",
             got=f"{array.shape} of {array.dtype}",
         )
-    scale = 255 if array.dtype.kind == "b" else _scale(array) if array.dtype.kind == "f" else 1
+    scale = 255 if array.dtype.kind == "b" else _scale(array, ranges) if array.dtype.kind == "f" else 1
     if len(array.shape) == 3:
         return ImageLayout(False, 0, scale)
     channels_first = array.shape[-1] not in CHANNELS
     return ImageLayout(channels_first, array.shape[1 if channels_first else -1], scale)
 
 
-def _scale(array: SourceArray) -> int:
+def _scale(array: SourceArray, ranges: Sequence[tuple[int, int]]) -> int:
     """255 where no number is above 1, else 1: an image whose brightest point is 1 of 255 would be black."""
-    for start in range(0, array.shape[0], array.block_rows):
-        block = array.read(start, min(start + array.block_rows, array.shape[0]))
-        if (block > 1).any():
-            return 1
-        if not np.array_equal(block, np.trunc(block)):
-            return 255
+    reader = SequentialReader(array, lambda block, first: block)
+    for first, end in ranges:
+        for start in range(first, end, array.block_rows):
+            block = reader.read(start, min(start + array.block_rows, end))
+            if (block > 1).any():
+                return 1
+            if not np.array_equal(block, np.trunc(block)):
+                return 255
     return 255
 
 

@@ -7,7 +7,7 @@ from typing import Callable, Mapping
 
 from data.formats.images import looks_like_images
 from data.formats.preset import Derived, Preset
-from data.formats.source import Source, require_known
+from data.formats.source import Source, require_known, require_name
 from data.store.schema import ACTION, REWARD, TIME
 from robot.description import OBSERVATION_KINDS, ActionField
 from robot.errors import InputError, nearest
@@ -139,6 +139,7 @@ def _target_names(source: Source, rename: Mapping[str, str]) -> dict[str, str]:
                 got=f"'{keys[name]}' and '{key}' both as '{name}'",
                 way_out="Rename one with rename.KEY=NAME, or leave it out with exclude=[KEY]",
             )
+        require_name(source.path, key, name)
         keys[name] = key
     if ACTION not in keys:
         raise InputError(

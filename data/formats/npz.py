@@ -9,7 +9,7 @@ from typing import Collection
 import numpy as np
 
 from data.formats.source import SKIP_BAD_ENDS, Source, SourceArray, require_known
-from data.store.consistency import require_consistent
+from data.store.consistency import ends_array_problem, require_consistent
 from robot.errors import InputError
 
 ENDS = "episode_ends"
@@ -36,6 +36,7 @@ def open_npz(path: str | Path, exclude: Collection[str] = (), skip: Collection[i
             got=f"only {', '.join(values) or 'nothing'}",
         )
     ends = values.pop(ENDS)
+    _require_ends(path, ends)
     single = {name: array.item() for name, array in values.items() if array.ndim == 0}
     facts = {name: array for name, array in values.items() if _is_fact(array, ends)}
     arrays = {
@@ -51,9 +52,19 @@ def open_npz(path: str | Path, exclude: Collection[str] = (), skip: Collection[i
     return Source(str(path), "npz", arrays, ends.astype(np.int64), attributes=single, facts=facts)
 
 
+def _require_ends(path: str | Path, ends: np.ndarray) -> None:
+    """Refuse what cannot be episode ends, before other arrays are judged by their number."""
+    problem = ends_array_problem(ends) or (None if len(ends) else "expected at least one episode, got none")
+    if problem:
+        raise InputError(
+            f"'{path}': '{ENDS}': {problem}",
+            way_out="Write the row after each episode's last, for example np.array([20, 50, 75])",
+        )
+
+
 def _is_fact(array: np.ndarray, ends: np.ndarray) -> bool:
     """Whether an array has one entry per episode, and too few to have one per row."""
-    return array.ndim > 0 and ends.ndim == 1 and 0 < len(array) == len(ends) < ends.max()
+    return array.ndim > 0 and len(array) == len(ends) < ends.max()
 
 
 def _member(path: str | Path, file: np.lib.npyio.NpzFile, key: str) -> np.ndarray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Callable, Mapping
+from typing import Callable, Collection, Mapping, Sequence
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from data.formats.images import find_layout, to_uint8
 from data.formats.meaning import Meaning
 from data.formats.preset import Derived
 from data.formats.source import SequentialReader, Source, SourceArray
+from data.formats.stamps import NS_PER_UNIT, Stamps
 from data.store.schema import ACTION, REWARD, TIME, ColumnField, MetaField, Schema
 from robot.description import ActionField, ActionSpec, ObservationField, ObservationSpec
 from robot.errors import InputError
@@ -57,19 +58,22 @@ class ConversionPlan:
         return tuple(column.note for column in self.columns if column.note)
 
 
-def make_plan(source: Source, meaning: Meaning, meta: tuple[MetaField, ...]) -> ConversionPlan:
+def make_plan(
+    source: Source, meaning: Meaning, meta: tuple[MetaField, ...], skip: Collection[int] = ()
+) -> ConversionPlan:
     """Plan every column of the target.
 
     Args:
         source: what is read.
         meaning: with the period and every unit.
         meta: per-episode facts that will be written.
+        skip: episodes that are not converted; their rows may hold anything.
 
     Raises:
         InputError: a key cannot be what it is declared to be.
     """
     assert meaning.period_s is not None
-    columns = {name: _column(source, meaning, name) for name in meaning.keys}
+    columns = {name: _column(source, meaning, name, skip) for name in meaning.keys}
     for name, derived in meaning.derive.items():
         columns[name] = _derived(name, next(c for c in columns.values() if c.array.name == derived.key), derived)
     fields = [
@@ -94,15 +98,33 @@ def make_plan(source: Source, meaning: Meaning, meta: tuple[MetaField, ...]) -> 
     return ConversionPlan(schema, tuple(columns.values()))
 
 
-def _column(source: Source, meaning: Meaning, name: str) -> Column:
+def _column(source: Source, meaning: Meaning, name: str, skip: Collection[int]) -> Column:
     array = source.arrays[meaning.keys[name]]
     if array.dtype.kind not in "biuf":
         raise InputError(
             array.label, expected="numbers", got=str(array.dtype), way_out=f"Leave it out with exclude=[{array.name}]"
         )
+    if name == ACTION and array.dtype.kind == "b":
+        raise InputError(
+            array.label,
+            expected="actions of integers or floating numbers",
+            got="bool",
+            way_out=f"Store them as numbers, for example {array.name}.astype(np.float32)",
+        )
+    if 0 in array.shape[1:]:
+        raise InputError(
+            array.label,
+            expected="at least one number per row",
+            got=f"rows of shape {array.shape[1:]}",
+            way_out=f"Leave it out with exclude=[{array.name}]",
+        )
     if name in _SPECIAL:
-        return _one_number(_SPECIAL[name], array)
-    return _images(name, array) if meaning.is_image(source, name) else _numbers(name, array)
+        _require_one_number(name, array)
+        return _stamps(source, meaning, array, skip) if name == TIME.name else _reward(array)
+    if not meaning.is_image(source, name):
+        return _numbers(name, array)
+    starts, ends, _ = source.kept(skip)
+    return _images(name, array, list(zip(starts.tolist(), ends.tolist())))
 
 
 def _kind_of_shape(column: Column) -> str:
@@ -130,11 +152,20 @@ def _action_fields(column: Column, meaning: Meaning) -> tuple[ActionField, ...]:
 def _numbers(name: str, array: SourceArray) -> Column:
     """Numbers as they are; a single number per row becomes a vector of one."""
     shape, dtype = array.shape[1:] or (1,), array.dtype.newbyteorder("=")
-    return Column(name, array, shape, dtype, lambda block, first: block.astype(dtype, copy=False).reshape(-1, *shape))
+    is_long = dtype.kind == "f" and dtype.itemsize > 8  # a long double is another type on another machine
+    dtype = np.dtype(np.float64) if is_long else dtype
+    return Column(
+        name,
+        array,
+        shape,
+        dtype,
+        lambda block, first: block.astype(dtype, copy=False).reshape(-1, *shape),
+        f"'{array.name}': {array.dtype} to float64" if is_long else "",
+    )
 
 
-def _images(name: str, array: SourceArray) -> Column:
-    layout = find_layout(array)
+def _images(name: str, array: SourceArray, ranges: Sequence[tuple[int, int]]) -> Column:
+    layout = find_layout(array, ranges)
     changes = [f"{array.dtype} to uint8"] * (array.dtype != np.uint8) + list(layout.changes)
     return Column(
         name,
@@ -147,23 +178,30 @@ def _images(name: str, array: SourceArray) -> Column:
     )
 
 
-def _one_number(target: ColumnField, array: SourceArray) -> Column:
-    """A reward or a time stamp, one number per row; floating stamps are seconds."""
+def _require_one_number(name: str, array: SourceArray) -> None:
     if int(np.prod(array.shape[1:])) != 1:
         raise InputError(
             array.label,
-            expected=f"one number a row for '{target.name}'",
+            expected=f"one number a row for '{name}'",
             got=f"rows of shape {array.shape[1:]}",
             way_out=f"Leave it out with exclude=[{array.name}]",
         )
-    dtype = np.dtype(target.dtype)
-    seconds = target is TIME and array.dtype.kind == "f"
 
-    def prepare(block: np.ndarray, first: int) -> np.ndarray:
-        flat = block.reshape(-1)
-        return np.rint(flat.astype(np.float64) * 1e9).astype(dtype) if seconds else flat.astype(dtype)
 
-    return Column(target.name, array, (), dtype, prepare, f"'{array.name}': s to ns" if seconds else "")
+def _reward(array: SourceArray) -> Column:
+    dtype = np.dtype(REWARD.dtype)
+    return Column(REWARD.name, array, (), dtype, lambda block, first: block.reshape(-1).astype(dtype))
+
+
+def _stamps(source: Source, meaning: Meaning, array: SourceArray, skip: Collection[int]) -> Column:
+    """Time stamps, by default in seconds where they are floating numbers and in ns where they are integers."""
+    assert meaning.period_s is not None
+    given = meaning.units.get(TIME.name, "")
+    unit = given if given in NS_PER_UNIT else "s" if array.dtype.kind == "f" else "ns"
+    stamps = Stamps(array, unit, *source.kept(skip))
+    stamps.require_fit(meaning.period_s)
+    note = f"'{array.name}': {unit} to ns" if unit != "ns" else ""
+    return Column(TIME.name, array, (), np.dtype(TIME.dtype), stamps.to_ns, note)
 
 
 def _derived(name: str, base: Column, derived: Derived) -> Column:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Callable, Collection, Mapping
 
 import numpy as np
 
+from data.store.reading import DamagedChunkError
+from data.store.schema import ColumnField
 from robot.errors import InputError, nearest
 
 BLOCK_BYTES = 32 * 2**20
@@ -83,6 +86,12 @@ class Source:
         """Rows of all episodes; a key may have a tail that belongs to none."""
         return min(int(self.episode_ends.max()), *(array.shape[0] for array in self.arrays.values()))
 
+    def kept(self, skip: Collection[int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """First row, row after the last, and number of each episode that is not skipped, three (kept,) int64."""
+        numbers = np.setdiff1d(np.arange(len(self.episode_ends)), np.fromiter(skip, np.int64))
+        starts = np.concatenate([np.zeros(1, np.int64), self.episode_ends[:-1]])
+        return starts[numbers], self.episode_ends[numbers], numbers
+
 
 def require_known(option: str, names: Collection[str], known: Collection[str]) -> None:
     """Refuse an option that names keys which the source does not have."""
@@ -93,32 +102,47 @@ def require_known(option: str, names: Collection[str], known: Collection[str]) -
             )
 
 
+def require_name(path: str, key: str, name: str) -> None:
+    """Refuse a name that no array of the target can have, with the option that gives the key another."""
+    try:
+        ColumnField(name, (), "float32", "1")
+    except InputError as error:
+        raise InputError(
+            f"'{path}': '{key}'",
+            expected=f"a name of {error.expected}",
+            got=f"'{name}'",
+            way_out=f"Give it another name with rename.{key}=NAME, or leave it out with exclude=[{key}]",
+        ) from None
+
+
 class SequentialReader:
     """Reads a key front to back in whole blocks, each decoded once, whatever lengths are requested.
 
     Args:
         array: the key.
         prepare: applied to rows (rows, ...) as they are read, with the number of the first; rows that nobody reads
-            may hold anything.
+            may hold anything, and their chunks may be damaged.
     """
 
     def __init__(self, array: SourceArray, prepare: Callable[[np.ndarray, int], np.ndarray]):
         self._array, self._prepare = array, prepare
         self._first = -1
-        self._block = np.empty(0)
+        self._block: np.ndarray | None = None
 
     def read(self, start: int, stop: int) -> np.ndarray:
         """Read rows [start, stop)."""
         step = self._array.block_rows
         parts = []
         for first in range(start // step * step, stop, step):
-            skipped = max(start - first, 0)
-            parts.append(self._prepare(self._load(first)[skipped : stop - first], first + skipped))
+            begin = max(start, first)
+            parts.append(self._prepare(self._load(first, begin, min(stop, first + step)), begin))
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
-    def _load(self, first: int) -> np.ndarray:
+    def _load(self, first: int, start: int, stop: int) -> np.ndarray:
+        """Rows [start, stop) of the block that begins at a row; alone where other rows of the block are damaged."""
         if self._first != first:
-            stop = min(first + self._array.block_rows, self._array.shape[0])
-            self._block = self._array.read(first, stop)
-            self._first = first
-        return self._block
+            end = min(first + self._array.block_rows, self._array.shape[0])
+            self._first, self._block = first, None
+            with suppress(DamagedChunkError):  # perhaps in rows that nobody reads
+                self._block = self._array.read(first, end)
+        return self._array.read(start, stop) if self._block is None else self._block[start - first : stop - first]

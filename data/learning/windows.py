@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from data.store.dataset import Dataset
 
 _BYTES_READ_AT_ONCE = 64 * 2**20
+_LARGEST = float(np.finfo(np.float32).max)
 
 
 class WindowSpec(Protocol):
@@ -64,7 +65,8 @@ class Windows:
         memory_bytes: bound for images in memory; None is a quarter of the machine's memory.
 
     Raises:
-        InputError: no episodes, an unknown episode, or a key that the dataset lacks or holds in another shape.
+        InputError: no episodes, an unknown episode, a key that the dataset lacks or holds in another shape, or numbers
+            that float32 cannot hold.
     """
 
     def __init__(
@@ -91,6 +93,7 @@ class Windows:
         for field in self.observation:
             self._by_history.setdefault(field.history, []).append(field.name)
 
+        self._stored_range: dict[str, np.ndarray] = {}
         self._action = self._load(StoredRows(dataset, ACTION), np.float32)
         stored = {field.name: _matching_rows(dataset, field) for field in self.observation}
         images = {field.name: stored[field.name] for field in self.observation if field.is_image}
@@ -160,6 +163,14 @@ class Windows:
         """Actions of the chosen episodes, (rows, dim) float32."""
         return self._action
 
+    def stored_range(self, name: str) -> np.ndarray | None:
+        """Largest less smallest number of a key before it became float32, shape of a row, float64.
+
+        Returns:
+            None where float32 holds every number of the stored type.
+        """
+        return self._stored_range.get(name)
+
     def episode_bounds(self) -> tuple[np.ndarray, np.ndarray]:
         """First and last row of each row's episode, two (rows,) int64."""
         return self._first, self._last
@@ -175,11 +186,21 @@ class Windows:
         rows = np.empty((len(self), *array.shape[1:]), dtype)
         step = array.chunks[0] * max(1, _BYTES_READ_AT_ONCE // (array.chunks[0] * array.row_bytes))
         done = 0
+        bounds = []
         for start, stop in self._ranges:
             while start < stop:
                 end = min(start - start % step + step, stop)
-                rows[done : done + end - start] = array[start:end]
+                block = array[start:end]
+                if not np.can_cast(array.dtype, dtype):
+                    bounds.append((block.min(axis=0), block.max(axis=0)))
+                    array.require_float32(*bounds[-1])
+                rows[done : done + end - start] = block
                 done, start = done + end - start, end
+        if bounds:
+            low, high = np.min([low for low, _ in bounds], axis=0), np.max([high for _, high in bounds], axis=0)
+            # Python's numbers: a difference of two int64 may overflow, and float64 rounds them.
+            moved = np.asarray(high, dtype=object) - np.asarray(low, dtype=object)
+            self._stored_range[array.name] = np.asarray(moved, np.float64)
         return rows
 
 
@@ -194,10 +215,25 @@ class StoredRows:
         array = dataset.array(name)
         self.shape, self.dtype, self.chunks = array.shape, array.dtype, array.chunks
         self.row_bytes = max(1, prod(self.shape[1:])) * self.dtype.itemsize
-        self._dataset, self._name = dataset, name
+        self.name = name
+        self._dataset = dataset
 
     def __getitem__(self, rows: slice) -> np.ndarray:
-        return self._dataset.read(self._name, rows.start, min(rows.stop, self.shape[0]))
+        return self._dataset.read(self.name, rows.start, min(rows.stop, self.shape[0]))
+
+    def require_float32(self, low: np.ndarray, high: np.ndarray) -> None:
+        """Refuse finite numbers, smallest and largest per component, that float32 cannot hold."""
+        for extreme in (np.atleast_1d(low), np.atleast_1d(high)):
+            beyond = np.isfinite(extreme) & ((extreme > _LARGEST) | (extreme < -_LARGEST))
+            if beyond.any():
+                component = np.argwhere(beyond)[0].tolist()
+                raise InputError(
+                    f"'{self._dataset.path}': '{self.name}', component {', '.join(map(str, component))}",
+                    expected=f"numbers that float32 holds, up to {_LARGEST:.2g}",
+                    got=f"{extreme[tuple(component)]:.3g}",
+                    way_out="Convert the demonstrations again without that episode (skip_episodes), or in another unit"
+                    + ("" if self.name == ACTION else ", or leave the key out of policy.observation"),
+                )
 
 
 def _checked_episodes(episodes: np.ndarray | None, count: int) -> np.ndarray:

@@ -11,9 +11,10 @@ import numpy as np
 import torch
 
 from data.learning.split import split_episodes
-from data.learning.statistics import FieldStatistics, hardly_changing
+from data.learning.statistics import LEAST_RANGE, LEAST_SHARE, FieldStatistics, hardly_changing
 from data.learning.windows import Windows
 from data.store.dataset import Dataset
+from data.store.schema import ACTION
 from policies.model.build import build_policy, measure, policy_spec
 from policies.model.checkpoint import Provenance, versions
 from policies.model.device import choose_device
@@ -31,6 +32,9 @@ from policies.transforms import make_chain
 from policies.transforms.normaliser import NONE
 from robot.description import ObservationSpec, PolicySpec, to_json
 from robot.errors import InputError
+
+_FEWEST_STEPS = 16
+"""A component that moves by fewer steps of float32 has lost its motion."""
 
 
 def train(
@@ -108,7 +112,7 @@ def _train(
             ahead=has_images or place.type == "cuda",
         ) as batches,
     ):
-        for line in _amplified_noise(policy, statistics):
+        for line in (*_lost_in_float32(data, windows), *_amplified_noise(policy, statistics)):
             progress.say(line)
         trainer = Trainer(policy, learner, batches, folder, provenance, progress, validation, evaluate)
         if resume:
@@ -167,6 +171,29 @@ def _amplified_noise(policy: DiffusionPolicy, statistics: Mapping[str, FieldStat
             yield (
                 f"Warning: '{key.name}' hardly changes in component {named}: if that is noise, it decides actions. "
                 f"Leave the key out of policy.observation, or add policy.normalisation.fields.{key.name}=none"
+            )
+
+
+def _lost_in_float32(data: Dataset, windows: Windows) -> Iterator[str]:
+    """A warning for each key whose motion float32 rounds to a constant, or to a few numbers."""
+    assert data.schema is not None
+    for name in (*(key.name for key in windows.observation if not key.is_image), ACTION):
+        stored = windows.stored_range(name)
+        if stored is None:
+            continue
+        rows = windows.action_rows() if name == ACTION else windows.observation_rows(name)
+        units = data.schema.row_fields[name].unit.split()
+        low, high = rows.min(axis=0).ravel(), rows.max(axis=0).ravel()
+        steps = np.spacing(np.maximum(abs(low), abs(high)))
+        for index, moved in enumerate(stored.ravel()):
+            least = LEAST_RANGE.get(units[index % len(units)] if units else "", LEAST_SHARE)
+            if moved < least or moved >= _FEWEST_STEPS * steps[index]:
+                continue
+            is_constant = "is constant" if low[index] == high[index] else "is nearly constant"
+            yield (
+                f"Warning: '{name}' {is_constant} in float32 in component {index}: it changes by {moved:.3g} around "
+                f"{high[index]:.3g}, where float32 has steps of {steps[index]:.3g}. Store it less a constant offset"
+                + ("" if name == ACTION else ", or leave the key out of policy.observation")
             )
 
 

@@ -523,3 +523,133 @@ def test_the_original_is_untouched(tmp_path):
     for file in (tmp_path / "copy").rglob("*"):
         if file.is_file():
             assert file.read_bytes() == (source / file.relative_to(tmp_path / "copy")).read_bytes()
+
+
+def stamped(path: Path, stamps: np.ndarray) -> Path:
+    return write_npz(path / "source.npz", content(camera=None, timestamp=stamps))
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("value", [np.nan, -np.inf, np.inf])
+@pytest.mark.parametrize(("row", "named"), [(4, "episode 1, row 0"), (6, "episode 1, row 2"), (0, "episode 0, row 0")])
+def test_stamps_that_are_not_finite_are_named_by_episode_and_row(value, row, named, tmp_path):
+    seconds = 0.1 * np.arange(10)
+    seconds[row] = value
+    source = stamped(tmp_path, seconds)
+    refused(source, tmp_path / "out", f"'timestamp', {named}: expected a finite number, got {value}")
+    convert(source, tmp_path / "out", **GIVEN, skip_episodes=[int(named[8])])
+
+
+def test_unsigned_stamps_beyond_64_bits_are_refused(tmp_path):
+    stamps = np.uint64(2**63 - 3 * 10**8) + np.arange(10, dtype=np.uint64) * np.uint64(10**8)
+    refused(stamped(tmp_path, stamps), tmp_path / "out", f"episode 0, row 3: expected a stamp in ns .* got {2**63}")
+
+
+@pytest.mark.parametrize(
+    ("stamps", "unit"),
+    [
+        (100 * np.arange(10), "ms"),
+        (100_000 * np.arange(10, dtype=np.uint64), "us"),
+        (1.7e18 + 1e8 * np.arange(10), "ns"),
+        (100.0 * np.arange(10), "ms"),
+    ],
+)
+def test_stamps_in_another_unit_are_refused_with_the_unit_that_fits(stamps, unit, tmp_path):
+    source = stamped(tmp_path, stamps)
+    refused(source, tmp_path / "out", f"'timestamp': expected stamps about 0.1 s apart.*units.timestamp={unit}")
+    convert(source, tmp_path / "out", period_s=0.1, units={**GIVEN["units"], "timestamp": unit})
+    time_ns = Dataset.open(tmp_path / "out").read("time_ns")
+    assert np.allclose(np.diff(time_ns), 1e8, atol=256)
+
+
+def test_stamps_that_fit_in_no_unit_are_refused(tmp_path):
+    refused(
+        stamped(tmp_path, np.zeros(10)), tmp_path / "out", r"got 0 s apart.*Correct period_s.*exclude=\[timestamp\]"
+    )
+
+
+def test_a_fact_beyond_64_bits_is_refused(tmp_path):
+    source = write_npz(tmp_path / "source.npz", content(seed=np.array([1, 2**63 + 5, 2], np.uint64)))
+    refused(source, tmp_path / "out", rf"'seed', episode 1: .* up to {2**63 - 1}, got {2**63 + 5}.*exclude=\[seed\]")
+
+
+def test_a_key_without_components_is_refused(tmp_path):
+    arrays = content(camera=None, nothing=np.zeros((10, 0)))
+    source = write_npz(tmp_path / "source.npz", arrays)
+    refused(source, tmp_path / "out", r"'nothing': expected at least one number .*exclude=\[nothing\]", units="1")
+    convert(source, tmp_path / "out", **GIVEN, exclude=["nothing"])
+
+
+def test_long_doubles_become_float64_and_it_is_said(tmp_path):
+    arrays = content(camera=None, gains=np.arange(3, dtype=np.longdouble), limits=np.ones((3, 2), np.longdouble))
+    state = arrays["state"]
+    arrays["state"] = state.astype(np.longdouble)
+    notes = convert(write_npz(tmp_path / "source.npz", arrays), tmp_path / "out", **GIVEN).notes
+    dataset = Dataset.open(tmp_path / "out")
+    assert dataset.read("state").dtype == np.float64 and np.array_equal(dataset.read("state"), state)
+    assert dataset.meta("gains").tolist() == [0, 1, 2]
+    assert json.loads(dataset.meta("limits")[0]) == [1, 1]
+    assert any("'state': " in note and note.endswith("to float64") for note in notes), notes
+
+
+@pytest.mark.parametrize(
+    "ends",
+    [
+        np.array(["4", "9", "10"]),
+        np.array([4, 9, np.nan]),
+        np.array([4.0, 9.0, 10.0]),
+        np.array([[4], [9], [10]]),
+        np.array(10),
+        np.array([True, True, True]),
+        np.array([], np.int64),
+    ],
+)
+def test_ends_that_are_none_are_blamed_and_not_the_facts_beside_them(ends, tmp_path):
+    source = write_npz(tmp_path / "source.npz", content(fact=np.arange(3)), ends)
+    with pytest.raises(InputError, match="'episode_ends': expected") as caught:
+        convert(source, tmp_path / "out", **GIVEN)
+    assert "exclude" not in str(caught.value) and "np.array([20, 50, 75])" in str(caught.value)
+
+
+def test_the_scale_of_images_is_that_of_the_episodes_that_are_converted(tmp_path):
+    images = content()["camera"].astype(np.float64) / 255
+    images[5, 0, 0, 0] = 7.0
+    source = write_npz(tmp_path / "source.npz", content(camera=images))
+    convert(source, tmp_path / "out", **GIVEN, skip_episodes=[1])
+    assert np.array_equal(Dataset.open(tmp_path / "out").read("camera"), content()["camera"][[0, 1, 2, 3, 9]])
+
+
+@pytest.mark.parametrize("scale", [1, 255])
+def test_a_damaged_chunk_within_a_skipped_episode_is_not_read(scale, tmp_path):
+    arrays = content()
+    arrays["camera"] = arrays["camera"] / scale if scale != 1 else arrays["camera"]
+    source = write_zarr(tmp_path / "source", arrays, np.array([3, 6, 10]))
+    for chunk in (source / "data" / "state" / "1.0", source / "data" / "camera" / "1.0.0.0"):
+        chunk.write_bytes(chunk.read_bytes()[:-20])
+    refused(source, tmp_path / "out", "chunk 1 of 'data/", TillerError, skip_episodes=[2])
+    convert(source, tmp_path / "out", **GIVEN, skip_episodes=[1])
+    dataset = Dataset.open(tmp_path / "out")
+    kept = [0, 1, 2, 6, 7, 8, 9]
+    assert np.array_equal(dataset.read("state"), arrays["state"][kept])
+    assert np.array_equal(dataset.read("camera"), content()["camera"][kept])
+
+
+def test_actions_of_flags_are_refused_with_their_key(tmp_path):
+    source = write_npz(tmp_path / "source.npz", content(action=np.ones((10, 2), bool)))
+    refused(source, tmp_path / "out", r"key 'action': expected actions of .*, got bool\. .*astype")
+
+
+@pytest.mark.parametrize("values", [np.arange(10.0), np.arange(3.0)])
+def test_a_name_that_the_target_cannot_have_is_refused_with_rename(values, tmp_path):
+    source = write_npz(tmp_path / "source.npz", content(größe=values))
+    refused(source, tmp_path / "out", r"'größe': expected a name of letters.*rename\.größe=NAME", units="1")
+    convert(source, tmp_path / "out", period_s=0.1, units="1", rename={"größe": "size"})
+
+
+def test_a_fact_that_gives_way_to_one_of_ours_is_said(tmp_path):
+    source = write_npz(tmp_path / "source.npz", content(source=np.array(["a", "b", "c"])))
+    notes = convert(source, tmp_path / "out", **GIVEN).notes
+    assert any("'source' is left out" in note and "rename.source=NAME" in note for note in notes), notes
+    renamed = convert(source, tmp_path / "renamed", **GIVEN, rename={"source": "recorder"})
+    assert Dataset.open(tmp_path / "renamed").meta("recorder").tolist() == ["a", "b", "c"]
+    assert not any("left out" in note for note in renamed.notes)

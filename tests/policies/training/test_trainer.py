@@ -7,7 +7,7 @@ import re
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable
 
 import numpy as np
 import pytest
@@ -25,6 +25,7 @@ from policies.training.ema import MovingAverage
 from policies.training.learner import Learner
 from policies.training.train import train
 from policies.training.validation import Validation
+from robot.description import ObservationField, ObservationSpec
 from robot.errors import InputError, TillerError
 from tests.policies.points import episode, make_policy, observe, schema, write_store
 
@@ -278,6 +279,57 @@ def test_noise_that_the_normaliser_makes_a_motion_is_named(
     if found is not None:
         assert 8e-6 < float(found[1]) <= 1e-5 and float(found[2]) > 1e5
     assert "'goal'" not in said
+
+
+def store_of(path: Path, values: Callable[[int], np.ndarray], kind: str) -> Path:
+    """The point's demonstrations with goals (rows, 2) of another type."""
+    fields = [
+        ObservationField("goal", (2,), kind, "1", "state") if each.name == "goal" else each
+        for each in schema().observation
+    ]
+    with Dataset.create(path, replace(schema(), observation=ObservationSpec(tuple(fields)))) as dataset:
+        for seed in range(4):
+            one = episode(seed, 20)
+            one.data["goal"] = np.stack([values(20), values(20)], axis=1).astype(kind)
+            dataset.append(one)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("values", "kind", "said"),
+    [
+        (lambda rows: 1.7e9 + np.sin(np.arange(rows)), "float64", "is constant"),
+        (lambda rows: 2**53 + np.arange(rows), "int64", "is constant"),
+        (lambda rows: 1.7e9 + 63 + np.arange(rows), "float64", "is nearly constant"),
+        (lambda rows: 100 + np.sin(np.arange(rows)), "float64", None),
+        (lambda rows: 1.7e9 + 0 * np.arange(rows), "float64", None),
+        (lambda rows: 0.1 + 1e-9 * np.arange(rows), "float64", None),
+    ],
+)
+def test_motion_that_float32_cannot_hold_is_named(
+    tmp_path: Path,
+    recipe: PolicyRecipe,
+    capsys: pytest.CaptureFixture[str],
+    values: Callable[[int], np.ndarray],
+    kind: str,
+    said: str | None,
+) -> None:
+    train(store_of(tmp_path / "store", values, kind), recipe, replace(QUICK, steps=1), tmp_path / "run", device="cpu")
+    warnings = capsys.readouterr().err
+    assert ("in float32" in warnings) == (said is not None)
+    if said is not None:
+        assert f"Warning: 'goal' {said} in float32 in component 1" in warnings
+        assert "leave the key out of policy.observation" in warnings
+    assert "'point.state'" not in warnings
+
+
+@pytest.mark.filterwarnings("error")
+def test_numbers_beyond_float32_are_refused_with_key_and_dataset(tmp_path: Path, recipe: PolicyRecipe) -> None:
+    path = store_of(tmp_path / "store", lambda rows: np.linspace(0, -1e39, rows), "float64")
+    with pytest.raises(
+        InputError, match=r"store': 'goal', component 0: .*float32.* got -1e\+39\. .*policy\.observation"
+    ):
+        train(path, recipe, QUICK, tmp_path / "run", device="cpu")
 
 
 def test_a_loss_that_is_no_number_ends_the_run(store: Path, recipe: PolicyRecipe, tmp_path: Path) -> None:

@@ -1,0 +1,108 @@
+"""A source's time stamps, in seconds or another unit, as nanoseconds that fit the control period."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Sequence
+
+import numpy as np
+
+from data.formats.source import SequentialReader, SourceArray
+from robot.errors import InputError
+
+NS_PER_UNIT = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
+_MOST_OFF = 3.0
+"""The median step between stamps differs from the control period by this factor at most."""
+
+
+@dataclass(frozen=True, eq=False)
+class Stamps:
+    """The time stamps of a source.
+
+    Args:
+        array: the key, one number per row.
+        unit: one of `NS_PER_UNIT`.
+        starts, ends: (episodes,) int64, first row and the row after the last, of the episodes that are converted.
+        numbers: (episodes,) int64, the numbers of these episodes in the source.
+    """
+
+    array: SourceArray
+    unit: str
+    starts: np.ndarray
+    ends: np.ndarray
+    numbers: np.ndarray
+
+    def to_ns(self, block: np.ndarray, first: int) -> np.ndarray:
+        """Rows as stored and the number of the first one -> (rows,) int64, ns.
+
+        Raises:
+            InputError: names the episode and the row of a stamp that is not finite or does not fit into 64 bits.
+        """
+        flat, scale = block.reshape(-1), NS_PER_UNIT[self.unit]
+        if flat.dtype.kind == "f":
+            seconds = flat.astype(np.float64)
+            self._refuse(~np.isfinite(seconds), flat, first, "a finite number")
+            time_ns = np.rint(seconds * scale)
+            self._refuse(abs(time_ns) >= 2.0**63, flat, first, self._in_range)
+            return time_ns.astype(np.int64)
+        largest = (2**63 - 1) // scale
+        beyond = flat > largest
+        if flat.dtype.kind == "i":
+            beyond |= flat < -largest
+        self._refuse(beyond, flat, first, self._in_range)
+        return flat.astype(np.int64) * scale
+
+    def require_fit(self, period_s: float) -> None:
+        """Refuse stamps whose steps are far from the control period, as those in another unit are.
+
+        Raises:
+            InputError: names the unit that fits, where there is one.
+        """
+        step = self._median_step()
+        if step is None or self._fits(step, self.unit, period_s):
+            return
+        name = self.array.name
+        fitting = [unit for unit in NS_PER_UNIT if self._fits(step, unit, period_s)]
+        raise InputError(
+            self.array.label,
+            expected=f"stamps about {period_s:g} s apart, the control period",
+            got=f"{step * NS_PER_UNIT[self.unit] / 1e9:.3g} s apart (the median), read as {self.unit}",
+            way_out=(f"If they are in {fitting[0]}, add units.{name}={fitting[0]}; else " if fitting else "")
+            + ("correct" if fitting else "Correct")
+            + f" period_s, or leave them out with exclude=[{name}]",
+        )
+
+    @property
+    def _in_range(self) -> str:
+        return f"a stamp in {self.unit} within 64 bits of ns"
+
+    def _fits(self, step: float, unit: str, period_s: float) -> bool:
+        ratio = step * NS_PER_UNIT[unit] / (period_s * 1e9)
+        return 1 / _MOST_OFF <= ratio <= _MOST_OFF
+
+    def _median_step(self) -> float | None:
+        """In the source's unit, over all steps within episodes; None where there are none."""
+        reader = SequentialReader(self.array, self._finite)
+        bounds: Sequence[tuple[int, int]] = list(zip(self.starts.tolist(), self.ends.tolist()))
+        steps = np.concatenate([np.zeros(0), *(np.diff(reader.read(start, stop)) for start, stop in bounds)])
+        return float(np.median(steps)) if len(steps) else None
+
+    def _finite(self, block: np.ndarray, first: int) -> np.ndarray:
+        flat = block.reshape(-1)
+        values = flat.astype(np.float64)
+        self._refuse(~np.isfinite(values), flat, first, "a finite number")
+        return values
+
+    def _refuse(self, bad: np.ndarray, flat: np.ndarray, first: int, expected: str) -> None:
+        if not bad.any():
+            return
+        at = int(np.argmax(bad))
+        which = int(np.searchsorted(self.ends, first + at, side="right"))
+        episode, row = int(self.numbers[which]), first + at - int(self.starts[which])
+        raise InputError(
+            f"{self.array.label}, episode {episode}, row {row}",
+            expected=expected,
+            got=str(flat[at]),
+            way_out=f"Leave the episode out with skip_episodes=[{episode}], "
+            f"or the stamps with exclude=[{self.array.name}]",
+        )
