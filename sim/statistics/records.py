@@ -11,8 +11,8 @@ from typing import Any, Mapping, Sequence
 
 from robot.description import from_json, to_json
 from robot.errors import InputError
-from robot.files import write_file
 from sim.statistics.intervals import Interval, bootstrap, interquartile_mean, percentiles, wilson
+from sim.statistics.writing import write_result
 
 SCHEMA_VERSION = 1
 FILE_NAME = "evaluation.json"
@@ -199,6 +199,7 @@ def write_evaluation(evaluation: Evaluation, path: Path | str, *, overwrite: boo
 
     Raises:
         InputError: the file exists and `overwrite` is not set, or its folder cannot be written.
+        TillerError: the disk is full or fails.
     """
     path = Path(path)
     check_target(path, overwrite)
@@ -208,7 +209,7 @@ def write_evaluation(evaluation: Evaluation, path: Path | str, *, overwrite: boo
             if not part.get(name, True):
                 del part[name]
     text = json.dumps(document, indent=2, allow_nan=False) + "\n"
-    return write_file(path, text)
+    return write_result(path, text)
 
 
 def read_evaluation(path: Path | str) -> Evaluation:
