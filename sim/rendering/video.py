@@ -9,7 +9,6 @@ import numpy as np
 
 from robot.errors import InputError, MissingExtraError, TillerError
 
-
 LONGEST_SIDE = 16384  # of libx264
 
 

@@ -28,5 +28,5 @@ def test_another_order_and_other_seeds_are_refused_with_the_episode(other: Evalu
     first, second, third = other.records
     with pytest.raises(InputError, match="seed of episode 1: expected 1, as in this evaluation, got 2"):
         require_comparable(replace(other, records=(first, third, second)), TASK, OPTIONS)
-    with pytest.raises(InputError, match="seed of episode 2: .* got 7"):
+    with pytest.raises(InputError, match=r"seed of episode 2: .* got 7"):
         require_comparable(replace(other, records=(first, second, replace(third, seed=7))), TASK, OPTIONS)

@@ -148,6 +148,13 @@ def load_described(options: EvaluateOptions) -> tuple[Policy, dict[str, Any]]:
     """The policy with the requested sampler, and its description for the record."""
     from policies.model import checkpoint
 
+    if not options.checkpoint.strip():
+        raise InputError(
+            "'checkpoint'",
+            expected="the folder of a training run or of a checkpoint",
+            got=repr(options.checkpoint),
+            way_out="'checkpoint=.' is the current folder",
+        )
     folder = checkpoint.find(options.checkpoint)
     policy = checkpoint.load(folder, options.device).with_sampler(options.sampler, options.steps)
     record = checkpoint.read_record(folder)

@@ -14,7 +14,6 @@ from robot.errors import InputError, nearest
 from sim.rendering.backend import find_backend
 from sim.tasks.gym.values import number_in
 
-
 GIVE_PERIOD = (
     "Give the control period in seconds: options.period_s= on the command line, period_s= of sim.make in Python"
 )
