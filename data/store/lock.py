@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -11,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Mapping
 
-from robot.errors import InputError
+from robot.errors import InputError, TillerError
 
 LOCK_NAME = "writer.lock"
 
@@ -33,13 +34,20 @@ class WriterLock:
     Raises:
         InputError: another writer holds the lock (its process, machine and start are named), or the folder cannot be
             written.
+        TillerError: the disk is full.
     """
 
     def __init__(self, folder: Path, way_out: str = "Wait until it is done, or write to another store") -> None:
         self.path, self._way_out = folder / LOCK_NAME, way_out
         descriptor = self._acquire()
         self.follows_a_crash = os.fstat(descriptor).st_size > 0
-        _sign(descriptor)
+        try:
+            _sign(descriptor)
+        except OSError as error:
+            os.close(descriptor)
+            if not self.follows_a_crash:
+                self.path.unlink(missing_ok=True)
+            raise _unsigned(folder, error) from error
         # Also at garbage collection and at the end of the process: a forgotten `close` is no crash.
         self.release = weakref.finalize(self, _release, self.path, descriptor, os.getpid())
         _held.add(self)
@@ -78,8 +86,16 @@ def _sign(descriptor: int) -> None:
     """Write down who holds the lock."""
     since = datetime.now(UTC).isoformat(timespec="seconds")
     holder = {"pid": os.getpid(), "host": socket.gethostname(), "since": since}
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, json.dumps(holder).encode(), 0)
+    text = json.dumps(holder).encode()
+    os.pwrite(descriptor, text, 0)
+    os.ftruncate(descriptor, len(text))  # after the text: a full disk leaves the trace of a crash
+
+
+def _unsigned(folder: Path, error: OSError) -> TillerError:
+    """The error to raise where the holder's name could not be written."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return TillerError(f"{folder} cannot be written: no space left on the disk. Free some space, then run it again")
+    return InputError(f"{folder}", expected="a folder that can be written", got=error.strerror or str(error))
 
 
 def _release(path: Path, descriptor: int, owner: int) -> None:

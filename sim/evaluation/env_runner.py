@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Mapping
 import numpy as np
 
 from robot.description import ActionSpec, ObservationSpec
-from robot.errors import TillerError
+from robot.errors import InputError, TillerError
 from sim.rendering.filming import Film, reason
 from sim.tasks.info import TaskInfo
 
@@ -216,7 +216,17 @@ class EnvRunner:
         return rows[-self._config.history :]
 
     def _select(self, observation: Mapping[str, np.ndarray]) -> Row:
-        return {name: observation[name] for name in self._config.names}
+        row = {name: observation[name] for name in self._config.names}
+        for name, values in row.items():
+            if values.dtype.kind == "f" and not np.isfinite(values).all():
+                index = int(np.flatnonzero(~np.isfinite(values))[0])
+                raise InputError(
+                    f"observation '{name}' of {self._config.task_id}, {self.moment}",
+                    expected="finite numbers, which a policy can plan from",
+                    got=f"{values.flat[index]} as number {index} of {values.size}",
+                    way_out="Mend the environment",
+                )
+        return row
 
     def _close_video(self) -> None:
         if self._film is not None:

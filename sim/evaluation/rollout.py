@@ -34,8 +34,9 @@ from sim.statistics.records import (
     check_target,
     write_evaluation,
 )
+from sim.statistics.writing import unwritten
 
-__all__ = ["BATCH", "EvaluationFailed", "EvaluationInterrupted", "evaluate_policy", "query_seed"]
+__all__ = ["BATCH", "EvaluationFailed", "EvaluationInterrupted", "EvaluationUnwritten", "evaluate_policy", "query_seed"]
 
 BATCH = 32
 """Default rows of an inference call, if there are as many episodes."""
@@ -53,6 +54,10 @@ class EvaluationFailed(TillerError):
     def __init__(self, message: str, evaluation: Evaluation, exit_code: int = TillerError.exit_code):
         super().__init__(message)
         self.evaluation, self.exit_code = evaluation, exit_code
+
+
+class EvaluationUnwritten(EvaluationFailed):
+    """All episodes were run, and `evaluation` holds them, but `evaluation.json` could not be written."""
 
 
 class EvaluationInterrupted(KeyboardInterrupt):
@@ -111,7 +116,8 @@ def evaluate_policy(
         InputError: the policy does not fit the task (both are shown), or an argument is wrong.
         EvaluationFailed: a worker died, an environment raised, or none of its episodes reports on success. What
             was finished is in the exception, and in `evaluation.partial.json` when `output` is given.
-        EvaluationInterrupted: the same for Ctrl-C.
+        EvaluationUnwritten: all episodes were run, but the disk is full or the output cannot be written.
+        EvaluationInterrupted: the same as EvaluationFailed for Ctrl-C.
     """
     for name, value in {"episodes": episodes, "workers": workers, "batch": batch, "environments": environments}.items():
         if value is not None and value < 1:
@@ -172,7 +178,10 @@ def evaluate_policy(
         raise _stopped(error, result(str(error) or "interrupted"), folder) from error
     evaluation = result()
     if folder is not None:
-        write_evaluation(evaluation, folder / FILE_NAME, overwrite=overwrite)
+        try:
+            write_evaluation(evaluation, folder / FILE_NAME, overwrite=overwrite)
+        except TillerError as error:
+            raise EvaluationUnwritten(str(error), evaluation, error.exit_code) from error
         (folder / PARTIAL_NAME).unlink(missing_ok=True)
     return evaluation
 
@@ -183,7 +192,10 @@ def _stopped(
     """The error to raise, with the finished episodes; they are written too."""
     kept = f"{len(evaluation.records)} of {evaluation.episodes} episodes were finished"
     if folder is not None and evaluation.records:
-        kept += f" and are kept in {write_evaluation(evaluation, folder / PARTIAL_NAME, overwrite=True)}"
+        try:
+            kept += f" and are kept in {write_evaluation(evaluation, folder / PARTIAL_NAME, overwrite=True)}"
+        except TillerError as loss:
+            kept += f" and are lost: {loss}"
     message = f"evaluation of {evaluation.task}: {evaluation.ended.rstrip('.')}. {kept}"
     if isinstance(error, TillerError):
         return EvaluationFailed(message, evaluation, error.exit_code)
@@ -204,5 +216,8 @@ def _video_folder(video_episodes: Sequence[int], episodes: int, folder: Path | N
         return None
     if folder is None:
         raise InputError("video_episodes", expected="an output folder to write the videos to", got="none")
-    (folder / "videos").mkdir(parents=True, exist_ok=True)
+    try:
+        (folder / "videos").mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise unwritten(folder / "videos", error) from error
     return folder / "videos"

@@ -9,6 +9,8 @@ import numpy as np
 
 from robot.errors import InputError, MissingExtraError, TillerError
 
+LONGEST_SIDE = 16384  # of libx264
+
 
 class VideoWriter:
     """Writes one video; the file has its name only when it is complete.
@@ -34,9 +36,16 @@ class VideoWriter:
         """Append a frame (height, width, 3) uint8 RGB, of the size of the first one.
 
         Raises:
-            InputError: the frame is of another shape or type.
+            InputError: the frame is of another shape or type, or too large.
+            TillerError: ffmpeg has failed.
             MissingExtraError: imageio-ffmpeg is not installed.
         """
+        if max(frame.shape[:2]) > LONGEST_SIDE:
+            raise InputError(
+                "frame of the video",
+                expected=f"at most {LONGEST_SIDE} pixels a side, which is H.264's limit",
+                got=f"{frame.shape[1]} x {frame.shape[0]}",
+            )
         shape = self._shape or (*frame.shape[:2], 3)
         if frame.shape != shape or frame.dtype != np.uint8 or frame.ndim != 3:
             raise InputError(
@@ -45,7 +54,14 @@ class VideoWriter:
         if self._frames is None:
             self._shape = shape
             self._frames = self._open(height=shape[0], width=shape[1])
-        self._frames.send(np.ascontiguousarray(_even(frame)))
+        try:
+            self._frames.send(np.ascontiguousarray(_even(frame)))
+        except OSError as error:  # its text is the whole command
+            self._frames = None
+            size = f"{frame.shape[1]} x {frame.shape[0]}"
+            raise TillerError(
+                f"video {self.path.name}: ffmpeg took no frame of {size}; its own message stands above"
+            ) from error
 
     def close(self, path: Path | str | None = None) -> Path:
         """Finish the file and give it its name.

@@ -32,7 +32,10 @@ def read_curves(path: Path) -> dict[str, list[Curve]]:
     """
     try:
         with path.open(newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
+            table = csv.DictReader(file)
+            rows = list(table)
+        if table.fieldnames is not None and STEP not in table.fieldnames:
+            raise ValueError(f"the columns {', '.join(table.fieldnames)[:200]}")
         columns = [name for name in (rows[0] if rows else {}) if name and _panel(name)]
         points = {name: [(float(row[STEP]), float(row[name])) for row in rows if row[name]] for name in columns}
     except (OSError, UnicodeDecodeError, KeyError, TypeError, ValueError) as error:

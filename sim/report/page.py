@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Sequence
 
 from robot.errors import InputError
-from robot.files import write_file
 from sim.report import sections
 from sim.report.learning import FILE_NAME as METRICS_NAME
 from sim.report.learning import find_metrics, read_curves
 from sim.statistics.records import FILE_NAME, PARTIAL_NAME, Evaluation, read_evaluation
+from sim.statistics.writing import unwritten, write_result
 
 GENERATOR = '<meta name="generator" content="tiller report">'
 """Marks a page of ours: such a page may be overwritten, any other file is not touched."""
@@ -60,7 +60,8 @@ def write_report(
         The path of the page.
 
     Raises:
-        InputError: a source holds nothing to report or cannot be read, or the target is taken.
+        InputError: a source holds nothing to report or cannot be read, or the target is taken or cannot be written.
+        TillerError: the disk is full or fails.
     """
     paths = [Path(source) for source in ([sources] if isinstance(sources, (str, os.PathLike)) else sources)]
     if not paths:
@@ -91,7 +92,8 @@ def write_page(target: Path, title: str, body: Sequence[str], *, overwrite: bool
         overwrite: replace a file that is no report of ours.
 
     Raises:
-        InputError: the target is taken.
+        InputError: the target is taken or cannot be written.
+        TillerError: the disk is full or fails.
     """
     _check_target(target, overwrite)
     here = Path(__file__).parent
@@ -102,7 +104,7 @@ def write_page(target: Path, title: str, body: Sequence[str], *, overwrite: bool
         script=(here / "sort.js").read_text(encoding="utf-8"),
         body="\n".join(part for part in body if part),
     )
-    return write_file(target, page)
+    return write_result(target, page)
 
 
 def _evaluation_file(source: Path) -> Path | None:
@@ -134,10 +136,13 @@ def _check_target(target: Path, overwrite: bool) -> None:
         raise InputError(
             f"report {target}", expected="a file", got="a folder", way_out=f"Give output={target / 'report.html'}"
         )
-    if overwrite or not target.exists():
-        return
-    with target.open(encoding="utf-8", errors="replace") as file:
-        ours = GENERATOR in file.read(1000)
+    try:
+        if overwrite or not target.exists():
+            return
+        with target.open(encoding="utf-8", errors="replace") as file:
+            ours = GENERATOR in file.read(1000)
+    except OSError as error:
+        raise unwritten(target, error) from error
     if not ours:
         raise InputError(
             f"report {target}",

@@ -6,13 +6,14 @@ import json
 import os
 from dataclasses import dataclass, field
 from functools import cached_property
+from math import inf, isfinite
 from pathlib import Path
-from typing import Any, Mapping, Sequence
+from typing import Any, Mapping, NoReturn, Sequence
 
 from robot.description import from_json, to_json
 from robot.errors import InputError
-from robot.files import write_file
 from sim.statistics.intervals import Interval, bootstrap, interquartile_mean, percentiles, wilson
+from sim.statistics.writing import write_result
 
 SCHEMA_VERSION = 1
 FILE_NAME = "evaluation.json"
@@ -199,6 +200,7 @@ def write_evaluation(evaluation: Evaluation, path: Path | str, *, overwrite: boo
 
     Raises:
         InputError: the file exists and `overwrite` is not set, or its folder cannot be written.
+        TillerError: the disk is full or fails.
     """
     path = Path(path)
     check_target(path, overwrite)
@@ -208,20 +210,21 @@ def write_evaluation(evaluation: Evaluation, path: Path | str, *, overwrite: boo
             if not part.get(name, True):
                 del part[name]
     text = json.dumps(document, indent=2, allow_nan=False) + "\n"
-    return write_file(path, text)
+    return write_result(path, text)
 
 
 def read_evaluation(path: Path | str) -> Evaluation:
     """Read `evaluation.json`, or the one in a folder. Unknown or missing keys are errors; the summary is recomputed.
 
     Raises:
-        InputError: there is no such file, it is no evaluation, or it is of another version.
+        InputError: there is no such file, it is no evaluation, it is of another version, or a record has a number that
+            no episode has.
     """
     path = Path(path)
-    path = path / FILE_NAME if path.is_dir() else path
     try:
+        path = path / FILE_NAME if path.is_dir() else path
         document = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(
             f"evaluation {path}", expected=f"a file {FILE_NAME} that `tiller evaluate` wrote", got=str(error)
         ) from error
@@ -233,7 +236,44 @@ def read_evaluation(path: Path | str) -> Evaluation:
             way_out="Evaluate again with this version",
         )
     document.pop("summary", None)
-    return from_json(Evaluation, document, where=str(path))
+    evaluation = from_json(Evaluation, document, where=str(path))
+    _require_sound(evaluation, path)
+    return evaluation
+
+
+def _require_sound(evaluation: Evaluation, path: Path) -> None:
+    """Refuse numbers that no evaluation has, which would spoil every statistic of them."""
+    _require_numbers(evaluation, str(path), ("episodes", "seconds", "inference_seconds", "latency"))
+    numbers: dict[int, int] = {}
+    for number, record in enumerate(evaluation.records):
+        where = f"{path}: records[{number}]"
+        _require_numbers(record, where, ("seed", "length", "latency"))
+        for name in ("episode_return", "max_reward", "score"):
+            if not isfinite(getattr(record, name)):
+                _refuse(f"{where}.{name}", "a finite number", getattr(record, name))
+        if record.length < 1:
+            _refuse(f"{where}.length", "at least 1", record.length)
+        if numbers.setdefault(record.seed, number) != number:
+            _refuse(f"{where}.seed", f"another one than records[{numbers[record.seed]}]", record.seed)
+        for name, value in record.energy.items():
+            if not isfinite(value):
+                _refuse(f"{where}.energy.{name}", "a finite number", value)
+    if len(evaluation.records) > evaluation.episodes:
+        _refuse(f"{path}: records", f"at most the {evaluation.episodes} of episodes", len(evaluation.records))
+
+
+def _require_numbers(part: Any, where: str, names: Sequence[str]) -> None:
+    """Refuse a count or a time below 0 or not finite; a latency has several of them."""
+    for name in names:
+        value = getattr(part, name)
+        if isinstance(value, Latency):
+            _require_numbers(value, f"{where}.{name}", tuple(vars(value)))
+        elif not 0 <= value < inf:
+            _refuse(f"{where}.{name}", "a finite number, at least 0", value)
+
+
+def _refuse(thing: str, expected: str, got: float) -> NoReturn:
+    raise InputError(thing, expected=expected, got=str(got), way_out="Evaluate again, or take the file as it was")
 
 
 def check_target(path: Path, overwrite: bool) -> None:

@@ -77,7 +77,8 @@ class Output:
             name: None if isinstance(value, float) and not math.isfinite(value) else value
             for name, value in figures.items()
         }
-        write_file(self.path / FINISHED, json.dumps(finite, indent=2, allow_nan=False) + "\n")
+        with _writable(self.path / FINISHED):
+            write_file(self.path / FINISHED, json.dumps(finite, indent=2, allow_nan=False) + "\n")
         self._release()
 
     def _release(self) -> None:
@@ -169,10 +170,14 @@ def _occupied(path: Path) -> InputError:
 
 @contextmanager
 def _writable(path: Path) -> Iterator[None]:
-    """Raise what the system refuses as one InputError."""
+    """Raise what the system refuses as one InputError, and a full disk as a TillerError."""
     try:
         yield
     except OSError as error:
+        from sim.statistics.writing import FULL, unwritten
+
+        if error.errno in FULL:
+            raise unwritten(path, error) from None
         raise InputError(
             f"output {path}",
             expected="a folder that can be written",

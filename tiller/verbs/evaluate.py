@@ -89,6 +89,7 @@ def run(configuration: Configuration[EvaluateOptions]) -> int:
     from tiller.runs.threads import limit_threads
 
     limit_threads(options.threads)
+    from sim.evaluation.rollout import EvaluationUnwritten
     from sim.perturbations import perturbed
     from sim.report import write_report
     from sim.statistics.records import read_evaluation
@@ -125,13 +126,21 @@ def run(configuration: Configuration[EvaluateOptions]) -> int:
         resume=options.resume,
         overwrite=options.overwrite,
     )
-    with output.kept_if_used():
-        evaluation = measure(policy, task, options, description, output)
+    unwritten: EvaluationUnwritten | None = None
+    try:
+        with output.kept_if_used():
+            evaluation = measure(policy, task, options, description, output)
+    except EvaluationUnwritten as error:
+        evaluation, unwritten = error.evaluation, error
     show(evaluation)
-    if other is not None:
-        show_comparison(evaluation, other, str(options.compare))
-    print(f"Report: {write_report(output.path)}")
-    output.finish(figures(evaluation))
+    try:
+        if other is not None:
+            show_comparison(evaluation, other, str(options.compare))
+    finally:
+        if unwritten is not None:
+            raise unwritten  # a report needs the file
+        print(f"Report: {write_report(output.path)}")
+        output.finish(figures(evaluation))
     return 0
 
 
@@ -139,6 +148,13 @@ def load_described(options: EvaluateOptions) -> tuple[Policy, dict[str, Any]]:
     """The policy with the requested sampler, and its description for the record."""
     from policies.model import checkpoint
 
+    if not options.checkpoint.strip():
+        raise InputError(
+            "'checkpoint'",
+            expected="the folder of a training run or of a checkpoint",
+            got=repr(options.checkpoint),
+            way_out="'checkpoint=.' is the current folder",
+        )
     folder = checkpoint.find(options.checkpoint)
     policy = checkpoint.load(folder, options.device).with_sampler(options.sampler, options.steps)
     record = checkpoint.read_record(folder)
@@ -186,6 +202,14 @@ def require_comparable(other: Evaluation, task: str, options: EvaluateOptions) -
                 expected=f"{value}, as in this evaluation",
                 got=str(theirs[what]),
                 way_out=f"Evaluate both with the same {what}",
+            )
+    for place, (record, seed) in enumerate(zip(other.records, range(options.seed, options.seed + options.episodes))):
+        if record.seed != seed:
+            raise InputError(
+                f"compare: seed of episode {place}",
+                expected=f"{seed}, as in this evaluation",
+                got=str(record.seed),
+                way_out="Episodes are paired by their seeds, in order: evaluate the other policy again",
             )
 
 

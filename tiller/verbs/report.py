@@ -51,6 +51,8 @@ def command(words: Sequence[str]) -> int:
             got="none",
             way_out="usage: tiller report FOLDER ...",
         )
+    if "" in paths:
+        raise InputError("a folder of tiller report", expected="a path", got="''", way_out="'.' is the current folder")
     page = Path(options.output) if options.output else Path(paths[0]) / "report.html"
     if len(paths) == 1 and _is_evaluation_sweep(Path(paths[0])):
         from tiller.sweep.evaluations import write_summary

@@ -81,6 +81,13 @@ def run(configuration: Configuration[TrainOptions]) -> int:
             got="nothing",
             way_out="Add output= beside resume=true",
         )
+    if options.options and not options.task:
+        raise InputError(
+            "'options'",
+            expected="a task that they are of",
+            got=f"{', '.join(options.options)} without a task",
+            way_out="Add task=, or leave them out",
+        )
     from tiller.runs.threads import limit_threads
 
     limit_threads(options.training.threads)

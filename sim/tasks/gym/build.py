@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from importlib import import_module
+from math import isfinite
 from typing import Any, Mapping
 
 import gymnasium
@@ -11,6 +12,11 @@ from gymnasium.envs.registration import EnvSpec
 
 from robot.errors import InputError, nearest
 from sim.rendering.backend import find_backend
+from sim.tasks.gym.values import number_in
+
+GIVE_PERIOD = (
+    "Give the control period in seconds: options.period_s= on the command line, period_s= of sim.make in Python"
+)
 
 
 def build_env(name: str, *, render: bool, arguments: Mapping[str, Any]) -> gymnasium.Env[Any, Any]:
@@ -66,19 +72,30 @@ def period_of(env: gymnasium.Env[Any, Any], name: str) -> float:
     """The control period of an environment in s, or an InputError where it gives none."""
     # None of these means the control period everywhere, hence the order: PushT's dt is that of its integrator, and
     # Pendulum's pictures are not at the rate of its steps.
-    if rate := getattr(env.unwrapped, "control_hz", None):
-        return 1 / float(rate)
-    dt = getattr(env.unwrapped, "dt", None)
-    if dt is not None and not callable(dt) and float(dt) > 0:
-        return float(dt)
-    if rate := env.metadata.get("render_fps"):
-        return 1 / float(rate)
+    if rate := _positive(getattr(env.unwrapped, "control_hz", None), f"control_hz of gym/{name}"):
+        return 1 / rate
+    if dt := _positive(getattr(env.unwrapped, "dt", None), f"dt of gym/{name}"):
+        return dt
+    if rate := _positive(env.metadata.get("render_fps"), f"metadata['render_fps'] of gym/{name}"):
+        return 1 / rate
     raise InputError(
         f"control period of gym/{name}",
         got="none of them",
-        way_out="Give it in seconds: period_s=",
+        way_out=GIVE_PERIOD,
         expected="control_hz, dt or metadata['render_fps'] of the environment",
     )
+
+
+def _positive(value: Any, thing: str) -> float | None:
+    """The number that an environment gives of its time; None where it gives none, a method or 0."""
+    if value is None or callable(value):
+        return None
+    number = number_in(value)
+    if number == 0:
+        return None
+    if number is None or not (number > 0 and isfinite(number) and isfinite(1 / number)):
+        raise InputError(thing, expected="one finite number above 0", got=repr(value), way_out=GIVE_PERIOD)
+    return number
 
 
 def max_steps_of(spec: EnvSpec, name: str) -> int:
@@ -88,7 +105,7 @@ def max_steps_of(spec: EnvSpec, name: str) -> int:
             f"time limit of gym/{name}",
             expected="max_episode_steps registered with it",
             got="none",
-            way_out="Give it in steps: max_steps=",
+            way_out="Give it in steps: options.max_steps= on the command line, max_steps= of sim.make in Python",
         )
     return spec.max_episode_steps
 

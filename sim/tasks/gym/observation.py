@@ -22,18 +22,18 @@ class Leaf:
     """One key of the observation.
 
     Args:
-        path: keys of the nested Dicts that lead to it.
+        path: keys of the nested Dicts that lead to it, text or whole numbers.
         space: as declared.
         image: whether it is seen as an image, (height, width, 3) uint8 RGB; else as float32 numbers.
     """
 
-    path: tuple[str, ...]
+    path: tuple[Any, ...]
     space: spaces.Space[Any]
     image: bool
 
     @property
     def name(self) -> str:
-        return ".".join(self.path) or OBSERVATION
+        return ".".join(map(str, self.path)) or OBSERVATION
 
     def find(self, observation: Any) -> Any:
         """Its value in an observation."""
@@ -73,7 +73,7 @@ class Leaf:
         return as_rgb(flat, f"observation '{self.name}'", white=_white(self.space)) if self.image else numbers
 
 
-def _leaves(space: spaces.Space[Any], kinds: Mapping[str, str], path: tuple[str, ...] = ()) -> Iterator[Leaf]:
+def _leaves(space: spaces.Space[Any], kinds: Mapping[str, str], path: tuple[Any, ...] = ()) -> Iterator[Leaf]:
     """The spaces within nested Dicts."""
     if isinstance(space, spaces.Dict):
         for key, part in space.spaces.items():

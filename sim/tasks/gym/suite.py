@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import isnan
 from typing import Annotated, Any, Iterator, Mapping
 
 import gymnasium
@@ -20,6 +21,7 @@ from sim.rendering.pictures import as_rgb
 from sim.tasks.environment import Observation, Outcome, TaskEnv
 from sim.tasks.gym.build import build_env, max_steps_of, period_of
 from sim.tasks.gym.observation import field_of, leaves_of
+from sim.tasks.gym.values import array_in, number_in
 from sim.tasks.info import SAY_SUCCESS, TaskInfo
 from sim.tasks.options import TaskOptions, read_options
 
@@ -97,6 +99,7 @@ class GymEnv(TaskEnv):
         self._threshold = options.success_return
         self._told = False  # whether the environment itself reports success
         self._return = 0.0
+        self._seed: int | None = None
         spec, space = gymnasium.registry[name.rpartition(":")[2]], self._env.action_space
         if self._threshold is None and options.success_reward is None:
             self._threshold = spec.reward_threshold
@@ -141,7 +144,7 @@ class GymEnv(TaskEnv):
                 got=str(error),
                 way_out="Episodes begin from seeds, so that they can be repeated: let reset take seed=",
             ) from error
-        self._return, self._told = 0.0, False
+        self._return, self._told, self._seed = 0.0, False, seed
         observation, _ = self._parts("reset", begun, ("observation", "info"))
         return Outcome(self._observe(observation), 0.0, success=False, score=0.0)
 
@@ -152,13 +155,18 @@ class GymEnv(TaskEnv):
         observation, reward, terminated, truncated, info = self._parts(
             "step", self._env.step(held), ("observation", "reward", "terminated", "truncated", "info")
         )
-        self._return += float(reward)
+        reward = self._number("reward", reward)
+        terminated, truncated = (
+            bool(value is not None and self._number(name, value))
+            for name, value in (("terminated", terminated), ("truncated", truncated))
+        )
+        self._return += reward
         ends = terminated or truncated or self.steps_left <= 1
-        success = self._succeeded(float(reward), info, ends)
+        success = self._succeeded(reward, info, ends)
         reported = self._told or self._options.success_reward is not None or self._threshold is not None
         return Outcome(
             self._observe(observation),
-            float(reward),
+            reward,
             success,
             float(success),
             terminated,
@@ -186,8 +194,8 @@ class GymEnv(TaskEnv):
 
     def _positive(self, key: str, value: Any) -> bool:
         """Whether the environment's value means success: true, or a number above 0; NaN and -1 do not."""
-        numbers = np.asarray(value)
-        if numbers.dtype.kind not in "biuf":
+        numbers = array_in(value)
+        if numbers is None:
             raise InputError(
                 f"info['{key}'] of {self.task.id}",
                 expected="true, false or a number",
@@ -196,9 +204,28 @@ class GymEnv(TaskEnv):
             )
         return bool(np.any(numbers > 0))
 
+    def _number(self, name: str, value: Any) -> float:
+        """A part of a step's answer that is one number or a truth."""
+        number = number_in(value)
+        if number is None or isnan(number):
+            raise InputError(
+                f"{name} of step of {self.task.id}",
+                expected="one number" if name == "reward" else "true or false",
+                got=repr(value),
+                way_out=f"Mend the environment: its episode at seed {self._seed}, step {self._steps or 0}",
+            )
+        return number
+
     def _parts(self, method: str, answer: Any, names: tuple[str, ...]) -> tuple[Any, ...]:
         """The parts that a method of the environment returned; as many as Gymnasium's interface has."""
-        if not isinstance(answer, tuple) or len(answer) != len(names) or not isinstance(answer[-1], Mapping):
+        if isinstance(answer, tuple) and len(answer) == len(names) and not isinstance(answer[-1], Mapping):
+            raise InputError(
+                f"info of {method} of {self.task.id}",
+                expected="a dict, which may be empty",
+                got=repr(answer[-1]),
+                way_out=f"Let {method} return ({', '.join(names)})",
+            )
+        if not isinstance(answer, tuple) or len(answer) != len(names):
             got = f"{len(answer)} values" if isinstance(answer, tuple) else type(answer).__name__
             raise InputError(
                 f"{method} of {self.task.id}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
 import signal
@@ -16,7 +17,7 @@ import pytest
 
 from data.store.dataset import Dataset
 from data.store.lock import LOCK_NAME, WriterLock
-from robot.errors import InputError
+from robot.errors import InputError, TillerError
 
 ROOT = Path(__file__).parents[3]
 
@@ -122,3 +123,22 @@ def test_a_dataset_that_was_never_closed_gives_its_lock_back_when_it_is_forgotte
     gc.collect()
     assert not (store / LOCK_NAME).exists()
     Dataset.open(store, mode="a").close()
+
+
+def test_a_full_disk_is_named_and_leaves_no_lock_but_the_trace_of_a_crash(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "pwrite", full)
+    with pytest.raises(TillerError, match="no space left on the disk") as caught:
+        WriterLock(tmp_path)
+    assert caught.value.exit_code == 1 and not (tmp_path / LOCK_NAME).exists()
+    (tmp_path / LOCK_NAME).write_text('{"pid": 1}')
+    with pytest.raises(TillerError, match="no space left on the disk"):
+        WriterLock(tmp_path)
+    monkeypatch.undo()
+    lock = WriterLock(tmp_path)
+    assert lock.follows_a_crash
+    lock.release()

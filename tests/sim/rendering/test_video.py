@@ -106,3 +106,12 @@ def test_pictures_of_other_forms_become_uint8_rgb(picture: Any, expected: tuple[
 def test_what_is_no_picture_is_refused(picture: Any) -> None:
     with pytest.raises(InputError, match=r"picture of a task: expected numbers \(height, width, 3\)"):
         as_rgb(picture, "a task")
+
+
+def test_a_frame_beyond_the_encoder_is_refused_before_ffmpeg_sees_it(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    video = VideoWriter(tmp_path / "tall.mp4", fps=10)
+    with pytest.raises(InputError, match=r"at most 16384 pixels a side.*got 20 x 20000"):
+        video.add(np.zeros((20000, 20, 3), np.uint8))
+    assert capfd.readouterr().err == "" and not list(tmp_path.iterdir())

@@ -176,7 +176,7 @@ def test_a_training_run_alone_has_a_page_too(tmp_path: Path) -> None:
     assert page.count("svg") == 2 and "training" in page.text
 
 
-@pytest.mark.parametrize("text", ["loss\n1\n", "step,loss\n1,abc\n", "step,loss\n,1\n"])
+@pytest.mark.parametrize("text", ["loss\n1\n", "name,price\ntea,3\n", "step,loss\n1,abc\n", "step,loss\n,1\n"])
 def test_metrics_that_are_no_table_are_named(folder: Path, tmp_path: Path, text: str) -> None:
     (tmp_path / "m.csv").write_text(text)
     with pytest.raises(InputError, match=r"m\.csv"):

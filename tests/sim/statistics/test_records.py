@@ -57,7 +57,7 @@ records = st.builds(
 
 
 @settings(max_examples=20)  # each example is synced to disk
-@given(st.lists(records, max_size=3), st.text(max_size=20))
+@given(st.lists(records, max_size=3, unique_by=lambda record: record.seed), st.text(max_size=20))
 def test_what_is_written_reads_back_the_same(tmp_path_factory, some: list[EpisodeRecord], words: str) -> None:
     folder = tmp_path_factory.mktemp("evaluation")
     asked = evaluation(tuple(some), policy={"name": words, "sampler": {"steps": 3}}, ended=words)
@@ -110,7 +110,42 @@ def test_a_file_that_is_no_evaluation_is_named(tmp_path: Path, spoil, words: str
         read_evaluation(tmp_path)
 
 
-@pytest.mark.parametrize("text", [None, "", "{", "[1, 2]"])
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("score", float("nan"), r"records\[2\]\.score: expected a finite number, got nan"),
+        ("episode_return", float("inf"), r"records\[2\]\.episode_return"),
+        ("seed", 11, r"records\[2\]\.seed: expected another one than records\[1\], got 11"),
+        ("seed", -1, r"records\[2\]\.seed"),
+        ("length", -3, r"records\[2\]\.length"),
+        ("length", 0, r"records\[2\]\.length: expected at least 1, got 0"),
+        ("latency", {"queries": 1, "p50_s": -1.0, "p95_s": 0.0, "max_s": 0.0}, r"records\[2\]\.latency\.p50_s"),
+    ],
+)
+def test_a_record_with_a_number_that_no_episode_has_is_named(tmp_path: Path, key: str, value, words: str) -> None:
+    path = write_evaluation(evaluation(FOUR), tmp_path / "evaluation.json")
+    document = json.loads(path.read_text())
+    document["records"][2][key] = value
+    path.write_text(json.dumps(document))
+    with pytest.raises(InputError, match=words):
+        read_evaluation(path)
+
+
+@pytest.mark.parametrize(("key", "value"), [("seconds", -1.0), ("seconds", float("nan")), ("episodes", -3)])
+def test_an_evaluation_with_a_negative_or_undefined_total_is_refused(tmp_path: Path, key: str, value: float) -> None:
+    path = write_evaluation(evaluation(FOUR), tmp_path / "evaluation.json")
+    path.write_text(json.dumps({**json.loads(path.read_text()), key: value}))
+    with pytest.raises(InputError, match=rf"evaluation\.json\.{key}"):
+        read_evaluation(path)
+
+
+def test_more_records_than_episodes_are_refused(tmp_path: Path) -> None:
+    path = write_evaluation(evaluation(FOUR, episodes=3), tmp_path / "evaluation.json")
+    with pytest.raises(InputError, match="at most the 3 of episodes, got 4"):
+        read_evaluation(path)
+
+
+@pytest.mark.parametrize("text", [None, "", "{", "[1, 2]", pytest.param("[" * 100_000, id="deep")])
 def test_a_missing_or_torn_file_is_named(tmp_path: Path, text: str | None) -> None:
     if text is not None:
         (tmp_path / "evaluation.json").write_text(text)

@@ -12,6 +12,7 @@ from gymnasium import spaces
 
 import sim
 from robot.errors import InputError
+from sim.evaluation.env_runner import EnvConfig, EnvRunner, Reset
 from sim.tasks import task_info
 
 
@@ -341,3 +342,76 @@ def test_a_module_named_in_the_id_registers_its_tasks(tmp_path: Path, monkeypatc
     monkeypatch.syspath_prepend(tmp_path)
     assert run(sim.make("gym/toy_tasks:toy/Swing-v0"), 0.0)[0] == 3
     gymnasium.registry.pop("toy/Swing-v0")
+
+
+def timed(monkeypatch: pytest.MonkeyPatch, attribute: str, value: Any) -> Any:
+    if attribute == "render_fps":
+        monkeypatch.setitem(Reach.metadata, attribute, value)
+    else:
+        monkeypatch.setattr(Reach, attribute, value, raising=False)
+    return sim.make("gym/toy/Reach-v0")
+
+
+@pytest.mark.parametrize(
+    "attribute, value, words",
+    [
+        ("render_fps", "fast", r"metadata\['render_fps'\] of gym/toy/Reach-v0: .* got 'fast'"),
+        ("render_fps", float("inf"), "got inf"),
+        ("render_fps", -5, "got -5"),
+        ("dt", "slow", r"^dt of gym/toy/Reach-v0: expected one finite number above 0, got 'slow'"),
+        ("dt", np.array([0.1, 0.2]), "^dt of gym/toy/Reach-v0"),
+        ("control_hz", "10 Hz", "^control_hz of gym/toy/Reach-v0: .* got '10 Hz'.*options.period_s="),
+    ],
+)
+def test_a_rate_that_is_no_number_is_named(
+    monkeypatch: pytest.MonkeyPatch, attribute: str, value: Any, words: str
+) -> None:
+    with pytest.raises(InputError, match=words):
+        timed(monkeypatch, attribute, value)
+
+
+def test_a_rate_of_zero_or_a_method_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert timed(monkeypatch, "dt", 0).task.control_hz == 5
+    assert timed(monkeypatch, "control_hz", lambda: "often").task.control_hz == 5
+
+
+def test_what_is_missing_is_given_as_the_command_line_takes_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(InputError, match=r"options\.max_steps="):
+        sim.make("gym/toy/Endless-v0")
+    with pytest.raises(InputError, match=r"options\.period_s="):
+        timed(monkeypatch, "render_fps", None)
+
+
+def test_whole_numbers_are_keys_too() -> None:
+    space = spaces.Dict([(0, spaces.Box(-1, 1, (3,))), (1, spaces.Box(-1, 1, (2,)))])  # type: ignore[arg-type]
+    first, _ = odd(space, {0: np.ones(3), 1: np.zeros(2)}).reset(seed=0)
+    assert {name: row.shape for name, row in first.items()} == {"0": (3,), "1": (2,)}
+
+
+@pytest.mark.parametrize(
+    "answer, words",
+    [
+        ((0.0, None, False, False, {}), "reward of step of gym/toy/Odd-v0: expected one number, got None"),
+        ((0.0, np.ones(2), False, False, {}), r"reward of step of .* got array\(\[1\., 1\.\]\)"),
+        ((0.0, float("nan"), False, False, {}), "reward of step of .* got nan.*seed 4, step 0"),
+        ((0.0, 0.0, [True, False], False, {}), "terminated of step of .*: expected true or false"),
+        ((0.0, 0.0, False, False, None), "info of step of gym/toy/Odd-v0: expected a dict.* got None"),
+        ((0.0, 0.0, False, False, {"success": [[True], [True, False]]}), r"info\['success'\] of gym/toy/Odd-v0"),
+    ],
+)
+def test_a_step_that_answers_with_no_number_or_truth_is_named(answer: Any, words: str) -> None:
+    env = odd(spaces.Box(-1, 1, (1,)), np.zeros(1), success_return=None)
+    env._env.unwrapped.step = lambda _: (np.zeros(1), *answer[1:])
+    env.reset(seed=4)
+    with pytest.raises(InputError, match=words):
+        env.step(np.zeros(1))
+
+
+@pytest.mark.parametrize("seen", [[0.0, np.inf], [np.nan, 0.0]])
+def test_an_observation_that_is_not_finite_is_named_with_its_seed(seen: list[float]) -> None:
+    env = odd(spaces.Box(-np.inf, np.inf, (2,)), np.array(seen))
+    runner = EnvRunner(EnvConfig("gym/toy/Odd-v0", {}, ("observation",), 1), env)
+    with pytest.raises(
+        InputError, match="observation 'observation' of gym/toy/Odd-v0, seed 9, step 0: expected finite"
+    ):
+        runner.run(Reset(0, 9))
