@@ -16,7 +16,7 @@ from zarr.core.sync import sync
 from zarr.errors import ZarrUserWarning
 from zarr.storage import FsspecStore, LocalStore, ZipStore
 
-from data.store.foreign_formats import refuse_known_format
+from data.store.foreign.formats import refuse_known_format
 from robot.errors import InputError
 
 _GROUP_FILES = ("zarr.json", ".zgroup")

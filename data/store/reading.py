@@ -15,7 +15,7 @@ from zarr.core.buffer import Buffer, BufferPrototype
 from zarr.core.sync import sync
 from zarr.storage import StorePath, WrapperStore
 
-from data.store.foreign_chunks import checked_location
+from data.store.foreign.chunks import checked_location
 from robot.errors import InputError, TillerError
 
 

@@ -1,0 +1,1 @@
+"""Stores and folders that other tools wrote."""
