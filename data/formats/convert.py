@@ -96,7 +96,9 @@ def convert(
         period_s=period_s,
         instruction=instruction,
         rename=rename or {},
-        units=dict.fromkeys(opened.arrays, units) if isinstance(units, str) else units or {},
+        units=dict.fromkeys(opened.arrays, units)
+        if isinstance(units, str)
+        else {key: str(unit) for key, unit in (units or {}).items()},  # a 1 typed as a number is a unit too
         kinds=kinds or {},
         action=tuple(action),
     )

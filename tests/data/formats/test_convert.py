@@ -653,3 +653,8 @@ def test_a_fact_that_gives_way_to_one_of_ours_is_said(tmp_path):
     renamed = convert(source, tmp_path / "renamed", **GIVEN, rename={"source": "recorder"})
     assert Dataset.open(tmp_path / "renamed").meta("recorder").tolist() == ["a", "b", "c"]
     assert not any("left out" in note for note in renamed.notes)
+
+
+def test_the_unit_1_may_be_a_number(tmp_path):
+    source = write_npz(tmp_path / "source.npz", content())
+    assert convert(source, tmp_path / "out", period_s=0.1, units={"state": 1, "action": 1}).units["state"] == "1"
