@@ -142,7 +142,8 @@ class Motion:
         """Change the targets of fingers in `path_position` (dim,) that would press on beyond their bound."""
         grip, pressing = measurement.grip, []
         for column in np.flatnonzero((path_position - grip.bound) * grip.onward > 0) if len(grip.bound) else ():
-            path_position[column] = grip.bound[column]
+            low, high = self.limits.low[column], self.limits.high[column]
+            path_position[column] = min(max(grip.bound[column], low), high)
             pressing.append(f"{self._names[column]} {measurement.efforts[column]:.3g}")
         return {Reason.FORCE: ", ".join(pressing)} if pressing else {}
 

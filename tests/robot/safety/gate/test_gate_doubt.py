@@ -421,7 +421,7 @@ def test_a_tool_does_not_take_off_the_arms_leash(how: str, tmp_path: Path) -> No
     leash, limits = made.settings.leashes[0], made.gate.limits
     width = made.settings.spec.slices[made.settings.groups[1].parts[0].field]
     at = made.measured.copy()
-    at[width] = limits.high[width] + 0.006 if how == "beyond" else 0.5 * (limits.low + limits.high)[width]
+    at[width] = limits.high[width] + 0.006 if how == "beyond" else 0.5 * (limits.low[width] + limits.high[width])
     made.measured = at.copy()
     made.step()
     if how == "bad":

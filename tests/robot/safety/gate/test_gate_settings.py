@@ -48,7 +48,7 @@ def test_capsules_need_the_joints_and_their_file():
     with pytest.raises(InputError, match="joint1"):
         gate_settings(replace(contract, state=blind), describe(contract))
     other = describe(contract)
-    with pytest.raises(InputError, match=r"python -m sim\.twin\.capsules"):
+    with pytest.raises(InputError, match=r"python -m sim\.twin\.model\.capsules"):
         gate_settings(contract, replace(other, spec=replace(other.spec, name="nobody")))
 
 
