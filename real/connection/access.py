@@ -139,7 +139,7 @@ class GateAccess:
         """Whether another source sends chunks."""
         return (
             self._subscriptions.sender not in ("", self._link.session)
-            and time.monotonic() - self._subscriptions.sent_s < OTHER_S
+            and time.monotonic() - self._subscriptions.sender_s < OTHER_S
         )
 
     def take(self) -> None:

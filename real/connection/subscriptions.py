@@ -79,7 +79,7 @@ class GraphSubscriptions:
         self.status: dict[str, str] = {}
         self.episode: dict[str, Any] = {}
         self.outcome: dict[str, float] = {}
-        self.sender, self.sent_s = "", float("-inf")
+        self.sender, self.sender_s = "", float("-inf")
         self._values: dict[str, dict[str, np.ndarray]] = {}
         self._received_s: dict[str, float] = {}
         self._topics: dict[str, str] = {}
@@ -201,7 +201,7 @@ class GraphSubscriptions:
         if isinstance(tag, Refusal):
             return tag
         with self.changed:
-            self.sender, self.sent_s = tag.session, time.monotonic()
+            self.sender, self.sender_s = tag.session, time.monotonic()
         return None
 
     def _episode_came(self, message: String) -> Refusal | None:
