@@ -15,7 +15,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, Callable, Iterable, Iterator, Mapping, Sequence
 
+from robot.errors import InputError, TillerError
+
 PARTIAL = ".partial"
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""Errors of a full disk, a full quota or a file that may not grow."""
 # Errors of a file system without hard links (FAT, some network mounts).
 _NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK)
 
@@ -49,6 +53,33 @@ def write_file(path: Path, content: str | bytes) -> Path:
         os.replace(partial, path)
     sync(path.parent)
     return path
+
+
+def write_result(path: Path, content: str) -> Path:
+    """Write a file, whole or not at all; missing folders are made.
+
+    Raises:
+        InputError: the path cannot be written.
+        TillerError: the disk is full or fails. A file that was there is untouched.
+    """
+    try:
+        return write_file(path, content)
+    except OSError as error:
+        raise unwritten(path, error) from error
+
+
+def unwritten(path: Path, error: OSError) -> TillerError:
+    """The error to raise for a path that could not be written."""
+    if error.errno in FULL:
+        return TillerError(f"{path} was not written: no space left on the disk. Free some space, then run it again")
+    if error.errno == errno.EIO:
+        return TillerError(f"{path} was not written: the disk said '{error.strerror}'")
+    return InputError(
+        f"output {path}",
+        expected="a path that can be written",
+        got=error.strerror or str(error),
+        way_out="Choose another output=",
+    )
 
 
 def write_table(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> Path:

@@ -21,7 +21,8 @@ def judge_array(judgement: Judgement, path: str, streams: dict[str, Borders]) ->
         array = contents.array(path)
         looked_at = path.startswith("data/") and contents.schema is None
         absent = absent_rows(array) if looked_at else []
-        lost = absent_rows(array, whole=True) if absent else []
+        lost = [(rows.first, rows.end) for rows in absent if rows.whole]
+        partly = [(rows.first, rows.end) for rows in absent if not rows.whole]
         seen = scan(contents, path, lost)
     except InputError as error:
         judgement.blame(path, str(error), judgement.all)
@@ -49,7 +50,7 @@ def judge_array(judgement: Judgement, path: str, streams: dict[str, Borders]) ->
         )
     if path.startswith("data/"):
         _judge_absent(judgement, path, seen, lost, whole=True)
-        _judge_absent(judgement, path, seen, [rows for rows in absent if rows not in lost], whole=False)
+        _judge_absent(judgement, path, seen, partly, whole=False)
         _judge_numbers(judgement, path, seen)
 
 

@@ -13,11 +13,10 @@ from data.formats import Preset, Source, find_preset, open_source, recognise
 from data.formats.facts import Fact, episode_facts, replaced_facts
 from data.formats.meaning import completed, meaning_of
 from data.formats.plan import ConversionPlan, make_plan
-from data.store.dataset import Dataset
+from data.store.dataset import Dataset, free_folder
 from data.store.episode import Episode
-from data.store.location import is_url, refuse_within_store
 from data.store.schema import Schema
-from data.store.staging import remove_leftovers, written_aside
+from data.store.staging import written_aside
 from robot.description import ActionField
 from robot.errors import InputError
 
@@ -89,7 +88,7 @@ def convert(
         InputError: the source cannot be read, something is missing that nobody can be asked for, or the target
             exists or cannot be written.
     """
-    folder = _free_folder(target)
+    folder = free_folder(target)
     opened = open_source(source, exclude=exclude, skip=skip_episodes)
     known = find_preset(preset) if preset else recognise(opened, exclude)
     given = Preset(
@@ -139,22 +138,6 @@ def convert(
         units_written,
         (*recognised, *opened.notes, *fact_notes, *replaced_facts(opened, given.rename, same), *plan.notes),
     )
-
-
-def _free_folder(target: str | Path) -> Path:
-    if is_url(target):
-        raise InputError(f"'{target}'", expected="a local folder to write", got="a URL")
-    folder = Path(target).resolve()
-    refuse_within_store(folder, str(target))
-    remove_leftovers(folder)
-    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
-        raise InputError(
-            f"'{target}'",
-            expected="an output that does not exist yet",
-            got="something there",
-            way_out="Choose another path, or remove it first",
-        )
-    return folder
 
 
 def _require_episodes(source: Source, skipped: Collection[int]) -> None:

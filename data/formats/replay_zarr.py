@@ -55,7 +55,7 @@ def _absent_chunks(name: str, array: zarr.Array) -> str:
     kind, size = ("shards", array.shards[0]) if array.shards else ("chunks", array.chunks[0])
     return (
         f"'{name}': {len(absent)} of {-(-array.shape[0] // size)} {kind} are absent in the source and read as its "
-        f"fill value {array.fill_value}, the first of rows {absent[0][0]} to {absent[0][1] - 1}"
+        f"fill value {array.fill_value}, the first of rows {absent[0].first} to {absent[0].end - 1}"
     )
 
 

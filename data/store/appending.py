@@ -14,7 +14,6 @@ After a completed append all shapes are right, so any zarr reader sees the same 
 
 from __future__ import annotations
 
-import errno
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Iterator, Sequence
@@ -32,8 +31,7 @@ from data.store.reading import open_array, read_rows
 from data.store.record import ROOT_KEY, Commit, read_record
 from data.store.schema import Schema
 from robot.errors import TillerError
-
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+from robot.files import FULL
 
 
 class DiskError(TillerError):
@@ -46,7 +44,7 @@ class DiskError(TillerError):
     """
 
     def __init__(self, folder: Path, error: OSError, episodes: int) -> None:
-        self.full, self.episodes = error.errno in _FULL, episodes
+        self.full, self.episodes = error.errno in FULL, episodes
         self.reason = "no space left on the disk" if self.full else f"the disk said '{error.strerror}'"
         way_out = "Free some space and append it again" if self.full else "Append it again when that is mended"
         super().__init__(

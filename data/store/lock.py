@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import json
 import os
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any, Mapping
 
 from robot.errors import InputError, TillerError
+from robot.files import FULL
 
 LOCK_NAME = "writer.lock"
 
@@ -93,7 +93,7 @@ def _sign(descriptor: int) -> None:
 
 def _unsigned(folder: Path, error: OSError) -> TillerError:
     """The error to raise where the holder's name could not be written."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if error.errno in FULL:
         return TillerError(f"{folder} cannot be written: no space left on the disk. Free some space, then run it again")
     return InputError(f"{folder}", expected="a folder that can be written", got=error.strerror or str(error))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import zarr
@@ -113,13 +113,21 @@ def read_rows(array: zarr.Array[Any], where: str, key: str, start: int, stop: in
         raise
 
 
-def absent_rows(array: zarr.Array[Any], *, whole: bool = False) -> list[tuple[int, int]]:
-    """(first, end) rows of every chunk, or shard of chunks, that is not there and so reads as the fill value.
+class AbsentRows(NamedTuple):
+    """Rows of a chunk, or shard of chunks, that is not there and so reads as the fill value.
 
     Args:
-        array: as opened.
-        whole: only rows of which no chunk is there, where chunks also split the components.
+        first, end: the first row, and the one after the last.
+        whole: whether no chunk of these rows is there, where chunks also split the components.
     """
+
+    first: int
+    end: int
+    whole: bool
+
+
+def absent_rows(array: zarr.Array[Any]) -> list[AbsentRows]:
+    """The rows of absent chunks, in order."""
     size = array.shards or array.chunks
     grid = [-(-length // step) for length, step in zip(array.shape, size)]
     location = array.store_path
@@ -134,9 +142,10 @@ def absent_rows(array: zarr.Array[Any], *, whole: bool = False) -> list[tuple[in
                 absent[index[0]] += 1
         return absent
 
-    least = prod(grid[1:]) if whole else 1
-    blocks = sorted(block for block, count in sync(collect()).items() if count >= least)
-    return [(first * size[0], min((first + 1) * size[0], array.shape[0])) for first in blocks]
+    return [
+        AbsentRows(block * size[0], min((block + 1) * size[0], array.shape[0]), count == prod(grid[1:]))
+        for block, count in sorted(sync(collect()).items())
+    ]
 
 
 def _register_image_codecs() -> None:

@@ -22,6 +22,7 @@ from robot.control.ensembling import TemporalEnsemble
 from robot.control.runner import ChunkRunner, query_seed
 from robot.description import Policy
 from robot.errors import InputError, TillerError
+from robot.files import unwritten
 from sim.evaluation.env_runner import EnvConfig
 from sim.evaluation.rounds import EnvSession, Rollout
 from sim.evaluation.versions import versions
@@ -34,7 +35,6 @@ from sim.statistics.records import (
     check_target,
     write_evaluation,
 )
-from sim.statistics.writing import unwritten
 
 __all__ = ["BATCH", "EvaluationFailed", "EvaluationInterrupted", "EvaluationUnwritten", "evaluate_policy", "query_seed"]
 

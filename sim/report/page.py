@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Sequence
 
 from robot.errors import InputError
+from robot.files import unwritten, write_result
 from sim.report import sections
 from sim.report.learning import FILE_NAME as METRICS_NAME
 from sim.report.learning import find_metrics, read_curves
 from sim.statistics.records import FILE_NAME, PARTIAL_NAME, Evaluation, read_evaluation
-from sim.statistics.writing import unwritten, write_result
 
 GENERATOR = '<meta name="generator" content="tiller report">'
 """Marks a page of ours: such a page may be overwritten, any other file is not touched."""

@@ -12,8 +12,8 @@ from typing import Any, Mapping, NoReturn, Sequence
 
 from robot.description import from_json, to_json
 from robot.errors import InputError
+from robot.files import write_result
 from sim.statistics.intervals import Interval, bootstrap, interquartile_mean, percentiles, wilson
-from sim.statistics.writing import write_result
 
 SCHEMA_VERSION = 1
 FILE_NAME = "evaluation.json"

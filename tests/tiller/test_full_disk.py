@@ -10,7 +10,7 @@ from typing import Callable
 import pytest
 
 from data.store.lock import LOCK_NAME
-from sim.statistics import writing
+from robot import files
 from tests.journeys.commands import TINY, Command
 from tests.tiller.conftest import CAR, QUICK
 from tiller.runs import output
@@ -33,10 +33,10 @@ def refuse(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
                 raise OSError(code, os.strerror(code))
             return real(path, content)
 
-        for module in (writing, output):
+        for module in (files, output):
             monkeypatch.setattr(module, "write_file", write)
 
-    real = writing.write_file
+    real = files.write_file
     return of
 
 

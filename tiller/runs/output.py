@@ -15,7 +15,7 @@ import yaml
 
 from data.store.lock import LOCK_NAME, WriterLock
 from robot.errors import InputError
-from robot.files import write_file
+from robot.files import FULL, unwritten, write_file
 
 CONFIG = "config.yaml"
 FINISHED = "finished.json"
@@ -174,8 +174,6 @@ def _writable(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        from sim.statistics.writing import FULL, unwritten
-
         if error.errno in FULL:
             raise unwritten(path, error) from None
         raise InputError(

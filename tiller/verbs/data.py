@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, Any, Callable, Mapping, Sequence
+from typing import Annotated, Any, Callable, Mapping, Sequence
 
 from robot.description import ActionField
 from robot.description.ranges import Count, NonNegative, Range
 from robot.errors import InputError, nearest
 from tiller.command_line.words import read_options, split_words
-
-if TYPE_CHECKING:
-    pass
 
 INCIDENT = "--incident"
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from robot.safety.gate.inputs import Now
 from robot.safety.gate.reasons import Mode, Reason
-from robot.safety.gate.stages.agreement import MET, RESET_S, jumped, met_at_rest
+from robot.safety.gate.stages.agreement import MET, jumped, met_at_rest, was_just_reset
 from robot.safety.gate.stages.judge import Judgement
 from robot.safety.gate.stages.measure import Comparison, compare
 from robot.safety.gate.stages.parts import Parts
@@ -50,9 +50,7 @@ def agree(
     if state.mode is Mode.RUN and not agreement.jump:
         return state, Agreed(comparison, False, measuring.no_groups, {})
     # With enable the command is set to the measured position; groups that are not known then follow when they are.
-    # A twin that was reset may report its former position for a moment.
-    reset = agreement.reset_ns is not None and now.monotonic_ns - agreement.reset_ns < RESET_S * 1e9
-    entering = state.latch.enabled and (enabling or agreement.entering or reset)
+    entering = state.latch.enabled and (enabling or agreement.entering or was_just_reset(agreement, now))
     # A person who holds an enabled gate keeps the command; while anything else forbids motion, it follows the robot.
     permitted = state.latch.enabled and not entering and KEEP_COMMAND.issuperset(judgement.causes)
     far = measuring.apart(comparison.distances)

@@ -99,6 +99,11 @@ def joint_jump(measuring: Measuring, state: GateState, joints: np.ndarray) -> st
     return f"{measuring.joint_names[worst]} by {change[worst]:.3g} rad"
 
 
+def was_just_reset(agreement: Agreement, now: Now) -> bool:
+    """Whether a twin was reset so lately that it may still report its former position."""
+    return agreement.reset_ns is not None and now.monotonic_ns - agreement.reset_ns < RESET_S * 1e9
+
+
 def is_back(agreement: Agreement, joints: np.ndarray, apart: np.ndarray) -> bool:
     """Whether a state that had jumped is back at the command and at the joints before the jump.
 

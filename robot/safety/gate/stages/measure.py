@@ -9,7 +9,7 @@ import numpy as np
 
 from robot.safety.gate.inputs import Now, StateSample
 from robot.safety.gate.reasons import Reason
-from robot.safety.gate.stages.agreement import RESET_S, agreed, since_last
+from robot.safety.gate.stages.agreement import agreed, since_last, was_just_reset
 from robot.safety.gate.stages.parts import Parts
 from robot.safety.gate.stages.watch import Causes, stream_causes
 from robot.safety.gate.state import Agreement, GateState, Measurement, Plan, Watched
@@ -45,7 +45,7 @@ def measure(
     elapsed_s, sampled_ns = since_last(measuring, known, samples, now)
     notes: Causes = {}
     agreement = agreed(measuring, state, values, joints, elapsed_s, now)
-    if agreement.jump and agreement.reset_ns is not None and now.monotonic_ns - agreement.reset_ns < RESET_S * 1e9:
+    if agreement.jump and was_just_reset(agreement, now):
         # The first state was one from before the reset: the robot begins where it is now.
         notes[Reason.SEEDED] = "reset"
         state = replace(state, sent=replace(state.sent, command=np.empty(0)), plan=Plan())

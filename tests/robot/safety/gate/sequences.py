@@ -158,7 +158,7 @@ class Life:
                 steps[self.settings.spec.slices[each.name]] *= 0.2
         return start + np.arange(1, rows + 1)[:, None] * steps
 
-    def add_event(self) -> GateOutput:
+    def random_tick(self) -> GateOutput:
         """A tick in which something may happen."""
         draw = self.random.random()
         given: tuple[str, ...] = ()
@@ -341,6 +341,6 @@ def live(seed: int) -> None:
     watch = Watch(life)
     for tick in range(TICKS):
         try:
-            watch.see(life.add_event())
+            watch.see(life.random_tick())
         except AssertionError as error:
             raise AssertionError(f"seed {seed}, {life.contract}, tick {tick}: {error}") from error
