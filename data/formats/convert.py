@@ -105,7 +105,7 @@ def convert(
     name = Path(os.path.abspath(source)).name  # of the folder, where it is given as a dot
     note = source_note or (known.name if known else name)
     same = {"source": note, **({"instruction": meaning.instruction} if meaning.instruction else {})}
-    facts = episode_facts(opened, given.rename, same)
+    facts = episode_facts(opened, given.rename, same, skip_episodes)
     _require_episodes(opened, skip_episodes)
     plan = make_plan(opened, meaning, tuple(fact.field for fact in facts), skip_episodes)
     keys = tuple((column.array.name, column.name) for column in plan.columns)
@@ -194,8 +194,9 @@ def _require_finite(source: Source, episode: int, name: str, rows: np.ndarray) -
     if rows.dtype.kind != "f" or np.isfinite(rows).all():
         return
     row, *component = np.argwhere(~np.isfinite(rows))[0].tolist()
+    where = f", component {', '.join(map(str, component))}" if component else ""
     raise InputError(
-        f"'{source.path}': '{name}', episode {episode}, row {row}, component {', '.join(map(str, component))}",
+        f"'{source.path}': '{name}', episode {episode}, row {row}{where}",
         expected="a finite number",
         got=str(rows[(row, *component)]),
         way_out=f"Leave the episode out with skip_episodes=[{episode}]",

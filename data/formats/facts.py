@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Any, Mapping, Sequence
+from typing import Any, Collection, Mapping, Sequence
 
 import numpy as np
 
@@ -24,7 +24,9 @@ class Fact:
     values: Sequence[Any]
 
 
-def episode_facts(source: Source, rename: Mapping[str, str], same: Mapping[str, str]) -> tuple[Fact, ...]:
+def episode_facts(
+    source: Source, rename: Mapping[str, str], same: Mapping[str, str], skip: Collection[int] = ()
+) -> tuple[Fact, ...]:
     """The facts recorded of each episode.
 
     One number, word or flag per episode keeps its type; several numbers per episode are written as a JSON list.
@@ -33,6 +35,7 @@ def episode_facts(source: Source, rename: Mapping[str, str], same: Mapping[str, 
         source: whose facts are taken over.
         rename: name in the source -> name in the target.
         same: facts that are the same for all episodes; they replace those of the source of the same name.
+        skip: episodes that are not converted, whose facts may be anything.
 
     Raises:
         InputError: a fact is neither numbers nor words, or two get one name.
@@ -49,7 +52,7 @@ def episode_facts(source: Source, rename: Mapping[str, str], same: Mapping[str, 
                 way_out=f"Rename one with rename.{key}=NAME, or leave it out with exclude=[{key}]",
             )
         require_name(source.path, key, name)
-        facts.setdefault(name, _fact(source, key, name, values))
+        facts.setdefault(name, _fact(source, key, name, values, skip))
     return tuple(facts.values())
 
 
@@ -62,7 +65,7 @@ def replaced_facts(source: Source, rename: Mapping[str, str], same: Mapping[str,
     )
 
 
-def _fact(source: Source, key: str, name: str, values: np.ndarray) -> Fact:
+def _fact(source: Source, key: str, name: str, values: np.ndarray, skip: Collection[int]) -> Fact:
     single = values.reshape(len(values)) if values.size == len(values) else None
     if values.dtype.kind in "UT" or (values.dtype.kind == "O" and all(isinstance(each, str) for each in values.flat)):
         words = values.tolist() if values.ndim == 1 else [json.dumps(each.tolist()) for each in values]
@@ -78,8 +81,9 @@ def _fact(source: Source, key: str, name: str, values: np.ndarray) -> Fact:
         values = values.astype(np.float64)  # a long double is no JSON number
     if single is None:
         return Fact(MetaField(name, "string"), [json.dumps(each.tolist()) for each in values])
-    if values.dtype.kind == "u" and (single > _LARGEST).any():
-        episode = int(np.argmax(single > _LARGEST))
+    too_large = [number for number in np.flatnonzero(single > _LARGEST).tolist() if number not in skip]
+    if values.dtype.kind == "u" and too_large:
+        episode = too_large[0]
         raise InputError(
             f"'{source.path}': '{key}', episode {episode}",
             expected=f"an integer up to {_LARGEST}",

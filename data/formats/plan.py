@@ -159,7 +159,7 @@ def _numbers(name: str, array: SourceArray) -> Column:
         array,
         shape,
         dtype,
-        lambda block, first: block.astype(dtype, copy=False).reshape(-1, *shape),
+        lambda block, first: _narrowed(array, block, first, dtype).reshape(-1, *shape),
         f"'{array.name}': {array.dtype} to float64" if is_long else "",
     )
 
@@ -190,7 +190,25 @@ def _require_one_number(name: str, array: SourceArray) -> None:
 
 def _reward(array: SourceArray) -> Column:
     dtype = np.dtype(REWARD.dtype)
-    return Column(REWARD.name, array, (), dtype, lambda block, first: block.reshape(-1).astype(dtype))
+    return Column(REWARD.name, array, (), dtype, lambda block, first: _narrowed(array, block, first, dtype).reshape(-1))
+
+
+def _narrowed(array: SourceArray, block: np.ndarray, first: int, dtype: np.dtype) -> np.ndarray:
+    """Rows from `first` on in the target's type; a finite number that is too large for it is refused, not infinite."""
+    with np.errstate(over="ignore"):
+        values = block.astype(dtype, copy=False)
+    if dtype.kind != "f" or block.dtype.kind != "f" or dtype.itemsize >= block.dtype.itemsize:
+        return values
+    lost = np.isinf(values) & np.isfinite(block)
+    if lost.any():
+        row = int(np.argwhere(lost)[0][0])
+        raise InputError(
+            f"{array.label}, row {first + row} of the source",
+            expected=f"at most {np.finfo(dtype).max:.3g}, which is what {dtype.name} holds",
+            got=f"{block[lost][0]:.3g}",
+            way_out=f"Leave its episode out with skip_episodes=[...], or the key with exclude=[{array.name}]",
+        )
+    return values
 
 
 def _stamps(source: Source, meaning: Meaning, array: SourceArray, skip: Collection[int]) -> Column:

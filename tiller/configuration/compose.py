@@ -13,7 +13,15 @@ import yaml
 from robot.description import from_json
 from robot.errors import InputError, nearest
 from robot.folders import configs_folder
-from tiller.configuration.overrides import Override, hint_of, looks_like_several, parse_overrides, unquoted, value_of
+from tiller.configuration.overrides import (
+    Override,
+    hint_of,
+    is_optional_word,
+    looks_like_several,
+    parse_overrides,
+    unquoted,
+    value_of,
+)
 
 T = TypeVar("T")
 
@@ -154,6 +162,13 @@ def _check(verb: str, override: Override, kind: type, groups: Mapping[str, str |
             raise InputError(f"{key}={choice}", expected=f"a choice of '{key}'", way_out=nearest(choice, known))
     else:
         require_known(verb, key, kind, groups)
+    if is_optional_word(hint) and not unquoted(override.text).strip():
+        raise InputError(
+            f"{key}=",
+            expected="a word, or null where there is none",
+            got="an empty one",
+            way_out=f"Leave {key}= out, or see whether a variable of the shell that stands behind it is set",
+        )
 
 
 def require_known(verb: str, key: str, kind: type, groups: Iterable[str] = ()) -> None:

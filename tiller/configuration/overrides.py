@@ -68,6 +68,11 @@ def hint_of(kind: Any, parts: Sequence[str]) -> Any:
     return Any
 
 
+def is_optional_word(hint: Any) -> bool:
+    """Whether a type is text or None: for it, an empty text would mean None unseen."""
+    return set(_alternatives(hint)) == {str, type(None)}
+
+
 def value_of(hint: Any, text: str) -> Any:
     """What a word is, as plain values: for `robot.description.record` to check."""
     hints = _alternatives(hint)

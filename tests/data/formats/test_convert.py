@@ -571,6 +571,19 @@ def test_stamps_that_fit_in_no_unit_are_refused(tmp_path):
 def test_a_fact_beyond_64_bits_is_refused(tmp_path):
     source = write_npz(tmp_path / "source.npz", content(seed=np.array([1, 2**63 + 5, 2], np.uint64)))
     refused(source, tmp_path / "out", rf"'seed', episode 1: .* up to {2**63 - 1}, got {2**63 + 5}.*exclude=\[seed\]")
+    convert(source, tmp_path / "out", **GIVEN, skip_episodes=[1])
+    dataset = Dataset.open(tmp_path / "out")
+    assert [dataset.episode(number).meta["seed"] for number in range(2)] == [1, 2]
+
+
+def test_a_reward_that_is_no_number_or_none_of_ours_is_named_as_it_stands(tmp_path):
+    reward = np.zeros(10)
+    reward[7], reward[9] = 1e39, np.nan
+    source = write_npz(tmp_path / "source.npz", content(reward=reward))
+    refused(source, tmp_path / "out", r"'reward', row 7 of the source: expected at most 3.4e\+38.*got 1e\+39")
+    reward[7] = 0
+    source = write_npz(tmp_path / "source.npz", content(reward=reward))
+    refused(source, tmp_path / "out", "'reward', episode 2, row 0: expected a finite number, got nan")
 
 
 def test_a_key_without_components_is_refused(tmp_path):
