@@ -9,7 +9,7 @@ whole interval.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 
 import numpy as np
 
@@ -54,10 +54,15 @@ class Trajectory:
         """Set-points at a time or at times (k,): (dim,) or (k, dim)."""
         one = isinstance(time_ns, int)
         times = np.array([time_ns], np.int64) if one else np.ascontiguousarray(np.atleast_1d(time_ns), np.int64)
-        result = np.empty((len(times), self.spec.dim))
-        knots, targets = np.ascontiguousarray(self.times_ns, np.int64), np.ascontiguousarray(self.targets, np.float64)
-        write_set_points(times, knots, targets, *_indices(self.spec.fields), result)
+        result = np.empty((len(times), self.targets.shape[1]))
+        write_set_points(times, *self._laid_out, result)
         return result[0] if one or np.ndim(time_ns) == 0 else result
+
+    @cached_property
+    def _laid_out(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Times, targets, first indices of rotations and native components, as the kernel reads them."""
+        times, targets = np.ascontiguousarray(self.times_ns, np.int64), np.ascontiguousarray(self.targets, np.float64)
+        return times, targets, *_indices(self.spec.fields)
 
     def spliced(self, chunk: ActionChunk, now_ns: int) -> Trajectory:
         """Follow `chunk` from `now_ns` on, without a jump.

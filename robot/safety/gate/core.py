@@ -107,6 +107,7 @@ class Gate:
         measuring.apart(distances)
         measuring.plausibility.jump(command, command + 10.0, self.settings.tick_s)
         motion.follow(sent, measurement, command, self.settings.tick_s, displacement, measuring.excess(distances))
+        motion.follow(sent, measurement, command, self.settings.tick_s, displacement, (1.0,) * self.limits.groups)
         towards = np.ones(self.limits.groups, dtype=bool)
         motion.rest(sent, measurement, self.settings.tick_s, None, displacement, towards, command)
         motion.rest(sent, measurement, self.settings.tick_s, command, displacement, towards, command)

@@ -5,7 +5,9 @@ below report no work, so that the sum is not bounded).
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from typing import Mapping, NamedTuple
 
 import numpy as np
 
@@ -28,8 +30,7 @@ _REASONS = {
 }
 
 
-@dataclass(frozen=True, eq=False)
-class Leashed:
+class Leashed(NamedTuple):
     """A command within its leashes.
 
     Args:
@@ -41,7 +42,7 @@ class Leashed:
 
     target: np.ndarray
     velocity: np.ndarray
-    cuts: dict[Reason, str]
+    cuts: Mapping[Reason, str]
     springs: tuple[float, ...]
 
 
@@ -64,6 +65,9 @@ class Leash:
     Args:
         settings: of the gate.
         measuring: of the gate.
+
+    Attributes:
+        holds: whether any tool is on a leash.
     """
 
     def __init__(self, settings: GateSettings, measuring: Measuring) -> None:
@@ -92,6 +96,7 @@ class Leash:
                 )
             )
         self._nothing = np.zeros((6, 6))
+        self.holds = bool(self._springs)
 
     def hold(
         self,
@@ -113,7 +118,7 @@ class Leash:
             measured: (dim,) newest measured state; where it is unknown, nothing is changed.
             dt: s between them.
         """
-        if not self._springs or len(measured) != len(target):
+        if not self.holds or len(measured) != len(target):
             return Leashed(target, velocity, {}, ())
         old, _ = self._measuring.distances(before, measured)
         new, _ = self._measuring.distances(target, measured)
@@ -121,7 +126,7 @@ class Leash:
         springs = []
         for spring in self._springs:
             offset, own = -new[spring.tangent], spring.settings
-            if not np.isfinite(offset).all():
+            if not all(map(math.isfinite, offset.tolist())):
                 springs.append(float("nan"))
                 continue
             factors = np.ones(2)

@@ -161,6 +161,15 @@ def bring_inside(limits: LimitArrays, target: np.ndarray) -> bool:
 
 
 @compiled
+def any_differs(first: np.ndarray, second: np.ndarray, by: float) -> bool:
+    """Whether any number of two arrays (n,) differs by more than `by`; one that is NaN does not."""
+    found = False
+    for i in range(len(first)):
+        found |= abs(second[i] - first[i]) > by
+    return found
+
+
+@compiled
 def write_distances(
     limits: LimitArrays, command: np.ndarray, measured: np.ndarray, way: np.ndarray, distances: np.ndarray
 ) -> None:

@@ -37,7 +37,10 @@ class Measuring:
         slices = settings.spec.slices
         # Per group: the columns of its fields, and the names that measure them.
         self._indices = [
-            (np.concatenate([np.arange(self.dim)[slices[part.field]] for part in group.parts]), group.measured)
+            (
+                [column for part in group.parts for column in range(self.dim)[slices[part.field]]],
+                group.measured,
+            )
             for group in settings.groups
         ]
         self._latency_shift = [
@@ -72,14 +75,14 @@ class Measuring:
         self._group_names = [group.name for group in settings.groups]
         self._rest = np.array(settings.rest or np.full(self.dim, np.nan))
         # Stream -> the groups that it measures.
-        names_of = [set(group.measured) for group in settings.groups]
+        self._names_of = [set(group.measured) for group in settings.groups]
         self._groups_of = {
-            name: np.array([bool(names & set(stream.names)) for names in names_of])
+            name: np.array([bool(names & set(stream.names)) for names in self._names_of])
             for name, stream in settings.streams.items()
         }
         self.no_groups = np.zeros(len(settings.groups), dtype=bool)
         self.unchecked = np.array([bool(group.apart) and not group.tracking for group in settings.groups])
-        self._all_groups = np.ones(len(settings.groups), dtype=bool)
+        self.all_groups = np.ones(len(settings.groups), dtype=bool)
         finishing = {part.field for group in settings.groups if group.finishes for part in group.parts}
         # Columns of tools, which may stay at their first command although they are measured elsewhere.
         self._tool_columns = np.zeros(self.dim, dtype=bool)
@@ -102,26 +105,27 @@ class Measuring:
         Raises:
             InputError: the values of a group have another size than its fields: the settings are wrong.
         """
-        result = measured.copy() if len(measured) else np.full(self.dim, np.nan)
+        result = measured.tolist() if len(measured) else [math.nan] * self.dim  # numbers: arrays this small are slower
         for sample in samples:
             values = sample.values
-            for columns, names in self._indices:
-                present = [name for name in names if name in values]
-                if not present:
+            for (columns, names), names_set in zip(self._indices, self._names_of):
+                if names_set.isdisjoint(values):
                     continue
-                if len(present) < len(names):
+                try:
+                    numbers = [number for name in names for number in values[name].ravel().tolist()]
+                except KeyError as error:
                     raise InputError(
-                        f"state '{next(name for name in names if name not in values)}'",
+                        f"state '{error.args[0]}'",
                         expected=f"in one stream with {', '.join(names)}",
                         got=", ".join(values),
-                    )
-                numbers = [number for name in names for number in values[name].ravel().tolist()]
+                    ) from None
                 if len(numbers) != len(columns):
                     raise InputError(
                         f"state of {', '.join(names)}", expected=f"{len(columns)} numbers", got=str(len(numbers))
                     )
-                result[columns] = numbers  # at once: an assignment takes longer than a number
-        return result
+                for column, number in zip(columns, numbers):
+                    result[column] = number
+        return np.array(result)
 
     def joints(self, known: np.ndarray, samples: Iterable[StateSample]) -> np.ndarray:
         """Positions (n,) of the joints of the capsules' model; empty until all are measured."""
@@ -171,15 +175,15 @@ class Measuring:
     def trusted(self, untrusted: frozenset[str]) -> np.ndarray:
         """(groups,) bool, which are measured by none of these streams."""
         if not untrusted:
-            return self._all_groups
-        result = self._all_groups.copy()
+            return self.all_groups
+        result = self.all_groups.copy()
         for name in untrusted:
             result &= ~self._groups_of[name]
         return result
 
     def known(self, measured: np.ndarray, groups: np.ndarray) -> np.ndarray:
         """The measured state (dim,) with NaN in the columns of all but some groups, (groups,) bool."""
-        if groups.all() or not len(measured):
+        if groups is self.all_groups or groups.all() or not len(measured):
             return measured
         result = measured.copy()
         for chosen, (columns, _) in zip(groups, self._indices):

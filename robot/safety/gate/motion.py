@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Mapping, NamedTuple
 
 import numpy as np
 
@@ -15,11 +16,11 @@ from robot.safety.gate.settings import GateSettings
 from robot.safety.gate.state import Measurement, Sent
 
 LETTING_GO = 0.25  # of the speed limits, while a contact is released
+NOTHING: Mapping[Reason, str] = MappingProxyType({})
 RELIEVED = 0.5  # of the allowed tracking error, above which a step back may be quick
 
 
-@dataclass(frozen=True, eq=False)
-class Moved:
+class Moved(NamedTuple):
     """One step.
 
     Args:
@@ -105,17 +106,35 @@ class Motion:
             displacement: (tangent,) displacement from the last command to the measured state.
             excess: per group, its tracking error as a multiple of the allowed one.
         """
-        path_position = np.array(path_position, dtype=np.float64)
-        outside = bring_inside(self.limits, path_position)
-        cuts = self._limit_force(measurement, path_position)
-        desired, exact = self.at_rest(), np.zeros(self.limits.groups, dtype=bool)
-        bound = kernels.desire(
-            self.limits, sent.command, sent.velocity, sent.path_position, path_position, dt, 1.0, desired, exact
+        limits, command, velocity, grip = self.limits, sent.command, sent.velocity, measurement.grip
+        wanted = np.array(path_position, dtype=np.float64)
+        target, reached = np.empty(len(command)), np.zeros(len(velocity))
+        pressing = np.zeros(len(grip.bound), dtype=bool)
+        if (self._capsules is None or not len(measurement.joints)) and max(excess) <= RELIEVED:
+            # Nothing stands between the two steps below: one call takes half as long as two.
+            bound = kernels.follow(
+                limits,
+                command,
+                velocity,
+                sent.path_position,
+                wanted,
+                grip.bound,
+                grip.onward,
+                dt,
+                target,
+                reached,
+                pressing,
+            )
+            return Moved(target, reached, wanted, self._cuts(bound, measurement, pressing) if bound else {})
+        desired, exact = self.at_rest(), np.zeros(limits.groups, dtype=bool)
+        bound = kernels.intend(
+            limits, command, velocity, sent.path_position, wanted, grip.bound, grip.onward, dt, desired, exact, pressing
         )
+        near: dict[Reason, str] = {}
         if self._capsules is not None and len(measurement.joints) and not np.isnan(measurement.joints).any():
-            share, near = self._capsules.share(measurement.joints, desired, dt)
+            share, pair = self._capsules.share(measurement.joints, desired, dt)
             if share < 1:
-                cuts[Reason.CAPSULES_STOP if share == 0 else Reason.CAPSULES_SLOW] = near
+                near[Reason.CAPSULES_STOP if share == 0 else Reason.CAPSULES_SLOW] = pair
                 desired *= np.where(self._capsules.moves[self._tangent_group], share, 1.0)
                 exact &= ~self._capsules.moves
         relieved = self._nothing
@@ -123,29 +142,31 @@ class Motion:
             relieved = np.array(
                 [
                     much > RELIEVED and float(np.dot(displacement[own], desired[own])) > 0
-                    for much, own in zip(excess, (self._tangent_group == group for group in range(self.limits.groups)))
+                    for much, own in zip(excess, (self._tangent_group == group for group in range(limits.groups)))
                 ]
             )
-        target, reached = np.empty_like(path_position), self.at_rest()
-        bound |= kernels.apply(
-            self.limits, sent.command, sent.velocity, desired, exact, relieved, path_position, dt, target, reached
-        )
+        bound |= kernels.apply(limits, command, velocity, desired, exact, relieved, wanted, dt, target, reached)
+        return Moved(target, reached, wanted, self._cuts(bound, measurement, pressing, near))
+
+    def _cuts(
+        self, bound: int, measurement: Measurement, pressing: np.ndarray, near: Mapping[Reason, str] = NOTHING
+    ) -> dict[Reason, str]:
+        """The limits that bound, as bits, in words; `pressing` (dim,) are the fingers that press on, `near` the
+        capsules that bound.
+        """
+        cuts: dict[Reason, str] = {}
+        if bound & kernels.CUT_FORCE:
+            cuts[Reason.FORCE] = ", ".join(
+                f"{self._names[column]} {measurement.efforts[column]:.3g}" for column in np.flatnonzero(pressing)
+            )
+        cuts.update(near)
         if bound & kernels.CUT_SPEED:
             cuts[Reason.SPEED] = ""
         if bound & kernels.CUT_ACCELERATION:
             cuts[Reason.ACCELERATION] = ""
-        if outside or bound & kernels.CUT_POSITION:
+        if bound & kernels.CUT_POSITION:
             cuts[Reason.POSITION] = ""
-        return Moved(target, reached, path_position, cuts)
-
-    def _limit_force(self, measurement: Measurement, path_position: np.ndarray) -> dict[Reason, str]:
-        """Change the targets of fingers in `path_position` (dim,) that would press on beyond their bound."""
-        grip, pressing = measurement.grip, []
-        for column in np.flatnonzero((path_position - grip.bound) * grip.onward > 0) if len(grip.bound) else ():
-            low, high = self.limits.low[column], self.limits.high[column]
-            path_position[column] = min(max(grip.bound[column], low), high)
-            pressing.append(f"{self._names[column]} {measurement.efforts[column]:.3g}")
-        return {Reason.FORCE: ", ".join(pressing)} if pressing else {}
+        return cuts
 
     def may_send(
         self, command: np.ndarray, target: np.ndarray, dt: float, velocity: np.ndarray, drawn: np.ndarray
@@ -222,7 +243,10 @@ class Motion:
                 path_position[own] = measured[own]
         cuts: dict[Reason, str] = {}
         if led.any():
-            cuts = self._limit_force(measurement, path_position)
+            grip = measurement.grip
+            pressing = np.zeros(len(grip.bound), dtype=bool)
+            if kernels.limit_force(limits, grip.bound, grip.onward, path_position, pressing):
+                cuts = self._cuts(kernels.CUT_FORCE, measurement, pressing)
             desired, exact = self.at_rest(), np.zeros(limits.groups, dtype=bool)
             kernels.desire(
                 limits,

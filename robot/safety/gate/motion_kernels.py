@@ -21,6 +21,7 @@ from robot.safety.gate.limits import (
     TANGENT_FIRST,
     TANGENT_SIZE,
     LimitArrays,
+    bring_inside,
     copy_group,
     gauge,
     scale,
@@ -29,7 +30,7 @@ from robot.safety.gate.limits import (
 )
 
 # The limits that bound in a step, as bits.
-CUT_SPEED, CUT_ACCELERATION, CUT_POSITION = 1, 2, 4
+CUT_SPEED, CUT_ACCELERATION, CUT_POSITION, CUT_FORCE = 1, 2, 4, 8
 
 EXCESS_S = 0.03  # in which a speed beyond its limit falls to 1/e of it: 1.5 m/s at 50 m/s2
 
@@ -219,6 +220,75 @@ def apply(
             write_moved(limits, group, command, step, target)
             _settle_inside(limits, group, command, target)
     return bound
+
+
+@compiled
+def limit_force(
+    limits: LimitArrays, bound: np.ndarray, onward: np.ndarray, wanted: np.ndarray, pressing: np.ndarray
+) -> bool:
+    """Change the targets of fingers in `wanted` (dim,) that would press on beyond their bound; return whether any did.
+
+    Args:
+        limits: of all groups.
+        bound, onward: (dim,) of `Grip`, or empty.
+        wanted: (dim,), written.
+        pressing: (dim,), written where a target was changed.
+    """
+    any_presses = False
+    for i in range(len(bound)):
+        if (wanted[i] - bound[i]) * onward[i] > 0:
+            wanted[i] = min(max(bound[i], limits.low[i]), limits.high[i])
+            pressing[i] = any_presses = True
+    return any_presses
+
+
+@compiled
+def intend(
+    limits: LimitArrays,
+    command: np.ndarray,
+    velocity: np.ndarray,
+    before: np.ndarray,
+    wanted: np.ndarray,
+    bound: np.ndarray,
+    onward: np.ndarray,
+    dt: float,
+    desired: np.ndarray,
+    exact: np.ndarray,
+    pressing: np.ndarray,
+) -> int:
+    """Write a position of the path within the position limits and what its fingers may press, and the velocity
+    desired to get there; return what bound.
+
+    Args:
+        limits, command, velocity, before, dt, desired, exact: as in `desire`.
+        wanted: (dim,) position of the path, changed in place.
+        bound, onward, pressing: as in `limit_force`.
+    """
+    cuts = CUT_POSITION if bring_inside(limits, wanted) else 0
+    if limit_force(limits, bound, onward, wanted, pressing):
+        cuts |= CUT_FORCE
+    return cuts | desire(limits, command, velocity, before, wanted, dt, 1.0, desired, exact)
+
+
+@compiled
+def follow(
+    limits: LimitArrays,
+    command: np.ndarray,
+    velocity: np.ndarray,
+    before: np.ndarray,
+    wanted: np.ndarray,
+    bound: np.ndarray,
+    onward: np.ndarray,
+    dt: float,
+    target: np.ndarray,
+    reached: np.ndarray,
+    pressing: np.ndarray,
+) -> int:
+    """`intend` and `apply` in one: between the two nothing bounds the velocity further. Return what bound."""
+    desired, exact = np.zeros(len(velocity)), np.zeros(limits.groups, np.bool_)
+    cuts = intend(limits, command, velocity, before, wanted, bound, onward, dt, desired, exact, pressing)
+    relieved = np.zeros(limits.groups, np.bool_)
+    return cuts | apply(limits, command, velocity, desired, exact, relieved, wanted, dt, target, reached)
 
 
 @compiled

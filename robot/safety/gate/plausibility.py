@@ -7,7 +7,7 @@ from typing import Sequence
 
 import numpy as np
 
-from robot.safety.gate.limits import limits_of, write_distances
+from robot.safety.gate.limits import any_differs, limits_of, write_distances
 from robot.safety.gate.settings import GateSettings
 
 TURN_ROUNDING = 1.0  # rad, by which a joint that is off by whole turns may have moved besides
@@ -55,14 +55,9 @@ class Plausibility:
             before, after: (dim,) two consecutive measured states, NaN where nothing was measured.
             elapsed_s: between the two.
         """
-        if not len(before):
+        if not len(before) or not any_differs(before, after, self._least_change):
             return ""
-        change = after - before
-        if change @ change <= self._least_change**2:
-            return ""
-        change = np.abs(change)
-        if not (change > self._least_change).any():
-            return ""
+        change = np.abs(after - before)
         distances = np.empty(len(self._names))
         write_distances(self._limits, before, after, np.empty(self._limits.tangent), distances)
         turns = np.rint(distances / (2 * math.pi))

@@ -12,6 +12,7 @@ from typing import Mapping, Sequence
 import numpy as np
 
 from robot.safety.gate.inputs import Now, StateSample
+from robot.safety.gate.limits import any_differs
 from robot.safety.gate.measuring import Measuring
 from robot.safety.gate.state import Agreement, GateState, Measurement, Stopped
 
@@ -89,12 +90,9 @@ def joint_jump(measuring: Measuring, state: GateState, joints: np.ndarray) -> st
     known = state.measurement.joints
     if not measuring.joints_apart or len(known) != len(joints) or joints is known:
         return ""
-    change = joints - known
-    if change @ change <= JOINT_JUMP**2:
+    if not any_differs(known, joints, max(JOINT_JUMP, JOINT_SPEED * measuring.settings.tick_s)):
         return ""
-    change = np.abs(change)
-    if not (change > max(JOINT_JUMP, JOINT_SPEED * measuring.settings.tick_s)).any():
-        return ""
+    change = np.abs(joints - known)
     worst = int(np.nanargmax(change))
     return f"{measuring.joint_names[worst]} by {change[worst]:.3g} rad"
 

@@ -96,7 +96,9 @@ class Fingers:
 
     def are_measured(self, samples: Iterable[StateSample]) -> bool:
         """Whether the samples have an effort that is capped."""
-        return any(finger.effort in sample.values for sample in samples for finger in self._fingers)
+        return bool(self._fingers) and any(
+            finger.effort in sample.values for sample in samples for finger in self._fingers
+        )
 
     def grip(
         self, known: Measurement, efforts: np.ndarray, command: np.ndarray, velocity: np.ndarray, measured: np.ndarray

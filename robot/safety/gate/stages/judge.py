@@ -46,9 +46,10 @@ def judge(
     if not state.latch.enabled:
         causes[Reason.NOT_ENABLED] = ""
     known = parts.measuring.trusted(untrusted)
-    state, jump = _judge_jump(parts, state, comparison, enabling, bool(known.all()), now)
-    if jump:
-        causes[Reason.STATE_JUMP] = jump
+    if state.agreement.jump:
+        state, jump = _judge_jump(parts, state, comparison, enabling, bool(known.all()), now)
+        if jump:
+            causes[Reason.STATE_JUMP] = jump
     trusted = not state.agreement.jump and UNTRUSTED.isdisjoint(causes)
     groups = parts.measuring.no_groups if state.agreement.jump else known
     if enabling:
@@ -66,6 +67,8 @@ def judge(
         causes[latch.blocked] = state.watched.crowds.get(CHUNKS, "")
     elif latch.blocked is not None:
         causes[latch.blocked] = ", ".join(off)
+    if not causes:
+        return state, Judgement({}, trusted, groups, notes)
     faults = [reason for reason in causes if reason.kind is Kind.FAULT]
     holds = [reason for reason in causes if reason.kind is not Kind.FAULT]
     return state, Judgement({reason: causes[reason] for reason in (*faults, *holds)}, trusted, groups, notes)
@@ -80,12 +83,10 @@ def _unknown(parts: Parts, state: GateState) -> str:
 def _judge_jump(
     parts: Parts, state: GateState, comparison: Comparison, enabling: bool, known: bool, now: Now
 ) -> tuple[GateState, str]:
-    """The reported jump of the state, until it is back or a person accepts it; `known`: whether all streams show where
-    the robot is.
+    """The reported jump of a state that has jumped, until it is back or a person accepts it; `known`: whether all
+    streams show where the robot is.
     """
     agreement = state.agreement
-    if not agreement.jump:
-        return state, ""
     if enabling:
         agreement = accepted(parts.measuring, state, known, now)
     elif is_back(agreement, state.measurement.joints, parts.measuring.apart(comparison.distances)):
@@ -125,6 +126,8 @@ def _tracking_errors(
         # The leash keeps the command near a tool that is held: only the distance to the path shows it.
         _, distances = parts.measuring.distances(state.sent.path_position, state.measured)
         excess = tuple(map(max, excess, parts.measuring.excess(distances)))
+    if tracking.off_since and max(tracking.off_since) < 0 and max(excess) <= 1:
+        return state, []
     before = tracking.off_since or (-1,) * len(groups)
     since = tuple(
         _error_since(start, ratio, trusted, compared, now.ros_ns)

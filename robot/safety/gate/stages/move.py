@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from types import MappingProxyType
 from typing import Mapping, NamedTuple
 
 import numpy as np
 
 from robot.safety.gate.inputs import Now
-from robot.safety.gate.motion import Moved
+from robot.safety.gate.leash import Leashed
+from robot.safety.gate.motion import NOTHING, Moved
 from robot.safety.gate.reasons import Mode, Reason
 from robot.safety.gate.stages.agree import Agreed
 from robot.safety.gate.stages.decide import due_row, faulted
@@ -18,7 +18,7 @@ from robot.safety.gate.stages.parts import Parts
 from robot.safety.gate.stages.watch import Causes
 from robot.safety.gate.state import GateState, Plan, Sent, Tracking
 
-NOTHING: Mapping[Reason, str] = MappingProxyType({})
+_NOWHERE = np.empty(0)
 
 
 class Step(NamedTuple):
@@ -62,17 +62,29 @@ def move(
     if dt <= 0:
         return state, Step(state.command)
     moved, tracking, requested, notes = _moved(parts, state, agreed, causes, judgement.trusted, dt, now)
-    # Where the robot was moved the command restarts in a moment: no leash draws it there.
-    measured = parts.measuring.known(state.measured, judgement.groups & ~agreed.displaced)
-    held = parts.leash.hold(state.command, state.sent.velocity, moved.target, moved.velocity, measured, dt)
+    held, drawn = _leashed(parts, state, agreed, judgement, moved, dt)
     notes = {**notes, **moved.cuts, **held.cuts}
-    drawn = measured if held.cuts else np.empty(0)
     if not parts.motion.may_send(state.command, held.target, dt, state.sent.velocity, drawn):
         state, causes = _refused(parts, replace(state, tracking=tracking), held.target, now)
         return state, Step(state.command, requested, held.springs, notes, causes)
     commanded = state.sent.commanded or state.mode is Mode.RUN
     sent = Sent(held.target, held.velocity, moved.path_position, parts.path_ns(now), bool(held.cuts), commanded)
     return state.moved(sent, tracking), Step(held.target, requested, held.springs, notes)
+
+
+def _leashed(
+    parts: Parts, state: GateState, agreed: Agreed, judgement: Judgement, moved: Moved, dt: float
+) -> tuple[Leashed, np.ndarray]:
+    """The step within the leashes, and the measured state (dim,) to which they drew it; empty where they did not."""
+    if not parts.leash.holds:
+        return Leashed(moved.target, moved.velocity, NOTHING, ()), _NOWHERE
+    # Where the robot was moved the command restarts in a moment: no leash draws it there.
+    no_groups, groups = parts.measuring.no_groups, judgement.groups
+    measured = parts.measuring.known(
+        state.measured, groups if agreed.displaced is no_groups else groups & ~agreed.displaced
+    )
+    held = parts.leash.hold(state.command, state.sent.velocity, moved.target, moved.velocity, measured, dt)
+    return held, measured if held.cuts else _NOWHERE
 
 
 def _moved(

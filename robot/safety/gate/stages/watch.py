@@ -43,7 +43,7 @@ def listen(
         The signals known now, and the samples that are sound and newer than those before.
     """
     fresh: list[StateSample] = []
-    streams = watched.streams
+    streams = dict(watched.streams) if inputs.states else watched.streams
     for name, sample in inputs.states.items():
         stream_settings = settings.streams.get(name)
         if stream_settings is None:
@@ -53,7 +53,7 @@ def listen(
             continue
         if not stream.fault and stream.advanced_ns == sample.received_ns:
             fresh.append(sample)
-        streams = {**streams, name: stream}
+        streams[name] = stream
     hold, fault = _ns(settings.alive_s), _ns(math.inf if enabled else settings.enable_fault_s)
     return Watched(
         streams,
@@ -131,10 +131,13 @@ def stream_causes(settings: GateSettings, watched: Watched, now: Now) -> tuple[C
         silent = (now.monotonic_ns - stream.received_ns) * 1e-9
         still = (now.monotonic_ns - stream.advanced_ns) * 1e-9
         old = max(silent, (now.ros_ns - stream.stamp_ns) * 1e-9)
-        if max(old, still) > stream_settings.hold_s:
+        worst = max(old, still)
+        if worst <= stream_settings.warn_s:
+            continue  # the least of the three
+        if worst > stream_settings.hold_s:
             untrusted.append(name)
-        if max(old, still) > stream_settings.fault_s:
-            causes[Reason.STATE_GONE] = f"{name}: {max(old, still):.3f} s"
+        if worst > stream_settings.fault_s:
+            causes[Reason.STATE_GONE] = f"{name}: {worst:.3f} s"
         elif still > stream_settings.hold_s >= silent:
             causes[Reason.STATE_FROZEN] = f"{name}: messages come, their stamp stands for {still:.3f} s"
         elif old > stream_settings.hold_s:

@@ -17,6 +17,7 @@ from robot.safety.gate import Mode, Now, Reason
 from robot.safety.gate.core import Gate
 from robot.safety.gate.flight_record import output_bytes
 from robot.safety.gate.limits import gauge, write_difference
+from robot.safety.gate.state import Grip
 from tests.robot.safety.gate.gates import (
     ACCELERATION,
     DECELERATION,
@@ -74,6 +75,28 @@ def test_speed_acceleration_and_workspace_hold_whatever_is_asked(first: np.ndarr
     for before, after, velocity in zip(rig.commands[1:], rig.commands[2:], rig.velocities[2:]):
         write_difference(limits, before, after, way)
         assert np.allclose(way, velocity * TICK_S, atol=1e-9)  # the velocity that is limited is that of the commands
+
+
+@settings(max_examples=60, deadline=None)
+@given(plan=plans(), ticks=st.integers(1, 12), onward=st.sampled_from([-1.0, 0.0, 1.0]), bound=st.floats(0.0, 0.08))
+def test_a_step_in_one_call_is_the_step_in_parts(plan: np.ndarray, ticks: int, onward: float, bound: float):
+    rig = Rig().started()
+    rig.tick(chunks=(rig.chunk(plan),))
+    rig.run(ticks)
+    motion, sent = rig.gate.parts.motion, rig.state.sent
+    tool = np.zeros(SPEC.dim)
+    tool[-1] = 1.0
+    grip = Grip(sent.command, onward * tool, tool, np.where(tool > 0, bound, np.nan))
+    measurement = replace(rig.state.measurement, grip=grip, efforts=np.full(SPEC.dim, 3.0))
+    still = np.zeros(rig.gate.limits.tangent)
+    for row in plan:
+        # The larger tracking error takes the way in parts; without a displacement it changes nothing else.
+        one, parts = (motion.follow(sent, measurement, row, TICK_S, still, (excess, 0.0)) for excess in (0.0, 0.9))
+        assert all(np.array_equal(*pair) for pair in zip(one[:3], parts[:3]))
+        assert list(one.cuts.items()) == list(parts.cuts.items())
+        pressed = (np.clip(row[-1], 0.0, 0.08) - bound) * onward > 0
+        assert (Reason.FORCE in one.cuts) == pressed
+        assert (one.path_position[-1] == bound) or not pressed
 
 
 @settings(max_examples=30, deadline=None)
