@@ -17,10 +17,10 @@ from data.checks.report import Finding, Report
 from data.store import layout
 from data.store.contents import Contents, read_contents
 from data.store.dataset import Dataset, free_folder
-from data.store.durable import DurableStore
 from data.store.episode import Episode
 from data.store.location import locate
-from data.store.staging import written_aside
+from data.store.writing.durable import DurableStore
+from data.store.writing.staging import written_aside
 from robot.errors import TillerError
 
 

@@ -16,7 +16,7 @@ from data.formats.plan import ConversionPlan, make_plan
 from data.store.dataset import Dataset, free_folder
 from data.store.episode import Episode
 from data.store.schema import Schema
-from data.store.staging import written_aside
+from data.store.writing.staging import written_aside
 from robot.description import ActionField
 from robot.errors import InputError
 

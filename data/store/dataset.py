@@ -15,15 +15,15 @@ import numpy as np
 import zarr
 
 from data.store import layout
-from data.store.appending import Appender
 from data.store.consistency import consistent_ends
 from data.store.contents import Contents, read_contents
-from data.store.durable import DurableStore, move_into_place
 from data.store.episode import Episode
 from data.store.location import is_url, locate, refuse_within_store
 from data.store.record import ROOT_KEY, Commit, Record
 from data.store.schema import Schema
-from data.store.staging import aside_of, remove_aside, remove_leftovers
+from data.store.writing.appending import Appender
+from data.store.writing.durable import DurableStore, move_into_place
+from data.store.writing.staging import aside_of, remove_aside, remove_leftovers
 from robot.description import fingerprint, to_json
 from robot.errors import InputError, nearest
 

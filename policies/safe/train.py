@@ -18,7 +18,7 @@ from typing import Any, Callable, Mapping, Protocol
 import numpy as np
 from torch import Tensor
 
-from data.store.lock import WriterLock
+from data.store.writing.lock import WriterLock
 from policies.model.checkpoint import new_checkpoint, read_tensors, write_json, write_tensors
 from policies.model.checkpoint_folder import read_json
 from policies.safe.environment import Step, VectorEnvironment

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable, Iterator
 
-from data.store.lock import WriterLock
+from data.store.writing.lock import WriterLock
 from policies.model.checkpoint import new_checkpoint
 from robot.errors import InputError
 from robot.files import point_link, remove_partial

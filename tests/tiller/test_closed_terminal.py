@@ -17,7 +17,7 @@ from typing import Callable, Iterator
 import pytest
 
 from data.store.dataset import Dataset
-from data.store.lock import LOCK_NAME
+from data.store.writing.lock import LOCK_NAME
 from tests.journeys.commands import TINY
 from tests.tiller.conftest import CAR, PATIENCE_S, ROOT
 from tiller.cli import main

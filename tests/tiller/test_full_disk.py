@@ -9,7 +9,7 @@ from typing import Callable
 
 import pytest
 
-from data.store.lock import LOCK_NAME
+from data.store.writing.lock import LOCK_NAME
 from robot import files
 from tests.journeys.commands import TINY, Command
 from tests.tiller.conftest import CAR, QUICK

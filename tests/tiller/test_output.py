@@ -15,7 +15,7 @@ from threading import Barrier
 import pytest
 import yaml
 
-from data.store.lock import LOCK_NAME, WriterLock
+from data.store.writing.lock import LOCK_NAME, WriterLock
 from robot.errors import InputError
 from tests.journeys.commands import Command
 from tiller.runs.output import ANOTHER, CONFIG, FINISHED, Output, claim_folder, finished_figures, open_output

@@ -13,7 +13,7 @@ from typing import Any, Iterator, Mapping
 
 import yaml
 
-from data.store.lock import LOCK_NAME, WriterLock
+from data.store.writing.lock import LOCK_NAME, WriterLock
 from robot.errors import InputError
 from robot.files import FULL, unwritten, write_file
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Callable, Iterator, Mapping, Sequence
 
-from data.store.lock import WriterLock
+from data.store.writing.lock import WriterLock
 from robot.errors import InputError
 from tiller.configuration.compose import compose
 from tiller.configuration.overrides import unquoted

@@ -20,8 +20,8 @@ import pytest
 from data.edit.repair import repair
 from data.formats.convert import convert
 from data.store.dataset import Dataset
-from data.store.durable import ROOT_FILE
-from data.store.staging import written_aside
+from data.store.writing.durable import ROOT_FILE
+from data.store.writing.staging import written_aside
 from robot.errors import TillerError
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from data.store.dataset import Dataset
-from data.store.lock import LOCK_NAME, WriterLock
+from data.store.writing.lock import LOCK_NAME, WriterLock
 from robot.errors import InputError, TillerError
 
 ROOT = Path(__file__).parents[3]
@@ -79,7 +79,7 @@ def test_a_forked_child_does_not_keep_a_dead_parents_lock(store: Path) -> None:
         [
             sys.executable,
             "-c",
-            "import sys\nfrom data.store.lock import WriterLock\nfrom pathlib import Path\n"
+            "import sys\nfrom data.store.writing.lock import WriterLock\nfrom pathlib import Path\n"
             "lock = WriterLock(Path(sys.argv[1]))\n" + forks,
             str(store),
         ],

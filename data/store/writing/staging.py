@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Iterator
 
-from data.store.appending import DiskError
-from data.store.durable import move_into_place
+from data.store.writing.appending import DiskError
+from data.store.writing.durable import move_into_place
 from robot.errors import InputError, TillerError
 
 # How long a folder must stay away to be gone for good, and how long to try.

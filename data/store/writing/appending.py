@@ -24,12 +24,12 @@ from zarr.core.array import AsyncArray
 from zarr.core.sync import sync
 
 from data.store import layout
-from data.store.durable import DurableStore, remove_partial_files
 from data.store.episode import Episode, check_episode
-from data.store.lock import WriterLock
 from data.store.reading import open_array, read_rows
 from data.store.record import ROOT_KEY, Commit, read_record
 from data.store.schema import Schema
+from data.store.writing.durable import DurableStore, remove_partial_files
+from data.store.writing.lock import WriterLock
 from robot.errors import TillerError
 from robot.files import FULL
 
