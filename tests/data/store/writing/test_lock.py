@@ -19,7 +19,7 @@ from data.store.dataset import Dataset
 from data.store.writing.lock import LOCK_NAME, WriterLock
 from robot.errors import InputError, TillerError
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 
 
 @contextmanager
