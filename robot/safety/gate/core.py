@@ -28,6 +28,7 @@ from robot.safety.gate.stages.parts import Parts
 from robot.safety.gate.stages.take import take
 from robot.safety.gate.stages.tell import tell
 from robot.safety.gate.stages.time import advance
+from robot.safety.gate.stages.values import StreamValues
 from robot.safety.gate.stages.watch import listen
 from robot.safety.gate.state import GateState, Measurement, Sent
 
@@ -53,6 +54,7 @@ class Gate:
             Motion(settings, measuring.limits, check),
             Leash(settings, measuring),
             Fingers(settings, measuring.limits),
+            {name: StreamValues(settings, name) for name in settings.streams},
             0 if settings.lock_step else round(settings.lead_s * 1e9),
         )
 
@@ -70,7 +72,7 @@ class Gate:
         parts, was = self.parts, state.mode
         state, passed = advance(parts, state, now)
         state, requests = handle(state, inputs.events)
-        watched, samples = listen(self.settings, state.watched, state.latch.enabled, inputs, now)
+        watched, samples = listen(parts, state.watched, state.latch.enabled, inputs, now)
         state, restarted = measure(parts, state, watched, samples, now)
         state, rejected = take(parts, state, inputs, now)
         comparison = compare(parts, state)

@@ -48,6 +48,8 @@ def agree(
     """
     measuring, agreement = parts.measuring, state.agreement
     if state.mode is Mode.RUN and not agreement.jump:
+        if agreement.apart_ns is not None:
+            state = replace(state, agreement=replace(agreement, apart_ns=None))
         return state, Agreed(comparison, False, measuring.no_groups, {})
     # With enable the command is set to the measured position; groups that are not known then follow when they are.
     entering = state.latch.enabled and (enabling or agreement.entering or was_just_reset(agreement, now))
@@ -65,7 +67,9 @@ def agree(
     chosen = measuring.no_groups
     if met and not moved:
         chosen = measuring.apart(comparison.distances / MET)
-    if not far.any() or state.mode not in (Mode.HOLD, Mode.FAULT):
+    if permitted and moved and not far.any():
+        pass  # the command stays while a person keeps it; the time runs on, for an enabling device that chatters
+    elif not far.any() or state.mode not in (Mode.HOLD, Mode.FAULT):
         apart_ns = None
     elif not displaced.any():
         pass  # only groups that cannot be trusted are far: the time of the others runs on

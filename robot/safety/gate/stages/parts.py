@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Mapping
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from robot.safety.gate.measuring import Measuring
 from robot.safety.gate.motion import Motion
 from robot.safety.gate.settings import GateSettings
 from robot.safety.gate.stages.fingers import Fingers
+from robot.safety.gate.stages.values import StreamValues
 from robot.safety.gate.state import GateState
 
 
@@ -25,6 +27,7 @@ class Parts:
         motion: steps within the limits.
         leash: the set-point filter.
         fingers: those whose effort is capped.
+        values: name of a state stream -> the check of its messages.
         lead_ns: how far the path runs ahead of the source's time.
     """
 
@@ -33,6 +36,7 @@ class Parts:
     motion: Motion
     leash: Leash
     fingers: Fingers
+    values: Mapping[str, StreamValues]
     lead_ns: int
 
     def path_ns(self, now: Now) -> int:

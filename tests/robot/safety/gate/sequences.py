@@ -210,7 +210,11 @@ class Life:
 
     def _reported(self) -> np.ndarray:
         if self.wrong == "zeros":
-            return np.zeros_like(self.measured)
+            zeros = np.zeros_like(self.measured)
+            for field in self.settings.fields:
+                if field.is_rotation:  # a rotation of nothing is the identity; zeros are none
+                    zeros[self.settings.spec.slices[field.name]] = (1, 0, 0, 0, 1, 0)
+            return zeros
         if self.wrong == "turn":
             return self.measured + 2 * np.pi
         if self.wrong == "nan":

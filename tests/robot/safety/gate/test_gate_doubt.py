@@ -543,3 +543,76 @@ def test_two_programs_that_send_chunks_are_held_and_named(contract: str) -> None
         output = made.step(chunks=(chunk,) if tick % 10 == 0 else ())
     assert output.mode is Mode.HOLD
     assert output.details[Reason.PUBLISHER_CHANGED] == "'/policy/chunk': /a, /b"
+
+
+@pytest.mark.parametrize("contract, component, size", [("xarm7", 0, 0.5), ("ur5e_jtc", 0, 0.5), ("fr3_crisp", 1, 0.2)])
+@pytest.mark.parametrize("pressed_s, released_s", [(0.005, 0.09), (0.01, 0.085), (0.02, 0.06)])
+def test_an_enabling_device_that_chatters_keeps_no_command_in_force(
+    contract: str, component: int, size: float, pressed_s: float, released_s: float
+) -> None:
+    made = life(contract, enabled=True)
+    tick_s, allowed = made.settings.tick_s, made.settings.groups[0].apart[0]
+    start, stood = made.measured.copy(), 0.0
+    on, off = (max(round(span / tick_s), 1) for span in (pressed_s, released_s))
+    for tick in range(round(2.0 / tick_s)):
+        made.measured = start + along(made, component, size * min(tick * tick_s, 1.0))
+        made.held = tick % (on + off) >= off
+        output = made.step()
+        is_far = output.target is not None and abs(output.target - made.measured)[component] > 1.05 * allowed
+        stood = stood + tick_s if is_far else 0.0
+        assert stood <= 0.25, f"after {tick * tick_s:.2f} s"
+    assert abs(made.state.command - made.measured)[component] <= 1.05 * allowed
+
+
+def one_wrong(made: Life, stream: str, values: dict[str, np.ndarray], ticks: int) -> list[GateOutput]:
+    """The outputs of ticks in which a stream's messages have other values."""
+    left, states = [ticks], made._states
+
+    def wrong() -> dict[str, StateSample]:
+        found = states()
+        if left[0] > 0 and stream in found:
+            left[0] -= 1
+            found[stream] = replace(found[stream], values={**found[stream].values, **values})
+        return found
+
+    made._states = wrong  # type: ignore[method-assign]
+    return [made.step() for _ in range(2 * ticks)]
+
+
+@pytest.mark.parametrize(
+    "rotation",
+    [[0.0] * 6, [1.0, 0, 0, 1, 0, 0], [5.0, 0, 0, 0, -5, 0], [1.0, 0, 0, 0.1, 0.99, 0], [1.0, 0, 0, 0, 0, 0], [1.0]],
+)
+def test_a_measured_rotation_that_is_none_is_named_and_nothing_follows_it(rotation: list[float]) -> None:
+    made = Life("fr3_crisp", np.random.default_rng(0))
+    one_wrong(made, "pose", {"tcp.rotation": np.array(rotation)}, 30)
+    for _ in range(60):
+        made.step()
+    columns = made.state.command[made.settings.spec.slices["tcp.rotation"]].reshape(2, 3)
+    assert np.allclose(columns @ columns.T, np.eye(2), atol=1e-6)
+    made = life("fr3_crisp", enabled=True)
+    outputs = one_wrong(made, "pose", {"tcp.rotation": np.array(rotation)}, 20)
+    assert any(Reason.STATE_BAD in output.reasons for output in outputs)
+    assert any("tcp.rotation" in output.details.get(Reason.STATE_BAD, "") for output in outputs)
+
+
+@pytest.mark.parametrize("contract", sorted(ARMS))
+@pytest.mark.parametrize("size", [0, 2, 12])
+def test_values_of_another_size_or_of_another_stream_are_named_or_left_alone(contract: str, size: int) -> None:
+    arm, tool = ARMS[contract], TOOLS[contract]
+    names = load_names(contract)
+    for name in names[arm]:
+        made = life(contract, enabled=True)
+        outputs = one_wrong(made, arm, {name: np.zeros(size)}, 20)
+        assert any(name in output.details.get(Reason.STATE_BAD, "") for output in outputs), name
+    for name in names[arm]:  # a tool's message that also has a value of the arm does not move it
+        made = life(contract, enabled=True)
+        before = made.state.measured.copy()
+        one_wrong(made, tool, {name: np.full(max(size, 1), np.nan), f"{name}.effort": np.zeros(size)}, 20)
+        assert np.allclose(made.state.measured, before, atol=0.02, equal_nan=True)
+
+
+def load_names(contract: str) -> dict[str, tuple[str, ...]]:
+    """The values of each state stream."""
+    settings = Life(contract, np.random.default_rng(0)).settings
+    return {name: stream.names for name, stream in settings.streams.items()}
