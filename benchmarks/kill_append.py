@@ -34,6 +34,7 @@ from typing import Any
 import numpy as np
 
 from data.store.dataset import Dataset
+from data.store.encoding import Encoding
 from data.store.episode import Episode
 from data.store.schema import MetaField, Schema, StreamField
 from robot.description import ActionField, ActionSpec, ObservationField, ObservationSpec
@@ -44,11 +45,18 @@ LONGEST_WAIT_S = 0.4
 
 
 def schema() -> Schema:
-    """One array of each sort: a small image, an action, a fact in words, a fast stream."""
-    observation = ObservationSpec((ObservationField("image", (32, 32, 3), "uint8", "1", "image"),))
+    """One array of each sort: small images as numbers and encoded, an action, a fact in words, a fast stream."""
+    images = [
+        ObservationField(name, (side, side, 3), "uint8", "1", "image") for name, side in (("image", 32), ("encoded", 8))
+    ]
     action = ActionSpec((ActionField("agent.target", 2, "px", "native"),), 0.1)
     return Schema(
-        observation, action, 0.1, (MetaField("instruction", "string"),), (StreamField("wrench", (6,), "float64", "N"),)
+        ObservationSpec(tuple(images)),
+        action,
+        0.1,
+        (MetaField("instruction", "string"),),
+        (StreamField("wrench", (6,), "float64", "N"),),
+        encodings={"encoded": Encoding("png")},
     )
 
 
@@ -58,6 +66,7 @@ def episode(number: int) -> Episode:
     rows = int(draw.integers(20, 200))
     data = {
         "image": draw.integers(0, 256, (rows, 32, 32, 3), dtype=np.uint8),
+        "encoded": draw.integers(0, 256, (rows, 8, 8, 3), dtype=np.uint8),
         "action": draw.normal(size=(rows, 2)).astype(np.float32),
     }
     samples = rows * 10
@@ -82,12 +91,24 @@ class Kill:
     torn: bool
 
 
+def write(dataset: Dataset, number: int) -> None:
+    """Write an episode as a recorder does, in parts."""
+    whole = episode(number)
+    cuts = [0, *np.sort(np.random.default_rng(number).integers(0, len(whole), 3)).tolist(), len(whole)]
+    value, time_ns = whole.streams["wrench"]
+    with dataset.writer() as writer:
+        for first, end in itertools.pairwise(cuts):
+            writer.add({name: rows[first:end] for name, rows in whole.data.items()})
+        writer.add_stream("wrench", value, time_ns)
+        writer.commit(whole.meta)
+
+
 def append_forever(store: Path, acknowledge: Callable[[int], None]) -> None:
     """Append episode after episode and acknowledge each when it is committed."""
     with Dataset.open(store, mode="a") as dataset:
         acknowledge(len(dataset))
         while True:
-            dataset.append(episode(len(dataset)))
+            write(dataset, len(dataset))
             acknowledge(len(dataset))
 
 
@@ -133,7 +154,7 @@ def examine(store: Path, acknowledged: int, go_on: bool = False) -> Kill:
 def append_one(store: Path) -> None:
     """Append the next episode."""
     with Dataset.open(store, mode="a") as dataset:
-        dataset.append(episode(len(dataset)))
+        write(dataset, len(dataset))
 
 
 def _compare(store: Path, acknowledged: int) -> tuple[int, int]:
@@ -204,7 +225,7 @@ def append_and_die(store: Path, fatal: int) -> None:
         replace(source, target)
 
     Path.write_bytes, os.replace = counted_write, counted_replace  # type: ignore[assignment]
-    dataset.append(episode(len(dataset)))
+    write(dataset, len(dataset))
 
 
 def _committed(store: Path) -> int:

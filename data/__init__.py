@@ -10,18 +10,22 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from data.store.dataset import Dataset
+    from data.store.encoding import Encoding
     from data.store.episode import Episode
     from data.store.schema import ColumnField, MetaField, Schema, StreamField
+    from data.store.writing.episode_writer import EpisodeWriter
 
 _HOMES = {
     "Dataset": "data.store.dataset",
+    "Encoding": "data.store.encoding",
     "Episode": "data.store.episode",
+    "EpisodeWriter": "data.store.writing.episode_writer",
     "ColumnField": "data.store.schema",
     "MetaField": "data.store.schema",
     "Schema": "data.store.schema",
     "StreamField": "data.store.schema",
 }
-__all__ = ["ColumnField", "Dataset", "Episode", "MetaField", "Schema", "StreamField"]
+__all__ = ["ColumnField", "Dataset", "Encoding", "Episode", "EpisodeWriter", "MetaField", "Schema", "StreamField"]
 
 
 def __getattr__(name: str) -> Any:

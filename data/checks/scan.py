@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
+import zarr
 
 from data.store.contents import Contents
 from data.store.reading import DamagedChunkError
+
+_BYTES_AT_ONCE = 1 << 24
 
 
 @dataclass
@@ -74,13 +78,7 @@ def scan(contents: Contents, path: str, absent: Sequence[tuple[int, int]] = ()) 
     result = Scan()
     numbers = array.dtype.kind in "fiub"
     pixels = path.startswith("data/") and contents.is_image(path)
-    for start in range(0, array.shape[0], array.chunks[0]):
-        stop = min(start + array.chunks[0], array.shape[0])
-        try:
-            values = contents.read(path, start, stop)
-        except DamagedChunkError as error:
-            result.damaged.append(error)
-            continue
+    for start, values in _blocks(contents, path, array, result.damaged):
         if not numbers:
             continue
         rows = values.reshape(len(values), -1)
@@ -88,3 +86,43 @@ def scan(contents: Contents, path: str, absent: Sequence[tuple[int, int]] = ()) 
             result.fill_rows = bool((rows == array.fill_value).all(axis=1).any())
         result.add(start, rows, together=pixels)
     return result
+
+
+def _blocks(
+    contents: Contents, path: str, array: zarr.Array[Any], damaged: list[DamagedChunkError]
+) -> Iterator[tuple[int, np.ndarray]]:
+    """(first row, rows) of all that can be read, a chunk or several of a shard at a time; damage is noted."""
+    chunk, rows = array.chunks[0], array.shape[0]
+    shard = chunk if array.shards is None else array.shards[0]
+    block = chunk * max(1, min(shard, _BYTES_AT_ONCE * rows // max(array.nbytes, 1)) // chunk)
+    for start in range(0, rows, shard):
+        for first in range(start, min(start + shard, rows), block):
+            end = min(first + block, start + shard, rows)
+            try:
+                yield first, contents.read(path, first, end)
+            except DamagedChunkError as error:
+                if end - first <= chunk:
+                    damaged.append(error)
+                else:
+                    yield from _chunks(contents, path, range(first, end, chunk), end, damaged)
+
+
+def _chunks(
+    contents: Contents, path: str, starts: range, end: int, damaged: list[DamagedChunkError]
+) -> Iterator[tuple[int, np.ndarray]]:
+    """(first row, rows) of the chunks of a block of which some are damaged."""
+    for first in starts:
+        try:
+            yield first, contents.read(path, first, min(first + starts.step, end))
+        except DamagedChunkError as error:
+            _note(damaged, error)
+
+
+def _note(damaged: list[DamagedChunkError], error: DamagedChunkError) -> None:
+    """Note a damage; chunks side by side that are damaged alike, as those of one shard, are one."""
+    last = damaged[-1] if damaged else None
+    if last is not None and (last.rows[1], last.reason) == (error.rows[0], error.reason):
+        rows = (last.rows[0], error.rows[1])
+        damaged[-1] = DamagedChunkError(error.store, error.key, last.chunk, rows, error.reason)
+    else:
+        damaged.append(error)

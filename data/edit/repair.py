@@ -86,8 +86,14 @@ def _copy_own(judgement: Judgement, folder: Path) -> None:
     assert contents.schema is not None
     attributes = {**contents.attributes, "repaired_from": contents.name}
     with Dataset.create(folder, contents.schema, attributes) as repaired:
-        for episode in _sound(judgement):
-            repaired.append(episode)
+        for index in np.flatnonzero(~judgement.spoilt).tolist():
+            # Images stay as they are stored: encoded again they would lose quality.
+            episode, images = contents.rows_as_stored(index, _rows(judgement, index))
+            with repaired.writer() as writer:
+                writer.add({**episode.data, **images})
+                for name, (value, time_ns) in episode.streams.items():
+                    writer.add_stream(name, value, time_ns)
+                writer.commit(episode.meta)
 
 
 def _copy_foreign(judgement: Judgement, folder: Path) -> None:
@@ -122,8 +128,12 @@ def _dtype(array: zarr.Array[Any]) -> str:
 
 def _sound(judgement: Judgement) -> Iterator[Episode]:
     """Every episode that no error spoils."""
-    contents, borders = judgement.contents, judgement.borders
-    assert borders is not None
-    for index in np.flatnonzero(~judgement.spoilt):
-        rows = slice(int(borders.starts[index]), int(borders.ends[index]))
-        yield contents.episode(int(index), rows, contents.keys)
+    contents = judgement.contents
+    for index in np.flatnonzero(~judgement.spoilt).tolist():
+        yield contents.episode(index, _rows(judgement, index), contents.keys)
+
+
+def _rows(judgement: Judgement, index: int) -> slice:
+    """Rows of an episode."""
+    assert judgement.borders is not None
+    return slice(int(judgement.borders.starts[index]), int(judgement.borders.ends[index]))

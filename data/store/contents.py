@@ -13,7 +13,7 @@ from data.store import layout
 from data.store.array_metadata import DamagedMetadataError, array_metadata
 from data.store.episode import Episode
 from data.store.location import Location, children, is_group
-from data.store.reading import open_array, read_rows
+from data.store.reading import open_array, read_encoded, read_rows
 from data.store.record import ROOT_KEY, Commit, is_ours, read_record
 from data.store.schema import Schema
 from robot.description.image_shape import CHANNELS, can_be_image
@@ -172,6 +172,22 @@ class Contents:
         data = {key: self.read(layout.row_path(key), rows.start, rows.stop) for key in keys}
         meta = {key: self.read(layout.meta_path(key), index, index + 1).tolist()[0] for key in self.meta_keys}
         return Episode(data, meta, {name: self._stream(name, index) for name in self.stream_keys})
+
+    def rows_as_stored(self, index: int, rows: slice) -> tuple[Episode, Mapping[str, list[bytes]]]:
+        """One episode, of which images that are stored encoded stay so.
+
+        Returns:
+            The episode without them, and name -> the bytes of each row.
+
+        Raises:
+            InputError, DamagedChunkError: as `read`.
+        """
+        encoded = [key for key in self.keys if self.schema is not None and self.schema.encoding(key).of_images]
+        episode = self.episode(index, rows, [key for key in self.keys if key not in encoded])
+        paths = {key: layout.row_path(key) for key in encoded}
+        return episode, {
+            key: read_encoded(self.array(path), self.name, path, rows.start, rows.stop) for key, path in paths.items()
+        }
 
     def _stream(self, name: str, index: int) -> tuple[np.ndarray, np.ndarray]:
         value, time_ns, ends_path = layout.stream_paths(name)

@@ -23,6 +23,7 @@ from data.store.record import ROOT_KEY, Commit, Record
 from data.store.schema import Schema
 from data.store.writing.appending import Appender
 from data.store.writing.durable import DurableStore, move_into_place
+from data.store.writing.episode_writer import EpisodeWriter
 from data.store.writing.staging import aside_of, remove_aside, remove_leftovers
 from robot.description import fingerprint, to_json
 from robot.errors import InputError, nearest
@@ -138,6 +139,31 @@ class Dataset:
         Raises:
             InputError, DamagedChunkError, TillerError: as `append`.
         """
+        commit = self._writable().extend(episodes)
+        ends = self.rows + np.cumsum([len(episode) for episode in episodes], dtype=np.int64)
+        self._show(replace(self._contents, commit=commit), np.concatenate([self.episode_ends, ends]))
+
+    def writer(self) -> EpisodeWriter:
+        """Write one episode as it happens: rows as they come, and one commit at its end.
+
+            with dataset.writer() as episode:
+                episode.add(rows)
+                episode.add_stream("force", value, time_ns)
+                episode.commit({"success": True})
+
+        Raises:
+            InputError: the dataset is not open for appending, or another episode is being written.
+            TillerError: the disk is full or fails.
+        """
+        appender = self._writable()
+        assert self.schema is not None
+        return EpisodeWriter(appender, self.schema, self._follow)
+
+    def _follow(self, commit: Commit) -> None:
+        """Show one more episode, which has just been committed."""
+        self._show(replace(self._contents, commit=commit), np.append(self.episode_ends, np.int64(commit.rows)))
+
+    def _writable(self) -> Appender:
         if self._appender is None:
             raise InputError(
                 f"'{self.path}'",
@@ -147,9 +173,7 @@ class Dataset:
             )
         if self._appender.commit.episodes != len(self):
             self.refresh()  # the last append was interrupted after its commit
-        commit = self._appender.extend(episodes)
-        ends = self.rows + np.cumsum([len(episode) for episode in episodes], dtype=np.int64)
-        self._show(replace(self._contents, commit=commit), np.concatenate([self.episode_ends, ends]))
+        return self._appender
 
     def close(self) -> None:
         """Let others write, when this dataset could; reading still works."""

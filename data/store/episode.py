@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, field
-from typing import Any, Iterable, Mapping
+from typing import Any, Iterable, Mapping, Sequence
 
 import numpy as np
 
-from data.store.schema import ACTION, MetaField, Schema
+from data.store.encoding import AS_IT_CAME, Encoding, require_encoded
+from data.store.schema import ACTION, TIME, ColumnField, MetaField, Schema
 from robot.errors import InputError, nearest
 
 _META_TYPES: Mapping[str, Any] = {
@@ -69,24 +70,83 @@ def check_episode(schema: Schema, episode: Episode, number: int) -> None:
     """
     where = f"episode {number}"
     _check_names(f"{where}: data", episode.data, schema.row_fields, "Declare further columns in Schema.columns")
-    _check_names(f"{where}: meta", episode.meta, schema.meta_fields, "Declare facts an episode in Schema.meta")
+    check_facts(schema, episode.meta, where)
     _check_names(f"{where}: streams", episode.streams, schema.stream_fields, "Declare streams in Schema.streams")
-    rows = np.shape(episode.data[ACTION])[:1]
-    if rows in ((), (0,)):
+    if np.shape(episode.data[ACTION])[:1] in ((), (0,)):
         raise InputError(where, expected="at least one row", got="none")
+    check_rows(schema, episode.data, where)
+    for name, (value, time_ns) in episode.streams.items():
+        check_samples(schema, name, value, time_ns, where)
+
+
+def check_rows(schema: Schema, data: Mapping[str, Any], where: str, first: int = 0, after_ns: int | None = None) -> int:
+    """Refuse rows that do not fit.
+
+    Args:
+        schema: what the store holds.
+        data: name -> rows (k, ...), of a field of encoded images also the bytes of each.
+        where: names the episode, for the message.
+        first: number of the first of these rows within the episode.
+        after_ns: stamp of the row before; None for none.
+
+    Returns:
+        The number of rows, k.
+
+    Raises:
+        InputError: names the episode, the key and, for a bad number, the row and component.
+    """
+    _check_names(f"{where}: data", data, schema.row_fields, "Declare further columns in Schema.columns")
+    rows = np.shape(data[ACTION])[:1]
     for name, column in schema.row_fields.items():
-        _check_array(f"{where}: '{name}'", episode.data[name], (*rows, *column.shape), column.dtype)
-    _check_finite(f"{where}: action", episode.data[ACTION], schema.action.component_names)
-    if "time_ns" in schema.row_fields:
-        _check_times(f"{where}: 'time_ns'", episode.data["time_ns"], strictly=True)
-    for name, stream in schema.stream_fields.items():
-        value, time_ns = episode.streams[name]
-        samples = np.shape(time_ns)[:1]
-        _check_array(f"{where}: stream '{name}' time_ns", time_ns, samples or (0,), "int64")
-        _check_array(f"{where}: stream '{name}' value", value, (*samples, *stream.shape), stream.dtype)
-        _check_times(f"{where}: stream '{name}' time_ns", time_ns, strictly=False)
+        encoding, values = schema.encoding(name), data[name]
+        if encoding.kind == AS_IT_CAME or (encoding.of_images and not isinstance(values, np.ndarray)):
+            _check_encoded(f"{where}: '{name}'", values, encoding, column, rows, first)
+        else:
+            _check_array(f"{where}: '{name}'", values, (*rows, *column.shape), column.dtype)
+    _check_finite(f"{where}: action", data[ACTION], schema.action.component_names, first)
+    if TIME.name in schema.row_fields:
+        _check_times(f"{where}: '{TIME.name}'", data[TIME.name], first, after_ns, strictly=True)
+    return int(rows[0]) if rows else 0
+
+
+def check_samples(
+    schema: Schema, name: str, value: Any, time_ns: Any, where: str, first: int = 0, after_ns: int | None = None
+) -> None:
+    """Refuse samples of a stream that do not fit.
+
+    Args:
+        schema: what the store holds.
+        name: of the stream.
+        value, time_ns: (k, ...) and (k,).
+        where: names the episode, for the message.
+        first: number of the first of these samples within the episode.
+        after_ns: stamp of the sample before; None for none.
+
+    Raises:
+        InputError: names the episode and the stream.
+    """
+    if name not in schema.stream_fields:
+        raise InputError(
+            f"{where}: streams",
+            expected=f"one of {', '.join(schema.stream_fields) or 'none'}",
+            got=f"'{name}'",
+            way_out=f"{nearest(name, schema.stream_fields)} Declare streams in Schema.streams",
+        )
+    stream, samples = schema.stream_fields[name], np.shape(time_ns)[:1]
+    _check_array(f"{where}: stream '{name}' time_ns", time_ns, samples or (0,), "int64")
+    _check_array(f"{where}: stream '{name}' value", value, (*samples, *stream.shape), stream.dtype)
+    _check_times(f"{where}: stream '{name}' time_ns", time_ns, first, after_ns, strictly=False)
+
+
+def check_facts(schema: Schema, facts: Mapping[str, Any], where: str) -> None:
+    """Refuse facts of an episode that do not fit.
+
+    Raises:
+        InputError: names the episode and the fact.
+    """
+    _check_names(f"{where}: meta", facts, schema.meta_fields, "Declare facts an episode in Schema.meta")
     for name, fact in schema.meta_fields.items():
-        _check_meta(f"{where}: meta '{name}'", episode.meta[name], fact)
+        _check_meta(f"{where}: meta '{name}'", facts[name], fact)
 
 
 def _check_names(where: str, given: Iterable[str], known: Mapping[str, Any], declare: str) -> None:
@@ -113,28 +173,40 @@ def _check_array(where: str, array: np.ndarray, shape: tuple[int, ...], dtype: s
         raise InputError(where, expected=dtype, got=str(array.dtype), way_out=f'Convert it with .astype("{dtype}")')
 
 
-def _check_finite(where: str, values: np.ndarray, components: tuple[str, ...]) -> None:
+def _check_encoded(
+    where: str, values: Any, encoding: Encoding, column: ColumnField, rows: tuple[int, ...], first: int
+) -> None:
+    if isinstance(values, (str, bytes, np.ndarray)) or not isinstance(values, Sequence):
+        raise InputError(where, expected="a list of encoded images, one a row", got=type(values).__name__)
+    if (len(values),) != rows:
+        raise InputError(where, expected=f"{rows[0] if rows else 0} images", got=str(len(values)))
+    for number, stored in enumerate(values, first):
+        require_encoded(f"{where}, row {number}", encoding, stored, column.shape, column.dtype)
+
+
+def _check_finite(where: str, values: np.ndarray, components: tuple[str, ...], first: int) -> None:
     bad = np.argwhere(~np.isfinite(values))
     if len(bad):
         row, column = bad[0]
         more = f" ({len(bad)} such numbers)" if len(bad) > 1 else ""
         raise InputError(
-            f"{where}, row {row}, component '{components[column]}'",
+            f"{where}, row {first + row}, component '{components[column]}'",
             expected="a finite number",
             got=f"{values[row, column]}{more}",
             way_out="Leave the episode out, or repair its actions",
         )
 
 
-def _check_times(where: str, time_ns: np.ndarray, *, strictly: bool) -> None:
-    before, after = time_ns[:-1], time_ns[1:]  # compared, as their difference may not fit into 64 bits
+def _check_times(where: str, time_ns: np.ndarray, first: int, after_ns: int | None, *, strictly: bool) -> None:
+    known = time_ns if after_ns is None else np.concatenate([np.array([after_ns], np.int64), time_ns])
+    before, after = known[:-1], known[1:]  # compared, as their difference may not fit into 64 bits
     bad = np.flatnonzero(after <= before if strictly else after < before)
     if len(bad):
         row = int(bad[0]) + 1
         raise InputError(
-            f"{where}, row {row}",
+            f"{where}, row {first + row - (after_ns is not None)}",
             expected="a later stamp than the row before" if strictly else "no earlier stamp than before",
-            got=f"{time_ns[row]} after {time_ns[row - 1]}",
+            got=f"{known[row]} after {known[row - 1]}",
         )
 
 

@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass, field
 from typing import Any, Mapping
 
-from data.store.schema import SCHEMA_VERSION, Schema
+from data.store.schema import READ_VERSIONS, SCHEMA_VERSION, Schema
 from robot.description import from_json, to_json
 from robot.errors import InputError
 
@@ -82,11 +82,11 @@ def read_record(attributes: Mapping[str, Any], where: str) -> Record:
         InputError: another schema version wrote it, or something in it is unknown or missing.
     """
     written = attributes[ROOT_KEY]
-    if not isinstance(written, Mapping) or written.get("schema_version") != SCHEMA_VERSION:
+    if not isinstance(written, Mapping) or written.get("schema_version") not in READ_VERSIONS:
         version = written.get("schema_version") if isinstance(written, Mapping) else written
         raise InputError(
             f"'{where}': schema version",
-            expected=str(SCHEMA_VERSION),
+            expected=" or ".join(map(str, READ_VERSIONS)),
             got=str(version),
             way_out="Read it with the version of tiller that wrote it",
         )

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from dataclasses import field as declare
 from functools import cached_property
 from typing import Any, Iterable, Mapping
 
 import numpy as np
 
+from data.store.encoding import RAW, Encoding
 from robot.description import ActionSpec, ObservationSpec, from_json, to_json
 from robot.description.action import check_unit
 from robot.errors import InputError, nearest
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+READ_VERSIONS = (1, 2)  # a store of version 1 has no encodings
 META_TYPES = ("string", "bool", "int64", "float64")
 ACTION = "action"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
@@ -134,10 +137,11 @@ class Schema:
         streams: what runs faster than rows.
         columns: further per-row arrays, for example `TIME` and `REWARD`.
         action_dtype: numpy name of the stored actions.
+        encodings: name of a row array -> how its rows are stored; those without an entry as numbers.
 
     Raises:
-        InputError: another control period than the action's, actions that are no real numbers, or names that are not
-            allowed or not different.
+        InputError: another control period than the action's, actions that are no real numbers, names that are not
+            allowed or not different, or an encoding that does not fit its field.
         TypeError: numpy has no such dtype.
     """
 
@@ -148,6 +152,7 @@ class Schema:
     streams: tuple[StreamField, ...] = ()
     columns: tuple[ColumnField, ...] = ()
     action_dtype: str = "float32"
+    encodings: Mapping[str, Encoding] = declare(default_factory=dict)
 
     def __post_init__(self) -> None:
         if abs(self.period_s - self.action.period_s) > 1e-6 * self.action.period_s:
@@ -156,11 +161,24 @@ class Schema:
             )
         if np.dtype(self.action_dtype).kind not in "fiu":
             raise InputError("schema action_dtype", expected="a real number type", got=f"'{self.action_dtype}'")
-        for field in self.observation:
-            _check_name("observation", field.name)
+        for seen in self.observation:
+            _check_name("observation", seen.name)
         _check_distinct("row arrays", [*self.observation.names, ACTION, *(column.name for column in self.columns)])
         _check_distinct("meta fields", [field.name for field in self.meta])
         _check_distinct("streams", [field.name for field in self.streams])
+        for name, encoding in self.encodings.items():
+            if name not in self.row_fields:
+                raise InputError(
+                    f"encoding of '{name}'",
+                    expected="a row array",
+                    got=f"'{name}'",
+                    way_out=nearest(name, self.row_fields),
+                )
+            encoding.require_fit(name, self.row_fields[name].shape, self.row_fields[name].dtype)
+
+    def encoding(self, name: str) -> Encoding:
+        """How the rows of an array are stored."""
+        return self.encodings.get(name, Encoding(RAW))
 
     @cached_property
     def row_fields(self) -> Mapping[str, ColumnField]:
@@ -185,7 +203,10 @@ class Schema:
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values, as they are in the root attributes."""
-        return to_json(self)
+        values: dict[str, Any] = to_json(self)
+        if not self.encodings:
+            del values["encodings"]  # as version 1 has it, so that stores keep their fingerprints
+        return values
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Schema:

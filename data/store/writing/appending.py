@@ -14,23 +14,23 @@ After a completed append all shapes are right, so any zarr reader sees the same 
 
 from __future__ import annotations
 
-from contextlib import suppress
+import hashlib
+import json
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Iterator, Sequence
+from typing import Any, Iterator, Mapping, Sequence
 
 import numpy as np
 import zarr
-from zarr.core.array import AsyncArray
-from zarr.core.sync import sync
 
 from data.store import layout
 from data.store.episode import Episode, check_episode
-from data.store.reading import open_array, read_rows
 from data.store.record import ROOT_KEY, Commit, read_record
-from data.store.schema import Schema
+from data.store.schema import ACTION, Schema
+from data.store.writing.columns import Columns
 from data.store.writing.durable import DurableStore, remove_partial_files
 from data.store.writing.lock import WriterLock
-from robot.errors import TillerError
+from robot.errors import InputError, TillerError
 from robot.files import FULL
 
 
@@ -76,6 +76,7 @@ class Appender:
         self._schema = schema
         self._lock = WriterLock(folder)
         self._ready = False
+        self._open: Addition | None = None
         try:
             if self._lock.follows_a_crash:
                 remove_partial_files(folder)
@@ -88,7 +89,7 @@ class Appender:
         """Append episodes in one commit: afterwards all of them exist, or, on any error, none.
 
         Raises:
-            InputError: an episode does not fit the schema; nothing was written.
+            InputError: an episode does not fit the schema, or another is being written; nothing was written.
             DamagedChunkError: the chunk that the episode would share with earlier ones is damaged.
             TillerError: the disk is full or fails; every episode committed before is intact.
         """
@@ -96,64 +97,61 @@ class Appender:
             check_episode(self._schema, episode, self.commit.episodes + index)
         if not episodes:
             return self.commit
-        try:
+        addition = self.begin()
+        for episode in episodes:
+            addition.add(episode.data)
+            for name, (value, time_ns) in episode.streams.items():
+                addition.add_samples(name, value, time_ns)
+            addition.end_episode(episode.meta)
+        return addition.publish()
+
+    def begin(self) -> Addition:
+        """Begin to add episodes, of which nothing is seen before `Addition.publish`.
+
+        Raises:
+            InputError: others are being added.
+            TillerError: the disk is full or fails.
+        """
+        if self._open is not None:
+            raise InputError(
+                f"'{self._folder}'",
+                expected="one episode at a time",
+                got="another that is being written",
+                way_out="Commit or abort it first",
+            )
+        with self.guarded():
             if not self._ready:
                 self._return_to_commit()
-            after = self._write(episodes)
-            self._store.settle()
-            self._publish(after)
+        self._open = Addition(self, self._schema, self.commit, self._arrays, str(self._folder))
+        return self._open
+
+    @contextmanager
+    def guarded(self) -> Iterator[None]:
+        """What is within changes the store: after any failure, an interrupt included, nothing is left of the addition.
+
+        Raises:
+            TillerError: the disk is full or fails.
+        """
+        try:
+            yield
         except BaseException as error:
-            self._abandon()
+            self.abandon()
             if isinstance(error, OSError):
                 raise self._explain(error) from error
             raise
-        return self.commit
 
     def close(self) -> None:
-        """Release the writer's lock."""
+        """Drop what is being added, and release the writer's lock."""
+        if self._open is not None:
+            self.abandon()
         self._lock.release()
 
-    def _write(self, episodes: Sequence[Episode]) -> Commit:
-        """Write rows after the committed ones and return the record that will make them exist."""
-        for slot, values in self._columns(episodes):
-            array, start = self._arrays[slot.path], slot.length(self.commit)
-            end = start + len(values)
-            if start % array.chunks[0]:
-                self._require_readable(slot.path, start - 1)
-            sync(array.async_array.resize((end, *array.shape[1:]), delete_outside_chunks=False))
-            if len(values):
-                array[start:end] = values
-        after = self.commit
-        for episode in episodes:
-            samples = {name: len(time_ns) for name, (_, time_ns) in episode.streams.items()}
-            after = after.add(len(episode), samples, episode.digest())
-        return after
-
-    def _columns(self, episodes: Sequence[Episode]) -> Iterator[tuple[layout.Slot, np.ndarray]]:
-        """(slot, values) that the episodes add to each array."""
-        values: dict[str, np.ndarray] = {
-            layout.EPISODE_ENDS: self.commit.rows + np.cumsum([len(episode) for episode in episodes], dtype=np.int64)
-        }
-        for name in self._schema.row_fields:
-            values[layout.row_path(name)] = np.concatenate([episode.data[name] for episode in episodes])
-        for name, fact in self._schema.meta_fields.items():
-            dtype = object if fact.dtype == "string" else fact.dtype
-            values[layout.meta_path(name)] = np.array([episode.meta[name] for episode in episodes], dtype=dtype)
-        for name in self._schema.stream_fields:
-            value, time_ns, ends = layout.stream_paths(name)
-            parts = [episode.streams[name] for episode in episodes]
-            values[value] = np.concatenate([part[0] for part in parts])
-            values[time_ns] = np.concatenate([part[1] for part in parts])
-            lengths = np.cumsum([len(part[1]) for part in parts], dtype=np.int64)
-            values[ends] = self.commit.streams.get(name, 0) + lengths
-        for slot in layout.slots(self._schema):
-            yield slot, values[slot.path]
-
-    def _require_readable(self, path: str, row: int) -> None:
-        """Refuse to rewrite a chunk whose committed rows are damaged: that would hide the damage."""
-        read_rows(
-            open_array(self._root, path, None, str(self._folder), complete=True), str(self._folder), path, row, row + 1
-        )
+    def publish(self, after: Commit) -> Commit:
+        """Make everything durable that was written, then the record of it; for `Addition`."""
+        self._store.settle()
+        self._publish(after)
+        self._open = None
+        return self.commit
 
     def _publish(self, after: Commit) -> None:
         record = self._root.attrs.asdict()[ROOT_KEY]
@@ -161,12 +159,15 @@ class Appender:
         self._store.settle()
         self.commit = after
 
-    def _abandon(self) -> None:
+    def abandon(self) -> None:
         """Drop what was half appended, after any failure, an interrupt included.
 
         Where even that fails (a disk that is full to the last byte), the next append tries again first.
         """
         self._ready = False
+        if self._open is not None:
+            self._open.columns.close()
+            self._open = None
         with suppress(OSError):
             remove_partial_files(self._folder)
             self._return_to_commit()
@@ -179,16 +180,85 @@ class Appender:
         self._store = DurableStore(self._folder)
         self._root = zarr.open_group(self._store, mode="r+", use_consolidated=False)
         self.commit = read_record(self._root.attrs.asdict(), str(self._folder)).commit
-        self._arrays: dict[str, zarr.Array[Any]] = {}
+        self._arrays: dict[str, tuple[layout.Slot, zarr.Array[Any]]] = {}
         for slot in layout.slots(self._schema):
-            array = self._open(slot)
+            array = zarr.open_array(self._store, path=slot.path, mode="r+")
             if array.shape[0] != slot.length(self.commit):
                 array.resize((slot.length(self.commit), *array.shape[1:]))
-            self._arrays[slot.path] = array
+            self._arrays[slot.path] = slot, array
         self._store.settle()
         self._ready = True
 
-    def _open(self, slot: layout.Slot) -> zarr.Array[Any]:
-        """An array to write to; chunks of nothing but zeros are written too, so that an absent one is known as lost."""
-        array = zarr.open_array(self._store, path=slot.path, mode="r+")
-        return zarr.Array(AsyncArray(array.metadata, array.store_path, {"write_empty_chunks": True}))
+
+class Addition:
+    """Episodes that are being added to a store: what was added is on the disk under other names, and seen by nobody.
+
+    Nothing is checked here.
+
+    Args:
+        appender: of the store, which begins one at a time.
+        schema: of the store.
+        commit: the episodes before.
+        arrays: of the store, of the lengths of that commit.
+        where: the store's name, for messages.
+
+    Attributes:
+        columns: of all arrays.
+    """
+
+    def __init__(
+        self,
+        appender: Appender,
+        schema: Schema,
+        commit: Commit,
+        arrays: dict[str, tuple[layout.Slot, zarr.Array[Any]]],
+        where: str,
+    ) -> None:
+        self._appender, self._schema, self._after = appender, schema, commit
+        self._rows, self._samples = 0, dict.fromkeys(schema.stream_fields, 0)
+        self.columns = Columns(arrays, where)
+
+    def add(self, rows: Mapping[str, Any]) -> None:
+        """Add rows to the episode that is open: name -> (k, ...), or a list of encoded images."""
+        with self._appender.guarded():
+            for name, values in rows.items():
+                self.columns[layout.row_path(name)].add(values)
+        self._rows += len(rows[ACTION])
+
+    def add_samples(self, stream: str, value: np.ndarray, time_ns: np.ndarray) -> None:
+        """Add samples of a stream, (k, ...) and (k,)."""
+        values, stamps, _ = layout.stream_paths(stream)
+        with self._appender.guarded():
+            self.columns[values].add(value)
+            self.columns[stamps].add(time_ns)
+        self._samples[stream] += len(time_ns)
+
+    def end_episode(self, facts: Mapping[str, Any]) -> None:
+        """End the episode that is open; rows that follow are of another."""
+        digest = hashlib.blake2b(digest_size=16)
+        for slot in sorted(layout.slots(self._schema), key=lambda slot: slot.path):
+            if slot.per != "episode":
+                digest.update(self.columns[slot.path].digest().encode())
+        plain = {name: value.item() if isinstance(value, np.generic) else value for name, value in facts.items()}
+        digest.update(json.dumps(plain, sort_keys=True).encode())
+        self._after = self._after.add(self._rows, self._samples, digest.hexdigest())
+        with self._appender.guarded():
+            self.columns[layout.EPISODE_ENDS].add(np.array([self._after.rows], np.int64))
+            for name, fact in self._schema.meta_fields.items():
+                dtype = object if fact.dtype == "string" else fact.dtype
+                self.columns[layout.meta_path(name)].add(np.array([facts[name]], dtype=dtype))
+            for name in self._schema.stream_fields:
+                ends = np.array([self._after.streams[name]], np.int64)
+                self.columns[layout.stream_paths(name)[2]].add(ends)
+        self._rows, self._samples = 0, dict.fromkeys(self._samples, 0)
+
+    def publish(self) -> Commit:
+        """Commit the episodes that have ended, at once and durably."""
+        with self._appender.guarded():
+            self.columns.finish()
+            self.columns.close()
+            return self._appender.publish(self._after)
+
+    def abort(self) -> None:
+        """Drop everything that was added; again is harmless."""
+        self._appender.abandon()

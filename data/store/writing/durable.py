@@ -39,7 +39,10 @@ class DurableStore(LocalStore):
         self._make_folder(path.parent)
         aside = path.with_name(f"{path.name}.{uuid.uuid4().hex}{PARTIAL}")
         aside.write_bytes(value.as_buffer_like())
+        before = self._aside.get(path)
         self._aside[path] = aside
+        if before is not None:
+            before.unlink(missing_ok=True)
 
     async def set_if_not_exists(self, key: str, value: Buffer) -> None:
         path = self.root / key

@@ -455,8 +455,8 @@ def test_numbers_that_are_none_are_named_by_episode_row_and_component(tmp_path):
     assert len(Dataset.open(tmp_path / "out")) == 1
 
 
-@pytest.mark.parametrize("codec", ["imagecodecs_jpeg2k", "imagecodecs_jpegxl"])
-def test_a_codec_that_is_not_installed_is_named_and_its_key_can_be_left_out(codec, tmp_path):
+def test_a_codec_that_is_not_installed_is_named_and_its_key_can_be_left_out(tmp_path):
+    codec = "acme_wavelets"
     source = write_zarr(tmp_path / "source", content())
     metadata = source / "data" / "camera" / ".zarray"
     metadata.write_text(json.dumps({**json.loads(metadata.read_text()), "compressor": {"id": codec, "level": 50}}))

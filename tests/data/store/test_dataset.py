@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -307,3 +308,20 @@ def test_a_foreign_store_opens_without_a_schema(pusht_human: Path) -> None:
     assert len(dataset) == 206 and dataset.rows == 25650
     episode = dataset.episode(0, names=["action", "state"])
     assert episode.data["action"].shape == (161, 2) and episode.meta == {}
+
+
+def test_a_store_of_version_1_is_read_and_appended_to(make_episode: Any, tmp_path: Path) -> None:
+    path = tmp_path / "store"
+    with zipfile.ZipFile(Path(__file__).with_name("version1.zarr.zip")) as packed:
+        packed.extractall(path)
+    dataset = Dataset.open(path)
+    assert dataset.fingerprint == "44f991d14a46ecf4"  # as the version that wrote it has it
+    assert [dataset.episode(index).digest() for index in range(2)] == [
+        "718b9a1f2f820214fdc885f4c0827ba2",
+        "0457ac1fb15f7050793ff9c75303dc71",
+    ]
+    with Dataset.open(path, mode="a") as dataset:
+        dataset.append(make_episode(2, rows=4))
+    dataset = Dataset.open(path)
+    assert len(dataset) == 3 and dataset.episode(2).digest() == make_episode(2, rows=4).digest()
+    assert json.loads((path / "zarr.json").read_text())["attributes"]["tiller"]["schema_version"] == 1
