@@ -106,6 +106,7 @@ class Leash:
         velocity: np.ndarray,
         measured: np.ndarray,
         dt: float,
+        displacement: np.ndarray | None = None,
     ) -> Leashed:
         """The command drawn near to the tools.
 
@@ -117,10 +118,11 @@ class Leash:
             target, velocity: (dim,), (tangent,) the next one, within all other limits.
             measured: (dim,) newest measured state; where it is unknown, nothing is changed.
             dt: s between them.
+            displacement: (tangent,) from the last command to the measured state, where it is known already.
         """
         if not self.holds or len(measured) != len(target):
             return Leashed(target, velocity, {}, ())
-        old, _ = self._measuring.distances(before, measured)
+        old = self._measuring.distances(before, measured)[0] if displacement is None else displacement
         new, _ = self._measuring.distances(target, measured)
         cuts: dict[Reason, str] = {}
         springs = []

@@ -83,7 +83,8 @@ def _leashed(
     measured = parts.measuring.known(
         state.measured, groups if agreed.displaced is no_groups else groups & ~agreed.displaced
     )
-    held = parts.leash.hold(state.command, state.sent.velocity, moved.target, moved.velocity, measured, dt)
+    known = agreed.comparison.displacement if measured is state.measured else None
+    held = parts.leash.hold(state.command, state.sent.velocity, moved.target, moved.velocity, measured, dt, known)
     return held, measured if held.cuts else _NOWHERE
 
 
