@@ -16,7 +16,7 @@ from tests.journeys.commands import Command
         (("evaluate", "checkpoint=", "task=pusht/state"), "expected the folder of a training run"),
         (("deploy", "contract=panda_twin", "checkpoint="), "checkpoint=: expected a word, or null where there is none"),
         (("evaluate", "checkpoint=x", "task=pusht/state", "compare=''"), "compare=: expected a word, or null"),
-        (("collect", "task=twin/lift", "output= "), "output=: expected a word, or null"),
+        (("collect", "task=twin/lift", "output="), "output=: expected a word, or null"),
         (("train", "data=nowhere", "options.max_steps=3"), "expected a task that they are of, got max_steps"),
     ],
 )

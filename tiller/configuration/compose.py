@@ -162,7 +162,7 @@ def _check(verb: str, override: Override, kind: type, groups: Mapping[str, str |
             raise InputError(f"{key}={choice}", expected=f"a choice of '{key}'", way_out=nearest(choice, known))
     else:
         require_known(verb, key, kind, groups)
-    if is_optional_word(hint) and not unquoted(override.text).strip():
+    if is_optional_word(hint) and not unquoted(override.text):
         raise InputError(
             f"{key}=",
             expected="a word, or null where there is none",

@@ -145,6 +145,7 @@ def sound(tmp_path_factory: pytest.TempPathFactory, schema: Any, make_episode: A
     with pytest.MonkeyPatch.context() as patch:
         small = property(lambda slot: CHUNK if slot.per == "row" else 512)
         patch.setattr(layout.Slot, "rows_a_chunk", small)
+        patch.setattr(layout.Slot, "rows_a_shard", None)  # a file is a chunk
         with Dataset.create(folder / "ours", schema) as dataset:
             dataset.extend([make_episode(number, rows=rows) for number, rows in enumerate(LENGTHS)])
     root = zarr.create_group(folder / "foreign", zarr_format=2)

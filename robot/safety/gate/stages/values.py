@@ -24,11 +24,13 @@ class StreamValues:
     def __init__(self, settings: GateSettings, name: str) -> None:
         fields = {field.name: field for field in settings.fields}
         self._names = settings.streams[name].names
-        self._sizes = [fields[each].size if each in fields else 1 for each in self._names]
+        joints = frozenset(settings.capsules.joints.values()) if settings.capsules is not None else frozenset()
+        single = joints.union(*(group.measured for group in settings.groups))
+        # A pose beside commands of joints is compared with nothing: its size is its own affair.
+        self._sizes = [fields[each].size if each in fields else 1 if each in single else None for each in self._names]
         self._rotations = [each for each in self._names if each in fields and fields[each].is_rotation]
         own = frozenset(self._names)
         others = frozenset(each for stream in settings.streams.values() for each in stream.names) - own
-        joints = frozenset(settings.capsules.joints.values()) if settings.capsules is not None else frozenset()
         self._foreign, self._joints = others, joints - own
 
     def fault(self, values: Mapping[str, np.ndarray]) -> str:
@@ -41,7 +43,7 @@ class StreamValues:
                 return f"no {name}"
             # Without numpy's reductions, which take five times as long for so few.
             numbers = value.ravel().tolist()
-            if len(numbers) != size:
+            if size is not None and len(numbers) != size:
                 return f"{name} has {len(numbers)} numbers, not {size}"
             for number in numbers:
                 if not -LARGEST <= number <= LARGEST:
