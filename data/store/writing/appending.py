@@ -62,12 +62,14 @@ class Appender:
 
     Attributes:
         commit: what is committed.
+        open: what is being added; None while nothing is.
 
     Raises:
         InputError: another writer is at work, or the folder cannot be written.
     """
 
     commit: Commit
+    open: Addition | None
     _store: DurableStore
     _root: zarr.Group
 
@@ -76,7 +78,7 @@ class Appender:
         self._schema = schema
         self._lock = WriterLock(folder)
         self._ready = False
-        self._open: Addition | None = None
+        self.open = None
         try:
             if self._lock.follows_a_crash:
                 remove_partial_files(folder)
@@ -112,7 +114,7 @@ class Appender:
             InputError: others are being added.
             TillerError: the disk is full or fails.
         """
-        if self._open is not None:
+        if self.open is not None:
             raise InputError(
                 f"'{self._folder}'",
                 expected="one episode at a time",
@@ -122,8 +124,8 @@ class Appender:
         with self.guarded():
             if not self._ready:
                 self._return_to_commit()
-        self._open = Addition(self, self._schema, self.commit, self._arrays, str(self._folder))
-        return self._open
+        self.open = Addition(self, self._schema, self.commit, self._arrays, str(self._folder))
+        return self.open
 
     @contextmanager
     def guarded(self) -> Iterator[None]:
@@ -137,27 +139,23 @@ class Appender:
         except BaseException as error:
             self.abandon()
             if isinstance(error, OSError):
-                raise self._explain(error) from error
+                raise DiskError(self._folder, error, self.commit.episodes) from error
             raise
 
     def close(self) -> None:
         """Drop what is being added, and release the writer's lock."""
-        if self._open is not None:
+        if self.open is not None:
             self.abandon()
         self._lock.release()
 
     def publish(self, after: Commit) -> Commit:
         """Make everything durable that was written, then the record of it; for `Addition`."""
         self._store.settle()
-        self._publish(after)
-        self._open = None
-        return self.commit
-
-    def _publish(self, after: Commit) -> None:
         record = self._root.attrs.asdict()[ROOT_KEY]
         self._root = self._root.update_attributes({ROOT_KEY: {**record, "commit": after.to_json()}})
         self._store.settle()
-        self.commit = after
+        self.commit, self.open = after, None
+        return after
 
     def abandon(self) -> None:
         """Drop what was half appended, after any failure, an interrupt included.
@@ -165,15 +163,12 @@ class Appender:
         Where even that fails (a disk that is full to the last byte), the next append tries again first.
         """
         self._ready = False
-        if self._open is not None:
-            self._open.columns.close()
-            self._open = None
+        if self.open is not None:
+            self.open.columns.close()
+            self.open = None
         with suppress(OSError):
             remove_partial_files(self._folder)
             self._return_to_commit()
-
-    def _explain(self, error: OSError) -> DiskError:
-        return DiskError(self._folder, error, self.commit.episodes)
 
     def _return_to_commit(self) -> None:
         """Read the record and set every array back to it."""
@@ -218,6 +213,11 @@ class Addition:
         self._rows, self._samples = 0, dict.fromkeys(schema.stream_fields, 0)
         self.columns = Columns(arrays, where)
 
+    @property
+    def is_open(self) -> bool:
+        """Whether more can be added: it was neither published nor dropped, nor the store closed."""
+        return self._appender.open is self
+
     def add(self, rows: Mapping[str, Any]) -> None:
         """Add rows to the episode that is open: name -> (k, ...), or a list of encoded images."""
         with self._appender.guarded():
@@ -260,5 +260,6 @@ class Addition:
             return self._appender.publish(self._after)
 
     def abort(self) -> None:
-        """Drop everything that was added; again is harmless."""
-        self._appender.abandon()
+        """Drop everything that was added; once it has ended, however it did, this changes nothing."""
+        if self.is_open:
+            self._appender.abandon()

@@ -88,7 +88,6 @@ class NumberColumn(Column):
         endless = array.metadata.update_shape((_UNBOUNDED, *array.shape[1:]))
         # Chunks of nothing but zeros are written too, so that an absent one is known as lost.
         self._endless = zarr.Array(AsyncArray(endless, location, {"write_empty_chunks": True}))
-        self._is_shared = bool(self.end % self._block)
 
     def add(self, rows: np.ndarray) -> None:
         if not len(rows):
@@ -106,9 +105,8 @@ class NumberColumn(Column):
                 self._write_waiting()
 
     def _write_waiting(self) -> None:
-        if self._is_shared:
+        if self._written % self._block:
             self._require_readable(self._written - 1)
-            self._is_shared = False
         rows = self._waiting[0] if len(self._waiting) == 1 else np.concatenate(self._waiting)
         self._endless[self._written : self.end] = rows
         self._written, self._waiting = self.end, []
@@ -126,7 +124,6 @@ class ImageColumn(Column):
     def __init__(self, slot: Slot, array: zarr.Array[Any], where: str, threads: ThreadPoolExecutor) -> None:
         super().__init__(slot, array, where)
         self._threads = threads
-        self._shared = self.end % self._block  # rows of the last shard that are committed
         self._waiting: list[bytes] = []
 
     def add(self, rows: np.ndarray | Sequence[bytes]) -> None:
@@ -139,20 +136,19 @@ class ImageColumn(Column):
                 self._write_waiting()
 
     def _write_waiting(self) -> None:
-        shard = self._written // self._block
+        shard, shared = divmod(self._written, self._block)  # rows that a commit holds already
         key = f"{self.slot.path}/{self._array.metadata.encode_chunk_key((shard,) + (0,) * len(self.slot.shape))}"
         store = self._array.store_path.store
         assert isinstance(store, DurableStore)
         committed: list[bytes] = []
-        if self._shared:
+        if shared:
             first = shard * self._block
             try:
-                committed = unpack_shard((store.root / key).read_bytes(), self._block, self._shared)
+                committed = unpack_shard((store.root / key).read_bytes(), self._block, shared)
             except (OSError, ValueError) as error:
                 reason = "its file is missing" if isinstance(error, FileNotFoundError) else str(error)
-                rows = (first, first + self._shared)
+                rows = (first, first + shared)
                 raise DamagedChunkError(self._where, self.slot.path, shard, rows, reason) from error
-            self._shared = 0
         file = pack_shard((*committed, *self._waiting), self._block)
         sync(store.set(key, default_buffer_prototype().buffer.from_bytes(file)))
         self._written, self._waiting = self.end, []

@@ -38,7 +38,7 @@ class EpisodeWriter:
         self._schema, self._on_commit = schema, on_commit
         self._where = f"episode {appender.commit.episodes}"
         self._addition = appender.begin()
-        self._end = ""
+        self._committed = False
         self.rows, self.samples = 0, dict.fromkeys(schema.stream_fields, 0)
         self._row_ns: int | None = None
         self._sample_ns: dict[str, int] = {}
@@ -60,7 +60,7 @@ class EpisodeWriter:
         count = check_rows(self._schema, rows, self._where, self.rows, self._row_ns)
         if not count:
             return
-        self._guarded(lambda: self._addition.add(rows))
+        self._addition.add(rows)
         self.rows += count
         if TIME.name in rows:
             self._row_ns = int(rows[TIME.name][-1])  # type: ignore[arg-type]
@@ -81,7 +81,7 @@ class EpisodeWriter:
         )
         if not len(time_ns):
             return
-        self._guarded(lambda: self._addition.add_samples(name, value, time_ns))
+        self._addition.add_samples(name, value, time_ns)
         self.samples[name] += len(time_ns)
         self._sample_ns[name] = int(time_ns[-1])
 
@@ -99,16 +99,14 @@ class EpisodeWriter:
         if not self.rows:
             raise InputError(self._where, expected="at least one row", got="none")
         check_facts(self._schema, facts, self._where)
-        self._guarded(lambda: self._addition.end_episode(facts))
-        commit = self._guarded(self._addition.publish)
-        self._end = "committed"
+        self._addition.end_episode(facts)
+        commit = self._addition.publish()
+        self._committed = True
         self._on_commit(commit)
 
     def abort(self) -> None:
         """Drop the episode: nothing is left of it. Once it has ended this changes nothing."""
-        if not self._end:
-            self._end = "aborted"
-            self._addition.abort()
+        self._addition.abort()
 
     def __enter__(self) -> EpisodeWriter:
         return self
@@ -119,13 +117,6 @@ class EpisodeWriter:
         self.abort()
 
     def _require_open(self) -> None:
-        if self._end:
-            raise InputError(self._where, expected="an episode that is being written", got=f"one that was {self._end}")
-
-    def _guarded(self, work: Callable[[], Any]) -> Any:
-        """Do what may fail; then the addition is gone already."""
-        try:
-            return work()
-        except BaseException:
-            self._end = "aborted"
-            raise
+        if not self._addition.is_open:
+            end = "committed" if self._committed else "aborted"
+            raise InputError(self._where, expected="an episode that is being written", got=f"one that was {end}")

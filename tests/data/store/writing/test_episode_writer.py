@@ -175,6 +175,19 @@ def test_nothing_is_seen_before_the_commit_and_nothing_left_without_one(tmp_path
     assert len(Dataset.open(path)) == 2 and not list(path.rglob("*.partial")) and not errors_of(path)
 
 
+def test_a_writer_whose_store_was_closed_takes_nothing_from_the_next_one(tmp_path: Path) -> None:
+    with Dataset.create(tmp_path / "store", SCHEMA) as dataset:
+        left = dataset.writer()
+        left.add(rows_of(0, 600))
+    with Dataset.open(tmp_path / "store", mode="a") as dataset, dataset.writer() as episode:
+        episode.add(rows_of(1, 600))
+        left.abort()
+        with pytest.raises(InputError, match="got one that was aborted"):
+            left.add(rows_of(0, 3))
+        episode.commit(FACTS)
+        assert np.array_equal(dataset.read("depth"), rows_of(1, 600)["depth"])
+
+
 @pytest.mark.parametrize(
     "change, message",
     [
