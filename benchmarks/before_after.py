@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from contextlib import redirect_stdout
+from functools import partial
 from pathlib import Path
 from typing import Callable
 
@@ -24,6 +25,7 @@ import numpy as np
 
 HERE = Path(__file__).resolve()
 CORE = max(os.sched_getaffinity(0))
+CONTRACTS = ("panda_twin", "panda_twin_crisp", "panda_inspire_twin", "ur5e_jtc")
 
 
 def tick(contract: str) -> Callable[[], float]:
@@ -41,8 +43,8 @@ def training() -> Callable[[], float]:
     """Processor seconds of an update of the default network."""
     from benchmarks import training as bench
 
-    dataset = bench.write_demonstrations(Path(tempfile.mkdtemp()) / "demonstrations")
-    learner, batches = bench.make_learner(dataset, "mlp", "float32")
+    with tempfile.TemporaryDirectory() as folder:
+        learner, batches = bench.make_learner(bench.write_demonstrations(Path(folder) / "store"), "mlp", "float32")
     number = iter(range(10**9))
 
     def run() -> float:
@@ -59,8 +61,8 @@ def windows() -> Callable[[], float]:
     from benchmarks import training
     from benchmarks import windows as bench
 
-    dataset = training.write_demonstrations(Path(tempfile.mkdtemp()) / "demonstrations")
-    made = bench.windows_of(dataset, "state")
+    with tempfile.TemporaryDirectory() as folder:  # states are read into memory
+        made = bench.windows_of(training.write_demonstrations(Path(folder) / "store"), "state")
     order = made.order(np.random.default_rng(0))
     parts = [order[first : first + bench.BATCH] for first in range(0, len(order) - bench.BATCH, bench.BATCH)][:80]
 
@@ -105,8 +107,7 @@ def transport() -> Callable[[], float]:
 
 
 WORKS: dict[str, Callable[[], Callable[[], float]]] = {
-    **{f"tick {name}": lambda name=name: tick(name) for name in ("panda_twin", "panda_twin_crisp", "ur5e_jtc")},
-    "tick panda_inspire_twin": lambda: tick("panda_inspire_twin"),
+    **{f"tick {name}": partial(tick, name) for name in CONTRACTS},
     "training": training,
     "windows": windows,
     "twin": twin,

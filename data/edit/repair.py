@@ -17,7 +17,6 @@ from data.checks.report import Finding, Report
 from data.store import layout
 from data.store.contents import Contents, read_contents
 from data.store.dataset import Dataset, free_folder
-from data.store.episode import Episode
 from data.store.location import locate
 from data.store.writing.durable import DurableStore
 from data.store.writing.staging import written_aside
@@ -86,9 +85,9 @@ def _copy_own(judgement: Judgement, folder: Path) -> None:
     assert contents.schema is not None
     attributes = {**contents.attributes, "repaired_from": contents.name}
     with Dataset.create(folder, contents.schema, attributes) as repaired:
-        for index in np.flatnonzero(~judgement.spoilt).tolist():
+        for index, rows in _sound(judgement):
             # Images stay as they are stored: encoded again they would lose quality.
-            episode, images = contents.rows_as_stored(index, _rows(judgement, index))
+            episode, images = contents.rows_as_stored(index, rows)
             with repaired.writer() as writer:
                 writer.add({**episode.data, **images})
                 for name, (value, time_ns) in episode.streams.items():
@@ -107,15 +106,16 @@ def _copy_foreign(judgement: Judgement, folder: Path) -> None:
         layout.create_array(root, layout.Slot(path, array.shape[1:], _dtype(array), "", "row"))
     layout.create_array(root, layout.Slot(layout.EPISODE_ENDS, (), "int64", "1", "episode"))
     store.settle()
-    rows = 0
-    for episode in _sound(judgement):
-        rows += len(episode)
+    end = 0
+    for index, rows in _sound(judgement):
+        episode = contents.episode(index, rows, contents.keys)
+        end += len(episode)
         for key, values in episode.data.items():
             root[layout.row_path(key)].append(values)
         for key, fact in episode.meta.items():
             array = root[layout.meta_path(key)]
             array.append(np.array([fact], dtype=array.dtype))
-        root[layout.EPISODE_ENDS].append(np.array([rows]))
+        root[layout.EPISODE_ENDS].append(np.array([end]))
         store.settle()
 
 
@@ -126,14 +126,9 @@ def _dtype(array: zarr.Array[Any]) -> str:
     return array.dtype.str if array.dtype.kind == "S" else array.dtype.name
 
 
-def _sound(judgement: Judgement) -> Iterator[Episode]:
-    """Every episode that no error spoils."""
-    contents = judgement.contents
+def _sound(judgement: Judgement) -> Iterator[tuple[int, slice]]:
+    """Index and rows of every episode that no error spoils."""
+    borders = judgement.borders
+    assert borders is not None
     for index in np.flatnonzero(~judgement.spoilt).tolist():
-        yield contents.episode(index, _rows(judgement, index), contents.keys)
-
-
-def _rows(judgement: Judgement, index: int) -> slice:
-    """Rows of an episode."""
-    assert judgement.borders is not None
-    return slice(int(judgement.borders.starts[index]), int(judgement.borders.ends[index]))
+        yield index, slice(int(borders.starts[index]), int(borders.ends[index]))

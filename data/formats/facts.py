@@ -81,9 +81,9 @@ def _fact(source: Source, key: str, name: str, values: np.ndarray, skip: Collect
         values = values.astype(np.float64)  # a long double is no JSON number
     if single is None:
         return Fact(MetaField(name, "string"), [json.dumps(each.tolist()) for each in values])
-    too_large = [number for number in np.flatnonzero(single > _LARGEST).tolist() if number not in skip]
-    if values.dtype.kind == "u" and too_large:
-        episode = too_large[0]
+    for episode in np.flatnonzero(single > _LARGEST).tolist() if values.dtype.kind == "u" else ():
+        if episode in skip:
+            continue
         raise InputError(
             f"'{source.path}': '{key}', episode {episode}",
             expected=f"an integer up to {_LARGEST}",

@@ -139,9 +139,7 @@ class Dataset:
         Raises:
             InputError, DamagedChunkError, TillerError: as `append`.
         """
-        commit = self._writable().extend(episodes)
-        ends = self.rows + np.cumsum([len(episode) for episode in episodes], dtype=np.int64)
-        self._show(replace(self._contents, commit=commit), np.concatenate([self.episode_ends, ends]))
+        self._follow(self._writable().extend(episodes), [len(episode) for episode in episodes])
 
     def writer(self) -> EpisodeWriter:
         """Write one episode as it happens: rows as they come, and one commit at its end.
@@ -157,11 +155,12 @@ class Dataset:
         """
         appender = self._writable()
         assert self.schema is not None
-        return EpisodeWriter(appender, self.schema, self._follow)
+        return EpisodeWriter(appender, self.schema, lambda commit: self._follow(commit, [commit.rows - self.rows]))
 
-    def _follow(self, commit: Commit) -> None:
-        """Show one more episode, which has just been committed."""
-        self._show(replace(self._contents, commit=commit), np.append(self.episode_ends, np.int64(commit.rows)))
+    def _follow(self, commit: Commit, lengths: Sequence[int]) -> None:
+        """Show the episodes of these lengths too, which have just been committed."""
+        ends = self.rows + np.cumsum(lengths, dtype=np.int64)
+        self._show(replace(self._contents, commit=commit), np.concatenate([self.episode_ends, ends]))
 
     def _writable(self) -> Appender:
         if self._appender is None:

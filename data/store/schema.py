@@ -10,7 +10,7 @@ from typing import Any, Iterable, Mapping
 
 import numpy as np
 
-from data.store.encoding import RAW, Encoding
+from data.store.encoding import Encoding
 from robot.description import ActionSpec, ObservationSpec, from_json, to_json
 from robot.description.action import check_unit
 from robot.errors import InputError, nearest
@@ -178,7 +178,7 @@ class Schema:
 
     def encoding(self, name: str) -> Encoding:
         """How the rows of an array are stored."""
-        return self.encodings.get(name, Encoding(RAW))
+        return self.encodings.get(name, Encoding())
 
     @cached_property
     def row_fields(self) -> Mapping[str, ColumnField]:

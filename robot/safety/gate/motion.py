@@ -110,7 +110,10 @@ class Motion:
         wanted = np.array(path_position, dtype=np.float64)
         target, reached = np.empty(len(command)), np.zeros(len(velocity))
         pressing = np.zeros(len(grip.bound), dtype=bool)
-        if (self._capsules is None or not len(measurement.joints)) and max(excess) <= RELIEVED:
+        capsules, is_relieved = self._capsules, max(excess) > RELIEVED
+        if capsules is not None and (not len(measurement.joints) or np.isnan(measurement.joints).any()):
+            capsules = None  # where the links are is not known
+        if capsules is None and not is_relieved:
             # Nothing stands between the two steps below: one call takes half as long as two.
             bound = kernels.follow(
                 limits,
@@ -131,14 +134,14 @@ class Motion:
             limits, command, velocity, sent.path_position, wanted, grip.bound, grip.onward, dt, desired, exact, pressing
         )
         near: dict[Reason, str] = {}
-        if self._capsules is not None and len(measurement.joints) and not np.isnan(measurement.joints).any():
-            share, pair = self._capsules.share(measurement.joints, desired, dt)
+        if capsules is not None:
+            share, pair = capsules.share(measurement.joints, desired, dt)
             if share < 1:
                 near[Reason.CAPSULES_STOP if share == 0 else Reason.CAPSULES_SLOW] = pair
-                desired *= np.where(self._capsules.moves[self._tangent_group], share, 1.0)
-                exact &= ~self._capsules.moves
+                desired *= np.where(capsules.moves[self._tangent_group], share, 1.0)
+                exact &= ~capsules.moves
         relieved = self._nothing
-        if max(excess) > RELIEVED:
+        if is_relieved:
             relieved = np.array(
                 [
                     much > RELIEVED and float(np.dot(displacement[own], desired[own])) > 0

@@ -27,8 +27,9 @@ class StreamValues:
         joints = frozenset(settings.capsules.joints.values()) if settings.capsules is not None else frozenset()
         single = joints.union(*(group.measured for group in settings.groups))
         # A pose beside commands of joints is compared with nothing: its size is its own affair.
-        self._sizes = [fields[each].size if each in fields else 1 if each in single else None for each in self._names]
-        self._rotations = [each for each in self._names if each in fields and fields[each].is_rotation]
+        sizes = [fields[each].size if each in fields else 1 if each in single else None for each in self._names]
+        rotations = [each in fields and fields[each].is_rotation for each in self._names]
+        self._expected = list(zip(self._names, sizes, rotations))
         own = frozenset(self._names)
         others = frozenset(each for stream in settings.streams.values() for each in stream.names) - own
         self._foreign, self._joints = others, joints - own
@@ -37,7 +38,7 @@ class StreamValues:
         """The fault in measured values: one is missing, of another size, not finite, huge, or no rotation; empty when
         there is none.
         """
-        for name, size in zip(self._names, self._sizes):
+        for name, size, is_rotation in self._expected:
             value = values.get(name)
             if value is None:
                 return f"no {name}"
@@ -48,8 +49,7 @@ class StreamValues:
             for number in numbers:
                 if not -LARGEST <= number <= LARGEST:
                     return f"{name} is beyond {LARGEST:g}" if math.isfinite(number) else f"{name} is not finite"
-        for name in self._rotations:
-            if not _spans(values[name].ravel().tolist()):
+            if is_rotation and not _is_rotation(numbers):
                 return f"{name} is no rotation"
         return ""
 
@@ -68,8 +68,8 @@ class StreamValues:
         return name in self._joints and not abs(value.item()) <= LARGEST
 
 
-def _spans(numbers: list[float]) -> bool:
-    """Whether six numbers are two columns of a rotation, but for rounding."""
+def _is_rotation(numbers: list[float]) -> bool:
+    """Whether six numbers are two unit columns at right angles, but for rounding."""
     a, b, c, x, y, z = numbers
     return (
         abs(a * a + b * b + c * c - 1) < _SKEW
