@@ -180,6 +180,7 @@ class TwinNode(Guarded):
             self._task,
             self._world.instruction,
             env.task.max_steps if env is not None else None,
+            env.observation_spec if env is not None else None,
         )
         self._episode.publish(String(data=episode.text()))
         self._publish(all_now=True)

@@ -9,12 +9,16 @@ from __future__ import annotations
 import json
 import math
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Mapping
 
 import numpy as np
 
+from robot.description import ObservationSpec, from_json, to_json
+from robot.errors import InputError
+
 LONGEST_TEXT = 16384  # characters of an episode's JSON
+MOST_COMPONENTS = 4096  # of one key of an observation
 INT64 = (-(2**63), 2**63 - 1)
 OUTCOME = ("success", "score", "terminated", "truncated", "steps")
 
@@ -44,6 +48,7 @@ class EpisodeNotice:
         task: `twin/lift`; empty for the robot alone.
         instruction: what is to be done; may be empty.
         max_steps: control periods until it is cut off; None without a task.
+        observation: the numbers that the task measures, as its stream of `values` carries them; None without a task.
     """
 
     epoch: int
@@ -51,10 +56,16 @@ class EpisodeNotice:
     task: str = ""
     instruction: str = ""
     max_steps: int | None = None
+    observation: ObservationSpec | None = None
 
     def text(self) -> str:
         """The JSON that `read_episode` reads."""
-        return json.dumps(asdict(self))
+        values = asdict(replace(self, observation=None))
+        if self.observation is None:
+            del values["observation"]
+        else:
+            values["observation"] = to_json(self.observation)
+        return json.dumps(values)
 
 
 def integer(text: str, low: int = INT64[0], high: int = INT64[1]) -> int | None:
@@ -106,7 +117,23 @@ def read_episode(text: str) -> EpisodeNotice | Refusal:
         words[name] = "" if value is None else value
         if not isinstance(words[name], str) or not _sendable(words[name]):
             return Refusal(f"{name} is no text that can be sent: {_value(value)}")
-    return EpisodeNotice(record["epoch"], record["seed"], words["task"], words["instruction"], max_steps)
+    try:
+        observation = _observation(record.get("observation"))
+    except (InputError, TypeError, ValueError, RecursionError, OverflowError) as error:
+        return Refusal(f"observation is no specification of one: {shown(str(error))}")
+    return EpisodeNotice(record["epoch"], record["seed"], words["task"], words["instruction"], max_steps, observation)
+
+
+def _observation(value: Any) -> ObservationSpec | None:
+    if value is None:
+        return None
+    if not isinstance(value, dict):
+        raise TypeError(type(value).__name__)
+    spec = from_json(ObservationSpec, value)
+    for field in spec:
+        if not all(1 <= size <= MOST_COMPONENTS for size in field.shape) or field.size > MOST_COMPONENTS:
+            raise ValueError(f"{field.name} of shape {field.shape}")
+    return spec
 
 
 def read_outcome(values: Mapping[str, np.ndarray]) -> dict[str, float] | Refusal:

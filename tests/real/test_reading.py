@@ -19,6 +19,7 @@ from real.ros.chunks import LONGEST_TAG, Tag, chunk_message, chunk_sample, read_
 from real.ros.messages import epoch_of, stamp_of, time_of, values_of, vector_message, vector_of
 from real.ros.packed import read_header
 from real.ros.reading import OUTCOME, EpisodeNotice, Refusal, integer, read_episode, read_outcome, real
+from robot.description import ObservationField, ObservationSpec
 from tests.real.fuzzing import TEXTS, Fuzzer
 
 pytestmark = pytest.mark.together
@@ -50,6 +51,9 @@ def test_a_number_that_is_not_finite_is_none(text: str) -> None:
     assert real(text) is None
 
 
+MEASURED = ObservationSpec(
+    (ObservationField("tcp.position", (3,), "float32", "m", "pose"), ObservationField("n", (), "float32", "1", "state"))
+)
 SENDABLE = st.text(st.characters(blacklist_categories=("Cs",), blacklist_characters="\x00"), max_size=50)
 
 
@@ -61,6 +65,7 @@ SENDABLE = st.text(st.characters(blacklist_categories=("Cs",), blacklist_charact
         SENDABLE,
         SENDABLE,
         st.none() | st.integers(0, 10**6),
+        st.none() | st.just(MEASURED),
     )
 )
 def test_an_episode_is_read_as_it_was_written(episode: EpisodeNotice) -> None:
@@ -75,7 +80,10 @@ JSON = st.recursive(
 
 
 @given(
-    st.fixed_dictionaries({}, optional={name: JSON for name in ("epoch", "seed", "task", "instruction", "max_steps")})
+    st.fixed_dictionaries(
+        {},
+        optional={name: JSON for name in ("epoch", "seed", "task", "instruction", "max_steps", "observation")},
+    )
 )
 def test_an_episode_of_any_json_is_read_or_refused(said: dict) -> None:
     found = read_episode(json.dumps(said))
@@ -95,6 +103,22 @@ def test_any_text_is_read_or_refused_everywhere(text: str) -> None:
     message.layout.dim[0].label = text
     _, stamp_ns, _ = vector_of(message)
     assert stamp_ns in (None, 12)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        [],
+        {"fields": [{"name": "a", "shape": [2], "dtype": "no such type", "unit": "1", "kind": "state"}]},
+        {"fields": [{"name": "a", "shape": [10**12], "dtype": "float32", "unit": "1", "kind": "state"}]},
+        {"fields": [{"name": "a", "shape": [-1], "dtype": "float32", "unit": "1", "kind": "state"}]},
+        {"fields": [{"name": "a", "shape": [2], "dtype": "float32", "unit": "1", "kind": "state"}] * 2},
+        {"fields": "a"},
+    ],
+)
+def test_an_episode_with_an_observation_that_is_none_is_refused(fields: object) -> None:
+    found = read_episode(json.dumps({"epoch": 1, "seed": 2, "observation": fields}))
+    assert isinstance(found, Refusal) and "observation" in found.reason and len(found.reason) < 300
 
 
 def test_json_that_is_nested_too_deep_is_refused() -> None:
