@@ -11,30 +11,20 @@ from __future__ import annotations
 import time
 import traceback
 from collections import Counter
-from typing import Any, Callable, Mapping
+from typing import Any, Callable
 
 from rclpy.executors import Executor
 from rclpy.node import Node
-from rclpy.serialization import deserialize_message
 from rosgraph_msgs.msg import Clock
-from sensor_msgs.msg import CompressedImage, Image, JointState
-from trajectory_msgs.msg import JointTrajectory
 
-from real.ros.cdr import ReadingLimits, unreadable
 from real.ros.reading import Refusal
+from real.ros.unpacking import SMALL, limits_of, unpacked
 from robot.errors import InputError
 
 SAID_S = 1.0  # between two lines about one topic
 PAUSE_S = 0.001  # after an executor that failed: not at once again
 
-SMALL = ReadingLimits(1 << 16, 512)
 SMALL_A_SECOND, LEAST = 1 << 18, 1 << 7  # bytes of small messages, and what the smallest counts as
-LIMITS: Mapping[type, ReadingLimits] = {
-    Image: ReadingLimits(64 << 20, 64),
-    CompressedImage: ReadingLimits(64 << 20, 64),
-    JointState: ReadingLimits(1 << 20, 8192),
-    JointTrajectory: ReadingLimits(4 << 20, 4096),
-}
 
 
 class Stop(Exception):
@@ -201,21 +191,16 @@ class Guarded(Node):
         return guarded
 
     def _read(self, kind: type, topic: str, heard: Callable[[Any], None]) -> Callable[[bytes], None]:
-        limits = LIMITS.get(kind, SMALL)
+        limits = limits_of(kind)
         flow = Flow(SMALL_A_SECOND, SMALL.size) if limits is SMALL else None
 
         def read(packed: bytes) -> None:
             if flow is not None and not flow.passes(len(packed), time.monotonic_ns()):
                 self.refuse(topic, f"more than {SMALL_A_SECOND >> 10} KiB in a second")
                 return
-            reason = unreadable(packed, kind, limits)
-            if reason:
-                self.refuse(topic, reason)
-                return
-            try:
-                message: Any = deserialize_message(packed, kind)
-            except Exception as error:
-                self.refuse(topic, f"{type(error).__name__}: {error}")
+            message = unpacked(packed, kind, limits)
+            if message.__class__ is Refusal:
+                self.refuse(topic, message)
                 return
             if kind is Clock and (message.clock.sec < 0 or message.clock.nanosec >= 1_000_000_000):
                 self.refuse(topic, f"a time of {message.clock.sec} s and {message.clock.nanosec} ns")

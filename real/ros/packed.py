@@ -9,16 +9,16 @@ Bytes that are no message are a `Refusal`, with its reason.
 from __future__ import annotations
 
 import struct
-from typing import Any, Sequence
+from typing import Sequence
 
 import numpy as np
 from geometry_msgs.msg import PoseStamped
-from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import JointState
 
-from real.ros.cdr import BEGIN, Cursor, Malformed, ReadingLimits, unreadable
+from real.ros.cdr import BEGIN, Cursor, Malformed, ReadingLimits
 from real.ros.messages import joint_state_values, pose_values, time_of
 from real.ros.reading import Refusal
+from real.ros.unpacking import unpacked
 
 LITTLE_ENDIAN = b"\x00\x01"
 FRAME = 12  # of the frame's length, behind the stamp
@@ -43,7 +43,7 @@ class PackedJoints:
             if lists:
                 position, _, effort = (numbers if len(numbers) == len(self._names) else NOTHING for numbers in lists)
                 return self._names, position, effort, _stamp_ns(packed)
-        message = _unpacked(packed, JointState)
+        message = unpacked(packed, JointState, STATE_LIMITS)
         if isinstance(message, Refusal):
             return message
         names, position, _, effort = joint_state_values(message)
@@ -81,7 +81,7 @@ class PackedPose:
         ):
             numbers = np.frombuffer(packed, np.float64, POSE, first).copy()
             return numbers[:3], numbers[3:], _stamp_ns(packed)
-        message = _unpacked(packed, PoseStamped)
+        message = unpacked(packed, PoseStamped, STATE_LIMITS)
         if isinstance(message, Refusal):
             return message
         cursor = Cursor(packed)
@@ -103,17 +103,6 @@ def read_header(packed: bytes) -> tuple[int, str] | Refusal:
     seconds, nanoseconds = struct.unpack_from(order, packed, BEGIN)
     text = packed[cursor.place - size : cursor.place].rstrip(b"\x00")
     return seconds * NANOSECONDS + nanoseconds, text.decode(errors="replace")
-
-
-def _unpacked(packed: bytes, kind: type) -> Any:
-    """A message from its bytes, or why there is none."""
-    reason = unreadable(packed, kind, STATE_LIMITS)
-    if reason:
-        return Refusal(reason)
-    try:
-        return deserialize_message(packed, kind)
-    except Exception as error:  # the middleware's own opinion of the bytes
-        return Refusal(f"{type(error).__name__}: {error}")
 
 
 def _lists(packed: bytes, place: int, count: int) -> list[np.ndarray]:
