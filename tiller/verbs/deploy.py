@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Annotated, Any, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Mapping, Sequence
 
 from robot.description import to_json
 from robot.description.ranges import Range
-from robot.errors import InputError, MissingExtraError
 from tiller.command_line.command import run_configured
 from tiller.configuration.compose import Configuration
-from tiller.runs.output import open_output
-
-if TYPE_CHECKING:
-    from real.connection.discovery import GraphProbe
-    from real.connection.hosting import Claim
-    from real.graph.graph import Deployment
-    from robot.contract.contract import Contract
+from tiller.runs.graph import require_ros, run_graph
 
 
 @dataclass(frozen=True)
@@ -74,28 +66,13 @@ def command(words: Sequence[str]) -> int:
 
 def run(configuration: Configuration[DeployOptions]) -> int:
     """Check all that can be checked, start the processes, and stay until one that matters or the person ends it."""
-    from real.connection.discovery import GraphProbe
-    from real.process.settings import require_settings
-
-    options = configuration.options
     require_ros()
-    require_settings()
-    probe = GraphProbe()
-    try:
-        return _run(options, probe)
-    finally:
-        probe.close()
-
-
-def _run(options: DeployOptions, probe: GraphProbe) -> int:
-    from real.connection.hosting import Claim
-    from real.graph.graph import Deployment, processes
-    from real.graph.processes import run_processes
+    from real.graph.graph import Deployment
     from real.policy.source import require_source
-    from real.process.profile import require_shared_memory, write_profile
     from real.ros.names import require_namespace
     from robot.contract.loading import load_contract
 
+    options = configuration.options
     contract = load_contract(options.contract)
     deployment = Deployment(
         contract=options.contract,
@@ -116,71 +93,11 @@ def _run(options: DeployOptions, probe: GraphProbe) -> int:
         parameters=options.parameters,
         remaps=options.remap,
     )
-    require_shared_memory(len(processes(deployment)), reach=options.discovery)
-    claim = Claim(deployment.namespace)
-    mine = claim.take()
-    with _looked_round(probe, deployment, contract, options.discovery, claim if not mine else None):
+
+    def check() -> None:
         if deployment.checkpoint:
             require_source(deployment.checkpoint, contract)
-    output = open_output("deploy", to_json(options), options.output)
-    nodes = processes(replace(deployment, records=str(output.path.absolute())))
-    with output.kept_if_used():
-        profile = write_profile(output.path, reach=options.discovery, participants=len(nodes) + 4)
-    for remark in profile.remarks:
-        print(remark)
-    print(
-        f"Starting {', '.join(each.node for each in nodes)}; ctrl-C ends them, the gate first. Logs: {output.path}",
-        flush=True,
+
+    return run_graph(
+        "deploy", deployment, to_json(options), discovery=options.discovery, output=options.output, check=check
     )
-    try:
-        return run_processes(nodes, profile.environment, output.path)
-    finally:
-        claim.release()
-
-
-@contextmanager
-def _looked_round(
-    probe: GraphProbe, deployment: Deployment, contract: Contract, reach: str | None, taken: Claim | None
-) -> Iterator[None]:
-    """Look for another graph while the block does something else, and refuse to go on beside one.
-
-    Args:
-        probe: not begun yet.
-        deployment: to be started.
-        contract: of its robot.
-        reach: of discovery.
-        taken: the lock, where another program of this machine has it.
-
-    Raises:
-        InputError: there is another graph; which, and the ways out.
-    """
-    from real.connection.discovery import command_topics, require_alone
-    from real.process.profile import user_folder, write_profile
-    from real.process.settings import domain_of
-
-    topics = command_topics(contract, deployment.namespace, deployment.remaps)
-    profile = write_profile(user_folder(), reach=reach)
-    probe.begin(deployment.namespace, topics, profile.environment)
-    yield
-    seen = probe.seen()
-    if seen is not None:
-        require_alone(seen, deployment.namespace, domain_of(), twin=deployment.twin, commands=not deployment.shadow)
-    if taken is not None:
-        raise InputError(
-            f"domain {domain_of()}, namespace '{deployment.namespace or '/'}'",
-            expected="no other graph",
-            got=f"one that {taken.holder()} is starting or runs",
-            way_out="End it, or take another namespace=/NAME or ROS_DOMAIN_ID",
-        )
-
-
-def require_ros() -> None:
-    """Refuse to go on where there is no rclpy.
-
-    Raises:
-        MissingExtraError: there is none.
-    """
-    from importlib.util import find_spec
-
-    if find_spec("rclpy") is None:
-        raise MissingExtraError("rclpy (ROS 2; or source an installed one)", "ros")

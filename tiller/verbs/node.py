@@ -22,7 +22,7 @@ def command(words: Sequence[str]) -> int:
         return 0 if words else 2
     module = module_of(words[0])
     from tiller.configuration.compose import full_task
-    from tiller.verbs.deploy import require_ros
+    from tiller.runs.graph import require_ros
 
     asked_for_help = any(word in HELP for word in words[1:])
     arguments = [] if asked_for_help else arguments_of([full_task(word) for word in words[1:]])
