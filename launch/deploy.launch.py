@@ -28,6 +28,7 @@ TOPICS = {
     "teleop/target": "targets of a person, trajectory_msgs/JointTrajectory of one row",
     "gate/sent": "what was asked for and what was sent, trajectory_msgs/JointTrajectory",
     "gate/state": "mode of the gate, std_msgs/String, latched",
+    "recorder/state": "what the recorder does, std_msgs/String, latched: JSON",
     "status": "status of every node, diagnostic_msgs/DiagnosticArray",
     "alive": "sign of life of the supervisor, std_msgs/Header",
     "enable_held": "a person holds the enabling device, sensor_msgs/Joy",
@@ -46,6 +47,12 @@ ARGUMENTS = [
         description="device of a person; a keyboard needs a terminal: tiller node teleop",
     ),
     DeclareLaunchArgument("supervisor", default_value="true", choices=SWITCH, description="start the supervisor"),
+    DeclareLaunchArgument(
+        "record", default_value="", description="folder of a dataset into which takes are recorded; empty for none"
+    ),
+    DeclareLaunchArgument(
+        "page", default_value="false", choices=SWITCH, description="cameras, robot and status in a browser"
+    ),
     DeclareLaunchArgument(
         "shadow", default_value="false", choices=SWITCH, description="the gate computes and logs, and sends nothing"
     ),
@@ -153,6 +160,13 @@ def generate_launch_description():
                 },
                 condition=IfCondition(NotEqualsSubstitution(LaunchConfiguration("checkpoint"), "")),
             ),
+            node(
+                "recorder",
+                {"store": text("record"), "instruction": text("instruction"), "policy": text("checkpoint")},
+                condition=IfCondition(NotEqualsSubstitution(LaunchConfiguration("record"), "")),
+                on_exit=Shutdown(reason="the recorder has ended"),
+            ),
+            node("page", {}, condition=IfCondition(LaunchConfiguration("page"))),
             node(
                 "teleop",
                 {"device": text("teleop")},

@@ -14,6 +14,7 @@ VERBS = {
     "doctor": "what works on this machine, what is missing and how to get it; or one robot, checked and drawn",
     "data": "info, validate, convert, repair or replay a dataset",
     "collect": "record episodes of a scripted expert",
+    "teleop": "drive a robot or its twin by hand, see it, and record episodes",
     "train": "train a policy on a dataset",
     "evaluate": "measure a policy on a task: success rate, score, intervals, videos",
     "deploy": "the ROS 2 graph of a robot or its twin: gate, policy, supervisor, as supervised processes",
@@ -22,7 +23,7 @@ VERBS = {
     "report": "one HTML page over training runs and evaluations",
 }
 INTERRUPTED = 130
-OWN_SIGNALS = ("deploy", "node")  # processes of a robot, which end in their own order
+OWN_SIGNALS = ("deploy", "teleop", "node")  # processes of a robot, which end in their own order
 
 
 def main(argv: Sequence[str] | None = None) -> int:

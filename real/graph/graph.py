@@ -24,6 +24,8 @@ NODES = {
     "policy": "chunks of actions from a checkpoint",
     "teleop": "a person's targets and enabling device: keyboard or gamepad",
     "supervisor": "sign of life, and the status of everything in the terminal",
+    "recorder": "episodes of what was observed and what was sent, into a dataset",
+    "page": "cameras, robot and status in a browser on this machine; it commands nothing",
 }
 TELEOPERATION = ("keyboard", "gamepad")
 DEVICES = ("cpu", "cuda", "auto")
@@ -90,6 +92,8 @@ class Deployment:
         namespace: of the robot's topics.
         teleop: one of `TELEOPERATION`; empty for nobody.
         supervisor: start the supervisor.
+        record: folder of a dataset into which takes are recorded; empty for none.
+        page: serve the local page.
         shadow: the gate computes and logs, and sends nothing.
         lock_step: the twin waits for the policy; records are those of an evaluation in one process.
         clock: the twin's time, on `/clock`, is everybody's.
@@ -110,6 +114,8 @@ class Deployment:
     namespace: str = ""
     teleop: str = ""
     supervisor: bool = True
+    record: str = ""
+    page: bool = False
     shadow: bool = False
     lock_step: bool = False
     clock: bool = False
@@ -205,6 +211,12 @@ def processes(deployment: Deployment) -> tuple[NodeProcess, ...]:
                 },
             )
         )
+    if deployment.record:
+        own = {"store": deployment.record, "instruction": deployment.instruction, "policy": deployment.checkpoint}
+        # Without it a person would demonstrate for nothing: the graph ends, and with it the motion.
+        nodes.append(node("recorder", own, essential=True))
+    if deployment.page:
+        nodes.append(node("page", {}))
     if deployment.teleop:
         nodes.append(node("teleop", {"device": deployment.teleop}, terminal=deployment.teleop == "keyboard"))
     return tuple(nodes)

@@ -10,6 +10,7 @@ TOPICS = (
     "teleop/target",
     "gate/sent",
     "gate/state",
+    "recorder/state",
     "status",
     "alive",
     "enable_held",
@@ -35,6 +36,8 @@ SERVICES = {
     "policy": ("start", "stop"),
     "teleop": (),
     "supervisor": ("stop", "resume"),
+    "recorder": ("start", "stop", "save", "discard", "label", "pause"),
+    "page": (),
 }
 OF_EVERY_NODE = (
     "describe_parameters",

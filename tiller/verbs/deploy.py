@@ -25,6 +25,8 @@ class DeployOptions:
         namespace: of the robot's topics, such as /left; null for none.
         teleop: keyboard or gamepad; null for nobody.
         supervisor: start the supervisor.
+        record: folder of a dataset, into which a person or a program records takes; null for none.
+        page: serve the local page: cameras, robot and status in a browser.
         shadow: the gate computes and logs, and sends nothing.
         lock_step: the twin waits for the policy; the records are those of tiller evaluate.
         clock: the twin's time, on /clock, is everybody's.
@@ -46,6 +48,8 @@ class DeployOptions:
     namespace: str | None = None
     teleop: str | None = None
     supervisor: bool = True
+    record: str | None = None
+    page: bool = False
     shadow: bool = False
     lock_step: bool = False
     clock: bool = False
@@ -83,6 +87,8 @@ def run(configuration: Configuration[DeployOptions]) -> int:
         namespace=require_namespace(options.namespace or ""),
         teleop=options.teleop or "",
         supervisor=options.supervisor,
+        record=options.record or "",
+        page=options.page,
         shadow=options.shadow,
         lock_step=options.lock_step,
         clock=options.clock,

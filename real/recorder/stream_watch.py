@@ -1,0 +1,154 @@
+"""Whether a stream is fit to be recorded: its rate, its age, what it has lost, whether it has frozen."""
+
+from __future__ import annotations
+
+import zlib
+from collections import Counter, deque
+from dataclasses import dataclass
+
+from robot.contract.wiring import Ages
+
+WINDOW = 200  # messages whose rate is shown
+FROZEN_S = 1.0  # of one and the same picture: a sensor has noise
+FUTURE_NS = 100_000_000  # a stamp further ahead is of another clock
+LOST = 1.5  # periods between two stamps from which on a message is missing
+MOST_MS = 10_000  # of a latency that is told from a longer one
+MOST_DROPS = 100_000  # in one gap: a clock that jumps has lost nothing
+
+
+@dataclass(frozen=True)
+class StreamSummary:
+    """A stream over a take.
+
+    Args:
+        rate_hz: of the stamps.
+        received, drops, refused: messages.
+        latency_ms: smallest and 95th percentile of receipt less stamp.
+    """
+
+    rate_hz: float
+    received: int
+    drops: int
+    refused: int
+    latency_ms: tuple[float, float]
+
+
+class StreamWatch:
+    """Watches the messages of one stream.
+
+    Args:
+        name: of the stream.
+        rate_hz: of its driver.
+        ages: from which on it is late, holds the robot, is a fault.
+        sensor: whether its content is noisy, so that it never repeats: a camera on a robot, not on a twin.
+    """
+
+    def __init__(self, name: str, rate_hz: float, ages: Ages, *, sensor: bool = False) -> None:
+        self.name, self._period_ns, self._ages = name, 1e9 / rate_hz, ages
+        self.sensor = sensor
+        self._stamps: deque[int] = deque(maxlen=WINDOW)
+        self._received_s: float | None = None
+        self._content, self._changed_s = 0, 0.0
+        self._trouble, self._trouble_s = "", float("-inf")
+        self.begin()
+
+    def begin(self) -> None:
+        """Count anew, for a take."""
+        self.received = self.drops = self.refused = 0
+        self._latencies: Counter[int] = Counter()  # ms -> messages
+        self._first_ns: int | None = None
+
+    def came(self, stamp_ns: int, now_ns: int, now_s: float, content: bytes | memoryview = b"") -> str:
+        """Note a message.
+
+        Args:
+            stamp_ns: of the message.
+            now_ns: in the same time; 0 while there is none.
+            now_s: monotonic.
+            content: of a `sensor`, which is compared with the one before.
+
+        Returns:
+            Why the message cannot be recorded; empty where it can.
+        """
+        self._received_s = now_s
+        if now_ns and stamp_ns - now_ns > FUTURE_NS:
+            return self._refuse(f"stamped {(stamp_ns - now_ns) * 1e-9:.1f} s in the future", now_s)
+        if now_ns and (now_ns - stamp_ns) * 1e-9 > self._ages.fault_s:
+            return self._refuse(f"stamped {(now_ns - stamp_ns) * 1e-9:.1f} s in the past", now_s)
+        if self._stamps and stamp_ns < self._stamps[-1]:
+            reason = f"its stamps went back by {(self._stamps[-1] - stamp_ns) * 1e-9:.3f} s"
+            self._stamps.clear()
+            return self._refuse(reason, now_s)
+        if self._stamps and stamp_ns == self._stamps[-1]:
+            return self._refuse("the same stamp twice", now_s)
+        if self._stamps:
+            gap = (stamp_ns - self._stamps[-1]) / self._period_ns
+            if gap > LOST:
+                self.drops += min(round(gap) - 1, MOST_DROPS)
+        if self.sensor:
+            found = zlib.crc32(content)
+            if found != self._content:
+                self._content, self._changed_s = found, now_s
+        self._stamps.append(stamp_ns)
+        self.received += 1
+        self._first_ns = stamp_ns if self._first_ns is None else self._first_ns
+        if now_ns:
+            self._latencies[min(max((now_ns - stamp_ns) // 1_000_000, -MOST_MS), MOST_MS)] += 1
+        return ""
+
+    def refuse(self, reason: str, now_s: float) -> None:
+        """Note a message that could not be read."""
+        self._received_s = now_s
+        self._refuse(reason, now_s)
+
+    def age_s(self, now_s: float) -> float | None:
+        """Seconds since the last message; None before the first."""
+        return None if self._received_s is None else now_s - self._received_s
+
+    @property
+    def rate_hz(self) -> float:
+        """Of the last messages, by their stamps."""
+        span = self._stamps[-1] - self._stamps[0] if len(self._stamps) > 1 else 0
+        return (len(self._stamps) - 1) * 1e9 / span if span > 0 else 0.0
+
+    def trouble(self, now_s: float) -> str:
+        """Why a take must not begin; empty when it may."""
+        age_s = self.age_s(now_s)
+        if age_s is None:
+            return "silent since the start"
+        if age_s > self._ages.hold_s:
+            return f"silent for {age_s:.1f} s"
+        if now_s - self._trouble_s < self._ages.fault_s:
+            return self._trouble
+        if self.sensor and now_s - self._changed_s > FROZEN_S:
+            return f"frozen: the same picture for {now_s - self._changed_s:.1f} s"
+        return ""
+
+    def lost(self, now_s: float) -> str:
+        """Why a take must end: a fault of the stream; empty while there is none."""
+        age_s = self.age_s(now_s)
+        if age_s is None or age_s > self._ages.fault_s:
+            return f"silent for {age_s or 0.0:.1f} s"
+        if self.sensor and now_s - self._changed_s > max(2 * FROZEN_S, self._ages.fault_s):
+            return f"frozen: the same picture for {now_s - self._changed_s:.1f} s"
+        return ""
+
+    def summary(self) -> StreamSummary:
+        """The stream since `begin`."""
+        span = (self._stamps[-1] - self._first_ns) if self._stamps and self._first_ns is not None else 0
+        rate = (self.received - 1) * 1e9 / span if span > 0 else 0.0
+        return StreamSummary(rate, self.received, self.drops, self.refused, (self._latency(0.0), self._latency(0.95)))
+
+    def _latency(self, quantile: float) -> float:
+        """A quantile of receipt less stamp, ms."""
+        left = quantile * (self._latencies.total() - 1)
+        for latency, count in sorted(self._latencies.items()):
+            left -= count
+            if left < 0:
+                return float(latency)
+        return 0.0
+
+    def _refuse(self, reason: str, now_s: float) -> str:
+        self.refused += 1
+        self._trouble, self._trouble_s = reason, now_s
+        return reason

@@ -1,0 +1,127 @@
+"""One take: messages in, rows and samples out to the writer."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Mapping
+
+import numpy as np
+
+from data.store.names import Quality
+from data.store.schema import Schema
+from real.recorder.recording import COMMAND
+from real.recorder.rows import Columns, RowAssembler
+from real.recorder.sources import Measurement
+from real.recorder.writing import TakeWriter
+from robot.control.observation.alignment import StreamSource
+from robot.control.observation.observer import Observer
+from robot.safety.gate.inputs import ChunkSample
+
+SETTLED_S = 0.25  # after its end: so long a take waits for the commands of its last row
+
+
+class Take:
+    """Makes rows of what comes between its beginning and its end.
+
+    Args:
+        schema: of the store.
+        sources: streams of the rows' keys.
+        writer: of the rows.
+        start_ns: what is stamped before belongs to no take.
+    """
+
+    def __init__(self, schema: Schema, sources: Mapping[str, StreamSource], writer: TakeWriter, start_ns: int) -> None:
+        self._schema, self._writer, self.start_ns = schema, writer, start_ns
+        self._observer = Observer(schema.observation, sources, schema.action.period_ns)
+        self._assembler = RowAssembler(schema)
+        self._samples: dict[str, tuple[list[np.ndarray], list[int]]] = {name: ([], []) for name in schema.stream_fields}
+        self._last_ns: dict[str, int] = {}
+        self._gap = False
+        self.paused = False
+        self._ended_s: float | None = None
+
+    @property
+    def rows(self) -> int:
+        return self._assembler.rows
+
+    @property
+    def seconds(self) -> float:
+        """Of the rows so far."""
+        return self._assembler.rows * self._schema.period_s
+
+    @property
+    def idle(self) -> float:
+        """Share of the rows in which the command rested."""
+        return self._assembler.idle / max(self._assembler.rows, 1)
+
+    def measured(self, name: str, measurement: Measurement, now_ns: int) -> str:
+        """Add a message of a stream; why its values were refused, empty when they were not."""
+        if measurement.stamp_ns < self.start_ns or self.paused or self._ended_s is not None:
+            return ""
+        if measurement.sample is not None:
+            self._sample(name, measurement.sample, measurement.stamp_ns)
+        refused = self._observer.add(name, measurement.values, measurement.stamp_ns, now_ns or None)
+        if refused:
+            return refused
+        if self._observer.interrupted:
+            self._observer.reset()
+            self._gap = True
+        for row in self._observer.due():
+            self._assembler.observe(replace(row, quality=row.quality | Quality.GAP) if self._gap else row)
+            self._gap = False
+        return ""
+
+    def sent(self, time_ns: int, requested: np.ndarray, commanded: np.ndarray, reason: str) -> None:
+        """Add a command of the gate, (dim,) both."""
+        if time_ns < self.start_ns:
+            return
+        self._assembler.sent(time_ns, requested, commanded, reason)
+        if not self.paused and self._ended_s is None:
+            self._sample(COMMAND, commanded, time_ns)
+
+    def planned(self, chunk: ChunkSample) -> None:
+        self._assembler.planned(chunk)
+
+    def pause(self, on: bool) -> None:
+        """Leave out what comes, or go on: the first row after a pause is marked."""
+        if on == self.paused:
+            return
+        self.paused = on
+        if not on:
+            self._observer.reset()
+            self._gap = True
+
+    def flush(self) -> None:
+        """Hand complete rows and samples to the writer."""
+        rows = self._assembler.complete()
+        if rows is not None:
+            self._writer.add(rows)
+        for name, (values, stamps) in self._samples.items():
+            if stamps:
+                self._writer.add_stream(name, np.stack(values), np.array(stamps, dtype=np.int64))
+                self._samples[name] = [], []
+
+    def end(self, now_s: float) -> None:
+        """Take no more rows: what is sent from now on completes the last one."""
+        if self._ended_s is None:
+            self._ended_s = now_s
+
+    def settled(self, now_s: float) -> bool:
+        """Whether an ended take has its last command, or has waited for it long enough."""
+        return self._ended_s is not None and (not self._assembler.waiting or now_s - self._ended_s > SETTLED_S)
+
+    def finish(self, *, success: bool, terminated: bool, truncated: bool) -> bool:
+        """Hand over the rest; False where the take has no row."""
+        self.flush()
+        last: Columns | None = self._assembler.finish(success=success, terminated=terminated, truncated=truncated)
+        if last is None:
+            return False
+        self._writer.add(last)
+        return True
+
+    def _sample(self, name: str, value: np.ndarray, stamp_ns: int) -> None:
+        if stamp_ns > self._last_ns.get(name, -1):
+            self._last_ns[name] = stamp_ns
+            values, stamps = self._samples[name]
+            values.append(np.asarray(value, np.float64))
+            stamps.append(stamp_ns)
