@@ -62,7 +62,7 @@ class RecordedStreams:
                     expected=f"a camera of contract '{contract.name}'",
                     way_out=nearest(camera, contract.cameras),
                 )
-        self._contract, self._description = contract, describe(contract)
+        self.contract, self._description = contract, describe(contract)
         self.cameras = chosen
         self.names = tuple(
             name
@@ -75,12 +75,12 @@ class RecordedStreams:
         self._encodings: Mapping[str, Encoding] = {}
 
     def _watch(self, name: str) -> StreamWatch:
-        stream = self._contract.state[name]
-        sensor = stream.type in CAMERA_TYPES and self._contract.plant == "robot"
-        return StreamWatch(name, stream.rate_hz, stream.ages(self._contract.staleness), sensor=sensor)
+        stream = self.contract.state[name]
+        sensor = stream.type in CAMERA_TYPES and self.contract.plant == "robot"
+        return StreamWatch(name, stream.rate_hz, stream.ages(self.contract.staleness), sensor=sensor)
 
     def message_type(self, name: str) -> type:
-        return state_type(self._contract.state[name])
+        return state_type(self.contract.state[name])
 
     def note(self, name: str, packed: bytes, now_ns: int, now_s: float) -> Refusal | None:
         """Watch a message without reading it; why it cannot be recorded, or None."""
@@ -100,7 +100,7 @@ class RecordedStreams:
 
     def read(self, name: str, packed: bytes, now_s: float) -> Measurement | Refusal:
         """Read a message that was noted."""
-        stream, watch = self._contract.state[name], self.watches[name]
+        stream, watch = self.contract.state[name], self.watches[name]
         message = unpacked(packed, state_type(stream))
         if isinstance(message, Refusal):
             watch.refuse(message.reason, now_s)
@@ -108,7 +108,7 @@ class RecordedStreams:
         encoding = self._encodings.get(f"{name}.{stream.type}")
         try:
             values, stamp_ns = read_stream(
-                self._contract,
+                self.contract,
                 self._description,
                 self._readers,
                 name,
@@ -132,10 +132,10 @@ class RecordedStreams:
         if notice is not None and notice.observation is not None:
             fields = [field for field in notice.observation if not field.is_image]
         else:
-            fields = [field for field in recordable(self._contract, self._description) if not field.is_image]
+            fields = [field for field in recordable(self.contract, self._description) if not field.is_image]
         encodings = {}
         for name in self.cameras:
-            stream = self._contract.state[name]
+            stream = self.contract.state[name]
             shape, is_jpeg = self._first[name]
             key = f"{name}.{stream.type}"
             colour = stream.type == "image"
@@ -148,7 +148,7 @@ class RecordedStreams:
 
     def _look(self, name: str, packed: bytes, now_s: float) -> Refusal | None:
         """Learn the size of a camera's pictures from its first one."""
-        stream = self._contract.state[name]
+        stream = self.contract.state[name]
         message = unpacked(packed, state_type(stream))
         try:
             if isinstance(message, Refusal):
@@ -167,10 +167,10 @@ class RecordedStreams:
         return None
 
     def _sample(self, name: str, values: Mapping[str, Any]) -> np.ndarray | None:
-        stream = self._contract.state[name]
+        stream = self.contract.state[name]
         if stream.type not in SAMPLED:
             return None
-        names = stream_names(self._contract, name)
+        names = stream_names(self.contract, name)
         if any(each not in values for each in names):
             return None
         return np.concatenate([np.ravel(values[each]) for each in names]).astype(np.float64)

@@ -133,6 +133,15 @@ class StreamWatch:
             return f"frozen: the same picture for {now_s - self._changed_s:.1f} s"
         return ""
 
+    def shown(self, now_s: float) -> dict[str, float | int | None]:
+        """Rate, age and drops, for people."""
+        age_s = self.age_s(now_s)
+        return {
+            "rate_hz": round(self.rate_hz, 1),
+            "age_s": None if age_s is None else round(age_s, 3),
+            "drops": self.drops,
+        }
+
     def summary(self) -> StreamSummary:
         """The stream since `begin`."""
         span = (self._stamps[-1] - self._first_ns) if self._stamps and self._first_ns is not None else 0
