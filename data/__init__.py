@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from data.store.dataset import Dataset
-    from data.store.encoding import Encoding
     from data.store.episode import Episode
+    from data.store.images.encoding import Encoding
     from data.store.schema import ColumnField, MetaField, Schema, StreamField
     from data.store.writing.episode_writer import EpisodeWriter
 
 _HOMES = {
     "Dataset": "data.store.dataset",
-    "Encoding": "data.store.encoding",
+    "Encoding": "data.store.images.encoding",
     "Episode": "data.store.episode",
     "EpisodeWriter": "data.store.writing.episode_writer",
     "ColumnField": "data.store.schema",

@@ -9,7 +9,7 @@ from typing import Any, Iterable, Mapping, Sequence
 
 import numpy as np
 
-from data.store.encoding import AS_IT_CAME, Encoding, require_encoded
+from data.store.images.encoding import AS_IT_CAME, Encoding, require_encoded
 from data.store.schema import ACTION, TIME, ColumnField, MetaField, Schema
 from robot.errors import InputError, nearest
 

@@ -10,7 +10,7 @@ from typing import Any, Iterable, Mapping
 
 import numpy as np
 
-from data.store.encoding import Encoding
+from data.store.images.encoding import Encoding
 from robot.description import ActionSpec, ObservationSpec, from_json, to_json
 from robot.description.action import check_unit
 from robot.errors import InputError, nearest

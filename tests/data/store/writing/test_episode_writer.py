@@ -20,7 +20,7 @@ from data.checks.report import Finding
 from data.checks.validate import validate
 from data.edit.repair import repair
 from data.store.dataset import Dataset
-from data.store.encoding import Encoding
+from data.store.images.encoding import Encoding
 from data.store.reading import DamagedChunkError
 from data.store.schema import TIME, MetaField, Schema, StreamField
 from robot.description import ActionField, ActionSpec, ObservationField, ObservationSpec
