@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from data.store.dataset import Dataset
     from data.store.episode import Episode
     from data.store.images.encoding import Encoding
+    from data.store.names import Actor, Quality
     from data.store.schema import ColumnField, MetaField, Schema, StreamField
     from data.store.writing.episode_writer import EpisodeWriter
 
@@ -20,12 +21,25 @@ _HOMES = {
     "Encoding": "data.store.images.encoding",
     "Episode": "data.store.episode",
     "EpisodeWriter": "data.store.writing.episode_writer",
+    "Actor": "data.store.names",
+    "Quality": "data.store.names",
     "ColumnField": "data.store.schema",
     "MetaField": "data.store.schema",
     "Schema": "data.store.schema",
     "StreamField": "data.store.schema",
 }
-__all__ = ["ColumnField", "Dataset", "Encoding", "Episode", "EpisodeWriter", "MetaField", "Schema", "StreamField"]
+__all__ = [
+    "Actor",
+    "ColumnField",
+    "Dataset",
+    "Encoding",
+    "Episode",
+    "EpisodeWriter",
+    "MetaField",
+    "Quality",
+    "Schema",
+    "StreamField",
+]
 
 
 def __getattr__(name: str) -> Any:
