@@ -34,8 +34,8 @@ from typing import Any
 import numpy as np
 
 from data.store.dataset import Dataset
-from data.store.encoding import Encoding
 from data.store.episode import Episode
+from data.store.images.encoding import Encoding
 from data.store.schema import MetaField, Schema, StreamField
 from robot.description import ActionField, ActionSpec, ObservationField, ObservationSpec
 from robot.files import PARTIAL

@@ -10,22 +10,36 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from data.store.dataset import Dataset
-    from data.store.encoding import Encoding
     from data.store.episode import Episode
+    from data.store.images.encoding import Encoding
+    from data.store.names import Actor, Quality
     from data.store.schema import ColumnField, MetaField, Schema, StreamField
     from data.store.writing.episode_writer import EpisodeWriter
 
 _HOMES = {
     "Dataset": "data.store.dataset",
-    "Encoding": "data.store.encoding",
+    "Encoding": "data.store.images.encoding",
     "Episode": "data.store.episode",
     "EpisodeWriter": "data.store.writing.episode_writer",
+    "Actor": "data.store.names",
+    "Quality": "data.store.names",
     "ColumnField": "data.store.schema",
     "MetaField": "data.store.schema",
     "Schema": "data.store.schema",
     "StreamField": "data.store.schema",
 }
-__all__ = ["ColumnField", "Dataset", "Encoding", "Episode", "EpisodeWriter", "MetaField", "Schema", "StreamField"]
+__all__ = [
+    "Actor",
+    "ColumnField",
+    "Dataset",
+    "Encoding",
+    "Episode",
+    "EpisodeWriter",
+    "MetaField",
+    "Quality",
+    "Schema",
+    "StreamField",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,4 +1,4 @@
-"""Plain facts about a store, read from its metadata, its episode ends and its success flags alone."""
+"""Plain facts about a store, read from its metadata, its episode ends, success flags and a few small columns alone."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from data.checks.shares import row_shares
 from data.learning.statistics import hardly_changing, statistics_of
 from data.store import layout
 from data.store.contents import Contents, read_contents
 from data.store.location import locate
+from data.store.names import SUCCESS
 from robot.errors import TillerError
 
 
@@ -54,6 +56,7 @@ class Info:
         duration_s: of all episodes, None where the period is unknown.
         lengths: shortest, median and longest episode in rows; None without episodes.
         successes: episodes that succeeded, None where that was not recorded.
+        shares: column -> who acted in how many rows, how often a person intervened, how many rows are marked as wrong.
         arrays: in the store's order.
         attributes: of the root, without the schema.
         unreadable: path of an array whose metadata cannot be read -> why.
@@ -69,6 +72,7 @@ class Info:
     duration_s: float | None
     lengths: tuple[int, float, int] | None
     successes: int | None
+    shares: tuple[tuple[str, str], ...]
     arrays: tuple[ArrayInfo, ...]
     attributes: Mapping[str, Any]
     unreadable: Mapping[str, str] = field(default_factory=dict)
@@ -90,6 +94,7 @@ class Info:
             rows.append(("episode length", f"{shortest} to {longest} rows, median {median:g}"))
         if self.successes is not None and self.episodes:
             rows.append(("success", f"{self.successes} of {self.episodes} ({self.successes / self.episodes:.1%})"))
+        rows += self.shares
         rows += [("cannot be read", f"{path}: {reason}") for path, reason in self.unreadable.items()]
         return rows + [(key, str(value)) for key, value in self.attributes.items() if key != "control_period_s"]
 
@@ -151,6 +156,7 @@ def info(path: str | Path) -> Info:
         duration_s=None if period_s is None else contents.rows * period_s,
         lengths=(int(lengths.min()), float(np.median(lengths)), int(lengths.max())) if len(ends) else None,
         successes=_successes(contents, len(ends)),
+        shares=row_shares(contents, ends),
         arrays=arrays,
         attributes=contents.attributes,
         unreadable=contents.unreadable,
@@ -231,7 +237,7 @@ def nearly_constant(path: str | Path) -> list[str]:
 
 
 def _successes(contents: Contents, episodes: int) -> int | None:
-    path = layout.meta_path("success")
+    path = layout.meta_path(SUCCESS.name)
     if contents.metadata.get(path) is None:
         return None
     return int(np.count_nonzero(contents.read(path, 0, episodes)))

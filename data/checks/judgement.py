@@ -6,6 +6,7 @@ import numpy as np
 
 from data.checks.arrays import judge_array
 from data.checks.blame import Judgement, listed
+from data.checks.meanings import judge_meanings
 from data.checks.times import judge_row_times, judge_stream_times
 from data.store import layout
 from data.store.consistency import Borders, array_problems, ends_array_problem, ends_problem, unequal_lengths
@@ -37,6 +38,7 @@ def judge(contents: Contents) -> Judgement:
             judge_array(judgement, path, streams)
     if borders is not None:
         judge_row_times(judgement, borders)
+        judge_meanings(judgement, borders)
         for name, samples in streams.items():
             judge_stream_times(judgement, name, samples)
     return judgement

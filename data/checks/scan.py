@@ -11,6 +11,7 @@ import zarr
 
 from data.store.contents import Contents
 from data.store.reading import DamagedChunkError
+from robot.errors import InputError
 
 _BYTES_AT_ONCE = 1 << 24
 
@@ -126,3 +127,21 @@ def _note(damaged: list[DamagedChunkError], error: DamagedChunkError) -> None:
         damaged[-1] = DamagedChunkError(error.store, error.key, last.chunk, rows, error.reason)
     else:
         damaged.append(error)
+
+
+def readable_integers(contents: Contents, path: str, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """The first entries of an array of integers, and which of them are in chunks that can be read."""
+    values, known = np.zeros(count, np.int64), np.zeros(count, bool)
+    try:
+        step = contents.array(path).chunks[0]
+    except InputError:
+        return values, known  # reported with the array
+    for start in range(0, count, step):
+        rows = slice(start, min(start + step, count))
+        try:
+            read = contents.read(path, rows.start, rows.stop)
+        except DamagedChunkError:
+            continue
+        if read.shape == values[rows].shape and read.dtype.kind in "iu":
+            values[rows], known[rows] = read, True
+    return values, known

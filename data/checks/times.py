@@ -5,12 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from data.checks.blame import Judgement
+from data.checks.scan import readable_integers
 from data.store import layout
 from data.store.consistency import Borders
-from data.store.contents import Contents
-from data.store.reading import DamagedChunkError
-from data.store.schema import TIME
-from robot.errors import InputError
+from data.store.names import TIME
 
 # A row that comes this many periods after the one before means that one is missing or late.
 _GAP_PERIODS = 1.5
@@ -21,7 +19,7 @@ def judge_row_times(judgement: Judgement, borders: Borders) -> None:
     contents, path = judgement.contents, layout.row_path(TIME.name)
     if path not in contents.stored or contents.schema is None:
         return
-    time_ns, known = _readable(contents, path, contents.rows)
+    time_ns, known = readable_integers(contents, path, contents.rows)
     before, after = time_ns[:-1], time_ns[1:]  # compared, as their difference may not fit into 64 bits
     steps = after.astype(np.float64) - before
     rows = np.arange(1, len(time_ns))
@@ -48,7 +46,7 @@ def judge_row_times(judgement: Judgement, borders: Borders) -> None:
 def judge_stream_times(judgement: Judgement, name: str, borders: Borders) -> None:
     """Judge the time stamps of samples, which must not decrease within an episode."""
     _, path, _ = layout.stream_paths(name)
-    time_ns, known = _readable(judgement.contents, path, borders.entries)
+    time_ns, known = readable_integers(judgement.contents, path, borders.entries)
     samples = np.arange(1, len(time_ns))
     within = known[1:] & known[:-1] & ~np.isin(samples, borders.starts[borders.known])
     back = samples[within & (time_ns[1:] < time_ns[:-1])]
@@ -56,21 +54,3 @@ def judge_stream_times(judgement: Judgement, name: str, borders: Borders) -> Non
         judgement.blame_used(
             path, f"{len(back)} stamps are earlier than the one before, the first in sample {back[0]}", borders.of(back)
         )
-
-
-def _readable(contents: Contents, path: str, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """The first entries of an array of integers, and which of them are in chunks that can be read."""
-    values, known = np.zeros(count, np.int64), np.zeros(count, bool)
-    try:
-        step = contents.array(path).chunks[0]
-    except InputError:
-        return values, known  # reported with the array
-    for start in range(0, count, step):
-        rows = slice(start, min(start + step, count))
-        try:
-            read = contents.read(path, rows.start, rows.stop)
-        except DamagedChunkError:
-            continue
-        if read.shape == values[rows].shape and read.dtype.kind in "iu":
-            values[rows], known[rows] = read, True
-    return values, known

@@ -15,6 +15,7 @@ from data.formats.meaning import completed, meaning_of
 from data.formats.plan import ConversionPlan, make_plan
 from data.store.dataset import Dataset, free_folder
 from data.store.episode import Episode
+from data.store.names import INSTRUCTION, SOURCE
 from data.store.schema import Schema
 from data.store.writing.staging import written_aside
 from robot.description import ActionField
@@ -104,7 +105,7 @@ def convert(
     meaning = completed(opened, meaning_of(opened, known or Preset(), given), ask)
     name = Path(os.path.abspath(source)).name  # of the folder, where it is given as a dot
     note = source_note or (known.name if known else name)
-    same = {"source": note, **({"instruction": meaning.instruction} if meaning.instruction else {})}
+    same = {SOURCE.name: note, **({INSTRUCTION.name: meaning.instruction} if meaning.instruction else {})}
     facts = episode_facts(opened, given.rename, same, skip_episodes)
     _require_episodes(opened, skip_episodes)
     plan = make_plan(opened, meaning, tuple(fact.field for fact in facts), skip_episodes)
@@ -124,7 +125,7 @@ def convert(
         folder,
         lambda rows: on_progress(rows, opened.rows) if on_progress else None,
     )
-    taken = [fact.field.name for fact in facts if fact.field.name not in ("source", "instruction")]
+    taken = [fact.field.name for fact in facts if fact.field.name not in (SOURCE.name, INSTRUCTION.name)]
     fact_notes = (f"facts of each episode: {', '.join(taken)}",) if taken else ()
     recognised = (f"recognised as {known.name}",) if known and not preset else ()
     units_written = {name: field.unit for name, field in plan.schema.row_fields.items()}

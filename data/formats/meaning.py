@@ -8,7 +8,8 @@ from typing import Callable, Mapping
 from data.formats.images import looks_like_images
 from data.formats.preset import Derived, Preset
 from data.formats.source import Source, require_known, require_name
-from data.store.schema import ACTION, REWARD, TIME
+from data.store.names import REWARD, TIME
+from data.store.schema import ACTION
 from robot.description import OBSERVATION_KINDS, ActionField
 from robot.errors import InputError, nearest
 

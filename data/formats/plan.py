@@ -12,7 +12,8 @@ from data.formats.meaning import Meaning
 from data.formats.preset import Derived
 from data.formats.source import SequentialReader, Source, SourceArray
 from data.formats.stamps import NS_PER_UNIT, Stamps
-from data.store.schema import ACTION, REWARD, TIME, ColumnField, MetaField, Schema
+from data.store.names import REWARD, TIME
+from data.store.schema import ACTION, ColumnField, MetaField, Schema
 from robot.description import ActionField, ActionSpec, ObservationField, ObservationSpec
 from robot.errors import InputError
 

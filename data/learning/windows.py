@@ -1,29 +1,33 @@
 """Windows of observations and actions, gathered a batch at a time by index arithmetic.
 
 There is one window per row t: every observation key's history t-(n-1)*s, ..., t-s, t and the actions t, ..., t+H-1.
-Past the edges of the episode its first or last row is repeated; no window ever looks into another episode.
+Past the edges of the episode its first or last row is repeated; no window ever looks into another episode. Rows that a
+person took back (`Quality.REWOUND`) may be history, but no loss sees their actions; a row t of which no action would
+count has no window.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from math import prod
-from typing import TYPE_CHECKING, Mapping, Protocol
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Mapping, Protocol, Sequence
 
 import numpy as np
 
 from data.learning.chunk_cache import ChunkCache
 from data.learning.memory import memory_limit_bytes
+from data.learning.rewound import rows_with_actions, taken_back
 from data.learning.sampling import chunk_shuffle
+from data.learning.stored_rows import StoredRows, column_rows, observation_rows
+from data.store.names import QUALITY, has_column
 from data.store.schema import ACTION
-from robot.description import History, ObservationField, ObservationSpec
+from robot.description import History, ObservationSpec
 from robot.errors import InputError, nearest
 
 if TYPE_CHECKING:
     from data.store.dataset import Dataset
 
 _BYTES_READ_AT_ONCE = 64 * 2**20
-_LARGEST = float(np.finfo(np.float32).max)
+_BLOCKS_IN_MEMORY = 32  # at least: a block that filled the cache would be decoded anew for every window of it
 
 
 class WindowSpec(Protocol):
@@ -43,30 +47,37 @@ class Batch:
     Args:
         observation: name -> (batch, steps, *shape), oldest step first; images as they are stored, the rest float32.
         action: (batch, horizon, dim) float32; row 0 belongs to the newest observation.
-        is_pad: (batch, horizon) True where the action is past the end of the episode and repeats its last one.
+        is_pad: (batch, horizon) True where no loss may see the action: it is past the end of the episode and repeats
+            its last one, or its row was taken back.
+        columns: name -> (batch, ...) further row columns as they are stored, each of the window's newest row t.
     """
 
     observation: Mapping[str, np.ndarray]
     action: np.ndarray
     is_pad: np.ndarray
+    columns: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
 class Windows:
     """All windows of chosen episodes.
 
-    Rows are counted from 0 over the chosen episodes, one after the other in the order of `episodes`. Low-dimensional
-    keys are held in memory as float32. Images are held as stored when all of them fit in `memory_bytes`, else they are
-    read from disk through a cache of that size.
+    Windows are counted from 0 over the rows of the chosen episodes, one episode after the other in the order of
+    `episodes`, leaving out rows without a window. Low-dimensional keys and columns are held in memory, keys as float32.
+    Images are held as stored when all of them fit in `memory_bytes`, else they are read from disk through a cache of
+    that size.
 
     Args:
         dataset: where the rows come from.
         spec: histories of the observation keys to gather, and the horizon.
         episodes: episode indices; None takes all.
+        columns: further row columns to gather with each window, to weigh or to choose windows by: who acted, whether a
+            person intervened. A loss that needs a column along the horizon, such as rewards, does not learn from
+            windows.
         memory_bytes: bound for images in memory; None is a quarter of the machine's memory.
 
     Raises:
-        InputError: no episodes, an unknown episode, a key that the dataset lacks or holds in another shape, or numbers
-            that float32 cannot hold.
+        InputError: no episodes, an unknown episode, a key or column that the dataset lacks or holds in another shape,
+            numbers that float32 cannot hold, or no row with an action that counts.
     """
 
     def __init__(
@@ -74,6 +85,7 @@ class Windows:
         dataset: Dataset,
         spec: WindowSpec,
         episodes: np.ndarray | None = None,
+        columns: Sequence[str] = (),
         *,
         memory_bytes: int | None = None,
     ):
@@ -90,15 +102,16 @@ class Windows:
         self._to_source = np.repeat(starts - (row_ends - lengths), lengths)  # added to a row: its row in the dataset
         self._ahead = np.arange(self.horizon, dtype=np.int64)
         self._by_history: dict[History, list[str]] = {}
-        for field in self.observation:
-            self._by_history.setdefault(field.history, []).append(field.name)
+        for key in self.observation:
+            self._by_history.setdefault(key.history, []).append(key.name)
 
         self._stored_range: dict[str, np.ndarray] = {}
         self._action = self._load(StoredRows(dataset, ACTION), np.float32)
-        stored = {field.name: _matching_rows(dataset, field) for field in self.observation}
-        images = {field.name: stored[field.name] for field in self.observation if field.is_image}
         limit = memory_limit_bytes() // 4 if memory_bytes is None else memory_bytes
-        self.is_streamed = sum(len(self) * array.row_bytes for array in images.values()) > limit
+        block_bytes = limit // (_BLOCKS_IN_MEMORY * max(1, sum(key.is_image for key in self.observation)))
+        stored = {key.name: observation_rows(dataset, key, block_bytes) for key in self.observation}
+        images = {key.name: stored[key.name] for key in self.observation if key.is_image}
+        self.is_streamed = sum(len(self._first) * array.row_bytes for array in images.values()) > limit
         self._streamed = images if self.is_streamed else {}
         self._cache = ChunkCache(limit)
         self._memory = {
@@ -106,23 +119,40 @@ class Windows:
             for name, array in stored.items()
             if name not in self._streamed
         }
+        self._columns = {name: self._load(array, array.dtype) for name, array in column_rows(dataset, columns).items()}
+        self._rewound: np.ndarray | None = None
+        if has_column(dataset.schema, QUALITY):
+            self._rewound = taken_back(self._load(StoredRows(dataset, QUALITY.name), np.dtype(QUALITY.dtype)))
+        self._rows: np.ndarray | None = None
+        if self._rewound is not None:
+            self._rows = rows_with_actions(dataset.path, self._rewound, self._last, self.horizon)
 
     def __len__(self) -> int:
-        return len(self._first)
+        """Number of windows."""
+        return len(self._first if self._rows is None else self._rows)
 
-    def gather(self, rows: np.ndarray) -> Batch:
-        """Gather the windows of some rows, in their order; rows (batch,) may repeat.
+    @property
+    def has_rewound(self) -> bool:
+        """Whether some row of these episodes was taken back."""
+        return self._rewound is not None
+
+    def gather(self, windows: np.ndarray) -> Batch:
+        """Gather some windows, in their order; their numbers (batch,) may repeat.
 
         Raises:
-            InputError: a row outside 0..len-1.
+            InputError: a number outside 0..len-1.
         """
-        rows = np.asarray(rows, dtype=np.int64)
+        rows = np.asarray(windows, dtype=np.int64)
         if len(rows) and (rows.min() < 0 or rows.max() >= len(self)):
-            raise InputError("rows to gather", expected=f"0 to {len(self) - 1}", got=f"{rows.min()} to {rows.max()}")
+            raise InputError("windows to gather", expected=f"0 to {len(self) - 1}", got=f"{rows.min()} to {rows.max()}")
+        if self._rows is not None:
+            rows = self._rows[rows]
         ahead = rows[:, None] + self._ahead
         last = self._last[rows][:, None]
         is_pad = ahead > last
         action = self._action.take(np.minimum(ahead, last, out=ahead), axis=0)
+        if self._rewound is not None:
+            is_pad |= self._rewound[ahead]
         observation = {}
         for history, names in self._by_history.items():
             past = self._past(rows, history)
@@ -131,13 +161,13 @@ class Windows:
                     observation[name] = self._memory[name].take(past, axis=0)
                 else:
                     observation[name] = self._cache.gather(self._streamed[name], past + self._to_source[rows][:, None])
-        return Batch(observation, action, is_pad)
+        return Batch(observation, action, is_pad, {name: values[rows] for name, values in self._columns.items()})
 
     def order(self, generator: np.random.Generator) -> np.ndarray:
-        """Every row once, shuffled: (len,) int64.
+        """Every window once, shuffled: (len,) int64.
 
-        Rows in memory are permuted uniformly. For streamed images chunks are permuted, and rows are shuffled among as
-        many of them as fit in memory, so that each is decoded about once an epoch.
+        Windows in memory are permuted uniformly. For streamed images blocks are permuted, and windows are shuffled
+        among as many of them as fit in memory, so that each is decoded about once an epoch.
         """
         if not self._streamed:
             return generator.permutation(len(self))
@@ -145,7 +175,8 @@ class Windows:
         chunk_bytes = length * sum(array.row_bytes for array in self._streamed.values())
         # A quarter stays free for the chunks before, which histories at a chunk's edge reach into.
         together = max(1, int(0.75 * self._cache.max_bytes / chunk_bytes))
-        return chunk_shuffle((np.arange(len(self)) + self._to_source) // length, generator, together=together)
+        rows = np.arange(len(self)) if self._rows is None else self._rows
+        return chunk_shuffle((rows + self._to_source[rows]) // length, generator, together=together)
 
     def observation_rows(self, name: str) -> np.ndarray:
         """One key of the chosen episodes in memory, (rows, *shape), for statistics.
@@ -183,7 +214,7 @@ class Windows:
 
     def _load(self, array: StoredRows, dtype: np.dtype | type) -> np.ndarray:
         """Rows of the chosen episodes in memory, read in whole chunks so that little more than the result is held."""
-        rows = np.empty((len(self), *array.shape[1:]), dtype)
+        rows = np.empty((len(self._first), *array.shape[1:]), dtype)
         step = array.chunks[0] * max(1, _BYTES_READ_AT_ONCE // (array.chunks[0] * array.row_bytes))
         done = 0
         bounds = []
@@ -204,38 +235,6 @@ class Windows:
         return rows
 
 
-class StoredRows:
-    """One key on disk, sliced along rows; a damaged chunk is named when it is read.
-
-    Raises:
-        InputError: the dataset has no such key.
-    """
-
-    def __init__(self, dataset: Dataset, name: str):
-        array = dataset.array(name)
-        self.shape, self.dtype, self.chunks = array.shape, array.dtype, array.chunks
-        self.row_bytes = max(1, prod(self.shape[1:])) * self.dtype.itemsize
-        self.name = name
-        self._dataset = dataset
-
-    def __getitem__(self, rows: slice) -> np.ndarray:
-        return self._dataset.read(self.name, rows.start, min(rows.stop, self.shape[0]))
-
-    def require_float32(self, low: np.ndarray, high: np.ndarray) -> None:
-        """Refuse finite numbers, smallest and largest per component, that float32 cannot hold."""
-        for extreme in (np.atleast_1d(low), np.atleast_1d(high)):
-            beyond = np.isfinite(extreme) & ((extreme > _LARGEST) | (extreme < -_LARGEST))
-            if beyond.any():
-                component = np.argwhere(beyond)[0].tolist()
-                raise InputError(
-                    f"'{self._dataset.path}': '{self.name}', component {', '.join(map(str, component))}",
-                    expected=f"numbers that float32 holds, up to {_LARGEST:.2g}",
-                    got=f"{extreme[tuple(component)]:.3g}",
-                    way_out="Convert the demonstrations again without that episode (skip_episodes), or in another unit"
-                    + ("" if self.name == ACTION else ", or leave the key out of policy.observation"),
-                )
-
-
 def _checked_episodes(episodes: np.ndarray | None, count: int) -> np.ndarray:
     chosen = np.arange(count) if episodes is None else np.asarray(episodes, dtype=np.int64)
     if len(chosen) == 0:
@@ -247,17 +246,6 @@ def _checked_episodes(episodes: np.ndarray | None, count: int) -> np.ndarray:
             got=f"{chosen.min()} to {chosen.max()}",
         )
     return chosen
-
-
-def _matching_rows(dataset: Dataset, field: ObservationField) -> StoredRows:
-    array = StoredRows(dataset, field.name)
-    if array.shape[1:] != field.shape:
-        raise InputError(
-            f"'{dataset.path}': observation '{field.name}'",
-            expected=f"rows of shape {field.shape}",
-            got=f"{array.shape[1:]} in the dataset",
-        )
-    return array
 
 
 def _joined_ranges(starts: np.ndarray, stops: np.ndarray) -> list[tuple[int, int]]:

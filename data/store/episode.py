@@ -9,8 +9,9 @@ from typing import Any, Iterable, Mapping, Sequence
 
 import numpy as np
 
-from data.store.encoding import AS_IT_CAME, Encoding, require_encoded
-from data.store.schema import ACTION, TIME, ColumnField, MetaField, Schema
+from data.store.images.encoding import AS_IT_CAME, Encoding, require_encoded
+from data.store.names import TIME, meaning, without_meaning
+from data.store.schema import ACTION, ColumnField, MetaField, Schema
 from robot.errors import InputError, nearest
 
 _META_TYPES: Mapping[str, Any] = {
@@ -104,6 +105,8 @@ def check_rows(schema: Schema, data: Mapping[str, Any], where: str, first: int =
         else:
             _check_array(f"{where}: '{name}'", values, (*rows, *column.shape), column.dtype)
     _check_finite(f"{where}: action", data[ACTION], schema.action.component_names, first)
+    for column in schema.columns:
+        _check_meaning(f"{where}: '{column.name}'", column, data[column.name], first)
     if TIME.name in schema.row_fields:
         _check_times(f"{where}: '{TIME.name}'", data[TIME.name], first, after_ns, strictly=True)
     return int(rows[0]) if rows else 0
@@ -195,6 +198,12 @@ def _check_finite(where: str, values: np.ndarray, components: tuple[str, ...], f
             got=f"{values[row, column]}{more}",
             way_out="Leave the episode out, or repair its actions",
         )
+
+
+def _check_meaning(where: str, column: ColumnField, values: np.ndarray, first: int) -> None:
+    bad = np.flatnonzero(without_meaning(column, values))
+    if len(bad):
+        raise InputError(f"{where}, row {first + bad[0]}", expected=meaning(column), got=str(values[bad[0]]))
 
 
 def _check_times(where: str, time_ns: np.ndarray, first: int, after_ns: int | None, *, strictly: bool) -> None:

@@ -18,8 +18,8 @@ import zarr
 from zarr.codecs import BloscCodec, Crc32cCodec, ZstdCodec
 from zarr.core.chunk_key_encodings import ChunkKeyEncodingParams
 
-from data.store.codecs import codec_of
-from data.store.encoding import Encoding
+from data.store.images.codecs import codec_of
+from data.store.images.encoding import Encoding
 from data.store.record import Commit
 from data.store.schema import Schema
 

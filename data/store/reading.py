@@ -15,9 +15,9 @@ from zarr.core.buffer import Buffer, BufferPrototype, default_buffer_prototype
 from zarr.core.sync import sync
 from zarr.storage import StorePath, WrapperStore
 
-from data.store.codecs import ImageCodec, image_codec
 from data.store.foreign.chunks import checked_location
-from data.store.shards import CHECK_BYTES, index_bytes, read_index, require_sound
+from data.store.images.codecs import ImageCodec, image_codec
+from data.store.images.shards import CHECK_BYTES, index_bytes, read_index, require_sound
 from robot.errors import InputError, TillerError
 
 

@@ -10,7 +10,7 @@ from typing import Any, Iterable, Mapping
 
 import numpy as np
 
-from data.store.encoding import Encoding
+from data.store.images.encoding import Encoding
 from robot.description import ActionSpec, ObservationSpec, from_json, to_json
 from robot.description.action import check_unit
 from robot.errors import InputError, nearest
@@ -38,7 +38,7 @@ def _check_distinct(what: str, names: Iterable[str]) -> None:
 
 @dataclass(frozen=True)
 class MetaField:
-    """One fact per episode, for example `instruction`, `success`, `operator`, `seed`, `strategy`, `source`.
+    """One fact per episode; `data.store.names` has those that every store calls alike.
 
     Args:
         name: the array's name under `meta/`.
@@ -121,10 +121,6 @@ class StreamField:
         check_unit(f"stream '{self.name}'", self.unit, self.shape[-1] if self.shape else 1)
 
 
-TIME = ColumnField("time_ns", (), "int64", "ns")
-REWARD = ColumnField("reward", (), "float32", "1")
-
-
 @dataclass(frozen=True)
 class Schema:
     """The names, shapes, types and units of everything an episode holds.
@@ -135,7 +131,7 @@ class Schema:
         period_s: control period; the same as the action's.
         meta: per-episode facts, all of which every episode has.
         streams: what runs faster than rows.
-        columns: further per-row arrays, for example `TIME` and `REWARD`.
+        columns: further per-row arrays, for example those of `data.store.names`.
         action_dtype: numpy name of the stored actions.
         encodings: name of a row array -> how its rows are stored; those without an entry as numbers.
 

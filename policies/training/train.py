@@ -92,6 +92,13 @@ def _train(
     training, held_out = _episodes(data, config)
     spec = _spec(data, recipe)
     windows = Windows(data, spec, training)
+    if windows.has_rewound and recipe.pad_loss:
+        raise InputError(
+            "policy.pad_loss",
+            expected="false for a dataset with rows that a person took back, which the loss must not see",
+            got="true",
+            way_out="Leave policy.pad_loss out",
+        )
     torch.manual_seed(config.seed)
     statistics = _statistics(data, recipe, spec, training)
     policy = build_policy(recipe, spec, statistics)

@@ -8,6 +8,8 @@ from typing import Sequence
 import numpy as np
 
 from data.store.dataset import Dataset
+from data.store.names import SEED
+from data.store.schema import ACTION
 from robot.description import Observation, ObservationSpec, PolicySpec, SamplerSpec, TaskPrompt
 from robot.errors import InputError
 
@@ -35,8 +37,8 @@ class RecordedEpisode:
                 way_out="Convert it with tiller data convert",
             )
         recorded = dataset.episode(episode)
-        self.actions = np.asarray(recorded.data["action"], dtype=np.float64)
-        self.initial_seed = int(recorded.meta.get("seed", 0))
+        self.actions = np.asarray(recorded.data[ACTION], dtype=np.float64)
+        self.initial_seed = int(recorded.meta.get(SEED.name, 0))
         numbers = tuple(field for field in schema.observation if not field.is_image)
         self.spec = PolicySpec(
             ObservationSpec(numbers), schema.action, horizon, n_action_steps, SamplerSpec("recording", 1)

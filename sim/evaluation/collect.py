@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Callable, Iterator, Mapping
 import numpy as np
 
 from data.store.episode import Episode
-from data.store.schema import REWARD, TIME, MetaField, Schema
+from data.store.names import INSTRUCTION, REWARD, SEED, SOURCE, STRATEGY, SUCCESS, TIME
+from data.store.schema import ACTION, Schema
 from robot.errors import InputError, TillerError
 from sim.experts import make_expert
 from sim.process.child import ChildProcess, be_child
@@ -22,13 +23,7 @@ if TYPE_CHECKING:
 
     from sim.tasks.environment import TaskEnv
 
-META = (
-    MetaField("success", "bool"),
-    MetaField("seed", "int64"),
-    MetaField("strategy", "string"),
-    MetaField("source", "string"),
-    MetaField("instruction", "string"),
-)
+META = (SUCCESS, SEED, STRATEGY, SOURCE, INSTRUCTION)
 COLUMNS = (TIME, REWARD)
 _AHEAD = 2  # seeds queued per worker: it continues while its last episode waits for its turn
 _SPARE = 20  # failures that are always allowed before an expert counts as broken
@@ -90,7 +85,7 @@ def collect(
             tried += 1
             if on_episode is not None:
                 on_episode(episode)
-            if keep_failures or episode.meta["success"]:
+            if keep_failures or episode.meta[SUCCESS.name]:
                 kept += 1
                 yield episode
             elif tried - kept > kept + _SPARE:
@@ -108,33 +103,33 @@ def record(env: TaskEnv, seed: int) -> Episode:
     drawn = {name: info[name] for name in ("perturbations",) if name in info}
     expert.reset(observation, np.random.default_rng([seed, 1]))
     names = env.observation_spec.names
-    rows: dict[str, list[np.ndarray]] = {name: [] for name in (*names, "action", "reward")}
+    rows: dict[str, list[np.ndarray]] = {name: [] for name in (*names, ACTION, REWARD.name)}
     success = ended = False
     while not ended:
         action = expert.act(observation).astype(np.float32)
         for name in names:
             rows[name].append(observation[name])
         observation, reward, terminated, truncated, info = env.step(action)
-        rows["action"].append(action)
-        rows["reward"].append(np.asarray(reward, dtype=np.float32))
+        rows[ACTION].append(action)
+        rows[REWARD.name].append(np.asarray(reward, dtype=REWARD.dtype))
         success |= info["success"]
         ended = terminated or truncated
     drawn |= {name: info[name] for name in (DIVERGED,) if name in info}
     data = {name: np.stack(values) for name, values in rows.items()}
-    data["time_ns"] = np.arange(len(data["action"]), dtype=np.int64) * env.action_spec.period_ns
+    data[TIME.name] = np.arange(len(data[ACTION]), dtype=np.int64) * env.action_spec.period_ns
     meta = {
-        "success": bool(success),
-        "seed": seed,
-        "strategy": json.dumps({**expert.strategy, **drawn}, sort_keys=True),
-        "source": f"scripted expert of {env.task.id}",
-        "instruction": instruction,
+        SUCCESS.name: bool(success),
+        SEED.name: seed,
+        STRATEGY.name: json.dumps({**expert.strategy, **drawn}, sort_keys=True),
+        SOURCE.name: f"scripted expert of {env.task.id}",
+        INSTRUCTION.name: instruction,
     }
     return Episode(data=data, meta=meta)
 
 
 def divergence(episode: Episode) -> str:
     """The reason why the physics of an episode diverged; empty where it did not."""
-    return str(json.loads(episode.meta["strategy"]).get(DIVERGED, ""))
+    return str(json.loads(episode.meta[STRATEGY.name]).get(DIVERGED, ""))
 
 
 @contextmanager

@@ -10,7 +10,8 @@ import pytest
 
 from data.store.dataset import Dataset
 from data.store.episode import Episode
-from data.store.schema import REWARD, TIME, MetaField, Schema, StreamField
+from data.store.names import REWARD, TIME
+from data.store.schema import MetaField, Schema, StreamField
 from robot.description import ActionField, ActionSpec, ObservationField, ObservationSpec
 
 MakeEpisode = Callable[..., Episode]

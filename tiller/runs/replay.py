@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Mapping, Sequence
 
 import numpy as np
 
+from data.store.names import SEED
 from robot.description import ObservationSpec, require_match
 from robot.errors import InputError
 
@@ -84,8 +85,8 @@ def _start(env: Any, number: int, episode: Episode) -> tuple[Any, Any]:
     key = START_KEYS.get(env.task.suite)
     if key is not None and key in episode.data:
         return env.reset(seed=0, options={"state": episode.data[key][0]})
-    if "seed" in episode.meta:
-        return env.reset(seed=int(episode.meta["seed"]))
+    if SEED.name in episode.meta:
+        return env.reset(seed=int(episode.meta[SEED.name]))
     raise InputError(
         f"episode {number}",
         expected="the state or the seed that it started from",

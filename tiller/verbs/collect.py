@@ -133,13 +133,14 @@ def add_missing(dataset: Dataset, options: CollectOptions) -> tuple[int, int]:
 
     Seeds go on after that of the last episode, so the dataset is the one that an uninterrupted run makes.
     """
+    from data.store.names import SEED
     from sim.evaluation.collect import collect, divergence
     from tiller.runs.progress import Counter
 
     before = len(dataset)
     if before >= options.episodes:
         return 0, 0
-    first = int(dataset.episode(before - 1).meta["seed"]) + 1 if before else options.seed
+    first = int(dataset.episode(before - 1).meta[SEED.name]) + 1 if before else options.seed
     tried, diverged, started = 0, 0, time.monotonic()
 
     def on_episode(episode: Episode) -> None:

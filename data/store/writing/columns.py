@@ -18,9 +18,9 @@ from zarr.core.array import AsyncArray
 from zarr.core.buffer import default_buffer_prototype
 from zarr.core.sync import sync
 
+from data.store.images.shards import checked, pack_shard, unpack_shard
 from data.store.layout import Slot
 from data.store.reading import DamagedChunkError, open_array, read_rows
-from data.store.shards import checked, pack_shard, unpack_shard
 from data.store.writing.durable import DurableStore
 
 _UNBOUNDED = 1 << 62  # rows: the length of an array while it grows, which no metadata ever says

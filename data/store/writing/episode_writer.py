@@ -8,8 +8,9 @@ from typing import Any, Callable, Mapping, Sequence
 import numpy as np
 
 from data.store.episode import check_facts, check_rows, check_samples
+from data.store.names import TIME
 from data.store.record import Commit
-from data.store.schema import TIME, Schema
+from data.store.schema import Schema
 from data.store.writing.appending import Appender
 from robot.errors import InputError
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 from data.checks.info import info, nearly_constant
 from data.store.dataset import Dataset
 from data.store.episode import Episode
+from data.store.names import ACTOR, INTERVENTION, QUALITY, Actor, Quality
 from data.store.schema import Schema
 from robot.description import ActionField, ActionSpec, ObservationField, ObservationSpec
 
@@ -61,3 +63,29 @@ def test_components_that_hardly_change_are_named(tmp_path: Path) -> None:
         dataset.append(Episode({"tcp": rows, "action": rows[:, :1]}, {}, {}))
     (line,) = nearly_constant(tmp_path / "store")
     assert line.startswith("'tcp' hardly changes in component 1: range ")
+
+
+def test_shares_of_actors_interventions_and_qualities_are_shown(
+    tmp_path: Path, schema: Schema, make_episode: Any
+) -> None:
+    schema = replace(schema, columns=(*schema.columns, ACTOR, INTERVENTION, QUALITY))
+    person = np.array([0, 0, 1, 1, 0, 0, 0, 1, 0, 0, 1, 1], bool)
+    marked = np.zeros(12, np.uint16)
+    marked[3], marked[10:] = Quality.STALE | Quality.REWOUND, Quality.REWOUND
+    columns = {
+        "actor": np.where(person, Actor.PERSON, Actor.POLICY).astype(np.uint8),
+        "intervention": person,
+        "quality": marked,
+    }
+    with Dataset.create(tmp_path / "store", schema) as dataset:
+        dataset.extend([make_episode(0, data=columns), make_episode(1, data={**columns, "intervention": person[::-1]})])
+    shares = dict(info(tmp_path / "store").shares)
+    assert shares["actor"] == "policy 58.3%, person 41.7%"
+    # The last one of the first episode ends with it, although the next episode begins with another.
+    assert shares["intervention"] == "6, 41.7% of the rows"
+    assert shares["quality"] == "stale 2 (8.3%), rewound 6 (25.0%) of the rows"
+    assert "person 41.7%" in "\n".join(info(tmp_path / "store").lines())
+
+
+def test_a_store_without_these_columns_has_no_shares(store: Path) -> None:
+    assert info(store).shares == ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import zarr
 from data.checks.report import Report
 from data.checks.validate import validate
 from data.store.dataset import Dataset
+from data.store.names import ACTOR, QUALITY
 from robot.errors import InputError
 
 
@@ -167,3 +169,25 @@ def test_the_published_demonstrations_are_sound(pusht_human: Path, pusht_store: 
     assert validate(pusht_store).ok
     with pytest.raises(InputError, match="nothing at this path"):
         validate(pusht_human.with_name("missing"))
+
+
+def test_actors_and_qualities_without_meaning_are_named_with_their_episodes(
+    tmp_path: Path, schema: Any, make_episode: Any
+) -> None:
+    schema = replace(schema, columns=(*schema.columns, ACTOR, QUALITY))
+    standard = {"actor": np.arange(12, dtype=np.uint8) % 5, "quality": np.arange(12, dtype=np.uint16)}
+    with Dataset.create(tmp_path / "store", schema) as dataset:
+        dataset.extend([make_episode(number, data=standard) for number in range(3)])
+    assert validate(tmp_path / "store").ok
+    root = zarr.open_group(tmp_path / "store", mode="r+")
+    root["data/actor"][14:16] = 9
+    root["data/quality"][30] = 64
+    report = validate(tmp_path / "store")
+    assert _found(report, "error", "data/actor") == (
+        "2 rows hold what has no meaning, the first 9 in row 14 (episode 1); "
+        "expected 0 policy, 1 person, 2 script, 3 hold, 4 rewind"
+    )
+    assert "1 rows hold what has no meaning, the first 64 in row 30 (episode 2)" in _found(
+        report, "error", "data/quality"
+    )
+    assert "of the 1 sound episodes" in report.summary

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from data.store.schema import REWARD, ColumnField, MetaField, Schema, StreamField
+from data.store.names import REWARD
+from data.store.schema import ColumnField, MetaField, Schema, StreamField
 from robot.errors import InputError
 
 

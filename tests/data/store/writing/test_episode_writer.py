@@ -20,9 +20,10 @@ from data.checks.report import Finding
 from data.checks.validate import validate
 from data.edit.repair import repair
 from data.store.dataset import Dataset
-from data.store.encoding import Encoding
+from data.store.images.encoding import Encoding
+from data.store.names import TIME
 from data.store.reading import DamagedChunkError
-from data.store.schema import TIME, MetaField, Schema, StreamField
+from data.store.schema import MetaField, Schema, StreamField
 from robot.description import ActionField, ActionSpec, ObservationField, ObservationSpec
 from robot.errors import InputError
 

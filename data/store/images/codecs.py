@@ -20,7 +20,7 @@ from zarr.core.common import JSON, parse_named_configuration
 from zarr.core.metadata.v3 import ArrayV3Metadata
 from zarr.registry import register_codec
 
-from data.store.encoding import JPEG, PNG, Encoding, encode_jpeg, encode_png
+from data.store.images.encoding import JPEG, PNG, Encoding, encode_jpeg, encode_png
 
 
 def codec_of(encoding: Encoding) -> ArrayBytesCodec:

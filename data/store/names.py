@@ -1,0 +1,112 @@
+"""The standard names of a store: what the columns of rows and the facts of episodes are called, hold and mean.
+
+A store has those of them that its schema lists. A column or fact of one of these names but of another type or unit is a
+user's own, and nothing here is said of it.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum, IntFlag
+
+import numpy as np
+
+from data.store.schema import ColumnField, MetaField, Schema
+
+
+class Actor(IntEnum):
+    """Who decided the action of a row."""
+
+    POLICY = 0
+    PERSON = 1
+    SCRIPT = 2
+    """A scripted expert, or a motion that the program makes, such as home."""
+    HOLD = 3
+    """Nobody: the robot was held where it was."""
+    REWIND = 4
+    """Nobody: the robot was driven back over rows before."""
+
+
+class Quality(IntFlag):
+    """What is wrong with a row; a row with no bit set is as it should be."""
+
+    STALE = 1
+    """An observation is older than its stream allows."""
+    INTERPOLATED = 2
+    """A number stands between two samples, and is neither."""
+    GAP = 4
+    """Rows are missing before this one."""
+    LIMITED = 8
+    """The robot was sent another action than was requested."""
+    DROPPED = 16
+    """Samples or frames were lost since the row before."""
+    REWOUND = 32
+    """The person took this row back: its action counts in no loss, but it may be history of rows that follow."""
+
+
+TIME = ColumnField("time_ns", (), "int64", "ns")
+"""When the observation of the row was taken."""
+ACTOR = ColumnField("actor", (), "uint8", "1")
+"""An `Actor`."""
+INTERVENTION = ColumnField("intervention", (), "bool", "1")
+"""A person acts where a policy would."""
+REWARD = ColumnField("reward", (), "float32", "1")
+"""For the action of the row, received when its interval has ended."""
+TERMINATED = ColumnField("terminated", (), "bool", "1")
+"""The task ended with the action of the row: what follows is worth nothing."""
+TRUNCATED = ColumnField("truncated", (), "bool", "1")
+"""The episode was cut off after the row; the task might have gone on."""
+SUBTASK = ColumnField("subtask", (), "int16", "1")
+"""Index into the list `subtasks` of the root's attributes; -1 for none."""
+QUALITY = ColumnField("quality", (), "uint16", "1")
+"""Bits of `Quality`."""
+
+SUCCESS = MetaField("success", "bool")
+"""Whether the task was done."""
+VERDICT = MetaField("verdict", "string")
+"""How the recording went, in words for a person."""
+OPERATOR = MetaField("operator", "string")
+"""Who drove the robot; empty for nobody."""
+INSTRUCTION = MetaField("instruction", "string")
+"""What to do, in words for a policy."""
+SEED = MetaField("seed", "int64")
+"""Of the episode's initial state."""
+SOURCE = MetaField("source", "string")
+"""Where the episode comes from."""
+STRATEGY = MetaField("strategy", "string")
+"""What was drawn for the episode, as JSON."""
+STARTED = MetaField("started_ns", "int64", "ns")
+"""Start of the episode, since 1970-01-01 UTC."""
+DROPS = MetaField("drops", "int64")
+"""Samples and frames that are known to be lost, of all streams together."""
+POLICY = MetaField("policy", "string")
+"""Which policy acted; empty for none."""
+
+COLUMNS = (TIME, ACTOR, INTERVENTION, REWARD, TERMINATED, TRUNCATED, SUBTASK, QUALITY)
+FACTS = (SUCCESS, VERDICT, OPERATOR, INSTRUCTION, SEED, SOURCE, STRATEGY, STARTED, DROPS, POLICY)
+_QUALITIES = int(sum(Quality))
+
+
+def has_column(schema: Schema | None, column: ColumnField) -> bool:
+    """Whether rows of a store have this standard column, and not a user's own of the same name."""
+    return schema is not None and column in schema.columns
+
+
+def without_meaning(column: ColumnField, values: np.ndarray) -> np.ndarray:
+    """(rows,) bool, where a column holds what no row can: no `Actor`, or other bits than those of `Quality`.
+
+    Args:
+        column: of the store; one that is not standard may hold anything.
+        values: (rows, ...) of it.
+    """
+    if column == ACTOR:
+        return np.isin(values, list(Actor), invert=True)
+    if column == QUALITY:
+        return (values & ~np.uint16(_QUALITIES)) != 0
+    return np.zeros(len(values), bool)
+
+
+def meaning(column: ColumnField) -> str:
+    """What the numbers of a column with a meaning each stand for, in words; empty for any other column."""
+    kinds: type[IntEnum] | type[IntFlag] | None = {ACTOR: Actor, QUALITY: Quality}.get(column)
+    joined = " + " if kinds is Quality else ", "
+    return "" if kinds is None else joined.join(f"{kind.value} {(kind.name or '').lower()}" for kind in kinds)
