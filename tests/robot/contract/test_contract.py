@@ -171,6 +171,28 @@ def test_each_hash_sees_its_own_half_of_a_contract_and_no_leaf_is_in_neither(nam
     assert seen > 40
 
 
+RECORDED = {
+    "ability": ("4788fc006056415a", "7ff0f2a1aff93792"),
+    "allegro": ("b57267ff0a551fc8", "3c4dc1e2d5f6e2fd"),
+    "fr3_crisp": ("0b1f677fae8d0b43", "ecf2394f3367dac9"),
+    "inspire": ("9cb5914382b14feb", "fffab3c23e2536f4"),
+    "leap": ("2ee1dae4d73b764b", "3a03eaca55e5a427"),
+    "panda_inspire_twin": ("aa2fd6508af4ddb5", "58db808893cca321"),
+    "panda_twin": ("91bf5cbf0cc94806", "1ed793e6e00ec467"),
+    "panda_twin_crisp": ("91bf5cbf0cc94806", "2a8d3b09dfc4fb26"),
+    "ur5e_jtc": ("d67605f997851dec", "c974908986252469"),
+    "ur5e_twin_jtc": ("5291232e3c71a9f4", "b069973106ab843f"),
+    "xarm7": ("62ead59a6ecde25a", "0fd86c4e70fc08de"),
+}
+"""Semantic and operational hash of each shipped contract, as data and checkpoints have them on record."""
+
+
+def test_the_hashes_on_record_stay() -> None:
+    assert {
+        name: (semantic_hash(load_contract(name)), operational_hash(load_contract(name))) for name in RECORDED
+    } == RECORDED
+
+
 def test_the_kind_of_controller_and_the_names_of_cameras_are_meant_too() -> None:
     twin, crisp = load_contract("panda_twin"), load_contract("panda_twin_crisp")
     assert semantic(twin) == semantic(crisp), "both are held by a spring: a checkpoint goes from one to the other"
