@@ -15,11 +15,11 @@ class PublisherWatch:
 
     Args:
         node: of the gate.
-        contract: of the robot, whose state topics have one publisher each.
+        contract: of the robot; the topics of its state that the gate and the policy depend on have one publisher each.
     """
 
     def __init__(self, node: Node, contract: Contract) -> None:
-        topics = {name: stream.topic for name, stream in contract.state.items()}
+        topics = {name: stream.topic for name, stream in contract.policy_streams.items()}
         topics |= {topic: topic for topic in (CHUNKS, TARGETS, ALIVE, ENABLE_HELD)}
         self._node = node
         self._topics = [(name, node.resolve_topic_name(topic)) for name, topic in topics.items()]

@@ -30,7 +30,7 @@ class TickSchedule:
     def __init__(self, contract: Contract, tick_s: float, lock_step: bool) -> None:
         self.tick_ns = round(tick_s * 1e9)
         self.ticked_ns = 0
-        streams, self._lock_step = contract.state, lock_step
+        streams, self._lock_step = contract.policy_streams, lock_step
         read = [name for name, stream in streams.items() if stream.type in ("joint_state", "pose")]
         self.lead = "" if lock_step else max(read, key=lambda name: streams[name].rate_hz, default="")
         lead_hz = streams[self.lead].rate_hz if self.lead else contract.tick_hz

@@ -77,9 +77,11 @@ class GateSubscriptions:
         self._stopped: DriverSample | None = None
         self._obstacle = ""
         self._crowds: dict[str, str] | None = None
-        self._has_driver = any(stream.type == "driver_state" for stream in contract.state.values())
+        self._has_driver = any(stream.type == "driver_state" for stream in contract.policy_streams.values())
         self._readers = {
-            name: StreamReader(contract, name) for name, stream in contract.state.items() if stream.type in READ
+            name: StreamReader(contract, name)
+            for name, stream in contract.policy_streams.items()
+            if stream.type in READ
         }
         self._packed = {
             name: PackedPose() if contract.state[name].type == "pose" else PackedJoints() for name in self._readers
@@ -87,7 +89,7 @@ class GateSubscriptions:
         self._pressing = contract.limits.tool.force is not None
         self._dim = action_spec(contract).dim
         self._latency_ns = {name: round(contract.state[name].latency_s * 1e9) for name in self._readers}
-        for name, stream in contract.state.items():
+        for name, stream in contract.policy_streams.items():
             if stream.type in READ:
                 node.create_subscription(
                     state_type(stream), stream.topic, partial(self._state, name), qos.STATE, raw=True

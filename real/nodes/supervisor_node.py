@@ -28,7 +28,6 @@ from real.ros.signals import ERROR, OK, WARN, alive_message, status_message, sta
 from real.ros.streams import state_type
 from real.supervision.board import BAD, GOOD, POOR, Board, line_of, page_of
 from real.supervision.screen import Screen
-from robot.contract.contract import CAMERA_TYPES
 from robot.contract.loading import load_contract
 
 ALIVE_HZ = 50.0
@@ -54,7 +53,7 @@ class SupervisorNode(Guarded):
         self._session = secrets.token_hex(4)
         self._stopped = False
         self._alive_count = 0
-        streams = {name: stream for name, stream in contract.state.items() if stream.type not in CAMERA_TYPES}
+        streams = {name: stream for name, stream in contract.policy_streams.items() if not stream.is_camera}
         self._board = Board({name: stream.ages(contract.staleness) for name, stream in streams.items()})
         self._screen = Screen()
         self._paged = view == "page" or (view == "auto" and self._screen.is_terminal)

@@ -16,21 +16,11 @@ from geometry_msgs.msg import PoseStamped
 from sensor_msgs.msg import CompressedImage, Image, JointState
 from std_msgs.msg import Float64MultiArray, Header, MultiArrayDimension, MultiArrayLayout, String
 
+from data.store.images.pixels import decoded, decoded_depth, is_compressed_depth, pixels
 from real.ros.reading import integer
-from robot.errors import InputError, nearest
+from robot.errors import InputError
 
 FIRST_NS, LAST_NS = -(2**31) * 1_000_000_000, 2**31 * 1_000_000_000 - 1  # seconds of a stamp are an int32
-MOST_PIXELS = 16 << 20  # of a compressed image: a few bytes may claim any size
-ENCODINGS = {
-    "rgb8": (np.uint8, 3),
-    "bgr8": (np.uint8, 3),
-    "rgba8": (np.uint8, 4),
-    "bgra8": (np.uint8, 4),
-    "mono8": (np.uint8, 1),
-    "8UC3": (np.uint8, 3),
-    "16UC1": (np.uint16, 1),
-    "mono16": (np.uint16, 1),
-}
 
 
 def stamp_of(time_ns: int) -> Time:
@@ -98,61 +88,24 @@ def image_message(image: np.ndarray, stamp_ns: int, frame_id: str = "") -> Image
 
 
 def image_array(message: Image) -> np.ndarray:
-    """The pixels of a message: uint8 RGB (height, width, 3), uint8 grey or uint16 (height, width).
-
-    Rows may be padded and bytes of depth swapped, as drivers do. Where nothing has to be turned round the result is a
-    view on the message.
+    """The pixels of a message, as `data.store.images.pixels.pixels` gives them: a view on it where that is possible.
 
     Raises:
         InputError: an encoding that is not known, or fewer bytes than the size says.
     """
-    if message.encoding not in ENCODINGS:
-        raise InputError(
-            f"image encoding '{message.encoding}'",
-            expected=f"one of {', '.join(ENCODINGS)}",
-            way_out=nearest(message.encoding, ENCODINGS),
-        )
-    kind, channels = ENCODINGS[message.encoding]
-    size = np.dtype(kind).itemsize
-    row, step = message.width * channels * size, int(message.step)
-    data = np.frombuffer(message.data, np.uint8)
-    if step < row or len(data) < step * (message.height - 1) + row or not message.height * message.width:
-        raise InputError(
-            f"image of {message.width} x {message.height} {message.encoding}",
-            expected=f"{message.height} rows of {row} bytes",
-            got=f"{len(data)} bytes in steps of {step}",
-        )
-    swapped = bool(message.is_bigendian) and size > 1
-    layout = np.dtype(kind).newbyteorder(">" if swapped else "=")
-    image: np.ndarray = np.ndarray(
-        (message.height, message.width, channels), layout, data, strides=(step, channels * size, size)
+    return pixels(
+        message.data, message.encoding, message.height, message.width, int(message.step), bool(message.is_bigendian)
     )
-    if message.encoding.startswith("bgr"):
-        image = image[..., ::-1] if channels == 3 else image[..., 2::-1]
-    elif channels == 4:
-        image = image[..., :3]
-    if channels == 1:
-        image = image[..., 0]
-    return image.astype(kind) if swapped else image
 
 
 def compressed_array(message: CompressedImage) -> np.ndarray:
-    """The pixels of a JPEG or PNG, as `image_array` gives them.
+    """The pixels of a JPEG, a PNG or a compressed depth, as `image_array` gives them.
 
     Raises:
-        InputError: it is none, is damaged, or has more than `MOST_PIXELS`.
+        InputError: it is none, is damaged, or has too many pixels.
     """
-    from io import BytesIO
-
-    from PIL import Image as Pillow
-
-    try:
-        with Pillow.open(BytesIO(bytes(message.data)), formats=("JPEG", "PNG")) as image:
-            if image.width * image.height > MOST_PIXELS:
-                raise ValueError(f"{image.width} x {image.height} pixels")
-            return np.asarray(image if image.mode in ("L", "I;16") else image.convert("RGB"))
-    except Exception as error:  # its decoders raise nearly anything: OSError, SyntaxError, DecompressionBombError
-        raise InputError("compressed image", expected="a JPEG or a PNG", got=f"{error}") from None
+    data = bytes(message.data)
+    return decoded_depth(data, message.format) if is_compressed_depth(message.format) else decoded(data)
 
 
 # Named numbers

@@ -107,12 +107,13 @@ def _streams(contract: Contract, description: RobotDescription, spec: ActionSpec
         *(limb.field(limb.tool.command.name) for limb in description.limbs if len(limb.tool.joints) == 1),
     }
     for name, stream in contract.state.items():
-        if stream.type == "pose" and stream.field not in tcps:
+        if stream.type in ("pose", "wrench") and stream.field not in tcps:
             yield f"state '{name}': field", stream.field, f"one of {', '.join(tcps)}"
         for joint in stream_names(contract, name) if stream.map else ():
             if joint not in known:
                 yield f"state '{name}': map '{stream.map}'", joint, "no such joint or component"
-    measured = measured_names(contract)
+    wrenches = [f"{each.field}.wrench" for each in contract.policy_streams.values() if each.type == "wrench"]
+    measured = (*measured_names(contract), *wrenches)
     for value in sorted({value for value in measured if measured.count(value) > 1}):
         yield f"measured {value}", f"by {measured.count(value)} streams", "one stream"
 

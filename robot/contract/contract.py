@@ -7,22 +7,27 @@ checks it against the robot's description. These classes check each part by itse
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Mapping
 
+from robot.contract.camera import CAMERA_TYPES, Intrinsics, Mount
 from robot.contract.demands import require_once, require_one_of, require_positive
 from robot.contract.limits import JointLimits, Limits, TcpLimits, ToolLimits, Workspace
-from robot.contract.wiring import CAMERA_TYPES, Ages, Energy, MappedJoint, Sink, Staleness, Stream
+from robot.contract.wiring import Ages, Energy, MappedJoint, Sink, Staleness, Stream
 from robot.description.loading import CONTROLS
 from robot.errors import InputError, nearest
 
 __all__ = [
+    "CAMERA_TYPES",
     "Ages",
     "Contract",
     "Energy",
     "Frames",
+    "Intrinsics",
     "JointLimits",
     "Limits",
     "MappedJoint",
+    "Mount",
     "Sink",
     "Staleness",
     "Stream",
@@ -141,7 +146,12 @@ class Contract:
                     got=f"{sink.rate_hz:g}",
                 )
 
+    @cached_property
+    def policy_streams(self) -> Mapping[str, Stream]:
+        """The streams that policy and gate depend on: all but those that are only recorded."""
+        return {name: stream for name, stream in self.state.items() if stream.use == "policy"}
+
     @property
     def cameras(self) -> tuple[str, ...]:
         """Names of the streams that are images."""
-        return tuple(name for name, stream in self.state.items() if stream.type in CAMERA_TYPES)
+        return tuple(name for name, stream in self.state.items() if stream.is_camera)

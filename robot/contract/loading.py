@@ -38,6 +38,8 @@ __all__ = [
 ]
 
 Parts = Mapping[str, Any]
+LATER_KEYS = {"use": "policy", "serial": "", "intrinsics": None, "mount": None, "encoding": ""}
+"""Keys of a stream that came later, and the value with which each says nothing."""
 
 
 def contract_folder() -> Path:
@@ -134,9 +136,10 @@ def contract_of_twin(robot: str, action: ActionSpec) -> Contract | None:
 def semantic(contract: Contract) -> dict[str, Any]:
     """The part of a contract that must be the same for data, checkpoint and robot, as plain values.
 
-    The robot and its joints in order, the action with units, order and kinds, its period, the frames, the cameras,
-    and the kind of controller below each field: a spring yields where a position drive does not. A twin and a
-    robot behind the same kind of controller are the same here; how a driver names and counts its joints is not.
+    The robot and its joints in order, the action with units, order and kinds, its period, the frames, the cameras
+    that a policy may see, and the kind of controller below each field: a spring yields where a position drive does
+    not. A twin and a robot behind the same kind of controller are the same here; how a driver names and counts its
+    joints is not.
 
     Returns:
         `robot`, `joints`, `control`, `action`, `controller` (field -> `impedance` or `position`), `period_s`, `frames`
@@ -163,19 +166,25 @@ def semantic(contract: Contract) -> dict[str, Any]:
         "period_s": contract.period_s,
         "frames": to_json(contract.frames),
         "cameras": {
-            name: {"type": contract.state[name].type, "size": list(contract.state[name].size)}
-            for name in sorted(contract.cameras)
+            name: {"type": stream.type, "size": list(stream.size)}
+            for name, stream in sorted(contract.policy_streams.items())
+            if stream.is_camera
         },
     }
 
 
 def operational(contract: Contract) -> dict[str, Any]:
-    """The rest of a contract, as plain values: topics, maps, rates, latencies, staleness, limits, energy."""
+    """The rest of a contract, as plain values: topics, maps, rates, latencies, staleness, limits, energy, what is only
+    recorded. Keys that contracts did not always have are left out where they say nothing: hashes on record stay.
+    """
     values: dict[str, Any] = to_json(contract)
     for name in ("name", "robot", "control", "period_s", "frames"):
         del values[name]
-    for stream in values["state"].values():
-        if stream["type"] in ("image", "depth"):
+    for name, stream in values["state"].items():
+        for key, silent in LATER_KEYS.items():
+            if stream[key] == silent:
+                del stream[key]
+        if contract.state[name].is_camera and name in contract.policy_streams:
             del stream["size"], stream["type"]
     return values
 

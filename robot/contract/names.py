@@ -26,8 +26,8 @@ def component_names(description: RobotDescription, spec: ActionSpec) -> tuple[st
 
 
 def stream_names(contract: Contract, name: str) -> tuple[str, ...]:
-    """Names of the values in every message of a stream: joints, or `tcp.position` and `tcp.rotation`; empty where they
-    are free or where there are none.
+    """Names of the values in every message of a stream that measure the robot: joints, or `tcp.position` and
+    `tcp.rotation`; empty for streams that measure something else.
 
     Raises:
         KeyError: the contract has no such stream.
@@ -39,8 +39,8 @@ def stream_names(contract: Contract, name: str) -> tuple[str, ...]:
 
 
 def measured_names(contract: Contract) -> tuple[str, ...]:
-    """Names of the values of all streams together."""
-    return tuple(value for name in contract.state for value in stream_names(contract, name))
+    """Names of the values of all streams together, but those that are only recorded."""
+    return tuple(value for name in contract.policy_streams for value in stream_names(contract, name))
 
 
 def effort_name(joint: str) -> str:

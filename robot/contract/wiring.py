@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from robot.contract.camera import CAMERA_TYPES, Intrinsics, Mount, chosen_encoding, require_storable
 from robot.contract.demands import require_one_of, require_positive, require_topic
 from robot.errors import InputError
 
-STREAM_TYPES = ("joint_state", "pose", "image", "depth", "values", "driver_state")
-CAMERA_TYPES = ("image", "depth")
+STREAM_TYPES = ("joint_state", "pose", "wrench", "vector", "image", "depth", "values", "driver_state")
+USES = ("policy", "record")
 VIAS = ("twin", "forward", "jtc", "crisp_pose", "crisp_joint", "crisp_stiffness", "jointstate", "gripper")
 MAPPED_VIAS = ("forward", "jtc", "crisp_joint", "jointstate", "gripper")
 GOAL_VIAS = ("gripper", "forward", "crisp_joint", "jointstate")
@@ -16,7 +17,16 @@ STOPS = ("hold", "silent")
 ENERGY_MODES = ("torque", "setpoint", "none")
 SPRING_VIAS = ("crisp_pose", "crisp_stiffness", "twin")
 HOLD_PERIODS = 3.0  # two messages may be lost before a stream holds the robot
-FLOOR_S = {"joint_state": 0.05, "pose": 0.05, "values": 0.2, "image": 0.2, "depth": 0.2, "driver_state": 0.2}
+FLOOR_S = {
+    "joint_state": 0.05,
+    "pose": 0.05,
+    "wrench": 0.05,
+    "vector": 0.2,
+    "values": 0.2,
+    "image": 0.2,
+    "depth": 0.2,
+    "driver_state": 0.2,
+}
 FAULT_S = {"image": 1.0, "depth": 1.0}  # a camera that comes back needs no person
 
 
@@ -113,15 +123,21 @@ class Stream:
 
     Args:
         topic: relative to the robot's namespace.
-        type: one of `STREAM_TYPES`; `values` are named numbers of a twin's task.
+        type: one of `STREAM_TYPES`; `values` are named numbers of a twin's task, a `vector` has numbers without names
+            (`std_msgs/Float64MultiArray`).
         rate_hz: of its driver.
         map: of a `joint_state`: a name in the contract's `maps`.
-        field: of a `pose`: `tcp`, or `left.tcp` of one arm of several.
+        field: of a `pose` and a `wrench`: `tcp`, or `left.tcp` of one arm of several.
         latency_s: age of a message when it comes, where its stamp is not the moment of the measurement.
         floor_s: lower bound of the age that holds; None takes `FLOOR_S`.
         fault_s: age that is a fault; None takes `FAULT_S`, or the contract's.
-        size: (height, width) px of a camera's images; empty where it is not fixed.
+        size: (height, width) px of a camera's images, (n,) of a vector; empty where it is not fixed.
         compressed: a camera's images come as JPEG or PNG.
+        use: `policy`: the policy may observe it, and the gate watches it where it measures the robot; `record`: it is
+            recorded, and nothing else depends on it.
+        serial: of a camera, by which its driver is started.
+        intrinsics, mount: of a camera, where they are known.
+        encoding: how a camera's images are recorded, one of `IMAGE_ENCODINGS`; empty chooses (`stored_as`).
     """
 
     topic: str
@@ -134,9 +150,15 @@ class Stream:
     fault_s: float | None = None
     size: tuple[int, ...] = ()
     compressed: bool = False
+    use: str = "policy"
+    serial: str = ""
+    intrinsics: Intrinsics | None = None
+    mount: Mount | None = None
+    encoding: str = ""
 
     def __post_init__(self) -> None:
         require_one_of("type", self.type, STREAM_TYPES)
+        require_one_of("use", self.use, USES)
         require_topic(self.topic)
         require_positive("stream", self, ("rate_hz",))
         if self.latency_s < 0:
@@ -147,10 +169,28 @@ class Stream:
                 expected="the name of a map for a joint_state, and for nothing else",
                 got=f"{self.map!r} for type {self.type}",
             )
-        if self.size and (len(self.size) != 2 or min(self.size) < 1 or self.type not in CAMERA_TYPES):
-            raise InputError("size", expected="height and width in px of a camera", got=str(self.size))
-        if self.compressed and self.type not in CAMERA_TYPES:
-            raise InputError("compressed", expected=f"one of {', '.join(CAMERA_TYPES)}", got=self.type)
+        axes = 2 if self.is_camera else 1 if self.type == "vector" else 0
+        if self.size and (len(self.size) != axes or min(self.size) < 1):
+            raise InputError(
+                "size", expected="height and width in px of a camera, or the length of a vector", got=str(self.size)
+            )
+        if self.type == "driver_state" and self.use != "policy":
+            raise InputError("use", expected="policy: the state of a driver stops the robot", got=self.use)
+        for name in ("compressed", "serial", "intrinsics", "mount", "encoding"):
+            if getattr(self, name) and not self.is_camera:
+                raise InputError(name, expected=f"one of {', '.join(CAMERA_TYPES)}", got=self.type)
+        if self.encoding:
+            require_storable(self.encoding, self.type, self.compressed)
+
+    @property
+    def is_camera(self) -> bool:
+        """Whether its messages are images, of colour or depth."""
+        return self.type in CAMERA_TYPES
+
+    @property
+    def stored_as(self) -> str:
+        """How a recorder stores a camera's images: the contract's encoding, or the one that suits them."""
+        return self.encoding or chosen_encoding(self.type, self.compressed)
 
     def ages(self, staleness: Staleness) -> Ages:
         """The ages of the stream: hold is the larger of the floor and three periods, so that a slow stream is not

@@ -221,7 +221,9 @@ def goal_tracker(contract: Contract, description: RobotDescription, encoder: Sin
     names = encoder.part(np.array(component_names(description, spec)))
     words = [(field.size, field.unit.split()) for field in spec.fields]
     units = [unit for size, parts in words for unit in (parts * size if len(parts) == 1 else parts)]
-    rates = [stream.rate_hz for name, stream in contract.state.items() if names[0] in stream_names(contract, name)]
+    rates = [
+        stream.rate_hz for name, stream in contract.policy_streams.items() if names[0] in stream_names(contract, name)
+    ]
     return GoalTracker(
         encoder.name,
         tuple(encoder.part(np.array(units)).tolist()),

@@ -2,31 +2,44 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Iterator, Mapping
-
-import numpy as np
+from dataclasses import dataclass, field
+from typing import Any, Iterator, Mapping
 
 from robot.control.observation.alignment import Alignment, StreamSource
+from robot.control.observation.quality import Quality
 from robot.description.observation import ObservationSpec
 
 EARLY = 0.1  # of a period: how much earlier than its due moment a row may be taken
 LOST = 3  # periods without a row after which the past is discarded
+GAP = 1.5  # periods between two rows above which one is missing between them
 
 
 @dataclass(frozen=True, eq=False)
 class ObservedRow:
-    """One observation: values name -> array of its field's shape, and their moment, ns."""
+    """One observation of one moment.
 
-    values: Mapping[str, np.ndarray]
+    Args:
+        values: name -> array of its field's shape; an image that came encoded, where it was added so, as its bytes.
+        stamp_ns: the moment.
+        quality: `Quality` of the row: stale, interpolated, gap.
+        ages_ns: stream -> how far the message that is nearest to the moment is from it.
+    """
+
+    values: Mapping[str, Any]
     stamp_ns: int
+    quality: int = 0
+    ages_ns: Mapping[str, int] = field(default_factory=dict)
 
 
 class Observer:
     """Takes messages of streams and returns the rows that are due.
 
     The first row is of the newest moment that all streams have reached; each further one follows a period later, as
-    soon as all streams have reached that moment.
+    soon as all streams have reached that moment. Streams of any rate may feed it; what it keeps of them is bounded, as
+    `Alignment` says.
+
+    A policy forgets its past where rows are missing (`reset` when `interrupted`); a recorder goes on behind the gap and
+    marks it (`resume`).
 
     Args:
         spec: keys that a row has.
@@ -38,13 +51,18 @@ class Observer:
     """
 
     def __init__(self, spec: ObservationSpec, sources: Mapping[str, StreamSource], period_ns: int):
-        self._alignment = Alignment(spec, sources)
+        self._alignment = Alignment(spec, sources, (LOST + 1) * period_ns)
         self._period_ns = period_ns
         self.stamp_ns: int | None = None  # of the newest row
+        self._last_ns: int | None = None  # the same, and of the row before a gap
 
     def reset(self) -> None:
         """Forget everything: the next row is the first of an episode."""
         self._alignment.reset()
+        self.stamp_ns = self._last_ns = None
+
+    def resume(self) -> None:
+        """Go on behind rows that are lost: the next row is again of the newest moment, and says that there is a gap."""
         self.stamp_ns = None
 
     @property
@@ -59,11 +77,16 @@ class Observer:
 
     @property
     def interrupted(self) -> bool:
-        """Whether the newest row is too old to precede the next one in a history: reset before `due`."""
+        """Whether the newest row is too old to precede the next one in a history: reset or resume before `due`."""
         newest = self._alignment.newest_ns
         return None not in (newest, self.stamp_ns) and newest - self.stamp_ns > LOST * self._period_ns  # type: ignore[operator]
 
-    def add(self, stream: str, values: Mapping[str, np.ndarray], stamp_ns: int, now_ns: int | None = None) -> str:
+    @property
+    def lacking(self) -> tuple[str, ...]:
+        """Keys that the newest message of their stream does not have: no row can be made."""
+        return self._alignment.lacking
+
+    def add(self, stream: str, values: Mapping[str, Any], stamp_ns: int, now_ns: int | None = None) -> str:
         """Add a message, as `Alignment.add` does; return why it was refused, empty when it was not."""
         return self._alignment.add(stream, values, stamp_ns, now_ns)
 
@@ -73,10 +96,13 @@ class Observer:
         if newest is None:
             return
         period = self._period_ns
-        while self.stamp_ns is None or newest - self.stamp_ns >= period * (1 - EARLY):
+        while self._last_ns is None or newest - self._last_ns >= period * (1 - EARLY):
             stamp_ns = newest if self.stamp_ns is None else min(self.stamp_ns + period, newest)
-            values = self._alignment.row(stamp_ns)
-            if values is None:
+            found = self._alignment.observed(stamp_ns)
+            if found is None:
                 return
-            self.stamp_ns = stamp_ns
-            yield ObservedRow(values, stamp_ns)
+            values, quality, ages_ns = found
+            if self._last_ns is not None and stamp_ns - self._last_ns > GAP * period:
+                quality |= Quality.GAP
+            self.stamp_ns = self._last_ns = stamp_ns
+            yield ObservedRow(values, stamp_ns, int(quality), ages_ns)

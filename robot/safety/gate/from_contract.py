@@ -49,7 +49,7 @@ def gate_settings(contract: Contract, description: RobotDescription, *, lock_ste
     """
     spec = description.action_spec(contract.period_s, contract.control)
     names = component_names(description, spec)
-    streams = {name: stream_names(contract, name) for name in contract.state}
+    streams = {name: stream_names(contract, name) for name in contract.policy_streams}
     measured = {name for values in streams.values() for name in values}
     lead_s = _lead(contract, description)
     groups = [group for limb in description.limbs for group in _groups(contract, limb, spec, names, measured, lead_s)]
@@ -61,7 +61,7 @@ def gate_settings(contract: Contract, description: RobotDescription, *, lock_ste
     }
     blind = [group for group in groups if not group.measured]
     limits, staleness = contract.limits, contract.staleness
-    drivers = [stream for stream in contract.state.values() if stream.type == "driver_state"]
+    drivers = [stream for stream in contract.policy_streams.values() if stream.type == "driver_state"]
     return GateSettings(
         fields=spec.fields,
         period_s=contract.period_s,
@@ -226,7 +226,8 @@ def _leashes(contract: Contract, description: RobotDescription, groups: list[Gro
             raise InputError(
                 f"sink '{name}': energy: stiffness", expected="6 numbers above 0", got=str(sink.energy.stiffness)
             )
-        ages = [1 / stream.rate_hz + stream.latency_s for stream in contract.state.values() if stream.type == "pose"]
+        poses = [stream for stream in contract.policy_streams.values() if stream.type == "pose"]
+        ages = [1 / stream.rate_hz + stream.latency_s for stream in poses]
         for group in groups:
             if group.parts[0].field not in sink.fields or group.finishes:
                 continue

@@ -12,8 +12,9 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from robot.contract.camera import IMAGE_ENCODINGS
 from robot.contract.check import disagreements, group_fields
-from robot.contract.contract import Contract, Staleness, Stream
+from robot.contract.contract import Contract, Intrinsics, Mount, Staleness, Stream
 from robot.contract.loading import (
     action_spec,
     contract_folder,
@@ -171,6 +172,93 @@ def test_each_hash_sees_its_own_half_of_a_contract_and_no_leaf_is_in_neither(nam
     assert seen > 40
 
 
+RECORDED = {
+    "ability": ("4788fc006056415a", "7ff0f2a1aff93792"),
+    "allegro": ("b57267ff0a551fc8", "3c4dc1e2d5f6e2fd"),
+    "fr3_crisp": ("0b1f677fae8d0b43", "ecf2394f3367dac9"),
+    "inspire": ("9cb5914382b14feb", "fffab3c23e2536f4"),
+    "leap": ("2ee1dae4d73b764b", "3a03eaca55e5a427"),
+    "panda_inspire_twin": ("aa2fd6508af4ddb5", "58db808893cca321"),
+    "panda_twin": ("91bf5cbf0cc94806", "1ed793e6e00ec467"),
+    "panda_twin_crisp": ("91bf5cbf0cc94806", "2a8d3b09dfc4fb26"),
+    "ur5e_jtc": ("d67605f997851dec", "c974908986252469"),
+    "ur5e_twin_jtc": ("5291232e3c71a9f4", "b069973106ab843f"),
+    "xarm7": ("62ead59a6ecde25a", "0fd86c4e70fc08de"),
+}
+"""Semantic and operational hash of each shipped contract, as data and checkpoints have them on record."""
+
+
+def test_the_hashes_on_record_stay() -> None:
+    assert {
+        name: (semantic_hash(load_contract(name)), operational_hash(load_contract(name))) for name in RECORDED
+    } == RECORDED
+
+
+def with_stream(contract: Contract, name: str, **keys: Any) -> Contract:
+    """The contract with a stream more, or other keys of one."""
+    values = to_json(contract)
+    values["state"][name] = {**values["state"].get(name, {}), **keys}
+    return from_json(Contract, values)
+
+
+def test_what_is_only_recorded_changes_no_meaning_and_moves_no_robot() -> None:
+    contract = load_contract("panda_twin_crisp")
+    overhead = {"topic": "overhead/image", "type": "image", "rate_hz": 30, "size": [480, 640], "use": "record"}
+    more = with_stream(contract, "overhead", **overhead)
+    assert semantic(more) == semantic(contract) and operational_hash(more) != operational_hash(contract)
+    assert "overhead" in more.cameras and "overhead" not in more.policy_streams
+    other = with_stream(more, "overhead", size=[240, 320])
+    assert operational_hash(other) != operational_hash(more), "its size has no meaning, but is on record"
+    seen = with_stream(more, "overhead", use="policy")
+    assert [row[0] for row in difference(semantic(contract), semantic(seen))] == [
+        "cameras.overhead.type",
+        "cameras.overhead.size",
+    ]
+    twice = {"topic": "again", "type": "joint_state", "rate_hz": 50, "map": "arm", "use": "record"}
+    again = with_stream(contract, "again", **twice)
+    assert disagreements(again, describe(again)) == [] and measured_names(again) == measured_names(contract)
+
+
+def test_where_a_camera_looks_and_how_it_is_stored_is_recorded_and_means_nothing() -> None:
+    contract = load_contract("ur5e_jtc")
+    lens = {"fx": 600.0, "fy": 601.5, "cx": 319.5, "cy": 239.5, "distortion": [0.1, -0.2, 0.0, 0.0, 0.05]}
+    mount = {"frame": "base", "position": [0.5, 0.0, 1.0], "quat_xyzw": [1.0, 0.0, 0.0, 0.0]}
+    for keys in ({"serial": "0123"}, {"intrinsics": lens}, {"mount": mount}, {"encoding": "png"}):
+        changed = with_stream(contract, "front", **keys)
+        assert semantic_hash(changed) == semantic_hash(contract)
+        assert operational_hash(changed) != operational_hash(contract)
+    whole = with_stream(contract, "front", intrinsics=lens, mount=mount).state["front"]
+    assert whole.intrinsics == Intrinsics(600.0, 601.5, 319.5, 239.5, (0.1, -0.2, 0.0, 0.0, 0.05))
+    assert whole.mount == Mount("base", (0.5, 0.0, 1.0), (1.0, 0.0, 0.0, 0.0))
+
+
+@pytest.mark.parametrize(
+    ("kind", "compressed", "chosen", "refused"),
+    [
+        ("image", False, "jpeg", ("as_it_came",)),
+        ("image", True, "as_it_came", ()),
+        ("depth", False, "png", ("jpeg", "as_it_came")),
+        ("depth", True, "png", ("jpeg", "as_it_came")),
+    ],
+)
+def test_images_are_stored_so_that_depth_loses_nothing_and_no_jpeg_is_made_twice(
+    kind: str, compressed: bool, chosen: str, refused: tuple[str, ...]
+) -> None:
+    assert Stream("a", kind, 30, compressed=compressed).stored_as == chosen
+    for encoding in IMAGE_ENCODINGS:
+        if encoding in refused:
+            with pytest.raises(InputError, match="encoding: expected one of"):
+                Stream("a", kind, 30, compressed=compressed, encoding=encoding)
+        else:
+            assert Stream("a", kind, 30, compressed=compressed, encoding=encoding).stored_as == encoding
+
+
+def test_the_store_knows_the_encodings_of_a_contract() -> None:
+    from data import Encoding
+
+    assert [Encoding(kind).kind for kind in IMAGE_ENCODINGS] == list(IMAGE_ENCODINGS)
+
+
 def test_the_kind_of_controller_and_the_names_of_cameras_are_meant_too() -> None:
     twin, crisp = load_contract("panda_twin"), load_contract("panda_twin_crisp")
     assert semantic(twin) == semantic(crisp), "both are held by a spring: a checkpoint goes from one to the other"
@@ -238,6 +326,23 @@ WRONG: list[tuple[Edit, str]] = [
     (put("state", "arm", "rate_hz", 5), r"state 'arm' at 5 Hz: ages: .* got 0\.4, 0\.6, 0\.5 s"),
     (put("staleness", {"warn_periods": 3.0}), r"staleness: warn_periods: expected above 0 and below 3, got 3"),
     (put("state", "pose", "field", "left.tcp"), r"state 'pose': field +left\.tcp +one of tcp"),
+    (put("state", "arm", "use", "recorded"), r"state 'arm': use: .*Did you mean 'record'"),
+    (put("state", "pose", "use", "record"), r"state of 'arm' +no tcp\.position, tcp\.rotation +measured for"),
+    (put("state", "driver", "use", "record"), r"use: expected policy: the state of a driver stops the robot"),
+    (put("state", "arm", "serial", "123"), r"state 'arm': serial: expected one of image, depth, got joint_state"),
+    (put("state", "front", "encoding", "as_it_came"), r"encoding: expected one of raw, jpeg, png for raw image"),
+    (put("state", "front", "intrinsics", {"fx": 0, "fy": 1, "cx": 1, "cy": 1}), r"focal lengths above 0 px, got 0, 1"),
+    (put("state", "front", "intrinsics", {"fx": 1}), r"intrinsics: expected the keys fx, fy, cx, cy"),
+    (put("state", "front", "mount", {"frame": "tcp", "position": [0, 0]}), r"position: expected 3 finite numbers"),
+    (
+        put("state", "front", "mount", {"frame": "tcp", "position": [0, 0, 0], "quat_xyzw": [1, 1, 0, 0]}),
+        r"quat_xyzw: expected 4 numbers of unit length",
+    ),
+    (
+        put("state", "force", {"topic": "force", "type": "wrench", "rate_hz": 500, "field": "left.tcp"}),
+        r"state 'force': field +left\.tcp +one of tcp",
+    ),
+    (put("state", "skin", {"topic": "skin", "type": "vector", "rate_hz": 50, "size": [4, 4]}), r"length of a vector"),
     (put("maps", "arm", 2, "ros", "panda_joint1"), r"map 'arm': ros: expected each once, got panda_joint1 more than"),
     (put("maps", "arm", 2, "name", "joint1"), r"map 'arm': name: expected each once, got joint1 more than once"),
     (put("maps", "arm", 2, "name", "joint9"), r"state 'arm': map 'arm' +joint9 +no such joint"),

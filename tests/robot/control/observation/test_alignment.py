@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from robot.control.observation.alignment import AHEAD_NS, Alignment, StreamSource
+from robot.control.observation.encoded import EncodedImage
+from robot.control.observation.quality import Quality
 from robot.description.observation import ObservationField, ObservationSpec
 
 SPEC = ObservationSpec(
@@ -80,3 +82,53 @@ def test_a_stamp_of_another_clock_does_not_blind_a_stream() -> None:
     assert found.newest_ns == now_ns and found.row(now_ns) is None  # no image near that moment
     # Where there is no clock nothing is known of the future.
     assert alignment().add("pose", {"tcp.position": np.ones(3)}, 2**60) == ""
+
+
+def test_a_row_says_what_of_it_was_interpolated_and_how_far_its_messages_are() -> None:
+    found = Alignment(
+        SPEC,
+        {
+            "pose": StreamSource(("tcp.position",), period_ns=10 * MS),
+            "front": StreamSource(("front.image",), interpolate=False, period_ns=30 * MS),
+        },
+    )
+    for stamp_ms in (100, 110, 140):
+        found.add("pose", {"tcp.position": np.ones(3)}, stamp_ms * MS)
+    for stamp_ms in (100, 180):
+        found.add("front", {"front.image": picture()}, stamp_ms * MS)
+
+    def seen(time_ms: int) -> tuple[Quality, dict[str, int]]:
+        row = found.observed(time_ms * MS)
+        assert row is not None
+        return row[1], row[2]
+
+    assert seen(100) == (Quality(0), {"pose": 0, "front": 0})
+    assert seen(103) == (Quality.INTERPOLATED, {"pose": 3 * MS, "front": 3 * MS})
+    assert seen(120) == (Quality.INTERPOLATED, {"pose": 10 * MS, "front": 20 * MS})
+    assert seen(125) == (Quality.INTERPOLATED | Quality.STALE, {"pose": 15 * MS, "front": 25 * MS})
+    assert seen(140) == (Quality.STALE, {"pose": 0, "front": 40 * MS})
+
+
+def test_an_encoded_image_stays_as_it_came() -> None:
+    found = alignment()
+    data = bytes(range(200))
+    assert found.add("front", {"front.image": data}, 100 * MS) == ""
+    assert found.add("pose", {"tcp.position": np.zeros(3)}, 100 * MS) == ""
+    row = found.row(100 * MS)
+    assert row is not None and row["front.image"] is data
+    whole = EncodedImage(data, (4, 6, 3), "uint8")
+    assert found.add("front", {"front.image": whole}, 101 * MS) == ""
+    other = EncodedImage(data, (6, 4, 3), "uint8")
+    assert "expected uint8 (4, 6, 3), got uint8 (6, 4, 3)" in found.add("front", {"front.image": other}, 102 * MS)
+    assert "the bytes of an image, got none" in found.add("front", {"front.image": b""}, 102 * MS)
+    assert "expected 3 numbers, got 200 bytes" in found.add("pose", {"tcp.position": data}, 102 * MS)
+    assert found.newest_ns == 100 * MS
+
+
+def test_keys_that_messages_do_not_have_are_named() -> None:
+    found = alignment()
+    assert found.lacking == ()
+    found.add("pose", {"tcp.rotation": np.ones(6)}, 100 * MS)
+    assert found.lacking == ("tcp.position",)
+    found.add("pose", {"tcp.position": np.ones(3)}, 101 * MS)
+    assert found.lacking == ()

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from robot.contract.loading import describe, load_contract
 from robot.control.observation.alignment import StreamSource
 from robot.control.observation.observer import EARLY, LOST, ObservedRow, Observer
+from robot.control.observation.quality import Quality
 from robot.control.observation.sources import offered, stream_sources, streams_of
 from robot.description.observation import ObservationField, ObservationSpec
 
@@ -115,3 +116,29 @@ def test_the_streams_of_a_contract_carry_their_keys_and_a_twins_values_come_firs
     assert kinds == sorted(kinds, key=lambda kind: kind != "values")
     assert not sources[camera].interpolate
     assert all(sources[name].interpolate for name in sources if name != camera)
+
+
+def test_a_recorder_goes_on_behind_a_gap_and_marks_the_row() -> None:
+    recorded = observer()
+    rows = feed(recorded, [(k * 10 * MS, name) for k in range(20) for name in ("fast", "slow")])
+    last = rows[-1].stamp_ns
+    assert not any(row.quality & Quality.GAP for row in rows)
+    recorded.resume()
+    assert list(recorded.due()) == [], "no row is made twice"
+    behind = last + 2 * LOST * PERIOD
+    for step in range(3):
+        for name in ("fast", "slow"):
+            assert recorded.add(name, {name: np.zeros(1)}, behind + step * PERIOD) == ""
+        if recorded.interrupted:
+            recorded.resume()
+        rows += list(recorded.due())
+    assert [row.stamp_ns for row in rows[-3:]] == [behind, behind + PERIOD, behind + 2 * PERIOD]
+    assert [bool(row.quality & Quality.GAP) for row in rows[-3:]] == [True, False, False]
+
+
+def test_the_first_row_of_an_episode_has_no_gap_before_it() -> None:
+    episodes = observer()
+    feed(episodes, [(0, "fast"), (0, "slow")])
+    episodes.reset()
+    (row,) = feed(episodes, [(9000 * MS, "fast"), (9000 * MS, "slow")])
+    assert row.quality == 0 and row.ages_ns == {"fast": 0, "slow": 0}
