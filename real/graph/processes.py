@@ -13,6 +13,7 @@ from threading import Event, Lock, Thread, current_thread, main_thread
 from typing import IO, Any, Iterable, Mapping, Sequence
 
 from real.graph.graph import End, NodeProcess
+from real.supervision.screen import RELAYED, Screen, relayed
 
 GRACE_S = 3.0
 TURN_S = 0.05
@@ -43,13 +44,16 @@ def run_processes(
         environment: what is added to this process's own.
         folder: of the run; each process leaves its lines in NAME.log there.
         stop: ends the graph when set, as ctrl-C does.
-        echo: print the lines too.
+        echo: print the lines too. On a terminal a status line of a process that has the keyboard stays below them.
 
     Returns:
         0 ended by a person, 1 by a failure, 2 when a process got wrong arguments.
     """
     stop = stop or Event()
     before = _on_signals(stop)
+    printing = _Printing() if echo else None
+    if printing is not None and printing.has_status:
+        environment = {**environment, RELAYED: "1"}
     running: list[_Running] = []
     code = 0
     try:
@@ -57,10 +61,12 @@ def run_processes(
             if stop.is_set():
                 break
             lingering = {ORPHAN_LINGER: str(ORPHAN_LINGER_S)} if each.end is End.LAST else {}
-            running.append(_Running(each, {**child_environment(), **environment, **lingering}, folder, echo))
+            running.append(_Running(each, {**child_environment(), **environment, **lingering}, folder, printing))
         code = _watch(running, stop)
     finally:
         end(running)
+        if printing is not None:
+            printing.close()
         for number, handler in before.items():
             signal.signal(number, handler)
     return code
@@ -119,14 +125,51 @@ def _watch(running: Sequence[_Running], stop: Event) -> int:
     return 0
 
 
+class _Printing:
+    """Lines of several processes on standard output, and below them, on a terminal, the status of the one that a person
+    works with. Whoever reads them may leave (`| head`).
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._screen = Screen() if sys.stdout.isatty() else None
+        self._read = True
+
+    @property
+    def has_status(self) -> bool:
+        """Whether there is a line that can be written over."""
+        return self._screen is not None
+
+    def line(self, text: str) -> None:
+        """A line for good."""
+        if self._screen is not None:
+            self._screen.line(text)
+            return
+        with self._lock:
+            if self._read:
+                try:
+                    print(text, flush=True)
+                except OSError:
+                    self._read = False
+
+    def status(self, text: str) -> None:
+        """The newest status."""
+        if self._screen is not None:
+            self._screen.over(text)
+
+    def close(self) -> None:
+        if self._screen is not None:
+            self._screen.close()
+
+
 class _Running:
     """One process, with a thread that reads its lines."""
 
-    _printing = Lock()
-
-    def __init__(self, description: NodeProcess, environment: Mapping[str, str], folder: Path, echo: bool = True):
-        self.description, self.name, self._echo = description, description.node, echo
-        self.ready = False
+    def __init__(
+        self, description: NodeProcess, environment: Mapping[str, str], folder: Path, printing: _Printing | None
+    ):
+        self.description, self.name, self._printing = description, description.node, printing
+        self.ready, self._writing = False, Lock()
         self._log: IO[str] = (folder / f"{description.node}.log").open("a", encoding="utf-8")
         # A session of its own: a terminal's ctrl-C would reach gate and driver in the same moment.
         self.process = subprocess.Popen(
@@ -153,22 +196,21 @@ class _Running:
         self._reader.join(timeout=1.0)
 
     def say(self, line: str) -> None:
-        # Whoever reads the lines may leave (`| head`), and a disk may be full: the process goes on, so its pipe has to
-        # be emptied all the same.
-        with self._printing:
-            if self._echo:
-                try:
-                    print(f"[{self.name}] {line}", flush=True)
-                except OSError:
-                    self._echo = False
-            if not self._log.closed:
-                with suppress(OSError):
-                    self._log.write(line + "\n")
-                    self._log.flush()
+        status = relayed(line)
+        if status is not None:
+            if self._printing is not None:
+                self._printing.status(status)
+            return
+        if self._printing is not None:
+            self._printing.line(f"[{self.name}] {line}")
+        # A disk may be full: the process goes on, so its pipe has to be emptied all the same.
+        with self._writing, suppress(OSError, ValueError):
+            self._log.write(line + "\n")
+            self._log.flush()
 
     def close(self) -> None:
         self.finish()
-        with self._printing, suppress(OSError):
+        with self._writing, suppress(OSError):
             self._log.close()
 
     def _read(self) -> None:

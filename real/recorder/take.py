@@ -64,8 +64,7 @@ class Take:
         if refused:
             return refused
         if self._observer.interrupted:
-            self._observer.reset()
-            self._gap = True
+            self._observer.resume()
         for row in self._observer.due():
             self._assembler.observe(replace(row, quality=row.quality | Quality.GAP) if self._gap else row)
             self._gap = False

@@ -17,6 +17,9 @@ KEPT = 200  # lines that wait, at most
 SOON_S = 0.5
 APART_S = 1.0  # between two lines of a status that changes, where it cannot be written over
 
+RELAYED = "TILLER_STATUS_RELAYED"  # set by a process that shows the status line of another, which writes into a pipe
+_STATUS = "\x1e"  # begins such a line
+
 _ENTER, _LEAVE = "\x1b[?1049h\x1b[?25l", "\x1b[?25h\x1b[?1049l"
 _BEGIN, _END = "\x1b[?2026h", "\x1b[?2026l"  # terminals that know it show the page at once; others ignore it
 _HOME, _END_OF_LINE, _END_OF_PAGE = "\x1b[H", "\x1b[K", "\x1b[J"
@@ -33,7 +36,7 @@ class Screen:
         self._stream = sys.stdout if stream is None else stream
         self._fresh = Condition()
         self._lines: deque[str] = deque(maxlen=KEPT)
-        self._steer = self._page = self._bottom = ""
+        self._steer = self._page = self._bottom = self._relayed = ""
         self._entered = self._ended = False
         self._state: Hashable = None
         self._waiting, self._written_s = "", float("-inf")
@@ -71,6 +74,11 @@ class Screen:
         if self.is_terminal:
             columns, _ = self.size
             self._show(f"\r{printable(text)[: columns - 1]}{_END_OF_LINE}", bottom=True)
+            return
+        if RELAYED in os.environ:
+            with self._fresh:
+                self._relayed = f"{_STATUS}{printable(text)}\n"
+                self._fresh.notify()
             return
         state = text if state is None else state
         if state != self._state:
@@ -124,13 +132,13 @@ class Screen:
     def _write(self) -> None:
         while True:
             with self._fresh:
-                self._fresh.wait_for(lambda: self._lines or self._page or self._ended)
+                self._fresh.wait_for(lambda: self._lines or self._page or self._relayed or self._ended)
                 lines = "".join(self._lines)
                 if self._bottom and lines:
                     # Above the last line: it is taken away, and written anew below them.
                     lines, self._page = f"\r{_END_OF_LINE}{lines}", self._page or self._bottom
-                text = self._steer + lines + self._page
-                self._steer = self._page = ""
+                text = self._steer + lines + self._page + self._relayed
+                self._steer = self._page = self._relayed = ""
                 self._lines.clear()
                 ended = self._ended
             # Past the stream's buffer, whose lock would keep the process from ending while this waits.
@@ -167,6 +175,11 @@ class _Errors:
         with os.fdopen(self._out, encoding="utf-8", errors="replace") as lines:
             for line in lines:
                 screen.line(line.rstrip("\n"))
+
+
+def relayed(line: str) -> str | None:
+    """The status in a line of another process; None where the line is none."""
+    return line[len(_STATUS) :] if line.startswith(_STATUS) else None
 
 
 def printable(text: str) -> str:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event, Thread
@@ -245,3 +247,65 @@ def test_a_node_is_known_by_its_name_and_by_its_executables() -> None:
     assert module_of("gate") == module_of("gate_node") == "real.nodes.gate_node"
     with pytest.raises(InputError, match="Did you mean 'gate'"):
         module_of("gaet")
+
+
+SPEAKER = """
+import signal, sys, time
+from real.supervision.screen import Screen
+stopped = []
+signal.signal(signal.SIGINT, lambda number, frame: stopped.append(1))
+print("/teleop: ready after 0.00 s", flush=True)
+screen, tick = Screen(), 0
+while not stopped:
+    tick += 1
+    screen.over(f"status {tick}")
+    time.sleep(0.02)
+screen.close()
+"""
+SHOWS = """
+import sys, threading
+from pathlib import Path
+from real.graph.graph import NodeProcess
+from real.graph.processes import run_processes
+class Said(NodeProcess):
+    @property
+    def command(self):
+        return [sys.executable, "-c", Path(sys.argv[1 if self.node == "teleop" else 2]).read_text()]
+stop = threading.Event()
+threading.Timer(2.5, stop.set).start()
+run_processes([Said("teleop", terminal=True), Said("twin")], {}, Path(sys.argv[3]), stop)
+"""
+CHATTER = """
+import signal, sys, time
+stopped = []
+signal.signal(signal.SIGINT, lambda number, frame: stopped.append(1))
+print("/twin: ready after 0.00 s", flush=True)
+for line in range(20):
+    print(f"line {line}", flush=True)
+    time.sleep(0.05)
+while not stopped:
+    time.sleep(0.02)
+"""
+
+
+def test_on_a_terminal_lines_stand_above_a_status_that_is_one_line(tmp_path: Path) -> None:
+    for name, source in (("speaker", SPEAKER), ("chatter", CHATTER), ("shows", SHOWS)):
+        (tmp_path / name).write_text(source)
+    ours, theirs = os.openpty()
+    words = [sys.executable, tmp_path / "shows", tmp_path / "speaker", tmp_path / "chatter", tmp_path]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    with subprocess.Popen(words, stdin=theirs, stdout=theirs, stderr=theirs, env=environment) as process:
+        os.close(theirs)
+        shown = b""
+        with suppress(OSError):  # the terminal ends with its last process
+            while data := os.read(ours, 65536):
+                shown += data
+        assert process.wait(10) == 0
+    os.close(ours)
+    lines = shown.decode().replace("\r\n", "\n").split("\n")
+    # What a terminal shows of a line is what follows its last return to the first column.
+    visible = [line.rsplit("\r", 1)[-1].replace("\x1b[K", "") for line in lines]
+    assert [line for line in visible if line.startswith("[twin] line")] == [f"[twin] line {n}" for n in range(20)]
+    assert all("status" not in line for line in visible[:-2]) and visible[-2].startswith("status ")
+    assert shown.count(b"status ") > 20
+    assert "status" not in (tmp_path / "teleop.log").read_text()
