@@ -156,10 +156,15 @@ class Guarded(Node):
         qos_profile: Any,
         *,
         raw: bool = False,
+        limits: ReadingLimits | None = None,
         **options: Any,
     ) -> Any:
-        """As rclpy's; the message is taken as bytes, and unpacked here unless `raw` asks for the bytes."""
-        called = self._guarded(topic, callback) if raw else self._read(msg_type, topic, self._guarded(topic, callback))
+        """As rclpy's; the message is taken as bytes, and unpacked here unless `raw` asks for the bytes. `limits` are
+        those of one message, where the limits of its type are not meant.
+        """
+        called = self._guarded(topic, callback)
+        if not raw:
+            called = self._read(msg_type, topic, called, limits or LIMITS.get(msg_type, SMALL))
         return super().create_subscription(msg_type, topic, called, qos_profile, raw=True, **options)
 
     def create_timer(  # type: ignore[override]
@@ -200,8 +205,9 @@ class Guarded(Node):
 
         return guarded
 
-    def _read(self, kind: type, topic: str, heard: Callable[[Any], None]) -> Callable[[bytes], None]:
-        limits = LIMITS.get(kind, SMALL)
+    def _read(
+        self, kind: type, topic: str, heard: Callable[[Any], None], limits: ReadingLimits
+    ) -> Callable[[bytes], None]:
         flow = Flow(SMALL_A_SECOND, SMALL.size) if limits is SMALL else None
 
         def read(packed: bytes) -> None:
