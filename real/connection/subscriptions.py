@@ -21,10 +21,11 @@ from real.ros.messages import values_of
 from real.ros.packed import read_header
 from real.ros.reading import Refusal, integer, read_episode, read_outcome
 from real.ros.signals import RUNNING, driver_sample, status_of
-from real.ros.streams import StateMessage, read_image, read_state, state_type
-from robot.contract.contract import CAMERA_TYPES, Contract
+from real.ros.streams import StateMessage, read_stream
+from real.ros.streams import subscribe as subscribe_stream
+from robot.contract.contract import Contract
 from robot.contract.loading import action_spec, describe
-from robot.control.observation.streams import StreamReader, gathered
+from robot.control.observation.streams import gathered, stream_readers
 from robot.errors import InputError, nearest
 from robot.safety.gate.reasons import Reason
 
@@ -83,23 +84,18 @@ class GraphSubscriptions:
         self._values: dict[str, dict[str, np.ndarray]] = {}
         self._received_s: dict[str, float] = {}
         self._topics: dict[str, str] = {}
-        self._readers = {name: StreamReader(contract, name) for name in contract.state}
+        self._readers = stream_readers(contract)
         self._dim = action_spec(contract).dim
 
         def subscribe(kind: type, topic: str, callback: Callable[[Any], Any], profile: Any) -> None:
             node.create_subscription(kind, topic, callback, profile)
 
         for name, stream in contract.state.items():
-            if stream.type in CAMERA_TYPES and name not in cameras:
+            if name not in (cameras if stream.is_camera else contract.policy_streams):
                 continue
             self._topics[name] = node.resolve_topic_name(stream.topic)
             came = self._driver_came if stream.type == "driver_state" else self._state_came
-            subscribe(
-                state_type(stream),
-                stream.topic,
-                partial(came, name),
-                qos.IMAGE if stream.type in CAMERA_TYPES else qos.STATE,
-            )
+            subscribe_stream(node, stream, partial(came, name))
         subscribe(String, "gate/state", self._line_came, qos.LATCHED)
         subscribe(JointTrajectory, "gate/sent", self._sent_came, qos.STATE)
         subscribe(DiagnosticArray, "status", self._status_came, qos.STATUS)
@@ -160,11 +156,7 @@ class GraphSubscriptions:
         return self.driver in ("", RUNNING)
 
     def _state_came(self, name: str, message: StateMessage) -> None:
-        kind = self._contract.state[name].type
-        if kind in CAMERA_TYPES:
-            values = {f"{name}.{kind}": read_image(message)}  # type: ignore[arg-type]
-        else:
-            values = read_state(self._readers[name], message)  # type: ignore[arg-type]
+        values, _ = read_stream(self._contract, self._description, self._readers, name, message)
         with self.changed:
             self._values[name] = values
             self._received_s[name] = time.monotonic()

@@ -30,12 +30,11 @@ from real.ros.guarded import Guarded
 from real.ros.messages import epoch_of, string_message
 from real.ros.reading import Refusal, read_episode
 from real.ros.signals import ERROR, OK, WARN, status_message
-from real.ros.streams import StateMessage, read_image, read_state, stamp_ns_of, state_type
-from robot.contract.contract import CAMERA_TYPES
+from real.ros.streams import StateMessage, read_stream, subscribe
 from robot.contract.loading import action_spec, describe, load_contract, semantic_hash
 from robot.control.observation.observer import Observer
 from robot.control.observation.sources import offered, stream_sources
-from robot.control.observation.streams import StreamReader, gathered
+from robot.control.observation.streams import stream_readers
 from robot.control.runner import ChunkRunner, query_seed
 from robot.description import Policy, TaskPrompt, require_match
 from robot.errors import InputError, TillerError
@@ -88,7 +87,7 @@ class PolicyNode(Guarded):
         self._early: tuple[str, StateMessage] | None = None
         self._plans = self._refused = 0
         self._said = ""
-        self._readers = {name: StreamReader(self._contract, name) for name in self._contract.state}
+        self._readers = stream_readers(self._contract)
         self._description = describe(self._contract)
 
         self._chunk = self.create_publisher(JointTrajectory, "policy/chunk", qos.COMMAND)
@@ -140,27 +139,23 @@ class PolicyNode(Guarded):
         self._runner = ChunkRunner(spec, n_action_steps=self._rows or None, delay_steps=max(self._delay, 0))
         sources = stream_sources(contract, self._description, spec.observation)
         self._observer = Observer(spec.observation, sources, spec.action.period_ns)
+        self._readers = stream_readers(contract, spec.observation)
         for name in self._observer.streams:
-            stream = contract.state[name]
-            profile = qos.IMAGE if stream.type in CAMERA_TYPES else qos.STATE
-            self.create_subscription(state_type(stream), stream.topic, partial(self._see, name), profile)
+            subscribe(self, contract.state[name], partial(self._see, name))
 
     def _see(self, name: str, message: StateMessage) -> Refusal | None:
-        stream = self._contract.state[name]
         assert self._observer is not None
-        if stream.type == "values":
+        if self._contract.state[name].type == "values":
             epoch = epoch_of(message.header.frame_id)
             if epoch is not None and epoch != self._epoch:
                 # Messages of two topics come in either order: an early one waits for its episode, a late one is lost.
                 self._early = (name, message) if epoch > (self._epoch or 0) else None
                 return None
-        values: dict[str, np.ndarray]
-        if stream.type in CAMERA_TYPES:
-            values = {f"{name}.{stream.type}": read_image(message)}  # type: ignore[arg-type]
-        else:
-            values = gathered(self._description, read_state(self._readers[name], message))  # type: ignore[arg-type]
         now_ns = self.get_clock().now().nanoseconds  # 0 before the first `/clock`
-        refused = self._observer.add(name, values, stamp_ns_of(message), now_ns or None)
+        values, stamp_ns = read_stream(
+            self._contract, self._description, self._readers, name, message, received_ns=now_ns
+        )
+        refused = self._observer.add(name, values, stamp_ns, now_ns or None)
         if refused:
             return Refusal(refused)
         self._look()

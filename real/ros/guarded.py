@@ -17,6 +17,7 @@ from rclpy.executors import Executor
 from rclpy.node import Node
 from rosgraph_msgs.msg import Clock
 
+from real.ros.cdr import ReadingLimits
 from real.ros.reading import Refusal
 from real.ros.unpacking import SMALL, limits_of, unpacked
 from robot.errors import InputError
@@ -146,10 +147,15 @@ class Guarded(Node):
         qos_profile: Any,
         *,
         raw: bool = False,
+        limits: ReadingLimits | None = None,
         **options: Any,
     ) -> Any:
-        """As rclpy's; the message is taken as bytes, and unpacked here unless `raw` asks for the bytes."""
-        called = self._guarded(topic, callback) if raw else self._read(msg_type, topic, self._guarded(topic, callback))
+        """As rclpy's; the message is taken as bytes, and unpacked here unless `raw` asks for the bytes. `limits` are
+        those of one message, where the limits of its type are not meant.
+        """
+        called = self._guarded(topic, callback)
+        if not raw:
+            called = self._read(msg_type, topic, called, limits or limits_of(msg_type))
         return super().create_subscription(msg_type, topic, called, qos_profile, raw=True, **options)
 
     def create_timer(  # type: ignore[override]
@@ -190,8 +196,9 @@ class Guarded(Node):
 
         return guarded
 
-    def _read(self, kind: type, topic: str, heard: Callable[[Any], None]) -> Callable[[bytes], None]:
-        limits = limits_of(kind)
+    def _read(
+        self, kind: type, topic: str, heard: Callable[[Any], None], limits: ReadingLimits
+    ) -> Callable[[bytes], None]:
         flow = Flow(SMALL_A_SECOND, SMALL.size) if limits is SMALL else None
 
         def read(packed: bytes) -> None:

@@ -12,12 +12,21 @@ from typing import Mapping, Sequence
 
 import numpy as np
 from builtin_interfaces.msg import Duration, Time
-from geometry_msgs.msg import PoseStamped
+from geometry_msgs.msg import PoseStamped, WrenchStamped
 from sensor_msgs.msg import CompressedImage, Image, JointState
 from std_msgs.msg import Float64MultiArray, Header, MultiArrayDimension, MultiArrayLayout, String
 
-from data.store.images.pixels import decoded, decoded_depth, is_compressed_depth, pixels
+from data.store.images.pixels import (
+    decoded,
+    decoded_depth,
+    depth_png,
+    encoded_header,
+    is_compressed_depth,
+    is_quantised,
+    pixels,
+)
 from real.ros.reading import integer
+from robot.control.observation.encoded import EncodedImage
 from robot.errors import InputError
 
 FIRST_NS, LAST_NS = -(2**31) * 1_000_000_000, 2**31 * 1_000_000_000 - 1  # seconds of a stamp are an int32
@@ -96,6 +105,30 @@ def image_array(message: Image) -> np.ndarray:
     return pixels(
         message.data, message.encoding, message.height, message.width, int(message.step), bool(message.is_bigendian)
     )
+
+
+def encoded_image(message: CompressedImage, kind: str) -> EncodedImage | None:
+    """The JPEG or PNG of a message as it is, without the padding of its camera; nothing is decoded.
+
+    Args:
+        message: of the camera, or of the transport of depth.
+        kind: `jpeg`, or `png`, which keeps what it gives exactly: colour of 8 bits, grey or depth in mm.
+
+    Returns:
+        None where it is of another kind, or has to be turned into what it means first.
+
+    Raises:
+        InputError: it is no image, is damaged, or has too many pixels.
+    """
+    data = bytes(message.data)
+    if is_compressed_depth(message.format):
+        if is_quantised(message.format):
+            return None
+        data = depth_png(data, message.format)
+    header = encoded_header(data)
+    if header.kind != kind or not header.plain:
+        return None
+    return EncodedImage(data[: header.end], header.shape, header.dtype)
 
 
 def compressed_array(message: CompressedImage) -> np.ndarray:
@@ -202,6 +235,20 @@ def pose_values(message: PoseStamped) -> tuple[np.ndarray, np.ndarray]:
     """Position (3,) in m and quaternion (4,) xyzw."""
     point, quaternion = message.pose.position, message.pose.orientation
     return np.array([point.x, point.y, point.z]), np.array([quaternion.x, quaternion.y, quaternion.z, quaternion.w])
+
+
+def wrench_values(message: WrenchStamped) -> np.ndarray:
+    """Force (3) in N and torque (3) in N*m, (6,), in the frame of the message."""
+    force, torque = message.wrench.force, message.wrench.torque
+    return np.array([force.x, force.y, force.z, torque.x, torque.y, torque.z])
+
+
+def wrench_message(wrench: np.ndarray, stamp_ns: int, frame_id: str) -> WrenchStamped:
+    """Force (3) in N and torque (3) in N*m, in `frame_id`."""
+    message = WrenchStamped(header=header_of(stamp_ns, frame_id))
+    force, torque = message.wrench.force, message.wrench.torque
+    force.x, force.y, force.z, torque.x, torque.y, torque.z = np.asarray(wrench, np.float64).tolist()
+    return message
 
 
 def vector_message(values: np.ndarray, stamp_ns: int | None = None, tag: str = "") -> Float64MultiArray:

@@ -7,6 +7,8 @@ is latched, which works only where both ends set it.
 
 from __future__ import annotations
 
+from typing import Protocol, Sequence
+
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 
 
@@ -40,6 +42,38 @@ LATCHED = _profile(reliable=True, depth=1, latched=True)
 CLOCK = _profile(reliable=False, depth=1)
 """Simulation time, as rclpy's own time source reads it."""
 
-RECORD_IMAGE = _profile(reliable=False, depth=30)
-RECORD_STATE = _profile(reliable=True, depth=200)
-"""Recording: deep queues, for a disk that stalls."""
+RECORD_IMAGE = _profile(reliable=True, depth=30)
+RECORD_STATE = _profile(reliable=True, depth=1000)
+"""Recording: deep queues, for a disk that stalls by a second, and nothing lost where the publisher sends it again. Only
+through `adapted`: a reliable reader gets nothing from a publisher that is not."""
+
+
+class Publisher(Protocol):
+    """A publisher of a topic, as `Node.get_publishers_info_by_topic` gives it."""
+
+    @property
+    def qos_profile(self) -> QoSProfile:
+        """How it publishes."""
+
+
+def adapted(profile: QoSProfile, publishers: Sequence[Publisher]) -> QoSProfile:
+    """A reader's profile that matches every publisher of a topic.
+
+    One that comes later may not match: who reads for long looks again when the publishers have changed.
+
+    Args:
+        profile: that is wanted.
+        publishers: of the topic now.
+
+    Returns:
+        The profile; reliable, or with what was published before, only if all publishers offer that. Without a
+        publisher it is neither, which matches any.
+    """
+    offers = [each.qos_profile for each in publishers]
+    reliable = bool(offers) and all(each.reliability == ReliabilityPolicy.RELIABLE for each in offers)
+    latched = bool(offers) and all(each.durability == DurabilityPolicy.TRANSIENT_LOCAL for each in offers)
+    return _profile(
+        reliable=reliable and profile.reliability == ReliabilityPolicy.RELIABLE,
+        depth=profile.depth,
+        latched=latched and profile.durability == DurabilityPolicy.TRANSIENT_LOCAL,
+    )

@@ -8,19 +8,24 @@ from __future__ import annotations
 
 from array import array
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Any, Callable, Mapping, TypeAlias
 
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
-from geometry_msgs.msg import PoseStamped
+from geometry_msgs.msg import PoseStamped, WrenchStamped
+from rclpy.qos import QoSProfile
 from sensor_msgs.msg import CompressedImage, Image, JointState
 from std_msgs.msg import Float64MultiArray
 from trajectory_msgs.msg import JointTrajectory
 
+from real.ros import qos
+from real.ros.cdr import ReadingLimits
 from real.ros.chunks import trajectory_message
+from real.ros.guarded import Guarded
 from real.ros.messages import (
     compressed_array,
     doubles,
+    encoded_image,
     image_array,
     joint_state_message,
     joint_state_values,
@@ -31,11 +36,14 @@ from real.ros.messages import (
     values_of,
     vector_message,
     vector_of,
+    wrench_values,
     write_pose,
 )
-from robot.contract.contract import CAMERA_TYPES, Stream
-from robot.control.observation.streams import StreamReader
+from robot.contract.contract import Contract, Stream
+from robot.control.observation.encoded import EncodedImage
+from robot.control.observation.streams import StreamReader, gathered, motion
 from robot.control.sinks import SinkCommand
+from robot.description.loading import RobotDescription
 
 COMMAND_TYPES = {
     "twin": Float64MultiArray,
@@ -48,9 +56,20 @@ COMMAND_TYPES = {
     "jointstate": JointState,
 }
 Message: TypeAlias = Float64MultiArray | JointTrajectory | PoseStamped | JointState
-StateMessage: TypeAlias = JointState | PoseStamped | Image | CompressedImage | DiagnosticArray
+StateMessage: TypeAlias = (
+    JointState | PoseStamped | WrenchStamped | Float64MultiArray | Image | CompressedImage | DiagnosticArray
+)
 
-_STATE_TYPES = {"joint_state": JointState, "values": JointState, "pose": PoseStamped, "driver_state": DiagnosticArray}
+_STATE_TYPES = {
+    "joint_state": JointState,
+    "values": JointState,
+    "pose": PoseStamped,
+    "wrench": WrenchStamped,
+    "vector": Float64MultiArray,
+    "driver_state": DiagnosticArray,
+}
+# Fast sensors are no flood: the sizes of single messages are limited, not their sum.
+_LIMITS = {"wrench": ReadingLimits(1 << 16, 64), "vector": ReadingLimits(1 << 20, 64)}
 
 
 def command_message(command: SinkCommand, due_ns: int, tag: str = "", into: Message | None = None) -> Message:
@@ -133,9 +152,69 @@ def read_command(message: Message) -> CommandReading:
 
 def state_type(stream: Stream) -> type:
     """The message type of a stream."""
-    if stream.type in CAMERA_TYPES:
+    if stream.is_camera:
         return CompressedImage if stream.compressed else Image
     return _STATE_TYPES[stream.type]
+
+
+def subscribe(node: Guarded, stream: Stream, callback: Callable[[Any], Any], profile: QoSProfile | None = None) -> Any:
+    """Subscribe to a stream.
+
+    Args:
+        node: whose subscription it is.
+        stream: of a contract.
+        callback: called with each message.
+        profile: None takes the newest: `qos.IMAGE` of a camera, else `qos.STATE`.
+    """
+    if profile is None:
+        profile = qos.IMAGE if stream.is_camera else qos.STATE
+    return node.create_subscription(
+        state_type(stream), stream.topic, callback, profile, limits=_LIMITS.get(stream.type)
+    )
+
+
+def read_stream(
+    contract: Contract,
+    description: RobotDescription,
+    readers: Mapping[str, StreamReader],
+    name: str,
+    message: StateMessage,
+    *,
+    decode: bool = True,
+    received_ns: int = 0,
+) -> tuple[dict[str, Any], int]:
+    """The keys of an observation in a message of a stream: the one way for policy, recorder and programs.
+
+    Args:
+        contract, description: of the robot.
+        readers: of the contract, from `stream_readers`.
+        name: of the stream.
+        message: of its type.
+        decode: whether images become pixels. Otherwise those that came encoded as the contract stores them
+            (`Stream.stored_as`) stay so: a JPEG of a camera `as_it_came`, a PNG of one `png`.
+        received_ns: of the node's clock; the moment of a vector, where its sender gives none.
+
+    Returns:
+        key -> array, or `EncodedImage`; what the message lacks is left out. And its stamp, ns, with the latency of
+        the stream still in it.
+
+    Raises:
+        InputError: an image that cannot be read.
+    """
+    stream, reader = contract.state[name], readers[name]
+    if isinstance(message, (Image, CompressedImage)):
+        image = None if decode else _undecoded(stream, message)
+        return {f"{name}.{stream.type}": read_image(message) if image is None else image}, stamp_ns_of(message)
+    if isinstance(message, Float64MultiArray):
+        values, stamp_ns, _ = vector_of(message)
+        return {name: values}, received_ns if stamp_ns is None else stamp_ns
+    if isinstance(message, WrenchStamped):
+        return {f"{stream.field}.wrench": wrench_values(message)}, stamp_ns_of(message)
+    found = gathered(description, read_state(reader, message))
+    if stream.type == "joint_state" and (reader.velocities or reader.efforts):
+        names, _, velocities, efforts = joint_state_values(message)
+        found |= motion(description, *reader.read_motion(names, velocities, efforts))
+    return found, stamp_ns_of(message)
 
 
 def read_state(reader: StreamReader, message: JointState | PoseStamped) -> dict[str, np.ndarray]:
@@ -159,8 +238,14 @@ def read_image(message: Image | CompressedImage) -> np.ndarray:
 
 
 def stamp_ns_of(message: StateMessage, latency_s: float = 0.0) -> int:
-    """When a message was measured: its stamp, less a latency that the stamp does not include."""
+    """When a message with a header was measured: its stamp, less a latency that the stamp does not include."""
     return time_of(message.header.stamp) - round(latency_s * 1e9)
+
+
+def _undecoded(stream: Stream, message: Image | CompressedImage) -> EncodedImage | None:
+    """An image that is stored as it came; None where it has to be decoded."""
+    kind = {"as_it_came": "jpeg", "png": "png"}.get(stream.stored_as)
+    return encoded_image(message, kind) if kind and isinstance(message, CompressedImage) else None
 
 
 def _rows(rows: list[array]) -> np.ndarray:

@@ -13,14 +13,15 @@ from real.ros import qos
 from real.ros.messages import header_of, image_message, joint_state_message, pose_message
 from real.ros.signals import driver_message
 from real.ros.streams import StateMessage, state_type
-from robot.contract.contract import CAMERA_TYPES, Contract, Stream
+from robot.contract.contract import Contract, Stream
 from sim.drivers import Command, Faults
 
 JPEG_QUALITY = 90
+FOREIGN = ("wrench", "vector")  # of sensors that a twin does not have
 
 
 class TwinPublishers:
-    """One publisher per stream of the contract.
+    """One publisher per stream of the contract that a twin can measure.
 
     Args:
         node: whose they are.
@@ -32,9 +33,10 @@ class TwinPublishers:
         self._contract, self._faults = contract, faults
         self.publishers: dict[str, Publisher] = {
             name: node.create_publisher(
-                state_type(stream), stream.topic, qos.IMAGE if stream.type in CAMERA_TYPES else qos.STATE_OUT
+                state_type(stream), stream.topic, qos.IMAGE if stream.is_camera else qos.STATE_OUT
             )
             for name, stream in contract.state.items()
+            if stream.type not in FOREIGN
         }
 
     def say(self, name: str, command: Command, now_ns: int) -> None:
@@ -58,7 +60,7 @@ class TwinPublishers:
 
 def _message(stream: Stream, command: Command) -> StateMessage:
     values, stamp_ns = command.values, command.stamp_ns
-    if stream.type in CAMERA_TYPES:
+    if stream.is_camera:
         return (
             _jpeg(values, stamp_ns, command.frame)
             if stream.compressed

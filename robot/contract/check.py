@@ -112,8 +112,9 @@ def _streams(contract: Contract, description: RobotDescription, spec: ActionSpec
         for joint in stream_names(contract, name) if stream.map else ():
             if joint not in known:
                 yield f"state '{name}': map '{stream.map}'", joint, "no such joint or component"
-    wrenches = [f"{each.field}.wrench" for each in contract.policy_streams.values() if each.type == "wrench"]
-    measured = (*measured_names(contract), *wrenches)
+    # Those that are only recorded too: of two values of one name only one could be.
+    measured = [value for name in contract.state for value in stream_names(contract, name)]
+    measured += [f"{stream.field}.wrench" for stream in contract.state.values() if stream.type == "wrench"]
     for value in sorted({value for value in measured if measured.count(value) > 1}):
         yield f"measured {value}", f"by {measured.count(value)} streams", "one stream"
 

@@ -72,6 +72,20 @@ class JointMap:
         numbers = np.asarray(values, dtype=np.float64).tolist()
         return {joint.name: np.array([numbers[index]]) for joint, index in self._indexed(names)}
 
+    def rates(self, names: Sequence[str], values: np.ndarray) -> dict[str, np.ndarray]:
+        """Velocities of a message by our names, (1,) each, in our units: no offset moves them."""
+        numbers = np.asarray(values, dtype=np.float64).tolist()
+        return {
+            joint.name: np.array([joint.sign * joint.scale * numbers[index]]) for joint, index in self._indexed(names)
+        }
+
+    def signed(self, names: Sequence[str], values: np.ndarray) -> dict[str, np.ndarray]:
+        """Efforts of a message by our names, (1,) each, turning our way. The scale is one of positions: what unit an
+        effort has it does not say.
+        """
+        numbers = np.asarray(values, dtype=np.float64).tolist()
+        return {joint.name: np.array([joint.sign * numbers[index]]) for joint, index in self._indexed(names)}
+
     def spread(self, ours: np.ndarray) -> np.ndarray:
         """Numbers in our order (..., n), unscaled, to the wire's (..., m); mimics have their leader's."""
         return np.asarray(ours)[..., self._written_from]

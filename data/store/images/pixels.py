@@ -150,7 +150,7 @@ def decoded_depth(data: bytes, form: str) -> np.ndarray:
     image = decoded(depth_png(data, form))
     if image.dtype != np.uint16 or image.ndim != 2:
         raise InputError("compressed depth", expected="a PNG of 16 bits", got=f"{image.dtype} {image.shape}")
-    if not form.startswith("32FC1"):
+    if not is_quantised(form):
         return image
     _, a, b = _DEPTH_HEADER.unpack_from(data)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
@@ -160,6 +160,11 @@ def decoded_depth(data: bytes, form: str) -> np.ndarray:
 def is_compressed_depth(form: str) -> bool:
     """Whether the format of a compressed image is that of the transport of depth."""
     return _DEPTH in form
+
+
+def is_quantised(form: str) -> bool:
+    """Whether the format of a compressed depth is one of floats, which were quantised."""
+    return form.strip().startswith("32FC1")
 
 
 def depth_png(data: bytes, form: str) -> bytes:

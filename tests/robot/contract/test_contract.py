@@ -214,9 +214,8 @@ def test_what_is_only_recorded_changes_no_meaning_and_moves_no_robot() -> None:
         "cameras.overhead.type",
         "cameras.overhead.size",
     ]
-    twice = {"topic": "again", "type": "joint_state", "rate_hz": 50, "map": "arm", "use": "record"}
-    again = with_stream(contract, "again", **twice)
-    assert disagreements(again, describe(again)) == [] and measured_names(again) == measured_names(contract)
+    felt = with_stream(contract, "force", topic="force", type="wrench", rate_hz=500, use="record")
+    assert disagreements(felt, describe(felt)) == [] and measured_names(felt) == measured_names(contract)
 
 
 def test_where_a_camera_looks_and_how_it_is_stored_is_recorded_and_means_nothing() -> None:
@@ -420,6 +419,15 @@ def test_two_streams_do_not_measure_the_same(tmp_path: Path) -> None:
     twice = {"topic": "others", "type": "joint_state", "rate_hz": 100, "map": "arm"}
     with pytest.raises(InputError, match=r"measured joint1 +by 2 streams +one stream"):
         load_contract(str(edited(tmp_path, put("state", "more", twice))))
+    with pytest.raises(InputError, match=r"measured joint1 +by 2 streams +one stream"):
+        load_contract(str(edited(tmp_path, put("state", "more", {**twice, "use": "record"}))))
+
+    def touch(values: dict[str, Any]) -> None:
+        for name in ("one", "other"):
+            values["state"][name] = {"topic": name, "type": "wrench", "rate_hz": 100}
+
+    with pytest.raises(InputError, match=r"measured tcp\.wrench +by 2 streams +one stream"):
+        load_contract(str(edited(tmp_path, touch)))
 
 
 def test_a_twin_finds_the_contract_that_takes_its_action_as_it_is() -> None:
