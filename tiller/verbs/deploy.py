@@ -31,7 +31,7 @@ class DeployOptions:
         checkpoint: folder of the policy; null for none.
         instruction: what the policy is told to do; null leaves it to the task.
         namespace: of the robot's topics, such as /left; null for none.
-        teleop: keyboard or gamepad; null for nobody.
+        teleop: a person's device, such as gamepad or keyboard; null for nobody.
         supervisor: start the supervisor.
         shadow: the gate computes and logs, and sends nothing.
         lock_step: the twin waits for the policy; the records are those of tiller evaluate.
