@@ -15,6 +15,7 @@ from typing import Mapping
 from real.graph.ros_arguments import require_value, ros_arguments
 from real.ros.names import require_namespace, require_remaps
 from real.ros.topics import names_of
+from real.teleop.registry import device_kind
 from robot.contract.loading import load_contract
 from robot.errors import InputError, nearest
 
@@ -22,12 +23,11 @@ NODES = {
     "twin": "a robot and its task in simulation, behind the topics of the real one's driver",
     "gate": "the one node that commands the robot: checks, limits, holds",
     "policy": "chunks of actions from a checkpoint",
-    "teleop": "a person's targets and enabling device: keyboard or gamepad",
+    "teleop": "a person's targets and enabling device: keyboard, gamepad, and what packages bring",
     "supervisor": "sign of life, and the status of everything in the terminal",
     "recorder": "episodes of what was observed and what was sent, into a dataset",
     "page": "cameras, robot and status in a browser on this machine; it commands nothing",
 }
-TELEOPERATION = ("keyboard", "gamepad")
 DEVICES = ("cpu", "cuda", "auto")
 
 
@@ -90,7 +90,7 @@ class Deployment:
         checkpoint: folder of the policy; empty for none.
         instruction: of the policy; empty leaves it to the task.
         namespace: of the robot's topics.
-        teleop: one of `TELEOPERATION`; empty for nobody.
+        teleop: a device's name in `real.teleop.registry`; empty for nobody.
         supervisor: start the supervisor.
         record: folder of a dataset into which takes are recorded; empty for none.
         page: serve the local page.
@@ -133,13 +133,8 @@ class Deployment:
             for key, value in own.items():
                 require_value(f"parameters: {name}: {key}", value)
         require_value("seed", self.seed)
-        if self.teleop and self.teleop not in TELEOPERATION:
-            raise InputError(
-                "teleop",
-                expected=f"one of {', '.join(TELEOPERATION)}",
-                got=f"'{self.teleop}'",
-                way_out=nearest(self.teleop, TELEOPERATION),
-            )
+        if self.teleop:
+            device_kind(self.teleop)
         if self.device not in DEVICES:
             raise InputError(
                 "device",
@@ -218,7 +213,8 @@ def processes(deployment: Deployment) -> tuple[NodeProcess, ...]:
     if deployment.page:
         nodes.append(node("page", {}))
     if deployment.teleop:
-        nodes.append(node("teleop", {"device": deployment.teleop}, terminal=deployment.teleop == "keyboard"))
+        terminal = device_kind(deployment.teleop).needs_terminal
+        nodes.append(node("teleop", {"device": deployment.teleop}, terminal=terminal))
     return tuple(nodes)
 
 

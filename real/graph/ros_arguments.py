@@ -11,7 +11,19 @@ from robot.contract.loading import load_contract
 from robot.errors import InputError
 
 DEFAULT_CONTRACT = "panda_twin"  # of nodes that are given none
-TEXTS = ("checkpoint", "contract", "device", "frame", "instruction", "path", "records", "sampler", "task", "view")
+TEXTS = (
+    "bindings",
+    "checkpoint",
+    "contract",
+    "device",
+    "frame",
+    "instruction",
+    "path",
+    "records",
+    "sampler",
+    "task",
+    "view",
+)
 """Parameters of nodes that are texts: the word as typed, be it a number or not."""
 LARGEST = 1 << 63  # whole numbers of ROS have 64 bits
 

@@ -24,9 +24,9 @@ def alive_signal(message: Header, received_ns: int) -> Signal:
     return Signal(time_of(message.stamp), received_ns, publisher=message.frame_id)
 
 
-def enable_message(held: bool, stamp_ns: int, session: str) -> Joy:
-    """Whether a person holds the enabling device: button 0 of a `Joy`, which is stamped."""
-    return Joy(header=header_of(stamp_ns, session), axes=[], buttons=[int(held)])
+def enable_message(held: bool, stamp_ns: int, session: str, taken: bool = False) -> Joy:
+    """Whether a person holds the enabling device, and has taken the robot: buttons 0 and 1 of a stamped `Joy`."""
+    return Joy(header=header_of(stamp_ns, session), axes=[], buttons=[int(held), int(taken)])
 
 
 def enable_signal(message: Joy, received_ns: int) -> Signal:

@@ -1,1 +1,1 @@
-"""A person at the robot: keyboard and gamepad, and what their velocities make of a target."""
+"""A person at the robot: devices, and what becomes of their input: targets, a take-over, requests of other nodes."""

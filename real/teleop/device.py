@@ -1,41 +1,84 @@
-"""The readings of a person's device: whether the robot may move, and where to."""
+"""The readings of a person's device: whether the robot may move, where to, and what the person asks for."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Protocol
+from dataclasses import dataclass, field, replace
+from typing import Hashable, Protocol
 
 import numpy as np
 
 MOTION = ("x", "y", "z", "about x", "about y", "about z")
+EVENTS = (
+    "take",
+    "give",
+    "start",
+    "save",
+    "discard",
+    "redo",
+    "success",
+    "failure",
+    "pause",
+    "home",
+    "enable",
+    "reset",
+)
+"""The robot taken from the policy and given back; the recorder's; home; enable and reset of the gate."""
+
+# A hand that only holds a tracker still shows less than this.
+MOVED_M, MOVED_RAD = 0.002, 0.02
+
+
+@dataclass(frozen=True, eq=False)
+class HandPose:
+    """The pose of a person's hand relative to the one in which the clutch closed.
+
+    Args:
+        position: (3,) m, displacement in the base frame, or the tcp's where motions are along its axes.
+        rotation: (3,) rad, rotation vector in the same frame.
+    """
+
+    position: np.ndarray
+    rotation: np.ndarray
+
+    @property
+    def moved(self) -> bool:
+        """Whether it is more than the unrest of a hand that holds still."""
+        return bool(np.linalg.norm(self.position) > MOVED_M or np.linalg.norm(self.rotation) > MOVED_RAD)
 
 
 @dataclass(frozen=True, eq=False)
 class Wish:
-    """A person's input at one moment.
+    """A person's input at one moment: a velocity, or the pose of a hand, or the joints of a leader arm.
 
     Args:
         held: the enabling device is held.
-        motion: (6,) in [-1, 1]: along x, y, z and about them, or of up to six joints; 0 is rest.
-        grip: in [-1, 1], above 0 closes.
-        part: which part of the robot the motion is for; counted on without end.
-        asked: `enable` or `reset` of the gate, asked for since the last reading.
+        motion: (6,) in [-1, 1]: velocity along x, y, z and about them, or of up to six joints; 0 is rest.
+        grip: velocity in [-1, 1], above 0 closes.
+        part: which part of the robot the input is for; counted on without end.
+        events: of `EVENTS`, since the last reading, in order.
         connected: the device is there. One that is not there holds and moves nothing.
         note: for a person, on the device itself.
+        pose: of the hand, in place of `motion`.
+        joints: (n,) rad, absolute, of all joints of an arm, in place of `motion`; `part` then counts arms.
     """
 
     held: bool = False
     motion: np.ndarray = field(default_factory=lambda: np.zeros(6))
     grip: float = 0.0
     part: int = 0
-    asked: tuple[str, ...] = ()
+    events: tuple[str, ...] = ()
     connected: bool = True
     note: str = ""
+    pose: HandPose | None = None
+    joints: np.ndarray | None = None
 
     @property
     def moves(self) -> bool:
-        """Whether the person takes over: holds the device and wants to move."""
-        return self.held and (bool(self.motion.any()) or self.grip != 0)
+        """Whether the person moves the robot: holds the device, and wants it elsewhere than it is."""
+        if not self.held:
+            return False
+        displaced = self.joints is not None or (self.pose is not None and self.pose.moved)
+        return displaced or bool(self.motion.any()) or self.grip != 0
 
 
 class Device(Protocol):
@@ -44,8 +87,11 @@ class Device(Protocol):
     def read(self, now_s: float) -> Wish:
         """The person's input at a monotonic time."""
 
+    def fileno(self) -> int | None:
+        """A descriptor that can be read from when there is input; None where there is none, now or at all."""
+
     def close(self) -> None:
-        """Let go of it, and leave it as it was."""
+        """Release it, and leave it as it was."""
 
 
 class TimeBox:
@@ -70,3 +116,25 @@ class TimeBox:
         if self._until_s is not None and now_s >= self._until_s:
             self._until_s = None
         return 0.0 if self._until_s is None else self._until_s - now_s
+
+
+class RestFirst:
+    """Axes and keys each count once they were at rest since the clutch closed: what drifts or hangs moves nothing."""
+
+    def __init__(self) -> None:
+        self._rested: set[Hashable] = set()
+
+    def forget(self) -> None:
+        """Begin anew: the clutch is open, or has just closed."""
+        self._rested.clear()
+
+    def counts(self, name: Hashable, at_rest: bool, held: bool) -> bool:
+        """Whether an axis or key counts now; one at rest has nothing to count."""
+        if at_rest and held:
+            self._rested.add(name)
+        return not at_rest and name in self._rested
+
+
+def at_rest(wish: Wish) -> Wish:
+    """The same input without its motion."""
+    return replace(wish, motion=np.zeros(6), grip=0.0, pose=None, joints=None)

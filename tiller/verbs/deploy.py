@@ -23,7 +23,7 @@ class DeployOptions:
         checkpoint: folder of the policy; null for none.
         instruction: what the policy is told to do; null leaves it to the task.
         namespace: of the robot's topics, such as /left; null for none.
-        teleop: keyboard or gamepad; null for nobody.
+        teleop: a person's device, such as gamepad or keyboard; null for nobody.
         supervisor: start the supervisor.
         record: folder of a dataset, into which a person or a program records takes; null for none.
         page: serve the local page: cameras, robot and status in a browser.

@@ -29,7 +29,9 @@ def command(words: Sequence[str]) -> int:
 
     require_ros()
     if asked_for_help:
-        print(f"{words[0]}: {NODES[words[0].removesuffix('_node')]}\n\n{import_module(module).__doc__}")
+        node = import_module(module)
+        usage = getattr(node, "usage", lambda words: node.__doc__)
+        print(f"{words[0]}: {NODES[words[0].removesuffix('_node')]}\n\n{usage(words[1:])}")
         return 0
     from real.process.profile import require_shared_memory, user_folder, write_profile
     from real.process.settings import log_folder, require_settings
