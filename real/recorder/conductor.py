@@ -18,7 +18,7 @@ from real.recorder.writing import TakeWriter
 from real.ros.reading import EpisodeNotice, Refusal
 from robot.contract.contract import Contract
 from robot.contract.loading import describe
-from robot.control.observation.sources import stream_sources
+from robot.control.observation.sources import recording_sources
 from robot.safety.gate.inputs import ChunkSample
 
 SENT_S = 0.5  # without a command of the gate for so long nothing can be recorded
@@ -133,7 +133,7 @@ class Conductor:
         refused = self.streams.note(name, packed, now_ns, now_s)
         if refused is not None or self._take is None or self.session.state is not State.RECORDING:
             return refused
-        found = self.streams.read(name, packed, now_s)
+        found = self.streams.read(name, packed, now_ns, now_s)
         if isinstance(found, Refusal):
             return found
         reason = self._take.measured(name, found, now_ns)
@@ -184,7 +184,13 @@ class Conductor:
             watch.begin()
         self.episodes.begin(self.instruction)
         self._terminated = self._truncated = False
-        sources = stream_sources(self._contract, self._description, self._schema.observation, recorded=True)
+        notice = self.episodes.notice
+        sources = recording_sources(
+            self._contract,
+            self._description,
+            self._schema.observation,
+            notice.observation if notice is not None else None,
+        )
         self._take = Take(self._schema, sources, self._writer, now_ns)
         return self._become(begun)
 

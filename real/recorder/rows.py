@@ -11,7 +11,6 @@ import numpy as np
 from data.store.names import ACTOR, INTERVENTION, QUALITY, REWARD, TERMINATED, TIME, TRUNCATED, Actor, Quality
 from data.store.schema import ACTION, ColumnField, Schema
 from robot.control.observation.action_rows import action_rows
-from robot.control.observation.actors import actor_of
 from robot.control.observation.observer import ObservedRow
 from robot.safety.gate.inputs import ChunkSample
 
@@ -22,6 +21,8 @@ KEPT_NS = 5_000_000_000  # of commands: longer than any period
 CHUNKS = 32  # of the policy, of which the newest that covers a moment counts
 CUT = 1e-6  # of any unit: by less a limit has changed nothing
 IDLE = 1e-4  # of any unit per row: by less nobody moves
+
+ACTORS = {"person": Actor.PERSON, "policy": Actor.POLICY}  # by the reason of a command; all others hold
 
 Columns = dict[str, np.ndarray | list[bytes]]
 
@@ -137,8 +138,9 @@ class RowAssembler:
         stamps, last = stamps[known], last[known]
         sent = [self._sent[int(each)] for each in last]
         commanded = np.stack([each.commanded for each in self._sent])
-        action, found = action_rows(self._schema.action, times, commanded, stamps)
-        actors = [actor_of(each.reason) if is_found else Actor.HOLD for each, is_found in zip(sent, found)]
+        action, found = action_rows(self._schema.action, times, commanded, stamps, self._period_ns)
+        action = np.where(found[:, None], action, commanded[last])
+        actors = [ACTORS.get(each.reason, Actor.HOLD) if is_found else Actor.HOLD for each, is_found in zip(sent, found)]
         wish = np.stack([self._wish(int(stamp)) for stamp in stamps])
         cut = [float(np.abs(each.requested - each.commanded).max()) > CUT for each in sent]
         quality = np.array([row.quality for row in rows], dtype=np.int64)

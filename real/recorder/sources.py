@@ -16,12 +16,13 @@ from real.ros.unpacking import unpacked
 from robot.contract.contract import CAMERA_TYPES, Contract
 from robot.contract.loading import describe
 from robot.contract.names import stream_names
-from robot.control.observation.sources import recordable
-from robot.control.observation.streams import StreamReader
+from robot.control.observation.recordable import recordable
+from robot.control.observation.streams import stream_readers
 from robot.description import ObservationField, ObservationSpec
 from robot.errors import InputError, nearest
 
 HEADER = 17  # bytes of a message up to the text of its frame, and the zero that ends it
+UNDECODED = (AS_IT_CAME, PNG)
 JPEG = b"\xff\xd8"
 SAMPLED = ("joint_state", "pose", "wrench")
 UNWATCHED = ("driver_state",)
@@ -69,7 +70,7 @@ class RecordedStreams:
             for name, stream in contract.state.items()
             if stream.type not in UNWATCHED and (stream.type not in CAMERA_TYPES or name in chosen)
         )
-        self._readers = {name: StreamReader(contract, name) for name in self.names}
+        self._readers = stream_readers(contract)
         self.watches = {name: self._watch(name) for name in self.names}
         self._first: dict[str, tuple[tuple[int, ...], bool]] = {}  # shape of a camera's pictures, and whether JPEG
         self._encodings: Mapping[str, Encoding] = {}
@@ -85,7 +86,7 @@ class RecordedStreams:
     def note(self, name: str, packed: bytes, now_ns: int, now_s: float) -> Refusal | None:
         """Watch a message without reading it; why it cannot be recorded, or None."""
         watch = self.watches[name]
-        header = read_header(packed)
+        header = read_header(packed) if self.contract.state[name].type != "vector" else (now_ns, "")
         if isinstance(header, Refusal):
             watch.refuse(header.reason, now_s)
             return header
@@ -98,7 +99,7 @@ class RecordedStreams:
             return self._look(name, packed, now_s)
         return None
 
-    def read(self, name: str, packed: bytes, now_s: float) -> Measurement | Refusal:
+    def read(self, name: str, packed: bytes, now_ns: int, now_s: float) -> Measurement | Refusal:
         """Read a message that was noted."""
         stream, watch = self.contract.state[name], self.watches[name]
         message = unpacked(packed, state_type(stream))
@@ -113,7 +114,8 @@ class RecordedStreams:
                 self._readers,
                 name,
                 message,
-                decode=encoding is None or encoding.kind != AS_IT_CAME,
+                decode=encoding is None or encoding.kind not in UNDECODED,
+                received_ns=now_ns,
             )
         except InputError as error:
             watch.refuse(str(error), now_s)
@@ -132,7 +134,9 @@ class RecordedStreams:
         if notice is not None and notice.observation is not None:
             fields = [field for field in notice.observation if not field.is_image]
         else:
-            fields = [field for field in recordable(self.contract, self._description) if not field.is_image]
+            sizes = {name: shape[:2] for name, (shape, _) in self._first.items()}
+            own = recordable(self.contract, self._description, sizes=sizes)
+            fields = [field for field in own if not field.is_image]
         encodings = {}
         for name in self.cameras:
             stream = self.contract.state[name]
@@ -142,7 +146,10 @@ class RecordedStreams:
             fields.append(
                 ObservationField(key, shape, "uint8" if colour else "uint16", "1" if colour else "mm", stream.type)
             )
-            encodings[key] = Encoding(stream.encoding or _fitting(colour, is_jpeg))
+            kind = stream.stored_as
+            if kind == AS_IT_CAME and not is_jpeg and not stream.encoding:
+                kind = PNG  # the bytes that came are none that could be stored so
+            encodings[key] = Encoding(kind)
         self._encodings = encodings
         return ObservationSpec(tuple(fields)), encodings
 
@@ -170,11 +177,7 @@ class RecordedStreams:
         stream = self.contract.state[name]
         if stream.type not in SAMPLED:
             return None
-        names = stream_names(self.contract, name)
+        names = stream_names(self.contract, name) or (f"{stream.field}.wrench",)
         if any(each not in values for each in names):
             return None
         return np.concatenate([np.ravel(values[each]) for each in names]).astype(np.float64)
-
-
-def _fitting(colour: bool, is_jpeg: bool) -> str:
-    return AS_IT_CAME if is_jpeg else "jpeg" if colour else PNG
