@@ -13,7 +13,7 @@ from robot.safety.gate.reasons import Kind, Reason
 WAITING = (Reason.NO_CHUNK, Reason.STARVED)
 """Reasons of a gate that end with the next chunk."""
 
-PEOPLES = (Reason.NOT_ENABLED, Reason.NOT_HELD, Reason.PUBLISHER_CHANGED, Reason.TRACKING)
+PEOPLES = (Reason.NOT_ENABLED, Reason.NOT_HELD, Reason.PUBLISHER_CHANGED, Reason.TRACKING, Reason.TAKEN)
 """Reasons that a person or the program ends at will: with these the graph itself is ready."""
 
 _WAYS_OUT = {
@@ -23,6 +23,7 @@ _WAYS_OUT = {
     Reason.NO_ALIVE: "Start the supervisor: tiller node supervisor contract={contract}",
     Reason.ALIVE_LOST: "Start the supervisor again, or ask it to go on: its service supervisor/resume",
     Reason.PUBLISHER_CHANGED: "End the other source, then robot.enable() hands the gate over",
+    Reason.TAKEN: "Give it back at the enabling device, or where that has ended: robot.enable()",
     Reason.TRACKING: "See what holds it, then robot.enable()",
     Reason.DRIVER: "Recover the driver (docs/ros.md, 'After a fault'), then robot.recover()",
     Reason.DRIVER_SILENT: "Start the driver again, then robot.recover()",

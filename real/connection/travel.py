@@ -129,7 +129,7 @@ class Travel:
         reason = self._subscriptions.reason
         if self._epochs() != epochs:
             raise TillerError("the twin was reset, or the clock jumped, while the robot moved")
-        if self._subscriptions.mode == "run" and reason is Reason.PERSON:
+        if reason in (Reason.PERSON, Reason.TAKEN):
             raise TillerError("the move has ended early: a person has taken over")
         if self._subscriptions.mode in ("fault", "inactive") or reason in PEOPLES:
             raise TillerError(f"the move has ended early: {self._access.obstacle()}")

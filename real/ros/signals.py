@@ -25,13 +25,22 @@ def alive_signal(message: Header, received_ns: int) -> Signal:
 
 
 def enable_message(held: bool, stamp_ns: int, session: str, taken: bool = False) -> Joy:
-    """Whether a person holds the enabling device, and has taken the robot: buttons 0 and 1 of a stamped `Joy`."""
+    """The state of an enabling device, as a `Joy`, which is stamped.
+
+    Args:
+        held: whether a person holds it: button 0.
+        stamp_ns: when.
+        session: of the device; another run of it has another.
+        taken: whether the person has taken the robot over: button 1. A device without it takes nothing.
+    """
     return Joy(header=header_of(stamp_ns, session), axes=[], buttons=[int(held), int(taken)])
 
 
 def enable_signal(message: Joy, received_ns: int) -> Signal:
-    held = bool(message.buttons) and message.buttons[0] == 1
-    return Signal(time_of(message.header.stamp), received_ns, held=held, publisher=message.header.frame_id)
+    held, taken = ([*message.buttons[:2], 0, 0])[:2]
+    return Signal(
+        time_of(message.header.stamp), received_ns, held == 1, publisher=message.header.frame_id, taken=taken == 1
+    )
 
 
 def status_message(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
+from itertools import product
 
 import numpy as np
 import pytest
@@ -172,6 +173,15 @@ def test_an_enabling_device_without_a_button_is_not_held() -> None:
     message.buttons = []
     assert not enable_signal(message, 1).held
     assert not enable_signal(enable_message(False, STAMP, "me"), 1).held
+
+
+def test_an_enabling_device_tells_a_take_and_one_with_a_single_button_takes_nothing() -> None:
+    for held, taken in product((False, True), repeat=2):
+        signal = enable_signal(wired(enable_message(held, STAMP, "me", taken)), 1)
+        assert (signal.held, signal.taken, signal.publisher) == (held, taken, "me")
+    message = enable_message(True, STAMP, "me", True)
+    message.buttons = [1]
+    assert enable_signal(message, 1).held and not enable_signal(message, 1).taken
 
 
 def test_a_driver_is_what_its_worst_line_says() -> None:

@@ -21,6 +21,7 @@ from robot.safety.gate.stages.checks import refuse_start
 from robot.safety.gate.stages.decide import decide
 from robot.safety.gate.stages.events import handle
 from robot.safety.gate.stages.fingers import Fingers
+from robot.safety.gate.stages.hand_over import hand_over
 from robot.safety.gate.stages.judge import judge
 from robot.safety.gate.stages.measure import compare, measure
 from robot.safety.gate.stages.move import move
@@ -74,6 +75,7 @@ class Gate:
         state, requests = handle(state, inputs.events)
         watched, samples = listen(parts, state.watched, state.latch.enabled, inputs, now)
         state, restarted = measure(parts, state, watched, samples, now)
+        state = hand_over(parts, state, inputs.enable_held, requests.enabling, now)
         state, rejected = take(parts, state, inputs, now)
         comparison = compare(parts, state)
         state, judgement = judge(parts, state, comparison, requests.enabling, now)

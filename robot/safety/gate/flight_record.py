@@ -25,8 +25,9 @@ from robot.safety.gate.inputs import GateInputs, GateOutput, Now
 from robot.safety.gate.settings import GateSettings
 from robot.safety.gate.state import GateState, Latch, Measurement, Plan, Sent, Tracking
 
-FORMAT = b"tiller flight record 3\n"
-_FORMER = b"tiller flight record 2\n"
+FORMAT = b"tiller flight record 4\n"
+_UNTAKEN = b"tiller flight record 3\n"  # in which nobody takes a robot over for longer than targets come
+_RENAMED = b"tiller flight record 2\n"  # whose state has other names
 _FLAT = b"tiller flight record 1\n"  # whose state has no parts
 _PARTS = {"latch": Latch, "measurement": Measurement, "sent": Sent, "plan": Plan, "tracking": Tracking}
 _WAS = {"values": "measured", "path_position": "wanted"}  # names that were others in a state without parts
@@ -154,7 +155,7 @@ def read_record(path: Path | str) -> FlightRecord:
     if not path.is_file():
         raise InputError("flight record", expected="a file", got=f"'{path}', which does not exist")
     content = path.read_bytes()
-    if not content.startswith((FORMAT, _FORMER, _FLAT)):
+    if not content.startswith((FORMAT, _UNTAKEN, _RENAMED, _FLAT)):
         raise InputError(
             f"flight record {path}",
             expected=f"a file that begins with '{FORMAT.decode().strip()}'",
@@ -183,7 +184,7 @@ def read_record(path: Path | str) -> FlightRecord:
 
 def _current(content: bytes, state: dict[str, Any]) -> dict[str, Any]:
     """The state of a record of any format in the current one."""
-    if content.startswith(FORMAT):
+    if content.startswith((FORMAT, _UNTAKEN)):
         return state
     if content.startswith(_FLAT):
         return _in_parts(state)

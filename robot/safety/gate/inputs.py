@@ -102,12 +102,16 @@ class Signal:
         received_ns: monotonic.
         held: of the enabling device, whether it is pressed; True for a plain sign of life.
         publisher: its sender.
+        taken: of the enabling device, whether a person has taken the robot over: from a take until a give.
+        taker: of several devices, the one that `taken` is of; empty for the publisher's own.
     """
 
     stamp_ns: int
     received_ns: int
     held: bool = True
     publisher: str = ""
+    taken: bool = False
+    taker: str = ""
 
 
 @dataclass(frozen=True)

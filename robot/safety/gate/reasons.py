@@ -99,6 +99,7 @@ class Reason(Enum):
     NOT_HELD = "not_held", Kind.HOLD, "the person does not hold enable"
     NO_ALIVE = "no_alive", Kind.HOLD, "waiting for the first sign of life of the supervisor"
     NO_CHUNK = "no_chunk", Kind.HOLD, "waiting for a chunk"
+    TAKEN = "taken", Kind.HOLD, "a person has the robot and is at rest"
     STARVED = "starved", Kind.HOLD, "the last chunk has ended and no new one came"
     STATE_STALE = "state_stale", Kind.HOLD, "a state stream is too old"
     STATE_FROZEN = "state_frozen", Kind.HOLD, "a state stream repeats the same stamp or runs backwards"

@@ -114,12 +114,18 @@ class Latch:
         enabled: whether a person or program has enabled it since the last stop that needs it.
         blocked: a hold that lasts until enable is given anew; None when there is none.
         fault: the latched fault; None when there is none.
+        taken_by: the enabling device by which a person has taken the robot over; None while nobody has.
+        taken_ns: monotonic, when that device reported it last.
+        given_ns: monotonic, of the last give; None before the first. Chunks that were made before are not followed.
     """
 
     mode: Mode = Mode.INACTIVE
     enabled: bool = False
     blocked: Reason | None = None
     fault: Reason | None = None
+    taken_by: str | None = None
+    taken_ns: int = 0
+    given_ns: int | None = None
 
 
 @dataclass(frozen=True, eq=False)

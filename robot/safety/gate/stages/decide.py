@@ -69,10 +69,11 @@ def _begin(parts: Parts, state: GateState, now: Now) -> tuple[GateState, tuple[R
 def _starved(parts: Parts, state: GateState, now: Now) -> Causes:
     """Why there is nothing to follow; empty where there is."""
     plan = state.plan
+    taken = state.latch.taken_by is not None
     if plan.path is None:
-        return {Reason.NO_CHUNK: ""}
+        return {Reason.TAKEN if taken else Reason.NO_CHUNK: ""}
     if parts.settings.lock_step:
-        return {Reason.STARVED: ""} if due_row(parts, state, now) < 0 else {}
+        return {Reason.TAKEN if taken else Reason.STARVED: ""} if due_row(parts, state, now) < 0 else {}
     if plan.source == POLICY and plan.path.end_ns < parts.path_ns(now):
         return {Reason.STARVED: f"{(parts.path_ns(now) - plan.path.end_ns) * 1e-9:.3f} s"}
     return {}

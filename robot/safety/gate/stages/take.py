@@ -1,4 +1,8 @@
-"""Chunks are accepted or refused; a person always wins, and lets go by sending no more."""
+"""Chunks are accepted or refused; a person always wins.
+
+A person whose enabling device reports no take lets go by sending no more. One who has taken the robot over keeps it
+until a give (`hand_over`): the policy's chunks are then passed over, which is no refusal.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,7 @@ from robot.safety.gate.inputs import ChunkSample, GateInputs, Now, Rejection
 from robot.safety.gate.reasons import Mode, Reason
 from robot.safety.gate.stages.checks import orthonormal, refuse_form, refuse_time
 from robot.safety.gate.stages.parts import Parts
-from robot.safety.gate.state import GateState, Plan
+from robot.safety.gate.state import GateState, Latch, Plan
 
 POLICY, PERSON = "policy", "person"
 
@@ -33,6 +37,8 @@ def _take(
 ) -> tuple[GateState, Rejection | None]:
     if state.mode in (Mode.INACTIVE, Mode.FAULT) or not len(state.command):
         return state, None
+    if source == POLICY and state.latch.taken_by is not None:
+        return state, None
     if chunk.fault:
         return state, reject(chunk, Reason.CHUNK_UNREADABLE, chunk.fault)  # its sender is unknown
     settings, plan, watched = parts.settings, state.plan, state.watched
@@ -45,6 +51,8 @@ def _take(
     refusal = refusal or refuse_form(settings, chunk) or refuse_time(settings, chunk, now, newest)
     if refusal is not None:
         return state, reject(chunk, *refusal)
+    if _precedes_give(state.latch, chunk, now):
+        return state, None
     if not settings.lock_step:
         chunk = orthonormal(settings, chunk)
     if source == PERSON:
@@ -56,6 +64,14 @@ def _take(
     return replace(state, plan=plan, watched=watched), None
 
 
+def _precedes_give(latch: Latch, chunk: ChunkSample, now: Now) -> bool:
+    """Whether a chunk came, or its observation was made, before the last give."""
+    if latch.given_ns is None:
+        return False
+    made_ns = chunk.start_ns - now.ros_ns + now.monotonic_ns
+    return min(chunk.received_ns, made_ns) <= latch.given_ns
+
+
 def _blocked(state: GateState) -> GateState:
     """The state at a hold until enable is given anew, unless there is such a hold already."""
     if not state.latch.enabled or state.latch.blocked is not None:
@@ -64,7 +80,9 @@ def _blocked(state: GateState) -> GateState:
 
 
 def _let_go(parts: Parts, state: GateState, now: Now) -> GateState:
-    """A person who sends nothing more has let go: the policy needs a new chunk to take over."""
+    """A person who sends nothing more has let go: the policy needs a new chunk to take over, and a give where the
+    robot was taken.
+    """
     if state.plan.source != PERSON:
         return state
     received_ns = state.watched.person_ns

@@ -104,6 +104,7 @@ class Rig:
         self.ticks: list[tuple[GateState, GateInputs, Now, GateOutput]] = []
         self.chunk_id = 0
         self.driver = "running"
+        self.held, self.taken, self.session = True, False, "person"  # of the enabling device
         self.changes: dict[str, Any] = {}  # of the samples of `pose`
 
     @property
@@ -125,10 +126,15 @@ class Rig:
         said: dict[str, Any] = {
             "states": {name: each for name, each in states.items() if name not in self.muted},
             "alive": None if "alive" in self.muted else Signal(at, since, publisher="supervisor"),
-            "enable_held": None if "held" in self.muted else Signal(at, since, publisher="person"),
+            "enable_held": None if "held" in self.muted else self.hand(),
             "driver": None if "driver" in self.muted else DriverSample(self.driver, at, since),
         }
         return GateInputs(**{**said, **given})
+
+    def hand(self, **changes: Any) -> Signal:
+        """What the enabling device says now."""
+        signal = Signal(self.now.ros_ns, self.now.monotonic_ns, self.held, self.session, self.taken)
+        return replace(signal, **changes)
 
     def chunk(self, values: np.ndarray, **changes: Any) -> ChunkSample:
         """A chunk from an observation that was made now."""

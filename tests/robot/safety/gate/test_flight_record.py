@@ -75,9 +75,11 @@ def test_of_a_file_that_was_cut_short_all_whole_ticks_are_read(tmp_path: Path):
     assert 0 < len(read_record(cut).ticks) < len(rig.ticks)
 
 
-@pytest.mark.parametrize("number", [1, 2])
+@pytest.mark.parametrize("number", [1, 2, 3])
 def test_a_record_of_a_former_format_is_read_and_replays_to_its_bytes(number: int):
-    """Of 1 the state had no parts yet, of 2 others of their names: a policy is followed, then the driver stops."""
+    """Of 1 the state had no parts yet, of 2 others of their names, of 3 nobody who had taken the robot: a policy is
+    followed, then the driver stops.
+    """
     record = read_record(Path(__file__).parent / f"format{number}.flight")
     assert (len(record.ticks), record.state.mode, record.note) == (36, Mode.RUN, "36 ticks before a fault")
     assert record.state.plan.path is not None and record.state.sent.velocity.any()

@@ -454,6 +454,10 @@ def test_every_reason_can_be_reached():
     rig.measured = rig.measured + along(y=1.0)
     rig.run(2)
     look(rig)
+    rig = Rig().started()
+    rig.taken = True
+    rig.tick()
+    look(rig)
     assert set(Reason) - seen == set()
     assert all(reason.text for reason in Reason) and {reason.kind for reason in Reason} == set(Kind)
 
