@@ -24,6 +24,7 @@ NODES = {
     "policy": "chunks of actions from a checkpoint",
     "teleop": "a person's targets and enabling device: keyboard or gamepad",
     "supervisor": "sign of life, and the status of everything in the terminal",
+    "page": "cameras, robot and state in a browser, read-only",
 }
 TELEOPERATION = ("keyboard", "gamepad")
 DEVICES = ("cpu", "cuda", "auto")

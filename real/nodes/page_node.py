@@ -132,8 +132,8 @@ class PageNode(Guarded):
         level, text = OK, f"served at {self._address}"
         if self._server.error:
             level, text = ERROR, f"the server has ended: {self._server.error}"
-        elif self.tally.errors:
-            level, text = ERROR, f"{text}; failed: {self.tally.last}"
+        elif self.tally.errors or self._server.faults.count:
+            level, text = ERROR, f"{text}; failed: {self.tally.last or self._server.faults.last}"
         self._status.publish(status_message("page", level, text, numbers, self._clock_.now_ns()))
 
 

@@ -7,16 +7,15 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import socket
 from contextlib import suppress
 from threading import Event, Thread
 from typing import Any, Awaitable, Callable
-from weakref import WeakSet
 
 from aiohttp import web
 
 from real.page.access import Access
+from real.page.faults import ServerFaults
 from real.page.feed import Feed
 from real.page.files import page_files
 from real.page.socket import PageSocket
@@ -90,17 +89,18 @@ class PageServer:
 
     Attributes:
         error: why it ended by itself; empty while it has not.
+        faults: what failed in it.
     """
 
     def __init__(self, listener: socket.socket, access: Access, feed: Feed, max_fps: float) -> None:
         self._listener, self._access, self._feed, self._max_fps = listener, access, feed, max_fps
         self._files = page_files()
         self._pages: set[PageSocket] = set()
-        self._spoke: WeakSet[Any] = WeakSet()
+        self._silent: set[Any] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
         self._started = Event()
-        self.error = ""
+        self.error, self.faults = "", ServerFaults()
         self._thread = Thread(target=self._run, name="page", daemon=True)
 
     def start(self) -> None:
@@ -138,7 +138,7 @@ class PageServer:
         runner = web.AppRunner(
             app,
             access_log=None,
-            logger=_quiet(),
+            logger=self.faults.logger,
             keepalive_timeout=KEEP_ALIVE_S,
             max_line_size=LONGEST_LINE,
             max_field_size=LONGEST_HEADER,
@@ -164,20 +164,23 @@ class PageServer:
         if len(runner.server.connections) >= MOST_CONNECTIONS:
             return _Refusing()
         protocol = runner.server()
+        self._silent.add(protocol)
         self._loop.call_later(FIRST_REQUEST_S, self._hurry, protocol)
         return protocol
 
     def _hurry(self, protocol: Any) -> None:
         """Drop a connection that has not asked for anything: aiohttp waits for ever for the end of a first header."""
-        if protocol not in self._spoke and protocol.transport is not None:
-            protocol.transport.abort()
+        if protocol in self._silent:
+            self._silent.discard(protocol)
+            if protocol.transport is not None:
+                protocol.transport.abort()
 
     # -- requests -----------------------------------------------------------------------------------------------------
 
     @web.middleware
     async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Let in what comes from the page itself, whatever it asks for."""
-        self._spoke.add(request.protocol)
+        self._silent.discard(request.protocol)
         hosts, origins = request.headers.getall("Host", []), request.headers.getall("Origin", [])
         local = request.get_extra_info("sockname")
         host = hosts[0] if len(hosts) == 1 else ""
@@ -202,7 +205,9 @@ class PageServer:
         attempts = self._access.attempts
         wait_s = attempts.wait_s(self._now_s)
         if wait_s > 0:
-            return web.Response(status=429, headers={"Retry-After": str(int(wait_s) + 1)}, text="too many wrong tokens\n")
+            return web.Response(
+                status=429, headers={"Retry-After": str(int(wait_s) + 1)}, text="too many wrong tokens\n"
+            )
         if not self._access.token_allowed(await _token(request)):
             attempts.failed()
             raise web.HTTPForbidden(text="another token than this page's: open the address that was printed\n")
@@ -258,11 +263,3 @@ async def _token(request: web.Request) -> str:
 
 async def _add_headers(request: web.Request, response: web.StreamResponse) -> None:
     response.headers.update(HEADERS)
-
-
-def _quiet() -> logging.Logger:
-    """A logger that keeps requests out of the log: anybody can make them, and they may hold a token."""
-    logger = logging.getLogger("tiller.page")
-    logger.addHandler(logging.NullHandler())
-    logger.propagate = False
-    return logger

@@ -15,6 +15,8 @@ TOPICS = (
     "enable_held",
     "episode",
     "outcome",
+    "twin/scene",
+    "twin/poses",
     "/clock",
     "/rosout",
     "/parameter_events",
@@ -35,6 +37,7 @@ SERVICES = {
     "policy": ("start", "stop"),
     "teleop": (),
     "supervisor": ("stop", "resume"),
+    "page": (),
 }
 OF_EVERY_NODE = (
     "describe_parameters",

@@ -3,6 +3,7 @@
 import { made, setText } from "./dom.js";
 
 const OLD_MS = 1000;
+const OVERTAKEN = 10;
 
 export class Cameras {
   /** @param {HTMLElement} root that holds the frames. */
@@ -47,11 +48,14 @@ class Frame {
   }
 
   draw(image, sequence) {
+    // Two images may be decoded at once; one that is overtaken is not shown after the other.
+    if (sequence < this.sequence && this.sequence - sequence < OVERTAKEN) return image.close();
     if (this.canvas.width !== image.width) this.canvas.width = image.width;
     if (this.canvas.height !== image.height) this.canvas.height = image.height;
     this.context.transferFromImageBitmap(image);
     this.came = performance.now();
     this.sequence = sequence;
+    return undefined;
   }
 
   watch() {
