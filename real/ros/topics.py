@@ -16,6 +16,8 @@ TOPICS = (
     "enable_held",
     "episode",
     "outcome",
+    "twin/scene",
+    "twin/poses",
     "/clock",
     "/rosout",
     "/parameter_events",

@@ -8,7 +8,7 @@ import mujoco
 import numpy as np
 
 from sim.twin.model.assembly import FELT, HIDDEN, SCENE_BIT, SEEN
-from sim.twin.model.assets import asset
+from robot.model.assets import asset
 from sim.twin.model.scene import Scene
 
 BODY = "object"

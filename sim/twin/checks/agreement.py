@@ -15,7 +15,7 @@ from robot.description.comparison import Row, table
 from robot.description.limb import Limb
 from robot.description.loading import RobotDescription
 from robot.errors import InputError, nearest
-from sim.twin.model.assets import load_model
+from robot.model.assets import load_model
 
 TOLERANCE = 1e-3  # rad, m, or of an effort: files round
 ABSENT = "-"

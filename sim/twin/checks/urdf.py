@@ -15,7 +15,7 @@ from robot.description.limb import Arm
 from robot.description.loading import RobotDescription
 from robot.errors import InputError, nearest
 from sim.twin.checks.agreement import ABSENT, TOLERANCE
-from sim.twin.model.assets import load_model
+from robot.model.assets import load_model
 
 CONFIGURATIONS = 200
 POSITION_MM, ROTATION_DEG = 1.0, 0.1  # what may differ

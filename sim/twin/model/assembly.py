@@ -15,7 +15,7 @@ from robot.description.limb import Drive, Limb, Skin
 from robot.description.loading import RobotDescription
 from robot.description.robot import Coupling
 from robot.errors import InputError, nearest
-from sim.twin.model.assets import load_model
+from robot.model.assets import load_model
 
 # What collides with what, as bits of contype and conaffinity: the scene with everything, an arm with the scene and
 # other arms, a hand with its own fingers too.

@@ -23,7 +23,7 @@ def robosuite_assets() -> Path:
     package = find_spec("robosuite")
     folders = list(package.submodule_search_locations or ()) if package is not None else []
     if not folders:
-        raise MissingExtraError("The twin's arms, hands and objects", "robosuite")
+        raise MissingExtraError("Models of arms, hands and objects", "robosuite")
     return Path(folders[0]) / "models" / "assets"
 
 

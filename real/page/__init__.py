@@ -1,0 +1,1 @@
+"""The page of a running graph for the person who drives: read-only, served on loopback."""

@@ -1,0 +1,1 @@
+"""The MuJoCo models that a robot's description names, and their shapes."""
