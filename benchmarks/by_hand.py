@@ -23,6 +23,7 @@ from typing import Any, Callable, Iterator, Mapping
 
 import numpy as np
 import rclpy
+from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import JointState
 from std_msgs.msg import String
 
@@ -36,7 +37,7 @@ from real.teleop.bindings import load_bindings
 from real.teleop.registry import device_kind
 from robot.errors import TillerError
 
-STARTING_S, LONGEST_S, ANSWER_S = 90.0, 60.0, 15.0
+STARTING_S, LONGEST_S, ANSWER_S, REFUSED_S = 90.0, 60.0, 15.0, 1.5
 HAND_HZ = 20.0
 TURN_SPEED = 1.0
 GRIPPED_AGAIN = 3  # attempts at one cube
@@ -62,11 +63,12 @@ class Watcher:
 
     Args:
         pilot: who sees.
+        alive: whether there is anything to be seen.
     """
 
-    def __init__(self, pilot: LiftPilot) -> None:
-        rclpy.init()
-        self.seen, self._pilot = Seen(), pilot
+    def __init__(self, pilot: LiftPilot, alive: Callable[[], bool]) -> None:
+        rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+        self.seen, self._pilot, self.alive = Seen(), pilot, alive
         self._executor = make_executor()
         self.node = Guarded("person")
         self._executor.add_node(self.node)
@@ -95,7 +97,7 @@ class Watcher:
         """
         end = time.monotonic() + within_s
         while not condition():
-            if time.monotonic() > end:
+            if time.monotonic() > end or not self.alive():
                 raise TillerError(f"waited {within_s:g} s for {what}; gate '{self.seen.gate}', {self.seen.recorder}")
             self.turn(0.02)
 
@@ -109,11 +111,12 @@ class Person:
     Args:
         hand: on the device.
         speed: of the tcp at full stick, m/s.
+        alive: whether the graph runs.
     """
 
-    def __init__(self, hand: Hand, speed: float) -> None:
+    def __init__(self, hand: Hand, speed: float, alive: Callable[[], bool]) -> None:
         self.pilot = LiftPilot(speed, TURN_SPEED)
-        self.hand, self._watcher = hand, Watcher(self.pilot)
+        self.hand, self._watcher = hand, Watcher(self.pilot, alive)
 
     @property
     def seen(self) -> Seen:
@@ -128,13 +131,35 @@ class Person:
         """Wait until the recorder is in one of some states."""
         self._watcher.until(lambda: self.seen.recorder.get("state") in states, within_s, " or ".join(states))
 
+    def settle(self, within_s: float) -> None:
+        """Wait until a take may begin; what faults while processes start is reset."""
+        end = time.monotonic() + within_s
+        while self.seen.recorder.get("state") != "ready":
+            if self.seen.gate.startswith("fault"):
+                self.recover()
+            self._watcher.turn(0.05)
+            if time.monotonic() > end:
+                self.wait_for("ready", within_s=0.0)
+
+    def recover(self) -> None:
+        """Reset a fault of the gate, and enable it."""
+        self.hand.press("reset")
+        self._watcher.until(lambda: not self.seen.gate.startswith("fault"), ANSWER_S, "the gate's reset")
+        self.hand.press("enable")
+        self.wait_for("ready")
+
     def take(self, *, keep: bool) -> bool:
         """Record one attempt, and save or discard it; whether the cube was lifted."""
+        if self.seen.gate.startswith("fault"):
+            self.recover()
         before = self.seen.recorder["saved"] + self.seen.recorder["discarded"]
         self.pilot.begin()
         self.hand.hold()
-        self.hand.press("start")
-        self.wait_for("recording", "ended")
+        while self.seen.recorder.get("state") not in ("recording", "ended"):
+            self.wait_for("ready", "recording", "ended")
+            self.hand.press("start")
+            with suppress(TillerError):  # what was well a moment ago may not be now: a person tries again
+                self.wait_for("recording", "ended", within_s=REFUSED_S)
         lifted = self._drive()
         self.hand.press("save" if keep and lifted else "discard")
         self._watcher.until(
@@ -148,7 +173,10 @@ class Person:
         began_s = time.monotonic()
         while self.seen.recorder.get("state") == "recording" and time.monotonic() - began_s < LONGEST_S:
             now_s = time.monotonic()
-            self.hand.push(self.pilot.push(now_s), now_s)
+            wanted = self.pilot.push(now_s)
+            self.hand.push(wanted, now_s)
+            if os.environ.get("PILOT"):
+                print(self.pilot.phase, np.round(wanted.motion, 2), wanted.grip, getattr(self.hand, "_levels", ""), np.round(self.seen.observation["tcp.position"], 3), np.round(self.seen.observation["cube.position"], 3), self.seen.observation["gripper.width"], self.seen.gate)
             until_s = now_s + 1 / HAND_HZ
             while (left := until_s - time.monotonic()) > 0:
                 self._watcher.turn(left)
@@ -183,9 +211,10 @@ def teleop(device: str, store: Path, speed: float, *words: str) -> Iterator[Pers
     reader.start()
     controls = load_bindings(device, device_kind(device).vocabulary).controls  # type: ignore[arg-type]
     hand: Hand = KeyboardHand(ours, controls) if device == "keyboard" else GamepadHand(events, controls)
-    person = Person(hand, speed)
+    person = Person(hand, speed, lambda: process.poll() is None)
     try:
-        person.wait_for("ready", within_s=STARTING_S)
+        person.wait_for("ready", "waiting", within_s=STARTING_S)
+        person.settle(STARTING_S)
         yield person
     except TillerError as error:
         raise TillerError(f"{error}\n{bytes(shown[-3000:]).decode(errors='replace')}") from None
@@ -219,7 +248,8 @@ def record(store: Path, episodes: int, discard: int, device: str, speed: float, 
                 left -= not keep
                 success = person.take(keep=keep)
                 tried, lifted = tried + 1, lifted + success
-                print(f"{person.seen.recorder['episodes']} of {episodes}: {person.seen.recorder['verdict']}", flush=True)
+                recorder = person.seen.recorder
+                print(f"{recorder['episodes']} of {episodes}: {recorder['verdict']}", flush=True)
     return {"tried": tried, "lifted": lifted, "minutes": (time.monotonic() - began_s) / 60}
 
 

@@ -27,6 +27,7 @@ SLOW_S = 1.2  # to close the fingers
 DEADBAND = 0.15
 MOTION = ("x", "y", "z", "about_x", "about_y", "about_z")
 DIRECTIONS = (*((f"{name}+", f"{name}-") for name in MOTION), ("close", "open"))
+STROKE_S = 0.12  # between two strokes
 MOST_KEYS = PASTED - 2  # at once: more are no typing
 
 
@@ -127,16 +128,21 @@ class KeyboardHand:
     def __init__(self, fd: int, keys: Mapping[str, str]) -> None:
         self._fd, self._keys = fd, keys
         self._levels = np.zeros(7, dtype=np.int64)
+        self._rest = np.zeros(7)  # of what was wanted and has no level: it is tapped
         self._pressed_s = float("-inf")
 
     def hold(self) -> None:
-        self._levels[:] = 0
+        self._levels[:], self._rest[:] = 0, 0.0
         self._type(self._keys["hold"])
 
     def push(self, wanted: Push, now_s: float) -> None:
         if now_s - self._pressed_s > STOP_S:
             self._levels[:] = 0  # the device has let go of them
-        levels = np.rint(LEVELS * np.append(wanted.motion, wanted.grip)).astype(np.int64)
+        if now_s - self._pressed_s < STROKE_S:
+            return
+        exact = LEVELS * np.append(wanted.motion, wanted.grip)
+        levels = np.rint(exact + self._rest).astype(np.int64)
+        self._rest = np.where(exact != 0, np.clip(self._rest + exact - levels, -1, 1), 0.0)
         keys = []
         for axis, step in enumerate(np.sign(levels - self._levels)):
             if step and len(keys) < MOST_KEYS:

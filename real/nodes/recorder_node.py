@@ -95,14 +95,14 @@ class RecorderNode(Guarded):
     # -- messages -----------------------------------------------------------------------------------------------------
 
     def _subscribe(self, twin: bool) -> None:
-        self._subscriptions = RecorderSubscriptions(self)
+        self._topics = RecorderSubscriptions(self)
         streams = self._conductor.streams
         for name in streams.names:
             stream = streams.contract.state[name]
             profile = qos.RECORD_IMAGE if stream.type in CAMERA_TYPES else qos.RECORD_STATE
-            self._subscriptions.want(streams.message_type(name), stream.topic, partial(self._measured, name), profile)
-        self._subscriptions.want(JointTrajectory, "gate/sent", self._sent_came, qos.RECORD_STATE)
-        self._subscriptions.want(JointTrajectory, "policy/chunk", self._chunk_came, qos.RECORD_STATE)
+            self._topics.want(streams.message_type(name), stream.topic, partial(self._measured, name), profile)
+        self._topics.want(JointTrajectory, "gate/sent", self._sent_came, qos.RECORD_STATE)
+        self._topics.want(JointTrajectory, "policy/chunk", self._chunk_came, qos.RECORD_STATE)
         self.create_subscription(
             String, "gate/state", lambda message: self._conductor.gate_said(message.data), qos.LATCHED
         )
@@ -161,7 +161,7 @@ class RecorderNode(Guarded):
     # -- turns and reports --------------------------------------------------------------------------------------------
 
     def _look(self) -> None:
-        self._subscriptions.look()
+        self._topics.look()
         try:
             self._conductor.look(time.monotonic())
         except TillerError as error:

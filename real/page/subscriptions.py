@@ -71,9 +71,7 @@ class PageSubscriptions:
         if on and not self._of_viewers:
             self._of_viewers = [self._subscribe_stream(name, qos.IMAGE) for name in self._contract.cameras]
             self._of_viewers.append(
-                self._node.create_subscription(
-                    Float64MultiArray, POSES_TOPIC, self._poses.put, qos.IMAGE, raw=True
-                )
+                self._node.create_subscription(Float64MultiArray, POSES_TOPIC, self._poses.put, qos.IMAGE, raw=True)
             )
         elif not on and self._of_viewers:
             for each in self._of_viewers:

@@ -7,6 +7,7 @@ from typing import Any, Callable, Mapping, Protocol
 
 import numpy as np
 
+from data.store.dataset import Dataset
 from data.store.schema import Schema
 from real.recorder.facts import facts_of
 from real.recorder.recording import LEAST_MINUTES, bytes_per_second, disk_minutes, open_recording, recording_schema
@@ -101,6 +102,7 @@ class Conductor:
         self._schema: Schema | None = None
         self._writer: TakeWriter | None = None
         self._take: Take | None = None
+        self._opened = False
         self._gate, self._sent_s, self._task = "", float("-inf"), ""
         self._terminated = self._truncated = False
         self._reopened_s = float("-inf")
@@ -346,34 +348,44 @@ class Conductor:
             problem = watch.trouble(now_s)
             if problem:
                 return f"{name} on '{self._contract.state[name].topic}' is {problem}"
+        if self._gate.startswith("fault"):
+            return f"the gate is in {self._gate}"
         if now_s - self._sent_s > SENT_S:
             return "the gate sends nothing"
         if self.episodes.trouble:
             return self.episodes.trouble
-        if self._writer is None:
-            self._open()
-        assert self._writer is not None
-        if self._writer.problem:
-            problem = self._writer.problem
+        writer = self._writer = self._writer or self._open()
+        if writer.refused is not None:
+            raise writer.refused
+        if writer.dataset is None:
+            return "the store is being opened"
+        if not self._opened:
+            self._begin_session(writer.dataset)
+        if writer.problem:
+            problem = writer.problem
             if now_s - self._reopened_s > REOPEN_S:
                 self._reopened_s = now_s
-                self._writer.discard(lambda _: None)
+                writer.discard(lambda _: None)
             return problem
         self.disk_minutes = disk_minutes(self._store, self._rate)
         if self.disk_minutes < LEAST_MINUTES:
             return f"{self.disk_minutes:.1f} minutes of disk are left, {LEAST_MINUTES:.0f} are needed"
         return ""
 
-    def _open(self) -> None:
-        """Make or open the store, now that all streams have been seen."""
+    def _open(self) -> TakeWriter:
+        """Make or open the store, now that all streams have been seen: in the writer's thread, since it takes a moment."""
         notice = self.episodes.notice
-        schema = recording_schema(self._contract, *self.streams.observation(notice))
-        dataset = open_recording(self._store, self._contract, schema, notice.task if notice is not None else "")
-        if dataset.dropped:
+        schema = self._schema = recording_schema(self._contract, *self.streams.observation(notice))
+        task = notice.task if notice is not None else ""
+        self._rate = bytes_per_second(schema)
+        return TakeWriter(lambda: open_recording(self._store, self._contract, schema, task))
+
+    def _begin_session(self, dataset: Dataset) -> None:
+        """Go on behind what the store has."""
+        self._opened, self.before = True, len(dataset)
+        if getattr(dataset, "dropped", ""):
             self._say(dataset.dropped)
-        self._schema, self.before, self._rate = schema, len(dataset), bytes_per_second(schema)
         if self.before:
             last = int(dataset.meta("seed")[-1])
             if self.episodes.seed <= last:
                 self.episodes.next(last + 1)
-        self._writer = TakeWriter(dataset)

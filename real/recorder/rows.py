@@ -140,7 +140,9 @@ class RowAssembler:
         commanded = np.stack([each.commanded for each in self._sent])
         action, found = action_rows(self._schema.action, times, commanded, stamps, self._period_ns)
         action = np.where(found[:, None], action, commanded[last])
-        actors = [ACTORS.get(each.reason, Actor.HOLD) if is_found else Actor.HOLD for each, is_found in zip(sent, found)]
+        actors = [
+            ACTORS.get(each.reason, Actor.HOLD) if is_found else Actor.HOLD for each, is_found in zip(sent, found)
+        ]
         wish = np.stack([self._wish(int(stamp)) for stamp in stamps])
         cut = [float(np.abs(each.requested - each.commanded).max()) > CUT for each in sent]
         quality = np.array([row.quality for row in rows], dtype=np.int64)

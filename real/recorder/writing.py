@@ -35,11 +35,17 @@ class TakeWriter:
     The episode of the next take is opened as soon as the last one has ended: to begin costs nothing.
 
     Args:
-        dataset: open for appending; from now on this thread's alone.
+        open_store: opens the dataset for appending, in this thread, which from then on uses it alone.
+
+    Attributes:
+        dataset: None while it is being opened.
+        refused: why it cannot be opened; None where it can.
     """
 
-    def __init__(self, dataset: Dataset) -> None:
-        self._dataset = dataset
+    def __init__(self, open_store: Callable[[], Dataset]) -> None:
+        self._open_store = open_store
+        self.dataset: Dataset | None = None
+        self.refused: Exception | None = None
         self._work: SimpleQueue[_Work | None] = SimpleQueue()
         self._ends: SimpleQueue[tuple[OnEnd, str]] = SimpleQueue()
         self._lock, self._waiting, self._take = threading.Lock(), 0, 0
@@ -106,7 +112,13 @@ class TakeWriter:
         self._work.put(_Work(self._take, do, size))
 
     def _run(self) -> None:
-        episode = self._opened(0)
+        try:
+            dataset = self._open_store()
+        except Exception as error:
+            self.refused = error
+            return
+        episode = self._opened(dataset, 0)
+        self.dataset = dataset
         while (work := self._work.get()) is not None:
             with self._lock:
                 self._waiting -= work.size
@@ -117,15 +129,15 @@ class TakeWriter:
                     self._failed.pop(work.take, None)
             if work.on_end is not None:
                 self._ends.put((work.on_end, failed or ""))
-                episode = self._opened(work.take + 1)
+                episode = self._opened(dataset, work.take + 1)
         if episode is not None:
             episode.abort()
-        self._dataset.close()
+        dataset.close()
 
-    def _opened(self, take: int) -> EpisodeWriter | None:
+    def _opened(self, dataset: Dataset, take: int) -> EpisodeWriter | None:
         """A new episode; None where the store takes none, which the take learns."""
         try:
-            return self._dataset.writer()
+            return dataset.writer()
         except Exception as error:
             self._note(take, error)
             return None

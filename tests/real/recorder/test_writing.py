@@ -46,7 +46,7 @@ def store(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def writer(store: Path) -> Iterator[TakeWriter]:
-    made = TakeWriter(Dataset.create(store, SCHEMA))
+    made = TakeWriter(lambda: Dataset.create(store, SCHEMA))
     yield made
     made.close()
 
@@ -114,7 +114,7 @@ def test_a_disk_that_stalls_loses_the_take_and_memory_stays_bounded(
 
 
 def test_what_is_open_at_the_end_leaves_nothing_and_the_store_can_be_written_by_others(store: Path) -> None:
-    writer = TakeWriter(Dataset.create(store, SCHEMA))
+    writer = TakeWriter(lambda: Dataset.create(store, SCHEMA))
     writer.add(rows(5, 1))
     writer.close()
     with Dataset.open(store, mode="a") as dataset:
