@@ -42,6 +42,8 @@ class Dataset:
         meta_keys: names of the per-episode facts.
         episode_ends: (episodes,) int64, the row after each episode's last.
         attributes: of the root: robot, cameras, software and provenance.
+        dropped: opened for appending after a writer that ended in the middle of an episode, one line that says which
+            was lost; else empty.
     """
 
     path: str
@@ -50,10 +52,12 @@ class Dataset:
     meta_keys: tuple[str, ...]
     episode_ends: np.ndarray
     attributes: Mapping[str, Any]
+    dropped: str
 
     def __init__(self, path: str, appender: Appender | None = None) -> None:
         self.path = path
         self._appender = appender
+        self.dropped = "" if appender is None else appender.dropped
         self.refresh()
 
     @classmethod

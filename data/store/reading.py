@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import os
+from collections import Counter, deque
+from concurrent.futures import ThreadPoolExecutor
 from math import prod
 from typing import Any, NamedTuple
 
@@ -41,6 +43,8 @@ class DamagedChunkError(TillerError):
         )
 
 
+_DECODERS = 4
+_WORTH_THREADS = 1 << 17  # bytes of an image; those of 96 x 96 pixels took half as long again in threads
 _LARGEST_SHARD = 1 << 40  # bytes; the index says more of a row that is not there
 
 
@@ -167,14 +171,27 @@ def _stored(store: Store, name: str, part: ByteRequest) -> bytes:
 
 
 def _read_images(array: zarr.Array[Any], codec: ImageCodec, where: str, key: str, start: int, stop: int) -> np.ndarray:
-    """Decoded rows, without the way through zarr's pipeline, which takes longer than a small image."""
+    """Decoded rows, without the way through zarr's pipeline, which takes longer than a small image.
+
+    Threads decode them side by side, as codecs release the interpreter's lock: each writes its own rows, so what is
+    read does not depend on their number.
+    """
     rows = np.empty((max(stop - start, 0), *array.shape[1:]), array.dtype)
-    for number, stored in enumerate(read_encoded(array, where, key, start, stop) if stop > start else ()):
+    images = read_encoded(array, where, key, start, stop) if stop > start else []
+
+    def decode(number: int) -> None:
         try:
-            rows[number] = codec.decode_row(stored, array.shape[1:], array.dtype)
+            rows[number] = codec.decode_row(images[number], array.shape[1:], array.dtype)
         except Exception as reason:  # decoders raise whatever they like
             row = start + number
             raise DamagedChunkError(where, key, row, (row, row + 1), _reason(reason)) from reason
+
+    if len(images) < 2 or rows[0].nbytes < _WORTH_THREADS:
+        deque(map(decode, range(len(images))), maxlen=0)
+    else:
+        # Of this call alone: a pool that outlived it would have no threads in a forked process.
+        with ThreadPoolExecutor(min(_DECODERS, os.cpu_count() or 1), thread_name_prefix="decode") as threads:
+            deque(threads.map(decode, range(len(images))), maxlen=0)
     return rows
 
 

@@ -66,6 +66,8 @@ def run(configuration: Configuration[CollectOptions]) -> int:
     )
     dataset, output = open_collection(options)
     with dataset:
+        if dataset.dropped:
+            print(f"{output.path}: {dataset.dropped}")
         try:
             tried, diverged = add_missing(dataset, options)
         except KeyboardInterrupt:

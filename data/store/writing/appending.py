@@ -28,7 +28,8 @@ from data.store.episode import Episode, check_episode
 from data.store.record import ROOT_KEY, Commit, read_record
 from data.store.schema import ACTION, Schema
 from data.store.writing.columns import Columns
-from data.store.writing.durable import DurableStore, remove_partial_files
+from data.store.writing.durable import DurableStore
+from data.store.writing.leftovers import Leftovers, dropped_episode, remove_partial_files
 from data.store.writing.lock import WriterLock
 from robot.errors import InputError, TillerError
 from robot.files import FULL
@@ -63,6 +64,7 @@ class Appender:
     Attributes:
         commit: what is committed.
         open: what is being added; None while nothing is.
+        dropped: what the writer before had begun and not committed, in one line; empty where there is nothing to say.
 
     Raises:
         InputError: another writer is at work, or the folder cannot be written.
@@ -80,9 +82,9 @@ class Appender:
         self._ready = False
         self.open = None
         try:
-            if self._lock.follows_a_crash:
-                remove_partial_files(folder)
+            leftovers = remove_partial_files(folder) if self._lock.follows_a_crash else Leftovers()
             self._return_to_commit()
+            self.dropped = dropped_episode(leftovers, self._lock.before, self.commit.episodes)
         except BaseException:
             self._lock.release()
             raise
@@ -124,6 +126,7 @@ class Appender:
         with self.guarded():
             if not self._ready:
                 self._return_to_commit()
+            self._lock.begin_episode(self.commit.episodes)
         self.open = Addition(self, self._schema, self.commit, self._arrays, str(self._folder))
         return self.open
 
@@ -155,6 +158,7 @@ class Appender:
         self._root = self._root.update_attributes({ROOT_KEY: {**record, "commit": after.to_json()}})
         self._store.settle()
         self.commit, self.open = after, None
+        self._lock.end_episode()
         return after
 
     def abandon(self) -> None:
@@ -169,6 +173,7 @@ class Appender:
         with suppress(OSError):
             remove_partial_files(self._folder)
             self._return_to_commit()
+            self._lock.end_episode()
 
     def _return_to_commit(self) -> None:
         """Read the record and set every array back to it."""

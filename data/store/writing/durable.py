@@ -87,9 +87,3 @@ def move_into_place(aside: Path, folder: Path) -> None:
 def sync_all(threads: ThreadPoolExecutor, paths: Iterable[Path]) -> None:
     """Force files or folders to the disk, all at once."""
     list(threads.map(sync, sorted(paths)))
-
-
-def remove_partial_files(root: Path) -> None:
-    """Delete what dead or interrupted writers left aside. Only the holder of the store's lock may call this."""
-    for leftover in root.rglob(f"*{PARTIAL}"):
-        leftover.unlink(missing_ok=True)

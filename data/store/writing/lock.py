@@ -7,10 +7,12 @@ import json
 import os
 import socket
 import weakref
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Mapping
 
+from data.store.writing.leftovers import EPISODE, EPISODE_SINCE
 from robot.errors import InputError, TillerError
 from robot.files import FULL
 
@@ -21,14 +23,16 @@ class WriterLock:
     """The right to write to one folder, from construction to `release`.
 
     The kernel holds the lock (`flock`) and drops it when the process ends, however it ends; the file's text only
-    names the holder. The file is removed at release, so text found in it means that its writer died.
+    names the holder, and the episode that it has begun. The file is removed at release, unless an episode is still
+    open, so text found in it means that its writer died or ended in the middle of one.
 
     Args:
         folder: of the store, or of whatever else has one writer.
         way_out: for a writer that comes second.
 
     Attributes:
-        follows_a_crash: the writer before this one ended without releasing.
+        follows_a_crash: the writer before this one ended without releasing, or with an open episode.
+        before: what the file said of that writer; empty where there was none.
         release: gives the lock back; again is harmless.
 
     Raises:
@@ -41,8 +45,15 @@ class WriterLock:
         self.path, self._way_out = folder / LOCK_NAME, way_out
         descriptor = self._acquire()
         self.follows_a_crash = os.fstat(descriptor).st_size > 0
+        self.before = _read_holder(descriptor)
+        self._descriptor = descriptor
+        self._holder = {
+            "pid": os.getpid(),
+            "host": socket.gethostname(),
+            "since": datetime.now(UTC).isoformat(timespec="seconds"),
+        }
         try:
-            _sign(descriptor)
+            _sign(descriptor, self._holder)
         except OSError as error:
             os.close(descriptor)
             if not self.follows_a_crash:
@@ -51,6 +62,20 @@ class WriterLock:
         # Also at garbage collection and at the end of the process: a forgotten `close` is no crash.
         self.release = weakref.finalize(self, _release, self.path, descriptor, os.getpid())
         _held.add(self)
+
+    def begin_episode(self, number: int) -> None:
+        """Write down that an episode of this number is open.
+
+        Raises:
+            OSError: the disk fails.
+        """
+        since = datetime.now(UTC).isoformat(timespec="seconds")
+        _sign(self._descriptor, {**self._holder, EPISODE: number, EPISODE_SINCE: since})
+
+    def end_episode(self) -> None:
+        """Write down that none is open."""
+        with suppress(OSError):  # the commit stands, and shows that the episode which the file names has ended
+            _sign(self._descriptor, self._holder)
 
     def _acquire(self) -> int:
         while True:
@@ -82,10 +107,8 @@ class WriterLock:
             return False
 
 
-def _sign(descriptor: int) -> None:
+def _sign(descriptor: int, holder: Mapping[str, Any]) -> None:
     """Write down who holds the lock."""
-    since = datetime.now(UTC).isoformat(timespec="seconds")
-    holder = {"pid": os.getpid(), "host": socket.gethostname(), "since": since}
     text = json.dumps(holder).encode()
     os.pwrite(descriptor, text, 0)
     os.ftruncate(descriptor, len(text))  # after the text: a full disk leaves the trace of a crash
@@ -100,7 +123,7 @@ def _unsigned(folder: Path, error: OSError) -> TillerError:
 
 def _release(path: Path, descriptor: int, owner: int) -> None:
     """Give the lock back; a forked child only forgets its parent's."""
-    if os.getpid() == owner:
+    if os.getpid() == owner and EPISODE not in _read_holder(descriptor):
         path.unlink(missing_ok=True)
     os.close(descriptor)
 
