@@ -16,11 +16,11 @@ from geometry_msgs.msg import PoseStamped, WrenchStamped
 from sensor_msgs.msg import CompressedImage, Image, JointState
 from std_msgs.msg import Float64MultiArray, Header, MultiArrayDimension, MultiArrayLayout, String
 
+from data.store.images.headers import encoded_header
 from data.store.images.pixels import (
     decoded,
     decoded_depth,
     depth_png,
-    encoded_header,
     is_compressed_depth,
     is_quantised,
     pixels,

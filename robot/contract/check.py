@@ -106,7 +106,7 @@ def _streams(contract: Contract, description: RobotDescription, spec: ActionSpec
         *description.spec.joint_names,
         *(limb.field(limb.tool.command.name) for limb in description.limbs if len(limb.tool.joints) == 1),
     }
-    for name, stream in contract.state.items():
+    for name, stream in contract.policy_streams.items():
         if stream.type in ("pose", "wrench") and stream.field not in tcps:
             yield f"state '{name}': field", stream.field, f"one of {', '.join(tcps)}"
         for joint in stream_names(contract, name) if stream.map else ():

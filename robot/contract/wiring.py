@@ -127,7 +127,8 @@ class Stream:
             (`std_msgs/Float64MultiArray`).
         rate_hz: of its driver.
         map: of a `joint_state`: a name in the contract's `maps`.
-        field: of a `pose` and a `wrench`: `tcp`, or `left.tcp` of one arm of several.
+        field: of a `pose` and a `wrench`: `tcp`, or `left.tcp` of one arm of several; any name where it is only
+            recorded, such as `cup`, which gives `cup.position` and `cup.rotation`.
         latency_s: age of a message when it comes, where its stamp is not the moment of the measurement.
         floor_s: lower bound of the age that holds; None takes `FLOOR_S`.
         fault_s: age that is a fault; None takes `FAULT_S`, or the contract's.

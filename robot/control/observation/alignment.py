@@ -129,15 +129,15 @@ class Alignment:
                     return refused
                 kept[field.name] = value
         past = self._pasts[stream]
-        if past.newest_ns is None or measured_ns > past.newest_ns:
+        if not past.stamps or measured_ns > past.stamps[-1]:
             past.append(measured_ns, kept)
         return ""
 
     @property
     def newest_ns(self) -> int | None:
         """The newest moment that all streams have reached; None while one has no message."""
-        newest = [past.newest_ns for past in self._pasts.values()]
-        return None if None in newest else min(newest)  # type: ignore[type-var]
+        newest = [past.stamps[-1] for past in self._pasts.values() if past.stamps]
+        return min(newest) if newest and len(newest) == len(self._pasts) else None
 
     @property
     def silent(self) -> tuple[str, ...]:

@@ -32,7 +32,9 @@ class Past:
 
     def append(self, stamp_ns: int, values: Mapping[str, Any]) -> None:
         """Add a message that is newer than all others: name -> array, or bytes."""
-        size = MESSAGE_BYTES + sum(len(each) if isinstance(each, bytes) else each.nbytes for each in values.values())
+        size = MESSAGE_BYTES
+        for each in values.values():
+            size += len(each) if isinstance(each, bytes) else each.nbytes
         self.stamps.append(stamp_ns)
         self.values.append(values)
         self._sizes.append(size)

@@ -54,7 +54,7 @@ def recordable(
         elif stream.type == "wrench":
             own = iter((_numbers(f"{stream.field}.wrench", 6, WRENCH_UNITS, "wrench"),))
         elif stream.type == "vector":
-            own = iter((_numbers(name, *_size(contract, name, sizes, 1), "1", "state"),))
+            own = iter((_numbers(name, _size(contract, name, sizes, 1)[0], "1", "state"),))
         elif stream.type == "image":
             shape = (*_size(contract, name, sizes, 2), 3)
             own = iter((ObservationField(f"{name}.image", shape, "uint8", "1", "image"),))
@@ -76,7 +76,8 @@ def _joints(
     moving = motion(description, each if velocities else {}, each if efforts else {})
     covered: set[str] = set()
     for limb in description.limbs:
-        command, count = limb.tool.command, len(limb.tool.joints)
+        command = limb.tool.command
+        # Drivers of tools give efforts in N*m, in N or in the mA of a motor.
         groups = [
             (limb.field("arm.joints"), "arm", limb.arm.joints, "rad", "joint", "N*m"),
             (limb.field(command.name), limb.tool.group, limb.tool.joints, command.unit, command.kind, "1"),
@@ -85,14 +86,14 @@ def _joints(
             if field not in there:
                 continue
             covered |= {field, *map(limb.element, joints)}
-            size = len(joints) if group == "arm" else count
-            yield _numbers(field, size, unit, kind)
+            yield _numbers(field, len(joints), unit, kind)
             for word, own_unit in (("velocities", f"{unit}/s"), ("efforts", effort_unit)):
                 if limb.field(f"{group}.{word}") in moving:
-                    yield _numbers(limb.field(f"{group}.{word}"), size, own_unit, "state")
+                    yield _numbers(limb.field(f"{group}.{word}"), len(joints), own_unit, "state")
+    arms = {limb.element(joint) for limb in description.limbs for joint in limb.arm.joints}
     for joint in each:
         if joint not in covered:
-            yield _numbers(joint, 1, "rad", "joint")
+            yield _numbers(joint, 1, "rad" if joint in arms else "1", "joint")
 
 
 def _size(contract: Contract, name: str, sizes: Mapping[str, tuple[int, ...]] | None, axes: int) -> tuple[int, ...]:

@@ -37,11 +37,10 @@ def streams_of(contract: Contract, description: RobotDescription, field: Observa
     The numbers of a twin's task (`values`) are not named in a contract, and may be any but those that only the robot's
     own streams measure.
     """
-    streams = contract.policy_streams
-    named = {name for name in streams if field.name in stream_keys(contract, description, name)}
-    if not field.is_image and not (named and _is_of_robot(contract, description, field.name)):
-        named |= {name for name, stream in streams.items() if stream.type == "values"}
-    return tuple(name for name in streams if name in named)
+    carrying = {name for name in contract.state if field.name in stream_keys(contract, description, name)}
+    if not field.is_image and not (carrying and _is_of_robot(contract, description, field.name)):
+        carrying |= {name for name, stream in contract.state.items() if stream.type == "values"}
+    return tuple(name for name in contract.policy_streams if name in carrying)
 
 
 def offered(

@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from data.store.images.pixels import MOST_PIXELS, decoded, decoded_depth, depth_png, encoded_header, pixels
+from data.store.images.headers import MOST_PIXELS, encoded_header
+from data.store.images.pixels import decoded, decoded_depth, depth_png, pixels
 from robot.errors import InputError
 
 
@@ -67,6 +68,7 @@ def test_every_kind_of_png_has_the_same_pixels_in_another_library(mode: str, tra
     options = {"transparency": (1, 2, 3) if mode == "RGB" else 3} if transparent and mode in ("RGB", "L", "P") else {}
     data = packed(image, "PNG", **options)
     np.testing.assert_array_equal(decoded(data), by_pillow(data))
+    assert encoded_header(data).plain == (mode in ("RGB", "L") and not options), "only these are stored as they are"
 
 
 @given(seed=st.integers(0, 2**31), height=st.integers(1, 40), width=st.integers(1, 40))

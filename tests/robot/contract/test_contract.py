@@ -214,6 +214,8 @@ def test_what_is_only_recorded_changes_no_meaning_and_moves_no_robot() -> None:
         "cameras.overhead.type",
         "cameras.overhead.size",
     ]
+    cup = with_stream(contract, "cup", topic="cup", type="pose", rate_hz=100, field="cup", use="record")
+    assert disagreements(cup, describe(cup)) == [], "what is no part of the robot may be recorded"
     felt = with_stream(contract, "force", topic="force", type="wrench", rate_hz=500, use="record")
     assert disagreements(felt, describe(felt)) == [] and measured_names(felt) == measured_names(contract)
 

@@ -8,6 +8,7 @@ import mujoco
 import numpy as np
 import pytest
 
+from robot.contract.contract import MappedJoint, Stream
 from robot.contract.loading import contract_names, describe, load_contract
 from robot.description.loading import load_robot
 from robot.errors import InputError
@@ -40,6 +41,21 @@ def test_every_contract_makes_a_gate_that_is_no_looser_than_the_robot(name: str)
         tool = settings.spec.slices[limb.field(limb.tool.command.name)]
         assert np.isfinite(limits.low[tool]).all() and np.isfinite(limits.high[tool]).all()
     assert all(group.measured for group in settings.groups if group.name.endswith("arm"))
+
+
+def test_a_sensor_that_the_gate_does_not_read_holds_no_robot():
+    contract = load_contract("panda_twin_crisp")
+    settings = gate_settings(contract, describe(contract))
+    more = {
+        "force": Stream("force", "wrench", 500),
+        "skin": Stream("skin", "vector", 50),
+        "glove": Stream("glove", "joint_state", 50, map="glove", use="record"),
+    }
+    maps = {**contract.maps, "glove": (MappedJoint("finger", "finger"),)}
+    for use in ("policy", "record"):
+        streams = {name: replace(stream, use="record" if name == "glove" else use) for name, stream in more.items()}
+        felt = replace(contract, maps=maps, state={**contract.state, **streams})
+        assert gate_settings(felt, describe(contract)).streams == settings.streams
 
 
 def test_capsules_need_the_joints_and_their_file():

@@ -1,0 +1,110 @@
+"""What JPEGs and PNGs say of themselves, read from bytes that anybody may have sent; nothing is decoded.
+
+Bytes may claim any size and end anywhere: sizes, ends and checksums are looked at here. A JPEG has no checksum: its end
+is required.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from dataclasses import dataclass
+
+from robot.errors import InputError
+
+MOST_PIXELS = 16 << 20
+MOST_SEGMENTS = 256  # of a JPEG before its first scan
+MOST_CHUNKS = 1 << 14  # of a PNG
+_JPEG, _JPEG_END, _JPEG_SCAN = b"\xff\xd8", b"\xff\xd9", 0xDA
+_JPEG_FRAMES = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})  # C4, C8 and CC are tables
+_PNG = b"\x89PNG\r\n\x1a\n"
+_GREY, _RGB = 0, 2  # colour types of a PNG
+
+
+@dataclass(frozen=True)
+class EncodedHeader:
+    """What a JPEG or PNG says of itself.
+
+    Args:
+        kind: `jpeg` or `png`.
+        shape: of its pixels as they are stored: (height, width), or (height, width, channels).
+        bits: of a number.
+        plain: whether its pixels are grey of 8 or 16 bits or RGB of 8, without palette or transparency.
+        end: bytes that are of the image; cameras pad theirs.
+    """
+
+    kind: str
+    shape: tuple[int, ...]
+    bits: int
+    plain: bool
+    end: int
+
+    @property
+    def dtype(self) -> str:
+        """Of its pixels: `uint8` or `uint16`."""
+        return "uint16" if self.bits == 16 else "uint8"
+
+
+def encoded_header(data: bytes) -> EncodedHeader:
+    """What a JPEG or PNG says of itself, when it is whole; nothing is decoded.
+
+    Raises:
+        InputError: it is neither, ends early, a checksum is wrong, or it has more than `MOST_PIXELS`.
+    """
+    read = _read_png if data.startswith(_PNG) else _read_jpeg if data.startswith(_JPEG) else None
+    header = read(data) if read else f"bytes that begin with {data[:4].hex(' ') or 'nothing'}"
+    if isinstance(header, EncodedHeader):
+        height, width = header.shape[:2]
+        if 0 < height * width <= MOST_PIXELS:
+            return header
+        header = f"{width} x {height} pixels"
+    raise InputError("compressed image", expected="a JPEG or a PNG, whole", got=header)
+
+
+def _read_jpeg(data: bytes) -> EncodedHeader | str:
+    """The header of a JPEG, or what is wrong with it: its segments are walked up to the first scan."""
+    at, shape = 2, (0, 0, 0)
+    for _ in range(MOST_SEGMENTS):
+        if at + 4 > len(data) or data[at] != 0xFF:
+            return "a JPEG that ends early, or is damaged"
+        marker, length = data[at + 1], int.from_bytes(data[at + 2 : at + 4], "big")
+        if marker in _JPEG_FRAMES and at + 10 <= len(data):
+            height, width = (int.from_bytes(data[at + first : at + first + 2], "big") for first in (5, 7))
+            shape = (height, width, data[at + 9])
+        if marker == _JPEG_SCAN:
+            end = data.rfind(_JPEG_END, at) + 2
+            if end < 2:
+                return "a JPEG without its end"
+            if shape[2] not in (1, 3):
+                return f"a JPEG of {shape[2]} channels"
+            return EncodedHeader("jpeg", shape if shape[2] == 3 else shape[:2], 8, True, end)
+        at += 1 if marker == 0xFF else 2 + length  # between segments there may be more 0xFF
+    return f"a JPEG without a scan in {MOST_SEGMENTS} segments"
+
+
+def _read_png(data: bytes) -> EncodedHeader | str:
+    """The header of a PNG, or what is wrong with it: the checksums of its chunks are compared."""
+    at, content, transparent = len(_PNG), b"", False
+    for _ in range(MOST_CHUNKS):
+        length, kind = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8]
+        end = at + 12 + length
+        if end > len(data):
+            return "a PNG that ends early"
+        if zlib.crc32(memoryview(data)[at + 4 : end - 4]) != int.from_bytes(data[end - 4 : end], "big"):
+            return "a PNG with a wrong checksum"
+        if at == len(_PNG):
+            if kind != b"IHDR" or length != 13:
+                return "a PNG without its header"
+            content = data[at + 8 : end - 4]
+        elif kind == b"IEND":
+            return _png_header(content, transparent, end)
+        transparent = transparent or kind == b"tRNS"
+        at = end
+    return f"a PNG without its end in {MOST_CHUNKS} chunks"
+
+
+def _png_header(content: bytes, transparent: bool, end: int) -> EncodedHeader:
+    width, height, bits, colour = struct.unpack_from(">IIBB", content)
+    channels = {_GREY: (), 4: (2,), 6: (4,)}.get(colour, (3,))
+    plain = not transparent and (colour, bits) in ((_GREY, 8), (_GREY, 16), (_RGB, 8))
+    return EncodedHeader("png", (height, width, *channels), bits, plain, end)
