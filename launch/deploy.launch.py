@@ -43,8 +43,7 @@ ARGUMENTS = [
     DeclareLaunchArgument(
         "teleop",
         default_value="none",
-        choices=["none", "gamepad"],
-        description="device of a person; a keyboard needs a terminal: tiller node teleop",
+        description="device of a person, such as gamepad; a keyboard needs a terminal: tiller node teleop",
     ),
     DeclareLaunchArgument("supervisor", default_value="true", choices=SWITCH, description="start the supervisor"),
     DeclareLaunchArgument(

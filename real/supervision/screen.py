@@ -49,6 +49,11 @@ class Screen:
         return self._stream.isatty()
 
     @property
+    def writes_over(self) -> bool:
+        """Whether a line can be written over: on a terminal that knows how to clear one."""
+        return self.is_terminal and os.environ.get("TERM") != "dumb"
+
+    @property
     def size(self) -> tuple[int, int]:
         """Columns and rows."""
         try:
@@ -64,14 +69,15 @@ class Screen:
             self._fresh.notify()
 
     def over(self, text: str, state: Hashable = None) -> None:
-        """Write over the last line. Where that cannot be done, in a pipe or a file, the text becomes a line of its own
-        when something of it has changed that matters, at most once in `APART_S`; the newest such text is not lost.
+        """Write over the last line. Where that cannot be done, in a pipe, a file or a dumb terminal, the text becomes a
+        line of its own when something of it has changed that matters, at most once in `APART_S`; the newest such text
+        is not lost.
 
         Args:
             text: of the line.
             state: what of it matters; None takes the text.
         """
-        if self.is_terminal:
+        if self.writes_over:
             columns, _ = self.size
             self._show(f"\r{printable(text)[: columns - 1]}{_END_OF_LINE}", bottom=True)
             return

@@ -8,7 +8,7 @@ from rclpy.node import Node
 
 from real.process.parameters import declare
 from real.teleop.bindings import Bindings, load_bindings
-from real.teleop.registry import DeviceKind, device_kind, device_names
+from real.teleop.registry import BUILT_IN, DeviceKind, device_kind, device_names
 
 DEFAULT = "keyboard"
 
@@ -56,7 +56,8 @@ def device_help(words: Sequence[str]) -> str:
     kind = device_kind(chosen)
     lines = ["Devices:"]
     for name in device_names():
-        lines.append(f"  {name}" + (f": {kind.help}" if name == chosen else ""))
+        text = kind.help if name == chosen else device_kind(name).help if name in BUILT_IN else ""
+        lines.append(f"  {name}: {text}".removesuffix(": "))
     lines += [f"  {option.name}: {option.text} ({option.default})" for option in kind.options]
     if kind.vocabulary is not None:
         bindings = load_bindings(given.get("bindings") or chosen, kind.vocabulary)

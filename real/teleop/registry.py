@@ -100,7 +100,7 @@ def _loaded(name: str, entries: list[EntryPoint]) -> DeviceKind:
         )
     try:
         kind = entry.load()
-        problem = "" if isinstance(kind, DeviceKind) else f"a {type(kind).__name__}"
+        problem = "" if isinstance(kind, DeviceKind) else f"an object of type {type(kind).__name__}"
     except TillerError as error:
         problem = str(error)
     except Exception as error:  # what another package does when it is imported can be anything

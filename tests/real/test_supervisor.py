@@ -300,6 +300,17 @@ def test_a_status_in_a_pipe_is_a_line_when_something_changed_and_its_last_state_
         assert pipe.read().splitlines() == ["tick 0", "tick 50", "tick 200", "tick 201"]
 
 
+def test_a_status_in_a_dumb_terminal_is_a_line_when_something_changed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    terminal = Terminal()
+    screen = Screen(os.fdopen(terminal.inner, "w"))
+    screen.over("held", state="held")
+    screen.over("held, 9 s", state="held")
+    screen.close()
+    assert terminal.read() == "held\r\n"
+    terminal.close()
+
+
 def test_log_lines_stand_above_the_status_of_a_terminal_and_not_in_it() -> None:
     terminal = Terminal()
     screen = Screen(os.fdopen(terminal.inner, "w"))
