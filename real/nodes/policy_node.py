@@ -3,6 +3,10 @@
 The observation is put together as in training (`robot.control.observation`), the runner is that of the evaluation
 (`robot.control.runner`), and inference runs beside the executor (`real.policy.planner`). A chunk is stamped with the
 observation that it was made from; what of it has passed by when it comes, the gate leaves out.
+
+While a person has the robot, or the gate holds it, it goes on planning from what it observes: its chunks show what it
+would do. Such a plan continues no other, and the first one after a person has given the robot back is made from an
+observation that came after that.
 """
 
 from __future__ import annotations
@@ -20,6 +24,7 @@ from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
 from real.graph.graph import DEVICES
+from real.policy.execution import Execution
 from real.policy.planner import Plan, Planner
 from real.policy.source import load_source, require_source
 from real.process.parameters import declare
@@ -38,6 +43,7 @@ from robot.control.observation.streams import stream_readers
 from robot.control.runner import ChunkRunner, query_seed
 from robot.description import Policy, TaskPrompt, require_match
 from robot.errors import InputError, TillerError
+from robot.safety.gate.actor import Actor
 
 STATUS_S = 0.5
 POLL_S = 0.002
@@ -47,8 +53,8 @@ QUANTILE = 0.95
 class PolicyNode(Guarded):
     """The policy's process.
 
-    Topics: in, the contract's streams and `episode` of a twin; out, `policy/chunk`, `policy/task` (latched) and
-    `status`. Services: `~/start`, `~/stop` (Trigger).
+    Topics: in, the contract's streams, `gate/sent` and `episode` of a twin; out, `policy/chunk`, `policy/task`
+    (latched) and `status`. Services: `~/start`, `~/stop` (Trigger).
     """
 
     def __init__(self) -> None:
@@ -85,15 +91,17 @@ class PolicyNode(Guarded):
         self._observer: Observer | None = None
         self._epoch: int | None = None
         self._early: tuple[str, StateMessage] | None = None
-        self._plans = self._refused = 0
+        self._plans = self._refused = self._handed_ns = 0
         self._said = ""
         self._readers = stream_readers(self._contract)
         self._description = describe(self._contract)
+        self._execution = Execution(action_spec(self._contract))
 
         self._chunk = self.create_publisher(JointTrajectory, "policy/chunk", qos.COMMAND)
         self._task = self.create_publisher(String, "policy/task", qos.LATCHED)
         self._status = self.create_publisher(DiagnosticArray, "status", qos.STATUS)
         self.create_subscription(String, "episode", self._new_episode, qos.LATCHED)
+        self.create_subscription(JointTrajectory, "gate/sent", self._executed, qos.STATE, raw=True)
         self.create_service(Trigger, "~/start", self._start_service)
         self.create_service(Trigger, "~/stop", self._stop_service)
         self.create_timer(STATUS_S, self._report, clock=Clock(clock_type=ClockType.STEADY_TIME))
@@ -177,9 +185,29 @@ class PolicyNode(Guarded):
         assert runner is not None and observer is not None and observer.stamp_ns is not None
         if self._planner.busy or not runner.needs_plan(observer.stamp_ns):
             return
+        if runner.plans and self._execution.actor not in (None, Actor.POLICY):
+            if observer.stamp_ns < self._handed_ns:
+                return
+            runner.interrupt(self._execution.held)
         prompt = TaskPrompt(self._instruction) if self._instruction else None
         self._waiting.reset()
         self._planner.request(runner.request(seed=query_seed(self._seed, runner.plans), prompt=prompt))
+
+    # -- execution ----------------------------------------------------------------------------------------------------
+
+    def _executed(self, packed: bytes) -> Refusal | None:
+        """Note who acts on the robot; where that is no longer the policy, its next plan is due."""
+        execution = self._execution
+        before = execution.actor
+        refusal = execution.add(packed, self.get_clock().now().nanoseconds)
+        if execution.actor is before or before is None or execution.actor is Actor.POLICY or self._runner is None:
+            return refusal
+        self._runner.interrupt()
+        if Actor.PERSON in (before, execution.actor):
+            # What is being planned was observed before the robot changed hands.
+            self._planner.drop()
+            self._handed_ns = execution.changed_ns
+        return refusal
 
     # -- publishing ---------------------------------------------------------------------------------------------------
 
@@ -242,6 +270,7 @@ class PolicyNode(Guarded):
 
     def _begin(self) -> None:
         self._planner.drop()
+        self._handed_ns = 0
         if self._observer is not None and self._runner is not None:
             self._observer.reset()
             self._runner.reset()
@@ -272,7 +301,8 @@ class PolicyNode(Guarded):
         elif self._refused:
             level, text = ERROR, f"{self._refused} plans refused"
         else:
-            level, text = OK, "planning"
+            person = self._execution.actor is Actor.PERSON
+            level, text = OK, "planning, while a person has the robot" if person else "planning"
         numbers = {
             "plans": self._plans,
             "refused": self._refused,

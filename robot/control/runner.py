@@ -62,6 +62,7 @@ class ChunkRunner:
         self.plans = 0
         self._history = ObservationHistory(spec.observation)
         self._chunks: deque[ActionChunk] = deque()
+        self._held: np.ndarray | None = None
 
     @property
     def most_delay_steps(self) -> int:
@@ -95,7 +96,23 @@ class ChunkRunner:
         """Start an episode: no past, no chunk, the count of plans back at 0."""
         self._history.reset()
         self._chunks.clear()
+        self._held = None
         self.plans = 0
+
+    def interrupt(self, held: np.ndarray | None = None) -> None:
+        """Drop the plans, which are not executed: a person moves the robot, or it is held. A plan is due at once, and
+        continues none before it.
+
+        Args:
+            held: (dim,) the command at which the robot stands until the plan is executed: where plans arrive late it
+                stands for the rows that pass meanwhile. None where something moves the robot, or its command is
+                unknown: the plan is free then.
+        """
+        dim = self.spec.action.dim
+        if held is not None and np.shape(held) != (dim,):
+            raise InputError("held command", expected=f"({dim},)", got=str(np.shape(held)))
+        self._chunks.clear()
+        self._held = None if held is None else np.array(held, dtype=np.float64)
 
     @property
     def chunk(self) -> ActionChunk | None:
@@ -143,7 +160,8 @@ class ChunkRunner:
 
         Returns:
             values (horizon, dim) and weight (horizon,): 1 for the `delay_steps` rows that will have passed when the
-            plan arrives, falling linearly to 0 where the last chunk ends; all 0 without a chunk.
+            plan arrives, falling linearly to 0 where the last chunk ends. Without a chunk all 0, but for the rows that
+            pass where the robot is held (`interrupt`): those are its command.
         """
         horizon = self.spec.horizon
         values, weight = np.zeros((horizon, self.spec.action.dim)), np.zeros(horizon)
@@ -157,6 +175,9 @@ class ChunkRunner:
             rows = np.arange(horizon)
             soft = (len(rest) - rows) / max(len(rest) - self.delay_steps, 1)
             weight = np.where(rows < min(self.delay_steps, len(rest)), 1.0, np.clip(soft, 0.0, 1.0))
+        elif self._held is not None:
+            values[:] = self._held
+            weight[: self.delay_steps] = 1.0
         return values, weight
 
     def take(self, plans: np.ndarray, request: PlanRequest) -> ActionChunk:
@@ -184,6 +205,7 @@ class ChunkRunner:
         if self.ensemble is None:
             self._chunks.clear()
         self._chunks.append(chunk)
+        self._held = None
         while self._chunks[0].end_ns <= chunk.start_ns:
             self._chunks.popleft()
         self.plans += 1

@@ -214,3 +214,39 @@ def test_a_plan_of_another_shape_is_refused():
     runner.observe({"state": np.zeros(1)}, 0)
     with pytest.raises(InputError, match=r"\(8, 1\)"):
         runner.accept(np.zeros((7, 1)))
+
+
+def test_plans_that_are_not_executed_are_dropped_and_the_next_one_continues_none():
+    spec = policy_spec(horizon=8, n_action_steps=4)
+    for held, row, weight in ((None, 0.0, 0.0), (np.array([7.0]), 7.0, 1.0)):
+        runner, policy = ChunkRunner(spec, delay_steps=2), RowCounter(spec)
+        run(runner, policy, 2)
+        runner.interrupt(held)
+        assert runner.chunk is None and runner.needs_plan(T)
+        runner.observe({"state": np.array([2], dtype=np.float32)}, 2 * T)
+        runner.maybe_plan(policy)
+        assert policy.calls[1]["prefix"][0][:2, 0].tolist() == [row, row]
+        assert policy.calls[1]["prefix_weight"][0].tolist() == [weight, weight, *[0.0] * 6]
+        assert runner.prefix()[0][:2, 0].tolist() == [2, 3], "the plan after it continues it"
+
+
+def test_a_held_command_counts_until_a_plan_is_made_and_no_longer():
+    spec = policy_spec(horizon=8, n_action_steps=4)
+    runner, policy = ChunkRunner(spec, delay_steps=2), RowCounter(spec)
+    runner.interrupt(np.array([7.0]))
+    runner.reset()
+    run(runner, policy, 1)
+    assert not policy.calls[0]["prefix_weight"].any()
+    runner.interrupt(np.array([7.0]))
+    runner.interrupt()
+    assert not runner.prefix()[1].any()
+    with pytest.raises(InputError, match="held command"):
+        runner.interrupt(np.zeros(2))
+
+
+def test_where_plans_come_at_once_an_interruption_offers_nothing():
+    spec = policy_spec()
+    runner, policy = ChunkRunner(spec), RowCounter(spec)
+    runner.interrupt(np.array([7.0]))
+    run(runner, policy, 1)
+    assert policy.calls[0]["prefix"] is None
