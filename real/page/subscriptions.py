@@ -96,6 +96,7 @@ class PageSubscriptions:
     def image(self, camera: str) -> Taken | None:
         """The newest image of a camera, where one came since the last call."""
         taken = self._taken(self._streams.get(camera))
+        self._view.looked(camera, time.monotonic())
         if taken is not None:
             self._view.stream(camera, taken.came_s, taken.sequence)
         return taken
@@ -114,6 +115,7 @@ class PageSubscriptions:
     def _look_at(self, name: str) -> None:
         polled = self._streams.get(name)
         taken = self._taken(polled)
+        self._view.looked(name, time.monotonic())
         if polled is None or taken is None:
             return
         self._view.stream(name, taken.came_s, taken.sequence)

@@ -53,6 +53,10 @@ class PageView:
         self._recorder, self._recorder_s = state, now_s
         self._pace.add(state.episodes, now_s)
 
+    def looked(self, name: str, now_s: float) -> None:
+        """Note a look at a stream, whether a message had come or not."""
+        self._arrivals[name].looked(now_s)
+
     def stream(self, name: str, came_s: float, sequence: int | None) -> None:
         """Note a message of a stream: when it came, and its publisher's number of it."""
         self._arrivals[name].came(came_s, sequence)
@@ -80,7 +84,7 @@ class PageView:
         if now_s - heard_s > SILENT_S:
             return f"the gate is silent for {now_s - heard_s:.0f} s"
         states = [name for name, stream in self._contract.state.items() if stream.type not in CAMERA_TYPES]
-        ages = {name: self._arrivals[name].age_s(now_s) for name in states}
+        ages = {name: self._arrivals[name].age_s() for name in states}
         if ages and all(age is None or age > CONTACT_S for age in ages.values()):
             return f"not heard: {', '.join(ages)}"
         return ""
@@ -103,7 +107,7 @@ class PageView:
             "driver": driver,
             "enable": self._enable(now_s),
             "gate": self.board.gate_text(),
-            "streams": self._streams(now_s),
+            "streams": self._streams(),
             "processes": self._processes(now_s),
             "cameras": list(self._contract.cameras),
             "verdicts": list(self._verdicts),
@@ -125,7 +129,7 @@ class PageView:
             return "not heard"
         return ("held" if self._held else "not held") + (", taken over" if self._taken else "")
 
-    def _streams(self, now_s: float) -> list[Mapping[str, Any]]:
+    def _streams(self) -> list[Mapping[str, Any]]:
         """Streams of the contract by what came here, then others that the recorder has; drops are the recorder's."""
         counted = self._recorder.streams if self._recorder is not None else {}
         rows = []
@@ -135,9 +139,9 @@ class PageView:
                 {
                     "name": name,
                     "rate_hz": stream.rate_hz(),
-                    "age_s": stream.age_s(now_s),
+                    "age_s": stream.age_s(),
                     "drops": own.drops if own is not None else None,
-                    "level": stream.level(now_s),
+                    "level": stream.level(),
                 }
             )
         rows += [_row(name, own) for name, own in counted.items() if name not in self._arrivals]
