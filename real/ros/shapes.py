@@ -24,7 +24,7 @@ POSES_HZ = 15.0
 LARGEST_SCENE = 60 << 10  # characters: a node reads texts up to 64 KiB
 MOST_BODIES, MOST_SHAPES = 64, 256
 LARGEST_M = 100.0
-MESH_STEPS = 8, 5, 3, 2  # cells along a mesh, the finest first with which the scene is small enough
+MESH_STEPS = 24, 16, 10, 6, 4, 2  # cells along a mesh, the finest first with which the scene is small enough
 POSE = 7  # position (3) m, quaternion (4) wxyz
 
 
