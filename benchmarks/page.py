@@ -80,7 +80,7 @@ def publish(path: str, state: str) -> None:
     from geometry_msgs.msg import PoseStamped
     from rclpy.node import Node
     from rclpy.signals import SignalHandlerOptions
-    from sensor_msgs.msg import Image, Joy, JointState
+    from sensor_msgs.msg import Image, JointState, Joy
     from std_msgs.msg import String
     from trajectory_msgs.msg import JointTrajectory
 
@@ -102,7 +102,9 @@ def publish(path: str, state: str) -> None:
             sender = node.create_publisher(JointState, stream.topic, qos.STATE_OUT)
 
             def joints(now_s: float, reader: Any = reader, sender: Any = sender) -> None:
-                swing = {key: value + 0.3 * np.sin(now_s + len(key)) * (value[0] > 0.1) for key, value in values.items()}
+                swing = {
+                    key: value + 0.3 * np.sin(now_s + len(key)) * (value[0] > 0.1) for key, value in values.items()
+                }
                 sender.publish(joint_state_message(*reader.write(swing), time.time_ns()))
 
             due.append((JOINT_HZ, joints))
@@ -189,9 +191,7 @@ async def measure(address: str, token: str, seconds: float, pid: int) -> dict[st
     ages: dict[int, list[float]] = defaultdict(list)
     sizes: list[int] = []
     origin = address.rstrip("/")
-    async with aiohttp.ClientSession(
-        headers={"Origin": origin}, cookie_jar=aiohttp.CookieJar(unsafe=True)
-    ) as session:
+    async with aiohttp.ClientSession(headers={"Origin": origin}, cookie_jar=aiohttp.CookieJar(unsafe=True)) as session:
         async with session.post(f"{origin}/session", json={"token": token}) as response:
             response.raise_for_status()
         async with session.ws_connect(f"{origin}/socket", max_msg_size=0) as socket:

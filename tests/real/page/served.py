@@ -52,7 +52,12 @@ class Served:
 
     def get(self, path: str, host: str = "", *headers: str, method: str = "GET", body: str = "") -> str:
         """The answer to a request with a `Host` and further headers."""
-        lines = [f"{method} {path} HTTP/1.1", f"Host: {host or f'127.0.0.1:{self.port}'}", "Connection: close", *headers]
+        lines = [
+            f"{method} {path} HTTP/1.1",
+            f"Host: {host or f'127.0.0.1:{self.port}'}",
+            "Connection: close",
+            *headers,
+        ]
         if body:
             lines += [f"Content-Length: {len(body)}", "Content-Type: application/json"]
         return self.raw("\r\n".join(lines) + "\r\n\r\n" + body)

@@ -103,7 +103,15 @@ def test_another_origin_is_refused_and_a_missing_one_where_it_matters(page: Serv
 
 @pytest.mark.parametrize(
     "path",
-    ["/../server.py", "/static/../../server.py", "/%2e%2e/server.py", "/..%2fserver.py", "//etc/passwd", "/main.js/", "/%00"],
+    [
+        "/../server.py",
+        "/static/../../server.py",
+        "/%2e%2e/server.py",
+        "/..%2fserver.py",
+        "//etc/passwd",
+        "/main.js/",
+        "/%00",
+    ],
 )
 def test_no_path_leads_out_of_the_folder(page: Served, path: str) -> None:
     answer = page.get(path)
@@ -124,7 +132,9 @@ def test_what_is_huge_is_refused(page: Served) -> None:
     assert status(page.get("/session", "", f"Origin: {page.origin}", method="POST", body=big)) in (400, 403, 413)
 
 
-@pytest.mark.parametrize("junk", [b"\x16\x03\x01\x02\x00\x01", b"\r\n\r\n\r\n", b"GET", b"\x00" * 5000, b"PRI * HTTP/2.0\r\n\r\n"])
+@pytest.mark.parametrize(
+    "junk", [b"\x16\x03\x01\x02\x00\x01", b"\r\n\r\n\r\n", b"GET", b"\x00" * 5000, b"PRI * HTTP/2.0\r\n\r\n"]
+)
 def test_what_is_no_request_ends_nothing(page: Served, junk: bytes) -> None:
     assert "200" not in page.raw(junk, hang_up=True)[:20]
 

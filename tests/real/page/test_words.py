@@ -28,7 +28,9 @@ def test_a_person_is_told_what_to_press() -> None:
     assert said("hold not_held", "ready")[:2] == ("ready", "ready: press e, then move")
     assert said("hold not_enabled", "ready")[:2] == ("ready", "press g, then press e and move")
     assert said("fault state_gone", "ready")[:2] == ("fault", "fault: a state stream stopped, press x")
-    assert banner("", "hold not_held", RecorderState("ready"), 0.0, NOBODY, Keys()).text == "ready: hold enable, then move"
+    assert (
+        banner("", "hold not_held", RecorderState("ready"), 0.0, NOBODY, Keys()).text == "ready: hold enable, then move"
+    )
 
 
 def test_a_recording_shows_its_time_and_what_stops_it() -> None:
@@ -38,7 +40,9 @@ def test_a_recording_shows_its_time_and_what_stops_it() -> None:
     assert said("hold state_stale", "recording")[1] == "the robot holds: a state stream is too old"
 
 
-@pytest.mark.parametrize(("doing", "text"), [("saving", "saving"), ("paused", "paused"), ("failed", "recording failed")])
+@pytest.mark.parametrize(
+    ("doing", "text"), [("saving", "saving"), ("paused", "paused"), ("failed", "recording failed")]
+)
 def test_the_recorder_is_heard_while_the_robot_runs(doing: str, text: str) -> None:
     assert said("run person", doing)[:2] == (doing, text)
 
