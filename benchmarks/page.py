@@ -4,8 +4,8 @@
     python -m benchmarks.page --stay [--state recording]
 
 Three processes: publishers in place of drivers, gate and recorder; the page's node; this one, which takes rounds and
-answers them at once. It prints frames per second and camera, ages of images when they come, and the processor time of the
-page's process. With `--stay` it prints the address and stays, for a look at it with a browser.
+answers them at once. It prints frames per second and camera, ages of images when they come, and the processor time of
+the page's process. With `--stay` it prints the address and stays, for a look at it with a browser.
 """
 
 from __future__ import annotations

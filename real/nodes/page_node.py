@@ -3,8 +3,8 @@
 Subscriptions, drawing and words are parts in `real.page`, the server is a thread of its own. What is left here is when
 what is shown is made anew.
 
-The token of the page comes from the environment (`TILLER_PAGE_TOKEN`), from the parameter `token`, or is made here. Only
-one that is made here is printed.
+The token of the page comes from the environment (`TILLER_PAGE_TOKEN`), from the parameter `token`, or is made here.
+Only one that is made here is printed.
 """
 
 from __future__ import annotations

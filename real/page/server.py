@@ -201,10 +201,10 @@ class PageServer:
         origin = origins[0] if origins else None
         if len(origins) > 1 or not self._access.origin_allowed(origin, host, needed):
             raise web.HTTPForbidden(text="requests of other pages are refused\n")
-        if request.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
-            # A link on another site may lead here, and shows the page's files at most.
-            if request.path not in self._files or request.headers.get("Sec-Fetch-Mode") != "navigate":
-                raise web.HTTPForbidden(text="requests of other pages are refused\n")
+        # A link on another site may lead here, and shows the page's files at most.
+        linked = request.path in self._files and request.headers.get("Sec-Fetch-Mode") == "navigate"
+        if request.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin") and not linked:
+            raise web.HTTPForbidden(text="requests of other pages are refused\n")
         return await handler(request)
 
     async def _file(self, request: web.Request) -> web.StreamResponse:

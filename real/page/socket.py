@@ -1,7 +1,7 @@
 """One page's WebSocket: rounds of what is new, as fast as the page shows them and never faster.
 
-Two rounds may be on their way. Only when the page has answered the older of them is the next one made, of what is newest
-at that moment: a slow page gets fewer frames, and none that is old.
+Two rounds may be on their way. Only when the page has answered the older of them is the next one made, of what is
+newest at that moment: a slow page gets fewer frames, and none that is old.
 """
 
 from __future__ import annotations

@@ -103,9 +103,9 @@ def scene(count: int) -> SceneNotice:
 
 
 def dense_ball(random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    points = random.normal(size=(3000, 3))
+    points = random.normal(size=(500, 3))
     points /= np.linalg.norm(points, axis=1, keepdims=True)
-    return points.astype(np.float32), random.integers(0, 3000, (6000, 3)).astype(np.int32)
+    return points.astype(np.float32), random.integers(0, 500, (900, 3)).astype(np.int32)
 
 
 @pytest.mark.parametrize("count", [1, MOST_BODIES])

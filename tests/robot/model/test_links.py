@@ -13,12 +13,12 @@ from robot.errors import InputError
 from robot.model.links import RobotLinks
 from robot.model.shapes import Shape, shapes_by_body
 from robot.model.triangles import thinned, triangles_of
-from sim.twin import make_twin
+from sim.twin.model.scene import compile_scene, new_scene
 
 
 def test_links_are_where_the_twin_has_them() -> None:
-    name = "two_panda_inspire"
-    description, scene = load_robot(name), make_twin(name).scene
+    description = load_robot("two_panda_inspire")
+    scene = compile_scene(new_scene(0.002), description)
     random, measured = np.random.default_rng(0), {}
     for group in description.spec.groups:
         for joint, (low, high) in zip(group.names, group.position):
