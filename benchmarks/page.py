@@ -4,8 +4,8 @@
     python -m benchmarks.page --stay [--state recording]
 
 Three processes: publishers in place of drivers, gate and recorder; the page's node; this one, which takes rounds and
-answers them at once. It prints frames per second and camera, ages of images when they come, and the processor time of the
-page's process. With `--stay` it prints the address and stays, for a look at it with a browser.
+answers them at once. It prints frames per second and camera, ages of images when they come, and the processor time of
+the page's process. With `--stay` it prints the address and stays, for a look at it with a browser.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def publish(path: str, state: str) -> None:
     from geometry_msgs.msg import PoseStamped
     from rclpy.node import Node
     from rclpy.signals import SignalHandlerOptions
-    from sensor_msgs.msg import Image, Joy, JointState
+    from sensor_msgs.msg import Image, JointState, Joy
     from std_msgs.msg import String
     from trajectory_msgs.msg import JointTrajectory
 
@@ -184,7 +184,7 @@ def _record(cameras: tuple[str, ...], state: str) -> dict[str, Any]:
 # The client
 
 
-async def measure(address: str, token: str, seconds: float) -> dict[str, Any]:
+async def measure(address: str, token: str, seconds: float, pid: int) -> dict[str, Any]:
     """Take rounds for a while, as a browser that is never slow."""
     import aiohttp
 
@@ -195,20 +195,19 @@ async def measure(address: str, token: str, seconds: float) -> dict[str, Any]:
         async with session.post(f"{origin}/session", json={"token": token}) as response:
             response.raise_for_status()
         async with session.ws_connect(f"{origin}/socket", max_msg_size=0) as socket:
-            began = time.monotonic()
-            measured = False
-            while time.monotonic() - began < SETTLE_S + seconds:
+            began, used_s = time.monotonic() + SETTLE_S, -1.0
+            while time.monotonic() < began + seconds:
                 number, entries = unpack_round(await socket.receive_bytes())
                 await socket.send_bytes(ANSWER.pack(number))
-                if not measured and time.monotonic() - began > SETTLE_S:
-                    measured = True
-                    ages.clear()
-                    sizes.clear()
+                if time.monotonic() < began:
+                    continue
+                if used_s < 0:
+                    used_s = processor_s(pid)
                 for channel, entry in entries.items():
                     if channel.kind is Kind.CAMERA:
                         ages[channel.number].append(time.time() - entry.stamp_ns * 1e-9)
                         sizes.append(len(entry.body))
-    return {"ages": ages, "bytes": np.mean(sizes)}
+    return {"ages": ages, "bytes": np.mean(sizes), "share": (processor_s(pid) - used_s) / seconds}
 
 
 def processor_s(pid: int) -> float:
@@ -257,9 +256,7 @@ def main() -> int:
             if asked.stay:
                 print(f"{address}#{token}", flush=True)
                 return page.wait()
-            before_s, began = processor_s(page.pid), time.monotonic()
-            found = asyncio.run(measure(address, token, asked.seconds))
-            share = (processor_s(page.pid) - before_s) / (time.monotonic() - began)
+            found = asyncio.run(measure(address, token, asked.seconds, page.pid))
         finally:
             for each in (page, publishers):
                 each.terminate()
@@ -267,7 +264,7 @@ def main() -> int:
     for number, ages in sorted(found["ages"].items()):
         p50, p95 = np.quantile(ages, (0.5, 0.95)) * 1e3
         print(f"{CAMERAS[number]}: {len(ages) / asked.seconds:.1f} frames/s, age p50 {p50:.0f} ms, p95 {p95:.0f} ms")
-    print(f"{found['bytes'] / 1024:.0f} KiB per frame, {100 * share:.1f} % of a core in the page's process")
+    print(f"{found['bytes'] / 1024:.0f} KiB per frame, {100 * found['share']:.1f} % of a core in the page's process")
     return 0
 
 

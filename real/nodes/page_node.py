@@ -3,8 +3,8 @@
 Subscriptions, drawing and words are parts in `real.page`, the server is a thread of its own. What is left here is when
 what is shown is made anew.
 
-The token of the page comes from the environment (`TILLER_PAGE_TOKEN`), from the parameter `token`, or is made here. Only
-one that is made here is printed.
+The token of the page comes from the environment (`TILLER_PAGE_TOKEN`), from the parameter `token`, or is made here.
+Only one that is made here is printed.
 """
 
 from __future__ import annotations
@@ -15,12 +15,16 @@ from typing import Sequence
 
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.clock import Clock, ClockType
+from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import CompressedImage
 
 from real.page.access import Access, new_token, require_token
 from real.page.drawing import PageDrawing
 from real.page.feed import Channel, Feed, Kind
+from real.page.memory import keep_freed_memory
 from real.page.pictures import encoded, passes
+from real.page.polling import Taken
+from real.page.raw_image import read_packed
 from real.page.server import PageServer, listening
 from real.page.subscriptions import PageSubscriptions
 from real.page.view import PageView
@@ -51,13 +55,14 @@ class PageNode(Guarded):
 
     def __init__(self) -> None:
         super().__init__("page")
+        keep_freed_memory()
         contract = load_contract(declare(self, "contract", "panda_twin", "name or file of the robot's contract"))
         host = declare(self, "host", "127.0.0.1", "address on which the page is served")
         port = declare(self, "port", PORT, "on which it is served; 0 takes a free one", low=0, high=65535)
         given = declare(self, "token", "", f"of the page; empty takes {TOKEN}, or makes one")
         max_fps = declare(self, "max_fps", 15.0, "images of each camera per second, at most", low=1.0, high=60.0)
-        self._width = declare(self, "width", 640, "of images, px at most", low=16, high=4096)
-        self._height = declare(self, "height", 480, "of images, px at most", low=16, high=4096)
+        self._width = declare(self, "width", 320, "of images, px at most", low=16, high=4096)
+        self._height = declare(self, "height", 240, "of images, px at most", low=16, high=4096)
         device = declare(self, "device", "keyboard", "of the person who drives; names its keys")
         self._contract = contract
         self._feed = Feed()
@@ -89,6 +94,7 @@ class PageNode(Guarded):
     def on_stop(self) -> None:
         """End the server."""
         self._server.stop()
+        self._page_subscriptions.close()
 
     def _show(self) -> None:
         """Images and poses, while somebody looks."""
@@ -106,25 +112,43 @@ class PageNode(Guarded):
             refusal = self._drawing.world_moves(poses.data)
             if refusal is not None:
                 self.refuse("twin/poses", refusal)
+        self._feed.wake()
 
     def _show_image(self, number: int, name: str) -> None:
-        message = self._page_subscriptions.image(name)
-        if message is None:
+        taken = self._page_subscriptions.image(name)
+        if taken is None:
             return
-        body = bytes(message.data) if isinstance(message, CompressedImage) else b""
-        if not passes(body):
-            try:
-                body = encoded(read_image(message), self._width, self._height)
-            except InputError as error:
-                self.refuse(self._contract.state[name].topic, Refusal(str(error)))
-                return
-        self._feed.publish(Channel(Kind.CAMERA, number), body, stamp_ns_of(message))
+        stream = self._contract.state[name]
+        try:
+            found = self._compressed(taken) if stream.compressed else self._raw(taken)
+        except Exception as error:  # bytes that passed as a message, and are no image all the same
+            found = Refusal(f"{type(error).__name__}: {error}")
+        if isinstance(found, Refusal):
+            self.refuse(stream.topic, found)
+            return
+        body, stamp_ns = found
+        self._feed.publish(Channel(Kind.CAMERA, number), body, stamp_ns)
         self._frames += 1
+
+    def _raw(self, taken: Taken) -> tuple[bytes, int] | Refusal:
+        """A JPEG of a raw image, and its stamp."""
+        found = read_packed(taken.packed)
+        if isinstance(found, Refusal):
+            return found
+        return encoded(found[0], self._width, self._height), found[1]
+
+    def _compressed(self, taken: Taken) -> tuple[bytes, int]:
+        """A JPEG as it came, or one of what else a compressed image is."""
+        message = deserialize_message(taken.packed, CompressedImage)
+        body = bytes(message.data)
+        if not passes(body):
+            body = encoded(read_image(message), self._width, self._height)
+        return body, stamp_ns_of(message)
 
     def _tell(self) -> None:
         """The state in words."""
-        self._page_subscriptions.read_signals()
         if self._feed.viewers:
+            self._page_subscriptions.look()
             self._feed.publish(Channel(Kind.STATE), self._view.text(time.monotonic()))
 
     def _report(self) -> None:

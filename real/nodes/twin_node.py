@@ -31,6 +31,7 @@ from real.ros.reading import INT64, EpisodeNotice
 from real.twin.images import TwinImages, image_size
 from real.twin.publishers import TwinPublishers
 from real.twin.report import TwinReport
+from real.twin.scene import TwinScene
 from real.twin.schedule import StreamSchedule
 from real.twin.subscriptions import TwinSubscriptions
 from robot.contract.loading import load_contract
@@ -52,7 +53,8 @@ class TwinNode(Guarded):
 
     Topics: the contract's states and commands; `outcome` (JointState: success, score, terminated, truncated, steps,
     once per control period), `episode` (String, latched: JSON with epoch, seed, task, instruction, max_steps), `/clock`
-    when asked, `status` where the contract gives its arms a budget of energy. Services: `~/reset` (Trigger: the episode
+    when asked, `status` where the contract gives its arms a budget of energy, `twin/scene` (String, latched) and
+    `twin/poses` (while subscribed to) of what is no robot. Services: `~/reset` (Trigger: the episode
     of the parameter `seed`), `~/set_pause` (SetBool), `~/step` (Trigger: one control period while it is paused or in
     lock-step, holding).
     """
@@ -77,6 +79,7 @@ class TwinNode(Guarded):
         self._schedule = StreamSchedule(contract, self._driven)
         self._twin_publishers = TwinPublishers(self, contract, lambda: self._driven.faults)
         self._camera_images = TwinImages(contract, self._world, self._twin_publishers, size, self._lock_step)
+        self._twin_scene = TwinScene(self, self._robot.scene)
         self._twin_subscriptions = TwinSubscriptions(self, contract, self._receive)
         if self._lock_step and [sink.via for sink in contract.sinks.values()] != ["twin"]:
             raise InputError(
@@ -173,6 +176,7 @@ class TwinNode(Guarded):
         self._epoch, self._error = self._epoch + 1, ""
         self._schedule.reset()
         self._camera_images.reset()
+        self._twin_scene.reset()
         env = self._world.env
         episode = EpisodeNotice(
             self._epoch,
@@ -298,6 +302,7 @@ class TwinNode(Guarded):
                     faults_ns,
                 )
         self._twin_publishers.deliver(faults_ns)
+        self._twin_scene.publish(time.monotonic_ns(), stamp_ns)
 
     def _publish_outcome(self, stamp_ns: int) -> None:
         if self._world.outcome:

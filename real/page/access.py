@@ -1,8 +1,8 @@
 """Who may look at the page: a token that only its reader has, and requests that come from the page itself.
 
 A page on loopback is in reach of every site that the same browser shows. Three things keep them off. The token is
-exchanged for a cookie that other sites do not send. The `Host` of each request is this server's: a name that was made to
-point here (DNS rebinding) is not. The `Origin`, where a browser sends one, is the page's own.
+exchanged for a cookie that other sites do not send. The `Host` of each request is this server's: a name that was made
+to point here (DNS rebinding) is not. The `Origin`, where a browser sends one, is the page's own.
 """
 
 from __future__ import annotations

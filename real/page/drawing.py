@@ -13,8 +13,17 @@ from real.ros.shapes import matrices, read_scene
 from robot.description.loading import RobotDescription
 from robot.errors import TillerError
 from robot.model.links import RobotLinks
+from robot.model.shapes import Shape
 
 ROBOT, WORLD = 0, 1
+# Under a robot of which nothing else is known, the plane that its base stands on.
+FLOOR = Shape(
+    "plane",
+    size=np.array([0.6, 0.6, 0.0]),
+    position=np.array([0.35, 0.0, -0.002]),
+    quat_wxyz=np.array([1.0, 0.0, 0.0, 0.0]),
+    rgba=np.array([0.42, 0.45, 0.5, 1.0]),
+)
 
 
 class PageDrawing:
@@ -38,6 +47,8 @@ class PageDrawing:
         except TillerError as error:  # a robot whose model is not at hand is driven and recorded all the same
             self.problem = str(error)
             return
+        feed.publish(Channel(Kind.SCENE, WORLD), pack_scene(("floor",), ((FLOOR,),)))
+        feed.publish(Channel(Kind.POSES, WORLD), pack_poses(np.eye(3, 4)[None]))
         feed.publish(Channel(Kind.SCENE, ROBOT), pack_scene(self._links.names, self._links.shapes))
 
     def move(self, joints: Mapping[str, np.ndarray], stamp_ns: int = 0) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntEnum
 from threading import Lock
-from typing import Mapping, NamedTuple
+from typing import Callable, Mapping, NamedTuple
 
 
 class Kind(IntEnum):
@@ -43,9 +43,14 @@ class Entry:
 
 
 class Feed:
-    """The newest entry per channel, and how many pages look at them."""
+    """The newest entry per channel, and how many pages look at them.
+
+    Attributes:
+        woken: called by `wake`, on the thread of who publishes.
+    """
 
     def __init__(self) -> None:
+        self.woken: Callable[[], None] = lambda: None
         self._lock = Lock()
         self._entries: dict[Channel, Entry] = {}
         self._viewers = 0
@@ -55,6 +60,10 @@ class Feed:
         with self._lock:
             before = self._entries.get(channel)
             self._entries[channel] = Entry(before.sequence + 1 if before else 1, stamp_ns, body)
+
+    def wake(self) -> None:
+        """Have the pages look: once for what was published together."""
+        self.woken()
 
     def newer(self, seen: Mapping[Channel, int]) -> dict[Channel, Entry]:
         """The entries of channels whose sequence number is another than the one seen, scenes before their poses."""

@@ -25,6 +25,10 @@ def small(image: np.ndarray, width: int, height: int) -> np.ndarray:
         width, height: of the page's frame, px.
     """
     step = max(-(-image.shape[0] // height), -(-image.shape[1] // width), 1)
+    if image.ndim == 3 and image.flags.c_contiguous:
+        # One element per pixel: numpy copies every other pixel three times as fast as every other three bytes.
+        pixels = image.view(np.dtype((np.void, image.shape[2])))[..., 0]
+        return np.ascontiguousarray(pixels[::step, ::step])[..., None].view(np.uint8)
     return image[::step, ::step]
 
 

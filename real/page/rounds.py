@@ -1,8 +1,8 @@
 """A round: what is new for one page, as one binary message.
 
-Layout, little-endian, every part at a multiple of eight bytes: number of the round (u32), number of parts (u32); of each
-part kind (u8), number (u8), zero (u16), sequence (u32), stamp in s (f64), length of the body (u32), zero (u32), body,
-zeros. The page answers a round that it has shown with the round's number (u32).
+Layout, little-endian, every part at a multiple of eight bytes: number of the round (u32), number of parts (u32); of
+each part kind (u8), number (u8), zero (u16), sequence (u32), stamp in s (f64), length of the body (u32), zero (u32),
+body, zeros. The page answers a round that it has shown with the round's number (u32).
 """
 
 from __future__ import annotations

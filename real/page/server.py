@@ -85,7 +85,7 @@ class PageServer:
         listener: of `listening`; this takes it over.
         access: who may look.
         feed: what is shown.
-        max_fps: rounds per second and page.
+        max_fps: at which the feed is published to.
 
     Attributes:
         error: why it ended by itself; empty while it has not.
@@ -114,6 +114,12 @@ class PageServer:
             with suppress(RuntimeError):  # it has ended by itself
                 self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join(STOP_S)
+
+    def _wake(self) -> None:
+        """Have the pages look at the feed; called on another thread."""
+        assert self._loop is not None
+        with suppress(RuntimeError):  # it has ended
+            self._loop.call_soon_threadsafe(self._look)
 
     # -- the thread ---------------------------------------------------------------------------------------------------
 
@@ -148,6 +154,7 @@ class PageServer:
         )
         await runner.setup()
         server = await self._loop.create_server(lambda: self._protocol(runner), sock=self._listener)
+        self._feed.woken = self._wake
         self._started.set()
         try:
             await self._stop.wait()
@@ -157,6 +164,10 @@ class PageServer:
             with suppress(TimeoutError):
                 async with asyncio.timeout(STOP_S / 2):
                     await runner.cleanup()
+
+    def _look(self) -> None:
+        for page in self._pages:
+            page.wake()
 
     def _protocol(self, runner: web.AppRunner) -> asyncio.Protocol:
         """What reads a new connection: nothing, when there are too many."""
@@ -190,10 +201,10 @@ class PageServer:
         origin = origins[0] if origins else None
         if len(origins) > 1 or not self._access.origin_allowed(origin, host, needed):
             raise web.HTTPForbidden(text="requests of other pages are refused\n")
-        if request.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
-            # A link on another site may lead here, and shows the page's files at most.
-            if request.path not in self._files or request.headers.get("Sec-Fetch-Mode") != "navigate":
-                raise web.HTTPForbidden(text="requests of other pages are refused\n")
+        # A link on another site may lead here, and shows the page's files at most.
+        linked = request.path in self._files and request.headers.get("Sec-Fetch-Mode") == "navigate"
+        if request.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin") and not linked:
+            raise web.HTTPForbidden(text="requests of other pages are refused\n")
         return await handler(request)
 
     async def _file(self, request: web.Request) -> web.StreamResponse:

@@ -1,7 +1,7 @@
 """One page's WebSocket: rounds of what is new, as fast as the page shows them and never faster.
 
-Two rounds may be on their way. Only when the page has answered the older of them is the next one made, of what is newest
-at that moment: a slow page gets fewer frames, and none that is old.
+Two rounds may be on their way. Only when the page has answered the older of them is the next one made, of what is
+newest at that moment: a slow page gets fewer frames, and none that is old.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from real.page.rounds import ANSWER, pack_round
 
 WINDOW = 2  # rounds on their way
 PATIENCE_S = 10.0  # for which a page may be silent while rounds wait for it
+LEAST_PERIOD = 0.5  # of that of `max_fps`, between two rounds
 HEARTBEAT_S = 5.0
 LARGEST_MESSAGE = 64  # bytes; an answer has four
 MESSAGES = 4.0  # of a page, per round that it could have been sent
@@ -28,13 +29,13 @@ class PageSocket:
 
     Args:
         feed: what is shown.
-        max_fps: rounds per second.
+        max_fps: at which the feed is published to.
     """
 
     def __init__(self, feed: Feed, max_fps: float) -> None:
         self._feed, self._period_s = feed, 1.0 / max_fps
         self._sent = self._answered = 0
-        self._fresh = asyncio.Event()
+        self._answer, self._news = asyncio.Event(), asyncio.Event()
         self._transport: asyncio.Transport | None = None
         self._socket = web.WebSocketResponse(
             heartbeat=HEARTBEAT_S,
@@ -66,15 +67,22 @@ class PageSocket:
             self._abort()
         return self._socket
 
+    def wake(self) -> None:
+        """Look at the feed."""
+        self._news.set()
+
     async def end(self, reason: str) -> None:
         """Close the socket because this process ends."""
         await self._close(ENDING, reason)
 
     async def _send(self) -> None:
         loop, seen = asyncio.get_running_loop(), dict[Channel, int]()
-        due_s = loop.time()
+        self._news.set()
         try:
             while not self._socket.closed:
+                await self._news.wait()
+                self._news.clear()
+                began_s = loop.time()
                 async with asyncio.timeout(PATIENCE_S):
                     await self._room()
                     fresh = self._feed.newer(seen)
@@ -82,8 +90,8 @@ class PageSocket:
                         self._sent += 1
                         await self._socket.send_bytes(pack_round(self._sent, fresh))
                         seen.update((channel, entry.sequence) for channel, entry in fresh.items())
-                due_s = max(due_s + self._period_s, loop.time())
-                await asyncio.sleep(due_s - loop.time())
+                # The publisher keeps the pace; this only keeps what it publishes apart in one round.
+                await asyncio.sleep(max(began_s + self._period_s * LEAST_PERIOD - loop.time(), 0.0))
         except TimeoutError:
             # Its buffers are full: a farewell would wait as well.
             self._abort()
@@ -92,8 +100,8 @@ class PageSocket:
 
     async def _room(self) -> None:
         while self._sent - self._answered >= WINDOW:
-            self._fresh.clear()
-            await self._fresh.wait()
+            self._answer.clear()
+            await self._answer.wait()
 
     async def _receive(self) -> None:
         loop = asyncio.get_running_loop()
@@ -114,7 +122,7 @@ class PageSocket:
                 (number,) = ANSWER.unpack(message.data)
                 if self._answered < number <= self._sent:
                     self._answered = number
-                    self._fresh.set()
+                    self._answer.set()
             elif message.type is not WSMsgType.PONG:
                 await self._close(WSCloseCode.POLICY_VIOLATION, "a page only answers rounds")
                 return

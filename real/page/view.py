@@ -6,6 +6,7 @@ import json
 from collections import deque
 from typing import Any, Mapping
 
+from real.page.arrivals import Arrivals
 from real.page.pace import Pace
 from real.page.recording import RecorderState, StreamCounts
 from real.page.words import DRIVERS, NOBODY, Keys, banner
@@ -27,11 +28,12 @@ class PageView:
         keys: how the person's device calls its events.
 
     Attributes:
-        board: the gate's state, status of processes and ages of the contract's streams.
+        board: the gate's state and the status of processes.
     """
 
     def __init__(self, contract: Contract, keys: Keys) -> None:
-        self.board = Board({name: stream.ages(contract.staleness) for name, stream in contract.state.items()})
+        self.board = Board({})
+        self._arrivals = {name: Arrivals(stream.ages(contract.staleness)) for name, stream in contract.state.items()}
         self._contract, self._keys = contract, keys
         self._recorder: RecorderState | None = None
         self._recorder_s = 0.0
@@ -50,6 +52,14 @@ class PageView:
             self._verdicts.appendleft(state.verdict)
         self._recorder, self._recorder_s = state, now_s
         self._pace.add(state.episodes, now_s)
+
+    def looked(self, name: str, now_s: float) -> None:
+        """Note a look at a stream, whether a message had come or not."""
+        self._arrivals[name].looked(now_s)
+
+    def stream(self, name: str, came_s: float, sequence: int | None) -> None:
+        """Note a message of a stream: when it came, and its publisher's number of it."""
+        self._arrivals[name].came(came_s, sequence)
 
     def sent(self, tag: str, now_s: float) -> None:
         """Note a target of the gate by its tag, `reason|chunk|seed|value`."""
@@ -74,7 +84,7 @@ class PageView:
         if now_s - heard_s > SILENT_S:
             return f"the gate is silent for {now_s - heard_s:.0f} s"
         states = [name for name, stream in self._contract.state.items() if stream.type not in CAMERA_TYPES]
-        ages = {name: self.board.streams[name].age_s(now_s) for name in states}
+        ages = {name: self._arrivals[name].age_s() for name in states}
         if ages and all(age is None or age > CONTACT_S for age in ages.values()):
             return f"not heard: {', '.join(ages)}"
         return ""
@@ -97,7 +107,7 @@ class PageView:
             "driver": driver,
             "enable": self._enable(now_s),
             "gate": self.board.gate_text(),
-            "streams": self._streams(now_s),
+            "streams": self._streams(),
             "processes": self._processes(now_s),
             "cameras": list(self._contract.cameras),
             "verdicts": list(self._verdicts),
@@ -119,22 +129,22 @@ class PageView:
             return "not heard"
         return ("held" if self._held else "not held") + (", taken over" if self._taken else "")
 
-    def _streams(self, now_s: float) -> list[Mapping[str, Any]]:
+    def _streams(self) -> list[Mapping[str, Any]]:
         """Streams of the contract by what came here, then others that the recorder has; drops are the recorder's."""
         counted = self._recorder.streams if self._recorder is not None else {}
         rows = []
-        for name, stream in self.board.streams.items():
+        for name, stream in self._arrivals.items():
             own = counted.get(name)
             rows.append(
                 {
                     "name": name,
                     "rate_hz": stream.rate_hz(),
-                    "age_s": stream.age_s(now_s),
+                    "age_s": stream.age_s(),
                     "drops": own.drops if own is not None else None,
-                    "level": stream.level(now_s),
+                    "level": stream.level(),
                 }
             )
-        rows += [_row(name, own) for name, own in counted.items() if name not in self.board.streams]
+        rows += [_row(name, own) for name, own in counted.items() if name not in self._arrivals]
         return rows[:MOST_ROWS]
 
     def _processes(self, now_s: float) -> list[Mapping[str, str]]:

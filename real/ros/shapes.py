@@ -10,7 +10,7 @@ import base64
 import binascii
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Mapping, Sequence
 
 import numpy as np
@@ -24,7 +24,7 @@ POSES_HZ = 15.0
 LARGEST_SCENE = 60 << 10  # characters: a node reads texts up to 64 KiB
 MOST_BODIES, MOST_SHAPES = 64, 256
 LARGEST_M = 100.0
-MESH_STEPS = 8, 5, 3, 2  # cells along a mesh, the finest first with which the scene is small enough
+MESH_STEPS = 24, 16, 10, 6, 4, 2  # cells along a mesh, the finest first with which the scene is small enough
 POSE = 7  # position (3) m, quaternion (4) wxyz
 
 
@@ -42,15 +42,17 @@ class SceneNotice:
 
     def text(self) -> str:
         """The JSON that `read_scene` reads; meshes are thinned out, or left out where even that is too much."""
-        for steps in (*MESH_STEPS, 0):
-            bodies = [
-                {"name": name, "shapes": [record for shape in own if (record := _record(shape, steps))]}
-                for name, own in zip(self.names, self.shapes)
-            ]
-            text = json.dumps({"bodies": bodies}, separators=(",", ":"))
+        shapes: Sequence[Sequence[Shape]] = self.shapes
+        for steps in MESH_STEPS:
+            shapes = [[_coarse(each, steps) for each in own] for own in shapes]
+            text = self._text(shapes)
             if len(text) <= LARGEST_SCENE:
                 return text
-        return json.dumps({"bodies": []})
+        return self._text([[each for each in own if each.kind != "mesh"] for own in shapes])
+
+    def _text(self, shapes: Sequence[Sequence[Shape]]) -> str:
+        bodies = [{"name": name, "shapes": [_record(each) for each in own]} for name, own in zip(self.names, shapes)]
+        return json.dumps({"bodies": bodies}, separators=(",", ":"))
 
 
 def read_scene(text: str) -> SceneNotice | Refusal:
@@ -88,7 +90,16 @@ def matrices(values: Sequence[float] | np.ndarray, count: int) -> np.ndarray | R
     return np.concatenate([turns.transpose(2, 0, 1), rows[:, :3, None]], axis=2)
 
 
-def _record(shape: Shape, steps: int) -> dict[str, Any] | None:
+def _coarse(shape: Shape, steps: int) -> Shape:
+    """A shape whose mesh has at most so many cells along it."""
+    extent = float(np.ptp(shape.vertices, axis=0).max()) if len(shape.vertices) else 0.0
+    if not extent:
+        return shape
+    vertices, faces = thinned(shape.vertices, shape.faces, extent / steps)
+    return replace(shape, vertices=vertices, faces=faces)
+
+
+def _record(shape: Shape) -> dict[str, Any]:
     record: dict[str, Any] = {
         "kind": shape.kind,
         "size": _rounded(shape.size),
@@ -97,12 +108,8 @@ def _record(shape: Shape, steps: int) -> dict[str, Any] | None:
         "rgba": _rounded(shape.rgba),
     }
     if shape.kind == "mesh":
-        extent = float(np.ptp(shape.vertices, axis=0).max()) if len(shape.vertices) else 0.0
-        if not steps or not extent:
-            return None
-        vertices, faces = thinned(shape.vertices, shape.faces, extent / steps)
-        record["vertices"] = base64.b64encode(vertices.astype("<f4").tobytes()).decode()
-        record["faces"] = base64.b64encode(faces.astype("<u2").tobytes()).decode()
+        record["vertices"] = base64.b64encode(shape.vertices.astype("<f4").tobytes()).decode()
+        record["faces"] = base64.b64encode(shape.faces.astype("<u2").tobytes()).decode()
     return record
 
 

@@ -63,7 +63,8 @@ def thinned(vertices: np.ndarray, faces: np.ndarray, cell_m: float) -> tuple[np.
         cell_m: width of a cell.
     """
     cells = np.floor(np.asarray(vertices, dtype=float) / cell_m).astype(np.int64)
-    _, owner, sizes = np.unique(cells, axis=0, return_inverse=True, return_counts=True)
+    cells -= cells.min(axis=0)
+    _, owner, sizes = np.unique(_keys(cells), return_inverse=True, return_counts=True)
     owner = owner.ravel()
     means = np.stack([np.bincount(owner, column) for column in np.asarray(vertices, float).T], axis=1) / sizes[:, None]
     corners = owner[faces]
@@ -71,7 +72,15 @@ def thinned(vertices: np.ndarray, faces: np.ndarray, cell_m: float) -> tuple[np.
     corners = corners[(a != b) & (b != c) & (c != a)]
     # A thin wall folds onto itself: the same triangle twice, from either side, is needed once from each.
     turned = np.take_along_axis(corners, (corners.argmin(axis=1)[:, None] + np.arange(3)) % 3, axis=1)
-    return means, np.unique(turned, axis=0) if len(turned) else turned
+    return means, turned[np.unique(_keys(turned), return_index=True)[1]] if len(turned) else turned
+
+
+def _keys(rows: np.ndarray) -> np.ndarray:
+    """One number (n,) per row (n, 3) of whole numbers from 0: sorted some ten times as fast as the rows."""
+    first, second, third = (int(size) + 1 for size in rows.max(axis=0))
+    if first * second * third >= 2**63:
+        return np.unique(rows, axis=0, return_inverse=True)[1].ravel()
+    return np.ravel_multi_index(tuple(rows.T), (first, second, third))
 
 
 def _surface(shape: Shape, cell_m: float) -> tuple[np.ndarray, np.ndarray]:

@@ -7,8 +7,8 @@ const rows = element("streams").tBodies[0];
 
 /** Shows the facts of a state, as `real/page/view.py` makes it. */
 export function showFacts(state) {
-  element("summary").replaceChildren(...summary(state).flatMap(([name, text, level]) =>
-    [made("dt", name), made("dd", text, level)]));
+  element("summary").replaceChildren(...list(summary(state)));
+  element("recording").replaceChildren(...list(state.recorder ? recording(state.recorder) : [["recorder", "not heard"]]));
   rows.replaceChildren(...state.streams.map(streamRow));
   element("verdicts").replaceChildren(...state.verdicts.map(text => made("li", text)));
   const ill = state.processes.map(each => made("li", `${each.name}: ${each.text}`, each.level));
@@ -26,13 +26,17 @@ function summary(state) {
     const minutes = recorder.disk_minutes;
     const level = minutes !== null && minutes < FEW_MINUTES ? "error" : "";
     lines.push(["disk", minutes === null ? "-" : `${Math.floor(minutes)} min left`, level]);
-    lines.push(["discarded", `${recorder.discarded}`]);
-    for (const name of ["label", "task", "instruction", "store"]) {
-      if (recorder[name]) lines.push([name, recorder[name]]);
-    }
-    lines.push(["seed", `${recorder.seed}`]);
   }
   return lines;
+}
+
+function recording(recorder) {
+  const names = ["label", "instruction", "task", "store", "seed", "rows", "discarded"];
+  return names.filter(name => recorder[name] !== "").map(name => [name, `${recorder[name]}`]);
+}
+
+function list(lines) {
+  return lines.flatMap(([name, text, level]) => [made("dt", name), made("dd", text, level)]);
 }
 
 function streamRow(stream) {
