@@ -173,10 +173,7 @@ class Person:
         began_s = time.monotonic()
         while self.seen.recorder.get("state") == "recording" and time.monotonic() - began_s < LONGEST_S:
             now_s = time.monotonic()
-            wanted = self.pilot.push(now_s)
-            self.hand.push(wanted, now_s)
-            if os.environ.get("PILOT"):
-                print(self.pilot.phase, np.round(wanted.motion, 2), wanted.grip, getattr(self.hand, "_levels", ""), np.round(self.seen.observation["tcp.position"], 3), np.round(self.seen.observation["cube.position"], 3), self.seen.observation["gripper.width"], self.seen.gate)
+            self.hand.push(self.pilot.push(now_s), now_s)
             until_s = now_s + 1 / HAND_HZ
             while (left := until_s - time.monotonic()) > 0:
                 self._watcher.turn(left)

@@ -96,7 +96,7 @@ class Info:
             rows.append(("success", f"{self.successes} of {self.episodes} ({self.successes / self.episodes:.1%})"))
         rows += self.shares
         rows += [("cannot be read", f"{path}: {reason}") for path, reason in self.unreadable.items()]
-        return rows + [(key, str(value)) for key, value in self.attributes.items() if key != "control_period_s"]
+        return rows + [(key, _shown(value)) for key, value in self.attributes.items() if key != "control_period_s"]
 
     def table(self) -> list[tuple[str, ...]]:
         """A heading and one row per array: path, shape, dtype, unit, chunks, codecs, size on disk."""
@@ -128,6 +128,13 @@ class Info:
             + [""]
             + ["  ".join(cell.ljust(size) for cell, size in zip(row, widths)).rstrip() for row in table]
         )
+
+
+def _shown(value: Any) -> str:
+    """An attribute in a line: of what is nested deeper only its own facts."""
+    if isinstance(value, Mapping):
+        value = {key: item for key, item in value.items() if not isinstance(item, (Mapping, list))}
+    return str(value)
 
 
 def info(path: str | Path) -> Info:

@@ -11,6 +11,7 @@ from enum import IntEnum, IntFlag
 import numpy as np
 
 from data.store.schema import ColumnField, MetaField, Schema
+from robot.control.observation.quality import Quality as Quality
 
 
 class Actor(IntEnum):
@@ -24,23 +25,6 @@ class Actor(IntEnum):
     """Nobody: the robot was held where it was."""
     REWIND = 4
     """Nobody: the robot was driven back over rows before."""
-
-
-class Quality(IntFlag):
-    """What is wrong with a row; a row with no bit set is as it should be."""
-
-    STALE = 1
-    """An observation is older than its stream allows."""
-    INTERPOLATED = 2
-    """A number stands between two samples, and is neither."""
-    GAP = 4
-    """Rows are missing before this one."""
-    LIMITED = 8
-    """The robot was sent another action than was requested."""
-    DROPPED = 16
-    """Samples or frames were lost since the row before."""
-    REWOUND = 32
-    """The person took this row back: its action counts in no loss, but it may be history of rows that follow."""
 
 
 TIME = ColumnField("time_ns", (), "int64", "ns")
@@ -107,6 +91,7 @@ def without_meaning(column: ColumnField, values: np.ndarray) -> np.ndarray:
 
 def meaning(column: ColumnField) -> str:
     """What the numbers of a column with a meaning each stand for, in words; empty for any other column."""
-    kinds: type[IntEnum] | type[IntFlag] | None = {ACTOR: Actor, QUALITY: Quality}.get(column)
+    known: dict[ColumnField, type[IntEnum] | type[IntFlag]] = {ACTOR: Actor, QUALITY: Quality}
+    kinds = known.get(column)
     joined = " + " if kinds is Quality else ", "
     return "" if kinds is None else joined.join(f"{kind.value} {(kind.name or '').lower()}" for kind in kinds)

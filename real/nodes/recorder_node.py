@@ -79,7 +79,7 @@ class RecorderNode(Guarded):
             time_limit=time_limit,
             crowd=self._crowd,
             on_change=self._publish_state,
-            say=self.get_logger().info,
+            say=self._say,
         )
         self._subscribe(twin)
         self._serve()
@@ -148,12 +148,17 @@ class RecorderNode(Guarded):
             "discard": conductor.discard,
         }
         for name, request in requests.items():
-            self.create_service(Trigger, f"~/{name}", partial(self._answer, lambda asked, do=request: do()))
-        self.create_service(SetBool, "~/label", partial(self._answer, lambda asked: conductor.label(asked.data)))
-        self.create_service(SetBool, "~/pause", partial(self._answer, lambda asked: conductor.pause(asked.data)))
+            self.create_service(Trigger, f"~/{name}", partial(self._ask, request))
+        for name, switch in (("label", conductor.label), ("pause", conductor.pause)):
+            self.create_service(SetBool, f"~/{name}", partial(self._switch, switch))
 
-    def _answer(self, request: Callable[[Any], Session | str], asked: Any, answer: Any) -> Any:
-        result = request(asked)
+    def _ask(self, request: Callable[[], Session | str], asked: Any, answer: Any) -> Any:
+        return self._answer(request(), answer)
+
+    def _switch(self, request: Callable[[bool], Session | str], asked: Any, answer: Any) -> Any:
+        return self._answer(request(asked.data), answer)
+
+    def _answer(self, result: Session | str, answer: Any) -> Any:
         answer.success = not isinstance(result, str)
         answer.message = result if isinstance(result, str) else result.state.value
         return answer
@@ -170,6 +175,9 @@ class RecorderNode(Guarded):
     def _crowd(self) -> str:
         others = self.count_publishers("recorder/state") - 1
         return "there are two recorders: end one of them" if others > 0 else ""
+
+    def _say(self, line: str) -> None:
+        self.get_logger().info(line)
 
     def _report(self) -> None:
         self._publish_state()

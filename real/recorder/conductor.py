@@ -373,7 +373,7 @@ class Conductor:
         return ""
 
     def _open(self) -> TakeWriter:
-        """Make or open the store, now that all streams have been seen: in the writer's thread, since it takes a moment."""
+        """Make or open the store, now that all streams were seen: in the writer's thread, since it takes a moment."""
         notice = self.episodes.notice
         schema = self._schema = recording_schema(self._contract, *self.streams.observation(notice))
         task = notice.task if notice is not None else ""
@@ -383,7 +383,7 @@ class Conductor:
     def _begin_session(self, dataset: Dataset) -> None:
         """Go on behind what the store has."""
         self._opened, self.before = True, len(dataset)
-        if getattr(dataset, "dropped", ""):
+        if dataset.dropped:
             self._say(dataset.dropped)
         if self.before:
             last = int(dataset.meta("seed")[-1])

@@ -27,7 +27,7 @@ from real.recorder.rows import COLUMNS, wish_column
 from robot.contract.contract import Contract
 from robot.contract.loading import action_spec, describe, hashes, operational, semantic
 from robot.contract.names import stream_names
-from robot.description import ActionSpec, ObservationSpec, to_json
+from robot.description import ActionSpec, ObservationSpec
 from robot.description.comparison import table
 from robot.errors import InputError
 
@@ -142,10 +142,7 @@ def disk_minutes(folder: str | Path, rate: float) -> float:
 def _attributes(contract: Contract, task: str) -> dict[str, Any]:
     return {
         **({"task": task, "task_options": {}} if task else {}),
-        "contract": hashes(contract),
-        "semantic": semantic(contract),
-        "operational": operational(contract),
-        "cameras": {name: to_json(contract.state[name]) for name in contract.cameras},
+        "contract": {**hashes(contract), "semantic": semantic(contract), "operational": operational(contract)},
     }
 
 

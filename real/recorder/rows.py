@@ -12,9 +12,13 @@ from data.store.names import ACTOR, INTERVENTION, QUALITY, REWARD, TERMINATED, T
 from data.store.schema import ACTION, ColumnField, Schema
 from robot.control.observation.action_rows import action_rows
 from robot.control.observation.observer import ObservedRow
+from robot.safety.gate.actor import Actor as GateActor
+from robot.safety.gate.actor import actor_of
 from robot.safety.gate.inputs import ChunkSample
 
-COLUMNS = (TIME, ACTOR, INTERVENTION, REWARD, TERMINATED, TRUNCATED, QUALITY)
+PLANNED = ColumnField("planned", (), "bool", "1")
+"""The policy has planned an action for the row, whoever acts."""
+COLUMNS = (TIME, ACTOR, INTERVENTION, REWARD, TERMINATED, TRUNCATED, QUALITY, PLANNED)
 WISH = "wish"
 PATIENCE_NS = 500_000_000  # for a command of an interval that has passed: after it the gate has sent none
 KEPT_NS = 5_000_000_000  # of commands: longer than any period
@@ -22,13 +26,13 @@ CHUNKS = 32  # of the policy, of which the newest that covers a moment counts
 CUT = 1e-6  # of any unit: by less a limit has changed nothing
 IDLE = 1e-4  # of any unit per row: by less nobody moves
 
-ACTORS = {"person": Actor.PERSON, "policy": Actor.POLICY}  # by the reason of a command; all others hold
+_ACTORS = {GateActor.PERSON: Actor.PERSON, GateActor.POLICY: Actor.POLICY, GateActor.HOLD: Actor.HOLD}
 
 Columns = dict[str, np.ndarray | list[bytes]]
 
 
 def wish_column(dim: int, unit: str) -> ColumnField:
-    """The policy's own target for each row's interval, sent or not; NaN where it has planned none."""
+    """The policy's own target for each row's interval, sent or not; the action where it has planned none."""
     return ColumnField(WISH, (dim,), "float32", unit)
 
 
@@ -140,20 +144,20 @@ class RowAssembler:
         commanded = np.stack([each.commanded for each in self._sent])
         action, found = action_rows(self._schema.action, times, commanded, stamps, self._period_ns)
         action = np.where(found[:, None], action, commanded[last])
-        actors = [
-            ACTORS.get(each.reason, Actor.HOLD) if is_found else Actor.HOLD for each, is_found in zip(sent, found)
-        ]
-        wish = np.stack([self._wish(int(stamp)) for stamp in stamps])
+        actors = [_ACTORS[actor_of(each.reason)] if is_found else Actor.HOLD for each, is_found in zip(sent, found)]
+        wishes = [self._wish(int(stamp)) for stamp in stamps]
+        planned = np.array([wish is not None for wish in wishes])
+        wish = np.stack([own if own is not None else sent for own, sent in zip(wishes, action)])
         cut = [float(np.abs(each.requested - each.commanded).max()) > CUT for each in sent]
         quality = np.array([row.quality for row in rows], dtype=np.int64)
         quality |= np.where(cut, Quality.LIMITED, 0) | np.where(found, 0, Quality.DROPPED)
-        planned = np.isfinite(wish).all(axis=1)
         columns: Columns = {
             ACTION: action.astype(self._schema.action_dtype),
             TIME.name: stamps,
             ACTOR.name: np.array(actors, dtype=ACTOR.dtype),
             INTERVENTION.name: planned & np.array([actor is Actor.PERSON for actor in actors]),
             QUALITY.name: quality.astype(QUALITY.dtype),
+            PLANNED.name: planned,
             WISH: wish.astype(np.float32),
             **{each.name: np.zeros(len(rows), each.dtype) for each in (REWARD, TERMINATED, TRUNCATED)},
             **self._seen(rows),
@@ -170,13 +174,13 @@ class RowAssembler:
             columns[field.name] = values if encoded else np.stack(values).astype(field.dtype, copy=False)  # type: ignore[assignment]
         return columns
 
-    def _wish(self, stamp_ns: int) -> np.ndarray:
-        """(dim,) the row of the newest chunk for the interval that begins then; NaN where there is none."""
+    def _wish(self, stamp_ns: int) -> np.ndarray | None:
+        """(dim,) the row of the newest chunk for the interval that begins then; None where there is none."""
         for chunk in reversed(self._chunks):
             row = (stamp_ns + self._period_ns // 2 - chunk.start_ns) // self._period_ns
             if 0 <= row < len(chunk.values):
                 return chunk.values[row]
-        return np.full(self._schema.action.dim, np.nan)
+        return None
 
     def _count_idle(self, action: np.ndarray) -> None:
         path = action if self._before is None else np.concatenate([self._before[None], action])

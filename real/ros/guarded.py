@@ -205,7 +205,7 @@ class Guarded(Node):
             if flow is not None and not flow.passes(len(packed), time.monotonic_ns()):
                 self.refuse(topic, f"more than {SMALL_A_SECOND >> 10} KiB in a second")
                 return
-            message = unpacked(packed, kind, limits)
+            message: Any = unpacked(packed, kind, limits)
             if message.__class__ is Refusal:
                 self.refuse(topic, message)
                 return

@@ -14,7 +14,7 @@ class Quality(IntFlag):
         GAP: rows were lost before this one.
         LIMITED: the gate changed the target that was requested.
         DROPPED: messages were lost on their way.
-        REWOUND: the row stands after a part of the episode that was taken back.
+        REWOUND: the person took the row back: its action counts in no loss, but it may be history of rows that follow.
     """
 
     STALE = 1
