@@ -7,6 +7,7 @@ user's own, and nothing here is said of it.
 from __future__ import annotations
 
 from enum import IntEnum, IntFlag
+from typing import Sequence
 
 import numpy as np
 
@@ -91,7 +92,6 @@ def without_meaning(column: ColumnField, values: np.ndarray) -> np.ndarray:
 
 def meaning(column: ColumnField) -> str:
     """What the numbers of a column with a meaning each stand for, in words; empty for any other column."""
-    known: dict[ColumnField, type[IntEnum] | type[IntFlag]] = {ACTOR: Actor, QUALITY: Quality}
-    kinds = known.get(column)
-    joined = " + " if kinds is Quality else ", "
-    return "" if kinds is None else joined.join(f"{kind.value} {(kind.name or '').lower()}" for kind in kinds)
+    kinds: Sequence[Actor | Quality] = list(Actor) if column == ACTOR else list(Quality) if column == QUALITY else []
+    joined = " + " if column == QUALITY else ", "
+    return joined.join(f"{int(kind)} {(kind.name or '').lower()}" for kind in kinds)

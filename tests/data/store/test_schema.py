@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from dataclasses import replace
+from importlib import import_module
+from pathlib import Path
 
 import pytest
 
+from data.store.images.encoding import Encoding
 from data.store.names import REWARD
 from data.store.schema import ColumnField, MetaField, Schema, StreamField
 from robot.errors import InputError
@@ -57,3 +61,18 @@ def test_a_misspelt_key_in_stored_json_names_the_right_one(schema: Schema) -> No
     stored["perod_s"] = stored.pop("period_s")
     with pytest.raises(InputError, match="Did you mean 'period_s'"):
         Schema.from_json(stored)
+
+
+def test_a_field_says_its_encoding_and_keeps_it_through_json(schema: Schema) -> None:
+    encoded = replace(schema, encodings={"image": Encoding("jpeg", 80)})
+    assert Schema.from_json(json.loads(json.dumps(encoded.to_json()))) == encoded
+    assert encoded.encoding("image").quality == 80 and not encoded.encoding("state").of_images
+    with pytest.raises(InputError, match=r"encoding of 'imge'.*Did you mean 'image'"):
+        replace(schema, encodings={"imge": Encoding("jpeg")})
+
+
+def test_zarr_finds_the_codecs_of_encoded_images_by_the_entry_points_of_the_package() -> None:
+    project = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text())["project"]
+    for name, target in project["entry-points"]["zarr.codecs"].items():
+        module, _, codec = target.partition(":")
+        assert name == getattr(import_module(module), codec).NAME
