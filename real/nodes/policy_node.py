@@ -92,6 +92,7 @@ class PolicyNode(Guarded):
         self._epoch: int | None = None
         self._early: tuple[str, StateMessage] | None = None
         self._plans = self._refused = self._handed_ns = 0
+        self._planned = False  # in this episode
         self._said = ""
         self._readers = stream_readers(self._contract)
         self._description = describe(self._contract)
@@ -185,7 +186,8 @@ class PolicyNode(Guarded):
         assert runner is not None and observer is not None and observer.stamp_ns is not None
         if self._planner.busy or not runner.needs_plan(observer.stamp_ns):
             return
-        if runner.plans and self._execution.actor not in (None, Actor.POLICY):
+        # The first plan of an episode is the one that an evaluation makes.
+        if self._planned and self._execution.actor not in (None, Actor.POLICY):
             if observer.stamp_ns < self._handed_ns:
                 return
             runner.interrupt(self._execution.held)
@@ -249,6 +251,7 @@ class PolicyNode(Guarded):
             )
         )
         self._plans += 1
+        self._planned = True
         if self._delay < 0:
             passing = math.ceil(self._planner.latency_s(QUANTILE) / runner.spec.action.period_s)
             runner.delay_steps = min(passing, runner.most_delay_steps)
@@ -262,7 +265,7 @@ class PolicyNode(Guarded):
             return episode
         if episode.epoch == self._epoch:
             return None
-        self._epoch, self._seed = episode.epoch, episode.seed
+        self._epoch, self._seed, self._planned = episode.epoch, episode.seed, False
         self._task.publish(string_message(self._instruction or episode.instruction))
         self._begin()
         early, self._early = self._early, None

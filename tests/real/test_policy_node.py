@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import numpy as np
@@ -9,9 +10,11 @@ import pytest
 
 pytest.importorskip("rclpy", reason="rclpy is not installed: pip install 'tiller[ros]'")
 
+from real.ros.chunks import trajectory_message
+from robot.contract.loading import action_spec
 from robot.control.plan_request import PlanRequest, sample_plans
 from robot.control.runner import ChunkRunner, query_seed
-from tests.real.fuzzed_nodes import fuzzed
+from tests.real.fuzzed_nodes import Fuzzed, fuzzed, sound_messages, tell
 
 pytestmark = pytest.mark.together
 
@@ -27,6 +30,70 @@ def asked_by(node: Any) -> list[PlanRequest]:
 
     node._planner.request = noted
     return requests
+
+
+def plan_under(found: Fuzzed, reason: str, command: np.ndarray, requests: list[PlanRequest], count: int) -> int:
+    """Let the node see the robot, and the gate command for a reason, until it has made so many requests more.
+
+    Returns:
+        When that began, in ns.
+    """
+    spec, enough, end = action_spec(found.contract), len(requests) + count, time.monotonic() + 30
+    begun_ns: int = found.node.get_clock().now().nanoseconds
+    while len(requests) < enough or found.node._planner.busy:
+        assert time.monotonic() < end, "the policy does not plan any more"
+        now_ns = found.node.get_clock().now().nanoseconds
+        sent = trajectory_message(np.stack([command + 1.0, command]), spec.component_names, now_ns, 0, f"{reason}|||")
+        messages = {**sound_messages(found.contract, now_ns), "gate/sent": [sent]}
+        tell(found.node, messages, *(topic for topic in messages if topic not in ("episode", "clock")))
+        found.node._woken()
+        time.sleep(0.005)
+    return begun_ns
+
+
+@pytest.mark.parametrize("delay_steps", [0, 2])
+def test_it_plans_on_while_a_person_drives_and_continues_the_held_command_after_that(
+    delay_steps: int, ros_environment: dict[str, str]
+) -> None:
+    with fuzzed("policy", delay_steps=delay_steps) as found:
+        found.alive()
+        requests, command = asked_by(found.node), np.array([0.4, 0.1, 0.3, 1, 0, 0, 0, -1, 0, 0.02])
+        plan_under(found, "policy", command, requests, 1)
+        for reason in ("person", "taken"):
+            del requests[:]
+            begun_ns = plan_under(found, reason, command, requests, 2)
+            assert all(each.stamp_ns >= begun_ns for each in requests)
+            assert not any(each.prefix_weight is not None and each.prefix_weight.any() for each in requests)
+        del requests[:]
+        given_ns = plan_under(found, "no_chunk", command, requests, 2)
+        for each in requests:
+            assert each.stamp_ns >= given_ns
+            if delay_steps:
+                assert each.prefix is not None and each.prefix_weight is not None
+                np.testing.assert_array_equal(each.prefix[:delay_steps], np.repeat(command[None], delay_steps, axis=0))
+                assert each.prefix_weight.tolist() == [1.0] * delay_steps + [0.0] * (len(each.prefix) - delay_steps)
+            else:
+                assert each.prefix is None and each.samples == 1
+        del requests[:]
+        plan_under(found, "policy", command, requests, 2)
+        assert requests[-1].prefix_weight is None or requests[-1].prefix_weight[delay_steps] > 0, "its own plan again"
+
+
+def test_a_plan_from_before_the_robot_changed_hands_is_dropped(ros_environment: dict[str, str]) -> None:
+    with fuzzed("policy") as found:
+        found.alive()
+        requests, node = asked_by(found.node), found.node
+        command = np.array([0.4, 0.1, 0.3, 1, 0, 0, 0, -1, 0, 0.02])
+        for before, after in (("policy", "person"), ("person", "no_chunk")):
+            plan_under(found, before, command, requests, 1)
+            node._planner.request(requests[-1])
+            sent = trajectory_message(np.stack([command, command]), action_spec(found.contract).component_names, 1, 0)
+            sent.header.frame_id = f"{after}|||"
+            tell(node, {"gate/sent": [sent]}, "gate/sent")
+            end = time.monotonic() + 30
+            while node._planner.busy:
+                assert time.monotonic() < end and node._planner.take() is None
+                time.sleep(0.005)
 
 
 @pytest.mark.parametrize("delay_steps", [0, 2])
