@@ -6,7 +6,7 @@ user's own, and nothing here is said of it.
 
 from __future__ import annotations
 
-from enum import IntEnum, IntFlag
+from enum import IntEnum
 from typing import Sequence
 
 import numpy as np
