@@ -8,7 +8,7 @@ known from their numbers.
 from __future__ import annotations
 
 import time
-from typing import Any, NamedTuple
+from typing import Any, Mapping, NamedTuple
 
 from rclpy.node import Node
 from rclpy.serialization import deserialize_message
@@ -59,10 +59,11 @@ class Polled:
             taken = self._subscription.handle.take_message(self._kind, True)
         if taken is None:
             return None
-        packed, facts = taken
+        packed, told = taken
         reason = unreadable(packed, self._kind, self._limits)
         if reason:
             return Refusal(reason)
+        facts: Mapping[str, Any] = told
         waited_s = (time.time_ns() - facts.get(RECEIVED, 0)) * 1e-9
         # A clock of the system that was set anew says nothing on it.
         came_s = time.monotonic() - (waited_s if 0 <= waited_s < 60 else 0.0)

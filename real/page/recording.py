@@ -80,8 +80,12 @@ def read_recorder(text: str) -> RecorderState | Refusal:
         return Refusal(f"no JSON, {type(error).__name__}: {shown(text)}")
     if not isinstance(record, dict) or record.get("state") not in STATES:
         return Refusal(f"no state of a recorder: {shown(text)}")
-    words = {name: _words(record.get(name)) for name in ("reason", "label", "verdict", "store", "task", "instruction")}
-    counts = {name: _count(record.get(name)) for name in ("rows", "episodes", "discarded", "seed", "goal")}
+    words: dict[str, Any] = {
+        name: _words(record.get(name)) for name in ("reason", "label", "verdict", "store", "task", "instruction")
+    }
+    counts: dict[str, Any] = {
+        name: _count(record.get(name)) for name in ("rows", "episodes", "discarded", "seed", "goal")
+    }
     streams = record.get("streams")
     return RecorderState(
         state=record["state"],

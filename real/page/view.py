@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from typing import Any, Mapping
+from typing import Any, Mapping, Sequence
 
 from real.page.arrivals import Arrivals
 from real.page.pace import Pace
@@ -129,10 +129,10 @@ class PageView:
             return "not heard"
         return ("held" if self._held else "not held") + (", taken over" if self._taken else "")
 
-    def _streams(self) -> list[Mapping[str, Any]]:
+    def _streams(self) -> Sequence[Mapping[str, Any]]:
         """Streams of the contract by what came here, then others that the recorder has; drops are the recorder's."""
         counted = self._recorder.streams if self._recorder is not None else {}
-        rows = []
+        rows: list[Mapping[str, Any]] = []
         for name, stream in self._arrivals.items():
             own = counted.get(name)
             rows.append(
@@ -147,7 +147,7 @@ class PageView:
         rows += [_row(name, own) for name, own in counted.items() if name not in self._arrivals]
         return rows[:MOST_ROWS]
 
-    def _processes(self, now_s: float) -> list[Mapping[str, str]]:
+    def _processes(self, now_s: float) -> Sequence[Mapping[str, str]]:
         """Processes that are not well."""
         return [
             {"name": name, "level": level, "text": self.board.process_text(name, now_s)}
