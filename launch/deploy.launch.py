@@ -165,7 +165,7 @@ def generate_launch_description():
                 condition=IfCondition(NotEqualsSubstitution(LaunchConfiguration("record"), "")),
                 on_exit=Shutdown(reason="the recorder has ended"),
             ),
-            node("page", {}, condition=IfCondition(LaunchConfiguration("page"))),
+            node("page", {"device": text("teleop")}, condition=IfCondition(LaunchConfiguration("page"))),
             node(
                 "teleop",
                 {"device": text("teleop")},

@@ -10,7 +10,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 from threading import Event, Lock, Thread, current_thread, main_thread
-from typing import IO, Any, Iterable, Mapping, Sequence
+from typing import IO, Any, Callable, Iterable, Mapping, Sequence
 
 from real.graph.graph import End, NodeProcess
 from real.supervision.screen import RELAYED, Screen, relayed
@@ -33,6 +33,8 @@ def run_processes(
     folder: Path,
     stop: Event | None = None,
     echo: bool = True,
+    own: Mapping[str, Mapping[str, str]] | None = None,
+    shown: Callable[[str, str], str] | None = None,
 ) -> int:
     """Run a graph until a person ends it or an essential process does.
 
@@ -45,6 +47,8 @@ def run_processes(
         folder: of the run; each process leaves its lines in NAME.log there.
         stop: ends the graph when set, as ctrl-C does.
         echo: print the lines too. On a terminal a status line of a process that has the keyboard stays below them.
+        own: node -> what is added to its environment alone.
+        shown: of node and line, the line as it is printed; the log keeps it as it came.
 
     Returns:
         0 ended by a person, 1 by a failure, 2 when a process got wrong arguments.
@@ -61,7 +65,8 @@ def run_processes(
             if stop.is_set():
                 break
             lingering = {ORPHAN_LINGER: str(ORPHAN_LINGER_S)} if each.end is End.LAST else {}
-            running.append(_Running(each, {**child_environment(), **environment, **lingering}, folder, printing))
+            mine = {**child_environment(), **environment, **lingering, **(own or {}).get(each.node, {})}
+            running.append(_Running(each, mine, folder, printing, shown))
         code = _watch(running, stop)
     finally:
         end(running)
@@ -166,9 +171,14 @@ class _Running:
     """One process, with a thread that reads its lines."""
 
     def __init__(
-        self, description: NodeProcess, environment: Mapping[str, str], folder: Path, printing: _Printing | None
+        self,
+        description: NodeProcess,
+        environment: Mapping[str, str],
+        folder: Path,
+        printing: _Printing | None,
+        shown: Callable[[str, str], str] | None,
     ):
-        self.description, self.name, self._printing = description, description.node, printing
+        self.description, self.name, self._printing, self._shown = description, description.node, printing, shown
         self.ready, self._writing = False, Lock()
         self._log: IO[str] = (folder / f"{description.node}.log").open("a", encoding="utf-8")
         # A session of its own: a terminal's ctrl-C would reach gate and driver in the same moment.
@@ -202,7 +212,7 @@ class _Running:
                 self._printing.status(status)
             return
         if self._printing is not None:
-            self._printing.line(f"[{self.name}] {line}")
+            self._printing.line(f"[{self.name}] {self._shown(self.name, line) if self._shown else line}")
         # A disk may be full: the process goes on, so its pipe has to be emptied all the same.
         with self._writing, suppress(OSError, ValueError):
             self._log.write(line + "\n")

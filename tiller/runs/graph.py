@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Callable, Iterator, Mapping
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from real.connection.hosting import Claim
     from real.graph.graph import Deployment
     from robot.contract.contract import Contract
+
+PAGE_TOKEN, PAGE_ADDRESS = "TILLER_PAGE_TOKEN", "page: http"
 
 
 def run_graph(
@@ -85,8 +88,14 @@ def _run(
         f"Starting {', '.join(each.node for each in nodes)}; ctrl-C ends them, the gate first. Logs: {output.path}",
         flush=True,
     )
+    token = secrets.token_urlsafe(24)
+
+    def shown(node: str, line: str) -> str:
+        """The address of the page with its token, which is in no log and on no command line."""
+        return f"{line}#{token}" if node == "page" and line.startswith(PAGE_ADDRESS) else line
+
     try:
-        return run_processes(nodes, profile.environment, output.path)
+        return run_processes(nodes, profile.environment, output.path, own={"page": {PAGE_TOKEN: token}}, shown=shown)
     finally:
         claim.release()
 
