@@ -15,8 +15,8 @@ from rclpy.serialization import deserialize_message
 
 from real.ros import qos
 from real.ros.cdr import unreadable
-from real.ros.guarded import LIMITS, SMALL
 from real.ros.reading import Refusal
+from real.ros.unpacking import limits_of
 
 SEQUENCE, RECEIVED = "publication_sequence_number", "received_timestamp"
 
@@ -46,7 +46,7 @@ class Polled:
 
     def __init__(self, node: Node, kind: type, topic: str) -> None:
         self._node, self._kind, self.topic = node, kind, topic
-        self._limits = LIMITS.get(kind, SMALL)
+        self._limits = limits_of(kind)
         self._subscription = node.create_subscription(kind, topic, lambda message: None, qos.IMAGE, raw=True)
 
     def close(self) -> None:
