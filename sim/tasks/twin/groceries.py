@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import mujoco
 import numpy as np
 
-from sim.twin.model.assembly import FELT, HIDDEN, SCENE_BIT, SEEN
 from robot.model.assets import asset
+from sim.twin.model.assembly import FELT, HIDDEN, SCENE_BIT, SEEN
 from sim.twin.model.scene import Scene
 
 BODY = "object"

@@ -14,8 +14,8 @@ from robot.description.comparison import Row
 from robot.description.limb import Arm
 from robot.description.loading import RobotDescription
 from robot.errors import InputError, nearest
-from sim.twin.checks.agreement import ABSENT, TOLERANCE
 from robot.model.assets import load_model
+from sim.twin.checks.agreement import ABSENT, TOLERANCE
 
 CONFIGURATIONS = 200
 POSITION_MM, ROTATION_DEG = 1.0, 0.1  # what may differ
