@@ -23,6 +23,7 @@ import numpy as np
 import rclpy
 from rclpy.node import Node
 from sensor_msgs.msg import Joy
+from std_msgs.msg import String
 from trajectory_msgs.msg import JointTrajectory
 
 from benchmarks.gate_rig import quantiles_ms
@@ -101,13 +102,14 @@ class Wire:
         self._newest: dict[str, np.ndarray] = {}
         self._moved_ns: dict[str, int] = {}
         self._still: deque[bool] = deque(maxlen=STILL)
-        self.held = False
+        self._held, self._gate = False, ""
         sink = next(iter(load_contract(contract).sinks.values()))
         subscribe = self.node.create_subscription
         subscribe(JointTrajectory, "teleop/target", self._target_came, qos.COMMAND)
         subscribe(JointTrajectory, "gate/sent", self._sent_came, qos.STATUS)
         subscribe(COMMAND_TYPES[sink.via], sink.topic, self._command_came, qos.COMMAND)
         subscribe(Joy, "enable_held", self._enable_came, qos.STATE)
+        subscribe(String, "gate/state", self._state_came, qos.LATCHED)
 
     def until(self, condition: Callable[[], Any], what: str, within_s: float = ANSWER_S) -> None:
         end = time.monotonic() + within_s
@@ -120,6 +122,11 @@ class Wire:
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
             self._executor.spin_once(timeout_sec=left)
+
+    @property
+    def enabled(self) -> bool:
+        """The person holds the device, and the gate waits for nothing but a source of targets."""
+        return self._held and self._gate == "hold no_chunk"
 
     @property
     def at_rest(self) -> bool:
@@ -147,7 +154,10 @@ class Wire:
         self._note("driver", read_command(message).values.ravel())
 
     def _enable_came(self, message: Joy) -> None:
-        self.held = bool(message.buttons[0])
+        self._held = bool(message.buttons[0])
+
+    def _state_came(self, message: String) -> None:
+        self._gate = message.data
 
     def _note(self, name: str, values: np.ndarray) -> bool:
         """Note a command; returns whether it moves."""
@@ -162,7 +172,13 @@ class Wire:
 def measure(wire: Wire, device: Device, trials: int, random: np.random.Generator) -> dict[str, np.ndarray]:
     """Topic -> (trials,) ns from event to motion."""
     wire.until(lambda: wire.at_rest, "a robot at rest", START_S)
-    wire.until(lambda: device.enable() or wire.spin(0.3) or wire.held, "the enabling device", START_S)
+
+    def enabled() -> bool:
+        device.enable()
+        wire.spin(0.3)
+        return wire.enabled
+
+    wire.until(enabled, "a gate that waits for targets", START_S)
     found = []
     for trial in range(trials + 1):
         wire.spin(float(random.uniform(0.1, 0.2)))
