@@ -31,9 +31,9 @@ import yaml
 from benchmarks.gate_rig import resting
 from real.graph.graph import NodeProcess
 from real.graph.processes import child_environment
-from real.page.access import new_token
-from real.page.feed import Kind
-from real.page.rounds import ANSWER, unpack_round
+from real.page.serving.access import new_token
+from real.page.serving.feed import Kind
+from real.page.serving.rounds import ANSWER, unpack_round
 from real.process.profile import write_profile
 from robot.contract.loading import contract_folder, load_contract
 

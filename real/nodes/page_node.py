@@ -18,17 +18,17 @@ from rclpy.clock import Clock, ClockType
 from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import CompressedImage
 
-from real.page.access import Access, new_token, require_token
 from real.page.drawing import PageDrawing
-from real.page.feed import Channel, Feed, Kind
 from real.page.memory import keep_freed_memory
-from real.page.pictures import encoded, passes
-from real.page.polling import Taken
-from real.page.raw_image import read_packed
-from real.page.server import PageServer, listening
-from real.page.subscriptions import PageSubscriptions
-from real.page.view import PageView
-from real.page.words import KEYS, Keys
+from real.page.reading.pictures import encoded, passes
+from real.page.reading.polling import Taken
+from real.page.reading.raw_image import read_packed
+from real.page.reading.subscriptions import PageSubscriptions
+from real.page.serving.access import Access, new_token, require_token
+from real.page.serving.feed import Channel, Feed, Kind
+from real.page.serving.server import PageServer, listening
+from real.page.telling.view import PageView
+from real.page.telling.words import KEYS, Keys
 from real.process.parameters import declare
 from real.process.run import run_node
 from real.ros import qos

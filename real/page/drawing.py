@@ -6,8 +6,8 @@ from typing import Mapping, Sequence
 
 import numpy as np
 
-from real.page.feed import Channel, Feed, Kind
 from real.page.geometry import pack_poses, pack_scene
+from real.page.serving.feed import Channel, Feed, Kind
 from real.ros.reading import Refusal
 from real.ros.shapes import matrices, read_scene
 from robot.description.loading import RobotDescription

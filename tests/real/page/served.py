@@ -8,9 +8,9 @@ from typing import Iterator
 
 import aiohttp
 
-from real.page.access import Access, new_token
-from real.page.feed import Channel, Feed, Kind
-from real.page.server import PageServer, listening
+from real.page.serving.access import Access, new_token
+from real.page.serving.feed import Channel, Feed, Kind
+from real.page.serving.server import PageServer, listening
 
 FPS = 50.0
 

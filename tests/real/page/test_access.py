@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from real.page.access import WRONG_EVERY_S, WRONG_TOKENS, Access, Attempts, new_token, require_token
+from real.page.serving.access import WRONG_EVERY_S, WRONG_TOKENS, Access, Attempts, new_token, require_token
 from robot.errors import InputError
 
 pytestmark = pytest.mark.together

@@ -15,8 +15,8 @@ import aiohttp
 import numpy as np
 import pytest
 
-from real.page.feed import Channel, Kind
-from real.page.pictures import encoded
+from real.page.reading.pictures import encoded
+from real.page.serving.feed import Channel, Kind
 from tests.real.page.served import Served, served
 
 pytestmark = pytest.mark.together

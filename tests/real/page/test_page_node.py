@@ -25,9 +25,9 @@ from sensor_msgs.msg import Image, JointState
 from std_msgs.msg import String
 from trajectory_msgs.msg import JointTrajectory
 
-from real.page.access import new_token
-from real.page.feed import Channel, Kind
-from real.page.rounds import ANSWER, unpack_round
+from real.page.serving.access import new_token
+from real.page.serving.feed import Channel, Kind
+from real.page.serving.rounds import ANSWER, unpack_round
 from real.process.run import leave, make_executor
 from real.ros import qos
 from real.ros.messages import header_of, image_message, joint_state_message, string_message

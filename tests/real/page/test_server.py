@@ -8,10 +8,10 @@ from typing import Iterator
 
 import pytest
 
-from real.page import server
-from real.page.access import WRONG_TOKENS
-from real.page.files import FOLDER
-from real.page.server import MOST_CONNECTIONS, listening
+from real.page.serving import server
+from real.page.serving.access import WRONG_TOKENS
+from real.page.serving.files import FOLDER
+from real.page.serving.server import MOST_CONNECTIONS, listening
 from robot.errors import InputError
 from tests.real.page.served import Served, served, status
 

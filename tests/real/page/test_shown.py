@@ -13,13 +13,13 @@ pytest.importorskip("rclpy", reason="rclpy is not installed: pip install 'tiller
 from imagecodecs import jpeg8_decode
 from rclpy.serialization import serialize_message
 
-from real.page.arrivals import Arrivals
 from real.page.geometry import pack_scene
-from real.page.pictures import encoded, passes, small
-from real.page.raw_image import read_packed
-from real.page.recording import RecorderState, StreamCounts
-from real.page.view import PageView
-from real.page.words import Keys
+from real.page.reading.pictures import encoded, passes, small
+from real.page.reading.raw_image import read_packed
+from real.page.telling.arrivals import Arrivals
+from real.page.telling.recording import RecorderState, StreamCounts
+from real.page.telling.view import PageView
+from real.page.telling.words import Keys
 from real.ros.messages import image_message
 from real.ros.reading import Refusal
 from real.ros.shapes import LARGEST_SCENE, MOST_BODIES, SceneNotice, matrices, read_scene

@@ -10,10 +10,10 @@ from typing import Any, Awaitable, Callable, Iterator
 import aiohttp
 import pytest
 
-from real.page import socket as page_socket
-from real.page.feed import Channel, Entry, Feed, Kind
-from real.page.rounds import ANSWER, pack_round, unpack_round
-from real.page.server import MOST_PAGES
+from real.page.serving import socket as page_socket
+from real.page.serving.feed import Channel, Entry, Feed, Kind
+from real.page.serving.rounds import ANSWER, pack_round, unpack_round
+from real.page.serving.server import MOST_PAGES
 from tests.real.page.served import FPS, Served, served
 
 pytestmark = pytest.mark.together

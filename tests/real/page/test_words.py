@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from real.page.pace import Pace
-from real.page.recording import RecorderState, read_recorder
-from real.page.words import BANNERS, KEYS, NOBODY, Keys, banner
+from real.page.telling.pace import Pace
+from real.page.telling.recording import RecorderState, read_recorder
+from real.page.telling.words import BANNERS, KEYS, NOBODY, Keys, banner
 from real.ros.reading import LONGEST_TEXT, Refusal
 
 pytestmark = pytest.mark.together

@@ -16,9 +16,9 @@ from sensor_msgs.msg import Joy
 from std_msgs.msg import Float64MultiArray, String
 from trajectory_msgs.msg import JointTrajectory
 
-from real.page.polling import Polled, Taken
-from real.page.recording import read_recorder
-from real.page.view import PageView
+from real.page.reading.polling import Polled, Taken
+from real.page.telling.recording import read_recorder
+from real.page.telling.view import PageView
 from real.ros import qos
 from real.ros.guarded import Guarded
 from real.ros.reading import Refusal, shown

@@ -14,11 +14,11 @@ from typing import Any, Awaitable, Callable
 
 from aiohttp import web
 
-from real.page.access import Access
-from real.page.faults import ServerFaults
-from real.page.feed import Feed
-from real.page.files import page_files
-from real.page.socket import PageSocket
+from real.page.serving.access import Access
+from real.page.serving.faults import ServerFaults
+from real.page.serving.feed import Feed
+from real.page.serving.files import page_files
+from real.page.serving.socket import PageSocket
 from robot.errors import InputError
 
 MOST_PAGES = 4

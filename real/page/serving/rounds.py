@@ -10,7 +10,7 @@ from __future__ import annotations
 import struct
 from typing import Mapping
 
-from real.page.feed import Channel, Entry, Kind
+from real.page.serving.feed import Channel, Entry, Kind
 
 HEAD, PART, ANSWER = struct.Struct("<II"), struct.Struct("<BBHIdII"), struct.Struct("<I")
 ALIGNED = 8

@@ -11,8 +11,8 @@ from contextlib import suppress
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
-from real.page.feed import Channel, Feed
-from real.page.rounds import ANSWER, pack_round
+from real.page.serving.feed import Channel, Feed
+from real.page.serving.rounds import ANSWER, pack_round
 
 WINDOW = 2  # rounds on their way
 PATIENCE_S = 10.0  # for which a page may be silent while rounds wait for it

@@ -6,10 +6,10 @@ import json
 from collections import deque
 from typing import Any, Mapping, Sequence
 
-from real.page.arrivals import Arrivals
-from real.page.pace import Pace
-from real.page.recording import RecorderState, StreamCounts
-from real.page.words import DRIVERS, NOBODY, Keys, banner
+from real.page.telling.arrivals import Arrivals
+from real.page.telling.pace import Pace
+from real.page.telling.recording import RecorderState, StreamCounts
+from real.page.telling.words import DRIVERS, NOBODY, Keys, banner
 from real.supervision.board import BAD, GOOD, SILENT_S, Board
 from robot.contract.contract import CAMERA_TYPES, Contract
 

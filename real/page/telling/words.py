@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from real.page.recording import ENDED, FAILED, PAUSED, READY, RECORDING, SAVING, WAITING, RecorderState
+from real.page.telling.recording import ENDED, FAILED, PAUSED, READY, RECORDING, SAVING, WAITING, RecorderState
 from real.supervision.board import reason_text
 from robot.safety.gate.reasons import Mode, Reason
 

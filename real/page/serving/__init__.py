@@ -1,0 +1,1 @@
+"""Who may look, and what is sent to them: the server of the page, without ROS."""

@@ -1,0 +1,1 @@
+"""What the page says: one state in words, ages, rates, episodes; without ROS."""
