@@ -28,7 +28,7 @@ from real.page.serving.access import Access, new_token, require_token
 from real.page.serving.feed import Channel, Feed, Kind
 from real.page.serving.server import PageServer, listening
 from real.page.telling.view import PageView
-from real.page.telling.words import KEYS, Keys
+from real.page.telling.words import Keys
 from real.process.parameters import declare
 from real.process.run import run_node
 from real.ros import qos
@@ -64,10 +64,11 @@ class PageNode(Guarded):
         self._width = declare(self, "width", 320, "of images, px at most", low=16, high=4096)
         self._height = declare(self, "height", 240, "of images, px at most", low=16, high=4096)
         device = declare(self, "device", "keyboard", "of the person who drives; names its keys")
+        bindings = declare(self, "bindings", "", "name or file of what the keys do; empty is the device's own")
         self._contract = contract
         self._feed = Feed()
         self._drawing = PageDrawing(describe(contract), self._feed)
-        self._view = PageView(contract, KEYS.get(device, Keys()))
+        self._view = PageView(contract, Keys.of(device, bindings))
         self._page_subscriptions = PageSubscriptions(self, contract, self._view, self._drawing.world)
         self._clock_ = RosClock(self)
         self._status = self.create_publisher(DiagnosticArray, "status", qos.STATUS)

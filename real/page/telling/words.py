@@ -10,6 +10,9 @@ from dataclasses import dataclass
 
 from real.page.telling.recording import ENDED, FAILED, PAUSED, READY, RECORDING, SAVING, WAITING, RecorderState
 from real.supervision.board import reason_text
+from real.teleop.bindings import load_bindings
+from real.teleop.registry import device_kind
+from robot.errors import TillerError
 from robot.safety.gate.reasons import Mode, Reason
 
 # Each has a colour of its own in the page's style sheet.
@@ -52,8 +55,29 @@ class Keys:
     enable: str = "press enable"
     reset: str = "press reset"
 
+    @staticmethod
+    def of(device: str, bindings: str = "") -> Keys:
+        """Those of a device by its bindings; plain words for one that has none or cannot be read.
 
-KEYS = {"keyboard": Keys("press e", "press g", "press x")}
+        Args:
+            device: a name of `real.teleop.registry`.
+            bindings: name or file; empty takes the device's own.
+        """
+        try:
+            kind = device_kind(device)
+            if kind.vocabulary is None:
+                return Keys()
+            bound = load_bindings(bindings or device, kind.vocabulary)
+        except TillerError:
+            return Keys()
+        # A terminal tells no release: its key is pressed, and counts for a while.
+        verbs = (("hold", "press" if kind.needs_terminal else "hold"), ("enable", "press"), ("reset", "press"))
+        words = {
+            action: f"{verb} {bound.control(action).replace('_', ' ')}"
+            for action, verb in verbs
+            if bound.control(action)
+        }
+        return Keys(**words)
 
 
 @dataclass(frozen=True)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
 from real.page.telling.pace import Pace
 from real.page.telling.recording import RecorderState, read_recorder
-from real.page.telling.words import BANNERS, KEYS, NOBODY, Keys, banner
+from real.page.telling.words import BANNERS, NOBODY, Keys, banner
 from real.ros.reading import LONGEST_TEXT, Refusal
+from robot.folders import configs_folder
 
 pytestmark = pytest.mark.together
 
-KEYBOARD = KEYS["keyboard"]
+KEYBOARD = Keys.of("keyboard")
 
 
 def said(gate: str, doing: str = "", lost: str = "", silent_s: float = 0.0, **more: object) -> tuple[str, str, str]:
@@ -104,3 +106,13 @@ def test_the_pace_is_of_the_last_hour() -> None:
     assert pace.per_hour(180 * 60.0) == pytest.approx(60.0, rel=0.05)
     pace.add(0, 11_000.0)
     assert pace.per_hour(11_060.0) is None, "another store"
+
+
+def test_keys_are_called_as_the_bindings_of_the_device_have_them(tmp_path: Path) -> None:
+    assert Keys.of("keyboard") == Keys("press e", "press g", "press x")
+    assert Keys.of("gamepad") == Keys("hold left shoulder", "press a", "press shift + left stick")
+    own = tmp_path / "mine.yaml"
+    own.write_text((configs_folder() / "bindings" / "keyboard.yaml").read_text().replace("hold: e", "hold: z"))
+    assert Keys.of("keyboard", str(own)).hold == "press z"
+    for device, bindings in (("no such device", ""), ("keyboard", str(tmp_path / "nothing.yaml"))):
+        assert Keys.of(device, bindings) == Keys()
