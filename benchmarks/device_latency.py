@@ -115,7 +115,7 @@ class Wire:
         end = time.monotonic() + within_s
         while not condition():
             if time.monotonic() > end:
-                raise TillerError(f"not within {within_s:g} s: {what}")
+                raise TillerError(f"not within {within_s:g} s: {what}; the gate is at '{self._gate}'")
             self._executor.spin_once(timeout_sec=0.02)
 
     def spin(self, seconds: float) -> None:
@@ -171,7 +171,6 @@ class Wire:
 
 def measure(wire: Wire, device: Device, trials: int, random: np.random.Generator) -> dict[str, np.ndarray]:
     """Topic -> (trials,) ns from event to motion."""
-    wire.until(lambda: wire.at_rest, "a robot at rest", START_S)
 
     def enabled() -> bool:
         device.enable()
@@ -179,6 +178,7 @@ def measure(wire: Wire, device: Device, trials: int, random: np.random.Generator
         return wire.enabled
 
     wire.until(enabled, "a gate that waits for targets", START_S)
+    wire.until(lambda: wire.at_rest, "a robot at rest")
     found = []
     for trial in range(trials + 1):
         wire.spin(float(random.uniform(0.1, 0.2)))
