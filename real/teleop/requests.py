@@ -11,7 +11,7 @@ from std_srvs.srv import SetBool, Trigger
 from real.ros import qos
 from real.ros.guarded import Guarded
 from real.ros.reading import Refusal
-from real.teleop.recorder_state import RecorderState, read_recorder_state
+from real.ros.recorder_state import RecorderState, read_recorder
 
 # Event -> service; the gate's enable and the recorder's pause and label take a boolean.
 SERVICES = {
@@ -101,7 +101,7 @@ class Requests:
             then()
 
     def _state_came(self, message: String) -> Refusal | None:
-        state = read_recorder_state(message.data)
+        state = read_recorder(message.data)
         if isinstance(state, Refusal):
             return state
         self._state, self._state_s = state, time.monotonic()

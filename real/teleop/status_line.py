@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Hashable, Sequence
 
-from real.teleop.recorder_state import RecorderState
+from real.ros.recorder_state import RecorderState
 
 BETWEEN = " | "
 

@@ -17,11 +17,11 @@ from std_msgs.msg import Float64MultiArray, String
 from trajectory_msgs.msg import JointTrajectory
 
 from real.page.reading.polling import Polled, Taken
-from real.page.telling.recording import read_recorder
 from real.page.telling.view import PageView
 from real.ros import qos
 from real.ros.guarded import Guarded
 from real.ros.reading import Refusal, shown
+from real.ros.recorder_state import read_recorder
 from real.ros.shapes import POSES_TOPIC, SCENE_TOPIC
 from real.ros.signals import ERROR, OK, WARN, status_of
 from real.ros.streams import read_state, state_type

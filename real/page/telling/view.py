@@ -8,8 +8,8 @@ from typing import Any, Mapping, Sequence
 
 from real.page.telling.arrivals import Arrivals
 from real.page.telling.pace import Pace
-from real.page.telling.recording import RecorderState, StreamCounts
 from real.page.telling.words import DRIVERS, NOBODY, Keys, banner
+from real.ros.recorder_state import RecorderState, StreamCounts
 from real.supervision.board import BAD, GOOD, SILENT_S, Board
 from robot.contract.contract import CAMERA_TYPES, Contract
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from real.page.telling.recording import ENDED, FAILED, PAUSED, READY, RECORDING, SAVING, WAITING, RecorderState
+from real.ros.recorder_state import ENDED, FAILED, PAUSED, READY, RECORDING, SAVING, WAITING, RecorderState
 from real.supervision.board import reason_text
 from real.teleop.bindings import load_bindings
 from real.teleop.registry import device_kind

@@ -17,11 +17,11 @@ from real.page.geometry import pack_scene
 from real.page.reading.pictures import encoded, passes, small
 from real.page.reading.raw_image import read_packed
 from real.page.telling.arrivals import Arrivals
-from real.page.telling.recording import RecorderState, StreamCounts
 from real.page.telling.view import PageView
 from real.page.telling.words import Keys
 from real.ros.messages import image_message
 from real.ros.reading import Refusal
+from real.ros.recorder_state import RecorderState, StreamCounts
 from real.ros.shapes import LARGEST_SCENE, MOST_BODIES, SceneNotice, matrices, read_scene
 from robot.contract.loading import load_contract
 from robot.contract.wiring import Ages

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from real.page.telling.pace import Pace
-from real.page.telling.recording import RecorderState, read_recorder
 from real.page.telling.words import BANNERS, NOBODY, Keys, banner
 from real.ros.reading import LONGEST_TEXT, Refusal
+from real.ros.recorder_state import RecorderState, read_recorder
 from robot.folders import configs_folder
 
 pytestmark = pytest.mark.together

@@ -67,6 +67,14 @@ class RecorderState:
     streams: Mapping[str, StreamCounts] = field(default_factory=dict)
     goal: int = 0
 
+    def line(self) -> str:
+        """For a status of one line."""
+        count = f"{self.episodes} of {self.goal}" if self.goal else f"{self.episodes}"
+        how_long = f" {self.seconds:.0f} s" if self.state in (RECORDING, PAUSED, ENDED) else ""
+        why = f": {self.reason}" if self.reason and self.state in (WAITING, FAILED) else ""
+        label = f", {self.label}" if self.label else ""
+        return f"recorder: {self.state}{how_long}{label}{why}, {count} saved"
+
 
 def read_recorder(text: str) -> RecorderState | Refusal:
     """A recorder's state from its JSON. Values that are missing or of another kind are their defaults; long texts are
