@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from robot.control.trajectory import Trajectory
 from robot.description.chunk import ActionChunk
-from robot.safety.gate.inputs import Now, Rejection
+from robot.safety.gate.inputs import ChunkSample, Now, Rejection
 from robot.safety.gate.reasons import Kind, Mode, Reason
 from robot.safety.gate.stages.checks import refuse_start
 from robot.safety.gate.stages.parts import Parts
@@ -62,8 +62,20 @@ def _begin(parts: Parts, state: GateState, now: Now) -> tuple[GateState, tuple[R
         base = Trajectory.hold(spec, state.command, at_ns)
         state = replace(state, sent=replace(state.sent, path_position=state.command))
     values = parts.measuring.compensate_latency(chunk.values, base.at(chunk.start_ns))
-    path = base.spliced(ActionChunk(values, chunk.start_ns, spec.period_s, chunk.chunk_id, spec), at_ns)
+    passed = _passed_rows(parts, state, chunk, at_ns)
+    start_ns = chunk.start_ns + passed * spec.period_ns
+    path = base.spliced(ActionChunk(values[passed:], start_ns, spec.period_s, chunk.chunk_id, spec), at_ns)
     return replace(state, plan=replace(plan, path=path, followed=chunk, pending=None)), ()
+
+
+def _passed_rows(parts: Parts, state: GateState, chunk: ChunkSample, at_ns: int) -> int:
+    """The rows of a chunk to leave out, beside those that have ended: after a give the first row that is followed takes
+    its whole period. What is left of the one that contains now may be a tick, in which the robot would cover its way.
+    """
+    if state.mode is Mode.RUN or state.latch.given_ns is None or parts.settings.lock_step:
+        return 0
+    passed = -((chunk.start_ns - at_ns) // parts.settings.spec.period_ns)
+    return min(max(passed, 0), len(chunk.values) - 1)
 
 
 def _starved(parts: Parts, state: GateState, now: Now) -> Causes:

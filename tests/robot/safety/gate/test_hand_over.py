@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from robot.safety.gate import ChunkSample, GateOutput, Reason, Signal
 from robot.safety.gate import inputs as events
-from tests.robot.safety.gate.gates import MS, SETTINGS, Rig, along, line
+from tests.robot.safety.gate.gates import FREE, MS, SETTINGS, Rig, along, line
 from tests.robot.safety.gate.test_gate_laws import check_accelerations
 
 TWIN = replace(SETTINGS, operator="none")
@@ -126,6 +126,27 @@ def test_after_a_give_the_policy_goes_on_with_a_chunk_that_was_made_after_it() -
     assert rig.tick(chunks=(new,)).chunk_id == new.chunk_id
     rig.run(100)
     check_accelerations(rig)
+
+
+@pytest.mark.parametrize("late_ms", [0, 5, 45, 70])
+def test_after_a_give_the_first_row_takes_its_whole_period(late_ms: int) -> None:
+    """What was left of the row was 5 ms, in which a robot without limits covered all of its way."""
+    rig = taken(FREE)
+    rig.run(60)
+    rig.taken = False
+    rig.tick()
+    rig.run(20)
+    new = plan(rig, start_ns=rig.now.ros_ns - late_ms * MS)
+    rig.tick(chunks=(new,))
+    rig.run(60)
+    step = np.linalg.norm(np.diff(rig.commands[-60:, :3], axis=0), axis=1)
+    rows = 1 + -(-late_ms // 50)
+    assert step.max() <= rows * 0.01 / 10 * (1 + 1e-6)
+    np.testing.assert_allclose(
+        rig.state.command[0],
+        np.interp(rig.now.ros_ns - rig.dt_ns, new.start_ns + 50 * MS * np.arange(1, 17), new.values[:, 0]),
+        atol=1e-9,
+    )
 
 
 def test_a_chunk_that_came_in_the_tick_of_the_give_but_before_it_is_not_followed() -> None:
