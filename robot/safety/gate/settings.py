@@ -239,7 +239,7 @@ class GateSettings:
         lead_s: how far ahead of now the path is sampled: the latency of the sink.
         tail_s: largest time in which the robot is brought to rest after the last row.
         future_s: how far ahead of now a chunk may be stamped.
-        person_s: without a new target for so long the person has let go.
+        person_s: without a new target for so long the person has let go, or is at rest where the robot was taken.
         alive_s: without a sign of life for so long the gate holds.
         enable_hold_s, enable_fault_s: the same for the enabling device.
         operator: `required`, or `none`, which is for twins alone.
