@@ -144,17 +144,19 @@ class RowAssembler:
     def _columns(self, rows: Sequence[ObservedRow]) -> Columns | None:
         """Complete rows; None where nothing was ever sent for them."""
         stamps = np.array([row.stamp_ns for row in rows], dtype=np.int64)
-        times = np.array([each.time_ns for each in self._sent], dtype=np.int64)
+        commands = list(self._sent)
+        times = np.array([each.time_ns for each in commands], dtype=np.int64)
         last = np.searchsorted(times, stamps + self._period_ns, side="right") - 1
         known = last >= 0  # before the first command there is no action
         if not known.any():
             return None
         rows = [row for row, is_known in zip(rows, known) if is_known]
         stamps, last = stamps[known], last[known]
-        sent = [self._sent[int(each)] for each in last]
-        commanded = np.stack([each.commanded for each in self._sent])
-        action, found = action_rows(self._schema.action, times, commanded, stamps, self._period_ns)
-        action = np.where(found[:, None], action, commanded[last])
+        sent = [commands[index] for index in last]
+        first = max(int(last.min()) - 1, 0)  # no row needs an older one
+        commanded = np.stack([each.commanded for each in commands[first:]])
+        action, found = action_rows(self._schema.action, times[first:], commanded, stamps, self._period_ns)
+        action = np.where(found[:, None], action, commanded[last - first])
         actors = [_ACTORS[actor_of(each.reason)] if is_found else Actor.HOLD for each, is_found in zip(sent, found)]
         wishes = [self._wish(int(stamp)) for stamp in stamps]
         planned = np.array([wish is not None for wish in wishes])

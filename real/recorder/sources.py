@@ -11,7 +11,7 @@ from std_msgs.msg import Float64MultiArray
 from data.store.images.encoding import AS_IT_CAME, PNG, Encoding
 from real.recorder.pictures import Picture, first_picture
 from real.recorder.stream_watch import StreamWatch
-from real.ros.packed import read_header
+from real.ros.packed import read_data, read_header
 from real.ros.reading import EpisodeNotice, Refusal
 from real.ros.streams import read_stream, state_type
 from real.ros.unpacking import unpacked
@@ -23,7 +23,6 @@ from robot.control.observation.streams import stream_readers
 from robot.description import ObservationField, ObservationSpec
 from robot.errors import InputError, nearest
 
-HEADER = 17  # bytes of a message up to the text of its frame, and the zero that ends it
 UNDECODED = (AS_IT_CAME, PNG)
 SAMPLED = ("joint_state", "pose", "wrench")
 UNWATCHED = ("driver_state",)
@@ -99,10 +98,11 @@ class RecordedStreams:
             return self._look(name, packed, now_s) if name not in self._lengths else None
         header = read_header(packed)
         if isinstance(header, Refusal):
-            watch.refuse(header.reason, now_s)
-            return header
-        stamp_ns, frame = header
-        content = memoryview(packed)[HEADER + len(frame) :] if watch.sensor else b""
+            return self._refused(name, header.reason, now_s)
+        content = read_data(packed, self.contract.state[name].compressed) if watch.sensor else b""
+        if isinstance(content, Refusal):
+            return self._refused(name, content.reason, now_s)
+        stamp_ns, _ = header
         problem = watch.came(stamp_ns, now_ns, now_s, content)
         if problem:
             return Refusal(problem)
