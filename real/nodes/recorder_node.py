@@ -6,7 +6,6 @@ leaves nothing. Rows are made as the policy's are (`robot.control.observation`),
 
 from __future__ import annotations
 
-import json
 import time
 from functools import partial
 from typing import Any, Callable, Sequence
@@ -21,23 +20,28 @@ from trajectory_msgs.msg import JointTrajectory
 
 from real.process.parameters import declare
 from real.process.run import Stop, run_node
-from real.recorder.conductor import About, Conductor
+from real.recorder.conductor import Conductor
 from real.recorder.episodes import RobotEpisodes, TwinEpisodes
-from real.recorder.session import Session, State
+from real.recorder.facts import About
+from real.recorder.report import state_text, status_of_recorder
+from real.recorder.rows import LARGEST
+from real.recorder.session import Session
 from real.recorder.sources import RecordedStreams
+from real.recorder.storage import Storage
 from real.recorder.subscriptions import RecorderSubscriptions
 from real.ros import qos
 from real.ros.chunks import read_chunk
-from real.ros.guarded import Guarded
+from real.ros.guarded import Guarded, ascii_lines
 from real.ros.messages import string_message, time_of, values_of
 from real.ros.reading import INT64, Refusal, read_outcome
-from real.ros.signals import ERROR, OK, WARN, status_message
+from real.ros.signals import status_message
 from real.ros.unpacking import unpacked
 from robot.contract.contract import CAMERA_TYPES
 from robot.contract.loading import action_spec, load_contract
 from robot.errors import InputError, TillerError
 
-LOOK_S, REPORT_S, FLUSH_S = 0.2, 0.5, 0.1
+LOOK_S, FLUSH_S, GRAPH_S, REPORT_S = 0.05, 0.1, 0.2, 0.5
+LONGEST_TASK = 1000  # characters of an instruction
 
 
 class RecorderNode(Guarded):
@@ -70,23 +74,26 @@ class RecorderNode(Guarded):
         self._period_s, self._spec = contract.period_s, action_spec(contract)
         self._state = self.create_publisher(String, "recorder/state", qos.LATCHED)
         self._status = self.create_publisher(DiagnosticArray, "status", qos.STATUS)
+        streams = RecordedStreams(contract, None if cameras == [""] else [each for each in cameras if each != "none"])
         self._conductor = Conductor(
             contract,
-            self._store,
-            RecordedStreams(contract, None if cameras == [""] else [each for each in cameras if each != "none"]),
+            Storage(self._store, contract, streams, self._say),
+            streams,
             TwinEpisodes(self, resets) if twin else RobotEpisodes(self, seed),
             about,
             time_limit=time_limit,
-            crowd=self._crowd,
+            obstacle=self._obstacle,
             on_change=self._publish_state,
             say=self._say,
         )
         self._subscribe(twin)
         self._serve()
         steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self._wall = Clock(clock_type=ClockType.SYSTEM_TIME)
         self.create_timer(LOOK_S, self._look, clock=steady)
-        self.create_timer(REPORT_S, self._report, clock=steady)
         self.create_timer(FLUSH_S, lambda: self._conductor.flush(time.monotonic()), clock=steady)
+        self.create_timer(GRAPH_S, self._topics.look, clock=steady)
+        self.create_timer(REPORT_S, self._report, clock=steady)
 
     def on_stop(self) -> None:
         """Leave the store whole."""
@@ -106,7 +113,7 @@ class RecorderNode(Guarded):
         self.create_subscription(
             String, "gate/state", lambda message: self._conductor.gate_said(message.data), qos.LATCHED
         )
-        self.create_subscription(String, "policy/task", lambda message: self._conductor.told(message.data), qos.LATCHED)
+        self.create_subscription(String, "policy/task", self._task_came, qos.LATCHED)
         if twin:
             self.create_subscription(JointState, "outcome", self._outcome_came, qos.STATUS)
 
@@ -121,11 +128,11 @@ class RecorderNode(Guarded):
             return Refusal("the gate has another contract: its commands have other components")
         requested, commanded = (np.array(point.positions) for point in message.points)
         for numbers in (requested, commanded):
-            if numbers.shape != (self._spec.dim,) or not np.isfinite(numbers).all():
+            if numbers.shape != (self._spec.dim,) or not np.abs(numbers).max() < LARGEST:
                 return Refusal(f"a command of {numbers.size} numbers, {self._spec.dim} finite ones are expected")
         reason = message.header.frame_id.partition("|")[0]
-        self._conductor.sent(time_of(message.header.stamp), requested, commanded, reason, time.monotonic())
-        return None
+        now_ns, now_s = self.get_clock().now().nanoseconds, time.monotonic()
+        return self._conductor.sent(time_of(message.header.stamp), requested, commanded, reason, now_ns, now_s)
 
     def _chunk_came(self, packed: bytes) -> None:
         self._conductor.planned(read_chunk(packed, time.monotonic_ns(), self._period_s, self._spec.dim))
@@ -137,19 +144,31 @@ class RecorderNode(Guarded):
         self._conductor.outcome(outcome, time_of(message.header.stamp), time.monotonic())
         return None
 
+    def _task_came(self, message: String) -> Refusal | None:
+        if len(message.data) > LONGEST_TASK or "\x00" in message.data:
+            return Refusal(f"an instruction of {len(message.data)} characters, {LONGEST_TASK} are read")
+        self._conductor.task_came(message.data)
+        return None
+
     # -- requests -----------------------------------------------------------------------------------------------------
 
     def _serve(self) -> None:
         conductor = self._conductor
         requests: dict[str, Callable[[], Session | str]] = {
-            "start": lambda: conductor.start(self.get_clock().now().nanoseconds, time.monotonic()),
+            "start": lambda: conductor.start(
+                self.get_clock().now().nanoseconds, time.monotonic(), self._wall.now().nanoseconds
+            ),
             "stop": lambda: conductor.stop(time.monotonic()),
             "save": lambda: conductor.save(time.monotonic()),
             "discard": conductor.discard,
         }
         for name, request in requests.items():
             self.create_service(Trigger, f"~/{name}", partial(self._ask, request))
-        for name, switch in (("label", conductor.label), ("pause", conductor.pause)):
+        switches: dict[str, Callable[[bool], Session | str]] = {
+            "label": conductor.label,
+            "pause": lambda on: conductor.pause(on, time.monotonic()),
+        }
+        for name, switch in switches.items():
             self.create_service(SetBool, f"~/{name}", partial(self._switch, switch))
 
     def _ask(self, request: Callable[[], Session | str], asked: Any, answer: Any) -> Any:
@@ -166,60 +185,29 @@ class RecorderNode(Guarded):
     # -- turns and reports --------------------------------------------------------------------------------------------
 
     def _look(self) -> None:
-        self._topics.look()
         try:
             self._conductor.look(time.monotonic())
         except TillerError as error:
             raise Stop(str(error), code=error.exit_code) from None
 
-    def _crowd(self) -> str:
-        others = self.count_publishers("recorder/state") - 1
-        return "there are two recorders: end one of them" if others > 0 else ""
+    def _obstacle(self) -> str:
+        if self.count_publishers("recorder/state") > 1:
+            return "there are two recorders: end one of them"
+        for topic, types in self._topics.other_types.items():
+            return f"'{topic}' has messages of another type: {types}"
+        return ""
 
     def _say(self, line: str) -> None:
-        self.get_logger().info(line)
+        self.get_logger().info(ascii_lines(line))
 
     def _report(self) -> None:
         self._publish_state()
-        conductor = self._conductor
-        session, totals = conductor.session, conductor.totals
-        level = WARN if session.state is State.WAITING else OK
-        text = f"{session.state.value}: {session.reason}" if session.reason else session.state.value
-        if self.tally.errors:
-            level, text = ERROR, f"{text}; failed: {self.tally.last}"
-        numbers = {
-            "saved": totals.saved,
-            "discarded": totals.discarded,
-            "verdict": totals.verdict,
-            "waiting_mb": f"{conductor.waiting_bytes / 2**20:.1f}",
-            **self.tally.numbers(),
-        }
+        level, text, numbers = status_of_recorder(self._conductor, self.tally.numbers())
         self._status.publish(status_message("recorder", level, text, numbers, self.get_clock().now().nanoseconds))
 
     def _publish_state(self) -> None:
-        conductor, now_s = self._conductor, time.monotonic()
-        session, totals, notice = conductor.session, conductor.totals, conductor.episodes.notice
-        streams = {name: watch.shown(now_s) for name, watch in conductor.streams.watches.items()}
-        state = {
-            "state": session.state.value,
-            "reason": session.reason,
-            "label": session.label,
-            "seconds": round(conductor.seconds, 2),
-            "rows": conductor.rows,
-            "episodes": conductor.before + totals.saved,
-            "saved": totals.saved,
-            "discarded": totals.discarded,
-            "verdict": totals.verdict,
-            "verdicts": totals.verdicts,
-            "goal": self._goal,
-            "disk_minutes": round(min(conductor.disk_minutes, 1e6), 1),
-            "store": self._store,
-            "task": notice.task if notice is not None else "",
-            "instruction": conductor.instruction,
-            "seed": conductor.episodes.seed,
-            "streams": streams,
-        }
-        self._state.publish(string_message(json.dumps(state)))
+        text = state_text(self._conductor, self._store, self._goal, time.monotonic())
+        self._state.publish(string_message(text))
 
 
 def main(args: Sequence[str] | None = None) -> int:

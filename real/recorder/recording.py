@@ -9,7 +9,7 @@ from typing import Any, Mapping
 import numpy as np
 
 from data.store.dataset import Dataset
-from data.store.images.encoding import Encoding
+from data.store.images.encoding import PNG, Encoding
 from data.store.names import (
     DROPS,
     INSTRUCTION,
@@ -35,7 +35,8 @@ COMMAND = "command"
 RECORDING = MetaField("recording", "string")
 FACTS = (SUCCESS, VERDICT, OPERATOR, INSTRUCTION, SEED, SOURCE, STRATEGY, STARTED, DROPS, POLICY, RECORDING)
 LEAST_MINUTES = 10.0  # of disk, to begin a take with
-_JPEG_BYTES_A_PIXEL = 0.25  # of a camera's pictures, at quality 90
+_JPEG_BYTES_A_PIXEL, _PNG_BYTES_A_PIXEL = 0.25, 1.0  # of a camera's pictures, at quality 90 and of depth
+_STAMP_BYTES = 8
 _SIZES = {"pose": 9, "wrench": 6}
 _UNITS = {"pose": "m m m 1 1 1 1 1 1", "wrench": "N N N N*m N*m N*m"}
 
@@ -113,17 +114,25 @@ def require_place(path: str | Path, contract: Contract, task: str) -> None:
         )
 
 
-def bytes_per_second(schema: Schema) -> float:
-    """About what a recording takes of a disk."""
+def bytes_per_second(schema: Schema, contract: Contract) -> float:
+    """About what a recording takes of a disk.
+
+    Args:
+        schema: `recording_schema`.
+        contract: with the rates of the streams that are kept at their own.
+    """
     total = 0.0
     for name, field in schema.row_fields.items():
-        numbers = float(np.prod(field.shape, dtype=np.float64))
         if schema.encoding(name).of_images:
             pixels = float(np.prod(field.shape[:2], dtype=np.float64))
-            total += pixels * (1.0 if schema.encoding(name).kind == "png" else _JPEG_BYTES_A_PIXEL)
+            size = pixels * (_PNG_BYTES_A_PIXEL if schema.encoding(name).kind == PNG else _JPEG_BYTES_A_PIXEL)
         else:
-            total += numbers * np.dtype(field.dtype).itemsize
-    return total / schema.period_s
+            size = _size(field.shape, field.dtype)
+        total += size / schema.period_s
+    for name, stream in schema.stream_fields.items():
+        rate_hz = contract.tick_hz if name == COMMAND else contract.state[name].rate_hz
+        total += rate_hz * (_size(stream.shape, stream.dtype) + _STAMP_BYTES)
+    return total
 
 
 def disk_minutes(folder: str | Path, rate: float) -> float:
@@ -134,9 +143,17 @@ def disk_minutes(folder: str | Path, rate: float) -> float:
         rate: bytes per second.
     """
     place = Path(folder).absolute()
-    while not place.exists() and place != place.parent:
-        place = place.parent
-    return shutil.disk_usage(place).free / max(rate, 1.0) / 60
+    try:
+        while not place.exists() and place != place.parent:
+            place = place.parent
+        return shutil.disk_usage(place).free / max(rate, 1.0) / 60
+    except OSError:  # a disk that does not even say how full it is
+        return 0.0
+
+
+def _size(shape: tuple[int, ...], dtype: str) -> float:
+    """Bytes of an array that is not compressed: at most what it takes."""
+    return float(np.prod(shape, dtype=np.float64)) * np.dtype(dtype).itemsize
 
 
 def _attributes(contract: Contract, task: str) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
-from typing import Mapping, Sequence
+from typing import Any, Sequence
 
 import numpy as np
 
@@ -21,14 +21,16 @@ PLANNED = ColumnField("planned", (), "bool", "1")
 COLUMNS = (TIME, ACTOR, INTERVENTION, REWARD, TERMINATED, TRUNCATED, QUALITY, PLANNED)
 WISH = "wish"
 PATIENCE_NS = 500_000_000  # for a command of an interval that has passed: after it the gate has sent none
-KEPT_NS = 5_000_000_000  # of commands: longer than any period
+KEPT_NS = 2_000_000_000  # of commands: by so much a row may come after them
 CHUNKS = 32  # of the policy, of which the newest that covers a moment counts
 CUT = 1e-6  # of any unit: by less a limit has changed nothing
+LARGEST = 1e30  # of a planned number: what float32 holds, and no number that is not finite
 IDLE = 1e-4  # of any unit per row: by less nobody moves
 
 _ACTORS = {GateActor.PERSON: Actor.PERSON, GateActor.POLICY: Actor.POLICY, GateActor.HOLD: Actor.HOLD}
 
-Columns = dict[str, np.ndarray | list[bytes]]
+Columns = dict[str, Any]
+"""Name -> (k, ...) of rows; of encoded pictures a list of k."""
 
 
 def wish_column(dim: int, unit: str) -> ColumnField:
@@ -55,6 +57,7 @@ class RowAssembler:
 
     Attributes:
         rows, idle: complete rows so far, and those of them in which the command rested.
+        end_ns: end of the last one's interval; 0 before the first.
     """
 
     def __init__(self, schema: Schema) -> None:
@@ -64,7 +67,7 @@ class RowAssembler:
         self._chunks: deque[ChunkSample] = deque(maxlen=CHUNKS)
         self._kept: Columns | None = None  # the last complete row
         self._before: np.ndarray | None = None
-        self.rows = self.idle = 0
+        self.rows = self.idle = self.end_ns = 0
 
     def observe(self, row: ObservedRow) -> None:
         """Add an observation."""
@@ -80,8 +83,14 @@ class RowAssembler:
             self._sent.popleft()
 
     def planned(self, chunk: ChunkSample) -> None:
-        """Add a chunk of the policy."""
-        if chunk.values.ndim == 2 and chunk.values.shape[1] == self._schema.action.dim and not chunk.fault:
+        """Add a chunk of the policy; one that no gate would follow is left out."""
+        action = self._schema.action
+        fits = not chunk.fault and chunk.values.ndim == 2 and chunk.values.shape[1] == action.dim
+        if not fits or tuple(chunk.names) != action.component_names:
+            return
+        if len(chunk.values) > 1 and not abs(chunk.period_s - action.period_s) < 1e-6:
+            return
+        if np.abs(chunk.values).max(initial=0.0) < LARGEST:
             self._chunks.append(chunk)
 
     @property
@@ -99,24 +108,26 @@ class RowAssembler:
             return None
         joined = columns if self._kept is None else _joined(self._kept, columns)
         head, self._kept = _split(joined)
-        return head
+        return None if head is None else self._written(head)
 
     def finish(self, *, success: bool, terminated: bool, truncated: bool) -> Columns | None:
-        """The last row, with the reward and the end of the episode; None where there was no row at all.
+        """The rows that are left, the last with the reward and the end of the episode; None where there is none.
 
         Args:
             success: rewarded with 1.
             terminated: the task has ended.
             truncated: it was cut off.
         """
-        head = self.complete()
-        if self._kept is None:
+        rows = self._due()
+        columns = self._columns(rows) if rows else None
+        kept = [each for each in (self._kept, columns) if each is not None]
+        if not kept:
             return None
-        last = self._kept
+        last = kept[0] if len(kept) == 1 else _joined(*kept)
         for column, value in ((REWARD, float(success)), (TERMINATED, terminated), (TRUNCATED, truncated)):
-            last[column.name] = np.array([value], dtype=column.dtype)
+            last[column.name][-1] = value
         self._kept = None
-        return last if head is None else _joined(head, last)
+        return self._written(last)
 
     def _due(self) -> list[ObservedRow]:
         """Observations whose interval has passed, with its command or without."""
@@ -133,17 +144,19 @@ class RowAssembler:
     def _columns(self, rows: Sequence[ObservedRow]) -> Columns | None:
         """Complete rows; None where nothing was ever sent for them."""
         stamps = np.array([row.stamp_ns for row in rows], dtype=np.int64)
-        times = np.array([each.time_ns for each in self._sent], dtype=np.int64)
+        commands = list(self._sent)
+        times = np.array([each.time_ns for each in commands], dtype=np.int64)
         last = np.searchsorted(times, stamps + self._period_ns, side="right") - 1
         known = last >= 0  # before the first command there is no action
         if not known.any():
             return None
         rows = [row for row, is_known in zip(rows, known) if is_known]
         stamps, last = stamps[known], last[known]
-        sent = [self._sent[int(each)] for each in last]
-        commanded = np.stack([each.commanded for each in self._sent])
-        action, found = action_rows(self._schema.action, times, commanded, stamps, self._period_ns)
-        action = np.where(found[:, None], action, commanded[last])
+        sent = [commands[index] for index in last]
+        first = max(int(last.min()) - 1, 0)  # no row needs an older one
+        commanded = np.stack([each.commanded for each in commands[first:]])
+        action, found = action_rows(self._schema.action, times[first:], commanded, stamps, self._period_ns)
+        action = np.where(found[:, None], action, commanded[last - first])
         actors = [_ACTORS[actor_of(each.reason)] if is_found else Actor.HOLD for each, is_found in zip(sent, found)]
         wishes = [self._wish(int(stamp)) for stamp in stamps]
         planned = np.array([wish is not None for wish in wishes])
@@ -164,15 +177,28 @@ class RowAssembler:
         }
         self._count_idle(action)
         self.rows += len(rows)
+        self.end_ns = int(stamps[-1]) + self._period_ns
         return columns
 
-    def _seen(self, rows: Sequence[ObservedRow]) -> Mapping[str, np.ndarray | list[bytes]]:
+    def _seen(self, rows: Sequence[ObservedRow]) -> Columns:
+        """The observed columns; pictures that are stored encoded as a list, since some come so and others do not."""
         columns: Columns = {}
         for field in self._schema.observation:
             values = [row.values[field.name] for row in rows]
-            encoded = isinstance(values[0], bytes)
-            columns[field.name] = values if encoded else np.stack(values).astype(field.dtype, copy=False)  # type: ignore[assignment]
+            encoded = self._schema.encoding(field.name).of_images
+            columns[field.name] = values if encoded else np.stack(values).astype(field.dtype, copy=False)
         return columns
+
+    def _written(self, columns: Columns) -> Columns:
+        """Columns as the store takes them: pictures of one column are all encoded, or all pixels."""
+        written = dict(columns)
+        for name, values in columns.items():
+            if isinstance(values, list):
+                if not any(isinstance(value, bytes) for value in values):
+                    written[name] = np.stack(values)
+                elif not all(isinstance(value, bytes) for value in values):
+                    written[name] = [self._schema.encoding(name).encode(value) for value in values]
+        return written
 
     def _wish(self, stamp_ns: int) -> np.ndarray | None:
         """(dim,) the row of the newest chunk for the interval that begins then; None where there is none."""
@@ -190,7 +216,7 @@ class RowAssembler:
 
 def _joined(first: Columns, second: Columns) -> Columns:
     return {
-        name: [*value, *second[name]] if isinstance(value, list) else np.concatenate([value, second[name]])  # type: ignore[list-item]
+        name: [*value, *second[name]] if isinstance(value, list) else np.concatenate([value, second[name]])
         for name, value in first.items()
     }
 

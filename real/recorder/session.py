@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from enum import Enum
 
 
 class State(Enum):
     """What a recorder does.
 
-    `ENDED` is a take whose rows are complete and that waits for a person's verdict.
+    `ENDED` is a take whose rows are complete and that waits for a person's verdict. `FAILED` is without a take: the
+    last one was lost, and stays so until a person has seen it and discards it.
     """
 
     WAITING = "waiting"
@@ -18,6 +19,7 @@ class State(Enum):
     PAUSED = "paused"
     ENDED = "ended"
     SAVING = "saving"
+    FAILED = "failed"
 
     @property
     def has_take(self) -> bool:
@@ -25,6 +27,7 @@ class State(Enum):
 
 
 SUCCESS, FAILURE = "success", "failure"
+LOOKING = "looking whether all is there"
 _VERBS = {
     State.WAITING: "is not ready",
     State.READY: "has no take",
@@ -32,6 +35,7 @@ _VERBS = {
     State.PAUSED: "is paused",
     State.ENDED: "has a take that waits for save or discard",
     State.SAVING: "saves",
+    State.FAILED: "has lost the take, which a discard confirms",
 }
 
 
@@ -84,13 +88,17 @@ class Session:
         return self._refusal("save")
 
     def discard(self) -> Session | str:
-        if self.state.has_take:
-            return replace(self, state=State.SAVING, reason="discarding")
+        if self.state.has_take or self.state is State.FAILED:
+            return self.left()
         return self._refusal("discard")
 
-    def saved(self) -> Session:
-        """The take has left: saved, discarded or lost."""
-        return Session(State.WAITING, "looking around")
+    def left(self) -> Session:
+        """The take has left, saved or discarded."""
+        return Session(State.WAITING, LOOKING)
+
+    def lost(self, reason: str) -> Session:
+        """The take cannot be kept."""
+        return Session(State.FAILED, reason)
 
     def _refusal(self, verb: str) -> str:
         why = f": {self.reason}" if self.reason else ""
@@ -109,10 +117,8 @@ class Totals:
     saved: int = 0
     discarded: int = 0
     verdict: str = ""
-    verdicts: list[str] = field(default_factory=list)
 
     def add(self, verdict: str, *, saved: bool) -> None:
         self.saved += saved
         self.discarded += not saved
         self.verdict = verdict
-        self.verdicts = [*self.verdicts[-9:], verdict]

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Iterable, Mapping
 
 import numpy as np
+from std_msgs.msg import Float64MultiArray
 
 from data.store.images.encoding import AS_IT_CAME, PNG, Encoding
+from real.recorder.pictures import Picture, first_picture
 from real.recorder.stream_watch import StreamWatch
-from real.ros.packed import read_header
+from real.ros.packed import read_data, read_header
 from real.ros.reading import EpisodeNotice, Refusal
-from real.ros.streams import read_image, read_stream, state_type
+from real.ros.streams import read_stream, state_type
 from real.ros.unpacking import unpacked
 from robot.contract.contract import CAMERA_TYPES, Contract
 from robot.contract.loading import describe
@@ -21,9 +23,7 @@ from robot.control.observation.streams import stream_readers
 from robot.description import ObservationField, ObservationSpec
 from robot.errors import InputError, nearest
 
-HEADER = 17  # bytes of a message up to the text of its frame, and the zero that ends it
 UNDECODED = (AS_IT_CAME, PNG)
-JPEG = b"\xff\xd8"
 SAMPLED = ("joint_state", "pose", "wrench")
 UNWATCHED = ("driver_state",)
 
@@ -70,9 +70,14 @@ class RecordedStreams:
             for name, stream in contract.state.items()
             if stream.type not in UNWATCHED and (stream.type not in CAMERA_TYPES or name in chosen)
         )
+        unrecorded = {name for name in contract.cameras if name not in chosen}
+        self._recorded = replace(
+            contract, state={name: stream for name, stream in contract.state.items() if name not in unrecorded}
+        )
         self._readers = stream_readers(contract)
         self.watches = {name: self._watch(name) for name in self.names}
-        self._first: dict[str, tuple[tuple[int, ...], bool]] = {}  # shape of a camera's pictures, and whether JPEG
+        self._first: dict[str, Picture] = {}
+        self._lengths: dict[str, int] = {}  # of vectors
         self._encodings: Mapping[str, Encoding] = {}
 
     def _watch(self, name: str) -> StreamWatch:
@@ -84,14 +89,20 @@ class RecordedStreams:
         return state_type(self.contract.state[name])
 
     def note(self, name: str, packed: bytes, now_ns: int, now_s: float) -> Refusal | None:
-        """Watch a message without reading it; why it cannot be recorded, or None."""
+        """Watch a message; only a stream's first one is read. Why it cannot be recorded, or None."""
         watch = self.watches[name]
-        header = read_header(packed) if self.contract.state[name].type != "vector" else (now_ns, "")
+        if self.contract.state[name].type == "vector":  # it has no stamp: watched by its receipt, in steady time
+            problem = watch.came(round(now_s * 1e9), 0, now_s)
+            if problem:
+                return Refusal(problem)
+            return self._look(name, packed, now_s) if name not in self._lengths else None
+        header = read_header(packed)
         if isinstance(header, Refusal):
-            watch.refuse(header.reason, now_s)
-            return header
-        stamp_ns, frame = header
-        content = memoryview(packed)[HEADER + len(frame) :] if watch.sensor else b""
+            return self._refused(name, header.reason, now_s)
+        content = read_data(packed, self.contract.state[name].compressed) if watch.sensor else b""
+        if isinstance(content, Refusal):
+            return self._refused(name, content.reason, now_s)
+        stamp_ns, _ = header
         problem = watch.came(stamp_ns, now_ns, now_s, content)
         if problem:
             return Refusal(problem)
@@ -101,12 +112,11 @@ class RecordedStreams:
 
     def read(self, name: str, packed: bytes, now_ns: int, now_s: float) -> Measurement | Refusal:
         """Read a message that was noted."""
-        stream, watch = self.contract.state[name], self.watches[name]
+        stream = self.contract.state[name]
         message = unpacked(packed, state_type(stream))
         if isinstance(message, Refusal):
-            watch.refuse(message.reason, now_s)
-            return message
-        encoding = self._encodings.get(f"{name}.{stream.type}")
+            return self._refused(name, message.reason, now_s)
+        kind = self._encodings[f"{name}.{stream.type}"].kind if name in self.cameras and self._encodings else ""
         try:
             values, stamp_ns = read_stream(
                 self.contract,
@@ -114,18 +124,25 @@ class RecordedStreams:
                 self._readers,
                 name,
                 message,
-                decode=encoding is None or encoding.kind not in UNDECODED,
+                decode=kind not in UNDECODED or kind != stream.stored_as,
                 received_ns=now_ns,
             )
         except InputError as error:
-            watch.refuse(str(error), now_s)
-            return Refusal(str(error))
-        return Measurement(values, stamp_ns, self._sample(name, values))
+            return self._refused(name, str(error), now_s)
+        sample = self._sample(name, values)
+        unfit = self._unfit(name, values, kind)
+        if not unfit and sample is not None and not np.isfinite(sample).all():
+            unfit = "a number that is not finite"
+        return self._refused(name, unfit, now_s) if unfit else Measurement(values, stamp_ns, sample)
 
     @property
     def unknown(self) -> tuple[str, ...]:
-        """Streams that must be seen once before a store can be made: cameras without a picture."""
-        return tuple(name for name in self.cameras if name not in self._first)
+        """Streams that must be seen once before a store can be made: cameras without a picture, vectors without one."""
+        vectors = (name for name in self.names if self.contract.state[name].type == "vector")
+        return (
+            *(name for name in self.cameras if name not in self._first),
+            *(name for name in vectors if name not in self._lengths),
+        )
 
     def observation(self, notice: EpisodeNotice | None) -> tuple[ObservationSpec, dict[str, Encoding]]:
         """The keys of a row and how its pictures are stored: what the task of a twin measures, else all that the
@@ -134,44 +151,50 @@ class RecordedStreams:
         if notice is not None and notice.observation is not None:
             fields = [field for field in notice.observation if not field.is_image]
         else:
-            sizes = {name: shape[:2] for name, (shape, _) in self._first.items()}
-            own = recordable(self.contract, self._description, sizes=sizes)
+            sizes: dict[str, tuple[int, ...]] = {name: each.shape[:2] for name, each in self._first.items()}
+            sizes |= {name: (length,) for name, length in self._lengths.items()}
+            own = recordable(self._recorded, self._description, sizes=sizes)
             fields = [field for field in own if not field.is_image]
         encodings = {}
         for name in self.cameras:
-            stream = self.contract.state[name]
-            shape, is_jpeg = self._first[name]
+            stream, first = self.contract.state[name], self._first[name]
             key = f"{name}.{stream.type}"
-            colour = stream.type == "image"
-            fields.append(
-                ObservationField(key, shape, "uint8" if colour else "uint16", "1" if colour else "mm", stream.type)
-            )
-            kind = stream.stored_as
-            if kind == AS_IT_CAME and not is_jpeg and not stream.encoding:
-                kind = PNG  # the bytes that came are none that could be stored so
-            encodings[key] = Encoding(kind)
+            unit = "1" if stream.type == "image" else "mm"
+            fields.append(ObservationField(key, first.shape, first.dtype, unit, stream.type))
+            encodings[key] = Encoding(first.stored_as(stream))
         self._encodings = encodings
         return ObservationSpec(tuple(fields)), encodings
 
     def _look(self, name: str, packed: bytes, now_s: float) -> Refusal | None:
-        """Learn the size of a camera's pictures from its first one."""
+        """Learn the size of a camera's pictures, or of a vector, from the first one."""
         stream = self.contract.state[name]
         message = unpacked(packed, state_type(stream))
-        try:
-            if isinstance(message, Refusal):
-                raise InputError(name, got=message.reason)
-            picture = read_image(message)
-        except InputError as error:
-            self.watches[name].refuse(str(error), now_s)
-            return Refusal(str(error))
-        shape = picture.shape if stream.type == "depth" or picture.ndim == 3 else (*picture.shape, 3)
-        if stream.size and shape[:2] != tuple(stream.size):
-            reason = f"pictures of {shape[1]} x {shape[0]}, the contract says {stream.size[1]} x {stream.size[0]}"
-            self.watches[name].refuse(reason, now_s)
-            return Refusal(reason)
-        is_jpeg = stream.compressed and bytes(message.data[:2]) == JPEG
-        self._first[name] = shape, is_jpeg
+        if isinstance(message, Refusal):
+            return self._refused(name, message.reason, now_s)
+        if isinstance(message, Float64MultiArray):
+            length = len(message.data)
+            if not length or (stream.size and stream.size != (length,)):
+                return self._refused(name, f"{length} numbers, {stream.size or 'some'} are expected", now_s)
+            self._lengths[name] = length
+            return None
+        first = first_picture(stream, message)
+        if isinstance(first, Refusal):
+            return self._refused(name, first.reason, now_s)
+        self._first[name] = first
         return None
+
+    def _unfit(self, name: str, values: Mapping[str, Any], kind: str) -> str:
+        """Why a message is of another kind than the first one; empty where it is of the same."""
+        if name in self._lengths:
+            length = len(values[name])
+            return "" if length == self._lengths[name] else f"{length} numbers, before {self._lengths[name]}"
+        if name not in self._first:
+            return ""
+        return self._first[name].unlike(values[f"{name}.{self.contract.state[name].type}"], kind)
+
+    def _refused(self, name: str, reason: str, now_s: float) -> Refusal:
+        self.watches[name].refuse(reason, now_s)
+        return Refusal(reason)
 
     def _sample(self, name: str, values: Mapping[str, Any]) -> np.ndarray | None:
         stream = self.contract.state[name]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from robot.contract.wiring import Ages
 
 WINDOW = 200  # messages whose rate is shown
-FROZEN_S = 1.0  # of one and the same picture: a sensor has noise
+FROZEN_S = 1.0  # of one and the same picture, or the age that holds where that is longer: a sensor has noise
 FUTURE_NS = 100_000_000  # a stamp further ahead is of another clock
 LOST = 1.5  # periods between two stamps from which on a message is missing
 MOST_MS = 10_000  # of a latency that is told from a longer one
@@ -47,8 +47,11 @@ class StreamWatch:
         self.name, self._period_ns, self._ages = name, 1e9 / rate_hz, ages
         self.sensor = sensor
         self._stamps: deque[int] = deque(maxlen=WINDOW)
+        self._frozen_s = max(FROZEN_S, ages.hold_s)
         self._received_s: float | None = None
-        self._content, self._changed_s = 0, 0.0
+        self._well_s: float | None = None  # when the last message came with which nothing was wrong
+        self._before_s: float | None = None  # and the one before it
+        self._content, self._changed_s = -1, 0.0
         self._trouble, self._trouble_s = "", float("-inf")
         self.begin()
 
@@ -57,6 +60,7 @@ class StreamWatch:
         self.received = self.drops = self.refused = 0
         self._latencies: Counter[int] = Counter()  # ms -> messages
         self._first_ns: int | None = None
+        self._jump = ""
 
     def came(self, stamp_ns: int, now_ns: int, now_s: float, content: bytes | memoryview = b"") -> str:
         """Note a message.
@@ -76,7 +80,10 @@ class StreamWatch:
         if now_ns and (now_ns - stamp_ns) * 1e-9 > self._ages.fault_s:
             return self._refuse(f"stamped {(now_ns - stamp_ns) * 1e-9:.1f} s in the past", now_s)
         if self._stamps and stamp_ns < self._stamps[-1]:
-            reason = f"its stamps went back by {(self._stamps[-1] - stamp_ns) * 1e-9:.3f} s"
+            back_s = (self._stamps[-1] - stamp_ns) * 1e-9
+            reason = f"its stamps went back by {back_s:.3f} s"
+            if back_s > self._ages.fault_s:
+                self._jump = reason
             self._stamps.clear()
             return self._refuse(reason, now_s)
         if self._stamps and stamp_ns == self._stamps[-1]:
@@ -90,6 +97,7 @@ class StreamWatch:
             if found != self._content:
                 self._content, self._changed_s = found, now_s
         self._stamps.append(stamp_ns)
+        self._before_s, self._well_s = self._well_s, now_s
         self.received += 1
         self._first_ns = stamp_ns if self._first_ns is None else self._first_ns
         if now_ns:
@@ -97,8 +105,8 @@ class StreamWatch:
         return ""
 
     def refuse(self, reason: str, now_s: float) -> None:
-        """Note a message that could not be read."""
-        self._received_s = now_s
+        """Note that the message which came last cannot be recorded."""
+        self._received_s, self._well_s = now_s, self._before_s
         self._refuse(reason, now_s)
 
     def age_s(self, now_s: float) -> float | None:
@@ -120,18 +128,20 @@ class StreamWatch:
             return f"silent for {age_s:.1f} s"
         if now_s - self._trouble_s < self._ages.fault_s:
             return self._trouble
-        if self.sensor and now_s - self._changed_s > FROZEN_S:
-            return f"frozen: the same picture for {now_s - self._changed_s:.1f} s"
-        return ""
+        return self._frozen(now_s, self._frozen_s)
 
     def lost(self, now_s: float) -> str:
         """Why a take must end: a fault of the stream; empty while there is none."""
-        age_s = self.age_s(now_s)
+        age_s, well_s = self.age_s(now_s), self._well_s
         if age_s is None or age_s > self._ages.fault_s:
             return f"silent for {age_s or 0.0:.1f} s"
-        if self.sensor and now_s - self._changed_s > max(2 * FROZEN_S, self._ages.fault_s):
-            return f"frozen: the same picture for {now_s - self._changed_s:.1f} s"
-        return ""
+        if well_s is None or now_s - well_s > self._ages.fault_s:
+            return f"refused: {self._trouble}"
+        return self._jump or self._frozen(now_s, max(2 * self._frozen_s, self._ages.fault_s))
+
+    def _frozen(self, now_s: float, most_s: float) -> str:
+        for_s = now_s - self._changed_s
+        return f"frozen: the same picture for {for_s:.1f} s" if self.sensor and for_s > most_s else ""
 
     def shown(self, now_s: float) -> dict[str, float | int | None]:
         """Rate, age and drops, for people."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any, Callable
 
 from rclpy.qos import QoSProfile
@@ -19,12 +18,16 @@ class RecorderSubscriptions:
 
     Args:
         node: whose they are.
+
+    Attributes:
+        other_types: topic -> the type of its messages, where nobody publishes the one that is wanted.
     """
 
     def __init__(self, node: Guarded) -> None:
         self._node = node
         self._wanted: dict[str, tuple[type, Callback, QoSProfile]] = {}
         self._made: dict[str, tuple[Any, QoSProfile]] = {}
+        self.other_types: dict[str, str] = {}
 
     def want(self, kind: type, topic: str, callback: Callback, profile: QoSProfile) -> None:
         """Subscribe to a topic; its messages come as bytes.
@@ -41,6 +44,7 @@ class RecorderSubscriptions:
         """Subscribe to what has publishers now, anew where they offer something else than before."""
         for topic, (kind, callback, profile) in self._wanted.items():
             publishers = self._node.get_publishers_info_by_topic(self._node.resolve_topic_name(topic))
+            self._note_types(topic, kind, {each.topic_type for each in publishers})
             if not publishers:
                 continue
             adapted = qos.adapted(profile, publishers)
@@ -49,5 +53,12 @@ class RecorderSubscriptions:
                 continue
             if made is not None:
                 self._node.destroy_subscription(made[0])
-            subscription = self._node.create_subscription(kind, topic, partial(callback), adapted, raw=True)
+            subscription = self._node.create_subscription(kind, topic, callback, adapted, raw=True)
             self._made[topic] = subscription, adapted
+
+    def _note_types(self, topic: str, kind: type, types: set[str]) -> None:
+        """Middleware connects nobody whose types differ, and says nothing."""
+        name = f"{kind.__module__.partition('.')[0]}/msg/{kind.__name__}"
+        self.other_types.pop(topic, None)
+        if types and name not in types:
+            self.other_types[topic] = f"{', '.join(sorted(types))}, {name} is expected"

@@ -18,6 +18,7 @@ from robot.control.observation.observer import Observer
 from robot.safety.gate.inputs import ChunkSample
 
 SETTLED_S = 0.25  # after its end: so long a take waits for the commands of its last row
+ROWLESS_S = 2.0  # without a row: something that every row needs does not come, whatever the streams look like
 
 
 class Take:
@@ -28,10 +29,18 @@ class Take:
         sources: streams of the rows' keys.
         writer: of the rows.
         start_ns: what is stamped before belongs to no take.
+        now_s: monotonic.
+
+    Attributes:
+        start_ns: as given.
+        paused: whether what comes is left out.
     """
 
-    def __init__(self, schema: Schema, sources: Mapping[str, StreamSource], writer: TakeWriter, start_ns: int) -> None:
+    def __init__(
+        self, schema: Schema, sources: Mapping[str, StreamSource], writer: TakeWriter, start_ns: int, now_s: float
+    ) -> None:
         self._schema, self._writer, self.start_ns = schema, writer, start_ns
+        self._row_s = now_s  # when the last row came, or might first have come
         self._observer = Observer(schema.observation, sources, schema.action.period_ns)
         self._assembler = RowAssembler(schema)
         self._samples: dict[str, tuple[list[np.ndarray], list[int]]] = {name: ([], []) for name in schema.stream_fields}
@@ -54,21 +63,33 @@ class Take:
         """Share of the rows in which the command rested."""
         return self._assembler.idle / max(self._assembler.rows, 1)
 
-    def measured(self, name: str, measurement: Measurement, now_ns: int) -> str:
+    @property
+    def end_ns(self) -> int:
+        """End of the last row's interval; the take's beginning before the first."""
+        return self._assembler.end_ns or self.start_ns
+
+    def measured(self, name: str, measurement: Measurement, now_ns: int, now_s: float) -> str:
         """Add a message of a stream; why its values were refused, empty when they were not."""
         if measurement.stamp_ns < self.start_ns or self.paused or self._ended_s is not None:
             return ""
-        if measurement.sample is not None:
-            self._sample(name, measurement.sample, measurement.stamp_ns)
         refused = self._observer.add(name, measurement.values, measurement.stamp_ns, now_ns or None)
         if refused:
             return refused
+        if measurement.sample is not None:
+            self._sample(name, measurement.sample, measurement.stamp_ns)
         if self._observer.interrupted:
             self._observer.resume()
         for row in self._observer.due():
             self._assembler.observe(replace(row, quality=row.quality | Quality.GAP) if self._gap else row)
-            self._gap = False
+            self._gap, self._row_s = False, now_s
         return ""
+
+    def stalled(self, now_s: float) -> str:
+        """Why there is no row any more; empty while there are."""
+        if self.paused or self._ended_s is not None or now_s - self._row_s < ROWLESS_S:
+            return ""
+        lacking = self._observer.lacking or self._observer.silent
+        return f"there is no row for {now_s - self._row_s:.1f} s, for want of {', '.join(lacking) or 'one moment'}"
 
     def sent(self, time_ns: int, requested: np.ndarray, commanded: np.ndarray, reason: str) -> None:
         """Add a command of the gate, (dim,) both."""
@@ -81,14 +102,14 @@ class Take:
     def planned(self, chunk: ChunkSample) -> None:
         self._assembler.planned(chunk)
 
-    def pause(self, on: bool) -> None:
+    def pause(self, on: bool, now_s: float) -> None:
         """Leave out what comes, or go on: the first row after a pause is marked."""
         if on == self.paused:
             return
         self.paused = on
         if not on:
             self._observer.reset()
-            self._gap = True
+            self._gap, self._row_s = True, now_s
 
     def flush(self) -> None:
         """Hand complete rows and samples to the writer."""

@@ -49,6 +49,7 @@ class TakeWriter:
         self._work: SimpleQueue[_Work | None] = SimpleQueue()
         self._ends: SimpleQueue[tuple[OnEnd, str]] = SimpleQueue()
         self._lock, self._waiting, self._take = threading.Lock(), 0, 0
+        self._begun = -1  # number of the take whose episode is open
         self._failed: dict[int, str] = {}  # number of a take -> why it is lost; empty where it was discarded
         self._thread = threading.Thread(target=self._run, name="writer")
         self._thread.start()
@@ -57,6 +58,11 @@ class TakeWriter:
     def problem(self) -> str:
         """Why the take that is being written is lost; empty while all is well."""
         return self._failed.get(self._take, "")
+
+    @property
+    def ready(self) -> bool:
+        """Whether the take's episode is open: then to begin it costs nothing."""
+        return self._begun == self._take
 
     @property
     def waiting_bytes(self) -> int:
@@ -137,7 +143,9 @@ class TakeWriter:
     def _opened(self, dataset: Dataset, take: int) -> EpisodeWriter | None:
         """A new episode; None where the store takes none, which the take learns."""
         try:
-            return dataset.writer()
+            episode = dataset.writer()
+            self._begun = take
+            return episode
         except Exception as error:
             self._note(take, error)
             return None

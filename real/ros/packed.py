@@ -105,6 +105,26 @@ def read_header(packed: bytes) -> tuple[int, str] | Refusal:
     return seconds * NANOSECONDS + nanoseconds, text.decode(errors="replace")
 
 
+def read_data(packed: bytes, compressed: bool) -> memoryview | Refusal:
+    """The pixels of an `Image`, or the bytes of a `CompressedImage`. What is between the numbers of a message is
+    anything: of two equal pictures the messages need not be equal.
+    """
+    try:
+        cursor = Cursor(packed)
+        cursor.skip(4, 2)
+        cursor.string()
+        if not compressed:
+            cursor.skip(4, 2)
+        cursor.string()
+        if not compressed:
+            cursor.skip(1)
+            cursor.skip(4)
+        size = cursor.length(1)
+    except Malformed as error:
+        return Refusal(str(error))
+    return memoryview(packed)[cursor.place : cursor.place + size]
+
+
 def _lists(packed: bytes, place: int, count: int) -> list[np.ndarray]:
     """Lists of float64 that follow one another from a position on; none where the message ends before."""
     lists = []

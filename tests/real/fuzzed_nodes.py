@@ -55,6 +55,7 @@ NODES = (
     "twin crisp",
     "connection",
     "episodes",
+    "recorder",
 )
 
 
@@ -343,6 +344,58 @@ def _episodes(stack: ExitStack, folder: Path, word: str, parameters: Mapping[str
     return Fuzzed(client.node, contract, client._outcomes.clear, alive)
 
 
+def _recorder(stack: ExitStack, folder: Path, word: str, parameters: Mapping[str, object]) -> Fuzzed:
+    from real.nodes.recorder_node import RecorderNode
+
+    store = folder / "store"
+    node = stack.enter_context(made(RecorderNode, contract="panda_twin", store=str(store), **parameters))
+    contract = load_contract("panda_twin")
+    epoch = [0]
+
+    def works() -> None:
+        """A driver that says all that a take needs, and a person who asks for everything in turn."""
+        now_ns = node.get_clock().now().nanoseconds
+        node._topics.look()
+        messages = sound_messages(contract, now_ns)
+        node._conductor.task_came("")
+        for name in node._conductor.streams.names:
+            topic = contract.state[name].topic
+            node._measured(name, serialize_message(messages[topic][0]))
+        node._sent_came(serialize_message(messages["gate/sent"][0]))
+        tell(node, messages, "gate/state")
+        node._look()
+        node._conductor.flush(time.monotonic())
+        node._report()
+
+    def ask(what: Callable[[], object], state: str) -> None:
+        end = time.monotonic() + 20
+        while node._conductor.session.state.value != state:
+            what()
+            works()
+            time.sleep(0.01)
+            assert time.monotonic() < end, f"not {state}: {node._conductor.session}"
+
+    def alive() -> None:
+        conductor = node._conductor
+        saved = conductor.totals.saved
+        epoch[0] += 1
+        tell(node, sound_messages(contract, number=2**62 + epoch[0]), "episode")
+        outcome = values_message({name: np.zeros(1) for name in OUTCOME}, node.get_clock().now().nanoseconds)
+        node._outcome_came(outcome)
+        ask(conductor.discard, "ready")
+        start = node.get_clock().now().nanoseconds
+        ask(lambda: conductor.start(start, time.monotonic(), start), "recording")
+        for _ in range(20):
+            works()
+            time.sleep(0.02)
+        assert conductor.rows > 3, conductor.session
+        conductor.save(time.monotonic())
+        ask(lambda: None, "ready")
+        assert conductor.totals.saved == saved + 1, conductor.totals
+
+    return Fuzzed(node, contract, works, alive)
+
+
 _MADE: Mapping[str, Callable[[ExitStack, Path, str, Mapping[str, object]], Fuzzed]] = {
     "gate": _gate,
     "policy": _policy,
@@ -351,4 +404,5 @@ _MADE: Mapping[str, Callable[[ExitStack, Path, str, Mapping[str, object]], Fuzze
     "twin": _twin,
     "connection": _graph_subscriptions,
     "episodes": _episodes,
+    "recorder": _recorder,
 }

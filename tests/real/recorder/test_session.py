@@ -22,7 +22,7 @@ def test_a_take_goes_from_start_to_save() -> None:
     assert isinstance(labelled, Session) and labelled.label == SUCCESS
     saving = labelled.save()
     assert isinstance(saving, Session) and saving.state is State.SAVING
-    assert saving.saved().state is State.WAITING
+    assert saving.left().state is State.WAITING
 
 
 def test_a_refusal_says_what_the_recorder_does_and_why() -> None:
@@ -80,7 +80,7 @@ class Recorder(RuleBasedStateMachine):
     @rule()
     def left(self) -> None:
         if self.session.state is State.SAVING:
-            self.session = self.session.saved()
+            self.session = self.session.left()
 
     @invariant()
     def without_a_take_there_is_no_label(self) -> None:
