@@ -85,17 +85,17 @@ def schema(encoding: Encoding) -> Schema:
     )
 
 
-def draw_frames() -> np.ndarray:
+def draw_frames(height: int = HEIGHT, width: int = WIDTH) -> np.ndarray:
     """Frames (FRAMES, height, width, 3) of uint8."""
     draw = np.random.default_rng(0)
-    down, right = np.linspace(0, 1, HEIGHT)[:, None], np.linspace(0, 1, WIDTH)
-    frames = np.empty((FRAMES, HEIGHT, WIDTH, 3), np.uint8)
+    down, right = np.linspace(0, 1, height)[:, None], np.linspace(0, 1, width)
+    frames = np.empty((FRAMES, height, width, 3), np.uint8)
     for frame in frames:
-        image = np.full((HEIGHT, WIDTH, 3), 128.0)
+        image = np.full((height, width, 3), 128.0)
         for _ in range(WAVES):
             (a, b), phase = draw.uniform(1, 6, 2), draw.uniform(0, 1)
             image += np.sin(2 * np.pi * (a * down + b * right + phase))[..., None] * draw.normal(0, 25, 3)
-        image += draw.normal(0, NOISE, (HEIGHT, WIDTH, 1))
+        image += draw.normal(0, NOISE, (height, width, 1))
         frame[:] = image.clip(0, 255).round()
     return frames
 

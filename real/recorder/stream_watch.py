@@ -12,7 +12,9 @@ WINDOW = 200  # messages whose rate is shown
 FROZEN_S = 1.0  # of one and the same picture, or the age that holds where that is longer: a sensor has noise
 FUTURE_NS = 100_000_000  # a stamp further ahead is of another clock
 LOST = 1.5  # periods between two stamps from which on a message is missing
-MOST_MS = 10_000  # of a latency that is told from a longer one
+BIN_NS = 100_000  # of latencies
+MOST_BINS = 100_000  # of a latency that is told from a longer one: ten seconds
+QUANTILES = (0.0, 0.5, 0.95, 0.99)
 MOST_DROPS = 100_000  # in one gap: a clock that jumps has lost nothing
 
 
@@ -23,14 +25,16 @@ class StreamSummary:
     Args:
         rate_hz: of the stamps.
         received, drops, refused: messages.
-        latency_ms: smallest and 95th percentile of receipt less stamp.
+        latency_ms: smallest, median, 95th and 99th percentile of receipt less stamp.
+        span_ns: stamps of the first and of the last message.
     """
 
     rate_hz: float
     received: int
     drops: int
     refused: int
-    latency_ms: tuple[float, float]
+    latency_ms: tuple[float, ...]
+    span_ns: tuple[int, int] = (0, 0)
 
 
 class StreamWatch:
@@ -58,7 +62,7 @@ class StreamWatch:
     def begin(self) -> None:
         """Count anew, for a take."""
         self.received = self.drops = self.refused = 0
-        self._latencies: Counter[int] = Counter()  # ms -> messages
+        self._latencies: Counter[int] = Counter()  # bin -> messages
         self._first_ns: int | None = None
         self._jump = ""
 
@@ -101,7 +105,7 @@ class StreamWatch:
         self.received += 1
         self._first_ns = stamp_ns if self._first_ns is None else self._first_ns
         if now_ns:
-            self._latencies[min(max((now_ns - stamp_ns) // 1_000_000, -MOST_MS), MOST_MS)] += 1
+            self._latencies[min(max((now_ns - stamp_ns) // BIN_NS, -MOST_BINS), MOST_BINS)] += 1
         return ""
 
     def refuse(self, reason: str, now_s: float) -> None:
@@ -154,9 +158,11 @@ class StreamWatch:
 
     def summary(self) -> StreamSummary:
         """The stream since `begin`."""
-        span = (self._stamps[-1] - self._first_ns) if self._stamps and self._first_ns is not None else 0
-        rate = (self.received - 1) * 1e9 / span if span > 0 else 0.0
-        return StreamSummary(rate, self.received, self.drops, self.refused, (self._latency(0.0), self._latency(0.95)))
+        first = self._first_ns or 0
+        last = self._stamps[-1] if self._stamps and self._first_ns is not None else first
+        rate = (self.received - 1) * 1e9 / (last - first) if last > first else 0.0
+        latency_ms = tuple(map(self._latency, QUANTILES))
+        return StreamSummary(rate, self.received, self.drops, self.refused, latency_ms, (first, last))
 
     def _latency(self, quantile: float) -> float:
         """A quantile of receipt less stamp, ms."""
@@ -164,7 +170,7 @@ class StreamWatch:
         for latency, count in sorted(self._latencies.items()):
             left -= count
             if left < 0:
-                return float(latency)
+                return round(latency * BIN_NS * 1e-6, 1)
         return 0.0
 
     def _refuse(self, reason: str, now_s: float) -> str:

@@ -22,8 +22,8 @@ def verdict(end: str, seconds: float, streams: Mapping[str, StreamSummary], idle
     parts = [end, f"{seconds:.0f} s", label]
     for name, each in streams.items():
         troubles = [f"{count} {what}" for count, what in ((each.drops, "drops"), (each.refused, "refused")) if count]
-        if each.latency_ms[1] > LATE_MS:
-            troubles.append(f"{each.latency_ms[1]:.0f} ms late")
+        if each.latency_ms[2] > LATE_MS:
+            troubles.append(f"{each.latency_ms[2]:.0f} ms late")
         if troubles:
             parts.append(f"{name} {' and '.join(troubles)}")
     if idle >= 0.01:

@@ -76,6 +76,7 @@ def _message(stream: Stream, command: Command) -> StateMessage:
         stamp_ns,
         velocity=command.velocities if command.velocities.size else None,
         effort=command.efforts if command.efforts.size else None,
+        frame_id=command.frame,
     )
 
 

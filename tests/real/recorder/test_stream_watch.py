@@ -33,7 +33,8 @@ def test_a_stream_that_comes_is_well_and_its_rate_is_known() -> None:
     assert one.trouble(59 / 30) == "" and one.lost(59 / 30) == ""
     assert one.rate_hz == pytest.approx(30, rel=1e-3) and one.drops == 0
     summary = one.summary()
-    assert (summary.received, summary.drops, summary.refused) == (60, 0, 0) and summary.latency_ms == (5.0, 5.0)
+    assert (summary.received, summary.drops, summary.refused) == (60, 0, 0) and summary.latency_ms == (5.0,) * 4
+    assert summary.span_ns == (START_NS, START_NS + 59 * PERIOD_NS)
 
 
 def test_silence_keeps_a_take_from_beginning_and_ends_one_later() -> None:
