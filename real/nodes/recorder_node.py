@@ -23,7 +23,7 @@ from real.process.run import Stop, run_node
 from real.recorder.conductor import Conductor
 from real.recorder.episodes import RobotEpisodes, TwinEpisodes
 from real.recorder.facts import About
-from real.recorder.report import state_text, status_of_recorder
+from real.recorder.report import state_of_recorder, status_of_recorder
 from real.recorder.rows import LARGEST
 from real.recorder.session import Session
 from real.recorder.sources import RecordedStreams
@@ -206,7 +206,7 @@ class RecorderNode(Guarded):
         self._status.publish(status_message("recorder", level, text, numbers, self.get_clock().now().nanoseconds))
 
     def _publish_state(self) -> None:
-        text = state_text(self._conductor, self._store, self._goal, time.monotonic())
+        text = state_of_recorder(self._conductor, self._store, self._goal, time.monotonic()).text()
         self._state.publish(string_message(text))
 
 

@@ -1,21 +1,19 @@
-"""What a recorder says of itself: the JSON of `recorder/state`, and the numbers of its status."""
+"""What a recorder says of itself: its state, and the numbers of its status."""
 
 from __future__ import annotations
 
-import json
 from typing import Mapping
 
 from real.recorder.conductor import Conductor
 from real.recorder.session import State
+from real.ros.recorder_state import RecorderState
 from real.ros.signals import ERROR, OK, WARN
 
-LONGEST_WORDS = 300  # characters of one text
-MOST_STREAMS = 64
 MOST_MINUTES = 1e6
 
 
-def state_text(conductor: Conductor, store: str, goal: int, now_s: float) -> str:
-    """The state as JSON, which stays below what its readers take, however long its texts are.
+def state_of_recorder(conductor: Conductor, store: str, goal: int, now_s: float) -> RecorderState:
+    """The state for those who watch.
 
     Args:
         conductor: of the takes.
@@ -24,26 +22,24 @@ def state_text(conductor: Conductor, store: str, goal: int, now_s: float) -> str
         now_s: monotonic.
     """
     session, totals, notice = conductor.session, conductor.totals, conductor.episodes.notice
-    watches = list(conductor.streams.watches.items())[:MOST_STREAMS]
-    state = {
-        "state": session.state.value,
-        "reason": _words(session.reason),
-        "label": session.label,
-        "seconds": round(conductor.seconds, 2),
-        "rows": conductor.rows,
-        "episodes": conductor.storage.before + totals.saved,
-        "saved": totals.saved,
-        "discarded": totals.discarded,
-        "verdict": _words(totals.verdict),
-        "goal": goal,
-        "disk_minutes": round(min(conductor.storage.disk_minutes, MOST_MINUTES), 1),
-        "store": _words(store),
-        "task": _words(notice.task if notice is not None else ""),
-        "instruction": _words(conductor.instruction),
-        "seed": conductor.episodes.seed,
-        "streams": {name[:LONGEST_WORDS]: watch.shown(now_s) for name, watch in watches},
-    }
-    return json.dumps(state, ensure_ascii=False)
+    return RecorderState(
+        state=session.state.value,
+        reason=session.reason,
+        label=session.label,
+        seconds=round(conductor.seconds, 2),
+        rows=conductor.rows,
+        episodes=conductor.storage.before + totals.saved,
+        saved=totals.saved,
+        discarded=totals.discarded,
+        verdict=totals.verdict,
+        goal=goal,
+        disk_minutes=round(min(conductor.storage.disk_minutes, MOST_MINUTES), 1),
+        store=store,
+        task=notice.task if notice is not None else "",
+        instruction=conductor.instruction,
+        seed=conductor.episodes.seed,
+        streams={name: watch.counts(now_s) for name, watch in conductor.streams.watches.items()},
+    )
 
 
 def status_of_recorder(conductor: Conductor, failures: Mapping[str, object]) -> tuple[bytes, str, dict[str, object]]:
@@ -66,8 +62,3 @@ def status_of_recorder(conductor: Conductor, failures: Mapping[str, object]) -> 
         **failures,
     }
     return level, text, numbers
-
-
-def _words(text: str) -> str:
-    """A text that fits, and that a message can carry."""
-    return text[:LONGEST_WORDS].replace("\x00", " ").encode(errors="replace").decode()

@@ -6,6 +6,7 @@ import zlib
 from collections import Counter, deque
 from dataclasses import dataclass
 
+from real.ros.recorder_state import StreamCounts
 from robot.contract.wiring import Ages
 
 WINDOW = 200  # messages whose rate is shown
@@ -147,14 +148,10 @@ class StreamWatch:
         for_s = now_s - self._changed_s
         return f"frozen: the same picture for {for_s:.1f} s" if self.sensor and for_s > most_s else ""
 
-    def shown(self, now_s: float) -> dict[str, float | int | None]:
+    def counts(self, now_s: float) -> StreamCounts:
         """Rate, age and drops, for people."""
         age_s = self.age_s(now_s)
-        return {
-            "rate_hz": round(self.rate_hz, 1),
-            "age_s": None if age_s is None else round(age_s, 3),
-            "drops": self.drops,
-        }
+        return StreamCounts(round(self.rate_hz, 1), None if age_s is None else round(age_s, 3), self.drops)
 
     def summary(self) -> StreamSummary:
         """The stream since `begin`."""

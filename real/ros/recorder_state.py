@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Mapping
 
 from real.ros.reading import LONGEST_TEXT, Refusal, shown
@@ -19,8 +19,10 @@ WAITING, READY, RECORDING, PAUSED, ENDED, SAVING, FAILED = (
     "failed",
 )
 STATES = (WAITING, READY, RECORDING, PAUSED, ENDED, SAVING, FAILED)
+WORDS = ("reason", "label", "verdict", "store", "task", "instruction")
+COUNTS = ("rows", "episodes", "saved", "discarded", "seed", "goal")
 MOST_STREAMS, LONGEST_WORDS = 64, 300
-LARGEST = 1e12
+LARGEST = 2**63 - 1
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,8 @@ class RecorderState:
         reason: why, in words.
         seconds: of the take.
         rows: of the take.
-        episodes, discarded: takes that were kept, and not.
+        episodes: that the store has.
+        saved, discarded: takes since the recorder's start that were kept, and not.
         label: `success`, `failure` or empty.
         verdict: on the last take, in words.
         disk_minutes: of recording that the disk still holds; None where it is not known.
@@ -56,6 +59,7 @@ class RecorderState:
     seconds: float = 0.0
     rows: int = 0
     episodes: int = 0
+    saved: int = 0
     discarded: int = 0
     label: str = ""
     verdict: str = ""
@@ -66,6 +70,16 @@ class RecorderState:
     seed: int = 0
     streams: Mapping[str, StreamCounts] = field(default_factory=dict)
     goal: int = 0
+
+    def text(self) -> str:
+        """The JSON that `read_recorder` reads, below what it takes however long the texts are."""
+        values = asdict(replace(self, streams={}))
+        for name in WORDS:
+            values[name] = _sendable(values[name])
+        values["streams"] = {
+            name[:LONGEST_WORDS]: asdict(counts) for name, counts in list(self.streams.items())[:MOST_STREAMS]
+        }
+        return json.dumps(values, ensure_ascii=False)
 
     def line(self) -> str:
         """For a status of one line."""
@@ -88,12 +102,8 @@ def read_recorder(text: str) -> RecorderState | Refusal:
         return Refusal(f"no JSON, {type(error).__name__}: {shown(text)}")
     if not isinstance(record, dict) or record.get("state") not in STATES:
         return Refusal(f"no state of a recorder: {shown(text)}")
-    words: dict[str, Any] = {
-        name: _words(record.get(name)) for name in ("reason", "label", "verdict", "store", "task", "instruction")
-    }
-    counts: dict[str, Any] = {
-        name: _count(record.get(name)) for name in ("rows", "episodes", "discarded", "seed", "goal")
-    }
+    words: dict[str, Any] = {name: _words(record.get(name)) for name in WORDS}
+    counts: dict[str, Any] = {name: _count(record.get(name)) for name in COUNTS}
     streams = record.get("streams")
     return RecorderState(
         state=record["state"],
@@ -112,6 +122,11 @@ def _streams(record: Mapping[str, Any]) -> dict[str, StreamCounts]:
             rate, age = _number(value.get("rate_hz")), _number(value.get("age_s"))
             found[name[:LONGEST_WORDS]] = StreamCounts(rate or 0.0, age, _count(value.get("drops")))
     return found
+
+
+def _sendable(text: str) -> str:
+    """A text that fits, and that a message can carry."""
+    return text[:LONGEST_WORDS].replace("\x00", " ").encode(errors="replace").decode()
 
 
 def _words(value: Any) -> str:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from real.page.telling.pace import Pace
 from real.page.telling.words import BANNERS, NOBODY, Keys, banner
 from real.ros.reading import LONGEST_TEXT, Refusal
-from real.ros.recorder_state import RecorderState, read_recorder
+from real.ros.recorder_state import LONGEST_WORDS, STATES, WORDS, RecorderState, StreamCounts, read_recorder
 from robot.folders import configs_folder
 
 pytestmark = pytest.mark.together
@@ -116,3 +119,28 @@ def test_keys_are_called_as_the_bindings_of_the_device_have_them(tmp_path: Path)
     assert Keys.of("keyboard", str(own)).hold == "press z"
     for device, bindings in (("no such device", ""), ("keyboard", str(tmp_path / "nothing.yaml"))):
         assert Keys.of(device, bindings) == Keys()
+
+
+@given(
+    st.builds(
+        RecorderState,
+        st.sampled_from(STATES),
+        st.text(max_size=400),
+        st.floats(0, 1e6).map(lambda seconds: round(seconds, 2)),
+        *[st.integers(0, 2**63 - 1)] * 4,
+        st.sampled_from(["", "success", "failure"]),
+        st.text(max_size=400),
+        st.none() | st.floats(0, 1e6),
+        *[st.text(max_size=400)] * 3,
+        st.integers(0, 2**63 - 1),
+        st.dictionaries(st.text(max_size=20), st.builds(StreamCounts, st.floats(0, 1e4), st.none(), st.integers(0, 9))),
+    )
+)
+def test_a_recorders_state_is_read_as_it_was_written_and_its_texts_fit(state: RecorderState) -> None:
+    text = state.text()
+    assert len(text) <= LONGEST_TEXT and "\x00" not in text and text.encode()
+    found = read_recorder(text)
+    assert isinstance(found, RecorderState)
+    assert replace(found, **dict.fromkeys(WORDS, "")) == replace(state, **dict.fromkeys(WORDS, ""))
+    for name in WORDS:
+        assert len(getattr(found, name)) == min(len(getattr(state, name)), LONGEST_WORDS)

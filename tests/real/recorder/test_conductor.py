@@ -63,7 +63,11 @@ def test_a_take_from_start_to_the_disk(bench: Bench) -> None:
     assert (episode.data["reward"][-1], episode.data["terminated"][-1], episode.data["truncated"][-1]) == (1, 1, 0)
     facts = episode.meta
     assert (facts["success"], facts["operator"], facts["seed"], facts["started_ns"]) == (True, "ada", 0, SINCE_1970_NS)
-    assert facts["instruction"] == "lift the cube" and facts["drops"] == 0 and facts["verdict"].startswith("saved, 1 s")
+    assert (
+        facts["instruction"] == "lift the cube"
+        and facts["drops"] == 0
+        and facts["verdict"][:10] in ("saved, 1 s", "saved, 2 s")
+    )
     details = json.loads(facts["recording"])
     assert details["contract"] == hashes(bench.contract) and details["streams"]["front"]["rate_hz"] == 20.0
     rates = {name: len(stamps) / 1.5 for name, (_, stamps) in episode.streams.items()}
@@ -179,7 +183,9 @@ def test_the_time_limit_of_a_task_cuts_a_take_off_only_where_it_counts(folder: P
     assert bench.session.reason == ("the time is up" if time_limit else "")
     bench.save()
     episode = bench.dataset().episode(0)
-    assert episode.data["truncated"].sum() == 1 and episode.data["truncated"][-1] and not episode.data["terminated"].any()
+    assert (
+        episode.data["truncated"].sum() == 1 and episode.data["truncated"][-1] and not episode.data["terminated"].any()
+    )
     bench.close()
 
 
@@ -337,7 +343,7 @@ def test_a_session_goes_on_behind_the_seeds_of_the_store_and_a_store_of_another_
     assert second.dataset().meta("seed").tolist() == [4, 5]
     third = Bench(folder)
     third.stream["front"] = lambda stamp: as_jpeg(picture(third.tick, 48, 64), stamp)
-    with pytest.raises(InputError, match="column front.image"):
+    with pytest.raises(InputError, match=r"column front\.image"):
         third.until_ready()
 
 
