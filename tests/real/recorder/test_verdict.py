@@ -11,7 +11,7 @@ pytestmark = pytest.mark.together
 
 
 def summary(drops: int = 0, refused: int = 0, late_ms: float = 8.0) -> StreamSummary:
-    return StreamSummary(30.0, 400, drops, refused, (2.0, late_ms))
+    return StreamSummary(30.0, 400, drops, refused, (2.0, 4.0, late_ms, late_ms))
 
 
 def test_a_take_without_a_fault_needs_few_words() -> None:
