@@ -39,6 +39,7 @@ PLACE, CUBE = "tcp.position", "cube.position"
 HORIZON = 4  # rows of a chunk: the gate holds where the next one is later than that
 START_S, LONGEST_S, ATTEMPTS = 90.0, 60.0, 3
 FARTHEST_MS = 100
+ENDS = "the task is done", "the time is up"
 
 
 @dataclass(frozen=True)
@@ -174,7 +175,8 @@ class Driver:
         self._expert.reset(self._observation, np.random.default_rng([seed, 1]))
         self._driving = True
         try:
-            recorder.until_state("ended", within_s=LONGEST_S / min(self._speed, 1.0))
+            # A twin's episode ends with its label; what ends a take otherwise leaves it without one.
+            recorder.until(self._ended, "the end of the episode", LONGEST_S / min(self._speed, 1.0))
         finally:
             self._driving = False
         lifted = recorder.state["label"] == "success"
@@ -185,6 +187,10 @@ class Driver:
             recorder.ask("discard")
         recorder.until(lambda: self._epoch != epoch, "the twin's reset")
         return lifted
+
+    def _ended(self) -> bool:
+        state = self.recorder.state
+        return state["state"] == "ended" and (bool(state["label"]) or state["reason"] not in ENDS)
 
     def _recover(self) -> None:
         if self._gate.startswith("fault"):
