@@ -11,6 +11,7 @@ from data.store.images.encoding import AS_IT_CAME, PNG, Encoding
 from real.recorder.stream_watch import StreamWatch
 from real.ros.packed import read_header
 from real.ros.reading import EpisodeNotice, Refusal
+from real.ros.repeated import Unpacker
 from real.ros.streams import read_image, read_stream, state_type
 from real.ros.unpacking import unpacked
 from robot.contract.contract import CAMERA_TYPES, Contract
@@ -71,6 +72,8 @@ class RecordedStreams:
             if stream.type not in UNWATCHED and (stream.type not in CAMERA_TYPES or name in chosen)
         )
         self._readers = stream_readers(contract)
+        self._sampled: dict[str, tuple[str, ...]] = {}  # names of the numbers of a sample
+        self._unpackers = {name: Unpacker(self.message_type(name)) for name in self.names}
         self.watches = {name: self._watch(name) for name in self.names}
         self._first: dict[str, tuple[tuple[int, ...], bool]] = {}  # shape of a camera's pictures, and whether JPEG
         self._encodings: Mapping[str, Encoding] = {}
@@ -102,7 +105,7 @@ class RecordedStreams:
     def read(self, name: str, packed: bytes, now_ns: int, now_s: float) -> Measurement | Refusal:
         """Read a message that was noted."""
         stream, watch = self.contract.state[name], self.watches[name]
-        message = unpacked(packed, state_type(stream))
+        message = self._unpackers[name](packed)
         if isinstance(message, Refusal):
             watch.refuse(message.reason, now_s)
             return message
@@ -177,7 +180,9 @@ class RecordedStreams:
         stream = self.contract.state[name]
         if stream.type not in SAMPLED:
             return None
-        names = stream_names(self.contract, name) or (f"{stream.field}.wrench",)
+        names = self._sampled.get(name)
+        if names is None:
+            names = self._sampled[name] = stream_names(self.contract, name) or (f"{stream.field}.wrench",)
         if any(each not in values for each in names):
             return None
-        return np.concatenate([np.ravel(values[each]) for each in names]).astype(np.float64)
+        return np.concatenate([values[each] for each in names], dtype=np.float64)

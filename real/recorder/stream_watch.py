@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections import Counter, deque
 from dataclasses import dataclass
 
@@ -52,7 +51,8 @@ class StreamWatch:
         self.sensor = sensor
         self._stamps: deque[int] = deque(maxlen=WINDOW)
         self._received_s: float | None = None
-        self._content, self._changed_s = 0, 0.0
+        self._content: bytes | memoryview = b""
+        self._changed_s = 0.0
         self._trouble, self._trouble_s = "", float("-inf")
         self.begin()
 
@@ -90,9 +90,8 @@ class StreamWatch:
             if gap > LOST:
                 self.drops += min(round(gap) - 1, MOST_DROPS)
         if self.sensor:
-            found = zlib.crc32(content)
-            if found != self._content:
-                self._content, self._changed_s = found, now_s
+            if content != self._content:  # which ends at the first byte that differs
+                self._content, self._changed_s = content, now_s
         self._stamps.append(stamp_ns)
         self.received += 1
         self._first_ns = stamp_ns if self._first_ns is None else self._first_ns

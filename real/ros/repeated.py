@@ -16,13 +16,10 @@ from sensor_msgs.msg import CompressedImage, Image, JointState
 from trajectory_msgs.msg import JointTrajectory
 
 from real.ros.cdr import BEGIN, Cursor, Malformed
-from real.ros.packed import LITTLE_ENDIAN
+from real.ros.packed import FRAME, HEADER, LITTLE_ENDIAN, TEXT
 from real.ros.reading import Refusal
 from real.ros.unpacking import limits_of, unpacked
 
-_HEADER = struct.Struct("<iII")  # seconds, nanoseconds, bytes of the frame
-_TEXT = BEGIN + _HEADER.size
-_FRAME = _TEXT - 4  # of the frame's length
 _DURATION = struct.Struct("<iI")
 _POSE = struct.Struct("<7d")
 
@@ -48,7 +45,7 @@ class Unpacker:
         reader = self._reader
         if reader is None:
             return unpacked(packed, self._kind)
-        if packed[:2] == LITTLE_ENDIAN and _TEXT <= len(packed) <= self._most:
+        if packed[:2] == LITTLE_ENDIAN and TEXT <= len(packed) <= self._most:
             try:
                 return reader.read(packed, len(packed) - (packed[3] & 3))
             except (Other, Malformed, UnicodeDecodeError):
@@ -66,11 +63,11 @@ class _Joints:
     def learn(self, packed: bytes, message: JointState) -> None:
         self._same, self._message = b"", message
         if packed[:2] == LITTLE_ENDIAN:
-            self._same = packed[_FRAME : _behind_names(packed)]
+            self._same = packed[FRAME : _behind_names(packed)]
 
     def read(self, packed: bytes, end: int) -> JointState:
-        place = _FRAME + len(self._same)
-        if not self._same or packed[_FRAME:place] != self._same:
+        place = FRAME + len(self._same)
+        if not self._same or packed[FRAME:place] != self._same:
             raise Other
         position, place = _numbers(packed, place, end)
         velocity, place = _numbers(packed, place, end)
@@ -88,12 +85,12 @@ class _Pose:
     def learn(self, packed: bytes, message: PoseStamped) -> None:
         self._same, self._message = b"", message
         if packed[:2] == LITTLE_ENDIAN:
-            self._same = packed[_FRAME : _TEXT + _HEADER.unpack_from(packed, BEGIN)[2]]
+            self._same = packed[FRAME : TEXT + HEADER.unpack_from(packed, BEGIN)[2]]
 
     def read(self, packed: bytes, end: int) -> PoseStamped:
-        place = _FRAME + len(self._same)
+        place = FRAME + len(self._same)
         first = _aligned(place, 8)
-        if not self._same or packed[_FRAME:place] != self._same or first + _POSE.size > end:
+        if not self._same or packed[FRAME:place] != self._same or first + _POSE.size > end:
             raise Other
         message = self._message
         point, turn = message.pose.position, message.pose.orientation
@@ -111,13 +108,13 @@ class _Trajectory:
     def learn(self, packed: bytes, message: JointTrajectory) -> None:
         self._names, self._message = b"", message
         if packed[:2] == LITTLE_ENDIAN:
-            first = _aligned(_TEXT + _HEADER.unpack_from(packed, BEGIN)[2], 4)
+            first = _aligned(TEXT + HEADER.unpack_from(packed, BEGIN)[2], 4)
             self._names = packed[first : _behind_names(packed)]
 
     def read(self, packed: bytes, end: int) -> JointTrajectory:
-        size = _HEADER.unpack_from(packed, BEGIN)[2]
-        frame = _text(packed, _TEXT, size, end)
-        first = _aligned(_TEXT + size, 4)
+        size = HEADER.unpack_from(packed, BEGIN)[2]
+        frame = _text(packed, TEXT, size, end)
+        first = _aligned(TEXT + size, 4)
         place = first + len(self._names)
         if not self._names or packed[first:place] != self._names:
             raise Other
@@ -198,7 +195,7 @@ _READERS: dict[type, Callable[[], Any]] = {
 
 def _stamp(message: Any, packed: bytes) -> None:
     stamp = message.header.stamp
-    stamp.sec, stamp.nanosec, _ = _HEADER.unpack_from(packed, BEGIN)
+    stamp.sec, stamp.nanosec, _ = HEADER.unpack_from(packed, BEGIN)
 
 
 def _behind_names(packed: bytes) -> int:
