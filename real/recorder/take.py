@@ -32,7 +32,7 @@ class Take:
 
     def __init__(self, schema: Schema, sources: Mapping[str, StreamSource], writer: TakeWriter, start_ns: int) -> None:
         self._schema, self._writer, self.start_ns = schema, writer, start_ns
-        self._observer = Observer(schema.observation, sources, schema.action.period_ns)
+        self._observer = Observer(schema.observation, sources, schema.action.period_ns, early=0.0)
         self._assembler = RowAssembler(schema)
         self._samples: dict[str, tuple[list[np.ndarray], list[int]]] = {name: ([], []) for name in schema.stream_fields}
         self._last_ns: dict[str, int] = {}
