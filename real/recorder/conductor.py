@@ -133,7 +133,7 @@ class Conductor:
     def measured(self, name: str, packed: bytes, now_ns: int, now_s: float) -> Refusal | None:
         """A message of a stream."""
         refused = self.streams.note(name, packed, now_ns, now_s)
-        if refused is not None or self._take is None or self.session.state is not State.RECORDING:
+        if refused is not None or self._take is None or self.session.state is State.PAUSED or not self._take.open:
             return refused
         found = self.streams.read(name, packed, now_ns, now_s)
         if isinstance(found, Refusal):
@@ -169,7 +169,7 @@ class Conductor:
         if terminated or truncated:
             self._terminated, self._truncated = terminated, truncated
             success = bool(outcome["success"])
-            self._end("the task is done" if success else "the time is up", now_s)
+            self._end("the task is done" if success else "the time is up", now_s, stamp_ns)
             if not self.session.label:
                 self._become(self.session.labelled(success))
 
@@ -278,10 +278,10 @@ class Conductor:
             self._on_change()
         return session
 
-    def _end(self, reason: str, now_s: float) -> None:
-        """The take has its rows; a person says what becomes of it."""
+    def _end(self, reason: str, now_s: float, until_ns: int | None = None) -> None:
+        """The take has its rows but for those before the episode's end; a person says what becomes of it."""
         if self._take is not None:
-            self._take.end(now_s)
+            self._take.end(now_s, until_ns)
             self._become(self.session.end(reason))
 
     def _drop(self, end: str) -> None:
