@@ -39,6 +39,7 @@ PLACE, CUBE = "tcp.position", "cube.position"
 HORIZON = 4  # rows of a chunk: the gate holds where the next one is later than that
 START_S, LONGEST_S, ATTEMPTS = 90.0, 60.0, 3
 FARTHEST_MS = 100
+ENDS = "the task is done", "the time is up"
 
 
 @dataclass(frozen=True)
@@ -150,6 +151,7 @@ class Driver:
         self._observation: Mapping[str, np.ndarray] = {}
         self._epoch: int | None = None
         self._driving, self._chunks, self._gate = False, 0, ""
+        self._before: np.ndarray | None = None  # the last action
         self._sender = self._node.create_publisher(JointTrajectory, "policy/chunk", qos.COMMAND)
         self._node.create_subscription(JointState, "observation", self._observed, qos.STATE)
         self._node.create_subscription(String, "episode", self._begun, qos.LATCHED)
@@ -172,9 +174,10 @@ class Driver:
         recorder.until(lambda: self._observation and self._epoch is not None, "the twin's observation")
         recorder.start()
         self._expert.reset(self._observation, np.random.default_rng([seed, 1]))
-        self._driving = True
+        self._driving, self._before = True, None
         try:
-            recorder.until_state("ended", within_s=LONGEST_S / min(self._speed, 1.0))
+            # A twin's episode ends with its label; what ends a take otherwise leaves it without one.
+            recorder.until(self._ended, "the end of the episode", LONGEST_S / min(self._speed, 1.0))
         finally:
             self._driving = False
         lifted = recorder.state["label"] == "success"
@@ -185,6 +188,21 @@ class Driver:
             recorder.ask("discard")
         recorder.until(lambda: self._epoch != epoch, "the twin's reset")
         return lifted
+
+    def _plan(self, action: np.ndarray) -> np.ndarray:
+        """A chunk (HORIZON, dim) that goes on as the action does, until the next one comes: to stand still for the
+        milliseconds in between, in every period, is a motion that no rows of actions can tell.
+        """
+        values = np.repeat(action[None].astype(np.float64), HORIZON, axis=0)
+        if self._before is not None:
+            part = self._spec.slices[PLACE]
+            values[1:, part] += action[part] - self._before[part]
+        self._before = action
+        return values
+
+    def _ended(self) -> bool:
+        state = self.recorder.state
+        return state["state"] == "ended" and (bool(state["label"]) or state["reason"] not in ENDS)
 
     def _recover(self) -> None:
         if self._gate.startswith("fault"):
@@ -206,7 +224,7 @@ class Driver:
         if not self._driving:
             return
         self._chunks += 1
-        values = np.repeat(self._expert.act(self._observation)[None], HORIZON, axis=0)
+        values = self._plan(self._expert.act(self._observation))
         stamp_ns, tag = time_of(message.header.stamp), Tag("expert", self._epoch, self._chunks)
         self._sender.publish(chunk_message(values, self._spec.component_names, stamp_ns, self._spec.period_ns, tag))
 

@@ -34,10 +34,11 @@ from real.ros.chunks import read_chunk
 from real.ros.guarded import Guarded, ascii_lines
 from real.ros.messages import string_message, time_of, values_of
 from real.ros.reading import INT64, Refusal, read_outcome
+from real.ros.repeated import Unpacker
 from real.ros.signals import status_message
-from real.ros.unpacking import unpacked
 from robot.contract.contract import CAMERA_TYPES
 from robot.contract.loading import action_spec, load_contract
+from robot.control.observation.action_rows import warm_up
 from robot.errors import InputError, TillerError
 
 LOOK_S, FLUSH_S, GRAPH_S, REPORT_S = 0.05, 0.1, 0.2, 0.5
@@ -72,6 +73,8 @@ class RecorderNode(Guarded):
         time_limit = declare(self, "time_limit", False, "a take ends when the time of a twin's task is up")
         twin = contract.plant == "twin"
         self._period_s, self._spec = contract.period_s, action_spec(contract)
+        self._sent = Unpacker(JointTrajectory)
+        warm_up(self._spec)  # in the first take it would be a second in which messages are lost
         self._state = self.create_publisher(String, "recorder/state", qos.LATCHED)
         self._status = self.create_publisher(DiagnosticArray, "status", qos.STATUS)
         streams = RecordedStreams(contract, None if cameras == [""] else [each for each in cameras if each != "none"])
@@ -121,7 +124,7 @@ class RecorderNode(Guarded):
         return self._conductor.measured(name, packed, self.get_clock().now().nanoseconds, time.monotonic())
 
     def _sent_came(self, packed: bytes) -> Refusal | None:
-        message = unpacked(packed, JointTrajectory)
+        message = self._sent(packed)
         if isinstance(message, Refusal):
             return message
         if tuple(message.joint_names) != self._spec.component_names or len(message.points) != 2:

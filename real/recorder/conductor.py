@@ -88,7 +88,7 @@ class Conductor:
     def measured(self, name: str, packed: bytes, now_ns: int, now_s: float) -> Refusal | None:
         """A message of a stream."""
         refused = self.streams.note(name, packed, now_ns, now_s)
-        if refused is not None or self._take is None or self.session.state is not State.RECORDING:
+        if refused is not None or self._take is None or self.session.state is State.PAUSED or not self._take.open:
             return refused
         if self.episodes.notice is not self._notice:
             self._end(ANOTHER, now_s)
@@ -135,7 +135,7 @@ class Conductor:
             return
         self._terminated = terminated
         ended = "the task has ended without success" if terminated else "the time is up"
-        self._end("the task is done" if success else ended, now_s)
+        self._end("the task is done" if success else ended, now_s, stamp_ns)
         if not self.session.label:
             self._become(self.session.labelled(success))
 
@@ -253,10 +253,10 @@ class Conductor:
             self._on_change()
         return session
 
-    def _end(self, reason: str, now_s: float) -> None:
-        """The take has its rows; a person says what becomes of it."""
+    def _end(self, reason: str, now_s: float, until_ns: int | None = None) -> None:
+        """The take has its rows but for those before the episode's end; a person says what becomes of it."""
         if self._take is not None:
-            self._take.end(now_s)
+            self._take.end(now_s, until_ns)
             self._become(self.session.end(reason))
 
     def _commit(self) -> None:

@@ -13,6 +13,7 @@ from real.recorder.pictures import Picture, first_picture
 from real.recorder.stream_watch import StreamWatch
 from real.ros.packed import read_data, read_header
 from real.ros.reading import EpisodeNotice, Refusal
+from real.ros.repeated import Unpacker
 from real.ros.streams import read_stream, state_type
 from real.ros.unpacking import unpacked
 from robot.contract.contract import CAMERA_TYPES, Contract
@@ -75,6 +76,8 @@ class RecordedStreams:
             contract, state={name: stream for name, stream in contract.state.items() if name not in unrecorded}
         )
         self._readers = stream_readers(contract)
+        self._sampled: dict[str, tuple[str, ...]] = {}  # names of the numbers of a sample
+        self._unpackers = {name: Unpacker(self.message_type(name)) for name in self.names}
         self.watches = {name: self._watch(name) for name in self.names}
         self._first: dict[str, Picture] = {}
         self._lengths: dict[str, int] = {}  # of vectors
@@ -113,7 +116,7 @@ class RecordedStreams:
     def read(self, name: str, packed: bytes, now_ns: int, now_s: float) -> Measurement | Refusal:
         """Read a message that was noted."""
         stream = self.contract.state[name]
-        message = unpacked(packed, state_type(stream))
+        message = self._unpackers[name](packed)
         if isinstance(message, Refusal):
             return self._refused(name, message.reason, now_s)
         kind = self._encodings[f"{name}.{stream.type}"].kind if name in self.cameras and self._encodings else ""
@@ -200,7 +203,9 @@ class RecordedStreams:
         stream = self.contract.state[name]
         if stream.type not in SAMPLED:
             return None
-        names = stream_names(self.contract, name) or (f"{stream.field}.wrench",)
+        names = self._sampled.get(name)
+        if names is None:
+            names = self._sampled[name] = stream_names(self.contract, name) or (f"{stream.field}.wrench",)
         if any(each not in values for each in names):
             return None
-        return np.concatenate([np.ravel(values[each]) for each in names]).astype(np.float64)
+        return np.concatenate([values[each] for each in names], dtype=np.float64)

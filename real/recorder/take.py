@@ -41,13 +41,14 @@ class Take:
     ) -> None:
         self._schema, self._writer, self.start_ns = schema, writer, start_ns
         self._row_s = now_s  # when the last row came, or might first have come
-        self._observer = Observer(schema.observation, sources, schema.action.period_ns)
+        self._observer = Observer(schema.observation, sources, schema.action.period_ns, early=0.0)
         self._assembler = RowAssembler(schema)
         self._samples: dict[str, tuple[list[np.ndarray], list[int]]] = {name: ([], []) for name in schema.stream_fields}
         self._last_ns: dict[str, int] = {}
         self._gap = False
         self.paused = False
         self._ended_s: float | None = None
+        self._until_ns: int | None = None
 
     @property
     def rows(self) -> int:
@@ -70,7 +71,7 @@ class Take:
 
     def measured(self, name: str, measurement: Measurement, now_ns: int, now_s: float) -> str:
         """Add a message of a stream; why its values were refused, empty when they were not."""
-        if measurement.stamp_ns < self.start_ns or self.paused or self._ended_s is not None:
+        if measurement.stamp_ns < self.start_ns or self.paused or not self.open:
             return ""
         refused = self._observer.add(name, measurement.values, measurement.stamp_ns, now_ns or None)
         if refused:
@@ -80,6 +81,8 @@ class Take:
         if self._observer.interrupted:
             self._observer.resume()
         for row in self._observer.due():
+            if self._until_ns is not None and row.stamp_ns >= self._until_ns:
+                break
             self._assembler.observe(replace(row, quality=row.quality | Quality.GAP) if self._gap else row)
             self._gap, self._row_s = False, now_s
         return ""
@@ -121,14 +124,30 @@ class Take:
                 self._writer.add_stream(name, np.stack(values), np.array(stamps, dtype=np.int64))
                 self._samples[name] = [], []
 
-    def end(self, now_s: float) -> None:
-        """Take no more rows: what is sent from now on completes the last one."""
+    def end(self, now_s: float, until_ns: int | None = None) -> None:
+        """Take no more rows: what is sent from now on completes the last one.
+
+        Args:
+            now_s: monotonic.
+            until_ns: when the episode ended. Rows before that moment are still taken, though their messages come after
+                the news of it: the last one's interval contains the end, as that of an environment's last step does.
+        """
         if self._ended_s is None:
-            self._ended_s = now_s
+            self._ended_s, self._until_ns = now_s, until_ns
+
+    @property
+    def open(self) -> bool:
+        """Whether rows are still taken."""
+        if self._ended_s is None:
+            return True
+        newest = self._observer.stamp_ns
+        return None not in (self._until_ns, newest) and newest + self._schema.action.period_ns < self._until_ns  # type: ignore[operator]
 
     def settled(self, now_s: float) -> bool:
-        """Whether an ended take has its last command, or has waited for it long enough."""
-        return self._ended_s is not None and (not self._assembler.waiting or now_s - self._ended_s > SETTLED_S)
+        """Whether an ended take has its last row and command, or has waited for them long enough."""
+        if self._ended_s is None:
+            return False
+        return not (self.open or self._assembler.waiting) or now_s - self._ended_s > SETTLED_S
 
     def finish(self, *, success: bool, terminated: bool, truncated: bool) -> bool:
         """Hand over the rest; False where the take has no row."""

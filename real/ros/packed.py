@@ -22,6 +22,8 @@ from real.ros.unpacking import unpacked
 
 LITTLE_ENDIAN = b"\x00\x01"
 FRAME = 12  # of the frame's length, behind the stamp
+TEXT = 16  # of the frame itself
+HEADER = struct.Struct("<iII")  # seconds, nanoseconds, bytes of the frame
 STATE_LIMITS = ReadingLimits(1 << 16, 1024)
 NANOSECONDS = 1_000_000_000
 POSE = 7
@@ -93,6 +95,11 @@ class PackedPose:
 
 def read_header(packed: bytes) -> tuple[int, str] | Refusal:
     """Stamp in ns and frame of a message that begins with a header, without a look at the rest."""
+    if packed[:2] == LITTLE_ENDIAN and len(packed) >= TEXT:
+        seconds, nanoseconds, size = HEADER.unpack_from(packed, BEGIN)
+        if TEXT + size <= len(packed) - (packed[3] & 3):
+            text = packed[TEXT : TEXT + size].rstrip(b"\x00")
+            return seconds * NANOSECONDS + nanoseconds, text.decode(errors="replace")
     try:
         cursor = Cursor(packed)
         cursor.skip(4, 2)

@@ -126,7 +126,6 @@ class Appender:
         with self.guarded():
             if not self._ready:
                 self._return_to_commit()
-            self._lock.begin_episode(self.commit.episodes)
         self.open = Addition(self, self._schema, self.commit, self._arrays, str(self._folder))
         return self.open
 
@@ -144,6 +143,12 @@ class Appender:
             if isinstance(error, OSError):
                 raise DiskError(self._folder, error, self.commit.episodes) from error
             raise
+
+    def mark(self) -> None:
+        """Write down that the open episode has content, which the next writer reports as lost where it is; for
+        `Addition`.
+        """
+        self._lock.begin_episode(self.commit.episodes)
 
     def close(self) -> None:
         """Drop what is being added, and release the writer's lock."""
@@ -216,6 +221,7 @@ class Addition:
     ) -> None:
         self._appender, self._schema, self._after = appender, schema, commit
         self._rows, self._samples = 0, dict.fromkeys(schema.stream_fields, 0)
+        self._marked = False
         self.columns = Columns(arrays, where)
 
     @property
@@ -226,6 +232,7 @@ class Addition:
     def add(self, rows: Mapping[str, Any]) -> None:
         """Add rows to the episode that is open: name -> (k, ...), or a list of encoded images."""
         with self._appender.guarded():
+            self._mark()
             for name, values in rows.items():
                 self.columns[layout.row_path(name)].add(values)
         self._rows += len(rows[ACTION])
@@ -234,9 +241,16 @@ class Addition:
         """Add samples of a stream, (k, ...) and (k,)."""
         values, stamps, _ = layout.stream_paths(stream)
         with self._appender.guarded():
+            self._mark()
             self.columns[values].add(value)
             self.columns[stamps].add(time_ns)
         self._samples[stream] += len(time_ns)
+
+    def _mark(self) -> None:
+        # Not when it begins: a recorder has the next one open long before there is a take.
+        if not self._marked:
+            self._appender.mark()
+            self._marked = True
 
     def end_episode(self, facts: Mapping[str, Any]) -> None:
         """End the episode that is open; rows that follow are of another."""

@@ -9,7 +9,7 @@ from robot.control.observation.alignment import Alignment, StreamSource
 from robot.control.observation.quality import Quality
 from robot.description.observation import ObservationSpec
 
-EARLY = 0.1  # of a period: how much earlier than its due moment a row may be taken
+EARLY = 0.1  # of a period: how much earlier than its due moment a policy's row may be taken
 LOST = 3  # periods without a row after which the past is discarded
 GAP = 1.5  # periods between two rows above which one is missing between them
 
@@ -45,14 +45,18 @@ class Observer:
         spec: keys that a row has.
         sources: stream -> its keys.
         period_ns: between two rows.
+        early: share of a period by which a row may come before its moment, and is then of the moment before: a policy
+            would wait another message for it. Rows that are recorded keep their distance: 0.
 
     Raises:
         InputError: a key that no stream carries.
     """
 
-    def __init__(self, spec: ObservationSpec, sources: Mapping[str, StreamSource], period_ns: int):
+    def __init__(
+        self, spec: ObservationSpec, sources: Mapping[str, StreamSource], period_ns: int, *, early: float = EARLY
+    ):
         self._alignment = Alignment(spec, sources, (LOST + 1) * period_ns)
-        self._period_ns = period_ns
+        self._period_ns, self._least_ns = period_ns, period_ns * (1 - early)
         self.stamp_ns: int | None = None  # of the newest row
         self._last_ns: int | None = None  # the same, and of the row before a gap
 
@@ -96,7 +100,7 @@ class Observer:
         if newest is None:
             return
         period = self._period_ns
-        while self._last_ns is None or newest - self._last_ns >= period * (1 - EARLY):
+        while self._last_ns is None or newest - self._last_ns >= self._least_ns:
             stamp_ns = newest if self.stamp_ns is None else min(self.stamp_ns + period, newest)
             found = self._alignment.observed(stamp_ns)
             if found is None:

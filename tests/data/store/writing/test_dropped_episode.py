@@ -86,6 +86,12 @@ def test_of_an_episode_that_was_committed_or_aborted_nothing_is_said(store: Path
         assert dataset.dropped == "" and len(dataset) == episodes
 
 
+def test_of_an_episode_that_was_begun_and_got_no_row_nothing_is_said(store: Path) -> None:
+    write_and_end(store, 0, "nothing", "kill")
+    with Dataset.open(store, mode="a") as dataset:
+        assert dataset.dropped == "" and len(dataset) == 4
+
+
 def test_a_writer_that_dies_between_its_commit_and_its_next_word_has_lost_nothing() -> None:
     holder = {"episode": 4, "episode_since": "2026-01-02T03:04:05+00:00"}
     assert dropped_episode(Leftovers(), holder, episodes=5) == ""

@@ -20,9 +20,9 @@ SLOW = ObservationField("slow", (1,), "float64", "m", "state")
 SPEC = ObservationSpec((FAST, SLOW))
 
 
-def observer(tolerance_ns: int = 200 * MS) -> Observer:
+def observer(tolerance_ns: int = 200 * MS, early: float = EARLY) -> Observer:
     sources = {name: StreamSource((name,), tolerance_ns=tolerance_ns) for name in ("fast", "slow")}
-    return Observer(SPEC, sources, PERIOD)
+    return Observer(SPEC, sources, PERIOD, early=early)
 
 
 def feed(observer: Observer, messages: list[tuple[int, str]]) -> list[ObservedRow]:
@@ -60,6 +60,14 @@ def test_rows_follow_a_period_after_one_another_and_hold_what_was_measured_then(
     for row in (row for row in rows if row.stamp_ns >= first):
         # A linear signal is interpolated without error; nothing is of a moment that a stream has not reached.
         np.testing.assert_allclose([row.values["fast"][0], row.values["slow"][0]], row.stamp_ns * 1e-9, atol=1e-9)
+
+
+@given(st.floats(1.0, 20.0), st.floats(20.0, 60.0), st.lists(st.floats(-0.3, 0.3), min_size=3, max_size=7))
+def test_rows_that_may_not_come_early_keep_their_distance(fast_ms: float, slow_ms: float, jitter: list[float]) -> None:
+    messages = [(moment, "fast") for moment in moments(fast_ms * MS, jitter, 1000 * MS, 3000 * MS)]
+    messages += [(moment, "slow") for moment in moments(slow_ms * MS, jitter, 1000 * MS, 3000 * MS)]
+    stamps = np.array([row.stamp_ns for row in feed(observer(early=0.0), messages)])
+    assert len(stamps) > 20 and (np.diff(stamps) == PERIOD).all()
 
 
 def test_there_is_no_row_before_every_stream_has_spoken() -> None:
