@@ -97,9 +97,8 @@ class StreamWatch:
             gap = (stamp_ns - self._stamps[-1]) / self._period_ns
             if gap > LOST:
                 self.drops += min(round(gap) - 1, MOST_DROPS)
-        if self.sensor:
-            if content != self._content:  # which ends at the first byte that differs
-                self._content, self._changed_s = content, now_s
+        if self.sensor and content != self._content:  # which ends at the first byte that differs
+            self._content, self._changed_s = content, now_s
         self._stamps.append(stamp_ns)
         self._before_s, self._well_s = self._well_s, now_s
         self.received += 1
