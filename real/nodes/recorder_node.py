@@ -24,7 +24,7 @@ from real.recorder.conductor import Conductor
 from real.recorder.episodes import RobotEpisodes, TwinEpisodes
 from real.recorder.facts import About
 from real.recorder.report import state_text, status_of_recorder
-from real.recorder.rows import LARGEST
+from real.recorder.rows import LARGEST, load_machine_code
 from real.recorder.session import Session
 from real.recorder.sources import RecordedStreams
 from real.recorder.storage import Storage
@@ -72,6 +72,7 @@ class RecorderNode(Guarded):
         time_limit = declare(self, "time_limit", False, "a take ends when the time of a twin's task is up")
         twin = contract.plant == "twin"
         self._period_s, self._spec = contract.period_s, action_spec(contract)
+        load_machine_code(self._spec)
         self._state = self.create_publisher(String, "recorder/state", qos.LATCHED)
         self._status = self.create_publisher(DiagnosticArray, "status", qos.STATUS)
         streams = RecordedStreams(contract, None if cameras == [""] else [each for each in cameras if each != "none"])
