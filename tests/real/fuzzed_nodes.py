@@ -349,9 +349,7 @@ def _recorder(stack: ExitStack, folder: Path, word: str, parameters: Mapping[str
     from real.nodes.recorder_node import RecorderNode
 
     store = folder / "store"
-    node = stack.enter_context(
-        made(RecorderNode, contract="panda_twin", store=str(store), resets=False, **parameters)
-    )
+    node = stack.enter_context(made(RecorderNode, contract="panda_twin", store=str(store), resets=False, **parameters))
     contract = load_contract("panda_twin")
     epoch = [0]
     driver = Node("driver")  # whose topics the recorder subscribes to once it is there

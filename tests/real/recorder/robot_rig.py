@@ -62,9 +62,7 @@ class Driver(Node):
         self.create_subscription(
             String, "episode", lambda each: self.episodes.append(json.loads(each.data)), qos.LATCHED
         )
-        self.create_subscription(
-            JointState, "outcome", lambda each: self.outcomes.append(values_of(each)), qos.STATUS
-        )
+        self.create_subscription(JointState, "outcome", lambda each: self.outcomes.append(values_of(each)), qos.STATUS)
         self.create_timer(1 / STATE_HZ, self._states)
         self.create_timer(1 / 20, self._pictures)
         self.create_timer(1 / GATE_HZ, self._command)
@@ -181,5 +179,3 @@ def robot_graph(folder: Path, store: Path | None = None, **parameters: object) -
             yield graph
         finally:
             graph.close()
-
-

@@ -179,7 +179,9 @@ def test_the_time_limit_of_a_task_cuts_a_take_off_only_where_it_counts(folder: P
     assert bench.session.reason == ("the time is up" if time_limit else "")
     bench.save()
     episode = bench.dataset().episode(0)
-    assert episode.data["truncated"].sum() == 1 and episode.data["truncated"][-1] and not episode.data["terminated"].any()
+    assert (
+        episode.data["truncated"].sum() == 1 and episode.data["truncated"][-1] and not episode.data["terminated"].any()
+    )
     bench.close()
 
 
@@ -337,7 +339,7 @@ def test_a_session_goes_on_behind_the_seeds_of_the_store_and_a_store_of_another_
     assert second.dataset().meta("seed").tolist() == [4, 5]
     third = Bench(folder)
     third.stream["front"] = lambda stamp: as_jpeg(picture(third.tick, 48, 64), stamp)
-    with pytest.raises(InputError, match="column front.image"):
+    with pytest.raises(InputError, match=r"column front\.image"):
         third.until_ready()
 
 

@@ -24,7 +24,6 @@ from real.ros import qos
 from real.ros.reading import LONGEST_TEXT
 from tests.real.recorder.robot_rig import robot_graph
 
-
 FRONT = "front/color/image_raw"
 
 

@@ -1,4 +1,4 @@
-"""A recorder in a graph of processes: a twin whose task ends a take, a policy beside a person, and processes that die."""
+"""A recorder in a graph of processes: a twin whose task ends a take, a policy beside a person, and deaths."""
 
 from __future__ import annotations
 
