@@ -45,7 +45,7 @@ class RecorderSubscriptions:
         for topic, (kind, callback, profile) in self._wanted.items():
             publishers = self._node.get_publishers_info_by_topic(self._node.resolve_topic_name(topic))
             self._note_types(topic, kind, {each.topic_type for each in publishers})
-            if not publishers:
+            if not publishers or topic in self.other_types:
                 continue
             adapted = qos.adapted(profile, publishers)
             made = self._made.get(topic)

@@ -54,7 +54,8 @@ class TwinImages:
             if size and not lock_step
             else None
         )
-        self._shown_ns = -1
+        # The renderer's time goes on over resets: what it drew before one is known by it.
+        self._before_ns, self._shown_ns, self._drawn_ns = 0, -1, -1
 
     def publish(self, due: Iterable[str], offset_ns: int, now_ns: int) -> None:
         """Publish what was drawn, and have what is due drawn.
@@ -71,18 +72,20 @@ class TwinImages:
                 image = Command(self._world.image(name), frame=name, stamp_ns=twin_ns + offset_ns)
                 self._publishers.say(name, image, now_ns)
         elif self._process is not None:
+            shown_ns = self._shown_ns
             if due:
-                self._process.show(self._world.robot.scene.data, twin_ns)
-            pictures = self._process.pictures()
-            for name, picture in pictures.items():
-                if picture.stamp_ns > self._shown_ns and has_subscriber(name):
-                    image = Command(picture.pixels, frame=name, stamp_ns=picture.stamp_ns + offset_ns)
-                    self._publishers.say(name, image, now_ns)
-            self._shown_ns = max([self._shown_ns, *(picture.stamp_ns for picture in pictures.values())])
+                self._drawn_ns = self._before_ns + twin_ns
+                self._process.show(self._world.robot.scene.data, self._drawn_ns)
+            for name, picture in self._process.pictures().items():
+                if picture.stamp_ns > shown_ns and has_subscriber(name):
+                    stamp_ns = picture.stamp_ns - self._before_ns + offset_ns
+                    self._publishers.say(name, Command(picture.pixels, frame=name, stamp_ns=stamp_ns), now_ns)
+                self._shown_ns = max(self._shown_ns, picture.stamp_ns)
 
     def reset(self) -> None:
-        """Forget the last image: time begins anew."""
-        self._shown_ns = -1
+        """Forget what was drawn or still is: time begins anew."""
+        self._shown_ns = self._drawn_ns
+        self._before_ns = self._drawn_ns + 1
 
     def close(self) -> None:
         """End the renderer."""

@@ -15,6 +15,7 @@ from typing import Any, Callable, Iterator, Mapping, Sequence
 from unittest.mock import patch
 
 import numpy as np
+from rclpy.node import Node
 from rclpy.serialization import serialize_message
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CompressedImage
@@ -348,14 +349,22 @@ def _recorder(stack: ExitStack, folder: Path, word: str, parameters: Mapping[str
     from real.nodes.recorder_node import RecorderNode
 
     store = folder / "store"
-    node = stack.enter_context(made(RecorderNode, contract="panda_twin", store=str(store), **parameters))
+    node = stack.enter_context(made(RecorderNode, contract="panda_twin", store=str(store), resets=False, **parameters))
     contract = load_contract("panda_twin")
     epoch = [0]
+    driver = Node("driver")  # whose topics the recorder subscribes to once it is there
+    stack.callback(driver.destroy_node)
+    for topic, (kind, _, profile) in node._topics._wanted.items():
+        driver.create_publisher(kind, topic, profile)
+    end = time.monotonic() + 20
+    while len(node._topics._made) < len(node._topics._wanted):
+        assert time.monotonic() < end, "the recorder does not subscribe"
+        node._topics.look()
+        time.sleep(0.02)
 
     def works() -> None:
         """A driver that says all that a take needs, and a person who asks for everything in turn."""
         now_ns = node.get_clock().now().nanoseconds
-        node._topics.look()
         messages = sound_messages(contract, now_ns)
         node._conductor.task_came("")
         for name in node._conductor.streams.names:

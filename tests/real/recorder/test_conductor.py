@@ -63,15 +63,11 @@ def test_a_take_from_start_to_the_disk(bench: Bench) -> None:
     assert (episode.data["reward"][-1], episode.data["terminated"][-1], episode.data["truncated"][-1]) == (1, 1, 0)
     facts = episode.meta
     assert (facts["success"], facts["operator"], facts["seed"], facts["started_ns"]) == (True, "ada", 0, SINCE_1970_NS)
-    assert (
-        facts["instruction"] == "lift the cube"
-        and facts["drops"] == 0
-        and facts["verdict"][:10] in ("saved, 1 s", "saved, 2 s")
-    )
+    assert facts["instruction"] == "lift the cube" and facts["drops"] == 0 and facts["verdict"].startswith("saved, ")
     details = json.loads(facts["recording"])
     assert details["contract"] == hashes(bench.contract) and details["streams"]["front"]["rate_hz"] == 20.0
     rates = {name: len(stamps) / 1.5 for name, (_, stamps) in episode.streams.items()}
-    assert 190 < rates["command"] < 205 and 35 < rates["arm"] < 52 and 35 < rates["pose"] < 52
+    assert 190 < rates["command"] < 205 and 36 < rates["arm"] < 42 and 36 < rates["pose"] < 42
     assert bench.episodes.wanted == [1]
     assert bench.episodes.ended == [(True, True, False, len(episode), int(episode.data["time_ns"][-1]) + PERIOD_NS)]
 

@@ -1,4 +1,4 @@
-"""Rows of a take: each observation with what was sent for its interval, who decided, and what a policy had planned."""
+"""Rows of a take: each observation with what was sent for its interval, who decided, and what was planned."""
 
 from __future__ import annotations
 
