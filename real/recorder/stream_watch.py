@@ -89,9 +89,8 @@ class StreamWatch:
             gap = (stamp_ns - self._stamps[-1]) / self._period_ns
             if gap > LOST:
                 self.drops += min(round(gap) - 1, MOST_DROPS)
-        if self.sensor:
-            if content != self._content:  # which ends at the first byte that differs
-                self._content, self._changed_s = content, now_s
+        if self.sensor and content != self._content:  # which ends at the first byte that differs
+            self._content, self._changed_s = content, now_s
         self._stamps.append(stamp_ns)
         self.received += 1
         self._first_ns = stamp_ns if self._first_ns is None else self._first_ns
