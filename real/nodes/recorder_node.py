@@ -72,7 +72,7 @@ class RecorderNode(Guarded):
         simulated = bool(self.get_parameter("use_sim_time").value)
         self._now_ns: Callable[[], int] = (lambda: self.get_clock().now().nanoseconds) if simulated else time.time_ns
         self._period_s, self._spec = contract.period_s, action_spec(contract)
-        self._sent = Unpacker(JointTrajectory)
+        self._sent, self._polled_s = Unpacker(JointTrajectory), 0.0
         warm_up(self._spec)  # in the first take it would be a second in which messages are lost
         self._state = self.create_publisher(String, "recorder/state", qos.LATCHED)
         self._status = self.create_publisher(DiagnosticArray, "status", qos.STATUS)
@@ -90,10 +90,17 @@ class RecorderNode(Guarded):
         self._subscribe(twin)
         self._serve()
         steady = Clock(clock_type=ClockType.STEADY_TIME)
-        self.create_timer(POLL_S, self._topics.poll, clock=steady)
         self.create_timer(LOOK_S, self._look, clock=steady)
         self.create_timer(REPORT_S, self._report, clock=steady)
         self.create_timer(FLUSH_S, lambda: self._conductor.flush(time.monotonic()), clock=steady)
+
+    def idle(self) -> float:
+        """Take what has come, between callbacks: a timer of rclpy costs as much as some messages."""
+        now_s = time.monotonic()
+        if now_s >= self._polled_s + POLL_S:
+            self._polled_s = now_s
+            self._topics.poll()
+        return max(self._polled_s + POLL_S - time.monotonic(), 0.0)
 
     def on_stop(self) -> None:
         """Leave the store whole."""
