@@ -341,7 +341,8 @@ class Rig:
         self.contract, self.folder = contract, folder
         os.environ.setdefault("ROS_DOMAIN_ID", str(20 + os.getpid() % 80))
         os.environ.setdefault("ROS_LOG_DIR", str(folder / "log"))
-        os.environ.update(write_profile(folder, participants=8).environment)
+        self._variables = write_profile(folder, participants=8).environment
+        os.environ.update(self._variables)
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         rclpy.init(args=[])
         self._node, self._executor = Guarded("benchmark"), make_executor()
@@ -357,6 +358,8 @@ class Rig:
         for name in list(self.processes):
             self.end(name)
         leave(self._node, self._executor)
+        for name in self._variables:  # a profile that is gone would be kept by the next rig
+            os.environ.pop(name, None)
 
     def play(self, *names: str) -> None:
         """Start processes of the robot: `drivers`, `cameras`, `policy`."""

@@ -153,7 +153,7 @@ class Guarded(Node):
         """As rclpy's; the message is taken as bytes, and unpacked here unless `raw` asks for the bytes. `limits` are
         those of one message, where the limits of its type are not meant.
         """
-        called = self._guarded(topic, callback)
+        called = self.guarded(topic, callback)
         if not raw:
             called = self._read(msg_type, topic, called, limits or limits_of(msg_type))
         return super().create_subscription(msg_type, topic, called, qos_profile, raw=True, **options)
@@ -180,7 +180,9 @@ class Guarded(Node):
         """As rclpy's; where the callback fails the answer is an empty one."""
         return super().create_service(srv_type, srv_name, self._served(srv_name, callback), **options)
 
-    def _guarded(self, topic: str, callback: Callable[[Any], Any]) -> Callable[[Any], None]:
+    def guarded(self, topic: str, callback: Callable[[Any], Any]) -> Callable[[Any], None]:
+        """A callback of messages that never raises, for subscriptions that are not made here."""
+
         def guarded(message: Any) -> None:
             try:
                 answer = callback(message)

@@ -2,7 +2,7 @@
 
 Names, frames and sizes stay, stamp and numbers change. A message is checked and unpacked by rclpy when it is the first
 of its layout (`real.ros.unpacking`); of those like it only the numbers are read, into the same object. To unpack a
-state of six joints takes 110 us, this 15 us; an image of 640 x 480 pixels 1.2 ms and 0.1 ms.
+state of six joints takes 92 us, this 13 us; an image of 640 x 480 pixels 0.44 and 0.21 ms.
 """
 
 from __future__ import annotations

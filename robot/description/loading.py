@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,6 +19,24 @@ from robot.folders import configs_folder
 T = TypeVar("T")
 
 CONTROLS = ("cartesian", "joint")
+
+
+@dataclass(frozen=True)
+class JointVector:
+    """Joints that are one vector of observations and actions: `scale * joints + offset`.
+
+    Args:
+        field: name of the vector.
+        joints: names of its joints in the robot's model.
+        scale, offset: of a tool's command; those of an arm's angles are 1 and 0.
+        of_arm: whether they are an arm's.
+    """
+
+    field: str
+    joints: tuple[str, ...]
+    scale: float = 1.0
+    offset: float = 0.0
+    of_arm: bool = False
 
 
 @dataclass(frozen=True)
@@ -60,6 +78,17 @@ class RobotDescription:
             command = limb.tool.command
             fields.append(ActionField(limb.field(command.name), len(limb.tool.joints), command.unit, command.kind))
         return ActionSpec(tuple(fields), period_s)
+
+    @cached_property
+    def vectors(self) -> tuple[JointVector, ...]:
+        """What joints are joined to: of each limb `arm.joints`, rad, and the tool's own field."""
+        vectors = []
+        for limb in self.limbs:
+            arm, tool = (tuple(map(limb.element, part.joints)) for part in (limb.arm, limb.tool))
+            command = limb.tool.command
+            vectors.append(JointVector(limb.field("arm.joints"), arm, of_arm=True))
+            vectors.append(JointVector(limb.field(command.name), tool, command.scale, command.offset))
+        return tuple(vectors)
 
 
 def robot_folder() -> Path:

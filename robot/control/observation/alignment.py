@@ -16,8 +16,9 @@ from robot.errors import InputError
 
 AHEAD_NS = 500_000_000  # a stamp further ahead is of another clock: all later ones would be older
 SPAN_NS = 1_000_000_000  # back from the newest moment of all streams, for rows that are taken later
-_LARGEST = {kind: float(np.finfo(kind).max) for kind in ("float32", "float64")}
 DELAY_NS = 1_000_000_000  # by which messages of one stream may come later than those of another
+_LARGEST = {kind: float(np.finfo(kind).max) for kind in ("float32", "float64")}
+_PLAIN = 1e30  # a sum of squares below it is of finite numbers that float32 holds
 
 
 @dataclass(frozen=True)
@@ -226,10 +227,10 @@ def _unfit(field: ObservationField, value: np.ndarray | bytes) -> str:
         return "" if fits else f"{field.name}: expected {field.dtype} {field.shape}, got {value.dtype} {value.shape}"
     if value.dtype.kind not in "fiub" or value.size != math.prod(field.shape):
         return f"{field.name}: expected {math.prod(field.shape)} numbers, got {value.dtype} {value.shape}"
-    fits = np.abs(value) <= _LARGEST.get(field.dtype, _LARGEST["float64"]) if value.dtype.kind == "f" else None
-    if fits is not None and not fits.all():
-        return f"{field.name}: expected finite numbers of {field.dtype}, got {value[~fits][0]}"
-    return ""
+    if value.dtype.kind != "f" or np.vdot(value, value) < _PLAIN:
+        return ""
+    fits = np.abs(value) <= _LARGEST.get(field.dtype, _LARGEST["float64"])
+    return "" if fits.all() else f"{field.name}: expected finite numbers of {field.dtype}, got {value[~fits][0]}"
 
 
 def _unfit_bytes(field: ObservationField, value: bytes) -> str:

@@ -87,14 +87,10 @@ def gathered(description: RobotDescription, values: Mapping[str, np.ndarray]) ->
         `hand.joints` (n,) rad or `gripper.width` (1,) m.
     """
     result = dict(values)
-    for limb in description.limbs:
-        joints = [limb.element(joint) for joint in limb.arm.joints]
-        if all(joint in values for joint in joints):
-            result[limb.field("arm.joints")] = np.concatenate([values[joint] for joint in joints])
-        command, name = limb.tool.command, limb.field(limb.tool.command.name)
-        joints = [limb.element(joint) for joint in limb.tool.joints]
-        if name not in values and all(joint in values for joint in joints):
-            result[name] = command.scale * np.concatenate([values[joint] for joint in joints]) + command.offset
+    for vector in description.vectors:
+        if (vector.of_arm or vector.field not in values) and all(joint in values for joint in vector.joints):
+            joined = np.concatenate([values[joint] for joint in vector.joints])
+            result[vector.field] = joined if vector.of_arm else vector.scale * joined + vector.offset
     return result
 
 
