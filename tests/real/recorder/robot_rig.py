@@ -118,12 +118,14 @@ class RobotGraph:
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             self._executor.spin_once(timeout_sec=0.005)
+            self.recorder.idle()
 
     def until(self, condition: Callable[[], Any], what: str) -> None:
         end = time.monotonic() + WITHIN_S
         while not condition():
             assert time.monotonic() < end, f"{what}: {self.driver.state}"
             self._executor.spin_once(timeout_sec=0.005)
+            self.recorder.idle()
 
     def until_state(self, state: str, reason: str = "") -> None:
         """Wait for a state of the recorder, and for words in its reason."""
