@@ -135,9 +135,9 @@ class Conductor:
             return
         self._terminated = terminated
         ended = "the task has ended without success" if terminated else "the time is up"
-        self._end("the task is done" if success else ended, now_s, stamp_ns)
-        if not self.session.label:
+        if not self.session.label:  # first: who sees the end sees what came of it
             self._become(self.session.labelled(success))
+        self._end("the task is done" if success else ended, now_s, stamp_ns)
 
     # -- requests -----------------------------------------------------------------------------------------------------
 
