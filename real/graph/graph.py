@@ -211,8 +211,8 @@ def processes(deployment: Deployment) -> tuple[NodeProcess, ...]:
         # Without it a person would demonstrate for nothing: the graph ends, and with it the motion.
         nodes.append(node("recorder", own, essential=True))
     if deployment.page:
-        bindings = deployment.parameters.get("teleop", {}).get("bindings")
-        nodes.append(node("page", {"device": deployment.teleop or None, "bindings": bindings}))
+        bound = {name: value for name, value in deployment.parameters.get("teleop", {}).items() if name == "bindings"}
+        nodes.append(node("page", {"device": deployment.teleop or None, **bound}))
     if deployment.teleop:
         terminal = device_kind(deployment.teleop).needs_terminal
         nodes.append(node("teleop", {"device": deployment.teleop}, terminal=terminal))
