@@ -17,11 +17,17 @@ TEXTS = (
     "contract",
     "device",
     "frame",
+    "host",
     "instruction",
+    "operator",
     "path",
+    "policy",
     "records",
     "sampler",
+    "source",
+    "store",
     "task",
+    "token",
     "view",
 )
 """Parameters of nodes that are texts: the word as typed, be it a number or not."""

@@ -354,7 +354,7 @@ def _recorder(stack: ExitStack, folder: Path, word: str, parameters: Mapping[str
     epoch = [0]
     driver = Node("driver")  # whose topics the recorder subscribes to once it is there
     stack.callback(driver.destroy_node)
-    for topic, (kind, _, profile) in node._topics._wanted.items():
+    for topic, (kind, profile) in node._topics._wanted.items():
         driver.create_publisher(kind, topic, profile)
     end = time.monotonic() + 20
     while len(node._topics._made) < len(node._topics._wanted):

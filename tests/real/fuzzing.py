@@ -266,7 +266,11 @@ def _slots(message: Any) -> list[tuple[str, Any]]:
 
 def subscriptions(node: Any) -> list[tuple[str, type, Callable[[bytes], None]]]:
     """Topic without the namespace, type and callback of every subscription of a node, rclpy's own among them."""
-    return [(each.topic_name.lstrip("/"), each.msg_type, each.callback) for each in node.subscriptions]
+    found = [(each.topic_name.lstrip("/"), each.msg_type, each.callback) for each in node.subscriptions]
+    polled = getattr(node, "_topics", None)  # of a recorder, which takes messages itself
+    if polled is not None:
+        found += [(topic, kind, polled._called[topic]) for topic, (kind, _) in polled._wanted.items()]
+    return found
 
 
 @contextmanager

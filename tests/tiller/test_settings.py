@@ -41,6 +41,7 @@ from tiller.verbs.deploy import DeployOptions
 from tiller.verbs.doctor import DoctorOptions
 from tiller.verbs.evaluate import EvaluateOptions
 from tiller.verbs.report import ReportOptions
+from tiller.verbs.teleop import TeleopOptions
 from tiller.verbs.train import TrainOptions
 
 WORDS = ("-1", "0", "nan", "inf", "-inf", "1e300", "many", "true", "[1]")
@@ -112,6 +113,7 @@ VERB_OPTIONS: dict[str, tuple[type, Sequence[str], Callable[[str], Any]]] = {
         ("collect", CollectOptions, ["task=x"]),
         ("demo", DemoOptions, ["task=x"]),
         ("deploy", DeployOptions, ["contract=x"]),
+        ("teleop", TeleopOptions, ["robot=x"]),
     )
 }
 VERB_OPTIONS |= {

@@ -26,8 +26,9 @@ def test_no_two_points_of_two_segments_are_nearer_than_their_distance(p, u, q, v
     between = (p + fine[:, None] * u)[:, None] - (q + fine[:, None] * v)[None]
     sampled = np.linalg.norm(between, axis=2).min()
     step = (np.linalg.norm(u) + np.linalg.norm(v)) / 80
-    assert distance - 1e-9 <= sampled <= distance + step + 1e-9
-    assert segment_distance(q, v, p, u) == pytest.approx(distance, abs=1e-7)
+    # Segments that are parallel to 1e-7 rad count as parallel, which is 0.12 um off at their ends.
+    assert distance - 1e-6 <= sampled <= distance + step + 1e-9
+    assert segment_distance(q, v, p, u) == pytest.approx(distance, abs=1e-6)
 
 
 @settings(max_examples=40, deadline=None)
