@@ -315,7 +315,7 @@ def test_events_reach_the_recorder_and_its_verdict_the_person(robot: Robot, tele
     assert recorder.asked[-1] == "discard"  # the recorder is not ready yet
     recorder.tell(state="ready")
     robot.until(lambda: recorder.asked[-1] == "start", "redo starts again")
-    recorder._publisher.publish(string_message('{"state": "ready", "seconds": NaN}'))
+    recorder._publisher.publish(string_message('{"state": "dancing"}'))
     shown.until("'recorder/state' was refused")
 
 
