@@ -11,6 +11,7 @@ from real.recorder.facts import About, Beginning, facts_of
 from real.recorder.session import SUCCESS, Session, State, Totals
 from real.recorder.sources import RecordedStreams
 from real.recorder.storage import Storage
+from real.recorder.stream_watch import StreamSummary
 from real.recorder.surroundings import Surroundings
 from real.recorder.take import Take
 from real.recorder.verdict import verdict
@@ -269,8 +270,8 @@ class Conductor:
             self._drop(NO_ROW)
             self._become(self.session.left())
             return
-        line = self._verdict("saved")
-        summaries = {name: watch.summary() for name, watch in self.streams.watches.items()}
+        summaries = self._summaries()
+        line = verdict("saved", take.seconds, summaries, take.idle, self.session.label)
         facts = facts_of(self._contract, summaries, self._about, self._beginning, success=success, verdict=line)
         self._take = None
         self.episodes.end(success, terminated, not terminated, take.rows, take.end_ns)
@@ -288,8 +289,9 @@ class Conductor:
 
     def _drop(self, end: str) -> None:
         """Nothing of the take is left."""
-        assert self.storage.writer is not None
-        line, self._take = self._verdict(end), None
+        assert self.storage.writer is not None and self._take is not None
+        line = verdict(end, self._take.seconds, self._summaries(), self._take.idle, self.session.label)
+        self._take = None
         self.storage.writer.discard(lambda _: None)
         self._left(line, saved=False)
 
@@ -299,10 +301,9 @@ class Conductor:
         self._say(line)
         self.episodes.next(self._beginning.seed + int(saved))
 
-    def _verdict(self, end: str) -> str:
-        assert self._take is not None
-        summaries = {name: watch.summary() for name, watch in self.streams.watches.items()}
-        return verdict(end, self._take.seconds, summaries, self._take.idle, self.session.label)
+    def _summaries(self) -> dict[str, StreamSummary]:
+        """The streams over the take."""
+        return {name: watch.summary() for name, watch in self.streams.watches.items()}
 
     def _resume(self) -> str:
         """Go on behind the seeds that the store has, once; why that takes a moment, empty when it does not."""

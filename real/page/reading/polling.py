@@ -56,14 +56,13 @@ class Polled:
     def take(self) -> Taken | Refusal | None:
         """The newest message, as bytes that are one of its type; None where no other came since the last call."""
         with self._subscription.handle:
-            taken = self._subscription.handle.take_message(self._kind, True)
+            taken: tuple[bytes, Mapping[str, Any]] | None = self._subscription.handle.take_message(self._kind, True)
         if taken is None:
             return None
-        packed, told = taken
+        packed, facts = taken
         reason = unreadable(packed, self._kind, self._limits)
         if reason:
             return Refusal(reason)
-        facts: Mapping[str, Any] = told
         waited_s = (time.time_ns() - facts.get(RECEIVED, 0)) * 1e-9
         # A clock of the system that was set anew says nothing on it.
         came_s = time.monotonic() - (waited_s if 0 <= waited_s < 60 else 0.0)

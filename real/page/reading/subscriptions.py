@@ -40,7 +40,7 @@ class PageSubscriptions:
     Args:
         node: of the page; its executor calls back for what comes seldom.
         contract: of the robot.
-        view: that is told what came.
+        view: that shows what came.
         scene: called with the text of a twin's scene.
     """
 
