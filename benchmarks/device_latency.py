@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import os
 import tempfile
-import threading
 import time
 from collections import deque
 from pathlib import Path
@@ -27,8 +26,8 @@ from std_msgs.msg import String
 from trajectory_msgs.msg import JointTrajectory
 
 from benchmarks.gate_rig import quantiles_ms
+from real.connection.hosting import OwnGraph
 from real.graph.graph import Deployment, processes
-from real.graph.processes import run_processes
 from real.process.profile import write_profile
 from real.process.run import leave, make_executor
 from real.ros import qos
@@ -208,19 +207,15 @@ def main() -> int:
             records=str(folder),
             parameters={"twin": {"images": False}, "teleop": {"path": str(folder / "device")}},
         )
-        nodes = processes(deployment)
-        profile = write_profile(folder, participants=len(nodes) + 4)
+        profile = write_profile(folder, participants=len(processes(deployment)) + 4)
         os.environ.update(profile.environment)
-        stop = threading.Event()
-        graph = threading.Thread(target=run_processes, args=(nodes, profile.environment, folder, stop, False))
-        graph.start()
+        graph = OwnGraph(deployment, profile.environment, folder)
         wire = Wire(asked.contract)
         try:
             found = measure(wire, device, asked.trials, np.random.default_rng(asked.seed))
         finally:
             wire.close()
-            stop.set()
-            graph.join()
+            graph.close()
     for topic in ("teleop/target", "gate/sent", "driver"):
         print(f"{asked.device} to {topic}, {asked.trials} events: {quantiles_ms(found[topic], SHARES)}")
     return 0

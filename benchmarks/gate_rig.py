@@ -21,6 +21,7 @@ from typing import Any, Callable, Sequence
 import numpy as np
 import yaml
 
+from benchmarks.processor_time import processor_s
 from real.graph.graph import NODES
 from real.graph.processes import child_environment
 from real.process.profile import write_profile
@@ -302,8 +303,7 @@ class Rig:
 
     def cpu_s(self, name: str) -> float:
         """Processor time that a process has used."""
-        fields = Path(f"/proc/{self._processes[name].pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return processor_s(self._processes[name].pid)
 
     def moments(self, name: str = "driver") -> np.ndarray:
         """Of the messages of the first stream, or of a beat, after their process has ended, ns."""

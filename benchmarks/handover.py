@@ -17,7 +17,6 @@ import argparse
 import csv
 import os
 import tempfile
-import threading
 from dataclasses import asdict, dataclass, fields
 from itertools import pairwise
 from pathlib import Path
@@ -25,8 +24,8 @@ from typing import Iterator, Sequence
 
 import numpy as np
 
+from real.connection.hosting import OwnGraph
 from real.graph.graph import Deployment, processes
-from real.graph.processes import run_processes
 from real.process.profile import write_profile
 from robot.contract.loading import action_spec, describe, load_contract
 from robot.safety.gate.actor import Actor
@@ -169,17 +168,13 @@ def run(contract: str, checkpoint: str, delay_steps: int, first: int, count: int
         records=str(folder),
         parameters={"twin": {"images": False}},
     )
-    wanted = processes(deployment)
-    profile = write_profile(folder, participants=len(wanted) + 4)
+    profile = write_profile(folder, participants=len(processes(deployment)) + 4)
     os.environ.update(profile.environment)
-    stop = threading.Event()
-    graph = threading.Thread(target=run_processes, args=(wanted, profile.environment, folder, stop, False))
-    graph.start()
+    graph = OwnGraph(deployment, profile.environment, folder)
     try:
         yield from hand_overs(contract, first, count)
     finally:
-        stop.set()
-        graph.join()
+        graph.close()
 
 
 def finished(table: Path) -> list[HandOver]:

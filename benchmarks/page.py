@@ -29,6 +29,7 @@ import numpy as np
 import yaml
 
 from benchmarks.gate_rig import resting
+from benchmarks.processor_time import processor_s
 from real.graph.graph import NodeProcess
 from real.graph.processes import child_environment
 from real.page.serving.access import new_token
@@ -208,12 +209,6 @@ async def measure(address: str, token: str, seconds: float, pid: int) -> dict[st
                         ages[channel.number].append(time.time() - entry.stamp_ns * 1e-9)
                         sizes.append(len(entry.body))
     return {"ages": ages, "bytes": np.mean(sizes), "share": (processor_s(pid) - used_s) / seconds}
-
-
-def processor_s(pid: int) -> float:
-    """Processor time of a process, s."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def main() -> int:

@@ -25,6 +25,7 @@ import numpy as np
 import yaml
 
 from benchmarks.gate_rig import resting
+from benchmarks.processor_time import processor_s
 from benchmarks.writer import FRAMES, draw_frames
 from data.store.images.encoding import encode_jpeg
 from real.graph.graph import NodeProcess
@@ -401,8 +402,7 @@ class Rig:
 
     def cpu_s(self, name: str) -> float:
         """Processor time that a process has used."""
-        fields = Path(f"/proc/{self.processes[name].pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return processor_s(self.processes[name].pid)
 
     def memory_mb(self, name: str) -> float:
         """Memory of a process that is its own, without what it shares with others."""
