@@ -125,7 +125,7 @@ def test_what_was_well_a_moment_ago_is_looked_at_again_when_a_take_begins(bench:
     "harm, reason",
     [
         (lambda bench: bench.muted.add("front"), "front is silent for 1."),
-        (lambda bench: bench.muted.add("pose"), "pose is silent for 0.5 s"),
+        (lambda bench: bench.muted.add("pose"), "pose is silent for 0."),
         (lambda bench: bench.muted.add("gate"), "the gate sends nothing"),
         (lambda bench: bench.conductor.gate_said("fault force"), "the gate is in fault force"),
         (lambda bench: bench.episodes.again(7), "the twin has begun another episode"),
