@@ -18,11 +18,11 @@ from real.ros import qos
 from real.ros.chunks import Tag
 from real.ros.guarded import Guarded
 from real.ros.messages import values_of
-from real.ros.packed import read_header
 from real.ros.reading import Refusal, integer, read_episode, read_outcome
 from real.ros.signals import RUNNING, driver_sample, status_of
 from real.ros.streams import StateMessage, read_stream
 from real.ros.streams import subscribe as subscribe_stream
+from real.ros.wire.packed import read_header
 from robot.contract.contract import Contract
 from robot.contract.loading import action_spec, describe
 from robot.control.observation.streams import gathered, stream_readers

@@ -23,10 +23,10 @@ from real.ros import qos
 from real.ros.chunks import read_chunk
 from real.ros.guarded import Flow, Guarded
 from real.ros.messages import epoch_of
-from real.ros.packed import STATE_LIMITS, PackedJoints, PackedPose, read_header
 from real.ros.reading import Refusal, read_episode
 from real.ros.signals import RUNNING, alive_signal, driver_sample, enable_signal
 from real.ros.streams import state_type
+from real.ros.wire.packed import STATE_LIMITS, PackedJoints, PackedPose, read_header
 from robot.contract.contract import Contract
 from robot.contract.loading import action_spec
 from robot.control.observation.streams import StreamReader

@@ -23,19 +23,19 @@ from real.process.run import Stop, run_node
 from real.recorder.conductor import Conductor
 from real.recorder.episodes import RobotEpisodes, TwinEpisodes
 from real.recorder.facts import About
+from real.recorder.incoming.sources import RecordedStreams
+from real.recorder.incoming.subscriptions import RecorderSubscriptions
 from real.recorder.report import state_of_recorder, status_of_recorder
 from real.recorder.rows import LARGEST
 from real.recorder.session import Session
-from real.recorder.sources import RecordedStreams
 from real.recorder.storage import Storage
-from real.recorder.subscriptions import RecorderSubscriptions
 from real.ros import qos
 from real.ros.chunks import read_chunk
 from real.ros.guarded import Guarded, ascii_lines
 from real.ros.messages import string_message, time_of, values_of
 from real.ros.reading import INT64, Refusal, read_outcome
-from real.ros.repeated import Unpacker
 from real.ros.signals import status_message
+from real.ros.wire.repeated import Unpacker
 from robot.contract.contract import CAMERA_TYPES
 from robot.contract.loading import action_spec, load_contract
 from robot.control.observation.action_rows import warm_up

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from real.ros.chunks import read_chunk
-from real.ros.packed import read_header
 from real.ros.reading import Refusal
+from real.ros.wire.packed import read_header
 from robot.description import ActionSpec
 from robot.safety.gate.actor import Actor, actor_of
 

@@ -8,10 +8,10 @@ import numpy as np
 
 from real.recorder.episodes import EpisodeSource
 from real.recorder.facts import About, Beginning, facts_of
+from real.recorder.incoming.sources import RecordedStreams
+from real.recorder.incoming.stream_watch import StreamSummary
 from real.recorder.session import SUCCESS, Session, State, Totals
-from real.recorder.sources import RecordedStreams
 from real.recorder.storage import Storage
-from real.recorder.stream_watch import StreamSummary
 from real.recorder.surroundings import Surroundings
 from real.recorder.take import Take
 from real.recorder.verdict import verdict

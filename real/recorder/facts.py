@@ -6,8 +6,8 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any, Mapping
 
+from real.recorder.incoming.stream_watch import StreamSummary
 from real.recorder.recording import RECORDING
-from real.recorder.stream_watch import StreamSummary
 from robot.contract.contract import Contract
 from robot.contract.loading import hashes
 

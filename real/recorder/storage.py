@@ -6,8 +6,8 @@ from typing import Callable
 
 from data.store.dataset import Dataset
 from data.store.schema import Schema
+from real.recorder.incoming.sources import RecordedStreams
 from real.recorder.recording import LEAST_MINUTES, bytes_per_second, disk_minutes, open_recording, recording_schema
-from real.recorder.sources import RecordedStreams
 from real.recorder.writing import TakeWriter
 from real.ros.reading import EpisodeNotice, shown
 from robot.contract.contract import Contract

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Callable
 
 from real.recorder.episodes import EpisodeSource
-from real.recorder.sources import RecordedStreams
+from real.recorder.incoming.sources import RecordedStreams
 from real.ros.reading import EpisodeNotice, shown
 from robot.contract.contract import Contract
 

@@ -9,9 +9,9 @@ import numpy as np
 
 from data.store.names import Quality
 from data.store.schema import Schema
+from real.recorder.incoming.sources import Measurement
 from real.recorder.recording import COMMAND
 from real.recorder.rows import Columns, RowAssembler
-from real.recorder.sources import Measurement
 from real.recorder.writing import TakeWriter
 from robot.control.observation.alignment import StreamSource
 from robot.control.observation.observer import Observer

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Mapping
 
-from real.recorder.stream_watch import StreamSummary
+from real.recorder.incoming.stream_watch import StreamSummary
 
 LATE_MS = 100.0
 

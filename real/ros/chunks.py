@@ -18,9 +18,9 @@ import numpy as np
 from rclpy.serialization import deserialize_message
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
-from real.ros.cdr import Cursor, Malformed, ReadingLimits, unreadable
 from real.ros.messages import doubles, duration_of, header_of, time_of
 from real.ros.reading import Refusal, integer, real, shown
+from real.ros.wire.cdr import Cursor, Malformed, ReadingLimits, unreadable
 from robot.errors import InputError
 from robot.safety.gate.inputs import LONGEST_CHUNK_S, ChunkSample
 

@@ -3,7 +3,7 @@
 Anybody may publish anything, bytes of another type too. rclpy unpacks a message before it calls back, and lets what is
 raised there or in the callback out of the executor, which ends the process; an events executor also leaves behind what
 was waiting in that moment, so that the topic lags by it from then on. So messages are taken as bytes here, checked
-against their type and its limits (`real.ros.cdr`), unpacked and handed on.
+against their type and its limits (`real.ros.wire.cdr`), unpacked and handed on.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from rclpy.executors import Executor
 from rclpy.node import Node
 from rosgraph_msgs.msg import Clock
 
-from real.ros.cdr import ReadingLimits
 from real.ros.reading import Refusal
-from real.ros.unpacking import SMALL, limits_of, unpacked
+from real.ros.wire.cdr import ReadingLimits
+from real.ros.wire.unpacking import SMALL, limits_of, unpacked
 from robot.errors import InputError
 
 SAID_S = 1.0  # between two lines about one topic

@@ -19,7 +19,6 @@ from std_msgs.msg import Float64MultiArray
 from trajectory_msgs.msg import JointTrajectory
 
 from real.ros import qos
-from real.ros.cdr import ReadingLimits
 from real.ros.chunks import trajectory_message
 from real.ros.guarded import Guarded
 from real.ros.messages import (
@@ -39,6 +38,7 @@ from real.ros.messages import (
     wrench_values,
     write_pose,
 )
+from real.ros.wire.cdr import ReadingLimits
 from robot.contract.contract import Contract, Stream
 from robot.control.observation.encoded import EncodedImage
 from robot.control.observation.streams import StreamReader, gathered, motion

@@ -14,11 +14,11 @@ pytest.importorskip("rclpy", reason="rclpy is not installed: pip install 'tiller
 from rclpy.serialization import serialize_message
 from trajectory_msgs.msg import JointTrajectory
 
-from real.ros.cdr import ReadingLimits, unreadable
 from real.ros.chunks import LONGEST_TAG, Tag, chunk_message, chunk_sample, read_chunk
 from real.ros.messages import epoch_of, stamp_of, time_of, values_of, vector_message, vector_of
-from real.ros.packed import read_header
 from real.ros.reading import OUTCOME, EpisodeNotice, Refusal, integer, read_episode, read_outcome, real
+from real.ros.wire.cdr import ReadingLimits, unreadable
+from real.ros.wire.packed import read_header
 from robot.description import ObservationField, ObservationSpec
 from tests.real.fuzzing import TEXTS, Fuzzer
 

@@ -16,8 +16,8 @@ from trajectory_msgs.msg import JointTrajectory
 from real.ros.chunks import trajectory_message
 from real.ros.messages import header_of, image_message, joint_state_message, pose_message
 from real.ros.reading import Refusal
-from real.ros.repeated import Unpacker
-from real.ros.unpacking import unpacked
+from real.ros.wire.repeated import Unpacker
+from real.ros.wire.unpacking import unpacked
 
 pytestmark = pytest.mark.together
 

@@ -12,10 +12,10 @@ pytest.importorskip("rclpy", reason="rclpy is not installed: pip install 'tiller
 from rclpy.serialization import serialize_message
 from sensor_msgs.msg import JointState
 
-import real.ros.unpacking
+import real.ros.wire.unpacking
 from real.ros.messages import doubles, header_of, joint_state_message, pose_message
-from real.ros.packed import PackedJoints, PackedPose
 from real.ros.reading import Refusal
+from real.ros.wire.packed import PackedJoints, PackedPose
 
 pytestmark = pytest.mark.together
 
@@ -62,9 +62,9 @@ def test_poses_are_read_as_rclpy_reads_them(said: list) -> None:
 
 def test_rclpy_is_asked_once_for_a_driver_that_keeps_its_names(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[bytes] = []
-    deserialize = real.ros.unpacking.deserialize_message
+    deserialize = real.ros.wire.unpacking.deserialize_message
     monkeypatch.setattr(
-        real.ros.unpacking,
+        real.ros.wire.unpacking,
         "deserialize_message",
         lambda packed, kind: (asked.append(packed), deserialize(packed, kind))[1],
     )
@@ -81,9 +81,9 @@ def test_rclpy_is_asked_once_for_a_driver_that_keeps_its_names(monkeypatch: pyte
 
 def test_what_a_sender_leaves_between_names_is_nothing_to_ask_rclpy_for(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[bytes] = []
-    deserialize = real.ros.unpacking.deserialize_message
+    deserialize = real.ros.wire.unpacking.deserialize_message
     monkeypatch.setattr(
-        real.ros.unpacking,
+        real.ros.wire.unpacking,
         "deserialize_message",
         lambda packed, kind: (asked.append(packed), deserialize(packed, kind))[1],
     )

@@ -14,9 +14,9 @@ from rclpy.node import Node
 from rclpy.serialization import deserialize_message
 
 from real.ros import qos
-from real.ros.cdr import unreadable
 from real.ros.reading import Refusal
-from real.ros.unpacking import limits_of
+from real.ros.wire.cdr import unreadable
+from real.ros.wire.unpacking import limits_of
 
 SEQUENCE, RECEIVED = "publication_sequence_number", "received_timestamp"
 

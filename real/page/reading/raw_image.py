@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from real.ros.cdr import Cursor, Malformed
 from real.ros.messages import image_array
 from real.ros.reading import Refusal
+from real.ros.wire.cdr import Cursor, Malformed
 from robot.errors import InputError
 
 _LITTLE = b"\x00\x01"

@@ -14,8 +14,8 @@ from data.store.dataset import Dataset
 from data.store.images.encoding import encode_jpeg
 from real.recorder.conductor import Conductor
 from real.recorder.facts import About
+from real.recorder.incoming.sources import RecordedStreams
 from real.recorder.session import Session, State
-from real.recorder.sources import RecordedStreams
 from real.recorder.storage import Storage
 from real.ros.reading import EpisodeNotice, Refusal
 from robot.contract.contract import Contract

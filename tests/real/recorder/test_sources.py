@@ -11,7 +11,7 @@ import pytest
 pytest.importorskip("rclpy", reason="rclpy is not installed: pip install 'tiller[ros]'")
 
 from data.store.images.encoding import encode_jpeg
-from real.recorder.sources import Measurement, RecordedStreams
+from real.recorder.incoming.sources import Measurement, RecordedStreams
 from real.ros.reading import EpisodeNotice, Refusal
 from robot.control.observation.encoded import EncodedImage
 from robot.description import ObservationField, ObservationSpec

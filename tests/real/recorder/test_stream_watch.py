@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from real.recorder.stream_watch import StreamWatch
+from real.recorder.incoming.stream_watch import StreamWatch
 from robot.contract.wiring import Ages
 
 pytestmark = pytest.mark.together

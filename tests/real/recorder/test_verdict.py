@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from real.recorder.stream_watch import StreamSummary
+from real.recorder.incoming.stream_watch import StreamSummary
 from real.recorder.verdict import verdict
 
 pytestmark = pytest.mark.together

@@ -9,13 +9,13 @@ import numpy as np
 from std_msgs.msg import Float64MultiArray
 
 from data.store.images.encoding import AS_IT_CAME, PNG, Encoding
-from real.recorder.pictures import Picture, first_picture
-from real.recorder.stream_watch import StreamWatch
-from real.ros.packed import read_data, read_header
+from real.recorder.incoming.pictures import Picture, first_picture
+from real.recorder.incoming.stream_watch import StreamWatch
 from real.ros.reading import EpisodeNotice, Refusal
-from real.ros.repeated import Unpacker
 from real.ros.streams import read_stream, state_type
-from real.ros.unpacking import unpacked
+from real.ros.wire.packed import read_data, read_header
+from real.ros.wire.repeated import Unpacker
+from real.ros.wire.unpacking import unpacked
 from robot.contract.contract import CAMERA_TYPES, Contract
 from robot.contract.loading import describe
 from robot.contract.names import stream_names

@@ -15,10 +15,10 @@ import numpy as np
 from geometry_msgs.msg import PoseStamped
 from sensor_msgs.msg import JointState
 
-from real.ros.cdr import BEGIN, Cursor, Malformed, ReadingLimits
 from real.ros.messages import joint_state_values, pose_values, time_of
 from real.ros.reading import Refusal
-from real.ros.unpacking import unpacked
+from real.ros.wire.cdr import BEGIN, Cursor, Malformed, ReadingLimits
+from real.ros.wire.unpacking import unpacked
 
 LITTLE_ENDIAN = b"\x00\x01"
 FRAME = 12  # of the frame's length, behind the stamp

@@ -8,8 +8,8 @@ from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import CompressedImage, Image, JointState
 from trajectory_msgs.msg import JointTrajectory
 
-from real.ros.cdr import ReadingLimits, unreadable
 from real.ros.reading import Refusal
+from real.ros.wire.cdr import ReadingLimits, unreadable
 
 SMALL = ReadingLimits(1 << 16, 512)
 LIMITS: Mapping[type, ReadingLimits] = {

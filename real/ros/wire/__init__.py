@@ -1,0 +1,1 @@
+"""Messages as bytes: whether they are any, what they say, and many of them at once."""
