@@ -10,7 +10,6 @@ import time
 from functools import partial
 from typing import Any, Callable, Sequence
 
-import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.clock import Clock, ClockType
 from sensor_msgs.msg import JointState
@@ -23,11 +22,12 @@ from real.process.run import Stop, run_node
 from real.recorder.conductor import Conductor
 from real.recorder.episodes import RobotEpisodes, TwinEpisodes
 from real.recorder.facts import About
+from real.recorder.incoming.arrivals import Arrivals
+from real.recorder.incoming.commands import SentReader
 from real.recorder.incoming.sources import RecordedStreams
 from real.recorder.incoming.subscriptions import RecorderSubscriptions
 from real.recorder.report import state_of_recorder, status_of_recorder
-from real.recorder.rows import LARGEST
-from real.recorder.session import Session
+from real.recorder.session import Session, State
 from real.recorder.storage import Storage
 from real.ros import qos
 from real.ros.chunks import read_chunk
@@ -35,13 +35,13 @@ from real.ros.guarded import Guarded, ascii_lines
 from real.ros.messages import string_message, time_of, values_of
 from real.ros.reading import INT64, Refusal, read_outcome
 from real.ros.signals import status_message
-from real.ros.wire.repeated import Unpacker
 from robot.contract.contract import CAMERA_TYPES
 from robot.contract.loading import action_spec, load_contract
 from robot.control.observation.action_rows import warm_up
 from robot.errors import InputError, TillerError
 
-POLL_S, LOOK_S, FLUSH_S, GRAPH_S, REPORT_S = 0.005, 0.05, 0.1, 0.2, 0.5
+POLL_S, LOOK_S, FLUSH_S, REPORT_S = 0.008, 0.05, 0.25, 0.5
+GRAPH_S, SETTLED_GRAPH_S = 0.2, 1.0  # while publishers are missing, and when all are there
 LONGEST_TASK = 1000  # characters of an instruction
 
 
@@ -76,7 +76,8 @@ class RecorderNode(Guarded):
         simulated = bool(self.get_parameter("use_sim_time").value)
         self._now_ns: Callable[[], int] = (lambda: self.get_clock().now().nanoseconds) if simulated else time.time_ns
         self._period_s, self._spec = contract.period_s, action_spec(contract)
-        self._sent, self._polled_s = Unpacker(JointTrajectory), 0.0
+        self._sent, self._polled_s = SentReader(self._spec), 0.0
+        self._flushed_s = self._looked_s = 0.0
         warm_up(self._spec)  # in the first take it would be a second in which messages are lost
         self._state = self.create_publisher(String, "recorder/state", qos.LATCHED)
         self._status = self.create_publisher(DiagnosticArray, "status", qos.STATUS)
@@ -97,8 +98,7 @@ class RecorderNode(Guarded):
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._wall = Clock(clock_type=ClockType.SYSTEM_TIME)
         self.create_timer(LOOK_S, self._look, clock=steady)
-        self.create_timer(FLUSH_S, lambda: self._conductor.flush(time.monotonic()), clock=steady)
-        self.create_timer(GRAPH_S, self._topics.look, clock=steady)
+        self.create_timer(GRAPH_S, self._look_around, clock=steady)
         self.create_timer(REPORT_S, self._report, clock=steady)
 
     def idle(self) -> float:
@@ -111,19 +111,26 @@ class RecorderNode(Guarded):
 
     def on_stop(self) -> None:
         """Leave the store whole."""
+        self._topics.hand_over()
         self._conductor.close(time.monotonic())
         self._topics.close()
 
     # -- messages -----------------------------------------------------------------------------------------------------
 
     def _subscribe(self, twin: bool) -> None:
-        self._topics = RecorderSubscriptions(self)
+        self._topics = RecorderSubscriptions(self, self._now_ns)
         streams = self._conductor.streams
         for name in streams.names:
             stream = streams.contract.state[name]
             profile = qos.RECORD_IMAGE if stream.type in CAMERA_TYPES else qos.RECORD_STATE
-            self._topics.want(streams.message_type(name), stream.topic, partial(self._measured, name), profile)
-        self._topics.want(JointTrajectory, "gate/sent", self._sent_came, qos.RECORD_STATE)
+            self._topics.want(
+                streams.message_type(name),
+                stream.topic,
+                partial(self._conductor.measured_together, name),
+                profile,
+                together=name in streams.fast,
+            )
+        self._topics.want(JointTrajectory, "gate/sent", self._sent_came, qos.RECORD_STATE, together=True)
         self._topics.want(JointTrajectory, "policy/chunk", self._chunk_came, qos.RECORD_STATE)
         self.create_subscription(
             String, "gate/state", lambda message: self._conductor.gate_said(message.data), qos.LATCHED
@@ -132,25 +139,20 @@ class RecorderNode(Guarded):
         if twin:
             self.create_subscription(JointState, "outcome", self._outcome_came, qos.STATUS)
 
-    def _measured(self, name: str, packed: bytes) -> Refusal | None:
-        return self._conductor.measured(name, packed, self._now_ns(), time.monotonic())
+    def _sent_came(self, arrivals: Arrivals) -> list[Refusal]:
+        answers = [
+            each
+            if isinstance(each, Refusal)
+            else self._conductor.sent(
+                each.time_ns, each.requested, each.commanded, each.reason, each.now_ns, each.now_s
+            )
+            for each in self._sent.read(arrivals)
+        ]
+        return [each for each in answers if each is not None]
 
-    def _sent_came(self, packed: bytes) -> Refusal | None:
-        message = self._sent(packed)
-        if isinstance(message, Refusal):
-            return message
-        if tuple(message.joint_names) != self._spec.component_names or len(message.points) != 2:
-            return Refusal("the gate has another contract: its commands have other components")
-        requested, commanded = (np.array(point.positions) for point in message.points)
-        for numbers in (requested, commanded):
-            if numbers.shape != (self._spec.dim,) or not np.abs(numbers).max() < LARGEST:
-                return Refusal(f"a command of {numbers.size} numbers, {self._spec.dim} finite ones are expected")
-        reason = message.header.frame_id.partition("|")[0]
-        now_ns, now_s = self.get_clock().now().nanoseconds, time.monotonic()
-        return self._conductor.sent(time_of(message.header.stamp), requested, commanded, reason, now_ns, now_s)
-
-    def _chunk_came(self, packed: bytes) -> None:
-        self._conductor.planned(read_chunk(packed, time.monotonic_ns(), self._period_s, self._spec.dim))
+    def _chunk_came(self, arrivals: Arrivals) -> None:
+        for packed, _, now_s in arrivals:
+            self._conductor.planned(read_chunk(packed, round(now_s * 1e9), self._period_s, self._spec.dim))
 
     def _outcome_came(self, message: JointState) -> Refusal | None:
         outcome = read_outcome(values_of(message))
@@ -187,9 +189,11 @@ class RecorderNode(Guarded):
             self.create_service(SetBool, f"~/{name}", partial(self._switch, switch))
 
     def _ask(self, request: Callable[[], Session | str], asked: Any, answer: Any) -> Any:
+        self._topics.hand_over()  # what came before the request is of the time before it
         return self._answer(request(), answer)
 
     def _switch(self, request: Callable[[bool], Session | str], asked: Any, answer: Any) -> Any:
+        self._topics.hand_over()
         return self._answer(request(asked.data), answer)
 
     def _answer(self, result: Session | str, answer: Any) -> Any:
@@ -200,10 +204,21 @@ class RecorderNode(Guarded):
     # -- turns and reports --------------------------------------------------------------------------------------------
 
     def _look(self) -> None:
+        self._topics.hand_over()
+        now_s = time.monotonic()
         try:
-            self._conductor.look(time.monotonic())
+            self._conductor.look(now_s)
         except TillerError as error:
             raise Stop(str(error), code=error.exit_code) from None
+        if now_s >= self._flushed_s + FLUSH_S or self._conductor.session.state is State.SAVING:
+            self._flushed_s = now_s
+            self._conductor.flush(now_s)
+
+    def _look_around(self) -> None:
+        now_s = time.monotonic()
+        if not self._topics.complete or now_s >= self._looked_s + SETTLED_GRAPH_S:
+            self._looked_s = now_s
+            self._topics.look()
 
     def _obstacle(self) -> str:
         if self.count_publishers("recorder/state") > 1:

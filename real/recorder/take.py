@@ -9,7 +9,7 @@ import numpy as np
 
 from data.store.names import Quality
 from data.store.schema import Schema
-from real.recorder.incoming.sources import Measurement
+from real.recorder.incoming.sources import Measurement, Measurements
 from real.recorder.recording import COMMAND
 from real.recorder.rows import Columns, RowAssembler
 from real.recorder.writing import TakeWriter
@@ -43,7 +43,9 @@ class Take:
         self._row_s = now_s  # when the last row came, or might first have come
         self._observer = Observer(schema.observation, sources, schema.action.period_ns, early=0.0)
         self._assembler = RowAssembler(schema)
-        self._samples: dict[str, tuple[list[np.ndarray], list[int]]] = {name: ([], []) for name in schema.stream_fields}
+        self._samples: dict[str, tuple[list[np.ndarray], list[np.ndarray]]] = {
+            name: ([], []) for name in schema.stream_fields
+        }
         self._last_ns: dict[str, int] = {}
         self._gap = False
         self.paused = False
@@ -78,6 +80,11 @@ class Take:
             return refused
         if measurement.sample is not None:
             self._sample(name, measurement.sample, measurement.stamp_ns)
+        self._observe(now_s)
+        return ""
+
+    def _observe(self, now_s: float) -> None:
+        """Take the rows that are due."""
         if self._observer.interrupted:
             self._observer.resume()
         for row in self._observer.due():
@@ -85,7 +92,24 @@ class Take:
                 break
             self._assembler.observe(replace(row, quality=row.quality | Quality.GAP) if self._gap else row)
             self._gap, self._row_s = False, now_s
-        return ""
+
+    def measured_together(self, name: str, many: Measurements, now_ns: int, now_s: float) -> list[str]:
+        """Add messages of one stream that came together; why some were refused. Rows are made as if each had come by
+        itself: they are added by the period.
+        """
+        refused: list[str] = []
+        stamps = many.stamps_ns
+        first, count = int(np.searchsorted(stamps, self.start_ns)), len(stamps)
+        while first < count and not self.paused and self.open:
+            alone = self._observer.stamp_ns is None or self._ended_s is not None
+            reach_ns = stamps[first] + self._schema.action.period_ns
+            end = first + 1 if alone else int(np.searchsorted(stamps, reach_ns))
+            part = many.part(first, end)
+            refused += self._observer.add_many(name, part.values, part.stamps_ns, now_ns or None)
+            self._sample_many(name, part.samples, part.stamps_ns)
+            self._observe(now_s)
+            first = end
+        return refused
 
     def stalled(self, now_s: float) -> str:
         """Why there is no row any more; empty while there are."""
@@ -121,7 +145,7 @@ class Take:
             self._writer.add(rows)
         for name, (values, stamps) in self._samples.items():
             if stamps:
-                self._writer.add_stream(name, np.stack(values), np.array(stamps, dtype=np.int64))
+                self._writer.add_stream(name, np.concatenate(values), np.concatenate(stamps))
                 self._samples[name] = [], []
 
     def end(self, now_s: float, until_ns: int | None = None) -> None:
@@ -162,5 +186,14 @@ class Take:
         if stamp_ns > self._last_ns.get(name, -1):
             self._last_ns[name] = stamp_ns
             values, stamps = self._samples[name]
-            values.append(np.asarray(value, np.float64))
-            stamps.append(stamp_ns)
+            values.append(np.asarray(value, np.float64)[None])
+            stamps.append(np.array([stamp_ns], dtype=np.int64))
+
+    def _sample_many(self, name: str, samples: np.ndarray, stamps_ns: np.ndarray) -> None:
+        """Add samples (k, n) in the order of their stamps."""
+        first = int(np.searchsorted(stamps_ns, self._last_ns.get(name, -1), side="right"))
+        if first < len(stamps_ns):
+            self._last_ns[name] = int(stamps_ns[-1])
+            values, stamps = self._samples[name]
+            values.append(samples[first:])
+            stamps.append(stamps_ns[first:])

@@ -181,7 +181,9 @@ class Guarded(Node):
         return super().create_service(srv_type, srv_name, self._served(srv_name, callback), **options)
 
     def guarded(self, topic: str, callback: Callable[[Any], Any]) -> Callable[[Any], None]:
-        """A callback of messages that never raises, for subscriptions that are not made here."""
+        """A callback of messages that never raises, for subscriptions that are not made here. Called with several at
+        once, it may answer with a list of refusals.
+        """
 
         def guarded(message: Any) -> None:
             try:
@@ -193,8 +195,9 @@ class Guarded(Node):
             except Exception as error:
                 self.failed(topic, error)
                 return
-            if answer.__class__ is Refusal:
-                self.refuse(topic, answer)
+            for refusal in answer if isinstance(answer, list) else (answer,):
+                if refusal.__class__ is Refusal:
+                    self.refuse(topic, refusal)
 
         return guarded
 

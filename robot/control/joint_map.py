@@ -55,15 +55,21 @@ class JointMap:
 
         Args:
             names: on the wire; those of other maps are left alone.
-            values: (len(names),).
+            values: (len(names),), or (k, len(names)) of k messages.
 
         Returns:
-            our name -> (1,) float64. A joint that the message lacks, or has twice, is left out: which of two
+            our name -> (1,) or (k, 1) float64. A joint that the message lacks, or has twice, is left out: which of two
             is meant is unknown.
         """
-        numbers = np.asarray(values, dtype=np.float64).tolist()
+        numbers = np.asarray(values, dtype=np.float64)
+        if numbers.ndim > 1:
+            return {
+                joint.name: joint.sign * joint.scale * numbers[:, index : index + 1] + joint.offset
+                for joint, index in self._indexed(names)
+            }
+        single = numbers.tolist()
         return {
-            joint.name: np.array([joint.sign * joint.scale * numbers[index] + joint.offset])
+            joint.name: np.array([joint.sign * joint.scale * single[index] + joint.offset])
             for joint, index in self._indexed(names)
         }
 

@@ -22,6 +22,7 @@ from sensor_msgs.msg import CompressedImage
 from std_srvs.srv import SetBool, Trigger
 
 from benchmarks.gate_rig import resting
+from real.recorder.incoming.arrivals import Arrivals
 from real.ros.chunks import Tag, chunk_message, trajectory_message
 from real.ros.guarded import Flow
 from real.ros.messages import (
@@ -362,6 +363,9 @@ def _recorder(stack: ExitStack, folder: Path, word: str, parameters: Mapping[str
         node._topics.look()
         time.sleep(0.02)
 
+    def came(packed: bytes) -> Arrivals:
+        return Arrivals([packed], [node._now_ns()], [time.monotonic()], len(packed))
+
     def works() -> None:
         """A driver that says all that a take needs, and a person who asks for everything in turn."""
         now_ns = node.get_clock().now().nanoseconds
@@ -369,8 +373,8 @@ def _recorder(stack: ExitStack, folder: Path, word: str, parameters: Mapping[str
         node._conductor.task_came("")
         for name in node._conductor.streams.names:
             topic = contract.state[name].topic
-            node._measured(name, serialize_message(messages[topic][0]))
-        node._sent_came(serialize_message(messages["gate/sent"][0]))
+            node._conductor.measured_together(name, came(serialize_message(messages[topic][0])))
+        node._sent_came(came(serialize_message(messages["gate/sent"][0])))
         tell(node, messages, "gate/state")
         node._look()
         node._conductor.flush(time.monotonic())

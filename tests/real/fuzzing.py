@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import json
 import struct
+import time
 from array import array
+from collections import deque
 from contextlib import contextmanager
 from io import BytesIO
+from itertools import count
 from typing import Any, Callable, Iterator, Sequence, TypeVar
 
 import numpy as np
 from rclpy.serialization import serialize_message
 from rosidl_parser.definition import AbstractNestedType, AbstractString, Array, BasicType, NamespacedType
+
+from real.recorder.incoming.arrivals import Arrivals
 
 INTEGERS = {
     "boolean": (0, 1),
@@ -269,8 +274,22 @@ def subscriptions(node: Any) -> list[tuple[str, type, Callable[[bytes], None]]]:
     found = [(each.topic_name.lstrip("/"), each.msg_type, each.callback) for each in node.subscriptions]
     polled = getattr(node, "_topics", None)  # of a recorder, which takes messages itself
     if polled is not None:
-        found += [(topic, kind, polled._called[topic]) for topic, (kind, _) in polled._wanted.items()]
+        found += [(topic, kind, _together(polled._called[topic])) for topic, (kind, _) in polled._wanted.items()]
     return found
+
+
+def _together(called: Callable[[Arrivals], None]) -> Callable[[bytes], None]:
+    """A callback for messages that come together: one alone, and now and then with those before it."""
+    recent: deque[bytes] = deque(maxlen=6)
+    turns = count()
+
+    def came(packed: bytes) -> None:
+        recent.append(packed)
+        messages = list(recent) if next(turns) % 16 == 15 else [packed]
+        now_ns, now_s, many = time.time_ns(), time.monotonic(), len(messages)
+        called(Arrivals(messages, [now_ns] * many, [now_s] * many, sum(map(len, messages))))
+
+    return came
 
 
 @contextmanager

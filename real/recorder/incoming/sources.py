@@ -6,13 +6,16 @@ from dataclasses import dataclass, replace
 from typing import Any, Iterable, Mapping
 
 import numpy as np
+from sensor_msgs.msg import JointState
 from std_msgs.msg import Float64MultiArray
 
 from data.store.images.encoding import AS_IT_CAME, PNG, Encoding
+from real.recorder.incoming.arrivals import Arrivals
 from real.recorder.incoming.pictures import Picture, first_picture
 from real.recorder.incoming.stream_watch import StreamWatch
 from real.ros.reading import EpisodeNotice, Refusal
 from real.ros.streams import read_stream, state_type
+from real.ros.wire.alike import AlikeReader
 from real.ros.wire.packed import read_data, read_header
 from real.ros.wire.repeated import Unpacker
 from real.ros.wire.unpacking import unpacked
@@ -20,13 +23,34 @@ from robot.contract.contract import CAMERA_TYPES, Contract
 from robot.contract.loading import describe
 from robot.contract.names import stream_names
 from robot.control.observation.recordable import recordable
-from robot.control.observation.streams import stream_readers
+from robot.control.observation.streams import gathered, stream_readers
 from robot.description import ObservationField, ObservationSpec
 from robot.errors import InputError, nearest
 
 UNDECODED = (AS_IT_CAME, PNG)
 SAMPLED = ("joint_state", "pose", "wrench")
 UNWATCHED = ("driver_state",)
+
+
+@dataclass(frozen=True, eq=False)
+class Measurements:
+    """Messages of numbers that were read together, oldest first.
+
+    Args:
+        values: name of an observation -> (k, ...).
+        stamps_ns: (k,) when they were measured.
+        samples: (k, n) float64.
+    """
+
+    values: Mapping[str, np.ndarray]
+    stamps_ns: np.ndarray
+    samples: np.ndarray
+
+    def part(self, first: int, end: int) -> Measurements:
+        """Some of them."""
+        here = slice(first, end)
+        values = {name: each[here] for name, each in self.values.items()}
+        return Measurements(values, self.stamps_ns[here], self.samples[here])
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,6 +102,9 @@ class RecordedStreams:
         self._readers = stream_readers(contract)
         self._sampled: dict[str, tuple[str, ...]] = {}  # names of the numbers of a sample
         self._unpackers = {name: Unpacker(self.message_type(name)) for name in self.names}
+        self._alike = {
+            name: AlikeReader(JointState) for name in self.names if contract.state[name].type == "joint_state"
+        }
         self.watches = {name: self._watch(name) for name in self.names}
         self._first: dict[str, Picture] = {}
         self._lengths: dict[str, int] = {}  # of vectors
@@ -87,6 +114,11 @@ class RecordedStreams:
         stream = self.contract.state[name]
         sensor = stream.type in CAMERA_TYPES and self.contract.plant == "robot"
         return StreamWatch(name, stream.rate_hz, stream.ages(self.contract.staleness), sensor=sensor)
+
+    @property
+    def fast(self) -> tuple[str, ...]:
+        """Streams whose messages are read together where that is possible: those of joints."""
+        return tuple(self._alike)
 
     def message_type(self, name: str) -> type:
         return state_type(self.contract.state[name])
@@ -136,7 +168,29 @@ class RecordedStreams:
         unfit = self._unfit(name, values, kind)
         if not unfit and sample is not None and not np.isfinite(sample).all():
             unfit = "a number that is not finite"
-        return self._refused(name, unfit, now_s) if unfit else Measurement(values, stamp_ns, sample)
+        if unfit:
+            return self._refused(name, unfit, now_s)
+        if name in self._alike:
+            self._alike[name].learn(packed, message)
+        return Measurement(values, stamp_ns, sample)
+
+    def note_and_read(self, name: str, arrivals: Arrivals) -> Measurements | None:
+        """Watch and read messages of a `fast` stream together; None where they have to be noted and read one by one,
+        as one is of another kind than before, or cannot be recorded. Then nothing was noted.
+        """
+        many = self._alike[name](arrivals.packed)
+        if many is None or many.numbers.shape[1] != len(many.names):
+            return None
+        values = gathered(self._description, self._readers[name].read(many.names, many.numbers))
+        names = self._names_of_sample(name)
+        if any(each not in values for each in names):
+            return None
+        samples = np.concatenate([values[each] for each in names], axis=1, dtype=np.float64)
+        if not np.isfinite(samples).all():
+            return None
+        if not self.watches[name].came_all(many.stamps_ns, arrivals.now_ns, arrivals.now_s):
+            return None
+        return Measurements(values, many.stamps_ns, samples)
 
     @property
     def unknown(self) -> tuple[str, ...]:
@@ -203,9 +257,14 @@ class RecordedStreams:
         stream = self.contract.state[name]
         if stream.type not in SAMPLED:
             return None
-        names = self._sampled.get(name)
-        if names is None:
-            names = self._sampled[name] = stream_names(self.contract, name) or (f"{stream.field}.wrench",)
+        names = self._names_of_sample(name)
         if any(each not in values for each in names):
             return None
         return np.concatenate([values[each] for each in names], dtype=np.float64)
+
+    def _names_of_sample(self, name: str) -> tuple[str, ...]:
+        names = self._sampled.get(name)
+        if names is None:
+            own = f"{self.contract.state[name].field}.wrench"
+            names = self._sampled[name] = stream_names(self.contract, name) or (own,)
+        return names

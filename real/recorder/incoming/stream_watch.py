@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from dataclasses import dataclass
+from typing import Sequence
+
+import numpy as np
 
 from real.ros.recorder_state import StreamCounts
 from robot.contract.wiring import Ages
@@ -106,6 +109,35 @@ class StreamWatch:
         if now_ns:
             self._latencies[min(max((now_ns - stamp_ns) // BIN_NS, -MOST_BINS), MOST_BINS)] += 1
         return ""
+
+    def came_all(self, stamps_ns: np.ndarray, now_ns: Sequence[int], now_s: Sequence[float]) -> bool:
+        """Note messages that came together, oldest first, as `came` does one by one.
+
+        Args:
+            stamps_ns: (k,) of the messages.
+            now_ns, now_s: k, as of `came`.
+
+        Returns:
+            False where one of them cannot be recorded, or its content is to be looked at: none was noted.
+        """
+        if self.sensor or 0 in now_ns:
+            return False
+        ages_ns = np.array(now_ns, dtype=np.int64) - stamps_ns
+        before = self._stamps[-1] if self._stamps else None
+        gaps_ns = np.diff(stamps_ns) if before is None else np.diff(stamps_ns, prepend=before)
+        if ages_ns.min() < -FUTURE_NS or ages_ns.max() * 1e-9 > self._ages.fault_s or (gaps_ns <= 0).any():
+            return False
+        gaps = gaps_ns / self._period_ns
+        lost = np.rint(gaps[gaps > LOST]).astype(np.int64) - 1
+        self.drops += int(np.minimum(lost, MOST_DROPS).sum())
+        stamps = stamps_ns.tolist()
+        self._stamps.extend(stamps)
+        self._before_s, self._well_s = (self._well_s if len(stamps) == 1 else now_s[-2]), now_s[-1]
+        self._received_s = now_s[-1]
+        self.received += len(stamps)
+        self._first_ns = stamps[0] if self._first_ns is None else self._first_ns
+        self._latencies.update(np.clip(ages_ns // BIN_NS, -MOST_BINS, MOST_BINS).tolist())
+        return True
 
     def refuse(self, reason: str, now_s: float) -> None:
         """Note that the message which came last cannot be recorded."""

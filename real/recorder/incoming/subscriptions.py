@@ -1,21 +1,25 @@
 """A recorder's subscriptions: each with the quality of service that its publishers offer, found once they are there.
 
 They are looked at instead of listened to. To be called back for each of 900 messages a second takes the executor more
-time than to read them; to take what has come every 5 ms does not, and a queue holds more than comes in a second.
+time than to read them; to take what has come every 5 ms does not, and a queue holds more than comes in a second. What
+comes fast is kept for a moment and handed over together: most of the reading is then done once for many.
 """
 
 from __future__ import annotations
 
+import time
 from typing import Any, Callable
 
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 
+from real.recorder.incoming.arrivals import Arrivals
 from real.ros import qos
 from real.ros.guarded import Guarded
 
-Callback = Callable[[bytes], Any]
+Callback = Callable[[Arrivals], Any]
 MOST = 500  # messages of a topic that are taken at once: a flood does not keep others waiting
+MOST_KEPT, MOST_BYTES = 1000, 4 << 20  # of a topic, before they are handed over
 
 
 class RecorderSubscriptions:
@@ -24,30 +28,35 @@ class RecorderSubscriptions:
 
     Args:
         node: whose they are.
+        now_ns: of the time of the stamps.
 
     Attributes:
         other_types: topic -> the type of its messages, where nobody publishes the one that is wanted.
     """
 
-    def __init__(self, node: Guarded) -> None:
-        self._node = node
+    def __init__(self, node: Guarded, now_ns: Callable[[], int]) -> None:
+        self._node, self._now_ns = node, now_ns
         # Not spun: an executor would take the messages.
         self._unspun = Node(f"{node.get_name()}_reader", start_parameter_services=False, enable_rosout=False)
         self._wanted: dict[str, tuple[type, QoSProfile]] = {}
-        self._called: dict[str, Callable[[bytes], None]] = {}
+        self._called: dict[str, Callable[[Arrivals], None]] = {}
+        self._kept: dict[str, Arrivals] = {}
         self._made: dict[str, tuple[Any, QoSProfile]] = {}
         self.other_types: dict[str, str] = {}
 
-    def want(self, kind: type, topic: str, callback: Callback, profile: QoSProfile) -> None:
+    def want(self, kind: type, topic: str, callback: Callback, profile: QoSProfile, *, together: bool = False) -> None:
         """Subscribe to a topic; its messages come as bytes.
 
         Args:
             kind: of its messages.
             topic: relative to the node.
-            callback: called with each message.
+            callback: called with the messages that have come.
             profile: at most: reliable only where all publishers are.
+            together: whether they are kept until `hand_over`.
         """
         self._wanted[topic] = kind, profile
+        if together:
+            self._kept[topic] = Arrivals()
         self._called[topic] = self._node.guarded(topic, callback)
 
     def look(self) -> None:
@@ -66,16 +75,39 @@ class RecorderSubscriptions:
             subscription = self._unspun.create_subscription(kind, topic, lambda message: None, adapted, raw=True)
             self._made[topic] = subscription, adapted
 
+    @property
+    def complete(self) -> bool:
+        """Whether all that is wanted has publishers, and is subscribed to."""
+        return len(self._made) == len(self._wanted) and not self.other_types
+
     def poll(self) -> None:
-        """Call back for all that has come."""
+        """Take all that has come, and call back for it, or keep it."""
+        now_ns, now_s = self._now_ns(), time.monotonic()
         for topic, (subscription, _) in self._made.items():
-            kind, called = self._wanted[topic][0], self._called[topic]
+            arrivals = self._kept.get(topic) or Arrivals()
+            take, kind = subscription.handle.take_message, self._wanted[topic][0]
             with subscription.handle:
                 for _ in range(MOST):
-                    taken = subscription.handle.take_message(kind, True)
+                    taken = take(kind, True)
                     if taken is None:
                         break
-                    called(taken[0])
+                    arrivals.add(taken[0], now_ns, now_s)
+            if topic not in self._kept:
+                if arrivals:
+                    self._called[topic](arrivals)
+            elif len(arrivals) < MOST_KEPT and arrivals.size < MOST_BYTES:
+                self._kept[topic] = arrivals
+            else:
+                self._kept[topic] = Arrivals()
+                self._called[topic](arrivals)
+
+    def hand_over(self) -> None:
+        """Take what has come, and call back for all that was kept."""
+        self.poll()
+        for topic, arrivals in self._kept.items():
+            if arrivals:
+                self._kept[topic] = Arrivals()
+                self._called[topic](arrivals)
 
     def close(self) -> None:
         """End the subscriptions."""

@@ -135,6 +135,41 @@ class Alignment:
             past.append(measured_ns, kept)
         return ""
 
+    def add_many(
+        self, stream: str, values: Mapping[str, np.ndarray], stamps_ns: np.ndarray, now_ns: int | None = None
+    ) -> list[str]:
+        """Add messages of numbers that came together, oldest first, as `add` does one by one.
+
+        Args:
+            stream: of the messages.
+            values: name -> (k, ...).
+            stamps_ns: (k,).
+            now_ns: when they were read.
+
+        Returns:
+            Why messages were refused, those that were.
+        """
+        if stream not in self._sources or not len(stamps_ns):
+            return []
+        moments = (stamps_ns - self._sources[stream].latency_ns).tolist()
+        kept = {field.name: values[field.name] for field in self._fields[stream] if field.name in values}
+        past = self._pasts[stream]
+        plain = (
+            (not past.stamps or moments[0] > past.stamps[-1])
+            and bool((np.diff(stamps_ns) > 0).all())
+            and (now_ns is None or moments[-1] - now_ns <= AHEAD_NS)
+            and all(_all_plain(field, kept[field.name]) for field in self._fields[stream] if field.name in kept)
+        )
+        if plain:
+            for at, moment_ns in enumerate(moments):
+                past.append(moment_ns, {name: value[at] for name, value in kept.items()})
+            return []
+        reasons = (
+            self.add(stream, {name: value[at] for name, value in values.items()}, stamp_ns, now_ns)
+            for at, stamp_ns in enumerate(stamps_ns.tolist())
+        )
+        return [reason for reason in reasons if reason]
+
     @property
     def newest_ns(self) -> int | None:
         """The newest moment that all streams have reached; None while one has no message."""
@@ -231,6 +266,12 @@ def _unfit(field: ObservationField, value: np.ndarray | bytes) -> str:
         return ""
     fits = np.abs(value) <= _LARGEST.get(field.dtype, _LARGEST["float64"])
     return "" if fits.all() else f"{field.name}: expected finite numbers of {field.dtype}, got {value[~fits][0]}"
+
+
+def _all_plain(field: ObservationField, values: np.ndarray) -> bool:
+    """Whether many values (k, ...) fit a field of numbers, at a look."""
+    fits = not field.is_image and values.dtype.kind == "f" and values[0].size == math.prod(field.shape)
+    return fits and bool(np.vdot(values, values) < _PLAIN)
 
 
 def _unfit_bytes(field: ObservationField, value: bytes) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Iterator, Mapping
 
+import numpy as np
+
 from robot.control.observation.alignment import Alignment, StreamSource
 from robot.control.observation.quality import Quality
 from robot.description.observation import ObservationSpec
@@ -93,6 +95,16 @@ class Observer:
     def add(self, stream: str, values: Mapping[str, Any], stamp_ns: int, now_ns: int | None = None) -> str:
         """Add a message, as `Alignment.add` does; return why it was refused, empty when it was not."""
         return self._alignment.add(stream, values, stamp_ns, now_ns)
+
+    def add_many(
+        self, stream: str, values: Mapping[str, np.ndarray], stamps_ns: np.ndarray, now_ns: int | None = None
+    ) -> list[str]:
+        """Add messages that came together, as `Alignment.add_many` does; return why some were refused.
+
+        To have the rows that `due` gives after each of them, they must not reach over more than a period: `interrupted`
+        is of what has come.
+        """
+        return self._alignment.add_many(stream, values, stamps_ns, now_ns)
 
     def due(self) -> Iterator[ObservedRow]:
         """Yield the rows that are due and were not returned yet, oldest first."""

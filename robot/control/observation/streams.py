@@ -37,7 +37,9 @@ class StreamReader:
         self.map = JointMap(contract.maps[self.stream.map]) if self.stream.map else None
 
     def read(self, names: Sequence[str], values: np.ndarray) -> dict[str, np.ndarray]:
-        """Joints of a message by name: our name -> (1,) float64; joints that it lacks or has twice are left out."""
+        """Joints of a message by name, or of k messages, (k, n): our name -> (1,) or (k, 1) float64; joints that it
+        lacks or has twice are left out.
+        """
         assert self.map is not None, f"stream '{self.name}' has no joints"
         return self.map.read(names, values)
 
@@ -80,7 +82,7 @@ def gathered(description: RobotDescription, values: Mapping[str, np.ndarray]) ->
 
     Args:
         description: of the robot.
-        values: of all its streams, as `StreamReader` gives them.
+        values: of all its streams, or of several messages of one, as `StreamReader` gives them.
 
     Returns:
         `values`, and, where all of their joints are in it: `arm.joints` (n,) rad, and the tool's own field, such as
@@ -89,7 +91,7 @@ def gathered(description: RobotDescription, values: Mapping[str, np.ndarray]) ->
     result = dict(values)
     for vector in description.vectors:
         if (vector.of_arm or vector.field not in values) and all(joint in values for joint in vector.joints):
-            joined = np.concatenate([values[joint] for joint in vector.joints])
+            joined = np.concatenate([values[joint] for joint in vector.joints], axis=-1)
             result[vector.field] = joined if vector.of_arm else vector.scale * joined + vector.offset
     return result
 

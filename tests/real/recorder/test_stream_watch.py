@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -93,3 +94,50 @@ def test_a_take_counts_anew() -> None:
     one.begin()
     run(one, 10, 15)
     assert one.summary().received == 10 and one.drops == 0
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from([1.0, 1.0, 1.0, 1.4, 1.6, 3.0, 7.5]), st.floats(-90, 900)), min_size=2, max_size=20
+    ),
+    st.integers(1, 19),
+)
+def test_messages_that_came_together_count_as_if_they_had_come_alone(
+    drawn: list[tuple[float, float]], first: int
+) -> None:
+    """Gaps in periods, and how long each was on its way, ms."""
+    alone, together = watch(), watch()
+    stamps = START_NS + np.cumsum([round(gap * PERIOD_NS) for gap, _ in drawn])
+    now_ns = [int(stamp + late * 1e6) for stamp, (_, late) in zip(stamps, drawn)]
+    now_s = [number / 30 for number in range(len(drawn))]
+    for each in zip(stamps.tolist(), now_ns, now_s):
+        assert alone.came(*each) == ""
+    for part in (slice(0, first), slice(first, None)):
+        if len(stamps[part]):
+            assert together.came_all(stamps[part], now_ns[part], now_s[part])
+    assert together.summary() == alone.summary() and together.counts(9.0) == alone.counts(9.0)
+    for one in (alone, together):
+        one.refuse("no number", now_s[-1])
+    assert together.lost(now_s[-1] + 0.99) == alone.lost(now_s[-1] + 0.99)
+
+
+@pytest.mark.parametrize(
+    "stamps, now_ns",
+    [
+        ([0, PERIOD_NS, PERIOD_NS], 2 * PERIOD_NS),
+        ([0, PERIOD_NS, 5], 2 * PERIOD_NS),
+        ([0, PERIOD_NS, 300_000_000], 2 * PERIOD_NS),
+        ([0, PERIOD_NS, 2 * PERIOD_NS], 1_200_000_000),
+        ([0, PERIOD_NS], -START_NS),
+        ([-PERIOD_NS, PERIOD_NS], PERIOD_NS),
+    ],
+    ids=["twice", "back", "ahead", "old", "no time yet", "before the last"],
+)
+def test_none_of_many_is_noted_where_one_cannot_be_recorded(stamps: list[int], now_ns: int) -> None:
+    one = watch()
+    run(one, 1)
+    before = one.summary(), one.counts(1.0)
+    moments = np.array(stamps, dtype=np.int64) + START_NS + 1
+    count = len(stamps)
+    assert not one.came_all(moments, [START_NS + now_ns] * count, [1.0] * count)
+    assert (one.summary(), one.counts(1.0)) == before

@@ -132,3 +132,33 @@ def test_keys_that_messages_do_not_have_are_named() -> None:
     assert found.lacking == ("tcp.position",)
     found.add("pose", {"tcp.position": np.ones(3)}, 101 * MS)
     assert found.lacking == ()
+
+
+@pytest.mark.parametrize("harm", [None, "nan", "ahead", "twice", "wide"])
+def test_messages_that_came_together_are_added_as_one_by_one(harm: str | None) -> None:
+    stamps = np.arange(100, 200, 10) * MS
+    values = {"tcp.position": np.random.default_rng(0).normal(size=(10, 3)), "more": np.ones((10, 2))}
+    if harm == "nan":
+        values["tcp.position"][4] = np.nan
+    elif harm == "ahead":
+        stamps[-1] += 2 * AHEAD_NS
+    elif harm == "twice":
+        stamps[5] = stamps[4]
+    elif harm == "wide":
+        values["tcp.position"] = np.ones((10, 4))
+    alone, together = alignment(), alignment()
+    for each in (alone, together):
+        each.add("front", {"front.image": picture()}, 150 * MS)
+    reasons = [
+        alone.add("pose", {name: value[at] for name, value in values.items()}, int(stamp), 200 * MS)
+        for at, stamp in enumerate(stamps)
+    ]
+    assert together.add_many("pose", values, stamps, 200 * MS) == [reason for reason in reasons if reason]
+    assert bool(any(reasons)) == (harm in ("nan", "ahead", "wide"))
+    assert together.newest_ns == alone.newest_ns
+    for moment in (100, 143, 150, 155, 190):
+        left, right = alone.row(moment * MS), together.row(moment * MS)
+        assert (left is None) == (right is None) == (harm == "wide")
+        if left is not None and right is not None:
+            np.testing.assert_array_equal(left["tcp.position"], right["tcp.position"])
+    assert together.add_many("nobody", values, stamps) == [] == together.add_many("pose", values, stamps[:0])
