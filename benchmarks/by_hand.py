@@ -259,7 +259,7 @@ def main() -> None:
     parser.add_argument("--device", default="gamepad", choices=("keyboard", "gamepad"))
     parser.add_argument("--speed", type=float, default=0.25)
     parser.add_argument("words", nargs="*", help="more of tiller teleop, such as page=false")
-    options = parser.parse_args()
+    options = parser.parse_intermixed_args()
     print(record(options.output, options.episodes, options.discard, options.device, options.speed, *options.words))
 
 
