@@ -61,7 +61,8 @@ class Study:
     """Runs on the same demonstrations and the same evaluation seeds.
 
     Args:
-        demonstrations: words of the `tiller` command that makes them; `HUMAN` stands for the human PushT set.
+        demonstrations: words of the `tiller` command that makes them, or of `python` behind `-m`; `HUMAN` stands for
+            the human PushT set, `DATA` for the place of what is made.
         task: to train for and evaluate on.
         runs: name -> run.
         episodes, seed: of every evaluation.
@@ -118,7 +119,13 @@ def demonstrations(study: Study, folder: Path, human: Path) -> Path:
     """The dataset, made when it is missing and completed when its making was interrupted."""
     words = [str(human) if word == "HUMAN" else word for word in study.demonstrations]
     data = folder / "demonstrations"
-    if words[:2] == ["data", "convert"]:
+    if words[0] == "-m":  # a module that goes on where it was interrupted
+        if not (folder / "demonstrations.done").exists():
+            folder.mkdir(parents=True, exist_ok=True)
+            made = [str(data) if word == "DATA" else word for word in words]
+            subprocess.run([sys.executable, *made], check=True, cwd=ROOT)
+            (folder / "demonstrations.done").touch()
+    elif words[:2] == ["data", "convert"]:
         if not data.exists():
             tiller(*words, str(data))
     elif not (folder / "demonstrations.done").exists():

@@ -127,6 +127,10 @@ class Person:
             self.hand.close()
         self._watcher.close()
 
+    def look(self, seconds: float) -> None:
+        """See what comes for a while."""
+        self._watcher.turn(seconds)
+
     def wait_for(self, *states: str, within_s: float = ANSWER_S) -> None:
         """Wait until the recorder is in one of some states."""
         self._watcher.until(lambda: self.seen.recorder.get("state") in states, within_s, " or ".join(states))
@@ -181,7 +185,7 @@ class Person:
 
 
 @contextmanager
-def teleop(device: str, store: Path, speed: float, *words: str) -> Iterator[Person]:
+def teleop(device: str, store: Path, speed: float, *words: str, settle: bool = True) -> Iterator[Person]:
     """`tiller teleop` in a terminal of its own, and a person at it.
 
     Args:
@@ -189,6 +193,7 @@ def teleop(device: str, store: Path, speed: float, *words: str) -> Iterator[Pers
         store: of the recording.
         speed: of the tcp at full stick, m/s.
         words: more of the command line.
+        settle: whether to wait until a take may begin.
     """
     ours, theirs = os.openpty()
     folder = Path(tempfile.mkdtemp(prefix="tiller_by_hand_"))
@@ -210,8 +215,9 @@ def teleop(device: str, store: Path, speed: float, *words: str) -> Iterator[Pers
     hand: Hand = KeyboardHand(ours, controls) if device == "keyboard" else GamepadHand(events, controls)
     person = Person(hand, speed, lambda: process.poll() is None)
     try:
-        person.wait_for("ready", "waiting", within_s=STARTING_S)
-        person.settle(STARTING_S)
+        if settle:
+            person.wait_for("ready", "waiting", within_s=STARTING_S)
+            person.settle(STARTING_S)
         yield person
     except TillerError as error:
         raise TillerError(f"{error}\n{bytes(shown[-3000:]).decode(errors='replace')}") from None

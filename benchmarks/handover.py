@@ -50,7 +50,7 @@ class HandOver:
         speed: of the person, m/s or rad/s; 0 at rest.
         position_mm: step of the tool (or, in mrad, of the joints) beyond the speed on either side.
         linear, angular: largest change of velocity between two ticks, m/s and rad/s.
-        own_linear, own_angular: the same of the path before.
+        own_mm, own_linear, own_angular: the same of the path before.
         pause_s: in which the robot was held between the two.
     """
 
@@ -60,6 +60,7 @@ class HandOver:
     position_mm: float
     linear: float
     angular: float
+    own_mm: float
     own_linear: float
     own_angular: float
     pause_s: float
@@ -120,9 +121,9 @@ def measured(jumps: Jumps, commands: Sequence[Command], number: int, direction: 
     window_ns = round(WINDOW_S * 1e9)
     parts = [jumps.between(commands, at_ns - window_ns // 5, at_ns + window_ns) for at_ns in (left_ns, taken_ns)]
     position, linear, angular = np.nanmax(parts, axis=0).tolist()
-    _, own_linear, own_angular = jumps.between(commands, left_ns - round(OWN_S * 1e9), left_ns)
+    own_mm, own_linear, own_angular = jumps.between(commands, left_ns - round(OWN_S * 1e9), left_ns)
     pause_s = (taken_ns - left_ns) * 1e-9
-    return HandOver(number, direction, speed, position, linear, angular, own_linear, own_angular, pause_s)
+    return HandOver(number, direction, speed, position, linear, angular, own_mm, own_linear, own_angular, pause_s)
 
 
 def hand_overs(contract: str, first: int, count: int) -> Iterator[tuple[HandOver, HandOver]]:
@@ -201,10 +202,11 @@ def report(rows: Sequence[HandOver]) -> None:
                 f"{direction:6}{len(own):5}  {p:10.4f} ({p50:8.4f})  {v:14.4f} ({v50:8.4f})  {w:8.4f} ({w50:.4f})  "
                 f"{s:.3f} ({s50:.3f})"
             )
-    policys = [(row.own_linear, row.own_angular) for row in rows if row.direction == "take"]
-    own_linear, own_angular = np.nanmax(policys, axis=0).tolist()
+    policys = [(row.own_mm, row.own_linear, row.own_angular) for row in rows if row.direction == "take"]
+    own_mm, own_linear, own_angular = np.nanmax(policys, axis=0).tolist()
     print(
-        f"largest (median); the policy's own path: {own_linear:.4f} m/s and {own_angular:.4f} rad/s between two ticks"
+        f"largest (median); the policy's own path: {own_mm:.4f} mm, {own_linear:.4f} m/s and {own_angular:.4f} rad/s "
+        "between two ticks"
     )
     good = sum(row.position_mm < POSITION_MM and row.angular < own_angular + ANGULAR for row in rows)
     print(f"under {POSITION_MM:g} mm, and under {ANGULAR:g} rad/s beyond the policy's own path: {good} of {len(rows)}")

@@ -106,6 +106,7 @@ class Conductor:
 
     def measured_together(self, name: str, arrivals: Arrivals) -> list[Refusal]:
         """Messages of a stream that have come since it was looked at: as `measured`, one after the other."""
+        self.streams.watches[name].lost_on_the_way(arrivals.lost)
         together = len(arrivals) >= TOGETHER and name in self.streams.fast
         many = self.streams.note_and_read(name, arrivals) if together else None
         if many is None:

@@ -7,6 +7,7 @@ from typing import Mapping
 from real.recorder.incoming.stream_watch import StreamSummary
 
 LATE_MS = 100.0
+SLOW = 0.9  # of the rate that the contract has
 
 
 def verdict(end: str, seconds: float, streams: Mapping[str, StreamSummary], idle: float, label: str) -> str:
@@ -22,6 +23,8 @@ def verdict(end: str, seconds: float, streams: Mapping[str, StreamSummary], idle
     parts = [end, f"{seconds:.0f} s", label]
     for name, each in streams.items():
         troubles = [f"{count} {what}" for count, what in ((each.drops, "drops"), (each.refused, "refused")) if count]
+        if each.rate_hz < SLOW * each.expected_hz:
+            troubles.append(f"at {each.rate_hz:.0f} of {each.expected_hz:.0f} Hz")
         if each.latency_ms[2] > LATE_MS:
             troubles.append(f"{each.latency_ms[2]:.0f} ms late")
         if troubles:

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import struct
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from data.store.images.headers import header_or_reason
 from robot.errors import InputError, nearest
 
 RAW, JPEG, PNG, AS_IT_CAME = "raw", "jpeg", "png", "as_it_came"
 ENCODINGS = (RAW, JPEG, PNG, AS_IT_CAME)
-_START, _END = b"\xff\xd8", b"\xff\xd9"  # of a JPEG
-_PNG, _PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
-# Markers that begin a frame (its size follows); C4, C8 and CC in the same range are tables.
-_FRAMES = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})
 
 
 @dataclass(frozen=True)
@@ -113,40 +109,12 @@ def require_encoded(where: str, encoding: Encoding, stored: Any, shape: tuple[in
     kind = "PNG" if encoding.kind == PNG else "JPEG"
     if not isinstance(stored, (bytes, bytearray, memoryview)):
         raise InputError(where, expected=f"the bytes of a {kind}", got=type(stored).__name__)
-    if not len(stored):
-        got = "no bytes at all"
-    else:
-        got = _unlike_png(bytes(stored), shape, dtype) if kind == "PNG" else _unlike_jpeg(bytes(stored), shape)
-    if got:
-        raise InputError(where, expected=f"a {kind} of {shape[1]} x {shape[0]} pixels", got=got)
-
-
-def _unlike_jpeg(stored: bytes, shape: tuple[int, ...]) -> str:
-    """Why bytes are no JPEG of this shape; empty when they are. Markers are walked up to that of the frame."""
-    if not stored.startswith(_START):
-        return f"bytes that begin with {stored[:4].hex(' ')}"
-    if _END not in stored[-64:]:  # some cameras pad their images
-        return "one without its end"
-    at = 2
-    while at + 9 < len(stored) and stored[at] == 0xFF:
-        marker, length = stored[at + 1], int.from_bytes(stored[at + 2 : at + 4], "big")
-        if marker in _FRAMES:
-            height, width = (int.from_bytes(stored[at + first : at + first + 2], "big") for first in (5, 7))
-            channels = stored[at + 9]
-            if (height, width, channels) == shape:
-                return ""
-            return f"one of {width} x {height} pixels and {channels} channels"
-        at += 1 if marker == 0xFF else 2 + length
-    return "one without a frame"
-
-
-def _unlike_png(stored: bytes, shape: tuple[int, ...], dtype: str) -> str:
-    """Why bytes are no PNG of this shape and type; empty when they are."""
-    if not stored.startswith(_PNG) or stored[12:16] != b"IHDR":
-        return f"bytes that begin with {stored[:4].hex(' ')}"
-    if not stored.endswith(_PNG_END):
-        return "one without its end"
-    width, height, bits, colour = struct.unpack(">IIBB", stored[16:26])
-    if (height, width, bits, colour) == (*shape[:2], 16 if dtype == "uint16" else 8, 2 if shape[2:] == (3,) else 0):
-        return ""
-    return f"one of {width} x {height} pixels, {bits} bits, colour type {colour}"
+    header = header_or_reason(bytes(stored)) if len(stored) else "no bytes at all"
+    if not isinstance(header, str):
+        plain = shape[:2] if shape[2:] == (1,) else shape
+        if (header.kind, header.shape, header.dtype, header.plain) == (kind.lower(), plain, dtype, True):
+            return
+        channels = header.shape[2] if len(header.shape) == 3 else 1
+        size = f"{header.shape[1]} x {header.shape[0]} pixels, {channels} channels of {header.bits} bits"
+        header = f"a {header.kind.upper()} of {size}"
+    raise InputError(where, expected=f"a {kind} of {shape[1]} x {shape[0]} pixels", got=header)

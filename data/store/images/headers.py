@@ -51,14 +51,19 @@ def encoded_header(data: bytes) -> EncodedHeader:
     Raises:
         InputError: it is neither, ends early, a checksum is wrong, or it has more than `MOST_PIXELS`.
     """
-    read = _read_png if data.startswith(_PNG) else _read_jpeg if data.startswith(_JPEG) else None
-    header = read(data) if read else f"bytes that begin with {data[:4].hex(' ') or 'nothing'}"
+    header = header_or_reason(data)
     if isinstance(header, EncodedHeader):
         height, width = header.shape[:2]
         if 0 < height * width <= MOST_PIXELS:
             return header
         header = f"{width} x {height} pixels"
     raise InputError("compressed image", expected="a JPEG or a PNG, whole", got=header)
+
+
+def header_or_reason(data: bytes) -> EncodedHeader | str:
+    """What a JPEG or PNG of any size says of itself, or what is wrong with the bytes, as words behind "got"."""
+    read = _read_png if data.startswith(_PNG) else _read_jpeg if data.startswith(_JPEG) else None
+    return read(data) if read else f"bytes that begin with {data[:4].hex(' ') or 'nothing'}"
 
 
 def _read_jpeg(data: bytes) -> EncodedHeader | str:

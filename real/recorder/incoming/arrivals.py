@@ -15,12 +15,15 @@ class Arrivals:
         now_ns: when each was taken, in the time of the stamps; 0 while there is none.
         now_s: the same, monotonic.
         size: bytes of all.
+        lost: messages that were published before or between these, and did not come: by the numbers that the middleware
+            gives them; None where it gives none.
     """
 
     packed: list[bytes] = field(default_factory=list)
     now_ns: list[int] = field(default_factory=list)
     now_s: list[float] = field(default_factory=list)
     size: int = 0
+    lost: int | None = None
 
     def add(self, packed: bytes, now_ns: int, now_s: float) -> None:
         self.packed.append(packed)

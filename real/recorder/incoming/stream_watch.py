@@ -28,6 +28,7 @@ class StreamSummary:
     Args:
         rate_hz: of the stamps.
         received, drops, refused: messages.
+        expected_hz: as the contract has it.
         latency_ms: smallest, median, 95th and 99th percentile of receipt less stamp.
         span_ns: stamps of the first and of the last message.
     """
@@ -38,10 +39,15 @@ class StreamSummary:
     refused: int
     latency_ms: tuple[float, ...]
     span_ns: tuple[int, int] = (0, 0)
+    expected_hz: float = 0.0
 
 
 class StreamWatch:
     """Watches the messages of one stream.
+
+    Dropped are messages that were lost on their way, where the middleware numbers them (`lost_on_the_way`). Of a
+    sensor, and where they have no numbers, they are those that are missing between two stamps: then a sender that is
+    late is not told from a loss.
 
     Args:
         name: of the stream.
@@ -58,6 +64,7 @@ class StreamWatch:
         self._received_s: float | None = None
         self._well_s: float | None = None  # when the last message came with which nothing was wrong
         self._before_s: float | None = None  # and the one before it
+        self._numbered = False
         self._content: bytes | memoryview = b""
         self._changed_s = 0.0
         self._trouble, self._trouble_s = "", float("-inf")
@@ -69,6 +76,12 @@ class StreamWatch:
         self._latencies: Counter[int] = Counter()  # bin -> messages
         self._first_ns: int | None = None
         self._jump = ""
+
+    def lost_on_the_way(self, count: int | None) -> None:
+        """Note messages that were sent and did not come; None where that is not known."""
+        if count is not None and not self.sensor:
+            self._numbered = True
+            self.drops += count
 
     def came(self, stamp_ns: int, now_ns: int, now_s: float, content: bytes | memoryview = b"") -> str:
         """Note a message.
@@ -98,7 +111,7 @@ class StreamWatch:
             return self._refuse("the same stamp twice", now_s)
         if self._stamps:
             gap = (stamp_ns - self._stamps[-1]) / self._period_ns
-            if gap > LOST:
+            if gap > LOST and not self._numbered:
                 self.drops += min(round(gap) - 1, MOST_DROPS)
         if self.sensor and content != self._content:  # which ends at the first byte that differs
             self._content, self._changed_s = content, now_s
@@ -127,9 +140,10 @@ class StreamWatch:
         gaps_ns = np.diff(stamps_ns) if before is None else np.diff(stamps_ns, prepend=before)
         if ages_ns.min() < -FUTURE_NS or ages_ns.max() * 1e-9 > self._ages.fault_s or (gaps_ns <= 0).any():
             return False
-        gaps = gaps_ns / self._period_ns
-        lost = np.rint(gaps[gaps > LOST]).astype(np.int64) - 1
-        self.drops += int(np.minimum(lost, MOST_DROPS).sum())
+        if not self._numbered:
+            gaps = gaps_ns / self._period_ns
+            lost = np.rint(gaps[gaps > LOST]).astype(np.int64) - 1
+            self.drops += int(np.minimum(lost, MOST_DROPS).sum())
         stamps = stamps_ns.tolist()
         self._stamps.extend(stamps)
         self._before_s, self._well_s = (self._well_s if len(stamps) == 1 else now_s[-2]), now_s[-1]
@@ -189,7 +203,9 @@ class StreamWatch:
         last = self._stamps[-1] if self._stamps and self._first_ns is not None else first
         rate = (self.received - 1) * 1e9 / (last - first) if last > first else 0.0
         latency_ms = tuple(map(self._latency, QUANTILES))
-        return StreamSummary(rate, self.received, self.drops, self.refused, latency_ms, (first, last))
+        return StreamSummary(
+            rate, self.received, self.drops, self.refused, latency_ms, (first, last), 1e9 / self._period_ns
+        )
 
     def _latency(self, quantile: float) -> float:
         """A quantile of receipt less stamp, ms."""

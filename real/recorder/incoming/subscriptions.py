@@ -8,7 +8,7 @@ comes fast is kept for a moment and handed over together: most of the reading is
 from __future__ import annotations
 
 import time
-from typing import Any, Callable
+from typing import Any, Callable, Mapping
 
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
@@ -19,6 +19,7 @@ from real.ros.guarded import Guarded
 
 Callback = Callable[[Arrivals], Any]
 MOST = 500  # messages of a topic that are taken at once: a flood does not keep others waiting
+MOST_PUBLISHERS = 1000  # that are remembered
 MOST_KEPT, MOST_BYTES = 1000, 4 << 20  # of a topic, before they are handed over
 
 
@@ -42,6 +43,7 @@ class RecorderSubscriptions:
         self._called: dict[str, Callable[[Arrivals], None]] = {}
         self._kept: dict[str, Arrivals] = {}
         self._made: dict[str, tuple[Any, QoSProfile]] = {}
+        self._numbers: dict[tuple[str, bytes], int] = {}  # topic and publisher -> of its newest message
         self.other_types: dict[str, str] = {}
 
     def want(self, kind: type, topic: str, callback: Callback, profile: QoSProfile, *, together: bool = False) -> None:
@@ -72,6 +74,7 @@ class RecorderSubscriptions:
                 continue
             if made is not None:
                 self._unspun.destroy_subscription(made[0])
+            self._numbers = {each: number for each, number in self._numbers.items() if each[0] != topic}
             subscription = self._unspun.create_subscription(kind, topic, lambda message: None, adapted, raw=True)
             self._made[topic] = subscription, adapted
 
@@ -92,6 +95,7 @@ class RecorderSubscriptions:
                     if taken is None:
                         break
                     arrivals.add(taken[0], now_ns, now_s)
+                    self._count_lost(topic, taken[1], arrivals)
             if topic not in self._kept:
                 if arrivals:
                     self._called[topic](arrivals)
@@ -112,6 +116,15 @@ class RecorderSubscriptions:
     def close(self) -> None:
         """End the subscriptions."""
         self._unspun.destroy_node()
+
+    def _count_lost(self, topic: str, info: Mapping[str, Any], arrivals: Arrivals) -> None:
+        number, publisher = info["publication_sequence_number"], info["publisher_gid"]["data"]
+        if number is not None:
+            before = self._numbers.get((topic, publisher), number - 1)
+            if len(self._numbers) > MOST_PUBLISHERS:
+                self._numbers.clear()
+            self._numbers[topic, publisher] = number
+            arrivals.lost = (arrivals.lost or 0) + max(number - before - 1, 0)
 
     def _note_types(self, topic: str, kind: type, types: set[str]) -> None:
         """Middleware connects nobody whose types differ, and says nothing."""

@@ -141,3 +141,23 @@ def test_none_of_many_is_noted_where_one_cannot_be_recorded(stamps: list[int], n
     count = len(stamps)
     assert not one.came_all(moments, [START_NS + now_ns] * count, [1.0] * count)
     assert (one.summary(), one.counts(1.0)) == before
+
+
+def test_a_sender_that_is_late_has_lost_nothing_where_messages_have_numbers() -> None:
+    one = watch()
+    one.lost_on_the_way(0)
+    run(one, 3)
+    run(one, 3, first=9)
+    assert one.came_all(START_NS + PERIOD_NS * np.array([20, 30]), [START_NS + 31 * PERIOD_NS] * 2, [1.0, 1.0])
+    assert one.drops == 0
+    one.lost_on_the_way(2)
+    one.lost_on_the_way(None)
+    assert one.summary().drops == 2
+
+
+def test_a_picture_that_a_camera_never_sent_is_missed_whatever_its_messages_are_numbered() -> None:
+    one = watch(sensor=True)
+    one.lost_on_the_way(0)
+    run(one, 3)
+    run(one, 3, first=5)
+    assert one.drops == 2

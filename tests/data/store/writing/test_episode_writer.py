@@ -196,8 +196,8 @@ def test_a_writer_whose_store_was_closed_takes_nothing_from_the_next_one(tmp_pat
             {"wrist": [b"\x89PNG nothing"] * 3},
             "'wrist', row 5: expected a JPEG of 40 x 24 pixels, got bytes that begin",
         ),
-        ({"wrist": [camera_jpeg(np.zeros((24, 41, 3), np.uint8))] * 3}, "row 5.*got one of 41 x 24 pixels and 3 chann"),
-        ({"wrist": [camera_jpeg(np.zeros((24, 40, 3), np.uint8))[:-9]] * 3}, "row 5.*got one without its end"),
+        ({"wrist": [camera_jpeg(np.zeros((24, 41, 3), np.uint8))] * 3}, "row 5.*got a JPEG of 41 x 24 pixels, 3 chann"),
+        ({"wrist": [camera_jpeg(np.zeros((24, 40, 3), np.uint8))[:-9]] * 3}, "row 5.*got a JPEG without its end"),
         ({"wrist": [b""] * 3}, "row 5.*got no bytes at all"),
         ({"wrist": ["text"] * 3}, "row 5: expected the bytes of a JPEG, got str"),
         (
