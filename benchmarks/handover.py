@@ -1,10 +1,12 @@
 """What the robot feels when a person takes it over and gives it back: jumps of the command at hand-overs in a graph.
 
-    python -m benchmarks.handover [--count 100] [--contract panda_twin] [--checkpoint PATH] [--delay-steps -1]
+    python -m benchmarks.handover [--count 100] [--contract panda_twin] [--task twin/lift]
+        [--checkpoint PATH] [--delay-steps -1]
 
 Twin, gate, supervisor and policy run, each a process. A scripted enabling device takes the robot at a random moment,
-moves its tool at a random speed (or rests), and gives it back; both directions are measured, from the commands on
-`gate/sent`. What is finished is kept in a table (`--table`) and not done again.
+moves its tool upwards or aside at a random speed (or rests), and gives it back; with a task each pair is in an episode
+of its own, and one in which the gate stops the robot for another reason is done again. Both directions are measured,
+from the commands on `gate/sent`. What is finished is kept in a table (`--table`) and not done again.
 
 Position jumps where a step is longer than the speed on either side of it makes it: so much, in mm, is the figure.
 Velocity jumps by its change from one tick to the next; beside it stands the largest such change of the policy's own
@@ -20,7 +22,7 @@ import tempfile
 from dataclasses import asdict, dataclass, fields
 from itertools import pairwise
 from pathlib import Path
-from typing import Iterator, Sequence
+from typing import TYPE_CHECKING, Iterator, Sequence
 
 import numpy as np
 
@@ -28,14 +30,20 @@ from real.connection.hosting import OwnGraph
 from real.graph.graph import Deployment, processes
 from real.process.profile import write_profile
 from robot.contract.loading import action_spec, describe, load_contract
+from robot.errors import TillerError
 from robot.safety.gate.actor import Actor
 from robot.safety.gate.from_contract import gate_settings
 from robot.safety.gate.limits import LimitArrays, write_difference
 from robot.safety.gate.measuring import Measuring
 
+if TYPE_CHECKING:
+    from benchmarks.scripted_person import ScriptedPerson
+
 TABLE = Path("outputs/handover.csv")
 WINDOW_S = 0.15  # after a change of hands, in which the robot may still come to a stand
 OWN_S = 0.5  # before it
+LATEST_S = 2.0  # after a policy has begun
+ATTEMPTS = 5
 FASTEST = 0.2  # of the person: m/s, or rad/s
 POSITION_MM, ANGULAR = 1.0, 0.05
 
@@ -126,7 +134,7 @@ def measured(jumps: Jumps, commands: Sequence[Command], number: int, direction: 
     return HandOver(number, direction, speed, position, linear, angular, own_mm, own_linear, own_angular, pause_s)
 
 
-def hand_overs(contract: str, first: int, count: int) -> Iterator[tuple[HandOver, HandOver]]:
+def hand_overs(contract: str, task: str, first: int, count: int) -> Iterator[tuple[HandOver, HandOver]]:
     """Take the robot over and give it back in the graph that runs: pairs from a number on, each with its own seed."""
     from benchmarks.scripted_person import ScriptedPerson
 
@@ -135,12 +143,24 @@ def hand_overs(contract: str, first: int, count: int) -> Iterator[tuple[HandOver
     try:
         person.until(lambda: person.actor is Actor.POLICY, "a policy that is followed", 120.0)
         for number in range(first, first + count):
-            random = np.random.default_rng(number)
-            speed = float(random.choice([0.0, random.uniform(0.02, FASTEST)]))
-            person.commands.clear()
-            person.spin(random.uniform(OWN_S, 2.0))
+            yield _pair(person, jumps, task, number)
+    finally:
+        person.close()
+
+
+def _pair(person: ScriptedPerson, jumps: Jumps, task: str, number: int) -> tuple[HandOver, HandOver]:
+    """A take and a give."""
+    for attempt in range(ATTEMPTS):
+        random = np.random.default_rng([number, attempt])
+        speed, direction = float(random.choice([0.0, random.uniform(0.02, FASTEST)])), random.normal(size=3)
+        direction[2] = abs(direction[2])
+        try:
+            if task:  # a policy knows the way to the task's end, and nothing of what comes after it
+                person.reset()
             person.until(lambda: person.actor is Actor.POLICY, "the policy before a take", 20.0)
-            person.take(random.normal(size=3), speed)
+            person.commands.clear()
+            person.spin(random.uniform(OWN_S, LATEST_S))
+            person.take(direction, speed)
             person.until(lambda: person.actor is Actor.PERSON, "the person", 5.0)
             person.spin(random.uniform(OWN_S, 2.0))
             taken = measured(jumps, person.commands, number, "take", speed)
@@ -149,12 +169,16 @@ def hand_overs(contract: str, first: int, count: int) -> Iterator[tuple[HandOver
             person.give()
             person.until(lambda: person.actor is Actor.POLICY, "the policy after a give", 20.0)
             person.spin(2 * WINDOW_S)
-            yield taken, measured(jumps, person.commands, number, "give", speed)
-    finally:
-        person.close()
+            return taken, measured(jumps, person.commands, number, "give", speed)
+        except (TillerError, ValueError) as error:  # no such change of hands among the commands
+            print(f"\npair {number} again: {error}", flush=True)
+            person.enable_anew()
+    raise TillerError(f"pair {number}: the robot did not change hands in {ATTEMPTS} attempts")
 
 
-def run(contract: str, checkpoint: str, delay_steps: int, first: int, count: int) -> Iterator[tuple[HandOver, ...]]:
+def run(
+    contract: str, task: str, checkpoint: str, delay_steps: int, first: int, count: int
+) -> Iterator[tuple[HandOver, ...]]:
     """A graph of its own, and hand-overs in it."""
     folder = Path(tempfile.mkdtemp(prefix="handover"))
     if not checkpoint:
@@ -164,6 +188,7 @@ def run(contract: str, checkpoint: str, delay_steps: int, first: int, count: int
     deployment = Deployment(
         contract=contract,
         twin=True,
+        task=task,
         checkpoint=checkpoint,
         delay_steps=delay_steps,
         records=str(folder),
@@ -173,7 +198,7 @@ def run(contract: str, checkpoint: str, delay_steps: int, first: int, count: int
     os.environ.update(profile.environment)
     graph = OwnGraph(deployment, profile.environment, folder)
     try:
-        yield from hand_overs(contract, first, count)
+        yield from hand_overs(contract, task, first, count)
     finally:
         graph.close()
 
@@ -216,6 +241,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--count", type=int, default=100, help="of takes, and of gives")
     parser.add_argument("--contract", default="panda_twin", help="of a twin")
+    parser.add_argument("--task", default="", help="of the twin, for a policy that sees what the task measures")
     parser.add_argument("--checkpoint", default="", help="folder of a policy, or of a dataset with #EPISODE")
     parser.add_argument("--delay-steps", type=int, default=-1, help="rows that pass while a plan is made; -1 measures")
     parser.add_argument("--table", type=Path, default=TABLE)
@@ -228,7 +254,11 @@ def main() -> int:
         table.writeheader()
         table.writerows(map(asdict, rows))
         missing = asked.count - len(rows) // 2
-        pairs = run(asked.contract, asked.checkpoint, asked.delay_steps, len(rows) // 2, missing) if missing > 0 else ()
+        pairs = (
+            run(asked.contract, asked.task, asked.checkpoint, asked.delay_steps, len(rows) // 2, missing)
+            if missing > 0
+            else ()
+        )
         for pair in pairs:
             rows.extend(pair)
             table.writerows(map(asdict, pair))

@@ -12,6 +12,7 @@ from rclpy.clock import Clock, ClockType
 from rclpy.executors import Executor
 from sensor_msgs.msg import Joy
 from std_msgs.msg import String
+from std_srvs.srv import SetBool, Trigger
 from trajectory_msgs.msg import JointTrajectory
 
 from benchmarks.handover import Command
@@ -52,6 +53,8 @@ class ScriptedPerson:
         self._target = np.empty(0)
         self._line = "silent"
         self._enable = self.node.create_publisher(Joy, "enable_held", qos.STATE_OUT)
+        self._reset = self.node.create_client(Trigger, "twin/reset")
+        self._enabling = self.node.create_client(SetBool, "gate/enable")
         self._publisher = self.node.create_publisher(JointTrajectory, "teleop/target", qos.COMMAND)
         self.node.create_subscription(JointTrajectory, "gate/sent", self._sent, qos.RECORD_STATE)
         self.node.create_subscription(String, "gate/state", self._state, qos.LATCHED)
@@ -74,6 +77,19 @@ class ScriptedPerson:
     def give(self) -> None:
         """Give it back, in the midst of the motion."""
         self._taken = False
+
+    def enable_anew(self) -> None:
+        """Disable the gate and enable it: what it holds the robot for may be over then."""
+        self._taken = False
+        for on in (False, True):
+            future = self._enabling.call_async(SetBool.Request(data=on))
+            self.until(future.done, "the gate's answer", 20.0)
+
+    def reset(self) -> None:
+        """Begin another episode of the twin."""
+        self.until(self._reset.service_is_ready, "the twin", 20.0)
+        future = self._reset.call_async(Trigger.Request())
+        self.until(future.done, "the twin's reset", 20.0)
 
     def spin(self, seconds: float) -> None:
         """Let messages come for a while."""
