@@ -20,6 +20,8 @@ from real.recorder.incoming.subscriptions import MOST_KEPT, RecorderSubscription
 from real.ros.guarded import Guarded
 from real.ros.messages import joint_state_message
 
+pytestmark = pytest.mark.together
+
 DEPTH = 20
 
 
