@@ -339,8 +339,16 @@ def test_home_is_the_rest_posture_and_a_terminal_that_is_closed_ends_the_process
     assert process.returncode == 1
 
 
+@pytest.fixture
+def listening() -> Iterator[None]:
+    """Whoever started the tests with nohup ignores SIGHUP, and so would every process below."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
 def test_one_line_is_written_over_with_logs_above_it_until_the_shell_hangs_up(
-    robot: Robot, pad: Pad, teleop: Callable[..., Any]
+    listening: None, robot: Robot, pad: Pad, teleop: Callable[..., Any]
 ) -> None:
     process, person = teleop("-p", "device:=gamepad", "-p", f"path:={pad.path}")
     shown = Shown(robot, person)
