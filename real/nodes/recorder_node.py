@@ -78,6 +78,7 @@ class RecorderNode(Guarded):
         self._period_s, self._spec = contract.period_s, action_spec(contract)
         self._sent, self._polled_s = SentReader(self._spec), 0.0
         self._flushed_s = self._looked_s = 0.0
+        self.ending: Stop | None = None
         warm_up(self._spec)  # in the first take it would be a second in which messages are lost
         self._state = self.create_publisher(String, "recorder/state", qos.LATCHED)
         self._status = self.create_publisher(DiagnosticArray, "status", qos.STATUS)
@@ -86,7 +87,7 @@ class RecorderNode(Guarded):
             contract,
             Storage(self._store, contract, streams, self._say),
             streams,
-            TwinEpisodes(self, resets) if twin else RobotEpisodes(self, seed),
+            TwinEpisodes(self, resets, lambda: self._topics.hand_over()) if twin else RobotEpisodes(self, seed),
             about,
             time_limit=time_limit,
             obstacle=self._obstacle,
@@ -158,6 +159,7 @@ class RecorderNode(Guarded):
         outcome = read_outcome(values_of(message))
         if isinstance(outcome, Refusal):
             return outcome
+        self._topics.hand_over()  # what came before it belongs to the episode
         self._conductor.outcome(outcome, time_of(message.header.stamp), time.monotonic())
         return None
 
@@ -209,7 +211,7 @@ class RecorderNode(Guarded):
         try:
             self._conductor.look(now_s)
         except TillerError as error:
-            raise Stop(str(error), code=error.exit_code) from None
+            self.ending = Stop(str(error), code=error.exit_code)  # raised here it would be logged as an error of ours
         if now_s >= self._flushed_s + FLUSH_S or self._conductor.session.state is State.SAVING:
             self._flushed_s = now_s
             self._conductor.flush(now_s)

@@ -256,10 +256,10 @@ class Conductor:
 
     def close(self, now_s: float) -> None:
         """Save a take that is to be saved or has its verdict; drop one that has none, and say so."""
-        writer, state = self.storage.writer, self.session.state
+        writer = self.storage.writer
         if writer is None:
             return
-        if self._take is not None and (state is State.SAVING or (state is State.ENDED and self.session.label)):
+        if self._take is not None and (self.session.state is State.SAVING or self.session.label):
             self._take.end(now_s)
             self._commit()
         elif self._take is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Any, Protocol
+from typing import Any, Callable, Protocol
 
 import numpy as np
 from rcl_interfaces.srv import SetParameters
@@ -54,10 +54,11 @@ class TwinEpisodes:
     Args:
         node: whose subscriptions and clients they are.
         resets: whether the twin is reset after each take.
+        before: called when an episode has begun, before it is the newest: what came until then is of the one before.
     """
 
-    def __init__(self, node: Guarded, resets: bool) -> None:
-        self._node, self._resets = node, resets
+    def __init__(self, node: Guarded, resets: bool, before: Callable[[], None] = lambda: None) -> None:
+        self._node, self._resets, self._before = node, resets, before
         self.notice: EpisodeNotice | None = None
         self._next: int | None = None  # seed of the newest request
         self._is_due, self._asked_s = False, float("-inf")
@@ -111,6 +112,7 @@ class TwinEpisodes:
             return notice
         if notice == self.notice:
             return None
+        self._before()
         before, self.notice = self.notice, notice
         if before is None or notice.epoch > before.epoch:
             self._is_due = False

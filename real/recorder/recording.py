@@ -164,7 +164,8 @@ def _attributes(contract: Contract, task: str) -> dict[str, Any]:
 
 
 def _require_same(dataset: Dataset, contract: Contract, schema: Schema | None, task: str) -> None:
-    where, way_out = f"recording '{dataset.path}'", "Take another output=, or the robot that it was made with"
+    where = f"recording '{dataset.path}'"
+    way_out = "Take another output=, or the robot, task= and cameras= that it was made with"
     recorded = dataset.attributes.get("contract") or {}
     ours = hashes(contract)
     rows = [
@@ -179,7 +180,7 @@ def _require_same(dataset: Dataset, contract: Contract, schema: Schema | None, t
     if schema is not None and dataset.schema is not None and dataset.schema.to_json() != schema.to_json():
         rows += _differences(dataset.schema, schema)
     if rows:
-        raise InputError(f"{where} is of something else:\n{table(rows, 'the recording', 'this robot')}\n{way_out}")
+        raise InputError(f"{where} is of something else:\n{table(rows, 'the recording', 'now')}\n{way_out}")
 
 
 def _differences(theirs: Schema, ours: Schema) -> list[tuple[str, str, str]]:

@@ -101,9 +101,11 @@ class Take:
         stamps = many.stamps_ns
         first, count = int(np.searchsorted(stamps, self.start_ns)), len(stamps)
         while first < count and not self.paused and self.open:
-            alone = self._observer.stamp_ns is None or self._ended_s is not None
             reach_ns = stamps[first] + self._schema.action.period_ns
-            end = first + 1 if alone else int(np.searchsorted(stamps, reach_ns))
+            end = int(np.searchsorted(stamps, reach_ns))
+            alone = self._observer.stamp_ns is None or self._ended_s is not None
+            if alone or self._observer.interrupted_with(name, int(stamps[end - 1])):
+                end = first + 1
             part = many.part(first, end)
             refused += self._observer.add_many(name, part.values, part.stamps_ns, now_ns or None)
             self._sample_many(name, part.samples, part.stamps_ns)

@@ -176,6 +176,14 @@ class Alignment:
         newest = [past.stamps[-1] for past in self._pasts.values() if past.stamps]
         return min(newest) if newest and len(newest) == len(self._pasts) else None
 
+    def newest_with(self, stream: str, stamp_ns: int) -> int | None:
+        """What `newest_ns` will be once a stream has a message of that stamp."""
+        if stream not in self._sources:
+            return self.newest_ns
+        moments = [past.newest_ns for name, past in self._pasts.items() if name != stream]
+        moments.append(stamp_ns - self._sources[stream].latency_ns)
+        return None if None in moments else min(moments)  # type: ignore[type-var]
+
     @property
     def silent(self) -> tuple[str, ...]:
         """Streams without a message, or further behind the newest one than a row may be from a message."""

@@ -84,8 +84,16 @@ class Observer:
     @property
     def interrupted(self) -> bool:
         """Whether the newest row is too old to precede the next one in a history: reset or resume before `due`."""
-        newest = self._alignment.newest_ns
-        return None not in (newest, self.stamp_ns) and newest - self.stamp_ns > LOST * self._period_ns  # type: ignore[operator]
+        return self._is_far(self._alignment.newest_ns)
+
+    def interrupted_with(self, stream: str, stamp_ns: int) -> bool:
+        """Whether it will be `interrupted` once a stream has a message of that stamp."""
+        return self._is_far(self._alignment.newest_with(stream, stamp_ns))
+
+    def _is_far(self, newest_ns: int | None) -> bool:
+        if newest_ns is None or self.stamp_ns is None:
+            return False
+        return newest_ns - self.stamp_ns > LOST * self._period_ns
 
     @property
     def lacking(self) -> tuple[str, ...]:
@@ -101,8 +109,8 @@ class Observer:
     ) -> list[str]:
         """Add messages that came together, as `Alignment.add_many` does; return why some were refused.
 
-        To have the rows that `due` gives after each of them, they must not reach over more than a period: `interrupted`
-        is of what has come.
+        To have the rows that `due` gives after each of them, the last must not be one with which it is interrupted
+        (`interrupted_with`): that one is added by itself.
         """
         return self._alignment.add_many(stream, values, stamps_ns, now_ns)
 

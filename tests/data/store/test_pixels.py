@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from data.store.images.encoding import encode_jpeg, encode_png
 from data.store.images.headers import MOST_PIXELS, encoded_header
 from data.store.images.pixels import decoded, decoded_depth, depth_png, pixels
 from robot.errors import InputError
@@ -199,3 +200,53 @@ def test_raw_pixels_are_a_view_where_nothing_has_to_be_turned_round() -> None:
     found = pixels(buffer, "rgb8", 6, 5, 15, False)
     buffer[0] ^= 0xFF
     assert found[0, 0, 0] == image[0, 0, 0] ^ 0xFF
+
+
+def _patched(name: str) -> bytes:
+    """A JPEG or PNG that says something else of itself than it is, or is not whole."""
+    jpeg, png = encode_jpeg(picture(1, 24, 32), 90), encode_png(picture(1, 24, 32))
+    frame, scan = jpeg.index(b"\xff\xc0"), jpeg.index(b"\xff\xda")
+    pixels = png.index(b"IDAT") - 4
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return len(content).to_bytes(4, "big") + kind + content + zlib.crc32(kind + content).to_bytes(4, "big")
+
+    header = bytearray(png[16:29])
+    header[12] = 7
+    return {
+        "bits": jpeg[: frame + 4] + b"\x0c" + jpeg[frame + 5 :],
+        "lossless": jpeg[:frame] + b"\xff\xc3" + jpeg[frame + 2 :],
+        "two frames": jpeg[:scan] + jpeg[frame : frame + 19] + jpeg[scan:],
+        "no tables": jpeg[:2] + jpeg[frame:],
+        "no frame": jpeg[:frame] + jpeg[frame + 19 :],
+        "sampling": jpeg[: frame + 11] + b"\x00" + jpeg[frame + 12 :],
+        "no end": jpeg[:-60],
+        "no pixels": png[:pixels] + chunk(b"IEND", b""),
+        "interlace": png[:8] + chunk(b"IHDR", bytes(header)) + png[33:],
+        "critical": png[:pixels] + chunk(b"ABCD", b"x") + png[pixels:],
+    }[name]
+
+
+@pytest.mark.parametrize(
+    "name, reason",
+    [
+        ("bits", "a JPEG of 12 bits"),
+        ("lossless", "a frame of kind c3"),
+        ("two frames", "a JPEG with two frames"),
+        ("no tables", "without its tables"),
+        ("no frame", "without a frame"),
+        ("sampling", "damaged"),
+        ("no end", "without its end"),
+        ("no pixels", "a PNG without pixels"),
+        ("interlace", "interlace"),
+        ("critical", "must be understood"),
+    ],
+)
+def test_an_image_that_no_decoder_reads_is_no_image(name: str, reason: str) -> None:
+    with pytest.raises(InputError, match=reason):
+        encoded_header(_patched(name))
+
+
+def test_markers_without_a_segment_are_passed_over() -> None:
+    jpeg = encode_jpeg(picture(1, 24, 32), 90)
+    assert encoded_header(jpeg[:2] + b"\xff\x01\xff\xd0\xff" + jpeg[2:]).shape == (24, 32, 3)

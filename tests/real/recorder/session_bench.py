@@ -99,7 +99,8 @@ class Bench:
         about: facts of the session.
         time_limit: as the conductor's.
         contract: of the robot; None makes `bench_contract`.
-        together: whether messages of joints are kept until the recorder looks, as its node does.
+        together: whether messages of joints, which are kept until the recorder looks as its node keeps them, are then
+            read together, or one by one.
 
     Attributes:
         muted: streams that do not come, and `gate`.
@@ -200,7 +201,7 @@ class Bench:
     def _come(self, name: str) -> None:
         if name not in self.muted:
             packed = self.stream.get(name, self._usual(name))(self.now_ns - self.delay_ns)
-            if self._together and name in self.streams.fast:
+            if name in self.streams.fast:
                 self._kept.setdefault(name, Arrivals()).add(packed, self.now_ns, self.now_s)
                 return
             refused = self.conductor.measured(name, packed, self.now_ns, self.now_s)
@@ -209,7 +210,11 @@ class Bench:
     def _hand_over(self) -> None:
         kept, self._kept = self._kept, {}
         for name, arrivals in kept.items():
-            self.refused += self.conductor.measured_together(name, arrivals)
+            if self._together:
+                self.refused += self.conductor.measured_together(name, arrivals)
+            else:
+                answers = [self.conductor.measured(name, *each) for each in arrivals]
+                self.refused += [each for each in answers if each is not None]
 
     def _usual(self, name: str) -> Callable[[int], bytes]:
         if name == "front":

@@ -57,7 +57,7 @@ def episode(schema: Schema, rows: int = 3) -> Episode:
 def refusal(folder: Path, contract: Contract, schema: Schema, task: str = TASK) -> str:
     with pytest.raises(InputError) as caught:
         open_recording(folder, contract, schema, task)
-    assert "Take another output=, or the robot that it was made with" in str(caught.value)
+    assert "Take another output=, or the robot, task= and cameras= that it was made with" in str(caught.value)
     with Dataset.open(folder, mode="a"):  # a refusal leaves no lock behind
         return str(caught.value)
 
