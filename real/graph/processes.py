@@ -57,7 +57,7 @@ def run_processes(
     before = _on_signals(stop)
     printing = _Printing() if echo else None
     if printing is not None and printing.has_status:
-        environment = {**environment, RELAYED: "1"}
+        environment = {**environment, RELAYED: str(printing.columns)}
     running: list[_Running] = []
     code = 0
     try:
@@ -144,6 +144,11 @@ class _Printing:
     def has_status(self) -> bool:
         """Whether there is a line that can be written over."""
         return self._screen is not None
+
+    @property
+    def columns(self) -> int:
+        """Of the terminal."""
+        return self._screen.size[0] if self._screen is not None else 80
 
     def line(self, text: str) -> None:
         """A line for good."""

@@ -87,6 +87,7 @@ class PolicyNode(Guarded):
         self._running = declare(self, "autostart", True, "plan as soon as there is something to see")
 
         self._session = secrets.token_hex(4)
+        self.ending: Stop | None = None
         self._runner: ChunkRunner | None = None
         self._observer: Observer | None = None
         self._epoch: int | None = None
@@ -216,12 +217,14 @@ class PolicyNode(Guarded):
     def _woken(self) -> None:
         """Look whether something is ready in the planner's thread."""
         if self._planner.error:
-            raise Stop(self._planner.error, code=2)
+            self.ending = Stop(self._planner.error, code=2)
+            return
         if self._observer is None and self._planner.policy is not None:
             try:
                 self._fit(self._planner.policy)
             except TillerError as error:
-                raise Stop(str(error), code=error.exit_code) from None
+                self.ending = Stop(str(error), code=error.exit_code)
+                return
             self._begin()
         while (plan := self._planner.take()) is not None:
             self._publish_plan(plan)

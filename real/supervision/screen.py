@@ -17,7 +17,8 @@ KEPT = 200  # lines that wait, at most
 SOON_S = 0.5
 APART_S = 1.0  # between two lines of a status that changes, where it cannot be written over
 
-RELAYED = "TILLER_STATUS_RELAYED"  # set by a process that shows the status line of another, which writes into a pipe
+RELAYED = "TILLER_STATUS_RELAYED"
+"""Set, to the columns that it has, by a process that shows the status line of another, which writes into a pipe."""
 _STATUS = "\x1e"  # begins such a line
 
 _ENTER, _LEAVE = "\x1b[?1049h\x1b[?25l", "\x1b[?25h\x1b[?1049l"
@@ -59,7 +60,8 @@ class Screen:
         try:
             size = os.get_terminal_size(self._stream.fileno())
         except OSError:
-            return 80, 24
+            columns = os.environ.get(RELAYED, "")
+            return (int(columns) if columns.isdecimal() and 0 < len(columns) < 5 else 80) or 80, 24
         return size.columns or 80, size.lines or 24  # a new pseudo terminal has none
 
     def line(self, text: str) -> None:

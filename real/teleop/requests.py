@@ -95,7 +95,8 @@ class Requests:
         except Exception as error:
             self._node.failed(f"service for {event}", error)
             return
-        self.answer = f"{event}: {'done' if response.success else 'refused'} {response.message}".rstrip()
+        said = ("ok", "refused")[not response.success]
+        self.answer = f"{event}: {', '.join(each for each in (said, response.message) if each)}"
         self._node.get_logger().info(self.answer)
         if response.success and then is not None:
             then()

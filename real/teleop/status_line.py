@@ -42,14 +42,14 @@ class TeleopStatus:
 
     def line(self, columns: int) -> str:
         """The line for a terminal of so many columns."""
-        back = f"press {self.give} to give it back to the policy" if self.give else "give it back to the policy"
+        back = f": {self.give} gives it back" if self.give else ""
         recorder, verdict = (self.recorder.line(), self.recorder.verdict) if self.recorder is not None else ("", "")
         parts = [
             (0, self.refused.partition("\n")[0]),
             (1, self.note),
-            (0, f"you have the robot; {back}" if self.taken else ""),
-            (2, f"gate: {self.gate}"),
-            (3, recorder),
+            (0, f"you have the robot{back}" if self.taken else ""),
+            (3, f"gate: {self.gate}"),
+            (2, recorder),
             (4, self.answer),
             (5, verdict),
             (6, self.doing),

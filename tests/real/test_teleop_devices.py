@@ -376,7 +376,7 @@ def test_a_narrow_terminal_shows_what_matters_most() -> None:
     whole = status.line(300)
     assert whole.split(" | ") == [
         "not held",
-        "you have the robot; press b to give it back to the policy",
+        "you have the robot: b gives it back",
         "gate: run person",
         "recorder: recording 12 s, success, 4 of 50 saved",
         "start: done",
@@ -384,8 +384,9 @@ def test_a_narrow_terminal_shows_what_matters_most() -> None:
         "moving",
         "arm",
     ]
-    assert status.line(90) == "not held | you have the robot; press b to give it back to the policy | gate: run person"
-    assert status.line(20) == "you have the robot; press b to give it back to the policy"
+    recording = "recorder: recording 12 s, success, 4 of 50 saved"
+    assert status.line(100) == f"not held | you have the robot: b gives it back | {recording}"
+    assert status.line(20) == "you have the robot: b gives it back"
     later = replace(status, recorder=replace(recorder, seconds=13.0))
     assert later.news == status.news and replace(status, taken=False).news != status.news
 

@@ -101,6 +101,10 @@ def run(configuration: Configuration[DeployOptions]) -> int:
     )
 
     def check() -> None:
+        if deployment.task:
+            from sim.tasks.registry import task_info
+
+            task_info(deployment.task)
         if deployment.checkpoint:
             require_source(deployment.checkpoint, contract)
 

@@ -26,7 +26,7 @@ class TeleopOptions:
         instruction: what is done; null leaves it to the task.
         operator: who demonstrates.
         episodes: to have in the end, for the plan of the day; 0 for none.
-        cameras: that are recorded; null takes all of the contract.
+        cameras: that are recorded, such as [front]; [] for none, null takes all of the contract.
         checkpoint: folder of a policy that drives until the person takes over; null for none.
         seed: of the first episode; the next ones count up.
         resets: a twin begins another episode after each take.
@@ -110,6 +110,10 @@ def run(configuration: Configuration[TeleopOptions]) -> int:
     )
 
     def check() -> None:
+        if deployment.task:
+            from sim.tasks.registry import task_info
+
+            task_info(deployment.task)
         if deployment.checkpoint:
             require_source(deployment.checkpoint, contract)
         if deployment.record:

@@ -1,4 +1,4 @@
-// A round from its bytes; the layout is in `real/page/rounds.py`.
+// A round from its bytes; the layout is in `real/page/serving/rounds.py`.
 
 export const KINDS = { state: 0, camera: 1, scene: 2, poses: 3 };
 

@@ -55,7 +55,7 @@ def task_class(name: str) -> type[TwinTask]:
             "task",
             expected=f"one of {', '.join(f'twin/{each}' for each in TASKS)}",
             got=f"'twin/{name}'",
-            way_out=nearest(name, TASKS),
+            way_out=nearest(f"twin/{name}", [f"twin/{each}" for each in TASKS]),
         )
     module, kind = TASKS[name]
     return getattr(import_module(module), kind)  # type: ignore[no-any-return]

@@ -207,7 +207,7 @@ def test_wrong_options_say_what_was_expected(options: dict[str, Any], words: str
 
 
 def test_an_unknown_task_offers_the_nearest() -> None:
-    with pytest.raises(InputError, match="Did you mean 'lift'"):
+    with pytest.raises(InputError, match="Did you mean 'twin/lift'"):
         sim.make("twin/lfit")
     with pytest.raises(InputError, match="Did you mean 'twin/lift'"):
         suite_of("lfit")
