@@ -40,7 +40,7 @@ from robot.contract.loading import action_spec, load_contract
 from robot.control.observation.action_rows import warm_up
 from robot.errors import InputError, TillerError
 
-POLL_S, LOOK_S, FLUSH_S, REPORT_S = 0.008, 0.05, 0.25, 0.5
+POLL_S, LOOK_S, FLUSH_S, REPORT_S = 0.01, 0.05, 0.25, 0.5
 GRAPH_S, SETTLED_GRAPH_S = 0.2, 1.0  # while publishers are missing, and when all are there
 LONGEST_TASK = 1000  # characters of an instruction
 

@@ -1,7 +1,7 @@
 """A recorder's subscriptions: each with the quality of service that its publishers offer, found once they are there.
 
 They are looked at instead of listened to. To be called back for each of 900 messages a second takes the executor more
-time than to read them; to take what has come every 5 ms does not, and a queue holds more than comes in a second. What
+time than to read them; to take what has come every 10 ms does not, and a queue holds more than comes in a second. What
 comes fast is kept for a moment and handed over together: most of the reading is then done once for many.
 """
 
