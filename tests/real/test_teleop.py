@@ -225,7 +225,7 @@ def test_a_person_at_the_keyboard_takes_the_robot_keeps_it_at_rest_and_gives_it_
     assert robot.is_taken
     assert tuple(first.joint_names) == robot.names and len(first.points) == 1
     assert np.abs(np.array(first.points[0].positions) - SENT).max() < 2e-3  # from what was sent
-    shown.until("you have the robot; press b to give it back to the policy")
+    shown.until("you have the robot: b gives it back")
     robot.rest()
     assert robot.is_held and robot.sent[0] > SENT[0] + 0.01 and robot.sent[1:] == pytest.approx(SENT[1:])
     os.write(person, b" ")
