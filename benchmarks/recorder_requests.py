@@ -1,4 +1,4 @@
-"""How long a person waits for the recorder: for the answer to start and to discard, and from save until it is ready again.
+"""How long a person waits for the recorder: for the answer to start and discard, and from save until it is ready again.
 
     python -m benchmarks.recorder_requests [--takes 8] [--take 6]
 
