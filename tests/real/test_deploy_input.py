@@ -45,6 +45,7 @@ def test_a_contract_that_is_no_yaml_of_names(ros_environment, tmp_path: Path, co
         ("namespace=/left/", "namespace=/left"),
         ("namespace=~left", "namespace=/left"),
         ("checkpoint=nowhere#x", "nowhere#0"),
+        ("task=twin/lfit", "Did you mean 'twin/lift'"),
     ],
 )
 def test_options_that_no_node_could_take(ros_environment, tmp_path: Path, word: str, part: str) -> None:
