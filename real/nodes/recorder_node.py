@@ -191,14 +191,14 @@ class RecorderNode(Guarded):
             self.create_service(SetBool, f"~/{name}", partial(self._switch, switch))
 
     def _ask(self, request: Callable[[], Session | str], asked: Any, answer: Any) -> Any:
-        self._topics.hand_over()  # what came before the request is of the time before it
-        return self._answer(request(), answer)
+        return self._answer(request, answer)
 
     def _switch(self, request: Callable[[bool], Session | str], asked: Any, answer: Any) -> Any:
-        self._topics.hand_over()
-        return self._answer(request(asked.data), answer)
+        return self._answer(partial(request, asked.data), answer)
 
-    def _answer(self, result: Session | str, answer: Any) -> Any:
+    def _answer(self, request: Callable[[], Session | str], answer: Any) -> Any:
+        self._topics.hand_over()  # what came before the request is of the time before it
+        result = request()
         answer.success = not isinstance(result, str)
         answer.message = result if isinstance(result, str) else result.state.value
         return answer

@@ -185,11 +185,7 @@ class Take:
         return True
 
     def _sample(self, name: str, value: np.ndarray, stamp_ns: int) -> None:
-        if stamp_ns > self._last_ns.get(name, -1):
-            self._last_ns[name] = stamp_ns
-            values, stamps = self._samples[name]
-            values.append(np.asarray(value, np.float64)[None])
-            stamps.append(np.array([stamp_ns], dtype=np.int64))
+        self._sample_many(name, np.asarray(value, np.float64)[None], np.array([stamp_ns], dtype=np.int64))
 
     def _sample_many(self, name: str, samples: np.ndarray, stamps_ns: np.ndarray) -> None:
         """Add samples (k, n) in the order of their stamps."""

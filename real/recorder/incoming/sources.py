@@ -13,6 +13,7 @@ from data.store.images.encoding import AS_IT_CAME, PNG, Encoding
 from real.recorder.incoming.arrivals import Arrivals
 from real.recorder.incoming.pictures import Picture, first_picture
 from real.recorder.incoming.stream_watch import StreamWatch
+from real.recorder.rows import LARGEST
 from real.ros.reading import EpisodeNotice, Refusal
 from real.ros.streams import read_stream, state_type
 from real.ros.wire.alike import AlikeReader
@@ -30,7 +31,6 @@ from robot.errors import InputError, nearest
 UNDECODED = (AS_IT_CAME, PNG)
 SAMPLED = ("joint_state", "pose", "wrench")
 UNWATCHED = ("driver_state",)
-LARGEST = 1e30  # below it all numbers are finite in float32, after any scale of a tool too
 
 
 @dataclass(frozen=True, eq=False)

@@ -69,14 +69,12 @@ class AlikeReader:
         for _ in range(cursor.length(4)):
             cursor.string()
         self._names = tuple(message.name if isinstance(message, JointState) else message.joint_names)
-        if isinstance(message, JointState):
-            lists = [message.position, message.velocity, message.effort]
-        else:
-            cursor.length(4)
+        lists = 3  # positions, velocities and efforts
+        if not isinstance(message, JointState):
+            lists = cursor.length(4)
             if any(len(each.velocities) or len(each.accelerations) or len(each.effort) for each in message.points):
                 return
-            lists = [each.positions for each in message.points]
-        for place in range(len(lists)):
+        for place in range(lists):
             count = cursor.length(8)
             if count:
                 cursor.skip(8, count)
