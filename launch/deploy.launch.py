@@ -24,7 +24,7 @@ SWITCH = ["true", "false"]
 PARENT = {"TILLER_PARENT": str(os.getpid())}
 TOPICS = {
     "policy/chunk": "chunks of actions, trajectory_msgs/JointTrajectory",
-    "policy/task": "what the policy is told to do, std_msgs/String, latched",
+    "policy/task": "an instruction for the policy in place of the task's, std_msgs/String, latched",
     "teleop/target": "targets of a person, trajectory_msgs/JointTrajectory of one row",
     "gate/sent": "what was asked for and what was sent, trajectory_msgs/JointTrajectory",
     "gate/state": "mode of the gate, std_msgs/String, latched",

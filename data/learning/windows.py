@@ -49,12 +49,15 @@ class Batch:
         action: (batch, horizon, dim) float32; row 0 belongs to the newest observation.
         is_pad: (batch, horizon) True where no loss may see the action: it is past the end of the episode and repeats
             its last one, or its row was taken back.
+        episode: (batch,) int64 index of each window's episode in the dataset: its facts (instruction, return, weight)
+            are one lookup.
         columns: name -> (batch, ...) further row columns as they are stored, each of the window's newest row t.
     """
 
     observation: Mapping[str, np.ndarray]
     action: np.ndarray
     is_pad: np.ndarray
+    episode: np.ndarray
     columns: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
@@ -99,6 +102,7 @@ class Windows:
         row_ends = np.cumsum(lengths)
         self._first = np.repeat(row_ends - lengths, lengths)  # first row of each row's episode
         self._last = np.repeat(row_ends - 1, lengths)
+        self._episode = np.repeat(self.episodes, lengths)
         self._to_source = np.repeat(starts - (row_ends - lengths), lengths)  # added to a row: its row in the dataset
         self._ahead = np.arange(self.horizon, dtype=np.int64)
         self._by_history: dict[History, list[str]] = {}
@@ -161,7 +165,8 @@ class Windows:
                     observation[name] = self._memory[name].take(past, axis=0)
                 else:
                     observation[name] = self._cache.gather(self._streamed[name], past + self._to_source[rows][:, None])
-        return Batch(observation, action, is_pad, {name: values[rows] for name, values in self._columns.items()})
+        columns = {name: values[rows] for name, values in self._columns.items()}
+        return Batch(observation, action, is_pad, self._episode[rows], columns)
 
     def order(self, generator: np.random.Generator) -> np.ndarray:
         """Every window once, shuffled: (len,) int64.

@@ -9,7 +9,7 @@ import torch
 
 from data.learning.statistics import FieldStatistics, RunningStatistics
 from data.learning.windows import Windows
-from policies.encoders import make_encoder
+from policies.encoders import make_encoder, make_prompt_encoder
 from policies.model.model import PolicyModel
 from policies.model.policy import DiffusionPolicy
 from policies.networks import make_network
@@ -42,6 +42,7 @@ def policy_spec(recipe: PolicyRecipe, observation: ObservationSpec, action: Acti
         n_action_steps=recipe.n_action_steps,
         sampler=_sampler(recipe, _objective(recipe)),
         transforms={"transforms": to_json(recipe.transforms)},
+        prompt=make_prompt_encoder(**_named("prompt", recipe.prompt)).spec,
     )
 
 
@@ -81,10 +82,11 @@ def build_policy(
     encoder = make_encoder(
         shapes=shapes, pretrained=statistics is not None, images=images, **_named("encoder", recipe.encoder)
     )
+    prompt_encoder = make_prompt_encoder(**_named("prompt", recipe.prompt))
     network = make_network(
         horizon=spec.horizon,
         action_dim=action.dim,
-        condition_dim=encoder.condition_dim,
+        condition_dim=encoder.condition_dim + prompt_encoder.condition_dim,
         **_named("network", recipe.network),
     )
     model = PolicyModel(
@@ -96,6 +98,7 @@ def build_policy(
         _objective(recipe),
         recipe.pad_loss,
         recipe.normalisation.mode_of(ACTION),
+        prompt_encoder,
     )
     return DiffusionPolicy(model.eval(), spec, recipe)
 

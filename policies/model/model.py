@@ -7,6 +7,8 @@ from typing import Sequence
 import torch
 from torch import Tensor, nn
 
+from policies.encoders import PromptEncoder
+from policies.encoders.prompt import IgnoredPrompt
 from policies.objectives import Edit, Objective
 from policies.transforms import Tensors, TransformChain
 from policies.transforms.normaliser import ACTION, LIMITS, Normaliser
@@ -24,6 +26,7 @@ class PolicyModel(nn.Module):
         objective: loss and samplers.
         pad_loss: let actions repeated past the end of an episode count.
         action_mode: how the normaliser scales actions.
+        prompt_encoder: prompts -> (B, C'), joined to the observation's condition; None ignores them.
     """
 
     def __init__(
@@ -36,13 +39,20 @@ class PolicyModel(nn.Module):
         objective: Objective,
         pad_loss: bool = False,
         action_mode: str = LIMITS,
+        prompt_encoder: PromptEncoder | None = None,
     ):
         super().__init__()
         self.chain, self.objective, self.pad_loss, self.action_mode = chain, objective, pad_loss, action_mode
         self.normaliser, self.augmentation, self.encoder, self.network = normaliser, augmentation, encoder, network
+        self.prompt_encoder = IgnoredPrompt() if prompt_encoder is None else prompt_encoder
 
     def forward(
-        self, observation: Tensors, action: Tensor, is_pad: Tensor, generator: torch.Generator | None = None
+        self,
+        observation: Tensors,
+        action: Tensor,
+        is_pad: Tensor,
+        generator: torch.Generator | None = None,
+        prompt: Tensor | None = None,
     ) -> Tensor:
         """Loss summed over the elements that count.
 
@@ -51,23 +61,26 @@ class PolicyModel(nn.Module):
             action: (B, H, dim) raw.
             is_pad: (B, H) true where an action only repeats the last one of its episode.
             generator: source of noise and levels.
+            prompt: (B, ...) as `prompt_encoder.read` gives it; None where it gives none.
 
         Returns:
             A scalar; divide it by the number of these elements for the mean.
         """
         stages = self.chain.forward_observation(observation)
         target = self.normalise_action(action, stages)
-        loss = self.objective.loss(self.network, target, self._condition(stages[-1]), generator)
+        loss = self.objective.loss(self.network, target, self._condition(stages[-1], prompt), generator)
         return loss.sum() if self.pad_loss else (loss * (~is_pad)[..., None]).sum()
 
     def elements(self, rows: int, kept: int) -> int:
         """Elements that count in the loss of `rows` rows of actions, of which `kept` are no padding."""
         return (rows if self.pad_loss else kept) * self.chain.outgoing[1].dim
 
-    def encode(self, observation: Tensors) -> tuple[Tensor, list[Tensors]]:
-        """Raw observation to its condition (B, C), and the stages that `decode` needs."""
+    def encode(self, observation: Tensors, prompt: Tensor | None = None) -> tuple[Tensor, list[Tensors]]:
+        """Raw observation, and the prompt that `prompt_encoder.read` gave, to their condition (B, C); and the stages
+        that `decode` needs.
+        """
         stages = self.chain.forward_observation(observation)
-        return self._condition(stages[-1]), stages
+        return self._condition(stages[-1], prompt), stages
 
     def denoise(
         self,
@@ -107,8 +120,9 @@ class PolicyModel(nn.Module):
         """Raw actions (B, ..., H, dim) to normalised ones (B, ..., H, D)."""
         return self.normaliser[ACTION](self.chain.forward_action(action, stages))
 
-    def _condition(self, transformed: Tensors) -> Tensor:
-        return self.encoder(self.augmentation(self.normaliser.observation(transformed)))
+    def _condition(self, transformed: Tensors, prompt: Tensor | None) -> Tensor:
+        seen: Tensor = self.encoder(self.augmentation(self.normaliser.observation(transformed)))
+        return seen if prompt is None else torch.cat([seen, self.prompt_encoder(prompt)], dim=-1)
 
 
 def _then(first: Edit, second: Edit | None) -> Edit:

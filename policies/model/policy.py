@@ -15,7 +15,8 @@ from policies.model.noise import RowStreams
 from policies.objectives import Edit
 from policies.recipe.recipe import PolicyRecipe
 from policies.transforms import Tensors
-from robot.description import PolicySpec, SamplerSpec, TaskPrompt
+from robot.description import PolicySpec, SamplerSpec, Task
+from robot.description.prompt import prompt_rows
 from robot.errors import InputError
 
 
@@ -66,21 +67,22 @@ class DiffusionPolicy:
         self,
         observation: Mapping[str, np.ndarray],
         *,
-        task: TaskPrompt | None = None,
+        task: Task = None,
         noise: np.ndarray | None = None,
         samples: int = 1,
         seeds: Sequence[int] | None = None,
         prefix: np.ndarray | None = None,
         prefix_weight: np.ndarray | None = None,
     ) -> np.ndarray:
-        """Draw chunks of actions; see `robot.description.Policy.sample`. The task is ignored.
+        """Draw chunks of actions; see `robot.description.Policy.sample`. `spec.prompt` says what becomes of the task.
 
         Raises:
-            InputError: a key is missing, or an array has another shape.
+            InputError: a key is missing, an array has another shape, or the policy cannot follow the prompt.
         """
         with torch.inference_mode():
             action = self.sample_tensors(
                 self._tensors(observation),
+                task=task,
                 noise=self._optional(noise),
                 samples=samples,
                 seeds=seeds,
@@ -93,6 +95,7 @@ class DiffusionPolicy:
         self,
         observation: Tensors,
         *,
+        task: Task = None,
         noise: Tensor | None = None,
         samples: int = 1,
         seeds: Sequence[int] | None = None,
@@ -108,7 +111,7 @@ class DiffusionPolicy:
             else self._streams(seeds, batch, samples)
         )
         start = self._start(noise, streams, batch, samples)
-        condition, stages = self.model.encode(observation)
+        condition, stages = self.model.encode(observation, self._prompt(task, batch))
         edit = None if prefix is None else self._inpaint(prefix, prefix_weight, stages, samples)
         action = self.model.denoise(
             start,
@@ -119,6 +122,11 @@ class DiffusionPolicy:
             edit=edit,
         )
         return self.model.decode(action.unflatten(0, (batch, samples)), stages)
+
+    def _prompt(self, task: Task, batch: int) -> Tensor | None:
+        """The prompts of the rows as the model reads them, on its device."""
+        read = self.model.prompt_encoder.read(prompt_rows(task, batch))
+        return None if read is None else read.to(self.device)
 
     def _streams(self, seeds: Sequence[int] | None, batch: int, samples: int) -> RowStreams:
         if seeds is not None and len(seeds) != batch:

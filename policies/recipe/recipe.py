@@ -54,6 +54,7 @@ class PolicyRecipe:
         network: for example {name: mlp, width: 256}.
         objective: for example {name: flow}.
         encoder: for example {name: state}.
+        prompt: what an instruction decides: {name: ignored}, {name: refused} or {name: instruction}.
         augmentation: of images while training, or None.
         observation: keys that the policy sees, in order; empty for all keys offered.
         n_obs_steps: newest rows of every key that the policy sees.
@@ -69,6 +70,7 @@ class PolicyRecipe:
     network: Mapping[str, Any] = field(default_factory=lambda: {"name": "mlp"})
     objective: Mapping[str, Any] = field(default_factory=lambda: {"name": "flow"})
     encoder: Mapping[str, Any] = field(default_factory=lambda: {"name": "state"})
+    prompt: Mapping[str, Any] = field(default_factory=lambda: {"name": "ignored"})
     augmentation: Mapping[str, Any] | None = None
     observation: tuple[str, ...] = ()
     n_obs_steps: Rows = 1

@@ -23,12 +23,14 @@ class TensorBatch:
         action: (batch, horizon, dim).
         is_pad: (batch, horizon).
         kept: rows that are no padding, counted before the transfer to the device.
+        prompt: (batch, ...) as the model's encoder of prompts reads them; None where it reads none.
     """
 
     observation: Mapping[str, Tensor]
     action: Tensor
     is_pad: Tensor
     kept: int
+    prompt: Tensor | None = None
 
     def to(self, device: torch.device) -> TensorBatch:
         """The same windows on another device."""
@@ -36,7 +38,8 @@ class TensorBatch:
             return self
         observation = {name: value.to(device, non_blocking=True) for name, value in self.observation.items()}
         action, is_pad = (value.to(device, non_blocking=True) for value in (self.action, self.is_pad))
-        return TensorBatch(observation, action, is_pad, self.kept)
+        prompt = None if self.prompt is None else self.prompt.to(device, non_blocking=True)
+        return TensorBatch(observation, action, is_pad, self.kept, prompt)
 
 
 class RowOrder:
@@ -81,10 +84,20 @@ class Batches:
         accumulation: micro-batches per update.
         ranks: this process among all.
         ahead: gather the next update in a thread meanwhile; pays where images are decoded or a GPU works.
+        prompts: (episodes, ...) of every episode of the dataset, as the model reads them; None where it reads none.
     """
 
-    def __init__(self, order: RowOrder, device: torch.device, accumulation: int, ranks: Ranks, ahead: bool):
+    def __init__(
+        self,
+        order: RowOrder,
+        device: torch.device,
+        accumulation: int,
+        ranks: Ranks,
+        ahead: bool,
+        prompts: Tensor | None = None,
+    ):
         self.order, self.device, self.accumulation, self.ranks = order, device, accumulation, ranks
+        self._prompts = prompts
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="batches") if ahead else None
         self._next: tuple[int, Future[list[TensorBatch]]] | None = None
 
@@ -101,7 +114,7 @@ class Batches:
     def _gather(self, update: int) -> list[TensorBatch]:
         parts = np.split(self.order.rows(update), self.accumulation * self.ranks.size)
         return [
-            to_torch(self.order.windows, part, pin=self.device.type == "cuda")
+            to_torch(self.order.windows, part, self._prompts, pin=self.device.type == "cuda")
             for part in parts[self.ranks.rank :: self.ranks.size]
         ]
 
@@ -113,8 +126,8 @@ class Batches:
             self._pool.shutdown(wait=True, cancel_futures=True)
 
 
-def to_torch(windows: Windows, rows: np.ndarray, pin: bool = False) -> TensorBatch:
-    """Gather windows as tensors on the CPU, sharing the memory of the arrays unless pinned."""
+def to_torch(windows: Windows, rows: np.ndarray, prompts: Tensor | None = None, pin: bool = False) -> TensorBatch:
+    """Gather windows as tensors on the CPU, in the memory of the arrays unless pinned. `prompts`: see `Batches`."""
     batch = windows.gather(rows)
 
     def tensor(array: np.ndarray) -> Tensor:
@@ -126,4 +139,5 @@ def to_torch(windows: Windows, rows: np.ndarray, pin: bool = False) -> TensorBat
         tensor(batch.action),
         tensor(batch.is_pad),
         batch.is_pad.size - int(batch.is_pad.sum()),
+        None if prompts is None else prompts[torch.from_numpy(batch.episode)],
     )

@@ -93,7 +93,8 @@ class Learner:
             self._seed(update, index * self.ranks.size + self.ranks.rank)
             with self._without_exchange(last=index + 1 == len(batches)):
                 with torch.autocast(self.device.type, torch.bfloat16, enabled=self._bf16):
-                    share = self._parallel(batch.observation, batch.action, batch.is_pad, self._generator) / elements
+                    loss = self._parallel(batch.observation, batch.action, batch.is_pad, self._generator, batch.prompt)
+                    share = loss / elements
                 # Processes average their gradients; together their shares make one mean already.
                 (share * self.ranks.size).backward()
             total += share.detach()

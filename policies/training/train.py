@@ -25,6 +25,7 @@ from policies.training.distributed import Ranks, process_group
 from policies.training.learner import Learner
 from policies.training.loggers import CsvLog, Logger, TensorBoardLog, WandbLog
 from policies.training.progress import TrainingProgress
+from policies.training.prompts import episode_prompts, with_instructions
 from policies.training.run_folder import RunFolder
 from policies.training.trainer import INTERRUPTED, Evaluate, Trainer, TrainingResult
 from policies.training.validation import Validation
@@ -90,6 +91,7 @@ def _train(
 ) -> TrainingResult:
     """Train in this process, in the folder that its group shares."""
     training, held_out = _episodes(data, config)
+    recipe = with_instructions(recipe, data)
     spec = _spec(data, recipe)
     windows = Windows(data, spec, training)
     if windows.has_rewound and recipe.pad_loss:
@@ -102,12 +104,13 @@ def _train(
     torch.manual_seed(config.seed)
     statistics = _statistics(data, recipe, spec, training)
     policy = build_policy(recipe, spec, statistics)
+    prompts = episode_prompts(policy.model, data)
     learner = Learner(policy.model.to(place), config, ranks)
     has_images = any(key.is_image for key in spec.observation)
     provenance = Provenance(0, data.fingerprint, str(data.path), *hashes, versions())
     validation = None
     if len(held_out) and ranks.is_main:
-        validation = Validation(Windows(data, spec, held_out), config.batch_size, config.validation.batches)
+        validation = Validation(Windows(data, spec, held_out), config.batch_size, config.validation.batches, prompts)
     with (
         _released(learner),
         TrainingProgress(config.steps, show=ranks.is_main) as progress,
@@ -117,6 +120,7 @@ def _train(
             config.accumulation,
             ranks,
             ahead=has_images or place.type == "cuda",
+            prompts=prompts,
         ) as batches,
     ):
         for line in (*_lost_in_float32(data, windows), *_amplified_noise(policy, statistics)):

@@ -6,6 +6,7 @@ from typing import Sequence
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from data.learning.windows import Windows
 from policies.model.model import PolicyModel
@@ -19,10 +20,11 @@ class Validation:
         windows: of held-out episodes.
         batch_size: windows at a time.
         batches: at most so many; the windows are spread evenly over the episodes.
+        prompts: as in `Batches`.
     """
 
-    def __init__(self, windows: Windows, batch_size: int, batches: int):
-        self.windows = windows
+    def __init__(self, windows: Windows, batch_size: int, batches: int, prompts: Tensor | None = None):
+        self.windows, self._prompts = windows, prompts
         count = min(len(windows), batch_size * batches)
         rows = np.linspace(0, len(windows) - 1, count).round().astype(np.int64)
         self._parts: Sequence[np.ndarray] = np.split(rows, range(batch_size, count, batch_size))
@@ -34,8 +36,8 @@ class Validation:
         generator = torch.Generator(device)
         total, elements = 0.0, 0
         for index, rows in enumerate(self._parts):
-            batch = to_torch(self.windows, rows).to(device)
+            batch = to_torch(self.windows, rows, self._prompts).to(device)
             generator.manual_seed(index)
-            total += model(batch.observation, batch.action, batch.is_pad, generator).item()
+            total += model(batch.observation, batch.action, batch.is_pad, generator, batch.prompt).item()
             elements += model.elements(batch.is_pad.numel(), batch.kept)
         return total / elements

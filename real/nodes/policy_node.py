@@ -26,14 +26,15 @@ from trajectory_msgs.msg import JointTrajectory
 from real.graph.graph import DEVICES
 from real.policy.execution import Execution
 from real.policy.planner import Plan, Planner
+from real.policy.prompt import PromptInForce
 from real.policy.source import load_source, require_source
 from real.process.parameters import declare
 from real.process.run import Stop, run_node
 from real.ros import qos
 from real.ros.chunks import Tag, chunk_message
 from real.ros.guarded import Guarded
-from real.ros.messages import epoch_of, string_message
-from real.ros.reading import Refusal, read_episode
+from real.ros.messages import epoch_of
+from real.ros.reading import Refusal, read_episode, read_instruction
 from real.ros.signals import ERROR, OK, WARN, status_message
 from real.ros.streams import StateMessage, read_stream, subscribe
 from robot.contract.loading import action_spec, describe, load_contract, semantic_hash
@@ -41,7 +42,7 @@ from robot.control.observation.observer import Observer
 from robot.control.observation.sources import offered, stream_sources
 from robot.control.observation.streams import stream_readers
 from robot.control.runner import ChunkRunner, query_seed
-from robot.description import Policy, TaskPrompt, require_match
+from robot.description import Policy, require_match
 from robot.errors import InputError, TillerError
 from robot.safety.gate.actor import Actor
 
@@ -53,8 +54,11 @@ QUANTILE = 0.95
 class PolicyNode(Guarded):
     """The policy's process.
 
-    Topics: in, the contract's streams, `gate/sent` and `episode` of a twin; out, `policy/chunk`, `policy/task`
-    (latched) and `status`. Services: `~/start`, `~/stop` (Trigger).
+    Topics: in, the contract's streams, `gate/sent`, `policy/task` (latched) and `episode` of a twin; out,
+    `policy/chunk` and `status`. Services: `~/start`, `~/stop` (Trigger).
+
+    The prompt in force is that of `policy/task`, before the first of its messages the parameter `instruction`; where
+    that is empty, the instruction of the episode, which comes with its epoch.
     """
 
     def __init__(self) -> None:
@@ -69,7 +73,9 @@ class PolicyNode(Guarded):
                 way_out="-p checkpoint:=outputs/train/...",
             )
         require_source(checkpoint, self._contract)
-        self._instruction = declare(self, "instruction", "", "what to do; empty leaves it to the task")
+        self._prompt = PromptInForce(
+            declare(self, "instruction", "", "what to do, until policy/task says so; empty leaves it to the task")
+        )
         self._seed = declare(self, "seed", 0, "of the noise, where no twin's episode gives one", low=0, high=2**63 - 1)
         self._rows = declare(self, "n_action_steps", 0, "rows executed a plan; 0 is the policy's own", low=0, high=1000)
         self._delay = declare(
@@ -94,15 +100,14 @@ class PolicyNode(Guarded):
         self._early: tuple[str, StateMessage] | None = None
         self._plans = self._refused = self._handed_ns = 0
         self._planned = False  # in this episode
-        self._said = ""
         self._readers = stream_readers(self._contract)
         self._description = describe(self._contract)
         self._execution = Execution(action_spec(self._contract))
 
         self._chunk = self.create_publisher(JointTrajectory, "policy/chunk", qos.COMMAND)
-        self._task = self.create_publisher(String, "policy/task", qos.LATCHED)
         self._status = self.create_publisher(DiagnosticArray, "status", qos.STATUS)
         self.create_subscription(String, "episode", self._new_episode, qos.LATCHED)
+        self.create_subscription(String, "policy/task", self._task_came, qos.LATCHED)
         self.create_subscription(JointTrajectory, "gate/sent", self._executed, qos.STATE, raw=True)
         self.create_service(Trigger, "~/start", self._start_service)
         self.create_service(Trigger, "~/stop", self._stop_service)
@@ -110,8 +115,6 @@ class PolicyNode(Guarded):
         # The events executor takes no guard conditions: while the planner works, a timer looks for its plans.
         self._waiting = self.create_timer(POLL_S, self._woken, clock=Clock(clock_type=ClockType.STEADY_TIME))
         self._planner = Planner(partial(load_source, checkpoint, device, sampler or None, steps or None))
-        if self._instruction:
-            self._task.publish(string_message(self._instruction))
 
     @property
     def ready(self) -> bool:
@@ -146,6 +149,7 @@ class PolicyNode(Guarded):
             right=f"contract '{contract.name}'",
             way_out="Take the policy's own robot, or train for this one",
         )
+        self._prompt.fit(spec.prompt)
         self._runner = ChunkRunner(spec, n_action_steps=self._rows or None, delay_steps=max(self._delay, 0))
         sources = stream_sources(contract, self._description, spec.observation)
         self._observer = Observer(spec.observation, sources, spec.action.period_ns)
@@ -185,16 +189,16 @@ class PolicyNode(Guarded):
     def _request_plan(self) -> None:
         runner, observer = self._runner, self._observer
         assert runner is not None and observer is not None and observer.stamp_ns is not None
-        if self._planner.busy or not runner.needs_plan(observer.stamp_ns):
+        if self._planner.busy or self._prompt.unfit or not runner.needs_plan(observer.stamp_ns):
             return
         # The first plan of an episode is the one that an evaluation makes.
         if self._planned and self._execution.actor not in (None, Actor.POLICY):
             if observer.stamp_ns < self._handed_ns:
                 return
             runner.interrupt(self._execution.held)
-        prompt = TaskPrompt(self._instruction) if self._instruction else None
         self._waiting.reset()
-        self._planner.request(runner.request(seed=query_seed(self._seed, runner.plans), prompt=prompt))
+        seed = query_seed(self._seed, runner.plans)
+        self._planner.request(runner.request(seed=seed, prompt=self._prompt.prompt))
 
     # -- execution ----------------------------------------------------------------------------------------------------
 
@@ -269,10 +273,23 @@ class PolicyNode(Guarded):
         if episode.epoch == self._epoch:
             return None
         self._epoch, self._seed, self._planned = episode.epoch, episode.seed, False
-        self._task.publish(string_message(self._instruction or episode.instruction))
+        self._prompt.begin_episode(episode.instruction)
         self._begin()
         early, self._early = self._early, None
         return self._see(*early) if early is not None and self.ready else None
+
+    def _task_came(self, message: String) -> Refusal | None:
+        """Do something else from now on; an empty text leaves it to the episode."""
+        instruction = read_instruction(message.data)
+        if isinstance(instruction, Refusal):
+            return instruction
+        if self._prompt.give(instruction):
+            # What is being planned, and what is being executed, is for another task.
+            self._planner.drop()
+            if self._runner is not None:
+                self._runner.interrupt()
+                self._look()
+        return None
 
     def _begin(self) -> None:
         self._planner.drop()
@@ -302,6 +319,8 @@ class PolicyNode(Guarded):
             level, text = WARN, "loading"
         elif not self._running:
             level, text = WARN, "stopped"
+        elif self._prompt.unfit:
+            level, text = ERROR, self._prompt.unfit
         elif self._observer.silent:
             level, text = WARN, f"waiting for {', '.join(self._observer.silent)}"
         elif self._refused:
@@ -313,6 +332,8 @@ class PolicyNode(Guarded):
             "plans": self._plans,
             "refused": self._refused,
             "session": self._session,
+            "prompt": self._prompt.instruction,
+            "prompt_use": self._prompt.use,
             "latency_p50_ms": f"{self._planner.latency_s(0.5) * 1e3:.1f}",
             "latency_p95_ms": f"{self._planner.latency_s(QUANTILE) * 1e3:.1f}",
             "delay_steps": self._runner.delay_steps if self._runner else "",

@@ -33,7 +33,7 @@ from real.ros import qos
 from real.ros.chunks import read_chunk
 from real.ros.guarded import Guarded, ascii_lines
 from real.ros.messages import string_message, time_of, values_of
-from real.ros.reading import INT64, Refusal, read_outcome
+from real.ros.reading import INT64, Refusal, read_instruction, read_outcome
 from real.ros.signals import status_message
 from robot.contract.contract import CAMERA_TYPES
 from robot.contract.loading import action_spec, load_contract
@@ -42,7 +42,6 @@ from robot.errors import InputError, TillerError
 
 POLL_S, LOOK_S, FLUSH_S, REPORT_S = 0.01, 0.05, 0.25, 0.5
 GRAPH_S, SETTLED_GRAPH_S = 0.2, 1.0  # while publishers are missing, and when all are there
-LONGEST_TASK = 1000  # characters of an instruction
 
 
 class RecorderNode(Guarded):
@@ -164,9 +163,10 @@ class RecorderNode(Guarded):
         return None
 
     def _task_came(self, message: String) -> Refusal | None:
-        if len(message.data) > LONGEST_TASK or "\x00" in message.data:
-            return Refusal(f"an instruction of {len(message.data)} characters, {LONGEST_TASK} are read")
-        self._conductor.task_came(message.data)
+        instruction = read_instruction(message.data)
+        if isinstance(instruction, Refusal):
+            return instruction
+        self._conductor.task_came(instruction)
         return None
 
     # -- requests -----------------------------------------------------------------------------------------------------

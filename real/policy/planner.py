@@ -15,7 +15,7 @@ from typing import Callable
 import numpy as np
 
 from robot.control.plan_request import PlanRequest, sample_plans
-from robot.description import Policy
+from robot.description import Policy, TaskPrompt
 from robot.description.specs import PolicySpec
 from robot.errors import TillerError
 
@@ -119,5 +119,7 @@ def _warm(policy: Policy) -> None:
     for name, rows in blank.items():
         if name.endswith("rotation"):
             rows[..., 0] = rows[..., 4] = 1.0
+    known = policy.spec.prompt.instructions
+    task = TaskPrompt(known[0]) if known else None
     for _ in range(3):
-        policy.sample(blank, seeds=[0])
+        policy.sample(blank, task=task, seeds=[0])

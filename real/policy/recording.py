@@ -10,7 +10,7 @@ import numpy as np
 from data.store.dataset import Dataset
 from data.store.names import SEED
 from data.store.schema import ACTION
-from robot.description import Observation, ObservationSpec, PolicySpec, SamplerSpec, TaskPrompt
+from robot.description import Observation, ObservationSpec, PolicySpec, SamplerSpec, Task
 from robot.errors import InputError
 
 
@@ -53,7 +53,7 @@ class RecordedEpisode:
         self,
         observation: Observation,
         *,
-        task: TaskPrompt | None = None,
+        task: Task = None,
         noise: np.ndarray | None = None,
         samples: int = 1,
         seeds: Sequence[int] | None = None,

@@ -18,6 +18,7 @@ from robot.description import ObservationSpec, from_json, to_json
 from robot.errors import InputError
 
 LONGEST_TEXT = 16384  # characters of an episode's JSON
+LONGEST_INSTRUCTION = 1000  # characters
 MOST_COMPONENTS = 4096  # of one key of an observation
 INT64 = (-(2**63), 2**63 - 1)
 OUTCOME = ("success", "score", "terminated", "truncated", "steps")
@@ -134,6 +135,13 @@ def _observation(value: Any) -> ObservationSpec | None:
         if not all(1 <= size <= MOST_COMPONENTS for size in field.shape) or field.size > MOST_COMPONENTS:
             raise ValueError(f"{field.name} of shape {field.shape}")
     return spec
+
+
+def read_instruction(text: str) -> str | Refusal:
+    """An instruction, as it came."""
+    if len(text) > LONGEST_INSTRUCTION or not _sendable(text):
+        return Refusal(f"an instruction of {len(text)} characters, at most {LONGEST_INSTRUCTION} without zeros are read")
+    return text
 
 
 def read_outcome(values: Mapping[str, np.ndarray]) -> dict[str, float] | Refusal:

@@ -7,7 +7,7 @@ from typing import Any, Mapping, Sequence
 
 import numpy as np
 
-from robot.description.prompt import TaskPrompt
+from robot.description.prompt import Task, TaskPrompt
 from robot.description.protocols import Policy
 from robot.errors import TillerError
 
@@ -45,7 +45,7 @@ def sample_plans(policy: Policy, requests: Sequence[PlanRequest | None]) -> np.n
     Args:
         policy: plans.
         requests: one per row. A row without a request repeats the first one, so that a batch has the same size, and
-            with it every row the same numerics, however many wait. All draw as many samples, under one prompt.
+            with it every row the same numerics, however many wait. All draw as many samples, each under its own prompt.
 
     Returns:
         plans (len(requests), samples, horizon, dim), raw units; rows without a request are to be ignored.
@@ -55,12 +55,12 @@ def sample_plans(policy: Policy, requests: Sequence[PlanRequest | None]) -> np.n
     """
     first = next(request for request in requests if request is not None)
     rows = [first if request is None else request for request in requests]
-    if any(row.samples != first.samples or row.prompt is not first.prompt for row in rows):
-        raise ValueError("requests of one batch must draw as many samples and have the same prompt")
+    if any(row.samples != first.samples for row in rows):
+        raise ValueError("requests of one batch must draw as many samples")
     plans = np.asarray(
         policy.sample(
             {name: np.stack([row.window[name] for row in rows]) for name in first.window},
-            task=first.prompt,
+            task=_prompts(rows),
             noise=_stacked(rows, "noise"),
             samples=first.samples,
             seeds=_each(rows, "seed"),
@@ -96,6 +96,14 @@ def best_continuation(plans: np.ndarray, request: PlanRequest) -> np.ndarray:
     strayed = (((plans - values) / spread) ** 2).sum(axis=2) @ weight
     rough = ((np.diff(plans, 2, axis=1) / spread) ** 2).sum(axis=(1, 2))
     return plans[np.argmin(strayed + rough)]
+
+
+def _prompts(rows: Sequence[PlanRequest]) -> Task:
+    """The prompts of the rows; one for all of them where they share it."""
+    first = rows[0].prompt
+    if all(row.prompt is first for row in rows):
+        return first
+    return [row.prompt or TaskPrompt() for row in rows]
 
 
 def _each(rows: Sequence[PlanRequest], name: str) -> list[Any] | None:

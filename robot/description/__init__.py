@@ -4,7 +4,7 @@ from robot.description.action import ACTION_KINDS, ActionField, ActionSpec
 from robot.description.chunk import ActionChunk
 from robot.description.comparison import differences, require_match
 from robot.description.observation import OBSERVATION_KINDS, History, ObservationField, ObservationSpec
-from robot.description.prompt import TaskPrompt
+from robot.description.prompt import PromptSpec, Task, TaskPrompt
 from robot.description.protocols import ConnectedRobot, Critic, Observation, Policy, Robot
 from robot.description.record import fingerprint, from_json, to_json
 from robot.description.robot import Coupling, JointGroup, Payload, RobotSpec
@@ -28,9 +28,11 @@ __all__ = [
     "Payload",
     "Policy",
     "PolicySpec",
+    "PromptSpec",
     "Robot",
     "RobotSpec",
     "SamplerSpec",
+    "Task",
     "TaskPrompt",
     "differences",
     "fingerprint",

@@ -9,7 +9,7 @@ import numpy as np
 
 from robot.description.chunk import ActionChunk
 from robot.description.clock import Clock
-from robot.description.prompt import TaskPrompt
+from robot.description.prompt import Task
 from robot.description.robot import RobotSpec
 from robot.description.specs import CriticSpec, PolicySpec
 
@@ -140,7 +140,7 @@ class Policy(Protocol):
         self,
         observation: Observation,
         *,
-        task: TaskPrompt | None = None,
+        task: Task = None,
         noise: np.ndarray | None = None,
         samples: int = 1,
         seeds: Sequence[int] | None = None,
@@ -152,7 +152,7 @@ class Policy(Protocol):
         Args:
             observation: name -> (batch, steps, ...) raw units, every key of `spec.observation` with as many steps as
                 its history.
-            task: what to do, one prompt for the batch.
+            task: what to do: one prompt for all rows, or (batch,) one per row. `spec.prompt` says what becomes of it.
             noise: (batch, samples, *noise_shape) standard normal; given, it decides the result, but for samplers that
                 draw more.
             samples: chunks drawn per row.
@@ -166,8 +166,8 @@ class Policy(Protocol):
             observation.
 
         Raises:
-            InputError: a key is missing, an array has another shape, noise where `noise_shape` is None, or a prefix
-                without its weight.
+            InputError: a key is missing, an array has another shape, noise where `noise_shape` is None, a prefix
+                without its weight, or a prompt that the policy cannot follow.
         """
         ...
 
@@ -194,13 +194,13 @@ class Critic(Protocol):
 
     spec: CriticSpec
 
-    def value(self, observation: Observation, chunk: np.ndarray, task: TaskPrompt | None = None) -> np.ndarray:
+    def value(self, observation: Observation, chunk: np.ndarray, task: Task = None) -> np.ndarray:
         """Score chunks of actions.
 
         Args:
             observation: name -> (batch, steps, ...) raw units.
             chunk: (batch, samples, k, dim) raw units, k the `steps` of the spec.
-            task: what to do, one prompt for the batch.
+            task: what to do: one prompt for all rows, or (batch,) one per row.
 
         Returns:
             (batch, samples).

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Mapping
 
 from robot.description.action import ActionSpec
 from robot.description.observation import ObservationSpec
+from robot.description.prompt import PromptSpec
 from robot.description.ranges import Range
 from robot.errors import InputError
 
@@ -42,6 +43,7 @@ class PolicySpec:
         n_action_steps: rows that are executed before the next plan.
         sampler: default sampler and steps.
         transforms: the policy's transforms as plain values, for the record.
+        prompt: what the policy does with an instruction.
 
     Raises:
         InputError: `n_action_steps` is not between 1 and the horizon.
@@ -53,6 +55,7 @@ class PolicySpec:
     n_action_steps: int
     sampler: SamplerSpec
     transforms: Mapping[str, Any] = field(default_factory=dict)
+    prompt: PromptSpec = PromptSpec()
 
     def __post_init__(self) -> None:
         if not 1 <= self.n_action_steps <= self.horizon:

@@ -99,7 +99,7 @@ def record(env: TaskEnv, seed: int) -> Episode:
     """
     expert = make_expert(env.task.id)
     observation, info = env.reset(seed=seed)
-    instruction = str(info.get("instruction", env.task.instruction))
+    instruction = env.instruction
     drawn = {name: info[name] for name in ("perturbations",) if name in info}
     expert.reset(observation, np.random.default_rng([seed, 1]))
     names = env.observation_spec.names

@@ -127,12 +127,14 @@ class StepResult:
         rows: the newest observations, oldest first.
         episode: so far; it may have ended.
         reports_success: whether the environment has reported on success in the episode.
+        instruction: of the episode.
     """
 
     env: int
     rows: list[Row]
     episode: EpisodeProgress
     reports_success: bool = True
+    instruction: str = ""
 
 
 def build(config: EnvConfig, **more: Any) -> TaskEnv:
@@ -159,6 +161,7 @@ class EnvRunner:
         self._film: Film | None = None
         self._episode = EpisodeProgress(seed=0)
         self._reports_success = False
+        self._instruction = ""
 
     @property
     def moment(self) -> str:
@@ -168,7 +171,7 @@ class EnvRunner:
     def run(self, command: Reset | Steps) -> StepResult:
         """Carry out a command."""
         rows = self._reset(command) if isinstance(command, Reset) else self._step(command.actions)
-        return StepResult(command.env, rows, self._episode, self._reports_success)
+        return StepResult(command.env, rows, self._episode, self._reports_success, self._instruction)
 
     def close(self) -> None:
         """Drop a video that is not finished; the environments end with the process."""
@@ -182,6 +185,7 @@ class EnvRunner:
             assert self._config.videos is not None
             self._film = Film(self._config.videos, command.seed)
         self._current, observation = self._start(command.seed)
+        self._instruction = self._current.instruction
         if self._film is not None:
             self._film.add(self._current)
         return [self._select(observation)]

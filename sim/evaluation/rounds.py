@@ -34,6 +34,7 @@ class EnvSession:
         latencies: seconds of its plans.
         late: plans (samples, horizon, dim) and their request; they arrive when the runner's `delay_steps` rows have
             passed.
+        prompt: of the episode that runs.
     """
 
     env: int
@@ -43,6 +44,7 @@ class EnvSession:
     length: int = 0
     latencies: list[float] = field(default_factory=list)
     late: tuple[np.ndarray, PlanRequest] | None = None
+    prompt: TaskPrompt = TaskPrompt()
 
     @property
     def now_ns(self) -> int:
@@ -85,6 +87,8 @@ class EnvSession:
     def observe(self, result: StepResult) -> None:
         """Take the newest observations."""
         self.length = result.episode.length
+        if not self.length:
+            self.prompt = TaskPrompt(result.instruction)
         for age, row in zip(range(len(result.rows) - 1, -1, -1), result.rows):
             self.runner.observe(row, self.now_ns - age * self.runner.spec.action.period_ns)
 
@@ -118,7 +122,6 @@ class Rollout:
         self.latencies: list[float] = []
         self.seconds = 0.0
         self._reports_success = False
-        self._prompt = TaskPrompt()
         self._policy, self._config, self._sessions = policy, config, sessions
         self._seed, self._batch, self._filmed, self._on_episode = seed, batch, filmed, on_episode
 
@@ -157,8 +160,7 @@ class Rollout:
             )
 
     def _meet(self, ready: EnvSpecs) -> None:
-        """Take the task's instruction, and check that its specs match the policy's."""
-        self._prompt = TaskPrompt(ready.task.instruction)
+        """Check that the task's specs match the policy's."""
         require_match(
             self._policy.spec.observation,
             ready.observation,
@@ -193,7 +195,7 @@ class Rollout:
             return
         requests = {
             self._row(session): session.runner.request(
-                seed=query_seed(self._episode_seed(session), session.runner.plans), prompt=self._prompt
+                seed=query_seed(self._episode_seed(session), session.runner.plans), prompt=session.prompt
             )
             for session in waiting
         }

@@ -95,6 +95,7 @@ class TaskEnv(gymnasium.Env[Observation, np.ndarray]):
         )
         self._steps: int | None = None
         self._last: Observation = {}
+        self._instruction = self.task.instruction
         self._selection = options.selection
         self._selection.require_offered(self.perturbations, self.task.id)
         self._signals = SignalPerturbations(self._selection, observation_spec) if self._selection.active else None
@@ -104,6 +105,11 @@ class TaskEnv(gymnasium.Env[Observation, np.ndarray]):
     def contract(self) -> Contract | None:
         """The contract of the task's robot; None where no contract has the same meaning."""
         return None
+
+    @property
+    def instruction(self) -> str:
+        """What is to be done in this episode: the task's instruction where its reset drew none."""
+        return self._instruction
 
     @property
     def steps_left(self) -> int:
@@ -156,6 +162,7 @@ class TaskEnv(gymnasium.Env[Observation, np.ndarray]):
             self._draws = EpisodeDraws(self._selection, own)
         outcome = self.start(seed, options or {})
         self._steps, self._last = 0, outcome.observation
+        self._instruction = str(outcome.info.get("instruction", self.task.instruction))
         if self._signals is None:
             return outcome.observation, _info(outcome)
         observation = self._signals.begin(self._draws, outcome.observation, self.holding(outcome.observation))

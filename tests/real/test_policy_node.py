@@ -11,9 +11,13 @@ import pytest
 pytest.importorskip("rclpy", reason="rclpy is not installed: pip install 'tiller[ros]'")
 
 from real.ros.chunks import trajectory_message
+from real.ros.messages import string_message
+from real.ros.reading import EpisodeNotice
 from robot.contract.loading import action_spec
 from robot.control.plan_request import PlanRequest, sample_plans
 from robot.control.runner import ChunkRunner, query_seed
+from robot.description import PromptSpec
+from robot.description.prompt import INSTRUCTION
 from tests.real.fuzzed_nodes import Fuzzed, fuzzed, sound_messages, tell
 
 pytestmark = pytest.mark.together
@@ -124,3 +128,80 @@ def test_a_delay_that_the_node_measures_draws_several_plans_and_commits_rows(ros
         found.alive()
         assert found.node._runner.delay_steps >= 1
         assert requests[-1].samples == 8 and requests[-1].prefix is not None
+
+
+def episode_of(number: int, instruction: str) -> dict[str, list[Any]]:
+    return {"episode": [string_message(EpisodeNotice(number, 7, "twin/drawer", instruction, 100).text())]}
+
+
+def instruct(node: Any, text: str) -> None:
+    tell(node, {"policy/task": [string_message(text)]}, "policy/task")
+
+
+def shown(node: Any) -> dict[str, str]:
+    """What the node's next status says."""
+    messages: list[Any] = []
+    node._status.publish, publish = messages.append, node._status.publish
+    node._report()
+    node._status.publish = publish
+    status = messages[0].status[0]
+    return {"text": status.message, **{each.key: each.value for each in status.values}}
+
+
+def test_the_prompt_is_the_episodes_until_another_is_given(ros_environment: dict[str, str]) -> None:
+    with fuzzed("policy") as found:
+        node, command = found.node, np.array([0.4, 0.1, 0.3, 1, 0, 0, 0, -1, 0, 0.02])
+        requests = asked_by(node)
+
+        def asked(count: int = 1) -> str:
+            del requests[:]
+            plan_under(found, "policy", command, requests, count)
+            return requests[0].prompt.instruction
+
+        tell(node, episode_of(3, "push the drawer shut"))
+        assert asked() == "push the drawer shut" == shown(node)["prompt"]
+        instruct(node, "pull the drawer open")
+        assert asked() == "pull the drawer open" == shown(node)["prompt"]
+        tell(node, episode_of(4, "push the drawer shut"))
+        assert asked() == "pull the drawer open", "what is given overrides the episode"
+        instruct(node, "")
+        assert asked() == "push the drawer shut"
+        instruct(node, "x" * 1001)
+        assert node.tally.refused["policy/task"] == 1 and shown(node)["prompt"] == "push the drawer shut"
+        assert shown(node)["prompt_use"] == "ignored"
+
+
+def test_another_prompt_drops_the_plan_in_flight_and_plans_at_once(ros_environment: dict[str, str]) -> None:
+    with fuzzed("policy") as found:
+        node, command = found.node, np.array([0.4, 0.1, 0.3, 1, 0, 0, 0, -1, 0, 0.02])
+        requests = asked_by(node)
+        plan_under(found, "policy", command, requests, 1)
+        node._planner.request(requests[-1])
+        instruct(node, "do something else")
+        end = time.monotonic() + 30
+        while node._planner.busy:
+            assert time.monotonic() < end and node._planner.take() is None
+            time.sleep(0.005)
+        assert node._runner.chunk is None, "nothing of the old task goes on being executed"
+        plan_under(found, "policy", command, requests, 1)
+        node._planner.request(requests[-1])
+        instruct(node, "do something else")
+        while (plan := node._planner.take()) is None:
+            time.sleep(0.005)
+        assert plan.request is requests[-1], "the same words again change nothing"
+
+
+def test_a_prompt_that_the_policy_cannot_follow_stops_planning_and_is_told(ros_environment: dict[str, str]) -> None:
+    with fuzzed("policy") as found:
+        node, command = found.node, np.array([0.4, 0.1, 0.3, 1, 0, 0, 0, -1, 0, 0.02])
+        requests = asked_by(node)
+        node._prompt.fit(PromptSpec(INSTRUCTION, ("open", "close")))
+        instruct(node, "opne")
+        plans = node._plans
+        tell(node, sound_messages(found.contract, node.get_clock().now().nanoseconds), "joint_states")
+        node._look()
+        assert not requests and node._plans == plans
+        assert "Did you mean 'open'?" in shown(node)["text"]
+        instruct(node, "open")
+        plan_under(found, "policy", command, requests, 1)
+        assert requests[0].prompt.instruction == "open" and "open" not in shown(node)["text"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Mapping
+from typing import Callable, Mapping
 
 import numpy as np
 
@@ -15,18 +15,21 @@ class PolicyActor:
 
     Args:
         policy: plans.
-        instruction: of the task.
+        instruction: of the episode that runs, asked for at each reset; None for none.
         n_action_steps: rows executed per plan; the policy's own number when None.
     """
 
-    def __init__(self, policy: Policy, instruction: str = "", *, n_action_steps: int | None = None) -> None:
-        self._policy, self._prompt = policy, TaskPrompt(instruction)
+    def __init__(
+        self, policy: Policy, instruction: Callable[[], str] | None = None, *, n_action_steps: int | None = None
+    ) -> None:
+        self._policy, self._instruction, self._prompt = policy, instruction, TaskPrompt()
         self._runner = ChunkRunner(policy.spec, n_action_steps=n_action_steps)
         self._seed = self._now_ns = 0
 
     def reset(self, observation: Mapping[str, np.ndarray], random: np.random.Generator) -> None:
         """Begin an episode; `random` gives the seed of its plans' noise."""
         self._runner.reset()
+        self._prompt = TaskPrompt(self._instruction() if self._instruction is not None else "")
         self._seed, self._now_ns = int(random.integers(2**62)), 0
 
     def act(self, observation: Mapping[str, np.ndarray]) -> np.ndarray:

@@ -277,7 +277,7 @@ def _actor(options: BudgetOptions) -> tuple[Callable[[TaskEnv], TaskAgent], Budg
             right=f"task {env.task.id}",
             way_out="Take the task that the policy was trained for",
         )
-        return PolicyActor(policy, env.task.instruction, n_action_steps=options.n_action_steps)
+        return PolicyActor(policy, lambda: env.instruction, n_action_steps=options.n_action_steps)
 
     return made, options, {"actor": "policy", "checkpoint": checkpoint.fingerprint(folder)}
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from robot.control.ensembling import TemporalEnsemble
 from robot.control.plan_request import PlanRequest, best_continuation, sample_plans
 from robot.control.runner import ChunkRunner
-from robot.description import ActionField, ActionSpec, ObservationField, ObservationSpec, TaskPrompt
+from robot.description import ActionField, ActionSpec, ObservationField, ObservationSpec, Task, TaskPrompt
 from robot.description.specs import PolicySpec, SamplerSpec
 from robot.errors import InputError, TillerError
 
@@ -37,7 +37,7 @@ class Noisy:
         self,
         observation: Any,
         *,
-        task: TaskPrompt | None = None,
+        task: Task = None,
         noise: np.ndarray | None = None,
         samples: int = 1,
         seeds: Sequence[int] | None = None,
@@ -184,7 +184,6 @@ def test_of_several_plans_the_one_is_taken_that_goes_on_as_the_last_one_did() ->
     "change",
     [
         {"samples": 2},
-        {"prompt": TaskPrompt("other")},
         {"seed": None},
         {"prefix": None},
         {"noise": np.zeros((8, 16, 2))},
@@ -194,6 +193,15 @@ def test_requests_of_two_kinds_are_no_batch(change: dict[str, Any]) -> None:
     request = runner(0, 6).request(seed=0)
     with pytest.raises(ValueError, match="requests of one batch"):
         sample_plans(Noisy(), [request, replace(request, **change)])
+
+
+def test_requests_of_one_batch_may_have_a_prompt_each() -> None:
+    policy, one, other = Noisy(), TaskPrompt("one"), TaskPrompt("other")
+    request = runner(0, 6).request(seed=0, prompt=one)
+    sample_plans(policy, [request, None, replace(request, prompt=other)])
+    sample_plans(policy, [request, None, replace(request, seed=1)])
+    assert policy.calls[0]["task"] == [one, one, other]
+    assert policy.calls[1]["task"] is one
 
 
 def test_another_number_of_plans_than_asked_for_is_named() -> None:

@@ -436,3 +436,22 @@ def test_a_worker_does_not_import_torch() -> None:
     )
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert answer.stdout.split()[-1] == "set()"
+
+
+class Told(Wanderer):
+    """Holds the robot where it is, and notes the instruction of each row beside what it sees there."""
+
+    def __init__(self) -> None:
+        super().__init__("twin/drawer")
+        self.said: list[tuple[str, float]] = []
+
+    def sample(self, observation, *, task, seeds, **_):
+        wanted = observation["drawer.wanted"][:, -1, 0]
+        self.said += [(prompt.instruction, float(width)) for prompt, width in zip(task, wanted)]
+        return np.tile(np.array([0.4, 0, 0.3, 1, 0, 0, 0, -1, 0, 0.04]), (len(seeds), 1, 8, 1))
+
+
+def test_each_episode_is_told_the_instruction_that_its_reset_drew() -> None:
+    policy = Told()
+    evaluate_policy(policy, "twin/drawer", episodes=6, seed=0, workers=2, options={"max_steps": 10})
+    assert set(policy.said) == {("pull the drawer open", float(np.float32(0.12))), ("push the drawer shut", 0.0)}

@@ -1,0 +1,96 @@
+"""Encoders of prompts: what a policy is to do, as a part of its condition beside the observation's."""
+
+from __future__ import annotations
+
+from typing import Any, Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from policies.networks.sizes import Width
+from policies.recipe.choice import choose
+from robot.description import PromptSpec, TaskPrompt
+from robot.description.prompt import IGNORED, INSTRUCTION, REFUSED
+
+
+class PromptEncoder(nn.Module):
+    """Prompts to a part of the condition, in two steps: `read` turns words into a tensor that batches carry, and the
+    module turns that into the condition.
+
+    Attributes:
+        spec: what becomes of a prompt.
+        condition_dim: C, 0 where a prompt decides nothing.
+    """
+
+    spec: PromptSpec
+    condition_dim: int = 0
+
+    def read(self, prompts: Sequence[TaskPrompt]) -> Tensor | None:
+        """Prompts (B,) as a tensor (B, ...) on the CPU; None where they decide nothing.
+
+        Raises:
+            InputError: a prompt that the policy cannot follow.
+        """
+        for prompt in prompts:
+            self.spec.require(prompt)
+        return None
+
+
+class IgnoredPrompt(PromptEncoder):
+    """Whatever the prompt, the policy does what it learnt."""
+
+    spec = PromptSpec(IGNORED)
+
+
+class RefusedPrompt(PromptEncoder):
+    """The policy does what it learnt, and an instruction for anything else is an error.
+
+    Args:
+        instructions: that the demonstrations have; training fills them in.
+    """
+
+    def __init__(self, instructions: Sequence[str] = ()) -> None:
+        super().__init__()
+        self.spec = PromptSpec(REFUSED, tuple(instructions))
+
+
+class InstructionEmbedding(PromptEncoder):
+    """One learnt vector for each instruction of the demonstrations.
+
+    Args:
+        instructions: that the demonstrations have, in the order of their vectors; training fills them in.
+        size: C, numbers of a vector.
+    """
+
+    def __init__(self, instructions: Sequence[str] = (), size: Width = 32) -> None:
+        super().__init__()
+        self.spec = PromptSpec(INSTRUCTION, tuple(instructions))
+        self._numbers = {instruction: number for number, instruction in enumerate(instructions)}
+        self.condition_dim = size
+        self.vectors = nn.Embedding(len(self._numbers), size)
+
+    def read(self, prompts: Sequence[TaskPrompt]) -> Tensor:
+        """The number of each prompt's instruction, (B,) int64."""
+        super().read(prompts)
+        return torch.tensor([self._numbers[prompt.instruction] for prompt in prompts])
+
+    def forward(self, numbers: Tensor) -> Tensor:
+        """(B,) to (B, C)."""
+        return self.vectors(numbers)
+
+
+PROMPTS: Mapping[str, type[PromptEncoder]] = {
+    "ignored": IgnoredPrompt,
+    "refused": RefusedPrompt,
+    "instruction": InstructionEmbedding,
+}
+"""Name in a configuration -> encoder of prompts."""
+
+
+def make_prompt_encoder(name: str, **options: Any) -> PromptEncoder:
+    """Build an encoder of prompts by its name.
+
+    Raises:
+        InputError: no such encoder, or an option that it does not have.
+    """
+    return choose("policy.prompt", PROMPTS, name, options)(**options)  # type: ignore[no-any-return]
