@@ -17,8 +17,8 @@ import torch
 
 from benchmarks.networks import Timing
 from data.learning.statistics import FieldStatistics
+from policies.loading.load import load
 from policies.model.build import build_policy, policy_spec
-from policies.model.checkpoint import load
 from policies.model.policy import DiffusionPolicy
 from policies.recipe.recipe import PolicyRecipe
 from robot.description import ActionField, ActionSpec, ObservationField, ObservationSpec

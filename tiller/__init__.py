@@ -41,7 +41,7 @@ def load(
     """Load a trained policy.
 
     Args:
-        checkpoint: the folder that `tiller train` wrote, or a checkpoint folder within it.
+        checkpoint: the folder that `tiller train` wrote, a checkpoint folder within it, or one of a steered policy.
         device: `cpu`, `cuda` or `auto`.
         sampler, steps: how actions are drawn, instead of the policy's default.
 
@@ -53,9 +53,9 @@ def load(
         InputError: no checkpoint there, of another version or incomplete; no such device or sampler, or steps that it
             cannot take.
     """
-    from policies.model import checkpoint as checkpoints
+    from policies.loading.load import load as loaded
 
-    return checkpoints.load(checkpoint, device=device).with_sampler(sampler, steps)
+    return loaded(checkpoint, device=device).with_sampler(sampler, steps)
 
 
 def make(task_id: str, **options: Any) -> gymnasium.Env:

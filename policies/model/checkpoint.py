@@ -8,7 +8,6 @@ training/           what an exact resume needs, see `policies.training.state`
 from __future__ import annotations
 
 import errno
-import hashlib
 import json
 import platform
 from contextlib import contextmanager
@@ -78,8 +77,8 @@ def write_policy(folder: Path, policy: DiffusionPolicy, provenance: Provenance) 
     write_json(folder / RECORD, to_json(record))
 
 
-def load(path: Path | str, device: str = "cpu") -> DiffusionPolicy:
-    """Load a policy.
+def load_learnt(path: Path | str, device: str = "cpu") -> DiffusionPolicy:
+    """Load a learnt policy. `policies.loading.load` loads checkpoints of every kind.
 
     Args:
         path: a checkpoint folder, or the output folder of a training run: its final checkpoint, else its last one.
@@ -104,12 +103,6 @@ def read_record(folder: Path) -> PolicyRecord:
         InputError: it is no JSON, of another format version, or not what this version writes.
     """
     return from_json(PolicyRecord, read_head(folder), where=str(folder / RECORD))
-
-
-def fingerprint(path: Path | str) -> str:
-    """SHA-256, as 16 hexadecimal digits, of the weights: it names them in records and in what is made from them."""
-    with (find(path) / WEIGHTS).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
 
 
 def fill(module: torch.nn.Module, tensors: Mapping[str, Tensor], path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import struct
 from pathlib import Path
@@ -73,6 +74,24 @@ def require_whole(path: Path | str) -> Mapping[str, Any]:
             way_out="Use another checkpoint of this run, or copy it again",
         )
     return values
+
+
+def fingerprint(folder: Path) -> str:
+    """SHA-256, as 16 hexadecimal digits, of what decides a learnt policy: its weights, its spec and its recipe with
+    the transforms. It names the policy in records and in what is made from it.
+
+    Raises:
+        InputError: a file is missing or cannot be read.
+    """
+    values = read_head(folder)
+    decisive = {name: values.get(name) for name in ("spec", "recipe")}
+    digest = hashlib.sha256(json.dumps(decisive, sort_keys=True).encode())
+    try:
+        with (folder / WEIGHTS).open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    except OSError as error:
+        raise InputError(f"checkpoint file '{folder / WEIGHTS}'", expected="weights", got=str(error)) from error
+    return digest.hexdigest()[:16]
 
 
 def read_head(folder: Path) -> Mapping[str, Any]:

@@ -15,7 +15,7 @@ from policies.model.noise import RowStreams
 from policies.objectives import Edit
 from policies.recipe.recipe import PolicyRecipe
 from policies.transforms import Tensors
-from robot.description import PolicySpec, SamplerSpec, Task
+from robot.description import Decision, PolicySpec, SamplerSpec, Task
 from robot.description.prompt import prompt_rows
 from robot.errors import InputError
 
@@ -41,6 +41,11 @@ class DiffusionPolicy:
     def noise_shape(self) -> tuple[int, ...] | None:
         """(horizon, components learnt), or None where the objective does not start from noise."""
         return self._shape if self.model.objective.uses_noise else None
+
+    @property
+    def deterministic(self) -> bool:
+        """Whether the noise that it starts from alone decides a chunk: false for samplers that draw more."""
+        return self.model.objective.deterministic(self.spec.sampler.name)
 
     @property
     def _shape(self) -> tuple[int, int]:
@@ -79,8 +84,30 @@ class DiffusionPolicy:
         Raises:
             InputError: a key is missing, an array has another shape, or the policy cannot follow the prompt.
         """
+        return self.decide(
+            observation,
+            task=task,
+            noise=noise,
+            samples=samples,
+            seeds=seeds,
+            prefix=prefix,
+            prefix_weight=prefix_weight,
+        ).chunk
+
+    def decide(
+        self,
+        observation: Mapping[str, np.ndarray],
+        *,
+        task: Task = None,
+        noise: np.ndarray | None = None,
+        samples: int = 1,
+        seeds: Sequence[int] | None = None,
+        prefix: np.ndarray | None = None,
+        prefix_weight: np.ndarray | None = None,
+    ) -> Decision:
+        """`sample` with the noise that it was drawn from."""
         with torch.inference_mode():
-            action = self.sample_tensors(
+            action, start = self._draw(
                 self._tensors(observation),
                 task=task,
                 noise=self._optional(noise),
@@ -89,7 +116,8 @@ class DiffusionPolicy:
                 prefix=self._optional(prefix),
                 prefix_weight=self._optional(prefix_weight),
             )
-            return action.cpu().numpy()
+        given = None if self.noise_shape is None else start.unflatten(0, action.shape[:2]).cpu().numpy()
+        return Decision(action.cpu().numpy(), given)
 
     def sample_tensors(
         self,
@@ -103,13 +131,31 @@ class DiffusionPolicy:
         prefix_weight: Tensor | None = None,
     ) -> Tensor:
         """`sample` on tensors of this policy's device, with gradients where the caller wants them."""
+        return self._draw(
+            observation,
+            task=task,
+            noise=noise,
+            samples=samples,
+            seeds=seeds,
+            prefix=prefix,
+            prefix_weight=prefix_weight,
+        )[0]
+
+    def _draw(
+        self,
+        observation: Tensors,
+        *,
+        task: Task,
+        noise: Tensor | None,
+        samples: int,
+        seeds: Sequence[int] | None,
+        prefix: Tensor | None,
+        prefix_weight: Tensor | None,
+    ) -> tuple[Tensor, Tensor]:
+        """Raw chunks (batch, samples, horizon, dim), and the noise (batch * samples, horizon, D) they start from."""
         batch = len(next(iter(observation.values())))
         name, steps = self.spec.sampler.name, self.spec.sampler.steps
-        streams = (
-            None
-            if noise is not None and self.model.objective.deterministic(name)
-            else self._streams(seeds, batch, samples)
-        )
+        streams = None if noise is not None and self.deterministic else self._streams(seeds, batch, samples)
         start = self._start(noise, streams, batch, samples)
         condition, stages = self.model.encode(observation, self._prompt(task, batch))
         edit = None if prefix is None else self._inpaint(prefix, prefix_weight, stages, samples)
@@ -118,10 +164,10 @@ class DiffusionPolicy:
             condition.repeat_interleave(samples, dim=0) if samples > 1 else condition,
             name,
             steps,
-            generators=None if self.model.objective.deterministic(name) or streams is None else streams.generators(),
+            generators=None if self.deterministic or streams is None else streams.generators(),
             edit=edit,
         )
-        return self.model.decode(action.unflatten(0, (batch, samples)), stages)
+        return self.model.decode(action.unflatten(0, (batch, samples)), stages), start
 
     def _prompt(self, task: Task, batch: int) -> Tensor | None:
         """The prompts of the rows as the model reads them, on its device."""
@@ -134,10 +180,13 @@ class DiffusionPolicy:
         return RowStreams(seeds, batch, samples)
 
     def _start(self, noise: Tensor | None, streams: RowStreams | None, batch: int, samples: int) -> Tensor:
-        """Noise (batch * samples, horizon, D), given or drawn."""
+        """Noise (batch * samples, horizon, D), given or drawn. Streams draw theirs also where it is given: what a
+        sampler draws after it is the same then, and noise and seeds repeat a decision.
+        """
+        drawn = None if streams is None else streams.normal(self._shape).to(self.device)
         if noise is None:
-            assert streams is not None
-            return streams.normal(self._shape).to(self.device)
+            assert drawn is not None
+            return drawn
         if self.noise_shape is None:
             raise InputError(
                 f"noise for a policy of objective '{self.recipe.objective.get('name')}'",

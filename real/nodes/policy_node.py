@@ -242,14 +242,14 @@ class PolicyNode(Guarded):
         runner, request = self._runner, plan.request
         assert runner is not None
         try:
-            if plan.values is None:
+            if plan.decision is None:
                 raise TillerError(f"plan {request.number}: {plan.error}")
-            chunk = runner.take(plan.values, request)
+            chunk = runner.take(plan.decision, request)
         except TillerError as error:
             self._refused += 1
             self.get_logger().error(str(error), throttle_duration_sec=1.0)
             return
-        tag = Tag(self._session, self._epoch, chunk.chunk_id, request.seed)
+        tag = Tag(self._session, self._epoch, chunk.chunk_id, request.seed, chunk.value)
         # Where time stands still nothing bridges the wait for the next plan: rows after the executed ones are not sent.
         rows = chunk.values[: runner.n_action_steps] if self._lock_step else chunk.values
         self._chunk.publish(

@@ -14,8 +14,8 @@ from typing import Callable
 
 import numpy as np
 
-from robot.control.plan_request import PlanRequest, sample_plans
-from robot.description import Policy, TaskPrompt
+from robot.control.plan_request import PlanRequest, decide_plans
+from robot.description import Decision, Policy, TaskPrompt
 from robot.description.specs import PolicySpec
 from robot.errors import TillerError
 
@@ -24,10 +24,10 @@ RECENT = 100  # plans whose latency is remembered
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """The result of a request: plans (samples, horizon, dim), or the error."""
+    """The result of a request: the decision of its row, or the error."""
 
     request: PlanRequest
-    values: np.ndarray | None
+    decision: Decision | None
     seconds: float
     error: str = ""
 
@@ -103,12 +103,12 @@ class Planner:
     def _make(self, policy: Policy, request: PlanRequest) -> Plan:
         started = time.perf_counter()
         try:
-            (values,) = sample_plans(policy, [request])
+            decision = decide_plans(policy, [request]).row(0)
         except Exception as error:
             return Plan(request, None, time.perf_counter() - started, f"{type(error).__name__}: {error}")
         seconds = time.perf_counter() - started
         self._seconds.append(seconds)
-        return Plan(request, values, seconds)
+        return Plan(request, decision, seconds)
 
 
 def _warm(policy: Policy) -> None:

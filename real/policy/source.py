@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from policies.model.checkpoint_folder import require_whole
+from policies.loading.folder import require_whole
 from robot.contract.contract import Contract
 from robot.contract.loading import semantic_hash
 from robot.description import Policy
@@ -84,7 +84,7 @@ def load_source(checkpoint: str, device: str, sampler: str | None, steps: int | 
         return RecordedEpisode(path, episode)
     import torch
 
-    from policies.model import checkpoint as checkpoints
+    from policies.loading.load import load
 
     torch.set_num_threads(1)
-    return checkpoints.load(path, device=device).with_sampler(sampler, steps)
+    return load(path, device=device).with_sampler(sampler, steps)

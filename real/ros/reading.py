@@ -140,7 +140,9 @@ def _observation(value: Any) -> ObservationSpec | None:
 def read_instruction(text: str) -> str | Refusal:
     """An instruction, as it came."""
     if len(text) > LONGEST_INSTRUCTION or not _sendable(text):
-        return Refusal(f"an instruction of {len(text)} characters, at most {LONGEST_INSTRUCTION} without zeros are read")
+        return Refusal(
+            f"an instruction of {len(text)} characters, at most {LONGEST_INSTRUCTION} without zeros are read"
+        )
     return text
 
 

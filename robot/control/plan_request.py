@@ -7,6 +7,7 @@ from typing import Any, Mapping, Sequence
 
 import numpy as np
 
+from robot.description.decision import Decision, decide
 from robot.description.prompt import Task, TaskPrompt
 from robot.description.protocols import Policy
 from robot.errors import TillerError
@@ -39,7 +40,7 @@ class PlanRequest:
     prefix_weight: np.ndarray | None = None
 
 
-def sample_plans(policy: Policy, requests: Sequence[PlanRequest | None]) -> np.ndarray:
+def decide_plans(policy: Policy, requests: Sequence[PlanRequest | None]) -> Decision:
     """Answer all requests in one call of the policy.
 
     Args:
@@ -48,7 +49,8 @@ def sample_plans(policy: Policy, requests: Sequence[PlanRequest | None]) -> np.n
             with it every row the same numerics, however many wait. All draw as many samples, each under its own prompt.
 
     Returns:
-        plans (len(requests), samples, horizon, dim), raw units; rows without a request are to be ignored.
+        The decisions, `chunk` (len(requests), samples, horizon, dim) raw units; rows without a request are to be
+        ignored.
 
     Raises:
         TillerError: the policy returned another number of plans than requested.
@@ -57,25 +59,29 @@ def sample_plans(policy: Policy, requests: Sequence[PlanRequest | None]) -> np.n
     rows = [first if request is None else request for request in requests]
     if any(row.samples != first.samples for row in rows):
         raise ValueError("requests of one batch must draw as many samples")
-    plans = np.asarray(
-        policy.sample(
-            {name: np.stack([row.window[name] for row in rows]) for name in first.window},
-            task=_prompts(rows),
-            noise=_stacked(rows, "noise"),
-            samples=first.samples,
-            seeds=_each(rows, "seed"),
-            prefix=_stacked(rows, "prefix"),
-            prefix_weight=_stacked(rows, "prefix_weight"),
-        )
+    decision = decide(
+        policy,
+        {name: np.stack([row.window[name] for row in rows]) for name in first.window},
+        task=_prompts(rows),
+        noise=_stacked(rows, "noise"),
+        samples=first.samples,
+        seeds=_each(rows, "seed"),
+        prefix=_stacked(rows, "prefix"),
+        prefix_weight=_stacked(rows, "prefix_weight"),
     )
-    if plans.shape[:2] != (len(rows), first.samples):
+    if decision.chunk.shape[:2] != (len(rows), first.samples):
         requested = f"{'one' if first.samples == 1 else first.samples} for {len(rows)} rows"
-        raise TillerError(f"the policy gave plans of shape {plans.shape}, asked for {requested}")
-    return plans
+        raise TillerError(f"the policy gave plans of shape {decision.chunk.shape}, asked for {requested}")
+    return decision
 
 
-def best_continuation(plans: np.ndarray, request: PlanRequest) -> np.ndarray:
-    """The plan, of those that answer a request, that best continues the executed one.
+def sample_plans(policy: Policy, requests: Sequence[PlanRequest | None]) -> np.ndarray:
+    """The plans (len(requests), samples, horizon, dim) alone of `decide_plans`."""
+    return decide_plans(policy, requests).chunk
+
+
+def best_continuation(plans: np.ndarray, request: PlanRequest) -> int:
+    """The number of the plan, of those that answer a request, that best continues the executed one.
 
     A prefix fixes rows but not the path: a plan whose noise leads around the other side of an obstacle turns sharply
     behind them. So the plan is taken that strays least from the prefix and is the least rough, in units of how much
@@ -87,15 +93,15 @@ def best_continuation(plans: np.ndarray, request: PlanRequest) -> np.ndarray:
         request: that they answer.
 
     Returns:
-        (horizon, dim); the first plan where nothing is committed.
+        From 0; the first plan where nothing is committed.
     """
     values, weight = request.prefix, request.prefix_weight
     if values is None or weight is None or len(plans) == 1 or not weight.any():
-        return plans[0]
+        return 0
     spread = np.maximum(plans.std(axis=(0, 1)), 1e-9)
     strayed = (((plans - values) / spread) ** 2).sum(axis=2) @ weight
     rough = ((np.diff(plans, 2, axis=1) / spread) ** 2).sum(axis=(1, 2))
-    return plans[np.argmin(strayed + rough)]
+    return int(np.argmin(strayed + rough))
 
 
 def _prompts(rows: Sequence[PlanRequest]) -> Task:

@@ -11,8 +11,9 @@ import numpy as np
 
 from robot.control.ensembling import TemporalEnsemble, ensembled_action
 from robot.control.observation.history import ObservationHistory
-from robot.control.plan_request import PlanRequest, best_continuation, sample_plans
+from robot.control.plan_request import PlanRequest, best_continuation, decide_plans
 from robot.description.chunk import ActionChunk
+from robot.description.decision import Decision
 from robot.description.prompt import TaskPrompt
 from robot.description.protocols import Policy
 from robot.description.specs import PolicySpec
@@ -35,7 +36,8 @@ class ChunkRunner:
     Args:
         spec: of the policy that plans.
         n_action_steps: rows executed per plan; the policy's own number when None.
-        ensemble: weigh overlapping chunks instead of executing one after the other.
+        ensemble: weigh overlapping chunks instead of executing one after the other; None takes the policy's own, if it
+            has one and `n_action_steps` is None too.
         delay_steps: rows that pass while a plan is being made (real-time chunking): the next plan is requested that
             many rows before the executed ones run out, and the rows already committed are offered as its prefix.
             A plan cannot take longer than the rows that it is executed for; an ensemble has no use for it.
@@ -54,6 +56,8 @@ class ChunkRunner:
         steps = spec.n_action_steps if n_action_steps is None else n_action_steps
         if not 1 <= steps <= spec.horizon:
             raise InputError("n_action_steps", expected=f"1 to the policy's horizon {spec.horizon}", got=str(steps))
+        if ensemble is None and n_action_steps is None and spec.ensemble is not None:
+            ensemble = TemporalEnsemble(spec.ensemble)
         self.spec = spec
         self.n_action_steps = steps if ensemble is None else ensemble.every
         self.ensemble = ensemble
@@ -180,18 +184,21 @@ class ChunkRunner:
             weight[: self.delay_steps] = 1.0
         return values, weight
 
-    def take(self, plans: np.ndarray, request: PlanRequest) -> ActionChunk:
-        """Make the best of the plans (samples, horizon, dim) that answer a request the current chunk. They may come
-        any time after it was made: the chunk starts where the request's observation was.
+    def take(self, decision: Decision, request: PlanRequest) -> ActionChunk:
+        """Make the best of the plans of a row's decision, `chunk` (samples, horizon, dim), the current chunk. They may
+        come any time after their request was made: the chunk starts where its observation was.
         """
-        return self.accept(best_continuation(plans, request), request.stamp_ns)
+        best = best_continuation(decision.chunk, request)
+        value = None if decision.value is None else float(decision.value[best])
+        return self.accept(decision.chunk[best], request.stamp_ns, value)
 
-    def accept(self, values: np.ndarray, stamp_ns: int | None = None) -> ActionChunk:
+    def accept(self, values: np.ndarray, stamp_ns: int | None = None, value: float | None = None) -> ActionChunk:
         """Make a plan (horizon, dim) the current chunk.
 
         Args:
             values: the plan.
             stamp_ns: of the newest observation that it was made from; None where that is the newest of all.
+            value: that a critic gave it.
         """
         values = np.asarray(values)
         if values.shape != (self.spec.horizon, self.spec.action.dim):
@@ -201,7 +208,7 @@ class ChunkRunner:
                 f"plan {self.plans}: holds values that are not finite. Check the policy's input and training"
             )
         start_ns = self._history.stamp_ns if stamp_ns is None else stamp_ns
-        chunk = ActionChunk(values, start_ns, self.spec.action.period_s, self.plans, self.spec.action)
+        chunk = ActionChunk(values, start_ns, self.spec.action.period_s, self.plans, self.spec.action, value)
         if self.ensemble is None:
             self._chunks.clear()
         self._chunks.append(chunk)
@@ -216,7 +223,7 @@ class ChunkRunner:
         if not self.needs_plan(self._history.stamp_ns):
             return None
         request = self.request(seed=seed, prompt=task)
-        return self.take(sample_plans(policy, [request])[0], request)
+        return self.take(decide_plans(policy, [request]).row(0), request)
 
     def action(self, now_ns: int) -> np.ndarray:
         """The target (dim,) for the interval that contains `now_ns`; the last row is held when the chunk has ended."""

@@ -3,6 +3,7 @@
 from robot.description.action import ACTION_KINDS, ActionField, ActionSpec
 from robot.description.chunk import ActionChunk
 from robot.description.comparison import differences, require_match
+from robot.description.decision import DecidingPolicy, Decision, decide
 from robot.description.observation import OBSERVATION_KINDS, History, ObservationField, ObservationSpec
 from robot.description.prompt import PromptSpec, Task, TaskPrompt
 from robot.description.protocols import ConnectedRobot, Critic, Observation, Policy, Robot
@@ -20,6 +21,8 @@ __all__ = [
     "Coupling",
     "Critic",
     "CriticSpec",
+    "DecidingPolicy",
+    "Decision",
     "History",
     "JointGroup",
     "Observation",
@@ -34,6 +37,7 @@ __all__ = [
     "SamplerSpec",
     "Task",
     "TaskPrompt",
+    "decide",
     "differences",
     "fingerprint",
     "from_json",

@@ -20,6 +20,7 @@ class ActionChunk:
         period_s: T.
         chunk_id: counts up within one run.
         spec: names, units and kinds of the columns.
+        value: that a critic gave it; None without one.
 
     Raises:
         InputError: values of another shape, or no rows.
@@ -30,6 +31,7 @@ class ActionChunk:
     period_s: float
     chunk_id: int
     spec: ActionSpec
+    value: float | None = None
 
     def __post_init__(self) -> None:
         if self.values.ndim != 2 or self.values.shape[1] != self.spec.dim or not len(self.values):

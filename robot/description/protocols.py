@@ -125,11 +125,13 @@ class ConnectedRobot(Robot, Protocol):
 class Policy(Protocol):
     """Anything that turns observations into chunks of actions.
 
-    Attributes:
-        spec: what it sees and returns, and its default sampler.
+    It may have `decide` beside `sample`: see `robot.description.decision`.
     """
 
-    spec: PolicySpec
+    @property
+    def spec(self) -> PolicySpec:
+        """What it sees and returns, and its default sampler."""
+        ...
 
     @property
     def noise_shape(self) -> tuple[int, ...] | None:

@@ -44,6 +44,7 @@ class PolicySpec:
         sampler: default sampler and steps.
         transforms: the policy's transforms as plain values, for the record.
         prompt: what the policy does with an instruction.
+        ensemble: rate of a temporal ensemble over overlapping chunks, by which the policy is executed; None for none.
 
     Raises:
         InputError: `n_action_steps` is not between 1 and the horizon.
@@ -56,6 +57,7 @@ class PolicySpec:
     sampler: SamplerSpec
     transforms: Mapping[str, Any] = field(default_factory=dict)
     prompt: PromptSpec = PromptSpec()
+    ensemble: float | None = None
 
     def __post_init__(self) -> None:
         if not 1 <= self.n_action_steps <= self.horizon:

@@ -163,11 +163,12 @@ def evaluate_policy(
             latency=Latency.of(rollout.latencies),
             seconds=rollout.seconds,
             inference_seconds=sum(rollout.latencies),
-            ensemble=asdict(ensemble) if ensemble else {},
+            ensemble=asdict(runners[0].ensemble) if runners[0].ensemble else {},
             delay_steps=delay_steps,
             ended=ended,
             command=shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
             versions=versions(),
+            instructions=dict(sorted(rollout.instructions.items())) if len(rollout.instructions) > 1 else {},
         )
 
     try:

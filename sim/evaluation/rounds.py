@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass, field
 from typing import Callable
 
 import numpy as np
 
-from robot.control.plan_request import PlanRequest, sample_plans
+from robot.control.plan_request import PlanRequest, decide_plans
 from robot.control.runner import ChunkRunner, query_seed
-from robot.description import Policy, TaskPrompt, require_match
+from robot.description import Decision, Policy, TaskPrompt, require_match
 from robot.errors import InputError, TillerError
 from sim.evaluation.env_runner import EnvConfig, EnvSpecs, Reset, StepResult, Steps
 from sim.evaluation.workers import WorkerProcess
@@ -32,8 +32,7 @@ class EnvSession:
         episode: number of the one that runs, None between two.
         length: steps of it so far.
         latencies: seconds of its plans.
-        late: plans (samples, horizon, dim) and their request; they arrive when the runner's `delay_steps` rows have
-            passed.
+        late: a decision and its request; it arrives when the runner's `delay_steps` rows have passed.
         prompt: of the episode that runs.
     """
 
@@ -43,7 +42,7 @@ class EnvSession:
     episode: int | None = None
     length: int = 0
     latencies: list[float] = field(default_factory=list)
-    late: tuple[np.ndarray, PlanRequest] | None = None
+    late: tuple[Decision, PlanRequest] | None = None
     prompt: TaskPrompt = TaskPrompt()
 
     @property
@@ -57,14 +56,14 @@ class EnvSession:
         self.length, self.latencies, self.late = 0, [], None
         return Reset(self.env, seed + self.episode, self.episode in filmed)
 
-    def take(self, plans: np.ndarray, request: PlanRequest) -> None:
-        """Take the plans (samples, horizon, dim) that answer a request of now. The first of an episode is waited for;
-        any later one arrives with its delay, while the rows of the old chunk go on.
+    def take(self, decision: Decision, request: PlanRequest) -> None:
+        """Take the decision of a request of now. The first of an episode is waited for; any later one arrives with its
+        delay, while the rows of the old chunk go on.
         """
         if self.runner.delay_steps and self.runner.chunk is not None:
-            self.late = plans, request
+            self.late = decision, request
         else:
-            self.runner.take(plans, request)
+            self.runner.take(decision, request)
 
     def steps(self) -> Steps:
         """All actions up to the next plan."""
@@ -121,6 +120,7 @@ class Rollout:
         self.records: list[EpisodeRecord] = []
         self.latencies: list[float] = []
         self.seconds = 0.0
+        self.instructions: Counter[str] = Counter()
         self._reports_success = False
         self._policy, self._config, self._sessions = policy, config, sessions
         self._seed, self._batch, self._filmed, self._on_episode = seed, batch, filmed, on_episode
@@ -200,12 +200,12 @@ class Rollout:
             for session in waiting
         }
         started = time.perf_counter()
-        plans = sample_plans(self._policy, [requests.get(row) for row in range(self._batch)])
+        decisions = decide_plans(self._policy, [requests.get(row) for row in range(self._batch)])
         seconds = time.perf_counter() - started
         self.latencies.append(seconds)
         for session in waiting:
             session.latencies.append(seconds)
-            session.take(plans[self._row(session)], requests[self._row(session)])
+            session.take(decisions.row(self._row(session)), requests[self._row(session)])
 
     def _collect(self, process: WorkerProcess, share: list[Reset | Steps]) -> TillerError | None:
         """Receive a worker's results of its share of the commands."""
@@ -227,6 +227,7 @@ class Rollout:
             session.episode = None
             self._reports_success |= result.reports_success
             self.records.append(record)
+            self.instructions[session.prompt.instruction] += 1
             self._on_episode(record)
 
     def _row(self, session: EnvSession) -> int:

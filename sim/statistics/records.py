@@ -118,6 +118,7 @@ class Evaluation:
         ended: why it ended early; empty when it is complete.
         command: that reproduces it.
         versions: of the software.
+        instructions: instruction -> episodes that had it, where they had several.
     """
 
     task: str
@@ -137,6 +138,7 @@ class Evaluation:
     ended: str = ""
     command: str = ""
     versions: Mapping[str, str] = field(default_factory=dict)
+    instructions: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def complete(self) -> bool:
@@ -205,6 +207,8 @@ def write_evaluation(evaluation: Evaluation, path: Path | str, *, overwrite: boo
     path = Path(path)
     check_target(path, overwrite)
     document = {"schema": SCHEMA_VERSION, "summary": to_json(evaluation.summary), **to_json(evaluation)}
+    if not evaluation.instructions:
+        del document["instructions"]
     for part in (*document["records"], *filter(None, [document["summary"]])):
         for name in _RARE:
             if not part.get(name, True):

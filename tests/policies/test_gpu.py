@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from policies.model import checkpoint
+from policies.loading.load import load
 from policies.recipe.recipe import PolicyRecipe, SamplerSpec, TrainingConfig, ValidationConfig
 from policies.training.precision import uses_bf16
 from policies.training.train import train
@@ -58,7 +58,7 @@ def test_bf16_is_chosen_where_the_gpu_has_it_and_learns_as_float32_does(
 
 def test_what_a_gpu_trained_loads_on_a_cpu(store: Path, recipe: PolicyRecipe, tmp_path: Path) -> None:
     result = train(store, recipe, CONFIG, tmp_path / "run", device="cuda")
-    on_cpu, on_gpu = (checkpoint.load(result.checkpoint, device) for device in ("cpu", "cuda"))
+    on_cpu, on_gpu = (load(result.checkpoint, device) for device in ("cpu", "cuda"))
     observation = observe(on_cpu, batch=2)
     np.testing.assert_allclose(
         on_gpu.sample(observation, seeds=[1, 2]), on_cpu.sample(observation, seeds=[1, 2]), atol=1e-3, rtol=1e-3

@@ -254,13 +254,15 @@ def _actor(options: BudgetOptions) -> tuple[Callable[[TaskEnv], TaskAgent], Budg
 
         expert = make_expert(str(options.task))
         return (lambda env: expert), options, {"actor": "scripted expert"}
-    from policies.model import checkpoint
+    from policies.loading.folder import fingerprint as checkpoint_hash
+    from policies.loading.load import load
+    from policies.model.checkpoint_folder import find
     from robot.description import require_match
     from tiller.runs.acting import PolicyActor
     from tiller.verbs.evaluate import trained_task
 
-    folder = checkpoint.find(options.checkpoint)
-    policy = checkpoint.load(folder, options.device)
+    folder = find(options.checkpoint)
+    policy = load(folder, options.device)
     trained, trained_options = trained_task(options.checkpoint)
     if not (options.task or trained):
         raise InputError("'task'", expected="a task on a twin", got="none, and the checkpoint was trained without one")
@@ -279,7 +281,7 @@ def _actor(options: BudgetOptions) -> tuple[Callable[[TaskEnv], TaskAgent], Budg
         )
         return PolicyActor(policy, lambda: env.instruction, n_action_steps=options.n_action_steps)
 
-    return made, options, {"actor": "policy", "checkpoint": checkpoint.fingerprint(folder)}
+    return made, options, {"actor": "policy", "checkpoint": checkpoint_hash(folder)}
 
 
 def _logged(options: BudgetOptions) -> Found:

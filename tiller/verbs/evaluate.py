@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Mapping, Sequence
 
 from robot.description import to_json
@@ -19,6 +18,10 @@ if TYPE_CHECKING:
     from sim.statistics.records import EpisodeRecord, Evaluation
 
 
+STEERED = "steered"
+"""Folder, in the output, of the steered policy."""
+
+
 @dataclass(frozen=True)
 class EvaluateOptions:
     """What `tiller evaluate` takes.
@@ -32,6 +35,8 @@ class EvaluateOptions:
         output: folder to write to; null makes outputs/evaluate/<date>.
         sampler: how actions are drawn, null for the policy's default.
         steps: of the sampler, null for its default.
+        steering: what steers the policy, such as steering=noise_scale steering.noise_scale=0.25; it is kept as a
+            checkpoint in the output. null for the policy itself.
         n_action_steps: rows of a chunk that are executed before the next plan; null for the policy's default.
         ensemble: rate of temporal ensembling over overlapping plans (0.01 is usual); null for none.
         delay_steps: rows that pass from asking for a plan to its arrival, as on a robot that does not wait for it.
@@ -57,6 +62,7 @@ class EvaluateOptions:
     output: str | None = None
     sampler: str | None = None
     steps: Annotated[int, Range(1, 100_000)] | None = None
+    steering: Mapping[str, Any] | None = None
     n_action_steps: Annotated[int, Range(1, 10_000)] | None = None
     ensemble: Annotated[float, Range(-10, 10)] | None = None
     delay_steps: Annotated[int, Range(0, 10_000)] = 0
@@ -129,10 +135,13 @@ def run(configuration: Configuration[EvaluateOptions]) -> int:
     unwritten: EvaluationUnwritten | None = None
     try:
         with output.kept_if_used():
+            keep_steered(policy, options, output)
             evaluation = measure(policy, task, options, description, output)
     except EvaluationUnwritten as error:
         evaluation, unwritten = error.evaluation, error
     show(evaluation)
+    if note := prompt_note(evaluation, policy):
+        print(note)
     try:
         if other is not None:
             show_comparison(evaluation, other, str(options.compare))
@@ -146,7 +155,9 @@ def run(configuration: Configuration[EvaluateOptions]) -> int:
 
 def load_described(options: EvaluateOptions) -> tuple[Policy, dict[str, Any]]:
     """The policy with the requested sampler, and its description for the record."""
-    from policies.model import checkpoint
+    from policies.loading.load import describe, load
+    from policies.model.checkpoint_folder import find
+    from policies.steering.registry import steer
 
     if not options.checkpoint.strip():
         raise InputError(
@@ -155,24 +166,40 @@ def load_described(options: EvaluateOptions) -> tuple[Policy, dict[str, Any]]:
             got=repr(options.checkpoint),
             way_out="'checkpoint=.' is the current folder",
         )
-    folder = checkpoint.find(options.checkpoint)
-    policy = checkpoint.load(folder, options.device).with_sampler(options.sampler, options.steps)
-    record = checkpoint.read_record(folder)
-    return policy, {
-        "checkpoint": str(folder),
-        "hash": checkpoint.fingerprint(folder),
-        "sampler": policy.spec.sampler.name,
-        "steps": policy.spec.sampler.steps,
-        "trained_steps": record.provenance.step,
-        "dataset": record.provenance.dataset,
-    }
+    folder = find(options.checkpoint)
+    policy = load(folder, options.device).with_sampler(options.sampler, options.steps)
+    if options.steering is not None:
+        policy = steer(policy, options.steering)
+    return policy, describe(folder, policy)
+
+
+def keep_steered(policy: Policy, options: EvaluateOptions, output: Output) -> None:
+    """Write what was put around the checkpoint as a checkpoint of its own, so that it can be deployed as it is."""
+    from policies.loading.load import save_steered
+    from policies.steering.steered import Steered
+
+    if options.steering is not None and isinstance(policy, Steered):
+        path = save_steered(policy, output.path / STEERED, options.checkpoint)
+        print(f"Steered policy: {path}")
+
+
+def prompt_note(evaluation: Evaluation, policy: Policy) -> str:
+    """A sentence where the episodes had several instructions and the policy reads none; empty otherwise."""
+    from robot.description.prompt import INSTRUCTION
+
+    if len(evaluation.instructions) < 2 or policy.spec.prompt.use == INSTRUCTION:
+        return ""
+    several = len(evaluation.instructions)
+    return f"The episodes had {several} instructions, and this policy reads none (policy.prompt.name=instruction would)"
 
 
 def trained_task(checkpoint_path: str) -> tuple[str | None, Mapping[str, Any]]:
     """The task and its options that the training run of a checkpoint was given; None where it had none."""
     import yaml
 
-    start = Path(checkpoint_path).resolve()
+    from policies.loading.folder import chain
+
+    start = chain(checkpoint_path)[-1].resolve()
     for folder in (start, *list(start.parents)[:3]):
         if written_by(folder) != "train":
             continue

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from safetensors.torch import load_file, save_file
 
+from policies.loading.folder import fingerprint
 from policies.model import checkpoint
 from policies.model.policy import DiffusionPolicy
 from policies.recipe.recipe import PolicyRecipe
@@ -31,7 +32,7 @@ def saved(policy: DiffusionPolicy, tmp_path: Path) -> Path:
 
 
 def test_a_loaded_policy_acts_as_the_saved_one(policy: DiffusionPolicy, saved: Path) -> None:
-    loaded = checkpoint.load(saved)
+    loaded = checkpoint.load_learnt(saved)
     assert loaded.spec == policy.spec
     assert loaded.recipe == policy.recipe
     observation = observe(policy, 3)
@@ -45,7 +46,7 @@ def test_an_image_policy_needs_no_weights_of_its_backbone_to_load(
 ) -> None:
     images = replace(recipe, encoder={"name": "cnn", "features": 8}, observation=("camera",), transforms=())
     policy = make_policy(image_store, images)
-    loaded = checkpoint.load(checkpoint.save(policy, tmp_path / "images"))
+    loaded = checkpoint.load_learnt(checkpoint.save(policy, tmp_path / "images"))
     observation = observe(policy, 2)
     np.testing.assert_array_equal(loaded.sample(observation, seeds=[1, 2]), policy.sample(observation, seeds=[1, 2]))
 
@@ -60,9 +61,9 @@ def test_it_holds_plain_json_and_tensors_only(saved: Path) -> None:
 
 def test_the_fingerprint_follows_the_weights(policy: DiffusionPolicy, saved: Path, tmp_path: Path) -> None:
     same = checkpoint.save(policy, tmp_path / "same")
-    assert checkpoint.fingerprint(same) == checkpoint.fingerprint(saved)
+    assert fingerprint(same) == fingerprint(saved)
     next(policy.model.parameters()).data += 1
-    assert checkpoint.fingerprint(checkpoint.save(policy, tmp_path / "other")) != checkpoint.fingerprint(saved)
+    assert fingerprint(checkpoint.save(policy, tmp_path / "other")) != fingerprint(saved)
 
 
 def edit_record(change: Callable[[dict[str, Any]], Any]) -> Callable[[Path], None]:
@@ -123,26 +124,26 @@ def test_a_broken_checkpoint_is_one_message_that_names_what_is_wrong(
 ) -> None:
     spoil(saved)
     with pytest.raises(InputError, match=message) as error:
-        checkpoint.load(saved)
+        checkpoint.load_learnt(saved)
     assert error.value.exit_code == 2
 
 
 def test_a_write_that_fails_leaves_the_old_checkpoint_and_nothing_else(
     policy: DiffusionPolicy, saved: Path, tmp_path: Path
 ) -> None:
-    before = checkpoint.fingerprint(saved)
+    before = fingerprint(saved)
     with pytest.raises(ZeroDivisionError), checkpoint.new_checkpoint(saved) as partial:
         (partial / "model.safetensors").write_bytes(b"half")
         raise ZeroDivisionError
-    assert checkpoint.fingerprint(saved) == before
+    assert fingerprint(saved) == before
     assert [path.name for path in tmp_path.iterdir()] == ["saved"]
 
 
 def test_a_new_checkpoint_replaces_the_old_one(policy: DiffusionPolicy, saved: Path, tmp_path: Path) -> None:
-    before = checkpoint.fingerprint(saved)
+    before = fingerprint(saved)
     next(policy.model.parameters()).data += 1
     checkpoint.save(policy, saved)
-    assert checkpoint.fingerprint(saved) != before
+    assert fingerprint(saved) != before
     assert [path.name for path in tmp_path.iterdir()] == ["saved"]
 
 
@@ -155,7 +156,7 @@ def test_a_place_that_cannot_be_written_is_named(policy: DiffusionPolicy, tmp_pa
 def test_a_disk_that_takes_no_more_leaves_the_old_checkpoint_and_says_so(
     policy: DiffusionPolicy, saved: Path, tmp_path: Path
 ) -> None:
-    before = checkpoint.fingerprint(saved)
+    before = fingerprint(saved)
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (2000, hard))
     try:
@@ -164,5 +165,5 @@ def test_a_disk_that_takes_no_more_leaves_the_old_checkpoint_and_says_so(
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert error.value.exit_code == 1
-    assert checkpoint.fingerprint(saved) == before
+    assert fingerprint(saved) == before
     assert [path.name for path in tmp_path.iterdir()] == ["saved"]

@@ -11,7 +11,7 @@ import pytest
 from data.learning.windows import Windows
 from data.store.dataset import Dataset
 from data.store.names import INSTRUCTION
-from policies.model import checkpoint
+from policies.loading.load import load
 from policies.recipe.recipe import PolicyRecipe, TrainingConfig, ValidationConfig
 from policies.training.train import train
 from robot.control.plan_request import PlanRequest, sample_plans
@@ -52,7 +52,7 @@ def recipe_of(prompt: str) -> PolicyRecipe:
 
 
 def test_prompts_of_two_rows_swapped_swap_their_chunks(trained: Path) -> None:
-    policy = checkpoint.load(trained)
+    policy = load(trained)
     assert policy.spec.prompt.instructions == (LEFT, RIGHT)
     observation = {name: np.repeat(value, 2, axis=0) for name, value in observe(policy, 1).items()}
     left, right = TaskPrompt(LEFT), TaskPrompt(RIGHT)
@@ -64,7 +64,7 @@ def test_prompts_of_two_rows_swapped_swap_their_chunks(trained: Path) -> None:
 
 
 def test_a_batch_of_requests_has_a_prompt_per_row(trained: Path) -> None:
-    policy = checkpoint.load(trained)
+    policy = load(trained)
     window = {name: value[0] for name, value in observe(policy, 1).items()}
     requests = [PlanRequest(window, 0, seed=5, prompt=TaskPrompt(word)) for word in (RIGHT, LEFT, RIGHT)]
     plans = sample_plans(policy, [*requests, None])
@@ -72,7 +72,7 @@ def test_a_batch_of_requests_has_a_prompt_per_row(trained: Path) -> None:
 
 
 def test_what_it_was_not_trained_on_is_refused(trained: Path) -> None:
-    policy = checkpoint.load(trained)
+    policy = load(trained)
     with pytest.raises(InputError, match="Did you mean 'go right'"):
         policy.sample(observe(policy, 1), task=TaskPrompt("go rihgt"))
     with pytest.raises(InputError, match="got none"):
@@ -84,7 +84,7 @@ def test_a_policy_without_a_slot_for_prompts_ignores_or_refuses_them(
     use: str, instructed: Path, tmp_path: Path
 ) -> None:
     config = replace(CONFIG, steps=20, validation=ValidationConfig(fraction=0))
-    policy = checkpoint.load(train(instructed, recipe_of(use), config, tmp_path / "run").checkpoint)
+    policy = load(train(instructed, recipe_of(use), config, tmp_path / "run").checkpoint)
     observation = observe(policy, 1)
     plain = policy.sample(observation, seeds=[1])
     np.testing.assert_array_equal(policy.sample(observation, task=TaskPrompt(LEFT), seeds=[1]), plain)

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from policies.model.checkpoint import load
+from policies.loading.load import load
 from policies.model.policy import DiffusionPolicy
 from policies.recipe.recipe import PolicyRecipe, TrainingConfig, ValidationConfig
 from policies.training.distributed import Ranks

@@ -15,7 +15,7 @@ import torch
 
 from data.learning.windows import Windows
 from data.store.dataset import Dataset
-from policies.model.checkpoint import load
+from policies.loading.load import load
 from policies.model.device import choose_device
 from policies.model.policy import DiffusionPolicy
 from policies.recipe.recipe import EmaConfig, NormalisationConfig, PolicyRecipe, TrainingConfig, ValidationConfig

@@ -20,7 +20,7 @@ from policies.model.policy import DiffusionPolicy
 from policies.recipe.recipe import EmaConfig, PolicyRecipe, TrainingConfig, ValidationConfig
 from policies.training.train import train
 from robot.control.ensembling import TemporalEnsemble
-from robot.control.plan_request import sample_plans
+from robot.control.plan_request import decide_plans
 from robot.control.runner import ChunkRunner, query_seed
 from robot.description import ActionField, ActionSpec, ObservationField, ObservationSpec, PolicySpec, SamplerSpec
 from robot.errors import InputError
@@ -59,7 +59,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def trained(store: Path, folder: Path, objective: str) -> DiffusionPolicy:
-    from policies.model.checkpoint import load
+    from policies.loading.load import load
 
     recipe = PolicyRecipe(
         network={"name": "mlp", "width": 128, "depth": 2},
@@ -118,10 +118,11 @@ def executed(policy, seeds, delay_steps: int, rows: int = ROWS - 4) -> list[Walk
             each.session.runner.request(seed=query_seed(seed, each.session.runner.plans))
             for seed, each in zip(seeds, walks)
         ]
-        for each, plans, request in zip(walks, sample_plans(policy, requests), requests):
+        decisions = decide_plans(policy, requests)
+        for row, (each, request) in enumerate(zip(walks, requests)):
             if each.session.runner.chunk is not None:
                 each.joins.append(len(each.targets) + delay_steps)
-            each.session.take(plans, request)
+            each.session.take(decisions.row(row), request)
             actions = list(each.session.steps().actions)
             each.targets += actions
             each.rows = [{"point": action.astype(np.float32)} for action in actions][-2:]

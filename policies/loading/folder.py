@@ -1,0 +1,87 @@
+"""Checkpoints of every kind on disk, without torch: which kind one is, whether it is whole, and its hash.
+
+A steered checkpoint stands on another one; the last of such a chain is learnt.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Mapping
+
+from policies.model import checkpoint_folder as learnt
+from policies.model.checkpoint_folder import RECORD, find, read_json
+from policies.steering.record import FORMAT as STEERED
+from policies.steering.record import read_steered
+from robot.description.record import fingerprint as of_values
+from robot.errors import InputError
+
+DEEPEST = 16
+"""Steered checkpoints that may stand on each other: more is a circle."""
+
+
+def is_steered(folder: Path) -> bool:
+    """Whether a checkpoint folder holds what steers, and not a learnt policy."""
+    values = read_json(folder / RECORD)
+    return isinstance(values, dict) and values.get("format") == STEERED
+
+
+def chain(path: Path | str) -> list[Path]:
+    """The folders of a checkpoint and of all bases that it stands on, the learnt one last.
+
+    Raises:
+        InputError: no checkpoint there, a record that cannot be read, a base that is gone, or a circle of them.
+    """
+    folders = [find(path)]
+    while is_steered(folders[-1]):
+        folders.append(read_steered(folders[-1]).base.folder(folders[-1]))
+        if len(folders) > DEEPEST:
+            raise InputError(f"checkpoint '{folders[0]}'", expected="a learnt policy under what steers", got="a circle")
+    return folders
+
+
+def fingerprint(path: Path | str) -> str:
+    """A hash, 16 hexadecimal digits, of what decides a policy: of a learnt one weights, spec and recipe; of a steered
+    one its record, in which the hash of its base is.
+
+    Raises:
+        InputError: no checkpoint there, or its record cannot be read.
+    """
+    folder = find(path)
+    if not is_steered(folder):
+        return learnt.fingerprint(folder)
+    record = read_steered(folder)
+    base = (record.base.hash, record.base.sampler, record.base.steps)  # wherever it lies
+    return of_values({"format": STEERED, "base": base, "steering": record.steering})
+
+
+def require_whole(path: Path | str) -> Mapping[str, Any]:
+    """Refuse a checkpoint that cannot be loaded, as far as that can be seen without torch.
+
+    Returns:
+        The content of the learnt policy's policy.json, as plain values.
+
+    Raises:
+        InputError: no checkpoint there, another format version, a file that is missing or cut short, or a base that is
+            gone or was replaced.
+    """
+    folders = chain(path)
+    for steered, base in pairwise(folders):
+        require_same_base(steered, base)
+    return learnt.require_whole(folders[-1])
+
+
+def require_same_base(steered: Path, base: Path) -> None:
+    """Refuse a base that was replaced since it was steered.
+
+    Raises:
+        InputError: names both hashes.
+    """
+    expected, now = read_steered(steered).base.hash, fingerprint(base)
+    if now != expected:
+        raise InputError(
+            f"base of the steered checkpoint '{steered}'",
+            expected=f"the policy of hash {expected}, which was steered",
+            got=f"one of hash {now} at '{base}'",
+            way_out="Put the base back, or steer the new one anew",
+        )

@@ -1,0 +1,85 @@
+"""Load a checkpoint of any kind as a policy, and save what steers as one."""
+
+from __future__ import annotations
+
+import os
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from policies.loading.folder import chain, fingerprint, require_same_base
+from policies.model.checkpoint import load_learnt, new_checkpoint, read_record, versions, write_json
+from policies.model.checkpoint_folder import RECORD, find
+from policies.steering.record import FORMAT, VERSION, BaseReference, SteeredRecord, read_steered
+from policies.steering.registry import steer
+from policies.steering.steered import Steered
+from robot.description import Policy, to_json
+
+
+def load(path: Path | str, device: str = "cpu") -> Policy:
+    """Load a policy.
+
+    Args:
+        path: a checkpoint folder, learnt or steered, or the output folder of a training run: its final checkpoint, else
+            its last one.
+        device: as in `choose_device`.
+
+    Returns:
+        The policy; a steered one keeps the sampler that it was steered with.
+
+    Raises:
+        InputError: no checkpoint there, another format version, a file that is missing, cut short or incomplete, or a
+            base that is gone or was replaced.
+    """
+    folders = chain(path)
+    for steered, base in pairwise(folders):
+        require_same_base(steered, base)
+    policy: Policy = load_learnt(folders[-1], device)
+    for folder in reversed(folders[:-1]):
+        record = read_steered(folder)
+        policy = steer(policy.with_sampler(record.base.sampler, record.base.steps), record.steering, pinned=True)
+    return policy
+
+
+def save_steered(policy: Steered, path: Path | str, base: Path | str) -> Path:
+    """Write what steers as a new checkpoint folder; an existing one is replaced only once the new one is complete.
+
+    Args:
+        policy: what steers; `policy.policy` is what was loaded from the base, under the sampler that it is to keep.
+        path: of the folder to write.
+        base: the checkpoint that is steered.
+
+    Raises:
+        InputError: no checkpoint at the base, or the path cannot be written to.
+        TillerError: the disk is full.
+    """
+    path, folder, sampler = Path(path), find(base).resolve(), policy.policy.spec.sampler
+    relative = os.path.relpath(folder, path.resolve())
+    reference = BaseReference(str(folder), relative, fingerprint(folder), sampler.name, sampler.steps)
+    with new_checkpoint(path) as partial:
+        write_json(partial / RECORD, to_json(SteeredRecord(FORMAT, VERSION, reference, policy.settings, versions())))
+    return path
+
+
+def describe(path: Path | str, policy: Policy) -> dict[str, Any]:
+    """Facts of a loaded policy for the record of what it did: checkpoint, hash, sampler, training, what steers it.
+
+    Args:
+        path: of its checkpoint.
+        policy: as it was loaded, and steered since.
+    """
+    folders = chain(path)
+    provenance = read_record(folders[-1]).provenance
+    steering = []
+    while isinstance(policy, Steered):
+        steering.append(policy.settings)
+        policy = policy.policy
+    return {
+        "checkpoint": str(folders[0]),
+        "hash": fingerprint(folders[-1]),
+        "sampler": policy.spec.sampler.name,
+        "steps": policy.spec.sampler.steps,
+        "trained_steps": provenance.step,
+        "dataset": provenance.dataset,
+        **({"steering": steering[::-1]} if steering else {}),
+    }

@@ -1,0 +1,84 @@
+"""What a checkpoint of a steered policy says: which base it stands on, how that is sampled, and what steers it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Mapping
+
+from policies.model.checkpoint_folder import RECORD, read_json
+from robot.description import from_json
+from robot.description.ranges import Range
+from robot.errors import InputError
+
+FORMAT, VERSION = "tiller-steered-policy", 1
+
+
+@dataclass(frozen=True)
+class BaseReference:
+    """The policy that is steered, itself a checkpoint.
+
+    Args:
+        path: of its folder, absolute, when it was steered.
+        relative: the same from the folder of the steered checkpoint, for the two moved together.
+        hash: of its content: weights, spec, recipe.
+        sampler, steps: that it was steered with.
+    """
+
+    path: str
+    relative: str
+    hash: str
+    sampler: str
+    steps: Annotated[int, Range(1, 100_000)]
+
+    def folder(self, steered: Path) -> Path:
+        """Where the base is now.
+
+        Raises:
+            InputError: neither at its path nor beside the steered checkpoint; names its hash.
+        """
+        for folder in (steered / self.relative, Path(self.path)):
+            if (folder / RECORD).is_file():
+                return Path(os.path.normpath(folder))
+        raise InputError(
+            f"base of the steered checkpoint '{steered}'",
+            expected=f"the policy of hash {self.hash} at '{self.path}'",
+            got="nothing there",
+            way_out="Put the base back there, or steer another one anew",
+        )
+
+
+@dataclass(frozen=True)
+class SteeredRecord:
+    """The content of policy.json of a steered checkpoint.
+
+    Args:
+        base: that is steered.
+        steering: name and options of what steers, as `policies.steering.registry.steer` takes them.
+        versions: package -> version it was made with.
+    """
+
+    format: str
+    version: int
+    base: BaseReference
+    steering: Mapping[str, Any]
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+
+def read_steered(folder: Path) -> SteeredRecord:
+    """The record of a steered checkpoint.
+
+    Raises:
+        InputError: it is no JSON, of another format version, or not what this version writes.
+    """
+    values = read_json(folder / RECORD)
+    header = (values.get("format"), values.get("version")) if isinstance(values, dict) else (None, None)
+    if header != (FORMAT, VERSION):
+        raise InputError(
+            f"checkpoint '{folder / RECORD}'",
+            expected=f"format {FORMAT} version {VERSION}",
+            got=f"format {header[0]} version {header[1]}",
+            way_out="Load it with the version of tiller that wrote it, or steer anew",
+        )
+    return from_json(SteeredRecord, values, where=str(folder / RECORD))

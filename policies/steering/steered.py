@@ -1,0 +1,131 @@
+"""The base of all that steers: a policy around another one."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, ClassVar, Self, Sequence
+
+import numpy as np
+
+from robot.description import Decision, Observation, Policy, PolicySpec, Task
+from robot.description.record import require_ranges
+from robot.errors import InputError
+
+
+@dataclass(frozen=True, eq=False)
+class Steered(ABC):
+    """A policy that steers another one. Subclasses are frozen dataclasses of their settings, and fill in `decide`.
+
+    Args:
+        policy: what is steered.
+        pinned: whether the sampler is part of what was measured, as in a checkpoint: another one is refused.
+
+    Attributes:
+        name: in configurations and checkpoints.
+    """
+
+    policy: Policy
+    pinned: bool = field(default=False, kw_only=True)
+
+    name: ClassVar[str]
+
+    def __post_init__(self) -> None:
+        require_ranges(self, "steering")
+
+    @property
+    def spec(self) -> PolicySpec:
+        return self.policy.spec
+
+    @property
+    def noise_shape(self) -> tuple[int, ...] | None:
+        return self.policy.noise_shape
+
+    @property
+    def deterministic(self) -> bool:
+        """Whether its noise alone decides a chunk."""
+        return is_deterministic(self.policy)
+
+    @property
+    def chooses(self) -> bool:
+        """Whether it, or a policy below, chooses among chunks: noise is steered inside of that."""
+        return chooses(self.policy)
+
+    @property
+    def semantic_hash(self) -> str | None:
+        """Of the robot contract that the policy was trained for; None where it is not known."""
+        return getattr(self.policy, "semantic_hash", None)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Its name and options as plain values."""
+        own = {each.name: getattr(self, each.name) for each in fields(self) if each.name not in ("policy", "pinned")}
+        return {"name": self.name, **own}
+
+    def sample(
+        self,
+        observation: Observation,
+        *,
+        task: Task = None,
+        noise: np.ndarray | None = None,
+        samples: int = 1,
+        seeds: Sequence[int] | None = None,
+        prefix: np.ndarray | None = None,
+        prefix_weight: np.ndarray | None = None,
+    ) -> np.ndarray:
+        """Draw chunks of actions; see `robot.description.Policy.sample`."""
+        return self.decide(
+            observation,
+            task=task,
+            noise=noise,
+            samples=samples,
+            seeds=seeds,
+            prefix=prefix,
+            prefix_weight=prefix_weight,
+        ).chunk
+
+    @abstractmethod
+    def decide(
+        self,
+        observation: Observation,
+        *,
+        task: Task = None,
+        noise: np.ndarray | None = None,
+        samples: int = 1,
+        seeds: Sequence[int] | None = None,
+        prefix: np.ndarray | None = None,
+        prefix_weight: np.ndarray | None = None,
+    ) -> Decision:
+        """Decide, and tell how; see `robot.description.DecidingPolicy.decide`."""
+
+    def with_sampler(self, name: str | None = None, steps: int | None = None) -> Self:
+        """The same around the policy with another sampler.
+
+        Raises:
+            InputError: the policy has no such sampler, what steers cannot take it, or the present one is pinned.
+        """
+        if not self.pinned:
+            return replace(self, policy=self.policy.with_sampler(name, steps))
+        own = self.spec.sampler
+        if (own.name if name is None else name, own.steps if steps is None else steps) != (own.name, own.steps):
+            raise InputError(
+                "sampler of a steered policy",
+                expected=f"{own.name} in {own.steps} steps, which it was steered with",
+                got=f"{own.name if name is None else name} in {own.steps if steps is None else steps} steps",
+                way_out="Leave sampler and steps out, or steer the base anew with them",
+            )
+        return self
+
+    def start(self) -> None:
+        """Begin an episode, for policies below that keep count of it."""
+        getattr(self.policy, "start", lambda: None)()
+
+
+def is_deterministic(policy: Policy) -> bool:
+    """Whether a policy's noise alone decides a chunk; those that do not say so are taken to be."""
+    return bool(getattr(policy, "deterministic", True))
+
+
+def chooses(policy: Policy) -> bool:
+    """Whether a policy, or one below it, chooses among chunks."""
+    return bool(getattr(policy, "chooses", False))

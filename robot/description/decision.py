@@ -1,0 +1,77 @@
+"""What a policy decided at one observation: the chunk, and all that it takes to see why and to repeat it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol, Sequence, runtime_checkable
+
+import numpy as np
+
+from robot.description.prompt import Task
+from robot.description.protocols import Observation, Policy
+
+
+@dataclass(frozen=True, eq=False)
+class Decision:
+    """Decisions side by side. The same observation, prompt, prefix, noise and seeds in a batch of the same size give
+    the same decision again, to the bit.
+
+    Args:
+        chunk: (batch, samples, horizon, dim) raw units, what `sample` returns.
+        noise: (batch, samples, *noise_shape) that decided the chunk; None where noise does not.
+        value: (batch, samples) that a critic gave the chunk; None without a critic.
+        candidates: (batch, samples, K, horizon, dim) raw units that it was chosen from; None where nothing was chosen.
+        index: (batch, samples) int64 of the chunk among the candidates; None where nothing was chosen.
+        fell_back: (batch,) bool whether what steers gave the row up to the policy below it; None where it cannot.
+    """
+
+    chunk: np.ndarray
+    noise: np.ndarray | None = None
+    value: np.ndarray | None = None
+    candidates: np.ndarray | None = None
+    index: np.ndarray | None = None
+    fell_back: np.ndarray | None = None
+
+    def row(self, number: int) -> Decision:
+        """The decision of one row, without the axis of the batch; of `fell_back` a scalar."""
+        parts = {name: None if value is None else value[number] for name, value in vars(self).items()}
+        return Decision(**parts)  # type: ignore[arg-type]
+
+
+@runtime_checkable
+class DecidingPolicy(Policy, Protocol):
+    """A policy that tells its decisions."""
+
+    def decide(
+        self,
+        observation: Observation,
+        *,
+        task: Task = None,
+        noise: np.ndarray | None = None,
+        samples: int = 1,
+        seeds: Sequence[int] | None = None,
+        prefix: np.ndarray | None = None,
+        prefix_weight: np.ndarray | None = None,
+    ) -> Decision:
+        """Decide, and tell how; the arguments and errors of `sample`, which returns the chunk of this alone."""
+        ...
+
+
+def decide(
+    policy: Policy,
+    observation: Observation,
+    *,
+    task: Task = None,
+    noise: np.ndarray | None = None,
+    samples: int = 1,
+    seeds: Sequence[int] | None = None,
+    prefix: np.ndarray | None = None,
+    prefix_weight: np.ndarray | None = None,
+) -> Decision:
+    """The decision of any policy: of one that does not tell it, the chunk, and the noise where it was given."""
+    settings = dict(task=task, samples=samples, seeds=seeds, noise=noise, prefix=prefix, prefix_weight=prefix_weight)
+    told = getattr(policy, "decide", None)
+    if told is not None:
+        decision: Decision = told(observation, **settings)
+        return decision
+    return Decision(np.asarray(policy.sample(observation, **settings)), noise)  # type: ignore[arg-type]
