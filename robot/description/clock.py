@@ -140,5 +140,9 @@ class VirtualClock:
 
     def reset(self) -> None:
         """Set the source's time back to the start: a new epoch. Monotonic time continues."""
-        self._now_ns = self._start_ns
+        self.jump_to(self._start_ns)
+
+    def jump_to(self, now_ns: int) -> None:
+        """Set the source's time: a new epoch. Monotonic time continues."""
+        self._now_ns = now_ns
         self._epoch += 1

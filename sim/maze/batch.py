@@ -12,6 +12,7 @@ import numpy as np
 from robot.errors import InputError
 from robot.safety.energy.budget import Budget
 from robot.safety.energy.ledger import EnergyLedger
+from robot.safety.energy.setpoint.filter import SetpointFilter
 from robot.safety.energy.tank import LEVEL, NONE, OVERDRAFT, OVERDRAFTS, REASONS, WORK, fill
 from sim.maze import physics
 from sim.maze.assembly import build_world, make_law
@@ -22,8 +23,13 @@ from sim.maze.layout import layout
 from sim.maze.options import GOAL_M, HELD_N_PER_M, PERIOD_S, STIFFNESS, TICK_S, TICKS, MazeOptions
 from sim.maze.sensing import OBSERVED, SCALE, drift
 from sim.maze.step import MazeStep
+from sim.state.attributes import AttributeState
+from sim.state.packed import SavedState
 
 __all__ = ["ACTION_REACH_M", "MazeBatch", "MazeStep", "decode", "encode"]
+
+
+_CONSTANT = ("_state", "_fields", "_goals", "_starts", "_blocks", "_law", "_plan", "_model", "_data", "_mujoco")
 
 
 class MazeBatch:
@@ -93,6 +99,7 @@ class MazeBatch:
         self._steps, self._last = np.zeros(count, dtype=np.int64), np.zeros((count, 4))
         self._power = np.zeros(count)
         self._sums = {name: np.zeros(count) for name in ("return", "energy_j", "changed", "peak_force_n")}
+        self._state = AttributeState(self, _keeps_state, leaves_out=_CONSTANT)
         self.seed(seed)
 
     def seed(self, seed: int) -> None:
@@ -163,6 +170,14 @@ class MazeBatch:
     def wanted(self) -> np.ndarray:
         """(count, 4) the last action in units of `decode`."""
         return self._last.copy()
+
+    def save(self) -> SavedState:
+        """The state of all rows."""
+        return self._state.save()
+
+    def restore(self, state: SavedState) -> None:
+        """Continue where `save` was called, of a batch that was made alike."""
+        self._state.restore(state)
 
     def reset(self) -> np.ndarray:
         """Begin an episode in every row; returns observations (count, observation_size) float32."""
@@ -309,3 +324,8 @@ class MazeBatch:
         if np.isinf(self.budget.initial_j):
             return np.ones(self.count)
         return np.maximum(self.ledger.tank[:, LEVEL] / self.budget.initial_j, -1.0)
+
+
+def _keeps_state(held: object) -> bool:
+    """Whether an object within a batch has state of an episode: its ledgers and filters."""
+    return isinstance(held, (EnergyLedger, SetpointFilter))

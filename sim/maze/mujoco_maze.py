@@ -24,6 +24,8 @@ from sim.maze.batch import MazeBatch
 from sim.maze.inner_loop import QUEUE
 from sim.maze.layout import BLOCK_RADIUS_M, GATE, LOOSE, PIN_RADIUS_M, Layout, layout
 from sim.maze.options import DAMPING_FACTOR, GATE_N_PER_M, PERIOD_S, PIN_DAMPING, PIN_KG, TICK_S, TICKS, MazeOptions
+from sim.state.mujoco_state import MujocoState
+from sim.state.packed import SavedState
 
 IMPEDANCE = 0.01  # of contacts: small, so that a contact is a spring and a damper beside the other forces
 _AWAY = 10.0  # m, where absent boxes are kept
@@ -55,16 +57,32 @@ class MujocoMaze(MazeBatch):
 
     def _begin(self, rows: Sequence[int] | np.ndarray) -> None:
         super()._begin(rows)
-        world, control, options = self._world, self._control, self.options
-        number = int(self.layout[0])
-        self._model = _model_of(number, options, float(world.friction[0]))
-        self._data = mujoco.MjData(self._model)
+        self._build()
+        world, control = self._world, self._control
         self._data.qpos[:2] = world.pin[0, :2]
         for block in range(int(world.body_counts[0]) - 1):
             self._data.qpos[2 + 2 * block : 4 + 2 * block] = world.blocks[0, block, :2]
         self._leash_ledger = EnergyLedger(self.budget, PERIOD_S)
         self._leash = SetpointFilter(self._leash_ledger, control.setpoint, control.stiffness, mode="leash")
+
+    def _build(self) -> None:
+        """Make the model of the row's layout and friction, with data of its own."""
+        number = int(self.layout[0])
         self._plan = layout(number)
+        self._model = _model_of(number, self.options, float(self._world.friction[0]))
+        self._data = mujoco.MjData(self._model)
+        self._mujoco = MujocoState(self._model, self._data)
+
+    def save(self) -> SavedState:
+        return SavedState.joined(super().save(), self._mujoco.save().within("mujoco"))
+
+    def restore(self, state: SavedState) -> None:
+        inside = state.part("mujoco")
+        arrays = {name: value for name, value in state.arrays.items() if not name.startswith("mujoco/")}
+        plain = {name: value for name, value in state.plain.items() if not name.startswith("mujoco/")}
+        super().restore(SavedState(arrays, plain))
+        self._build()  # each episode has a model of its own
+        self._mujoco.restore(inside)
 
     def _advance(self) -> None:
         world, control, log = self._world, self._control, self._told

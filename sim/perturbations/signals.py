@@ -10,6 +10,8 @@ from robot.description import ObservationField, ObservationSpec
 from robot.errors import InputError
 from sim.perturbations.selection import EpisodeDraws, PerturbationSelection
 from sim.perturbations.sizes import ObservationNoise
+from sim.state.packed import SavedState
+from sim.state.random import generator_state, set_generator_state
 
 OFFERED = ("observation_noise", "observation_delay", "action_latency")
 """Perturbations that every suite has."""
@@ -76,6 +78,24 @@ class SignalPerturbations:
         """The action (dim,) to execute when the policy gives the action (dim,)."""
         self._waiting.append(action)
         return self._waiting.popleft()
+
+    def save(self) -> SavedState:
+        """The state of the episode: the noise, its random generator, what is seen late and what still waits to act."""
+        arrays = {f"noise/{name}": value for name, value in self._noise.items()}
+        arrays |= {f"seen/{age}/{name}": row[name] for age, row in enumerate(self._seen) for name in row}
+        arrays |= {f"waiting/{place}": action for place, action in enumerate(self._waiting)}
+        plain = {"random": generator_state(self._random), "delay": self._seen.maxlen}
+        return SavedState(arrays, plain)
+
+    def restore(self, state: SavedState) -> None:
+        """Put a state back."""
+        self._noise = dict(state.part("noise").arrays)
+        self._random = np.random.default_rng(0)
+        set_generator_state(self._random, state.plain["random"])
+        seen, waiting = state.part("seen"), state.part("waiting").arrays
+        ages = sorted({int(name.partition("/")[0]) for name in seen.arrays})
+        self._seen = deque((dict(seen.part(str(age)).arrays) for age in ages), maxlen=state.plain["delay"])
+        self._waiting = deque(waiting[name] for name in sorted(waiting, key=int))
 
     def _noisy(self, name: str, value: np.ndarray) -> np.ndarray:
         if name not in self._noise:

@@ -11,12 +11,13 @@ import numpy as np
 from gymnasium import spaces
 
 from robot.contract.contract import Contract
-from robot.description import ActionSpec, ObservationSpec
+from robot.description import ActionSpec, ObservationSpec, fingerprint, to_json
 from robot.errors import DivergedError, InputError
 from sim.perturbations.selection import EpisodeDraws
 from sim.perturbations.signals import OFFERED, SignalPerturbations
 from sim.tasks.info import TaskInfo
 from sim.tasks.options import REWARDS, TaskOptions, one_of
+from sim.tasks.saving import SavesEpisodes
 
 Observation = dict[str, np.ndarray]
 DIVERGED = "diverged"  # key of `info` with the reason why an episode could not go on
@@ -45,7 +46,7 @@ class Outcome:
     info: Mapping[str, Any] = field(default_factory=dict)
 
 
-class TaskEnv(gymnasium.Env[Observation, np.ndarray]):
+class TaskEnv(SavesEpisodes, gymnasium.Env[Observation, np.ndarray]):
     """One task as a Gymnasium environment. A suite fills in `start`, `advance` and, where it can, `picture`.
 
     An episode whose physics diverges is terminated without success, at the last observation; `info["diverged"]` has the
@@ -95,8 +96,10 @@ class TaskEnv(gymnasium.Env[Observation, np.ndarray]):
         )
         self._steps: int | None = None
         self._last: Observation = {}
+        self._given: Observation = {}
         self._instruction = self.task.instruction
         self._selection = options.selection
+        self._made_with = fingerprint({**to_json(options), "reward": reward, "render": None, "render_size": None})
         self._selection.require_offered(self.perturbations, self.task.id)
         self._signals = SignalPerturbations(self._selection, observation_spec) if self._selection.active else None
         self._draws = EpisodeDraws(self._selection, 0)
@@ -163,9 +166,12 @@ class TaskEnv(gymnasium.Env[Observation, np.ndarray]):
         outcome = self.start(seed, options or {})
         self._steps, self._last = 0, outcome.observation
         self._instruction = str(outcome.info.get("instruction", self.task.instruction))
+        self._begin_saving(seed, options or {})
+        self._given = outcome.observation
         if self._signals is None:
             return outcome.observation, _info(outcome)
         observation = self._signals.begin(self._draws, outcome.observation, self.holding(outcome.observation))
+        self._given = observation
         return observation, {**_info(outcome), "perturbations": self._draws.record}
 
     def step(self, action: np.ndarray) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
@@ -197,6 +203,7 @@ class TaskEnv(gymnasium.Env[Observation, np.ndarray]):
                 expected="a finite number",
                 got=str(action[bad]),
             )
+        self._note_action(action)
         try:
             outcome = self.advance(action if self._signals is None else self._signals.act(action))
         except DivergedError as error:
@@ -208,6 +215,7 @@ class TaskEnv(gymnasium.Env[Observation, np.ndarray]):
         truncated = not terminated and (outcome.truncated or self._steps >= self.task.max_steps)
         reward = float(outcome.success) if self.sparse else float(outcome.reward)
         observation = outcome.observation if self._signals is None else self._signals.observe(outcome.observation)
+        self._given = observation
         return observation, reward, terminated, truncated, _info(outcome)
 
     def render(self) -> np.ndarray:  # type: ignore[override]

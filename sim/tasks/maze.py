@@ -20,6 +20,7 @@ from sim.maze.layout import SIZE_M, layout
 from sim.maze.options import GOAL_M, HELD_N_PER_M, MAX_STEPS, PERIOD_S, STIFFNESS, MazeOptions
 from sim.maze.picture import draw
 from sim.maze.plans import PLANS
+from sim.state.packed import SavedState
 from sim.tasks.environment import Observation, Outcome, TaskEnv
 from sim.tasks.info import TaskInfo
 from sim.tasks.options import TaskOptions, one_of, read_options
@@ -142,6 +143,15 @@ class Maze(TaskEnv):
 
     def holding(self, observation: Observation) -> np.ndarray:
         return np.append(self.batch.position[0], [HELD_N_PER_M] * 2)
+
+    def save_suite(self) -> SavedState:
+        own = SavedState({"setpoint": self._setpoint, "changed": self._changed}, {"whole_m": self._whole_m})
+        return SavedState.joined(own, self.batch.save().within("maze"))
+
+    def restore_suite(self, state: SavedState) -> None:
+        self.batch.restore(state.part("maze"))
+        self._setpoint, self._changed = state.arrays["setpoint"], state.arrays["changed"]
+        self._whole_m = float(state.plain["whole_m"])
 
     def picture(self) -> np.ndarray:
         options, time_s = self._options, (self._steps or 0) * PERIOD_S

@@ -99,6 +99,8 @@ class PushT(TaskEnv):
     `reset(options={"state": (5,)})` starts from agent x, y, block x, y (px) and block angle (rad), as observed.
     """
 
+    repeats = True
+
     def __init__(self, name: str, *, reward: str, options: PushTOptions) -> None:
         bounds = (np.zeros(2), np.full(2, 512.0))
         super().__init__(task_info(name), OBSERVATIONS[name], ACTION, bounds=bounds, reward=reward, options=options)

@@ -23,6 +23,7 @@ from robot.errors import DivergedError, InputError, TillerError
 from robot.safety.energy.budget import Budget
 from robot.safety.energy.payload import combined
 from robot.safety.energy.tank import LATCHED, WORK
+from sim.state.packed import SavedState
 from sim.twin import inner_loop
 from sim.twin.energy import EnergyState, begin, state_of, wire_guard
 from sim.twin.inner_loop import Account
@@ -276,6 +277,41 @@ class TwinRobot:
     def target(self) -> np.ndarray:
         """The set-point (dim,) now."""
         return self._trajectory.at(self.clock.now_ns())
+
+    # -- saving -------------------------------------------------------------------------------------------------------
+
+    def save(self) -> SavedState:
+        """What decides the robot's next steps beside the scene: its path, controller, ledger, payloads and time."""
+        arrays = {"times_ns": self._trajectory.times_ns, "targets": self._trajectory.targets}
+        arrays |= {f"account/{name}": value.copy() for name, value in self._account._asdict().items()}
+        arrays |= {"tank": self._guard.tank.copy(), "reasons": self._guard.reasons.copy()}
+        arrays["payload"] = self.impedance.payload.copy()
+        carried = [(each.time_ns, each.limb, each.payload.mass_kg, each.payload.centre_m) for each in self.payloads]
+        plain = {
+            "now_ns": self.clock.now_ns(),
+            "clamped": self._targets.clamped,
+            "acting": self._acting,
+            "carried": carried,
+        }
+        return SavedState(arrays, plain)
+
+    def restore(self, state: SavedState) -> None:
+        """Continue where `save` was called; the scene was put back before. A new epoch, as time jumps."""
+        arrays, plain = state.arrays, state.plain
+        for own, saved in (
+            *((value, arrays[f"account/{name}"]) for name, value in self._account._asdict().items()),
+            (self._guard.tank, arrays["tank"]),
+            (self._guard.reasons, arrays["reasons"]),
+            (self.impedance.payload, arrays["payload"]),
+        ):
+            own[...] = saved
+        self.payloads = [
+            Carried(int(time_ns), int(limb), Payload(mass, tuple(centre)))
+            for time_ns, limb, mass, centre in plain["carried"]
+        ]
+        self._targets.clamped, self._acting = int(plain["clamped"]), bool(plain["acting"])
+        self.clock.jump_to(int(plain["now_ns"]))
+        self._trajectory = Trajectory(self.action_spec, arrays["times_ns"], arrays["targets"])
 
     # -- what it carries ----------------------------------------------------------------------------------------------
 

@@ -93,6 +93,8 @@ class GymEnv(TaskEnv):
     `env.render()` gives pictures of the environment's own size.
     """
 
+    repeats = True
+
     def __init__(self, name: str, *, reward: str, options: GymOptions) -> None:
         self._env = build_env(name, render=options.render, arguments=options.arguments)
         self._options = options

@@ -13,6 +13,9 @@ from robot.control.rotation import matrix_from_quat_wxyz, rotation_6d_from_matri
 from robot.description import ObservationField, ObservationSpec
 from robot.errors import InputError, nearest
 from sim.rendering.backend import SceneRenderer
+from sim.state.attributes import AttributeState
+from sim.state.mujoco_state import MujocoState
+from sim.state.packed import SavedState
 from sim.tasks.environment import Observation, Outcome, TaskEnv
 from sim.tasks.info import TaskInfo
 from sim.tasks.metaworld.facts import ACTION, OBSERVATION, VERSION
@@ -63,6 +66,8 @@ class MetaworldEnv(TaskEnv):
     def __init__(self, suite: ModuleType, task: TaskInfo, *, reward: str, options: MetaworldOptions) -> None:
         name = task.id.partition("/")[2]
         self._env = _build(suite, name)
+        self._state = MujocoState(self._env.model, self._env.data)
+        self._attributes = AttributeState(self._env, leaves_out=("model", "data"))
         self._quat_order = [3, 0, 1, 2] if name in QUAT_XYZW else [0, 1, 2, 3]
         self._image_size = options.image_size
         self._cameras = {each: self._camera_number(each) for each in (*options.cameras, options.render_camera)}
@@ -100,6 +105,13 @@ class MetaworldEnv(TaskEnv):
         flat, reward, _, _, info = self._env.step(np.clip(action, -1.0, 1.0))
         success = bool(info["success"])
         return Outcome(self._observe(flat), float(reward), success, score=float(success))
+
+    def save_suite(self) -> SavedState:
+        return SavedState.joined(self._state.save().within("scene"), self._attributes.save().within("task"))
+
+    def restore_suite(self, state: SavedState) -> None:
+        self._state.restore(state.part("scene"))
+        self._attributes.restore(state.part("task"))
 
     def picture(self) -> np.ndarray:
         return self._draw(self._picture_renderer, self._render_camera)

@@ -16,6 +16,9 @@ from robot.control.rotation import (
 from robot.description import ActionField, ActionSpec, ObservationField, ObservationSpec
 from robot.errors import InputError, nearest
 from sim.rendering.backend import SceneRenderer
+from sim.state.attributes import AttributeState
+from sim.state.mujoco_state import MujocoState
+from sim.state.packed import SavedState
 from sim.tasks.environment import Observation, Outcome, TaskEnv
 from sim.tasks.info import TaskInfo
 
@@ -50,6 +53,8 @@ class RobosuiteEnv(TaskEnv):
         self._env = _build(suite, task, shaped=reward == "native")
         self._robot = self._env.robots[0]
         self._sensors = _object_sensors(self._env)
+        self._state = MujocoState(self._env.sim.model._model, self._env.sim.data._data)
+        self._attributes = AttributeState(self._env, _keeps_state)
         self._image_size = options.image_size
         self._cameras = {name: self._camera_number(name) for name in options.cameras}
         self._render_camera = self._camera_number(options.render_camera)
@@ -87,6 +92,13 @@ class RobosuiteEnv(TaskEnv):
             sim.step2()
         reward, _, _ = self._env._post_action(command)  # in which some tasks update the state that success depends on
         return self._outcome(reward)
+
+    def save_suite(self) -> SavedState:
+        return SavedState.joined(self._state.save().within("scene"), self._attributes.save().within("task"))
+
+    def restore_suite(self, state: SavedState) -> None:
+        self._state.restore(state.part("scene"))
+        self._attributes.restore(state.part("task"))
 
     def picture(self) -> np.ndarray:
         return self._picture_renderer.draw(self._env.sim.data._data, self._render_camera)
@@ -191,6 +203,11 @@ def _build(suite: Any, task: TaskInfo, *, shaped: bool) -> Any:
         hard_reset=False,
         seed=_MODEL_SEED,
     )
+
+
+def _keeps_state(held: object) -> bool:
+    """Whether an object within robosuite's environment has state of an episode: robots, grippers, controllers."""
+    return type(held).__module__.startswith(("robosuite.robots", "robosuite.controllers", "robosuite.models.grippers"))
 
 
 def _object_sensors(env: Any) -> dict[str, Sensor]:

@@ -19,6 +19,9 @@ from robot.safety.energy.budget import load_budget
 from sim.perturbations import SIZES
 from sim.perturbations.scene import ScenePerturbations, require_cameras
 from sim.rendering.backend import SceneRenderer
+from sim.state.attributes import AttributeState
+from sim.state.mujoco_state import MujocoState
+from sim.state.packed import SavedState
 from sim.tasks.environment import Observation, Outcome, TaskEnv
 from sim.tasks.options import CameraOptions, one_of
 from sim.tasks.twin.task import TwinTask
@@ -102,6 +105,8 @@ class TwinEnv(TaskEnv):
         self._cameras = {name: self._camera_number(name) for name in options.cameras}
         self._render_camera = self._camera_number(options.render_camera)
         self._scene_perturbations.bind(self.scene, twin_task.things, tuple(self._cameras.values()))
+        self._state = MujocoState(self.scene.model, self.scene.data, repainted=self._scene_perturbations.repaint)
+        self._task_state = AttributeState(twin_task, leaves_out=("scene",))
         self._arm_joints = [
             self.scene.model.joint(joint).qposadr[0]
             for limb in description.limbs
@@ -143,6 +148,17 @@ class TwinEnv(TaskEnv):
         self.robot.hold(action)
         self.twin_task.update()
         return self._outcome({})
+
+    def save_suite(self) -> SavedState:
+        parts = {"scene": self._state.save(), "robot": self.robot.save(), "task": self._task_state.save()}
+        return SavedState.joined(*(state.within(name) for name, state in parts.items()))
+
+    def restore_suite(self, state: SavedState) -> None:
+        self._state.restore(state.part("scene"))
+        self.robot.restore(state.part("robot"))
+        self._task_state.restore(state.part("task"))
+        if self._scene_perturbations.repaint:
+            self._repaint()
 
     def holding(self, observation: Observation) -> np.ndarray:
         return self.robot.target.copy()
