@@ -65,9 +65,29 @@ DROPS = MetaField("drops", "int64")
 """Samples and frames that are known to be lost, of all streams together."""
 POLICY = MetaField("policy", "string")
 """Which policy acted; empty for none."""
+NOISE_SEED = MetaField("noise_seed", "int64")
+"""Of the noise of the policy's plans; -1 where no policy acted."""
+GROUP = MetaField("group", "int64")
+"""Number of the group of episodes that go on from one state; -1 for none."""
+BRANCHED_AT = MetaField("branched_at", "int64")
+"""Row at which the episode leaves those of its group, which share the rows before; -1 outside of a group."""
 
 COLUMNS = (TIME, ACTOR, INTERVENTION, REWARD, TERMINATED, TRUNCATED, SUBTASK, QUALITY)
-FACTS = (SUCCESS, VERDICT, OPERATOR, INSTRUCTION, SEED, SOURCE, STRATEGY, STARTED, DROPS, POLICY)
+FACTS = (
+    SUCCESS,
+    VERDICT,
+    OPERATOR,
+    INSTRUCTION,
+    SEED,
+    SOURCE,
+    STRATEGY,
+    STARTED,
+    DROPS,
+    POLICY,
+    NOISE_SEED,
+    GROUP,
+    BRANCHED_AT,
+)
 _QUALITIES = int(sum(Quality))
 
 

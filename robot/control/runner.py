@@ -4,6 +4,7 @@ deployment and reinforcement learning alike.
 
 from __future__ import annotations
 
+import copy
 from collections import deque
 from typing import Mapping
 
@@ -102,6 +103,12 @@ class ChunkRunner:
         self._chunks.clear()
         self._held = None
         self.plans = 0
+
+    def fork(self) -> ChunkRunner:
+        """A runner with the same past, whose future is its own."""
+        other = copy.copy(self)
+        other._history, other._chunks = self._history.copy(), self._chunks.copy()
+        return other
 
     def interrupt(self, held: np.ndarray | None = None) -> None:
         """Drop the plans, which are not executed: a person moves the robot, or it is held. A plan is due at once, and

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
-from contextlib import contextmanager
+from collections import deque
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Callable, Iterator, Mapping
+from itertools import count, islice
+from typing import TYPE_CHECKING, Any, Callable, Generator, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
 from data.store.episode import Episode
-from data.store.names import INSTRUCTION, REWARD, SEED, SOURCE, STRATEGY, SUCCESS, TIME
-from data.store.schema import ACTION, Schema
+from data.store.names import INSTRUCTION, REWARD, SEED, SOURCE, STRATEGY, SUCCESS, TERMINATED, TIME, TRUNCATED
+from data.store.schema import ACTION, ColumnField, MetaField, Schema
 from robot.errors import InputError, TillerError
+from sim.evaluation.action_noise import ActionNoise
 from sim.experts import make_expert
 from sim.process.child import ChildProcess, be_child
 from sim.process.failure import Failure, failure
@@ -35,11 +38,15 @@ class Request:
 
     task_id: str
     options: Mapping[str, Any]
+    noise: ActionNoise = ActionNoise()
+    flags: bool = False
 
 
-def schema(env: TaskEnv) -> Schema:
-    """The schema of a store of this task's episodes."""
-    return Schema(env.observation_spec, env.action_spec, env.task.period_s, meta=META, columns=COLUMNS)
+def schema(env: TaskEnv, meta: Sequence[MetaField] = (), columns: Sequence[ColumnField] = ()) -> Schema:
+    """The schema of a store of this task's episodes; with more facts and columns where others than experts act."""
+    return Schema(
+        env.observation_spec, env.action_spec, env.task.period_s, meta=(*META, *meta), columns=(*COLUMNS, *columns)
+    )
 
 
 def collect(
@@ -51,6 +58,7 @@ def collect(
     options: Mapping[str, Any] | None = None,
     keep_failures: bool = False,
     on_episode: Callable[[Episode], None] | None = None,
+    noise: ActionNoise | None = None,
 ) -> Iterator[Episode]:
     """Episodes of the task's expert, in the order of their seeds: the same whatever the number of workers.
 
@@ -62,6 +70,7 @@ def collect(
         options: of the task.
         keep_failures: yield episodes without success too; otherwise further seeds replace them.
         on_episode: called with every episode that was tried, in order, before it is yielded or dropped.
+        noise: on the actions.
 
     Yields:
         Episodes with the actions that the environment received.
@@ -72,32 +81,112 @@ def collect(
     """
     if episodes < 1 or workers < 1:
         raise InputError("collect", expected="at least one episode and one worker", got=f"{episodes} and {workers}")
-    make_expert(task_id)
     workers = min(workers, episodes)
-    kept = tried = handed_out = 0
-    with _children(Request(task_id, dict(options or {})), workers) as children:
-        while kept < episodes:
-            needed = episodes + tried - kept  # seeds, if no further one fails
-            while handed_out < min(needed, tried + _AHEAD * workers):
-                children[handed_out % workers].tell(seed + handed_out)
-                handed_out += 1
-            episode = _answer(children[tried % workers])
-            tried += 1
-            if on_episode is not None:
-                on_episode(episode)
-            if keep_failures or episode.meta[SUCCESS.name]:
-                kept += 1
+    harvest = Harvest(episodes, f"The expert of {task_id}", keep_failures=keep_failures, on_episode=on_episode)
+    tried = expert_episodes(
+        task_id, count(seed), workers=workers, options=options, noise=noise, needed=lambda: harvest.needed
+    )
+    with closing(tried):
+        yield from harvest.of(tried)
+
+
+@dataclass
+class Harvest:
+    """The episodes to keep of those that are tried: the first ones, or the first that succeeded.
+
+    Args:
+        episodes: how many.
+        who: acts, for messages.
+        keep_failures: keep episodes without success too.
+        on_episode: called with every episode, before it is kept or dropped.
+        least: share of successes below which what acts counts as broken.
+        kept, tried: so far.
+    """
+
+    episodes: int
+    who: str
+    keep_failures: bool
+    on_episode: Callable[[Episode], None] | None = None
+    least: float = 0.5
+    kept: int = 0
+    tried: int = 0
+
+    @property
+    def needed(self) -> int:
+        """Episodes to try in all, if no further one fails."""
+        return self.episodes + self.tried - self.kept
+
+    def of(self, episodes: Iterable[Episode]) -> Iterator[Episode]:
+        """The episodes to keep.
+
+        Raises:
+            TillerError: too few succeed.
+        """
+        for episode in episodes:
+            self.tried += 1
+            if self.on_episode is not None:
+                self.on_episode(episode)
+            if self.keep_failures or episode.meta[SUCCESS.name]:
+                self.kept += 1
                 yield episode
-            elif tried - kept > kept + _SPARE:
-                raise TillerError(f"The expert of {task_id} succeeded in only {kept} of {tried} episodes")
+            elif self.tried - self.kept > self.kept * (1 - self.least) / self.least + _SPARE:
+                raise TillerError(f"{self.who} succeeded in only {self.kept} of {self.tried} episodes")
+            if self.kept >= self.episodes:
+                return
 
 
-def record(env: TaskEnv, seed: int) -> Episode:
-    """One episode of the task's expert. The seed decides the task's start and the strategy.
+def expert_episodes(
+    task_id: str,
+    seeds: Iterator[int],
+    *,
+    workers: int = 1,
+    options: Mapping[str, Any] | None = None,
+    noise: ActionNoise | None = None,
+    flags: bool = False,
+    needed: Callable[[], int] | None = None,
+) -> Generator[Episode, None, None]:
+    """An episode of the task's expert for each seed, in their order: the same whatever the number of workers.
+
+    Args:
+        task_id: a task that has an expert.
+        seeds: of the episodes; a few more are taken than episodes are.
+        workers: processes.
+        options: of the task.
+        noise: on the actions.
+        flags: whether episodes have the columns `terminated` and `truncated`.
+        needed: how many of the seeds are worth a try so far; None for all.
+
+    Raises:
+        InputError: the task has no expert, or an option is wrong.
+        TillerError: a worker is lost.
+    """
+    make_expert(task_id)
+    waiting: deque[int] = deque()
+    tried = 0
+    with _children(Request(task_id, dict(options or {}), noise or ActionNoise(), flags), workers) as children:
+        while True:
+            room = _AHEAD * workers - len(waiting)
+            if needed is not None:
+                room = min(room, needed() - tried - len(waiting))
+            for seed in islice(seeds, max(room, 0)):
+                children[(tried + len(waiting)) % workers].tell(seed)
+                waiting.append(seed)
+            if not waiting:
+                return
+            yield _answer(children[tried % workers])
+            waiting.popleft()
+            tried += 1
+
+
+def record(env: TaskEnv, seed: int, noise: ActionNoise | None = None, *, flags: bool = False) -> Episode:
+    """One episode of the task's expert. The seed decides the task's start, the strategy and the noise on the actions;
+    `flags` adds the columns `terminated` and `truncated`.
 
     Where the physics diverges the episode ends without success, and its strategy has the reason under `diverged`.
     """
-    expert = make_expert(env.task.id)
+    expert, noise = make_expert(env.task.id), noise or ActionNoise()
+    noise.require(env.action_spec)
+    disturbs = np.random.default_rng([seed, 3])
     observation, info = env.reset(seed=seed)
     instruction = env.instruction
     drawn = {name: info[name] for name in ("perturbations",) if name in info}
@@ -106,7 +195,7 @@ def record(env: TaskEnv, seed: int) -> Episode:
     rows: dict[str, list[np.ndarray]] = {name: [] for name in (*names, ACTION, REWARD.name)}
     success = ended = False
     while not ended:
-        action = expert.act(observation).astype(np.float32)
+        action = noise.apply(env.action_spec, expert.act(observation), disturbs).astype(np.float32)
         for name in names:
             rows[name].append(observation[name])
         observation, reward, terminated, truncated, info = env.step(action)
@@ -116,6 +205,9 @@ def record(env: TaskEnv, seed: int) -> Episode:
         ended = terminated or truncated
     drawn |= {name: info[name] for name in (DIVERGED,) if name in info}
     data = {name: np.stack(values) for name, values in rows.items()}
+    if flags:
+        data[TERMINATED.name], data[TRUNCATED.name] = np.zeros((2, len(data[ACTION])), bool)
+        data[TERMINATED.name][-1], data[TRUNCATED.name][-1] = terminated, truncated
     data[TIME.name] = np.arange(len(data[ACTION]), dtype=np.int64) * env.action_spec.period_ns
     meta = {
         SUCCESS.name: bool(success),
@@ -163,7 +255,7 @@ def _serve(connection: Connection) -> None:
         while True:
             seed: int = connection.recv()
             where = f"{request.task_id}, seed {seed}"
-            connection.send(record(env, seed))
+            connection.send(record(env, seed, request.noise, flags=request.flags))
     except (EOFError, OSError):
         raise
     except Exception as error:

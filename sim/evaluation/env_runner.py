@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Mapping
@@ -31,6 +31,7 @@ class EnvConfig:
         names: observation keys to answer with.
         history: number of newest rows of a slice to answer with; older ones are not used.
         videos: folder for the videos, if there are any.
+        traced: whether to answer with each step too: all keys of the observation, reward and flags.
     """
 
     task_id: str
@@ -38,6 +39,7 @@ class EnvConfig:
     names: tuple[str, ...]
     history: int
     videos: Path | None = None
+    traced: bool = False
 
 
 @dataclass(frozen=True)
@@ -57,11 +59,15 @@ class Reset:
         env: number of the environment.
         seed: of the episode.
         film: whether to make its video.
+        state: of another episode, from which this one goes on; None begins at the start.
+        episode: the result of that one so far.
     """
 
     env: int
     seed: int
     film: bool = False
+    state: bytes | None = None
+    episode: EpisodeProgress | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,10 +77,12 @@ class Steps:
     Args:
         env: number of the environment.
         actions: (n, dim).
+        save: whether to save the state before them.
     """
 
     env: int
     actions: np.ndarray
+    save: bool = False
 
 
 @dataclass
@@ -119,6 +127,24 @@ class EpisodeProgress:
 
 
 @dataclass(frozen=True, eq=False)
+class Trace:
+    """Steps of an episode in the order in which they were taken.
+
+    Args:
+        rows: name -> (k, ...) observations in which the actions were taken, all keys of the task.
+        reward: (k,) of each action.
+        terminated, truncated: (k,) bool, whether the episode ended with it.
+        last: the observation after the last of them, name -> row.
+    """
+
+    rows: Mapping[str, np.ndarray]
+    reward: np.ndarray
+    terminated: np.ndarray
+    truncated: np.ndarray
+    last: Row
+
+
+@dataclass(frozen=True, eq=False)
 class StepResult:
     """The result of a reset or of steps.
 
@@ -128,6 +154,9 @@ class StepResult:
         episode: so far; it may have ended.
         reports_success: whether the environment has reported on success in the episode.
         instruction: of the episode.
+        trace: of the steps, where they are traced.
+        state: before the steps, where it was to be saved.
+        drawn: what perturbations drew at the reset, plain values.
     """
 
     env: int
@@ -135,6 +164,9 @@ class StepResult:
     episode: EpisodeProgress
     reports_success: bool = True
     instruction: str = ""
+    trace: Trace | None = None
+    state: bytes | None = None
+    drawn: Mapping[str, Any] = field(default_factory=dict)
 
 
 def build(config: EnvConfig, **more: Any) -> TaskEnv:
@@ -162,6 +194,8 @@ class EnvRunner:
         self._episode = EpisodeProgress(seed=0)
         self._reports_success = False
         self._instruction = ""
+        self._seen: Row = {}
+        self._drawn: dict[str, Any] = {}
 
     @property
     def moment(self) -> str:
@@ -169,9 +203,20 @@ class EnvRunner:
         return f"seed {self._episode.seed}, step {self._episode.length}"
 
     def run(self, command: Reset | Steps) -> StepResult:
-        """Carry out a command."""
-        rows = self._reset(command) if isinstance(command, Reset) else self._step(command.actions)
-        return StepResult(command.env, rows, self._episode, self._reports_success, self._instruction)
+        """Carry out a command.
+
+        Raises:
+            InputError: a state is to be saved or put back that cannot be.
+        """
+        told = self._reports_success, self._instruction
+        if isinstance(command, Reset):
+            rows = self._reset(command) if command.state is None else self._continue(command)
+            told = self._reports_success, self._instruction
+            return StepResult(command.env, rows, self._episode, *told, drawn=self._drawn)
+        assert self._current is not None
+        state = self._current.save() if command.save else None
+        rows, trace = self._step(command.actions)
+        return StepResult(command.env, rows, self._episode, self._reports_success, told[1], trace, state)
 
     def close(self) -> None:
         """Drop a video that is not finished; the environments end with the process."""
@@ -185,30 +230,50 @@ class EnvRunner:
             assert self._config.videos is not None
             self._film = Film(self._config.videos, command.seed)
         self._current, observation = self._start(command.seed)
-        self._instruction = self._current.instruction
+        self._instruction, self._seen = self._current.instruction, dict(observation)
         if self._film is not None:
             self._film.add(self._current)
         return [self._select(observation)]
+
+    def _continue(self, command: Reset) -> list[Row]:
+        """Go on from another episode's state: the parent knows its rows."""
+        assert command.state is not None and command.episode is not None
+        self._episode = replace(command.episode)
+        self._film, self._drawn = None, {}
+        self._current = self._plain = self._plain or self._drawing or build(self._config)
+        self._seen = self._current.restore(command.state)
+        self._instruction = self._current.instruction
+        return []
 
     def _start(self, seed: int) -> tuple[TaskEnv, Mapping[str, np.ndarray]]:
         """The environment of an episode, one that renders if filming is on and works, and its first observation."""
         if self._film is not None and not self._undrawable:
             try:
                 self._drawing = self._drawing or build(self._config, render=True)
-                return self._drawing, self._drawing.reset(seed=seed)[0]
+                return self._drawing, self._first(self._drawing, seed)
             except Exception as error:
                 self._drawing, self._undrawable = None, reason(error)
         if self._film is not None:
             self._film.give_up(self._undrawable)
         self._plain = self._plain or self._drawing or build(self._config)
-        return self._plain, self._plain.reset(seed=seed)[0]
+        return self._plain, self._first(self._plain, seed)
 
-    def _step(self, actions: np.ndarray) -> list[Row]:
+    def _first(self, env: TaskEnv, seed: int) -> Mapping[str, np.ndarray]:
+        observation, info = env.reset(seed=seed)
+        self._drawn = {name: info[name] for name in ("perturbations",) if name in info}
+        return observation
+
+    def _step(self, actions: np.ndarray) -> tuple[list[Row], Trace | None]:
         """Step through a slice; where the episode ends, the rest of it is dropped."""
         env, rows = self._current, []
         assert env is not None
+        traced, seen, told = self._config.traced, [], []
         for action in actions:
             observation, reward, terminated, truncated, info = env.step(action)
+            if traced:
+                seen.append(self._seen)
+                told.append((reward, terminated, truncated))
+                self._seen = dict(observation)
             self._episode.add(float(reward), terminated, truncated, info)
             self._reports_success |= bool(info.get("success_told", True))
             if self._film is not None:
@@ -217,7 +282,12 @@ class EnvRunner:
             if self._episode.ended:
                 self._close_video()
                 break
-        return rows[-self._config.history :]
+        return rows[-self._config.history :], self._trace(seen, told) if traced else None
+
+    def _trace(self, seen: list[Row], told: list[tuple[float, bool, bool]]) -> Trace:
+        rewards, terminated, truncated = (np.array(each) for each in zip(*told))
+        rows = {name: np.stack([row[name] for row in seen]) for name in self._seen}
+        return Trace(rows, rewards.astype(np.float32), terminated, truncated, self._seen)
 
     def _select(self, observation: Mapping[str, np.ndarray]) -> Row:
         row = {name: observation[name] for name in self._config.names}

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections import deque
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Callable, Mapping, Sequence
@@ -24,6 +23,7 @@ from robot.description import Policy
 from robot.errors import InputError, TillerError
 from robot.files import unwritten
 from sim.evaluation.env_runner import EnvConfig
+from sim.evaluation.order import orders
 from sim.evaluation.rounds import EnvSession, Rollout
 from sim.evaluation.versions import versions
 from sim.statistics.records import (
@@ -128,7 +128,7 @@ def evaluate_policy(
     if folder is not None:
         check_target(folder / FILE_NAME, overwrite)
     batch = batch or max(SMALLEST_BATCH, min(BATCH, 1 << (episodes - 1).bit_length()))
-    count = _divisor(batch, environments or workers * HEAVY.get(task_id.partition("/")[0], batch))
+    count = environments_of(task_id, workers, batch, environments)
     runners = [
         ChunkRunner(policy.spec, n_action_steps=n_action_steps, ensemble=ensemble, delay_steps=delay_steps)
         for _ in range(min(count, episodes))
@@ -142,11 +142,10 @@ def evaluate_policy(
             history=max(field.history.span for field in policy.spec.observation),
             videos=_video_folder(video_episodes, episodes, folder),
         ),
-        [EnvSession(env, runner, deque(range(env, episodes, count))) for env, runner in enumerate(runners)],
-        seed=seed,
+        [EnvSession(env, runner, orders(seed, env, count, episodes)) for env, runner in enumerate(runners)],
         batch=batch,
         filmed=frozenset(video_episodes),
-        on_episode=on_episode or (lambda record: None),
+        on_episode=lambda order, record: on_episode(record) if on_episode is not None else None,
     )
 
     def result(ended: str = "") -> Evaluation:
@@ -201,6 +200,11 @@ def _stopped(
     if isinstance(error, TillerError):
         return EvaluationFailed(message, evaluation, error.exit_code)
     return EvaluationInterrupted(message, evaluation)
+
+
+def environments_of(task_id: str, workers: int, batch: int, environments: int | None = None) -> int:
+    """How many environments run at once: a divisor of the batch, all of its rows, or few where they are heavy."""
+    return _divisor(batch, environments or workers * HEAVY.get(task_id.partition("/")[0], batch))
 
 
 def _divisor(batch: int, most: int) -> int:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections import Counter, deque
-from dataclasses import dataclass, field
-from typing import Callable
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from typing import Callable, Iterator
 
 import numpy as np
 
@@ -13,7 +13,10 @@ from robot.control.plan_request import PlanRequest, decide_plans
 from robot.control.runner import ChunkRunner, query_seed
 from robot.description import Decision, Policy, TaskPrompt, require_match
 from robot.errors import InputError, TillerError
-from sim.evaluation.env_runner import EnvConfig, EnvSpecs, Reset, StepResult, Steps
+from sim.evaluation.action_noise import ActionNoise
+from sim.evaluation.decisions import DecisionRecord
+from sim.evaluation.env_runner import EnvConfig, EnvSpecs, EpisodeProgress, Reset, StepResult, Steps
+from sim.evaluation.order import Branch, Order
 from sim.evaluation.workers import WorkerProcess
 from sim.process.child import WorkerLost
 from sim.process.failure import Failure
@@ -28,44 +31,57 @@ class EnvSession:
     Args:
         env: number of the environment.
         runner: of the policy.
-        todo: numbers of the episodes to run.
-        episode: number of the one that runs, None between two.
+        orders: the episodes to run; each is asked for when the one before has ended.
+        order: the one that runs, None between two.
         length: steps of it so far.
         latencies: seconds of its plans.
         late: a decision and its request; it arrives when the runner's `delay_steps` rows have passed.
         prompt: of the episode that runs.
+        decided: the newest decision and its request.
+        before: runner and result before it, where states are asked for.
+        episode: its result so far.
     """
 
     env: int
     runner: ChunkRunner
-    todo: deque[int]
-    episode: int | None = None
+    orders: Iterator[Order]
+    order: Order | None = None
     length: int = 0
     latencies: list[float] = field(default_factory=list)
     late: tuple[Decision, PlanRequest] | None = None
     prompt: TaskPrompt = TaskPrompt()
+    decided: tuple[Decision, PlanRequest] | None = None
+    before: tuple[ChunkRunner, EpisodeProgress] | None = None
+    episode: EpisodeProgress | None = None
 
     @property
     def now_ns(self) -> int:
         return self.length * self.runner.spec.action.period_ns
 
-    def begin(self, seed: int, filmed: frozenset[int]) -> Reset:
-        """Start the next episode."""
-        self.episode = self.todo.popleft()
-        self.runner.reset()
+    def begin(self, filmed: frozenset[int] = frozenset()) -> Reset | None:
+        """Start the next episode; None where there is none."""
+        self.order = order = next(self.orders, None)
+        if order is None:
+            return None
         self.length, self.latencies, self.late = 0, [], None
-        return Reset(self.env, seed + self.episode, self.episode in filmed)
+        if order.branch is None:
+            self.runner.reset()
+            return Reset(self.env, order.seed, order.number in filmed)
+        self.runner = order.branch.runner.fork()
+        self.prompt = TaskPrompt(order.branch.instruction)
+        return Reset(self.env, order.seed, state=order.branch.state, episode=order.branch.episode)
 
     def take(self, decision: Decision, request: PlanRequest) -> None:
         """Take the decision of a request of now. The first of an episode is waited for; any later one arrives with its
         delay, while the rows of the old chunk go on.
         """
+        self.decided = decision, request
         if self.runner.delay_steps and self.runner.chunk is not None:
             self.late = decision, request
         else:
             self.runner.take(decision, request)
 
-    def steps(self) -> Steps:
+    def steps(self, save: bool = False) -> Steps:
         """All actions up to the next plan."""
         runner, period_ns = self.runner, self.runner.spec.action.period_ns
         now_ns, actions = self.now_ns, []
@@ -81,11 +97,11 @@ class EnvSession:
         while not runner.needs_plan(now_ns):
             actions.append(runner.action(now_ns))
             now_ns += period_ns
-        return Steps(self.env, np.stack(actions))
+        return Steps(self.env, np.stack(actions), save)
 
     def observe(self, result: StepResult) -> None:
         """Take the newest observations."""
-        self.length = result.episode.length
+        self.length, self.episode = result.episode.length, result.episode
         if not self.length:
             self.prompt = TaskPrompt(result.instruction)
         for age, row in zip(range(len(result.rows) - 1, -1, -1), result.rows):
@@ -93,17 +109,20 @@ class EnvSession:
 
 
 class Rollout:
-    """Runs every episode once. In a round each environment begins an episode or, planned for in one inference call,
-    steps through a slice, side by side with the other workers' environments.
+    """Runs every episode that is ordered. In a round each environment begins an episode or, planned for in one
+    inference call, steps through a slice, side by side with the other workers' environments.
 
     Args:
         policy: plans.
         config: of the workers.
         sessions: one per environment; no two may run episodes of the same number modulo `batch` at once.
-        seed: of episode 0.
         batch: rows of every inference call.
         filmed: numbers of the episodes to film.
-        on_episode: called with each record as its episode ends.
+        on_episode: called with each episode and its record as it ends.
+        on_begin: called with each episode that begins and its first result.
+        on_decision: called with each decision, once the steps up to the next one are known; needs a traced `config`.
+        save: whether states are saved before each decision of episodes that begin at a start, for branches.
+        noise: on the actions, which are float32 then, as a store holds them; None leaves them as they are.
     """
 
     def __init__(
@@ -112,18 +131,26 @@ class Rollout:
         config: EnvConfig,
         sessions: list[EnvSession],
         *,
-        seed: int,
         batch: int,
-        filmed: frozenset[int],
-        on_episode: Callable[[EpisodeRecord], None],
+        filmed: frozenset[int] = frozenset(),
+        on_episode: Callable[[Order, EpisodeRecord], None] = lambda order, record: None,
+        on_begin: Callable[[Order, StepResult], None] = lambda order, result: None,
+        on_decision: Callable[[DecisionRecord], None] | None = None,
+        save: bool = False,
+        noise: ActionNoise | None = None,
     ):
         self.records: list[EpisodeRecord] = []
         self.latencies: list[float] = []
         self.seconds = 0.0
         self.instructions: Counter[str] = Counter()
-        self._reports_success = False
+        self._reports_success = self._stopped = False
         self._policy, self._config, self._sessions = policy, config, sessions
-        self._seed, self._batch, self._filmed, self._on_episode = seed, batch, filmed, on_episode
+        self._batch, self._filmed, self._save, self._noise = batch, filmed, save, noise
+        self._on_episode, self._on_begin, self._on_decision = on_episode, on_begin, on_decision
+
+    def stop(self) -> None:
+        """End after this round; episodes that have not ended are dropped."""
+        self._stopped = True
 
     def run(self, workers: int) -> None:
         """Start the workers, run all episodes, end the workers.
@@ -132,18 +159,26 @@ class Rollout:
             InputError: the policy does not fit the task, or none of the task's episodes reports on success.
             TillerError: an environment raised, or a worker has ended; the message names the seeds.
         """
+        for _ in self.rounds(workers):
+            pass
+
+    def rounds(self, workers: int) -> Iterator[None]:
+        """`run` round by round, for a caller that takes what the callbacks were given in between."""
         processes: list[WorkerProcess] = []
         try:
             for _ in range(min(workers, len(self._sessions))):
                 processes.append(WorkerProcess(self._config))
             for process in processes:
                 self._meet(process.ready())
-            started = time.perf_counter()
-            try:
-                while self._round(processes):
-                    pass
-            finally:
-                self.seconds = time.perf_counter() - started
+            while not self._stopped:
+                started = time.perf_counter()
+                try:
+                    more = self._round(processes)
+                finally:
+                    self.seconds += time.perf_counter() - started
+                if not more:
+                    break
+                yield
             self._require_success_reported()
         finally:
             for process in processes:
@@ -173,11 +208,11 @@ class Rollout:
 
     def _round(self, processes: list[WorkerProcess]) -> bool:
         """One round; False when there is nothing left to do."""
-        running = [session for session in self._sessions if session.episode is not None]
-        idle = [session for session in self._sessions if session.episode is None and session.todo]
+        running = [session for session in self._sessions if session.order is not None]
+        idle = [session for session in self._sessions if session.order is None]
         self._plan([session for session in running if session.runner.needs_plan(session.now_ns)])
-        commands: list[Reset | Steps] = [session.steps() for session in running]
-        commands += [session.begin(self._seed, self._filmed) for session in idle]
+        commands: list[Reset | Steps] = [self._steps(session) for session in running]
+        commands += [begun for session in idle if (begun := session.begin(self._filmed)) is not None]
         count = len(processes)
         shares = [[command for command in commands if command.env % count == index] for index in range(count)]
         working = [(process, share) for process, share in zip(processes, shares) if share]
@@ -189,13 +224,22 @@ class Rollout:
             raise errors[0]
         return bool(commands)
 
+    def _steps(self, session: EnvSession) -> Steps:
+        order = self._order(session)
+        steps = session.steps(self._save and order.branch is None)
+        if self._noise is None:
+            return steps
+        random, spec = np.random.default_rng([order.noise, 3, session.length]), session.runner.spec.action
+        noisy = np.stack([self._noise.apply(spec, each, random) for each in steps.actions])
+        return replace(steps, actions=noisy.astype(np.float32))
+
     def _plan(self, waiting: list[EnvSession]) -> None:
         """One inference call for all waiting sessions, each in its episode's row; copies of one fill the others."""
         if not waiting:
             return
         requests = {
             self._row(session): session.runner.request(
-                seed=query_seed(self._episode_seed(session), session.runner.plans), prompt=session.prompt
+                seed=query_seed(self._order(session).noise, session.runner.plans), prompt=session.prompt
             )
             for session in waiting
         }
@@ -205,35 +249,61 @@ class Rollout:
         self.latencies.append(seconds)
         for session in waiting:
             session.latencies.append(seconds)
+            if self._save and session.episode is not None:
+                session.before = session.runner.fork(), replace(session.episode)
             session.take(decisions.row(self._row(session)), requests[self._row(session)])
 
     def _collect(self, process: WorkerProcess, share: list[Reset | Steps]) -> TillerError | None:
         """Receive a worker's results of its share of the commands."""
         try:
-            for answer in process.receive():
+            for command, answer in zip(share, process.receive()):
                 if isinstance(answer, Failure):
                     return answer.error()
-                self._take(answer)
+                self._take(command, answer)
         except WorkerLost as error:
-            seeds = sorted(self._episode_seed(self._sessions[command.env]) for command in share)
+            seeds = sorted(self._order(self._sessions[command.env]).seed for command in share)
             return WorkerLost(f"{error} while it ran the episodes with seeds {', '.join(map(str, seeds))}")
         return None
 
-    def _take(self, result: StepResult) -> None:
+    def _take(self, command: Reset | Steps, result: StepResult) -> None:
         session = self._sessions[result.env]
+        order = self._order(session)
         session.observe(result)
+        if isinstance(command, Reset):
+            self._on_begin(order, result)
+        elif self._on_decision is not None:
+            self._on_decision(self._record(session, command, result))
         if result.episode.ended:
             record = EpisodeRecord(**vars(result.episode), latency=Latency.of(session.latencies))
-            session.episode = None
+            session.order = None
             self._reports_success |= result.reports_success
             self.records.append(record)
             self.instructions[session.prompt.instruction] += 1
-            self._on_episode(record)
+            self._on_episode(order, record)
+
+    def _record(self, session: EnvSession, command: Steps, result: StepResult) -> DecisionRecord:
+        """The decision that a session's last steps followed from."""
+        assert session.decided is not None and result.trace is not None
+        (decision, request), branch = session.decided, None
+        if result.state is not None and session.before is not None:
+            branch = Branch(result.state, *session.before, session.prompt.instruction)
+        return DecisionRecord(
+            self._order(session),
+            request,
+            decision,
+            self._batch,
+            self._row(session),
+            command.actions[: len(result.trace.reward)],
+            result.trace,
+            session.runner.window(),
+            replace(result.episode),
+            branch,
+        )
 
     def _row(self, session: EnvSession) -> int:
-        assert session.episode is not None
-        return session.episode % self._batch
+        return self._order(session).number % self._batch
 
-    def _episode_seed(self, session: EnvSession) -> int:
-        assert session.episode is not None
-        return self._seed + session.episode
+    @staticmethod
+    def _order(session: EnvSession) -> Order:
+        assert session.order is not None
+        return session.order

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from abc import abstractmethod
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Mapping
@@ -11,7 +13,7 @@ import numpy as np
 from gymnasium import spaces
 
 from robot.contract.contract import Contract
-from robot.description import ActionSpec, ObservationSpec, fingerprint, to_json
+from robot.description import ActionSpec, ObservationSpec, to_json
 from robot.errors import DivergedError, InputError
 from sim.perturbations.selection import EpisodeDraws
 from sim.perturbations.signals import OFFERED, SignalPerturbations
@@ -99,7 +101,7 @@ class TaskEnv(SavesEpisodes, gymnasium.Env[Observation, np.ndarray]):
         self._given: Observation = {}
         self._instruction = self.task.instruction
         self._selection = options.selection
-        self._made_with = fingerprint({**to_json(options), "reward": reward, "render": None, "render_size": None})
+        self._made_with = _digest({**to_json(options), "reward": reward, "render": None, "render_size": None})
         self._selection.require_offered(self.perturbations, self.task.id)
         self._signals = SignalPerturbations(self._selection, observation_spec) if self._selection.active else None
         self._draws = EpisodeDraws(self._selection, 0)
@@ -234,6 +236,12 @@ class TaskEnv(SavesEpisodes, gymnasium.Env[Observation, np.ndarray]):
 def _range(dtype: np.dtype) -> tuple[float, float]:
     """Lowest and highest value of a type; real numbers are not bounded."""
     return (np.iinfo(dtype).min, np.iinfo(dtype).max) if dtype.kind in "iu" else (-np.inf, np.inf)
+
+
+def _digest(options: Mapping[str, Any]) -> str:
+    """A short hash of options; a foreign environment's may be anything."""
+    text = json.dumps(options, sort_keys=True, default=repr)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _info(outcome: Outcome) -> dict[str, Any]:

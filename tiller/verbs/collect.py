@@ -1,23 +1,27 @@
-"""`tiller collect`: episodes of a scripted expert into a dataset; what is there is kept, what is missing is added."""
+"""`tiller collect`: episodes of an expert or a policy into a dataset; what is there is kept, what is missing added."""
 
 from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, Callable, Iterator, Mapping, Sequence
 
 from robot.description import to_json
-from robot.description.ranges import Count, Seed, Workers
-from robot.errors import InputError
+from robot.description.ranges import Count, Range, Seed, Share, Workers
+from robot.errors import InputError, nearest
 from sim.perturbations.sizes import Severity
 from tiller.command_line.command import run_configured
 from tiller.configuration.compose import Configuration
 from tiller.runs.output import Output, begin, claim_folder
+from tiller.runs.sources import CHECKPOINT, EXPERT, MIXTURE, SOURCES, Sources
 
 if TYPE_CHECKING:
     from data.store.dataset import Dataset
     from data.store.episode import Episode
+
+LEAST_SUCCESS = 0.05
+"""Share of a policy's episodes that must succeed where failures are not kept."""
 
 
 @dataclass(frozen=True)
@@ -25,30 +29,56 @@ class CollectOptions:
     """What `tiller collect` takes.
 
     Args:
-        task: one that has a scripted expert.
-        episodes: successful ones to have in the end.
-        seed: of the first episode; the next ones count up.
+        task: to collect on; source=expert needs one that has a scripted expert.
+        episodes: to have in the end; of an expert successful ones.
+        source: who acts: expert, checkpoint, or mixture: an expert or a policy, drawn anew for each episode.
+        checkpoint: of the policy that acts.
+        checkpoints: of a mixture, further policies, such as earlier ones of the same run.
+        expert_share: of a mixture, the share of episodes in which the expert acts.
+        steering: what steers the policies, such as steering=noise_scale steering.noise_scale=2.
+        sampler: of the policies, null for their default.
+        steps: of the sampler, null for its default.
+        n_action_steps: rows of a chunk that are executed before the next plan; null for the policy's default.
+        action_noise: deviation of a field of the action in its unit (rotations: rad): action_noise.tcp.position=0.005.
+        groups: collect groups of so many episodes that go on from one state, drawn at random; null for none.
+        seed: of the first episode or group; the next ones count up.
         workers: processes; the dataset does not depend on it.
         output: folder of the dataset; null makes outputs/collect/<date>.
-        keep_failures: keep episodes without success too, and count them.
+        keep_failures: keep episodes without success too, and count them; null keeps those of policies.
         options: of the task, for example options.cameras=[agentview].
         perturbations: of the task, name -> severity 0 to 5: perturbations.friction=3; see docs/perturbations.md.
         randomise: draw each severity anew every episode, from 0 up to the one given.
+        device: auto, cpu, cuda or cuda:N.
         resume: add what is missing to a dataset that was begun alike.
         overwrite: replace what an earlier run left in the output folder.
     """
 
     task: str
     episodes: Count = 50
+    source: str = EXPERT
+    checkpoint: str | None = None
+    checkpoints: tuple[str, ...] = ()
+    expert_share: Share = 0.5
+    steering: Mapping[str, Any] | None = None
+    sampler: str | None = None
+    steps: Annotated[int, Range(1, 100_000)] | None = None
+    n_action_steps: Annotated[int, Range(1, 10_000)] | None = None
+    action_noise: Mapping[str, Annotated[float, Range(0, 1000)]] = field(default_factory=dict)
+    groups: Annotated[int, Range(2, 10_000)] | None = None
     seed: Seed = 0
     workers: Workers = 1
     output: str | None = None
-    keep_failures: bool = False
+    keep_failures: bool | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     perturbations: Mapping[str, Severity] = field(default_factory=dict)
     randomise: bool = False
+    device: str = "auto"
     resume: bool = False
     overwrite: bool = False
+
+    @property
+    def keeps_failures(self) -> bool:
+        return self.source != EXPERT if self.keep_failures is None else self.keep_failures
 
 
 def command(words: Sequence[str]) -> int:
@@ -61,15 +91,17 @@ def run(configuration: Configuration[CollectOptions]) -> int:
     from sim.perturbations import perturbed
 
     options = configuration.options
+    require_consistent(options, configuration.values)
     options = replace(
         options, options=perturbed(options.options, perturbations=options.perturbations, randomise=options.randomise)
     )
-    dataset, output = open_collection(options)
+    sources, facts = load_sources(options)
+    dataset, output = open_collection(options, facts)
     with dataset:
         if dataset.dropped:
             print(f"{output.path}: {dataset.dropped}")
         try:
-            tried, diverged = add_missing(dataset, options)
+            tried, diverged = add_missing(dataset, options, sources)
         except KeyboardInterrupt:
             raise KeyboardInterrupt(
                 f"Stopped: {len(dataset)} of {options.episodes} episodes are in {output.path}; go "
@@ -78,29 +110,116 @@ def run(configuration: Configuration[CollectOptions]) -> int:
         totals = figures(dataset, tried, diverged)
         if diverged:
             print(f"In {diverged} of {tried} episodes that were tried the physics diverged, which counts as failure")
-        print(f"{totals['episodes']} episodes, {totals['rows']} rows")
+        succeeded = int(dataset.meta("success").sum()) if options.keeps_failures else len(dataset)
+        print(f"{totals['episodes']} episodes, {succeeded} with success, {totals['rows']} rows")
         output.finish(totals)
     return 0
 
 
-def open_collection(options: CollectOptions) -> tuple[Dataset, Output]:
-    """The dataset to add to, new or begun before, and its folder as an output.
+def require_consistent(options: CollectOptions, given: Mapping[str, Any]) -> None:
+    """Refuse options that do not go together.
 
     Raises:
-        InputError: no expert for the task; something else is in the folder, or a dataset that was begun otherwise.
+        InputError: names the one that is missing or of no use, and what it belongs to.
+    """
+    if options.source not in SOURCES:
+        raise InputError(
+            "source",
+            expected=f"one of {', '.join(SOURCES)}",
+            got=f"'{options.source}'",
+            way_out=nearest(options.source, SOURCES),
+        )
+    of_policies = ("checkpoint", "checkpoints", "steering", "sampler", "steps", "n_action_steps", "groups")
+    useless = [name for name in of_policies if options.source == EXPERT and getattr(options, name)]
+    useless += [name for name in ("checkpoints", "expert_share") if options.source == CHECKPOINT and name in given]
+    if useless:
+        raise InputError(
+            useless[0],
+            expected="nothing of the kind",
+            got=f"a value beside source={options.source}",
+            way_out="Add source=checkpoint" if options.source == EXPERT else "Add source=mixture",
+        )
+    if options.source != EXPERT and not options.checkpoint:
+        raise InputError(
+            "checkpoint", expected=f"the policy that acts, with source={options.source}", got="none",
+            way_out="Add checkpoint=outputs/train/...",
+        )  # fmt: skip
+    if options.groups is None:
+        return
+    if options.source != CHECKPOINT or not options.keeps_failures:
+        raise InputError(
+            "groups",
+            expected="source=checkpoint, and failures kept: a group is what comes of one state",
+            got=f"source={options.source}" if options.source != CHECKPOINT else "keep_failures=false",
+        )
+    if options.episodes % options.groups:
+        raise InputError("episodes", expected=f"a multiple of groups={options.groups}", got=str(options.episodes))
+
+
+def load_sources(options: CollectOptions) -> tuple[Sources, dict[str, Any]]:
+    """What acts, and its facts for the record of the dataset.
+
+    Raises:
+        InputError: there is no expert or no checkpoint, or the policy cannot be steered so.
+    """
+    from sim.evaluation.action_noise import ActionNoise
+    from sim.experts import make_expert
+
+    if options.source != CHECKPOINT and options.expert_share > 0:
+        make_expert(options.task)
+    noise = ActionNoise(dict(options.action_noise))
+    if options.source == EXPERT:
+        return Sources(options.task, options.options, options.workers, (), 1.0, noise), {}
+    from policies.loading.load import describe, load
+    from policies.steering.registry import steer
+    from sim.evaluation.collect_policy import PolicySource
+    from tiller.runs.threads import limit_threads
+
+    limit_threads(None)
+    policies, facts = [], []
+    for path in (str(options.checkpoint), *options.checkpoints):
+        policy = load(path, options.device).with_sampler(options.sampler, options.steps)
+        policy = policy if options.steering is None else steer(policy, options.steering)
+        about = describe(path, policy)
+        policies.append(PolicySource(policy, about["hash"], f"policy {path}", noise, options.n_action_steps))
+        facts.append({name: value for name, value in about.items() if name != "checkpoint"})
+    share = options.expert_share if options.source == MIXTURE else 0.0
+    about = {
+        "policies": facts,
+        "expert_share": share,
+        "n_action_steps": options.n_action_steps,
+        "groups": options.groups,
+    }
+    return Sources(options.task, options.options, options.workers, policies, share, noise), about
+
+
+def open_collection(options: CollectOptions, facts: Mapping[str, Any]) -> tuple[Dataset, Output]:
+    """The dataset to add to, new or begun before, and its folder as an output.
+
+    Args:
+        options: of the verb.
+        facts: of the policies that act.
+
+    Raises:
+        InputError: something else is in the folder, or a dataset that was begun otherwise; groups of a task whose state
+            cannot be put back.
     """
     import sim
     from data.store.dataset import Dataset
     from robot.contract.loading import hashes
+    from sim.evaluation import collect_policy
     from sim.evaluation.collect import schema
-    from sim.experts import make_expert
+    from tiller.runs.sources import require_saved_states
 
-    make_expert(options.task)
+    if options.groups is not None:
+        require_saved_states(options.task, options.options)
     path = claim_folder("collect", options.output, resume=options.resume, overwrite=options.overwrite)
+    who: dict[str, Any] = {"expert": "scripted"} if options.source == EXPERT else {"source": options.source, **facts}
+    noise = {"action_noise": dict(options.action_noise)} if options.action_noise else {}
     origin = {
         "task": options.task,
         "task_options": dict(options.options),
-        "collection": {"expert": "scripted", "seed": options.seed, "keep_failures": options.keep_failures},
+        "collection": {**who, "seed": options.seed, "keep_failures": options.keeps_failures, **noise},
     }
     if path.is_dir() and (path / "zarr.json").is_file():
         dataset = Dataset.open(path, mode="a")
@@ -110,7 +229,11 @@ def open_collection(options: CollectOptions) -> tuple[Dataset, Output]:
         try:
             contract = env.contract
             made_for = {"contract": hashes(contract)} if contract is not None else {}
-            dataset = Dataset.create(path, schema(env), attributes={**origin, **made_for})
+            more: dict[str, Any] = {}
+            if options.source != EXPERT:
+                meta = collect_policy.FACTS + (collect_policy.GROUP_FACTS if options.groups else ())
+                more = {"meta": meta, "columns": collect_policy.COLUMNS}
+            dataset = Dataset.create(path, schema(env, **more), attributes={**origin, **made_for})
         finally:
             env.close()
     return dataset, begin("collect", to_json(options), path)
@@ -130,13 +253,13 @@ def require_same_origin(dataset: Dataset, origin: Mapping[str, Any], path: Path)
             )
 
 
-def add_missing(dataset: Dataset, options: CollectOptions) -> tuple[int, int]:
+def add_missing(dataset: Dataset, options: CollectOptions, sources: Sources) -> tuple[int, int]:
     """Append episodes until there are as many as asked for; returns how many were tried, and how many of them diverged.
 
     Seeds go on after that of the last episode, so the dataset is the one that an uninterrupted run makes.
     """
     from data.store.names import SEED
-    from sim.evaluation.collect import collect, divergence
+    from sim.evaluation.collect import divergence
     from tiller.runs.progress import Counter
 
     before = len(dataset)
@@ -151,20 +274,48 @@ def add_missing(dataset: Dataset, options: CollectOptions) -> tuple[int, int]:
 
     with Counter(f"collecting {options.task}", options.episodes) as counter:
         counter.show(before)
-        for episode in collect(
-            options.task,
-            episodes=options.episodes - before,
-            seed=first,
-            workers=options.workers,
-            options=options.options,
-            keep_failures=options.keep_failures,
-            on_episode=on_episode,
-        ):
-            dataset.append(episode)
+        for episodes in _missing(options, sources, first, before, on_episode):
+            dataset.extend(episodes)
             done = len(dataset) - before
             rate = 60 * done / (time.monotonic() - started)
             counter.show(len(dataset), f"{done} of {tried} tried, {rate:.0f} a minute")
     return tried, diverged
+
+
+def _missing(
+    options: CollectOptions, sources: Sources, first: int, before: int, on_episode: Callable[[Episode], None]
+) -> Iterator[list[Episode]]:
+    """The episodes that are missing, in the portions that are committed at once: a group is whole or not there."""
+    from contextlib import closing
+
+    from sim.evaluation.collect import Harvest, collect
+
+    missing = options.episodes - before
+    if options.source == EXPERT:
+        for episode in collect(
+            options.task,
+            episodes=missing,
+            seed=first,
+            workers=options.workers,
+            options=options.options,
+            keep_failures=options.keeps_failures,
+            on_episode=on_episode,
+            noise=sources.noise,
+        ):
+            yield [episode]
+    elif options.groups is not None:
+        number, done = -(-missing // options.groups), before // options.groups
+        with closing(sources.groups(first, number, options.groups, done)) as groups:
+            for group in groups:
+                for episode in group:
+                    on_episode(episode)
+                yield group
+    else:
+        who = "The policy" if options.source == CHECKPOINT else "The mixture"
+        harvest = Harvest(missing, who, options.keeps_failures, on_episode, least=LEAST_SUCCESS)
+        with closing(sources.episodes(first, missing if options.keeps_failures else None)) as tried:
+            for episode in harvest.of(tried):
+                yield [episode]
 
 
 def figures(dataset: Dataset, tried: int, diverged: int = 0) -> dict[str, Any]:

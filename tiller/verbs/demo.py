@@ -94,20 +94,21 @@ def run(configuration: Configuration[DemoOptions]) -> int:
 
 def collect(options: DemoOptions, output: Output) -> None:
     """Stage 1, or what of it is missing."""
-    from tiller.verbs.collect import CollectOptions, add_missing, figures, open_collection
+    from tiller.verbs.collect import CollectOptions, add_missing, figures, load_sources, open_collection
 
     settings = CollectOptions(
         options.task,
         options.demonstrations,
-        options.collection_seed,
-        options.workers,
-        str(output.path / "demonstrations"),
+        seed=options.collection_seed,
+        workers=options.workers,
+        output=str(output.path / "demonstrations"),
         options=options.options,
         resume=options.resume,
     )
-    dataset, folder = open_collection(settings)
+    sources, facts = load_sources(settings)
+    dataset, folder = open_collection(settings, facts)
     with dataset:
-        result = figures(dataset, *add_missing(dataset, settings))
+        result = figures(dataset, *add_missing(dataset, settings, sources))
         folder.mark(result)
     print(f"{result['episodes']} demonstrations, {result['rows']} rows of {dataset.period_s:g} s")
 

@@ -29,6 +29,13 @@ class ObservationHistory:
             rows.clear()
         self._stamp_ns = None
 
+    def copy(self) -> ObservationHistory:
+        """A history with the same rows, which are not copied: they never change."""
+        other = ObservationHistory(self.spec)
+        other._rows = {name: rows.copy() for name, rows in self._rows.items()}
+        other._stamp_ns = self._stamp_ns
+        return other
+
     @property
     def stamp_ns(self) -> int:
         """Stamp of the newest row."""

@@ -6,7 +6,6 @@ policy that forgets what it had begun changes its mind where the ways part.
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -25,6 +24,7 @@ from robot.control.runner import ChunkRunner, query_seed
 from robot.description import ActionField, ActionSpec, ObservationField, ObservationSpec, PolicySpec, SamplerSpec
 from robot.errors import InputError
 from sim.evaluation.env_runner import EpisodeProgress, StepResult
+from sim.evaluation.order import orders
 from sim.evaluation.rollout import evaluate_policy
 from sim.evaluation.rounds import EnvSession
 from tests.sim.linear_policy import BlockSeeker
@@ -88,8 +88,8 @@ class Forgetful:
     def __init__(self, policy: DiffusionPolicy):
         self.policy, self.spec = policy, policy.spec
 
-    def sample(self, observation, *, seeds=None, **_):
-        return self.policy.sample(observation, seeds=seeds)
+    def sample(self, observation, *, seeds=None, samples=1, **_):
+        return self.policy.sample(observation, seeds=seeds).repeat(samples, axis=1)
 
 
 @dataclass
@@ -106,8 +106,8 @@ def executed(policy, seeds, delay_steps: int, rows: int = ROWS - 4) -> list[Walk
     """Walks of `rows` targets or a few more, side by side: the point goes wherever it is told to."""
     walks = []
     for env, seed in enumerate(seeds):
-        session = EnvSession(env, ChunkRunner(policy.spec, delay_steps=delay_steps), deque([0]))
-        session.begin(seed, frozenset())
+        session = EnvSession(env, ChunkRunner(policy.spec, delay_steps=delay_steps), orders(seed, 0, 1, 1))
+        session.begin()
         walks.append(Walk(session, [{"point": walk(seed)[0].astype(np.float32)}]))
     while len(walks[0].targets) < rows:
         for seed, each in zip(seeds, walks):

@@ -1,0 +1,123 @@
+"""What acts while episodes are collected: an expert, a policy, or a mixture of them, drawn anew for each episode."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, replace
+from itertools import count, islice
+from typing import TYPE_CHECKING, Any, Generator, Iterator, Mapping, Sequence
+
+import numpy as np
+
+from robot.errors import InputError
+
+if TYPE_CHECKING:
+    from data.store.episode import Episode
+    from sim.evaluation.action_noise import ActionNoise
+    from sim.evaluation.collect_policy import PolicySource
+
+EXPERT, CHECKPOINT, MIXTURE = "expert", "checkpoint", "mixture"
+SOURCES = (EXPERT, CHECKPOINT, MIXTURE)
+
+
+@dataclass(frozen=True, eq=False)
+class Sources:
+    """What acts.
+
+    Args:
+        task: id.
+        options: of the task.
+        workers: processes of each source.
+        policies: that act.
+        expert_share: share of the episodes in which the task's expert acts.
+        noise: on the expert's actions; a policy has its own.
+    """
+
+    task: str
+    options: Mapping[str, Any]
+    workers: int
+    policies: Sequence[PolicySource]
+    expert_share: float
+    noise: ActionNoise
+
+    def actor(self, seed: int) -> int:
+        """Who acts in the episode of a seed: the number of a policy, -1 for the expert."""
+        random = np.random.default_rng([seed, 6])
+        if random.random() < self.expert_share:
+            return -1
+        return int(random.integers(len(self.policies)))
+
+    def episodes(self, seed: int, number: int | None) -> Generator[Episode, None, None]:
+        """The episodes of the seeds from one on, in their order.
+
+        Args:
+            seed: of the first.
+            number: of seeds; None for no end.
+        """
+        with ExitStack() as stack:
+            streams: dict[int, Iterator[Episode]] = {}
+            for each in islice(count(seed), number):
+                who = self.actor(each)
+                if who not in streams:
+                    own = (later for later in islice(count(seed), number) if self.actor(later) == who)
+                    streams[who] = stack.enter_context(closing(self._stream(who, own)))
+                yield next(streams[who])
+
+    def _stream(self, who: int, seeds: Iterator[int]) -> Generator[Episode, None, None]:
+        from data.store.names import NOISE_SEED, POLICY
+        from sim.evaluation.collect import expert_episodes
+        from sim.evaluation.collect_policy import policy_episodes
+
+        if who < 0:
+            made = expert_episodes(
+                self.task, seeds, workers=self.workers, options=self.options, noise=self.noise, flags=True
+            )
+            with closing(made):
+                for episode in made:
+                    yield replace(episode, meta={**episode.meta, POLICY.name: "", NOISE_SEED.name: -1})
+            return
+        groups = policy_episodes(self.policies[who], self.task, seeds, workers=self.workers, options=self.options)
+        with closing(groups):
+            for (episode,) in groups:
+                yield episode
+
+    def groups(self, seed: int, number: int, size: int, first_group: int) -> Generator[list[Episode], None, None]:
+        """Groups of episodes of the first policy, each going on from a state of an episode of its seed.
+
+        Args:
+            seed: of the first group.
+            number: of groups.
+            size: episodes of each.
+            first_group: its number.
+        """
+        from sim.evaluation.collect_policy import policy_episodes
+
+        seeds = iter(range(seed, seed + number))
+        return policy_episodes(
+            self.policies[0], self.task, seeds, workers=self.workers, options=self.options, group=size,
+            first_group=first_group,
+        )  # fmt: skip
+
+
+def require_saved_states(task: str, options: Mapping[str, Any]) -> None:
+    """Refuse groups on a task whose state cannot be put back, before anything slow begins.
+
+    Raises:
+        InputError: it cannot, with the reason.
+    """
+    import sim
+
+    env = sim.make(task, **options)
+    try:
+        env.reset(seed=0)
+        env.step(env.holding(env.reset(seed=0)[0]))
+        env.restore(env.save())
+    except InputError as error:
+        raise InputError(
+            f"groups on {task}",
+            expected="a task whose state can be saved and put back",
+            got=str(error),
+            way_out="Leave groups out",
+        ) from None
+    finally:
+        env.close()
