@@ -256,6 +256,7 @@ def policy_episodes(
         on_decision=collection.decide,
         on_episode=collection.end,
         save=group is not None,
+        needs_success=False,
         noise=source.noise,
     )
     for _ in rollout.rounds(workers):

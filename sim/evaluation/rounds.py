@@ -122,6 +122,7 @@ class Rollout:
         on_begin: called with each episode that begins and its first result.
         on_decision: called with each decision, once the steps up to the next one are known; needs a traced `config`.
         save: whether states are saved before each decision of episodes that begin at a start, for branches.
+        needs_success: whether a task that never reports on success is refused in the end.
         noise: on the actions, which are float32 then, as a store holds them; None leaves them as they are.
     """
 
@@ -137,13 +138,14 @@ class Rollout:
         on_begin: Callable[[Order, StepResult], None] = lambda order, result: None,
         on_decision: Callable[[DecisionRecord], None] | None = None,
         save: bool = False,
+        needs_success: bool = True,
         noise: ActionNoise | None = None,
     ):
         self.records: list[EpisodeRecord] = []
         self.latencies: list[float] = []
         self.seconds = 0.0
         self.instructions: Counter[str] = Counter()
-        self._reports_success = self._stopped = False
+        self._reports_success, self._stopped = not needs_success, False
         self._policy, self._config, self._sessions = policy, config, sessions
         self._batch, self._filmed, self._save, self._noise = batch, filmed, save, noise
         self._on_episode, self._on_begin, self._on_decision = on_episode, on_begin, on_decision

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from data.store.episode import Episode
     from sim.evaluation.action_noise import ActionNoise
     from sim.evaluation.collect_policy import PolicySource
+    from sim.tasks.environment import TaskEnv
 
 EXPERT, CHECKPOINT, MIXTURE = "expert", "checkpoint", "mixture"
 SOURCES = (EXPERT, CHECKPOINT, MIXTURE)
@@ -99,25 +100,33 @@ class Sources:
         )  # fmt: skip
 
 
-def require_saved_states(task: str, options: Mapping[str, Any]) -> None:
-    """Refuse groups on a task whose state cannot be put back, before anything slow begins.
+def require_possible(task: str, options: Mapping[str, Any], action_noise: Mapping[str, float], *, groups: bool) -> None:
+    """Refuse noise on fields that an action does not have, and groups on a task whose state cannot be put back, before
+    anything is made.
 
     Raises:
-        InputError: it cannot, with the reason.
+        InputError: with the reason.
     """
     import sim
+    from sim.evaluation.action_noise import ActionNoise
 
     env = sim.make(task, **options)
     try:
-        env.reset(seed=0)
-        env.step(env.holding(env.reset(seed=0)[0]))
+        ActionNoise(action_noise).require(env.action_spec)
+        if groups:
+            env.step(env.holding(env.reset(seed=0)[0]))
+            _require_saved_states(env)
+    finally:
+        env.close()
+
+
+def _require_saved_states(env: TaskEnv) -> None:
+    try:
         env.restore(env.save())
     except InputError as error:
         raise InputError(
-            f"groups on {task}",
+            f"groups on {env.task.id}",
             expected="a task whose state can be saved and put back",
             got=str(error),
             way_out="Leave groups out",
         ) from None
-    finally:
-        env.close()

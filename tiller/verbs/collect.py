@@ -11,6 +11,7 @@ from robot.description import to_json
 from robot.description.ranges import Count, Range, Seed, Share, Workers
 from robot.errors import InputError, nearest
 from sim.perturbations.sizes import Severity
+from sim.tasks.info import SAY_SUCCESS
 from tiller.command_line.command import run_configured
 from tiller.configuration.compose import Configuration
 from tiller.runs.output import Output, begin, claim_folder
@@ -112,6 +113,8 @@ def run(configuration: Configuration[CollectOptions]) -> int:
             print(f"In {diverged} of {tried} episodes that were tried the physics diverged, which counts as failure")
         succeeded = int(dataset.meta("success").sum()) if options.keeps_failures else len(dataset)
         print(f"{totals['episodes']} episodes, {succeeded} with success, {totals['rows']} rows")
+        if not succeeded and options.task.startswith("gym/"):
+            print(f"No episode was a success. {SAY_SUCCESS}")
         output.finish(totals)
     return 0
 
@@ -209,10 +212,10 @@ def open_collection(options: CollectOptions, facts: Mapping[str, Any]) -> tuple[
     from robot.contract.loading import hashes
     from sim.evaluation import collect_policy
     from sim.evaluation.collect import schema
-    from tiller.runs.sources import require_saved_states
+    from tiller.runs.sources import require_possible
 
-    if options.groups is not None:
-        require_saved_states(options.task, options.options)
+    if options.groups is not None or options.action_noise:
+        require_possible(options.task, options.options, dict(options.action_noise), groups=options.groups is not None)
     path = claim_folder("collect", options.output, resume=options.resume, overwrite=options.overwrite)
     who: dict[str, Any] = {"expert": "scripted"} if options.source == EXPERT else {"source": options.source, **facts}
     noise = {"action_noise": dict(options.action_noise)} if options.action_noise else {}
