@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from sim.tasks.environment import TaskEnv
 
 POSITION, ROTATION = "tcp.position", "tcp.rotation"
+HAND, STEP = "hand.position", "hand.step"  # of Meta-World
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Spread:
         rows: of a chunk.
         distinct: ways that differ in what the expert says of itself, a start, on average.
         position_mm: standard deviation of the commanded position over ways, after the chunk's last row, averaged over
-            starts (root of the summed variances of x, y, z).
+            starts (root of the summed variances of x, y, z); of the hand's own where actions are steps of it.
         rotation_deg: mean angle between two ways' commanded orientations there.
         tool: standard deviation of the tool's command there, in its own unit, averaged over its components.
     """
@@ -57,7 +58,8 @@ class Motion:
         task: id.
         episodes: that were recorded.
         duration_s: of an episode, on average.
-        speed_p99, acceleration_rms, acceleration_p99: of the commanded tcp position, m/s and m/s^2.
+        speed_p99, acceleration_rms, acceleration_p99: of the commanded tcp position, m/s and m/s^2; of the hand's own
+            where actions are steps of it.
     """
 
     task: str
@@ -72,7 +74,7 @@ def action_spread(env: TaskEnv, starts: Sequence[int], ways: int, rows: int = 16
     """Draw ways from the same starts and follow each for one chunk.
 
     Args:
-        env: whose action has `tcp.position` and `tcp.rotation`.
+        env: whose action has `tcp.position` and `tcp.rotation`, or whose observation has `hand.position`.
         starts: seeds of starts.
         ways: drawn from each.
         rows: of a chunk.
@@ -80,7 +82,7 @@ def action_spread(env: TaskEnv, starts: Sequence[int], ways: int, rows: int = 16
     spec = env.action_spec
     positions, angles, tools, distinct = [], [], [], []
     for start in starts:
-        ends, told = [], set()
+        ends, places, told = [], [], set()
         for way in range(ways):
             expert = make_expert(env.task.id)
             observation, _ = env.reset(seed=start)
@@ -92,11 +94,15 @@ def action_spread(env: TaskEnv, starts: Sequence[int], ways: int, rows: int = 16
                 if terminated or truncated:
                     break
             ends.append(action)
+            places.append(action[spec.slices[POSITION]] if POSITION in spec.slices else observation[HAND])
         last = np.stack(ends)
-        positions.append(np.sqrt(last[:, spec.slices[POSITION]].var(axis=0).sum()))
-        turns = matrix_from_6d(last[:, spec.slices[ROTATION]])
-        apart = angle_between(turns[:, None], turns[None])
-        angles.append(apart[np.triu_indices(ways, 1)].mean())
+        positions.append(np.sqrt(np.stack(places).var(axis=0).sum()))
+        if ROTATION in spec.slices:
+            turns = matrix_from_6d(last[:, spec.slices[ROTATION]])
+            apart = angle_between(turns[:, None], turns[None])
+            angles.append(apart[np.triu_indices(ways, 1)].mean())
+        else:
+            angles.append(0.0)
         tools.append(last[:, tool_part(spec)].std(axis=0).mean())
         distinct.append(len(told))
     return Spread(
@@ -113,10 +119,11 @@ def action_spread(env: TaskEnv, starts: Sequence[int], ways: int, rows: int = 16
 
 def motion(env: TaskEnv, seeds: Sequence[int]) -> Motion:
     """Record an episode a seed and look at how the commanded tcp moves in it."""
-    period, where = env.action_spec.period_s, env.action_spec.slices[POSITION]
+    period, where = env.action_spec.period_s, env.action_spec.slices.get(POSITION)
     speeds, accelerations, durations = [], [], []
     for seed in seeds:
-        path = record(env, seed).data["action"][:, where].astype(np.float64)
+        data = record(env, seed).data
+        path = (data["action"][:, where] if where is not None else data[HAND]).astype(np.float64)
         velocity = np.diff(path, axis=0) / period
         speeds.append(np.linalg.norm(velocity, axis=1))
         accelerations.append(np.linalg.norm(np.diff(velocity, axis=0), axis=1) / period)
@@ -134,5 +141,7 @@ def motion(env: TaskEnv, seeds: Sequence[int]) -> Motion:
 
 def tool_part(spec: ActionSpec) -> list[int]:
     """Components of an action that are not the tcp's."""
-    pose = {*range(spec.dim)[spec.slices[POSITION]], *range(spec.dim)[spec.slices[ROTATION]]}
+    pose = {
+        number for name in (POSITION, ROTATION, STEP) for number in range(spec.dim)[spec.slices.get(name, slice(0))]
+    }
     return [number for number in range(spec.dim) if number not in pose]

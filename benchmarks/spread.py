@@ -1,6 +1,7 @@
-"""How many-sided and how smooth the twin's experts are.
+"""How many-sided and how smooth the experts of the twin and of Meta-World are.
 
     python -m benchmarks.spread                 # every task of the twin that has an expert
+    python -m benchmarks.spread metaworld       # all of Meta-World
     python -m benchmarks.spread twin/lift       # these alone
 
 From each of 10 starts the first chunk (16 rows) is taken in 20 ways; speed and acceleration are of 20 whole episodes.
@@ -21,6 +22,7 @@ from benchmarks.action_spread import action_spread, motion
 from sim.experts import expert_ids
 from sim.tasks import suite_ids
 
+SUITES = ("twin", "metaworld")
 RESULTS = Path(__file__).parents[1] / "docs" / "results" / "spread.csv"
 
 
@@ -52,7 +54,9 @@ def main() -> None:
     parser.add_argument("--episodes", type=int, default=20)
     asked = parser.parse_args()
     os.nice(10)
-    for task_id in asked.tasks or [each for each in suite_ids("twin") if each in expert_ids()]:
+    known = expert_ids()
+    named = [each for word in asked.tasks or ["twin"] for each in (suite_ids(word) if word in SUITES else [word])]
+    for task_id in [each for each in named if each in known]:
         row = measure(task_id, asked.starts, asked.ways, asked.episodes)
         keep(row, RESULTS)
         print("  ".join(f"{key} {value}" for key, value in row.items()), flush=True)

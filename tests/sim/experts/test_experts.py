@@ -174,3 +174,20 @@ def test_success_over_many_seeds(task_id: str, least: float) -> None:
     outcomes = [record(env, seed).meta["success"] for seed in range(100)]
     env.close()
     assert np.mean(outcomes) >= least
+
+
+def test_an_expert_of_metaworld_goes_its_own_way_each_episode() -> None:
+    pytest.importorskip("metaworld", reason="Meta-World is not installed: tiller[metaworld]")
+    env, seen = sim.make("metaworld/drawer-open"), []
+    for way in range(4):
+        expert = make_expert("metaworld/drawer-open")
+        observation, _ = env.reset(seed=0)
+        expert.reset(observation, np.random.default_rng(way))
+        for _ in range(12):
+            observation, *_ = env.step(expert.act(observation))
+        seen.append(observation["hand.position"])
+    apart = np.linalg.norm(np.array(seen)[:, None] - np.array(seen)[None], axis=-1)
+    assert apart[np.triu_indices(4, 1)].min() > 0.005
+    again = record(env, 3), record(env, 3)
+    assert again[0].digest() == again[1].digest() and again[0].digest() != record(env, 4).digest()
+    assert {"first", "pace", "unsteady"} <= set(strategy(again[0]))
