@@ -54,6 +54,7 @@ def write_sweep_report(
         sections.aggregates(summary),
         sections.comparisons(summary),
         sections.robustness(summary),
+        sections.noise_scales(summary),
         sections.results(summary, links),
         sections.policies(summary),
     ]

@@ -79,13 +79,19 @@ def profiles(measured: Mapping[str, PerformanceProfile]) -> str:
 
 def robustness(curves: Mapping[str, RobustnessCurve]) -> str:
     """Success against severity with intervals, one line per policy."""
+    points = {name: [(point.severity, point.success) for point in curve.points] for name, curve in curves.items()}
+    return success_against("severity", points)
+
+
+def success_against(what: str, curves: Mapping[str, Sequence[tuple[float, Interval]]]) -> str:
+    """Success against a number with intervals, one line per curve: pairs of the number and the rate, in its order."""
 
     def draw(axes: Axes) -> None:
-        for number, (policy, curve) in enumerate(curves.items()):
-            severities = np.array([point.severity for point in curve.points])
-            rates = [point.success for point in curve.points]
-            # Side by side: intervals at the same severity would hide each other.
-            shifted = severities + 0.04 * (number - (len(curves) - 1) / 2)
+        ticks = sorted({at for points in curves.values() for at, _ in points})
+        apart = 0.008 * (ticks[-1] - ticks[0])  # side by side: intervals at the same number would hide each other
+        for number, (name, points) in enumerate(curves.items()):
+            rates = [rate for _, rate in points]
+            shifted = np.array([at for at, _ in points]) + apart * (number - (len(curves) - 1) / 2)
             axes.vlines(
                 shifted,
                 [rate.low for rate in rates],
@@ -100,10 +106,10 @@ def robustness(curves: Mapping[str, RobustnessCurve]) -> str:
                 color=_colour(number),
                 markersize=4.5,
                 linewidth=1.4,
-                label=policy,
+                label=name,
             )
-        axes.set_xticks(sorted({point.severity for curve in curves.values() for point in curve.points}))
-        axes.set_xlabel("severity")
+        axes.set_xticks(ticks)
+        axes.set_xlabel(what)
         axes.set_ylabel("success rate")
         axes.set_ylim(-0.02, 1.02)
         axes.legend(frameon=False, labelcolor=INK, loc="best")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from html import escape
+from pathlib import PurePath
 from typing import Any, Mapping, Sequence
 from urllib.parse import quote
 
 from sim.report import sweep_plots
 from sim.report.sections import between, figure, number, percent
+from sim.statistics.groups import STEERING, PolicyEntry
 from sim.statistics.intervals import Interval
 from sim.statistics.summary import Aggregate, Robustness, SweepSummary
 
@@ -126,6 +128,44 @@ def robustness(summary: SweepSummary) -> str:
     )
     headings = ("perturbation", "policy", "task", "area", "least severity", "greatest severity")
     return f'<h2>Robustness</h2><div class="grid">{"".join(figures)}</div>{note}{_table(headings, rows)}'
+
+
+def noise_scales(summary: SweepSummary) -> str:
+    """Success against the scale of the noise: a figure a task and setting, a line per policy that was steered so."""
+    entries = {policy.name: policy for policy in summary.policies}
+    curves: dict[tuple[str, str], dict[str, list[tuple[float, Interval]]]] = {}
+    for one in summary.results:
+        found = scale_of(entries[one.policy])
+        if found is not None:
+            family, scale = found
+            curves.setdefault((one.task, one.setting), {}).setdefault(family, []).append((scale, one.success))
+    figures = []
+    for place, families in curves.items():
+        lines = {
+            name: sorted(points, key=lambda point: point[0]) for name, points in families.items() if len(points) > 1
+        }
+        if lines:
+            plot = sweep_plots.success_against("scale of the noise", lines)
+            figures.append(figure(plot, " · ".join(part for part in place if part)))
+    return f'<h2>Scale of the noise</h2><div class="grid">{"".join(figures)}</div>' if figures else ""
+
+
+def scale_of(policy: PolicyEntry) -> tuple[str, float] | None:
+    """The policy apart from the scale of its noise, by name, and that scale: 1 where nothing steers it; None where
+    something else does.
+    """
+    steering = list(policy.description.get(STEERING) or ())
+    scale = 1.0
+    if steering and steering[-1].get("name") == "noise_scale":
+        scale = float(steering.pop()["noise_scale"])
+    if steering:
+        return None
+    facts = policy.description
+    folders = PurePath(str(facts.get("checkpoint") or "policy")).parts
+    name = folders[-3] if len(folders) > 2 and folders[-2] == "checkpoints" else folders[-1]
+    sampler = f"{facts['sampler']} in {facts['steps']} steps" if {"sampler", "steps"} <= set(facts) else ""
+    execution = "ensemble" if policy.ensemble else f"{policy.n_action_steps} rows"
+    return ", ".join(filter(None, (name, sampler, execution))), scale
 
 
 def results(summary: SweepSummary, links: Mapping[str, str]) -> str:

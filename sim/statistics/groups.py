@@ -13,6 +13,9 @@ from sim.statistics.records import EpisodeRecord, Evaluation
 Named = tuple[str, Evaluation]
 """The name of an evaluation, for example its folder, and the evaluation."""
 
+STEERING = "steering"
+"""Key of a policy's description: the settings of what steers it, from the inside out."""
+
 PERTURBATION, SEVERITY, PERTURBATIONS = "perturbation", "severity", "perturbations"
 """Options of a task; see `sim.tasks.options.TaskOptions`."""
 
@@ -116,7 +119,8 @@ def policy_names(evaluations: Sequence[Evaluation]) -> list[str]:
     short = dict(zip(dict.fromkeys(paths), _told_apart(list(dict.fromkeys(paths)))))
     traits = [
         {
-            **{key: value for key, value in one.policy.items() if key != "checkpoint"},
+            **{key: value for key, value in one.policy.items() if key not in ("checkpoint", STEERING)},
+            **({STEERING: steering_text(one.policy)} if STEERING in one.policy else {}),
             "n_action_steps": one.n_action_steps,
             "delay_steps": one.delay_steps,
             **{f"ensemble {key}": value for key, value in one.ensemble.items()},
@@ -133,6 +137,19 @@ def policy_names(evaluations: Sequence[Evaluation]) -> list[str]:
         ]
         names.append(" ".join([short[path], *(f"{key}={_shown(trait.get(key))}" for key in differing)]))
     return names
+
+
+def steering_text(description: Mapping[str, Any]) -> str:
+    """What steers a policy, from the inside out, as `noise_scale 0.25 + medoid candidates=16`; empty for nothing."""
+    parts = []
+    for settings in description.get(STEERING) or ():
+        options = [
+            _shown(value) if key == settings["name"] else f"{key}={_shown(value)}"
+            for key, value in settings.items()
+            if key != "name" and value is not None
+        ]
+        parts.append(" ".join([str(settings["name"]), *options]))
+    return " + ".join(parts)
 
 
 def seed_ranges(records: Sequence[EpisodeRecord]) -> str:

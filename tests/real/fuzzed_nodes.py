@@ -210,7 +210,8 @@ def _policy(stack: ExitStack, folder: Path, word: str, parameters: Mapping[str, 
 
     contract = load_contract("panda_twin")
     path = untrained("panda_twin", folder / "policy")
-    node = stack.enter_context(made(PolicyNode, contract="panda_twin", checkpoint=str(path), **parameters))
+    settings = {"contract": "panda_twin", "checkpoint": str(path), **parameters}
+    node = stack.enter_context(made(PolicyNode, **settings))
     end = time.monotonic() + 60
     while not node.ready and time.monotonic() < end:
         node._woken()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,9 @@ import pytest
 
 pytest.importorskip("rclpy", reason="rclpy is not installed: pip install 'tiller[ros]'")
 
-from real.ros.chunks import trajectory_message
+from policies.loading.load import load, save_steered
+from policies.steering.noise_scale import NoiseScaled
+from real.ros.chunks import Tag, trajectory_message
 from real.ros.messages import string_message
 from real.ros.reading import EpisodeNotice
 from robot.contract.loading import action_spec
@@ -19,6 +22,7 @@ from robot.control.runner import ChunkRunner, query_seed
 from robot.description import PromptSpec
 from robot.description.prompt import INSTRUCTION
 from tests.real.fuzzed_nodes import Fuzzed, fuzzed, sound_messages, tell
+from tests.real.untrained import untrained
 
 pytestmark = pytest.mark.together
 
@@ -205,3 +209,23 @@ def test_a_prompt_that_the_policy_cannot_follow_stops_planning_and_is_told(ros_e
         instruct(node, "open")
         plan_under(found, "policy", command, requests, 1)
         assert requests[0].prompt.instruction == "open" and "open" not in shown(node)["text"]
+
+
+@pytest.mark.parametrize("scale", [None, 0.0, 0.5])
+def test_a_published_chunk_can_be_made_again_from_its_tag_and_what_was_seen(
+    scale: float | None, tmp_path: Path, ros_environment: dict[str, str]
+) -> None:
+    path = untrained("panda_twin", tmp_path / "base")
+    if scale is not None:
+        path = save_steered(NoiseScaled(load(path), noise_scale=scale), tmp_path / "steered", path)
+    with fuzzed("policy", checkpoint=str(path)) as found:
+        published: list[Any] = []
+        found.node._chunk.publish = published.append
+        requests = asked_by(found.node)
+        found.alive()
+        request, message = requests[0], published[0]
+        tag = Tag.parse(message.header.frame_id)
+        assert isinstance(tag, Tag) and tag.seed == request.seed == query_seed(found.node._seed, 0)
+        again = load(path).sample({name: rows[None] for name, rows in request.window.items()}, seeds=[tag.seed])
+        values = np.array([point.positions for point in message.points])
+        np.testing.assert_array_equal(values, again[0, 0].astype(np.float64))

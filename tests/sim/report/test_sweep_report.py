@@ -86,3 +86,20 @@ def test_page_is_the_same_again_and_replaces_only_its_own(folder: Path, tmp_path
     (tmp_path / "letter.html").write_text("somebody's own")
     with pytest.raises(InputError, match="another file"):
         write(folder, tmp_path / "letter.html")
+
+
+def test_page_shows_success_against_the_scale_of_the_noise(tmp_path: Path) -> None:
+    for number, scale in enumerate((None, 0, 0.5)):
+        steering = {} if scale is None else {"steering": [{"name": "noise_scale", "noise_scale": scale}]}
+        wins = GOOD[number:] + [False] * number
+        evaluation(tmp_path / "sweep" / f"scale-{scale}", wins, **steering)
+    chosen = {"steering": [{"name": "medoid", "candidates": 16}]}
+    evaluation(tmp_path / "sweep" / "medoid", GOOD, **chosen)
+    page = write(tmp_path / "sweep", tmp_path / "page.html")
+    assert "Scale of the noise" in page.text and "a, euler in 3 steps, 8 rows" in page.source
+    for name in ("a steering=noise_scale 0.5", "a steering=medoid candidates=16", "a steering=-"):
+        assert name in page.text
+
+
+def test_no_section_without_scales(folder: Path, tmp_path: Path) -> None:
+    assert "Scale of the noise" not in write(folder, tmp_path / "page.html").text
