@@ -1,7 +1,7 @@
 """What a change costs: this checkout beside another one, in turns of a fraction of a second.
 
     git worktree add /tmp/before COMMIT
-    python -m benchmarks.before_after /tmp/before [tick training windows twin transport] [--rounds 40]
+    python -m benchmarks.before_after /tmp/before [tick training windows twin transport chunk] [--rounds 40]
 
 A process of each checkout does the same small piece of work again and again, one after the other on one core, so that a
 machine whose speed changes from second to second slows down both. The ratio is the median over the pairs of neighbours;
@@ -106,12 +106,29 @@ def transport() -> Callable[[], float]:
     return run
 
 
+def chunk() -> Callable[[], float]:
+    """Processor seconds of 20 chunks that the default network draws for one row."""
+    from benchmarks import rollout as bench
+
+    policy = bench.network_policy()
+    seen = {"state": np.zeros((1, policy.spec.observation["state"].history.steps, 5), np.float32)}
+
+    def run() -> float:
+        started = time.process_time()
+        for seed in range(20):
+            policy.sample(seen, seeds=[seed])
+        return time.process_time() - started
+
+    return run
+
+
 WORKS: dict[str, Callable[[], Callable[[], float]]] = {
     **{f"tick {name}": partial(tick, name) for name in CONTRACTS},
     "training": training,
     "windows": windows,
     "twin": twin,
     "transport": transport,
+    "chunk": chunk,
 }
 
 

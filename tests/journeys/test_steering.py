@@ -1,0 +1,86 @@
+"""From a checkpoint to a steered one by the command line: measured, kept, measured again, swept, refused."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+import tiller as public
+from policies.model.checkpoint import save
+from sim.statistics.records import read_evaluation
+from tests.journeys.commands import Command
+from tests.journeys.test_bad_input import refused
+from tests.sim.untrained_policy import untrained_policy
+
+WORDS = ("task=pusht/state", "episodes=4", "videos=0", "options.max_steps=24", "batch=4")
+
+
+@pytest.fixture(scope="module")
+def policy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save(untrained_policy(), tmp_path_factory.mktemp("steering") / "policy")
+
+
+def measured(tiller: Command, folder: Path, *words: str | Path) -> list[object]:
+    tiller.succeeds("evaluate", *WORDS, *words, f"output={folder}")
+    return [record.result for record in read_evaluation(folder).records]
+
+
+def test_a_steered_policy_is_measured_kept_and_measured_again(tiller: Command, policy: Path, tmp_path: Path) -> None:
+    plain = measured(tiller, tmp_path / "plain", f"checkpoint={policy}", "steps=3")
+    one = measured(
+        tiller, tmp_path / "one", f"checkpoint={policy}", "steps=3", "steering=noise_scale", "steering.noise_scale=1"
+    )
+    zero = measured(
+        tiller, tmp_path / "zero", f"checkpoint={policy}", "steps=3", "steering=noise_scale", "steering.noise_scale=0"
+    )
+    assert one == plain and zero != plain
+    kept = tmp_path / "zero" / "steered"
+    assert measured(tiller, tmp_path / "again", f"checkpoint={kept}") == zero
+    about = read_evaluation(tmp_path / "again").policy
+    assert about["steering"] == [{"name": "noise_scale", "noise_scale": 0}] and about["steps"] == 3
+    assert about["hash"] == read_evaluation(tmp_path / "plain").policy["hash"]
+    assert tiller.succeeds("report", tmp_path / "again")
+    assert public.load(kept).spec.sampler.steps == 3
+    twice = measured(tiller, tmp_path / "twice", f"checkpoint={kept}", "steering=medoid", "steering.candidates=4")
+    assert len(twice) == 4
+    names = [each["name"] for each in read_evaluation(tmp_path / "twice").policy["steering"]]
+    assert names == ["noise_scale", "medoid"]
+
+
+def test_a_sweep_over_scales_has_their_curve(tiller: Command, policy: Path, tmp_path: Path) -> None:
+    sweep = tmp_path / "sweep"
+    tiller.succeeds(
+        "evaluate", "-m", *WORDS, f"checkpoint={policy}", "steering=noise_scale", "steering.noise_scale=0,0.5,1",
+        f"output={sweep}",
+    )  # fmt: skip
+    assert "Scale of the noise" in (sweep / "report.html").read_text()
+    assert len(list(sweep.glob("*/steered/policy.json"))) == 3
+
+
+def test_what_cannot_steer_or_be_loaded_is_refused(tiller: Command, policy: Path, tmp_path: Path) -> None:
+    out = f"output={tmp_path / 'out'}"
+    for words, saying in (
+        (("steering=noise_scal",), "noise_scale"),
+        (("steering.noise_scale=0.5",), "Add steering="),
+        (("steering=noise_scale", "steering.scale=0.5"), "Did you mean 'noise_scale'"),
+        (("steering=noise_scale", "steering.noise_scale=-1"), "at least 0"),
+        (("steering=noise_scale", "steering.noise_scale=nan"), "at least 0"),
+        (("steering=noise_scale", "steering.noise_scale=inf"), "at most 100"),
+        (("steering=medoid", "steering.candidates=0"), "at least 1"),
+        (("steering=execution", "steering.n_action_steps=999"), "horizon"),
+    ):
+        refused(tiller, "evaluate", *WORDS, f"checkpoint={policy}", *words, out, saying=(saying,))
+        assert not (tmp_path / "out").exists()
+    base = Path(shutil.copytree(policy, tmp_path / "base"))
+    measured(tiller, tmp_path / "made", f"checkpoint={base}", "steering=noise_scale", "steering.noise_scale=0.5")
+    kept = f"checkpoint={tmp_path / 'made' / 'steered'}"
+    refused(tiller, "evaluate", *WORDS, kept, "steps=3", out, saying=("euler in 10 steps", "euler in 3 steps"))
+    record = json.loads((base / "policy.json").read_text())
+    record["spec"]["n_action_steps"] = 2
+    (base / "policy.json").write_text(json.dumps(record))
+    refused(tiller, "evaluate", *WORDS, kept, out, saying=("of hash", "which was steered, got one of hash"))
+    shutil.rmtree(base)
+    refused(tiller, "evaluate", *WORDS, kept, out, saying=("the policy of hash", "nothing there"))
