@@ -150,6 +150,7 @@ class PolicyNode(Guarded):
             way_out="Take the policy's own robot, or train for this one",
         )
         self._prompt.fit(spec.prompt)
+        self._tell_of_prompt()
         self._runner = ChunkRunner(spec, n_action_steps=self._rows or None, delay_steps=max(self._delay, 0))
         sources = stream_sources(contract, self._description, spec.observation)
         self._observer = Observer(spec.observation, sources, spec.action.period_ns)
@@ -283,13 +284,19 @@ class PolicyNode(Guarded):
         instruction = read_instruction(message.data)
         if isinstance(instruction, Refusal):
             return instruction
-        if self._prompt.give(instruction):
+        changed = self._prompt.give(instruction)
+        self._tell_of_prompt()
+        if changed:
             # What is being planned, and what is being executed, is for another task.
             self._planner.drop()
             if self._runner is not None:
                 self._runner.interrupt()
                 self._look()
         return None
+
+    def _tell_of_prompt(self) -> None:
+        if text := self._prompt.unfit or self._prompt.unread:
+            self.get_logger().warning(text, throttle_duration_sec=1.0)
 
     def _begin(self) -> None:
         self._planner.drop()

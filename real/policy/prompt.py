@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from robot.description import PromptSpec, TaskPrompt
+from robot.description.prompt import INSTRUCTION
 from robot.errors import TillerError
 
 
@@ -46,6 +47,13 @@ class PromptInForce:
         """Take the instruction of a new episode. Returns whether another one is in force now."""
         self._of_episode = instruction
         return self._update()
+
+    @property
+    def unread(self) -> str:
+        """A sentence where an instruction was given to a policy that reads none; empty otherwise."""
+        if not self._given or self.use in ("", INSTRUCTION):
+            return ""
+        return f"the policy reads no instruction: '{self._given}' changes nothing of what it does"
 
     def _update(self) -> bool:
         before, self.instruction = self.instruction, self._given or self._of_episode

@@ -172,7 +172,9 @@ def test_the_prompt_is_the_episodes_until_another_is_given(ros_environment: dict
         assert asked() == "push the drawer shut"
         instruct(node, "x" * 1001)
         assert node.tally.refused["policy/task"] == 1 and shown(node)["prompt"] == "push the drawer shut"
-        assert shown(node)["prompt_use"] == "ignored"
+        assert shown(node)["prompt_use"] == "ignored" and not node._prompt.unread
+        instruct(node, "wipe the board")
+        assert "the policy reads no instruction: 'wipe the board' changes nothing" in node._prompt.unread
 
 
 def test_another_prompt_drops_the_plan_in_flight_and_plans_at_once(ros_environment: dict[str, str]) -> None:

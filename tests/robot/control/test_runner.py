@@ -12,6 +12,7 @@ from robot.control.runner import ChunkRunner
 from robot.description import (
     ActionField,
     ActionSpec,
+    Decision,
     History,
     ObservationField,
     ObservationSpec,
@@ -250,3 +251,28 @@ def test_where_plans_come_at_once_an_interruption_offers_nothing():
     runner.interrupt(np.array([7.0]))
     run(runner, policy, 1)
     assert policy.calls[0]["prefix"] is None
+
+
+def begun() -> ChunkRunner:
+    """A runner that has seen row 0."""
+    one = ChunkRunner(policy_spec())
+    one.observe({"state": np.zeros(1, np.float32)}, 0)
+    return one
+
+
+def test_the_value_of_the_chosen_plan_is_the_chunks():
+    one, plans = begun(), np.zeros((1, 8, 1))
+    assert one.take(Decision(plans, value=np.array([0.25])), one.request()).value == 0.25
+    assert one.take(Decision(plans), one.request()).value is None
+
+
+def test_a_fork_has_the_same_past_and_a_future_of_its_own():
+    one = begun()
+    one.accept(np.zeros((8, 1)))
+    other = one.fork()
+    other.observe({"state": np.ones(1, np.float32)}, T)
+    other.accept(np.ones((8, 1)))
+    assert (one.plans, other.plans) == (1, 2)
+    assert (one.chunk.values == 0).all() and (other.chunk.values == 1).all()
+    one.observe({"state": np.full(1, 5, np.float32)}, T)
+    assert [each.window()["state"][:, 0].tolist() for each in (one, other)] == [[0, 5], [0, 1]]

@@ -130,3 +130,18 @@ def test_noise_of_no_size_and_of_no_field_is_refused(size: float) -> None:
         record(sim.make(LIFT), 0, ActionNoise({"tcp.positon": 0.1}))
     with pytest.raises(InputError, match=r"Did you mean 'tcp\.position'"):
         next(policy_episodes(source(NearRest(), noise=ActionNoise({"tcp.positon": 0.1})), LIFT, count()))
+
+
+def test_an_episode_of_a_drawer_to_be_closed_is_told_so() -> None:
+    class Held(Wanderer):
+        def __init__(self) -> None:
+            super().__init__("twin/drawer")
+
+        def sample(self, observation: Any, *, task: Any, seeds: Any, **_: Any) -> np.ndarray:
+            return np.tile(np.array([0.4, 0, 0.3, 1, 0, 0, 0, -1, 0, 0.04]), (len(seeds), 1, 8, 1))
+
+    episodes = [
+        each for (each,) in policy_episodes(source(Held()), "twin/drawer", iter(range(6)), options={"max_steps": 4})
+    ]
+    told = {(each.meta["instruction"], bool(each.data["drawer.wanted"][0, 0] > 0)) for each in episodes}
+    assert told == {("pull the drawer open", True), ("push the drawer shut", False)}
