@@ -11,6 +11,9 @@ import pytest
 
 pytest.importorskip("rclpy", reason="rclpy is not installed: pip install 'tiller[ros]'")
 
+from rclpy.parameter import Parameter
+from std_srvs.srv import Trigger
+
 from policies.loading.load import load, save_steered
 from policies.steering.noise_scale import NoiseScaled
 from real.ros.chunks import Tag, trajectory_message
@@ -231,3 +234,25 @@ def test_a_published_chunk_can_be_made_again_from_its_tag_and_what_was_seen(
         again = load(path).sample({name: rows[None] for name, rows in request.window.items()}, seeds=[tag.seed])
         values = np.array([point.positions for point in message.points])
         np.testing.assert_array_equal(values, again[0, 0].astype(np.float64))
+
+
+def test_a_twins_episode_says_on_the_wire_what_its_reset_drew_and_the_policy_is_told_so(
+    ros_environment: dict[str, str],
+) -> None:
+    notices: list[Any] = []
+    wanted: list[float] = []
+    with fuzzed("twin", task="twin/drawer") as twin:
+        twin.node._episode.publish = notices.append
+        for seed in range(5):
+            twin.node.set_parameters([Parameter("seed", value=seed)])
+            twin.node._reset_service(Trigger.Request(), Trigger.Response())
+            wanted.append(float(twin.node._world.env.twin_task.observe()["drawer.wanted"][0]))
+    said: dict[str, set[float]] = {}
+    with fuzzed("policy") as found:
+        requests = asked_by(found.node)
+        for notice, opening in zip(notices, wanted):
+            tell(found.node, {"episode": [notice]}, "episode")
+            del requests[:]
+            plan_under(found, "policy", np.array([0.4, 0.1, 0.3, 1, 0, 0, 0, -1, 0, 0.02]), requests, 1)
+            said.setdefault(requests[0].prompt.instruction, set()).add(opening)
+    assert said == {"pull the drawer open": {float(np.float32(0.12))}, "push the drawer shut": {0.0}}
