@@ -15,7 +15,7 @@ from policies.model.noise import RowStreams
 from policies.objectives import Edit
 from policies.recipe.recipe import PolicyRecipe
 from policies.transforms import Tensors
-from robot.description import Decision, PolicySpec, SamplerSpec, Task
+from robot.description import Decision, PolicySpec, Query, SamplerSpec, Task
 from robot.description.prompt import prompt_rows
 from robot.errors import InputError
 
@@ -84,15 +84,8 @@ class DiffusionPolicy:
         Raises:
             InputError: a key is missing, an array has another shape, or the policy cannot follow the prompt.
         """
-        return self.decide(
-            observation,
-            task=task,
-            noise=noise,
-            samples=samples,
-            seeds=seeds,
-            prefix=prefix,
-            prefix_weight=prefix_weight,
-        ).chunk
+        query = Query(observation, task, noise, samples, seeds, prefix, prefix_weight)
+        return self.decide(query.observation, **query.settings).chunk
 
     def decide(
         self,

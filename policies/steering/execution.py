@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Annotated, ClassVar, Sequence
-
-import numpy as np
+from typing import Annotated, ClassVar
 
 from policies.steering.steered import Steered
-from robot.description import Decision, Observation, PolicySpec, Task, decide
+from robot.description import Decision, PolicySpec, Query, decide
 from robot.description.ranges import Range
 from robot.errors import InputError
 
@@ -18,28 +16,9 @@ from robot.errors import InputError
 class _Through(Steered):
     """Steers without a change to a decision."""
 
-    def decide(
-        self,
-        observation: Observation,
-        *,
-        task: Task = None,
-        noise: np.ndarray | None = None,
-        samples: int = 1,
-        seeds: Sequence[int] | None = None,
-        prefix: np.ndarray | None = None,
-        prefix_weight: np.ndarray | None = None,
-    ) -> Decision:
+    def answer(self, query: Query) -> Decision:
         """The decision of the policy below."""
-        return decide(
-            self.policy,
-            observation,
-            task=task,
-            noise=noise,
-            samples=samples,
-            seeds=seeds,
-            prefix=prefix,
-            prefix_weight=prefix_weight,
-        )
+        return decide(self.policy, query)
 
 
 @dataclass(frozen=True, eq=False)

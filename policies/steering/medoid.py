@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Annotated, ClassVar, Sequence
+from dataclasses import dataclass, replace
+from typing import Annotated, ClassVar
 
 import numpy as np
 
+from policies.steering.noise import require_noise_shape
 from policies.steering.steered import Steered
-from robot.description import Decision, Observation, Task, decide
+from robot.description import Decision, Query, decide
 from robot.description.ranges import Range
 from robot.errors import InputError
 
@@ -53,39 +54,18 @@ class Medoid(Steered):
     def chooses(self) -> bool:
         return True
 
-    def decide(
-        self,
-        observation: Observation,
-        *,
-        task: Task = None,
-        noise: np.ndarray | None = None,
-        samples: int = 1,
-        seeds: Sequence[int] | None = None,
-        prefix: np.ndarray | None = None,
-        prefix_weight: np.ndarray | None = None,
-    ) -> Decision:
+    def answer(self, query: Query) -> Decision:
         """Decide; sample s of a row chooses among the chunks s * K to (s + 1) * K - 1 that its seed gives."""
-        batch, count = len(next(iter(observation.values()))), self.candidates
-        inner = self.policy.noise_shape
-        assert inner is not None
-        shape = (batch, samples, count, *inner)
-        if noise is not None and np.shape(noise) != shape:
-            raise InputError("noise", expected=str(shape), got=str(np.shape(noise)))
-        drawn = decide(
-            self.policy,
-            observation,
-            task=task,
-            noise=None if noise is None else noise.reshape(batch, samples * count, *inner),
-            samples=samples * count,
-            seeds=seeds,
-            prefix=prefix,
-            prefix_weight=prefix_weight,
-        )
+        require_noise_shape(query, self.noise_shape)
+        batch, samples, count = query.rows, query.samples, self.candidates
+        inner = self.noise_shape[1:]
+        noise = None if query.noise is None else np.reshape(query.noise, (batch, samples * count, *inner))
+        drawn = decide(self.policy, replace(query, noise=noise, samples=samples * count))
         candidates = drawn.chunk.reshape(batch, samples, count, *drawn.chunk.shape[2:])
         index = medoids(candidates)
         rows, columns = np.indices(index.shape)
         value = None if drawn.value is None else drawn.value.reshape(batch, samples, count)[rows, columns, index]
-        given = None if drawn.noise is None else drawn.noise.reshape(shape)
+        given = None if drawn.noise is None else drawn.noise.reshape(batch, samples, count, *inner)
         return Decision(candidates[rows, columns, index], given, value, candidates, index, drawn.fell_back)
 
 

@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Sequence
-
 import numpy as np
 
 from policies.model.noise import RowStreams
-from robot.description import Observation, Policy
+from robot.description import Policy, Query
 from robot.errors import InputError
 
 
-def drawn_noise(
-    policy: Policy, observation: Observation, noise: np.ndarray | None, samples: int, seeds: Sequence[int] | None
-) -> np.ndarray:
+def require_noise_shape(query: Query, shape: tuple[int, ...]) -> None:
+    """Refuse given noise of another shape than (batch, samples, *shape)."""
+    expected = (query.rows, query.samples, *shape)
+    if query.noise is not None and np.shape(query.noise) != expected:
+        raise InputError("noise", expected=str(expected), got=str(np.shape(query.noise)))
+
+
+def drawn_noise(policy: Policy, query: Query) -> np.ndarray:
     """The noise given, or drawn from the seeds: (batch, samples, *noise_shape) float32.
 
     Raises:
         InputError: noise of another shape, or another number of seeds than rows.
     """
-    batch = len(next(iter(observation.values())))
     assert policy.noise_shape is not None
-    shape = (batch, samples, *policy.noise_shape)
-    if noise is not None:
-        if np.shape(noise) != shape:
-            raise InputError("noise", expected=str(shape), got=str(np.shape(noise)))
-        return np.asarray(noise, dtype=np.float32)
-    if seeds is not None and len(seeds) != batch:
-        raise InputError("seeds", expected=f"{batch}, one a row", got=str(len(seeds)))
-    return RowStreams(seeds, batch, samples).normal(policy.noise_shape).numpy().reshape(shape)
+    require_noise_shape(query, policy.noise_shape)
+    if query.noise is not None:
+        return np.asarray(query.noise, dtype=np.float32)
+    if query.seeds is not None and len(query.seeds) != query.rows:
+        raise InputError("seeds", expected=f"{query.rows}, one a row", got=str(len(query.seeds)))
+    drawn = RowStreams(query.seeds, query.rows, query.samples).normal(policy.noise_shape)
+    return drawn.numpy().reshape(query.rows, query.samples, *policy.noise_shape)

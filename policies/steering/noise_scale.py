@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Annotated, ClassVar, Sequence
+from typing import Annotated, ClassVar
 
 import numpy as np
 
 from policies.steering.noise import drawn_noise
 from policies.steering.steered import Steered, chooses, is_deterministic
-from robot.description import Decision, Observation, Task, decide
+from robot.description import Decision, Query, decide
 from robot.description.ranges import Range
 from robot.errors import InputError
 
@@ -39,30 +39,11 @@ class NoiseScaled(Steered):
         super().__post_init__()
         require_noise(self)
 
-    def decide(
-        self,
-        observation: Observation,
-        *,
-        task: Task = None,
-        noise: np.ndarray | None = None,
-        samples: int = 1,
-        seeds: Sequence[int] | None = None,
-        prefix: np.ndarray | None = None,
-        prefix_weight: np.ndarray | None = None,
-    ) -> Decision:
+    def answer(self, query: Query) -> Decision:
         """Decide from scaled noise; the decision's noise is the unscaled one, as this policy takes it."""
-        unscaled = drawn_noise(self, observation, noise, samples, seeds)
-        decision = decide(
-            self.policy,
-            observation,
-            task=task,
-            noise=np.float32(self.noise_scale) * unscaled,
-            samples=samples,
-            seeds=seeds,
-            prefix=prefix,
-            prefix_weight=prefix_weight,
-        )
-        return replace(decision, noise=unscaled)
+        unscaled = drawn_noise(self, query)
+        scaled = replace(query, noise=np.float32(self.noise_scale) * unscaled)
+        return replace(decide(self.policy, scaled), noise=unscaled)
 
 
 def require_noise(steered: Steered) -> None:

@@ -8,14 +8,14 @@ from typing import Any, ClassVar, Self, Sequence
 
 import numpy as np
 
-from robot.description import Decision, Observation, Policy, PolicySpec, Task
+from robot.description import Decision, Observation, Policy, PolicySpec, Query, Task
 from robot.description.record import require_ranges
 from robot.errors import InputError
 
 
 @dataclass(frozen=True, eq=False)
 class Steered(ABC):
-    """A policy that steers another one. Subclasses are frozen dataclasses of their settings, and fill in `decide`.
+    """A policy that steers another one. Subclasses are frozen dataclasses of their settings, and fill in `answer`.
 
     Args:
         policy: what is steered.
@@ -74,17 +74,9 @@ class Steered(ABC):
         prefix_weight: np.ndarray | None = None,
     ) -> np.ndarray:
         """Draw chunks of actions; see `robot.description.Policy.sample`."""
-        return self.decide(
-            observation,
-            task=task,
-            noise=noise,
-            samples=samples,
-            seeds=seeds,
-            prefix=prefix,
-            prefix_weight=prefix_weight,
-        ).chunk
+        query = Query(observation, task, noise, samples, seeds, prefix, prefix_weight)
+        return self.answer(query).chunk
 
-    @abstractmethod
     def decide(
         self,
         observation: Observation,
@@ -97,6 +89,11 @@ class Steered(ABC):
         prefix_weight: np.ndarray | None = None,
     ) -> Decision:
         """Decide, and tell how; see `robot.description.DecidingPolicy.decide`."""
+        return self.answer(Query(observation, task, noise, samples, seeds, prefix, prefix_weight))
+
+    @abstractmethod
+    def answer(self, query: Query) -> Decision:
+        """The decision of a query."""
 
     def with_sampler(self, name: str | None = None, steps: int | None = None) -> Self:
         """The same around the policy with another sampler.

@@ -7,7 +7,7 @@ from typing import Any, Mapping, Sequence
 
 import numpy as np
 
-from robot.description.decision import Decision, decide
+from robot.description.decision import Decision, Query, decide
 from robot.description.prompt import Task, TaskPrompt
 from robot.description.protocols import Policy
 from robot.errors import TillerError
@@ -59,8 +59,7 @@ def decide_plans(policy: Policy, requests: Sequence[PlanRequest | None]) -> Deci
     rows = [first if request is None else request for request in requests]
     if any(row.samples != first.samples for row in rows):
         raise ValueError("requests of one batch must draw as many samples")
-    decision = decide(
-        policy,
+    query = Query(
         {name: np.stack([row.window[name] for row in rows]) for name in first.window},
         task=_prompts(rows),
         noise=_stacked(rows, "noise"),
@@ -69,6 +68,7 @@ def decide_plans(policy: Policy, requests: Sequence[PlanRequest | None]) -> Deci
         prefix=_stacked(rows, "prefix"),
         prefix_weight=_stacked(rows, "prefix_weight"),
     )
+    decision = decide(policy, query)
     if decision.chunk.shape[:2] != (len(rows), first.samples):
         requested = f"{'one' if first.samples == 1 else first.samples} for {len(rows)} rows"
         raise TillerError(f"the policy gave plans of shape {decision.chunk.shape}, asked for {requested}")

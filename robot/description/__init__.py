@@ -3,7 +3,7 @@
 from robot.description.action import ACTION_KINDS, ActionField, ActionSpec
 from robot.description.chunk import ActionChunk
 from robot.description.comparison import differences, require_match
-from robot.description.decision import DecidingPolicy, Decision, decide
+from robot.description.decision import DecidingPolicy, Decision, Query, decide
 from robot.description.observation import OBSERVATION_KINDS, History, ObservationField, ObservationSpec
 from robot.description.prompt import PromptSpec, Task, TaskPrompt
 from robot.description.protocols import ConnectedRobot, Critic, Observation, Policy, Robot
@@ -32,6 +32,7 @@ __all__ = [
     "Policy",
     "PolicySpec",
     "PromptSpec",
+    "Query",
     "Robot",
     "RobotSpec",
     "SamplerSpec",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol, Sequence, runtime_checkable
+from typing import Any, Protocol, Sequence, runtime_checkable
 
 import numpy as np
 
@@ -38,6 +38,29 @@ class Decision:
         return Decision(**parts)  # type: ignore[arg-type]
 
 
+@dataclass(frozen=True, eq=False)
+class Query:
+    """What a policy decides on; the fields are the arguments of `Policy.sample`."""
+
+    observation: Observation
+    task: Task = None
+    noise: np.ndarray | None = None
+    samples: int = 1
+    seeds: Sequence[int] | None = None
+    prefix: np.ndarray | None = None
+    prefix_weight: np.ndarray | None = None
+
+    @property
+    def rows(self) -> int:
+        """The size of the batch."""
+        return len(next(iter(self.observation.values())))
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """All but the observation, by name."""
+        return {name: value for name, value in vars(self).items() if name != "observation"}
+
+
 @runtime_checkable
 class DecidingPolicy(Policy, Protocol):
     """A policy that tells its decisions."""
@@ -57,21 +80,10 @@ class DecidingPolicy(Policy, Protocol):
         ...
 
 
-def decide(
-    policy: Policy,
-    observation: Observation,
-    *,
-    task: Task = None,
-    noise: np.ndarray | None = None,
-    samples: int = 1,
-    seeds: Sequence[int] | None = None,
-    prefix: np.ndarray | None = None,
-    prefix_weight: np.ndarray | None = None,
-) -> Decision:
+def decide(policy: Policy, query: Query) -> Decision:
     """The decision of any policy: of one that does not tell it, the chunk, and the noise where it was given."""
-    settings = dict(task=task, samples=samples, seeds=seeds, noise=noise, prefix=prefix, prefix_weight=prefix_weight)
     told = getattr(policy, "decide", None)
     if told is not None:
-        decision: Decision = told(observation, **settings)
+        decision: Decision = told(query.observation, **query.settings)
         return decision
-    return Decision(np.asarray(policy.sample(observation, **settings)), noise)  # type: ignore[arg-type]
+    return Decision(np.asarray(policy.sample(query.observation, **query.settings)), query.noise)

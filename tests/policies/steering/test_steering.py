@@ -20,7 +20,7 @@ from policies.steering.noise_scale import NoiseScaled
 from policies.steering.registry import STEERINGS, steer
 from policies.steering.steered import Steered
 from robot.control.runner import ChunkRunner
-from robot.description import DecidingPolicy, Policy, TaskPrompt, decide
+from robot.description import DecidingPolicy, Policy, Query, TaskPrompt, decide
 from robot.errors import InputError
 from tests.policies.points import make_policy, observe
 
@@ -228,5 +228,5 @@ def test_a_policy_that_tells_nothing_still_decides(policy: DiffusionPolicy) -> N
         def sample(self, observation: Any, **more: Any) -> np.ndarray:
             return np.zeros((len(observation["goal"]), 1, 6, 2))
 
-    decision = decide(Plain(), observe(policy, 3))  # type: ignore[arg-type]
+    decision = decide(Plain(), Query(observe(policy, 3)))  # type: ignore[arg-type]
     assert decision.chunk.shape == (3, 1, 6, 2) and decision.noise is None and decision.row(1).chunk.shape == (1, 6, 2)
