@@ -18,6 +18,8 @@ from data.store.location import locate
 from data.store.names import SUCCESS
 from robot.errors import TillerError
 
+LONGEST_LINE = 400  # characters of an attribute with what is nested in it
+
 
 @dataclass(frozen=True)
 class ArrayInfo:
@@ -131,9 +133,11 @@ class Info:
 
 
 def _shown(value: Any) -> str:
-    """An attribute in a line: of what is nested deeper only its own facts."""
+    """An attribute in a line, without facts that are not given; of what is long only what is not nested."""
     if isinstance(value, Mapping):
-        value = {key: item for key, item in value.items() if not isinstance(item, (Mapping, list))}
+        value = {key: item for key, item in value.items() if item is not None and item != {} and item != []}
+        if len(str(value)) > LONGEST_LINE:
+            value = {key: item for key, item in value.items() if not isinstance(item, (Mapping, list))}
     return str(value)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, Mapping
 
 from policies.loading.folder import chain, fingerprint, require_same_base
 from policies.model.checkpoint import load_learnt, new_checkpoint, read_record, versions, write_json
@@ -14,6 +14,8 @@ from policies.steering.record import FORMAT, VERSION, BaseReference, SteeredReco
 from policies.steering.registry import steer
 from policies.steering.steered import Steered
 from robot.description import Policy, to_json
+from robot.description.record import fingerprint as of_values
+from robot.errors import InputError
 
 
 def load(path: Path | str, device: str = "cpu") -> Policy:
@@ -37,7 +39,9 @@ def load(path: Path | str, device: str = "cpu") -> Policy:
     policy: Policy = load_learnt(folders[-1], device)
     for folder in reversed(folders[:-1]):
         record = read_steered(folder)
-        policy = steer(policy.with_sampler(record.base.sampler, record.base.steps), record.steering, pinned=True)
+        policy = policy.with_sampler(record.base.sampler, record.base.steps)
+        for settings in record.steering:
+            policy = steer(policy, settings, pinned=True)
     return policy
 
 
@@ -45,19 +49,35 @@ def save_steered(policy: Steered, path: Path | str, base: Path | str) -> Path:
     """Write what steers as a new checkpoint folder; an existing one is replaced only once the new one is complete.
 
     Args:
-        policy: what steers; `policy.policy` is what was loaded from the base, under the sampler that it is to keep.
+        policy: what steers, in one layer or several, around what was loaded from the base, under the sampler that it is
+            to keep.
         path: of the folder to write.
         base: the checkpoint that is steered.
 
     Raises:
-        InputError: no checkpoint at the base, or the path cannot be written to.
+        InputError: no checkpoint at the base, a path that holds the base, or one that cannot be written to.
         TillerError: the disk is full.
     """
-    path, folder, sampler = Path(path), find(base).resolve(), policy.policy.spec.sampler
+    path, folder = Path(path), find(base).resolve()
+    if folder.is_relative_to(path.resolve()):
+        raise InputError(
+            f"steered checkpoint '{path}'",
+            expected="a folder of its own",
+            got=f"one that holds its base '{base}', which it would replace",
+            way_out="Choose another path",
+        )
+    layers = []
+    below: Policy = policy
+    while isinstance(below, Steered) and not below.pinned:
+        layers.append(below.settings)
+        below = below.policy
+    sampler = below.spec.sampler
     relative = os.path.relpath(folder, path.resolve())
     reference = BaseReference(str(folder), relative, fingerprint(folder), sampler.name, sampler.steps)
     with new_checkpoint(path) as partial:
-        write_json(partial / RECORD, to_json(SteeredRecord(FORMAT, VERSION, reference, policy.settings, versions())))
+        write_json(
+            partial / RECORD, to_json(SteeredRecord(FORMAT, VERSION, reference, tuple(layers[::-1]), versions()))
+        )
     return path
 
 
@@ -83,3 +103,14 @@ def describe(path: Path | str, policy: Policy) -> dict[str, Any]:
         "dataset": provenance.dataset,
         **({"steering": steering[::-1]} if steering else {}),
     }
+
+
+def identity(about: Mapping[str, Any]) -> str:
+    """A hash, 16 hexadecimal digits, of a policy as it acts: that of the learnt policy where it acts by itself, else of
+    that with sampler and what steers.
+
+    Args:
+        about: from `describe`.
+    """
+    steering = about.get("steering", [])
+    return of_values([about["hash"], about["sampler"], about["steps"], steering]) if steering else str(about["hash"])

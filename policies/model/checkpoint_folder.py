@@ -103,7 +103,7 @@ def read_head(folder: Path) -> Mapping[str, Any]:
     path = folder / RECORD
     values = read_json(path)
     header = (values.get("format"), values.get("version")) if isinstance(values, dict) else (None, None)
-    if header != (FORMAT, VERSION):
+    if header != (FORMAT, VERSION) or isinstance(header[1], bool):
         raise InputError(
             f"checkpoint '{path}'",
             expected=f"format {FORMAT} version {VERSION}",
@@ -121,7 +121,7 @@ def read_json(path: Path) -> Any:
     """
     try:
         return json.loads(path.read_text())
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"checkpoint file '{path}'", expected="JSON", got=str(error)) from error
 
 

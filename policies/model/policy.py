@@ -16,8 +16,14 @@ from policies.objectives import Edit
 from policies.recipe.recipe import PolicyRecipe
 from policies.transforms import Tensors
 from robot.description import Decision, PolicySpec, Query, SamplerSpec, Task
+from robot.description.decision import require_samples
 from robot.description.prompt import prompt_rows
 from robot.errors import InputError
+
+_WINDOWS = (
+    "That is one row: ObservationHistory(policy.spec.observation) of robot.control.observation.history makes windows "
+    "of rows, and window[None] is a batch of one"
+)
 
 
 class DiffusionPolicy:
@@ -147,6 +153,7 @@ class DiffusionPolicy:
     ) -> tuple[Tensor, Tensor]:
         """Raw chunks (batch, samples, horizon, dim), and the noise (batch * samples, horizon, D) they start from."""
         batch = len(next(iter(observation.values())))
+        require_samples(samples)
         name, steps = self.spec.sampler.name, self.spec.sampler.steps
         streams = None if noise is not None and self.deterministic else self._streams(seeds, batch, samples)
         start = self._start(noise, streams, batch, samples)
@@ -168,8 +175,9 @@ class DiffusionPolicy:
         return None if read is None else read.to(self.device)
 
     def _streams(self, seeds: Sequence[int] | None, batch: int, samples: int) -> RowStreams:
-        if seeds is not None and len(seeds) != batch:
-            raise InputError("seeds", expected=f"{batch}, one a row", got=str(len(seeds)))
+        if seeds is not None and (not hasattr(seeds, "__len__") or len(seeds) != batch):
+            got = f"{len(seeds)}" if hasattr(seeds, "__len__") else repr(seeds)
+            raise InputError("seeds", expected=f"{batch} of them, one a row", got=got)
         return RowStreams(seeds, batch, samples)
 
     def _start(self, noise: Tensor | None, streams: RowStreams | None, batch: int, samples: int) -> Tensor:
@@ -221,7 +229,10 @@ class DiffusionPolicy:
             expected = (batch, field.history.steps, *field.shape)
             if value.shape != expected:
                 raise InputError(
-                    f"observation '{field.name}'", expected=f"(batch, steps, ...) = {expected}", got=str(value.shape)
+                    f"observation '{field.name}'",
+                    expected=f"(batch, steps, ...) = {expected}",
+                    got=str(value.shape),
+                    way_out=_WINDOWS if value.shape == field.shape else None,
                 )
             value = value if field.is_image else value.astype(np.float32, copy=False)
             tensors[field.name] = torch.from_numpy(np.ascontiguousarray(value)).to(self.device)

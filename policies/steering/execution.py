@@ -41,6 +41,8 @@ class Resampled(_Through):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.sampler is None and self.steps is None:
+            raise InputError("steering sampler", expected="a sampler, or the number of its steps", got="neither")
         object.__setattr__(self, "policy", self.policy.with_sampler(self.sampler, self.steps))
 
     def with_sampler(self, name: str | None = None, steps: int | None = None) -> Resampled:
@@ -59,7 +61,7 @@ class Executed(_Through):
         ensemble: rate of the temporal ensemble over overlapping chunks (`robot.control.ensembling`); None for none.
 
     Raises:
-        InputError: more rows than a chunk has, or rows beside an ensemble, which plans in every row.
+        InputError: more rows than a chunk has, rows beside an ensemble, which plans in every row, or neither.
     """
 
     n_action_steps: Annotated[int, Range(1, 10_000)] | None = None
@@ -75,6 +77,8 @@ class Executed(_Through):
                 expected="rows executed or an ensemble, which plans in every row",
                 got=f"n_action_steps {self.n_action_steps} and ensemble {self.ensemble:g}",
             )
+        if self.n_action_steps is None and self.ensemble is None:
+            raise InputError("steering execution", expected="n_action_steps or an ensemble", got="neither")
         _ = self.spec  # refuses more rows than a chunk has
 
     @cached_property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Mapping
@@ -39,8 +40,9 @@ class BaseReference:
             InputError: neither at its path nor beside the steered checkpoint; names its hash.
         """
         for folder in (steered / self.relative, Path(self.path)):
-            if (folder / RECORD).is_file():
-                return Path(os.path.normpath(folder))
+            with suppress(OSError, ValueError):  # a name that no file can have
+                if (folder / RECORD).is_file():
+                    return Path(os.path.normpath(folder))
         raise InputError(
             f"base of the steered checkpoint '{steered}'",
             expected=f"the policy of hash {self.hash} at '{self.path}'",
@@ -55,14 +57,15 @@ class SteeredRecord:
 
     Args:
         base: that is steered.
-        steering: name and options of what steers, as `policies.steering.registry.steer` takes them.
+        steering: name and options of each layer of what steers, from the inside out, as
+            `policies.steering.registry.steer` takes them.
         versions: package -> version it was made with.
     """
 
     format: str
     version: int
     base: BaseReference
-    steering: Mapping[str, Any]
+    steering: tuple[Mapping[str, Any], ...]
     versions: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -74,7 +77,7 @@ def read_steered(folder: Path) -> SteeredRecord:
     """
     values = read_json(folder / RECORD)
     header = (values.get("format"), values.get("version")) if isinstance(values, dict) else (None, None)
-    if header != (FORMAT, VERSION):
+    if header != (FORMAT, VERSION) or isinstance(header[1], bool):
         raise InputError(
             f"checkpoint '{folder / RECORD}'",
             expected=f"format {FORMAT} version {VERSION}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Any, Mapping
 
 from policies.recipe.choice import choose
@@ -10,7 +11,7 @@ from policies.steering.medoid import Medoid
 from policies.steering.noise_scale import NoiseScaled
 from policies.steering.steered import Steered
 from robot.description import Policy
-from robot.errors import InputError
+from robot.errors import InputError, nearest
 
 STEERINGS: Mapping[str, type[Steered]] = {
     "noise_scale": NoiseScaled,
@@ -41,7 +42,15 @@ def steer(policy: Policy, settings: Mapping[str, Any], *, pinned: bool = False) 
             got=f"only {', '.join(options)}" if options else "nothing",
             way_out=f"Add steering= with one of {', '.join(STEERINGS)}",
         )
-    for reserved in ("policy", "pinned"):
-        if reserved in options:
-            raise InputError(f"steering: option '{reserved}'", expected="an option of what steers")
-    return choose("steering", STEERINGS, name, options)(policy, pinned=pinned, **options)  # type: ignore[no-any-return]
+    choose("steering", STEERINGS, name, {})
+    kind = STEERINGS[name]
+    known = [each.name for each in fields(kind) if each.name not in ("policy", "pinned")]
+    for option in options:
+        if option not in known:
+            raise InputError(
+                f"steering {name}: option '{option}'",
+                expected=f"one of {', '.join(known)}",
+                way_out=nearest(option, known),
+            )
+    choose("steering", STEERINGS, name, options)
+    return kind(policy, pinned=pinned, **options)

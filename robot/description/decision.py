@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any, Protocol, Sequence, runtime_checkable
 
 import numpy as np
 
 from robot.description.prompt import Task
 from robot.description.protocols import Observation, Policy
+from robot.errors import InputError
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +52,9 @@ class Query:
     prefix: np.ndarray | None = None
     prefix_weight: np.ndarray | None = None
 
+    def __post_init__(self) -> None:
+        require_samples(self.samples)
+
     @property
     def rows(self) -> int:
         """The size of the batch."""
@@ -78,6 +83,16 @@ class DecidingPolicy(Policy, Protocol):
     ) -> Decision:
         """Decide, and tell how; the arguments and errors of `sample`, which returns the chunk of this alone."""
         ...
+
+
+def require_samples(samples: int) -> None:
+    """Refuse a number of chunks per row that is none.
+
+    Raises:
+        InputError: no whole number of at least 1.
+    """
+    if isinstance(samples, bool) or not isinstance(samples, Integral) or samples < 1:
+        raise InputError("samples", expected="a whole number of at least 1", got=str(samples))
 
 
 def decide(policy: Policy, query: Query) -> Decision:

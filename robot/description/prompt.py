@@ -95,6 +95,8 @@ def prompt_rows(task: Task, rows: int) -> tuple[TaskPrompt, ...]:
     """
     if task is None or isinstance(task, TaskPrompt):
         return (task or TaskPrompt(),) * rows
+    if isinstance(task, str) or not all(isinstance(each, TaskPrompt) for each in task):
+        raise InputError("task", expected="a TaskPrompt, or one per row", got=repr(task), way_out="TaskPrompt('...')")
     if len(task) != rows:
         raise InputError("task", expected=f"one prompt, or {rows}: one per row", got=f"{len(task)} prompts")
     return tuple(task)

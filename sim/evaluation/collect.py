@@ -12,7 +12,19 @@ from typing import TYPE_CHECKING, Any, Callable, Generator, Iterable, Iterator, 
 import numpy as np
 
 from data.store.episode import Episode
-from data.store.names import INSTRUCTION, REWARD, SEED, SOURCE, STRATEGY, SUCCESS, TERMINATED, TIME, TRUNCATED
+from data.store.names import (
+    ACTOR,
+    INSTRUCTION,
+    REWARD,
+    SEED,
+    SOURCE,
+    STRATEGY,
+    SUCCESS,
+    TERMINATED,
+    TIME,
+    TRUNCATED,
+    Actor,
+)
 from data.store.schema import ACTION, ColumnField, MetaField, Schema
 from robot.errors import InputError, TillerError
 from sim.evaluation.action_noise import ActionNoise
@@ -153,7 +165,7 @@ def expert_episodes(
         workers: processes.
         options: of the task.
         noise: on the actions.
-        flags: whether episodes have the columns `terminated` and `truncated`.
+        flags: whether episodes have the columns `terminated`, `truncated` and `actor`.
         needed: how many of the seeds are worth a try so far; None for all.
 
     Raises:
@@ -180,7 +192,7 @@ def expert_episodes(
 
 def record(env: TaskEnv, seed: int, noise: ActionNoise | None = None, *, flags: bool = False) -> Episode:
     """One episode of the task's expert. The seed decides the task's start, the strategy and the noise on the actions;
-    `flags` adds the columns `terminated` and `truncated`.
+    `flags` adds the columns `terminated`, `truncated` and `actor`.
 
     Where the physics diverges the episode ends without success, and its strategy has the reason under `diverged`.
     """
@@ -208,6 +220,7 @@ def record(env: TaskEnv, seed: int, noise: ActionNoise | None = None, *, flags: 
     if flags:
         data[TERMINATED.name], data[TRUNCATED.name] = np.zeros((2, len(data[ACTION])), bool)
         data[TERMINATED.name][-1], data[TRUNCATED.name][-1] = terminated, truncated
+        data[ACTOR.name] = np.full(len(data[ACTION]), Actor.SCRIPT, dtype=ACTOR.dtype)
     data[TIME.name] = np.arange(len(data[ACTION]), dtype=np.int64) * env.action_spec.period_ns
     meta = {
         SUCCESS.name: bool(success),

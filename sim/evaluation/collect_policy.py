@@ -13,6 +13,7 @@ import numpy as np
 
 from data.store.episode import Episode
 from data.store.names import (
+    ACTOR,
     BRANCHED_AT,
     GROUP,
     INSTRUCTION,
@@ -26,6 +27,7 @@ from data.store.names import (
     TERMINATED,
     TIME,
     TRUNCATED,
+    Actor,
 )
 from data.store.schema import ACTION
 from robot.control.runner import ChunkRunner
@@ -42,7 +44,7 @@ from sim.tasks.environment import DIVERGED
 
 FACTS = (POLICY, NOISE_SEED)
 GROUP_FACTS = (GROUP, BRANCHED_AT)
-COLUMNS = (TERMINATED, TRUNCATED)
+COLUMNS = (TERMINATED, TRUNCATED, ACTOR)
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,6 +98,7 @@ class _Recording:
         data[REWARD.name] = np.concatenate([trace.reward for trace in self.traces]).astype(REWARD.dtype)
         data[TERMINATED.name] = np.concatenate([trace.terminated for trace in self.traces])
         data[TRUNCATED.name] = np.concatenate([trace.truncated for trace in self.traces])
+        data[ACTOR.name] = np.full(len(data[ACTION]), Actor.POLICY, dtype=ACTOR.dtype)
         data[TIME.name] = np.arange(len(data[ACTION]), dtype=np.int64) * period_ns
         diverged = {DIVERGED: record.diverged} if record.diverged else {}
         noise = {"action_noise": dict(source.noise.deviations)} if source.noise.deviations else {}

@@ -165,7 +165,7 @@ def evaluate_policy(
             ensemble=asdict(runners[0].ensemble) if runners[0].ensemble else {},
             delay_steps=delay_steps,
             ended=ended,
-            command=shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+            command=shlex.join([_program(), *sys.argv[1:]]),
             versions=versions(),
             instructions=dict(sorted(rollout.instructions.items())) if len(rollout.instructions) > 1 else {},
         )
@@ -184,6 +184,12 @@ def evaluate_policy(
             raise EvaluationUnwritten(str(error), evaluation, error.exit_code) from error
         (folder / PARTIAL_NAME).unlink(missing_ok=True)
     return evaluation
+
+
+def _program() -> str:
+    """The name of this program as one types it."""
+    name = Path(sys.argv[0]).name
+    return "tiller" if name == "__main__.py" and Path(sys.argv[0]).parent.name == "tiller" else name
 
 
 def _stopped(

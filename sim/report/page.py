@@ -12,6 +12,7 @@ from robot.files import unwritten, write_result
 from sim.report import sections
 from sim.report.learning import FILE_NAME as METRICS_NAME
 from sim.report.learning import find_metrics, read_curves
+from sim.statistics.groups import perturbation_text, steering_text
 from sim.statistics.records import FILE_NAME, PARTIAL_NAME, Evaluation, read_evaluation
 
 GENERATOR = '<meta name="generator" content="tiller report">'
@@ -181,7 +182,9 @@ def _description(evaluation: Evaluation) -> str:
     policy = evaluation.policy
     sampler = f"{policy['sampler']}, {policy['steps']} steps" if {"sampler", "steps"} <= set(policy) else ""
     seeds = f"{evaluation.episodes} episodes, seeds {evaluation.seed} to {evaluation.seed + evaluation.episodes - 1}"
-    return " · ".join(part for part in (str(policy.get("checkpoint", "")), sampler, seeds) if part)
+    steering, perturbation = steering_text(policy), perturbation_text(evaluation.options)
+    facts = (str(policy.get("checkpoint", "")), sampler, steering, perturbation, seeds)
+    return " · ".join(part for part in facts if part)
 
 
 def _evaluation(name: str, evaluation: Evaluation, folder: Path, page_folder: Path) -> str:

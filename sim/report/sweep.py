@@ -9,6 +9,7 @@ from typing import Mapping, Sequence
 
 from sim.report import sweep_sections as sections
 from sim.report.page import write_page
+from sim.statistics.groups import perturbation_text
 from sim.statistics.summary import SweepSummary
 
 
@@ -48,7 +49,7 @@ def write_sweep_report(
     title = f"{_counted(len(summary.policies), 'policy', 'policies')} on {_counted(len(tasks), 'task', 'tasks')}"
     body = [
         f'<h1>{escape(title)}</h1><p class="muted">{escape(folder.resolve().name)} · {len(cells)} runs · '
-        f"{episodes} episodes</p>",
+        f"{episodes} episodes{escape(_under(summary))}</p>",
         sections.failures(failed or {}, missing),
         sections.success(summary),
         sections.aggregates(summary),
@@ -59,6 +60,12 @@ def write_sweep_report(
         sections.policies(summary),
     ]
     return write_page(target, title, body, overwrite=overwrite)
+
+
+def _under(summary: SweepSummary) -> str:
+    """The perturbation that all results share; empty where they differ or have none."""
+    texts = {perturbation_text(result.options) for result in summary.results}
+    return f" · all under {texts.pop()}" if len(texts) == 1 and texts != {""} else ""
 
 
 def _counted(count: int, one: str, several: str) -> str:

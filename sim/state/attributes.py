@@ -65,7 +65,9 @@ class AttributeState:
     @staticmethod
     def _put(holder: Any, key: Any, value: Any) -> None:
         own = dict(_entries(holder)).get(key)
-        if isinstance(value, dict) and _GENERATOR in value and isinstance(own, np.random.Generator):
+        if isinstance(own, np.random.Generator):
+            if not isinstance(value, dict) or _GENERATOR not in value:
+                raise InputError(f"saved state: '{key}'", expected="a random generator", got=type(value).__name__)
             set_generator_state(own, value[_GENERATOR])
         elif not isinstance(value, np.ndarray):
             _set(holder, key, _decoded(value))

@@ -72,6 +72,8 @@ def unpack(owner: str, packed: bytes) -> SavedState:
         InputError: no saved state, one that was cut or changed, or one of another owner.
     """
     start = len(MAGIC) + _HEADER.size
+    if not isinstance(packed, bytes):
+        raise _refused(owner, type(packed).__name__)
     if not packed.startswith(MAGIC) or len(packed) < start:
         raise _refused(owner, "bytes of another kind")
     length, checksum = _HEADER.unpack(packed[len(MAGIC) : start])
@@ -89,7 +91,7 @@ def unpack(owner: str, packed: bytes) -> SavedState:
             size = kind.itemsize * prod(shape)
             arrays[str(name)] = np.frombuffer(body[at : at + size], kind).reshape(shape).copy()
             at += size
-    except (ValueError, TypeError, KeyError, RecursionError, OverflowError) as error:
+    except (ValueError, TypeError, KeyError, RecursionError, OverflowError, AttributeError, MemoryError) as error:
         raise _refused(owner, f"a record that cannot be read ({error})") from None
     if whose != owner:
         raise _refused(owner, f"one of {whose}")

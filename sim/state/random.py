@@ -29,6 +29,33 @@ def set_generator_state(random: np.random.Generator, state: Mapping[str, Any]) -
         raise InputError("saved random generator", expected=own["bit_generator"], got=str(error)) from None
 
 
+def stream_state(random: np.random.Generator) -> dict[str, Any]:
+    """The state of a generator with what its `spawn` goes on from."""
+    seeds = random.bit_generator.seed_seq
+    spawned = {
+        name: _plain(getattr(seeds, name)) for name in ("entropy", "spawn_key", "pool_size", "n_children_spawned")
+    }
+    return {"generator": generator_state(random), "seeds": spawned}
+
+
+def stream_of(state: Mapping[str, Any]) -> np.random.Generator:
+    """A generator that goes on from `stream_state`.
+
+    Raises:
+        InputError: it is no such state.
+    """
+    try:
+        seeds = dict(state["seeds"])
+        entropy = seeds.pop("entropy")
+        seeds["spawn_key"] = tuple(seeds["spawn_key"])
+        kind = getattr(np.random, str(state["generator"]["bit_generator"]))
+        random = np.random.Generator(kind(np.random.SeedSequence(entropy, **seeds)))
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
+        raise InputError("saved random generator", expected="the state of one", got=str(error)) from None
+    set_generator_state(random, state["generator"])
+    return random
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: _plain(item) for key, item in value.items()}

@@ -70,11 +70,7 @@ class Group:
 
     @property
     def _severities(self) -> dict[str, float]:
-        """Name -> severity, from either form: `perturbation` with `severity`, or `perturbations`."""
-        given = dict(self.options.get(PERTURBATIONS) or {})
-        if self.options.get(PERTURBATION) is not None:
-            given[str(self.options[PERTURBATION])] = self.options.get(SEVERITY) or 0
-        return {str(name): float(severity) for name, severity in sorted(given.items())}
+        return severities_of(self.options)
 
     @property
     def unperturbed_setting(self) -> str:
@@ -150,6 +146,20 @@ def steering_text(description: Mapping[str, Any]) -> str:
         ]
         parts.append(" ".join([str(settings["name"]), *options]))
     return " + ".join(parts)
+
+
+def perturbation_text(options: Mapping[str, Any]) -> str:
+    """The perturbations of a task's options as `object_pose 5 + friction 2`; empty for none."""
+    severities = severities_of(options)
+    return " + ".join(f"{name} {severity:g}" for name, severity in severities.items())
+
+
+def severities_of(options: Mapping[str, Any]) -> dict[str, float]:
+    """Name -> severity of a task's options, from either form: `perturbation` with `severity`, or `perturbations`."""
+    given = dict(options.get(PERTURBATIONS) or {})
+    if options.get(PERTURBATION) is not None:
+        given[str(options[PERTURBATION])] = options.get(SEVERITY) or 0
+    return {str(name): float(severity) for name, severity in sorted(given.items())}
 
 
 def seed_ranges(records: Sequence[EpisodeRecord]) -> str:

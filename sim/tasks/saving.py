@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar, Mapping
 
 import numpy as np
 
 from robot.errors import InputError
 from sim.state.packed import SavedState, pack, unpack
-from sim.state.random import generator_state, set_generator_state
+from sim.state.random import stream_of, stream_state
 
 if TYPE_CHECKING:
     from robot.description import ActionSpec
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from sim.tasks.info import TaskInfo
 
 Observation = dict[str, np.ndarray]
+_WRONG_CONTENT = (KeyError, ValueError, TypeError, AttributeError, IndexError, OverflowError)
+"""What a state raises whose bytes are sound and whose content was never saved."""
 
 
 class SavesEpisodes:
@@ -74,15 +77,33 @@ class SavesEpisodes:
             The observation that was handed out last before the state was saved, name -> row.
 
         Raises:
-            InputError: no saved state, or one of another task or of other options: the episode goes on as before; or an
-                episode that was put back by repeating it went otherwise this time.
+            InputError: no saved state, one of another task or of other options, or an episode that was put back by
+                repeating it went otherwise this time. The episode goes on as before, where it can be saved.
         """
         saved = unpack(self._owner, state)
         if self._steps is None:
             self.reset(seed=0)  # what a suite makes at its first start is there then
+        before: SavedState | None = None
+        with suppress(InputError):
+            before = SavedState.joined(self._saved_shell(), self.save_suite().within("suite"))
+        try:
+            self._put_back(saved)
+        except (InputError, *_WRONG_CONTENT) as error:
+            if before is not None:
+                with suppress(InputError):
+                    self._put_back(before)
+            if isinstance(error, InputError):
+                raise
+            raise InputError(
+                "saved state",
+                expected=f"one that was saved of {self.task.id}",
+                got=f"one whose content was changed ({type(error).__name__}: {error})",
+            ) from error
+        return dict(self._given)
+
+    def _put_back(self, saved: SavedState) -> None:
         self.restore_suite(saved.part("suite"))
         self._restore_shell(saved)
-        return dict(self._given)
 
     def save_suite(self) -> SavedState:
         """The suite's part of the state; by default what it takes to repeat the episode.
@@ -119,7 +140,7 @@ class SavesEpisodes:
         plain: dict[str, Any] = {
             "steps": self._steps,
             "instruction": self._instruction,
-            "random": None if self._np_random is None else generator_state(self._np_random),
+            "random": None if self._np_random is None else stream_state(self._np_random),
         }
         state = SavedState({**_named("last", self._last), **_named("given", self._given)}, plain)
         return state if self._signals is None else SavedState.joined(state, self._signals.save().within("signals"))
@@ -137,7 +158,7 @@ class SavesEpisodes:
             )
         self._steps, self._instruction = int(saved.plain["steps"]), str(saved.plain["instruction"])
         if saved.plain["random"] is not None:
-            set_generator_state(self.np_random, saved.plain["random"])
+            self.np_random = stream_of(saved.plain["random"])
         self._last, self._given = dict(saved.part("last").arrays), dict(saved.part("given").arrays)
         if self._signals is not None:
             self._signals.restore(saved.part("signals"))

@@ -63,6 +63,9 @@ def test_a_steered_policy_is_collected_with_its_noise(policy: Path, tmp_path: Pa
     assert digests(plain) != digests(calm)
     about = calm.attributes["collection"]["policies"][0]
     assert about["steering"] == [{"name": "noise_scale", "noise_scale": 0}]
+    assert set(calm.meta("policy")) == {about["policy"]} != set(plain.meta("policy")), (
+        "as it acts, not as it was learnt"
+    )
 
 
 def test_a_mixture_draws_who_acts_and_says_so(tmp_path: Path) -> None:
@@ -91,6 +94,8 @@ def test_a_mixture_draws_who_acts_and_says_so(tmp_path: Path) -> None:
     assert 1 < acted.sum() < 8 and dataset.meta("seed").tolist() == list(range(8))
     assert all(("expert" in source) != by_policy for source, by_policy in zip(sources, acted))
     assert (dataset.meta("noise_seed") >= 0).tolist() == acted.tolist()
+    actors = [set(dataset.episode(number).data["actor"].tolist()) for number in range(8)]
+    assert actors == [{0} if by_policy else {2} for by_policy in acted]
     assert dataset.meta("success")[~acted].all(), "the expert bears the noise"
     assert all("action_noise" in json.loads(text) for text in dataset.meta("strategy")[acted])
 

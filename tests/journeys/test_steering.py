@@ -60,6 +60,41 @@ def test_a_sweep_over_scales_has_their_curve(tiller: Command, policy: Path, tmp_
     assert len(list(sweep.glob("*/steered/policy.json"))) == 3
 
 
+def test_what_is_kept_is_what_was_measured(tiller: Command, policy: Path, tmp_path: Path) -> None:
+    steering = ("steering=noise_scale", "steering.noise_scale=0.5")
+    for name, execution in (("rows", "n_action_steps=3"), ("ensemble", "ensemble=0.1")):
+        there = measured(tiller, tmp_path / name, f"checkpoint={policy}", *steering, execution)
+        kept = tmp_path / name / "steered"
+        assert measured(tiller, tmp_path / f"{name}-again", f"checkpoint={kept}") == there
+        out = f"output={tmp_path / 'out'}"
+        refused(
+            tiller, "evaluate", *WORDS, f"checkpoint={kept}", "n_action_steps=4", out, saying=("steering=execution",)
+        )
+    for words in (
+        ("steering=execution", "steering.n_action_steps=4", "n_action_steps=8"),
+        ("steering=sampler", "steering.steps=3", "steps=5"),
+    ):
+        refused(
+            tiller, "evaluate", *WORDS, f"checkpoint={policy}", *words, f"output={tmp_path / 'out'}",
+            saying=(f"nothing beside {words[0]}",),
+        )  # fmt: skip
+
+
+def test_what_a_run_reads_is_never_overwritten(tiller: Command, policy: Path, tmp_path: Path) -> None:
+    measured(tiller, tmp_path / "one", f"checkpoint={policy}", "steering=noise_scale", "steering.noise_scale=0.5")
+    kept, words = tmp_path / "one" / "steered", (f"output={tmp_path / 'one'}", "overwrite=true")
+    saying = ("a folder without what this run reads",)
+    refused(tiller, "evaluate", *WORDS, f"checkpoint={kept}", *words, saying=saying)
+    compare = tmp_path / "one" / "evaluation.json"
+    refused(tiller, "evaluate", *WORDS, f"checkpoint={policy}", f"compare={compare}", *words, saying=saying)
+    collected = ("task=pusht/state", "episodes=1", "source=checkpoint", f"checkpoint={kept}")
+    refused(tiller, "collect", *collected, *words, saying=saying)
+    tiller.succeeds("collect", *collected, "options.max_steps=9", f"output={tmp_path / 'data'}")
+    train = ("train", f"data={tmp_path / 'data'}", f"output={tmp_path / 'data'}", "overwrite=true")
+    refused(tiller, *train, saying=saying)
+    assert read_evaluation(tmp_path / "one") and (kept / "policy.json").is_file()
+
+
 def test_what_cannot_steer_or_be_loaded_is_refused(tiller: Command, policy: Path, tmp_path: Path) -> None:
     out = f"output={tmp_path / 'out'}"
     for words, saying in (

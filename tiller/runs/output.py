@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Iterator, Mapping
+from typing import Any, Iterator, Mapping, Sequence
 
 import yaml
 
@@ -92,14 +92,20 @@ class Output:
 
 
 def open_output(
-    verb: str, values: Mapping[str, Any], requested: str | None, *, resume: bool = False, overwrite: bool = False
+    verb: str,
+    values: Mapping[str, Any],
+    requested: str | None,
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
+    reads: Sequence[Path | str] = (),
 ) -> Output:
     """Make the folder of a run and write the resolved configuration into it.
 
     Args:
         verb: what runs.
         values: the resolved configuration.
-        requested, resume, overwrite: as in `claim_folder`.
+        requested, resume, overwrite, reads: as in `claim_folder`.
 
     Raises:
         InputError: the folder holds something already, another run is writing there, or it cannot be written.
@@ -107,7 +113,7 @@ def open_output(
     if not requested:
         path = _make_dated(verb)
         return begin(verb, values, path, WriterLock(path, ANOTHER))
-    path = claim_folder(verb, requested, resume=resume, overwrite=overwrite)
+    path = claim_folder(verb, requested, resume=resume, overwrite=overwrite, reads=reads)
     with _writable(path):
         path.mkdir(parents=True, exist_ok=True)
     lock = WriterLock(path, ANOTHER)
@@ -117,7 +123,14 @@ def open_output(
     return begin(verb, values, path, lock)
 
 
-def claim_folder(verb: str, requested: str | None, *, resume: bool = False, overwrite: bool = False) -> Path:
+def claim_folder(
+    verb: str,
+    requested: str | None,
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
+    reads: Sequence[Path | str] = (),
+) -> Path:
     """The folder of a run, once it is known to be free; it is not made yet.
 
     Args:
@@ -125,9 +138,10 @@ def claim_folder(verb: str, requested: str | None, *, resume: bool = False, over
         requested: the folder that was asked for; None names `outputs/<verb>/<date and time>`.
         resume: go on in a folder that an earlier run of this verb left.
         overwrite: remove what an earlier run of tiller left there. Nothing else is ever removed.
+        reads: files and folders that the run reads: none of them is removed.
 
     Raises:
-        InputError: there is something already, or what was to be removed is being written.
+        InputError: there is something already, or what was to be removed is being written or is read by this run.
     """
     if requested and "://" in requested:
         raise InputError(
@@ -139,6 +153,7 @@ def claim_folder(verb: str, requested: str | None, *, resume: bool = False, over
             raise InputError(f"output {path}", expected="a folder", got="a file", way_out="Choose another output=")
         occupied = path.is_dir() and _is_occupied(path)
         if occupied and overwrite:
+            _require_unread(path, reads)
             _remove(path)
         elif occupied and not resume:
             raise _occupied(path)
@@ -221,6 +236,19 @@ def _make_dated(verb: str) -> Path:
             except FileExistsError:
                 continue
         return path
+
+
+def _require_unread(path: Path, reads: Sequence[Path | str]) -> None:
+    """Refuse to remove what the run is to read."""
+    target = path.resolve()
+    for each in reads:
+        if Path(each).resolve().is_relative_to(target):
+            raise InputError(
+                f"output {path}",
+                expected="a folder without what this run reads",
+                got=f"one that holds '{each}', which overwrite=true would remove",
+                way_out="Choose another output=",
+            )
 
 
 def _remove(path: Path) -> None:

@@ -114,7 +114,7 @@ def run(configuration: Configuration[CollectOptions]) -> int:
         succeeded = int(dataset.meta("success").sum()) if options.keeps_failures else len(dataset)
         print(f"{totals['episodes']} episodes, {succeeded} with success, {totals['rows']} rows")
         if not succeeded and options.task.startswith("gym/"):
-            print(f"No episode was a success. {SAY_SUCCESS}")
+            print(f"No episode was a success. Where the environment does not report it: {SAY_SUCCESS}")
         output.finish(totals)
     return 0
 
@@ -173,24 +173,30 @@ def load_sources(options: CollectOptions) -> tuple[Sources, dict[str, Any]]:
     noise = ActionNoise(dict(options.action_noise))
     if options.source == EXPERT:
         return Sources(options.task, options.options, options.workers, (), 1.0, noise), {}
-    from policies.loading.load import describe, load
-    from policies.steering.registry import steer
+    from policies.loading.load import describe, identity, load
     from sim.evaluation.collect_policy import PolicySource
+    from tiller.runs.steering import with_steering
     from tiller.runs.threads import limit_threads
 
     limit_threads(None)
     policies, facts = [], []
     for path in (str(options.checkpoint), *options.checkpoints):
-        policy = load(path, options.device).with_sampler(options.sampler, options.steps)
-        policy = policy if options.steering is None else steer(policy, options.steering)
+        policy = with_steering(
+            load(path, options.device),
+            options.steering,
+            sampler=options.sampler,
+            steps=options.steps,
+            n_action_steps=options.n_action_steps,
+            always=True,
+        )
         about = describe(path, policy)
-        policies.append(PolicySource(policy, about["hash"], f"policy {path}", noise, options.n_action_steps))
-        facts.append({name: value for name, value in about.items() if name != "checkpoint"})
+        policies.append(PolicySource(policy, identity(about), f"policy {path}", noise))
+        known = {name: value for name, value in about.items() if name != "checkpoint"}
+        facts.append({"policy": identity(about), **known})
     share = options.expert_share if options.source == MIXTURE else 0.0
     about = {
         "policies": facts,
         "expert_share": share,
-        "n_action_steps": options.n_action_steps,
         "groups": options.groups,
     }
     return Sources(options.task, options.options, options.workers, policies, share, noise), about
@@ -209,6 +215,7 @@ def open_collection(options: CollectOptions, facts: Mapping[str, Any]) -> tuple[
     """
     import sim
     from data.store.dataset import Dataset
+    from policies.loading.folder import chain
     from robot.contract.loading import hashes
     from sim.evaluation import collect_policy
     from sim.evaluation.collect import schema
@@ -216,7 +223,9 @@ def open_collection(options: CollectOptions, facts: Mapping[str, Any]) -> tuple[
 
     if options.groups is not None or options.action_noise:
         require_possible(options.task, options.options, dict(options.action_noise), groups=options.groups is not None)
-    path = claim_folder("collect", options.output, resume=options.resume, overwrite=options.overwrite)
+    checkpoints = [each for each in (options.checkpoint, *options.checkpoints) if each]
+    reads: list[Path | str] = [*checkpoints, *(folder for each in checkpoints for folder in chain(each))]
+    path = claim_folder("collect", options.output, resume=options.resume, overwrite=options.overwrite, reads=reads)
     who: dict[str, Any] = {"expert": "scripted"} if options.source == EXPERT else {"source": options.source, **facts}
     noise = {"action_noise": dict(options.action_noise)} if options.action_noise else {}
     origin = {

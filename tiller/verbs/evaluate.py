@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Mapping, Sequence
 
 from robot.description import to_json
@@ -35,12 +37,14 @@ class EvaluateOptions:
         output: folder to write to; null makes outputs/evaluate/<date>.
         sampler: how actions are drawn, null for the policy's default.
         steps: of the sampler, null for its default.
-        steering: what steers the policy, such as steering=noise_scale steering.noise_scale=0.25; it is kept as a
-            checkpoint in the output. null for the policy itself.
+        steering: what steers the policy: noise_scale (steering.noise_scale=0.25), medoid (steering.candidates=16),
+            sampler (steering.sampler=, steering.steps=) or execution (steering.n_action_steps=, steering.ensemble=).
+            What is measured is kept as a checkpoint, OUTPUT/steered. null for the policy itself.
         n_action_steps: rows of a chunk that are executed before the next plan; null for the policy's default.
         ensemble: rate of temporal ensembling over overlapping plans (0.01 is usual); null for none.
         delay_steps: rows that pass from asking for a plan to its arrival, as on a robot that does not wait for it.
-        batch: rows of every inference call, part of what decides the result; null for 32, or fewer episodes.
+        batch: rows of every inference call, part of what decides the result; null for the power of two, from 4 to 32,
+            that holds all episodes.
         videos: how many of the first episodes are filmed; where that does not work the page says why.
         compare: evaluation.json of another policy on the same seeds, for a paired comparison.
         options: of the task, for example options.initial_states=paper; those of training hold where none are given.
@@ -95,6 +99,7 @@ def run(configuration: Configuration[EvaluateOptions]) -> int:
     from tiller.runs.threads import limit_threads
 
     limit_threads(options.threads)
+    from policies.loading.folder import chain
     from sim.evaluation.rollout import EvaluationUnwritten
     from sim.perturbations import perturbed
     from sim.report import write_report
@@ -131,6 +136,7 @@ def run(configuration: Configuration[EvaluateOptions]) -> int:
         options.output,
         resume=options.resume,
         overwrite=options.overwrite,
+        reads=[options.checkpoint, *chain(options.checkpoint), *([options.compare] if options.compare else [])],
     )
     unwritten: EvaluationUnwritten | None = None
     try:
@@ -157,7 +163,7 @@ def load_described(options: EvaluateOptions) -> tuple[Policy, dict[str, Any]]:
     """The policy with the requested sampler, and its description for the record."""
     from policies.loading.load import describe, load
     from policies.model.checkpoint_folder import find
-    from policies.steering.registry import steer
+    from tiller.runs.steering import with_steering
 
     if not options.checkpoint.strip():
         raise InputError(
@@ -167,9 +173,14 @@ def load_described(options: EvaluateOptions) -> tuple[Policy, dict[str, Any]]:
             way_out="'checkpoint=.' is the current folder",
         )
     folder = find(options.checkpoint)
-    policy = load(folder, options.device).with_sampler(options.sampler, options.steps)
-    if options.steering is not None:
-        policy = steer(policy, options.steering)
+    policy = with_steering(
+        load(folder, options.device),
+        options.steering,
+        sampler=options.sampler,
+        steps=options.steps,
+        n_action_steps=options.n_action_steps,
+        ensemble=options.ensemble,
+    )
     return policy, describe(folder, policy)
 
 
@@ -199,7 +210,10 @@ def trained_task(checkpoint_path: str) -> tuple[str | None, Mapping[str, Any]]:
 
     from policies.loading.folder import chain
 
-    start = chain(checkpoint_path)[-1].resolve()
+    start = Path(checkpoint_path)
+    with suppress(InputError):  # a steered one was trained where its base was
+        start = chain(checkpoint_path)[-1]
+    start = start.resolve()
     for folder in (start, *list(start.parents)[:3]):
         if written_by(folder) != "train":
             continue
@@ -294,15 +308,23 @@ def show(evaluation: Evaluation) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from sim.statistics.groups import perturbation_text, steering_text
+
     summary = evaluation.summary
     if summary is None:
         print("No episode was finished.")
         return
     policy = evaluation.policy
-    print(
-        f"{evaluation.task}, seeds {evaluation.seed} to {evaluation.seed + evaluation.episodes - 1}, "
-        f"{policy.get('sampler')} in {policy.get('steps')} steps; intervals at 95 %"
-    )
+    execution = "a temporal ensemble" if evaluation.ensemble else f"{evaluation.n_action_steps} rows a plan"
+    facts = [
+        evaluation.task,
+        perturbation_text(evaluation.options),
+        f"seeds {evaluation.seed} to {evaluation.seed + evaluation.episodes - 1}",
+        f"{policy.get('sampler')} in {policy.get('steps')} steps",
+        execution,
+        steering_text(policy),
+    ]
+    print(f"{', '.join(filter(None, facts))}; intervals at 95 %")
     table = Table(show_header=False)
     table.add_row("success", f"{summary.successes} of {summary.episodes} = {summary.success}")
     table.add_row("score", str(summary.score))

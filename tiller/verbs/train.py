@@ -118,7 +118,9 @@ def train_policy(configuration: Configuration[TrainOptions]) -> tuple[Output | N
     output, folder = None, Path(options.output or "")
     if os.environ.get("RANK", "0") == "0":
         values = {"choices": dict(configuration.choices), **to_json(replace(options, policy=recipe))}
-        output = open_output("train", values, options.output, resume=options.resume, overwrite=options.overwrite)
+        output = open_output(
+            "train", values, options.output, resume=options.resume, overwrite=options.overwrite, reads=[options.data]
+        )
         folder = output.path
         name = configuration.choices.get("policy")
         print(

@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 
 from policies.loading.folder import chain, fingerprint, require_whole
-from policies.loading.load import describe, load, save_steered
+from policies.loading.load import describe, identity, load, save_steered
 from policies.model import checkpoint
 from policies.model.checkpoint_folder import RECORD, WEIGHTS
 from policies.recipe.recipe import PolicyRecipe
+from policies.steering.execution import Executed
 from policies.steering.medoid import Medoid
 from policies.steering.noise_scale import NoiseScaled
 from robot.errors import InputError
@@ -102,6 +103,24 @@ def test_base_and_steered_checkpoint_move_together(base: Path, steered: Path, tm
     assert load(moved).spec.sampler.steps == 3 and fingerprint(moved)
 
 
+def test_several_layers_are_one_checkpoint(base: Path, tmp_path: Path) -> None:
+    stack = Executed(Medoid(NoiseScaled(load(base), noise_scale=0.5), candidates=3), n_action_steps=2)
+    policy = load(save_steered(stack, tmp_path / "stack", base))
+    assert policy.spec.n_action_steps == 2
+    observation = observe(policy, 2)
+    np.testing.assert_array_equal(policy.sample(observation, seeds=[1, 2]), stack.sample(observation, seeds=[1, 2]))
+    about = describe(tmp_path / "stack", policy)
+    assert [each["name"] for each in about["steering"]] == ["noise_scale", "medoid", "execution"]
+    assert identity(about) != identity(describe(base, load(base))) == fingerprint(base)
+
+
+def test_a_steered_checkpoint_never_replaces_its_base(base: Path, steered: Path) -> None:
+    for path in (base, base.parent, steered):
+        with pytest.raises(InputError, match="one that holds its base"):
+            save_steered(NoiseScaled(load(steered), noise_scale=0.5), path, steered if path == steered else base)
+    assert load(steered).spec.sampler.steps == 3
+
+
 def test_a_circle_of_bases_ends(base: Path, steered: Path) -> None:
     record = json.loads((steered / RECORD).read_text())
     record["base"].update(path=str(steered), relative=".")
@@ -114,8 +133,11 @@ def test_a_circle_of_bases_ends(base: Path, steered: Path) -> None:
     ("spoil", "message"),
     [
         (lambda record: record.update(version=9), "expected format tiller-steered-policy version 1"),
-        (lambda record: record["steering"].update(name="noise"), "steering"),
-        (lambda record: record["steering"].update(noise_scale=-1), "noise_scale.*at least 0"),
+        (lambda record: record["steering"][0].update(name="noise"), "steering"),
+        (lambda record: record["steering"][0].update(noise_scale=-1), "noise_scale.*at least 0"),
+        (lambda record: record.update(steering=7), "a list"),
+        (lambda record: record.update(version=True), "expected format tiller-steered-policy version 1"),
+        (lambda record: record["base"].update(path="x" * 5000, relative="y" * 5000), "nothing there"),
         (lambda record: record["base"].pop("hash"), "nothing for hash"),
         (lambda record: record.update(more=1), "a known key"),
         (lambda record: record["base"].update(steps=0), "steps"),

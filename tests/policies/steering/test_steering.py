@@ -42,7 +42,10 @@ def recipe(objective: str = "flow") -> PolicyRecipe:
     )
 
 
-@pytest.mark.parametrize("settings", [{"name": name} for name in STEERINGS], ids=str)
+PLAIN = {"noise_scale": {}, "medoid": {}, "sampler": {"steps": 3}, "execution": {"n_action_steps": 2}}
+
+
+@pytest.mark.parametrize("settings", [{"name": name, **PLAIN[name]} for name in STEERINGS], ids=str)
 def test_what_steers_is_a_policy_that_tells_its_decisions(policy: DiffusionPolicy, settings: dict[str, Any]) -> None:
     steered = steer(policy, settings)
     assert isinstance(steered, Policy) and isinstance(steered, DecidingPolicy)
@@ -201,6 +204,8 @@ def test_a_pinned_sampler_is_kept(policy: DiffusionPolicy) -> None:
         ({"noise_scale": 0.5}, "Add steering= with one of noise_scale"),
         ({"name": "noise_scale", "scale": 0.5}, "option 'scale'.*Did you mean 'noise_scale'"),
         ({"name": "noise_scale", "policy": 1}, "option 'policy'"),
+        ({"name": "execution"}, "n_action_steps or an ensemble.*neither"),
+        ({"name": "sampler"}, "a sampler, or the number of its steps.*neither"),
         ({"name": "medoid", "candidates": 0}, "candidates.*at least 1"),
         ({"name": "medoid", "candidates": 1.5}, "candidates.*an integer"),
     ],
@@ -215,10 +220,28 @@ def test_settings_that_steer_nothing_are_refused(
 def test_prompts_and_prefixes_reach_the_policy_below(policy: DiffusionPolicy) -> None:
     observation = observe(policy, 2)
     prefix, weight = np.full((2, 6, 2), 0.3), np.repeat([[1.0, 1, 0, 0, 0, 0]], 2, axis=0)
-    for settings in STEERINGS:
-        steered = steer(policy, {"name": settings})
+    for name in STEERINGS:
+        steered = steer(policy, {"name": name, **PLAIN[name]})
         chunk = steered.sample(observation, task=TaskPrompt("go"), prefix=prefix, prefix_weight=weight)
         np.testing.assert_allclose(chunk[:, 0, :2], prefix[:, :2], atol=1e-4)
+
+
+@pytest.mark.parametrize("samples", [0, -1, 2.5, True])
+def test_no_number_of_samples_is_refused(policy: DiffusionPolicy, samples: Any) -> None:
+    for each in (policy, NoiseScaled(policy, noise_scale=0.5), Medoid(policy, candidates=2)):
+        with pytest.raises(InputError, match=r"samples.*at least 1"):
+            each.sample(observe(policy, 2), samples=samples)
+
+
+def test_what_is_no_batch_or_no_prompt_is_named_with_the_way_out(policy: DiffusionPolicy) -> None:
+    rows = {name: value[0, -1] for name, value in observe(policy, 1).items()}
+    with pytest.raises(InputError, match="That is one row: ObservationHistory"):
+        policy.sample(rows)
+    for wrong in ("lift the cube", ["lift the cube"]):
+        with pytest.raises(InputError, match="a TaskPrompt, or one per row"):
+            policy.sample(observe(policy, 1), task=wrong)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="seeds: expected 1 of them"):
+        policy.sample(observe(policy, 1), seeds=0)  # type: ignore[arg-type]
 
 
 def test_a_policy_that_tells_nothing_still_decides(policy: DiffusionPolicy) -> None:

@@ -173,3 +173,47 @@ def test_arrays_come_back_as_they_were(array: np.ndarray) -> None:
     assert state.plain == {"c": {"d": [1, None, 2.5, float("inf")]}, "big": 2**127}
     with pytest.raises(InputError, match="one of me"):
         unpack("you", packed)
+
+
+@pytest.mark.parametrize("task", ["twin/lift", "metaworld/reach", "maze/03", "robosuite/Lift"])
+def test_sound_bytes_of_wrong_content_are_refused_and_the_episode_goes_on(task: str) -> None:
+    env, other = sim.make(task), sim.make(task)
+    actions = actions_of(env, 3, 8)
+    for each in (env, other):
+        each.reset(seed=3)
+        run(each, actions[:4])
+    owner, good = env._owner, env.save()
+    state = unpack(owner, good)
+    wrong = [SavedState(), SavedState(state.arrays, {}), SavedState({}, state.plain)]
+    for name, value in [*state.arrays.items(), *state.plain.items()][::3]:
+        for instead in ("x", {"a": 1}, np.zeros((3, 1, 2)), None, -1):
+            arrays = {key: each for key, each in state.arrays.items() if key != name}
+            plain = {key: each for key, each in state.plain.items() if key != name}
+            wrong.append(SavedState(arrays, plain))
+            if isinstance(instead, np.ndarray):
+                wrong.append(SavedState({**arrays, name: instead}, plain))
+            elif not isinstance(value, (np.ndarray, type(instead))):
+                wrong.append(SavedState(arrays, {**plain, name: instead}))
+    refused = 0
+    for each in wrong:
+        try:
+            env.restore(pack(owner, each))
+        except InputError:
+            refused += 1
+        assert same(env.restore(good), dict(other._given))
+    assert refused > 10
+    assert same(run(env, actions[4:]), run(other, actions[4:]))
+    for nothing in (None, "abc", memoryview(good), 7):
+        with pytest.raises(InputError, match="saved state"):
+            env.restore(nothing)  # type: ignore[arg-type]
+
+
+def test_an_unseeded_episode_after_a_restored_one_is_the_one_that_would_have_followed() -> None:
+    options = {"perturbations": {"action_latency": 3, "observation_delay": 2, "object_pose": 2}}
+    env, other = (sim.make("twin/lift", **options) for _ in range(2))
+    env.reset(seed=3)
+    state = env.save()
+    followed = env.reset()
+    for each in (env, other):
+        each.restore(state)
+        assert same(each.reset(), followed)
