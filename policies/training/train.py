@@ -32,6 +32,7 @@ from policies.training.validation import Validation
 from policies.transforms import make_chain
 from policies.transforms.normaliser import NONE
 from robot.description import ObservationSpec, PolicySpec, to_json
+from robot.description.prompt import INSTRUCTION
 from robot.errors import InputError
 
 _FEWEST_STEPS = 16
@@ -123,7 +124,11 @@ def _train(
             prompts=prompts,
         ) as batches,
     ):
-        for line in (*_lost_in_float32(data, windows), *_amplified_noise(policy, statistics)):
+        for line in (
+            *_known_instructions(spec),
+            *_lost_in_float32(data, windows),
+            *_amplified_noise(policy, statistics),
+        ):
             progress.say(line)
         trainer = Trainer(policy, learner, batches, folder, provenance, progress, validation, evaluate)
         if resume:
@@ -167,6 +172,16 @@ def _statistics(
     low_dimensional = ObservationSpec(tuple(key for key in spec.observation if not key.is_image))
     windows = Windows(data, replace(spec, observation=low_dimensional), episodes)
     return measure(windows, make_chain(recipe.transforms, spec.observation, spec.action))
+
+
+def _known_instructions(spec: PolicySpec) -> Iterator[str]:
+    """A line on the instructions that a policy gets to know, where it does."""
+    known = spec.prompt.instructions
+    if known:
+        more = f" and {len(known) - 4} more" if len(known) > 4 else ""
+        listed = ", ".join(f"'{each}'" for each in known[:4])
+        verb = "Reads" if spec.prompt.use == INSTRUCTION else "Refuses others than"
+        yield f"{verb} {len(known)} instruction{'s' * (len(known) > 1)}: {listed}{more}"
 
 
 def _amplified_noise(policy: DiffusionPolicy, statistics: Mapping[str, FieldStatistics]) -> Iterator[str]:

@@ -35,9 +35,9 @@ from robot.description import Policy
 from robot.errors import InputError
 from sim.evaluation.action_noise import ActionNoise
 from sim.evaluation.decisions import DecisionRecord
-from sim.evaluation.env_runner import EnvConfig, StepResult, Trace
+from sim.evaluation.env_runner import StepResult, Trace
 from sim.evaluation.order import Branch, Order
-from sim.evaluation.rollout import BATCH, environments_of
+from sim.evaluation.rollout import BATCH, env_config, environments_of
 from sim.evaluation.rounds import EnvSession, Rollout
 from sim.statistics.records import EpisodeRecord
 from sim.tasks.environment import DIVERGED
@@ -246,13 +246,7 @@ def policy_episodes(
     ]
     rollout = Rollout(
         policy,
-        EnvConfig(
-            task_id=task_id,
-            options=dict(options or {}),
-            names=policy.spec.observation.names,
-            history=max(each.history.span for each in policy.spec.observation),
-            traced=True,
-        ),
+        env_config(policy, task_id, options, traced=True),
         sessions,
         batch=batch,
         on_begin=collection.begin,

@@ -135,13 +135,7 @@ def evaluate_policy(
     ]
     rollout = Rollout(
         policy,
-        EnvConfig(
-            task_id=task_id,
-            options=dict(options or {}),
-            names=policy.spec.observation.names,
-            history=max(field.history.span for field in policy.spec.observation),
-            videos=_video_folder(video_episodes, episodes, folder),
-        ),
+        env_config(policy, task_id, options, videos=_video_folder(video_episodes, episodes, folder)),
         [EnvSession(env, runner, orders(seed, env, count, episodes)) for env, runner in enumerate(runners)],
         batch=batch,
         filmed=frozenset(video_episodes),
@@ -206,6 +200,14 @@ def _stopped(
     if isinstance(error, TillerError):
         return EvaluationFailed(message, evaluation, error.exit_code)
     return EvaluationInterrupted(message, evaluation)
+
+
+def env_config(
+    policy: Policy, task_id: str, options: Mapping[str, Any] | None, *, videos: Path | None = None, traced: bool = False
+) -> EnvConfig:
+    """The parameters of the workers' environments for a policy; the arguments are those of `EnvConfig`."""
+    span = max(field.history.span for field in policy.spec.observation)
+    return EnvConfig(task_id, dict(options or {}), policy.spec.observation.names, span, videos, traced)
 
 
 def environments_of(task_id: str, workers: int, batch: int, environments: int | None = None) -> int:

@@ -141,6 +141,8 @@ class Rollout:
         needs_success: bool = True,
         noise: ActionNoise | None = None,
     ):
+        if on_decision is not None and not config.traced:
+            raise InputError("on_decision", expected="a traced EnvConfig", got="one that tells no steps")
         self.records: list[EpisodeRecord] = []
         self.latencies: list[float] = []
         self.seconds = 0.0

@@ -13,7 +13,7 @@ from policies.loading.folder import fingerprint
 from policies.model.checkpoint import save
 from tests.journeys.commands import Command
 from tests.journeys.test_bad_input import refused
-from tests.sim.untrained_policy import untrained_policy
+from tests.sim.untrained_policy import untrained_near_rest, untrained_policy
 from tiller.verbs.collect import command
 
 
@@ -69,23 +69,7 @@ def test_a_steered_policy_is_collected_with_its_noise(policy: Path, tmp_path: Pa
 
 
 def test_a_mixture_draws_who_acts_and_says_so(tmp_path: Path) -> None:
-    from tests.sim.evaluation.test_collect_policy import NearRest  # what a policy of the twin observes
-
-    spec = NearRest().spec
-    from data.learning.statistics import RunningStatistics
-    from policies.model.build import build_policy, policy_spec
-    from policies.recipe.recipe import PolicyRecipe
-    from policies.transforms.normaliser import ACTION
-
-    recipe = PolicyRecipe(network={"name": "mlp", "width": 16, "depth": 1}, observation=("tcp.position",), horizon=8)
-    statistics = {}
-    rest = np.array([0.45, 0.0, 0.25, 1, 0, 0, 0, -1, 0, 0.04])
-    for name, middle in (("tcp.position", rest[:3]), (ACTION, rest)):
-        running = RunningStatistics((len(middle),))
-        running.update(middle + np.random.default_rng(0).uniform(-0.02, 0.02, (50, len(middle))))
-        statistics[name] = running.result()
-    own = policy_spec(recipe, spec.observation, spec.action)
-    path = save(build_policy(recipe, own, statistics), tmp_path / "policy")
+    path = save(untrained_near_rest(), tmp_path / "policy")
     dataset = collected(
         tmp_path / "mixed", "task=twin/lift", "source=mixture", f"checkpoint={path}", "episodes=8", "expert_share=0.5",
         "options.max_steps=60", "action_noise.tcp.position=0.002",

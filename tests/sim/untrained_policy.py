@@ -40,3 +40,21 @@ def untrained_policy(**changes) -> DiffusionPolicy:
         for parameter in policy.model.parameters():
             parameter.add_(0.05 * torch.randn_like(parameter))
     return policy
+
+
+def untrained_near_rest() -> DiffusionPolicy:
+    """A small policy with fresh weights for the twin of a Panda, whose actions stay near where the arm rests."""
+    import torch
+
+    import sim
+
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    env = sim.make("twin/lift")
+    recipe = PolicyRecipe(network={"name": "mlp", "width": 16, "depth": 1}, observation=("tcp.position",), horizon=8)
+    rest, statistics = np.array([0.45, 0.0, 0.25, 1, 0, 0, 0, -1, 0, 0.04]), {}
+    for name, middle in (("tcp.position", rest[:3]), (ACTION_KEY, rest)):
+        running = RunningStatistics((len(middle),))
+        running.update(middle + np.random.default_rng(0).uniform(-0.02, 0.02, (50, len(middle))))
+        statistics[name] = running.result()
+    return build_policy(recipe, policy_spec(recipe, env.observation_spec, env.action_spec), statistics)

@@ -12,8 +12,10 @@ import pytest
 import sim
 from robot.control.ensembling import TemporalEnsemble
 from robot.control.runner import ChunkRunner, query_seed
+from robot.errors import InputError
 from sim.evaluation.decisions import DecisionRecord, decided_again
 from sim.evaluation.env_runner import EnvConfig
+from sim.evaluation.experience import decisions
 from sim.evaluation.order import Order, orders
 from sim.evaluation.rollout import evaluate_policy
 from sim.evaluation.rounds import EnvSession, Rollout
@@ -130,3 +132,21 @@ def test_orders_count_on_without_an_end() -> None:
     endless, some = orders(5, 1, 3), orders(5, 1, 3, 8)
     assert [order.seed for order, _ in zip(endless, range(4))] == [6, 9, 12, 15]
     assert [(order.number, order.noise) for order in some] == [(1, 6), (4, 9), (7, 12)]
+
+
+def test_decisions_come_one_by_one_and_closing_them_ends_the_workers() -> None:
+    stream = decisions(Wanderer(TASK), TASK, seed=3, options=SHORT, batch=4)
+    first = [next(stream) for _ in range(9)]
+    assert len({each.order.seed for each in first}) == 4
+    stream.close()
+    whole = list(
+        decisions(Wanderer(TASK), TASK, seed=3, episodes=3, options=SHORT, batch=4, n_action_steps=8, save=True)
+    )
+    assert len(whole) == 3 * 5 and {each.order.seed for each in whole} == {3, 4, 5}
+    assert all(each.branch is not None and each.branch.runner.plans == each.request.number for each in whole)
+
+
+def test_decisions_of_environments_that_tell_no_steps_are_refused() -> None:
+    policy = Wanderer(TASK)
+    with pytest.raises(InputError, match="on_decision: expected a traced EnvConfig"):
+        Rollout(policy, EnvConfig(TASK, {}, ("state",), 1), [], batch=4, on_decision=lambda record: None)
