@@ -5,6 +5,7 @@ A steered checkpoint stands on another one; the last of such a chain is learnt.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Mapping
@@ -34,10 +35,20 @@ def chain(path: Path | str) -> list[Path]:
     """
     folders = [find(path)]
     while is_steered(folders[-1]):
-        folders.append(read_steered(folders[-1]).base.folder(folders[-1]))
+        folders.append(_base_of(folders[-1]))
         if len(folders) > DEEPEST:
             raise InputError(f"checkpoint '{folders[0]}'", expected="a learnt policy under what steers", got="a circle")
     return folders
+
+
+def _base_of(steered: Path) -> Path:
+    """The folder of a base: of several that may be it the one with its hash."""
+    reference = read_steered(steered).base
+    candidates = reference.folders(steered)
+    if len(candidates) > 1:
+        with suppress(InputError):
+            candidates.sort(key=lambda folder: fingerprint(folder) != reference.hash)
+    return candidates[0]
 
 
 def fingerprint(path: Path | str) -> str:

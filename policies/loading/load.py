@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Mapping
+from typing import Any
 
 from policies.loading.folder import chain, fingerprint, require_same_base
 from policies.model.checkpoint import load_learnt, new_checkpoint, read_record, versions, write_json
@@ -59,13 +59,14 @@ def save_steered(policy: Steered, path: Path | str, base: Path | str) -> Path:
         TillerError: the disk is full.
     """
     path, folder = Path(path), find(base).resolve()
-    if folder.is_relative_to(path.resolve()):
-        raise InputError(
-            f"steered checkpoint '{path}'",
-            expected="a folder of its own",
-            got=f"one that holds its base '{base}', which it would replace",
-            way_out="Choose another path",
-        )
+    for each in chain(folder):
+        if each.resolve().is_relative_to(path.resolve()):
+            raise InputError(
+                f"steered checkpoint '{path}'",
+                expected="a folder of its own",
+                got=f"one that holds its base '{each}', which it would replace",
+                way_out="Choose another path",
+            )
     layers = []
     below: Policy = policy
     while isinstance(below, Steered) and not below.pinned:
@@ -105,12 +106,13 @@ def describe(path: Path | str, policy: Policy) -> dict[str, Any]:
     }
 
 
-def identity(about: Mapping[str, Any]) -> str:
-    """A hash, 16 hexadecimal digits, of a policy as it acts: that of the learnt policy where it acts by itself, else of
-    that with sampler and what steers.
+def identity(path: Path | str, policy: Policy) -> str:
+    """A hash, 16 hexadecimal digits, of a policy as it acts: that of the learnt policy where it acts by itself under
+    its own sampler, else of that with sampler and what steers.
 
     Args:
-        about: from `describe`.
+        path, policy: as of `describe`.
     """
-    steering = about.get("steering", [])
-    return of_values([about["hash"], about["sampler"], about["steps"], steering]) if steering else str(about["hash"])
+    about, own = describe(path, policy), read_record(chain(path)[-1]).spec.sampler
+    acting = [about["sampler"], about["steps"], about.get("steering", [])]
+    return str(about["hash"]) if acting == [own.name, own.steps, []] else of_values([about["hash"], *acting])

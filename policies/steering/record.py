@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,16 +32,19 @@ class BaseReference:
     sampler: str
     steps: Annotated[int, Range(1, 100_000)]
 
-    def folder(self, steered: Path) -> Path:
-        """Where the base is now.
+    def folders(self, steered: Path) -> list[Path]:
+        """Where the base may be now: beside the steered checkpoint, or at its path.
 
         Raises:
-            InputError: neither at its path nor beside the steered checkpoint; names its hash.
+            InputError: at neither; names its hash.
         """
+        found: list[Path] = []
         for folder in (steered / self.relative, Path(self.path)):
-            with suppress(OSError, ValueError):  # a name that no file can have
+            with suppress(OSError, ValueError, RuntimeError):  # a name that no file can have, a link to itself
                 if (folder / RECORD).is_file():
-                    return Path(os.path.normpath(folder))
+                    found.append(folder.resolve())
+        if found:
+            return list(dict.fromkeys(found))
         raise InputError(
             f"base of the steered checkpoint '{steered}'",
             expected=f"the policy of hash {self.hash} at '{self.path}'",

@@ -26,7 +26,6 @@ from trajectory_msgs.msg import JointTrajectory
 from real.graph.graph import DEVICES
 from real.policy.execution import Execution
 from real.policy.planner import Plan, Planner
-from real.policy.prompt import PromptInForce
 from real.policy.source import load_source, require_source
 from real.process.parameters import declare
 from real.process.run import Stop, run_node
@@ -34,13 +33,14 @@ from real.ros import qos
 from real.ros.chunks import Tag, chunk_message
 from real.ros.guarded import Guarded
 from real.ros.messages import epoch_of
-from real.ros.reading import Refusal, read_episode, read_instruction
+from real.ros.reading import Refusal, printable, read_episode, read_instruction
 from real.ros.signals import ERROR, OK, WARN, status_message
 from real.ros.streams import StateMessage, read_stream, subscribe
 from robot.contract.loading import action_spec, describe, load_contract, semantic_hash
 from robot.control.observation.observer import Observer
 from robot.control.observation.sources import offered, stream_sources
 from robot.control.observation.streams import stream_readers
+from robot.control.prompt_in_force import PromptInForce
 from robot.control.runner import ChunkRunner, query_seed
 from robot.description import Policy, require_match
 from robot.errors import InputError, TillerError
@@ -100,6 +100,7 @@ class PolicyNode(Guarded):
         self._early: tuple[str, StateMessage] | None = None
         self._plans = self._refused = self._handed_ns = 0
         self._planned = False  # in this episode
+        self._told_prompt = ("", "")
         self._readers = stream_readers(self._contract)
         self._description = describe(self._contract)
         self._execution = Execution(action_spec(self._contract))
@@ -252,7 +253,8 @@ class PolicyNode(Guarded):
             return
         tag = Tag(self._session, self._epoch, chunk.chunk_id, request.seed, chunk.value)
         # Where time stands still nothing bridges the wait for the next plan: rows after the executed ones are not sent.
-        rows = chunk.values[: runner.n_action_steps] if self._lock_step else chunk.values
+        targets = runner.targets(chunk)
+        rows = targets[: runner.n_action_steps] if self._lock_step else targets
         self._chunk.publish(
             chunk_message(
                 np.asarray(rows, dtype=np.float64), chunk.spec.component_names, chunk.start_ns, chunk.period_ns, tag
@@ -275,6 +277,7 @@ class PolicyNode(Guarded):
             return None
         self._epoch, self._seed, self._planned = episode.epoch, episode.seed, False
         self._prompt.begin_episode(episode.instruction)
+        self._tell_of_prompt()
         self._begin()
         early, self._early = self._early, None
         return self._see(*early) if early is not None and self.ready else None
@@ -289,14 +292,21 @@ class PolicyNode(Guarded):
         if changed:
             # What is being planned, and what is being executed, is for another task.
             self._planner.drop()
-            if self._runner is not None:
+            if self._runner is not None and self._observer is not None:
                 self._runner.interrupt()
                 self._look()
+                if self._running and self._observer.stamp_ns is not None:
+                    self._request_plan()  # in lock step no other row comes
         return None
 
     def _tell_of_prompt(self) -> None:
-        if text := self._prompt.unfit or self._prompt.unread:
-            self.get_logger().warning(text, throttle_duration_sec=1.0)
+        """Log a prompt that is new, and what becomes of it."""
+        told = self._prompt.instruction, self._prompt.unfit or self._prompt.unread
+        if told != self._told_prompt:
+            self._told_prompt = told
+            self.get_logger().info(f"the prompt in force: {printable(told[0]) or 'none'}")
+            if told[1]:
+                self.get_logger().warning(printable(told[1]))
 
     def _begin(self) -> None:
         self._planner.drop()
@@ -327,7 +337,7 @@ class PolicyNode(Guarded):
         elif not self._running:
             level, text = WARN, "stopped"
         elif self._prompt.unfit:
-            level, text = ERROR, self._prompt.unfit
+            level, text = ERROR, printable(self._prompt.unfit)
         elif self._observer.silent:
             level, text = WARN, f"waiting for {', '.join(self._observer.silent)}"
         elif self._refused:
@@ -339,7 +349,7 @@ class PolicyNode(Guarded):
             "plans": self._plans,
             "refused": self._refused,
             "session": self._session,
-            "prompt": self._prompt.instruction,
+            "prompt": printable(self._prompt.instruction),
             "prompt_use": self._prompt.use,
             "latency_p50_ms": f"{self._planner.latency_s(0.5) * 1e3:.1f}",
             "latency_p95_ms": f"{self._planner.latency_s(QUANTILE) * 1e3:.1f}",

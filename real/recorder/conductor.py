@@ -20,6 +20,7 @@ from real.ros.reading import EpisodeNotice, Refusal
 from robot.contract.contract import Contract
 from robot.contract.loading import describe
 from robot.control.observation.sources import recording_sources
+from robot.control.prompt_in_force import PromptInForce
 from robot.safety.gate.inputs import ChunkSample
 
 ANOTHER = "the twin has begun another episode"
@@ -64,7 +65,7 @@ class Conductor:
         self._time_limit, self._on_change, self._say = time_limit, on_change, say
         self._surroundings = Surroundings(contract, streams, episodes, obstacle)
         self.session, self.totals = Session(), Totals()
-        self._task, self._resumed = "", False
+        self._prompt, self._resumed = PromptInForce(about.instruction), False
         self._take: Take | None = None
         self._notice: EpisodeNotice | None = None  # of the take's episode
         self._beginning = Beginning(0, "", 0)
@@ -82,9 +83,10 @@ class Conductor:
 
     @property
     def instruction(self) -> str:
-        """What is done."""
+        """What is done: the prompt that the policy follows, too."""
         notice = self.episodes.notice
-        return self._about.instruction or self._task or (notice.instruction if notice is not None else "")
+        self._prompt.begin_episode(notice.instruction if notice is not None else "")
+        return self._prompt.instruction
 
     # -- messages -----------------------------------------------------------------------------------------------------
 
@@ -145,7 +147,7 @@ class Conductor:
 
     def task_came(self, task: str) -> None:
         """What the policy is to do."""
-        self._task = task
+        self._prompt.give(task)
 
     def outcome(self, outcome: Mapping[str, float], stamp_ns: int, now_s: float) -> None:
         """What a twin says of its episode: a take ends with it."""

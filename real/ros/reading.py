@@ -19,6 +19,7 @@ from robot.errors import InputError
 
 LONGEST_TEXT = 16384  # characters of an episode's JSON
 LONGEST_INSTRUCTION = 1000  # characters
+LONGEST_SHOWN = 300  # characters of foreign words in a log or a status
 MOST_COMPONENTS = 4096  # of one key of an observation
 INT64 = (-(2**63), 2**63 - 1)
 OUTCOME = ("success", "score", "terminated", "truncated", "steps")
@@ -93,6 +94,12 @@ def shown(value: object) -> str:
     return ascii(text if len(text) <= _SHOWN else text[:_SHOWN] + "...")
 
 
+def printable(text: str) -> str:
+    """Foreign words for a log or a status: what can be printed of them, in one line that is not long."""
+    clean = "".join(each if each.isprintable() else " " for each in text[: LONGEST_SHOWN + 1])
+    return clean if len(clean) <= LONGEST_SHOWN else f"{clean[: LONGEST_SHOWN - 3]}..."
+
+
 def read_episode(text: str) -> EpisodeNotice | Refusal:
     """An episode from its JSON."""
     if len(text) > LONGEST_TEXT:
@@ -118,6 +125,8 @@ def read_episode(text: str) -> EpisodeNotice | Refusal:
         words[name] = "" if value is None else value
         if not isinstance(words[name], str) or not _sendable(words[name]):
             return Refusal(f"{name} is no text that can be sent: {_value(value)}")
+        if len(words[name]) > LONGEST_INSTRUCTION:
+            return Refusal(f"{name} of {len(words[name])} characters, {LONGEST_INSTRUCTION} are read")
     try:
         observation = _observation(record.get("observation"))
     except (InputError, TypeError, ValueError, RecursionError, OverflowError) as error:

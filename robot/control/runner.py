@@ -232,6 +232,15 @@ class ChunkRunner:
         request = self.request(seed=seed, prompt=task)
         return self.take(decide_plans(policy, [request]).row(0), request)
 
+    def targets(self, chunk: ActionChunk) -> np.ndarray:
+        """The rows (horizon, dim) to execute of the newest chunk: with an ensemble, of each interval the mean of all
+        plans for it so far.
+        """
+        if self.ensemble is None:
+            return chunk.values
+        times = [chunk.start_ns + row * chunk.period_ns for row in range(len(chunk.values))]
+        return np.stack([ensembled_action(self._chunks, time_ns, self.ensemble.rate) for time_ns in times])
+
     def action(self, now_ns: int) -> np.ndarray:
         """The target (dim,) for the interval that contains `now_ns`; the last row is held when the chunk has ended."""
         if not self._chunks:

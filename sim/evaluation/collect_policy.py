@@ -75,20 +75,24 @@ class _Recording:
     drawn: Mapping[str, Any] = field(default_factory=dict)
     traces: list[Trace] = field(default_factory=list)
     actions: list[np.ndarray] = field(default_factory=list)
-    branches: list[Branch] = field(default_factory=list)
     shared_rows: int = 0
+    branch: Branch | None = None
+    branch_at: int = 0  # number of the decision that it comes before
 
     def add(self, record: DecisionRecord) -> None:
         self.traces.append(record.trace)
         self.actions.append(record.executed)
         if record.branch is not None:
-            self.branches.append(record.branch)
+            # One of all, each as likely: the n-th takes the place of the one before with a chance of 1/n.
+            draws = np.random.default_rng([self.order.seed, 4, record.request.number])
+            if draws.random() * (record.request.number + 1) < 1:
+                self.branch, self.branch_at = record.branch, record.request.number
 
-    def continued(self, order: Order, decision: int) -> _Recording:
-        """The recording of an episode that leaves this one before a decision."""
-        actions = self.actions[:decision]
+    def continued(self, order: Order) -> _Recording:
+        """The recording of an episode that leaves this one before its branch."""
+        actions = self.actions[: self.branch_at]
         shared = sum(map(len, actions))
-        return _Recording(order, self.instruction, self.drawn, self.traces[:decision], actions, [], shared)
+        return _Recording(order, self.instruction, self.drawn, self.traces[: self.branch_at], actions, shared)
 
     def episode(self, source: PolicySource, period_ns: int, record: EpisodeRecord, facts: Mapping[str, Any]) -> Episode:
         """The episode that was recorded."""
@@ -160,12 +164,10 @@ class _Collection:
             recording = self._trunks.pop(trunk.number)
             # One that knows nothing of how the episode ended chooses the decision, and all that go on from it are
             # drawn anew: had the first one been kept, states would come with better endings than they have.
-            random = np.random.default_rng([seed, 4])
-            decision = int(random.integers(len(recording.branches)))
-            branch = recording.branches[decision]
+            random = np.random.default_rng([seed, 5])
             for _ in range(self.size):
-                order = Order(next(numbers), seed, int(random.integers(2**63 - 1)), branch)
-                self._running[order.number] = member = recording.continued(order, decision)
+                order = Order(next(numbers), seed, int(random.integers(2**63 - 1)), recording.branch)
+                self._running[order.number] = member = recording.continued(order)
                 self._places[order.number] = (
                     group,
                     {
@@ -254,6 +256,7 @@ def policy_episodes(
         on_episode=collection.end,
         save=group is not None,
         needs_success=False,
+        keep=False,
         noise=source.noise,
     )
     for _ in rollout.rounds(workers):

@@ -58,6 +58,7 @@ def decisions(
         on_decision=told.append,
         save=save,
         needs_success=False,
+        keep=False,
     )
     for _ in rollout.rounds(workers):
         while told:

@@ -123,6 +123,7 @@ class Rollout:
         on_decision: called with each decision, once the steps up to the next one are known; needs a traced `config`.
         save: whether states are saved before each decision of episodes that begin at a start, for branches.
         needs_success: whether a task that never reports on success is refused in the end.
+        keep: whether records and latencies are kept; a rollout without an end must not.
         noise: on the actions, which are float32 then, as a store holds them; None leaves them as they are.
     """
 
@@ -139,6 +140,7 @@ class Rollout:
         on_decision: Callable[[DecisionRecord], None] | None = None,
         save: bool = False,
         needs_success: bool = True,
+        keep: bool = True,
         noise: ActionNoise | None = None,
     ):
         if on_decision is not None and not config.traced:
@@ -147,7 +149,7 @@ class Rollout:
         self.latencies: list[float] = []
         self.seconds = 0.0
         self.instructions: Counter[str] = Counter()
-        self._reports_success, self._stopped = not needs_success, False
+        self._reports_success, self._stopped, self._keep = not needs_success, False, keep
         self._policy, self._config, self._sessions = policy, config, sessions
         self._batch, self._filmed, self._save, self._noise = batch, filmed, save, noise
         self._on_episode, self._on_begin, self._on_decision = on_episode, on_begin, on_decision
@@ -250,7 +252,8 @@ class Rollout:
         started = time.perf_counter()
         decisions = decide_plans(self._policy, [requests.get(row) for row in range(self._batch)])
         seconds = time.perf_counter() - started
-        self.latencies.append(seconds)
+        if self._keep:
+            self.latencies.append(seconds)
         for session in waiting:
             session.latencies.append(seconds)
             if self._save and session.episode is not None:
@@ -281,8 +284,9 @@ class Rollout:
             record = EpisodeRecord(**vars(result.episode), latency=Latency.of(session.latencies))
             session.order = None
             self._reports_success |= result.reports_success
-            self.records.append(record)
-            self.instructions[session.prompt.instruction] += 1
+            if self._keep:
+                self.records.append(record)
+                self.instructions[session.prompt.instruction] += 1
             self._on_episode(order, record)
 
     def _record(self, session: EnvSession, command: Steps, result: StepResult) -> DecisionRecord:

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from sim.tasks.info import TaskInfo
 
 Observation = dict[str, np.ndarray]
-_WRONG_CONTENT = (KeyError, ValueError, TypeError, AttributeError, IndexError, OverflowError)
+_WRONG_CONTENT = (
+    KeyError, ValueError, TypeError, AttributeError, IndexError, OverflowError, RecursionError, MemoryError,
+)  # fmt: skip
 """What a state raises whose bytes are sound and whose content was never saved."""
 
 

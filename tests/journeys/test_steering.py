@@ -80,6 +80,12 @@ def test_what_is_kept_is_what_was_measured(tiller: Command, policy: Path, tmp_pa
         )  # fmt: skip
 
 
+def test_a_policy_of_another_task_leaves_nothing_behind(tiller: Command, policy: Path, tmp_path: Path) -> None:
+    words = ("task=twin/lift", "episodes=1", f"checkpoint={policy}", "steering=medoid", f"output={tmp_path / 'out'}")
+    refused(tiller, "evaluate", *words, saying=("policy and task twin/lift do not fit",))
+    assert not (tmp_path / "out").exists()
+
+
 def test_what_a_run_reads_is_never_overwritten(tiller: Command, policy: Path, tmp_path: Path) -> None:
     measured(tiller, tmp_path / "one", f"checkpoint={policy}", "steering=noise_scale", "steering.noise_scale=0.5")
     kept, words = tmp_path / "one" / "steered", (f"output={tmp_path / 'one'}", "overwrite=true")

@@ -15,12 +15,13 @@ from rclpy.parameter import Parameter
 from std_srvs.srv import Trigger
 
 from policies.loading.load import load, save_steered
+from policies.steering.execution import Executed
 from policies.steering.noise_scale import NoiseScaled
 from real.ros.chunks import Tag, trajectory_message
 from real.ros.messages import string_message
 from real.ros.reading import EpisodeNotice
 from robot.contract.loading import action_spec
-from robot.control.plan_request import PlanRequest, sample_plans
+from robot.control.plan_request import PlanRequest, decide_plans, sample_plans
 from robot.control.runner import ChunkRunner, query_seed
 from robot.description import PromptSpec
 from robot.description.prompt import INSTRUCTION
@@ -196,24 +197,30 @@ def test_another_prompt_drops_the_plan_in_flight_and_plans_at_once(ros_environme
         node._planner.request(requests[-1])
         instruct(node, "do something else")
         while (plan := node._planner.take()) is None:
+            assert time.monotonic() < end + 30
             time.sleep(0.005)
         assert plan.request is requests[-1], "the same words again change nothing"
 
 
 def test_a_prompt_that_the_policy_cannot_follow_stops_planning_and_is_told(ros_environment: dict[str, str]) -> None:
     with fuzzed("policy") as found:
-        node, command = found.node, np.array([0.4, 0.1, 0.3, 1, 0, 0, 0, -1, 0, 0.02])
+        node = found.node
         requests = asked_by(node)
         node._prompt.fit(PromptSpec(INSTRUCTION, ("open", "close")))
         instruct(node, "opne")
         plans = node._plans
-        tell(node, sound_messages(found.contract, node.get_clock().now().nanoseconds), "joint_states")
-        node._look()
-        assert not requests and node._plans == plans
+        for _ in range(20):  # rows come and are due, and no plan is asked for
+            messages = sound_messages(found.contract, node.get_clock().now().nanoseconds)
+            tell(node, messages, *(topic for topic in messages if topic not in ("episode", "clock", "policy/task")))
+            node._woken()
+            time.sleep(0.01)
+        assert node._observer.stamp_ns is not None and not requests and node._plans == plans
         assert "Did you mean 'open'?" in shown(node)["text"]
-        instruct(node, "open")
-        plan_under(found, "policy", command, requests, 1)
-        assert requests[0].prompt.instruction == "open" and "open" not in shown(node)["text"]
+        instruct(node, "open")  # no other row comes, as in lock step
+        assert [each.prompt.instruction for each in requests] == ["open"] and "open" not in shown(node)["text"]
+        instruct(node, "o\x1b[31m\npen")
+        text = shown(node)
+        assert all(each.isprintable() for each in text["text"] + text["prompt"])
 
 
 @pytest.mark.parametrize("scale", [None, 0.0, 0.5])
@@ -256,3 +263,21 @@ def test_a_twins_episode_says_on_the_wire_what_its_reset_drew_and_the_policy_is_
             plan_under(found, "policy", np.array([0.4, 0.1, 0.3, 1, 0, 0, 0, -1, 0, 0.02]), requests, 1)
             said.setdefault(requests[0].prompt.instruction, set()).add(opening)
     assert said == {"pull the drawer open": {float(np.float32(0.12))}, "push the drawer shut": {0.0}}
+
+
+def test_a_policy_with_an_ensemble_is_executed_as_one(tmp_path: Path, ros_environment: dict[str, str]) -> None:
+    path = untrained("panda_twin", tmp_path / "base")
+    kept = save_steered(Executed(load(path), ensemble=0.1), tmp_path / "steered", path)
+    with fuzzed("policy", checkpoint=str(kept)) as found:
+        published: list[Any] = []
+        found.node._chunk.publish = published.append
+        requests = asked_by(found.node)
+        plan_under(found, "policy", np.array([0.4, 0.1, 0.3, 1, 0, 0, 0, -1, 0, 0.02]), requests, 5)
+        runner = ChunkRunner(load(kept).spec)
+        assert runner.ensemble is not None and runner.n_action_steps == 1
+        for request, message in zip(requests, published):
+            runner.observe({name: rows[-1] for name, rows in request.window.items()}, request.stamp_ns)
+            chunk = runner.take(decide_plans(load(kept), [request]).row(0), request)
+            values = np.array([point.positions for point in message.points])
+            np.testing.assert_allclose(values, runner.targets(chunk), atol=1e-6)
+        assert np.abs(values[0] - chunk.values[0]).max() > 1e-6, "not the newest plan alone"

@@ -60,9 +60,11 @@ class Sources:
             for each in islice(count(seed), number):
                 who = self.actor(each)
                 if who not in streams:
-                    own = (later for later in islice(count(seed), number) if self.actor(later) == who)
-                    streams[who] = stack.enter_context(closing(self._stream(who, own)))
+                    streams[who] = stack.enter_context(closing(self._stream(who, self._seeds_of(who, seed, number))))
                 yield next(streams[who])
+
+    def _seeds_of(self, who: int, seed: int, number: int | None) -> Iterator[int]:
+        return (each for each in islice(count(seed), number) if self.actor(each) == who)
 
     def _stream(self, who: int, seeds: Iterator[int]) -> Generator[Episode, None, None]:
         from data.store.names import NOISE_SEED, POLICY

@@ -43,7 +43,7 @@ class CollectOptions:
         action_noise: deviation of a field of the action in its unit (rotations: rad): action_noise.tcp.position=0.005.
         groups: collect groups of so many episodes that go on from one state, drawn at random; null for none.
         seed: of the first episode or group; the next ones count up.
-        workers: processes; the dataset does not depend on it.
+        workers: processes, of a mixture for each of those who act; the dataset does not depend on it.
         output: folder of the dataset; null makes outputs/collect/<date>.
         keep_failures: keep episodes without success too, and count them; null keeps those of policies.
         options: of the task, for example options.cameras=[agentview].
@@ -134,7 +134,7 @@ def require_consistent(options: CollectOptions, given: Mapping[str, Any]) -> Non
         )
     of_policies = ("checkpoint", "checkpoints", "steering", "sampler", "steps", "n_action_steps", "groups")
     useless = [name for name in of_policies if options.source == EXPERT and getattr(options, name)]
-    useless += [name for name in ("checkpoints", "expert_share") if options.source == CHECKPOINT and name in given]
+    useless += [name for name in ("checkpoints", "expert_share") if options.source != MIXTURE and name in given]
     if useless:
         raise InputError(
             useless[0],
@@ -190,9 +190,9 @@ def load_sources(options: CollectOptions) -> tuple[Sources, dict[str, Any]]:
             always=True,
         )
         about = describe(path, policy)
-        policies.append(PolicySource(policy, identity(about), f"policy {path}", noise))
+        policies.append(PolicySource(policy, identity(path, policy), f"policy {path}", noise))
         known = {name: value for name, value in about.items() if name != "checkpoint"}
-        facts.append({"policy": identity(about), **known})
+        facts.append({"policy": identity(path, policy), **known})
     share = options.expert_share if options.source == MIXTURE else 0.0
     about = {
         "policies": facts,

@@ -141,8 +141,8 @@ def run(configuration: Configuration[EvaluateOptions]) -> int:
     unwritten: EvaluationUnwritten | None = None
     try:
         with output.kept_if_used():
-            keep_steered(policy, options, output)
             evaluation = measure(policy, task, options, description, output)
+            keep_steered(policy, options, output)
     except EvaluationUnwritten as error:
         evaluation, unwritten = error.evaluation, error
     show(evaluation)
@@ -186,10 +186,14 @@ def load_described(options: EvaluateOptions) -> tuple[Policy, dict[str, Any]]:
 
 def keep_steered(policy: Policy, options: EvaluateOptions, output: Output) -> None:
     """Write what was put around the checkpoint as a checkpoint of its own, so that it can be deployed as it is."""
+    import shutil
+
     from policies.loading.load import save_steered
     from policies.steering.steered import Steered
 
-    if options.steering is not None and isinstance(policy, Steered):
+    if options.steering is None:
+        shutil.rmtree(output.path / STEERED, ignore_errors=True)  # of an earlier run of this folder
+    elif isinstance(policy, Steered):
         path = save_steered(policy, output.path / STEERED, options.checkpoint)
         print(f"Steered policy: {path}")
 

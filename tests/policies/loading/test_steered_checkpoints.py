@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -111,13 +112,34 @@ def test_several_layers_are_one_checkpoint(base: Path, tmp_path: Path) -> None:
     np.testing.assert_array_equal(policy.sample(observation, seeds=[1, 2]), stack.sample(observation, seeds=[1, 2]))
     about = describe(tmp_path / "stack", policy)
     assert [each["name"] for each in about["steering"]] == ["noise_scale", "medoid", "execution"]
-    assert identity(about) != identity(describe(base, load(base))) == fingerprint(base)
+    plain = load(base)
+    acting = [identity(base, plain), identity(base, plain.with_sampler(None, 3)), identity(tmp_path / "stack", policy)]
+    assert acting[0] == fingerprint(base) and len(set(acting)) == 3
 
 
 def test_a_steered_checkpoint_never_replaces_its_base(base: Path, steered: Path) -> None:
     for path in (base, base.parent, steered):
         with pytest.raises(InputError, match="one that holds its base"):
             save_steered(NoiseScaled(load(steered), noise_scale=0.5), path, steered if path == steered else base)
+    assert load(steered).spec.sampler.steps == 3
+
+
+def test_a_base_is_found_through_links_and_by_its_hash(
+    base: Path, steered: Path, store: Path, recipe: PolicyRecipe
+) -> None:
+    link = base.parent.parent / "elsewhere" / "deep" / "latest"
+    link.parent.mkdir(parents=True)
+    link.symlink_to(steered, target_is_directory=True)
+    assert load(link).spec.sampler.steps == 3
+    other = base.parent.parent / "other"
+    shutil.copytree(steered, other / "steered")
+    checkpoint.save(make_policy(store, replace(recipe, horizon=8)), other / "base")  # where the base would be beside it
+    assert load(other / "steered").spec.horizon == 6
+
+
+def test_no_base_of_a_chain_is_replaced(base: Path, steered: Path) -> None:
+    with pytest.raises(InputError, match="one that holds its base"):
+        save_steered(Medoid(load(steered), candidates=2), base, steered)
     assert load(steered).spec.sampler.steps == 3
 
 

@@ -422,8 +422,11 @@ def test_commands_of_another_clock_are_named_and_spoil_nothing(bench: Bench) -> 
     assert not bench.dataset().episode(0).data["quality"].any()
 
 
-def test_an_instruction_of_the_command_line_comes_first(folder: Path) -> None:
+def test_the_instruction_noted_is_the_one_that_the_policy_is_told(folder: Path) -> None:
     bench = Bench(folder, about=About(instruction="stack"))
-    bench.conductor.task_came("lift")
     assert bench.conductor.instruction == "stack"
-    bench.close()
+    bench.conductor.task_came("lift")
+    assert bench.conductor.instruction == "lift", "the last word is policy/task's, as for the policy"
+    bench.conductor.task_came("")
+    notice = bench.conductor.episodes.notice
+    assert bench.conductor.instruction == (notice.instruction if notice is not None else "")

@@ -20,6 +20,7 @@ from sim.evaluation.order import Order, orders
 from sim.evaluation.rollout import evaluate_policy
 from sim.evaluation.rounds import EnvSession, Rollout
 from sim.statistics.records import EpisodeRecord
+from tests.sim.evaluation.test_rollout import children
 from tests.sim.untrained_policy import untrained_policy
 from tests.sim.wanderer import Wanderer
 
@@ -136,9 +137,11 @@ def test_orders_count_on_without_an_end() -> None:
 
 def test_decisions_come_one_by_one_and_closing_them_ends_the_workers() -> None:
     stream = decisions(Wanderer(TASK), TASK, seed=3, options=SHORT, batch=4)
+    before = children()
     first = [next(stream) for _ in range(9)]
-    assert len({each.order.seed for each in first}) == 4
+    assert len({each.order.seed for each in first}) == 4 and len(children()) == len(before) + 1
     stream.close()
+    assert children() == before
     whole = list(
         decisions(Wanderer(TASK), TASK, seed=3, episodes=3, options=SHORT, batch=4, n_action_steps=8, save=True)
     )

@@ -1,4 +1,4 @@
-"""The prompt that a policy in the graph follows: `policy/task`, else the episode's instruction."""
+"""The prompt that is in force in a graph: the one that was given, else the episode's instruction."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from robot.errors import TillerError
 
 
 class PromptInForce:
-    """What a policy is to do, from its two sources. A given instruction overrides that of an episode; an empty one
-    leaves it to the episode.
+    """What is to be done, from its two sources, for the policy that does it and for the recorder that notes it. A given
+    instruction overrides that of an episode; an empty one leaves it to the episode.
 
     Args:
         given: the first given instruction.
