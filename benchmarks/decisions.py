@@ -21,7 +21,8 @@ from robot.control.runner import ChunkRunner
 from robot.description import PolicySpec, SamplerSpec
 from sim.evaluation.env_runner import EnvConfig
 from sim.evaluation.order import orders
-from sim.evaluation.rounds import EnvSession, Rollout
+from sim.evaluation.rounds import Rollout
+from sim.evaluation.session import EnvSession
 from sim.tasks import suite_ids
 
 STEPS, EPISODES, BATCH = 200, 8, 4

@@ -38,7 +38,8 @@ from sim.evaluation.decisions import DecisionRecord
 from sim.evaluation.env_runner import StepResult, Trace
 from sim.evaluation.order import Branch, Order
 from sim.evaluation.rollout import BATCH, env_config, environments_of
-from sim.evaluation.rounds import EnvSession, Rollout
+from sim.evaluation.rounds import Rollout
+from sim.evaluation.session import EnvSession
 from sim.statistics.records import EpisodeRecord
 from sim.tasks.environment import DIVERGED
 

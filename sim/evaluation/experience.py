@@ -10,7 +10,8 @@ from robot.description import Policy
 from sim.evaluation.decisions import DecisionRecord
 from sim.evaluation.order import orders
 from sim.evaluation.rollout import BATCH, env_config, environments_of
-from sim.evaluation.rounds import EnvSession, Rollout
+from sim.evaluation.rounds import Rollout
+from sim.evaluation.session import EnvSession
 
 
 def decisions(

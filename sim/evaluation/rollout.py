@@ -24,7 +24,8 @@ from robot.errors import InputError, TillerError
 from robot.files import unwritten
 from sim.evaluation.env_runner import EnvConfig
 from sim.evaluation.order import orders
-from sim.evaluation.rounds import EnvSession, Rollout
+from sim.evaluation.rounds import Rollout
+from sim.evaluation.session import EnvSession
 from sim.evaluation.versions import versions
 from sim.statistics.records import (
     FILE_NAME,

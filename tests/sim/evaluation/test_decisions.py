@@ -18,7 +18,8 @@ from sim.evaluation.env_runner import EnvConfig
 from sim.evaluation.experience import decisions
 from sim.evaluation.order import Order, orders
 from sim.evaluation.rollout import evaluate_policy
-from sim.evaluation.rounds import EnvSession, Rollout
+from sim.evaluation.rounds import Rollout
+from sim.evaluation.session import EnvSession
 from sim.statistics.records import EpisodeRecord
 from tests.sim.evaluation.test_rollout import children
 from tests.sim.untrained_policy import untrained_policy

@@ -26,7 +26,7 @@ from robot.errors import InputError
 from sim.evaluation.env_runner import EpisodeProgress, StepResult
 from sim.evaluation.order import orders
 from sim.evaluation.rollout import evaluate_policy
-from sim.evaluation.rounds import EnvSession
+from sim.evaluation.session import EnvSession
 from tests.sim.linear_policy import BlockSeeker
 
 PERIOD_S, STRIDE_M, ROWS = 0.1, 0.2, 14
