@@ -1,4 +1,4 @@
-"""Steering that costs no training: noise scale, medoid, sampler steps, rows executed, on six bases, one at a time.
+"""Steering that costs no training: noise scale, medoid, sampler steps, rows executed, on seven bases, one at a time.
 
     python -m benchmarks.free_steering                 all bases that are trained
     python -m benchmarks.free_steering lift_shifted    some of them
@@ -58,6 +58,7 @@ BASES = {
     "peg_weak": Base("twin_peg", "weak", "twin/peg", 5, 8),
     "robosuite_lift": Base("robosuite_lift", "flow", "robosuite/Lift", 10, 8),
     "metaworld_pick_place": Base("metaworld_pick_place", "flow", "metaworld/pick-place", 10, 8),
+    "metaworld_weak": Base("metaworld_pick_place", "weak", "metaworld/pick-place", 3, 8),
 }
 
 
