@@ -77,7 +77,8 @@ def test_files_of_recipes_read_strictly() -> None:
 
 def test_groups_are_those_of_the_defaults_list() -> None:
     assert set(groups_of("train")) == {"policy", "training", "task"}
-    assert groups_of("evaluate") == {}
+    assert groups_of("evaluate") == groups_of("collect") == {"steering": None}
+    assert groups_of("deploy") == {}
 
 
 def test_composing_leaves_nothing_behind(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
