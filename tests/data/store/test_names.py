@@ -37,6 +37,9 @@ def test_names_types_and_units_on_disk_never_change() -> None:
         "started_ns": ("int64", "ns"),
         "drops": ("int64", "1"),
         "policy": ("string", "1"),
+        "noise_seed": ("int64", "1"),
+        "group": ("int64", "1"),
+        "branched_at": ("int64", "1"),
     }
 
 
