@@ -76,13 +76,22 @@ def require_whole(path: Path | str) -> Mapping[str, Any]:
         InputError: no checkpoint there, another format version, a file that is missing or cut short, or a base that is
             gone or was replaced.
     """
+    return learnt.require_whole(unchanged_chain(path)[-1])
+
+
+def unchanged_chain(path: Path | str) -> list[Path]:
+    """`chain`, each base of which is the one that was steered.
+
+    Raises:
+        InputError: as of `chain`, or a base that was replaced: names both hashes.
+    """
     folders = chain(path)
     for steered, base in pairwise(folders):
-        require_same_base(steered, base)
-    return learnt.require_whole(folders[-1])
+        _require_same_base(steered, base)
+    return folders
 
 
-def require_same_base(steered: Path, base: Path) -> None:
+def _require_same_base(steered: Path, base: Path) -> None:
     """Refuse a base that was replaced since it was steered.
 
     Raises:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import os
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from policies.loading.folder import chain, fingerprint, require_same_base
+from policies.loading.folder import chain, fingerprint, unchanged_chain
 from policies.model.checkpoint import load_learnt, new_checkpoint, read_record, versions, write_json
 from policies.model.checkpoint_folder import RECORD, find
 from policies.steering.record import FORMAT, VERSION, BaseReference, SteeredRecord, read_steered
 from policies.steering.registry import steer
-from policies.steering.steered import Steered
+from policies.steering.steered import Steered, layers
 from robot.description import Policy, to_json
 from robot.description.record import fingerprint as of_values
 from robot.errors import InputError
@@ -33,9 +32,7 @@ def load(path: Path | str, device: str = "cpu") -> Policy:
         InputError: no checkpoint there, another format version, a file that is missing, cut short or incomplete, or a
             base that is gone or was replaced.
     """
-    folders = chain(path)
-    for steered, base in pairwise(folders):
-        require_same_base(steered, base)
+    folders = unchanged_chain(path)
     policy: Policy = load_learnt(folders[-1], device)
     for folder in reversed(folders[:-1]):
         record = read_steered(folder)
@@ -67,17 +64,17 @@ def save_steered(policy: Steered, path: Path | str, base: Path | str) -> Path:
                 got=f"one that holds its base '{each}', which it would replace",
                 way_out="Choose another path",
             )
-    layers = []
+    steering = []
     below: Policy = policy
     while isinstance(below, Steered) and not below.pinned:
-        layers.append(below.settings)
+        steering.append(below.settings)
         below = below.policy
     sampler = below.spec.sampler
     relative = os.path.relpath(folder, path.resolve())
     reference = BaseReference(str(folder), relative, fingerprint(folder), sampler.name, sampler.steps)
     with new_checkpoint(path) as partial:
         write_json(
-            partial / RECORD, to_json(SteeredRecord(FORMAT, VERSION, reference, tuple(layers[::-1]), versions()))
+            partial / RECORD, to_json(SteeredRecord(FORMAT, VERSION, reference, tuple(steering[::-1]), versions()))
         )
     return path
 
@@ -91,10 +88,7 @@ def describe(path: Path | str, policy: Policy) -> dict[str, Any]:
     """
     folders = chain(path)
     provenance = read_record(folders[-1]).provenance
-    steering = []
-    while isinstance(policy, Steered):
-        steering.append(policy.settings)
-        policy = policy.policy
+    steering = [layer.settings for layer in layers(policy)]
     return {
         "checkpoint": str(folders[0]),
         "hash": fingerprint(folders[-1]),

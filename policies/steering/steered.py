@@ -118,6 +118,15 @@ class Steered(ABC):
         getattr(self.policy, "start", lambda: None)()
 
 
+def layers(policy: Policy) -> list[Steered]:
+    """What steers a policy, the outermost first; none where nothing does."""
+    found = []
+    while isinstance(policy, Steered):
+        found.append(policy)
+        policy = policy.policy
+    return found
+
+
 def is_deterministic(policy: Policy) -> bool:
     """Whether a policy's noise alone decides a chunk; those that do not say so are taken to be."""
     return bool(getattr(policy, "deterministic", True))

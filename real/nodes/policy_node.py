@@ -100,7 +100,7 @@ class PolicyNode(Guarded):
         self._early: tuple[str, StateMessage] | None = None
         self._plans = self._refused = self._handed_ns = 0
         self._planned = False  # in this episode
-        self._told_prompt = ("", "")
+        self._logged_prompt = ("", "")
         self._readers = stream_readers(self._contract)
         self._description = describe(self._contract)
         self._execution = Execution(action_spec(self._contract))
@@ -302,8 +302,8 @@ class PolicyNode(Guarded):
     def _tell_of_prompt(self) -> None:
         """Log a prompt that is new, and what becomes of it."""
         told = self._prompt.instruction, self._prompt.unfit or self._prompt.unread
-        if told != self._told_prompt:
-            self._told_prompt = told
+        if told != self._logged_prompt:
+            self._logged_prompt = told
             self.get_logger().info(f"the prompt in force: {printable(told[0]) or 'none'}")
             if told[1]:
                 self.get_logger().warning(printable(told[1]))

@@ -97,8 +97,8 @@ def require_samples(samples: int) -> None:
 
 def decide(policy: Policy, query: Query) -> Decision:
     """The decision of any policy: of one that does not tell it, the chunk, and the noise where it was given."""
-    told = getattr(policy, "decide", None)
-    if told is not None:
-        decision: Decision = told(query.observation, **query.settings)
+    decides = getattr(policy, "decide", None)
+    if decides is not None:
+        decision: Decision = decides(query.observation, **query.settings)
         return decision
     return Decision(np.asarray(policy.sample(query.observation, **query.settings)), query.noise)

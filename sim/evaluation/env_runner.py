@@ -208,15 +208,15 @@ class EnvRunner:
         Raises:
             InputError: a state is to be saved or put back that cannot be.
         """
-        told = self._reports_success, self._instruction
         if isinstance(command, Reset):
             rows = self._reset(command) if command.state is None else self._continue(command)
-            told = self._reports_success, self._instruction
-            return StepResult(command.env, rows, self._episode, *told, drawn=self._drawn)
+            return StepResult(
+                command.env, rows, self._episode, self._reports_success, self._instruction, drawn=self._drawn
+            )
         assert self._current is not None
         state = self._current.save() if command.save else None
         rows, trace = self._step(command.actions)
-        return StepResult(command.env, rows, self._episode, self._reports_success, told[1], trace, state)
+        return StepResult(command.env, rows, self._episode, self._reports_success, self._instruction, trace, state)
 
     def close(self) -> None:
         """Drop a video that is not finished; the environments end with the process."""
@@ -267,12 +267,12 @@ class EnvRunner:
         """Step through a slice; where the episode ends, the rest of it is dropped."""
         env, rows = self._current, []
         assert env is not None
-        traced, seen, told = self._config.traced, [], []
+        traced, seen, results = self._config.traced, [], []
         for action in actions:
             observation, reward, terminated, truncated, info = env.step(action)
             if traced:
                 seen.append(self._seen)
-                told.append((reward, terminated, truncated))
+                results.append((reward, terminated, truncated))
                 self._seen = dict(observation)
             self._episode.add(float(reward), terminated, truncated, info)
             self._reports_success |= bool(info.get("success_told", True))
@@ -282,10 +282,10 @@ class EnvRunner:
             if self._episode.ended:
                 self._close_video()
                 break
-        return rows[-self._config.history :], self._trace(seen, told) if traced else None
+        return rows[-self._config.history :], self._trace(seen, results) if traced else None
 
-    def _trace(self, seen: list[Row], told: list[tuple[float, bool, bool]]) -> Trace:
-        rewards, terminated, truncated = (np.array(each) for each in zip(*told))
+    def _trace(self, seen: list[Row], results: list[tuple[float, bool, bool]]) -> Trace:
+        rewards, terminated, truncated = (np.array(each) for each in zip(*results))
         rows = {name: np.stack([row[name] for row in seen]) for name in self._seen}
         return Trace(rows, rewards.astype(np.float32), terminated, truncated, self._seen)
 

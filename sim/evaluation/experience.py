@@ -46,7 +46,7 @@ def decisions(
         InputError: the policy does not fit the task, an option is wrong, or a state is asked for that cannot be saved.
         TillerError: an environment raised, or a worker is lost.
     """
-    number, told = environments_of(task_id, workers, batch), deque[DecisionRecord]()
+    number, records = environments_of(task_id, workers, batch), deque[DecisionRecord]()
     sessions = [
         EnvSession(env, ChunkRunner(policy.spec, n_action_steps=n_action_steps), orders(seed, env, number, episodes))
         for env in range(number)
@@ -56,11 +56,11 @@ def decisions(
         env_config(policy, task_id, options, traced=True),
         sessions,
         batch=batch,
-        on_decision=told.append,
+        on_decision=records.append,
         save=save,
         needs_success=False,
         keep=False,
     )
     for _ in rollout.rounds(workers):
-        while told:
-            yield told.popleft()
+        while records:
+            yield records.popleft()

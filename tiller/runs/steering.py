@@ -34,16 +34,12 @@ def with_steering(
     """
     from policies.steering.execution import Executed
     from policies.steering.registry import steer
-    from policies.steering.steered import Steered
+    from policies.steering.steered import layers
 
     execution = {"n_action_steps": n_action_steps, "ensemble": ensemble}
     given: dict[str, dict[str, Any]] = {"sampler": {"sampler": sampler, "steps": steps}, "execution": execution}
     stack = [str(steering.get("name"))] if steering is not None else []
-    below: Policy = policy
-    while isinstance(below, Steered):
-        if below.name == Executed.name:
-            stack.append(below.name)
-        below = below.policy
+    stack += [layer.name for layer in layers(policy) if layer.name == Executed.name]
     for name in stack:
         twice = [option for option, value in given.get(name, {}).items() if value is not None]
         if twice:
