@@ -7,7 +7,7 @@ from typing import Any, Mapping, Protocol, Sequence
 
 import numpy as np
 
-from policies.safe import Step, VectorEnvironment
+from policies.rl import Step, VectorEnvironment
 from robot.safety.energy.budget import Budget
 from sim.disturbances.disturbance import PushedMazes, PushLimits
 from sim.disturbances.twin import PushedTwin

@@ -31,9 +31,10 @@ from benchmarks.disturbed_report import write_report
 from benchmarks.disturbed_rows import Game, make_game
 from policies.model.checkpoint import write_json
 from policies.model.checkpoint_folder import read_json
-from policies.safe import Ppo, PpoConfig, RunConfig, SafePolicy, train
+from policies.rl import ActorPolicy, RunConfig, train
+from policies.rl.state import stream
+from policies.safe import Ppo, PpoConfig
 from policies.safe.disturber import LEARNT, NONE, RANDOM, Attacked, Duel, DuelConfig, drawn_pushes
-from policies.safe.state import stream
 from policies.training.interruption import Interruption
 from robot.errors import InputError, TillerError
 from robot.files import write_file
@@ -202,8 +203,8 @@ def evaluate_all(
     asked: argparse.Namespace,
     folder: Path,
     name: str,
-    policy: SafePolicy,
-    attacker: SafePolicy,
+    policy: ActorPolicy,
+    attacker: ActorPolicy,
     make: Any,
     limits: PushLimits,
 ) -> bool:
@@ -235,7 +236,7 @@ def evaluate_all(
 
 
 def evaluate(
-    make: Any, limits: PushLimits, policy: SafePolicy, attacker: SafePolicy | None, episodes: int, maze: bool
+    make: Any, limits: PushLimits, policy: ActorPolicy, attacker: ActorPolicy | None, episodes: int, maze: bool
 ) -> dict[str, Any]:
     """Episodes that begin alike for all policies, strengths and disturbers; None pushes at random.
 

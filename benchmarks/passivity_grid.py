@@ -23,18 +23,8 @@ import torch
 
 from benchmarks.passivity_maze import MazeRows, deployed_budget, evaluate
 from benchmarks.passivity_report import FILTERS, POLICIES, begin_report, write_cell, write_report
-from policies.safe import (
-    BudgetObserved,
-    Gains,
-    Ppo,
-    PpoConfig,
-    RunConfig,
-    Sac,
-    SacConfig,
-    SafePolicy,
-    VectorEnvironment,
-    train,
-)
+from policies.rl import ActorPolicy, RunConfig, VectorEnvironment, train
+from policies.safe import BudgetObserved, ConstrainedSac, ConstrainedSacConfig, Gains, Ppo, PpoConfig
 from robot.description import from_json
 from robot.errors import InputError, TillerError
 from robot.safety.energy.budget import Budget
@@ -46,7 +36,7 @@ STEPS = {"ppo": 2_129_920, "sac": 500_000}
 SEGMENT = {"ppo": 20 * 128 * ROWS, "sac": 32_768}
 COSTS = ("tank", "multiplier", "both")
 EMPTY = -0.1  # earned by a step with an empty tank: ten times what a step costs
-SAC = SacConfig(learning_rate=1e-3)
+SAC = ConstrainedSacConfig(learning_rate=1e-3)
 PPO = PpoConfig(learning_rate=2e-3, passes=5, target_divergence=0.04)
 GAINS = {"ppo": Gains(0.1, 0.02, 0.01, most=20.0), "sac": Gains(0.01, 0.001, 0.001, most=20.0)}
 EVALUATION_SEED = 100_000
@@ -159,14 +149,14 @@ def sees_tank(policy: str, cost: str) -> bool:
     return policy == "aware" and cost != "multiplier"
 
 
-def trained_policy(folder: Path, policy: str, seed: int, budget: Budget, choices: dict[str, Any]) -> SafePolicy:
+def trained_policy(folder: Path, policy: str, seed: int, budget: Budget, choices: dict[str, Any]) -> ActorPolicy:
     """The policy of a folder, trained where it is not yet.
 
     Raises:
         TillerError: it was stopped.
     """
     if (folder / "policy").is_dir():
-        return SafePolicy.load(folder / "policy")
+        return ActorPolicy.load(folder / "policy")
 
     def make(episodes_of: int) -> VectorEnvironment:
         rows = MazeRows(
@@ -177,9 +167,9 @@ def trained_policy(folder: Path, policy: str, seed: int, budget: Budget, choices
     algorithm = choices["algorithm"]
     gains = GAINS[algorithm] if policy == "aware" and choices["cost"] != "tank" else None
     one = make(0)
-    agent: Sac | Ppo
+    agent: ConstrainedSac | Ppo
     if algorithm == "sac":
-        agent = Sac(one.observation_size, one.action_size, replace(SAC, gains=gains), seed)
+        agent = ConstrainedSac(one.observation_size, one.action_size, replace(SAC, gains=gains), seed)
     else:
         agent = Ppo(one.observation_size, one.action_size, replace(PPO, gains=gains), seed)
     segment = SEGMENT[algorithm]

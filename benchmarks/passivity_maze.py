@@ -8,7 +8,7 @@ from typing import Any, Callable, Sequence
 import numpy as np
 
 from benchmarks.passivity_report import CAUSES
-from policies.safe import Step
+from policies.rl import Step
 from robot.safety.energy.budget import Budget, load_budget
 from robot.safety.energy.tank import OVERDRAFT, PEAK, REASONS
 from sim.maze import TRAINING, MazeBatch, MazeStep, decode, encode

@@ -23,11 +23,11 @@ from typing import Any, Mapping
 import numpy as np
 from torch import Tensor
 
-from policies.safe.environment import Step, VectorEnvironment
+from policies.rl.environment import Step, VectorEnvironment
+from policies.rl.policy import ActorPolicy
+from policies.rl.state import nested, stream, under
 from policies.safe.multiplier import Gains, Multiplier
-from policies.safe.policy import SafePolicy
 from policies.safe.ppo import Ppo, PpoConfig
-from policies.safe.state import nested, stream, under
 from robot.errors import InputError
 
 LEARNT, RANDOM, NONE = "learnt", "random", "none"
@@ -216,7 +216,7 @@ class Duel:
         self._strength[step.done] = self._random.uniform(size=(int(step.done.sum()), 1))
         return figures | {"reach": self.reach} if figures else {}
 
-    def policy(self) -> SafePolicy:
+    def policy(self) -> ActorPolicy:
         return self.actor.policy()
 
     def tensors(self) -> dict[str, Tensor]:
@@ -240,7 +240,7 @@ class Attacked:
         observed, config: as of `Duel`.
     """
 
-    def __init__(self, environment: VectorEnvironment, policy: SafePolicy, observed: int, config: DuelConfig) -> None:
+    def __init__(self, environment: VectorEnvironment, policy: ActorPolicy, observed: int, config: DuelConfig) -> None:
         self.environment, self._policy, self._observed, self._config = environment, policy, observed, config
         self.rows, self.observation_size = environment.rows, environment.observation_size
         self.action_size = environment.action_size - policy.record.actions

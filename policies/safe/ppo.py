@@ -17,12 +17,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from policies.safe.environment import Step
+from policies.rl.environment import Step
+from policies.rl.networks import Actor, Scale, descend, mlp
+from policies.rl.policy import ActorPolicy
+from policies.rl.state import nested, optimiser_tensors, restore_optimiser, seeded, stream, under
 from policies.safe.multiplier import Gains, Multiplier
-from policies.safe.networks import Actor, Scale, descend, mlp
-from policies.safe.policy import SafePolicy
 from policies.safe.returns import advantages
-from policies.safe.state import nested, optimiser_tensors, restore_optimiser, seeded, stream, under
 
 _LEAST = 1e-6
 
@@ -223,9 +223,9 @@ class Ppo:
         reward, cost = ((gain - gain.mean(0)) / gain.std(0).clamp_min(_LEAST)).unbind(1)
         return (reward - weight * cost) / (1 + weight)
 
-    def policy(self) -> SafePolicy:
+    def policy(self) -> ActorPolicy:
         """The policy as it is now: the most likely actions."""
-        return SafePolicy.of(self.scale, self.actor, self.config.width, self.config.depth, free_deviation=True)
+        return ActorPolicy.of(self.scale, self.actor, self.config.width, self.config.depth, free_deviation=True)
 
     def tensors(self) -> dict[str, Tensor]:
         """All tensors of a training, name -> tensor, for a checkpoint."""

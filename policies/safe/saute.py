@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from policies.safe.environment import Step, VectorEnvironment
+from policies.rl.environment import Step, VectorEnvironment
 from robot.errors import InputError
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from policies.safe import Step
+from policies.rl import Step
 
 PERIOD_S, FORCE_N, PUSH_N, HORIZON = 0.1, 3.0, 2.0, 60
 FAR_M = 1.0  # beyond which it does not get worse

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from policies.safe.environment import Step
+from policies.rl.environment import Step
 
 PERIOD_S, FORCE_N, FRICTION, HORIZON = 0.1, 4.0, 0.5, 50
 

@@ -14,7 +14,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from policies.safe import Ppo, PpoConfig, RunConfig, SafePolicy, train
+from policies.rl import ActorPolicy, RunConfig, train
+from policies.safe import Ppo, PpoConfig
 from policies.safe.disturber import (
     ENERGY,
     FORCE,
@@ -51,8 +52,8 @@ def play(folder: Path, opponent: str, seed: int = 0, steps: int = STEPS) -> Duel
 
 
 def attack(
-    folder: Path, policy: SafePolicy, seed: int = 7, config: DuelConfig = GAME, steps: int = STEPS
-) -> SafePolicy:
+    folder: Path, policy: ActorPolicy, seed: int = 7, config: DuelConfig = GAME, steps: int = STEPS
+) -> ActorPolicy:
     """A disturber that was trained against this policy alone."""
     found = train(
         lambda seed: Attacked(Carts(seed), policy, OBSERVED, config),
@@ -64,7 +65,7 @@ def attack(
     return found
 
 
-def endured(policy: SafePolicy, disturber: SafePolicy | None, steps: int = 240) -> dict[str, float]:
+def endured(policy: ActorPolicy, disturber: ActorPolicy | None, steps: int = 240) -> dict[str, float]:
     """How far off carts are, how hard they were pushed, and what was given of the joules; None pushes at random."""
     carts, random = Carts(seed=99, rows=64), np.random.default_rng(5)
     observation, found = carts.reset(), []

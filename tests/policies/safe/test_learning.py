@@ -13,23 +13,12 @@ import numpy as np
 import pytest
 import torch
 
-from policies.safe import (
-    BudgetObserved,
-    Gains,
-    Ppo,
-    PpoConfig,
-    RunConfig,
-    Sac,
-    SacConfig,
-    SafePolicy,
-    Step,
-    VectorEnvironment,
-    train,
-)
+from policies.rl import ActorPolicy, RunConfig, Step, VectorEnvironment, train
+from policies.safe import BudgetObserved, ConstrainedSac, ConstrainedSacConfig, Gains, Ppo, PpoConfig
 from robot.errors import InputError
 from tests.policies.safe.sled import Clocks, Sleds
 
-SAC = SacConfig(
+SAC = ConstrainedSacConfig(
     width=32,
     gamma=0.97,
     learning_rate=1e-3,
@@ -41,7 +30,7 @@ SAC = SacConfig(
 )
 PPO = PpoConfig(width=32, gamma=0.97, learning_rate=2e-3, steps=32, batch_size=128, passes=6, target_divergence=0.05)
 AGENTS: dict[str, Callable[..., Any]] = {
-    "sac": lambda environment, gains=None, seed=0: Sac(
+    "sac": lambda environment, gains=None, seed=0: ConstrainedSac(
         environment.observation_size, environment.action_size, replace(SAC, gains=gains), seed
     ),
     "ppo": lambda environment, gains=None, seed=0: Ppo(
@@ -60,7 +49,7 @@ def one_thread() -> Any:
     torch.set_num_threads(threads)
 
 
-def evaluate(policy: SafePolicy, environment: VectorEnvironment, steps: int = 400) -> dict[str, float]:
+def evaluate(policy: ActorPolicy, environment: VectorEnvironment, steps: int = 400) -> dict[str, float]:
     """Means over the episodes that end within so many steps; the first of each row, which began late, is left out."""
     observation = environment.reset()
     running, found, first = np.zeros((environment.rows, 2)), [], np.ones(environment.rows, dtype=bool)
@@ -158,7 +147,7 @@ def test_a_training_that_was_stopped_goes_on_as_the_one_that_was_not(algorithm: 
     gains = Gains(0.1, 0.01, 0.01)
     config = RunConfig(2_400, segment=800, log_every=400, seed=3)
 
-    def run(folder: str, **changes: Any) -> SafePolicy | None:
+    def run(folder: str, **changes: Any) -> ActorPolicy | None:
         return train(Sleds, AGENTS[algorithm](Sleds(), gains, 3), replace(config, **changes), tmp_path / folder)
 
     assert run("whole") is not None
@@ -216,14 +205,14 @@ def test_a_policy_from_a_folder_acts_as_the_one_that_was_saved(algorithm: str, t
         agent.take(observation, step)
         observation = step.observation
     policy = agent.policy()
-    loaded = SafePolicy.load(policy.save(tmp_path / "policy", {"budget": {"initial_j": 0.5}, "hash": "abc"}))
+    loaded = ActorPolicy.load(policy.save(tmp_path / "policy", {"budget": {"initial_j": 0.5}, "hash": "abc"}))
     assert np.array_equal(policy.act(observation), loaded.act(observation))
     assert loaded.record.notes == {"budget": {"initial_j": 0.5}, "hash": "abc"}
     with pytest.raises(InputError, match="observation"):
         loaded.act(observation[:, :1])
     (tmp_path / "policy" / "policy.json").write_text('{"format": "another"}')
     with pytest.raises(InputError, match="format"):
-        SafePolicy.load(tmp_path / "policy")
+        ActorPolicy.load(tmp_path / "policy")
 
 
 @pytest.mark.parametrize("terminates", [False, True])
@@ -262,7 +251,7 @@ def test_what_was_executed_is_learnt_from(algorithm: str) -> None:
         observation = step.observation
     assert max(asked) > 0.6
     if algorithm == "sac":
-        kept = agent.replay.split(agent.replay.draw(2_000, torch.Generator().manual_seed(0))).action
+        kept = agent.batch(np.arange(len(agent.replay))).action
     else:
         kept = torch.from_numpy(np.stack([step.executed for _, step in agent._rollout]))
     assert 0.3 < float(kept.abs().max()) <= 0.5

@@ -12,16 +12,17 @@ from torch import nn
 
 from policies.model.checkpoint import fill, new_checkpoint, read_tensors, write_json, write_tensors
 from policies.model.checkpoint_folder import read_json
-from policies.safe.networks import Actor, Scale
+from policies.rl.networks import Actor, Scale
 from robot.description import from_json, to_json
 from robot.errors import InputError
 
-FORMAT, VERSION = "tiller-safe-policy", 1
+FORMAT, VERSION = "tiller-actor", 1
+KNOWN = ((FORMAT, VERSION), ("tiller-safe-policy", 1))
 WEIGHTS, RECORD = "model.safetensors", "policy.json"
 
 
 @dataclass(frozen=True)
-class SafePolicyRecord:
+class ActorRecord:
     """The content of policy.json.
 
     Args:
@@ -40,14 +41,14 @@ class SafePolicyRecord:
     notes: Mapping[str, Any] = field(default_factory=dict)
 
 
-class SafePolicy:
+class ActorPolicy:
     """A policy that was trained here: observations in, the most likely actions out.
 
     Args:
         record: its sizes, and notes on where it comes from; the weights are fresh.
     """
 
-    def __init__(self, record: SafePolicyRecord) -> None:
+    def __init__(self, record: ActorRecord) -> None:
         self.record = record
         self.network = nn.ModuleDict(
             {
@@ -59,7 +60,7 @@ class SafePolicy:
         )
 
     @classmethod
-    def of(cls, scale: Scale, actor: Actor, width: int, depth: int, *, free_deviation: bool) -> SafePolicy:
+    def of(cls, scale: Scale, actor: Actor, width: int, depth: int, *, free_deviation: bool) -> ActorPolicy:
         """A copy of an actor that is being trained.
 
         Args:
@@ -68,7 +69,7 @@ class SafePolicy:
             width, depth, free_deviation: what the actor was made with.
         """
         size, actions = len(scale.shift), actor.body[-1].out_features // (1 if free_deviation else 2)
-        policy = cls(SafePolicyRecord(FORMAT, VERSION, size, actions, width, depth, free_deviation))
+        policy = cls(ActorRecord(FORMAT, VERSION, size, actions, width, depth, free_deviation))
         policy.network["scale"].load_state_dict(scale.state_dict())
         policy.network["actor"].load_state_dict(actor.state_dict())
         return policy
@@ -106,14 +107,14 @@ class SafePolicy:
             InputError: the path cannot be written to.
             TillerError: the disk is full, or a file could not be written.
         """
-        record = SafePolicyRecord(**{**vars(self.record), "notes": notes or self.record.notes})
+        record = ActorRecord(**{**vars(self.record), "notes": notes or self.record.notes})
         with new_checkpoint(path) as folder:
             write_tensors(folder / WEIGHTS, self.network.state_dict())
             write_json(folder / RECORD, to_json(record))
         return path
 
     @classmethod
-    def load(cls, path: Path) -> SafePolicy:
+    def load(cls, path: Path) -> ActorPolicy:
         """Read a policy.
 
         Args:
@@ -124,12 +125,12 @@ class SafePolicy:
         """
         value = read_json(path / RECORD)
         header = (value.get("format"), value.get("version")) if isinstance(value, dict) else (None, None)
-        if header != (FORMAT, VERSION):
+        if header not in KNOWN:
             raise InputError(
                 f"policy '{path}'",
                 expected=f"format {FORMAT} version {VERSION}",
                 got=f"format {header[0]} version {header[1]}",
             )
-        policy = cls(from_json(SafePolicyRecord, value, where=str(path / RECORD)))
+        policy = cls(from_json(ActorRecord, value, where=str(path / RECORD)))
         fill(policy.network, read_tensors(path / WEIGHTS), path / WEIGHTS)
         return policy

@@ -21,9 +21,9 @@ from torch import Tensor
 from data.store.writing.lock import WriterLock
 from policies.model.checkpoint import new_checkpoint, read_tensors, write_json, write_tensors
 from policies.model.checkpoint_folder import read_json
-from policies.safe.environment import Step, VectorEnvironment
-from policies.safe.policy import SafePolicy
-from policies.safe.state import stream
+from policies.rl.environment import Step, VectorEnvironment
+from policies.rl.policy import ActorPolicy
+from policies.rl.state import stream
 from policies.training.interruption import Interruption
 from policies.training.loggers import CsvLog
 from robot.description import from_json, to_json
@@ -61,7 +61,7 @@ class RunConfig:
 
 
 class Agent(Protocol):
-    """A learning algorithm: see `Sac` and `Ppo`."""
+    """A learning algorithm: see `Sac`."""
 
     config: Any
 
@@ -71,7 +71,7 @@ class Agent(Protocol):
 
     def take(self, observation: np.ndarray, step: Step) -> dict[str, float]: ...
 
-    def policy(self) -> SafePolicy: ...
+    def policy(self) -> ActorPolicy: ...
 
     def tensors(self) -> dict[str, Tensor]: ...
 
@@ -124,7 +124,7 @@ def train(
     *,
     notes: Mapping[str, Any] | None = None,
     report: Callable[[str], None] = lambda line: None,
-) -> SafePolicy | None:
+) -> ActorPolicy | None:
     """Train, or resume the training that a folder holds.
 
     Args:
@@ -158,7 +158,7 @@ def _train(
     folder: Path,
     notes: Mapping[str, Any] | None,
     report: Callable[[str], None],
-) -> SafePolicy | None:
+) -> ActorPolicy | None:
     """Run all segments that are missing."""
     segments = -(-config.steps // config.segment)
     done, steps, elapsed_s = _resume(folder, agent, config)

@@ -1,0 +1,1 @@
+"""Experience: decisions as they were made, and what came of them."""
