@@ -262,37 +262,39 @@ class Replay:
         self._last = _grown(self._last, self._episodes, -1)
         self._returns = _grown(self._returns, self._episodes, 0.0)
         self._following[rows] = -1
-        order = np.argsort(episode, kind="stable")
-        sorted_episode, sorted_number = episode[order], order + first
-        again = np.empty(len(order), bool)
-        again[0], again[1:] = False, sorted_episode[1:] == sorted_episode[:-1]
-        before = np.where(again, np.roll(sorted_number, 1), self._last[sorted_episode])
+        number = np.arange(first, first + len(records))
+        before = self._last[episode]
+        self._last[episode] = number
+        np.add.at(self._returns, episode, np.add.reduce(records["reward"], 1, np.float64))  # 0 behind the executed rows
+        if (self._last[episode] != number).any():  # several of an episode
+            order = np.argsort(episode, kind="stable")
+            episode, number, before = episode[order], number[order], before[order]
+            again = episode[1:] == episode[:-1]
+            before[1:][again] = number[:-1][again]
+            self._last[episode] = number  # the last one stands
         known = before >= max(0, self.count - self.capacity)
-        self._following[before[known] % self.capacity] = sorted_number[known] % self.capacity
-        self._last[sorted_episode] = sorted_number  # of several of an episode the last one stands
-        np.add.at(self._returns, episode, records["reward"].sum(axis=1, dtype=np.float64))  # 0 behind the executed rows
+        self._following[before[known] % self.capacity] = number[known] % self.capacity
 
     def _require_sound(self, new: np.ndarray) -> None:
         """Refuse decisions that nothing could learn from."""
-        length, rows = new["length"], self.schema.rows
-        if len(new) and (length.min() < 1 or length.max() > rows):
+        length, rows, episode = new["length"], self.schema.rows, new["episode"]
+        if ((length < 1) | (length > rows)).any():
             raise InputError("replay: length", expected=f"1 to {rows}", got=f"{length.min()} to {length.max()}")
-        episode = new["episode"]
-        if len(new) and (episode.min() < 0 or episode.max() >= self._episodes):
+        if ((episode < 0) | (episode >= self._episodes)).any():
             raise InputError(
                 "replay: episode",
                 expected=f"numbers that `begin` gave, below {self._episodes}",
                 got=f"{episode.min()} to {episode.max()}",
             )
-        behind = None if (length == rows).all() else np.arange(rows) >= length[:, None]
-        for name in ("reward", "cost", "executed"):
-            if name in self.schema.names:
-                if behind is not None:
+        if (length != rows).any():
+            behind = np.arange(rows) >= length[:, None]
+            for name in ("reward", "cost", "executed"):
+                if name in self.schema.names:
                     new[name][behind] = 0
+        floats = np.ndarray((len(new), self.schema.floats), np.float32, new, strides=(new.itemsize, 4))
+        if not np.isfinite(floats).all():
+            for name in self.schema.core.names or ():
                 _require_finite(name, new[name])
-        for name in self.schema.window:
-            for prefix in (WINDOW, NEXT):
-                _require_finite(prefix + name, new[prefix + name])
 
 
 def _put(records: np.ndarray, name: str, value: Any) -> None:
@@ -300,8 +302,9 @@ def _put(records: np.ndarray, name: str, value: Any) -> None:
     if name not in (records.dtype.names or ()):
         raise InputError(f"replay: {name}", expected="a column of its schema", got="one that it lacks")
     column = records[name]
-    if np.ndim(value) and np.shape(value) != column.shape:
-        raise InputError(f"replay: {name}", expected=str(column.shape), got=str(np.shape(value)))
+    shape = getattr(value, "shape", ())
+    if shape and shape != column.shape:
+        raise InputError(f"replay: {name}", expected=str(column.shape), got=str(shape))
     column[...] = value
 
 

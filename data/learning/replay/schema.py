@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from math import prod
 from typing import Annotated, Iterable, Mapping, Sequence
 
 import numpy as np
@@ -112,7 +113,7 @@ class ReplaySchema:
 
     @cached_property
     def dtype(self) -> np.dtype:
-        """One decision, aligned; the columns of `EXTRAS` come last."""
+        """One decision, aligned: `floats` numbers of type float32 first, the columns of `EXTRAS` last."""
         return _aligned([*self._core(), *self._extras()])
 
     @cached_property
@@ -125,13 +126,23 @@ class ReplaySchema:
         """The part of a decision that a batch of transitions needs: the first bytes of `dtype`."""
         return _aligned(self._core())
 
+    @cached_property
+    def floats(self) -> int:
+        """Numbers of type float32 at the beginning of a record."""
+        return sum(prod(shape) for _, kind, shape in self._core() if kind == "float32")
+
     def _core(self) -> Iterable[tuple[str, str, tuple[int, ...]]]:
-        for prefix in (WINDOW, NEXT):
-            yield from ((prefix + name, key.dtype, tuple(key.shape)) for name, key in self.window.items())
+        keys = [
+            (prefix + name, str(np.dtype(key.dtype)), tuple(key.shape))
+            for prefix in (WINDOW, NEXT)
+            for name, key in self.window.items()
+        ]
+        yield from (key for key in keys if key[1] == "float32")
         yield "executed", "float32", (self.rows, self.dim)
         yield "reward", "float32", (self.rows,)
         if self.has_cost:
             yield "cost", "float32", (self.rows,)
+        yield from (key for key in keys if key[1] != "float32")
         yield "episode", "int64", ()
         yield "version", "int64", ()
         yield "length", "int32", ()

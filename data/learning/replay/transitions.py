@@ -82,9 +82,10 @@ def transitions(
     schema = replay.schema
     _require(schema, gamma, n_steps, reward_shift, padding)
     first = replay.read(rows)
-    weights = np.power(gamma, np.arange(schema.rows)).astype(np.float32)
+    powers = np.power(gamma, np.arange(schema.rows + 1)).astype(np.float32)
+    weights = powers[:-1]
     reward, cost = _discounted(first, weights, reward_shift)
-    discount = np.power(gamma, first["length"]).astype(np.float32)
+    discount = powers[first["length"]]
     last, place, going = first, np.asarray(rows), ~(first["terminated"] | first["truncated"])
     for _ in range(n_steps - 1):
         place = np.where(going, replay.following(place), -1)
@@ -96,7 +97,7 @@ def transitions(
         reward[going] += discount[going] * earned
         if cost is not None and spent is not None:
             cost[going] += discount[going] * spent
-        discount[going] *= np.power(gamma, more["length"]).astype(np.float32)
+        discount[going] *= powers[more["length"]]
         last = last.copy() if last is first else last
         last[going] = more
         going[going] = ~(more["terminated"] | more["truncated"])
@@ -144,8 +145,8 @@ def _discounted(records: np.ndarray, weights: np.ndarray, shift: float) -> tuple
     reward = records["reward"]
     if shift:
         reward = np.where(np.arange(len(weights)) < records["length"][:, None], reward + np.float32(shift), 0)
-    cost = (records["cost"] * weights).sum(axis=1) if "cost" in (records.dtype.names or ()) else None
-    total: np.ndarray = (reward * weights).sum(axis=1)
+    cost = records["cost"] @ weights if "cost" in (records.dtype.names or ()) else None
+    total: np.ndarray = reward @ weights
     return total, cost
 
 
