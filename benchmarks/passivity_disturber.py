@@ -29,8 +29,8 @@ import torch
 
 from benchmarks.disturbed_report import write_report
 from benchmarks.disturbed_rows import Game, make_game
-from policies.model.checkpoint import write_json
 from policies.model.checkpoint_folder import read_json
+from policies.model.files import write_json
 from policies.rl import ActorPolicy, RunConfig, train
 from policies.rl.state import stream
 from policies.safe import Ppo, PpoConfig

@@ -26,11 +26,13 @@ if TYPE_CHECKING:
 
     import gymnasium
 
-    from robot.description import ConnectedRobot, Policy
+    from policies.model.trainable import LossModule
+    from policies.training.trainer import TrainingResult
+    from robot.description import ConnectedRobot, Critic, Policy
     from sim.evaluation.rollout import Evaluation
 
 __version__ = "0.1.0"
-__all__ = ["connect", "evaluate", "load", "make"]
+__all__ = ["connect", "evaluate", "fit", "load", "load_critic", "make"]
 
 warn_of_shadowed_rooms()
 
@@ -56,6 +58,46 @@ def load(
     from policies.loading.load import load as loaded
 
     return loaded(checkpoint, device=device).with_sampler(sampler, steps)
+
+
+def load_critic(checkpoint: str | Path, *, device: str = "cpu") -> Critic:
+    """Load a trained critic.
+
+    Args:
+        checkpoint: the folder that `tiller train critic=...` wrote, or a checkpoint folder within it.
+        device: `cpu`, `cuda` or `auto`.
+
+    Returns:
+        A critic whose `value` maps observations and the executed rows of chunks (batch, samples, k, dim), raw units, to
+        values (batch, samples).
+
+    Raises:
+        InputError: no critic there but a policy or nothing, or a checkpoint of another version or incomplete.
+    """
+    from policies.critics.checkpoint import load_critic as loaded
+
+    return loaded(checkpoint, device)
+
+
+def fit(module: LossModule, data: Any, output: str | Path, **options: Any) -> TrainingResult:
+    """Train a module of one's own, such as a critic, with the trainer that trains policies.
+
+    Args:
+        module: a `policies.model.trainable.LossModule`: its `loss(batch, generator)` is the sum over a batch.
+        data: a dataset of recorded episodes, or several, or where they are.
+        output: folder for checkpoints and curves.
+        options: `config`, `keys`, `horizon`, `facts` and others of `policies.training.module.fit_module`.
+
+    Returns:
+        How the run ended, and the checkpoint to load with `policies.training.module.load_module`.
+
+    Raises:
+        InputError: data, output or an option do not fit.
+        TillerError: training diverged.
+    """
+    from policies.training.module import fit_module
+
+    return fit_module(module, data, output, **options)
 
 
 def make(task_id: str, **options: Any) -> gymnasium.Env:

@@ -7,7 +7,9 @@ import numpy as np
 from robot.errors import InputError
 
 
-def split_episodes(n: int, validation: float = 0.02, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+def split_episodes(
+    n: int, validation: float = 0.02, seed: int = 0, groups: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Draw whole episodes for validation, so that no window of them is ever trained on.
 
     Args:
@@ -15,6 +17,8 @@ def split_episodes(n: int, validation: float = 0.02, seed: int = 0) -> tuple[np.
         validation: share held out, 0 to below 1. Any share above 0 holds out at least one episode and leaves at
             least one to train on; a single episode is always trained on.
         seed: the same seed draws the same episodes.
+        groups: (n,) number of each episode's group, -1 for none. The members of a group share rows, so that it is held
+            out whole or not at all; None where there are no groups.
 
     Returns:
         (train, validation): sorted int64 episode indices, disjoint, together 0..n-1.
@@ -26,6 +30,11 @@ def split_episodes(n: int, validation: float = 0.02, seed: int = 0) -> tuple[np.
         raise InputError("episodes to split", expected="at least 1", got=str(n))
     if not 0 <= validation < 1:
         raise InputError("validation", expected="a share from 0 to below 1", got=str(validation))
-    held_out = min(max(round(n * validation), 1), n - 1) if validation else 0
+    if groups is not None and (groups >= 0).any():
+        alone = groups.max() + 1 + np.arange(n)
+        of = np.unique(np.where(groups >= 0, groups, alone), return_inverse=True)[1]
+        training, held_out = split_episodes(int(of.max()) + 1, validation, seed)
+        return np.flatnonzero(np.isin(of, training)), np.flatnonzero(np.isin(of, held_out))
+    count = min(max(round(n * validation), 1), n - 1) if validation else 0
     order = np.random.default_rng(seed).permutation(n)
-    return np.sort(order[held_out:]), np.sort(order[:held_out])
+    return np.sort(order[count:]), np.sort(order[:count])

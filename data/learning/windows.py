@@ -174,14 +174,24 @@ class Windows:
         Windows in memory are permuted uniformly. For streamed images blocks are permuted, and windows are shuffled
         among as many of them as fit in memory, so that each is decoded about once an epoch.
         """
+        return self.shuffled(np.arange(len(self)), generator)
+
+    def shuffled(self, windows: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+        """These windows (n,) in random order, as `order` shuffles all; they may repeat."""
         if not self._streamed:
-            return generator.permutation(len(self))
+            return generator.permutation(windows)
         length = max(array.chunks[0] for array in self._streamed.values())
         chunk_bytes = length * sum(array.row_bytes for array in self._streamed.values())
         # A quarter stays free for the chunks before, which histories at a chunk's edge reach into.
         together = max(1, int(0.75 * self._cache.max_bytes / chunk_bytes))
-        rows = np.arange(len(self)) if self._rows is None else self._rows
-        return chunk_shuffle((rows + self._to_source[rows]) // length, generator, together=together)
+        rows = windows if self._rows is None else self._rows[windows]
+        order = chunk_shuffle((rows + self._to_source[rows]) // length, generator, together=together)
+        return windows[order]
+
+    @property
+    def episode_of(self) -> np.ndarray:
+        """(len,) int64 the episode of each window in the dataset."""
+        return self._episode if self._rows is None else self._episode[self._rows]
 
     def observation_rows(self, name: str) -> np.ndarray:
         """One key of the chosen episodes in memory, (rows, *shape), for statistics.

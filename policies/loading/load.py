@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from policies.loading.folder import chain, fingerprint, unchanged_chain
-from policies.model.checkpoint import load_learnt, new_checkpoint, read_record, versions, write_json
+from policies.model.checkpoint import load_learnt, read_record
 from policies.model.checkpoint_folder import RECORD, find
+from policies.model.files import new_checkpoint, write_json
+from policies.model.provenance import versions
 from policies.steering.record import FORMAT, VERSION, BaseReference, SteeredRecord, read_steered
 from policies.steering.registry import steer
 from policies.steering.steered import Steered, layers

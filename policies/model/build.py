@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Mapping
 
 import numpy as np
 import torch
+from torch import nn
 
+from data.learning.source import WindowSource
 from data.learning.statistics import FieldStatistics, RunningStatistics
-from data.learning.windows import Windows
-from policies.encoders import make_encoder, make_prompt_encoder
+from policies.encoders import PromptEncoder, make_encoder, make_prompt_encoder
 from policies.model.model import PolicyModel
 from policies.model.policy import DiffusionPolicy
 from policies.networks import make_network
 from policies.objectives import Objective, make_objective
 from policies.recipe.choice import choose
-from policies.recipe.recipe import PolicyRecipe
+from policies.recipe.recipe import ObservingRecipe, PolicyRecipe
 from policies.transforms import TransformChain, make_chain
 from policies.transforms.augmentation import ImageAugmentation
 from policies.transforms.normaliser import ACTION, NONE, Normaliser
@@ -31,19 +33,27 @@ def policy_spec(recipe: PolicyRecipe, observation: ObservationSpec, action: Acti
     Raises:
         InputError: the recipe names a key that is not offered, or a sampler that its objective lacks.
     """
-    chosen = observation.select(recipe.observation) if recipe.observation else observation
-    for name in recipe.history:
-        chosen[name]
-    histories = {name: recipe.history.get(name, History(recipe.n_obs_steps)) for name in chosen.names}
     return PolicySpec(
-        observation=chosen.with_history(histories),
+        observation=chosen_keys(recipe, observation),
         action=action,
         horizon=recipe.horizon,
         n_action_steps=recipe.n_action_steps,
         sampler=_sampler(recipe, _objective(recipe)),
         transforms={"transforms": to_json(recipe.transforms)},
-        prompt=make_prompt_encoder(**_named("prompt", recipe.prompt)).spec,
+        prompt=make_prompt_encoder(**named("prompt", recipe.prompt)).spec,
     )
+
+
+def chosen_keys(recipe: ObservingRecipe, observation: ObservationSpec) -> ObservationSpec:
+    """The keys that a recipe sees of those that are offered, with their histories.
+
+    Raises:
+        InputError: it names a key that is not offered.
+    """
+    chosen = observation.select(recipe.observation) if recipe.observation else observation
+    for name in recipe.history:
+        chosen[name]
+    return chosen.with_history({name: recipe.history.get(name, History(recipe.n_obs_steps)) for name in chosen.names})
 
 
 def build_policy(
@@ -59,7 +69,68 @@ def build_policy(
     Raises:
         InputError: a part, or an option of one, is unknown or does not fit.
     """
-    for key in spec.observation:
+    seen = build_condition(recipe, spec.observation, spec.action, statistics)
+    action = seen.chain.outgoing[1]
+    if statistics is not None and recipe.normalisation.mode_of(ACTION) == NONE:
+        _check_size(recipe, action, statistics[ACTION])
+    network = make_network(
+        horizon=spec.horizon, action_dim=action.dim, condition_dim=seen.dim, **named("network", recipe.network)
+    )
+    model = PolicyModel(
+        seen.chain,
+        seen.normaliser,
+        seen.augmentation,
+        seen.encoder,
+        network,
+        _objective(recipe),
+        recipe.pad_loss,
+        recipe.normalisation.mode_of(ACTION),
+        seen.prompt_encoder,
+    )
+    return DiffusionPolicy(model.eval(), spec, recipe)
+
+
+@dataclass(frozen=True)
+class ConditionParts:
+    """What turns an observation and a prompt into a condition.
+
+    Args:
+        chain: transforms between raw data and what is learnt.
+        normaliser: scaling of what leaves the chain, actions included.
+        augmentation: of images, and their scaling.
+        encoder, prompt_encoder: to the parts of the condition.
+    """
+
+    chain: TransformChain
+    normaliser: Normaliser
+    augmentation: ImageAugmentation
+    encoder: nn.Module
+    prompt_encoder: PromptEncoder
+
+    @property
+    def dim(self) -> int:
+        """Numbers of the condition."""
+        return int(self.encoder.condition_dim) + self.prompt_encoder.condition_dim
+
+
+def build_condition(
+    recipe: ObservingRecipe,
+    seen: ObservationSpec,
+    action: ActionSpec,
+    statistics: Mapping[str, FieldStatistics] | None = None,
+) -> ConditionParts:
+    """Build what a policy and a critic see through, with fresh weights.
+
+    Args:
+        recipe: its parts.
+        seen: keys with their histories.
+        action: raw actions.
+        statistics: from `measure`; None leaves the normaliser to be filled from a checkpoint.
+
+    Raises:
+        InputError: a part, or an option of one, is unknown or does not fit.
+    """
+    for key in seen:
         if key.kind == "depth":
             raise InputError(
                 f"observation '{key.name}'",
@@ -67,43 +138,25 @@ def build_policy(
                 got="depth",
                 way_out="Leave it out of policy.observation",
             )
-    chain = make_chain(recipe.transforms, spec.observation, spec.action)
-    observation, action = chain.outgoing
-    normaliser = Normaliser({**_row_shapes(observation), ACTION: (action.dim,)})
+    chain = make_chain(recipe.transforms, seen, action)
+    observation, learnt = chain.outgoing
+    normaliser = Normaliser({**_row_shapes(observation), ACTION: (learnt.dim,)})
     _check_normalised(recipe, normaliser)
     if statistics is not None:
         for name in normaliser.keys:
             normaliser[name].fit(recipe.normalisation.mode_of(name), statistics[name])
-        if recipe.normalisation.mode_of(ACTION) == NONE:
-            _check_size(recipe, action, statistics[ACTION])
     augmentation = ImageAugmentation(**_augmentation(recipe))
     images = [key.name for key in observation if key.kind == "image"]
     shapes = augmentation.shapes({key.name: (key.history.steps, *key.shape) for key in observation}, images)
     encoder = make_encoder(
-        shapes=shapes, pretrained=statistics is not None, images=images, **_named("encoder", recipe.encoder)
+        shapes=shapes, pretrained=statistics is not None, images=images, **named("encoder", recipe.encoder)
     )
-    prompt_encoder = make_prompt_encoder(**_named("prompt", recipe.prompt))
-    network = make_network(
-        horizon=spec.horizon,
-        action_dim=action.dim,
-        condition_dim=encoder.condition_dim + prompt_encoder.condition_dim,
-        **_named("network", recipe.network),
+    return ConditionParts(
+        chain, normaliser, augmentation, encoder, make_prompt_encoder(**named("prompt", recipe.prompt))
     )
-    model = PolicyModel(
-        chain,
-        normaliser,
-        augmentation,
-        encoder,
-        network,
-        _objective(recipe),
-        recipe.pad_loss,
-        recipe.normalisation.mode_of(ACTION),
-        prompt_encoder,
-    )
-    return DiffusionPolicy(model.eval(), spec, recipe)
 
 
-def measure(windows: Windows, chain: TransformChain) -> dict[str, FieldStatistics]:
+def measure(windows: WindowSource, chain: TransformChain) -> dict[str, FieldStatistics]:
     """Statistics of what leaves the transforms: every low-dimensional key and `action`.
 
     Windows are measured, not rows: a relative action is another number for each row that sees it.
@@ -129,7 +182,7 @@ def _row_shapes(observation: ObservationSpec) -> dict[str, tuple[int, ...]]:
     return {key.name: key.shape for key in observation if not key.is_image}
 
 
-def _check_normalised(recipe: PolicyRecipe, normaliser: Normaliser) -> None:
+def _check_normalised(recipe: ObservingRecipe, normaliser: Normaliser) -> None:
     for name in recipe.normalisation.fields:
         if name not in normaliser.keys:
             raise InputError(
@@ -154,7 +207,7 @@ def _check_size(recipe: PolicyRecipe, action: ActionSpec, statistics: FieldStati
 
 
 def _objective(recipe: PolicyRecipe) -> Objective:
-    return make_objective(**_named("objective", recipe.objective))
+    return make_objective(**named("objective", recipe.objective))
 
 
 def _sampler(recipe: PolicyRecipe, objective: Objective) -> SamplerSpec:
@@ -162,13 +215,18 @@ def _sampler(recipe: PolicyRecipe, objective: Objective) -> SamplerSpec:
     return SamplerSpec(*objective.choose(chosen.name if chosen else None, chosen.steps if chosen else None))
 
 
-def _named(part: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+def named(part: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Name and options of a part.
+
+    Raises:
+        InputError: it has no name.
+    """
     if not isinstance(settings.get("name"), str):
         raise InputError(part, expected="a name and its options", got=str(dict(settings)))
     return dict(settings)
 
 
-def _augmentation(recipe: PolicyRecipe) -> dict[str, Any]:
+def _augmentation(recipe: ObservingRecipe) -> dict[str, Any]:
     options = dict(recipe.augmentation or {})
     choose("augmentation", {"image": ImageAugmentation}, "image", options)
     return options

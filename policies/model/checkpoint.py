@@ -7,48 +7,18 @@ training/           what an exact resume needs, see `policies.training.state`
 
 from __future__ import annotations
 
-import errno
-import json
-import platform
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from importlib.metadata import PackageNotFoundError, version
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Iterator, Mapping
-
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
-from torch import Tensor
 
 from policies.model.build import build_policy
 from policies.model.checkpoint_folder import FORMAT, RECORD, VERSION, WEIGHTS, find, read_head
 from policies.model.device import choose_device
+from policies.model.files import fill, new_checkpoint, read_tensors, write_json, write_tensors
+from policies.model.model import PolicyModel
 from policies.model.policy import DiffusionPolicy
+from policies.model.provenance import Provenance, versions
 from policies.recipe.recipe import PolicyRecipe
 from robot.description import PolicySpec, from_json, to_json
-from robot.errors import InputError, TillerError
-from robot.files import new_folder
-
-
-@dataclass(frozen=True)
-class Provenance:
-    """Where a policy comes from.
-
-    Args:
-        step: updates it was trained for.
-        dataset: fingerprint of the data.
-        dataset_path: where they were.
-        semantic_hash, operational_hash: of the robot contract, None where there is none.
-        versions: package -> version it was trained with.
-    """
-
-    step: int = 0
-    dataset: str = ""
-    dataset_path: str = ""
-    semantic_hash: str | None = None
-    operational_hash: str | None = None
-    versions: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -105,88 +75,35 @@ def read_record(folder: Path) -> PolicyRecord:
     return from_json(PolicyRecord, read_head(folder), where=str(folder / RECORD))
 
 
-def fill(module: torch.nn.Module, tensors: Mapping[str, Tensor], path: Path) -> None:
-    """Load tensors into a module that needs exactly these.
+@dataclass(frozen=True)
+class TrainablePolicy:
+    """A policy as the trainer trains it.
 
-    Raises:
-        InputError: names the tensors that are missing, unknown or of another shape, or statistics that are no numbers.
+    Args:
+        policy: its model is the learnt part.
     """
-    expected = module.state_dict()
-    missing, unknown = sorted(expected.keys() - tensors.keys()), sorted(tensors.keys() - expected.keys())
-    if missing or unknown:
-        lacks = f"without {_listed(missing)}" if missing else f"with unknown {_listed(unknown)}"
-        raise InputError(f"checkpoint '{path}'", expected="the tensors that its recipe needs", got=f"a file {lacks}")
-    for name, tensor in tensors.items():
-        if tensor.shape != expected[name].shape:
-            raise InputError(
-                f"checkpoint '{path}': tensor '{name}'",
-                expected=str(tuple(expected[name].shape)),
-                got=str(tuple(tensor.shape)),
-            )
-        if name.startswith("normaliser.") and not tensor.isfinite().all():
-            raise InputError(
-                f"checkpoint '{path}': statistics '{name}'", expected="finite numbers", got="NaN or infinity"
-            )
-    module.load_state_dict(dict(tensors))
 
+    policy: DiffusionPolicy
+    kind: str = "policy"
 
-def _listed(names: list[str]) -> str:
-    return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+    @property
+    def trained(self) -> DiffusionPolicy:
+        return self.policy
 
+    @property
+    def model(self) -> PolicyModel:
+        return self.policy.model
 
-@contextmanager
-def new_checkpoint(path: Path) -> Iterator[Path]:
-    """A folder to write a checkpoint into, as `robot.files.new_folder` gives one.
+    @property
+    def recipe(self) -> PolicyRecipe:
+        return self.policy.recipe
 
-    Raises:
-        InputError: the path cannot be written to.
-        TillerError: the disk is full, or a tensor could not be written.
-    """
-    try:
-        with new_folder(path) as folder:
-            yield folder
-    except (OSError, SafetensorError) as error:
-        if getattr(error, "errno", None) in (errno.EACCES, errno.EROFS, errno.ENOTDIR, errno.EPERM):
-            raise InputError(
-                f"checkpoint '{path}'", expected="a place that can be written to", got=str(error)
-            ) from error
-        room = "Make room and save again; " if getattr(error, "errno", None) == errno.ENOSPC else ""
-        raise TillerError(
-            f"checkpoint '{path}' could not be written: {error}. {room}The previous checkpoint is intact"
-        ) from error
+    def with_model(self, model: PolicyModel) -> TrainablePolicy:
+        return TrainablePolicy(DiffusionPolicy(model, self.policy.spec, self.policy.recipe))
 
+    def write(self, folder: Path, provenance: Provenance) -> None:
+        write_policy(folder, self.policy, provenance)
 
-def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
-    save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, str(path))
-
-
-def read_tensors(path: Path) -> dict[str, Tensor]:
-    """Read the tensors of a file, on the CPU.
-
-    Raises:
-        InputError: it is missing or cut short.
-    """
-    try:
-        return load_file(str(path))
-    except (OSError, SafetensorError) as error:
-        raise InputError(
-            f"checkpoint file '{path}'",
-            expected="a whole safetensors file",
-            got=str(error),
-            way_out="Use another checkpoint of this run, or copy it again",
-        ) from error
-
-
-def write_json(path: Path, value: Any) -> None:
-    path.write_text(json.dumps(value, indent=2) + "\n")
-
-
-def versions() -> dict[str, str]:
-    """Versions of the packages that a policy is trained with."""
-    installed = {"python": platform.python_version()}
-    for package in ("tiller", "torch", "diffusers", "numpy"):
-        try:
-            installed[package] = version(package)
-        except PackageNotFoundError:
-            installed[package] = "not installed"
-    return installed
+    def read_origin(self, folder: Path) -> tuple[PolicyRecipe, Provenance]:
+        record = read_record(folder)
+        return record.recipe, record.provenance

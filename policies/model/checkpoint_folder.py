@@ -13,33 +13,42 @@ from robot.errors import InputError, nearest
 FORMAT = "tiller-policy"
 VERSION = 1
 WEIGHTS, RECORD, TRAINING = "model.safetensors", "policy.json", "training"
+KINDS = {RECORD: "policy", "critic.json": "critic", "module.json": "module"}
+"""Record of a checkpoint -> what it holds."""
 # Where a training run keeps its checkpoints, best first.
 IN_A_RUN = ("checkpoints/final", "checkpoints/last")
 _LENGTH = struct.Struct("<Q")  # of a safetensors file's header, which holds the end of each tensor
 
 
-def find(path: Path | str) -> Path:
+def find(path: Path | str, record: str = RECORD) -> Path:
     """The checkpoint folder that a path means.
 
+    Args:
+        path: a checkpoint folder, or the output folder of a training run.
+        record: the file that a checkpoint of the kind has, one of `KINDS`.
+
     Raises:
-        InputError: there is none; with the nearest one that is there.
+        InputError: there is none; with what else is there, or the nearest one.
     """
     path = Path(path)
-    inside = _inside(path)
+    inside = _inside(path, record)
     if inside is not None:
         return inside
-    if not path.exists():
+    other = next((kind for name, kind in KINDS.items() if name != record and _inside(path, name)), None)
+    if other is not None:
+        problem = f"a {other}"
+    elif not path.exists():
         problem = "nothing there"
     elif not path.is_dir():
         problem = "a file"
     else:
         empty = not any(path.iterdir())
-        problem = "an empty folder" if empty else f"no {RECORD} in it, nor in {' or '.join(IN_A_RUN)}"
+        problem = "an empty folder" if empty else f"no {record} in it, nor in {' or '.join(IN_A_RUN)}"
     raise InputError(
         f"checkpoint '{path}'",
-        expected=f"a folder with {RECORD}, or the output folder of a training run",
+        expected=f"a folder with {record}, or the output folder of a training run",
         got=problem,
-        way_out=_nearby(path),
+        way_out=f"Give the checkpoint of a {KINDS[record]}" if other is not None else _nearby(path, record),
     )
 
 
@@ -76,14 +85,18 @@ def require_whole(path: Path | str) -> Mapping[str, Any]:
     return values
 
 
-def fingerprint(folder: Path) -> str:
-    """SHA-256, as 16 hexadecimal digits, of what decides a learnt policy: its weights, its spec and its recipe with
-    the transforms. It names the policy in records and in what is made from it.
+def fingerprint(folder: Path, record: str = RECORD, header: tuple[str, int] = (FORMAT, VERSION)) -> str:
+    """SHA-256, as 16 hexadecimal digits, of what decides something learnt: its weights, its spec and its recipe with
+    the transforms. It names a policy in records and in what is made from it.
+
+    Args:
+        folder: of the checkpoint.
+        record, header: of its kind.
 
     Raises:
         InputError: a file is missing or cannot be read.
     """
-    values = read_head(folder)
+    values = read_head(folder, record, header)
     decisive = {name: values.get(name) for name in ("spec", "recipe")}
     digest = hashlib.sha256(json.dumps(decisive, sort_keys=True).encode())
     try:
@@ -94,20 +107,25 @@ def fingerprint(folder: Path) -> str:
     return digest.hexdigest()[:16]
 
 
-def read_head(folder: Path) -> Mapping[str, Any]:
-    """The plain values of a policy.json of this format and version.
+def read_head(folder: Path, record: str = RECORD, header: tuple[str, int] = (FORMAT, VERSION)) -> Mapping[str, Any]:
+    """The plain values of a checkpoint's record.
+
+    Args:
+        folder: of the checkpoint.
+        record: the file.
+        header: its format and version.
 
     Raises:
-        InputError: it is no JSON, or of another format version.
+        InputError: it is no JSON, or of another format or version.
     """
-    path = folder / RECORD
+    path = folder / record
     values = read_json(path)
-    header = (values.get("format"), values.get("version")) if isinstance(values, dict) else (None, None)
-    if header != (FORMAT, VERSION) or isinstance(header[1], bool):
+    found = (values.get("format"), values.get("version")) if isinstance(values, dict) else (None, None)
+    if found != header or isinstance(found[1], bool):
         raise InputError(
             f"checkpoint '{path}'",
-            expected=f"format {FORMAT} version {VERSION}",
-            got=f"format {header[0]} version {header[1]}",
+            expected=f"format {header[0]} version {header[1]}",
+            got=f"format {found[0]} version {found[1]}",
             way_out="Load it with the version of tiller that wrote it, or train anew",
         )
     return values  # type: ignore[no-any-return]
@@ -125,22 +143,22 @@ def read_json(path: Path) -> Any:
         raise InputError(f"checkpoint file '{path}'", expected="JSON", got=str(error)) from error
 
 
-def _inside(path: Path) -> Path | None:
+def _inside(path: Path, record: str) -> Path | None:
     for folder in (path, *(path / inside for inside in IN_A_RUN)):
-        if (folder / RECORD).is_file():
+        if (folder / record).is_file():
             return folder
     return None
 
 
-def _nearby(path: Path) -> str | None:
+def _nearby(path: Path, record: str) -> str | None:
     """The nearest checkpoint below the path, beside it, or beside the first part of it that is missing."""
     there = next(each for each in (path, *path.parents) if each.is_dir())
-    if there != path and _inside(there) is not None:
+    if there != path and _inside(there, record) is not None:
         return f"Did you mean '{there}'?"
     for folder in dict.fromkeys((there, path.parent)):
         missing = path.relative_to(folder).parts[:1]
         try:
-            known = [each.name for each in folder.iterdir() if each.is_dir() and _inside(each) is not None]
+            known = [each.name for each in folder.iterdir() if each.is_dir() and _inside(each, record)]
         except OSError:
             continue
         if known:

@@ -9,12 +9,14 @@ from torch import Tensor, nn
 
 from policies.encoders import PromptEncoder
 from policies.encoders.prompt import IgnoredPrompt
+from policies.model.batch import TensorBatch
+from policies.model.trainable import LossModule
 from policies.objectives import Edit, Objective
 from policies.transforms import Tensors, TransformChain
 from policies.transforms.normaliser import ACTION, LIMITS, Normaliser
 
 
-class PolicyModel(nn.Module):
+class PolicyModel(LossModule):
     """raw -> transforms -> normaliser -> encoder -> network under an objective, and mirrored back.
 
     Args:
@@ -46,34 +48,16 @@ class PolicyModel(nn.Module):
         self.normaliser, self.augmentation, self.encoder, self.network = normaliser, augmentation, encoder, network
         self.prompt_encoder = IgnoredPrompt() if prompt_encoder is None else prompt_encoder
 
-    def forward(
-        self,
-        observation: Tensors,
-        action: Tensor,
-        is_pad: Tensor,
-        generator: torch.Generator | None = None,
-        prompt: Tensor | None = None,
-    ) -> Tensor:
-        """Loss summed over the elements that count.
+    def loss(self, batch: TensorBatch, generator: torch.Generator | None = None) -> Tensor:
+        """Loss summed over the elements that count, a scalar; `generator` is the source of noise and levels."""
+        stages = self.chain.forward_observation(batch.observation)
+        target = self.normalise_action(batch.action, stages)
+        loss = self.objective.loss(self.network, target, self._condition(stages[-1], batch.prompt), generator)
+        return loss.sum() if self.pad_loss else (loss * (~batch.is_pad)[..., None]).sum()
 
-        Args:
-            observation: name -> (B, steps, ...) raw.
-            action: (B, H, dim) raw.
-            is_pad: (B, H) true where an action only repeats the last one of its episode.
-            generator: source of noise and levels.
-            prompt: (B, ...) as `prompt_encoder.read` gives it; None where it gives none.
-
-        Returns:
-            A scalar; divide it by the number of these elements for the mean.
-        """
-        stages = self.chain.forward_observation(observation)
-        target = self.normalise_action(action, stages)
-        loss = self.objective.loss(self.network, target, self._condition(stages[-1], prompt), generator)
-        return loss.sum() if self.pad_loss else (loss * (~is_pad)[..., None]).sum()
-
-    def elements(self, rows: int, kept: int) -> int:
-        """Elements that count in the loss of `rows` rows of actions, of which `kept` are no padding."""
-        return (rows if self.pad_loss else kept) * self.chain.outgoing[1].dim
+    def elements(self, batch: TensorBatch) -> int:
+        """Components of the actions that count: those that are no padding, unless padding counts too."""
+        return (batch.is_pad.numel() if self.pad_loss else batch.kept) * self.chain.outgoing[1].dim
 
     def encode(self, observation: Tensors, prompt: Tensor | None = None) -> tuple[Tensor, list[Tensors]]:
         """Raw observation, and the prompt that `prompt_encoder.read` gave, to their condition (B, C); and the stages

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from policies.model.arrays import observation_tensors
 from policies.model.model import PolicyModel
 from policies.model.noise import RowStreams
 from policies.objectives import Edit
@@ -19,11 +20,6 @@ from robot.description import Decision, PolicySpec, Query, SamplerSpec, Task
 from robot.description.decision import require_samples
 from robot.description.prompt import prompt_rows
 from robot.errors import InputError
-
-_WINDOWS = (
-    "That is one row: ObservationHistory(policy.spec.observation) of robot.control.observation.history makes windows "
-    "of rows, and window[None] is a batch of one"
-)
 
 
 class DiffusionPolicy:
@@ -215,28 +211,7 @@ class DiffusionPolicy:
         return lambda action: torch.where(share > 0, torch.lerp(action, held, share), action)
 
     def _tensors(self, observation: Mapping[str, np.ndarray]) -> dict[str, Tensor]:
-        """Raw arrays as tensors on the device, after a check of names and shapes."""
-        tensors, batch = {}, None
-        for field in self.spec.observation:
-            if field.name not in observation:
-                raise InputError(
-                    f"observation '{field.name}'",
-                    expected="every key that the policy sees",
-                    got=f"only {', '.join(observation) or 'nothing'}",
-                )
-            value = np.asarray(observation[field.name])
-            batch = len(value) if batch is None and value.ndim else batch
-            expected = (batch, field.history.steps, *field.shape)
-            if value.shape != expected:
-                raise InputError(
-                    f"observation '{field.name}'",
-                    expected=f"(batch, steps, ...) = {expected}",
-                    got=str(value.shape),
-                    way_out=_WINDOWS if value.shape == field.shape else None,
-                )
-            value = value if field.is_image else value.astype(np.float32, copy=False)
-            tensors[field.name] = torch.from_numpy(np.ascontiguousarray(value)).to(self.device)
-        return tensors
+        return observation_tensors(self.spec.observation, observation, self.device)
 
     def _optional(self, value: np.ndarray | None) -> Tensor | None:
         return None if value is None else torch.as_tensor(np.asarray(value, dtype=np.float32), device=self.device)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Mapping
+from typing import Annotated, Any, Mapping, Protocol
 
 from robot.description import History, SamplerSpec
 from robot.description.ranges import Count, Duration, NonNegative, Range, Seed, Workers
@@ -42,6 +42,34 @@ class NormalisationConfig:
 
     def mode_of(self, name: str) -> str:
         return self.fields.get(name, self.mode)
+
+
+class ObservingRecipe(Protocol):
+    """The part of a recipe that says what is seen, and how it becomes a condition."""
+
+    @property
+    def encoder(self) -> Mapping[str, Any]: ...
+
+    @property
+    def prompt(self) -> Mapping[str, Any]: ...
+
+    @property
+    def augmentation(self) -> Mapping[str, Any] | None: ...
+
+    @property
+    def observation(self) -> tuple[str, ...]: ...
+
+    @property
+    def n_obs_steps(self) -> int: ...
+
+    @property
+    def history(self) -> Mapping[str, History]: ...
+
+    @property
+    def transforms(self) -> tuple[Mapping[str, Any], ...]: ...
+
+    @property
+    def normalisation(self) -> NormalisationConfig: ...
 
 
 @dataclass(frozen=True)
@@ -142,6 +170,9 @@ class TrainingConfig:
         stop_after: stop early after so many updates, as Ctrl-C does, or None; resuming goes on.
         seed: of weights, order, noise and split.
         demonstrations: train on so many of the training episodes, drawn by seed; None for all.
+        order: how often windows come, {name: uniform}, or by what came of their episodes: {name: return_weighted},
+            {name: advantage_weighted}, {name: top} or {name: fact}, with their options.
+        weights: shares of several datasets in every batch, one of each; empty weighs every window alike.
         overfit_one_batch: train on the first batch for ever: the loss must go to nearly nothing.
         log_every, checkpoint_every, evaluate_every: in updates; 0 never evaluates.
         keep_every: checkpoints at multiples of this stay; 0 keeps the last one only.
@@ -163,6 +194,8 @@ class TrainingConfig:
     stop_after: Count | None = None
     seed: Seed = 0
     demonstrations: Count | None = None
+    order: Mapping[str, Any] = field(default_factory=lambda: {"name": "uniform"})
+    weights: tuple[float, ...] = ()
     overfit_one_batch: bool = False
     ema: EmaConfig = EmaConfig()
     validation: ValidationConfig = ValidationConfig()

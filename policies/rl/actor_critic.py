@@ -23,7 +23,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from policies.rl.networks import Actor, Critics, Scale, descend
+from policies.networks.ensemble import MlpEnsemble
+from policies.rl.networks import Actor, Scale, descend
 from policies.rl.state import nested, optimiser_tensors, restore_optimiser, seeded, under
 from robot.description.ranges import Range
 from robot.description.record import require_ranges
@@ -145,8 +146,8 @@ class ActorCritic:
         with seeded(seed):
             self.scale = Scale(size)
             self.actor = Actor(size, actions, config.width, config.depth)
-            self.critics = Critics(members, size + actions, config.width, config.depth)
-            self.targets = Critics(members, size + actions, config.width, config.depth)
+            self.critics = MlpEnsemble(members, size + actions, config.width, config.depth)
+            self.targets = MlpEnsemble(members, size + actions, config.width, config.depth)
         self.targets.load_state_dict(self.critics.state_dict())
         self.targets.requires_grad_(False)
         self.log_alpha = nn.Parameter(torch.tensor(np.log(config.temperature), dtype=torch.float32))

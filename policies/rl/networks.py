@@ -1,9 +1,8 @@
-"""Networks of the algorithms: scaled observations, an actor with squashed Gaussian actions, critics in one batch."""
+"""Networks of the algorithms: scaled observations, an actor with squashed Gaussian actions."""
 
 from __future__ import annotations
 
 import math
-from itertools import pairwise
 from typing import Iterable
 
 import torch
@@ -118,36 +117,6 @@ class Actor(nn.Module):
 
 def _bounded(mean: Tensor) -> Tensor:
     return MEAN_MOST * torch.tanh(mean / MEAN_MOST)
-
-
-class Critics(nn.Module):
-    """Several critics as one batched network.
-
-    Args:
-        members: how many.
-        size: of their input, an observation with its action.
-    """
-
-    def __init__(self, members: int, size: int, width: int, depth: int) -> None:
-        super().__init__()
-        sizes = [size, *[width] * depth, 1]
-        self.weights = nn.ParameterList()
-        self.biases = nn.ParameterList()
-        for before, after in pairwise(sizes):
-            bound = 1 / math.sqrt(before)
-            self.weights.append(nn.Parameter(torch.empty(members, before, after).uniform_(-bound, bound)))
-            self.biases.append(nn.Parameter(torch.empty(members, 1, after).uniform_(-bound, bound)))
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        """(batch, size) -> (members, batch)."""
-        hidden = inputs.expand(len(self.weights[0]), *inputs.shape)
-        last = len(self.weights) - 1
-        for number, (weight, bias) in enumerate(zip(self.weights, self.biases)):
-            hidden = torch.baddbmm(bias, hidden, weight)
-            if number < last:
-                # Without a norm the values of actions that were never tried diverge.
-                hidden = F.relu(F.layer_norm(hidden, hidden.shape[-1:]))
-        return hidden[..., 0]
 
 
 def descend(

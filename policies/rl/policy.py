@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from policies.model.checkpoint import fill, new_checkpoint, read_tensors, write_json, write_tensors
 from policies.model.checkpoint_folder import read_json
+from policies.model.files import fill, new_checkpoint, read_tensors, write_json, write_tensors
 from policies.rl.networks import Actor, Scale
 from robot.description import from_json, to_json
 from robot.errors import InputError

@@ -19,8 +19,8 @@ import numpy as np
 from torch import Tensor
 
 from data.store.writing.lock import WriterLock
-from policies.model.checkpoint import new_checkpoint, read_tensors, write_json, write_tensors
 from policies.model.checkpoint_folder import read_json
+from policies.model.files import new_checkpoint, read_tensors, write_json, write_tensors
 from policies.rl.environment import Step, VectorEnvironment
 from policies.rl.policy import ActorPolicy
 from policies.rl.state import stream

@@ -3,53 +3,25 @@
 from __future__ import annotations
 
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Mapping
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from data.learning.windows import Windows
+from data.learning.source import WindowSource
+from policies.model.batch import TensorBatch
 from policies.training.distributed import Ranks
 
 
-@dataclass(frozen=True, eq=False)
-class TensorBatch:
-    """Windows side by side on a device, raw units.
-
-    Args:
-        observation: name -> (batch, steps, ...).
-        action: (batch, horizon, dim).
-        is_pad: (batch, horizon).
-        kept: rows that are no padding, counted before the transfer to the device.
-        prompt: (batch, ...) as the model's encoder of prompts reads them; None where it reads none.
-    """
-
-    observation: Mapping[str, Tensor]
-    action: Tensor
-    is_pad: Tensor
-    kept: int
-    prompt: Tensor | None = None
-
-    def to(self, device: torch.device) -> TensorBatch:
-        """The same windows on another device."""
-        if device.type == "cpu":
-            return self
-        observation = {name: value.to(device, non_blocking=True) for name, value in self.observation.items()}
-        action, is_pad = (value.to(device, non_blocking=True) for value in (self.action, self.is_pad))
-        prompt = None if self.prompt is None else self.prompt.to(device, non_blocking=True)
-        return TensorBatch(observation, action, is_pad, self.kept, prompt)
-
-
 class RowOrder:
-    """Which rows each update learns from: one epoch's permutation after the other, cut in batches that may span two.
+    """Which rows each update learns from: one epoch's order after the other, cut in batches that may span two.
 
-    The permutation of an epoch is a function of (seed, epoch) alone, so the rows of any update can be computed at any
+    The order of an epoch is a function of (seed, epoch) alone, so the rows of any update can be computed at any
     time, also after a resume.
     """
 
-    def __init__(self, windows: Windows, batch_size: int, seed: int):
+    def __init__(self, windows: WindowSource, batch_size: int, seed: int):
         self.windows, self.batch_size, self.seed = windows, batch_size, seed
         self._epochs: dict[int, np.ndarray] = {}
 
@@ -84,7 +56,8 @@ class Batches:
         accumulation: micro-batches per update.
         ranks: this process among all.
         ahead: gather the next update in a thread meanwhile; pays where images are decoded or a GPU works.
-        prompts: (episodes, ...) of every episode of the dataset, as the model reads them; None where it reads none.
+        facts: name -> (episodes, ...) of every episode that the windows count, such as success, or the prompt as the
+            model reads it.
     """
 
     def __init__(
@@ -94,10 +67,10 @@ class Batches:
         accumulation: int,
         ranks: Ranks,
         ahead: bool,
-        prompts: Tensor | None = None,
+        facts: Mapping[str, Tensor] | None = None,
     ):
         self.order, self.device, self.accumulation, self.ranks = order, device, accumulation, ranks
-        self._prompts = prompts
+        self._facts = facts or {}
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="batches") if ahead else None
         self._next: tuple[int, Future[list[TensorBatch]]] | None = None
 
@@ -114,7 +87,7 @@ class Batches:
     def _gather(self, update: int) -> list[TensorBatch]:
         parts = np.split(self.order.rows(update), self.accumulation * self.ranks.size)
         return [
-            to_torch(self.order.windows, part, self._prompts, pin=self.device.type == "cuda")
+            to_torch(self.order.windows, part, self._facts, pin=self.device.type == "cuda")
             for part in parts[self.ranks.rank :: self.ranks.size]
         ]
 
@@ -126,18 +99,22 @@ class Batches:
             self._pool.shutdown(wait=True, cancel_futures=True)
 
 
-def to_torch(windows: Windows, rows: np.ndarray, prompts: Tensor | None = None, pin: bool = False) -> TensorBatch:
-    """Gather windows as tensors on the CPU, in the memory of the arrays unless pinned. `prompts`: see `Batches`."""
+def to_torch(
+    windows: WindowSource, rows: np.ndarray, facts: Mapping[str, Tensor] | None = None, pin: bool = False
+) -> TensorBatch:
+    """Gather windows as tensors on the CPU, in the memory of the arrays unless pinned. `facts`: see `Batches`."""
     batch = windows.gather(rows)
 
     def tensor(array: np.ndarray) -> Tensor:
         shared = torch.from_numpy(array)
         return shared.pin_memory() if pin else shared
 
+    episode = torch.from_numpy(batch.episode)
     return TensorBatch(
         {name: tensor(value) for name, value in batch.observation.items()},
         tensor(batch.action),
         tensor(batch.is_pad),
         batch.is_pad.size - int(batch.is_pad.sum()),
-        None if prompts is None else prompts[torch.from_numpy(batch.episode)],
+        {name: values[episode] for name, values in (facts or {}).items()},
+        {name: tensor(value) for name, value in batch.columns.items()},
     )

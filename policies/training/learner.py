@@ -12,9 +12,9 @@ from diffusers.optimization import get_scheduler
 from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
-from policies.model.model import PolicyModel
+from policies.model.batch import TensorBatch
+from policies.model.trainable import LossModule
 from policies.recipe.recipe import TrainingConfig
-from policies.training.batches import TensorBatch
 from policies.training.distributed import Ranks
 from policies.training.ema import MovingAverage
 from policies.training.precision import uses_bf16
@@ -33,7 +33,7 @@ class Learner:
         ranks: this process among those that train together.
     """
 
-    def __init__(self, model: PolicyModel, config: TrainingConfig, ranks: Ranks):
+    def __init__(self, model: LossModule, config: TrainingConfig, ranks: Ranks):
         self.model, self.config, self.ranks = model.train(), config, ranks
         self.device = next(model.parameters()).device
         self.parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
@@ -93,7 +93,7 @@ class Learner:
             self._seed(update, index * self.ranks.size + self.ranks.rank)
             with self._without_exchange(last=index + 1 == len(batches)):
                 with torch.autocast(self.device.type, torch.bfloat16, enabled=self._bf16):
-                    loss = self._parallel(batch.observation, batch.action, batch.is_pad, self._generator, batch.prompt)
+                    loss = self._parallel(batch, self._generator)
                     share = loss / elements
                 # Processes average their gradients; together their shares make one mean already.
                 (share * self.ranks.size).backward()
@@ -107,7 +107,7 @@ class Learner:
 
     def _elements(self, batches: Sequence[TensorBatch]) -> int | Tensor:
         """Elements that count in the loss of the whole batch."""
-        own = sum(self.model.elements(batch.is_pad.numel(), batch.kept) for batch in batches)
+        own = sum(self.model.elements(batch) for batch in batches)
         return own if self.ranks.size == 1 else self.ranks.add(torch.tensor(float(own), device=self.device))
 
     def _seed(self, update: int, part: int) -> None:

@@ -3,29 +3,34 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Sequence, TypeVar
 
 from torch import Tensor
 
 from data.store.dataset import Dataset
 from data.store.names import INSTRUCTION as FACT
-from policies.model.model import PolicyModel
-from policies.recipe.recipe import PolicyRecipe
+from policies.encoders import PromptEncoder
+from policies.model.batch import PROMPT
+from policies.recipe.recipe import ObservingRecipe
 from robot.description import TaskPrompt
 from robot.description.prompt import INSTRUCTION, REFUSED
 from robot.errors import InputError
 
+Recipe = TypeVar("Recipe", bound=ObservingRecipe)
 
-def with_instructions(recipe: PolicyRecipe, data: Dataset) -> PolicyRecipe:
-    """A recipe whose policy knows the instructions of a dataset, where it needs them and names none itself.
+
+def with_instructions(recipe: Recipe, datasets: Sequence[Dataset]) -> Recipe:
+    """A recipe that knows the instructions of some datasets, where it needs them and names none itself.
 
     Raises:
-        InputError: the dataset has no instructions, or an episode without one.
+        InputError: a dataset has no instructions, or an episode without one.
     """
     use = recipe.prompt.get("name")
     if use not in (INSTRUCTION, REFUSED) or recipe.prompt.get("instructions"):
         return recipe
-    words = instructions(data, required=use == INSTRUCTION)
-    return replace(recipe, prompt={**recipe.prompt, "instructions": sorted({word for word in words if word})})
+    words = [word for data in datasets for word in instructions(data, required=use == INSTRUCTION)]
+    named = {**recipe.prompt, "instructions": sorted({word for word in words if word})}
+    return replace(recipe, prompt=named)  # type: ignore[type-var]
 
 
 def instructions(data: Dataset, *, required: bool = True) -> list[str]:
@@ -48,12 +53,14 @@ def instructions(data: Dataset, *, required: bool = True) -> list[str]:
     return words
 
 
-def episode_prompts(model: PolicyModel, data: Dataset) -> Tensor | None:
-    """The prompt of every episode (episodes, ...) as the model reads it; None where it reads none.
+def episode_prompts(encoder: PromptEncoder, datasets: Sequence[Dataset]) -> dict[str, Tensor]:
+    """The prompt of every episode of some datasets, (episodes, ...) as the encoder reads it, by its name as a fact; no
+    fact where it reads none.
 
     Raises:
         InputError: an instruction is missing, or is not one that the recipe names.
     """
-    if model.prompt_encoder.spec.use != INSTRUCTION:
-        return None
-    return model.prompt_encoder.read([TaskPrompt(word) for word in instructions(data)])
+    if encoder.spec.use != INSTRUCTION:
+        return {}
+    read = encoder.read([TaskPrompt(word) for data in datasets for word in instructions(data)])
+    return {} if read is None else {PROMPT: read}

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Callable, Iterator
 
 from data.store.writing.lock import WriterLock
-from policies.model.checkpoint import new_checkpoint
+from policies.model.files import new_checkpoint
 from robot.errors import InputError
 from robot.files import point_link, remove_partial
 

@@ -14,15 +14,15 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from policies.model.checkpoint import fill, read_tensors, write_json, write_tensors
 from policies.model.checkpoint_folder import read_json
+from policies.model.files import fill, read_tensors, write_json, write_tensors
 from policies.recipe.recipe import TrainingConfig
 from robot.description import from_json, to_json
 from robot.errors import InputError
 
 WEIGHTS, OPTIMISER, STATE = "weights.safetensors", "optimiser.safetensors", "state.json"
 # Other values of these make another run; all others hold from the first update after a resume on.
-FIXED = ("seed", "batch_size", "demonstrations", "overfit_one_batch", "validation")
+FIXED = ("seed", "batch_size", "demonstrations", "order", "weights", "overfit_one_batch", "validation")
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def read_training(folder: Path, model: nn.Module, optimiser: Optimizer) -> Train
         name, _, kind = key.rpartition(":")
         if name not in indices:
             raise InputError(
-                f"checkpoint file '{folder / OPTIMISER}'", expected="the parameters of this policy", got=f"'{name}'"
+                f"checkpoint file '{folder / OPTIMISER}'", expected="the parameters of this model", got=f"'{name}'"
             )
         moments.setdefault(indices[name], {})[kind] = _with_strides_of(parameters[name], tensor)
     optimiser.load_state_dict({"state": moments, "param_groups": optimiser.state_dict()["param_groups"]})

@@ -6,14 +6,15 @@ import math
 import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Callable, Mapping, Sequence
+from typing import Any, Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor
 
-from policies.model.checkpoint import PolicyRecord, Provenance, fill, read_record, read_tensors, write_policy
 from policies.model.checkpoint_folder import TRAINING, WEIGHTS
-from policies.model.policy import DiffusionPolicy
+from policies.model.files import fill, read_tensors
+from policies.model.provenance import Provenance
+from policies.model.trainable import Trainable
 from policies.training.batches import Batches
 from policies.training.interruption import Interruption
 from policies.training.learner import Learner
@@ -24,8 +25,8 @@ from policies.training.state import TrainingState, changed_choices, read_trainin
 from policies.training.validation import Validation
 from robot.errors import InputError, TillerError
 
-Evaluate = Callable[[DiffusionPolicy, int], Mapping[str, float]]
-"""Called with the policy of averaged weights and the updates done; returns numbers to log."""
+Evaluate = Callable[[Any, int], Mapping[str, float]]
+"""Called with what is trained, under averaged weights, and the updates done; returns numbers to log."""
 
 DONE, INTERRUPTED = "done", "interrupted"
 # Processes must stop together, and agreeing on it costs a message.
@@ -39,7 +40,7 @@ class TrainingResult:
     Args:
         updates: done in all.
         stopped: why: `done`, `interrupted`, `minutes` or `stop_after`.
-        checkpoint: folder to load the policy from.
+        checkpoint: folder to load from.
         elapsed_s: time spent training, evaluation not counted.
         loss: mean over the last updates, as it was logged last; NaN when no update was left to do.
         validation_loss: the last one, NaN when nothing was held out.
@@ -69,10 +70,10 @@ class Recent:
 
 
 class Trainer:
-    """Trains a policy's model and keeps its checkpoints.
+    """Trains anything that learns from windows, and keeps its checkpoints.
 
     Args:
-        policy: its model is trained in place; it is on its device already.
+        trainable: its model is trained in place; it is on its device already.
         learner: over the same model.
         batches: of windows.
         folder: of the checkpoints.
@@ -85,7 +86,7 @@ class Trainer:
 
     def __init__(
         self,
-        policy: DiffusionPolicy,
+        trainable: Trainable,
         learner: Learner,
         batches: Batches,
         folder: RunFolder,
@@ -98,7 +99,7 @@ class Trainer:
         self.learner, self.batches, self.folder, self.provenance = learner, batches, folder, provenance
         self.progress, self.validation, self.evaluate, self.loggers = progress, validation, evaluate, loggers
         self.config, self.ranks = learner.config, learner.ranks
-        self.acting = DiffusionPolicy(learner.average.model, policy.spec, policy.recipe)
+        self.acting = trainable.with_model(learner.average.model)
         self.done, self.elapsed_s = 0, 0.0
         self._loss = self._validation_loss = math.nan
         self._evaluations: dict[int, Mapping[str, float]] = {}
@@ -111,7 +112,7 @@ class Trainer:
             InputError: a file of it is missing or broken, or the run began with other choices.
         """
         folder = self.folder.last
-        self._require_same_source(read_record(folder))
+        self._require_same_origin(*self.acting.read_origin(folder))
         state = read_training(folder / TRAINING, self.learner.model, self.learner.optimiser)
         require_same_run(state, self.config)
         fill(self.learner.average.model, read_tensors(folder / WEIGHTS), folder / WEIGHTS)
@@ -133,18 +134,18 @@ class Trainer:
                 f"been {before:.4g}"
             )
 
-    def _require_same_source(self, record: PolicyRecord) -> None:
-        if record.recipe != self.acting.recipe:
+    def _require_same_origin(self, recipe: Any, provenance: Provenance) -> None:
+        if recipe != self.acting.recipe:
             raise InputError(
                 f"resume '{self.folder.path}'",
                 expected="the recipe that the run began with",
                 got="another one",
-                way_out="Give the same policy options, or another output folder",
+                way_out=f"Give the same {self.acting.kind} options, or another output folder",
             )
-        if record.provenance.dataset != self.provenance.dataset:
+        if provenance.dataset != self.provenance.dataset:
             raise InputError(
                 f"resume '{self.folder.path}'",
-                expected=f"the data of {record.provenance.dataset_path}",
+                expected=f"the data of {provenance.dataset_path}",
                 got=f"other data in {self.provenance.dataset_path}",
                 way_out="Give the same dataset, or another output folder",
             )
@@ -237,12 +238,12 @@ class Trainer:
         self.progress.say(f"update {self.done}: validation loss {self._validation_loss:.4g}")
 
     def _evaluate(self) -> None:
-        """Evaluate the policy; saves first, as this takes long and runs code that is not ours."""
+        """Evaluate what is trained; saves first, as this takes long and runs code that is not ours."""
         if self.evaluate is not None and self.ranks.is_main and not self._interruption.requested:
             self._save()
             try:
                 self._interruption.at_once = True
-                values = {name: float(value) for name, value in self.evaluate(self.acting, self.done).items()}
+                values = {name: float(value) for name, value in self.evaluate(self.acting.trained, self.done).items()}
             except KeyboardInterrupt:
                 values = {}
             finally:
@@ -264,14 +265,14 @@ class Trainer:
         self._saved_at = self.done
 
     def _write(self, folder: Path) -> None:
-        self._write_policy(folder)
+        self._write_trained(folder)
         state = TrainingState(
             self.done, self.elapsed_s, self.learner.average.updates, self.learner.schedule.state_dict(), self.config
         )
         write_training(folder / TRAINING, state, self.learner.model, self.learner.optimiser)
 
-    def _write_policy(self, folder: Path) -> None:
-        write_policy(folder, self.acting, replace(self.provenance, step=self.done))
+    def _write_trained(self, folder: Path) -> None:
+        self.acting.write(folder, replace(self.provenance, step=self.done))
 
     def _finish(self, stopped: str, recent: Recent) -> TrainingResult:
         """Save, and when the run is done write the final checkpoint too."""
@@ -283,7 +284,7 @@ class Trainer:
             if not self._is_time(self.config.validation.every):
                 self._validate()
             if self.ranks.is_main:
-                self.folder.save_final(self._write_policy)
+                self.folder.save_final(self._write_trained)
             checkpoint = self.folder.final
             self._evaluate()
         return TrainingResult(

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, Mapping
 
 from robot.description.action import ActionSpec
-from robot.description.observation import ObservationSpec
+from robot.description.observation import ObservationField, ObservationSpec
 from robot.description.prompt import PromptSpec
 from robot.description.ranges import Range
 from robot.errors import InputError
@@ -76,6 +76,7 @@ class CriticSpec:
         steps: k, the executed rows that are scored.
         gamma: discount per control step.
         reward: the reward convention, in words that the store records.
+        prompt: what the critic does with an instruction.
     """
 
     observation: ObservationSpec
@@ -83,3 +84,52 @@ class CriticSpec:
     steps: int
     gamma: float
     reward: str
+    prompt: PromptSpec = PromptSpec()
+
+    @property
+    def horizon(self) -> int:
+        """Rows of the window that it learns from: k."""
+        return self.steps
+
+    def require_policy(self, policy: PolicySpec) -> None:
+        """Refuse a policy whose chunks this critic cannot score at its decisions.
+
+        Raises:
+            InputError: the critic sees a key that the policy does not, or another history, unit or shape of one; other
+                actions; or it scores another number of rows than are executed. Both sides are shown.
+        """
+        theirs = {key.name: key for key in policy.observation}
+        for key in self.observation:
+            if theirs.get(key.name) != key:
+                raise InputError(
+                    f"critic: observation '{key.name}'",
+                    expected=f"what the policy sees: {_shown(theirs.get(key.name))}",
+                    got=_shown(key),
+                    way_out="Train the critic with the observation of the policy",
+                )
+        if self.action != policy.action:
+            raise InputError(
+                "critic: actions",
+                expected=f"those of the policy: {_actions(policy.action)}",
+                got=_actions(self.action),
+                way_out="Train the critic on a dataset of the policy's robot",
+            )
+        if self.steps != policy.n_action_steps:
+            raise InputError(
+                "critic: rows",
+                expected=f"{policy.n_action_steps}, which the policy executes per plan",
+                got=str(self.steps),
+                way_out=f"Train the critic with critic.steps={policy.n_action_steps}, or execute {self.steps} rows",
+            )
+
+
+def _actions(action: ActionSpec) -> str:
+    fields = (f"{each.name} ({each.size}) {each.kind} in {each.unit}" for each in action.fields)
+    return f"{', '.join(fields)}, each {action.period_s:g} s"
+
+
+def _shown(key: ObservationField | None) -> str:
+    if key is None:
+        return "nothing of that name"
+    stride = f", every {key.history.stride}" if key.history.stride > 1 else ""
+    return f"{key.shape} {key.dtype} in {key.unit}, {key.history.steps} steps{stride}"

@@ -9,7 +9,8 @@ import torch
 
 from data.learning.statistics import RunningStatistics
 from policies.model.build import build_policy, policy_spec
-from policies.model.checkpoint import Provenance, save
+from policies.model.checkpoint import save
+from policies.model.provenance import Provenance
 from policies.recipe.recipe import PolicyRecipe
 from policies.transforms.normaliser import ACTION
 from robot.contract.loading import action_spec, load_contract

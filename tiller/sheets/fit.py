@@ -10,7 +10,8 @@ from robot.errors import InputError
 
 if TYPE_CHECKING:
     from data.store.dataset import Dataset
-    from policies.recipe.recipe import PolicyRecipe
+    from policies.recipe.critic import CriticRecipe
+    from policies.recipe.recipe import ObservingRecipe, PolicyRecipe
 
 STATE_ENCODER = "state"
 
@@ -58,6 +59,19 @@ def fit_recipe(
     Raises:
         InputError: the dataset has no schema, or the sides do not fit; both are shown.
     """
+    keys = _keys(recipe, dataset, task)
+    steps = recipe.n_action_steps if own_action_steps or task is None else min(task.n_action_steps, recipe.horizon)
+    return replace(recipe, observation=keys, n_action_steps=steps)
+
+
+def fit_critic(recipe: CriticRecipe, dataset: Dataset, task: TaskFacts | None, *, own_steps: bool) -> CriticRecipe:
+    """As `fit_recipe`, of a critic: it scores the rows that the task executes of a plan, unless told otherwise."""
+    keys = _keys(recipe, dataset, task)
+    return replace(recipe, observation=keys, steps=recipe.steps if own_steps or task is None else task.n_action_steps)
+
+
+def _keys(recipe: ObservingRecipe, dataset: Dataset, task: TaskFacts | None) -> tuple[str, ...]:
+    """The keys that are seen, once dataset and task are known to fit."""
     if dataset.schema is None:
         raise InputError(
             f"dataset '{dataset.path}'",
@@ -90,8 +104,7 @@ def fit_recipe(
             got=f"only {', '.join(offered.names)}",
             way_out="Images need policy=flow_cnn",
         )
-    steps = recipe.n_action_steps if own_action_steps or task is None else min(task.n_action_steps, recipe.horizon)
-    return replace(recipe, observation=keys, n_action_steps=steps)
+    return keys
 
 
 def _require_shared_keys(keys: Sequence[str], dataset: Dataset, offered: ObservationSpec, task: TaskFacts) -> None:

@@ -133,7 +133,7 @@ def train(configuration: Configuration[DemoOptions], output: Output) -> None:
         training=options.training,
     )
     values = {**to_json(settings), "policy": configuration.values.get("policy", {})}
-    folder, result = train_policy(Configuration(settings, values, configuration.choices))
+    folder, result, _ = train_policy(Configuration(settings, values, configuration.choices))
     if result.stopped == "interrupted":
         raise KeyboardInterrupt
     if folder is not None:

@@ -1,4 +1,6 @@
-"""`tiller train`: a policy from a dataset, with checkpoints, curves and, when asked, evaluation in the loop."""
+"""`tiller train`: a policy or a critic from recorded episodes, with checkpoints, curves and, when asked, evaluation in
+the loop.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Mapping, Sequence
 
+from policies.recipe.critic import CriticRecipe
 from policies.recipe.recipe import PolicyRecipe, TrainingConfig
 from robot.description import to_json
 from robot.description.ranges import Count, Seed, Workers
@@ -18,7 +21,9 @@ from tiller.configuration.compose import Configuration
 from tiller.runs.output import Output, open_output
 
 if TYPE_CHECKING:
+    from data.store.dataset import Dataset
     from policies.training.trainer import Evaluate, TrainingResult
+    from tiller.sheets.fit import TaskFacts
 
 
 @dataclass(frozen=True)
@@ -41,16 +46,18 @@ class TrainOptions:
     """What `tiller train` takes.
 
     Args:
-        data: dataset to train on: a folder, a zip or a URL.
-        task: that the policy is for; it is checked against the dataset. null trains on the dataset alone.
+        data: dataset to train on: a folder, a zip or a URL; or several as [A,B], in the shares of training.weights.
+        task: that the policy or the critic is for; it is checked against the dataset. null trains on the dataset alone.
         output: folder to write to; null makes outputs/train/<date>.
         resume: go on from the last checkpoint in the output folder, exactly; a new run where there is none.
         overwrite: replace what an earlier run left in the output folder.
         device: auto, cpu, cuda or cuda:N.
         options: of the task, for example options.initial_states=paper.
+        critic: train a critic instead of a policy, for example critic=success.
+        judge: further episodes to judge a critic on; null judges it on those that the validation holds out.
     """
 
-    data: str
+    data: str | tuple[str, ...]
     task: str | None = None
     output: str | None = None
     resume: bool = False
@@ -59,11 +66,21 @@ class TrainOptions:
     options: Mapping[str, Any] = field(default_factory=dict)
     evaluation: LoopEvaluation = LoopEvaluation()
     policy: PolicyRecipe = PolicyRecipe()
+    critic: CriticRecipe | None = None
+    judge: str | None = None
     training: TrainingConfig = TrainingConfig()
 
 
 def command(words: Sequence[str]) -> int:
     """Run the verb."""
+    both = [word for word in words if word.startswith(("policy=", "policy."))]
+    if both and any(word.startswith(("critic=", "critic.")) for word in words):
+        raise InputError(
+            f"'{both[0]}'",
+            expected="options of a policy, or of a critic",
+            got="both",
+            way_out="Train one after the other; a critic has its own observation, critic.observation",
+        )
     return run_configured("train", TrainOptions, run, words)
 
 
@@ -81,6 +98,10 @@ def run(configuration: Configuration[TrainOptions]) -> int:
             got="nothing",
             way_out="Add output= beside resume=true",
         )
+    if options.judge is not None and options.critic is None:
+        raise InputError(
+            "'judge'", expected="a critic to judge", got="a policy", way_out="Add critic=, or use tiller evaluate"
+        )
     if options.options and not options.task:
         raise InputError(
             "'options'",
@@ -91,50 +112,34 @@ def run(configuration: Configuration[TrainOptions]) -> int:
     from tiller.runs.threads import limit_threads
 
     limit_threads(options.training.threads)
-    output, result = train_policy(configuration)
+    train_it = train_policy if options.critic is None else train_judged_critic
+    output, result, more = train_it(configuration)
     if result.stopped == "interrupted":
         raise KeyboardInterrupt(
             f"Stopped before the end; add output={output.path if output else options.output} and resume=true to go on"
         )
     if output is not None and result.stopped != "stop_after":
-        output.finish(figures(result))
+        output.finish({**figures(result), **more})
     return 0
 
 
-def train_policy(configuration: Configuration[TrainOptions]) -> tuple[Output | None, TrainingResult]:
+Trained = tuple[Output | None, "TrainingResult", Mapping[str, float]]
+
+
+def train_policy(configuration: Configuration[TrainOptions]) -> Trained:
     """Check that everything fits, open the output and train. Processes of torchrun but the first have no output."""
-    from data.store.dataset import Dataset
-    from policies.model.device import choose_device
     from policies.training.train import train
-    from tiller.sheets.fit import fit_recipe, task_facts
+    from tiller.sheets.fit import fit_recipe
 
     options = configuration.options
-    choose_device(options.device)
-    dataset = Dataset.open(options.data)
-    task = task_facts(options.task, options.options) if options.task else None
+    datasets, task = opened(options)
     given = configuration.values.get("policy", {})
-    recipe = fit_recipe(options.policy, dataset, task, own_action_steps="n_action_steps" in given)
-    contract = dataset.attributes.get("contract", {})
-    output, folder = None, Path(options.output or "")
-    if os.environ.get("RANK", "0") == "0":
-        values = {"choices": dict(configuration.choices), **to_json(replace(options, policy=recipe))}
-        output = open_output(
-            "train", values, options.output, resume=options.resume, overwrite=options.overwrite, reads=[options.data]
-        )
-        folder = output.path
-        name = configuration.choices.get("policy")
-        print(
-            f"Training {name} on {len(dataset)} episodes ({dataset.rows} rows) of {options.data}"
-            + (f" for {options.task}" if options.task else "")
-            + f", seeing {', '.join(recipe.observation)}"
-        )
-    elif not options.output:
-        raise InputError(
-            "'output'", expected="a folder that all processes of torchrun share", got="nothing", way_out="Add output="
-        )
+    recipe = fit_recipe(options.policy, datasets[0], task, own_action_steps="n_action_steps" in given)
+    contract = datasets[0].attributes.get("contract", {})
+    output, folder = open_run(configuration, replace(options, policy=recipe), datasets, recipe.observation)
     with output.kept_if_used() if output is not None else nullcontext():
-        return output, train(
-            dataset,
+        result = train(
+            datasets,
             recipe,
             options.training,
             folder,
@@ -144,6 +149,107 @@ def train_policy(configuration: Configuration[TrainOptions]) -> tuple[Output | N
             semantic_hash=contract.get("semantic_hash"),
             operational_hash=contract.get("operational_hash"),
         )
+    return output, result, {}
+
+
+def train_judged_critic(configuration: Configuration[TrainOptions]) -> Trained:
+    """Train a critic, and judge it on the episodes held out."""
+    import numpy as np
+
+    from policies.critics.checkpoint import load_critic
+    from policies.critics.judgement import judge
+    from policies.critics.train import train_critic
+    from policies.training.demonstrations import Demonstrations
+    from tiller.sheets.critic import summary, write_calibration
+    from tiller.sheets.fit import fit_critic
+
+    options = configuration.options
+    datasets, task = opened(options)
+    assert options.critic is not None
+    given = configuration.values.get("critic") or {}
+    recipe = fit_critic(options.critic, datasets[0], task, own_steps="steps" in given)
+    data = Demonstrations.open(datasets, options.training, recipe.observation)
+    judged, episodes = data.datasets, data.held_out
+    if options.judge is not None:
+        more = Demonstrations.open([*datasets, options.judge], options.training, recipe.observation).datasets[-1]
+        judged, episodes = (more,), (np.arange(len(more)),)
+
+    def evaluate(critic: Any, updates: int) -> Mapping[str, float]:
+        return judge(critic, judged, episodes).figures
+
+    output, folder = open_run(configuration, replace(options, critic=recipe), datasets, recipe.observation)
+    with output.kept_if_used() if output is not None else nullcontext():
+        result = train_critic(
+            datasets,
+            recipe,
+            options.training,
+            folder,
+            evaluate=evaluate if options.training.evaluate_every and any(map(len, episodes)) else None,
+            resume=options.resume and (folder / "checkpoints" / "last").is_dir(),
+            device=options.device,
+        )
+    if output is None or not any(map(len, episodes)) or result.stopped in ("interrupted", "stop_after"):
+        return output, result, {}
+    judgement = judge(load_critic(result.checkpoint), judged, episodes)
+    print(summary(judgement))
+    print(f"Calibration: {write_calibration(judgement, folder)}")
+    return output, result, judgement.figures
+
+
+def opened(options: TrainOptions) -> tuple[list[Dataset], TaskFacts | None]:
+    """The datasets to train on, and what is known of the task."""
+    from data.store.dataset import Dataset
+    from policies.model.device import choose_device
+    from tiller.sheets.fit import task_facts
+
+    choose_device(options.device)
+    datasets = [Dataset.open(path) for path in paths(options)]
+    if not datasets:
+        raise InputError("'data'", expected="a dataset, or several", got="an empty list")
+    return datasets, task_facts(options.task, options.options) if options.task else None
+
+
+def paths(options: TrainOptions) -> list[str]:
+    """Where the datasets are."""
+    return [options.data] if isinstance(options.data, str) else list(options.data)
+
+
+def open_run(
+    configuration: Configuration[TrainOptions],
+    settled: TrainOptions,
+    datasets: Sequence[Dataset],
+    observation: Sequence[str],
+) -> tuple[Output | None, Path]:
+    """Open the output and say what is trained; the output is the first process's alone.
+
+    Args:
+        configuration: as it was given.
+        settled: the options with what was chosen by data and task.
+        datasets: to train on.
+        observation: keys that are seen.
+    """
+    options = configuration.options
+    output, folder = None, Path(options.output or "")
+    if os.environ.get("RANK", "0") == "0":
+        values = {"choices": dict(configuration.choices), **to_json(settled)}
+        output = open_output(
+            "train", values, options.output, resume=options.resume, overwrite=options.overwrite, reads=paths(options)
+        )
+        folder = output.path
+        name = configuration.choices.get("policy")
+        if options.critic is not None:
+            name = f"critic {configuration.choices.get('critic') or options.critic.objective['name']}"
+        print(
+            f"Training {name} on {sum(map(len, datasets))} episodes ({sum(each.rows for each in datasets)} rows) of "
+            + ", ".join(paths(options))
+            + (f" for {options.task}" if options.task else "")
+            + f", seeing {', '.join(observation)}"
+        )
+    elif not options.output:
+        raise InputError(
+            "'output'", expected="a folder that all processes of torchrun share", got="nothing", way_out="Add output="
+        )
+    return output, folder
 
 
 def evaluation_in_the_loop(options: TrainOptions) -> Evaluate | None:

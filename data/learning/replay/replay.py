@@ -291,7 +291,7 @@ class Replay:
             for name in ("reward", "cost", "executed"):
                 if name in self.schema.names:
                     new[name][behind] = 0
-        floats = np.ndarray((len(new), self.schema.floats), np.float32, new, strides=(new.itemsize, 4))
+        floats: np.ndarray = np.ndarray((len(new), self.schema.floats), np.float32, new, strides=(new.itemsize, 4))
         if not np.isfinite(floats).all():
             for name in self.schema.core.names or ():
                 _require_finite(name, new[name])

@@ -8,7 +8,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from policies.rl.networks import Actor, Critics, Scale, squashed_log_prob, unsquash
+from policies.networks.ensemble import MlpEnsemble
+from policies.rl.networks import Actor, Scale, squashed_log_prob, unsquash
 from policies.rl.state import seeded
 
 
@@ -77,7 +78,7 @@ def test_a_scale_sees_the_same_whatever_the_batches(seed: int, sizes: list[int])
 def test_critics_of_a_batch_are_critics_of_their_own() -> None:
     """Member k answers as it would alone, and learns from its own goals only."""
     with seeded(1):
-        critics = Critics(3, 4, 8, 2)
+        critics = MlpEnsemble(3, 4, 8, 2)
     inputs = torch.randn(5, 4, generator=torch.Generator().manual_seed(0))
     together = critics(inputs)
     assert together.shape == (3, 5)

@@ -82,7 +82,7 @@ def test_processes_that_cannot_share_a_batch_are_refused(
     store: Path, recipe: PolicyRecipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from policies.training.distributed import Ranks
-    from policies.training.train import check_shares
+    from policies.training.run import check_shares
 
     check_shares(CONFIG, Ranks(0, 4))
     with pytest.raises(InputError, match="a multiple of 3"):

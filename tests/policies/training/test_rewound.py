@@ -45,7 +45,7 @@ def test_what_was_done_in_rows_that_were_taken_back_changes_neither_loss_nor_nor
         windows = Windows(Dataset.open(store), policy.spec)
         batch = to_torch(windows, RowOrder(windows, 2 * len(windows), seed=0).rows(0))
         assert len(windows) == 2 * (20 - 3)  # of rows 5 to 7 all eight actions were taken back
-        losses.append(policy.model(batch.observation, batch.action, batch.is_pad, torch.Generator()).item())
+        losses.append(policy.model(batch, torch.Generator()).item())
         ranges.append(measure(windows, policy.model.chain)["action"].range.tolist())
     assert losses[0] == losses[1] and ranges[0] == ranges[1]
 

@@ -151,19 +151,18 @@ def test_padding_has_no_say_in_the_loss(store: Path, recipe: PolicyRecipe) -> No
     assert batch.kept == int((~batch.is_pad).sum())
 
     def loss(action: torch.Tensor) -> float:
-        return policy.model(batch.observation, action, batch.is_pad, torch.Generator().manual_seed(0)).item()
+        return policy.model(replace(batch, action=action), torch.Generator().manual_seed(0)).item()
 
     far = torch.where(batch.is_pad[..., None], 100.0, batch.action)
     regression = make_policy(store, replace(recipe, objective={"name": "regression"}))
     before, after = (
-        regression.model(batch.observation, action, batch.is_pad, torch.Generator()).item()
-        for action in (batch.action, far)
+        regression.model(replace(batch, action=action), torch.Generator()).item() for action in (batch.action, far)
     )
     assert before == after
-    assert policy.model.elements(batch.is_pad.numel(), batch.kept) == batch.kept * 2
+    assert policy.model.elements(batch) == batch.kept * 2
     policy.model.pad_loss = True
     assert loss(far) > loss(batch.action)
-    assert policy.model.elements(batch.is_pad.numel(), batch.kept) == batch.is_pad.numel() * 2
+    assert policy.model.elements(batch) == batch.is_pad.numel() * 2
 
 
 @pytest.mark.parametrize("clip", [0.0, 0.1])

@@ -1,0 +1,1 @@
+"""Critics: how good the executed part of a chunk is, at an observation."""

@@ -1,0 +1,222 @@
+"""The data of a training: one dataset or several, split, weighted and measured."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from data.learning.episode_weights import ORDERS, UNIFORM, weights_of
+from data.learning.memory import memory_limit_bytes
+from data.learning.mixture import Mixture, require_weights
+from data.learning.source import WindowSource
+from data.learning.split import split_episodes
+from data.learning.weighted import Weighted
+from data.learning.windows import Windows, WindowSpec
+from data.store.dataset import Dataset
+from data.store.names import GROUP
+from policies.model.provenance import Provenance, versions
+from policies.recipe.choice import choose
+from policies.recipe.recipe import TrainingConfig
+from robot.description import ActionSpec, ObservationSpec, require_match
+from robot.errors import InputError
+
+Data = Dataset | Path | str
+
+
+@dataclass(frozen=True)
+class Demonstrations:
+    """Datasets of the same keys and actions, with the episodes to train on and those held out.
+
+    Args:
+        datasets: of which they are.
+        training, held_out: episodes of each dataset.
+        config: weights and order.
+    """
+
+    datasets: tuple[Dataset, ...]
+    training: tuple[np.ndarray, ...]
+    held_out: tuple[np.ndarray, ...]
+    config: TrainingConfig
+
+    @classmethod
+    def open(cls, data: Data | Sequence[Data], config: TrainingConfig, keys: Sequence[str] = ()) -> Demonstrations:
+        """Open datasets and split them.
+
+        Args:
+            data: a dataset, or several.
+            config: split, weights and order.
+            keys: that are seen; empty for all of the first dataset.
+
+        Raises:
+            InputError: a dataset without a schema, two whose keys, units, periods or actions differ (both are shown),
+                or weights that do not fit.
+        """
+        given = [data] if isinstance(data, (Dataset, Path, str)) else list(data)
+        datasets = tuple(each if isinstance(each, Dataset) else Dataset.open(each) for each in given)
+        if not datasets:
+            raise InputError("data", expected="at least one dataset", got="none")
+        _require_schema(datasets)
+        for other in datasets[1:]:
+            _require_same(datasets[0], other, keys)
+        if config.weights:
+            require_weights("training.weights", np.asarray(config.weights), len(datasets), positive=True)
+        choose_order(config)
+        parts = [_episodes(each, config) for each in datasets]
+        return cls(datasets, tuple(part[0] for part in parts), tuple(part[1] for part in parts), config)
+
+    @property
+    def observation(self) -> ObservationSpec:
+        """Keys of the first dataset."""
+        assert self.datasets[0].schema is not None
+        return self.datasets[0].schema.observation
+
+    @property
+    def action(self) -> ActionSpec:
+        assert self.datasets[0].schema is not None
+        return self.datasets[0].schema.action
+
+    def windows(self, spec: WindowSpec, columns: Sequence[str] = ()) -> list[Windows]:
+        """The windows of each dataset's training episodes."""
+        return [
+            Windows(each, spec, episodes, columns, memory_bytes=self._memory())
+            for each, episodes in zip(self.datasets, self.training)
+        ]
+
+    def source(self, windows: Sequence[Windows]) -> WindowSource:
+        """Windows of each dataset behind one order, weighted as the configuration says.
+
+        Raises:
+            InputError: weights of episodes that nothing can be drawn by.
+        """
+        members: list[WindowSource] = []
+        for each, own in zip(self.datasets, windows):
+            weights = weights_of(each, self.config.order)
+            members.append(own if weights is None else Weighted(own, weights))
+        return self._joined(members, self.config.weights)
+
+    def validation(self, spec: WindowSpec, columns: Sequence[str] = ()) -> WindowSource | None:
+        """Windows of the episodes held out, each once; None where there are none."""
+        windows = [
+            Windows(each, spec, episodes, columns) if len(episodes) else None
+            for each, episodes in zip(self.datasets, self.held_out)
+        ]
+        return self._joined(windows) if any(windows) else None
+
+    def measured(self, spec: WindowSpec) -> WindowSource:
+        """Windows of the training episodes without images, for statistics."""
+        low_dimensional = ObservationSpec(tuple(key for key in spec.observation if not key.is_image))
+        bare = _Bare(low_dimensional, spec.horizon)
+        windows = [Windows(each, bare, episodes) for each, episodes in zip(self.datasets, self.training)]
+        return self._joined(windows)
+
+    def facts(self, names: Sequence[str]) -> dict[str, Tensor]:
+        """Facts of every episode, name -> (episodes,) float32.
+
+        Raises:
+            InputError: a dataset lacks one, or it is no number.
+        """
+        return {name: torch.cat([_fact(each, name) for each in self.datasets]) for name in names}
+
+    def provenance(self, semantic_hash: str | None = None, operational_hash: str | None = None) -> Provenance:
+        """Where what is trained comes from."""
+        prints = [each.fingerprint for each in self.datasets]
+        one = prints[0] if len(prints) == 1 else hashlib.sha256(" ".join(prints).encode()).hexdigest()[:16]
+        paths = ", ".join(str(each.path) for each in self.datasets)
+        return Provenance(0, one, paths, semantic_hash, operational_hash, versions())
+
+    def _joined(self, members: Sequence[WindowSource | None], weights: Sequence[float] = ()) -> WindowSource:
+        """The members of the datasets that have one, behind one order."""
+        if len(self.datasets) == 1 and members[0] is not None:
+            return members[0]
+        first = np.cumsum([0, *map(len, self.datasets)])[:-1].tolist()
+        there = [(member, episode) for member, episode in zip(members, first) if member is not None]
+        return Mixture([member for member, _ in there], weights or None, [episode for _, episode in there])
+
+    def _memory(self) -> int | None:
+        """Bytes of images of each dataset; None leaves it to the one there is."""
+        if len(self.datasets) == 1:
+            return None
+        return memory_limit_bytes() // (4 * len(self.datasets))
+
+
+@dataclass(frozen=True)
+class _Bare:
+    observation: ObservationSpec
+    horizon: int
+
+
+def choose_order(config: TrainingConfig) -> None:
+    """Refuse an order that does not exist, or an option that it does not have.
+
+    Raises:
+        InputError: names it.
+    """
+    name = config.order.get("name", UNIFORM)
+    known = {each: weigh or _no_weights for each, weigh in ORDERS.items()}
+    choose("training.order", known, str(name), {key: value for key, value in config.order.items() if key != "name"})
+
+
+def _require_schema(datasets: Sequence[Dataset]) -> None:
+    for data in datasets:
+        if data.schema is None:
+            raise InputError(
+                f"dataset '{data.path}'",
+                expected="a store with a schema of names, units and control period",
+                got="a store that tiller did not write",
+                way_out=f"Convert it: tiller data convert {data.path} OUT",
+            )
+
+
+def _require_same(first: Dataset, other: Dataset, keys: Sequence[str]) -> None:
+    """Refuse a dataset whose keys or actions are not those of the first."""
+    assert first.schema is not None and other.schema is not None
+    seen = tuple(keys) or first.schema.observation.names
+    require_match(
+        first.schema.observation.select(seen),
+        other.schema.observation,
+        first.schema.action,
+        other.schema.action,
+        left=f"dataset {first.path}",
+        right=f"dataset {other.path}",
+        way_out="Mix datasets of the same keys, units, period and actions: choose keys that all have, or convert one",
+    )
+
+
+def _episodes(data: Dataset, config: TrainingConfig) -> tuple[np.ndarray, np.ndarray]:
+    """Episodes to train on and episodes held out; a group is held out whole, as its members share rows."""
+    groups = np.asarray(data.meta(GROUP.name)) if GROUP.name in data.meta_keys else None
+    training, held_out = split_episodes(len(data), config.validation.fraction, config.seed, groups)
+    if config.demonstrations is not None:
+        if not 1 <= config.demonstrations <= len(training):
+            raise InputError(
+                "training.demonstrations",
+                expected=f"1 to {len(training)}, the episodes not held out",
+                got=str(config.demonstrations),
+            )
+        chosen = np.random.default_rng([config.seed, 1]).permutation(training)[: config.demonstrations]
+        training = np.sort(chosen)
+    return training, held_out
+
+
+def _no_weights() -> None:
+    """What an order without options takes."""
+
+
+def _fact(data: Dataset, name: str) -> Tensor:
+    if name not in data.meta_keys:
+        raise InputError(
+            f"'{data.path}': fact '{name}'",
+            expected="one of every episode",
+            got=f"only {', '.join(data.meta_keys) or 'none'}",
+            way_out="Collect episodes with it, or train for something else",
+        )
+    values = np.asarray(data.meta(name))
+    if values.dtype.kind not in "biuf" or not np.isfinite(values.astype(np.float64)).all():
+        raise InputError(f"'{data.path}': fact '{name}'", expected="finite numbers", got="words, NaN or infinity")
+    return torch.from_numpy(values.astype(np.float32))

@@ -1,0 +1,60 @@
+"""How good a critic is: its figures in words, its calibration as a table and a picture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from robot.files import write_table
+
+if TYPE_CHECKING:
+    from policies.critics.judgement import Judgement
+
+TABLE, PICTURE = "calibration.csv", "calibration.png"
+
+
+def summary(judgement: Judgement) -> str:
+    """A few lines for a person."""
+    lines = [
+        f"Judged on {judgement.chunks} chunks of {judgement.episodes} episodes that it never saw:",
+        f"  AUC over all chunks         {_shown(judgement.auc)}",
+        f"  AUC of first chunks         {judgement.first_auc:.3f}",
+    ]
+    if judgement.pairs:
+        lines.append(f"  AUC within one state        {_shown(judgement.within)}, {judgement.pairs} pairs")
+    else:
+        lines.append("  AUC within one state        unknown: no group has both a success and a failure")
+    lines += [
+        f"  Brier score                 {judgement.brier:.3f}",
+        f"  calibration error           {judgement.calibration_error:.3f}",
+    ]
+    return "\n".join(lines)
+
+
+def write_calibration(judgement: Judgement, folder: Path) -> Path:
+    """Write the calibration of a critic as a table, and as a picture: success rate by value.
+
+    Returns:
+        Path of the picture.
+    """
+    from matplotlib.figure import Figure
+
+    names = ("value", "success", "chunks")
+    write_table(folder / TABLE, names, (dict(zip(names, map(float, row))) for row in judgement.bins))
+    figure = Figure(figsize=(4.4, 4.8), layout="constrained")
+    upper, lower = figure.subplots(2, height_ratios=(4, 1), sharex=True)
+    value, success, count = judgement.bins.T
+    upper.plot([0, 1], [0, 1], color="0.75", linewidth=1, label="calibrated")
+    upper.plot(value, success, marker="o", markersize=4, label=f"error {judgement.calibration_error:.3f}")
+    upper.set(xlim=(0, 1), ylim=(0, 1), ylabel="success rate", title=f"AUC {_shown(judgement.auc)}")
+    upper.legend(frameon=False, loc="upper left")
+    lower.bar(value, count, width=0.06, color="0.6")
+    lower.set(xlabel="value of the critic", ylabel="chunks")
+    for axes in (upper, lower):
+        axes.spines[["top", "right"]].set_visible(False)
+    figure.savefig(folder / PICTURE, dpi=150)
+    return folder / PICTURE
+
+
+def _shown(estimate: tuple[float, float, float]) -> str:
+    return f"{estimate[0]:.3f} [{estimate[1]:.3f}, {estimate[2]:.3f}]"
