@@ -177,7 +177,7 @@ def test_committed_actions_stand_and_free_ones_of_a_prefix_are_not_looked_at(
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda o: o.pop("goal"), "observation 'goal': expected every key that the policy sees, got only point.state"),
+        (lambda o: o.pop("goal"), "observation 'goal': expected every key that is seen, got only point.state"),
         (
             lambda o: o.update({"goal": o["goal"][:, :1]}),
             r"observation 'goal': expected .*\(4, 2, 2\), got \(4, 1, 2\)",
