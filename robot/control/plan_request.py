@@ -80,7 +80,14 @@ def sample_plans(policy: Policy, requests: Sequence[PlanRequest | None]) -> np.n
     return decide_plans(policy, requests).chunk
 
 
-def best_continuation(plans: np.ndarray, request: PlanRequest) -> int:
+ROUGHNESS = 0.5
+"""By how much rougher than the smoothest plan one of higher value may be, as a share of its cost: of 8 plans of a lift
+policy, made 4 rows ahead, 5.7 are then to choose from."""
+
+
+def best_continuation(
+    plans: np.ndarray, request: PlanRequest, value: np.ndarray | None = None, roughness: float = ROUGHNESS
+) -> int:
     """The number of the plan, of those that answer a request, that best continues the executed one.
 
     A prefix fixes rows but not the path: a plan whose noise leads around the other side of an obstacle turns sharply
@@ -88,20 +95,38 @@ def best_continuation(plans: np.ndarray, request: PlanRequest) -> int:
     each component differs among the plans (after Liu et al., "Bidirectional Decoding", 2024, who choose among free
     samples by their distance from the plan before).
 
+    Where a critic valued the plans, that choice alone would throw the critic's away: of the plans whose cost is at most
+    1 + roughness times the smallest, the one of highest value is taken.
+
     Args:
         plans: (samples, horizon, dim).
         request: that they answer.
+        value: (samples,) that a critic gave them; None without one. A value that is no number is the lowest of all.
+        roughness: 0 or more.
 
     Returns:
-        From 0; the first plan where nothing is committed.
+        From 0; where nothing is committed the plan of highest value, the first one without values.
     """
+    cost = _continuation_cost(plans, request)
+    smoothest = int(np.argmin(cost))
+    if value is None:
+        return smoothest
+    worth = np.where(np.isfinite(value), value, -np.inf)
+    worth = np.where(cost <= (1 + roughness) * cost[smoothest], worth, -np.inf)
+    best = np.flatnonzero(worth == worth.max())  # the smoothest of those of one value
+    return smoothest if smoothest in best else int(best[np.argmin(cost[best])])
+
+
+def _continuation_cost(plans: np.ndarray, request: PlanRequest) -> np.ndarray:
+    """By how much each plan (samples,) strays from the prefix, and how rough it is; 0 where nothing is committed."""
     values, weight = request.prefix, request.prefix_weight
     if values is None or weight is None or len(plans) == 1 or not weight.any():
-        return 0
+        return np.zeros(len(plans))
     spread = np.maximum(plans.std(axis=(0, 1)), 1e-9)
     strayed = (((plans - values) / spread) ** 2).sum(axis=2) @ weight
     rough = ((np.diff(plans, 2, axis=1) / spread) ** 2).sum(axis=(1, 2))
-    return int(np.argmin(strayed + rough))
+    cost: np.ndarray = strayed + rough
+    return cost
 
 
 def _prompts(rows: Sequence[PlanRequest]) -> Task:

@@ -12,7 +12,7 @@ import numpy as np
 
 from robot.control.ensembling import TemporalEnsemble, ensembled_action
 from robot.control.observation.history import ObservationHistory
-from robot.control.plan_request import PlanRequest, best_continuation, decide_plans
+from robot.control.plan_request import ROUGHNESS, PlanRequest, best_continuation, decide_plans
 from robot.description.chunk import ActionChunk
 from robot.description.decision import Decision
 from robot.description.prompt import TaskPrompt
@@ -43,6 +43,7 @@ class ChunkRunner:
             many rows before the executed ones run out, and the rows already committed are offered as its prefix.
             A plan cannot take longer than the rows that it is executed for; an ensemble has no use for it.
         candidates: plans that are drawn where one continues a chunk.
+        roughness: by how much rougher than the smoothest of them one of higher value may be, as a share.
     """
 
     def __init__(
@@ -53,7 +54,10 @@ class ChunkRunner:
         ensemble: TemporalEnsemble | None = None,
         delay_steps: int = 0,
         candidates: int = 8,
+        roughness: float = ROUGHNESS,
     ):
+        if not roughness >= 0:
+            raise InputError("roughness", expected="0 or more", got=str(roughness))
         steps = spec.n_action_steps if n_action_steps is None else n_action_steps
         if not 1 <= steps <= spec.horizon:
             raise InputError("n_action_steps", expected=f"1 to the policy's horizon {spec.horizon}", got=str(steps))
@@ -63,7 +67,7 @@ class ChunkRunner:
         self.n_action_steps = steps if ensemble is None else ensemble.every
         self.ensemble = ensemble
         self.delay_steps = delay_steps
-        self._candidates = candidates
+        self._candidates, self._roughness = candidates, roughness
         self.plans = 0
         self._history = ObservationHistory(spec.observation)
         self._chunks: deque[ActionChunk] = deque()
@@ -195,7 +199,7 @@ class ChunkRunner:
         """Make the best of the plans of a row's decision, `chunk` (samples, horizon, dim), the current chunk. They may
         come any time after their request was made: the chunk starts where its observation was.
         """
-        best = best_continuation(decision.chunk, request)
+        best = best_continuation(decision.chunk, request, decision.value, self._roughness)
         value = None if decision.value is None else float(decision.value[best])
         return self.accept(decision.chunk[best], request.stamp_ns, value)
 

@@ -5,8 +5,13 @@ from __future__ import annotations
 from collections import deque
 from typing import Any, Generator, Mapping
 
+import numpy as np
+
+from data.learning.replay.replay import Replay
+from data.learning.replay.schema import CANDIDATES, CHOSEN, NOISE, PLANNED
 from robot.control.runner import ChunkRunner
-from robot.description import Policy
+from robot.description import Decision, Policy
+from robot.errors import InputError
 from sim.evaluation.decisions import DecisionRecord
 from sim.evaluation.order import orders
 from sim.evaluation.rollout import BATCH, env_config, environments_of
@@ -64,3 +69,60 @@ def decisions(
     for _ in rollout.rounds(workers):
         while records:
             yield records.popleft()
+
+
+class Experience:
+    """Keeps decisions of rollouts in a replay.
+
+    Args:
+        replay: of the schema `ReplaySchema.of(policy.spec)`, rows executed apart.
+        version: of the policy that decides.
+    """
+
+    def __init__(self, replay: Replay, version: int = 0) -> None:
+        self.replay, self.version = replay, version
+        self._episodes: dict[int, int] = {}  # number of the order -> episode of the replay
+
+    def add(self, record: DecisionRecord) -> None:
+        """Keep a decision and what came of it; those of an episode in their order.
+
+        Raises:
+            InputError: it does not fit the replay, or a reward is not finite.
+            TillerError: the disk is full.
+        """
+        schema, trace, k = self.replay.schema, record.trace, len(record.executed)
+        if k > schema.rows:
+            raise InputError("replay: rows", expected=f"{k} or more, which were executed", got=str(schema.rows))
+        number = record.order.number
+        if number not in self._episodes:
+            self._episodes[number] = int(self.replay.begin()[0])
+        executed, reward = np.zeros((1, schema.rows, schema.dim)), np.zeros((1, schema.rows))
+        executed[0, :k], reward[0, :k] = record.executed, trace.reward
+        ended = bool(trace.terminated[-1]), bool(trace.truncated[-1])
+        self.replay.add(
+            window={name: np.asarray(value)[None] for name, value in record.request.window.items()},
+            next_window={name: np.asarray(value)[None] for name, value in record.next_window.items()},
+            executed=executed,
+            length=np.array([k]),
+            reward=reward,
+            terminated=np.array([ended[0]]),
+            truncated=np.array([ended[1]]),
+            episode=np.array([self._episodes[number]]),
+            version=self.version,
+            **self._plan(record.decision),
+        )
+        if any(ended):
+            del self._episodes[number]
+
+    def _plan(self, decision: Decision) -> dict[str, np.ndarray]:
+        """Noise, chunk and candidates of a decision that drew one chunk, as far as the replay keeps them."""
+        if len(decision.chunk) > 1:
+            return {}  # which of several chunks was executed is not told
+        names = self.replay.schema.names
+        parts = {
+            NOISE: decision.noise,
+            PLANNED: decision.chunk,
+            CANDIDATES: decision.candidates,
+            CHOSEN: decision.index,
+        }
+        return {name: value for name, value in parts.items() if name in names and value is not None}

@@ -211,3 +211,47 @@ def test_another_number_of_plans_than_asked_for_is_named() -> None:
 
     with pytest.raises(TillerError, match=r"plans of shape \(1, 1, 16, 2\), asked for 8 for 1 rows"):
         sample_plans(Short(), [runner(0, 6).request(seed=0)])
+
+
+def plans_of_several_costs() -> np.ndarray:
+    """Plans that go on as the last one did, each with a larger tremor behind the committed rows."""
+    onward = STRAIGHT + STRAIGHT[6]
+    tremor = np.outer(np.where(np.arange(16) > 9, (-1.0) ** np.arange(16), 0), [0.0, 1.0])
+    return np.stack([onward + size * tremor for size in (0.010, 0.011, 0.012, 0.05)])
+
+
+def test_of_plans_that_are_nearly_as_smooth_the_one_of_highest_value_is_taken() -> None:
+    request = runner(0, 6).request()
+    plans = plans_of_several_costs()
+    value = np.array([0.1, 0.7, 0.6, 0.9])
+    assert best_continuation(plans, request) == 0
+    assert best_continuation(plans, request, value) == 1, "the last one is too rough to be worth its value"
+    assert best_continuation(plans, request, value, roughness=0.0) == 0
+    assert best_continuation(plans, request, value, roughness=1e6) == 3
+    assert best_continuation(plans, request, np.full(4, 0.5)) == 0, "of one value the smoothest"
+    assert best_continuation(plans, request, np.array([np.nan, np.nan, 0.6, 0.9])) == 2
+    assert best_continuation(plans, request, np.full(4, np.nan)) == 0
+    shuffled = [2, 0, 3, 1]
+    assert best_continuation(plans[shuffled], request, value[shuffled]) == 3
+
+
+def test_where_nothing_is_committed_the_value_decides_alone() -> None:
+    first = ChunkRunner(SPEC, delay_steps=3)
+    first.observe({"point": np.zeros(2, np.float32)}, 0)
+    request = first.request()
+    plans = plans_of_several_costs()
+    assert best_continuation(plans, request, np.array([0.1, 0.2, 0.3, 0.9])) == 3
+    assert best_continuation(plans, request) == 0
+
+
+def test_a_runner_takes_the_plan_that_a_critic_valued_among_the_smooth_ones() -> None:
+    request = runner(0, 6).request()
+    plans, value = plans_of_several_costs(), np.array([0.1, 0.7, 0.6, 0.9])
+    chunk = runner(0, 6).take(Decision(plans, value=value), request)
+    np.testing.assert_array_equal(chunk.values, plans[1])
+    assert chunk.value == pytest.approx(0.7)
+    patient = ChunkRunner(SPEC, delay_steps=3, roughness=1e6)
+    patient.observe({"point": np.zeros(2, np.float32)}, 0)
+    np.testing.assert_array_equal(patient.take(Decision(plans, value=value), request).values, plans[3])
+    with pytest.raises(InputError, match="roughness"):
+        ChunkRunner(SPEC, roughness=float("nan"))
