@@ -16,7 +16,7 @@ class Mixture:
 
     An epoch has as many windows as all members together, a share of each in proportion to its weight. A member visits
     all of its windows before it repeats one, but for those that are left over. Members are interleaved evenly, so that
-    every batch has each share within a window or two.
+    a batch has each share within a window or two.
 
     Args:
         members: of the same keys and actions.
@@ -86,7 +86,7 @@ class Mixture:
             while count > sum(map(len, visits)):
                 visits.append(member.order(generator))
             windows.append(np.concatenate(visits)[:count] + start)
-            positions.append((np.arange(count) + generator.random(count)) / max(count, 1))
+            positions.append(_spread(count, generator))
         return np.concatenate(windows)[np.argsort(np.concatenate(positions), kind="stable")]
 
     def shuffled(self, windows: np.ndarray, generator: np.random.Generator) -> np.ndarray:
@@ -95,7 +95,7 @@ class Mixture:
         for member, start in enumerate(self._starts[:-1]):
             own = windows[of == member] - start
             parts.append(self.members[member].shuffled(own, generator) + start)
-            positions.append((np.arange(len(own)) + generator.random(len(own))) / max(len(own), 1))
+            positions.append(_spread(len(own), generator))
         return np.concatenate(parts)[np.argsort(np.concatenate(positions), kind="stable")]
 
     @property
@@ -120,6 +120,11 @@ def require_weights(where: str, weights: np.ndarray, count: int, *, positive: bo
     if wrong or not (weights > 0).any() or (positive and (weights <= 0).any()):
         shown = np.array2string(weights, threshold=6, precision=4)
         raise InputError(where, expected=f"{count} finite numbers {kind}", got=shown if len(weights) else "none")
+
+
+def _spread(count: int, generator: np.random.Generator) -> np.ndarray:
+    """So many numbers at equal distances in [0, 1), from a random first one on."""
+    return (np.arange(count) + generator.random()) / max(count, 1)
 
 
 def _apportioned(total: int, shares: np.ndarray) -> np.ndarray:

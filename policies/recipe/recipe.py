@@ -195,7 +195,7 @@ class TrainingConfig:
     seed: Seed = 0
     demonstrations: Count | None = None
     order: Mapping[str, Any] = field(default_factory=lambda: {"name": "uniform"})
-    weights: tuple[float, ...] = ()
+    weights: tuple[Annotated[float, Range(0, 1e9, above=True)], ...] = ()
     overfit_one_batch: bool = False
     ema: EmaConfig = EmaConfig()
     validation: ValidationConfig = ValidationConfig()

@@ -78,11 +78,13 @@ def value_of(hint: Any, text: str) -> Any:
     hints = _alternatives(hint)
     if text == "null" and type(None) in hints:
         return None
-    if str in hints:
-        return unquoted(text)
     bare = text.strip()
-    if bare[:1] == "[" and bare[-1:] == "]":
-        items = next((get_args(each) for each in hints if get_origin(each) in (tuple, AnySequence)), ())
+    lists = [each for each in hints if get_origin(each) in (tuple, AnySequence)]
+    is_list = bare[:1] == "[" and bare[-1:] == "]"
+    if str in hints and not (is_list and lists):
+        return unquoted(text)
+    if is_list:
+        items = next((get_args(each) for each in lists), ())
         kinds = [each for each in items if each is not Ellipsis] or [Any]
         return [value_of(kinds[min(index, len(kinds) - 1)], item) for index, item in enumerate(split(bare[1:-1]))]
     if bare[:1] == "{" and bare[-1:] == "}":

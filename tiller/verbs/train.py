@@ -228,7 +228,10 @@ def open_run(
         datasets: to train on.
         observation: keys that are seen.
     """
+    from policies.training.demonstrations import Demonstrations
+
     options = configuration.options
+    Demonstrations.open(datasets, options.training, observation)  # refuses what does not fit before anything is written
     output, folder = None, Path(options.output or "")
     if os.environ.get("RANK", "0") == "0":
         values = {"choices": dict(configuration.choices), **to_json(settled)}

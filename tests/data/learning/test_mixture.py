@@ -68,7 +68,8 @@ def test_members_come_in_their_shares_in_every_batch(lengths: list[int], data: s
     assert np.abs(np.bincount(of, minlength=len(lengths)) - share * len(order)).max() < 1
     for first in range(0, len(order) - 8, 8):
         counts = np.bincount(of[first : first + 8], minlength=len(lengths))
-        assert np.abs(counts - 8 * mixture.counts / len(order)).max() <= 2
+        expected = mixture.counts / len(order)
+        assert (np.abs(counts - 8 * expected) <= 1 + expected * len(lengths)).all()
     for member, length in enumerate(lengths):  # all of a member before one comes again
         own = order[of == member] - starts[member]
         for first in range(0, len(own), length):
