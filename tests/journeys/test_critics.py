@@ -88,7 +88,7 @@ def test_what_does_not_fit_is_refused_before_anything_is_written(
     for words, saying in (
         ((f"data=[{groups},{pusht_dataset}]",), ("do not fit", str(groups), str(pusht_dataset))),
         ((f"data=[{groups},{groups}]", "training.weights=[0,1]"), ("training.weights", "above 0")),
-        ((f"data=[{groups},{groups}]", "training.weights=[nan,1]"), ("training.weights", "finite")),
+        ((f"data=[{groups},{groups}]", "training.weights=[nan,1]"), ("training.weights", "nan")),
         (("data=[]",), ("a dataset, or several",)),
         ((f"data={groups}", "training.order.name=topp"), ("training.order", "'top'")),
         ((f"data={groups}", "critic=success", "policy=flow_unet"), ("policy=flow_unet", "both")),

@@ -40,3 +40,10 @@ def test_steer(checkpoint: Path) -> None:
 def test_decisions(checkpoint: Path) -> None:
     said = run("07_decisions.py", checkpoint)
     assert said.count("made again to the bit: True") == said.count("the same observation: True") == 6
+
+
+def test_own_critic(tmp_path: Path) -> None:
+    from tests.journeys.test_critics import write
+
+    said = run("09_own_critic.py", write(tmp_path / "groups", 8), tmp_path / "run", "120")
+    assert "120 updates" in said and float(said.split()[-1]) > 0.9

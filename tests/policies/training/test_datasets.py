@@ -137,7 +137,7 @@ def test_datasets_that_do_not_fit_are_shown_side_by_side(
     ("changes", "named"),
     [
         ({"weights": (1.0, 0.0)}, r"training.weights.*above 0"),
-        ({"weights": (1.0, float("nan"))}, r"training.weights.*finite"),
+        ({"weights": (1.0, float("nan"))}, r"training.weights.*nan"),
         ({"weights": (1.0,)}, r"training.weights.*2 finite"),
         ({"order": {"name": "retrun_weighted"}}, r"training.order.*return_weighted"),
         ({"order": {"name": "top", "shre": 1}}, r"training.order.*'shre'.*share"),
