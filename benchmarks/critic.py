@@ -3,10 +3,10 @@
     python -m benchmarks.critic
 
 Groups of 8 episodes of the demo's lift policy (three Euler steps, cubes displaced by `object_pose=5`) are collected:
-200 episodes to train on and 400 to judge on. The critic is trained by `tiller train` in one piece, and again stopped in the
-middle and resumed: both must have the same bits. docs/results/critic_success.csv has its AUC over all chunks and within
-one state, and its calibration; the picture lies beside the run. Width and updates were chosen by the validation loss of
-the training episodes.
+200 episodes to train on and 400 to judge on. The critic is trained by `tiller train` in one piece, and again stopped in
+the middle and resumed: both must have the same bits. docs/results/critic_success.csv has its AUC over all chunks and
+within one state, and its calibration; the picture lies beside the run. Width and updates were chosen by the validation
+loss of the training episodes.
 """
 
 from __future__ import annotations
