@@ -11,6 +11,9 @@ from sim.twin.model.scene import SCENE_BIT, Scene
 
 HALF = 0.02  # m, half an edge of the cube
 HEIGHT = 0.06  # m: its centre above the table
+NEAR = (0.01, 0.02)  # m from the tcp to the cube's centre: the fingers are around it, and they are above it
+REACH_M = 0.125  # distance that shapes the reward: tanh(distance / REACH_M)
+REACHED, CLOSED, RAISED = 0.4, 0.2, 0.4  # shares of progress
 
 
 class Lift(TwinTask):
@@ -28,6 +31,7 @@ class Lift(TwinTask):
         instruction="lift the red cube",
     )
     fields = BodyReading.fields("cube")
+    native = "-1 to 0 a step: progress - 1, of which reaching is 0.4, closing 0.2 and lifting 0.4; 1 at success"
 
     def build(self, spec: mujoco.MjSpec) -> None:
         cube = spec.worldbody.add_body(name="cube", pos=[0.5, 0, HALF])
@@ -48,6 +52,11 @@ class Lift(TwinTask):
     def bind(self, scene: Scene) -> None:
         super().bind(scene)
         self._cube = BodyReading(scene, "cube")
+        limb = scene.description.limbs[0]
+        self._tcp = scene.data.site_xpos[scene.id("site", limb.tcp)]
+        finger = scene.model.joint(limb.element(limb.tool.joints[0])).qposadr[0]
+        self._finger, self._command = scene.data.qpos[finger : finger + 1], limb.tool.command
+        self._open = max(self._width(end) for end in limb.tool.position[0])
 
     def place(self, random: np.random.Generator) -> None:
         x, y = random.uniform([0.42, -0.12], [0.58, 0.12])
@@ -58,3 +67,26 @@ class Lift(TwinTask):
 
     def success(self) -> bool:
         return bool(self._cube.position[2] - self.scene.table_z > HEIGHT)
+
+    def reward(self) -> float:
+        """Negative until success, so that to end an episode early is worth more than to hover below the height.
+
+        reach = 1 - tanh(|cube - tcp| / 0.125 m)
+        close = near * (open - width) / (open - edge), near = 1 within 1 cm of the cube's centre, 0 beyond 2 cm
+        raise = (z - half) / (height - half)
+        reward = 0.4 reach + 0.2 close + 0.4 raise - 1, each part within 0 and 1; 1 at success
+        """
+        if self.success():
+            return 1.0
+        away = float(np.linalg.norm(self._cube.position - self._tcp))
+        near = _share((NEAR[1] - away) / (NEAR[1] - NEAR[0]))
+        closed = _share((self._open - self._width(float(self._finger[0]))) / (self._open - 2 * HALF))
+        raised = _share((float(self._cube.position[2]) - self.scene.table_z - HALF) / (HEIGHT - HALF))
+        return REACHED * (1 - float(np.tanh(away / REACH_M))) + CLOSED * near * closed + RAISED * raised - 1
+
+    def _width(self, joint: float) -> float:
+        return self._command.scale * joint + self._command.offset
+
+
+def _share(value: float) -> float:
+    return min(max(value, 0.0), 1.0)
