@@ -12,8 +12,8 @@ from sim.twin.model.scene import SCENE_BIT, Scene
 HALF = 0.02  # m, half an edge of the cube
 HEIGHT = 0.06  # m: its centre above the table
 NEAR = (0.01, 0.02)  # m from the tcp to the cube's centre: the fingers are around it, and they are above it
-REACH_M = 0.125  # distance that shapes the reward: tanh(distance / REACH_M)
-REACHED, CLOSED, RAISED = 0.4, 0.2, 0.4  # shares of progress
+REACH_M = 0.1  # distance from the cube at which half of the reward for reaching is earned
+SHARES = (0.3, 0.1, 0.2, 0.4)  # of the reward's progress: reach, down, close, raise
 
 
 class Lift(TwinTask):
@@ -53,7 +53,8 @@ class Lift(TwinTask):
         super().bind(scene)
         self._cube = BodyReading(scene, "cube")
         limb = scene.description.limbs[0]
-        self._tcp = scene.data.site_xpos[scene.id("site", limb.tcp)]
+        site = scene.id("site", limb.tcp)
+        self._tcp, self._hand = scene.data.site_xpos[site], scene.data.site_xmat[site]
         finger = scene.model.joint(limb.element(limb.tool.joints[0])).qposadr[0]
         self._finger, self._command = scene.data.qpos[finger : finger + 1], limb.tool.command
         self._open = max(self._width(end) for end in limb.tool.position[0])
@@ -71,18 +72,22 @@ class Lift(TwinTask):
     def reward(self) -> float:
         """Negative until success, so that to end an episode early is worth more than to hover below the height.
 
-        reach = 1 - tanh(|cube - tcp| / 0.125 m)
-        close = near * (open - width) / (open - edge), near = 1 within 1 cm of the cube's centre, 0 beyond 2 cm
-        raise = (z - half) / (height - half)
-        reward = 0.4 reach + 0.2 close + 0.4 raise - 1, each part within 0 and 1; 1 at success
+            reach = 1 / (1 + |cube - tcp| / 0.1 m), which is steep at the cube and rises from anywhere
+            down  = reach (1 - (z of the hand in the base frame)) / 2, which is 1 where the hand points down
+            close = near (open - width) / (open - edge), near = 1 within 1 cm of the cube's centre, 0 beyond 2 cm
+            raise = (z - half) / (height - half)
+            reward = 0.3 reach + 0.1 down + 0.2 close + 0.4 raise - 1, each part within 0 and 1; 1 at success
         """
         if self.success():
             return 1.0
         away = float(np.linalg.norm(self._cube.position - self._tcp))
+        reach = 1 / (1 + away / REACH_M)
+        down = reach * (1 - float(self._hand[8])) / 2
         near = _share((NEAR[1] - away) / (NEAR[1] - NEAR[0]))
-        closed = _share((self._open - self._width(float(self._finger[0]))) / (self._open - 2 * HALF))
+        close = near * _share((self._open - self._width(float(self._finger[0]))) / (self._open - 2 * HALF))
         raised = _share((float(self._cube.position[2]) - self.scene.table_z - HALF) / (HEIGHT - HALF))
-        return REACHED * (1 - float(np.tanh(away / REACH_M))) + CLOSED * near * closed + RAISED * raised - 1
+        reach_share, down_share, close_share, raise_share = SHARES
+        return reach_share * reach + down_share * down + close_share * close + raise_share * raised - 1
 
     def _width(self, joint: float) -> float:
         return self._command.scale * joint + self._command.offset
