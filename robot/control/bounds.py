@@ -12,18 +12,18 @@ from robot.description.limb import Limb
 
 
 def action_bounds(
-    limbs: Sequence[Limb], spec: ActionSpec, *, floor_m: float = -np.inf
+    limbs: Sequence[Limb], spec: ActionSpec, within: tuple[np.ndarray, np.ndarray] | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """The box of all targets that mean something.
 
-    A position is within the smallest box around the sphere of the arm's reach, and not below the floor; a component of
-    a rotation, which is one of a unit vector, within -1 and 1; a joint within its limits; a tool's command within what
-    its joints' limits come to.
+    A position is within the smallest box around the sphere of the arm's reach, and within the one that is given; a
+    component of a rotation, which is one of a unit vector, within -1 and 1; a joint within its limits; a tool's command
+    within what its joints' limits come to.
 
     Args:
         limbs: of the robot.
         spec: fields of a target. Those that no limb has are without bounds.
-        floor_m: lowest z of a position, in the robot's base frame.
+        within: lowest and highest position, (3,) m each, in the robot's base frame.
 
     Returns:
         The lowest and the highest target, each (dim,).
@@ -36,8 +36,9 @@ def action_bounds(
         position = spec.slices.get(limb.field("tcp.position"))
         if position is not None:
             reach = Reach(limb, spec)
-            low[position], high[position] = reach.centre - reach.radius, reach.centre + reach.radius
-            low[position][2] = max(low[position][2], floor_m)
+            lowest, highest = within or (np.full(3, -np.inf), np.full(3, np.inf))
+            low[position] = np.maximum(reach.centre - reach.radius, lowest)
+            high[position] = np.minimum(reach.centre + reach.radius, highest)
         joints = spec.slices.get(limb.field("arm.joints"))
         if joints is not None:
             low[joints], high[joints] = np.array(limb.arm.position).T

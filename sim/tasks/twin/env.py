@@ -123,7 +123,8 @@ class TwinEnv(TaskEnv):
             for joint in map(limb.element, limb.arm.joints)
         ]
         spec = self.robot.action_spec
-        bounds = action_bounds(description.limbs, spec, floor_m=self.scene.table_z - PRESS_M)
+        lowest, highest = self.scene.above_table
+        bounds = action_bounds(description.limbs, spec, (lowest - [0, 0, PRESS_M], highest))
         super().__init__(twin_task.info, self._observation_spec(), spec, bounds=bounds, reward=reward, options=options)
         self._delta: DeltaAction | None = None
         if options.action == "delta":

@@ -72,11 +72,11 @@ class Lift(TwinTask):
     def reward(self) -> float:
         """Negative until success, so that to end an episode early is worth more than to hover below the height.
 
-            reach = 1 / (1 + |cube - tcp| / 0.1 m), which is steep at the cube and rises from anywhere
-            down  = reach (1 - (z of the hand in the base frame)) / 2, which is 1 where the hand points down
-            close = near (open - width) / (open - edge), near = 1 within 1 cm of the cube's centre, 0 beyond 2 cm
-            raise = (z - half) / (height - half)
-            reward = 0.3 reach + 0.1 down + 0.2 close + 0.4 raise - 1, each part within 0 and 1; 1 at success
+        reach = 1 / (1 + |cube - tcp| / 0.1 m), which is steep at the cube and rises from anywhere
+        down  = reach (1 - (z of the hand in the base frame)) / 2, which is 1 where the hand points down
+        close = near (open - width) / (open - edge), near = 1 within 1 cm of the cube's centre, 0 beyond 2 cm
+        raise = (z - half) / (height - half)
+        reward = 0.3 reach + 0.1 down + 0.2 close + 0.4 raise - 1, each part within 0 and 1; 1 at success
         """
         if self.success():
             return 1.0

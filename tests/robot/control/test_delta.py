@@ -14,7 +14,7 @@ from robot.errors import InputError
 from tests.robot.strategies import POSE, rotations
 
 LIMBS = load_robot("panda").limbs
-LOW, HIGH = action_bounds(LIMBS, POSE, floor_m=-0.05)
+LOW, HIGH = action_bounds(LIMBS, POSE, (np.array([0.15, -0.6, -0.05]), np.array([1.05, 0.6, np.inf])))
 LAW = DeltaAction(POSE, LOW, HIGH, tools=["gripper.width"])
 JOINT = load_robot("panda").action_spec(0.05, "joint")
 JOINT_LOW, JOINT_HIGH = action_bounds(LIMBS, JOINT)

@@ -49,8 +49,8 @@ def test_every_action_of_an_expert_is_within_the_bounds(task_id: str) -> None:
 
 def test_the_bounds_are_the_reach_the_table_and_the_limits_of_joints_and_fingers(absolute: Any) -> None:
     low, high = absolute.action_space.low, absolute.action_space.high
-    np.testing.assert_allclose(low, [-0.952, -0.952, -0.05, *[-1] * 6, 0], atol=1e-6)
-    np.testing.assert_allclose(high, [0.952, 0.952, 1.285, *[1] * 6, 0.08], atol=1e-6)
+    np.testing.assert_allclose(low, [0.15, -0.6, -0.05, *[-1] * 6, 0], atol=1e-6)
+    np.testing.assert_allclose(high, [0.952, 0.6, 1.285, *[1] * 6, 0.08], atol=1e-6)
     joint = sim.make("twin/lift", control="joint")
     arm = joint.robot.description.limbs[0].arm
     np.testing.assert_allclose(joint.action_space.low, [*(low for low, _ in arm.position), 0], atol=1e-6)
