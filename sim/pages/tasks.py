@@ -91,9 +91,9 @@ With `action=delta` an action of a twin is in [-1, 1]: a change of the measured 
 {step_rad:g} rad about each axis of the base frame at most, or with `control=joint` of {step_joint_rad:g} rad per joint;
 then the tool's command, which is absolute: -1 is the lowest of its range, a gripper shut, and 1 the highest. A target
 stays within reach and above the table, or below its top by 5 cm at most, to press on it. `info["action"]` is the
-absolute target that an action came to: record that one, it does the same again in an environment of absolute actions.
-Experts, policies and datasets hold absolute targets: `tiller collect`, `train` and `evaluate` refuse
-`options.action=delta`.
+absolute target that an action came to, and the one to record. The hand moves there from its measured pose; in an
+environment of absolute actions it moves from its last target, which is ahead of it by the lag of the arm. Experts,
+policies and datasets hold absolute targets: `tiller collect`, `train` and `evaluate` refuse `options.action=delta`.
 
 ## The twin
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import warnings
+from pathlib import Path
 from typing import Any
 
 import gymnasium
@@ -18,6 +19,7 @@ import tiller  # registers
 from robot.errors import InputError, MissingExtraError
 from sim.tasks import task_ids
 from tiller import registration
+from tiller.cli import main
 
 LIFT = "tiller/twin-lift-v0"
 QUICK = {"action": "delta", "reward": "native", "max_steps": 4}
@@ -135,6 +137,14 @@ def test_options_are_those_of_sim_make_and_wrong_ones_are_refused_alike() -> Non
         gymnasium.make(LIFT, render_mode="human")
     assert gymnasium.make(LIFT, render_mode="rgb_array").render_mode == "rgb_array"
     assert gymnasium.make(LIFT).render_mode is None
+
+
+def test_the_command_line_refuses_changes_for_what_acts_by_targets(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["collect", "task=twin/lift", "episodes=1", "options.action=delta", f"output={tmp_path / 'out'}"]
+    assert main(words) == 2
+    assert "option action of twin/lift: expected absolute" in capsys.readouterr().err
 
 
 def test_registering_twice_changes_nothing() -> None:

@@ -87,8 +87,8 @@ class TwinEnv(TaskEnv):
 
     Observation: the robot's own (`TwinRobot.observe`), then the task's, then `<camera>.image` and `<camera>.depth`.
     Action: `RobotDescription.action_spec`. With `action="delta"` it is what `robot.control.delta` describes, and
-    `info["action"]` of a step is the absolute action that it came to, the one to record: an environment of absolute
-    actions does the same again from it. `action_spec` describes the absolute one in both cases.
+    `info["action"]` of a step is the absolute action that it came to, the one to record: the hand moved there from its
+    measured pose, and not from its last target. `action_spec` describes the absolute one in both cases.
     `info` has `clamped`, `limited` and what the energy came to (`energy_*`), counted since the reset, and, from a
     reset, the episode's `instruction` and what its `perturbations` drew.
     """
@@ -148,7 +148,8 @@ class TwinEnv(TaskEnv):
     def step(self, action: np.ndarray) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         if self._delta is None:
             return super().step(action)
-        target = self._delta.decode(action, self.robot.hold_target)
+        target = self._delta.decode(action, self.robot.hold_target).astype(np.float32)  # the precision of data
+        self.robot.stop()  # the set-point starts from the measured pose too
         observation, reward, terminated, truncated, info = super().step(target)
         return observation, reward, terminated, truncated, {**info, "action": target}
 

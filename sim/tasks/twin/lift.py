@@ -12,8 +12,8 @@ from sim.twin.model.scene import SCENE_BIT, Scene
 HALF = 0.02  # m, half an edge of the cube
 HEIGHT = 0.06  # m: its centre above the table
 NEAR = (0.01, 0.02)  # m from the tcp to the cube's centre: the fingers are around it, and they are above it
-REACH_M = 0.1  # distance from the cube at which half of the reward for reaching is earned
-SHARES = (0.3, 0.1, 0.2, 0.4)  # of the reward's progress: reach, down, close, raise
+NEARER, HIGHER = 2.0, 10.0  # reward for a metre of the hand nearer to the cube, and of the cube higher
+DOWN, CLOSE, SUCCESS, PER_STEP, FAR_M = 0.5, 0.5, 3.0, 0.01, 1.0
 
 
 class Lift(TwinTask):
@@ -31,7 +31,10 @@ class Lift(TwinTask):
         instruction="lift the red cube",
     )
     fields = BodyReading.fields("cube")
-    native = "-1 to 0 a step: progress - 1, of which reaching is 0.4, closing 0.2 and lifting 0.4; 1 at success"
+    native = (
+        "what the hand came nearer (2 a metre), turned down (0.5) and closed around the cube (0.5), and the cube rose "
+        "(10 a metre), each taken back when lost, less 0.01; 3 more at success"
+    )
 
     def build(self, spec: mujoco.MjSpec) -> None:
         cube = spec.worldbody.add_body(name="cube", pos=[0.5, 0, HALF])
@@ -61,6 +64,7 @@ class Lift(TwinTask):
 
     def place(self, random: np.random.Generator) -> None:
         x, y = random.uniform([0.42, -0.12], [0.58, 0.12])
+        self._before = np.nan  # worth of the state before, which the start's own reward sets
         self.scene.put("cube", np.array([x, y, HALF]), yaw=random.uniform(-np.pi / 4, np.pi / 4))
 
     def observe(self) -> dict[str, np.ndarray]:
@@ -70,28 +74,30 @@ class Lift(TwinTask):
         return bool(self._cube.position[2] - self.scene.table_z > HEIGHT)
 
     def reward(self) -> float:
-        """Negative until success, so that to end an episode early is worth more than to hover below the height.
+        """What the last step gained, less its cost: to hover earns nothing, so an early success is worth most.
 
-        reach = 1 / (1 + |cube - tcp| / 0.1 m), which is steep at the cube and rises from anywhere
-        down  = reach (1 - (z of the hand in the base frame)) / 2, which is 1 where the hand points down
-        close = near (open - width) / (open - edge), near = 1 within 1 cm of the cube's centre, 0 beyond 2 cm
-        raise = (z - half) / (height - half)
-        reward = 0.3 reach + 0.1 down + 0.2 close + 0.4 raise - 1, each part within 0 and 1; 1 at success
+            worth  = -2 min(|cube - tcp|, 1 m) + 0.5 down + 0.5 close + 10 raised
+            reward = worth - worth a step before - 0.01, and 3 more at success
+
+        `down` is 1 where the hand points down and 0 where it points up; `close` is the share of its opening beyond the
+        cube's edge by which the gripper has closed, if it is around the cube: fully within 1 cm of the cube's centre,
+        not at all beyond 2 cm; `raised` is the height of the cube above where it lay, 0 to 4 cm.
         """
-        if self.success():
-            return 1.0
-        away = float(np.linalg.norm(self._cube.position - self._tcp))
-        reach = 1 / (1 + away / REACH_M)
-        down = reach * (1 - float(self._hand[8])) / 2
-        near = _share((NEAR[1] - away) / (NEAR[1] - NEAR[0]))
-        close = near * _share((self._open - self._width(float(self._finger[0]))) / (self._open - 2 * HALF))
-        raised = _share((float(self._cube.position[2]) - self.scene.table_z - HALF) / (HEIGHT - HALF))
-        reach_share, down_share, close_share, raise_share = SHARES
-        return reach_share * reach + down_share * down + close_share * close + raise_share * raised - 1
+        worth, before = self._worth(), self._before
+        self._before = worth
+        return (0.0 if np.isnan(before) else worth - before) - PER_STEP + SUCCESS * self.success()
+
+    def _worth(self) -> float:
+        away_m = float(np.linalg.norm(self._cube.position - self._tcp))
+        down = (1 - float(self._hand[8])) / 2
+        around = _within((NEAR[1] - away_m) / (NEAR[1] - NEAR[0]), 1.0)
+        close = around * _within((self._open - self._width(float(self._finger[0]))) / (self._open - 2 * HALF), 1.0)
+        raised_m = _within(float(self._cube.position[2]) - self.scene.table_z - HALF, HEIGHT - HALF)
+        return DOWN * down + CLOSE * close + HIGHER * raised_m - NEARER * min(away_m, FAR_M)
 
     def _width(self, joint: float) -> float:
         return self._command.scale * joint + self._command.offset
 
 
-def _share(value: float) -> float:
-    return min(max(value, 0.0), 1.0)
+def _within(value: float, highest: float) -> float:
+    return min(max(value, 0.0), highest)

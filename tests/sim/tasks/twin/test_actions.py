@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Iterator
+from typing import Any, Iterator, cast
 
 import numpy as np
 import pytest
@@ -35,7 +35,7 @@ def absolute() -> Iterator[Any]:
 def test_every_action_of_an_expert_is_within_the_bounds(task_id: str) -> None:
     env: Any = sim.make(task_id)
     assert env.action_space.is_bounded()
-    for seed in (60, 61, 62):
+    for seed in (60, 61):
         actions = np.asarray(record(env, seed).data["action"], dtype=np.float32)
         beyond = np.abs(actions - np.clip(actions, env.action_space.low, env.action_space.high)).max(axis=0)
         if task_id == "twin/hand_grasp":
@@ -65,8 +65,9 @@ def test_actions_beyond_the_bounds_are_still_taken_as_they_are(absolute: Any) ->
 
 
 @pytest.mark.parametrize("options", [{}, {"control": "joint"}, {"perturbations": {"action_latency": 3, "mass": 2}}])
-def test_the_absolute_action_of_each_change_does_the_same_again(options: dict[str, Any]) -> None:
+def test_the_absolute_action_of_each_change_does_the_same_again_from_the_measured_pose(options: dict[str, Any]) -> None:
     changes, targets = (sim.make("twin/lift", action=each, **options) for each in ("delta", "absolute"))
+    robot = cast(Any, targets).robot
     assert (changes.action_space.low == -1).all() and (changes.action_space.high == 1).all()
     assert changes.action_spec == targets.action_spec
     random = np.random.default_rng(0)
@@ -74,6 +75,7 @@ def test_the_absolute_action_of_each_change_does_the_same_again(options: dict[st
         env.reset(seed=4)
     for _ in range(30):
         seen, *rest, info = changes.step(random.uniform(-1, 1, changes.action_space.shape))
+        robot.stop()
         again, *rest_again, _ = targets.step(info["action"])
         assert targets.action_space.contains(info["action"].astype(np.float32))
         assert rest == rest_again
@@ -88,10 +90,29 @@ def test_no_change_holds_the_hand_and_a_change_moves_it_that_way(delta: Any) -> 
     np.testing.assert_allclose(seen["tcp.position"], first["tcp.position"], atol=2e-4)
     for axis in range(3):
         before, _ = delta.reset(seed=2)
-        for _ in range(3):
+        for _ in range(6):
             seen, *_ = delta.step(OPEN + np.eye(7)[axis])
         moved = seen["tcp.position"] - before["tcp.position"]
-        assert 0.03 < moved[axis] < 0.1 and np.abs(np.delete(moved, axis)).max() < 0.01
+        assert 0.06 < moved[axis] < 0.09 and np.abs(np.delete(moved, axis)).max() < 0.005
+
+
+def test_random_changes_decide_how_the_hand_moves(delta: Any) -> None:
+    # A library that learns from nothing sees what its actions do: they explain most of the motion, and the hand, which
+    # nothing brings back, does not tumble.
+    random, actions, moves = np.random.default_rng(0), [], []
+    for seed in range(3):
+        seen, _ = delta.reset(seed=seed)
+        for _ in range(60):
+            action = random.uniform(-1, 1, 7)
+            before = seen["tcp.position"]
+            seen, *_ = delta.step(action)
+            actions.append(action[:3])
+            moves.append(seen["tcp.position"] - before)
+        assert seen["tcp.rotation"][4] < -0.5, "y of the hand still points back, within 60 degrees"
+    now, last, moved = np.array(actions[1:]), np.array(actions[:-1]), np.array(moves[1:])
+    causes = np.hstack([now, last])
+    rest = moved - causes @ np.linalg.lstsq(causes, moved, rcond=None)[0]
+    assert (1 - rest.var(axis=0) / moved.var(axis=0) > 0.5).all()
 
 
 def test_a_change_means_the_same_from_a_state_whatever_was_commanded_before(delta: Any) -> None:
@@ -100,25 +121,42 @@ def test_a_change_means_the_same_from_a_state_whatever_was_commanded_before(delt
         delta.step(np.array([0.3, -0.2, -1, 0, 0.1, 0, 1]))
     state, measured = delta.save(), delta.robot.hold_target
     *_, info = delta.step(OPEN)
-    np.testing.assert_allclose(info["action"][:9], measured[:9], atol=1e-12)
+    np.testing.assert_allclose(info["action"][:9], measured[:9], atol=1e-6)
     delta.restore(state)
     *_, again = delta.step(OPEN)
     np.testing.assert_array_equal(again["action"], info["action"])
 
 
-def test_the_reward_of_lift_rises_along_an_experts_episode_and_is_highest_at_success(absolute: Any) -> None:
+def test_the_reward_of_lift_is_bounded_pays_on_the_way_and_most_at_success(absolute: Any) -> None:
     for seed in range(3):
         episode = record(absolute, seed)
         rewards = np.asarray(episode.data["reward"]).ravel()
-        assert episode.meta["success"] and rewards[-1] == 1.0
-        assert ((rewards[:-1] > -1) & (rewards[:-1] < 0)).all()
-        thirds = [part.mean() for part in np.array_split(rewards, 3)]
-        assert thirds == sorted(thirds)
+        assert episode.meta["success"] and rewards[-1] > 3 > 10 * np.abs(rewards[:-1]).max()
+        third = len(rewards) // 3
+        assert all(part.sum() > 0 for part in (rewards[:third], rewards[third : 2 * third], rewards[2 * third : -1]))
 
 
-def test_to_end_an_episode_of_lift_early_is_worth_more_than_to_hover_below_the_height(absolute: Any) -> None:
-    best_without_success = max(np.asarray(record(absolute, 5).data["reward"]).ravel()[:-1])
-    assert best_without_success < 0
+def test_the_reward_of_lift_is_lost_with_what_it_was_paid_for(delta: Any) -> None:
+    # What is earned is a difference of two states: no loop through them earns anything but its cost.
+    random = np.random.default_rng(1)
+    delta.reset(seed=2)
+    for _ in range(3):
+        delta.step(OPEN)
+    held = sum(delta.step(OPEN)[1] for _ in range(10))
+    assert held == pytest.approx(-0.1, abs=2e-3)
+    delta.reset(seed=3)
+    total = sum(delta.step(random.uniform(-1, 1, 7))[1] for _ in range(100))
+    assert -3.4 - 1 <= total <= 3.4 - 1
+
+
+def test_the_reward_continues_where_a_state_was_saved(delta: Any) -> None:
+    delta.reset(seed=2)
+    delta.step(OPEN)
+    state, down = delta.save(), OPEN - np.eye(7)[2]
+    _, reward, *_ = delta.step(down)
+    delta.step(down)
+    delta.restore(state)
+    assert delta.step(down)[1] == reward > 0
 
 
 def test_an_unknown_kind_of_action_offers_the_nearest() -> None:
