@@ -27,6 +27,8 @@ import torch
 from gymnasium.wrappers import FlattenObservation
 from stable_baselines3 import SAC
 from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.env_util import make_vec_env
+from stable_baselines3.common.vec_env import VecNormalize
 
 import sim
 import tiller  # registers the tasks
@@ -39,11 +41,9 @@ EPISODES, FIRST_SEED = 50, 100_000
 STEPS = 100  # of a round, from one reset
 SETTINGS: dict[str, Any] = {
     "gamma": 0.95,  # lifting takes about 40 steps, and each stage of it pays by itself
-    "learning_rate": 1e-3,
+    "learning_rate": 5e-4,
     "learning_starts": 1000,
-    "train_freq": 2,
-    "gradient_steps": 1,
-    "batch_size": 256,
+    "ent_coef": "auto_0.1",  # from 1 on, thousands of steps pass in which entropy is worth more than the task
     "buffer_size": 300_000,
     "policy_kwargs": {"net_arch": [128, 128]},
 }
@@ -101,7 +101,8 @@ def rates(rounds: int) -> np.ndarray:
 
 def learnt(minutes: float, seed: int) -> tuple[TimedSAC, float]:
     """SAC after some minutes, and the seconds that they came to."""
-    env = FlattenObservation(gymnasium.make(ID, **OPTIONS))
+    # Positions are tenths of a metre, entries of a rotation up to 1: without normalising the network sees the latter.
+    env = VecNormalize(make_vec_env(ID, env_kwargs=OPTIONS, wrapper_class=FlattenObservation), norm_reward=False)
     model = TimedSAC("MlpPolicy", env, seed=seed, device="cpu", **SETTINGS)
     started = time.perf_counter()
     model.learn(10**9, callback=Until(minutes))
@@ -111,12 +112,12 @@ def learnt(minutes: float, seed: int) -> tuple[TimedSAC, float]:
 def successes(model: SAC, first_seed: int) -> int:
     """Episodes, of `EPISODES` from a seed on, in which the mean of its actions succeeds."""
     env: Any = FlattenObservation(gymnasium.make(ID, **OPTIONS))
-    count = 0
+    count, normalise = 0, model.get_vec_normalize_env().normalize_obs
     for seed in range(first_seed, first_seed + EPISODES):
         observation, info = env.reset(seed=seed)
         over = False
         while not over:
-            action, _ = model.predict(observation, deterministic=True)
+            action, _ = model.predict(normalise(observation), deterministic=True)
             observation, _, terminated, truncated, info = env.step(action)
             over = terminated or truncated
         count += info["success"]

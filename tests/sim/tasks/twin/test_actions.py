@@ -131,9 +131,8 @@ def test_the_reward_of_lift_is_bounded_pays_on_the_way_and_most_at_success(absol
     for seed in range(3):
         episode = record(absolute, seed)
         rewards = np.asarray(episode.data["reward"]).ravel()
-        assert episode.meta["success"] and rewards[-1] > 3 > 10 * np.abs(rewards[:-1]).max()
-        third = len(rewards) // 3
-        assert all(part.sum() > 0 for part in (rewards[:third], rewards[third : 2 * third], rewards[2 * third : -1]))
+        assert episode.meta["success"] and rewards[-1] > 9 > 3 * np.abs(rewards[:-1]).max()
+        assert rewards[:-1].sum() > 3, "earned on the way"
 
 
 def test_the_reward_of_lift_is_lost_with_what_it_was_paid_for(delta: Any) -> None:
@@ -143,10 +142,10 @@ def test_the_reward_of_lift_is_lost_with_what_it_was_paid_for(delta: Any) -> Non
     for _ in range(3):
         delta.step(OPEN)
     held = sum(delta.step(OPEN)[1] for _ in range(10))
-    assert held == pytest.approx(-0.1, abs=2e-3)
+    assert held == pytest.approx(-1.0, abs=0.02)
     delta.reset(seed=3)
     total = sum(delta.step(random.uniform(-1, 1, 7))[1] for _ in range(100))
-    assert -3.4 - 1 <= total <= 3.4 - 1
+    assert abs(total + 0.1 * 100) <= 10 + 2 + 4 + 4, "the whole range of what can be earned"
 
 
 def test_the_reward_continues_where_a_state_was_saved(delta: Any) -> None:
