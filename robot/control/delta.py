@@ -21,7 +21,8 @@ from typing import Collection
 
 import numpy as np
 
-from robot.control.rotation import matrix_from_6d, matrix_from_rotvec, rotation_6d_from_matrix, rotvec_from_matrix
+from robot.control.rotation import matrix_from_6d, rotvec_from_matrix
+from robot.control.rotation_kernels import write_matrix_from_6d, write_turned
 from robot.description.action import ActionField, ActionSpec
 from robot.errors import InputError
 
@@ -102,8 +103,7 @@ class DeltaAction:
             if not step:
                 target[..., part] = low + (unit[..., own] + 1) / 2 * (high - low)
             elif field.is_rotation:
-                turned = matrix_from_rotvec(change) @ matrix_from_6d(measured[..., part])
-                target[..., part] = rotation_6d_from_matrix(turned)
+                _write_turned(measured[..., part], change, target[..., part])
             else:
                 target[..., part] = np.clip(measured[..., part] + change, low, high)
         return target
@@ -143,3 +143,18 @@ class DeltaAction:
             raise InputError("change", expected="finite numbers", got=str(unit))
         clipped: np.ndarray = np.clip(unit, -1.0, 1.0)
         return clipped
+
+
+def _write_turned(rotation_6d: np.ndarray, turn: np.ndarray, turned: np.ndarray) -> None:
+    """Write exp([turn]) R to `turned` (..., 6), for R as (..., 6) and a turn (..., 3) in rad.
+
+    Row by row with the compiled kernels: for the one row of an environment's step the functions on batches take 70 us,
+    a tenth of the physics.
+    """
+    before, after = np.empty((3, 3)), np.empty((3, 3))
+    rows = turned.shape[:-1]
+    starts, turns = np.broadcast_to(rotation_6d, (*rows, 6)), np.broadcast_to(turn, (*rows, 3))
+    for row in np.ndindex(rows):
+        write_matrix_from_6d(np.ascontiguousarray(starts[row]), before)
+        write_turned(np.ascontiguousarray(turns[row]), 1.0, before, after)
+        turned[row] = after.T[:2].ravel()
