@@ -69,7 +69,7 @@ class TaskEnv(SavesEpisodes, gymnasium.Env[Observation, np.ndarray]):
         InputError: no such reward, or a perturbation that the suite does not have.
     """
 
-    metadata = {"render_modes": ["rgb_array"]}
+    metadata: dict[str, Any] = {"render_modes": ["rgb_array"]}
     perturbations: ClassVar[tuple[str, ...]] = OFFERED
 
     def __init__(
@@ -88,7 +88,7 @@ class TaskEnv(SavesEpisodes, gymnasium.Env[Observation, np.ndarray]):
         self.action_spec = action_spec
         self.render_size = options.render_size
         self.render_mode = "rgb_array" if options.render else None
-        self.metadata = {**self.metadata, "render_fps": int(np.rint(task.control_hz))}
+        self.metadata = {**self.metadata, "render_fps": round(task.control_hz)}
         low, high = bounds or (np.full(action_spec.dim, -np.inf), np.full(action_spec.dim, np.inf))
         self.action_space = spaces.Box(low.astype(np.float32), high.astype(np.float32), dtype=np.float32)
         self.observation_space = spaces.Dict(
