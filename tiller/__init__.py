@@ -7,6 +7,10 @@
     result = tiller.evaluate(policy, "pusht/state", episodes=50, seed=100_000)
     print(result.summary.score)
 
+    import gymnasium
+
+    env = gymnasium.make("tiller/twin-lift-v0", action="delta", reward="native")    # for libraries of RL
+
     with tiller.connect("panda_twin") as robot:    # over its ROS 2 graph, which is started; "panda": in this process
         robot.wait_until_ready()
         robot.home()
@@ -19,6 +23,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from tiller.registration import register_with_gymnasium
 from tiller.rooms import warn_of_shadowed_rooms
 
 if TYPE_CHECKING:
@@ -35,6 +40,7 @@ __version__ = "0.1.0"
 __all__ = ["connect", "evaluate", "fit", "load", "load_critic", "make"]
 
 warn_of_shadowed_rooms()
+register_with_gymnasium()
 
 
 def load(

@@ -17,6 +17,9 @@ class Reach:
     Args:
         limb: placed in the robot's base frame.
         spec: fields of a target.
+
+    Attributes:
+        centre, radius: of the sphere, (3,) m in the robot's base frame, and m.
     """
 
     def __init__(self, limb: Limb, spec: ActionSpec) -> None:
@@ -24,17 +27,17 @@ class Reach:
         self._joints = spec.slices.get(limb.field("arm.joints"))
         self._low, self._high = np.array(limb.arm.position).T
         yaw = np.array([[np.cos(limb.yaw), -np.sin(limb.yaw), 0], [np.sin(limb.yaw), np.cos(limb.yaw), 0], [0, 0, 1]])
-        self._centre = np.array(limb.position) + yaw @ np.array(limb.arm.shoulder)
+        self.centre = np.array(limb.position) + yaw @ np.array(limb.arm.shoulder)
         # The tcp is beyond the flange by at most its offset.
-        self._radius = limb.arm.reach_m + float(np.linalg.norm(limb.tool.tcp_position))
+        self.radius = limb.arm.reach_m + float(np.linalg.norm(limb.tool.tcp_position))
 
     def clamp(self, target: np.ndarray) -> int:
         """Clamp `target` (dim,) in place; return 1 when it changed, else 0."""
         if self._position is not None:
-            x, y, z = target[self._position] - self._centre
+            x, y, z = target[self._position] - self.centre
             distance = (x * x + y * y + z * z) ** 0.5
-            if distance > self._radius:
-                target[self._position] = self._centre + np.array([x, y, z]) * (self._radius / distance)
+            if distance > self.radius:
+                target[self._position] = self.centre + np.array([x, y, z]) * (self.radius / distance)
                 return 1
         if self._joints is not None:
             inside = np.clip(target[self._joints], self._low, self._high)

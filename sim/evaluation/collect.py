@@ -31,7 +31,7 @@ from sim.evaluation.action_noise import ActionNoise
 from sim.experts import make_expert
 from sim.process.child import ChildProcess, be_child
 from sim.process.failure import Failure, failure
-from sim.tasks.environment import DIVERGED
+from sim.tasks.environment import DIVERGED, require_absolute
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -264,7 +264,7 @@ def _serve(connection: Connection) -> None:
     request: Request = connection.recv()
     where = request.task_id
     try:
-        env = sim.make(request.task_id, **request.options)
+        env = require_absolute(sim.make(request.task_id, **request.options))
         while True:
             seed: int = connection.recv()
             where = f"{request.task_id}, seed {seed}"

@@ -170,10 +170,15 @@ class StepResult:
 
 
 def build(config: EnvConfig, **more: Any) -> TaskEnv:
-    """An environment."""
-    from sim import make
+    """An environment.
 
-    return make(config.task_id, **{**config.options, **more})
+    Raises:
+        InputError: the task or an option is wrong, or its actions are not absolute.
+    """
+    from sim import make
+    from sim.tasks.environment import require_absolute
+
+    return require_absolute(make(config.task_id, **{**config.options, **more}))
 
 
 class EnvRunner:

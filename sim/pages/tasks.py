@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Iterable, Mapping, Sequence
 
+from robot.control.delta import STEP_JOINT_RAD, STEP_M, STEP_RAD
 from robot.description import ActionSpec, ObservationSpec
 from sim.experts import expert_ids
 from sim.statistics.intervals import wilson
@@ -14,6 +15,7 @@ from sim.tasks.metaworld import facts as metaworld
 from sim.tasks.options import TaskOptions
 from sim.tasks.registry import SUITES, suite_ids, task_info
 from sim.tasks.robosuite import facts as robosuite
+from sim.tasks.twin import TASKS, task_class
 
 _SUITE_HEAD = ("suite", "tasks", "control", "horizon (steps)", "steps/s", "expert success")
 _TASK_HEAD = (
@@ -27,6 +29,14 @@ _TASK_HEAD = (
     "steps/s",
     "expert success",
 )
+
+_NATIVE = {
+    "pusht": "coverage / 0.95, clipped to 1",
+    "robosuite": "robosuite's shaped reward",
+    "metaworld": "Meta-World's shaped reward, 0 to 10",
+    "maze": "-10 times the way that is left (m), -0.1, and 10 at the goal",
+    "gym": "the environment's own",
+}
 
 _PAGE = """# Tasks
 
@@ -52,6 +62,38 @@ that registers it first, and `robosuite/NAME` takes robosuite's other single-arm
 ## Options of every task
 
 {common}
+
+## Libraries of reinforcement learning
+
+`import tiller` registers every task but `gym/*` with Gymnasium: `SUITE/NAME` is `tiller/SUITE-NAME-v0`.
+
+```python
+import gymnasium, tiller
+
+env = gymnasium.make("tiller/twin-lift-v0", action="delta", reward="native")
+envs = gymnasium.make_vec("tiller/pusht-state-v0", num_envs=4, vectorization_mode="async")
+```
+
+Gymnasium has loaded no plugins since its version 1.0, so `tiller` must be imported once, before or after Gymnasium;
+`gymnasium.make("tiller:tiller/twin-lift-v0")` does it where only an id can be given. Further arguments are the options
+of this page; `render_mode="rgb_array"` is `render=True`. The time limit is the task's own (`max_steps=`): the
+environment truncates by itself, and no wrapper of Gymnasium's does. `info["success"]` is the success of the step.
+
+The keys of observations have dots, which Stable-Baselines3's policies for dicts do not take as names:
+`gymnasium.wrappers.FlattenObservation` makes one vector of all. `examples/08_reinforcement_learning.py` trains SAC that
+way, `python -m benchmarks.foreign_rl` measures it.
+
+The action space of every registered task has bounds. `reward=native` is shaped where this table says so:
+
+{rewards}
+
+With `action=delta` an action of a twin is in [-1, 1]: a change of the measured pose, of {step_m:g} m per axis and of
+{step_rad:g} rad about each axis of the base frame at most, or with `control=joint` of {step_joint_rad:g} rad per joint;
+then the tool's command, which is absolute: -1 is the lowest of its range, a gripper shut, and 1 the highest. A target
+stays within reach and above the table, or below its top by 5 cm at most, to press on it. `info["action"]` is the
+absolute target that an action came to, and the one to record. The hand moves there from its measured pose; in an
+environment of absolute actions it moves from its last target, which is ahead of it by the lag of the arm. Experts,
+policies and datasets hold absolute targets: `tiller collect`, `train` and `evaluate` refuse `options.action=delta`.
 
 ## The twin
 
@@ -149,6 +191,10 @@ def page() -> str:
         suites=_markdown(_SUITE_HEAD, [_suite_row(suite, figures) for suite in suites]),
         tables="\n\n".join(_suite_table(suite, figures) for suite in suites),
         common=_options(TaskOptions),
+        rewards=_rewards(),
+        step_m=STEP_M,
+        step_rad=STEP_RAD,
+        step_joint_rad=STEP_JOINT_RAD,
         twin_options=_options(TwinOptions, TaskOptions),
         pusht_specs=_specs(pusht.OBSERVATIONS.items(), pusht.ACTION),
         pusht_options=_options(pusht.PushTOptions, TaskOptions),
@@ -205,6 +251,16 @@ def _suite_table(suite: str, figures: dict[str, Figures]) -> str:
             )
         )
     return f"### {suite}\n\n{_markdown(_TASK_HEAD, rows)}"
+
+
+def _rewards() -> str:
+    """Tasks -> what their native reward is."""
+    shaped = {name: task_class(name).native for name in TASKS}
+    rows = [(f"`twin/{name}`", native) for name, native in shaped.items() if native]
+    rest = ", ".join(f"`twin/{name}`" for name, native in shaped.items() if not native)
+    rows += [(rest, "none: 1 at success, else 0")]
+    rows += [(f"`{suite}/*`", words) for suite, words in _NATIVE.items()]
+    return _markdown(("task", "native reward of a step"), rows)
 
 
 def _range(numbers: Iterable[float]) -> str:

@@ -69,7 +69,7 @@ class TaskEnv(SavesEpisodes, gymnasium.Env[Observation, np.ndarray]):
         InputError: no such reward, or a perturbation that the suite does not have.
     """
 
-    metadata = {"render_modes": ["rgb_array"]}
+    metadata: dict[str, Any] = {"render_modes": ["rgb_array"]}
     perturbations: ClassVar[tuple[str, ...]] = OFFERED
 
     def __init__(
@@ -88,6 +88,7 @@ class TaskEnv(SavesEpisodes, gymnasium.Env[Observation, np.ndarray]):
         self.action_spec = action_spec
         self.render_size = options.render_size
         self.render_mode = "rgb_array" if options.render else None
+        self.metadata = {**self.metadata, "render_fps": round(task.control_hz)}
         low, high = bounds or (np.full(action_spec.dim, -np.inf), np.full(action_spec.dim, np.inf))
         self.action_space = spaces.Box(low.astype(np.float32), high.astype(np.float32), dtype=np.float32)
         self.observation_space = spaces.Dict(
@@ -101,7 +102,9 @@ class TaskEnv(SavesEpisodes, gymnasium.Env[Observation, np.ndarray]):
         self._given: Observation = {}
         self._instruction = self.task.instruction
         self._selection = options.selection
-        self._made_with = _digest({**to_json(options), "reward": reward, "render": None, "render_size": None})
+        # A state is the same however the actions are written that led to it.
+        made_with = {name: value for name, value in to_json(options).items() if name != "action"}
+        self._made_with = _digest({**made_with, "reward": reward, "render": None, "render_size": None})
         self._selection.require_offered(self.perturbations, self.task.id)
         self._signals = SignalPerturbations(self._selection, observation_spec) if self._selection.active else None
         self._draws = EpisodeDraws(self._selection, 0)
@@ -110,6 +113,11 @@ class TaskEnv(SavesEpisodes, gymnasium.Env[Observation, np.ndarray]):
     def contract(self) -> Contract | None:
         """The contract of the task's robot; None where no contract has the same meaning."""
         return None
+
+    @property
+    def absolute(self) -> bool:
+        """Whether `step` takes actions as `action_spec` has them, which are what policies and data hold."""
+        return True
 
     @property
     def instruction(self) -> str:
@@ -231,6 +239,23 @@ class TaskEnv(SavesEpisodes, gymnasium.Env[Observation, np.ndarray]):
                 f"{self.task.id}: render", expected="an environment made for it", way_out="Make it with render=True"
             )
         return self.picture()
+
+
+def require_absolute(env: TaskEnv) -> TaskEnv:
+    """The environment, for what acts by absolute targets: experts, policies, recorded episodes.
+
+    Raises:
+        InputError: its actions are changes. It is closed.
+    """
+    if not env.absolute:
+        env.close()
+        raise InputError(
+            f"option action of {env.task.id}",
+            expected="absolute: experts, policies and data hold absolute targets",
+            got="delta",
+            way_out="Leave the option out; action=delta is for libraries that learn through gymnasium.make",
+        )
+    return env
 
 
 def _range(dtype: np.dtype) -> tuple[float, float]:

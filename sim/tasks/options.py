@@ -14,6 +14,7 @@ from sim.perturbations.sizes import Severity
 
 Pixels = Annotated[int, Range(16, 8192, note="pixels")]
 REWARDS = ("sparse", "native")
+ACTIONS = ("absolute", "delta")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -59,6 +59,8 @@ def test_installed_wheel_finds_its_configurations_and_rooms(wheel: Path, tmp_pat
         ).stdout
 
     assert str(site) in run("-c", "import robot, data, policies, sim, tiller; print(sim.__file__)")
+    made = "import tiller, gymnasium; print(gymnasium.make('tiller/twin-lift-v0', action='delta').action_space)"
+    assert "Box(-1.0, 1.0, (7,), float32)" in run("-c", made)
     assert "demo" in run("-m", "tiller")
     assert "flow_mlp" in run("-m", "tiller", "train", "--help")
     assert "tiller's own" in run("-m", "tiller", "doctor")

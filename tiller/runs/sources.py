@@ -111,8 +111,9 @@ def require_possible(task: str, options: Mapping[str, Any], action_noise: Mappin
     """
     import sim
     from sim.evaluation.action_noise import ActionNoise
+    from sim.tasks.environment import require_absolute
 
-    env = sim.make(task, **options)
+    env = require_absolute(sim.make(task, **options))
     try:
         ActionNoise(action_noise).require(env.action_spec)
         if groups:

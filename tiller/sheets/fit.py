@@ -35,8 +35,9 @@ class TaskFacts:
 def task_facts(task_id: str, options: Mapping[str, Any]) -> TaskFacts:
     """Read the facts of a task from its environment, which is closed again."""
     import sim
+    from sim.tasks.environment import require_absolute
 
-    env = sim.make(task_id, **options)
+    env = require_absolute(sim.make(task_id, **options))
     try:
         return TaskFacts(env.task.id, env.observation_spec, env.action_spec, env.task.n_action_steps)
     finally:

@@ -211,11 +211,12 @@ def _recorded(options: BudgetOptions) -> Found:
     from robot.contract.loading import hashes
     from robot.safety.energy.streams import EnergyLog, write_log
     from sim.evaluation.energy_log import collect, twin_of
+    from sim.tasks.environment import require_absolute
     from tiller.runs.progress import Counter
 
     actor, options, source = _actor(options)
     task_options = {**options.options, **({"robot": options.robot} if options.robot else {})}
-    env = sim.make(str(options.task), **task_options)
+    env = require_absolute(sim.make(str(options.task), **task_options))
     tried: list[str] = []
     streams: list[EnergyStream] = []
     try:

@@ -219,6 +219,7 @@ def open_collection(options: CollectOptions, facts: Mapping[str, Any]) -> tuple[
     from robot.contract.loading import hashes
     from sim.evaluation import collect_policy
     from sim.evaluation.collect import schema
+    from sim.tasks.environment import require_absolute
     from tiller.runs.sources import require_possible
 
     if options.groups is not None or options.action_noise:
@@ -237,7 +238,7 @@ def open_collection(options: CollectOptions, facts: Mapping[str, Any]) -> tuple[
         dataset = Dataset.open(path, mode="a")
         require_same_origin(dataset, origin, path)
     else:
-        env = sim.make(options.task, **options.options)
+        env = require_absolute(sim.make(options.task, **options.options))
         try:
             contract = env.contract
             made_for = {"contract": hashes(contract)} if contract is not None else {}

@@ -210,6 +210,7 @@ def replay(path: str, options: ReplayOptions) -> int:
     """Step recorded actions through the task, and show how far it drifts from what was recorded."""
     import sim
     from data.store.dataset import Dataset
+    from sim.tasks.environment import require_absolute
     from tiller.runs.replay import replay_episode, shared_spec
     from tiller.sheets.replay import print_replay
 
@@ -224,7 +225,7 @@ def replay(path: str, options: ReplayOptions) -> int:
             way_out="Add task=, for example task=pusht/state",
         )
     chosen = _episodes(options.episodes, len(dataset))
-    env = sim.make(str(task), **settings)
+    env = require_absolute(sim.make(str(task), **settings))
     try:
         keys = shared_spec(dataset, env).names
         units = {key: env.observation_spec[key].unit for key in keys}

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Callable, Mapping
 
 import numpy as np
 
+from robot.control.bounds import action_bounds
 from robot.control.rotation import (
     matrix_from_6d,
     matrix_from_quat_wxyz,
@@ -14,6 +15,7 @@ from robot.control.rotation import (
     rotvec_from_matrix,
 )
 from robot.description import ActionField, ActionSpec, ObservationField, ObservationSpec
+from robot.description.loading import load_robot
 from robot.errors import InputError, nearest
 from sim.rendering.backend import SceneRenderer
 from sim.state.attributes import AttributeState
@@ -60,11 +62,12 @@ class RobosuiteEnv(TaskEnv):
         self._render_camera = self._camera_number(options.render_camera)
         self._substeps = int(self._env.control_timestep / self._env.model_timestep)
         self._has_gripper = self._robot.gripper[ARM].dof > 0
+        spec = self._action_spec(1 / task.control_hz)
         super().__init__(
             task,
             self._observation_spec(),
-            self._action_spec(1 / task.control_hz),
-            bounds=None,
+            spec,
+            bounds=_bounds(spec),
             reward=reward,
             options=options,
         )
@@ -184,6 +187,14 @@ class RobosuiteEnv(TaskEnv):
         if self._has_gripper:
             fields.append(ActionField("gripper", 1, "1", "native"))
         return ActionSpec(tuple(fields), period_s)
+
+
+def _bounds(spec: ActionSpec) -> tuple[np.ndarray, np.ndarray]:
+    """The lowest and highest action, each (dim,): robosuite's Panda is ours, its gripper takes -1 to 1."""
+    low, high = action_bounds(load_robot("panda").limbs, spec)
+    if "gripper" in spec.slices:
+        low[spec.slices["gripper"]], high[spec.slices["gripper"]] = -1.0, 1.0
+    return low, high
 
 
 def _build(suite: Any, task: TaskInfo, *, shaped: bool) -> Any:

@@ -8,9 +8,12 @@ from typing import Annotated, Any, Mapping
 
 import mujoco
 import numpy as np
+from gymnasium import spaces
 
 from robot.contract.contract import Contract
 from robot.contract.loading import contract_of_twin
+from robot.control.bounds import action_bounds
+from robot.control.delta import DeltaAction
 from robot.description import ObservationField, ObservationSpec
 from robot.description.loading import CONTROLS, load_robot
 from robot.description.ranges import Range
@@ -23,7 +26,7 @@ from sim.state.attributes import AttributeState
 from sim.state.mujoco_state import MujocoState
 from sim.state.packed import SavedState
 from sim.tasks.environment import Observation, Outcome, TaskEnv
-from sim.tasks.options import CameraOptions, one_of
+from sim.tasks.options import ACTIONS, CameraOptions, one_of
 from sim.tasks.twin.task import TwinTask
 from sim.twin.energy import energy_info
 from sim.twin.model.assembly import FELT
@@ -31,6 +34,7 @@ from sim.twin.model.scene import compile_scene, new_scene
 from sim.twin.robot import TwinRobot
 
 START_NOISE_RAD = 0.02
+PRESS_M = 0.05  # how far a target may be below the table: at 1000 N/m, the hand presses on it with 50 N
 RENDERERS = ("_picture_renderer", "_image_renderer")  # made when they are first used
 
 
@@ -41,6 +45,7 @@ class TwinOptions(CameraOptions):
     Args:
         robot: a file of `configs/robot`, or a path; null takes the task's own.
         control: `cartesian` (poses of the tcp) or `joint` (angles of the arm).
+        action: `absolute` targets, or `delta`: bounded changes of the measured pose, each in [-1, 1].
         inner_hz: rate of the inner loop and the physics, 500 to 1000.
         cameras: whose images join the observation: front, wrist.
         depth: add the depth images of those cameras, in mm.
@@ -53,6 +58,7 @@ class TwinOptions(CameraOptions):
 
     robot: str | None = None
     control: str = "cartesian"
+    action: str = "absolute"
     inner_hz: Annotated[int, Range(500, 1000)] = 500
     depth: bool = False
     budget: str | None = None
@@ -61,6 +67,7 @@ class TwinOptions(CameraOptions):
     def __post_init__(self) -> None:
         super().__post_init__()
         one_of("option control", self.control, CONTROLS)
+        one_of("option action", self.action, ACTIONS)
         if 1_000_000_000 % self.inner_hz:
             raise InputError(
                 "option inner_hz",
@@ -79,8 +86,11 @@ class TwinEnv(TaskEnv):
     """One task on one robot.
 
     Observation: the robot's own (`TwinRobot.observe`), then the task's, then `<camera>.image` and `<camera>.depth`.
-    Action: `RobotDescription.action_spec`. `info` has `clamped`, `limited` and what the energy came to (`energy_*`),
-    counted since the reset, and, from a reset, the episode's `instruction` and what its `perturbations` drew.
+    Action: `RobotDescription.action_spec`. With `action="delta"` it is what `robot.control.delta` describes, and
+    `info["action"]` of a step is the absolute action that it came to, the one to record: the hand moved there from its
+    measured pose, and not from its last target. `action_spec` describes the absolute one in both cases.
+    `info` has `clamped`, `limited` and what the energy came to (`energy_*`), counted since the reset, and, from a
+    reset, the episode's `instruction` and what its `perturbations` drew.
     """
 
     perturbations = tuple(SIZES)
@@ -89,10 +99,10 @@ class TwinEnv(TaskEnv):
         self.twin_task = twin_task
         description = load_robot(options.robot or twin_task.robot)
         twin_task.check_robot(tuple(limb.tool.group for limb in description.limbs), len(description.limbs))
-        spec = new_scene(1.0 / options.inner_hz)
-        twin_task.build(spec)
+        world = new_scene(1.0 / options.inner_hz)
+        twin_task.build(world)
         self._scene_perturbations = ScenePerturbations(options.selection)
-        self.scene = compile_scene(spec, description, self._scene_perturbations.extend)
+        self.scene = compile_scene(world, description, self._scene_perturbations.extend)
         budget = load_budget(options.budget, robot=description.spec.name) if options.budget else None
         self.robot = TwinRobot(
             self.scene,
@@ -112,14 +122,15 @@ class TwinEnv(TaskEnv):
             for limb in description.limbs
             for joint in map(limb.element, limb.arm.joints)
         ]
-        super().__init__(
-            twin_task.info,
-            self._observation_spec(),
-            self.robot.action_spec,
-            bounds=None,
-            reward=reward,
-            options=options,
-        )
+        spec = self.robot.action_spec
+        lowest, highest = self.scene.above_table
+        bounds = action_bounds(description.limbs, spec, (lowest - [0, 0, PRESS_M], highest))
+        super().__init__(twin_task.info, self._observation_spec(), spec, bounds=bounds, reward=reward, options=options)
+        self._delta: DeltaAction | None = None
+        if options.action == "delta":
+            tools = [limb.field(limb.tool.command.name) for limb in description.limbs]
+            self._delta = DeltaAction(spec, *bounds, tools=tools)
+            self.action_space = spaces.Box(-1.0, 1.0, (self._delta.dim,), np.float32)
 
     @property
     def contract(self) -> Contract | None:
@@ -129,6 +140,18 @@ class TwinEnv(TaskEnv):
         ):
             return None
         return contract
+
+    @property
+    def absolute(self) -> bool:
+        return self._delta is None
+
+    def step(self, action: np.ndarray) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+        if self._delta is None:
+            return super().step(action)
+        target = self._delta.decode(action, self.robot.hold_target).astype(np.float32)  # the precision of data
+        self.robot.stop()  # the set-point starts from the measured pose too
+        observation, reward, terminated, truncated, info = super().step(target)
+        return observation, reward, terminated, truncated, {**info, "action": target}
 
     def start(self, seed: int | None, options: Mapping[str, Any]) -> Outcome:
         random = np.random.default_rng(int(self.np_random.integers(2**31)) if seed is None else seed)
@@ -193,7 +216,8 @@ class TwinEnv(TaskEnv):
     def _outcome(self, more: Mapping[str, Any]) -> Outcome:
         success, counts = bool(self.twin_task.success()), self.robot.counts
         info = {"clamped": counts.clamped, "limited": counts.limited, **energy_info(self.robot.energy), **more}
-        return Outcome(self._observe(), float(success), success, score=self.twin_task.score(), info=info)
+        reward = 0.0 if self.sparse else self.twin_task.reward()
+        return Outcome(self._observe(), reward, success, score=self.twin_task.score(), info=info)
 
     def _observe(self) -> Observation:
         row = {**self.robot.observe(), **self.twin_task.observe()}

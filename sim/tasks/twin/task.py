@@ -26,6 +26,7 @@ class TwinTask(ABC):
         robot: the default robot.
         tools: joint groups of tools that can do it: `gripper`, `hand`.
         fields: what `observe` returns, in order.
+        native: what `reward` measures, in words; empty where it is 1 at success, else 0.
         things: bodies of the world that perturbations of poses move, each by itself; None for all that it builds.
         scene: set by `bind`.
     """
@@ -34,6 +35,7 @@ class TwinTask(ABC):
     robot: ClassVar[str] = "panda"
     tools: ClassVar[tuple[str, ...]] = ("gripper",)
     fields: ClassVar[tuple[ObservationField, ...]]
+    native: ClassVar[str] = ""
     things: ClassVar[tuple[str, ...] | None] = None
     scene: Scene
 
@@ -68,6 +70,10 @@ class TwinTask(ABC):
 
     def score(self) -> float:
         """The score of the present state, 0 to 1."""
+        return float(self.success())
+
+    def reward(self) -> float:
+        """The task's own reward of the present state, `reward="native"`."""
         return float(self.success())
 
     def check_robot(self, tools: tuple[str, ...], limbs: int) -> None:

@@ -118,6 +118,16 @@ class Scene:
     description: RobotDescription
 
     @property
+    def above_table(self) -> tuple[np.ndarray, np.ndarray]:
+        """The lowest and the highest position (3,) m above the table; there is no ceiling."""
+        x, y, _ = TABLE_CENTRE
+        length, width, _ = TABLE_HALF
+        return (
+            np.array([x - length, y - width, self.table_z]),
+            np.array([x + length, y + width, np.inf]),
+        )
+
+    @property
     def table_z(self) -> float:
         """Height of the table's top, m: 0 unless an episode has moved it. Heights above the table count from it."""
         return float(self.model.body_pos[self._table, 2]) + TABLE_HALF[2]
