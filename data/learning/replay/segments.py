@@ -28,7 +28,7 @@ from robot.files import remove_partial, sync, unwritten, write_file
 
 FORMAT, VERSION = "tiller-replay", 1
 HEADER, COMMIT = "replay.json", "commit.json"
-SEGMENT_BYTES = 64 << 20
+SEGMENT_BYTES = 16 << 20
 
 T = TypeVar("T")
 
@@ -88,7 +88,7 @@ class Segments:
     ) -> None:
         self.folder, self.schema = folder, schema
         self._maps: list[np.ndarray] = []
-        self._files: list[int] = []
+        self._open: tuple[int, int] | None = None  # the segment that is written, and its descriptor
         self._lock: WriterLock | None = None
         if writable:
             _make(folder)
@@ -119,10 +119,9 @@ class Segments:
         done = 0
         while done < len(data):
             segment, offset = divmod(self.count, size)
-            if segment == len(self._maps):
-                self._attempt(self._reserve, segment)
+            descriptor = self._attempt(self._writing, segment)
             part = data[done : done + size - offset]
-            self._attempt(_write_all, self._files[segment], part.tobytes(), offset * self.schema.dtype.itemsize)
+            self._attempt(_write_all, descriptor, part.tobytes(), offset * self.schema.dtype.itemsize)
             done, self.count = done + len(part), self.count + len(part)
 
     def commit(self) -> None:
@@ -133,9 +132,8 @@ class Segments:
         """
         if self.count == self.committed:
             return
-        first = self.committed // self._header.records
-        for descriptor in self._files[first:]:
-            self._attempt(os.fdatasync, descriptor)
+        if self._open is not None:  # those before were synced when they were left
+            self._attempt(os.fdatasync, self._open[1])
         self._attempt(write_file, self.folder / COMMIT, _text(Commit(self.count)))
         self.committed = self.count
 
@@ -173,9 +171,9 @@ class Segments:
 
     def close(self) -> None:
         """Give up the right to write; what is not committed is forgotten."""
-        for descriptor in self._files:
-            os.close(descriptor)
-        self._files, self._maps = [], []
+        if self._open is not None:
+            os.close(self._open[1])
+        self._open, self._maps = None, []
         if self._lock is not None:
             self._lock.release()
 
@@ -194,7 +192,8 @@ class Segments:
         """The header that is there, checked, or a new one."""
         path = self.folder / HEADER
         if not path.exists() and self._lock is not None:
-            if any(each.name != self._lock.path.name for each in self.folder.iterdir() if each.name[0] != "."):
+            ours = (self._lock.path.name, COMMIT)  # which a writer leaves that was killed before it wrote the header
+            if any(each.name not in ours for each in self.folder.iterdir() if not each.name.startswith(".")):
                 raise InputError(f"replay '{self.folder}'", expected="an empty folder, or a replay", got=f"no {HEADER}")
             header = Header(FORMAT, VERSION, self.schema, records, dict(facts))
             self._attempt(write_file, self.folder / COMMIT, _text(Commit(0)))
@@ -213,17 +212,15 @@ class Segments:
         return header
 
     def _map(self, count: int) -> None:
-        """Open the segments of so many decisions."""
+        """Map the segments of so many decisions."""
         for segment in range(-(-count // self._header.records)):
             path, needed = self._path(segment), min(count - segment * self._header.records, self._header.records)
             try:
-                descriptor = os.open(path, (os.O_RDWR if self._lock else os.O_RDONLY) | os.O_CLOEXEC)
+                size = path.stat().st_size // self.schema.dtype.itemsize
             except OSError as error:
                 raise InputError(
                     f"replay file '{path}'", expected=f"{needed} decisions", got=error.strerror or str(error)
                 ) from error
-            self._files.append(descriptor)
-            size = os.fstat(descriptor).st_size // self.schema.dtype.itemsize
             if size < needed:
                 raise InputError(
                     f"replay file '{path}'",
@@ -233,19 +230,30 @@ class Segments:
                 )
             self._maps.append(np.memmap(path, self.schema.dtype, mode="r", shape=(size,)))
 
-    def _reserve(self, segment: int) -> None:
-        """Begin a segment with all of its room: a map of a file whose disk is full would end the process."""
+    def _writing(self, segment: int) -> int:
+        """The descriptor of a segment that is written, which has all of its room: a map of a file whose disk is full
+        would end the process.
+        """
+        if self._open is not None and self._open[0] == segment:
+            return self._open[1]
         path, size = self._path(segment), self._header.records * self.schema.dtype.itemsize
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
             os.posix_fallocate(descriptor, 0, size)
             sync(self.folder)
+            if self._open is not None:
+                os.fdatasync(self._open[1])
+            mapped = np.memmap(path, self.schema.dtype, mode="r", shape=(self._header.records,))
         except BaseException:
             os.close(descriptor)
-            path.unlink(missing_ok=True)
+            if segment >= len(self._maps):
+                path.unlink(missing_ok=True)
             raise
-        self._files.append(descriptor)
-        self._maps.append(np.memmap(path, self.schema.dtype, mode="r", shape=(self._header.records,)))
+        if self._open is not None:
+            os.close(self._open[1])
+        self._open = segment, descriptor
+        self._maps[segment:] = [mapped]
+        return descriptor
 
     def _path(self, segment: int) -> Path:
         return self.folder / f"segment-{segment:08d}.bin"

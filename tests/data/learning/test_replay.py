@@ -357,3 +357,37 @@ def test_a_kill_loses_nothing_that_was_committed(tmp_path: Path) -> None:
         reward = replay.column("reward")[:, 0]
         np.testing.assert_array_equal(reward, np.arange(len(reward)) // 3 * 3)
         replay.close()
+
+
+def test_a_writer_that_was_killed_before_its_header_leaves_a_folder_to_begin_in(tmp_path: Path) -> None:
+    (tmp_path / "commit.json").write_text('{"decisions": 0}')
+    replay = Replay.open(tmp_path, SCHEMA)
+    replay.add(**decisions(SCHEMA, 2), episode=replay.begin(2))
+    replay.commit()
+    replay.close()
+    (tmp_path / "another").mkdir()
+    (tmp_path / "another" / "notes.txt").write_text("mine")
+    with pytest.raises(InputError, match=r"an empty folder, or a replay"):
+        Replay.open(tmp_path / "another", SCHEMA)
+
+
+def test_decisions_go_on_across_files_after_a_rewind(tmp_path: Path) -> None:
+    replay = Replay.open(tmp_path, SCHEMA, segment_bytes=4 * SCHEMA.dtype.itemsize)
+    for number in range(6):
+        replay.add(**decisions(SCHEMA, 3, number), episode=replay.begin(3))
+    replay.commit()
+    replay.restore({"count": np.array(5)})
+    expected = Replay(SCHEMA, 100)
+    for number, count in ((0, 3), (1, 3), (9, 7)):
+        made = decisions(SCHEMA, count, number)
+        if number == 1:  # of which two were kept
+            made = {key: {k: v[:2] for k, v in value.items()} if isinstance(value, dict) else value[:2]
+                    for key, value in made.items()}  # fmt: skip
+        expected.add(**made, episode=expected.begin(len(made["reward"])))
+    replay.add(**decisions(SCHEMA, 7, 9), episode=replay.begin(7))
+    replay.commit()
+    replay.close()
+    again = Replay.open(tmp_path, SCHEMA)
+    for name in ("executed", "reward", "window.state"):
+        np.testing.assert_array_equal(again.column(name), expected.column(name))
+    again.close()
