@@ -12,14 +12,18 @@ G and G - V are scaled to a range of 1 first. Every window has the weight of its
 
 from __future__ import annotations
 
-from typing import Any, Callable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Mapping, Protocol
 
 import numpy as np
 
 from data.store.dataset import Dataset
-from data.store.names import GROUP, REWARD, SUCCESS, has_column
+from data.store.names import GROUP, REWARD, SUCCESS, has_column, has_fact
+from robot.description import from_json
+from robot.description.ranges import Range
 from robot.errors import InputError, nearest
 
+Temperature = Annotated[float, Range(0, 1e6, above=True)]
 RIDGE = 1e-3
 """Of the regression of returns on starts, whose inputs have unit deviation."""
 
@@ -34,10 +38,9 @@ def episode_returns(dataset: Dataset) -> np.ndarray:
         reward = np.asarray(dataset.read(REWARD.name, 0, dataset.rows), np.float64)
         if not np.isfinite(reward).all():
             raise InputError(f"'{dataset.path}': rewards", expected="finite numbers", got="NaN or infinity")
-        until = np.concatenate([[0.0], np.cumsum(reward)])
         ends = np.asarray(dataset.episode_ends)
-        return until[ends] - until[np.concatenate([[0], ends[:-1]])]
-    if SUCCESS.name in dataset.meta_keys:
+        return np.add.reduceat(reward, np.concatenate([[0], ends[:-1]]))
+    if has_fact(dataset.schema, SUCCESS):
         return np.asarray(dataset.meta(SUCCESS.name), np.float64)
     raise InputError(
         f"'{dataset.path}': returns",
@@ -61,9 +64,10 @@ def expected_returns(returns: np.ndarray, groups: np.ndarray, starts: np.ndarray
     expected = np.empty(len(returns))
     for group in np.unique(groups[groups >= 0]):
         members = np.flatnonzero(groups == group)
-        others = len(members) - 1
-        expected[members] = (returns[members].sum() - returns[members]) / others if others else returns[members]
-    alone = np.flatnonzero(groups < 0)
+        if len(members) > 1:
+            expected[members] = (returns[members].sum() - returns[members]) / (len(members) - 1)
+    sizes = np.bincount(np.maximum(groups, 0), minlength=1)
+    alone = np.flatnonzero((groups < 0) | (sizes[groups] == 1))
     if len(alone):
         inputs, gain = starts[alone], returns[alone]
         moved = inputs - inputs.mean(axis=0)
@@ -78,80 +82,134 @@ def expected_returns(returns: np.ndarray, groups: np.ndarray, starts: np.ndarray
     return expected
 
 
-def return_weighted(dataset: Dataset, *, temperature: float = 0.1) -> np.ndarray:
+class Order(Protocol):
+    """How often the windows of an episode come; its fields are its options."""
+
+    def weights(self, dataset: Dataset, episodes: np.ndarray) -> np.ndarray | None:
+        """The weights (episodes,) of some episodes, by what came of them alone; None where all count alike."""
+        ...
+
+
+@dataclass(frozen=True)
+class Uniform:
+    """Every window once an epoch."""
+
+    def weights(self, dataset: Dataset, episodes: np.ndarray) -> np.ndarray | None:
+        return None
+
+
+@dataclass(frozen=True)
+class ReturnWeighted:
     """exp(G / T)."""
-    return _boltzmann(episode_returns(dataset), temperature)
+
+    temperature: Temperature = 0.1
+
+    def weights(self, dataset: Dataset, episodes: np.ndarray) -> np.ndarray | None:
+        return _boltzmann(episode_returns(dataset)[episodes], self.temperature)
 
 
-def advantage_weighted(dataset: Dataset, *, temperature: float = 0.1) -> np.ndarray:
+@dataclass(frozen=True)
+class AdvantageWeighted:
     """exp((G - V(s_0)) / T)."""
-    returns = episode_returns(dataset)
-    groups = np.asarray(dataset.meta(GROUP.name)) if GROUP.name in dataset.meta_keys else np.full(len(returns), -1)
-    return _boltzmann(returns - expected_returns(returns, groups, _starts(dataset)), temperature)
+
+    temperature: Temperature = 0.1
+
+    def weights(self, dataset: Dataset, episodes: np.ndarray) -> np.ndarray | None:
+        returns = episode_returns(dataset)[episodes]
+        grouped = has_fact(dataset.schema, GROUP)
+        groups = np.asarray(dataset.meta(GROUP.name))[episodes] if grouped else np.full(len(returns), -1)
+        return _boltzmann(returns - expected_returns(returns, groups, _starts(dataset, episodes)), self.temperature)
 
 
-def top(dataset: Dataset, *, share: float = 0.1) -> np.ndarray:
+@dataclass(frozen=True)
+class Top:
     """1 for the best share of episodes and all that are as good as the last of them, 0 for the others."""
-    if not 0 < share <= 1:
-        raise InputError("training.order: share", expected="above 0, at most 1", got=str(share))
-    returns = episode_returns(dataset)
-    best = np.sort(returns)[::-1][max(1, round(share * len(returns))) - 1]
-    return (returns >= best).astype(np.float64)
+
+    share: Annotated[float, Range(0, 1, above=True)] = 0.1
+
+    def weights(self, dataset: Dataset, episodes: np.ndarray) -> np.ndarray | None:
+        returns = episode_returns(dataset)[episodes]
+        best = np.sort(returns)[::-1][max(1, round(self.share * len(returns))) - 1]
+        return (returns >= best).astype(np.float64)
 
 
-def by_fact(dataset: Dataset, *, key: str) -> np.ndarray:
+@dataclass(frozen=True)
+class ByFact:
     """A fact of each episode that is its weight."""
-    if key not in dataset.meta_keys:
-        raise InputError(
-            f"'{dataset.path}': fact '{key}'",
-            expected=f"one of {', '.join(dataset.meta_keys) or 'none'}",
-            way_out=nearest(key, dataset.meta_keys),
-        )
-    values = np.asarray(dataset.meta(key))
-    if values.dtype.kind not in "biuf":
-        raise InputError(f"'{dataset.path}': fact '{key}'", expected="numbers", got="words")
-    return values.astype(np.float64)
+
+    key: str
+
+    def weights(self, dataset: Dataset, episodes: np.ndarray) -> np.ndarray | None:
+        if self.key not in dataset.meta_keys:
+            raise InputError(
+                f"'{dataset.path}': fact '{self.key}'",
+                expected=f"one of {', '.join(dataset.meta_keys) or 'none'}",
+                way_out=nearest(self.key, dataset.meta_keys),
+            )
+        values = np.asarray(dataset.meta(self.key))
+        if values.dtype.kind not in "biuf":
+            raise InputError(f"'{dataset.path}': fact '{self.key}'", expected="numbers", got="words")
+        return values.astype(np.float64)[episodes]
 
 
-UNIFORM = "uniform"
-ORDERS: Mapping[str, Callable[..., np.ndarray] | None] = {
-    UNIFORM: None,
-    "return_weighted": return_weighted,
-    "advantage_weighted": advantage_weighted,
-    "top": top,
-    "fact": by_fact,
+ORDERS: Mapping[str, type[Any]] = {
+    "uniform": Uniform,
+    "return_weighted": ReturnWeighted,
+    "advantage_weighted": AdvantageWeighted,
+    "top": Top,
+    "fact": ByFact,
 }
-"""Name in a configuration -> weights of a dataset's episodes; None weighs all alike."""
+"""Name in a configuration -> order."""
 
 
-def weights_of(dataset: Dataset, order: Mapping[str, Any]) -> np.ndarray | None:
-    """The weights (episodes,) of a dataset; None where all windows count alike.
+def make_order(settings: Mapping[str, Any], where: str = "training.order") -> Order:
+    """An order from its name and options.
+
+    Args:
+        settings: `name` and its options.
+        where: how to name it in an error.
+
+    Raises:
+        InputError: no such order or option, one that is missing, or one outside its range.
+    """
+    name = settings.get("name", "uniform")
+    if name not in ORDERS:
+        raise InputError(where, expected=f"one of {', '.join(ORDERS)}", got=f"'{name}'", way_out=nearest(name, ORDERS))
+    options = {key: value for key, value in settings.items() if key != "name"}
+    order: Order = from_json(ORDERS[name], options, where=where)
+    return order
+
+
+def weights_of(dataset: Dataset, order: Order, episodes: np.ndarray | None = None) -> np.ndarray | None:
+    """The weights (all episodes,) of a dataset; None where all windows count alike.
 
     Args:
         dataset: with what the order looks at.
-        order: `name` and its options.
+        order: from `make_order`.
+        episodes: that are trained on: no other has a say in the weights, and theirs are 0. None takes all.
 
     Raises:
-        InputError: no such order or option, or the dataset lacks what it needs.
+        InputError: the dataset lacks what the order needs.
     """
-    options = {key: value for key, value in order.items() if key != "name"}
-    name = order.get("name", UNIFORM)
-    weigh = ORDERS[name]
-    return None if weigh is None else weigh(dataset, **options)
+    chosen = np.arange(len(dataset)) if episodes is None else episodes
+    own = order.weights(dataset, chosen)
+    if own is None:
+        return None
+    weights = np.zeros(len(dataset))
+    weights[chosen] = own
+    return weights
 
 
 def _boltzmann(gain: np.ndarray, temperature: float) -> np.ndarray:
-    if not temperature > 0:
-        raise InputError("training.order: temperature", expected="above 0", got=str(temperature))
     spread = float(np.ptp(gain))
     weights: np.ndarray = np.exp((gain - gain.max()) / (spread * temperature)) if spread > 1e-12 else np.ones(len(gain))
     return weights
 
 
-def _starts(dataset: Dataset) -> np.ndarray:
+def _starts(dataset: Dataset, episodes: np.ndarray) -> np.ndarray:
     """What each episode saw first, (episodes, numbers): its keys that are no images, side by side."""
     assert dataset.schema is not None
     keys = [key.name for key in dataset.schema.observation if not key.is_image]
-    starts = np.concatenate([[0], np.asarray(dataset.episode_ends)[:-1]]).tolist()
+    starts = np.concatenate([[0], np.asarray(dataset.episode_ends)[:-1]])[episodes].tolist()
     rows = [[np.ravel(dataset.read(name, start, start + 1)) for name in keys] for start in starts]
     return np.array([np.concatenate(row) if row else np.zeros(0) for row in rows], np.float64)

@@ -33,8 +33,11 @@ def split_episodes(
     if groups is not None and (groups >= 0).any():
         alone = groups.max() + 1 + np.arange(n)
         of = np.unique(np.where(groups >= 0, groups, alone), return_inverse=True)[1]
-        training, held_out = split_episodes(int(of.max()) + 1, validation, seed)
-        return np.flatnonzero(np.isin(of, training)), np.flatnonzero(np.isin(of, held_out))
+        units = np.random.default_rng(seed).permutation(int(of.max()) + 1)
+        until = np.cumsum(np.bincount(of)[units])  # episodes held out with so many of the units
+        count = int(np.searchsorted(until, n * validation)) + 1 if validation else 0
+        held_out = units[: min(count, len(units) - 1)]
+        return np.flatnonzero(~np.isin(of, held_out)), np.flatnonzero(np.isin(of, held_out))
     count = min(max(round(n * validation), 1), n - 1) if validation else 0
     order = np.random.default_rng(seed).permutation(n)
     return np.sort(order[count:]), np.sort(order[:count])

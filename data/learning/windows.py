@@ -189,6 +189,12 @@ class Windows:
         return windows[order]
 
     @property
+    def row_of(self) -> np.ndarray:
+        """(len,) int64 the row of each window within its episode."""
+        rows = np.arange(len(self._first)) if self._rows is None else self._rows
+        return rows - self._first[rows]
+
+    @property
     def episode_of(self) -> np.ndarray:
         """(len,) int64 the episode of each window in the dataset."""
         return self._episode if self._rows is None else self._episode[self._rows]

@@ -96,6 +96,11 @@ def has_column(schema: Schema | None, column: ColumnField) -> bool:
     return schema is not None and column in schema.columns
 
 
+def has_fact(schema: Schema | None, fact: MetaField) -> bool:
+    """Whether episodes of a store have this standard fact, and not a user's own of the same name."""
+    return schema is not None and fact in schema.meta
+
+
 def without_meaning(column: ColumnField, values: np.ndarray) -> np.ndarray:
     """(rows,) bool, where a column holds what no row can: no `Actor`, or other bits than those of `Quality`.
 

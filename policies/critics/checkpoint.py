@@ -19,6 +19,7 @@ from policies.model.files import fill, new_checkpoint, read_tensors, write_json,
 from policies.model.provenance import Provenance, versions
 from policies.recipe.critic import CriticRecipe
 from robot.description import CriticSpec, from_json, to_json
+from robot.errors import InputError
 
 FORMAT, VERSION, RECORD = "tiller-critic", 1, "critic.json"
 
@@ -91,6 +92,12 @@ def load_critic(path: Path | str, device: str = "cpu") -> LearntCritic:
     """
     folder = find(path, RECORD)
     record = read_critic_record(folder)
+    if (record.recipe.steps, record.recipe.gamma) != (record.spec.steps, record.spec.gamma):
+        raise InputError(
+            f"checkpoint '{folder / RECORD}'",
+            expected=f"the steps and gamma of its recipe, {record.recipe.steps} and {record.recipe.gamma:g}",
+            got=f"{record.spec.steps} and {record.spec.gamma:g} in its spec",
+        )
     critic = build_critic(record.recipe, record.spec)
     fill(critic.model, read_tensors(folder / WEIGHTS), folder / WEIGHTS)
     critic.model.to(choose_device(device))

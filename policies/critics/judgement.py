@@ -14,11 +14,11 @@ import numpy as np
 
 from data.learning.windows import Windows
 from data.store.dataset import Dataset
-from data.store.names import BRANCHED_AT, GROUP, INSTRUCTION, SUCCESS
+from data.store.names import BRANCHED_AT, GROUP, INSTRUCTION, SUCCESS, has_fact
 from policies.critics.critic import LearntCritic
-from robot.description import TaskPrompt
-from robot.description.prompt import INSTRUCTION as BY_INSTRUCTION
-from robot.errors import InputError
+from robot.description import PromptSpec, TaskPrompt
+from robot.description.prompt import IGNORED
+from robot.errors import InputError, TillerError
 
 BINS, RESAMPLES, AT_ONCE = 10, 2000, 4096
 
@@ -31,10 +31,11 @@ class Judgement:
         chunks, episodes: that were judged.
         auc: over all chunks, and its 95 % interval by a bootstrap over episodes; NaN where all ended alike.
         first_auc: of the first chunk of each episode.
-        pairs: of a success and a failure that go on from one state.
+        states: from which successes and failures go on.
+        pairs: of a success and a failure that go on from one of them.
         within: share of them that the critic ranks rightly, ties by half, and its interval by a bootstrap over states.
-        brier: mean squared difference of value and outcome.
-        calibration_error: mean over chunks of the difference of value and success rate in their bin (ECE).
+        brier: mean squared difference of value and outcome; NaN of values outside [0, 1], which are no chances.
+        calibration_error: mean over chunks of the difference of value and success rate in their bin (ECE); NaN so too.
         bins: per bin its mean value, its success rate and its chunks, (bins, 3).
     """
 
@@ -42,6 +43,7 @@ class Judgement:
     episodes: int
     auc: tuple[float, float, float]
     first_auc: float
+    states: int
     pairs: int
     within: tuple[float, float, float]
     brier: float
@@ -59,6 +61,7 @@ class Judgement:
             "auc_within_state": self.within[0],
             "auc_within_state_low": self.within[1],
             "auc_within_state_high": self.within[2],
+            "states": float(self.states),
             "pairs_within_state": float(self.pairs),
             "brier": self.brier,
             "calibration_error": self.calibration_error,
@@ -78,7 +81,8 @@ def judge(
         seed: of the bootstrap.
 
     Raises:
-        InputError: no episodes, or a dataset that does not say what came of them.
+        InputError: no episodes, a dataset that does not say what came of them, or an unknown instruction.
+        TillerError: a value that is no number.
     """
     parts = [_scored(critic, data, chosen) for data, chosen in zip(datasets, episodes) if len(chosen)]
     if not parts:
@@ -93,10 +97,11 @@ def judge(
         len(np.unique(episode)),
         _interval(auc(value, success), _auc_of_episodes(value, success, episode, generator)),
         auc(value[first], success[first]),
+        len(pairs),
         int(pairs.sum()) if len(pairs) else 0,
         _interval(_share(concordant, pairs), _shares(concordant, pairs, generator)),
-        float(np.square(value - success).mean()),
-        float((np.abs(bins[:, 0] - bins[:, 1]) * bins[:, 2]).sum() / bins[:, 2].sum()),
+        float(np.square(value - success).mean()) if len(bins) else float("nan"),
+        float((np.abs(bins[:, 0] - bins[:, 1]) * bins[:, 2]).sum() / bins[:, 2].sum()) if len(bins) else float("nan"),
         bins,
     )
 
@@ -137,35 +142,51 @@ class _Scored:
 
 
 def _scored(critic: LearntCritic, data: Dataset, chosen: np.ndarray) -> _Scored:
-    if SUCCESS.name not in data.meta_keys:
-        raise InputError(f"'{data.path}': fact '{SUCCESS.name}'", expected="one of every episode", got="none")
+    require_outcomes(data, critic.spec.prompt)
     windows = Windows(data, critic.spec, chosen)
     outcome = np.asarray(data.meta(SUCCESS.name), bool)
-    words: Any = data.meta(INSTRUCTION.name) if critic.spec.prompt.use == BY_INSTRUCTION else None
+    words: Any = data.meta(INSTRUCTION.name) if has_fact(data.schema, INSTRUCTION) else None
     values, of = np.zeros(len(windows)), windows.episode_of
     for start in range(0, len(windows), AT_ONCE):
         rows = np.arange(start, min(start + AT_ONCE, len(windows)))
         batch = windows.gather(rows)
         task = None if words is None else [TaskPrompt(str(words[number])) for number in batch.episode]
         values[rows] = critic.value(batch.observation, batch.action[:, None], task)[:, 0]
+    if not np.isfinite(values).all():
+        raise TillerError(f"critic: {int((~np.isfinite(values)).sum())} of {len(values)} values are no numbers")
     first = np.r_[True, of[1:] != of[:-1]]
-    return _Scored(values, outcome[of], first, of, _states(data, values, of, first, outcome, chosen))
+    return _Scored(values, outcome[of], first, of, _states(data, windows, values, outcome))
 
 
-def _states(
-    data: Dataset, values: np.ndarray, of: np.ndarray, first: np.ndarray, outcome: np.ndarray, chosen: np.ndarray
-) -> list[tuple[float, int]]:
-    if GROUP.name not in data.meta_keys:
+def require_outcomes(data: Dataset, prompt: PromptSpec) -> None:
+    """Refuse episodes that a critic cannot be judged on.
+
+    Raises:
+        InputError: they do not say whether they succeeded, or have an instruction that the critic does not know.
+    """
+    if not has_fact(data.schema, SUCCESS):
+        raise InputError(
+            f"'{data.path}': fact '{SUCCESS.name}'",
+            expected="true or false of every episode",
+            got=f"only {', '.join(data.meta_keys) or 'none'}",
+        )
+    if prompt.use != IGNORED and has_fact(data.schema, INSTRUCTION):
+        for word in sorted({str(word) for word in data.meta(INSTRUCTION.name)}):
+            prompt.require(TaskPrompt(word))
+
+
+def _states(data: Dataset, windows: Windows, values: np.ndarray, outcome: np.ndarray) -> list[tuple[float, int]]:
+    """Of each state from which successes and failures go on: pairs in order, ties by half, and all pairs."""
+    if not has_fact(data.schema, GROUP) or not has_fact(data.schema, BRANCHED_AT):
         return []
-    groups, rows = np.asarray(data.meta(GROUP.name)), np.asarray(data.meta(BRANCHED_AT.name))
-    start = dict(zip(of[first].tolist(), np.flatnonzero(first).tolist()))
-    there = [number for number in np.asarray(chosen).tolist() if groups[number] >= 0 and number in start]
-    at = {number: values[start[number] + rows[number]] for number in there}
+    groups, branched = np.asarray(data.meta(GROUP.name)), np.asarray(data.meta(BRANCHED_AT.name))
+    # A window each, of the row where an episode leaves the others; one whose row was taken back has none.
+    of = windows.episode_of
+    there = np.flatnonzero((groups[of] >= 0) & (windows.row_of == branched[of]))
     states = []
-    for group in np.unique(groups[there]).tolist() if there else []:
-        members = [number for number in there if groups[number] == group]
-        good = np.array([at[number] for number in members if outcome[number]])
-        bad = np.array([at[number] for number in members if not outcome[number]])
+    for group in np.unique(groups[of[there]]).tolist():
+        members = there[groups[of[there]] == group]
+        good, bad = (values[members[outcome[of[members]] == success]] for success in (True, False))
         if len(good) and len(bad):
             difference = good[:, None] - bad
             states.append((float((difference > 0).sum() + 0.5 * (difference == 0).sum()), difference.size))
@@ -205,7 +226,11 @@ def _interval(estimate: float, drawn: np.ndarray) -> tuple[float, float, float]:
 
 
 def _binned(value: np.ndarray, success: np.ndarray) -> np.ndarray:
-    """Mean value, success rate and chunks of each bin of values that has some, (bins, 3)."""
+    """Mean value, success rate and chunks of each bin of values that has some, (bins, 3); none of values that are no
+    chances.
+    """
+    if value.min() < 0 or value.max() > 1:
+        return np.zeros((0, 3))
     of = np.minimum((value * BINS).astype(int), BINS - 1)
     return np.array(
         [[value[of == bin_].mean(), success[of == bin_].mean(), (of == bin_).sum()] for bin_ in np.unique(of)]

@@ -174,7 +174,8 @@ class TrainingConfig:
             {name: advantage_weighted}, {name: top} or {name: fact}, with their options.
         weights: shares of several datasets in every batch, one of each; empty weighs every window alike.
         overfit_one_batch: train on the first batch for ever: the loss must go to nearly nothing.
-        log_every, checkpoint_every, evaluate_every: in updates; 0 never evaluates.
+        log_every, checkpoint_every: in updates.
+        evaluate_every: in updates; 0 never evaluates.
         keep_every: checkpoints at multiples of this stay; 0 keeps the last one only.
         wandb: project to log to with wandb, empty for none.
         threads: of torch on a CPU; more than one only helps large networks on an idle machine.

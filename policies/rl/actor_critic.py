@@ -92,6 +92,8 @@ class ActorCriticConfig:
                 )
         if SUBSET in (self.reduction, self.actor_reduction) and self.subset > self.ensemble:
             raise InputError("actor-critic: subset", expected=f"1 to the {self.ensemble} critics", got=str(self.subset))
+        if not math.isfinite(self.entropy):
+            raise InputError("actor-critic: entropy", expected="a finite number", got=str(self.entropy))
         low, high = self.temperature_floor or 0.0, self.temperature_cap or math.inf
         if not low <= self.temperature <= high:
             raise InputError(

@@ -108,8 +108,8 @@ class Sac(ActorCritic):
         Raises:
             InputError: more rows than the replay holds, or numbers that are not finite.
         """
+        self.remember(observation, step)  # which refuses what is not finite
         self.scale.see(torch.from_numpy(observation.astype(np.float32)))
-        self.remember(observation, step)
         before, self._steps = self._steps, self._steps + len(observation)
         if self._steps <= self.config.warmup:
             return {}

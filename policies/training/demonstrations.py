@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from data.learning.episode_weights import ORDERS, UNIFORM, weights_of
+from data.learning.episode_weights import make_order, weights_of
 from data.learning.memory import memory_limit_bytes
 from data.learning.mixture import Mixture, require_weights
 from data.learning.source import WindowSource
@@ -19,9 +19,8 @@ from data.learning.split import split_episodes
 from data.learning.weighted import Weighted
 from data.learning.windows import Windows, WindowSpec
 from data.store.dataset import Dataset
-from data.store.names import GROUP
+from data.store.names import FACTS, GROUP, has_fact
 from policies.model.provenance import Provenance, versions
-from policies.recipe.choice import choose
 from policies.recipe.recipe import TrainingConfig
 from robot.description import ActionSpec, ObservationSpec, require_match
 from robot.errors import InputError
@@ -64,9 +63,16 @@ class Demonstrations:
         _require_schema(datasets)
         for other in datasets[1:]:
             _require_same(datasets[0], other, keys)
+        if config.validation.fraction and len({each.fingerprint for each in datasets}) < len(datasets):
+            raise InputError(
+                "data",
+                expected="different datasets: what is held out of one must not be trained on in another",
+                got="the same one twice",
+                way_out="Leave one out, weigh episodes by training.order, or add training.validation.fraction=0",
+            )
         if config.weights:
             require_weights("training.weights", np.asarray(config.weights), len(datasets), positive=True)
-        choose_order(config)
+        make_order(config.order)
         parts = [_episodes(each, config) for each in datasets]
         return cls(datasets, tuple(part[0] for part in parts), tuple(part[1] for part in parts), config)
 
@@ -82,11 +88,36 @@ class Demonstrations:
         return self.datasets[0].schema.action
 
     def windows(self, spec: WindowSpec, columns: Sequence[str] = ()) -> list[Windows]:
-        """The windows of each dataset's training episodes."""
+        """The windows of each dataset's training episodes.
+
+        Raises:
+            InputError: a key or column that a dataset lacks, or a column that two hold in other shapes or types.
+        """
+        for name in columns:
+            kinds = {
+                each.path: (each.array(name).shape[1:], each.array(name).dtype)
+                for each in self.datasets
+                if name in each.keys
+            }
+            if len(set(kinds.values())) > 1:
+                raise InputError(
+                    f"column '{name}'",
+                    expected="the same shape and type in all datasets",
+                    got="; ".join(f"{shape} {dtype} in '{path}'" for path, (shape, dtype) in kinds.items()),
+                )
         return [
             Windows(each, spec, episodes, columns, memory_bytes=self._memory())
             for each, episodes in zip(self.datasets, self.training)
         ]
+
+    def weights(self) -> list[np.ndarray | None]:
+        """The weights of each dataset's episodes; None where they count alike.
+
+        Raises:
+            InputError: an option outside its range, or a dataset lacks what the order needs.
+        """
+        order = make_order(self.config.order)
+        return [weights_of(each, order, episodes) for each, episodes in zip(self.datasets, self.training)]
 
     def source(self, windows: Sequence[Windows]) -> WindowSource:
         """Windows of each dataset behind one order, weighted as the configuration says.
@@ -95,8 +126,7 @@ class Demonstrations:
             InputError: weights of episodes that nothing can be drawn by.
         """
         members: list[WindowSource] = []
-        for each, own in zip(self.datasets, windows):
-            weights = weights_of(each, self.config.order)
+        for own, weights in zip(windows, self.weights()):
             members.append(own if weights is None else Weighted(own, weights))
         return self._joined(members, self.config.weights)
 
@@ -151,17 +181,6 @@ class _Bare:
     horizon: int
 
 
-def choose_order(config: TrainingConfig) -> None:
-    """Refuse an order that does not exist, or an option that it does not have.
-
-    Raises:
-        InputError: names it.
-    """
-    name = config.order.get("name", UNIFORM)
-    known = {each: weigh or _no_weights for each, weigh in ORDERS.items()}
-    choose("training.order", known, str(name), {key: value for key, value in config.order.items() if key != "name"})
-
-
 def _require_schema(datasets: Sequence[Dataset]) -> None:
     for data in datasets:
         if data.schema is None:
@@ -190,7 +209,7 @@ def _require_same(first: Dataset, other: Dataset, keys: Sequence[str]) -> None:
 
 def _episodes(data: Dataset, config: TrainingConfig) -> tuple[np.ndarray, np.ndarray]:
     """Episodes to train on and episodes held out; a group is held out whole, as its members share rows."""
-    groups = np.asarray(data.meta(GROUP.name)) if GROUP.name in data.meta_keys else None
+    groups = np.asarray(data.meta(GROUP.name)) if has_fact(data.schema, GROUP) else None
     training, held_out = split_episodes(len(data), config.validation.fraction, config.seed, groups)
     if config.demonstrations is not None:
         if not 1 <= config.demonstrations <= len(training):
@@ -204,10 +223,6 @@ def _episodes(data: Dataset, config: TrainingConfig) -> tuple[np.ndarray, np.nda
     return training, held_out
 
 
-def _no_weights() -> None:
-    """What an order without options takes."""
-
-
 def _fact(data: Dataset, name: str) -> Tensor:
     if name not in data.meta_keys:
         raise InputError(
@@ -215,6 +230,11 @@ def _fact(data: Dataset, name: str) -> Tensor:
             expected="one of every episode",
             got=f"only {', '.join(data.meta_keys) or 'none'}",
             way_out="Collect episodes with it, or train for something else",
+        )
+    standard = next((each for each in FACTS if each.name == name), None)
+    if standard is not None and not has_fact(data.schema, standard):
+        raise InputError(
+            f"'{data.path}': fact '{name}'", expected=f"the standard one, {standard.dtype}", got="another type"
         )
     values = np.asarray(data.meta(name))
     if values.dtype.kind not in "biuf" or not np.isfinite(values.astype(np.float64)).all():

@@ -10,6 +10,7 @@ fit_module(Verifier(), "runs/demonstrations", "runs/verifier", keys=["tcp.positi
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Mapping, Sequence, TypeVar
@@ -41,21 +42,29 @@ class ModuleRecord:
     Args:
         name: of the module's class.
         settings: plain values, as they were given.
+        window: what its batches hold: keys, steps, horizon, facts and columns.
     """
 
     format: str
     version: int
     name: str
     settings: Mapping[str, Any]
+    window: Mapping[str, Any]
     provenance: Provenance
 
 
 @dataclass(frozen=True)
 class TrainableModule:
-    """A module of one's own as the trainer trains it."""
+    """A module of one's own as the trainer trains it.
+
+    Args:
+        model: the module.
+        settings, window: as of `ModuleRecord`.
+    """
 
     model: LossModule
     settings: Mapping[str, Any] = field(default_factory=dict)
+    window: Mapping[str, Any] = field(default_factory=dict)
     kind: str = "module"
 
     @property
@@ -64,19 +73,19 @@ class TrainableModule:
 
     @property
     def recipe(self) -> Mapping[str, Any]:
-        return {"name": type(self.model).__name__, "settings": to_json(self.settings)}
+        return {"name": type(self.model).__name__, "settings": to_json(self.settings), "window": to_json(self.window)}
 
     def with_model(self, model: LossModule) -> TrainableModule:
-        return TrainableModule(model, self.settings)
+        return TrainableModule(model, self.settings, self.window)
 
     def write(self, folder: Path, provenance: Provenance) -> None:
         write_tensors(folder / WEIGHTS, self.model.state_dict())
-        record = ModuleRecord(FORMAT, VERSION, type(self.model).__name__, self.settings, provenance)
+        record = ModuleRecord(FORMAT, VERSION, type(self.model).__name__, self.settings, self.window, provenance)
         write_json(folder / RECORD, to_json(record))
 
     def read_origin(self, folder: Path) -> tuple[Mapping[str, Any], Provenance]:
         record = _read_record(folder)
-        return {"name": record.name, "settings": record.settings}, record.provenance
+        return {"name": record.name, "settings": record.settings, "window": record.window}, record.provenance
 
 
 @dataclass(frozen=True)
@@ -104,7 +113,7 @@ def fit_module(
     """Train a module on windows of recorded episodes: averaged weights, exact resume, loggers, precision, processes.
 
     Args:
-        module: with fresh weights; it is trained in place.
+        module: with fresh weights; it is trained in place. Its loss is the sum over a batch, not the mean.
         data: a dataset or several, or where they are.
         output: folder for checkpoints, metrics.csv and TensorBoard.
         config: how to train it.
@@ -123,14 +132,31 @@ def fit_module(
         InputError: data, output or device do not fit, or an episode lacks a fact.
         TillerError: training diverged.
     """
+    settings = dict(settings or {})
+    _require_plain(settings)
+    for name, value, kind in (("module", module, LossModule), ("config", config, TrainingConfig)):
+        if not isinstance(value, kind):
+            raise InputError(f"{name} to train", expected=f"a {kind.__name__}", got=f"a {type(value).__name__}")
+    for name, words in (("keys", keys), ("facts", facts), ("columns", columns)):
+        if isinstance(words, str):
+            raise InputError(name, expected=f"a list of names, such as ['{words}']", got=f"'{words}'")
+    if next(module.parameters(), None) is None:
+        raise InputError("module to train", expected="one with parameters", got="none")
+    for name, size in (("horizon", horizon), ("n_obs_steps", n_obs_steps)):
+        if isinstance(size, bool) or not isinstance(size, int) or not 1 <= size <= 10_000:
+            raise InputError(name, expected="a whole number from 1 to 10,000", got=repr(size))
     with training_run(config, output, resume=resume, device=device) as run:
         demonstrations = Demonstrations.open(data, config, keys)
         offered = demonstrations.observation
         seen = offered.select(list(keys) or [key.name for key in offered if not key.is_image])
         spec = _Window(seen.with_history({name: History(n_obs_steps) for name in seen.names}), horizon)
+        window = {
+            "keys": list(seen.names), "n_obs_steps": n_obs_steps, "horizon": horizon, "facts": list(facts),
+            "columns": list(columns),
+        }  # fmt: skip
         return fit(
             run,
-            TrainableModule(module, dict(settings or {})),
+            TrainableModule(module, settings, window),
             demonstrations.source(demonstrations.windows(spec, columns)),
             demonstrations.provenance(),
             facts=demonstrations.facts(facts),
@@ -162,6 +188,13 @@ def load_module(module: Module, path: Path | str, device: str = "cpu") -> Module
     fill(module, read_tensors(folder / WEIGHTS), folder / WEIGHTS)
     loaded: Module = module.to(torch.device(choose_device(device))).eval()
     return loaded
+
+
+def _require_plain(settings: Mapping[str, Any]) -> None:
+    try:
+        json.dumps(to_json(settings), allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise InputError("settings", expected="plain values: words, finite numbers, lists", got=str(error)) from error
 
 
 def _read_record(folder: Path) -> ModuleRecord:

@@ -112,7 +112,7 @@ def best_continuation(
     if value is None:
         return smoothest
     worth = np.where(np.isfinite(value), value, -np.inf)
-    worth = np.where(cost <= (1 + roughness) * cost[smoothest], worth, -np.inf)
+    worth = np.where(cost - cost[smoothest] <= roughness * cost[smoothest], worth, -np.inf)
     best = np.flatnonzero(worth == worth.max())  # the smoothest of those of one value
     return smoothest if smoothest in best else int(best[np.argmin(cost[best])])
 

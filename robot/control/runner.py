@@ -56,8 +56,8 @@ class ChunkRunner:
         candidates: int = 8,
         roughness: float = ROUGHNESS,
     ):
-        if not roughness >= 0:
-            raise InputError("roughness", expected="0 or more", got=str(roughness))
+        if not 0 <= roughness < np.inf:
+            raise InputError("roughness", expected="a finite number, 0 or more", got=str(roughness))
         steps = spec.n_action_steps if n_action_steps is None else n_action_steps
         if not 1 <= steps <= spec.horizon:
             raise InputError("n_action_steps", expected=f"1 to the policy's horizon {spec.horizon}", got=str(steps))

@@ -81,8 +81,8 @@ class CriticSpec:
 
     observation: ObservationSpec
     action: ActionSpec
-    steps: int
-    gamma: float
+    steps: Annotated[int, Range(1, 10_000)]
+    gamma: Annotated[float, Range(0, 1)]
     reward: str
     prompt: PromptSpec = PromptSpec()
 

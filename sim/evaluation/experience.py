@@ -94,7 +94,7 @@ class Experience:
         if k > schema.rows:
             raise InputError("replay: rows", expected=f"{k} or more, which were executed", got=str(schema.rows))
         number = record.order.number
-        if number not in self._episodes:
+        if record.request.number == 0 or number not in self._episodes:  # orders of each rollout count from 0
             self._episodes[number] = int(self.replay.begin()[0])
         executed, reward = np.zeros((1, schema.rows, schema.dim)), np.zeros((1, schema.rows))
         executed[0, :k], reward[0, :k] = record.executed, trace.reward

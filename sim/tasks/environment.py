@@ -270,4 +270,9 @@ def _digest(options: Mapping[str, Any]) -> str:
 
 
 def _info(outcome: Outcome) -> dict[str, Any]:
-    return {**outcome.info, "success": bool(outcome.success), "score": float(outcome.score)}
+    return {
+        **outcome.info,
+        "success": bool(outcome.success),
+        "is_success": bool(outcome.success),
+        "score": float(outcome.score),
+    }

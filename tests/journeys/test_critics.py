@@ -66,16 +66,22 @@ def test_a_critic_is_trained_stopped_resumed_and_judged(groups: Path, tmp_path: 
 def test_a_critic_is_judged_on_other_episodes(groups: Path, tmp_path: Path, tiller: Command) -> None:
     fresh = write(tmp_path / "fresh", 5, first=100)
     out = tiller.succeeds("train", *CRITIC, f"data={groups}", f"judge={fresh}", f"output={tmp_path / 'run'}")
-    assert "Judged on 240 chunks of 20 episodes that it never saw" in out and "20 pairs" in out
+    assert (
+        "Judged on 240 chunks of 20 episodes that it never saw" in out
+        and "20 pairs of 5 states" in out
+        and "Few states" in out
+    )
 
 
 def test_two_datasets_are_trained_on_in_shares(pusht_dataset: Path, tmp_path: Path, tiller: Command) -> None:
     words = (
         "train", f"data=[{pusht_dataset},{pusht_dataset}]", "training.weights=[3,1]", "policy.network.width=32",
         "policy.network.depth=1", "training.steps=20", "training.warmup=2", "training.batch_size=32",
+        "training.validation.fraction=0",
     )  # fmt: skip
     episodes = len(Dataset.open(pusht_dataset))
-    assert f"on {2 * episodes} episodes" in tiller.succeeds(*words, f"output={tmp_path / 'run'}")
+    out = tiller.succeeds(*words, f"output={tmp_path / 'run'}")
+    assert f"on {2 * episodes} episodes" in out and "in shares of 3:1" in out
     config = (tmp_path / "run" / "config.yaml").read_text()
     assert "weights:" in config and config.count(str(pusht_dataset)) == 2
     tiller.succeeds(*words, f"output={tmp_path / 'run'}", "resume=true")
@@ -87,6 +93,13 @@ def test_what_does_not_fit_is_refused_before_anything_is_written(
     run = tmp_path / "run"
     for words, saying in (
         ((f"data=[{groups},{pusht_dataset}]",), ("do not fit", str(groups), str(pusht_dataset))),
+        ((f"data=[{groups},{groups}]",), ("the same one twice",)),
+        ((f"data={groups}", "critic=success", f"judge={groups}"), ("'judge'", "not trained on")),
+        ((f"data={groups}", "critic=success", f"judge={pusht_dataset}"), ("do not fit",)),
+        ((f"data={groups}", "training.order.name=fact"), ("training.order", "key")),
+        ((f"data={groups}", "training.order.name=top", "training.order.share=2"), ("training.order.share",)),
+        ((f"data={groups}", "critic=success", "critic.objective.name=td"), ("critic.objective",)),
+        ((f"data={groups}", "critic=success", "critic.network.widht=3"), ("'width'",)),
         ((f"data=[{groups},{groups}]", "training.weights=[0,1]"), ("training.weights", "above 0")),
         ((f"data=[{groups},{groups}]", "training.weights=[nan,1]"), ("training.weights", "nan")),
         (("data=[]",), ("a dataset, or several",)),
@@ -98,6 +111,22 @@ def test_what_does_not_fit_is_refused_before_anything_is_written(
     ):
         refused(tiller, "train", *words, f"output={run}", saying=saying)
         assert not run.exists(), words
+
+
+def test_a_run_is_replaced_only_by_one_that_can_begin(groups: Path, tmp_path: Path, tiller: Command) -> None:
+    run = tmp_path / "run"
+    tiller.succeeds("train", *CRITIC, f"data={groups}", "training.steps=5", f"output={run}")
+    before = (run / "checkpoints" / "final" / "model.safetensors").read_bytes()
+    for words in (
+        ("critic=success", "critic.observation=[gaol]"),
+        ("critic=success", "critic.objective.name=td"),
+        ("training.order.name=top", "training.order.share=2"),
+        ("policy.network.widht=3",),
+        ("training.order.name=fact", "training.order.key=sucess"),
+    ):
+        outcome = tiller("train", f"data={groups}", f"output={run}", "overwrite=true", *words)
+        assert outcome.code == 2, outcome
+        assert (run / "checkpoints" / "final" / "model.safetensors").read_bytes() == before
 
 
 def test_a_critic_is_no_policy(groups: Path, tmp_path: Path, tiller: Command) -> None:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from policies.critics.judgement import Judgement
 
 TABLE, PICTURE = "calibration.csv", "calibration.png"
+ENOUGH_STATES = 10
 
 
 def summary(judgement: Judgement) -> str:
@@ -21,13 +22,17 @@ def summary(judgement: Judgement) -> str:
         f"  AUC of first chunks         {judgement.first_auc:.3f}",
     ]
     if judgement.pairs:
-        lines.append(f"  AUC within one state        {_shown(judgement.within)}, {judgement.pairs} pairs")
+        counted = f"{judgement.pairs} pairs of {judgement.states} states"
+        lines.append(f"  AUC within one state        {_shown(judgement.within)}, {counted}")
     else:
         lines.append("  AUC within one state        unknown: no group has both a success and a failure")
-    lines += [
-        f"  Brier score                 {judgement.brier:.3f}",
-        f"  calibration error           {judgement.calibration_error:.3f}",
-    ]
+    if judgement.states < ENOUGH_STATES:
+        lines.append("  Few states: judge it on more, judge=GROUPS, or hold out more, training.validation.fraction=0.2")
+    if len(judgement.bins):
+        lines += [
+            f"  Brier score                 {judgement.brier:.3f}",
+            f"  calibration error           {judgement.calibration_error:.3f}",
+        ]
     return "\n".join(lines)
 
 

@@ -21,7 +21,10 @@ from tiller.configuration.compose import Configuration
 from tiller.runs.output import Output, open_output
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from data.store.dataset import Dataset
+    from policies.training.demonstrations import Demonstrations
     from policies.training.trainer import Evaluate, TrainingResult
     from tiller.sheets.fit import TaskFacts
 
@@ -154,8 +157,6 @@ def train_policy(configuration: Configuration[TrainOptions]) -> Trained:
 
 def train_judged_critic(configuration: Configuration[TrainOptions]) -> Trained:
     """Train a critic, and judge it on the episodes held out."""
-    import numpy as np
-
     from policies.critics.checkpoint import load_critic
     from policies.critics.judgement import judge
     from policies.critics.train import train_critic
@@ -171,8 +172,7 @@ def train_judged_critic(configuration: Configuration[TrainOptions]) -> Trained:
     data = Demonstrations.open(datasets, options.training, recipe.observation)
     judged, episodes = data.datasets, data.held_out
     if options.judge is not None:
-        more = Demonstrations.open([*datasets, options.judge], options.training, recipe.observation).datasets[-1]
-        judged, episodes = (more,), (np.arange(len(more)),)
+        judged, episodes = judges(options, datasets, recipe)
 
     def evaluate(critic: Any, updates: int) -> Mapping[str, float]:
         return judge(critic, judged, episodes).figures
@@ -192,8 +192,37 @@ def train_judged_critic(configuration: Configuration[TrainOptions]) -> Trained:
         return output, result, {}
     judgement = judge(load_critic(result.checkpoint), judged, episodes)
     print(summary(judgement))
-    print(f"Calibration: {write_calibration(judgement, folder)}")
+    if len(judgement.bins):
+        print(f"Calibration: {write_calibration(judgement, folder)}")
     return output, result, judgement.figures
+
+
+def judges(
+    options: TrainOptions, datasets: Sequence[Dataset], recipe: CriticRecipe
+) -> tuple[tuple[Dataset, ...], tuple[np.ndarray, ...]]:
+    """The further episodes that a critic is judged on, checked before it is trained.
+
+    Raises:
+        InputError: they are those that it is trained on, do not fit, or do not say what came of them.
+    """
+    import numpy as np
+
+    from policies.critics.judgement import require_outcomes
+    from policies.recipe.recipe import ValidationConfig
+    from policies.training.demonstrations import Demonstrations
+    from policies.training.prompts import with_instructions
+    from robot.description import PromptSpec
+
+    assert options.judge is not None
+    plain = replace(
+        options.training, weights=(), demonstrations=None, order={"name": "uniform"}, validation=ValidationConfig(0.0)
+    )
+    further = Demonstrations.open([datasets[0], options.judge], plain, recipe.observation).datasets[1]
+    if further.fingerprint in {each.fingerprint for each in datasets}:
+        raise InputError("'judge'", expected="episodes that the critic is not trained on", got="those of data=")
+    prompt = with_instructions(recipe, datasets).prompt
+    require_outcomes(further, PromptSpec(str(prompt["name"]), tuple(prompt.get("instructions", ()))))
+    return (further,), (np.arange(len(further)),)
 
 
 def opened(options: TrainOptions) -> tuple[list[Dataset], TaskFacts | None]:
@@ -229,9 +258,13 @@ def open_run(
         observation: keys that are seen.
     """
     from policies.training.demonstrations import Demonstrations
+    from tiller.sheets.training import announcement
 
     options = configuration.options
-    Demonstrations.open(datasets, options.training, observation)  # refuses what does not fit before anything is written
+    # What does not fit is refused before an earlier run is replaced.
+    data = Demonstrations.open(datasets, options.training, observation)
+    data.weights()
+    scored = _built(settled, data)
     output, folder = None, Path(options.output or "")
     if os.environ.get("RANK", "0") == "0":
         values = {"choices": dict(configuration.choices), **to_json(settled)}
@@ -239,20 +272,29 @@ def open_run(
             "train", values, options.output, resume=options.resume, overwrite=options.overwrite, reads=paths(options)
         )
         folder = output.path
-        name = configuration.choices.get("policy")
+        name = str(configuration.choices.get("policy"))
         if options.critic is not None:
             name = f"critic {configuration.choices.get('critic') or options.critic.objective['name']}"
-        print(
-            f"Training {name} on {sum(map(len, datasets))} episodes ({sum(each.rows for each in datasets)} rows) of "
-            + ", ".join(paths(options))
-            + (f" for {options.task}" if options.task else "")
-            + f", seeing {', '.join(observation)}"
-        )
+        print(announcement(name, paths(options), datasets, options.task, options.training, observation, scored))
     elif not options.output:
         raise InputError(
             "'output'", expected="a folder that all processes of torchrun share", got="nothing", way_out="Add output="
         )
     return output, folder
+
+
+def _built(settled: TrainOptions, data: Demonstrations) -> int | None:
+    """Build what is to be trained once, for the errors that this may have; returns the rows that a critic scores."""
+    if settled.critic is None:
+        from policies.model.build import build_policy, policy_spec
+
+        build_policy(settled.policy, policy_spec(settled.policy, data.observation, data.action))
+        return None
+    from policies.critics.build import build_critic, critic_spec
+
+    critic = build_critic(settled.critic, critic_spec(settled.critic, data.observation, data.action))
+    data.facts(critic.model.objective.facts)
+    return settled.critic.steps
 
 
 def evaluation_in_the_loop(options: TrainOptions) -> Evaluate | None:

@@ -11,8 +11,8 @@ from data.learning.replay.replay import Replay
 from data.learning.replay.schema import DEMONSTRATION
 from data.learning.windows import Windows
 from data.store.dataset import Dataset
-from data.store.names import INTERVENTION, REWARD, SUCCESS, TERMINATED, has_column
-from robot.description import PolicySpec
+from data.store.names import INTERVENTION, REWARD, SUCCESS, TERMINATED, has_column, has_fact
+from robot.description import PolicySpec, require_match
 from robot.errors import InputError
 
 
@@ -36,14 +36,25 @@ def add_episodes(
         Decisions added.
 
     Raises:
-        InputError: the dataset lacks a key, or has neither rewards nor successes; an episode has rows that a person
-            took back; `every` does not fit.
+        InputError: the dataset's keys, units, period or actions are not the policy's; it has neither rewards nor
+            successes; an episode has rows that a person took back; `every` does not fit.
     """
     k = replay.schema.rows
     if every < 1 or k % every:
         raise InputError("demonstrations: every", expected=f"a divisor of {k}, the rows of a decision", got=str(every))
+    if dataset.schema is None:
+        raise InputError(f"dataset '{dataset.path}'", expected="a store with a schema", got="one without")
+    require_match(
+        spec.observation,
+        dataset.schema.observation,
+        spec.action,
+        dataset.schema.action,
+        left="policy",
+        right=f"dataset {dataset.path}",
+        way_out="Add episodes that were recorded for this policy's robot",
+    )
     rewards = has_column(dataset.schema, REWARD)
-    if not rewards and SUCCESS.name not in dataset.meta_keys:
+    if not rewards and not has_fact(dataset.schema, SUCCESS):
         raise InputError(
             f"'{dataset.path}': rewards",
             expected=f"a column '{REWARD.name}', or a fact '{SUCCESS.name}' of each episode",
@@ -51,7 +62,7 @@ def add_episodes(
         )
     wanted = [column.name for column in (REWARD, TERMINATED, INTERVENTION) if has_column(dataset.schema, column)]
     ends = np.asarray(dataset.episode_ends)
-    success = np.asarray(dataset.meta(SUCCESS.name), bool) if SUCCESS.name in dataset.meta_keys else np.zeros(len(ends))
+    success = np.asarray(dataset.meta(SUCCESS.name), bool) if has_fact(dataset.schema, SUCCESS) else np.zeros(len(ends))
     chosen = np.arange(len(ends)) if episodes is None else np.asarray(list(episodes), np.int64)
     added = 0
     for index in chosen.tolist():
@@ -71,7 +82,7 @@ def _add_episode(replay: Replay, windows: Windows, success: bool, every: int) ->
     batch = windows.gather(np.arange(len(windows)))
     rows = len(windows)
     last = np.arange(rows) == rows - 1
-    terminated = np.asarray(batch.columns.get(TERMINATED.name, last & success), bool)
+    terminated = np.asarray(batch.columns.get(TERMINATED.name, np.zeros(rows)), bool) | (last & success)
     reward = np.asarray(batch.columns.get(REWARD.name, last & success), np.float32)
     person = np.asarray(batch.columns.get(INTERVENTION.name, np.zeros(rows)), bool)
     end = rows if terminated[-1] else rows - 1  # rows whose result is known

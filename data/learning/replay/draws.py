@@ -32,8 +32,8 @@ def recent(replay: Replay, generator: np.random.Generator, count: int, *, half_l
     Raises:
         InputError: an empty replay, or a half-life that is not above 0.
     """
-    if not half_life > 0:
-        raise InputError("draw: half_life", expected="above 0", got=f"{half_life:g}")
+    if not 0 < half_life < np.inf:
+        raise InputError("draw: half_life", expected="a finite number above 0", got=f"{half_life:g}")
     size = _filled(replay)
     # Inverse of the truncated geometric distribution of ages.
     share = -np.expm1(-np.log(2) * size / half_life)

@@ -10,6 +10,7 @@ import numpy as np
 from data.learning.replay.schema import CANDIDATES, CHOSEN, NEXT, NOISE, PLANNED, WINDOW, ReplaySchema
 from data.learning.replay.segments import SEGMENT_BYTES, Segments
 from data.learning.replay.storage import Ring, Storage
+from robot.description import fingerprint
 from robot.errors import InputError
 
 UNLIMITED = 1 << 60
@@ -158,7 +159,7 @@ class Replay:
             TillerError: the disk is full or fails; what was committed before stands.
         """
         if isinstance(self.storage, Segments):
-            self.storage.commit()
+            self.storage.commit(self._episodes)
 
     def close(self) -> None:
         """Close the folder; what is not committed is forgotten."""
@@ -203,12 +204,13 @@ class Replay:
 
     def state(self) -> dict[str, np.ndarray]:
         """All that `restore` needs: of a replay in memory its decisions, of one on disk how many there are."""
-        count = np.array(self.count, dtype=np.int64)
+        counts = {"count": np.array(self.count), "episodes": np.array(self._episodes)}
         if not isinstance(self.storage, Ring):
-            return {"count": count}
+            return counts
         records = self.storage.slots()
         return {
-            "count": count,
+            **counts,
+            "schema": self._schema_mark(),
             "records": records.view(np.uint8).reshape(len(records), self.schema.dtype.itemsize),
             "returns": self._returns[: self._episodes].copy(),
         }
@@ -217,11 +219,13 @@ class Replay:
         """Set to what `state` returned; on disk what was added since is forgotten.
 
         Raises:
-            InputError: decisions of another size, more than are kept here, or fewer on disk than there were.
+            InputError: decisions of another schema, more than are kept here, or fewer on disk than there were.
         """
         count = int(state["count"])
+        if not np.array_equal(state.get("schema", self._schema_mark()), self._schema_mark()):
+            raise InputError("replay", expected="decisions of its own schema", got="those of another one")
         if isinstance(self.storage, Segments):
-            self.storage.rewind(count)
+            self.storage.rewind(count, int(state["episodes"]) if "episodes" in state else None)
         else:
             assert isinstance(self.storage, Ring)
             records, size = state["records"], self.schema.dtype.itemsize
@@ -234,20 +238,30 @@ class Replay:
                 )
             self.storage.restore(np.ascontiguousarray(records).view(self.schema.dtype)[:, 0], count)
         self._index()
+        self._episodes = max(int(state.get("episodes", 0)), self._episodes)
         if "returns" in state:
-            self._returns, self._episodes = np.array(state["returns"]), len(state["returns"])
-            self._last = _grown(self._last, self._episodes, -1)
+            self._returns = _grown(np.array(state["returns"]), self._episodes, 0.0)
+
+    def _schema_mark(self) -> np.ndarray:
+        return np.frombuffer(fingerprint(self.schema).encode(), dtype=np.uint8)
 
     # -- which decision follows which ----------------------------------------------------------------------------------
 
     def _index(self) -> None:
         """Index the decisions that are there anew."""
-        self._episodes = 0
+        self._episodes = self.storage.episodes if isinstance(self.storage, Segments) else 0
         self._following = self._last = np.zeros(0, dtype=np.int64)
         self._returns = np.zeros(0)
         for start in range(max(0, self.count - self.capacity), self.count, 1 << 16):
             numbers = np.arange(start, min(start + (1 << 16), self.count))
             records = self.storage.read(numbers)
+            if (records["length"] < 1).any():
+                raise InputError(
+                    f"replay '{self.folder}'" if self.folder else "replay",
+                    expected=f"{self.count} decisions",
+                    got=f"none of number {numbers[np.argmin(records['length'])]}",
+                    way_out="Copy the replay again, or begin a new one",
+                )
             if len(records):
                 self._episodes = max(self._episodes, int(records["episode"].max()) + 1)
             self._link(start, records)
@@ -292,19 +306,25 @@ class Replay:
                 if name in self.schema.names:
                     new[name][behind] = 0
         floats: np.ndarray = np.ndarray((len(new), self.schema.floats), np.float32, new, strides=(new.itemsize, 4))
-        if not np.isfinite(floats).all():
+        others = self.schema.other_floats
+        if not np.isfinite(floats).all() or any(not np.isfinite(new[name]).all() for name in others):
             for name in self.schema.core.names or ():
                 _require_finite(name, new[name])
+        if CHOSEN in self.schema.names and not ((new[CHOSEN] >= -1) & (new[CHOSEN] < self.schema.candidates)).all():
+            raise InputError(
+                "replay: chosen", expected=f"-1 to {self.schema.candidates - 1}", got=f"{new[CHOSEN].tolist()[:8]}"
+            )
 
 
 def _put(records: np.ndarray, name: str, value: Any) -> None:
     """Fill a column."""
     if name not in (records.dtype.names or ()):
         raise InputError(f"replay: {name}", expected="a column of its schema", got="one that it lacks")
-    column = records[name]
-    shape = getattr(value, "shape", ())
-    if shape and shape != column.shape:
-        raise InputError(f"replay: {name}", expected=str(column.shape), got=str(shape))
+    column, value = records[name], np.asarray(value)
+    if value.shape and value.shape != column.shape:
+        raise InputError(f"replay: {name}", expected=str(column.shape), got=str(value.shape))
+    if not np.can_cast(value.dtype, column.dtype, "same_kind"):
+        raise InputError(f"replay: {name}", expected=f"numbers that {column.dtype} holds", got=str(value.dtype))
     column[...] = value
 
 

@@ -131,6 +131,11 @@ class ReplaySchema:
         """Numbers of type float32 at the beginning of a record."""
         return sum(prod(shape) for _, kind, shape in self._core() if kind == "float32")
 
+    @cached_property
+    def other_floats(self) -> tuple[str, ...]:
+        """Columns of the core that are numbers of another type of float."""
+        return tuple(name for name, kind, _ in self._core() if np.dtype(kind).kind == "f" and kind != "float32")
+
     def _core(self) -> Iterable[tuple[str, str, tuple[int, ...]]]:
         keys = [
             (prefix + name, str(np.dtype(key.dtype)), tuple(key.shape))

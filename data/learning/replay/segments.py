@@ -52,9 +52,15 @@ class Header:
 
 @dataclass(frozen=True)
 class Commit:
-    """The content of commit.json."""
+    """The content of commit.json.
+
+    Args:
+        decisions: that are committed.
+        episodes: that were begun, also those without a decision.
+    """
 
     decisions: Annotated[int, Range(0, 1 << 60)]
+    episodes: Annotated[int, Range(0, 1 << 60)] = 0
 
 
 class Segments:
@@ -70,6 +76,7 @@ class Segments:
     Attributes:
         count: decisions written, those that are not committed included.
         committed: of them.
+        episodes: that were begun when it was committed last.
 
     Raises:
         InputError: the folder holds decisions of another schema, task or base, no replay, or a file of it is missing or
@@ -97,6 +104,7 @@ class Segments:
             self._header = self._begin(facts or {}, max(1, segment_bytes // schema.dtype.itemsize))
             commit = from_json(Commit, _read(folder / COMMIT), where=str(folder / COMMIT))
             self.count = self.committed = commit.decisions
+            self.episodes = commit.episodes
             self._map(self.committed)
         except BaseException:
             self.close()
@@ -113,36 +121,45 @@ class Segments:
         Raises:
             TillerError: the disk is full or fails; what was committed stands.
         """
-        if self._lock is None:
-            raise InputError(f"replay '{self.folder}'", expected="one opened for writing", got="one opened for reading")
+        self._require_writer()
         data, size = np.ascontiguousarray(decisions), self._header.records
         done = 0
         while done < len(data):
-            segment, offset = divmod(self.count, size)
+            segment, offset = divmod(self.count + done, size)
             descriptor = self._attempt(self._writing, segment)
             part = data[done : done + size - offset]
             self._attempt(_write_all, descriptor, part.tobytes(), offset * self.schema.dtype.itemsize)
-            done, self.count = done + len(part), self.count + len(part)
+            done += len(part)
+        self.count += done  # all of them, or none: what a full disk cut off is written over
 
-    def commit(self) -> None:
+    def commit(self, episodes: int = 0) -> None:
         """Make what was written survive a kill and a power cut.
+
+        Args:
+            episodes: that were begun.
 
         Raises:
             TillerError: the disk is full or fails; what was committed before stands.
         """
-        if self.count == self.committed:
+        if self.count == self.committed and episodes <= self.episodes:
             return
+        self._require_writer()
         if self._open is not None:  # those before were synced when they were left
             self._attempt(os.fdatasync, self._open[1])
-        self._attempt(write_file, self.folder / COMMIT, _text(Commit(self.count)))
-        self.committed = self.count
+        self._attempt(write_file, self.folder / COMMIT, _text(Commit(self.count, max(episodes, self.episodes))))
+        self.committed, self.episodes = self.count, max(episodes, self.episodes)
 
-    def rewind(self, count: int) -> None:
+    def rewind(self, count: int, episodes: int | None = None) -> None:
         """Forget all but the first `count` decisions, for a training that goes on from where it knew no more.
+
+        Args:
+            count: decisions that are kept.
+            episodes: that were begun then; None leaves their number.
 
         Raises:
             InputError: fewer were committed.
         """
+        self._require_writer()
         if count > self.committed:
             raise InputError(
                 f"replay '{self.folder}'",
@@ -151,9 +168,10 @@ class Segments:
                 way_out="Put the replay of that run back, or begin another run",
             )
         self.count = count
-        if count < self.committed:
-            self._attempt(write_file, self.folder / COMMIT, _text(Commit(count)))
-            self.committed = count
+        before = self.committed, self.episodes
+        self.committed, self.episodes = count, self.episodes if episodes is None else episodes
+        if (self.committed, self.episodes) != before:
+            self._attempt(write_file, self.folder / COMMIT, _text(Commit(self.committed, self.episodes)))
 
     def read(self, numbers: np.ndarray, *, core: bool = True) -> np.ndarray:
         kind = self.schema.core if core else self.schema.dtype
@@ -176,6 +194,13 @@ class Segments:
         self._open, self._maps = None, []
         if self._lock is not None:
             self._lock.release()
+        self._lock = None
+
+    def _require_writer(self) -> None:
+        if self._lock is None:
+            raise InputError(
+                f"replay '{self.folder}'", expected="one opened for writing", got="one that is read, or was closed"
+            )
 
     def _parts(self, numbers: np.ndarray) -> list[tuple[int, Any, np.ndarray]]:
         """Segment, positions in `numbers` and offsets in the segment, of each segment that they are in."""

@@ -73,7 +73,7 @@ def transitions(
         n_steps: decisions that are summed.
         reward_shift: added to the reward of every executed step.
         padding: of the action where fewer rows were executed: `last` repeats the last one, `zero`, or `planned` shows
-            what the plan had.
+            what the plan had, where there was one, else the last one.
 
     Raises:
         InputError: a row outside of the replay, a discount outside [0, 1], fewer than one decision, a shift that is not
@@ -157,11 +157,11 @@ def _padded(replay: Replay, rows: np.ndarray, records: np.ndarray, padding: str)
     if not len(short) or padding == ZERO:  # zeros are what is stored there
         return executed
     behind = np.arange(k) >= length[short, None]
-    if padding == LAST:
-        fill = executed[short, length[short] - 1][:, None]
-    else:
+    last = executed[short, length[short] - 1][:, None]
+    fill = last
+    if padding == PLAN:
         fill = replay.column(PLANNED, np.asarray(rows)[short])[:, :k]
-        fill = np.where(np.isfinite(fill), fill, 0)  # none was planned
+        fill = np.where(np.isfinite(fill), fill, last)  # none was planned
     padded = executed.copy()
     padded[short] = np.where(behind[..., None], fill, executed[short])
     return padded

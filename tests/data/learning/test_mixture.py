@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data.learning.episode_weights import episode_returns, expected_returns, weights_of
+from data.learning.episode_weights import episode_returns, expected_returns, make_order, weights_of
 from data.learning.mixture import Mixture
 from data.learning.split import split_episodes
 from data.learning.weighted import Weighted
@@ -142,18 +142,20 @@ def test_returns_are_sums_of_rewards_or_successes(tmp_path: Path) -> None:
 
 def test_orders_weigh_episodes_as_the_paper_does(tmp_path: Path) -> None:
     data = store(tmp_path / "a", [0.0, 1.0, 0.5])
-    weights = weights_of(data, {"name": "return_weighted", "temperature": 0.1})
+    weights = weights_of(data, make_order({"name": "return_weighted", "temperature": 0.1}))
     assert weights is not None and weights / weights[0] == pytest.approx(np.exp([0, 10, 5]))
-    assert weights_of(data, {"name": "top", "share": 0.34}).tolist() == [0, 1, 0]  # type: ignore[union-attr]
-    assert weights_of(data, {"name": "uniform"}) is None
-    assert weights_of(data, {"name": "fact", "key": "success"}).tolist() == [0, 1, 0]  # type: ignore[union-attr]
+    assert weights_of(data, make_order({"name": "top", "share": 0.34})).tolist() == [0, 1, 0]  # type: ignore[union-attr]
+    assert weights_of(data, make_order({"name": "uniform"})) is None
+    assert weights_of(data, make_order({"name": "fact", "key": "success"})).tolist() == [0, 1, 0]  # type: ignore[union-attr]
     for order, named in (
         ({"name": "return_weighted", "temperature": 0.0}, "temperature"),
         ({"name": "top", "share": 0.0}, "share"),
         ({"name": "fact", "key": "successs"}, "success"),
+        ({"name": "fact"}, "key"),
+        ({"name": "uniform", "share": 1.0}, "share"),
     ):
         with pytest.raises(InputError, match=named):
-            weights_of(data, order)
+            weights_of(data, make_order(order))
 
 
 def test_an_advantage_is_what_the_start_does_not_explain(tmp_path: Path) -> None:

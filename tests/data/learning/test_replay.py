@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import subprocess
 import sys
 import textwrap
@@ -18,7 +20,7 @@ from data.learning.replay.draws import by_return, halves, recent, uniform
 from data.learning.replay.replay import Replay
 from data.learning.replay.schema import DEMONSTRATION, Key, ReplaySchema
 from data.learning.replay.transitions import joined, transitions
-from robot.errors import InputError
+from robot.errors import InputError, TillerError
 
 SCHEMA = ReplaySchema({"state": Key((2, 3)), "picture": Key((1, 2, 2, 3), "uint8")}, dim=2, rows=3, horizon=4)
 FULL = ReplaySchema(
@@ -238,6 +240,9 @@ def test_half_of_each_of_two_replays_is_one_batch() -> None:
         ({"episode": np.array([0, 99])}, "episode.*begin"),
         ({"cost": np.zeros((2, 3))}, "cost.*lacks"),
         ({"noise": np.zeros((2, 3, 2))}, "noise.*lacks"),
+        ({"executed": [[[5.0]]]}, r"executed: expected \(2, 3, 2\)"),
+        ({"terminated": np.full(2, np.nan)}, r"terminated: expected numbers that bool holds, got float64"),
+        ({"length": np.array([2.9, 2.9])}, r"length: expected numbers that int32 holds"),
     ],
 )
 def test_decisions_that_nothing_could_learn_from_are_refused_whole(changes: dict[str, Any], named: str) -> None:
@@ -291,7 +296,7 @@ def test_a_folder_of_another_task_base_or_schema_is_refused_with_both(tmp_path: 
     held.commit()
     reader = Replay.open(tmp_path, SCHEMA, facts, writable=False)
     assert len(reader) == 2
-    with pytest.raises(InputError, match=r"opened for reading"):
+    with pytest.raises(InputError, match=r"opened for writing"):
         reader.add(**decisions(SCHEMA, 1), episode=reader.begin(1))
     held.close()
     (tmp_path / "segment-00000000.bin").write_bytes(b"")
@@ -391,3 +396,127 @@ def test_decisions_go_on_across_files_after_a_rewind(tmp_path: Path) -> None:
     for name in ("executed", "reward", "window.state"):
         np.testing.assert_array_equal(again.column(name), expected.column(name))
     again.close()
+
+
+def test_a_disk_that_fills_up_within_a_call_leaves_nothing_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replay = Replay.open(tmp_path, SCHEMA, segment_bytes=4 * SCHEMA.dtype.itemsize)
+    episode = replay.begin(1)
+    replay.add(**decisions(SCHEMA, 3), episode=episode.repeat(3))
+    replay.commit()
+
+    def full(*arguments: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    new = decisions(SCHEMA, 3, 1)
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "posix_fallocate", full)
+        with pytest.raises(TillerError, match="no space left"):
+            replay.add(**new, episode=episode.repeat(3))
+    assert replay.count == len(replay) == 3 and replay.following(np.arange(3)).tolist() == [1, 2, -1]
+    replay.add(**new, episode=episode.repeat(3))
+    replay.commit()
+    replay.close()
+    again = Replay.open(tmp_path, SCHEMA)
+    np.testing.assert_array_equal(again.column("executed")[3:, 0], new["executed"][:, 0])
+    assert again.following(np.arange(6)).tolist() == [1, 2, 3, 4, 5, -1]
+    again.close()
+
+
+def test_only_the_writer_writes_and_only_while_it_is_open(tmp_path: Path) -> None:
+    writer = Replay.open(tmp_path, SCHEMA)
+    writer.add(**decisions(SCHEMA, 3), episode=writer.begin(3))
+    writer.commit()
+    reader = Replay.open(tmp_path, SCHEMA, writable=False)
+    with pytest.raises(InputError, match="opened for writing"):
+        reader.restore({"count": np.array(1)})
+    assert len(Replay.open(tmp_path, SCHEMA, writable=False)) == 3
+    writer.close()
+    following = Replay.open(tmp_path, SCHEMA)
+    with pytest.raises(InputError, match="was closed"):
+        writer.add(**decisions(SCHEMA, 1), episode=np.zeros(1, np.int64))
+    following.close()
+
+
+def test_numbers_of_episodes_are_never_given_twice(tmp_path: Path) -> None:
+    replay = Replay.open(tmp_path, SCHEMA, capacity=2)
+    episode = replay.begin(6)
+    replay.add(**decisions(SCHEMA, 2), episode=episode[[5, 0]])
+    replay.add(**decisions(SCHEMA, 2), episode=episode[[0, 0]])
+    replay.commit()
+    state = replay.state()
+    replay.restore(state)
+    replay.add(**decisions(SCHEMA, 1), episode=episode[3:4])  # begun before, and without a decision until now
+    replay.commit()
+    replay.close()
+    again = Replay.open(tmp_path, SCHEMA, capacity=2)
+    assert again.begin(1).tolist() == [6]
+    again.close()
+
+
+def test_a_commit_beyond_what_was_written_is_no_experience(tmp_path: Path) -> None:
+    replay = Replay.open(tmp_path, SCHEMA)
+    replay.add(**decisions(SCHEMA, 3), episode=replay.begin(3))
+    replay.commit()
+    replay.close()
+    (tmp_path / "commit.json").write_text('{"decisions": 10}')
+    with pytest.raises(InputError, match=r"expected 10 decisions, got none of number 3"):
+        Replay.open(tmp_path, SCHEMA)
+
+
+def test_a_file_cut_to_what_was_committed_is_gone_on_with(tmp_path: Path) -> None:
+    replay = Replay.open(tmp_path, SCHEMA)
+    replay.add(**decisions(SCHEMA, 3), episode=replay.begin(3))
+    replay.commit()
+    replay.close()
+    os.truncate(tmp_path / "segment-00000000.bin", 3 * SCHEMA.dtype.itemsize)
+    again = Replay.open(tmp_path, SCHEMA)
+    new = decisions(SCHEMA, 3, 1)
+    again.add(**new, episode=again.begin(3))
+    np.testing.assert_array_equal(again.column("window.state")[3:], new["window"]["state"])
+    again.close()
+
+
+def test_files_are_on_the_disk_before_they_are_committed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a kill cannot show, and a power cut would."""
+    happened: list[str] = []
+    synced, renamed = os.fdatasync, os.replace
+    monkeypatch.setattr(os, "fdatasync", lambda fd: (happened.append(os.readlink(f"/proc/self/fd/{fd}")), synced(fd)))
+    monkeypatch.setattr(os, "replace", lambda old, new: (happened.append(str(new)), renamed(old, new)))
+    replay = Replay.open(tmp_path, SCHEMA, segment_bytes=2 * SCHEMA.dtype.itemsize)
+    happened.clear()
+    replay.add(**decisions(SCHEMA, 5), episode=replay.begin(5))
+    replay.commit()
+    names = [Path(each).name for each in happened]
+    assert names == [*(f"segment-{number:08d}.bin" for number in range(3)), "commit.json"]
+    replay.close()
+
+
+def test_numbers_of_other_types_are_finite_too_and_fit_their_column() -> None:
+    schema = ReplaySchema({"wide": Key((1,), "float64"), "picture": Key((1,), "uint8")}, 1)
+    replay = Replay(schema, 10)
+    given = decisions(schema, 1) | {"episode": replay.begin(1)}
+    for name, value, named in (
+        ("wide", np.array([[np.nan]]), r"window.wide.*finite"),
+        ("picture", np.array([[300.7]]), r"window.picture.*uint8 holds"),
+        ("picture", np.array([[-1]]), r"window.picture.*uint8 holds"),
+    ):
+        with pytest.raises(InputError, match=named):
+            replay.add(**given | {"window": given["window"] | {name: value}})
+
+
+def test_memory_is_restored_with_its_own_schema_only() -> None:
+    first, second = (ReplaySchema({"s": Key((1,))}, dim, has_cost=cost) for dim, cost in ((2, False), (1, True)))
+    assert first.dtype.itemsize == second.dtype.itemsize
+    replay = Replay(first, 4)
+    replay.add(**decisions(first, 2), episode=replay.begin(2))
+    with pytest.raises(InputError, match="another one"):
+        Replay(second, 4).restore(replay.state())
+
+
+def test_a_plan_that_there_was_none_of_does_not_pad() -> None:
+    replay = Replay(SCHEMA, 4)
+    replay.add(**decisions(SCHEMA, 1, length=np.array([1])), episode=replay.begin(1))
+    planned, last = (transitions(replay, np.array([0]), gamma=0.9, padding=each).action for each in ("planned", "last"))
+    np.testing.assert_array_equal(planned, last)

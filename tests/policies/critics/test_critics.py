@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,10 +17,10 @@ from torch import Tensor
 
 from data.store.dataset import Dataset
 from data.store.episode import Episode
-from data.store.names import BRANCHED_AT, GROUP, INSTRUCTION, SUCCESS
+from data.store.names import BRANCHED_AT, GROUP, INSTRUCTION, QUALITY, SUCCESS, Quality
 from data.store.schema import Schema
 from policies.critics.checkpoint import critic_fingerprint, load_critic, save_critic
-from policies.critics.judgement import auc, judge
+from policies.critics.judgement import Judgement, auc, judge
 from policies.critics.objectives import register_objective
 from policies.critics.train import train_critic
 from policies.loading.load import load
@@ -30,13 +31,14 @@ from policies.recipe.recipe import PolicyRecipe, TrainingConfig, ValidationConfi
 from robot.description import (
     ActionField,
     ActionSpec,
+    CriticSpec,
     ObservationField,
     ObservationSpec,
     PolicySpec,
     SamplerSpec,
     TaskPrompt,
 )
-from robot.errors import InputError
+from robot.errors import InputError, TillerError
 from tests.policies.points import make_policy
 
 ACTION = ActionSpec((ActionField("point.target", 2, "m", "native"),), 0.1)
@@ -227,3 +229,50 @@ def test_weights_of_a_critic_are_seeded(by_chunk: Path, tmp_path: Path) -> None:
         folder = train_critic(by_chunk, RECIPE, replace(quick, seed=seed), tmp_path / name, device="cpu").checkpoint
         digests.append(hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest())
     assert digests[0] == digests[1] != digests[2]
+
+
+class Told:
+    """A critic whose values are given."""
+
+    def __init__(self, spec: CriticSpec, values: np.ndarray) -> None:
+        self.spec, self._values = spec, iter(values)
+
+    def value(self, observation: Any, chunk: np.ndarray, task: Any = None) -> np.ndarray:
+        return np.array([[next(self._values)] for _ in chunk])
+
+
+def told(path: Path, values: list[list[float]], spec: CriticSpec) -> Judgement:
+    data = Dataset.open(path)
+    return judge(Told(spec, np.concatenate(values)), [data], [np.arange(len(data))])  # type: ignore[arg-type]
+
+
+def test_pairs_are_of_the_rows_where_episodes_leave_their_state(trained: Path, tmp_path: Path) -> None:
+    """Ties count by half, and rows that were taken back shift nothing."""
+    spec = load_critic(trained).spec
+    still, rewound = np.zeros((5, 2), np.float32), np.array([Quality.REWOUND] * 2 + [0] * 3, np.uint16)
+    schema = Schema(SEEN, ACTION, 0.1, (SUCCESS, GROUP, BRANCHED_AT), (), (QUALITY,))
+    with Dataset.create(tmp_path / "store", schema) as dataset:
+        for success, at in ((True, 3), (True, 3), (False, 3), (False, 5)):  # the last one leaves behind its end
+            meta = {"success": success, "group": 0, "branched_at": at}
+            dataset.append(Episode(data={"start": still, "action": still, "quality": rewound}, meta=meta))
+    narrow = replace(spec, steps=1)  # rows 2 to 4 have a window
+    found = told(tmp_path / "store", [[0, 0.9, 0], [0, 0.5, 0], [1, 0.5, 1], [0, 0, 0]], narrow)
+    assert (found.states, found.pairs) == (1, 2) and found.within[0] == 0.75
+
+
+def test_values_that_are_no_numbers_or_no_chances_are_no_judgement(trained: Path, tmp_path: Path) -> None:
+    spec = load_critic(trained).spec
+    store = write(tmp_path / "store", 1, by_chunk=True)
+    far = told(store, [[float(number) for number in range(24)]], spec)
+    assert len(far.bins) == 0 and "brier" not in far.figures and np.isfinite(far.auc[0])
+    with pytest.raises(TillerError, match=r"1 of 24 values"):
+        told(store, [[0.5] * 23 + [float("nan")]], spec)
+
+
+def test_calibration_counts_chunks(trained: Path, tmp_path: Path) -> None:
+    store = write(tmp_path / "store", 1, by_chunk=True)
+    success = np.repeat(np.asarray(Dataset.open(store).meta("success"), bool), 4)
+    found = told(store, [np.where(success, 0.8, 0.3).tolist()], load_critic(trained).spec)
+    share = success.mean()
+    assert found.calibration_error == pytest.approx(0.2 * share + 0.3 * (1 - share))
+    assert found.brier == pytest.approx(0.04 * share + 0.09 * (1 - share)) and found.auc[0] == 1.0

@@ -151,6 +151,7 @@ def test_one_large_draw_is_cut_into_updates() -> None:
         ({"gamma": 1.5}, "gamma"),
         ({"ensemble": 0}, "ensemble"),
         ({"temperature": float("nan")}, "temperature"),
+        ({"entropy": float("inf")}, "entropy"),
     ],
 )
 def test_choices_that_make_no_sense_are_named(changes: dict[str, Any], named: str) -> None:
@@ -163,3 +164,16 @@ def test_rewards_that_are_not_finite_are_refused_where_they_come_in() -> None:
     with pytest.raises(InputError, match=r"reward.*finite"):
         agent.remember(np.zeros((2, 1)), one_step(float("nan"), terminated=False, truncated=False))
     assert len(agent.replay) == 0
+
+
+def test_what_is_unlikely_is_worth_more_by_the_temperature() -> None:
+    """y = R + gamma (Q - alpha log pi), and the actor climbs Q - alpha log pi."""
+    agent = learner(temperature=0.5)
+    batch = decisions()
+    agent.random.manual_seed(1)
+    goals = agent.goals(batch.next_observation, batch)
+    agent.random.manual_seed(1)
+    following, log_prob = agent.following(batch.next_observation)
+    torch.testing.assert_close(goals[0], batch.reward + 0.9 * (following.amin(0) - 0.5 * log_prob))
+    values, log_prob = torch.tensor([[1.0], [2.0]]), torch.tensor([-3.0])
+    torch.testing.assert_close(agent.objective(values, log_prob), torch.tensor([1.0 + 0.5 * 3.0]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from data.learning.mixture import Mixture
 from data.store.dataset import Dataset
 from data.store.episode import Episode
 from data.store.names import SUCCESS
-from data.store.schema import Schema
+from data.store.schema import ColumnField, Schema
 from policies.loading.load import load
 from policies.model.batch import TensorBatch
 from policies.model.checkpoint import save
@@ -141,6 +141,7 @@ def test_datasets_that_do_not_fit_are_shown_side_by_side(
         ({"weights": (1.0,)}, r"training.weights.*2 finite"),
         ({"order": {"name": "retrun_weighted"}}, r"training.order.*return_weighted"),
         ({"order": {"name": "top", "shre": 1}}, r"training.order.*'shre'.*share"),
+        ({"order": {"name": "fact"}}, r"training.order.*key"),
         ({"order": {"name": "return_weighted"}}, r"returns.*neither"),
     ],
 )
@@ -207,3 +208,75 @@ def test_kinds_of_checkpoints_are_told_apart(judged: Path, store: Path, recipe: 
         load_module(Another(), result.checkpoint)
     with pytest.raises(InputError, match=r"tensor"):
         load_module(Verifier(width=16), result.checkpoint)
+
+
+def test_the_same_dataset_twice_would_leak_what_is_held_out(store: Path, recipe: PolicyRecipe, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"the same one twice"):
+        Demonstrations.open([store, store], CONFIG)
+    assert len(Demonstrations.open([store, store], replace(CONFIG, validation=ValidationConfig(0.0))).datasets) == 2
+
+
+def test_weights_know_nothing_of_episodes_that_are_not_trained_on(judged: Path) -> None:
+    data = Dataset.open(judged)
+    config = replace(CONFIG, order={"name": "fact", "key": "success"}, demonstrations=5)
+    demonstrations = Demonstrations.open(data, config)
+    weights = demonstrations.weights()[0]
+    assert weights is not None and len(weights) == len(data)
+    chosen = demonstrations.training[0]
+    assert len(chosen) == 5 and not np.delete(weights, chosen).any()
+    best = replace(config, order={"name": "top", "share": 0.2})
+    assert Demonstrations.open(data, best).weights()[0][chosen].any()  # type: ignore[index]
+
+
+def test_columns_of_two_types_are_not_mixed(tmp_path: Path) -> None:
+    plain, paths = schema(), []
+    for name, dtype in (("a", "uint8"), ("b", "float32")):
+        column = ColumnField("weight", (), dtype, "1")
+        with Dataset.create(
+            tmp_path / name, Schema(plain.observation, plain.action, plain.period_s, (), (), (column,))
+        ) as dataset:
+            made = episode(len(paths), 12)
+            dataset.append(Episode(data={**made.data, "weight": np.full(12, 7, dtype)}, meta={}))
+        paths.append(tmp_path / name)
+    data = Demonstrations.open(paths, replace(CONFIG, validation=ValidationConfig(0.0)))
+    spec = Windowed(plain.observation, 4)
+    with pytest.raises(InputError, match=r"column 'weight'.*uint8.*float32"):
+        data.windows(spec, ["weight"])
+
+
+@dataclass(frozen=True)
+class Windowed:
+    observation: ObservationSpec
+    horizon: int
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"horizon": 0}, "horizon"),
+        ({"horizon": 1.5}, "horizon"),
+        ({"settings": {"a": float("nan")}}, "settings"),
+        ({"settings": {"a": {1, 2}}}, "settings"),
+        ({"facts": "success"}, r"facts.*\['success'\]"),
+        ({"config": {"steps": 3}}, "config.*TrainingConfig.*dict"),
+    ],
+)
+def test_modules_and_options_that_make_no_sense_are_named(
+    judged: Path, tmp_path: Path, changes: dict[str, Any], named: str
+) -> None:
+    given = {"horizon": 4, "facts": ["success"], "config": CONFIG, "device": "cpu"} | changes
+    with pytest.raises(InputError, match=named):
+        tiller.fit(Verifier(), judged, tmp_path / "run", **given)
+    assert not (tmp_path / "run").exists()
+
+
+def test_what_is_no_module_with_a_loss_is_refused(judged: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"module to train: expected a LossModule, got a Linear"):
+        tiller.fit(nn.Linear(2, 2), judged, tmp_path)  # type: ignore[arg-type]
+
+
+def test_a_run_of_a_module_resumes_with_the_same_window_only(judged: Path, tmp_path: Path) -> None:
+    given: dict[str, Any] = {"horizon": 4, "facts": ["success"], "device": "cpu"}
+    fit_module(Verifier(), judged, tmp_path, replace(CONFIG, stop_after=10), **given)
+    with pytest.raises(InputError, match=r"the recipe"):
+        fit_module(Verifier(), judged, tmp_path, CONFIG, resume=True, **given, columns=[], keys=["goal", "point.state"])
