@@ -77,13 +77,16 @@ envs = gymnasium.make_vec("tiller/pusht-state-v0", num_envs=4, vectorization_mod
 Gymnasium has loaded no plugins since its version 1.0, so `tiller` must be imported once, before or after Gymnasium;
 `gymnasium.make("tiller:tiller/twin-lift-v0")` does it where only an id can be given. Further arguments are the options
 of this page; `render_mode="rgb_array"` is `render=True`. The time limit is the task's own (`max_steps=`): the
-environment truncates by itself, and no wrapper of Gymnasium's does. `info["success"]` is the success of the step.
+environment truncates by itself, and no wrapper of Gymnasium's does. `info["success"]` is the success of the step, and
+`info["is_success"]` the same for libraries that look for it.
 
 The keys of observations have dots, which Stable-Baselines3's policies for dicts do not take as names:
 `gymnasium.wrappers.FlattenObservation` makes one vector of all. `examples/08_reinforcement_learning.py` trains SAC that
 way, `python -m benchmarks.foreign_rl` measures it.
 
-The action space of every registered task has bounds. `reward=native` is shaped where this table says so:
+The action space of every registered task has bounds, in the units of the task: where they are not -1 to 1, put
+`gymnasium.wrappers.RescaleAction(env, -1, 1)` around it for learners that explore at that scale. `reward=native` is
+shaped where this table says so:
 
 {rewards}
 
@@ -158,8 +161,8 @@ upright.
 ## The contact maze
 
 A pin of 2.5 kg on an impedance controller feels its way through a maze of elastic walls, under a budget of energy
-([passivity](passivity.md)). Mazes 1 to 8 are for training, 9 to 12 are of other shapes and held out. `reward=native` is
--10 times the way that is left (m), -0.1 a step and 10 at the goal.
+([passivity](passivity.md)). Mazes 01 to 08 are for training, 09 to 12 are of other shapes and held out. `reward=native`
+is -10 times the way that is left (m), -0.1 a step and 10 at the goal.
 
 Action: {maze_action}: an absolute set-point and the stiffness of each axis, 100 to 1500 N/m.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from dataclasses import MISSING, fields, is_dataclass
-from typing import Any, Mapping, get_type_hints
+from typing import Any, Mapping, get_args, get_type_hints
 
 from robot.folders import configs_folder
 from tiller.configuration.compose import choices_of, compose, first_line, groups_of
@@ -57,6 +57,9 @@ def key_lines(kind: type, values: Mapping[str, Any], indent: str, prefix: str = 
         else:
             shown = "(required)" if field.name in required and not prefix else _shown(default)
             lines.append((f"{indent}{name}={shown}", text))
+            inside = next((each for each in get_args(hints[field.name]) if is_dataclass(each)), None)
+            if inside is not None and default is None:
+                lines += key_lines(inside, {}, indent, f"{name}.")  # type: ignore[arg-type]
     return lines
 
 
