@@ -23,7 +23,7 @@ FOLDER = ROOT / "artifacts" / "critic"
 STEPS, MIDDLE = 200, 90
 COLUMNS = (
     "episodes", "judged_episodes", "auc", "auc_low", "auc_high", "auc_first", "auc_within_state",
-    "auc_within_state_low", "auc_within_state_high", "pairs_within_state", "brier", "calibration_error",
+    "auc_within_state_low", "auc_within_state_high", "states", "pairs_within_state", "brier", "calibration_error",
     "same_bits_resumed", "minutes", "date",
 )  # fmt: skip
 SETS = {"train": (700_000, 200), "judged": (720_000, 400)}  # first seed, episodes

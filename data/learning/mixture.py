@@ -6,6 +6,7 @@ from typing import Mapping, Sequence
 
 import numpy as np
 
+from data.learning.sampling import checked_windows
 from data.learning.source import WindowSource
 from data.learning.windows import Batch
 from robot.errors import InputError
@@ -50,9 +51,7 @@ class Mixture:
         Raises:
             InputError: a number outside 0..len-1.
         """
-        rows = np.asarray(windows, dtype=np.int64)
-        if len(rows) and (rows.min() < 0 or rows.max() >= len(self)):
-            raise InputError("windows to gather", expected=f"0 to {len(self) - 1}", got=f"{rows.min()} to {rows.max()}")
+        rows = checked_windows(windows, len(self))
         of = np.searchsorted(self._starts, rows, side="right") - 1
         present = np.flatnonzero(np.bincount(of, minlength=len(self.members))).tolist()
         places = [np.flatnonzero(of == member) for member in present]

@@ -1,8 +1,10 @@
-"""Orders in which rows are visited."""
+"""Orders in which rows are visited, and numbers of windows."""
 
 from __future__ import annotations
 
 import numpy as np
+
+from robot.errors import InputError
 
 
 def chunk_shuffle(chunk: np.ndarray, generator: np.random.Generator, *, together: int) -> np.ndarray:
@@ -22,3 +24,15 @@ def chunk_shuffle(chunk: np.ndarray, generator: np.random.Generator, *, together
     _, compact = np.unique(chunk, return_inverse=True)
     turn = generator.permutation(compact.max() + 1)[compact]
     return np.argsort(turn + together * generator.random(len(chunk)), kind="stable")
+
+
+def checked_windows(windows: np.ndarray, count: int) -> np.ndarray:
+    """Numbers of windows as int64.
+
+    Raises:
+        InputError: a number outside 0..count-1.
+    """
+    numbers = np.asarray(windows, dtype=np.int64)
+    if len(numbers) and (numbers.min() < 0 or numbers.max() >= count):
+        raise InputError("windows to gather", expected=f"0 to {count - 1}", got=f"{numbers.min()} to {numbers.max()}")
+    return numbers

@@ -16,7 +16,7 @@ import numpy as np
 from data.learning.chunk_cache import ChunkCache
 from data.learning.memory import memory_limit_bytes
 from data.learning.rewound import rows_with_actions, taken_back
-from data.learning.sampling import chunk_shuffle
+from data.learning.sampling import checked_windows, chunk_shuffle
 from data.learning.stored_rows import StoredRows, column_rows, observation_rows
 from data.store.names import QUALITY, has_column
 from data.store.schema import ACTION
@@ -146,9 +146,7 @@ class Windows:
         Raises:
             InputError: a number outside 0..len-1.
         """
-        rows = np.asarray(windows, dtype=np.int64)
-        if len(rows) and (rows.min() < 0 or rows.max() >= len(self)):
-            raise InputError("windows to gather", expected=f"0 to {len(self) - 1}", got=f"{rows.min()} to {rows.max()}")
+        rows = checked_windows(windows, len(self))
         if self._rows is not None:
             rows = self._rows[rows]
         ahead = rows[:, None] + self._ahead

@@ -15,14 +15,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Mapping, Sequence, TypeVar
 
+import numpy as np
 import torch
 
+from policies.model.batch import TensorBatch
 from policies.model.checkpoint_folder import WEIGHTS, find, read_head
 from policies.model.device import choose_device
 from policies.model.files import fill, read_tensors, write_json, write_tensors
 from policies.model.provenance import Provenance
 from policies.model.trainable import LossModule
-from policies.recipe.recipe import TrainingConfig
+from policies.recipe.recipe import TrainingConfig, ValidationConfig
+from policies.training.batches import to_torch
 from policies.training.demonstrations import Data, Demonstrations
 from policies.training.fit import fit
 from policies.training.run import training_run
@@ -147,11 +150,9 @@ def fit_module(
             raise InputError(name, expected="a whole number from 1 to 10,000", got=repr(size))
     with training_run(config, output, resume=resume, device=device) as run:
         demonstrations = Demonstrations.open(data, config, keys)
-        offered = demonstrations.observation
-        seen = offered.select(list(keys) or [key.name for key in offered if not key.is_image])
-        spec = _Window(seen.with_history({name: History(n_obs_steps) for name in seen.names}), horizon)
+        spec = _window(demonstrations.observation, keys, n_obs_steps, horizon)
         window = {
-            "keys": list(seen.names), "n_obs_steps": n_obs_steps, "horizon": horizon, "facts": list(facts),
+            "keys": list(spec.observation.names), "n_obs_steps": n_obs_steps, "horizon": horizon, "facts": list(facts),
             "columns": list(columns),
         }  # fmt: skip
         return fit(
@@ -161,9 +162,36 @@ def fit_module(
             demonstrations.provenance(),
             facts=demonstrations.facts(facts),
             held_out=demonstrations.validation(spec, columns) if run.ranks.is_main else None,
-            ahead=any(key.is_image for key in seen),
+            ahead=any(key.is_image for key in spec.observation),
             evaluate=evaluate,
         )
+
+
+def window_batch(
+    data: Data,
+    *,
+    keys: Sequence[str] = (),
+    n_obs_steps: int = 1,
+    horizon: int = 1,
+    facts: Sequence[str] = (),
+    columns: Sequence[str] = (),
+    every: int = 1,
+) -> TensorBatch:
+    """Every so many windows of all episodes as one batch on the CPU, to try a module on.
+
+    Args:
+        data: a dataset, or where it is.
+        keys, n_obs_steps, horizon, facts, columns: as of `fit_module`.
+        every: windows from one to the next.
+
+    Raises:
+        InputError: the dataset lacks a key, a fact or a column.
+    """
+    plain = TrainingConfig(validation=ValidationConfig(0.0))
+    demonstrations = Demonstrations.open(data, plain, keys)
+    spec = _window(demonstrations.observation, keys, n_obs_steps, horizon)
+    source = demonstrations.source(demonstrations.windows(spec, columns))
+    return to_torch(source, np.arange(0, len(source), every), demonstrations.facts(facts))
 
 
 def load_module(module: Module, path: Path | str, device: str = "cpu") -> Module:
@@ -188,6 +216,11 @@ def load_module(module: Module, path: Path | str, device: str = "cpu") -> Module
     fill(module, read_tensors(folder / WEIGHTS), folder / WEIGHTS)
     loaded: Module = module.to(torch.device(choose_device(device))).eval()
     return loaded
+
+
+def _window(offered: ObservationSpec, keys: Sequence[str], n_obs_steps: int, horizon: int) -> _Window:
+    seen = offered.select(list(keys) or [key.name for key in offered if not key.is_image])
+    return _Window(seen.with_history({name: History(n_obs_steps) for name in seen.names}), horizon)
 
 
 def _require_plain(settings: Mapping[str, Any]) -> None:

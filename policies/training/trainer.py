@@ -23,6 +23,7 @@ from policies.training.progress import TrainingProgress
 from policies.training.run_folder import RunFolder
 from policies.training.state import TrainingState, changed_choices, read_training, require_same_run, write_training
 from policies.training.validation import Validation
+from robot.description import to_json
 from robot.errors import InputError, TillerError
 
 Evaluate = Callable[[Any, int], Mapping[str, float]]
@@ -136,10 +137,12 @@ class Trainer:
 
     def _require_same_origin(self, recipe: Any, provenance: Provenance) -> None:
         if recipe != self.acting.recipe:
+            before, now = to_json(recipe), to_json(self.acting.recipe)
+            other = [f"{self.acting.kind}.{name}" for name in now if now[name] != before.get(name)]
             raise InputError(
                 f"resume '{self.folder.path}'",
                 expected="the recipe that the run began with",
-                got="another one",
+                got=f"another {', '.join(other)}",
                 way_out=f"Give the same {self.acting.kind} options, or another output folder",
             )
         if provenance.dataset != self.provenance.dataset:
