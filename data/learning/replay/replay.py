@@ -243,7 +243,7 @@ class Replay:
             self._returns = _grown(np.array(state["returns"]), self._episodes, 0.0)
 
     def _schema_mark(self) -> np.ndarray:
-        return np.frombuffer(fingerprint(self.schema).encode(), dtype=np.uint8)
+        return np.frombuffer(fingerprint(self.schema).encode(), dtype=np.uint8).copy()
 
     # -- which decision follows which ----------------------------------------------------------------------------------
 
