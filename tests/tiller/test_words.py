@@ -70,7 +70,8 @@ STRANGE = (
 
 @pytest.mark.parametrize("word", STRANGE)
 def test_a_text_is_the_word_as_typed(word: str) -> None:
-    assert compose("train", TrainOptions, [f"data={word}"]).options.data == word
+    datasets = tuple(word[1:-1].split(", ")) if word.startswith("[") and word.endswith("]") else word
+    assert compose("train", TrainOptions, [f"data={word}"]).options.data == datasets, "one, or several in a list"
     options = compose("evaluate", EvaluateOptions, ["checkpoint=x", f"output={word}", f"compare={word}"]).options
     assert (options.output, options.compare) == (word, word)
     assert compose("deploy", DeployOptions, ["contract=x", f"instruction={word}"]).options.instruction == word

@@ -119,7 +119,8 @@ def looks_like_several(hint: Any, text: str) -> bool:
 
 def word_of(key: str, text: str) -> str:
     """The word that sets a key to a text, whatever characters it has."""
-    plain = unquoted(text) == text and text != "null" and not looks_like_several(str, text)
+    is_list = text.strip()[:1] == "[" and text.strip()[-1:] == "]"
+    plain = unquoted(text) == text and text != "null" and not is_list and not looks_like_several(str, text)
     return f"{key}={text if plain else quoted(text)}"
 
 

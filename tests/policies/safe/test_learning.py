@@ -208,6 +208,9 @@ def test_a_policy_from_a_folder_acts_as_the_one_that_was_saved(algorithm: str, t
     loaded = ActorPolicy.load(policy.save(tmp_path / "policy", {"budget": {"initial_j": 0.5}, "hash": "abc"}))
     assert np.array_equal(policy.act(observation), loaded.act(observation))
     assert loaded.record.notes == {"budget": {"initial_j": 0.5}, "hash": "abc"}
+    record = tmp_path / "policy" / "policy.json"
+    record.write_text(record.read_text().replace("tiller-actor", "tiller-safe-policy"))  # as it was called before
+    assert np.array_equal(policy.act(observation), ActorPolicy.load(tmp_path / "policy").act(observation))
     with pytest.raises(InputError, match="observation"):
         loaded.act(observation[:, :1])
     (tmp_path / "policy" / "policy.json").write_text('{"format": "another"}')

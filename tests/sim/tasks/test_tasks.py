@@ -73,7 +73,7 @@ def test_success_terminates_and_pays_one() -> None:
     steps = run(Counter(success_at=3))
     assert steps.rewards == [0.0, 0.0, 1.0]
     assert (steps.terminated, steps.truncated) == (True, False)
-    assert steps.info == {"success": True, "score": 0.3}
+    assert steps.info == {"success": True, "is_success": True, "score": 0.3}
 
 
 def test_the_time_limit_truncates_and_success_at_the_limit_terminates() -> None:
