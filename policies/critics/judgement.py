@@ -20,7 +20,8 @@ from robot.description import PromptSpec, TaskPrompt
 from robot.description.prompt import IGNORED
 from robot.errors import InputError, TillerError
 
-BINS, RESAMPLES, AT_ONCE = 10, 2000, 4096
+BINS, RESAMPLES = 10, 2000
+AT_ONCE, IMAGES_AT_ONCE = 4096, 64  # windows
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,8 +148,9 @@ def _scored(critic: LearntCritic, data: Dataset, chosen: np.ndarray) -> _Scored:
     outcome = np.asarray(data.meta(SUCCESS.name), bool)
     words: Any = data.meta(INSTRUCTION.name) if has_fact(data.schema, INSTRUCTION) else None
     values, of = np.zeros(len(windows)), windows.episode_of
-    for start in range(0, len(windows), AT_ONCE):
-        rows = np.arange(start, min(start + AT_ONCE, len(windows)))
+    size = IMAGES_AT_ONCE if any(key.is_image for key in critic.spec.observation) else AT_ONCE
+    for start in range(0, len(windows), size):
+        rows = np.arange(start, min(start + size, len(windows)))
         batch = windows.gather(rows)
         task = None if words is None else [TaskPrompt(str(words[number])) for number in batch.episode]
         values[rows] = critic.value(batch.observation, batch.action[:, None], task)[:, 0]

@@ -188,10 +188,10 @@ class Segments:
         return found
 
     def close(self) -> None:
-        """Give up the right to write; what is not committed is forgotten."""
+        """Give up the right to write; what is not committed is forgotten, what there is can still be read."""
         if self._open is not None:
             os.close(self._open[1])
-        self._open, self._maps = None, []
+        self._open = None
         if self._lock is not None:
             self._lock.release()
         self._lock = None
