@@ -3,7 +3,7 @@
     python -m benchmarks.kill_replay [--kills 200] [--out FOLDER]
 
 A writer adds decisions, commits them, draws from them and folds what it drew into a digest; now and then it keeps a
-checkpoint. It is killed (SIGKILL) at random instants. Each time all decisions that it had told as committed must be
+checkpoint. It is killed (SIGKILL) at random instants. Each time all decisions that it had reported as committed must be
 there and whole; the run that goes on from its checkpoint must end with the digest of one that was never killed.
 """
 
@@ -39,7 +39,7 @@ def state(numbers: np.ndarray) -> np.ndarray:
 
 
 def write(folder: Path, steps: int) -> None:
-    """The writer: `steps` calls of `add` from where the checkpoint was; tells how many decisions are committed."""
+    """The writer: `steps` calls of `add` from where the checkpoint was; reports how many decisions are committed."""
     replay = Replay.open(folder / "replay", SCHEMA, segment_bytes=SEGMENT_BYTES)
     kept = folder / "checkpoint.json"
     step, digest = 0, ""
@@ -82,7 +82,7 @@ def start(folder: Path, steps: int) -> subprocess.Popen[bytes]:
 
 
 def lost(folder: Path, committed: int) -> int:
-    """Decisions of those that were told as committed which are gone or changed."""
+    """Decisions of those that were reported as committed which are gone or changed."""
     replay = Replay.open(folder / "replay", SCHEMA, writable=False)
     there = min(len(replay), committed)
     found = replay.column("window.state", np.arange(there))
@@ -101,7 +101,7 @@ def main() -> int:
     if asked.write:
         write(asked.write, asked.steps)
         return 0
-    draws, gone, tried, told = random.Random(asked.seed), 0, 0, 0
+    draws, gone, tried, reported = random.Random(asked.seed), 0, 0, 0
     steps = 80 * asked.kills  # a kill comes after some 40 of them
     with tempfile.TemporaryDirectory() as place:
         whole, parts = Path(place) / "whole", Path(place) / "parts"
@@ -115,8 +115,8 @@ def main() -> int:
             process.wait()
             if not lines:
                 break
-            tried, told = tried + 1, int(lines[-1])
-            gone += lost(parts, told)
+            tried, reported = tried + 1, int(lines[-1])
+            gone += lost(parts, reported)
             if (parts / "done.json").exists():
                 break
         start(parts, steps).communicate()

@@ -15,8 +15,7 @@ import numpy as np
 from data.learning.windows import Windows
 from data.store.dataset import Dataset
 from data.store.names import BRANCHED_AT, GROUP, INSTRUCTION, SUCCESS, has_fact
-from policies.critics.critic import LearntCritic
-from robot.description import PromptSpec, TaskPrompt
+from robot.description import Critic, PromptSpec, TaskPrompt
 from robot.description.prompt import IGNORED
 from robot.errors import InputError, TillerError
 
@@ -70,9 +69,7 @@ class Judgement:
         return {name: value for name, value in values.items() if np.isfinite(value)}
 
 
-def judge(
-    critic: LearntCritic, datasets: Sequence[Dataset], episodes: Sequence[np.ndarray], seed: int = 0
-) -> Judgement:
+def judge(critic: Critic, datasets: Sequence[Dataset], episodes: Sequence[np.ndarray], seed: int = 0) -> Judgement:
     """Judge a critic of success on some episodes.
 
     Args:
@@ -142,7 +139,7 @@ class _Scored:
     ROWS: ClassVar[tuple[str, ...]] = ("value", "success", "first")
 
 
-def _scored(critic: LearntCritic, data: Dataset, chosen: np.ndarray) -> _Scored:
+def _scored(critic: Critic, data: Dataset, chosen: np.ndarray) -> _Scored:
     require_outcomes(data, critic.spec.prompt)
     windows = Windows(data, critic.spec, chosen)
     outcome = np.asarray(data.meta(SUCCESS.name), bool)

@@ -29,7 +29,7 @@ FULL = ReplaySchema(
 
 
 def decisions(schema: ReplaySchema, count: int, seed: int = 0, **changes: Any) -> dict[str, Any]:
-    """Arguments of `add`: random decisions, each alone in its episode unless told otherwise."""
+    """Arguments of `add`: random decisions, each alone in its episode unless said otherwise."""
     random = np.random.default_rng(seed)
 
     def window() -> dict[str, np.ndarray]:
@@ -67,7 +67,7 @@ def histories(draw: st.DrawFn) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]
 
 def filled(replay: Replay, history: list[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> list[dict[str, Any]]:
     """Fill a replay; returns its decisions as a plain list, each with the index of the one that follows."""
-    told: list[dict[str, Any]] = []
+    plain: list[dict[str, Any]] = []
     lanes = 1 + max(int(each.max()) for each, _, _ in history)
     episode, newest = replay.begin(lanes), [-1] * lanes
     for number, (lane, terminated, truncated) in enumerate(history):
@@ -76,15 +76,15 @@ def filled(replay: Replay, history: list[tuple[np.ndarray, np.ndarray, np.ndarra
         episodes = np.zeros(count, np.int64)
         for row in range(count):
             episodes[row] = episode[lane[row]]
-            told.append({name: value[row] for name, value in new.items() if name not in ("window", "next_window")})
-            told[-1] |= {"next": -1, "state": new["window"]["state"][row], "after": new["next_window"]["state"][row]}
+            plain.append({name: value[row] for name, value in new.items() if name not in ("window", "next_window")})
+            plain[-1] |= {"next": -1, "state": new["window"]["state"][row], "after": new["next_window"]["state"][row]}
             if newest[lane[row]] >= 0:
-                told[newest[lane[row]]]["next"] = len(told) - 1
-            newest[lane[row]] = len(told) - 1
+                plain[newest[lane[row]]]["next"] = len(plain) - 1
+            newest[lane[row]] = len(plain) - 1
             if terminated[row] or truncated[row]:
                 episode[lane[row]], newest[lane[row]] = replay.begin(1)[0], -1
         replay.add(**new, episode=episodes)
-    return told
+    return plain
 
 
 @given(histories(), st.integers(6, 20), st.integers(1, 4), st.sampled_from([0.0, -1.0]))
@@ -93,29 +93,29 @@ def test_transitions_are_the_sums_that_define_them(
     history: list[tuple[np.ndarray, np.ndarray, np.ndarray]], capacity: int, n: int, shift: float
 ) -> None:
     replay = Replay(SCHEMA, capacity)
-    told, gamma = filled(replay, history), 0.9
+    plain, gamma = filled(replay, history), 0.9
     rows = np.arange(len(replay))
     numbers = replay.numbers(rows)
-    assert sorted(numbers) == list(range(max(0, len(told) - capacity), len(told)))
+    assert sorted(numbers) == list(range(max(0, len(plain) - capacity), len(plain)))
     assert (numbers % capacity == rows).all()
     found = transitions(replay, rows, gamma=gamma, n_steps=n, reward_shift=shift)
     for row, number in enumerate(numbers):
         reward, power, at = 0.0, 0, int(number)
         for step in range(n):
-            k = int(told[at]["length"])
-            reward += sum(gamma ** (power + j) * (told[at]["reward"][j] + shift) for j in range(k))
+            k = int(plain[at]["length"])
+            reward += sum(gamma ** (power + j) * (plain[at]["reward"][j] + shift) for j in range(k))
             power += k
-            if told[at]["terminated"] or told[at]["truncated"] or told[at]["next"] < 0 or step == n - 1:
+            if plain[at]["terminated"] or plain[at]["truncated"] or plain[at]["next"] < 0 or step == n - 1:
                 break
-            at = told[at]["next"]
+            at = plain[at]["next"]
         assert found.reward[row] == pytest.approx(reward, abs=1e-4)
         assert found.discount[row] == pytest.approx(gamma**power, rel=1e-5)
-        assert found.alive[row] == (not told[at]["terminated"])
-        np.testing.assert_array_equal(found.observation["state"][row], told[number]["state"])
-        np.testing.assert_array_equal(found.next_observation["state"][row], told[at]["after"])
-        k = int(told[number]["length"])
-        np.testing.assert_array_equal(found.action[row, :k], told[number]["executed"][:k])
-        np.testing.assert_array_equal(found.action[row, k:], np.tile(told[number]["executed"][k - 1], (3 - k, 1)))
+        assert found.alive[row] == (not plain[at]["terminated"])
+        np.testing.assert_array_equal(found.observation["state"][row], plain[number]["state"])
+        np.testing.assert_array_equal(found.next_observation["state"][row], plain[at]["after"])
+        k = int(plain[number]["length"])
+        np.testing.assert_array_equal(found.action[row, :k], plain[number]["executed"][:k])
+        np.testing.assert_array_equal(found.action[row, k:], np.tile(plain[number]["executed"][k - 1], (3 - k, 1)))
 
 
 @given(histories(), st.integers(6, 20), st.integers(1, 5))
@@ -210,7 +210,7 @@ def test_draws_are_distributed_as_they_say() -> None:
     assert (replay.column("version", rows) == DEMONSTRATION).sum() == 500
 
 
-def test_two_returns_are_told_apart_by_their_temperature() -> None:
+def test_a_temperature_says_how_much_more_a_better_episode_counts() -> None:
     """Appendix of Hong et al.: returns 0 and 1 at T = 0.1 differ by e^10 a transition."""
     replay = Replay(SCHEMA, 100)
     reward = np.zeros((2, 3), np.float32)
@@ -358,7 +358,7 @@ def test_a_kill_loses_nothing_that_was_committed(tmp_path: Path) -> None:
         process.wait()
         committed = int(rest[-1]) if rest else committed
         replay = Replay.open(tmp_path, SCHEMA)
-        assert len(replay) in (committed, committed + 3)  # one may be committed and not yet told
+        assert len(replay) in (committed, committed + 3)  # one may be committed and not yet reported
         reward = replay.column("reward")[:, 0]
         np.testing.assert_array_equal(reward, np.arange(len(reward)) // 3 * 3)
         replay.close()

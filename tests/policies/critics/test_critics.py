@@ -161,10 +161,10 @@ def test_checkpoints_say_what_they_hold(trained: Path, store: Path, recipe: Poli
 
 
 def test_a_critic_reads_instructions(tmp_path: Path) -> None:
-    store = write(tmp_path / "told", 60, by_chunk=True, instructions=("right", "left"))
-    told = replace(RECIPE, prompt={"name": "instruction", "size": 8})
+    store = write(tmp_path / "instructed", 60, by_chunk=True, instructions=("right", "left"))
+    reading = replace(RECIPE, prompt={"name": "instruction", "size": 8})
     config = replace(CONFIG, steps=500)
-    critic = load_critic(train_critic(store, told, config, tmp_path / "run", device="cpu").checkpoint)
+    critic = load_critic(train_critic(store, reading, config, tmp_path / "run", device="cpu").checkpoint)
     assert critic.spec.prompt.instructions == ("left", "right")
     chunk = np.tile([0.8, 0.0], (1, 1, 3, 1))
     values = [critic.value({"start": np.zeros((1, 1, 2))}, chunk, TaskPrompt(word))[0, 0] for word in ("right", "left")]
@@ -231,7 +231,7 @@ def test_weights_of_a_critic_are_seeded(by_chunk: Path, tmp_path: Path) -> None:
     assert digests[0] == digests[1] != digests[2]
 
 
-class Told:
+class FixedValues:
     """A critic whose values are given."""
 
     def __init__(self, spec: CriticSpec, values: np.ndarray) -> None:
@@ -241,9 +241,9 @@ class Told:
         return np.array([[next(self._values)] for _ in chunk])
 
 
-def told(path: Path, values: list[list[float]], spec: CriticSpec) -> Judgement:
+def judged_values(path: Path, values: list[list[float]], spec: CriticSpec) -> Judgement:
     data = Dataset.open(path)
-    return judge(Told(spec, np.concatenate(values)), [data], [np.arange(len(data))])  # type: ignore[arg-type]
+    return judge(FixedValues(spec, np.concatenate(values)), [data], [np.arange(len(data))])  # type: ignore[arg-type]
 
 
 def test_pairs_are_of_the_rows_where_episodes_leave_their_state(trained: Path, tmp_path: Path) -> None:
@@ -256,23 +256,23 @@ def test_pairs_are_of_the_rows_where_episodes_leave_their_state(trained: Path, t
             meta = {"success": success, "group": 0, "branched_at": at}
             dataset.append(Episode(data={"start": still, "action": still, "quality": rewound}, meta=meta))
     narrow = replace(spec, steps=1)  # rows 2 to 4 have a window
-    found = told(tmp_path / "store", [[0, 0.9, 0], [0, 0.5, 0], [1, 0.5, 1], [0, 0, 0]], narrow)
+    found = judged_values(tmp_path / "store", [[0, 0.9, 0], [0, 0.5, 0], [1, 0.5, 1], [0, 0, 0]], narrow)
     assert (found.states, found.pairs) == (1, 2) and found.within[0] == 0.75
 
 
 def test_values_that_are_no_numbers_or_no_chances_are_no_judgement(trained: Path, tmp_path: Path) -> None:
     spec = load_critic(trained).spec
     store = write(tmp_path / "store", 1, by_chunk=True)
-    far = told(store, [[float(number) for number in range(24)]], spec)
+    far = judged_values(store, [[float(number) for number in range(24)]], spec)
     assert len(far.bins) == 0 and "brier" not in far.figures and np.isfinite(far.auc[0])
     with pytest.raises(TillerError, match=r"1 of 24 values"):
-        told(store, [[0.5] * 23 + [float("nan")]], spec)
+        judged_values(store, [[0.5] * 23 + [float("nan")]], spec)
 
 
 def test_calibration_counts_chunks(trained: Path, tmp_path: Path) -> None:
     store = write(tmp_path / "store", 1, by_chunk=True)
     success = np.repeat(np.asarray(Dataset.open(store).meta("success"), bool), 4)
-    found = told(store, [np.where(success, 0.8, 0.3).tolist()], load_critic(trained).spec)
+    found = judged_values(store, [np.where(success, 0.8, 0.3).tolist()], load_critic(trained).spec)
     share = success.mean()
     assert found.calibration_error == pytest.approx(0.2 * share + 0.3 * (1 - share))
     assert found.brier == pytest.approx(0.04 * share + 0.09 * (1 - share)) and found.auc[0] == 1.0
