@@ -13,6 +13,7 @@ import numpy as np
 
 from data.store.schema import ColumnField, MetaField, Schema
 from robot.control.observation.quality import Quality as Quality
+from robot.errors import InputError
 
 
 class Actor(IntEnum):
@@ -89,6 +90,26 @@ FACTS = (
     BRANCHED_AT,
 )
 _QUALITIES = int(sum(Quality))
+
+
+def require_schema(path: object, schema: Schema | None) -> Schema:
+    """The schema of a store.
+
+    Args:
+        path: of the store.
+        schema: that it has, or None.
+
+    Raises:
+        InputError: it has none, as tiller did not write it.
+    """
+    if schema is None:
+        raise InputError(
+            f"dataset '{path}'",
+            expected="a store with a schema of names, units and control period",
+            got="one that tiller did not write",
+            way_out=f"Convert it: tiller data convert {path} OUT",
+        )
+    return schema
 
 
 def has_column(schema: Schema | None, column: ColumnField) -> bool:

@@ -19,7 +19,7 @@ from data.learning.split import split_episodes
 from data.learning.weighted import Weighted
 from data.learning.windows import Windows, WindowSpec
 from data.store.dataset import Dataset
-from data.store.names import FACTS, GROUP, has_fact
+from data.store.names import FACTS, GROUP, has_fact, require_schema
 from policies.model.provenance import Provenance, versions
 from policies.recipe.recipe import TrainingConfig
 from robot.description import ActionSpec, ObservationSpec, require_match
@@ -60,7 +60,8 @@ class Demonstrations:
         datasets = tuple(each if isinstance(each, Dataset) else Dataset.open(each) for each in given)
         if not datasets:
             raise InputError("data", expected="at least one dataset", got="none")
-        _require_schema(datasets)
+        for each in datasets:
+            require_schema(each.path, each.schema)
         for other in datasets[1:]:
             _require_same(datasets[0], other, keys)
         if config.validation.fraction and len({each.fingerprint for each in datasets}) < len(datasets):
@@ -179,17 +180,6 @@ class Demonstrations:
 class _Bare:
     observation: ObservationSpec
     horizon: int
-
-
-def _require_schema(datasets: Sequence[Dataset]) -> None:
-    for data in datasets:
-        if data.schema is None:
-            raise InputError(
-                f"dataset '{data.path}'",
-                expected="a store with a schema of names, units and control period",
-                got="a store that tiller did not write",
-                way_out=f"Convert it: tiller data convert {data.path} OUT",
-            )
 
 
 def _require_same(first: Dataset, other: Dataset, keys: Sequence[str]) -> None:

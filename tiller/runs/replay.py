@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Mapping, Sequence
 
 import numpy as np
 
-from data.store.names import SEED
+from data.store.names import SEED, require_schema
 from robot.description import ObservationSpec, require_match
 from robot.errors import InputError
 
@@ -42,19 +42,13 @@ def shared_spec(dataset: Dataset, env: Any) -> ObservationSpec:
     Raises:
         InputError: the dataset has no schema, or the sides do not fit; both are shown.
     """
-    if dataset.schema is None:
-        raise InputError(
-            f"dataset '{dataset.path}'",
-            expected="a store with a schema",
-            got="one without",
-            way_out=f"Convert it: tiller data convert {dataset.path} OUT",
-        )
-    ours = dataset.schema.observation
+    schema = require_schema(dataset.path, dataset.schema)
+    ours = schema.observation
     keys = [key.name for key in ours if not key.is_image and key.name in env.observation_spec]
     require_match(
         ours.select(keys) if keys else ours,
         env.observation_spec,
-        dataset.schema.action,
+        schema.action,
         env.action_spec,
         left="dataset",
         right=f"task {env.task.id}",

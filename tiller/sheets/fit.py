@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Mapping, Sequence
 
+from data.store.names import require_schema
 from robot.description import ActionSpec, ObservationSpec, require_match
 from robot.errors import InputError
 
@@ -73,14 +74,8 @@ def fit_critic(recipe: CriticRecipe, dataset: Dataset, task: TaskFacts | None, *
 
 def _keys(recipe: ObservingRecipe, dataset: Dataset, task: TaskFacts | None) -> tuple[str, ...]:
     """The keys that are seen, once dataset and task are known to fit."""
-    if dataset.schema is None:
-        raise InputError(
-            f"dataset '{dataset.path}'",
-            expected="a store with names, units and a control period",
-            got="one that tiller did not write",
-            way_out=f"Convert it: tiller data convert {dataset.path} OUT",
-        )
-    offered = dataset.schema.observation
+    schema = require_schema(dataset.path, dataset.schema)
+    offered = schema.observation
     keys = recipe.observation or tuple(
         key.name
         for key in offered
@@ -92,7 +87,7 @@ def _keys(recipe: ObservingRecipe, dataset: Dataset, task: TaskFacts | None) -> 
         require_match(
             offered.select(keys),
             task.observation,
-            dataset.schema.action,
+            schema.action,
             task.action,
             left="dataset",
             right=f"task {task.id}",

@@ -11,7 +11,7 @@ from data.learning.replay.replay import Replay
 from data.learning.replay.schema import DEMONSTRATION
 from data.learning.windows import Windows
 from data.store.dataset import Dataset
-from data.store.names import INTERVENTION, REWARD, SUCCESS, TERMINATED, has_column, has_fact
+from data.store.names import INTERVENTION, REWARD, SUCCESS, TERMINATED, has_column, has_fact, require_schema
 from robot.description import PolicySpec, require_match
 from robot.errors import InputError
 
@@ -42,13 +42,12 @@ def add_episodes(
     k = replay.schema.rows
     if every < 1 or k % every:
         raise InputError("demonstrations: every", expected=f"a divisor of {k}, the rows of a decision", got=str(every))
-    if dataset.schema is None:
-        raise InputError(f"dataset '{dataset.path}'", expected="a store with a schema", got="one without")
+    schema = require_schema(dataset.path, dataset.schema)
     require_match(
         spec.observation,
-        dataset.schema.observation,
+        schema.observation,
         spec.action,
-        dataset.schema.action,
+        schema.action,
         left="policy",
         right=f"dataset {dataset.path}",
         way_out="Add episodes that were recorded for this policy's robot",
