@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Mapping, Sequence
+from typing import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -79,23 +79,14 @@ class Mixture:
 
     def order(self, generator: np.random.Generator) -> np.ndarray:
         """The windows of an epoch: (len,) int64, each member's in its own order, interleaved."""
-        windows, positions = [], []
-        for member, start, count in zip(self.members, self._starts, self.counts):
-            visits = [np.zeros(0, np.int64)]
-            while count > sum(map(len, visits)):
-                visits.append(member.order(generator))
-            windows.append(np.concatenate(visits)[:count] + start)
-            positions.append(_spread(count, generator))
-        return np.concatenate(windows)[np.argsort(np.concatenate(positions), kind="stable")]
+        members = zip(self.members, self._starts, self.counts)
+        return _interleaved((_visits(member, count, generator) + start for member, start, count in members), generator)
 
     def shuffled(self, windows: np.ndarray, generator: np.random.Generator) -> np.ndarray:
         of = np.searchsorted(self._starts, windows, side="right") - 1
-        parts, positions = [], []
-        for member, start in enumerate(self._starts[:-1]):
-            own = windows[of == member] - start
-            parts.append(self.members[member].shuffled(own, generator) + start)
-            positions.append(_spread(len(own), generator))
-        return np.concatenate(parts)[np.argsort(np.concatenate(positions), kind="stable")]
+        members = enumerate(zip(self.members, self._starts))
+        own = (member.shuffled(windows[of == number] - start, generator) + start for number, (member, start) in members)
+        return _interleaved(own, generator)
 
     @property
     def episode_of(self) -> np.ndarray:
@@ -121,9 +112,21 @@ def require_weights(where: str, weights: np.ndarray, count: int, *, positive: bo
         raise InputError(where, expected=f"{count} finite numbers {kind}", got=shown if len(weights) else "none")
 
 
-def _spread(count: int, generator: np.random.Generator) -> np.ndarray:
-    """So many numbers at equal distances in [0, 1), from a random first one on."""
-    return (np.arange(count) + generator.random()) / max(count, 1)
+def _visits(member: WindowSource, count: int, generator: np.random.Generator) -> np.ndarray:
+    """So many windows of a member: one epoch of it after the other."""
+    visits = [np.zeros(0, np.int64)]
+    while count > sum(map(len, visits)):
+        visits.append(member.order(generator))
+    return np.concatenate(visits)[:count]
+
+
+def _interleaved(parts: Iterable[np.ndarray], generator: np.random.Generator) -> np.ndarray:
+    """Windows of several members, each in its order, at equal distances from a random first one on."""
+    windows, positions = [], []
+    for part in parts:
+        windows.append(part)
+        positions.append((np.arange(len(part)) + generator.random()) / max(len(part), 1))
+    return np.concatenate(windows)[np.argsort(np.concatenate(positions), kind="stable")]
 
 
 def _apportioned(total: int, shares: np.ndarray) -> np.ndarray:

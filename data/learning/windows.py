@@ -40,6 +40,19 @@ class WindowSpec(Protocol):
     def horizon(self) -> int: ...
 
 
+@dataclass(frozen=True)
+class WindowShape:
+    """A `WindowSpec` and nothing more.
+
+    Args:
+        observation: keys with their histories.
+        horizon: rows of actions.
+    """
+
+    observation: ObservationSpec
+    horizon: int
+
+
 @dataclass(frozen=True, eq=False, slots=True)
 class Batch:
     """Windows side by side.

@@ -13,7 +13,7 @@ from pathlib import Path
 from policies.critics.build import build_critic
 from policies.critics.critic import LearntCritic
 from policies.critics.model import CriticModel
-from policies.model.checkpoint_folder import WEIGHTS, find, fingerprint, read_head
+from policies.model.checkpoint_folder import CRITIC_RECORD, WEIGHTS, find, fingerprint, read_head
 from policies.model.device import choose_device
 from policies.model.files import fill, new_checkpoint, read_tensors, write_json, write_tensors
 from policies.model.provenance import Provenance, versions
@@ -21,7 +21,7 @@ from policies.recipe.critic import CriticRecipe
 from robot.description import CriticSpec, from_json, to_json
 from robot.errors import InputError
 
-FORMAT, VERSION, RECORD = "tiller-critic", 1, "critic.json"
+FORMAT, VERSION = "tiller-critic", 1
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class TrainableCritic:
     def write(self, folder: Path, provenance: Provenance) -> None:
         record = CriticRecord(FORMAT, VERSION, self.critic.spec, self.critic.recipe, provenance)
         write_tensors(folder / WEIGHTS, self.critic.model.state_dict())
-        write_json(folder / RECORD, to_json(record))
+        write_json(folder / CRITIC_RECORD, to_json(record))
 
     def read_origin(self, folder: Path) -> tuple[CriticRecipe, Provenance]:
         record = read_critic_record(folder)
@@ -90,11 +90,11 @@ def load_critic(path: Path | str, device: str = "cpu") -> LearntCritic:
         InputError: no critic there but something else, another format version, or a file that is missing, cut short or
             incomplete.
     """
-    folder = find(path, RECORD)
+    folder = find(path, CRITIC_RECORD)
     record = read_critic_record(folder)
     if (record.recipe.steps, record.recipe.gamma) != (record.spec.steps, record.spec.gamma):
         raise InputError(
-            f"checkpoint '{folder / RECORD}'",
+            f"checkpoint '{folder / CRITIC_RECORD}'",
             expected=f"the steps and gamma of its recipe, {record.recipe.steps} and {record.recipe.gamma:g}",
             got=f"{record.spec.steps} and {record.spec.gamma:g} in its spec",
         )
@@ -110,9 +110,11 @@ def read_critic_record(folder: Path) -> CriticRecord:
     Raises:
         InputError: it is no JSON, of another format version, or not what this version writes.
     """
-    return from_json(CriticRecord, read_head(folder, RECORD, (FORMAT, VERSION)), where=str(folder / RECORD))
+    return from_json(
+        CriticRecord, read_head(folder, CRITIC_RECORD, (FORMAT, VERSION)), where=str(folder / CRITIC_RECORD)
+    )
 
 
 def critic_fingerprint(path: Path | str) -> str:
     """A hash, 16 hexadecimal digits, of what decides a critic: its weights, spec and recipe."""
-    return fingerprint(find(path, RECORD), RECORD, (FORMAT, VERSION))
+    return fingerprint(find(path, CRITIC_RECORD), CRITIC_RECORD, (FORMAT, VERSION))

@@ -13,7 +13,8 @@ from robot.errors import InputError, nearest
 FORMAT = "tiller-policy"
 VERSION = 1
 WEIGHTS, RECORD, TRAINING = "model.safetensors", "policy.json", "training"
-KINDS = {RECORD: "policy", "critic.json": "critic", "module.json": "module"}
+CRITIC_RECORD, MODULE_RECORD = "critic.json", "module.json"
+KINDS = {RECORD: "policy", CRITIC_RECORD: "critic", MODULE_RECORD: "module"}
 """Record of a checkpoint -> what it holds."""
 # Where a training run keeps its checkpoints, best first.
 IN_A_RUN = ("checkpoints/final", "checkpoints/last")

@@ -142,8 +142,10 @@ class ActorCritic:
         random: the generator of everything that is drawn.
     """
 
+    config: ActorCriticConfig
+
     def __init__(self, size: int, actions: int, config: ActorCriticConfig, seed: int, *, more_critics: int = 0) -> None:
-        self.settings, self.seed, self.actions = config, seed, actions
+        self.config, self.seed, self.actions = config, seed, actions
         members = config.ensemble + more_critics
         with seeded(seed):
             self.scale = Scale(size)
@@ -170,7 +172,7 @@ class ActorCritic:
         observation, after = self.scale(batch.observation), self.scale(batch.next_observation)
         critic_loss, values = self.critic_step(observation, batch.action, self.goals(after, batch))
         self._updates += 1
-        if self._updates % self.settings.actor_every:
+        if self._updates % self.config.actor_every:
             return {}
         log_prob = self.actor_step(observation)
         self.temperature_step(log_prob)
@@ -188,7 +190,7 @@ class ActorCritic:
         descend(self._optimisers["critics"], self._critic_parameters, loss)
         with torch.no_grad():
             for target, source in zip(self.targets.parameters(), self._critic_parameters):
-                target.lerp_(source, self.settings.target_rate)
+                target.lerp_(source, self.config.target_rate)
         return loss.detach(), values.detach()
 
     def actor_step(self, observation: Tensor) -> Tensor:
@@ -199,11 +201,11 @@ class ActorCritic:
 
     def temperature_step(self, log_prob: Tensor) -> None:
         """Move the temperature towards the one that holds the target entropy, within its bounds."""
-        if self.settings.temperature_fixed:
+        if self.config.temperature_fixed:
             return
-        surplus = float(log_prob.mean()) + self.settings.entropy * self.actions
+        surplus = float(log_prob.mean()) + self.config.entropy * self.actions
         descend(self._optimisers["alpha"], [self.log_alpha], -self.log_alpha * surplus)
-        low, high = self.settings.temperature_floor, self.settings.temperature_cap
+        low, high = self.config.temperature_floor, self.config.temperature_cap
         if low is not None or high is not None:
             bounds = (None if side is None else math.log(side) for side in (low, high))
             with torch.no_grad():
@@ -221,7 +223,7 @@ class ActorCritic:
             (members, batch).
         """
         following, log_prob = self.following(after)
-        return self.soft_goals(following, log_prob, batch).expand(self.settings.ensemble, -1)
+        return self.soft_goals(following, log_prob, batch).expand(self.config.ensemble, -1)
 
     def following(self, after: Tensor) -> tuple[Tensor, Tensor]:
         """Target values (members, batch) of actions that the actor samples, and their log probabilities (batch,)."""
@@ -230,8 +232,8 @@ class ActorCritic:
 
     def soft_goals(self, following: Tensor, log_prob: Tensor, batch: StepBatch) -> Tensor:
         """y (batch,) of the critics of the reward."""
-        soft = self.reduced(following, self.settings.reduction)
-        if self.settings.backup_entropy:
+        soft = self.reduced(following, self.config.reduction)
+        if self.config.backup_entropy:
             soft = soft - self.log_alpha.exp() * log_prob
         return batch.reward + batch.discount * batch.alive * soft
 
@@ -247,15 +249,15 @@ class ActorCritic:
 
     def objective(self, values: Tensor, log_prob: Tensor) -> Tensor:
         """What the actor maximises (batch,), from the values (members, batch) and log probabilities of its actions."""
-        return self.reduced(values, self.settings.actor_reduction) - self.log_alpha.detach().exp() * log_prob
+        return self.reduced(values, self.config.actor_reduction) - self.log_alpha.detach().exp() * log_prob
 
     def reduced(self, values: Tensor, reduction: str) -> Tensor:
         """One value (batch,) of the critics of the reward, from the values (members, batch) of all critics."""
-        mine = values[: self.settings.ensemble]
+        mine = values[: self.config.ensemble]
         if reduction == MEAN:
             return mine.mean(0)
         if reduction == SUBSET:
-            mine = mine[torch.randperm(len(mine), generator=self.random)[: self.settings.subset]]
+            mine = mine[torch.randperm(len(mine), generator=self.random)[: self.config.subset]]
         return mine.amin(0)
 
     def tensors(self) -> dict[str, Tensor]:

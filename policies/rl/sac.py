@@ -59,6 +59,8 @@ class Sac(ActorCritic):
         replay: the newest steps, each a decision of one row.
     """
 
+    config: SacConfig
+
     def __init__(
         self,
         size: int,
@@ -70,7 +72,6 @@ class Sac(ActorCritic):
         has_cost: bool = False,
     ) -> None:
         super().__init__(size, actions, config, seed, more_critics=more_critics)
-        self.config = config
         self.replay = Replay(ReplaySchema({STATE: Key((1, size))}, actions, has_cost=has_cost), config.replay)
         self._steps, self._episode = 0, np.zeros(0, dtype=np.int64)
 

@@ -17,7 +17,7 @@ from data.learning.mixture import Mixture, require_weights
 from data.learning.source import WindowSource
 from data.learning.split import split_episodes
 from data.learning.weighted import Weighted
-from data.learning.windows import Windows, WindowSpec
+from data.learning.windows import Windows, WindowShape, WindowSpec
 from data.store.dataset import Dataset
 from data.store.names import FACTS, GROUP, has_fact, require_schema
 from policies.model.provenance import Provenance, versions
@@ -142,7 +142,7 @@ class Demonstrations:
     def measured(self, spec: WindowSpec) -> WindowSource:
         """Windows of the training episodes without images, for statistics."""
         low_dimensional = ObservationSpec(tuple(key for key in spec.observation if not key.is_image))
-        bare = _Bare(low_dimensional, spec.horizon)
+        bare = WindowShape(low_dimensional, spec.horizon)
         windows = [Windows(each, bare, episodes) for each, episodes in zip(self.datasets, self.training)]
         return self._joined(windows)
 
@@ -174,12 +174,6 @@ class Demonstrations:
         if len(self.datasets) == 1:
             return None
         return memory_limit_bytes() // (4 * len(self.datasets))
-
-
-@dataclass(frozen=True)
-class _Bare:
-    observation: ObservationSpec
-    horizon: int
 
 
 def _require_same(first: Dataset, other: Dataset, keys: Sequence[str]) -> None:

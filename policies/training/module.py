@@ -18,8 +18,9 @@ from typing import Any, Mapping, Sequence, TypeVar
 import numpy as np
 import torch
 
+from data.learning.windows import WindowShape
 from policies.model.batch import TensorBatch
-from policies.model.checkpoint_folder import WEIGHTS, find, read_head
+from policies.model.checkpoint_folder import MODULE_RECORD, WEIGHTS, find, read_head
 from policies.model.device import choose_device
 from policies.model.files import fill, read_tensors, write_json, write_tensors
 from policies.model.provenance import Provenance
@@ -33,7 +34,7 @@ from policies.training.trainer import Evaluate, TrainingResult
 from robot.description import History, ObservationSpec, from_json, to_json
 from robot.errors import InputError
 
-FORMAT, VERSION, RECORD = "tiller-module", 1, "module.json"
+FORMAT, VERSION = "tiller-module", 1
 
 Module = TypeVar("Module", bound=LossModule)
 
@@ -84,17 +85,11 @@ class TrainableModule:
     def write(self, folder: Path, provenance: Provenance) -> None:
         write_tensors(folder / WEIGHTS, self.model.state_dict())
         record = ModuleRecord(FORMAT, VERSION, type(self.model).__name__, self.settings, self.window, provenance)
-        write_json(folder / RECORD, to_json(record))
+        write_json(folder / MODULE_RECORD, to_json(record))
 
     def read_origin(self, folder: Path) -> tuple[Mapping[str, Any], Provenance]:
         record = _read_record(folder)
         return {"name": record.name, "settings": record.settings, "window": record.window}, record.provenance
-
-
-@dataclass(frozen=True)
-class _Window:
-    observation: ObservationSpec
-    horizon: int
 
 
 def fit_module(
@@ -209,7 +204,7 @@ def load_module(module: Module, path: Path | str, device: str = "cpu") -> Module
         InputError: no module there but something else, one of another class or with other tensors, or a file that is
             missing or cut short.
     """
-    folder = find(path, RECORD)
+    folder = find(path, MODULE_RECORD)
     record = _read_record(folder)
     if record.name != type(module).__name__:
         raise InputError(f"checkpoint '{folder}'", expected=f"a {type(module).__name__}", got=f"a {record.name}")
@@ -218,9 +213,9 @@ def load_module(module: Module, path: Path | str, device: str = "cpu") -> Module
     return loaded
 
 
-def _window(offered: ObservationSpec, keys: Sequence[str], n_obs_steps: int, horizon: int) -> _Window:
+def _window(offered: ObservationSpec, keys: Sequence[str], n_obs_steps: int, horizon: int) -> WindowShape:
     seen = offered.select(list(keys) or [key.name for key in offered if not key.is_image])
-    return _Window(seen.with_history({name: History(n_obs_steps) for name in seen.names}), horizon)
+    return WindowShape(seen.with_history({name: History(n_obs_steps) for name in seen.names}), horizon)
 
 
 def _require_plain(settings: Mapping[str, Any]) -> None:
@@ -231,4 +226,6 @@ def _require_plain(settings: Mapping[str, Any]) -> None:
 
 
 def _read_record(folder: Path) -> ModuleRecord:
-    return from_json(ModuleRecord, read_head(folder, RECORD, (FORMAT, VERSION)), where=str(folder / RECORD))
+    return from_json(
+        ModuleRecord, read_head(folder, MODULE_RECORD, (FORMAT, VERSION)), where=str(folder / MODULE_RECORD)
+    )

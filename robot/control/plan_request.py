@@ -113,8 +113,8 @@ def best_continuation(
         return smoothest
     worth = np.where(np.isfinite(value), value, -np.inf)
     worth = np.where(cost - cost[smoothest] <= roughness * cost[smoothest], worth, -np.inf)
-    best = np.flatnonzero(worth == worth.max())  # the smoothest of those of one value
-    return smoothest if smoothest in best else int(best[np.argmin(cost[best])])
+    best = np.flatnonzero(worth == worth.max())
+    return int(best[np.argmin(cost[best])])  # the smoothest of those of one value
 
 
 def _continuation_cost(plans: np.ndarray, request: PlanRequest) -> np.ndarray:
