@@ -35,7 +35,7 @@ from policies.rl import ActorPolicy, RunConfig, train
 from policies.rl.state import stream
 from policies.safe import Ppo, PpoConfig
 from policies.safe.disturber import LEARNT, NONE, RANDOM, Attacked, Duel, DuelConfig, drawn_pushes
-from policies.training.interruption import Interruption
+from policies.training.running.interruption import Interruption
 from robot.errors import InputError, TillerError
 from robot.files import write_file
 from robot.safety.energy.budget import load_budget

@@ -26,8 +26,8 @@ from data.store.schema import Schema
 from policies.model.build import build_policy, measure, policy_spec
 from policies.recipe.recipe import PRECISIONS, PolicyRecipe, TrainingConfig
 from policies.training.batches import Batches, RowOrder
-from policies.training.distributed import Ranks
 from policies.training.learner import Learner
+from policies.training.running.distributed import Ranks
 from policies.transforms import make_chain
 from robot.description import ActionField, ActionSpec, ObservationField, ObservationSpec
 

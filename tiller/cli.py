@@ -114,7 +114,7 @@ def _stoppable(verb: str) -> AbstractContextManager[object]:
     """SIGTERM and a closed terminal stop a verb as Ctrl-C does: it keeps what it has."""
     if verb in OWN_SIGNALS:
         return nullcontext()
-    from policies.training.interruption import Interruption
+    from policies.training.running.interruption import Interruption
 
     return Interruption((signal.SIGTERM, signal.SIGHUP), at_once=True)
 

@@ -16,7 +16,7 @@ from policies.training.demonstrations import Data, Demonstrations
 from policies.training.fit import fit
 from policies.training.prompts import episode_prompts, with_instructions
 from policies.training.remarks import known_instructions, lost_in_float32
-from policies.training.run import TrainingRun, training_run
+from policies.training.running.run import TrainingRun, training_run
 from policies.training.trainer import Evaluate, TrainingResult
 from policies.transforms import make_chain
 

@@ -24,8 +24,8 @@ from policies.model.files import new_checkpoint, read_tensors, write_json, write
 from policies.rl.environment import Step, VectorEnvironment
 from policies.rl.policy import ActorPolicy
 from policies.rl.state import stream
-from policies.training.interruption import Interruption
-from policies.training.loggers import CsvLog
+from policies.training.running.interruption import Interruption
+from policies.training.running.loggers import CsvLog
 from robot.description import from_json, to_json
 from robot.errors import InputError
 

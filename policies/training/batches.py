@@ -11,7 +11,7 @@ from torch import Tensor
 
 from data.learning.source import WindowSource
 from policies.model.batch import TensorBatch
-from policies.training.distributed import Ranks
+from policies.training.running.distributed import Ranks
 
 
 class RowOrder:

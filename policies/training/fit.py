@@ -12,9 +12,9 @@ from policies.model.provenance import Provenance
 from policies.model.trainable import Trainable
 from policies.training.batches import Batches, RowOrder
 from policies.training.learner import Learner
-from policies.training.progress import TrainingProgress
-from policies.training.run import TrainingRun, open_loggers
-from policies.training.run_folder import RunFolder
+from policies.training.running.progress import TrainingProgress
+from policies.training.running.run import TrainingRun, open_loggers
+from policies.training.running.run_folder import RunFolder
 from policies.training.trainer import INTERRUPTED, Evaluate, Trainer, TrainingResult
 from policies.training.validation import Validation
 from robot.description import to_json

@@ -15,9 +15,9 @@ from torch.nn.parallel import DistributedDataParallel
 from policies.model.batch import TensorBatch
 from policies.model.trainable import LossModule
 from policies.recipe.recipe import TrainingConfig
-from policies.training.distributed import Ranks
 from policies.training.ema import MovingAverage
 from policies.training.precision import uses_bf16
+from policies.training.running.distributed import Ranks
 from robot.errors import InputError
 
 

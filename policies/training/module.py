@@ -29,7 +29,7 @@ from policies.recipe.recipe import TrainingConfig, ValidationConfig
 from policies.training.batches import to_torch
 from policies.training.demonstrations import Data, Demonstrations
 from policies.training.fit import fit
-from policies.training.run import training_run
+from policies.training.running.run import training_run
 from policies.training.trainer import Evaluate, TrainingResult
 from robot.description import History, ObservationSpec, from_json, to_json
 from robot.errors import InputError

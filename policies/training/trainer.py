@@ -16,11 +16,11 @@ from policies.model.files import fill, read_tensors
 from policies.model.provenance import Provenance
 from policies.model.trainable import Trainable
 from policies.training.batches import Batches
-from policies.training.interruption import Interruption
 from policies.training.learner import Learner
-from policies.training.loggers import Logger
-from policies.training.progress import TrainingProgress
-from policies.training.run_folder import RunFolder
+from policies.training.running.interruption import Interruption
+from policies.training.running.loggers import Logger
+from policies.training.running.progress import TrainingProgress
+from policies.training.running.run_folder import RunFolder
 from policies.training.state import TrainingState, changed_choices, read_training, require_same_run, write_training
 from policies.training.validation import Validation
 from robot.description import to_json

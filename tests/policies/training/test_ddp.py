@@ -81,8 +81,8 @@ def test_a_training_that_fails_lets_go_of_the_group_too(store: Path, recipe: Pol
 def test_processes_that_cannot_share_a_batch_are_refused(
     store: Path, recipe: PolicyRecipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from policies.training.distributed import Ranks
-    from policies.training.run import check_shares
+    from policies.training.running.distributed import Ranks
+    from policies.training.running.run import check_shares
 
     check_shares(CONFIG, Ranks(0, 4))
     with pytest.raises(InputError, match="a multiple of 3"):

@@ -7,14 +7,14 @@ import re
 
 import pytest
 
-from policies.training.progress import TrainingProgress
+from policies.training.running.progress import TrainingProgress
 
 
 @pytest.mark.parametrize("done", [0, 900])
 def test_what_is_left_counts_the_speed_of_this_run_only(done: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of a resumed run the updates made before were counted as if they had been made since: 0.1 minutes for 30."""
     now = 1000.0
-    monkeypatch.setattr("policies.training.progress.time.monotonic", lambda: now)
+    monkeypatch.setattr("policies.training.running.progress.time.monotonic", lambda: now)
     stream = io.StringIO()
     with TrainingProgress(1000, stream=stream) as progress:
         now += 5.0  # reading a checkpoint is no training

@@ -17,8 +17,8 @@ import pytest
 from policies.loading.load import load
 from policies.model.policy import DiffusionPolicy
 from policies.recipe.recipe import PolicyRecipe, TrainingConfig, ValidationConfig
-from policies.training.distributed import Ranks
 from policies.training.learner import Learner
+from policies.training.running.distributed import Ranks
 from policies.training.train import train
 from robot.description import to_json
 from robot.errors import InputError

@@ -20,9 +20,9 @@ from policies.model.device import choose_device
 from policies.model.policy import DiffusionPolicy
 from policies.recipe.recipe import EmaConfig, NormalisationConfig, PolicyRecipe, TrainingConfig, ValidationConfig
 from policies.training.batches import Batches, RowOrder, to_torch
-from policies.training.distributed import Ranks
 from policies.training.ema import MovingAverage
 from policies.training.learner import Learner
+from policies.training.running.distributed import Ranks
 from policies.training.train import train
 from policies.training.validation import Validation
 from robot.description import ObservationField, ObservationSpec

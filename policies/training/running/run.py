@@ -11,9 +11,9 @@ import torch
 
 from policies.model.device import choose_device
 from policies.recipe.recipe import TrainingConfig
-from policies.training.distributed import Ranks, process_group
-from policies.training.loggers import CsvLog, Logger, TensorBoardLog, WandbLog
-from policies.training.run_folder import RunFolder
+from policies.training.running.distributed import Ranks, process_group
+from policies.training.running.loggers import CsvLog, Logger, TensorBoardLog, WandbLog
+from policies.training.running.run_folder import RunFolder
 from robot.errors import InputError
 
 

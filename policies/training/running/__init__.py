@@ -1,0 +1,1 @@
+"""What a run stands on: its folder, processes, signals, curves and progress."""
