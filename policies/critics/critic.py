@@ -31,13 +31,20 @@ class LearntCritic:
     def device(self) -> torch.device:
         return next(self.model.parameters()).device
 
-    def value(self, observation: Mapping[str, np.ndarray], chunk: np.ndarray, task: Task = None) -> np.ndarray:
+    def value(
+        self,
+        observation: Mapping[str, np.ndarray],
+        chunk: np.ndarray,
+        task: Task = None,
+        reference: np.ndarray | None = None,
+    ) -> np.ndarray:
         """Score chunks of actions.
 
         Args:
             observation: name -> (batch, steps, ...) raw units, every key of `spec.observation`.
             chunk: (batch, samples, k, dim) raw units, k the `steps` of the spec.
             task: what to do: one prompt for all rows, or (batch,) one per row.
+            reference: (batch, k, dim) raw units, of a critic with a base: its zero-noise plan.
 
         Returns:
             (batch, samples) float32.
@@ -54,6 +61,12 @@ class LearntCritic:
                 "chunk to score",
                 expected=f"(batch, samples, {self.spec.steps} executed rows, {self.spec.action.dim})",
                 got=str(chunk.shape),
+            )
+        if (reference is None) != (self.spec.base is None):
+            raise InputError(
+                "reference of chunks to score",
+                expected="the zero-noise plan of the critic's base" if self.spec.base else "none: it sees chunks alone",
+                got="none" if reference is None else "one",
             )
         prompt = self.model.prompt_encoder.read(prompt_rows(task, batch))
         with torch.inference_mode():

@@ -9,7 +9,7 @@ from robot.description.prompt import PromptSpec, Task, TaskPrompt
 from robot.description.protocols import ConnectedRobot, Critic, Observation, Policy, Robot
 from robot.description.record import fingerprint, from_json, to_json
 from robot.description.robot import Coupling, JointGroup, Payload, RobotSpec
-from robot.description.specs import CriticSpec, PolicySpec, SamplerSpec
+from robot.description.specs import CriticBase, CriticSpec, PolicySpec, SamplerSpec
 
 __all__ = [
     "ConnectedRobot",
@@ -20,6 +20,7 @@ __all__ = [
     "ActionSpec",
     "Coupling",
     "Critic",
+    "CriticBase",
     "CriticSpec",
     "DecidingPolicy",
     "Decision",

@@ -196,13 +196,17 @@ class Critic(Protocol):
 
     spec: CriticSpec
 
-    def value(self, observation: Observation, chunk: np.ndarray, task: Task = None) -> np.ndarray:
+    def value(
+        self, observation: Observation, chunk: np.ndarray, task: Task = None, reference: np.ndarray | None = None
+    ) -> np.ndarray:
         """Score chunks of actions.
 
         Args:
             observation: name -> (batch, steps, ...) raw units.
             chunk: (batch, samples, k, dim) raw units, k the `steps` of the spec.
             task: what to do: one prompt for all rows, or (batch,) one per row.
+            reference: (batch, k, dim) raw units, the first k rows of the chunk that `spec.base` gives for zero noise;
+                needed where there is a base.
 
         Returns:
             (batch, samples).

@@ -67,6 +67,19 @@ class PolicySpec:
 
 
 @dataclass(frozen=True)
+class CriticBase:
+    """The policy whose chunks a critic was trained to tell apart.
+
+    Args:
+        hash: of its content: weights, spec, recipe.
+        sampler: by which its zero-noise plan was drawn.
+    """
+
+    hash: str
+    sampler: SamplerSpec
+
+
+@dataclass(frozen=True)
 class CriticSpec:
     """Everything that another room must know to use a critic.
 
@@ -77,6 +90,7 @@ class CriticSpec:
         gamma: discount per control step.
         reward: the reward convention, in words that the store records.
         prompt: what the critic does with an instruction.
+        base: the policy whose zero-noise plan the chunks are seen beside; None for a critic that sees chunks alone.
     """
 
     observation: ObservationSpec
@@ -85,6 +99,7 @@ class CriticSpec:
     gamma: Annotated[float, Range(0, 1)]
     reward: str
     prompt: PromptSpec = PromptSpec()
+    base: CriticBase | None = None
 
     @property
     def horizon(self) -> int:
