@@ -24,6 +24,7 @@ class Drawing:
         observation: name -> (batch, steps, ...) raw, on the policy's device.
         task: as of `Policy.sample`.
         samples: chunks per row.
+        shape: (H, D) of the noise of a chunk.
         unguided: noise (batch, n, H, D) -> the normalised chunks (batch, n, H, D) that it gives without a guide, under
             the same sampler, condition and prefix.
         decode: normalised chunks (batch, n, H, D) -> raw ones (batch, n, H, dim), differentiable.
@@ -32,6 +33,7 @@ class Drawing:
     observation: Tensors
     task: Task
     samples: int
+    shape: tuple[int, int]
     unguided: Callable[[Tensor], Tensor]
     decode: Callable[[Tensor], Tensor]
 

@@ -199,7 +199,7 @@ class DiffusionPolicy:
 
         pull = None
         if self._guide is not None:
-            pull = self._guide.pull(Drawing(observation, task, samples, unguided, decode))
+            pull = self._guide.pull(Drawing(observation, task, samples, self._shape, unguided, decode))
         action = denoise(start, samples, streams, pull)
         return decode(action.unflatten(0, (batch, samples))), start
 
