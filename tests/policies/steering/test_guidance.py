@@ -357,16 +357,16 @@ def test_what_cannot_be_guided_is_refused_with_the_reason(policies: dict[str, Di
 
 def test_every_sampler_tells_its_edit_the_level_of_noise() -> None:
     def levels(objective: Objective, sampler: str, steps: int) -> Sequence[float]:
-        told: list[float] = []
+        sigmas: list[float] = []
 
         def edit(clean: Tensor, sigma: float) -> Tensor:
-            told.append(sigma)
+            sigmas.append(sigma)
             return clean
 
         objective.sample(
             exact(objective), torch.zeros(1, 1, 1), torch.zeros(1, 1), sampler, steps, [torch.Generator()], edit
         )
-        return told
+        return sigmas
 
     assert levels(FlowMatching(), "euler", 4) == pytest.approx([math.inf, 3.0, 1.0, 1 / 3])
     assert levels(EDM(), "ddim", 3) == pytest.approx(SCHEDULES["cosine"](3, 10.0, 0.005)[:3])
