@@ -12,6 +12,7 @@ beside. The table is docs/results/tickets.csv.
 from __future__ import annotations
 
 import argparse
+import csv
 import sys
 import time
 from datetime import date
@@ -40,6 +41,7 @@ from sim.statistics.records import EpisodeRecord
 
 SELECTION, FRESH = 600_000, 100_000  # first seeds
 DEFAULT = ("lift_shifted", "peg_weak")
+TABLE = RESULTS / "tickets.csv"
 COLUMNS = (
     "base", "task", "what", "noise_seed", "scale", "success", "success_low", "success_high", "difference",
     "difference_low", "difference_high", "starts", "first_seed", "candidates", "search_episodes", "search_steps",
@@ -197,12 +199,19 @@ def main(words: list[str]) -> int:
         if name not in BASES:
             raise InputError(f"base '{name}'", expected=f"one of {', '.join(BASES)}", way_out=nearest(name, BASES))
     torch.set_num_threads(1)
-    table: list[dict[str, Any]] = []
     for name in options.bases or DEFAULT:
-        table += run(name, options.artifacts, options)
-        if table:
-            write_csv(RESULTS / "tickets.csv", COLUMNS, table)
+        if measured := run(name, options.artifacts, options):
+            kept = [row for row in before() if row["base"] != name]
+            write_csv(TABLE, COLUMNS, sorted([*kept, *measured], key=lambda row: list(BASES).index(row["base"])))
     return 0
+
+
+def before() -> list[dict[str, Any]]:
+    """The rows of the table that is there."""
+    if not TABLE.exists():
+        return []
+    with TABLE.open(newline="") as file:
+        return list(csv.DictReader(file))
 
 
 if __name__ == "__main__":
