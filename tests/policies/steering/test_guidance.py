@@ -28,8 +28,8 @@ from policies.steering.ticket import Ticket
 from robot.description import CriticBase
 from robot.errors import InputError
 from tests.policies.exact import SPREAD, exact
-from tests.policies.known_critics import KnownCritic, LinearCritic, learnt_critic
 from tests.policies.points import make_policy, observe
+from tests.policies.steering.known_critics import KnownCritic, LinearCritic, learnt_critic
 
 SEEDS = [3, 1, 4, 1, 5]
 SLOPE = np.array([2.0, -1.0])

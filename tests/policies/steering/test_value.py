@@ -27,8 +27,8 @@ from policies.steering.ticket import Ticket
 from policies.steering.value import SteeringWarning, ValueSteered, chosen, softmax
 from robot.description import CriticBase, History, ObservationSpec, PromptSpec, Query, SamplerSpec, TaskPrompt
 from robot.errors import InputError
-from tests.policies.known_critics import KnownCritic, LinearCritic, critic_spec, learnt_critic, save_learnt
 from tests.policies.points import make_policy, observe
+from tests.policies.steering.known_critics import KnownCritic, LinearCritic, critic_spec, learnt_critic, save_learnt
 
 SEEDS = [3, 1, 4, 1, 5]
 TARGET = np.array([0.2, -0.1])
