@@ -55,6 +55,7 @@ def _train(data: Demonstrations, recipe: CriticRecipe, run: TrainingRun, evaluat
     torch.manual_seed(run.config.seed)
     statistics = measure(data.measured(spec), make_chain(recipe.transforms, spec.observation, spec.action))
     critic = build_critic(recipe, spec, statistics)
+    critic.model.prompt_encoder.fit()
     objective = critic.model.objective
     windows = data.windows(spec, objective.columns)
     return fit(

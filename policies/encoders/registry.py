@@ -9,6 +9,8 @@ from torch import nn
 
 from policies.encoders.camera import CameraEncoder, is_image
 from policies.encoders.cnn import SmallCNN
+from policies.encoders.language import LanguagePrompt
+from policies.encoders.prompt import IgnoredPrompt, InstructionEmbedding, PromptEncoder, RefusedPrompt
 from policies.encoders.resnet import ResNet18
 from policies.encoders.state import StateEncoder
 from policies.recipe.choice import choose
@@ -63,3 +65,21 @@ def make_encoder(
             way_out="Use encoder=cnn, or leave the image out of policy.observation",
         )
     return make(shapes, **options)
+
+
+PROMPTS: Mapping[str, type[PromptEncoder]] = {
+    "ignored": IgnoredPrompt,
+    "refused": RefusedPrompt,
+    "instruction": InstructionEmbedding,
+    "language": LanguagePrompt,
+}
+"""Name in a configuration -> encoder of prompts."""
+
+
+def make_prompt_encoder(name: str, **options: Any) -> PromptEncoder:
+    """Build an encoder of prompts by its name.
+
+    Raises:
+        InputError: no such encoder, or an option that it does not have.
+    """
+    return choose("policy.prompt", PROMPTS, name, options)(**options)  # type: ignore[no-any-return]

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from policies.encoders import PromptEncoder
 from policies.encoders.prompt import IgnoredPrompt
 from policies.model.batch import TensorBatch
+from policies.model.guidance import Guidance
 from policies.model.trainable import LossModule
 from policies.objectives import Edit, Objective
 from policies.transforms import Tensors, TransformChain
@@ -50,9 +51,9 @@ class PolicyModel(LossModule):
 
     def loss(self, batch: TensorBatch, generator: torch.Generator | None = None) -> Tensor:
         """Loss summed over the elements that count, a scalar; `generator` is the source of noise and levels."""
-        stages = self.chain.forward_observation(batch.observation)
+        condition, stages = self.encode(batch.observation, batch.prompt)
         target = self.normalise_action(batch.action, stages)
-        loss = self.objective.loss(self.network, target, self._condition(stages[-1], batch.prompt), generator)
+        loss = self.objective.loss(self.network, target, condition, generator)
         return loss.sum() if self.pad_loss else (loss * (~batch.is_pad)[..., None]).sum()
 
     def elements(self, batch: TensorBatch) -> int:
@@ -63,8 +64,17 @@ class PolicyModel(LossModule):
         """Raw observation, and the prompt that `prompt_encoder.read` gave, to their condition (B, C); and the stages
         that `decode` needs.
         """
+        seen, stages = self.see(observation)
+        return self.condition(seen, prompt), stages
+
+    def see(self, observation: Tensors) -> tuple[Tensor, list[Tensors]]:
+        """Raw observation to its part of the condition; and the stages that `decode` needs."""
         stages = self.chain.forward_observation(observation)
-        return self._condition(stages[-1], prompt), stages
+        return self.encoder(self.augmentation(self.normaliser.observation(stages[-1]))), stages
+
+    def condition(self, seen: Tensor, prompt: Tensor | None) -> Tensor:
+        """The condition (B, C) of what was seen and of a prompt as `prompt_encoder.read` gave it."""
+        return seen if prompt is None else torch.cat([seen, self.prompt_encoder(prompt)], dim=-1)
 
     def denoise(
         self,
@@ -74,14 +84,16 @@ class PolicyModel(LossModule):
         steps: int,
         generators: Sequence[torch.Generator] | None = None,
         edit: Edit | None = None,
+        guidance: Guidance | None = None,
     ) -> Tensor:
         """Noise (B, H, D) to normalised actions (B, H, D).
 
         An objective that clips has the clean action of each step kept within the demonstrated range before it is
         edited: [-1, 1] where `limits` made it so, the normalised extremes elsewhere.
         """
+        network = self.network if guidance is None else guidance.of(self.network)
         return self.objective.sample(
-            self.network, noise, condition, sampler, steps, generators=generators, edit=self._clipped(edit)
+            network, noise, condition, sampler, steps, generators=generators, edit=self._clipped(edit)
         )
 
     def _clipped(self, edit: Edit | None) -> Edit | None:
@@ -103,10 +115,6 @@ class PolicyModel(LossModule):
     def normalise_action(self, action: Tensor, stages: list[Tensors]) -> Tensor:
         """Raw actions (B, ..., H, dim) to normalised ones (B, ..., H, D)."""
         return self.normaliser[ACTION](self.chain.forward_action(action, stages))
-
-    def _condition(self, transformed: Tensors, prompt: Tensor | None) -> Tensor:
-        seen: Tensor = self.encoder(self.augmentation(self.normaliser.observation(transformed)))
-        return seen if prompt is None else torch.cat([seen, self.prompt_encoder(prompt)], dim=-1)
 
 
 def _then(first: Edit, second: Edit | None) -> Edit:

@@ -11,12 +11,13 @@ import torch
 from torch import Tensor
 
 from policies.model.arrays import observation_tensors
+from policies.model.guidance import Guidance
 from policies.model.model import PolicyModel
 from policies.model.noise import RowStreams
 from policies.objectives import Edit
 from policies.recipe.recipe import PolicyRecipe
 from policies.transforms import Tensors
-from robot.description import Decision, PolicySpec, Query, SamplerSpec, Task
+from robot.description import Decision, PolicySpec, Query, SamplerSpec, Task, TaskPrompt
 from robot.description.decision import require_samples
 from robot.description.prompt import prompt_rows
 from robot.errors import InputError
@@ -153,7 +154,10 @@ class DiffusionPolicy:
         name, steps = self.spec.sampler.name, self.spec.sampler.steps
         streams = None if noise is not None and self.deterministic else self._streams(seeds, batch, samples)
         start = self._start(noise, streams, batch, samples)
-        condition, stages = self.model.encode(observation, self._prompt(task, batch))
+        prompts = prompt_rows(task, batch)
+        seen, stages = self.model.see(observation)
+        condition = self.model.condition(seen, self._prompt(prompts))
+        guidance = self._guidance(seen, prompts)
         edit = None if prefix is None else self._inpaint(prefix, prefix_weight, stages, samples)
         action = self.model.denoise(
             start,
@@ -162,13 +166,22 @@ class DiffusionPolicy:
             steps,
             generators=None if self.deterministic or streams is None else streams.generators(),
             edit=edit,
+            guidance=None if guidance is None else guidance.repeated(samples),
         )
         return self.model.decode(action.unflatten(0, (batch, samples)), stages), start
 
-    def _prompt(self, task: Task, batch: int) -> Tensor | None:
+    def _prompt(self, prompts: Sequence[TaskPrompt]) -> Tensor | None:
         """The prompts of the rows as the model reads them, on its device."""
-        read = self.model.prompt_encoder.read(prompt_rows(task, batch))
+        read = self.model.prompt_encoder.read(prompts)
         return None if read is None else read.to(self.device)
+
+    def _guidance(self, seen: Tensor, prompts: Sequence[TaskPrompt]) -> Guidance | None:
+        """How the rows are guided; None where none is."""
+        encoder = self.model.prompt_encoder
+        if not encoder.spec.guidance or all(prompt.guidance == 1 for prompt in prompts):
+            return None
+        without = self.model.condition(seen, encoder.none(len(prompts)).to(self.device))
+        return Guidance(without, torch.tensor([float(prompt.guidance) for prompt in prompts], device=self.device))
 
     def _streams(self, seeds: Sequence[int] | None, batch: int, samples: int) -> RowStreams:
         if seeds is not None and (not hasattr(seeds, "__len__") or len(seeds) != batch):

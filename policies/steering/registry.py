@@ -9,6 +9,7 @@ from policies.recipe.choice import choose
 from policies.steering.execution import Executed, Resampled
 from policies.steering.medoid import Medoid
 from policies.steering.noise_scale import NoiseScaled
+from policies.steering.prompted import Prompted
 from policies.steering.steered import Steered
 from robot.description import Policy
 from robot.errors import InputError, nearest
@@ -18,6 +19,7 @@ STEERINGS: Mapping[str, type[Steered]] = {
     "medoid": Medoid,
     "sampler": Resampled,
     "execution": Executed,
+    "prompt": Prompted,
 }
 """Name -> class."""
 

@@ -10,10 +10,11 @@ from torch import Tensor
 from data.store.dataset import Dataset
 from data.store.names import INSTRUCTION as FACT
 from policies.encoders import PromptEncoder
+from policies.encoders.sentences import embed
 from policies.model.batch import PROMPT
 from policies.recipe.recipe import ObservingRecipe
 from robot.description import TaskPrompt
-from robot.description.prompt import INSTRUCTION, REFUSED
+from robot.description.prompt import INSTRUCTION, LANGUAGE, REFUSED
 from robot.errors import InputError
 
 Recipe = TypeVar("Recipe", bound=ObservingRecipe)
@@ -26,10 +27,12 @@ def with_instructions(recipe: Recipe, datasets: Sequence[Dataset]) -> Recipe:
         InputError: a dataset has no instructions, or an episode without one.
     """
     use = recipe.prompt.get("name")
-    if use not in (INSTRUCTION, REFUSED) or recipe.prompt.get("instructions"):
+    if use not in (INSTRUCTION, LANGUAGE, REFUSED) or recipe.prompt.get("instructions"):
         return recipe
-    words = [word for data in datasets for word in instructions(data, required=use == INSTRUCTION)]
+    words = [word for data in datasets for word in instructions(data, required=use != REFUSED)]
     named = {**recipe.prompt, "instructions": sorted({word for word in words if word})}
+    if use == LANGUAGE and "features" not in named:
+        named["features"] = len(embed(named["instructions"][0], str(named.get("model", ""))))
     return replace(recipe, prompt=named)  # type: ignore[type-var]
 
 
@@ -60,7 +63,7 @@ def episode_prompts(encoder: PromptEncoder, datasets: Sequence[Dataset]) -> dict
     Raises:
         InputError: an instruction is missing, or is not one that the recipe names.
     """
-    if encoder.spec.use != INSTRUCTION:
+    if not encoder.spec.reads_words:
         return {}
     read = encoder.read([TaskPrompt(word) for data in datasets for word in instructions(data)])
     return {} if read is None else {PROMPT: read}

@@ -77,6 +77,7 @@ def _train(
     torch.manual_seed(run.config.seed)
     statistics = measure(data.measured(spec), make_chain(recipe.transforms, spec.observation, spec.action))
     policy = build_policy(recipe, spec, statistics)
+    policy.model.prompt_encoder.fit()
     return fit(
         run,
         TrainablePolicy(policy),

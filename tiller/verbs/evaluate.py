@@ -200,9 +200,7 @@ def keep_steered(policy: Policy, options: EvaluateOptions, output: Output) -> No
 
 def prompt_note(evaluation: Evaluation, policy: Policy) -> str:
     """A sentence where the episodes had several instructions and the policy reads none; empty otherwise."""
-    from robot.description.prompt import INSTRUCTION
-
-    if len(evaluation.instructions) < 2 or policy.spec.prompt.use == INSTRUCTION:
+    if len(evaluation.instructions) < 2 or policy.spec.prompt.reads_words:
         return ""
     several = len(evaluation.instructions)
     return f"The episodes had {several} instructions, and this policy reads none (policy.prompt.name=instruction would)"

@@ -42,7 +42,13 @@ def recipe(objective: str = "flow") -> PolicyRecipe:
     )
 
 
-PLAIN = {"noise_scale": {}, "medoid": {}, "sampler": {"steps": 3}, "execution": {"n_action_steps": 2}}
+PLAIN: dict[str, dict[str, Any]] = {
+    "noise_scale": {},
+    "medoid": {},
+    "sampler": {"steps": 3},
+    "execution": {"n_action_steps": 2},
+    "prompt": {"guidance": 1.0},
+}
 
 
 @pytest.mark.parametrize("settings", [{"name": name, **PLAIN[name]} for name in STEERINGS], ids=str)
