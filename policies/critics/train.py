@@ -61,7 +61,7 @@ def _train(data: Demonstrations, recipe: CriticRecipe, run: TrainingRun, evaluat
     return fit(
         run,
         TrainableCritic(critic),
-        data.source(windows),
+        data.source(windows, spec),
         data.provenance(),
         facts={**data.facts(objective.facts), **episode_prompts(critic.model.prompt_encoder, data.datasets)},
         held_out=data.validation(spec, objective.columns) if run.ranks.is_main else None,

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from policies.model.arrays import observation_tensors
+from policies.model.embodied import EmbodiedModel
 from policies.model.guidance import Guidance
 from policies.model.model import PolicyModel
 from policies.model.noise import RowStreams
@@ -33,12 +34,15 @@ class DiffusionPolicy:
 
     Attributes:
         semantic_hash: of the robot contract that it was trained for; None where it is not known.
+        embodiment: that it acts as, of several; empty for a policy of one robot and task, and for all of them.
     """
 
     semantic_hash: str | None = None
+    embodiment: str = ""
 
     def __init__(self, model: PolicyModel, spec: PolicySpec, recipe: PolicyRecipe):
         self.model, self.spec, self.recipe = model, spec, recipe
+        self._acting: PolicyModel | EmbodiedModel = model
 
     @property
     def noise_shape(self) -> tuple[int, ...] | None:
@@ -52,7 +56,7 @@ class DiffusionPolicy:
 
     @property
     def _shape(self) -> tuple[int, int]:
-        return self.spec.horizon, self.model.chain.outgoing[1].dim
+        return self.spec.horizon, self._acting.action_dim
 
     @property
     def device(self) -> torch.device:
@@ -69,6 +73,18 @@ class DiffusionPolicy:
         )
         other = copy.copy(self)
         other.spec = replace(self.spec, sampler=SamplerSpec(*chosen))
+        return other
+
+    def for_embodiment(self, name: str) -> DiffusionPolicy:
+        """The policy of one of its embodiments, with the keys and fields of that one alone; it shares the weights.
+
+        Raises:
+            InputError: there is no such embodiment.
+        """
+        spec = self.spec.of_embodiment(name)
+        other = copy.copy(self)
+        other._acting = EmbodiedModel(self.model, [each.name for each in self.spec.embodiments].index(name))
+        other.spec, other.embodiment = spec, name
         return other
 
     def sample(
@@ -151,15 +167,23 @@ class DiffusionPolicy:
         """Raw chunks (batch, samples, horizon, dim), and the noise (batch * samples, horizon, D) they start from."""
         batch = len(next(iter(observation.values())))
         require_samples(samples)
+        if self.spec.embodiments:
+            names = ", ".join(each.name for each in self.spec.embodiments)
+            raise InputError(
+                "policy of several embodiments",
+                expected=f"one of them: {names}",
+                got="all of them",
+                way_out="policy.for_embodiment(name), or embodiment= on the command line",
+            )
         name, steps = self.spec.sampler.name, self.spec.sampler.steps
         streams = None if noise is not None and self.deterministic else self._streams(seeds, batch, samples)
         start = self._start(noise, streams, batch, samples)
         prompts = prompt_rows(task, batch)
-        seen, stages = self.model.see(observation)
-        condition = self.model.condition(seen, self._prompt(prompts))
+        seen, stages = self._acting.see(observation)
+        condition = self._acting.condition(seen, self._prompt(prompts))
         guidance = self._guidance(seen, prompts)
         edit = None if prefix is None else self._inpaint(prefix, prefix_weight, stages, samples)
-        action = self.model.denoise(
+        action = self._acting.denoise(
             start,
             condition.repeat_interleave(samples, dim=0) if samples > 1 else condition,
             name,
@@ -168,7 +192,7 @@ class DiffusionPolicy:
             edit=edit,
             guidance=None if guidance is None else guidance.repeated(samples),
         )
-        return self.model.decode(action.unflatten(0, (batch, samples)), stages), start
+        return self._acting.decode(action.unflatten(0, (batch, samples)), stages), start
 
     def _prompt(self, prompts: Sequence[TaskPrompt]) -> Tensor | None:
         """The prompts of the rows as the model reads them, on its device."""
@@ -180,7 +204,7 @@ class DiffusionPolicy:
         encoder = self.model.prompt_encoder
         if not encoder.spec.guidance or all(prompt.guidance == 1 for prompt in prompts):
             return None
-        without = self.model.condition(seen, encoder.none(len(prompts)).to(self.device))
+        without = self._acting.condition(seen, encoder.none(len(prompts)).to(self.device))
         return Guidance(without, torch.tensor([float(prompt.guidance) for prompt in prompts], device=self.device))
 
     def _streams(self, seeds: Sequence[int] | None, batch: int, samples: int) -> RowStreams:
@@ -218,7 +242,7 @@ class DiffusionPolicy:
                 expected=f"{expected[:2]} beside a prefix",
                 got="none" if weight is None else str(tuple(weight.shape)),
             )
-        held = self.model.normalise_action(prefix, stages).repeat_interleave(samples, dim=0)
+        held = self._acting.normalise_action(prefix, stages).repeat_interleave(samples, dim=0)
         share = weight.repeat_interleave(samples, dim=0)[..., None]
         # Free rows of a prefix may hold anything, NaN too: they must not be multiplied.
         return lambda action: torch.where(share > 0, torch.lerp(action, held, share), action)

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Iterator, Mapping, Sequence
 
 import torch
+from torch import Tensor
 
 from data.learning.statistics import FieldStatistics, hardly_changing
 from policies.model.build import build_policy, measure, policy_spec
 from policies.model.checkpoint import TrainablePolicy
+from policies.model.embodiments import EMBODIMENT
 from policies.model.policy import DiffusionPolicy
 from policies.recipe.recipe import PolicyRecipe, TrainingConfig
 from policies.training.demonstrations import Data, Demonstrations
+from policies.training.embodiments import members_of
 from policies.training.fit import fit
 from policies.training.prompts import episode_prompts, with_instructions
 from policies.training.remarks import known_instructions, lost_in_float32
@@ -52,7 +56,7 @@ def train(
         TillerError: training diverged.
     """
     with training_run(config, output, resume=resume, device=device) as run:
-        demonstrations = Demonstrations.open(data, config, recipe.observation)
+        demonstrations = Demonstrations.open(data, config, recipe.observation, members_of(recipe))
         return _train(demonstrations, recipe, run, evaluate, (semantic_hash, operational_hash))
 
 
@@ -65,7 +69,9 @@ def _train(
 ) -> TrainingResult:
     """Train in this process, in the folder that its group shares."""
     recipe = with_instructions(recipe, data.datasets)
-    spec = policy_spec(recipe, data.observation, data.action)
+    if data.members:
+        recipe = replace(recipe, observation=data.observation.names)
+    spec = policy_spec(recipe, data.observation, data.action, data.embodiments)
     windows = data.windows(spec)
     if recipe.pad_loss and any(each.has_rewound for each in windows):
         raise InputError(
@@ -75,15 +81,16 @@ def _train(
             way_out="Leave policy.pad_loss out",
         )
     torch.manual_seed(run.config.seed)
-    statistics = measure(data.measured(spec), make_chain(recipe.transforms, spec.observation, spec.action))
+    chain = make_chain(recipe.transforms, spec.observation, spec.action)
+    statistics = measure(data.measured(spec), chain, data.embodiments, data.embodiment_of)
     policy = build_policy(recipe, spec, statistics)
     policy.model.prompt_encoder.fit()
     return fit(
         run,
         TrainablePolicy(policy),
-        data.source(windows),
+        data.source(windows, spec),
         data.provenance(*hashes),
-        facts=episode_prompts(policy.model.prompt_encoder, data.datasets),
+        facts={**episode_prompts(policy.model.prompt_encoder, data.datasets), **_embodiments(data)},
         held_out=data.validation(spec) if run.ranks.is_main else None,
         ahead=any(key.is_image for key in spec.observation),
         evaluate=evaluate,
@@ -93,6 +100,11 @@ def _train(
             *_amplified_noise(policy, statistics),
         ),
     )
+
+
+def _embodiments(data: Demonstrations) -> dict[str, Tensor]:
+    """The number of each episode's embodiment, as a fact; none where all episodes have the same."""
+    return {EMBODIMENT: torch.from_numpy(data.embodiment_of)} if data.members else {}
 
 
 def _amplified_noise(policy: DiffusionPolicy, statistics: Mapping[str, FieldStatistics]) -> Iterator[str]:
