@@ -20,6 +20,7 @@ from policies.recipe.recipe import PolicyRecipe
 from policies.transforms import Tensors
 from robot.description import Decision, PolicySpec, Query, SamplerSpec, Task, TaskPrompt
 from robot.description.decision import require_samples
+from robot.description.embodiment import named_embodiment
 from robot.description.prompt import prompt_rows
 from robot.errors import InputError
 
@@ -85,6 +86,7 @@ class DiffusionPolicy:
         other = copy.copy(self)
         other._acting = EmbodiedModel(self.model, [each.name for each in self.spec.embodiments].index(name))
         other.spec, other.embodiment = spec, name
+        other.semantic_hash = named_embodiment(self.spec.embodiments, name).semantic_hash
         return other
 
     def sample(

@@ -91,4 +91,5 @@ def _member(recipe: PolicyRecipe, name: str, data: Dataset) -> EmbodimentSpec:
             f"dataset '{data.path}'", expected="keys to see", got=f"only {', '.join(schema.observation.names)}"
         )
     steps = min(config.n_action_steps.get(name, recipe.n_action_steps), recipe.horizon)
-    return EmbodimentSpec(name, keys, tuple(field.name for field in schema.action.fields), steps)
+    contract = data.attributes.get("contract", {}).get("semantic_hash")
+    return EmbodimentSpec(name, keys, tuple(field.name for field in schema.action.fields), steps, contract)

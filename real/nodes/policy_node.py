@@ -26,7 +26,7 @@ from trajectory_msgs.msg import JointTrajectory
 from real.graph.graph import DEVICES
 from real.policy.execution import Execution
 from real.policy.planner import Plan, Planner
-from real.policy.source import load_source, require_source
+from real.policy.source import embodiment_on, load_source, require_source
 from real.process.parameters import declare
 from real.process.run import Stop, run_node
 from real.ros import qos
@@ -115,7 +115,10 @@ class PolicyNode(Guarded):
         self.create_timer(STATUS_S, self._report, clock=Clock(clock_type=ClockType.STEADY_TIME))
         # The events executor takes no guard conditions: while the planner works, a timer looks for its plans.
         self._waiting = self.create_timer(POLL_S, self._woken, clock=Clock(clock_type=ClockType.STEADY_TIME))
-        self._planner = Planner(partial(load_source, checkpoint, device, sampler or None, steps or None))
+        embodiment = declare(self, "embodiment", "", "of a policy of several; empty takes that of task or contract")
+        task = declare(self, "task", "", "of the twin, whose name an embodiment may have")
+        chosen = partial(embodiment_on, semantic_hash(self._contract), embodiment, task)
+        self._planner = Planner(partial(load_source, checkpoint, device, sampler or None, steps or None, chosen))
 
     @property
     def ready(self) -> bool:

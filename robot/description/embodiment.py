@@ -20,12 +20,14 @@ class EmbodimentSpec:
         keys: its observation keys in order, and for each its name in the union.
         fields: its action fields, in order.
         n_action_steps: rows of a chunk that it executes before the next plan.
+        semantic_hash: of the robot contract that its demonstrations are of; None where it is not known.
     """
 
     name: str
     keys: Mapping[str, str]
     fields: tuple[str, ...]
     n_action_steps: Annotated[int, Range(1, 10_000)]
+    semantic_hash: str | None = None
 
     def observation(self, union: ObservationSpec) -> ObservationSpec:
         """What it sees, under its own names."""
@@ -82,8 +84,8 @@ def union_of(
                     f"observation '{name}' of '{embodiment.name}'",
                     expected=f"{_key(first)}, as of '{owner}'",
                     got=_key(key),
-                    way_out=f"Give it a name of its own: policy.generalist.rename.'{embodiment.name}'.'{own}'=NAME, or "
-                    f"leave it out: policy.generalist.without=[{name}]",
+                    way_out=f"Give it a name of its own, policy.generalist.rename={{{embodiment.name}: {{{own}: NAME}}}}, "
+                    f"or leave it out, policy.generalist.without=[{name}]",
                 )
         for field in action.fields:
             owner, same = fields.setdefault(field.name, (embodiment.name, field))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Mapping, Sequence
 
 from data.store.names import require_schema
+from policies.training.embodiments import STATE_ENCODER, members
 from robot.description import ActionSpec, ObservationSpec, require_match
 from robot.errors import InputError
 
@@ -13,8 +15,6 @@ if TYPE_CHECKING:
     from data.store.dataset import Dataset
     from policies.recipe.critic import CriticRecipe
     from policies.recipe.recipe import ObservingRecipe, PolicyRecipe
-
-STATE_ENCODER = "state"
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,21 @@ def fit_recipe(
     keys = _keys(recipe, dataset, task)
     steps = recipe.n_action_steps if own_action_steps or task is None else min(task.n_action_steps, recipe.horizon)
     return replace(recipe, observation=keys, n_action_steps=steps)
+
+
+def fit_generalist(recipe: PolicyRecipe, datasets: Sequence[Dataset], *, own_action_steps: bool) -> PolicyRecipe:
+    """A recipe of several embodiments with the rows that each executes per plan, taken from the task that its dataset
+    was recorded of, unless the recipe names its own.
+    """
+    assert recipe.generalist is not None
+    steps = dict(recipe.generalist.n_action_steps)
+    for embodiment, data in zip(members(recipe, datasets), datasets):
+        if own_action_steps or embodiment.name in steps or "task" not in data.attributes:
+            continue
+        with suppress(InputError):  # a task of another version, or of an extra that is not installed here
+            facts = task_facts(str(data.attributes["task"]), data.attributes.get("task_options") or {})
+            steps[embodiment.name] = min(facts.n_action_steps, recipe.horizon)
+    return replace(recipe, generalist=replace(recipe.generalist, n_action_steps=steps))
 
 
 def fit_critic(recipe: CriticRecipe, dataset: Dataset, task: TaskFacts | None, *, own_steps: bool) -> CriticRecipe:

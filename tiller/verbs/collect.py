@@ -34,6 +34,7 @@ class CollectOptions:
         episodes: to have in the end; of an expert successful ones.
         source: who acts: expert, checkpoint, or mixture: an expert or a policy, drawn anew for each episode.
         checkpoint: of the policy that acts.
+        embodiment: that a policy of several acts as; null for the one of the task's name.
         checkpoints: of a mixture, further policies, such as earlier ones of the same run.
         expert_share: of a mixture, the share of episodes in which the expert acts.
         steering: what steers the policies, such as steering=noise_scale steering.noise_scale=2.
@@ -59,6 +60,7 @@ class CollectOptions:
     source: str = EXPERT
     checkpoint: str | None = None
     checkpoints: tuple[str, ...] = ()
+    embodiment: str | None = None
     expert_share: Share = 0.5
     steering: Mapping[str, Any] | None = None
     sampler: str | None = None
@@ -132,7 +134,8 @@ def require_consistent(options: CollectOptions, given: Mapping[str, Any]) -> Non
             got=f"'{options.source}'",
             way_out=nearest(options.source, SOURCES),
         )
-    of_policies = ("checkpoint", "checkpoints", "steering", "sampler", "steps", "n_action_steps", "groups")
+    acting = ("embodiment", "steering", "sampler", "steps", "n_action_steps")
+    of_policies = ("checkpoint", "checkpoints", *acting, "groups")
     useless = [name for name in of_policies if options.source == EXPERT and getattr(options, name)]
     useless += [name for name in ("checkpoints", "expert_share") if options.source != MIXTURE and name in given]
     if useless:
@@ -175,6 +178,7 @@ def load_sources(options: CollectOptions) -> tuple[Sources, dict[str, Any]]:
         return Sources(options.task, options.options, options.workers, (), 1.0, noise), {}
     from policies.loading.load import describe, identity, load
     from sim.evaluation.collect_policy import PolicySource
+    from tiller.runs.embodiment import embodiment_for
     from tiller.runs.steering import with_steering
     from tiller.runs.threads import limit_threads
 
@@ -182,7 +186,7 @@ def load_sources(options: CollectOptions) -> tuple[Sources, dict[str, Any]]:
     policies, facts = [], []
     for path in (str(options.checkpoint), *options.checkpoints):
         policy = with_steering(
-            load(path, options.device),
+            load(path, options.device, embodiment_for(options.task, options.embodiment)),
             options.steering,
             sampler=options.sampler,
             steps=options.steps,

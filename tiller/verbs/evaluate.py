@@ -37,8 +37,10 @@ class EvaluateOptions:
         output: folder to write to; null makes outputs/evaluate/<date>.
         sampler: how actions are drawn, null for the policy's default.
         steps: of the sampler, null for its default.
+        embodiment: that a policy of several acts as; null for the one of the task's name.
         steering: what steers the policy: noise_scale (steering.noise_scale=0.25), medoid (steering.candidates=16),
-            sampler (steering.sampler=, steering.steps=) or execution (steering.n_action_steps=, steering.ensemble=).
+            sampler (steering.sampler=, steering.steps=), execution (steering.n_action_steps=, steering.ensemble=) or
+            prompt (steering.instruction=, steering.guidance=).
             What is measured is kept as a checkpoint, OUTPUT/steered. null for the policy itself.
         n_action_steps: rows of a chunk that are executed before the next plan; null for the policy's default.
         ensemble: rate of temporal ensembling over overlapping plans (0.01 is usual); null for none.
@@ -66,6 +68,7 @@ class EvaluateOptions:
     output: str | None = None
     sampler: str | None = None
     steps: Annotated[int, Range(1, 100_000)] | None = None
+    embodiment: str | None = None
     steering: Mapping[str, Any] | None = None
     n_action_steps: Annotated[int, Range(1, 10_000)] | None = None
     ensemble: Annotated[float, Range(-10, 10)] | None = None
@@ -105,9 +108,9 @@ def run(configuration: Configuration[EvaluateOptions]) -> int:
     from sim.report import write_report
     from sim.statistics.records import read_evaluation
 
-    policy, description = load_described(options)
     trained, trained_options = trained_task(options.checkpoint)
     task = options.task or trained
+    policy, description = load_described(options, task)
     if not task:
         raise InputError(
             "'task'",
@@ -159,10 +162,11 @@ def run(configuration: Configuration[EvaluateOptions]) -> int:
     return 0
 
 
-def load_described(options: EvaluateOptions) -> tuple[Policy, dict[str, Any]]:
+def load_described(options: EvaluateOptions, task: str | None) -> tuple[Policy, dict[str, Any]]:
     """The policy with the requested sampler, and its description for the record."""
     from policies.loading.load import describe, load
     from policies.model.checkpoint_folder import find
+    from tiller.runs.embodiment import embodiment_for
     from tiller.runs.steering import with_steering
 
     if not options.checkpoint.strip():
@@ -174,7 +178,7 @@ def load_described(options: EvaluateOptions) -> tuple[Policy, dict[str, Any]]:
         )
     folder = find(options.checkpoint)
     policy = with_steering(
-        load(folder, options.device),
+        load(folder, options.device, embodiment_for(task, options.embodiment)),
         options.steering,
         sampler=options.sampler,
         steps=options.steps,

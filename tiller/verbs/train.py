@@ -132,13 +132,16 @@ Trained = tuple[Output | None, "TrainingResult", Mapping[str, float]]
 def train_policy(configuration: Configuration[TrainOptions]) -> Trained:
     """Check that everything fits, open the output and train. Processes of torchrun but the first have no output."""
     from policies.training.train import train
-    from tiller.sheets.fit import fit_recipe
+    from tiller.sheets.fit import fit_generalist, fit_recipe
 
     options = configuration.options
     datasets, task = opened(options)
-    given = configuration.values.get("policy", {})
-    recipe = fit_recipe(options.policy, datasets[0], task, own_action_steps="n_action_steps" in given)
-    contract = datasets[0].attributes.get("contract", {})
+    own = "n_action_steps" in configuration.values.get("policy", {})
+    if options.policy.generalist is None:
+        recipe = fit_recipe(options.policy, datasets[0], task, own_action_steps=own)
+        contract = datasets[0].attributes.get("contract", {})
+    else:
+        recipe, contract = fit_generalist(options.policy, datasets, own_action_steps=own), {}
     output, folder = open_run(configuration, replace(options, policy=recipe), datasets, recipe.observation)
     with output.kept_if_used() if output is not None else nullcontext():
         result = train(
@@ -258,11 +261,13 @@ def open_run(
         observation: keys that are seen.
     """
     from policies.training.demonstrations import Demonstrations
+    from policies.training.embodiments import members_of
     from tiller.sheets.training import announcement
 
     options = configuration.options
     # What does not fit is refused before an earlier run is replaced.
-    data = Demonstrations.open(datasets, options.training, observation)
+    members = members_of(settled.policy) if settled.critic is None else None
+    data = Demonstrations.open(datasets, options.training, observation, members)
     data.weights()
     scored = _built(settled, data)
     output, folder = None, Path(options.output or "")
@@ -275,7 +280,7 @@ def open_run(
         name = str(configuration.choices.get("policy"))
         if options.critic is not None:
             name = f"critic {configuration.choices.get('critic') or options.critic.objective['name']}"
-        print(announcement(name, paths(options), datasets, options.task, options.training, observation, scored))
+        print(announcement(name, paths(options), data, options.task, observation or data.observation.names, scored))
     elif not options.output:
         raise InputError(
             "'output'", expected="a folder that all processes of torchrun share", got="nothing", way_out="Add output="
@@ -288,7 +293,10 @@ def _built(settled: TrainOptions, data: Demonstrations) -> int | None:
     if settled.critic is None:
         from policies.model.build import build_policy, policy_spec
 
-        build_policy(settled.policy, policy_spec(settled.policy, data.observation, data.action))
+        recipe = settled.policy
+        if data.members:
+            recipe = replace(recipe, observation=data.observation.names)
+        build_policy(recipe, policy_spec(recipe, data.observation, data.action, data.embodiments))
         return None
     from policies.critics.build import build_critic, critic_spec
 
@@ -311,9 +319,11 @@ def evaluation_in_the_loop(options: TrainOptions) -> Evaluate | None:
 
     def evaluate(policy: Any, updates: int) -> Mapping[str, float]:
         from sim.evaluation.rollout import evaluate_policy
+        from tiller.runs.embodiment import embodiment_for
 
+        acting = policy.for_embodiment(embodiment_for(task)(policy.spec)) if policy.spec.embodiments else policy
         summary = evaluate_policy(
-            policy, task, episodes=loop.episodes, seed=loop.seed, workers=loop.workers, options=options.options
+            acting, task, episodes=loop.episodes, seed=loop.seed, workers=loop.workers, options=options.options
         ).summary
         assert summary is not None
         return {"success": summary.success.estimate, "score": summary.score.estimate}
