@@ -63,7 +63,7 @@ class LanguagePrompt(PromptEncoder):
         self._others: dict[str, Tensor] = {}
         self._checked = False
 
-    def fit(self) -> None:
+    def fit(self, goals: np.ndarray | None = None) -> None:
         """Embed the instructions of the demonstrations, at the start of a training.
 
         Raises:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -24,8 +25,8 @@ class PromptEncoder(nn.Module):
     spec: PromptSpec
     condition_dim: int = 0
 
-    def fit(self) -> None:
-        """Learn what the encoder must know of its instructions before the training, where there is such a thing."""
+    def fit(self, goals: np.ndarray | None = None) -> None:
+        """Measure what the encoder must know before a training: of its instructions, or of goals (n, G)."""
 
     def read(self, prompts: Sequence[TaskPrompt]) -> Tensor | None:
         """Prompts (B,) as a tensor (B, ...) on the CPU; None where they decide nothing.

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 PROMPT = "prompt"
-"""The fact that is the instruction of an episode, as the model's encoder of prompts reads it."""
+"""The fact of an episode, or the column of a window, that is its prompt as the model's encoder of prompts reads it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,8 +37,8 @@ class TensorBatch:
 
     @property
     def prompt(self) -> Tensor | None:
-        """The prompts (batch, ...); None where the model reads none."""
-        return self.facts.get(PROMPT)
+        """The prompts (batch, ...), of the episode or of the window; None where the model reads none."""
+        return self.facts.get(PROMPT, self.columns.get(PROMPT))
 
     def to(self, device: torch.device) -> TensorBatch:
         """The same windows on another device."""

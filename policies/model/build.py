@@ -12,10 +12,12 @@ from torch import nn
 from data.learning.source import WindowSource
 from data.learning.statistics import FieldStatistics, RunningStatistics
 from policies.encoders import PromptEncoder, make_encoder, make_prompt_encoder
+from policies.encoders.tokens import TokenEncoder
 from policies.model.embodiments import Embodiments
 from policies.model.model import PolicyModel
 from policies.model.policy import DiffusionPolicy
 from policies.networks import make_network
+from policies.networks.tokens import TokenLayout
 from policies.objectives import Objective, make_objective
 from policies.recipe.choice import choose
 from policies.recipe.recipe import ObservingRecipe, PolicyRecipe
@@ -86,6 +88,7 @@ def build_policy(
         horizon=spec.horizon,
         action_dim=action.dim,
         condition_dim=seen.dim + (0 if embodiments is None else embodiments.flags.shape[1]),
+        layout=_layout(seen, embodiments is not None),
         **named("network", recipe.network),
     )
     model = PolicyModel(
@@ -101,6 +104,14 @@ def build_policy(
         embodiments,
     )
     return DiffusionPolicy(model.eval(), spec, recipe)
+
+
+def _layout(seen: ConditionParts, flagged: bool) -> TokenLayout | None:
+    """Where the parts of a condition are, of an encoder of tokens."""
+    if not isinstance(seen.encoder, TokenEncoder):
+        return None
+    fields = tuple(field.size for field in seen.chain.outgoing[1].fields)
+    return TokenLayout(len(seen.encoder.keys), seen.encoder.width, fields, flagged, seen.prompt_encoder.condition_dim)
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from policies.recipe.recipe import PolicyRecipe, TrainingConfig
 from policies.training.demonstrations import Data, Demonstrations
 from policies.training.embodiments import members_of
 from policies.training.fit import fit
-from policies.training.prompts import episode_prompts, with_instructions
+from policies.training.prompts import episode_prompts, measured_goals, with_goal, with_goals, with_instructions
 from policies.training.remarks import known_instructions, lost_in_float32
 from policies.training.running.run import TrainingRun, training_run
 from policies.training.trainer import Evaluate, TrainingResult
@@ -71,6 +71,7 @@ def _train(
     recipe = with_instructions(recipe, data.datasets)
     if data.members:
         recipe = replace(recipe, observation=data.observation.names)
+    recipe = with_goal(recipe, data.observation)
     spec = policy_spec(recipe, data.observation, data.action, data.embodiments)
     windows = data.windows(spec)
     if recipe.pad_loss and any(each.has_rewound for each in windows):
@@ -84,14 +85,16 @@ def _train(
     chain = make_chain(recipe.transforms, spec.observation, spec.action)
     statistics = measure(data.measured(spec), chain, data.embodiments, data.embodiment_of)
     policy = build_policy(recipe, spec, statistics)
-    policy.model.prompt_encoder.fit()
+    encoder = policy.model.prompt_encoder
+    source, held_out = data.source(windows, spec), data.validation(spec) if run.ranks.is_main else None
+    encoder.fit(measured_goals(encoder, source))
     return fit(
         run,
         TrainablePolicy(policy),
-        data.source(windows, spec),
+        with_goals(encoder, source),
         data.provenance(*hashes),
-        facts={**episode_prompts(policy.model.prompt_encoder, data.datasets), **_embodiments(data)},
-        held_out=data.validation(spec) if run.ranks.is_main else None,
+        facts={**episode_prompts(encoder, data.datasets), **_embodiments(data)},
+        held_out=None if held_out is None else with_goals(encoder, held_out),
         ahead=any(key.is_image for key in spec.observation),
         evaluate=evaluate,
         remarks=(

@@ -84,8 +84,8 @@ def union_of(
                     f"observation '{name}' of '{embodiment.name}'",
                     expected=f"{_key(first)}, as of '{owner}'",
                     got=_key(key),
-                    way_out=f"Give it a name of its own, policy.generalist.rename={{{embodiment.name}: {{{own}: NAME}}}}, "
-                    f"or leave it out, policy.generalist.without=[{name}]",
+                    way_out="Give it a name of its own, policy.generalist.rename="
+                    f"{{{embodiment.name}: {{{own}: NAME}}}}, or leave it out, policy.generalist.without=[{name}]",
                 )
         for field in action.fields:
             owner, same = fields.setdefault(field.name, (embodiment.name, field))
