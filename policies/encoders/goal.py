@@ -59,7 +59,7 @@ class GoalPrompt(PromptEncoder):
         if goals is None:
             return
         low = self._split(torch.from_numpy(goals).double())[0]
-        spread = low.std(0, unbiased=False)
+        spread = (low - low.mean(0)).square().mean(0).sqrt()
         self.offset.copy_(low.mean(0))
         self.scale.copy_(torch.where(spread > 1e-6, spread, 1.0))
 

@@ -39,7 +39,8 @@ def embed(sentence: str, model: str = "") -> np.ndarray:
     import torch
 
     tokenizer, network = _encoder(model)
-    tokens = tokenizer(sentence, return_tensors="pt", truncation=True, max_length=LONGEST)
+    readable = sentence.encode("utf-8", "replace").decode("utf-8")  # half a pair of surrogates is no text
+    tokens = tokenizer(readable, return_tensors="pt", truncation=True, max_length=LONGEST)
     with torch.inference_mode():
         states = network(**tokens).last_hidden_state[0]  # (tokens, size)
     vector: np.ndarray = states.mean(0).float().numpy()

@@ -18,7 +18,7 @@ from policies.model.batch import PROMPT
 from policies.recipe.recipe import ObservingRecipe
 from robot.description import ObservationSpec, TaskPrompt
 from robot.description.prompt import GOAL, INSTRUCTION, LANGUAGE, REFUSED
-from robot.errors import InputError
+from robot.errors import InputError, nearest
 
 GOALS_MEASURED = 4096
 Recipe = TypeVar("Recipe", bound=ObservingRecipe)
@@ -55,6 +55,14 @@ def with_goal(recipe: Recipe, observation: ObservationSpec) -> Recipe:
             expected=f"keys of the observation that make a goal: {', '.join(observation.names)}",
             got="none",
         )
+    for key in keys:
+        if recipe.observation and key not in recipe.observation:
+            raise InputError(
+                f"policy.prompt.keys: '{key}'",
+                expected=f"a key that the policy sees: {', '.join(recipe.observation)}",
+                got=f"'{key}'",
+                way_out=nearest(key, recipe.observation),
+            )
     shapes = {key: list(observation[key].shape) for key in keys}
     return replace(recipe, prompt={**recipe.prompt, "shapes": shapes})  # type: ignore[type-var]
 

@@ -1,0 +1,222 @@
+"""One policy of many tasks, told by language: ten Meta-World tasks from one network, all ten twins from another.
+
+    python -m benchmarks.generalist mt10             train what is missing, evaluate, write the table
+    python -m benchmarks.generalist twin
+    python -m benchmarks.generalist mt10 --select    evaluate on the seeds that recipes are chosen on
+
+Each suite's demonstrations are collected once (25 per Meta-World task, 60 per twin task). A run is trained by `tiller
+train` and goes on where it was interrupted; processor minutes are those of its process. Every run is evaluated on each
+task with its own instruction; the runs told by language also with paraphrases that no demonstration has, with the
+instruction of another task of the same scene, and under guidance.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any, Iterator, Mapping, Sequence
+
+from benchmarks.artifacts import RESULTS, ROOT, write_csv
+from robot.description import Policy, to_json
+from sim.statistics.intervals import wilson
+
+ARTIFACTS = ROOT / "artifacts" / "generalist"
+REPORTED, SELECTED = 100_000, 500_000
+"""First seeds: of what is reported, and of what recipes are chosen on."""
+COLUMNS = (
+    "run", "prompt", "told", "task", "success", "success_low", "success_high", "episodes", "first_seed", "updates",
+    "processor_minutes", "date",
+)  # fmt: skip
+
+SCENES: Sequence[tuple[str, ...]] = (
+    ("reach", "push", "pick-place"), ("drawer-open", "drawer-close"), ("window-open", "window-close"),
+)  # fmt: skip
+PARAPHRASES: Mapping[str, tuple[str, ...]] = {
+    "reach": ("bring the gripper to the goal position", "go to the target with your hand"),
+    "push": ("shove the puck to the target", "slide the puck along the table to the goal"),
+    "pick-place": ("grasp the puck, lift it and keep it at the target", "grab the puck and carry it to the goal"),
+    "door-open": ("open the door", "swing the door open"),
+    "drawer-open": ("open the drawer", "pull out the drawer"),
+    "drawer-close": ("close the drawer", "shut the drawer"),
+    "button-press-topdown": ("push the button from above", "hit the button on the box's top"),
+    "peg-insert-side": ("insert the peg into the hole from the side", "grab the peg and slide it into the hole"),
+    "window-open": ("open the window", "push the window to the side to open it"),
+    "window-close": ("close the window", "shut the window by its handle"),
+}
+
+
+@dataclass(frozen=True)
+class Suite:
+    """Tasks that one network learns.
+
+    Args:
+        tasks: names within the suite of Meta-World or the twin.
+        demonstrations: per task.
+        episodes: evaluated per task.
+        runs: name -> overrides of `tiller train`.
+    """
+
+    room: str
+    tasks: tuple[str, ...]
+    demonstrations: int
+    episodes: int
+    runs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+SUITES = {
+    "mt10": Suite(
+        "metaworld",
+        ("reach", "push", "pick-place", "door-open", "drawer-open", "drawer-close", "button-press-topdown",
+         "peg-insert-side", "window-open", "window-close"),
+        demonstrations=25,
+        episodes=50,
+        runs={
+            "language": ("policy=flow_mlp", "policy.prompt.name=language", "+policy.prompt.drop=0.1",
+                         "training=default", "training.steps=40000"),
+            "task_ids": ("policy=flow_mlp", "policy.prompt.name=instruction", "training=default",
+                         "training.steps=40000"),
+        },
+    ),
+    "twin": Suite(
+        "twin",
+        ("lift", "place", "press", "stack", "wipe", "peg", "door", "drawer", "hand_grasp", "hand_turn"),
+        demonstrations=60,
+        episodes=100,
+        runs={
+            "language": ("policy=generalist", "policy.generalist.without=[drawer.wanted]",
+                         "policy.generalist.rename={twin/hand_grasp: {object.kind: tool.kind}}",
+                         "policy.transforms=[{name: relative_action, references: {tcp.position: {key: tcp.position}}}]",
+                         "training=default", "training.steps=50000", "training.keep_every=10000"),
+        },
+    ),
+}  # fmt: skip
+
+
+def main(words: list[str]) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("suite", choices=SUITES)
+    parser.add_argument("runs", nargs="*", help="default: all of the suite")
+    parser.add_argument("--select", action="store_true", help="evaluate on the seeds that recipes are chosen on")
+    parser.add_argument("--episodes", type=int, help="per task")
+    options = parser.parse_args(words)
+    suite = SUITES[options.suite]
+    folder = ARTIFACTS / options.suite
+    data = demonstrations(suite, folder)
+    seed, episodes = (SELECTED if options.select else REPORTED), options.episodes or suite.episodes
+    for name in options.runs or suite.runs:
+        run = train(name, suite, data, folder)
+        for condition, task, prompt in conditions(name, options.suite, suite):
+            measured(run, condition, f"{suite.room}/{task}", prompt, episodes, seed)
+    if not options.select:
+        write_csv(RESULTS / f"generalist_{options.suite}.csv", COLUMNS, rows(folder, suite, seed))
+    return 0
+
+
+def demonstrations(suite: Suite, folder: Path) -> list[Path]:
+    """The datasets of the tasks, collected where they are missing."""
+    paths = [folder / "demonstrations" / task for task in suite.tasks]
+    for task, path in zip(suite.tasks, paths):
+        if not path.with_suffix(".done").exists():
+            tiller("collect", f"task={suite.room}/{task}", f"episodes={suite.demonstrations}", f"output={path}",
+                   *(["resume=true"] if path.exists() else []))  # fmt: skip
+            path.with_suffix(".done").touch()
+    return sorted(paths)
+
+
+def train(name: str, suite: Suite, data: Sequence[Path], folder: Path) -> Path:
+    """The run, trained where it is missing or unfinished."""
+    output = folder / name
+    if not (output / "checkpoints" / "final").is_dir():
+        listed = ",".join(map(str, data))
+        tiller("train", f"data=[{listed}]", *suite.runs[name], f"output={output}", "resume=true")
+    return output
+
+
+def conditions(run: str, name: str, suite: Suite) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
+    """What is evaluated: the name of the condition, the task, and the prompt in place of the episode's."""
+    for task in suite.tasks:
+        yield "own", task, {}
+    if run != "language":
+        return
+    for task in suite.tasks if name == "mt10" else ():
+        for number, words in enumerate(PARAPHRASES[task]):
+            yield f"paraphrase {number}", task, {"instruction": words}
+    for scene in SCENES if name == "mt10" else ():
+        for task in scene:
+            for other in scene:
+                if other != task:
+                    yield f"of {other}", task, {"instruction": instruction(f"{suite.room}/{other}")}
+    if name == "twin":
+        from sim.tasks.twin.drawer import INSTRUCTIONS
+
+        for which, words in INSTRUCTIONS.items():
+            yield f"told to {which}", "drawer", {"instruction": words}
+
+
+def instruction(task: str) -> str:
+    from sim.tasks.registry import task_info
+
+    return task_info(task).instruction
+
+
+def measured(
+    run: Path, condition: str, task: str, prompt: Mapping[str, Any], episodes: int, seed: int
+) -> Mapping[str, Any]:
+    """Success of the run on a task under a prompt, from its file where it was measured before."""
+    from policies.loading.load import load
+    from policies.steering.prompted import Prompted
+    from sim.evaluation.rollout import evaluate_policy
+    from tiller.runs.embodiment import embodiment_for
+
+    file = run / "evaluations" / f"{task.replace('/', '-')}-{condition.replace(' ', '_')}-{seed}-{episodes}.json"
+    if file.exists():
+        return dict(json.loads(file.read_text()))
+    policy: Policy = load(run, embodiment=embodiment_for(task))
+    if prompt:
+        policy = Prompted(policy, **prompt)
+    evaluation = evaluate_policy(policy, task, episodes=episodes, seed=seed)
+    row = {
+        "condition": condition,
+        "task": task,
+        "words": prompt.get("instruction", ""),
+        "seed": seed,
+        "records": to_json(evaluation.records),
+        "instructions": evaluation.instructions,
+    }
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(row))
+    assert evaluation.summary is not None
+    print(f"{run.name} {task} {condition}: {evaluation.summary.success.estimate:.3f}", flush=True)
+    return row
+
+
+def rows(folder: Path, suite: Suite, seed: int) -> Iterator[dict[str, Any]]:
+    """Every measurement of the reported seeds."""
+    for name in suite.runs:
+        finished = folder / name / "finished.json"
+        effort = json.loads(finished.read_text()) if finished.exists() else {}
+        for file in sorted((folder / name / "evaluations").glob(f"*-{seed}-*.json")):
+            row = json.loads(file.read_text())
+            successes = [bool(record["success"]) for record in row["records"]]
+            low, high = wilson(sum(successes), len(successes))
+            yield {
+                "run": name, "prompt": row["condition"], "told": row["words"], "task": row["task"],
+                "success": round(sum(successes) / len(successes), 4), "success_low": round(low, 4),
+                "success_high": round(high, 4), "episodes": len(successes), "first_seed": seed,
+                "updates": effort.get("updates", ""), "processor_minutes": round(effort.get("minutes", 0), 1),
+                "date": date.fromtimestamp(file.stat().st_mtime).isoformat(),
+            }  # fmt: skip
+
+
+def tiller(*words: str) -> None:
+    print("$ tiller " + " ".join(words), flush=True)
+    subprocess.run([sys.executable, "-m", "tiller", *words], check=True, cwd=ROOT)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
