@@ -203,12 +203,13 @@ def rows(folder: Path, suite: Suite, seed: int) -> Iterator[dict[str, Any]]:
         for file in sorted((folder / name / "evaluations").glob(f"*-{seed}-*.json")):
             row = json.loads(file.read_text())
             successes = [bool(record["success"]) for record in row["records"]]
-            low, high = wilson(sum(successes), len(successes))
+            rate = wilson(sum(successes), len(successes))
             yield {
                 "run": name, "prompt": row["condition"], "told": row["words"], "task": row["task"],
-                "success": round(sum(successes) / len(successes), 4), "success_low": round(low, 4),
-                "success_high": round(high, 4), "episodes": len(successes), "first_seed": seed,
-                "updates": effort.get("updates", ""), "processor_minutes": round(effort.get("minutes", 0), 1),
+                "success": round(rate.estimate, 4), "success_low": round(rate.low, 4),
+                "success_high": round(rate.high, 4), "episodes": len(successes), "first_seed": seed,
+                "updates": effort.get("updates", ""),
+                "processor_minutes": round(effort.get("processor_minutes", 0), 1),
                 "date": date.fromtimestamp(file.stat().st_mtime).isoformat(),
             }  # fmt: skip
 

@@ -46,6 +46,7 @@ class TrainingResult:
         loss: mean over the last updates, as it was logged last; NaN when no update was left to do.
         validation_loss: the last one, NaN when nothing was held out.
         evaluations: updates -> what `evaluate` returned.
+        processor_s: of the time spent training, that of the first process on its cores.
     """
 
     updates: int
@@ -55,6 +56,7 @@ class TrainingResult:
     loss: float
     validation_loss: float
     evaluations: Mapping[int, Mapping[str, float]] = field(default_factory=dict)
+    processor_s: float = 0.0
 
 
 @dataclass
@@ -101,7 +103,7 @@ class Trainer:
         self.progress, self.validation, self.evaluate, self.loggers = progress, validation, evaluate, loggers
         self.config, self.ranks = learner.config, learner.ranks
         self.acting = trainable.with_model(learner.average.model)
-        self.done, self.elapsed_s = 0, 0.0
+        self.done, self.elapsed_s, self.processor_s = 0, 0.0, 0.0
         self._loss = self._validation_loss = math.nan
         self._evaluations: dict[int, Mapping[str, float]] = {}
         self._interruption, self._saved_at = Interruption(), -1
@@ -118,7 +120,7 @@ class Trainer:
         require_same_run(state, self.config)
         fill(self.learner.average.model, read_tensors(folder / WEIGHTS), folder / WEIGHTS)
         self.learner.restore(state.average_updates, state.schedule)
-        self.done, self.elapsed_s = state.update, state.elapsed_s
+        self.done, self.elapsed_s, self.processor_s = state.update, state.elapsed_s, state.processor_s
         self._saved_at = self.done
         self.progress.resume(self.done)
         self._report_changes(state)
@@ -177,7 +179,7 @@ class Trainer:
 
     def _advance(self, recent: Recent) -> None:
         """One update, with its time."""
-        started = time.perf_counter()
+        started, busy = time.perf_counter(), time.process_time()
         batches = self.batches.fetch(0 if self.config.overfit_one_batch else self.done)
         fetched = time.perf_counter()
         loss, recent.norm = self.learner.learn(self.done, batches)
@@ -187,6 +189,7 @@ class Trainer:
         recent.data_s += fetched - started
         recent.update_s += finished - fetched
         self.elapsed_s += finished - started
+        self.processor_s += time.process_time() - busy
         self.done += 1
         self.progress.advance(self.done)
 
@@ -270,7 +273,12 @@ class Trainer:
     def _write(self, folder: Path) -> None:
         self._write_trained(folder)
         state = TrainingState(
-            self.done, self.elapsed_s, self.learner.average.updates, self.learner.schedule.state_dict(), self.config
+            self.done,
+            self.elapsed_s,
+            self.learner.average.updates,
+            self.learner.schedule.state_dict(),
+            self.config,
+            self.processor_s,
         )
         write_training(folder / TRAINING, state, self.learner.model, self.learner.optimiser)
 
@@ -291,5 +299,12 @@ class Trainer:
             checkpoint = self.folder.final
             self._evaluate()
         return TrainingResult(
-            self.done, stopped, checkpoint, self.elapsed_s, self._loss, self._validation_loss, dict(self._evaluations)
+            self.done,
+            stopped,
+            checkpoint,
+            self.elapsed_s,
+            self._loss,
+            self._validation_loss,
+            dict(self._evaluations),
+            self.processor_s,
         )

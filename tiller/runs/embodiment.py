@@ -10,21 +10,21 @@ if TYPE_CHECKING:
     from robot.description import PolicySpec
 
 
-def embodiment_for(task: str | None, given: str | None = None) -> Callable[[PolicySpec], str]:
-    """What chooses the embodiment for a task: the one that was given, else the one of the task's name.
+def embodiment_for(task: str | None, given: str | None = None) -> str | Callable[[PolicySpec], str]:
+    """The embodiment that was given, else what chooses the one of a task's name.
 
     Args:
         task: id of it; None where there is none.
         given: name of an embodiment.
 
     Returns:
-        From the spec of a policy of several embodiments to the name of one.
+        The name, or from the spec of a policy of several embodiments to the name of one.
     """
+    if given:
+        return given
 
     def chosen(spec: PolicySpec) -> str:
         names = [each.name for each in spec.embodiments]
-        if given:
-            return given
         if task in names:
             return str(task)
         if len(names) == 1:

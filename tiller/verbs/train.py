@@ -319,9 +319,8 @@ def evaluation_in_the_loop(options: TrainOptions) -> Evaluate | None:
 
     def evaluate(policy: Any, updates: int) -> Mapping[str, float]:
         from sim.evaluation.rollout import evaluate_policy
-        from tiller.runs.embodiment import embodiment_for
 
-        acting = policy.for_embodiment(embodiment_for(task)(policy.spec)) if policy.spec.embodiments else policy
+        acting = policy.for_embodiment(task) if policy.spec.embodiments else policy
         summary = evaluate_policy(
             acting, task, episodes=loop.episodes, seed=loop.seed, workers=loop.workers, options=options.options
         ).summary
@@ -337,6 +336,7 @@ def figures(result: TrainingResult) -> dict[str, Any]:
     values: dict[str, Any] = {
         "updates": result.updates,
         "minutes": result.elapsed_s / 60,
+        "processor_minutes": result.processor_s / 60,
         **{name: loss for name, loss in losses.items() if math.isfinite(loss)},
     }
     for measured in list(result.evaluations.values())[-1:]:
