@@ -229,9 +229,18 @@ class Trainer:
             "update_s": recent.update_s / recent.updates,
             "samples_per_s": recent.updates * self.config.batch_size / seconds,
             "elapsed_s": self.elapsed_s,
+            **self._noted(),
         }
         self._record(numbers)
         self.progress.numbers(loss=self._loss, samples_per_s=numbers["samples_per_s"])
+
+    def _noted(self) -> dict[str, float]:
+        """Means of what the model noted since the last log, over all processes; they note the same names."""
+        notes = self.learner.model.take_notes()
+        if not notes:
+            return {}
+        sums = self.ranks.add(torch.stack(list(notes.values()))).tolist()
+        return {name: total / count for name, (total, count) in zip(notes, sums)}
 
     def _validate(self) -> None:
         if self.validation is None or not self.ranks.is_main:
