@@ -12,8 +12,7 @@ data earned there. Without it this is CQL.
 
 p = 1 weighs each chunk by the inverse of its density, as the papers do for single actions. A chunk of 12 rows of ten
 components has u(u) = 2^-120, beside which no other counts, and a sampler has no density: pi is then taken to be normal
-about the mean of a window's candidates. p = 0 counts all draws alike: CQL(rho) of the first paper, with rho a mixture of
-the two.
+about the mean of a window's candidates. p = 0 counts all draws alike: CQL(rho) of the first paper, rho being a mixture.
 """
 
 from __future__ import annotations

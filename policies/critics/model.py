@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Callable, Iterable
+from typing import Callable
 
 import torch
 from torch import Tensor, nn
@@ -139,14 +139,3 @@ class CriticModel(LossModule):
         if situation.plan is not None:
             rows = torch.where(batch.is_pad[:, None, :, None], situation.plan[:, None], rows)
         return situation, rows
-
-    @torch.no_grad()
-    def fit_spread(self, batches: Iterable[TensorBatch]) -> None:
-        """Set the spread of differences from the plan: of all rows of some windows that count."""
-        total, count = torch.zeros(self.rows, dtype=torch.float64), torch.zeros(self.rows[0], 1, dtype=torch.float64)
-        for batch in batches:
-            situation, rows = self.executed(batch)
-            assert situation.plan is not None
-            total += (rows[:, 0] - situation.plan).double().square().sum(0)  # 0 where padded
-            count += (~batch.is_pad).sum(0)[:, None]
-        self.spread.copy_((total / count.clamp(min=1)).sqrt().clamp(min=LEAST_SPREAD))

@@ -12,10 +12,11 @@ import torch
 from torch import Tensor
 
 from data.learning.episode_weights import make_order, weights_of
+from data.learning.later import Outcomes, success_outcomes
 from data.learning.memory import memory_limit_bytes
 from data.learning.mixture import Mixture, require_weights
 from data.learning.source import WindowSource
-from data.learning.split import split_episodes
+from data.learning.split import split_episodes, starts_of
 from data.learning.weighted import Weighted
 from data.learning.windows import Windows, WindowShape, WindowSpec
 from data.store.dataset import Dataset
@@ -44,13 +45,17 @@ class Demonstrations:
     config: TrainingConfig
 
     @classmethod
-    def open(cls, data: Data | Sequence[Data], config: TrainingConfig, keys: Sequence[str] = ()) -> Demonstrations:
+    def open(
+        cls, data: Data | Sequence[Data], config: TrainingConfig, keys: Sequence[str] = (), *, by_start: bool = False
+    ) -> Demonstrations:
         """Open datasets and split them.
 
         Args:
             data: a dataset, or several.
             config: split, weights and order.
             keys: that are seen; empty for all of the first dataset.
+            by_start: hold out all episodes of a start or none, also where several datasets or groups have it: from one
+                start other chunks were tried, which are what a critic is judged on.
 
         Raises:
             InputError: a dataset without a schema, two whose keys, units, periods or actions differ (both are shown),
@@ -75,6 +80,8 @@ class Demonstrations:
             require_weights("training.weights", np.asarray(config.weights), len(datasets), positive=True)
         make_order(config.order)
         parts = [_episodes(each, config) for each in datasets]
+        if by_start:
+            parts = _whole_starts(datasets, parts)
         return cls(datasets, tuple(part[0] for part in parts), tuple(part[1] for part in parts), config)
 
     @property
@@ -88,8 +95,13 @@ class Demonstrations:
         assert self.datasets[0].schema is not None
         return self.datasets[0].schema.action
 
-    def windows(self, spec: WindowSpec, columns: Sequence[str] = ()) -> list[Windows]:
+    def windows(self, spec: WindowSpec, columns: Sequence[str] = (), *, outcomes: bool = False) -> list[Windows]:
         """The windows of each dataset's training episodes.
+
+        Args:
+            spec: what a window holds.
+            columns: further ones of rows.
+            outcomes: whether they know their successes, to look ahead.
 
         Raises:
             InputError: a key or column that a dataset lacks, or a column that two hold in other shapes or types.
@@ -107,7 +119,7 @@ class Demonstrations:
                     got="; ".join(f"{shape} {dtype} in '{path}'" for path, (shape, dtype) in kinds.items()),
                 )
         return [
-            Windows(each, spec, episodes, columns, memory_bytes=self._memory())
+            Windows(each, spec, episodes, columns, outcomes=_outcomes(each, outcomes), memory_bytes=self._memory())
             for each, episodes in zip(self.datasets, self.training)
         ]
 
@@ -131,10 +143,12 @@ class Demonstrations:
             members.append(own if weights is None else Weighted(own, weights))
         return self._joined(members, self.config.weights)
 
-    def validation(self, spec: WindowSpec, columns: Sequence[str] = ()) -> WindowSource | None:
-        """Windows of the episodes held out, each once; None where there are none."""
+    def validation(
+        self, spec: WindowSpec, columns: Sequence[str] = (), *, outcomes: bool = False
+    ) -> WindowSource | None:
+        """Windows of the episodes held out, each once; None where there are none. Arguments as of `windows`."""
         windows = [
-            Windows(each, spec, episodes, columns) if len(episodes) else None
+            Windows(each, spec, episodes, columns, outcomes=_outcomes(each, outcomes)) if len(episodes) else None
             for each, episodes in zip(self.datasets, self.held_out)
         ]
         return self._joined(windows) if any(windows) else None
@@ -205,6 +219,27 @@ def _episodes(data: Dataset, config: TrainingConfig) -> tuple[np.ndarray, np.nda
         chosen = np.random.default_rng([config.seed, 1]).permutation(training)[: config.demonstrations]
         training = np.sort(chosen)
     return training, held_out
+
+
+def _whole_starts(
+    datasets: Sequence[Dataset], parts: Sequence[tuple[np.ndarray, np.ndarray]]
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """The parts with all episodes of a start that is held out held out."""
+    starts = [starts_of(each) for each in datasets]
+    held = {own[number] for own, (_, out) in zip(starts, parts) for number in out.tolist()}
+    whole = []
+    for data, own, (training, out) in zip(datasets, starts, parts):
+        shared = np.array([own[number] in held for number in training.tolist()], bool)
+        if shared.all():
+            raise InputError(
+                f"'{data.path}': starts to train on", expected="some that are not held out", got="only such as are"
+            )
+        whole.append((training[~shared], np.sort(np.concatenate([out, training[shared]]))))
+    return whole
+
+
+def _outcomes(data: Dataset, needed: bool) -> Outcomes | None:
+    return success_outcomes(data) if needed else None
 
 
 def _fact(data: Dataset, name: str) -> Tensor:
