@@ -7,6 +7,7 @@ from typing import Sequence
 
 import numpy as np
 
+from data.learning.later import Later
 from data.learning.source import WindowSource
 from data.learning.windows import Batch
 
@@ -53,6 +54,9 @@ class Hindsight:
 
     def shuffled(self, windows: np.ndarray, generator: np.random.Generator) -> np.ndarray:
         return self._with_goals(self.source.shuffled(windows % len(self.source), generator), generator)
+
+    def later(self, rows: int, gamma: float) -> Later:
+        return self.source.later(rows, gamma)
 
     @property
     def episode_of(self) -> np.ndarray:

@@ -6,6 +6,7 @@ from typing import Mapping, Sequence
 
 import numpy as np
 
+from data.learning.later import Later
 from data.learning.source import WindowSource
 from data.learning.windows import Batch
 from robot.description import ObservationSpec
@@ -57,6 +58,9 @@ class Padded:
 
     def shuffled(self, windows: np.ndarray, generator: np.random.Generator) -> np.ndarray:
         return self.source.shuffled(windows, generator)
+
+    def later(self, rows: int, gamma: float) -> Later:
+        return self.source.later(rows, gamma)
 
     @property
     def episode_of(self) -> np.ndarray:

@@ -6,16 +6,19 @@ from typing import Mapping
 
 from data.learning.statistics import FieldStatistics
 from policies.critics.critic import LearntCritic
-from policies.critics.model import CriticModel, make_value_network
+from policies.critics.model import CriticModel
+from policies.critics.networks import make_value_network
 from policies.critics.objectives import make_objective
 from policies.encoders import make_prompt_encoder
 from policies.model.build import build_condition, chosen_keys, named
-from policies.recipe.critic import CriticRecipe
-from robot.description import ActionSpec, CriticSpec, ObservationSpec
+from policies.recipe.critic import BESIDE, HIDDEN, CriticRecipe
+from robot.description import ActionSpec, CriticBase, CriticSpec, ObservationSpec
 
 
-def critic_spec(recipe: CriticRecipe, observation: ObservationSpec, action: ActionSpec) -> CriticSpec:
-    """What a critic of this recipe sees and scores, given what a dataset offers.
+def critic_spec(
+    recipe: CriticRecipe, observation: ObservationSpec, action: ActionSpec, base: CriticBase | None = None
+) -> CriticSpec:
+    """What a critic of this recipe sees and scores, given what a dataset offers and the base that it is trained with.
 
     Raises:
         InputError: the recipe names a key that is not offered, or a part that does not exist.
@@ -27,6 +30,7 @@ def critic_spec(recipe: CriticRecipe, observation: ObservationSpec, action: Acti
         recipe.gamma,
         make_objective(**named("critic.objective", recipe.objective)).reward,
         make_prompt_encoder(**named("critic.prompt", recipe.prompt)).spec,
+        None if recipe.plan == HIDDEN else base,
     )
 
 
@@ -38,13 +42,18 @@ def build_critic(
     Args:
         recipe: its parts.
         spec: from `critic_spec`, or from a checkpoint.
-        statistics: from `measure`; None leaves the normaliser to be filled from a checkpoint.
+        statistics: from `measure`, for a critic that is to learn; None leaves the normaliser to be filled from a
+            checkpoint, and what the objective learns with away.
 
     Raises:
         InputError: a part, or an option of one, is unknown or does not fit.
     """
     seen = build_condition(recipe, spec.observation, spec.action, statistics)
-    inputs = seen.dim + spec.steps * seen.chain.outgoing[1].dim
-    network = make_value_network(inputs=inputs, **named("critic.network", recipe.network))
-    model = CriticModel(seen, network, make_objective(**named("critic.objective", recipe.objective)))
+    plan = None if spec.base is None else recipe.plan
+    rows = spec.steps * seen.chain.outgoing[1].dim
+    network = make_value_network(
+        state=seen.dim + (rows if plan == BESIDE else 0), action=rows, **named("critic.network", recipe.network)
+    )
+    objective = make_objective(**named("critic.objective", recipe.objective))
+    model = CriticModel(seen, network, objective, spec.steps, plan, learns=statistics is not None)
     return LearntCritic(model.eval(), spec, recipe)

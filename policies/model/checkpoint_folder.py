@@ -17,7 +17,7 @@ CRITIC_RECORD, MODULE_RECORD = "critic.json", "module.json"
 KINDS = {RECORD: "policy", CRITIC_RECORD: "critic", MODULE_RECORD: "module"}
 """Record of a checkpoint -> what it holds."""
 # Where a training run keeps its checkpoints, best first.
-IN_A_RUN = ("checkpoints/final", "checkpoints/last")
+IN_A_RUN = ("checkpoints/best", "checkpoints/final", "checkpoints/last")
 _LENGTH = struct.Struct("<Q")  # of a safetensors file's header, which holds the end of each tensor
 
 

@@ -13,11 +13,12 @@ import torch
 from torch import Tensor
 
 from data.learning.episode_weights import make_order, weights_of
+from data.learning.later import Outcomes, success_outcomes
 from data.learning.memory import memory_limit_bytes
 from data.learning.mixture import Mixture, require_weights
 from data.learning.padded import Padded
 from data.learning.source import WindowSource
-from data.learning.split import split_episodes
+from data.learning.split import split_episodes, starts_of
 from data.learning.weighted import Weighted
 from data.learning.windows import Windows, WindowShape, WindowSpec
 from data.store.dataset import Dataset
@@ -55,6 +56,8 @@ class Demonstrations:
         config: TrainingConfig,
         keys: Sequence[str] = (),
         members: Callable[[Sequence[Dataset]], tuple[EmbodimentSpec, ...]] | None = None,
+        *,
+        by_start: bool = False,
     ) -> Demonstrations:
         """Open datasets and split them.
 
@@ -63,6 +66,8 @@ class Demonstrations:
             config: split, weights and order.
             keys: that are seen; empty for all of the first dataset.
             members: gives the embodiment of each dataset, where they may lack keys and action fields of one another.
+            by_start: hold out all episodes of a start or none, also where several datasets or groups have it: from one
+                start other chunks were tried, which are what a critic is judged on.
 
         Raises:
             InputError: a dataset without a schema, two whose keys, units, periods or actions differ (both are shown),
@@ -87,6 +92,8 @@ class Demonstrations:
             require_weights("training.weights", np.asarray(config.weights), len(datasets), positive=True)
         make_order(config.order)
         parts = [_episodes(each, config) for each in datasets]
+        if by_start:
+            parts = _whole_starts(datasets, parts)
         training, held_out = (tuple(part[side] for part in parts) for side in (0, 1))
         opened = cls(datasets, training, held_out, config, () if members is None else members(datasets))
         _ = opened.union  # refuses members that do not go together
@@ -122,8 +129,13 @@ class Demonstrations:
         numbers = [names.index(member.name) for member in self.members]
         return np.repeat(np.asarray(numbers, np.int64), list(map(len, self.datasets)))
 
-    def windows(self, spec: WindowSpec, columns: Sequence[str] = ()) -> list[Windows]:
+    def windows(self, spec: WindowSpec, columns: Sequence[str] = (), *, outcomes: bool = False) -> list[Windows]:
         """The windows of each dataset's training episodes.
+
+        Args:
+            spec: what a window holds.
+            columns: further ones of rows.
+            outcomes: whether they know their successes, to look ahead.
 
         Raises:
             InputError: a key or column that a dataset lacks, or a column that two hold in other shapes or types.
@@ -141,7 +153,14 @@ class Demonstrations:
                     got="; ".join(f"{shape} {dtype} in '{path}'" for path, (shape, dtype) in kinds.items()),
                 )
         return [
-            Windows(each, self._own(number, spec), episodes, columns, memory_bytes=self._memory())
+            Windows(
+                each,
+                self._own(number, spec),
+                episodes,
+                columns,
+                outcomes=_outcomes(each, outcomes),
+                memory_bytes=self._memory(),
+            )
             for number, (each, episodes) in enumerate(zip(self.datasets, self.training))
         ]
 
@@ -165,10 +184,14 @@ class Demonstrations:
             members.append(own if weights is None else Weighted(own, weights))
         return self._joined(members, spec, self.config.weights)
 
-    def validation(self, spec: WindowSpec, columns: Sequence[str] = ()) -> WindowSource | None:
-        """Windows of the episodes held out, each once; None where there are none."""
+    def validation(
+        self, spec: WindowSpec, columns: Sequence[str] = (), *, outcomes: bool = False
+    ) -> WindowSource | None:
+        """Windows of the episodes held out, each once; None where there are none. Arguments as of `windows`."""
         windows = [
-            Windows(each, self._own(number, spec), episodes, columns) if len(episodes) else None
+            Windows(each, self._own(number, spec), episodes, columns, outcomes=_outcomes(each, outcomes))
+            if len(episodes)
+            else None
             for number, (each, episodes) in enumerate(zip(self.datasets, self.held_out))
         ]
         return self._joined(windows, spec) if any(windows) else None
@@ -260,6 +283,27 @@ def _episodes(data: Dataset, config: TrainingConfig) -> tuple[np.ndarray, np.nda
         chosen = np.random.default_rng([config.seed, 1]).permutation(training)[: config.demonstrations]
         training = np.sort(chosen)
     return training, held_out
+
+
+def _whole_starts(
+    datasets: Sequence[Dataset], parts: Sequence[tuple[np.ndarray, np.ndarray]]
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """The parts with all episodes of a start that is held out held out."""
+    starts = [starts_of(each) for each in datasets]
+    held = {own[number] for own, (_, out) in zip(starts, parts) for number in out.tolist()}
+    whole = []
+    for data, own, (training, out) in zip(datasets, starts, parts):
+        shared = np.array([own[number] in held for number in training.tolist()], bool)
+        if shared.all():
+            raise InputError(
+                f"'{data.path}': starts to train on", expected="some that are not held out", got="only such as are"
+            )
+        whole.append((training[~shared], np.sort(np.concatenate([out, training[shared]]))))
+    return whole
+
+
+def _outcomes(data: Dataset, needed: bool) -> Outcomes | None:
+    return success_outcomes(data) if needed else None
 
 
 def _fact(data: Dataset, name: str) -> Tensor:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Mapping, Sequence
 
 from data.store.names import require_schema
 from policies.training.embodiments import STATE_ENCODER, members
-from robot.description import ActionSpec, ObservationSpec, require_match
+from robot.description import ActionSpec, ObservationSpec, PolicySpec, require_match
 from robot.errors import InputError
 
 if TYPE_CHECKING:
@@ -81,10 +81,26 @@ def fit_generalist(recipe: PolicyRecipe, datasets: Sequence[Dataset], *, own_act
     return replace(recipe, generalist=replace(recipe.generalist, n_action_steps=steps))
 
 
-def fit_critic(recipe: CriticRecipe, dataset: Dataset, task: TaskFacts | None, *, own_steps: bool) -> CriticRecipe:
-    """As `fit_recipe`, of a critic: it scores the rows that the task executes of a plan, unless told otherwise."""
+def fit_critic(
+    recipe: CriticRecipe,
+    dataset: Dataset,
+    task: TaskFacts | None,
+    *,
+    own_steps: bool,
+    base: PolicySpec | None = None,
+) -> CriticRecipe:
+    """As `fit_recipe`, of a critic: it sees what its base sees, and scores the rows that the base or else the task
+    executes of a plan, unless told otherwise.
+    """
+    if base is not None and not recipe.observation:
+        takes_images = recipe.encoder.get("name") != STATE_ENCODER
+        seen = tuple(key.name for key in base.observation if takes_images or not key.is_image)
+        recipe = replace(recipe, observation=seen)
     keys = _keys(recipe, dataset, task)
-    return replace(recipe, observation=keys, steps=recipe.steps if own_steps or task is None else task.n_action_steps)
+    steps = recipe.steps
+    if not own_steps and (base is not None or task is not None):
+        steps = base.n_action_steps if base is not None else task.n_action_steps  # type: ignore[union-attr]
+    return replace(recipe, observation=keys, steps=steps)
 
 
 def _keys(recipe: ObservingRecipe, dataset: Dataset, task: TaskFacts | None) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from data.store.dataset import Dataset
     from data.store.episode import Episode
 
+OF_GROUPS = ("group_decisions", "mixed_groups")
 LEAST_SUCCESS = 0.05
 """Share of a policy's episodes that must succeed where failures are not kept."""
 
@@ -43,6 +44,8 @@ class CollectOptions:
         n_action_steps: rows of a chunk that are executed before the next plan; null for the policy's default.
         action_noise: deviation of a field of the action in its unit (rotations: rad): action_noise.tcp.position=0.005.
         groups: collect groups of so many episodes that go on from one state, drawn at random; null for none.
+        group_decisions: of an episode that may give a group's state, from the first one on; null for all.
+        mixed_groups: keep only groups in which some succeed and some fail; one whose first half ended alike is dropped.
         seed: of the first episode or group; the next ones count up.
         workers: processes, of a mixture for each of those who act; the dataset does not depend on it.
         output: folder of the dataset; null makes outputs/collect/<date>.
@@ -68,6 +71,8 @@ class CollectOptions:
     n_action_steps: Annotated[int, Range(1, 10_000)] | None = None
     action_noise: Mapping[str, Annotated[float, Range(0, 1000)]] = field(default_factory=dict)
     groups: Annotated[int, Range(2, 10_000)] | None = None
+    group_decisions: Count | None = None
+    mixed_groups: bool = False
     seed: Seed = 0
     workers: Workers = 1
     output: str | None = None
@@ -151,6 +156,9 @@ def require_consistent(options: CollectOptions, given: Mapping[str, Any]) -> Non
             way_out="Add checkpoint=outputs/train/...",
         )  # fmt: skip
     if options.groups is None:
+        for name in OF_GROUPS:
+            if getattr(options, name):
+                raise InputError(name, expected="groups that it is of", got="none", way_out="Add groups=8")
         return
     if options.source != CHECKPOINT or not options.keeps_failures:
         raise InputError(
@@ -202,6 +210,7 @@ def load_sources(options: CollectOptions) -> tuple[Sources, dict[str, Any]]:
         "policies": facts,
         "expert_share": share,
         "groups": options.groups,
+        **{name: getattr(options, name) for name in OF_GROUPS if getattr(options, name)},
     }
     return Sources(options.task, options.options, options.workers, policies, share, noise), about
 
@@ -322,7 +331,9 @@ def _missing(
             yield [episode]
     elif options.groups is not None:
         number, done = -(-missing // options.groups), before // options.groups
-        with closing(sources.groups(first, number, options.groups, done)) as groups:
+        mixed, decisions = options.mixed_groups, options.group_decisions
+        made = sources.groups(first, number, options.groups, done, mixed=mixed, decisions=decisions)
+        with closing(made) as groups:
             for group in groups:
                 for episode in group:
                     on_episode(episode)
