@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any, Callable, Sequence
+from typing import Any, Callable, Mapping, Sequence
 
-from policies.loading.folder import chain, fingerprint, unchanged_chain
+from policies.loading.folder import chain, critics, fingerprint, parts, unchanged_chain
 from policies.model.checkpoint import load_learnt, read_record
 from policies.model.checkpoint_folder import RECORD, find
 from policies.model.files import new_checkpoint, write_json
 from policies.model.policy import DiffusionPolicy
 from policies.model.provenance import versions
-from policies.steering.record import FORMAT, VERSION, BaseReference, SteeredRecord, read_steered
+from policies.steering.critic_source import CheckpointCritic
+from policies.steering.guidance import ValueGuided
+from policies.steering.record import FORMAT, VERSION, BaseReference, CriticReference, SteeredRecord, read_steered
 from policies.steering.registry import steer
 from policies.steering.steered import Steered, layers
+from policies.steering.value import ValueSteered
 from robot.description import Policy, PolicySpec, to_json
 from robot.description.record import fingerprint as of_values
 from robot.errors import InputError
+
+CRITIC = "critic"
+"""The option of what steers by a critic."""
 
 
 def load(path: Path | str, device: str = "cpu", embodiment: str | Callable[[PolicySpec], str] = "") -> Policy:
@@ -41,9 +47,11 @@ def load(path: Path | str, device: str = "cpu", embodiment: str | Callable[[Poli
     learnt = load_learnt(folders[-1], device)
     policy: Policy = _embodied(learnt, [read_steered(each).base for each in folders[:-1]], embodiment)
     for folder in reversed(folders[:-1]):
-        record = read_steered(folder)
+        record, scorers = read_steered(folder), critics(folder)
         policy = policy.with_sampler(record.base.sampler, record.base.steps)
         for settings in record.steering:
+            if CRITIC in settings:
+                settings = {**settings, CRITIC: _critic_path(folder, scorers, settings[CRITIC])}
             policy = steer(policy, settings, pinned=True)
     return policy
 
@@ -72,32 +80,60 @@ def save_steered(policy: Steered, path: Path | str, base: Path | str) -> Path:
         base: the checkpoint that is steered.
 
     Raises:
-        InputError: no checkpoint at the base, a path that holds the base, or one that cannot be written to.
+        InputError: no checkpoint at the base, a critic that comes from none, a path that holds the base or a critic, or
+            one that cannot be written to.
         TillerError: the disk is full.
     """
     path, folder = Path(path), find(base).resolve()
-    for each in chain(folder):
+    steering, scorers = [], []
+    below: Policy = policy
+    while isinstance(below, Steered) and not below.pinned:
+        steering.append(below.settings)
+        scorers += [_reference(below.critic, path)] if isinstance(below, (ValueSteered, ValueGuided)) else []
+        below = below.policy
+    held = [("base", each) for each in parts(folder)] + [("critic", Path(each.path)) for each in scorers]
+    for part, each in held:
         if each.resolve().is_relative_to(path.resolve()):
             raise InputError(
                 f"steered checkpoint '{path}'",
                 expected="a folder of its own",
-                got=f"one that holds its base '{each}', which it would replace",
+                got=f"one that holds its {part} '{each}', which it would replace",
                 way_out="Choose another path",
             )
-    steering = []
-    below: Policy = policy
-    while isinstance(below, Steered) and not below.pinned:
-        steering.append(below.settings)
-        below = below.policy
     sampler = below.spec.sampler
     relative = os.path.relpath(folder, path.resolve())
     acting = _embodiment(below)
     reference = BaseReference(str(folder), relative, fingerprint(folder), sampler.name, sampler.steps, acting)
+    known = tuple(dict.fromkeys(scorers))
+    record = to_json(SteeredRecord(FORMAT, VERSION, reference, tuple(steering[::-1]), versions(), known))
+    if not known:
+        del record["critics"]  # as before there were any
     with new_checkpoint(path) as partial:
-        write_json(
-            partial / RECORD, to_json(SteeredRecord(FORMAT, VERSION, reference, tuple(steering[::-1]), versions()))
-        )
+        write_json(partial / RECORD, record)
     return path
+
+
+def _reference(critic: object, path: Path) -> CriticReference:
+    """Where a critic comes from, for the record of a steered checkpoint at a path."""
+    if not isinstance(critic, CheckpointCritic) or critic.path is None or critic.hash is None:
+        raise InputError(
+            f"steered checkpoint '{path}'",
+            expected="a critic that was loaded by its path, which is kept",
+            got=f"a {type(critic).__name__}",
+            way_out="Give the path of the critic's checkpoint as critic=",
+        )
+    return CriticReference(str(critic.path), os.path.relpath(critic.path, path.resolve()), critic.hash)
+
+
+def _critic_path(folder: Path, scorers: Mapping[str, Path], named: Any) -> str:
+    """The folder of a critic that a record names by its hash."""
+    if named not in scorers:
+        raise InputError(
+            f"checkpoint '{folder / RECORD}': critic",
+            expected=f"one of {', '.join(scorers) or 'none'}, which it says the place of",
+            got=repr(named),
+        )
+    return str(scorers[named])
 
 
 def describe(path: Path | str, policy: Policy) -> dict[str, Any]:

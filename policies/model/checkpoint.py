@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from policies.model.build import build_policy
-from policies.model.checkpoint_folder import FORMAT, RECORD, VERSION, WEIGHTS, find, read_head
+from policies.model.checkpoint_folder import FORMAT, RECORD, VERSION, WEIGHTS, find, fingerprint, read_head
 from policies.model.device import choose_device
 from policies.model.files import fill, new_checkpoint, read_tensors, write_json, write_tensors
 from policies.model.model import PolicyModel
@@ -68,6 +68,7 @@ def load_learnt(path: Path | str, device: str = "cpu") -> DiffusionPolicy:
     fill(policy.model, read_tensors(folder / WEIGHTS), folder / WEIGHTS)
     policy.model.to(choose_device(device))
     policy.semantic_hash = record.provenance.semantic_hash
+    policy.fingerprint = fingerprint(folder)
     return policy
 
 

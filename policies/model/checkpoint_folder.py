@@ -14,6 +14,8 @@ FORMAT = "tiller-policy"
 VERSION = 1
 WEIGHTS, RECORD, TRAINING = "model.safetensors", "policy.json", "training"
 CRITIC_RECORD, MODULE_RECORD = "critic.json", "module.json"
+CRITIC_HEADER = ("tiller-critic", 1)
+"""Format and version of a critic's record, as `policies.critics.checkpoint` writes them."""
 KINDS = {RECORD: "policy", CRITIC_RECORD: "critic", MODULE_RECORD: "module"}
 """Record of a checkpoint -> what it holds."""
 # Where a training run keeps its checkpoints, best first.

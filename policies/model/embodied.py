@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from policies.encoders import PromptEncoder
 from policies.model.embodiments import Embodiments
 from policies.model.guidance import Guidance
+from policies.model.guide import Pull
 from policies.model.model import PolicyModel
 from policies.objectives import Edit, Objective
 from policies.transforms import Tensors
@@ -71,6 +72,7 @@ class EmbodiedModel:
         generators: Sequence[torch.Generator] | None = None,
         edit: Edit | None = None,
         guidance: Guidance | None = None,
+        pull: Pull | None = None,
     ) -> Tensor:
         """Noise (B, H, D) of the embodiment's components to normalised actions of the same shape."""
         learnt = self._learnt
@@ -78,11 +80,17 @@ class EmbodiedModel:
         full[..., learnt] = noise
         components = self._embodiments.components[self.number].expand(len(noise), -1)
 
-        def edited(clean: Tensor) -> Tensor:
+        def edited(clean: Tensor, sigma: float) -> Tensor:
             assert edit is not None
             changed = clean.clone()
-            changed[..., learnt] = edit(clean[..., learnt])
+            changed[..., learnt] = edit(clean[..., learnt], sigma)
             return changed
+
+        def pulled(clean: Tensor, sigma: float) -> Tensor:
+            assert pull is not None
+            moved = torch.zeros_like(clean)
+            moved[..., learnt] = pull(clean[..., learnt], sigma)
+            return moved
 
         action = self.model.denoise(
             full,
@@ -93,6 +101,7 @@ class EmbodiedModel:
             edit=None if edit is None else edited,
             guidance=guidance,
             components=components,
+            pull=None if pull is None else pulled,
         )
         return action[..., learnt]
 

@@ -12,6 +12,7 @@ from policies.encoders.prompt import IgnoredPrompt
 from policies.model.batch import TensorBatch
 from policies.model.embodiments import EMBODIMENT, Embodiments
 from policies.model.guidance import Guidance
+from policies.model.guide import Pull
 from policies.model.trainable import LossModule
 from policies.objectives import Edit, Objective
 from policies.objectives.objective import Network
@@ -111,29 +112,38 @@ class PolicyModel(LossModule):
         edit: Edit | None = None,
         guidance: Guidance | None = None,
         components: Tensor | None = None,
+        pull: Pull | None = None,
     ) -> Tensor:
         """Noise (B, H, D) to normalised actions (B, H, D); only those `components` (B, D) that are there are seen.
 
-        An objective that clips has the clean action of each step kept within the demonstrated range before it is
-        edited: [-1, 1] where `limits` made it so, the normalised extremes elsewhere.
+        The clean action of each step is clipped, then pulled where there is a pull and clipped again, then edited.
+        An objective that clips keeps it within the demonstrated range: [-1, 1] where `limits` made it so, the
+        normalised extremes elsewhere. A pull sees the clean action as it would stand without it.
         """
         network = self.network if components is None else _masked(self.network, components)
         network = network if guidance is None else guidance.of(network)
+        clip = self._clip()
         return self.objective.sample(
-            network, noise, condition, sampler, steps, generators=generators, edit=self._clipped(edit)
+            network,
+            noise,
+            condition,
+            sampler,
+            steps,
+            generators=generators,
+            edit=_then(clip, edit) if pull is None else _pulled(pull, clip, edit),
         )
 
-    def _clipped(self, edit: Edit | None) -> Edit | None:
+    def _clip(self) -> Edit | None:
         clip = self.objective.bound
         if clip is None:
-            return edit
+            return None
         if self.action_mode == LIMITS:
             # Exact, and a component that was constant in the demonstrations keeps its freedom of one unit.
-            return _then(lambda clean: clean.clamp(-clip, clip), edit)
+            return lambda clean, sigma: clean.clamp(-clip, clip)
         field = self.normaliser[ACTION]
         low, high = field(field.min), field(field.max)
         middle, half = (high + low) / 2, clip * (high - low) / 2
-        return _then(lambda clean: clean.clamp(middle - half, middle + half), edit)
+        return lambda clean, sigma: clean.clamp(middle - half, middle + half)
 
     def decode(self, action: Tensor, stages: list[Tensors]) -> Tensor:
         """Normalised actions (B, ..., H, D) to raw ones (B, ..., H, dim)."""
@@ -162,6 +172,22 @@ def _masked(network: Network, components: Tensor) -> Network:
     return masked
 
 
-def _then(first: Edit, second: Edit | None) -> Edit:
-    """Compose two edits, the first applied first."""
-    return first if second is None else lambda clean: second(first(clean))
+def _then(first: Edit | None, second: Edit | None) -> Edit | None:
+    """Compose two edits, the first applied first; None changes nothing."""
+    if first is None or second is None:
+        return second if first is None else first
+    return lambda clean, sigma: second(first(clean, sigma), sigma)
+
+
+def _pulled(pull: Pull, clip: Edit | None, edit: Edit | None) -> Edit:
+    """Clip, pull, clip and edit. The edit stands last, so that a committed prefix stays exact; a soft one is applied
+    once, as it is without a pull.
+    """
+
+    def pulled(clean: Tensor, sigma: float) -> Tensor:
+        inside = clean if clip is None else clip(clean, sigma)
+        moved = inside + pull(inside if edit is None else edit(inside, sigma), sigma)
+        moved = moved if clip is None else clip(moved, sigma)
+        return moved if edit is None else edit(moved, sigma)
+
+    return pulled

@@ -13,6 +13,7 @@ from torch import Tensor
 from policies.model.arrays import observation_tensors
 from policies.model.embodied import EmbodiedModel
 from policies.model.guidance import Guidance
+from policies.model.guide import Drawing, Guide, Pull
 from policies.model.model import PolicyModel
 from policies.model.noise import RowStreams
 from policies.objectives import Edit
@@ -36,14 +37,17 @@ class DiffusionPolicy:
     Attributes:
         semantic_hash: of the robot contract that it was trained for; None where it is not known.
         embodiment: that it acts as, of several; empty for a policy of one robot and task, and for all of them.
+        fingerprint: hash of the checkpoint that it was loaded from: weights, spec and recipe; None of another one.
     """
 
     semantic_hash: str | None = None
     embodiment: str = ""
+    fingerprint: str | None = None
 
     def __init__(self, model: PolicyModel, spec: PolicySpec, recipe: PolicyRecipe):
         self.model, self.spec, self.recipe = model, spec, recipe
         self._acting: PolicyModel | EmbodiedModel = model
+        self._guide: Guide | None = None
 
     @property
     def noise_shape(self) -> tuple[int, ...] | None:
@@ -89,6 +93,23 @@ class DiffusionPolicy:
         other.semantic_hash = named_embodiment(self.spec.embodiments, name).semantic_hash
         return other
 
+    def with_guide(self, guide: Guide) -> DiffusionPolicy:
+        """The same policy with its chunks pulled while they are drawn; this one is unchanged and shares its weights.
+
+        Raises:
+            InputError: the objective does not draw chunks from noise step by step.
+        """
+        if not self.model.objective.uses_noise:
+            raise InputError(
+                f"guidance of a policy of objective '{self.recipe.objective.get('name')}'",
+                expected="a policy that draws its chunks from noise, step by step",
+                got="one that predicts its chunk at once",
+                way_out="Take a policy of objective flow, ddpm or edm",
+            )
+        other = copy.copy(self)
+        other._guide = guide
+        return other
+
     def sample(
         self,
         observation: Mapping[str, np.ndarray],
@@ -120,7 +141,8 @@ class DiffusionPolicy:
         prefix_weight: np.ndarray | None = None,
     ) -> Decision:
         """`sample` with the noise that it was drawn from."""
-        with torch.inference_mode():
+        # A guide takes gradients of its own, which tensors of inference mode have none of.
+        with torch.inference_mode() if self._guide is None else torch.no_grad():
             action, start = self._draw(
                 self._tensors(observation),
                 task=task,
@@ -184,17 +206,33 @@ class DiffusionPolicy:
         seen, stages = self._acting.see(observation)
         condition = self._acting.condition(seen, self._prompt(prompts))
         guidance = self._guidance(seen, prompts)
-        edit = None if prefix is None else self._inpaint(prefix, prefix_weight, stages, samples)
-        action = self._acting.denoise(
-            start,
-            condition.repeat_interleave(samples, dim=0) if samples > 1 else condition,
-            name,
-            steps,
-            generators=None if self.deterministic or streams is None else streams.generators(),
-            edit=edit,
-            guidance=None if guidance is None else guidance.repeated(samples),
-        )
-        return self._acting.decode(action.unflatten(0, (batch, samples)), stages), start
+
+        def denoise(noise: Tensor, count: int, streams: RowStreams | None, pull: Pull | None = None) -> Tensor:
+            return self._acting.denoise(
+                noise,
+                condition.repeat_interleave(count, dim=0) if count > 1 else condition,
+                name,
+                steps,
+                generators=None if self.deterministic or streams is None else streams.generators(),
+                edit=None if prefix is None else self._inpaint(prefix, prefix_weight, stages, count),
+                guidance=None if guidance is None else guidance.repeated(count),
+                pull=pull,
+            )
+
+        def unguided(noise: Tensor) -> Tensor:
+            count = noise.shape[1]
+            # What a stochastic sampler draws beside the noise is the same for all rows and queries, as the noise is.
+            fixed = None if self.deterministic else RowStreams([0] * batch, batch, count)
+            return denoise(noise.flatten(0, 1), count, fixed).unflatten(0, (batch, count))
+
+        def decode(action: Tensor) -> Tensor:
+            return self._acting.decode(action, stages)
+
+        pull = None
+        if self._guide is not None:
+            pull = self._guide.pull(Drawing(observation, task, samples, self._shape, unguided, decode))
+        action = denoise(start, samples, streams, pull)
+        return decode(action.unflatten(0, (batch, samples))), start
 
     def _prompt(self, prompts: Sequence[TaskPrompt]) -> Tensor | None:
         """The prompts of the rows as the model reads them, on its device."""
@@ -247,7 +285,7 @@ class DiffusionPolicy:
         held = self._acting.normalise_action(prefix, stages).repeat_interleave(samples, dim=0)
         share = weight.repeat_interleave(samples, dim=0)[..., None]
         # Free rows of a prefix may hold anything, NaN too: they must not be multiplied.
-        return lambda action: torch.where(share > 0, torch.lerp(action, held, share), action)
+        return lambda action, sigma: torch.where(share > 0, torch.lerp(action, held, share), action)
 
     def _tensors(self, observation: Mapping[str, np.ndarray]) -> dict[str, Tensor]:
         return observation_tensors(self.spec.observation, observation, self.device)

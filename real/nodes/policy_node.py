@@ -43,6 +43,7 @@ from robot.control.observation.streams import stream_readers
 from robot.control.prompt_in_force import PromptInForce
 from robot.control.runner import ChunkRunner, query_seed
 from robot.description import Policy, require_match
+from robot.description.decision import require_execution
 from robot.errors import InputError, TillerError
 from robot.safety.gate.actor import Actor
 
@@ -156,6 +157,7 @@ class PolicyNode(Guarded):
         self._prompt.fit(spec.prompt)
         self._tell_of_prompt()
         self._runner = ChunkRunner(spec, n_action_steps=self._rows or None, delay_steps=max(self._delay, 0))
+        require_execution(policy, self._runner.n_action_steps)
         sources = stream_sources(contract, self._description, spec.observation)
         self._observer = Observer(spec.observation, sources, spec.action.period_ns)
         self._readers = stream_readers(contract, spec.observation)

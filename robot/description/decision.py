@@ -85,6 +85,18 @@ class DecidingPolicy(Policy, Protocol):
         ...
 
 
+def require_execution(policy: Policy, rows: int) -> None:
+    """Refuse a number of rows, executed before the next plan, that a policy is not made for: one that scores the rows
+    of its chunks says so by a method of this name.
+
+    Raises:
+        InputError: both numbers are shown.
+    """
+    refuses = getattr(policy, "require_execution", None)
+    if refuses is not None:
+        refuses(rows)
+
+
 def require_samples(samples: int) -> None:
     """Refuse a number of chunks per row that is none.
 

@@ -16,6 +16,7 @@ from tiller.command_line.command import run_configured
 from tiller.configuration.compose import Configuration
 from tiller.runs.output import Output, begin, claim_folder
 from tiller.runs.sources import CHECKPOINT, EXPERT, MIXTURE, SOURCES, Sources
+from tiller.runs.steering import critics_named, with_steering
 
 if TYPE_CHECKING:
     from data.store.dataset import Dataset
@@ -187,7 +188,6 @@ def load_sources(options: CollectOptions) -> tuple[Sources, dict[str, Any]]:
     from policies.loading.load import describe, identity, load
     from sim.evaluation.collect_policy import PolicySource
     from tiller.runs.embodiment import embodiment_for
-    from tiller.runs.steering import with_steering
     from tiller.runs.threads import limit_threads
 
     limit_threads(None)
@@ -228,7 +228,7 @@ def open_collection(options: CollectOptions, facts: Mapping[str, Any]) -> tuple[
     """
     import sim
     from data.store.dataset import Dataset
-    from policies.loading.folder import chain
+    from policies.loading.folder import parts
     from robot.contract.loading import hashes
     from sim.evaluation import collect_policy
     from sim.evaluation.collect import schema
@@ -238,7 +238,8 @@ def open_collection(options: CollectOptions, facts: Mapping[str, Any]) -> tuple[
     if options.groups is not None or options.action_noise:
         require_possible(options.task, options.options, dict(options.action_noise), groups=options.groups is not None)
     checkpoints = [each for each in (options.checkpoint, *options.checkpoints) if each]
-    reads: list[Path | str] = [*checkpoints, *(folder for each in checkpoints for folder in chain(each))]
+    reads: list[Path | str] = [*checkpoints, *(folder for each in checkpoints for folder in parts(each))]
+    reads += critics_named(options.steering)
     path = claim_folder("collect", options.output, resume=options.resume, overwrite=options.overwrite, reads=reads)
     who: dict[str, Any] = {"expert": "scripted"} if options.source == EXPERT else {"source": options.source, **facts}
     noise = {"action_noise": dict(options.action_noise)} if options.action_noise else {}

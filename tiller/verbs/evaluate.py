@@ -14,14 +14,11 @@ from sim.perturbations.sizes import Severity
 from tiller.command_line.command import run_configured
 from tiller.configuration.compose import Configuration
 from tiller.runs.output import CONFIG, Output, open_output, written_by
+from tiller.runs.steering import critics_named, keep_steered, with_steering
 
 if TYPE_CHECKING:
     from robot.description import Policy
     from sim.statistics.records import EpisodeRecord, Evaluation
-
-
-STEERED = "steered"
-"""Folder, in the output, of the steered policy."""
 
 
 @dataclass(frozen=True)
@@ -38,10 +35,12 @@ class EvaluateOptions:
         sampler: how actions are drawn, null for the policy's default.
         steps: of the sampler, null for its default.
         embodiment: that a policy of several acts as; null for the one of the task's name.
-        steering: what steers the policy: noise_scale (steering.noise_scale=0.25), medoid (steering.candidates=16),
-            sampler (steering.sampler=, steering.steps=), execution (steering.n_action_steps=, steering.ensemble=) or
-            prompt (steering.instruction=, steering.guidance=).
-            What is measured is kept as a checkpoint, OUTPUT/steered. null for the policy itself.
+        steering: what steers the policy: noise_scale (steering.noise_scale=0.25), ticket (steering.seed=,
+            steering.scale=), medoid (steering.candidates=16), random_choice (steering.samples=16), value
+            (steering.critic=RUN, steering.samples=16), guidance (steering.critic=RUN, steering.beta=1), sampler
+            (steering.sampler=, steering.steps=), execution (steering.n_action_steps=, steering.ensemble=) or prompt
+            (steering.instruction=, steering.guidance=). What is measured is kept as a checkpoint, OUTPUT/steered. null
+            for the policy itself.
         n_action_steps: rows of a chunk that are executed before the next plan; null for the policy's default.
         ensemble: rate of temporal ensembling over overlapping plans (0.01 is usual); null for none.
         delay_steps: rows that pass from asking for a plan to its arrival, as on a robot that does not wait for it.
@@ -102,7 +101,7 @@ def run(configuration: Configuration[EvaluateOptions]) -> int:
     from tiller.runs.threads import limit_threads
 
     limit_threads(options.threads)
-    from policies.loading.folder import chain
+    from policies.loading.folder import parts
     from sim.evaluation.rollout import EvaluationUnwritten
     from sim.perturbations import perturbed
     from sim.report import write_report
@@ -139,13 +138,18 @@ def run(configuration: Configuration[EvaluateOptions]) -> int:
         options.output,
         resume=options.resume,
         overwrite=options.overwrite,
-        reads=[options.checkpoint, *chain(options.checkpoint), *([options.compare] if options.compare else [])],
+        reads=[
+            options.checkpoint,
+            *parts(options.checkpoint),
+            *critics_named(options.steering),
+            *([options.compare] if options.compare else []),
+        ],
     )
     unwritten: EvaluationUnwritten | None = None
     try:
         with output.kept_if_used():
             evaluation = measure(policy, task, options, description, output)
-            keep_steered(policy, options, output)
+            keep_steered(policy, options.checkpoint, output.path, kept=options.steering is not None)
     except EvaluationUnwritten as error:
         evaluation, unwritten = error.evaluation, error
     show(evaluation)
@@ -167,7 +171,6 @@ def load_described(options: EvaluateOptions, task: str | None) -> tuple[Policy, 
     from policies.loading.load import describe, load
     from policies.model.checkpoint_folder import find
     from tiller.runs.embodiment import embodiment_for
-    from tiller.runs.steering import with_steering
 
     if not options.checkpoint.strip():
         raise InputError(
@@ -186,20 +189,6 @@ def load_described(options: EvaluateOptions, task: str | None) -> tuple[Policy, 
         ensemble=options.ensemble,
     )
     return policy, describe(folder, policy)
-
-
-def keep_steered(policy: Policy, options: EvaluateOptions, output: Output) -> None:
-    """Write what was put around the checkpoint as a checkpoint of its own, so that it can be deployed as it is."""
-    import shutil
-
-    from policies.loading.load import save_steered
-    from policies.steering.steered import Steered
-
-    if options.steering is None:
-        shutil.rmtree(output.path / STEERED, ignore_errors=True)  # of an earlier run of this folder
-    elif isinstance(policy, Steered):
-        path = save_steered(policy, output.path / STEERED, options.checkpoint)
-        print(f"Steered policy: {path}")
 
 
 def prompt_note(evaluation: Evaluation, policy: Policy) -> str:
