@@ -22,7 +22,7 @@ from policies.model.files import read_tensors, write_tensors
 from policies.training.prompts import instructions
 from policies.transforms.normaliser import ACTION
 from robot.description import CriticBase, Policy, TaskPrompt
-from robot.description.prompt import IGNORED, INSTRUCTION
+from robot.description.prompt import IGNORED
 from robot.description.record import fingerprint
 from robot.errors import InputError
 from robot.files import new_folder
@@ -124,8 +124,8 @@ class BaseChunks:
         shape = (self.steps, policy.spec.action.dim)
         plan = np.empty((count, *shape), np.float32)
         drawn = np.empty((count, candidates, *shape), np.float32)
-        use = policy.spec.prompt.use
-        words = [] if use == IGNORED else instructions(data, required=use == INSTRUCTION)
+        prompt = policy.spec.prompt
+        words = [] if prompt.use == IGNORED else instructions(data, required=prompt.reads_words)
         first = int(np.random.SeedSequence([seed, 8]).generate_state(1, np.uint64)[0])
         own = windows.episode_of * _SEEDS_OF_AN_EPISODE + windows.row_of
         size = IMAGES_AT_ONCE if any(key.is_image for key in policy.spec.observation) else AT_ONCE

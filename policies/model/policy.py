@@ -37,7 +37,8 @@ class DiffusionPolicy:
     Attributes:
         semantic_hash: of the robot contract that it was trained for; None where it is not known.
         embodiment: that it acts as, of several; empty for a policy of one robot and task, and for all of them.
-        fingerprint: hash of the checkpoint that it was loaded from: weights, spec and recipe; None of another one.
+        fingerprint: hash of the checkpoint that it was loaded from, weights, spec and recipe, with the name of its
+            embodiment; None of another one.
     """
 
     semantic_hash: str | None = None
@@ -90,6 +91,7 @@ class DiffusionPolicy:
         other = copy.copy(self)
         other._acting = EmbodiedModel(self.model, [each.name for each in self.spec.embodiments].index(name))
         other.spec, other.embodiment = spec, name
+        other.fingerprint = None if self.fingerprint is None else f"{self.fingerprint} {name}"
         other.semantic_hash = named_embodiment(self.spec.embodiments, name).semantic_hash
         return other
 

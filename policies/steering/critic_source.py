@@ -16,7 +16,7 @@ from policies.steering.judged import HeldOut, read_held_out
 from policies.steering.steered import innermost
 from policies.transforms import Tensors
 from robot.description import Critic, CriticSpec, Observation, Policy, PolicySpec, Task
-from robot.description.prompt import IGNORED, prompt_rows
+from robot.description.prompt import IGNORED, LANGUAGE, prompt_rows
 from robot.errors import InputError
 
 
@@ -130,7 +130,7 @@ def require_fit(critic: CriticSpec, policy: Policy) -> None:
 
 
 def _require_prompts(critic: CriticSpec, policy: PolicySpec) -> None:
-    if critic.prompt.use == IGNORED:
+    if critic.prompt.use in (IGNORED, LANGUAGE):
         return
     unknown = [each for each in policy.prompt.instructions if each not in critic.prompt.instructions]
     if unknown and critic.prompt.instructions:

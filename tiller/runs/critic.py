@@ -47,8 +47,11 @@ class Judges:
         return any(map(len, self.report))
 
 
-def load_base(path: str | None, device: str, sampler: str | None, steps: int | None) -> Base | None:
-    """The policy whose chunks a critic is to tell apart, under its sampler.
+def load_base(
+    path: str | None, device: str, sampler: str | None, steps: int | None, task: str | None = None
+) -> Base | None:
+    """The policy whose chunks a critic is to tell apart, under its sampler; one of several embodiments acts as that of
+    the task's name.
 
     Raises:
         InputError: a sampler without a base, no checkpoint there, or a policy whose noise does not decide its chunks.
@@ -63,10 +66,11 @@ def load_base(path: str | None, device: str, sampler: str | None, steps: int | N
             )
         return None
     from policies.critics.base import Base
-    from policies.loading.folder import chain, fingerprint
     from policies.loading.load import load
+    from tiller.runs.embodiment import embodiment_for
 
-    return Base(load(path, device).with_sampler(sampler, steps), fingerprint(chain(path)[-1]))
+    policy = load(path, device, embodiment_for(task)).with_sampler(sampler, steps)
+    return Base(policy, str(policy.fingerprint))  # type: ignore[attr-defined]
 
 
 def judges(data: Demonstrations, judge: str | None, recipe: CriticRecipe, training: TrainingConfig) -> Judges:

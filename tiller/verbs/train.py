@@ -178,7 +178,7 @@ def train_judged_critic(configuration: Configuration[TrainOptions]) -> Trained:
     options = configuration.options
     datasets, task = opened(options)
     assert options.critic is not None
-    base = load_base(options.base, options.device, options.base_sampler, options.base_steps)
+    base = load_base(options.base, options.device, options.base_sampler, options.base_steps, options.task)
     given = configuration.values.get("critic") or {}
     recipe = fit_critic(
         options.critic,
