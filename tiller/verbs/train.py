@@ -55,6 +55,7 @@ class TrainOptions:
         overwrite: replace what an earlier run left in the output folder.
         device: auto, cpu, cuda or cuda:N.
         options: of the task, for example options.initial_states=paper.
+        initial: checkpoint whose weights and normaliser the training starts from; its recipe is the policy's.
         critic: train a critic instead of a policy, for example critic=success.
         judge: further episodes to judge a critic on; null judges it on those that the validation holds out. With
             training.evaluate_every half of their starts choose the checkpoint, and the others report on it.
@@ -72,6 +73,7 @@ class TrainOptions:
     options: Mapping[str, Any] = field(default_factory=dict)
     evaluation: LoopEvaluation = LoopEvaluation()
     policy: PolicyRecipe = PolicyRecipe()
+    initial: str | None = None
     critic: CriticRecipe | None = None
     judge: str | None = None
     base: str | None = None
@@ -89,6 +91,13 @@ def command(words: Sequence[str]) -> int:
             expected="options of a policy, or of a critic",
             got="both",
             way_out="Train one after the other; a critic has its own observation, critic.observation",
+        )
+    if both and any(word.startswith("initial=") for word in words):
+        raise InputError(
+            f"'{both[0]}'",
+            expected="nothing beside initial=, whose recipe the policy has",
+            got="another recipe",
+            way_out="Leave it out, or train a new policy without initial=",
         )
     return run_configured("train", TrainOptions, run, words)
 
@@ -111,6 +120,8 @@ def run(configuration: Configuration[TrainOptions]) -> int:
         if getattr(options, name) is not None and options.critic is None:
             way_out = "Add critic=, or use tiller evaluate" if name == "judge" else "Add critic="
             raise InputError(f"'{name}'", expected="a critic to train", got="a policy", way_out=way_out)
+    if options.initial is not None and options.critic is not None:
+        raise InputError("'initial'", expected="a policy to train", got="a critic", way_out="Leave initial= out")
     if options.options and not options.task:
         raise InputError(
             "'options'",
@@ -137,13 +148,20 @@ Trained = tuple[Output | None, "TrainingResult", Mapping[str, float]]
 
 def train_policy(configuration: Configuration[TrainOptions]) -> Trained:
     """Check that everything fits, open the output and train. Processes of torchrun but the first have no output."""
+    from policies.model.checkpoint import read_record
+    from policies.model.checkpoint_folder import find
     from policies.training.train import train
     from tiller.sheets.fit import fit_generalist, fit_recipe
 
     options = configuration.options
     datasets, task = opened(options)
     own = "n_action_steps" in configuration.values.get("policy", {})
-    if options.policy.generalist is None:
+    if options.initial is not None:
+        record = read_record(find(options.initial))
+        recipe, contract = record.recipe, {"semantic_hash": record.provenance.semantic_hash}
+        if recipe.generalist is None:
+            fit_recipe(recipe, datasets[0], task, own_action_steps=True)  # refuses data that do not fit
+    elif options.policy.generalist is None:
         recipe = fit_recipe(options.policy, datasets[0], task, own_action_steps=own)
         contract = datasets[0].attributes.get("contract", {})
     else:
@@ -160,6 +178,7 @@ def train_policy(configuration: Configuration[TrainOptions]) -> Trained:
             device=options.device,
             semantic_hash=contract.get("semantic_hash"),
             operational_hash=contract.get("operational_hash"),
+            initial=options.initial,
         )
     return output, result, {}
 
@@ -264,7 +283,7 @@ def open_run(
     scored = _built(settled, data, base)
     output, folder = None, Path(options.output or "")
     if os.environ.get("RANK", "0") == "0":
-        reads = [*paths(options), *(each for each in (options.judge, options.base) if each is not None)]
+        reads = [*paths(options), *(each for each in (options.judge, options.base, options.initial) if each)]
         values = {"choices": dict(configuration.choices), **to_json(settled)}
         output = open_output(
             "train", values, options.output, resume=options.resume, overwrite=options.overwrite, reads=reads
