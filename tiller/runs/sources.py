@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Generator, Iterator, Mapping, Sequence
 
 import numpy as np
 
+from robot.description import require_match
 from robot.errors import InputError, TillerError
 
 if TYPE_CHECKING:
@@ -147,6 +148,30 @@ def require_possible(task: str, options: Mapping[str, Any], action_noise: Mappin
             _require_saved_states(env)
     finally:
         env.close()
+
+
+def require_expert(task: str, options: Mapping[str, Any], expert: str | None) -> None:
+    """Refuse the expert of a task that sees or moves something else.
+
+    Raises:
+        InputError: there is no such expert, or the two tasks do not fit; both are shown.
+    """
+    if expert is None:
+        return
+    import sim
+    from sim.experts import make_expert
+    from sim.tasks.environment import require_absolute
+
+    make_expert(expert)
+    own, other = require_absolute(sim.make(task, **options)), require_absolute(sim.make(expert))
+    try:
+        require_match(
+            other.observation_spec, own.observation_spec, other.action_spec, own.action_spec,
+            left=f"expert of {expert}", right=f"task {task}", way_out="Choose the expert of a task of the same suite",
+        )  # fmt: skip
+    finally:
+        own.close()
+        other.close()
 
 
 def _require_saved_states(env: TaskEnv) -> None:

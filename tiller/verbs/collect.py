@@ -35,6 +35,8 @@ class CollectOptions:
         task: to collect on; source=expert needs one that has a scripted expert.
         episodes: to have in the end; of an expert successful ones.
         source: who acts: expert, checkpoint, or mixture: an expert or a policy, drawn anew for each episode.
+        expert: of another task of the same keys and actions, whose instruction the episodes have then: what is told
+            says what to do, not the scene. null takes the task's own.
         checkpoint: of the policy that acts.
         embodiment: that a policy of several acts as; null for the one of the task's name.
         checkpoints: of a mixture, further policies, such as earlier ones of the same run.
@@ -62,6 +64,7 @@ class CollectOptions:
     task: str
     episodes: Count = 50
     source: str = EXPERT
+    expert: str | None = None
     checkpoint: str | None = None
     checkpoints: tuple[str, ...] = ()
     embodiment: str | None = None
@@ -87,7 +90,9 @@ class CollectOptions:
 
     @property
     def keeps_failures(self) -> bool:
-        return self.source != EXPERT if self.keep_failures is None else self.keep_failures
+        if self.keep_failures is None:
+            return self.source != EXPERT or self.expert is not None
+        return self.keep_failures
 
 
 def command(words: Sequence[str]) -> int:
@@ -151,6 +156,8 @@ def require_consistent(options: CollectOptions, given: Mapping[str, Any]) -> Non
             got=f"a value beside source={options.source}",
             way_out="Add source=checkpoint" if options.source == EXPERT else "Add source=mixture",
         )
+    if options.source != EXPERT and options.expert is not None:
+        raise InputError("expert", expected="source=expert", got=f"source={options.source}")
     if options.source != EXPERT and not options.checkpoint:
         raise InputError(
             "checkpoint", expected=f"the policy that acts, with source={options.source}", got="none",
@@ -233,15 +240,17 @@ def open_collection(options: CollectOptions, facts: Mapping[str, Any]) -> tuple[
     from sim.evaluation import collect_policy
     from sim.evaluation.collect import schema
     from sim.tasks.environment import require_absolute
-    from tiller.runs.sources import require_possible
+    from tiller.runs.sources import require_expert, require_possible
 
+    require_expert(options.task, options.options, options.expert)
     if options.groups is not None or options.action_noise:
         require_possible(options.task, options.options, dict(options.action_noise), groups=options.groups is not None)
     checkpoints = [each for each in (options.checkpoint, *options.checkpoints) if each]
     reads: list[Path | str] = [*checkpoints, *(folder for each in checkpoints for folder in parts(each))]
     reads += critics_named(options.steering)
     path = claim_folder("collect", options.output, resume=options.resume, overwrite=options.overwrite, reads=reads)
-    who: dict[str, Any] = {"expert": "scripted"} if options.source == EXPERT else {"source": options.source, **facts}
+    expert = {"expert": options.expert or "scripted"}
+    who: dict[str, Any] = expert if options.source == EXPERT else {"source": options.source, **facts}
     noise = {"action_noise": dict(options.action_noise)} if options.action_noise else {}
     origin = {
         "task": options.task,
@@ -328,6 +337,7 @@ def _missing(
             keep_failures=options.keeps_failures,
             on_episode=on_episode,
             noise=sources.noise,
+            expert=options.expert,
         ):
             yield [episode]
     elif options.groups is not None:
