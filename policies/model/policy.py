@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Mapping, Sequence
 
@@ -11,6 +12,7 @@ import torch
 from torch import Tensor
 
 from policies.model.arrays import observation_tensors
+from policies.model.features import FeatureTap
 from policies.model.model import PolicyModel
 from policies.model.noise import RowStreams
 from policies.objectives import Edit
@@ -32,9 +34,11 @@ class DiffusionPolicy:
 
     Attributes:
         semantic_hash: of the robot contract that it was trained for; None where it is not known.
+        told_features: kind of the features in its decisions; None for none.
     """
 
     semantic_hash: str | None = None
+    told_features: str | None = None
 
     def __init__(self, model: PolicyModel, spec: PolicySpec, recipe: PolicyRecipe):
         self.model, self.spec, self.recipe = model, spec, recipe
@@ -70,6 +74,38 @@ class DiffusionPolicy:
         other.spec = replace(self.spec, sampler=SamplerSpec(*chosen))
         return other
 
+    def with_features(self, kind: str) -> DiffusionPolicy:
+        """The same policy with features in its decisions; see `robot.description.FeaturePolicy`. They cost no further
+        call of encoder or network.
+        """
+        FeatureTap(self.model.network, kind)  # refuses what cannot be told
+        other = copy.copy(self)
+        other.told_features = kind
+        return other
+
+    def features(
+        self,
+        observation: Mapping[str, np.ndarray],
+        task: Task = None,
+        *,
+        kind: str = "both",
+        seeds: Sequence[int] | None = None,
+        noise: np.ndarray | None = None,
+    ) -> np.ndarray:
+        """(batch, F) float32: what the network computes for one chunk per row.
+
+        Args:
+            observation, task: as of `sample`.
+            kind: of `robot.description.decision.FEATURES`.
+            seeds, noise: of the chunk, as of `sample`; the features `condition` do not depend on them.
+
+        Raises:
+            InputError: as of `sample` and `with_features`.
+        """
+        told = self.with_features(kind).decide(observation, task=task, seeds=seeds, noise=noise).features
+        assert told is not None
+        return told[:, 0]
+
     def sample(
         self,
         observation: Mapping[str, np.ndarray],
@@ -100,8 +136,9 @@ class DiffusionPolicy:
         prefix: np.ndarray | None = None,
         prefix_weight: np.ndarray | None = None,
     ) -> Decision:
-        """`sample` with the noise that it was drawn from."""
-        with torch.inference_mode():
+        """`sample` with the noise that it was drawn from, and features where they are asked for."""
+        tap = None if self.told_features is None else FeatureTap(self.model.network, self.told_features)
+        with torch.inference_mode(), nullcontext() if tap is None else tap:
             action, start = self._draw(
                 self._tensors(observation),
                 task=task,
@@ -110,9 +147,11 @@ class DiffusionPolicy:
                 seeds=seeds,
                 prefix=self._optional(prefix),
                 prefix_weight=self._optional(prefix_weight),
+                tap=tap,
             )
         given = None if self.noise_shape is None else start.unflatten(0, action.shape[:2]).cpu().numpy()
-        return Decision(action.cpu().numpy(), given)
+        features = None if tap is None else tap.features(*action.shape[:2])
+        return Decision(action.cpu().numpy(), given, features=features)
 
     def sample_tensors(
         self,
@@ -146,6 +185,7 @@ class DiffusionPolicy:
         seeds: Sequence[int] | None,
         prefix: Tensor | None,
         prefix_weight: Tensor | None,
+        tap: FeatureTap | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Raw chunks (batch, samples, horizon, dim), and the noise (batch * samples, horizon, D) they start from."""
         batch = len(next(iter(observation.values())))
@@ -154,6 +194,8 @@ class DiffusionPolicy:
         streams = None if noise is not None and self.deterministic else self._streams(seeds, batch, samples)
         start = self._start(noise, streams, batch, samples)
         condition, stages = self.model.encode(observation, self._prompt(task, batch))
+        if tap is not None:
+            tap.condition = condition
         edit = None if prefix is None else self._inpaint(prefix, prefix_weight, stages, samples)
         action = self.model.denoise(
             start,

@@ -66,7 +66,10 @@ class Medoid(Steered):
         rows, columns = np.indices(index.shape)
         value = None if drawn.value is None else drawn.value.reshape(batch, samples, count)[rows, columns, index]
         given = None if drawn.noise is None else drawn.noise.reshape(batch, samples, count, *inner)
-        return Decision(candidates[rows, columns, index], given, value, candidates, index, drawn.fell_back)
+        features = drawn.features
+        if features is not None:
+            features = features.reshape(batch, samples, count, -1)[rows, columns, index]
+        return Decision(candidates[rows, columns, index], given, value, candidates, index, drawn.fell_back, features)
 
 
 def medoids(candidates: np.ndarray) -> np.ndarray:
