@@ -185,7 +185,7 @@ def evaluate(
         policy: any policy, or the folder of a checkpoint.
         task_id: for example `pusht/state`.
         episodes, seed, workers: the records do not depend on the number of workers.
-        options: more arguments of `sim.evaluation.rollout.evaluate_policy`.
+        options: more arguments of `sim.evaluation.rollout.evaluate_policy`: `monitor=load_monitor(path)`, `hold=True`.
 
     Returns:
         The records in the order of their seeds, and their summary: success and score with intervals, latency in s.
