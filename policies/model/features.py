@@ -54,8 +54,8 @@ class FeatureTap:
         if self._layer is not None:
             read = self._read if self._read.ndim == 2 else self._read.mean(dim=1)
             parts.append(read.unflatten(0, (batch, samples)))
-        found: np.ndarray = torch.cat(parts, dim=-1).float().cpu().numpy()
-        return found
+        joined: np.ndarray = torch.cat(parts, dim=-1).float().cpu().numpy()
+        return joined
 
     def _listen(self, layer: nn.Module, inputs: tuple[Any, ...]) -> None:
         self._read = inputs[0]

@@ -34,11 +34,11 @@ class DiffusionPolicy:
 
     Attributes:
         semantic_hash: of the robot contract that it was trained for; None where it is not known.
-        told_features: kind of the features in its decisions; None for none.
+        features_kind: of the features in its decisions; None for none.
     """
 
     semantic_hash: str | None = None
-    told_features: str | None = None
+    features_kind: str | None = None
 
     def __init__(self, model: PolicyModel, spec: PolicySpec, recipe: PolicyRecipe):
         self.model, self.spec, self.recipe = model, spec, recipe
@@ -80,7 +80,7 @@ class DiffusionPolicy:
         """
         FeatureTap(self.model.network, kind)  # refuses what cannot be told
         other = copy.copy(self)
-        other.told_features = kind
+        other.features_kind = kind
         return other
 
     def features(
@@ -102,9 +102,9 @@ class DiffusionPolicy:
         Raises:
             InputError: as of `sample` and `with_features`.
         """
-        told = self.with_features(kind).decide(observation, task=task, seeds=seeds, noise=noise).features
-        assert told is not None
-        return told[:, 0]
+        features = self.with_features(kind).decide(observation, task=task, seeds=seeds, noise=noise).features
+        assert features is not None
+        return features[:, 0]
 
     def sample(
         self,
@@ -137,7 +137,7 @@ class DiffusionPolicy:
         prefix_weight: np.ndarray | None = None,
     ) -> Decision:
         """`sample` with the noise that it was drawn from, and features where they are asked for."""
-        tap = None if self.told_features is None else FeatureTap(self.model.network, self.told_features)
+        tap = None if self.features_kind is None else FeatureTap(self.model.network, self.features_kind)
         with torch.inference_mode(), nullcontext() if tap is None else tap:
             action, start = self._draw(
                 self._tensors(observation),
