@@ -34,10 +34,11 @@ if TYPE_CHECKING:
     from policies.model.trainable import LossModule
     from policies.training.trainer import TrainingResult
     from robot.description import ConnectedRobot, Critic, Policy
+    from robot.monitoring.monitor import Monitor
     from sim.evaluation.rollout import Evaluation
 
 __version__ = "0.1.0"
-__all__ = ["connect", "evaluate", "fit", "load", "load_critic", "make"]
+__all__ = ["connect", "evaluate", "fit", "load", "load_critic", "load_monitor", "make"]
 
 warn_of_shadowed_rooms()
 register_with_gymnasium()
@@ -89,6 +90,25 @@ def load_critic(checkpoint: str | Path, *, device: str = "cpu") -> Critic:
     from policies.critics.checkpoint import load_critic as loaded
 
     return loaded(checkpoint, device)
+
+
+def load_monitor(path: str | Path, *, device: str = "cpu") -> Monitor:
+    """Load a monitor, which tells whether a policy is failing while it acts.
+
+    Args:
+        path: the folder that `tiller train monitor=...` wrote, or the monitor's within it.
+        device: of a critic that scores; the rest is on the CPU.
+
+    Returns:
+        A monitor: `prepared(policy)` is the policy with what it reads in its decisions, and `watch()` takes them one
+        by one. `tiller.evaluate(..., monitor=monitor)` does both.
+
+    Raises:
+        InputError: no monitor there, or one of another version or incomplete.
+    """
+    from policies.monitoring.checkpoint import load_monitor as loaded
+
+    return loaded(path, device)
 
 
 def fit(module: LossModule, data: Any, output: str | Path, **options: Any) -> TrainingResult:
@@ -171,7 +191,7 @@ def evaluate(
         policy: any policy, or the folder of a checkpoint; one of several embodiments acts as that of the task's name.
         task_id: for example `pusht/state`.
         episodes, seed, workers: the records do not depend on the number of workers.
-        options: more arguments of `sim.evaluation.rollout.evaluate_policy`.
+        options: more arguments of `sim.evaluation.rollout.evaluate_policy`: `monitor=load_monitor(path)`, `hold=True`.
 
     Returns:
         The records in the order of their seeds, and their summary: success and score with intervals, latency in s.

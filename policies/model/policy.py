@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Mapping, Sequence
 
@@ -12,6 +13,7 @@ from torch import Tensor
 
 from policies.model.arrays import observation_tensors
 from policies.model.embodied import EmbodiedModel
+from policies.model.features import FeatureTap
 from policies.model.guidance import Guidance
 from policies.model.guide import Drawing, Guide, Pull
 from policies.model.model import PolicyModel
@@ -39,11 +41,13 @@ class DiffusionPolicy:
         embodiment: that it acts as, of several; empty for a policy of one robot and task, and for all of them.
         fingerprint: hash of the checkpoint that it was loaded from, weights, spec and recipe, with the name of its
             embodiment; None of another one.
+        features_kind: of the features in its decisions; None for none.
     """
 
     semantic_hash: str | None = None
     embodiment: str = ""
     fingerprint: str | None = None
+    features_kind: str | None = None
 
     def __init__(self, model: PolicyModel, spec: PolicySpec, recipe: PolicyRecipe):
         self.model, self.spec, self.recipe = model, spec, recipe
@@ -112,6 +116,38 @@ class DiffusionPolicy:
         other._guide = guide
         return other
 
+    def with_features(self, kind: str) -> DiffusionPolicy:
+        """The same policy with features in its decisions; see `robot.description.FeaturePolicy`. They cost no further
+        call of encoder or network.
+        """
+        FeatureTap(self.model.network, kind)  # refuses what cannot be told
+        other = copy.copy(self)
+        other.features_kind = kind
+        return other
+
+    def features(
+        self,
+        observation: Mapping[str, np.ndarray],
+        task: Task = None,
+        *,
+        kind: str = "both",
+        seeds: Sequence[int] | None = None,
+        noise: np.ndarray | None = None,
+    ) -> np.ndarray:
+        """(batch, F) float32: what the network computes for one chunk per row.
+
+        Args:
+            observation, task: as of `sample`.
+            kind: of `robot.description.decision.FEATURES`.
+            seeds, noise: of the chunk, as of `sample`; the features `condition` do not depend on them.
+
+        Raises:
+            InputError: as of `sample` and `with_features`.
+        """
+        features = self.with_features(kind).decide(observation, task=task, seeds=seeds, noise=noise).features
+        assert features is not None
+        return features[:, 0]
+
     def sample(
         self,
         observation: Mapping[str, np.ndarray],
@@ -142,9 +178,11 @@ class DiffusionPolicy:
         prefix: np.ndarray | None = None,
         prefix_weight: np.ndarray | None = None,
     ) -> Decision:
-        """`sample` with the noise that it was drawn from."""
+        """`sample` with the noise that it was drawn from, and features where they are asked for."""
+        tap = None if self.features_kind is None else FeatureTap(self.model.network, self.features_kind)
         # A guide takes gradients of its own, which tensors of inference mode have none of.
-        with torch.inference_mode() if self._guide is None else torch.no_grad():
+        without = torch.inference_mode() if self._guide is None else torch.no_grad()
+        with without, nullcontext() if tap is None else tap:
             action, start = self._draw(
                 self._tensors(observation),
                 task=task,
@@ -153,9 +191,11 @@ class DiffusionPolicy:
                 seeds=seeds,
                 prefix=self._optional(prefix),
                 prefix_weight=self._optional(prefix_weight),
+                tap=tap,
             )
         given = None if self.noise_shape is None else start.unflatten(0, action.shape[:2]).cpu().numpy()
-        return Decision(action.cpu().numpy(), given)
+        features = None if tap is None else tap.features(*action.shape[:2])
+        return Decision(action.cpu().numpy(), given, features=features)
 
     def sample_tensors(
         self,
@@ -189,6 +229,7 @@ class DiffusionPolicy:
         seeds: Sequence[int] | None,
         prefix: Tensor | None,
         prefix_weight: Tensor | None,
+        tap: FeatureTap | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Raw chunks (batch, samples, horizon, dim), and the noise (batch * samples, horizon, D) they start from."""
         batch = len(next(iter(observation.values())))
@@ -208,6 +249,8 @@ class DiffusionPolicy:
         seen, stages = self._acting.see(observation)
         condition = self._acting.condition(seen, self._prompt(prompts))
         guidance = self._guidance(seen, prompts)
+        if tap is not None:
+            tap.condition = condition
 
         def denoise(noise: Tensor, count: int, streams: RowStreams | None, pull: Pull | None = None) -> Tensor:
             return self._acting.denoise(

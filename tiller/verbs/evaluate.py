@@ -15,9 +15,11 @@ from tiller.command_line.command import run_configured
 from tiller.configuration.compose import Configuration
 from tiller.runs.output import CONFIG, Output, open_output, written_by
 from tiller.runs.steering import critics_named, keep_steered, with_steering
+from tiller.runs.watching import MonitorChoice, chosen_monitor, spelt_out
 
 if TYPE_CHECKING:
     from robot.description import Policy
+    from robot.monitoring.monitor import Monitor
     from sim.statistics.records import EpisodeRecord, Evaluation
 
 
@@ -47,6 +49,8 @@ class EvaluateOptions:
         batch: rows of every inference call, part of what decides the result; null for the power of two, from 4 to 32,
             that holds all episodes.
         videos: how many of the first episodes are filmed; where that does not work the page says why.
+        monitor: run of tiller train monitor=... that watches every decision: evaluation.json has its scores and alarms,
+            and with monitor.action=hold an alarm ends the episode. null for none.
         compare: evaluation.json of another policy on the same seeds, for a paired comparison.
         options: of the task, for example options.initial_states=paper; those of training hold where none are given.
         perturbation: of the task, such as friction; docs/perturbations.md lists them.
@@ -74,6 +78,7 @@ class EvaluateOptions:
     delay_steps: Annotated[int, Range(0, 10_000)] = 0
     batch: Annotated[int, Range(1, 100_000)] | None = None
     videos: NonNegative = 4
+    monitor: MonitorChoice | None = None
     compare: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     perturbation: str | None = None
@@ -91,7 +96,12 @@ def command(words: Sequence[str]) -> int:
     from tiller.sweep.evaluations import require_disjoint_seeds, show_evaluations
 
     return run_configured(
-        "evaluate", EvaluateOptions, run, words, check=require_disjoint_seeds, conclude=show_evaluations
+        "evaluate",
+        EvaluateOptions,
+        run,
+        [spelt_out(word) for word in words],
+        check=require_disjoint_seeds,
+        conclude=show_evaluations,
     )
 
 
@@ -129,6 +139,9 @@ def run(configuration: Configuration[EvaluateOptions]) -> int:
             randomise=options.randomise,
         ),
     )
+    monitor = chosen_monitor(
+        options.monitor, policy, options.checkpoint, options.device, options.n_action_steps, options.ensemble
+    )
     other = read_evaluation(options.compare) if options.compare else None
     if other is not None:
         require_comparable(other, task, options)
@@ -143,12 +156,13 @@ def run(configuration: Configuration[EvaluateOptions]) -> int:
             *parts(options.checkpoint),
             *critics_named(options.steering),
             *([options.compare] if options.compare else []),
+            *([options.monitor.path] if options.monitor else []),
         ],
     )
     unwritten: EvaluationUnwritten | None = None
     try:
         with output.kept_if_used():
-            evaluation = measure(policy, task, options, description, output)
+            evaluation = measure(policy, task, options, description, output, monitor)
             keep_steered(policy, options.checkpoint, output.path, kept=options.steering is not None)
     except EvaluationUnwritten as error:
         evaluation, unwritten = error.evaluation, error
@@ -250,10 +264,16 @@ def require_comparable(other: Evaluation, task: str, options: EvaluateOptions) -
 
 
 def measure(
-    policy: Policy, task: str, options: EvaluateOptions, description: Mapping[str, Any], output: Output
+    policy: Policy,
+    task: str,
+    options: EvaluateOptions,
+    description: Mapping[str, Any],
+    output: Output,
+    monitor: Monitor | None = None,
 ) -> Evaluation:
     """Run the episodes and write evaluation.json and the videos into the output folder."""
     from robot.control.ensembling import TemporalEnsemble
+    from robot.monitoring.monitor import HOLD
     from sim.evaluation.rollout import evaluate_policy
     from tiller.runs.progress import Counter
 
@@ -282,6 +302,8 @@ def measure(
             description=description,
             output=output.path,
             overwrite=True,
+            monitor=monitor,
+            hold=options.monitor is not None and options.monitor.action == HOLD,
         )
     return evaluation
 
@@ -291,10 +313,12 @@ def figures(evaluation: Evaluation) -> dict[str, Any]:
     summary = evaluation.summary
     if summary is None:
         return {"episodes": 0}
+    alarms = {} if summary.alarms is None else vars(summary.alarms)
     return {
         "episodes": summary.episodes,
         "success": summary.success.estimate,
         "score": summary.score.estimate,
+        **{f"monitor_{name}": value for name, value in alarms.items()},
     }
 
 
@@ -327,6 +351,8 @@ def show(evaluation: Evaluation) -> None:
     table.add_row("length", f"{summary.length:.1f} steps")
     table.add_row("speed", f"{summary.steps_per_s:.0f} steps/s, {summary.inference_share:.0%} of it in the policy")
     p50_ms, p95_ms = evaluation.latency.p50_s * 1e3, evaluation.latency.p95_s * 1e3
+    if summary.alarms is not None:
+        table.add_row("monitor", summary.alarms.sentence)
     table.add_row("a plan", f"p50 {p50_ms:.1f} ms, p95 {p95_ms:.1f} ms for a batch of {evaluation.batch}")
     Console().print(table)
     for sentence in filter(None, [evaluation.divergence, *evaluation.missing_videos]):

@@ -1,5 +1,5 @@
-"""`tiller train`: a policy or a critic from recorded episodes, with checkpoints, curves and, when asked, evaluation in
-the loop.
+"""`tiller train`: a policy, a critic or a monitor from recorded episodes, with checkpoints, curves and, when asked,
+evaluation in the loop.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Mapping, Sequence
 
 from policies.recipe.critic import CriticRecipe
+from policies.recipe.monitor import MonitorRecipe
 from policies.recipe.recipe import PolicyRecipe, TrainingConfig
 from robot.description import to_json
 from robot.description.ranges import Count, Range, Seed, Workers
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
     from policies.training.demonstrations import Demonstrations
     from policies.training.trainer import Evaluate, TrainingResult
     from tiller.sheets.fit import TaskFacts
+
+
+KINDS = ("policy", "critic", "monitor")
+"""What is trained, by the groups of options that say how."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +67,8 @@ class TrainOptions:
         base: checkpoint of the policy whose chunks a critic is to tell apart; it sees them beside the zero-noise plan.
         base_sampler: of the base, null for its default.
         base_steps: of that sampler, null for its default.
+        monitor: make a monitor, for example monitor=features: data are then rollouts of the policy that it is for.
+        checkpoint: of the policy that a monitor is for.
     """
 
     data: str | tuple[str, ...]
@@ -79,22 +86,26 @@ class TrainOptions:
     base: str | None = None
     base_sampler: str | None = None
     base_steps: Annotated[int, Range(1, 100_000)] | None = None
+    monitor: MonitorRecipe | None = None
+    checkpoint: str | None = None
     training: TrainingConfig = TrainingConfig()
 
 
 def command(words: Sequence[str]) -> int:
     """Run the verb."""
-    both = [word for word in words if word.startswith(("policy=", "policy."))]
-    if both and any(word.startswith(("critic=", "critic.")) for word in words):
+    given = {
+        kind: word for kind in KINDS for word in reversed(words) if word.startswith((f"{kind}=", f"{kind}."))
+    }  # the first word of each
+    if len(given) > 1:
         raise InputError(
-            f"'{both[0]}'",
-            expected="options of a policy, or of a critic",
-            got="both",
+            f"'{next(iter(given.values()))}'",
+            expected="options of a policy, of a critic or of a monitor",
+            got=f"those of a {' and a '.join(given)}",
             way_out="Train one after the other; a critic has its own observation, critic.observation",
         )
-    if both and any(word.startswith("initial=") for word in words):
+    if "policy" in given and any(word.startswith("initial=") for word in words):
         raise InputError(
-            f"'{both[0]}'",
+            f"'{given['policy']}'",
             expected="nothing beside initial=, whose recipe the policy has",
             got="another recipe",
             way_out="Leave it out, or train a new policy without initial=",
@@ -132,6 +143,16 @@ def run(configuration: Configuration[TrainOptions]) -> int:
     from tiller.runs.threads import limit_threads
 
     limit_threads(options.training.threads)
+    if options.monitor is not None:
+        from tiller.runs.monitor import make
+
+        make(options.checkpoint, paths(options), options.monitor, options.training, options)
+        return 0
+    if options.checkpoint is not None:
+        raise InputError(
+            "'checkpoint'", expected="a monitor that is for it", got="a policy or a critic to train",
+            way_out="Add monitor=features",
+        )  # fmt: skip
     train_it = train_policy if options.critic is None else train_judged_critic
     output, result, more = train_it(configuration)
     if result.stopped == "interrupted":
