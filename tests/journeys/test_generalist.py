@@ -118,3 +118,33 @@ def test_what_does_not_fit_is_refused_before_a_run(
     )
     refused(tiller, *words, "policy.prompt.model=/nowhere", f"output={tmp_path / 'text'}", saying=("text encoder",))
     assert not list(tmp_path.iterdir())
+
+
+def test_a_recorded_episode_gives_the_network_what_the_rollout_gave(run: Path, tmp_path: Path, tiller: Command) -> None:
+    """Windows of a dataset and requests of a runner, the prompt included, to the network's own input."""
+    import torch
+
+    from data.learning.windows import Windows, WindowShape
+    from policies.training.prompts import episode_prompts
+    from sim.evaluation.experience import decisions
+
+    policy = face.load(run, embodiment="twin/lift")
+    seen = [record for record in decisions(policy, "twin/lift", seed=77, episodes=1) if record.request.number < 4]
+    out = tmp_path / "own"
+    tiller.succeeds(
+        "collect", "task=twin/lift", "source=checkpoint", f"checkpoint={run}", "episodes=1", "seed=77", f"output={out}"
+    )
+    data = Dataset.open(out)
+    windows = Windows(data, WindowShape(policy.spec.observation, policy.spec.horizon))
+    rows = np.flatnonzero(windows.row_of % policy.spec.n_action_steps == 0)[: len(seen)]
+    recorded = windows.gather(rows).observation
+    prompt = episode_prompts(policy.model.prompt_encoder, [data])["prompt"][0]
+    for number, record in enumerate(seen):
+        inputs = []
+        for window, words in (
+            ({name: value[number] for name, value in recorded.items()}, prompt[None]),
+            (record.request.window, policy._prompt([record.request.prompt])),
+        ):
+            tensors = {name: torch.from_numpy(np.asarray(value, np.float32))[None] for name, value in window.items()}
+            inputs.append(policy._acting.condition(policy._acting.see(tensors)[0], words))
+        torch.testing.assert_close(*inputs, atol=1e-6, rtol=0)
