@@ -16,14 +16,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
 import sys
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any, Iterator, Mapping, Sequence
 
-from benchmarks.artifacts import RESULTS, ROOT, write_csv
+from benchmarks.artifacts import RESULTS, ROOT, tiller, write_csv
 from robot.description import Policy, to_json
 from sim.statistics.intervals import wilson
 
@@ -229,11 +228,6 @@ def rows(folder: Path, suite: Suite, seed: int) -> Iterator[dict[str, Any]]:
                 "processor_minutes": round(effort.get("processor_minutes", 0), 1),
                 "date": date.fromtimestamp(file.stat().st_mtime).isoformat(),
             }  # fmt: skip
-
-
-def tiller(*words: str) -> None:
-    print("$ tiller " + " ".join(words), flush=True)
-    subprocess.run([sys.executable, "-m", "tiller", *words], check=True, cwd=ROOT)
 
 
 if __name__ == "__main__":

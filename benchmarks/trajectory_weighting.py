@@ -11,13 +11,12 @@ docs/results/trajectory_weighting.csv.
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from datetime import date
 from pathlib import Path
 from typing import Any, Iterator
 
-from benchmarks.artifacts import RESULTS, ROOT, training_effort, write_csv
+from benchmarks.artifacts import RESULTS, ROOT, tiller, training_effort, write_csv
 from robot.errors import TillerError
 from sim.statistics.comparison import compare
 from sim.statistics.records import FILE_NAME, Evaluation, read_evaluation
@@ -101,12 +100,6 @@ def rows() -> Iterator[dict[str, Any]]:
             "episodes": EPISODES, "first_seed": SEED, **training_effort(path(data, order)),
             "date": date.today().isoformat(),
         }  # fmt: skip
-
-
-def tiller(*words: str) -> None:
-    print("$ tiller " + " ".join(words), flush=True)
-    if subprocess.run([sys.executable, "-m", "tiller", *words], cwd=ROOT, check=False).returncode:
-        raise TillerError(f"'tiller {words[0]}' failed. The same command goes on here")
 
 
 def main() -> int:

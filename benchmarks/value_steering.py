@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
 import sys
 from dataclasses import dataclass
 from datetime import date
@@ -25,7 +24,7 @@ from typing import Any, Iterator, Mapping
 
 import numpy as np
 
-from benchmarks.artifacts import RESULTS, ROOT, write_csv
+from benchmarks.artifacts import RESULTS, ROOT, tiller, write_csv
 from benchmarks.free_steering import BASES, Base, settings
 from data.store.dataset import Dataset
 from data.store.names import SUCCESS
@@ -267,13 +266,6 @@ def successes_of(source: Path, target: Path) -> None:
     with Dataset.create(target, data.schema, attributes=data.attributes) as copy:
         for number in np.flatnonzero(np.asarray(data.meta(SUCCESS.name), bool)).tolist():
             copy.append(data.episode(number))
-
-
-def tiller(*words: str) -> None:
-    """Run the command line that users have."""
-    print("$ tiller " + " ".join(words), flush=True)
-    if subprocess.run([sys.executable, "-m", "tiller", *words], cwd=ROOT, check=False).returncode:
-        raise TillerError(f"'tiller {words[0]}' failed. The same command goes on here")
 
 
 def main(words: list[str]) -> int:
