@@ -13,6 +13,8 @@ from policies.encoders import make_prompt_encoder
 from policies.model.build import build_condition, chosen_keys, named
 from policies.recipe.critic import BESIDE, HIDDEN, CriticRecipe
 from robot.description import ActionSpec, CriticBase, CriticSpec, ObservationSpec
+from robot.description.prompt import GOAL
+from robot.errors import InputError
 
 
 def critic_spec(
@@ -21,15 +23,19 @@ def critic_spec(
     """What a critic of this recipe sees and scores, given what a dataset offers and the base that it is trained with.
 
     Raises:
-        InputError: the recipe names a key that is not offered, or a part that does not exist.
+        InputError: the recipe names a key that is not offered, a part that does not exist, or goals: of episodes it is
+            not known which goal they had.
     """
+    prompt = make_prompt_encoder(**named("critic.prompt", recipe.prompt)).spec
+    if prompt.use == GOAL:
+        raise InputError("critic.prompt", expected="ignored, refused, instruction or language", got="goal")
     return CriticSpec(
         chosen_keys(recipe, observation),
         action,
         recipe.steps,
         recipe.gamma,
         make_objective(**named("critic.objective", recipe.objective)).reward,
-        make_prompt_encoder(**named("critic.prompt", recipe.prompt)).spec,
+        prompt,
         None if recipe.plan == HIDDEN else base,
     )
 
