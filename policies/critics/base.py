@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from data.learning.source import WindowSource
+from data.learning.sources.source import WindowSource
 from data.learning.windows import Windows, WindowShape
 from data.store.dataset import Dataset
 from policies.critics.model import LEAST_SPREAD, CriticModel

@@ -9,8 +9,8 @@ from typing import Sequence
 import numpy as np
 import torch
 
-from data.learning.annotated import Annotated
-from data.learning.source import WindowSource
+from data.learning.sources.annotated import Annotated
+from data.learning.sources.source import WindowSource
 from data.store.dataset import Dataset
 from policies.critics.base import Base, BaseChunks, Progress, measured_spread
 from policies.critics.bootstrapped import Bootstrapped

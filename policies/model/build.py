@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from data.learning.source import WindowSource
+from data.learning.sources.source import WindowSource
 from data.learning.statistics import FieldStatistics, RunningStatistics
 from policies.encoders import PromptEncoder, make_encoder, make_prompt_encoder
 from policies.encoders.tokens import TokenEncoder

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from data.learning.source import WindowSource
+from data.learning.sources.source import WindowSource
 from data.learning.windows import Batch
 from policies.model.batch import TensorBatch
 from policies.training.running.distributed import Ranks

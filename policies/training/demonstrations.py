@@ -15,11 +15,11 @@ from torch import Tensor
 from data.learning.episode_weights import make_order, weights_of
 from data.learning.later import Outcomes, success_outcomes
 from data.learning.memory import memory_limit_bytes
-from data.learning.mixture import Mixture, require_weights
-from data.learning.padded import Padded
-from data.learning.source import WindowSource
+from data.learning.sources.mixture import Mixture, require_weights
+from data.learning.sources.padded import Padded
+from data.learning.sources.source import WindowSource
+from data.learning.sources.weighted import Weighted
 from data.learning.split import split_episodes, starts_of
-from data.learning.weighted import Weighted
 from data.learning.windows import Windows, WindowShape, WindowSpec
 from data.store.dataset import Dataset
 from data.store.names import FACTS, GROUP, has_fact, require_schema

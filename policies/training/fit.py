@@ -7,7 +7,7 @@ from typing import Iterable, Iterator, Mapping
 
 from torch import Tensor
 
-from data.learning.source import WindowSource
+from data.learning.sources.source import WindowSource
 from policies.model.provenance import Provenance
 from policies.model.trainable import Trainable
 from policies.training.batches import Batches, RowOrder

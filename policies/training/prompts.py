@@ -8,8 +8,8 @@ from typing import Sequence, TypeVar
 import numpy as np
 from torch import Tensor
 
-from data.learning.hindsight import Hindsight
-from data.learning.source import WindowSource
+from data.learning.sources.hindsight import Hindsight
+from data.learning.sources.source import WindowSource
 from data.store.dataset import Dataset
 from data.store.names import INSTRUCTION as FACT
 from policies.encoders import PromptEncoder

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from data.learning.hindsight import Hindsight
-from data.learning.mixture import Mixture
+from data.learning.sources.hindsight import Hindsight
+from data.learning.sources.mixture import Mixture
 from data.learning.windows import Windows, WindowShape
 from data.store.dataset import Dataset
 from data.store.episode import Episode

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 import tiller
-from data.learning.mixture import Mixture
+from data.learning.sources.mixture import Mixture
 from data.store.dataset import Dataset
 from data.store.episode import Episode
 from data.store.names import SUCCESS

@@ -8,7 +8,7 @@ import numpy as np
 
 from data.learning.later import Later
 from data.learning.sampling import checked_windows
-from data.learning.source import WindowSource
+from data.learning.sources.source import WindowSource
 from data.learning.windows import Batch
 from robot.errors import InputError
 

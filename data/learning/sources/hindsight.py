@@ -7,8 +7,8 @@ from typing import Sequence
 
 import numpy as np
 
-from data.learning.later import Later
-from data.learning.source import WindowSource
+from data.learning.sources.around import Around
+from data.learning.sources.source import WindowSource
 from data.learning.windows import Batch
 
 GOALS = 1024
@@ -16,7 +16,7 @@ GOALS = 1024
 _GOLDEN = 0.6180339887498949
 
 
-class Hindsight:
+class Hindsight(Around):
     """A source whose windows bring the goals that they led to (Andrychowicz et al. 2017; Lynch et al. 2020).
 
     The numbers of an order stand for a window and one of its goals: number n is window n mod len(self), and its goal is
@@ -30,14 +30,12 @@ class Hindsight:
     """
 
     def __init__(self, source: WindowSource, keys: Sequence[str], name: str) -> None:
-        self.source, self.keys, self.name = source, tuple(keys), name
+        super().__init__(source)
+        self.keys, self.name = tuple(keys), name
         episode = source.episode_of
         starts = np.flatnonzero(np.r_[True, episode[1:] != episode[:-1]])
         ends = np.r_[starts[1:], len(episode)]
         self._last = np.repeat(ends - 1, ends - starts)
-
-    def __len__(self) -> int:
-        return len(self.source)
 
     def gather(self, windows: np.ndarray) -> Batch:
         """Windows with their goals, by the numbers of an order."""
@@ -54,13 +52,6 @@ class Hindsight:
 
     def shuffled(self, windows: np.ndarray, generator: np.random.Generator) -> np.ndarray:
         return self._with_goals(self.source.shuffled(windows % len(self.source), generator), generator)
-
-    def later(self, rows: int, gamma: float) -> Later:
-        return self.source.later(rows, gamma)
-
-    @property
-    def episode_of(self) -> np.ndarray:
-        return self.source.episode_of
 
     def _with_goals(self, windows: np.ndarray, generator: np.random.Generator) -> np.ndarray:
         return windows + len(self.source) * generator.integers(GOALS, size=len(windows))

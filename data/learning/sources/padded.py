@@ -6,13 +6,13 @@ from typing import Mapping, Sequence
 
 import numpy as np
 
-from data.learning.later import Later
-from data.learning.source import WindowSource
+from data.learning.sources.around import Around
+from data.learning.sources.source import WindowSource
 from data.learning.windows import Batch
 from robot.description import ObservationSpec
 
 
-class Padded:
+class Padded(Around):
     """A source with zeros for the keys and the components of actions that it lacks.
 
     Args:
@@ -31,7 +31,8 @@ class Padded:
         components: Sequence[int],
         dim: int,
     ) -> None:
-        self.source, self.keys, self.dim = source, dict(keys), dim
+        super().__init__(source)
+        self.keys, self.dim = dict(keys), dim
         self._components = np.asarray(components)
         there = set(self.keys.values())
         self._absent = {
@@ -39,9 +40,6 @@ class Padded:
             for key in observation
             if key.name not in there
         }
-
-    def __len__(self) -> int:
-        return len(self.source)
 
     def gather(self, windows: np.ndarray) -> Batch:
         """Windows of the source, by its numbers, filled up."""
@@ -52,16 +50,3 @@ class Padded:
         observation = {name: np.zeros((size, *shape), dtype) for name, (shape, dtype) in self._absent.items()}
         observation.update({self.keys[own]: value for own, value in batch.observation.items()})
         return Batch(observation, action, batch.is_pad, batch.episode, batch.columns)
-
-    def order(self, generator: np.random.Generator) -> np.ndarray:
-        return self.source.order(generator)
-
-    def shuffled(self, windows: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-        return self.source.shuffled(windows, generator)
-
-    def later(self, rows: int, gamma: float) -> Later:
-        return self.source.later(rows, gamma)
-
-    @property
-    def episode_of(self) -> np.ndarray:
-        return self.source.episode_of
