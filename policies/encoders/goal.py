@@ -19,7 +19,8 @@ from robot.description.prompt import GOAL
 
 class GoalPrompt(PromptEncoder):
     """An observation to reach, of low-dimensional keys, of cameras, or of both; demonstrations are told what they led
-    to (`data.learning.sources.hindsight`). No goal is a condition of its own where `drop` trained it (Reuss et al. 2023, BESO).
+    to (`data.learning.sources.hindsight`). No goal is a condition of its own where `drop` trained it (Reuss et al.
+    2023, BESO).
 
     Args:
         keys: of the observation that make a goal.

@@ -261,7 +261,7 @@ def _actor(options: BudgetOptions) -> tuple[Callable[[TaskEnv], TaskAgent], Budg
     from robot.description import require_match
     from tiller.runs.acting import PolicyActor
     from tiller.runs.embodiment import embodiment_for
-    from tiller.verbs.evaluate import trained_task
+    from tiller.runs.origin import trained_task
 
     folder = find(options.checkpoint)
     policy = load(folder, options.device, embodiment_for(options.task))

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Mapping, Sequence
 
 from robot.description import to_json
@@ -13,9 +11,11 @@ from robot.errors import InputError
 from sim.perturbations.sizes import Severity
 from tiller.command_line.command import run_configured
 from tiller.configuration.compose import Configuration
-from tiller.runs.output import CONFIG, Output, open_output, written_by
+from tiller.runs.origin import trained_task
+from tiller.runs.output import Output, open_output
 from tiller.runs.steering import critics_named, keep_steered, with_steering
 from tiller.runs.watching import MonitorChoice, chosen_monitor, spelt_out
+from tiller.sheets.evaluation import figures, prompt_note, show, show_comparison
 
 if TYPE_CHECKING:
     from robot.description import Policy
@@ -205,37 +205,6 @@ def load_described(options: EvaluateOptions, task: str | None) -> tuple[Policy, 
     return policy, describe(folder, policy)
 
 
-def prompt_note(evaluation: Evaluation, policy: Policy) -> str:
-    """A sentence where the episodes had several instructions and the policy reads none; empty otherwise."""
-    if len(evaluation.instructions) < 2 or policy.spec.prompt.reads_words:
-        return ""
-    several = len(evaluation.instructions)
-    return f"The episodes had {several} instructions, and this policy reads none (policy.prompt.name=instruction would)"
-
-
-def trained_task(checkpoint_path: str) -> tuple[str | None, Mapping[str, Any]]:
-    """The task and its options that the training run of a checkpoint was given; None where it had none."""
-    import yaml
-
-    from policies.loading.folder import chain
-
-    start = Path(checkpoint_path)
-    with suppress(InputError):  # a steered one was trained where its base was
-        start = chain(checkpoint_path)[-1]
-    start = start.resolve()
-    for folder in (start, *list(start.parents)[:3]):
-        if written_by(folder) != "train":
-            continue
-        try:
-            values = yaml.safe_load((folder / CONFIG).read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, yaml.YAMLError):
-            return None, {}
-        if isinstance(values, dict) and values.get("task"):
-            return str(values["task"]), values.get("options") or {}
-        return None, {}
-    return None, {}
-
-
 def require_comparable(other: Evaluation, task: str, options: EvaluateOptions) -> None:
     """Refuse before long work an evaluation that this one cannot be paired with."""
     theirs, ours = (
@@ -306,75 +275,3 @@ def measure(
             hold=options.monitor is not None and options.monitor.action == HOLD,
         )
     return evaluation
-
-
-def figures(evaluation: Evaluation) -> dict[str, Any]:
-    """Headline figures of an evaluation."""
-    summary = evaluation.summary
-    if summary is None:
-        return {"episodes": 0}
-    alarms = {} if summary.alarms is None else vars(summary.alarms)
-    return {
-        "episodes": summary.episodes,
-        "success": summary.success.estimate,
-        "score": summary.score.estimate,
-        **{f"monitor_{name}": value for name, value in alarms.items()},
-    }
-
-
-def show(evaluation: Evaluation) -> None:
-    """The result as a table: success with Wilson's interval, score with its bootstrap interval."""
-    from rich.console import Console
-    from rich.table import Table
-
-    from sim.statistics.groups import perturbation_text, steering_text
-
-    summary = evaluation.summary
-    if summary is None:
-        print("No episode was finished.")
-        return
-    policy = evaluation.policy
-    execution = "a temporal ensemble" if evaluation.ensemble else f"{evaluation.n_action_steps} rows a plan"
-    facts = [
-        evaluation.task,
-        perturbation_text(evaluation.options),
-        f"seeds {evaluation.seed} to {evaluation.seed + evaluation.episodes - 1}",
-        f"{policy.get('sampler')} in {policy.get('steps')} steps",
-        execution,
-        steering_text(policy),
-    ]
-    print(f"{', '.join(filter(None, facts))}; intervals at 95 %")
-    table = Table(show_header=False)
-    table.add_row("success", f"{summary.successes} of {summary.episodes} = {summary.success}")
-    table.add_row("score", str(summary.score))
-    table.add_row("return", f"{summary.episode_return:.4g}")
-    table.add_row("length", f"{summary.length:.1f} steps")
-    table.add_row("speed", f"{summary.steps_per_s:.0f} steps/s, {summary.inference_share:.0%} of it in the policy")
-    p50_ms, p95_ms = evaluation.latency.p50_s * 1e3, evaluation.latency.p95_s * 1e3
-    if summary.alarms is not None:
-        table.add_row("monitor", summary.alarms.sentence)
-    table.add_row("a plan", f"p50 {p50_ms:.1f} ms, p95 {p95_ms:.1f} ms for a batch of {evaluation.batch}")
-    Console().print(table)
-    for sentence in filter(None, [evaluation.divergence, *evaluation.missing_videos]):
-        print(sentence)
-
-
-def show_comparison(evaluation: Evaluation, other: Evaluation, name: str) -> None:
-    """This evaluation against another one on the same seeds."""
-    from rich.console import Console
-    from rich.table import Table
-
-    from sim.statistics.comparison import compare
-
-    result = compare(other, evaluation)
-    print(f"this one minus {name}, {result.pairs} seeds in pairs")
-    table = Table(show_header=False)
-    table.add_row("success", str(result.success))
-    table.add_row("score", str(result.score))
-    table.add_row(
-        "succeeded",
-        f"both {result.both}, only this one {result.only_second}, "
-        f"only the other {result.only_first}, neither {result.neither}",
-    )
-    table.add_row("equally often?", f"McNemar p = {result.p_value:.3f}")
-    Console().print(table)
