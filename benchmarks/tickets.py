@@ -4,14 +4,15 @@
     python -m benchmarks.tickets lift_shifted [--candidates 32] [--starts 8] [--fresh 200] [--seed 0]
 
 Zero noise and 31 noises at scales of 0.25 to 1 run from the same 8 starts; the better half goes on to 16 starts, and so
-forth to one winner (`policies.steering.tickets`). The winner, zero noise and the base are then measured on fresh
-starts: the figure at which the winner was picked is the best of many and stands beside. The table is
-docs/results/tickets.csv.
+forth to one winner (`policies.steering.tickets`), all side by side in one rollout a round. The winner, zero noise and
+the base are then measured on fresh starts: the figure at which the winner was picked is the best of many and stands
+beside. The table is docs/results/tickets.csv.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
 import sys
 import time
 from datetime import date
@@ -27,19 +28,48 @@ from policies.loading.load import load
 from policies.model.checkpoint_folder import fingerprint
 from policies.steering.ticket import Ticket
 from policies.steering.tickets import ZERO, Candidate, Round, Search, draw_candidates, search
-from robot.description import Policy
+from robot.control.runner import ChunkRunner
+from robot.description import Observation, Policy
 from robot.errors import InputError, TillerError, nearest
-from sim.evaluation.rollout import evaluate_policy
+from sim.evaluation.order import Order
+from sim.evaluation.rollout import BATCH, SMALLEST_BATCH, env_config, evaluate_policy
+from sim.evaluation.rounds import Rollout
+from sim.evaluation.session import EnvSession
 from sim.perturbations import perturbed
 from sim.statistics.intervals import Interval, paired_difference, wilson
+from sim.statistics.records import EpisodeRecord
 
 SELECTION, FRESH = 600_000, 100_000  # first seeds
 DEFAULT = ("lift_shifted", "peg_weak")
+TABLE = RESULTS / "tickets.csv"
 COLUMNS = (
     "base", "task", "what", "noise_seed", "scale", "success", "success_low", "success_high", "difference",
     "difference_low", "difference_high", "starts", "first_seed", "candidates", "search_episodes", "search_steps",
     "minutes", "steps", "n_action_steps", "base_hash", "date",
 )  # fmt: skip
+
+
+class SideBySide:
+    """Tickets next to each other: row r of every batch has the noise of ticket r, so that one rollout runs them all.
+
+    Args:
+        policy: what is steered.
+        candidates: a row each; rows beyond them repeat the first.
+        rows: of a batch.
+    """
+
+    noise_shape = None
+
+    def __init__(self, policy: Policy, candidates: Sequence[Candidate], rows: int) -> None:
+        self.policy, self.spec = policy, policy.spec
+        of = [candidates[row] if row < len(candidates) else candidates[0] for row in range(rows)]
+        self.noise = np.stack([Ticket(policy, each.seed, each.scale).noise for each in of])[:, None]
+
+    def sample(self, observation: Observation, **more: Any) -> np.ndarray:
+        return self.policy.sample(observation, **{**more, "noise": self.noise})
+
+    def with_sampler(self, name: str | None = None, steps: int | None = None) -> Policy:
+        raise NotImplementedError
 
 
 class Bench:
@@ -61,7 +91,7 @@ class Bench:
         self.steps = 0
 
     def success(self, policy: Policy, starts: Sequence[int]) -> np.ndarray:
-        """Who succeeds from each of a row of starts, (starts,) bool."""
+        """Who succeeds from each of a row of starts, (starts,) bool, by an ordinary evaluation."""
         evaluation = evaluate_policy(
             policy, self.base.task, episodes=len(starts), seed=starts[0], options=self.options,
             n_action_steps=self.base.rows, workers=self.workers,
@@ -70,7 +100,34 @@ class Bench:
         return np.array([record.success for record in evaluation.records])
 
     def __call__(self, candidates: Sequence[Candidate], starts: Sequence[int]) -> np.ndarray:
-        return np.stack([self.success(Ticket(self.policy, each.seed, each.scale), starts) for each in candidates])
+        """Who succeeds from where, (candidates, starts) bool. Candidate c has the episodes whose number modulo the
+        batch is c, and with that the row of every inference call.
+        """
+        batch, count = max(SMALLEST_BATCH, len(candidates)), len(candidates)
+        success = np.zeros((count, len(starts)), bool)
+        environments = min(count, self.workers * BATCH)
+
+        def episodes(of: range) -> Iterator[Order]:
+            return (Order(turn * batch + each, start) for each in of for turn, start in enumerate(starts))
+
+        def ended(order: Order, record: EpisodeRecord) -> None:
+            success[order.number % batch, order.number // batch] = record.success
+            self.steps += record.length
+
+        sessions = [
+            EnvSession(
+                env,
+                ChunkRunner(self.policy.spec, n_action_steps=self.base.rows),
+                episodes(range(env, count, environments)),
+            )
+            for env in range(environments)
+        ]
+        policy = SideBySide(self.policy, candidates, batch)
+        config = env_config(policy, self.base.task, self.options)
+        Rollout(policy, config, sessions, batch=batch, on_episode=ended, keep=False, needs_success=False).run(
+            self.workers
+        )
+        return success
 
 
 def run(name: str, artifacts: Path, options: argparse.Namespace) -> list[dict[str, Any]]:
@@ -142,12 +199,19 @@ def main(words: list[str]) -> int:
         if name not in BASES:
             raise InputError(f"base '{name}'", expected=f"one of {', '.join(BASES)}", way_out=nearest(name, BASES))
     torch.set_num_threads(1)
-    table: list[dict[str, Any]] = []
     for name in options.bases or DEFAULT:
-        table += run(name, options.artifacts, options)
-        if table:
-            write_csv(RESULTS / "tickets.csv", COLUMNS, table)
+        if measured := run(name, options.artifacts, options):
+            kept = [row for row in before() if row["base"] != name]
+            write_csv(TABLE, COLUMNS, sorted([*kept, *measured], key=lambda row: list(BASES).index(row["base"])))
     return 0
+
+
+def before() -> list[dict[str, Any]]:
+    """The rows of the table that is there."""
+    if not TABLE.exists():
+        return []
+    with TABLE.open(newline="") as file:
+        return list(csv.DictReader(file))
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ class Choice:
     Args:
         index: (batch, samples) int64.
         value: (batch, samples) that a critic gave the chosen one; None without a critic.
-        fell_back: (batch,) bool whether nothing could be told apart; None where that cannot be.
+        fell_back: (batch,) bool whether there was nothing to choose by; None where that cannot be.
     """
 
     index: np.ndarray
@@ -35,7 +35,7 @@ class Choice:
 
 @dataclass(frozen=True, eq=False)
 class Choosing(Steered):
-    """Draws K chunks for each that is asked for, and takes one. Sample s of a row chooses among the chunks s * K to
+    """Draws K chunks for each that it returns, and takes one. Sample s of a row chooses among the chunks s * K to
     (s + 1) * K - 1 that its seed gives. Subclasses say how many, and fill in `answer` by `drawn` and `decision`.
 
     Raises:

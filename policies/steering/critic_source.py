@@ -15,7 +15,7 @@ from policies.model.checkpoint_folder import CRITIC_RECORD, find
 from policies.steering.judged import HeldOut, read_held_out
 from policies.steering.steered import innermost
 from policies.transforms import Tensors
-from robot.description import Critic, CriticSpec, Observation, Policy, PolicySpec, Task
+from robot.description import Critic, CriticSpec, Observation, Policy, PolicySpec, Query, Task
 from robot.description.prompt import IGNORED, LANGUAGE, prompt_rows
 from robot.errors import InputError
 
@@ -106,7 +106,7 @@ def require_fit(critic: CriticSpec, policy: Policy) -> None:
     """
     spec = policy.spec
     critic.require_policy(spec if spec.ensemble is None else replace(spec, n_action_steps=1))
-    _require_prompts(critic, policy.spec)
+    _require_instructions(critic, policy.spec)
     if critic.base is None:
         return
     own, theirs = getattr(policy, "fingerprint", None), critic.base
@@ -129,7 +129,21 @@ def require_fit(critic: CriticSpec, policy: Policy) -> None:
         )
 
 
-def _require_prompts(critic: CriticSpec, policy: PolicySpec) -> None:
+def require_prompts(critic: CriticSpec, query: Query) -> None:
+    """Refuse a prompt that the critic cannot follow.
+
+    Raises:
+        InputError: its instruction is missing or not known.
+    """
+    for prompt in prompt_rows(query.task, query.rows):
+        try:
+            critic.prompt.require(prompt)
+        except InputError as error:
+            thing = f"critic: {error.thing}"
+            raise InputError(thing, expected=error.expected, got=error.got, way_out=error.way_out) from None
+
+
+def _require_instructions(critic: CriticSpec, policy: PolicySpec) -> None:
     if critic.prompt.use in (IGNORED, LANGUAGE):
         return
     unknown = [each for each in policy.prompt.instructions if each not in critic.prompt.instructions]

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from policies.model.guide import Drawing, Pull
 from policies.model.noise import RowStreams
-from policies.steering.critic_source import GradientCritic, critic_name, open_critic, require_fit
+from policies.steering.critic_source import GradientCritic, critic_name, open_critic, require_fit, require_prompts
 from policies.steering.steered import Steered, chooses, layers, pulled
 from robot.description import Critic, Decision, Policy, Query, decide
 from robot.description.ranges import Range
@@ -105,7 +105,13 @@ class ValueGuided(Steered):
         super().require_execution(rows)
 
     def answer(self, query: Query) -> Decision:
-        """Decide. No value is told: `value` with one sample around it tells it."""
+        """Decide. The decision has no value: `value` with one sample around it adds it.
+
+        Raises:
+            InputError: a prompt that the critic cannot follow.
+        """
+        if not self.off:
+            require_prompts(self.scorer.spec, query)
         return decide(self.policy if self.off else self._guided, query)
 
     @cached_property

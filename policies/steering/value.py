@@ -10,13 +10,12 @@ from typing import Annotated, Any, ClassVar
 import numpy as np
 
 from policies.steering.choosing import Choice, Choosing, Samples
-from policies.steering.critic_source import CheckpointCritic, critic_name, open_critic, require_fit
+from policies.steering.critic_source import CheckpointCritic, critic_name, open_critic, require_fit, require_prompts
 from policies.steering.guidance import ValueGuided
 from policies.steering.judged import doubts
 from policies.steering.noise import choice_numbers, drawn_noise
 from policies.steering.steered import innermost, is_deterministic, layers
 from robot.description import Critic, Decision, Query, decide
-from robot.description.prompt import prompt_rows
 from robot.description.ranges import Range
 from robot.errors import InputError
 
@@ -35,7 +34,7 @@ class ValueSteered(Choosing):
     Args:
         policy: whose chunks are drawn.
         critic: scores them: a critic, or the path of one's checkpoint.
-        samples: K. At 1 it is the policy itself, to the bit, with its value told.
+        samples: K. At 1 it is the policy itself, to the bit, with a value in its decisions.
         selection_temperature: 0 takes the best.
 
     Raises:
@@ -131,13 +130,7 @@ def score(critic: Critic, query: Query, chunk: np.ndarray, plan: np.ndarray | No
     Raises:
         InputError: a prompt that the critic cannot follow.
     """
-    for prompt in prompt_rows(query.task, query.rows):
-        try:
-            critic.spec.prompt.require(prompt)
-        except InputError as error:
-            raise InputError(
-                f"critic: {error.thing}", expected=error.expected, got=error.got, way_out=error.way_out
-            ) from None
+    require_prompts(critic.spec, query)
     seen = {name: query.observation[name] for name in critic.spec.observation.names}
     return np.asarray(critic.value(seen, chunk, query.task, plan))
 

@@ -15,8 +15,8 @@ from policies.steering.guidance import ValueGuided
 from policies.steering.value import ValueSteered
 from policies.training.precision import uses_bf16
 from policies.training.train import train
-from tests.policies.known_critics import save_learnt
 from tests.policies.points import make_policy, observe
+from tests.policies.steering.known_critics import save_learnt
 
 pytestmark = [
     pytest.mark.gpu,

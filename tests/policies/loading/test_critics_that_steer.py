@@ -24,8 +24,8 @@ from policies.steering.steered import Steered
 from policies.steering.value import ValueSteered
 from robot.description import CriticBase, Policy
 from robot.errors import InputError
-from tests.policies.known_critics import KnownCritic, learnt_critic, save_learnt
 from tests.policies.points import make_policy, observe
+from tests.policies.steering.known_critics import KnownCritic, learnt_critic, save_learnt
 
 pytestmark = pytest.mark.filterwarnings("ignore::policies.steering.value.SteeringWarning")
 KINDS: list[tuple[type[Any], dict[str, Any]]] = [

@@ -28,8 +28,8 @@ from policies.steering.ticket import Ticket
 from robot.description import CriticBase
 from robot.errors import InputError
 from tests.policies.exact import SPREAD, exact
-from tests.policies.known_critics import KnownCritic, LinearCritic, learnt_critic
 from tests.policies.points import make_policy, observe
+from tests.policies.steering.known_critics import KnownCritic, LinearCritic, learnt_critic
 
 SEEDS = [3, 1, 4, 1, 5]
 SLOPE = np.array([2.0, -1.0])
@@ -357,16 +357,16 @@ def test_what_cannot_be_guided_is_refused_with_the_reason(policies: dict[str, Di
 
 def test_every_sampler_tells_its_edit_the_level_of_noise() -> None:
     def levels(objective: Objective, sampler: str, steps: int) -> Sequence[float]:
-        told: list[float] = []
+        sigmas: list[float] = []
 
         def edit(clean: Tensor, sigma: float) -> Tensor:
-            told.append(sigma)
+            sigmas.append(sigma)
             return clean
 
         objective.sample(
             exact(objective), torch.zeros(1, 1, 1), torch.zeros(1, 1), sampler, steps, [torch.Generator()], edit
         )
-        return told
+        return sigmas
 
     assert levels(FlowMatching(), "euler", 4) == pytest.approx([math.inf, 3.0, 1.0, 1 / 3])
     assert levels(EDM(), "ddim", 3) == pytest.approx(SCHEDULES["cosine"](3, 10.0, 0.005)[:3])

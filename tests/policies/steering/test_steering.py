@@ -22,8 +22,8 @@ from policies.steering.steered import Steered
 from robot.control.runner import ChunkRunner
 from robot.description import DecidingPolicy, Policy, Query, TaskPrompt, decide
 from robot.errors import InputError
-from tests.policies.known_critics import save_learnt
 from tests.policies.points import make_policy, observe
+from tests.policies.steering.known_critics import save_learnt
 
 pytestmark = pytest.mark.filterwarnings("ignore::policies.steering.value.SteeringWarning")
 SEEDS = [3, 1, 4, 1, 5]

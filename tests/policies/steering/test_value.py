@@ -27,8 +27,8 @@ from policies.steering.ticket import Ticket
 from policies.steering.value import SteeringWarning, ValueSteered, chosen, softmax
 from robot.description import CriticBase, History, ObservationSpec, PromptSpec, Query, SamplerSpec, TaskPrompt
 from robot.errors import InputError
-from tests.policies.known_critics import KnownCritic, LinearCritic, critic_spec, learnt_critic, save_learnt
 from tests.policies.points import make_policy, observe
+from tests.policies.steering.known_critics import KnownCritic, LinearCritic, critic_spec, learnt_critic, save_learnt
 
 SEEDS = [3, 1, 4, 1, 5]
 TARGET = np.array([0.2, -0.1])
@@ -152,8 +152,8 @@ def query(rows: int, samples: int = 1, seeds: Any = None) -> Query:
 @given(values_of_k, st.randoms(use_true_random=False))
 def test_permuted_candidates_permute_the_choice(values: np.ndarray, random: Any) -> None:
     order = np.array(random.sample(range(values.shape[-1]), values.shape[-1]))
-    asked_of = query(values.shape[0], values.shape[1])
-    one, other = chosen(values, 0.0, asked_of)[0], chosen(values[..., order], 0.0, asked_of)[0]
+    rows = query(values.shape[0], values.shape[1])
+    one, other = chosen(values, 0.0, rows)[0], chosen(values[..., order], 0.0, rows)[0]
     best = np.take_along_axis(values, one[..., None], -1)
     np.testing.assert_array_equal(np.take_along_axis(values, order[other][..., None], -1), best)
     np.testing.assert_array_equal(best[..., 0], values.max(axis=-1))
@@ -347,9 +347,12 @@ def test_an_instruction_that_the_critic_does_not_know_is_refused(policy: Diffusi
     critic.spec = critic_spec(policy.spec, prompt=PromptSpec("instruction", ("open", "shut")))
     steered = ValueSteered(policy, critic, samples=2)
     observation = observe(policy, 2)
-    steered.sample(observation, task=[TaskPrompt("open"), TaskPrompt("shut")])
-    with pytest.raises(InputError, match=r"critic: instruction: expected one.*'open', 'shut', got 'lift'"):
-        steered.sample(observation, task=TaskPrompt("lift"))
+    pulls = LinearCritic(policy.spec, TARGET)
+    pulls.spec = critic.spec
+    for each in (steered, ValueGuided(policy, pulls)):
+        each.sample(observation, task=[TaskPrompt("open"), TaskPrompt("shut")])
+        with pytest.raises(InputError, match=r"critic: instruction: expected one.*'open', 'shut', got 'lift'"):
+            each.sample(observation, task=TaskPrompt("lift"))
 
     class Follows(Counted):
         def __init__(self, base: DiffusionPolicy) -> None:
