@@ -34,9 +34,15 @@ from robot.errors import InputError, TillerError, nearest
 from robot.files import write_file
 from sim.statistics.intervals import Interval
 
-BASES: dict[str, Base] = {name: free_steering.BASES[name] for name in ("lift_shifted", "peg_weak")}
+BASES = {
+    "lift_shifted": free_steering.BASES["lift_shifted"],
+    "peg_weak": free_steering.BASES["peg_weak"],
+    "press_weak": Base("weak_press", "weak", "twin/press", 10, 12),
+    "drawer_weak": Base("weak_drawer", "weak", "twin/drawer", 3, 12),
+    "pick_place_weak": Base("weak_pick_place", "weak", "metaworld/pick-place", 3, 8, ("options.max_steps=150",)),
+}
 FULL, SCREEN = Size(), Size(8, (0, 1), 6, 6, 805_000)
-SIZES = {"peg_weak": replace(FULL, chunks=7, continuations=6)}
+SIZES = {name: replace(FULL, chunks=7, continuations=6) for name in ("peg_weak", "pick_place_weak")}
 """Where episodes are long."""
 ALL = "all"
 STATES, SETTINGS, EPISODES = "states.jsonl", "settings.json", "episodes.json"
