@@ -81,6 +81,8 @@ def test_an_alarm_stops_the_robot_and_asks_for_a_person_who_ends_it(
         assert "decision 1" in text and numbers["monitor"].startswith("disagreement")
         for reason in ("policy", "starved", "no_chunk", "not_enabled"):
             see(found, reason, 0.3)
+        node._begin()  # as when streams have paused
+        see(found, "policy", 0.3)
         assert len(published) == count and not node._planner.busy, "nothing follows by itself"
         see(found, "person", 0.2)
         see(found, "taken", 0.2)
