@@ -38,6 +38,9 @@ ARGUMENTS = [
     DeclareLaunchArgument("namespace", default_value="", description="namespace of the robot's topics, such as /left"),
     DeclareLaunchArgument("checkpoint", default_value="", description="folder of the policy; empty for none"),
     DeclareLaunchArgument(
+        "embodiment", default_value="", description="of a policy of several; empty takes that of the contract"
+    ),
+    DeclareLaunchArgument(
         "instruction", default_value="", description="what the policy is told to do; empty leaves it to the task"
     ),
     DeclareLaunchArgument(
@@ -151,6 +154,7 @@ def generate_launch_description():
                 "policy",
                 {
                     "checkpoint": text("checkpoint"),
+                    "embodiment": text("embodiment"),
                     "instruction": text("instruction"),
                     "seed": number("seed"),
                     "device": text("device"),

@@ -45,7 +45,12 @@ register_with_gymnasium()
 
 
 def load(
-    checkpoint: str | Path, *, device: str = "cpu", sampler: str | None = None, steps: int | None = None
+    checkpoint: str | Path,
+    *,
+    device: str = "cpu",
+    sampler: str | None = None,
+    steps: int | None = None,
+    embodiment: str = "",
 ) -> Policy:
     """Load a trained policy.
 
@@ -53,6 +58,7 @@ def load(
         checkpoint: the folder that `tiller train` wrote, a checkpoint folder within it, or one of a steered policy.
         device: `cpu`, `cuda` or `auto`.
         sampler, steps: how actions are drawn, instead of the policy's default.
+        embodiment: that it is to act as, of a policy of several, such as `twin/lift`.
 
     Returns:
         A policy whose `sample` maps observations (name -> (batch, steps, ...), raw units) to chunks
@@ -64,7 +70,7 @@ def load(
     """
     from policies.loading.load import load as loaded
 
-    return loaded(checkpoint, device=device).with_sampler(sampler, steps)
+    return loaded(checkpoint, device=device, embodiment=embodiment).with_sampler(sampler, steps)
 
 
 def load_critic(checkpoint: str | Path, *, device: str = "cpu") -> Critic:
@@ -182,7 +188,7 @@ def evaluate(
     """Measure a policy on a task: one record for each of the seeds `seed .. seed + episodes - 1`.
 
     Args:
-        policy: any policy, or the folder of a checkpoint.
+        policy: any policy, or the folder of a checkpoint; one of several embodiments acts as that of the task's name.
         task_id: for example `pusht/state`.
         episodes, seed, workers: the records do not depend on the number of workers.
         options: more arguments of `sim.evaluation.rollout.evaluate_policy`: `monitor=load_monitor(path)`, `hold=True`.
@@ -199,5 +205,11 @@ def evaluate(
 
     from sim.evaluation.rollout import evaluate_policy
 
-    loaded = load(policy) if isinstance(policy, (str, PathLike)) else policy
+    if isinstance(policy, (str, PathLike)):
+        from policies.loading.load import load as load_for
+        from tiller.runs.embodiment import embodiment_for
+
+        loaded: Policy = load_for(policy, embodiment=embodiment_for(task_id))
+    else:
+        loaded = policy
     return evaluate_policy(loaded, task_id, episodes=episodes, seed=seed, workers=workers, **options)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from data.learning.later import Later
 from data.learning.mixture import require_weights
 from data.learning.source import WindowSource
 from data.learning.windows import Batch
@@ -53,3 +54,6 @@ class Weighted:
     @property
     def episode_of(self) -> np.ndarray:
         return self.source.episode_of
+
+    def later(self, rows: int, gamma: float) -> Later:
+        return self.source.later(rows, gamma)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Mapping
 
 from policies.model import checkpoint_folder as learnt
-from policies.model.checkpoint_folder import RECORD, find, read_json
+from policies.model.checkpoint_folder import CRITIC_HEADER, CRITIC_RECORD, RECORD, find, read_json
 from policies.steering.record import FORMAT as STEERED
 from policies.steering.record import read_steered
 from robot.description.record import fingerprint as of_values
@@ -62,7 +62,8 @@ def fingerprint(path: Path | str) -> str:
     if not is_steered(folder):
         return learnt.fingerprint(folder)
     record = read_steered(folder)
-    base = (record.base.hash, record.base.sampler, record.base.steps)  # wherever it lies
+    base = [record.base.hash, record.base.sampler, record.base.steps]  # wherever it lies
+    base += [record.base.embodiment] if record.base.embodiment else []
     return of_values({"format": STEERED, "base": base, "steering": record.steering})
 
 
@@ -80,15 +81,47 @@ def require_whole(path: Path | str) -> Mapping[str, Any]:
 
 
 def unchanged_chain(path: Path | str) -> list[Path]:
-    """`chain`, each base of which is the one that was steered.
+    """`chain`, each base of which is the one that was steered, by the critics that steered it.
 
     Raises:
-        InputError: as of `chain`, or a base that was replaced: names both hashes.
+        InputError: as of `chain` and `critics`, or a base or a critic that was replaced: names both hashes.
     """
     folders = chain(path)
     for steered, base in pairwise(folders):
         _require_same_base(steered, base)
+        critics(steered)
     return folders
+
+
+def critics(steered: Path) -> dict[str, Path]:
+    """The critics of one steered checkpoint, those of its bases left out: hash -> folder.
+
+    Raises:
+        InputError: one is gone, or was replaced: names both hashes.
+    """
+    folders = {}
+    for reference in read_steered(steered).critics:
+        candidates = reference.folders(steered)
+        hashes = [learnt.fingerprint(folder, CRITIC_RECORD, CRITIC_HEADER) for folder in candidates]
+        if reference.hash not in hashes:
+            raise InputError(
+                f"critic of the steered checkpoint '{steered}'",
+                expected=f"the critic of hash {reference.hash}, which steered",
+                got=f"one of hash {hashes[0]} at '{candidates[0]}'",
+                way_out="Put the critic back, or steer anew with the new one",
+            )
+        folders[reference.hash] = candidates[hashes.index(reference.hash)]
+    return folders
+
+
+def parts(path: Path | str) -> list[Path]:
+    """The folders of a checkpoint, of all bases that it stands on and of all critics that steer it.
+
+    Raises:
+        InputError: as of `unchanged_chain`.
+    """
+    folders = chain(path)
+    return [*folders, *(critic for folder in folders[:-1] for critic in critics(folder).values())]
 
 
 def _require_same_base(steered: Path, base: Path) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from policies.model.build import build_policy
-from policies.model.checkpoint_folder import FORMAT, RECORD, VERSION, WEIGHTS, find, read_head
+from policies.model.checkpoint_folder import FORMAT, RECORD, VERSION, WEIGHTS, find, fingerprint, read_head
 from policies.model.device import choose_device
 from policies.model.files import fill, new_checkpoint, read_tensors, write_json, write_tensors
 from policies.model.model import PolicyModel
@@ -19,6 +19,7 @@ from policies.model.policy import DiffusionPolicy
 from policies.model.provenance import Provenance, versions
 from policies.recipe.recipe import PolicyRecipe
 from robot.description import PolicySpec, from_json, to_json
+from robot.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,10 @@ class PolicyRecord:
 def save(policy: DiffusionPolicy, path: Path | str, provenance: Provenance | None = None) -> Path:
     """Write a policy as a new checkpoint folder; an existing one is replaced only once the new one is complete."""
     path = Path(path)
+    if policy.embodiment:
+        raise InputError(
+            "policy to save", expected="the one of all embodiments", got=f"that of '{policy.embodiment}' alone"
+        )
     with new_checkpoint(path) as folder:
         write_policy(folder, policy, provenance or Provenance(versions=versions()))
     return path
@@ -63,6 +68,7 @@ def load_learnt(path: Path | str, device: str = "cpu") -> DiffusionPolicy:
     fill(policy.model, read_tensors(folder / WEIGHTS), folder / WEIGHTS)
     policy.model.to(choose_device(device))
     policy.semantic_hash = record.provenance.semantic_hash
+    policy.fingerprint = fingerprint(folder)
     return policy
 
 

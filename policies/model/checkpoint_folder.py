@@ -14,10 +14,12 @@ FORMAT = "tiller-policy"
 VERSION = 1
 WEIGHTS, RECORD, TRAINING = "model.safetensors", "policy.json", "training"
 CRITIC_RECORD, MODULE_RECORD, MONITOR_RECORD = "critic.json", "module.json", "monitor.json"
+CRITIC_HEADER = ("tiller-critic", 1)
+"""Format and version of a critic's record, as `policies.critics.checkpoint` writes them."""
 KINDS = {RECORD: "policy", CRITIC_RECORD: "critic", MONITOR_RECORD: "monitor", MODULE_RECORD: "module"}
 """Record of a checkpoint -> what it holds."""
 # Where a training run keeps its checkpoints, best first.
-IN_A_RUN = ("checkpoints/final", "checkpoints/last")
+IN_A_RUN = ("checkpoints/best", "checkpoints/final", "checkpoints/last")
 MONITOR_IN_A_RUN = ("monitor",)  # its scores are learnt beside it, as a module
 _LENGTH = struct.Struct("<Q")  # of a safetensors file's header, which holds the end of each tensor
 

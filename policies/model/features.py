@@ -52,7 +52,8 @@ class FeatureTap:
         if self._kind != NETWORK:
             parts.append(self.condition[:, None].expand(-1, samples, -1))
         if self._layer is not None:
-            read = self._read if self._read.ndim == 2 else self._read.mean(dim=1)
+            read = self._read[: batch * samples]  # under guidance by a prompt the rows without it stand behind
+            read = read if read.ndim == 2 else read.mean(dim=1)
             parts.append(read.unflatten(0, (batch, samples)))
         joined: np.ndarray = torch.cat(parts, dim=-1).float().cpu().numpy()
         return joined

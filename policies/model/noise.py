@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-_WORD = 2**64
+WORD = 2**64
+"""Half of a stream's key: the seed is below it, the number of the sample above."""
 
 
 class RowStreams:
@@ -26,7 +27,7 @@ class RowStreams:
         if seeds is None:
             seeds = np.random.SeedSequence().generate_state(batch, np.uint64)
         self.streams = [
-            np.random.Generator(np.random.Philox(key=int(seed) % _WORD + index * _WORD))
+            np.random.Generator(np.random.Philox(key=int(seed) % WORD + index * WORD))
             for seed in seeds
             for index in range(samples)
         ]

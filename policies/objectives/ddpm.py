@@ -120,7 +120,7 @@ class DDPM(Objective):
             prediction = network(x, same_level(level / self.train_steps, x), condition)
             clean = self.clean_action(prediction, x, level)
             if edit is not None:
-                clean = edit(clean)
+                clean = edit(clean, self.sigma_of(level))
             x = scheduler.step(clean, level, x, generator=draws).prev_sample
         return x
 
@@ -148,6 +148,11 @@ class DDPM(Objective):
         else:
             clean = prediction
         return clean
+
+    def sigma_of(self, level: int) -> float:
+        """The noise at a level beside an action of size 1: sqrt((1 - a_k) / a_k)."""
+        kept = alpha_bar(self.train_steps)[level].item()
+        return math.sqrt((1 - kept) / kept)
 
     def _informative_levels(self) -> int:
         """How many levels have a prediction that is informative about the action.

@@ -98,7 +98,7 @@ class EDM(Objective):
         def denoise(x: Tensor, sigma: float) -> Tensor:
             skip, out, scale = self.preconditioning(sigma)
             clean = skip * x + out * network(scale * x, same_level(math.log(sigma) / 4, x), condition)
-            return clean if edit is None else edit(clean)
+            return clean if edit is None else edit(clean, sigma)
 
         sigmas = SCHEDULES[self.schedule](count, self.sigma_max, self.sigma_min)
         x = noise * self.sigma_max

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Callable, ClassVar, Sequence
 
@@ -69,7 +70,7 @@ class FlowMatching(Objective):
             direct = network(x, same_level(t, x), condition)
             if edit is None:
                 return direct
-            return (edit(x + (1 - t) * direct) - x) / (1 - t)
+            return (edit(x + (1 - t) * direct, sigma_of(t)) - x) / (1 - t)
 
         return (euler if name == "euler" else heun)(velocity, noise, count)
 
@@ -80,6 +81,11 @@ class FlowMatching(Objective):
         if self.time_sampling == "beta":
             return 1 - 0.999 * uniform ** (1 / 1.5)  # Beta(1.5, 1) has the distribution function u^1.5
         return uniform
+
+
+def sigma_of(t: float) -> float:
+    """The noise of x_t = (1 - t) noise + t action beside an action of size 1: infinite at t = 0."""
+    return (1 - t) / t if t > 0 else math.inf
 
 
 def euler(velocity: Callable[[Tensor, float], Tensor], x: Tensor, steps: int) -> Tensor:

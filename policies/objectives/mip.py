@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Sequence
 
 import torch
 from torch import Tensor
 
+from policies.objectives.flow import sigma_of
 from policies.objectives.objective import Edit, Network, same_level
 from policies.objectives.regression import Regression, predict_from_nothing
 from robot.description.ranges import Range
@@ -59,9 +61,9 @@ class MIP(Regression):
         self.choose(sampler, steps)
         guess = predict_from_nothing(network, noise, condition)
         if edit is not None:
-            guess = edit(guess)
+            guess = edit(guess, math.inf)
         action = self._correct(network, self.level * guess, condition)
-        return action if edit is None else edit(action)
+        return action if edit is None else edit(action, sigma_of(self.level))
 
     def _correct(self, network: Network, x: Tensor, condition: Tensor) -> Tensor:
         return network(x, same_level(self.level, x), condition)

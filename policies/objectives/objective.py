@@ -14,8 +14,12 @@ from robot.errors import InputError, nearest
 Network = Callable[[Tensor, Tensor, Tensor], Tensor]
 """`network(noisy_action (B, H, D), level (B,), condition (B, C)) -> (B, H, D)`."""
 
-Edit = Callable[[Tensor], Tensor]
-"""A change (B, H, D) -> (B, H, D) to the clean action that a sampler predicts at each step."""
+Edit = Callable[[Tensor, float], Tensor]
+"""`edit(clean (B, H, D), sigma) -> (B, H, D)`: a change to the clean action that a sampler predicts at each step.
+
+sigma is the level of noise at which it was predicted, in the sense of x = clean + sigma noise up to a factor: infinite
+where x is noise alone.
+"""
 
 
 class Objective(ABC):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar, Sequence
 
@@ -54,7 +55,7 @@ class Regression(Objective):
     ) -> Tensor:
         self.choose(sampler, steps)
         action = predict_from_nothing(network, noise, condition)
-        return action if edit is None else edit(action)
+        return action if edit is None else edit(action, math.inf)
 
 
 def predict_from_nothing(network: Network, like: Tensor, condition: Tensor) -> Tensor:

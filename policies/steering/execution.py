@@ -61,7 +61,8 @@ class Executed(_Through):
         ensemble: rate of the temporal ensemble over overlapping chunks (`robot.control.ensembling`); None for none.
 
     Raises:
-        InputError: more rows than a chunk has, rows beside an ensemble, which plans in every row, or neither.
+        InputError: more rows than a chunk has, rows beside an ensemble, which plans in every row, or neither; or rows
+            that a layer below is not made for.
     """
 
     n_action_steps: Annotated[int, Range(1, 10_000)] | None = None
@@ -79,7 +80,8 @@ class Executed(_Through):
             )
         if self.n_action_steps is None and self.ensemble is None:
             raise InputError("steering execution", expected="n_action_steps or an ensemble", got="neither")
-        _ = self.spec  # refuses more rows than a chunk has
+        spec = self.spec  # refuses more rows than a chunk has
+        self.require_execution(spec.n_action_steps if spec.ensemble is None else 1)
 
     @cached_property
     def spec(self) -> PolicySpec:  # type: ignore[override]

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Annotated, ClassVar
+from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
-from policies.steering.noise import require_noise_shape
-from policies.steering.steered import Steered
+from policies.steering.choosing import Choice, Choosing, Samples
 from robot.description import Decision, Query, decide
-from robot.description.ranges import Range
-from robot.errors import InputError
 
 
 @dataclass(frozen=True, eq=False)
-class Medoid(Steered):
+class Medoid(Choosing):
     """Draw K chunks and take their medoid: the one with the least sum of distances to the others,
 
         k* = argmin_k sum_j || (A_k - A_j) / s ||,
@@ -30,46 +27,18 @@ class Medoid(Steered):
         InputError: a K out of range, or a policy that always gives the same chunk.
     """
 
-    candidates: Annotated[int, Range(1, 256)] = 16
+    candidates: Samples = 16
 
     name: ClassVar[str] = "medoid"
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.policy.noise_shape is None:
-            raise InputError(
-                f"steering {self.name} of a policy with sampler '{self.policy.spec.sampler.name}'",
-                expected="a policy whose chunks start from noise",
-                got="one that always gives the same chunk",
-                way_out="Take a policy of objective flow, ddpm or edm",
-            )
-
     @property
-    def noise_shape(self) -> tuple[int, ...]:
-        """(K, *noise_shape of the policy): of all chunks that it chooses from."""
-        assert self.policy.noise_shape is not None
-        return self.candidates, *self.policy.noise_shape
-
-    @property
-    def chooses(self) -> bool:
-        return True
+    def count(self) -> int:
+        return self.candidates
 
     def answer(self, query: Query) -> Decision:
-        """Decide; sample s of a row chooses among the chunks s * K to (s + 1) * K - 1 that its seed gives."""
-        require_noise_shape(query, self.noise_shape)
-        batch, samples, count = query.rows, query.samples, self.candidates
-        inner = self.noise_shape[1:]
-        noise = None if query.noise is None else np.reshape(query.noise, (batch, samples * count, *inner))
-        drawn = decide(self.policy, replace(query, noise=noise, samples=samples * count))
-        candidates = drawn.chunk.reshape(batch, samples, count, *drawn.chunk.shape[2:])
-        index = medoids(candidates)
-        rows, columns = np.indices(index.shape)
-        value = None if drawn.value is None else drawn.value.reshape(batch, samples, count)[rows, columns, index]
-        given = None if drawn.noise is None else drawn.noise.reshape(batch, samples, count, *inner)
-        features = drawn.features
-        if features is not None:
-            features = features.reshape(batch, samples, count, -1)[rows, columns, index]
-        return Decision(candidates[rows, columns, index], given, value, candidates, index, drawn.fell_back, features)
+        """Decide."""
+        drawn = decide(self.policy, self.below(query))
+        return self.decision(query, drawn, Choice(medoids(self.alternatives(query, drawn))))
 
 
 def medoids(candidates: np.ndarray) -> np.ndarray:

@@ -65,7 +65,7 @@ def require_noise(steered: Steered) -> None:
         raise InputError(
             f"{thing} of a policy with sampler '{sampler.name}'",
             expected="a policy whose chunks start from noise",
-            got="one that predicts its chunk at once",
+            got="one that always gives the same chunk",
             way_out="Take a policy of objective flow, ddpm or edm",
         )
     if not is_deterministic(policy):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Mapping
 
-from policies.model.checkpoint_folder import RECORD, read_json
+from policies.model.checkpoint_folder import CRITIC_RECORD, RECORD, read_json
 from robot.description import from_json
 from robot.description.ranges import Range
 from robot.errors import InputError
@@ -24,6 +24,7 @@ class BaseReference:
         relative: the same from the folder of the steered checkpoint, for the two moved together.
         hash: of its content: weights, spec, recipe.
         sampler, steps: that it was steered with.
+        embodiment: that it acts as, of a base of several; else empty.
     """
 
     path: str
@@ -31,6 +32,7 @@ class BaseReference:
     hash: str
     sampler: str
     steps: Annotated[int, Range(1, 100_000)]
+    embodiment: str = ""
 
     def folders(self, steered: Path) -> list[Path]:
         """Where the base may be now: beside the steered checkpoint, or at its path.
@@ -38,19 +40,46 @@ class BaseReference:
         Raises:
             InputError: at neither; names its hash.
         """
-        found: list[Path] = []
-        for folder in (steered / self.relative, Path(self.path)):
-            with suppress(OSError, ValueError, RuntimeError):  # a name that no file can have, a link to itself
-                if (folder / RECORD).is_file():
-                    found.append(folder.resolve())
-        if found:
-            return list(dict.fromkeys(found))
-        raise InputError(
-            f"base of the steered checkpoint '{steered}'",
-            expected=f"the policy of hash {self.hash} at '{self.path}'",
-            got="nothing there",
-            way_out="Put the base back there, or steer another one anew",
-        )
+        return _folders(steered, self, RECORD, "base", "policy")
+
+
+@dataclass(frozen=True)
+class CriticReference:
+    """The checkpoint of a critic that steers.
+
+    Args:
+        path, relative, hash: as of a base.
+    """
+
+    path: str
+    relative: str
+    hash: str
+
+    def folders(self, steered: Path) -> list[Path]:
+        """Where the critic may be now: beside the steered checkpoint, or at its path.
+
+        Raises:
+            InputError: at neither; names its hash.
+        """
+        return _folders(steered, self, CRITIC_RECORD, "critic", "critic")
+
+
+def _folders(
+    steered: Path, reference: BaseReference | CriticReference, record: str, part: str, kind: str
+) -> list[Path]:
+    there: list[Path] = []
+    for folder in (steered / reference.relative, Path(reference.path)):
+        with suppress(OSError, ValueError, RuntimeError):  # a name that no file can have, a link to itself
+            if (folder / record).is_file():
+                there.append(folder.resolve())
+    if there:
+        return list(dict.fromkeys(there))
+    raise InputError(
+        f"{part} of the steered checkpoint '{steered}'",
+        expected=f"the {kind} of hash {reference.hash} at '{reference.path}'",
+        got="nothing there",
+        way_out=f"Put the {part} back there, or steer another one anew" if kind == "policy" else "Put it back there",
+    )
 
 
 @dataclass(frozen=True)
@@ -60,8 +89,9 @@ class SteeredRecord:
     Args:
         base: that is steered.
         steering: name and options of each layer of what steers, from the inside out, as
-            `policies.steering.registry.steer` takes them.
+            `policies.steering.registry.steer` takes them; a critic stands there by its hash.
         versions: package -> version it was made with.
+        critics: where those are.
     """
 
     format: str
@@ -69,6 +99,7 @@ class SteeredRecord:
     base: BaseReference
     steering: tuple[Mapping[str, Any], ...]
     versions: Mapping[str, str] = field(default_factory=dict)
+    critics: tuple[CriticReference, ...] = ()
 
 
 def read_steered(folder: Path) -> SteeredRecord:

@@ -6,18 +6,28 @@ from dataclasses import fields
 from typing import Any, Mapping
 
 from policies.recipe.choice import choose
+from policies.steering.choosing import RandomChoice
 from policies.steering.execution import Executed, Resampled
+from policies.steering.guidance import ValueGuided
 from policies.steering.medoid import Medoid
 from policies.steering.noise_scale import NoiseScaled
+from policies.steering.prompted import Prompted
 from policies.steering.steered import Steered
+from policies.steering.ticket import Ticket
+from policies.steering.value import ValueSteered
 from robot.description import Policy
 from robot.errors import InputError, nearest
 
 STEERINGS: Mapping[str, type[Steered]] = {
     "noise_scale": NoiseScaled,
+    "ticket": Ticket,
+    "guidance": ValueGuided,
+    "value": ValueSteered,
     "medoid": Medoid,
+    "random_choice": RandomChoice,
     "sampler": Resampled,
     "execution": Executed,
+    "prompt": Prompted,
 }
 """Name -> class."""
 

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, ClassVar, Self, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Self, Sequence
 
 import numpy as np
 
 from robot.description import Decision, Observation, Policy, PolicySpec, Query, Task, with_features
+from robot.description.decision import require_execution
 from robot.description.record import require_ranges
 from robot.errors import InputError
+
+if TYPE_CHECKING:
+    from policies.model.guide import Guide
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,12 +27,14 @@ class Steered(ABC):
 
     Attributes:
         name: in configurations and checkpoints.
+        scores_rows: whether it is made for the rows that are executed: how many is settled below it.
     """
 
     policy: Policy
     pinned: bool = field(default=False, kw_only=True)
 
     name: ClassVar[str]
+    scores_rows: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         require_ranges(self, "steering")
@@ -55,6 +61,16 @@ class Steered(ABC):
     def semantic_hash(self) -> str | None:
         """Of the robot contract that the policy was trained for; None where it is not known."""
         return getattr(self.policy, "semantic_hash", None)
+
+    @property
+    def fingerprint(self) -> str | None:
+        """Of the learnt policy at the bottom, the hash of its checkpoint; None where it is not known."""
+        return getattr(self.policy, "fingerprint", None)
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """Sentences for a person who is about to rely on it, none where there are none; of this layer alone."""
+        return ()
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -113,6 +129,22 @@ class Steered(ABC):
             )
         return self
 
+    def with_guide(self, guide: Guide) -> Self:
+        """The same around the policy with its chunks pulled while they are drawn.
+
+        Raises:
+            InputError: the policy cannot be pulled.
+        """
+        return replace(self, policy=pulled(self.policy, guide))
+
+    def require_execution(self, rows: int) -> None:
+        """Refuse a number of rows, executed before the next plan, that this layer or one below is not made for.
+
+        Raises:
+            InputError: both numbers are shown.
+        """
+        require_execution(self.policy, rows)
+
     def with_features(self, kind: str) -> Self:
         """The same with the features of the policy below in its decisions; see `robot.description.FeaturePolicy`."""
         return replace(self, policy=with_features(self.policy, kind))
@@ -129,6 +161,30 @@ def layers(policy: Policy) -> list[Steered]:
         found.append(policy)
         policy = policy.policy
     return found
+
+
+def innermost(policy: Policy) -> Policy:
+    """The policy at the bottom, which nothing steers."""
+    while isinstance(policy, Steered):
+        policy = policy.policy
+    return policy
+
+
+def pulled(policy: Policy, guide: Guide) -> Policy:
+    """A policy with its chunks pulled while they are drawn; see `policies.model.guide`.
+
+    Raises:
+        InputError: it cannot be pulled.
+    """
+    with_guide = getattr(policy, "with_guide", None)
+    if with_guide is None:
+        raise InputError(
+            "guidance",
+            expected="a learnt policy, whose chunks are pulled while they are drawn",
+            got=f"a {type(policy).__name__}",
+        )
+    guided: Policy = with_guide(guide)
+    return guided
 
 
 def is_deterministic(policy: Policy) -> bool:

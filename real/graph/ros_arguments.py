@@ -16,6 +16,7 @@ TEXTS = (
     "checkpoint",
     "contract",
     "device",
+    "embodiment",
     "frame",
     "host",
     "instruction",

@@ -28,7 +28,7 @@ from trajectory_msgs.msg import JointTrajectory
 from real.graph.graph import DEVICES
 from real.policy.execution import Execution
 from real.policy.planner import Plan, Planner
-from real.policy.source import require_source
+from real.policy.source import embodiment_on, require_source
 from real.policy.watching import Watching, standing
 from real.process.parameters import declare
 from real.process.run import Stop, run_node
@@ -46,6 +46,7 @@ from robot.control.observation.streams import stream_readers
 from robot.control.prompt_in_force import PromptInForce
 from robot.control.runner import ChunkRunner, query_seed
 from robot.description import Policy, require_match
+from robot.description.decision import require_execution
 from robot.errors import InputError, TillerError
 from robot.monitoring.monitor import ACTIONS, HOLD
 from robot.safety.gate.actor import Actor
@@ -122,7 +123,11 @@ class PolicyNode(Guarded):
         self.create_timer(STATUS_S, self._report, clock=Clock(clock_type=ClockType.STEADY_TIME))
         # The events executor takes no guard conditions: while the planner works, a timer looks for its plans.
         self._waiting = self.create_timer(POLL_S, self._woken, clock=Clock(clock_type=ClockType.STEADY_TIME))
-        self._planner = Planner(partial(self._watching.load, checkpoint, device, sampler or None, steps or None))
+        embodiment = declare(self, "embodiment", "", "of a policy of several; empty takes that of task or contract")
+        task = declare(self, "task", "", "of the twin, whose name an embodiment may have")
+        chosen = partial(embodiment_on, semantic_hash(self._contract), embodiment, task)
+        load = partial(self._watching.load, checkpoint, device, sampler or None, steps or None, chosen)
+        self._planner = Planner(load)
 
     @property
     def ready(self) -> bool:
@@ -160,6 +165,7 @@ class PolicyNode(Guarded):
         self._prompt.fit(spec.prompt)
         self._tell_of_prompt()
         self._runner = ChunkRunner(spec, n_action_steps=self._rows or None, delay_steps=max(self._delay, 0))
+        require_execution(policy, self._runner.n_action_steps)
         self._watching.fit(self._runner)
         sources = stream_sources(contract, self._description, spec.observation)
         self._observer = Observer(spec.observation, sources, spec.action.period_ns)

@@ -8,6 +8,7 @@ policy plans again, and the monitor begins anew: what it remembers is of another
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Callable
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from policies.model.checkpoint_folder import MONITOR_RECORD, find
 from real.policy.planner import Plan
 from real.policy.source import load_source, split
 from robot.control.runner import ChunkRunner
-from robot.description import Policy
+from robot.description import Policy, PolicySpec
 from robot.errors import InputError
 from robot.monitoring.moment import Moment
 from robot.monitoring.monitor import HOLD, Monitor, Verdict, Watch
@@ -43,13 +44,20 @@ class Watching:
         self.alarm: Verdict | None = None
         self.alarms = 0
 
-    def load(self, checkpoint: str, device: str, sampler: str | None, steps: int | None) -> Policy:
+    def load(
+        self,
+        checkpoint: str,
+        device: str,
+        sampler: str | None,
+        steps: int | None,
+        embodiment: str | Callable[[PolicySpec], str] = "",
+    ) -> Policy:
         """`load_source`, with the monitor, and in the decisions what it reads. Heavy imports happen here.
 
         Raises:
             InputError: the monitor is another policy's.
         """
-        policy = load_source(checkpoint, device, sampler, steps)
+        policy = load_source(checkpoint, device, sampler, steps, embodiment)
         if self._folder is None:
             return policy
         path, episode = split(checkpoint)

@@ -88,6 +88,18 @@ class DecidingPolicy(Policy, Protocol):
         ...
 
 
+def require_execution(policy: Policy, rows: int) -> None:
+    """Refuse a number of rows, executed before the next plan, that a policy is not made for: one that scores the rows
+    of its chunks says so by a method of this name.
+
+    Raises:
+        InputError: both numbers are shown.
+    """
+    refuses = getattr(policy, "require_execution", None)
+    if refuses is not None:
+        refuses(rows)
+
+
 @runtime_checkable
 class FeaturePolicy(Policy, Protocol):
     """A policy whose decisions can hold what its network computed."""

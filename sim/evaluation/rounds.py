@@ -12,6 +12,7 @@ import numpy as np
 from robot.control.plan_request import decide_plans
 from robot.control.runner import query_seed
 from robot.description import Policy, require_match
+from robot.description.decision import require_execution
 from robot.errors import InputError, TillerError
 from sim.evaluation.action_noise import ActionNoise
 from sim.evaluation.decisions import DecisionRecord
@@ -62,6 +63,8 @@ class Rollout:
     ):
         if on_decision is not None and not config.traced:
             raise InputError("on_decision", expected="a traced EnvConfig", got="one that tells no steps")
+        for session in sessions:
+            require_execution(policy, session.runner.n_action_steps)
         self.records: list[EpisodeRecord] = []
         self.latencies: list[float] = []
         self.seconds = 0.0

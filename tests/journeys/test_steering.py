@@ -125,3 +125,82 @@ def test_what_cannot_steer_or_be_loaded_is_refused(tiller: Command, policy: Path
     refused(tiller, "evaluate", *WORDS, kept, out, saying=("of hash", "which was steered, got one of hash"))
     shutil.rmtree(base)
     refused(tiller, "evaluate", *WORDS, kept, out, saying=("the policy of hash", "nothing there"))
+
+
+@pytest.fixture(scope="module")
+def critic(pusht_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A critic of success trained for a second on episodes of the trained policy, of which one is made a success."""
+    from data.store.dataset import Dataset
+    from data.store.episode import Episode
+    from tiller.cli import main
+
+    folder = tmp_path_factory.mktemp("critic")
+    words = ("collect", "task=pusht/state", "source=checkpoint", f"checkpoint={pusht_run}", "options.max_steps=30")
+    assert main([*words, "episodes=6", f"output={folder / 'tried'}"]) == 0
+    tried = Dataset.open(folder / "tried")
+    with Dataset.create(folder / "data", tried.schema, attributes=dict(tried.attributes)) as data:
+        for number in range(len(tried)):
+            episode = tried.episode(number)
+            data.append(Episode(episode.data, {**episode.meta, "success": number % 2 == 0}, episode.streams))
+    seen = ("critic=success", "critic.n_obs_steps=2", "critic.steps=8", "critic.network.width=16")
+    training = ("training.steps=20", "training.warmup=2", "training.batch_size=32", "training.validation.fraction=0")
+    assert main(["train", *seen, *training, f"data={folder / 'data'}", f"output={folder / 'run'}"]) == 0
+    return folder / "run"
+
+
+def test_a_trained_policy_is_steered_by_a_trained_critic(
+    tiller: Command, pusht_run: Path, critic: Path, tmp_path: Path
+) -> None:
+    words = (
+        "evaluate",
+        "task=pusht/state",
+        "episodes=2",
+        "videos=0",
+        "options.max_steps=24",
+        f"checkpoint={pusht_run}",
+    )
+
+    def results(folder: Path) -> list[object]:
+        return [record.result for record in read_evaluation(folder).records]
+
+    out = tiller.succeeds(*words, f"output={tmp_path / 'plain'}")
+    assert "judgement" not in out
+    value = ("steering=value", f"steering.critic={critic}")
+    out = tiller.succeeds(*words, *value, "steering.samples=4", f"output={tmp_path / 'four'}")
+    assert "no judgement.json beside it" in out and "steering=random_choice" in out
+    assert f"Steered policy: {tmp_path / 'four' / 'steered'}" in out and "value critic=" in out
+    tiller.succeeds(*words, *value, "steering.samples=1", f"output={tmp_path / 'one'}")
+    assert results(tmp_path / "one") == results(tmp_path / "plain") != results(tmp_path / "four")
+    guidance = ("steering=guidance", f"steering.critic={critic}")
+    tiller.succeeds(*words, *guidance, "steering.weight=0", f"output={tmp_path / 'off'}")
+    tiller.succeeds(*words, *guidance, "steering.beta=0.01", f"output={tmp_path / 'pulled'}")
+    assert results(tmp_path / "off") == results(tmp_path / "plain") != results(tmp_path / "pulled")
+    for name in ("four", "pulled"):
+        kept = f"checkpoint={tmp_path / name / 'steered'}"
+        tiller.succeeds(*words[:-1], kept, f"output={tmp_path / 'again' / name}")
+        assert results(tmp_path / "again" / name) == results(tmp_path / name)
+    for name, steering in (
+        ("any", ("steering=random_choice", "steering.samples=4")),
+        ("ticket", ("steering=ticket", "steering.seed=3", "steering.scale=0.5")),
+        ("rows", (*value, "steering.samples=2", "steering.selection_temperature=1")),
+    ):
+        tiller.succeeds(*words, *steering, f"output={tmp_path / name}")
+    out = f"output={tmp_path / 'out'}"
+    for more, saying in (
+        (("n_action_steps=4",), "rows: expected 4, which the policy executes per plan, got 8"),
+        (("ensemble=0.1",), "rows: expected 1, which the policy executes per plan, got 8"),
+        (("steering.samples=0",), "at least 1"),
+        (("steering.critic=null",), "Add steering.critic=RUN"),
+        ((f"steering.critic={pusht_run}",), "got a policy"),
+    ):
+        refused(tiller, *words, *value, *more, out, saying=(saying,))
+    kept = f"checkpoint={tmp_path / 'four' / 'steered'}"
+    refused(tiller, *words[:-1], kept, "n_action_steps=4", out, saying=("rows: expected 4",))
+    unread = ("a folder without what this run reads",)
+    refused(tiller, *words, *value, f"output={critic}", "overwrite=true", saying=unread)
+    refused(tiller, *words[:-1], kept, f"output={critic}", "overwrite=true", saying=unread)
+    weights = critic / "checkpoints" / "final" / "critic.json"
+    record = json.loads(weights.read_text())
+    record["recipe"]["gamma"] = record["spec"]["gamma"] = 0.5
+    weights.write_text(json.dumps(record))
+    refused(tiller, *words[:-1], kept, out, saying=("the critic of hash", "which steered, got one of hash"))

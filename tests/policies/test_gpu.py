@@ -11,8 +11,11 @@ import torch
 
 from policies.loading.load import load
 from policies.recipe.recipe import PolicyRecipe, SamplerSpec, TrainingConfig, ValidationConfig
+from policies.steering.guidance import ValueGuided
+from policies.steering.value import ValueSteered
 from policies.training.precision import uses_bf16
 from policies.training.train import train
+from tests.policies.known_critics import save_learnt
 from tests.policies.points import make_policy, observe
 
 pytestmark = [
@@ -43,6 +46,20 @@ def test_the_same_seeds_give_the_same_actions_on_cpu_and_gpu(
     policy.model.to("cuda")
     on_gpu = policy.sample(observation, samples=3, seeds=range(4))
     np.testing.assert_allclose(on_gpu, on_cpu, atol=1e-3, rtol=1e-3)
+
+
+@pytest.mark.filterwarnings("ignore::policies.steering.value.SteeringWarning")
+def test_a_critic_steers_on_a_gpu_as_on_the_cpu(store: Path, recipe: PolicyRecipe, tmp_path: Path) -> None:
+    policy = make_policy(store, recipe)
+    path, observation = str(save_learnt(policy, tmp_path / "critic")), observe(policy, batch=4)
+    chunks = {}
+    for device in ("cpu", "cuda"):
+        policy.model.to(device)
+        for steered in (ValueSteered(policy, path, samples=8), ValueGuided(policy, path, beta=0.05)):
+            assert steered.scorer.critic.device.type == device  # type: ignore[attr-defined]
+            chunks[device, steered.name] = steered.sample(observation, seeds=range(4))
+    for name in ("value", "guidance"):
+        np.testing.assert_allclose(chunks["cuda", name], chunks["cpu", name], atol=1e-3, rtol=1e-3)
 
 
 def test_bf16_is_chosen_where_the_gpu_has_it_and_learns_as_float32_does(

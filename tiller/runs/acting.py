@@ -8,6 +8,7 @@ import numpy as np
 
 from robot.control.runner import ChunkRunner, query_seed
 from robot.description import Policy, TaskPrompt
+from robot.description.decision import require_execution
 
 
 class PolicyActor:
@@ -24,6 +25,7 @@ class PolicyActor:
     ) -> None:
         self._policy, self._instruction, self._prompt = policy, instruction, TaskPrompt()
         self._runner = ChunkRunner(policy.spec, n_action_steps=n_action_steps)
+        require_execution(policy, self._runner.n_action_steps)
         self._seed = self._now_ns = 0
 
     def reset(self, observation: Mapping[str, np.ndarray], random: np.random.Generator) -> None:

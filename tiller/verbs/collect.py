@@ -16,11 +16,13 @@ from tiller.command_line.command import run_configured
 from tiller.configuration.compose import Configuration
 from tiller.runs.output import Output, begin, claim_folder
 from tiller.runs.sources import CHECKPOINT, EXPERT, MIXTURE, SOURCES, Sources
+from tiller.runs.steering import critics_named, with_steering
 
 if TYPE_CHECKING:
     from data.store.dataset import Dataset
     from data.store.episode import Episode
 
+OF_GROUPS = ("group_decisions", "mixed_groups")
 LEAST_SUCCESS = 0.05
 """Share of a policy's episodes that must succeed where failures are not kept."""
 
@@ -33,7 +35,10 @@ class CollectOptions:
         task: to collect on; source=expert needs one that has a scripted expert.
         episodes: to have in the end; of an expert successful ones.
         source: who acts: expert, checkpoint, or mixture: an expert or a policy, drawn anew for each episode.
+        expert: of another task of the same keys and actions, whose instruction the episodes have then: what is told
+            says what to do, not the scene. null takes the task's own.
         checkpoint: of the policy that acts.
+        embodiment: that a policy of several acts as; null for the one of the task's name.
         checkpoints: of a mixture, further policies, such as earlier ones of the same run.
         expert_share: of a mixture, the share of episodes in which the expert acts.
         steering: what steers the policies, such as steering=noise_scale steering.noise_scale=2.
@@ -42,6 +47,8 @@ class CollectOptions:
         n_action_steps: rows of a chunk that are executed before the next plan; null for the policy's default.
         action_noise: deviation of a field of the action in its unit (rotations: rad): action_noise.tcp.position=0.005.
         groups: collect groups of so many episodes that go on from one state, drawn at random; null for none.
+        group_decisions: of an episode that may give a group's state, from the first one on; null for all.
+        mixed_groups: keep only groups in which some succeed and some fail; one whose first half ended alike is dropped.
         seed: of the first episode or group; the next ones count up.
         workers: processes, of a mixture for each of those who act; the dataset does not depend on it.
         output: folder of the dataset; null makes outputs/collect/<date>.
@@ -57,8 +64,10 @@ class CollectOptions:
     task: str
     episodes: Count = 50
     source: str = EXPERT
+    expert: str | None = None
     checkpoint: str | None = None
     checkpoints: tuple[str, ...] = ()
+    embodiment: str | None = None
     expert_share: Share = 0.5
     steering: Mapping[str, Any] | None = None
     sampler: str | None = None
@@ -66,6 +75,8 @@ class CollectOptions:
     n_action_steps: Annotated[int, Range(1, 10_000)] | None = None
     action_noise: Mapping[str, Annotated[float, Range(0, 1000)]] = field(default_factory=dict)
     groups: Annotated[int, Range(2, 10_000)] | None = None
+    group_decisions: Count | None = None
+    mixed_groups: bool = False
     seed: Seed = 0
     workers: Workers = 1
     output: str | None = None
@@ -79,7 +90,9 @@ class CollectOptions:
 
     @property
     def keeps_failures(self) -> bool:
-        return self.source != EXPERT if self.keep_failures is None else self.keep_failures
+        if self.keep_failures is None:
+            return self.source != EXPERT or self.expert is not None
+        return self.keep_failures
 
 
 def command(words: Sequence[str]) -> int:
@@ -132,7 +145,8 @@ def require_consistent(options: CollectOptions, given: Mapping[str, Any]) -> Non
             got=f"'{options.source}'",
             way_out=nearest(options.source, SOURCES),
         )
-    of_policies = ("checkpoint", "checkpoints", "steering", "sampler", "steps", "n_action_steps", "groups")
+    acting = ("embodiment", "steering", "sampler", "steps", "n_action_steps")
+    of_policies = ("checkpoint", "checkpoints", *acting, "groups")
     useless = [name for name in of_policies if options.source == EXPERT and getattr(options, name)]
     useless += [name for name in ("checkpoints", "expert_share") if options.source != MIXTURE and name in given]
     if useless:
@@ -142,12 +156,17 @@ def require_consistent(options: CollectOptions, given: Mapping[str, Any]) -> Non
             got=f"a value beside source={options.source}",
             way_out="Add source=checkpoint" if options.source == EXPERT else "Add source=mixture",
         )
+    if options.source != EXPERT and options.expert is not None:
+        raise InputError("expert", expected="source=expert", got=f"source={options.source}")
     if options.source != EXPERT and not options.checkpoint:
         raise InputError(
             "checkpoint", expected=f"the policy that acts, with source={options.source}", got="none",
             way_out="Add checkpoint=outputs/train/...",
         )  # fmt: skip
     if options.groups is None:
+        for name in OF_GROUPS:
+            if getattr(options, name):
+                raise InputError(name, expected="groups that it is of", got="none", way_out="Add groups=8")
         return
     if options.source != CHECKPOINT or not options.keeps_failures:
         raise InputError(
@@ -175,14 +194,14 @@ def load_sources(options: CollectOptions) -> tuple[Sources, dict[str, Any]]:
         return Sources(options.task, options.options, options.workers, (), 1.0, noise), {}
     from policies.loading.load import describe, identity, load
     from sim.evaluation.collect_policy import PolicySource
-    from tiller.runs.steering import with_steering
+    from tiller.runs.embodiment import embodiment_for
     from tiller.runs.threads import limit_threads
 
     limit_threads(None)
     policies, facts = [], []
     for path in (str(options.checkpoint), *options.checkpoints):
         policy = with_steering(
-            load(path, options.device),
+            load(path, options.device, embodiment_for(options.task, options.embodiment)),
             options.steering,
             sampler=options.sampler,
             steps=options.steps,
@@ -198,6 +217,7 @@ def load_sources(options: CollectOptions) -> tuple[Sources, dict[str, Any]]:
         "policies": facts,
         "expert_share": share,
         "groups": options.groups,
+        **{name: getattr(options, name) for name in OF_GROUPS if getattr(options, name)},
     }
     return Sources(options.task, options.options, options.workers, policies, share, noise), about
 
@@ -215,19 +235,22 @@ def open_collection(options: CollectOptions, facts: Mapping[str, Any]) -> tuple[
     """
     import sim
     from data.store.dataset import Dataset
-    from policies.loading.folder import chain
+    from policies.loading.folder import parts
     from robot.contract.loading import hashes
     from sim.evaluation import collect_policy
     from sim.evaluation.collect import schema
     from sim.tasks.environment import require_absolute
-    from tiller.runs.sources import require_possible
+    from tiller.runs.sources import require_expert, require_possible
 
+    require_expert(options.task, options.options, options.expert)
     if options.groups is not None or options.action_noise:
         require_possible(options.task, options.options, dict(options.action_noise), groups=options.groups is not None)
     checkpoints = [each for each in (options.checkpoint, *options.checkpoints) if each]
-    reads: list[Path | str] = [*checkpoints, *(folder for each in checkpoints for folder in chain(each))]
+    reads: list[Path | str] = [*checkpoints, *(folder for each in checkpoints for folder in parts(each))]
+    reads += critics_named(options.steering)
     path = claim_folder("collect", options.output, resume=options.resume, overwrite=options.overwrite, reads=reads)
-    who: dict[str, Any] = {"expert": "scripted"} if options.source == EXPERT else {"source": options.source, **facts}
+    expert = {"expert": options.expert or "scripted"}
+    who: dict[str, Any] = expert if options.source == EXPERT else {"source": options.source, **facts}
     noise = {"action_noise": dict(options.action_noise)} if options.action_noise else {}
     origin = {
         "task": options.task,
@@ -314,11 +337,14 @@ def _missing(
             keep_failures=options.keeps_failures,
             on_episode=on_episode,
             noise=sources.noise,
+            expert=options.expert,
         ):
             yield [episode]
     elif options.groups is not None:
         number, done = -(-missing // options.groups), before // options.groups
-        with closing(sources.groups(first, number, options.groups, done)) as groups:
+        mixed, decisions = options.mixed_groups, options.group_decisions
+        made = sources.groups(first, number, options.groups, done, mixed=mixed, decisions=decisions)
+        with closing(made) as groups:
             for group in groups:
                 for episode in group:
                     on_episode(episode)

@@ -14,16 +14,13 @@ from sim.perturbations.sizes import Severity
 from tiller.command_line.command import run_configured
 from tiller.configuration.compose import Configuration
 from tiller.runs.output import CONFIG, Output, open_output, written_by
+from tiller.runs.steering import critics_named, keep_steered, with_steering
 from tiller.runs.watching import MonitorChoice, chosen_monitor, spelt_out
 
 if TYPE_CHECKING:
     from robot.description import Policy
     from robot.monitoring.monitor import Monitor
     from sim.statistics.records import EpisodeRecord, Evaluation
-
-
-STEERED = "steered"
-"""Folder, in the output, of the steered policy."""
 
 
 @dataclass(frozen=True)
@@ -39,9 +36,13 @@ class EvaluateOptions:
         output: folder to write to; null makes outputs/evaluate/<date>.
         sampler: how actions are drawn, null for the policy's default.
         steps: of the sampler, null for its default.
-        steering: what steers the policy: noise_scale (steering.noise_scale=0.25), medoid (steering.candidates=16),
-            sampler (steering.sampler=, steering.steps=) or execution (steering.n_action_steps=, steering.ensemble=).
-            What is measured is kept as a checkpoint, OUTPUT/steered. null for the policy itself.
+        embodiment: that a policy of several acts as; null for the one of the task's name.
+        steering: what steers the policy: noise_scale (steering.noise_scale=0.25), ticket (steering.seed=,
+            steering.scale=), medoid (steering.candidates=16), random_choice (steering.samples=16), value
+            (steering.critic=RUN, steering.samples=16), guidance (steering.critic=RUN, steering.beta=1), sampler
+            (steering.sampler=, steering.steps=), execution (steering.n_action_steps=, steering.ensemble=) or prompt
+            (steering.instruction=, steering.guidance=). What is measured is kept as a checkpoint, OUTPUT/steered. null
+            for the policy itself.
         n_action_steps: rows of a chunk that are executed before the next plan; null for the policy's default.
         ensemble: rate of temporal ensembling over overlapping plans (0.01 is usual); null for none.
         delay_steps: rows that pass from asking for a plan to its arrival, as on a robot that does not wait for it.
@@ -70,6 +71,7 @@ class EvaluateOptions:
     output: str | None = None
     sampler: str | None = None
     steps: Annotated[int, Range(1, 100_000)] | None = None
+    embodiment: str | None = None
     steering: Mapping[str, Any] | None = None
     n_action_steps: Annotated[int, Range(1, 10_000)] | None = None
     ensemble: Annotated[float, Range(-10, 10)] | None = None
@@ -109,15 +111,15 @@ def run(configuration: Configuration[EvaluateOptions]) -> int:
     from tiller.runs.threads import limit_threads
 
     limit_threads(options.threads)
-    from policies.loading.folder import chain
+    from policies.loading.folder import parts
     from sim.evaluation.rollout import EvaluationUnwritten
     from sim.perturbations import perturbed
     from sim.report import write_report
     from sim.statistics.records import read_evaluation
 
-    policy, description = load_described(options)
     trained, trained_options = trained_task(options.checkpoint)
     task = options.task or trained
+    policy, description = load_described(options, task)
     if not task:
         raise InputError(
             "'task'",
@@ -151,7 +153,8 @@ def run(configuration: Configuration[EvaluateOptions]) -> int:
         overwrite=options.overwrite,
         reads=[
             options.checkpoint,
-            *chain(options.checkpoint),
+            *parts(options.checkpoint),
+            *critics_named(options.steering),
             *([options.compare] if options.compare else []),
             *([options.monitor.path] if options.monitor else []),
         ],
@@ -160,7 +163,7 @@ def run(configuration: Configuration[EvaluateOptions]) -> int:
     try:
         with output.kept_if_used():
             evaluation = measure(policy, task, options, description, output, monitor)
-            keep_steered(policy, options, output)
+            keep_steered(policy, options.checkpoint, output.path, kept=options.steering is not None)
     except EvaluationUnwritten as error:
         evaluation, unwritten = error.evaluation, error
     show(evaluation)
@@ -177,11 +180,11 @@ def run(configuration: Configuration[EvaluateOptions]) -> int:
     return 0
 
 
-def load_described(options: EvaluateOptions) -> tuple[Policy, dict[str, Any]]:
+def load_described(options: EvaluateOptions, task: str | None) -> tuple[Policy, dict[str, Any]]:
     """The policy with the requested sampler, and its description for the record."""
     from policies.loading.load import describe, load
     from policies.model.checkpoint_folder import find
-    from tiller.runs.steering import with_steering
+    from tiller.runs.embodiment import embodiment_for
 
     if not options.checkpoint.strip():
         raise InputError(
@@ -192,7 +195,7 @@ def load_described(options: EvaluateOptions) -> tuple[Policy, dict[str, Any]]:
         )
     folder = find(options.checkpoint)
     policy = with_steering(
-        load(folder, options.device),
+        load(folder, options.device, embodiment_for(task, options.embodiment)),
         options.steering,
         sampler=options.sampler,
         steps=options.steps,
@@ -202,25 +205,9 @@ def load_described(options: EvaluateOptions) -> tuple[Policy, dict[str, Any]]:
     return policy, describe(folder, policy)
 
 
-def keep_steered(policy: Policy, options: EvaluateOptions, output: Output) -> None:
-    """Write what was put around the checkpoint as a checkpoint of its own, so that it can be deployed as it is."""
-    import shutil
-
-    from policies.loading.load import save_steered
-    from policies.steering.steered import Steered
-
-    if options.steering is None:
-        shutil.rmtree(output.path / STEERED, ignore_errors=True)  # of an earlier run of this folder
-    elif isinstance(policy, Steered):
-        path = save_steered(policy, output.path / STEERED, options.checkpoint)
-        print(f"Steered policy: {path}")
-
-
 def prompt_note(evaluation: Evaluation, policy: Policy) -> str:
     """A sentence where the episodes had several instructions and the policy reads none; empty otherwise."""
-    from robot.description.prompt import INSTRUCTION
-
-    if len(evaluation.instructions) < 2 or policy.spec.prompt.use == INSTRUCTION:
+    if len(evaluation.instructions) < 2 or policy.spec.prompt.reads_words:
         return ""
     several = len(evaluation.instructions)
     return f"The episodes had {several} instructions, and this policy reads none (policy.prompt.name=instruction would)"

@@ -9,22 +9,21 @@ import os
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, Mapping, Sequence
 
 from policies.recipe.critic import CriticRecipe
 from policies.recipe.monitor import MonitorRecipe
 from policies.recipe.recipe import PolicyRecipe, TrainingConfig
 from robot.description import to_json
-from robot.description.ranges import Count, Seed, Workers
+from robot.description.ranges import Count, Range, Seed, Workers
 from robot.errors import InputError
 from tiller.command_line.command import run_configured
 from tiller.configuration.compose import Configuration
 from tiller.runs.output import Output, open_output
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from data.store.dataset import Dataset
+    from policies.critics.base import Base
     from policies.training.demonstrations import Demonstrations
     from policies.training.trainer import Evaluate, TrainingResult
     from tiller.sheets.fit import TaskFacts
@@ -61,8 +60,13 @@ class TrainOptions:
         overwrite: replace what an earlier run left in the output folder.
         device: auto, cpu, cuda or cuda:N.
         options: of the task, for example options.initial_states=paper.
+        initial: checkpoint whose weights and normaliser the training starts from; its recipe is the policy's.
         critic: train a critic instead of a policy, for example critic=success.
-        judge: further episodes to judge a critic on; null judges it on those that the validation holds out.
+        judge: further episodes to judge a critic on; null judges it on those that the validation holds out. With
+            training.evaluate_every half of their starts choose the checkpoint, and the others report on it.
+        base: checkpoint of the policy whose chunks a critic is to tell apart; it sees them beside the zero-noise plan.
+        base_sampler: of the base, null for its default.
+        base_steps: of that sampler, null for its default.
         monitor: make a monitor, for example monitor=features: data are then rollouts of the policy that it is for.
         checkpoint: of the policy that a monitor is for.
     """
@@ -76,8 +80,12 @@ class TrainOptions:
     options: Mapping[str, Any] = field(default_factory=dict)
     evaluation: LoopEvaluation = LoopEvaluation()
     policy: PolicyRecipe = PolicyRecipe()
+    initial: str | None = None
     critic: CriticRecipe | None = None
     judge: str | None = None
+    base: str | None = None
+    base_sampler: str | None = None
+    base_steps: Annotated[int, Range(1, 100_000)] | None = None
     monitor: MonitorRecipe | None = None
     checkpoint: str | None = None
     training: TrainingConfig = TrainingConfig()
@@ -94,6 +102,13 @@ def command(words: Sequence[str]) -> int:
             expected="options of a policy, of a critic or of a monitor",
             got=f"those of a {' and a '.join(given)}",
             way_out="Train one after the other; a critic has its own observation, critic.observation",
+        )
+    if "policy" in given and any(word.startswith("initial=") for word in words):
+        raise InputError(
+            f"'{given['policy']}'",
+            expected="nothing beside initial=, whose recipe the policy has",
+            got="another recipe",
+            way_out="Leave it out, or train a new policy without initial=",
         )
     return run_configured("train", TrainOptions, run, words)
 
@@ -112,10 +127,12 @@ def run(configuration: Configuration[TrainOptions]) -> int:
             got="nothing",
             way_out="Add output= beside resume=true",
         )
-    if options.judge is not None and options.critic is None:
-        raise InputError(
-            "'judge'", expected="a critic to judge", got="a policy", way_out="Add critic=, or use tiller evaluate"
-        )
+    for name in ("judge", "base", "base_sampler", "base_steps"):
+        if getattr(options, name) is not None and options.critic is None:
+            way_out = "Add critic=, or use tiller evaluate" if name == "judge" else "Add critic="
+            raise InputError(f"'{name}'", expected="a critic to train", got="a policy", way_out=way_out)
+    if options.initial is not None and options.critic is not None:
+        raise InputError("'initial'", expected="a policy to train", got="a critic", way_out="Leave initial= out")
     if options.options and not options.task:
         raise InputError(
             "'options'",
@@ -152,14 +169,24 @@ Trained = tuple[Output | None, "TrainingResult", Mapping[str, float]]
 
 def train_policy(configuration: Configuration[TrainOptions]) -> Trained:
     """Check that everything fits, open the output and train. Processes of torchrun but the first have no output."""
+    from policies.model.checkpoint import read_record
+    from policies.model.checkpoint_folder import find
     from policies.training.train import train
-    from tiller.sheets.fit import fit_recipe
+    from tiller.sheets.fit import fit_generalist, fit_recipe
 
     options = configuration.options
     datasets, task = opened(options)
-    given = configuration.values.get("policy", {})
-    recipe = fit_recipe(options.policy, datasets[0], task, own_action_steps="n_action_steps" in given)
-    contract = datasets[0].attributes.get("contract", {})
+    own = "n_action_steps" in configuration.values.get("policy", {})
+    if options.initial is not None:
+        record = read_record(find(options.initial))
+        recipe, contract = record.recipe, {"semantic_hash": record.provenance.semantic_hash}
+        if recipe.generalist is None:
+            fit_recipe(recipe, datasets[0], task, own_action_steps=True)  # refuses data that do not fit
+    elif options.policy.generalist is None:
+        recipe = fit_recipe(options.policy, datasets[0], task, own_action_steps=own)
+        contract = datasets[0].attributes.get("contract", {})
+    else:
+        recipe, contract = fit_generalist(options.policy, datasets, own_action_steps=own), {}
     output, folder = open_run(configuration, replace(options, policy=recipe), datasets, recipe.observation)
     with output.kept_if_used() if output is not None else nullcontext():
         result = train(
@@ -172,78 +199,63 @@ def train_policy(configuration: Configuration[TrainOptions]) -> Trained:
             device=options.device,
             semantic_hash=contract.get("semantic_hash"),
             operational_hash=contract.get("operational_hash"),
+            initial=options.initial,
         )
     return output, result, {}
 
 
 def train_judged_critic(configuration: Configuration[TrainOptions]) -> Trained:
-    """Train a critic, and judge it on the episodes held out."""
+    """Train a critic, choose its checkpoint where that was asked for, and judge it on episodes that it never saw."""
+    from policies.critics.base import BaseChunks
     from policies.critics.checkpoint import load_critic
     from policies.critics.judgement import judge
-    from policies.critics.train import train_critic
+    from policies.critics.train import BASE, train_critic
     from policies.training.demonstrations import Demonstrations
+    from tiller.runs.critic import judges, load_base, planning, write_judgement
     from tiller.sheets.critic import summary, write_calibration
     from tiller.sheets.fit import fit_critic
 
     options = configuration.options
     datasets, task = opened(options)
     assert options.critic is not None
+    base = load_base(options.base, options.device, options.base_sampler, options.base_steps, options.task)
     given = configuration.values.get("critic") or {}
-    recipe = fit_critic(options.critic, datasets[0], task, own_steps="steps" in given)
-    data = Demonstrations.open(datasets, options.training, recipe.observation)
-    judged, episodes = data.datasets, data.held_out
-    if options.judge is not None:
-        judged, episodes = judges(options, datasets, recipe)
+    recipe = fit_critic(
+        options.critic,
+        datasets[0],
+        task,
+        own_steps="steps" in given,
+        base=None if base is None else base.policy.spec,
+    )
+    data = Demonstrations.open(datasets, options.training, recipe.observation, by_start=True)
+    held_out = judges(data, options.judge, recipe, options.training)
+    output, folder = open_run(configuration, replace(options, critic=recipe), datasets, recipe.observation, base)
+    progress = planning() if output is not None else None
+    chunks = None if base is None else BaseChunks(base, recipe.steps, folder / BASE, progress)
 
     def evaluate(critic: Any, updates: int) -> Mapping[str, float]:
-        return judge(critic, judged, episodes).figures
+        return judge(critic, held_out.datasets, held_out.selection, chunks=chunks).figures
 
-    output, folder = open_run(configuration, replace(options, critic=recipe), datasets, recipe.observation)
     with output.kept_if_used() if output is not None else nullcontext():
         result = train_critic(
             datasets,
             recipe,
             options.training,
             folder,
-            evaluate=evaluate if options.training.evaluate_every and any(map(len, episodes)) else None,
+            evaluate=evaluate if held_out.chooses else None,
             resume=options.resume and (folder / "checkpoints" / "last").is_dir(),
             device=options.device,
+            base=base,
+            progress=progress,
         )
-    if output is None or not any(map(len, episodes)) or result.stopped in ("interrupted", "stop_after"):
+    if output is None or not held_out.reports or result.stopped in ("interrupted", "stop_after"):
         return output, result, {}
-    judgement = judge(load_critic(result.checkpoint), judged, episodes)
+    judgement = judge(load_critic(result.checkpoint), held_out.datasets, held_out.report, chunks=chunks)
+    write_judgement(judgement, result.checkpoint)
     print(summary(judgement))
     if len(judgement.bins):
         print(f"Calibration: {write_calibration(judgement, folder)}")
     return output, result, judgement.figures
-
-
-def judges(
-    options: TrainOptions, datasets: Sequence[Dataset], recipe: CriticRecipe
-) -> tuple[tuple[Dataset, ...], tuple[np.ndarray, ...]]:
-    """The further episodes that a critic is judged on, checked before it is trained.
-
-    Raises:
-        InputError: they are those that it is trained on, do not fit, or do not say what came of them.
-    """
-    import numpy as np
-
-    from policies.critics.judgement import require_outcomes
-    from policies.recipe.recipe import ValidationConfig
-    from policies.training.demonstrations import Demonstrations
-    from policies.training.prompts import with_instructions
-    from robot.description import PromptSpec
-
-    assert options.judge is not None
-    plain = replace(
-        options.training, weights=(), demonstrations=None, order={"name": "uniform"}, validation=ValidationConfig(0.0)
-    )
-    further = Demonstrations.open([datasets[0], options.judge], plain, recipe.observation).datasets[1]
-    if further.fingerprint in {each.fingerprint for each in datasets}:
-        raise InputError("'judge'", expected="episodes that the critic is not trained on", got="those of data=")
-    prompt = with_instructions(recipe, datasets).prompt
-    require_outcomes(further, PromptSpec(str(prompt["name"]), tuple(prompt.get("instructions", ()))))
-    return (further,), (np.arange(len(further)),)
 
 
 def opened(options: TrainOptions) -> tuple[list[Dataset], TaskFacts | None]:
@@ -269,6 +281,7 @@ def open_run(
     settled: TrainOptions,
     datasets: Sequence[Dataset],
     observation: Sequence[str],
+    base: Base | None = None,
 ) -> tuple[Output | None, Path]:
     """Open the output and say what is trained; the output is the first process's alone.
 
@@ -277,26 +290,30 @@ def open_run(
         settled: the options with what was chosen by data and task.
         datasets: to train on.
         observation: keys that are seen.
+        base: of a critic.
     """
     from policies.training.demonstrations import Demonstrations
+    from policies.training.embodiments import members_of
     from tiller.sheets.training import announcement
 
     options = configuration.options
     # What does not fit is refused before an earlier run is replaced.
-    data = Demonstrations.open(datasets, options.training, observation)
+    members = members_of(settled.policy) if settled.critic is None else None
+    data = Demonstrations.open(datasets, options.training, observation, members)
     data.weights()
-    scored = _built(settled, data)
+    scored = _built(settled, data, base)
     output, folder = None, Path(options.output or "")
     if os.environ.get("RANK", "0") == "0":
+        reads = [*paths(options), *(each for each in (options.judge, options.base, options.initial) if each)]
         values = {"choices": dict(configuration.choices), **to_json(settled)}
         output = open_output(
-            "train", values, options.output, resume=options.resume, overwrite=options.overwrite, reads=paths(options)
+            "train", values, options.output, resume=options.resume, overwrite=options.overwrite, reads=reads
         )
         folder = output.path
         name = str(configuration.choices.get("policy"))
         if options.critic is not None:
             name = f"critic {configuration.choices.get('critic') or options.critic.objective['name']}"
-        print(announcement(name, paths(options), datasets, options.task, options.training, observation, scored))
+        print(announcement(name, paths(options), data, options.task, observation or data.observation.names, scored))
     elif not options.output:
         raise InputError(
             "'output'", expected="a folder that all processes of torchrun share", got="nothing", way_out="Add output="
@@ -304,16 +321,22 @@ def open_run(
     return output, folder
 
 
-def _built(settled: TrainOptions, data: Demonstrations) -> int | None:
+def _built(settled: TrainOptions, data: Demonstrations, base: Base | None) -> int | None:
     """Build what is to be trained once, for the errors that this may have; returns the rows that a critic scores."""
     if settled.critic is None:
         from policies.model.build import build_policy, policy_spec
 
-        build_policy(settled.policy, policy_spec(settled.policy, data.observation, data.action))
+        recipe = settled.policy
+        if data.members:
+            recipe = replace(recipe, observation=data.observation.names)
+        build_policy(recipe, policy_spec(recipe, data.observation, data.action, data.embodiments))
         return None
     from policies.critics.build import build_critic, critic_spec
+    from policies.critics.train import require_base
 
-    critic = build_critic(settled.critic, critic_spec(settled.critic, data.observation, data.action))
+    spec = critic_spec(settled.critic, data.observation, data.action, None if base is None else base.record)
+    critic = build_critic(settled.critic, spec)
+    require_base(spec, critic.model.objective, base)
     data.facts(critic.model.objective.facts)
     return settled.critic.steps
 
@@ -333,8 +356,9 @@ def evaluation_in_the_loop(options: TrainOptions) -> Evaluate | None:
     def evaluate(policy: Any, updates: int) -> Mapping[str, float]:
         from sim.evaluation.rollout import evaluate_policy
 
+        acting = policy.for_embodiment(task) if policy.spec.embodiments else policy
         summary = evaluate_policy(
-            policy, task, episodes=loop.episodes, seed=loop.seed, workers=loop.workers, options=options.options
+            acting, task, episodes=loop.episodes, seed=loop.seed, workers=loop.workers, options=options.options
         ).summary
         assert summary is not None
         return {"success": summary.success.estimate, "score": summary.score.estimate}
@@ -348,6 +372,7 @@ def figures(result: TrainingResult) -> dict[str, Any]:
     values: dict[str, Any] = {
         "updates": result.updates,
         "minutes": result.elapsed_s / 60,
+        "processor_minutes": result.processor_s / 60,
         **{name: loss for name, loss in losses.items() if math.isfinite(loss)},
     }
     for measured in list(result.evaluations.values())[-1:]:

@@ -142,7 +142,7 @@ def test_noise_and_generators_alone_decide_the_action(name: str, sampler: str) -
 def test_an_edited_prefix_stands_in_the_result(name: str, sampler: str) -> None:
     objective, network = make_objective(name), trained_like()
 
-    def edit(clean: Tensor) -> Tensor:
+    def edit(clean: Tensor, sigma: float) -> Tensor:
         return torch.cat((torch.full_like(clean[:, :2], 0.25), clean[:, 2:]), dim=1)
 
     noise = torch.randn(3, 4, 2, generator=torch.Generator().manual_seed(0))
@@ -157,7 +157,7 @@ def test_an_edit_that_changes_nothing_changes_nothing(name: str, sampler: str) -
     noise, condition = torch.randn(3, 4, 2, generator=torch.Generator().manual_seed(0)), torch.ones(3, 3)
     plain, edited = (
         sample(objective, network, noise, condition, sampler, generators=row_generators(3), edit=edit)
-        for edit in (None, lambda clean: clean)
+        for edit in (None, lambda clean, sigma: clean)
     )
     torch.testing.assert_close(plain, edited, atol=1e-5, rtol=0)
 

@@ -1,4 +1,4 @@
-"""What steers without a network: by its laws, and what it refuses."""
+"""What steers: by the laws that all share, and what needs no critic by its own."""
 
 from __future__ import annotations
 
@@ -22,8 +22,10 @@ from policies.steering.steered import Steered
 from robot.control.runner import ChunkRunner
 from robot.description import DecidingPolicy, Policy, Query, TaskPrompt, decide
 from robot.errors import InputError
+from tests.policies.known_critics import save_learnt
 from tests.policies.points import make_policy, observe
 
+pytestmark = pytest.mark.filterwarnings("ignore::policies.steering.value.SteeringWarning")
 SEEDS = [3, 1, 4, 1, 5]
 
 
@@ -42,22 +44,49 @@ def recipe(objective: str = "flow") -> PolicyRecipe:
     )
 
 
-PLAIN = {"noise_scale": {}, "medoid": {}, "sampler": {"steps": 3}, "execution": {"n_action_steps": 2}}
+PLAIN: dict[str, dict[str, Any]] = {
+    "noise_scale": {},
+    "ticket": {"seed": 7, "scale": 0.5},
+    "guidance": {"critic": None, "beta": 0.1},
+    "value": {"critic": None, "samples": 4},
+    "medoid": {},
+    "random_choice": {"samples": 4},
+    "sampler": {"steps": 3},
+    "execution": {"n_action_steps": 2},
+    "prompt": {"guidance": 1.0},
+}
 
 
-@pytest.mark.parametrize("settings", [{"name": name, **PLAIN[name]} for name in STEERINGS], ids=str)
-def test_what_steers_is_a_policy_that_tells_its_decisions(policy: DiffusionPolicy, settings: dict[str, Any]) -> None:
-    steered = steer(policy, settings)
+@pytest.fixture(scope="module")
+def critic(policy: DiffusionPolicy, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_learnt(policy, tmp_path_factory.mktemp("critic") / "critic")
+
+
+def plain(name: str, critic: Path) -> dict[str, Any]:
+    """Name and options of what steers, with the critic where it needs one."""
+    options = {"name": name, **PLAIN[name]}
+    return {**options, "critic": str(critic)} if "critic" in options else options
+
+
+@pytest.mark.parametrize("name", STEERINGS)
+def test_what_steers_is_a_policy_that_tells_its_decisions(policy: DiffusionPolicy, critic: Path, name: str) -> None:
+    steered = steer(policy, plain(name, critic))
     assert isinstance(steered, Policy) and isinstance(steered, DecidingPolicy)
     observation = observe(policy, 5)
     chunk = steered.sample(observation, samples=2, seeds=SEEDS)
     assert chunk.shape == (5, 2, 6, 2)
     decision = steered.decide(observation, samples=2, seeds=SEEDS)
     np.testing.assert_array_equal(decision.chunk, chunk)
-    assert decision.noise is not None and decision.noise.shape == (5, 2, *steered.noise_shape)
-    again = steered.decide(observation, samples=2, noise=decision.noise)
-    np.testing.assert_array_equal(again.chunk, chunk, "the noise of a decision repeats it, to the bit")
-    assert steer(policy, steered.settings).settings == steered.settings
+    if steered.noise_shape is None:
+        assert decision.noise is None
+    else:
+        assert decision.noise is not None and decision.noise.shape == (5, 2, *steered.noise_shape)
+        seeds = None if steered.deterministic else SEEDS
+        again = steered.decide(observation, samples=2, noise=decision.noise, seeds=seeds)
+        np.testing.assert_array_equal(again.chunk, chunk, "the noise of a decision repeats it, to the bit")
+    settings = steered.settings
+    anew = steer(policy, {**settings, "critic": str(critic)} if "critic" in settings else settings)
+    assert anew.settings == settings and anew.fingerprint == policy.fingerprint
 
 
 def test_scale_one_is_the_policy_and_scale_zero_forgets_the_seed(policy: DiffusionPolicy) -> None:
@@ -147,7 +176,7 @@ def test_a_scale_that_is_no_finite_number_from_zero_on_is_refused(policy: Diffus
 
 def test_what_noise_cannot_steer_is_refused_with_the_way_out(store: Path) -> None:
     regression = make_policy(store, recipe("regression"))
-    for name in ("noise_scale", "medoid"):
+    for name in ("noise_scale", "medoid", "ticket", "random_choice"):
         with pytest.raises(InputError, match="objective flow, ddpm or edm"):
             steer(regression, {"name": name})
     ddpm = make_policy(store, recipe("ddpm"))
@@ -217,11 +246,11 @@ def test_settings_that_steer_nothing_are_refused(
         steer(policy, settings)
 
 
-def test_prompts_and_prefixes_reach_the_policy_below(policy: DiffusionPolicy) -> None:
+def test_prompts_and_prefixes_reach_the_policy_below(policy: DiffusionPolicy, critic: Path) -> None:
     observation = observe(policy, 2)
     prefix, weight = np.full((2, 6, 2), 0.3), np.repeat([[1.0, 1, 0, 0, 0, 0]], 2, axis=0)
     for name in STEERINGS:
-        steered = steer(policy, {"name": name, **PLAIN[name]})
+        steered = steer(policy, plain(name, critic))
         chunk = steered.sample(observation, task=TaskPrompt("go"), prefix=prefix, prefix_weight=weight)
         np.testing.assert_allclose(chunk[:, 0, :2], prefix[:, :2], atol=1e-4)
 

@@ -1,0 +1,180 @@
+"""The best of several chunks by a critic's value."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
+
+import numpy as np
+
+from policies.steering.choosing import Choice, Choosing, Samples
+from policies.steering.critic_source import CheckpointCritic, critic_name, open_critic, require_fit
+from policies.steering.guidance import ValueGuided
+from policies.steering.judged import doubts
+from policies.steering.noise import choice_numbers, drawn_noise
+from policies.steering.steered import innermost, is_deterministic, layers
+from robot.description import Critic, Decision, Query, decide
+from robot.description.prompt import prompt_rows
+from robot.description.ranges import Range
+from robot.errors import InputError
+
+
+@dataclass(frozen=True, eq=False)
+class ValueSteered(Choosing):
+    """Draw K chunks, score the rows of each that are executed, and take the best one, or a better one more often
+    (Nakamoto et al., "Steering Your Generalists: Improving Robotic Foundation Models via Value Guidance", 2024):
+
+        k* = argmax_k Q(o, A_k)    or    k* ~ softmax_k (z_k / temperature),    z = (Q - mean_k Q) / std_k Q
+
+    so that a temperature means the same for every critic; where all values are equal each chunk is as likely. The
+    choice follows the seed of the row. A critic with a base sees each chunk beside the base's zero-noise plan, which is
+    drawn in the same call. A value that is no number is the lowest; a row without any falls back to its first chunk.
+
+    Args:
+        policy: whose chunks are drawn.
+        critic: scores them: a critic, or the path of one's checkpoint.
+        samples: K. At 1 it is the policy itself, to the bit, with its value told.
+        selection_temperature: 0 takes the best.
+
+    Raises:
+        InputError: a K or temperature out of range, a policy that always gives the same chunk, or a critic that does
+            not fit it: other observations, actions, rows, instructions, base or sampler.
+    """
+
+    critic: Critic | str | Path | None = None
+    samples: Samples = 16
+    selection_temperature: Annotated[float, Range(0, 1000)] = 0.0
+
+    name: ClassVar[str] = "value"
+    scores_rows: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        critic = open_critic(self.critic, self.policy, self.name)
+        object.__setattr__(self, "critic", critic)
+        require_fit(critic.spec, self.policy)
+        if critic.spec.base is not None and not is_deterministic(self.policy):
+            raise InputError(
+                f"steering {self.name} of a policy with sampler '{self.spec.sampler.name}'",
+                expected="a sampler whose first noise decides the chunk: the critic sees the zero-noise plan",
+                got="one that draws more noise in each step",
+            )
+        if not self.pinned:
+            for doubt in self.doubts:
+                warnings.warn(doubt, SteeringWarning, stacklevel=3)
+
+    @property
+    def scorer(self) -> Critic:
+        """The critic, loaded."""
+        assert isinstance(self.critic, Critic)
+        return self.critic
+
+    @property
+    def count(self) -> int:
+        return self.samples
+
+    @property
+    def deterministic(self) -> bool:
+        """A temperature draws the choice too."""
+        return super().deterministic and (self.samples == 1 or self.selection_temperature == 0)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        return {**super().settings, "critic": critic_name(self.scorer)}
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        critic = self.scorer
+        return doubts(critic.held_out, self.samples) if isinstance(critic, CheckpointCritic) and critic.hash else ()
+
+    def require_execution(self, rows: int) -> None:
+        self.scorer.spec.require_policy(replace(self.spec, n_action_steps=rows))
+        super().require_execution(rows)
+
+    def answer(self, query: Query) -> Decision:
+        """Decide."""
+        below = self.below(query)
+        drawn, plan = (decide(self.policy, below), None) if self.scorer.spec.base is None else self._beside_plan(below)
+        values = score(self.scorer, query, drawn.chunk[:, :, : self.scorer.spec.steps], plan)
+        values = values.reshape(query.rows, query.samples, self.samples)
+        index, fell_back = chosen(values, self.selection_temperature, query)
+        value = np.take_along_axis(values, index[..., None], axis=-1)[..., 0]
+        return self.decision(query, drawn, Choice(index, value, fell_back.any(axis=1)))
+
+    def _beside_plan(self, query: Query) -> tuple[Decision, np.ndarray]:
+        """All candidates, and the executed rows (batch, k, dim) of the base's zero-noise plan: in one call, where the
+        policy below gives that plan for zero noise too.
+        """
+        k, base = self.scorer.spec.steps, innermost(self.policy)
+        apart = any(isinstance(layer, ValueGuided) and not layer.off for layer in layers(self.policy))
+        if self.samples == 1 or apart:  # one more chunk in the batch, and the others have other bits
+            zero = np.zeros((query.rows, 1, *(base.noise_shape or ())), np.float32)
+            plan = decide(base, replace(query, noise=zero, samples=1)).chunk[:, 0, :k]
+            return decide(self.policy, query), plan
+        noise = drawn_noise(self.policy, query)
+        noise = np.concatenate([noise, np.zeros_like(noise[:, :1])], axis=1)
+        drawn = decide(self.policy, replace(query, noise=noise, samples=noise.shape[1]))
+        value = None if drawn.value is None else drawn.value[:, :-1]
+        parts = Decision(drawn.chunk[:, :-1], noise[:, :-1], value, fell_back=drawn.fell_back)
+        return parts, drawn.chunk[:, -1, :k]
+
+
+class SteeringWarning(UserWarning):
+    """What steers is not supported by what is known of it."""
+
+
+def score(critic: Critic, query: Query, chunk: np.ndarray, plan: np.ndarray | None) -> np.ndarray:
+    """The values (batch, n) of chunks (batch, n, k, dim), in one call.
+
+    Raises:
+        InputError: a prompt that the critic cannot follow.
+    """
+    for prompt in prompt_rows(query.task, query.rows):
+        try:
+            critic.spec.prompt.require(prompt)
+        except InputError as error:
+            raise InputError(
+                f"critic: {error.thing}", expected=error.expected, got=error.got, way_out=error.way_out
+            ) from None
+    seen = {name: query.observation[name] for name in critic.spec.observation.names}
+    return np.asarray(critic.value(seen, chunk, query.task, plan))
+
+
+def chosen(values: np.ndarray, temperature: float, query: Query) -> tuple[np.ndarray, np.ndarray]:
+    """Which candidate each sample takes.
+
+    Args:
+        values: (batch, samples, K).
+        temperature: of the softmax over values standardised over K; 0 takes the first of the best.
+        query: whose seeds draw the choice.
+
+    Returns:
+        Their numbers (batch, samples) int64, and whether none of the K values is a number, (batch, samples) bool.
+    """
+    known = np.isfinite(values)
+    lost = ~known.any(axis=-1)
+    if temperature == 0:
+        index = np.where(known, values, -np.inf).argmax(axis=-1)
+    else:
+        shares = softmax(values, temperature).cumsum(axis=-1)
+        drawn = choice_numbers(query)[..., None] * shares[..., -1:]
+        index = (shares <= drawn).sum(axis=-1).clip(max=values.shape[-1] - 1)
+    return np.where(lost, 0, index).astype(np.int64), lost
+
+
+def softmax(values: np.ndarray, temperature: float) -> np.ndarray:
+    """softmax(z / temperature) of the values (..., K), float64, where z are those standardised over K: uniform where
+    they are all equal, and 0 where one is no number.
+    """
+    known = np.isfinite(values)
+    number = np.where(known, values, 0.0).astype(np.float64)
+    count = np.maximum(known.sum(axis=-1, keepdims=True), 1)
+    centred = np.where(known, number - number.sum(axis=-1, keepdims=True) / count, 0.0)
+    spread = np.sqrt((centred**2).sum(axis=-1, keepdims=True) / count)
+    # A spread that is rounding alone tells nothing apart.
+    tells = spread > 1e-7 * np.abs(number).max(axis=-1, keepdims=True)
+    z = np.where(tells, centred / np.maximum(spread, 1e-300), 0.0) / temperature
+    weight = np.where(known, np.exp(z - z.max(axis=-1, keepdims=True)), 0.0)
+    return weight / np.maximum(weight.sum(axis=-1, keepdims=True), 1e-300)
