@@ -38,12 +38,14 @@ class ScoredEpisode:
     rows: int
     n_action_steps: int
 
+    def beyond(self, band: Band) -> np.ndarray:
+        """(decisions,) by how much the scores are beyond the centre of a band, in modulations; the largest of them."""
+        return np.array([band.excess(number, scores).max() for number, scores in enumerate(self.curve)])
+
     def alarm_at(self, band: Band) -> float | None:
         """The share of its time that has passed at its first alarm; None without one."""
-        for number, scores in enumerate(self.curve):
-            if band.excess(number, scores).max() > band.quantile:
-                return number * self.n_action_steps / self.rows
-        return None
+        alarms = np.flatnonzero(self.beyond(band) > band.quantile)
+        return int(alarms[0]) * self.n_action_steps / self.rows if len(alarms) else None
 
 
 @dataclass(frozen=True)
@@ -87,10 +89,7 @@ def judge_monitor(band: Band, episodes: Sequence[ScoredEpisode], decision: int |
         decision: at which scores are compared; None for the last one that nine of ten successes reach.
     """
     success = np.array([episode.success for episode in episodes], dtype=bool)
-    beyond = [
-        np.array([band.excess(number, scores).max() for number, scores in enumerate(episode.curve)])
-        for episode in episodes
-    ]
+    beyond = [episode.beyond(band) for episode in episodes]
     if decision is None:
         lengths = sorted((len(curve) for curve, good in zip(beyond, success) if good), reverse=True)
         decision = lengths[int(np.ceil(REACHED * len(lengths))) - 1] - 1 if lengths else 0

@@ -314,6 +314,7 @@ class PolicyNode(Guarded):
         self._epoch, self._seed, self._planned = episode.epoch, episode.seed, False
         self._prompt.begin_episode(episode.instruction)
         self._tell_of_prompt()
+        self._watching.begin()
         self._begin()
         early, self._early = self._early, None
         return self._see(*early) if early is not None and self.ready else None
@@ -328,6 +329,7 @@ class PolicyNode(Guarded):
         if changed:
             # What is being planned, and what is being executed, is for another task.
             self._planner.drop()
+            self._watching.restart()
             if self._runner is not None and self._observer is not None:
                 self._runner.interrupt()
                 self._look()
@@ -347,7 +349,7 @@ class PolicyNode(Guarded):
     def _begin(self) -> None:
         self._planner.drop()
         self._handed_ns = 0
-        self._watching.begin()
+        self._watching.restart()
         if self._observer is not None and self._runner is not None:
             self._observer.reset()
             self._runner.reset()
@@ -356,6 +358,7 @@ class PolicyNode(Guarded):
     def _start_service(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         if not self._running:
             self._running = True
+            self._watching.begin()
             self._begin()
         response.success, response.message = True, "planning"
         return response

@@ -88,6 +88,10 @@ class Watching:
     def begin(self) -> None:
         """Begin an episode, without an alarm."""
         self.newest = self.alarm = None
+        self.restart()
+
+    def restart(self) -> None:
+        """Count decisions anew: what was planned before is not gone on with. An alarm stays."""
         if self._watch is not None:
             self._watch.reset()
 
@@ -110,7 +114,7 @@ class Watching:
         if self._watch is None or plan.decision is None or actor is Actor.PERSON:
             return None
         if actor is not Actor.POLICY:
-            self._watch.reset()
+            self.restart()
         best = runner.best(plan.decision, plan.request)
         verdict = self._watch.add(Moment.of(plan.request, plan.decision, best, runner.spec.action.period_ns))
         self.newest = verdict

@@ -239,7 +239,8 @@ class EnvRunner:
         if isinstance(command, Hold):
             self._episode.hold()
             self._close_video()
-            return StepResult(command.env, [], self._episode, self._reports_success, self._instruction)
+            # It may have ended before it could report.
+            return StepResult(command.env, [], self._episode, True, self._instruction)
         state = self._current.save() if command.save else None
         rows, trace = self._step(command.actions)
         return StepResult(command.env, rows, self._episode, self._reports_success, self._instruction, trace, state)
