@@ -56,8 +56,8 @@ class TrainOptions:
         device: auto, cpu, cuda or cuda:N.
         options: of the task, for example options.initial_states=paper.
         critic: train a critic instead of a policy, for example critic=success.
-        judge: further episodes to judge a critic on; null judges it on those that the validation holds out. With
-            training.evaluate_every half of their starts choose the checkpoint, and the others report on it.
+        judge: further episodes to judge a critic on, or several as [A,B]; null judges it on those that the validation
+            holds out. With training.evaluate_every half of their starts choose the checkpoint, the others report on it.
         base: checkpoint of the policy whose chunks a critic is to tell apart; it sees them beside the zero-noise plan.
         base_sampler: of the base, null for its default.
         base_steps: of that sampler, null for its default.
@@ -73,7 +73,7 @@ class TrainOptions:
     evaluation: LoopEvaluation = LoopEvaluation()
     policy: PolicyRecipe = PolicyRecipe()
     critic: CriticRecipe | None = None
-    judge: str | None = None
+    judge: str | tuple[str, ...] | None = None
     base: str | None = None
     base_sampler: str | None = None
     base_steps: Annotated[int, Range(1, 100_000)] | None = None
@@ -185,7 +185,7 @@ def train_judged_critic(configuration: Configuration[TrainOptions]) -> Trained:
         base=None if base is None else base.policy.spec,
     )
     data = Demonstrations.open(datasets, options.training, recipe.observation, by_start=True)
-    held_out = judges(data, options.judge, recipe, options.training)
+    held_out = judges(data, listed(options.judge), recipe, options.training)
     output, folder = open_run(configuration, replace(options, critic=recipe), datasets, recipe.observation, base)
     progress = planning() if output is not None else None
     chunks = None if base is None else BaseChunks(base, recipe.steps, folder / BASE, progress)
@@ -222,15 +222,15 @@ def opened(options: TrainOptions) -> tuple[list[Dataset], TaskFacts | None]:
     from tiller.sheets.fit import task_facts
 
     choose_device(options.device)
-    datasets = [Dataset.open(path) for path in paths(options)]
+    datasets = [Dataset.open(path) for path in listed(options.data)]
     if not datasets:
         raise InputError("'data'", expected="a dataset, or several", got="an empty list")
     return datasets, task_facts(options.task, options.options) if options.task else None
 
 
-def paths(options: TrainOptions) -> list[str]:
-    """Where the datasets are."""
-    return [options.data] if isinstance(options.data, str) else list(options.data)
+def listed(given: str | Sequence[str] | None) -> list[str]:
+    """One path, several or none, as a list."""
+    return [given] if isinstance(given, str) else list(given or ())
 
 
 def open_run(
@@ -259,7 +259,7 @@ def open_run(
     scored = _built(settled, data, base)
     output, folder = None, Path(options.output or "")
     if os.environ.get("RANK", "0") == "0":
-        reads = [*paths(options), *(each for each in (options.judge, options.base) if each is not None)]
+        reads = [*listed(options.data), *listed(options.judge), *listed(options.base)]
         values = {"choices": dict(configuration.choices), **to_json(settled)}
         output = open_output(
             "train", values, options.output, resume=options.resume, overwrite=options.overwrite, reads=reads
@@ -268,7 +268,7 @@ def open_run(
         name = str(configuration.choices.get("policy"))
         if options.critic is not None:
             name = f"critic {configuration.choices.get('critic') or options.critic.objective['name']}"
-        print(announcement(name, paths(options), datasets, options.task, options.training, observation, scored))
+        print(announcement(name, listed(options.data), datasets, options.task, options.training, observation, scored))
     elif not options.output:
         raise InputError(
             "'output'", expected="a folder that all processes of torchrun share", got="nothing", way_out="Add output="
