@@ -73,9 +73,14 @@ def load_base(
     return Base(policy, str(policy.fingerprint))  # type: ignore[attr-defined]
 
 
-def judges(data: Demonstrations, judge: str | None, recipe: CriticRecipe, training: TrainingConfig) -> Judges:
-    """The episodes that a critic is judged on, checked before it is trained: those of a further dataset, or those that
+def judges(data: Demonstrations, further: Sequence[str], recipe: CriticRecipe, training: TrainingConfig) -> Judges:
+    """The episodes that a critic is judged on, checked before it is trained: those of further datasets, or those that
     are held out. Half of their starts choose the checkpoint where there is evaluation while training.
+
+    Args:
+        data: that it is trained on.
+        further: paths of datasets; empty judges it on what is held out.
+        recipe, training: of the critic.
 
     Raises:
         InputError: they are of starts that it is trained on, do not fit, or do not say what came of them.
@@ -84,17 +89,16 @@ def judges(data: Demonstrations, judge: str | None, recipe: CriticRecipe, traini
 
     datasets: Sequence[Dataset] = data.datasets
     episodes: Sequence[np.ndarray] = data.held_out
-    if judge is not None:
-        datasets, episodes = _further(data, judge, recipe, training)
+    if further:
+        datasets = [_unseen(data, path, recipe, training) for path in further]
+        episodes = [np.arange(len(each)) for each in datasets]
     if not training.evaluate_every or not any(map(len, episodes)):
         return Judges(datasets, episodes)
     selection, report = halves(datasets, episodes, training.seed)
     return Judges(datasets, report, selection)
 
 
-def _further(
-    data: Demonstrations, judge: str, recipe: CriticRecipe, training: TrainingConfig
-) -> tuple[Sequence[Dataset], Sequence[np.ndarray]]:
+def _unseen(data: Demonstrations, path: str, recipe: CriticRecipe, training: TrainingConfig) -> Dataset:
     from data.learning.split import starts_of
     from policies.critics.judgement import require_outcomes
     from policies.recipe.recipe import ValidationConfig
@@ -105,26 +109,26 @@ def _further(
     plain = replace(
         training, weights=(), demonstrations=None, order={"name": "uniform"}, validation=ValidationConfig(0.0)
     )
-    further = Demonstrations.open([data.datasets[0], judge], plain, recipe.observation).datasets[1]
-    if further.fingerprint in {each.fingerprint for each in data.datasets}:
+    unseen = Demonstrations.open([data.datasets[0], path], plain, recipe.observation).datasets[1]
+    if unseen.fingerprint in {each.fingerprint for each in data.datasets}:
         raise InputError("'judge'", expected="episodes that the critic is not trained on", got="those of data=")
     trained = {
         start
         for each, chosen in zip(data.datasets, data.training)
-        for number, start in enumerate(starts_of(each))
-        if number in set(chosen.tolist())
+        for start, own in zip(starts_of(each), np.isin(np.arange(len(each)), chosen))
+        if own
     }
-    shared = sum(start in trained for start in starts_of(further))
+    shared = sum(start in trained for start in starts_of(unseen))
     if shared:
         raise InputError(
-            f"'judge' {judge}",
+            f"'judge' {path}",
             expected="episodes of starts that the critic is not trained on",
-            got=f"{shared} of {len(further)} whose task and seed are those of training episodes",
+            got=f"{shared} of {len(unseen)} whose task and seed are those of training episodes",
             way_out="Collect some with other seeds, such as seed=1000000",
         )
     prompt = with_instructions(recipe, data.datasets).prompt
-    require_outcomes(further, PromptSpec(str(prompt["name"]), tuple(prompt.get("instructions", ()))))
-    return (further,), (np.arange(len(further)),)
+    require_outcomes(unseen, PromptSpec(str(prompt["name"]), tuple(prompt.get("instructions", ()))))
+    return unseen
 
 
 def planning() -> Callable[[int, int], None]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, Mapping
 
 from tiller.configuration.compose import Configuration
-from tiller.training.opening import Trained, open_run, opened
+from tiller.training.opening import Trained, listed, open_run, opened
 from tiller.training.options import TrainOptions
 
 
@@ -35,7 +35,7 @@ def train_judged_critic(configuration: Configuration[TrainOptions]) -> Trained:
         base=None if base is None else base.policy.spec,
     )
     data = Demonstrations.open(datasets, options.training, recipe.observation, by_start=True)
-    held_out = judges(data, options.judge, recipe, options.training)
+    held_out = judges(data, listed(options.judge), recipe, options.training)
     output, folder = open_run(configuration, replace(options, critic=recipe), datasets, recipe.observation, base)
     progress = planning() if output is not None else None
     chunks = None if base is None else BaseChunks(base, recipe.steps, folder / BASE, progress)

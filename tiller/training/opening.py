@@ -31,15 +31,15 @@ def opened(options: TrainOptions) -> tuple[list[Dataset], TaskFacts | None]:
     from tiller.sheets.fit import task_facts
 
     choose_device(options.device)
-    datasets = [Dataset.open(path) for path in paths(options)]
+    datasets = [Dataset.open(path) for path in listed(options.data)]
     if not datasets:
         raise InputError("'data'", expected="a dataset, or several", got="an empty list")
     return datasets, task_facts(options.task, options.options) if options.task else None
 
 
-def paths(options: TrainOptions) -> list[str]:
-    """Where the datasets are."""
-    return [options.data] if isinstance(options.data, str) else list(options.data)
+def listed(given: str | Sequence[str] | None) -> list[str]:
+    """One path, several or none, as a list."""
+    return [given] if isinstance(given, str) else list(given or ())
 
 
 def open_run(
@@ -70,7 +70,9 @@ def open_run(
     scored = _built(settled, data, base)
     output, folder = None, Path(options.output or "")
     if os.environ.get("RANK", "0") == "0":
-        reads = [*paths(options), *(each for each in (options.judge, options.base, options.initial) if each)]
+        reads = [
+            path for given in (options.data, options.judge, options.base, options.initial) for path in listed(given)
+        ]
         values = {"choices": dict(configuration.choices), **to_json(settled)}
         output = open_output(
             "train", values, options.output, resume=options.resume, overwrite=options.overwrite, reads=reads
@@ -79,7 +81,9 @@ def open_run(
         name = str(configuration.choices.get("policy"))
         if options.critic is not None:
             name = f"critic {configuration.choices.get('critic') or options.critic.objective['name']}"
-        print(announcement(name, paths(options), data, options.task, observation or data.observation.names, scored))
+        print(
+            announcement(name, listed(options.data), data, options.task, observation or data.observation.names, scored)
+        )
     elif not options.output:
         raise InputError(
             "'output'", expected="a folder that all processes of torchrun share", got="nothing", way_out="Add output="

@@ -40,8 +40,8 @@ class TrainOptions:
         options: of the task, for example options.initial_states=paper.
         initial: checkpoint whose weights and normaliser the training starts from; its recipe is the policy's.
         critic: train a critic instead of a policy, for example critic=success.
-        judge: further episodes to judge a critic on; null judges it on those that the validation holds out. With
-            training.evaluate_every half of their starts choose the checkpoint, and the others report on it.
+        judge: further episodes to judge a critic on, or several as [A,B]; null judges it on those that the validation
+            holds out. With training.evaluate_every half of their starts choose the checkpoint, the others report on it.
         base: checkpoint of the policy whose chunks a critic is to tell apart; it sees them beside the zero-noise plan.
         base_sampler: of the base, null for its default.
         base_steps: of that sampler, null for its default.
@@ -60,7 +60,7 @@ class TrainOptions:
     policy: PolicyRecipe = PolicyRecipe()
     initial: str | None = None
     critic: CriticRecipe | None = None
-    judge: str | None = None
+    judge: str | tuple[str, ...] | None = None
     base: str | None = None
     base_sampler: str | None = None
     base_steps: Annotated[int, Range(1, 100_000)] | None = None

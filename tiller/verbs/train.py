@@ -11,7 +11,7 @@ from robot.errors import InputError
 from tiller.command_line.command import run_configured
 from tiller.configuration.compose import Configuration
 from tiller.training.critic import train_judged_critic
-from tiller.training.opening import paths
+from tiller.training.opening import listed
 from tiller.training.options import TrainOptions
 from tiller.training.policy import train_policy
 
@@ -77,7 +77,7 @@ def run(configuration: Configuration[TrainOptions]) -> int:
     if options.monitor is not None:
         from tiller.runs.monitor import make
 
-        make(options.checkpoint, paths(options), options.monitor, options.training, options)
+        make(options.checkpoint, listed(options.data), options.monitor, options.training, options)
         return 0
     if options.checkpoint is not None:
         raise InputError(
