@@ -25,20 +25,21 @@ _SAME = 1e-3
 
 
 class LanguagePrompt(PromptEncoder):
-    """Words as the vector of a frozen text encoder, drawn to those of the instructions of the demonstrations:
+    """Words by the vectors e of a frozen text encoder, drawn to the instructions e_i of the demonstrations:
 
-        e' = sum_i softmax_i(e . e_i / temperature) e_i,    condition = W e' + b
+        condition = sum_i softmax_i(e . e_i / temperature) v_i,    the v_i learnt
 
-    A policy has learnt to act at the e_i and nowhere else. So a paraphrase acts as the instruction that it is nearest
-    to, and one between two as a mixture of them. Known instructions need no text encoder at run time: their vectors are
-    in the checkpoint; others are embedded once. No words at all are a condition of their own where `drop` trained it.
+    A policy has learnt to act on those instructions and on nothing else. So a paraphrase acts as the one that it is
+    nearest to, and words between two as a mixture of them; and two that differ by one word (their cosine is 0.93) are
+    as far apart as any others. Known instructions need no text encoder at run time: their vectors are in the
+    checkpoint; others are embedded once. No words at all are a condition of their own where `drop` trained it.
 
     Args:
         instructions: that the demonstrations have; training fills them in.
         model: of the text encoder, as `policies.encoders.sentences.embed` takes it.
         features: size of its vectors; training fills it in.
         size: C, numbers of the condition.
-        temperature: of the softmax; 0 passes e on as it is.
+        temperature: of the softmax; 0 takes a learnt linear map of e in its place.
         drop: share of training windows without their words; above 0 the policy takes a guidance weight.
     """
 
@@ -50,14 +51,17 @@ class LanguagePrompt(PromptEncoder):
         model: str = "",
         features: Width = 384,
         size: Width = 32,
-        temperature: Annotated[float, Range(0, 10)] = 0.02,
+        temperature: Annotated[float, Range(0, 10)] = 0.01,
         drop: Dropout = 0.0,
     ) -> None:
         super().__init__()
         self.spec = PromptSpec(LANGUAGE, tuple(instructions), guidance=drop > 0)
         self.model, self.temperature, self.drop, self.condition_dim = model, temperature, drop, size
         self.register_buffer("known", torch.full((len(self.spec.instructions), features), torch.nan))
-        self.linear = Linear(features, size)
+        nearness = temperature > 0 and bool(self.spec.instructions)
+        count = len(self.spec.instructions) if nearness else 0
+        self.vectors = nn.Parameter(torch.randn(count, size))
+        self.linear = None if nearness else Linear(features, size)
         self.without = nn.Parameter(torch.zeros(size))
         self._rows = {word: number for number, word in enumerate(self.spec.instructions)}
         self._others: dict[str, Tensor] = {}
@@ -96,11 +100,12 @@ class LanguagePrompt(PromptEncoder):
         given = vectors.norm(dim=-1, keepdim=True) > 0
         if self.training and self.drop:
             given = given & (torch.rand(len(vectors), 1, device=vectors.device) >= self.drop)
-        meant = vectors
-        if self.temperature and len(self.known):
-            meant = (vectors @ self.known.T / self.temperature).softmax(-1) @ self.known
-        # A vector of length 1 in so many components would hardly move the condition.
-        return torch.where(given, self.linear(meant * math.sqrt(vectors.shape[-1])), self.without)
+        if self.linear is None:
+            meant = (vectors @ self.known.T / self.temperature).softmax(-1) @ self.vectors
+        else:
+            # A vector of length 1 in so many components would hardly move the condition.
+            meant = self.linear(vectors * math.sqrt(vectors.shape[-1]))
+        return torch.where(given, meant, self.without)
 
     def _vector(self, words: str) -> Tensor:
         if not words:

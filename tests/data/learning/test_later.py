@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data.learning.annotated import Annotated
 from data.learning.later import Outcomes, later_rows, success_outcomes
-from data.learning.mixture import Mixture
-from data.learning.weighted import Weighted
+from data.learning.sources.annotated import Annotated
+from data.learning.sources.mixture import Mixture
+from data.learning.sources.weighted import Weighted
 from data.learning.windows import Windows, WindowShape
 from data.store.dataset import Dataset
 from data.store.episode import Episode

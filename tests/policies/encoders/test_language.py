@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -73,7 +74,7 @@ def test_known_instructions_need_no_text_encoder(trained: Path, monkeypatch: pyt
 def test_a_known_instruction_is_itself_and_a_paraphrase_the_nearest(text_encoder: Path) -> None:
     encoder = fitted(text_encoder, temperature=1e-4)
     both = encoder.read([TaskPrompt(LEFT), TaskPrompt(RIGHT)])
-    torch.testing.assert_close(encoder(both), encoder.linear(both * 4.0))
+    torch.testing.assert_close(encoder(both), encoder.vectors.data)
     words = "please go left now"
     nearest, cosine = encoder.nearest(words)
     own = encoder.read([TaskPrompt(words)])
@@ -119,8 +120,9 @@ def test_guidance_is_one_to_the_bit_and_stronger_beyond(trained: Path) -> None:
     np.testing.assert_array_equal(mean(1.0), policy.sample(observation, task=TaskPrompt(RIGHT), seeds=range(8)))
     free = policy.sample(observation, task=TaskPrompt(""), seeds=range(8))
     np.testing.assert_allclose(mean(0.0), free, atol=1e-5)
-    away = policy.sample(observation, task=TaskPrompt(LEFT, guidance=1.0), seeds=range(8))
-    assert mean(2.0)[..., 0].mean() >= mean(1.0)[..., 0].mean() > away[..., 0].mean()
+    away = policy.sample(observation, task=TaskPrompt(LEFT), seeds=range(8))
+    strengths = [away[..., 0].mean(), free[..., 0].mean(), mean(0.5)[..., 0].mean(), mean(1.0)[..., 0].mean()]
+    assert all(weaker + 0.05 < stronger for weaker, stronger in pairwise(strengths))
     mixed = [TaskPrompt(RIGHT, guidance=1.0 if row % 2 else 3.0) for row in range(8)]
     both = policy.sample(observation, task=mixed, seeds=range(8), samples=2)
     np.testing.assert_allclose(both[1::2, 0], mean(1.0)[1::2, 0], atol=1e-5)
