@@ -8,9 +8,9 @@ Each suite's demonstrations are collected once: 25 per Meta-World task, 60 per t
 away, words decide nothing, and a policy that is told something else does the task all the same (measured: 1.00 told the
 opposite). So 5 of the 25 of drawer and window are of the expert that opens, in the scene of the one that closes, and
 the other way round: episodes in which it comes no closer to the scene's own goal (a hand that comes to shut a window
-may open it on its way). And the drawer of the twin stands anywhere. A run is trained by `tiller train` and goes on where
-it was interrupted. Every run is evaluated on each task with its own instruction; that of words also with paraphrases
-that no demonstration has and with the instructions of other tasks of the same scene.
+may open it on its way). And the drawer of the twin stands anywhere. A run is trained by `tiller train` and goes on
+where it was interrupted. Every run is evaluated on each task with its own instruction; that of words also with
+paraphrases that no demonstration has and with the instructions of other tasks of the same scene.
 """
 
 from __future__ import annotations
