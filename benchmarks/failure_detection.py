@@ -1,6 +1,6 @@
 """Failures noticed while the policy acts: monitors of policies that often fail, judged on episodes that they never saw.
 
-    python -m benchmarks.failure_detection                   both bases that are there
+    python -m benchmarks.failure_detection                   all policies that are there
     python -m benchmarks.failure_detection lift              one of them
     python -m benchmarks.failure_detection --name mt10 --checkpoint artifacts/generalist/mt10/flow-seed0-... \
         --tasks metaworld/reach,metaworld/push --held-out metaworld/drawer-open --words steps=5
@@ -81,6 +81,13 @@ CASES: dict[str, Case] = {
     "lift": Case(
         "artifacts/twin_lift/flow-seed0-*", ("twin/lift",), (), ("perturbations.object_pose=5", "steps=3"),
         (850_000, 855_000), (280, 200), "artifacts/critic/whole",
+    ),
+    "mt10": Case(
+        "artifacts/generalist/mt10/language",
+        ("metaworld/push", "metaworld/peg-insert-side", "metaworld/door-open", "metaworld/window-open"),
+        ("metaworld/pick-place", "metaworld/window-close"),
+        ("perturbations.observation_noise=5", "perturbations.action_latency=5", "options.max_steps=200", "steps=3"),
+        (869_000, 869_500), (60, 50),
     ),
     "peg": Case(
         "artifacts/twin_peg/weak-seed0-*", ("twin/peg",), (), ("steps=5",), (860_000, 865_000), (280, 150)
