@@ -95,7 +95,7 @@ def _train(
     critic = build_critic(recipe, spec, statistics)
     if spec.base is not None:
         assert isinstance(source, Annotated)
-        critic.model.spread.copy_(measured_spread(critic.model, measured, source.annotations[PLAN]))
+        critic.model.sight.spread.copy_(measured_spread(critic.model, measured, source.annotations[PLAN]))
     return fit(
         run,
         TrainableCritic(critic),
