@@ -16,7 +16,7 @@ from torch import Tensor
 from data.learning.sources.source import WindowSource
 from data.learning.windows import Windows, WindowShape
 from data.store.dataset import Dataset
-from policies.critics.model import LEAST_SPREAD, CriticModel
+from policies.critics.model import CriticModel
 from policies.critics.names import CANDIDATES, PLAN
 from policies.model.files import read_tensors, write_tensors
 from policies.training.prompts import instructions
@@ -28,6 +28,8 @@ from robot.errors import InputError
 from robot.files import new_folder
 
 AT_ONCE, IMAGES_AT_ONCE = 256, 32  # windows
+LEAST_SPREAD = 0.01
+"""Of differences from the plan, in normalised units: what hardly differs must not be amplified to a signal."""
 _SEEDS_OF_AN_EPISODE = 2**32
 
 Progress = Callable[[int, int], None]
@@ -154,7 +156,7 @@ def measured_spread(model: CriticModel, windows: WindowSource, plans: np.ndarray
         windows: to measure, without images.
         plans: (windows, k, dim) raw.
     """
-    total, count = torch.zeros(model.rows, dtype=torch.float64), torch.zeros(model.rows[0], 1, dtype=torch.float64)
+    total, count = torch.zeros(model.sight.shape).double(), torch.zeros(model.sight.shape[0], 1).double()
     for start in range(0, len(windows), AT_ONCE):
         rows = np.arange(start, min(start + AT_ONCE, len(windows)))
         batch = windows.gather(rows)

@@ -103,7 +103,7 @@ class Learning(nn.Module, Generic[Settings]):
         here, rows = model.executed(batch)
         with torch.no_grad():
             after = batch.following
-            there = model.at(after.observation, after.prompt, None if model.plan is None else after.columns[PLAN])
+            there = model.at(after.observation, after.prompt, after.columns.get(PLAN))
         lesson = Lesson(batch, here, there, rows, model.score(here, rows)[..., 0], generator)
         with torch.no_grad():
             following = self.following(model, lesson)

@@ -9,9 +9,10 @@ from policies.critics.critic import LearntCritic
 from policies.critics.model import CriticModel
 from policies.critics.networks import make_value_network
 from policies.critics.objectives import make_objective
+from policies.critics.sight import Sight
 from policies.encoders import make_prompt_encoder
 from policies.model.build import build_condition, chosen_keys, named
-from policies.recipe.critic import BESIDE, HIDDEN, CriticRecipe
+from policies.recipe.critic import HIDDEN, CriticRecipe
 from robot.description import ActionSpec, CriticBase, CriticSpec, ObservationSpec
 from robot.description.prompt import GOAL
 from robot.errors import InputError
@@ -56,10 +57,9 @@ def build_critic(
     """
     seen = build_condition(recipe, spec.observation, spec.action, statistics)
     plan = None if spec.base is None else recipe.plan
-    rows = spec.steps * seen.chain.outgoing[1].dim
-    network = make_value_network(
-        state=seen.dim + (rows if plan == BESIDE else 0), action=rows, **named("critic.network", recipe.network)
-    )
+    sight = Sight(plan, spec.steps, seen.chain.outgoing[1].dim)
+    state = seen.dim + sight.state_dim
+    network = make_value_network(state=state, action=sight.action_dim, **named("critic.network", recipe.network))
     objective = make_objective(**named("critic.objective", recipe.objective))
-    model = CriticModel(seen, network, objective, spec.steps, plan, learns=statistics is not None)
+    model = CriticModel(seen, network, objective, sight, learns=statistics is not None)
     return LearntCritic(model.eval(), spec, recipe)

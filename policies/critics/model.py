@@ -11,16 +11,13 @@ from torch import Tensor, nn
 from policies.critics.bootstrapped import Bootstrapped
 from policies.critics.names import PLAN
 from policies.critics.objectives import CriticObjective
+from policies.critics.sight import Sight
 from policies.model.batch import TensorBatch
 from policies.model.build import ConditionParts
 from policies.model.trainable import LossModule
-from policies.recipe.critic import BESIDE
 from policies.transforms import Tensors
 from policies.transforms.normaliser import ACTION
 from robot.errors import InputError
-
-LEAST_SPREAD = 0.01
-"""Of differences from the plan, in normalised units: what hardly differs must not be amplified to a signal."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +27,7 @@ class Situation:
     Args:
         state: (batch, C) what is seen, and the plan where it is shown beside.
         stages: of the observation, for the transforms of actions.
-        plan: (batch, k, D) normalised zero-noise plan of the base; None where there is none.
+        plan: (batch, k, D) normalised zero-noise plan of the base; None where the critic sees none.
     """
 
     state: Tensor
@@ -41,15 +38,11 @@ class Situation:
 class CriticModel(LossModule):
     """raw -> transforms -> normaliser -> encoder, with the normalised chunk -> network -> outputs of an objective.
 
-    With a base the network sees (chunk - plan) / spread of normalised chunks, the spread being the root mean square of
-    these differences in the data, per row and component; and the plan itself where it is shown beside.
-
     Args:
         seen: what turns an observation and a prompt into a condition.
         network: (state (B, C), action (B, k D)) -> (members, B).
         objective: what the outputs mean.
-        steps: k.
-        plan: how the plan is seen, `difference` or `beside`; None without a base.
+        sight: what the network sees of the rows.
         learns: whether it is to learn, with what its objective needs for that.
     """
 
@@ -58,17 +51,14 @@ class CriticModel(LossModule):
         seen: ConditionParts,
         network: nn.Module,
         objective: CriticObjective | Bootstrapped,
-        steps: int,
-        plan: str | None = None,
+        sight: Sight,
         learns: bool = False,
     ) -> None:
         super().__init__()
         self.chain, self.objective, self.network = seen.chain, objective, network
         self.normaliser, self.augmentation = seen.normaliser, seen.augmentation
         self.encoder, self.prompt_encoder = seen.encoder, seen.prompt_encoder
-        self.plan, self.rows = plan, (steps, seen.chain.outgoing[1].dim)
-        self.state_dim = seen.dim + (self.rows[0] * self.rows[1] if plan == BESIDE else 0)
-        self.register_buffer("spread", torch.full(self.rows, torch.nan) if plan is not None else None)
+        self.sight, self.state_dim = sight, seen.dim + sight.state_dim
         self.learning = objective.learning(self) if learns and isinstance(objective, Bootstrapped) else None
 
     def loss(self, batch: TensorBatch, generator: torch.Generator) -> Tensor:
@@ -102,16 +92,16 @@ class CriticModel(LossModule):
         state = self.encoder(self.augmentation(self.normaliser.observation(stages[-1])))
         if prompt is not None:
             state = torch.cat([state, self.prompt_encoder(prompt)], dim=-1)
-        if (reference is None) != (self.plan is None):
+        if (reference is None) != (self.sight.plan is None):
             raise InputError(
                 "reference of chunks to score",
-                expected="none: the critic sees chunks alone" if self.plan is None else "the base's zero-noise plan",
+                expected="none: the critic sees chunks alone"
+                if self.sight.plan is None
+                else "the base's zero-noise plan",
                 got="none" if reference is None else "one",
             )
-        if reference is None:
-            return Situation(state, stages, None)
-        plan = self.normaliser[ACTION](self.chain.forward_action(reference, stages))
-        return Situation(torch.cat([state, plan.flatten(1)], dim=-1) if self.plan == BESIDE else state, stages, plan)
+        plan = None if reference is None else self.normaliser[ACTION](self.chain.forward_action(reference, stages))
+        return Situation(torch.cat([state, *self.sight.state(plan)], dim=-1), stages, plan)
 
     def normalised(self, chunk: Tensor, situation: Situation) -> Tensor:
         """Chunks (batch, samples, k, dim) raw as (batch, samples, k, D) normalised ones."""
@@ -123,18 +113,16 @@ class CriticModel(LossModule):
         """The outputs (members, batch, samples) for normalised chunks (batch, samples, k, D); `network` in place of its
         own, such as one that follows it.
         """
-        if situation.plan is not None:
-            rows = (rows - situation.plan[:, None]) / self.spread
         batch, samples = rows.shape[:2]
-        state = situation.state[:, None].expand(-1, samples, -1)
-        outputs: Tensor = (network or self.network)(state.flatten(0, 1), rows.flatten(2).flatten(0, 1))
+        state, action = situation.state[:, None].expand(-1, samples, -1), self.sight.action(rows, situation.plan)
+        outputs: Tensor = (network or self.network)(state.flatten(0, 1), action.flatten(0, 1))
         return outputs.unflatten(1, (batch, samples))
 
     def executed(self, batch: TensorBatch) -> tuple[Situation, Tensor]:
         """Where the windows of a batch are, and their rows (batch, 1, k, D) normalised. Beside a plan, rows that do not
         count, as they are past the end of the episode, are the plan's: nothing is learnt from a difference there.
         """
-        situation = self.at(batch.observation, batch.prompt, None if self.plan is None else batch.columns[PLAN])
+        situation = self.at(batch.observation, batch.prompt, batch.columns.get(PLAN))
         rows = self.normalised(batch.action[:, None], situation)
         if situation.plan is not None:
             rows = torch.where(batch.is_pad[:, None, :, None], situation.plan[:, None], rows)

@@ -96,7 +96,7 @@ def _train(
     critic.model.prompt_encoder.fit()
     if spec.base is not None:
         assert isinstance(source, Annotated)
-        critic.model.spread.copy_(measured_spread(critic.model, measured, source.annotations[PLAN]))
+        critic.model.sight.spread.copy_(measured_spread(critic.model, measured, source.annotations[PLAN]))
     return fit(
         run,
         TrainableCritic(critic),

@@ -11,8 +11,8 @@ from robot.description.ranges import Range
 from robot.description.record import require_ranges
 from robot.errors import InputError, nearest
 
-HIDDEN, DIFFERENCE, BESIDE = "hidden", "difference", "beside"
-PLANS = (HIDDEN, DIFFERENCE, BESIDE)
+HIDDEN, DIFFERENCE, BESIDE, DEVIATION = "hidden", "difference", "beside", "deviation"
+PLANS = (HIDDEN, DIFFERENCE, BESIDE, DEVIATION)
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,8 @@ class CriticRecipe:
         steps: k, the executed rows that are scored.
         gamma: discount per control step.
         plan: how a critic that is trained with a base sees the rows beside those of the base's zero-noise plan:
-            `difference` sees how they differ from it, `beside` that and the plan, `hidden` the rows alone, without it.
+            `difference` sees how they differ from it, `beside` that and the plan, `deviation` how far and how rough the
+            difference is, `hidden` the rows alone, without it.
         transforms: in the order in which they are applied to raw data.
         normalisation: scaling of what leaves the transforms.
     """
