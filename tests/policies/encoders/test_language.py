@@ -88,7 +88,11 @@ def test_without_a_temperature_the_vector_passes_as_it_is(text_encoder: Path) ->
     torch.testing.assert_close(encoder(own), encoder.linear(own * 4.0))
 
 
-@pytest.mark.parametrize("words", ["gehe nach links", "x" * 10_240, "go " * 3000, "\x00\ud800?", "左"])
+@pytest.mark.parametrize(
+    "words",
+    ["gehe nach links", "x" * 10_240, "go " * 3000, "\x00\ud800?", "左"],
+    ids=("german", "letters", "words", "no text", "chinese"),
+)
 def test_any_words_work_and_the_nearest_known_ones_are_logged(
     trained: Path, caplog: pytest.LogCaptureFixture, words: str
 ) -> None:
