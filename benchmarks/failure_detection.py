@@ -158,7 +158,8 @@ def measured(name: str, case: Case) -> Iterator[dict[str, Any]]:
             for control, curve in CONTROLS.items():
                 band = calibrate([curve(each.curve) for each in calibration if each.success], ALPHA)
                 changed = [replace(each, curve=curve(each.curve)) for each in episodes]
-                yield row(band, changed, {**about, "judged_on": place, "score": control, "monitor_ms": ""})
+                free = {"monitor_ms": "", "features_ms": ""}
+                yield row(band, changed, {**about, **free, "judged_on": place, "score": control})
 
 
 CONTROLS: Mapping[str, Callable[[np.ndarray], np.ndarray]] = {
@@ -218,7 +219,8 @@ def row(band: Band, episodes: Sequence[ScoredEpisode], about: Mapping[str, Any])
     rate = wilson(round(judgement.false_alarms * judgement.successes), judgement.successes)
     figures = {**vars(judgement), "auc_at_low": low, "auc_at_high": high}
     figures |= {"false_alarms_low": rate.low, "false_alarms_high": rate.high}
-    shown = {key: f"{value:.3f}" if isinstance(value, float) else value for key, value in figures.items()}
+    known = {key: "" if isinstance(value, float) and np.isnan(value) else value for key, value in figures.items()}
+    shown = {key: f"{value:.3f}" if isinstance(value, float) else value for key, value in known.items()}
     print(about["case"], about["judged_on"], about["score"], said(judgement), flush=True)
     return {**dict.fromkeys(COLUMNS, ""), **shown, **about, "alpha": ALPHA, "calibrated_on": band.episodes}
 
@@ -245,26 +247,29 @@ def latency(monitor: Monitor, policy: Policy, data: Dataset) -> dict[str, str]:
     """Processor milliseconds of a decision beyond the policy's own, medians: to judge it, and to tell the features."""
     prepared = monitor.prepared(policy)
     moments = next(iter(rollouts(prepared, [data]))).moments
-    watch = monitor.watch()
-    judging = median_ms(lambda moment: watch.add(moment), moments)
-    plain, telling = (
-        median_ms(lambda moment, one=one: decide(one, query(moment)), moments) for one in (policy, prepared)
-    )
-    return {"monitor_ms": f"{judging:.3f}", "features_ms": f"{max(telling - plain, 0.0):.3f}"}
+    watch, works = monitor.watch(), [lambda moment: decide(policy, query(moment))]
+    if prepared is not policy:
+        works.append(lambda moment: decide(prepared, query(moment)))
+    judging, plain, *telling = medians_ms([watch.add, *works], moments)
+    return {"monitor_ms": f"{judging:.3f}", "features_ms": f"{max(telling[0] - plain, 0.0) if telling else 0.0:.3f}"}
 
 
 def query(moment: Moment) -> Query:
     return Query({name: value[None] for name, value in moment.window.items()}, moment.prompt, seeds=[0])
 
 
-def median_ms(work: Callable[[Moment], object], moments: Sequence[Moment], rounds: int = 60) -> float:
-    seconds = []
+def medians_ms(
+    works: Sequence[Callable[[Moment], object]], moments: Sequence[Moment], rounds: int = 100
+) -> list[float]:
+    """The median processor time of each of several works, done by turns: what else runs here is alike for all."""
+    seconds: list[list[float]] = [[] for _ in works]
     for _ in range(rounds):
         for moment in moments:
-            started = time.process_time()
-            work(moment)
-            seconds.append(time.process_time() - started)
-    return float(np.median(seconds)) * 1e3
+            for work, taken in zip(works, seconds):
+                started = time.process_time()
+                work(moment)
+                taken.append(time.process_time() - started)
+    return [float(np.median(taken)) * 1e3 for taken in seconds]
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:
