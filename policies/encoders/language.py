@@ -141,5 +141,6 @@ class LanguagePrompt(PromptEncoder):
 
 
 def shortened(words: str) -> str:
-    """Words for a message: quoted, of at most 80 characters."""
-    return f"'{words}'" if len(words) <= 80 else f"'{words[:77]}...' ({len(words)} characters)"
+    """Words for a message: quoted, of at most 80 characters, and a mark for what nothing can show."""
+    shown = "".join(each if each.isprintable() else "?" for each in words[:80])
+    return f"'{shown}'" if len(words) <= 80 else f"'{shown[:77]}...' ({len(words)} characters)"
