@@ -27,7 +27,8 @@ LINE = "gym/tests.sim.line_env:Line-v0"
 COLLECT = ("collect", f"task={LINE}", "source=checkpoint", "groups=6", "group_decisions=3")
 TRAIN = (
     "train", f"task={LINE}", "critic.network.width=32", "critic.plan=difference", "critic.n_obs_steps=1",
-    "training.batch_size=64", "training.warmup=5", "training.learning_rate=3e-3", "training.log_every=50", "training.ema.decay=0.98",
+    "training.batch_size=64", "training.warmup=5", "training.learning_rate=3e-3",
+    "training.log_every=50", "training.ema.decay=0.98",
     "training.validation.fraction=0.1",
 )  # fmt: skip
 
