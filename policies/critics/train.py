@@ -155,8 +155,8 @@ class Known:
             episodes: of each; a dataset may have none.
         """
         annotations: dict[str, np.ndarray] = {}
-        if self.chunks is not None:
-            candidates, config = getattr(self.objective, "candidates", 0), self.run.config
+        candidates, config = getattr(self.objective, "candidates", 0), self.run.config
+        if self.chunks is not None and (candidates or self.spec.base is not None):
             parts = [
                 self.chunks.of(data, own, candidates, config.seed, writes=self.run.ranks.is_main)
                 for data, own in zip(datasets, episodes)

@@ -246,7 +246,7 @@ class Trainer:
         if not notes:
             return {}
         sums = self.ranks.add(torch.stack(list(notes.values()))).tolist()
-        return {name: total / count for name, (total, count) in zip(notes, sums)}
+        return {name: total / count for name, (total, count) in zip(notes, sums) if count}
 
     def _validate(self) -> None:
         if self.validation is None or not self.ranks.is_main:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Mapping
@@ -24,8 +28,10 @@ from policies.model.files import read_tensors
 from policies.networks.ensemble import MlpEnsemble
 from policies.networks.follower import Follower
 from policies.recipe.critic import BESIDE, DIFFERENCE, HIDDEN
+from robot.description import to_json
 from robot.errors import InputError
 from tests.policies.critics.chains import CONFIG, SEEN, STEPS, make_base, metric, recipe, write_groups
+from tests.policies.critics.test_critics import write as write_instructed
 
 SUCCESS = {"name": "success"}
 IQL = {"name": "iql", "target_rate": 0.1, "width": 16, "depth": 1}
@@ -94,6 +100,15 @@ def test_plans_are_kept_for_a_run_that_goes_on(store: Path, base: Base, tmp_path
     assert all((first[name] == again[name]).all() for name in (PLAN, CANDIDATES))
     chunks.of(data, np.arange(5), candidates=2)
     assert len(counts) > planned
+
+
+def test_a_base_that_reads_instructions_plans_by_those_of_the_episodes(tmp_path: Path) -> None:
+    data = Dataset.open(write_instructed(tmp_path / "store", 2, by_chunk=True, instructions=("right", "left")))
+    reading = {"name": "instruction", "instructions": ["left", "right"], "size": 4}
+    plans = BaseChunks(make_base(tmp_path / "store", prompt=reading), STEPS).of(data, np.arange(len(data)))[PLAN]
+    first = plans[::4]  # of each episode; three of a group saw the same and were told the same
+    np.testing.assert_allclose(first[0], first[2], rtol=1e-5)
+    assert np.abs(first[0] - first[1]).max() > 1e-3
 
 
 def test_a_base_must_have_several_chunks_and_rows_enough(store: Path, base: Base) -> None:
@@ -260,3 +275,27 @@ def test_cal_ql_at_its_bounds(store: Path, base: Base, tmp_path: Path) -> None:
     assert torch.equal(plain[0], unbounded[0])
     assert all(torch.equal(one, other) for one, other in zip(plain[1], unbounded[1]))
     assert (plain[1][0] != 0).any() and (loss(True, torch.inf)[1][0] == 0).all()
+
+
+@pytest.mark.slow
+def test_two_processes_learn_what_one_would(store: Path, tmp_path: Path) -> None:
+    """Target networks too, and the numbers that are logged are of all windows."""
+    made, config = recipe(IQL), replace(SHORT, steps=8, log_every=4)
+    parts = replace(config, accumulation=2)
+    for run in ("one", "two"):
+        train_critic(store, made, replace(parts, stop_after=4), tmp_path / run, device="cpu")
+    train_critic(store, made, parts, tmp_path / "one", resume=True, device="cpu")
+    choices = json.dumps({"recipe": to_json(made), "config": to_json(config)})
+    words = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m")
+    done = subprocess.run(
+        [sys.executable, *words, "tests.policies.critics.run_critic", str(store), str(tmp_path / "two"), choices],
+        capture_output=True, text=True, timeout=280, env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    for name in ("model.safetensors", "training/weights.safetensors"):
+        together, alone = (read_tensors(tmp_path / run / "checkpoints" / "last" / name) for run in ("two", "one"))
+        assert any(key.startswith(LEARNING) for key in alone)
+        for key, tensor in alone.items():
+            torch.testing.assert_close(together[key], tensor, atol=1e-5, rtol=1e-4)
+    for name in ("q", "v", "td_error"):
+        assert metric(tmp_path / "two", name) == pytest.approx(metric(tmp_path / "one", name), abs=1e-4)
