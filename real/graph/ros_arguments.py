@@ -20,6 +20,7 @@ TEXTS = (
     "frame",
     "host",
     "instruction",
+    "monitor",
     "operator",
     "path",
     "policy",
