@@ -15,7 +15,7 @@ from data.store.dataset import Dataset
 from policies.critics.base import Base, BaseChunks, Progress, measured_spread
 from policies.critics.bootstrapped import Bootstrapped
 from policies.critics.build import build_critic, critic_spec
-from policies.critics.checkpoint import TrainableCritic
+from policies.critics.checkpoint import TrainableCritic, read_critic_record
 from policies.critics.judgement import CONCORDANCE
 from policies.critics.names import DISCOUNT, KNOWN, PLAN, RETURN, REWARD
 from policies.critics.objectives import CriticObjective, make_objective
@@ -29,7 +29,7 @@ from policies.training.remarks import known_instructions, lost_in_float32
 from policies.training.running.run import TrainingRun, training_run
 from policies.training.trainer import Evaluate, TrainingResult
 from policies.transforms import make_chain
-from robot.description import CriticSpec
+from robot.description import CriticSpec, to_json
 from robot.errors import InputError
 
 BASE = "base"
@@ -83,6 +83,8 @@ def _train(
     spec = critic_spec(recipe, data.observation, data.action, None if base is None else base.record)
     objective = make_objective(**named("critic.objective", recipe.objective))
     require_base(spec, objective, base)
+    if run.resume:
+        _require_same_base(run, spec)
     looks_ahead = isinstance(objective, Bootstrapped)
     windows = data.windows(spec, objective.columns, outcomes=looks_ahead)
     held_out = data.validation(spec, objective.columns, outcomes=looks_ahead) if run.ranks.is_main else None
@@ -128,6 +130,18 @@ def require_base(spec: CriticSpec, objective: CriticObjective | Bootstrapped, ba
             )
         return
     spec.require_policy(replace(base.policy.spec, n_action_steps=min(spec.steps, base.policy.spec.horizon)))
+
+
+def _require_same_base(run: TrainingRun, spec: CriticSpec) -> None:
+    """Refuse to go on beside another base than a run began with."""
+    before = read_critic_record(run.folder.last).spec.base
+    if before != spec.base:
+        raise InputError(
+            f"resume '{run.folder.path}': base of the critic",
+            expected=str(to_json(before)),
+            got=str(to_json(spec.base)),
+            way_out="Give the same base and sampler, or another output folder",
+        )
 
 
 @dataclass(frozen=True, eq=False)

@@ -223,6 +223,9 @@ def test_a_run_that_is_stopped_goes_on_to_the_bit(
     other = replace(made, gamma=0.5)
     with pytest.raises(InputError, match=r"critic options"):
         train_critic(store, other, SHORT, tmp_path / "parts", base=base, resume=True, device="cpu")
+    another = Base(base.policy.with_sampler("euler", 3), base.hash)
+    with pytest.raises(InputError, match=r"base of the critic.*'steps': 2.*'steps': 3"):
+        train_critic(store, made, SHORT, tmp_path / "parts", base=another, resume=True, device="cpu")
 
 
 def test_targets_follow_the_weights() -> None:

@@ -146,9 +146,9 @@ def test_a_resumed_run_keeps_its_choice(tmp_path: Path) -> None:
 def test_a_judgement_says_whether_a_critic_may_choose(chosen: tuple[Path, Base, Dataset]) -> None:
     run, base, data = chosen
     critic = load_critic(run)
-    found = judged(critic, data, BaseChunks(base, STEPS))
-    record = found.record
-    assert record["gate"] == GATE and record["passed"] == found.passed == (found.within[1] > GATE)
+    judgement = judged(critic, data, BaseChunks(base, STEPS))
+    record = judgement.record
+    assert record["gate"] == GATE and record["passed"] == judgement.passed == (judgement.within[1] > GATE)
     assert {"auc", CONCORDANCE, "auc_within_state_low", "states", "brier", "calibration_error"} <= set(record)
     assert record["bound_rate"] is None, "values that are not discounted have no such rate"
     json.dumps(record, allow_nan=False)
@@ -163,7 +163,7 @@ def test_discounted_values_are_judged_by_discounted_success(tmp_path: Path) -> N
     store = write_chain(tmp_path / "store", [(0, 5, True, True), (0, 3, False, True)])
     made = recipe({"name": "iql", "expectile": 0.5, "target_rate": 0.1, "width": 32, "depth": 1})
     critic = load_critic(train_critic(store, made, CONFIG, tmp_path / "run", device="cpu").checkpoint)
-    found = judged(critic, Dataset.open(store), None)
-    values = found.bins[:, 0] @ found.bins[:, 2] / found.chunks
-    assert values < 0.45 < 0.5 and abs(found.value_less_return) < 0.02 and 0 < found.bound_rate < 1
-    assert found.calibration_error < 0.1
+    judgement = judged(critic, Dataset.open(store), None)
+    values = judgement.bins[:, 0] @ judgement.bins[:, 2] / judgement.chunks
+    assert values < 0.45 < 0.5 and abs(judgement.value_less_return) < 0.02 and 0 < judgement.bound_rate < 1
+    assert judgement.calibration_error < 0.1
