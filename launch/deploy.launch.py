@@ -38,6 +38,12 @@ ARGUMENTS = [
     DeclareLaunchArgument("namespace", default_value="", description="namespace of the robot's topics, such as /left"),
     DeclareLaunchArgument("checkpoint", default_value="", description="folder of the policy; empty for none"),
     DeclareLaunchArgument(
+        "task", default_value="", description="task of a twin, whose name an embodiment may have; empty on a robot"
+    ),
+    DeclareLaunchArgument(
+        "embodiment", default_value="", description="of a policy of several; empty takes that of the contract"
+    ),
+    DeclareLaunchArgument(
         "instruction", default_value="", description="what the policy is told to do; empty leaves it to the task"
     ),
     DeclareLaunchArgument(
@@ -151,6 +157,8 @@ def generate_launch_description():
                 "policy",
                 {
                     "checkpoint": text("checkpoint"),
+                    "embodiment": text("embodiment"),
+                    "task": text("task"),
                     "instruction": text("instruction"),
                     "seed": number("seed"),
                     "device": text("device"),

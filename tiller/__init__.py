@@ -34,17 +34,23 @@ if TYPE_CHECKING:
     from policies.model.trainable import LossModule
     from policies.training.trainer import TrainingResult
     from robot.description import ConnectedRobot, Critic, Policy
+    from robot.monitoring.monitor import Monitor
     from sim.evaluation.rollout import Evaluation
 
 __version__ = "0.1.0"
-__all__ = ["connect", "evaluate", "fit", "load", "load_critic", "make"]
+__all__ = ["connect", "evaluate", "fit", "load", "load_critic", "load_monitor", "make"]
 
 warn_of_shadowed_rooms()
 register_with_gymnasium()
 
 
 def load(
-    checkpoint: str | Path, *, device: str = "cpu", sampler: str | None = None, steps: int | None = None
+    checkpoint: str | Path,
+    *,
+    device: str = "cpu",
+    sampler: str | None = None,
+    steps: int | None = None,
+    embodiment: str = "",
 ) -> Policy:
     """Load a trained policy.
 
@@ -52,6 +58,7 @@ def load(
         checkpoint: the folder that `tiller train` wrote, a checkpoint folder within it, or one of a steered policy.
         device: `cpu`, `cuda` or `auto`.
         sampler, steps: how actions are drawn, instead of the policy's default.
+        embodiment: that it is to act as, of a policy of several, such as `twin/lift`.
 
     Returns:
         A policy whose `sample` maps observations (name -> (batch, steps, ...), raw units) to chunks
@@ -63,7 +70,7 @@ def load(
     """
     from policies.loading.load import load as loaded
 
-    return loaded(checkpoint, device=device).with_sampler(sampler, steps)
+    return loaded(checkpoint, device=device, embodiment=embodiment).with_sampler(sampler, steps)
 
 
 def load_critic(checkpoint: str | Path, *, device: str = "cpu") -> Critic:
@@ -83,6 +90,25 @@ def load_critic(checkpoint: str | Path, *, device: str = "cpu") -> Critic:
     from policies.critics.checkpoint import load_critic as loaded
 
     return loaded(checkpoint, device)
+
+
+def load_monitor(path: str | Path, *, device: str = "cpu") -> Monitor:
+    """Load a monitor, which tells whether a policy is failing while it acts.
+
+    Args:
+        path: the folder that `tiller train monitor=...` wrote, or the monitor's within it.
+        device: of a critic that scores; the rest is on the CPU.
+
+    Returns:
+        A monitor: `prepared(policy)` is the policy with what it reads in its decisions, and `watch()` takes them one
+        by one. `tiller.evaluate(..., monitor=monitor)` does both.
+
+    Raises:
+        InputError: no monitor there, or one of another version or incomplete.
+    """
+    from policies.monitoring.checkpoint import load_monitor as loaded
+
+    return loaded(path, device)
 
 
 def fit(module: LossModule, data: Any, output: str | Path, **options: Any) -> TrainingResult:
@@ -162,10 +188,10 @@ def evaluate(
     """Measure a policy on a task: one record for each of the seeds `seed .. seed + episodes - 1`.
 
     Args:
-        policy: any policy, or the folder of a checkpoint.
+        policy: any policy, or the folder of a checkpoint; one of several embodiments acts as that of the task's name.
         task_id: for example `pusht/state`.
         episodes, seed, workers: the records do not depend on the number of workers.
-        options: more arguments of `sim.evaluation.rollout.evaluate_policy`.
+        options: more arguments of `sim.evaluation.rollout.evaluate_policy`: `monitor=load_monitor(path)`, `hold=True`.
 
     Returns:
         The records in the order of their seeds, and their summary: success and score with intervals, latency in s.
@@ -179,5 +205,11 @@ def evaluate(
 
     from sim.evaluation.rollout import evaluate_policy
 
-    loaded = load(policy) if isinstance(policy, (str, PathLike)) else policy
+    if isinstance(policy, (str, PathLike)):
+        from policies.loading.load import load as load_for
+        from tiller.runs.embodiment import embodiment_for
+
+        loaded: Policy = load_for(policy, embodiment=embodiment_for(task_id))
+    else:
+        loaded = policy
     return evaluate_policy(loaded, task_id, episodes=episodes, seed=seed, workers=workers, **options)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Hashable
+
 import numpy as np
 
+from data.store.dataset import Dataset
+from data.store.names import GROUP, SEED, has_fact
 from robot.errors import InputError
 
 
@@ -41,3 +45,17 @@ def split_episodes(
     count = min(max(round(n * validation), 1), n - 1) if validation else 0
     order = np.random.default_rng(seed).permutation(n)
     return np.sort(order[count:]), np.sort(order[:count])
+
+
+def starts_of(data: Dataset) -> list[Hashable]:
+    """What tells the start of each episode apart, also between datasets: its task and seed, else its group, else the
+    episode itself.
+    """
+    count = len(data)
+    task, own = str(data.attributes.get("task", "")), data.fingerprint
+    seeds = np.asarray(data.meta(SEED.name)).tolist() if has_fact(data.schema, SEED) else [-1] * count
+    groups = np.asarray(data.meta(GROUP.name)).tolist() if has_fact(data.schema, GROUP) else [-1] * count
+    return [
+        (task, seed) if seed >= 0 else (own, "group", group) if group >= 0 else (own, "episode", index)
+        for index, (seed, group) in enumerate(zip(seeds, groups))
+    ]

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Mapping, Protocol, Sequence
 import numpy as np
 
 from data.learning.chunk_cache import ChunkCache
+from data.learning.later import Later, Outcomes, later_rows
 from data.learning.memory import memory_limit_bytes
 from data.learning.rewound import rows_with_actions, taken_back
 from data.learning.sampling import checked_windows, chunk_shuffle
@@ -64,7 +65,9 @@ class Batch:
             its last one, or its row was taken back.
         episode: (batch,) int64 index of each window's episode in the dataset: its facts (instruction, return, weight)
             are one lookup.
-        columns: name -> (batch, ...) further row columns as they are stored, each of the window's newest row t.
+        columns: name -> (batch, ...) further row columns as they are stored, each of the window's newest row t; and
+            what else is known of each window (`Annotated`).
+        following: the windows that follow these, where a source brings them along.
     """
 
     observation: Mapping[str, np.ndarray]
@@ -72,6 +75,7 @@ class Batch:
     is_pad: np.ndarray
     episode: np.ndarray
     columns: Mapping[str, np.ndarray] = field(default_factory=dict)
+    following: Batch | None = None
 
 
 class Windows:
@@ -87,8 +91,8 @@ class Windows:
         spec: histories of the observation keys to gather, and the horizon.
         episodes: episode indices; None takes all.
         columns: further row columns to gather with each window, to weigh or to choose windows by: who acted, whether a
-            person intervened. A loss that needs a column along the horizon, such as rewards, does not learn from
-            windows.
+            person intervened.
+        outcomes: of all rows of the dataset, for `later`.
         memory_bytes: bound for images in memory; None is a quarter of the machine's memory.
 
     Raises:
@@ -103,6 +107,7 @@ class Windows:
         episodes: np.ndarray | None = None,
         columns: Sequence[str] = (),
         *,
+        outcomes: Outcomes | None = None,
         memory_bytes: int | None = None,
     ):
         ends = np.asarray(dataset.episode_ends, dtype=np.int64)
@@ -143,6 +148,7 @@ class Windows:
         self._rows: np.ndarray | None = None
         if self._rewound is not None:
             self._rows = rows_with_actions(dataset.path, self._rewound, self._last, self.horizon)
+        self._outcomes = outcomes
 
     def __len__(self) -> int:
         """Number of windows."""
@@ -209,6 +215,14 @@ class Windows:
     def episode_of(self) -> np.ndarray:
         """(len,) int64 the episode of each window in the dataset."""
         return self._episode if self._rows is None else self._episode[self._rows]
+
+    def later(self, rows: int, gamma: float) -> Later:
+        """What follows each window so many rows later, by the outcomes that were given."""
+        assert self._outcomes is not None, "windows without outcomes"
+        source = np.arange(len(self._first)) + self._to_source
+        own = Outcomes(self._outcomes.reward[source], self._outcomes.terminated[source])
+        chosen = np.arange(len(self._first)) if self._rows is None else self._rows
+        return later_rows(own, self._last, self._rewound, chosen, rows, gamma)
 
     def observation_rows(self, name: str) -> np.ndarray:
         """One key of the chosen episodes in memory, (rows, *shape), for statistics.

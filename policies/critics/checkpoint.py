@@ -1,6 +1,6 @@
 """Checkpoints of critics: folders of plain JSON and safetensors.
 
-model.safetensors   averaged weights and the normaliser
+model.safetensors   averaged weights, the normaliser, and what the objective learns with
 critic.json         format, spec, recipe, provenance
 training/           what an exact resume needs, as of a policy
 """
@@ -22,6 +22,8 @@ from robot.description import CriticSpec, from_json, to_json
 from robot.errors import InputError
 
 FORMAT, VERSION = "tiller-critic", 1
+LEARNING = "learning."
+"""Begins the names of tensors that a critic learns with, such as a target network, and does without when it scores."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,9 @@ def load_critic(path: Path | str, device: str = "cpu") -> LearntCritic:
             got=f"{record.spec.steps} and {record.spec.gamma:g} in its spec",
         )
     critic = build_critic(record.recipe, record.spec)
-    fill(critic.model, read_tensors(folder / WEIGHTS), folder / WEIGHTS)
+    tensors = read_tensors(folder / WEIGHTS)
+    scoring = {name: tensor for name, tensor in tensors.items() if not name.startswith(LEARNING)}
+    fill(critic.model, scoring, folder / WEIGHTS)
     critic.model.to(choose_device(device))
     return critic
 

@@ -50,7 +50,8 @@ class LearntCritic:
             (batch, samples) float32.
 
         Raises:
-            InputError: a key is missing, an array has another shape, or the critic cannot follow the prompt.
+            InputError: a key is missing, an array has another shape, the critic cannot follow the prompt, or there is a
+                reference and no base, or a base and no reference.
         """
         seen = observation_tensors(self.spec.observation, observation, self.device)
         batch = len(next(iter(seen.values())))
@@ -62,12 +63,7 @@ class LearntCritic:
                 expected=f"(batch, samples, {self.spec.steps} executed rows, {self.spec.action.dim})",
                 got=str(chunk.shape),
             )
-        if (reference is None) != (self.spec.base is None):
-            raise InputError(
-                "reference of chunks to score",
-                expected="the zero-noise plan of the critic's base" if self.spec.base else "none: it sees chunks alone",
-                got="none" if reference is None else "one",
-            )
+        plan = None if reference is None else self._plan(reference, batch)
         prompt = self.model.prompt_encoder.read(prompt_rows(task, batch))
         with torch.inference_mode():
             values: np.ndarray = (
@@ -75,8 +71,16 @@ class LearntCritic:
                     seen,
                     torch.from_numpy(chunk).to(self.device),
                     None if prompt is None else prompt.to(self.device),
+                    plan,
                 )
                 .cpu()
                 .numpy()
             )
         return values
+
+    def _plan(self, reference: np.ndarray, batch: int) -> torch.Tensor:
+        reference = np.asarray(reference, dtype=np.float32)
+        expected = (batch, self.spec.steps, self.spec.action.dim)
+        if reference.shape != expected:
+            raise InputError("reference of chunks to score", expected=f"{expected}", got=str(reference.shape))
+        return torch.from_numpy(reference).to(self.device)

@@ -8,13 +8,19 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from data.store.names import SUCCESS
+from policies.critics.bootstrapped import Bootstrapped
+from policies.critics.cal_ql import CalQl
+from policies.critics.iql import Iql
 from policies.model.batch import TensorBatch
 from policies.recipe.choice import choose
 from robot.errors import InputError
 
+UNDISCOUNTED = "1 at success, else 0; undiscounted"
+"""The reward of values that are chances of success, however late."""
+
 
 class CriticObjective(Protocol):
-    """A loss on the outputs of a critic's network.
+    """A loss on the outputs of a critic's network; one that learns from later windows is a `Bootstrapped` instead.
 
     Attributes:
         facts: of the episode that a batch must bring along.
@@ -43,7 +49,7 @@ class Success:
 
     facts = (SUCCESS.name,)
     columns = ()
-    reward = "1 at success, else 0; undiscounted"
+    reward = UNDISCOUNTED
 
     def loss(self, outputs: Tensor, batch: TensorBatch) -> Tensor:
         target = batch.facts[SUCCESS.name].expand_as(outputs)
@@ -53,7 +59,7 @@ class Success:
         return outputs.sigmoid().mean(0)
 
 
-OBJECTIVES: dict[str, type[Any]] = {"success": Success}
+OBJECTIVES: dict[str, type[Any]] = {"success": Success, "iql": Iql, "cal_ql": CalQl}
 """Name in a configuration -> objective."""
 
 
@@ -62,7 +68,7 @@ def register_objective(name: str, objective: type[Any]) -> None:
 
     Args:
         name: in `critic.objective.name`.
-        objective: a class as `CriticObjective` describes.
+        objective: a class as `CriticObjective` describes, or a subclass of `Bootstrapped`.
 
     Raises:
         InputError: the name is taken by another class.
@@ -72,12 +78,12 @@ def register_objective(name: str, objective: type[Any]) -> None:
         raise InputError(f"critic objective '{name}'", expected="a name that is free", got=known.__name__)
 
 
-def make_objective(name: str, **options: Any) -> CriticObjective:
+def make_objective(name: str, **options: Any) -> CriticObjective | Bootstrapped:
     """Build an objective by its name.
 
     Raises:
         InputError: no such objective or option.
     """
     known: Mapping[str, type[Any]] = OBJECTIVES
-    objective: CriticObjective = choose("critic.objective", known, name, options)(**options)
+    objective: CriticObjective | Bootstrapped = choose("critic.objective", known, name, options)(**options)
     return objective

@@ -2,8 +2,9 @@
 
 from policies.encoders.camera import CameraEncoder
 from policies.encoders.cnn import SmallCNN
-from policies.encoders.prompt import PROMPTS, PromptEncoder, make_prompt_encoder
-from policies.encoders.registry import ENCODERS, make_encoder
+from policies.encoders.language import LanguagePrompt
+from policies.encoders.prompt import PromptEncoder
+from policies.encoders.registry import ENCODERS, PROMPTS, make_encoder, make_prompt_encoder
 from policies.encoders.resnet import ResNet18
 from policies.encoders.state import StateEncoder
 
@@ -11,6 +12,7 @@ __all__ = [
     "ENCODERS",
     "PROMPTS",
     "CameraEncoder",
+    "LanguagePrompt",
     "PromptEncoder",
     "ResNet18",
     "SmallCNN",

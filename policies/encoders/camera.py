@@ -66,16 +66,20 @@ class CameraEncoder(nn.Module):
             shape[0] * self.networks[self.network_of[name]].features for name, shape in cameras.items()
         )
 
-    def forward(self, observation: Mapping[str, Tensor]) -> Tensor:
+    def forward(self, observation: Mapping[str, Tensor], there: Mapping[str, Tensor] | None = None) -> Tensor:
         """Encode observations.
 
         Args:
             observation: key -> (B, steps, ...) normalised, images (B, steps, 3, h, w) in [-1, 1].
+            there: key -> (B,) whether a row has it; None where all rows have all keys. A camera that a row lacks gives
+                zeros, and learns nothing from it.
 
         Returns:
             (B, C).
         """
         parts = [self._encode(name, observation[name]) for name in self.network_of]
+        if there is not None:
+            parts = [part * there[name][:, None] for name, part in zip(self.network_of, parts)]
         if self.state.keys:
             parts.append(self.state(observation))
         return torch.cat(parts, dim=-1)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Mapping, Sequence
+from typing import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from policies.networks.sizes import Width
-from policies.recipe.choice import choose
 from robot.description import PromptSpec, TaskPrompt
 from robot.description.prompt import IGNORED, INSTRUCTION, REFUSED
 
@@ -25,6 +25,9 @@ class PromptEncoder(nn.Module):
     spec: PromptSpec
     condition_dim: int = 0
 
+    def fit(self, goals: np.ndarray | None = None) -> None:
+        """Measure what the encoder must know before a training: of its instructions, or of goals (n, G)."""
+
     def read(self, prompts: Sequence[TaskPrompt]) -> Tensor | None:
         """Prompts (B,) as a tensor (B, ...) on the CPU; None where they decide nothing.
 
@@ -34,6 +37,10 @@ class PromptEncoder(nn.Module):
         for prompt in prompts:
             self.spec.require(prompt)
         return None
+
+    def none(self, rows: int) -> Tensor:
+        """What `read` gives for rows without a prompt, (rows, ...), of an encoder whose spec has guidance."""
+        raise NotImplementedError
 
 
 class IgnoredPrompt(PromptEncoder):
@@ -77,20 +84,3 @@ class InstructionEmbedding(PromptEncoder):
     def forward(self, numbers: Tensor) -> Tensor:
         """(B,) to (B, C)."""
         return self.vectors(numbers)
-
-
-PROMPTS: Mapping[str, type[PromptEncoder]] = {
-    "ignored": IgnoredPrompt,
-    "refused": RefusedPrompt,
-    "instruction": InstructionEmbedding,
-}
-"""Name in a configuration -> encoder of prompts."""
-
-
-def make_prompt_encoder(name: str, **options: Any) -> PromptEncoder:
-    """Build an encoder of prompts by its name.
-
-    Raises:
-        InputError: no such encoder, or an option that it does not have.
-    """
-    return choose("policy.prompt", PROMPTS, name, options)(**options)  # type: ignore[no-any-return]

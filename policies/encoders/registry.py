@@ -9,8 +9,12 @@ from torch import nn
 
 from policies.encoders.camera import CameraEncoder, is_image
 from policies.encoders.cnn import SmallCNN
+from policies.encoders.goal import GoalPrompt
+from policies.encoders.language import LanguagePrompt
+from policies.encoders.prompt import IgnoredPrompt, InstructionEmbedding, PromptEncoder, RefusedPrompt
 from policies.encoders.resnet import ResNet18
 from policies.encoders.state import StateEncoder
+from policies.encoders.tokens import TokenEncoder
 from policies.recipe.choice import choose
 from robot.errors import InputError
 
@@ -18,7 +22,7 @@ BACKBONES: Mapping[str, type[nn.Module]] = {
     "cnn": SmallCNN,
     "resnet": ResNet18,
 }
-ENCODERS: Mapping[str, type[nn.Module]] = {"state": StateEncoder, **BACKBONES}
+ENCODERS: Mapping[str, type[nn.Module]] = {"state": StateEncoder, "tokens": TokenEncoder, **BACKBONES}
 """Name in a configuration -> encoder, or the backbone of each camera."""
 
 
@@ -52,6 +56,8 @@ def make_encoder(
     make = choose(f"encoder '{name}'", ENCODERS, name, options)
     if not pretrained:
         options = {key: value for key, value in options.items() if key != "weights"}
+    if name == "tokens":
+        return TokenEncoder(shapes, images=images, **options)
     if name in BACKBONES:
         return CameraEncoder(shapes, partial(make, **options), shared, images)
     seen = [key for key, shape in shapes.items() if is_image(key, shape, images)]
@@ -63,3 +69,22 @@ def make_encoder(
             way_out="Use encoder=cnn, or leave the image out of policy.observation",
         )
     return make(shapes, **options)
+
+
+PROMPTS: Mapping[str, type[PromptEncoder]] = {
+    "ignored": IgnoredPrompt,
+    "refused": RefusedPrompt,
+    "instruction": InstructionEmbedding,
+    "language": LanguagePrompt,
+    "goal": GoalPrompt,
+}
+"""Name in a configuration -> encoder of prompts."""
+
+
+def make_prompt_encoder(name: str, **options: Any) -> PromptEncoder:
+    """Build an encoder of prompts by its name.
+
+    Raises:
+        InputError: no such encoder, or an option that it does not have.
+    """
+    return choose("policy.prompt", PROMPTS, name, options)(**options)  # type: ignore[no-any-return]

@@ -33,6 +33,6 @@ class StateEncoder(nn.Module):
         self.layers = nn.Sequential(*layers[:-1])
         self.condition_dim = widths[-1]
 
-    def forward(self, observation: Mapping[str, Tensor]) -> Tensor:
-        """Key -> (B, steps, ...), normalised, to (B, C)."""
+    def forward(self, observation: Mapping[str, Tensor], there: Mapping[str, Tensor] | None = None) -> Tensor:
+        """Key -> (B, steps, ...), normalised and zero for what a row lacks, to (B, C)."""
         return self.layers(torch.cat([observation[key].flatten(1) for key in self.keys], dim=-1))

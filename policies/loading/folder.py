@@ -62,7 +62,8 @@ def fingerprint(path: Path | str) -> str:
     if not is_steered(folder):
         return learnt.fingerprint(folder)
     record = read_steered(folder)
-    base = (record.base.hash, record.base.sampler, record.base.steps)  # wherever it lies
+    base = [record.base.hash, record.base.sampler, record.base.steps]  # wherever it lies
+    base += [record.base.embodiment] if record.base.embodiment else []
     return of_values({"format": STEERED, "base": base, "steering": record.steering})
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any, Mapping
+from typing import Any, Callable, Mapping, Sequence
 
 from policies.loading.folder import chain, critics, fingerprint, parts, unchanged_chain
 from policies.model.checkpoint import load_learnt, read_record
 from policies.model.checkpoint_folder import RECORD, find
 from policies.model.files import new_checkpoint, write_json
+from policies.model.policy import DiffusionPolicy
 from policies.model.provenance import versions
 from policies.steering.critic_source import CheckpointCritic
 from policies.steering.guidance import ValueGuided
@@ -17,7 +18,7 @@ from policies.steering.record import FORMAT, VERSION, BaseReference, CriticRefer
 from policies.steering.registry import steer
 from policies.steering.steered import Steered, layers
 from policies.steering.value import ValueSteered
-from robot.description import Policy, to_json
+from robot.description import Policy, PolicySpec, to_json
 from robot.description.record import fingerprint as of_values
 from robot.errors import InputError
 
@@ -25,23 +26,26 @@ CRITIC = "critic"
 """The option of what steers by a critic."""
 
 
-def load(path: Path | str, device: str = "cpu") -> Policy:
+def load(path: Path | str, device: str = "cpu", embodiment: str | Callable[[PolicySpec], str] = "") -> Policy:
     """Load a policy.
 
     Args:
         path: a checkpoint folder, learnt or steered, or the output folder of a training run: its final checkpoint, else
             its last one.
         device: as in `choose_device`.
+        embodiment: that it is to act as, of a policy of several, or what chooses one; empty leaves it to
+            `for_embodiment`. A steered policy acts as the one that it was steered as.
 
     Returns:
         The policy; a steered one keeps the sampler that it was steered with.
 
     Raises:
-        InputError: no checkpoint there, another format version, a file that is missing, cut short or incomplete, or a
-            base that is gone or was replaced.
+        InputError: no checkpoint there, another format version, a file that is missing, cut short or incomplete, a
+            base that is gone or was replaced, or no such embodiment.
     """
     folders = unchanged_chain(path)
-    policy: Policy = load_learnt(folders[-1], device)
+    learnt = load_learnt(folders[-1], device)
+    policy: Policy = _embodied(learnt, [read_steered(each).base for each in folders[:-1]], embodiment)
     for folder in reversed(folders[:-1]):
         record, scorers = read_steered(folder), critics(folder)
         policy = policy.with_sampler(record.base.sampler, record.base.steps)
@@ -50,6 +54,20 @@ def load(path: Path | str, device: str = "cpu") -> Policy:
                 settings = {**settings, CRITIC: _critic_path(folder, scorers, settings[CRITIC])}
             policy = steer(policy, settings, pinned=True)
     return policy
+
+
+def _embodied(
+    policy: DiffusionPolicy, steered: Sequence[BaseReference], embodiment: str | Callable[[PolicySpec], str]
+) -> DiffusionPolicy:
+    """A learnt policy as the embodiment that it was steered as, or is to act as."""
+    fixed = steered[-1].embodiment if steered else ""
+    chosen = embodiment if isinstance(embodiment, str) else ""
+    if policy.spec.embodiments and not isinstance(embodiment, str) and not fixed:
+        chosen = embodiment(policy.spec)
+    if fixed and chosen not in ("", fixed):
+        raise InputError("embodiment", expected=f"'{fixed}', which the policy was steered as", got=f"'{chosen}'")
+    name = fixed or chosen
+    return policy.for_embodiment(name) if name else policy
 
 
 def save_steered(policy: Steered, path: Path | str, base: Path | str) -> Path:
@@ -84,7 +102,8 @@ def save_steered(policy: Steered, path: Path | str, base: Path | str) -> Path:
             )
     sampler = below.spec.sampler
     relative = os.path.relpath(folder, path.resolve())
-    reference = BaseReference(str(folder), relative, fingerprint(folder), sampler.name, sampler.steps)
+    acting = _embodiment(below)
+    reference = BaseReference(str(folder), relative, fingerprint(folder), sampler.name, sampler.steps, acting)
     known = tuple(dict.fromkeys(scorers))
     record = to_json(SteeredRecord(FORMAT, VERSION, reference, tuple(steering[::-1]), versions(), known))
     if not known:
@@ -134,8 +153,15 @@ def describe(path: Path | str, policy: Policy) -> dict[str, Any]:
         "steps": policy.spec.sampler.steps,
         "trained_steps": provenance.step,
         "dataset": provenance.dataset,
+        **({"embodiment": acting} if (acting := _embodiment(policy)) else {}),
         **({"steering": steering[::-1]} if steering else {}),
     }
+
+
+def _embodiment(policy: Policy) -> str:
+    """The embodiment that a policy acts as, of several; else empty."""
+    steered = layers(policy)
+    return str(getattr(steered[-1].policy if steered else policy, "embodiment", ""))
 
 
 def identity(path: Path | str, policy: Policy) -> str:
@@ -147,4 +173,6 @@ def identity(path: Path | str, policy: Policy) -> str:
     """
     about, own = describe(path, policy), read_record(chain(path)[-1]).spec.sampler
     acting = [about["sampler"], about["steps"], about.get("steering", [])]
-    return str(about["hash"]) if acting == [own.name, own.steps, []] else of_values([about["hash"], *acting])
+    if acting == [own.name, own.steps, []] and "embodiment" not in about:
+        return str(about["hash"])
+    return of_values([about["hash"], *acting, *([about["embodiment"]] if "embodiment" in about else [])])

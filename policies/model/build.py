@@ -3,32 +3,41 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Mapping
+from typing import Any, Mapping, Sequence
 
 import numpy as np
 import torch
 from torch import nn
 
-from data.learning.source import WindowSource
+from data.learning.sources.source import WindowSource
 from data.learning.statistics import FieldStatistics, RunningStatistics
 from policies.encoders import PromptEncoder, make_encoder, make_prompt_encoder
+from policies.encoders.tokens import TokenEncoder
+from policies.model.embodiments import Embodiments
 from policies.model.model import PolicyModel
 from policies.model.policy import DiffusionPolicy
 from policies.networks import make_network
+from policies.networks.tokens import TokenLayout
 from policies.objectives import Objective, make_objective
 from policies.recipe.choice import choose
 from policies.recipe.recipe import ObservingRecipe, PolicyRecipe
 from policies.transforms import TransformChain, make_chain
 from policies.transforms.augmentation import ImageAugmentation
 from policies.transforms.normaliser import ACTION, NONE, Normaliser
-from robot.description import ActionSpec, History, ObservationSpec, PolicySpec, SamplerSpec, to_json
+from robot.description import ActionSpec, EmbodimentSpec, History, ObservationSpec, PolicySpec, SamplerSpec, to_json
 from robot.errors import InputError, nearest
 
 ROWS_MEASURED_AT_ONCE = 8192
 
 
-def policy_spec(recipe: PolicyRecipe, observation: ObservationSpec, action: ActionSpec) -> PolicySpec:
-    """What a policy of this recipe sees and returns, given what a dataset or a task offers.
+def policy_spec(
+    recipe: PolicyRecipe,
+    observation: ObservationSpec,
+    action: ActionSpec,
+    embodiments: Sequence[EmbodimentSpec] = (),
+) -> PolicySpec:
+    """What a policy of this recipe sees and returns, given what a dataset or a task offers, or several embodiments of
+    which that is the union.
 
     Raises:
         InputError: the recipe names a key that is not offered, or a sampler that its objective lacks.
@@ -41,6 +50,7 @@ def policy_spec(recipe: PolicyRecipe, observation: ObservationSpec, action: Acti
         sampler=_sampler(recipe, _objective(recipe)),
         transforms={"transforms": to_json(recipe.transforms)},
         prompt=make_prompt_encoder(**named("prompt", recipe.prompt)).spec,
+        embodiments=tuple(embodiments),
     )
 
 
@@ -73,8 +83,13 @@ def build_policy(
     action = seen.chain.outgoing[1]
     if statistics is not None and recipe.normalisation.mode_of(ACTION) == NONE:
         _check_size(recipe, action, statistics[ACTION])
+    embodiments = Embodiments(spec.embodiments, seen.chain) if spec.embodiments else None
     network = make_network(
-        horizon=spec.horizon, action_dim=action.dim, condition_dim=seen.dim, **named("network", recipe.network)
+        horizon=spec.horizon,
+        action_dim=action.dim,
+        condition_dim=seen.dim + (0 if embodiments is None else embodiments.flags.shape[1]),
+        layout=_layout(seen, embodiments is not None),
+        **named("network", recipe.network),
     )
     model = PolicyModel(
         seen.chain,
@@ -86,8 +101,17 @@ def build_policy(
         recipe.pad_loss,
         recipe.normalisation.mode_of(ACTION),
         seen.prompt_encoder,
+        embodiments,
     )
     return DiffusionPolicy(model.eval(), spec, recipe)
+
+
+def _layout(seen: ConditionParts, flagged: bool) -> TokenLayout | None:
+    """Where the parts of a condition are, of an encoder of tokens."""
+    if not isinstance(seen.encoder, TokenEncoder):
+        return None
+    fields = tuple(field.size for field in seen.chain.outgoing[1].fields)
+    return TokenLayout(len(seen.encoder.keys), seen.encoder.width, fields, flagged, seen.prompt_encoder.condition_dim)
 
 
 @dataclass(frozen=True)
@@ -156,7 +180,12 @@ def build_condition(
     )
 
 
-def measure(windows: WindowSource, chain: TransformChain) -> dict[str, FieldStatistics]:
+def measure(
+    windows: WindowSource,
+    chain: TransformChain,
+    embodiments: Sequence[EmbodimentSpec] = (),
+    embodiment_of: np.ndarray | None = None,
+) -> dict[str, FieldStatistics]:
     """Statistics of what leaves the transforms: every low-dimensional key and `action`.
 
     Windows are measured, not rows: a relative action is another number for each row that sees it.
@@ -164,9 +193,14 @@ def measure(windows: WindowSource, chain: TransformChain) -> dict[str, FieldStat
     Args:
         windows: without images, which need no statistics.
         chain: transforms of a policy that may see images too.
+        embodiments: of a union; what one lacks is not measured.
+        embodiment_of: (episodes,) the number of each episode's embodiment.
     """
     observation, action = chain.outgoing
     running = {name: RunningStatistics(shape) for name, shape in _row_shapes(observation).items()}
+    if embodiments:
+        assert embodiment_of is not None
+        return _measured_union(windows, chain, Embodiments(embodiments, chain), embodiment_of, running)
     running[ACTION] = RunningStatistics((action.dim,))
     for start in range(0, len(windows), ROWS_MEASURED_AT_ONCE):
         batch = windows.gather(np.arange(start, min(start + ROWS_MEASURED_AT_ONCE, len(windows))))
@@ -176,6 +210,37 @@ def measure(windows: WindowSource, chain: TransformChain) -> dict[str, FieldStat
         target = chain.forward_action(torch.from_numpy(batch.action), stages).numpy()
         running[ACTION].update(target[~batch.is_pad])
     return {name: one.result() for name, one in running.items()}
+
+
+def _measured_union(
+    windows: WindowSource,
+    chain: TransformChain,
+    embodiments: Embodiments,
+    embodiment_of: np.ndarray,
+    running: dict[str, RunningStatistics],
+) -> dict[str, FieldStatistics]:
+    """Statistics of what leaves the transforms, each of the rows of those embodiments that have it."""
+    action = chain.outgoing[1]
+    fields = {field.name: RunningStatistics((field.size,)) for field in action.fields}
+    for start in range(0, len(windows), ROWS_MEASURED_AT_ONCE):
+        batch = windows.gather(np.arange(start, min(start + ROWS_MEASURED_AT_ONCE, len(windows))))
+        of = embodiment_of[batch.episode]
+        stages = chain.forward_observation({name: torch.from_numpy(value) for name, value in batch.observation.items()})
+        target = chain.forward_action(torch.from_numpy(batch.action), stages).numpy()
+        there = embodiments.keys.numpy()[of]
+        for number, name in enumerate(embodiments.names):
+            if name in running:
+                running[name].update(stages[-1][name].numpy()[there[:, number]].reshape(-1, *running[name].shape))
+        for name, one in fields.items():
+            has = np.array([name in spec.fields for spec in embodiments.specs])[of]
+            one.update(target[~batch.is_pad & has[:, None]][:, action.slices[name]])
+    results = {name: one.result() for name, one in fields.items()}
+    joined = {
+        part: np.concatenate([getattr(result, part) for result in results.values()])
+        for part in ("min", "max", "mean", "std")
+    }
+    whole = FieldStatistics(min(result.count for result in results.values()), **joined)
+    return {**{name: one.result() for name, one in running.items()}, ACTION: whole}
 
 
 def _row_shapes(observation: ObservationSpec) -> dict[str, tuple[int, ...]]:

@@ -19,6 +19,7 @@ from policies.model.policy import DiffusionPolicy
 from policies.model.provenance import Provenance, versions
 from policies.recipe.recipe import PolicyRecipe
 from robot.description import PolicySpec, from_json, to_json
+from robot.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,10 @@ class PolicyRecord:
 def save(policy: DiffusionPolicy, path: Path | str, provenance: Provenance | None = None) -> Path:
     """Write a policy as a new checkpoint folder; an existing one is replaced only once the new one is complete."""
     path = Path(path)
+    if policy.embodiment:
+        raise InputError(
+            "policy to save", expected="the one of all embodiments", got=f"that of '{policy.embodiment}' alone"
+        )
     with new_checkpoint(path) as folder:
         write_policy(folder, policy, provenance or Provenance(versions=versions()))
     return path

@@ -13,13 +13,14 @@ from robot.errors import InputError, nearest
 FORMAT = "tiller-policy"
 VERSION = 1
 WEIGHTS, RECORD, TRAINING = "model.safetensors", "policy.json", "training"
-CRITIC_RECORD, MODULE_RECORD = "critic.json", "module.json"
+CRITIC_RECORD, MODULE_RECORD, MONITOR_RECORD = "critic.json", "module.json", "monitor.json"
 CRITIC_HEADER = ("tiller-critic", 1)
 """Format and version of a critic's record, as `policies.critics.checkpoint` writes them."""
-KINDS = {RECORD: "policy", CRITIC_RECORD: "critic", MODULE_RECORD: "module"}
+KINDS = {RECORD: "policy", CRITIC_RECORD: "critic", MONITOR_RECORD: "monitor", MODULE_RECORD: "module"}
 """Record of a checkpoint -> what it holds."""
 # Where a training run keeps its checkpoints, best first.
-IN_A_RUN = ("checkpoints/final", "checkpoints/last")
+IN_A_RUN = ("checkpoints/best", "checkpoints/final", "checkpoints/last")
+MONITOR_IN_A_RUN = ("monitor",)  # its scores are learnt beside it, as a module
 _LENGTH = struct.Struct("<Q")  # of a safetensors file's header, which holds the end of each tensor
 
 
@@ -46,7 +47,7 @@ def find(path: Path | str, record: str = RECORD) -> Path:
         problem = "a file"
     else:
         empty = not any(path.iterdir())
-        problem = "an empty folder" if empty else f"no {record} in it, nor in {' or '.join(IN_A_RUN)}"
+        problem = "an empty folder" if empty else f"no {record} in it, nor in {' or '.join(_in_a_run(record))}"
     raise InputError(
         f"checkpoint '{path}'",
         expected=f"a folder with {record}, or the output folder of a training run",
@@ -146,8 +147,12 @@ def read_json(path: Path) -> Any:
         raise InputError(f"checkpoint file '{path}'", expected="JSON", got=str(error)) from error
 
 
+def _in_a_run(record: str) -> tuple[str, ...]:
+    return MONITOR_IN_A_RUN if record == MONITOR_RECORD else IN_A_RUN
+
+
 def _inside(path: Path, record: str) -> Path | None:
-    for folder in (path, *(path / inside for inside in IN_A_RUN)):
+    for folder in (path, *(path / inside for inside in _in_a_run(record))):
         if (folder / record).is_file():
             return folder
     return None

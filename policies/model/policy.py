@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Mapping, Sequence
 
@@ -11,14 +12,18 @@ import torch
 from torch import Tensor
 
 from policies.model.arrays import observation_tensors
+from policies.model.embodied import EmbodiedModel
+from policies.model.features import FeatureTap
+from policies.model.guidance import Guidance
 from policies.model.guide import Drawing, Guide, Pull
 from policies.model.model import PolicyModel
 from policies.model.noise import RowStreams
 from policies.objectives import Edit
 from policies.recipe.recipe import PolicyRecipe
 from policies.transforms import Tensors
-from robot.description import Decision, PolicySpec, Query, SamplerSpec, Task
+from robot.description import Decision, PolicySpec, Query, SamplerSpec, Task, TaskPrompt
 from robot.description.decision import require_samples
+from robot.description.embodiment import named_embodiment
 from robot.description.prompt import prompt_rows
 from robot.errors import InputError
 
@@ -33,14 +38,20 @@ class DiffusionPolicy:
 
     Attributes:
         semantic_hash: of the robot contract that it was trained for; None where it is not known.
-        fingerprint: hash of the checkpoint that it was loaded from: weights, spec and recipe; None of another one.
+        embodiment: that it acts as, of several; empty for a policy of one robot and task, and for all of them.
+        fingerprint: hash of the checkpoint that it was loaded from, weights, spec and recipe, with the name of its
+            embodiment; None of another one.
+        features_kind: of the features in its decisions; None for none.
     """
 
     semantic_hash: str | None = None
+    embodiment: str = ""
     fingerprint: str | None = None
+    features_kind: str | None = None
 
     def __init__(self, model: PolicyModel, spec: PolicySpec, recipe: PolicyRecipe):
         self.model, self.spec, self.recipe = model, spec, recipe
+        self._acting: PolicyModel | EmbodiedModel = model
         self._guide: Guide | None = None
 
     @property
@@ -55,7 +66,7 @@ class DiffusionPolicy:
 
     @property
     def _shape(self) -> tuple[int, int]:
-        return self.spec.horizon, self.model.chain.outgoing[1].dim
+        return self.spec.horizon, self._acting.action_dim
 
     @property
     def device(self) -> torch.device:
@@ -74,6 +85,20 @@ class DiffusionPolicy:
         other.spec = replace(self.spec, sampler=SamplerSpec(*chosen))
         return other
 
+    def for_embodiment(self, name: str) -> DiffusionPolicy:
+        """The policy of one of its embodiments, with the keys and fields of that one alone; it shares the weights.
+
+        Raises:
+            InputError: there is no such embodiment.
+        """
+        spec = self.spec.of_embodiment(name)
+        other = copy.copy(self)
+        other._acting = EmbodiedModel(self.model, [each.name for each in self.spec.embodiments].index(name))
+        other.spec, other.embodiment = spec, name
+        other.fingerprint = None if self.fingerprint is None else f"{self.fingerprint} {name}"
+        other.semantic_hash = named_embodiment(self.spec.embodiments, name).semantic_hash
+        return other
+
     def with_guide(self, guide: Guide) -> DiffusionPolicy:
         """The same policy with its chunks pulled while they are drawn; this one is unchanged and shares its weights.
 
@@ -90,6 +115,38 @@ class DiffusionPolicy:
         other = copy.copy(self)
         other._guide = guide
         return other
+
+    def with_features(self, kind: str) -> DiffusionPolicy:
+        """The same policy with features in its decisions; see `robot.description.FeaturePolicy`. They cost no further
+        call of encoder or network.
+        """
+        FeatureTap(self.model.network, kind)  # refuses what cannot be told
+        other = copy.copy(self)
+        other.features_kind = kind
+        return other
+
+    def features(
+        self,
+        observation: Mapping[str, np.ndarray],
+        task: Task = None,
+        *,
+        kind: str = "both",
+        seeds: Sequence[int] | None = None,
+        noise: np.ndarray | None = None,
+    ) -> np.ndarray:
+        """(batch, F) float32: what the network computes for one chunk per row.
+
+        Args:
+            observation, task: as of `sample`.
+            kind: of `robot.description.decision.FEATURES`.
+            seeds, noise: of the chunk, as of `sample`; the features `condition` do not depend on them.
+
+        Raises:
+            InputError: as of `sample` and `with_features`.
+        """
+        features = self.with_features(kind).decide(observation, task=task, seeds=seeds, noise=noise).features
+        assert features is not None
+        return features[:, 0]
 
     def sample(
         self,
@@ -121,9 +178,11 @@ class DiffusionPolicy:
         prefix: np.ndarray | None = None,
         prefix_weight: np.ndarray | None = None,
     ) -> Decision:
-        """`sample` with the noise that it was drawn from."""
+        """`sample` with the noise that it was drawn from, and features where they are asked for."""
+        tap = None if self.features_kind is None else FeatureTap(self.model.network, self.features_kind)
         # A guide takes gradients of its own, which tensors of inference mode have none of.
-        with torch.inference_mode() if self._guide is None else torch.no_grad():
+        without = torch.inference_mode() if self._guide is None else torch.no_grad()
+        with without, nullcontext() if tap is None else tap:
             action, start = self._draw(
                 self._tensors(observation),
                 task=task,
@@ -132,9 +191,11 @@ class DiffusionPolicy:
                 seeds=seeds,
                 prefix=self._optional(prefix),
                 prefix_weight=self._optional(prefix_weight),
+                tap=tap,
             )
         given = None if self.noise_shape is None else start.unflatten(0, action.shape[:2]).cpu().numpy()
-        return Decision(action.cpu().numpy(), given)
+        features = None if tap is None else tap.features(*action.shape[:2])
+        return Decision(action.cpu().numpy(), given, features=features)
 
     def sample_tensors(
         self,
@@ -168,23 +229,38 @@ class DiffusionPolicy:
         seeds: Sequence[int] | None,
         prefix: Tensor | None,
         prefix_weight: Tensor | None,
+        tap: FeatureTap | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Raw chunks (batch, samples, horizon, dim), and the noise (batch * samples, horizon, D) they start from."""
         batch = len(next(iter(observation.values())))
         require_samples(samples)
+        if self.spec.embodiments:
+            names = ", ".join(each.name for each in self.spec.embodiments)
+            raise InputError(
+                "policy of several embodiments",
+                expected=f"one of them: {names}",
+                got="all of them",
+                way_out="policy.for_embodiment(name), or embodiment= on the command line",
+            )
         name, steps = self.spec.sampler.name, self.spec.sampler.steps
         streams = None if noise is not None and self.deterministic else self._streams(seeds, batch, samples)
         start = self._start(noise, streams, batch, samples)
-        condition, stages = self.model.encode(observation, self._prompt(task, batch))
+        prompts = prompt_rows(task, batch)
+        seen, stages = self._acting.see(observation)
+        condition = self._acting.condition(seen, self._prompt(prompts))
+        guidance = self._guidance(seen, prompts)
+        if tap is not None:
+            tap.condition = condition
 
         def denoise(noise: Tensor, count: int, streams: RowStreams | None, pull: Pull | None = None) -> Tensor:
-            return self.model.denoise(
+            return self._acting.denoise(
                 noise,
                 condition.repeat_interleave(count, dim=0) if count > 1 else condition,
                 name,
                 steps,
                 generators=None if self.deterministic or streams is None else streams.generators(),
                 edit=None if prefix is None else self._inpaint(prefix, prefix_weight, stages, count),
+                guidance=None if guidance is None else guidance.repeated(count),
                 pull=pull,
             )
 
@@ -195,7 +271,7 @@ class DiffusionPolicy:
             return denoise(noise.flatten(0, 1), count, fixed).unflatten(0, (batch, count))
 
         def decode(action: Tensor) -> Tensor:
-            return self.model.decode(action, stages)
+            return self._acting.decode(action, stages)
 
         pull = None
         if self._guide is not None:
@@ -203,10 +279,18 @@ class DiffusionPolicy:
         action = denoise(start, samples, streams, pull)
         return decode(action.unflatten(0, (batch, samples))), start
 
-    def _prompt(self, task: Task, batch: int) -> Tensor | None:
+    def _prompt(self, prompts: Sequence[TaskPrompt]) -> Tensor | None:
         """The prompts of the rows as the model reads them, on its device."""
-        read = self.model.prompt_encoder.read(prompt_rows(task, batch))
+        read = self.model.prompt_encoder.read(prompts)
         return None if read is None else read.to(self.device)
+
+    def _guidance(self, seen: Tensor, prompts: Sequence[TaskPrompt]) -> Guidance | None:
+        """How the rows are guided; None where none is."""
+        encoder = self.model.prompt_encoder
+        if not encoder.spec.guidance or all(prompt.guidance == 1 for prompt in prompts):
+            return None
+        without = self._acting.condition(seen, encoder.none(len(prompts)).to(self.device))
+        return Guidance(without, torch.tensor([float(prompt.guidance) for prompt in prompts], device=self.device))
 
     def _streams(self, seeds: Sequence[int] | None, batch: int, samples: int) -> RowStreams:
         if seeds is not None and (not hasattr(seeds, "__len__") or len(seeds) != batch):
@@ -243,7 +327,7 @@ class DiffusionPolicy:
                 expected=f"{expected[:2]} beside a prefix",
                 got="none" if weight is None else str(tuple(weight.shape)),
             )
-        held = self.model.normalise_action(prefix, stages).repeat_interleave(samples, dim=0)
+        held = self._acting.normalise_action(prefix, stages).repeat_interleave(samples, dim=0)
         share = weight.repeat_interleave(samples, dim=0)[..., None]
         # Free rows of a prefix may hold anything, NaN too: they must not be multiplied.
         return lambda action, sigma: torch.where(share > 0, torch.lerp(action, held, share), action)

@@ -14,7 +14,15 @@ from policies.model.provenance import Provenance
 
 
 class LossModule(nn.Module):
-    """A module that learns from windows."""
+    """A module that learns from windows.
+
+    Attributes:
+        notes: name -> sum over windows and their number, of what `note` was given since `take_notes`.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.notes: dict[str, Tensor] = {}
 
     @abstractmethod
     def loss(self, batch: TensorBatch, generator: torch.Generator) -> Tensor:
@@ -28,6 +36,22 @@ class LossModule(nn.Module):
     def elements(self, batch: TensorBatch) -> int:
         """Elements that count in the loss of a batch, by which it is divided; one of each window unless overridden."""
         return len(batch)
+
+    def after_update(self) -> None:
+        """Called after each update of the weights, on the module that is trained and on that of averaged weights: for
+        buffers that follow the weights, such as a target network. What it changes must be buffers, which are saved.
+        """
+
+    def note(self, **numbers: Tensor) -> None:
+        """Note numbers of the windows of a batch, (n,) each, whose means the trainer logs beside the loss."""
+        for name, values in numbers.items():
+            kept = torch.stack([values.detach().sum().float(), torch.full_like(values.sum(), len(values)).float()])
+            self.notes[name] = self.notes[name] + kept if name in self.notes else kept
+
+    def take_notes(self) -> dict[str, Tensor]:
+        """The notes, which begin anew: name -> (sum, number)."""
+        taken, self.notes = self.notes, {}
+        return taken
 
     def forward(self, batch: TensorBatch, generator: torch.Generator) -> Tensor:
         """`loss`, under the name by which several processes call it."""

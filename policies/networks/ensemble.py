@@ -29,8 +29,9 @@ class MlpEnsemble(nn.Module):
             self.weights.append(nn.Parameter(torch.empty(members, before, after).uniform_(-bound, bound)))
             self.biases.append(nn.Parameter(torch.empty(members, 1, after).uniform_(-bound, bound)))
 
-    def forward(self, inputs: Tensor) -> Tensor:
-        """(batch, size) -> (members, batch)."""
+    def forward(self, *parts: Tensor) -> Tensor:
+        """Parts (batch, n) of an input, of `size` numbers together -> (members, batch)."""
+        inputs = parts[0] if len(parts) == 1 else torch.cat(parts, dim=-1)
         hidden = inputs.expand(len(self.weights[0]), *inputs.shape)
         last = len(self.weights) - 1
         for number, (weight, bias) in enumerate(zip(self.weights, self.biases)):

@@ -64,6 +64,11 @@ class ResidualMLP(nn.Module):
         nn.init.zeros_(self.last.weight)
         nn.init.zeros_(self.last.bias)
 
+    @property
+    def readout(self) -> nn.Module:
+        """The last layer: what it reads is the network's penultimate activation."""
+        return self.last
+
     def forward(self, noisy_action: Tensor, level: Tensor, condition: Tensor) -> Tensor:
         """Predict from a noisy chunk.
 

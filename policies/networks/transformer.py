@@ -31,7 +31,7 @@ class Modulation(nn.Module):
 
 
 class SelfAttention(nn.Module):
-    """Every row of a chunk sees every other: (B, H, width) to (B, H, width)."""
+    """Every token sees every other, but those that a mask leaves out: (B, T, width) to (B, T, width)."""
 
     def __init__(self, width: int, heads: int, dropout: float):
         super().__init__()
@@ -39,10 +39,12 @@ class SelfAttention(nn.Module):
         self.project = Linear(width, 3 * width)
         self.merge = Linear(width, width)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         query, key, value = self.project(x).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
         dropout = self.dropout if self.training else 0.0
-        attended = functional.scaled_dot_product_attention(query, key, value, dropout_p=dropout)  # (B, heads, H, -1)
+        attended = functional.scaled_dot_product_attention(
+            query, key, value, attn_mask=mask, dropout_p=dropout
+        )  # (B, heads, H, -1)
         return self.merge(attended.transpose(1, 2).flatten(2))
 
 
@@ -58,9 +60,9 @@ class Block(nn.Module):
             Linear(width, 4 * width), nn.GELU(approximate="tanh"), nn.Dropout(dropout), Linear(4 * width, width)
         )
 
-    def forward(self, x: Tensor, condition: Tensor) -> Tensor:
+    def forward(self, x: Tensor, condition: Tensor, mask: Tensor | None = None) -> Tensor:
         scale_1, shift_1, gate_1, scale_2, shift_2, gate_2 = self.modulation(condition)
-        x = x + gate_1 * self.attention(modulate(self.norms[0](x), scale_1, shift_1))
+        x = x + gate_1 * self.attention(modulate(self.norms[0](x), scale_1, shift_1), mask)
         return x + gate_2 * self.perceptron(modulate(self.norms[1](x), scale_2, shift_2))
 
 
@@ -106,6 +108,11 @@ class ActionTransformer(nn.Module):
         self.last = Linear(width, action_dim)
         nn.init.zeros_(self.last.weight)
         nn.init.zeros_(self.last.bias)
+
+    @property
+    def readout(self) -> nn.Module:
+        """The last layer: what it reads is the network's penultimate activation."""
+        return self.last
 
     def forward(self, noisy_action: Tensor, level: Tensor, condition: Tensor) -> Tensor:
         """Predict from a noisy chunk.

@@ -140,6 +140,11 @@ class ConditionalUnet1D(nn.Module):
         nn.init.zeros_(self.film.weight)
         nn.init.zeros_(self.film.bias)
 
+    @property
+    def readout(self) -> nn.Module:
+        """The last layer: what it reads is the network's penultimate activation."""
+        return self.last[-1]
+
     def forward(self, noisy_action: Tensor, level: Tensor, condition: Tensor) -> Tensor:
         """Predict from a noisy chunk.
 

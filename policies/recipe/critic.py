@@ -9,6 +9,10 @@ from policies.recipe.recipe import NormalisationConfig, Rows
 from robot.description import History
 from robot.description.ranges import Range
 from robot.description.record import require_ranges
+from robot.errors import InputError, nearest
+
+HIDDEN, DIFFERENCE, BESIDE, DEVIATION = "hidden", "difference", "beside", "deviation"
+PLANS = (HIDDEN, DIFFERENCE, BESIDE, DEVIATION)
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,9 @@ class CriticRecipe:
         history: other histories for named keys.
         steps: k, the executed rows that are scored.
         gamma: discount per control step.
+        plan: how a critic that is trained with a base sees the rows beside those of the base's zero-noise plan:
+            `difference` sees how they differ from it, `beside` that and the plan, `deviation` how far and how rough the
+            difference is, `hidden` the rows alone, without it.
         transforms: in the order in which they are applied to raw data.
         normalisation: scaling of what leaves the transforms.
     """
@@ -42,8 +49,16 @@ class CriticRecipe:
     history: Mapping[str, History] = field(default_factory=dict)
     steps: Rows = 8
     gamma: Annotated[float, Range(0, 1)] = 0.99
+    plan: str = DIFFERENCE
     transforms: tuple[Mapping[str, Any], ...] = ()
     normalisation: NormalisationConfig = NormalisationConfig()
 
     def __post_init__(self) -> None:
         require_ranges(self, "critic")
+        if self.plan not in PLANS:
+            raise InputError(
+                "critic.plan",
+                expected=f"one of {', '.join(PLANS)}",
+                got=f"'{self.plan}'",
+                way_out=nearest(self.plan, PLANS),
+            )

@@ -44,6 +44,23 @@ class NormalisationConfig:
         return self.fields.get(name, self.mode)
 
 
+@dataclass(frozen=True)
+class GeneralistConfig:
+    """How datasets of several embodiments become one: a dataset's embodiment is the task that it was recorded of.
+
+    Args:
+        names: of the embodiment of each dataset; empty takes the datasets' tasks, or the names of their folders.
+        without: keys that are not seen.
+        rename: embodiment -> its key -> the name of that in the union, for keys that others have in another shape.
+        n_action_steps: embodiment -> rows executed before the next plan; the policy's for those that are not named.
+    """
+
+    names: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+    rename: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    n_action_steps: Mapping[str, Rows] = field(default_factory=dict)
+
+
 class ObservingRecipe(Protocol):
     """The part of a recipe that says what is seen, and how it becomes a condition."""
 
@@ -93,6 +110,7 @@ class PolicyRecipe:
         normalisation: scaling of what leaves the transforms.
         sampler: default sampler and steps; None takes the objective's own.
         pad_loss: let actions repeated past the end of an episode count in the loss.
+        generalist: how datasets that lack keys or action fields of one another are learnt together; None refuses them.
     """
 
     network: Mapping[str, Any] = field(default_factory=lambda: {"name": "mlp"})
@@ -109,6 +127,7 @@ class PolicyRecipe:
     normalisation: NormalisationConfig = NormalisationConfig()
     sampler: SamplerSpec | None = None
     pad_loss: bool = False
+    generalist: GeneralistConfig | None = None
 
     def __post_init__(self) -> None:
         require_ranges(self, "policy")

@@ -91,6 +91,9 @@ class Choosing(Steered):
         if value is None and drawn.value is not None:
             value = drawn.value.reshape(shape)[rows, columns, choice.index]
         noise = None if drawn.noise is None else drawn.noise.reshape(*shape, *drawn.noise.shape[2:])
+        features = None
+        if drawn.features is not None:
+            features = drawn.features.reshape(*shape, -1)[rows, columns, choice.index]
         given_up = [each for each in (drawn.fell_back, choice.fell_back) if each is not None]
         return Decision(
             candidates[rows, columns, choice.index],
@@ -99,6 +102,7 @@ class Choosing(Steered):
             candidates,
             choice.index,
             np.logical_or.reduce(given_up) if given_up else None,
+            features,
         )
 
 

@@ -16,7 +16,7 @@ from policies.steering.judged import HeldOut, read_held_out
 from policies.steering.steered import innermost
 from policies.transforms import Tensors
 from robot.description import Critic, CriticSpec, Observation, Policy, PolicySpec, Query, Task
-from robot.description.prompt import IGNORED, prompt_rows
+from robot.description.prompt import IGNORED, LANGUAGE, prompt_rows
 from robot.errors import InputError
 
 
@@ -144,7 +144,7 @@ def require_prompts(critic: CriticSpec, query: Query) -> None:
 
 
 def _require_instructions(critic: CriticSpec, policy: PolicySpec) -> None:
-    if critic.prompt.use == IGNORED:
+    if critic.prompt.use in (IGNORED, LANGUAGE):
         return
     unknown = [each for each in policy.prompt.instructions if each not in critic.prompt.instructions]
     if unknown and critic.prompt.instructions:

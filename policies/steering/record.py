@@ -24,6 +24,7 @@ class BaseReference:
         relative: the same from the folder of the steered checkpoint, for the two moved together.
         hash: of its content: weights, spec, recipe.
         sampler, steps: that it was steered with.
+        embodiment: that it acts as, of a base of several; else empty.
     """
 
     path: str
@@ -31,6 +32,7 @@ class BaseReference:
     hash: str
     sampler: str
     steps: Annotated[int, Range(1, 100_000)]
+    embodiment: str = ""
 
     def folders(self, steered: Path) -> list[Path]:
         """Where the base may be now: beside the steered checkpoint, or at its path.

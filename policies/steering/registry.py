@@ -11,6 +11,7 @@ from policies.steering.execution import Executed, Resampled
 from policies.steering.guidance import ValueGuided
 from policies.steering.medoid import Medoid
 from policies.steering.noise_scale import NoiseScaled
+from policies.steering.prompted import Prompted
 from policies.steering.steered import Steered
 from policies.steering.ticket import Ticket
 from policies.steering.value import ValueSteered
@@ -26,6 +27,7 @@ STEERINGS: Mapping[str, type[Steered]] = {
     "random_choice": RandomChoice,
     "sampler": Resampled,
     "execution": Executed,
+    "prompt": Prompted,
 }
 """Name -> class."""
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, Sequence
 
 import numpy as np
 
-from robot.description import Decision, Observation, Policy, PolicySpec, Query, Task
+from robot.description import Decision, Observation, Policy, PolicySpec, Query, Task, with_features
 from robot.description.decision import require_execution
 from robot.description.record import require_ranges
 from robot.errors import InputError
@@ -144,6 +144,10 @@ class Steered(ABC):
             InputError: both numbers are shown.
         """
         require_execution(self.policy, rows)
+
+    def with_features(self, kind: str) -> Self:
+        """The same with the features of the policy below in its decisions; see `robot.description.FeaturePolicy`."""
+        return replace(self, policy=with_features(self.policy, kind))
 
     def start(self) -> None:
         """Begin an episode, for policies below that keep count of it."""

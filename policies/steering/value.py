@@ -116,7 +116,8 @@ class ValueSteered(Choosing):
         noise = np.concatenate([noise, np.zeros_like(noise[:, :1])], axis=1)
         drawn = decide(self.policy, replace(query, noise=noise, samples=noise.shape[1]))
         value = None if drawn.value is None else drawn.value[:, :-1]
-        parts = Decision(drawn.chunk[:, :-1], noise[:, :-1], value, fell_back=drawn.fell_back)
+        features = None if drawn.features is None else drawn.features[:, :-1]
+        parts = Decision(drawn.chunk[:, :-1], noise[:, :-1], value, fell_back=drawn.fell_back, features=features)
         return parts, drawn.chunk[:, -1, :k]
 
 

@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from data.learning.source import WindowSource
+from data.learning.sources.source import WindowSource
+from data.learning.windows import Batch
 from policies.model.batch import TensorBatch
 from policies.training.running.distributed import Ranks
 
@@ -103,8 +104,10 @@ def to_torch(
     windows: WindowSource, rows: np.ndarray, facts: Mapping[str, Tensor] | None = None, pin: bool = False
 ) -> TensorBatch:
     """Gather windows as tensors on the CPU, in the memory of the arrays unless pinned. `facts`: see `Batches`."""
-    batch = windows.gather(rows)
+    return _as_tensors(windows.gather(rows), facts or {}, pin)
 
+
+def _as_tensors(batch: Batch, facts: Mapping[str, Tensor], pin: bool) -> TensorBatch:
     def tensor(array: np.ndarray) -> Tensor:
         shared = torch.from_numpy(array)
         return shared.pin_memory() if pin else shared
@@ -115,6 +118,7 @@ def to_torch(
         tensor(batch.action),
         tensor(batch.is_pad),
         batch.is_pad.size - int(batch.is_pad.sum()),
-        {name: values[episode] for name, values in (facts or {}).items()},
+        {name: values[episode] for name, values in facts.items()},
         {name: tensor(value) for name, value in batch.columns.items()},
+        None if batch.following is None else _as_tensors(batch.following, facts, pin),
     )

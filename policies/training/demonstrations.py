@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
-from typing import Sequence
+from typing import Callable, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from data.learning.episode_weights import make_order, weights_of
+from data.learning.later import Outcomes, success_outcomes
 from data.learning.memory import memory_limit_bytes
-from data.learning.mixture import Mixture, require_weights
-from data.learning.source import WindowSource
-from data.learning.split import split_episodes
-from data.learning.weighted import Weighted
+from data.learning.sources.mixture import Mixture, require_weights
+from data.learning.sources.padded import Padded
+from data.learning.sources.source import WindowSource
+from data.learning.sources.weighted import Weighted
+from data.learning.split import split_episodes, starts_of
 from data.learning.windows import Windows, WindowShape, WindowSpec
 from data.store.dataset import Dataset
 from data.store.names import FACTS, GROUP, has_fact, require_schema
 from policies.model.provenance import Provenance, versions
 from policies.recipe.recipe import TrainingConfig
-from robot.description import ActionSpec, ObservationSpec, require_match
+from robot.description import ActionSpec, EmbodimentSpec, ObservationSpec, require_match
+from robot.description.embodiment import union_of
 from robot.errors import InputError
 
 Data = Dataset | Path | str
@@ -36,21 +40,34 @@ class Demonstrations:
         datasets: of which they are.
         training, held_out: episodes of each dataset.
         config: weights and order.
+        members: the embodiment of each dataset; none where all have the same keys and actions.
     """
 
     datasets: tuple[Dataset, ...]
     training: tuple[np.ndarray, ...]
     held_out: tuple[np.ndarray, ...]
     config: TrainingConfig
+    members: tuple[EmbodimentSpec, ...] = ()
 
     @classmethod
-    def open(cls, data: Data | Sequence[Data], config: TrainingConfig, keys: Sequence[str] = ()) -> Demonstrations:
+    def open(
+        cls,
+        data: Data | Sequence[Data],
+        config: TrainingConfig,
+        keys: Sequence[str] = (),
+        members: Callable[[Sequence[Dataset]], tuple[EmbodimentSpec, ...]] | None = None,
+        *,
+        by_start: bool = False,
+    ) -> Demonstrations:
         """Open datasets and split them.
 
         Args:
             data: a dataset, or several.
             config: split, weights and order.
             keys: that are seen; empty for all of the first dataset.
+            members: gives the embodiment of each dataset, where they may lack keys and action fields of one another.
+            by_start: hold out all episodes of a start or none, also where several datasets or groups have it: from one
+                start other chunks were tried, which are what a critic is judged on.
 
         Raises:
             InputError: a dataset without a schema, two whose keys, units, periods or actions differ (both are shown),
@@ -62,7 +79,7 @@ class Demonstrations:
             raise InputError("data", expected="at least one dataset", got="none")
         for each in datasets:
             require_schema(each.path, each.schema)
-        for other in datasets[1:]:
+        for other in datasets[1:] if members is None else ():
             _require_same(datasets[0], other, keys)
         if config.validation.fraction and len({each.fingerprint for each in datasets}) < len(datasets):
             raise InputError(
@@ -75,21 +92,50 @@ class Demonstrations:
             require_weights("training.weights", np.asarray(config.weights), len(datasets), positive=True)
         make_order(config.order)
         parts = [_episodes(each, config) for each in datasets]
-        return cls(datasets, tuple(part[0] for part in parts), tuple(part[1] for part in parts), config)
+        if by_start:
+            parts = _whole_starts(datasets, parts)
+        training, held_out = (tuple(part[side] for part in parts) for side in (0, 1))
+        opened = cls(datasets, training, held_out, config, () if members is None else members(datasets))
+        _ = opened.union  # refuses members that do not go together
+        return opened
+
+    @cached_property
+    def union(self) -> tuple[ObservationSpec, ActionSpec]:
+        """Keys and actions of the datasets, or of the union of their embodiments."""
+        schemas = [require_schema(each.path, each.schema) for each in self.datasets]
+        if not self.members:
+            return schemas[0].observation, schemas[0].action
+        return union_of(self.members, [(each.observation, each.action) for each in schemas])
 
     @property
     def observation(self) -> ObservationSpec:
-        """Keys of the first dataset."""
-        assert self.datasets[0].schema is not None
-        return self.datasets[0].schema.observation
+        return self.union[0]
 
     @property
     def action(self) -> ActionSpec:
-        assert self.datasets[0].schema is not None
-        return self.datasets[0].schema.action
+        return self.union[1]
 
-    def windows(self, spec: WindowSpec, columns: Sequence[str] = ()) -> list[Windows]:
+    @property
+    def embodiments(self) -> tuple[EmbodimentSpec, ...]:
+        """Those of the datasets, each once."""
+        return tuple({each.name: each for each in self.members}.values())
+
+    @cached_property
+    def embodiment_of(self) -> np.ndarray:
+        """The number of each episode's embodiment, (episodes,) int64."""
+        if not self.members:
+            return np.zeros(sum(map(len, self.datasets)), np.int64)
+        names = [each.name for each in self.embodiments]
+        numbers = [names.index(member.name) for member in self.members]
+        return np.repeat(np.asarray(numbers, np.int64), list(map(len, self.datasets)))
+
+    def windows(self, spec: WindowSpec, columns: Sequence[str] = (), *, outcomes: bool = False) -> list[Windows]:
         """The windows of each dataset's training episodes.
+
+        Args:
+            spec: what a window holds.
+            columns: further ones of rows.
+            outcomes: whether they know their successes, to look ahead.
 
         Raises:
             InputError: a key or column that a dataset lacks, or a column that two hold in other shapes or types.
@@ -107,8 +153,15 @@ class Demonstrations:
                     got="; ".join(f"{shape} {dtype} in '{path}'" for path, (shape, dtype) in kinds.items()),
                 )
         return [
-            Windows(each, spec, episodes, columns, memory_bytes=self._memory())
-            for each, episodes in zip(self.datasets, self.training)
+            Windows(
+                each,
+                self._own(number, spec),
+                episodes,
+                columns,
+                outcomes=_outcomes(each, outcomes),
+                memory_bytes=self._memory(),
+            )
+            for number, (each, episodes) in enumerate(zip(self.datasets, self.training))
         ]
 
     def weights(self) -> list[np.ndarray | None]:
@@ -120,31 +173,38 @@ class Demonstrations:
         order = make_order(self.config.order)
         return [weights_of(each, order, episodes) for each, episodes in zip(self.datasets, self.training)]
 
-    def source(self, windows: Sequence[Windows]) -> WindowSource:
+    def source(self, windows: Sequence[Windows], spec: WindowSpec) -> WindowSource:
         """Windows of each dataset behind one order, weighted as the configuration says.
 
         Raises:
             InputError: weights of episodes that nothing can be drawn by.
         """
-        members: list[WindowSource] = []
+        members: list[WindowSource | None] = []
         for own, weights in zip(windows, self.weights()):
             members.append(own if weights is None else Weighted(own, weights))
-        return self._joined(members, self.config.weights)
+        return self._joined(members, spec, self.config.weights)
 
-    def validation(self, spec: WindowSpec, columns: Sequence[str] = ()) -> WindowSource | None:
-        """Windows of the episodes held out, each once; None where there are none."""
+    def validation(
+        self, spec: WindowSpec, columns: Sequence[str] = (), *, outcomes: bool = False
+    ) -> WindowSource | None:
+        """Windows of the episodes held out, each once; None where there are none. Arguments as of `windows`."""
         windows = [
-            Windows(each, spec, episodes, columns) if len(episodes) else None
-            for each, episodes in zip(self.datasets, self.held_out)
+            Windows(each, self._own(number, spec), episodes, columns, outcomes=_outcomes(each, outcomes))
+            if len(episodes)
+            else None
+            for number, (each, episodes) in enumerate(zip(self.datasets, self.held_out))
         ]
-        return self._joined(windows) if any(windows) else None
+        return self._joined(windows, spec) if any(windows) else None
 
     def measured(self, spec: WindowSpec) -> WindowSource:
         """Windows of the training episodes without images, for statistics."""
         low_dimensional = ObservationSpec(tuple(key for key in spec.observation if not key.is_image))
         bare = WindowShape(low_dimensional, spec.horizon)
-        windows = [Windows(each, bare, episodes) for each, episodes in zip(self.datasets, self.training)]
-        return self._joined(windows)
+        windows = [
+            Windows(each, self._own(number, bare), episodes)
+            for number, (each, episodes) in enumerate(zip(self.datasets, self.training))
+        ]
+        return self._joined(windows, bare)
 
     def facts(self, names: Sequence[str]) -> dict[str, Tensor]:
         """Facts of every episode, name -> (episodes,) float32.
@@ -161,13 +221,31 @@ class Demonstrations:
         paths = ", ".join(str(each.path) for each in self.datasets)
         return Provenance(0, one, paths, semantic_hash, operational_hash, versions())
 
-    def _joined(self, members: Sequence[WindowSource | None], weights: Sequence[float] = ()) -> WindowSource:
-        """The members of the datasets that have one, behind one order."""
-        if len(self.datasets) == 1 and members[0] is not None:
-            return members[0]
+    def _own(self, number: int, spec: WindowSpec) -> WindowSpec:
+        """What a dataset has of the windows of the union, under its own names."""
+        if not self.members:
+            return spec
+        own = {name: key for name, key in self.members[number].keys.items() if key in spec.observation}
+        return WindowShape(replace(self.members[number], keys=own).observation(spec.observation), spec.horizon)
+
+    def _joined(
+        self, members: Sequence[WindowSource | None], spec: WindowSpec, weights: Sequence[float] = ()
+    ) -> WindowSource:
+        """The members of the datasets that have one, behind one order, filled up to the union."""
+        padded = [
+            member if member is None or not self.members else self._padded(number, member, spec.observation)
+            for number, member in enumerate(members)
+        ]
+        if len(self.datasets) == 1 and padded[0] is not None:
+            return padded[0]
         first = np.cumsum([0, *map(len, self.datasets)])[:-1].tolist()
-        there = [(member, episode) for member, episode in zip(members, first) if member is not None]
+        there = [(member, episode) for member, episode in zip(padded, first) if member is not None]
         return Mixture([member for member, _ in there], weights or None, [episode for _, episode in there])
+
+    def _padded(self, number: int, source: WindowSource, observation: ObservationSpec) -> Padded:
+        own, action = self.members[number], self.action
+        keys = {name: key for name, key in own.keys.items() if key in observation}
+        return Padded(source, keys, observation, own.components(action), action.dim)
 
     def _memory(self) -> int | None:
         """Bytes of images of each dataset; None leaves it to the one there is."""
@@ -205,6 +283,27 @@ def _episodes(data: Dataset, config: TrainingConfig) -> tuple[np.ndarray, np.nda
         chosen = np.random.default_rng([config.seed, 1]).permutation(training)[: config.demonstrations]
         training = np.sort(chosen)
     return training, held_out
+
+
+def _whole_starts(
+    datasets: Sequence[Dataset], parts: Sequence[tuple[np.ndarray, np.ndarray]]
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """The parts with all episodes of a start that is held out held out."""
+    starts = [starts_of(each) for each in datasets]
+    held = {own[number] for own, (_, out) in zip(starts, parts) for number in out.tolist()}
+    whole = []
+    for data, own, (training, out) in zip(datasets, starts, parts):
+        shared = np.array([own[number] in held for number in training.tolist()], bool)
+        if shared.all():
+            raise InputError(
+                f"'{data.path}': starts to train on", expected="some that are not held out", got="only such as are"
+            )
+        whole.append((training[~shared], np.sort(np.concatenate([out, training[shared]]))))
+    return whole
+
+
+def _outcomes(data: Dataset, needed: bool) -> Outcomes | None:
+    return success_outcomes(data) if needed else None
 
 
 def _fact(data: Dataset, name: str) -> Tensor:

@@ -7,7 +7,7 @@ from typing import Iterable, Iterator, Mapping
 
 from torch import Tensor
 
-from data.learning.source import WindowSource
+from data.learning.sources.source import WindowSource
 from policies.model.provenance import Provenance
 from policies.model.trainable import Trainable
 from policies.training.batches import Batches, RowOrder
@@ -30,6 +30,7 @@ def fit(
     held_out: WindowSource | None = None,
     ahead: bool = False,
     evaluate: Evaluate | None = None,
+    best: str = "",
     remarks: Iterable[str] = (),
 ) -> TrainingResult:
     """Train, or go on training where the run was left.
@@ -44,6 +45,7 @@ def fit(
         ahead: gather the next update in a thread meanwhile; pays where images are decoded.
         evaluate: called with what is trained, under averaged weights, and the updates done, every
             `config.evaluate_every` updates and at the end; returns numbers to log.
+        best: of these numbers the one by which a checkpoint is chosen, the largest; empty for the final one.
         remarks: lines that are shown before the first update.
 
     Raises:
@@ -69,7 +71,9 @@ def fit(
     ):
         for line in remarks:
             progress.say(line)
-        trainer = Trainer(trainable, learner, batches, run.folder, provenance, progress, validation, evaluate)
+        trainer = Trainer(
+            trainable, learner, batches, run.folder, provenance, progress, validation, evaluate, best=best
+        )
         if run.resume:
             trainer.restore()
         choices = {trainable.kind: to_json(trainable.recipe), "training": to_json(config)}

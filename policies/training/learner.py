@@ -103,6 +103,8 @@ class Learner:
         self.optimiser.zero_grad(set_to_none=True)
         self.schedule.step()
         self.average.update()
+        for each in (self.model, self.average.model):
+            each.after_update()
         return total, norm
 
     def _elements(self, batches: Sequence[TensorBatch]) -> int | Tensor:

@@ -153,7 +153,7 @@ def fit_module(
         return fit(
             run,
             TrainableModule(module, settings, window),
-            demonstrations.source(demonstrations.windows(spec, columns)),
+            demonstrations.source(demonstrations.windows(spec, columns), spec),
             demonstrations.provenance(),
             facts=demonstrations.facts(facts),
             held_out=demonstrations.validation(spec, columns) if run.ranks.is_main else None,
@@ -185,7 +185,7 @@ def window_batch(
     plain = TrainingConfig(validation=ValidationConfig(0.0))
     demonstrations = Demonstrations.open(data, plain, keys)
     spec = _window(demonstrations.observation, keys, n_obs_steps, horizon)
-    source = demonstrations.source(demonstrations.windows(spec, columns))
+    source = demonstrations.source(demonstrations.windows(spec, columns), spec)
     return to_torch(source, np.arange(0, len(source), every), demonstrations.facts(facts))
 
 

@@ -5,17 +5,22 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Sequence, TypeVar
 
+import numpy as np
 from torch import Tensor
 
+from data.learning.sources.hindsight import Hindsight
+from data.learning.sources.source import WindowSource
 from data.store.dataset import Dataset
 from data.store.names import INSTRUCTION as FACT
 from policies.encoders import PromptEncoder
+from policies.encoders.sentences import embed
 from policies.model.batch import PROMPT
 from policies.recipe.recipe import ObservingRecipe
-from robot.description import TaskPrompt
-from robot.description.prompt import INSTRUCTION, REFUSED
-from robot.errors import InputError
+from robot.description import ObservationSpec, TaskPrompt
+from robot.description.prompt import GOAL, INSTRUCTION, LANGUAGE, REFUSED
+from robot.errors import InputError, nearest
 
+GOALS_MEASURED = 4096
 Recipe = TypeVar("Recipe", bound=ObservingRecipe)
 
 
@@ -26,11 +31,53 @@ def with_instructions(recipe: Recipe, datasets: Sequence[Dataset]) -> Recipe:
         InputError: a dataset has no instructions, or an episode without one.
     """
     use = recipe.prompt.get("name")
-    if use not in (INSTRUCTION, REFUSED) or recipe.prompt.get("instructions"):
+    if use not in (INSTRUCTION, LANGUAGE, REFUSED) or recipe.prompt.get("instructions"):
         return recipe
-    words = [word for data in datasets for word in instructions(data, required=use == INSTRUCTION)]
+    words = [word for data in datasets for word in instructions(data, required=use != REFUSED)]
     named = {**recipe.prompt, "instructions": sorted({word for word in words if word})}
+    if use == LANGUAGE and "features" not in named:
+        named["features"] = len(embed(named["instructions"][0], str(named.get("model", ""))))
     return replace(recipe, prompt=named)  # type: ignore[type-var]
+
+
+def with_goal(recipe: Recipe, observation: ObservationSpec) -> Recipe:
+    """A recipe that knows the shapes of its goals, where it is told by goals.
+
+    Raises:
+        InputError: it names no keys, or one that is not observed.
+    """
+    if recipe.prompt.get("name") != GOAL:
+        return recipe
+    keys = list(recipe.prompt.get("keys", ()))
+    if not keys:
+        raise InputError(
+            "policy.prompt.keys",
+            expected=f"keys of the observation that make a goal: {', '.join(observation.names)}",
+            got="none",
+        )
+    for key in keys:
+        if recipe.observation and key not in recipe.observation:
+            raise InputError(
+                f"policy.prompt.keys: '{key}'",
+                expected=f"a key that the policy sees: {', '.join(recipe.observation)}",
+                got=f"'{key}'",
+                way_out=nearest(key, recipe.observation),
+            )
+    shapes = {key: list(observation[key].shape) for key in keys}
+    return replace(recipe, prompt={**recipe.prompt, "shapes": shapes})  # type: ignore[type-var]
+
+
+def with_goals(encoder: PromptEncoder, source: WindowSource) -> WindowSource:
+    """A source whose windows bring their goals, where the encoder reads goals."""
+    return Hindsight(source, tuple(encoder.spec.goal), PROMPT) if encoder.spec.use == GOAL else source
+
+
+def measured_goals(encoder: PromptEncoder, source: WindowSource) -> np.ndarray | None:
+    """Goals (n, G) of windows at even distances, for the encoder to measure; None where it reads none."""
+    if encoder.spec.use != GOAL:
+        return None
+    every = max(1, len(source) // GOALS_MEASURED)
+    return with_goals(encoder, source).gather(np.arange(0, len(source), every)).columns[PROMPT]
 
 
 def instructions(data: Dataset, *, required: bool = True) -> list[str]:
@@ -60,7 +107,7 @@ def episode_prompts(encoder: PromptEncoder, datasets: Sequence[Dataset]) -> dict
     Raises:
         InputError: an instruction is missing, or is not one that the recipe names.
     """
-    if encoder.spec.use != INSTRUCTION:
+    if not encoder.spec.reads_words:
         return {}
     read = encoder.read([TaskPrompt(word) for data in datasets for word in instructions(data)])
     return {} if read is None else {PROMPT: read}

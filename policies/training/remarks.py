@@ -11,7 +11,6 @@ from data.learning.windows import Windows
 from data.store.dataset import Dataset
 from data.store.schema import ACTION
 from robot.description import PromptSpec
-from robot.description.prompt import INSTRUCTION
 
 _FEWEST_STEPS = 16
 """A component that moves by fewer steps of float32 has lost its motion."""
@@ -23,7 +22,7 @@ def known_instructions(prompt: PromptSpec) -> Iterator[str]:
     if known:
         more = f" and {len(known) - 4} more" if len(known) > 4 else ""
         listed = ", ".join(f"'{each}'" for each in known[:4])
-        verb = "Reads" if prompt.use == INSTRUCTION else "Refuses others than"
+        verb = "Reads" if prompt.reads_words else "Refuses others than"
         yield f"{verb} {len(known)} instruction{'s' * (len(known) > 1)}: {listed}{more}"
 
 

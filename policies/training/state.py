@@ -35,6 +35,7 @@ class TrainingState:
         average_updates: updates that the moving average has seen.
         schedule: state of the learning rate's schedule.
         config: of the run so far.
+        processor_s: of it, time of this process on its cores.
     """
 
     update: int
@@ -42,6 +43,7 @@ class TrainingState:
     average_updates: int
     schedule: Mapping[str, Any]
     config: TrainingConfig
+    processor_s: float = 0.0
 
 
 def write_training(folder: Path, state: TrainingState, model: nn.Module, optimiser: Optimizer) -> None:

@@ -20,7 +20,7 @@ from policies.training.learner import Learner
 from policies.training.running.interruption import Interruption
 from policies.training.running.loggers import Logger
 from policies.training.running.progress import TrainingProgress
-from policies.training.running.run_folder import RunFolder
+from policies.training.running.run_folder import Choice, RunFolder
 from policies.training.state import TrainingState, changed_choices, read_training, require_same_run, write_training
 from policies.training.validation import Validation
 from robot.description import to_json
@@ -46,6 +46,7 @@ class TrainingResult:
         loss: mean over the last updates, as it was logged last; NaN when no update was left to do.
         validation_loss: the last one, NaN when nothing was held out.
         evaluations: updates -> what `evaluate` returned.
+        processor_s: of the time spent training, that of the first process on its cores.
     """
 
     updates: int
@@ -55,6 +56,7 @@ class TrainingResult:
     loss: float
     validation_loss: float
     evaluations: Mapping[int, Mapping[str, float]] = field(default_factory=dict)
+    processor_s: float = 0.0
 
 
 @dataclass
@@ -83,6 +85,7 @@ class Trainer:
         validation: loss on held-out windows.
         evaluate: called every `evaluate_every` updates and at the end; by the first process only.
         loggers: take the numbers; of the first process only.
+        best: name of the number of `evaluate` that chooses a checkpoint; empty for none.
     """
 
     def __init__(
@@ -96,14 +99,16 @@ class Trainer:
         validation: Validation | None = None,
         evaluate: Evaluate | None = None,
         loggers: Sequence[Logger] = (),
+        best: str = "",
     ):
         self.learner, self.batches, self.folder, self.provenance = learner, batches, folder, provenance
         self.progress, self.validation, self.evaluate, self.loggers = progress, validation, evaluate, loggers
         self.config, self.ranks = learner.config, learner.ranks
         self.acting = trainable.with_model(learner.average.model)
-        self.done, self.elapsed_s = 0, 0.0
+        self.done, self.elapsed_s, self.processor_s = 0, 0.0, 0.0
         self._loss = self._validation_loss = math.nan
         self._evaluations: dict[int, Mapping[str, float]] = {}
+        self.best = best
         self._interruption, self._saved_at = Interruption(), -1
 
     def restore(self) -> None:
@@ -118,7 +123,7 @@ class Trainer:
         require_same_run(state, self.config)
         fill(self.learner.average.model, read_tensors(folder / WEIGHTS), folder / WEIGHTS)
         self.learner.restore(state.average_updates, state.schedule)
-        self.done, self.elapsed_s = state.update, state.elapsed_s
+        self.done, self.elapsed_s, self.processor_s = state.update, state.elapsed_s, state.processor_s
         self._saved_at = self.done
         self.progress.resume(self.done)
         self._report_changes(state)
@@ -177,7 +182,7 @@ class Trainer:
 
     def _advance(self, recent: Recent) -> None:
         """One update, with its time."""
-        started = time.perf_counter()
+        started, busy = time.perf_counter(), time.process_time()
         batches = self.batches.fetch(0 if self.config.overfit_one_batch else self.done)
         fetched = time.perf_counter()
         loss, recent.norm = self.learner.learn(self.done, batches)
@@ -187,6 +192,7 @@ class Trainer:
         recent.data_s += fetched - started
         recent.update_s += finished - fetched
         self.elapsed_s += finished - started
+        self.processor_s += time.process_time() - busy
         self.done += 1
         self.progress.advance(self.done)
 
@@ -229,9 +235,18 @@ class Trainer:
             "update_s": recent.update_s / recent.updates,
             "samples_per_s": recent.updates * self.config.batch_size / seconds,
             "elapsed_s": self.elapsed_s,
+            **self._noted(),
         }
         self._record(numbers)
         self.progress.numbers(loss=self._loss, samples_per_s=numbers["samples_per_s"])
+
+    def _noted(self) -> dict[str, float]:
+        """Means of what the model noted since the last log, over all processes; they note the same names."""
+        notes = self.learner.model.take_notes()
+        if not notes:
+            return {}
+        sums = self.ranks.add(torch.stack(list(notes.values()))).tolist()
+        return {name: total / count for name, (total, count) in zip(notes, sums) if count}
 
     def _validate(self) -> None:
         if self.validation is None or not self.ranks.is_main:
@@ -256,7 +271,14 @@ class Trainer:
                 self._record(values)
                 shown = ", ".join(f"{name} {value:.4g}" for name, value in values.items())
                 self.progress.say(f"update {self.done}: {shown}")
+                self._choose(values)
         self.ranks.wait()
+
+    def _choose(self, values: Mapping[str, float]) -> None:
+        """Keep what was evaluated where it is the best up to now; a resumed run knows its choice by its folder."""
+        value, before = values.get(self.best, math.nan), self.folder.choice()
+        if math.isfinite(value) and (before is None or value > before.value):
+            self.folder.save_best(Choice(self.best, value, self.done), self._write_trained)
 
     def _record(self, numbers: Mapping[str, float]) -> None:
         for logger in self.loggers:
@@ -270,7 +292,12 @@ class Trainer:
     def _write(self, folder: Path) -> None:
         self._write_trained(folder)
         state = TrainingState(
-            self.done, self.elapsed_s, self.learner.average.updates, self.learner.schedule.state_dict(), self.config
+            self.done,
+            self.elapsed_s,
+            self.learner.average.updates,
+            self.learner.schedule.state_dict(),
+            self.config,
+            self.processor_s,
         )
         write_training(folder / TRAINING, state, self.learner.model, self.learner.optimiser)
 
@@ -288,8 +315,15 @@ class Trainer:
                 self._validate()
             if self.ranks.is_main:
                 self.folder.save_final(self._write_trained)
-            checkpoint = self.folder.final
             self._evaluate()
+            checkpoint = self.folder.best if self.folder.choice() is not None else self.folder.final
         return TrainingResult(
-            self.done, stopped, checkpoint, self.elapsed_s, self._loss, self._validation_loss, dict(self._evaluations)
+            self.done,
+            stopped,
+            checkpoint,
+            self.elapsed_s,
+            self._loss,
+            self._validation_loss,
+            dict(self._evaluations),
+            self.processor_s,
         )

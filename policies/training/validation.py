@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from data.learning.source import WindowSource
+from data.learning.sources.source import WindowSource
 from policies.model.trainable import LossModule
 from policies.training.batches import to_torch
 

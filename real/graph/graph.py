@@ -88,6 +88,7 @@ class Deployment:
         twin: whether the contract is a twin's, which is then started; a robot's driver is started elsewhere.
         task: of the twin, `twin/lift`; empty for the robot alone.
         checkpoint: folder of the policy; empty for none.
+        embodiment: of a policy of several; empty takes the one that was trained for the contract.
         instruction: of the policy; empty leaves it to the task.
         namespace: of the robot's topics.
         teleop: a device's name in `real.teleop.registry`; empty for nobody.
@@ -110,6 +111,7 @@ class Deployment:
     twin: bool = False
     task: str = ""
     checkpoint: str = ""
+    embodiment: str = ""
     instruction: str = ""
     namespace: str = ""
     teleop: str = ""
@@ -198,6 +200,8 @@ def processes(deployment: Deployment) -> tuple[NodeProcess, ...]:
                 "policy",
                 {
                     "checkpoint": deployment.checkpoint,
+                    "embodiment": deployment.embodiment,
+                    "task": deployment.task,
                     "instruction": deployment.instruction,
                     "seed": deployment.seed,
                     "device": deployment.device,

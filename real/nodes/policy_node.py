@@ -4,6 +4,8 @@ The observation is put together as in training (`robot.control.observation`), th
 (`robot.control.runner`), and inference runs beside the executor (`real.policy.planner`). A chunk is stamped with the
 observation that it was made from; what of it has passed by when it comes, the gate leaves out.
 
+Where a monitor watches its decisions, an alarm holds the robot and asks for a person (`real.policy.watching`).
+
 While a person has the robot, or the gate holds it, it goes on planning from what it observes: its chunks show what it
 would do. Such a plan continues no other, and the first one after a person has given the robot back is made from an
 observation that came after that.
@@ -26,7 +28,8 @@ from trajectory_msgs.msg import JointTrajectory
 from real.graph.graph import DEVICES
 from real.policy.execution import Execution
 from real.policy.planner import Plan, Planner
-from real.policy.source import load_source, require_source
+from real.policy.source import embodiment_on, require_source
+from real.policy.watching import Watching, standing
 from real.process.parameters import declare
 from real.process.run import Stop, run_node
 from real.ros import qos
@@ -45,6 +48,7 @@ from robot.control.runner import ChunkRunner, query_seed
 from robot.description import Policy, require_match
 from robot.description.decision import require_execution
 from robot.errors import InputError, TillerError
+from robot.monitoring.monitor import ACTIONS, HOLD
 from robot.safety.gate.actor import Actor
 
 STATUS_S = 0.5
@@ -91,6 +95,9 @@ class PolicyNode(Guarded):
         sampler = declare(self, "sampler", "", "how actions are drawn; empty is the policy's own")
         steps = declare(self, "steps", 0, "of the sampler; 0 is the policy's own", low=0, high=1000)
         device = declare(self, "device", "cpu", "where it computes", choices=DEVICES)
+        monitor = declare(self, "monitor", "", "folder of a monitor that watches the policy; empty for none")
+        action = declare(self, "monitor_action", HOLD, "what an alarm of it does", choices=ACTIONS)
+        self._watching = Watching(monitor, action)
         self._running = declare(self, "autostart", True, "plan as soon as there is something to see")
 
         self._session = secrets.token_hex(4)
@@ -116,7 +123,11 @@ class PolicyNode(Guarded):
         self.create_timer(STATUS_S, self._report, clock=Clock(clock_type=ClockType.STEADY_TIME))
         # The events executor takes no guard conditions: while the planner works, a timer looks for its plans.
         self._waiting = self.create_timer(POLL_S, self._woken, clock=Clock(clock_type=ClockType.STEADY_TIME))
-        self._planner = Planner(partial(load_source, checkpoint, device, sampler or None, steps or None))
+        embodiment = declare(self, "embodiment", "", "of a policy of several; empty takes that of task or contract")
+        task = declare(self, "task", "", "of the twin, whose name an embodiment may have")
+        chosen = partial(embodiment_on, semantic_hash(self._contract), embodiment, task)
+        load = partial(self._watching.load, checkpoint, device, sampler or None, steps or None, chosen)
+        self._planner = Planner(load)
 
     @property
     def ready(self) -> bool:
@@ -155,6 +166,7 @@ class PolicyNode(Guarded):
         self._tell_of_prompt()
         self._runner = ChunkRunner(spec, n_action_steps=self._rows or None, delay_steps=max(self._delay, 0))
         require_execution(policy, self._runner.n_action_steps)
+        self._watching.fit(self._runner)
         sources = stream_sources(contract, self._description, spec.observation)
         self._observer = Observer(spec.observation, sources, spec.action.period_ns)
         self._readers = stream_readers(contract, spec.observation)
@@ -193,7 +205,12 @@ class PolicyNode(Guarded):
     def _request_plan(self) -> None:
         runner, observer = self._runner, self._observer
         assert runner is not None and observer is not None and observer.stamp_ns is not None
-        if self._planner.busy or self._prompt.unfit or not runner.needs_plan(observer.stamp_ns):
+        if (
+            self._planner.busy
+            or self._prompt.unfit
+            or self._watching.holding
+            or not runner.needs_plan(observer.stamp_ns)
+        ):
             return
         # The first plan of an episode is the one that an evaluation makes.
         if self._planned and self._execution.actor not in (None, Actor.POLICY):
@@ -211,6 +228,7 @@ class PolicyNode(Guarded):
         execution = self._execution
         before = execution.actor
         refusal = execution.add(packed, self.get_clock().now().nanoseconds)
+        self._watching.handed(before, execution.actor)
         if execution.actor is before or before is None or execution.actor is Actor.POLICY or self._runner is None:
             return refusal
         self._runner.interrupt()
@@ -248,25 +266,41 @@ class PolicyNode(Guarded):
         try:
             if plan.decision is None:
                 raise TillerError(f"plan {request.number}: {plan.error}")
+            verdict = self._watching.judge(plan, runner, self._execution.actor)
+            if verdict is not None and verdict.alarm:
+                self.get_logger().warning(self._watching.text, throttle_duration_sec=1.0)
+                if self._watching.holding:
+                    self._stand(request.stamp_ns)
+                    return
             chunk = runner.take(plan.decision, request)
         except TillerError as error:
             self._refused += 1
             self.get_logger().error(str(error), throttle_duration_sec=1.0)
             return
-        tag = Tag(self._session, self._epoch, chunk.chunk_id, request.seed, chunk.value)
         # Where time stands still nothing bridges the wait for the next plan: rows after the executed ones are not sent.
         targets = runner.targets(chunk)
         rows = targets[: runner.n_action_steps] if self._lock_step else targets
-        self._chunk.publish(
-            chunk_message(
-                np.asarray(rows, dtype=np.float64), chunk.spec.component_names, chunk.start_ns, chunk.period_ns, tag
-            )
-        )
+        self._send(rows, chunk.start_ns, Tag(self._session, self._epoch, chunk.chunk_id, request.seed, chunk.value))
         self._plans += 1
         self._planned = True
         if self._delay < 0:
             passing = math.ceil(self._planner.latency_s(QUANTILE) / runner.spec.action.period_s)
             runner.delay_steps = min(passing, runner.most_delay_steps)
+
+    def _stand(self, stamp_ns: int) -> None:
+        """Stop the robot where it is: what it executes ends there, and no further chunk comes."""
+        runner = self._runner
+        assert runner is not None
+        rows = standing(runner, stamp_ns, self.get_clock().now().nanoseconds)
+        if rows is not None:
+            self._send(rows, stamp_ns, Tag(self._session, self._epoch, runner.plans))
+        runner.interrupt()
+
+    def _send(self, rows: np.ndarray, start_ns: int, tag: Tag) -> None:
+        assert self._runner is not None
+        spec = self._runner.spec.action
+        values = np.asarray(rows, dtype=np.float64)
+        self._chunk.publish(chunk_message(values, spec.component_names, start_ns, spec.period_ns, tag))
 
     # -- episodes -----------------------------------------------------------------------------------------------------
 
@@ -280,6 +314,7 @@ class PolicyNode(Guarded):
         self._epoch, self._seed, self._planned = episode.epoch, episode.seed, False
         self._prompt.begin_episode(episode.instruction)
         self._tell_of_prompt()
+        self._watching.begin()
         self._begin()
         early, self._early = self._early, None
         return self._see(*early) if early is not None and self.ready else None
@@ -294,6 +329,7 @@ class PolicyNode(Guarded):
         if changed:
             # What is being planned, and what is being executed, is for another task.
             self._planner.drop()
+            self._watching.restart()
             if self._runner is not None and self._observer is not None:
                 self._runner.interrupt()
                 self._look()
@@ -313,6 +349,7 @@ class PolicyNode(Guarded):
     def _begin(self) -> None:
         self._planner.drop()
         self._handed_ns = 0
+        self._watching.restart()
         if self._observer is not None and self._runner is not None:
             self._observer.reset()
             self._runner.reset()
@@ -321,6 +358,7 @@ class PolicyNode(Guarded):
     def _start_service(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         if not self._running:
             self._running = True
+            self._watching.begin()
             self._begin()
         response.success, response.message = True, "planning"
         return response
@@ -342,6 +380,8 @@ class PolicyNode(Guarded):
             level, text = ERROR, printable(self._prompt.unfit)
         elif self._observer.silent:
             level, text = WARN, f"waiting for {', '.join(self._observer.silent)}"
+        elif self._watching.text:
+            level, text = ERROR if self._watching.holding else WARN, printable(self._watching.text)
         elif self._refused:
             level, text = ERROR, f"{self._refused} plans refused"
         else:
@@ -356,6 +396,7 @@ class PolicyNode(Guarded):
             "latency_p50_ms": f"{self._planner.latency_s(0.5) * 1e3:.1f}",
             "latency_p95_ms": f"{self._planner.latency_s(QUANTILE) * 1e3:.1f}",
             "delay_steps": self._runner.delay_steps if self._runner else "",
+            **self._watching.numbers(),
             **self.tally.numbers(),
         }
         self._status.publish(status_message("policy", level, text, numbers, self.get_clock().now().nanoseconds))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Callable
 
 from policies.loading.folder import require_whole
 from robot.contract.contract import Contract
 from robot.contract.loading import semantic_hash
-from robot.description import Policy
+from robot.description import Policy, PolicySpec
 from robot.errors import InputError
 
 
@@ -70,12 +71,22 @@ def _require_episode(path: Path, episode: int) -> None:
     dataset.episode_slice(episode)
 
 
-def load_source(checkpoint: str, device: str, sampler: str | None, steps: int | None) -> Policy:
+def load_source(
+    checkpoint: str,
+    device: str,
+    sampler: str | None,
+    steps: int | None,
+    embodiment: str | Callable[[PolicySpec], str] = "",
+) -> Policy:
     """A policy, or a recorded episode in its place.
 
     Args:
         checkpoint: folder of a policy; or of a dataset, with `#EPISODE`.
         device, sampler, steps: of a policy; None is its own.
+        embodiment: that it acts as, of a policy of several, or what chooses it.
+
+    Raises:
+        InputError: it cannot be loaded, or acts as no embodiment of the contract.
     """
     path, episode = split(checkpoint)
     if episode is not None:
@@ -87,4 +98,30 @@ def load_source(checkpoint: str, device: str, sampler: str | None, steps: int | 
     from policies.loading.load import load
 
     torch.set_num_threads(1)
-    return load(path, device=device).with_sampler(sampler, steps)
+    return load(path, device=device, embodiment=embodiment).with_sampler(sampler, steps)
+
+
+def embodiment_on(contract: str, given: str, task: str, spec: PolicySpec) -> str:
+    """The name of the embodiment that a policy of several acts as on a robot.
+
+    Args:
+        contract: semantic hash of the robot's contract.
+        given: the name, or empty.
+        task: of a twin, whose name an embodiment may have, or empty.
+        spec: of the policy.
+
+    Raises:
+        InputError: several were trained for this contract and none is named, or none was trained for it.
+    """
+    names = [each.name for each in spec.embodiments]
+    fitting = [each.name for each in spec.embodiments if each.semantic_hash in (contract, None)]
+    if given or task in names:
+        return given or task
+    if len(fitting) == 1:
+        return fitting[0]
+    raise InputError(
+        "embodiment",
+        expected=f"one of {', '.join(fitting or names)}",
+        got="none, and several were trained for this contract" if fitting else "none, and none fits this contract",
+        way_out="-p embodiment:=NAME, or embodiment=NAME beside checkpoint=",
+    )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from robot.description import PromptSpec, TaskPrompt
-from robot.description.prompt import INSTRUCTION
 from robot.errors import TillerError
 
 
@@ -51,7 +50,7 @@ class PromptInForce:
     @property
     def unread(self) -> str:
         """A sentence where an instruction was given to a policy that reads none; empty otherwise."""
-        if not self._given or self.use in ("", INSTRUCTION):
+        if not self._given or self._spec is None or self._spec.reads_words:
             return ""
         return f"the policy reads no instruction: '{self._given}' changes nothing of what it does"
 

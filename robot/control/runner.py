@@ -195,11 +195,15 @@ class ChunkRunner:
             weight[: self.delay_steps] = 1.0
         return values, weight
 
+    def best(self, decision: Decision, request: PlanRequest) -> int:
+        """The number of the plan, of a row's decision, that `take` makes the current chunk."""
+        return best_continuation(decision.chunk, request, decision.value, self._roughness)
+
     def take(self, decision: Decision, request: PlanRequest) -> ActionChunk:
         """Make the best of the plans of a row's decision, `chunk` (samples, horizon, dim), the current chunk. They may
         come any time after their request was made: the chunk starts where its observation was.
         """
-        best = best_continuation(decision.chunk, request, decision.value, self._roughness)
+        best = self.best(decision, request)
         value = None if decision.value is None else float(decision.value[best])
         return self.accept(decision.chunk[best], request.stamp_ns, value)
 

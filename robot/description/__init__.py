@@ -3,7 +3,8 @@
 from robot.description.action import ACTION_KINDS, ActionField, ActionSpec
 from robot.description.chunk import ActionChunk
 from robot.description.comparison import differences, require_match
-from robot.description.decision import DecidingPolicy, Decision, Query, decide
+from robot.description.decision import DecidingPolicy, Decision, FeaturePolicy, Query, decide, with_features
+from robot.description.embodiment import EmbodimentSpec
 from robot.description.observation import OBSERVATION_KINDS, History, ObservationField, ObservationSpec
 from robot.description.prompt import PromptSpec, Task, TaskPrompt
 from robot.description.protocols import ConnectedRobot, Critic, Observation, Policy, Robot
@@ -24,6 +25,8 @@ __all__ = [
     "CriticSpec",
     "DecidingPolicy",
     "Decision",
+    "EmbodimentSpec",
+    "FeaturePolicy",
     "History",
     "JointGroup",
     "Observation",
@@ -45,4 +48,5 @@ __all__ = [
     "from_json",
     "require_match",
     "to_json",
+    "with_features",
 ]

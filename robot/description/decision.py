@@ -25,6 +25,8 @@ class Decision:
         candidates: (batch, samples, K, horizon, dim) raw units that it was chosen from; None where nothing was chosen.
         index: (batch, samples) int64 of the chunk among the candidates; None where nothing was chosen.
         fell_back: (batch,) bool whether what steers gave the row up to the policy below it; None where it cannot.
+        features: (batch, samples, F) float32 that the policy's network computed for the chunk, where `with_features`
+            asked for them; else None.
     """
 
     chunk: np.ndarray
@@ -33,6 +35,7 @@ class Decision:
     candidates: np.ndarray | None = None
     index: np.ndarray | None = None
     fell_back: np.ndarray | None = None
+    features: np.ndarray | None = None
 
     def row(self, number: int) -> Decision:
         """The decision of one row, without the axis of the batch; of `fell_back` a scalar."""
@@ -95,6 +98,43 @@ def require_execution(policy: Policy, rows: int) -> None:
     refuses = getattr(policy, "require_execution", None)
     if refuses is not None:
         refuses(rows)
+
+
+@runtime_checkable
+class FeaturePolicy(Policy, Protocol):
+    """A policy whose decisions can hold what its network computed."""
+
+    def with_features(self, kind: str) -> FeaturePolicy:
+        """The same policy with `Decision.features` in its decisions; this one is unchanged.
+
+        Args:
+            kind: `condition`, the encoded observation and prompt; `network`, what the last layer of the network read at
+                the last step of the sampler; `both`, the two side by side.
+
+        Raises:
+            InputError: there is no such kind, or the policy's network does not tell.
+        """
+        ...
+
+
+FEATURES = ("condition", "network", "both")
+"""Kinds of features, as `FeaturePolicy.with_features` takes them."""
+
+
+def with_features(policy: Policy, kind: str) -> FeaturePolicy:
+    """A policy whose decisions hold features.
+
+    Raises:
+        InputError: there is no such kind, or the policy has none.
+    """
+    if not isinstance(policy, FeaturePolicy):
+        raise InputError(
+            "features of a policy",
+            expected="a policy that tells what its network computes",
+            got=f"a {type(policy).__name__}",
+            way_out="Take a learnt policy, or a score that needs no features",
+        )
+    return policy.with_features(kind)
 
 
 def require_samples(samples: int) -> None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, field
 from typing import Mapping, Sequence
 
 import numpy as np
 
 from robot.errors import LISTED, InputError, nearest
 
-IGNORED, REFUSED, INSTRUCTION = "ignored", "refused", "instruction"
-PROMPT_USES = (IGNORED, REFUSED, INSTRUCTION)
+IGNORED, REFUSED, INSTRUCTION, LANGUAGE, GOAL = "ignored", "refused", "instruction", "language", "goal"
+PROMPT_USES = (IGNORED, REFUSED, INSTRUCTION, LANGUAGE, GOAL)
+LARGEST_GUIDANCE = 100.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,9 +48,12 @@ class PromptSpec:
 
     Args:
         use: `ignored`: the same chunk whatever the prompt; `refused`: the same chunk, and an error where the prompt
-            asks for another task than the policy's; `instruction`: the instruction decides the chunk beside the
-            observation, goals and guidance are refused.
+            asks for another task than the policy's; `instruction`: the instruction, one of those of the training,
+            decides the chunk beside the observation; `language`: an instruction in any words does, or none; `goal`: an
+            observation to reach does.
         instructions: those that the policy was trained on; an empty list with `instruction` stands for any.
+        goal: keys of the goal, name -> shape of one row.
+        guidance: whether it was trained without a prompt too, and so takes a guidance weight and no prompt.
 
     Raises:
         InputError: there is no such use.
@@ -56,21 +61,46 @@ class PromptSpec:
 
     use: str = IGNORED
     instructions: tuple[str, ...] = ()
+    goal: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    guidance: bool = False
 
     def __post_init__(self) -> None:
         if self.use not in PROMPT_USES:
             raise InputError("prompt use", expected=f"one of {', '.join(PROMPT_USES)}", got=f"'{self.use}'")
 
+    @property
+    def reads_words(self) -> bool:
+        """Whether an instruction decides what the policy does."""
+        return self.use in (INSTRUCTION, LANGUAGE)
+
     def require(self, prompt: TaskPrompt) -> None:
         """Refuse a prompt that the policy cannot follow.
 
         Raises:
-            InputError: it asks for what the policy refuses, or its instruction is missing or not known.
+            InputError: it asks for what the policy refuses, or its instruction or goal is missing, not known or of
+                another shape.
         """
         if self.use == IGNORED:
             return
-        if prompt.goal is not None or prompt.guidance != 1.0:
+        if prompt.guidance != 1.0 and not self.guidance:
+            raise InputError(
+                "prompt: guidance",
+                expected="1, for a policy that was always trained with its prompt",
+                got=f"{prompt.guidance:g}",
+                way_out="Train with policy.prompt.drop=0.1" if self.use in (LANGUAGE, GOAL) else None,
+            )
+        if not math.isfinite(prompt.guidance) or abs(prompt.guidance) > LARGEST_GUIDANCE:
+            raise InputError(
+                "prompt: guidance",
+                expected=f"-{LARGEST_GUIDANCE:g} to {LARGEST_GUIDANCE:g}",
+                got=f"{prompt.guidance:g}",
+            )
+        if self.use == GOAL:
+            return self._require_goal(prompt)
+        if prompt.goal is not None:
             raise InputError("prompt", expected="an instruction alone", got=prompt.parts)
+        if self.use == LANGUAGE:
+            return
         any_instruction = self.use == INSTRUCTION and not self.instructions
         if prompt.instruction in self.instructions or (prompt.instruction and any_instruction):
             return
@@ -85,6 +115,23 @@ class PromptSpec:
             got=f"'{prompt.instruction}'" if prompt.instruction else "none",
             way_out=nearest(prompt.instruction, self.instructions) if prompt.instruction and known else None,
         )
+
+    def _require_goal(self, prompt: TaskPrompt) -> None:
+        if prompt.goal is None and self.guidance:
+            return
+        expected = ", ".join(f"{name} {shape}" for name, shape in self.goal.items())
+        if prompt.goal is None:
+            raise InputError("goal", expected=expected, got=prompt.parts or "none")
+        for name, shape in self.goal.items():
+            value = prompt.goal.get(name)
+            if value is None or np.shape(value) != tuple(shape):
+                raise InputError(
+                    f"goal '{name}'",
+                    expected=f"{tuple(shape)}, as a row of the observation",
+                    got=f"only {', '.join(prompt.goal) or 'nothing'}" if value is None else str(np.shape(value)),
+                )
+            if not np.isfinite(np.asarray(value, np.float64)).all():
+                raise InputError(f"goal '{name}'", expected="finite numbers", got="NaN or infinity")
 
 
 def prompt_rows(task: Task, rows: int) -> tuple[TaskPrompt, ...]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Mapping
 
 from robot.description.action import ActionSpec
+from robot.description.embodiment import EmbodimentSpec, named_embodiment
 from robot.description.observation import ObservationField, ObservationSpec
 from robot.description.prompt import PromptSpec
 from robot.description.ranges import Range
@@ -45,6 +46,7 @@ class PolicySpec:
         transforms: the policy's transforms as plain values, for the record.
         prompt: what the policy does with an instruction.
         ensemble: rate of a temporal ensemble over overlapping chunks, by which the policy is executed; None for none.
+        embodiments: of which observation and action are the union; none for a policy of one robot and task.
 
     Raises:
         InputError: `n_action_steps` is not between 1 and the horizon.
@@ -58,12 +60,28 @@ class PolicySpec:
     transforms: Mapping[str, Any] = field(default_factory=dict)
     prompt: PromptSpec = PromptSpec()
     ensemble: float | None = None
+    embodiments: tuple[EmbodimentSpec, ...] = ()
 
     def __post_init__(self) -> None:
         if not 1 <= self.n_action_steps <= self.horizon:
             raise InputError(
                 "n_action_steps", expected=f"1 to the horizon {self.horizon}", got=str(self.n_action_steps)
             )
+
+    def of_embodiment(self, name: str) -> PolicySpec:
+        """The spec of the policy as one of its embodiments uses it, with the keys and fields of that one alone.
+
+        Raises:
+            InputError: there is no such embodiment.
+        """
+        own = named_embodiment(self.embodiments, name)
+        return replace(
+            self,
+            observation=own.observation(self.observation),
+            action=own.action(self.action),
+            n_action_steps=own.n_action_steps,
+            embodiments=(),
+        )
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,7 @@ from sim.experts import make_expert
 from sim.process.child import ChildProcess, be_child
 from sim.process.failure import Failure, failure
 from sim.tasks.environment import DIVERGED, require_absolute
+from sim.tasks.registry import task_info
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -52,6 +53,7 @@ class Request:
     options: Mapping[str, Any]
     noise: ActionNoise = ActionNoise()
     flags: bool = False
+    expert: str | None = None
 
 
 def schema(env: TaskEnv, meta: Sequence[MetaField] = (), columns: Sequence[ColumnField] = ()) -> Schema:
@@ -71,6 +73,7 @@ def collect(
     keep_failures: bool = False,
     on_episode: Callable[[Episode], None] | None = None,
     noise: ActionNoise | None = None,
+    expert: str | None = None,
 ) -> Iterator[Episode]:
     """Episodes of the task's expert, in the order of their seeds: the same whatever the number of workers.
 
@@ -83,6 +86,7 @@ def collect(
         keep_failures: yield episodes without success too; otherwise further seeds replace them.
         on_episode: called with every episode that was tried, in order, before it is yielded or dropped.
         noise: on the actions.
+        expert: task whose expert acts, and whose instruction the episodes have; None takes the task's own.
 
     Yields:
         Episodes with the actions that the environment received.
@@ -96,7 +100,13 @@ def collect(
     workers = min(workers, episodes)
     harvest = Harvest(episodes, f"The expert of {task_id}", keep_failures=keep_failures, on_episode=on_episode)
     tried = expert_episodes(
-        task_id, count(seed), workers=workers, options=options, noise=noise, needed=lambda: harvest.needed
+        task_id,
+        count(seed),
+        workers=workers,
+        options=options,
+        noise=noise,
+        needed=lambda: harvest.needed,
+        expert=expert,
     )
     with closing(tried):
         yield from harvest.of(tried)
@@ -156,6 +166,7 @@ def expert_episodes(
     noise: ActionNoise | None = None,
     flags: bool = False,
     needed: Callable[[], int] | None = None,
+    expert: str | None = None,
 ) -> Generator[Episode, None, None]:
     """An episode of the task's expert for each seed, in their order: the same whatever the number of workers.
 
@@ -167,15 +178,16 @@ def expert_episodes(
         noise: on the actions.
         flags: whether episodes have the columns `terminated`, `truncated` and `actor`.
         needed: how many of the seeds are worth a try so far; None for all.
+        expert: task whose expert acts, and whose instruction the episodes have; None takes the task's own.
 
     Raises:
         InputError: the task has no expert, or an option is wrong.
         TillerError: a worker is lost.
     """
-    make_expert(task_id)
+    make_expert(expert or task_id)
     waiting: deque[int] = deque()
     tried = 0
-    with _children(Request(task_id, dict(options or {}), noise or ActionNoise(), flags), workers) as children:
+    with _children(Request(task_id, dict(options or {}), noise or ActionNoise(), flags, expert), workers) as children:
         while True:
             room = _AHEAD * workers - len(waiting)
             if needed is not None:
@@ -190,24 +202,27 @@ def expert_episodes(
             tried += 1
 
 
-def record(env: TaskEnv, seed: int, noise: ActionNoise | None = None, *, flags: bool = False) -> Episode:
+def record(
+    env: TaskEnv, seed: int, noise: ActionNoise | None = None, *, flags: bool = False, expert: str | None = None
+) -> Episode:
     """One episode of the task's expert. The seed decides the task's start, the strategy and the noise on the actions;
-    `flags` adds the columns `terminated`, `truncated` and `actor`.
+    `flags` adds the columns `terminated`, `truncated` and `actor`. The `expert` of another task does in this one what
+    that task's instruction says, whatever counts as success here.
 
     Where the physics diverges the episode ends without success, and its strategy has the reason under `diverged`.
     """
-    expert, noise = make_expert(env.task.id), noise or ActionNoise()
+    actor, noise = make_expert(expert or env.task.id), noise or ActionNoise()
     noise.require(env.action_spec)
     disturbs = np.random.default_rng([seed, 3])
     observation, info = env.reset(seed=seed)
-    instruction = env.instruction
+    instruction = env.instruction if expert is None else task_info(expert).instruction
     drawn = {name: info[name] for name in ("perturbations",) if name in info}
-    expert.reset(observation, np.random.default_rng([seed, 1]))
+    actor.reset(observation, np.random.default_rng([seed, 1]))
     names = env.observation_spec.names
     rows: dict[str, list[np.ndarray]] = {name: [] for name in (*names, ACTION, REWARD.name)}
     success = ended = False
     while not ended:
-        action = noise.apply(env.action_spec, expert.act(observation), disturbs).astype(np.float32)
+        action = noise.apply(env.action_spec, actor.act(observation), disturbs).astype(np.float32)
         for name in names:
             rows[name].append(observation[name])
         observation, reward, terminated, truncated, info = env.step(action)
@@ -225,8 +240,8 @@ def record(env: TaskEnv, seed: int, noise: ActionNoise | None = None, *, flags: 
     meta = {
         SUCCESS.name: bool(success),
         SEED.name: seed,
-        STRATEGY.name: json.dumps({**expert.strategy, **drawn}, sort_keys=True),
-        SOURCE.name: f"scripted expert of {env.task.id}",
+        STRATEGY.name: json.dumps({**actor.strategy, **drawn}, sort_keys=True),
+        SOURCE.name: f"scripted expert of {expert or env.task.id}",
         INSTRUCTION.name: instruction,
     }
     return Episode(data=data, meta=meta)
@@ -268,7 +283,7 @@ def _serve(connection: Connection) -> None:
         while True:
             seed: int = connection.recv()
             where = f"{request.task_id}, seed {seed}"
-            connection.send(record(env, seed, request.noise, flags=request.flags))
+            connection.send(record(env, seed, request.noise, flags=request.flags, expert=request.expert))
     except (EOFError, OSError):
         raise
     except Exception as error:

@@ -5,7 +5,7 @@ one state.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Any, Generator, Iterator, Mapping
 
@@ -123,8 +123,17 @@ class _Recording:
 class _Collection:
     """Orders of all sessions, and the episodes that come of them, in the order of the seeds."""
 
-    def __init__(self, source: PolicySource, seeds: Iterator[int], size: int, first_group: int) -> None:
+    def __init__(
+        self,
+        source: PolicySource,
+        seeds: Iterator[int],
+        size: int,
+        first_group: int,
+        mixed: bool = False,
+        decisions: int | None = None,
+    ) -> None:
         self.source, self.size, self._first_group = source, size, first_group
+        self._mixed, self._decisions = mixed, decisions
         self.ready: dict[int, list[Episode]] = {}
         self._seeds = seeds
         self._known: list[int] = []
@@ -132,7 +141,7 @@ class _Collection:
         self._places: dict[int, tuple[int, dict[str, int]]] = {}  # number of the order -> group or episode, and facts
         self._trunks: dict[int, _Recording] = {}
         self._parts: dict[int, list[Episode]] = {}
-        self.given = 0
+        self.given = self.kept = 0
         self.period_ns = source.policy.spec.action.period_ns
 
     def seed(self, number: int) -> int | None:
@@ -166,17 +175,21 @@ class _Collection:
             # One that knows nothing of how the episode ended chooses the decision, and all that go on from it are
             # drawn anew: had the first one been kept, states would come with better endings than they have.
             random = np.random.default_rng([seed, 5])
-            for _ in range(self.size):
+            for member in range(self.size):
+                if self._mixed and member == self.size // 2 and self._ended_alike(group):
+                    self.ready[group] = []
+                    break
                 order = Order(next(numbers), seed, int(random.integers(2**63 - 1)), recording.branch)
-                self._running[order.number] = member = recording.continued(order)
-                self._places[order.number] = (
-                    group,
-                    {
-                        GROUP.name: self._first_group + group,
-                        BRANCHED_AT.name: member.shared_rows,
-                    },
-                )
+                self._running[order.number] = branch = recording.continued(order)
+                self._places[order.number] = group, {GROUP.name: -1, BRANCHED_AT.name: branch.shared_rows}
                 yield order
+
+    def _ended_alike(self, group: int) -> bool:
+        """Whether all members up to now succeeded, or none did; those of a group that is given up are dropped."""
+        alike = len({bool(episode.meta[SUCCESS.name]) for episode in self._parts[group]}) == 1
+        if alike:
+            del self._parts[group]
+        return alike
 
     # -- what the rollout tells ---------------------------------------------------------------------------------------
 
@@ -185,7 +198,8 @@ class _Collection:
             self._running[order.number] = _Recording(order, result.instruction, result.drawn)
 
     def decide(self, record: DecisionRecord) -> None:
-        self._running[record.order.number].add(record)
+        late = self._decisions is not None and record.request.number >= self._decisions
+        self._running[record.order.number].add(replace(record, branch=None) if late else record)
 
     def end(self, order: Order, record: EpisodeRecord) -> None:
         recording = self._running.pop(order.number)
@@ -199,10 +213,17 @@ class _Collection:
             self.ready[place] = self._parts.pop(place)
 
     def in_order(self) -> Iterator[list[Episode]]:
-        """What is complete and next."""
+        """What is complete and next; groups that are kept are numbered one after the other."""
         while self.given in self.ready:
+            episodes = self.ready.pop(self.given)
             self.given += 1
-            yield self.ready.pop(self.given - 1)
+            if not episodes:
+                continue
+            if GROUP.name in episodes[0].meta:
+                number = self._first_group + self.kept
+                episodes = [replace(each, meta={**each.meta, GROUP.name: number}) for each in episodes]
+            self.kept += 1
+            yield episodes
 
 
 def policy_episodes(
@@ -214,6 +235,8 @@ def policy_episodes(
     options: Mapping[str, Any] | None = None,
     group: int | None = None,
     first_group: int = 0,
+    mixed: bool = False,
+    decisions: int | None = None,
     batch: int = BATCH,
 ) -> Generator[list[Episode], None, None]:
     """For each seed an episode of a policy, or a group of them that go on from one state, in the order of the seeds:
@@ -230,18 +253,21 @@ def policy_episodes(
         options: of the task.
         group: episodes that go on from one state; None for no groups.
         first_group: number of the first group.
+        mixed: keep only groups in which some succeed and some fail: a group whose first half ended alike is given up,
+            dropped, and takes no number.
+        decisions: of an episode that may give a state, from the first one on; None for all.
         batch: rows of every inference call, a part of what decides the episodes.
 
     Raises:
         InputError: the policy does not fit the task, an option is wrong, or the task's state cannot be put back.
         TillerError: a worker is lost, or an environment raised.
     """
-    for name, value in (("group", group), ("batch", batch), ("workers", workers)):
+    for name, value in (("group", group), ("batch", batch), ("workers", workers), ("decisions", decisions)):
         if value is not None and value < 1:
             raise InputError(name, expected="at least 1", got=str(value))
     policy, number = source.policy, environments_of(task_id, workers, batch)
     source.noise.require(policy.spec.action)
-    collection = _Collection(source, seeds, group or 1, first_group)
+    collection = _Collection(source, seeds, group or 1, first_group, mixed, decisions)
     orders = collection.alone if group is None else collection.grouped
     sessions = [
         EnvSession(env, ChunkRunner(policy.spec, n_action_steps=source.n_action_steps), orders(env, number))

@@ -85,6 +85,17 @@ class Steps:
     save: bool = False
 
 
+@dataclass(frozen=True)
+class Hold:
+    """End the episode where it is.
+
+    Args:
+        env: number of the environment.
+    """
+
+    env: int
+
+
 @dataclass
 class EpisodeProgress:
     """The result of an episode so far; the fields are those of `sim.statistics.records.EpisodeRecord`."""
@@ -105,6 +116,12 @@ class EpisodeProgress:
     @property
     def ended(self) -> bool:
         return self.terminated or self.truncated
+
+    def hold(self) -> None:
+        """End it before the next step; one that had none yet has no reward and no score."""
+        self.truncated = True
+        if not self.length:
+            self.max_reward = self.score = 0.0
 
     def add(self, reward: float, terminated: bool, truncated: bool, info: Mapping[str, Any]) -> None:
         score = float(info["score"])
@@ -207,7 +224,7 @@ class EnvRunner:
         """Episode and step, for messages."""
         return f"seed {self._episode.seed}, step {self._episode.length}"
 
-    def run(self, command: Reset | Steps) -> StepResult:
+    def run(self, command: Reset | Steps | Hold) -> StepResult:
         """Carry out a command.
 
         Raises:
@@ -219,6 +236,11 @@ class EnvRunner:
                 command.env, rows, self._episode, self._reports_success, self._instruction, drawn=self._drawn
             )
         assert self._current is not None
+        if isinstance(command, Hold):
+            self._episode.hold()
+            self._close_video()
+            # It may have ended before it could report.
+            return StepResult(command.env, [], self._episode, True, self._instruction)
         state = self._current.save() if command.save else None
         rows, trace = self._step(command.actions)
         return StepResult(command.env, rows, self._episode, self._reports_success, self._instruction, trace, state)

@@ -22,6 +22,7 @@ from robot.control.runner import ChunkRunner, query_seed
 from robot.description import Policy
 from robot.errors import InputError, TillerError
 from robot.files import unwritten
+from robot.monitoring.monitor import HOLD, RECORD, Monitor
 from sim.evaluation.env_runner import EnvConfig
 from sim.evaluation.order import orders
 from sim.evaluation.rounds import Rollout
@@ -87,6 +88,8 @@ def evaluate_policy(
     description: Mapping[str, Any] | None = None,
     output: Path | str | None = None,
     overwrite: bool = False,
+    monitor: Monitor | None = None,
+    hold: bool = False,
 ) -> Evaluation:
     """Run a policy on the seeds `seed .. seed + episodes - 1` of a task.
 
@@ -109,6 +112,8 @@ def evaluate_policy(
         description: of the policy, for the record: checkpoint, hash, sampler, steps.
         output: folder for `evaluation.json` and `videos/`; nothing is written when None.
         overwrite: replace an `evaluation.json` that is there.
+        monitor: watches every decision; what it said is in the records.
+        hold: end an episode at its first alarm: it is a failure then.
 
     Returns:
         The evaluation, its records in the order of their seeds.
@@ -120,6 +125,8 @@ def evaluate_policy(
         EvaluationUnwritten: all episodes were run, but the disk is full or the output cannot be written.
         EvaluationInterrupted: the same as EvaluationFailed for Ctrl-C.
     """
+    if hold and monitor is None:
+        raise InputError("hold", expected="a monitor, whose alarms hold", got="none")
     for name, value in {"episodes": episodes, "workers": workers, "batch": batch, "environments": environments}.items():
         if value is not None and value < 1:
             raise InputError(name, expected="at least 1", got=str(value))
@@ -134,10 +141,22 @@ def evaluate_policy(
         ChunkRunner(policy.spec, n_action_steps=n_action_steps, ensemble=ensemble, delay_steps=delay_steps)
         for _ in range(min(count, episodes))
     ]
+    if monitor is not None:
+        monitor.require(runners[0].n_action_steps)
+        policy = monitor.prepared(policy)
     rollout = Rollout(
         policy,
         env_config(policy, task_id, options, videos=_video_folder(video_episodes, episodes, folder)),
-        [EnvSession(env, runner, orders(seed, env, count, episodes)) for env, runner in enumerate(runners)],
+        [
+            EnvSession(
+                env,
+                runner,
+                orders(seed, env, count, episodes),
+                watch=None if monitor is None else monitor.watch(),
+                holds=hold,
+            )
+            for env, runner in enumerate(runners)
+        ],
         batch=batch,
         filmed=frozenset(video_episodes),
         on_episode=lambda order, record: on_episode(record) if on_episode is not None else None,
@@ -163,6 +182,7 @@ def evaluate_policy(
             command=shlex.join([_program(), *sys.argv[1:]]),
             versions=versions(),
             instructions=dict(sorted(rollout.instructions.items())) if len(rollout.instructions) > 1 else {},
+            monitor={} if monitor is None else {**monitor.about, "action": HOLD if hold else RECORD},
         )
 
     try:

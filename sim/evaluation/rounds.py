@@ -16,7 +16,7 @@ from robot.description.decision import require_execution
 from robot.errors import InputError, TillerError
 from sim.evaluation.action_noise import ActionNoise
 from sim.evaluation.decisions import DecisionRecord
-from sim.evaluation.env_runner import EnvConfig, EnvSpecs, Reset, StepResult, Steps
+from sim.evaluation.env_runner import EnvConfig, EnvSpecs, Hold, Reset, StepResult, Steps
 from sim.evaluation.order import Branch, Order
 from sim.evaluation.session import EnvSession
 from sim.evaluation.workers import WorkerProcess
@@ -137,7 +137,9 @@ class Rollout:
         running = [session for session in self._sessions if session.order is not None]
         idle = [session for session in self._sessions if session.order is None]
         self._plan([session for session in running if session.runner.needs_plan(session.now_ns)])
-        commands: list[Reset | Steps] = [self._steps(session) for session in running]
+        commands: list[Reset | Steps | Hold] = [
+            Hold(session.env) if session.held else self._steps(session) for session in running
+        ]
         commands += [begun for session in idle if (begun := session.begin(self._filmed)) is not None]
         count = len(processes)
         shares = [[command for command in commands if command.env % count == index] for index in range(count)]
@@ -180,7 +182,7 @@ class Rollout:
                 session.before = session.runner.fork(), replace(session.episode)
             session.take(decisions.row(self._row(session)), requests[self._row(session)])
 
-    def _collect(self, process: WorkerProcess, share: list[Reset | Steps]) -> TillerError | None:
+    def _collect(self, process: WorkerProcess, share: list[Reset | Steps | Hold]) -> TillerError | None:
         """Receive a worker's results of its share of the commands."""
         try:
             for command, answer in zip(share, process.receive()):
@@ -192,16 +194,17 @@ class Rollout:
             return WorkerLost(f"{error} while it ran the episodes with seeds {', '.join(map(str, seeds))}")
         return None
 
-    def _take(self, command: Reset | Steps, result: StepResult) -> None:
+    def _take(self, command: Reset | Steps | Hold, result: StepResult) -> None:
         session = self._sessions[result.env]
         order = self._order(session)
         session.observe(result)
         if isinstance(command, Reset):
             self._on_begin(order, result)
-        elif self._on_decision is not None:
+        elif self._on_decision is not None and isinstance(command, Steps):
             self._on_decision(self._record(session, command, result))
         if result.episode.ended:
-            record = EpisodeRecord(**vars(result.episode), latency=Latency.of(session.latencies))
+            latency = Latency.of(session.latencies)
+            record = EpisodeRecord(**vars(result.episode), latency=latency, monitor=session.monitored)
             session.order = None
             self._reports_success |= result.reports_success
             if self._keep:

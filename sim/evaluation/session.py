@@ -10,8 +10,11 @@ import numpy as np
 from robot.control.plan_request import PlanRequest
 from robot.control.runner import ChunkRunner
 from robot.description import Decision, TaskPrompt
+from robot.monitoring.moment import Moment
+from robot.monitoring.monitor import Verdict, Watch
 from sim.evaluation.env_runner import EpisodeProgress, Reset, StepResult, Steps
 from sim.evaluation.order import Order
+from sim.statistics.monitored import Alarm, Monitored
 
 
 @dataclass
@@ -30,6 +33,10 @@ class EnvSession:
         decided: the newest decision and its request.
         before: runner and result before it, where states are asked for.
         episode: its result so far.
+        watch: tells whether the policy is failing; None for nobody.
+        holds: whether an alarm ends the episode.
+        verdicts: of the watch on the episode that runs.
+        alarm: the first of them.
     """
 
     env: int
@@ -43,6 +50,10 @@ class EnvSession:
     decided: tuple[Decision, PlanRequest] | None = None
     before: tuple[ChunkRunner, EpisodeProgress] | None = None
     episode: EpisodeProgress | None = None
+    watch: Watch | None = None
+    holds: bool = False
+    verdicts: list[Verdict] = field(default_factory=list)
+    alarm: Alarm | None = None
 
     @property
     def now_ns(self) -> int:
@@ -54,6 +65,9 @@ class EnvSession:
         if order is None:
             return None
         self.length, self.latencies, self.late = 0, [], None
+        self.verdicts, self.alarm = [], None
+        if self.watch is not None:
+            self.watch.reset()
         if order.branch is None:
             self.runner.reset()
             return Reset(self.env, order.seed, order.number in filmed)
@@ -66,10 +80,36 @@ class EnvSession:
         delay, while the rows of the old chunk go on.
         """
         self.decided = decision, request
+        if self.watch is not None:
+            best, period_ns = self.runner.best(decision, request), self.runner.spec.action.period_ns
+            self._note(self.watch.add(Moment.of(request, decision, best, period_ns)))
         if self.runner.delay_steps and self.runner.chunk is not None:
             self.late = decision, request
         else:
             self.runner.take(decision, request)
+
+    def _note(self, verdict: Verdict) -> None:
+        self.verdicts.append(verdict)
+        if verdict.alarm and self.alarm is None:
+            self.alarm = Alarm(
+                verdict.number, self.length, verdict.name, verdict.score, verdict.threshold, verdict.reason
+            )
+
+    @property
+    def held(self) -> bool:
+        """Whether the episode ends now, as there was an alarm."""
+        return self.holds and self.alarm is not None
+
+    @property
+    def monitored(self) -> Monitored | None:
+        """What the watch said of the episode so far; None without one."""
+        if self.watch is None:
+            return None
+        scores = {
+            score.name: tuple(verdict.scores[number] for verdict in self.verdicts)
+            for number, score in enumerate(self.watch.monitor.scores)
+        }
+        return Monitored(scores, self.alarm, self.held)
 
     def steps(self, save: bool = False) -> Steps:
         """All actions up to the next plan."""

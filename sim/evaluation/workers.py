@@ -8,7 +8,7 @@ from __future__ import annotations
 from multiprocessing.connection import Connection
 from typing import Sequence
 
-from sim.evaluation.env_runner import EnvConfig, EnvRunner, EnvSpecs, Reset, StepResult, Steps, build
+from sim.evaluation.env_runner import EnvConfig, EnvRunner, EnvSpecs, Hold, Reset, StepResult, Steps, build
 from sim.process.child import ChildProcess, be_child
 from sim.process.failure import Failure, failure
 
@@ -33,7 +33,7 @@ class WorkerProcess(ChildProcess):
             raise answer.error()
         return answer
 
-    def send(self, commands: Sequence[Reset | Steps]) -> None:
+    def send(self, commands: Sequence[Reset | Steps | Hold]) -> None:
         """Hand out commands, at most one per environment; `receive` must follow before the next ones."""
         self.tell(commands)
 

@@ -32,6 +32,8 @@ def headline(evaluation: Evaluation) -> str:
         return warning
     if evaluation.divergence:
         warning += f'<p class="note">{escape(evaluation.divergence)}</p>'
+    if summary.alarms is not None:
+        warning += f'<p class="note">Monitor: {escape(summary.alarms.sentence)}</p>'
     latency = evaluation.latency
     cards = [
         (
@@ -111,6 +113,7 @@ def provenance(evaluation: Evaluation) -> str:
         "executed rows a plan": evaluation.n_action_steps,
         **{f"ensemble {name}": value for name, value in evaluation.ensemble.items()},
         "rows a plan comes late": evaluation.delay_steps or None,
+        **{f"monitor {name}": value for name, value in _flat(evaluation.monitor)},
         "inference batch": evaluation.batch,
         "workers": evaluation.workers,
         "wall clock": _wall_clock(evaluation),
@@ -227,7 +230,9 @@ def _record_cells(record: EpisodeRecord) -> list[tuple[str, float | str]]:
     """(shown, sorted by) of each column."""
     numbers = [record.score, record.episode_return, record.max_reward]
     times = [1e3 * record.latency.p50_s, 1e3 * record.latency.p95_s]
+    held = record.monitor is not None and record.monitor.held
     ended = "diverged physics" if record.diverged else "the task" if record.terminated else "the time limit"
+    ended = "an alarm" if held else ended
     return [
         (str(record.seed), record.seed),
         (_outcome(record), int(record.success)),

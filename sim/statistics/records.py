@@ -14,11 +14,12 @@ from robot.description import from_json, to_json
 from robot.errors import InputError
 from robot.files import write_result
 from sim.statistics.intervals import Interval, bootstrap, interquartile_mean, percentiles, wilson
+from sim.statistics.monitored import Alarms, Monitored
 
 SCHEMA_VERSION = 1
 FILE_NAME = "evaluation.json"
 PARTIAL_NAME = "evaluation.partial.json"
-_RARE = ("no_video", "diverged")  # fields that are written only where they are not empty
+_RARE = ("no_video", "diverged", "monitor", "alarms")  # fields that are written only where they are not empty
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,7 @@ class EpisodeRecord:
         diverged: why the physics could not go on, which makes it a failure; empty otherwise.
         energy: values of the task's last `info` whose names begin with `energy_`, without that: joules spent,
             overdrafts and so on; empty where the task counts none.
+        monitor: what a monitor said of it; None without one.
     """
 
     seed: int
@@ -68,6 +70,7 @@ class EpisodeRecord:
     no_video: str = ""
     diverged: str = ""
     energy: Mapping[str, float] = field(default_factory=dict)
+    monitor: Monitored | None = None
 
     @property
     def result(self) -> tuple[Any, ...]:
@@ -79,7 +82,7 @@ class EpisodeRecord:
 class Summary:
     """Statistics of all records. Intervals are at 95%: Wilson's for the success rate, bootstrap for the rest. The
     energy is the mean of each number over the episodes, and `overdrawn` how many episodes had an overdraft. `diverged`
-    is how many failed as their physics could not go on.
+    is how many failed as their physics could not go on. `alarms` are those of a monitor, None without one.
     """
 
     episodes: int
@@ -95,6 +98,7 @@ class Summary:
     energy: Mapping[str, float] = field(default_factory=dict)
     overdrawn: int = 0
     diverged: int = 0
+    alarms: Alarms | None = None
 
 
 @dataclass(frozen=True)
@@ -119,6 +123,7 @@ class Evaluation:
         command: that reproduces it.
         versions: of the software.
         instructions: instruction -> episodes that had it, where they had several.
+        monitor: what watched it: path, scores, level of false alarms, what an alarm does; empty without one.
     """
 
     task: str
@@ -139,6 +144,7 @@ class Evaluation:
     command: str = ""
     versions: Mapping[str, str] = field(default_factory=dict)
     instructions: Mapping[str, int] = field(default_factory=dict)
+    monitor: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def complete(self) -> bool:
@@ -194,6 +200,7 @@ class Evaluation:
             },
             overdrawn=sum(record.energy.get("overdrafts", 0.0) > 0 for record in self.records),
             diverged=sum(bool(record.diverged) for record in self.records),
+            alarms=Alarms.of(self.records),
         )
 
 
@@ -207,8 +214,9 @@ def write_evaluation(evaluation: Evaluation, path: Path | str, *, overwrite: boo
     path = Path(path)
     check_target(path, overwrite)
     document = {"schema": SCHEMA_VERSION, "summary": to_json(evaluation.summary), **to_json(evaluation)}
-    if not evaluation.instructions:
-        del document["instructions"]
+    for name in ("instructions", "monitor"):
+        if not document[name]:
+            del document[name]
     for part in (*document["records"], *filter(None, [document["summary"]])):
         for name in _RARE:
             if not part.get(name, True):
@@ -255,7 +263,7 @@ def _require_sound(evaluation: Evaluation, path: Path) -> None:
         for name in ("episode_return", "max_reward", "score"):
             if not isfinite(getattr(record, name)):
                 _refuse(f"{where}.{name}", "a finite number", getattr(record, name))
-        if record.length < 1:
+        if record.length < 1 and not (record.monitor is not None and record.monitor.held):
             _refuse(f"{where}.length", "at least 1", record.length)
         if numbers.setdefault(record.seed, number) != number:
             _refuse(f"{where}.seed", f"another one than records[{numbers[record.seed]}]", record.seed)

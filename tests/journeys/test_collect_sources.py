@@ -134,3 +134,11 @@ def test_groups_on_a_task_whose_state_cannot_be_put_back_are_refused(tmp_path: P
         f"output={tmp_path / 'out'}", saying=("a task whose state can be saved and put back", "Leave groups out"),
     )  # fmt: skip
     assert not (tmp_path / "out").exists()
+
+
+def test_the_expert_of_a_task_that_does_not_fit_is_refused(tmp_path: Path, tiller: Command) -> None:
+    words = ("collect", "task=twin/lift", "episodes=1", f"output={tmp_path / 'none'}")
+    refused(tiller, *words, "expert=twin/hand_grasp", saying=("expert of twin/hand_grasp", "hand.joints"))
+    refused(tiller, *words, "expert=twin/lfit", saying=("twin/lift",))
+    refused(tiller, *words, "expert=twin/place", "source=checkpoint", "checkpoint=x", saying=("source=expert",))
+    assert not list(tmp_path.iterdir())

@@ -104,7 +104,10 @@ def test_what_does_not_fit_is_refused_before_anything_is_written(
         ((f"data=[{groups},{groups}]", "training.weights=[nan,1]"), ("training.weights", "nan")),
         (("data=[]",), ("a dataset, or several",)),
         ((f"data={groups}", "training.order.name=topp"), ("training.order", "'top'")),
-        ((f"data={groups}", "critic=success", "policy=flow_unet"), ("policy=flow_unet", "both")),
+        (
+            (f"data={groups}", "critic=success", "policy=flow_unet"),
+            ("policy=flow_unet", "those of a policy and a critic"),
+        ),
         ((f"data={groups}", "critic=succes"), ("'success'",)),
         ((f"data={groups}", f"judge={groups}"), ("'judge'", "critic=")),
         ((f"data={pusht_dataset}", "critic=success"), ("fact 'success'",)),

@@ -76,7 +76,7 @@ def test_files_of_recipes_read_strictly() -> None:
 
 
 def test_groups_are_those_of_the_defaults_list() -> None:
-    assert set(groups_of("train")) == {"policy", "critic", "training", "task"}
+    assert set(groups_of("train")) == {"policy", "critic", "monitor", "training", "task"}
     assert groups_of("evaluate") == groups_of("collect") == {"steering": None}
     assert groups_of("deploy") == {}
 

@@ -18,8 +18,8 @@ import yaml
 from data.store.writing.lock import LOCK_NAME, WriterLock
 from robot.errors import InputError
 from tests.journeys.commands import Command
+from tiller.runs.origin import trained_task
 from tiller.runs.output import ANOTHER, CONFIG, FINISHED, Output, claim_folder, finished_figures, open_output
-from tiller.verbs.evaluate import trained_task
 
 RUNS = 8
 ROOT = Path(__file__).parents[2]

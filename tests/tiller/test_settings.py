@@ -202,7 +202,7 @@ def test_number_of_a_policys_part_is_in_its_range_or_refused_with_it(part: str) 
     made = choices[name]
     types = declared(made if is_dataclass(made) else made.__init__)
     for option, hint in types.items():
-        if option in ("horizon", "action_dim", "condition_dim", "size", "shapes", "return"):
+        if option in ("horizon", "action_dim", "condition_dim", "size", "shapes", "layout", "return"):
             continue  # what the recipe and the data give
         walked = list(numbers(hint, option))
         for number in walked:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Generator, Iterator, Mapping, Sequence
 
 import numpy as np
 
-from robot.errors import InputError
+from robot.description import require_match
+from robot.errors import InputError, TillerError
 
 if TYPE_CHECKING:
     from data.store.episode import Episode
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 EXPERT, CHECKPOINT, MIXTURE = "expert", "checkpoint", "mixture"
 SOURCES = (EXPERT, CHECKPOINT, MIXTURE)
+FEWEST_MIXED = 20
+"""Groups that are tried for each one of both outcomes, at most."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +87,16 @@ class Sources:
             for (episode,) in groups:
                 yield episode
 
-    def groups(self, seed: int, number: int, size: int, first_group: int) -> Generator[list[Episode], None, None]:
+    def groups(
+        self,
+        seed: int,
+        number: int,
+        size: int,
+        first_group: int,
+        *,
+        mixed: bool = False,
+        decisions: int | None = None,
+    ) -> Generator[list[Episode], None, None]:
         """Groups of episodes of the first policy, each going on from a state of an episode of its seed.
 
         Args:
@@ -92,14 +104,29 @@ class Sources:
             number: of groups.
             size: episodes of each.
             first_group: its number.
+            mixed: keep only those in which some succeed and some fail.
+            decisions: of an episode that may give a state; None for all.
+
+        Raises:
+            TillerError: fewer than one group in `FEWEST_MIXED` is.
         """
         from sim.evaluation.collect_policy import policy_episodes
 
-        seeds = iter(range(seed, seed + number))
-        return policy_episodes(
-            self.policies[0], self.task, seeds, workers=self.workers, options=self.options, group=size,
-            first_group=first_group,
+        tries = number if not mixed else max(number, 1) * FEWEST_MIXED + FEWEST_MIXED
+        made = policy_episodes(
+            self.policies[0], self.task, iter(range(seed, seed + tries)), workers=self.workers, options=self.options,
+            group=size, first_group=first_group, mixed=mixed, decisions=decisions,
         )  # fmt: skip
+        with closing(made):
+            done = 0
+            for group in islice(made, number):
+                done += 1
+                yield group
+        if done < number:
+            raise TillerError(
+                f"only {done} of {tries} groups had both successes and failures: leave mixed_groups out, or choose a "
+                "policy or a perturbation with which more starts are open"
+            )
 
 
 def require_possible(task: str, options: Mapping[str, Any], action_noise: Mapping[str, float], *, groups: bool) -> None:
@@ -121,6 +148,30 @@ def require_possible(task: str, options: Mapping[str, Any], action_noise: Mappin
             _require_saved_states(env)
     finally:
         env.close()
+
+
+def require_expert(task: str, options: Mapping[str, Any], expert: str | None) -> None:
+    """Refuse the expert of a task that sees or moves something else.
+
+    Raises:
+        InputError: there is no such expert, or the two tasks do not fit; both are shown.
+    """
+    if expert is None:
+        return
+    import sim
+    from sim.experts import make_expert
+    from sim.tasks.environment import require_absolute
+
+    make_expert(expert)
+    own, other = require_absolute(sim.make(task, **options)), require_absolute(sim.make(expert))
+    try:
+        require_match(
+            other.observation_spec, own.observation_spec, other.action_spec, own.action_spec,
+            left=f"expert of {expert}", right=f"task {task}", way_out="Choose the expert of a task of the same suite",
+        )  # fmt: skip
+    finally:
+        own.close()
+        other.close()
 
 
 def _require_saved_states(env: TaskEnv) -> None:

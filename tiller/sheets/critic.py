@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,8 @@ def summary(judgement: Judgement) -> str:
     if judgement.pairs:
         counted = f"{judgement.pairs} pairs of {judgement.states} states"
         lines.append(f"  AUC within one state        {_shown(judgement.within)}, {counted}")
+        verdict = "passes" if judgement.passed else "does not pass"
+        lines.append(f"  {verdict} the gate of a critic that chooses: the lower end above {judgement.record['gate']:g}")
     else:
         lines.append("  AUC within one state        unknown: no group has both a success and a failure")
     if judgement.states < ENOUGH_STATES:
@@ -33,11 +36,13 @@ def summary(judgement: Judgement) -> str:
             f"  Brier score                 {judgement.brier:.3f}",
             f"  calibration error           {judgement.calibration_error:.3f}",
         ]
+    lines.append(f"  value less return           {judgement.value_less_return:+.3f}")
     return "\n".join(lines)
 
 
 def write_calibration(judgement: Judgement, folder: Path) -> Path:
-    """Write the calibration of a critic as a table, and as a picture: success rate by value.
+    """Write the calibration of a critic as a table, and as a picture: success rate by value, of discounted values the
+    mean discounted success.
 
     Returns:
         Path of the picture.
@@ -48,10 +53,11 @@ def write_calibration(judgement: Judgement, folder: Path) -> Path:
     write_table(folder / TABLE, names, (dict(zip(names, map(float, row))) for row in judgement.bins))
     figure = Figure(figsize=(4.4, 4.8), layout="constrained")
     upper, lower = figure.subplots(2, height_ratios=(4, 1), sharex=True)
-    value, success, count = judgement.bins.T
+    value, returned, count = judgement.bins.T
+    label = "success rate" if math.isnan(judgement.bound_rate) else "discounted success"
     upper.plot([0, 1], [0, 1], color="0.75", linewidth=1, label="calibrated")
-    upper.plot(value, success, marker="o", markersize=4, label=f"error {judgement.calibration_error:.3f}")
-    upper.set(xlim=(0, 1), ylim=(0, 1), ylabel="success rate", title=f"AUC {_shown(judgement.auc)}")
+    upper.plot(value, returned, marker="o", markersize=4, label=f"error {judgement.calibration_error:.3f}")
+    upper.set(xlim=(0, 1), ylim=(0, 1), ylabel=label, title=f"AUC {_shown(judgement.auc)}")
     upper.legend(frameon=False, loc="upper left")
     lower.bar(value, count, width=0.06, color="0.6")
     lower.set(xlabel="value of the critic", ylabel="chunks")

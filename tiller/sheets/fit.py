@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Mapping, Sequence
 
 from data.store.names import require_schema
-from robot.description import ActionSpec, ObservationSpec, require_match
+from policies.training.embodiments import STATE_ENCODER, members
+from robot.description import ActionSpec, ObservationSpec, PolicySpec, require_match
 from robot.errors import InputError
 
 if TYPE_CHECKING:
     from data.store.dataset import Dataset
     from policies.recipe.critic import CriticRecipe
     from policies.recipe.recipe import ObservingRecipe, PolicyRecipe
-
-STATE_ENCODER = "state"
 
 
 @dataclass(frozen=True)
@@ -66,10 +66,41 @@ def fit_recipe(
     return replace(recipe, observation=keys, n_action_steps=steps)
 
 
-def fit_critic(recipe: CriticRecipe, dataset: Dataset, task: TaskFacts | None, *, own_steps: bool) -> CriticRecipe:
-    """As `fit_recipe`, of a critic: it scores the rows that the task executes of a plan, unless told otherwise."""
+def fit_generalist(recipe: PolicyRecipe, datasets: Sequence[Dataset], *, own_action_steps: bool) -> PolicyRecipe:
+    """A recipe of several embodiments with the rows that each executes per plan, taken from the task that its dataset
+    was recorded of, unless the recipe names its own.
+    """
+    assert recipe.generalist is not None
+    steps = dict(recipe.generalist.n_action_steps)
+    for embodiment, data in zip(members(recipe, datasets), datasets):
+        if own_action_steps or embodiment.name in steps or "task" not in data.attributes:
+            continue
+        with suppress(InputError):  # a task of another version, or of an extra that is not installed here
+            facts = task_facts(str(data.attributes["task"]), data.attributes.get("task_options") or {})
+            steps[embodiment.name] = min(facts.n_action_steps, recipe.horizon)
+    return replace(recipe, generalist=replace(recipe.generalist, n_action_steps=steps))
+
+
+def fit_critic(
+    recipe: CriticRecipe,
+    dataset: Dataset,
+    task: TaskFacts | None,
+    *,
+    own_steps: bool,
+    base: PolicySpec | None = None,
+) -> CriticRecipe:
+    """As `fit_recipe`, of a critic: it sees what its base sees, and scores the rows that the base or else the task
+    executes of a plan, unless told otherwise.
+    """
+    if base is not None and not recipe.observation:
+        takes_images = recipe.encoder.get("name") != STATE_ENCODER
+        seen = tuple(key.name for key in base.observation if takes_images or not key.is_image)
+        recipe = replace(recipe, observation=seen)
     keys = _keys(recipe, dataset, task)
-    return replace(recipe, observation=keys, steps=recipe.steps if own_steps or task is None else task.n_action_steps)
+    steps = recipe.steps
+    if not own_steps and (base is not None or task is not None):
+        steps = base.n_action_steps if base is not None else task.n_action_steps  # type: ignore[union-attr]
+    return replace(recipe, observation=keys, steps=steps)
 
 
 def _keys(recipe: ObservingRecipe, dataset: Dataset, task: TaskFacts | None) -> tuple[str, ...]:

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Sequence
 
-from policies.recipe.recipe import TrainingConfig
-
 if TYPE_CHECKING:
-    from data.store.dataset import Dataset
+    from policies.training.demonstrations import Demonstrations
 
 
 def announcement(
     name: str,
     paths: Sequence[str],
-    datasets: Sequence[Dataset],
+    data: Demonstrations,
     task: str | None,
-    training: TrainingConfig,
     observation: Sequence[str],
     scored: int | None,
 ) -> str:
@@ -23,12 +20,12 @@ def announcement(
 
     Args:
         name: of the recipe.
-        paths, datasets: that are trained on.
+        paths, data: that it is trained on.
         task: that it is for.
-        training: weights and order.
         observation: keys that are seen.
         scored: rows that a critic scores; None of a policy.
     """
+    datasets, training = data.datasets, data.config
     episodes, rows = sum(map(len, datasets)), sum(each.rows for each in datasets)
     parts = [
         f"Training {name} on {episodes} episodes ({rows} rows) of {', '.join(paths)}"
@@ -44,7 +41,8 @@ def announcement(
         parts.append(
             " ".join([f"episodes {training.order['name']}", *(f"{key}={value}" for key, value in order.items())])
         )
-    schema = datasets[0].schema
-    known = [key.name for key in schema.observation if not key.is_image] if schema else []
+    if data.members:
+        parts.append(f"as {len(data.embodiments)} embodiments: {', '.join(each.name for each in data.embodiments)}")
+    known = [key.name for key in data.observation if not key.is_image]
     left_out = [key for key in known if key not in observation]
     return ", ".join(parts) + (f"\nLeaving out {', '.join(left_out)} of the dataset" if left_out else "")

@@ -260,10 +260,11 @@ def _actor(options: BudgetOptions) -> tuple[Callable[[TaskEnv], TaskAgent], Budg
     from policies.model.checkpoint_folder import find
     from robot.description import require_match
     from tiller.runs.acting import PolicyActor
-    from tiller.verbs.evaluate import trained_task
+    from tiller.runs.embodiment import embodiment_for
+    from tiller.runs.origin import trained_task
 
     folder = find(options.checkpoint)
-    policy = load(folder, options.device)
+    policy = load(folder, options.device, embodiment_for(options.task))
     trained, trained_options = trained_task(options.checkpoint)
     if not (options.task or trained):
         raise InputError("'task'", expected="a task on a twin", got="none, and the checkpoint was trained without one")

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Callable, Iterator, Mapping, Sequence
 
 from robot.description import to_json
-from robot.description.ranges import Count, Range, Seed, Share, Workers
-from robot.errors import InputError, nearest
-from sim.perturbations.sizes import Severity
+from robot.errors import InputError
 from sim.tasks.info import SAY_SUCCESS
 from tiller.command_line.command import run_configured
 from tiller.configuration.compose import Configuration
+from tiller.runs.collecting import OF_GROUPS, CollectOptions, require_consistent
 from tiller.runs.output import Output, begin, claim_folder
-from tiller.runs.sources import CHECKPOINT, EXPERT, MIXTURE, SOURCES, Sources
+from tiller.runs.sources import CHECKPOINT, EXPERT, MIXTURE, Sources
 from tiller.runs.steering import critics_named, with_steering
 
 if TYPE_CHECKING:
@@ -24,63 +23,6 @@ if TYPE_CHECKING:
 
 LEAST_SUCCESS = 0.05
 """Share of a policy's episodes that must succeed where failures are not kept."""
-
-
-@dataclass(frozen=True)
-class CollectOptions:
-    """What `tiller collect` takes.
-
-    Args:
-        task: to collect on; source=expert needs one that has a scripted expert.
-        episodes: to have in the end; of an expert successful ones.
-        source: who acts: expert, checkpoint, or mixture: an expert or a policy, drawn anew for each episode.
-        checkpoint: of the policy that acts.
-        checkpoints: of a mixture, further policies, such as earlier ones of the same run.
-        expert_share: of a mixture, the share of episodes in which the expert acts.
-        steering: what steers the policies, such as steering=noise_scale steering.noise_scale=2.
-        sampler: of the policies, null for their default.
-        steps: of the sampler, null for its default.
-        n_action_steps: rows of a chunk that are executed before the next plan; null for the policy's default.
-        action_noise: deviation of a field of the action in its unit (rotations: rad): action_noise.tcp.position=0.005.
-        groups: collect groups of so many episodes that go on from one state, drawn at random; null for none.
-        seed: of the first episode or group; the next ones count up.
-        workers: processes, of a mixture for each of those who act; the dataset does not depend on it.
-        output: folder of the dataset; null makes outputs/collect/<date>.
-        keep_failures: keep episodes without success too, and count them; null keeps those of policies.
-        options: of the task, for example options.cameras=[agentview].
-        perturbations: of the task, name -> severity 0 to 5: perturbations.friction=3; see docs/perturbations.md.
-        randomise: draw each severity anew every episode, from 0 up to the one given.
-        device: auto, cpu, cuda or cuda:N.
-        resume: add what is missing to a dataset that was begun alike.
-        overwrite: replace what an earlier run left in the output folder.
-    """
-
-    task: str
-    episodes: Count = 50
-    source: str = EXPERT
-    checkpoint: str | None = None
-    checkpoints: tuple[str, ...] = ()
-    expert_share: Share = 0.5
-    steering: Mapping[str, Any] | None = None
-    sampler: str | None = None
-    steps: Annotated[int, Range(1, 100_000)] | None = None
-    n_action_steps: Annotated[int, Range(1, 10_000)] | None = None
-    action_noise: Mapping[str, Annotated[float, Range(0, 1000)]] = field(default_factory=dict)
-    groups: Annotated[int, Range(2, 10_000)] | None = None
-    seed: Seed = 0
-    workers: Workers = 1
-    output: str | None = None
-    keep_failures: bool | None = None
-    options: Mapping[str, Any] = field(default_factory=dict)
-    perturbations: Mapping[str, Severity] = field(default_factory=dict)
-    randomise: bool = False
-    device: str = "auto"
-    resume: bool = False
-    overwrite: bool = False
-
-    @property
-    def keeps_failures(self) -> bool:
-        return self.source != EXPERT if self.keep_failures is None else self.keep_failures
 
 
 def command(words: Sequence[str]) -> int:
@@ -120,46 +62,6 @@ def run(configuration: Configuration[CollectOptions]) -> int:
     return 0
 
 
-def require_consistent(options: CollectOptions, given: Mapping[str, Any]) -> None:
-    """Refuse options that do not go together.
-
-    Raises:
-        InputError: names the one that is missing or of no use, and what it belongs to.
-    """
-    if options.source not in SOURCES:
-        raise InputError(
-            "source",
-            expected=f"one of {', '.join(SOURCES)}",
-            got=f"'{options.source}'",
-            way_out=nearest(options.source, SOURCES),
-        )
-    of_policies = ("checkpoint", "checkpoints", "steering", "sampler", "steps", "n_action_steps", "groups")
-    useless = [name for name in of_policies if options.source == EXPERT and getattr(options, name)]
-    useless += [name for name in ("checkpoints", "expert_share") if options.source != MIXTURE and name in given]
-    if useless:
-        raise InputError(
-            useless[0],
-            expected="nothing of the kind",
-            got=f"a value beside source={options.source}",
-            way_out="Add source=checkpoint" if options.source == EXPERT else "Add source=mixture",
-        )
-    if options.source != EXPERT and not options.checkpoint:
-        raise InputError(
-            "checkpoint", expected=f"the policy that acts, with source={options.source}", got="none",
-            way_out="Add checkpoint=outputs/train/...",
-        )  # fmt: skip
-    if options.groups is None:
-        return
-    if options.source != CHECKPOINT or not options.keeps_failures:
-        raise InputError(
-            "groups",
-            expected="source=checkpoint, and failures kept: a group is what comes of one state",
-            got=f"source={options.source}" if options.source != CHECKPOINT else "keep_failures=false",
-        )
-    if options.episodes % options.groups:
-        raise InputError("episodes", expected=f"a multiple of groups={options.groups}", got=str(options.episodes))
-
-
 def load_sources(options: CollectOptions) -> tuple[Sources, dict[str, Any]]:
     """What acts, and its facts for the record of the dataset.
 
@@ -176,13 +78,14 @@ def load_sources(options: CollectOptions) -> tuple[Sources, dict[str, Any]]:
         return Sources(options.task, options.options, options.workers, (), 1.0, noise), {}
     from policies.loading.load import describe, identity, load
     from sim.evaluation.collect_policy import PolicySource
+    from tiller.runs.embodiment import embodiment_for
     from tiller.runs.threads import limit_threads
 
     limit_threads(None)
     policies, facts = [], []
     for path in (str(options.checkpoint), *options.checkpoints):
         policy = with_steering(
-            load(path, options.device),
+            load(path, options.device, embodiment_for(options.task, options.embodiment)),
             options.steering,
             sampler=options.sampler,
             steps=options.steps,
@@ -198,6 +101,7 @@ def load_sources(options: CollectOptions) -> tuple[Sources, dict[str, Any]]:
         "policies": facts,
         "expert_share": share,
         "groups": options.groups,
+        **{name: getattr(options, name) for name in OF_GROUPS if getattr(options, name)},
     }
     return Sources(options.task, options.options, options.workers, policies, share, noise), about
 
@@ -220,15 +124,17 @@ def open_collection(options: CollectOptions, facts: Mapping[str, Any]) -> tuple[
     from sim.evaluation import collect_policy
     from sim.evaluation.collect import schema
     from sim.tasks.environment import require_absolute
-    from tiller.runs.sources import require_possible
+    from tiller.runs.sources import require_expert, require_possible
 
+    require_expert(options.task, options.options, options.expert)
     if options.groups is not None or options.action_noise:
         require_possible(options.task, options.options, dict(options.action_noise), groups=options.groups is not None)
     checkpoints = [each for each in (options.checkpoint, *options.checkpoints) if each]
     reads: list[Path | str] = [*checkpoints, *(folder for each in checkpoints for folder in parts(each))]
     reads += critics_named(options.steering)
     path = claim_folder("collect", options.output, resume=options.resume, overwrite=options.overwrite, reads=reads)
-    who: dict[str, Any] = {"expert": "scripted"} if options.source == EXPERT else {"source": options.source, **facts}
+    expert = {"expert": options.expert or "scripted"}
+    who: dict[str, Any] = expert if options.source == EXPERT else {"source": options.source, **facts}
     noise = {"action_noise": dict(options.action_noise)} if options.action_noise else {}
     origin = {
         "task": options.task,
@@ -315,11 +221,14 @@ def _missing(
             keep_failures=options.keeps_failures,
             on_episode=on_episode,
             noise=sources.noise,
+            expert=options.expert,
         ):
             yield [episode]
     elif options.groups is not None:
         number, done = -(-missing // options.groups), before // options.groups
-        with closing(sources.groups(first, number, options.groups, done)) as groups:
+        mixed, decisions = options.mixed_groups, options.group_decisions
+        made = sources.groups(first, number, options.groups, done, mixed=mixed, decisions=decisions)
+        with closing(made) as groups:
             for group in groups:
                 for episode in group:
                     on_episode(episode)

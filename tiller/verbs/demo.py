@@ -156,7 +156,7 @@ def evaluate(options: DemoOptions, output: Output) -> dict[str, Any]:
         device=options.device,
     )
     folder = open_output("evaluate", to_json(settings), settings.output, resume=options.resume)
-    policy, description = load_described(settings)
+    policy, description = load_described(settings, options.task)
     evaluation = measure(policy, options.task, settings, description, folder)
     show(evaluation)
     result = figures(evaluation)

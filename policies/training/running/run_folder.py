@@ -3,6 +3,7 @@
 checkpoints/step-00005000   folders, the newest one and those that are kept
 checkpoints/last            a link to the newest, moved in one atomic step
 checkpoints/final           the checkpoint to use, once the run is done
+checkpoints/best            the one to use instead, of a run that chooses among its checkpoints
 metrics.csv, tensorboard/
 """
 
@@ -15,9 +16,28 @@ from pathlib import Path
 from typing import Callable, Iterator
 
 from data.store.writing.lock import WriterLock
-from policies.model.files import new_checkpoint
+from policies.model.checkpoint_folder import read_json
+from policies.model.files import new_checkpoint, write_json
+from robot.description import from_json, to_json
 from robot.errors import InputError
 from robot.files import point_link, remove_partial
+
+CHOICE = "choice.json"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Why a checkpoint was chosen: it had the largest of a number.
+
+    Args:
+        by: the number's name.
+        value: that it had.
+        update: after which.
+    """
+
+    by: str
+    value: float
+    update: int
 
 
 @dataclass(frozen=True)
@@ -43,6 +63,10 @@ class RunFolder:
     @property
     def final(self) -> Path:
         return self.checkpoints / "final"
+
+    @property
+    def best(self) -> Path:
+        return self.checkpoints / "best"
 
     @property
     def metrics(self) -> Path:
@@ -107,6 +131,22 @@ class RunFolder:
         with new_checkpoint(self.final) as partial:
             write(partial)
         return self.final
+
+    def save_best(self, choice: Choice, write: Callable[[Path], None]) -> Path:
+        """Write the checkpoint that was chosen, in place of the one that was before."""
+        with new_checkpoint(self.best) as partial:
+            write(partial)
+            write_json(partial / CHOICE, to_json(choice))
+        return self.best
+
+    def choice(self) -> Choice | None:
+        """Which checkpoint was chosen, and why; None where none was.
+
+        Raises:
+            InputError: the record of it cannot be read.
+        """
+        path = self.best / CHOICE
+        return from_json(Choice, read_json(path), where=str(path)) if path.is_file() else None
 
     def _point_last_at(self, folder: Path) -> None:
         if self.last.is_dir() and not self.last.is_symlink():  # a run that was copied with its links resolved

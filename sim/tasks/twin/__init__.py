@@ -71,4 +71,7 @@ def make(name: str, *, reward: str, options: Mapping[str, Any]) -> TwinEnv:
 
     from sim.tasks.twin.env import TwinEnv, TwinOptions
 
-    return TwinEnv(task, reward=reward, options=read_options(TwinOptions, options, task.info.id))
+    settings = read_options(TwinOptions, options, task.info.id)
+    if settings.starts == "ambiguous":
+        task.make_ambiguous()
+    return TwinEnv(task, reward=reward, options=settings)

@@ -22,6 +22,7 @@ from sim.tasks.twin.furniture import (
 from sim.tasks.twin.task import CONTROL_HZ, BodyReading, TwinTask
 from sim.twin.model.scene import Scene
 
+BETWEEN = (0.015, 0.115)  # m, of a drawer that may be opened and shut
 HALF_WIDTH, DEPTH, HEIGHT = 0.15, 0.22, 0.15  # m, of the cabinet
 BOARD = 0.006  # m, half a board's thickness
 TRAVEL = 0.17  # m
@@ -112,6 +113,14 @@ class Drawer(TwinTask):
                 axis="x",
             )
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._ambiguous = False
+
+    def make_ambiguous(self) -> None:
+        """Let the drawer stand anywhere, whether it is to be opened or shut."""
+        self._ambiguous = True
+
     def bind(self, scene: Scene) -> None:
         super().bind(scene)
         self._handle, self._opening = BodyReading(scene, "handle"), JointReading(scene, "drawer")
@@ -120,7 +129,8 @@ class Drawer(TwinTask):
         x, y, yaw = random.uniform([0.68, -0.12, -0.3], [0.76, 0.12, 0.3])
         stand(self.scene, "cabinet", x, y, yaw)
         self._open = bool(random.random() < 0.5)
-        self._opening.put(random.uniform(0.0, 0.03) if self._open else random.uniform(0.09, 0.15))
+        opening = random.uniform(*((0.0, 0.03) if self._open else (0.09, 0.15)))
+        self._opening.put(random.uniform(*BETWEEN) if self._ambiguous else opening)
         self.instruction = INSTRUCTIONS["open" if self._open else "close"]
 
     def observe(self) -> dict[str, np.ndarray]:

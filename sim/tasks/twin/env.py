@@ -34,6 +34,7 @@ from sim.twin.model.scene import compile_scene, new_scene
 from sim.twin.robot import TwinRobot
 
 START_NOISE_RAD = 0.02
+STARTS = ("own", "ambiguous")
 PRESS_M = 0.05  # how far a target may be below the table: at 1000 N/m, the hand presses on it with 50 N
 RENDERERS = ("_picture_renderer", "_image_renderer")  # made when they are first used
 
@@ -51,6 +52,8 @@ class TwinOptions(CameraOptions):
         depth: add the depth images of those cameras, in mm.
         budget: of energy, a file of `configs/budget`, or a path; `energy.tank` and `energy.changed` are observed then.
         enforce: whether the budget's filters act; false counts work and overdrafts and changes nothing.
+        starts: `own` of the task, or `ambiguous`: nothing of a start says what the instruction is, in tasks that have
+            several.
 
     Raises:
         InputError: a value is wrong, or a perturbation of images is asked for and no camera.
@@ -63,11 +66,13 @@ class TwinOptions(CameraOptions):
     depth: bool = False
     budget: str | None = None
     enforce: bool = True
+    starts: str = "own"
 
     def __post_init__(self) -> None:
         super().__post_init__()
         one_of("option control", self.control, CONTROLS)
         one_of("option action", self.action, ACTIONS)
+        one_of("option starts", self.starts, STARTS)
         if 1_000_000_000 % self.inner_hz:
             raise InputError(
                 "option inner_hz",

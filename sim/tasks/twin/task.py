@@ -60,6 +60,19 @@ class TwinTask(ABC):
     def update(self) -> None:  # noqa: B027, most tasks have nothing to note
         """Account for a control step that has passed, for tasks whose success depends on the past."""
 
+    def make_ambiguous(self) -> None:
+        """Let starts say nothing of the instruction from now on.
+
+        Raises:
+            InputError: the task has one instruction only.
+        """
+        raise InputError(
+            f"option starts of {self.info.id}",
+            expected="own: the task has one instruction",
+            got="ambiguous",
+            way_out="twin/drawer has several",
+        )
+
     @abstractmethod
     def observe(self) -> dict[str, np.ndarray]:
         """The task's part of the observation, float32, in the order of `fields`."""

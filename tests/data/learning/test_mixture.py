@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data.learning.episode_weights import episode_returns, expected_returns, make_order, weights_of
-from data.learning.mixture import Mixture
+from data.learning.sources.mixture import Mixture
+from data.learning.sources.weighted import Weighted
 from data.learning.split import split_episodes
-from data.learning.weighted import Weighted
 from data.learning.windows import Batch, Windows
 from data.store.dataset import Dataset
 from data.store.episode import Episode

@@ -276,3 +276,9 @@ def test_calibration_counts_chunks(trained: Path, tmp_path: Path) -> None:
     share = success.mean()
     assert found.calibration_error == pytest.approx(0.2 * share + 0.3 * (1 - share))
     assert found.brier == pytest.approx(0.04 * share + 0.09 * (1 - share)) and found.auc[0] == 1.0
+
+
+def test_a_critic_is_not_told_by_goals(by_chunk: Path, tmp_path: Path) -> None:
+    recipe = CriticRecipe(prompt={"name": "goal", "keys": ["goal"]})
+    with pytest.raises(InputError, match=r"critic.prompt.*language.*goal"):
+        train_critic(by_chunk, recipe, TrainingConfig(steps=1), tmp_path / "run")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from hypothesis import given
@@ -19,14 +21,16 @@ from policies.networks import (
 )
 from policies.networks.linear import ONEDNN
 from policies.networks.mlp import FilmBlock
+from policies.networks.tokens import TokenLayout
 from policies.networks.transformer import Block
 from policies.networks.unet import ConvBlock, ResidualBlock, TimeConv, TimeDoubling
 from robot.errors import InputError
 
-SMALL = {
+SMALL: dict[str, dict[str, Any]] = {
     "mlp": {"width": 32, "depth": 2},
     "transformer": {"width": 32, "depth": 2, "heads": 2},
     "unet": {"down_dims": (16, 32, 64), "groups": 4, "step_embedding": 32},
+    "tokens": {"layout": TokenLayout(keys=1, width=4, fields=(1, 2), flagged=False, prompt=1), "depth": 2, "heads": 2},
 }
 
 
@@ -81,7 +85,7 @@ def test_a_row_of_a_batch_is_the_row_alone(name: str) -> None:
         torch.testing.assert_close(alone[0], together[row], atol=1e-5, rtol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["mlp", "transformer"])
+@pytest.mark.parametrize("name", ["mlp", "transformer", "tokens"])
 def test_an_untrained_network_predicts_zero(name: str) -> None:
     assert not make_network(name, 8, 3, 5, **SMALL[name])(*inputs(4)).any()
 

@@ -53,6 +53,7 @@ PLAIN: dict[str, dict[str, Any]] = {
     "random_choice": {"samples": 4},
     "sampler": {"steps": 3},
     "execution": {"n_action_steps": 2},
+    "prompt": {"guidance": 1.0},
 }
 
 

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 import tiller
-from data.learning.mixture import Mixture
+from data.learning.sources.mixture import Mixture
 from data.store.dataset import Dataset
 from data.store.episode import Episode
 from data.store.names import SUCCESS
@@ -71,7 +71,7 @@ def test_shares_of_datasets_hold_in_every_batch(store: Path, recipe: PolicyRecip
     other = write_store(tmp_path / "other", episodes=3, rows=12)
     data = Demonstrations.open([store, other], replace(CONFIG, weights=(0.5, 0.5)))
     spec = make_policy(store, recipe).spec
-    source = data.source(data.windows(spec))
+    source = data.source(data.windows(spec), spec)
     assert isinstance(source, Mixture)
     order = source.order(np.random.default_rng(0))
     first = source.gather(order).episode < len(Dataset.open(store))

@@ -26,7 +26,7 @@ WORDS = ("pull the drawer open", "push the drawer shut")
         (PromptSpec(INSTRUCTION), TaskPrompt("whatever is said"), None),
         (PromptSpec(INSTRUCTION), TaskPrompt(), "words that say what to do"),
         (PromptSpec(INSTRUCTION, WORDS), TaskPrompt(WORDS[0], goal={"x": np.zeros(1)}), "an instruction alone"),
-        (PromptSpec(INSTRUCTION, WORDS), TaskPrompt(WORDS[0], guidance=2.0), "guidance 2"),
+        (PromptSpec(INSTRUCTION, WORDS), TaskPrompt(WORDS[0], guidance=2.0), r"guidance.*got 2"),
     ],
 )
 def test_a_prompt_is_followed_ignored_or_refused_as_the_policy_says(

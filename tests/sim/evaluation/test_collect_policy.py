@@ -102,6 +102,29 @@ def test_a_group_shares_its_rows_up_to_where_it_branches(task: str) -> None:
     assert all(row % policy.spec.n_action_steps == 0 for row in branched) and len(set(branched)) > 1
 
 
+def test_groups_of_both_outcomes_are_kept_and_numbered_whatever_the_workers() -> None:
+    line = "gym/tests.sim.line_env:Line-v0"
+    policy = Wanderer(line, reach=0.4)
+
+    def kept(workers: int, **more: object) -> list[list[Episode]]:
+        groups = policy_episodes(
+            source(policy), line, iter(range(40)), workers=workers, group=4, first_group=7, batch=4, decisions=2, **more
+        )
+        return list(groups)
+
+    every, mixed, again = kept(1), kept(1, mixed=True), kept(2, mixed=True)
+    assert [[each.digest() for each in group] for group in mixed] == [[e.digest() for e in group] for group in again]
+    assert 0 < len(mixed) < len(every) == 40
+    assert {each.meta["branched_at"] for group in every for each in group} == {0, policy.spec.n_action_steps}
+    for number, group in enumerate(mixed):
+        assert {each.meta["group"] for each in group} == {7 + number} and len(group) == 4
+        assert {bool(each.meta["success"]) for each in group} == {False, True}
+    whole = {group[0].meta["seed"]: [each.data["action"].tobytes() for each in group] for group in every}
+    assert all(whole[group[0].meta["seed"]] == [each.data["action"].tobytes() for each in group] for group in mixed)
+    first_half = [[bool(each.meta["success"]) for each in group[:2]] for group in every]
+    assert len(mixed) == sum(one != other for one, other in first_half), "given up where the first half ended alike"
+
+
 def test_a_group_on_a_task_that_does_not_repeat_is_refused() -> None:
     task = "gym/tests.sim.restless_env:Restless-v0"
     with pytest.raises(InputError, match="another observation this time"):

@@ -198,3 +198,20 @@ def test_cameras_see_the_scene_upright() -> None:
 def test_a_camera_that_is_not_there_is_refused() -> None:
     with pytest.raises(InputError, match="Did you mean 'corner'"):
         sim.make("metaworld/reach", cameras=("cornr",))
+
+
+@needs_metaworld
+def test_the_expert_of_another_task_does_what_it_is_told_in_this_one() -> None:
+    """The drawer is shut already: the expert that shuts it pushes on, and does not open it."""
+    from sim.evaluation.collect import collect
+
+    common = {"episodes": 1, "seed": 3, "options": {"max_steps": 250}}
+    own = next(iter(collect("metaworld/drawer-open", keep_failures=True, **common)))
+    other = next(iter(collect("metaworld/drawer-open", keep_failures=True, expert="metaworld/drawer-close", **common)))
+    assert other.meta["instruction"] == sim.make("metaworld/drawer-close").instruction != own.meta["instruction"]
+    assert own.meta["success"]
+    assert other.meta["source"] == "scripted expert of metaworld/drawer-close" and not other.meta["success"]
+    for name in ("object.position", "goal.position"):
+        np.testing.assert_array_equal(own.data[name][0], other.data[name][0])
+    moved = [np.abs(each.data["object.position"] - each.data["object.position"][0]).max() for each in (own, other)]
+    assert moved[1] < 0.03 < moved[0]

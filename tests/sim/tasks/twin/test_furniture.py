@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import sim
+from robot.errors import InputError
 from sim.evaluation.collect import record
 from sim.experts.twin import door as door_expert
 from sim.experts.twin import drawer as drawer_expert
@@ -172,3 +173,29 @@ def test_experts_succeed_in_every_way_at_a_humans_pace(env: Any) -> None:
 def test_the_other_arm_can_too(env: Any) -> None:
     other = sim.make(env.task.id, robot="ur5e")
     assert sum(bool(record(other, seed).meta["success"]) for seed in range(4)) >= 3
+
+
+def test_ambiguous_starts_tell_nothing_of_the_instruction() -> None:
+    """Neither where the drawer stands nor what is drawn before it: only the words."""
+    env, own = sim.make("twin/drawer", starts="ambiguous"), sim.make("twin/drawer")
+    openings: dict[str, list[float]] = {}
+    for seed in range(60):
+        seen, info = env.reset(seed=seed)
+        other, theirs = own.reset(seed=seed)
+        openings.setdefault(info["instruction"], []).append(float(seen["drawer.opening"][0]))
+        assert info["instruction"] == theirs["instruction"]
+        np.testing.assert_array_equal(seen["handle.rotation"], other["handle.rotation"])
+    assert len(openings) == 2
+    for values in openings.values():
+        assert min(values) < 0.035 and max(values) > 0.095 and min(values) > 0.01 and max(values) < 0.12
+    for seed in (3, 4):  # an expert of both does both from there
+        assert record(env, seed).meta["success"]
+    env.close()
+    own.close()
+
+
+def test_a_task_of_one_instruction_has_no_ambiguous_starts() -> None:
+    with pytest.raises(InputError, match=r"option starts of twin/door.*one instruction.*twin/drawer"):
+        sim.make("twin/door", starts="ambiguous")
+    with pytest.raises(InputError, match=r"option starts.*own, ambiguous"):
+        sim.make("twin/drawer", starts="any")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from data.learning.mixture import require_weights
-from data.learning.source import WindowSource
+from data.learning.sources.around import Around
+from data.learning.sources.mixture import require_weights
+from data.learning.sources.source import WindowSource
 from data.learning.windows import Batch
 
 
-class Weighted:
+class Weighted(Around):
     """Windows of a source, drawn by the weight of their episodes.
 
     An epoch has as many windows as the source. A window of weight w comes w n / sum(w) times in it, rounded down or up
@@ -24,7 +25,7 @@ class Weighted:
     """
 
     def __init__(self, source: WindowSource, weights: np.ndarray) -> None:
-        self.source = source
+        super().__init__(source)
         weights = np.asarray(weights, np.float64)
         require_weights("weights of episodes", weights, len(weights))
         of = weights[source.episode_of]
@@ -32,9 +33,6 @@ class Weighted:
         self.weights = of / of.sum()
         self._until = np.cumsum(self.weights)
         self._until /= self._until[-1]
-
-    def __len__(self) -> int:
-        return len(self.source)
 
     def gather(self, windows: np.ndarray) -> Batch:
         """Windows of the source, by its numbers."""
@@ -46,10 +44,3 @@ class Weighted:
         at = (np.arange(count) + generator.random()) / count
         drawn = np.searchsorted(self._until, at, side="right").clip(max=count - 1)
         return self.shuffled(drawn, generator)
-
-    def shuffled(self, windows: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-        return self.source.shuffled(windows, generator)
-
-    @property
-    def episode_of(self) -> np.ndarray:
-        return self.source.episode_of

@@ -6,8 +6,9 @@ from typing import Iterable, Mapping, Sequence
 
 import numpy as np
 
+from data.learning.later import Later
 from data.learning.sampling import checked_windows
-from data.learning.source import WindowSource
+from data.learning.sources.source import WindowSource
 from data.learning.windows import Batch
 from robot.errors import InputError
 
@@ -91,6 +92,10 @@ class Mixture:
     @property
     def episode_of(self) -> np.ndarray:
         return np.concatenate([member.episode_of + first for member, first in zip(self.members, self._first_episode)])
+
+    def later(self, rows: int, gamma: float) -> Later:
+        """What follows each window; none is followed by one of another member."""
+        return Later.joined([member.later(rows, gamma) for member in self.members], self._starts[:-1].tolist())
 
 
 def require_weights(where: str, weights: np.ndarray, count: int, *, positive: bool = False) -> None:

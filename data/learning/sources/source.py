@@ -6,6 +6,7 @@ from typing import Protocol
 
 import numpy as np
 
+from data.learning.later import Later
 from data.learning.windows import Batch
 
 
@@ -29,4 +30,8 @@ class WindowSource(Protocol):
     @property
     def episode_of(self) -> np.ndarray:
         """(len,) int64 the episode of each window, as `Batch.episode` counts."""
+        ...
+
+    def later(self, rows: int, gamma: float) -> Later:
+        """What follows each window so many rows later, with rewards discounted by gamma per row."""
         ...
