@@ -49,9 +49,16 @@ ALPHA, RESAMPLES = 0.05, 2000
 LEARNT, JUDGED = "learnt", "judged"
 COLUMNS = (
     "case", "judged_on", "score", "successes", "failures", "decision", "auc_at", "auc_at_low", "auc_at_high",
-    "auc_until", "auc", "false_alarms", "false_alarms_low", "false_alarms_high", "noticed", "noticed_early",
-    "median_time", "alpha", "calibrated_on", "monitor_ms", "features_ms", "policy", "date",
+    "auc_within_task", "auc_until", "auc", "false_alarms", "false_alarms_low", "false_alarms_high", "noticed",
+    "noticed_early", "median_time", "alpha", "calibrated_on", "monitor_ms", "features_ms", "policy", "date",
 )  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class TaskEpisode(ScoredEpisode):
+    """An episode of one of several tasks; `task` is its number."""
+
+    task: int = 0
 
 
 @dataclass(frozen=True)
@@ -87,7 +94,7 @@ CASES: dict[str, Case] = {
         ("metaworld/push", "metaworld/peg-insert-side", "metaworld/door-open", "metaworld/window-open"),
         ("metaworld/pick-place", "metaworld/window-close"),
         ("perturbations.observation_noise=5", "perturbations.action_latency=5", "options.max_steps=200", "steps=3"),
-        (869_000, 869_500), (60, 50),
+        (850_000, 865_000), (60, 50),
     ),
     "peg": Case(
         "artifacts/twin_peg/weak-seed0-*", ("twin/peg",), (), ("steps=5",), (860_000, 865_000), (280, 150)
@@ -110,7 +117,7 @@ def main(words: list[str]) -> int:
     parser.add_argument("--words", nargs="*", default=[], help="of tiller collect")
     parser.add_argument("--episodes", nargs=2, type=int, default=[280, 200], help="of each task: learnt, judged")
     chosen = parser.parse_args(words)
-    cases = {name: case_of(name) for name in chosen.cases or ([] if chosen.name else CASES)}
+    cases = {name: case_of(name) for name in chosen.cases or ([] if chosen.name else there())}
     if chosen.name:
         tasks, held_out = (tuple(filter(None, text.split(","))) for text in (chosen.tasks, chosen.held_out))
         learnt, judged = chosen.episodes
@@ -121,6 +128,11 @@ def main(words: list[str]) -> int:
     rows = [row for name, case in cases.items() for row in measured(name, case)]
     write_csv(path, COLUMNS, [*kept, *rows])
     return 0
+
+
+def there() -> list[str]:
+    """The cases whose policy is trained."""
+    return [name for name, case in CASES.items() if any(ROOT.glob(case.checkpoint))]
 
 
 def case_of(name: str) -> Case:
@@ -193,7 +205,7 @@ def made(name: str, score: str, words: Sequence[str], checkpoint: str, data: Seq
     return path
 
 
-def calibrated(monitor: Monitor, checkpoint: str, data: Sequence[Path]) -> tuple[Policy, list[ScoredEpisode]]:
+def calibrated(monitor: Monitor, checkpoint: str, data: Sequence[Path]) -> tuple[Policy, list[TaskEpisode]]:
     """The policy as it acted, and the scores of the episodes that calibrated its monitor."""
     datasets = [Dataset.open(path) for path in data]
     policy, _ = acting_policy(checkpoint, datasets)
@@ -203,21 +215,21 @@ def calibrated(monitor: Monitor, checkpoint: str, data: Sequence[Path]) -> tuple
     return policy, [each for place, each in zip(places, scored(monitor, policy, data)) if calibrates[place]]
 
 
-def scored(monitor: Monitor, policy: Policy, data: Sequence[Path]) -> list[ScoredEpisode]:
+def scored(monitor: Monitor, policy: Policy, data: Sequence[Path]) -> list[TaskEpisode]:
     """The scores of a monitor on recorded episodes, as it gives them while the policy acts."""
     episodes = []
     for rollout in rollouts(monitor.prepared(policy), [Dataset.open(path) for path in data]):
         watch = monitor.watch()
         curve = np.array([watch.add(moment).scores for moment in rollout.moments])
-        episodes.append(ScoredEpisode(curve, rollout.success, rollout.rows, monitor.n_action_steps))
+        episodes.append(TaskEpisode(curve, rollout.success, rollout.rows, monitor.n_action_steps, rollout.dataset))
     return episodes
 
 
-def row(band: Band, episodes: Sequence[ScoredEpisode], about: Mapping[str, Any]) -> dict[str, Any]:
+def row(band: Band, episodes: Sequence[TaskEpisode], about: Mapping[str, Any]) -> dict[str, Any]:
     judgement = judge_monitor(band, episodes)
-    low, high = interval_at(band, episodes, judgement.decision)
+    (low, high), within = at_decision(band, episodes, judgement.decision)
     rate = wilson(round(judgement.false_alarms * judgement.successes), judgement.successes)
-    figures = {**vars(judgement), "auc_at_low": low, "auc_at_high": high}
+    figures = {**vars(judgement), "auc_at_low": low, "auc_at_high": high, "auc_within_task": within}
     figures |= {"false_alarms_low": rate.low, "false_alarms_high": rate.high}
     known = {key: "" if isinstance(value, float) and np.isnan(value) else value for key, value in figures.items()}
     shown = {key: f"{value:.3f}" if isinstance(value, float) else value for key, value in known.items()}
@@ -225,14 +237,20 @@ def row(band: Band, episodes: Sequence[ScoredEpisode], about: Mapping[str, Any])
     return {**dict.fromkeys(COLUMNS, ""), **shown, **about, "alpha": ALPHA, "calibrated_on": band.episodes}
 
 
-def interval_at(band: Band, episodes: Sequence[ScoredEpisode], decision: int) -> tuple[float, float]:
-    """The 95 % interval of the AUC at a decision, by a bootstrap over the episodes that reach it."""
+def at_decision(band: Band, episodes: Sequence[TaskEpisode], decision: int) -> tuple[tuple[float, float], float]:
+    """The AUC at a decision among the episodes that reach it: its 95 % interval, by a bootstrap over them; and that
+    within tasks, the share of pairs of a success and a failure of one task that are ranked rightly. A score that knows
+    no more than which task fails often has a large AUC over all of them, and one half within.
+    """
     there = [each for each in episodes if len(each.curve) > decision]
     values = np.array([band.excess(decision, each.curve[decision]).max() for each in there])
-    success, random = np.array([each.success for each in there]), np.random.default_rng(0)
-    drawn = random.integers(len(there), size=(RESAMPLES, len(there)))
+    success, task = np.array([each.success for each in there]), np.array([each.task for each in there])
+    drawn = np.random.default_rng(0).integers(len(there), size=(RESAMPLES, len(there)))
     low, high = np.nanquantile([auc(-values[rows], success[rows]) for rows in drawn], (0.025, 0.975))
-    return float(low), float(high)
+    own = [(-values[task == each], success[task == each]) for each in np.unique(task)]
+    pairs = [(auc(value, good), int(good.sum() * (~good).sum())) for value, good in own if 0 < good.sum() < len(good)]
+    within = sum(share * count for share, count in pairs) / max(sum(count for _, count in pairs), 1)
+    return (float(low), float(high)), within
 
 
 def said(judgement: MonitorJudgement) -> str:
