@@ -20,6 +20,8 @@ class Linear(nn.Linear):
     def forward(self, x: Tensor) -> Tensor:
         """x (..., I) to (..., O)."""
         if takes_onednn(x, self.weight):
+            if not torch.is_grad_enabled():  # the same product; the 110 of a decision cost 1.5 ms less so
+                return ONEDNN(x, self.weight, self.bias, "none", [], "")
             return _OneDnnLinear.apply(x, self.weight, self.bias)
         return functional.linear(x, self.weight, self.bias)
 
