@@ -28,18 +28,14 @@ import numpy as np
 from benchmarks import free_steering
 from benchmarks.artifacts import RESULTS, ROOT, write_csv
 from benchmarks.chunk_continuations import Acting, Size, measure, read_lines
-from benchmarks.free_steering import Base
 from benchmarks.nested_variance import NestedVariance, Outcomes, nested_variance
 from robot.errors import InputError, TillerError, nearest
 from robot.files import write_file
 from sim.statistics.intervals import Interval
 
 BASES = {
-    "lift_shifted": free_steering.BASES["lift_shifted"],
-    "peg_weak": free_steering.BASES["peg_weak"],
-    "press_weak": Base("weak_press", "weak", "twin/press", 10, 12),
-    "drawer_weak": Base("weak_drawer", "weak", "twin/drawer", 3, 12),
-    "pick_place_weak": Base("weak_pick_place", "weak", "metaworld/pick-place", 3, 8, ("options.max_steps=150",)),
+    name: free_steering.BASES[name]
+    for name in ("lift_shifted", "peg_weak", "press_weak", "drawer_weak", "pick_place_weak")
 }
 FULL, SCREEN = Size(), Size(8, (0, 1), 6, 6, 805_000)
 SIZES = {name: replace(FULL, chunks=7, continuations=6) for name in ("peg_weak", "pick_place_weak")}

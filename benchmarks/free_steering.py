@@ -59,6 +59,9 @@ BASES = {
     "robosuite_lift": Base("robosuite_lift", "flow", "robosuite/Lift", 10, 8),
     "metaworld_pick_place": Base("metaworld_pick_place", "flow", "metaworld/pick-place", 10, 8),
     "metaworld_weak": Base("metaworld_pick_place", "weak", "metaworld/pick-place", 3, 8),
+    "press_weak": Base("weak_press", "weak", "twin/press", 10, 12),
+    "drawer_weak": Base("weak_drawer", "weak", "twin/drawer", 3, 12),
+    "pick_place_weak": Base("weak_pick_place", "weak", "metaworld/pick-place", 3, 8, ("options.max_steps=150",)),
 }
 
 

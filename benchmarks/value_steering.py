@@ -4,11 +4,15 @@
     python -m benchmarks.value_steering lift_shifted        one of them
     python -m benchmarks.value_steering --table             the table of what is there
 
-Per base: groups of 8 episodes that go on from one state of the base's own (400 episodes to train on, 400 to judge by);
-critics trained beside the base's zero-noise plan and judged within a state; the free controls, K, beta and what is best
-of all chosen on selection seeds; filtered behaviour cloning on the very rollouts that the critics saw, by the ordinary
-trainer from the base's weights, and its own control without them. Then 600 episodes of everything on the same reported
-seeds, in pairs. Everything is done by the command line that users have; the table is docs/results/value_steering.csv.
+Per base: groups of 8 episodes that go on from one state of the base's own, and do not all end alike (1,200 episodes to
+train on, 640 to judge by); critics trained beside the base's zero-noise plan and judged within a state; filtered
+behaviour cloning on the very rollouts that the critics saw, by the ordinary trainer from the base's weights, and its
+own control without them. On selection seeds everything is measured: all that is free, the best of 16 by each critic
+at the base's noise and at the best scale, three weights of guidance, clones with noise and without. What is chosen
+there is measured on other seeds beside its controls, in pairs: on 600 what differences are claimed of, on the first 200
+of them the other cells. `picked` is what a paired test on the selection
+seeds keeps: the best that is learnt, where it is above the best that is free with 95 %, else the latter.
+Everything is done by the command line that users have; the table is docs/results/value_steering.csv.
 """
 
 from __future__ import annotations
@@ -20,29 +24,32 @@ from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Iterator, Mapping
+from typing import Any, Iterable, Iterator
 
 import numpy as np
 
 from benchmarks.artifacts import RESULTS, ROOT, tiller, write_csv
-from benchmarks.free_steering import BASES, Base, settings
+from benchmarks.free_steering import BASES, SELECTION, Base, folder_of, settings, successes
 from data.store.dataset import Dataset
 from data.store.names import SUCCESS
 from robot.errors import InputError, TillerError, nearest
-from sim.statistics.comparison import compare
+from sim.statistics.comparison import Comparison, compare, compare_records
 from sim.statistics.records import FILE_NAME, Evaluation, read_evaluation
+from tiller.runs.steering import STEERED
 
 FOLDER = ROOT / "artifacts" / "value_steering"
-SELECTION, REPORTED = 650_000, 100_000  # first seeds
-SELECTED, EPISODES = 200, 600
-GROUPED, MEMBERS = 400, 8
-SETS = {"train": 900_000, "judged": 930_000}  # first seeds of the groups
+REPORTED = 100_000  # first seed; those of selection are those of the free settings
+SELECTED, CELL, EPISODES = 200, 200, 600
+MEMBERS, DECISIONS = 8, 4  # of a group; where it may begin
+SETS = {"train": (900_000, 1200), "judged": (930_000, 640)}  # first seed, episodes
+VERIFIER = ("critic=success", "critic.network.width=64", "training.steps=800", "training.evaluate_every=200")
 CRITICS = {
-    "verifier": ("critic=success", "critic.network.width=64"),
-    "iql": ("critic=iql",),
-    "shuffled": ("critic=success", "critic.network.width=64"),
+    "verifier": VERIFIER,
+    "iql": ("critic=iql", "training.steps=1500", "training.evaluate_every=375"),
+    "shuffled": VERIFIER,
 }
-BETAS = (0.03, 0.1, 0.3)
+LEARNT, CLONES = ("verifier", "iql"), ("cloned_demonstrations", "cloned_successes")
+BETAS = (0.05, 0.3)
 UPDATES = 3000  # of cloning from the base's weights
 COLUMNS = (
     "base", "task", "setting", "kind", "picked", "success", "success_low", "success_high", "difference",
@@ -85,19 +92,22 @@ class Bench:
 
     @property
     def perturbations(self) -> tuple[str, ...]:
-        """The base's perturbation as `tiller collect` takes it."""
+        """The base's perturbation and options as `tiller collect` takes them."""
         words = dict(word.split("=") for word in self.base.words)
-        return (f"perturbations.{words['perturbation']}={words['severity']}",) if words else ()
+        perturbed = "perturbation" in words
+        size = (f"perturbations.{words['perturbation']}={words['severity']}",) if perturbed else ()
+        return size + tuple(word for word in self.base.words if word.startswith("options."))
 
     # -- data and critics ---------------------------------------------------------------------------------------------
 
     def collect(self) -> None:
-        for name, seed in SETS.items():
+        for name, (seed, episodes) in SETS.items():
             output = self.folder / name
             if not (output / "finished.json").exists():
                 tiller(
                     "collect", f"task={self.base.task}", "source=checkpoint", f"checkpoint={self.checkpoint}",
-                    *self.acting, *self.perturbations, f"groups={MEMBERS}", f"episodes={GROUPED}", f"seed={seed}",
+                    *self.acting, *self.perturbations, f"groups={MEMBERS}", "mixed_groups=true",
+                    f"group_decisions={DECISIONS}", f"episodes={episodes}", f"seed={seed}",
                     f"output={output}", *(["resume=true"] if output.exists() else []),
                 )  # fmt: skip
         if not (self.folder / "shuffled_data").exists():
@@ -108,8 +118,8 @@ class Bench:
             data = self.folder / ("shuffled_data" if name == "shuffled" else "train")
             self.train(
                 f"critic_{name}", *words, f"base={self.checkpoint}", f"base_steps={self.base.steps}", f"data={data}",
-                f"judge={self.folder / 'judged'}", "training=fast", "training.steps=1500", "training.warmup=50",
-                "training.evaluate_every=100", "training.validation.fraction=0",
+                f"judge={self.folder / 'judged'}", "training=fast", "training.warmup=50", "training.ema.decay=0.99",
+                "training.validation.fraction=0",
             )  # fmt: skip
 
     def clone(self) -> None:
@@ -133,104 +143,133 @@ class Bench:
         return settings(self.base)
 
     def learnt(self) -> dict[str, tuple[str, ...]]:
-        """What was learnt from the rollouts."""
+        """What was learnt from the rollouts: the best of 16 drawn as the base draws, and at the scale of noise that was
+        best without a critic; and guidance.
+        """
         found: dict[str, tuple[str, ...]] = {}
-        for critic in ("verifier", "iql"):
+        scales = {
+            name: words for name, words in self.free().items() if name == "base" or name.startswith("noise_scale")
+        }
+        scale = self.best({name: words for name, words in scales.items() if name != "noise_scale 0"})
+        for critic in LEARNT:
             path = f"steering.critic={self.folder / f'critic_{critic}'}"
-            found[f"{critic} of 16"] = (*self.acting, "steering=value", path, "steering.samples=16")
+            choice = (*self.acting, "steering=value", path, "steering.samples=16")
+            found[f"{critic} of 16"] = choice
+            if scale != "base":
+                at_scale = f"checkpoint={self.evaluation(scale, SELECTION) / STEERED}"
+                found[f"{critic} of 16 at {scale}"] = (at_scale, *choice)
             for beta in BETAS:
                 guided = ("steering=guidance", path, f"steering.beta={beta:g}")
                 found[f"{critic} guides at {beta:g}"] = (*self.acting, *guided)
         return found
 
     def controls(self) -> dict[str, tuple[str, ...]]:
-        shuffled_critic = f"steering.critic={self.folder / 'critic_shuffled'}"
-        verifier = f"steering.critic={self.folder / 'critic_verifier'}"
+        critic = f"steering.critic={self.folder / 'critic_shuffled'}"
         return {
             "any of 16": (*self.acting, "steering=random_choice", "steering.samples=16"),
-            "shuffled critic of 16": (*self.acting, "steering=value", shuffled_critic, "steering.samples=16"),
-            "verifier of 1": (*self.acting, "steering=value", verifier, "steering.samples=1"),
+            "shuffled critic of 16": (*self.acting, "steering=value", critic, "steering.samples=16"),
         }
 
     def cloned(self) -> dict[str, tuple[str, ...]]:
         """Retrained policies at the base's scale and at zero noise."""
         found = {}
-        for name in ("cloned_demonstrations", "cloned_successes"):
+        for name in CLONES:
             checkpoint = (f"checkpoint={self.folder / name}", *self.acting)
             found[name] = checkpoint
             found[f"{name} at zero noise"] = (*checkpoint, "steering=noise_scale", "steering.noise_scale=0")
         return found
 
-    def evaluate(self, setting: str, words: tuple[str, ...], seed: int, episodes: int) -> Evaluation:
-        folder = self.folder / "evaluations" / f"{setting.replace(' ', '_')}-{seed}"
+    def evaluation(self, setting: str, seed: int) -> Path:
+        if seed == SELECTION and setting in self.free():
+            return folder_of(ROOT / "artifacts", self.name, setting, seed)
+        return self.folder / "evaluations" / f"{setting.replace(' ', '_')}-{seed}"
+
+    def evaluate(self, setting: str, words: tuple[str, ...], seed: int, episodes: int) -> None:
+        folder = self.evaluation(setting, seed)
         if not (folder / FILE_NAME).exists():
             own = () if words[0].startswith("checkpoint=") else (f"checkpoint={self.checkpoint}",)
             tiller(
                 "evaluate", *own, *words, f"task={self.base.task}", f"episodes={episodes}", f"seed={seed}", "videos=0",
                 *self.base.words, f"output={folder}", "overwrite=true",
             )  # fmt: skip
-        return read_evaluation(folder / FILE_NAME)
 
     def run(self) -> None:
-        """Every step that is missing, and every evaluation: all on the selection seeds, the chosen ones on the others.
-
-        Of the values of beta one is reported per critic, and of all that is free the base, zero noise and the best.
-        """
+        """Every step that is missing: all evaluations on the selection seeds, the chosen ones on the others."""
         self.collect()
         self.train_critics()
         self.clone()
-        for setting, words in {**self.free(), **self.learnt(), **self.cloned()}.items():
-            self.evaluate(setting, words, SELECTION, SELECTED)
+        for measured in (self.free, self.learnt, self.cloned):  # what is learnt stands on the best scale
+            for setting, words in measured().items():
+                self.evaluate(setting, words, SELECTION, SELECTED)
+        counted = self.counted()
         for setting, words in self.reported().items():
-            self.evaluate(setting, words, REPORTED, EPISODES)
+            self.evaluate(setting, words, REPORTED, EPISODES if setting in counted else CELL)
+
+    def found(self, setting: str, seed: int) -> Evaluation | None:
+        file = self.evaluation(setting, seed) / FILE_NAME
+        return read_evaluation(file) if file.exists() else None
 
     def selection(self, setting: str) -> float:
-        file = self.folder / "evaluations" / f"{setting.replace(' ', '_')}-{SELECTION}" / FILE_NAME
-        return successes(read_evaluation(file)) if file.exists() else float("nan")
+        evaluation = self.found(setting, SELECTION)
+        return float("nan") if evaluation is None else successes(evaluation)
 
-    def best(self, names: Mapping[str, Any]) -> str:
+    def best(self, names: Iterable[str]) -> str:
         return max(names, key=self.selection)  # the first of equal ones
 
     def reported(self) -> dict[str, tuple[str, ...]]:
-        """What is measured on the reported seeds."""
-        free, learnt = self.free(), self.learnt()
-        chosen = {name: free[name] for name in ("base", "noise_scale 0", self.best(free))}
-        for critic in ("verifier", "iql"):
-            guided = {name: words for name, words in learnt.items() if name.startswith(f"{critic} guides")}
-            chosen |= {f"{critic} of 16": learnt[f"{critic} of 16"], self.best(guided): guided[self.best(guided)]}
-        return {**chosen, **self.controls(), **self.cloned()}
+        """What is measured on the reported seeds: the base, the best that is free, what each critic chooses, the best
+        that each guides, the controls, and each clone with or without noise.
+        """
+        free, learnt, cloned = self.free(), self.learnt(), self.cloned()
+        chosen = {name: free[name] for name in ("base", self.best(free))}
+        for critic in LEARNT:
+            chosen |= {name: words for name, words in learnt.items() if name.startswith(f"{critic} of 16")}
+            guided = self.best(name for name in learnt if name.startswith(f"{critic} guides"))
+            chosen[guided] = learnt[guided]
+        clones = [self.best(name for name in cloned if name.startswith(clone)) for clone in CLONES]
+        return {**chosen, **self.controls(), **{name: cloned[name] for name in clones}}
+
+    def counted(self) -> set[str]:
+        """What differences are claimed of: the base, the best that is free, learnt and cloned, and the controls."""
+        return {"base", *(self.best(kind()) for kind in (self.free, self.learnt, self.cloned)), *self.controls()}
+
+    def picked(self, best_free: str) -> str:
+        """What a paired test on the selection seeds keeps."""
+        best = self.best(self.learnt())
+        free, learnt = self.found(best_free, SELECTION), self.found(best, SELECTION)
+        assert free is not None and learnt is not None
+        return best if compare(free, learnt).success.low > 0 else best_free
 
     def rows(self) -> Iterator[dict[str, Any]]:
-        """The table of this base."""
-        reported = self.reported()
-        done = {
-            setting: self.folder / "evaluations" / f"{setting.replace(' ', '_')}-{REPORTED}" / FILE_NAME
-            for setting in reported
-        }
-        if not all(file.exists() for file in done.values()):
+        """The table of this base: what was measured on the selection seeds alone has no figures of the others."""
+        if self.found("base", SELECTION) is None or not all(self.found(each, REPORTED) for each in self.reported()):
             return
-        evaluations = {setting: read_evaluation(file) for setting, file in done.items()}
         kinds = {name: kind for kind in ("free", "learnt", "controls", "cloned") for name in getattr(self, kind)()}
         best_free = self.best(self.free())
-        picked = self.best({name: None for name in reported if kinds[name] in ("free", "learnt")})
-        for setting, evaluation in evaluations.items():
-            against = compare(evaluations["base"], evaluation)
-            over = compare(evaluations[best_free], evaluation)
-            summary = evaluation.summary
-            assert summary is not None
+        picked, reported = self.picked(best_free), {name: self.found(name, REPORTED) for name in kinds}
+        base, free = reported["base"], reported[best_free]
+        assert base is not None and free is not None
+        for setting, evaluation in reported.items():
+            selected, figures = self.selection(setting), {}
+            if evaluation is not None:
+                assert evaluation.summary is not None
+                figures = {
+                    **interval("success", evaluation.summary.success),
+                    **interval("difference", paired(base, evaluation).success),
+                    **interval("over_free", paired(free, evaluation).success),
+                    "episodes": evaluation.summary.episodes, "first_seed": evaluation.seed,
+                }  # fmt: skip
             yield {
                 "base": self.name, "task": self.base.task, "setting": setting, "kind": kinds[setting],
-                "picked": setting == picked, **interval("success", summary.success),
-                **interval("difference", against.success), **interval("over_free", over.success),
-                "selection_success": round(self.selection(setting), 4), **self.concordance(setting),
-                "episodes": summary.episodes, "first_seed": evaluation.seed,
-                "base_hash": evaluations["base"].policy["hash"], "date": date.today().isoformat(),
+                "picked": setting == picked, **figures,
+                "selection_success": "" if np.isnan(selected) else round(selected, 4), **self.concordance(setting),
+                "base_hash": base.policy["hash"], "date": date.today().isoformat(),
             }  # fmt: skip
 
     def concordance(self, setting: str) -> dict[str, Any]:
         """How well the critic of a setting ranks within a state, on groups that it never saw."""
         critic = next((name for name in CRITICS if setting.startswith(name)), None)
-        file = self.folder / f"critic_{critic}" / "checkpoints" / "final" / "judgement.json"
+        file = self.folder / f"critic_{critic}" / "checkpoints" / "best" / "judgement.json"
         if critic is None or not file.exists():
             return {}
         judged = json.loads(file.read_text())
@@ -244,8 +283,11 @@ def interval(name: str, value: Any) -> dict[str, float]:
     return {key: round(each, 4) for key, each in ends.items()}
 
 
-def successes(evaluation: Evaluation) -> float:
-    return sum(record.success for record in evaluation.records) / len(evaluation.records)
+def paired(first: Evaluation, second: Evaluation) -> Comparison:
+    """On the seeds that both have, the first ones of either."""
+    both = min(len(first.records), len(second.records))
+    assert [each.seed for each in first.records[:both]] == [each.seed for each in second.records[:both]]
+    return compare_records(first.records[:both], second.records[:both])
 
 
 def shuffled(source: Path, target: Path) -> None:
@@ -284,7 +326,7 @@ def main(words: list[str]) -> int:
     return 0
 
 
-DEFAULT = ("lift_shifted", "peg_weak")
+DEFAULT = ("lift_shifted", "press_weak", "drawer_weak", "pick_place_weak", "peg_weak")
 
 if __name__ == "__main__":
     try:
