@@ -58,12 +58,27 @@ def collect() -> None:
 
 
 def train(objective: str, plan: str, network: str) -> dict[str, Any]:
-    """Train an arm, and return its row of the table."""
-    output, plans, steps = FOLDER / "runs" / f"{objective}-{plan}-{network}", FOLDER / "base", STEPS[objective]
-    shutil.rmtree(output, ignore_errors=True)
-    output.mkdir(parents=True)
-    plans.mkdir(exist_ok=True)
-    (output / "base").symlink_to(plans)  # what the base plans is the same for all arms
+    """The row of the table of an arm, trained where it is missing."""
+    output, plans = FOLDER / "runs" / f"{objective}-{plan}-{network}", FOLDER / "base"
+    if not (output / "finished.json").exists():
+        shutil.rmtree(output, ignore_errors=True)
+        output.mkdir(parents=True)
+        plans.mkdir(exist_ok=True)
+        (output / "base").symlink_to(plans)  # what the base plans is the same for all arms
+        fit(output, objective, plan, network)
+    best = output / "checkpoints" / "best"
+    judgement, choice = (json.loads((best / name).read_text()) for name in ("judgement.json", "choice.json"))
+    finished = json.loads((output / "finished.json").read_text())
+    return {
+        "objective": objective, "plan": plan, "network": network, **{name: judgement[name] for name in FIGURES},
+        "selection_concordance": choice["value"], "selection_update": choice["update"],
+        "episodes": judgement["episodes"], "minutes": finished["minutes"],
+        "date": date.fromtimestamp(best.stat().st_mtime).isoformat(),
+    }  # fmt: skip
+
+
+def fit(output: Path, objective: str, plan: str, network: str) -> None:
+    steps = STEPS[objective]
     tiller(
         "train", f"critic={objective}", f"critic.network.name={network}", "critic.network.width=64",
         f"critic.plan={plan}", f"base={base()}", "base_steps=3", f"data=[{EARLIER / 'train'},{FOLDER / 'train'}]",
@@ -71,14 +86,6 @@ def train(objective: str, plan: str, network: str) -> dict[str, Any]:
         f"training.steps={steps}", "training.warmup=50", "training.ema.decay=0.99",
         f"training.evaluate_every={steps // EVALUATIONS}", f"output={output}", "resume=true",
     )  # fmt: skip
-    best = output / "checkpoints" / "best"
-    judgement, choice = (json.loads((best / name).read_text()) for name in ("judgement.json", "choice.json"))
-    finished = json.loads((output / "finished.json").read_text())
-    return {
-        "objective": objective, "plan": plan, "network": network, **{name: judgement[name] for name in FIGURES},
-        "selection_concordance": choice["value"], "selection_update": choice["update"],
-        "episodes": judgement["episodes"], "minutes": finished["minutes"], "date": date.today().isoformat(),
-    }  # fmt: skip
 
 
 def main() -> int:

@@ -48,6 +48,9 @@ CRITICS = {
     "iql": ("critic=iql", "training.steps=1500", "training.evaluate_every=375"),
     "shuffled": VERIFIER,
 }
+CONTROLS = ("any of 16", "shuffled critic of 16")
+FEWER = {"lift_shifted": (104, 400)}
+"""Of which base the verifier is trained on the first episodes alone too, and how many."""
 LEARNT, CLONES = ("verifier", "iql"), ("cloned_demonstrations", "cloned_successes")
 BETAS = (0.05, 0.3)
 UPDATES = 3000  # of cloning from the base's weights
@@ -116,18 +119,28 @@ class Bench:
     def train_critics(self) -> None:
         for name, words in CRITICS.items():
             data = self.folder / ("shuffled_data" if name == "shuffled" else "train")
-            self.train(
-                f"critic_{name}", *words, f"base={self.checkpoint}", f"base_steps={self.base.steps}", f"data={data}",
-                f"judge={self.folder / 'judged'}", "training=fast", "training.warmup=50", "training.ema.decay=0.99",
-                "training.validation.fraction=0",
-            )  # fmt: skip
+            self.train_critic(name, words, data)
+
+        for count in FEWER.get(self.name, ()):
+            data = self.folder / f"train_{count}"
+            if not data.exists():
+                copied(self.folder / "train", data, range(count))
+            self.train_critic(f"verifier_{count}", VERIFIER, data)
+
+    def train_critic(self, name: str, words: tuple[str, ...], data: Path) -> None:
+        self.train(
+            f"critic_{name}", *words, f"base={self.checkpoint}", f"base_steps={self.base.steps}", f"data={data}",
+            f"judge={self.folder / 'judged'}", "training=fast", "training.warmup=50", "training.ema.decay=0.99",
+            "training.validation.fraction=0",
+        )  # fmt: skip
 
     def clone(self) -> None:
         """Go on from the base with the successes of the critics' rollouts beside the demonstrations, and without."""
         common = (f"initial={self.checkpoint}", "training=fast", f"training.steps={UPDATES}")
         own = self.folder / "successes"
         if not own.exists():
-            successes_of(self.folder / "train", own)
+            succeeded = np.asarray(Dataset.open(self.folder / "train").meta(SUCCESS.name), bool)
+            copied(self.folder / "train", own, np.flatnonzero(succeeded).tolist())
         self.train("cloned_demonstrations", *common, f"data={self.demonstrations}")
         self.train("cloned_successes", *common, f"data=[{self.demonstrations},{own}]")
 
@@ -165,7 +178,15 @@ class Bench:
 
     def controls(self) -> dict[str, tuple[str, ...]]:
         critic = f"steering.critic={self.folder / 'critic_shuffled'}"
+        fewer = {
+            f"verifier_{count} of 16": (
+                *self.acting, "steering=value", f"steering.critic={self.folder / f'critic_verifier_{count}'}",
+                "steering.samples=16",
+            )
+            for count in FEWER.get(self.name, ())
+        }  # fmt: skip
         return {
+            **fewer,
             "any of 16": (*self.acting, "steering=random_choice", "steering.samples=16"),
             "shuffled critic of 16": (*self.acting, "steering=value", critic, "steering.samples=16"),
         }
@@ -231,7 +252,7 @@ class Bench:
 
     def counted(self) -> set[str]:
         """What differences are claimed of: the base, the best that is free, learnt and cloned, and the controls."""
-        return {"base", *(self.best(kind()) for kind in (self.free, self.learnt, self.cloned)), *self.controls()}
+        return {"base", *(self.best(kind()) for kind in (self.free, self.learnt, self.cloned)), *CONTROLS}
 
     def picked(self, best_free: str) -> str:
         """What a paired test on the selection seeds keeps."""
@@ -268,9 +289,9 @@ class Bench:
 
     def concordance(self, setting: str) -> dict[str, Any]:
         """How well the critic of a setting ranks within a state, on groups that it never saw."""
-        critic = next((name for name in CRITICS if setting.startswith(name)), None)
+        critic = setting.split()[0]
         file = self.folder / f"critic_{critic}" / "checkpoints" / "best" / "judgement.json"
-        if critic is None or not file.exists():
+        if not file.exists():
             return {}
         judged = json.loads(file.read_text())
         names = {"concordance": "auc_within_state", "concordance_low": "auc_within_state_low",
@@ -302,12 +323,11 @@ def shuffled(source: Path, target: Path) -> None:
             copy.append(episode)
 
 
-def successes_of(source: Path, target: Path) -> None:
-    """The successful episodes, as demonstrations."""
+def copied(source: Path, target: Path, episodes: Iterable[int]) -> None:
+    """Some of the episodes."""
     data = Dataset.open(source)
     with Dataset.create(target, data.schema, attributes=data.attributes) as copy:
-        for number in np.flatnonzero(np.asarray(data.meta(SUCCESS.name), bool)).tolist():
-            copy.append(data.episode(number))
+        copy.extend([data.episode(number) for number in episodes])
 
 
 def main(words: list[str]) -> int:
