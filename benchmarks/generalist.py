@@ -119,8 +119,7 @@ SUITES = {
         runs={
             "language": ("policy=generalist", "policy.generalist.without=[drawer.wanted]",
                          "policy.generalist.rename={twin/hand_grasp: {object.kind: tool.kind}}",
-                         "policy.transforms=[{name: relative_action, references: {tcp.position: {key: tcp.position}}}]",
-                         "training=default", "training.steps=32000"),
+                         "training=default", "training.steps=24000"),
         },
     ),
 }  # fmt: skip

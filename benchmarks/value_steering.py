@@ -316,11 +316,11 @@ def shuffled(source: Path, target: Path) -> None:
     data = Dataset.open(source)
     order = np.random.default_rng(0).permutation(len(data))
     outcome = np.asarray(data.meta(SUCCESS.name))
+    episodes = [data.episode(number) for number in range(len(data))]
+    for number, episode in enumerate(episodes):
+        episode.meta[SUCCESS.name] = bool(outcome[order[number]])
     with Dataset.create(target, data.schema, attributes=data.attributes) as copy:
-        for number in range(len(data)):
-            episode = data.episode(number)
-            episode.meta[SUCCESS.name] = bool(outcome[order[number]])
-            copy.append(episode)
+        copy.extend(episodes)
 
 
 def copied(source: Path, target: Path, episodes: Iterable[int]) -> None:
