@@ -11,7 +11,8 @@ start gives a task away, words decide nothing, and a policy that is told somethi
 the one that closes, and the other way round: episodes in which it comes no closer to the scene's own goal (a hand that
 comes to shut a window may open it on its way). And the drawer of the twin stands anywhere. A run is trained by `tiller
 train` and goes on where it was interrupted. Every run is evaluated on each task with its own instruction; that of words
-also with paraphrases that no demonstration has and with the instructions of other tasks of the same scene.
+also with paraphrases that no demonstration has and with the instructions of other tasks of the same scene; beside the
+latter stands how often the demonstrator of the other task, who does as told, does the scene's own task by it.
 """
 
 from __future__ import annotations
@@ -26,10 +27,13 @@ from typing import Any, Iterator, Mapping, Sequence
 
 import numpy as np
 
+import sim
 from benchmarks.artifacts import RESULTS, ROOT, tiller, write_csv
 from data.store.dataset import Dataset
+from data.store.names import SUCCESS
 from robot.description import Policy, to_json
 from robot.errors import TillerError
+from sim.evaluation.collect import record
 from sim.statistics.intervals import wilson
 from sim.tasks.registry import suite_ids, task_info
 
@@ -37,6 +41,7 @@ ARTIFACTS = ROOT / "artifacts" / "generalist"
 REPORTED, SELECTED = 100_000, 500_000
 """First seeds: of what is reported, and of what recipes are chosen on."""
 UNTOUCHED, CLOSER_M = 5, 0.02
+EXPERT = "expert"
 COLUMNS = (
     "run", "prompt", "told", "task", "success", "success_low", "success_high", "episodes", "first_seed", "updates",
     "processor_minutes", "date",
@@ -143,6 +148,9 @@ def main(words: list[str]) -> int:
             continue
         for condition, task, prompt in conditions(name, options.suite, suite):
             measured(run, condition, f"{suite.room}/{task}", prompt, episodes, seed)
+    if options.suite == "mt10" and not (options.select or options.train):
+        for task, other in told_others():
+            demonstrated(folder / EXPERT, f"metaworld/{task}", f"metaworld/{other}", episodes, seed)
     if not (options.select or options.train):
         write_csv(RESULTS / f"generalist_{options.suite}.csv", COLUMNS, rows(folder, suite, seed))
     return 0
@@ -197,13 +205,42 @@ def conditions(run: str, name: str, suite: Suite) -> Iterator[tuple[str, str, Ma
     for task in suite.tasks if name == "mt10" else ():
         for number, words in enumerate(PARAPHRASES[task]):
             yield f"paraphrase {number}", task, {"instruction": words}
-    for scene in SCENES if name == "mt10" else ():
+    for task, other in told_others() if name == "mt10" else ():
+        yield f"of {other}", task, {"instruction": instruction(f"{suite.room}/{other}")}
+    if name == "twin":
+        yield "any start", "drawer", {"starts": "ambiguous"}
+
+
+def told_others() -> Iterator[tuple[str, str]]:
+    """Each task of a scene, and another one of it that is told."""
+    for scene in SCENES:
         for task in scene:
             for other in scene:
                 if other != task:
-                    yield f"of {other}", task, {"instruction": instruction(f"{suite.room}/{other}")}
-    if name == "twin":
-        yield "any start", "drawer", {"starts": "ambiguous"}
+                    yield task, other
+
+
+def demonstrated(folder: Path, task: str, other: str, episodes: int, seed: int) -> None:
+    """How often the expert of another task, who does what that one's instruction says, does this task by it."""
+    file = evaluation_file(folder, task, f"of {other.split('/')[-1]}", seed, episodes)
+    if file.exists():
+        return
+    env = sim.make(task)
+    found = [bool(record(env, each, expert=other).meta[SUCCESS.name]) for each in range(seed, seed + episodes)]
+    env.close()
+    write(file, task, f"of {other.split('/')[-1]}", instruction(other), seed, [{"success": each} for each in found])
+    print(f"expert {task} of {other}: {np.mean(found):.3f}", flush=True)
+
+
+def evaluation_file(folder: Path, task: str, condition: str, seed: int, episodes: int) -> Path:
+    return folder / "evaluations" / f"{task.replace('/', '-')}-{condition.replace(' ', '_')}-{seed}-{episodes}.json"
+
+
+def write(file: Path, task: str, condition: str, words: str, seed: int, records: Any) -> dict[str, Any]:
+    row = {"condition": condition, "task": task, "words": words, "seed": seed, "records": records}
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(row))
+    return row
 
 
 def instruction(task: str) -> str:
@@ -219,7 +256,7 @@ def measured(
     from sim.evaluation.rollout import evaluate_policy
     from tiller.runs.embodiment import embodiment_for
 
-    file = run / "evaluations" / f"{task.replace('/', '-')}-{condition.replace(' ', '_')}-{seed}-{episodes}.json"
+    file = evaluation_file(run, task, condition, seed, episodes)
     if file.exists():
         return dict(json.loads(file.read_text()))
     policy: Policy = load(run, embodiment=embodiment_for(task))
@@ -227,16 +264,7 @@ def measured(
         policy = Prompted(policy, instruction=prompt["instruction"])
     options = {"starts": prompt["starts"]} if "starts" in prompt else {}
     evaluation = evaluate_policy(policy, task, episodes=episodes, seed=seed, options=options)
-    row = {
-        "condition": condition,
-        "task": task,
-        "words": prompt.get("instruction", ""),
-        "seed": seed,
-        "records": to_json(evaluation.records),
-        "instructions": evaluation.instructions,
-    }
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps(row))
+    row = write(file, task, condition, prompt.get("instruction", ""), seed, to_json(evaluation.records))
     assert evaluation.summary is not None
     print(f"{run.name} {task} {condition}: {evaluation.summary.success.estimate:.3f}", flush=True)
     return row
@@ -244,7 +272,7 @@ def measured(
 
 def rows(folder: Path, suite: Suite, seed: int) -> Iterator[dict[str, Any]]:
     """Every measurement of the reported seeds."""
-    for name in suite.runs:
+    for name in (*suite.runs, EXPERT):
         finished = folder / name / "finished.json"
         effort = json.loads(finished.read_text()) if finished.exists() else {}
         for file in sorted((folder / name / "evaluations").glob(f"*-{seed}-*.json")):
