@@ -117,4 +117,6 @@ def read_steered(folder: Path) -> SteeredRecord:
             got=f"format {header[0]} version {header[1]}",
             way_out="Load it with the version of tiller that wrote it, or steer anew",
         )
+    if isinstance(values.get("steering"), dict):  # one layer, as it was written before there could be several
+        values = {**values, "steering": [values["steering"]]}
     return from_json(SteeredRecord, values, where=str(folder / RECORD))

@@ -137,6 +137,17 @@ def test_a_base_is_found_through_links_and_by_its_hash(
     assert load(other / "steered").spec.horizon == 6
 
 
+def test_a_record_of_one_layer_as_it_was_written_before_loads_to_the_bit(base: Path, steered: Path) -> None:
+    before = load(steered)
+    record = json.loads((steered / RECORD).read_text())
+    (record["steering"],) = record["steering"]
+    (steered / RECORD).write_text(json.dumps(record))
+    observation = observe(before, 3)
+    np.testing.assert_array_equal(
+        load(steered).sample(observation, seeds=[1, 2, 3]), before.sample(observation, seeds=[1, 2, 3])
+    )
+
+
 def test_no_base_of_a_chain_is_replaced(base: Path, steered: Path) -> None:
     with pytest.raises(InputError, match="one that holds its base"):
         save_steered(Medoid(load(steered), candidates=2), base, steered)
