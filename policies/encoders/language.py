@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from policies.encoders.prompt import PromptEncoder
-from policies.encoders.sentences import embed
+from policies.encoders.sentences import REMEMBERED, embed
 from policies.networks.linear import Linear
 from policies.networks.sizes import Dropout, Width
 from robot.description import PromptSpec, TaskPrompt
@@ -117,6 +117,8 @@ class LanguagePrompt(PromptEncoder):
         """The vector of words that no demonstration has."""
         if words not in self._others:
             self._require_same_encoder()
+            if len(self._others) >= REMEMBERED:  # anybody may send words without end
+                self._others.pop(next(iter(self._others)))
             self._others[words] = torch.from_numpy(np.array(embed(words, self.model)))
             if self._rows:
                 nearest, cosine = self.nearest(words)

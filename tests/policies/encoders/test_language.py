@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from policies.encoders import sentences
+from policies.encoders import language, sentences
 from policies.encoders.language import LanguagePrompt
 from policies.encoders.sentences import embed
 from policies.loading.load import load
@@ -105,6 +105,14 @@ def test_any_words_work_and_the_nearest_known_ones_are_logged(
     message = caplog.records[0].getMessage()
     assert f"nearest is '{LEFT}'" in message or f"nearest is '{RIGHT}'" in message
     assert len(message) < 250
+
+
+def test_words_without_end_are_not_kept_without_end(text_encoder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(language, "REMEMBERED", 3)
+    encoder = fitted(text_encoder)
+    vectors = [encoder.read([TaskPrompt(f"go {number}")])[0] for number in range(8)]
+    assert list(encoder._others) == [f"go {number}" for number in (5, 6, 7)]
+    torch.testing.assert_close(encoder.read([TaskPrompt("go 0")])[0], vectors[0])
 
 
 def test_no_words_are_what_was_trained_without_words(trained: Path, caplog: pytest.LogCaptureFixture) -> None:
