@@ -152,8 +152,10 @@ class Bench:
     # -- evaluations --------------------------------------------------------------------------------------------------
 
     def free(self) -> dict[str, tuple[str, ...]]:
-        """What costs nothing, by name; the base itself among them."""
-        return settings(self.base)
+        """What costs nothing, by name; the base itself among them, and not other numbers of executed rows: a critic
+        scores the base's (`benchmarks/free_steering.py` has them).
+        """
+        return {name: words for name, words in settings(self.base).items() if not name.startswith("rows")}
 
     def learnt(self) -> dict[str, tuple[str, ...]]:
         """What was learnt from the rollouts: the best of 16 drawn as the base draws, and at the scale of noise that was
