@@ -20,7 +20,7 @@ from data.store.dataset import Dataset
 from data.store.names import BRANCHED_AT, GROUP, INSTRUCTION, SUCCESS, has_fact
 from policies.critics.base import BaseChunks
 from policies.critics.bootstrapped import Bootstrapped
-from policies.critics.names import PLAN
+from policies.critics.names import ENOUGH_STATES, PLAN
 from policies.critics.ranking import auc, auc_of_episodes, concordant_pairs, share_of_pairs
 from robot.description import Critic, PromptSpec, TaskPrompt
 from robot.description.prompt import IGNORED
@@ -66,8 +66,8 @@ class Judgement:
 
     @property
     def passed(self) -> bool:
-        """Whether the critic may choose: its concordance is above the gate, with its interval."""
-        return self.within[1] > GATE
+        """Whether the critic may choose: its concordance is above the gate, with its interval, on enough states."""
+        return self.states >= ENOUGH_STATES and self.within[1] > GATE
 
     @property
     def figures(self) -> dict[str, float]:

@@ -12,3 +12,6 @@ KNOWN = "later.known"
 """1 where it is known what followed, else 0."""
 RETURN = "later.return"
 """Discounted sum of the rewards up to the end of the episode."""
+
+ENOUGH_STATES = 10
+"""States that a concordance must be of: the interval of fewer says nothing, and of one has no width."""

@@ -25,7 +25,7 @@ from policies.recipe.recipe import TrainingConfig
 from policies.training.demonstrations import Data, Demonstrations
 from policies.training.fit import fit
 from policies.training.prompts import episode_prompts, with_instructions
-from policies.training.remarks import known_instructions, lost_in_float32
+from policies.training.remarks import doubtful_episodes, known_instructions, lost_in_float32
 from policies.training.running.run import TrainingRun, training_run
 from policies.training.trainer import Evaluate, TrainingResult
 from policies.transforms import make_chain
@@ -109,7 +109,11 @@ def _train(
         ahead=any(key.is_image for key in spec.observation),
         evaluate=evaluate,
         best=CONCORDANCE if evaluate is not None else "",
-        remarks=(*known_instructions(spec.prompt), *lost_in_float32(data.datasets, windows)),
+        remarks=(
+            *known_instructions(spec.prompt),
+            *doubtful_episodes(data, None if base is None else base.hash),
+            *lost_in_float32(data.datasets, windows),
+        ),
     )
 
 

@@ -67,6 +67,7 @@ class GoalPrompt(PromptEncoder):
     def read(self, prompts: Sequence[TaskPrompt]) -> Tensor:
         """The goals, (B, G), key after key in raw units; NaN for none."""
         super().read(prompts)
+        self._remark_missing("goals", any(prompt.goal is None for prompt in prompts))
         rows = torch.full((len(prompts), sum(self._sizes)), torch.nan)
         for number, prompt in enumerate(prompts):
             if prompt.goal is not None:

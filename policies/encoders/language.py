@@ -84,6 +84,7 @@ class LanguagePrompt(PromptEncoder):
     def read(self, prompts: Sequence[TaskPrompt]) -> Tensor:
         """The vector of each prompt's words, (B, features); zeros for no words."""
         super().read(prompts)
+        self._remark_missing("words", not self.spec.guidance and not all(each.instruction for each in prompts))
         return torch.stack([self._vector(prompt.instruction) for prompt in prompts])
 
     def none(self, rows: int) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Sequence
 
 import numpy as np
@@ -11,6 +12,8 @@ from torch import Tensor, nn
 from policies.networks.sizes import Width
 from robot.description import PromptSpec, TaskPrompt
 from robot.description.prompt import IGNORED, INSTRUCTION, REFUSED
+
+_LOG = logging.getLogger("tiller")
 
 
 class PromptEncoder(nn.Module):
@@ -24,6 +27,7 @@ class PromptEncoder(nn.Module):
 
     spec: PromptSpec
     condition_dim: int = 0
+    _is_remarked = False
 
     def fit(self, goals: np.ndarray | None = None) -> None:
         """Measure what the encoder must know before a training: of its instructions, or of goals (n, G)."""
@@ -37,6 +41,15 @@ class PromptEncoder(nn.Module):
         for prompt in prompts:
             self.spec.require(prompt)
         return None
+
+    def _remark_missing(self, what: str, missing: bool) -> None:
+        """Say once that a prompt has nothing that this policy reads, where that is nothing that it learnt."""
+        if missing and not self._is_remarked:
+            self._is_remarked = True
+            learnt = (
+                "it does what it learnt without one" if self.spec.guidance else "it never learnt to act without one"
+            )
+            _LOG.warning("This policy is told by %s and was told none: %s", what, learnt)
 
     def none(self, rows: int) -> Tensor:
         """What `read` gives for rows without a prompt, (rows, ...), of an encoder whose spec has guidance."""

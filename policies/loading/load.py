@@ -80,11 +80,18 @@ def save_steered(policy: Steered, path: Path | str, base: Path | str) -> Path:
         base: the checkpoint that is steered.
 
     Raises:
-        InputError: no checkpoint at the base, a critic that comes from none, a path that holds the base or a critic, or
-            one that cannot be written to.
+        InputError: no checkpoint at the base or one of another policy, a critic that comes from none, a path that holds
+            the base or a critic or anything but a steered checkpoint, or one that cannot be written to.
         TillerError: the disk is full.
     """
     path, folder = Path(path), find(base).resolve()
+    own = getattr(policy, "fingerprint", None)
+    if own is not None and own.split()[0] != (lowest := fingerprint(chain(folder)[-1])):
+        raise InputError(
+            f"steered checkpoint '{path}': base '{base}'",
+            expected=f"the checkpoint of the policy that is steered, of hash {own}",
+            got=f"one of hash {lowest}",
+        )
     steering, scorers = [], []
     below: Policy = policy
     while isinstance(below, Steered) and not below.pinned:

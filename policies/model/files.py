@@ -48,15 +48,17 @@ def _listed(names: list[str]) -> str:
 
 @contextmanager
 def new_checkpoint(path: Path) -> Iterator[Path]:
-    """A folder to write a checkpoint into, as `robot.files.new_folder` gives one.
+    """A folder to write a checkpoint into, as `robot.files.new_folder` gives one. It replaces a checkpoint of its own
+    kind or an empty folder, and nothing else.
 
     Raises:
-        InputError: the path cannot be written to.
+        InputError: the path cannot be written to, or holds something else.
         TillerError: the disk is full, or a tensor could not be written.
     """
     try:
         with new_folder(path) as folder:
             yield folder
+            _require_replaceable(path, folder)
     except (OSError, SafetensorError) as error:
         if getattr(error, "errno", None) in (errno.EACCES, errno.EROFS, errno.ENOTDIR, errno.EPERM):
             raise InputError(
@@ -66,6 +68,33 @@ def new_checkpoint(path: Path) -> Iterator[Path]:
         raise TillerError(
             f"checkpoint '{path}' could not be written: {error}. {room}The previous checkpoint is intact"
         ) from error
+
+
+def _require_replaceable(path: Path, new: Path) -> None:
+    """Refuse to put a checkpoint in the place of anything but an earlier one of its kind."""
+    if not path.exists() or (path.is_dir() and not any(path.iterdir())):
+        return
+    for record in new.glob("*.json"):
+        kind = _format(record)
+        if kind is not None and (path / record.name).is_file() and _format(path / record.name) in (kind, ""):
+            return
+    if any(_format(record) for record in new.glob("*.json")):
+        raise InputError(
+            f"checkpoint '{path}'",
+            expected="a new or empty folder, or a checkpoint of the same kind, which is replaced",
+            got=f"a folder with {_listed(sorted(each.name for each in path.iterdir()))}" if path.is_dir() else "a file",
+            way_out="Choose another path, or remove what is there",
+        )
+
+
+def _format(record: Path) -> str | None:
+    """What a record says that it is a record of; None where it says nothing, empty where it cannot be read."""
+    try:
+        values = json.loads(record.read_text())
+    except (OSError, ValueError, RecursionError):
+        return ""
+    kind = values.get("format") if isinstance(values, dict) else None
+    return kind if isinstance(kind, str) else None
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
+from policies.critics.names import ENOUGH_STATES
 from policies.model.checkpoint_folder import read_json
 from robot.errors import InputError
 
@@ -33,7 +34,7 @@ class HeldOut:
         """Chunks of one state that the critic was judged on: n of them make at most n^2 / 4 pairs of a success and a
         failure, so p pairs need 2 sqrt(p) or more. 1 where it was no better than a coin.
         """
-        if not self.low > 0.5 or self.states < 1:
+        if not self.low > 0.5 or not self.states >= ENOUGH_STATES:
             return 1
         return max(2, math.ceil(2 * math.sqrt(self.pairs / self.states)))
 
@@ -47,9 +48,11 @@ def read_held_out(folder: Path) -> HeldOut | None:
         try:
             values = read_json(place / JUDGEMENT)
             names = ("auc_within_state", "auc_within_state_low", "states", "pairs_within_state")
-            return HeldOut(*(float(values[name]) for name in names))
+            held_out = HeldOut(*(float(values[name]) for name in names))
         except (InputError, KeyError, TypeError, ValueError):
             continue
+        if all(map(math.isfinite, astuple(held_out))):
+            return held_out
     return None
 
 
@@ -64,8 +67,13 @@ def doubts(held_out: HeldOut | None, samples: int) -> tuple[str, ...]:
     control = "Compare it with steering=random_choice on other starts"
     if held_out is None:
         return (
-            f"Nothing says how this critic ranks chunks of one state that it never saw (no {JUDGEMENT} beside it), and "
-            f"it is to choose among {samples}. {control}",
+            f"Nothing says how this critic ranks chunks of one state that it never saw (no {JUDGEMENT} beside it that "
+            f"has it), and it is to choose among {samples}. {control}",
+        )
+    if held_out.states < ENOUGH_STATES:
+        return (
+            f"This critic was judged on {held_out.states:.0f} states from which both successes and failures go on, and "
+            f"fewer than {ENOUGH_STATES} say nothing; it is to choose among {samples}. {control}",
         )
     if held_out.largest_choice == 1:
         return (

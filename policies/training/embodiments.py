@@ -56,6 +56,15 @@ def members(recipe: PolicyRecipe, datasets: Sequence[Dataset]) -> tuple[Embodime
             )
         listed.append(first)
     offered = {key for one in listed for key in (*one.keys, *one.keys.values())}
+    there = {key.name for data in datasets for key in require_schema(data.path, data.schema).observation} | offered
+    for key in config.without:
+        if key not in there:
+            raise InputError(
+                f"policy.generalist.without: '{key}'",
+                expected="a key that some dataset has",
+                got="none has it",
+                way_out=nearest(key, sorted(there)),
+            )
     for key in recipe.observation:
         if key not in offered:
             raise InputError(

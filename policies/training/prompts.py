@@ -13,6 +13,7 @@ from data.learning.sources.source import WindowSource
 from data.store.dataset import Dataset
 from data.store.names import INSTRUCTION as FACT
 from policies.encoders import PromptEncoder
+from policies.encoders.language import shortened
 from policies.encoders.sentences import embed
 from policies.model.batch import PROMPT
 from policies.recipe.recipe import ObservingRecipe
@@ -100,6 +101,18 @@ def instructions(data: Dataset, *, required: bool = True) -> list[str]:
     return words
 
 
+def _require_known(encoder: PromptEncoder, data: Dataset) -> None:
+    """Refuse demonstrations of an instruction that the policy does not know: it would be learnt as the nearest one."""
+    known = encoder.spec.instructions
+    for word in dict.fromkeys(instructions(data)):
+        if known and word not in known:
+            raise InputError(
+                f"'{data.path}': instruction {shortened(word)}",
+                expected=f"one that the policy knows: {', '.join(map(shortened, known[:8]))}",
+                way_out="Train a policy anew on all the demonstrations, or give these the instruction that is meant",
+            )
+
+
 def episode_prompts(encoder: PromptEncoder, datasets: Sequence[Dataset]) -> dict[str, Tensor]:
     """The prompt of every episode of some datasets, (episodes, ...) as the encoder reads it, by its name as a fact; no
     fact where it reads none.
@@ -109,5 +122,7 @@ def episode_prompts(encoder: PromptEncoder, datasets: Sequence[Dataset]) -> dict
     """
     if not encoder.spec.reads_words:
         return {}
+    for data in datasets:
+        _require_known(encoder, data)
     read = encoder.read([TaskPrompt(word) for data in datasets for word in instructions(data)])
     return {} if read is None else {PROMPT: read}

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Iterator, Sequence
+from typing import Any, Iterator, Sequence
 
 import numpy as np
 
 from data.learning.statistics import LEAST_RANGE, LEAST_SHARE
 from data.learning.windows import Windows
 from data.store.dataset import Dataset
+from data.store.names import SUCCESS, has_fact
 from data.store.schema import ACTION
+from policies.training.demonstrations import Demonstrations
 from robot.description import PromptSpec
 
 _FEWEST_STEPS = 16
@@ -24,6 +26,21 @@ def known_instructions(prompt: PromptSpec) -> Iterator[str]:
         listed = ", ".join(f"'{each}'" for each in known[:4])
         verb = "Reads" if prompt.reads_words else "Refuses others than"
         yield f"{verb} {len(known)} instruction{'s' * (len(known) > 1)}: {listed}{more}"
+
+
+def doubtful_episodes(data: Demonstrations, base: str | None) -> Iterator[str]:
+    """Sentences on episodes that all ended alike, and on a base (its hash) that acted in none of them."""
+    chosen = [(each, episodes) for each, episodes in zip(data.datasets, data.training) if len(episodes)]
+    ends = [np.asarray(each.meta(SUCCESS.name), bool)[own] for each, own in chosen if has_fact(each.schema, SUCCESS)]
+    if ends and len(np.unique(np.concatenate(ends))) == 1:
+        ended = "with" if ends[0][0] else "without"
+        yield f"All episodes ended {ended} success: nothing in them tells a good chunk from a bad one. Add others"
+    acted = {name for each, _ in chosen for name in _policies(each)}
+    if base is not None and acted and base not in acted:
+        yield (
+            f"The base of hash {base} acted in none of these episodes, but {', '.join(sorted(acted)[:4])} did: a "
+            "critic ranks the chunks that it has seen. Collect some with source=checkpoint and the base"
+        )
 
 
 def lost_in_float32(datasets: Sequence[Dataset], windows: Sequence[Windows]) -> Iterator[str]:
@@ -52,3 +69,12 @@ def _lost(data: Dataset, windows: Windows) -> Iterator[str]:
                 f"{high[index]:.3g}, where float32 has steps of {steps[index]:.3g}. Store it less a constant offset"
                 + ("" if name == ACTION else ", or leave the key out of policy.observation")
             )
+
+
+def _policies(data: Dataset) -> Iterator[str]:
+    """Hashes of the learnt policies that acted in a dataset, where it says so."""
+    collection: Any = data.attributes.get("collection")
+    listed = collection.get("policies") if isinstance(collection, dict) else None
+    for each in listed if isinstance(listed, list) else ():
+        if isinstance(each, dict) and isinstance(each.get("hash"), str):
+            yield each["hash"]

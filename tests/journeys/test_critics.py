@@ -95,6 +95,8 @@ def test_what_does_not_fit_is_refused_before_anything_is_written(
         ((f"data=[{groups},{pusht_dataset}]",), ("do not fit", str(groups), str(pusht_dataset))),
         ((f"data=[{groups},{groups}]",), ("the same one twice",)),
         ((f"data={groups}", "critic=success", f"judge={groups}"), ("'judge'", "not trained on")),
+        ((f"data={groups}", "critic=success", f"judge=[{groups},{groups}]"), ("'judge'", "each dataset once")),
+        ((f"data={groups}", "critic=success", "critic.plan=beside"), ("critic.plan=beside", "Add base=CHECKPOINT")),
         ((f"data={groups}", "critic=success", f"judge={pusht_dataset}"), ("do not fit",)),
         ((f"data={groups}", "training.order.name=fact"), ("training.order", "key")),
         ((f"data={groups}", "training.order.name=top", "training.order.share=2"), ("training.order.share",)),

@@ -116,6 +116,13 @@ def test_what_does_not_fit_is_refused_before_a_run(
         f"output={tmp_path / 'renamed'}",
         saying=("cub.position",),
     )
+    refused(
+        tiller,
+        *words,
+        "policy.generalist.without=[cub.position]",
+        f"output={tmp_path / 'left'}",
+        saying=("'cub.position'",),
+    )
     refused(tiller, *words, "policy.prompt.model=/nowhere", f"output={tmp_path / 'text'}", saying=("text encoder",))
     assert not list(tmp_path.iterdir())
 

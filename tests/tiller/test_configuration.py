@@ -100,3 +100,13 @@ def test_names_of_data_may_have_dots() -> None:
 def test_mapping_is_merged_and_a_part_of_it_can_be_set() -> None:
     policy = composed("policy.network={width: 64}", "policy.network.depth=2").policy
     assert policy.network["name"] == "mlp" and (policy.network["width"], policy.network["depth"]) == (64, 2)
+
+
+def test_options_in_a_file_are_those_of_the_part_that_it_names() -> None:
+    assert composed("policy=generalist").policy.prompt == {"name": "language", "drop": 0.1}
+    assert composed("policy=generalist", "policy.prompt.name=language").policy.prompt["drop"] == 0.1
+    assert composed("policy=generalist", "policy.prompt.name=ignored").policy.prompt == {"name": "ignored"}
+    words = ("policy.prompt.size=8", "policy.prompt.name=instruction")
+    assert composed("policy=generalist", *words).policy.prompt == {"name": "instruction", "size": 8}
+    sampler = composed("policy=generalist", "policy.sampler.steps=7", "policy.sampler.name=heun").policy.sampler
+    assert sampler is not None and (sampler.name, sampler.steps) == ("heun", 7)

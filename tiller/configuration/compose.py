@@ -16,11 +16,13 @@ from robot.folders import configs_folder
 from tiller.configuration.overrides import (
     Override,
     hint_of,
+    is_mapping,
     is_optional_word,
     looks_like_several,
     parse_overrides,
     unquoted,
     value_of,
+    without_none,
 )
 
 T = TypeVar("T")
@@ -103,9 +105,11 @@ def compose(verb: str, kind: type[T], overrides: Sequence[str]) -> Configuration
     files = tuple(f"{group}={choice if choice in choices_of(group) else NO_FILE}" for group, choice in choices.items())
     values, chosen = deepcopy(_composed(verb, files))
     chosen |= {group: None if choice == "null" else choice for group, choice in choices.items()}
-    for override in parsed:
-        if override.key not in groups:
-            set_value(values, kind, override.key, override.text)
+    typed = [override for override in parsed if override.key not in groups]
+    for override in typed:
+        _forget_options(values, kind, override)
+    for override in typed:
+        set_value(values, kind, override.key, override.text)
     if "task" in groups:
         values["task"] = chosen["task"]
     _require(verb, kind, values)
@@ -185,6 +189,19 @@ def require_known(verb: str, key: str, kind: type, groups: Iterable[str] = ()) -
 def set_value(values: dict[str, Any], kind: Any, key: str, text: str) -> None:
     """Set what a dotted key of a dataclass means in its plain values to what was typed for it."""
     put(values, kind, key, value_of(hint_of(kind, path_of(kind, key.split("."))), text))
+
+
+def _forget_options(values: dict[str, Any], kind: type, override: Override) -> None:
+    """Where another part is named than a file names, the options in the file are of that one, and not of this."""
+    *parents, last = path_of(kind, override.key.split("."))
+    if last != "name" or not parents or not is_mapping(without_none(hint_of(kind, parents))):
+        return
+    *above, part = parents
+    for each in above:
+        values = values.get(each) or {}
+    options = values.get(part)
+    if isinstance(options, dict) and options.get("name") not in (None, unquoted(override.text)):
+        values[part] = {}
 
 
 def put(values: dict[str, Any], kind: Any, key: str, value: Any) -> None:

@@ -57,11 +57,11 @@ def parse_overrides(words: Sequence[str]) -> list[Override]:
 
 def hint_of(kind: Any, parts: Sequence[str]) -> Any:
     """The type of what dotted `parts` name in a dataclass; Any where it has none of its own."""
-    kind = _without_none(kind)
+    kind = without_none(kind)
     if is_dataclass(kind):
         field = declared(kind).get(parts[0], Any)  # type: ignore[arg-type]
         return hint_of(field, parts[1:]) if parts[1:] else field
-    if _is_mapping(kind):
+    if is_mapping(kind):
         entry = get_args(kind)[1] if len(get_args(kind)) == 2 else Any
         inside = is_dataclass(entry) and len(parts) > 1 and parts[-1] in declared(entry)  # type: ignore[arg-type]
         return declared(entry)[parts[-1]] if inside else entry  # type: ignore[arg-type]
@@ -88,7 +88,7 @@ def value_of(hint: Any, text: str) -> Any:
         kinds = [each for each in items if each is not Ellipsis] or [Any]
         return [value_of(kinds[min(index, len(kinds) - 1)], item) for index, item in enumerate(split(bare[1:-1]))]
     if bare[:1] == "{" and bare[-1:] == "}":
-        inside = next((each for each in hints if is_dataclass(each) or _is_mapping(each)), Any)
+        inside = next((each for each in hints if is_dataclass(each) or is_mapping(each)), Any)
         return {name: value_of(hint_of(inside, [name]), item) for name, item in map(_entry, split(bare[1:-1]))}
     read = _hydra(text)
     return unquoted(text) if read is None else read.value()
@@ -186,11 +186,11 @@ def _alternatives(hint: Any) -> tuple[Any, ...]:
     return (hint,)
 
 
-def _without_none(hint: Any) -> Any:
+def without_none(hint: Any) -> Any:
     kinds = [each for each in _alternatives(hint) if each is not type(None)]
     return kinds[0] if len(kinds) == 1 else hint
 
 
-def _is_mapping(hint: Any) -> bool:
+def is_mapping(hint: Any) -> bool:
     origin = get_origin(hint)
     return isinstance(origin, type) and issubclass(origin, AnyMapping)

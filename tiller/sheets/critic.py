@@ -6,13 +6,13 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from policies.critics.names import ENOUGH_STATES
 from robot.files import write_table
 
 if TYPE_CHECKING:
     from policies.critics.judgement import Judgement
 
 TABLE, PICTURE = "calibration.csv", "calibration.png"
-ENOUGH_STATES = 10
 
 
 def summary(judgement: Judgement) -> str:
@@ -26,7 +26,8 @@ def summary(judgement: Judgement) -> str:
         counted = f"{judgement.pairs} pairs of {judgement.states} states"
         lines.append(f"  AUC within one state        {_shown(judgement.within)}, {counted}")
         verdict = "passes" if judgement.passed else "does not pass"
-        lines.append(f"  {verdict} the gate of a critic that chooses: the lower end above {judgement.record['gate']:g}")
+        gate = f"the lower end above {judgement.record['gate']:g}, of {ENOUGH_STATES} states or more"
+        lines.append(f"  {verdict} the gate of a critic that chooses: {gate}")
     else:
         lines.append("  AUC within one state        unknown: no group has both a success and a failure")
     if judgement.states < ENOUGH_STATES:

@@ -6,9 +6,12 @@ from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any, Mapping
 
+from robot.errors import InputError
 from tiller.configuration.compose import Configuration
 from tiller.training.opening import Trained, listed, open_run, opened
 from tiller.training.options import TrainOptions
+
+NEED_BASE = ("difference", "beside")
 
 
 def train_judged_critic(configuration: Configuration[TrainOptions]) -> Trained:
@@ -25,6 +28,13 @@ def train_judged_critic(configuration: Configuration[TrainOptions]) -> Trained:
     options = configuration.options
     datasets, task = opened(options)
     assert options.critic is not None
+    if options.base is None and options.critic.plan in NEED_BASE:
+        raise InputError(
+            f"critic.plan={options.critic.plan}",
+            expected="a base, whose plan it is about",
+            got="none",
+            way_out="Add base=CHECKPOINT, or leave critic.plan out",
+        )
     base = load_base(options.base, options.device, options.base_sampler, options.base_steps, options.task)
     given = configuration.values.get("critic") or {}
     recipe = fit_critic(
@@ -55,6 +65,8 @@ def train_judged_critic(configuration: Configuration[TrainOptions]) -> Trained:
             base=base,
             progress=progress,
         )
+    if output is not None and held_out.chooses and not held_out.reports:
+        print("Not judged: all episodes that were held out chose the checkpoint. Hold out more starts, or add judge=")
     if output is None or not held_out.reports or result.stopped in ("interrupted", "stop_after"):
         return output, result, {}
     judgement = judge(load_critic(result.checkpoint), held_out.datasets, held_out.report, chunks=chunks)

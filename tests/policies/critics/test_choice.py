@@ -16,6 +16,7 @@ from data.store.dataset import Dataset
 from policies.critics.base import Base, BaseChunks
 from policies.critics.checkpoint import load_critic
 from policies.critics.judgement import CONCORDANCE, GATE, halves, judge
+from policies.critics.names import ENOUGH_STATES
 from policies.critics.ranking import concordant_pairs, share_of_pairs
 from policies.critics.train import train_critic
 from policies.model.checkpoint_folder import find
@@ -149,6 +150,9 @@ def test_a_judgement_says_whether_a_critic_may_choose(chosen: tuple[Path, Base, 
     judgement = judged(critic, data, BaseChunks(base, STEPS))
     record = judgement.record
     assert record["gate"] == GATE and record["passed"] == judgement.passed == (judgement.within[1] > GATE)
+    assert judgement.states >= ENOUGH_STATES
+    sure = replace(judgement, within=(1.0, 1.0, 1.0))
+    assert sure.passed and not replace(sure, states=ENOUGH_STATES - 1).passed, "one start has an interval of no width"
     assert {"auc", CONCORDANCE, "auc_within_state_low", "states", "brier", "calibration_error"} <= set(record)
     assert record["bound_rate"] is None, "values that are not discounted have no such rate"
     json.dumps(record, allow_nan=False)

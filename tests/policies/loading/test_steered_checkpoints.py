@@ -195,3 +195,33 @@ def test_weights_of_the_base_that_are_cut_short_are_seen_without_torch(base: Pat
     )
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert "got one of hash" in done.stdout
+
+
+def test_nothing_but_a_steered_checkpoint_is_replaced(base: Path, steered: Path, tmp_path: Path) -> None:
+    policy = Medoid(load(steered), candidates=4)
+    other = checkpoint.save(load(base), tmp_path / "other")  # type: ignore[arg-type]
+    thesis = tmp_path / "home" / "sub" / "thesis.txt"
+    thesis.parent.mkdir(parents=True)
+    thesis.write_text("years of work")
+    plain = tmp_path / "file"
+    plain.write_text("more work")
+    for path in (tmp_path / "home", other, plain):
+        with pytest.raises(InputError, match=r"a checkpoint of the same kind.*Choose another path"):
+            save_steered(policy, path, steered)
+    assert thesis.read_text() == "years of work" and plain.read_text() == "more work"
+    assert fingerprint(other) == fingerprint(base)
+    with pytest.raises(InputError, match="a checkpoint of the same kind"):
+        checkpoint.save(load(base), tmp_path / "home")  # type: ignore[arg-type]
+    (tmp_path / "empty").mkdir()
+    assert fingerprint(save_steered(policy, tmp_path / "empty", steered)) == fingerprint(
+        save_steered(policy, tmp_path / "empty", steered)
+    )
+
+
+def test_a_base_is_the_one_that_was_steered(
+    base: Path, steered: Path, store: Path, recipe: PolicyRecipe, tmp_path: Path
+) -> None:
+    other = checkpoint.save(make_policy(store, replace(recipe, horizon=2 * recipe.horizon)), tmp_path / "other")
+    with pytest.raises(InputError, match=f"of hash {fingerprint(base)}, got one of hash {fingerprint(other)}"):
+        save_steered(Medoid(load(base), candidates=4), tmp_path / "kept", other)
+    assert not (tmp_path / "kept").exists()

@@ -405,6 +405,7 @@ def test_a_choice_is_doubted_beyond_what_the_critic_was_judged_on(policy: Diffus
         (None, 2, "Nothing says"),
         (replace(groups_of_eight, low=0.5), 2, "no better than a coin"),
         (replace(groups_of_eight, low=float("nan")), 2, "no better than a coin"),
+        (replace(groups_of_eight, states=9, low=1.0), 2, "9 states"),
         (groups_of_eight, 9, "judged on about 8 chunks of a state and is to choose among 9"),
     ):
         (sentence,) = doubts(held_out, samples)

@@ -17,6 +17,7 @@ from policies.training.train import train
 from robot.control.plan_request import PlanRequest, sample_plans
 from robot.description import TaskPrompt
 from robot.errors import InputError
+from tests.policies.encoders.text_encoder import write_text_encoder
 from tests.policies.points import episode, observe, schema
 
 LEFT, RIGHT = "go left", "go right"
@@ -126,3 +127,13 @@ def test_a_window_tells_its_episode(instructed: Path) -> None:
     assert batch.episode.tolist() == [3, 3, 0, 7]
     told = dataset.meta(INSTRUCTION.name)[batch.episode]
     assert [word == RIGHT for word in told] == (batch.action[:, 0, 0] > 0).tolist()
+
+
+@pytest.mark.parametrize("prompt", ["language", "instruction"])
+def test_demonstrations_of_an_instruction_that_the_recipe_does_not_know_are_refused(
+    instructed: Path, tmp_path: Path, prompt: str
+) -> None:
+    words = {"model": str(write_text_encoder(tmp_path / "text")), "features": 16} if prompt == "language" else {}
+    recipe = replace(recipe_of(prompt), prompt={"name": prompt, "instructions": [LEFT], **words})
+    with pytest.raises(InputError, match=f"instruction '{RIGHT}'.*one that the policy knows: '{LEFT}'.*Train a policy"):
+        train(instructed, recipe, CONFIG, tmp_path / "run")
