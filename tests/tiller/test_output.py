@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from data.store.writing.lock import LOCK_NAME, WriterLock
-from robot.errors import InputError
+from robot.errors import InputError, TillerError
 from tests.journeys.commands import Command
 from tiller.runs.origin import trained_task
 from tiller.runs.output import ANOTHER, CONFIG, FINISHED, Output, claim_folder, finished_figures, open_output
@@ -167,9 +167,10 @@ def test_run_that_wrote_something_before_it_was_refused_keeps_its_configuration(
     assert yaml.safe_load((tmp_path / CONFIG).read_text()) == {"number": 2}
 
 
-def test_run_that_is_refused_leaves_no_folder(tmp_path: Path) -> None:
+@pytest.mark.parametrize("error", [InputError("the task"), TillerError("damaged data")])
+def test_run_that_cannot_begin_leaves_no_folder(tmp_path: Path, error: TillerError) -> None:
     output = open_output("train", {}, str(tmp_path / "run"))
-    with pytest.raises(InputError), output.kept_if_used():
+    with pytest.raises(TillerError), output.kept_if_used():
         (output.path / "checkpoints").mkdir()
-        raise InputError("the task")
+        raise error
     assert not (tmp_path / "run").exists()

@@ -14,7 +14,7 @@ from typing import Any, Iterator, Mapping, Sequence
 import yaml
 
 from data.store.writing.lock import LOCK_NAME, WriterLock
-from robot.errors import InputError
+from robot.errors import InputError, TillerError
 from robot.files import FULL, unwritten, write_file
 
 CONFIG = "config.yaml"
@@ -42,11 +42,11 @@ class Output:
 
     @contextmanager
     def kept_if_used(self) -> Iterator[None]:
-        """Leave the folder as it was when the block refuses its input before it has written anything."""
+        """Leave the folder as it was when the block ends with an error of ours before it has written anything."""
         before = self._results()
         try:
             yield
-        except InputError:
+        except TillerError:
             if self._results().items() <= before.items():
                 self._restore()
             raise
