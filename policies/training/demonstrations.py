@@ -19,7 +19,7 @@ from data.learning.sources.mixture import Mixture, require_weights
 from data.learning.sources.padded import Padded
 from data.learning.sources.source import WindowSource
 from data.learning.sources.weighted import Weighted
-from data.learning.split import split_episodes, starts_of
+from data.learning.split import require_different, split_episodes, starts_of
 from data.learning.windows import Windows, WindowShape, WindowSpec
 from data.store.dataset import Dataset
 from data.store.names import FACTS, GROUP, has_fact, require_schema
@@ -81,12 +81,11 @@ class Demonstrations:
             require_schema(each.path, each.schema)
         for other in datasets[1:] if members is None else ():
             _require_same(datasets[0], other, keys)
-        if config.validation.fraction and len({each.fingerprint for each in datasets}) < len(datasets):
-            raise InputError(
-                "data",
-                expected="different datasets: what is held out of one must not be trained on in another",
-                got="the same one twice",
-                way_out="Leave one out, weigh episodes by training.order, or add training.validation.fraction=0",
+        if config.validation.fraction:
+            require_different(
+                datasets,
+                "what is held out of one must not be trained on in another",
+                "Leave one out, weigh episodes by training.order, or add training.validation.fraction=0",
             )
         if config.weights:
             require_weights("training.weights", np.asarray(config.weights), len(datasets), positive=True)

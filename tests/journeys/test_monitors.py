@@ -131,6 +131,7 @@ def test_a_monitor_of_something_else_is_refused(
         (("monitor=features", "checkpoint=BASE", "monitor.alpha=0.001"), ("successful ones for alpha=0.001",)),
         (("monitor=features", "checkpoint=BASE", "critic=success"), ("of a critic or of a monitor",)),
         (("monitor=value", "checkpoint=BASE"), ("monitor.critic",)),
+        (("monitor=joint", "checkpoint=BASE", "data=[RECORDED,RECORDED,RECORDED]"), ("the same one twice",)),
         (("monitor=features", "checkpoint=OTHER"), ("policy that acted",)),
         (("checkpoint=BASE",), ("Add monitor=features",)),
         (("monitor=features", "checkpoint=BASE", "data=PUSHT"), ("tiller collect source=checkpoint",)),
@@ -146,7 +147,7 @@ def test_what_no_monitor_can_be_made_of_is_refused(
     saying: tuple[str, ...],
 ) -> None:
     other = wandering(tmp_path / "other", seed=1)
-    for name, path in (("BASE", base), ("OTHER", other), ("PUSHT", pusht_dataset)):
+    for name, path in (("BASE", base), ("OTHER", other), ("PUSHT", pusht_dataset), ("RECORDED", recorded)):
         words = tuple(word.replace(name, str(path)) for word in words)
     data = () if any(word.startswith("data=") for word in words) else (f"data={recorded}",)
     refused(tiller, "train", *data, *words, f"output={tmp_path / 'out'}", saying=saying)

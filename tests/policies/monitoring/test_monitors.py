@@ -25,7 +25,7 @@ from policies.model.provenance import Provenance
 from policies.monitoring.checkpoint import load_monitor
 from policies.monitoring.judgement import ScoredEpisode, judge_monitor
 from policies.monitoring.rollouts import acting_policy, rollouts
-from policies.monitoring.split import split_starts
+from policies.monitoring.split import require_outcomes, split_starts
 from policies.monitoring.train import MadeMonitor, make_monitor
 from policies.recipe.critic import CriticRecipe
 from policies.recipe.monitor import MonitorRecipe
@@ -192,6 +192,20 @@ def test_episodes_that_no_monitor_can_be_made_from_are_refused(
     with pytest.raises(InputError, match=saying):
         make_monitor(str(base), [data], recipe, CONFIG, tmp_path / "run")
     assert not (tmp_path / "run" / "monitor").exists()
+
+
+def test_an_episode_that_is_there_twice_counts_once_and_is_refused(
+    base: Path, policy: DiffusionPolicy, recorded: Path, tmp_path: Path
+) -> None:
+    data = Dataset.open(recorded)
+    more = Dataset.open(write_rollouts(tmp_path / "more", base, policy, 30, first=90))
+    others = Dataset.open(write_rollouts(tmp_path / "others", base, policy, 30, first=100))
+    for given, saying in (([data, data, data], "the same one twice"), ([data, more], "that of seed 90 twice")):
+        with pytest.raises(InputError, match=saying):
+            make_monitor(str(base), given, RECIPE, CONFIG, tmp_path / "run")
+        with pytest.raises(InputError, match=saying):
+            require_outcomes(given, split_starts(given, RECIPE)[1], RECIPE)
+    require_outcomes([data, others], split_starts([data, others], RECIPE)[1], RECIPE)
 
 
 def test_episodes_of_another_policy_are_refused(recorded: Path, store: Path, tmp_path: Path) -> None:
