@@ -82,6 +82,6 @@ def _require_each_once(data: Sequence[Dataset]) -> None:
                     raise InputError(
                         "data",
                         expected=f"different episodes: {why}",
-                        got=f"that of seed {seed} twice: episode {a} of '{data[one].path}', {b} of '{data[other].path}'",
+                        got=f"seed {seed} twice: episode {a} of '{data[one].path}', {b} of '{data[other].path}'",
                         way_out="Collect more episodes with another seed",
                     )

@@ -20,6 +20,7 @@ from policies.critics.checkpoint import save_critic
 from policies.critics.critic import LearntCritic
 from policies.model.build import measure
 from policies.model.checkpoint_folder import MONITOR_RECORD, find
+from policies.model.files import read_tensors, write_tensors
 from policies.model.policy import DiffusionPolicy
 from policies.model.provenance import Provenance
 from policies.monitoring.checkpoint import load_monitor
@@ -200,7 +201,7 @@ def test_an_episode_that_is_there_twice_counts_once_and_is_refused(
     data = Dataset.open(recorded)
     more = Dataset.open(write_rollouts(tmp_path / "more", base, policy, 30, first=90))
     others = Dataset.open(write_rollouts(tmp_path / "others", base, policy, 30, first=100))
-    for given, saying in (([data, data, data], "the same one twice"), ([data, more], "that of seed 90 twice")):
+    for given, saying in (([data, data, data], "the same one twice"), ([data, more], "got seed 90 twice")):
         with pytest.raises(InputError, match=saying):
             make_monitor(str(base), given, RECIPE, CONFIG, tmp_path / "run")
         with pytest.raises(InputError, match=saying):
@@ -266,6 +267,29 @@ def test_a_damaged_monitor_is_refused(base: Path, made: MadeMonitor, tmp_path: P
     (folder / "model.safetensors").write_bytes((made.path / "model.safetensors").read_bytes()[:-9])
     with pytest.raises(InputError, match="whole safetensors"):
         load_monitor(folder)
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), -float("inf")])
+def test_a_number_that_would_never_alarm_is_refused(made: MadeMonitor, tmp_path: Path, number: float) -> None:
+    record = json.loads((made.path / MONITOR_RECORD).read_text())
+    recipe, acted = record["recipe"], record["policy"]
+    tensors = read_tensors(made.path / "model.safetensors")
+    for key, changed in {
+        "quantile": {"quantile": number},
+        "episodes": {"episodes": number},
+        **{f"recipe.{each}": {"recipe": {**recipe, each: number}} for each in ("alpha", "memory", "calibration")},
+        **{f"policy.{each}": {"policy": {**acted, each: number}} for each in ("steps", "n_action_steps")},
+        "provenance.step": {"provenance": {**record["provenance"], "step": number}},
+    }.items():
+        (tmp_path / MONITOR_RECORD).write_text(json.dumps({**record, **changed}))
+        write_tensors(tmp_path / "model.safetensors", tensors)
+        with pytest.raises(InputError, match=rf"monitor\.json\.{key}: expected .*got {number}"):
+            load_monitor(tmp_path)
+    (tmp_path / MONITOR_RECORD).write_text(json.dumps(record))
+    for key in ("band.centre", "band.modulation", "spread", "head.mean", "head.network.0.weight"):
+        write_tensors(tmp_path / "model.safetensors", {**tensors, key: torch.full_like(tensors[key], number)})
+        with pytest.raises(InputError, match=r"finite"):
+            load_monitor(tmp_path)
 
 
 def test_a_clock_has_an_auc_of_one_half_at_a_decision_and_does_well_over_whole_episodes() -> None:
