@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from data.learning.episode_weights import make_order, weights_of
+from data.learning.finite import require_finite
 from data.learning.later import Outcomes, success_outcomes
 from data.learning.memory import memory_limit_bytes
 from data.learning.sources.mixture import Mixture, require_weights
@@ -196,14 +197,30 @@ class Demonstrations:
         return self._joined(windows, spec) if any(windows) else None
 
     def measured(self, spec: WindowSpec) -> WindowSource:
-        """Windows of the training episodes without images, for statistics."""
-        low_dimensional = ObservationSpec(tuple(key for key in spec.observation if not key.is_image))
-        bare = WindowShape(low_dimensional, spec.horizon)
+        """Windows of the training episodes without images, for statistics.
+
+        Raises:
+            InputError: a number in these episodes, or in those held out, is NaN or infinite; says where.
+        """
+        self.require_finite(spec)
+        bare = _bare(spec)
         windows = [
             Windows(each, self._own(number, bare), episodes)
             for number, (each, episodes) in enumerate(zip(self.datasets, self.training))
         ]
         return self._joined(windows, bare)
+
+    def require_finite(self, spec: WindowSpec) -> None:
+        """Refuse windows with a number, images aside, that nothing can be learnt from or validated on.
+
+        Raises:
+            InputError: NaN or infinity; names dataset, key and episode.
+        """
+        bare = _bare(spec)
+        for number, (each, *sides) in enumerate(zip(self.datasets, self.training, self.held_out)):
+            for episodes in sides:
+                if len(episodes):
+                    require_finite(each, Windows(each, self._own(number, bare), episodes))
 
     def facts(self, names: Sequence[str]) -> dict[str, Tensor]:
         """Facts of every episode, name -> (episodes,) float32.
@@ -251,6 +268,11 @@ class Demonstrations:
         if len(self.datasets) == 1:
             return None
         return memory_limit_bytes() // (4 * len(self.datasets))
+
+
+def _bare(spec: WindowSpec) -> WindowShape:
+    """What decides a window, without images."""
+    return WindowShape(ObservationSpec(tuple(key for key in spec.observation if not key.is_image)), spec.horizon)
 
 
 def _require_same(first: Dataset, other: Dataset, keys: Sequence[str]) -> None:
