@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -88,6 +89,24 @@ def test_a_monitor_is_made_and_watches_an_evaluation(
     alarmed = {record.seed for record in evaluation.records if record.monitor and record.monitor.alarm}
     assert {record.seed for record in held.records if record.monitor and record.monitor.held} == alarmed
     assert alarmed, "a monitor with one false alarm in five has some in 24 episodes"
+
+
+def test_the_loop_in_the_guide_runs_as_it_is(
+    base: Path, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    guide = Path(__file__).parents[2] / "docs" / "monitoring.md"
+    code = guide.read_text().partition("```python\n")[2].partition("```")[0]
+    code = code.replace('"twin/lift"', f'"{TASK}"').replace('load("runs/lift")', 'load("runs/lift", steps=3)')
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(guide.parents[1]))
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "lift").symlink_to(base)
+    (tmp_path / "runs" / "lift_monitor").symlink_to(run)
+    names: dict[str, Any] = {}
+    exec(code, names)
+    first = names["result"].records[0]
+    assert names["watch"].decisions > 0 and names["verdict"].alarm != names["over"]
+    assert len(first.monitor.scores) > 0
 
 
 def test_a_monitor_is_stopped_resumed_and_the_same(base: Path, run: Path, recorded: Path, tmp_path: Path) -> None:
