@@ -167,8 +167,8 @@ class Bench:
         scale = self.best({name: words for name, words in scales.items() if name != "noise_scale 0"})
         for critic in LEARNT:
             path = f"steering.critic={self.folder / f'critic_{critic}'}"
-            choice = (*self.acting, "steering=value", path, "steering.samples=16")
-            found[f"{critic} of 16"] = choice
+            choice = ("steering=value", path, "steering.samples=16")
+            found[f"{critic} of 16"] = (*self.acting, *choice)
             if scale != "base":
                 at_scale = f"checkpoint={self.evaluation(scale, SELECTION) / STEERED}"
                 found[f"{critic} of 16 at {scale}"] = (at_scale, *choice)

@@ -55,6 +55,20 @@ def one_line(error: Exception) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 
+LONGEST = 80  # characters, at most, of somebody's words in a message
+
+
+def cut(words: str) -> str:
+    """Words for a message: of at most 80 characters, and a mark for what nothing can show."""
+    shown = "".join(each if each.isprintable() else "?" for each in words[:LONGEST])
+    return shown if len(words) <= LONGEST else f"{shown[: LONGEST - 3]}..."
+
+
+def shortened(words: str) -> str:
+    """Words for a message as `cut` gives them, quoted, and how many characters there are where they are cut."""
+    return f"'{cut(words)}'" + (f" ({len(words)} characters)" if len(words) > LONGEST else "")
+
+
 LISTED = 20  # names, at most, in a list of choices
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Hashable
+from typing import Hashable, Sequence
 
 import numpy as np
 
@@ -59,3 +59,18 @@ def starts_of(data: Dataset) -> list[Hashable]:
         (task, seed) if seed >= 0 else (own, "group", group) if group >= 0 else (own, "episode", index)
         for index, (seed, group) in enumerate(zip(seeds, groups))
     ]
+
+
+def require_different(datasets: Sequence[Dataset], why: str, way_out: str) -> None:
+    """Refuse datasets of which two hold the same.
+
+    Args:
+        datasets: of any number.
+        why: they have to differ.
+        way_out: for a person who gave one twice.
+
+    Raises:
+        InputError: the same one twice, be it under two paths.
+    """
+    if len({each.fingerprint for each in datasets}) < len(datasets):
+        raise InputError("data", expected=f"different datasets: {why}", got="the same one twice", way_out=way_out)

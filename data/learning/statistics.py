@@ -42,9 +42,11 @@ class RunningStatistics:
 
     Args:
         shape: shape of one row.
+        name: of what is measured, for messages.
     """
 
-    def __init__(self, shape: tuple[int, ...]):
+    def __init__(self, shape: tuple[int, ...], name: str = "rows to measure"):
+        self.name = name
         self.shape = tuple(shape)
         self.count = 0
         self.min = np.full(self.shape, np.inf)
@@ -60,15 +62,13 @@ class RunningStatistics:
         """
         rows = np.asarray(rows)
         if rows.shape[1:] != self.shape or rows.ndim != len(self.shape) + 1:
-            raise InputError(
-                "rows to measure", expected=f"shape (n, {', '.join(map(str, self.shape))})", got=str(rows.shape)
-            )
+            raise InputError(self.name, expected=f"shape (n, {', '.join(map(str, self.shape))})", got=str(rows.shape))
         if len(rows) == 0:
             return self
         values = rows.astype(np.float64)
         low, high = values.min(axis=0), values.max(axis=0)
         if not (np.isfinite(low).all() and np.isfinite(high).all()):
-            raise InputError("rows to measure", expected="finite values", got="NaN or infinity")
+            raise InputError(self.name, expected="finite values", got="NaN or infinity")
         # The mean of equal numbers may be off by a rounding; measured from the first row it is exact.
         mean = values[0] + (values - values[0]).mean(axis=0)
         self._merge(len(values), low, high, mean, np.square(values - mean).sum(axis=0))

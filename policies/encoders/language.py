@@ -17,7 +17,7 @@ from policies.networks.sizes import Dropout, Width
 from robot.description import PromptSpec, TaskPrompt
 from robot.description.prompt import LANGUAGE
 from robot.description.ranges import Range
-from robot.errors import InputError
+from robot.errors import InputError, shortened
 
 _LOG = logging.getLogger("tiller")
 _SAME = 1e-3
@@ -123,8 +123,8 @@ class LanguagePrompt(PromptEncoder):
             self._others[words] = torch.from_numpy(np.array(embed(words, self.model)))
             if self._rows:
                 nearest, cosine = self.nearest(words)
-                _LOG.warning("%s is not an instruction of the demonstrations: nearest is '%s' (%.2f)",
-                             shortened(words), nearest, cosine)  # fmt: skip
+                _LOG.warning("%s is not an instruction of the demonstrations: nearest is %s (%.2f)",
+                             shortened(words), shortened(nearest), cosine)  # fmt: skip
         return self._others[words]
 
     def _require_same_encoder(self) -> None:
@@ -136,14 +136,8 @@ class LanguagePrompt(PromptEncoder):
         if len(vector) != self.known.shape[1] or np.abs(vector - self.known[0].cpu().numpy()).max() > _SAME:
             raise InputError(
                 f"text encoder '{self.model or 'all-MiniLM-L6-v2'}'",
-                expected=f"the one of the training, which gives '{word}' the vector in the checkpoint",
+                expected=f"the one of the training, which gives {shortened(word)} the vector in the checkpoint",
                 got="another vector",
                 way_out="Install the text encoder of the training, or use an instruction of the demonstrations",
             )
         self._checked = True
-
-
-def shortened(words: str) -> str:
-    """Words for a message: quoted, of at most 80 characters, and a mark for what nothing can show."""
-    shown = "".join(each if each.isprintable() else "?" for each in words[:80])
-    return f"'{shown}'" if len(words) <= 80 else f"'{shown[:77]}...' ({len(words)} characters)"

@@ -60,6 +60,8 @@ def _embodied(
     policy: DiffusionPolicy, steered: Sequence[BaseReference], embodiment: str | Callable[[PolicySpec], str]
 ) -> DiffusionPolicy:
     """A learnt policy as the embodiment that it was steered as, or is to act as."""
+    if not isinstance(embodiment, str) and not callable(embodiment):
+        raise InputError("embodiment", expected="the name of one, or '' for none", got=repr(embodiment))
     fixed = steered[-1].embodiment if steered else ""
     chosen = embodiment if isinstance(embodiment, str) else ""
     if policy.spec.embodiments and not isinstance(embodiment, str) and not fixed:

@@ -197,11 +197,11 @@ def measure(
         embodiment_of: (episodes,) the number of each episode's embodiment.
     """
     observation, action = chain.outgoing
-    running = {name: RunningStatistics(shape) for name, shape in _row_shapes(observation).items()}
+    running = {name: RunningStatistics(shape, _measured(name)) for name, shape in _row_shapes(observation).items()}
     if embodiments:
         assert embodiment_of is not None
         return _measured_union(windows, chain, Embodiments(embodiments, chain), embodiment_of, running)
-    running[ACTION] = RunningStatistics((action.dim,))
+    running[ACTION] = RunningStatistics((action.dim,), _measured(ACTION))
     for start in range(0, len(windows), ROWS_MEASURED_AT_ONCE):
         batch = windows.gather(np.arange(start, min(start + ROWS_MEASURED_AT_ONCE, len(windows))))
         stages = chain.forward_observation({name: torch.from_numpy(value) for name, value in batch.observation.items()})
@@ -221,7 +221,7 @@ def _measured_union(
 ) -> dict[str, FieldStatistics]:
     """Statistics of what leaves the transforms, each of the rows of those embodiments that have it."""
     action = chain.outgoing[1]
-    fields = {field.name: RunningStatistics((field.size,)) for field in action.fields}
+    fields = {field.name: RunningStatistics((field.size,), _measured(field.name)) for field in action.fields}
     for start in range(0, len(windows), ROWS_MEASURED_AT_ONCE):
         batch = windows.gather(np.arange(start, min(start + ROWS_MEASURED_AT_ONCE, len(windows))))
         of = embodiment_of[batch.episode]
@@ -241,6 +241,10 @@ def _measured_union(
     }
     whole = FieldStatistics(min(result.count for result in results.values()), **joined)
     return {**{name: one.result() for name, one in running.items()}, ACTION: whole}
+
+
+def _measured(name: str) -> str:
+    return f"'{name}' as the transforms give it (policy.transforms)"
 
 
 def _row_shapes(observation: ObservationSpec) -> dict[str, tuple[int, ...]]:

@@ -23,7 +23,7 @@ from policies.model.provenance import Provenance
 from policies.monitoring.scores import FailureHead, FeatureScore, ValueScore
 from policies.recipe.monitor import DISAGREEMENT, FEATURES_SCORE, VALUE, MonitorRecipe
 from robot.description import from_json, to_json
-from robot.description.ranges import Range
+from robot.description.ranges import Finite, Range
 from robot.errors import InputError
 from robot.monitoring.band import Band
 from robot.monitoring.monitor import Monitor
@@ -68,7 +68,7 @@ class MonitorRecord:
     version: int
     recipe: MonitorRecipe
     policy: MonitoredPolicy
-    quantile: float
+    quantile: Finite
     episodes: Annotated[int, Range(1, 1_000_000_000)]
     provenance: Provenance = field(default_factory=Provenance)
 
@@ -115,8 +115,8 @@ def load_monitor(path: Path | str, device: str = "cpu") -> Monitor:
         device: of a critic, as in `choose_device`; the rest stays on the CPU.
 
     Raises:
-        InputError: no monitor there but something else, another format version, or a file that is missing, cut short or
-            incomplete.
+        InputError: no monitor there but something else, another format version, a file that is missing, cut short or
+            incomplete, or a number that decides an alarm and is NaN or infinite.
     """
     folder = find(path, MONITOR_RECORD)
     record = read_monitor_record(folder)
@@ -168,11 +168,13 @@ def _band(tensors: dict[str, Tensor], record: MonitorRecord, folder: Path) -> Ba
 
 def _score(name: str, record: MonitorRecord, tensors: dict[str, Tensor], folder: Path, device: str) -> Score:
     if name == DISAGREEMENT:
-        return Disagreement(_required(tensors, SPREAD, folder).numpy())
+        return Disagreement(_finite(SPREAD, _required(tensors, SPREAD, folder), folder).numpy())
     if name == VALUE:
         return ValueScore(load_critic(folder / CRITIC, device))
     assert name == FEATURES_SCORE
-    own = {key.removeprefix(HEAD): value for key, value in tensors.items() if key.startswith(HEAD)}
+    own = {
+        key.removeprefix(HEAD): _finite(key, value, folder) for key, value in tensors.items() if key.startswith(HEAD)
+    }
     head = FailureHead.blank(len(_required(own, "mean", folder)), record.recipe.width)
     fill(head, own, folder / WEIGHTS)
     return FeatureScore(head)
@@ -184,3 +186,10 @@ def _required(tensors: dict[str, Tensor], name: str, folder: Path) -> Tensor:
             f"checkpoint '{folder / WEIGHTS}'", expected="the tensors that its recipe needs", got=f"no '{name}'"
         )
     return tensors[name]
+
+
+def _finite(name: str, tensor: Tensor, folder: Path) -> Tensor:
+    """A tensor, of which NaN would be read as nothing to count, or infinity as a score that nothing is above."""
+    if not tensor.isfinite().all():
+        raise InputError(f"checkpoint '{folder / WEIGHTS}': '{name}'", expected="finite numbers", got="NaN or infinity")
+    return tensor

@@ -6,8 +6,10 @@ from typing import Mapping, Sequence
 
 import numpy as np
 
+from data.learning.split import require_different
 from data.store.dataset import Dataset
-from data.store.names import SEED, SUCCESS
+from data.store.names import NOISE_SEED, SEED, SUCCESS
+from data.store.schema import ACTION
 from policies.recipe.monitor import DISAGREEMENT, FEATURES_SCORE, MonitorRecipe
 from robot.errors import InputError
 from robot.monitoring.band import require_enough
@@ -38,8 +40,10 @@ def require_outcomes(data: Sequence[Dataset], calibrates: Mapping[Place, bool], 
     """Refuse episodes that a monitor cannot be made from, before they are decided again.
 
     Raises:
-        InputError: too few successes to calibrate on, or successes or failures alone to learn from.
+        InputError: an episode that is there twice, too few successes to calibrate on, or successes or failures alone to
+            learn from.
     """
+    _require_each_once(data)
     success = {
         (number, episode): bool(good)
         for number, each in enumerate(data)
@@ -55,3 +59,29 @@ def require_outcomes(data: Sequence[Dataset], calibrates: Mapping[Place, bool], 
             way_out="Collect under a perturbation or with fewer steps, so that some fail, or take the score "
             f"{DISAGREEMENT}, which learns from none",
         )
+
+
+def _require_each_once(data: Sequence[Dataset]) -> None:
+    """Refuse an episode that is there twice: the quantile would take one draw for two."""
+    why = "an episode that calibrates counts once"
+    require_different(data, why, "Leave one out, or collect more episodes with another seed")
+    by_seeds: dict[tuple[str, int, int], list[Place]] = {}
+    for number, each in enumerate(data):
+        task, seeds = str(each.attributes.get("task", number)), np.asarray(each.meta(SEED.name)).tolist()
+        for episode, own in enumerate(zip(seeds, np.asarray(each.meta(NOISE_SEED.name)).tolist())):
+            by_seeds.setdefault((task, *own), []).append((number, episode))
+    for (_, seed, _), places in by_seeds.items():
+        if len(places) == 1:
+            continue
+        # Under another perturbation the same seeds make another episode.
+        rows = [np.asarray(data[number].episode(episode).data[ACTION]) for number, episode in places]
+        for second in range(1, len(rows)):
+            for first in range(second):
+                if rows[first].shape == rows[second].shape and np.allclose(rows[first], rows[second], atol=1e-5):
+                    (one, a), (other, b) = places[first], places[second]
+                    raise InputError(
+                        "data",
+                        expected=f"different episodes: {why}",
+                        got=f"seed {seed} twice: episode {a} of '{data[one].path}', {b} of '{data[other].path}'",
+                        way_out="Collect more episodes with another seed",
+                    )

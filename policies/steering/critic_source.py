@@ -17,7 +17,7 @@ from policies.steering.steered import innermost
 from policies.transforms import Tensors
 from robot.description import Critic, CriticSpec, Observation, Policy, PolicySpec, Query, Task
 from robot.description.prompt import IGNORED, LANGUAGE, prompt_rows
-from robot.errors import InputError
+from robot.errors import InputError, shortened
 
 
 @runtime_checkable
@@ -157,4 +157,4 @@ def _require_instructions(critic: CriticSpec, policy: PolicySpec) -> None:
 
 
 def _listed(words: tuple[str, ...] | list[str]) -> str:
-    return ", ".join(f"'{word}'" for word in words[:4]) + (f" and {len(words) - 4} more" if len(words) > 4 else "")
+    return ", ".join(map(shortened, words[:4])) + (f" and {len(words) - 4} more" if len(words) > 4 else "")

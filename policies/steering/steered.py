@@ -28,6 +28,9 @@ class Steered(ABC):
     Attributes:
         name: in configurations and checkpoints.
         scores_rows: whether it is made for the rows that are executed: how many is settled below it.
+
+    Raises:
+        InputError: what is steered is no policy, or an option is out of its range.
     """
 
     policy: Policy
@@ -37,6 +40,12 @@ class Steered(ABC):
     scores_rows: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
+        if not isinstance(self.policy, Policy):
+            raise InputError(
+                f"what steering {self.name} is put around",
+                expected="a policy, such as tiller.load gives",
+                got=f"a {type(self.policy).__name__}",
+            )
         require_ranges(self, "steering")
 
     @property

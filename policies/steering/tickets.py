@@ -7,11 +7,13 @@ run from the same few starts, the better half goes on to twice as many, until on
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Real
 from typing import Callable, Sequence
 
 import numpy as np
 
-from robot.errors import InputError, TillerError
+from robot.description.ranges import MANY, Range
+from robot.errors import InputError
 
 SCALES = (0.25, 0.5, 0.75, 1.0)
 
@@ -76,9 +78,12 @@ def draw_candidates(count: int, seed: int) -> list[Candidate]:
     Args:
         count: of all, zero noise among them.
         seed: of the first; the others count up.
+
+    Raises:
+        InputError: fewer than 2, or a seed that is none.
     """
-    if count < 2:
-        raise InputError("candidates of a search", expected="at least 2", got=str(count))
+    count = Range(2, MANY).read(int, count, "candidates of a search")
+    seed = Range(0, 2**31 - count).read(int, seed, "seed of the candidates")
     return [ZERO, *(Candidate(seed + number, SCALES[number % len(SCALES)]) for number in range(count - 1))]
 
 
@@ -104,14 +109,18 @@ def search(
         on_round: called with each round when it is done.
 
     Raises:
-        InputError: candidates without zero noise or twice the same, too few starts, or fresh ones that are not.
-        TillerError: `evaluate` returned another shape.
+        InputError: candidates without zero noise or twice the same, too few starts, one of them twice, fresh ones that
+            are not, or an `evaluate` that returns anything but 0 or 1 for each candidate and start.
     """
+    first = Range(1, MANY).read(int, first, "starts of the first round")
     most = first * 2 ** (max(len(candidates) - 1, 1).bit_length() - 1)
     if ZERO not in candidates or len(set(candidates)) != len(candidates) or len(candidates) < 2:
         raise InputError("candidates of a search", expected="two or more, zero noise among them, each once")
-    if len(starts) < most or first < 1:
+    if len(starts) < most:
         raise InputError("starts of a search", expected=f"{most} or more", got=str(len(starts)))
+    for name, given in (("starts of a search", starts), ("fresh starts", fresh)):
+        if len(set(given)) < len(given):
+            raise InputError(name, expected="each once", got=f"{len(given)}, of which {len(set(given))} differ")
     if shared := set(starts) & set(fresh):
         raise InputError("fresh starts", expected="starts that nothing is chosen on", got=f"{min(shared)} among both")
     alive, results = list(candidates), {each: np.zeros(0, bool) for each in candidates}
@@ -132,7 +141,20 @@ def search(
 
 
 def _success(evaluate: Evaluate, candidates: Sequence[Candidate], starts: Sequence[int]) -> np.ndarray:
-    success = np.asarray(evaluate(candidates, starts))
-    if success.shape != (len(candidates), len(starts)):
-        raise TillerError(f"a search needs results of shape {(len(candidates), len(starts))}, and got {success.shape}")
+    """Who succeeds from which start, (candidates, starts) bool.
+
+    Raises:
+        InputError: `evaluate` says anything else.
+    """
+    returned, shape = evaluate(candidates, starts), (len(candidates), len(starts))
+    what = "what `evaluate` returns"
+    try:
+        success = np.asarray(returned)
+    except ValueError:
+        raise InputError(what, expected=f"0 or 1, of shape {shape}", got="rows of different lengths") from None
+    if success.shape != shape:
+        raise InputError(what, expected=f"0 or 1, of shape {shape}", got=f"shape {success.shape}")
+    for value in success.flat:
+        if not isinstance(value, (bool, np.bool_, Real)) or value not in (0, 1):
+            raise InputError(what, expected="0 or 1 for each candidate and start", got=repr(value))
     return success.astype(bool)

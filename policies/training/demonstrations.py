@@ -13,13 +13,14 @@ import torch
 from torch import Tensor
 
 from data.learning.episode_weights import make_order, weights_of
+from data.learning.finite import require_finite
 from data.learning.later import Outcomes, success_outcomes
 from data.learning.memory import memory_limit_bytes
 from data.learning.sources.mixture import Mixture, require_weights
 from data.learning.sources.padded import Padded
 from data.learning.sources.source import WindowSource
 from data.learning.sources.weighted import Weighted
-from data.learning.split import split_episodes, starts_of
+from data.learning.split import require_different, split_episodes, starts_of
 from data.learning.windows import Windows, WindowShape, WindowSpec
 from data.store.dataset import Dataset
 from data.store.names import FACTS, GROUP, has_fact, require_schema
@@ -81,12 +82,11 @@ class Demonstrations:
             require_schema(each.path, each.schema)
         for other in datasets[1:] if members is None else ():
             _require_same(datasets[0], other, keys)
-        if config.validation.fraction and len({each.fingerprint for each in datasets}) < len(datasets):
-            raise InputError(
-                "data",
-                expected="different datasets: what is held out of one must not be trained on in another",
-                got="the same one twice",
-                way_out="Leave one out, weigh episodes by training.order, or add training.validation.fraction=0",
+        if config.validation.fraction:
+            require_different(
+                datasets,
+                "what is held out of one must not be trained on in another",
+                "Leave one out, weigh episodes by training.order, or add training.validation.fraction=0",
             )
         if config.weights:
             require_weights("training.weights", np.asarray(config.weights), len(datasets), positive=True)
@@ -197,14 +197,30 @@ class Demonstrations:
         return self._joined(windows, spec) if any(windows) else None
 
     def measured(self, spec: WindowSpec) -> WindowSource:
-        """Windows of the training episodes without images, for statistics."""
-        low_dimensional = ObservationSpec(tuple(key for key in spec.observation if not key.is_image))
-        bare = WindowShape(low_dimensional, spec.horizon)
+        """Windows of the training episodes without images, for statistics.
+
+        Raises:
+            InputError: a number in these episodes, or in those held out, is NaN or infinite; says where.
+        """
+        self.require_finite(spec)
+        bare = _bare(spec)
         windows = [
             Windows(each, self._own(number, bare), episodes)
             for number, (each, episodes) in enumerate(zip(self.datasets, self.training))
         ]
         return self._joined(windows, bare)
+
+    def require_finite(self, spec: WindowSpec) -> None:
+        """Refuse windows with a number, images aside, that nothing can be learnt from or validated on.
+
+        Raises:
+            InputError: NaN or infinity; names dataset, key and episode.
+        """
+        bare = _bare(spec)
+        for number, (each, *sides) in enumerate(zip(self.datasets, self.training, self.held_out)):
+            for episodes in sides:
+                if len(episodes):
+                    require_finite(each, Windows(each, self._own(number, bare), episodes))
 
     def facts(self, names: Sequence[str]) -> dict[str, Tensor]:
         """Facts of every episode, name -> (episodes,) float32.
@@ -252,6 +268,11 @@ class Demonstrations:
         if len(self.datasets) == 1:
             return None
         return memory_limit_bytes() // (4 * len(self.datasets))
+
+
+def _bare(spec: WindowSpec) -> WindowShape:
+    """What decides a window, without images."""
+    return WindowShape(ObservationSpec(tuple(key for key in spec.observation if not key.is_image)), spec.horizon)
 
 
 def _require_same(first: Dataset, other: Dataset, keys: Sequence[str]) -> None:

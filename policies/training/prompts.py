@@ -13,13 +13,12 @@ from data.learning.sources.source import WindowSource
 from data.store.dataset import Dataset
 from data.store.names import INSTRUCTION as FACT
 from policies.encoders import PromptEncoder
-from policies.encoders.language import shortened
 from policies.encoders.sentences import embed
 from policies.model.batch import PROMPT
 from policies.recipe.recipe import ObservingRecipe
 from robot.description import ObservationSpec, TaskPrompt
 from robot.description.prompt import GOAL, INSTRUCTION, LANGUAGE, REFUSED
-from robot.errors import InputError, nearest
+from robot.errors import InputError, nearest, shortened
 
 GOALS_MEASURED = 4096
 Recipe = TypeVar("Recipe", bound=ObservingRecipe)

@@ -13,6 +13,7 @@ from data.store.names import SUCCESS, has_fact
 from data.store.schema import ACTION
 from policies.training.demonstrations import Demonstrations
 from robot.description import PromptSpec
+from robot.errors import shortened
 
 _FEWEST_STEPS = 16
 """A component that moves by fewer steps of float32 has lost its motion."""
@@ -23,7 +24,7 @@ def known_instructions(prompt: PromptSpec) -> Iterator[str]:
     known = prompt.instructions
     if known:
         more = f" and {len(known) - 4} more" if len(known) > 4 else ""
-        listed = ", ".join(f"'{each}'" for each in known[:4])
+        listed = ", ".join(map(shortened, known[:4]))
         verb = "Reads" if prompt.reads_words else "Refuses others than"
         yield f"{verb} {len(known)} instruction{'s' * (len(known) > 1)}: {listed}{more}"
 

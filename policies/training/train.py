@@ -96,6 +96,7 @@ def _train(
         remarks = tuple(_amplified_noise(policy, statistics))
     else:
         _require_same(start, recipe, spec)
+        data.require_finite(spec)
         policy, remarks = start, ()
     encoder = policy.model.prompt_encoder
     return fit(

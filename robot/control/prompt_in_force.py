@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from robot.description import PromptSpec, TaskPrompt
-from robot.errors import TillerError
+from robot.errors import TillerError, shortened
 
 
 class PromptInForce:
@@ -52,7 +52,7 @@ class PromptInForce:
         """A sentence where an instruction was given to a policy that reads none; empty otherwise."""
         if not self._given or self._spec is None or self._spec.reads_words:
             return ""
-        return f"the policy reads no instruction: '{self._given}' changes nothing of what it does"
+        return f"the policy reads no instruction: {shortened(self._given)} changes nothing of what it does"
 
     def _update(self) -> bool:
         before, self.instruction = self.instruction, self._given or self._of_episode

@@ -55,7 +55,7 @@ def named_embodiment(embodiments: Sequence[EmbodimentSpec], name: str) -> Embodi
             f"embodiment '{name}'",
             expected=f"one of {', '.join(names)}" if names else "a policy of several embodiments",
             got=None if names else "a policy of one robot and task",
-            way_out=nearest(name, names) if names else None,
+            way_out=nearest(str(name), names) if names else None,
         )
     return embodiments[names.index(name)]
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Mapping, Sequence
+from numbers import Real
+from typing import Sequence
 
 import numpy as np
 
-from robot.errors import LISTED, InputError, nearest
+from robot.errors import LISTED, InputError, cut, nearest, shortened
 
 IGNORED, REFUSED, INSTRUCTION, LANGUAGE, GOAL = "ignored", "refused", "instruction", "language", "goal"
 PROMPT_USES = (IGNORED, REFUSED, INSTRUCTION, LANGUAGE, GOAL)
@@ -23,16 +25,27 @@ class TaskPrompt:
         instruction: in plain words; empty when there is none.
         goal: an observation to reach (name -> array), or None.
         guidance: classifier-free guidance weight; 1 is the conditional policy itself.
+
+    Raises:
+        InputError: a value of another type.
     """
 
     instruction: str = ""
     goal: Mapping[str, np.ndarray] | None = None
     guidance: float = 1.0
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.instruction, str):
+            raise InputError("prompt: instruction", expected="words, '' for none", got=repr(self.instruction))
+        if self.goal is not None and not isinstance(self.goal, Mapping):
+            raise InputError("prompt: goal", expected="names with their values, or None", got=repr(self.goal))
+        if not isinstance(self.guidance, Real) or isinstance(self.guidance, bool):
+            raise InputError("prompt: guidance", expected="a number, 1 for none", got=repr(self.guidance))
+
     @property
     def parts(self) -> str:
         """What it asks for, in words for a message; empty when nothing."""
-        words = [f"the instruction '{self.instruction}'"] if self.instruction else []
+        words = [f"the instruction {shortened(self.instruction)}"] if self.instruction else []
         words += ["a goal"] if self.goal is not None else []
         words += [f"guidance {self.guidance:g}"] if self.guidance != 1.0 else []
         return " and ".join(words)
@@ -106,14 +119,16 @@ class PromptSpec:
             return
         if self.use == REFUSED and not prompt.instruction:
             return
-        known = ", ".join(f"'{each}'" for each in self.instructions[:LISTED])
+        known = ", ".join(map(shortened, self.instructions[:LISTED]))
         more = f" and {len(self.instructions) - LISTED} more" if len(self.instructions) > LISTED else ""
         alternative = "none" if self.use == REFUSED else "words that say what to do"
         raise InputError(
             "instruction",
             expected=f"one that the policy was trained on: {known}{more}" if known else alternative,
-            got=f"'{prompt.instruction}'" if prompt.instruction else "none",
-            way_out=nearest(prompt.instruction, self.instructions) if prompt.instruction and known else None,
+            got=shortened(prompt.instruction) if prompt.instruction else "none",
+            way_out=nearest(cut(prompt.instruction), map(cut, self.instructions))
+            if prompt.instruction and known
+            else None,
         )
 
     def _require_goal(self, prompt: TaskPrompt) -> None:
@@ -130,7 +145,11 @@ class PromptSpec:
                     expected=f"{tuple(shape)}, as a row of the observation",
                     got=f"only {', '.join(prompt.goal) or 'nothing'}" if value is None else str(np.shape(value)),
                 )
-            if not np.isfinite(np.asarray(value, np.float64)).all():
+            try:
+                finite = np.isfinite(np.asarray(value, np.float64)).all()
+            except (TypeError, ValueError):
+                raise InputError(f"goal '{name}'", expected="finite numbers", got="something else") from None
+            if not finite:
                 raise InputError(f"goal '{name}'", expected="finite numbers", got="NaN or infinity")
 
 
@@ -142,8 +161,10 @@ def prompt_rows(task: Task, rows: int) -> tuple[TaskPrompt, ...]:
     """
     if task is None or isinstance(task, TaskPrompt):
         return (task or TaskPrompt(),) * rows
-    if isinstance(task, str) or not all(isinstance(each, TaskPrompt) for each in task):
-        raise InputError("task", expected="a TaskPrompt, or one per row", got=repr(task), way_out="TaskPrompt('...')")
+    prompts = isinstance(task, Collection) and not isinstance(task, str)
+    if not prompts or not all(isinstance(each, TaskPrompt) for each in task):
+        got = cut(repr(task))
+        raise InputError("task", expected="a TaskPrompt, or one per row", got=got, way_out="TaskPrompt('...')")
     if len(task) != rows:
         raise InputError("task", expected=f"one prompt, or {rows}: one per row", got=f"{len(task)} prompts")
     return tuple(task)

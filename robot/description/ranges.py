@@ -5,6 +5,7 @@ They are checked where the option's dataclass is built from plain values: `robot
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Annotated, Any
@@ -37,6 +38,8 @@ class Range:
         return bool(over and (value < self.high if self.below else value <= self.high))
 
     def __str__(self) -> str:
+        if self.low == -math.inf and self.high == math.inf:
+            return "finite"
         low, high = (f"{end:d}" if isinstance(end, int) else f"{end:g}" for end in (self.low, self.high))
         note = f" ({self.note})" if self.note else ""
         return f"{'above' if self.above else 'at least'} {low} and {'below' if self.below else 'at most'} {high}{note}"
@@ -76,3 +79,6 @@ Share = Annotated[float, Range(0, 1)]
 
 Duration = Annotated[float, Range(0, 1e6, above=True)]
 """A duration in the unit of the option."""
+
+Finite = Annotated[float, Range(-math.inf, math.inf, above=True, below=True)]
+"""Any number but infinity and NaN, both of which JSON files may hold."""

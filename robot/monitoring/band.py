@@ -108,8 +108,7 @@ def require_enough(episodes: int, alpha: float) -> None:
             "episodes to calibrate a monitor on",
             expected=f"at least {need} successful ones for alpha={alpha:g}",
             got=str(episodes),
-            way_out="Collect more, let a larger share calibrate (monitor.calibration), or allow more false alarms "
-            f"(monitor.alpha; {_allowed(episodes)})",
+            way_out=f"Collect more, or let a larger share calibrate (monitor.calibration); {_allowed(episodes)}",
         )
 
 
@@ -138,9 +137,11 @@ def _of_shape(episodes: int) -> int:
 
 
 def _allowed(episodes: int) -> str:
-    """The smallest alpha that so many episodes allow, in words."""
+    """What alpha so many episodes allow, in words."""
     rest = episodes - _of_shape(episodes)
-    return f"they allow alpha={math.ceil(1e4 / (rest + 1)) / 1e4:g}" if rest > 0 else "there are none"
+    if rest < 1:
+        return "fewer than 3 allow no monitor.alpha at all"
+    return f"{episodes} allow no fewer false alarms than monitor.alpha={math.ceil(1e4 / (rest + 1)) / 1e4:g}"
 
 
 def _shape(curves: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:

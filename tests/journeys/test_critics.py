@@ -14,9 +14,11 @@ from data.store.dataset import Dataset
 from data.store.episode import Episode
 from data.store.names import BRANCHED_AT, GROUP, SUCCESS
 from data.store.schema import Schema
+from policies.critics.judgement import judge
 from tests.journeys.commands import Command
 from tests.journeys.test_bad_input import refused
 from tests.policies.points import episode, schema
+from tiller.sheets.critic import summary
 
 CRITIC = (
     "critic=success", "critic.steps=4", "critic.network.width=32", "training.steps=60", "training.warmup=2",
@@ -48,6 +50,7 @@ def test_a_critic_is_trained_stopped_resumed_and_judged(groups: Path, tmp_path: 
     words = ("train", *CRITIC, f"data={groups}", "training.validation.fraction=0.25")
     out = tiller.succeeds(*words, f"output={tmp_path / 'whole'}")
     assert "AUC within one state" in out and "pairs" in out
+    assert "Few states: collect more groups with another seed" in out and "fraction=" not in out
     finished = json.loads((tmp_path / "whole" / "finished.json").read_text())
     assert finished["auc"] > 0.8 and finished["auc_within_state"] > 0.8 and finished["pairs_within_state"] == 3 * 4
     assert (tmp_path / "whole" / "calibration.png").stat().st_size > 10_000
@@ -69,8 +72,11 @@ def test_a_critic_is_judged_on_other_episodes(groups: Path, tmp_path: Path, till
     assert (
         "Judged on 240 chunks of 20 episodes that it never saw" in out
         and "20 pairs of 5 states" in out
-        and "Few states" in out
+        and "Few states: collect more groups with another seed" in out
     )
+    judgement = judge(face.load_critic(tmp_path / "run"), [Dataset.open(fresh)], [np.arange(20)])
+    for share, saying in ((0.02, "fraction=0.2"), (0.2, "another seed"), (0.3, "another seed"), (None, "another seed")):
+        assert saying in next(line for line in summary(judgement, share).splitlines() if "Few states" in line)
 
 
 def test_two_datasets_are_trained_on_in_shares(pusht_dataset: Path, tmp_path: Path, tiller: Command) -> None:
@@ -95,7 +101,7 @@ def test_what_does_not_fit_is_refused_before_anything_is_written(
         ((f"data=[{groups},{pusht_dataset}]",), ("do not fit", str(groups), str(pusht_dataset))),
         ((f"data=[{groups},{groups}]",), ("the same one twice",)),
         ((f"data={groups}", "critic=success", f"judge={groups}"), ("'judge'", "not trained on")),
-        ((f"data={groups}", "critic=success", f"judge=[{groups},{groups}]"), ("'judge'", "each dataset once")),
+        ((f"data={groups}", "critic=success", f"judge=[{groups},{groups}]"), ("the same one twice", "judge=")),
         ((f"data={groups}", "critic=success", "critic.plan=beside"), ("critic.plan=beside", "Add base=CHECKPOINT")),
         ((f"data={groups}", "critic=success", f"judge={pusht_dataset}"), ("do not fit",)),
         ((f"data={groups}", "training.order.name=fact"), ("training.order", "key")),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -90,6 +91,24 @@ def test_a_monitor_is_made_and_watches_an_evaluation(
     assert alarmed, "a monitor with one false alarm in five has some in 24 episodes"
 
 
+def test_the_loop_in_the_guide_runs_as_it_is(
+    base: Path, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    guide = Path(__file__).parents[2] / "docs" / "monitoring.md"
+    code = guide.read_text().partition("```python\n")[2].partition("```")[0]
+    code = code.replace('"twin/lift"', f'"{TASK}"').replace('load("runs/lift")', 'load("runs/lift", steps=3)')
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(guide.parents[1]))
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "lift").symlink_to(base)
+    (tmp_path / "runs" / "lift_monitor").symlink_to(run)
+    names: dict[str, Any] = {}
+    exec(code, names)
+    first = names["result"].records[0]
+    assert names["watch"].decisions > 0 and names["verdict"].alarm != names["over"]
+    assert len(first.monitor.scores) > 0
+
+
 def test_a_monitor_is_stopped_resumed_and_the_same(base: Path, run: Path, recorded: Path, tmp_path: Path) -> None:
     words = ["train", "monitor=joint", *QUICK, f"data={recorded}", f"checkpoint={base}", f"output={tmp_path / 'parts'}"]
     assert main([*words, "training.stop_after=25"]) == 0
@@ -131,6 +150,7 @@ def test_a_monitor_of_something_else_is_refused(
         (("monitor=features", "checkpoint=BASE", "monitor.alpha=0.001"), ("successful ones for alpha=0.001",)),
         (("monitor=features", "checkpoint=BASE", "critic=success"), ("of a critic or of a monitor",)),
         (("monitor=value", "checkpoint=BASE"), ("monitor.critic",)),
+        (("monitor=joint", "checkpoint=BASE", "data=[RECORDED,RECORDED,RECORDED]"), ("the same one twice",)),
         (("monitor=features", "checkpoint=OTHER"), ("policy that acted",)),
         (("checkpoint=BASE",), ("Add monitor=features",)),
         (("monitor=features", "checkpoint=BASE", "data=PUSHT"), ("tiller collect source=checkpoint",)),
@@ -146,7 +166,7 @@ def test_what_no_monitor_can_be_made_of_is_refused(
     saying: tuple[str, ...],
 ) -> None:
     other = wandering(tmp_path / "other", seed=1)
-    for name, path in (("BASE", base), ("OTHER", other), ("PUSHT", pusht_dataset)):
+    for name, path in (("BASE", base), ("OTHER", other), ("PUSHT", pusht_dataset), ("RECORDED", recorded)):
         words = tuple(word.replace(name, str(path)) for word in words)
     data = () if any(word.startswith("data=") for word in words) else (f"data={recorded}",)
     refused(tiller, "train", *data, *words, f"output={tmp_path / 'out'}", saying=saying)

@@ -85,23 +85,15 @@ def judges(data: Demonstrations, further: Sequence[str], recipe: CriticRecipe, t
     Raises:
         InputError: they are of starts that it is trained on, do not fit, or do not say what came of them.
     """
+    from data.learning.split import require_different
     from data.store.dataset import Dataset
     from policies.critics.judgement import halves
 
     datasets: Sequence[Dataset] = data.datasets
     episodes: Sequence[np.ndarray] = data.held_out
     if further:
-        first: dict[str, str] = {}
-        for each in further:
-            print_of = Dataset.open(each).fingerprint
-            if print_of in first:
-                raise InputError(
-                    "'judge'",
-                    expected="each dataset once",
-                    got=f"'{first[print_of]}' and '{each}', which have the same episodes",
-                    way_out="Leave one of them out: counted twice they look like more than they are",
-                )
-            first[print_of] = each
+        opened = [Dataset.open(path) for path in further]
+        require_different(opened, "judge= counts every episode once", "Leave one of them out of judge=")
         datasets = [_unseen(data, path, recipe, training) for path in further]
         episodes = [np.arange(len(each)) for each in datasets]
     if not training.evaluate_every or not any(map(len, episodes)):

@@ -13,10 +13,17 @@ if TYPE_CHECKING:
     from policies.critics.judgement import Judgement
 
 TABLE, PICTURE = "calibration.csv", "calibration.png"
+LARGE_SHARE = 0.2
+"""Of the episodes: who holds out as many has too few."""
 
 
-def summary(judgement: Judgement) -> str:
-    """A few lines for a person."""
+def summary(judgement: Judgement, held_out: float | None = None) -> str:
+    """A few lines for a person.
+
+    Args:
+        judgement: of the critic.
+        held_out: share of the training episodes that it was judged on; None where it was judged on others.
+    """
     lines = [
         f"Judged on {judgement.chunks} chunks of {judgement.episodes} episodes that it never saw:",
         f"  AUC over all chunks         {_shown(judgement.auc)}",
@@ -31,7 +38,10 @@ def summary(judgement: Judgement) -> str:
     else:
         lines.append("  AUC within one state        unknown: no group has both a success and a failure")
     if judgement.states < ENOUGH_STATES:
-        lines.append("  Few states: judge it on more, judge=GROUPS, or hold out more, training.validation.fraction=0.2")
+        more = "collect more groups with another seed, for data= or for judge="
+        if held_out is not None and held_out < LARGE_SHARE:
+            more = f"judge it on more, judge=GROUPS, or hold out more, training.validation.fraction={LARGE_SHARE:g}"
+        lines.append(f"  Few states: {more}")
     if len(judgement.bins):
         lines += [
             f"  Brier score                 {judgement.brier:.3f}",

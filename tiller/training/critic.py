@@ -71,7 +71,7 @@ def train_judged_critic(configuration: Configuration[TrainOptions]) -> Trained:
         return output, result, {}
     judgement = judge(load_critic(result.checkpoint), held_out.datasets, held_out.report, chunks=chunks)
     write_judgement(judgement, result.checkpoint)
-    print(summary(judgement))
+    print(summary(judgement, None if options.judge else options.training.validation.fraction))
     if len(judgement.bins):
         print(f"Calibration: {write_calibration(judgement, folder)}")
     return output, result, judgement.figures

@@ -81,8 +81,8 @@ class RunFolder:
         """Make the folder, or find the run in it, and be the only one to write there.
 
         Raises:
-            InputError: a run is there and none was to be resumed, none is there and one was, it is not writable, or
-                another process trains there.
+            InputError: a run is there and none was to be resumed, none is there and one was, one is there that has lost
+                its last checkpoint, it is not writable, or another process trains there.
         """
         self._require(resume)
         try:
@@ -100,6 +100,14 @@ class RunFolder:
             lock.release()
 
     def _require(self, resume: bool) -> None:
+        if not self.last.is_dir() and (self.last.is_symlink() or self.final.exists()):
+            gone = f"a link to '{self.last.readlink()}', which is gone" if self.last.is_symlink() else "none"
+            raise InputError(
+                f"output '{self.path}': {self.last.relative_to(self.path)}",
+                expected="the last checkpoint of the run that is there, to go on from",
+                got=gone,
+                way_out="Put it back, add overwrite=true to train anew in its place, or choose another output",
+            )
         if resume and not self.last.is_dir():
             raise InputError(
                 f"resume from '{self.path}'",
@@ -107,7 +115,7 @@ class RunFolder:
                 got="no checkpoints/last there",
                 way_out="Leave resume out to start a new run",
             )
-        if not resume and (self.last.exists() or self.final.exists()):
+        if not resume and self.last.is_dir():
             raise InputError(
                 f"output '{self.path}'",
                 expected="a folder without a training run",

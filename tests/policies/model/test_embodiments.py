@@ -196,6 +196,10 @@ def test_a_policy_of_several_resumes_and_loads_exactly(stores: list[Path], netwo
     )
     with pytest.raises(InputError, match="steered as"):
         load(steered, embodiment=ARM)
+    for wrong in (3, None):
+        for path in (whole, steered):
+            with pytest.raises(InputError, match=f"embodiment: expected the name of one.*got {wrong}"):
+                load(path, embodiment=wrong)  # type: ignore[arg-type]
 
 
 def test_an_embodiment_must_be_chosen_and_exist(stores: list[Path]) -> None:
@@ -205,6 +209,8 @@ def test_an_embodiment_must_be_chosen_and_exist(stores: list[Path]) -> None:
         policy.sample(seen(policy, 1), task=prompt(ARM))
     with pytest.raises(InputError, match=r"embodiment 'hnad'.*one of arm, hand.*'hand'"):
         policy.for_embodiment("hnad")
+    with pytest.raises(InputError, match=r"embodiment .3.*one of arm, hand"):
+        policy.for_embodiment(3)  # type: ignore[arg-type]
     with pytest.raises(InputError, match=r"a policy of one robot and task"):
         arm.for_embodiment(HAND)
 

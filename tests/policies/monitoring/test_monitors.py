@@ -20,12 +20,13 @@ from policies.critics.checkpoint import save_critic
 from policies.critics.critic import LearntCritic
 from policies.model.build import measure
 from policies.model.checkpoint_folder import MONITOR_RECORD, find
+from policies.model.files import read_tensors, write_tensors
 from policies.model.policy import DiffusionPolicy
 from policies.model.provenance import Provenance
 from policies.monitoring.checkpoint import load_monitor
 from policies.monitoring.judgement import ScoredEpisode, judge_monitor
 from policies.monitoring.rollouts import acting_policy, rollouts
-from policies.monitoring.split import split_starts
+from policies.monitoring.split import require_outcomes, split_starts
 from policies.monitoring.train import MadeMonitor, make_monitor
 from policies.recipe.critic import CriticRecipe
 from policies.recipe.monitor import MonitorRecipe
@@ -194,6 +195,20 @@ def test_episodes_that_no_monitor_can_be_made_from_are_refused(
     assert not (tmp_path / "run" / "monitor").exists()
 
 
+def test_an_episode_that_is_there_twice_counts_once_and_is_refused(
+    base: Path, policy: DiffusionPolicy, recorded: Path, tmp_path: Path
+) -> None:
+    data = Dataset.open(recorded)
+    more = Dataset.open(write_rollouts(tmp_path / "more", base, policy, 30, first=90))
+    others = Dataset.open(write_rollouts(tmp_path / "others", base, policy, 30, first=100))
+    for given, saying in (([data, data, data], "the same one twice"), ([data, more], "got seed 90 twice")):
+        with pytest.raises(InputError, match=saying):
+            make_monitor(str(base), given, RECIPE, CONFIG, tmp_path / "run")
+        with pytest.raises(InputError, match=saying):
+            require_outcomes(given, split_starts(given, RECIPE)[1], RECIPE)
+    require_outcomes([data, others], split_starts([data, others], RECIPE)[1], RECIPE)
+
+
 def test_episodes_of_another_policy_are_refused(recorded: Path, store: Path, tmp_path: Path) -> None:
     other = saved(small_policy(store, network={"name": "mlp", "width": 24, "depth": 1}), tmp_path / "other")
     with pytest.raises(InputError, match=r"policy that acted: expected .* got"):
@@ -252,6 +267,29 @@ def test_a_damaged_monitor_is_refused(base: Path, made: MadeMonitor, tmp_path: P
     (folder / "model.safetensors").write_bytes((made.path / "model.safetensors").read_bytes()[:-9])
     with pytest.raises(InputError, match="whole safetensors"):
         load_monitor(folder)
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), -float("inf")])
+def test_a_number_that_would_never_alarm_is_refused(made: MadeMonitor, tmp_path: Path, number: float) -> None:
+    record = json.loads((made.path / MONITOR_RECORD).read_text())
+    recipe, acted = record["recipe"], record["policy"]
+    tensors = read_tensors(made.path / "model.safetensors")
+    for key, changed in {
+        "quantile": {"quantile": number},
+        "episodes": {"episodes": number},
+        **{f"recipe.{each}": {"recipe": {**recipe, each: number}} for each in ("alpha", "memory", "calibration")},
+        **{f"policy.{each}": {"policy": {**acted, each: number}} for each in ("steps", "n_action_steps")},
+        "provenance.step": {"provenance": {**record["provenance"], "step": number}},
+    }.items():
+        (tmp_path / MONITOR_RECORD).write_text(json.dumps({**record, **changed}))
+        write_tensors(tmp_path / "model.safetensors", tensors)
+        with pytest.raises(InputError, match=rf"monitor\.json\.{key}: expected .*got {number}"):
+            load_monitor(tmp_path)
+    (tmp_path / MONITOR_RECORD).write_text(json.dumps(record))
+    for key in ("band.centre", "band.modulation", "spread", "head.mean", "head.network.0.weight"):
+        write_tensors(tmp_path / "model.safetensors", {**tensors, key: torch.full_like(tensors[key], number)})
+        with pytest.raises(InputError, match=r"finite"):
+            load_monitor(tmp_path)
 
 
 def test_a_clock_has_an_auc_of_one_half_at_a_decision_and_does_well_over_whole_episodes() -> None:

@@ -17,6 +17,7 @@ from policies.recipe.recipe import PolicyRecipe
 from policies.steering.execution import Executed, Resampled
 from policies.steering.medoid import Medoid, medoids
 from policies.steering.noise_scale import NoiseScaled
+from policies.steering.prompted import Prompted
 from policies.steering.registry import STEERINGS, steer
 from policies.steering.steered import Steered
 from robot.control.runner import ChunkRunner
@@ -147,6 +148,12 @@ def test_the_medoid_is_one_of_the_chunks_and_k_of_one_is_the_policy(policy: Diff
     np.testing.assert_array_equal(
         Medoid(policy, candidates=1).sample(observation, seeds=SEEDS), policy.sample(observation, seeds=SEEDS)
     )
+
+
+def test_what_is_no_policy_is_not_steered() -> None:
+    for kind, options in ((Medoid, {"candidates": 4}), (NoiseScaled, {}), (Prompted, {"instruction": "go"})):
+        with pytest.raises(InputError, match=rf"steering {kind.name}.*expected a policy.*got a NoneType"):
+            kind(None, **options)  # type: ignore[arg-type]
 
 
 def test_one_outlier_is_never_the_medoid(policy: DiffusionPolicy) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Sequence
+from typing import Any, Sequence
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ from policies.recipe.recipe import PolicyRecipe
 from policies.steering.noise_scale import NoiseScaled
 from policies.steering.ticket import Ticket
 from policies.steering.tickets import SCALES, ZERO, Candidate, Round, draw_candidates, search
-from robot.errors import InputError, TillerError
+from robot.errors import InputError
 from tests.policies.points import make_policy, observe
 
 STARTS, FRESH = range(1000), range(5000, 5200)
@@ -123,5 +123,48 @@ def test_a_search_that_measures_nothing_is_refused() -> None:
         search(rollouts, candidates, STARTS, range(7, 8))
     with pytest.raises(InputError, match="at least 2"):
         draw_candidates(1, seed=0)
-    with pytest.raises(TillerError, match=r"shape \(4, 8\), and got \(4,\)"):
-        search(lambda candidates, starts: np.zeros(4), candidates, STARTS, FRESH)
+    with pytest.raises(InputError, match=r"starts of a search: expected each once, got 32, of which 16 differ"):
+        search(rollouts, candidates, [*STARTS[:16]] * 2, FRESH)
+    with pytest.raises(InputError, match=r"fresh starts: expected each once"):
+        search(rollouts, candidates, STARTS, [5000, 5000])
+    with pytest.raises(InputError, match=r"starts of the first round"):
+        search(rollouts, candidates, STARTS, FRESH, first=0)
+
+
+@pytest.mark.parametrize(("count", "seed"), [("a", 0), (None, 0), (2.5, 0), (float("nan"), 0), (4, "a"), (4, -1)])
+def test_candidates_that_cannot_be_drawn_are_refused(count: Any, seed: Any) -> None:
+    with pytest.raises(InputError, match=r"candidates"):
+        draw_candidates(count, seed=seed)
+
+
+@pytest.mark.parametrize(
+    ("value", "saying"),
+    [
+        (7.5, "expected 0 or 1 .*got .*7.5"),
+        (float("nan"), "got .*nan"),
+        (-1, "got .*-1"),
+        ("yes", "got .*yes"),
+        (None, "got None"),
+        (1j, "got .*1j"),
+    ],
+)
+def test_results_other_than_success_or_failure_are_not_believed(value: Any, saying: str) -> None:
+    candidates = draw_candidates(4, seed=0)
+    with pytest.raises(InputError, match=saying):
+        search(lambda each, starts: np.full((len(each), len(starts)), value), candidates, STARTS, FRESH)
+
+
+def test_results_of_another_shape_are_not_believed() -> None:
+    candidates = draw_candidates(4, seed=0)
+    for shaped, saying in (
+        (np.zeros(4), r"\(4, 8\), got shape \(4,\)"),
+        ([[0], [0, 1]], "different lengths"),
+        (None, "shape"),
+    ):
+        with pytest.raises(InputError, match=saying):
+            search(lambda each, starts, shaped=shaped: shaped, candidates, STARTS, FRESH)  # type: ignore[misc]
+    for kind in (bool, int, float):
+        result = search(
+            lambda each, starts, kind=kind: np.ones((len(each), len(starts)), kind), candidates, STARTS, FRESH
+        )
+        assert result.fresh.dtype == bool and result.fresh.all()

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+import zarr
 from torch import Tensor, nn
 
 import tiller
@@ -280,3 +281,21 @@ def test_a_run_of_a_module_resumes_with_the_same_window_only(judged: Path, tmp_p
     fit_module(Verifier(), judged, tmp_path, replace(CONFIG, stop_after=10), **given)
     with pytest.raises(InputError, match=r"the recipe"):
         fit_module(Verifier(), judged, tmp_path, CONFIG, resume=True, **given, columns=[], keys=["goal", "point.state"])
+
+
+@pytest.mark.parametrize(("key", "number"), [("goal", 0), ("point.state", 7), ("action", 3)])
+def test_a_number_that_nothing_can_be_learnt_from_is_named(
+    recipe: PolicyRecipe, tmp_path: Path, key: str, number: int
+) -> None:
+    with Dataset.create(tmp_path / "data", schema()) as dataset:
+        for other in range(10):
+            one = episode(other, 12)
+            if other == number:
+                one.data[key][5, -1] = np.nan if key == "goal" else 1.0 if key == "action" else np.inf
+            dataset.append(one)
+    if key == "action":  # no writer of ours takes it
+        zarr.open(tmp_path / "data", mode="r+")["data/action"][12 * number + 5, -1] = np.inf  # type: ignore[index]
+    for fraction in (0.0, 0.5):  # learnt from, or held out by chance
+        with pytest.raises(InputError, match=rf"data': '{key}' of episode {number}: .*got NaN or infinity"):
+            config = replace(CONFIG, validation=ValidationConfig(fraction))
+            train(tmp_path / "data", recipe, config, tmp_path / "run", device="cpu")

@@ -13,9 +13,11 @@ from data.store.dataset import Dataset
 from data.store.names import INSTRUCTION
 from policies.loading.load import load
 from policies.recipe.recipe import PolicyRecipe, TrainingConfig, ValidationConfig
+from policies.training.remarks import known_instructions
 from policies.training.train import train
 from robot.control.plan_request import PlanRequest, sample_plans
-from robot.description import TaskPrompt
+from robot.description import PromptSpec, TaskPrompt
+from robot.description.prompt import INSTRUCTION as INSTRUCTION_READ
 from robot.errors import InputError
 from tests.policies.encoders.text_encoder import write_text_encoder
 from tests.policies.points import episode, observe, schema
@@ -113,6 +115,12 @@ def test_demonstrations_without_instructions_are_named(instructed: Path, store: 
             dataset.append(replace(episode(number, 8), meta={INSTRUCTION.name: "" if number == 1 else LEFT}))
     with pytest.raises(InputError, match="none of episode 1"):
         train(silent, recipe_of("instruction"), CONFIG, tmp_path / "other")
+
+
+def test_a_long_instruction_is_cut_where_a_training_lists_it() -> None:
+    long = "put the red cube on the blue one " * 350
+    (line,) = known_instructions(PromptSpec(INSTRUCTION_READ, (long, LEFT)))
+    assert line.startswith("Reads 2 instructions: 'put the red") and line.endswith(f", '{LEFT}'") and len(line) < 200
 
 
 def test_a_window_tells_its_episode(instructed: Path) -> None:

@@ -235,3 +235,19 @@ def test_a_signal_saves_and_says_how_to_go_on(
     train(store, recipe, replace(config, stop_after=updates + 5), run, resume=True, device="cpu")
     train(store, recipe, replace(config, stop_after=updates + 5), tmp_path / "whole", device="cpu")
     assert state_of(run) == state_of(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("lost", ["step", "link", "both"])
+def test_a_run_that_lost_its_last_checkpoint_says_so(
+    store: Path, recipe: PolicyRecipe, tmp_path: Path, lost: str
+) -> None:
+    quick = replace(CONFIG, steps=2)
+    train(store, recipe, quick, tmp_path, device="cpu")
+    if lost != "link":
+        shutil.rmtree(tmp_path / "checkpoints" / "step-00000002")
+    if lost != "step":
+        (tmp_path / "checkpoints" / "last").unlink()
+    got = "a link to 'step-00000002', which is gone" if lost == "step" else "none"
+    for resume in (False, True):
+        with pytest.raises(InputError, match=rf"checkpoints/last: .*got {got}.*overwrite=true"):
+            train(store, recipe, quick, tmp_path, device="cpu", resume=resume)

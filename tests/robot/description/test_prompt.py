@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 from robot.description import PromptSpec, TaskPrompt
-from robot.description.prompt import IGNORED, INSTRUCTION, REFUSED, prompt_rows
+from robot.description.prompt import GOAL, IGNORED, INSTRUCTION, REFUSED, prompt_rows
 from robot.errors import InputError
 
 WORDS = ("pull the drawer open", "push the drawer shut")
@@ -51,3 +53,38 @@ def test_rows_have_one_prompt_each() -> None:
     assert [each.parts for each in prompt_rows(None, 2)] == ["", ""]
     with pytest.raises(InputError, match=r"one per row.*2 prompts"):
         prompt_rows([one, two], 3)
+    for wrong in (3, "words", [one, "two"], iter([one])):
+        with pytest.raises(InputError, match=r"task: expected a TaskPrompt"):
+            prompt_rows(wrong, 2)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("values", "saying"),
+    [
+        ((3,), "prompt: instruction: expected words.*got 3"),
+        ((None,), "prompt: instruction.*got None"),
+        (("x", 3), "prompt: goal.*got 3"),
+        (("x", None, "2"), "prompt: guidance: expected a number.*got '2'"),
+        (("x", None, None), "prompt: guidance.*got None"),
+        (("x", None, True), "prompt: guidance.*got True"),
+    ],
+)
+def test_a_prompt_of_another_type_is_refused(values: tuple[Any, ...], saying: str) -> None:
+    with pytest.raises(InputError, match=saying):
+        TaskPrompt(*values)
+    assert TaskPrompt("x", guidance=np.float32(2)).parts == "the instruction 'x' and guidance 2"  # type: ignore[arg-type]
+
+
+def test_a_goal_of_words_is_no_goal() -> None:
+    with pytest.raises(InputError, match=r"goal 'x': expected finite numbers"):
+        PromptSpec(GOAL, goal={"x": (2,)}).require(TaskPrompt(goal={"x": np.array(["a", "b"])}))
+
+
+@pytest.mark.parametrize("use", [REFUSED, INSTRUCTION])
+def test_a_long_instruction_is_cut_in_a_refusal(use: str) -> None:
+    long = "put the red cube on the blue one " * 350
+    for known, words in (((long, "open"), long + "x"), ((long, "open"), "put"), (WORDS, long)):
+        with pytest.raises(InputError, match=r"instruction: expected") as refusal:
+            PromptSpec(use, known).require(TaskPrompt(words))
+        assert len(str(refusal.value)) < 600
+    assert len(TaskPrompt(long).parts) < 150 and f"({len(long)} characters)" in TaskPrompt(long).parts

@@ -123,6 +123,9 @@ def test_the_alpha_that_a_refusal_offers_is_allowed() -> None:
         calibrate(known, 0.01)
     offered = float(str(refusal.value).rpartition("alpha=")[2].strip(")."))
     calibrate(known, offered)
+    for few in range(3):
+        with pytest.raises(InputError, match=rf"got {few}\. Collect more.*fewer than 3 allow no monitor\.alpha"):
+            calibrate(known[:few], 0.01)
 
 
 @pytest.mark.parametrize("alpha", [0.0, 1.0, -0.1, 1.5, float("nan"), True])
