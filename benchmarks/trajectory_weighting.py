@@ -5,7 +5,7 @@
 In `maze/01`, 20 episodes of its expert stand among 180 of experts of other mazes, which go wrong in this one; and 200
 of its own expert with noise on the set-points are of one kind. Policies of one recipe are trained on either with every
 order of windows that `training.order` knows (Hong et al. 2023 for return and advantage weighting), and on the 20 good
-episodes alone, which nobody tells apart in a mixed set. 200 episodes each on the same seeds, in pairs;
+episodes alone, which nobody tells apart in a mixed set. 100 episodes each on the same seeds, in pairs;
 docs/results/trajectory_weighting.csv.
 """
 
@@ -23,7 +23,7 @@ from sim.statistics.records import FILE_NAME, Evaluation, read_evaluation
 
 FOLDER = ROOT / "artifacts" / "trajectory_weighting"
 TASK, OTHERS = "maze/01", ("maze/02", "maze/05", "maze/07")
-EPISODES, SEED = 200, 100_000
+EPISODES, SEED = 100, 100_000
 DATA = {
     "good": ("episodes=20",),
     **{f"poor {other[-2:]}": (f"expert={other}", "episodes=60", f"seed={1000 * number}")
