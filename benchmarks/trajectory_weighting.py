@@ -32,7 +32,7 @@ DATA = {
 }  # fmt: skip
 SETS = {"mixed": tuple(name for name in DATA if name != "one kind"), "one kind": ("one kind",), "good": ("good",)}
 ORDERS = ("uniform", "return_weighted", "advantage_weighted", "top")
-ARMS = [("mixed", order) for order in ORDERS] + [("one kind", order) for order in ORDERS] + [("good", "uniform")]
+ARMS = [(data, order) for order in ORDERS for data in ("mixed", "one kind")] + [("good", "uniform")]
 COLUMNS = (
     "data", "order", "success", "success_low", "success_high", "over_uniform", "over_uniform_low", "over_uniform_high",
     "episodes", "first_seed", "updates", "minutes", "date",
