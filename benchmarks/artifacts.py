@@ -24,9 +24,11 @@ from typing import Any, Iterable, Iterator, Mapping, Sequence
 import yaml
 
 from data.store.dataset import Dataset
+from data.store.episode import Episode
 from robot.description import fingerprint, from_json
 from robot.errors import InputError, TillerError, nearest
 from robot.files import write_file
+from sim.statistics.intervals import Interval
 from sim.statistics.records import Evaluation, read_evaluation
 from tiller.configuration.compose import compose
 from tiller.verbs.train import TrainOptions
@@ -225,6 +227,18 @@ def rows(folder: Path) -> Iterator[dict[str, Any]]:
             **training_effort(base),
             "date": date.fromtimestamp(file.stat().st_mtime).isoformat(),
         }  # fmt: skip
+
+
+def interval_cells(name: str, value: Interval) -> dict[str, float]:
+    """A figure and the ends of its interval as cells of a table: name, name_low, name_high."""
+    ends = {name: value.estimate, f"{name}_low": value.low, f"{name}_high": value.high}
+    return {key: round(each, 4) for key, each in ends.items()}
+
+
+def copy_episodes(source: Dataset, target: Path, episodes: Iterable[Episode]) -> None:
+    """A new dataset of the schema and origin of another one."""
+    with Dataset.create(target, source.schema, attributes=source.attributes) as copy:
+        copy.extend(list(episodes))
 
 
 def training_effort(base: Path) -> dict[str, Any]:

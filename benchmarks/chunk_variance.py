@@ -26,12 +26,12 @@ from typing import Any, Iterator, Sequence
 import numpy as np
 
 from benchmarks import free_steering
-from benchmarks.artifacts import RESULTS, ROOT, write_csv
+from benchmarks.artifacts import RESULTS, ROOT, interval_cells, write_csv
 from benchmarks.chunk_continuations import Acting, Size, measure, read_lines
+from benchmarks.free_steering import require_known
 from benchmarks.nested_variance import NestedVariance, Outcomes, nested_variance
-from robot.errors import InputError, TillerError, nearest
+from robot.errors import InputError, TillerError
 from robot.files import write_file
-from sim.statistics.intervals import Interval
 
 BASES = {
     name: free_steering.BASES[name]
@@ -68,9 +68,8 @@ def main(words: list[str]) -> int:
     names = [word for word in options.words if "=" not in word]
     if overrides and len(names) != 1:
         raise InputError("base", expected="one name for what is given by key=value", got=", ".join(names) or "none")
+    require_known(() if overrides else names, BASES)
     for name in names or BASES:
-        if not overrides and name not in BASES:
-            raise InputError(f"base '{name}'", expected=f"one of {', '.join(BASES)}", way_out=nearest(name, BASES))
         if not options.table:
             run(name, size_of(name, options), overrides, options.artifacts, options.screen)
     write_csv(RESULTS / "chunk_variance.csv", COLUMNS, list(table(options.artifacts)))
@@ -108,12 +107,11 @@ def run(name: str, size: Size, overrides: Sequence[str], artifacts: Path, screen
 def evaluation_of(name: str, artifacts: Path) -> list[str]:
     """A base's overrides of `tiller evaluate`; none where it is not trained."""
     base = BASES[name]
-    trained = sorted((artifacts / base.study).glob(f"{base.run}-seed0-*/checkpoints/final"))
-    if not trained:
-        print(f"{name}: skipped; train it with python benchmarks/artifacts.py {base.study} {base.run}")
+    trained = base.trained(artifacts)
+    if trained is None:
         return []
     return [
-        f"checkpoint={trained[-1].parent.parent}", f"task={base.task}", f"steps={base.steps}",
+        f"checkpoint={trained}", f"task={base.task}", f"steps={base.steps}",
         f"n_action_steps={base.rows}", *base.words,
     ]  # fmt: skip
 
@@ -197,7 +195,7 @@ def rows(name: str, settings: dict[str, Any], lines: list[dict[str, Any]], file:
             "base": name, "task": settings["task"], "decision": which,
             "starts": len({line["start"] for line in some}), "states": len(some),
             "chunks": settings["chunks"], "continuations": settings["continuations"],
-            **{key: value for each in FIGURES for key, value in cells(each, getattr(figures, each))},
+            **{key: value for each in FIGURES for key, value in interval_cells(each, getattr(figures, each)).items()},
             "env_steps": sum(line["steps"] for line in some),
             "minutes": round(sum(line["seconds"] for line in some) / 60, 1),
             "steps": settings["steps"], "n_action_steps": settings["n_action_steps"],
@@ -210,12 +208,6 @@ def outcomes_of(lines: Sequence[dict[str, Any]], continuations: int) -> Outcomes
     """What the analysis takes."""
     columns = (np.array([line[key] for line in lines]) for key in ("start", "successes", "zero", "medoid"))
     return Outcomes(*columns, continuations)
-
-
-def cells(name: str, interval: Interval) -> list[tuple[str, float]]:
-    """The three cells of a figure."""
-    ends = (("", interval.estimate), ("_low", interval.low), ("_high", interval.high))
-    return [(name + end, round(value, 4)) for end, value in ends]
 
 
 if __name__ == "__main__":

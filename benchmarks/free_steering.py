@@ -16,7 +16,7 @@ import sys
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any, Iterator
+from typing import Any, Iterable, Iterator, Mapping
 
 from benchmarks.artifacts import RESULTS, ROOT, write_csv
 from robot.errors import InputError, TillerError, nearest
@@ -49,6 +49,14 @@ class Base:
     steps: int
     rows: int
     words: tuple[str, ...] = ()
+
+    def trained(self, artifacts: Path) -> Path | None:
+        """Its newest run in a folder of artifacts; None, and how to train it, where there is none."""
+        found = sorted((artifacts / self.study).glob(f"{self.run}-seed0-*/checkpoints/final"))
+        if not found:
+            print(f"{self.study} {self.run} is not trained: python benchmarks/artifacts.py {self.study} {self.run}")
+            return None
+        return found[-1].parent.parent
 
 
 BASES = {
@@ -83,9 +91,7 @@ def main(words: list[str]) -> int:
     parser.add_argument("--artifacts", type=Path, default=ROOT / "artifacts")
     parser.add_argument("--table", action="store_true", help="write the table of what is there, and run nothing")
     options = parser.parse_args(words)
-    for name in options.bases:
-        if name not in BASES:
-            raise InputError(f"base '{name}'", expected=f"one of {', '.join(BASES)}", way_out=nearest(name, BASES))
+    require_known(options.bases, BASES)
     for name in options.bases or BASES:
         if not options.table:
             evaluate_all(name, options.artifacts)
@@ -93,12 +99,18 @@ def main(words: list[str]) -> int:
     return 0
 
 
+def require_known(names: Iterable[str], bases: Mapping[str, Base]) -> None:
+    """Refuse names of no base."""
+    for name in names:
+        if name not in bases:
+            raise InputError(f"base '{name}'", expected=f"one of {', '.join(bases)}", way_out=nearest(name, bases))
+
+
 def evaluate_all(name: str, artifacts: Path) -> None:
     """Run what is missing of a base's evaluations."""
     base = BASES[name]
-    found = sorted((artifacts / base.study).glob(f"{base.run}-seed0-*/checkpoints/final"))
-    if not found:
-        print(f"{name}: skipped; train it with python benchmarks/artifacts.py {base.study} {base.run}")
+    run = base.trained(artifacts)
+    if run is None:
         return
     for setting, overrides in settings(base).items():
         for seed in (SELECTION, REPORTED):
@@ -106,7 +118,7 @@ def evaluate_all(name: str, artifacts: Path) -> None:
             if (folder / FILE_NAME).exists():
                 continue
             command = [
-                "evaluate", f"checkpoint={found[-1].parent.parent}", f"task={base.task}", f"episodes={EPISODES}",
+                "evaluate", f"checkpoint={run}", f"task={base.task}", f"episodes={EPISODES}",
                 f"seed={seed}", "videos=0", f"output={folder}", "overwrite=true", *base.words, *overrides,
             ]  # fmt: skip
             print("$ tiller " + " ".join(command), flush=True)

@@ -28,7 +28,7 @@ from typing import Any, Iterator, Mapping, Sequence
 import numpy as np
 
 import sim
-from benchmarks.artifacts import RESULTS, ROOT, tiller, write_csv
+from benchmarks.artifacts import RESULTS, ROOT, interval_cells, tiller, write_csv
 from data.store.dataset import Dataset
 from data.store.names import SUCCESS
 from robot.description import Policy, to_json
@@ -288,8 +288,7 @@ def rows(folder: Path, suite: Suite, seed: int) -> Iterator[dict[str, Any]]:
             rate = wilson(sum(successes), len(successes))
             yield {
                 "run": name, "prompt": row["condition"], "told": row["words"], "task": row["task"],
-                "success": round(rate.estimate, 4), "success_low": round(rate.low, 4),
-                "success_high": round(rate.high, 4), "episodes": len(successes), "first_seed": seed,
+                **interval_cells("success", rate), "episodes": len(successes), "first_seed": seed,
                 "updates": effort.get("updates", ""),
                 "processor_minutes": round(effort.get("processor_minutes", 0), 1),
                 "date": date.fromtimestamp(file.stat().st_mtime).isoformat(),

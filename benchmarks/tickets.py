@@ -22,21 +22,21 @@ from typing import Any, Iterator, Sequence
 import numpy as np
 import torch
 
-from benchmarks.artifacts import RESULTS, ROOT, write_csv
-from benchmarks.free_steering import BASES, Base
+from benchmarks.artifacts import RESULTS, ROOT, interval_cells, write_csv
+from benchmarks.free_steering import BASES, Base, require_known
 from policies.loading.load import load
 from policies.model.checkpoint_folder import fingerprint
 from policies.steering.ticket import Ticket
 from policies.steering.tickets import ZERO, Candidate, Round, Search, draw_candidates, search
 from robot.control.runner import ChunkRunner
 from robot.description import Observation, Policy
-from robot.errors import InputError, TillerError, nearest
+from robot.errors import TillerError
 from sim.evaluation.order import Order
 from sim.evaluation.rollout import BATCH, SMALLEST_BATCH, env_config, evaluate_policy
 from sim.evaluation.rounds import Rollout
 from sim.evaluation.session import EnvSession
 from sim.perturbations import perturbed
-from sim.statistics.intervals import Interval, paired_difference, wilson
+from sim.statistics.intervals import paired_difference, wilson
 from sim.statistics.records import EpisodeRecord
 
 SELECTION, FRESH = 600_000, 100_000  # first seeds
@@ -133,11 +133,10 @@ class Bench:
 def run(name: str, artifacts: Path, options: argparse.Namespace) -> list[dict[str, Any]]:
     """The rows of one base; none where it is not trained."""
     base = BASES[name]
-    trained = sorted((artifacts / base.study).glob(f"{base.run}-seed0-*/checkpoints/final"))
-    if not trained:
-        print(f"{name}: skipped; train it with python benchmarks/artifacts.py {base.study} {base.run}")
+    trained = base.trained(artifacts)
+    if trained is None:
         return []
-    bench, started = Bench(base, trained[-1], options.workers), time.perf_counter()
+    bench, started = Bench(base, trained / "checkpoints" / "final", options.workers), time.perf_counter()
 
     def on_round(done: Round) -> None:
         print(f"{name}: {len(done.candidates)} noises x {done.starts} starts, best {done.success[0]:.3f}", flush=True)
@@ -166,7 +165,7 @@ def rows(result: Search, base: np.ndarray) -> Iterator[dict[str, Any]]:
     yield {"what": "zero noise", "scale": ZERO.scale, **figures(result.zero, base), "first_seed": FRESH}
     yield {"what": "winner, fresh", **winner, **figures(result.fresh, base), "first_seed": FRESH}
     yield {
-        "what": "winner, as picked", **winner, **rounded("success", wilson(round(picked * count), count)),
+        "what": "winner, as picked", **winner, **interval_cells("success", wilson(round(picked * count), count)),
         "starts": count, "first_seed": SELECTION,
     }  # fmt: skip
 
@@ -174,15 +173,10 @@ def rows(result: Search, base: np.ndarray) -> Iterator[dict[str, Any]]:
 def figures(success: np.ndarray, base: np.ndarray) -> dict[str, Any]:
     """Success with Wilson's interval, and the difference to the base in pairs."""
     return {
-        **rounded("success", wilson(int(success.sum()), len(success))),
-        **rounded("difference", paired_difference(base.astype(float).tolist(), success.astype(float).tolist())),
+        **interval_cells("success", wilson(int(success.sum()), len(success))),
+        **interval_cells("difference", paired_difference(base.astype(float).tolist(), success.astype(float).tolist())),
         "starts": len(success),
     }
-
-
-def rounded(name: str, interval: Interval) -> dict[str, float]:
-    ends = {name: interval.estimate, f"{name}_low": interval.low, f"{name}_high": interval.high}
-    return {key: round(value, 4) for key, value in ends.items()}
 
 
 def main(words: list[str]) -> int:
@@ -195,9 +189,7 @@ def main(words: list[str]) -> int:
     parser.add_argument("--seed", type=int, default=0, help="of the first noise")
     parser.add_argument("--workers", type=int, default=1)
     options = parser.parse_args(words)
-    for name in options.bases:
-        if name not in BASES:
-            raise InputError(f"base '{name}'", expected=f"one of {', '.join(BASES)}", way_out=nearest(name, BASES))
+    require_known(options.bases, BASES)
     torch.set_num_threads(1)
     for name in options.bases or DEFAULT:
         if measured := run(name, options.artifacts, options):

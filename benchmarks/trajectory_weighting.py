@@ -16,7 +16,16 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Iterator
 
-from benchmarks.artifacts import RESULTS, ROOT, tiller, training_effort, write_csv
+from benchmarks.artifacts import (
+    RESULTS,
+    ROOT,
+    copy_episodes,
+    interval_cells,
+    tiller,
+    training_effort,
+    write_csv,
+)
+from data.store.dataset import Dataset
 from robot.errors import TillerError
 from sim.statistics.comparison import compare
 from sim.statistics.records import FILE_NAME, Evaluation, read_evaluation
@@ -66,13 +75,8 @@ def train(data: str, order: str) -> Path:
 
 def joined(sources: list[str], target: Path) -> None:
     """The episodes of several datasets in one."""
-    from data.store.dataset import Dataset
-
-    first = Dataset.open(sources[0])
-    with Dataset.create(target, first.schema, attributes=first.attributes) as whole:
-        for source in sources:
-            data = Dataset.open(source)
-            whole.extend([data.episode(number) for number in range(len(data))])
+    opened = [Dataset.open(source) for source in sources]
+    copy_episodes(opened[0], target, (each.episode(number) for each in opened for number in range(len(each))))
 
 
 def evaluate(run: Path) -> Evaluation:
@@ -93,10 +97,7 @@ def rows() -> Iterator[dict[str, Any]]:
         over = compare(uniform, own).success
         yield {
             "data": data, "order": order,
-            **{f"success{end}": round(getattr(own.summary.success, name), 4)
-               for end, name in (("", "estimate"), ("_low", "low"), ("_high", "high"))},
-            **{f"over_uniform{end}": round(getattr(over, name), 4)
-               for end, name in (("", "estimate"), ("_low", "low"), ("_high", "high"))},
+            **interval_cells("success", own.summary.success), **interval_cells("over_uniform", over),
             "episodes": EPISODES, "first_seed": SEED, **training_effort(path(data, order)),
             "date": date.today().isoformat(),
         }  # fmt: skip

@@ -28,11 +28,11 @@ from typing import Any, Iterable, Iterator
 
 import numpy as np
 
-from benchmarks.artifacts import RESULTS, ROOT, tiller, write_csv
-from benchmarks.free_steering import BASES, SELECTION, Base, folder_of, settings, successes
+from benchmarks.artifacts import RESULTS, ROOT, copy_episodes, interval_cells, tiller, write_csv
+from benchmarks.free_steering import BASES, SELECTION, Base, folder_of, require_known, settings, successes
 from data.store.dataset import Dataset
 from data.store.names import SUCCESS
-from robot.errors import InputError, TillerError, nearest
+from robot.errors import TillerError
 from sim.statistics.comparison import Comparison, compare, compare_records
 from sim.statistics.records import FILE_NAME, Evaluation, read_evaluation
 from tiller.runs.steering import STEERED
@@ -74,10 +74,10 @@ class Bench:
 
     @cached_property
     def checkpoint(self) -> Path:
-        trained = sorted((ROOT / "artifacts" / self.base.study).glob(f"{self.base.run}-seed0-*/checkpoints/final"))
-        if not trained:
-            raise TillerError(f"{self.name}: train it with python benchmarks/artifacts.py {self.base.study}")
-        return trained[-1].parent.parent
+        trained = self.base.trained(ROOT / "artifacts")
+        if trained is None:
+            raise TillerError(f"{self.name}: no base")
+        return trained
 
     @property
     def demonstrations(self) -> Path:
@@ -276,9 +276,9 @@ class Bench:
             if evaluation is not None:
                 assert evaluation.summary is not None
                 figures = {
-                    **interval("success", evaluation.summary.success),
-                    **interval("difference", paired(base, evaluation).success),
-                    **interval("over_free", paired(free, evaluation).success),
+                    **interval_cells("success", evaluation.summary.success),
+                    **interval_cells("difference", paired(base, evaluation).success),
+                    **interval_cells("over_free", paired(free, evaluation).success),
                     "episodes": evaluation.summary.episodes, "first_seed": evaluation.seed,
                 }  # fmt: skip
             yield {
@@ -300,11 +300,6 @@ class Bench:
         return {ours: round(judged[theirs], 4) for ours, theirs in names.items() if theirs in judged}
 
 
-def interval(name: str, value: Any) -> dict[str, float]:
-    ends = {name: value.estimate, f"{name}_low": value.low, f"{name}_high": value.high}
-    return {key: round(each, 4) for key, each in ends.items()}
-
-
 def paired(first: Evaluation, second: Evaluation) -> Comparison:
     """On the seeds that both have, the first ones of either."""
     both = min(len(first.records), len(second.records))
@@ -320,15 +315,13 @@ def shuffled(source: Path, target: Path) -> None:
     episodes = [data.episode(number) for number in range(len(data))]
     for number, episode in enumerate(episodes):
         episode.meta[SUCCESS.name] = bool(outcome[order[number]])
-    with Dataset.create(target, data.schema, attributes=data.attributes) as copy:
-        copy.extend(episodes)
+    copy_episodes(data, target, episodes)
 
 
 def copied(source: Path, target: Path, episodes: Iterable[int]) -> None:
     """Some of the episodes."""
     data = Dataset.open(source)
-    with Dataset.create(target, data.schema, attributes=data.attributes) as copy:
-        copy.extend([data.episode(number) for number in episodes])
+    copy_episodes(data, target, map(data.episode, episodes))
 
 
 def main(words: list[str]) -> int:
@@ -336,9 +329,7 @@ def main(words: list[str]) -> int:
     parser.add_argument("bases", nargs="*", help=f"of {', '.join(BASES)}; default: {', '.join(DEFAULT)}")
     parser.add_argument("--table", action="store_true", help="write the table of what is there, and run nothing")
     options = parser.parse_args(words)
-    for name in options.bases:
-        if name not in BASES:
-            raise InputError(f"base '{name}'", expected=f"one of {', '.join(BASES)}", way_out=nearest(name, BASES))
+    require_known(options.bases, BASES)
     for name in options.bases or DEFAULT:
         if not options.table:
             Bench(name, BASES[name]).run()

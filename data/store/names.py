@@ -7,7 +7,7 @@ user's own, and nothing here is said of it.
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import Sequence
+from typing import Any, Mapping, Sequence
 
 import numpy as np
 
@@ -120,6 +120,15 @@ def has_column(schema: Schema | None, column: ColumnField) -> bool:
 def has_fact(schema: Schema | None, fact: MetaField) -> bool:
     """Whether episodes of a store have this standard fact, and not a user's own of the same name."""
     return schema is not None and fact in schema.meta
+
+
+def acting_policies(attributes: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """What the attributes of a dataset say of the policies that acted in it, as they were collected: hash, sampler,
+    steps, steering; none where they do not say.
+    """
+    collection = attributes.get("collection")
+    listed = collection.get("policies") if isinstance(collection, Mapping) else None
+    return [each for each in listed if isinstance(each, Mapping)] if isinstance(listed, Sequence) else []
 
 
 def without_meaning(column: ColumnField, values: np.ndarray) -> np.ndarray:

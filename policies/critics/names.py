@@ -15,3 +15,5 @@ RETURN = "later.return"
 
 ENOUGH_STATES = 10
 """States that a concordance must be of: the interval of fewer says nothing, and of one has no width."""
+JUDGEMENT = "judgement.json"
+"""In a critic's checkpoint, or in the output of its run: its headline figures, and whether it passed the gate."""

@@ -74,11 +74,9 @@ def _require_replaceable(path: Path, new: Path) -> None:
     """Refuse to put a checkpoint in the place of anything but an earlier one of its kind."""
     if not path.exists() or (path.is_dir() and not any(path.iterdir())):
         return
-    for record in new.glob("*.json"):
-        kind = _format(record)
-        if kind is not None and (path / record.name).is_file() and _format(path / record.name) in (kind, ""):
-            return
-    if any(_format(record) for record in new.glob("*.json")):
+    kinds = {record.name: kind for record in new.glob("*.json") if (kind := _format(record))}
+    same = any((path / name).is_file() and _format(path / name) in (kind, "") for name, kind in kinds.items())
+    if kinds and not same:
         raise InputError(
             f"checkpoint '{path}'",
             expected="a new or empty folder, or a checkpoint of the same kind, which is replaced",

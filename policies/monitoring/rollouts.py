@@ -13,7 +13,17 @@ import numpy as np
 
 from data.learning.windows import Windows, WindowShape
 from data.store.dataset import Dataset
-from data.store.names import GROUP, INSTRUCTION, NOISE_SEED, POLICY, SEED, SUCCESS, has_fact, require_schema
+from data.store.names import (
+    GROUP,
+    INSTRUCTION,
+    NOISE_SEED,
+    POLICY,
+    SEED,
+    SUCCESS,
+    acting_policies,
+    has_fact,
+    require_schema,
+)
 from policies.loading.load import identity, load
 from policies.steering.registry import steer
 from policies.steering.steered import layers
@@ -121,16 +131,14 @@ def _of(policy: Policy, number: int, data: Dataset) -> Iterator[Rollout]:
 def _recorded(data: Dataset) -> Mapping[str, Any]:
     """Sampler, steps and steering that a dataset was collected with."""
     require_schema(data.path, data.schema)
-    collection = data.attributes.get("collection")
-    policies = collection.get("policies") if isinstance(collection, Mapping) else None
-    if not policies or len(policies) != 1:
+    policies = acting_policies(data.attributes)
+    if len(policies) != 1:
         raise InputError(
             f"'{data.path}': who acted",
             expected="episodes of one policy: tiller collect source=checkpoint",
             got=f"those of {len(policies)} policies" if policies else "episodes that do not say",
         )
-    recorded: Mapping[str, Any] = policies[0]
-    return recorded
+    return policies[0]
 
 
 def _require_facts(data: Dataset) -> None:

@@ -6,12 +6,9 @@ import math
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
-from policies.critics.names import ENOUGH_STATES
+from policies.critics.names import ENOUGH_STATES, JUDGEMENT
 from policies.model.checkpoint_folder import read_json
 from robot.errors import InputError
-
-JUDGEMENT = "judgement.json"
-"""Beside a critic's checkpoint, or in the output of its training run."""
 
 
 @dataclass(frozen=True)

@@ -100,16 +100,17 @@ def instructions(data: Dataset, *, required: bool = True) -> list[str]:
     return words
 
 
-def _require_known(encoder: PromptEncoder, data: Dataset) -> None:
-    """Refuse demonstrations of an instruction that the policy does not know: it would be learnt as the nearest one."""
-    known = encoder.spec.instructions
-    for word in dict.fromkeys(instructions(data)):
+def _known_instructions(encoder: PromptEncoder, data: Dataset) -> list[str]:
+    """The instruction of each episode. One that the policy does not know is refused: it would be learnt as another."""
+    known, words = encoder.spec.instructions, instructions(data)
+    for word in dict.fromkeys(words):
         if known and word not in known:
             raise InputError(
                 f"'{data.path}': instruction {shortened(word)}",
                 expected=f"one that the policy knows: {', '.join(map(shortened, known[:8]))}",
                 way_out="Train a policy anew on all the demonstrations, or give these the instruction that is meant",
             )
+    return words
 
 
 def episode_prompts(encoder: PromptEncoder, datasets: Sequence[Dataset]) -> dict[str, Tensor]:
@@ -121,7 +122,5 @@ def episode_prompts(encoder: PromptEncoder, datasets: Sequence[Dataset]) -> dict
     """
     if not encoder.spec.reads_words:
         return {}
-    for data in datasets:
-        _require_known(encoder, data)
-    read = encoder.read([TaskPrompt(word) for data in datasets for word in instructions(data)])
+    read = encoder.read([TaskPrompt(word) for data in datasets for word in _known_instructions(encoder, data)])
     return {} if read is None else {PROMPT: read}

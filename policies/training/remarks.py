@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Iterator, Sequence
+from typing import Iterator, Sequence
 
 import numpy as np
 
 from data.learning.statistics import LEAST_RANGE, LEAST_SHARE
 from data.learning.windows import Windows
 from data.store.dataset import Dataset
-from data.store.names import SUCCESS, has_fact
+from data.store.names import SUCCESS, acting_policies, has_fact
 from data.store.schema import ACTION
 from policies.training.demonstrations import Demonstrations
 from robot.description import PromptSpec
@@ -36,7 +36,7 @@ def doubtful_episodes(data: Demonstrations, base: str | None) -> Iterator[str]:
     if ends and len(np.unique(np.concatenate(ends))) == 1:
         ended = "with" if ends[0][0] else "without"
         yield f"All episodes ended {ended} success: nothing in them tells a good chunk from a bad one. Add others"
-    acted = {name for each, _ in chosen for name in _policies(each)}
+    acted = {str(known["hash"]) for each, _ in chosen for known in acting_policies(each.attributes) if "hash" in known}
     if base is not None and acted and base not in acted:
         yield (
             f"The base of hash {base} acted in none of these episodes, but {', '.join(sorted(acted)[:4])} did: a "
@@ -70,12 +70,3 @@ def _lost(data: Dataset, windows: Windows) -> Iterator[str]:
                 f"{high[index]:.3g}, where float32 has steps of {steps[index]:.3g}. Store it less a constant offset"
                 + ("" if name == ACTION else ", or leave the key out of policy.observation")
             )
-
-
-def _policies(data: Dataset) -> Iterator[str]:
-    """Hashes of the learnt policies that acted in a dataset, where it says so."""
-    collection: Any = data.attributes.get("collection")
-    listed = collection.get("policies") if isinstance(collection, dict) else None
-    for each in listed if isinstance(listed, list) else ():
-        if isinstance(each, dict) and isinstance(each.get("hash"), str):
-            yield each["hash"]

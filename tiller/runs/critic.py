@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Callable, Sequence
 
 import numpy as np
 
+from policies.critics.names import JUDGEMENT
 from robot.errors import InputError
 from robot.files import write_file
 
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
     from policies.recipe.critic import CriticRecipe
     from policies.recipe.recipe import TrainingConfig
     from policies.training.demonstrations import Demonstrations
-
-JUDGEMENT = "judgement.json"
-"""In a critic's checkpoint: its headline figures, and whether it passed the gate."""
 
 
 @dataclass(frozen=True, eq=False)

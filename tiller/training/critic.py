@@ -6,12 +6,13 @@ from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any, Mapping
 
+from policies.recipe.critic import BESIDE, DIFFERENCE
 from robot.errors import InputError
 from tiller.configuration.compose import Configuration
 from tiller.training.opening import Trained, listed, open_run, opened
 from tiller.training.options import TrainOptions
 
-NEED_BASE = ("difference", "beside")
+NEED_BASE = (DIFFERENCE, BESIDE)
 
 
 def train_judged_critic(configuration: Configuration[TrainOptions]) -> Trained:
