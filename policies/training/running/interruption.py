@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import _thread
 import os
 import select
 import signal
+import sys
 import threading
 from types import FrameType
-from typing import Any, Sequence
+from typing import TYPE_CHECKING, Any, Sequence
+
+if TYPE_CHECKING:
+    from sys import UnraisableHookArgs
+
+AGAIN_S = 0.02
 
 
 class Interruption:
@@ -15,6 +22,9 @@ class Interruption:
 
     A terminal that is closed sends SIGHUP, the shell in it perhaps another one, and a machine that shuts down SIGTERM
     besides: SIGHUP never counts as the second. Under `nohup` it stays ignored.
+
+    Python drops what is raised in a destructor or in a callback from C, such as those of a garbage collection, and a
+    signal may be received just there: an interrupt that was dropped is raised again a moment later.
 
     Args:
         signals: to handle.
@@ -30,6 +40,8 @@ class Interruption:
         self.requested, self.at_once = False, at_once
         self._signals, self._asked = signals, False
         self._before: dict[signal.Signals, Any] = {}
+        self._hook = sys.unraisablehook
+        self._raised, self._entered = int(signal.SIGINT), False
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
         hangup = number == signal.SIGHUP
@@ -38,11 +50,29 @@ class Interruption:
         interrupts = self.at_once and not self.requested if hangup else self.at_once or self._asked
         self.requested, self._asked = True, self._asked or not hangup
         if interrupts:
+            self._raised = number
             raise KeyboardInterrupt
+
+    def _unraisable(self, what: UnraisableHookArgs) -> None:
+        if isinstance(what.exc_value, KeyboardInterrupt) and threading.current_thread() is threading.main_thread():
+            # Not from here, where it would be dropped as well.
+            again = threading.Timer(AGAIN_S, self._again, [self._raised])
+            again.daemon = True
+            again.start()
+        else:
+            self._hook(what)
+
+    def _again(self, number: int) -> None:
+        if self._entered:
+            if number == signal.SIGHUP:
+                self.requested = False
+            _thread.interrupt_main(number)
 
     def __enter__(self) -> Interruption:
         # Python lets only the main thread set handlers; elsewhere the caller owns the signals.
         if threading.current_thread() is threading.main_thread():
+            self._hook, sys.unraisablehook = sys.unraisablehook, self._unraisable
+            self._entered = True
             for number in self._signals:
                 if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
                     self._before[number] = signal.signal(number, self._receive)
@@ -51,6 +81,8 @@ class Interruption:
     def __exit__(self, *error: object) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
+        if self._entered:
+            self._entered, sys.unraisablehook = False, self._hook
 
 
 def forget_dead_streams() -> None:
