@@ -31,8 +31,8 @@ from benchmarks.free_steering import require_known
 from policies.steering.medoid import medoids
 from robot.errors import InputError, TillerError
 from robot.files import write_file
-from sim.evaluation.continuations import Acting, Size, measure, read_lines
-from sim.statistics.nested import NestedVariance, Outcomes, nested_variance
+from sim.evaluation.continuations import Acting, Size, measure, outcomes_of, read_lines
+from sim.statistics.nested import NestedVariance, nested_variance
 
 BASES = {
     name: free_steering.BASES[name]
@@ -203,12 +203,6 @@ def rows(name: str, settings: dict[str, Any], lines: list[dict[str, Any]], file:
             "first_seed": settings["first_seed"], "base_hash": settings["hash"], "command": settings["command"],
             "date": date.fromtimestamp(file.stat().st_mtime).isoformat(),
         }  # fmt: skip
-
-
-def outcomes_of(lines: Sequence[dict[str, Any]], continuations: int) -> Outcomes:
-    """What the analysis takes."""
-    columns = (np.array([line[key] for line in lines]) for key in ("start", "successes", "zero", "medoid"))
-    return Outcomes(*columns, continuations)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import time
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
-from typing import Any, Callable, Iterator, Mapping
+from typing import Any, Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -28,6 +28,7 @@ from sim.evaluation.order import Branch, Order
 from sim.evaluation.rollout import env_config, environments_of
 from sim.evaluation.rounds import Rollout
 from sim.evaluation.session import EnvSession
+from sim.statistics.nested import Outcomes
 from sim.statistics.records import EpisodeRecord
 
 Medoid = Callable[[np.ndarray], Any]
@@ -90,6 +91,8 @@ class State:
     Args:
         number: of the state in the whole design, whether the episode reached it or not.
         start, decision: seed of the episode, and number of the decision that it stands before.
+        window: name -> (steps, ...) that the decision sees.
+        chunks: (chunks, horizon, dim), the one of zero noise first.
         branches: of each chunk, the moment in which it is about to be executed.
         medoid: number of the medoid among the chunks without the one of zero noise.
         successes: (chunks,) of the continuations.
@@ -100,6 +103,8 @@ class State:
     number: int
     start: int
     decision: int
+    window: Mapping[str, np.ndarray]
+    chunks: np.ndarray
     branches: list[Branch]
     medoid: int
     successes: np.ndarray
@@ -172,6 +177,14 @@ def read_lines(file: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in whole.splitlines()]
 
 
+def outcomes_of(lines: Sequence[Mapping[str, Any]], continuations: int) -> Outcomes:
+    """What the analysis of variance takes of some states' lines."""
+    start, successes, zero, medoid = (
+        np.array([line[key] for line in lines]) for key in ("start", "successes", "zero", "medoid")
+    )
+    return Outcomes(start, successes, zero, medoid, continuations)
+
+
 def reached(acting: Acting, size: Size) -> tuple[list[DecisionRecord], dict[str, int]]:
     """One episode of each start: the decisions before which states are taken, and what came of the episodes. An episode
     that has ended, or succeeded, before a decision has no state there.
@@ -215,7 +228,17 @@ def state_of(acting: Acting, size: Size, record: DecisionRecord, medoid: Medoid)
         branches.append(replace(record.branch, runner=runner))
     number = (start - size.first_seed) * len(size.decisions) + size.decisions.index(decision)
     middle = int(medoid(chunks[1:]))
-    return State(number, start, decision, branches, middle, np.zeros(size.chunks, dtype=np.int64), size.at_state)
+    return State(
+        number,
+        start,
+        decision,
+        record.request.window,
+        chunks,
+        branches,
+        middle,
+        np.zeros(size.chunks, dtype=np.int64),
+        size.at_state,
+    )
 
 
 def continued(acting: Acting, size: Size, states: list[State]) -> Iterator[dict[str, Any]]:

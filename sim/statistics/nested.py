@@ -63,8 +63,8 @@ class Outcomes:
 
     def at(self, chosen: np.ndarray) -> Outcomes:
         """The same of some states alone, chosen (states,) bool."""
-        parts = (self.start, self.successes, self.zero, self.medoid)
-        return Outcomes(*(each[chosen] for each in parts), self.continuations)
+        start, successes, zero, medoid = (each[chosen] for each in (self.start, self.successes, self.zero, self.medoid))
+        return Outcomes(start, successes, zero, medoid, self.continuations)
 
 
 @dataclass(frozen=True)

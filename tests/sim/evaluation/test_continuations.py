@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 import sim
-from benchmarks.chunk_variance import outcomes_of, require_same
+from benchmarks.chunk_variance import require_same
 from policies.steering.medoid import medoids
 from robot.control.rotation import matrix_from_6d
 from robot.description import PolicySpec, SamplerSpec
 from robot.errors import InputError
-from sim.evaluation.continuations import Acting, Size, measure, read_lines
+from sim.evaluation.continuations import Acting, Size, measure, outcomes_of, read_lines
 from sim.statistics.nested import nested_variance
 from tests.sim.wanderer import Wanderer
 
