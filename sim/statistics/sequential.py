@@ -1,18 +1,19 @@
 """Whether a new policy is better than an old one, from pairs on the same starts, looked at as often as one likes.
 
-A pair is won by the new policy, won by the old one, or neither. Two evidences grow with the pairs, both e-processes: never
-negative, of mean at most 1 whatever stopping rule, so that by Ville's inequality ("Etude critique de la notion de collectif",
-1939) the chance that one ever reaches 1 / error is at most `error` where its hypothesis holds.
+A pair is won by the new policy, won by the old one, or neither. Two evidences grow with the pairs, both e-processes:
+never negative, of mean at most 1 under any stopping rule, so that by Ville's inequality ("Etude critique de la notion
+de collectif", 1939) the chance that one ever reaches 1 / error is at most `error` where its hypothesis holds.
 
-- Against "not better": of the discordant pairs the new policy wins a share of at most 1/2. The likelihood ratio of a share
-  theta to 1/2, mixed over theta uniform on (1/2, 1) (Robbins, "Statistical methods related to the law of the iterated
-  logarithm", 1970; Howard, Ramdas, McAuliffe and Sekhon, "Time-uniform, nonparametric, nonasymptotic confidence sequences",
-  2021), after w wins and l losses, n = w + l:
+- Against "not better": of the discordant pairs the new policy wins a share of at most 1/2. The likelihood ratio of a
+  share theta to 1/2, mixed over theta uniform on (1/2, 1) (Robbins, "Statistical methods related to the law of the
+  iterated logarithm", 1970; Howard, Ramdas, McAuliffe and Sekhon, "Time-uniform, nonparametric, nonasymptotic
+  confidence sequences", 2021), after w wins and l losses, n = w + l:
 
       E = 2 int_{1/2}^1 (2 theta)^w (2 (1 - theta))^l d theta = sum_{k <= w} C(n + 1, k) / ((n + 1) C(n, w)).
 
-- Against "better by at least `worth`": a bet on d = +1, 0, -1 a pair falling short of it (Waudby-Smith and Ramdas, "Estimating
-  means of bounded random variables by betting", 2024), the mean of prod (1 - b (d - worth)) over a grid of b.
+- Against "better by at least `worth`": a bet that d = +1, 0, -1 a pair falls short of it (Waudby-Smith and Ramdas,
+  "Estimating means of bounded random variables by betting", 2024), the mean of prod (1 - b (d - worth)) over a grid
+  of b.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ import numpy as np
 from robot.errors import InputError
 
 BETTER, NOT_BETTER, UNDECIDED, OPEN = "better", "not better", "undecided", "open"
-"""Verdicts: the test prefers the new one; it is not better by what it is worth; all pairs are used; more pairs may tell."""
+"""Verdicts: the new one is preferred; it is not better by `worth`; all pairs are used; more pairs may tell."""
 _BETS = 16
 _FARTHEST = 100_000
 """Further pairs beyond which `needs` gives no number."""
@@ -71,8 +72,8 @@ class State:
         evidence: that the new policy is better; at 1 / error it is preferred.
         against: evidence that it is not better by what it is worth.
         verdict: `BETTER`, `NOT_BETTER`, `UNDECIDED` or `OPEN`.
-        needs: further pairs after which it would be preferred if they came at the present rates; 0 where it is, None where
-            they would not decide it.
+        needs: further pairs after which it would be preferred if they came at the present rates; 0 where it is, None
+            where they would not decide it.
     """
 
     pairs: Pairs
