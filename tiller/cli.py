@@ -17,6 +17,7 @@ VERBS = {
     "teleop": "drive a robot or its twin by hand, see it, and record episodes",
     "train": "train a policy, or a critic, on a dataset or several",
     "evaluate": "measure a policy on a task: success rate, score, intervals, videos",
+    "diagnose": "why a policy fails on a task, and what would pay, with the evidence on one page",
     "deploy": "the ROS 2 graph of a robot or its twin: gate, policy, supervisor, as supervised processes",
     "node": "one node of that graph",
     "calibrate": "measure instead of choosing: the energy budget of a task",
