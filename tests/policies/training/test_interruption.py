@@ -53,12 +53,11 @@ def test_an_interrupt_that_is_dropped_comes_again(
     receive: Callable[[signal.Signals], None], number: signal.Signals
 ) -> None:
     before = sys.unraisablehook
-    with pytest.raises(KeyboardInterrupt):
-        with Interruption(at_once=True) as interruption:
-            receive(number)  # raises nothing: Python drops it there
-            deadline = time.monotonic() + PATIENCE_S
-            while time.monotonic() < deadline:
-                time.sleep(0.01)
+    with pytest.raises(KeyboardInterrupt), Interruption(at_once=True) as interruption:
+        receive(number)  # raises nothing: Python drops it there
+        deadline = time.monotonic() + PATIENCE_S
+        while time.monotonic() < deadline:
+            time.sleep(0.01)
     assert interruption.requested
     assert sys.unraisablehook is before
 
