@@ -21,7 +21,6 @@ class LearnerConfig:
         width, depth: of its hidden layers.
         network: `mlp`, or `dueling`: the value of the state apart from that of a chunk.
         plan: how it sees chunks beside the zero-noise plan: `difference`, `beside` or `deviation` (`CriticRecipe`).
-        n_obs_steps: newest rows that it sees; 0 those that the policy sees.
         gamma: discount of a control step.
         target_rate: of the target network.
         learning_rate: of all.
@@ -34,7 +33,6 @@ class LearnerConfig:
     depth: Annotated[int, Range(0, 100)] = 2
     network: str = "mlp"
     plan: str = DEVIATION
-    n_obs_steps: Annotated[int, Range(0, 1000)] = 0
     gamma: Share = 0.99
     target_rate: Share = 0.005
     learning_rate: Annotated[float, Range(0, 1, above=True)] = 3e-4

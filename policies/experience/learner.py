@@ -142,14 +142,11 @@ class ChunkLearner:
 def recipe_of(spec: PolicySpec, transforms: tuple[Mapping[str, Any], ...], config: LearnerConfig) -> CriticRecipe:
     """What a learner's critic is made of."""
     seen = low_dimensional(spec.observation)
-    history = {key.name: key.history for key in seen}
-    steps = config.n_obs_steps or max(each.steps for each in history.values())
     return CriticRecipe(
         network={"name": config.network, "members": config.members, "width": config.width, "depth": config.depth},
         objective={"name": "best_of", "target_rate": config.target_rate},
         observation=seen.names,
-        n_obs_steps=steps,
-        history={} if config.n_obs_steps else history,
+        history={key.name: key.history for key in seen},
         steps=spec.n_action_steps,
         gamma=config.gamma,
         plan=config.plan,

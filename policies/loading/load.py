@@ -137,9 +137,10 @@ def _reference(kind: type[PartReference], part: object, path: Path) -> PartRefer
     """Where a critic or an actor comes from, for the record of a steered checkpoint at a path."""
     place, hash = getattr(part, "path", None), getattr(part, "hash", None)
     if not isinstance(place, Path) or not isinstance(hash, str):
+        article = "an" if kind.kind[0] in "aeiou" else "a"
         raise InputError(
             f"steered checkpoint '{path}'",
-            expected=f"{'an' if kind.kind[0] in 'aeiou' else 'a'} {kind.kind} that was loaded by its path, which is kept",
+            expected=f"{article} {kind.kind} that was loaded by its path, which is kept",
             got=f"a {type(part).__name__}",
             way_out=f"Give the path of its checkpoint as {kind.kind}=",
         )
