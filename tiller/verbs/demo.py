@@ -94,7 +94,8 @@ def run(configuration: Configuration[DemoOptions]) -> int:
 
 def collect(options: DemoOptions, output: Output) -> None:
     """Stage 1, or what of it is missing."""
-    from tiller.verbs.collect import CollectOptions, add_missing, figures, load_sources, open_collection
+    from tiller.runs.collecting import CollectOptions
+    from tiller.runs.collection import add_missing, figures, load_sources, open_collection
 
     settings = CollectOptions(
         options.task,
