@@ -6,8 +6,8 @@
                                                                            any base, few states
 
 It is to be run before any critic is trained: where the chunks of one state do not differ in what they lead to, no
-critic can choose. `benchmarks/chunk_continuations.py` says how states are reached and continued, and
-`benchmarks/nested_variance.py` what is estimated. What comes of each state is kept in `artifacts/chunk_variance/NAME`
+critic can choose. `sim/evaluation/continuations.py` says how states are reached and continued, and
+`sim/statistics/nested.py` what is estimated. What comes of each state is kept in `artifacts/chunk_variance/NAME`
 and is not run again; the table is docs/results/chunk_variance.csv, a row for each decision and one for all of them.
 Screens lie in `NAME-screen`, and have starts of their own: what is picked by them is measured on others.
 """
@@ -27,11 +27,12 @@ import numpy as np
 
 from benchmarks import free_steering
 from benchmarks.artifacts import RESULTS, ROOT, interval_cells, write_csv
-from benchmarks.chunk_continuations import Acting, Size, measure, read_lines
 from benchmarks.free_steering import require_known
-from benchmarks.nested_variance import NestedVariance, Outcomes, nested_variance
+from policies.steering.medoid import medoids
 from robot.errors import InputError, TillerError
 from robot.files import write_file
+from sim.evaluation.continuations import Acting, Size, measure, outcomes_of, read_lines
+from sim.statistics.nested import NestedVariance, nested_variance
 
 BASES = {
     name: free_steering.BASES[name]
@@ -100,7 +101,7 @@ def run(name: str, size: Size, overrides: Sequence[str], artifacts: Path, screen
         rates = " ".join(f"{count / size.continuations:.2f}" for count in (line["zero"], *line["successes"]))
         print(f"start {line['start']}, decision {line['decision']}: {rates}; {left} states left", flush=True)
 
-    episodes = measure(acting, size, folder / STATES, on_state)
+    episodes = measure(acting, size, folder / STATES, medoids, on_state)
     write_file(folder / EPISODES, json.dumps(episodes))
 
 
@@ -202,12 +203,6 @@ def rows(name: str, settings: dict[str, Any], lines: list[dict[str, Any]], file:
             "first_seed": settings["first_seed"], "base_hash": settings["hash"], "command": settings["command"],
             "date": date.fromtimestamp(file.stat().st_mtime).isoformat(),
         }  # fmt: skip
-
-
-def outcomes_of(lines: Sequence[dict[str, Any]], continuations: int) -> Outcomes:
-    """What the analysis takes."""
-    columns = (np.array([line[key] for line in lines]) for key in ("start", "successes", "zero", "medoid"))
-    return Outcomes(*columns, continuations)
 
 
 if __name__ == "__main__":

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.nested_variance import NestedVariance, Outcomes, chosen_success, nested_variance
 from robot.errors import InputError
+from sim.statistics.nested import NestedVariance, Outcomes, chosen_success, nested_variance
 
 STARTS, DECISIONS, CHUNKS, REPEATS = 12, 2, 4, 4
 PARTS = ("between_chunks", "within", "between_states")

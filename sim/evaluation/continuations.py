@@ -14,11 +14,10 @@ import time
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
-from typing import Any, Callable, Iterator, Mapping
+from typing import Any, Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
-from policies.steering.medoid import medoids
 from robot.control.plan_request import decide_plans
 from robot.control.runner import ChunkRunner
 from robot.description import Policy
@@ -29,7 +28,11 @@ from sim.evaluation.order import Branch, Order
 from sim.evaluation.rollout import env_config, environments_of
 from sim.evaluation.rounds import Rollout
 from sim.evaluation.session import EnvSession
+from sim.statistics.nested import Outcomes
 from sim.statistics.records import EpisodeRecord
+
+Medoid = Callable[[np.ndarray], Any]
+"""Chunks (K, horizon, dim) -> the number of the one in the middle."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +91,8 @@ class State:
     Args:
         number: of the state in the whole design, whether the episode reached it or not.
         start, decision: seed of the episode, and number of the decision that it stands before.
+        window: name -> (steps, ...) that the decision sees.
+        chunks: (chunks, horizon, dim), the one of zero noise first.
         branches: of each chunk, the moment in which it is about to be executed.
         medoid: number of the medoid among the chunks without the one of zero noise.
         successes: (chunks,) of the continuations.
@@ -98,6 +103,8 @@ class State:
     number: int
     start: int
     decision: int
+    window: Mapping[str, np.ndarray]
+    chunks: np.ndarray
     branches: list[Branch]
     medoid: int
     successes: np.ndarray
@@ -119,7 +126,11 @@ class State:
 
 
 def measure(
-    acting: Acting, size: Size, file: Path, on_state: Callable[[dict[str, Any], int], None] = lambda line, left: None
+    acting: Acting,
+    size: Size,
+    file: Path,
+    medoid: Medoid,
+    on_state: Callable[[dict[str, Any], int], None] = lambda line, left: None,
 ) -> dict[str, int]:
     """Reach the states, and run what the file lacks of their continuations.
 
@@ -127,6 +138,7 @@ def measure(
         acting: what acts, on what.
         size: of the experiment.
         file: JSON lines of earlier runs of the same, which are kept; new ones are appended.
+        medoid: names the one in the middle of the chunks that are drawn at a state.
         on_state: called with each line that is written and the number of states that are left.
 
     Returns:
@@ -144,7 +156,7 @@ def measure(
         )
     done = {(line["start"], line["decision"]) for line in read_lines(file)}
     records, about = reached(acting, size)
-    missing = [state_of(acting, size, each) for each in records if _place(each) not in done]
+    missing = [state_of(acting, size, each, medoid) for each in records if _place(each) not in done]
     with file.open("a") as lines:
         for left, line in zip(range(len(missing) - 1, -1, -1), continued(acting, size, missing)):
             lines.write(json.dumps(line) + "\n")
@@ -163,6 +175,14 @@ def read_lines(file: Path) -> list[dict[str, Any]]:
     if len(whole) < len(content):
         os.truncate(file, len(whole))
     return [json.loads(line) for line in whole.splitlines()]
+
+
+def outcomes_of(lines: Sequence[Mapping[str, Any]], continuations: int) -> Outcomes:
+    """What the analysis of variance takes of some states' lines."""
+    start, successes, zero, medoid = (
+        np.array([line[key] for line in lines]) for key in ("start", "successes", "zero", "medoid")
+    )
+    return Outcomes(start, successes, zero, medoid, continuations)
 
 
 def reached(acting: Acting, size: Size) -> tuple[list[DecisionRecord], dict[str, int]]:
@@ -189,7 +209,7 @@ def reached(acting: Acting, size: Size) -> tuple[list[DecisionRecord], dict[str,
     return sorted(kept, key=_place), {"states": len(kept), "successes": successes, "steps": steps}
 
 
-def state_of(acting: Acting, size: Size, record: DecisionRecord) -> State:
+def state_of(acting: Acting, size: Size, record: DecisionRecord, medoid: Medoid) -> State:
     """The state before a decision with its chunks, drawn in one inference call."""
     start, decision = _place(record)
     shape = acting.policy.noise_shape
@@ -207,8 +227,18 @@ def state_of(acting: Acting, size: Size, record: DecisionRecord) -> State:
         runner.accept(values)
         branches.append(replace(record.branch, runner=runner))
     number = (start - size.first_seed) * len(size.decisions) + size.decisions.index(decision)
-    medoid = int(medoids(chunks[1:]))
-    return State(number, start, decision, branches, medoid, np.zeros(size.chunks, dtype=np.int64), size.at_state)
+    middle = int(medoid(chunks[1:]))
+    return State(
+        number,
+        start,
+        decision,
+        record.request.window,
+        chunks,
+        branches,
+        middle,
+        np.zeros(size.chunks, dtype=np.int64),
+        size.at_state,
+    )
 
 
 def continued(acting: Acting, size: Size, states: list[State]) -> Iterator[dict[str, Any]]:

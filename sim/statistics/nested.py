@@ -63,8 +63,8 @@ class Outcomes:
 
     def at(self, chosen: np.ndarray) -> Outcomes:
         """The same of some states alone, chosen (states,) bool."""
-        parts = (self.start, self.successes, self.zero, self.medoid)
-        return Outcomes(*(each[chosen] for each in parts), self.continuations)
+        start, successes, zero, medoid = (each[chosen] for each in (self.start, self.successes, self.zero, self.medoid))
+        return Outcomes(start, successes, zero, medoid, self.continuations)
 
 
 @dataclass(frozen=True)
@@ -117,6 +117,33 @@ def nested_variance(outcomes: Outcomes, *, resamples: int = RESAMPLES) -> Nested
         return bootstrap(np.arange(len(starts["states"])), statistic, resamples=resamples)
 
     return NestedVariance(**{name: interval(name) for name in NestedVariance.__dataclass_fields__})
+
+
+def mended(outcomes: Outcomes, *, resamples: int = RESAMPLES) -> Interval:
+    """Of failures, the share that another try from the same state would turn into a success:
+
+        mended = E[P (1 - P)] / E[1 - P],    P the chance of success from a state,
+
+    both by moments: a failure and a success are counted over pairs of continuations of different chunks, which are
+    independent at one state. 0 where the state decides, 1 - P where luck does; 0 where nothing fails.
+
+    Args:
+        outcomes: of at least two starts.
+        resamples: of the bootstrap over starts.
+    """
+    counts, repeats = outcomes.successes, outcomes.continuations
+    chunks = counts.shape[1]
+    good, bad = counts.sum(axis=1), (repeats - counts).sum(axis=1)
+    pairs = (good * bad - (counts * (repeats - counts)).sum(axis=1)) / (chunks * (chunks - 1) * repeats**2)
+    _, index = np.unique(outcomes.start, return_inverse=True)
+    lucky, failing = np.bincount(index, pairs), np.bincount(index, bad / (chunks * repeats))
+
+    def share(drawn: np.ndarray) -> np.ndarray:
+        chosen = drawn.astype(np.int64)
+        total = failing[chosen].sum(axis=-1)
+        return np.divide(lucky[chosen].sum(axis=-1), total, out=np.zeros_like(total), where=total > 0)
+
+    return bootstrap(np.arange(len(failing)), share, resamples=resamples)
 
 
 def _state_features(outcomes: Outcomes) -> dict[str, np.ndarray]:

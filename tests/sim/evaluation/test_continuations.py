@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 
 import sim
-from benchmarks.chunk_continuations import Acting, Size, measure, read_lines
-from benchmarks.chunk_variance import outcomes_of, require_same
-from benchmarks.nested_variance import nested_variance
+from benchmarks.chunk_variance import require_same
+from policies.steering.medoid import medoids
 from robot.control.rotation import matrix_from_6d
 from robot.description import PolicySpec, SamplerSpec
 from robot.errors import InputError
+from sim.evaluation.continuations import Acting, Size, measure, outcomes_of, read_lines
+from sim.statistics.nested import nested_variance
 from tests.sim.wanderer import Wanderer
 
 TASK, SHORT = "twin/press", {"max_steps": 44}
@@ -64,7 +65,7 @@ def policy() -> PressesOnPositiveNoise:
 @pytest.fixture(scope="module")
 def file(policy: PressesOnPositiveNoise, tmp_path_factory: pytest.TempPathFactory) -> Path:
     file = tmp_path_factory.mktemp("variance") / "states.jsonl"
-    about = measure(Acting(policy, TASK, SHORT, batch=8), SIZE, file)
+    about = measure(Acting(policy, TASK, SHORT, batch=8), SIZE, file, medoids)
     assert about["states"] == len(read_lines(file)) and about["steps"] > 4 * 30
     return file
 
@@ -99,7 +100,7 @@ def test_states_of_episodes_that_have_ended_are_left_out(file: Path) -> None:
 def test_no_two_continuations_share_noise(policy: PressesOnPositiveNoise, tmp_path: Path) -> None:
     policy.seeds.clear()
     size = replace(SIZE, decisions=(0,))
-    measure(Acting(policy, TASK, {"max_steps": 80}, batch=8), size, tmp_path / "states.jsonl")
+    measure(Acting(policy, TASK, {"max_steps": 80}, batch=8), size, tmp_path / "states.jsonl", medoids)
     # Whoever holds first is planned for once more. Seeds shared by chunks would be as many as continuations of one.
     second_plans = sum(chunk <= 0 for start in range(4) for chunk in (0.0, *noise(size.first_seed + start, 0)))
     assert len(policy.seeds) >= second_plans * size.continuations > 2 * size.starts * (1 + size.continuations)
@@ -110,7 +111,7 @@ def test_a_killed_run_goes_on_to_the_same_lines(policy: PressesOnPositiveNoise, 
     content = file.read_bytes().splitlines(keepends=True)
     again.write_bytes(b"".join(content[:2]) + content[2][:17])  # killed in the middle of a line
     shown: list[int] = []
-    measure(Acting(policy, TASK, SHORT, batch=8), SIZE, again, lambda line, left: shown.append(left))
+    measure(Acting(policy, TASK, SHORT, batch=8), SIZE, again, medoids, lambda line, left: shown.append(left))
     assert results(again) == results(file)
     assert shown == list(range(len(content) - 3, -1, -1)), "the two that were whole are not run again"
 
@@ -124,7 +125,7 @@ def test_variance_of_this_policy_lies_between_chunks(file: Path) -> None:
 
 def test_a_policy_without_noise_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="start from noise"):
-        measure(Acting(Wanderer(TASK), TASK, SHORT), SIZE, tmp_path / "states.jsonl")
+        measure(Acting(Wanderer(TASK), TASK, SHORT), SIZE, tmp_path / "states.jsonl", medoids)
 
 
 @pytest.mark.parametrize(
