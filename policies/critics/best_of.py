@@ -14,14 +14,16 @@ values is sooner too large than too small, and the candidates are always the sam
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from policies.critics.bootstrapped import Bootstrapped, Learning, Lesson
 from policies.critics.names import CANDIDATES
+from policies.networks.ensemble import MlpEnsemble
 from robot.description.ranges import Range, Share
 
 if TYPE_CHECKING:
@@ -38,10 +40,13 @@ class BestOf(Bootstrapped):
     Args:
         candidates: M, chunks that are drawn of each window, of recorded episodes that have none.
         target_rate: of an update of the target network.
+        initial: value that all chunks begin with. Nobody knows what follows an episode that was cut off, so that
+            nothing but the discount brings the values of failures down: they must not begin high.
     """
 
     candidates: Annotated[int, Range(1, 256)] = 16
     target_rate: Share = 0.005
+    initial: Annotated[float, Range(0, 1, above=True, below=True)] = 0.05
 
     def value(self, outputs: Tensor) -> Tensor:
         return outputs.sigmoid().mean(0)
@@ -53,6 +58,10 @@ class BestOf(Bootstrapped):
 class BestOfLearning(Learning[BestOf]):
     """The target network."""
 
+    def __init__(self, model: CriticModel, settings: BestOf, rate: float) -> None:
+        begin_at(model.network, settings.initial)  # before the target begins as its copy
+        super().__init__(model, settings, rate)
+
     def following(self, model: CriticModel, lesson: Lesson) -> Tensor:
         assert lesson.batch.following is not None
         candidates = model.normalised(lesson.batch.following.columns[CANDIDATES], lesson.there)
@@ -60,6 +69,16 @@ class BestOfLearning(Learning[BestOf]):
         rows = candidates[torch.arange(len(best), device=best.device), best][:, None]
         outputs = model.score(lesson.there, rows, lambda *inputs: self.target.of(model.network, *inputs))[..., 0]
         return outputs[judges(len(outputs), lesson.generator)].sigmoid().amin(0)
+
+
+@torch.no_grad()
+def begin_at(network: nn.Module, value: float) -> None:
+    """Set the last layers of a network of values so that all values are about that one."""
+    state = getattr(network, "value", network)  # of a dueling network, whose advantages are small beside it
+    for module in state.modules():
+        if isinstance(module, MlpEnsemble):
+            module.weights[-1].mul_(0.1)
+            module.biases[-1].fill_(math.log(value / (1 - value)))
 
 
 def judges(members: int, generator: torch.Generator) -> Tensor:

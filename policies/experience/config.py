@@ -28,13 +28,13 @@ class LearnerConfig:
         seed: of weights and batches.
     """
 
-    members: Annotated[int, Range(2, 100)] = 3
-    width: Width = 128
+    members: Annotated[int, Range(2, 100)] = 2
+    width: Width = 64
     depth: Annotated[int, Range(0, 100)] = 2
     network: str = "mlp"
     plan: str = DEVIATION
     gamma: Share = 0.99
-    target_rate: Share = 0.005
+    target_rate: Share = 0.01
     learning_rate: Annotated[float, Range(0, 1, above=True)] = 3e-4
     batch_size: Annotated[int, Range(1, 1_000_000)] = 256
     seed: Annotated[int, Range(0, 2**31 - 1)] = 0

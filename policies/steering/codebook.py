@@ -65,7 +65,9 @@ class Codebook(Steered):
     @cached_property
     def noises(self) -> np.ndarray:
         """(entries, *noise_shape) float32, the first of them zero."""
-        return entries(self.opened.actor)
+        spec = self.opened.spec
+        settings = {name: spec.settings[name] for name in ("entries", "scale", "seed")}
+        return entries(tuple(spec.noise), **settings)
 
     def require_execution(self, rows: int) -> None:
         if rows != self.opened.spec.steps:
@@ -97,11 +99,9 @@ class Codebook(Steered):
         return replace(below, noise=None, value=value, fell_back=fell_back)
 
 
-def entries(actor: LearntActor) -> np.ndarray:
-    """The noises (entries, *noise_shape) of an actor of kind `codebook`, float32."""
-    settings = actor.spec.settings
-    count, seed, scale = int(settings["entries"]), int(settings["seed"]), float(settings["scale"])
-    drawn = RowStreams([seed], 1, count - 1).normal(tuple(actor.spec.noise)).numpy()
+def entries(shape: tuple[int, ...], entries: int, scale: float, seed: int) -> np.ndarray:
+    """The noises (entries, *shape) of a codebook, float32; see `policies.actors.heads.Entries`."""
+    drawn = RowStreams([seed], 1, entries - 1).normal(shape).numpy()
     noises: np.ndarray = np.concatenate([np.zeros_like(drawn[:1]), np.float32(scale) * drawn])
     return noises
 

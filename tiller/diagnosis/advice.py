@@ -201,7 +201,10 @@ def filtered_bc(figures: Figures) -> Advice:
 
 def choice(figures: Figures) -> Advice:
     """A critic that chooses among chunks: best of K, or a codebook."""
-    do, words = "Let a critic choose: best of K, or a codebook", "steer checkpoint=CHECKPOINT task=TASK method=best_of_k"
+    do, words = (
+        "Let a critic choose: best of K, or a codebook",
+        "steer checkpoint=CHECKPOINT task=TASK method=best_of_k",
+    )
     chunks, critic = figures.chunks, figures.critic
     if chunks is None:
         why = figures.skipped.get("chunks", "not measured")
@@ -218,7 +221,9 @@ def choice(figures: Figures) -> Advice:
     gain = chunks.chosen_over_zero if zero else chunks.gain
     over = "that of zero noise" if zero else "a drawn one"
     verdict = Verdict.MAY
-    text = f"the best of a few chunks, chosen on half of the continuations, adds {_signed(gain)} to {over} at one decision"
+    text = (
+        f"the best of a few chunks, chosen on half of the continuations, adds {_signed(gain)} to {over} at one decision"
+    )
     if gain.high < LEAST_GAIN:
         verdict = Verdict.NO
         contra.append(text)
@@ -261,12 +266,16 @@ def residual(figures: Figures) -> Advice:
         return Advice("residual", Verdict.UNKNOWN, do, None, (), ("variance between chunks is not known",), words)
     line = f"variance between chunks {_shown(figures.chunks.between_chunks)}"
     if not _alike(figures):
-        return Advice("residual", Verdict.NO, do, None, (), (f"{line}: try what stays within its support first",), words)
+        return Advice(
+            "residual", Verdict.NO, do, None, (), (f"{line}: try what stays within its support first",), words
+        )
     if demonstrations(figures).verdict is Verdict.PAYS:
         return Advice("residual", Verdict.NO, do, None, (f"{line}: chunks hardly differ",),
                       ("demonstrations are missing where it fails",), words)  # fmt: skip
     pro = (f"{line}: what is missing is not among its chunks",)
-    return Advice("residual", Verdict.MAY, do, None, pro, ("filtered behaviour cloning leaves them too, for less",), words)
+    return Advice(
+        "residual", Verdict.MAY, do, None, pro, ("filtered behaviour cloning leaves them too, for less",), words
+    )
 
 
 RULES: tuple[Callable[[Figures], Advice], ...] = (longer, free, demonstrations, filtered_bc, choice, ticket, residual)
@@ -287,7 +296,11 @@ def _failures(figures: Figures) -> float:
 
 def _where(component: Component) -> str:
     """The region where a component of failing starts lies, beside the demonstrated one."""
-    low, high, unit = component.failing_low, component.failing_high, "" if component.unit == "1" else f" {component.unit}"
+    low, high, unit = (
+        component.failing_low,
+        component.failing_high,
+        "" if component.unit == "1" else f" {component.unit}",
+    )
     reach = f"{component.name} is {low:.3g} to {high:.3g}{unit}"
     return f"{reach} (demonstrated: {component.low:.3g} to {component.high:.3g})"
 
