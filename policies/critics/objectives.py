@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from data.store.names import SUCCESS
+from policies.critics.best_of import BestOf
 from policies.critics.bootstrapped import Bootstrapped
 from policies.critics.cal_ql import CalQl
 from policies.critics.iql import Iql
@@ -59,7 +60,7 @@ class Success:
         return outputs.sigmoid().mean(0)
 
 
-OBJECTIVES: dict[str, type[Any]] = {"success": Success, "iql": Iql, "cal_ql": CalQl}
+OBJECTIVES: dict[str, type[Any]] = {"success": Success, "iql": Iql, "cal_ql": CalQl, "best_of": BestOf}
 """Name in a configuration -> objective."""
 
 

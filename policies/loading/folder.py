@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Mapping
 
 from policies.model import checkpoint_folder as learnt
-from policies.model.checkpoint_folder import CRITIC_HEADER, CRITIC_RECORD, RECORD, find, read_json
+from policies.model.checkpoint_folder import RECORD, find, read_json
 from policies.steering.record import FORMAT as STEERED
 from policies.steering.record import read_steered
 from robot.description.record import fingerprint as of_values
@@ -81,47 +81,48 @@ def require_whole(path: Path | str) -> Mapping[str, Any]:
 
 
 def unchanged_chain(path: Path | str) -> list[Path]:
-    """`chain`, each base of which is the one that was steered, by the critics that steered it.
+    """`chain`, each base of which is the one that was steered, by the critics and actors that steered it.
 
     Raises:
-        InputError: as of `chain` and `critics`, or a base or a critic that was replaced: names both hashes.
+        InputError: as of `chain` and `steering_parts`, or a base, a critic or an actor that was replaced: names both
+            hashes.
     """
     folders = chain(path)
     for steered, base in pairwise(folders):
         _require_same_base(steered, base)
-        critics(steered)
+        steering_parts(steered)
     return folders
 
 
-def critics(steered: Path) -> dict[str, Path]:
-    """The critics of one steered checkpoint, those of its bases left out: hash -> folder.
+def steering_parts(steered: Path) -> dict[str, Path]:
+    """The critics and actors of one steered checkpoint, those of its bases left out: hash -> folder.
 
     Raises:
         InputError: one is gone, or was replaced: names both hashes.
     """
     folders = {}
-    for reference in read_steered(steered).critics:
+    for reference in read_steered(steered).parts:
         candidates = reference.folders(steered)
-        hashes = [learnt.fingerprint(folder, CRITIC_RECORD, CRITIC_HEADER) for folder in candidates]
+        hashes = [learnt.fingerprint(folder, reference.record, reference.header) for folder in candidates]
         if reference.hash not in hashes:
             raise InputError(
-                f"critic of the steered checkpoint '{steered}'",
-                expected=f"the critic of hash {reference.hash}, which steered",
+                f"{reference.kind} of the steered checkpoint '{steered}'",
+                expected=f"the {reference.kind} of hash {reference.hash}, which steered",
                 got=f"one of hash {hashes[0]} at '{candidates[0]}'",
-                way_out="Put the critic back, or steer anew with the new one",
+                way_out=f"Put the {reference.kind} back, or steer anew with the new one",
             )
         folders[reference.hash] = candidates[hashes.index(reference.hash)]
     return folders
 
 
 def parts(path: Path | str) -> list[Path]:
-    """The folders of a checkpoint, of all bases that it stands on and of all critics that steer it.
+    """The folders of a checkpoint, of all bases that it stands on and of all critics and actors that steer it.
 
     Raises:
         InputError: as of `unchanged_chain`.
     """
     folders = chain(path)
-    return [*folders, *(critic for folder in folders[:-1] for critic in critics(folder).values())]
+    return [*folders, *(part for folder in folders[:-1] for part in steering_parts(folder).values())]
 
 
 def _require_same_base(steered: Path, base: Path) -> None:

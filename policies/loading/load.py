@@ -6,24 +6,30 @@ import os
 from pathlib import Path
 from typing import Any, Callable, Mapping, Sequence
 
-from policies.loading.folder import chain, critics, fingerprint, parts, unchanged_chain
+from policies.loading.folder import chain, fingerprint, parts, steering_parts, unchanged_chain
 from policies.model.checkpoint import load_learnt, read_record
 from policies.model.checkpoint_folder import RECORD, find
 from policies.model.files import new_checkpoint, write_json
 from policies.model.policy import DiffusionPolicy
 from policies.model.provenance import versions
-from policies.steering.critic_source import CheckpointCritic
-from policies.steering.guidance import ValueGuided
-from policies.steering.record import FORMAT, VERSION, BaseReference, CriticReference, SteeredRecord, read_steered
+from policies.steering.record import (
+    FORMAT,
+    VERSION,
+    ActorReference,
+    BaseReference,
+    CriticReference,
+    PartReference,
+    SteeredRecord,
+    read_steered,
+)
 from policies.steering.registry import steer
 from policies.steering.steered import Steered, layers
-from policies.steering.value import ValueSteered
 from robot.description import Policy, PolicySpec, to_json
 from robot.description.record import fingerprint as of_values
 from robot.errors import InputError
 
-CRITIC = "critic"
-"""The option of what steers by a critic."""
+KINDS: tuple[type[PartReference], ...] = (CriticReference, ActorReference)
+"""What may be learnt to steer; the option of a layer that steers by it is called as its kind."""
 
 
 def load(path: Path | str, device: str = "cpu", embodiment: str | Callable[[PolicySpec], str] = "") -> Policy:
@@ -47,11 +53,11 @@ def load(path: Path | str, device: str = "cpu", embodiment: str | Callable[[Poli
     learnt = load_learnt(folders[-1], device)
     policy: Policy = _embodied(learnt, [read_steered(each).base for each in folders[:-1]], embodiment)
     for folder in reversed(folders[:-1]):
-        record, scorers = read_steered(folder), critics(folder)
+        record, there = read_steered(folder), steering_parts(folder)
         policy = policy.with_sampler(record.base.sampler, record.base.steps)
         for settings in record.steering:
-            if CRITIC in settings:
-                settings = {**settings, CRITIC: _critic_path(folder, scorers, settings[CRITIC])}
+            named = {kind.kind: settings[kind.kind] for kind in KINDS if kind.kind in settings}
+            settings = {**settings, **{kind: _part_path(folder, there, kind, hash) for kind, hash in named.items()}}
             policy = steer(policy, settings, pinned=True)
     return policy
 
@@ -82,8 +88,9 @@ def save_steered(policy: Steered, path: Path | str, base: Path | str) -> Path:
         base: the checkpoint that is steered.
 
     Raises:
-        InputError: no checkpoint at the base or one of another policy, a critic that comes from none, a path that holds
-            the base or a critic or anything but a steered checkpoint, or one that cannot be written to.
+        InputError: no checkpoint at the base or one of another policy, a critic or an actor that comes from none, a
+            path that holds the base or one of these or anything but a steered checkpoint, or one that cannot be written
+            to.
         TillerError: the disk is full.
     """
     path, folder = Path(path), find(base).resolve()
@@ -94,13 +101,14 @@ def save_steered(policy: Steered, path: Path | str, base: Path | str) -> Path:
             expected=f"the checkpoint of the policy that is steered, of hash {own}",
             got=f"one of hash {lowest}",
         )
-    steering, scorers = [], []
+    steering: list[Mapping[str, Any]] = []
+    learnt: list[PartReference] = []
     below: Policy = policy
     while isinstance(below, Steered) and not below.pinned:
         steering.append(below.settings)
-        scorers += [_reference(below.critic, path)] if isinstance(below, (ValueSteered, ValueGuided)) else []
+        learnt += [_reference(kind, getattr(below, kind.kind), path) for kind in KINDS if hasattr(below, kind.kind)]
         below = below.policy
-    held = [("base", each) for each in parts(folder)] + [("critic", Path(each.path)) for each in scorers]
+    held = [("base", each) for each in parts(folder)] + [(each.kind, Path(each.path)) for each in learnt]
     for part, each in held:
         if each.resolve().is_relative_to(path.resolve()):
             raise InputError(
@@ -113,36 +121,41 @@ def save_steered(policy: Steered, path: Path | str, base: Path | str) -> Path:
     relative = os.path.relpath(folder, path.resolve())
     acting = _embodiment(below)
     reference = BaseReference(str(folder), relative, fingerprint(folder), sampler.name, sampler.steps, acting)
-    known = tuple(dict.fromkeys(scorers))
-    record = to_json(SteeredRecord(FORMAT, VERSION, reference, tuple(steering[::-1]), versions(), known))
-    if not known:
-        del record["critics"]  # as before there were any
+    known = tuple(dict.fromkeys(learnt))
+    critics = tuple(each for each in known if isinstance(each, CriticReference))
+    actors = tuple(each for each in known if isinstance(each, ActorReference))
+    record = to_json(SteeredRecord(FORMAT, VERSION, reference, tuple(steering[::-1]), versions(), critics, actors))
+    for name in ("critics", "actors"):
+        if not record[name]:
+            del record[name]  # as before there were any
     with new_checkpoint(path) as partial:
         write_json(partial / RECORD, record)
     return path
 
 
-def _reference(critic: object, path: Path) -> CriticReference:
-    """Where a critic comes from, for the record of a steered checkpoint at a path."""
-    if not isinstance(critic, CheckpointCritic) or critic.path is None or critic.hash is None:
+def _reference(kind: type[PartReference], part: object, path: Path) -> PartReference:
+    """Where a critic or an actor comes from, for the record of a steered checkpoint at a path."""
+    place, hash = getattr(part, "path", None), getattr(part, "hash", None)
+    if not isinstance(place, Path) or not isinstance(hash, str):
+        article = "an" if kind.kind[0] in "aeiou" else "a"
         raise InputError(
             f"steered checkpoint '{path}'",
-            expected="a critic that was loaded by its path, which is kept",
-            got=f"a {type(critic).__name__}",
-            way_out="Give the path of the critic's checkpoint as critic=",
+            expected=f"{article} {kind.kind} that was loaded by its path, which is kept",
+            got=f"a {type(part).__name__}",
+            way_out=f"Give the path of its checkpoint as {kind.kind}=",
         )
-    return CriticReference(str(critic.path), os.path.relpath(critic.path, path.resolve()), critic.hash)
+    return kind(str(place), os.path.relpath(place, path.resolve()), hash)
 
 
-def _critic_path(folder: Path, scorers: Mapping[str, Path], named: Any) -> str:
-    """The folder of a critic that a record names by its hash."""
-    if named not in scorers:
+def _part_path(folder: Path, there: Mapping[str, Path], kind: str, named: Any) -> str:
+    """The folder of a critic or an actor that a record names by its hash."""
+    if named not in there:
         raise InputError(
-            f"checkpoint '{folder / RECORD}': critic",
-            expected=f"one of {', '.join(scorers) or 'none'}, which it says the place of",
+            f"checkpoint '{folder / RECORD}': {kind}",
+            expected=f"one of {', '.join(there) or 'none'}, which it says the place of",
             got=repr(named),
         )
-    return str(scorers[named])
+    return str(there[named])
 
 
 def describe(path: Path | str, policy: Policy) -> dict[str, Any]:

@@ -14,9 +14,15 @@ FORMAT = "tiller-policy"
 VERSION = 1
 WEIGHTS, RECORD, TRAINING = "model.safetensors", "policy.json", "training"
 CRITIC_RECORD, MODULE_RECORD, MONITOR_RECORD = "critic.json", "module.json", "monitor.json"
+ACTOR_RECORD = "actor.json"
 CRITIC_HEADER = ("tiller-critic", 1)
 """Format and version of a critic's record, as `policies.critics.checkpoint` writes them."""
-KINDS = {RECORD: "policy", CRITIC_RECORD: "critic", MONITOR_RECORD: "monitor", MODULE_RECORD: "module"}
+ACTOR_HEADER = ("tiller-steering-actor", 1)
+"""The same of an actor's record, as `policies.actors.checkpoint` writes them."""
+KINDS = {
+    RECORD: "policy", CRITIC_RECORD: "critic", ACTOR_RECORD: "steering actor", MONITOR_RECORD: "monitor",
+    MODULE_RECORD: "module",
+}  # fmt: skip
 """Record of a checkpoint -> what it holds."""
 # Where a training run keeps its checkpoints, best first.
 IN_A_RUN = ("checkpoints/best", "checkpoints/final", "checkpoints/last")

@@ -5,9 +5,16 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Mapping
+from typing import Annotated, Any, ClassVar, Mapping
 
-from policies.model.checkpoint_folder import CRITIC_RECORD, RECORD, read_json
+from policies.model.checkpoint_folder import (
+    ACTOR_HEADER,
+    ACTOR_RECORD,
+    CRITIC_HEADER,
+    CRITIC_RECORD,
+    RECORD,
+    read_json,
+)
 from robot.description import from_json
 from robot.description.ranges import Range
 from robot.errors import InputError
@@ -44,29 +51,53 @@ class BaseReference:
 
 
 @dataclass(frozen=True)
-class CriticReference:
-    """The checkpoint of a critic that steers.
+class PartReference:
+    """The checkpoint of something learnt that steers, a critic or an actor.
 
     Args:
         path, relative, hash: as of a base.
+
+    Attributes:
+        kind: in one word, and the option of what steers by it.
+        record, header: of its checkpoints: the file, its format and version.
     """
 
     path: str
     relative: str
     hash: str
 
+    kind: ClassVar[str]
+    record: ClassVar[str]
+    header: ClassVar[tuple[str, int]]
+
     def folders(self, steered: Path) -> list[Path]:
-        """Where the critic may be now: beside the steered checkpoint, or at its path.
+        """Where it may be now: beside the steered checkpoint, or at its path.
 
         Raises:
             InputError: at neither; names its hash.
         """
-        return _folders(steered, self, CRITIC_RECORD, "critic", "critic")
+        return _folders(steered, self, self.record, self.kind, self.kind)
 
 
-def _folders(
-    steered: Path, reference: BaseReference | CriticReference, record: str, part: str, kind: str
-) -> list[Path]:
+@dataclass(frozen=True)
+class CriticReference(PartReference):
+    """The checkpoint of a critic that steers."""
+
+    kind: ClassVar[str] = "critic"
+    record: ClassVar[str] = CRITIC_RECORD
+    header: ClassVar[tuple[str, int]] = CRITIC_HEADER
+
+
+@dataclass(frozen=True)
+class ActorReference(PartReference):
+    """The checkpoint of an actor that steers."""
+
+    kind: ClassVar[str] = "actor"
+    record: ClassVar[str] = ACTOR_RECORD
+    header: ClassVar[tuple[str, int]] = ACTOR_HEADER
+
+
+def _folders(steered: Path, reference: BaseReference | PartReference, record: str, part: str, kind: str) -> list[Path]:
     there: list[Path] = []
     for folder in (steered / reference.relative, Path(reference.path)):
         with suppress(OSError, ValueError, RuntimeError):  # a name that no file can have, a link to itself
@@ -89,9 +120,9 @@ class SteeredRecord:
     Args:
         base: that is steered.
         steering: name and options of each layer of what steers, from the inside out, as
-            `policies.steering.registry.steer` takes them; a critic stands there by its hash.
+            `policies.steering.registry.steer` takes them; a critic or an actor stands there by its hash.
         versions: package -> version it was made with.
-        critics: where those are.
+        critics, actors: where those are.
     """
 
     format: str
@@ -100,6 +131,12 @@ class SteeredRecord:
     steering: tuple[Mapping[str, Any], ...]
     versions: Mapping[str, str] = field(default_factory=dict)
     critics: tuple[CriticReference, ...] = ()
+    actors: tuple[ActorReference, ...] = ()
+
+    @property
+    def parts(self) -> tuple[PartReference, ...]:
+        """All that was learnt to steer."""
+        return self.critics + self.actors
 
 
 def read_steered(folder: Path) -> SteeredRecord:

@@ -7,6 +7,7 @@ from typing import Any, Mapping
 
 from policies.recipe.choice import choose
 from policies.steering.choosing import RandomChoice
+from policies.steering.codebook import Codebook
 from policies.steering.execution import Executed, Resampled
 from policies.steering.guidance import ValueGuided
 from policies.steering.medoid import Medoid
@@ -21,6 +22,7 @@ from robot.errors import InputError, nearest
 STEERINGS: Mapping[str, type[Steered]] = {
     "noise_scale": NoiseScaled,
     "ticket": Ticket,
+    "codebook": Codebook,
     "guidance": ValueGuided,
     "value": ValueSteered,
     "medoid": Medoid,

@@ -36,15 +36,18 @@ class ValueSteered(Choosing):
         critic: scores them: a critic, or the path of one's checkpoint.
         samples: K. At 1 it is the policy itself, to the bit, with a value in its decisions.
         selection_temperature: 0 takes the best.
+        zero: whether the base's zero-noise plan is the first of the K, in place of a chunk that is drawn.
 
     Raises:
         InputError: a K or temperature out of range, a policy that always gives the same chunk, or a critic that does
-            not fit it: other observations, actions, rows, instructions, base or sampler.
+            not fit it: other observations, actions, rows, instructions, base or sampler; `zero` with a critic that
+            sees no such plan.
     """
 
     critic: Critic | str | Path | None = None
     samples: Samples = 16
     selection_temperature: Annotated[float, Range(0, 1000)] = 0.0
+    zero: bool = False
 
     name: ClassVar[str] = "value"
     scores_rows: ClassVar[bool] = True
@@ -59,6 +62,13 @@ class ValueSteered(Choosing):
                 f"steering {self.name} of a policy with sampler '{self.spec.sampler.name}'",
                 expected="a sampler whose first noise decides the chunk: the critic sees the zero-noise plan",
                 got="one that draws more noise in each step",
+            )
+        if self.zero and critic.spec.base is None:
+            raise InputError(
+                f"steering {self.name}: zero",
+                expected="a critic that was trained with a base, beside whose zero-noise plan it sees chunks",
+                got="one without",
+                way_out="Leave zero= out, or train the critic with base=",
             )
         if not self.pinned:
             for doubt in self.doubts:
@@ -81,7 +91,10 @@ class ValueSteered(Choosing):
 
     @property
     def settings(self) -> dict[str, Any]:
-        return {**super().settings, "critic": critic_name(self.scorer)}
+        own = super().settings
+        if not self.zero:  # as it was before there was a choice
+            del own["zero"]
+        return {**own, "critic": critic_name(self.scorer)}
 
     @property
     def doubts(self) -> tuple[str, ...]:
@@ -96,21 +109,25 @@ class ValueSteered(Choosing):
         """Decide."""
         below = self.below(query)
         drawn, plan = (decide(self.policy, below), None) if self.scorer.spec.base is None else self._beside_plan(below)
-        values = score(self.scorer, query, drawn.chunk[:, :, : self.scorer.spec.steps], plan)
+        k = self.scorer.spec.steps
+        if self.zero:
+            assert plan is not None
+            drawn = with_first(drawn, plan, self.samples)
+        values = score(self.scorer, query, drawn.chunk[:, :, :k], None if plan is None else plan[:, :k])
         values = values.reshape(query.rows, query.samples, self.samples)
         index, fell_back = chosen(values, self.selection_temperature, query)
         value = np.take_along_axis(values, index[..., None], axis=-1)[..., 0]
         return self.decision(query, drawn, Choice(index, value, fell_back.any(axis=1)))
 
     def _beside_plan(self, query: Query) -> tuple[Decision, np.ndarray]:
-        """All candidates, and the executed rows (batch, k, dim) of the base's zero-noise plan: in one call, where the
-        policy below gives that plan for zero noise too.
+        """All candidates, and the base's zero-noise plan (batch, horizon, dim): in one call, where the policy below
+        gives that plan for zero noise too.
         """
-        k, base = self.scorer.spec.steps, innermost(self.policy)
+        base = innermost(self.policy)
         apart = any(isinstance(layer, ValueGuided) and not layer.off for layer in layers(self.policy))
         if self.samples == 1 or apart:  # one more chunk in the batch, and the others have other bits
             zero = np.zeros((query.rows, 1, *(base.noise_shape or ())), np.float32)
-            plan = decide(base, replace(query, noise=zero, samples=1)).chunk[:, 0, :k]
+            plan = decide(base, replace(query, noise=zero, samples=1)).chunk[:, 0]
             return decide(self.policy, query), plan
         noise = drawn_noise(self.policy, query)
         noise = np.concatenate([noise, np.zeros_like(noise[:, :1])], axis=1)
@@ -118,7 +135,22 @@ class ValueSteered(Choosing):
         value = None if drawn.value is None else drawn.value[:, :-1]
         features = None if drawn.features is None else drawn.features[:, :-1]
         parts = Decision(drawn.chunk[:, :-1], noise[:, :-1], value, fell_back=drawn.fell_back, features=features)
-        return parts, drawn.chunk[:, -1, :k]
+        return parts, drawn.chunk[:, -1]
+
+
+def with_first(drawn: Decision, plan: np.ndarray, each: int) -> Decision:
+    """A decision of (batch, n * each) chunks with the first of every `each` replaced by a zero-noise plan.
+
+    Args:
+        drawn: what was decided.
+        plan: (batch, horizon, dim).
+        each: chunks that are chosen among.
+    """
+    chunk, noise = drawn.chunk.copy(), None if drawn.noise is None else np.array(drawn.noise)
+    chunk[:, ::each] = plan[:, None]
+    if noise is not None:
+        noise[:, ::each] = 0
+    return replace(drawn, chunk=chunk, noise=noise)
 
 
 class SteeringWarning(UserWarning):

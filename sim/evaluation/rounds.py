@@ -88,8 +88,25 @@ class Rollout:
         for _ in self.rounds(workers):
             pass
 
-    def rounds(self, workers: int) -> Iterator[None]:
-        """`run` round by round, for a caller that takes what the callbacks were given in between."""
+    def steer_by(self, policy: Policy) -> None:
+        """Plan by another policy from the next round on, of the same spec.
+
+        Raises:
+            InputError: it plans otherwise.
+        """
+        if policy.spec != self._policy.spec:
+            raise InputError("policy of a rollout", expected="the spec that the rollout began with", got="another one")
+        for session in self._sessions:
+            require_execution(policy, session.runner.n_action_steps)
+        self._policy = policy
+
+    def rounds(self, workers: int, *, waits: bool = False) -> Iterator[None]:
+        """`run` round by round, for a caller that takes what the callbacks were given in between.
+
+        Args:
+            workers: processes.
+            waits: yield where there is nothing to do, in place of the end: more may be ordered.
+        """
         processes: list[WorkerProcess] = []
         try:
             for _ in range(min(workers, len(self._sessions))):
@@ -102,7 +119,7 @@ class Rollout:
                     more = self._round(processes)
                 finally:
                     self.seconds += time.perf_counter() - started
-                if not more:
+                if not more and not waits:
                     break
                 yield
             self._require_success_reported()

@@ -11,7 +11,7 @@ from robot.errors import InputError
 from tiller.runs.collecting import OF_GROUPS, CollectOptions
 from tiller.runs.output import Output, begin, claim_folder
 from tiller.runs.sources import CHECKPOINT, EXPERT, MIXTURE, Sources
-from tiller.runs.steering import critics_named, with_steering
+from tiller.runs.steering import parts_named, with_steering
 
 if TYPE_CHECKING:
     from data.store.dataset import Dataset
@@ -90,7 +90,7 @@ def open_collection(options: CollectOptions, facts: Mapping[str, Any]) -> tuple[
         require_possible(options.task, options.options, dict(options.action_noise), groups=options.groups is not None)
     checkpoints = [each for each in (options.checkpoint, *options.checkpoints) if each]
     reads: list[Path | str] = [*checkpoints, *(folder for each in checkpoints for folder in parts(each))]
-    reads += critics_named(options.steering)
+    reads += parts_named(options.steering)
     path = claim_folder("collect", options.output, resume=options.resume, overwrite=options.overwrite, reads=reads)
     expert = {"expert": options.expert or "scripted"}
     who: dict[str, Any] = expert if options.source == EXPERT else {"source": options.source, **facts}

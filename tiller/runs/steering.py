@@ -95,7 +95,7 @@ def keep_steered(policy: Policy, checkpoint: str, output: Path, *, kept: bool) -
         print(f"Steered policy: {save_steered(policy, output / STEERED, checkpoint)}")
 
 
-def critics_named(steering: Mapping[str, Any] | None) -> list[str]:
-    """The paths of critics in the options of what steers, which a run reads."""
-    critic = (steering or {}).get("critic")
-    return [critic] if isinstance(critic, str) and critic.strip() else []
+def parts_named(steering: Mapping[str, Any] | None) -> list[str]:
+    """The paths of a critic and an actor in the options of what steers, which a run reads."""
+    named = [(steering or {}).get(kind) for kind in ("critic", "actor")]
+    return [path for path in named if isinstance(path, str) and path.strip()]

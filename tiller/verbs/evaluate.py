@@ -13,7 +13,7 @@ from tiller.command_line.command import run_configured
 from tiller.configuration.compose import Configuration
 from tiller.runs.origin import trained_task
 from tiller.runs.output import Output, open_output
-from tiller.runs.steering import critics_named, keep_steered, with_steering
+from tiller.runs.steering import keep_steered, parts_named, with_steering
 from tiller.runs.watching import MonitorChoice, chosen_monitor, spelt_out
 from tiller.sheets.evaluation import figures, prompt_note, show, show_comparison
 
@@ -154,7 +154,7 @@ def run(configuration: Configuration[EvaluateOptions]) -> int:
         reads=[
             options.checkpoint,
             *parts(options.checkpoint),
-            *critics_named(options.steering),
+            *parts_named(options.steering),
             *([options.compare] if options.compare else []),
             *([options.monitor.path] if options.monitor else []),
         ],

@@ -66,7 +66,7 @@ class Interruption:
         if self._entered:
             if number == signal.SIGHUP:
                 self.requested = False
-            _thread.interrupt_main(number)
+            _thread.interrupt_main(signal.Signals(number))
 
     def __enter__(self) -> Interruption:
         # Python lets only the main thread set handlers; elsewhere the caller owns the signals.

@@ -12,7 +12,7 @@ import pytest
 
 from policies.critics import checkpoint as critics_on_disk
 from policies.critics.checkpoint import critic_fingerprint
-from policies.loading.folder import critics, fingerprint, parts, require_whole
+from policies.loading.folder import fingerprint, parts, require_whole, steering_parts
 from policies.loading.load import describe, identity, load, save_steered
 from policies.model import checkpoint
 from policies.model.checkpoint_folder import CRITIC_HEADER, RECORD
@@ -65,7 +65,7 @@ def test_it_comes_back_as_it_was(base: Path, critic: Path, kind: type[Any], opti
     assert isinstance(policy, Steered) and policy.settings == made.settings
     assert policy.settings["critic"] == critic_fingerprint(critic)
     assert policy.fingerprint == fingerprint(base) == loaded(base).fingerprint
-    assert critics(path) == {critic_fingerprint(critic): critic} and parts(path) == [path, base, critic]
+    assert steering_parts(path) == {critic_fingerprint(critic): critic} and parts(path) == [path, base, critic]
     with pytest.raises(InputError, match=r"euler in 3 steps, which it was steered with"):
         policy.with_sampler(None, 10)
     assert require_whole(path)["format"] == "tiller-policy"
@@ -89,7 +89,7 @@ def test_a_critic_at_its_old_place_is_taken_where_it_is_another_beside(
     other = tmp_path / "other"
     shutil.copytree(path, other / "steered")
     save_learnt(loaded(base), other / "critic", seed=1)
-    assert critics(other / "steered") == {critic_fingerprint(critic): critic}
+    assert steering_parts(other / "steered") == {critic_fingerprint(critic): critic}
 
 
 @pytest.mark.parametrize(("kind", "options"), KINDS)

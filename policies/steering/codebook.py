@@ -1,0 +1,113 @@
+"""One of several fixed noises at each decision, by what it is worth there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+
+from policies.actors.actor import LearntActor
+from policies.actors.heads import CODEBOOK
+from policies.model.noise import RowStreams
+from policies.steering.actor_source import CheckpointActor, open_actor
+from policies.steering.noise_scale import require_noise
+from policies.steering.steered import Steered
+from robot.description import Decision, Query, decide
+from robot.errors import InputError
+
+
+@dataclass(frozen=True, eq=False)
+class Codebook(Steered):
+    """The noise w_i of the largest value V_i(o) among a few: one chunk is drawn, and nothing else than V is computed.
+
+        w_0 = 0,   w_i = scale * e_i with e_i ~ N(0, I) drawn once,   i* = argmax_i V_i(o)
+
+    A latent action of finitely many values, in the manner of Wagenmaker et al., "Steering Your Diffusion Policy with
+    Latent Space Reinforcement Learning" (2025). Values that are no numbers fall back to zero noise.
+
+    Args:
+        policy: what is steered.
+        actor: gives the values: of kind `codebook`, or the path of one's checkpoint.
+
+    Raises:
+        InputError: no actor, or one that does not fit the policy; a policy that noise cannot steer.
+    """
+
+    actor: LearntActor | CheckpointActor | str | Path | None = None
+
+    name: ClassVar[str] = CODEBOOK
+    scores_rows: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_noise(self)
+        object.__setattr__(self, "actor", open_actor(self.actor, self.policy, self.name, CODEBOOK))
+
+    @property
+    def opened(self) -> CheckpointActor:
+        """The actor, loaded."""
+        assert isinstance(self.actor, CheckpointActor)
+        return self.actor
+
+    @property
+    def noise_shape(self) -> None:
+        """None: other noise does not change its chunk."""
+        return None
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        return {**super().settings, "actor": self.opened.hash or "codebook"}
+
+    @cached_property
+    def noises(self) -> np.ndarray:
+        """(entries, *noise_shape) float32, the first of them zero."""
+        spec = self.opened.spec
+        settings = {name: spec.settings[name] for name in ("entries", "scale", "seed")}
+        return entries(tuple(spec.noise), **settings)
+
+    def require_execution(self, rows: int) -> None:
+        if rows != self.opened.spec.steps:
+            raise InputError(
+                "n_action_steps", expected=f"{self.opened.spec.steps}, which the actor was made for", got=str(rows)
+            )
+        super().require_execution(rows)
+
+    def values(self, query: Query) -> np.ndarray:
+        """V (batch, entries) float32, in [0, 1]."""
+        return entry_values(self.opened, query)
+
+    def answer(self, query: Query) -> Decision:
+        """Decide.
+
+        Raises:
+            InputError: noise is given.
+        """
+        if query.noise is not None:
+            raise InputError("noise for a codebook", expected="none: its own make every decision", got="some")
+        values = self.values(query)
+        known = np.isfinite(values)
+        index, lost = np.where(known, values, -np.inf).argmax(axis=1), ~known.any(axis=1)
+        index = np.where(lost, 0, index)
+        noise = np.repeat(self.noises[index][:, None], query.samples, axis=1)
+        value = np.repeat(values[np.arange(len(index)), index][:, None], query.samples, axis=1)
+        below = decide(self.policy, replace(query, noise=noise))
+        fell_back = lost if below.fell_back is None else lost | below.fell_back
+        return replace(below, noise=None, value=value, fell_back=fell_back)
+
+
+def entries(shape: tuple[int, ...], entries: int, scale: float, seed: int) -> np.ndarray:
+    """The noises (entries, *shape) of a codebook, float32; see `policies.actors.heads.Entries`."""
+    drawn = RowStreams([seed], 1, entries - 1).normal(shape).numpy()
+    noises: np.ndarray = np.concatenate([np.zeros_like(drawn[:1]), np.float32(scale) * drawn])
+    return noises
+
+
+def entry_values(actor: CheckpointActor, query: Query) -> np.ndarray:
+    """The values (batch, entries) of an actor of kind `codebook`, float32."""
+    with torch.inference_mode():
+        values: np.ndarray = actor.actor.model.head(actor.state(query.observation)).sigmoid().T.cpu().numpy()
+    return values

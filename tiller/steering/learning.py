@@ -1,0 +1,46 @@
+"""What learning from a frozen policy's own decisions takes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Annotated
+
+from policies.experience.config import LearnerConfig
+from robot.description.ranges import Count, Range, Share
+
+SHUFFLED = "shuffled"
+
+
+@dataclass(frozen=True)
+class LearningOptions:
+    """Learning from the base's own decisions.
+
+    Args:
+        steps: of the environment, after which no segment begins.
+        episodes: of a segment: they are run, then learnt from, then all is saved.
+        warmup: episodes of the first segment, which act as the best free rung does.
+        candidates: chunks that are drawn at a decision, the zero-noise plan among them.
+        scale: of the others' noise; null takes the best free one above 0.
+        updates: of the learners, per decision of a segment.
+        greedy: share of the decisions, after the first segment, that what was learnt decides.
+        temperature: of that choice, on values standardised over the candidates; 0 takes the best.
+        demonstrations: whether recorded episodes are learnt from too, where there are any.
+        gate: what the lower end of the concordance within a state must exceed for a critic to choose; 0 lets any.
+        judged: episodes, in groups of 8, that the critic is judged on; 0 judges none, and then there is no gate.
+        control: `shuffled` deals out anew what came of the episodes: nothing can be learnt then.
+        critic: the critic of chunks, which all learn on.
+    """
+
+    steps: Count = 300_000
+    episodes: Count = 64
+    warmup: Count = 128
+    candidates: Annotated[int, Range(2, 256)] = 16
+    scale: Annotated[float, Range(0, 100, above=True)] | None = None
+    updates: Annotated[float, Range(0, 1000)] = 3.0
+    greedy: Share = 0.8
+    temperature: Annotated[float, Range(0, 1000)] = 0.5
+    demonstrations: bool = True
+    gate: Share = 0.55
+    judged: Annotated[int, Range(0, 1_000_000)] = 320
+    control: str | None = None
+    critic: LearnerConfig = field(default_factory=LearnerConfig)

@@ -1,0 +1,298 @@
+"""Learning from a frozen policy's own decisions: segments of episodes that are run, learnt from, and saved.
+
+    replay/          all decisions, committed episode by episode
+    last/            what the next segment begins with
+    curve.csv        by environment steps, all of them
+
+A segment's episodes are those of fixed numbers, run by the policy that the last checkpoint holds, and its updates are
+drawn from (seed, segment): a run that was killed anywhere goes on to the same bits as one that was not.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Callable, Mapping
+
+import numpy as np
+
+from data.learning.replay.replay import Replay
+from data.learning.replay.schema import ReplaySchema
+from policies.experience.batches import Experience
+from policies.experience.exploring import ANY, ZERO
+from policies.experience.learner import ChunkLearner, base_of
+from policies.model.checkpoint_folder import read_json
+from policies.model.files import new_checkpoint, read_tensors, write_json, write_tensors
+from policies.training.running.interruption import Interruption
+from policies.training.running.loggers import CsvLog, Logger, TensorBoardLog
+from robot.description import Policy, fingerprint, to_json
+from robot.errors import InputError
+from tiller.steering.collecting import Collecting, InOrder
+from tiller.steering.learning import SHUFFLED, LearningOptions
+from tiller.steering.methods import Way
+
+LAST, REPLAY, CURVE = "last", "replay", "curve.csv"
+_TENSORS, _STATE = "learner.safetensors", "state.json"
+WINDOW = 4  # segments that a moving share of successes is of
+
+
+@dataclass(frozen=True, eq=False)
+class Setting:
+    """What is learnt from.
+
+    Args:
+        policy: that is steered, under its sampler; its spec's number of rows is executed.
+        transforms: of its recipe.
+        task: id.
+        options: of the task.
+        seed: of the first episode.
+        scale: of the candidates' noise.
+        zero_is_best: whether zero noise is the best rung below, else noise of that scale.
+        workers: processes.
+    """
+
+    policy: Policy
+    transforms: tuple[Mapping[str, Any], ...]
+    task: str
+    options: Mapping[str, Any]
+    seed: int
+    scale: float
+    zero_is_best: bool
+    workers: int = 1
+
+    @property
+    def otherwise(self) -> str:
+        """What is executed where nothing is known."""
+        return ZERO if self.zero_is_best else ANY
+
+
+@dataclass
+class State:
+    """How far a run is.
+
+    Args:
+        segments: that are done and saved.
+        steps: of the environment in them.
+        decisions: in them.
+        elapsed_s: in them.
+        shares: of successes, by segment.
+        measured: decisions that the scales of the learner were measured on.
+    """
+
+    segments: int = 0
+    steps: int = 0
+    decisions: int = 0
+    elapsed_s: float = 0.0
+    shares: list[float] = field(default_factory=list)
+    measured: int = 0
+
+
+class LearningRun:
+    """A run in a folder, begun or gone on with.
+
+    Args:
+        folder: of the run.
+        setting: what is learnt from.
+        options: how long, and how.
+        way: what acts and learns.
+        show: called after each segment, and with each update now and then, with one line.
+
+    Raises:
+        InputError: the folder holds a run of another task, base or other options; another process writes there; or the
+            policy cannot be learnt from so.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        setting: Setting,
+        options: LearningOptions,
+        way: Way,
+        show: Callable[[str], None] = lambda line: None,
+    ) -> None:
+        self.folder, self.setting, self.options, self.way, self.show = folder, setting, options, way, show
+        spec, self.base = setting.policy.spec, base_of(setting.policy)
+        self.spec = spec
+        schema = ReplaySchema.of(spec, candidates=way.candidates, noise=way.noise_kept)
+        facts = {
+            "task": setting.task,
+            "options": fingerprint(to_json(dict(setting.options))),
+            "base": self.base.hash,
+            "sampler": f"{spec.sampler.name} {spec.sampler.steps}",
+            "way": way.fingerprint,
+        }
+        self.replay = Replay.open(folder / REPLAY, schema, facts)
+        shuffled = options.critic.seed if options.control == SHUFFLED else None
+        self.experience = Experience(self.replay, options.critic.gamma, way.keys(spec), shuffled)
+        self.state, self.learner = State(), None
+
+    learner: ChunkLearner | None
+
+    def __enter__(self) -> LearningRun:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.replay.close()
+
+    def run(self, over: Callable[[float], bool] = lambda elapsed_s: False, segments: int | None = None) -> bool:
+        """Run the segments that are missing.
+
+        Args:
+            over: told the seconds so far, says whether no segment is to begin any more.
+            segments: to run at most; None for as many as the options say.
+
+        Returns:
+            Whether it ended of its own accord; else it was interrupted, and goes on another time.
+        """
+        self._resume()
+        loggers: list[Logger] = [
+            CsvLog(self.folder / CURVE, self.state.steps),
+            TensorBoardLog(self.folder / "tensorboard", self.state.steps),
+        ]
+        kept = InOrder(self.replay, done=self._episodes())
+        kept.steps = kept.decisions = 0
+        try:
+            with Interruption() as interruption, self._collecting(kept) as collecting:
+                begun = self.state.segments
+                while self.state.steps < self.options.steps and not over(self.state.elapsed_s):
+                    if segments is not None and self.state.segments - begun >= segments:
+                        break
+                    if not self._segment(collecting, kept, interruption, loggers):
+                        return False
+        finally:
+            for logger in loggers:
+                logger.close()
+        return True
+
+    # -- a segment -----------------------------------------------------------------------------------------------------
+
+    def _segment(
+        self, collecting: Collecting, kept: InOrder, interruption: Interruption, loggers: list[Logger]
+    ) -> bool:
+        state, began = self.state, time.monotonic()
+        first, end = self._range(state.segments)
+        before = len(self.replay)
+        if not collecting.until(end, self._acting(), lambda: interruption.requested):
+            return False
+        self.experience.refresh()
+        count = len(self.replay) - self._decisions_before()
+        collected_s = time.monotonic() - began
+        if self.learner is None:
+            state.measured = len(self.replay)
+            self.learner = self._new_learner()
+        figures = self._learn(round(self.options.updates * count), interruption)
+        if figures is None:
+            return False
+        shares = self._share(first, end)
+        steps = int(self.replay.column("length", np.arange(len(self.replay) - count, len(self.replay))).sum())
+        learnt_s = time.monotonic() - began - collected_s
+        state.steps, state.decisions = state.steps + steps, len(self.replay)
+        state.elapsed_s += time.monotonic() - began
+        state.shares.append(shares)
+        state.segments += 1
+        new = len(self.replay) - before
+        row = {
+            "segment": state.segments, "episodes": end, "success": shares,
+            "success_window": float(np.mean(state.shares[-WINDOW:])), "elapsed_s": round(state.elapsed_s, 1),
+            "updates": self.learner.updates, "steps_per_s": steps / max(collected_s, 1e-9) if new == count else np.nan,
+            "updates_per_s": round(self.options.updates * count) / max(learnt_s, 1e-9), **figures,
+        }  # fmt: skip
+        for logger in loggers:
+            logger.log(state.steps, {name: round(float(value), 6) for name, value in row.items() if np.isfinite(value)})
+        self._save()
+        self.show(
+            f"{state.steps} steps, {end} episodes, success {shares:.2f} ({row['success_window']:.2f} over {WINDOW}), "
+            + ", ".join(f"{name} {value:.3g}" for name, value in figures.items())
+        )
+        return True
+
+    def _learn(self, updates: int, interruption: Interruption) -> dict[str, float] | None:
+        """Update the learner; returns the mean figures, or None where it was interrupted."""
+        assert self.learner is not None
+        self.learner.begin(self.state.segments)
+        draws = np.random.default_rng([self.options.critic.seed, 12, self.state.segments])
+        totals: dict[str, list[float]] = {}
+        for _ in range(updates):
+            if interruption.requested:
+                return None
+            rows = draws.integers(len(self.replay), size=self.options.critic.batch_size)
+            for name, value in self.learner.update(self.experience.batch(rows)).items():
+                totals.setdefault(name, []).append(value)
+        return {name: float(np.mean(values)) for name, values in totals.items()}
+
+    # -- what acts -----------------------------------------------------------------------------------------------------
+
+    def _acting(self) -> Policy:
+        """The policy of the segment that comes."""
+        return self.way.acting(self.setting, self.options, self.learner)
+
+    def _collecting(self, kept: InOrder) -> Collecting:
+        setting = self.setting
+        return Collecting(
+            self._acting(), setting.task, setting.options, setting.seed, self.spec.n_action_steps, kept, setting.workers
+        )
+
+    def _new_learner(self) -> ChunkLearner:
+        return self.way.learner(
+            self.spec, self.base, self.setting.transforms, self.experience, self.options, self.state.measured
+        )
+
+    # -- where episodes are --------------------------------------------------------------------------------------------
+
+    def _range(self, segment: int) -> tuple[int, int]:
+        """The numbers of the first episode of a segment, and of the first after it."""
+        first = 0 if segment == 0 else self.options.warmup + (segment - 1) * self.options.episodes
+        return first, first + (self.options.warmup if segment == 0 else self.options.episodes)
+
+    def _episodes(self) -> int:
+        """Episodes in the replay."""
+        return int(self.replay.column("episode").max()) + 1 if len(self.replay) else 0
+
+    def _decisions_before(self) -> int:
+        """Decisions of the segments that are done."""
+        return self.state.decisions
+
+    def _share(self, first: int, end: int) -> float:
+        """The share of successes of some episodes: those whose last decision ended the task with a reward."""
+        episode, terminated = self.replay.column("episode"), self.replay.column("terminated")
+        reward = self.replay.column("reward").max(axis=1)
+        won = np.unique(episode[terminated & (reward > 0)])
+        return float(((won >= first) & (won < end)).sum() / max(end - first, 1))
+
+    # -- checkpoints ---------------------------------------------------------------------------------------------------
+
+    def _save(self) -> None:
+        assert self.learner is not None
+        with new_checkpoint(self.folder / LAST) as last:
+            write_tensors(last / _TENSORS, self.learner.tensors())
+            write_json(
+                last / _STATE,
+                {**vars(self.state), "options": to_json(self.options), "learner": self.learner.numbers()},
+            )
+
+    def _resume(self) -> None:
+        """Go on from the last checkpoint; decisions that were committed since stay."""
+        if not (self.folder / LAST / _STATE).is_file():
+            return
+        values = dict(read_json(self.folder / LAST / _STATE))
+        began, now, numbers = values.pop("options"), to_json(self.options), values.pop("learner")
+        for name in now:
+            if name != "steps" and began.get(name) != now[name]:
+                raise InputError(
+                    f"run '{self.folder}': learning.{name}",
+                    expected=f"{began.get(name)}, as it began",
+                    got=str(now[name]),
+                    way_out="Give the same options, or another folder",
+                )
+        self.state = State(**values)
+        if self.state.decisions > len(self.replay):
+            raise InputError(
+                f"replay '{self.folder / REPLAY}'",
+                expected=f"{self.state.decisions} decisions, which the checkpoint knows",
+                got=str(len(self.replay)),
+                way_out="Put the replay of that run back, or begin another run",
+            )
+        self.experience.refresh()
+        self.learner = self._new_learner()
+        self.learner.restore(read_tensors(self.folder / LAST / _TENSORS), numbers)
