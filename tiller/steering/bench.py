@@ -16,6 +16,25 @@ if TYPE_CHECKING:
 EVALUATIONS = "evaluations"
 
 
+@dataclass(frozen=True)
+class Cost:
+    """What something took.
+
+    Args:
+        steps: of environments, all of them.
+        seconds: on them and on learning.
+    """
+
+    steps: int = 0
+    seconds: float = 0.0
+
+    def __add__(self, other: Cost) -> Cost:
+        return Cost(self.steps + other.steps, self.seconds + other.seconds)
+
+    def __sub__(self, other: Cost) -> Cost:
+        return Cost(self.steps - other.steps, self.seconds - other.seconds)
+
+
 @dataclass(eq=False)
 class Bench:
     """Where rungs are run.
@@ -30,8 +49,7 @@ class Bench:
         seed: of the first start; the rows of seeds for other uses follow from it.
         workers: processes that step environments.
         deadline: of the run.
-        steps: environment steps so far, all of them.
-        seconds: spent on them and on learning so far.
+        cost: of all so far.
         used: fresh starts that promotions have used.
         standing: what a live line says beside the figures.
     """
@@ -42,10 +60,14 @@ class Bench:
     seed: int
     workers: int
     deadline: Deadline
-    steps: int = 0
-    seconds: float = 0.0
+    cost: Cost = Cost()
     used: int = 0
     standing: str = ""
+
+    @property
+    def steps(self) -> int:
+        """Environment steps so far, all of them."""
+        return self.cost.steps
 
     @property
     def selection_seed(self) -> int:
@@ -75,8 +97,7 @@ class Bench:
             steps, seconds: how many.
             before: whether they were spent before this process, and so count against its deadline.
         """
-        self.steps += steps
-        self.seconds += seconds
+        self.cost += Cost(steps, seconds)
         if before:
             self.deadline.add(seconds)
 

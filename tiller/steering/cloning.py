@@ -14,6 +14,7 @@ from robot.errors import InputError
 from tiller.runs.collecting import CollectOptions
 from tiller.runs.output import CONFIG, finished_figures, written_by
 from tiller.runs.sources import CHECKPOINT
+from tiller.steering.bench import Cost
 from tiller.steering.free import Execution, measure, picked, possible, scale_settings
 from tiller.steering.rung import Rung
 
@@ -46,18 +47,23 @@ def require_cloning(climb: Climb) -> None:
 
 def filtered_bc(climb: Climb) -> list[Rung]:
     """The control and the clone, each at its best noise scale, as candidates in this order."""
-    folder, given = climb.folder / METHOD, climb.options.cloning
+    folder, given, bench = climb.folder / METHOD, climb.options.cloning, climb.bench
     shown = same_demonstrations(climb, folder)
+    before = bench.cost
     own, kept = collected(climb, folder)
+    collecting = bench.cost - before
     climb.notes[METHOD] = f"{kept} of {given.episodes} own episodes succeeded at noise scale {climb.scale:g}"
     candidates = []
     for name, data, shares in (
         (CONTROL, shown, ()),
         (METHOD, [*shown, own], shares_of(shown, given.share)),
     ):
-        run = folder / ("control" if name == CONTROL else "clone")
+        run, before = folder / ("control" if name == CONTROL else "clone"), bench.cost
         trained(climb, run, data, shares)
-        candidates.append(_best_setting(climb, run, name))
+        rung, cost = _best_setting(climb, run, name), bench.cost - before
+        cost += collecting if name == METHOD else Cost()
+        figures = {**rung.figures, "env_steps": cost.steps, "minutes": cost.seconds / 60}
+        candidates.append(replace(rung, figures=figures))
     return candidates
 
 
@@ -200,7 +206,9 @@ def trained(climb: Climb, run: Path, data: Sequence[str], shares: tuple[float, .
         training=replace(_training(climb), weights=shares),
     )
     started = time.perf_counter()
-    output, result, _ = train_policy(Configuration(options, to_json(options), {}))
+    output, result, _ = train_policy(
+        Configuration(options, to_json(options), _trained_with(climb).get("choices") or {})
+    )
     if result.stopped == "interrupted":
         raise KeyboardInterrupt
     seconds = time.perf_counter() - started

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Iterator, Mapping, Sequence
 
 from robot.errors import InputError
 from tiller.runs.steering import with_steering
-from tiller.steering.bench import Bench, successes
+from tiller.steering.bench import Bench, Cost, successes
 from tiller.steering.options import FreeOptions
 from tiller.steering.rung import Rung
 
@@ -108,12 +108,14 @@ class Measured:
         rung: that it is.
         successes: episodes that succeeded.
         episodes: that were run.
+        cost: of them.
     """
 
     setting: Setting
     rung: Rung
     successes: int
     episodes: int
+    cost: Cost
 
 
 def possible(
@@ -151,8 +153,9 @@ def measure(bench: Bench, where: str, rungs: Sequence[tuple[Setting, Rung]], epi
         if measured:
             best = max(measured, key=lambda each: each.successes)
             bench.standing = f"best so far {best.rung.name} {best.successes / best.episodes:.3f}"
+        before = bench.cost
         evaluation = bench.evaluate(rung, bench.selection_seed, episodes, f"{where}/{setting.name}")
-        measured.append(Measured(setting, rung, successes(evaluation), episodes))
+        measured.append(Measured(setting, rung, successes(evaluation), episodes, bench.cost - before))
     bench.standing = ""
     return measured
 

@@ -7,6 +7,7 @@ from typing import Any, Sequence
 
 from robot.errors import InputError
 from sim.statistics.sequential import PairedTest
+from tiller.steering.bench import Cost
 from tiller.steering.climb import METHODS, REQUIREMENTS, Climb, order
 from tiller.steering.free import BASE, Measured, best_scale, measure, of_options, picked, possible
 from tiller.steering.options import LADDER
@@ -30,7 +31,7 @@ class Ladder:
         options = climb.options
         self.climb, self.record = climb, Record(climb)
         self._test = PairedTest(options.error, options.worth, options.most)
-        self._steps, self._seconds, self._met = 0, 0.0, 0
+        self._met = 0
 
     def run(self) -> Rung:
         """Climb; returns the best rung, which is saved whenever it changes.
@@ -77,68 +78,79 @@ class Ladder:
         climb.best.save(climb.folder / BEST)
         chosen = picked(measured)
         for each in measured:
+            rung = replace(each.rung, figures=_chosen_at(each))
             if each is not chosen:
-                self._add("free", each.rung, selection=each)
-        if chosen.setting.name == BASE:
-            self._add("free", chosen.rung, selection=chosen, verdict="the best of these")
-        else:
-            self._meet("free", chosen.rung, selection=chosen)
+                self._add("free", rung, each.cost)
+            elif chosen.setting.name == BASE:
+                self._add("free", rung, each.cost, verdict="the best of these")
+        if chosen.setting.name != BASE:
+            self._meet("free", replace(chosen.rung, figures=_chosen_at(chosen)), chosen.cost)
 
     def _try(self, name: str) -> None:
         climb = self.climb
         if climb.deadline.over and not (climb.folder / name).exists():
             self.record.add(Row(name, name, OUT_OF_TIME))
             return
+        before = climb.bench.cost
         try:
             made = METHODS[name](climb)
         except InputError as error:
             if climb.options.method != LADDER:
                 raise
-            self._add(name, name, verdict=NOT_POSSIBLE, note=str(error))
+            self._add(name, name, climb.bench.cost - before, verdict=NOT_POSSIBLE, note=str(error))
             return
         candidates: Sequence[Rung] = [made] if isinstance(made, Rung) else list(made or ())
+        cost = climb.bench.cost - before
         if not candidates:
-            self._add(name, name, verdict="nothing better came of it")
-        for candidate in candidates:
-            self._meet(name, candidate)
+            self._add(name, name, cost, verdict="nothing came of it", note=climb.notes.get(name, ""))
+        own = [_cost(each) for each in candidates]
+        for number, candidate in enumerate(candidates):
+            last = number == len(candidates) - 1
+            note, rest = (climb.notes.get(name, ""), cost - sum(own[:-1], Cost())) if last else ("", own[number])
+            self._meet(name, candidate, rest, note)
 
-    def _meet(self, method: str, candidate: Rung, selection: Measured | None = None) -> None:
+    def _meet(self, method: str, candidate: Rung, cost: Cost, note: str = "") -> None:
         """Let a candidate meet the best rung, and keep the better one."""
         climb = self.climb
         if candidate.is_same(climb.best):
-            self._add(method, candidate, selection=selection, verdict=SAME)
+            self._add(method, candidate, cost, verdict=SAME, note=note)
             return
         self._met += 1
-        where = f"promotion/{self._met}-{candidate.name.replace(',', '')}"
+        before, where = climb.bench.cost, f"promotion/{self._met}-{candidate.name.replace(',', '')}"
         promotion = promote(climb.bench, self._test, climb.best, candidate, where)
         if promotion.is_preferred:
             climb.best = candidate
             candidate.save(climb.folder / BEST)
         print(promotion.line, flush=True)
-        self._add(method, candidate, selection=selection, **met(promotion))
+        self._add(method, candidate, cost + climb.bench.cost - before, note=note, **met(promotion))
 
-    def _add(self, method: str, rung: Rung | str, selection: Measured | None = None, **values: Any) -> None:
-        """Write a row, with what was spent since the one before."""
-        bench, figures = self.climb.bench, {} if isinstance(rung, str) else dict(rung.figures)
-        if selection is not None:
-            figures = {
-                "selection_success": selection.successes / selection.episodes,
-                "selection_episodes": selection.episodes,
-            }
+    def _add(self, method: str, rung: Rung | str, cost: Cost, **values: Any) -> None:
+        """Write a row."""
+        total, figures = self.climb.bench.cost, {} if isinstance(rung, str) else dict(rung.figures)
         row = Row(
             method,
             rung if isinstance(rung, str) else rung.name,
-            selection=figures.get("selection_success", figures.get("picked_success")),
-            selection_episodes=_whole(figures.get("selection_episodes", figures.get("picked_starts"))),
-            steps=bench.steps - self._steps,
-            minutes=(bench.seconds - self._seconds) / 60,
-            total_steps=bench.steps,
-            total_minutes=bench.seconds / 60,
+            selection=figures.get("selection_success"),
+            selection_episodes=_whole(figures.get("selection_episodes")),
+            steps=cost.steps,
+            minutes=cost.seconds / 60,
+            total_steps=total.steps,
+            total_minutes=total.seconds / 60,
             **values,
         )
-        self._steps, self._seconds = bench.steps, bench.seconds
-        note = self.climb.notes.pop(method, "")
-        self.record.add(replace(row, note=row.note or note))
+        self.record.add(row)
+
+
+def _chosen_at(measured: Measured) -> dict[str, float]:
+    return {
+        "selection_success": measured.successes / measured.episodes,
+        "selection_episodes": measured.episodes,
+    }
+
+
+def _cost(rung: Rung) -> Cost:
+    """What a method says that a candidate took."""
+    return Cost(int(rung.figures.get("env_steps", 0)), 60 * rung.figures.get("minutes", 0.0))
 
 
 def _whole(value: float | None) -> int | None:

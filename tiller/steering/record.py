@@ -5,16 +5,31 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from robot.description import to_json
 from robot.files import write_result, write_table
 from sim.statistics.intervals import wilson
-from tiller.steering.promotion import Promotion, needs_text
+from tiller.steering.promotion import Promotion
 
 if TYPE_CHECKING:
     from tiller.steering.climb import Climb
 
+Justify = Literal["left", "right"]
+COLUMNS: dict[str, Justify] = {
+    "rung": "left",
+    "chosen at": "left",
+    "against": "left",
+    "fresh starts": "left",
+    "difference": "left",
+    "pairs": "left",
+    "needs": "right",
+    "verdict": "left",
+    "env steps": "right",
+    "minutes": "right",
+}
+WIDTH = 170
+"""Of the table where it is no terminal's."""
 JSON, CSV, TENSORBOARD = "ladder.json", "ladder.csv", "tensorboard"
 NOT_POSSIBLE = "not possible"
 TIMES = ("minutes", "total_minutes")
@@ -120,7 +135,7 @@ class Record:
         bench = self.climb.bench
         values = {"selection": row.selection, "success": row.success, "difference": row.difference}
         numbers = {f"{name}/{row.rung}": value for name, value in values.items() if value is not None}
-        self._log.log(bench.steps, {**numbers, "minutes": bench.seconds / 60, "pairs": float(row.pairs)})
+        self._log.log(bench.steps, {**numbers, "minutes": bench.cost.seconds / 60, "pairs": float(row.pairs)})
         self.write()
 
     def write(self) -> None:
@@ -132,7 +147,7 @@ class Record:
             "method": self.climb.options.method,
             "best": self.climb.best.name,
             "steps": bench.steps,
-            "minutes": bench.seconds / 60,
+            "minutes": bench.cost.seconds / 60,
             "rungs": to_json(self.rows),
         }
         write_result(folder / JSON, json.dumps(document, indent=2, allow_nan=False) + "\n")
@@ -146,30 +161,32 @@ class Record:
         from rich.console import Console
         from rich.table import Table
 
+        console = Console()
+        if not console.is_terminal:
+            console = Console(width=max(console.width, WIDTH))
         table = Table(title=f"{self.climb.task}: what each rung bought; intervals at 95 %")
-        for name in ("rung", "chosen at", "fresh starts", "than the best before", "pairs", "verdict", "steps", "min"):
-            table.add_column(name, justify="right" if name in ("steps", "min", "pairs") else "left")
+        for name, justify in COLUMNS.items():
+            table.add_column(name, justify=justify)
         for row in self.rows:
             table.add_row(*cells(row), style="bold" if row.rung == self.climb.best.name else None)
-        Console().print(table)
+        console.print(table)
         for row in self.rows:
             if row.note:
                 print(f"{row.rung}: {row.note}")
 
 
 def cells(row: Row) -> list[str]:
-    """A row as the table shows it."""
+    """A row as the table shows it, in the order of `COLUMNS`."""
     selection = "" if row.selection is None else f"{row.selection:.3f} of {row.selection_episodes}"
-    fresh = difference = ""
+    fresh = difference = pairs = needs = ""
     if row.success is not None:
-        fresh = f"{row.success:.3f} [{row.success_low:.3f}, {row.success_high:.3f}]"
+        fresh = f"{row.against_success:.3f} -> {row.success:.3f}"
         difference = f"{row.difference:+.3f} [{row.difference_low:+.3f}, {row.difference_high:+.3f}]"
-        difference += f" than {row.against}, {row.against_success:.3f}"
-    verdict = row.verdict
-    if row.pairs and not row.promoted:
-        verdict += f"; {needs_text(row.needs)}"
-    counted = f"{row.pairs}: {row.won} won, {row.lost} lost" if row.pairs else ""
-    return [row.rung, selection, fresh, difference, counted, verdict, f"{row.steps:,}", f"{row.minutes:.1f}"]
+    if row.against:
+        pairs = f"{row.pairs}: +{row.won} -{row.lost}"
+        needs = "" if row.promoted else "never" if row.needs is None else str(row.needs)
+    cost = [f"{row.steps:,}", f"{row.minutes:.1f}"]
+    return [row.rung, selection, row.against, fresh, difference, pairs, needs, row.verdict, *cost]
 
 
 def _remove(folder: Path) -> None:

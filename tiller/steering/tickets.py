@@ -150,7 +150,7 @@ def ticket(climb: Climb) -> Rung | None:
     steering = {"name": "ticket", "seed": winner.seed, "scale": winner.scale}
     name = f"ticket {winner.seed} at {winner.scale:g}" if winner.scale else "zero noise"
     policy = Setting(name, steering).around(climb.loaded, climb.execution)
-    return Rung(name, policy, climb.checkpoint, {"picked_success": success, "picked_starts": count})
+    return Rung(name, policy, climb.checkpoint, {"selection_success": success, "selection_episodes": count})
 
 
 def recorded(bench: TicketBench, climb: Climb, folder: Path) -> Evaluate:

@@ -127,4 +127,4 @@ def _require_same(folder: Path, options: SteerOptions) -> None:
 
 def _finish(output: Output, ladder: Any) -> None:
     climb = ladder.climb
-    output.finish({"best": climb.best.name, "steps": climb.bench.steps, "minutes": climb.bench.seconds / 60})
+    output.finish({"best": climb.best.name, "steps": climb.bench.steps, "minutes": climb.bench.cost.seconds / 60})
