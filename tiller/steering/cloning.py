@@ -141,6 +141,7 @@ def collected(climb: Climb, folder: Path) -> tuple[str, int]:
     )
     done, started = finished_figures(path), time.perf_counter()
     if done is None:
+        climb.deadline.check()
         sources, facts = load_sources(settings)
         dataset, output = open_collection(settings, facts)
         with dataset:
@@ -195,6 +196,7 @@ def trained(climb: Climb, run: Path, data: Sequence[str], shares: tuple[float, .
     if done is not None:
         climb.bench.charge(0, float(done["seconds"]), before=True)
         return
+    climb.deadline.check()
     options = TrainOptions(
         tuple(data),
         task=climb.task,

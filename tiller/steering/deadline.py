@@ -6,6 +6,10 @@ import math
 import time
 
 
+class OutOfTime(Exception):
+    """The time is over before the next thing could begin; what was done is kept."""
+
+
 class Deadline:
     """The end of the time that a run has; what it did before it was stopped counts.
 
@@ -29,3 +33,12 @@ class Deadline:
     @property
     def over(self) -> bool:
         return self.left_s <= 0
+
+    def check(self) -> None:
+        """Say that nothing more begins.
+
+        Raises:
+            OutOfTime: the time is over.
+        """
+        if self.over:
+            raise OutOfTime

@@ -140,7 +140,7 @@ def possible(
 
 
 def measure(bench: Bench, where: str, rungs: Sequence[tuple[Setting, Rung]], episodes: int) -> list[Measured]:
-    """Run rungs on the selection seeds.
+    """Run rungs on the selection seeds: the first one, and the others as long as there is time.
 
     Args:
         bench: to run them on.
@@ -150,11 +150,14 @@ def measure(bench: Bench, where: str, rungs: Sequence[tuple[Setting, Rung]], epi
     """
     measured: list[Measured] = []
     for setting, rung in rungs:
+        name = f"{where}/{setting.name}"
+        if measured and bench.deadline.over and not bench.is_done(name):
+            break
         if measured:
             best = max(measured, key=lambda each: each.successes)
             bench.standing = f"best so far {best.rung.name} {best.successes / best.episodes:.3f}"
         before = bench.cost
-        evaluation = bench.evaluate(rung, bench.selection_seed, episodes, f"{where}/{setting.name}")
+        evaluation = bench.evaluate(rung, bench.selection_seed, episodes, name)
         measured.append(Measured(setting, rung, successes(evaluation), episodes, bench.cost - before))
     bench.standing = ""
     return measured

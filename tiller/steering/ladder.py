@@ -9,6 +9,7 @@ from robot.errors import InputError
 from sim.statistics.sequential import PairedTest
 from tiller.steering.bench import Cost
 from tiller.steering.climb import METHODS, REQUIREMENTS, Climb, order
+from tiller.steering.deadline import OutOfTime
 from tiller.steering.free import BASE, Measured, best_scale, measure, of_options, picked, possible
 from tiller.steering.options import LADDER
 from tiller.steering.promotion import OUT_OF_TIME, promote
@@ -88,12 +89,12 @@ class Ladder:
 
     def _try(self, name: str) -> None:
         climb = self.climb
-        if climb.deadline.over and not (climb.folder / name).exists():
-            self.record.add(Row(name, name, OUT_OF_TIME))
-            return
         before = climb.bench.cost
         try:
             made = METHODS[name](climb)
+        except OutOfTime:
+            self._add(name, name, climb.bench.cost - before, verdict=OUT_OF_TIME)
+            return
         except InputError as error:
             if climb.options.method != LADDER:
                 raise

@@ -166,6 +166,7 @@ def recorded(bench: TicketBench, climb: Climb, folder: Path) -> Evaluate:
             if {name: values[name] for name in of} == of:
                 climb.bench.charge(values["steps"], values["seconds"], before=True)
                 return np.array(values["success"], bool).reshape(len(candidates), len(starts))
+        climb.deadline.check()
         before, started = bench.steps, time.perf_counter()
         success = bench(candidates, starts)
         steps, seconds = bench.steps - before, time.perf_counter() - started
