@@ -11,8 +11,9 @@ import numpy as np
 from sim.statistics.motion import roughness, spread, unit_of
 from tiller.diagnosis.episodes import Episodes, recorded
 from tiller.diagnosis.figures import ActionsFigures, FieldMotion, LatencyFigures
-from tiller.diagnosis.settings import BASE, STEPS, Choice, possible
+from tiller.diagnosis.settings import STEPS, possible
 from tiller.diagnosis.subject import NOISE, Subject
+from tiller.steering.free import BASE, Setting
 
 STATES, CHUNKS = 64, 16
 MOST_DEMONSTRATIONS = 50
@@ -78,8 +79,8 @@ def latency(subject: Subject, budget_s: float, folder: Path) -> LatencyFigures:
     for name in names:  # images, whose content takes no time
         key = subject.policy.spec.observation[name]
         one[name] = np.zeros((1, key.history.steps, *key.shape), key.dtype)
-    tried = possible(subject, [Choice(BASE), *(Choice(f"steps {steps}", 1.0, steps) for steps in (1, *STEPS))])
-    cases = [(choice.name, policy, 1) for choice, policy in tried]
+    tried = possible(subject, [Setting(BASE), *(Setting(f"steps {steps}", steps=steps) for steps in (1, *STEPS))])
+    cases = [(setting.name, policy, 1) for setting, policy in tried]
     if NOISE not in subject.lacking:
         cases.append((f"best of {CANDIDATES}", subject.policy, CANDIDATES))
     for name, policy, samples in cases:

@@ -15,54 +15,59 @@ from sim.evaluation.continuations import measure as continue_states
 from sim.statistics.intervals import Interval
 from sim.statistics.nested import mended, nested_variance
 from tiller.diagnosis.figures import ChunksFigures
-from tiller.diagnosis.subject import CHUNK_SEEDS, Subject
+from tiller.diagnosis.subject import BATCH, CHUNK_SEEDS, Subject
 
-FOLDER = "chunks"
-BLOCK = Size(starts=4, decisions=(0, 1), chunks=6, continuations=6, first_seed=0)
-"""Measured at once: whole blocks alone are counted, so that what ends early counts no more than what ends late."""
-MOST = 24
-"""Blocks."""
+FOLDER, STATES, PLAN = "chunks", "states.jsonl", "starts.json"
+SIZE = Size(starts=6, decisions=(0, 1), chunks=6, continuations=6)
+"""Of the first call; the second one has as many starts as the time allows."""
+MOST = 96
+"""Starts."""
 NORMAL_BEST = 1.766
 """The mean of the largest of 16 standard normal numbers."""
 
 
 def acting_of(subject: Subject) -> Acting:
     """As the continuations take it."""
-    return Acting(subject.policy, subject.task, subject.task_options)
+    return Acting(subject.policy, subject.task, subject.task_options, batch=BATCH)
 
 
-def block(subject: Subject, number: int) -> Size:
-    """The starts of one block."""
-    return replace(BLOCK, first_seed=subject.options.seed + CHUNK_SEEDS + number * BLOCK.starts)
+def size_of(subject: Subject, starts: int) -> Size:
+    """The size of so many starts."""
+    return replace(SIZE, starts=starts, first_seed=subject.options.seed + CHUNK_SEEDS)
 
 
 def measure(subject: Subject, budget_s: float, folder: Path) -> ChunksFigures:
-    """Continue blocks of states while there is time for another.
+    """Continue the states of a few starts, and of as many more as the time allows. How many is settled by the time that
+    the first ones took, and then kept to: were it cut off, states that end early would count more than those that end
+    late.
 
     Raises:
         TillerError: hardly an episode lasts until a decision.
     """
-    from policies.steering.medoid import medoids
-    from tiller.runs.progress import Counter
-
     folder.mkdir(parents=True, exist_ok=True)
-    file, log = folder / "states.jsonl", folder / "blocks.json"
-    blocks: list[float] = json.loads(log.read_text()) if log.exists() else []
-    acting = acting_of(subject)
-    with Counter(f"continuations on {subject.task}") as counter:
-        while not blocks or (sum(blocks) * (1 + 1 / len(blocks)) <= budget_s and len(blocks) < MOST):
-            began, number = time.monotonic(), len(blocks)
-
-            def on_state(line: Any, left: int, number: int = number) -> None:
-                counter.show(number * BLOCK.starts * 2 + 8 - left, f"block {number + 1}")
-
-            continue_states(acting, block(subject, number), file, medoids, on_state)
-            blocks.append(time.monotonic() - began)
-            write_file(log, json.dumps(blocks))
-    lines = read_lines(file)
+    plan = folder / PLAN
+    if not plan.exists():
+        began = time.monotonic()
+        _continue(subject, SIZE.starts, folder)
+        spare = budget_s / (time.monotonic() - began) - 1
+        write_file(plan, json.dumps(min(SIZE.starts + max(int(spare * SIZE.starts), 0), MOST)))
+    starts = json.loads(plan.read_text())
+    if starts > SIZE.starts:
+        _continue(subject, starts, folder)
+    lines = read_lines(folder / STATES)
     if len({line["start"] for line in lines}) < 2:
         raise TillerError("episodes end before their first decision has passed")
     return figures_of(lines)
+
+
+def _continue(subject: Subject, starts: int, folder: Path) -> None:
+    from policies.steering.medoid import medoids
+    from tiller.runs.progress import Counter
+
+    total = starts * len(SIZE.decisions)
+    with Counter(f"states on {subject.task} continued", total) as counter:
+        size, file = size_of(subject, starts), folder / STATES
+        continue_states(acting_of(subject), size, file, medoids, lambda line, left: counter.show(total - left))
 
 
 def states_of(subject: Subject, folder: Path) -> Iterator[tuple[State, dict[str, Any]]]:
@@ -73,9 +78,8 @@ def states_of(subject: Subject, folder: Path) -> Iterator[tuple[State, dict[str,
     """
     from policies.steering.medoid import medoids
 
-    lines = {(line["start"], line["decision"]): line for line in read_lines(folder / "states.jsonl")}
-    acting, numbers = acting_of(subject), len(json.loads((folder / "blocks.json").read_text()))
-    size = replace(block(subject, 0), starts=numbers * BLOCK.starts)
+    lines = {(line["start"], line["decision"]): line for line in read_lines(folder / STATES)}
+    acting, size = acting_of(subject), size_of(subject, json.loads((folder / PLAN).read_text()))
     for record in reached(acting, size)[0]:
         line = lines.get((record.order.seed, record.request.number))
         if line is not None:
@@ -84,13 +88,13 @@ def states_of(subject: Subject, folder: Path) -> Iterator[tuple[State, dict[str,
 
 def figures_of(lines: list[dict[str, Any]]) -> ChunksFigures:
     """The figures of the lines of all states."""
-    outcomes = outcomes_of(lines, BLOCK.continuations)
+    outcomes = outcomes_of(lines, SIZE.continuations)
     all_states = nested_variance(outcomes)
     by_decision: dict[str, Interval] = {}
-    for decision in BLOCK.decisions:
+    for decision in SIZE.decisions:
         some = [line for line in lines if line["decision"] == decision]
         if len({line["start"] for line in some}) > 1:
-            by_decision[str(decision)] = nested_variance(outcomes_of(some, BLOCK.continuations)).between_chunks
+            by_decision[str(decision)] = nested_variance(outcomes_of(some, SIZE.continuations)).between_chunks
     between = all_states.between_chunks
     best = (NORMAL_BEST * max(value, 0.0) ** 0.5 for value in (between.estimate, between.low, between.high))
     return ChunksFigures(

@@ -13,8 +13,9 @@ from tiller.diagnosis.actions import sampled
 from tiller.diagnosis.episodes import Episodes, recorded
 from tiller.diagnosis.figures import Component, CoverageFigures
 from tiller.diagnosis.nearest import Coverage, own_distances
-from tiller.diagnosis.settings import BASE, Runs
+from tiller.diagnosis.settings import Runs
 from tiller.diagnosis.subject import NOISE, Subject
+from tiller.steering.free import BASE
 
 WINDOWS = 512
 """Of demonstrations, that disagreement and misfit are measured at."""

@@ -13,8 +13,8 @@ from robot.description import TaskPrompt
 from robot.errors import TillerError
 from robot.files import write_file
 from sim.statistics.intervals import Interval
-from tiller.diagnosis.chunks import BLOCK, states_of
 from tiller.diagnosis.chunks import FOLDER as CHUNKS
+from tiller.diagnosis.chunks import SIZE, states_of
 from tiller.diagnosis.figures import CriticFigures
 from tiller.diagnosis.subject import CRITIC_SEEDS, Subject
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 FOLDER, GROUPS = "critic", "groups"
 GROUP, PORTION = 8, 8
-"""Episodes that go on from one state, and groups that are collected at once."""
+"""Episodes that go on from one state, and groups of the first call."""
 MOST_GROUPS, UPDATES = 400, 600
 COLLECTING = 0.6
 """Share of the time that is spent on episodes."""
@@ -46,7 +46,7 @@ def measure(subject: Subject, budget_s: float, folder: Path) -> CriticFigures:
     critic = trained(subject, folder)
     values, successes, starts = [], [], []
     for state, line in states_of(subject, folder.parent / CHUNKS):
-        seen = {key.name: np.asarray(state.window[key.name])[None, -1:] for key in critic.spec.observation}
+        seen = {key.name: np.asarray(state.window[key.name])[None] for key in critic.spec.observation}
         plans = state.chunks[None, :, : critic.spec.steps]
         prompt = TaskPrompt(state.branches[0].instruction)
         values.append(critic.value(seen, plans, prompt, plans[:, 0])[0])
@@ -65,7 +65,7 @@ def judged(
     in order where the first chunk has the larger value, ties by half.
 
     Args:
-        values, successes: (states, chunks) of the critic; of `BLOCK.continuations` that follow each chunk.
+        values, successes: (states, chunks) of the critic; of `SIZE.continuations` that follow each chunk.
         start: (states,) that each was reached from.
         episodes, env_steps: that the critic was trained with.
 
@@ -74,7 +74,7 @@ def judged(
     """
     from policies.critics.ranking import auc_of_episodes, share_of_pairs
 
-    failures = BLOCK.continuations - successes
+    failures = SIZE.continuations - successes
     pairs = successes[:, :, None] * failures[:, None]  # (states, chunk that succeeded, chunk that failed)
     pairs[:, np.arange(values.shape[1]), np.arange(values.shape[1])] = 0
     order = values[:, :, None] - values[:, None]
@@ -111,8 +111,9 @@ def trained(subject: Subject, folder: Path) -> LearntCritic:
 
         data = Dataset.open(folder / GROUPS)
         policy = subject.loaded.with_sampler(subject.options.sampler, subject.options.steps)
+        history = {key.name: key.history for key in policy.spec.observation}
         recipe = fit_critic(
-            CriticRecipe(network={"name": "mlp", "width": 64}, steps=subject.rows, plan=DEVIATION),
+            CriticRecipe(network={"name": "mlp", "width": 64}, steps=subject.rows, plan=DEVIATION, history=history),
             data, None, own_steps=True, base=policy.spec,
         )  # fmt: skip
         config = TrainingConfig(
@@ -135,30 +136,32 @@ def collected(subject: Subject, budget_s: float, folder: Path) -> int:
     Raises:
         TillerError: all episodes end alike.
     """
-    from data.store.names import SUCCESS
-    from tiller.runs.collection import add_missing, load_sources, open_collection
-
-    log = folder / "collected.json"
-    spent: list[float] = json.loads(log.read_text()) if log.exists() else []
-    sources = None
-    while not spent or (sum(spent) * (1 + 1 / len(spent)) <= budget_s and len(spent) * PORTION < MOST_GROUPS):
-        began = time.monotonic()
-        options = collecting(subject, folder, (len(spent) + 1) * PORTION * GROUP)
-        loaded, facts = load_sources(options)
-        sources = sources or loaded
-        dataset, output = open_collection(options, facts)
-        with dataset:
-            add_missing(dataset, options, sources)
-            success = np.asarray(dataset.meta(SUCCESS.name), bool)
-        output.mark({"episodes": len(success)})
-        spent.append(time.monotonic() - began)
-        write_file(log, json.dumps(spent))
     from data.store.dataset import Dataset
+    from data.store.names import SUCCESS
 
+    plan = folder / "groups.json"
+    if not plan.exists():
+        began = time.monotonic()
+        _collect(subject, folder, PORTION)
+        spare = budget_s / (time.monotonic() - began) - 1
+        write_file(plan, json.dumps(min(PORTION + max(int(spare * PORTION), 0), MOST_GROUPS)))
+    _collect(subject, folder, json.loads(plan.read_text()))
     success = np.asarray(Dataset.open(folder / GROUPS).meta(SUCCESS.name), bool)
     if success.all() or not success.any():
         raise TillerError(f"all {len(success)} episodes ended alike: there is nothing to tell apart")
     return len(success)
+
+
+def _collect(subject: Subject, folder: Path, groups: int) -> None:
+    """Collect what is missing of so many groups."""
+    from tiller.runs.collection import add_missing, load_sources, open_collection
+
+    options = collecting(subject, folder, groups * GROUP)
+    sources, facts = load_sources(options)
+    dataset, output = open_collection(options, facts)
+    with dataset:
+        add_missing(dataset, options, sources)
+        output.mark({"episodes": len(dataset)})
 
 
 def collecting(subject: Subject, folder: Path, episodes: int) -> CollectOptions:
@@ -177,7 +180,7 @@ def collecting(subject: Subject, folder: Path, episodes: int) -> CollectOptions:
         steps=own.steps,
         n_action_steps=own.n_action_steps,
         groups=GROUP,
-        group_decisions=len(BLOCK.decisions),
+        group_decisions=len(SIZE.decisions),
         seed=own.seed + CRITIC_SEEDS,
         workers=own.workers,
         output=str(folder / GROUPS),

@@ -9,7 +9,7 @@ from typing import Mapping
 import numpy as np
 
 from robot.files import write_new
-from tiller.diagnosis.subject import Subject
+from tiller.diagnosis.subject import BATCH, Subject
 
 EPISODES = 32
 
@@ -42,7 +42,7 @@ class Episodes:
 
 
 def recorded(subject: Subject, folder: Path, episodes: int = EPISODES) -> Episodes:
-    """Run the first starts as the base once more, unless that was done, and keep their decisions; images are left out."""
+    """Run the first starts as the base once more, unless that was done, and keep what was decided, without images."""
     file = folder / "episodes.npz"
     if not file.exists():
         folder.mkdir(parents=True, exist_ok=True)
@@ -69,6 +69,7 @@ def _run(subject: Subject, episodes: int) -> dict[str, np.ndarray]:
         episodes=episodes,
         workers=subject.options.workers,
         options=subject.task_options,
+        batch=BATCH,
     )
     with closing(made):
         for record in made:

@@ -59,9 +59,7 @@ def _heading(about: Mapping[str, Any], figures: Figures) -> str:
         )
     if figures.coverage is not None and figures.coverage.outside_failing is not None:
         outside = figures.coverage.outside_failing
-        cards.append(
-            card("failing starts outside the demonstrated", percent(outside.estimate), between(outside, percent))
-        )
+        cards.append(card("failing starts outside the data", percent(outside.estimate), between(outside, percent)))
     muted = escape(" · ".join(fact for fact in facts if fact))
     return (
         f'<h1>Why it fails: {escape(about["task"])}</h1><p class="muted">{muted}</p>'
@@ -80,7 +78,8 @@ def _advice(advice: Sequence[Advice], about: Mapping[str, Any]) -> str:
         words = one.words.replace("CHECKPOINT", str(about["checkpoint"])).replace("TASK", str(about["task"]))
         shown = f"<p><code>tiller {escape(words)}</code></p>" if words and mark in "●○" else ""
         items.append(
-            f'<li><strong>{escape(one.do)}</strong> <span class="{colour}">{mark} {escape(str(one.verdict))}{gain}</span>'
+            f"<li><strong>{escape(one.do)}</strong> "
+            f'<span class="{colour}">{mark} {escape(str(one.verdict))}{gain}</span>'
             f"<ul>{''.join(evidence)}</ul>{shown}</li>"
         )
     note = "Green speaks for it, orange against it. Gains are estimates from what was measured, not promises."
@@ -96,9 +95,9 @@ def _settings(figures: Figures) -> str:
         for number, each in enumerate(settings)
     ]  # fmt: skip
     table = _table(("setting", "success", "interval", "over the base, paired"), rows)
-    steps = f"{figures.settings.env_steps:,} environment steps"
+    size = f"The same {figures.settings.starts} starts under each; {figures.settings.env_steps:,} environment steps."
     return (
-        f'<h2>Settings that cost nothing</h2><p class="muted">The same {figures.settings.starts} starts under each; {steps}.'
+        f'<h2>Settings that cost nothing</h2><p class="muted">{size}'
         f'</p><div class="grid">{figure(plot, "success with its 95% interval")}</div>{table}'
     )
 
@@ -145,7 +144,8 @@ def _coverage(figures: Figures) -> str:
     coverage = figures.coverage
     if coverage is None:
         return ""
-    named = [("failing starts outside", coverage.outside_failing), ("succeeding starts outside", coverage.outside_succeeding),
+    named = [("failing starts outside", coverage.outside_failing),
+             ("succeeding starts outside", coverage.outside_succeeding),
              ("a failing start is farther (AUC)", coverage.auc), ("failing episodes that leave", coverage.left),
              ("succeeding episodes that leave", coverage.left_succeeding),
              ("demonstrations disagree", coverage.disagreement)]  # fmt: skip
@@ -161,9 +161,7 @@ def _coverage(figures: Figures) -> str:
     if coverage.misfit is not None:
         more.append(f"Error at demonstrated states {coverage.misfit:.2f} of what varies there.")
     if coverage.left_at is not None:
-        more.append(
-            f"Half of the failing episodes that leave what was demonstrated have left at step {coverage.left_at:.0f}."
-        )
+        more.append(f"Half of the failing episodes that leave the data have left at step {coverage.left_at:.0f}.")
     return (
         f'<h2>Does it fail where demonstrations are missing?</h2><p class="muted">{escape(" ".join(more))}</p>'
         f'<div class="grid">{figure(plot, "outside is beyond 99 % of the demonstrations, from one another")}</div>'
@@ -181,7 +179,7 @@ def _actions(figures: Figures) -> str:
         ratio = "" if field.rougher is None else f"{field.rougher:.1f}"
         rows.append((name, spread, f"{field.roughness:.3g} {field.unit}", shown, ratio))
     heads = ("field", "spread of chunks at one state", "second difference", "demonstrated", "ratio")
-    note = f"{figures.actions.chunks} chunks at each of {figures.actions.states} states; second differences from row to row."
+    note = f"{figures.actions.chunks} chunks at each of {figures.actions.states} states; differences of executed rows."
     return f'<h2>What it does</h2><p class="muted">{note}</p>{_table(heads, rows)}'
 
 

@@ -14,31 +14,15 @@ from robot.errors import InputError
 from robot.files import write_file
 from sim.statistics.intervals import Interval, bootstrap, paired_difference, wilson
 from tiller.diagnosis.figures import FailuresFigures, Setting, SettingsFigures
-from tiller.diagnosis.subject import NOISE, Subject
+from tiller.diagnosis.subject import BATCH, NOISE, Subject
+from tiller.steering import free
 
 if TYPE_CHECKING:
     from robot.description import Policy
 
-BASE = "base"
-SCALES = (0.0, 0.25, 0.5, 0.75)
 STEPS = (3, 10)
 FIRST, MOST, UNIT = 32, 256, 16
 """Starts of the first round, at most in all, and that a number of starts is a multiple of."""
-
-
-@dataclass(frozen=True)
-class Choice:
-    """A setting to try.
-
-    Args:
-        name: of it.
-        noise_scale: 1 for the policy's own noise.
-        steps: of the sampler; None for those of the base.
-    """
-
-    name: str
-    noise_scale: float = 1.0
-    steps: int | None = None
 
 
 @dataclass(eq=False)
@@ -73,37 +57,34 @@ class Runs:
         return len(self.successes.get(name, ()))
 
 
-def choices(subject: Subject) -> list[Choice]:
+def first_settings(subject: Subject) -> list[free.Setting]:
     """The settings that are tried first: the base, its noise scaled, its sampler in other steps."""
-    listed = [Choice(BASE)]
-    if NOISE not in subject.lacking:
-        listed += [Choice(f"noise_scale {scale:g}", scale) for scale in SCALES]
+    scaled = [free.Setting(free.BASE)] if NOISE in subject.lacking else free.scale_settings()
     own = subject.policy.spec.sampler.steps
-    listed += [Choice(f"steps {steps}", 1.0, steps) for steps in STEPS if steps != own]
-    return listed
+    return [*scaled, *(free.Setting(f"steps {steps}", steps=steps) for steps in STEPS if steps != own)]
 
 
-def crossed(subject: Subject, runs: Runs, listed: Sequence[Choice]) -> list[Choice]:
+def crossed(runs: Runs, listed: Sequence[free.Setting]) -> list[free.Setting]:
     """The best scale below 1 so far, under the other numbers of steps."""
-    scaled = [each for each in listed if each.noise_scale != 1 and each.steps is None and runs.done(each.name)]
-    others = [each for each in listed if each.steps is not None and runs.done(each.name)]
+    scaled = [each for each in listed if each.steering is not None]
+    others = [each for each in listed if each.steps is not None]
     if not scaled:
         return []
-    best = max(scaled, key=lambda each: sum(runs.successes[each.name]))
-    return [Choice(f"{best.name}, {each.name}", best.noise_scale, each.steps) for each in others]
+    best = max(scaled, key=lambda each: sum(runs.successes[each.name][:FIRST]))
+    return [free.Setting(f"{best.name}, {each.name}", best.steering, steps=each.steps) for each in others]
 
 
-def possible(subject: Subject, listed: Sequence[Choice]) -> Iterator[tuple[Choice, Policy]]:
+def possible(subject: Subject, listed: Sequence[free.Setting]) -> Iterator[tuple[free.Setting, Policy]]:
     """The settings that the policy can be run under, each with it."""
-    for choice in listed:
+    for setting in listed:
         try:
-            policy = subject.under(choice.noise_scale, choice.steps)
+            policy = setting.around(subject.loaded, subject.execution)
         except InputError:
-            if choice.name == BASE:
+            if setting.name == free.BASE:
                 raise
             continue
-        if choice.steps is None or policy.spec.sampler.steps == choice.steps:
-            yield choice, policy
+        if setting.steps is None or policy.spec.sampler.steps == setting.steps:
+            yield setting, policy
 
 
 def measure(subject: Subject, budget_s: float, folder: Path) -> tuple[SettingsFigures, FailuresFigures]:
@@ -114,26 +95,24 @@ def measure(subject: Subject, budget_s: float, folder: Path) -> tuple[SettingsFi
     """
     folder.mkdir(parents=True, exist_ok=True)
     runs = Runs.read(folder / "settings.json")
-    listed = list(possible(subject, choices(subject)))
-    for choice, policy in listed:
-        run(subject, runs, choice.name, policy, FIRST)
-    more = list(possible(subject, crossed(subject, runs, [choice for choice, _ in listed])))
-    for choice, policy in more:
-        run(subject, runs, choice.name, policy, FIRST)
-    listed += more
-    done = min(runs.done(choice.name) for choice, _ in listed)
-    spare = max(budget_s - runs.seconds, 0.0) / (runs.seconds / sum(runs.done(choice.name) for choice, _ in listed))
-    starts = max(
-        min(done + int(spare / len(listed)) // UNIT * UNIT, MOST), *(runs.done(choice.name) for choice, _ in listed)
-    )
-    for choice, policy in listed:
-        run(subject, runs, choice.name, policy, starts)
-    return figures_of([choice for choice, _ in listed], runs, subject)
+    tried = list(possible(subject, first_settings(subject)))
+    for setting, policy in tried:
+        run(subject, runs, setting.name, policy, FIRST)
+    tried += possible(subject, crossed(runs, [setting for setting, _ in tried]))
+    for setting, policy in tried:
+        run(subject, runs, setting.name, policy, FIRST)
+    starts = max(runs.done(setting.name) for setting, _ in tried)
+    if starts == FIRST:  # else an earlier run has chosen
+        spare = max(budget_s - runs.seconds, 0.0) / (runs.seconds / FIRST)
+        starts = min(FIRST + int(spare) // UNIT * UNIT, MOST)
+    for setting, policy in tried:
+        run(subject, runs, setting.name, policy, starts)
+    return figures_of([setting for setting, _ in tried], runs, subject)
 
 
 def run(subject: Subject, runs: Runs, name: str, policy: Policy, starts: int) -> None:
     """Run what is missing of the starts of a setting."""
-    from sim.evaluation.rollout import BATCH, evaluate_policy
+    from sim.evaluation.rollout import evaluate_policy
     from tiller.runs.progress import Counter
 
     done = runs.done(name)
@@ -165,18 +144,18 @@ def run(subject: Subject, runs: Runs, name: str, policy: Policy, starts: int) ->
     runs.write()
 
 
-def figures_of(listed: Sequence[Choice], runs: Runs, subject: Subject) -> tuple[SettingsFigures, FailuresFigures]:
+def figures_of(listed: Sequence[free.Setting], runs: Runs, subject: Subject) -> tuple[SettingsFigures, FailuresFigures]:
     """The figures of what was run."""
     outcomes = {each.name: np.array(runs.successes[each.name]) for each in listed}
-    starts = len(outcomes[BASE])
+    starts = len(outcomes[free.BASE])
     own = subject.policy.spec.sampler.steps if subject.policy.noise_shape is not None else 0
     settings = tuple(
         Setting(
             each.name,
-            each.noise_scale,
+            scale_of(each),
             each.steps or own,
             wilson(int(outcomes[each.name].sum()), starts),
-            paired_difference(outcomes[BASE], outcomes[each.name]),
+            paired_difference(outcomes[free.BASE], outcomes[each.name]),
         )
         for each in listed
     )
@@ -192,8 +171,13 @@ def figures_of(listed: Sequence[Choice], runs: Runs, subject: Subject) -> tuple[
             subject.options.seed,
             {name: tuple(each.tolist()) for name, each in outcomes.items()},
         ),
-        failures_of(outcomes, np.array(runs.lengths[BASE]), np.array(runs.limits[BASE])),
+        failures_of(outcomes, np.array(runs.lengths[free.BASE]), np.array(runs.limits[free.BASE])),
     )
+
+
+def scale_of(setting: free.Setting) -> float:
+    """The scale of the noise under a setting."""
+    return 1.0 if setting.steering is None else float(setting.steering["noise_scale"])
 
 
 def best_gain(outcomes: Mapping[str, np.ndarray]) -> Interval:
@@ -219,7 +203,7 @@ def failures_of(outcomes: Mapping[str, np.ndarray], lengths: np.ndarray, limits:
         outcomes: name -> (starts,) 0 or 1.
         lengths, limits: (starts,) of the base's episodes; whether the time limit ended them.
     """
-    success = outcomes[BASE].astype(bool)
+    success = outcomes[free.BASE].astype(bool)
     table = np.stack(list(outcomes.values()))
     alike = (table == table[0]).all(axis=0)
     return FailuresFigures(

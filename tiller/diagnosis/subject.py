@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Mapping
 
 from robot.errors import InputError
 from tiller.diagnosis.options import DiagnoseOptions
+from tiller.steering.free import BASE, Execution, Setting
 
 if TYPE_CHECKING:
     from data.store.dataset import Dataset
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 NOISE, STATES, DEMONSTRATIONS = "noise", "states", "demonstrations"
 """What a measure may need."""
 
+BATCH = 8
+"""Rows of an inference call, and environments at once: many environments take longer to build than these episodes."""
 CHUNK_SEEDS, CRITIC_SEEDS = 20_000, 40_000
 """First seeds of the continuations and of the critic's episodes, after that of the starts."""
 
@@ -50,38 +53,29 @@ class Subject:
         """Rows that are executed of a chunk."""
         return self.policy.spec.n_action_steps
 
-    def under(self, noise_scale: float = 1.0, steps: int | None = None) -> Policy:
-        """The policy under another setting, executed as the base.
+    @property
+    def execution(self) -> Execution:
+        """How the base draws and executes its chunks."""
+        return execution_of(self.options)
 
-        Raises:
-            InputError: it cannot be run so.
-        """
-        from tiller.runs.steering import with_steering
 
-        scaled = None if noise_scale == 1 else {"name": "noise_scale", "noise_scale": noise_scale}
-        return with_steering(
-            self.loaded,
-            scaled,
-            sampler=self.options.sampler,
-            steps=steps or self.options.steps,
-            n_action_steps=self.options.n_action_steps,
-            always=True,
-        )
+def execution_of(options: DiagnoseOptions) -> Execution:
+    """What the options say of how chunks are drawn and executed."""
+    return Execution(options.sampler, options.steps, options.n_action_steps)
 
 
 def open_subject(options: DiagnoseOptions) -> Subject:
     """Load the policy, make its task once, and see what can be measured.
 
     Raises:
-        InputError: no checkpoint, no task, a policy that does not fit it, or demonstrations that are not there or do not
-            hold what the policy sees.
+        InputError: no checkpoint, no task, a policy that does not fit it, or demonstrations that do not hold what the
+            policy sees.
     """
     from policies.loading.load import describe, load
     from policies.model.checkpoint_folder import find
     from sim.perturbations import perturbed
     from tiller.runs.embodiment import embodiment_for
     from tiller.runs.origin import trained_task
-    from tiller.runs.steering import with_steering
 
     if not options.checkpoint.strip():
         raise InputError("'checkpoint'", expected="the folder of a training run or of a checkpoint", got="''")
@@ -96,9 +90,7 @@ def open_subject(options: DiagnoseOptions) -> Subject:
         )
     folder = find(options.checkpoint)
     loaded = load(folder, options.device, embodiment_for(task, options.embodiment))
-    policy = with_steering(
-        loaded, None, sampler=options.sampler, steps=options.steps, n_action_steps=options.n_action_steps, always=True
-    )
+    policy = Setting(BASE).around(loaded, execution_of(options))
     given = {**(trained_options if task == trained else {}), **options.options}
     task_options = perturbed(
         given,

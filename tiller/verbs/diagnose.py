@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Sequence
 
 from robot.description import to_json
@@ -37,7 +38,7 @@ def run(configuration: Configuration[DiagnoseOptions]) -> int:
     subject = open_subject(options)
     settled = replace(options, task=subject.task, options=dict(subject.task_options), perturbation=None, severity=None,
                       perturbations={}, randomise=False)  # fmt: skip
-    reads = [options.checkpoint, *parts(options.checkpoint)]
+    reads: list[Path | str] = [options.checkpoint, *parts(options.checkpoint)]
     reads += [options.demonstrations] if options.demonstrations else []
     output = open_output(
         "diagnose", to_json(settled), options.output, resume=options.resume, overwrite=options.overwrite, reads=reads
