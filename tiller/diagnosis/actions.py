@@ -34,7 +34,7 @@ def measure(subject: Subject, budget_s: float, folder: Path) -> ActionsFigures:
     fields = {
         field.name: FieldMotion(
             unit_of(field),
-            None if spreads is None else float(np.sqrt(np.square(spreads[field.name]).mean())),
+            None if spreads is None else float(np.median(spreads[field.name])),
             rough[field.name],
             shown.get(field.name),
         )

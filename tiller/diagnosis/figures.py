@@ -112,8 +112,8 @@ class FieldMotion:
     Args:
         unit: of all.
         spread: root mean square distance of chunks that are drawn at one state from their mean, at the last row
-            executed; None where chunks do not differ.
-        roughness: root mean square of second differences of consecutive executed rows.
+            executed, the median over states; None where chunks do not differ.
+        roughness: root mean square of second differences of consecutive executed rows, the median over episodes.
         demonstrated: the same of the demonstrations; None without.
     """
 
