@@ -11,7 +11,7 @@ from robot.description import ObservationSpec
 from sim.statistics.intervals import Interval, bootstrap, wilson
 from tiller.diagnosis.actions import sampled
 from tiller.diagnosis.episodes import Episodes, recorded
-from tiller.diagnosis.figures import Component, CoverageFigures
+from tiller.diagnosis.figures import FAILING, SHOWN_AT, SUCCEEDING, Component, CoverageFigures
 from tiller.diagnosis.nearest import Coverage, own_distances
 from tiller.diagnosis.settings import Runs
 from tiller.diagnosis.subject import NOISE, Subject
@@ -24,6 +24,8 @@ ROWS = 5_000
 QUANTILE = 0.99
 SHOWN = 4
 """Components."""
+ALIKE = 0.9
+"""Correlation over the starts from which two components say the same."""
 
 
 def measure(subject: Subject, budget_s: float, folder: Path) -> CoverageFigures:
@@ -46,12 +48,14 @@ def measure(subject: Subject, budget_s: float, folder: Path) -> CoverageFigures:
     episodes = recorded(subject, folder.parent / "episodes")
     left, left_succeeding, left_at = _leaving(everything, firsts, ends, spec, episodes)
     windows = _Windows(subject, spec, everything)
+    leading = components(spec, shown, starts, failing)[:SHOWN] if failing.any() else []
+    plane = [number for number, _ in leading[:2]]
     return CoverageFigures(
         auc,
         _share(outside[failing]),
         _share(outside[succeeding]),
         coverage.radius,
-        components(spec, shown, starts, failing)[:SHOWN] if failing.any() else (),
+        tuple(component for _, component in leading),
         len(shown),
         int(failing.sum()),
         windows.disagreement(),
@@ -59,6 +63,11 @@ def measure(subject: Subject, budget_s: float, folder: Path) -> CoverageFigures:
         left,
         left_succeeding,
         left_at,
+        {
+            name: tuple((float(x), float(y)) for x, y in rows[:, plane])
+            for name, rows in ((SHOWN_AT, shown), (FAILING, starts[failing]), (SUCCEEDING, starts[succeeding]))
+            if len(plane) == 2
+        },
     )
 
 
@@ -80,9 +89,10 @@ def failing_auc(distance: np.ndarray, outcomes: Mapping[str, np.ndarray]) -> Int
 
 def components(
     spec: ObservationSpec, shown: np.ndarray, starts: np.ndarray, failing: np.ndarray
-) -> tuple[Component, ...]:
-    """Components of the first observation, those first in which most failing starts lie outside the demonstrated ones,
-    then those whose distance from the middle tells failures best.
+) -> list[tuple[int, Component]]:
+    """Components of the first observation with their numbers, those first in which most failing starts lie outside the
+    demonstrated ones, then those whose distance from the middle tells failures best. Of those that vary together one
+    stands for all, a pose where there is one.
 
     Args:
         spec: whose keys are side by side in what follows.
@@ -93,7 +103,7 @@ def components(
     from policies.critics.ranking import auc
 
     listed = []
-    for number, (name, unit) in enumerate(component_names(spec)):
+    for number, (name, unit, kind) in enumerate(component_names(spec)):
         low, high = float(shown[:, number].min()), float(shown[:, number].max())
         slack = 1e-6 + 0.02 * (high - low)
         values = starts[:, number]
@@ -102,19 +112,31 @@ def components(
         apart = auc(np.abs(values - shown[:, number].mean()), failing)
         reach = np.quantile(failed, (0.05, 0.95))
         tells = 0.5 if np.isnan(apart) else float(apart)
-        listed.append(Component(name, unit, low, high, outside, float(reach[0]), float(reach[1]), tells))
-    return tuple(sorted(listed, key=lambda each: (-round(each.outside, 2), -each.auc)))
+        component = Component(name, unit, low, high, outside, float(reach[0]), float(reach[1]), tells)
+        listed.append((number, kind != "pose", component))
+    listed.sort(key=lambda each: (-round(each[2].outside, 2), -each[2].auc))
+    centred = starts - starts.mean(axis=0)
+    centred /= np.maximum(np.linalg.norm(centred, axis=0), 1e-12)
+    groups: list[list[tuple[int, bool, Component]]] = []
+    for each in listed:
+        same = (group for group in groups if abs(centred[:, group[0][0]] @ centred[:, each[0]]) > ALIKE)
+        group = next(same, None)
+        if group is None:
+            groups.append([each])
+        else:
+            group.append(each)
+    return [(chosen[0], chosen[2]) for chosen in (min(group, key=lambda each: each[1]) for group in groups)]
 
 
-def component_names(spec: ObservationSpec) -> list[tuple[str, str]]:
-    """Name and unit of each component of keys side by side: positions end in x, y, z, others in numbers."""
+def component_names(spec: ObservationSpec) -> list[tuple[str, str, str]]:
+    """Name, unit and kind of each component of keys side by side: positions end in x, y, z, others in numbers."""
     named = []
     for key in spec:
         units = key.unit.split()
         ends = "xyz" if key.size == 3 and len(set(units)) == 1 else [str(number) for number in range(key.size)]
         for number in range(key.size):
             name = key.name if key.size == 1 else f"{key.name}.{ends[number]}"
-            named.append((name, units[number] if len(units) == key.size else units[0]))
+            named.append((name, units[number] if len(units) == key.size else units[0], key.kind))
     return named
 
 

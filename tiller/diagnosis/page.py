@@ -12,7 +12,7 @@ from sim.report.sections import between, card, figure, number, percent
 from sim.statistics.groups import perturbation_text
 from sim.statistics.intervals import Interval
 from tiller.diagnosis.advice import Advice
-from tiller.diagnosis.figures import Figures
+from tiller.diagnosis.figures import FAILING, SHOWN_AT, SUCCEEDING, CoverageFigures, Figures
 
 MARKS = {"pays": ("good", "●"), "may pay": ("good", "○"), "not known": ("muted", "?"), "does not pay": ("bad", "✕")}
 
@@ -89,6 +89,8 @@ def _advice(advice: Sequence[Advice], about: Mapping[str, Any]) -> str:
 def _settings(figures: Figures) -> str:
     settings = figures.settings.settings
     plot = plots.intervals([each.name for each in settings], [each.success for each in settings], "success rate")
+    names, gains = [each.name for each in settings[1:]], [each.gain for each in settings[1:]]
+    paired = figure(plots.intervals(names, gains, "difference in success"), "over the base, in pairs") if names else ""
     rows = [
         (each.name, percent(each.success.estimate), between(each.success, percent),
          "" if number == 0 else _points(each.gain))
@@ -98,7 +100,7 @@ def _settings(figures: Figures) -> str:
     size = f"The same {figures.settings.starts} starts under each; {figures.settings.env_steps:,} environment steps."
     return (
         f'<h2>Settings that cost nothing</h2><p class="muted">{size}'
-        f'</p><div class="grid">{figure(plot, "success with its 95% interval")}</div>{table}'
+        f'</p><div class="grid">{figure(plot, "success")}{paired}</div>{table}'
     )
 
 
@@ -164,9 +166,32 @@ def _coverage(figures: Figures) -> str:
         more.append(f"Half of the failing episodes that leave the data have left at step {coverage.left_at:.0f}.")
     return (
         f'<h2>Does it fail where demonstrations are missing?</h2><p class="muted">{escape(" ".join(more))}</p>'
-        f'<div class="grid">{figure(plot, "outside is beyond 99 % of the demonstrations, from one another")}</div>'
-        f"{_table(heads, rows)}"
+        f'<div class="grid">{figure(plot, "outside is beyond 99 % of the demonstrations, from one another")}'
+        f"{_plane(coverage)}</div>{_table(heads, rows)}"
     )
+
+
+def _plane(coverage: CoverageFigures) -> str:
+    """Starts in the plane of the two components that differ most."""
+    if not coverage.points:
+        return ""
+    styles = {
+        SHOWN_AT: {"marker": "s", "color": plots.MUTED, "markersize": 3},
+        FAILING: {"marker": "o", "color": plots.BAD, "markersize": 4, "markerfacecolor": "none"},
+        SUCCEEDING: {"marker": "o", "color": plots.GOOD, "markersize": 4},
+    }
+
+    def draw(axes: Any) -> None:
+        for name, style in styles.items():
+            x, y = zip(*coverage.points[name]) if coverage.points[name] else ((), ())
+            axes.plot(x, y, linestyle="none", label=name, **style)
+        for axis, component in zip("xy", coverage.components):
+            unit = "" if component.unit == "1" else f" ({component.unit})"
+            getattr(axes, f"set_{axis}label")(f"{component.name}{unit}")
+        axes.locator_params(nbins=6)
+        axes.legend(frameon=False, labelcolor=plots.INK, loc="best")
+
+    return figure(plots.svg(draw, height=3.2), "starts: squares demonstrated, rings fail, dots succeed")
 
 
 def _actions(figures: Figures) -> str:

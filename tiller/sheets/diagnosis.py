@@ -15,6 +15,7 @@ def show(figures: Figures, advice: Sequence[Advice], task: str) -> None:
     """The settings and the advice as two tables."""
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     console, settings = Console(), figures.settings
     print(f"{task}, {settings.starts} starts from seed {settings.first_seed} on, intervals at 95 %")
@@ -22,10 +23,11 @@ def show(figures: Figures, advice: Sequence[Advice], task: str) -> None:
     for each in settings.settings:
         table.add_row(each.name, str(each.success), "" if each.name == "base" else f"{each.gain}")
     console.print(table)
-    table = Table("advice", "", "gain", "for", "against")
+    table = Table("what will pay", "", "gain", "evidence")
     for one in advice:
         colour = COLOURS[str(one.verdict)]
         gain = "" if one.gain is None else f"{one.gain:+.2f}"
         verdict = f"[{colour}]{one.verdict}[/{colour}]"
-        table.add_row(one.do, verdict, gain, "\n".join(one.pro), "\n".join(one.contra), end_section=True)
+        evidence = [*(f"+ {line}" for line in one.pro), *(f"- {line}" for line in one.contra)]
+        table.add_row(one.do, verdict, gain, Text("\n".join(evidence)), end_section=True)
     console.print(table)
