@@ -182,6 +182,10 @@ def filtered_bc(figures: Figures) -> Advice:
     pro: list[str] = []
     contra: list[str] = []
     gain = None
+    if longer(figures).verdict is Verdict.PAYS:
+        contra.append(
+            "it is hardly trained: on three such bases its own successes beside demonstrations cost 8 to 40 points"
+        )
     line = f"it succeeds in {success:.0%} by itself"
     verdict = Verdict.PAYS
     if success < FEW_SUCCESSES:
@@ -199,6 +203,8 @@ def filtered_bc(figures: Figures) -> Advice:
             pro.append(f"{line}: it can do there what it does sometimes")
     if _alike(figures):
         pro.append("choosing among its own chunks brings little: this leaves them")
+    if longer(figures).verdict is Verdict.PAYS:
+        verdict = Verdict.NO
     return Advice("filtered_bc", verdict, "Continue training on the demonstrations and its own successes, beside a "
                   "control on the demonstrations alone", gain, tuple(pro), tuple(contra),
                   "steer checkpoint=CHECKPOINT task=TASK method=filtered_bc")  # fmt: skip
@@ -223,10 +229,12 @@ def choice(figures: Figures) -> Advice:
         return Advice("choice", Verdict.UNKNOWN, do, None, (), (why,), words)
     pro, contra = [f"{line}: chunks differ"], []
     best = figures.settings.named(figures.settings.best)
-    zero = best is not None and best.noise_scale == 0
-    gain = chunks.chosen_over_zero if zero else chunks.gain
-    over = "that of zero noise" if zero else "a drawn one"
+    calm = best is not None and best.noise_scale < 1
+    gain = chunks.chosen_over_zero if calm else chunks.gain
+    over = "that of zero noise" if calm else "a drawn one"
     verdict = Verdict.MAY
+    if calm:
+        contra.append("on four bases the best of 16 was no better than the best noise scale, which is free")
     text = (
         f"the best of a few chunks, chosen on half of the continuations, adds {_signed(gain)} to {over} at one decision"
     )
@@ -240,7 +248,7 @@ def choice(figures: Figures) -> Advice:
     else:
         text = f"a quick critic ranks {_shown(critic.concordance)} of the pairs of {critic.states} states rightly"
         if critic.states >= ENOUGH_STATES and critic.concordance.low > RANKS:
-            verdict = Verdict.PAYS if verdict is Verdict.MAY else verdict
+            verdict = Verdict.PAYS if gain.low > LEAST_GAIN else verdict
             pro.append(text)
         else:
             contra.append(f"{text}: not yet above {RANKS}")

@@ -62,14 +62,18 @@ def test_one_figure_tells_that_demonstrations_help_from_that_they_do_not() -> No
 def test_a_hardly_trained_base_is_trained_longer_first() -> None:
     advice = advise(HARDLY_TRAINED)
     assert advice[0].rung == "train_longer" and advice[0].verdict is Verdict.PAYS
+    assert verdicts(HARDLY_TRAINED)["filtered_bc"] is Verdict.NO, "its own successes are worse than demonstrations"
     assert verdicts(replace(HARDLY_TRAINED, training=WEAK_PEG.training))["train_longer"] is not Verdict.PAYS
 
 
 def test_a_critic_chooses_where_chunks_differ_and_it_ranks() -> None:
     assert verdicts(SHIFTED_LIFT)["choice"] is Verdict.MAY
-    assert verdicts(replace(SHIFTED_LIFT, critic=GOOD_CRITIC))["choice"] is Verdict.PAYS
-    few = replace(GOOD_CRITIC, states=9)
-    assert verdicts(replace(SHIFTED_LIFT, critic=few))["choice"] is Verdict.MAY
+    assert verdicts(replace(SHIFTED_LIFT, critic=GOOD_CRITIC))["choice"] is Verdict.MAY, "little beyond zero noise"
+    wide = of(0.1, 0.05, 0.15)
+    room = replace(SHIFTED_LIFT, chunks=chunks_of(of(0.04, 0.02, 0.06), 0.05, wide, wide, of(0.2, 0.1, 0.3)))
+    assert verdicts(replace(room, critic=GOOD_CRITIC))["choice"] is Verdict.PAYS
+    assert verdicts(replace(room, critic=replace(GOOD_CRITIC, states=9)))["choice"] is Verdict.MAY
+    assert verdicts(replace(room, critic=None))["choice"] is Verdict.MAY
     assert verdicts(replace(WEAK_PEG, critic=GOOD_CRITIC))["choice"] is Verdict.NO
     unsure = chunks_of(of(0.03, 0.002, 0.07), 0.05, of(0.1, 0, 0.2), of(0.1, 0, 0.2), of(0.2, 0.1, 0.3))
     assert verdicts(replace(SHIFTED_LIFT, chunks=unsure))["choice"] is Verdict.UNKNOWN
