@@ -6,8 +6,8 @@
 
 Narrow: `peg_weak`, whose chunks hardly differ in value at one state (.008 [.001, .018]). Noisy: `drawer_weak`, whose
 chunks spread as widely as its data move, and decide (.029 [.018, .041]). Shifted: `lift_shifted`, whose cubes lie where
-none was demonstrated. All three were measured with other rungs before, by which the first advice beyond the free setting
-is judged; the thresholds of the rules were set on these bases too.
+none was demonstrated. All three were measured with other rungs before, by which the first advice beyond the free
+setting is judged; the thresholds of the rules were set on these bases too.
 Diagnoses lie in `artifacts/diagnose` and are not taken again; the table is docs/results/diagnose.csv. Advice is made
 anew from the figures.
 """

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from robot.description import Task, TaskPrompt
 from sim.statistics.motion import roughness, spread, unit_of
 from tiller.diagnosis.episodes import Episodes, recorded
 from tiller.diagnosis.figures import ActionsFigures, FieldMotion, LatencyFigures
@@ -25,7 +26,8 @@ def measure(subject: Subject, budget_s: float, folder: Path) -> ActionsFigures:
     from data.store.schema import ACTION
 
     episodes, spec = recorded(subject, folder.parent / "episodes"), subject.policy.spec.action
-    spreads = None if NOISE in subject.lacking else drawn_spread(subject, episodes)
+    blind = any(key.is_image for key in subject.policy.spec.observation)  # images are not kept
+    spreads = None if blind or NOISE in subject.lacking else drawn_spread(subject, episodes)
     rough, data = roughness(spec, episodes.motions), subject.demonstrations
     shown = {}
     if data is not None:
@@ -51,21 +53,26 @@ def drawn_spread(subject: Subject, episodes: Episodes) -> dict[str, np.ndarray]:
     return spread(subject.policy.spec.action, chunks[:, :, subject.rows - 1])
 
 
-def sampled(subject: Subject, windows: Any, samples: int, noise: np.ndarray | None = None) -> np.ndarray:
-    """Chunks (states, samples, horizon, dim) at windows, name -> (states, steps, ...)."""
-    from robot.description import TaskPrompt
-
+def sampled(
+    subject: Subject, windows: Any, samples: int, noise: np.ndarray | None = None, task: Task = None
+) -> np.ndarray:
+    """Chunks (states, samples, horizon, dim) at windows, name -> (states, steps, ...), by the task's instruction unless
+    another is given.
+    """
     states = len(next(iter(windows.values())))
-    prompt = TaskPrompt(_instruction(subject)) if subject.policy.spec.prompt.reads_words else None
+    prompt = task or instruction(subject)
     return subject.policy.sample(windows, task=prompt, samples=samples, seeds=list(range(states)), noise=noise)
 
 
-def _instruction(subject: Subject) -> str:
+def instruction(subject: Subject) -> TaskPrompt | None:
+    """What the task asks for, for a policy that reads it; None for others."""
+    if not subject.policy.spec.prompt.reads_words:
+        return None
     import sim
 
     env = sim.make(subject.task, **subject.task_options)
     try:
-        return str(env.task.instruction)
+        return TaskPrompt(str(env.task.instruction))
     finally:
         env.close()
 
@@ -83,11 +90,12 @@ def latency(subject: Subject, budget_s: float, folder: Path) -> LatencyFigures:
     cases = [(setting.name, policy, 1) for setting, policy in tried]
     if NOISE not in subject.lacking:
         cases.append((f"best of {CANDIDATES}", subject.policy, CANDIDATES))
+    prompt = instruction(subject)
     for name, policy, samples in cases:
         taken = []
         for call in range(CALLS):
             began = time.perf_counter()
-            policy.sample(one, samples=samples, seeds=[call])
+            policy.sample(one, task=prompt, samples=samples, seeds=[call])
             taken.append(1e3 * (time.perf_counter() - began))
             if call > 2 and sum(taken) > 1e3 * budget_s / len(cases):
                 break

@@ -7,7 +7,7 @@ from typing import Mapping
 
 import numpy as np
 
-from robot.description import ObservationSpec
+from robot.description import ObservationSpec, TaskPrompt
 from sim.statistics.intervals import Interval, bootstrap, wilson
 from tiller.diagnosis.actions import sampled
 from tiller.diagnosis.episodes import Episodes, recorded
@@ -225,9 +225,21 @@ class _Windows:
         shape = self.subject.policy.noise_shape
         assert shape is not None
         windows = {name: each[:count] for name, each in self.observation.items()}
-        planned = sampled(self.subject, windows, 1, np.zeros((count, 1, *shape), np.float32))[:, 0, : self.rows]
+        zero = np.zeros((count, 1, *shape), np.float32)
+        planned = sampled(self.subject, windows, 1, zero, self._prompts(count))[:, 0, : self.rows]
         error = np.square((planned - self.action[:count]) / self.scale)[..., self.moves].mean()
         return float(error / max(self._displacement(self.action).var(axis=0).mean(), 1e-12))
+
+    def _prompts(self, count: int) -> list[TaskPrompt] | None:
+        """What each of the first windows was to do, for a policy that reads it."""
+        from policies.training.prompts import instructions
+
+        prompt, data = self.subject.policy.spec.prompt, self.subject.demonstrations
+        assert data is not None
+        if not prompt.reads_words:
+            return None
+        words = instructions(data, required=True)
+        return [TaskPrompt(words[number]) for number in self.episode[:count]]
 
     def _displacement(self, action: np.ndarray) -> np.ndarray:
         """(windows, rows, dim) -> (windows, rows dim'), of what moves, in deviations."""
