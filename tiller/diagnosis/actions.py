@@ -16,7 +16,8 @@ from tiller.diagnosis.settings import STEPS, possible
 from tiller.diagnosis.subject import NOISE, Subject
 from tiller.steering.free import BASE, Setting
 
-STATES, CHUNKS = 64, 16
+DECISIONS, CHUNKS = 2, 16
+"""Of each episode, at which chunks are drawn, and how many at each."""
 MOST_DEMONSTRATIONS = 50
 CALLS, CANDIDATES = 30, 16
 
@@ -42,15 +43,21 @@ def measure(subject: Subject, budget_s: float, folder: Path) -> ActionsFigures:
         )
         for field in spec.fields
     }
-    return ActionsFigures(fields, min(STATES, len(episodes.first)), CHUNKS, len(episodes.success))
+    return ActionsFigures(fields, len(chosen_states(episodes)), CHUNKS, len(episodes.success))
 
 
 def drawn_spread(subject: Subject, episodes: Episodes) -> dict[str, np.ndarray]:
     """Spread of the last executed row of chunks that are drawn at states of the episodes, name -> (states,)."""
-    count = len(episodes.first)
-    chosen = np.random.default_rng(0).permutation(count)[:STATES]
+    chosen = chosen_states(episodes)
     chunks = sampled(subject, {name: each[chosen] for name, each in episodes.windows.items()}, CHUNKS)
     return spread(subject.policy.spec.action, chunks[:, :, subject.rows - 1])
+
+
+def chosen_states(episodes: Episodes) -> np.ndarray:
+    """Numbers of the first decisions of each episode: those that fail have many more, far from where it is decided."""
+    begins = np.searchsorted(episodes.episode, np.arange(len(episodes.success)))
+    of_episode = np.arange(len(episodes.episode)) - begins[episodes.episode]
+    return np.flatnonzero(of_episode < DECISIONS)
 
 
 def sampled(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -34,9 +35,16 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(coverage, "WINDOWS", 32)
 
 
+def stopped(*_: Any) -> Any:
+    """As Ctrl-C does."""
+    raise KeyboardInterrupt
+
+
 def test_a_policy_is_diagnosed_on_one_page_and_goes_on_where_it_was(
-    tiller: Command, car_policies: list[Path], tmp_path: Path, small: None
+    tiller: Command, car_policies: list[Path], tmp_path: Path, small: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from tiller.diagnosis import coverage
+
     words = ("diagnose", f"checkpoint={car_policies[0]}", *TASK, "minutes=0.01", f"output={tmp_path / 'out'}")
     shown = tiller.succeeds(*words)
     assert "what will pay" in shown and "noise_scale 0.25" in shown
@@ -56,6 +64,10 @@ def test_a_policy_is_diagnosed_on_one_page_and_goes_on_where_it_was(
 
     measures = {file: file.read_bytes() for file in (tmp_path / "out" / "measures").glob("*.json")}
     (tmp_path / "out" / "measures" / "coverage.json").unlink()
+    with monkeypatch.context() as patch:
+        patch.setattr(coverage, "components", stopped)
+        outcome = tiller(*words, "resume=true")
+    assert outcome.code == 130 and "resume=true" in outcome.err
     assert "distance from the demonstrations ..." in (again := tiller.succeeds(*words, "resume=true"))
     assert "success over noise scale" not in again, "what was measured is kept"
     assert json.loads((tmp_path / "out" / "diagnosis.json").read_text())["figures"] == figures
