@@ -124,7 +124,9 @@ class LearningRun:
         }
         self.replay = Replay.open(folder / REPLAY, schema, facts)
         shuffled = options.critic.seed if options.control == SHUFFLED else None
-        self.experience = Experience(self.replay, options.critic.gamma, way.keys(spec), shuffled)
+        self.experience = Experience(
+            self.replay, options.critic.gamma, way.keys(spec), options.critic.n_steps, shuffled
+        )
         self.state, self.learner = State(), None
 
     learner: ChunkLearner | None
@@ -150,8 +152,7 @@ class LearningRun:
             CsvLog(self.folder / CURVE, self.state.steps),
             TensorBoardLog(self.folder / "tensorboard", self.state.steps),
         ]
-        kept = InOrder(self.replay, done=self._episodes())
-        kept.steps = kept.decisions = 0
+        kept = InOrder(self.replay, self._acting(), done=self._episodes())
         try:
             with Interruption() as interruption, self._collecting(kept) as collecting:
                 begun = self.state.segments
@@ -185,7 +186,7 @@ class LearningRun:
         if figures is None:
             return False
         shares = self._share(first, end)
-        steps = int(self.replay.column("length", np.arange(len(self.replay) - count, len(self.replay))).sum())
+        steps = self.experience.steps(len(self.replay) - count)
         learnt_s = time.monotonic() - began - collected_s
         state.steps, state.decisions = state.steps + steps, len(self.replay)
         state.elapsed_s += time.monotonic() - began
@@ -216,7 +217,7 @@ class LearningRun:
         for _ in range(updates):
             if interruption.requested:
                 return None
-            rows = draws.integers(len(self.replay), size=self.options.critic.batch_size)
+            rows = draws.choice(self.experience.decisions, size=self.options.critic.batch_size)
             for name, value in self.learner.update(self.experience.batch(rows)).items():
                 totals.setdefault(name, []).append(value)
         return {name: float(np.mean(values)) for name, values in totals.items()}
