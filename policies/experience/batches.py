@@ -76,7 +76,8 @@ class Experience:
         for row in np.flatnonzero(goes_on)[::-1].tolist():  # later decisions of an episode have larger numbers
             returned[row] += discount[row] * returned[following[row]]
         self._after = np.where(following[last] >= 0, following[last], last)
-        known = (following[last] >= 0) | ended[last]
+        # A failure that was dealt to a success has no moment of its own that it was cut off at: it is where it was.
+        known = (following[last] >= 0) | ended[last] | (self.shuffled is not None)
         columns = {REWARD: reward, DISCOUNT: product * ~ended[last], KNOWN: known & ~cut, RETURN: returned}
         self._columns = {name: value.astype(np.float32) for name, value in columns.items()}
         self.decisions = np.flatnonzero(~cut)
