@@ -9,7 +9,7 @@ import numpy as np
 from data.learning.replay.replay import Replay
 from data.learning.replay.schema import CUT_OFF, ReplaySchema
 from policies.experience.batches import Experience
-from policies.experience.config import LearnerConfig
+from policies.recipe.learner import LearnerConfig
 from policies.experience.learner import ChunkLearner
 from robot.description import (
     ActionField,

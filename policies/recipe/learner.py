@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-from policies.networks.sizes import Width
 from policies.recipe.critic import DEVIATION, DIFFERENCE, PLANS
 from robot.description.ranges import Range, Share
 from robot.description.record import require_ranges
@@ -31,7 +30,7 @@ class LearnerConfig:
     """
 
     members: Annotated[int, Range(2, 100)] = 2
-    width: Width = 64
+    width: Annotated[int, Range(1, 65_536)] = 64
     depth: Annotated[int, Range(0, 100)] = 2
     network: str = "mlp"
     plan: str = DEVIATION
