@@ -9,8 +9,8 @@ import numpy as np
 from data.learning.replay.replay import Replay
 from data.learning.replay.schema import CUT_OFF, ReplaySchema
 from policies.experience.batches import Experience
-from policies.recipe.learner import LearnerConfig
 from policies.experience.learner import ChunkLearner
+from policies.recipe.learner import LearnerConfig
 from robot.description import (
     ActionField,
     ActionSpec,
