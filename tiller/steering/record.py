@@ -156,6 +156,7 @@ class Record:
             "task": self.climb.task,
             "options": to_json(bench.options),
             "method": self.climb.options.method,
+            "test": {name: getattr(self.climb.options, name) for name in ("error", "worth", "most")},
             "best": self.climb.best.name,
             "steps": bench.steps,
             "minutes": bench.cost.seconds / 60,
