@@ -23,7 +23,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from math import comb, exp, inf, log
+from math import comb, exp, log
 
 import numpy as np
 
@@ -33,6 +33,7 @@ BETTER, NOT_BETTER, UNDECIDED, OPEN = "better", "not better", "undecided", "open
 """Verdicts: the new one is preferred; it is not better by `worth`; all pairs are used; more pairs may tell."""
 _C = 3
 _BETS = 16
+_LARGEST = 700.0  # of a logarithm whose number is finite
 _FARTHEST = 100_000
 """Further pairs beyond which `needs` gives no number."""
 
@@ -123,7 +124,7 @@ class PairedTest:
         else:
             verdict = UNDECIDED if pairs.count >= self.most else OPEN
         needs = 0 if verdict == BETTER else self._needs(pairs)
-        return State(pairs, _exp(evidence), _exp(against), verdict, needs)
+        return State(pairs, exp(min(evidence, _LARGEST)), exp(min(against, _LARGEST)), verdict, needs)
 
     def _needs(self, pairs: Pairs) -> int | None:
         """Further pairs at the present rates until the new policy is preferred."""
@@ -186,7 +187,3 @@ def log_shortfall(pairs: Pairs, worth: float) -> float:
 def _log_factorials(size: int) -> np.ndarray:
     """log n! for n below `size`."""
     return np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, size)))])
-
-
-def _exp(value: float) -> float:
-    return exp(value) if value < 700 else inf
