@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Callable, Mapping, Sequence
 
 from tiller.steering.bench import Bench
 from tiller.steering.cloning import filtered_bc, require_cloning
 from tiller.steering.deadline import Deadline
+from tiller.steering.experience import learn, require_learning
 from tiller.steering.free import Execution
 from tiller.steering.options import SteerOptions
 from tiller.steering.rung import Rung
@@ -58,10 +60,19 @@ class Climb:
 Method = Callable[[Climb], Rung | Sequence[Rung] | None]
 """Makes candidates out of the base; None where there are none. A KeyboardInterrupt comes after what it has is saved."""
 
-METHODS: Mapping[str, Method] = {"ticket": ticket, "filtered_bc": filtered_bc}
+LEARNT = ("best_of_k", "codebook")
+METHODS: Mapping[str, Method] = {
+    "ticket": ticket,
+    "filtered_bc": filtered_bc,
+    **{name: partial(learn, method=name) for name in LEARNT},
+}
 """Beside `free`, which always comes first."""
 
-REQUIREMENTS: Mapping[str, Callable[[Climb], None]] = {"ticket": require_noisy, "filtered_bc": require_cloning}
+REQUIREMENTS: Mapping[str, Callable[[Climb], None]] = {
+    "ticket": require_noisy,
+    "filtered_bc": require_cloning,
+    **{name: require_learning for name in LEARNT},
+}
 """What refuses a method before anything is run."""
 
 ORDER = ("ticket", "filtered_bc", "best_of_k", "codebook")

@@ -26,43 +26,39 @@ class Ladder:
 
     Args:
         climb: with the base as its best rung.
+
+    Raises:
+        InputError: the one method that was chosen cannot work with this base.
     """
 
     def __init__(self, climb: Climb) -> None:
         options = climb.options
         self.climb, self.record = climb, Record(climb)
         self._test = PairedTest(options.error, options.worth, options.most)
-        self._met = 0
+        self._met, self._spent = 0, Cost()
+        self._methods = list[str]()
+        for name in order(options):
+            try:
+                REQUIREMENTS.get(name, lambda climb: None)(climb)
+                self._methods.append(name)
+            except InputError as error:
+                if options.method != LADDER:
+                    raise
+                print(f"Without {name}: {error}")
+                self.record.rows.append(Row(name, name, NOT_POSSIBLE, note=str(error)))
 
     def run(self) -> Rung:
         """Climb; returns the best rung, which is saved whenever it changes.
 
         Raises:
-            InputError: the base does not fit the task, or the one method that was chosen cannot work.
+            InputError: the base does not fit the task.
             KeyboardInterrupt: it was stopped; what was done is kept.
         """
-        try:
-            methods = self._possible()
+        with self.record:
             self._free()
-            for name in methods:
+            for name in self._methods:
                 self._try(name)
-        finally:
-            self.record.close()
         return self.climb.best
-
-    def _possible(self) -> list[str]:
-        """The methods that can work; of a ladder the others are noted."""
-        methods = []
-        for name in order(self.climb.options):
-            try:
-                REQUIREMENTS.get(name, lambda climb: None)(self.climb)
-                methods.append(name)
-            except InputError as error:
-                if self.climb.options.method != LADDER:
-                    raise
-                print(f"Without {name}: {error}")
-                self.record.add(Row(name, name, NOT_POSSIBLE, note=str(error)))
-        return methods
 
     def _free(self) -> None:
         """Choose among what is free; the base stays the best rung until the test prefers the choice."""
@@ -117,7 +113,7 @@ class Ladder:
             self._add(method, candidate, cost, verdict=SAME, note=note)
             return
         self._met += 1
-        before, where = climb.bench.cost, f"promotion/{self._met}-{candidate.name.replace(',', '')}"
+        before, where = climb.bench.cost, f"promotion/{self._met}-{candidate.name.replace('/', '-')}"
         promotion = promote(climb.bench, self._test, climb.best, candidate, where)
         if promotion.is_preferred:
             climb.best = candidate
@@ -127,7 +123,8 @@ class Ladder:
 
     def _add(self, method: str, rung: Rung | str, cost: Cost, **values: Any) -> None:
         """Write a row."""
-        total, figures = self.climb.bench.cost, {} if isinstance(rung, str) else dict(rung.figures)
+        figures = {} if isinstance(rung, str) else dict(rung.figures)
+        self._spent += cost
         row = Row(
             method,
             rung if isinstance(rung, str) else rung.name,
@@ -135,8 +132,8 @@ class Ladder:
             selection_episodes=_whole(figures.get("selection_episodes")),
             steps=cost.steps,
             minutes=cost.seconds / 60,
-            total_steps=total.steps,
-            total_minutes=total.seconds / 60,
+            total_steps=self._spent.steps,
+            total_minutes=self._spent.seconds / 60,
             **values,
         )
         self.record.add(row)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated
 
-from policies.experience.config import LearnerConfig
+from policies.recipe.learner import LearnerConfig
 from robot.description.ranges import Count, Range, Share
+from robot.description.record import require_ranges
+from robot.errors import InputError
 
 SHUFFLED = "shuffled"
 
@@ -17,6 +19,7 @@ class LearningOptions:
 
     Args:
         steps: of the environment, after which no segment begins.
+        minutes: of one method, after which no segment begins.
         episodes: of a segment: they are run, then learnt from, then all is saved.
         warmup: episodes of the first segment, which act as the best free rung does.
         candidates: chunks that are drawn at a decision, the zero-noise plan among them.
@@ -32,6 +35,7 @@ class LearningOptions:
     """
 
     steps: Count = 300_000
+    minutes: Annotated[float, Range(0, 1e6, above=True)] = 20.0
     episodes: Count = 64
     warmup: Count = 128
     candidates: Annotated[int, Range(2, 256)] = 16
@@ -44,3 +48,8 @@ class LearningOptions:
     judged: Annotated[int, Range(0, 1_000_000)] = 320
     control: str | None = None
     critic: LearnerConfig = field(default_factory=LearnerConfig)
+
+    def __post_init__(self) -> None:
+        require_ranges(self, "learning")
+        if self.control not in (None, SHUFFLED):
+            raise InputError("learning.control", expected=f"null or {SHUFFLED}", got=str(self.control))

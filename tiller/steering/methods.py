@@ -25,6 +25,10 @@ Layers = tuple[Mapping[str, Any], ...]
 """What steers, from the inside out, as `policies.steering.registry.steer` takes it."""
 
 
+CRITIC, ACTOR = "critic", "actor"
+"""Folders of what was learnt."""
+
+
 class Way(Protocol):
     """A way to learn from experience.
 
@@ -63,8 +67,12 @@ class Way(Protocol):
         """A learner with fresh weights, scaled by the first decisions."""
         ...
 
-    def save(self, learner: ChunkLearner, folder: Path, setting: Setting, options: LearningOptions) -> Layers:
-        """Write what was learnt below a folder; returns what steers by it."""
+    def save(self, learner: ChunkLearner, folder: Path) -> None:
+        """Write what was learnt below a folder."""
+        ...
+
+    def layers(self, folder: Path) -> Layers:
+        """What steers by what `save` wrote."""
         ...
 
 
@@ -110,9 +118,11 @@ class BestOfK:
     ) -> ChunkLearner:
         return ChunkLearner(spec, base, transforms, experience, options.critic, measured)
 
-    def save(self, learner: ChunkLearner, folder: Path, setting: Setting, options: LearningOptions) -> Layers:
-        path = save_critic(learner.critic, folder / "critic", _provenance(learner))
-        choice = {"name": "value", "critic": str(path), "samples": self.candidates, "zero": True}
+    def save(self, learner: ChunkLearner, folder: Path) -> None:
+        save_critic(learner.critic, folder / CRITIC, _provenance(learner))
+
+    def layers(self, folder: Path) -> Layers:
+        choice = {"name": "value", "critic": str(folder / CRITIC), "samples": self.candidates, "zero": True}
         return ({"name": "noise_scale", "noise_scale": self.scale}, choice)
 
 
@@ -168,10 +178,12 @@ class Codebook:
             spec, base, transforms, experience, options.critic, measured, noise=self.noise, settings=self.settings
         )
 
-    def save(self, learner: ChunkLearner, folder: Path, setting: Setting, options: LearningOptions) -> Layers:
+    def save(self, learner: ChunkLearner, folder: Path) -> None:
         assert isinstance(learner, CodebookLearner)
-        path = save_actor(learner.actor, folder / "actor", _provenance(learner))
-        return ({"name": CODEBOOK, "actor": str(path)},)
+        save_actor(learner.actor, folder / ACTOR, _provenance(learner))
+
+    def layers(self, folder: Path) -> Layers:
+        return ({"name": CODEBOOK, "actor": str(folder / ACTOR)},)
 
 
 def _provenance(learner: ChunkLearner) -> Provenance:

@@ -8,10 +8,11 @@ from typing import Annotated, Any, Mapping
 from robot.description.ranges import Count, Duration, Range, Seed, Workers
 from robot.errors import InputError, nearest
 from sim.perturbations.sizes import Severity
+from tiller.steering.learning import LearningOptions
 
 LADDER = "ladder"
 Proportion = Annotated[float, Range(0, 1, above=True, below=True)]
-TICKETS, LEARNING, FRESH, ROWS = 50_000, 100_000, 200_000, 300_000
+TICKETS, LEARNING, FRESH, ROWS = 50_000, 100_000, 200_000, 500_000
 """Seeds of the search for tickets, of learning and of promotion, from `seed` on, and how many there are in all."""
 
 
@@ -85,7 +86,7 @@ class SteerOptions:
         worth: gain in success below which a rung is not worth a change.
         most: starts that a promotion takes at most; both rungs run from each.
         residual: let the ladder leave the base's support at its end.
-        free, tickets, cloning: of the methods.
+        free, tickets, cloning, learning: of the methods.
         options: of the task, for example options.max_steps=150; those of training hold where none are given.
         perturbation: of the task, such as friction; docs/perturbations.md lists them.
         severity: of the perturbation, 0 (the task as it is) to 5.
@@ -117,6 +118,7 @@ class SteerOptions:
     free: FreeOptions = FreeOptions()
     tickets: TicketOptions = TicketOptions()
     cloning: CloningOptions = CloningOptions()
+    learning: LearningOptions = LearningOptions()
     options: Mapping[str, Any] = field(default_factory=dict)
     perturbation: str | None = None
     severity: Severity | None = None

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import dataclass, fields
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from robot.description import to_json
@@ -13,6 +13,7 @@ from sim.statistics.intervals import wilson
 from tiller.steering.promotion import Promotion
 
 if TYPE_CHECKING:
+    from policies.training.running.loggers import Logger
     from tiller.steering.climb import Climb
 
 Justify = Literal["left", "right"]
@@ -116,26 +117,35 @@ def met(promotion: Promotion) -> dict[str, Any]:
 
 
 class Record:
-    """The rows of a climb, written anew with each of them.
+    """The rows of a climb, written anew with each of them; a context while it is climbed.
 
     Args:
         climb: that it is of.
     """
 
     def __init__(self, climb: Climb) -> None:
+        self.climb, self.rows = climb, list[Row]()
+        self._log: Logger | None = None
+
+    def __enter__(self) -> Record:
         from policies.training.running.loggers import TensorBoardLog
 
-        self.climb, self.rows = climb, list[Row]()
-        _remove(climb.folder / TENSORBOARD)  # a run that goes on tells all of it again
-        self._log = TensorBoardLog(climb.folder / TENSORBOARD)
+        folder = self.climb.folder / TENSORBOARD
+        shutil.rmtree(folder, ignore_errors=True)  # a run that goes on logs all of it again
+        self._log = TensorBoardLog(folder)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._log is not None:
+            self._log.close()
 
     def add(self, row: Row) -> None:
         """Keep a row."""
         self.rows.append(row)
-        bench = self.climb.bench
         values = {"selection": row.selection, "success": row.success, "difference": row.difference}
         numbers = {f"{name}/{row.rung}": value for name, value in values.items() if value is not None}
-        self._log.log(bench.steps, {**numbers, "minutes": bench.cost.seconds / 60, "pairs": float(row.pairs)})
+        assert self._log is not None
+        self._log.log(row.total_steps, {**numbers, "minutes": row.total_minutes, "pairs": float(row.pairs)})
         self.write()
 
     def write(self) -> None:
@@ -145,6 +155,7 @@ class Record:
             "task": self.climb.task,
             "options": to_json(bench.options),
             "method": self.climb.options.method,
+            "test": {name: getattr(self.climb.options, name) for name in ("error", "worth", "most")},
             "best": self.climb.best.name,
             "steps": bench.steps,
             "minutes": bench.cost.seconds / 60,
@@ -152,9 +163,6 @@ class Record:
         }
         write_result(folder / JSON, json.dumps(document, indent=2, allow_nan=False) + "\n")
         write_table(folder / CSV, [each.name for each in fields(Row)], [vars(row) for row in self.rows])
-
-    def close(self) -> None:
-        self._log.close()
 
     def show(self) -> None:
         """The table for people."""
@@ -187,9 +195,3 @@ def cells(row: Row) -> list[str]:
         needs = "" if row.promoted else "never" if row.needs is None else str(row.needs)
     cost = [f"{row.steps:,}", f"{row.minutes:.1f}"]
     return [row.rung, selection, row.against, fresh, difference, pairs, needs, row.verdict, *cost]
-
-
-def _remove(folder: Path) -> None:
-    import shutil
-
-    shutil.rmtree(folder, ignore_errors=True)

@@ -48,8 +48,9 @@ def run(configuration: Configuration[SteerOptions]) -> int:
         reads=[options.checkpoint, *parts(options.checkpoint), *shown],
     )  # fmt: skip
     with output.kept_if_used():
-        _require_same(output.path, options)
+        begun = _require_same(output.path, options)
         ladder = Ladder(_climb(options, output.path))
+        write_result(output.path / SETTLED, json.dumps(begun, indent=2) + "\n")
         try:
             best = ladder.run()
         except KeyboardInterrupt as stop:
@@ -105,24 +106,22 @@ def _climb(options: SteerOptions, folder: Path) -> Any:
     return Climb(options, checkpoint, loaded, base, execution, Rung(BASE, base, checkpoint), bench, folder, deadline)
 
 
-def _require_same(folder: Path, options: SteerOptions) -> None:
-    """Refuse to go on with other options than a run was begun with, and note those of a new one."""
+def _require_same(folder: Path, options: SteerOptions) -> dict[str, Any]:
+    """The options that a run in a folder must always have; refuses others than it was begun with."""
     from policies.loading.folder import fingerprint
 
     values = {name: value for name, value in to_json(options).items() if name not in MAY_CHANGE}
-    values |= {"checkpoint": fingerprint(options.checkpoint)}
-    path, before = folder / SETTLED, None
+    values["checkpoint"] = fingerprint(options.checkpoint)
+    before: dict[str, Any] = {}
     with suppress(OSError, ValueError):
-        before = json.loads(path.read_text(encoding="utf-8"))
-    if before is None:
-        write_result(path, json.dumps(values, indent=2) + "\n")
-        return
+        before = json.loads((folder / SETTLED).read_text(encoding="utf-8"))
     for name, value in values.items():
-        if before.get(name) != json.loads(json.dumps(value)):
+        if before and before.get(name) != json.loads(json.dumps(value)):
             raise InputError(
                 f"resume {folder}: {name}", expected=f"{before.get(name)}, as the run was begun", got=str(value),
                 way_out="Give the same options, or another output=",
             )  # fmt: skip
+    return values
 
 
 def _finish(output: Output, ladder: Any) -> None:

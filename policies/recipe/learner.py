@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-from policies.networks.sizes import Width
 from policies.recipe.critic import DEVIATION, DIFFERENCE, PLANS
 from robot.description.ranges import Range, Share
 from robot.description.record import require_ranges
@@ -22,6 +21,8 @@ class LearnerConfig:
         network: `mlp`, or `dueling`: the value of the state apart from that of a chunk.
         plan: how it sees chunks beside the zero-noise plan: `difference`, `beside` or `deviation` (`CriticRecipe`).
         gamma: discount of a control step.
+        n_steps: decisions whose rewards are summed before the critic's own value: more of them trust what the policy
+            did there, and less what the critic makes of it.
         target_rate: of the target network.
         learning_rate: of all.
         batch_size: decisions of an update.
@@ -29,11 +30,12 @@ class LearnerConfig:
     """
 
     members: Annotated[int, Range(2, 100)] = 2
-    width: Width = 64
+    width: Annotated[int, Range(1, 65_536)] = 64
     depth: Annotated[int, Range(0, 100)] = 2
     network: str = "mlp"
     plan: str = DEVIATION
     gamma: Share = 0.99
+    n_steps: Annotated[int, Range(1, 10_000)] = 4
     target_rate: Share = 0.01
     learning_rate: Annotated[float, Range(0, 1, above=True)] = 3e-4
     batch_size: Annotated[int, Range(1, 1_000_000)] = 256
