@@ -235,7 +235,10 @@ def _latency(figures: Figures) -> str:
 def _skipped(figures: Figures) -> str:
     if not figures.skipped:
         return ""
-    items = "".join(f"<dt>{escape(name)}</dt><dd>{escape(why)}</dd>" for name, why in figures.skipped.items())
+    names: dict[str, list[str]] = {}
+    for name, why in figures.skipped.items():
+        names.setdefault(why, []).append(name)
+    items = "".join(f"<dt>{escape(', '.join(each))}</dt><dd>{escape(why)}</dd>" for why, each in names.items())
     return f"<h2>Not measured</h2><dl>{items}</dl>"
 
 

@@ -50,7 +50,7 @@ class Measure:
     Args:
         name: of it, of its folder and of its figures.
         what: in a few words.
-        share: of the time.
+        share: of the time; what is skipped leaves its own to the others.
         kind: of its figures.
         run: (subject, seconds, folder) -> figures.
         needs: what must not be lacking.
@@ -89,12 +89,16 @@ def diagnose(subject: Subject, folder: Path) -> Figures:
     require_same(subject, folder / SUBJECT)
     kept: dict[str, Any] = {}
     skipped = dict(subject.lacking)
+    shares = sum(each.share for each in ALL if not any(need in subject.lacking for need in each.needs))
+    seconds = 60 * subject.options.minutes / shares
     for measure in ALL:
         reason = next((subject.lacking[each] for each in measure.needs if each in subject.lacking), "")
         reason = reason or next((f"{each} was skipped" for each in measure.after if each not in kept), "")
         file = folder / MEASURES / f"{measure.name}.json"
         if not reason:
-            record = json.loads(file.read_text(encoding="utf-8")) if file.exists() else taken(measure, subject, folder)
+            if not file.exists():
+                take(measure, subject, measure.share * seconds, folder)
+            record = json.loads(file.read_text(encoding="utf-8"))
             reason = record.get("skipped", "")
         if reason:
             skipped[measure.name] = reason
@@ -105,13 +109,12 @@ def diagnose(subject: Subject, folder: Path) -> Figures:
     return Figures(settings=both.settings, failures=both.failures, training=trained(subject), skipped=skipped, **kept)
 
 
-def taken(measure: Measure, subject: Subject, folder: Path) -> dict[str, Any]:
+def take(measure: Measure, subject: Subject, budget_s: float, folder: Path) -> None:
     """Take a measure, and keep it."""
     began = time.monotonic()
     print(f"{measure.what} ...", flush=True)
     record: dict[str, Any] = {}
     try:
-        budget_s = 60 * subject.options.minutes * measure.share
         record["figures"] = to_json(measure.run(subject, budget_s, folder / MEASURES / measure.name))
     except InputError:
         raise
@@ -121,7 +124,6 @@ def taken(measure: Measure, subject: Subject, folder: Path) -> dict[str, Any]:
         record["skipped"] = str(error)
     record["seconds"] = round(time.monotonic() - began, 1)
     write_file(folder / MEASURES / f"{measure.name}.json", json.dumps(record, indent=1))
-    return record
 
 
 def require_same(subject: Subject, file: Path) -> None:

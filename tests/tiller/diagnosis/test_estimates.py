@@ -131,9 +131,9 @@ def test_own_distances_are_those_from_others_groups() -> None:
 def test_distance_tells_failures_where_it_does_and_else_not() -> None:
     random = np.random.default_rng(7)
     distance = random.random(200)
-    told = failing_auc(distance, {"base": (distance < 0.5).astype(int)})
+    sharp = failing_auc(distance, {"base": (distance < 0.5).astype(int)})
     blind = failing_auc(distance, {name: random.integers(0, 2, 200) for name in ("base", "other")})
-    assert told.estimate == 1 and blind.low < 0.5 < blind.high
+    assert sharp.estimate == 1 and blind.low < 0.5 < blind.high
 
 
 def test_the_component_that_is_shifted_is_named_with_where() -> None:
