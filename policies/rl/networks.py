@@ -93,6 +93,20 @@ class Actor(nn.Module):
         self.body = mlp(size, width, depth, actions if free_deviation else 2 * actions, gain=0.1)
         self.log_std = nn.Parameter(torch.full((actions,), log_std)) if free_deviation else None
 
+    @torch.no_grad()
+    def begin_at_zero(self, deviation: float) -> None:
+        """Set the mean to exactly zero and the deviation, one that depends on the state, to a number, in all states.
+
+        Args:
+            deviation: within exp(`LOG_STD_LOW`) to exp(`LOG_STD_HIGH`).
+        """
+        last = self.body[-1]
+        assert isinstance(last, nn.Linear) and self.log_std is None
+        middle, half = (LOG_STD_HIGH + LOG_STD_LOW) / 2, (LOG_STD_HIGH - LOG_STD_LOW) / 2
+        last.weight.zero_()
+        last.bias.zero_()
+        last.bias[len(last.bias) // 2 :] = math.atanh((math.log(deviation) - middle) / half) + math.atanh(middle / half)
+
     def forward(self, observation: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log deviation (batch, actions), before squashing."""
         out = self.body(observation)
