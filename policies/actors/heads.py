@@ -7,6 +7,8 @@ from typing import Annotated, Any, Mapping, Protocol
 
 from torch import nn
 
+from policies.actors.edit import RESIDUAL, Edits
+from policies.actors.noise import NOISE_ACTOR, NoiseGaussian
 from policies.actors.spec import ActorSpec
 from policies.networks.ensemble import MlpEnsemble
 from policies.recipe.choice import choose
@@ -53,7 +55,7 @@ class Entries:
         return MlpEnsemble(self.entries, state, self.width, self.depth)
 
 
-HEADS: dict[str, type[Any]] = {CODEBOOK: Entries}
+HEADS: dict[str, type[Any]] = {CODEBOOK: Entries, NOISE_ACTOR: NoiseGaussian, RESIDUAL: Edits}
 """Kind -> settings."""
 
 

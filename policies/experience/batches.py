@@ -10,9 +10,10 @@ from torch import Tensor
 
 from data.learning.replay.replay import Replay
 from data.learning.replay.schema import CANDIDATES as DRAWN
+from data.learning.replay.schema import NOISE as DREW
 from data.learning.replay.schema import WINDOW
 from data.learning.replay.transitions import transitions
-from policies.critics.names import CANDIDATES, DISCOUNT, KNOWN, PLAN, RETURN, REWARD
+from policies.critics.names import CANDIDATES, DISCOUNT, KNOWN, NOISE, PLAN, RETURN, REWARD
 from policies.model.batch import TensorBatch
 from robot.errors import InputError
 
@@ -102,6 +103,8 @@ class Experience:
             KNOWN: known.astype(np.float32),
             RETURN: self._returns[rows],
         }
+        if replay.schema.noise is not None:
+            columns[NOISE] = replay.column(DREW, np.asarray(rows))
         is_pad = torch.from_numpy(np.arange(k) >= drawn.length[:, None])
         action = torch.from_numpy(drawn.action)
         following = TensorBatch(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Iterable
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -71,6 +72,14 @@ def squashed_log_prob(before: Tensor, mean: Tensor, log_std: Tensor) -> Tensor:
     gaussian = -0.5 * ((before - mean) * torch.exp(-log_std)).square() - log_std - 0.5 * math.log(2 * math.pi)
     slope = 2 * (math.log(2) - before - F.softplus(-2 * before))
     return (gaussian - slope).sum(-1)
+
+
+def squashed_entropy(deviation: float) -> float:
+    """The entropy, in nats, of u = tanh(x), x Gaussian of mean 0 and that deviation: H(x) + E log(1 - tanh(x)^2)."""
+    places, weights = np.polynomial.hermite_e.hermegauss(64)
+    x = deviation * places
+    slope = 2 * (math.log(2) - x - np.logaddexp(0, -2 * x))
+    return 0.5 * math.log(2 * math.pi * math.e * deviation**2) + float(weights @ slope / weights.sum())
 
 
 def unsquash(action: Tensor) -> Tensor:

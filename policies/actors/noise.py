@@ -1,0 +1,127 @@
+"""A noise for each state: bounded, of the shape of the policy's noise, made of fewer numbers where that is chosen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from policies.actors.spec import ActorSpec
+from policies.networks.sizes import Depth, Width
+from policies.rl.networks import Actor
+from robot.description.ranges import Range
+from robot.description.record import require_ranges
+from robot.errors import InputError, nearest
+
+NOISE_ACTOR = "noise_actor"
+FULL, REPEATED, KNOTS = "full", "repeated", "knots"
+SHAPES = (FULL, REPEATED, KNOTS)
+Bound = Annotated[float, Range(0, 100, above=True)]
+
+
+@dataclass(frozen=True)
+class NoiseShape:
+    """How far noises reach, and how many numbers they are made of.
+
+        w = bound * B v,    v in [-1, 1]^(m x D),    B (horizon, m) with rows that are weights of sum 1
+
+    so that every component of w lies within the bound. B is the identity (`full`), ones (`repeated`: one row over the
+    horizon), or linear between m knots (`knots`).
+
+    Args:
+        bound: of each component.
+        shape: `full`, `repeated` or `knots`.
+        knots: m of `knots`, the horizon where that is less.
+
+    Raises:
+        InputError: a shape that does not exist, or a number outside its range.
+    """
+
+    bound: Bound = 1.5
+    shape: str = REPEATED
+    knots: Annotated[int, Range(2, 10_000)] = 4
+
+    def __post_init__(self) -> None:
+        require_ranges(self, NOISE_ACTOR)
+        if self.shape not in SHAPES:
+            raise InputError(
+                f"{NOISE_ACTOR}: shape", expected=f"one of {', '.join(SHAPES)}", got=f"'{self.shape}'",
+                way_out=nearest(self.shape, SHAPES),
+            )  # fmt: skip
+
+    def basis(self, horizon: int) -> np.ndarray:
+        """B (horizon, m), float32."""
+        if self.shape == FULL or (self.shape == KNOTS and self.knots >= horizon):
+            return np.eye(horizon, dtype=np.float32)
+        if self.shape == REPEATED:
+            return np.ones((horizon, 1), np.float32)
+        place, knots = np.linspace(0, 1, horizon), np.linspace(0, 1, self.knots)
+        return np.stack([np.interp(place, knots, row) for row in np.eye(self.knots)], axis=1).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class NoiseGaussian(NoiseShape):
+    """A squashed Gaussian over noises, v = tanh(x), that begins at zero in all states.
+
+    Args:
+        bound, shape, knots: as of `NoiseShape`.
+        deviation: of x, that it begins with.
+        width, depth: of the hidden layers.
+    """
+
+    deviation: Annotated[float, Range(0.01, 7)] = 0.2
+    width: Width = 128
+    depth: Depth = 2
+
+    def build(self, state: int, spec: ActorSpec) -> NoiseHead:
+        """(batch, state) -> the noise (batch, horizon, D) of the mean."""
+        horizon, dim = spec.noise
+        head = NoiseHead(self.bound, torch.from_numpy(self.basis(horizon)), dim)
+        head.attach(Actor(state, head.numbers, self.width, self.depth))
+        head.actor.begin_at_zero(self.deviation)
+        return head
+
+
+class NoiseHead(nn.Module):
+    """Noises of a squashed Gaussian actor.
+
+    Args:
+        bound: of each component.
+        basis: B (horizon, m).
+        dim: D, components of a row.
+    """
+
+    basis: Tensor
+    inverse: Tensor
+    actor: Actor
+
+    def __init__(self, bound: float, basis: Tensor, dim: int) -> None:
+        super().__init__()
+        self.bound, self.dim = bound, dim
+        self.register_buffer("basis", basis, persistent=False)
+        self.register_buffer("inverse", torch.linalg.pinv(basis.double()).float(), persistent=False)
+
+    @property
+    def numbers(self) -> int:
+        """n = m D, numbers of a v."""
+        return self.basis.shape[1] * self.dim
+
+    def attach(self, actor: Actor) -> None:
+        """Set the actor, such as one that a learner has made."""
+        self.actor = actor
+
+    def forward(self, state: Tensor) -> Tensor:
+        mean, _ = self.actor(state)
+        return self.noise(torch.tanh(mean))
+
+    def noise(self, numbers: Tensor) -> Tensor:
+        """w (batch, horizon, D) of v (batch, n)."""
+        noise: Tensor = self.bound * (self.basis @ numbers.unflatten(-1, (-1, self.dim)))
+        return noise.clamp(-self.bound, self.bound)  # a sum of weights rounds
+
+    def within(self, noise: Tensor) -> Tensor:
+        """v (batch, n) of w (batch, horizon, D): the nearest that are made so, cut off at the bound."""
+        return (self.inverse @ noise / self.bound).clamp(-1, 1).flatten(-2)
