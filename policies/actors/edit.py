@@ -9,6 +9,7 @@ from typing import Annotated, Mapping
 import torch
 from torch import Tensor, nn
 
+from policies.actors.noise import beginning_actor
 from policies.actors.spec import ActorSpec
 from policies.networks.sizes import Depth, Width
 from policies.rl.networks import Actor
@@ -56,8 +57,8 @@ class Edits:
             raise InputError(
                 "residual: delta", expected=f"{spec.action.dim} numbers, one a component", got=str(len(self.delta))
             )
-        actor = Actor(state, sum(each > 0 for each in self.delta), self.width, self.depth)
-        actor.begin_at_zero(self.deviation)
+        numbers = sum(each > 0 for each in self.delta)
+        actor = beginning_actor(state, numbers, self.deviation, self.width, self.depth)
         return EditHead(actor, torch.tensor(self.delta))
 
 

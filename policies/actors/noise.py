@@ -19,6 +19,7 @@ from robot.errors import InputError, nearest
 NOISE_ACTOR = "noise_actor"
 FULL, REPEATED, KNOTS = "full", "repeated", "knots"
 SHAPES = (FULL, REPEATED, KNOTS)
+WIDEST = 2.0
 Bound = Annotated[float, Range(0, 100, above=True)]
 
 
@@ -79,10 +80,9 @@ class NoiseGaussian(NoiseShape):
     def build(self, state: int, spec: ActorSpec) -> NoiseHead:
         """(batch, state) -> the noise (batch, horizon, D) of the mean."""
         horizon, dim = spec.noise
-        head = NoiseHead(self.bound, torch.from_numpy(self.basis(horizon)), dim)
-        head.attach(Actor(state, head.numbers, self.width, self.depth))
-        head.actor.begin_at_zero(self.deviation)
-        return head
+        basis = torch.from_numpy(self.basis(horizon))
+        actor = beginning_actor(state, basis.shape[1] * dim, self.deviation, self.width, self.depth)
+        return NoiseHead(self.bound, basis, dim, actor)
 
 
 class NoiseHead(nn.Module):
@@ -92,15 +92,15 @@ class NoiseHead(nn.Module):
         bound: of each component.
         basis: B (horizon, m).
         dim: D, components of a row.
+        actor: of the numbers v.
     """
 
     basis: Tensor
     inverse: Tensor
-    actor: Actor
 
-    def __init__(self, bound: float, basis: Tensor, dim: int) -> None:
+    def __init__(self, bound: float, basis: Tensor, dim: int, actor: Actor) -> None:
         super().__init__()
-        self.bound, self.dim = bound, dim
+        self.bound, self.dim, self.actor = bound, dim, actor
         self.register_buffer("basis", basis, persistent=False)
         self.register_buffer("inverse", torch.linalg.pinv(basis.double()).float(), persistent=False)
 
@@ -109,19 +109,29 @@ class NoiseHead(nn.Module):
         """n = m D, numbers of a v."""
         return self.basis.shape[1] * self.dim
 
-    def attach(self, actor: Actor) -> None:
-        """Set the actor, such as one that a learner has made."""
-        self.actor = actor
-
     def forward(self, state: Tensor) -> Tensor:
         mean, _ = self.actor(state)
         return self.noise(torch.tanh(mean))
 
     def noise(self, numbers: Tensor) -> Tensor:
         """w (batch, horizon, D) of v (batch, n)."""
-        noise: Tensor = self.bound * (self.basis @ numbers.unflatten(-1, (-1, self.dim)))
-        return noise.clamp(-self.bound, self.bound)  # a sum of weights rounds
+        return noise_of(numbers, self.basis, self.bound)
 
     def within(self, noise: Tensor) -> Tensor:
         """v (batch, n) of w (batch, horizon, D): the nearest that are made so, cut off at the bound."""
         return (self.inverse @ noise / self.bound).clamp(-1, 1).flatten(-2)
+
+
+def noise_of(numbers: Tensor, basis: Tensor, bound: float) -> Tensor:
+    """w = bound * B v, (..., horizon, D), of v (..., m D)."""
+    noise: Tensor = bound * (basis @ numbers.unflatten(-1, (basis.shape[1], -1)))
+    return noise.clamp(-bound, bound)  # a sum of weights rounds
+
+
+def beginning_actor(state: int, numbers: int, deviation: float, width: int, depth: int) -> Actor:
+    """An actor that begins at zero with a deviation, and becomes at most `WIDEST` times as wide: where the critic tells
+    nothing the entropy would spread it over all of the bound, and what is collected were worse than the rung below.
+    """
+    actor = Actor(state, numbers, width, depth, widest=WIDEST * deviation)
+    actor.begin_at_zero(deviation)
+    return actor

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from policies.actors.actor import LearntActor, build_actor
-from policies.actors.noise import NOISE_ACTOR, NoiseHead
+from policies.actors.noise import NOISE_ACTOR, NoiseHead, noise_of
 from policies.actors.spec import ActorSpec
 from policies.critics.base import LEAST_SPREAD
 from policies.critics.names import BONUS, CANDIDATES, KNOWN, PLAN
@@ -62,7 +62,7 @@ class NoiseActorLearner(ChunkLearner):
         deviation: float,
     ) -> None:
         self.denoise, self.options = denoise, options
-        self._basis = NoiseHead(options.bound, torch.from_numpy(options.noises.basis(noise[0])), noise[-1])
+        self._noise = noise
         super().__init__(spec, base, transforms, experience, with_plan(config, options), rows)
         own = self.critic.spec
         settings = {
@@ -88,7 +88,9 @@ class NoiseActorLearner(ChunkLearner):
         observation, plan = experience.windows(np.arange(min(count, AT_ONCE)))
         raw = {name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in observation.items()}
         k = plan.shape[2]
-        chunk = self.denoise(raw, self._basis.noise(self._prior(len(plan), self._basis, generator)))[:, :k]
+        basis = torch.from_numpy(self.options.noises.basis(self._noise[0]))
+        prior = self._prior(len(plan), basis.shape[1] * self._noise[-1], generator)
+        chunk = self.denoise(raw, noise_of(prior, basis, self.options.bound))[:, :k]
         stages = self.model.chain.forward_observation(self._seen(raw))
         both = torch.stack([torch.from_numpy(plan[:, 0]), chunk], dim=1)
         rows = self.model.normaliser[ACTION](self.model.chain.forward_action(both, stages))
@@ -141,7 +143,7 @@ class NoiseActorLearner(ChunkLearner):
         own, _ = self.core.actor.sample(state, self.random)
         half = len(own) // 2
         jitter = self.options.jitter * torch.randn(own[half:].shape, generator=self.random)
-        return torch.cat([self._prior(half, self.head, self.random), (own[half:] + jitter).clamp(-1, 1)])
+        return torch.cat([self._prior(half, self.head.numbers, self.random), (own[half:] + jitter).clamp(-1, 1)])
 
     @torch.no_grad()
     def state(self, batch: TensorBatch) -> Tensor:
@@ -151,9 +153,9 @@ class NoiseActorLearner(ChunkLearner):
     def _seen(self, observation: Mapping[str, Tensor]) -> dict[str, Tensor]:
         return {name: observation[name] for name in self.critic.spec.observation.names}
 
-    def _prior(self, count: int, head: NoiseHead, generator: torch.Generator) -> Tensor:
+    def _prior(self, count: int, numbers: int, generator: torch.Generator) -> Tensor:
         """v (count, n) of N(0, I), cut off at the bound."""
-        return (torch.randn((count, head.numbers), generator=generator) / self.options.bound).clamp(-1, 1)
+        return (torch.randn((count, numbers), generator=generator) / self.options.bound).clamp(-1, 1)
 
     def tensors(self) -> dict[str, Tensor]:
         return super().tensors() | under("actor", self.actor.model.state_dict()) | under("core", self.core.tensors())
@@ -168,14 +170,11 @@ class NoiseActorLearner(ChunkLearner):
 
 
 def noise_core(actor: LearntActor, config: LearnerConfig, options: NoiseOptions, deviation: float) -> ActorCritic:
-    """Critics of noises and the actor of a head, which is the core's from now on."""
+    """Critics of noises, and the actor of a head."""
     head = actor.model.head
     assert isinstance(head, NoiseHead)
     more = core_config(config, options, head.numbers, deviation, backup_entropy=options.backup_entropy)
-    core = BoundedCore(int(actor.model.encoder.condition_dim), head.numbers, more, config.seed + 2)
-    core.actor.begin_at_zero(deviation)
-    head.attach(core.actor)
-    return core
+    return BoundedCore(int(actor.model.encoder.condition_dim), head.numbers, more, config.seed + 2, actor=head.actor)
 
 
 class BoundedCore(ActorCritic):

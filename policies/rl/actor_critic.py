@@ -136,18 +136,28 @@ class ActorCritic(SoftActor):
         config: how they learn.
         seed: of the weights.
         more_critics: members of the ensemble beside those of the reward, which a learner gives goals of its own.
+        actor: that learns; None makes one.
 
     Attributes:
         scale: of observations, by all that were seen.
         random: the generator of everything that is drawn.
     """
 
-    def __init__(self, size: int, actions: int, config: ActorCriticConfig, seed: int, *, more_critics: int = 0) -> None:
+    def __init__(
+        self,
+        size: int,
+        actions: int,
+        config: ActorCriticConfig,
+        seed: int,
+        *,
+        more_critics: int = 0,
+        actor: Actor | None = None,
+    ) -> None:
         self.seed = seed
         members = config.ensemble + more_critics
         with seeded(seed):
             self.scale = Scale(size)
-            super().__init__(Actor(size, actions, config.width, config.depth), actions, config)
+            super().__init__(actor or Actor(size, actions, config.width, config.depth), actions, config)
             self.critics = MlpEnsemble(members, size + actions, config.width, config.depth)
             self.targets = MlpEnsemble(members, size + actions, config.width, config.depth)
         self.targets.load_state_dict(self.critics.state_dict())

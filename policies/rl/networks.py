@@ -93,12 +93,24 @@ class Actor(nn.Module):
     Args:
         size, actions: of an observation and an action.
         free_deviation: one deviation for all states, as PPO has it.
+        widest: bound of a deviation that depends on the state.
     """
 
     def __init__(
-        self, size: int, actions: int, width: int, depth: int, *, free_deviation: bool = False, log_std: float = 0.0
+        self,
+        size: int,
+        actions: int,
+        width: int,
+        depth: int,
+        *,
+        free_deviation: bool = False,
+        log_std: float = 0.0,
+        widest: float | None = None,
     ) -> None:
         super().__init__()
+        high = LOG_STD_HIGH if widest is None else math.log(widest)
+        self._middle, self._half = (high + LOG_STD_LOW) / 2, (high - LOG_STD_LOW) / 2
+        self._shift = math.atanh(self._middle / self._half) if widest is None else 0.0  # an output of 0 is deviation 1
         self.body = mlp(size, width, depth, actions if free_deviation else 2 * actions, gain=0.1)
         self.log_std = nn.Parameter(torch.full((actions,), log_std)) if free_deviation else None
 
@@ -107,14 +119,14 @@ class Actor(nn.Module):
         """Set the mean to exactly zero and the deviation, one that depends on the state, to a number, in all states.
 
         Args:
-            deviation: within exp(`LOG_STD_LOW`) to exp(`LOG_STD_HIGH`).
+            deviation: above exp(`LOG_STD_LOW`), below the widest.
         """
         last = self.body[-1]
         assert isinstance(last, nn.Linear) and self.log_std is None
-        middle, half = (LOG_STD_HIGH + LOG_STD_LOW) / 2, (LOG_STD_HIGH - LOG_STD_LOW) / 2
         last.weight.zero_()
         last.bias.zero_()
-        last.bias[len(last.bias) // 2 :] = math.atanh((math.log(deviation) - middle) / half) + math.atanh(middle / half)
+        share = (math.log(deviation) - self._middle) / self._half
+        last.bias[len(last.bias) // 2 :] = math.atanh(share) + self._shift
 
     def forward(self, observation: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log deviation (batch, actions), before squashing."""
@@ -123,8 +135,7 @@ class Actor(nn.Module):
             return _bounded(out), self.log_std.clamp(LOG_STD_LOW, LOG_STD_HIGH).expand_as(out)
         mean, log_std = out.chunk(2, dim=-1)
         # A smooth bound: a clamp has no gradient to return by.
-        middle, half = (LOG_STD_HIGH + LOG_STD_LOW) / 2, (LOG_STD_HIGH - LOG_STD_LOW) / 2
-        return _bounded(mean), middle + half * torch.tanh(log_std - math.atanh(middle / half))
+        return _bounded(mean), self._middle + self._half * torch.tanh(log_std - self._shift)
 
     def sample(self, observation: Tensor, random: torch.Generator) -> tuple[Tensor, Tensor]:
         """Actions (batch, actions) and their log probabilities (batch,), both with gradients to the actor."""
