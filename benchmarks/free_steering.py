@@ -22,6 +22,7 @@ from benchmarks.artifacts import RESULTS, ROOT, write_csv
 from robot.errors import InputError, TillerError, nearest
 from sim.statistics.comparison import compare
 from sim.statistics.records import FILE_NAME, Evaluation, read_evaluation
+from tiller.steering.free import Setting, free_settings
 
 SELECTION, REPORTED = 600_000, 100_000  # first seeds
 EPISODES = 200
@@ -75,14 +76,20 @@ BASES = {
 
 def settings(base: Base) -> dict[str, tuple[str, ...]]:
     """Name -> overrides of each setting; the base itself is scale 1."""
-    plain = (f"steps={base.steps}", f"n_action_steps={base.rows}")
-    found: dict[str, tuple[str, ...]] = {"base": plain}
-    for scale in (0, 0.25, 0.5, 0.75):
-        found[f"noise_scale {scale:g}"] = (*plain, "steering=noise_scale", f"steering.noise_scale={scale:g}")
-    found["medoid of 16"] = (*plain, "steering=medoid", "steering.candidates=16")
-    found |= {f"steps {n}": (f"steps={n}", plain[1]) for n in (3, 10) if n != base.steps}
-    found |= {f"rows {n}": (plain[0], f"n_action_steps={n}") for n in (4, 8, 12) if n != base.rows}
-    return found
+    tried = free_settings(base.steps, base.rows, other_rows=(4, 8, 12))
+    return {setting.name: words_of(setting, base) for setting in tried}
+
+
+def words_of(setting: Setting, base: Base) -> tuple[str, ...]:
+    """A setting as overrides of `tiller evaluate`."""
+    execution = (
+        f"steps={setting.steps or base.steps}",
+        f"n_action_steps={setting.n_action_steps or base.rows}",
+    )
+    if setting.steering is None:
+        return execution
+    name, options = setting.steering["name"], {k: v for k, v in setting.steering.items() if k != "name"}
+    return (*execution, f"steering={name}", *(f"steering.{option}={value:g}" for option, value in options.items()))
 
 
 def main(words: list[str]) -> int:

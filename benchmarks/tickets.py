@@ -17,7 +17,7 @@ import sys
 import time
 from datetime import date
 from pathlib import Path
-from typing import Any, Iterator, Sequence
+from typing import Any, Iterator
 
 import numpy as np
 import torch
@@ -26,18 +26,11 @@ from benchmarks.artifacts import RESULTS, ROOT, interval_cells, write_csv
 from benchmarks.free_steering import BASES, Base, require_known
 from policies.loading.load import load
 from policies.model.checkpoint_folder import fingerprint
-from policies.steering.ticket import Ticket
-from policies.steering.tickets import ZERO, Candidate, Round, Search, draw_candidates, search
-from robot.control.runner import ChunkRunner
-from robot.description import Observation, Policy
+from policies.steering.tickets import ZERO, Round, Search, draw_candidates, search
 from robot.errors import TillerError
-from sim.evaluation.order import Order
-from sim.evaluation.rollout import BATCH, SMALLEST_BATCH, env_config, evaluate_policy
-from sim.evaluation.rounds import Rollout
-from sim.evaluation.session import EnvSession
 from sim.perturbations import perturbed
 from sim.statistics.intervals import paired_difference, wilson
-from sim.statistics.records import EpisodeRecord
+from tiller.steering.tickets import TicketBench
 
 SELECTION, FRESH = 600_000, 100_000  # first seeds
 DEFAULT = ("lift_shifted", "peg_weak")
@@ -49,85 +42,15 @@ COLUMNS = (
 )  # fmt: skip
 
 
-class SideBySide:
-    """Tickets next to each other: row r of every batch has the noise of ticket r, so that one rollout runs them all.
-
-    Args:
-        policy: what is steered.
-        candidates: a row each; rows beyond them repeat the first.
-        rows: of a batch.
-    """
-
-    noise_shape = None
-
-    def __init__(self, policy: Policy, candidates: Sequence[Candidate], rows: int) -> None:
-        self.policy, self.spec = policy, policy.spec
-        of = [candidates[row] if row < len(candidates) else candidates[0] for row in range(rows)]
-        self.noise = np.stack([Ticket(policy, each.seed, each.scale).noise for each in of])[:, None]
-
-    def sample(self, observation: Observation, **more: Any) -> np.ndarray:
-        return self.policy.sample(observation, **{**more, "noise": self.noise})
-
-    def with_sampler(self, name: str | None = None, steps: int | None = None) -> Policy:
-        raise NotImplementedError
-
-
-class Bench:
-    """A base that tickets are run on.
-
-    Args:
-        base: which.
-        checkpoint: of it.
-        workers: processes.
-    """
-
-    def __init__(self, base: Base, checkpoint: Path, workers: int) -> None:
-        self.base, self.policy, self.workers = base, load(checkpoint).with_sampler(None, base.steps), workers
-        words = dict(word.split("=") for word in base.words)
-        severity = words.get("severity")
-        self.options = perturbed(
-            {}, perturbation=words.get("perturbation"), severity=None if severity is None else int(severity)
-        )
-        self.steps = 0
-
-    def success(self, policy: Policy, starts: Sequence[int]) -> np.ndarray:
-        """Who succeeds from each of a row of starts, (starts,) bool, by an ordinary evaluation."""
-        evaluation = evaluate_policy(
-            policy, self.base.task, episodes=len(starts), seed=starts[0], options=self.options,
-            n_action_steps=self.base.rows, workers=self.workers,
-        )  # fmt: skip
-        self.steps += sum(record.length for record in evaluation.records)
-        return np.array([record.success for record in evaluation.records])
-
-    def __call__(self, candidates: Sequence[Candidate], starts: Sequence[int]) -> np.ndarray:
-        """Who succeeds from where, (candidates, starts) bool. Candidate c has the episodes whose number modulo the
-        batch is c, and with that the row of every inference call.
-        """
-        batch, count = max(SMALLEST_BATCH, len(candidates)), len(candidates)
-        success = np.zeros((count, len(starts)), bool)
-        environments = min(count, self.workers * BATCH)
-
-        def episodes(of: range) -> Iterator[Order]:
-            return (Order(turn * batch + each, start) for each in of for turn, start in enumerate(starts))
-
-        def ended(order: Order, record: EpisodeRecord) -> None:
-            success[order.number % batch, order.number // batch] = record.success
-            self.steps += record.length
-
-        sessions = [
-            EnvSession(
-                env,
-                ChunkRunner(self.policy.spec, n_action_steps=self.base.rows),
-                episodes(range(env, count, environments)),
-            )
-            for env in range(environments)
-        ]
-        policy = SideBySide(self.policy, candidates, batch)
-        config = env_config(policy, self.base.task, self.options)
-        Rollout(policy, config, sessions, batch=batch, on_episode=ended, keep=False, needs_success=False).run(
-            self.workers
-        )
-        return success
+def bench_of(base: Base, checkpoint: Path, workers: int) -> TicketBench:
+    """What runs tickets of a base."""
+    words = dict(word.split("=") for word in base.words)
+    severity = words.get("severity")
+    options = perturbed(
+        {}, perturbation=words.get("perturbation"), severity=None if severity is None else int(severity)
+    )
+    policy = load(checkpoint).with_sampler(None, base.steps)
+    return TicketBench(policy, base.task, options, base.rows, workers)
 
 
 def run(name: str, artifacts: Path, options: argparse.Namespace) -> list[dict[str, Any]]:
@@ -136,7 +59,8 @@ def run(name: str, artifacts: Path, options: argparse.Namespace) -> list[dict[st
     trained = base.trained(artifacts)
     if trained is None:
         return []
-    bench, started = Bench(base, trained / "checkpoints" / "final", options.workers), time.perf_counter()
+    started = time.perf_counter()
+    bench = bench_of(base, trained / "checkpoints" / "final", options.workers)
 
     def on_round(done: Round) -> None:
         print(f"{name}: {len(done.candidates)} noises x {done.starts} starts, best {done.success[0]:.3f}", flush=True)

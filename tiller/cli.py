@@ -16,6 +16,7 @@ VERBS = {
     "collect": "record episodes of a scripted expert or of a policy",
     "teleop": "drive a robot or its twin by hand, see it, and record episodes",
     "train": "train a policy, or a critic, on a dataset or several",
+    "steer": "a better policy out of a checkpoint and a task, rung by rung, as far as a paired test prefers it",
     "evaluate": "measure a policy on a task: success rate, score, intervals, videos",
     "deploy": "the ROS 2 graph of a robot or its twin: gate, policy, supervisor, as supervised processes",
     "node": "one node of that graph",

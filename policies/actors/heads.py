@@ -8,9 +8,10 @@ from typing import Annotated, Any, Mapping, Protocol
 from torch import nn
 
 from policies.actors.edit import RESIDUAL, Edits
-from policies.actors.noise import NOISE_ACTOR, NoiseGaussian
+from policies.actors.noise import NoiseGaussian
 from policies.actors.spec import ActorSpec
 from policies.networks.ensemble import MlpEnsemble
+from policies.recipe.actors import NOISE_ACTOR
 from policies.recipe.choice import choose
 from robot.description import from_json
 from robot.description.ranges import Range

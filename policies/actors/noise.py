@@ -5,62 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from policies.actors.spec import ActorSpec
 from policies.networks.sizes import Depth, Width
+from policies.recipe.actors import NoiseShape
 from policies.rl.networks import Actor
 from robot.description.ranges import Range
-from robot.description.record import require_ranges
-from robot.errors import InputError, nearest
 
-NOISE_ACTOR = "noise_actor"
-FULL, REPEATED, KNOTS = "full", "repeated", "knots"
-SHAPES = (FULL, REPEATED, KNOTS)
 WIDEST = 2.0
-Bound = Annotated[float, Range(0, 100, above=True)]
-
-
-@dataclass(frozen=True)
-class NoiseShape:
-    """How far noises reach, and how many numbers they are made of.
-
-        w = bound * B v,    v in [-1, 1]^(m x D),    B (horizon, m) with rows that are weights of sum 1
-
-    so that every component of w lies within the bound. B is the identity (`full`), ones (`repeated`: one row over the
-    horizon), or linear between m knots (`knots`).
-
-    Args:
-        bound: of each component.
-        shape: `full`, `repeated` or `knots`.
-        knots: m of `knots`, the horizon where that is less.
-
-    Raises:
-        InputError: a shape that does not exist, or a number outside its range.
-    """
-
-    bound: Bound = 1.5
-    shape: str = REPEATED
-    knots: Annotated[int, Range(2, 10_000)] = 4
-
-    def __post_init__(self) -> None:
-        require_ranges(self, NOISE_ACTOR)
-        if self.shape not in SHAPES:
-            raise InputError(
-                f"{NOISE_ACTOR}: shape", expected=f"one of {', '.join(SHAPES)}", got=f"'{self.shape}'",
-                way_out=nearest(self.shape, SHAPES),
-            )  # fmt: skip
-
-    def basis(self, horizon: int) -> np.ndarray:
-        """B (horizon, m), float32."""
-        if self.shape == FULL or (self.shape == KNOTS and self.knots >= horizon):
-            return np.eye(horizon, dtype=np.float32)
-        if self.shape == REPEATED:
-            return np.ones((horizon, 1), np.float32)
-        place, knots = np.linspace(0, 1, horizon), np.linspace(0, 1, self.knots)
-        return np.stack([np.interp(place, knots, row) for row in np.eye(self.knots)], axis=1).astype(np.float32)
 
 
 @dataclass(frozen=True)

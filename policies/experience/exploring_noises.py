@@ -9,8 +9,9 @@ import numpy as np
 import torch
 
 from policies.actors.actor import LearntActor
-from policies.actors.noise import NoiseHead, NoiseShape
+from policies.actors.noise import NoiseHead
 from policies.experience.exploring import ZERO
+from policies.recipe.actors import NoiseShape
 from policies.steering.actor_source import CheckpointActor
 from policies.steering.noise import choice_numbers, drawn_noise
 from policies.steering.noise_actor import require_own_noise

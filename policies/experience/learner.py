@@ -15,9 +15,9 @@ from policies.critics.build import build_critic, critic_spec
 from policies.critics.critic import LearntCritic
 from policies.critics.model import CriticModel
 from policies.experience.batches import Experience
-from policies.experience.config import LearnerConfig
 from policies.model.batch import TensorBatch
 from policies.recipe.critic import CriticRecipe
+from policies.recipe.learner import LearnerConfig
 from policies.rl.state import nested, optimiser_tensors, restore_optimiser, seeded, under
 from policies.transforms import make_chain
 from policies.transforms.normaliser import ACTION

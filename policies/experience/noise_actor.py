@@ -17,16 +17,17 @@ import torch
 from torch import Tensor
 
 from policies.actors.actor import LearntActor, build_actor
-from policies.actors.noise import NOISE_ACTOR, NoiseHead, noise_of
+from policies.actors.noise import NoiseHead, noise_of
 from policies.actors.spec import ActorSpec
 from policies.critics.base import LEAST_SPREAD
-from policies.critics.names import BONUS, CANDIDATES, KNOWN, PLAN
+from policies.critics.names import BONUS, CANDIDATES, PLAN
 from policies.experience.batches import Experience
-from policies.experience.config import LearnerConfig, NoiseOptions
 from policies.experience.denoising import Denoise
 from policies.experience.learner import AT_ONCE, ChunkLearner
 from policies.experience.soft import core_config, figures_of, with_plan
 from policies.model.batch import TensorBatch
+from policies.recipe.actors import NOISE_ACTOR, NoiseOptions
+from policies.recipe.learner import LearnerConfig
 from policies.rl.actor_critic import ActorCritic
 from policies.rl.state import nested, seeded, under
 from policies.transforms.normaliser import ACTION
@@ -101,26 +102,15 @@ class NoiseActorLearner(ChunkLearner):
 
     @torch.no_grad()
     def followed(self, batch: TensorBatch) -> TensorBatch:
-        """A batch with the chunks of the actor in what follows. Where an episode was cut off, the zero-noise plan of
-        what follows is drawn too: what comes after a time limit counts.
-        """
+        """A batch with the chunks of the actor in what follows."""
         after = batch.following
         assert after is not None
         numbers, log_prob = self.core.actor.sample(self.state(after), self.random)
-        cut = torch.nonzero(batch.columns[KNOWN] == 0)[:, 0]
-        noise = self.head.noise(numbers)
-        raw = {name: torch.cat([value, value[cut]]) for name, value in after.observation.items()}
-        chunk = self.denoise(raw, torch.cat([noise, torch.zeros_like(noise[cut])]))[:, : self.critic.spec.steps]
-        plan = after.columns[PLAN].clone()
-        plan[cut] = chunk[len(noise) :]
+        chunk = self.denoise(after.observation, self.head.noise(numbers))[:, : self.critic.spec.steps]
         bonus = -self.core.alpha * log_prob if self.core.config.backup_entropy else torch.zeros_like(log_prob)
-        drawn = {PLAN: plan, CANDIDATES: chunk[: len(noise), None], BONUS: bonus}
-        return replace(
-            batch,
-            observation=self._seen(batch.observation),
-            columns={**batch.columns, KNOWN: torch.ones_like(batch.columns[KNOWN])},
-            following=replace(after, observation=self._seen(after.observation), columns=drawn),
-        )
+        drawn = {PLAN: after.columns[PLAN], CANDIDATES: chunk[:, None], BONUS: bonus}
+        following = replace(after, observation=self._seen(after.observation), columns=drawn)
+        return replace(batch, observation=self._seen(batch.observation), following=following)
 
     def improve(self, batch: TensorBatch) -> dict[str, float]:
         """One update of the critic of noises, and of actor and temperature once it is their turn."""

@@ -15,15 +15,16 @@ import torch
 from torch import Tensor
 
 from policies.actors.actor import LearntActor, build_actor
-from policies.actors.noise import NOISE_ACTOR, NoiseHead
+from policies.actors.noise import NoiseHead
 from policies.actors.spec import ActorSpec
-from policies.critics.names import DISCOUNT, NOISE, RETURN, REWARD
+from policies.critics.names import DISCOUNT, KNOWN, NOISE, RETURN, REWARD
 from policies.experience.batches import Experience
-from policies.experience.config import LearnerConfig, NoiseOptions
 from policies.experience.learner import Learner, low_dimensional, measured, recipe_of
 from policies.experience.noise_actor import noise_core
 from policies.experience.soft import figures_of
 from policies.model.batch import TensorBatch
+from policies.recipe.actors import NOISE_ACTOR, NoiseOptions
+from policies.recipe.learner import LearnerConfig
 from policies.rl.actor_critic import StepBatch
 from policies.rl.state import nested, seeded, under
 from robot.description import CriticBase, PolicySpec
@@ -101,10 +102,12 @@ class NoiseSacLearner(Learner):
 
     @torch.no_grad()
     def step(self, batch: TensorBatch) -> tuple[StepBatch, Tensor]:
-        """The decisions that were drawn from a noise, as the core takes them, and which (batch,) these are."""
+        """The decisions that were drawn from a noise and whose end is known, as the core takes them, and which (batch,)
+        these are.
+        """
         assert batch.following is not None
         noise, after = batch.columns[NOISE], self.state(batch.following)
-        known = torch.isfinite(noise).flatten(1).all(1)
+        known = torch.isfinite(noise).flatten(1).all(1) & (batch.columns[KNOWN] > 0)
         earned, discount = batch.columns[REWARD], batch.columns[DISCOUNT]  # 0 where the task ended
         action, ones = self.head.within(noise[known]), torch.ones(int(known.sum()))
         return StepBatch(self.state(batch)[known], after[known], action, earned[known], discount[known], ones), known

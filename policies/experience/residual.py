@@ -24,10 +24,11 @@ from policies.actors.spec import ActorSpec
 from policies.critics.base import LEAST_SPREAD
 from policies.critics.names import CANDIDATES, PLAN
 from policies.experience.batches import Experience
-from policies.experience.config import LearnerConfig, ResidualOptions
 from policies.experience.learner import AT_ONCE, ChunkLearner
 from policies.experience.soft import core_config, figures_of, with_plan
 from policies.model.batch import TensorBatch
+from policies.recipe.actors import ResidualOptions
+from policies.recipe.learner import LearnerConfig
 from policies.rl.soft_actor import SoftActor
 from policies.rl.state import nested, seeded, under
 from policies.transforms.normaliser import ACTION

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 from torch import Tensor
 
-from policies.experience.config import LearnerConfig, SoftOptions
+from policies.recipe.actors import SoftOptions
+from policies.recipe.learner import LearnerConfig
 from policies.rl.actor_critic import SUBSET, ActorCriticConfig
 from policies.rl.networks import squashed_entropy
 from policies.rl.soft_actor import SoftActor

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from policies.actors.actor import LearntActor
-from policies.actors.noise import NOISE_ACTOR
+from policies.recipe.actors import NOISE_ACTOR
 from policies.steering.actor_source import CheckpointActor, open_actor, require_rows
 from policies.steering.execution import Executed, Resampled
 from policies.steering.noise_scale import require_noise

@@ -8,7 +8,7 @@ from typing import Any, Generator, Mapping
 import numpy as np
 
 from data.learning.replay.replay import Replay
-from data.learning.replay.schema import CANDIDATES, CHOSEN, NOISE, PLANNED
+from data.learning.replay.schema import CANDIDATES, CHOSEN, CUT_OFF, NOISE, PLANNED
 from robot.control.runner import ChunkRunner
 from robot.description import Decision, Policy
 from robot.errors import InputError
@@ -82,6 +82,7 @@ class Experience:
     def __init__(self, replay: Replay, version: int = 0) -> None:
         self.replay, self.version = replay, version
         self._episodes: dict[int, int] = {}  # number of the order -> episode of the replay
+        self._last = -1
 
     def add(self, record: DecisionRecord) -> None:
         """Keep a decision and what came of it; those of an episode in their order.
@@ -96,6 +97,7 @@ class Experience:
         number = record.order.number
         if record.request.number == 0 or number not in self._episodes:  # orders of each rollout count from 0
             self._episodes[number] = int(self.replay.begin()[0])
+        self._last = self._episodes[number]
         executed, reward = np.zeros((1, schema.rows, schema.dim)), np.zeros((1, schema.rows))
         executed[0, :k], reward[0, :k] = record.executed, trace.reward
         ended = bool(trace.terminated[-1]), bool(trace.truncated[-1])
@@ -107,12 +109,39 @@ class Experience:
             reward=reward,
             terminated=np.array([ended[0]]),
             truncated=np.array([ended[1]]),
-            episode=np.array([self._episodes[number]]),
+            episode=np.array([self._last]),
             version=self.version,
             **self._plan(record.decision),
         )
         if any(ended):
             del self._episodes[number]
+
+    def cut_off(self, record: DecisionRecord, decision: Decision) -> None:
+        """Keep what was drawn at the moment at which an episode was cut off, after its last decision: nothing of it was
+        executed, and nothing came of it.
+
+        Args:
+            record: the last decision, already kept.
+            decision: that would have come next.
+
+        Raises:
+            InputError: it does not fit the replay.
+            TillerError: the disk is full.
+        """
+        schema = self.replay.schema
+        window = {name: np.asarray(value)[None] for name, value in record.next_window.items()}
+        self.replay.add(
+            window=window,
+            next_window=window,
+            executed=np.zeros((1, schema.rows, schema.dim)),
+            length=np.array([1]),
+            reward=np.zeros((1, schema.rows)),
+            terminated=np.array([False]),
+            truncated=np.array([True]),
+            episode=np.array([self._last]),
+            version=CUT_OFF,
+            **self._plan(decision),
+        )
 
     def _plan(self, decision: Decision) -> dict[str, np.ndarray]:
         """Noise, chunk and candidates of a decision that drew one chunk, as far as the replay keeps them."""

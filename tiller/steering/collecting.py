@@ -6,13 +6,15 @@ is the beginning of the same row of episodes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Any, Callable, Iterator, Mapping
 
+import numpy as np
+
 from data.learning.replay.replay import Replay
-from robot.control.runner import ChunkRunner
-from robot.description import Policy
+from robot.control.runner import ChunkRunner, query_seed
+from robot.description import Decision, Policy, Query, decide
 from sim.evaluation.decisions import DecisionRecord
 from sim.evaluation.experience import Experience
 from sim.evaluation.order import Order
@@ -54,20 +56,17 @@ class InOrder:
 
     Args:
         replay: that they are added to.
+        policy: that draws what is bootstrapped from where an episode is cut off.
         done: number of the next one.
 
     Attributes:
         steps: of the environment, of those that were added.
-        decisions: of them.
-        successes: number -> whether it succeeded, of those that were added.
     """
 
     replay: Replay
+    policy: Policy
     done: int = 0
     steps: int = 0
-    decisions: int = 0
-    version: int = 0
-    successes: dict[int, bool] = field(default_factory=dict)
     _open: dict[int, list[DecisionRecord]] = field(default_factory=dict)
     _whole: dict[int, list[DecisionRecord]] = field(default_factory=dict)
 
@@ -82,14 +81,22 @@ class InOrder:
             self._add(self._whole.pop(self.done))
 
     def _add(self, records: list[DecisionRecord]) -> None:
-        adding = Experience(self.replay, self.version)
+        adding = Experience(self.replay)
         for record in records:
             adding.add(record)
             self.steps += len(record.executed)
-        self.decisions += len(records)
+        last = records[-1]
+        if not last.trace.terminated[-1]:
+            adding.cut_off(last, self._next(last))
         self.replay.commit()
-        self.successes[self.done] = bool(records[-1].episode.success)
         self.done += 1
+
+    def _next(self, record: DecisionRecord) -> Decision:
+        """What would be drawn where an episode was cut off, without its batch axis."""
+        request = record.request
+        seed = query_seed(record.order.noise, request.number + 1)
+        query = Query({name: np.asarray(value)[None] for name, value in record.next_window.items()}, seeds=[seed])
+        return decide(self.policy, replace(query, task=request.prompt)).row(0)
 
 
 class Collecting:
@@ -153,6 +160,7 @@ class Collecting:
             TillerError: a worker is lost, or the disk is full: what was committed stands.
         """
         self._rollout.steer_by(policy)
+        self.kept.policy = policy
         for feed in self._feeds:
             feed.end = end
         while self.kept.done < end:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated
 
-from policies.experience.config import LearnerConfig, NoiseOptions, ResidualOptions
+from policies.recipe.actors import NoiseOptions, ResidualOptions
+from policies.recipe.learner import LearnerConfig
 from robot.description.ranges import Count, Range, Share
+from robot.description.record import require_ranges
+from robot.errors import InputError
 
 SHUFFLED = "shuffled"
 
@@ -17,6 +20,7 @@ class LearningOptions:
 
     Args:
         steps: of the environment, after which no segment begins.
+        minutes: of one method, after which no segment begins.
         episodes: of a segment: they are run, then learnt from, then all is saved.
         warmup: episodes of the first segment, which act as the best free rung does.
         candidates: chunks that are drawn at a decision, the zero-noise plan among them.
@@ -34,6 +38,7 @@ class LearningOptions:
     """
 
     steps: Count = 300_000
+    minutes: Annotated[float, Range(0, 1e6, above=True)] = 20.0
     episodes: Count = 64
     warmup: Count = 128
     candidates: Annotated[int, Range(2, 256)] = 16
@@ -48,3 +53,8 @@ class LearningOptions:
     critic: LearnerConfig = field(default_factory=LearnerConfig)
     noise: NoiseOptions = field(default_factory=NoiseOptions)
     residual: ResidualOptions = field(default_factory=ResidualOptions)
+
+    def __post_init__(self) -> None:
+        require_ranges(self, "learning")
+        if self.control not in (None, SHUFFLED):
+            raise InputError("learning.control", expected=f"null or {SHUFFLED}", got=str(self.control))

@@ -17,8 +17,10 @@ from typing import Any, Callable, Mapping
 
 import numpy as np
 
+from data.learning.replay.demonstrations import add_episodes
 from data.learning.replay.replay import Replay
-from data.learning.replay.schema import ReplaySchema
+from data.learning.replay.schema import DEMONSTRATION, ReplaySchema
+from data.store.dataset import Dataset
 from policies.experience.batches import Experience
 from policies.experience.exploring import ANY, ZERO
 from policies.experience.learner import Learner, base_of
@@ -26,7 +28,7 @@ from policies.model.checkpoint_folder import read_json
 from policies.model.files import new_checkpoint, read_tensors, write_json, write_tensors
 from policies.training.running.interruption import Interruption
 from policies.training.running.loggers import CsvLog, Logger, TensorBoardLog
-from robot.description import Policy, fingerprint, to_json
+from robot.description import Policy, Query, decide, fingerprint, to_json
 from robot.errors import InputError
 from tiller.steering.collecting import Collecting, InOrder
 from tiller.steering.learning import SHUFFLED, LearningOptions
@@ -50,6 +52,7 @@ class Setting:
         scale: of the candidates' noise.
         zero_is_best: whether zero noise is the best rung below, else noise of that scale.
         workers: processes.
+        demonstrations: datasets that are learnt from too.
     """
 
     policy: Policy
@@ -60,11 +63,24 @@ class Setting:
     scale: float
     zero_is_best: bool
     workers: int = 1
+    demonstrations: tuple[str, ...] = ()
 
     @property
     def otherwise(self) -> str:
         """What is executed where nothing is known."""
         return ZERO if self.zero_is_best else ANY
+
+
+@dataclass(frozen=True)
+class Shown:
+    """How much of a replay was shown by others.
+
+    Args:
+        decisions, episodes: the first ones of it.
+    """
+
+    decisions: int
+    episodes: int
 
 
 @dataclass
@@ -121,11 +137,15 @@ class LearningRun:
             "base": self.base.hash,
             "sampler": f"{spec.sampler.name} {spec.sampler.steps}",
             "way": way.fingerprint,
+            "demonstrations": fingerprint([Dataset.open(path).fingerprint for path in setting.demonstrations]),
         }
         self.replay = Replay.open(folder / REPLAY, schema, facts)
         shuffled = options.critic.seed if options.control == SHUFFLED else None
-        self.experience = Experience(self.replay, options.critic.gamma, way.keys(spec), shuffled)
+        self.experience = Experience(
+            self.replay, options.critic.gamma, way.keys(spec), options.critic.n_steps, shuffled
+        )
         self.state, self.learner = State(), None
+        self._shown = self._add_demonstrations()
 
     learner: Learner | None
 
@@ -150,8 +170,7 @@ class LearningRun:
             CsvLog(self.folder / CURVE, self.state.steps),
             TensorBoardLog(self.folder / "tensorboard", self.state.steps),
         ]
-        kept = InOrder(self.replay, done=self._episodes())
-        kept.steps = kept.decisions = 0
+        kept = InOrder(self.replay, self._acting(), done=self._episodes())
         try:
             with Interruption() as interruption, self._collecting(kept) as collecting:
                 begun = self.state.segments
@@ -185,7 +204,7 @@ class LearningRun:
         if figures is None:
             return False
         shares = self._share(first, end)
-        steps = int(self.replay.column("length", np.arange(len(self.replay) - count, len(self.replay))).sum())
+        steps = self.experience.steps(len(self.replay) - count)
         learnt_s = time.monotonic() - began - collected_s
         state.steps, state.decisions = state.steps + steps, len(self.replay)
         state.elapsed_s += time.monotonic() - began
@@ -216,7 +235,7 @@ class LearningRun:
         for _ in range(updates):
             if interruption.requested:
                 return None
-            rows = draws.integers(len(self.replay), size=self.options.critic.batch_size)
+            rows = draws.choice(self.experience.decisions, size=self.options.critic.batch_size)
             for name, value in self.learner.update(self.experience.batch(rows)).items():
                 totals.setdefault(name, []).append(value)
         return {name: float(np.mean(values)) for name, values in totals.items()}
@@ -246,18 +265,36 @@ class LearningRun:
         return first, first + (self.options.warmup if segment == 0 else self.options.episodes)
 
     def _episodes(self) -> int:
-        """Episodes in the replay."""
-        return int(self.replay.column("episode").max()) + 1 if len(self.replay) else 0
+        """Episodes of the policy in the replay."""
+        return (int(self.replay.column("episode").max()) + 1 if len(self.replay) else 0) - self._shown.episodes
 
     def _decisions_before(self) -> int:
-        """Decisions of the segments that are done."""
-        return self.state.decisions
+        """Decisions of the demonstrations, and of the segments that are done."""
+        return max(self.state.decisions, self._shown.decisions)
+
+    def _add_demonstrations(self) -> Shown:
+        """Add recorded episodes before all others, each row a decision, with what the policy draws there."""
+        if self.setting.demonstrations and not len(self.replay):
+            acting = self._acting()
+
+            def draw(window: Mapping[str, np.ndarray], seeds: np.ndarray) -> np.ndarray:
+                candidates = decide(acting, Query(window, seeds=seeds.tolist())).candidates
+                assert candidates is not None
+                return candidates[:, 0]
+
+            for path in self.setting.demonstrations:
+                with Dataset.open(path) as dataset:
+                    add_episodes(self.replay, dataset, self.spec, draw=draw)
+            self.replay.commit()
+        shown = self.replay.column("version") == DEMONSTRATION
+        episodes = int(self.replay.column("episode")[shown].max()) + 1 if shown.any() else 0
+        return Shown(int(shown.sum()), episodes)
 
     def _share(self, first: int, end: int) -> float:
         """The share of successes of some episodes: those whose last decision ended the task with a reward."""
         episode, terminated = self.replay.column("episode"), self.replay.column("terminated")
         reward = self.replay.column("reward").max(axis=1)
-        won = np.unique(episode[terminated & (reward > 0)])
+        won = np.unique(episode[terminated & (reward > 0)]) - self._shown.episodes
         return float(((won >= first) & (won < end)).sum() / max(end - first, 1))
 
     # -- checkpoints ---------------------------------------------------------------------------------------------------

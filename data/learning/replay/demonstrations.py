@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Iterable
+from typing import Callable, Iterable, Mapping
 
 import numpy as np
 
 from data.learning.replay.replay import Replay
-from data.learning.replay.schema import DEMONSTRATION
+from data.learning.replay.schema import CANDIDATES, DEMONSTRATION
 from data.learning.windows import Windows
 from data.store.dataset import Dataset
 from data.store.names import INTERVENTION, REWARD, SUCCESS, TERMINATED, has_column, has_fact, require_schema
 from robot.description import PolicySpec, require_match
 from robot.errors import InputError
 
+Draw = Callable[[Mapping[str, np.ndarray], np.ndarray], np.ndarray]
+"""The chunks (n, K, horizon, dim) that a policy draws at windows, name -> (n, steps, ...), by seeds (n,)."""
+
+
+_SEEDS_OF_AN_EPISODE = 2**32
+
 
 def add_episodes(
-    replay: Replay, dataset: Dataset, spec: PolicySpec, episodes: Iterable[int] | None = None, *, every: int = 1
+    replay: Replay,
+    dataset: Dataset,
+    spec: PolicySpec,
+    episodes: Iterable[int] | None = None,
+    *,
+    every: int = 1,
+    draw: Draw | None = None,
 ) -> int:
     """Add the decisions of recorded episodes: from each row on, the k rows that were executed.
 
@@ -31,6 +43,7 @@ def add_episodes(
         spec: of the policy.
         episodes: indices; None is all.
         every: rows between two decisions, a divisor of k.
+        draw: the candidates of each decision, none of which was executed; None keeps none.
 
     Returns:
         Decisions added.
@@ -72,11 +85,11 @@ def add_episodes(
                 expected="no rows that a person took back",
                 got="some",
             )
-        added += _add_episode(replay, windows, bool(success[index]), every)
+        added += _add_episode(replay, windows, bool(success[index]), every, draw)
     return added
 
 
-def _add_episode(replay: Replay, windows: Windows, success: bool, every: int) -> int:
+def _add_episode(replay: Replay, windows: Windows, success: bool, every: int, draw: Draw | None) -> int:
     k = replay.schema.rows
     batch = windows.gather(np.arange(len(windows)))
     rows = len(windows)
@@ -95,8 +108,11 @@ def _add_episode(replay: Replay, windows: Windows, success: bool, every: int) ->
     done = terminated[start + length - 1]
     chains = replay.begin(min(len(np.unique(start % k)), len(start)))
     lane = np.unique(start % k, return_inverse=True)[1]
+    window = {name: values[start] for name, values in batch.observation.items()}
+    seeds = np.array([int(windows.episodes[0]) * _SEEDS_OF_AN_EPISODE + row for row in start.tolist()])
+    more = {} if draw is None else {CANDIDATES: draw(window, seeds)}
     replay.add(
-        window={name: values[start] for name, values in batch.observation.items()},
+        window=window,
         executed=np.where(inside[..., None], batch.action[start], 0),
         length=length,
         reward=np.where(inside, reward[after], 0),
@@ -106,5 +122,6 @@ def _add_episode(replay: Replay, windows: Windows, success: bool, every: int) ->
         episode=chains[lane],
         intervention=(person[after] & inside).any(axis=1),
         version=DEMONSTRATION,
+        **more,
     )
     return len(start)

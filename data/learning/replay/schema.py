@@ -18,6 +18,9 @@ WINDOW, NEXT = "window.", "next."
 """Prefixes of the keys that were seen, and of those that followed."""
 DEMONSTRATION = -1
 """The version of a policy that is none: a person's or an expert's decision."""
+CUT_OFF = -2
+"""The version of what is no decision: the moment at which an episode was cut off, with the chunks that were drawn there
+and none of which was executed. What a value is bootstrapped from."""
 CANDIDATES, PLANNED, NOISE, CHOSEN = "candidates", "planned", "noise", "chosen"
 EXTRAS = (NOISE, PLANNED, CANDIDATES, CHOSEN)
 """Columns that a batch of transitions does without."""

@@ -16,7 +16,7 @@ from policies.experience.learner import ChunkLearner, Learner, low_dimensional
 from policies.steering.codebook import entries
 from robot.description import CriticBase, Policy, PolicySpec, fingerprint
 from tiller.steering.learning import LearningOptions
-from tiller.steering.methods.way import Layers, provenance
+from tiller.steering.methods.way import ACTOR, CRITIC, Layers, provenance
 
 if TYPE_CHECKING:
     from tiller.steering.segments import Setting
@@ -34,6 +34,7 @@ class BestOfK:
     candidates: int
     scale: float
     noise_kept: None = None
+    ranks: bool = True
 
     @property
     def fingerprint(self) -> str:
@@ -64,10 +65,12 @@ class BestOfK:
     ) -> ChunkLearner:
         return ChunkLearner(spec, base, transforms, experience, options.critic, measured)
 
-    def save(self, learner: Learner, folder: Path, setting: Setting, options: LearningOptions) -> Layers:
+    def save(self, learner: Learner, folder: Path) -> None:
         assert isinstance(learner, ChunkLearner)
-        path = save_critic(learner.critic, folder / "critic", provenance(learner))
-        choice = {"name": "value", "critic": str(path), "samples": self.candidates, "zero": True}
+        save_critic(learner.critic, folder / CRITIC, provenance(learner))
+
+    def layers(self, folder: Path) -> Layers:
+        choice = {"name": "value", "critic": str(folder / CRITIC), "samples": self.candidates, "zero": True}
         return ({"name": "noise_scale", "noise_scale": self.scale}, choice)
 
 
@@ -87,6 +90,7 @@ class Codebook:
     seed: int
     noise: tuple[int, ...]
     noise_kept: None = None
+    ranks: bool = True
 
     @property
     def fingerprint(self) -> str:
@@ -123,7 +127,9 @@ class Codebook:
             spec, base, transforms, experience, options.critic, measured, noise=self.noise, settings=self.settings
         )
 
-    def save(self, learner: Learner, folder: Path, setting: Setting, options: LearningOptions) -> Layers:
+    def save(self, learner: Learner, folder: Path) -> None:
         assert isinstance(learner, CodebookLearner)
-        path = save_actor(learner.actor, folder / "actor", provenance(learner))
-        return ({"name": CODEBOOK, "actor": str(path)},)
+        save_actor(learner.actor, folder / ACTOR, provenance(learner))
+
+    def layers(self, folder: Path) -> Layers:
+        return ({"name": CODEBOOK, "actor": str(folder / ACTOR)},)

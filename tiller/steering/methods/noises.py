@@ -8,19 +8,18 @@ from typing import TYPE_CHECKING
 
 from policies.actors.actor import LearntActor
 from policies.actors.checkpoint import save_actor
-from policies.actors.noise import NOISE_ACTOR
 from policies.experience.batches import Experience
-from policies.experience.config import NoiseOptions
 from policies.experience.denoising import Denoise, denoiser
 from policies.experience.exploring_noises import ExploringNoises
 from policies.experience.learner import Learner, low_dimensional
 from policies.experience.noise_actor import NoiseActorLearner
 from policies.experience.noise_sac import NoiseSacLearner
+from policies.recipe.actors import NOISE_ACTOR, NoiseOptions
 from policies.steering.noise_actor import require_own_noise
 from robot.description import CriticBase, Policy, PolicySpec, fingerprint
 from robot.errors import InputError
 from tiller.steering.learning import LearningOptions
-from tiller.steering.methods.way import Layers, provenance
+from tiller.steering.methods.way import ACTOR, Layers, provenance
 
 if TYPE_CHECKING:
     from tiller.steering.segments import Setting
@@ -40,6 +39,7 @@ class NoiseActorWay:
     scale: float
     noise: tuple[int, ...]
     candidates: int = 1
+    ranks: bool = True
 
     @property
     def noise_kept(self) -> tuple[int, ...]:
@@ -71,9 +71,12 @@ class NoiseActorWay:
             options=options.noise, deviation=deviation(options.noise, self.scale),
         )  # fmt: skip
 
-    def save(self, learner: Learner, folder: Path, setting: Setting, options: LearningOptions) -> Layers:
+    def save(self, learner: Learner, folder: Path) -> None:
         assert isinstance(learner, NoiseActorLearner)
-        return ({"name": NOISE_ACTOR, "actor": str(save_actor(learner.actor, folder / "actor", provenance(learner)))},)
+        save_actor(learner.actor, folder / ACTOR, provenance(learner))
+
+    def layers(self, folder: Path) -> Layers:
+        return ({"name": NOISE_ACTOR, "actor": str(folder / ACTOR)},)
 
 
 @dataclass(frozen=True)
@@ -89,6 +92,7 @@ class NoiseSacWay:
     scale: float
     noise: tuple[int, ...]
     candidates: int = 1
+    ranks: bool = False
 
     @property
     def noise_kept(self) -> tuple[int, ...]:
@@ -119,9 +123,12 @@ class NoiseSacWay:
             options=options.noise, deviation=deviation(options.noise, self.scale),
         )  # fmt: skip
 
-    def save(self, learner: Learner, folder: Path, setting: Setting, options: LearningOptions) -> Layers:
+    def save(self, learner: Learner, folder: Path) -> None:
         assert isinstance(learner, NoiseSacLearner)
-        return ({"name": NOISE_ACTOR, "actor": str(save_actor(learner.actor, folder / "actor", provenance(learner)))},)
+        save_actor(learner.actor, folder / ACTOR, provenance(learner))
+
+    def layers(self, folder: Path) -> Layers:
+        return ({"name": NOISE_ACTOR, "actor": str(folder / ACTOR)},)
 
 
 def exploring(

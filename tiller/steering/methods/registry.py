@@ -28,7 +28,7 @@ METHODS: dict[str, Callable[[Setting, LearningOptions], Way]] = {
     "codebook": _codebook,
     "dsrl_na": lambda setting, options: make_noise_way("dsrl_na", setting),
     "dsrl_sac": lambda setting, options: make_noise_way("dsrl_sac", setting),
-    "residual": lambda setting, options: make_residual_way(setting),
+    "residual": make_residual_way,
 }
 """Name -> what makes its way."""
 

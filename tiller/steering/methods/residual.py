@@ -16,7 +16,7 @@ from policies.experience.residual import ResidualLearner
 from policies.steering.noise_scale import NoiseScaled
 from robot.description import CriticBase, Policy, PolicySpec, fingerprint
 from tiller.steering.learning import LearningOptions
-from tiller.steering.methods.way import Layers, provenance
+from tiller.steering.methods.way import ACTOR, CRITIC, Layers, provenance
 
 if TYPE_CHECKING:
     from tiller.steering.segments import Setting
@@ -30,11 +30,14 @@ class ResidualWay:
         scale: of the noise of what is edited, 0 where the zero-noise plan is the rung below; None for a policy that
             starts from no noise.
         noise: shape of the policy's noise; empty for none.
+        by_value: whether the critic chooses between the edited and the unedited chunk.
     """
 
     scale: float | None
     noise: tuple[int, ...]
+    by_value: bool = True
     candidates: int = 2
+    ranks: bool = False
     noise_kept: None = None
 
     @property
@@ -49,7 +52,7 @@ class ResidualWay:
         below = setting.policy if self.scale is None else NoiseScaled(setting.policy, noise_scale=self.scale)
         if learner is None:
             return ExploringEdits(below)
-        critic = learner.critic if options.residual.by_value else None
+        critic = learner.critic if self.by_value else None
         return ExploringEdits(below, learner.actor, critic, options.greedy, options.residual.tried)
 
     def learner(
@@ -65,19 +68,21 @@ class ResidualWay:
             spec, base, transforms, experience, options.critic, measured, noise=self.noise, options=options.residual
         )
 
-    def save(self, learner: Learner, folder: Path, setting: Setting, options: LearningOptions) -> Layers:
+    def save(self, learner: Learner, folder: Path) -> None:
         assert isinstance(learner, ResidualLearner)
-        edit: dict[str, Any] = {
-            "name": RESIDUAL,
-            "actor": str(save_actor(learner.actor, folder / "actor", provenance(learner))),
-        }
-        if options.residual.by_value:
-            edit["critic"] = str(save_critic(learner.critic, folder / "critic", provenance(learner)))
+        save_actor(learner.actor, folder / ACTOR, provenance(learner))
+        save_critic(learner.critic, folder / CRITIC, provenance(learner))
+
+    def layers(self, folder: Path) -> Layers:
+        edit: dict[str, Any] = {"name": RESIDUAL, "actor": str(folder / ACTOR)}
+        if self.by_value:
+            edit["critic"] = str(folder / CRITIC)
         return (edit,) if self.scale is None else ({"name": "noise_scale", "noise_scale": self.scale}, edit)
 
 
-def make_residual_way(setting: Setting) -> ResidualWay:
+def make_residual_way(setting: Setting, options: LearningOptions) -> ResidualWay:
     """The way of `residual` around the best rung below."""
     if setting.policy.noise_shape is None:
-        return ResidualWay(None, ())
-    return ResidualWay(0.0 if setting.zero_is_best else setting.scale, tuple(setting.policy.noise_shape))
+        return ResidualWay(None, (), options.residual.by_value)
+    scale = 0.0 if setting.zero_is_best else setting.scale
+    return ResidualWay(scale, tuple(setting.policy.noise_shape), options.residual.by_value)

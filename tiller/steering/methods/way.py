@@ -14,6 +14,8 @@ from tiller.steering.learning import LearningOptions
 if TYPE_CHECKING:
     from tiller.steering.segments import Setting
 
+CRITIC, ACTOR = "critic", "actor"
+"""Folders of what was learnt."""
 Layers = tuple[Mapping[str, Any], ...]
 """What steers, from the inside out, as `policies.steering.registry.steer` takes it."""
 
@@ -25,6 +27,7 @@ class Way(Protocol):
         candidates: chunks that a decision keeps.
         noise_kept: shape of the noise that a decision keeps; None for none.
         fingerprint: of what its decisions are drawn from.
+        ranks: whether its critic is to rank the base's own chunks, and so is judged by that.
     """
 
     @property
@@ -35,6 +38,9 @@ class Way(Protocol):
 
     @property
     def fingerprint(self) -> str: ...
+
+    @property
+    def ranks(self) -> bool: ...
 
     def keys(self, spec: PolicySpec) -> tuple[str, ...]:
         """What its learners see of what the policy sees."""
@@ -56,8 +62,12 @@ class Way(Protocol):
         """A learner with fresh weights, scaled by the first decisions."""
         ...
 
-    def save(self, learner: Learner, folder: Path, setting: Setting, options: LearningOptions) -> Layers:
-        """Write what was learnt below a folder; returns what steers by it."""
+    def save(self, learner: Learner, folder: Path) -> None:
+        """Write what was learnt below a folder."""
+        ...
+
+    def layers(self, folder: Path) -> Layers:
+        """What steers by what `save` wrote."""
         ...
 
 

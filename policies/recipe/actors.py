@@ -1,4 +1,4 @@
-"""How learners from experience learn."""
+"""How actors that steer a frozen policy are made, and how they learn from experience."""
 
 from __future__ import annotations
 
@@ -6,44 +6,58 @@ import math
 from dataclasses import dataclass, field
 from typing import Annotated, Mapping
 
-from policies.actors.noise import REPEATED, Bound, NoiseShape
-from policies.networks.sizes import Width
-from policies.recipe.critic import DEVIATION, DIFFERENCE, PLANS
+import numpy as np
+
+from policies.recipe.critic import DIFFERENCE
+from policies.recipe.learner import require_plan
 from robot.description.ranges import Range, Share
 from robot.description.record import require_ranges
 from robot.errors import InputError, nearest
 
+NOISE_ACTOR = "noise_actor"
+FULL, REPEATED, KNOTS = "full", "repeated", "knots"
+SHAPES = (FULL, REPEATED, KNOTS)
+Bound = Annotated[float, Range(0, 100, above=True)]
+
 
 @dataclass(frozen=True)
-class LearnerConfig:
-    """How a critic of chunks learns, and what learns on it.
+class NoiseShape:
+    """How far noises reach, and how many numbers they are made of.
+
+        w = bound * B v,    v in [-1, 1]^(m x D),    B (horizon, m) with rows that are weights of sum 1
+
+    so that every component of w lies within the bound. B is the identity (`full`), ones (`repeated`: one row over the
+    horizon), or linear between m knots (`knots`).
 
     Args:
-        members: of its ensemble, two or more of which judge.
-        width, depth: of its hidden layers.
-        network: `mlp`, or `dueling`: the value of the state apart from that of a chunk.
-        plan: how it sees chunks beside the zero-noise plan: `difference`, `beside` or `deviation` (`CriticRecipe`).
-        gamma: discount of a control step.
-        target_rate: of the target network.
-        learning_rate: of all.
-        batch_size: decisions of an update.
-        seed: of weights and batches.
+        bound: of each component.
+        shape: `full`, `repeated` or `knots`.
+        knots: m of `knots`, the horizon where that is less.
+
+    Raises:
+        InputError: a shape that does not exist, or a number outside its range.
     """
 
-    members: Annotated[int, Range(2, 100)] = 2
-    width: Width = 64
-    depth: Annotated[int, Range(0, 100)] = 2
-    network: str = "mlp"
-    plan: str = DEVIATION
-    gamma: Share = 0.99
-    target_rate: Share = 0.01
-    learning_rate: Annotated[float, Range(0, 1, above=True)] = 3e-4
-    batch_size: Annotated[int, Range(1, 1_000_000)] = 256
-    seed: Annotated[int, Range(0, 2**31 - 1)] = 0
+    bound: Bound = 1.5
+    shape: str = REPEATED
+    knots: Annotated[int, Range(2, 10_000)] = 4
 
     def __post_init__(self) -> None:
-        require_ranges(self, "learner")
-        require_plan(self.plan, "learner")
+        require_ranges(self, NOISE_ACTOR)
+        if self.shape not in SHAPES:
+            raise InputError(
+                f"{NOISE_ACTOR}: shape", expected=f"one of {', '.join(SHAPES)}", got=f"'{self.shape}'",
+                way_out=nearest(self.shape, SHAPES),
+            )  # fmt: skip
+
+    def basis(self, horizon: int) -> np.ndarray:
+        """B (horizon, m), float32."""
+        if self.shape == FULL or (self.shape == KNOTS and self.knots >= horizon):
+            return np.eye(horizon, dtype=np.float32)
+        if self.shape == REPEATED:
+            return np.ones((horizon, 1), np.float32)
+        place, knots = np.linspace(0, 1, horizon), np.linspace(0, 1, self.knots)
+        return np.stack([np.interp(place, knots, row) for row in np.eye(self.knots)], axis=1).astype(np.float32)
 
 
 Updates = Annotated[int, Range(0, 1_000_000_000)]
@@ -92,7 +106,7 @@ class NoiseOptions(SoftOptions):
 
     Args:
         plan, after, entropy, alpha, alpha_floor, alpha_cap: as of `SoftOptions`.
-        bound, shape, knots: of the noises (`policies.actors.noise.NoiseShape`).
+        bound, shape, knots: of the noises (`NoiseShape`).
         jitter: deviation that is added to the actor's own noises, as shares of the bound, where the noise critic
             learns.
         backup_entropy: whether the entropy of what follows counts in the targets of the critic.
@@ -130,16 +144,3 @@ class ResidualOptions(SoftOptions):
     deviation: Annotated[float, Range(0.01, 7)] = 0.5
     by_value: bool = True
     tried: Share = 0.5
-
-
-def require_plan(plan: str, thing: str) -> None:
-    """Refuse a way to see chunks that does not exist.
-
-    Raises:
-        InputError: names those that do.
-    """
-    if plan not in PLANS[1:]:
-        raise InputError(
-            f"{thing}: plan", expected=f"one of {', '.join(PLANS[1:])}", got=plan,
-            way_out=nearest(plan, (DIFFERENCE, DEVIATION)),
-        )  # fmt: skip

@@ -1,0 +1,190 @@
+"""Rungs that learn from the base's own decisions, such as the best of K chunks and a codebook of noises."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Mapping
+
+import numpy as np
+
+from robot.errors import InputError
+from robot.files import write_file
+from tiller.runs.collecting import CollectOptions
+from tiller.runs.output import FINISHED, finished_figures
+from tiller.runs.sources import CHECKPOINT
+from tiller.steering.rung import Rung
+
+if TYPE_CHECKING:
+    from policies.experience.learner import ChunkLearner
+    from robot.description import Policy
+    from tiller.steering.climb import Climb
+    from tiller.steering.segments import Setting
+
+MEMBERS = 8
+"""Episodes that go on from one state, where a critic is judged."""
+JUDGED_SEEDS = 50_000
+"""Between the first start that is learnt on and the first that a critic is judged on."""
+
+
+def require_learning(climb: Climb) -> None:
+    """Refuse a base that cannot be learnt from by its decisions.
+
+    Raises:
+        InputError: with the method that would work.
+    """
+    from policies.experience.learner import base_of, low_dimensional
+    from policies.steering.noise_scale import NoiseScaled
+    from policies.steering.steered import innermost
+
+    NoiseScaled(climb.base, noise_scale=0.0)  # refuses what noise cannot steer
+    low_dimensional(climb.base.spec.observation)
+    base_of(climb.base)
+    if climb.base.spec.ensemble is not None:
+        raise InputError(
+            "a temporal ensemble", expected="a policy that executes rows of one chunk", got="one that blends several",
+            way_out="Leave the ensemble out, or take method=filtered_bc",
+        )  # fmt: skip
+    if climb.base.spec.embodiments or str(getattr(innermost(climb.base), "embodiment", "")):
+        raise InputError(
+            "learning from decisions", expected="a policy of one embodiment", got="one of several",
+            way_out="method=free and method=ticket work for it",
+        )  # fmt: skip
+
+
+def learn(climb: Climb, method: str) -> Rung | None:
+    """Learn by a method as long as its steps and the run's minutes last; the rung that comes of it.
+
+    Raises:
+        InputError: as of `LearningRun`.
+        KeyboardInterrupt: it was stopped; the last segment that was done is kept.
+    """
+    from policies.experience.learner import ChunkLearner
+    from policies.steering.registry import steer
+    from tiller.runs.progress import Counter
+    from tiller.steering.methods import make_way
+    from tiller.steering.segments import LearningRun
+
+    options, folder, bench = climb.options.learning, climb.folder / method, climb.bench
+    setting = _setting(climb)
+    done = finished_figures(folder)
+    with LearningRun(folder, setting, options, make_way(method, setting, options)) as run:
+        if done is None:
+            climb.deadline.check()
+            bench.charge(run.state.steps, run.state.elapsed_s, before=True)
+            before, before_s = run.state.steps, run.state.elapsed_s
+            with Counter(f"{method} on {climb.task}", options.steps) as counter:
+                run.show = lambda line: counter.show(run.state.steps, line)
+                ended = run.run(lambda elapsed_s: climb.deadline.over or elapsed_s >= 60 * options.minutes)
+            steps, seconds = run.state.steps, run.state.elapsed_s
+            bench.charge(steps - before, seconds - before_s)
+            if not ended:
+                raise KeyboardInterrupt
+            if run.learner is None:
+                climb.notes[method] = "no time was left for it"
+                return None
+            run.way.save(run.learner, folder)
+            ranking = {}
+            if run.way.ranks and isinstance(run.learner, ChunkLearner):
+                ranking = judged(climb, run.learner, setting, folder)
+            done = {"steps": steps, "seconds": seconds, **ranking}
+            write_file(folder / FINISHED, json.dumps(done, indent=2) + "\n")
+        else:
+            bench.charge(int(done["steps"]), float(done["seconds"]), before=True)
+        layers = run.way.layers(folder)
+    low = done.get("concordance_low")
+    shown = "not judged" if low is None else f"{done['concordance']:.3f}, at least {low:.3f}"
+    climb.notes[method] = f"concordance within a state {shown}"
+    if low is not None and options.gate and not low > options.gate:
+        climb.notes[method] += f": not above {options.gate:g}, and so the rung stays closed (learning.gate=0 opens it)"
+        return None
+    policy: Policy = climb.base
+    for each in layers:
+        policy = steer(policy, each)
+    figures = {"env_steps": float(done["steps"]), "minutes": float(done["seconds"]) / 60, **_numbers(done)}
+    return Rung(method, policy, climb.checkpoint, figures)
+
+
+def _numbers(done: Mapping[str, Any]) -> dict[str, float]:
+    return {name: float(value) for name, value in done.items() if name.startswith("concordance")}
+
+
+def _setting(climb: Climb) -> Setting:
+    """What is learnt from: the base under its sampler and execution."""
+    from policies.steering.steered import innermost
+    from tiller.steering.cloning import demonstrations
+    from tiller.steering.segments import Setting
+
+    options = climb.options.learning
+    recipe: Any = innermost(climb.base).recipe  # type: ignore[attr-defined]
+    shown: list[str] = []
+    if options.demonstrations:
+        try:
+            shown = demonstrations(climb)
+        except InputError as error:
+            climb.notes["demonstrations"] = str(error)
+    return Setting(
+        climb.base,
+        recipe.transforms,
+        climb.task,
+        climb.bench.options,
+        climb.bench.learning_seed,
+        options.scale or climb.scale,
+        climb.zero_is_best,
+        climb.options.workers,
+        tuple(shown),
+    )
+
+
+def judged(climb: Climb, learner: ChunkLearner, setting: Setting, folder: Path) -> dict[str, float]:
+    """How well the critic ranks chunks of one state that it never saw: kept beside it, and as figures; none where
+    nothing is to be judged, or the task's states cannot be put back.
+    """
+    from data.store.dataset import Dataset
+    from policies.critics.base import Base, BaseChunks
+    from policies.critics.judgement import judge
+    from tiller.runs.collection import add_missing, load_sources, open_collection
+    from tiller.runs.critic import write_judgement
+
+    options, bench = climb.options, climb.bench
+    if not options.learning.judged:
+        return {}
+    settings = CollectOptions(
+        climb.task,
+        -(-options.learning.judged // MEMBERS) * MEMBERS,
+        source=CHECKPOINT,
+        checkpoint=str(climb.checkpoint),
+        steering={"name": "noise_scale", "noise_scale": setting.scale},
+        sampler=options.sampler,
+        steps=options.steps,
+        n_action_steps=options.n_action_steps,
+        groups=MEMBERS,
+        mixed_groups=True,
+        seed=bench.learning_seed + JUDGED_SEEDS,
+        workers=options.workers,
+        output=str(climb.folder / "judged"),
+        options=bench.options,
+        device=options.device,
+        resume=True,
+    )
+    started = time.perf_counter()
+    try:
+        sources, facts = load_sources(settings)
+        dataset, output = open_collection(settings, facts)
+    except InputError as error:
+        climb.notes["judged"] = str(error)
+        return {}
+    with dataset:
+        add_missing(dataset, settings, sources)
+        bench.charge(dataset.rows, time.perf_counter() - started)
+        output.mark({"rows": dataset.rows})
+        base = Base(setting.policy, learner.critic.spec.base.hash if learner.critic.spec.base else "")
+        chunks = BaseChunks(base, learner.critic.spec.steps)
+        judgement = judge(learner.critic, [dataset], [np.arange(len(dataset))], chunks=chunks)
+    assert isinstance(dataset, Dataset)
+    for part in ("critic", "actor"):
+        if (folder / part).is_dir():
+            write_judgement(judgement, folder / part)
+    within = judgement.within
+    return {"concordance": within[0], "concordance_low": within[1], "concordance_states": float(judgement.states)}
