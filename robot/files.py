@@ -82,6 +82,16 @@ def unwritten(path: Path, error: OSError) -> TillerError:
     )
 
 
+def is_full(error: BaseException) -> bool:
+    """Whether an error, or what caused it, is that there is no room on the disk."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.errno in FULL:
+            return True
+        cause = cause.__cause__
+    return False
+
+
 def write_table(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> Path:
     """Write a CSV with a header, as `write_file` does.
 

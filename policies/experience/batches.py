@@ -6,8 +6,8 @@ import numpy as np
 import torch
 
 from data.learning.replay.replay import Replay
+from data.learning.replay.schema import AFTERWARDS, CUT_OFF, PLANNED, WINDOW
 from data.learning.replay.schema import CANDIDATES as DRAWN
-from data.learning.replay.schema import CUT_OFF, PLANNED, WINDOW
 from data.learning.replay.schema import NOISE as DREW
 from policies.critics.names import CANDIDATES, DISCOUNT, KNOWN, NOISE, PLAN, RETURN, REWARD
 from policies.model.batch import TensorBatch
@@ -60,12 +60,14 @@ class Experience:
         """
         replay, rows = self.replay, np.arange(len(self.replay))
         length, ended = replay.column("length"), replay.column("terminated")
-        following, cut = replay.following(rows), replay.column("version") == CUT_OFF
+        version, following = replay.column("version"), replay.following(rows)
+        cut, idle = version == CUT_OFF, (version == CUT_OFF) | (version == AFTERWARDS)
+        _require_success(replay)
         powers = np.power(self.gamma, np.arange(replay.schema.rows + 1))
         gain, discount = replay.column("reward") @ powers[:-1], powers[length]
-        goes_on = (following >= 0) & ~cut[following]
+        goes_on = (following >= 0) & ~cut[following] & ~ended & ~idle
         if self.shuffled is not None:
-            gain, ended = self._dealt_out(~cut & ~goes_on, ended, discount / self.gamma)
+            gain, ended = self._dealt_out(~idle & ~goes_on, ended, discount / self.gamma)
         reward, product, last = gain.copy(), discount.copy(), rows.copy()
         for _ in range(self.n_steps - 1):
             more = goes_on[last]
@@ -79,9 +81,9 @@ class Experience:
         self._after = np.where(following[last] >= 0, following[last], last)
         # A failure that was dealt to a success has no moment of its own that it was cut off at: it is where it was.
         known = (following[last] >= 0) | ended[last] | (self.shuffled is not None)
-        columns = {REWARD: reward, DISCOUNT: product * ~ended[last], KNOWN: known & ~cut, RETURN: returned}
+        columns = {REWARD: reward, DISCOUNT: product * ~ended[last], KNOWN: known & ~idle, RETURN: returned}
         self._columns = {name: value.astype(np.float32) for name, value in columns.items()}
-        self.decisions = np.flatnonzero(~cut)
+        self.decisions = np.flatnonzero(~idle)
 
     def _dealt_out(self, last: np.ndarray, ended: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Gains and ends of other episodes: whether the task ended with their last decision, and succeeded."""
@@ -100,8 +102,8 @@ class Experience:
     def batch(self, rows: np.ndarray) -> TensorBatch:
         """The decisions of some rows as windows of k rows.
 
-        Columns: `PLAN`, `CANDIDATES` (batch, K, k, dim), `REWARD`, `DISCOUNT`, `KNOWN`, `RETURN`, and `NOISE` where it is
-        kept; `following` has the windows, plans and candidates of what is bootstrapped from.
+        Columns: `PLAN`, `CANDIDATES` (batch, K, k, dim), `REWARD`, `DISCOUNT`, `KNOWN`, `RETURN`, and `NOISE` where it
+        is kept; `following` has the windows, plans and candidates of what is bootstrapped from.
         """
         rows, k = np.asarray(rows), self.replay.schema.rows
         observation, candidates = self.windows(rows)
@@ -138,6 +140,20 @@ class Experience:
         inside = np.arange(k) < records["length"][:, None]
         chunks: np.ndarray = np.where(inside[..., None], records["executed"], rest).astype(np.float32)
         return chunks
+
+
+def _require_success(replay: Replay) -> None:
+    """Refuse rewards that are none of success: values are chances, 0 to 1."""
+    reward = replay.column("reward")
+    total = reward.sum(axis=1)
+    if len(reward) and not ((reward >= 0).all() and (total <= 1 + 1e-6).all()):
+        worst = float(reward.min()) if (reward < 0).any() else float(total.max())
+        raise InputError(
+            "rewards to learn from",
+            expected="0, and 1 at success: at most 1 in a decision",
+            got=f"{worst:g}",
+            way_out="Leave rewards out of the episodes, so that success is what counts",
+        )
 
 
 def _tensors(values: dict[str, np.ndarray]) -> dict[str, torch.Tensor]:

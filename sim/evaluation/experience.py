@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import dataclass
 from typing import Any, Generator, Mapping
 
 import numpy as np
 
 from data.learning.replay.replay import Replay
-from data.learning.replay.schema import CANDIDATES, CHOSEN, CUT_OFF, NOISE, PLANNED
+from data.learning.replay.schema import AFTERWARDS, CANDIDATES, CHOSEN, CUT_OFF, NOISE, PLANNED
 from robot.control.runner import ChunkRunner
 from robot.description import Decision, Policy
 from robot.errors import InputError
@@ -71,6 +72,15 @@ def decisions(
             yield records.popleft()
 
 
+@dataclass
+class _Begun:
+    """An episode of the replay, how many decisions it has, and whether one of them brought success."""
+
+    episode: int
+    decisions: int = 0
+    success: bool = False
+
+
 class Experience:
     """Keeps decisions of rollouts in a replay.
 
@@ -81,11 +91,16 @@ class Experience:
 
     def __init__(self, replay: Replay, version: int = 0) -> None:
         self.replay, self.version = replay, version
-        self._episodes: dict[int, int] = {}  # number of the order -> episode of the replay
+        self._episodes: dict[int, _Begun] = {}  # by the number of the order
         self._last = -1
 
-    def add(self, record: DecisionRecord) -> None:
+    def add(self, record: DecisionRecord, *, of_success: bool = False) -> None:
         """Keep a decision and what came of it; those of an episode in their order.
+
+        Args:
+            record: the decision.
+            of_success: learn of success alone, whatever the task rewards: 1 in the last row of the decision that
+                brought it, with which the task ends; later ones are kept as `AFTERWARDS`.
 
         Raises:
             InputError: it does not fit the replay, or a reward is not finite.
@@ -95,24 +110,32 @@ class Experience:
         if k > schema.rows:
             raise InputError("replay: rows", expected=f"{k} or more, which were executed", got=str(schema.rows))
         number = record.order.number
-        if record.request.number == 0 or number not in self._episodes:  # orders of each rollout count from 0
-            self._episodes[number] = int(self.replay.begin()[0])
-        self._last = self._episodes[number]
+        begun = self._episodes.get(number)
+        if begun is None or (record.request.number == 0 and begun.decisions):  # orders of each rollout count from 0
+            begun = self._episodes[number] = _Begun(int(self.replay.begin()[0]))
+        self._last = begun.episode
+        version = AFTERWARDS if of_success and begun.success else self.version
         executed, reward = np.zeros((1, schema.rows, schema.dim)), np.zeros((1, schema.rows))
         executed[0, :k], reward[0, :k] = record.executed, trace.reward
         ended = bool(trace.terminated[-1]), bool(trace.truncated[-1])
+        success, terminated = bool(record.episode.success), ended[0]
+        if of_success:
+            reward[:] = 0
+            reward[0, k - 1] = success and not begun.success
+            terminated = ended[0] or success
         self.replay.add(
             window={name: np.asarray(value)[None] for name, value in record.request.window.items()},
             next_window={name: np.asarray(value)[None] for name, value in record.next_window.items()},
             executed=executed,
             length=np.array([k]),
             reward=reward,
-            terminated=np.array([ended[0]]),
+            terminated=np.array([terminated]),
             truncated=np.array([ended[1]]),
             episode=np.array([self._last]),
-            version=self.version,
+            version=version,
             **self._plan(record.decision),
         )
+        begun.decisions, begun.success = begun.decisions + 1, success
         if any(ended):
             del self._episodes[number]
 

@@ -21,6 +21,7 @@ from sim.evaluation.order import Order
 from sim.evaluation.rollout import BATCH, env_config, environments_of
 from sim.evaluation.rounds import Rollout
 from sim.evaluation.session import EnvSession
+from tiller.steering.patience import Patience
 
 
 @dataclass(eq=False)
@@ -58,6 +59,7 @@ class InOrder:
         replay: that they are added to.
         policy: that draws what is bootstrapped from where an episode is cut off.
         done: number of the next one.
+        patience: with a full disk.
 
     Attributes:
         steps: of the environment, of those that were added.
@@ -66,6 +68,7 @@ class InOrder:
     replay: Replay
     policy: Policy
     done: int = 0
+    patience: Patience = field(default_factory=Patience)
     steps: int = 0
     _open: dict[int, list[DecisionRecord]] = field(default_factory=dict)
     _whole: dict[int, list[DecisionRecord]] = field(default_factory=dict)
@@ -81,14 +84,14 @@ class InOrder:
             self._add(self._whole.pop(self.done))
 
     def _add(self, records: list[DecisionRecord]) -> None:
-        adding = Experience(self.replay)
+        adding, attempt = Experience(self.replay), self.patience.attempt
         for record in records:
-            adding.add(record)
+            attempt(adding.add, record, of_success=True)
             self.steps += len(record.executed)
         last = records[-1]
-        if not last.trace.terminated[-1]:
-            adding.cut_off(last, self._next(last))
-        self.replay.commit()
+        if not last.trace.terminated[-1] and not last.episode.success:
+            attempt(adding.cut_off, last, self._next(last))
+        attempt(self.replay.commit)
         self.done += 1
 
     def _next(self, record: DecisionRecord) -> Decision:

@@ -28,17 +28,24 @@ JUDGED_SEEDS = 50_000
 """Between the first start that is learnt on and the first that a critic is judged on."""
 
 
-def require_learning(climb: Climb) -> None:
-    """Refuse a base that cannot be learnt from by its decisions.
+def require_learning(climb: Climb, method: str) -> None:
+    """Refuse a base that cannot be learnt from by its decisions, in the way of a method.
 
     Raises:
         InputError: with the method that would work.
     """
+    from policies.actors.edit import deltas
     from policies.experience.learner import base_of, low_dimensional
+    from policies.steering.noise_actor import require_own_noise
     from policies.steering.noise_scale import NoiseScaled
     from policies.steering.steered import innermost
 
-    NoiseScaled(climb.base, noise_scale=0.0)  # refuses what noise cannot steer
+    if method == "residual":
+        deltas(climb.base.spec.action, climb.options.learning.residual.delta)  # refuses where nothing may be moved
+    else:
+        NoiseScaled(climb.base, noise_scale=0.0)  # refuses what noise cannot steer
+    if method in ("dsrl_na", "dsrl_sac"):
+        require_own_noise(climb.base, f"learning {method}")
     low_dimensional(climb.base.spec.observation)
     base_of(climb.base)
     if climb.base.spec.ensemble is not None:

@@ -33,6 +33,7 @@ from robot.errors import InputError
 from tiller.steering.collecting import Collecting, InOrder
 from tiller.steering.learning import SHUFFLED, LearningOptions
 from tiller.steering.methods import Way
+from tiller.steering.patience import Patience
 
 LAST, REPLAY, CURVE = "last", "replay", "curve.csv"
 _TENSORS, _STATE = "learner.safetensors", "state.json"
@@ -145,6 +146,7 @@ class LearningRun:
             self.replay, options.critic.gamma, way.keys(spec), options.critic.n_steps, shuffled
         )
         self.state, self.learner = State(), None
+        self.patience = Patience()
         self._shown = self._add_demonstrations()
 
     learner: Learner | None
@@ -170,9 +172,10 @@ class LearningRun:
             CsvLog(self.folder / CURVE, self.state.steps),
             TensorBoardLog(self.folder / "tensorboard", self.state.steps),
         ]
-        kept = InOrder(self.replay, self._acting(), done=self._episodes())
+        kept = InOrder(self.replay, self._acting(), done=self._episodes(), patience=self.patience)
         try:
             with Interruption() as interruption, self._collecting(kept) as collecting:
+                self.patience.stop = lambda: interruption.requested
                 begun = self.state.segments
                 while self.state.steps < self.options.steps and not over(self.state.elapsed_s):
                     if segments is not None and self.state.segments - begun >= segments:
@@ -219,7 +222,7 @@ class LearningRun:
         }  # fmt: skip
         for logger in loggers:
             logger.log(state.steps, {name: round(float(value), 6) for name, value in row.items() if np.isfinite(value)})
-        self._save()
+        self.patience.attempt(self._save)
         self.show(
             f"{state.steps} steps, {end} episodes, success {shares:.2f} ({row['success_window']:.2f} over {WINDOW}), "
             + ", ".join(f"{name} {value:.3g}" for name, value in figures.items())

@@ -21,6 +21,8 @@ DEMONSTRATION = -1
 CUT_OFF = -2
 """The version of what is no decision: the moment at which an episode was cut off, with the chunks that were drawn there
 and none of which was executed. What a value is bootstrapped from."""
+AFTERWARDS = -3
+"""The version of decisions after a success that ended nothing: steps were taken, but there is nothing to learn."""
 CANDIDATES, PLANNED, NOISE, CHOSEN = "candidates", "planned", "noise", "chosen"
 EXTRAS = (NOISE, PLANNED, CANDIDATES, CHOSEN)
 """Columns that a batch of transitions does without."""

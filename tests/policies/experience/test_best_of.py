@@ -168,7 +168,7 @@ def test_several_decisions_are_summed_as_by_hand(draw: DataObject) -> None:
     steps: list[list[tuple[int, list[float]]]] = []
     for seed, (decisions, terminated) in enumerate(episodes):
         lengths = draw.draw(lists(integers(1, K), min_size=decisions, max_size=decisions))
-        rewards = np.random.default_rng(seed).random((decisions, K)) * (np.arange(K) < np.array(lengths)[:, None])
+        rewards = np.random.default_rng(seed).random((decisions, K)) / K * (np.arange(K) < np.array(lengths)[:, None])
         add_episode(
             replay, [0.0] * decisions, rewards=rewards.tolist(), terminated=terminated, lengths=lengths, seed=seed
         )
@@ -188,3 +188,11 @@ def test_several_decisions_are_summed_as_by_hand(draw: DataObject) -> None:
             assert float(batch.columns[DISCOUNT][row]) == pytest.approx(0 if ends else GAMMA ** len(flat), rel=1e-5)
             assert float(batch.columns[KNOWN][row]) == 1
             row += 1
+
+
+def test_rewards_that_are_no_success_are_refused() -> None:
+    for rewards in ([[2.0, 0]], [[-1.0, 0]], [[0.7, 0.7]]):
+        replay = empty()
+        add_episode(replay, [0.0], rewards=rewards, terminated=True)
+        with pytest.raises(InputError, match="rewards to learn from"):
+            Experience(replay, GAMMA).refresh()
