@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Callable
 
-from policies.recipe.choice import choose
+from robot.errors import InputError, nearest
 from tiller.steering.learning import LearningOptions
 from tiller.steering.methods.candidates import BestOfK, Codebook
 from tiller.steering.methods.noises import make_noise_way
@@ -39,5 +39,8 @@ def make_way(method: str, setting: Setting, options: LearningOptions) -> Way:
     Raises:
         InputError: no such method, or one that cannot steer this policy.
     """
-    choose("method", METHODS, method, {})
+    if method not in METHODS:
+        raise InputError(
+            "method", expected=f"one of {', '.join(METHODS)}", got=f"'{method}'", way_out=nearest(method, METHODS)
+        )
     return METHODS[method](setting, options)
