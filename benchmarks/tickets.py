@@ -76,7 +76,7 @@ def run(name: str, artifacts: Path, options: argparse.Namespace) -> list[dict[st
     }  # fmt: skip
     about = {
         "base": name, "task": base.task, "steps": base.steps, "n_action_steps": base.rows,
-        "base_hash": fingerprint(trained[-1]), "date": date.today().isoformat(),
+        "base_hash": fingerprint(trained / "checkpoints" / "final"), "date": date.today().isoformat(),
     }  # fmt: skip
     return [{**about, **searched, **row} for row in rows(result, bench.success(bench.policy, fresh))]
 

@@ -18,6 +18,7 @@ VERBS = {
     "train": "train a policy, or a critic, on a dataset or several",
     "steer": "a better policy out of a checkpoint and a task, rung by rung, as far as a paired test prefers it",
     "evaluate": "measure a policy on a task: success rate, score, intervals, videos",
+    "diagnose": "why a policy fails on a task, and what would pay, with the evidence on one page",
     "deploy": "the ROS 2 graph of a robot or its twin: gate, policy, supervisor, as supervised processes",
     "node": "one node of that graph",
     "calibrate": "measure instead of choosing: the energy budget of a task",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Any, Mapping, Protocol
 
+import torch
 from torch import nn
 
 from policies.actors.edit import RESIDUAL, Edits
@@ -18,6 +19,8 @@ from robot.description.ranges import Range
 from robot.description.record import require_ranges
 
 CODEBOOK = "codebook"
+FIRST = 1e-3
+"""Of the zero noise over the others, before anything is learnt."""
 
 Width = Annotated[int, Range(1, 65_536)]
 Depth = Annotated[int, Range(0, 100)]
@@ -52,8 +55,15 @@ class Entries:
         require_ranges(self, CODEBOOK)
 
     def build(self, state: int, spec: ActorSpec) -> nn.Module:
-        """(batch, state) -> (entries, batch): one small network an entry, all in one batch of products."""
-        return MlpEnsemble(self.entries, state, self.width, self.depth)
+        """(batch, state) -> (entries, batch): one small network an entry, all in one batch of products. Untrained ones
+        are alike everywhere, that of the zero noise a little larger.
+        """
+        values = MlpEnsemble(self.entries, state, self.width, self.depth)
+        with torch.no_grad():
+            values.weights[-1].zero_()
+            values.biases[-1].zero_()
+            values.biases[-1][0] = FIRST
+        return values
 
 
 HEADS: dict[str, type[Any]] = {CODEBOOK: Entries, NOISE_ACTOR: NoiseGaussian, RESIDUAL: Edits}

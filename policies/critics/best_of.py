@@ -73,11 +73,11 @@ class BestOfLearning(Learning[BestOf]):
 
 @torch.no_grad()
 def begin_at(network: nn.Module, value: float) -> None:
-    """Set the last layers of a network of values so that all values are about that one."""
+    """Set the last layers of a network of values so that all values are that one: a choice by them takes the first."""
     state = getattr(network, "value", network)  # of a dueling network, whose advantages are small beside it
     for module in state.modules():
         if isinstance(module, MlpEnsemble):
-            module.weights[-1].mul_(0.1)
+            module.weights[-1].zero_()
             module.biases[-1].fill_(math.log(value / (1 - value)))
 
 

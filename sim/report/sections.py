@@ -61,7 +61,7 @@ def headline(evaluation: Evaluation) -> str:
             f"median call of {evaluation.batch} rows",
         ),
     ]
-    return f'{warning}<div class="cards">{"".join(_card(*card) for card in cards)}</div>'
+    return f'{warning}<div class="cards">{"".join(card(*each) for each in cards)}</div>'
 
 
 def distributions(evaluation: Evaluation) -> str:
@@ -198,7 +198,8 @@ def _paired(first: Evaluation, second: Evaluation) -> list[tuple[str, str]]:
     ]
 
 
-def _card(label: str, value: str, *more: str) -> str:
+def card(label: str, value: str, *more: str) -> str:
+    """A figure with its name and what else there is to say of it."""
     lines = [("label", label), ("value", value), *(("more", line) for line in more)]
     return f'<div class="card">{"".join(f"""<div class="{kind}">{escape(text)}</div>""" for kind, text in lines)}</div>'
 

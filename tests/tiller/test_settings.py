@@ -32,6 +32,8 @@ from sim.tasks.twin.env import TwinOptions
 from tiller.cli import VERBS, main
 from tiller.command_line.words import read_options
 from tiller.configuration.compose import compose
+from tiller.diagnosis.options import DiagnoseOptions
+from tiller.steering.options import SteerOptions
 from tiller.sweep.launchers import LAUNCHERS, read_launcher
 from tiller.verbs.calibrate import BudgetOptions
 from tiller.verbs.collect import CollectOptions
@@ -110,6 +112,8 @@ VERB_OPTIONS: dict[str, tuple[type, Sequence[str], Callable[[str], Any]]] = {
     for verb, kind, required in (
         ("train", TrainOptions, ["data=x"]),
         ("evaluate", EvaluateOptions, ["checkpoint=x"]),
+        ("steer", SteerOptions, ["checkpoint=x"]),
+        ("diagnose", DiagnoseOptions, ["checkpoint=x"]),
         ("collect", CollectOptions, ["task=x"]),
         ("demo", DemoOptions, ["task=x"]),
         ("deploy", DeployOptions, ["contract=x"]),

@@ -7,6 +7,9 @@ from typing import Mapping
 
 from sim.statistics.intervals import Interval
 
+SHOWN_AT, FAILING, SUCCEEDING = "demonstrated", "failing", "succeeding"
+"""Kinds of starts."""
+
 
 @dataclass(frozen=True)
 class Setting:
@@ -112,8 +115,8 @@ class FieldMotion:
     Args:
         unit: of all.
         spread: root mean square distance of chunks that are drawn at one state from their mean, at the last row
-            executed; None where chunks do not differ.
-        roughness: root mean square of second differences of consecutive executed rows.
+            executed, the median over states; None where chunks do not differ.
+        roughness: root mean square of second differences of consecutive executed rows, the median over episodes.
         demonstrated: the same of the demonstrations; None without.
     """
 
@@ -187,6 +190,8 @@ class CoverageFigures:
         left: of failing episodes, the share that leaves the demonstrated states; None where none failed.
         left_succeeding: of succeeding ones.
         left_at: control step at which half of the failing ones that leave have left; None where none does.
+        points: in the plane of the first two components, the demonstrated starts, those that fail and those that
+            succeed.
     """
 
     auc: Interval | None
@@ -201,6 +206,7 @@ class CoverageFigures:
     left: Interval | None
     left_succeeding: Interval | None
     left_at: float | None
+    points: Mapping[str, tuple[tuple[float, float], ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Mapping
 
 from tiller.steering.deadline import Deadline
 from tiller.steering.options import FRESH, LEARNING, TICKETS
-from tiller.steering.rung import Rung
+from tiller.steering.rung import Rung, acting
 
 if TYPE_CHECKING:
     from sim.statistics.records import EpisodeRecord, Evaluation
@@ -125,7 +125,11 @@ class Bench:
         if self.is_done(name):
             evaluation = read_evaluation(self._folder(name))
             same = evaluation.seed == first and evaluation.episodes == episodes and evaluation.complete
-            if same and evaluation.policy == about and to_json(evaluation.options) == to_json(self.options):
+            if (
+                same
+                and acting(evaluation.policy) == acting(about)
+                and to_json(evaluation.options) == to_json(self.options)
+            ):
                 self._count(evaluation, before=True)
                 return evaluation
         evaluation = self._run(rung, first, episodes, name, about)

@@ -281,7 +281,7 @@ def _best_setting(climb: Climb, run: Path, name: str) -> Rung:
     policy = load(checkpoint, climb.options.device)
     rungs = [
         (setting, rung)
-        for setting, rung, _ in possible(policy, checkpoint, execution, scale_settings(), f"{name}, {{}}")
+        for setting, rung, _ in possible(policy, checkpoint, execution, scale_settings(), name + ": {}")
         if rung is not None
     ]
     best = picked(measure(climb.bench, f"{METHOD}/{run.name}", rungs, climb.options.episodes))

@@ -35,7 +35,7 @@ class Ladder:
         options = climb.options
         self.climb, self.record = climb, Record(climb)
         self._test = PairedTest(options.error, options.worth, options.most)
-        self._met = 0
+        self._met, self._spent = 0, Cost()
         self._methods = list[str]()
         for name in order(options):
             try:
@@ -113,7 +113,7 @@ class Ladder:
             self._add(method, candidate, cost, verdict=SAME, note=note)
             return
         self._met += 1
-        before, where = climb.bench.cost, f"promotion/{self._met}-{candidate.name.replace(',', '')}"
+        before, where = climb.bench.cost, f"promotion/{self._met}-{candidate.name.replace('/', '-')}"
         promotion = promote(climb.bench, self._test, climb.best, candidate, where)
         if promotion.is_preferred:
             climb.best = candidate
@@ -123,7 +123,8 @@ class Ladder:
 
     def _add(self, method: str, rung: Rung | str, cost: Cost, **values: Any) -> None:
         """Write a row."""
-        total, figures = self.climb.bench.cost, {} if isinstance(rung, str) else dict(rung.figures)
+        figures = {} if isinstance(rung, str) else dict(rung.figures)
+        self._spent += cost
         row = Row(
             method,
             rung if isinstance(rung, str) else rung.name,
@@ -131,8 +132,8 @@ class Ladder:
             selection_episodes=_whole(figures.get("selection_episodes")),
             steps=cost.steps,
             minutes=cost.seconds / 60,
-            total_steps=total.steps,
-            total_minutes=total.seconds / 60,
+            total_steps=self._spent.steps,
+            total_minutes=self._spent.seconds / 60,
             **values,
         )
         self.record.add(row)

@@ -12,7 +12,7 @@ from tiller.steering.learning import LearningOptions
 
 LADDER = "ladder"
 Proportion = Annotated[float, Range(0, 1, above=True, below=True)]
-TICKETS, LEARNING, FRESH, ROWS = 50_000, 100_000, 200_000, 300_000
+TICKETS, LEARNING, FRESH, ROWS = 50_000, 100_000, 200_000, 500_000
 """Seeds of the search for tickets, of learning and of promotion, from `seed` on, and how many there are in all."""
 
 

@@ -142,11 +142,10 @@ class Record:
     def add(self, row: Row) -> None:
         """Keep a row."""
         self.rows.append(row)
-        bench = self.climb.bench
         values = {"selection": row.selection, "success": row.success, "difference": row.difference}
         numbers = {f"{name}/{row.rung}": value for name, value in values.items() if value is not None}
         assert self._log is not None
-        self._log.log(bench.steps, {**numbers, "minutes": bench.cost.seconds / 60, "pairs": float(row.pairs)})
+        self._log.log(row.total_steps, {**numbers, "minutes": row.total_minutes, "pairs": float(row.pairs)})
         self.write()
 
     def write(self) -> None:
@@ -156,6 +155,7 @@ class Record:
             "task": self.climb.task,
             "options": to_json(bench.options),
             "method": self.climb.options.method,
+            "test": {name: getattr(self.climb.options, name) for name in ("error", "worth", "most")},
             "best": self.climb.best.name,
             "steps": bench.steps,
             "minutes": bench.cost.seconds / 60,

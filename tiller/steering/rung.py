@@ -28,17 +28,22 @@ class Rung:
 
     @property
     def about(self) -> dict[str, Any]:
-        """Its description, for the records of its episodes; two of the same act alike."""
+        """Its description, for the records of its episodes."""
         from policies.loading.load import describe
         from robot.description import to_json
 
         spec = self.policy.spec
-        acts: dict[str, Any] = to_json(describe(self.checkpoint, self.policy))
-        return {**acts, "n_action_steps": spec.n_action_steps, "rung": self.name}
+        described: dict[str, Any] = to_json(describe(self.checkpoint, self.policy))
+        return {**described, "n_action_steps": spec.n_action_steps, "rung": self.name}
+
+    @property
+    def acts(self) -> dict[str, Any]:
+        """Of its description what decides how it acts, wherever it lies and whatever it is called."""
+        return acting(self.about)
 
     def is_same(self, other: Rung) -> bool:
         """Whether two act alike, whatever they are called."""
-        ours, theirs = ({**each.about, "rung": "", "steering": _acting(each)} for each in (self, other))
+        ours, theirs = ({**each.acts, "steering": _acting(each)} for each in (self, other))
         return ours == theirs
 
     def save(self, path: Path) -> Path:
@@ -51,6 +56,11 @@ class Rung:
         if not isinstance(policy, Steered) or policy.pinned:
             policy = Resampled(policy, sampler=sampler.name, steps=sampler.steps)
         return save_steered(policy, path, self.checkpoint)
+
+
+def acting(about: Mapping[str, Any]) -> dict[str, Any]:
+    """Of a rung's description what decides how it acts."""
+    return {name: value for name, value in about.items() if name not in ("checkpoint", "rung")}
 
 
 def _acting(rung: Rung) -> list[Mapping[str, Any]]:

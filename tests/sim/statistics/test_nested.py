@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from robot.errors import InputError
-from sim.statistics.nested import NestedVariance, Outcomes, chosen_success, nested_variance
+from sim.statistics.nested import NestedVariance, Outcomes, chosen_success, mended, nested_variance
 
 STARTS, DECISIONS, CHUNKS, REPEATS = 12, 2, 4, 4
 PARTS = ("between_chunks", "within", "between_states")
@@ -124,3 +124,20 @@ def test_what_cannot_be_estimated_is_refused() -> None:
         Outcomes(two, counts, two * 0, two * 0, 1)
     with pytest.raises(InputError, match="0 to 5"):
         Outcomes(two, counts + [[0, 5, 0]], two * 0, two * 0, 4)
+
+
+@pytest.mark.parametrize("rate", [0.2, 0.6])
+def test_another_try_mends_what_luck_decides_and_nothing_that_the_state_does(rate: float) -> None:
+    random, start = np.random.default_rng(5), np.arange(60)
+    tries = random.binomial(REPEATS, rate, (60, CHUNKS))
+    lucky = mended(Outcomes(start, tries, tries[:, 0], start * 0, REPEATS))
+    assert lucky.low < rate < lucky.high and lucky.high - lucky.low < 0.2
+    decided = np.repeat(np.where(start % 2, REPEATS, 0)[:, None], CHUNKS, axis=1)
+    assert mended(Outcomes(start, decided, decided[:, 0], start * 0, REPEATS)).high == 0
+
+
+def test_a_chunk_that_decides_counts_as_another_try() -> None:
+    """Half of the chunks always succeed: another chunk mends (K/2) / (K-1) of the failures of those that never do."""
+    start, counts = np.arange(10), np.tile([0, REPEATS] * (CHUNKS // 2), (10, 1))
+    result = mended(Outcomes(start, counts, counts[:, 0], start * 0, REPEATS))
+    assert result.estimate == pytest.approx((CHUNKS / 2) / (CHUNKS - 1))

@@ -65,6 +65,7 @@ def test_all_environment_steps_are_counted(climbed: Path) -> None:
     steps += Dataset.open(climbed / "filtered_bc" / "episodes").rows
     document = record(climbed)
     assert document["steps"] == steps == sum(row["steps"] for row in document["rungs"])
+    assert document["rungs"][-1]["total_steps"] == steps
     assert json.loads((climbed / "finished.json").read_text())["steps"] == steps
 
 

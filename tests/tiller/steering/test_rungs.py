@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from policies.loading.load import load
+from policies.steering.ticket import Ticket
+from policies.steering.tickets import ZERO, Candidate
 from sim.statistics.records import EpisodeRecord, Latency
+from tests.tiller.conftest import CAR
 from tiller.steering.bench import Cost
 from tiller.steering.deadline import Deadline, OutOfTime
 from tiller.steering.free import Execution, Measured, Setting, best_scale, free_settings, picked
 from tiller.steering.promotion import LEAST, MOST, batch_of, counted
 from tiller.steering.rung import Rung
+from tiller.steering.tickets import TicketBench
 
 
 def episode(success: bool) -> EpisodeRecord:
@@ -31,6 +36,17 @@ def measured(rung: Rung, **successes: int) -> list[Measured]:
         )
         made.append(Measured(setting, rung, count, 10, Cost()))
     return made
+
+
+def test_noises_side_by_side_do_as_each_does_alone(car_policies: list[Path]) -> None:
+    policy, options = load(car_policies[0]), {"max_steps": 16, "success_return": -0.8}
+    bench, starts = TicketBench(policy, CAR, options, None, workers=1), range(600_000, 600_006)
+    candidates = [ZERO, Candidate(0, 1.0), Candidate(1, 1.0), Candidate(2, 2.0)]
+    together = bench(candidates, starts)
+    assert bench.steps == together.size * 16
+    alone = [bench.success(Ticket(policy, each.seed, each.scale), starts) for each in candidates]
+    assert (together == np.stack(alone)).all() and 0 < together.mean() < 1
+    assert bench(candidates, ()).shape == (4, 0)
 
 
 def test_the_policys_own_steps_and_rows_are_not_tried_again() -> None:
