@@ -114,7 +114,7 @@ def test_deltas_follow_kinds_and_units_and_rotations_are_left_alone() -> None:
         with pytest.raises(InputError, match=r"delta\.gripper\.width: expected a finite number"):
             deltas(action, {"gripper.width": wrong})  # type: ignore[dict-item]
     foreign = ActionSpec((ActionField("push", 2, "1", "native"),), 0.1)
-    with pytest.raises(InputError, match=r"may be moved.*push \(native, 1\).*residual\.delta="):
+    with pytest.raises(InputError, match=r"may be moved.*push \(native, 1\).*learning\.residual\.delta="):
         deltas(foreign, {})
 
 
