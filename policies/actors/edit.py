@@ -118,7 +118,7 @@ def deltas(action: ActionSpec, given: Mapping[str, float]) -> tuple[float, ...]:
         kinds = ", ".join(f"{field.name} ({field.kind}, {field.unit})" for field in action.fields)
         raise InputError(
             "residual: delta", expected="a field that may be moved", got=f"none with a distance of its own: {kinds}",
-            way_out="Give one in its unit: residual.delta={NAME: DISTANCE}",
+            way_out="Give one in its unit: learning.residual.delta={NAME: DISTANCE}",
         )  # fmt: skip
     return tuple(each)
 
