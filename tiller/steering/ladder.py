@@ -112,7 +112,7 @@ class Ladder:
     def _meet(self, method: str, candidate: Rung, cost: Cost, note: str = "") -> None:
         """Let a candidate meet the best rung, and keep the better one."""
         climb = self.climb
-        candidate.save(climb.folder / RUNGS / _slug(candidate.name))
+        candidate.save(climb.folder / RUNGS / slug(candidate.name))
         if candidate.is_same(climb.best):
             self._add(method, candidate, cost, verdict=SAME, note=note)
             return
@@ -155,7 +155,7 @@ def _cost(rung: Rung) -> Cost:
     return Cost(int(rung.figures.get("env_steps", 0)), 60 * rung.figures.get("minutes", 0.0))
 
 
-def _slug(name: str) -> str:
+def slug(name: str) -> str:
     """A name as that of a folder."""
     return re.sub(r"[^a-z0-9.]+", "_", name.lower()).strip("_")
 
