@@ -30,9 +30,9 @@ FOLLOWS = "following the policy"
 
 
 @contextmanager
-def deployed(checkpoint: Path, folder: Path) -> Iterator[None]:
+def deployed(checkpoint: Path, folder: Path, task: str = "twin/drawer") -> Iterator[None]:
     """The graph of a policy, from when it follows it."""
-    words = ("contract=panda_twin", "task=twin/drawer", f"checkpoint={checkpoint}", f"output={folder / 'graph'}")
+    words = ("contract=panda_twin", f"task={task}", f"checkpoint={checkpoint}", f"output={folder / 'graph'}")
     with subprocess.Popen(
         [sys.executable, "-m", "tiller", "deploy", *words],
         cwd=folder,
