@@ -45,7 +45,7 @@ def test_what_is_right_is_found(kind: str) -> None:
     made.updates = 0
     learn(made, own, 100)
     assert not head_of(made).any(), "the critic comes first"
-    figures = learn(made, own, 700, first=100)
+    figures = learn(made, own, 450, first=100)
     right = bandits.RIGHT_OFFSET if kind == "residual" else bandits.RIGHT_NOISE
     given = head_of(made).reshape(2, -1)
     np.testing.assert_allclose(given.mean(axis=1), [-right, right], atol=0.2 * right + 0.05)
@@ -56,7 +56,7 @@ def test_it_is_found_in_another_shape_of_noise() -> None:
     own = experience()
     made = learner("dsrl_na", own, shape="full")
     made.begin(1)
-    learn(made, own, 800)
+    learn(made, own, 500)
     assert made.head.numbers == 4  # type: ignore[attr-defined]
     np.testing.assert_allclose(head_of(made).mean(axis=(1, 2)), [-0.5, 0.5], atol=0.2)
 
