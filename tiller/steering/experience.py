@@ -128,7 +128,7 @@ def _setting(climb: Climb) -> Setting:
     shown: list[str] = []
     if options.demonstrations:
         try:
-            shown = demonstrations(climb)
+            shown = [path for path in demonstrations(climb) if _says_success(path)]
         except InputError as error:
             climb.notes["demonstrations"] = str(error)
     return Setting(
@@ -142,6 +142,15 @@ def _setting(climb: Climb) -> Setting:
         climb.options.workers,
         tuple(shown),
     )
+
+
+def _says_success(path: str) -> bool:
+    """Whether episodes say what came of them; those that do not are not learnt from."""
+    from data.store.dataset import Dataset
+    from data.store.names import SUCCESS, has_fact
+
+    with Dataset.open(path) as dataset:
+        return has_fact(dataset.schema, SUCCESS)
 
 
 def judged(climb: Climb, learner: ChunkLearner, setting: Setting, folder: Path) -> dict[str, float]:

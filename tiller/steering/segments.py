@@ -287,7 +287,7 @@ class LearningRun:
 
             for path in self.setting.demonstrations:
                 with Dataset.open(path) as dataset:
-                    add_episodes(self.replay, dataset, self.spec, draw=draw)
+                    add_episodes(self.replay, dataset, self.spec, draw=draw, of_success=True)
             self.replay.commit()
         shown = self.replay.column("version") == DEMONSTRATION
         episodes = int(self.replay.column("episode")[shown].max()) + 1 if shown.any() else 0
