@@ -88,7 +88,7 @@ def updates(setting: Setting, method: str, options: LearningOptions) -> Callable
     experience = decisions(policy, way.acting(setting, options, None), way.candidates, way.noise_kept)
     learner = way.learner(policy.spec, base_of(policy), setting.transforms, experience, options, len(experience.replay))
     learner.updates = getattr(getattr(learner, "options", None), "after", 0) + 1
-    learner.begin(0)
+    learner.begin(1)
     draws = np.random.default_rng(0)
     return lambda: learner.update(experience.batch(draws.choice(experience.decisions, size=options.critic.batch_size)))
 

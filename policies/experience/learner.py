@@ -42,10 +42,18 @@ class Learner(ABC):
 
     def __init__(self, spec: PolicySpec, config: LearnerConfig) -> None:
         self.spec, self.config, self.updates, self.random = spec, config, 0, torch.Generator()
+        self.segment = 0
 
     def begin(self, segment: int) -> None:
         """Begin a segment of a training: what is drawn in it follows from (seed, segment) alone."""
+        self.segment = segment
         self.random.manual_seed(int(np.random.SeedSequence([self.config.seed, 11, segment]).generate_state(1)[0]))
+
+    def moves(self, after: int) -> bool:
+        """Whether an actor moves: after so many updates of its critic, and not in the first segment, whose decisions
+        are all those of the rung below. What a critic makes of anything else there is no evidence.
+        """
+        return self.segment > 0 and self.updates > after
 
     @abstractmethod
     def update(self, batch: TensorBatch) -> dict[str, float]:

@@ -122,7 +122,7 @@ class NoiseActorLearner(ChunkLearner):
             worth = self.model.objective.value(self.model.score(here, self.model.normalised(chunk[:, None], here)))
         loss, values = self.core.critic_step(state, numbers, worth[:, 0].expand(self.config.members, -1))
         figures = {"noise_loss": float(loss), "noise_q": float(values.mean())}
-        if self.updates > self.options.after:
+        if self.moves(self.options.after):
             log_prob = self.core.actor_step(state)
             self.core.temperature_step(log_prob)
             figures |= figures_of(self.core, numbers[len(numbers) // 2 :], log_prob)

@@ -94,7 +94,7 @@ class NoiseSacLearner(Learner):
             "q": float(mean.mean()),
             "value_less_return": float((mean - batch.columns[RETURN][known]).mean()),
         }
-        if self.updates > self.options.after:
+        if self.moves(self.options.after):
             log_prob = self.core.actor_step(steps.observation)
             self.core.temperature_step(log_prob)
             figures |= figures_of(self.core, steps.action, log_prob)

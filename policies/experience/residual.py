@@ -102,7 +102,7 @@ class ResidualLearner(ChunkLearner):
 
     def improve(self, batch: TensorBatch) -> dict[str, float]:
         """One update of actor and temperature, once it is their turn."""
-        if self.updates <= self.options.after:
+        if not self.moves(self.options.after):
             return {}
         with torch.no_grad():
             here = self.model.at(batch.observation, None, batch.columns[PLAN])

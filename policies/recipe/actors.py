@@ -71,7 +71,7 @@ class SoftOptions:
 
     Args:
         plan: how the critic sees chunks beside the plan, as of `LearnerConfig`: `deviation` does not tell directions.
-        after: updates of the critic before the actor moves.
+        after: updates of the critic before the actor moves, which it does from the second segment on.
         entropy: target, in nats per number; None holds the one that the actor begins with.
         alpha: initial temperature.
         alpha_floor, alpha_cap: its bounds.

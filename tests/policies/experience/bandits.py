@@ -39,7 +39,7 @@ SPEC = PolicySpec(
 BASE = CriticBase("0123456789abcdef", SPEC.sampler)
 NOISE = (HORIZON, 1)
 CONFIG = LearnerConfig(
-    width=32, depth=1, gamma=GAMMA, n_steps=1, target_rate=0.05, learning_rate=3e-3, batch_size=128, plan="difference"
+    width=32, depth=1, gamma=GAMMA, n_steps=1, target_rate=0.05, learning_rate=5e-3, batch_size=64, plan="difference"
 )
 RIGHT_NOISE, RIGHT_OFFSET = 0.5, 0.2
 
