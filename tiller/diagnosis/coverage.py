@@ -25,7 +25,7 @@ QUANTILE = 0.99
 SHOWN = 4
 """Components."""
 SLACK = 0.1
-"""Of a component's demonstrated range, on each side: the largest of a few demonstrations is not the largest there is."""
+"""Of a component's demonstrated range, on each side: the largest of a few starts is not the largest there is."""
 ALIKE = 0.9
 """Correlation over the starts from which two components say the same."""
 
