@@ -1,4 +1,5 @@
-"""Break the account of energy on purpose, in ways that are seen in practice, and see which test notices.
+"""Break the account of energy, or what steering learns towards, on purpose, in ways that are seen in practice, and see
+which test notices.
 
     python -m benchmarks.mutations             # all of benchmarks/mutations/*.yaml
     python -m benchmarks.mutations M2 M7       # these alone
@@ -29,7 +30,7 @@ from robot.errors import InputError, nearest
 
 ROOT = Path(__file__).resolve().parents[1]
 TABLE = ROOT / "benchmarks" / "mutations"
-COPIED = ("robot", "data", "sim", "configs", "tests", "pyproject.toml")
+COPIED = ("robot", "data", "policies", "sim", "tiller", "configs", "tests", "pyproject.toml")
 LONGEST_S = 900
 CLAIMS = ("assert", "AssertionError", "Failed: DID NOT RAISE", "ExceptionGroup: Hypothesis")  # how a test puts it
 
@@ -51,10 +52,10 @@ class Change:
 
 @dataclass(frozen=True)
 class Mutation:
-    """A way to get energy wrong.
+    """A way to get something wrong.
 
     Args:
-        name: M and a number, a letter behind it where there are several.
+        name: M (energy) or S (steering) and a number, a letter behind it where there are several.
         says: what is wrong with it.
         changes: all made together.
         tests: paths, or pytest's node ids, that are to notice.
@@ -89,7 +90,7 @@ def _order(mutation: Mutation) -> tuple[int, str]:
 
 def chosen(names: Sequence[str]) -> list[Mutation]:
     """The mutations of these names, M3 meaning M3, M3b and so on; all without names."""
-    known = sorted((read(file) for file in TABLE.glob("M*.yaml")), key=_order)
+    known = sorted((read(file) for file in TABLE.glob("[MS]*.yaml")), key=_order)
     found = [each for each in known if not names or each.name in names or each.name.rstrip("abc") in names]
     for name in names:
         if not any(name in (each.name, each.name.rstrip("abc")) for each in known):

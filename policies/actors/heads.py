@@ -8,8 +8,11 @@ from typing import Annotated, Any, Mapping, Protocol
 import torch
 from torch import nn
 
+from policies.actors.edit import RESIDUAL, Edits
+from policies.actors.noise import NoiseGaussian
 from policies.actors.spec import ActorSpec
 from policies.networks.ensemble import MlpEnsemble
+from policies.recipe.actors import NOISE_ACTOR
 from policies.recipe.choice import choose
 from robot.description import from_json
 from robot.description.ranges import Range
@@ -63,7 +66,7 @@ class Entries:
         return values
 
 
-HEADS: dict[str, type[Any]] = {CODEBOOK: Entries}
+HEADS: dict[str, type[Any]] = {CODEBOOK: Entries, NOISE_ACTOR: NoiseGaussian, RESIDUAL: Edits}
 """Kind -> settings."""
 
 

@@ -12,6 +12,7 @@ from policies.critics.best_of import BestOf
 from policies.critics.bootstrapped import Bootstrapped
 from policies.critics.cal_ql import CalQl
 from policies.critics.iql import Iql
+from policies.critics.of_actor import OfActor
 from policies.model.batch import TensorBatch
 from policies.recipe.choice import choose
 from robot.errors import InputError
@@ -60,7 +61,13 @@ class Success:
         return outputs.sigmoid().mean(0)
 
 
-OBJECTIVES: dict[str, type[Any]] = {"success": Success, "iql": Iql, "cal_ql": CalQl, "best_of": BestOf}
+OBJECTIVES: dict[str, type[Any]] = {
+    "success": Success,
+    "iql": Iql,
+    "cal_ql": CalQl,
+    "best_of": BestOf,
+    "of_actor": OfActor,
+}
 """Name in a configuration -> objective."""
 
 

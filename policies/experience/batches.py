@@ -8,7 +8,8 @@ import torch
 from data.learning.replay.replay import Replay
 from data.learning.replay.schema import AFTERWARDS, CUT_OFF, PLANNED, WINDOW
 from data.learning.replay.schema import CANDIDATES as DRAWN
-from policies.critics.names import CANDIDATES, DISCOUNT, KNOWN, PLAN, RETURN, REWARD
+from data.learning.replay.schema import NOISE as DREW
+from policies.critics.names import CANDIDATES, DISCOUNT, KNOWN, NOISE, PLAN, RETURN, REWARD
 from policies.model.batch import TensorBatch
 from robot.errors import InputError
 
@@ -101,14 +102,16 @@ class Experience:
     def batch(self, rows: np.ndarray) -> TensorBatch:
         """The decisions of some rows as windows of k rows.
 
-        Columns: `PLAN`, `CANDIDATES` (batch, K, k, dim), `REWARD`, `DISCOUNT`, `KNOWN`, `RETURN`; `following` has the
-        windows, plans and candidates of what is bootstrapped from.
+        Columns: `PLAN`, `CANDIDATES` (batch, K, k, dim), `REWARD`, `DISCOUNT`, `KNOWN`, `RETURN`, and `NOISE` where it
+        is kept; `following` has the windows, plans and candidates of what is bootstrapped from.
         """
         rows, k = np.asarray(rows), self.replay.schema.rows
         observation, candidates = self.windows(rows)
         following, after = self.windows(self._after[rows])
         columns = {PLAN: candidates[:, 0], CANDIDATES: candidates}
         columns |= {name: value[rows] for name, value in self._columns.items()}
+        if self.replay.schema.noise is not None:
+            columns[NOISE] = self.replay.column(DREW, rows)
         action = torch.from_numpy(self._chunks(rows))
         is_pad = torch.zeros(len(rows), k, dtype=torch.bool)
         later = {PLAN: after[:, 0], CANDIDATES: after}

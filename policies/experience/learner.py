@@ -1,8 +1,9 @@
-"""A critic of chunks that learns from decisions, by one update at a time; what every learner here stands on."""
+"""What learns from decisions, by one update at a time; and the critic of chunks that most learners stand on."""
 
 from __future__ import annotations
 
-from typing import Any, Mapping, Self
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar, Mapping, Self
 
 import numpy as np
 import torch
@@ -27,7 +28,51 @@ AT_ONCE = 1024  # decisions that are measured at a time
 LOSS, GRADIENT = "critic_loss", 10.0
 
 
-class ChunkLearner:
+class Learner(ABC):
+    """Learns from batches of decisions.
+
+    Args:
+        spec: of the policy, with the number of rows that are executed.
+        config: how it learns.
+
+    Attributes:
+        random: the generator of everything that is drawn in updates.
+        updates: done.
+    """
+
+    def __init__(self, spec: PolicySpec, config: LearnerConfig) -> None:
+        self.spec, self.config, self.updates, self.random = spec, config, 0, torch.Generator()
+
+    def begin(self, segment: int) -> None:
+        """Begin a segment of a training: what is drawn in it follows from (seed, segment) alone."""
+        self.random.manual_seed(int(np.random.SeedSequence([self.config.seed, 11, segment]).generate_state(1)[0]))
+
+    @abstractmethod
+    def update(self, batch: TensorBatch) -> dict[str, float]:
+        """One update of all that learns.
+
+        Returns:
+            Figures of it.
+
+        Raises:
+            TillerError: the loss is no number.
+        """
+
+    @abstractmethod
+    def tensors(self) -> dict[str, Tensor]:
+        """All tensors of a training, name -> tensor, for a checkpoint."""
+
+    def numbers(self) -> dict[str, Any]:
+        """All numbers of a training as plain values, for a checkpoint."""
+        return {"updates": self.updates}
+
+    def restore(self, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> Self:
+        """Restore what `tensors` and `numbers` returned; returns itself."""
+        self.updates = int(numbers["updates"])
+        return self
+
+
+class ChunkLearner(Learner):
     """A critic that values the best of a frozen policy's chunks (`policies.critics.best_of`).
 
     What scales its inputs is measured on the decisions that are there when it is made.
@@ -42,9 +87,10 @@ class ChunkLearner:
 
     Attributes:
         critic: that learns.
-        random: the generator of everything that is drawn in updates.
-        updates: done.
+        objective: of it.
     """
+
+    objective: ClassVar[str] = "best_of"
 
     def __init__(
         self,
@@ -55,8 +101,8 @@ class ChunkLearner:
         config: LearnerConfig,
         rows: int | None = None,
     ) -> None:
-        self.config, self.spec, self.updates = config, spec, 0
-        self.recipe = recipe_of(spec, transforms, config)
+        super().__init__(spec, config)
+        self.recipe = recipe_of(spec, transforms, config, self.objective)
         count = len(experience.replay) if rows is None else rows
         if not count:
             raise InputError("experience to learn from", expected="decisions", got="none")
@@ -64,29 +110,20 @@ class ChunkLearner:
             own = critic_spec(self.recipe, low_dimensional(spec.observation), spec.action, base)
             self.statistics = measured(self.recipe, own.observation, spec, experience, count)
             self.critic: LearntCritic = build_critic(self.recipe, own, self.statistics)
-            self.model.sight.spread.copy_(_spread(self.model, experience, count))
+            self.model.sight.spread.copy_(self.spread(experience, count))
         self._parameters = [each for each in self.model.network.parameters()]
         self._parameters += [each for each in self.model.encoder.parameters()]
         self._optimisers = {"critic": torch.optim.Adam(self._parameters, config.learning_rate, fused=True)}
-        self.random = torch.Generator()
 
     @property
     def model(self) -> CriticModel:
         return self.critic.model
 
-    def begin(self, segment: int) -> None:
-        """Begin a segment of a training: what is drawn in it follows from (seed, segment) alone."""
-        self.random.manual_seed(int(np.random.SeedSequence([self.config.seed, 11, segment]).generate_state(1)[0]))
+    def spread(self, experience: Experience, count: int) -> Tensor:
+        """Root mean square (k, D) of the differences of normalised chunks from their plan, in the first decisions."""
+        return spread_of_candidates(self.model, experience, count)
 
     def update(self, batch: TensorBatch) -> dict[str, float]:
-        """One update of all that learns.
-
-        Returns:
-            Figures of it.
-
-        Raises:
-            TillerError: the loss is no number.
-        """
         figures = self.critic_update(batch)
         self.updates += 1
         return {**figures, **self.improve(batch)}
@@ -120,31 +157,26 @@ class ChunkLearner:
     # -- checkpoints ---------------------------------------------------------------------------------------------------
 
     def tensors(self) -> dict[str, Tensor]:
-        """All tensors of a training, name -> tensor, for a checkpoint."""
         tensors = under("model", self.model.state_dict())
         for name, optimiser in self._optimisers.items():
             tensors |= under(f"{name}_optimiser", optimiser_tensors(optimiser))
         return tensors
 
-    def numbers(self) -> dict[str, Any]:
-        """All numbers of a training as plain values, for a checkpoint."""
-        return {"updates": self.updates}
-
     def restore(self, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> Self:
-        """Restore what `tensors` and `numbers` returned; returns itself."""
         self.model.load_state_dict(nested(tensors, "model"))
         for name, optimiser in self._optimisers.items():
             restore_optimiser(optimiser, nested(tensors, f"{name}_optimiser"))
-        self.updates = int(numbers["updates"])
-        return self
+        return super().restore(tensors, numbers)
 
 
-def recipe_of(spec: PolicySpec, transforms: tuple[Mapping[str, Any], ...], config: LearnerConfig) -> CriticRecipe:
+def recipe_of(
+    spec: PolicySpec, transforms: tuple[Mapping[str, Any], ...], config: LearnerConfig, objective: str = "best_of"
+) -> CriticRecipe:
     """What a learner's critic is made of."""
     seen = low_dimensional(spec.observation)
     return CriticRecipe(
         network={"name": config.network, "members": config.members, "width": config.width, "depth": config.depth},
-        objective={"name": "best_of", "target_rate": config.target_rate},
+        objective={"name": objective, "target_rate": config.target_rate},
         observation=seen.names,
         history={key.name: key.history for key in seen},
         steps=spec.n_action_steps,
@@ -190,7 +222,7 @@ def measured(
     return {name: one.result() for name, one in running.items()}
 
 
-def _spread(model: CriticModel, experience: Experience, count: int) -> Tensor:
+def spread_of_candidates(model: CriticModel, experience: Experience, count: int) -> Tensor:
     """Root mean square (k, D) of the differences of normalised candidates from their plan, of the first decisions."""
     total, number = torch.zeros(model.sight.shape).double(), 0
     for start in range(0, count, AT_ONCE):

@@ -106,7 +106,7 @@ def save_steered(policy: Steered, path: Path | str, base: Path | str) -> Path:
     below: Policy = policy
     while isinstance(below, Steered) and not below.pinned:
         steering.append(below.settings)
-        learnt += [_reference(kind, getattr(below, kind.kind), path) for kind in KINDS if hasattr(below, kind.kind)]
+        learnt += [_reference(kind, getattr(below, kind.kind), path) for kind in KINDS if _has(below, kind)]
         below = below.policy
     held = [("base", each) for each in parts(folder)] + [(each.kind, Path(each.path)) for each in learnt]
     for part, each in held:
@@ -131,6 +131,11 @@ def save_steered(policy: Steered, path: Path | str, base: Path | str) -> Path:
     with new_checkpoint(path) as partial:
         write_json(partial / RECORD, record)
     return path
+
+
+def _has(layer: Steered, kind: type[PartReference]) -> bool:
+    """Whether a layer steers by a critic, or an actor; a residual does without a critic where none is given."""
+    return getattr(layer, kind.kind, None) is not None
 
 
 def _reference(kind: type[PartReference], part: object, path: Path) -> PartReference:

@@ -43,8 +43,17 @@ class LearnerConfig:
 
     def __post_init__(self) -> None:
         require_ranges(self, "learner")
-        if self.plan not in PLANS[1:]:
-            raise InputError(
-                "learner: plan", expected=f"one of {', '.join(PLANS[1:])}", got=self.plan,
-                way_out=nearest(self.plan, (DIFFERENCE, DEVIATION)),
-            )  # fmt: skip
+        require_plan(self.plan, "learner")
+
+
+def require_plan(plan: str, thing: str) -> None:
+    """Refuse a way to see chunks beside their plan that does not exist.
+
+    Raises:
+        InputError: names those that do.
+    """
+    if plan not in PLANS[1:]:
+        raise InputError(
+            f"{thing}: plan", expected=f"one of {', '.join(PLANS[1:])}", got=plan,
+            way_out=nearest(plan, (DIFFERENCE, DEVIATION)),
+        )  # fmt: skip

@@ -19,13 +19,13 @@ import math
 from dataclasses import dataclass
 from typing import Annotated, Any, Iterator, Mapping
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from policies.networks.ensemble import MlpEnsemble
 from policies.rl.networks import Actor, Scale, descend
-from policies.rl.state import nested, optimiser_tensors, restore_optimiser, seeded, under
+from policies.rl.soft_actor import SoftActor
+from policies.rl.state import seeded
 from robot.description.ranges import Range
 from robot.description.record import require_ranges
 from robot.errors import InputError, nearest
@@ -128,7 +128,7 @@ class StepBatch:
         return (StepBatch(**dict(zip(parts, part))) for part in zip(*parts.values()))
 
 
-class ActorCritic:
+class ActorCritic(SoftActor):
     """An actor, critics, their slowly following targets and a temperature.
 
     Args:
@@ -136,31 +136,34 @@ class ActorCritic:
         config: how they learn.
         seed: of the weights.
         more_critics: members of the ensemble beside those of the reward, which a learner gives goals of its own.
+        actor: that learns; None makes one.
 
     Attributes:
         scale: of observations, by all that were seen.
         random: the generator of everything that is drawn.
     """
 
-    config: ActorCriticConfig
-
-    def __init__(self, size: int, actions: int, config: ActorCriticConfig, seed: int, *, more_critics: int = 0) -> None:
-        self.config, self.seed, self.actions = config, seed, actions
+    def __init__(
+        self,
+        size: int,
+        actions: int,
+        config: ActorCriticConfig,
+        seed: int,
+        *,
+        more_critics: int = 0,
+        actor: Actor | None = None,
+    ) -> None:
+        self.seed = seed
         members = config.ensemble + more_critics
         with seeded(seed):
             self.scale = Scale(size)
-            self.actor = Actor(size, actions, config.width, config.depth)
+            super().__init__(actor or Actor(size, actions, config.width, config.depth), actions, config)
             self.critics = MlpEnsemble(members, size + actions, config.width, config.depth)
             self.targets = MlpEnsemble(members, size + actions, config.width, config.depth)
         self.targets.load_state_dict(self.critics.state_dict())
         self.targets.requires_grad_(False)
-        self.log_alpha = nn.Parameter(torch.tensor(np.log(config.temperature), dtype=torch.float32))
-        self._actor_parameters, self._critic_parameters = list(self.actor.parameters()), list(self.critics.parameters())
-        learnt = {"actor": self._actor_parameters, "critics": self._critic_parameters, "alpha": [self.log_alpha]}
-        self._optimisers = {
-            name: torch.optim.Adam(parameters, config.learning_rate, fused=True) for name, parameters in learnt.items()
-        }
-        self.random = torch.Generator()
+        self._critic_parameters = list(self.critics.parameters())
+        self._optimisers["critics"] = torch.optim.Adam(self._critic_parameters, config.learning_rate, fused=True)
         self._updates = 0
 
     def update(self, batch: StepBatch) -> dict[str, float]:
@@ -198,18 +201,6 @@ class ActorCritic:
         loss, log_prob = self.actor_loss(observation)
         descend(self._optimisers["actor"], self._actor_parameters, loss)
         return log_prob.detach()
-
-    def temperature_step(self, log_prob: Tensor) -> None:
-        """Move the temperature towards the one that holds the target entropy, within its bounds."""
-        if self.config.temperature_fixed:
-            return
-        surplus = float(log_prob.mean()) + self.config.entropy * self.actions
-        descend(self._optimisers["alpha"], [self.log_alpha], -self.log_alpha * surplus)
-        low, high = self.config.temperature_floor, self.config.temperature_cap
-        if low is not None or high is not None:
-            bounds = (None if side is None else math.log(side) for side in (low, high))
-            with torch.no_grad():
-                self.log_alpha.clamp_(*bounds)
 
     @torch.no_grad()
     def goals(self, after: Tensor, batch: StepBatch) -> Tensor:
@@ -260,27 +251,11 @@ class ActorCritic:
             mine = mine[torch.randperm(len(mine), generator=self.random)[: self.config.subset]]
         return mine.amin(0)
 
-    def tensors(self) -> dict[str, Tensor]:
-        """All tensors of a training, name -> tensor, for a checkpoint."""
-        tensors = {"log_alpha": self.log_alpha.detach()}
-        for name, module in self._modules().items():
-            tensors |= under(name, module.state_dict())
-        for name, optimiser in self._optimisers.items():
-            tensors |= under(f"{name}_optimiser", optimiser_tensors(optimiser))
-        return tensors
-
     def numbers(self) -> dict[str, Any]:
-        """All numbers of a training as plain values, for a checkpoint."""
         return {"updates": self._updates}
 
     def restore(self, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> None:
-        """Restore what `tensors` and `numbers` returned."""
-        for name, module in self._modules().items():
-            module.load_state_dict(nested(tensors, name))
-        for name, optimiser in self._optimisers.items():
-            restore_optimiser(optimiser, nested(tensors, f"{name}_optimiser"))
-        with torch.no_grad():
-            self.log_alpha.copy_(tensors["log_alpha"])
+        super().restore(tensors, numbers)
         self._updates = int(numbers["updates"])
 
     def _modules(self) -> dict[str, nn.Module]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Iterable
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -73,6 +74,14 @@ def squashed_log_prob(before: Tensor, mean: Tensor, log_std: Tensor) -> Tensor:
     return (gaussian - slope).sum(-1)
 
 
+def squashed_entropy(deviation: float) -> float:
+    """The entropy, in nats, of u = tanh(x), x Gaussian of mean 0 and that deviation: H(x) + E log(1 - tanh(x)^2)."""
+    places, weights = np.polynomial.hermite_e.hermegauss(64)
+    x = deviation * places
+    slope = 2 * (math.log(2) - x - np.logaddexp(0, -2 * x))
+    return 0.5 * math.log(2 * math.pi * math.e * deviation**2) + float(weights @ slope / weights.sum())
+
+
 def unsquash(action: Tensor) -> Tensor:
     """The x of u = tanh(x)."""
     return torch.atanh(action.clamp(-_EDGE, _EDGE))
@@ -84,14 +93,40 @@ class Actor(nn.Module):
     Args:
         size, actions: of an observation and an action.
         free_deviation: one deviation for all states, as PPO has it.
+        widest: bound of a deviation that depends on the state.
     """
 
     def __init__(
-        self, size: int, actions: int, width: int, depth: int, *, free_deviation: bool = False, log_std: float = 0.0
+        self,
+        size: int,
+        actions: int,
+        width: int,
+        depth: int,
+        *,
+        free_deviation: bool = False,
+        log_std: float = 0.0,
+        widest: float | None = None,
     ) -> None:
         super().__init__()
+        high = LOG_STD_HIGH if widest is None else math.log(widest)
+        self._middle, self._half = (high + LOG_STD_LOW) / 2, (high - LOG_STD_LOW) / 2
+        self._shift = math.atanh(self._middle / self._half) if widest is None else 0.0  # an output of 0 is deviation 1
         self.body = mlp(size, width, depth, actions if free_deviation else 2 * actions, gain=0.1)
         self.log_std = nn.Parameter(torch.full((actions,), log_std)) if free_deviation else None
+
+    @torch.no_grad()
+    def begin_at_zero(self, deviation: float) -> None:
+        """Set the mean to exactly zero and the deviation, one that depends on the state, to a number, in all states.
+
+        Args:
+            deviation: above exp(`LOG_STD_LOW`), below the widest.
+        """
+        last = self.body[-1]
+        assert isinstance(last, nn.Linear) and self.log_std is None
+        last.weight.zero_()
+        last.bias.zero_()
+        share = (math.log(deviation) - self._middle) / self._half
+        last.bias[len(last.bias) // 2 :] = math.atanh(share) + self._shift
 
     def forward(self, observation: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log deviation (batch, actions), before squashing."""
@@ -100,8 +135,7 @@ class Actor(nn.Module):
             return _bounded(out), self.log_std.clamp(LOG_STD_LOW, LOG_STD_HIGH).expand_as(out)
         mean, log_std = out.chunk(2, dim=-1)
         # A smooth bound: a clamp has no gradient to return by.
-        middle, half = (LOG_STD_HIGH + LOG_STD_LOW) / 2, (LOG_STD_HIGH - LOG_STD_LOW) / 2
-        return _bounded(mean), middle + half * torch.tanh(log_std - math.atanh(middle / half))
+        return _bounded(mean), self._middle + self._half * torch.tanh(log_std - self._shift)
 
     def sample(self, observation: Tensor, random: torch.Generator) -> tuple[Tensor, Tensor]:
         """Actions (batch, actions) and their log probabilities (batch,), both with gradients to the actor."""

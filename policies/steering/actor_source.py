@@ -89,7 +89,7 @@ def require_steers(spec: ActorSpec, policy: Policy) -> None:
             got=f"one of hash {theirs.hash}",
             way_out="Steer the policy that the actor was made for" if own else "Load the policy from its checkpoint",
         )
-    shape = innermost(policy).noise_shape
+    shape = innermost(policy).noise_shape or ()
     if shape != tuple(spec.noise):
         raise InputError("actor: noise", expected=f"that of the policy, {shape}", got=f"{tuple(spec.noise)}")
     if policy.spec.sampler != theirs.sampler:
@@ -99,3 +99,13 @@ def require_steers(spec: ActorSpec, policy: Policy) -> None:
             got=f"{theirs.sampler.name} in {theirs.sampler.steps} steps",
             way_out=f"Add sampler={theirs.sampler.name} steps={theirs.sampler.steps}",
         )
+
+
+def require_rows(actor: CheckpointActor, rows: int) -> None:
+    """Refuse a number of executed rows that an actor was not made for.
+
+    Raises:
+        InputError: both numbers are shown.
+    """
+    if rows != actor.spec.steps:
+        raise InputError("n_action_steps", expected=f"{actor.spec.steps}, which the actor was made for", got=str(rows))

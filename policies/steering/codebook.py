@@ -13,7 +13,7 @@ import torch
 from policies.actors.actor import LearntActor
 from policies.actors.heads import CODEBOOK
 from policies.model.noise import RowStreams
-from policies.steering.actor_source import CheckpointActor, open_actor
+from policies.steering.actor_source import CheckpointActor, open_actor, require_rows
 from policies.steering.noise_scale import require_noise
 from policies.steering.steered import Steered
 from robot.description import Decision, Query, decide
@@ -70,10 +70,7 @@ class Codebook(Steered):
         return entries(tuple(spec.noise), **settings)
 
     def require_execution(self, rows: int) -> None:
-        if rows != self.opened.spec.steps:
-            raise InputError(
-                "n_action_steps", expected=f"{self.opened.spec.steps}, which the actor was made for", got=str(rows)
-            )
+        require_rows(self.opened, rows)
         super().require_execution(rows)
 
     def values(self, query: Query) -> np.ndarray:

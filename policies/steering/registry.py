@@ -11,8 +11,10 @@ from policies.steering.codebook import Codebook
 from policies.steering.execution import Executed, Resampled
 from policies.steering.guidance import ValueGuided
 from policies.steering.medoid import Medoid
+from policies.steering.noise_actor import NoiseActor
 from policies.steering.noise_scale import NoiseScaled
 from policies.steering.prompted import Prompted
+from policies.steering.residual import Residual
 from policies.steering.steered import Steered
 from policies.steering.ticket import Ticket
 from policies.steering.value import ValueSteered
@@ -23,10 +25,12 @@ STEERINGS: Mapping[str, type[Steered]] = {
     "noise_scale": NoiseScaled,
     "ticket": Ticket,
     "codebook": Codebook,
+    "noise_actor": NoiseActor,
     "guidance": ValueGuided,
     "value": ValueSteered,
     "medoid": Medoid,
     "random_choice": RandomChoice,
+    "residual": Residual,
     "sampler": Resampled,
     "execution": Executed,
     "prompt": Prompted,

@@ -60,7 +60,7 @@ class Climb:
 Method = Callable[[Climb], Rung | Sequence[Rung] | None]
 """Makes candidates out of the base; None where there are none. A KeyboardInterrupt comes after what it has is saved."""
 
-LEARNT = ("best_of_k", "codebook")
+LEARNT = ("best_of_k", "codebook", "dsrl_na", "dsrl_sac", "residual")
 METHODS: Mapping[str, Method] = {
     "ticket": ticket,
     "filtered_bc": filtered_bc,
@@ -71,7 +71,7 @@ METHODS: Mapping[str, Method] = {
 REQUIREMENTS: Mapping[str, Callable[[Climb], None]] = {
     "ticket": require_noisy,
     "filtered_bc": require_cloning,
-    **{name: require_learning for name in LEARNT},
+    **{name: partial(require_learning, method=name) for name in LEARNT},
 }
 """What refuses a method before anything is run."""
 

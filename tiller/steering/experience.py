@@ -28,17 +28,24 @@ JUDGED_SEEDS = 50_000
 """Between the first start that is learnt on and the first that a critic is judged on."""
 
 
-def require_learning(climb: Climb) -> None:
-    """Refuse a base that cannot be learnt from by its decisions.
+def require_learning(climb: Climb, method: str) -> None:
+    """Refuse a base that cannot be learnt from by its decisions, in the way of a method.
 
     Raises:
         InputError: with the method that would work.
     """
+    from policies.actors.edit import deltas
     from policies.experience.learner import base_of, low_dimensional
+    from policies.steering.noise_actor import require_own_noise
     from policies.steering.noise_scale import NoiseScaled
     from policies.steering.steered import innermost
 
-    NoiseScaled(climb.base, noise_scale=0.0)  # refuses what noise cannot steer
+    if method == "residual":
+        deltas(climb.base.spec.action, climb.options.learning.residual.delta)  # refuses where nothing may be moved
+    else:
+        NoiseScaled(climb.base, noise_scale=0.0)  # refuses what noise cannot steer
+    if method in ("dsrl_na", "dsrl_sac"):
+        require_own_noise(climb.base, f"learning {method}")
     low_dimensional(climb.base.spec.observation)
     base_of(climb.base)
     if climb.base.spec.ensemble is not None:
@@ -60,6 +67,7 @@ def learn(climb: Climb, method: str) -> Rung | None:
         InputError: as of `LearningRun`.
         KeyboardInterrupt: it was stopped; the last segment that was done is kept.
     """
+    from policies.experience.learner import ChunkLearner
     from policies.steering.registry import steer
     from tiller.runs.progress import Counter
     from tiller.steering.methods import make_way
@@ -84,7 +92,10 @@ def learn(climb: Climb, method: str) -> Rung | None:
                 climb.notes[method] = "no time was left for it"
                 return None
             run.way.save(run.learner, folder)
-            done = {"steps": steps, "seconds": seconds, **judged(climb, run.learner, setting, folder)}
+            ranking = {}
+            if run.way.ranks and isinstance(run.learner, ChunkLearner):
+                ranking = judged(climb, run.learner, setting, folder)
+            done = {"steps": steps, "seconds": seconds, **ranking}
             write_file(folder / FINISHED, json.dumps(done, indent=2) + "\n")
         else:
             bench.charge(int(done["steps"]), float(done["seconds"]), before=True)
@@ -117,7 +128,7 @@ def _setting(climb: Climb) -> Setting:
     shown: list[str] = []
     if options.demonstrations:
         try:
-            shown = demonstrations(climb)
+            shown = [path for path in demonstrations(climb) if _says_success(path)]
         except InputError as error:
             climb.notes["demonstrations"] = str(error)
     return Setting(
@@ -131,6 +142,15 @@ def _setting(climb: Climb) -> Setting:
         climb.options.workers,
         tuple(shown),
     )
+
+
+def _says_success(path: str) -> bool:
+    """Whether episodes say what came of them; those that do not are not learnt from."""
+    from data.store.dataset import Dataset
+    from data.store.names import SUCCESS, has_fact
+
+    with Dataset.open(path) as dataset:
+        return has_fact(dataset.schema, SUCCESS)
 
 
 def judged(climb: Climb, learner: ChunkLearner, setting: Setting, folder: Path) -> dict[str, float]:

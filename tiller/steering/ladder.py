@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any, Sequence
 
@@ -18,6 +19,8 @@ from tiller.steering.rung import Rung
 
 BEST = "checkpoints/final"
 """Of the run's folder: the best rung so far."""
+RUNGS = "rungs"
+"""Of the run's folder: every candidate as a checkpoint, also those that the test did not prefer."""
 SAME = "acts as the best rung does"
 
 
@@ -109,6 +112,7 @@ class Ladder:
     def _meet(self, method: str, candidate: Rung, cost: Cost, note: str = "") -> None:
         """Let a candidate meet the best rung, and keep the better one."""
         climb = self.climb
+        candidate.save(climb.folder / RUNGS / slug(candidate.name))
         if candidate.is_same(climb.best):
             self._add(method, candidate, cost, verdict=SAME, note=note)
             return
@@ -149,6 +153,11 @@ def _chosen_at(measured: Measured) -> dict[str, float]:
 def _cost(rung: Rung) -> Cost:
     """What a method says that a candidate took."""
     return Cost(int(rung.figures.get("env_steps", 0)), 60 * rung.figures.get("minutes", 0.0))
+
+
+def slug(name: str) -> str:
+    """A name as that of a folder."""
+    return re.sub(r"[^a-z0-9.]+", "_", name.lower()).strip("_")
 
 
 def _whole(value: float | None) -> int | None:

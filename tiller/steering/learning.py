@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated
 
+from policies.recipe.actors import NoiseOptions, ResidualOptions
 from policies.recipe.learner import LearnerConfig
 from robot.description.ranges import Count, Range, Share
 from robot.description.record import require_ranges
@@ -32,6 +33,8 @@ class LearningOptions:
         judged: episodes, in groups of 8, that the critic is judged on; 0 judges none, and then there is no gate.
         control: `shuffled` deals out anew what came of the episodes: nothing can be learnt then.
         critic: the critic of chunks, which all learn on.
+        noise: the actors of noises, of `dsrl_na` and `dsrl_sac`.
+        residual: the actor of offsets.
     """
 
     steps: Count = 300_000
@@ -48,6 +51,8 @@ class LearningOptions:
     judged: Annotated[int, Range(0, 1_000_000)] = 320
     control: str | None = None
     critic: LearnerConfig = field(default_factory=LearnerConfig)
+    noise: NoiseOptions = field(default_factory=NoiseOptions)
+    residual: ResidualOptions = field(default_factory=ResidualOptions)
 
     def __post_init__(self) -> None:
         require_ranges(self, "learning")

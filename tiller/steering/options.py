@@ -72,7 +72,8 @@ class SteerOptions:
     Args:
         checkpoint: folder of a training run, or a checkpoint within it; its weights stay as they are.
         task: to get better at; null takes the one that the policy was trained for.
-        method: free, ticket, filtered_bc, or ladder: one after the other.
+        method: free, ticket, filtered_bc, best_of_k, codebook, dsrl_na, dsrl_sac, residual, or ladder: one after the
+            other.
         embodiment: that a policy of several acts as; null for the one of the task's name.
         sampler: how actions are drawn, null for the policy's default.
         steps: of the sampler, null for its default.

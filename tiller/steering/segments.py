@@ -23,7 +23,7 @@ from data.learning.replay.schema import DEMONSTRATION, ReplaySchema
 from data.store.dataset import Dataset
 from policies.experience.batches import Experience
 from policies.experience.exploring import ANY, ZERO
-from policies.experience.learner import ChunkLearner, base_of
+from policies.experience.learner import Learner, base_of
 from policies.model.checkpoint_folder import read_json
 from policies.model.files import new_checkpoint, read_tensors, write_json, write_tensors
 from policies.training.running.interruption import Interruption
@@ -149,7 +149,7 @@ class LearningRun:
         self.patience = Patience()
         self._shown = self._add_demonstrations()
 
-    learner: ChunkLearner | None
+    learner: Learner | None
 
     def __enter__(self) -> LearningRun:
         return self
@@ -255,7 +255,7 @@ class LearningRun:
             self._acting(), setting.task, setting.options, setting.seed, self.spec.n_action_steps, kept, setting.workers
         )
 
-    def _new_learner(self) -> ChunkLearner:
+    def _new_learner(self) -> Learner:
         return self.way.learner(
             self.spec, self.base, self.setting.transforms, self.experience, self.options, self.state.measured
         )
@@ -287,7 +287,7 @@ class LearningRun:
 
             for path in self.setting.demonstrations:
                 with Dataset.open(path) as dataset:
-                    add_episodes(self.replay, dataset, self.spec, draw=draw)
+                    add_episodes(self.replay, dataset, self.spec, draw=draw, of_success=True)
             self.replay.commit()
         shown = self.replay.column("version") == DEMONSTRATION
         episodes = int(self.replay.column("episode")[shown].max()) + 1 if shown.any() else 0

@@ -30,6 +30,7 @@ def add_episodes(
     *,
     every: int = 1,
     draw: Draw | None = None,
+    of_success: bool = False,
 ) -> int:
     """Add the decisions of recorded episodes: from each row on, the k rows that were executed.
 
@@ -44,6 +45,7 @@ def add_episodes(
         episodes: indices; None is all.
         every: rows between two decisions, a divisor of k.
         draw: the candidates of each decision, none of which was executed; None keeps none.
+        of_success: take no recorded rewards, but 1 in the last row of a success.
 
     Returns:
         Decisions added.
@@ -65,14 +67,15 @@ def add_episodes(
         right=f"dataset {dataset.path}",
         way_out="Add episodes that were recorded for this policy's robot",
     )
-    rewards = has_column(dataset.schema, REWARD)
+    rewards = has_column(dataset.schema, REWARD) and not of_success
     if not rewards and not has_fact(dataset.schema, SUCCESS):
         raise InputError(
             f"'{dataset.path}': rewards",
             expected=f"a column '{REWARD.name}', or a fact '{SUCCESS.name}' of each episode",
             got="neither",
         )
-    wanted = [column.name for column in (REWARD, TERMINATED, INTERVENTION) if has_column(dataset.schema, column)]
+    columns = (*([REWARD] if rewards else []), TERMINATED, INTERVENTION)
+    wanted = [column.name for column in columns if has_column(dataset.schema, column)]
     ends = np.asarray(dataset.episode_ends)
     success = np.asarray(dataset.meta(SUCCESS.name), bool) if has_fact(dataset.schema, SUCCESS) else np.zeros(len(ends))
     chosen = np.arange(len(ends)) if episodes is None else np.asarray(list(episodes), np.int64)

@@ -39,6 +39,12 @@ def empty(candidates: int = CANDIDATES, **more: Any) -> Replay:
     return Replay(ReplaySchema.of(SPEC, candidates=candidates, **more), 10_000)
 
 
+def chunks(count: int) -> np.ndarray:
+    """Chunks (count, HORIZON, 2): that of zero noise stays at 0, number i moves on by i a row."""
+    moved: np.ndarray = np.arange(count)[:, None, None] * (1.0 + np.arange(HORIZON))[:, None] * np.ones(2)
+    return moved.astype(np.float32)
+
+
 def add_episode(
     replay: Replay,
     places: Sequence[float],
@@ -49,10 +55,10 @@ def add_episode(
     chosen: Sequence[int] | None = None,
     seed: int = 0,
 ) -> None:
-    """An episode that decides at these places; each chunk's rows are its candidate's number, and noise of the seed."""
+    """An episode that decides at these places among `chunks`, with noise of the seed."""
     n, random = len(places), np.random.default_rng(seed)
     count = replay.schema.candidates
-    candidates = np.zeros((n, count, HORIZON, 2), np.float32) + np.arange(count)[None, :, None, None]
+    candidates = np.tile(chunks(count), (n, 1, 1, 1))
     candidates[:, 1:] += 0.05 * random.normal(size=(n, count - 1, 1, 2))
     picked = np.zeros(n, int) if chosen is None else np.asarray(chosen)
     executed = candidates[np.arange(n), picked][:, :K]
@@ -74,7 +80,7 @@ def add_episode(
 def cut_off(replay: Replay, place: float, number: np.ndarray, seed: int) -> None:
     """Where the episode of that number was cut off."""
     count, random = replay.schema.candidates, np.random.default_rng([seed, 1])
-    candidates = np.zeros((1, count, HORIZON, 2), np.float32) + np.arange(count)[None, :, None, None]
+    candidates = chunks(count)[None].copy()
     candidates[:, 1:] += 0.05 * random.normal(size=(1, count - 1, 1, 2))
     seen = {"place": np.array([[[place, 1.0]]], np.float32)}
     replay.add(
@@ -101,8 +107,8 @@ def learn(made: ChunkLearner, experience: Experience, updates: int) -> dict[str,
     return figures
 
 
-def values(made: ChunkLearner, place: float, chunks: int = CANDIDATES) -> np.ndarray:
-    """Of chunks whose rows are their numbers, the zero-noise plan first, (chunks,)."""
-    rows = np.zeros((1, chunks, K, 2), np.float32) + np.arange(chunks)[None, :, None, None]
+def values(made: ChunkLearner, place: float, count: int = CANDIDATES) -> np.ndarray:
+    """Of each chunk at a place, (count,)."""
+    rows = chunks(count)[None, :, :K]
     seen = {"place": np.array([[[place, 1.0]]], np.float32)}
     return made.critic.value(seen, rows, None, rows[:, 0])[0]

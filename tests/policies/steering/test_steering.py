@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from policies.actors.checkpoint import save_actor
 from policies.model.policy import DiffusionPolicy
 from policies.recipe.recipe import PolicyRecipe
 from policies.steering.execution import Executed, Resampled
@@ -24,6 +25,7 @@ from robot.control.runner import ChunkRunner
 from robot.description import DecidingPolicy, Policy, Query, TaskPrompt, decide
 from robot.errors import InputError
 from tests.policies.points import make_policy, observe
+from tests.policies.steering.actors import BASE, SETTINGS, made_actor
 from tests.policies.steering.known_critics import save_learnt
 
 pytestmark = pytest.mark.filterwarnings("ignore::policies.steering.value.SteeringWarning")
@@ -32,7 +34,9 @@ SEEDS = [3, 1, 4, 1, 5]
 
 @pytest.fixture(scope="module")
 def policy(store: Path) -> DiffusionPolicy:
-    return make_policy(store, recipe())
+    made = make_policy(store, recipe())
+    made.fingerprint = BASE
+    return made
 
 
 def recipe(objective: str = "flow") -> PolicyRecipe:
@@ -48,6 +52,9 @@ def recipe(objective: str = "flow") -> PolicyRecipe:
 PLAIN: dict[str, dict[str, Any]] = {
     "noise_scale": {},
     "ticket": {"seed": 7, "scale": 0.5},
+    "codebook": {"actor": None},
+    "noise_actor": {"actor": None},
+    "residual": {"actor": None, "critic": None},
     "guidance": {"critic": None, "beta": 0.1},
     "value": {"critic": None, "samples": 4},
     "medoid": {},
@@ -59,19 +66,28 @@ PLAIN: dict[str, dict[str, Any]] = {
 
 
 @pytest.fixture(scope="module")
-def critic(policy: DiffusionPolicy, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return save_learnt(policy, tmp_path_factory.mktemp("critic") / "critic")
+def learnt(policy: DiffusionPolicy, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a critic, and of an actor of each kind."""
+    folder = tmp_path_factory.mktemp("learnt")
+    save_learnt(policy, folder / "critic")
+    for kind in SETTINGS:
+        save_actor(made_actor(policy, kind), folder / kind)
+    return folder
 
 
-def plain(name: str, critic: Path) -> dict[str, Any]:
-    """Name and options of what steers, with the critic where it needs one."""
-    options = {"name": name, **PLAIN[name]}
-    return {**options, "critic": str(critic)} if "critic" in options else options
+def plain(name: str, learnt: Path) -> dict[str, Any]:
+    """Name and options of what steers, with the critic and the actor where it needs one."""
+    return with_parts({"name": name, **PLAIN[name]}, learnt)
+
+
+def with_parts(options: dict[str, Any], learnt: Path) -> dict[str, Any]:
+    parts = {"critic": str(learnt / "critic"), "actor": str(learnt / options["name"])}
+    return {**options, **{name: path for name, path in parts.items() if name in options}}
 
 
 @pytest.mark.parametrize("name", STEERINGS)
-def test_what_steers_is_a_policy_that_tells_its_decisions(policy: DiffusionPolicy, critic: Path, name: str) -> None:
-    steered = steer(policy, plain(name, critic))
+def test_what_steers_is_a_policy_that_tells_its_decisions(policy: DiffusionPolicy, learnt: Path, name: str) -> None:
+    steered = steer(policy, plain(name, learnt))
     assert isinstance(steered, Policy) and isinstance(steered, DecidingPolicy)
     observation = observe(policy, 5)
     chunk = steered.sample(observation, samples=2, seeds=SEEDS)
@@ -86,7 +102,7 @@ def test_what_steers_is_a_policy_that_tells_its_decisions(policy: DiffusionPolic
         again = steered.decide(observation, samples=2, noise=decision.noise, seeds=seeds)
         np.testing.assert_array_equal(again.chunk, chunk, "the noise of a decision repeats it, to the bit")
     settings = steered.settings
-    anew = steer(policy, {**settings, "critic": str(critic)} if "critic" in settings else settings)
+    anew = steer(policy, with_parts(settings, learnt))
     assert anew.settings == settings and anew.fingerprint == policy.fingerprint
 
 
@@ -253,11 +269,11 @@ def test_settings_that_steer_nothing_are_refused(
         steer(policy, settings)
 
 
-def test_prompts_and_prefixes_reach_the_policy_below(policy: DiffusionPolicy, critic: Path) -> None:
+def test_prompts_and_prefixes_reach_the_policy_below(policy: DiffusionPolicy, learnt: Path) -> None:
     observation = observe(policy, 2)
     prefix, weight = np.full((2, 6, 2), 0.3), np.repeat([[1.0, 1, 0, 0, 0, 0]], 2, axis=0)
     for name in STEERINGS:
-        steered = steer(policy, plain(name, critic))
+        steered = steer(policy, plain(name, learnt))
         chunk = steered.sample(observation, task=TaskPrompt("go"), prefix=prefix, prefix_weight=weight)
         np.testing.assert_allclose(chunk[:, 0, :2], prefix[:, :2], atol=1e-4)
 

@@ -19,6 +19,14 @@ WORDS = (
     "cloning.updates=20",
     "free.steps=[3]",
     "free.medoid=4",
+    "learning.steps=150",
+    "learning.episodes=4",
+    "learning.warmup=4",
+    "learning.candidates=3",
+    "learning.updates=1",
+    "learning.judged=0",
+    "learning.critic.width=8",
+    "learning.critic.batch_size=16",
 )
 
 

@@ -23,6 +23,7 @@ from tiller.steering.options import FRESH, LEARNING, TICKETS
 from tiller.steering.record import TIMES
 
 SEED_OF_RUN = 500_000
+LEARNT = ("best_of_k", "codebook")
 
 
 SOME = (pytest.param(few, marks=pytest.mark.slow) for few in (0, 9, 11, 16, 100))
@@ -46,7 +47,10 @@ def test_every_rung_has_its_row_and_only_what_the_test_prefers_replaces_another(
     rows = record(climbed)["rungs"]
     names = [row["rung"] for row in rows]
     assert names[:1] == ["base"] and {"noise_scale 0", "noise_scale 0.75", "medoid of 4", "steps 3"} < set(names)
-    assert [row["method"] for row in rows[-3:]] == ["ticket", "filtered_bc", "filtered_bc"]
+    assert [row["method"] for row in rows[-5:]] == ["ticket", "filtered_bc", "filtered_bc", "best_of_k", "codebook"]
+    for row in rows:
+        if row["against"]:
+            load(climbed / "rungs" / row["rung"].replace(" ", "_").replace(",", ""))
     best = "base"
     for row in rows:
         assert row["promoted"] == (row["verdict"] == BETTER)
@@ -63,6 +67,9 @@ def test_all_environment_steps_are_counted(climbed: Path) -> None:
     steps = sum(each.length for evaluation in evaluations for each in evaluation.records)
     steps += sum(json.loads(path.read_text())["steps"] for path in (climbed / "ticket").glob("round-*.json"))
     steps += Dataset.open(climbed / "filtered_bc" / "episodes").rows
+    learning = [json.loads((climbed / method / "finished.json").read_text())["steps"] for method in LEARNT]
+    assert min(learning) >= 150 and max(learning) < 150 + 5 * 16
+    steps += sum(learning)
     document = record(climbed)
     assert document["steps"] == steps == sum(row["steps"] for row in document["rungs"])
     assert document["rungs"][-1]["total_steps"] == steps
@@ -150,7 +157,8 @@ def test_no_time_leaves_the_base_with_a_row_for_what_was_not_begun(
     output = tmp_path / "run"
     tiller.succeeds("steer", f"checkpoint={car_policies[0]}", f"output={output}", *WORDS, "minutes=0.0001")
     rows = {row["rung"]: row["verdict"] for row in record(output)["rungs"]}
-    assert rows == {"base": "the best of these", "ticket": "out of time", "filtered_bc": "out of time"}
+    late = dict.fromkeys(("ticket", "filtered_bc", *LEARNT), "out of time")
+    assert rows == {"base": "the best of these", **late}
 
 
 @pytest.mark.slow
