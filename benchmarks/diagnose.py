@@ -26,7 +26,7 @@ from benchmarks.artifacts import RESULTS, ROOT, interval_cells, write_csv
 from benchmarks.free_steering import BASES, require_known
 from robot.description import from_json
 from robot.errors import TillerError
-from tiller.diagnosis.advice import Advice, Verdict, advise
+from tiller.diagnosis.advice import OUTSIDE, Advice, Verdict, advise
 from tiller.diagnosis.figures import Figures
 from tiller.verbs.diagnose import FIGURES
 
@@ -103,7 +103,7 @@ def rows(artifacts: Path) -> Iterator[dict[str, Any]]:
             "best_setting": figures.settings.best, **_intervals(figures),
             "misfit": "" if coverage is None or coverage.misfit is None else round(coverage.misfit, 3),
             "epochs": "" if figures.training.epochs is None else round(figures.training.epochs),
-            "where": " ".join(each.name for each in (coverage.components if coverage else ()) if each.outside > 0),
+            "where": " ".join(each.name for each in coverage.components if each.outside >= OUTSIDE) if coverage else "",
             "starts": figures.settings.starts, "states": "" if chunks is None else chunks.states,
             "env_steps": figures.settings.env_steps + sum(each.env_steps for each in (chunks, critic) if each),
             "minutes": round(sum(seconds) / 60, 1), "steps": record["policy"]["steps"],

@@ -279,10 +279,11 @@ def residual(figures: Figures) -> Advice:
     if figures.chunks is None:
         return Advice("residual", Verdict.UNKNOWN, do, None, (), ("variance between chunks is not known",), words)
     line = f"variance between chunks {_shown(figures.chunks.between_chunks)}"
+    if figures.chunks.between_chunks.low > CHUNKS_DIFFER:
+        return Advice("residual", Verdict.NO, do, None, (), (f"{line}: try what is within its support",), words)
     if not _alike(figures):
-        return Advice(
-            "residual", Verdict.NO, do, None, (), (f"{line}: try what stays within its support first",), words
-        )
+        why = f"{line}: {figures.chunks.states} states cannot tell; give more minutes"
+        return Advice("residual", Verdict.UNKNOWN, do, None, (), (why,), words)
     if demonstrations(figures).verdict is Verdict.PAYS:
         return Advice("residual", Verdict.NO, do, None, (f"{line}: chunks hardly differ",),
                       ("demonstrations are missing where it fails",), words)  # fmt: skip

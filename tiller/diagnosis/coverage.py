@@ -24,6 +24,8 @@ ROWS = 5_000
 QUANTILE = 0.99
 SHOWN = 4
 """Components."""
+SLACK = 0.1
+"""Of a component's demonstrated range, on each side: the largest of a few starts is not the largest there is."""
 ALIKE = 0.9
 """Correlation over the starts from which two components say the same."""
 
@@ -105,7 +107,7 @@ def components(
     listed = []
     for number, (name, unit, kind) in enumerate(component_names(spec)):
         low, high = float(shown[:, number].min()), float(shown[:, number].max())
-        slack = 1e-6 + 0.02 * (high - low)
+        slack = 1e-6 + SLACK * (high - low)
         values = starts[:, number]
         failed = values[failing]
         outside = float(((failed < low - slack) | (failed > high + slack)).mean())

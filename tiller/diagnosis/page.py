@@ -72,7 +72,7 @@ def _advice(advice: Sequence[Advice], about: Mapping[str, Any]) -> str:
     items = []
     for one in advice:
         colour, mark = MARKS[str(one.verdict)]
-        gain = f" about {one.gain * 100:+.0f} points" if one.gain else ""
+        gain = f" about {one.gain * 100:+.0f} points" if one.gain and mark in "●○" else ""
         evidence = [f'<li class="good">{escape(line)}</li>' for line in one.pro]
         evidence += [f'<li class="bad">{escape(line)}</li>' for line in one.contra]
         words = one.words.replace("CHECKPOINT", str(about["checkpoint"])).replace("TASK", str(about["task"]))

@@ -26,7 +26,7 @@ def show(figures: Figures, advice: Sequence[Advice], task: str) -> None:
     table = Table("what will pay", "", "gain", "evidence")
     for one in advice:
         colour = COLOURS[str(one.verdict)]
-        gain = "" if one.gain is None else f"{one.gain:+.2f}"
+        gain = f"{one.gain:+.2f}" if one.gain and str(one.verdict) in ("pays", "may pay") else ""
         verdict = f"[{colour}]{one.verdict}[/{colour}]"
         evidence = [*(f"+ {line}" for line in one.pro), *(f"- {line}" for line in one.contra)]
         table.add_row(one.do, verdict, gain, Text("\n".join(evidence)), end_section=True)

@@ -76,7 +76,9 @@ def test_a_critic_chooses_where_chunks_differ_and_it_ranks() -> None:
     assert verdicts(replace(room, critic=None))["choice"] is Verdict.MAY
     assert verdicts(replace(WEAK_PEG, critic=GOOD_CRITIC))["choice"] is Verdict.NO
     unsure = chunks_of(of(0.03, 0.002, 0.07), 0.05, of(0.1, 0, 0.2), of(0.1, 0, 0.2), of(0.2, 0.1, 0.3))
-    assert verdicts(replace(SHIFTED_LIFT, chunks=unsure))["choice"] is Verdict.UNKNOWN
+    known = verdicts(replace(SHIFTED_LIFT, chunks=unsure))
+    assert known["choice"] is known["residual"] is Verdict.UNKNOWN
+    assert verdicts(SHIFTED_LIFT)["residual"] is Verdict.NO
 
 
 def test_thinly_covered_starts_may_want_demonstrations() -> None:
