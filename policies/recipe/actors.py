@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from typing import Annotated, Mapping
 
@@ -10,7 +9,7 @@ import numpy as np
 
 from policies.recipe.critic import DIFFERENCE
 from policies.recipe.learner import require_plan
-from robot.description.ranges import Range, Share
+from robot.description.ranges import Finite, Range, Share
 from robot.description.record import require_ranges
 from robot.errors import InputError, nearest
 
@@ -82,7 +81,7 @@ class SoftOptions:
 
     plan: str = DIFFERENCE
     after: Updates = 1000
-    entropy: float | None = None
+    entropy: Finite | None = None
     alpha: Alpha = 0.1
     alpha_floor: Alpha = 0.05
     alpha_cap: Alpha = 0.3
@@ -90,8 +89,6 @@ class SoftOptions:
     def __post_init__(self) -> None:
         require_ranges(self, "actor")
         require_plan(self.plan, "actor")
-        if self.entropy is not None and not math.isfinite(self.entropy):
-            raise InputError("actor: entropy", expected="a finite number, or null", got=str(self.entropy))
         if not self.alpha_floor <= self.alpha <= self.alpha_cap:
             raise InputError(
                 "actor: alpha",

@@ -52,7 +52,7 @@ def filtered_bc(climb: Climb) -> list[Rung]:
     before = bench.cost
     own, kept = collected(climb, folder)
     collecting = bench.cost - before
-    climb.notes[METHOD] = f"{kept} of {given.episodes} own episodes succeeded at noise scale {climb.scale:g}"
+    climb.notes[METHOD] = f"{kept} of {given.episodes} own episodes succeeded at noise scale {_scale(climb):g}"
     candidates = []
     for name, data, shares in (
         (CONTROL, shown, ()),
@@ -103,6 +103,13 @@ def same_demonstrations(climb: Climb, folder: Path) -> list[str]:
     return list(map(str, copies))
 
 
+def _scale(climb: Climb) -> float:
+    """Of the noise that own episodes are run with; 1 for a policy that noise does not steer."""
+    if climb.base.noise_shape is None:
+        return 1.0
+    return climb.options.cloning.scale or climb.scale
+
+
 def learnt(climb: Climb) -> Path:
     """The checkpoint with the base's weights, below all that steers it."""
     from policies.loading.folder import chain
@@ -127,7 +134,7 @@ def collected(climb: Climb, folder: Path) -> tuple[str, int]:
         source=CHECKPOINT,
         checkpoint=str(climb.checkpoint),
         embodiment=options.embodiment,
-        steering={"name": "noise_scale", "noise_scale": climb.scale} if climb.scale != 1 else None,
+        steering={"name": "noise_scale", "noise_scale": _scale(climb)} if _scale(climb) != 1 else None,
         sampler=options.sampler,
         steps=options.steps,
         n_action_steps=options.n_action_steps,

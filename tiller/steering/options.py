@@ -52,13 +52,16 @@ class CloningOptions:
 
     Args:
         episodes: of its own that are run; those that succeed are learnt from.
+        scale: of the noise that they are run with; null takes the best free one above 0. More noise fails more often,
+            and what succeeds differs more.
         updates: of the clone, and of its control on demonstrations alone.
         learning_rate: the peak; null for the base's.
         share: of the demonstrations in every batch, above 0 and below 1; null weighs every window alike.
         seed: of the training.
     """
 
-    episodes: Count = 400
+    episodes: Count = 600
+    scale: Annotated[float, Range(0, 100, above=True)] | None = 0.75
     updates: Count = 3000
     learning_rate: Annotated[float, Range(0, 10, above=True)] | None = None
     share: Proportion | None = None

@@ -39,8 +39,8 @@ OPTIONS = LearningOptions(
     residual=ResidualOptions(after=10, delta={"action": 0.2}),
 )  # fmt: skip
 TASK_OPTIONS = {"max_steps": 20, "success_return": -0.8}
-METHODS = ("best_of_k", "codebook", "dsrl_na", "dsrl_sac", "residual")
-KILLED = ("best_of_k", "codebook", "dsrl_na")
+SLOW = ("codebook", "dsrl_sac", "residual")
+METHODS = ("best_of_k", "dsrl_na", *(pytest.param(method, marks=pytest.mark.slow) for method in SLOW))
 
 
 def setting(checkpoint: Path, **changes: Any) -> Setting:
@@ -73,21 +73,30 @@ def _hash(values: np.ndarray) -> str:
     return hashlib.sha256(np.ascontiguousarray(values).tobytes()).hexdigest()
 
 
+class Whole:
+    """Runs of each method that nobody disturbed, made when they are first asked for."""
+
+    def __init__(self, checkpoint: Path, folder: Path) -> None:
+        self.checkpoint, self.folder = checkpoint, folder
+
+    def __getitem__(self, method: str) -> Path:
+        folder = self.folder / method
+        if not folder.exists():
+            with open_run(folder, self.checkpoint, method) as run:
+                assert run.run()
+                assert run.learner is not None
+                run.way.save(run.learner, folder)
+        return folder
+
+
 @pytest.fixture(scope="module")
-def whole(car_policies: list[Path], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Runs of each method that nobody disturbed."""
-    folders = {method: tmp_path_factory.mktemp("whole") / method for method in METHODS}
-    for method, folder in folders.items():
-        with open_run(folder, car_policies[0], method) as run:
-            assert run.run()
-            assert run.learner is not None
-            run.way.save(run.learner, folder)
-    return folders
+def whole(car_policies: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Whole:
+    return Whole(car_policies[0], tmp_path_factory.mktemp("whole"))
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_a_run_that_is_left_after_each_segment_is_the_same(
-    whole: dict[str, Path], car_policies: list[Path], tmp_path: Path, method: str
+    whole: Whole, car_policies: list[Path], tmp_path: Path, method: str
 ) -> None:
     for _ in range(20):
         with open_run(tmp_path / "run", car_policies[0], method) as run:
@@ -98,7 +107,7 @@ def test_a_run_that_is_left_after_each_segment_is_the_same(
     assert digest(tmp_path / "run") == digest(whole[method])
 
 
-def test_steps_are_those_of_the_environment(whole: dict[str, Path], car_policies: list[Path]) -> None:
+def test_steps_are_those_of_the_environment(whole: Whole, car_policies: list[Path]) -> None:
     with open_run(whole["best_of_k"], car_policies[0]) as run:
         run.run(segments=0)
         version, length = run.replay.column("version"), run.replay.column("length")
@@ -114,24 +123,22 @@ def test_steps_are_those_of_the_environment(whole: dict[str, Path], car_policies
     assert int(float(curve[-1]["episodes"])) == len(np.unique(episode)) == 8 + 6 * (len(curve) - 1)
 
 
-def test_what_was_learnt_steers(whole: dict[str, Path], car_policies: list[Path]) -> None:
+@pytest.mark.parametrize("method", METHODS)
+def test_what_was_learnt_steers(whole: Whole, car_policies: list[Path], method: str) -> None:
     policy = load(car_policies[0])
-    for method, folder in whole.items():
-        with open_run(folder, car_policies[0], method) as run:
-            steered: Any = policy
-            for each in run.way.layers(folder):
-                steered = steer(steered, each)
-        window = {key.name: np.zeros((3, key.history.steps, *key.shape), np.float32) for key in policy.spec.observation}
-        decision = decide(steered, Query(window, seeds=[1, 2, 3]))
-        assert decision.chunk.shape[:2] == (3, 1)
-        assert (decision.value is None) == method.startswith("dsrl"), "actors of noises ask no critic"
-        if method == "best_of_k":
-            assert decision.candidates is not None and decision.candidates.shape[2] == OPTIONS.candidates
+    with open_run(whole[method], car_policies[0], method) as run:
+        steered: Any = policy
+        for each in run.way.layers(whole[method]):
+            steered = steer(steered, each)
+    window = {key.name: np.zeros((3, key.history.steps, *key.shape), np.float32) for key in policy.spec.observation}
+    decision = decide(steered, Query(window, seeds=[1, 2, 3]))
+    assert decision.chunk.shape[:2] == (3, 1)
+    assert (decision.value is None) == method.startswith("dsrl"), "actors of noises ask no critic"
+    if method == "best_of_k":
+        assert decision.candidates is not None and decision.candidates.shape[2] == OPTIONS.candidates
 
 
-def test_another_task_base_or_option_is_refused(
-    whole: dict[str, Path], car_policies: list[Path], tmp_path: Path
-) -> None:
+def test_another_task_base_or_option_is_refused(whole: Whole, car_policies: list[Path], tmp_path: Path) -> None:
     folder = whole["best_of_k"]
     with pytest.raises(InputError, match="base"):
         open_run(folder, car_policies[1])
@@ -155,7 +162,7 @@ def test_demonstrations_come_first_with_what_the_base_draws_there(car_policies: 
         open_run(tmp_path / "run", car_policies[0], demonstrations=(demonstrations,))
 
 
-KILLED = """
+LEARNS = """
 import sys
 from pathlib import Path
 from tests.tiller.steering.test_segments import open_run
@@ -166,12 +173,12 @@ with open_run(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]) as run:
 """
 
 
-@pytest.mark.parametrize("method", KILLED)
+@pytest.mark.parametrize("method", METHODS)
 def test_a_kill_loses_nothing_that_was_committed(
-    whole: dict[str, Path], car_policies: list[Path], tmp_path: Path, method: str
+    whole: Whole, car_policies: list[Path], tmp_path: Path, method: str
 ) -> None:
     folder, draws, committed = tmp_path / "run", random.Random(4), 0
-    command = [sys.executable, "-c", KILLED, str(folder), str(car_policies[0]), method]
+    command = [sys.executable, "-c", LEARNS, str(folder), str(car_policies[0]), method]
     for _ in range(3):
         process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True)
         assert process.stdout is not None and process.stdout.readline() == "begun\n"
@@ -187,9 +194,7 @@ def test_a_kill_loses_nothing_that_was_committed(
     assert digest(folder) == digest(whole[method])
 
 
-def test_a_full_disk_is_waited_for(
-    car_policies: list[Path], whole: dict[str, Path], tmp_path: Path, capfd: Any
-) -> None:
+def test_a_full_disk_is_waited_for(car_policies: list[Path], whole: Whole, tmp_path: Path, capfd: Any) -> None:
     """Files may not grow for a while: the run says so, waits, and goes on to the same end."""
     with open_run(tmp_path / "run", car_policies[0]) as run:
         run.patience.wait_s = 0.05
