@@ -137,7 +137,7 @@ class ResidualOptions(SoftOptions):
         tried: share of the decisions to edit that execute the edited chunk whatever the critic says.
     """
 
-    delta: Mapping[str, float] = field(default_factory=dict)
+    delta: Mapping[str, Annotated[float, Range(0, 1000)]] = field(default_factory=dict)
     deviation: Annotated[float, Range(0.01, 7)] = 0.5
     by_value: bool = True
     tried: Share = 0.5
