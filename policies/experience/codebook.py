@@ -16,8 +16,9 @@ from policies.actors.actor import LearntActor, build_actor
 from policies.actors.heads import CODEBOOK
 from policies.actors.spec import ActorSpec
 from policies.critics.names import CANDIDATES, PLAN
-from policies.experience.learner import ChunkLearner
+from policies.experience.learner import ChunkLearner, Subject
 from policies.model.batch import TensorBatch
+from policies.recipe.learner import LearnerConfig
 from policies.rl.networks import descend
 from policies.rl.state import nested, seeded, under
 from policies.steering.actor_source import CheckpointActor
@@ -29,17 +30,16 @@ class CodebookLearner(ChunkLearner):
     """The critic, and a value of each entry.
 
     Args:
-        noise: shape of the policy's noise.
+        subject, config: as of `ChunkLearner`.
         settings: of the entries: how many, their scale and seed.
-        more: as of `ChunkLearner`.
     """
 
-    def __init__(self, *more: Any, noise: tuple[int, ...], settings: Mapping[str, Any]) -> None:
-        super().__init__(*more)
+    def __init__(self, subject: Subject, config: LearnerConfig, *, settings: Mapping[str, Any]) -> None:
+        super().__init__(subject, config)
         own = self.critic.spec
         assert own.base is not None
         values = {"width": self.config.width, "depth": self.config.depth, **settings}
-        spec = ActorSpec(CODEBOOK, own.observation, own.action, own.base, own.steps, noise, values)
+        spec = ActorSpec(CODEBOOK, own.observation, own.action, own.base, own.steps, subject.noise, values)
         with seeded(self.config.seed + 1):
             self.actor: LearntActor = build_actor(self.recipe, spec, self.statistics)
         self._heads = list(self.actor.model.head.parameters())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from typing import Any, ClassVar, Mapping, Self
 
 import numpy as np
@@ -28,11 +29,44 @@ AT_ONCE = 1024  # decisions that are measured at a time
 LOSS, GRADIENT = "critic_loss", 10.0
 
 
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """The frozen policy that is learnt from, and its decisions.
+
+    Args:
+        spec: of the policy, with the number of rows that are executed.
+        base: which policy it is, and its sampler.
+        transforms: of its recipe.
+        experience: its decisions.
+        noise: shape of its noise; empty for none.
+        measured: of the decisions, from which inputs are scaled; None for all that are there.
+    """
+
+    spec: PolicySpec
+    base: CriticBase
+    transforms: tuple[Mapping[str, Any], ...]
+    experience: Experience
+    noise: tuple[int, ...] = ()
+    measured: int | None = None
+
+    @property
+    def count(self) -> int:
+        """Decisions that are measured.
+
+        Raises:
+            InputError: there are none.
+        """
+        count = len(self.experience.replay) if self.measured is None else self.measured
+        if not count:
+            raise InputError("experience to learn from", expected="decisions", got="none")
+        return count
+
+
 class Learner(ABC):
     """Learns from batches of decisions.
 
     Args:
-        spec: of the policy, with the number of rows that are executed.
+        subject: what is learnt from.
         config: how it learns.
 
     Attributes:
@@ -40,8 +74,8 @@ class Learner(ABC):
         updates: done.
     """
 
-    def __init__(self, spec: PolicySpec, config: LearnerConfig) -> None:
-        self.spec, self.config, self.updates, self.random = spec, config, 0, torch.Generator()
+    def __init__(self, subject: Subject, config: LearnerConfig) -> None:
+        self.spec, self.config, self.updates, self.random = subject.spec, config, 0, torch.Generator()
         self.segment = 0
 
     def begin(self, segment: int) -> None:
@@ -86,12 +120,11 @@ class ChunkLearner(Learner):
     What scales its inputs is measured on the decisions that are there when it is made.
 
     Args:
-        spec: of the policy, with the number of rows that are executed.
-        base: which policy it is, and its sampler.
-        transforms: of its recipe.
-        experience: decisions to measure.
+        subject: what is learnt from.
         config: how it learns.
-        rows: of the experience, that are measured; None for all.
+
+    Raises:
+        InputError: there are no decisions to measure.
 
     Attributes:
         critic: that learns.
@@ -100,22 +133,12 @@ class ChunkLearner(Learner):
 
     objective: ClassVar[str] = "best_of"
 
-    def __init__(
-        self,
-        spec: PolicySpec,
-        base: CriticBase,
-        transforms: tuple[Mapping[str, Any], ...],
-        experience: Experience,
-        config: LearnerConfig,
-        rows: int | None = None,
-    ) -> None:
-        super().__init__(spec, config)
-        self.recipe = recipe_of(spec, transforms, config, self.objective)
-        count = len(experience.replay) if rows is None else rows
-        if not count:
-            raise InputError("experience to learn from", expected="decisions", got="none")
+    def __init__(self, subject: Subject, config: LearnerConfig) -> None:
+        super().__init__(subject, config)
+        spec, experience, count = subject.spec, subject.experience, subject.count
+        self.recipe = recipe_of(spec, subject.transforms, config, self.objective)
         with seeded(config.seed):
-            own = critic_spec(self.recipe, low_dimensional(spec.observation), spec.action, base)
+            own = critic_spec(self.recipe, low_dimensional(spec.observation), spec.action, subject.base)
             self.statistics = measured(self.recipe, own.observation, spec, experience, count)
             self.critic: LearntCritic = build_critic(self.recipe, own, self.statistics)
             self.model.sight.spread.copy_(self.spread(experience, count))

@@ -23,7 +23,7 @@ from policies.critics.base import LEAST_SPREAD
 from policies.critics.names import BONUS, CANDIDATES, PLAN
 from policies.experience.batches import Experience
 from policies.experience.denoising import Denoise
-from policies.experience.learner import AT_ONCE, ChunkLearner
+from policies.experience.learner import AT_ONCE, ChunkLearner, Subject
 from policies.experience.soft import core_config, figures_of, with_plan
 from policies.model.batch import TensorBatch
 from policies.recipe.actors import NOISE_ACTOR, NoiseOptions
@@ -31,17 +31,14 @@ from policies.recipe.learner import LearnerConfig
 from policies.rl.actor_critic import ActorCritic
 from policies.rl.state import nested, seeded, under
 from policies.transforms.normaliser import ACTION
-from robot.description import CriticBase, PolicySpec
 
 
 class NoiseActorLearner(ChunkLearner):
     """The critic of chunks, and an actor of noises on it.
 
     Args:
-        spec, base, transforms, experience, config, rows: as of `ChunkLearner`; the experience has all that the policy
-            sees.
+        subject, config: as of `ChunkLearner`; the experience has all that the policy sees.
         denoise: draws chunks of the policy.
-        noise: shape of the policy's noise.
         options: of the actor.
         deviation: of the actor's noise that it begins with, as a share of the bound.
     """
@@ -49,28 +46,17 @@ class NoiseActorLearner(ChunkLearner):
     objective = "of_actor"
 
     def __init__(
-        self,
-        spec: PolicySpec,
-        base: CriticBase,
-        transforms: tuple[Mapping[str, Any], ...],
-        experience: Experience,
-        config: LearnerConfig,
-        rows: int | None = None,
-        *,
-        denoise: Denoise,
-        noise: tuple[int, ...],
-        options: NoiseOptions,
-        deviation: float,
+        self, subject: Subject, config: LearnerConfig, *, denoise: Denoise, options: NoiseOptions, deviation: float
     ) -> None:
         self.denoise, self.options = denoise, options
-        self._noise = noise
-        super().__init__(spec, base, transforms, experience, with_plan(config, options), rows)
+        self._noise = subject.noise
+        super().__init__(subject, with_plan(config, options))
         own = self.critic.spec
         settings = {
             "bound": options.bound, "shape": options.shape, "knots": options.knots, "deviation": deviation,
             "width": config.width, "depth": config.depth,
         }  # fmt: skip
-        made = ActorSpec(NOISE_ACTOR, own.observation, own.action, base, own.steps, noise, settings)
+        made = ActorSpec(NOISE_ACTOR, own.observation, own.action, subject.base, own.steps, subject.noise, settings)
         with seeded(config.seed + 1):
             self.actor: LearntActor = build_actor(self.recipe, made, self.statistics)
         self.core = noise_core(self.actor, config, options, deviation)

@@ -18,8 +18,7 @@ from policies.actors.actor import LearntActor, build_actor
 from policies.actors.noise import NoiseHead
 from policies.actors.spec import ActorSpec
 from policies.critics.names import DISCOUNT, KNOWN, NOISE, RETURN, REWARD
-from policies.experience.batches import Experience
-from policies.experience.learner import Learner, low_dimensional, measured, recipe_of
+from policies.experience.learner import Learner, Subject, low_dimensional, measured, recipe_of
 from policies.experience.noise_actor import noise_core
 from policies.experience.soft import figures_of
 from policies.model.batch import TensorBatch
@@ -27,7 +26,6 @@ from policies.recipe.actors import NOISE_ACTOR, NoiseOptions
 from policies.recipe.learner import LearnerConfig
 from policies.rl.actor_critic import StepBatch
 from policies.rl.state import nested, seeded, under
-from robot.description import CriticBase, PolicySpec
 from robot.errors import InputError, TillerError
 
 
@@ -35,8 +33,7 @@ class NoiseSacLearner(Learner):
     """Critics of noises and an actor.
 
     Args:
-        spec, base, transforms, experience, config, rows: as of `ChunkLearner`; the experience keeps noises.
-        noise: shape of the policy's noise.
+        subject, config: as of `ChunkLearner`; the experience keeps noises.
         options: of the actor.
         deviation: of the actor's noise that it begins with, as a share of the bound.
 
@@ -44,31 +41,18 @@ class NoiseSacLearner(Learner):
         InputError: experience that is empty, or without noises.
     """
 
-    def __init__(
-        self,
-        spec: PolicySpec,
-        base: CriticBase,
-        transforms: tuple[Mapping[str, Any], ...],
-        experience: Experience,
-        config: LearnerConfig,
-        rows: int | None = None,
-        *,
-        noise: tuple[int, ...],
-        options: NoiseOptions,
-        deviation: float,
-    ) -> None:
-        super().__init__(spec, config)
-        self.options = options
-        count = len(experience.replay) if rows is None else rows
-        if not count or experience.replay.schema.noise is None:
+    def __init__(self, subject: Subject, config: LearnerConfig, *, options: NoiseOptions, deviation: float) -> None:
+        super().__init__(subject, config)
+        self.options, spec, experience = options, subject.spec, subject.experience
+        if experience.replay.schema.noise is None:
             raise InputError("experience to learn from", expected="decisions with their noises", got="none")
-        recipe, seen = recipe_of(spec, transforms, config), low_dimensional(spec.observation)
+        recipe, seen = recipe_of(spec, subject.transforms, config), low_dimensional(spec.observation)
         settings = {
             "bound": options.bound, "shape": options.shape, "knots": options.knots, "deviation": deviation,
             "width": config.width, "depth": config.depth,
         }  # fmt: skip
-        made = ActorSpec(NOISE_ACTOR, seen, spec.action, base, spec.n_action_steps, noise, settings)
-        statistics = measured(recipe, seen, spec, experience, count)
+        made = ActorSpec(NOISE_ACTOR, seen, spec.action, subject.base, spec.n_action_steps, subject.noise, settings)
+        statistics = measured(recipe, seen, spec, experience, subject.count)
         with seeded(config.seed + 1):
             self.actor: LearntActor = build_actor(recipe, made, statistics)
         self.core = noise_core(self.actor, config, options, deviation)

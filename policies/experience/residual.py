@@ -24,7 +24,7 @@ from policies.actors.spec import ActorSpec
 from policies.critics.base import LEAST_SPREAD
 from policies.critics.names import CANDIDATES, PLAN
 from policies.experience.batches import Experience
-from policies.experience.learner import AT_ONCE, ChunkLearner
+from policies.experience.learner import AT_ONCE, ChunkLearner, Subject
 from policies.experience.soft import core_config, figures_of, with_plan
 from policies.model.batch import TensorBatch
 from policies.recipe.actors import ResidualOptions
@@ -32,38 +32,24 @@ from policies.recipe.learner import LearnerConfig
 from policies.rl.soft_actor import SoftActor
 from policies.rl.state import nested, seeded, under
 from policies.transforms.normaliser import ACTION
-from robot.description import CriticBase, PolicySpec
 
 
 class ResidualLearner(ChunkLearner):
     """The critic of chunks, unedited and edited ones, and an actor of offsets on it.
 
     Args:
-        spec, base, transforms, experience, config, rows: as of `ChunkLearner`; the first candidates are the unedited
-            chunks.
-        noise: shape of the policy's noise; empty for none.
+        subject, config: as of `ChunkLearner`; the first candidates are the unedited chunks.
         options: of the actor.
     """
 
-    def __init__(
-        self,
-        spec: PolicySpec,
-        base: CriticBase,
-        transforms: tuple[Mapping[str, Any], ...],
-        experience: Experience,
-        config: LearnerConfig,
-        rows: int | None = None,
-        *,
-        noise: tuple[int, ...],
-        options: ResidualOptions,
-    ) -> None:
-        self.options, self.delta = options, deltas(spec.action, options.delta)
-        super().__init__(spec, base, transforms, experience, with_plan(config, options), rows)
+    def __init__(self, subject: Subject, config: LearnerConfig, *, options: ResidualOptions) -> None:
+        self.options, self.delta = options, deltas(subject.spec.action, options.delta)
+        super().__init__(subject, with_plan(config, options))
         own = self.critic.spec
         settings = {
             "delta": self.delta, "deviation": options.deviation, "width": config.width, "depth": config.depth,
         }  # fmt: skip
-        made = ActorSpec(RESIDUAL, own.observation, own.action, base, own.steps, noise, settings)
+        made = ActorSpec(RESIDUAL, own.observation, own.action, subject.base, own.steps, subject.noise, settings)
         with seeded(config.seed + 1):
             self.actor: LearntActor = build_actor(self.recipe, made, self.statistics)
         numbers = sum(each > 0 for each in self.delta)

@@ -23,7 +23,7 @@ from data.learning.replay.schema import DEMONSTRATION, ReplaySchema
 from data.store.dataset import Dataset
 from policies.experience.batches import Experience
 from policies.experience.exploring import ANY, ZERO
-from policies.experience.learner import Learner, base_of
+from policies.experience.learner import Learner, Subject, base_of
 from policies.model.checkpoint_folder import read_json
 from policies.model.files import new_checkpoint, read_tensors, write_json, write_tensors
 from policies.training.running.interruption import Interruption
@@ -256,9 +256,9 @@ class LearningRun:
         )
 
     def _new_learner(self) -> Learner:
-        return self.way.learner(
-            self.spec, self.base, self.setting.transforms, self.experience, self.options, self.state.measured
-        )
+        noise = tuple(self.setting.policy.noise_shape or ())
+        subject = Subject(self.spec, self.base, self.setting.transforms, self.experience, noise, self.state.measured)
+        return self.way.learner(subject, self.options)
 
     # -- where episodes are --------------------------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ import numpy as np
 from data.learning.replay.replay import Replay
 from data.learning.replay.schema import CUT_OFF, ReplaySchema
 from policies.experience.batches import Experience
-from policies.experience.learner import ChunkLearner
+from policies.experience.learner import ChunkLearner, Subject
 from policies.recipe.learner import LearnerConfig
 from robot.description import (
     ActionField,
@@ -94,7 +94,7 @@ def learner(replay: Replay, shuffled: int | None = None, **changes: Any) -> tupl
     experience = Experience(replay, GAMMA, n_steps=changes.pop("n_steps", 1), shuffled=shuffled)
     experience.refresh()
     config = LearnerConfig(**{**vars(CONFIG), **changes})
-    made = ChunkLearner(SPEC, BASE, (), experience, config)
+    made = ChunkLearner(Subject(SPEC, BASE, (), experience), config)
     made.begin(0)
     return made, experience
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from policies.critics.names import CANDIDATES, NOISE, PLAN
-from policies.experience.learner import Learner
+from policies.experience.learner import Learner, Subject
 from policies.experience.noise_actor import NoiseActorLearner
 from policies.experience.noise_sac import NoiseSacLearner
 from policies.experience.residual import ResidualLearner
@@ -23,14 +23,15 @@ KINDS = ("dsrl_na", "dsrl_sac", "residual")
 
 
 def learner(kind: str, own: Any, **options: Any) -> Learner:
+    subject = Subject(SPEC, BASE, (), own, bandits.NOISE)
     if kind == "residual":
         edits = ResidualOptions(**{"delta": {"target": DELTA}, "after": 100, **options})
-        return ResidualLearner(SPEC, BASE, (), own, CONFIG, noise=bandits.NOISE, options=edits)
+        return ResidualLearner(subject, CONFIG, options=edits)
     noises = NoiseOptions(**{"bound": BOUND, "after": 100, **options})
-    more: dict[str, Any] = {"noise": bandits.NOISE, "options": noises, "deviation": 0.3}
+    more: dict[str, Any] = {"options": noises, "deviation": 0.3}
     if kind == "dsrl_sac":
-        return NoiseSacLearner(SPEC, BASE, (), own, CONFIG, **more)
-    return NoiseActorLearner(SPEC, BASE, (), own, CONFIG, denoise=denoise, **more)
+        return NoiseSacLearner(subject, CONFIG, **more)
+    return NoiseActorLearner(subject, CONFIG, denoise=denoise, **more)
 
 
 @pytest.mark.parametrize("kind", KINDS)

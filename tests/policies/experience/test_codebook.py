@@ -13,7 +13,7 @@ from policies.actors.actor import LearntActor, build_actor
 from policies.actors.checkpoint import actor_fingerprint, load_actor, save_actor
 from policies.actors.spec import ActorSpec
 from policies.experience.codebook import CodebookLearner
-from policies.experience.learner import base_of, recipe_of
+from policies.experience.learner import Subject, base_of, recipe_of
 from policies.loading.folder import steering_parts
 from policies.loading.load import load, save_steered
 from policies.model.checkpoint import save
@@ -123,15 +123,16 @@ def test_its_values_follow_those_of_the_critic() -> None:
         chosen = seed % 3
         add_episode(replay, [0.0], rewards=[[0, float(chosen == 2)]], terminated=True, chosen=[chosen], seed=seed)
     _, experience = learner(replay)
-    noise = {"noise": (3, 2), "settings": {"entries": 3, "scale": 1.0, "seed": 0}}
-    made = CodebookLearner(SPEC, BASE, (), experience, CONFIG, **noise)
+    subject = Subject(SPEC, BASE, (), experience, (3, 2))
+    settings = {"entries": 3, "scale": 1.0, "seed": 0}
+    made = CodebookLearner(subject, CONFIG, settings=settings)
     made.begin(0)
     figures = learn(made, experience, 500)
     assert figures["agreement"] > 0.95
     seen = {"place": torch.tensor([[[0.0, 1.0]]])}
     values = made.actor.model.head(made.actor.model.state(seen)).sigmoid()[:, 0].detach()
     assert int(values.argmax()) == 2 and float(values[2]) == pytest.approx(GAMMA, abs=0.08)
-    again = CodebookLearner(SPEC, BASE, (), experience, CONFIG, **noise).restore(made.tensors(), made.numbers())
+    again = CodebookLearner(subject, CONFIG, settings=settings).restore(made.tensors(), made.numbers())
     for each in (made, again):
         each.begin(1)
         learn(each, experience, 10)

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any
 from policies.actors.checkpoint import save_actor
 from policies.actors.heads import CODEBOOK
 from policies.critics.checkpoint import save_critic
-from policies.experience.batches import Experience
 from policies.experience.codebook import CodebookLearner
 from policies.experience.exploring import Exploring
-from policies.experience.learner import ChunkLearner, Learner, low_dimensional
+from policies.experience.learner import ChunkLearner, Learner, Subject, low_dimensional
 from policies.steering.codebook import entries
-from robot.description import CriticBase, Policy, PolicySpec, fingerprint
+from robot.description import Policy, PolicySpec, fingerprint
 from tiller.steering.learning import LearningOptions
 from tiller.steering.methods.way import ACTOR, CRITIC, Layers, provenance
 
@@ -54,16 +53,8 @@ class BestOfK:
             temperature=options.temperature,
         )
 
-    def learner(
-        self,
-        spec: PolicySpec,
-        base: CriticBase,
-        transforms: Layers,
-        experience: Experience,
-        options: LearningOptions,
-        measured: int,
-    ) -> ChunkLearner:
-        return ChunkLearner(spec, base, transforms, experience, options.critic, measured)
+    def learner(self, subject: Subject, options: LearningOptions) -> ChunkLearner:
+        return ChunkLearner(subject, options.critic)
 
     def save(self, learner: Learner, folder: Path) -> None:
         assert isinstance(learner, ChunkLearner)
@@ -114,18 +105,8 @@ class Codebook:
             temperature=options.temperature,
         )
 
-    def learner(
-        self,
-        spec: PolicySpec,
-        base: CriticBase,
-        transforms: Layers,
-        experience: Experience,
-        options: LearningOptions,
-        measured: int,
-    ) -> ChunkLearner:
-        return CodebookLearner(
-            spec, base, transforms, experience, options.critic, measured, noise=self.noise, settings=self.settings
-        )
+    def learner(self, subject: Subject, options: LearningOptions) -> ChunkLearner:
+        return CodebookLearner(subject, options.critic, settings=self.settings)
 
     def save(self, learner: Learner, folder: Path) -> None:
         assert isinstance(learner, CodebookLearner)

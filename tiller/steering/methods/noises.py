@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING
 
 from policies.actors.actor import LearntActor
 from policies.actors.checkpoint import save_actor
-from policies.experience.batches import Experience
 from policies.experience.denoising import Denoise, denoiser
 from policies.experience.exploring_noises import ExploringNoises
-from policies.experience.learner import Learner, low_dimensional
+from policies.experience.learner import Learner, Subject, low_dimensional
 from policies.experience.noise_actor import NoiseActorLearner
 from policies.experience.noise_sac import NoiseSacLearner
 from policies.recipe.actors import NOISE_ACTOR, NoiseOptions
 from policies.steering.noise_actor import require_own_noise
-from robot.description import CriticBase, Policy, PolicySpec, fingerprint
+from robot.description import Policy, PolicySpec, fingerprint
 from robot.errors import InputError
 from tiller.steering.learning import LearningOptions
 from tiller.steering.methods.way import ACTOR, Layers, provenance
@@ -57,18 +56,10 @@ class NoiseActorWay:
         assert learner is None or isinstance(learner, NoiseActorLearner)
         return exploring(setting, options, None if learner is None else learner.actor)
 
-    def learner(
-        self,
-        spec: PolicySpec,
-        base: CriticBase,
-        transforms: Layers,
-        experience: Experience,
-        options: LearningOptions,
-        measured: int,
-    ) -> Learner:
+    def learner(self, subject: Subject, options: LearningOptions) -> Learner:
         return NoiseActorLearner(
-            spec, base, transforms, experience, options.critic, measured, denoise=self.denoise, noise=self.noise,
-            options=options.noise, deviation=deviation(options.noise, self.scale),
+            subject, options.critic, denoise=self.denoise, options=options.noise,
+            deviation=deviation(options.noise, self.scale),
         )  # fmt: skip
 
     def save(self, learner: Learner, folder: Path) -> None:
@@ -109,19 +100,10 @@ class NoiseSacWay:
         assert learner is None or isinstance(learner, NoiseSacLearner)
         return exploring(setting, options, None if learner is None else learner.actor, within=True)
 
-    def learner(
-        self,
-        spec: PolicySpec,
-        base: CriticBase,
-        transforms: Layers,
-        experience: Experience,
-        options: LearningOptions,
-        measured: int,
-    ) -> Learner:
+    def learner(self, subject: Subject, options: LearningOptions) -> Learner:
         return NoiseSacLearner(
-            spec, base, transforms, experience, options.critic, measured, noise=self.noise,
-            options=options.noise, deviation=deviation(options.noise, self.scale),
-        )  # fmt: skip
+            subject, options.critic, options=options.noise, deviation=deviation(options.noise, self.scale)
+        )
 
     def save(self, learner: Learner, folder: Path) -> None:
         assert isinstance(learner, NoiseSacLearner)

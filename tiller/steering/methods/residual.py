@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any
 from policies.actors.checkpoint import save_actor
 from policies.actors.edit import RESIDUAL
 from policies.critics.checkpoint import save_critic
-from policies.experience.batches import Experience
 from policies.experience.exploring_edits import ExploringEdits
-from policies.experience.learner import Learner, low_dimensional
+from policies.experience.learner import Learner, Subject, low_dimensional
 from policies.experience.residual import ResidualLearner
 from policies.steering.noise_scale import NoiseScaled
-from robot.description import CriticBase, Policy, PolicySpec, fingerprint
+from robot.description import Policy, PolicySpec, fingerprint
 from tiller.steering.learning import LearningOptions
 from tiller.steering.methods.way import ACTOR, CRITIC, Layers, provenance
 
@@ -55,18 +54,8 @@ class ResidualWay:
         critic = learner.critic if self.by_value else None
         return ExploringEdits(below, learner.actor, critic, options.greedy, options.residual.tried)
 
-    def learner(
-        self,
-        spec: PolicySpec,
-        base: CriticBase,
-        transforms: Layers,
-        experience: Experience,
-        options: LearningOptions,
-        measured: int,
-    ) -> Learner:
-        return ResidualLearner(
-            spec, base, transforms, experience, options.critic, measured, noise=self.noise, options=options.residual
-        )
+    def learner(self, subject: Subject, options: LearningOptions) -> Learner:
+        return ResidualLearner(subject, options.critic, options=options.residual)
 
     def save(self, learner: Learner, folder: Path) -> None:
         assert isinstance(learner, ResidualLearner)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Mapping, Protocol
 
-from policies.experience.batches import Experience
-from policies.experience.learner import Learner
+from policies.experience.learner import Learner, Subject
 from policies.model.provenance import Provenance, versions
-from robot.description import CriticBase, Policy, PolicySpec
+from robot.description import Policy, PolicySpec
 from tiller.steering.learning import LearningOptions
 
 if TYPE_CHECKING:
@@ -50,15 +49,7 @@ class Way(Protocol):
         """How the base acts in the next segment; without a learner as the rung below."""
         ...
 
-    def learner(
-        self,
-        spec: PolicySpec,
-        base: CriticBase,
-        transforms: Layers,
-        experience: Experience,
-        options: LearningOptions,
-        measured: int,
-    ) -> Learner:
+    def learner(self, subject: Subject, options: LearningOptions) -> Learner:
         """A learner with fresh weights, scaled by the first decisions."""
         ...
 
