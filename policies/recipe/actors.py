@@ -102,8 +102,16 @@ class NoiseOptions(SoftOptions):
     """An actor that gives noises.
 
     Args:
-        plan, after, entropy, alpha, alpha_floor, alpha_cap: as of `SoftOptions`.
-        bound, shape, knots: of the noises (`NoiseShape`).
+        plan: how the critic sees chunks beside the plan: `difference`, `beside` or `deviation`, which does not tell
+            directions.
+        after: updates of the critic before the actor moves, which it does from the second segment on.
+        entropy: target, in nats per number; null holds the one that the actor begins with.
+        alpha: initial temperature.
+        alpha_floor: its lower bound.
+        alpha_cap: its upper bound.
+        bound: of every component of every noise.
+        shape: of the noises: `full`, `repeated` over the horizon, or straight lines between `knots`.
+        knots: how many.
         jitter: deviation that is added to the actor's own noises, as shares of the bound, where the noise critic
             learns.
         backup_entropy: whether the entropy of what follows counts in the targets of the critic.
@@ -129,7 +137,13 @@ class ResidualOptions(SoftOptions):
     """An actor that gives offsets of what is executed.
 
     Args:
-        plan, after, entropy, alpha, alpha_floor, alpha_cap: as of `SoftOptions`.
+        plan: how the critic sees chunks beside the plan: `difference`, `beside` or `deviation`, which does not tell
+            directions.
+        after: updates of the critic before the actor moves, which it does from the second segment on.
+        entropy: target, in nats per number; null holds the one that the actor begins with.
+        alpha: initial temperature.
+        alpha_floor: its lower bound.
+        alpha_cap: its upper bound.
         delta: field of the action -> how far it may be moved, in its unit; others by their kinds and units
             (`policies.actors.edit.DELTAS`).
         deviation: of the actor before it is squashed, that it begins with.

@@ -6,7 +6,7 @@ import json
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Callable, Mapping
+from typing import TYPE_CHECKING, Any, Callable
 
 from robot.description import from_json, to_json
 from robot.errors import InputError, TillerError
@@ -24,6 +24,7 @@ from tiller.diagnosis.figures import (
     TrainingFigures,
 )
 from tiller.diagnosis.subject import DEMONSTRATIONS, NOISE, STATES, Subject
+from tiller.runs.output import read_kept
 
 if TYPE_CHECKING:
     from data.store.dataset import Dataset
@@ -98,13 +99,13 @@ def diagnose(subject: Subject, folder: Path) -> Figures:
         if not reason:
             if not file.exists():
                 take(measure, subject, measure.share * seconds, folder)
-            record = json.loads(file.read_text(encoding="utf-8"))
+            record = read_kept(file)
             reason = record.get("skipped", "")
         if reason:
             skipped[measure.name] = reason
             print(f"Skipped: {measure.what}: {reason}", flush=True)
         else:
-            kept[measure.name] = from_json(measure.kind, record["figures"])
+            kept[measure.name] = from_json(measure.kind, record.get("figures") or {}, where=str(file))
     both = kept.pop("settings")
     return Figures(settings=both.settings, failures=both.failures, training=trained(subject), skipped=skipped, **kept)
 
@@ -138,7 +139,7 @@ def require_same(subject: Subject, file: Path) -> None:
         {**known, "task": subject.task, "options": subject.task_options, "rows": subject.rows, "seed": own.seed}
     )
     if file.exists():
-        before: Mapping[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        before = read_kept(file)
         for key, value in facts.items():
             if before.get(key) != value:
                 raise InputError(

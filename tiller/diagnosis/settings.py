@@ -15,6 +15,7 @@ from robot.files import write_file
 from sim.statistics.intervals import Interval, bootstrap, paired_difference, wilson
 from tiller.diagnosis.figures import FailuresFigures, Setting, SettingsFigures
 from tiller.diagnosis.subject import BATCH, NOISE, Subject
+from tiller.runs.output import read_kept
 from tiller.steering import free
 
 if TYPE_CHECKING:
@@ -46,8 +47,13 @@ class Runs:
         """What an earlier run left, or nothing."""
         if not file.exists():
             return cls(file, {}, {}, {})
-        kept = json.loads(file.read_text(encoding="utf-8"))
-        return cls(file, kept["successes"], kept["lengths"], kept["limits"], kept["seconds"])
+        kept = read_kept(file)
+        try:
+            return cls(file, kept["successes"], kept["lengths"], kept["limits"], kept["seconds"])
+        except KeyError as error:
+            raise InputError(
+                f"{file}", expected=f"a value '{error.args[0]}'", got="none", way_out="Remove it: it is made again then"
+            ) from None
 
     def write(self) -> None:
         parts = ("successes", "lengths", "limits", "seconds")

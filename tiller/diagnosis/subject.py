@@ -79,6 +79,7 @@ def open_subject(options: DiagnoseOptions) -> Subject:
 
     if not options.checkpoint.strip():
         raise InputError("'checkpoint'", expected="the folder of a training run or of a checkpoint", got="''")
+    folder = find(options.checkpoint)
     trained, trained_options = trained_task(options.checkpoint)
     task = options.task or trained
     if not task:
@@ -88,7 +89,6 @@ def open_subject(options: DiagnoseOptions) -> Subject:
             got="none, and the checkpoint was trained without one",
             way_out="Add task=, for example task=twin/lift",
         )
-    folder = find(options.checkpoint)
     loaded = load(folder, options.device, embodiment_for(task, options.embodiment))
     policy = Setting(BASE).around(loaded, execution_of(options))
     given = {**(trained_options if task == trained else {}), **options.options}

@@ -17,6 +17,9 @@ from data.store.writing.lock import LOCK_NAME, WriterLock
 from robot.errors import InputError, TillerError
 from robot.files import FULL, unwritten, write_file
 
+CHECKPOINTS = ("policy.json", "critic.json", "actor.json", "module.json")
+"""What a checkpoint folder has."""
+
 CONFIG = "config.yaml"
 FINISHED = "finished.json"
 HEADING = "# tiller "
@@ -148,6 +151,7 @@ def claim_folder(
             f"output {requested}", expected="a local folder", got="a URL", way_out="Choose another output="
         )
     path = Path(requested) if requested else _dated(verb)
+    _require_outside_checkpoints(path)
     with _writable(path):
         if path.exists() and not path.is_dir():
             raise InputError(f"output {path}", expected="a folder", got="a file", way_out="Choose another output=")
@@ -215,6 +219,37 @@ def finished_figures(path: Path) -> dict[str, Any] | None:
         return json.loads((path / FINISHED).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
+
+
+def _require_outside_checkpoints(path: Path) -> None:
+    """Refuse a folder inside a checkpoint, which is replaced as a whole when it is written anew."""
+    for parent in path.absolute().parents:
+        record = next((name for name in CHECKPOINTS if (parent / name).is_file()), None)
+        if record is not None:
+            raise InputError(
+                f"output {path}",
+                expected="a folder outside of checkpoints",
+                got=f"one inside the checkpoint '{parent}'",
+                way_out="Choose another output=",
+            )
+
+
+def read_kept(file: Path) -> dict[str, Any]:
+    """The values of a JSON file that a run keeps for going on.
+
+    Raises:
+        InputError: it is damaged; with what to do.
+    """
+    try:
+        values = json.loads(file.read_text(encoding="utf-8"))
+        got = "" if isinstance(values, dict) else f"a {type(values).__name__}"
+    except (OSError, ValueError, RecursionError) as error:
+        values, got = {}, str(error)
+    if got:
+        raise InputError(
+            f"{file}", expected="JSON that an earlier run wrote", got=got, way_out="Remove it: it is made again then"
+        )
+    return dict(values)
 
 
 def _dated(verb: str) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Mapping
 
@@ -37,13 +38,17 @@ def require_learning(climb: Climb, method: str) -> None:
     from policies.actors.edit import deltas
     from policies.experience.learner import base_of, low_dimensional
     from policies.steering.noise_actor import require_own_noise
-    from policies.steering.noise_scale import NoiseScaled
-    from policies.steering.steered import innermost
+    from policies.steering.steered import chooses, innermost
 
+    if chooses(climb.base):
+        raise InputError(
+            f"method={method}", expected="a policy that draws its chunks itself",
+            got="one that is steered by a choice among them", way_out="Steer the policy below it",
+        )  # fmt: skip
     if method == "residual":
         deltas(climb.base.spec.action, climb.options.learning.residual.delta)  # refuses where nothing may be moved
     else:
-        NoiseScaled(climb.base, noise_scale=0.0)  # refuses what noise cannot steer
+        require_steered_by_noise(climb.base, method)
     if method in ("dsrl_na", "dsrl_sac"):
         require_own_noise(climb.base, f"learning {method}")
     low_dimensional(climb.base.spec.observation)
@@ -60,6 +65,23 @@ def require_learning(climb: Climb, method: str) -> None:
         )  # fmt: skip
 
 
+def require_steered_by_noise(base: Policy, method: str) -> None:
+    """Refuse a policy whose noise does not decide its chunks.
+
+    Raises:
+        InputError: with the methods that work for it.
+    """
+    from policies.steering.noise_scale import NoiseScaled
+
+    try:
+        NoiseScaled(base, noise_scale=0.0)
+    except InputError as error:
+        raise InputError(
+            f"method={method}", expected=error.expected, got=error.got,
+            way_out="method=filtered_bc and method=residual work for this policy, and method=free tries its steps",
+        ) from None  # fmt: skip
+
+
 def learn(climb: Climb, method: str) -> Rung | None:
     """Learn by a method as long as its steps and the run's minutes last; the rung that comes of it.
 
@@ -69,6 +91,7 @@ def learn(climb: Climb, method: str) -> Rung | None:
     """
     from policies.experience.learner import ChunkLearner
     from policies.steering.registry import steer
+    from policies.steering.value import SteeringWarning
     from tiller.runs.progress import Counter
     from tiller.steering.methods import make_way
     from tiller.steering.segments import LearningRun
@@ -107,8 +130,10 @@ def learn(climb: Climb, method: str) -> Rung | None:
         climb.notes[method] += f": not above {options.gate:g}, and so the rung stays closed (learning.gate=0 opens it)"
         return None
     policy: Policy = climb.base
-    for each in layers:
-        policy = steer(policy, each)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SteeringWarning)  # the concordance is in the notes, and the gate was asked
+        for each in layers:
+            policy = steer(policy, each)
     figures = {"env_steps": float(done["steps"]), "minutes": float(done["seconds"]) / 60, **_numbers(done)}
     return Rung(method, policy, climb.checkpoint, figures)
 

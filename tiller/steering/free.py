@@ -159,6 +159,7 @@ def measure(bench: Bench, where: str, rungs: Sequence[tuple[Setting, Rung]], epi
         before = bench.cost
         evaluation = bench.evaluate(rung, bench.selection_seed, episodes, name)
         measured.append(Measured(setting, rung, successes(evaluation), episodes, bench.cost - before))
+        print(f"{rung.name}: {measured[-1].successes} of {episodes}", flush=True)
     bench.standing = ""
     return measured
 

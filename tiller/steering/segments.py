@@ -27,9 +27,11 @@ from policies.experience.learner import Learner, Subject, base_of
 from policies.model.checkpoint_folder import read_json
 from policies.model.files import new_checkpoint, read_tensors, write_json, write_tensors
 from policies.training.running.interruption import Interruption
-from policies.training.running.loggers import CsvLog, Logger, TensorBoardLog
-from robot.description import Policy, Query, decide, fingerprint, to_json
+from policies.training.running.loggers import STEP, Logger, TensorBoardLog
+from robot.description import Policy, Query, decide, fingerprint, from_json, to_json
 from robot.errors import InputError
+from robot.files import write_table
+from tiller.runs.differences import first_difference
 from tiller.steering.collecting import Collecting, InOrder
 from tiller.steering.learning import SHUFFLED, LearningOptions
 from tiller.steering.methods import Way
@@ -37,6 +39,8 @@ from tiller.steering.patience import Patience
 
 LAST, REPLAY, CURVE = "last", "replay", "curve.csv"
 _TENSORS, _STATE = "learner.safetensors", "state.json"
+ENDS = ("steps", "minutes", "gate", "judged")
+"""Options that a run which goes on may be given otherwise: when it ends, and what is asked of what was learnt."""
 WINDOW = 4  # segments that a moving share of successes is of
 
 
@@ -95,6 +99,7 @@ class State:
         elapsed_s: in them.
         shares: of successes, by segment.
         measured: decisions that the scales of the learner were measured on.
+        curve: its rows, by segment.
     """
 
     segments: int = 0
@@ -103,6 +108,22 @@ class State:
     elapsed_s: float = 0.0
     shares: list[float] = field(default_factory=list)
     measured: int = 0
+    curve: list[dict[str, float]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Saved:
+    """The content of state.json.
+
+    Args:
+        state: how far the run was.
+        options: that it began with.
+        learner: its numbers.
+    """
+
+    state: Mapping[str, Any]
+    options: Mapping[str, Any]
+    learner: Mapping[str, Any]
 
 
 class LearningRun:
@@ -168,10 +189,8 @@ class LearningRun:
             Whether it ended of its own accord; else it was interrupted, and goes on another time.
         """
         self._resume()
-        loggers: list[Logger] = [
-            CsvLog(self.folder / CURVE, self.state.steps),
-            TensorBoardLog(self.folder / "tensorboard", self.state.steps),
-        ]
+        self._write_curve()
+        loggers: list[Logger] = [TensorBoardLog(self.folder / "tensorboard", self.state.steps)]
         kept = InOrder(self.replay, self._acting(), done=self._episodes(), patience=self.patience)
         try:
             with Interruption() as interruption, self._collecting(kept) as collecting:
@@ -220,9 +239,12 @@ class LearningRun:
             "updates": self.learner.updates, "steps_per_s": steps / max(collected_s, 1e-9) if new == count else np.nan,
             "updates_per_s": round(self.options.updates * count) / max(learnt_s, 1e-9), **figures,
         }  # fmt: skip
+        row = {name: round(float(value), 6) for name, value in row.items() if np.isfinite(value)}
+        state.curve.append({STEP: state.steps, **row})
         for logger in loggers:
-            logger.log(state.steps, {name: round(float(value), 6) for name, value in row.items() if np.isfinite(value)})
+            logger.log(state.steps, row)
         self.patience.attempt(self._save)
+        self.patience.attempt(self._write_curve)
         self.show(
             f"{state.steps} steps, {end} episodes, success {shares:.2f} ({row['success_window']:.2f} over {WINDOW}), "
             + ", ".join(f"{name} {value:.3g}" for name, value in figures.items())
@@ -302,30 +324,41 @@ class LearningRun:
 
     # -- checkpoints ---------------------------------------------------------------------------------------------------
 
+    def _write_curve(self) -> None:
+        """Write the curve anew, as the checkpoint has it."""
+        columns = list(dict.fromkeys(name for row in self.state.curve for name in row)) or [STEP]
+        write_table(self.folder / CURVE, columns, self.state.curve)
+
     def _save(self) -> None:
         assert self.learner is not None
         with new_checkpoint(self.folder / LAST) as last:
             write_tensors(last / _TENSORS, self.learner.tensors())
             write_json(
                 last / _STATE,
-                {**vars(self.state), "options": to_json(self.options), "learner": self.learner.numbers()},
+                to_json(Saved(vars(self.state), to_json(self.options), self.learner.numbers())),
             )
 
     def _resume(self) -> None:
         """Go on from the last checkpoint; decisions that were committed since stay."""
         if not (self.folder / LAST / _STATE).is_file():
             return
-        values = dict(read_json(self.folder / LAST / _STATE))
-        began, now, numbers = values.pop("options"), to_json(self.options), values.pop("learner")
-        for name in now:
-            if name != "steps" and began.get(name) != now[name]:
-                raise InputError(
-                    f"run '{self.folder}': learning.{name}",
-                    expected=f"{began.get(name)}, as it began",
-                    got=str(now[name]),
-                    way_out="Give the same options, or another folder",
-                )
-        self.state = State(**values)
+        file = self.folder / LAST / _STATE
+        try:
+            saved = from_json(Saved, read_json(file), where=str(file))
+            self.state = from_json(State, saved.state, where=f"{file}: state")
+        except InputError as error:
+            raise InputError(
+                error.thing, expected=error.expected, got=error.got,
+                way_out=f"Put the file back, or remove {self.folder}: it is learnt anew then",
+            ) from None  # fmt: skip
+        began, now = saved.options, to_json(self.options)
+        if difference := first_difference(began, {name: now[name] for name in now if name not in ENDS}, "learning"):
+            raise InputError(
+                f"run '{self.folder}': {difference[0]}",
+                expected=f"{difference[1]}, as it began",
+                got=difference[2],
+                way_out="Give the same options, or another folder",
+            )
         if self.state.decisions > len(self.replay):
             raise InputError(
                 f"replay '{self.folder / REPLAY}'",
@@ -335,4 +368,4 @@ class LearningRun:
             )
         self.experience.refresh()
         self.learner = self._new_learner()
-        self.learner.restore(read_tensors(self.folder / LAST / _TENSORS), numbers)
+        self.learner.restore(read_tensors(self.folder / LAST / _TENSORS), saved.learner)

@@ -123,7 +123,7 @@ def require_noisy(climb: Climb) -> None:
         Ticket(climb.base)
     except InputError as error:
         raise InputError(
-            f"method {climb.options.method}: ticket", expected="a policy that noise can steer", got=str(error),
+            "method=ticket", expected=error.expected, got=error.got,
             way_out="method=filtered_bc works for this policy, and method=free tries steps of its sampler and rows",
         ) from None  # fmt: skip
 

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Mapping, Sequence
 
-from robot.description import to_json
+from robot.description import PolicySpec, to_json
 from robot.errors import InputError
 from robot.files import write_result
 from tiller.command_line.command import run_configured
 from tiller.configuration.compose import Configuration
+from tiller.runs.differences import first_difference
 from tiller.runs.origin import trained_task
-from tiller.runs.output import Output, open_output
+from tiller.runs.output import Output, open_output, read_kept
 from tiller.steering.options import MAY_CHANGE, SteerOptions, require_method
 
 SETTLED = "steer.json"
@@ -69,8 +69,10 @@ def settled(options: SteerOptions) -> SteerOptions:
     Raises:
         InputError: there is no task, or no such perturbation.
     """
+    from policies.model.checkpoint_folder import find
     from sim.perturbations import perturbed
 
+    find(options.checkpoint)  # a path that is none is not a missing task
     trained, trained_options = trained_task(options.checkpoint)
     task = options.task or trained
     if not task:
@@ -101,9 +103,22 @@ def _climb(options: SteerOptions, folder: Path) -> Any:
     checkpoint = find(options.checkpoint)
     loaded = load(checkpoint, options.device, embodiment_for(options.task, options.embodiment))
     execution = Execution(options.sampler, options.steps, options.n_action_steps)
+    _require_rows(options.free.rows, loaded.spec)
     base, deadline = Setting(BASE).around(loaded, execution), Deadline(options.minutes)
     bench = Bench(options.task, options.options, folder, options.seed, options.workers, deadline)
     return Climb(options, checkpoint, loaded, base, execution, Rung(BASE, base, checkpoint), bench, folder, deadline)
+
+
+def _require_rows(rows: Sequence[int], spec: PolicySpec) -> None:
+    """Refuse numbers of executed rows that the policy cannot have, before anything is run."""
+    for each in rows:
+        if each > spec.horizon or spec.ensemble is not None:
+            raise InputError(
+                f"free.rows: {each}",
+                expected=f"1 to the horizon {spec.horizon}" if spec.ensemble is None else "none",
+                got=str(each) if spec.ensemble is None else "a base with a temporal ensemble, which executes one row",
+                way_out="Leave free.rows out, or give others",
+            )
 
 
 def _require_same(folder: Path, options: SteerOptions) -> dict[str, Any]:
@@ -112,15 +127,12 @@ def _require_same(folder: Path, options: SteerOptions) -> dict[str, Any]:
 
     values = {name: value for name, value in to_json(options).items() if name not in MAY_CHANGE}
     values["checkpoint"] = fingerprint(options.checkpoint)
-    before: dict[str, Any] = {}
-    with suppress(OSError, ValueError):
-        before = json.loads((folder / SETTLED).read_text(encoding="utf-8"))
-    for name, value in values.items():
-        if before and before.get(name) != json.loads(json.dumps(value)):
-            raise InputError(
-                f"resume {folder}: {name}", expected=f"{before.get(name)}, as the run was begun", got=str(value),
-                way_out="Give the same options, or another output=",
-            )  # fmt: skip
+    before: dict[str, Any] = read_kept(folder / SETTLED) if (folder / SETTLED).exists() else {}
+    if before and (difference := first_difference(before, values)):
+        raise InputError(
+            f"resume {folder}: {difference[0]}", expected=f"{difference[1]}, as the run was begun", got=difference[2],
+            way_out="Give the same options, or another output=",
+        )  # fmt: skip
     return values
 
 

@@ -6,7 +6,7 @@ import csv
 from pathlib import Path
 from typing import Any, Mapping, Protocol
 
-from robot.errors import MissingExtraError
+from robot.errors import InputError, MissingExtraError
 from robot.files import write_table
 
 STEP = "step"
@@ -33,10 +33,16 @@ class CsvLog:
         self.columns = [STEP]
         kept: list[dict[str, str]] = []
         if path.exists():
-            with path.open(newline="") as file:
-                reader = csv.DictReader(file)
-                kept = [row for row in reader if int(row[STEP]) <= step]
-                self.columns = list(reader.fieldnames or self.columns)
+            try:
+                with path.open(newline="", encoding="utf-8") as file:
+                    reader = csv.DictReader(file)
+                    kept = [row for row in reader if int(row[STEP]) <= step]
+                    self.columns = list(reader.fieldnames or self.columns)
+            except (ValueError, KeyError, TypeError, csv.Error) as error:
+                raise InputError(
+                    f"{path}", expected=f"a table with a column '{STEP}' of whole numbers", got=f"{error}",
+                    way_out="Put the file back, or remove it: it is begun anew then",
+                ) from error  # fmt: skip
         self._rewrite(kept)
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
