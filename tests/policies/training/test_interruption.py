@@ -7,7 +7,7 @@ import signal
 import sys
 import time
 import weakref
-from typing import Callable
+from typing import Callable, Iterator
 
 import pytest
 
@@ -45,6 +45,14 @@ def destroy(number: signal.Signals) -> None:
 def collect(number: signal.Signals) -> None:
     Collected(number)
     gc.collect()
+
+
+@pytest.fixture(autouse=True)
+def hung_up() -> Iterator[None]:
+    """SIGHUP as in a terminal, which a test run under nohup ignores."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
