@@ -222,6 +222,7 @@ sys.exit(run_node(Camera))
 """
 
 
+@pytest.mark.alone  # a reader that other tests hold up misses frames
 def test_images_of_another_process_arrive_whole_with_the_profile(
     program, ros_environment, tmp_path, monkeypatch
 ) -> None:
