@@ -16,7 +16,8 @@ class DiagnoseOptions:
     Args:
         checkpoint: folder of a training run, or a checkpoint within it.
         task: that it fails on; null takes the one that the policy was trained for.
-        minutes: that all measures together may take, about. Each has its share, and says how sure it is.
+        minutes: that all measures together may take, about. Each has its share, says how sure it is, and takes the
+            smallest sample that says anything, 2 to 5 minutes of a core in all, however few these are.
         demonstrations: dataset that it was trained on; null takes the one that its record names, if it is there.
         output: folder to write to; null makes outputs/diagnose/<date>.
         seed: of the first start; the rows up to seed + 99,999 are used. Keep those that you report on apart.
