@@ -66,7 +66,7 @@ def test_failures_that_were_cut_off_are_worth_nothing() -> None:
 def test_batches_say_what_came_next() -> None:
     replay = empty()
     add_episode(replay, [0.0, 1.0], rewards=[[0, 0], [0, 1]], terminated=True, chosen=[1, 2])
-    add_episode(replay, [2.0, 3.0], rewards=[[0, 0], [0, 0]], terminated=False, lengths=[2, 1])
+    add_episode(replay, [2.0, 3.0], rewards=[[0, 0], [0, 0]], terminated=False, lengths=[2, 1], chosen=[0, 2])
     experience = Experience(replay, GAMMA)
     experience.refresh()
     assert experience.decisions.tolist() == [0, 1, 2, 3] and len(replay) == 5, "the cut is no decision"
@@ -79,7 +79,8 @@ def test_batches_say_what_came_next() -> None:
     np.testing.assert_allclose(columns[RETURN], [GAMMA**3, GAMMA, 0, 0], rtol=1e-6)
     np.testing.assert_array_equal(columns[PLAN], columns[CANDIDATES][:, 0])
     assert not batch.is_pad.any(), "a chunk is chosen as a whole"
-    np.testing.assert_array_equal(batch.action[:, 0].numpy(), columns[CANDIDATES][np.arange(4), [1, 2, 0, 0], 0])
+    np.testing.assert_array_equal(batch.action[:, 0].numpy(), columns[CANDIDATES][np.arange(4), [1, 2, 0, 2], 0])
+    np.testing.assert_array_equal(batch.action[3].numpy(), columns[CANDIDATES][3, 2], "also where one row was executed")
     assert batch.following is not None
     following = batch.following.columns[CANDIDATES].numpy()
     np.testing.assert_array_equal(following[[0, 2]], columns[CANDIDATES][[1, 3]])
