@@ -27,7 +27,7 @@ from data.learning.replay.replay import Replay
 from data.learning.replay.schema import ReplaySchema
 from policies.experience.batches import Experience
 from policies.experience.denoising import denoiser
-from policies.experience.learner import base_of
+from policies.experience.learner import Subject, base_of
 from policies.loading.load import load
 from policies.networks.ensemble import MlpEnsemble
 from policies.recipe.actors import NoiseOptions
@@ -86,7 +86,9 @@ def updates(setting: Setting, method: str, options: LearningOptions) -> Callable
     """An update of a rung, its batch included."""
     policy, way = setting.policy, make_way(method, setting, options)
     experience = decisions(policy, way.acting(setting, options, None), way.candidates, way.noise_kept)
-    learner = way.learner(policy.spec, base_of(policy), setting.transforms, experience, options, len(experience.replay))
+    noise = tuple(policy.noise_shape or ())
+    subject = Subject(policy.spec, base_of(policy), setting.transforms, experience, noise)
+    learner = way.learner(subject, options)
     learner.updates = getattr(getattr(learner, "options", None), "after", 0) + 1
     learner.begin(1)
     draws = np.random.default_rng(0)
