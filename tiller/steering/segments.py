@@ -30,7 +30,7 @@ from policies.training.running.interruption import Interruption
 from policies.training.running.loggers import STEP, Logger, TensorBoardLog
 from robot.description import Policy, Query, decide, fingerprint, from_json, to_json
 from robot.errors import InputError
-from robot.files import write_table
+from robot.files import unwritten, write_table
 from tiller.runs.differences import first_difference
 from tiller.steering.collecting import Collecting, InOrder
 from tiller.steering.learning import SHUFFLED, LearningOptions
@@ -327,7 +327,10 @@ class LearningRun:
     def _write_curve(self) -> None:
         """Write the curve anew, as the checkpoint has it."""
         columns = list(dict.fromkeys(name for row in self.state.curve for name in row)) or [STEP]
-        write_table(self.folder / CURVE, columns, self.state.curve)
+        try:
+            write_table(self.folder / CURVE, columns, self.state.curve)
+        except OSError as error:
+            raise unwritten(self.folder / CURVE, error) from error
 
     def _save(self) -> None:
         assert self.learner is not None
