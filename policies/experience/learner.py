@@ -20,7 +20,7 @@ from policies.model.batch import TensorBatch
 from policies.recipe.critic import CriticRecipe
 from policies.recipe.learner import LearnerConfig
 from policies.rl.state import nested, optimiser_tensors, restore_optimiser, seeded, under
-from policies.transforms import make_chain
+from policies.transforms import Tensors, make_chain
 from policies.transforms.normaliser import ACTION
 from robot.description import CriticBase, ObservationSpec, Policy, PolicySpec, Query
 from robot.errors import InputError, TillerError
@@ -266,6 +266,13 @@ def spread_of_candidates(model: CriticModel, experience: Experience, count: int)
             total += difference.square().sum((0, 1))
             number += difference.shape[0] * difference.shape[1]
     return (total / max(number, 1)).sqrt().clamp(min=LEAST_SPREAD).float()
+
+
+def spread_of_pairs(model: CriticModel, stages: list[Tensors], plans: Tensor, chunks: Tensor) -> Tensor:
+    """Root mean square (k, D) of the differences of normalised chunks from plans, both (n, k, dim) raw."""
+    both = model.chain.forward_action(torch.stack([plans, chunks], dim=1), stages)
+    rows = model.normaliser[ACTION](both)
+    return (rows[:, 1] - rows[:, 0]).square().mean(0).sqrt().clamp(min=LEAST_SPREAD)
 
 
 def base_of(policy: Policy) -> CriticBase:

@@ -19,18 +19,16 @@ from torch import Tensor
 from policies.actors.actor import LearntActor, build_actor
 from policies.actors.noise import NoiseHead, noise_of
 from policies.actors.spec import ActorSpec
-from policies.critics.base import LEAST_SPREAD
 from policies.critics.names import BONUS, CANDIDATES, PLAN
 from policies.experience.batches import Experience
 from policies.experience.denoising import Denoise
-from policies.experience.learner import AT_ONCE, ChunkLearner, Subject
+from policies.experience.learner import AT_ONCE, ChunkLearner, Subject, spread_of_pairs
 from policies.experience.soft import core_config, figures_of, with_plan
 from policies.model.batch import TensorBatch
 from policies.recipe.actors import NOISE_ACTOR, NoiseOptions
 from policies.recipe.learner import LearnerConfig
 from policies.rl.actor_critic import ActorCritic
 from policies.rl.state import nested, seeded, under
-from policies.transforms.normaliser import ACTION
 
 
 class NoiseActorLearner(ChunkLearner):
@@ -52,10 +50,7 @@ class NoiseActorLearner(ChunkLearner):
         self._noise = subject.noise
         super().__init__(subject, with_plan(config, options))
         own = self.critic.spec
-        settings = {
-            "bound": options.bound, "shape": options.shape, "knots": options.knots, "deviation": deviation,
-            "width": config.width, "depth": config.depth,
-        }  # fmt: skip
+        settings = noise_settings(options, config, deviation)
         made = ActorSpec(NOISE_ACTOR, own.observation, own.action, subject.base, own.steps, subject.noise, settings)
         with seeded(config.seed + 1):
             self.actor: LearntActor = build_actor(self.recipe, made, self.statistics)
@@ -79,9 +74,7 @@ class NoiseActorLearner(ChunkLearner):
         prior = self._prior(len(plan), basis.shape[1] * self._noise[-1], generator)
         chunk = self.denoise(raw, noise_of(prior, basis, self.options.bound))[:, :k]
         stages = self.model.chain.forward_observation(self._seen(raw))
-        both = torch.stack([torch.from_numpy(plan[:, 0]), chunk], dim=1)
-        rows = self.model.normaliser[ACTION](self.model.chain.forward_action(both, stages))
-        return (rows[:, 1] - rows[:, 0]).square().mean(0).sqrt().clamp(min=LEAST_SPREAD)
+        return spread_of_pairs(self.model, stages, torch.from_numpy(plan[:, 0]), chunk)
 
     def critic_update(self, batch: TensorBatch) -> dict[str, float]:
         return super().critic_update(self.followed(batch))
@@ -143,6 +136,14 @@ class NoiseActorLearner(ChunkLearner):
         self.actor.model.load_state_dict(nested(tensors, "actor"))
         self.core.restore(nested(tensors, "core"), numbers["core"])
         return super().restore(tensors, numbers)
+
+
+def noise_settings(options: NoiseOptions, config: LearnerConfig, deviation: float) -> dict[str, Any]:
+    """Those of an actor of noises (`policies.actors.noise.NoiseGaussian`)."""
+    return {
+        "bound": options.bound, "shape": options.shape, "knots": options.knots, "deviation": deviation,
+        "width": config.width, "depth": config.depth,
+    }  # fmt: skip
 
 
 def noise_core(actor: LearntActor, config: LearnerConfig, options: NoiseOptions, deviation: float) -> ActorCritic:

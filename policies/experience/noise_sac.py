@@ -19,7 +19,7 @@ from policies.actors.noise import NoiseHead
 from policies.actors.spec import ActorSpec
 from policies.critics.names import DISCOUNT, KNOWN, NOISE, RETURN, REWARD
 from policies.experience.learner import Learner, Subject, low_dimensional, measured, recipe_of
-from policies.experience.noise_actor import noise_core
+from policies.experience.noise_actor import noise_core, noise_settings
 from policies.experience.soft import figures_of
 from policies.model.batch import TensorBatch
 from policies.recipe.actors import NOISE_ACTOR, NoiseOptions
@@ -47,10 +47,7 @@ class NoiseSacLearner(Learner):
         if experience.replay.schema.noise is None:
             raise InputError("experience to learn from", expected="decisions with their noises", got="none")
         recipe, seen = recipe_of(spec, subject.transforms, config), low_dimensional(spec.observation)
-        settings = {
-            "bound": options.bound, "shape": options.shape, "knots": options.knots, "deviation": deviation,
-            "width": config.width, "depth": config.depth,
-        }  # fmt: skip
+        settings = noise_settings(options, config, deviation)
         made = ActorSpec(NOISE_ACTOR, seen, spec.action, subject.base, spec.n_action_steps, subject.noise, settings)
         statistics = measured(recipe, seen, spec, experience, subject.count)
         with seeded(config.seed + 1):

@@ -21,17 +21,15 @@ from torch import Tensor
 from policies.actors.actor import LearntActor, build_actor
 from policies.actors.edit import RESIDUAL, EditHead, deltas
 from policies.actors.spec import ActorSpec
-from policies.critics.base import LEAST_SPREAD
 from policies.critics.names import CANDIDATES, PLAN
 from policies.experience.batches import Experience
-from policies.experience.learner import AT_ONCE, ChunkLearner, Subject
+from policies.experience.learner import AT_ONCE, ChunkLearner, Subject, spread_of_pairs
 from policies.experience.soft import core_config, figures_of, with_plan
 from policies.model.batch import TensorBatch
 from policies.recipe.actors import ResidualOptions
 from policies.recipe.learner import LearnerConfig
 from policies.rl.soft_actor import SoftActor
 from policies.rl.state import nested, seeded, under
-from policies.transforms.normaliser import ACTION
 
 
 class ResidualLearner(ChunkLearner):
@@ -68,9 +66,7 @@ class ResidualLearner(ChunkLearner):
         observation, drawn = experience.windows(np.arange(min(count, AT_ONCE)))
         raw = {name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in observation.items()}
         stages, plan = self.model.chain.forward_observation(raw), torch.from_numpy(drawn[:, 0])
-        both = torch.stack([plan, plan + torch.tensor(self.delta) / 2], dim=1)
-        rows = self.model.normaliser[ACTION](self.model.chain.forward_action(both, stages))
-        return (rows[:, 1] - rows[:, 0]).square().mean(0).sqrt().clamp(min=LEAST_SPREAD)
+        return spread_of_pairs(self.model, stages, plan, plan + torch.tensor(self.delta) / 2)
 
     def critic_update(self, batch: TensorBatch) -> dict[str, float]:
         return super().critic_update(self.followed(batch))

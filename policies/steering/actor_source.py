@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Mapping
+from typing import Any, ClassVar, Mapping
 
 import numpy as np
 from torch import Tensor
@@ -13,7 +13,8 @@ from policies.actors.actor import LearntActor
 from policies.actors.checkpoint import actor_fingerprint, load_actor
 from policies.actors.spec import ActorSpec
 from policies.model.checkpoint_folder import ACTOR_RECORD, find
-from policies.steering.steered import innermost
+from policies.steering.critic_source import require_sampler
+from policies.steering.steered import Steered, innermost
 from robot.description import CriticSpec, Policy
 from robot.errors import InputError
 
@@ -92,20 +93,39 @@ def require_steers(spec: ActorSpec, policy: Policy) -> None:
     shape = innermost(policy).noise_shape or ()
     if shape != tuple(spec.noise):
         raise InputError("actor: noise", expected=f"that of the policy, {shape}", got=f"{tuple(spec.noise)}")
-    if policy.spec.sampler != theirs.sampler:
-        raise InputError(
-            "actor: sampler of its base",
-            expected=f"{policy.spec.sampler.name} in {policy.spec.sampler.steps} steps, as the policy is sampled",
-            got=f"{theirs.sampler.name} in {theirs.sampler.steps} steps",
-            way_out=f"Add sampler={theirs.sampler.name} steps={theirs.sampler.steps}",
-        )
+    require_sampler("actor", theirs.sampler, policy)
 
 
-def require_rows(actor: CheckpointActor, rows: int) -> None:
-    """Refuse a number of executed rows that an actor was not made for.
+@dataclass(frozen=True, eq=False)
+class ByActor(Steered):
+    """What steers by an actor, whose kind is called as it is. Subclasses open the actor once they know that it can
+    steer at all.
 
-    Raises:
-        InputError: both numbers are shown.
+    Args:
+        policy: what is steered.
+        actor: an actor, or the path of one's checkpoint.
     """
-    if rows != actor.spec.steps:
-        raise InputError("n_action_steps", expected=f"{actor.spec.steps}, which the actor was made for", got=str(rows))
+
+    actor: LearntActor | CheckpointActor | str | Path | None = None
+
+    scores_rows: ClassVar[bool] = True
+
+    @property
+    def opened(self) -> CheckpointActor:
+        """The actor, loaded."""
+        assert isinstance(self.actor, CheckpointActor)
+        return self.actor
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        return {**super().settings, "actor": self.opened.hash or self.name}
+
+    def open(self) -> None:
+        """Load the actor where it is a path, and refuse one that does not fit the policy."""
+        object.__setattr__(self, "actor", open_actor(self.actor, self.policy, self.name, self.name))
+
+    def require_execution(self, rows: int) -> None:
+        steps = self.opened.spec.steps
+        if rows != steps:
+            raise InputError("n_action_steps", expected=f"{steps}, which the actor was made for", got=str(rows))
+        super().require_execution(rows)

@@ -4,24 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import torch
 
-from policies.actors.actor import LearntActor
 from policies.actors.heads import CODEBOOK
 from policies.model.noise import RowStreams
-from policies.steering.actor_source import CheckpointActor, open_actor, require_rows
+from policies.steering.actor_source import ByActor, CheckpointActor
 from policies.steering.noise_scale import require_noise
-from policies.steering.steered import Steered
 from robot.description import Decision, Query, decide
 from robot.errors import InputError
 
 
 @dataclass(frozen=True, eq=False)
-class Codebook(Steered):
+class Codebook(ByActor):
     """The noise w_i of the largest value V_i(o) among a few: one chunk is drawn, and nothing else than V is computed.
 
         w_0 = 0,   w_i = scale * e_i with e_i ~ N(0, I) drawn once,   i* = argmax_i V_i(o)
@@ -37,30 +34,17 @@ class Codebook(Steered):
         InputError: no actor, or one that does not fit the policy; a policy that noise cannot steer.
     """
 
-    actor: LearntActor | CheckpointActor | str | Path | None = None
-
     name: ClassVar[str] = CODEBOOK
-    scores_rows: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
         require_noise(self)
-        object.__setattr__(self, "actor", open_actor(self.actor, self.policy, self.name, CODEBOOK))
-
-    @property
-    def opened(self) -> CheckpointActor:
-        """The actor, loaded."""
-        assert isinstance(self.actor, CheckpointActor)
-        return self.actor
+        self.open()
 
     @property
     def noise_shape(self) -> None:
         """None: other noise does not change its chunk."""
         return None
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        return {**super().settings, "actor": self.opened.hash or "codebook"}
 
     @cached_property
     def noises(self) -> np.ndarray:
@@ -68,10 +52,6 @@ class Codebook(Steered):
         spec = self.opened.spec
         settings = {name: spec.settings[name] for name in ("entries", "scale", "seed")}
         return entries(tuple(spec.noise), **settings)
-
-    def require_execution(self, rows: int) -> None:
-        require_rows(self.opened, rows)
-        super().require_execution(rows)
 
     def values(self, query: Query) -> np.ndarray:
         """V (batch, entries) float32, in [0, 1]."""

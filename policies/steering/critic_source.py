@@ -15,7 +15,7 @@ from policies.model.checkpoint_folder import CRITIC_RECORD, find
 from policies.steering.judged import HeldOut, read_held_out
 from policies.steering.steered import innermost
 from policies.transforms import Tensors
-from robot.description import Critic, CriticSpec, Observation, Policy, PolicySpec, Query, Task
+from robot.description import Critic, CriticSpec, Observation, Policy, PolicySpec, Query, SamplerSpec, Task
 from robot.description.prompt import IGNORED, LANGUAGE, prompt_rows
 from robot.errors import InputError, shortened
 
@@ -119,13 +119,22 @@ def require_fit(critic: CriticSpec, policy: Policy) -> None:
             if own
             else "Load the policy from its checkpoint: this one has no hash",
         )
+    require_sampler("critic", theirs.sampler, policy)
+
+
+def require_sampler(kind: str, own: SamplerSpec, policy: Policy) -> None:
+    """Refuse a critic or an actor that was made for a policy under another sampler.
+
+    Raises:
+        InputError: both are shown.
+    """
     sampler = policy.spec.sampler
-    if sampler != theirs.sampler:
+    if sampler != own:
         raise InputError(
-            "critic: sampler of its base",
+            f"{kind}: sampler of its base",
             expected=f"{sampler.name} in {sampler.steps} steps, as the policy is sampled",
-            got=f"{theirs.sampler.name} in {theirs.sampler.steps} steps",
-            way_out=f"Add sampler={theirs.sampler.name} steps={theirs.sampler.steps}",
+            got=f"{own.name} in {own.steps} steps",
+            way_out=f"Add sampler={own.name} steps={own.steps}",
         )
 
 

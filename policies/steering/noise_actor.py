@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import torch
 
-from policies.actors.actor import LearntActor
 from policies.recipe.actors import NOISE_ACTOR
-from policies.steering.actor_source import CheckpointActor, open_actor, require_rows
+from policies.steering.actor_source import ByActor
 from policies.steering.execution import Executed, Resampled
 from policies.steering.noise_scale import require_noise
 from policies.steering.prompted import Prompted
-from policies.steering.steered import Steered, layers
+from policies.steering.steered import layers
 from robot.description import Decision, Policy, Query, decide
 from robot.errors import InputError
 
 
 @dataclass(frozen=True, eq=False)
-class NoiseActor(Steered):
+class NoiseActor(ByActor):
     """The noise of the mean of an actor: w = bound * B tanh(mu(o)), within the bound by how it is made.
 
     Wagenmaker et al., "Steering Your Diffusion Policy with Latent Space Reinforcement Learning" (2025). An actor that
@@ -36,35 +34,18 @@ class NoiseActor(Steered):
             which and its noise something else stands.
     """
 
-    actor: LearntActor | CheckpointActor | str | Path | None = None
-
     name: ClassVar[str] = NOISE_ACTOR
-    scores_rows: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
         require_noise(self)
         require_own_noise(self.policy, f"steering {self.name}")
-        object.__setattr__(self, "actor", open_actor(self.actor, self.policy, self.name, NOISE_ACTOR))
-
-    @property
-    def opened(self) -> CheckpointActor:
-        """The actor, loaded."""
-        assert isinstance(self.actor, CheckpointActor)
-        return self.actor
+        self.open()
 
     @property
     def noise_shape(self) -> None:
         """None: other noise does not change its chunk."""
         return None
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        return {**super().settings, "actor": self.opened.hash or NOISE_ACTOR}
-
-    def require_execution(self, rows: int) -> None:
-        require_rows(self.opened, rows)
-        super().require_execution(rows)
 
     def noises(self, query: Query) -> np.ndarray:
         """w (batch, *noise) float32, each component within the bound."""

@@ -9,17 +9,15 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 
-from policies.actors.actor import LearntActor
 from policies.actors.edit import RESIDUAL
-from policies.steering.actor_source import CheckpointActor, open_actor, require_rows
+from policies.steering.actor_source import ByActor
 from policies.steering.critic_source import critic_name, open_critic, require_fit
-from policies.steering.steered import Steered
 from policies.steering.value import score
 from robot.description import Critic, Decision, Query, decide
 
 
 @dataclass(frozen=True, eq=False)
-class Residual(Steered):
+class Residual(ByActor):
     """The chunk of the policy below plus the offset of an actor's mean, the same for all rows of the chunk, as actions
     are absolute:
 
@@ -42,38 +40,26 @@ class Residual(Steered):
         InputError: no actor, or an actor or critic that does not fit the policy.
     """
 
-    actor: LearntActor | CheckpointActor | str | Path | None = None
     critic: Critic | str | Path | None = None
 
     name: ClassVar[str] = RESIDUAL
-    scores_rows: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        object.__setattr__(self, "actor", open_actor(self.actor, self.policy, self.name, RESIDUAL))
+        self.open()
         if self.critic is not None:
             critic = open_critic(self.critic, self.policy, self.name)
             object.__setattr__(self, "critic", critic)
             require_fit(critic.spec, self.policy)
 
     @property
-    def opened(self) -> CheckpointActor:
-        """The actor, loaded."""
-        assert isinstance(self.actor, CheckpointActor)
-        return self.actor
-
-    @property
     def settings(self) -> dict[str, Any]:
-        own = {**super().settings, "actor": self.opened.hash or RESIDUAL}
+        own = super().settings
         if self.critic is None:
             del own["critic"]
             return own
         assert isinstance(self.critic, Critic)
         return {**own, "critic": critic_name(self.critic)}
-
-    def require_execution(self, rows: int) -> None:
-        require_rows(self.opened, rows)
-        super().require_execution(rows)
 
     def offsets(self, query: Query) -> np.ndarray:
         """(batch, dim) float32, each component within its delta."""
