@@ -69,7 +69,7 @@ CLIMBS: Mapping[str, Climb] = {
     "pick_place_weak": Climb(BASES["pick_place_weak"], words=("cloning.share=0.8",)),
     "peg": Climb(
         Base("twin_peg", "flow", "twin/peg", 5, 8), "residual",
-        ("learning.minutes=60", "learning.residual.delta={tcp.position: 0.008, gripper.width: 0}", "minutes=90"),
+        ("learning.minutes=45", "learning.residual.delta={tcp.position: 0.008, gripper.width: 0}", "minutes=90"),
     ),
 }  # fmt: skip
 
