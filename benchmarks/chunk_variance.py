@@ -28,7 +28,7 @@ import numpy as np
 from benchmarks import free_steering
 from benchmarks.artifacts import RESULTS, ROOT, interval_cells, write_csv
 from benchmarks.free_steering import require_known
-from policies.steering.medoid import medoids
+from policies.steering.by_noise.medoid import medoids
 from robot.errors import InputError, TillerError
 from robot.files import write_file
 from sim.evaluation.continuations import Acting, Size, measure, outcomes_of, read_lines

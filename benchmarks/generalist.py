@@ -256,7 +256,7 @@ def measured(
 ) -> Mapping[str, Any]:
     """Success of the run on a task under a prompt, from its file where it was measured before."""
     from policies.loading.load import load
-    from policies.steering.noise_scale import NoiseScaled
+    from policies.steering.by_noise.noise_scale import NoiseScaled
     from policies.steering.prompted import Prompted
     from sim.evaluation.rollout import evaluate_policy
     from tiller.runs.embodiment import embodiment_for

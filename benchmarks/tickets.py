@@ -4,9 +4,9 @@
     python -m benchmarks.tickets lift_shifted [--candidates 32] [--starts 8] [--fresh 200] [--seed 0]
 
 Zero noise and 31 noises at scales of 0.25 to 1 run from the same 8 starts; the better half goes on to 16 starts, and so
-forth to one winner (`policies.steering.tickets`), all side by side in one rollout a round. The winner, zero noise and
-the base are then measured on fresh starts: the figure at which the winner was picked is the best of many and stands
-beside. The table is docs/results/tickets.csv.
+forth to one winner (`policies.steering.by_noise.tickets`), all side by side in one rollout a round. The winner, zero
+noise and the base are then measured on fresh starts: the figure at which the winner was picked is the best of many and
+stands beside. The table is docs/results/tickets.csv.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from benchmarks.artifacts import RESULTS, ROOT, interval_cells, write_csv
 from benchmarks.free_steering import BASES, Base, require_known
 from policies.loading.load import load
 from policies.model.checkpoint_folder import fingerprint
-from policies.steering.tickets import ZERO, Round, Search, draw_candidates, search
+from policies.steering.by_noise.tickets import ZERO, Round, Search, draw_candidates, search
 from robot.errors import TillerError
 from sim.perturbations import perturbed
 from sim.statistics.intervals import paired_difference, wilson

@@ -32,9 +32,9 @@ from policies.model.build import build_policy, policy_spec
 from policies.model.policy import DiffusionPolicy
 from policies.recipe.critic import CriticRecipe
 from policies.recipe.recipe import PolicyRecipe
+from policies.steering.by_critic.guidance import ValueGuided
+from policies.steering.by_critic.value import SteeringWarning, ValueSteered
 from policies.steering.choosing import RandomChoice
-from policies.steering.guidance import ValueGuided
-from policies.steering.value import SteeringWarning, ValueSteered
 from robot.description import CriticSpec, Policy
 
 SAMPLES = (1, 10, 16, 30, 50)

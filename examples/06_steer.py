@@ -13,8 +13,8 @@ import numpy as np
 
 import tiller
 from policies.loading.load import save_steered
-from policies.steering.medoid import Medoid
-from policies.steering.noise_scale import NoiseScaled
+from policies.steering.by_noise.medoid import Medoid
+from policies.steering.by_noise.noise_scale import NoiseScaled
 from robot.control.observation.history import ObservationHistory
 from robot.description import TaskPrompt
 

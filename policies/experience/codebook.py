@@ -21,8 +21,8 @@ from policies.model.batch import TensorBatch
 from policies.recipe.learner import LearnerConfig
 from policies.rl.networks import descend
 from policies.rl.state import nested, seeded, under
-from policies.steering.actor_source import CheckpointActor
-from policies.steering.codebook import entry_values
+from policies.steering.by_actor.actor_source import CheckpointActor
+from policies.steering.by_actor.codebook import entry_values
 from robot.description import Query
 
 

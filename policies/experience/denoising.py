@@ -7,7 +7,7 @@ from typing import Any, Mapping, Protocol
 import torch
 from torch import Tensor
 
-from policies.steering.noise_actor import require_own_noise
+from policies.steering.by_actor.noise_actor import require_own_noise
 from policies.steering.steered import innermost, is_deterministic
 from robot.description import Policy
 from robot.errors import InputError

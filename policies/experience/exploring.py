@@ -7,10 +7,10 @@ from typing import Annotated, ClassVar, Protocol
 
 import numpy as np
 
+from policies.steering.by_critic.value import softmax
+from policies.steering.by_noise.noise import choice_numbers, drawn_noise
+from policies.steering.by_noise.noise_scale import require_noise
 from policies.steering.choosing import Choice, Choosing, Samples
-from policies.steering.noise import choice_numbers, drawn_noise
-from policies.steering.noise_scale import require_noise
-from policies.steering.value import softmax
 from robot.description import Decision, Query, decide
 from robot.description.ranges import Range, Share
 from robot.errors import InputError

@@ -11,9 +11,9 @@ import torch
 from policies.actors.actor import LearntActor
 from policies.actors.edit import EditHead
 from policies.critics.critic import LearntCritic
-from policies.steering.actor_source import CheckpointActor
-from policies.steering.noise import choice_numbers
-from policies.steering.residual import pair_values, with_edited
+from policies.steering.by_actor.actor_source import CheckpointActor
+from policies.steering.by_actor.residual import pair_values, with_edited
+from policies.steering.by_noise.noise import choice_numbers
 from policies.steering.steered import Steered
 from robot.description import Decision, Query, decide
 from robot.description.ranges import Share

@@ -12,10 +12,10 @@ from policies.actors.actor import LearntActor
 from policies.actors.noise import NoiseHead
 from policies.experience.exploring import ZERO
 from policies.recipe.actors import NoiseShape
-from policies.steering.actor_source import CheckpointActor
-from policies.steering.noise import choice_numbers, drawn_noise
-from policies.steering.noise_actor import require_own_noise
-from policies.steering.noise_scale import require_noise
+from policies.steering.by_actor.actor_source import CheckpointActor
+from policies.steering.by_actor.noise_actor import require_own_noise
+from policies.steering.by_noise.noise import choice_numbers, drawn_noise
+from policies.steering.by_noise.noise_scale import require_noise
 from policies.steering.steered import Steered
 from robot.description import Decision, Query, decide
 from robot.description.ranges import Range, Share

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar
 
 import numpy as np
 
-from policies.steering.noise import choice_numbers, require_noise_shape
+from policies.steering.by_noise.noise import choice_numbers, require_noise_shape
 from policies.steering.steered import Steered
 from robot.description import Decision, Query, decide
 from robot.description.ranges import Range

@@ -6,18 +6,18 @@ from dataclasses import fields
 from typing import Any, Mapping
 
 from policies.recipe.choice import choose
+from policies.steering.by_actor.codebook import Codebook
+from policies.steering.by_actor.noise_actor import NoiseActor
+from policies.steering.by_actor.residual import Residual
+from policies.steering.by_critic.guidance import ValueGuided
+from policies.steering.by_critic.value import ValueSteered
+from policies.steering.by_noise.medoid import Medoid
+from policies.steering.by_noise.noise_scale import NoiseScaled
+from policies.steering.by_noise.ticket import Ticket
 from policies.steering.choosing import RandomChoice
-from policies.steering.codebook import Codebook
 from policies.steering.execution import Executed, Resampled
-from policies.steering.guidance import ValueGuided
-from policies.steering.medoid import Medoid
-from policies.steering.noise_actor import NoiseActor
-from policies.steering.noise_scale import NoiseScaled
 from policies.steering.prompted import Prompted
-from policies.steering.residual import Residual
 from policies.steering.steered import Steered
-from policies.steering.ticket import Ticket
-from policies.steering.value import ValueSteered
 from robot.description import Policy
 from robot.errors import InputError, nearest
 

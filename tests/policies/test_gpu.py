@@ -11,8 +11,8 @@ import torch
 
 from policies.loading.load import load
 from policies.recipe.recipe import PolicyRecipe, SamplerSpec, TrainingConfig, ValidationConfig
-from policies.steering.guidance import ValueGuided
-from policies.steering.value import ValueSteered
+from policies.steering.by_critic.guidance import ValueGuided
+from policies.steering.by_critic.value import ValueSteered
 from policies.training.precision import uses_bf16
 from policies.training.train import train
 from tests.policies.points import make_policy, observe
@@ -48,7 +48,7 @@ def test_the_same_seeds_give_the_same_actions_on_cpu_and_gpu(
     np.testing.assert_allclose(on_gpu, on_cpu, atol=1e-3, rtol=1e-3)
 
 
-@pytest.mark.filterwarnings("ignore::policies.steering.value.SteeringWarning")
+@pytest.mark.filterwarnings("ignore::policies.steering.by_critic.value.SteeringWarning")
 def test_a_critic_steers_on_a_gpu_as_on_the_cpu(store: Path, recipe: PolicyRecipe, tmp_path: Path) -> None:
     policy = make_policy(store, recipe)
     path, observation = str(save_learnt(policy, tmp_path / "critic")), observe(policy, batch=4)

@@ -15,8 +15,8 @@ from rclpy.parameter import Parameter
 from std_srvs.srv import Trigger
 
 from policies.loading.load import load, save_steered
+from policies.steering.by_noise.noise_scale import NoiseScaled
 from policies.steering.execution import Executed
-from policies.steering.noise_scale import NoiseScaled
 from real.ros.chunks import Tag, trajectory_message
 from real.ros.messages import string_message
 from real.ros.reading import EpisodeNotice

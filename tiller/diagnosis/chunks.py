@@ -61,7 +61,7 @@ def measure(subject: Subject, budget_s: float, folder: Path) -> ChunksFigures:
 
 
 def _continue(subject: Subject, starts: int, folder: Path) -> None:
-    from policies.steering.medoid import medoids
+    from policies.steering.by_noise.medoid import medoids
     from tiller.runs.progress import Counter
 
     total = starts * len(SIZE.decisions)
@@ -76,7 +76,7 @@ def states_of(subject: Subject, folder: Path) -> Iterator[tuple[State, dict[str,
     Args:
         folder: of this measure.
     """
-    from policies.steering.medoid import medoids
+    from policies.steering.by_noise.medoid import medoids
 
     lines = {(line["start"], line["decision"]): line for line in read_lines(folder / STATES)}
     acting, size = acting_of(subject), size_of(subject, json.loads((folder / PLAN).read_text()))

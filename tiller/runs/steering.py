@@ -40,10 +40,10 @@ def with_steering(
     """
     import warnings
 
+    from policies.steering.by_critic.value import SteeringWarning
     from policies.steering.execution import Executed
     from policies.steering.registry import STEERINGS, steer
     from policies.steering.steered import layers
-    from policies.steering.value import SteeringWarning
 
     execution = {"n_action_steps": n_action_steps, "ensemble": ensemble}
     given: dict[str, dict[str, Any]] = {"sampler": {"sampler": sampler, "steps": steps}, "execution": execution}

@@ -37,7 +37,7 @@ def require_learning(climb: Climb, method: str) -> None:
     """
     from policies.actors.edit import deltas
     from policies.experience.learner import base_of, low_dimensional
-    from policies.steering.noise_actor import require_own_noise
+    from policies.steering.by_actor.noise_actor import require_own_noise
     from policies.steering.steered import chooses, innermost
 
     if chooses(climb.base):
@@ -71,7 +71,7 @@ def require_steered_by_noise(base: Policy, method: str) -> None:
     Raises:
         InputError: with the methods that work for it.
     """
-    from policies.steering.noise_scale import NoiseScaled
+    from policies.steering.by_noise.noise_scale import NoiseScaled
 
     try:
         NoiseScaled(base, noise_scale=0.0)
@@ -90,8 +90,8 @@ def learn(climb: Climb, method: str) -> Rung | None:
         KeyboardInterrupt: it was stopped; the last segment that was done is kept.
     """
     from policies.experience.learner import ChunkLearner
+    from policies.steering.by_critic.value import SteeringWarning
     from policies.steering.registry import steer
-    from policies.steering.value import SteeringWarning
     from tiller.runs.progress import Counter
     from tiller.steering.methods import make_way
     from tiller.steering.segments import LearningRun

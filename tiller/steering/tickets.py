@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Iterator, Mapping, Sequence
 
 import numpy as np
 
-from policies.steering.ticket import Ticket
-from policies.steering.tickets import Candidate, Evaluate, Round, draw_candidates, search
+from policies.steering.by_noise.ticket import Ticket
+from policies.steering.by_noise.tickets import Candidate, Evaluate, Round, draw_candidates, search
 from robot.control.runner import ChunkRunner
 from robot.description import Observation, Policy
 from robot.errors import InputError

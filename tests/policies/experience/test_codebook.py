@@ -20,8 +20,8 @@ from policies.model.checkpoint import save
 from policies.model.policy import DiffusionPolicy
 from policies.recipe.learner import LearnerConfig
 from policies.recipe.recipe import PolicyRecipe
-from policies.steering.codebook import Codebook, entries
-from policies.steering.noise_scale import NoiseScaled
+from policies.steering.by_actor.codebook import Codebook, entries
+from policies.steering.by_noise.noise_scale import NoiseScaled
 from policies.steering.registry import steer
 from robot.errors import InputError
 from tests.policies.experience.replays import BASE, CONFIG, GAMMA, SPEC, add_episode, empty, learn, learner

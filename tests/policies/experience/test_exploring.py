@@ -8,9 +8,9 @@ import pytest
 from policies.experience.exploring import ANY, ZERO, Exploring
 from policies.model.policy import DiffusionPolicy
 from policies.recipe.recipe import PolicyRecipe
+from policies.steering.by_actor.codebook import entries
+from policies.steering.by_noise.noise_scale import NoiseScaled
 from policies.steering.choosing import RandomChoice
-from policies.steering.codebook import entries
-from policies.steering.noise_scale import NoiseScaled
 from robot.description import Query
 from robot.errors import InputError
 from tests.policies.points import make_policy, observe, write_store

@@ -14,9 +14,9 @@ from policies.loading.folder import parts
 from policies.loading.load import load, save_steered
 from policies.model import checkpoint
 from policies.recipe.recipe import PolicyRecipe
-from policies.steering.noise_actor import NoiseActor
-from policies.steering.noise_scale import NoiseScaled
-from policies.steering.residual import Residual
+from policies.steering.by_actor.noise_actor import NoiseActor
+from policies.steering.by_actor.residual import Residual
+from policies.steering.by_noise.noise_scale import NoiseScaled
 from policies.steering.steered import Steered
 from robot.description import Policy
 from robot.errors import InputError

@@ -17,17 +17,17 @@ from policies.loading.load import describe, identity, load, save_steered
 from policies.model import checkpoint
 from policies.model.checkpoint_folder import CRITIC_HEADER, RECORD
 from policies.recipe.recipe import PolicyRecipe
-from policies.steering.guidance import ValueGuided
-from policies.steering.medoid import Medoid
-from policies.steering.noise_scale import NoiseScaled
+from policies.steering.by_critic.guidance import ValueGuided
+from policies.steering.by_critic.value import ValueSteered
+from policies.steering.by_noise.medoid import Medoid
+from policies.steering.by_noise.noise_scale import NoiseScaled
 from policies.steering.steered import Steered
-from policies.steering.value import ValueSteered
 from robot.description import CriticBase, Policy
 from robot.errors import InputError
 from tests.policies.points import make_policy, observe
 from tests.policies.steering.known_critics import KnownCritic, learnt_critic, save_learnt
 
-pytestmark = pytest.mark.filterwarnings("ignore::policies.steering.value.SteeringWarning")
+pytestmark = pytest.mark.filterwarnings("ignore::policies.steering.by_critic.value.SteeringWarning")
 KINDS: list[tuple[type[Any], dict[str, Any]]] = [
     (ValueSteered, {"samples": 4, "selection_temperature": 0.5}),
     (ValueGuided, {"beta": 0.1, "cap": 2.0}),

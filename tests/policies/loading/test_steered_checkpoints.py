@@ -17,9 +17,9 @@ from policies.loading.load import describe, identity, load, save_steered
 from policies.model import checkpoint
 from policies.model.checkpoint_folder import RECORD, WEIGHTS
 from policies.recipe.recipe import PolicyRecipe
+from policies.steering.by_noise.medoid import Medoid
+from policies.steering.by_noise.noise_scale import NoiseScaled
 from policies.steering.execution import Executed
-from policies.steering.medoid import Medoid
-from policies.steering.noise_scale import NoiseScaled
 from robot.errors import InputError
 from tests.policies.points import make_policy, observe
 

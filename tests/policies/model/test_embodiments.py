@@ -17,7 +17,7 @@ from policies.model.build import build_policy, measure, policy_spec
 from policies.model.embodiments import EMBODIMENT
 from policies.model.policy import DiffusionPolicy
 from policies.recipe.recipe import TrainingConfig, ValidationConfig
-from policies.steering.noise_scale import NoiseScaled
+from policies.steering.by_noise.noise_scale import NoiseScaled
 from policies.training.batches import to_torch
 from policies.training.demonstrations import Demonstrations
 from policies.training.embodiments import members_of

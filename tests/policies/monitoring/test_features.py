@@ -11,9 +11,9 @@ import torch
 
 from policies.model.policy import DiffusionPolicy
 from policies.recipe.recipe import PolicyRecipe
+from policies.steering.by_noise.medoid import Medoid
+from policies.steering.by_noise.noise_scale import NoiseScaled
 from policies.steering.execution import Executed
-from policies.steering.medoid import Medoid
-from policies.steering.noise_scale import NoiseScaled
 from robot.description import FeaturePolicy, decide, with_features
 from robot.description.decision import FEATURES, Query
 from robot.errors import InputError

@@ -17,12 +17,12 @@ from policies.experience.exploring_noises import ExploringNoises
 from policies.model.policy import DiffusionPolicy
 from policies.recipe.actors import NoiseShape
 from policies.recipe.recipe import PolicyRecipe
+from policies.steering.by_actor.noise_actor import NoiseActor
+from policies.steering.by_actor.residual import Residual
+from policies.steering.by_noise.medoid import Medoid
+from policies.steering.by_noise.noise_scale import NoiseScaled
+from policies.steering.by_noise.ticket import Ticket
 from policies.steering.execution import Executed, Resampled
-from policies.steering.medoid import Medoid
-from policies.steering.noise_actor import NoiseActor
-from policies.steering.noise_scale import NoiseScaled
-from policies.steering.residual import Residual
-from policies.steering.ticket import Ticket
 from robot.description import Query
 from robot.errors import InputError
 from tests.policies.points import make_policy, observe

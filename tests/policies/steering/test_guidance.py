@@ -20,11 +20,11 @@ from policies.objectives.ddpm import alpha_bar
 from policies.objectives.samplers import ODE_SAMPLERS, ancestral
 from policies.objectives.sigmas import SCHEDULES
 from policies.recipe.recipe import NormalisationConfig, PolicyRecipe
+from policies.steering.by_critic.guidance import SPREAD_SEED, ValueGuided, noise_share
+from policies.steering.by_noise.medoid import Medoid
+from policies.steering.by_noise.noise_scale import NoiseScaled
+from policies.steering.by_noise.ticket import Ticket
 from policies.steering.execution import Resampled
-from policies.steering.guidance import SPREAD_SEED, ValueGuided, noise_share
-from policies.steering.medoid import Medoid
-from policies.steering.noise_scale import NoiseScaled
-from policies.steering.ticket import Ticket
 from robot.description import CriticBase
 from robot.errors import InputError
 from tests.policies.exact import SPREAD, exact

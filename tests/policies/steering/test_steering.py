@@ -15,9 +15,9 @@ from hypothesis.extra import numpy as hnp
 from policies.actors.checkpoint import save_actor
 from policies.model.policy import DiffusionPolicy
 from policies.recipe.recipe import PolicyRecipe
+from policies.steering.by_noise.medoid import Medoid, medoids
+from policies.steering.by_noise.noise_scale import NoiseScaled
 from policies.steering.execution import Executed, Resampled
-from policies.steering.medoid import Medoid, medoids
-from policies.steering.noise_scale import NoiseScaled
 from policies.steering.prompted import Prompted
 from policies.steering.registry import STEERINGS, steer
 from policies.steering.steered import Steered
@@ -28,7 +28,7 @@ from tests.policies.points import make_policy, observe
 from tests.policies.steering.actors import BASE, SETTINGS, made_actor
 from tests.policies.steering.known_critics import save_learnt
 
-pytestmark = pytest.mark.filterwarnings("ignore::policies.steering.value.SteeringWarning")
+pytestmark = pytest.mark.filterwarnings("ignore::policies.steering.by_critic.value.SteeringWarning")
 SEEDS = [3, 1, 4, 1, 5]
 
 

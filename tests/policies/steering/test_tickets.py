@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from policies.model.policy import DiffusionPolicy
 from policies.recipe.recipe import PolicyRecipe
-from policies.steering.noise_scale import NoiseScaled
-from policies.steering.ticket import Ticket
-from policies.steering.tickets import SCALES, ZERO, Candidate, Round, draw_candidates, search
+from policies.steering.by_noise.noise_scale import NoiseScaled
+from policies.steering.by_noise.ticket import Ticket
+from policies.steering.by_noise.tickets import SCALES, ZERO, Candidate, Round, draw_candidates, search
 from robot.errors import InputError
 from tests.policies.points import make_policy, observe
 

@@ -16,15 +16,15 @@ from hypothesis.extra import numpy as hnp
 
 from policies.model.policy import DiffusionPolicy
 from policies.recipe.recipe import PolicyRecipe
+from policies.steering.by_critic.guidance import ValueGuided
+from policies.steering.by_critic.judged import HeldOut, doubts
+from policies.steering.by_critic.value import SteeringWarning, ValueSteered, chosen, softmax
+from policies.steering.by_noise.medoid import Medoid
+from policies.steering.by_noise.noise_scale import NoiseScaled
+from policies.steering.by_noise.ticket import Ticket
 from policies.steering.choosing import RandomChoice
 from policies.steering.execution import Executed, Resampled
-from policies.steering.guidance import ValueGuided
-from policies.steering.judged import HeldOut, doubts
-from policies.steering.medoid import Medoid
-from policies.steering.noise_scale import NoiseScaled
 from policies.steering.registry import steer
-from policies.steering.ticket import Ticket
-from policies.steering.value import SteeringWarning, ValueSteered, chosen, softmax
 from robot.description import CriticBase, History, ObservationSpec, PromptSpec, Query, SamplerSpec, TaskPrompt
 from robot.errors import InputError
 from tests.policies.points import make_policy, observe

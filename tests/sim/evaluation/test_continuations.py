@@ -11,7 +11,7 @@ import pytest
 
 import sim
 from benchmarks.chunk_variance import require_same
-from policies.steering.medoid import medoids
+from policies.steering.by_noise.medoid import medoids
 from robot.control.rotation import matrix_from_6d
 from robot.description import PolicySpec, SamplerSpec
 from robot.errors import InputError

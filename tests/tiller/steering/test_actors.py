@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from policies.loading.load import load, save_steered
-from policies.steering.noise_scale import NoiseScaled
+from policies.steering.by_noise.noise_scale import NoiseScaled
 from tests.journeys.commands import Command
 from tests.tiller.conftest import CAR
 from tests.tiller.steering.conftest import WORDS

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policies.loading.load import load
-from policies.steering.ticket import Ticket
-from policies.steering.tickets import ZERO, Candidate
+from policies.steering.by_noise.ticket import Ticket
+from policies.steering.by_noise.tickets import ZERO, Candidate
 from sim.statistics.records import EpisodeRecord, Latency
 from tests.tiller.conftest import CAR
 from tiller.steering.bench import Cost

@@ -12,7 +12,7 @@ from policies.critics.checkpoint import save_critic
 from policies.experience.codebook import CodebookLearner
 from policies.experience.exploring import Exploring
 from policies.experience.learner import ChunkLearner, Learner, Subject, low_dimensional
-from policies.steering.codebook import entries
+from policies.steering.by_actor.codebook import entries
 from robot.description import Policy, PolicySpec, fingerprint
 from tiller.steering.learning import LearningOptions
 from tiller.steering.methods.way import ACTOR, CRITIC, Layers, provenance

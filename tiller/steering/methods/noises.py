@@ -14,7 +14,7 @@ from policies.experience.learner import Learner, Subject, low_dimensional
 from policies.experience.noise_actor import NoiseActorLearner
 from policies.experience.noise_sac import NoiseSacLearner
 from policies.recipe.actors import NOISE_ACTOR, NoiseOptions
-from policies.steering.noise_actor import require_own_noise
+from policies.steering.by_actor.noise_actor import require_own_noise
 from robot.description import Policy, PolicySpec, fingerprint
 from robot.errors import InputError
 from tiller.steering.learning import LearningOptions

@@ -12,7 +12,7 @@ from policies.critics.checkpoint import save_critic
 from policies.experience.exploring_edits import ExploringEdits
 from policies.experience.learner import Learner, Subject, low_dimensional
 from policies.experience.residual import ResidualLearner
-from policies.steering.noise_scale import NoiseScaled
+from policies.steering.by_noise.noise_scale import NoiseScaled
 from robot.description import Policy, PolicySpec, fingerprint
 from tiller.steering.learning import LearningOptions
 from tiller.steering.methods.way import ACTOR, CRITIC, Layers, provenance

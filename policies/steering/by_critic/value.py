@@ -9,11 +9,17 @@ from typing import Annotated, Any, ClassVar
 
 import numpy as np
 
+from policies.steering.by_critic.critic_source import (
+    CheckpointCritic,
+    critic_name,
+    open_critic,
+    require_fit,
+    require_prompts,
+)
+from policies.steering.by_critic.guidance import ValueGuided
+from policies.steering.by_critic.judged import doubts
+from policies.steering.by_noise.noise import choice_numbers, drawn_noise
 from policies.steering.choosing import Choice, Choosing, Samples
-from policies.steering.critic_source import CheckpointCritic, critic_name, open_critic, require_fit, require_prompts
-from policies.steering.guidance import ValueGuided
-from policies.steering.judged import doubts
-from policies.steering.noise import choice_numbers, drawn_noise
 from policies.steering.steered import innermost, is_deterministic, layers
 from robot.description import Critic, Decision, Query, decide
 from robot.description.ranges import Range

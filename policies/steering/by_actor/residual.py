@@ -10,9 +10,9 @@ import numpy as np
 import torch
 
 from policies.actors.edit import RESIDUAL
-from policies.steering.actor_source import ByActor
-from policies.steering.critic_source import critic_name, open_critic, require_fit
-from policies.steering.value import score
+from policies.steering.by_actor.actor_source import ByActor
+from policies.steering.by_critic.critic_source import critic_name, open_critic, require_fit
+from policies.steering.by_critic.value import score
 from robot.description import Critic, Decision, Query, decide
 
 

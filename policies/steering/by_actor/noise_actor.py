@@ -9,9 +9,9 @@ import numpy as np
 import torch
 
 from policies.recipe.actors import NOISE_ACTOR
-from policies.steering.actor_source import ByActor
+from policies.steering.by_actor.actor_source import ByActor
+from policies.steering.by_noise.noise_scale import require_noise
 from policies.steering.execution import Executed, Resampled
-from policies.steering.noise_scale import require_noise
 from policies.steering.prompted import Prompted
 from policies.steering.steered import layers
 from robot.description import Decision, Policy, Query, decide

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar
 
 import numpy as np
 
-from policies.steering.noise import drawn_noise
+from policies.steering.by_noise.noise import drawn_noise
 from policies.steering.steered import Steered, chooses, is_deterministic
 from robot.description import Decision, Query, decide
 from robot.description.ranges import Range

@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar
 import numpy as np
 
 from policies.model.noise import RowStreams
-from policies.steering.noise_scale import require_noise
+from policies.steering.by_noise.noise_scale import require_noise
 from policies.steering.steered import Steered
 from robot.description import Decision, Query, decide
 from robot.description.ranges import Range
@@ -20,8 +20,8 @@ from robot.errors import InputError
 class Ticket(Steered):
     """The same noise for every decision: w = scale * e, with e ~ N(0, I) drawn once from `seed`.
 
-    Two numbers that are searched for by rollouts alone (`policies.steering.tickets`): no gradient, no critic. At scale
-    0 it is the chunk of zero noise.
+    Two numbers that are searched for by rollouts alone (`policies.steering.by_noise.tickets`): no gradient, no critic.
+    At scale 0 it is the chunk of zero noise.
 
     Args:
         policy: what is steered.

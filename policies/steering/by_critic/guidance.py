@@ -13,7 +13,13 @@ from torch import Tensor
 
 from policies.model.guide import Drawing, Pull
 from policies.model.noise import RowStreams
-from policies.steering.critic_source import GradientCritic, critic_name, open_critic, require_fit, require_prompts
+from policies.steering.by_critic.critic_source import (
+    GradientCritic,
+    critic_name,
+    open_critic,
+    require_fit,
+    require_prompts,
+)
 from policies.steering.steered import Steered, chooses, layers, pulled
 from robot.description import Critic, Decision, Policy, Query, decide
 from robot.description.ranges import Range

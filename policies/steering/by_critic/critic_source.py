@@ -12,7 +12,7 @@ from torch import Tensor
 from policies.critics.checkpoint import critic_fingerprint, load_critic
 from policies.critics.critic import LearntCritic
 from policies.model.checkpoint_folder import CRITIC_RECORD, find
-from policies.steering.judged import HeldOut, read_held_out
+from policies.steering.by_critic.judged import HeldOut, read_held_out
 from policies.steering.steered import innermost
 from policies.transforms import Tensors
 from robot.description import Critic, CriticSpec, Observation, Policy, PolicySpec, Query, SamplerSpec, Task

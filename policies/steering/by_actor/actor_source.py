@@ -13,7 +13,7 @@ from policies.actors.actor import LearntActor
 from policies.actors.checkpoint import actor_fingerprint, load_actor
 from policies.actors.spec import ActorSpec
 from policies.model.checkpoint_folder import ACTOR_RECORD, find
-from policies.steering.critic_source import require_sampler
+from policies.steering.by_critic.critic_source import require_sampler
 from policies.steering.steered import Steered, innermost
 from robot.description import CriticSpec, Policy
 from robot.errors import InputError

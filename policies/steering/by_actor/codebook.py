@@ -11,8 +11,8 @@ import torch
 
 from policies.actors.heads import CODEBOOK
 from policies.model.noise import RowStreams
-from policies.steering.actor_source import ByActor, CheckpointActor
-from policies.steering.noise_scale import require_noise
+from policies.steering.by_actor.actor_source import ByActor, CheckpointActor
+from policies.steering.by_noise.noise_scale import require_noise
 from robot.description import Decision, Query, decide
 from robot.errors import InputError
 

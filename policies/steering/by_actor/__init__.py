@@ -1,0 +1,1 @@
+"""What steers by an actor that was learnt from experience."""

@@ -1,0 +1,1 @@
+"""What steers by a critic: pulled towards its values, or chosen by them."""

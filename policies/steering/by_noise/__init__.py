@@ -1,0 +1,1 @@
+"""What steers by the noise that chunks start from, with nothing learnt."""
