@@ -26,6 +26,7 @@ from typing import Any, Iterable, Iterator, Mapping
 
 from benchmarks.artifacts import RESULTS, ROOT, interval_cells, tiller, write_csv
 from benchmarks.free_steering import BASES, Base, require_known
+from policies.actors.checkpoint import load_actor
 from robot.errors import TillerError
 from sim.statistics.comparison import compare_records
 from sim.statistics.records import FILE_NAME, Evaluation, read_evaluation
@@ -44,7 +45,11 @@ CURVES = ("base", "method", "env_steps", "episodes", "success", "success_window"
 CONTROLS = {
     "any of 16": ("steering=random_choice", "steering.samples=16"),
     "zero noise": ("steering=noise_scale", "steering.noise_scale=0"),
+    "any entry of a codebook": ("steering=random_noise", "steering.entries=16", "steering.noise_scale={scale}"),
+    "any repeated noise": ("steering=random_noise", "steering.shape=repeated"),
+    "any noise at knots": ("steering=random_noise", "steering.shape=knots"),
 }
+"""Setting -> words; those of a codebook with the scale that it was learnt at."""
 SHUFFLED = "shuffled"
 
 
@@ -129,10 +134,19 @@ class Bench:
         found: dict[str, tuple[str, tuple[str, ...]]] = {"base": ("free", own)}
         for path in sorted((self.folder / "ladder" / "rungs").iterdir()):
             found[path.name] = self.kind(path.name), (f"checkpoint={path}",)
-        found |= {name: ("control", (*own, *words)) for name, words in CONTROLS.items()}
+        found |= {name: ("control", (*own, *words)) for name, words in self.controls.items()}
         for path in sorted((self.folder / SHUFFLED / "rungs").glob("best_of_k")):
             found["shuffled best_of_k"] = "control", (f"checkpoint={path}",)
         return found
+
+    @property
+    def controls(self) -> dict[str, tuple[str, ...]]:
+        """Setting -> overrides; entries of a codebook where one was learnt, at its scale."""
+        actor = self.folder / "ladder" / "codebook" / "actor"
+        if not actor.is_dir():
+            return {name: words for name, words in CONTROLS.items() if "codebook" not in name}
+        scale = load_actor(actor).spec.settings["scale"]
+        return {name: tuple(word.format(scale=scale) for word in words) for name, words in CONTROLS.items()}
 
     def kind(self, name: str) -> str:
         """Of a rung."""

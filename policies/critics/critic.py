@@ -6,10 +6,12 @@ from typing import Mapping
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from policies.critics.model import CriticModel
 from policies.model.arrays import observation_tensors
 from policies.recipe.critic import CriticRecipe
+from policies.transforms import Tensors
 from robot.description import CriticSpec, Task
 from robot.description.prompt import prompt_rows
 from robot.errors import InputError
@@ -53,6 +55,27 @@ class LearntCritic:
             InputError: a key is missing, an array has another shape, the critic cannot follow the prompt, or there is a
                 reference and no base, or a base and no reference.
         """
+        with torch.inference_mode():
+            values: np.ndarray = self.model.value(*self._inputs(observation, chunk, task, reference)).cpu().numpy()
+        return values
+
+    def member_values(
+        self,
+        observation: Mapping[str, np.ndarray],
+        chunk: np.ndarray,
+        task: Task = None,
+        reference: np.ndarray | None = None,
+    ) -> np.ndarray:
+        """As `value`, the values of each member of the network: (members, batch, samples) float32."""
+        with torch.inference_mode():
+            inputs = self._inputs(observation, chunk, task, reference)
+            values: np.ndarray = self.model.member_values(*inputs).cpu().numpy()
+        return values
+
+    def _inputs(
+        self, observation: Mapping[str, np.ndarray], chunk: np.ndarray, task: Task, reference: np.ndarray | None
+    ) -> tuple[Tensors, Tensor, Tensor | None, Tensor | None]:
+        """What the model takes, checked."""
         seen = observation_tensors(self.spec.observation, observation, self.device)
         batch = len(next(iter(seen.values())))
         chunk = np.asarray(chunk, dtype=np.float32)
@@ -65,20 +88,10 @@ class LearntCritic:
             )
         plan = None if reference is None else self._plan(reference, batch)
         prompt = self.model.prompt_encoder.read(prompt_rows(task, batch))
-        with torch.inference_mode():
-            values: np.ndarray = (
-                self.model.value(
-                    seen,
-                    torch.from_numpy(chunk).to(self.device),
-                    None if prompt is None else prompt.to(self.device),
-                    plan,
-                )
-                .cpu()
-                .numpy()
-            )
-        return values
+        rows = torch.from_numpy(chunk).to(self.device)
+        return seen, rows, None if prompt is None else prompt.to(self.device), plan
 
-    def _plan(self, reference: np.ndarray, batch: int) -> torch.Tensor:
+    def _plan(self, reference: np.ndarray, batch: int) -> Tensor:
         reference = np.asarray(reference, dtype=np.float32)
         expected = (batch, self.spec.steps, self.spec.action.dim)
         if reference.shape != expected:

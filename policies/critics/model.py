@@ -83,8 +83,18 @@ class CriticModel(LossModule):
             prompt: as `prompt_encoder.read` gives it.
             reference: (batch, k, dim) raw, the zero-noise plan of the base; where there is a base.
         """
+        return self.objective.value(self._outputs(observation, chunk, prompt, reference))
+
+    def member_values(
+        self, observation: Tensors, chunk: Tensor, prompt: Tensor | None = None, reference: Tensor | None = None
+    ) -> Tensor:
+        """As `value`, of each member of the network alone: (members, batch, samples)."""
+        outputs = self._outputs(observation, chunk, prompt, reference)
+        return torch.stack([self.objective.value(member[None]) for member in outputs])
+
+    def _outputs(self, observation: Tensors, chunk: Tensor, prompt: Tensor | None, reference: Tensor | None) -> Tensor:
         situation = self.at(observation, prompt, reference)
-        return self.objective.value(self.score(situation, self.normalised(chunk, situation)))
+        return self.score(situation, self.normalised(chunk, situation))
 
     def at(self, observation: Tensors, prompt: Tensor | None = None, reference: Tensor | None = None) -> Situation:
         """What is seen, encoded once for all chunks."""

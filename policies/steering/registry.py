@@ -13,6 +13,7 @@ from policies.steering.by_critic.guidance import ValueGuided
 from policies.steering.by_critic.value import ValueSteered
 from policies.steering.by_noise.medoid import Medoid
 from policies.steering.by_noise.noise_scale import NoiseScaled
+from policies.steering.by_noise.random_noise import RandomNoise
 from policies.steering.by_noise.ticket import Ticket
 from policies.steering.choosing import RandomChoice
 from policies.steering.execution import Executed, Resampled
@@ -30,6 +31,7 @@ STEERINGS: Mapping[str, type[Steered]] = {
     "value": ValueSteered,
     "medoid": Medoid,
     "random_choice": RandomChoice,
+    "random_noise": RandomNoise,
     "residual": Residual,
     "sampler": Resampled,
     "execution": Executed,

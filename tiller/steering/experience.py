@@ -82,8 +82,9 @@ def require_steered_by_noise(base: Policy, method: str) -> None:
         ) from None  # fmt: skip
 
 
-def learn(climb: Climb, method: str) -> Rung | None:
-    """Learn by a method as long as its steps and the run's minutes last; the rung that comes of it.
+def learn(climb: Climb, method: str) -> list[Rung]:
+    """Learn by a method as long as its steps and the run's minutes last; the rungs that come of it, none where the
+    critic does not rank well enough.
 
     Raises:
         InputError: as of `LearningRun`.
@@ -113,7 +114,7 @@ def learn(climb: Climb, method: str) -> Rung | None:
                 raise KeyboardInterrupt
             if run.learner is None:
                 climb.notes[method] = "no time was left for it"
-                return None
+                return []
             run.way.save(run.learner, folder)
             ranking = {}
             if run.way.ranks and isinstance(run.learner, ChunkLearner):
@@ -122,20 +123,23 @@ def learn(climb: Climb, method: str) -> Rung | None:
             write_file(folder / FINISHED, json.dumps(done, indent=2) + "\n")
         else:
             bench.charge(int(done["steps"]), float(done["seconds"]), before=True)
-        layers = run.way.layers(folder)
+        made = run.way.layers(folder)
     low = done.get("concordance_low")
     shown = "not judged" if low is None else f"{done['concordance']:.3f}, at least {low:.3f}"
     climb.notes[method] = f"concordance within a state {shown}"
     if low is not None and options.gate and not low > options.gate:
         climb.notes[method] += f": not above {options.gate:g}, and so the rung stays closed (learning.gate=0 opens it)"
-        return None
-    policy: Policy = climb.base
+        return []
+    figures = {"env_steps": float(done["steps"]), "minutes": float(done["seconds"]) / 60, **_numbers(done)}
+    rungs: list[Rung] = []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SteeringWarning)  # the concordance is in the notes, and the gate was asked
-        for each in layers:
-            policy = steer(policy, each)
-    figures = {"env_steps": float(done["steps"]), "minutes": float(done["seconds"]) / 60, **_numbers(done)}
-    return Rung(method, policy, climb.checkpoint, figures)
+        for added, layers in made.items():
+            policy: Policy = climb.base
+            for each in layers:
+                policy = steer(policy, each)
+            rungs.append(Rung(method + added, policy, climb.checkpoint, figures if not rungs else _numbers(done)))
+    return rungs
 
 
 def _numbers(done: Mapping[str, Any]) -> dict[str, float]:

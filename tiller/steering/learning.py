@@ -31,6 +31,8 @@ class LearningOptions:
         demonstrations: whether recorded episodes are learnt from too, where there are any.
         gate: what the lower end of the concordance within a state must exceed for a critic to choose; 0 lets any.
         judged: episodes, in groups of 8, that the critic is judged on; 0 judges none, and then there is no gate.
+        margin: of a second rung of best_of_k, which executes what the rung below does at every state where not all
+            members of the critic value the best chunk more than that by this much; null for none.
         control: `shuffled` deals out anew what came of the episodes: nothing can be learnt then.
         critic: the critic of chunks, which all learn on.
         noise: the actors of noises, of `dsrl_na` and `dsrl_sac`.
@@ -49,6 +51,7 @@ class LearningOptions:
     demonstrations: bool = True
     gate: Share = 0.55
     judged: Annotated[int, Range(0, 1_000_000)] = 320
+    margin: Annotated[float, Range(0, 1)] | None = None
     control: str | None = None
     critic: LearnerConfig = field(default_factory=LearnerConfig)
     noise: NoiseOptions = field(default_factory=NoiseOptions)

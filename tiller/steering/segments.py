@@ -39,8 +39,8 @@ from tiller.steering.patience import Patience
 
 LAST, REPLAY, CURVE = "last", "replay", "curve.csv"
 _TENSORS, _STATE = "learner.safetensors", "state.json"
-ENDS = ("steps", "minutes", "gate", "judged")
-"""Options that a run which goes on may be given otherwise: when it ends, and what is asked of what was learnt."""
+ENDS = ("steps", "minutes", "gate", "judged", "margin")
+"""Options that a run which goes on may be given otherwise: when it ends, what is asked and made of what was learnt."""
 WINDOW = 4  # segments that a moving share of successes is of
 
 

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 
 from policies.actors.heads import CODEBOOK
-from policies.model.noise import RowStreams
 from policies.steering.by_actor.actor_source import ByActor, CheckpointActor
+from policies.steering.by_noise.noise import fixed_noises
 from policies.steering.by_noise.noise_scale import require_noise
 from robot.description import Decision, Query, decide
 from robot.errors import InputError
@@ -51,7 +51,7 @@ class Codebook(ByActor):
         """(entries, *noise_shape) float32, the first of them zero."""
         spec = self.opened.spec
         settings = {name: spec.settings[name] for name in ("entries", "scale", "seed")}
-        return entries(tuple(spec.noise), **settings)
+        return fixed_noises(tuple(spec.noise), **settings)
 
     def values(self, query: Query) -> np.ndarray:
         """V (batch, entries) float32, in [0, 1]."""
@@ -74,13 +74,6 @@ class Codebook(ByActor):
         below = decide(self.policy, replace(query, noise=noise))
         fell_back = lost if below.fell_back is None else lost | below.fell_back
         return replace(below, noise=None, value=value, fell_back=fell_back)
-
-
-def entries(shape: tuple[int, ...], entries: int, scale: float, seed: int) -> np.ndarray:
-    """The noises (entries, *shape) of a codebook, float32; see `policies.actors.heads.Entries`."""
-    drawn = RowStreams([seed], 1, entries - 1).normal(shape).numpy()
-    noises: np.ndarray = np.concatenate([np.zeros_like(drawn[:1]), np.float32(scale) * drawn])
-    return noises
 
 
 def entry_values(actor: CheckpointActor, query: Query) -> np.ndarray:

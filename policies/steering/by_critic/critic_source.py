@@ -31,6 +31,17 @@ class GradientCritic(Critic, Protocol):
         ...
 
 
+@runtime_checkable
+class EnsembleCritic(Critic, Protocol):
+    """A critic of several members that each have a value."""
+
+    def member_values(
+        self, observation: Observation, chunk: np.ndarray, task: Task = None, reference: np.ndarray | None = None
+    ) -> np.ndarray:
+        """As `value`, of each member alone: (members, batch, samples)."""
+        ...
+
+
 class CheckpointCritic:
     """A learnt critic and where it comes from.
 
@@ -56,6 +67,12 @@ class CheckpointCritic:
     ) -> np.ndarray:
         """Score chunks of actions; see `robot.description.Critic.value`."""
         return self.critic.value(observation, chunk, task, reference)
+
+    def member_values(
+        self, observation: Observation, chunk: np.ndarray, task: Task = None, reference: np.ndarray | None = None
+    ) -> np.ndarray:
+        """See `EnsembleCritic.member_values`."""
+        return self.critic.member_values(observation, chunk, task, reference)
 
     def value_tensors(
         self, observation: Tensors, chunk: Tensor, task: Task = None, reference: Tensor | None = None

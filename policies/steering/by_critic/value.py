@@ -11,6 +11,7 @@ import numpy as np
 
 from policies.steering.by_critic.critic_source import (
     CheckpointCritic,
+    EnsembleCritic,
     critic_name,
     open_critic,
     require_fit,
@@ -37,23 +38,31 @@ class ValueSteered(Choosing):
     choice follows the seed of the row. A critic with a base sees each chunk beside the base's zero-noise plan, which is
     drawn in the same call. A value that is no number is the lowest; a row without any falls back to its first chunk.
 
+    With a margin a chunk stands in for the first one only where every member of the critic agrees that it is better:
+
+        min_i (Q_i(o, A_k*) - Q_i(o, A_0)) > margin,        else k* = 0, and the row has fallen back.
+
+    The first chunk is the policy below itself, or with `zero` its zero-noise plan.
+
     Args:
         policy: whose chunks are drawn.
         critic: scores them: a critic, or the path of one's checkpoint.
         samples: K. At 1 it is the policy itself, to the bit, with a value in its decisions.
         selection_temperature: 0 takes the best.
         zero: whether the base's zero-noise plan is the first of the K, in place of a chunk that is drawn.
+        margin: by which each member must value the taken chunk more than the first; None takes the best anyway.
 
     Raises:
-        InputError: a K or temperature out of range, a policy that always gives the same chunk, or a critic that does
-            not fit it: other observations, actions, rows, instructions, base or sampler; `zero` with a critic that
-            sees no such plan.
+        InputError: a K, temperature or margin out of range, a policy that always gives the same chunk, or a critic that
+            does not fit it: other observations, actions, rows, instructions, base or sampler; `zero` with a critic
+            that sees no such plan; a margin with a critic whose members have no values of their own.
     """
 
     critic: Critic | str | Path | None = None
     samples: Samples = 16
     selection_temperature: Annotated[float, Range(0, 1000)] = 0.0
     zero: bool = False
+    margin: Annotated[float, Range(0, 1e6)] | None = None
 
     name: ClassVar[str] = "value"
     scores_rows: ClassVar[bool] = True
@@ -75,6 +84,13 @@ class ValueSteered(Choosing):
                 expected="a critic that was trained with a base, beside whose zero-noise plan it sees chunks",
                 got="one without",
                 way_out="Leave zero= out, or train the critic with base=",
+            )
+        if self.margin is not None and not isinstance(critic, EnsembleCritic):
+            raise InputError(
+                f"steering {self.name}: margin",
+                expected="a critic of several members, such as one of tiller train critic=...",
+                got=f"a {type(critic).__name__} without `member_values`",
+                way_out="Leave margin= out",
             )
         if not self.pinned:
             for doubt in self.doubts:
@@ -100,6 +116,8 @@ class ValueSteered(Choosing):
         own = super().settings
         if not self.zero:  # as it was before there was a choice
             del own["zero"]
+        if self.margin is None:
+            del own["margin"]
         return {**own, "critic": critic_name(self.scorer)}
 
     @property
@@ -119,11 +137,26 @@ class ValueSteered(Choosing):
         if self.zero:
             assert plan is not None
             drawn = with_first(drawn, plan, self.samples)
-        values = score(self.scorer, query, drawn.chunk[:, :, :k], None if plan is None else plan[:, :k])
+        rows, reference = drawn.chunk[:, :, :k], None if plan is None else plan[:, :k]
+        values = score(self.scorer, query, rows, reference)
         values = values.reshape(query.rows, query.samples, self.samples)
         index, fell_back = chosen(values, self.selection_temperature, query)
+        if self.margin is not None:
+            lead = self._lead(query, rows, reference, index)
+            doubted = (index > 0) & ~(lead > self.margin)  # a lead that is no number is none
+            index, fell_back = np.where(doubted, 0, index), fell_back | doubted
         value = np.take_along_axis(values, index[..., None], axis=-1)[..., 0]
         return self.decision(query, drawn, Choice(index, value, fell_back.any(axis=1)))
+
+    def _lead(self, query: Query, rows: np.ndarray, plan: np.ndarray | None, index: np.ndarray) -> np.ndarray:
+        """The least over the members by which the chosen chunk is better than the first: (batch, samples)."""
+        assert isinstance(self.scorer, EnsembleCritic)
+        seen = {name: query.observation[name] for name in self.scorer.spec.observation.names}
+        values = self.scorer.member_values(seen, rows, query.task, plan)
+        values = values.reshape(len(values), query.rows, query.samples, self.samples)
+        best = np.take_along_axis(values, index[None, ..., None], axis=-1)[..., 0]
+        lead: np.ndarray = (best - values[..., 0]).min(axis=0)
+        return lead
 
     def _beside_plan(self, query: Query) -> tuple[Decision, np.ndarray]:
         """All candidates, and the base's zero-noise plan (batch, horizon, dim): in one call, where the policy below

@@ -44,3 +44,10 @@ def choice_numbers(query: Query) -> np.ndarray:
     seeds = np.random.SeedSequence().generate_state(query.rows, np.uint64) if query.seeds is None else query.seeds
     keys = [[int(seed) % WORD + (CHOICES + sample) * WORD for sample in range(query.samples)] for seed in seeds]
     return np.array([[np.random.Generator(np.random.Philox(key=key)).random() for key in row] for row in keys])
+
+
+def fixed_noises(shape: tuple[int, ...], entries: int, scale: float, seed: int) -> np.ndarray:
+    """The noises (entries, *shape) of a codebook, float32, the first of them zero: `policies.actors.heads.Entries`."""
+    drawn = RowStreams([seed], 1, entries - 1).normal(shape).numpy()
+    noises: np.ndarray = np.concatenate([np.zeros((1, *shape), np.float32), np.float32(scale) * drawn])
+    return noises

@@ -20,7 +20,8 @@ from policies.model.checkpoint import save
 from policies.model.policy import DiffusionPolicy
 from policies.recipe.learner import LearnerConfig
 from policies.recipe.recipe import PolicyRecipe
-from policies.steering.by_actor.codebook import Codebook, entries
+from policies.steering.by_actor.codebook import Codebook
+from policies.steering.by_noise.noise import fixed_noises
 from policies.steering.by_noise.noise_scale import NoiseScaled
 from policies.steering.registry import steer
 from robot.errors import InputError
@@ -80,7 +81,7 @@ def test_the_entry_of_the_largest_value_is_executed_and_one_chunk_drawn(
     monkeypatch.setattr(DiffusionPolicy, "decide", counted)
     decision = Codebook(policy, actor=made).decide(observe(policy, 5), seeds=SEEDS)
     assert drawn == [1], "denoised exactly once"
-    noises = entries(policy.noise_shape or (), entries=4, scale=0.5, seed=7)
+    noises = fixed_noises(policy.noise_shape or (), entries=4, scale=0.5, seed=7)
     expected = policy.sample(observe(policy, 5), noise=np.tile(noises[2], (5, 1, 1, 1)))
     np.testing.assert_array_equal(decision.chunk, expected)
     np.testing.assert_allclose(decision.value, 1 / (1 + np.exp(-3)), rtol=1e-5)

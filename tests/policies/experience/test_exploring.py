@@ -8,7 +8,7 @@ import pytest
 from policies.experience.exploring import ANY, ZERO, Exploring
 from policies.model.policy import DiffusionPolicy
 from policies.recipe.recipe import PolicyRecipe
-from policies.steering.by_actor.codebook import entries
+from policies.steering.by_noise.noise import fixed_noises
 from policies.steering.by_noise.noise_scale import NoiseScaled
 from policies.steering.choosing import RandomChoice
 from robot.description import Query
@@ -91,7 +91,7 @@ def test_the_seed_of_the_row_decides(policy: DiffusionPolicy) -> None:
 
 def test_fixed_noises_are_those_of_the_codebook(policy: DiffusionPolicy) -> None:
     assert policy.noise_shape is not None
-    noises = entries(policy.noise_shape, entries=4, scale=0.5, seed=7)
+    noises = fixed_noises(policy.noise_shape, entries=4, scale=0.5, seed=7)
     decision = Exploring(policy, samples=4, noises=noises).answer(query(policy))
     given = policy.sample(observe(policy, 8), noise=np.tile(noises, (8, 1, 1, 1)), samples=4)
     assert decision.candidates is not None

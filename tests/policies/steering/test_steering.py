@@ -16,7 +16,9 @@ from policies.actors.checkpoint import save_actor
 from policies.model.policy import DiffusionPolicy
 from policies.recipe.recipe import PolicyRecipe
 from policies.steering.by_noise.medoid import Medoid, medoids
+from policies.steering.by_noise.noise import fixed_noises
 from policies.steering.by_noise.noise_scale import NoiseScaled
+from policies.steering.by_noise.random_noise import RandomNoise
 from policies.steering.execution import Executed, Resampled
 from policies.steering.prompted import Prompted
 from policies.steering.registry import STEERINGS, steer
@@ -59,6 +61,7 @@ PLAIN: dict[str, dict[str, Any]] = {
     "value": {"critic": None, "samples": 4},
     "medoid": {},
     "random_choice": {"samples": 4},
+    "random_noise": {"shape": "knots", "knots": 3, "entries": 0},
     "sampler": {"steps": 3},
     "execution": {"n_action_steps": 2},
     "prompt": {"guidance": 1.0},
@@ -189,6 +192,33 @@ def test_noise_is_steered_inside_and_the_choice_stands_outside(policy: Diffusion
         NoiseScaled(Executed(Medoid(policy), n_action_steps=2), noise_scale=0.5)
 
 
+def test_random_noise_is_of_the_kind_that_an_actor_gives(policy: DiffusionPolicy) -> None:
+    observation, noise = observe(policy, 4), np.random.default_rng(0).normal(size=(4, 2, 6, 2)).astype(np.float32)
+    full = RandomNoise(policy, noise_scale=0.5)
+    scaled = NoiseScaled(policy, noise_scale=0.5)
+    np.testing.assert_array_equal(
+        full.sample(observation, samples=2, seeds=SEEDS[:4]), scaled.sample(observation, samples=2, seeds=SEEDS[:4])
+    )
+    repeated = RandomNoise(policy, noise_scale=0.5, shape="repeated").sample(observation, noise=noise, samples=2)
+    row = np.repeat(np.float32(0.5) * noise[:, :, :1], 6, axis=2)
+    np.testing.assert_array_equal(repeated, policy.sample(observation, noise=row, samples=2))
+    with pytest.raises(InputError, match=r"shape: expected one of full, repeated, knots"):
+        RandomNoise(policy, shape="round")
+
+
+def test_each_entry_of_a_codebook_is_drawn_as_often(policy: DiffusionPolicy) -> None:
+    rows, steered = 4_000, RandomNoise(policy, noise_scale=0.5, entries=4, seed=7)
+    one = {name: np.repeat(value, rows, axis=0) for name, value in observe(policy, 1).items()}
+    chunk = steered.sample(one, seeds=range(rows))[:, 0]
+    each = policy.sample(observe(policy, 1), noise=fixed_noises((6, 2), 4, 0.5, 7)[None], samples=4)[0]
+    distance = np.abs(chunk[:, None] - each[None]).max(axis=(2, 3))
+    assert distance.min(axis=1).max() < 1e-4, "every chunk is one of the entries'"
+    counts = np.bincount(distance.argmin(axis=1), minlength=4)
+    assert np.square(counts - rows / 4).sum() / (rows / 4) < 16.3, "chi-square, 3 degrees, 0.1 %"
+    with pytest.raises(InputError, match="noise for a codebook"):
+        steered.sample(observe(policy, 2), noise=np.zeros((2, 1, 6, 2)))
+
+
 @pytest.mark.parametrize("scale", [-0.1, float("nan"), float("inf"), "much", True])
 def test_a_scale_that_is_no_finite_number_from_zero_on_is_refused(policy: DiffusionPolicy, scale: Any) -> None:
     with pytest.raises(InputError, match=r"noise_scale.*expected a number, at least 0"):
@@ -199,7 +229,7 @@ def test_a_scale_that_is_no_finite_number_from_zero_on_is_refused(policy: Diffus
 
 def test_what_noise_cannot_steer_is_refused_with_the_way_out(store: Path) -> None:
     regression = make_policy(store, recipe("regression"))
-    for name in ("noise_scale", "medoid", "ticket", "random_choice"):
+    for name in ("noise_scale", "medoid", "ticket", "random_choice", "random_noise"):
         with pytest.raises(InputError, match="objective flow, ddpm or edm"):
             steer(regression, {"name": name})
     ddpm = make_policy(store, recipe("ddpm"))

@@ -25,7 +25,16 @@ from policies.steering.by_noise.ticket import Ticket
 from policies.steering.choosing import RandomChoice
 from policies.steering.execution import Executed, Resampled
 from policies.steering.registry import steer
-from robot.description import CriticBase, History, ObservationSpec, PromptSpec, Query, SamplerSpec, TaskPrompt
+from robot.description import (
+    CriticBase,
+    History,
+    ObservationSpec,
+    PolicySpec,
+    PromptSpec,
+    Query,
+    SamplerSpec,
+    TaskPrompt,
+)
 from robot.errors import InputError
 from tests.policies.points import make_policy, observe
 from tests.policies.steering.known_critics import KnownCritic, LinearCritic, critic_spec, learnt_critic, save_learnt
@@ -427,3 +436,47 @@ def test_a_choice_is_doubted_beyond_what_the_critic_was_judged_on(policy: Diffus
     (run / "judgement.json").write_text("[]")
     with pytest.warns(SteeringWarning, match="Nothing says"):
         ValueSteered(policy, run, samples=2)
+
+
+class Ensemble(KnownCritic):
+    """Members that each value chunks by a function of their own; the critic by the mean."""
+
+    def __init__(self, policy: PolicySpec, *functions: Any) -> None:
+        super().__init__(policy, lambda chunk: np.mean([each(chunk) for each in functions], axis=0))
+        self.functions = functions
+
+    def member_values(self, observation: Any, chunk: np.ndarray, task: Any = None, reference: Any = None) -> np.ndarray:
+        return np.stack([each(chunk) for each in self.functions])
+
+
+@pytest.mark.parametrize("margin", [0.0, 0.02, 1e6])
+def test_with_a_margin_all_members_agree_or_the_first_chunk_stays(policy: DiffusionPolicy, margin: float) -> None:
+    other = np.array([-0.2, 0.3])
+    critic = Ensemble(policy.spec, nearness, lambda chunk: -np.square(chunk - other).sum(axis=(-1, -2)))
+    observation, samples = observe(policy, 40), 8
+    steered = ValueSteered(policy, critic, samples=samples, margin=margin)
+    decision = steered.decide(observation, seeds=range(40))
+    plain = ValueSteered(policy, critic, samples=samples).decide(observation, seeds=range(40))
+    members = critic.member_values({}, plain.candidates[:, 0, :, :3])
+    row = np.arange(40)
+    lead = (members[:, row, plain.index[:, 0]] - members[:, :, 0]).min(axis=0)
+    agreed = lead > margin
+    np.testing.assert_array_equal(decision.index[:, 0], np.where(agreed, plain.index[:, 0], 0))
+    np.testing.assert_array_equal(decision.fell_back, ~agreed & (plain.index[:, 0] > 0))
+    first = policy.sample(observation, seeds=range(40), samples=samples)[:, :1]
+    np.testing.assert_allclose(decision.chunk[~agreed], first[~agreed], atol=1e-6)
+    assert (~agreed).any(), "members that disagree"
+    assert agreed.any() == (margin < 1e6)
+
+
+def test_a_margin_wants_members(policy: DiffusionPolicy, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"margin: expected a critic of several members.*Leave margin= out"):
+        ValueSteered(policy, KnownCritic(policy.spec, nearness), margin=0.0)
+    learnt = learnt_critic(policy)
+    rows = policy.sample(observe(policy, 4), samples=5, seeds=range(4))[:, :, :3]
+    seen = {name: observe(policy, 4)[name] for name in learnt.spec.observation.names}
+    members = learnt.member_values(seen, rows)
+    np.testing.assert_allclose(members.mean(axis=0), learnt.value(seen, rows), atol=1e-6)
+    steered = steer(policy, {"name": "value", "critic": str(save_learnt(policy, tmp_path / "c")), "margin": 0.01})
+    assert steered.settings["margin"] == 0.01
+    assert "margin" not in steer(policy, {"name": "value", "critic": str(tmp_path / "c")}).settings

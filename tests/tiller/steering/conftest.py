@@ -25,6 +25,7 @@ WORDS = (
     "learning.candidates=3",
     "learning.updates=1",
     "learning.judged=0",
+    "learning.margin=0.001",
     "learning.critic.width=8",
     "learning.critic.batch_size=16",
 )

@@ -128,7 +128,8 @@ def test_what_was_learnt_steers(whole: Whole, car_policies: list[Path], method: 
     policy = load(car_policies[0])
     with open_run(whole[method], car_policies[0], method) as run:
         steered: Any = policy
-        for each in run.way.layers(whole[method]):
+        (layers,) = run.way.layers(whole[method]).values()
+        for each in layers:
             steered = steer(steered, each)
     window = {key.name: np.zeros((3, key.history.steps, *key.shape), np.float32) for key in policy.spec.observation}
     decision = decide(steered, Query(window, seeds=[1, 2, 3]))

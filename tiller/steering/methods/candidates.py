@@ -4,21 +4,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Mapping
 
 from policies.actors.checkpoint import save_actor
 from policies.actors.heads import CODEBOOK
 from policies.critics.checkpoint import save_critic
 from policies.experience.codebook import CodebookLearner
-from policies.experience.exploring import Exploring
+from policies.experience.exploring import ZERO, Exploring
 from policies.experience.learner import ChunkLearner, Learner, Subject, low_dimensional
-from policies.steering.by_actor.codebook import entries
+from policies.steering.by_noise.noise import fixed_noises
 from robot.description import Policy, PolicySpec, fingerprint
 from tiller.steering.learning import LearningOptions
 from tiller.steering.methods.way import ACTOR, CRITIC, Layers, provenance
 
 if TYPE_CHECKING:
     from tiller.steering.segments import Setting
+
+
+FALLS_BACK = " with a fallback"
+"""Added to the name of a rung that stays with the one below at states where its critic's members do not agree."""
 
 
 @dataclass(frozen=True)
@@ -28,10 +32,14 @@ class BestOfK:
     Args:
         candidates: K.
         scale: of their noise.
+        otherwise: `zero` or `any`: what the rung below executes.
+        margin: of the choice that falls back to it; None for no such choice.
     """
 
     candidates: int
     scale: float
+    otherwise: str = ZERO
+    margin: float | None = None
     noise_kept: None = None
     ranks: bool = True
 
@@ -60,9 +68,14 @@ class BestOfK:
         assert isinstance(learner, ChunkLearner)
         save_critic(learner.critic, folder / CRITIC, provenance(learner))
 
-    def layers(self, folder: Path) -> Layers:
-        choice = {"name": "value", "critic": str(folder / CRITIC), "samples": self.candidates, "zero": True}
-        return ({"name": "noise_scale", "noise_scale": self.scale}, choice)
+    def layers(self, folder: Path) -> Mapping[str, Layers]:
+        below = {"name": "noise_scale", "noise_scale": self.scale}
+        choice = {"name": "value", "critic": str(folder / CRITIC), "samples": self.candidates}
+        made: dict[str, Layers] = {"": (below, {**choice, "zero": True})}
+        if self.margin is not None:
+            zero = {"zero": True} if self.otherwise == ZERO else {}
+            made[FALLS_BACK] = below, {**choice, **zero, "margin": self.margin}
+        return made
 
 
 @dataclass(frozen=True)
@@ -98,7 +111,7 @@ class Codebook:
         return Exploring(
             setting.policy,
             samples=self.candidates,
-            noises=entries(self.noise, **self.settings),
+            noises=fixed_noises(self.noise, **self.settings),
             otherwise=setting.otherwise,
             scorer=learner.score if isinstance(learner, ChunkLearner) else None,
             greedy=options.greedy,
@@ -112,5 +125,5 @@ class Codebook:
         assert isinstance(learner, CodebookLearner)
         save_actor(learner.actor, folder / ACTOR, provenance(learner))
 
-    def layers(self, folder: Path) -> Layers:
-        return ({"name": CODEBOOK, "actor": str(folder / ACTOR)},)
+    def layers(self, folder: Path) -> Mapping[str, Layers]:
+        return {"": ({"name": CODEBOOK, "actor": str(folder / ACTOR)},)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Mapping
 
 from policies.actors.actor import LearntActor
 from policies.actors.checkpoint import save_actor
@@ -66,8 +66,8 @@ class NoiseActorWay:
         assert isinstance(learner, NoiseActorLearner)
         save_actor(learner.actor, folder / ACTOR, provenance(learner))
 
-    def layers(self, folder: Path) -> Layers:
-        return ({"name": NOISE_ACTOR, "actor": str(folder / ACTOR)},)
+    def layers(self, folder: Path) -> Mapping[str, Layers]:
+        return {"": ({"name": NOISE_ACTOR, "actor": str(folder / ACTOR)},)}
 
 
 @dataclass(frozen=True)
@@ -109,8 +109,8 @@ class NoiseSacWay:
         assert isinstance(learner, NoiseSacLearner)
         save_actor(learner.actor, folder / ACTOR, provenance(learner))
 
-    def layers(self, folder: Path) -> Layers:
-        return ({"name": NOISE_ACTOR, "actor": str(folder / ACTOR)},)
+    def layers(self, folder: Path) -> Mapping[str, Layers]:
+        return {"": ({"name": NOISE_ACTOR, "actor": str(folder / ACTOR)},)}
 
 
 def exploring(

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def _best_of_k(setting: Setting, options: LearningOptions) -> Way:
-    return BestOfK(options.candidates, setting.scale)
+    return BestOfK(options.candidates, setting.scale, setting.otherwise, options.margin)
 
 
 def _codebook(setting: Setting, options: LearningOptions) -> Way:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Mapping
 
 from policies.actors.checkpoint import save_actor
 from policies.actors.edit import RESIDUAL
@@ -62,11 +62,11 @@ class ResidualWay:
         save_actor(learner.actor, folder / ACTOR, provenance(learner))
         save_critic(learner.critic, folder / CRITIC, provenance(learner))
 
-    def layers(self, folder: Path) -> Layers:
+    def layers(self, folder: Path) -> Mapping[str, Layers]:
         edit: dict[str, Any] = {"name": RESIDUAL, "actor": str(folder / ACTOR)}
         if self.by_value:
             edit["critic"] = str(folder / CRITIC)
-        return (edit,) if self.scale is None else ({"name": "noise_scale", "noise_scale": self.scale}, edit)
+        return {"": (edit,) if self.scale is None else ({"name": "noise_scale", "noise_scale": self.scale}, edit)}
 
 
 def make_residual_way(setting: Setting, options: LearningOptions) -> ResidualWay:

@@ -57,8 +57,8 @@ class Way(Protocol):
         """Write what was learnt below a folder."""
         ...
 
-    def layers(self, folder: Path) -> Layers:
-        """What steers by what `save` wrote."""
+    def layers(self, folder: Path) -> Mapping[str, Layers]:
+        """What steers by what `save` wrote: what is added to the method's name -> the layers."""
         ...
 
 
