@@ -26,7 +26,9 @@ class LearningOptions:
         candidates: chunks that are drawn at a decision, the zero-noise plan among them.
         scale: of the others' noise; null takes the best free one above 0.
         updates: of the learners, per decision of a segment.
-        greedy: share of the decisions, after the first segment, that what was learnt decides.
+        greedy: share of the decisions, after the first segment, that what was learnt decides at most.
+        tolerance: how far success may fall below that of the first segment: the share begins at a quarter of `greedy`,
+            halves after a segment that fell further, and doubles after any other; null for all of it at once.
         temperature: of that choice, on values standardised over the candidates; 0 takes the best.
         demonstrations: whether recorded episodes are learnt from too, where there are any.
         gate: what the lower end of the concordance within a state must exceed for a critic to choose; 0 lets any.
@@ -47,6 +49,7 @@ class LearningOptions:
     scale: Annotated[float, Range(0, 100, above=True)] | None = None
     updates: Annotated[float, Range(0, 1000)] = 3.0
     greedy: Share = 0.8
+    tolerance: Share | None = 0.05
     temperature: Annotated[float, Range(0, 1000)] = 0.5
     demonstrations: bool = True
     gate: Share = 0.55

@@ -11,9 +11,9 @@ drawn from (seed, segment): a run that was killed anywhere goes on to the same b
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Callable, Mapping
+from typing import Any, Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -41,6 +41,8 @@ LAST, REPLAY, CURVE = "last", "replay", "curve.csv"
 _TENSORS, _STATE = "learner.safetensors", "state.json"
 ENDS = ("steps", "minutes", "gate", "judged", "margin")
 """Options that a run which goes on may be given otherwise: when it ends, what is asked and made of what was learnt."""
+FIRST_SHARE, LEAST_SHARE = 1 / 4, 1 / 32
+"""Of `greedy`: what is learnt decides in the second segment, and always."""
 WINDOW = 4  # segments that a moving share of successes is of
 
 
@@ -98,6 +100,7 @@ class State:
         decisions: in them.
         elapsed_s: in them.
         shares: of successes, by segment.
+        greedy: share of the decisions of the next segment that what was learnt decides.
         measured: decisions that the scales of the learner were measured on.
         curve: its rows, by segment.
     """
@@ -107,8 +110,26 @@ class State:
     decisions: int = 0
     elapsed_s: float = 0.0
     shares: list[float] = field(default_factory=list)
+    greedy: float = 0.0
     measured: int = 0
     curve: list[dict[str, float]] = field(default_factory=list)
+
+
+def earned(greedy: float, shares: Sequence[float], options: LearningOptions) -> float:
+    """The share of the decisions of the next segment that what was learnt decides: it is earned, so that what is
+    executed while something learns stays near what the rung below does.
+
+    Args:
+        greedy: of the segment that ended.
+        shares: of successes, by segment; the first one acted as the rung below.
+        options: with the largest share, and the tolerance.
+    """
+    if options.tolerance is None:
+        return options.greedy
+    if len(shares) == 1:
+        return FIRST_SHARE * options.greedy
+    fell = shares[-1] < shares[0] - options.tolerance
+    return min(max(greedy / 2 if fell else 2 * greedy, LEAST_SHARE * options.greedy), options.greedy)
 
 
 @dataclass(frozen=True)
@@ -231,11 +252,13 @@ class LearningRun:
         state.steps, state.decisions = state.steps + steps, len(self.replay)
         state.elapsed_s += time.monotonic() - began
         state.shares.append(shares)
+        acted, state.greedy = state.greedy, earned(state.greedy, state.shares, self.options)
         state.segments += 1
         new = len(self.replay) - before
         row = {
             "segment": state.segments, "episodes": end, "success": shares,
-            "success_window": float(np.mean(state.shares[-WINDOW:])), "elapsed_s": round(state.elapsed_s, 1),
+            "success_window": float(np.mean(state.shares[-WINDOW:])), "greedy": acted,
+            "elapsed_s": round(state.elapsed_s, 1),
             "updates": self.learner.updates, "steps_per_s": steps / max(collected_s, 1e-9) if new == count else np.nan,
             "updates_per_s": round(self.options.updates * count) / max(learnt_s, 1e-9), **figures,
         }  # fmt: skip
@@ -269,7 +292,7 @@ class LearningRun:
 
     def _acting(self) -> Policy:
         """The policy of the segment that comes."""
-        return self.way.acting(self.setting, self.options, self.learner)
+        return self.way.acting(self.setting, replace(self.options, greedy=self.state.greedy), self.learner)
 
     def _collecting(self, kept: InOrder) -> Collecting:
         setting = self.setting
