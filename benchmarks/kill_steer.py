@@ -35,9 +35,10 @@ from policies.recipe.learner import LearnerConfig
 from policies.steering.steered import innermost
 from robot.errors import TillerError
 from tiller.runs.steering import with_steering
-from tiller.steering.learning import LearningOptions
-from tiller.steering.methods import make_way
-from tiller.steering.segments import CURVE, LAST, REPLAY, LearningRun, Setting
+from tiller.steering.by_learning.methods import make_way
+from tiller.steering.by_learning.options import LearningOptions
+from tiller.steering.by_learning.segments import CURVE, LAST, REPLAY, LearningRun
+from tiller.steering.by_learning.setting import Setting
 
 OPTIONS = LearningOptions(
     steps=6000, episodes=16, warmup=16, candidates=4, updates=4, judged=0,

@@ -24,11 +24,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Iterable, Iterator, Mapping
 
+import numpy as np
+
 from benchmarks.artifacts import RESULTS, ROOT, interval_cells, tiller, write_csv
 from benchmarks.free_steering import BASES, Base, require_known
+from data.store.dataset import Dataset
 from policies.actors.checkpoint import load_actor
 from robot.errors import TillerError
 from sim.statistics.comparison import compare_records
+from sim.statistics.intervals import paired_difference
 from sim.statistics.records import FILE_NAME, Evaluation, read_evaluation
 
 FOLDER = ROOT / "artifacts" / "steer"
@@ -38,7 +42,8 @@ STARTS = 200  # of a setting when settings are chosen among
 COLUMNS = (
     "base", "task", "setting", "kind", "success", "success_low", "success_high", "difference", "difference_low",
     "difference_high", "over_free", "over_free_low", "over_free_high", "verdict", "chosen_at", "env_steps", "minutes",
-    "concordance", "concordance_low", "worst_while_learning", "episodes", "first_seed", "base_hash", "date",
+    "concordance", "concordance_low", "first_while_learning", "worst_while_learning", "peak_force_n", "peak_over_base",
+    "peak_over_base_low", "peak_over_base_high", "episodes", "first_seed", "base_hash", "date",
 )  # fmt: skip
 CURVES = ("base", "method", "env_steps", "episodes", "success", "success_window", "elapsed_s", "updates", "q",
           "value_less_return")  # fmt: skip
@@ -61,11 +66,13 @@ class Climb:
         base: which.
         method: of `tiller steer`.
         words: further overrides of it.
+        touches: whether peak forces at the tool are measured too.
     """
 
     base: Base
     method: str = "ladder"
     words: tuple[str, ...] = ()
+    touches: bool = False
 
 
 CLIMBS: Mapping[str, Climb] = {
@@ -75,6 +82,7 @@ CLIMBS: Mapping[str, Climb] = {
     "peg": Climb(
         Base("twin_peg", "flow", "twin/peg", 5, 8), "residual",
         ("learning.minutes=45", "learning.residual.delta={tcp.position: 0.008, gripper.width: 0}", "minutes=90"),
+        touches=True,
     ),
 }  # fmt: skip
 
@@ -167,6 +175,33 @@ class Bench:
                     "videos=0", *self.base.words, f"output={folder}", "overwrite=true",
                 )  # fmt: skip
 
+    def touch(self) -> None:
+        """Run episodes of the base and of what was learnt from the first reported starts, and keep what tools feel."""
+        for setting, (kind, words) in self.settings().items() if self.climb.touches else ():
+            if kind == "learnt" or setting == "base":
+                tiller(
+                    "collect", "source=checkpoint", *words, f"task={self.base.task}", f"episodes={CELL}",
+                    f"seed={REPORTED}", f"output={self.folder / 'touched' / slug(setting)}", "resume=true",
+                )  # fmt: skip
+
+    def peaks(self, setting: str) -> np.ndarray | None:
+        """The largest force in N of each of these episodes; None where they were not run."""
+        folder = self.folder / "touched" / slug(setting)
+        if not folder.is_dir():
+            return None
+        with Dataset.open(folder) as dataset:
+            force = np.linalg.norm(dataset.read("tcp.wrench")[:, :3], axis=1)
+            peaks: np.ndarray = np.maximum.reduceat(force, [0, *dataset.episode_ends[:-1]])
+        return peaks
+
+    def forces(self, setting: str) -> dict[str, Any]:
+        """Mean peak force of a setting, and by how much it is above the base's on the same starts."""
+        own, base = self.peaks(setting), self.peaks("base")
+        if own is None or base is None:
+            return {}
+        difference = paired_difference(base, own)
+        return {"peak_force_n": round(float(own.mean()), 2), **interval_cells("peak_over_base", difference)}
+
     def found(self, setting: str) -> Evaluation | None:
         file = self.folder / "evaluations" / setting.replace(" ", "_") / FILE_NAME
         return read_evaluation(file) if file.exists() else None
@@ -186,7 +221,8 @@ class Bench:
             yield {
                 "base": self.name, "task": self.base.task, "setting": name.replace("_", " "), "kind": kind,
                 **interval_cells("success", evaluation.summary.success), **paired("difference", base, evaluation),
-                **paired("over_free", free, evaluation), **self.about(name), "episodes": evaluation.summary.episodes,
+                **paired("over_free", free, evaluation), **self.about(name), **self.forces(name),
+                "episodes": evaluation.summary.episodes,
                 "first_seed": evaluation.seed, "base_hash": base.policy["hash"], "date": date.today().isoformat(),
             }  # fmt: skip
 
@@ -218,6 +254,7 @@ class Bench:
         return {
             "concordance": round(figures["concordance"], 4) if "concordance" in figures else "",
             "concordance_low": round(figures["concordance_low"], 4) if "concordance_low" in figures else "",
+            "first_while_learning": float(curve[0]["success"]) if curve else "",
             "worst_while_learning": min((float(row["success_window"]) for row in curve), default=""),
         }
 
@@ -233,6 +270,7 @@ class Bench:
     def run(self) -> None:
         self.steer()
         self.evaluate()
+        self.touch()
 
 
 def slug(name: str) -> str:

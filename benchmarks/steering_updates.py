@@ -34,9 +34,9 @@ from policies.recipe.actors import NoiseOptions
 from policies.recipe.learner import LearnerConfig
 from policies.steering.execution import Executed
 from robot.description import Policy, Query, decide
-from tiller.steering.learning import LearningOptions
-from tiller.steering.methods import make_way
-from tiller.steering.segments import Setting
+from tiller.steering.by_learning.methods import make_way
+from tiller.steering.by_learning.options import LearningOptions
+from tiller.steering.by_learning.setting import Setting
 
 TABLE = RESULTS / "steering_updates.csv"
 DECISIONS = 1024

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Callable, Mapping, Sequence
 
 from tiller.steering.bench import Bench
+from tiller.steering.by_learning.experience import learn, require_learning
 from tiller.steering.cloning import filtered_bc, require_cloning
 from tiller.steering.deadline import Deadline
-from tiller.steering.experience import learn, require_learning
 from tiller.steering.free import Execution
 from tiller.steering.options import SteerOptions
 from tiller.steering.rung import Rung

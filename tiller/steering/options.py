@@ -8,7 +8,7 @@ from typing import Annotated, Any, Mapping
 from robot.description.ranges import Count, Duration, Range, Seed, Workers
 from robot.errors import InputError, nearest
 from sim.perturbations.sizes import Severity
-from tiller.steering.learning import LearningOptions
+from tiller.steering.by_learning.options import LearningOptions
 
 LADDER = "ladder"
 Proportion = Annotated[float, Range(0, 1, above=True, below=True)]

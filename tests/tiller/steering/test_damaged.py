@@ -13,7 +13,7 @@ from tests.tiller.conftest import CAR
 from tests.tiller.steering.conftest import WORDS
 from tests.tiller.steering.test_segments import METHODS, Whole, digest, open_run
 from tiller.runs.differences import first_difference
-from tiller.steering.segments import CURVE, LAST
+from tiller.steering.by_learning.segments import CURVE, LAST
 
 __all__ = ["METHODS"]
 

@@ -29,9 +29,10 @@ from policies.steering.steered import innermost
 from robot.description import Query, decide
 from robot.errors import InputError
 from tests.tiller.conftest import CAR, PATIENCE_S, ROOT
-from tiller.steering.learning import LearningOptions
-from tiller.steering.methods import make_way
-from tiller.steering.segments import CURVE, LAST, REPLAY, LearningRun, Setting
+from tiller.steering.by_learning.methods import make_way
+from tiller.steering.by_learning.options import LearningOptions
+from tiller.steering.by_learning.segments import CURVE, LAST, REPLAY, LearningRun
+from tiller.steering.by_learning.setting import Setting
 
 OPTIONS = LearningOptions(
     steps=400, episodes=6, warmup=8, candidates=4, updates=2, judged=0,

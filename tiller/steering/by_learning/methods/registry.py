@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Callable
 
 from robot.errors import InputError, nearest
-from tiller.steering.learning import LearningOptions
-from tiller.steering.methods.candidates import BestOfK, Codebook
-from tiller.steering.methods.noises import make_noise_way
-from tiller.steering.methods.residual import make_residual_way
-from tiller.steering.methods.way import Way
+from tiller.steering.by_learning.methods.candidates import BestOfK, Codebook
+from tiller.steering.by_learning.methods.noises import make_noise_way
+from tiller.steering.by_learning.methods.residual import make_residual_way
+from tiller.steering.by_learning.methods.way import Way
+from tiller.steering.by_learning.options import LearningOptions
 
 if TYPE_CHECKING:
-    from tiller.steering.segments import Setting
+    from tiller.steering.by_learning.setting import Setting
 
 
 def _best_of_k(setting: Setting, options: LearningOptions) -> Way:

@@ -20,8 +20,8 @@ from tiller.steering.rung import Rung
 if TYPE_CHECKING:
     from policies.experience.learner import ChunkLearner
     from robot.description import Policy
+    from tiller.steering.by_learning.setting import Setting
     from tiller.steering.climb import Climb
-    from tiller.steering.segments import Setting
 
 MEMBERS = 8
 """Episodes that go on from one state, where a critic is judged."""
@@ -94,8 +94,8 @@ def learn(climb: Climb, method: str) -> list[Rung]:
     from policies.steering.by_critic.value import SteeringWarning
     from policies.steering.registry import steer
     from tiller.runs.progress import Counter
-    from tiller.steering.methods import make_way
-    from tiller.steering.segments import LearningRun
+    from tiller.steering.by_learning.methods import make_way
+    from tiller.steering.by_learning.segments import LearningRun
 
     options, folder, bench = climb.options.learning, climb.folder / method, climb.bench
     setting = _setting(climb)
@@ -149,8 +149,8 @@ def _numbers(done: Mapping[str, Any]) -> dict[str, float]:
 def _setting(climb: Climb) -> Setting:
     """What is learnt from: the base under its sampler and execution."""
     from policies.steering.steered import innermost
+    from tiller.steering.by_learning.setting import Setting
     from tiller.steering.cloning import demonstrations
-    from tiller.steering.segments import Setting
 
     options = climb.options.learning
     recipe: Any = innermost(climb.base).recipe  # type: ignore[attr-defined]

@@ -14,11 +14,11 @@ from policies.experience.learner import Learner, Subject, low_dimensional
 from policies.experience.residual import ResidualLearner
 from policies.steering.by_noise.noise_scale import NoiseScaled
 from robot.description import Policy, PolicySpec, fingerprint
-from tiller.steering.learning import LearningOptions
-from tiller.steering.methods.way import ACTOR, CRITIC, Layers, provenance
+from tiller.steering.by_learning.methods.way import ACTOR, CRITIC, Layers, provenance
+from tiller.steering.by_learning.options import LearningOptions
 
 if TYPE_CHECKING:
-    from tiller.steering.segments import Setting
+    from tiller.steering.by_learning.setting import Setting
 
 
 @dataclass(frozen=True)

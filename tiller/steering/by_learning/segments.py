@@ -11,140 +11,38 @@ drawn from (seed, segment): a run that was killed anywhere goes on to the same b
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Callable, Mapping, Sequence
+from typing import Callable
 
 import numpy as np
 
-from data.learning.replay.demonstrations import add_episodes
 from data.learning.replay.replay import Replay
-from data.learning.replay.schema import DEMONSTRATION, ReplaySchema
+from data.learning.replay.schema import ReplaySchema
 from data.store.dataset import Dataset
 from policies.experience.batches import Experience
-from policies.experience.exploring import ANY, ZERO
 from policies.experience.learner import Learner, Subject, base_of
 from policies.model.checkpoint_folder import read_json
 from policies.model.files import new_checkpoint, read_tensors, write_json, write_tensors
 from policies.training.running.interruption import Interruption
 from policies.training.running.loggers import STEP, Logger, TensorBoardLog
-from robot.description import Policy, Query, decide, fingerprint, from_json, to_json
+from robot.description import Policy, fingerprint, from_json, to_json
 from robot.errors import InputError
 from robot.files import unwritten, write_table
 from tiller.runs.differences import first_difference
-from tiller.steering.collecting import Collecting, InOrder
-from tiller.steering.learning import SHUFFLED, LearningOptions
-from tiller.steering.methods import Way
-from tiller.steering.patience import Patience
+from tiller.steering.by_learning.collecting import Collecting, InOrder
+from tiller.steering.by_learning.methods import Way
+from tiller.steering.by_learning.options import SHUFFLED, LearningOptions
+from tiller.steering.by_learning.patience import Patience
+from tiller.steering.by_learning.setting import Setting
+from tiller.steering.by_learning.shown import add_shown, shown_in
+from tiller.steering.by_learning.state import SUCCESSES, Saved, State, earned
 
 LAST, REPLAY, CURVE = "last", "replay", "curve.csv"
 _TENSORS, _STATE = "learner.safetensors", "state.json"
 ENDS = ("steps", "minutes", "gate", "judged", "margin")
 """Options that a run which goes on may be given otherwise: when it ends, what is asked and made of what was learnt."""
-FIRST_SHARE, LEAST_SHARE = 1 / 4, 1 / 32
-"""Of `greedy`: what is learnt decides in the second segment, and always."""
 WINDOW = 4  # segments that a moving share of successes is of
-
-
-@dataclass(frozen=True, eq=False)
-class Setting:
-    """What is learnt from.
-
-    Args:
-        policy: that is steered, under its sampler; its spec's number of rows is executed.
-        transforms: of its recipe.
-        task: id.
-        options: of the task.
-        seed: of the first episode.
-        scale: of the candidates' noise.
-        zero_is_best: whether zero noise is the best rung below, else noise of that scale.
-        workers: processes.
-        demonstrations: datasets that are learnt from too.
-    """
-
-    policy: Policy
-    transforms: tuple[Mapping[str, Any], ...]
-    task: str
-    options: Mapping[str, Any]
-    seed: int
-    scale: float
-    zero_is_best: bool
-    workers: int = 1
-    demonstrations: tuple[str, ...] = ()
-
-    @property
-    def otherwise(self) -> str:
-        """What is executed where nothing is known."""
-        return ZERO if self.zero_is_best else ANY
-
-
-@dataclass(frozen=True)
-class Shown:
-    """How much of a replay was shown by others.
-
-    Args:
-        decisions, episodes: the first ones of it.
-    """
-
-    decisions: int
-    episodes: int
-
-
-@dataclass
-class State:
-    """How far a run is.
-
-    Args:
-        segments: that are done and saved.
-        steps: of the environment in them.
-        decisions: in them.
-        elapsed_s: in them.
-        shares: of successes, by segment.
-        greedy: share of the decisions of the next segment that what was learnt decides.
-        measured: decisions that the scales of the learner were measured on.
-        curve: its rows, by segment.
-    """
-
-    segments: int = 0
-    steps: int = 0
-    decisions: int = 0
-    elapsed_s: float = 0.0
-    shares: list[float] = field(default_factory=list)
-    greedy: float = 0.0
-    measured: int = 0
-    curve: list[dict[str, float]] = field(default_factory=list)
-
-
-def earned(greedy: float, shares: Sequence[float], options: LearningOptions) -> float:
-    """The share of the decisions of the next segment that what was learnt decides: it is earned, so that what is
-    executed while something learns stays near what the rung below does.
-
-    Args:
-        greedy: of the segment that ended.
-        shares: of successes, by segment; the first one acted as the rung below.
-        options: with the largest share, and the tolerance.
-    """
-    if options.tolerance is None:
-        return options.greedy
-    if len(shares) == 1:
-        return FIRST_SHARE * options.greedy
-    fell = shares[-1] < shares[0] - options.tolerance
-    return min(max(greedy / 2 if fell else 2 * greedy, LEAST_SHARE * options.greedy), options.greedy)
-
-
-@dataclass(frozen=True)
-class Saved:
-    """The content of state.json.
-
-    Args:
-        state: how far the run was.
-        options: that it began with.
-        learner: its numbers.
-    """
-
-    state: Mapping[str, Any]
-    options: Mapping[str, Any]
-    learner: Mapping[str, Any]
 
 
 class LearningRun:
@@ -189,7 +87,9 @@ class LearningRun:
         )
         self.state, self.learner = State(), None
         self.patience = Patience()
-        self._shown = self._add_demonstrations()
+        if setting.demonstrations and not len(self.replay):
+            add_shown(self.replay, setting.demonstrations, self._acting())
+        self._shown = shown_in(self.replay)
 
     learner: Learner | None
 
@@ -246,18 +146,18 @@ class LearningRun:
         figures = self._learn(round(self.options.updates * count), interruption)
         if figures is None:
             return False
-        shares = self._share(first, end)
+        share = self._share(first, end)
         steps = self.experience.steps(len(self.replay) - count)
         learnt_s = time.monotonic() - began - collected_s
         state.steps, state.decisions = state.steps + steps, len(self.replay)
         state.elapsed_s += time.monotonic() - began
-        state.shares.append(shares)
-        acted, state.greedy = state.greedy, earned(state.greedy, state.shares, self.options)
+        successes = [*state.successes, share]
+        acted, state.greedy = state.greedy, earned(state.greedy, successes, self.options)
         state.segments += 1
         new = len(self.replay) - before
         row = {
-            "segment": state.segments, "episodes": end, "success": shares,
-            "success_window": float(np.mean(state.shares[-WINDOW:])), "greedy": acted,
+            "segment": state.segments, "episodes": end, SUCCESSES: share,
+            "success_window": float(np.mean(successes[-WINDOW:])), "greedy": acted,
             "elapsed_s": round(state.elapsed_s, 1),
             "updates": self.learner.updates, "steps_per_s": steps / max(collected_s, 1e-9) if new == count else np.nan,
             "updates_per_s": round(self.options.updates * count) / max(learnt_s, 1e-9), **figures,
@@ -269,7 +169,7 @@ class LearningRun:
         self.patience.attempt(self._save)
         self.patience.attempt(self._write_curve)
         self.show(
-            f"{state.steps} steps, {end} episodes, success {shares:.2f} ({row['success_window']:.2f} over {WINDOW}), "
+            f"{state.steps} steps, {end} episodes, success {share:.2f} ({row['success_window']:.2f} over {WINDOW}), "
             + ", ".join(f"{name} {value:.3g}" for name, value in figures.items())
         )
         return True
@@ -319,24 +219,6 @@ class LearningRun:
     def _decisions_before(self) -> int:
         """Decisions of the demonstrations, and of the segments that are done."""
         return max(self.state.decisions, self._shown.decisions)
-
-    def _add_demonstrations(self) -> Shown:
-        """Add recorded episodes before all others, each row a decision, with what the policy draws there."""
-        if self.setting.demonstrations and not len(self.replay):
-            acting = self._acting()
-
-            def draw(window: Mapping[str, np.ndarray], seeds: np.ndarray) -> np.ndarray:
-                candidates = decide(acting, Query(window, seeds=seeds.tolist())).candidates
-                assert candidates is not None
-                return candidates[:, 0]
-
-            for path in self.setting.demonstrations:
-                with Dataset.open(path) as dataset:
-                    add_episodes(self.replay, dataset, self.spec, draw=draw, of_success=True)
-            self.replay.commit()
-        shown = self.replay.column("version") == DEMONSTRATION
-        episodes = int(self.replay.column("episode")[shown].max()) + 1 if shown.any() else 0
-        return Shown(int(shown.sum()), episodes)
 
     def _share(self, first: int, end: int) -> float:
         """The share of successes of some episodes: those whose last decision ended the task with a reward."""

@@ -14,11 +14,11 @@ from policies.experience.exploring import ZERO, Exploring
 from policies.experience.learner import ChunkLearner, Learner, Subject, low_dimensional
 from policies.steering.by_noise.noise import fixed_noises
 from robot.description import Policy, PolicySpec, fingerprint
-from tiller.steering.learning import LearningOptions
-from tiller.steering.methods.way import ACTOR, CRITIC, Layers, provenance
+from tiller.steering.by_learning.methods.way import ACTOR, CRITIC, Layers, provenance
+from tiller.steering.by_learning.options import LearningOptions
 
 if TYPE_CHECKING:
-    from tiller.steering.segments import Setting
+    from tiller.steering.by_learning.setting import Setting
 
 
 FALLS_BACK = " with a fallback"

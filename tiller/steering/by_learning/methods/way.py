@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Mapping, Protocol
 from policies.experience.learner import Learner, Subject
 from policies.model.provenance import Provenance, versions
 from robot.description import Policy, PolicySpec
-from tiller.steering.learning import LearningOptions
+from tiller.steering.by_learning.options import LearningOptions
 
 if TYPE_CHECKING:
-    from tiller.steering.segments import Setting
+    from tiller.steering.by_learning.setting import Setting
 
 CRITIC, ACTOR = "critic", "actor"
 """Folders of what was learnt."""

@@ -17,11 +17,11 @@ from policies.recipe.actors import NOISE_ACTOR, NoiseOptions
 from policies.steering.by_actor.noise_actor import require_own_noise
 from robot.description import Policy, PolicySpec, fingerprint
 from robot.errors import InputError
-from tiller.steering.learning import LearningOptions
-from tiller.steering.methods.way import ACTOR, Layers, provenance
+from tiller.steering.by_learning.methods.way import ACTOR, Layers, provenance
+from tiller.steering.by_learning.options import LearningOptions
 
 if TYPE_CHECKING:
-    from tiller.steering.segments import Setting
+    from tiller.steering.by_learning.setting import Setting
 
 
 @dataclass(frozen=True)

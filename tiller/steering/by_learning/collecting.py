@@ -21,7 +21,7 @@ from sim.evaluation.order import Order
 from sim.evaluation.rollout import BATCH, env_config, environments_of
 from sim.evaluation.rounds import Rollout
 from sim.evaluation.session import EnvSession
-from tiller.steering.patience import Patience
+from tiller.steering.by_learning.patience import Patience
 
 
 @dataclass(eq=False)

@@ -1,0 +1,1 @@
+"""Rungs that learn from the decisions of the base."""
