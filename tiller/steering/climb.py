@@ -37,6 +37,7 @@ class Climb:
         scale: of the noise, the best free one above 0: to collect by.
         zero_is_best: whether zero noise was better than that.
         notes: of methods, for the record: method -> sentence.
+        grouped: datasets of groups that are charged.
     """
 
     options: SteerOptions
@@ -51,6 +52,7 @@ class Climb:
     scale: float = 1.0
     zero_is_best: bool = False
     notes: dict[str, str] = field(default_factory=dict)
+    grouped: set[str] = field(default_factory=set)
 
     @property
     def task(self) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Mapping
@@ -12,9 +11,8 @@ import numpy as np
 
 from robot.errors import InputError
 from robot.files import write_file
-from tiller.runs.collecting import CollectOptions
 from tiller.runs.output import FINISHED, finished_figures
-from tiller.runs.sources import CHECKPOINT
+from tiller.steering.by_learning.groups import grouped
 from tiller.steering.rung import Rung
 
 if TYPE_CHECKING:
@@ -23,10 +21,11 @@ if TYPE_CHECKING:
     from tiller.steering.by_learning.setting import Setting
     from tiller.steering.climb import Climb
 
-MEMBERS = 8
-"""Episodes that go on from one state, where a critic is judged."""
-JUDGED_SEEDS = 50_000
-"""Between the first start that is learnt on and the first that a critic is judged on."""
+JUDGED, GROUPS, DEMONSTRATIONS = "judged", "groups", "demonstrations"
+OPTIONAL = (DEMONSTRATIONS, GROUPS, JUDGED)
+"""What a method goes on without, and says so."""
+JUDGED_SEEDS, GROUP_SEEDS = 50_000, 75_000
+"""Between the first start that is learnt on and the first that a critic is judged on, and that groups are learnt on."""
 
 
 def require_learning(climb: Climb, method: str) -> None:
@@ -98,6 +97,7 @@ def learn(climb: Climb, method: str) -> list[Rung]:
     from tiller.steering.by_learning.segments import LearningRun
 
     options, folder, bench = climb.options.learning, climb.folder / method, climb.bench
+    spent = bench.cost
     setting = _setting(climb)
     done = finished_figures(folder)
     with LearningRun(folder, setting, options, make_way(method, setting, options)) as run:
@@ -126,11 +126,15 @@ def learn(climb: Climb, method: str) -> list[Rung]:
         made = run.way.layers(folder)
     low = done.get("concordance_low")
     shown = "not judged" if low is None else f"{done['concordance']:.3f}, at least {low:.3f}"
-    climb.notes[method] = f"concordance within a state {shown}"
+    lacking = [f"without {name}: {climb.notes[name]}" for name in OPTIONAL if name in climb.notes]
+    climb.notes[method] = "; ".join([f"concordance within a state {shown}", *lacking])
     if low is not None and options.gate and not low > options.gate:
-        climb.notes[method] += f": not above {options.gate:g}, and so the rung stays closed (learning.gate=0 opens it)"
+        climb.notes[method] += (
+            f"; that is not above {options.gate:g}, and so the rung stays closed (learning.gate=0 opens it)"
+        )
         return []
-    figures = {"env_steps": float(done["steps"]), "minutes": float(done["seconds"]) / 60, **_numbers(done)}
+    cost = bench.cost - spent
+    figures = {"env_steps": float(cost.steps), "minutes": cost.seconds / 60, **_numbers(done)}
     rungs: list[Rung] = []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SteeringWarning)  # the concordance is in the notes, and the gate was asked
@@ -159,14 +163,18 @@ def _setting(climb: Climb) -> Setting:
         try:
             shown = [path for path in demonstrations(climb) if _says_success(path)]
         except InputError as error:
-            climb.notes["demonstrations"] = str(error)
+            climb.notes[DEMONSTRATIONS] = str(error)
+    scale = options.scale or climb.scale
+    if options.groups:
+        groups = grouped(climb, GROUPS, options.groups, climb.bench.learning_seed + GROUP_SEEDS, scale, mixed=False)
+        shown += [] if groups is None else [groups]
     return Setting(
         climb.base,
         recipe.transforms,
         climb.task,
         climb.bench.options,
         climb.bench.learning_seed,
-        options.scale or climb.scale,
+        scale,
         climb.zero_is_best,
         climb.options.workers,
         tuple(shown),
@@ -189,45 +197,19 @@ def judged(climb: Climb, learner: ChunkLearner, setting: Setting, folder: Path) 
     from data.store.dataset import Dataset
     from policies.critics.base import Base, BaseChunks
     from policies.critics.judgement import judge
-    from tiller.runs.collection import add_missing, load_sources, open_collection
     from tiller.runs.critic import write_judgement
 
-    options, bench = climb.options, climb.bench
-    if not options.learning.judged:
+    episodes = climb.options.learning.judged
+    if not episodes:
         return {}
-    settings = CollectOptions(
-        climb.task,
-        -(-options.learning.judged // MEMBERS) * MEMBERS,
-        source=CHECKPOINT,
-        checkpoint=str(climb.checkpoint),
-        steering={"name": "noise_scale", "noise_scale": setting.scale},
-        sampler=options.sampler,
-        steps=options.steps,
-        n_action_steps=options.n_action_steps,
-        groups=MEMBERS,
-        mixed_groups=True,
-        seed=bench.learning_seed + JUDGED_SEEDS,
-        workers=options.workers,
-        output=str(climb.folder / "judged"),
-        options=bench.options,
-        device=options.device,
-        resume=True,
-    )
-    started = time.perf_counter()
-    try:
-        sources, facts = load_sources(settings)
-        dataset, output = open_collection(settings, facts)
-    except InputError as error:
-        climb.notes["judged"] = str(error)
+    seed = climb.bench.learning_seed + JUDGED_SEEDS
+    path = grouped(climb, JUDGED, episodes, seed, setting.scale, mixed=True)
+    if path is None:
         return {}
-    with dataset:
-        add_missing(dataset, settings, sources)
-        bench.charge(dataset.rows, time.perf_counter() - started)
-        output.mark({"rows": dataset.rows})
+    with Dataset.open(path) as dataset:
         base = Base(setting.policy, learner.critic.spec.base.hash if learner.critic.spec.base else "")
         chunks = BaseChunks(base, learner.critic.spec.steps)
         judgement = judge(learner.critic, [dataset], [np.arange(len(dataset))], chunks=chunks)
-    assert isinstance(dataset, Dataset)
     for part in ("critic", "actor"):
         if (folder / part).is_dir():
             write_judgement(judgement, folder / part)

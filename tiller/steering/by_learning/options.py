@@ -31,6 +31,8 @@ class LearningOptions:
             halves after a segment that fell further, and doubles after any other; null for all of it at once.
         temperature: of that choice, on values standardised over the candidates; 0 takes the best.
         demonstrations: whether recorded episodes are learnt from too, where there are any.
+        groups: episodes of the base that go on in groups of 8 from one state each. They are run first and learnt from
+            as demonstrations are: they tell chunks of one state apart. None where a task's states cannot be put back.
         gate: what the lower end of the concordance within a state must exceed for a critic to choose; 0 lets any.
         judged: episodes, in groups of 8, that the critic is judged on; 0 judges none, and then there is no gate.
         margin: of a second rung of best_of_k, which executes what the rung below does at every state where not all
@@ -52,6 +54,7 @@ class LearningOptions:
     tolerance: Share | None = 0.05
     temperature: Annotated[float, Range(0, 1000)] = 0.5
     demonstrations: bool = True
+    groups: Annotated[int, Range(0, 1_000_000)] = 0
     gate: Share = 0.55
     judged: Annotated[int, Range(0, 1_000_000)] = 320
     margin: Annotated[float, Range(0, 1)] | None = None
