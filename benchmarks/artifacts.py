@@ -237,6 +237,7 @@ def interval_cells(name: str, value: Interval) -> dict[str, float]:
 
 def copy_episodes(source: Dataset, target: Path, episodes: Iterable[Episode]) -> None:
     """A new dataset of the schema and origin of another one."""
+    assert source.schema is not None, "an episode of a foreign store has no schema to be written by"
     with Dataset.create(target, source.schema, attributes=source.attributes) as copy:
         copy.extend(list(episodes))
 

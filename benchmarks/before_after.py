@@ -101,6 +101,7 @@ def transport() -> Callable[[], float]:
 
     def run() -> float:
         evaluation = bench.evaluate_policy(policy, bench.TASK, episodes=4, seed=0, workers=1, options=options)
+        assert evaluation.summary is not None
         return 1 / evaluation.summary.steps_per_s
 
     return run

@@ -211,7 +211,9 @@ def teleop(device: str, store: Path, speed: float, *words: str, settle: bool = T
     shown = bytearray()
     reader = Thread(target=_drain, args=(ours, shown), daemon=True)
     reader.start()
-    controls = load_bindings(device, device_kind(device).vocabulary).controls  # type: ignore[arg-type]
+    vocabulary = device_kind(device).vocabulary
+    assert vocabulary is not None, "keyboard and gamepad have bindings"
+    controls = load_bindings(device, vocabulary).controls
     hand: Hand = KeyboardHand(ours, controls) if device == "keyboard" else GamepadHand(events, controls)
     person = Person(hand, speed, lambda: process.poll() is None)
     try:

@@ -134,7 +134,7 @@ def acting_of(overrides: Sequence[str]) -> tuple[Acting, dict[str, Any]]:
         raise InputError("'task'", expected="a task to measure on", way_out="Add task=, for example task=twin/lift")
     if options.delay_steps or options.ensemble is not None:
         raise InputError("execution", expected="one chunk after the other", got="delay_steps or an ensemble")
-    policy, description = load_described(options)
+    policy, description = load_described(options, options.task)
     trained, trained_options = trained_task(options.checkpoint)
     task_options = perturbed(
         {**(trained_options if options.task == trained else {}), **options.options},
@@ -144,7 +144,9 @@ def acting_of(overrides: Sequence[str]) -> tuple[Acting, dict[str, Any]]:
         randomise=options.randomise,
     )
     acting = Acting(policy, options.task, task_options, options.n_action_steps, options.batch or 32)
-    known = {key: description[key] for key in ("hash", "sampler", "steps", "steering") if key in description}
+    known: dict[str, Any] = {
+        key: description[key] for key in ("hash", "sampler", "steps", "steering") if key in description
+    }
     rows = options.n_action_steps or policy.spec.n_action_steps
     return acting, {**known, "task": options.task, "options": task_options, "n_action_steps": rows}
 

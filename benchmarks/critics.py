@@ -96,8 +96,8 @@ def main() -> int:
         write_csv(RESULTS / "critics.csv", COLUMNS, rows)
     for row in rows:
         low, high = row["auc_within_state_low"], row["auc_within_state_high"]
-        arm = f"{row['objective']}, {row['plan']}, {row['network']}"
-        print(f"{arm}: {row['auc_within_state']:.3f} [{low:.3f}, {high:.3f}], AUC {row['auc']:.3f}")
+        name = f"{row['objective']}, {row['plan']}, {row['network']}"
+        print(f"{name}: {row['auc_within_state']:.3f} [{low:.3f}, {high:.3f}], AUC {row['auc']:.3f}")
     return 0
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import os
 import time
+from typing import Any, Sequence
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -18,7 +19,8 @@ import numpy as np
 
 import sim
 from robot.control.runner import ChunkRunner
-from robot.description import PolicySpec, SamplerSpec
+from robot.description import Observation, PolicySpec, SamplerSpec
+from sim.evaluation.decisions import DecisionRecord
 from sim.evaluation.env_runner import EnvConfig
 from sim.evaluation.order import orders
 from sim.evaluation.rounds import Rollout
@@ -41,23 +43,24 @@ class Still:
         self.spec = PolicySpec(env.observation_spec, env.action_spec, 16, 8, SamplerSpec("none", 1))
         env.close()
 
-    def sample(self, observation, *, seeds=None, **_):
+    def sample(self, observation: Observation, *, seeds: Sequence[int] | None = None, **_: Any) -> np.ndarray:
+        assert seeds is not None
         return np.broadcast_to(self.action, (len(seeds), 1, 16, len(self.action))).copy()
 
-    def with_sampler(self, name=None, steps=None):
+    def with_sampler(self, name: str | None = None, steps: int | None = None) -> Still:
         return self
 
 
 def seconds_a_step(policy: Still, task_id: str, *, decisions: bool) -> float:
     """Wall-clock seconds of a step of a rollout in one worker."""
-    told = []
+    records: list[DecisionRecord] = []
     config = EnvConfig(task_id, {"max_steps": STEPS}, policy.spec.observation.names, 1, traced=decisions)
     sessions = [EnvSession(env, ChunkRunner(policy.spec), orders(0, env, BATCH, EPISODES)) for env in range(BATCH)]
     rollout = Rollout(
-        policy, config, sessions, batch=BATCH, needs_success=False, on_decision=told.append if decisions else None
+        policy, config, sessions, batch=BATCH, needs_success=False, on_decision=records.append if decisions else None
     )
     rollout.run(1)
-    assert bool(told) == decisions
+    assert bool(records) == decisions
     return rollout.seconds / sum(record.length for record in rollout.records)
 
 

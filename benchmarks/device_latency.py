@@ -15,6 +15,7 @@ import os
 import tempfile
 import time
 from collections import deque
+from functools import partial
 from pathlib import Path
 from typing import Any, Callable
 
@@ -181,7 +182,7 @@ def measure(wire: Wire, device: Device, trials: int, random: np.random.Generator
     found = []
     for trial in range(trials + 1):
         wire.spin(float(random.uniform(0.1, 0.2)))
-        found.append(wire.first_moves(lambda trial=trial: device.push(1 if trial % 2 else -1)))
+        found.append(wire.first_moves(partial(device.push, 1 if trial % 2 else -1)))
         wire.spin(0.1)
         device.push(0)
         wire.until(lambda: wire.at_rest, "a rest")

@@ -26,6 +26,7 @@ from benchmarks.artifacts import RESULTS, ROOT, interval_cells, write_csv
 from benchmarks.free_steering import BASES, require_known
 from robot.description import from_json
 from robot.errors import TillerError
+from sim.statistics.intervals import Interval
 from tiller.diagnosis.advice import OUTSIDE, Advice, Verdict, advise
 from tiller.diagnosis.figures import Figures
 from tiller.verbs.diagnose import FIGURES
@@ -114,13 +115,15 @@ def rows(artifacts: Path) -> Iterator[dict[str, Any]]:
 
 def _intervals(figures: Figures) -> dict[str, Any]:
     chunks, critic, coverage = figures.chunks, figures.critic, figures.coverage
-    known = {
+    known: dict[str, Interval | None] = {
         "success": figures.settings.base, "best_gain": figures.settings.best_gain,
-        "between_chunks": chunks and chunks.between_chunks, "within": chunks and chunks.within,
-        "choice_gain": chunks and chunks.gain, "mended": chunks and chunks.mended,
-        "concordance": critic and critic.concordance, "outside_failing": coverage and coverage.outside_failing,
-        "outside_succeeding": coverage and coverage.outside_succeeding, "coverage_auc": coverage and coverage.auc,
-        "disagreement": coverage and coverage.disagreement,
+        "between_chunks": chunks.between_chunks if chunks else None, "within": chunks.within if chunks else None,
+        "choice_gain": chunks.gain if chunks else None, "mended": chunks.mended if chunks else None,
+        "concordance": critic.concordance if critic else None,
+        "outside_failing": coverage.outside_failing if coverage else None,
+        "outside_succeeding": coverage.outside_succeeding if coverage else None,
+        "coverage_auc": coverage.auc if coverage else None,
+        "disagreement": coverage.disagreement if coverage else None,
     }  # fmt: skip
     cells: dict[str, Any] = {}
     for name, value in known.items():

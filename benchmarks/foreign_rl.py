@@ -71,7 +71,7 @@ class Until(BaseCallback):
         now = time.perf_counter()
         if now > self.says:
             self.says += 60
-            last = list(self.model.ep_info_buffer)
+            last = list(self.model.ep_info_buffer or ())
             steps, pays = (np.mean([each[key] for each in last]) for key in "lr")
             print(f"{self.num_timesteps:8} steps   episodes of {steps:5.1f} steps, return {pays:7.2f}", flush=True)
         return now < self.ends
@@ -119,12 +119,13 @@ def learnt(minutes: float, seed: int) -> tuple[TimedSAC, float]:
 def successes(model: SAC, first_seed: int) -> int:
     """Episodes, of `EPISODES` from a seed on, in which the mean of its actions succeeds."""
     env: Any = FlattenObservation(gymnasium.make(ID, **OPTIONS))
-    count, normalise = 0, model.get_vec_normalize_env().normalize_obs
+    statistics, count = model.get_vec_normalize_env(), 0
+    assert statistics is not None, "a model of `learnt` has seen normalised observations"
     for seed in range(first_seed, first_seed + EPISODES):
         observation, info = env.reset(seed=seed)
         over = False
         while not over:
-            action, _ = model.predict(normalise(observation), deterministic=True)
+            action, _ = model.predict(statistics.normalize_obs(observation), deterministic=True)
             observation, _, terminated, truncated, info = env.step(action)
             over = terminated or truncated
         count += info["success"]

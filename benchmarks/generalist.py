@@ -176,6 +176,7 @@ def still(source: Path, target: Path) -> Path:
     """The first `UNTOUCHED` episodes in which the object comes no closer to where the scene's own task wants it."""
     if not target.exists():
         data = Dataset.open(source)
+        assert data.schema is not None, "demonstrations were collected by tiller"
         with Dataset.create(target, data.schema, attributes=data.attributes) as kept:
             for number in range(len(data)):
                 episode = data.episode(number)

@@ -110,8 +110,10 @@ class Jumps:
         linear, angular = velocity[:, self._linear], velocity[:, self._angular]
         moved = np.linalg.norm(linear if linear.shape[1] else angular, axis=1)
         beyond = (moved[1:-1] - np.maximum(moved[:-2], moved[2:])) * dt[1:-1]
-        changes = (np.linalg.norm(np.diff(each, axis=0), axis=1).max(initial=0.0) for each in (linear, angular))
-        return float(max(beyond.max(), 0.0) * 1e3), *map(float, changes)
+        change, turn = (
+            float(np.linalg.norm(np.diff(each, axis=0), axis=1).max(initial=0.0)) for each in (linear, angular)
+        )
+        return float(max(beyond.max(), 0.0) * 1e3), change, turn
 
     def _step(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
         result = np.empty(self._limits.tangent)

@@ -11,6 +11,8 @@ weighs less.
 from __future__ import annotations
 
 import argparse
+import sys
+from functools import partial
 
 import numpy as np
 import torch
@@ -22,6 +24,7 @@ from policies.model.build import build_policy, policy_spec
 from policies.model.policy import DiffusionPolicy
 from policies.recipe.recipe import PolicyRecipe
 from robot.description import ActionField, ActionSpec, ObservationField, ObservationSpec
+from robot.errors import InputError, TillerError
 
 STEPS = (1, 3, 10)
 SAMPLES = (1, 10, 50)
@@ -50,16 +53,14 @@ def observe(policy: DiffusionPolicy) -> dict[str, np.ndarray]:
 
 
 def report(what: str, timing: Timing, gate: str = "") -> None:
-    figures = [value for pair in zip(timing.ms(50), timing.ms(99)) for value in pair]
-    print("{:44} {:9.2f} {:9.2f} {:9.2f} {:9.2f}   {}".format(what, *figures, gate).rstrip())
+    figures = " ".join(f"{value:9.2f}" for pair in zip(timing.ms(50), timing.ms(99)) for value in pair)
+    print(f"{what:44} {figures}   {gate}".rstrip())
 
 
 def measure_chunk(policy: DiffusionPolicy, samples: int, rounds: int) -> Timing:
     observation, timing = observe(policy), Timing()
     for number in range(rounds + 5):
-        (timing if number >= 5 else Timing()).run(
-            lambda number=number: policy.sample(observation, samples=samples, seeds=[number])
-        )
+        (timing if number >= 5 else Timing()).run(partial(policy.sample, observation, samples=samples, seeds=[number]))
     return timing
 
 
@@ -82,6 +83,13 @@ def main() -> None:
     torch.set_num_threads(1)
     torch.manual_seed(0)
     policy = load(options.checkpoint) if options.checkpoint else fresh_policy()
+    if not isinstance(policy, DiffusionPolicy):
+        raise InputError(
+            options.checkpoint,
+            expected="a learnt policy",
+            got=f"a {type(policy).__name__}",
+            way_out="Give the checkpoint of its base",
+        )
     sampler = policy.spec.sampler
     million = sum(parameter.numel() for parameter in policy.model.parameters()) / 1e6
     print(f"{million:.2f} M parameters, {policy.recipe.objective['name']}, {sampler.name}")
@@ -99,4 +107,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except TillerError as error:
+        sys.exit(f"{error}")

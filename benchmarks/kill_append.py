@@ -64,7 +64,7 @@ def episode(number: int) -> Episode:
     """The one episode of that number."""
     draw = np.random.default_rng(number)
     rows = int(draw.integers(20, 200))
-    data = {
+    data: dict[str, np.ndarray] = {
         "image": draw.integers(0, 256, (rows, 32, 32, 3), dtype=np.uint8),
         "encoded": draw.integers(0, 256, (rows, 8, 8, 3), dtype=np.uint8),
         "action": draw.normal(size=(rows, 2)).astype(np.float32),
@@ -103,7 +103,7 @@ def write(dataset: Dataset, number: int) -> None:
         writer.commit(whole.meta)
 
 
-def append_forever(store: Path, acknowledge: Callable[[int], None]) -> None:
+def append_forever(store: Path, acknowledge: Callable[[int], object]) -> None:
     """Append episode after episode and acknowledge each when it is committed."""
     with Dataset.open(store, mode="a") as dataset:
         acknowledge(len(dataset))
@@ -224,6 +224,7 @@ def append_and_die(store: Path, fatal: int) -> None:
         step()
         replace(source, target)
 
+    # The ignore: ours take narrower arguments than the library's, and all that a writer of stores passes.
     Path.write_bytes, os.replace = counted_write, counted_replace  # type: ignore[assignment]
     write(dataset, len(dataset))
 

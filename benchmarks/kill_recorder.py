@@ -22,7 +22,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from threading import Timer
-from typing import Any, Mapping
+from typing import Any, Callable, Mapping
 
 from benchmarks.recorder_rig import RecorderClient, Rig, contract_at, scratch
 from data.checks.validate import validate
@@ -178,10 +178,12 @@ def read(output: Path) -> list[Kill]:
     """The kills of a table; none where there is none."""
     if not output.exists():
         return []
-    kinds = {"int": int, "float": float, "str": str, "bool": lambda text: text == "True"}
+    kinds: dict[str, Callable[[str], Any]] = {
+        "int": int, "float": float, "str": str, "bool": lambda text: text == "True",
+    }  # fmt: skip
     with output.open(newline="", encoding="utf-8") as file:
         return [
-            Kill(**{field.name: kinds[str(field.type)](row[field.name]) for field in fields(Kill)})  # type: ignore[arg-type]
+            Kill(**{field.name: kinds[str(field.type)](row[field.name]) for field in fields(Kill)})
             for row in csv.DictReader(file)
         ]
 

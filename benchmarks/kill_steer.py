@@ -21,7 +21,6 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -31,6 +30,7 @@ from benchmarks.free_steering import BASES
 from data.learning.replay.segments import COMMIT
 from policies.loading.load import load
 from policies.model.files import read_tensors
+from policies.model.policy import DiffusionPolicy
 from policies.recipe.learner import LearnerConfig
 from policies.steering.steered import innermost
 from robot.errors import TillerError
@@ -54,8 +54,9 @@ def open_run(folder: Path, method: str) -> LearningRun:
     if checkpoint is None:
         raise TillerError("lift_shifted: no base")
     policy = with_steering(load(checkpoint), None, steps=base.steps, n_action_steps=base.rows, always=True)
-    recipe: Any = innermost(policy).recipe  # type: ignore[attr-defined]
-    setting = Setting(policy, recipe.transforms, base.task, TASK_OPTIONS, 900_000, 0.25, False)
+    learnt = innermost(policy)
+    assert isinstance(learnt, DiffusionPolicy)
+    setting = Setting(policy, learnt.recipe.transforms, base.task, TASK_OPTIONS, 900_000, 0.25, False)
     return LearningRun(folder, setting, OPTIONS, make_way(method, setting, OPTIONS))
 
 

@@ -102,7 +102,7 @@ def publish(path: str, state: str) -> None:
             reader = StreamReader(contract, name)
             sender = node.create_publisher(JointState, stream.topic, qos.STATE_OUT)
 
-            def joints(now_s: float, reader: Any = reader, sender: Any = sender) -> None:
+            def joints(now_s: float, reader: StreamReader = reader, sender: Any = sender) -> None:
                 swing = {
                     key: value + 0.3 * np.sin(now_s + len(key)) * (value[0] > 0.1) for key, value in values.items()
                 }
@@ -114,7 +114,8 @@ def publish(path: str, state: str) -> None:
             sender = node.create_publisher(PoseStamped, stream.topic, qos.STATE_OUT)
             due.append((JOINT_HZ, partial(_send, sender, pose)))
         else:
-            image = _image(*stream.size, seed=len(due))  # type: ignore[misc]
+            height, width = stream.size
+            image = _image(height, width, seed=len(due))
             message, sender = image_message(image, 0, name), node.create_publisher(Image, stream.topic, qos.IMAGE)
             pixels = np.frombuffer(message.data, np.uint8).reshape(image.shape)
 

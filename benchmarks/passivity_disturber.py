@@ -152,6 +152,9 @@ def run(asked: argparse.Namespace, seed: int) -> bool:
     def make(limits: PushLimits, seed: int, rows: int = int(str(chosen["rows"])), **other: Any) -> Game:
         return make_game(asked.task, seed, rows, limits, **more, **other)
 
+    def attacked(policy: ActorPolicy, seed: int) -> Attacked:
+        return Attacked(make(limits, seed), policy, example.observed, game)
+
     example = make(limits, 0, 1)
     config = RunConfig(asked.steps, segment=int(str(chosen["segment"])), seed=seed, log_every=max(asked.steps // 40, 1))
     for name, opponent in POLICIES.items():
@@ -167,7 +170,7 @@ def run(asked: argparse.Namespace, seed: int) -> bool:
         if policy is None:
             return False
         attacker = train(
-            lambda seed, policy=policy: Attacked(make(limits, seed), policy, example.observed, game),
+            partial(attacked, policy),
             Ppo(example.observation_size, example.disturbances, game.disturber, stream(seed, 9)),
             replace(config, steps=asked.attack_steps),
             folder / f"{name}-attacker",

@@ -143,7 +143,7 @@ class KeyboardHand:
         exact = LEVELS * np.append(wanted.motion, wanted.grip)
         levels = np.rint(exact + self._rest).astype(np.int64)
         self._rest = np.where(exact != 0, np.clip(self._rest + exact - levels, -1, 1), 0.0)
-        keys = []
+        keys: list[str] = []
         for axis, step in enumerate(np.sign(levels - self._levels)):
             if step and len(keys) < MOST_KEYS:
                 keys.append(self._keys[DIRECTIONS[axis][0 if step > 0 else 1]])

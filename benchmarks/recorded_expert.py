@@ -156,8 +156,8 @@ class Driver:
         self._node.create_subscription(JointState, "observation", self._observed, qos.STATE)
         self._node.create_subscription(String, "episode", self._begun, qos.LATCHED)
         self._node.create_subscription(String, "gate/state", self._gated, qos.LATCHED)
-        self._reset = self._node.create_client(Trigger, "gate/reset"), Trigger.Request()
-        self._enable = self._node.create_client(SetBool, "gate/enable"), SetBool.Request(data=True)
+        self._reset: tuple[Any, Any] = self._node.create_client(Trigger, "gate/reset"), Trigger.Request()
+        self._enable: tuple[Any, Any] = self._node.create_client(SetBool, "gate/enable"), SetBool.Request(data=True)
 
     def close(self) -> None:
         """Leave the graph."""

@@ -69,6 +69,7 @@ def missing(published: np.ndarray, received: np.ndarray) -> tuple[int, int]:
 def streams_of(case: str, dataset: Dataset, stamps: Mapping[str, np.ndarray], ahead_ns: int) -> list[Row]:
     """A row per stream, over all takes."""
     takes = [json.loads(dataset.meta(RECORDING.name)[at])["streams"] for at in range(len(dataset))]
+    assert dataset.period_s is not None, "a store that the recorder wrote has a period"
     seconds = round(dataset.rows * dataset.period_s, 1)
     rows = []
     for name in (*takes[0], SENT):

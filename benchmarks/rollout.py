@@ -13,15 +13,20 @@ import argparse
 import os
 import resource
 import time
+from typing import TYPE_CHECKING, Any, Sequence
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 
 import sim
-from robot.description import History, PolicySpec, SamplerSpec
+from robot.description import History, Observation, Policy, PolicySpec, SamplerSpec
 from sim.evaluation.rollout import evaluate_policy
+from sim.statistics.records import Evaluation
 from sim.tasks.pusht import ACTION, OBSERVATIONS
+
+if TYPE_CHECKING:
+    from policies.model.policy import DiffusionPolicy  # torch is paid for by what needs it
 
 TASK = "pusht/state"
 
@@ -32,15 +37,16 @@ class Wanderer:
     noise_shape = None
     spec = PolicySpec(OBSERVATIONS["state"].with_history(History(2)), ACTION, 16, 8, SamplerSpec("random", 1))
 
-    def sample(self, observation, *, seeds=None, **_):
+    def sample(self, observation: Observation, *, seeds: Sequence[int] | None = None, **_: Any) -> np.ndarray:
+        assert seeds is not None
         targets = np.stack([np.random.default_rng(seed).uniform(100, 400, 2) for seed in seeds])
         return np.broadcast_to(targets[:, None, None], (len(targets), 1, 16, 2)).copy()
 
-    def with_sampler(self, name=None, steps=None):
+    def with_sampler(self, name: str | None = None, steps: int | None = None) -> Wanderer:
         return self
 
 
-def network_policy():
+def network_policy() -> DiffusionPolicy:
     """An untrained policy of the default recipe."""
     import torch
 
@@ -80,17 +86,20 @@ class Metered:
 
     noise_shape = None
 
-    def __init__(self, policy):
+    def __init__(self, policy: Policy) -> None:
         self.policy, self.spec, self.processor_s = policy, policy.spec, 0.0
 
-    def sample(self, observation, **rest):
+    def sample(self, observation: Observation, **rest: Any) -> np.ndarray:
         started = time.process_time()
         values = self.policy.sample(observation, **rest)
         self.processor_s += time.process_time() - started
         return values
 
+    def with_sampler(self, name: str | None = None, steps: int | None = None) -> Metered:
+        return Metered(self.policy.with_sampler(name, steps))
 
-def measure(policy, episodes: int, steps: int, workers: int):
+
+def measure(policy: Policy, episodes: int, steps: int, workers: int) -> tuple[Evaluation, float, float]:
     """An evaluation with the processor seconds of its workers and of the parent without the policy."""
     metered = Metered(policy)
     children, parent = resource.getrusage(resource.RUSAGE_CHILDREN), time.process_time()

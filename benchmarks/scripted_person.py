@@ -53,8 +53,8 @@ class ScriptedPerson:
         self._target = np.empty(0)
         self._line = "silent"
         self._enable = self.node.create_publisher(Joy, "enable_held", qos.STATE_OUT)
-        self._reset = self.node.create_client(Trigger, "twin/reset")
-        self._enabling = self.node.create_client(SetBool, "gate/enable")
+        self._reset: Any = self.node.create_client(Trigger, "twin/reset")
+        self._enabling: Any = self.node.create_client(SetBool, "gate/enable")
         self._publisher = self.node.create_publisher(JointTrajectory, "teleop/target", qos.COMMAND)
         self.node.create_subscription(JointTrajectory, "gate/sent", self._sent, qos.RECORD_STATE)
         self.node.create_subscription(String, "gate/state", self._state, qos.LATCHED)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import Callable
 
@@ -95,7 +96,7 @@ def measure_network(dataset: Dataset, network: str, precision: str, updates: int
     for number in range(updates + 3):
         for name, work in works.items():
             # The first rounds allocate; they do not count.
-            (timings[name] if number >= 3 else Timing()).run(lambda work=work, number=number: work(number))
+            (timings[name] if number >= 3 else Timing()).run(partial(work, number))
     size = learner.config.batch_size
     million = sum(parameter.numel() for parameter in learner.parameters) / 1e6
     print(f"{network}, {million:.2f} M parameters, batch {size}, {precision}")

@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import os
 import time
+from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -29,7 +30,7 @@ SEEDS = 10
 class TwinRun:
     """A twin's environment fed with the actions of its expert."""
 
-    def __init__(self, task_id: str, **options) -> None:
+    def __init__(self, task_id: str, **options: Any) -> None:
         self.env = sim.make(task_id, **options)
         self._episodes = [(seed, record(self.env, seed).data["action"]) for seed in range(SEEDS)]
 
@@ -127,9 +128,10 @@ def workers(episodes: int) -> None:
 
     env = sim.make("twin/lift")
     policy = Hold(env.observation_spec, env.action_spec)
-    speeds = {}
+    speeds: dict[int, list[float]] = {}
     for count in (1, 2, 1, 2, 1, 2):
         summary = evaluate_policy(policy, "twin/lift", episodes=episodes, seed=0, workers=count, batch=64).summary
+        assert summary is not None
         speeds.setdefault(count, []).append(summary.steps_per_s)
     one, two = np.median(speeds[1]), np.median(speeds[2])
     print(f"workers              1: {one:.0f} steps/s, 2: {two:.0f} steps/s, ratio {two / one:.2f} (wall clock)")

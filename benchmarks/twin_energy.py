@@ -18,6 +18,7 @@ import csv
 import os
 import time
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -129,7 +130,7 @@ def run(env: TwinEnv, task_id: str, seed: int) -> tuple[bool, dict[str, float]]:
     return bool(info["success"]), {name: float(info[name]) for name in info if name.startswith("energy_")}
 
 
-def made(task_id: str, kg: float | None, **options: object) -> TwinEnv:
+def made(task_id: str, kg: float | None, **options: Any) -> TwinEnv:
     env = sim.make(task_id, **options)
     assert isinstance(env, TwinEnv)
     if kg is not None:

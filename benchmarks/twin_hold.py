@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
-from robot.description import ActionSpec, History, ObservationSpec, PolicySpec, SamplerSpec
+from robot.description import ActionSpec, History, Observation, ObservationSpec, PolicySpec, SamplerSpec
 
 HORIZON = 16
 
@@ -20,9 +22,9 @@ class Hold:
             observation.select(self._names).with_history(History(1)), action, HORIZON, 8, SamplerSpec("hold", 1)
         )
 
-    def sample(self, observation, **_):
+    def sample(self, observation: Observation, **_: Any) -> np.ndarray:
         now = np.concatenate([observation[name][:, -1] for name in self._names], axis=-1)
         return np.repeat(now[:, None, None], HORIZON, axis=2)
 
-    def with_sampler(self, name=None, steps=None):
+    def with_sampler(self, name: str | None = None, steps: int | None = None) -> Hold:
         return self

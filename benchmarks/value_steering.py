@@ -20,7 +20,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
 from pathlib import Path
@@ -312,10 +312,12 @@ def shuffled(source: Path, target: Path) -> None:
     data = Dataset.open(source)
     order = np.random.default_rng(0).permutation(len(data))
     outcome = np.asarray(data.meta(SUCCESS.name))
-    episodes = [data.episode(number) for number in range(len(data))]
-    for number, episode in enumerate(episodes):
-        episode.meta[SUCCESS.name] = bool(outcome[order[number]])
-    copy_episodes(data, target, episodes)
+    episodes = map(data.episode, range(len(data)))
+    dealt = (
+        replace(episode, meta={**episode.meta, SUCCESS.name: bool(outcome[other])})
+        for episode, other in zip(episodes, order)
+    )
+    copy_episodes(data, target, dealt)
 
 
 def copied(source: Path, target: Path, episodes: Iterable[int]) -> None:

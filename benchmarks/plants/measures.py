@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -30,10 +30,10 @@ PUSHED_N = 4.0  # 1 kg on a table, at a coefficient of 0.4
 _SETTLED_S = 2.0
 
 
-def settings_for(budget: Budget, filters: str, **others: object) -> LoopSettings:
+def settings_for(budget: Budget, filters: str, **others: Any) -> LoopSettings:
     """A loop with some of the filters."""
     torque_filter, leash = FILTERS[filters]
-    return replace(LoopSettings(budget, torque_filter=torque_filter, leash=leash), **others)  # type: ignore[arg-type]
+    return replace(LoopSettings(budget, torque_filter=torque_filter, leash=leash), **others)
 
 
 def tracking_rms_m(

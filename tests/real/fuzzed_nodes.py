@@ -191,8 +191,10 @@ def _gate(stack: ExitStack, folder: Path, word: str, parameters: Mapping[str, ob
         for _ in range(400):
             works()
             time.sleep(0.002)
-            modes.add(node._output.mode.value)
-            if node._output.mode.value == "run":
+            output = node._output
+            assert output is not None, "a tick has an output"
+            modes.add(output.mode.value)
+            if output.mode.value == "run":
                 return
         raise AssertionError(f"the gate does not run any more: {node._line}, {modes}")
 
@@ -293,7 +295,8 @@ def _twin(stack: ExitStack, folder: Path, word: str, parameters: Mapping[str, ob
     name = f"panda_twin_{word}" if word else "panda_twin"
     contract = load_contract(name)
     node = stack.enter_context(made(TwinNode, contract=name, images=False, **parameters))
-    node._pacer.due = lambda now_ns: 2  # two steps a tick, whatever the time
+    pacer: Any = node._pacer
+    pacer.due = lambda now_ns: 2  # two steps a tick, whatever the time
 
     def works() -> None:
         node._tick()
