@@ -35,8 +35,8 @@ UPDATES = 1000
 BATCH_SIZE = 256
 
 
-def labelled(climb: Climb, folder: Path, episodes: Path) -> str:
-    """The store of all own episodes, failures too, whose rows say how the actions from there on did.
+def labelled(climb: Climb, folder: Path, episodes: Path) -> list[str]:
+    """The stores of the own successes and failures, whose rows say how the actions from there on did.
 
     Raises:
         KeyboardInterrupt: it was stopped, and saved what it had.
@@ -45,16 +45,26 @@ def labelled(climb: Climb, folder: Path, episodes: Path) -> str:
     from data.store.names import ADVANTAGE, SUCCESS
     from policies.model.checkpoint import read_record
 
-    target, recipe = folder / "labelled", read_record(learnt(climb)).recipe
+    recipe = read_record(learnt(climb)).recipe
     with Dataset.open(episodes) as own:
+        succeeded = np.asarray(own.meta(SUCCESS.name), bool)
+        kinds = {"successes": np.flatnonzero(succeeded).tolist(), "failures": np.flatnonzero(~succeeded).tolist()}
+        targets = {folder / "labelled" / name: numbers for name, numbers in kinds.items() if numbers}
         runs = [_valued(climb, folder / "values" / str(fold), own, fold, recipe) for fold in range(FOLDS)]
-        if not (target / "zarr.json").is_file() or len(Dataset.open(target)) < len(own):
-            values, succeeded = _values(own, runs), own.meta(SUCCESS.name)
-            gains = [advantages(each, bool(done), recipe.horizon) for each, done in zip(values, succeeded)]
-            ends = np.cumsum([len(each) for each in gains])[:-1]
+        if not all(_holds(target, len(numbers)) for target, numbers in targets.items()):
+            gains = [advantages(each, done, recipe.horizon) for each, done in zip(_values(own, runs), succeeded)]
             best = largest(np.concatenate(gains), climb.options.cloning.positive or POSITIVE)
-            copied(own, range(len(own)), target, {ADVANTAGE: np.split(best, ends)})
-    return str(target)
+            positive = np.split(best, np.cumsum([len(each) for each in gains])[:-1])
+            for target, numbers in targets.items():
+                copied(own, numbers, target, {ADVANTAGE: [positive[number] for number in numbers]})
+    return list(map(str, targets))
+
+
+def _holds(path: Path, episodes: int) -> bool:
+    """Whether a store is there, and whole."""
+    from data.store.dataset import Dataset
+
+    return (path / "zarr.json").is_file() and len(Dataset.open(path)) == episodes
 
 
 def advantages(values: np.ndarray, success: bool, rows: int) -> np.ndarray:

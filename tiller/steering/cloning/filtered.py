@@ -63,7 +63,7 @@ def filtered_bc(climb: Climb) -> list[Rung]:
     before = bench.cost
     episodes, kept = collected(climb, folder)
     if given.condition is None:
-        own, prompt, clone = successes(folder, episodes), None, METHOD
+        own, prompt, clone = [successes(folder, episodes)], None, METHOD
     else:
         own, prompt, clone = labelled(climb, folder, episodes), PROMPT, f"{METHOD}, {given.condition}"
     collecting = bench.cost - before
@@ -71,7 +71,7 @@ def filtered_bc(climb: Climb) -> list[Rung]:
     candidates = []
     for name, data, shares in (
         (CONTROL, shown, ()),
-        (clone, [*shown, own], shares_of(shown, given.share)),
+        (clone, [*shown, *own], shares_of(shown, own, given.share)),
     ):
         run, before = folder / ("control" if name == CONTROL else "clone"), bench.cost
         trained(climb, run, data, shares, None if name == CONTROL else prompt)

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 
     from data.store.schema import ColumnField
 
+COMMITTED_AT_ONCE = 16
+"""Episodes: a commit of each takes longer than to write it."""
+
 
 def copied(
     source: Any,
@@ -35,10 +38,13 @@ def copied(
         schema = replace(source.schema, columns=(*source.schema.columns, *further))
         copy = Dataset.create(target, schema, attributes=_own_attributes(source))
     with copy:
-        for place in range(len(copy), len(episodes)):
-            episode = source.episode(episodes[place])
-            rows = {column.name: values[place] for column, values in further.items()}
-            copy.append(replace(episode, data={**episode.data, **rows}))
+        for start in range(len(copy), len(episodes), COMMITTED_AT_ONCE):
+            parts = []
+            for place in range(start, min(start + COMMITTED_AT_ONCE, len(episodes))):
+                episode = source.episode(episodes[place])
+                rows = {column.name: values[place] for column, values in further.items()}
+                parts.append(replace(episode, data={**episode.data, **rows}))
+            copy.extend(parts)
 
 
 def _own_attributes(source: Any) -> Mapping[str, Any]:

@@ -89,14 +89,25 @@ def completed(
     climb.bench.charge(0, seconds)
 
 
-def shares_of(shown: Sequence[str], share: float | None) -> tuple[float, ...]:
-    """The weights of the datasets in a batch; that of the demonstrations is split by their rows."""
+def shares_of(shown: Sequence[str], own: Sequence[str], share: float | None) -> tuple[float, ...]:
+    """The weights of the datasets in a batch; empty where every window counts alike.
+
+    Args:
+        shown: the demonstrations, which share their part by their rows.
+        own: the successes, and perhaps the failures after them. These count for as many rows as the successes have at
+            most: an episode that fails lasts to its time limit, and on the shifted lift failures were three quarters
+            of all rows.
+        share: of the demonstrations; None leaves it to the rows.
+    """
     from data.store.dataset import Dataset
 
-    if share is None:
+    if share is None and len(own) == 1:
         return ()
-    rows = [Dataset.open(path).rows for path in shown]
-    return (*(share * each / sum(rows) for each in rows), 1 - share)
+    before, after = ([float(Dataset.open(path).rows) for path in paths] for paths in (shown, own))
+    after = [min(each, after[0]) for each in after]
+    if share is None:
+        return (*before, *after)
+    return (*(share * each / sum(before) for each in before), *((1 - share) * (each / sum(after)) for each in after))
 
 
 def _training(climb: Climb) -> TrainingConfig:
