@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -60,12 +61,15 @@ def test_the_share_that_was_chosen_is_positive_and_nothing_else_is_better(values
 
 def test_it_learns_from_all_own_episodes_and_its_control_from_none(cloned: Path) -> None:
     folder = cloned / "filtered_bc"
-    own, labelled = Dataset.open(folder / "episodes"), Dataset.open(folder / "labelled")
-    assert len(labelled) == len(own) == 16 and not (folder / "successes").exists()
-    assert own.meta(SUCCESS.name).sum() > 0
-    np.testing.assert_array_equal(labelled.meta(SUCCESS.name), own.meta(SUCCESS.name))
-    positive = np.asarray(labelled.read(ADVANTAGE.name, 0, labelled.rows))
+    own = Dataset.open(folder / "episodes")
+    parts = [Dataset.open(folder / "labelled" / name) for name in ("successes", "failures")]
+    assert parts[0].meta(SUCCESS.name).all() and not parts[1].meta(SUCCESS.name).any()
+    assert sum(map(len, parts)) == len(own) == 16 and not (folder / "successes").exists()
+    positive = np.concatenate([np.asarray(part.read(ADVANTAGE.name, 0, part.rows)) for part in parts])
     assert positive.sum() == round(0.25 * own.rows)
+    config = yaml.safe_load((folder / "clone" / "config.yaml").read_text())
+    shown, successes, failures = config["training"]["weights"]
+    assert (shown, successes) == (120, parts[0].rows) and failures == min(part.rows for part in parts)
     clone, control = (read_record(folder / name / "checkpoints" / "final") for name in ("clone", "control"))
     assert clone.recipe.prompt == {"name": "advantage", "drop": 0.3, "use": "ignored", "instructions": []}
     assert control.recipe.prompt == {"name": "ignored"}
