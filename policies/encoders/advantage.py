@@ -18,7 +18,8 @@ ADVANTAGE = "advantage"
 """Name of it in `policy.prompt`."""
 NOTHING, POSITIVE, NEGATIVE = 0, 1, 2
 """What a row of a batch says of its action: that it is not known, that it did better than expected, or worse."""
-
+DROP = 0.3
+"""Share of the windows without their indicator, where none is given."""
 GAIN = 10.0
 """Of what is learnt. An optimiser moves every number by about its rate in an update, and the condition is told from
 what is seen once its vectors are as large. Of two actions that nothing else tells apart, 600 updates at 1e-3 chose the
@@ -42,7 +43,7 @@ class AdvantageIndicator(PromptEncoder):
 
     adds = True
 
-    def __init__(self, drop: Dropout = 0.3, use: str = IGNORED, instructions: Sequence[str] = ()) -> None:
+    def __init__(self, drop: Dropout = DROP, use: str = IGNORED, instructions: Sequence[str] = ()) -> None:
         super().__init__()
         if use not in (IGNORED, REFUSED):
             raise InputError("policy.prompt.use beside an advantage", expected=f"{IGNORED} or {REFUSED}", got=str(use))

@@ -16,7 +16,7 @@ from data.store.dataset import Dataset
 from data.store.names import ADVANTAGE as COLUMN
 from data.store.names import has_column
 from policies.encoders import PromptEncoder
-from policies.encoders.advantage import ADVANTAGE, NEGATIVE, POSITIVE, AdvantageIndicator
+from policies.encoders.advantage import ADVANTAGE, DROP, NEGATIVE, POSITIVE, AdvantageIndicator
 from policies.model.batch import PROMPT
 from policies.model.build import build_policy, policy_spec
 from policies.model.policy import DiffusionPolicy
@@ -28,7 +28,7 @@ from robot.errors import InputError
 READ_AT_ONCE = 8192
 
 
-def with_advantage(recipe: PolicyRecipe, drop: float) -> PolicyRecipe:
+def with_advantage(recipe: PolicyRecipe, drop: float = DROP) -> PolicyRecipe:
     """The recipe of a policy that goes on under the advantage; one that has learnt so before keeps its own.
 
     Args:

@@ -30,8 +30,8 @@ def train_policy(configuration: Configuration[TrainOptions]) -> Trained:
     if options.initial is not None:
         record = read_record(find(options.initial))
         recipe, contract = record.recipe, {"semantic_hash": record.provenance.semantic_hash}
-        if options.policy.prompt["name"] == ADVANTAGE:
-            recipe = with_advantage(recipe, options.policy.prompt["drop"])
+        if options.policy.prompt.get("name") == ADVANTAGE:
+            recipe = with_advantage(recipe)
         if recipe.generalist is None:
             fit_recipe(recipe, datasets[0], task, own_action_steps=True)  # refuses data that do not fit
     elif options.policy.generalist is None:

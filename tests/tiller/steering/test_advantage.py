@@ -23,7 +23,7 @@ from tests.journeys.commands import TINY, Command
 from tests.tiller.steering.conftest import WORDS, steer
 from tests.tiller.steering.test_ladder import record
 from tiller.cli import main
-from tiller.steering.cloning.advantage import advantages, largest
+from tiller.steering.cloning.advantage import HOPELESS, advantages, largest, rows_kept
 
 CHOSEN = ("method=filtered_bc", "cloning.condition=advantage", "cloning.guidance=1.5", "cloning.positive=0.25")
 Values = st.lists(st.floats(0, 1, width=32), min_size=1, max_size=60).map(np.array)
@@ -51,6 +51,15 @@ def test_what_successive_chunks_gain_is_what_came_of_it_beyond_what_was_expected
     np.testing.assert_allclose(gained[::rows].sum(), success - values[0], atol=1e-6)
 
 
+@given(Values, st.booleans(), st.integers(1, 70))
+def test_a_failure_ends_a_chunk_after_its_last_hope(values: np.ndarray, success: bool, rows: int) -> None:
+    kept = rows_kept(values, success, rows)
+    assert 1 <= kept <= len(values) and (not success or kept == len(values))
+    assert (values[kept:] <= HOPELESS).all()
+    if kept < len(values):
+        assert kept == rows or values[kept - rows - 1] > HOPELESS
+
+
 @given(Values, st.floats(0.01, 0.99))
 def test_the_share_that_was_chosen_is_positive_and_nothing_else_is_better(values: np.ndarray, share: float) -> None:
     chosen = largest(values, share)
@@ -66,7 +75,7 @@ def test_it_learns_from_all_own_episodes_and_its_control_from_none(cloned: Path)
     assert parts[0].meta(SUCCESS.name).all() and not parts[1].meta(SUCCESS.name).any()
     assert sum(map(len, parts)) == len(own) == 16 and not (folder / "successes").exists()
     positive = np.concatenate([np.asarray(part.read(ADVANTAGE.name, 0, part.rows)) for part in parts])
-    assert positive.sum() == round(0.25 * own.rows)
+    assert positive.sum() == round(0.25 * len(positive)) and len(positive) <= own.rows
     config = yaml.safe_load((folder / "clone" / "config.yaml").read_text())
     shown, successes, failures = config["training"]["weights"]
     assert (shown, successes) == (120, parts[0].rows) and failures == min(part.rows for part in parts)

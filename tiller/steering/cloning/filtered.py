@@ -17,7 +17,7 @@ from tiller.runs.collecting import CollectOptions
 from tiller.runs.output import finished_figures
 from tiller.runs.sources import CHECKPOINT
 from tiller.steering.bench import Cost
-from tiller.steering.cloning.advantage import DROP, labelled
+from tiller.steering.cloning.advantage import labelled
 from tiller.steering.cloning.stores import copied
 from tiller.steering.cloning.training import learnt, shares_of, trained, trained_with
 from tiller.steering.free import Execution, measure, picked, possible, scale_settings
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 METHOD = "filtered_bc"
 CONTROL = "demonstrations alone"
-PROMPT = {"name": "advantage", "drop": DROP}
+PROMPT = {"name": "advantage"}
 """What a clone with a condition is told."""
 
 
@@ -49,7 +49,7 @@ def require_cloning(climb: Climb) -> None:
             way_out="method=free and method=ticket work for it",
         )  # fmt: skip
     if given.condition is not None:
-        with_advantage(recipe, DROP)
+        with_advantage(recipe)
         if given.episodes < 2:
             raise InputError("cloning.episodes beside a condition", expected="2 or more", got=str(given.episodes))
     for path in demonstrations(climb):

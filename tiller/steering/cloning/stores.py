@@ -27,7 +27,8 @@ def copied(
         source: dataset that they are of.
         episodes: their numbers.
         target: of the store.
-        columns: further columns, with the rows (n,) of each of these episodes.
+        columns: further columns, with the rows (n,) of each of these episodes; where they are fewer than the episode's,
+            it is cut to as many, and its streams are left out.
     """
     from data.store.dataset import Dataset
 
@@ -35,7 +36,8 @@ def copied(
     if (target / "zarr.json").is_file():
         copy = Dataset.open(target, mode="a")
     else:
-        schema = replace(source.schema, columns=(*source.schema.columns, *further))
+        streams = () if further else source.schema.streams
+        schema = replace(source.schema, columns=(*source.schema.columns, *further), streams=streams)
         copy = Dataset.create(target, schema, attributes=_own_attributes(source))
     with copy:
         for start in range(len(copy), len(episodes), COMMITTED_AT_ONCE):
@@ -43,7 +45,11 @@ def copied(
             for place in range(start, min(start + COMMITTED_AT_ONCE, len(episodes))):
                 episode = source.episode(episodes[place])
                 rows = {column.name: values[place] for column, values in further.items()}
-                parts.append(replace(episode, data={**episode.data, **rows}))
+                if rows:
+                    length = min(map(len, rows.values()))
+                    kept = {name: array[:length] for name, array in episode.data.items()}
+                    episode = replace(episode, data={**kept, **rows}, streams={})
+                parts.append(episode)
             copy.extend(parts)
 
 

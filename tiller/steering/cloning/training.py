@@ -95,8 +95,7 @@ def shares_of(shown: Sequence[str], own: Sequence[str], share: float | None) -> 
     Args:
         shown: the demonstrations, which share their part by their rows.
         own: the successes, and perhaps the failures after them. These count for as many rows as the successes have at
-            most: an episode that fails lasts to its time limit, and on the shifted lift failures were three quarters
-            of all rows.
+            most: their actions are far from all others, and most of the loss would be theirs.
         share: of the demonstrations; None leaves it to the rows.
     """
     from data.store.dataset import Dataset
