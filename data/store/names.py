@@ -45,6 +45,8 @@ SUBTASK = ColumnField("subtask", (), "int16", "1")
 """Index into the list `subtasks` of the root's attributes; -1 for none."""
 QUALITY = ColumnField("quality", (), "uint16", "1")
 """Bits of `Quality`."""
+ADVANTAGE = ColumnField("advantage_positive", (), "bool", "1")
+"""The actions from the row on did better than was to be expected there; see `tiller.steering.cloning.advantage`."""
 
 SUCCESS = MetaField("success", "bool")
 """Whether the task was done."""
@@ -73,7 +75,7 @@ GROUP = MetaField("group", "int64")
 BRANCHED_AT = MetaField("branched_at", "int64")
 """Row at which the episode leaves those of its group, which share the rows before; -1 outside of a group."""
 
-COLUMNS = (TIME, ACTOR, INTERVENTION, REWARD, TERMINATED, TRUNCATED, SUBTASK, QUALITY)
+COLUMNS = (TIME, ACTOR, INTERVENTION, REWARD, TERMINATED, TRUNCATED, SUBTASK, QUALITY, ADVANTAGE)
 FACTS = (
     SUCCESS,
     VERDICT,

@@ -11,6 +11,7 @@ from policies.critics.networks import make_value_network
 from policies.critics.objectives import make_objective
 from policies.critics.sight import Sight
 from policies.encoders import make_prompt_encoder
+from policies.encoders.advantage import ADVANTAGE
 from policies.model.build import build_condition, chosen_keys, named
 from policies.recipe.critic import HIDDEN, CriticRecipe
 from robot.description import ActionSpec, CriticBase, CriticSpec, ObservationSpec
@@ -28,6 +29,8 @@ def critic_spec(
             not known which goal they had.
     """
     prompt = make_prompt_encoder(**named("critic.prompt", recipe.prompt)).spec
+    if recipe.prompt["name"] == ADVANTAGE:
+        raise InputError("critic.prompt", expected="ignored, refused, instruction or language", got=ADVANTAGE)
     if prompt.use == GOAL:
         raise InputError("critic.prompt", expected="ignored, refused, instruction or language", got="goal")
     return CriticSpec(

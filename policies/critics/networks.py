@@ -50,7 +50,24 @@ class Dueling(nn.Module):
         return self.value(state) + advantage
 
 
-NETWORKS = {"mlp": ValueMlp, "dueling": Dueling}
+class StateValue(nn.Module):
+    """The value of the state alone, whatever the rows: what is to be expected there.
+
+    Args:
+        state, action, members, width, depth: as of `ValueMlp`.
+    """
+
+    def __init__(self, state: int, action: int, members: Members = 2, width: Width = 256, depth: Depth = 2) -> None:
+        super().__init__()
+        self.value = MlpEnsemble(members, state, width, depth)
+
+    def forward(self, state: Tensor, action: Tensor) -> Tensor:
+        """(batch, state), (batch, action) -> (members, batch)."""
+        value: Tensor = self.value(state)
+        return value
+
+
+NETWORKS = {"mlp": ValueMlp, "dueling": Dueling, "state": StateValue}
 """Name in a configuration -> network."""
 
 

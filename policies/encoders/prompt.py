@@ -22,15 +22,25 @@ class PromptEncoder(nn.Module):
 
     Attributes:
         spec: what becomes of a prompt.
-        condition_dim: C, 0 where a prompt decides nothing.
+        condition_dim: C, numbers that are joined to the observation's part; 0 where there are none.
+        adds: whether what it gives is added to the observation's part instead.
     """
 
     spec: PromptSpec
     condition_dim: int = 0
+    adds: bool = False
     _is_remarked = False
 
     def fit(self, goals: np.ndarray | None = None) -> None:
         """Measure what the encoder must know before a training: of its instructions, or of goals (n, G)."""
+
+    def take_size(self, seen: int) -> None:
+        """Make the weights of an encoder that adds, given how many numbers the observation's part has."""
+
+    def beside(self, seen: Tensor, prompt: Tensor) -> Tensor:
+        """The condition of the observation's part (B, S) and of prompts as `read` gave them."""
+        given: Tensor = self(prompt)
+        return seen + given if self.adds else torch.cat([seen, given], dim=-1)
 
     def read(self, prompts: Sequence[TaskPrompt]) -> Tensor | None:
         """Prompts (B,) as a tensor (B, ...) on the CPU; None where they decide nothing.

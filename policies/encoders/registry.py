@@ -7,6 +7,7 @@ from typing import Any, Collection, Mapping, Sequence
 
 from torch import nn
 
+from policies.encoders.advantage import ADVANTAGE, AdvantageIndicator
 from policies.encoders.camera import CameraEncoder, is_image
 from policies.encoders.cnn import SmallCNN
 from policies.encoders.goal import GoalPrompt
@@ -77,6 +78,7 @@ PROMPTS: Mapping[str, type[PromptEncoder]] = {
     "instruction": InstructionEmbedding,
     "language": LanguagePrompt,
     "goal": GoalPrompt,
+    ADVANTAGE: AdvantageIndicator,
 }
 """Name in a configuration -> encoder of prompts."""
 

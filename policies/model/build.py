@@ -84,6 +84,8 @@ def build_policy(
     if statistics is not None and recipe.normalisation.mode_of(ACTION) == NONE:
         _check_size(recipe, action, statistics[ACTION])
     embodiments = Embodiments(spec.embodiments, seen.chain) if spec.embodiments else None
+    if embodiments is not None and seen.prompt_encoder.adds:
+        raise InputError("policy.prompt.name=advantage", expected="a policy of one embodiment", got="one of several")
     network = make_network(
         horizon=spec.horizon,
         action_dim=action.dim,
@@ -175,9 +177,9 @@ def build_condition(
     encoder = make_encoder(
         shapes=shapes, pretrained=statistics is not None, images=images, **named("encoder", recipe.encoder)
     )
-    return ConditionParts(
-        chain, normaliser, augmentation, encoder, make_prompt_encoder(**named("prompt", recipe.prompt))
-    )
+    prompt_encoder = make_prompt_encoder(**named("prompt", recipe.prompt))
+    prompt_encoder.take_size(int(encoder.condition_dim))
+    return ConditionParts(chain, normaliser, augmentation, encoder, prompt_encoder)
 
 
 def measure(

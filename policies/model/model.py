@@ -32,7 +32,7 @@ class PolicyModel(LossModule):
         objective: loss and samplers.
         pad_loss: let actions repeated past the end of an episode count.
         action_mode: how the normaliser scales actions.
-        prompt_encoder: prompts -> (B, C'), joined to the observation's condition; None ignores them.
+        prompt_encoder: prompts -> (B, C'), beside the observation's condition; None ignores them.
         embodiments: which keys and components each embodiment has, of a model of several.
     """
 
@@ -100,7 +100,7 @@ class PolicyModel(LossModule):
 
     def condition(self, seen: Tensor, prompt: Tensor | None) -> Tensor:
         """The condition (B, C) of what was seen and of a prompt as `prompt_encoder.read` gave it."""
-        return seen if prompt is None else torch.cat([seen, self.prompt_encoder(prompt)], dim=-1)
+        return seen if prompt is None else self.prompt_encoder.beside(seen, prompt)
 
     def denoise(
         self,

@@ -99,7 +99,8 @@ class PolicyRecipe:
         network: for example {name: mlp, width: 256}.
         objective: for example {name: flow}.
         encoder: for example {name: state}.
-        prompt: what an instruction decides: {name: ignored}, {name: refused} or {name: instruction}.
+        prompt: what an instruction decides: {name: ignored}, {name: refused} or {name: instruction}; or, with
+            {name: advantage}, how an action is told from a better one.
         augmentation: of images while training, or None.
         observation: keys that the policy sees, in order; empty for all keys offered.
         n_obs_steps: newest rows of every key that the policy sees.

@@ -15,6 +15,7 @@ from policies.model.checkpoint import TrainablePolicy, load_learnt
 from policies.model.embodiments import EMBODIMENT
 from policies.model.policy import DiffusionPolicy
 from policies.recipe.recipe import PolicyRecipe, TrainingConfig
+from policies.training.advantage import begun, with_indicators
 from policies.training.demonstrations import Data, Demonstrations
 from policies.training.embodiments import members_of
 from policies.training.fit import fit
@@ -52,7 +53,8 @@ def train(
         resume: go on from the last checkpoint in `output`, exactly.
         device: `auto`, `cpu`, `cuda` or `cuda:N`.
         semantic_hash, operational_hash: of the robot contract, noted in the checkpoint.
-        initial: checkpoint of the same recipe, whose averaged weights and normaliser the training starts from.
+        initial: checkpoint of the same recipe, whose averaged weights and normaliser the training starts from; it may
+            lack a condition on the advantage.
 
     Raises:
         InputError: dataset, recipe, output or device do not fit.
@@ -60,7 +62,7 @@ def train(
     """
     with training_run(config, output, resume=resume, device=device) as run:
         demonstrations = Demonstrations.open(data, config, recipe.observation, members_of(recipe))
-        start = None if initial is None else load_learnt(initial)
+        start = None if initial is None else begun(load_learnt(initial), recipe)
         return _train(demonstrations, recipe, run, evaluate, (semantic_hash, operational_hash), start)
 
 
@@ -99,13 +101,16 @@ def _train(
         data.require_finite(spec)
         policy, remarks = start, ()
     encoder = policy.model.prompt_encoder
+    source = with_indicators(encoder, with_goals(encoder, source), data.datasets, data.training, spec)
+    if held_out is not None:
+        held_out = with_indicators(encoder, with_goals(encoder, held_out), data.datasets, data.held_out, spec)
     return fit(
         run,
         TrainablePolicy(policy),
-        with_goals(encoder, source),
+        source,
         data.provenance(*hashes),
         facts={**episode_prompts(encoder, data.datasets), **_embodiments(data)},
-        held_out=None if held_out is None else with_goals(encoder, held_out),
+        held_out=held_out,
         ahead=any(key.is_image for key in spec.observation),
         evaluate=evaluate,
         remarks=(*known_instructions(spec.prompt), *lost_in_float32(data.datasets, windows), *remarks),

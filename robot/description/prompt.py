@@ -66,7 +66,7 @@ class PromptSpec:
             observation to reach does.
         instructions: those that the policy was trained on; an empty list with `instruction` stands for any.
         goal: keys of the goal, name -> shape of one row.
-        guidance: whether it was trained without a prompt too, and so takes a guidance weight and no prompt.
+        guidance: whether it was trained without its prompt, or what stands for one, too: it takes a guidance weight.
 
     Raises:
         InputError: there is no such use.
@@ -93,7 +93,7 @@ class PromptSpec:
             InputError: it asks for what the policy refuses, or its instruction or goal is missing, not known or of
                 another shape.
         """
-        if self.use == IGNORED:
+        if self.use == IGNORED and not self.guidance:
             return
         if prompt.guidance != 1.0 and not self.guidance:
             raise InputError(
@@ -108,6 +108,8 @@ class PromptSpec:
                 expected=f"-{LARGEST_GUIDANCE:g} to {LARGEST_GUIDANCE:g}",
                 got=f"{prompt.guidance:g}",
             )
+        if self.use == IGNORED:
+            return
         if self.use == GOAL:
             return self._require_goal(prompt)
         if prompt.goal is not None:

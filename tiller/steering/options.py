@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, Mapping
 
 from robot.description.ranges import Count, Duration, Range, Seed, Workers
+from robot.description.record import require_ranges
 from robot.errors import InputError, nearest
 from sim.perturbations.sizes import Severity
 from tiller.steering.by_learning.options import LearningOptions
@@ -57,6 +58,10 @@ class CloningOptions:
         updates: of the clone, and of its control on demonstrations alone.
         learning_rate: the peak; null for the base's.
         share: of the demonstrations in every batch, above 0 and below 1; null weighs every window alike.
+        condition: `advantage` learns from all own episodes, failures too, each action under whether it did better than
+            was to be expected, and acts as the better ones; null learns from those that succeed.
+        positive: share of the own actions that count as better, beside a condition; null for 0.4.
+        guidance: weight of the condition where the clone acts; null for 1, the condition as it was learnt.
         seed: of the training.
     """
 
@@ -65,7 +70,21 @@ class CloningOptions:
     updates: Count = 3000
     learning_rate: Annotated[float, Range(0, 10, above=True)] | None = None
     share: Proportion | None = None
+    condition: str | None = None
+    positive: Proportion | None = None
+    guidance: Annotated[float, Range(0, 100)] | None = None
     seed: Seed = 0
+
+    def __post_init__(self) -> None:
+        require_ranges(self, "cloning")
+        if self.condition not in (None, "advantage"):
+            raise InputError("cloning.condition", expected="null or advantage", got=str(self.condition))
+        for name in ("positive", "guidance"):
+            if self.condition is None and getattr(self, name) is not None:
+                raise InputError(
+                    f"cloning.{name}", expected="a condition beside it", got="none",
+                    way_out="Add cloning.condition=advantage",
+                )  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,10 @@ if TYPE_CHECKING:
 
 def train_policy(configuration: Configuration[TrainOptions]) -> Trained:
     """Check that everything fits, open the output and train. Processes of torchrun but the first have no output."""
+    from policies.encoders.advantage import ADVANTAGE
     from policies.model.checkpoint import read_record
     from policies.model.checkpoint_folder import find
+    from policies.training.advantage import with_advantage
     from policies.training.train import train
     from tiller.sheets.fit import fit_generalist, fit_recipe
 
@@ -28,6 +30,8 @@ def train_policy(configuration: Configuration[TrainOptions]) -> Trained:
     if options.initial is not None:
         record = read_record(find(options.initial))
         recipe, contract = record.recipe, {"semantic_hash": record.provenance.semantic_hash}
+        if options.policy.prompt.get("name") == ADVANTAGE:
+            recipe = with_advantage(recipe)
         if recipe.generalist is None:
             fit_recipe(recipe, datasets[0], task, own_action_steps=True)  # refuses data that do not fit
     elif options.policy.generalist is None:

@@ -25,6 +25,7 @@ def test_names_types_and_units_on_disk_never_change() -> None:
         "truncated": ((), "bool", "1"),
         "subtask": ((), "int16", "1"),
         "quality": ((), "uint16", "1"),
+        "advantage_positive": ((), "bool", "1"),
     }
     assert {fact.name: (fact.dtype, fact.unit) for fact in FACTS} == {
         "success": ("bool", "1"),
