@@ -6,8 +6,8 @@ import numpy as np
 
 from data.checks.arrays import judge_array
 from data.checks.blame import Judgement, listed
-from data.checks.meanings import judge_meanings
-from data.checks.times import judge_row_times, judge_stream_times
+from data.checks.rules.meanings import judge_meanings
+from data.checks.rules.times import judge_row_times, judge_stream_times
 from data.store import layout
 from data.store.consistency import Borders, array_problems, ends_array_problem, ends_problem, unequal_lengths
 from data.store.contents import Contents
