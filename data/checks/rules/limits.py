@@ -97,8 +97,10 @@ def declared_bounds(judgement: Judgement) -> list[Bounds]:
     contents, given = judgement.contents, judgement.thresholds
     bounds = []
     for name, (low, high) in (given.limits if given is not None else {}).items():
-        path, components = _place(contents, name)
-        bounds.append(Bounds(path, name, components, np.array([low]), np.array([high]), "limits=", _TARGET_SLACK))
+        ends = np.array([float(low)]), np.array([float(high)])
+        bounds += [
+            Bounds(path, name, where, *ends, "limits=", _TARGET_SLACK) for path, where in _places(contents, name)
+        ]
     try:
         bounds += _of_contract(contents)
     except (InputError, TypeError, ValueError, KeyError, AttributeError, IndexError) as error:
@@ -106,22 +108,28 @@ def declared_bounds(judgement: Judgement) -> list[Bounds]:
     return bounds
 
 
-def _place(contents: Contents, name: str) -> tuple[str, slice]:
-    """Where the values of an array, a field of the action or one of its components are."""
+def _places(contents: Contents, name: str) -> list[tuple[str, slice]]:
+    """Where the values of an array, and of a field of the action or one of its components, are.
+
+    Raises:
+        InputError: there is none of that name.
+    """
     schema = contents.schema
     fields = {} if schema is None else dict(schema.action.slices)
     names = () if schema is None else schema.action.component_names
     fields |= {each: slice(at, at + 1) for at, each in enumerate(names) if each not in fields}
-    if name in contents.keys:
-        return layout.row_path(name), slice(0, int(np.prod(contents.array(layout.row_path(name)).shape[1:])))
-    if name not in fields:
+    path = layout.row_path(name)
+    size = int(np.prod(contents.array(path).shape[1:])) if name in contents.keys else 0
+    places = [(path, slice(0, size))] if size else []
+    places += [(layout.row_path(ACTION), fields[name])] if name in fields else []
+    if not places:
         raise InputError(
             f"limits.{name}",
             expected="an array, a field or a component of the action",
             got=f"'{name}'",
             way_out=nearest(name, [*contents.keys, *fields]),
         )
-    return layout.row_path(ACTION), fields[name]
+    return places
 
 
 def _of_contract(contents: Contents) -> Iterator[Bounds]:

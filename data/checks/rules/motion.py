@@ -124,7 +124,7 @@ def judge_idleness(judgement: Judgement, motion: Motion) -> None:
         edges = np.flatnonzero(np.diff(np.concatenate([[False], still, [False]])))
         begins, ends = edges[::2], edges[1::2]
         longest = int(np.argmax(ends - begins))
-        row, count = start + int(begins[longest]), int(ends[longest] - begins[longest])
+        row, count = start + 1 + int(begins[longest]), int(ends[longest] - begins[longest])
         judgement.suspect(
             "idle",
             layout.row_path(ACTION),
