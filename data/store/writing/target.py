@@ -1,16 +1,25 @@
-"""Whether a folder is free for what is to be written there: a store, or the output of a run."""
+"""Whether a folder is free for what is to be written there: a store, or the output of a run.
+
+Nothing is imported here that takes long: the help of every verb waits for it.
+"""
 
 from __future__ import annotations
 
+import os
+import re
+import shutil
 from pathlib import Path
 from typing import Collection
 
-from data.store.location import is_url, refuse_within_store
-from data.store.writing.staging import remove_leftovers
 from robot.errors import InputError
 
 CHECKPOINTS = ("policy.json", "critic.json", "actor.json", "module.json")
 """What a checkpoint folder has."""
+_STORE_FILES = ("zarr.json", ".zgroup", ".zarray")
+
+
+def is_url(path: str | Path) -> bool:
+    return "://" in str(path)
 
 
 def free_folder(
@@ -72,3 +81,47 @@ def is_occupied(folder: Path, but: Collection[str] = ()) -> bool:
     if folder.is_dir():
         return any(entry.name not in but for entry in folder.iterdir())
     return folder.exists()
+
+
+def refuse_within_store(folder: Path, named: str) -> None:
+    """Refuse to write a store within another one, which it would damage.
+
+    Args:
+        folder: to be written, resolved.
+        named: as the person gave it, for messages.
+
+    Raises:
+        InputError: a folder above it is a store or a part of one, or its name is too long.
+    """
+    try:
+        folder.exists()
+        above = next((at for at in folder.parents if any((at / file).exists() for file in _STORE_FILES)), None)
+    except OSError as error:
+        raise InputError(f"'{named}'", expected="a path that can be written", got=error.strerror) from error
+    if above is not None:
+        raise InputError(
+            f"'{named}'",
+            expected="a folder outside every store",
+            got=f"one within the store '{above}'",
+            way_out="Choose a path beside it",
+        )
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Delete what killed processes left of stores that were to become `folder`; those of living ones stay."""
+    name = re.compile(rf"\.?\.{re.escape(folder.name)}\.(\d+)\.(new|converting|repairing)(\.\d+\.new)?")
+    for parent in (folder, folder.parent):
+        for entry in [*parent.iterdir()] if parent.is_dir() else ():
+            leftover = name.fullmatch(entry.name)
+            if leftover and not _is_alive(int(leftover[1])):
+                shutil.rmtree(entry, ignore_errors=True)
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:  # another person's
+        return True
+    return True
