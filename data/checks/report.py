@@ -27,7 +27,7 @@ class Finding:
         where: array path, episode, or the part of the store that it is about.
         message: what it is.
         rule: that was broken, one of `data.checks.rules.thresholds.RULES`; empty for the store's structure.
-        episode: that it is in; None where it is in none, or in several.
+        episode: that it is in, or the first of several; None where it is in none.
         second: from the episode's first row; None where that is unknown.
         row: of the store; None where it is about no single one.
         way_out: what can be done; empty where the report's summary says it.
@@ -89,7 +89,7 @@ class Report:
             if rule and len(alike) > SHOWN:
                 more = f"{len(alike) - SHOWN} more episodes; format=json lists them all"
                 listed.append(f"  {severity:7}  {where:{width}}  {rule}: {more}")
-        ways = {(finding.rule, finding.way_out): None for finding in self.findings if finding.way_out}
+        ways = {(finding.rule, finding.way_out): None for finding in self.findings if finding.rule}
         ways_out = ["", "What can be done", *(f"  {rule}: {way_out}" for rule, way_out in ways)] if ways else []
         return [printable(line) for line in (self.title, *listed, self.summary, *ways_out)]
 

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+
+from data.checks.blame import Blame
 from data.checks.judgement import judge
 from data.checks.report import SEVERITIES, Finding, Report, sort_findings
 from data.checks.rules.thresholds import Thresholds
 from data.store.contents import read_contents
 from data.store.location import locate
+
+_REPAIR = "'tiller data repair' writes a new store of the sound episodes"
 
 
 def validate(path: str | Path, thresholds: Thresholds | None = None, *, decode: bool = False) -> Report:
@@ -28,7 +33,7 @@ def validate(path: str | Path, thresholds: Thresholds | None = None, *, decode: 
     """
     contents = read_contents(locate(path))
     judgement = judge(contents, thresholds or Thresholds(), decode=decode)
-    errors = [blame.finding or Finding("error", blame.where, blame.message) for blame in judgement.blames]
+    errors = [blame.finding or _error(blame) for blame in judgement.blames]
     findings = sort_findings([*errors, *judgement.remarks])
     counts = {severity: sum(finding.severity == severity for finding in findings) for severity in SEVERITIES}
     summary = (
@@ -42,3 +47,11 @@ def validate(path: str | Path, thresholds: Thresholds | None = None, *, decode: 
             else ". No episode is sound, so 'tiller data repair' has none to keep"
         )
     return Report(f"Validation of {contents.name}", findings, summary)
+
+
+def _error(blame: Blame) -> Finding:
+    """An error of the store itself, with the first episode that it spoils."""
+    if not blame.episodes.any():
+        return Finding("error", blame.where, blame.message)
+    first = int(np.argmax(blame.episodes))
+    return Finding("error", blame.where, blame.message, episode=first, way_out=_REPAIR)

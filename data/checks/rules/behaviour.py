@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+import numpy as np
+
 from data.checks.blame import Judgement
 from data.checks.rules.cameras import Frames, judge_frames, judge_recordings
 from data.checks.rules.doubles import NOT_COMPARED, ArrayDigests, Digests, judge_doubles
 from data.checks.rules.extents import Extents
 from data.checks.rules.jumps import Steps, judge_jumps, parts_of
 from data.checks.rules.limits import Outside, declared_bounds, judge_bounds
-from data.checks.rules.motion import Motion, components, judge_idleness, moving_keys
+from data.checks.rules.motion import Motion, components, judge_idleness, moving_keys, shows_images
 from data.checks.rules.spans import Spans
 from data.checks.scan import Watch
 from data.store.consistency import Borders
@@ -50,7 +52,7 @@ class Watches:
         contents, spans = self._judgement.contents, self._judgement.spans
         watches: list[Watch] = [] if path in NOT_COMPARED else [self._digest(path, spans)]
         try:
-            if contents.is_image(path):
+            if shows_images(contents, path):
                 assert self._judgement.thresholds is not None
                 least = math.ceil(self._judgement.thresholds.frozen_s * self._judgement.rows_per_second)
                 self._frames[path] = Frames(spans, least)
@@ -64,7 +66,9 @@ class Watches:
         if size and name == ACTION:
             self._steps = Steps(spans, parts_of(contents, size))
             watches.append(self._steps)
-        return [*watches, *(each for each in self._outside if each.bounds.path == path and size)]
+        # An array may be narrower than its schema says, which is an error of its own.
+        fits = (each for each in self._outside if each.bounds.path == path and each.bounds.components.stop <= size)
+        return [*watches, *fits]
 
     def _digest(self, path: str, spans: Spans) -> ArrayDigests:
         self._open.append(self._digests.of(path, spans))
@@ -74,6 +78,10 @@ class Watches:
         """Judge what was seen, once every array has been read."""
         for each in self._open:
             each.close()
+        with np.errstate(over="ignore", invalid="ignore"):  # numbers of a file may be as large as they get
+            self._judge()
+
+    def _judge(self) -> None:
         judge_doubles(self._judgement, self._digests)
         motion = Motion(self._judgement, self._extents)
         for path, frames in self._frames.items():

@@ -13,6 +13,7 @@ from data.checks.rules.extents import LARGEST, MOST, Extents
 from data.learning.statistics import LEAST_RANGE, LEAST_SHARE
 from data.store import layout
 from data.store.contents import Contents
+from data.store.images.codecs import image_codec
 from data.store.schema import ACTION
 from robot.errors import TillerError
 
@@ -39,9 +40,18 @@ def components(contents: Contents, key: str, episodes: int) -> int:
         array = contents.array(path)
         size = int(np.prod(array.shape[1:]))
         many = size > LARGEST or size * episodes > MOST
-        return 0 if array.dtype.kind not in "fiub" or many or contents.is_image(path) else size
+        return 0 if array.dtype.kind not in "fiub" or many or shows_images(contents, path) else size
     except TillerError:  # reported with the array
         return 0
+
+
+def shows_images(contents: Contents, path: str) -> bool:
+    """Whether the rows of an array are images: declared as such, or stored encoded.
+
+    Raises:
+        InputError: there is no such array.
+    """
+    return contents.is_image(path) or image_codec(contents.array(path)) is not None
 
 
 @dataclass(frozen=True, eq=False)

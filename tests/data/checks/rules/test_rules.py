@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
+import shutil
+import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import zarr
 
 from data.checks.rules.thresholds import RULES, Thresholds
 from data.checks.validate import validate
 from data.edit.repair import repair
 from data.store.dataset import Dataset
 from data.store.episode import Episode
+from data.store.images.encoding import Encoding
 from data.store.images.shards import checked, pack_shard
-from data.store.schema import Schema
+from data.store.schema import ColumnField, Schema
 from robot.contract.loading import hashes, load_contract
 from robot.description import ActionField, ActionSpec, ObservationField, ObservationSpec, to_json
 from robot.errors import InputError
@@ -296,8 +300,6 @@ def test_many_findings_of_a_rule_are_counted(build: Build) -> None:
 
 
 def test_a_foreign_store_is_judged_in_rows(tmp_path: Path) -> None:
-    import zarr
-
     root = zarr.create_group(tmp_path / "foreign", zarr_format=2)
     draw = np.random.default_rng(0)
     state = np.concatenate([np.sin(np.arange(50) / 5 + number)[:, None] for number in range(6)]).astype(np.float32)
@@ -313,3 +315,43 @@ def test_a_foreign_store_is_judged_in_rows(tmp_path: Path) -> None:
     known = validate(tmp_path / "foreign", Thresholds(period_s=0.1))
     assert [each.second for each in known.findings if each.rule] == [pytest.approx(1.0)]
     assert [each for each in validate(tmp_path / "foreign", Thresholds(period_s=0.01)).findings if each.rule] == []
+
+
+def test_small_encoded_images_that_are_no_observation_are_images_too(tmp_path: Path) -> None:
+    field = ObservationField("state", (1,), "float32", "1", "state")
+    action = ActionSpec((ActionField("target", 1, "1", "native"),), 0.1)
+    mask = ColumnField("mask", (8, 8), "uint8", "1")
+    schema = Schema(ObservationSpec((field,)), action, 0.1, columns=(mask,), encodings={"mask": Encoding("png")})
+    with Dataset.create(tmp_path / "store", schema) as dataset:
+        for number in range(6):
+            rows = np.sin(np.arange(40)[:, None] / 8 + number).astype(np.float32)
+            masks = np.random.default_rng(number).integers(0, 2, (40, 8, 8), dtype=np.uint8)
+            masks[10:30] = masks[10] if number == BAD else masks[10:30]
+            dataset.append(Episode({"state": rows, "action": rows, "mask": masks}))
+    finding = only(validate(tmp_path / "store"))
+    assert (finding.rule, finding.where, finding.episode) == ("frozen", "data/mask", BAD)
+    assert validate(tmp_path / "store", decode=True).findings == (finding,)
+
+
+def test_an_array_narrower_than_its_limits_is_an_error_and_no_crash(build: Build) -> None:
+    store = build(attributes={"contract": CONTRACT})
+    metadata = store / "data" / "tcp.position" / "zarr.json"
+    shutil.rmtree(store / "data" / "action")
+    shutil.copytree(store / "data" / "tcp.position", store / "data" / "action")
+    assert metadata.is_file()
+    report = validate(store, Thresholds(limits={"action": (0.0, 1.0)}))
+    assert any("by the schema" in finding.message for finding in report.findings if finding.severity == "error")
+
+
+def test_numbers_as_large_as_they_get_are_judged(tmp_path: Path) -> None:
+    root = zarr.create_group(tmp_path / "foreign", zarr_format=2)
+    rows = np.random.default_rng(0).choice([-1.7e308, 1.7e308, np.nan, np.inf], (60, 2))
+    root.create_array("data/action", data=rows)
+    root.create_array("data/state", data=rows)
+    root.create_array("meta/episode_ends", data=np.arange(10, 61, 10))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        report = validate(tmp_path / "foreign")
+    errors = [finding for finding in report.findings if finding.severity == "error"]
+    assert [finding.where for finding in errors] == ["data/action", "data/state"]
+    assert errors[0].episode == 0 and "repair" in errors[0].way_out
