@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 
 import numpy as np
 
@@ -19,6 +20,7 @@ _SCAN = 0xDA
 _FRAMES, _TABLES = frozenset({0xC0, 0xC1, 0xC2}), 0xDB
 _MOST_SEGMENTS = 64
 _OFTEN = 0.1  # share of images with other tables than the one before, above which the camera adapts them all the time
+_TIMES_USUAL = 3  # a slow camera repeats its images in rows that are faster; so many times as often is no rate
 _RECORDING = "recording"
 
 
@@ -41,6 +43,7 @@ class Frames:
         self._last: bytes | np.ndarray | None = None
         self._parameters = b""
         self._next, self._run = -1, (-1, 0)
+        self._lengths = Counter[int]()
         self.images = 0
         self.runs: list[tuple[int, int, int]] = []
         self.changes: dict[int, tuple[int, int]] = {}
@@ -56,6 +59,8 @@ class Frames:
     def _add(self, at: int, row: int, image: bytes | np.ndarray) -> None:
         follows = row == self._next and row != self.spans.starts[at]
         if not (follows and _equal(image, self._last)):
+            if follows and self._run[0] >= 0:
+                self._lengths[row - self._run[1]] += 1
             self.close()
             self._run = (at, row)
         if isinstance(image, bytes):
@@ -66,6 +71,16 @@ class Frames:
             self._parameters = parameters
         self._last, self._next = image, row + 1
         self.images += 1
+
+    @property
+    def usual(self) -> int:
+        """Rows for which the camera usually gives an image until it gives the next: more than one of a slow camera."""
+        half, counted = sum(self._lengths.values()) // 2, 0
+        for length, count in sorted(self._lengths.items()):
+            counted += count
+            if counted > half:
+                return length
+        return 1
 
     def close(self) -> None:
         """End the run of equal images that the last one belongs to."""
@@ -102,9 +117,9 @@ def judge_frames(judgement: Judgement, path: str, frames: Frames, motion: Motion
     """Judge a camera whose bytes stand still for long while the robot moves, and one whose parameters changed."""
     assert judgement.thresholds is not None
     frames.close()
-    worst: dict[int, tuple[int, int, str]] = {}
+    usual, worst = frames.usual, dict[int, tuple[int, int, str]]()
     for at, first, end in frames.runs:
-        if at in worst and worst[at][1] - worst[at][0] >= end - first:
+        if end - first < _TIMES_USUAL * usual or (at in worst and worst[at][1] - worst[at][0] >= end - first):
             continue
         moved = motion.moved_most(first, end)
         if moved is not None and moved[1] >= judgement.thresholds.moved:

@@ -14,6 +14,7 @@ from data.store.schema import MetaField, Schema, StreamField
 from robot.description import ActionField, ActionSpec, ObservationField, ObservationSpec
 
 EPISODES, ROWS, PERIOD_S, RATE = 6, 60, 0.05, 5
+BAD = 3  # the episode that a test spoils
 SCHEMA = Schema(
     ObservationSpec(
         (
