@@ -17,8 +17,8 @@ from robot.description.loading import RobotDescription, load_robot, robot_names
 from robot.description.record import to_json
 from robot.errors import InputError, nearest
 
-_TARGET_SLACK = 1e-3  # of the range: what single precision makes of a limit
-_MEASURED_SLACK = 0.05  # a robot overshoots its targets, and its joints yield at their stops
+_EXACT = 1e-6  # of the range: what single precision makes of a limit
+_MEASURED = 0.05  # of the range: a robot overshoots its targets, and its joints yield at their stops
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,11 +98,9 @@ def declared_bounds(judgement: Judgement) -> list[Bounds]:
     bounds = []
     for name, (low, high) in (given.limits if given is not None else {}).items():
         ends = np.array([float(low)]), np.array([float(high)])
-        bounds += [
-            Bounds(path, name, where, *ends, "limits=", _TARGET_SLACK) for path, where in _places(contents, name)
-        ]
+        bounds += [Bounds(path, name, where, *ends, "limits=", _EXACT) for path, where in _places(contents, name)]
     try:
-        bounds += _of_contract(contents)
+        bounds += _of_contract(contents, _EXACT if given is None else given.slack)
     except (InputError, TypeError, ValueError, KeyError, AttributeError, IndexError) as error:
         judgement.remark("note", "attributes", f"the limits of the contract on record cannot be read: {error}")
     return bounds
@@ -132,7 +130,7 @@ def _places(contents: Contents, name: str) -> list[tuple[str, slice]]:
     return places
 
 
-def _of_contract(contents: Contents) -> Iterator[Bounds]:
+def _of_contract(contents: Contents, slack: float) -> Iterator[Bounds]:
     """The bounds in the contract that a store's attributes hold, or name with the hash of one that is shipped."""
     record, schema = contents.attributes.get("contract"), contents.schema
     if not isinstance(record, Mapping) or schema is None:
@@ -147,13 +145,13 @@ def _of_contract(contents: Contents) -> Iterator[Bounds]:
     if not isinstance(limits, Mapping):
         return
     source = f"contract {name}"
-    yield from _workspace(contents, limits, source)
+    yield from _workspace(contents, limits, source, slack)
     if robot in robot_names():
         margin = float((limits.get("joints") or {}).get("margin") or 0)
-        yield from _joints(contents, load_robot(robot), margin, source)
+        yield from _joints(contents, load_robot(robot), margin, source, slack)
 
 
-def _workspace(contents: Contents, limits: Mapping[str, Any], source: str) -> Iterator[Bounds]:
+def _workspace(contents: Contents, limits: Mapping[str, Any], source: str, slack: float) -> Iterator[Bounds]:
     assert contents.schema is not None
     box = (limits.get("tcp") or {}).get("workspace")
     if not box:
@@ -162,10 +160,10 @@ def _workspace(contents: Contents, limits: Mapping[str, Any], source: str) -> It
     for field in contents.schema.action.fields:
         if field.kind == "pose" and field.size == 3 and field.unit == "m" and low.shape == high.shape == (3,):
             where = contents.schema.action.slices[field.name]
-            yield Bounds(layout.row_path(ACTION), field.name, where, low, high, source, _TARGET_SLACK)
+            yield Bounds(layout.row_path(ACTION), field.name, where, low, high, source, slack)
 
 
-def _joints(contents: Contents, robot: RobotDescription, margin: float, source: str) -> Iterator[Bounds]:
+def _joints(contents: Contents, robot: RobotDescription, margin: float, source: str, slack: float) -> Iterator[Bounds]:
     """Positions of joints, of targets with the contract's margin and of what was measured."""
     schema = contents.schema
     assert schema is not None
@@ -178,7 +176,7 @@ def _joints(contents: Contents, robot: RobotDescription, margin: float, source: 
             where = schema.action.slices[vector.field]
             if where.stop - where.start == len(low):
                 path = layout.row_path(ACTION)
-                yield Bounds(path, vector.field, where, low + inner, high - inner, source, _TARGET_SLACK)
+                yield Bounds(path, vector.field, where, low + inner, high - inner, source, slack)
         if vector.field in schema.observation and schema.observation[vector.field].shape == (len(low),):
             path = layout.row_path(vector.field)
-            yield Bounds(path, vector.field, slice(0, len(low)), low, high, source, _MEASURED_SLACK)
+            yield Bounds(path, vector.field, slice(0, len(low)), low, high, source, max(slack, _MEASURED))

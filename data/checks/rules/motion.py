@@ -84,7 +84,7 @@ class Motion:
         moved = np.ones(contents.rows, bool)
         assert limit is not None
         share = limit.idle_speed / self.judgement.rows_per_second
-        for first in range(0, len(moved), _ROWS_AT_ONCE):
+        for first in range(0, len(moved) if self.scales else 0, _ROWS_AT_ONCE):
             begin, end = max(first - 1, 0), min(first + _ROWS_AT_ONCE, len(moved))
             still = np.ones(end - begin - 1, bool)
             try:

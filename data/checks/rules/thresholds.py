@@ -45,6 +45,8 @@ class Thresholds:
         jump: a component of the action may step so many times as far as its largest step in the median episode.
         limits: array, field or component of the action -> [lowest, highest], such as limits.gripper.width=[0,0.08];
             beside those that a contract on record declares.
+        slack: share of its range by which a target may be outside of what a contract declares, and what was measured
+            by 0.05 at least.
         ignore: rules to leave out.
         errors: rules of which a finding is an error, else they are warnings.
         period_s: seconds between rows, of a store that does not say; else 10 rows a second are assumed.
@@ -62,6 +64,7 @@ class Thresholds:
     idle_speed: Annotated[float, Range(0, 1)] = 0.01
     jump: Annotated[float, Range(1, 1e6)] = 5.0
     limits: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    slack: Annotated[float, Range(0, 10)] = 0.02
     ignore: tuple[str, ...] = ()
     errors: tuple[str, ...] = ()
     period_s: Annotated[float, Range(0, 3600, above=True)] | None = None
