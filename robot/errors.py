@@ -55,12 +55,17 @@ def one_line(error: Exception) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 
+def printable(words: str) -> str:
+    """Words of a file for a person: `?` for what nothing can show, and so for what steers a terminal."""
+    return "".join(each if each.isprintable() else "?" for each in words)
+
+
 LONGEST = 80  # characters, at most, of somebody's words in a message
 
 
 def cut(words: str) -> str:
     """Words for a message: of at most 80 characters, and a mark for what nothing can show."""
-    shown = "".join(each if each.isprintable() else "?" for each in words[:LONGEST])
+    shown = printable(words[:LONGEST])
     return shown if len(words) <= LONGEST else f"{shown[: LONGEST - 3]}..."
 
 

@@ -60,7 +60,7 @@ def _answer(words: list[str]) -> int:
         return 0
     verb, rest = words[0], words[1:]
     debug = os.environ.get("TILLER_DEBUG", "") not in ("", "0")
-    from robot.errors import TillerError
+    from robot.errors import TillerError, printable
 
     try:
         with _stoppable(verb):
@@ -74,7 +74,8 @@ def _answer(words: list[str]) -> int:
     except TillerError as error:
         if debug:
             raise
-        print(f"tiller {verb}: {error}", file=sys.stderr)
+        # Names in a message may come from anybody's file: none of them steers the terminal.
+        print(f"tiller {verb}: " + "\n".join(map(printable, str(error).split("\n"))), file=sys.stderr)
         return error.exit_code
     except Exception as error:
         if debug:

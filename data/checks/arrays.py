@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from data.checks.blame import SHOWN, Judgement, listed
-from data.checks.scan import Scan, scan
+from data.checks.blame import SHOWN, Blame, Judgement, listed
+from data.checks.scan import Scan, Watch, scan
 from data.store import layout
 from data.store.consistency import Borders
 from data.store.contents import Contents
@@ -14,8 +16,23 @@ from data.store.schema import ACTION
 from robot.errors import InputError
 
 
-def judge_array(judgement: Judgement, path: str, streams: dict[str, Borders]) -> None:
-    """Judge one array: damage, shape and type against the schema, numbers that are not finite, constant components."""
+def judge_array(
+    judgement: Judgement,
+    path: str,
+    streams: dict[str, Borders],
+    watches: Sequence[Watch] = (),
+    *,
+    decode: bool = False,
+) -> None:
+    """Judge one array: damage, shape and type against the schema, numbers that are not finite, constant components.
+
+    Args:
+        judgement: what is known so far; is added to.
+        path: of the array.
+        streams: name -> where the samples of each episode begin and end.
+        watches: what looks at the entries meanwhile.
+        decode: decode encoded images too.
+    """
     contents = judgement.contents
     try:
         array = contents.array(path)
@@ -23,7 +40,7 @@ def judge_array(judgement: Judgement, path: str, streams: dict[str, Borders]) ->
         absent = absent_rows(array) if looked_at else []
         lost = [(rows.first, rows.end) for rows in absent if rows.whole]
         partly = [(rows.first, rows.end) for rows in absent if not rows.whole]
-        seen = scan(contents, path, lost)
+        seen = scan(contents, path, lost, watches, decode=decode)
     except InputError as error:
         judgement.blame(path, str(error), judgement.all)
         return
@@ -52,6 +69,27 @@ def judge_array(judgement: Judgement, path: str, streams: dict[str, Borders]) ->
         _judge_absent(judgement, path, seen, lost, whole=True)
         _judge_absent(judgement, path, seen, partly, whole=False)
         _judge_numbers(judgement, path, seen)
+        _judge_misfits(judgement, path, seen)
+
+
+def _judge_misfits(judgement: Judgement, path: str, seen: Scan) -> None:
+    """Judge images of another size, number of channels or codec than their array's: what a camera sends after a
+    change of its settings. Nothing can decode them as rows of the array, so their episodes are lost to it.
+    """
+    if judgement.borders is None:
+        return
+    for first, end, what in seen.misfits:
+        episodes = judgement.borders.between(first, end)
+        for episode in np.flatnonzero(episodes).tolist():
+            row = max(first, int(judgement.borders.starts[episode]))
+            count = min(end, int(judgement.borders.ends[episode])) - row
+            message = f"{count} images, the first of row {row}, are {what}"
+            finding = judgement.finding("error", "camera", path, message, episode=episode, row=row)
+            blamed = judgement.none
+            blamed[episode] = True
+            judgement.blames.append(Blame(path, message, blamed, finding=finding))
+        if not episodes.any():
+            judgement.blame_used(path, f"{end - first} images from row {first} on are {what}", episodes)
 
 
 def _judge_absent(judgement: Judgement, path: str, seen: Scan, absent: list[tuple[int, int]], *, whole: bool) -> None:

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
 from data.checks.report import Finding
+from data.checks.rules.spans import Spans
+from data.checks.rules.thresholds import ROWS_PER_SECOND, RULES, Thresholds
+from data.store import layout
 from data.store.consistency import Borders
 from data.store.contents import Contents
+from data.store.names import TIME, has_column
+from robot.errors import TillerError
 
 SHOWN = 8
 
@@ -22,12 +28,14 @@ class Blame:
         message: what it is.
         episodes: (episodes,) bool, those that it spoils; none of them where a copy into a new store mends it.
         cause: the same for one of these episodes; empty for where and message.
+        finding: as it is reported; None for an error that says it all with where and message.
     """
 
     where: str
     message: str
     episodes: np.ndarray
     cause: str = ""
+    finding: Finding | None = None
 
 
 @dataclass(eq=False)
@@ -37,6 +45,7 @@ class Judgement:
     Args:
         contents: of the store.
         borders: where episodes begin and end; None where that is unknown.
+        thresholds: of the rules; None judges only whether the store can be used.
 
     Attributes:
         blames: the errors.
@@ -45,6 +54,7 @@ class Judgement:
 
     contents: Contents
     borders: Borders | None
+    thresholds: Thresholds | None = None
     blames: list[Blame] = field(default_factory=list)
     remarks: list[Finding] = field(default_factory=list)
 
@@ -82,6 +92,63 @@ class Judgement:
     def remark(self, severity: str, where: str, message: str) -> None:
         """Note a warning or a note, which spoils nothing."""
         self.remarks.append(Finding(severity, where, message))
+
+    def suspect(
+        self, rule: str, where: str, message: str, *, episode: int, row: int, second: float | None = None
+    ) -> None:
+        """Note that an episode breaks a rule; it can be used all the same."""
+        thresholds = self.thresholds
+        if thresholds is not None and rule not in thresholds.ignore:
+            severity = "error" if rule in thresholds.errors else "warning"
+            self.remarks.append(self.finding(severity, rule, where, message, episode=episode, row=row, second=second))
+
+    def finding(
+        self,
+        severity: str,
+        rule: str,
+        where: str,
+        message: str,
+        *,
+        episode: int,
+        row: int,
+        second: float | None = None,
+    ) -> Finding:
+        """What a rule says of a row of an episode, with its second (of the row by default) and what can be done."""
+        second = self.second(episode, row) if second is None else second
+        return Finding(severity, where, message, rule, episode, second, row, RULES[rule])
+
+    @cached_property
+    def spans(self) -> Spans:
+        """The episodes whose rows are known."""
+        return Spans(self.borders or Borders(np.empty(0, np.int64), 0))
+
+    @property
+    def rows_per_second(self) -> float:
+        """By the schema, else as the thresholds say or assume."""
+        if self.contents.schema is not None:
+            return 1 / self.contents.schema.period_s
+        given = None if self.thresholds is None else self.thresholds.period_s
+        return ROWS_PER_SECOND if given is None else 1 / given
+
+    def second(self, episode: int, row: int) -> float | None:
+        """When a row of the store was, in s from its episode's first one; None where nothing says it."""
+        assert self.borders is not None
+        first = int(self.borders.starts[episode])
+        stamps = self.stamp(first), self.stamp(row)
+        if stamps[0] is not None and stamps[1] is not None:
+            return (stamps[1] - stamps[0]) / 1e9
+        given = None if self.thresholds is None else self.thresholds.period_s
+        known = self.contents.schema is not None or given is not None
+        return (row - first) / self.rows_per_second if known else None
+
+    def stamp(self, row: int) -> int | None:
+        """The stamp of a row, ns; None where it has none that can be read."""
+        if not has_column(self.contents.schema, TIME):
+            return None
+        try:
+            return int(self.contents.read(layout.row_path(TIME.name), row, row + 1)[0])
+        except (TillerError, IndexError, TypeError, ValueError):  # damaged, which is reported with the array
+            return None
 
     def why(self, episode: int) -> str:
         """The errors that spoil an episode, in words; empty where none does."""

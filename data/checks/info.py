@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,15 +9,17 @@ from typing import Any
 
 import numpy as np
 
+from data.checks.attributes import attribute_lines
+from data.checks.episodes import EpisodeInfo, episode_infos, episode_table
+from data.checks.report import plain
 from data.checks.shares import row_shares
+from data.checks.sizes import array_sizes, size_in_words
 from data.learning.statistics import hardly_changing, statistics_of
 from data.store import layout
 from data.store.contents import Contents, read_contents
 from data.store.location import locate
 from data.store.names import SUCCESS
-from robot.errors import TillerError
-
-LONGEST_LINE = 400  # characters of an attribute with what is nested in it
+from robot.errors import TillerError, printable
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,7 @@ class Info:
         arrays: in the store's order.
         attributes: of the root, without the schema.
         unreadable: path of an array whose metadata cannot be read -> why.
+        listed: every episode, where they were requested.
     """
 
     path: str
@@ -78,6 +80,7 @@ class Info:
     arrays: tuple[ArrayInfo, ...]
     attributes: Mapping[str, Any]
     unreadable: Mapping[str, str] = field(default_factory=dict)
+    listed: tuple[EpisodeInfo, ...] | None = None
 
     def facts(self) -> list[tuple[str, str]]:
         """(name, value) of everything but the arrays."""
@@ -98,7 +101,10 @@ class Info:
             rows.append(("success", f"{self.successes} of {self.episodes} ({self.successes / self.episodes:.1%})"))
         rows += self.shares
         rows += [("cannot be read", f"{path}: {reason}") for path, reason in self.unreadable.items()]
-        return rows + [(key, _shown(value)) for key, value in self.attributes.items() if key != "control_period_s"]
+        for key, value in self.attributes.items():
+            if key != "control_period_s":
+                rows += attribute_lines(str(key), value)
+        return rows
 
     def table(self) -> list[tuple[str, ...]]:
         """A heading and one row per array: path, shape, dtype, unit, chunks, codecs, size on disk."""
@@ -113,36 +119,45 @@ class Info:
                     array.unit,
                     _by(array.chunks),
                     " ".join(array.codecs),
-                    _size(array.bytes),
+                    size_in_words(array.bytes),
                 )
                 for array in self.arrays
             ),
         ]
 
     def lines(self) -> list[str]:
-        """The facts as lines of text, then the table of arrays."""
+        """The facts as lines of text, then the table of arrays, and that of episodes where it was requested."""
         facts = self.facts()
         width = max(len(name) for name, _ in facts)
-        table = self.table()
-        widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
-        return (
-            [f"{name:{width}}  {value}" for name, value in facts]
-            + [""]
-            + ["  ".join(cell.ljust(size) for cell, size in zip(row, widths)).rstrip() for row in table]
+        lines = [f"{name:{width}}  {value}" for name, value in facts] + ["", *_columns(self.table())]
+        if self.listed is not None:
+            lines += ["", *_columns(episode_table(self.listed))]
+        return [printable(line) for line in lines]
+
+    def to_json(self) -> dict[str, Any]:
+        """All of it as plain JSON values: attributes whole, and a list of episodes where they were requested."""
+        values = {name: value for name, value in vars(self).items() if name not in ("arrays", "listed", "shares")}
+        return plain(
+            {
+                **values,
+                "shares": dict(self.shares),
+                "arrays": [vars(array) for array in self.arrays],
+                **({} if self.listed is None else {"listed": [vars(each) for each in self.listed]}),
+            }
         )
 
 
-def _shown(value: Any) -> str:
-    """An attribute in a line, without facts that are not given; of what is long only what is not nested."""
-    if isinstance(value, Mapping):
-        value = {key: item for key, item in value.items() if item is not None and item != {} and item != []}
-        if len(str(value)) > LONGEST_LINE:
-            value = {key: item for key, item in value.items() if not isinstance(item, (Mapping, list))}
-    return str(value)
+def _columns(table: list[tuple[str, ...]]) -> list[str]:
+    widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
+    return ["  ".join(cell.ljust(size) for cell, size in zip(row, widths)).rstrip() for row in table]
 
 
-def info(path: str | Path) -> Info:
+def info(path: str | Path, *, episodes: bool = False) -> Info:
     """Facts about a store; it is not checked, `validate` does that.
+
+    Args:
+        path: a folder, a zip or a URL, written by tiller or not.
+        episodes: list every episode too, with its facts.
 
     Raises:
         InputError: there is no store, or its episode ends are missing.
@@ -152,7 +167,7 @@ def info(path: str | Path) -> Info:
     ends = contents.read(layout.EPISODE_ENDS)
     lengths = np.diff(ends, prepend=0)
     period_s = contents.schema.period_s if contents.schema else None
-    sizes = _sizes(contents)
+    sizes = array_sizes(contents)
     arrays = tuple(
         _array_info(contents, path, metadata, sizes) for path, metadata in contents.metadata.items() if metadata
     )
@@ -171,6 +186,7 @@ def info(path: str | Path) -> Info:
         arrays=arrays,
         attributes=contents.attributes,
         unreadable=contents.unreadable,
+        listed=episode_infos(contents, ends) if episodes else None,
     )
 
 
@@ -179,13 +195,14 @@ def _array_info(
 ) -> ArrayInfo:
     if metadata["zarr_format"] == 3:
         chunks = metadata["chunk_grid"]["configuration"]["chunk_shape"]
-        codecs = [codec["name"] for codec in metadata["codecs"] if codec["name"] != "bytes"]
+        codecs = [str(codec["name"]) for codec in metadata["codecs"] if codec["name"] != "bytes"]
         dtype = metadata["data_type"]
+        dtype = dtype.get("name", "unnamed") if isinstance(dtype, Mapping) else dtype
     else:
         chunks = metadata["chunks"]
         stages = [*(metadata.get("filters") or ()), metadata.get("compressor") or {}]
-        codecs = [stage["id"] for stage in stages if stage]
-        dtype = np.dtype(metadata["dtype"]).name if isinstance(metadata["dtype"], str) else metadata["dtype"]
+        codecs = [str(stage["id"]) for stage in stages if stage]
+        dtype = np.dtype(metadata["dtype"]).name if isinstance(metadata["dtype"], str) else "records"
     return ArrayInfo(
         path=path,
         shape=(contents.committed.get(path, metadata["shape"][0]), *metadata["shape"][1:]),
@@ -195,33 +212,6 @@ def _array_info(
         codecs=tuple(codecs),
         bytes=None if sizes is None else sizes.get(path, 0),
     )
-
-
-def _sizes(contents: Contents) -> Mapping[str, int] | None:
-    """Array path -> bytes on disk; None for a URL."""
-    location = contents.location
-    if location.kind == "url":
-        return None
-    sizes = dict.fromkeys(contents.metadata, 0)
-    for file, size in _files(location.folder, Path(location.name), location.group.store_path.path):
-        parts = file.split("/")
-        owner = next((path for depth in range(2, len(parts)) if (path := "/".join(parts[:depth])) in sizes), None)
-        if owner is not None:
-            sizes[owner] += size
-    return sizes
-
-
-def _files(folder: Path | None, archive: Path, prefix: str) -> list[tuple[str, int]]:
-    """(path from the root group, bytes) of every file of a local store."""
-    if folder is not None:
-        return [
-            (file.relative_to(folder).as_posix(), file.stat().st_size) for file in folder.rglob("*") if file.is_file()
-        ]
-    with zipfile.ZipFile(archive) as opened:
-        return [
-            (entry.filename.removeprefix(f"{prefix}/" if prefix else ""), entry.compress_size)
-            for entry in opened.infolist()
-        ]
 
 
 def nearly_constant(path: str | Path) -> list[str]:
@@ -256,12 +246,3 @@ def _successes(contents: Contents, episodes: int) -> int | None:
 
 def _by(shape: tuple[int, ...]) -> str:
     return " x ".join(str(size) for size in shape)
-
-
-def _size(count: int | None) -> str:
-    if count is None:
-        return "?"
-    for unit, size in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if count >= size:
-            return f"{count / size:.1f} {unit}"
-    return f"{count} B"

@@ -6,8 +6,10 @@ import numpy as np
 
 from data.checks.arrays import judge_array
 from data.checks.blame import Judgement, listed
-from data.checks.meanings import judge_meanings
-from data.checks.times import judge_row_times, judge_stream_times
+from data.checks.rules.behaviour import Watches
+from data.checks.rules.meanings import judge_meanings
+from data.checks.rules.thresholds import Thresholds
+from data.checks.rules.times import judge_row_times, judge_stream_times
 from data.store import layout
 from data.store.consistency import Borders, array_problems, ends_array_problem, ends_problem, unequal_lengths
 from data.store.contents import Contents
@@ -16,31 +18,40 @@ from data.store.schema import ACTION
 from robot.errors import InputError
 
 
-def judge(contents: Contents) -> Judgement:
-    """Read every chunk of a store and look at every number.
+def judge(contents: Contents, thresholds: Thresholds | None = None, *, decode: bool = False) -> Judgement:
+    """Read every chunk of a store, once, and look at every number.
 
     Args:
         contents: of a store, sound or not.
+        thresholds: of the rules by which episodes that can be used are judged too; None leaves these out.
+        decode: decode encoded images too; else their checksums and headers are looked at.
 
     Returns:
         All that is wrong; where the episode ends cannot be read as a list of integers, every other error is listed too.
+
+    Raises:
+        InputError: a limit of the thresholds is of what the store does not have.
     """
     borders, problem = _borders(contents)
-    judgement = Judgement(contents, borders)
+    judgement = Judgement(contents, borders, thresholds)
     _judge_structure(judgement)
     if problem:
         judgement.blame(layout.EPISODE_ENDS, problem)
     elif borders is not None:
         _judge_ends(judgement, borders)
     streams = _judge_stream_ends(judgement)
+    watches = Watches(judgement, streams) if thresholds is not None and borders is not None else None
     for path in contents.stored:
         if not path.startswith((layout.EPISODE_ENDS, "meta/stream_ends")):
-            judge_array(judgement, path, streams)
+            looking = [] if watches is None else watches.of(path)
+            judge_array(judgement, path, streams, looking, decode=decode)
     if borders is not None:
         judge_row_times(judgement, borders)
         judge_meanings(judgement, borders)
         for name, samples in streams.items():
             judge_stream_times(judgement, name, samples)
+    if watches is not None:
+        watches.judge()
     return judgement
 
 

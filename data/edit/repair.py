@@ -16,10 +16,11 @@ from data.checks.judgement import judge
 from data.checks.report import Finding, Report
 from data.store import layout
 from data.store.contents import Contents, read_contents
-from data.store.dataset import Dataset, free_folder
+from data.store.dataset import Dataset
 from data.store.location import locate
 from data.store.writing.durable import DurableStore
 from data.store.writing.staging import written_aside
+from data.store.writing.target import free_folder
 from robot.errors import TillerError
 
 

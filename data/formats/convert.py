@@ -13,11 +13,12 @@ from data.formats import Preset, Source, find_preset, open_source, recognise
 from data.formats.facts import Fact, episode_facts, replaced_facts
 from data.formats.meaning import completed, meaning_of
 from data.formats.plan import ConversionPlan, make_plan
-from data.store.dataset import Dataset, free_folder
+from data.store.dataset import Dataset
 from data.store.episode import Episode
 from data.store.names import INSTRUCTION, SOURCE
 from data.store.schema import Schema
 from data.store.writing.staging import written_aside
+from data.store.writing.target import free_folder
 from robot.description import ActionField
 from robot.errors import InputError
 

@@ -9,6 +9,7 @@ from typing import Any, Mapping
 import numpy as np
 
 from data.store.location import Location, children, file_content
+from robot.errors import cut
 
 _FILES = {"zarr.json": 3, ".zarray": 2}
 # Of format 2 `4.0` or `4`, of format 3 `c.4.0` or a folder `c`.
@@ -65,13 +66,13 @@ def _holds_chunks(location: Location, path: str) -> bool:
 def _problem(metadata: Mapping[str, Any], zarr_format: int) -> str | None:
     """What is wrong with the metadata of an array of this format, or None."""
     if metadata.get("zarr_format") != zarr_format:
-        return f"'zarr_format' {metadata.get('zarr_format')!r}"
+        return f"'zarr_format' {_named(metadata.get('zarr_format'))}"
     shape = metadata.get("shape")
     if not isinstance(shape, list) or not _are_sizes(shape, 0):
-        return f"'shape' {shape!r}"
+        return f"'shape' {_named(shape)}"
     chunks = _chunks(metadata)
     if not _are_sizes(chunks, 1) or len(chunks) != len(shape):
-        return f"chunks {chunks!r} of an array of shape {shape!r}"
+        return f"chunks {_named(chunks)} of an array of shape {_named(shape)}"
     if zarr_format == 3:
         stages, name, dtype = metadata.get("codecs"), "name", metadata.get("data_type")
         good = isinstance(dtype, (str, dict))
@@ -81,13 +82,21 @@ def _problem(metadata: Mapping[str, Any], zarr_format: int) -> str | None:
         name, dtype = "id", metadata.get("dtype")
         good = _is_dtype(dtype)
     if not good:
-        return f"type {dtype!r}"
+        return f"type {_named(dtype)}"
     named = isinstance(stages, list) and all(isinstance(stage, dict) and name in stage for stage in stages)
     if not named or (zarr_format == 3 and not stages):
-        return f"codecs {stages!r}"
+        return f"codecs {_named(stages)}"
     if not isinstance(metadata.get("attributes", {}), dict):
-        return f"attributes {metadata['attributes']!r}"
+        return f"attributes {_named(metadata['attributes'])}"
     return None
+
+
+def _named(value: Any) -> str:
+    """A value for a message: what is nested by its size alone."""
+    nested = isinstance(value, (dict, list)) and any(isinstance(each, (dict, list)) for each in value)
+    if isinstance(value, dict) or nested:
+        return f"of {len(value)} entries"
+    return cut(repr(value))
 
 
 def _chunks(metadata: Mapping[str, Any]) -> Any:

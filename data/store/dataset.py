@@ -18,13 +18,14 @@ from data.store import layout
 from data.store.consistency import consistent_ends
 from data.store.contents import Contents, read_contents
 from data.store.episode import Episode
-from data.store.location import is_url, locate, refuse_within_store
+from data.store.location import is_url, locate
 from data.store.record import ROOT_KEY, Commit, Record
 from data.store.schema import Schema
 from data.store.writing.appending import Appender
 from data.store.writing.durable import DurableStore, move_into_place
 from data.store.writing.episode_writer import EpisodeWriter
-from data.store.writing.staging import aside_of, remove_aside, remove_leftovers
+from data.store.writing.staging import aside_of, remove_aside
+from data.store.writing.target import free_folder
 from robot.description import fingerprint, to_json
 from robot.errors import InputError, nearest
 
@@ -300,27 +301,6 @@ class Dataset:
         self.keys = contents.keys
         self.episode_ends = episode_ends
         self.meta_keys = contents.meta_keys
-
-
-def free_folder(path: str | Path) -> Path:
-    """A path at which a store can be made; what killed processes left there of one is removed.
-
-    Raises:
-        InputError: something is there already, it is within another store, or it is no local path.
-    """
-    if is_url(path):
-        raise InputError(f"'{path}'", expected="a local folder to write", got="a URL")
-    folder = Path(path).resolve()
-    refuse_within_store(folder, str(path))
-    remove_leftovers(folder)
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise InputError(
-            f"'{path}'",
-            expected="a folder that does not exist yet",
-            got="something there",
-            way_out="Choose another path; nothing is overwritten",
-        )
-    return folder
 
 
 def _cannot_append(path: str, what: str) -> InputError:

@@ -17,10 +17,10 @@ from zarr.errors import ZarrUserWarning
 from zarr.storage import FsspecStore, LocalStore, ZipStore
 
 from data.store.foreign.formats import refuse_known_format
+from data.store.writing.target import is_url
 from robot.errors import InputError
 
 _GROUP_FILES = ("zarr.json", ".zgroup")
-_STORE_FILES = (*_GROUP_FILES, ".zarray")
 
 
 @dataclass(frozen=True)
@@ -77,34 +77,6 @@ def file_content(location: Location, path: str) -> bytes | None:
         return None if content is None else content.to_bytes()
 
     return sync(read())
-
-
-def refuse_within_store(folder: Path, named: str) -> None:
-    """Refuse to write a store within another one, which it would damage.
-
-    Args:
-        folder: to be written, resolved.
-        named: as the person gave it, for messages.
-
-    Raises:
-        InputError: a folder above it is a store or a part of one, or its name is too long.
-    """
-    try:
-        folder.exists()
-        above = next((at for at in folder.parents if any((at / file).exists() for file in _STORE_FILES)), None)
-    except OSError as error:
-        raise InputError(f"'{named}'", expected="a path that can be written", got=error.strerror) from error
-    if above is not None:
-        raise InputError(
-            f"'{named}'",
-            expected="a folder outside every store",
-            got=f"one within the store '{above}'",
-            way_out="Choose a path beside it",
-        )
-
-
-def is_url(path: str | Path) -> bool:
-    return "://" in str(path)
 
 
 def locate(path: str | Path) -> Location:

@@ -16,6 +16,7 @@ import pytest
 import yaml
 
 from data.store.writing.lock import LOCK_NAME, WriterLock
+from data.store.writing.target import free_folder
 from robot.errors import InputError, TillerError
 from tests.journeys.commands import Command
 from tiller.runs.origin import trained_task
@@ -174,3 +175,22 @@ def test_run_that_cannot_begin_leaves_no_folder(tmp_path: Path, error: TillerErr
         (output.path / "checkpoints").mkdir()
         raise error
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("there", ["file", "files", "store", "checkpoint"])
+def test_a_run_and_a_store_refuse_a_path_that_is_not_free_alike(tmp_path: Path, there: str) -> None:
+    target = tmp_path / there
+    if there == "file":
+        target.write_text("words")
+    else:
+        target.mkdir()
+        (target / {"files": "notes.txt", "store": "zarr.json", "checkpoint": "policy.json"}[there]).write_text("{}")
+    target = target / "within" if there in ("store", "checkpoint") else target
+    before = files(tmp_path)
+    refusals = []
+    for claim in (lambda: claim_folder("train", str(target)), lambda: free_folder(target)):
+        with pytest.raises(InputError) as caught:
+            claim()
+        refusals.append((caught.value.thing, caught.value.expected, caught.value.got))
+    assert refusals[0] == refusals[1] and str(target) in refusals[0][0]
+    assert files(tmp_path) == before

@@ -64,12 +64,13 @@ def key_lines(kind: type, values: Mapping[str, Any], indent: str, prefix: str = 
 
 
 def argument_texts(kind: type) -> dict[str, str]:
-    """The text of each field in the `Args` of a docstring."""
-    _, _, arguments = inspect.cleandoc(kind.__doc__ or "").partition("Args:\n")
+    """The text of each field in the `Args` of a docstring, and in those of the classes that it extends."""
     texts: dict[str, str] = {}
-    for names, text in re.findall(r"^    (\w[\w, ]*): (.*(?:\n {5,}.*)*)", arguments, re.MULTILINE):
-        for name in names.split(", "):
-            texts[name] = " ".join(text.split()).replace("`", "").replace("None", "null")
+    for each in reversed(kind.__mro__):
+        _, _, arguments = inspect.cleandoc(each.__doc__ or "").partition("Args:\n")
+        for names, text in re.findall(r"^    (\w[\w, ]*): (.*(?:\n {5,}.*)*)", arguments, re.MULTILINE):
+            for name in names.split(", "):
+                texts[name] = " ".join(text.split()).replace("`", "").replace("None", "null")
     return texts
 
 

@@ -14,16 +14,15 @@ from typing import Any, Iterator, Mapping, Sequence
 import yaml
 
 from data.store.writing.lock import LOCK_NAME, WriterLock
+from data.store.writing.target import free_folder, is_occupied, writable_folder
 from robot.errors import InputError, TillerError
 from robot.files import FULL, unwritten, write_file
-
-CHECKPOINTS = ("policy.json", "critic.json", "actor.json", "module.json")
-"""What a checkpoint folder has."""
 
 CONFIG = "config.yaml"
 FINISHED = "finished.json"
 HEADING = "# tiller "
 ANOTHER = "Wait until it is done, or choose another output="
+_WAYS_OUT = "Choose another output=; overwrite=true replaces what tiller left there, and resume=true goes on with it"
 
 
 @dataclass(frozen=True)
@@ -120,9 +119,12 @@ def open_output(
     with _writable(path):
         path.mkdir(parents=True, exist_ok=True)
     lock = WriterLock(path, ANOTHER)
-    if not resume and _is_occupied(path):  # by a run that began and ended since
-        lock.release()
-        raise _occupied(path)
+    if not resume:
+        try:
+            free_folder(path, _WAYS_OUT, (LOCK_NAME,))  # a run may have begun and ended since
+        except InputError:
+            lock.release()
+            raise
     return begin(verb, values, path, lock)
 
 
@@ -146,21 +148,17 @@ def claim_folder(
     Raises:
         InputError: there is something already, or what was to be removed is being written or is read by this run.
     """
-    if requested and "://" in requested:
-        raise InputError(
-            f"output {requested}", expected="a local folder", got="a URL", way_out="Choose another output="
-        )
     path = Path(requested) if requested else _dated(verb)
-    _require_outside_checkpoints(path)
     with _writable(path):
+        if not (overwrite or resume):
+            free_folder(requested or path, _WAYS_OUT, (LOCK_NAME,))
+            return path
+        writable_folder(requested or path, _WAYS_OUT)
         if path.exists() and not path.is_dir():
-            raise InputError(f"output {path}", expected="a folder", got="a file", way_out="Choose another output=")
-        occupied = path.is_dir() and _is_occupied(path)
-        if occupied and overwrite:
+            raise InputError(f"'{path}'", expected="a folder", got="a file", way_out="Choose another output=")
+        if overwrite and is_occupied(path, (LOCK_NAME,)):
             _require_unread(path, reads)
             _remove(path)
-        elif occupied and not resume:
-            raise _occupied(path)
     return path
 
 
@@ -171,20 +169,6 @@ def begin(verb: str, values: Mapping[str, Any], path: Path, lock: WriterLock | N
         write_file(path / CONFIG, f"{HEADING}{verb}\n{yaml.safe_dump(dict(values), sort_keys=False)}")
         (path / FINISHED).unlink(missing_ok=True)
     return Output(verb, path, lock, earlier)
-
-
-def _is_occupied(path: Path) -> bool:
-    return any(file.name != LOCK_NAME for file in path.iterdir())
-
-
-def _occupied(path: Path) -> InputError:
-    return InputError(
-        f"output {path}",
-        expected="a new or empty folder",
-        got="one that holds files",
-        way_out="Choose another output=; overwrite=true replaces what tiller left there, and resume=true "
-        "goes on with it",
-    )
 
 
 @contextmanager
@@ -219,19 +203,6 @@ def finished_figures(path: Path) -> dict[str, Any] | None:
         return json.loads((path / FINISHED).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-
-
-def _require_outside_checkpoints(path: Path) -> None:
-    """Refuse a folder inside a checkpoint, which is replaced as a whole when it is written anew."""
-    for parent in path.absolute().parents:
-        record = next((name for name in CHECKPOINTS if (parent / name).is_file()), None)
-        if record is not None:
-            raise InputError(
-                f"output {path}",
-                expected="a folder outside of checkpoints",
-                got=f"one inside the checkpoint '{parent}'",
-                way_out="Choose another output=",
-            )
 
 
 def read_kept(file: Path) -> dict[str, Any]:

@@ -29,7 +29,8 @@ def print_replay(task: str, replays: Sequence[ReplayedEpisode], units: Mapping[s
         largest, episode, row = max(
             (each.errors[key].max(), each.episode, each.errors[key].argmax()) for each in replays
         )
-        keys.add_row(key, unit, f"{mean:.2g}", f"{largest:.2g}", f"episode {episode}, row {row}")
+        where = f"episode {episode}, row {row}" if largest > 0 else ""
+        keys.add_row(key, unit, f"{mean:.2g}", f"{largest:.2g}", where)
     episodes = Table("episode", "rows", "mean", "max", "success", "score")
     for each in replays:
         errors = list(each.errors.values())

@@ -10,6 +10,7 @@ from robot.description import ActionField
 from robot.description.ranges import Count, NonNegative, Range
 from robot.errors import InputError, nearest
 from tiller.command_line.words import read_options, split_words
+from tiller.data_verbs.judging import InfoOptions, ValidateOptions, info, validate
 
 INCIDENT = "--incident"
 
@@ -180,24 +181,6 @@ def convert(source: str, target: str, options: ConvertOptions) -> int:
     return 0
 
 
-def info(path: str, options: NoOptions) -> int:
-    """What a dataset holds."""
-    from data.checks.info import info as facts
-    from data.checks.info import nearly_constant
-
-    print("\n".join([*facts(path).lines(), *nearly_constant(path)]))
-    return 0
-
-
-def validate(path: str, options: NoOptions) -> int:
-    """Read every chunk and list what is wrong; 1 when something is."""
-    from data.checks.validate import validate as examine
-
-    report = examine(path)
-    print("\n".join(report.lines()))
-    return 0 if report.ok else 1
-
-
 def repair(source: str, target: str, options: NoOptions) -> int:
     """Write the sound episodes of a damaged dataset as a new one."""
     from data.edit.repair import repair as mend
@@ -260,8 +243,8 @@ def _episodes(chosen: Any, count: int) -> list[int]:
 
 
 ACTIONS: Mapping[str, Action] = {
-    "info": Action(("path",), "What a dataset holds: arrays, units, episodes, provenance", NoOptions, info),
-    "validate": Action(("path",), "Read every chunk and list what is wrong", NoOptions, validate),
+    "info": Action(("path",), "What a dataset holds: arrays, units, episodes, provenance", InfoOptions, info),
+    "validate": Action(("path",), "Read every chunk and list what is wrong", ValidateOptions, validate),
     "convert": Action(
         ("source", "target"),
         "Write foreign demonstrations (replay-buffer zarr, npz) as one of ours",

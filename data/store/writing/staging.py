@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import time
 from contextlib import contextmanager
@@ -40,26 +39,6 @@ def remove_aside(aside: Path) -> None:
         elif gone_since is None:
             gone_since = now
         time.sleep(0.01)
-
-
-def remove_leftovers(folder: Path) -> None:
-    """Delete what killed processes left of stores that were to become `folder`; those of living ones stay."""
-    name = re.compile(rf"\.?\.{re.escape(folder.name)}\.(\d+)\.(new|converting|repairing)(\.\d+\.new)?")
-    for parent in (folder, folder.parent):
-        for entry in [*parent.iterdir()] if parent.is_dir() else ():
-            leftover = name.fullmatch(entry.name)
-            if leftover and not _is_alive(int(leftover[1])):
-                shutil.rmtree(entry, ignore_errors=True)
-
-
-def _is_alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except PermissionError:  # another person's
-        return True
-    return True
 
 
 @contextmanager

@@ -79,7 +79,7 @@ def test_what_never_changes_and_late_rows_are_pointed_out(tmp_path: Path, schema
     assert _found(report, "note", "data/state") == "never changes in component 2"
     assert _found(report, "note", "data/reward") == "never changes"
     assert _found(report, "warning", "data/time_ns") == (
-        "1 rows came more than 1.5 periods after the one before, the worst 0.400 s, in row 5 (episode 0)"
+        "1 rows came more than 1.5 periods after the one before, the worst 0.400 s, in row 5"
     )
 
 

@@ -15,8 +15,9 @@ import zarr
 
 from data.edit.repair import repair
 from data.formats.convert import convert
-from data.store.dataset import Dataset, free_folder
+from data.store.dataset import Dataset
 from data.store.reading import DamagedChunkError
+from data.store.writing.target import free_folder
 from robot.errors import InputError
 
 

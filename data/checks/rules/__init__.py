@@ -1,0 +1,1 @@
+"""What each rule of an examination looks for, a file each."""
