@@ -1,0 +1,1 @@
+"""What `tiller data` does, an action a file."""
