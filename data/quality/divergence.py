@@ -24,10 +24,10 @@ import numpy as np
 
 from data.quality.neighbours import neighbourhood_means
 
-RIDGE = 1e-3
+RIDGE = 1e-6
 """Of the regression of actions on states, whose inputs have unit deviation."""
-_NOTHING = 1e-6
-"""Of an action's deviation: a residue below it is rounding."""
+NOTHING = 1e-4
+"""Of an action's deviation: where less is left the state decides it, by a line."""
 
 
 def action_divergence(
@@ -48,7 +48,7 @@ def action_divergence(
         (n,), NaN where no other origin has a row.
     """
     rest = action - _linear(state, action)
-    rest = rest[:, rest.std(axis=0) > _NOTHING * np.maximum(action.std(axis=0), 1e-12)]
+    rest = rest[:, rest.std(axis=0) > NOTHING * np.maximum(action.std(axis=0), 1e-12)]
     # Each component counts alike: that of a gripper would be all, as nothing linear says when it closes.
     rest = rest / np.maximum(rest.std(axis=0), 1e-12)
     return _disagreement(state, rest, origin, reference, k)

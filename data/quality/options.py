@@ -20,7 +20,7 @@ class QualityOptions:
             1 where all returns are one of them, else those of the store.
     """
 
-    k: Annotated[int, Range(1, 1000)] = 8
+    k: Annotated[int, Range(1, 1000)] = 5
     rows: Annotated[int, Range(100, 100_000)] = 6_000
     seed: Seed = 0
     return_min: float | None = None
