@@ -67,8 +67,11 @@ def trajectory_quality(
     high = most if most is not None else 1.0 if binary else float(returns.max())
     if low == high and least is None and most is None:
         return np.ones(len(returns)), (low, high)  # all alike: none is worse than another
-    if not low < high:
+    if not (np.isfinite([low, high]).all() and low < high):
         raise InputError(
-            "return_min and return_max", expected="the first below the second", got=f"{low:g} and {high:g}"
+            "return_min and return_max",
+            expected="finite numbers, the first below the second",
+            got=f"{low:g} and {high:g}",
+            way_out="The one that is not given is that of the store",
         )
     return np.clip((returns - low) / (high - low), 0, 1), (low, high)

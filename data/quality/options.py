@@ -16,8 +16,9 @@ class QualityOptions:
         k: nearest rows of other episodes that an action is compared with.
         rows: of all episodes that are compared with one another; of longer sets a part of each episode.
         seed: of the draw of rows and paths, where there are more episodes than can be compared.
-        return_min, return_max: returns of the worst and of the best behaviour, that TQ is 0 and 1 at; null takes 0 and
-            1 where all returns are one of them, else those of the store.
+        return_min: return of the worst behaviour, at which TQ is 0; null takes 0 where all returns are 0 or 1, else the
+            least of the store.
+        return_max: return of the best behaviour, at which TQ is 1; null takes 1 there, else the most of the store.
     """
 
     k: Annotated[int, Range(1, 1000)] = 5

@@ -38,7 +38,7 @@ def write_quality_page(target: Path, quality: Quality) -> Path:
         target: the file.
         quality: of a dataset; its names are anybody's.
     """
-    body = [_heading(quality), _scores(quality), _measures(quality), _starts(quality), _episodes(quality)]
+    body = [_heading(quality), _scores(quality), _measures(quality), _episodes(quality)]
     return write_page(target, f"{Path(quality.path).name}: quality", body)
 
 
@@ -73,7 +73,7 @@ def _scores(quality: Quality) -> str:
         axes.barh(rows, heights, color=plots.BAD, height=0.6)
         axes.set_yticks(rows, [NAMES[name] for name in MEASURES])
         axes.invert_yaxis()
-        axes.set_xlabel("deviations worse than usual, mean")
+        axes.set_xlabel("mean deviations, worse")
         axes.grid(axis="y", visible=False)
 
     parts = [_histogram(table.score, "score"), figure(plots.svg(by_episode, width=3.5), "in the order of the dataset")]
@@ -88,20 +88,21 @@ def _measures(quality: Quality) -> str:
     parts.insert(0, _histogram(quality.episodes.rows, "length (rows)"))
     if quality.episodes.quality is not None:
         parts.insert(1, _histogram(quality.episodes.quality, "TQ"))
+    parts.append(_starts(quality))
     return f'<h2>Measures</h2><div class="grid">{"".join(parts)}</div>'
 
 
 def _starts(quality: Quality) -> str:
+    """The starts in a plane; empty where all are one."""
     if not np.ptp(quality.starts, axis=0).any():
-        return '<h2>Starts</h2><p class="muted">All episodes start alike.</p>'
+        return ""
 
     def draw(axes: Any) -> None:
         axes.plot(*quality.starts.T, "o", color=plots.SERIES[0], markersize=3)
-        axes.set_xlabel("first main direction")
+        axes.set_xlabel("first main direction of the starts")
         axes.set_ylabel("second")
 
-    caption = "starts in the plane in which they differ most; 1 is a key's deviation over all rows"
-    return f'<h2>Starts</h2><div class="grid">{figure(plots.svg(draw, width=3.5, height=3.0), caption)}</div>'
+    return figure(plots.svg(draw, width=3.5), "1 is a key's deviation over all rows")
 
 
 def _episodes(quality: Quality) -> str:

@@ -123,5 +123,6 @@ def test_trajectory_quality_is_a_share_of_the_way_from_the_worst_to_the_best(
 
 
 def test_a_worst_return_above_the_best_is_refused() -> None:
-    with pytest.raises(InputError, match=r"return_max: expected the first below the second, got 2 and 1"):
-        trajectory_quality(np.array([0.0, 1.0]), 2, None)
+    for least, got in ((2.0, "2 and 1"), (1.0, "1 and 1"), (float("nan"), "nan and 1"), (-float("inf"), "-inf and 1")):
+        with pytest.raises(InputError, match=rf"return_max: expected .*the first below the second, got {got}"):
+            trajectory_quality(np.array([0.0, 1.0]), least, None)
