@@ -10,6 +10,8 @@ import numpy as np
 from data.learning.statistics import LEAST_RANGE, LEAST_SHARE, FieldStatistics
 from data.quality.rows import Key
 
+SMALLEST = 1e-100
+"""A deviation below it cannot be squared."""
 _DIGITS = 6
 
 
@@ -45,7 +47,7 @@ class Scaling:
         of = np.repeat(np.arange(len(keys)), [key.size for key in keys])
         largest = np.maximum(np.abs(statistics.min), np.abs(statistics.max))
         least = [LEAST_RANGE.get(unit, LEAST_SHARE * size) for unit, size in zip(units, largest)]
-        used = np.flatnonzero(statistics.range > least)
+        used = np.flatnonzero((statistics.range > least) & (statistics.std > SMALLEST))
         counts = np.bincount(of[used], minlength=len(keys))
         gain = 1 / (statistics.std[used] * np.sqrt(counts[of[used]]))
         moves = np.array([key.moves for key in keys], bool)[of[used]]
