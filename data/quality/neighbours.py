@@ -46,7 +46,7 @@ def neighbourhood_means(
     means = np.full((len(rows), values.shape[1]), np.nan)
     scale = np.float32(_TIE * np.square(others).sum(axis=1).mean() if others.size else 0)
     light = values.astype(np.float32)
-    for part in blocks(len(rows), len(others)):
+    for part in blocks(len(rows) if len(others) else 0, len(others)):
         square = square_distances(rows[part], others)
         square[origin[part, None] == other_origin[None]] = np.inf
         last = min(k, len(others)) - 1
@@ -79,7 +79,7 @@ def counts_within(rows: np.ndarray, others: np.ndarray, weights: np.ndarray, rad
 def nearest(rows: np.ndarray, origin: np.ndarray, others: np.ndarray, other_origin: np.ndarray) -> np.ndarray:
     """The distance (m,) of each row from the nearest one of another origin; NaN where there is none."""
     distances = np.full(len(rows), np.nan)
-    for part in blocks(len(rows), len(others)):
+    for part in blocks(len(rows) if len(others) else 0, len(others)):
         square = square_distances(rows[part], others)
         square[origin[part, None] == other_origin[None]] = np.inf
         closest = square.argmin(axis=1)

@@ -36,6 +36,12 @@ def test_neighbours_are_the_nearest_of_other_origins(seed: int, rows: int, origi
         assert close[row] == pytest.approx(distance.min(), abs=1e-9)
 
 
+def test_without_others_nothing_is_known() -> None:
+    rows, none, origin = np.ones((3, 2)), np.zeros((0, 2)), np.arange(3)
+    assert np.isnan(neighbourhood_means(rows, origin, none, origin[:0], none, 4)).all()
+    assert np.isnan(nearest(rows, origin, none, origin[:0])).all()
+
+
 def test_neighbours_at_one_distance_all_count() -> None:
     points = np.zeros((6, 2))
     values = np.arange(6.0)[:, None]
