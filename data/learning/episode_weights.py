@@ -17,6 +17,7 @@ from typing import Annotated, Any, Mapping, Protocol
 
 import numpy as np
 
+from data.learning.episode_scores import scores_of
 from data.store.dataset import Dataset
 from data.store.names import GROUP, REWARD, SUCCESS, has_column, has_fact
 from robot.description import from_json
@@ -152,12 +153,24 @@ class ByFact:
         return values.astype(np.float64)[episodes]
 
 
+@dataclass(frozen=True)
+class ByScore:
+    """The score of each episode in a file that `tiller data quality` wrote; of several datasets, in several files."""
+
+    file: str | tuple[str, ...]
+
+    def weights(self, dataset: Dataset, episodes: np.ndarray) -> np.ndarray | None:
+        files = (self.file,) if isinstance(self.file, str) else tuple(self.file)
+        return scores_of(files, dataset.path, dataset.fingerprint, len(dataset))[episodes]
+
+
 ORDERS: Mapping[str, type[Any]] = {
     "uniform": Uniform,
     "return_weighted": ReturnWeighted,
     "advantage_weighted": AdvantageWeighted,
     "top": Top,
     "fact": ByFact,
+    "score": ByScore,
 }
 """Name in a configuration -> order."""
 

@@ -191,7 +191,8 @@ class TrainingConfig:
         seed: of weights, order, noise and split.
         demonstrations: train on so many of the training episodes, drawn by seed; None for all.
         order: how often windows come, {name: uniform}, or by what came of their episodes: {name: return_weighted},
-            {name: advantage_weighted}, {name: top} or {name: fact}, with their options.
+            {name: advantage_weighted}, {name: top} or {name: fact}, or by a file of scores, {name: score}; with their
+            options.
         weights: shares of several datasets in every batch, one of each; empty weighs every window alike.
         overfit_one_batch: train on the first batch for ever: the loss must go to nearly nothing.
         log_every, checkpoint_every: in updates.

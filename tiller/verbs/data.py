@@ -11,6 +11,8 @@ from robot.description.ranges import Count, NonNegative, Range
 from robot.errors import InputError, nearest
 from tiller.command_line.words import read_options, split_words
 from tiller.data_verbs.judging import InfoOptions, ValidateOptions, info, validate
+from tiller.data_verbs.quality import Options as QualityOptions
+from tiller.data_verbs.quality import quality
 
 INCIDENT = "--incident"
 
@@ -254,5 +256,6 @@ ACTIONS: Mapping[str, Action] = {
     "repair": Action(
         ("source", "target"), "Write the sound episodes of a damaged dataset as a new one", NoOptions, repair
     ),
+    "quality": Action(("path",), "Measure demonstrations, and score episodes for training", QualityOptions, quality),
     "replay": Action(("path",), "Step recorded actions through the task and show the error", ReplayOptions, replay),
 }
