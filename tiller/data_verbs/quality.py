@@ -32,7 +32,7 @@ def quality(path: str, options: Options) -> int:
     from data.quality.measure import measure
     from data.quality.record import JSON_NAME, write_quality
     from data.store.dataset import Dataset
-    from data.store.location import refuse_within_store
+    from data.store.writing.target import refuse_within_store
     from robot.description import to_json
     from tiller.runs.output import claim_folder, open_output
     from tiller.runs.progress import Counter
