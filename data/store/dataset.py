@@ -146,7 +146,7 @@ class Dataset:
         self._follow(self._writable().extend(episodes), [len(episode) for episode in episodes])
 
     def writer(self) -> EpisodeWriter:
-        """Write one episode as it happens: rows as they come, and one commit at its end.
+        """Write an episode, or several in one commit, as it happens: rows as they come, and one commit at the end.
 
             with dataset.writer() as episode:
                 episode.add(rows)
@@ -159,7 +159,7 @@ class Dataset:
         """
         appender = self._writable()
         assert self.schema is not None
-        return EpisodeWriter(appender, self.schema, lambda commit: self._follow(commit, [commit.rows - self.rows]))
+        return EpisodeWriter(appender, self.schema, self._follow)
 
     def _follow(self, commit: Commit, lengths: Sequence[int]) -> None:
         """Show the episodes of these lengths too, which have just been committed."""
@@ -220,7 +220,7 @@ class Dataset:
         A foreign store's is of its arrays' metadata and episode ends.
         """
         if self.schema is not None and self._contents.commit is not None:
-            return fingerprint({"schema": self.schema.to_json(), "commit": self._contents.commit.to_json()})
+            return self._contents.fingerprint
         return fingerprint({"arrays": self._contents.metadata, "episode_ends": self.episode_ends.tolist()})
 
     def episode_slice(self, index: int) -> slice:
@@ -302,8 +302,12 @@ class Dataset:
         self.meta_keys = contents.meta_keys
 
 
-def free_folder(path: str | Path) -> Path:
+def free_folder(path: str | Path, own: str = "") -> Path:
     """A path at which a store can be made; what killed processes left there of one is removed.
+
+    Args:
+        path: of the store.
+        own: name of what may be in the folder, as its writer goes on with it.
 
     Raises:
         InputError: something is there already, it is within another store, or it is no local path.
@@ -313,7 +317,7 @@ def free_folder(path: str | Path) -> Path:
     folder = Path(path).resolve()
     refuse_within_store(folder, str(path))
     remove_leftovers(folder)
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    if folder.exists() and (not folder.is_dir() or any(entry.name != own for entry in folder.iterdir())):
         raise InputError(
             f"'{path}'",
             expected="a folder that does not exist yet",
