@@ -52,6 +52,4 @@ def delete(
     details = [f"left out: episode {index}, {origin.length(index)} rows" for index in sorted(out)]
     title = f"{'Would leave' if dry_run else 'Left'} {len(out)} of {len(origin)} episodes of {origin.name} out"
     rows = sum(map(origin.length, kept))
-    return do(
-        edit, target, "deleting", title, rows=rows, dry_run=dry_run, on_progress=on_progress, details=details
-    )
+    return do(edit, target, "deleting", title, rows=rows, dry_run=dry_run, on_progress=on_progress, details=details)

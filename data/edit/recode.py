@@ -50,8 +50,9 @@ def recode(
     edit = edit_of("recode", options, origin, takes, schema=schema)
     details = [f"{name}: {_shown(origin.schema.encoding(name))} becomes {_shown(each)}" for name, each in new.items()]
     notes = [
-        f"{name}: JPEG again loses something again" if origin.schema.encoding(name).kind in (JPEG, AS_IT_CAME) else
-        f"{name}: JPEG loses something"
+        f"{name}: JPEG again loses something again"
+        if origin.schema.encoding(name).kind in (JPEG, AS_IT_CAME)
+        else f"{name}: JPEG loses something"
         for name, each in new.items()
         if each.kind == JPEG
     ]

@@ -92,9 +92,7 @@ def _field(origin: Origin, name: str) -> MetaField:
     return known[name]
 
 
-def _of_others(
-    origin: Origin, added: Sequence[MetaField], others: Mapping[str, Any], count: int
-) -> dict[str, Any]:
+def _of_others(origin: Origin, added: Sequence[MetaField], others: Mapping[str, Any], count: int) -> dict[str, Any]:
     """Facts that are added, of episodes that were not chosen."""
     for name in others:
         if name not in [field.name for field in added]:

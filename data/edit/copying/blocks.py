@@ -32,9 +32,7 @@ def row_blocks(edit: Edit, take: Take) -> Iterator[Block]:
     step = block_rows(edit.schema)
     for first in range(take.first, take.stop, step):
         stop = min(first + step, take.stop)
-        yield {
-            name: entries(edit, take, name, mapped, base + first, base + stop) for name, mapped in fields.items()
-        }
+        yield {name: entries(edit, take, name, mapped, base + first, base + stop) for name, mapped in fields.items()}
 
 
 def sample_blocks(edit: Edit, take: Take, stream: str, mapped: FieldMap) -> Iterator[tuple[np.ndarray, np.ndarray]]:

@@ -36,7 +36,7 @@ def require_same_content(path: Path, episodes: int, named: str) -> tuple[str, ..
         commit = commit.add(origin.length(index), samples, digests[-1])
     if commit != origin.contents.commit or len(origin) != episodes:
         raise TillerError(
-            f"'{named}': what was written reads otherwise than it was written, in one of its {len(origin)} episodes, of "
+            f"'{named}': what was written reads otherwise than it was written, in one of {len(origin)} episodes of "
             f"{episodes}. Nothing is left of it. Look at the disk and the memory of this machine, and do the same again"
         )
     return tuple(digests)

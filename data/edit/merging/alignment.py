@@ -117,7 +117,9 @@ def _compare_actions(compared: Comparison, first: View, other: View, options: Ma
         for index in range(max(len(first.action), len(other.action))):
             sides = [_shown(side.action[index]) if index < len(side.action) else "-" for side in (first, other)]
             if sides[0] != sides[1]:
-                compared.differ(f"action field {index}", sides[0], sides[1], "rename.OLD=NEW gives a field another name")
+                compared.differ(
+                    f"action field {index}", sides[0], sides[1], "rename.OLD=NEW gives a field another name"
+                )
         return
     if names != [each.name for each in other.action] and not options.reorder:
         compared.differ(

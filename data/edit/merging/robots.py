@@ -26,9 +26,9 @@ def robot_rows(first: Origin, other: Origin) -> list[Row]:
         rows.append(("semantic hash", hashes[0], hashes[1]))
         if names[0] != names[1]:
             rows.append(("contract", names[0], names[1]))
-        meanings = [each.get("semantic") for each in (ours, theirs)]
-        if isinstance(meanings[0], Mapping) and isinstance(meanings[1], Mapping):
-            rows += [(f"contract {key}", left, right) for key, left, right in difference(*meanings)]
+        own, others = ours.get("semantic"), theirs.get("semantic")
+        if isinstance(own, Mapping) and isinstance(others, Mapping):
+            rows += [(f"contract {key}", left, right) for key, left, right in difference(own, others)]
     robots = [origin.attributes.get("robot") for origin in (first, other)]
     if robots[0] != robots[1] and None not in robots:
         rows.append(("robot", str(robots[0]), str(robots[1])))

@@ -62,7 +62,7 @@ def view(origin: Origin, options: Mapped) -> View:
     _require_distinct(origin, rows)
     fields = tuple(replace(each, name=options.rename.get(each.name, each.name)) for each in schema.action.fields)
     _require_distinct(origin, [each.name for each in fields])
-    old = {name: each.old for name, each in (*observation.items(), *columns.items())}
+    old = {name: each.old for name, each in observation.items()} | {name: each.old for name, each in columns.items()}
     return View(
         origin,
         observation,
@@ -92,7 +92,7 @@ def require_known(origins: Sequence[Origin], options: Mapped) -> None:
                 )
     for name in options.fill:
         if name in options.without:
-            raise InputError(f"fill.{name}", expected="a name that is not left out", got=f"'{name}', as without= has it")
+            raise InputError(f"fill.{name}", expected="a name that is not left out", got=f"one in without=[{name}]")
 
 
 def _names(origin: Origin) -> list[str]:

@@ -1,4 +1,4 @@
-"""Write new stores beside their final path so that a killed writer's work is gone on with, and rename them when complete.
+"""Write new stores beside their final path, go on with what a killed writer left, and rename them when complete.
 
 Beside the target, or within it where it is an empty folder, a hidden folder holds
 

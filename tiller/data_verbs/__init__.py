@@ -1,0 +1,1 @@
+"""What `tiller data` does, a file for each part of it."""
