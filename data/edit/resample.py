@@ -55,7 +55,7 @@ def resample(
     the end of its interval: on the path that the twin and the gate move on, straight for positions, joints, widths,
     stiffnesses and wrenches, along the shorter arc for rotations. Native actions are held: the one in force then. Over
     gaps no rows are made up. Rewards are added up, and the flags of an end kept, in the row in whose interval they
-    come; a row within which a person intervened, or that was taken back in part, is marked so. Streams stay as they are.
+    come; a row in which a person intervened, or that was taken back in part, is marked so. Streams stay as they are.
 
     Args:
         source: a store.
