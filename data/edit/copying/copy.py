@@ -7,6 +7,7 @@ from typing import Any, Callable, Mapping
 
 import numpy as np
 
+from data.edit.copying.ahead import ahead
 from data.edit.copying.blocks import row_blocks, sample_blocks
 from data.edit.copying.plan import Edit, Take
 from data.edit.copying.verification import require_same_content
@@ -86,7 +87,7 @@ def _copy_some(edit: Edit, dataset: Dataset) -> None:
 def _add(edit: Edit, take: Take, writer: EpisodeWriter) -> int:
     """Add the rows and samples of an episode; returns about how many bytes."""
     taken = 0
-    for rows in (edit.rows or row_blocks)(edit, take):
+    for rows in ahead((edit.rows or row_blocks)(edit, take)):
         writer.add(rows)
         taken += sum(_bytes(values) for values in rows.values())
     for stream, mapped in edit.maps[take.source].streams.items():

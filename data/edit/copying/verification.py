@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from data.edit.copying.blocks import block_rows
@@ -11,6 +12,7 @@ from data.store.layout import Slot
 from data.store.record import Commit
 from robot.errors import TillerError
 
+_HASHERS = 2  # threads
 _SAMPLES = 1 << 18  # that are read at once
 
 
@@ -50,7 +52,7 @@ def content_digest(origin: Origin, index: int) -> str:
     """
     rows, step = origin.rows(index), block_rows(origin.schema)
 
-    def digest_of(slot: Slot) -> str:
+    def hashed(slot: Slot) -> str:
         entries = EntriesHash(slot)
         stream = slot.path.split("/")[1]
         part = rows if slot.per == "row" else origin.samples(stream, index)
@@ -63,7 +65,11 @@ def content_digest(origin: Origin, index: int) -> str:
                 entries.add(origin.read(slot.path, start, stop))
         return entries.digest()
 
-    return episode_digest(origin.schema, digest_of, origin.facts(index))
+    slots = [slot for slot in origin.contents.slots.values() if slot.per != "episode"]
+    # Hashing lets go of the interpreter's lock: arrays are hashed side by side.
+    with ThreadPoolExecutor(_HASHERS, thread_name_prefix="hash") as threads:
+        digests = dict(zip((slot.path for slot in slots), threads.map(hashed, slots)))
+    return episode_digest(origin.schema, lambda slot: digests[slot.path], origin.facts(index))
 
 
 def _length(part: slice) -> int:

@@ -120,7 +120,9 @@ class ImageColumn(Column):
         self._waiting: list[bytes] = []
 
     def add(self, rows: np.ndarray | Sequence[bytes]) -> None:
-        for stored in self._threads.map(self.slot.encoding.encode, rows):
+        # What is encoded already is only taken: a thread for each image took longer than its hash.
+        encode, encoded = self.slot.encoding.encode, not isinstance(rows, np.ndarray)
+        for stored in map(encode, rows) if encoded else self._threads.map(encode, rows):
             self._content.add_image(stored)
             self._waiting.append(checked(stored))
             self.end += 1
