@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Generator, Mapping
+from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable, Mapping
+from typing import Any
 
 import numpy as np
 
 from data.edit.copying.ahead import ahead
 from data.edit.copying.blocks import row_blocks, sample_blocks
-from data.edit.copying.plan import Edit, Take
+from data.edit.copying.plan import Block, Edit, Take
 from data.edit.copying.verification import require_same_content
 from data.store.dataset import Dataset
 from data.store.writing.durable import ROOT_FILE
@@ -59,42 +62,78 @@ def carry_out(
     return digests
 
 
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """Rows or samples of an episode, or its end.
+
+    Args:
+        number: of the episode in the new store.
+        rows: a block of them.
+        samples: stream, (value, time_ns) of some of its samples.
+    """
+
+    number: int
+    rows: Block | None = None
+    samples: tuple[str, np.ndarray, np.ndarray] | None = None
+
+    @property
+    def is_end(self) -> bool:
+        """Whether the episode has ended."""
+        return self.rows is None and self.samples is None
+
+
 def _copy(edit: Edit, folder: Path, on_copied: Callable[[int], None]) -> None:
     """Add to a store what it lacks of an edit."""
     begun = (folder / ROOT_FILE).is_file()
-    with Dataset.open(folder, mode="a") if begun else Dataset.create(folder, edit.schema, edit.attributes) as dataset:
+    with (
+        Dataset.open(folder, mode="a") if begun else Dataset.create(folder, edit.schema, edit.attributes) as dataset,
+        closing(ahead(_parts(edit, len(dataset)))) as parts,
+    ):
         while len(dataset) < len(edit.takes):
-            _copy_some(edit, dataset)
+            _copy_some(edit, dataset, parts)
             on_copied(len(dataset))
 
 
-def _copy_some(edit: Edit, dataset: Dataset) -> None:
+def _parts(edit: Edit, first: int) -> Generator[_Part]:
+    """All that a store has of an edit, from an episode on."""
+    for number in range(first, len(edit.takes)):
+        take = edit.takes[number]
+        for rows in (edit.rows or row_blocks)(edit, take):
+            yield _Part(number, rows=rows)
+        for stream, mapped in edit.maps[take.source].streams.items():
+            for value, time_ns in sample_blocks(edit, take, stream, mapped):
+                yield _Part(number, samples=(stream, value, time_ns))
+        yield _Part(number)
+
+
+def _copy_some(edit: Edit, dataset: Dataset, parts: Generator[_Part]) -> None:
     """Add the next episodes in one commit."""
     taken = 0
     with dataset.writer() as writer:
-        for number in range(len(dataset), len(edit.takes)):
-            take = edit.takes[number]
+        for part in parts:
+            take = edit.takes[part.number]
             try:
-                taken += _add(edit, take, writer)
-                if taken >= COMMIT_BYTES or number == len(edit.takes) - 1:
+                taken += _add(part, writer)
+                if not part.is_end:
+                    continue
+                if taken >= COMMIT_BYTES or part.number == len(edit.takes) - 1:
                     writer.commit(take.facts)
                     return
                 writer.end(take.facts)
             except InputError as error:
-                raise _of_source(edit, take, number, error) from error
+                raise _of_source(edit, take, part.number, error) from error
 
 
-def _add(edit: Edit, take: Take, writer: EpisodeWriter) -> int:
-    """Add the rows and samples of an episode; returns about how many bytes."""
-    taken = 0
-    for rows in ahead((edit.rows or row_blocks)(edit, take)):
-        writer.add(rows)
-        taken += sum(_bytes(values) for values in rows.values())
-    for stream, mapped in edit.maps[take.source].streams.items():
-        for value, time_ns in sample_blocks(edit, take, stream, mapped):
-            writer.add_stream(stream, value, time_ns)
-            taken += value.nbytes + time_ns.nbytes
-    return taken
+def _add(part: _Part, writer: EpisodeWriter) -> int:
+    """Add a part of an episode; returns about how many bytes."""
+    if part.rows is not None:
+        writer.add(part.rows)
+        return sum(_bytes(values) for values in part.rows.values())
+    if part.samples is not None:
+        stream, value, time_ns = part.samples
+        writer.add_stream(stream, value, time_ns)
+        return value.nbytes + time_ns.nbytes
+    return 0
 
 
 def _bytes(values: Any) -> int:

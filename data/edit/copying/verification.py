@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -32,10 +33,12 @@ def require_same_content(path: Path, episodes: int, named: str) -> tuple[str, ..
     """
     origin = Origin(path)
     commit, digests = Commit(), []
-    for index in range(len(origin)):
-        digests.append(content_digest(origin, index))
-        samples = {name: _length(origin.samples(name, index)) for name in origin.schema.stream_fields}
-        commit = commit.add(origin.length(index), samples, digests[-1])
+    # Hashing lets go of the interpreter's lock: arrays are hashed side by side.
+    with ThreadPoolExecutor(_HASHERS, thread_name_prefix="hash") as threads:
+        for index in range(len(origin)):
+            digests.append(content_digest(origin, index, threads.map))
+            samples = {name: _length(origin.samples(name, index)) for name in origin.schema.stream_fields}
+            commit = commit.add(origin.length(index), samples, digests[-1])
     if commit != origin.contents.commit or len(origin) != episodes:
         raise TillerError(
             f"'{named}': what was written reads otherwise than it was written, in one of {len(origin)} episodes of "
@@ -44,8 +47,13 @@ def require_same_content(path: Path, episodes: int, named: str) -> tuple[str, ..
     return tuple(digests)
 
 
-def content_digest(origin: Origin, index: int) -> str:
+def content_digest(origin: Origin, index: int, each: Callable[..., Iterable[str]] = map) -> str:
     """Hash of an episode as it is stored, 32 hexadecimal digits: equal ones have equal rows, samples and facts.
+
+    Args:
+        origin: the store.
+        index: of the episode.
+        each: hashes arrays, as `map` does one after the other.
 
     Raises:
         DamagedChunkError: a chunk is missing or broken.
@@ -66,9 +74,7 @@ def content_digest(origin: Origin, index: int) -> str:
         return entries.digest()
 
     slots = [slot for slot in origin.contents.slots.values() if slot.per != "episode"]
-    # Hashing lets go of the interpreter's lock: arrays are hashed side by side.
-    with ThreadPoolExecutor(_HASHERS, thread_name_prefix="hash") as threads:
-        digests = dict(zip((slot.path for slot in slots), threads.map(hashed, slots)))
+    digests = dict(zip((slot.path for slot in slots), each(hashed, slots)))
     return episode_digest(origin.schema, lambda slot: digests[slot.path], origin.facts(index))
 
 

@@ -194,7 +194,8 @@ def _compare_encodings(compared: Comparison, encodings: dict[str, Encoding], oth
         if {ours.kind, theirs.kind} <= {JPEG, AS_IT_CAME}:
             encodings[name] = Encoding(AS_IT_CAME)
             continue
-        hint = f"tiller data recode {other.origin.name} TARGET encodings.{name}={ours.kind}"
+        kind = JPEG if ours.kind == AS_IT_CAME else ours.kind  # lies beside what came as JPEG
+        hint = f"tiller data recode {other.origin.name} TARGET encodings.{name}={kind}"
         compared.differ(f"encoding of {name}", ours.kind, theirs.kind, hint)
 
 
