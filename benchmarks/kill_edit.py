@@ -29,7 +29,7 @@ from data.edit.copying.verification import content_digest
 from data.store.dataset import Dataset
 from data.store.writing.resuming import unfinished
 
-EPISODES = 30  # of each source
+EPISODES = 15  # of each source
 COMMIT_BYTES = 300_000
 COMMANDS = {
     "merge": ("merge", "a", "b", "OUT"),

@@ -15,7 +15,7 @@ from data.store.images.encoding import AS_IT_CAME, JPEG, PNG, Encoding
 from data.store.schema import ColumnField, Schema
 from robot.errors import InputError
 
-_BLOCK_BYTES = 32 << 20  # of all arrays together
+_BLOCK_BYTES = 16 << 20  # of all arrays together
 _MOST_ROWS = 1 << 12
 _SHRUNK = 4  # times, that an encoded image is smaller at least, but for noise
 

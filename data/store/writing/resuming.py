@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Callable
 
 from data.store.dataset import free_folder
+from data.store.location import is_url
 from data.store.writing.durable import move_into_place
 from data.store.writing.lock import LOCK_NAME, WriterLock
 from data.store.writing.staging import named_errors
@@ -28,7 +29,8 @@ def unfinished(path: str | Path) -> Path:
     """The hidden folder in which a writer of a path leaves its work when it is killed."""
     folder = Path(path).resolve()
     name = f".{folder.name}.unfinished"
-    return folder / name if folder.is_dir() else folder.with_name(name)
+    beside = folder.with_name(name)
+    return folder / name if folder.is_dir() and not beside.exists() else beside
 
 
 def require_free(path: str | Path) -> Path:
@@ -37,7 +39,13 @@ def require_free(path: str | Path) -> Path:
     Raises:
         InputError: something is there already, it is within another store, or it is no local path.
     """
-    return free_folder(path, own=unfinished(path).name)
+    if not is_url(path) and (unfinished(path) / _COMPLETE).is_file():
+        return Path(path).resolve()  # a part of it may be there already
+    return _require_empty(path)
+
+
+def _require_empty(path: str | Path) -> Path:
+    return free_folder(path, own="" if is_url(path) else unfinished(path).name)
 
 
 def write_resumably(path: str | Path, plan: str, doing: str, make: Callable[[Path], None]) -> None:
@@ -56,15 +64,14 @@ def write_resumably(path: str | Path, plan: str, doing: str, make: Callable[[Pat
     """
     work = unfinished(path)
     folder = Path(path).resolve()
-    if not (work / _COMPLETE).is_file():
-        require_free(path)
+    require_free(path)
     with named_errors(work, str(path), doing):
         work.mkdir(parents=True, exist_ok=True)
     lock = WriterLock(work)
     try:
         with named_errors(work, str(path), doing):
             if _text(work / _PLAN) != plan:
-                require_free(path)  # also where work on another plan was complete
+                _require_empty(path)  # also where work on another plan was complete
                 _empty(work)
                 write_file(work / _PLAN, plan)
             if not (work / _COMPLETE).is_file():
@@ -86,7 +93,7 @@ def _move(work: Path, folder: Path) -> None:
     made = work / _MADE
     if not made.is_dir():
         return
-    if work.parent != folder and folder.is_dir():
+    if work.parent != folder and folder.is_dir() and any(folder.iterdir()):
         raise InputError(
             f"'{folder}'", expected="a folder that does not exist yet", got="one that was made in the meantime"
         )
