@@ -1,11 +1,12 @@
 """How long a merge of two large stores takes beside copying them and hashing source and target, and in how much memory.
 
-    python -m benchmarks.edit [--gb 2] [--repeats 1] [--folder DIR] [--recode]
+    python -m benchmarks.edit [--gb 2] [--repeats 1] [--folder DIR] [--raw] [--recode]
 
 The stores hold what a recording does: two cameras of 640 x 480 as JPEG, joints, an action, facts, a wrench at 500 Hz.
 Of their frames a few hundred are different. The other side is `cp -r` of both, `sync`, and `b2sum` of sources and
-copies. Seconds of the processor stand beside those of the clock, as a busy machine stretches the latter. With --recode
-200 MB of JPEG are encoded as PNG too, which is for the processor and not for the disk.
+copies. Seconds of the processor stand beside those of the clock, as a busy machine stretches the latter. With --raw
+the frames are numbers, which are compressed again; with --recode 200 MB of JPEG are encoded as PNG too, which is for
+the processor and not for the disk.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -33,7 +35,7 @@ DIFFERENT = 200
 ROWS, SAMPLES_A_ROW = 400, 25
 
 
-def schema() -> Schema:
+def schema(raw: bool = False) -> Schema:
     """Of a recording at 20 Hz."""
     joints = ObservationField("joints", (7,), "float32", "rad", "joint")
     cameras = [ObservationField(name, (480, 640, 3), "uint8", "1", "image") for name in CAMERAS]
@@ -44,7 +46,7 @@ def schema() -> Schema:
         (INSTRUCTION, SUCCESS),
         (StreamField("wrench", (6,), "float64", "N N N N*m N*m N*m"),),
         (TIME,),
-        encodings={name: Encoding("as_it_came") for name in CAMERAS},
+        encodings={} if raw else {name: Encoding("as_it_came") for name in CAMERAS},
     )
 
 
@@ -61,21 +63,28 @@ def pictures() -> list[bytes]:
     return images
 
 
-def fill(path: Path, gigabytes: float, images: list[bytes], seed: int) -> None:
+def fill(path: Path, gigabytes: float, images: list[bytes], seed: int, raw: bool = False) -> None:
     """Make a store of so much."""
+    import imagecodecs
+
     draw = np.random.default_rng(seed)
-    with Dataset.create(path, schema()) as dataset:
+    rows = ROWS // 10 if raw else ROWS
+    pixels = [imagecodecs.jpeg8_decode(image) for image in images[: DIFFERENT // 10]] if raw else []
+    with Dataset.create(path, schema(raw)) as dataset:
         written, number = 0, 0
         while written < gigabytes * 1e9:
-            chosen = {name: [images[index] for index in draw.integers(0, DIFFERENT, ROWS)] for name in CAMERAS}
-            time_ns = (number * 2 * ROWS + np.arange(ROWS)) * 50_000_000
-            numbers = {name: draw.normal(size=(ROWS, 7)).astype(np.float32) for name in ("joints", "action")}
+            time_ns = (number * 2 * rows + np.arange(rows)) * 50_000_000
+            chosen: dict[str, Any] = {}
+            for name in CAMERAS:
+                shown = draw.integers(0, len(pixels or images), rows)
+                chosen[name] = np.stack([pixels[index] for index in shown]) if raw else [images[i] for i in shown]
+            numbers = {name: draw.normal(size=(rows, 7)).astype(np.float32) for name in ("joints", "action")}
             with dataset.writer() as writer:
                 writer.add({**numbers, **chosen, "time_ns": time_ns})
-                stamps = time_ns[0] + np.arange(ROWS * SAMPLES_A_ROW) * 2_000_000
+                stamps = time_ns[0] + np.arange(rows * SAMPLES_A_ROW) * 2_000_000
                 writer.add_stream("wrench", draw.normal(size=(len(stamps), 6)), stamps)
                 writer.commit({"instruction": f"take {number}", "success": True})
-            written += sum(len(image) for each in chosen.values() for image in each)
+            written = sum(file.stat().st_size for file in (path / "data").rglob("*") if file.is_file())
             number += 1
 
 
@@ -119,15 +128,17 @@ def main() -> int:
     parser.add_argument("--gb", type=float, default=2.0, help="of each store")
     parser.add_argument("--repeats", type=int, default=1)
     parser.add_argument("--folder", type=Path, help="where to write; a temporary folder by default")
+    parser.add_argument("--raw", action="store_true", help="frames are stored as numbers")
     parser.add_argument("--recode", action="store_true")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         place, images = Path(folder), pictures()
         sources = [place / "a", place / "b"]
         for seed, source in enumerate(sources):
-            fill(source, options.gb, images, seed)
+            fill(source, options.gb, images, seed, options.raw)
         size = sum(file.stat().st_size for source in sources for file in source.rglob("*") if file.is_file())
-        print(f"two stores of {size / 2e9:.2f} GB, {np.mean([len(image) for image in images]) / 1e3:.0f} kB a frame")
+        kind = "numbers" if options.raw else f"JPEGs of {np.mean([len(image) for image in images]) / 1e3:.0f} kB"
+        print(f"two stores of {size / 2e9:.2f} GB, frames as {kind}", flush=True)
         ratios = []
         for _ in range(options.repeats):
             plain = copied(sources, place / "copy")

@@ -38,7 +38,7 @@ def merge(
     """Write the episodes of several stores as one new store, in the order in which the stores are given.
 
     Rows, samples and encoded images are taken as they are, but where `mapped` says otherwise. Groups are counted on, so
-    that those of one store are none of another's; subtasks are found in one list.
+    that those of one store are none of another's; subtasks point into one list.
 
     Args:
         sources: at least two stores.
@@ -60,10 +60,6 @@ def merge(
     require_known(origins, options)
     aligned = align([view(origin, options) for origin in origins], options)
     attributes, notes = merged_attributes(origins)
-    if options.other_contracts:
-        hashes = {str((each.attributes.get("contract") or {}).get("semantic_hash")) for each in origins}
-        if len(hashes) > 1:
-            attributes.pop("contract", None)
     maps = _with_subtasks(origins, aligned)
     takes = _takes(origins, aligned)
     edit = Edit(

@@ -57,7 +57,7 @@ def relabel(
     takes = [whole(origin, 0, index, values if index in which else rest) for index in range(len(origin))]
     schema = replace(origin.schema, meta=(*origin.schema.meta, *added))
     details = [
-        f"episode {index}: {name} {_shown(origin, name, index)} becomes {values[name]!r}"
+        f"episode {index}: {name} {_shown(origin, name, index)} becomes {shortened(str(values[name]))}"
         for index in sorted(which)
         for name in values
         if _before(origin, name, index) != values[name]
@@ -120,4 +120,4 @@ def _before(origin: Origin, name: str, index: int) -> Any:
 
 
 def _shown(origin: Origin, name: str, index: int) -> str:
-    return repr(origin.all_facts[name][index]) if name in origin.all_facts else "(nothing)"
+    return shortened(str(origin.all_facts[name][index])) if name in origin.all_facts else "nothing"

@@ -17,7 +17,7 @@ from robot.errors import InputError
 
 
 def edit_of(verb: str, options: Mapping[str, Any], origin: Origin, takes: Sequence[Take], **changes: Any) -> Edit:
-    """An edit of one store that keeps what it is not told to change.
+    """An edit of one store that keeps what no change is given for.
 
     Args:
         verb: that makes it.

@@ -37,7 +37,7 @@ def carry_out(
         target: a folder that does not exist yet, or is empty. A killed call leaves its work beside it, with which the
             same call goes on.
         doing: what is done, such as `merging`, for messages.
-        on_progress: is told how far it is.
+        on_progress: called with the episodes done and those in all.
 
     Returns:
         Name -> hash of the content of each episode, of those that this call has made.

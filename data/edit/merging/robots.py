@@ -8,6 +8,7 @@ from typing import Any
 from data.edit.copying.origin import Origin
 from robot.contract.loading import difference
 from robot.description.comparison import Row
+from robot.errors import cut
 
 _CONTRACT = "contract"
 _SUBTASKS = "subtasks"
@@ -18,7 +19,7 @@ def robot_rows(first: Origin, other: Origin) -> list[Row]:
     """Rows (what, first, other) in which the robots of two stores differ: hashes of their contracts, and where both
     recorded what the hash is of, that.
     """
-    ours, theirs = _contract(first), _contract(other)
+    ours, theirs = contract_of(first), contract_of(other)
     rows: list[Row] = []
     hashes = [str(each.get("semantic_hash") or _NONE) for each in (ours, theirs)]
     if hashes[0] != hashes[1]:
@@ -32,7 +33,7 @@ def robot_rows(first: Origin, other: Origin) -> list[Row]:
     robots = [origin.attributes.get("robot") for origin in (first, other)]
     if robots[0] != robots[1] and None not in robots:
         rows.append(("robot", str(robots[0]), str(robots[1])))
-    return rows
+    return [(cut(key), cut(left), cut(right)) for key, left, right in rows]
 
 
 def merged_attributes(origins: Sequence[Origin]) -> tuple[dict[str, Any], list[str]]:
@@ -44,7 +45,7 @@ def merged_attributes(origins: Sequence[Origin]) -> tuple[dict[str, Any], list[s
     """
     first = origins[0].attributes
     kept = {key: value for key, value in first.items() if all(each.attributes.get(key) == value for each in origins)}
-    contracts = [_contract(each) for each in origins]
+    contracts = [contract_of(each) for each in origins]
     if _CONTRACT not in kept and contracts[0] and len({str(each.get("semantic_hash")) for each in contracts}) == 1:
         kept[_CONTRACT] = {
             key: value for key, value in contracts[0].items() if all(each.get(key) == value for each in contracts)
@@ -72,7 +73,7 @@ def merged_subtasks(origins: Sequence[Origin]) -> list[str] | None:
     return list(dict.fromkeys(name for each in lists for name in each)) if lists else None
 
 
-def _contract(origin: Origin) -> Mapping[str, Any]:
+def contract_of(origin: Origin) -> Mapping[str, Any]:
     contract = origin.attributes.get(_CONTRACT)
     return contract if isinstance(contract, Mapping) else {}
 

@@ -302,3 +302,19 @@ def test_a_dry_run_of_a_merge_writes_nothing(build: Build, tmp_path: Path) -> No
     one, two = build("one", [0], rows=4), build("two", [1], rows=4)
     lines = merge([one, two], tmp_path / "target", dry_run=True).lines()
     assert names(tmp_path) == ["one", "two"] and lines[0] == "Would merge 2 stores"
+
+
+def test_attributes_that_hold_anything_end_in_no_traceback(build: Build, tmp_path: Path) -> None:
+    odd: dict[str, Any] = {
+        "contract": "none",
+        "subtasks": 3,
+        "collection": [1],
+        "edits": "x",
+        "robot": {"a": [1] * 500},
+    }
+    one, two = build("one", [0], rows=4, attributes=odd), build("two", [1], rows=4, attributes={**odd, "robot": ["b"]})
+    with pytest.raises(InputError, match="do not go together") as caught:
+        merge([one, two], tmp_path / "target")
+    assert len(str(caught.value)) < 2000
+    merge([one, two], tmp_path / "target", mapped=Mapped(other_contracts=True))
+    assert len(Dataset.open(tmp_path / "target").attributes["edits"]) == 1

@@ -1,4 +1,4 @@
-"""delete, relabel, split and recode keep what they are not told to change, byte by byte."""
+"""delete, relabel, split and recode keep what they are not there to change, byte by byte."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ def test_relabel_sets_facts_of_chosen_episodes_and_no_others(build: Build, tmp_p
     for index in range(4):
         new, before = dataset.episode(index), old.episode(index)
         assert all(np.array_equal(new.data[name], before.data[name]) for name in before.data)
-    assert "  episode 1: success False becomes True" in outcome.lines()
+    assert "  episode 1: success 'False' becomes 'True'" in outcome.lines()
 
 
 def test_a_standard_fact_is_added_and_any_other_refused(build: Build, tmp_path: Path) -> None:
