@@ -5,7 +5,8 @@
 Each edit runs as the command line does it, but commits more often. It is killed at a random instant, again and again,
 until it has completed. After each kill the files of the sources must be what they were, and every episode that was
 committed to the unfinished store must be that of an edit which was never killed. What completes must have that one's
-content. With --folder the results are kept there, and the same call goes on with them.
+content. With --folder the results are kept there, and the same call goes on with them; without the folder it begins
+anew.
 """
 
 from __future__ import annotations

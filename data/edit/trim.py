@@ -178,8 +178,9 @@ def _take(origin: Origin, index: int, idle: Idle | None) -> Take:
     if begins is None:
         return cut_to(origin, index, 0, length)
     first = max(0, begins - keep) if idle.ends != "end" else 0
-    stop = min(length, _last_motion(origin, index, idle) + 1 + keep) if idle.ends != "start" else length
-    return cut_to(origin, index, first, max(stop, first + 1))
+    ends = max(_last_motion(origin, index, idle), begins)
+    stop = min(length, ends + 1 + keep) if idle.ends != "start" else length
+    return cut_to(origin, index, first, stop)
 
 
 def _never_moves(origin: Origin, index: int, idle: Idle) -> bool:

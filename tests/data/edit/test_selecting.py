@@ -250,3 +250,13 @@ def test_a_store_that_tiller_did_not_write_is_refused(tmp_path: Path) -> None:
     root.create_array("meta/episode_ends", data=np.array([4]))
     with pytest.raises(InputError, match="tiller data convert"):
         delete(tmp_path / "foreign", tmp_path / "target", episodes="0")
+
+
+def test_a_zip_is_a_source_too(build: Build, tmp_path: Path) -> None:
+    import shutil
+
+    source = build("source", range(2), rows=4)
+    archive = shutil.make_archive(str(tmp_path / "packed"), "zip", source)
+    delete(archive, tmp_path / "target", episodes="0")
+    assert digests(tmp_path / "target") == digests(source)[1:]
+    assert frames(tmp_path / "target", 0) == frames(source, 1)

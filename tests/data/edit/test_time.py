@@ -238,3 +238,17 @@ def test_finer_rows_are_points_of_the_path(times: int, rows: int, seed: int) -> 
     targets = np.random.default_rng(seed).normal(size=(rows, 2))
     reached = Trajectory(spec, laid.rows_end_ns, targets).at(laid.end_ns)
     assert np.allclose(reached[times - 1 :: times], targets, atol=1e-4)
+
+
+def test_the_rows_between_two_idle_ends_all_stay_whatever_the_tolerance(build: Build, tmp_path: Path) -> None:
+    def one_step(rows: dict[str, Any]) -> dict[str, Any]:
+        action = np.zeros((30, 4), np.float32)
+        action[10], action[11:] = 2.0, 1.0  # away, and half the way back
+        return {**rows, "action": action}
+
+    source = build("source", [0], change=one_step)
+    trim(source, tmp_path / "target", idle=Idle(tolerance=1.5, keep_s=0))
+    kept = Dataset.open(tmp_path / "target").episode(0).data["action"][:, 0].tolist()
+    assert kept[0] == 2.0 and len(kept) == 1
+    trim(source, tmp_path / "finer", idle=Idle(tolerance=0.5, keep_s=0))
+    assert Dataset.open(tmp_path / "finer").episode(0).data["action"][:, 0].tolist() == [2.0, 1.0]
