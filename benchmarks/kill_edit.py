@@ -69,9 +69,10 @@ def make_sources(folder: Path) -> None:
 
 
 def start(folder: Path, edit: str, target: str) -> subprocess.Popen[bytes]:
-    words = [target if word == "OUT" else word for word in COMMANDS[edit]]
+    paths = {"a": folder / "a", "b": folder / "b", "OUT": folder / target}
+    words = [str(paths.get(word, word)) for word in COMMANDS[edit]]
     command = [sys.executable, "-m", "benchmarks.kill_edit", "--edit", *words]
-    return subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL)
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL)
 
 
 def contents(path: Path) -> list[str]:

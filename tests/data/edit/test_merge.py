@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 
 from data.checks.validate import validate
+from data.edit.copying import blocks, copy, origin
 from data.edit.merge import merge
 from data.edit.merging.options import Mapped
 from data.edit.merging.units import factor, factors
+from data.edit.split import split
 from data.store.dataset import Dataset
 from data.store.images.encoding import Encoding
 from data.store.names import OPERATOR, SUBTASK
@@ -318,3 +320,31 @@ def test_attributes_that_hold_anything_end_in_no_traceback(build: Build, tmp_pat
     assert len(str(caught.value)) < 2000
     merge([one, two], tmp_path / "target", mapped=Mapped(other_contracts=True))
     assert len(Dataset.open(tmp_path / "target").attributes["edits"]) == 1
+
+
+def test_what_was_split_and_merged_is_what_it_was(build: Build, tmp_path: Path) -> None:
+    source = build("source", range(5), rows=5)
+    split(source, tmp_path / "parts", episodes={"even": "0,2,4", "odd": "3,1"})
+    merge([tmp_path / "parts" / "odd", tmp_path / "parts" / "even"], tmp_path / "target")
+    old = digests(source)
+    assert digests(tmp_path / "target") == [old[index] for index in (3, 1, 0, 2, 4)]
+    assert [frames(tmp_path / "target", index) for index in (0, 4)] == [frames(source, index) for index in (3, 4)]
+
+
+def test_a_long_episode_is_taken_in_blocks_and_comes_out_the_same(
+    build: Build, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, two = build("one", [0], rows=200), build("two", [1], rows=200)
+    monkeypatch.setattr(blocks, "_BLOCK_BYTES", 1 << 14)
+    monkeypatch.setattr(origin, "_BLOCK_BYTES", 1 << 12)
+    sizes, taken = [], blocks.row_blocks
+
+    def watched(edit: Any, take: Any) -> Any:
+        for block in taken(edit, take):
+            sizes.append(len(block["action"]))
+            yield block
+
+    monkeypatch.setattr(copy, "row_blocks", watched)
+    merge([one, two], tmp_path / "target")
+    assert sum(sizes) == 400 and max(sizes) <= 20
+    assert digests(tmp_path / "target") == digests(one) + digests(two)
