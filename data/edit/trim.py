@@ -106,7 +106,7 @@ def trim(
             way_out="A larger tolerance=, or a smaller keep_s=, finds more",
         )
     notes = [f"episode {index} never moves, and stays whole: tiller data delete leaves it out" for index in still]
-    edit = edit_of("trim", {"idle": idle, "episodes": sorted(which)}, origin, takes, rows=_rows)
+    edit = edit_of("trim", {"idle": idle, "episodes": sorted(which)}, origin, takes, rows=rows_with_outcome)
     rows = sum(take.stop - take.first for take in takes)
     left = int(origin.episode_ends[-1]) - rows
     title = f"{'Would cut' if dry_run else 'Cut'} {left} rows off the ends of {len(cut)} episodes of {origin.name}"
@@ -149,7 +149,7 @@ def cut_to(origin: Origin, index: int, first: int, stop: int, facts: Mapping[str
     return Take(0, index, first, stop, {**own, **(facts or {})}, from_ns, until_ns)
 
 
-def _rows(edit: Edit, take: Take) -> Iterator[Block]:
+def rows_with_outcome(edit: Edit, take: Take) -> Iterator[Block]:
     """Rows that stay; the last one has the reward and the flags of those that are cut off after it."""
     at = take.first
     for block in row_blocks(edit, take):

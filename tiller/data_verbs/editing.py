@@ -263,7 +263,7 @@ def _shown(doing: str, target: str, options: Any, edit: Callable[..., Outcome]) 
         if options.dry_run:
             raise
         raise KeyboardInterrupt(
-            f"{stop or 'Stopped'}: {target} is not there yet; the same command goes on with it"
+            f"{str(stop) or 'Stopped'}: {target} is not there yet; the same command goes on with it"
         ) from stop
     print("\n".join(outcome.lines()))
     return 0
