@@ -12,7 +12,7 @@ from typing import Sequence
 VERBS = {
     "demo": "the whole journey in minutes: collect, train, evaluate, report on the twin's task lift",
     "doctor": "what works on this machine, what is missing and how to get it; or one robot, checked and drawn",
-    "data": "info, validate, convert, repair or replay a dataset",
+    "data": "look at datasets, check, convert, edit, repair or replay them",
     "collect": "record episodes of a scripted expert or of a policy",
     "teleop": "drive a robot or its twin by hand, see it, and record episodes",
     "train": "train a policy, or a critic, on a dataset or several",

@@ -16,6 +16,7 @@ from data.store.location import Location, children, is_group
 from data.store.reading import open_array, read_encoded, read_rows
 from data.store.record import ROOT_KEY, Commit, is_ours, read_record
 from data.store.schema import Schema
+from robot.description import fingerprint
 from robot.description.image_shape import CHANNELS, can_be_image
 from robot.errors import InputError
 
@@ -89,6 +90,12 @@ class Contents:
         if self.commit is None:
             return {}
         return {path: slot.length(self.commit) for path, slot in self.slots.items()}
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of the schema and of all content of a store that tiller wrote, 16 hexadecimal digits."""
+        assert self.schema is not None and self.commit is not None
+        return fingerprint({"schema": self.schema.to_json(), "commit": self.commit.to_json()})
 
     @cached_property
     def slots(self) -> Mapping[str, layout.Slot]:

@@ -147,7 +147,7 @@ class Dataset:
         self._follow(self._writable().extend(episodes), [len(episode) for episode in episodes])
 
     def writer(self) -> EpisodeWriter:
-        """Write one episode as it happens: rows as they come, and one commit at its end.
+        """Write an episode, or several in one commit, as it happens: rows as they come, and one commit at the end.
 
             with dataset.writer() as episode:
                 episode.add(rows)
@@ -160,7 +160,7 @@ class Dataset:
         """
         appender = self._writable()
         assert self.schema is not None
-        return EpisodeWriter(appender, self.schema, lambda commit: self._follow(commit, [commit.rows - self.rows]))
+        return EpisodeWriter(appender, self.schema, self._follow)
 
     def _follow(self, commit: Commit, lengths: Sequence[int]) -> None:
         """Show the episodes of these lengths too, which have just been committed."""
@@ -221,7 +221,7 @@ class Dataset:
         A foreign store's is of its arrays' metadata and episode ends.
         """
         if self.schema is not None and self._contents.commit is not None:
-            return fingerprint({"schema": self.schema.to_json(), "commit": self._contents.commit.to_json()})
+            return self._contents.fingerprint
         return fingerprint({"arrays": self._contents.metadata, "episode_ends": self.episode_ends.tolist()})
 
     def episode_slice(self, index: int) -> slice:

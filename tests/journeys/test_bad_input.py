@@ -46,6 +46,8 @@ def foreign_store(path: Path, *, action_rows: int = 20, ends: tuple[int, ...] = 
         ("data", "validate", "{nothing}"),
         ("data", "convert", "{nothing}", "{out}"),
         ("data", "repair", "{nothing}", "{out}"),
+        ("data", "delete", "{nothing}", "{out}", "episodes=[0]"),
+        ("data", "merge", "{nothing}", "{nothing}", "{out}"),
         ("train", "data={nothing}", "output={out}"),
     ],
 )

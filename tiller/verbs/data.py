@@ -10,6 +10,7 @@ from robot.description import ActionField
 from robot.description.ranges import Count, NonNegative, Range
 from robot.errors import InputError, nearest
 from tiller.command_line.words import read_options, split_words
+from tiller.data_verbs import editing
 from tiller.data_verbs.judging import InfoOptions, ValidateOptions, info, validate
 from tiller.data_verbs.quality import Options as QualityOptions
 from tiller.data_verbs.quality import quality
@@ -22,7 +23,7 @@ class Action:
     """One of the things that `tiller data` does.
 
     Args:
-        paths: names of the paths it takes.
+        paths: names of the paths it takes; for one that ends in "..." one or more.
         summary: what it does, in one line.
         options: dataclass of its key=value options.
         run: does it.
@@ -32,6 +33,11 @@ class Action:
     summary: str
     options: type
     run: Callable[..., int]
+
+    def takes(self, paths: Sequence[str]) -> bool:
+        """Whether that many paths fit."""
+        several = any(name.endswith("...") for name in self.paths)
+        return len(paths) >= len(self.paths) if several else len(paths) == len(self.paths)
 
 
 @dataclass(frozen=True)
@@ -100,7 +106,7 @@ def command(words: Sequence[str]) -> int:
         return 0
     paths, given = split_words(rest, action.options)
     options = read_options(f"data {name}", action.options, given)
-    if len(paths) != len(action.paths):
+    if not action.takes(paths):
         raise InputError(
             f"tiller data {name}",
             expected=" and ".join(action.paths),
@@ -257,5 +263,32 @@ ACTIONS: Mapping[str, Action] = {
         ("source", "target"), "Write the sound episodes of a damaged dataset as a new one", NoOptions, repair
     ),
     "quality": Action(("path",), "Measure demonstrations, and score episodes for training", QualityOptions, quality),
+    "merge": Action(
+        ("source", "source...", "target"), "Write several datasets as one", editing.MergeOptions, editing.merge
+    ),
+    "split": Action(
+        ("source", "target"),
+        "Write a dataset as several: by shares, by a fact, by lists of episodes",
+        editing.SplitOptions,
+        editing.split,
+    ),
+    "delete": Action(
+        ("source", "target"), "Write a dataset without some of its episodes", editing.DeleteOptions, editing.delete
+    ),
+    "trim": Action(
+        ("source", "target"), "Write a dataset without the idle ends of its episodes", editing.TrimOptions, editing.trim
+    ),
+    "relabel": Action(
+        ("source", "target"),
+        "Write a dataset with other facts of some episodes",
+        editing.RelabelOptions,
+        editing.relabel,
+    ),
+    "resample": Action(
+        ("source", "target"), "Write a dataset with another control period", editing.ResampleOptions, editing.resample
+    ),
+    "recode": Action(
+        ("source", "target"), "Write a dataset with images in another encoding", editing.RecodeOptions, editing.recode
+    ),
     "replay": Action(("path",), "Step recorded actions through the task and show the error", ReplayOptions, replay),
 }

@@ -14,8 +14,6 @@ After a completed append all shapes are right, so any zarr reader sees the same 
 
 from __future__ import annotations
 
-import hashlib
-import json
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Iterator, Mapping, Sequence
@@ -24,6 +22,7 @@ import numpy as np
 import zarr
 
 from data.store import layout
+from data.store.digests import episode_digest
 from data.store.episode import Episode, check_episode
 from data.store.record import ROOT_KEY, Commit, read_record
 from data.store.schema import ACTION, Schema
@@ -254,13 +253,8 @@ class Addition:
 
     def end_episode(self, facts: Mapping[str, Any]) -> None:
         """End the episode that is open; rows that follow are of another."""
-        digest = hashlib.blake2b(digest_size=16)
-        for slot in sorted(layout.slots(self._schema), key=lambda slot: slot.path):
-            if slot.per != "episode":
-                digest.update(self.columns[slot.path].digest().encode())
-        plain = {name: value.item() if isinstance(value, np.generic) else value for name, value in facts.items()}
-        digest.update(json.dumps(plain, sort_keys=True).encode())
-        self._after = self._after.add(self._rows, self._samples, digest.hexdigest())
+        digest = episode_digest(self._schema, lambda slot: self.columns[slot.path].digest(), facts)
+        self._after = self._after.add(self._rows, self._samples, digest)
         with self._appender.guarded():
             self.columns[layout.EPISODE_ENDS].add(np.array([self._after.rows], np.int64))
             for name, fact in self._schema.meta_fields.items():

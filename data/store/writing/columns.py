@@ -7,7 +7,6 @@ numbers by zarr, which decodes and encodes that one chunk, encoded images by the
 
 from __future__ import annotations
 
-import hashlib
 from abc import ABC, abstractmethod
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Sequence
@@ -18,6 +17,7 @@ from zarr.core.array import AsyncArray
 from zarr.core.buffer import default_buffer_prototype
 from zarr.core.sync import sync
 
+from data.store.digests import EntriesHash
 from data.store.images.shards import checked, pack_shard, unpack_shard
 from data.store.layout import Slot
 from data.store.reading import DamagedChunkError, open_array, read_rows
@@ -44,8 +44,7 @@ class Column(ABC):
     def __init__(self, slot: Slot, array: zarr.Array[Any], where: str) -> None:
         self.slot, self._array, self._where = slot, array, where
         self.end = self._written = array.shape[0]
-        self._content = hashlib.blake2b(digest_size=16)
-        self._since = self.end
+        self._content = EntriesHash(slot)
 
     @property
     def _block(self) -> int:
@@ -62,12 +61,7 @@ class Column(ABC):
 
     def digest(self) -> str:
         """Hash of the rows added since the last call: their number, type, shape and stored content."""
-        head = (
-            f"{self.slot.path} {self.slot.dtype} {self.slot.shape} {self.slot.encoding.kind} {self.end - self._since}"
-        )
-        digest = hashlib.blake2b(f"{head} {self._content.hexdigest()}".encode(), digest_size=16).hexdigest()
-        self._content, self._since = hashlib.blake2b(digest_size=16), self.end
-        return digest
+        return self._content.digest()
 
     def finish(self) -> None:
         """Write what waits, and the array's new length; all of it exists once the store has settled."""
@@ -92,8 +86,7 @@ class NumberColumn(Column):
     def add(self, rows: np.ndarray) -> None:
         if not len(rows):
             return
-        if rows.dtype != object:
-            self._content.update(np.ascontiguousarray(rows).data)
+        self._content.add(rows)
         at = 0
         while at < len(rows):
             room = self._block - self.end % self._block
@@ -127,9 +120,10 @@ class ImageColumn(Column):
         self._waiting: list[bytes] = []
 
     def add(self, rows: np.ndarray | Sequence[bytes]) -> None:
-        for stored in self._threads.map(self.slot.encoding.encode, rows):
-            self._content.update(f"{len(stored)} ".encode())
-            self._content.update(stored)
+        # What is encoded already is only taken: a thread for each image took longer than its hash.
+        encode, encoded = self.slot.encoding.encode, not isinstance(rows, np.ndarray)
+        for stored in map(encode, rows) if encoded else self._threads.map(encode, rows):
+            self._content.add_image(stored)
             self._waiting.append(checked(stored))
             self.end += 1
             if self.end % self._block == 0:

@@ -16,8 +16,8 @@ from robot.errors import InputError
 
 
 class EpisodeWriter:
-    """Writes one episode of a store, from `Dataset.writer` to `commit` or `abort`; a context that ends without either
-    aborts.
+    """Writes one episode of a store, or several in one commit, from `Dataset.writer` to `commit` or `abort`; a context
+    that ends without either aborts.
 
     Memory is bounded by one file of each array, however long the episode is. Before `commit` nothing of it is seen, by
     this process or another; after it the episode survives any crash. A process that dies in between leaves nothing.
@@ -25,22 +25,27 @@ class EpisodeWriter:
     Args:
         appender: of the store.
         schema: of the store.
-        on_commit: called with the record of the commit.
+        on_commit: called with the record of the commit and the rows of each of its episodes.
 
     Attributes:
-        rows: added so far.
-        samples: stream -> added so far.
+        rows: of the open episode, added so far.
+        samples: stream -> added to the open episode so far.
     """
 
     rows: int
     samples: dict[str, int]
 
-    def __init__(self, appender: Appender, schema: Schema, on_commit: Callable[[Commit], None]) -> None:
+    def __init__(self, appender: Appender, schema: Schema, on_commit: Callable[[Commit, list[int]], None]) -> None:
         self._schema, self._on_commit = schema, on_commit
-        self._where = f"episode {appender.commit.episodes}"
+        self._first, self._lengths = appender.commit.episodes, list[int]()
         self._addition = appender.begin()
         self._committed = False
-        self.rows, self.samples = 0, dict.fromkeys(schema.stream_fields, 0)
+        self._begin()
+
+    def _begin(self) -> None:
+        """Begin an episode."""
+        self._where = f"episode {self._first + len(self._lengths)}"
+        self.rows, self.samples = 0, dict.fromkeys(self._schema.stream_fields, 0)
         self._row_ns: int | None = None
         self._sample_ns: dict[str, int] = {}
 
@@ -87,7 +92,7 @@ class EpisodeWriter:
         self._sample_ns[name] = int(time_ns[-1])
 
     def commit(self, facts: Mapping[str, Any]) -> None:
-        """End the episode; when this returns it survives any crash.
+        """End the episode; when this returns it survives any crash, with those that `end` ended before it.
 
         Args:
             facts: name -> value, every one of the schema.
@@ -96,14 +101,28 @@ class EpisodeWriter:
             InputError: a fact is missing or does not fit, or there is no row; the episode is still open.
             DamagedChunkError, TillerError: as `add`.
         """
+        self.end(facts)
+        commit = self._addition.publish()
+        self._committed = True
+        self._on_commit(commit, self._lengths)
+
+    def end(self, facts: Mapping[str, Any]) -> None:
+        """End the episode without a commit of its own: rows that follow are of the next one. A commit of many short
+        episodes costs little more than that of one.
+
+        Args:
+            facts: name -> value, every one of the schema.
+
+        Raises:
+            InputError, DamagedChunkError, TillerError: as `commit`.
+        """
         self._require_open()
         if not self.rows:
             raise InputError(self._where, expected="at least one row", got="none")
         check_facts(self._schema, facts, self._where)
         self._addition.end_episode(facts)
-        commit = self._addition.publish()
-        self._committed = True
-        self._on_commit(commit)
+        self._lengths.append(self.rows)
+        self._begin()
 
     def abort(self) -> None:
         """Drop the episode: nothing is left of it. Once it has ended this changes nothing."""

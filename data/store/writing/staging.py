@@ -56,8 +56,28 @@ def written_aside(folder: Path, named: str, doing: str) -> Iterator[Path]:
     """
     aside = aside_of(folder, doing)
     try:
-        yield aside
-        move_into_place(aside, folder)
+        with named_errors(aside, named, doing):
+            yield aside
+            move_into_place(aside, folder)
+    finally:
+        remove_aside(aside)
+
+
+@contextmanager
+def named_errors(aside: Path, named: str, doing: str) -> Iterator[None]:
+    """What goes wrong with a store that is written aside, as errors of the path that a person gave.
+
+    Args:
+        aside: where it is written.
+        named: the path, for messages.
+        doing: what writes it, such as `converting`.
+
+    Raises:
+        InputError: the path cannot be written.
+        TillerError: the disk is full or fails.
+    """
+    try:
+        yield
     except DiskError as error:
         way_out = "Free some space" if error.full else "Mend that"
         raise TillerError(
@@ -72,5 +92,3 @@ def written_aside(folder: Path, named: str, doing: str) -> Iterator[Path]:
         raise InputError(
             f"'{named}'", expected="an output that can be written", got=error.strerror or str(error)
         ) from error
-    finally:
-        remove_aside(aside)

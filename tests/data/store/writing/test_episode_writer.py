@@ -340,3 +340,32 @@ def test_a_reader_in_another_thread_sees_whole_episodes_only(tmp_path: Path) -> 
         done.set()
         thread.join()
     assert seen <= {(number, 5 * number) for number in range(7)} and len(seen) > 1
+
+
+def test_several_episodes_of_one_commit_are_those_of_a_commit_each(tmp_path: Path) -> None:
+    with Dataset.create(tmp_path / "each", SCHEMA) as each, Dataset.create(tmp_path / "one", SCHEMA) as one:
+        for number, rows in enumerate((5, 1, 12)):
+            write(each, number, rows)
+        with one.writer() as episode:
+            for number, rows in enumerate((5, 1, 12)):
+                force = np.random.default_rng(number).normal(size=(rows * 5, 3)).astype(np.float32)
+                episode.add(rows_of(number, rows))
+                episode.add_stream("force", force, np.arange(rows * 5, dtype=np.int64) * 20_000_000)
+                end = episode.end if number < 2 else episode.commit
+                end({**FACTS, "instruction": f"take {number}"})
+                assert len(Dataset.open(tmp_path / "one")) == (0 if number < 2 else 3)
+        assert one.fingerprint == each.fingerprint and one.episode_ends.tolist() == [5, 6, 18]
+    assert not errors_of(tmp_path / "one")
+
+
+def test_an_episode_that_has_ended_is_dropped_with_the_one_that_is_open(tmp_path: Path) -> None:
+    with Dataset.create(tmp_path / "store", SCHEMA) as dataset:
+        with dataset.writer() as episode:
+            episode.add(rows_of(0, 5))
+            episode.end(FACTS)
+            with pytest.raises(InputError, match="episode 1: expected at least one row"):
+                episode.end(FACTS)
+            episode.add(rows_of(1, 3))
+        assert len(dataset) == 0
+        write(dataset, 0, 5)
+        assert len(dataset) == 1
