@@ -293,13 +293,20 @@ def main(words: list[str]) -> int:
     parser.add_argument("--table", action="store_true", help="write the tables of what is there, and run nothing")
     options = parser.parse_args(words)
     require_known(options.bases, {name: climb.base for name, climb in CLIMBS.items()})
-    for name in options.bases or CLIMBS:
-        if not options.table:
-            Bench(name, CLIMBS[name]).run()
-        benches = [Bench(each, climb) for each, climb in CLIMBS.items()]
-        write_csv(RESULTS / "steer.csv", COLUMNS, chained(each.rows() for each in benches))
-        write_csv(RESULTS / "steer_curves.csv", CURVES, chained(each.curve(way) for each in benches for way in WAYS))
+    benches = [Bench(name, climb) for name, climb in CLIMBS.items()]
+    if options.table:
+        write_tables(benches)
+    for bench in benches:
+        if not options.table and (not options.bases or bench.name in options.bases):
+            bench.run()
+            write_tables(benches)
     return 0
+
+
+def write_tables(benches: list[Bench]) -> None:
+    """The tables of what is there."""
+    write_csv(RESULTS / "steer.csv", COLUMNS, chained(each.rows() for each in benches))
+    write_csv(RESULTS / "steer_curves.csv", CURVES, chained(each.curve(way) for each in benches for way in WAYS))
 
 
 WAYS = ("best_of_k", "codebook", "residual", "dsrl_na")
