@@ -8,51 +8,85 @@ from typing import Collection
 
 import numpy as np
 
-from data.formats.source import SKIP_BAD_ENDS, Source, SourceArray, require_known
+from data.formats.arrays import ArraySource, ConcatenatedArray
+from data.formats.npy import SMALL_BYTES, Member, open_member
+from data.formats.source import SKIP_BAD_ENDS, require_known
 from data.store.consistency import ends_array_problem, require_consistent
 from robot.errors import InputError
 
 ENDS = "episode_ends"
+_LARGEST_RATIO = 200  # of what the arrays hold to what the file does; images that are nearly black reach about 100
+_NEVER_TOO_LARGE = 2**30  # bytes, that may be squeezed as much as can be
 
 
-def open_npz(path: str | Path, exclude: Collection[str] = (), skip: Collection[int] = ()) -> Source:
-    """Read an npz whole into memory; nothing in it is unpickled.
+def open_npz(path: str | Path, exclude: Collection[str] = (), skip: Collection[int] = ()) -> ArraySource:
+    """Open an npz, whose arrays are streamed from the file; nothing in it is unpickled.
+
+    Args:
+        path: of the file.
+        exclude: keys to leave out.
+        skip: episodes that nobody wants, whose ends may be anything.
 
     Raises:
-        InputError: `episode_ends` is missing or does not fit, or an array is damaged or holds Python objects.
+        InputError: `episode_ends` is missing or does not fit, an array is damaged or holds Python objects, or they hold
+            far more than the file can.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
-            require_known("exclude", exclude, file.files)
-            values = {key: _member(path, file, key) for key in file.files if key not in exclude}
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"'{path}'", expected="an .npz", got=str(error)) from error
-    if ENDS not in values:
+        archive = zipfile.ZipFile(path)
+    except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile) as error:
+        got = getattr(error, "strerror", None) or str(error)
+        raise InputError(f"'{path}'", expected="an .npz", got=got, way_out="Copy the file again") from error
+    try:
+        return _open(str(path), archive, exclude, skip)
+    except BaseException:
+        archive.close()
+        raise
+
+
+def _open(path: str, archive: zipfile.ZipFile, exclude: Collection[str], skip: Collection[int]) -> ArraySource:
+    files = {info.filename.removesuffix(".npy"): info for info in archive.infolist() if not info.is_dir()}
+    require_known("exclude", exclude, files)
+    members = {key: open_member(path, archive, key, info) for key, info in files.items() if key not in exclude}
+    _require_likely(path, members)
+    if ENDS not in members:
         raise InputError(
             f"'{path}'",
             expected=f"an array '{ENDS}' with the row after each episode's last",
-            got=f"only {', '.join(values) or 'nothing'}",
+            got=f"only {', '.join(members) or 'nothing'}",
         )
-    ends = values.pop(ENDS)
+    ends = members.pop(ENDS).whole()
     _require_ends(path, ends)
-    single = {name: array.item() for name, array in values.items() if array.ndim == 0}
-    facts = {name: array for name, array in values.items() if _is_fact(array, ends)}
+    single = {key: member.whole().item() for key, member in members.items() if member.shape == ()}
+    facts = {key: member.whole() for key, member in members.items() if _is_fact(member, ends)}
     arrays = {
-        name: _in_memory(str(path), name, array)
-        for name, array in values.items()
-        if name not in single and name not in facts
+        key: ConcatenatedArray(member.shape, member.dtype, member.read, 1)
+        for key, member in members.items()
+        if key not in single and key not in facts
     }
     lengths = {name: array.shape[0] for name, array in arrays.items()}
     rows = max(lengths.values(), default=0)
     odd = [name for name, length in lengths.items() if length != rows]
     way_out = f"Leave out what has not one entry a row with exclude=[{','.join(odd)}]" if odd else SKIP_BAD_ENDS
-    require_consistent(str(path), lengths, ends, rows, way_out, skip)
-    return Source(str(path), "npz", arrays, ends.astype(np.int64), attributes=single, facts=facts)
+    require_consistent(path, lengths, ends, rows, way_out, skip)
+    return ArraySource(path, "npz", arrays, ends.astype(np.int64), attributes=single, facts=facts, close=archive.close)
 
 
-def _require_ends(path: str | Path, ends: np.ndarray) -> None:
+def _require_likely(path: str, members: dict[str, Member]) -> None:
+    """Refuse a small file whose arrays would fill the disk."""
+    declared, size = sum(member.nbytes for member in members.values()), Path(path).stat().st_size
+    if declared <= max(_NEVER_TOO_LARGE, _LARGEST_RATIO * size):
+        return
+    largest = max(members, key=lambda key: members[key].nbytes)
+    raise InputError(
+        f"'{path}'",
+        expected=f"arrays of at most {_LARGEST_RATIO} times its {size:,} bytes",
+        got=f"{declared:,} bytes, most of them in '{largest}'",
+        way_out=f"Leave it out with exclude=[{largest}]; if the arrays are meant, write them with np.savez, which does "
+        "not compress",
+    )
+
+
+def _require_ends(path: str, ends: np.ndarray) -> None:
     """Refuse what cannot be episode ends, before other arrays are judged by their number."""
     problem = ends_array_problem(ends) or (None if len(ends) else "expected at least one episode, got none")
     if problem:
@@ -62,22 +96,6 @@ def _require_ends(path: str | Path, ends: np.ndarray) -> None:
         )
 
 
-def _is_fact(array: np.ndarray, ends: np.ndarray) -> bool:
+def _is_fact(member: Member, ends: np.ndarray) -> bool:
     """Whether an array has one entry per episode, and too few to have one per row."""
-    return array.ndim > 0 and len(array) == len(ends) < ends.max()
-
-
-def _member(path: str | Path, file: np.lib.npyio.NpzFile, key: str) -> np.ndarray:
-    try:
-        return file[key]
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-        raise InputError(
-            f"'{path}': array '{key}'",
-            expected="an intact array of numbers",
-            got=str(error),
-            way_out=f"Leave it out with exclude=[{key}], or copy the file again",
-        ) from error
-
-
-def _in_memory(path: str, name: str, values: np.ndarray) -> SourceArray:
-    return SourceArray(path, name, values.shape, values.dtype, lambda start, stop: values[start:stop], len(values))
+    return len(member.shape) > 0 and member.shape[0] == len(ends) < ends.max() and member.nbytes <= SMALL_BYTES

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 from typing import Collection
 
@@ -9,7 +10,7 @@ from data.formats.source import Source
 
 
 def open_source(path: str | Path, *, exclude: Collection[str] = (), skip: Collection[int] = ()) -> Source:
-    """Open a foreign store for reading: an npz by its ending, else a replay-buffer zarr.
+    """Open a foreign store for reading, by what is at the path and not by its name.
 
     Args:
         path: a zarr folder, a zip of one (with or without a folder inside), an fsspec URL of either, or an npz.
@@ -19,10 +20,20 @@ def open_source(path: str | Path, *, exclude: Collection[str] = (), skip: Collec
     Raises:
         InputError: the path is none of these, or what it holds is inconsistent.
     """
-    if str(path).endswith(".npz"):
+    if _is_npz(path):
         from data.formats.npz import open_npz
 
         return open_npz(path, exclude, skip)
     from data.formats.replay_zarr import open_replay_zarr
 
     return open_replay_zarr(path, exclude, skip)
+
+
+def _is_npz(path: str | Path) -> bool:
+    """Whether a file is an archive of numpy's arrays, or is called so and is nothing else that can be read."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+        return any("/" not in name and name.endswith(".npy") for name in names)
+    except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile):
+        return str(path).endswith(".npz")

@@ -51,7 +51,7 @@ class Preset:
         """Whether a source has the keys that identify this set, but for those that were left out on purpose."""
         expected = {name: tuple(shape) for name, shape in self.match.items() if name not in excluded}
         return bool(expected) and all(
-            name in source.arrays and source.arrays[name].shape[1:] == shape for name, shape in expected.items()
+            name in source.fields and source.fields[name].shape == shape for name, shape in expected.items()
         )
 
 

@@ -8,7 +8,8 @@ from typing import Collection
 import numpy as np
 import zarr
 
-from data.formats.source import Source, SourceArray, require_known
+from data.formats.arrays import ArraySource, ConcatenatedArray
+from data.formats.source import require_known
 from data.store.consistency import consistent_ends
 from data.store.contents import Contents, read_contents
 from data.store.layout import meta_path, row_path
@@ -17,7 +18,7 @@ from data.store.reading import absent_rows
 from robot.errors import InputError
 
 
-def open_replay_zarr(path: str | Path, exclude: Collection[str] = (), skip: Collection[int] = ()) -> Source:
+def open_replay_zarr(path: str | Path, exclude: Collection[str] = (), skip: Collection[int] = ()) -> ArraySource:
     """Open a replay buffer of zarr format 2 or 3, wherever `Dataset.open` can read one.
 
     Args:
@@ -36,10 +37,10 @@ def open_replay_zarr(path: str | Path, exclude: Collection[str] = (), skip: Coll
     require_known("exclude", exclude, (*contents.keys, *contents.meta_keys))
     opened = {name: _open_array(contents, name) for name in contents.keys if name not in exclude}
     formats = sorted({array.metadata.zarr_format for array in opened.values()})
-    return Source(
+    return ArraySource(
         contents.name,
         f"replay buffer, zarr format {' and '.join(map(str, formats))}",
-        {name: _source_array(contents, name, array) for name, array in opened.items()},
+        {name: _concatenated(contents, name, array) for name, array in opened.items()},
         ends,
         (*(note for name, array in opened.items() if (note := _absent_chunks(name, array))), *_left_alone(contents)),
         contents.attributes,
@@ -77,8 +78,8 @@ def _open_array(contents: Contents, name: str) -> zarr.Array:
         ) from error
 
 
-def _source_array(contents: Contents, name: str, array: zarr.Array) -> SourceArray:
+def _concatenated(contents: Contents, name: str, array: zarr.Array) -> ConcatenatedArray:
     def read(start: int, stop: int) -> np.ndarray:
         return contents.read(row_path(name), start, stop)
 
-    return SourceArray(contents.name, name, array.shape, array.dtype, read, array.chunks[0])
+    return ConcatenatedArray(array.shape, array.dtype, read, array.chunks[0])

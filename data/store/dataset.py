@@ -146,7 +146,7 @@ class Dataset:
         self._follow(self._writable().extend(episodes), [len(episode) for episode in episodes])
 
     def writer(self) -> EpisodeWriter:
-        """Write one episode as it happens: rows as they come, and one commit at its end.
+        """Write an episode as it happens: rows as they come, and one commit at its end; or several with one commit.
 
             with dataset.writer() as episode:
                 episode.add(rows)
@@ -159,7 +159,7 @@ class Dataset:
         """
         appender = self._writable()
         assert self.schema is not None
-        return EpisodeWriter(appender, self.schema, lambda commit: self._follow(commit, [commit.rows - self.rows]))
+        return EpisodeWriter(appender, self.schema, self._follow)
 
     def _follow(self, commit: Commit, lengths: Sequence[int]) -> None:
         """Show the episodes of these lengths too, which have just been committed."""

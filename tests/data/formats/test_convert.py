@@ -165,10 +165,10 @@ def test_grey_images_get_three_channels(tmp_path):
 
 
 @pytest.mark.parametrize("value", [12.5, -1.0, 256.0, np.nan])
-def test_images_that_are_none_are_refused_with_their_row(value, tmp_path):
+def test_images_that_are_none_are_refused_with_their_episode_and_row(value, tmp_path):
     images = content()["camera"].astype(np.float32)
     images[7, 2, 3, 1] = value
-    with pytest.raises(InputError, match=r"'camera', row 7: expected images of integers 0\.\.255") as caught:
+    with pytest.raises(InputError, match=r"'camera', episode 1, row 3: expected images of integers 0\.\.255") as caught:
         convert(write_zarr(tmp_path / "source", content(camera=images)), tmp_path / "out", **GIVEN)
     assert "exclude=[camera]" in str(caught.value)
 
@@ -250,7 +250,7 @@ def test_an_episode_that_is_skipped_may_be_empty_or_hold_what_is_no_image(write,
     images[9] = np.nan
     source = write(tmp_path / "source", content(camera=images), np.array([4, 4, 9, 10]))
     refused(source, tmp_path / "out", "expected increasing ends, got 4 after 4 for episode 1")
-    refused(source, tmp_path / "out", "'camera', row 9", skip_episodes=[1])
+    refused(source, tmp_path / "out", "'camera', episode 3, row 0", skip_episodes=[1])
     convert(source, tmp_path / "out", **GIVEN, skip_episodes=[1, 3])
     assert Dataset.open(tmp_path / "out").episode_ends.tolist() == [4, 9]
     assert np.array_equal(Dataset.open(tmp_path / "out").read("camera"), images[:9].astype(np.uint8))
@@ -580,7 +580,7 @@ def test_a_reward_that_is_no_number_or_none_of_ours_is_named_as_it_stands(tmp_pa
     reward = np.zeros(10)
     reward[7], reward[9] = 1e39, np.nan
     source = write_npz(tmp_path / "source.npz", content(reward=reward))
-    refused(source, tmp_path / "out", r"'reward', row 7 of the source: expected at most 3.4e\+38.*got 1e\+39")
+    refused(source, tmp_path / "out", r"'reward', episode 1, row 3: expected at most 3.4e\+38.*got 1e\+39")
     reward[7] = 0
     source = write_npz(tmp_path / "source.npz", content(reward=reward))
     refused(source, tmp_path / "out", "'reward', episode 2, row 0: expected a finite number, got nan")
