@@ -100,7 +100,7 @@ def meaning_of(source: Source, preset: Preset, overrides: Preset) -> Meaning:
         units=by_name(of_format, preset.units, overrides.units),
         kinds=by_name(kinds, preset.kinds, overrides.kinds),
         derive=derive,
-        action=overrides.action or preset.action,
+        action=overrides.action or preset.action or source.action,
     )
 
 

@@ -11,11 +11,11 @@ from typing import IO, Iterator
 
 import numpy as np
 
+from data.formats.bounds import LARGEST_ROW
 from robot.errors import InputError, one_line
 
 SMALL_BYTES = 2**28
 """Of an array that is held in memory as a whole: one of facts, or one that lies in the file column by column."""
-_LARGEST_ROW = 2**28  # bytes
 _PIECE = 2**22  # bytes that are skipped at once
 _ERRORS = (
     OSError,
@@ -69,7 +69,7 @@ class Member:
                     f"{info.file_size - self._header:,} bytes where {self.shape} of {self.dtype} are {self.nbytes:,}"
                 )
         self._row = math.prod(self.shape[1:]) * self.dtype.itemsize
-        if self._row > _LARGEST_ROW or (self._is_turned and self.nbytes > SMALL_BYTES):
+        if self._row > LARGEST_ROW or (self._is_turned and self.nbytes > SMALL_BYTES):
             self._refuse_large()
 
     @property
@@ -158,7 +158,7 @@ class Member:
     def _refuse_large(self) -> None:
         raise InputError(
             self._where,
-            expected=f"rows of at most {_LARGEST_ROW:,} bytes, one after the other",
+            expected=f"rows of at most {LARGEST_ROW:,} bytes, one after the other",
             got=f"{self.shape} of {self.dtype}" + (" by columns" if self._is_turned else ""),
             way_out=f"Write it with np.ascontiguousarray, or leave it out with exclude=[{self._key}]",
         )

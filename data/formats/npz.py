@@ -9,14 +9,13 @@ from typing import Collection
 import numpy as np
 
 from data.formats.arrays import ArraySource, ConcatenatedArray
+from data.formats.bounds import require_likely
 from data.formats.npy import SMALL_BYTES, Member, open_member
 from data.formats.source import SKIP_BAD_ENDS, require_known
 from data.store.consistency import ends_array_problem, require_consistent
 from robot.errors import InputError
 
 ENDS = "episode_ends"
-_LARGEST_RATIO = 200  # of what the arrays hold to what the file does; images that are nearly black reach about 100
-_NEVER_TOO_LARGE = 2**30  # bytes, that may be squeezed as much as can be
 
 
 def open_npz(path: str | Path, exclude: Collection[str] = (), skip: Collection[int] = ()) -> ArraySource:
@@ -47,7 +46,7 @@ def _open(path: str, archive: zipfile.ZipFile, exclude: Collection[str], skip: C
     files = {info.filename.removesuffix(".npy"): info for info in archive.infolist() if not info.is_dir()}
     require_known("exclude", exclude, files)
     members = {key: open_member(path, archive, key, info) for key, info in files.items() if key not in exclude}
-    _require_likely(path, members)
+    require_likely(path, {key: member.nbytes for key, member in members.items()}, Path(path).stat().st_size)
     if ENDS not in members:
         raise InputError(
             f"'{path}'",
@@ -69,21 +68,6 @@ def _open(path: str, archive: zipfile.ZipFile, exclude: Collection[str], skip: C
     way_out = f"Leave out what has not one entry a row with exclude=[{','.join(odd)}]" if odd else SKIP_BAD_ENDS
     require_consistent(path, lengths, ends, rows, way_out, skip)
     return ArraySource(path, "npz", arrays, ends.astype(np.int64), attributes=single, facts=facts, close=archive.close)
-
-
-def _require_likely(path: str, members: dict[str, Member]) -> None:
-    """Refuse a small file whose arrays would fill the disk."""
-    declared, size = sum(member.nbytes for member in members.values()), Path(path).stat().st_size
-    if declared <= max(_NEVER_TOO_LARGE, _LARGEST_RATIO * size):
-        return
-    largest = max(members, key=lambda key: members[key].nbytes)
-    raise InputError(
-        f"'{path}'",
-        expected=f"arrays of at most {_LARGEST_RATIO} times its {size:,} bytes",
-        got=f"{declared:,} bytes, most of them in '{largest}'",
-        way_out=f"Leave it out with exclude=[{largest}]; if the arrays are meant, write them with np.savez, which does "
-        "not compress",
-    )
 
 
 def _require_ends(path: str, ends: np.ndarray) -> None:

@@ -8,25 +8,43 @@ from typing import Collection
 
 from data.formats.source import Source
 
+_HDF5 = b"\x89HDF\r\n\x1a\n"
+_HDF5_ENDINGS = (".hdf5", ".h5", ".hdf", ".he5")
+
 
 def open_source(path: str | Path, *, exclude: Collection[str] = (), skip: Collection[int] = ()) -> Source:
     """Open a foreign store for reading, by what is at the path and not by its name.
 
     Args:
-        path: a zarr folder, a zip of one (with or without a folder inside), an fsspec URL of either, or an npz.
+        path: a zarr folder, a zip of one (with or without a folder inside), an fsspec URL of either, an npz, or HDF5
+            with an episode a group.
         exclude: keys to leave out.
         skip: episodes that nobody wants, which may be empty or have ends that make no sense.
 
     Raises:
         InputError: the path is none of these, or what it holds is inconsistent.
+        MissingExtraError: the library that reads the format is not installed.
     """
     if _is_npz(path):
         from data.formats.npz import open_npz
 
         return open_npz(path, exclude, skip)
+    if _is_hdf5(path):
+        from data.formats.hdf5.demos import open_demos
+
+        return open_demos(path, exclude, skip)
     from data.formats.replay_zarr import open_replay_zarr
 
     return open_replay_zarr(path, exclude, skip)
+
+
+def _is_hdf5(path: str | Path) -> bool:
+    """Whether a file begins as HDF5 does, or is called so."""
+    if not Path(path).is_file():
+        return False
+    with Path(path).open("rb") as file:
+        beginning = file.read(len(_HDF5))
+    return beginning == _HDF5 or str(path).lower().endswith(_HDF5_ENDINGS)
 
 
 def _is_npz(path: str | Path) -> bool:

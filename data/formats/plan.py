@@ -12,12 +12,13 @@ from data.formats.meaning import Meaning
 from data.formats.preset import Derived
 from data.formats.source import COLUMN, Source, SourceField
 from data.formats.stamps import NS_PER_UNIT, Stamps
-from data.store.names import REWARD, TIME
+from data.store.names import INTERVENTION, REWARD, TERMINATED, TIME, TRUNCATED
 from data.store.schema import ACTION, ColumnField, MetaField, Schema
 from robot.description import ActionField, ActionSpec, ObservationField, ObservationSpec
 from robot.errors import InputError
 
 _SPECIAL: Mapping[str, ColumnField] = {column.name: column for column in (REWARD, TIME)}
+_FLAGS = (INTERVENTION.name, TERMINATED.name, TRUNCATED.name)
 _SMALLEST_MAP = 8
 
 Prepare = Callable[[Any, int, int], Any]
@@ -125,6 +126,9 @@ def _column(source: Source, meaning: Meaning, name: str, episodes: Sequence[int]
     if name in _SPECIAL:
         _require_one_number(name, field)
         return _stamps(source, meaning, field, episodes) if name == TIME.name else _reward(field)
+    if name in _FLAGS and field.role == COLUMN:
+        _require_one_number(name, field)
+        return _flags(name, field)
     if not meaning.is_image(source, name):
         return _numbers(name, field)
     return _images(source, name, field, episodes)
@@ -194,6 +198,23 @@ def _reward(field: SourceField) -> Column:
         return _narrowed(field, block, episode, first, dtype).reshape(-1)
 
     return Column(REWARD.name, field, (), dtype, prepare)
+
+
+def _flags(name: str, field: SourceField) -> Column:
+    def prepare(block: np.ndarray, episode: int, first: int) -> np.ndarray:
+        flat = block.reshape(-1)
+        bad = np.flatnonzero((flat != 0) & (flat != 1))
+        if len(bad):
+            raise InputError(
+                field.at(episode, first + int(bad[0])),
+                expected=f"0 or 1, as '{name}' is a flag",
+                got=str(flat[bad[0]]),
+                way_out=f"Keep it as numbers of another name with rename.{field.name}=NAME",
+            )
+        return flat.astype(bool)
+
+    note = f"'{field.name}': {field.dtype} to flags" if field.dtype.kind != "b" else ""
+    return Column(name, field, (), np.dtype(bool), prepare, note)
 
 
 def _narrowed(field: SourceField, block: np.ndarray, episode: int, first: int, dtype: np.dtype) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any, Collection, Mapping, Protocol
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from data.store.images.encoding import Encoding
 from data.store.schema import ColumnField
+from robot.description import ActionField
 from robot.errors import InputError, nearest
 
 BLOCK_BYTES = 32 * 2**20
@@ -62,7 +64,7 @@ class SourceField:
     @property
     def row_bytes(self) -> int:
         """Bytes of a row as numbers."""
-        return max(1, int(np.prod(self.shape, dtype=np.int64)) * self.dtype.itemsize)
+        return max(1, math.prod(self.shape) * self.dtype.itemsize)
 
 
 class Source(Protocol):
@@ -76,6 +78,7 @@ class Source(Protocol):
         facts: name -> (episodes, ...) what it records of each episode.
         missing: episode -> what of it is not there, for those that cannot be read.
         period_s: control period, where the format says it.
+        action: fields of the action vector, where the format says more of them than their names.
         attributes: the store's own attributes, plain JSON values.
         notes: what a person should know about how it is read, and what of it is not.
     """
@@ -87,10 +90,9 @@ class Source(Protocol):
     facts: Mapping[str, np.ndarray]
     missing: Mapping[int, str]
     period_s: float | None
+    action: tuple[ActionField, ...]
     attributes: Mapping[str, Any]
-
-    @property
-    def notes(self) -> tuple[str, ...]: ...
+    notes: tuple[str, ...]
 
     def read(self, name: str, episode: int, start: int, stop: int) -> Rows:
         """Rows [start, stop) of an episode. Reading front to back is fast, however large the source is.
@@ -118,6 +120,7 @@ class Description:
     facts: Mapping[str, np.ndarray] = field(default_factory=dict)
     missing: Mapping[int, str] = field(default_factory=dict)
     period_s: float | None = None
+    action: tuple[ActionField, ...] = ()
     attributes: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 

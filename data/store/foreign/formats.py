@@ -1,4 +1,4 @@
-"""Formats of demonstrations that are recognised, so that a message can name them, and that tiller does not read."""
+"""Formats of demonstrations that are recognised where a store is expected, so that a message can name them."""
 
 from __future__ import annotations
 
@@ -10,8 +10,11 @@ _AS_NPZ = (
     "Write its arrays, concatenated in time, into one npz with 'episode_ends', the row after each episode's "
     "last: np.savez(PATH, action=..., state=..., episode_ends=...); then tiller data convert PATH.npz TARGET"
 )
+_HDF5 = "an HDF5 file, as robomimic and ALOHA write them"
+_READ = (_HDF5,)
+"""Those that are read by a conversion."""
 _ENDINGS = {
-    "an HDF5 file, as robomimic and ALOHA write them": (".hdf5", ".h5", ".hdf", ".he5"),
+    _HDF5: (".hdf5", ".h5", ".hdf", ".he5"),
     "a ROS bag": (".bag", ".mcap", ".db3"),
     "a file of TensorFlow records, as RLDS keeps them": (".tfrecord", ".tfrecords"),
     "a table in parquet, as LeRobot keeps them": (".parquet",),
@@ -19,7 +22,7 @@ _ENDINGS = {
     "one array of numpy": (".npy",),
 }
 _BEGINNINGS = {
-    b"\x89HDF\r\n\x1a\n": "an HDF5 file, as robomimic and ALOHA write them",
+    b"\x89HDF\r\n\x1a\n": _HDF5,
     b"#ROSBAG": "a ROS bag",
     b"\x89MCAP": "a ROS bag",
     b"SQLite format 3": "a ROS bag or another SQLite file",
@@ -53,9 +56,8 @@ def refuse_known_format(path: str | Path) -> None:
         InputError: names the format and the way out.
     """
     if words := name_format(path):
-        raise InputError(
-            f"'{path}'", expected="a zarr store (folder, zip or URL) or an npz", got=words, way_out=_AS_NPZ
-        )
+        way_out = f"Make a store of it with: tiller data convert {path} TARGET" if words in _READ else _AS_NPZ
+        raise InputError(f"'{path}'", expected="a zarr store (folder, zip or URL)", got=words, way_out=way_out)
 
 
 def _name_folder(folder: Path) -> str | None:
@@ -66,5 +68,5 @@ def _name_folder(folder: Path) -> str | None:
     if any(folder.glob("*.tfrecord*")):
         return "a folder of TensorFlow records, as RLDS keeps them"
     if any(folder.glob("*.hdf5")) or any(folder.glob("*.h5")):
-        return "a folder of HDF5 files, as ALOHA writes them"
+        return "a folder of HDF5 files, of which each is read by itself where it has groups data/demo_N"
     return None

@@ -363,8 +363,6 @@ def _file(path: Path, content: bytes = b"") -> Path:
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda path: _file(path / "demos.hdf5"), "an HDF5 file"),
-        (lambda path: _file(path / "demos", b"\x89HDF\r\n\x1a\n rest"), "an HDF5 file"),
         (lambda path: _file(path / "episode_0.h5").parent, "a folder of HDF5 files"),
         (lambda path: _lerobot(path / "pusht"), "a LeRobot dataset"),
         (lambda path: _file(path / "run.bag"), "a ROS bag"),
