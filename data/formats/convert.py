@@ -12,7 +12,7 @@ from data.formats import Preset, Source, find_preset, open_source, recognise
 from data.formats.facts import episode_facts, replaced_facts
 from data.formats.meaning import completed, meaning_of
 from data.formats.plan import make_plan
-from data.formats.source import kept_episodes
+from data.formats.source import kept_episodes, ranges
 from data.formats.writing import write_episodes
 from data.store.dataset import free_folder
 from data.store.names import INSTRUCTION, SOURCE
@@ -59,13 +59,17 @@ def convert(
     instruction: str | None = None,
     source_note: str | None = None,
     preset: str | None = None,
+    encodings: Mapping[str, str] | None = None,
+    skip_missing: bool = False,
+    ignore_names: bool = False,
     ask: Callable[[str], str] | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Conversion:
     """Read a foreign store and write it as one of ours; the target appears whole or not at all.
 
     Args:
-        source: a replay-buffer zarr (folder, zip, zip with a folder inside, URL) or an npz with `episode_ends`.
+        source: a replay-buffer zarr (folder, zip, zip with a folder inside, URL), an npz with `episode_ends`, HDF5 with
+            groups `data/demo_N`, or a LeRobot dataset.
         target: a folder that does not exist yet.
         period_s: seconds between rows.
         units: one for all keys, or key -> unit ("m", or one per component: "m m rad"; "1" where there is none). Time
@@ -78,6 +82,9 @@ def convert(
         instruction: what every episode does, in words.
         source_note: where the demonstrations come from, for the record.
         preset: name of a file under `configs/source`; None recognises a published set by its keys.
+        encodings: key -> how its images are stored: `raw`, `png`, `jpeg` or `jpeg:QUALITY`.
+        skip_missing: leave out episodes of which files are not there.
+        ignore_names: read numbers whose names do not fit without names.
         ask: asks a person one question; None where nobody can be asked.
         on_progress: called with rows done and rows in all.
 
@@ -86,7 +93,8 @@ def convert(
             exists or cannot be written.
     """
     folder = free_folder(target)
-    with closing(open_source(source, exclude=exclude, skip=skip_episodes)) as opened:
+    opened = open_source(source, exclude=exclude, skip=skip_episodes, ignore_names=ignore_names)
+    with closing(opened):
         return _convert(
             opened,
             folder,
@@ -99,10 +107,11 @@ def convert(
                 units=_units(opened, units),
                 kinds=kinds or {},
                 action=tuple(action),
+                encodings=encodings or {},
             ),
             find_preset(preset) if preset else recognise(opened, exclude),
             by_name=preset is not None,
-            skip=set(skip_episodes),
+            skip=_require_there(opened, set(skip_episodes), skip_missing),
             source_note=source_note,
             ask=ask,
             on_progress=on_progress,
@@ -138,9 +147,14 @@ def _convert(
         "keys": {new: old for old, new in keys},
         "source_attributes": dict(opened.attributes),
     }
+    components = {column.name: list(column.field.components) for column in plan.columns if column.field.components}
+    if components:
+        provenance["components"] = components
     written = write_episodes(opened, plan, facts, episodes, {"provenance": provenance}, folder, target, on_progress)
     taken = [fact.field.name for fact in facts if fact.field.name not in (SOURCE.name, INSTRUCTION.name)]
     fact_notes = (f"facts of each episode: {', '.join(taken)}",) if taken else ()
+    absent = [episode for episode in opened.missing if episode in skip]
+    holes = (f"left out, as files are missing: {len(absent)} episodes, {ranges(absent)}",) if absent else ()
     recognised = (f"recognised as {known.name}",) if known and not by_name else ()
     units_written = {name: field.unit for name, field in plan.schema.row_fields.items()}
     return Conversion(
@@ -151,8 +165,23 @@ def _convert(
         keys,
         plan.schema.period_s,
         units_written,
-        (*recognised, *opened.notes, *fact_notes, *replaced_facts(opened, given.rename, same), *plan.notes),
+        (*recognised, *holes, *opened.notes, *fact_notes, *replaced_facts(opened, given.rename, same), *plan.notes),
     )
+
+
+def _require_there(source: Source, skip: set[int], skip_missing: bool) -> set[int]:
+    """Episodes to skip, with those of which files are missing."""
+    missing = {episode: what for episode, what in source.missing.items() if episode not in skip}
+    if missing and not skip_missing:
+        episode, what = next(iter(missing.items()))
+        others = f", and files of {len(missing) - 1} more episodes" if len(missing) > 1 else ""
+        raise InputError(
+            f"'{source.path}', episode {episode}",
+            expected="all files of every episode",
+            got=f"no {ascii(what)[1:-1]}{others}",
+            way_out="Leave out what is incomplete with skip_missing=true, or a camera with exclude=[KEY]",
+        )
+    return skip | set(missing)
 
 
 def _units(source: Source, units: str | Mapping[str, str] | None) -> dict[str, str]:

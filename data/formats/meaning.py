@@ -9,6 +9,7 @@ from typing import Callable, Mapping
 from data.formats.images import looks_like_images
 from data.formats.preset import Derived, Preset
 from data.formats.source import ACTIONS, COLUMN, Source, require_known, require_name
+from data.store.images.encoding import AS_IT_CAME, JPEG, Encoding
 from data.store.names import REWARD, TIME
 from data.store.schema import ACTION
 from robot.description import OBSERVATION_KINDS, ActionField
@@ -30,6 +31,7 @@ class Meaning:
         kinds: name in the target -> kind of observation, of those that are given.
         derive: name in the target -> how it is made.
         action: fields of the action vector; empty for one native field.
+        encodings: name in the target -> how its images are stored, of those for which it is given.
     """
 
     keys: Mapping[str, str]
@@ -39,6 +41,7 @@ class Meaning:
     kinds: Mapping[str, str]
     derive: Mapping[str, Derived]
     action: tuple[ActionField, ...]
+    encodings: Mapping[str, Encoding]
 
     def without_unit(self, source: Source) -> dict[str, int]:
         """Names in the target that lack a unit and need one, with their number of components."""
@@ -84,7 +87,8 @@ def meaning_of(source: Source, preset: Preset, overrides: Preset) -> Meaning:
     keys = _target_names(source, {**preset.rename, **overrides.rename})
     derive = {name: derived for name, derived in preset.derive.items() if derived.key in source.fields}
     names = {**{key: name for name, key in keys.items()}, **{name: name for name in (*keys, *derive)}}
-    for option, given in (("units", overrides.units), ("kinds", overrides.kinds)):
+    options = (("units", overrides.units), ("kinds", overrides.kinds), ("encodings", overrides.encodings))
+    for option, given in options:
         require_known(option, given, names)
 
     def by_name(*layers: Mapping[str, str]) -> dict[str, str]:
@@ -101,7 +105,22 @@ def meaning_of(source: Source, preset: Preset, overrides: Preset) -> Meaning:
         kinds=by_name(kinds, preset.kinds, overrides.kinds),
         derive=derive,
         action=overrides.action or preset.action or source.action,
+        encodings={
+            name: encoding_of(name, words) for name, words in by_name(preset.encodings, overrides.encodings).items()
+        },
     )
+
+
+def encoding_of(name: str, words: str) -> Encoding:
+    """The encoding that is typed as `raw`, `png`, `jpeg` or `jpeg:80`.
+
+    Raises:
+        InputError: there is no such one.
+    """
+    kind, _, quality = words.partition(":")
+    if kind == AS_IT_CAME or (quality and (kind != JPEG or not quality.isdecimal())):
+        raise InputError(f"encodings.{name}", expected="raw, png, jpeg or jpeg:QUALITY", got=f"'{words}'")
+    return Encoding(kind, int(quality)) if quality else Encoding(kind)
 
 
 def completed(source: Source, meaning: Meaning, ask: Callable[[str], str] | None) -> Meaning:

@@ -12,14 +12,17 @@ _HDF5 = b"\x89HDF\r\n\x1a\n"
 _HDF5_ENDINGS = (".hdf5", ".h5", ".hdf", ".he5")
 
 
-def open_source(path: str | Path, *, exclude: Collection[str] = (), skip: Collection[int] = ()) -> Source:
+def open_source(
+    path: str | Path, *, exclude: Collection[str] = (), skip: Collection[int] = (), ignore_names: bool = False
+) -> Source:
     """Open a foreign store for reading, by what is at the path and not by its name.
 
     Args:
-        path: a zarr folder, a zip of one (with or without a folder inside), an fsspec URL of either, an npz, or HDF5
-            with an episode a group.
+        path: a zarr folder, a zip of one (with or without a folder inside), an fsspec URL of either, an npz, HDF5
+            with an episode a group, or a LeRobot dataset.
         exclude: keys to leave out.
         skip: episodes that nobody wants, which may be empty or have ends that make no sense.
+        ignore_names: whether names of numbers are left out, which may be wrong then.
 
     Raises:
         InputError: the path is none of these, or what it holds is inconsistent.
@@ -33,6 +36,10 @@ def open_source(path: str | Path, *, exclude: Collection[str] = (), skip: Collec
         from data.formats.hdf5.demos import open_demos
 
         return open_demos(path, exclude, skip)
+    if (Path(path) / "meta" / "info.json").is_file():
+        from data.formats.lerobot.reader import open_lerobot
+
+        return open_lerobot(path, exclude, skip, ignore_names)
     from data.formats.replay_zarr import open_replay_zarr
 
     return open_replay_zarr(path, exclude, skip)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Callable, Mapping, Sequence
 
 import numpy as np
@@ -11,7 +11,9 @@ from data.formats.images import find_layout, to_uint8
 from data.formats.meaning import Meaning
 from data.formats.preset import Derived
 from data.formats.source import COLUMN, Source, SourceField
-from data.formats.stamps import NS_PER_UNIT, Stamps
+from data.formats.stamps import MOST_OFF, MOST_OFF_RATE, NS_PER_UNIT, Stamps
+from data.store.images.encoding import JPEG, Encoding
+from data.store.images.pixels import decoded
 from data.store.names import INTERVENTION, REWARD, TERMINATED, TIME, TRUNCATED
 from data.store.schema import ACTION, ColumnField, MetaField, Schema
 from robot.description import ActionField, ActionSpec, ObservationField, ObservationSpec
@@ -37,6 +39,7 @@ class Column:
         prepare: makes rows of the target of those of the source.
         note: what the conversion changes, in words; empty when nothing does.
         is_image: its rows are (height, width, 3) RGB.
+        encoding: how its rows are stored.
     """
 
     name: str
@@ -46,6 +49,7 @@ class Column:
     prepare: Prepare
     note: str = ""
     is_image: bool = False
+    encoding: Encoding = Encoding()
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,6 +78,9 @@ def make_plan(source: Source, meaning: Meaning, meta: tuple[MetaField, ...], epi
     """
     assert meaning.period_s is not None
     columns = {name: _column(source, meaning, name, episodes) for name in meaning.keys}
+    for name, encoding in meaning.encodings.items():
+        if name in columns:
+            columns[name] = replace(columns[name], encoding=encoding)
     for name, derived in meaning.derive.items():
         columns[name] = _derived(name, next(c for c in columns.values() if c.field.name == derived.key), derived)
     others = [column for name, column in columns.items() if name not in _SPECIAL and column.field.role == COLUMN]
@@ -99,6 +106,7 @@ def make_plan(source: Source, meaning: Meaning, meta: tuple[MetaField, ...], epi
         meta,
         columns=(*(field for name, field in _SPECIAL.items() if name in columns), *further),
         action_dtype=columns[ACTION].dtype.name,
+        encodings={name: column.encoding for name, column in columns.items() if column.encoding.of_images},
     )
     return ConversionPlan(schema, tuple(columns.values()))
 
@@ -129,9 +137,11 @@ def _column(source: Source, meaning: Meaning, name: str, episodes: Sequence[int]
     if name in _FLAGS and field.role == COLUMN:
         _require_one_number(name, field)
         return _flags(name, field)
+    if field.encoding.of_images:
+        return _encoded_images(name, field, meaning.encodings.get(name, field.stored))
     if not meaning.is_image(source, name):
         return _numbers(name, field)
-    return _images(source, name, field, episodes)
+    return _images(source, name, field, episodes, meaning.encodings.get(name, field.stored))
 
 
 def _kind_of_shape(column: Column) -> str:
@@ -170,7 +180,7 @@ def _numbers(name: str, field: SourceField) -> Column:
     return Column(name, field, shape, dtype, prepare, f"'{field.name}': {field.dtype} to float64" if is_long else "")
 
 
-def _images(source: Source, name: str, field: SourceField, episodes: Sequence[int]) -> Column:
+def _images(source: Source, name: str, field: SourceField, episodes: Sequence[int], encoding: Encoding) -> Column:
     layout = find_layout(source, field, episodes)
     changes = [f"{field.dtype} to uint8"] * (field.dtype != np.uint8) + list(layout.changes)
 
@@ -178,7 +188,42 @@ def _images(source: Source, name: str, field: SourceField, episodes: Sequence[in
         return to_uint8(field, layout, block, episode, first)
 
     note = f"images '{field.name}': {', '.join(changes)}" if changes else ""
-    return Column(name, field, layout.row_shape(field.shape), np.dtype(np.uint8), prepare, note, is_image=True)
+    if encoding.kind == JPEG:
+        note = f"{note or f'images {field.name!r}:'} stored as jpeg of quality {encoding.quality}, which loses a little"
+    shape = layout.row_shape(field.shape)
+    return Column(name, field, shape, np.dtype(np.uint8), prepare, note, is_image=True, encoding=encoding)
+
+
+def _encoded_images(name: str, field: SourceField, encoding: Encoding) -> Column:
+    """Images that are encoded in the source: as they are where they are to be stored so, else decoded."""
+    if encoding == field.encoding:
+        return Column(name, field, field.shape, field.dtype, lambda block, *_: block, "", True, encoding)
+
+    def prepare(block: list[bytes], episode: int, first: int) -> np.ndarray:
+        images = np.empty((len(block), *field.shape), np.uint8)
+        for row, stored in enumerate(block):
+            try:
+                image = decoded(stored)
+            except InputError as error:
+                raise InputError(
+                    field.at(episode, first + row), expected=error.expected, got=error.got, way_out=_without(episode)
+                ) from error
+            if image.shape[:2] != field.shape[:2] or image.dtype != np.uint8:
+                raise InputError(
+                    field.at(episode, first + row),
+                    expected=f"images of {field.shape[1]} x {field.shape[0]} pixels, as the first one",
+                    got=f"{image.shape[1]} x {image.shape[0]} of {image.dtype}",
+                    way_out=_without(episode),
+                )
+            images[row] = image if image.ndim == 3 else image[..., None]
+        return images
+
+    note = f"images '{field.name}': {field.encoding.kind}, decoded"
+    return Column(name, field, field.shape, field.dtype, prepare, note, True, encoding)
+
+
+def _without(episode: int) -> str:
+    return f"Leave the episode out with skip_episodes=[{episode}]"
 
 
 def _require_one_number(name: str, field: SourceField) -> None:
@@ -241,7 +286,7 @@ def _stamps(source: Source, meaning: Meaning, field: SourceField, episodes: Sequ
     given = meaning.units.get(TIME.name, "")
     unit = given if given in NS_PER_UNIT else "s" if field.dtype.kind == "f" else "ns"
     stamps = Stamps(source, field, unit, episodes)
-    stamps.require_fit(meaning.period_s)
+    stamps.require_fit(meaning.period_s, MOST_OFF if source.period_s is None else MOST_OFF_RATE)
     note = f"'{field.name}': {unit} to ns" if unit != "ns" else ""
     return Column(TIME.name, field, (), np.dtype(TIME.dtype), stamps.to_ns, note)
 

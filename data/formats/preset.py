@@ -35,6 +35,8 @@ class Preset:
         kinds: key of the source, or derived key -> kind of observation.
         derive: new key -> how it is made.
         action: fields of the action vector.
+        encodings: key of the source, or derived key -> how its images are stored: raw, png, or jpeg with a quality,
+            jpeg:90.
     """
 
     name: str = ""
@@ -46,6 +48,7 @@ class Preset:
     kinds: Mapping[str, str] = field(default_factory=dict)
     derive: Mapping[str, Derived] = field(default_factory=dict)
     action: tuple[ActionField, ...] = ()
+    encodings: Mapping[str, str] = field(default_factory=dict)
 
     def fits(self, source: Source, excluded: Collection[str] = ()) -> bool:
         """Whether a source has the keys that identify this set, but for those that were left out on purpose."""

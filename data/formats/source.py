@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Any, Collection, Mapping, Protocol
+from typing import Any, Collection, Mapping, Protocol, Sequence
 
 import numpy as np
 
@@ -136,6 +136,18 @@ class Description:
 def kept_episodes(source: Source, skip: Collection[int]) -> list[int]:
     """Numbers of the episodes that are not skipped."""
     return [number for number in range(len(source.lengths)) if number not in skip]
+
+
+def ranges(numbers: Sequence[int]) -> str:
+    """Numbers in words: 0, 3 to 99."""
+    words, at = [], 0
+    while at < len(numbers):
+        end = at
+        while end + 1 < len(numbers) and numbers[end + 1] == numbers[end] + 1:
+            end += 1
+        words.append(str(numbers[at]) if end == at else f"{numbers[at]} to {numbers[end]}")
+        at = end + 1
+    return ", ".join(words)
 
 
 def require_known(option: str, names: Collection[str], known: Collection[str]) -> None:

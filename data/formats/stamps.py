@@ -11,8 +11,10 @@ from data.formats.source import Source, SourceField
 from robot.errors import InputError
 
 NS_PER_UNIT = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
-_MOST_OFF = 3.0
+MOST_OFF = 3.0
 """The median step between stamps differs from the control period by this factor at most."""
+MOST_OFF_RATE = 1.1
+"""The same where the source itself says its rate, which its stamps may contradict."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,33 +53,39 @@ class Stamps:
         self._refuse(beyond, flat, episode, first, self._in_range)
         return flat.astype(np.int64) * scale
 
-    def require_fit(self, period_s: float) -> None:
+    def require_fit(self, period_s: float, most_off: float = MOST_OFF) -> None:
         """Refuse stamps whose steps are far from the control period, as those in another unit are.
+
+        Args:
+            period_s: control period.
+            most_off: factor between the two.
 
         Raises:
             InputError: names the unit that fits, where there is one.
         """
         step = self._median_step()
-        if step is None or self._fits(step, self.unit, period_s):
+        if step is None or self._fits(step, self.unit, period_s, most_off):
             return
         name = self.field.name
-        fitting = [unit for unit in NS_PER_UNIT if self._fits(step, unit, period_s)]
+        seconds = step * NS_PER_UNIT[self.unit] / 1e9
+        given = f", period_s={seconds:.6g}" if seconds > 0 and self.source.period_s is not None else ""
+        fitting = [unit for unit in NS_PER_UNIT if self._fits(step, unit, period_s, most_off)]
         raise InputError(
             self.field.label,
             expected=f"stamps about {period_s:g} s apart, the control period",
             got=f"{step * NS_PER_UNIT[self.unit] / 1e9:.3g} s apart (the median), read as {self.unit}",
             way_out=(f"If they are in {fitting[0]}, add units.{name}={fitting[0]}; else " if fitting else "")
             + ("correct" if fitting else "Correct")
-            + f" period_s, or leave them out with exclude=[{name}]",
+            + f" period_s{given}, or leave them out with exclude=[{name}]",
         )
 
     @property
     def _in_range(self) -> str:
         return f"a stamp in {self.unit} within 64 bits of ns"
 
-    def _fits(self, step: float, unit: str, period_s: float) -> bool:
+    def _fits(self, step: float, unit: str, period_s: float, most_off: float) -> bool:
         ratio = step * NS_PER_UNIT[unit] / (period_s * 1e9)
-        return 1 / _MOST_OFF <= ratio <= _MOST_OFF
+        return 1 / most_off <= ratio <= most_off
 
     def _median_step(self) -> float | None:
         """In the source's unit, over all steps within episodes; None where there are none."""

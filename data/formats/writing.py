@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Callable, Iterator, Mapping, Sequence
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from data.formats.facts import Fact
 from data.formats.plan import ConversionPlan
-from data.formats.source import BLOCK_BYTES, Source
+from data.formats.source import BLOCK_BYTES, Rows, Source
 from data.store.dataset import Dataset
 from data.store.writing.episode_writer import EpisodeWriter
 from data.store.writing.staging import written_aside
@@ -51,7 +52,7 @@ def write_episodes(
         with dataset.writer() as writer:
             done = 0
             for episode in episodes:
-                for rows in _blocks(source, plan, episode):
+                for rows in _one_ahead(_blocks(source, plan, episode)):
                     _add(source, writer, episode, rows)
                     done += len(next(iter(rows.values())))
                     if on_progress:
@@ -61,21 +62,30 @@ def write_episodes(
         return len(dataset), dataset.rows
 
 
-def _blocks(source: Source, plan: ConversionPlan, episode: int) -> Iterator[dict[str, np.ndarray]]:
+def _one_ahead(blocks: Iterator[dict[str, Rows]]) -> Iterator[dict[str, Rows]]:
+    """The blocks, of which the next is read while one is written: decoding and encoding release the interpreter."""
+    with ThreadPoolExecutor(1, thread_name_prefix="read") as thread:
+        following = thread.submit(next, blocks, None)
+        while (block := following.result()) is not None:
+            following = thread.submit(next, blocks, None)
+            yield block
+
+
+def _blocks(source: Source, plan: ConversionPlan, episode: int) -> Iterator[dict[str, Rows]]:
     """Rows of an episode as the target has them; each key is read front to back once."""
     fields = {column.field.name: column.field for column in plan.columns}
-    step = max(1, BLOCK_BYTES // sum(field.row_bytes for field in fields.values()))
+    step = max(1, BLOCK_BYTES // 2 // sum(field.row_bytes for field in fields.values()))
     length = int(source.lengths[episode])
     for start in range(0, length, step):
         stored = {name: source.read(name, episode, start, min(start + step, length)) for name in fields}
-        rows = {}
+        rows: dict[str, Rows] = {}
         for column in plan.columns:
             rows[column.name] = column.prepare(stored[column.field.name], episode, start)
             _require_finite(source, episode, start, column.name, rows[column.name])
         yield rows
 
 
-def _add(source: Source, writer: EpisodeWriter, episode: int, rows: Mapping[str, np.ndarray]) -> None:
+def _add(source: Source, writer: EpisodeWriter, episode: int, rows: Mapping[str, Rows]) -> None:
     """Add rows; what does not fit is said of the episode of the source."""
     try:
         writer.add(rows)
@@ -89,8 +99,8 @@ def _add(source: Source, writer: EpisodeWriter, episode: int, rows: Mapping[str,
         ) from error
 
 
-def _require_finite(source: Source, episode: int, first: int, name: str, rows: np.ndarray) -> None:
-    if rows.dtype.kind != "f" or np.isfinite(rows).all():
+def _require_finite(source: Source, episode: int, first: int, name: str, rows: Rows) -> None:
+    if not isinstance(rows, np.ndarray) or rows.dtype.kind != "f" or np.isfinite(rows).all():
         return
     row, *component = np.argwhere(~np.isfinite(rows))[0].tolist()
     where = f", component {', '.join(map(str, component))}" if component else ""

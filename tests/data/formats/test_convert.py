@@ -348,12 +348,6 @@ def test_a_stack_of_four_and_points_are_numbers_unless_said(tmp_path):
     assert Dataset.open(tmp_path / "said").schema.observation["camera"].shape == (16, 12, 3)
 
 
-def _lerobot(folder: Path) -> Path:
-    (folder / "meta").mkdir(parents=True)
-    (folder / "meta" / "info.json").write_text("{}")
-    return folder
-
-
 def _file(path: Path, content: bytes = b"") -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
@@ -364,7 +358,6 @@ def _file(path: Path, content: bytes = b"") -> Path:
     ("make", "words"),
     [
         (lambda path: _file(path / "episode_0.h5").parent, "a folder of HDF5 files"),
-        (lambda path: _lerobot(path / "pusht"), "a LeRobot dataset"),
         (lambda path: _file(path / "run.bag"), "a ROS bag"),
         (lambda path: _file(path / "run.mcap"), "a ROS bag"),
         (lambda path: _file(_file(path / "bag" / "metadata.yaml").with_name("a.db3")).parent, "a ROS bag"),
@@ -376,6 +369,19 @@ def test_formats_that_are_not_read_are_recognised_and_have_a_way_out(tmp_path, m
     refused(source, tmp_path / "out", rf"got {words}.*np\.savez.*episode_ends")
     with pytest.raises(InputError, match=words):
         Dataset.open(source)
+
+
+@pytest.mark.parametrize("name", ["set-00000-of-00001.tfrecord", "set.tfrecord-00000-of-00001"])
+def test_records_of_rlds_are_refused_with_their_port(name, tmp_path):
+    record = _file(tmp_path / "in" / "1.0.0" / name, b"\x00" * 16)
+    refused(record.parent, tmp_path / "out", r"RLDS.*LeRobot.*'lerobot/'.*tiller data convert")
+
+
+def test_a_store_is_expected_and_a_lerobot_dataset_is_there(tmp_path):
+    _file(tmp_path / "in" / "meta" / "info.json", b"{}")
+    with pytest.raises(InputError, match="got a LeRobot dataset.*tiller data convert"):
+        Dataset.open(tmp_path / "in")
+    refused(tmp_path / "in", tmp_path / "out", r"info.json': codebase_version: expected v2.0, v2.1 or v3.0")
 
 
 def test_an_npz_is_named_where_a_dataset_is_expected(tmp_path):
