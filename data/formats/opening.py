@@ -29,7 +29,7 @@ def open_source(
         MissingExtraError: the library that reads the format is not installed.
     """
     if _is_npz(path):
-        from data.formats.npz import open_npz
+        from data.formats.arrays.npz import open_npz
 
         return open_npz(path, exclude, skip)
     if _is_hdf5(path):
@@ -40,7 +40,7 @@ def open_source(
         from data.formats.lerobot.reader import open_lerobot
 
         return open_lerobot(path, exclude, skip, ignore_names)
-    from data.formats.replay_zarr import open_replay_zarr
+    from data.formats.arrays.replay_zarr import open_replay_zarr
 
     return open_replay_zarr(path, exclude, skip)
 

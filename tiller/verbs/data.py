@@ -10,6 +10,7 @@ from robot.description import ActionField
 from robot.description.ranges import Count, NonNegative, Range
 from robot.errors import InputError, nearest
 from tiller.command_line.words import read_options, split_words
+from tiller.data_verbs.export import ExportOptions, export
 
 INCIDENT = "--incident"
 
@@ -276,6 +277,9 @@ ACTIONS: Mapping[str, Action] = {
         "Write foreign demonstrations (LeRobot, HDF5, replay-buffer zarr, npz) as one of ours",
         ConvertOptions,
         convert,
+    ),
+    "export": Action(
+        ("store", "target"), "Write a dataset as LeRobot v3.0 or as a replay buffer of zarr 2", ExportOptions, export
     ),
     "repair": Action(
         ("source", "target"), "Write the sound episodes of a damaged dataset as a new one", NoOptions, repair

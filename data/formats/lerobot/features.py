@@ -126,8 +126,10 @@ def facts_of(entries: Mapping[int, Mapping[str, Any]], count: int) -> dict[str, 
     for key in sorted({key for each in entries.values() for key in each}):
         values = [each.get(key) for each in entries.values()]
         for kind in (bool, int, float, str):
-            if all(type(value) is kind for value in values) and (
-                kind is not int or all(abs(v) < 2**63 for v in values)
-            ):
+            if all(_is(kind, value) for value in values):
                 facts[key] = [entries[number][key] if number in entries else kind() for number in range(count)]
     return facts
+
+
+def _is(kind: type, value: Any) -> bool:
+    return type(value) is kind and (not isinstance(value, int) or -(2**63) <= value < 2**63)

@@ -19,8 +19,8 @@ _RECORDS, _FOLDER_OF_RECORDS = (
 )
 _READ = "Make a store of it with: tiller data convert {path} TARGET"
 _PORT = (
-    "Take its port to LeRobot, which many sets of Open X-Embodiment have on the Hugging Face hub under 'lerobot/'; then "
-    "tiller data convert FOLDER TARGET"
+    "Take its port to LeRobot, which many sets of Open X-Embodiment have on the Hugging Face hub under 'lerobot/'; "
+    "then tiller data convert FOLDER TARGET"
 )
 _WAYS_OUT = {
     _HDF5: _READ,

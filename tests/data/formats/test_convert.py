@@ -379,7 +379,7 @@ def test_records_of_rlds_are_refused_with_their_port(name, tmp_path):
 
 def test_a_store_is_expected_and_a_lerobot_dataset_is_there(tmp_path):
     _file(tmp_path / "in" / "meta" / "info.json", b"{}")
-    with pytest.raises(InputError, match="got a LeRobot dataset.*tiller data convert"):
+    with pytest.raises(InputError, match=r"got a LeRobot dataset.*tiller data convert"):
         Dataset.open(tmp_path / "in")
     refused(tmp_path / "in", tmp_path / "out", r"info.json': codebase_version: expected v2.0, v2.1 or v3.0")
 

@@ -70,7 +70,7 @@ def test_rows_can_be_read_in_any_order(tmp_path_factory, reads):
 
 
 def test_an_npz_of_one_long_episode_is_never_in_memory_as_a_whole(tmp_path, monkeypatch):
-    for part in ("arrays", "writing"):
+    for part in ("arrays.concatenated", "writing"):
         monkeypatch.setattr(f"data.formats.{part}.BLOCK_BYTES", 2**21)
     rows, side = 1000, 128
     images = np.zeros((rows, side, side, 3), np.uint8)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Collection
+from typing import Any, Collection, Mapping
 
 import numpy as np
 import zarr
 
-from data.formats.arrays import ArraySource, ConcatenatedArray
+from data.formats.arrays.concatenated import ArraySource, ConcatenatedArray
 from data.formats.source import require_known
 from data.store.consistency import consistent_ends
 from data.store.contents import Contents, read_contents
@@ -45,7 +45,21 @@ def open_replay_zarr(path: str | Path, exclude: Collection[str] = (), skip: Coll
         (*(note for name, array in opened.items() if (note := _absent_chunks(name, array))), *_left_alone(contents)),
         contents.attributes,
         {name: contents.read(meta_path(name)) for name in contents.meta_keys if name not in exclude},
+        period_s=_period(contents.attributes),
+        units=_units(contents.attributes),
     )
+
+
+def _period(attributes: Mapping[str, Any]) -> float | None:
+    """The control period of a buffer that tiller exported."""
+    period_s = attributes.get("control_period_s")
+    return float(period_s) if isinstance(period_s, (int, float)) and 0 < period_s < 3600 else None
+
+
+def _units(attributes: Mapping[str, Any]) -> Mapping[str, str]:
+    """Units of a buffer that tiller exported."""
+    units = attributes.get("units")
+    return {key: unit for key, unit in units.items() if isinstance(unit, str)} if isinstance(units, Mapping) else {}
 
 
 def _absent_chunks(name: str, array: zarr.Array) -> str:

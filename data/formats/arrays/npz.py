@@ -8,9 +8,9 @@ from typing import Collection
 
 import numpy as np
 
-from data.formats.arrays import ArraySource, ConcatenatedArray
+from data.formats.arrays.concatenated import ArraySource, ConcatenatedArray
+from data.formats.arrays.npy import SMALL_BYTES, Member, open_member
 from data.formats.bounds import require_likely
-from data.formats.npy import SMALL_BYTES, Member, open_member
 from data.formats.source import SKIP_BAD_ENDS, require_known
 from data.store.consistency import ends_array_problem, require_consistent
 from robot.errors import InputError

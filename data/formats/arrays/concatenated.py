@@ -47,6 +47,8 @@ class ArraySource(Description):
         attributes: the store's own attributes, plain JSON values.
         facts: name -> (episodes, ...) what it records of each episode.
         close: closes its files.
+        period_s: control period, where the store says it.
+        units: name -> unit, of those that the store says.
 
     Raises:
         InputError: no keys or no episodes.
@@ -62,14 +64,20 @@ class ArraySource(Description):
         attributes: Mapping[str, Any] | None = None,
         facts: Mapping[str, np.ndarray] | None = None,
         close: Callable[[], None] = lambda: None,
+        period_s: float | None = None,
+        units: Mapping[str, str] | None = None,
     ) -> None:
         starts = np.concatenate([np.zeros(1, np.int64), episode_ends[:-1]])
         super().__init__(
             path,
             format,
-            {name: SourceField(path, name, array.shape[1:], array.dtype) for name, array in arrays.items()},
+            {
+                name: SourceField(path, name, array.shape[1:], array.dtype, unit=(units or {}).get(name, ""))
+                for name, array in arrays.items()
+            },
             episode_ends - starts[: len(episode_ends)],
             facts=facts or {},
+            period_s=period_s,
             attributes=attributes or {},
             notes=notes,
         )
