@@ -109,6 +109,8 @@ def to_uint8(field: SourceField, layout: ImageLayout, block: np.ndarray, episode
     Raises:
         InputError: names the row that holds something else than images.
     """
+    if block.dtype == np.uint8 and layout == ImageLayout(False, 3, 1):
+        return np.ascontiguousarray(block)
     if layout.scale != 1:
         block = block.astype(np.uint8) if block.dtype == bool else block
         bad = ~((block >= 0) & (block <= 1))

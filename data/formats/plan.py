@@ -15,7 +15,7 @@ from data.formats.stamps import MOST_OFF, MOST_OFF_RATE, NS_PER_UNIT, Stamps
 from data.store.images.encoding import JPEG, Encoding
 from data.store.images.pixels import decoded
 from data.store.names import INTERVENTION, REWARD, TERMINATED, TIME, TRUNCATED
-from data.store.schema import ACTION, ColumnField, MetaField, Schema
+from data.store.schema import ACTION, ColumnField, MetaField, Schema, StreamField
 from robot.description import ActionField, ActionSpec, ObservationField, ObservationSpec
 from robot.errors import InputError
 
@@ -104,6 +104,7 @@ def make_plan(source: Source, meaning: Meaning, meta: tuple[MetaField, ...], epi
         ActionSpec(_action_fields(columns[ACTION], meaning), meaning.period_s),
         meaning.period_s,
         meta,
+        tuple(StreamField(each.name, each.shape, each.dtype.name, each.unit) for each in source.streams.values()),
         columns=(*(field for name, field in _SPECIAL.items() if name in columns), *further),
         action_dtype=columns[ACTION].dtype.name,
         encodings={name: column.encoding for name, column in columns.items() if column.encoding.of_images},

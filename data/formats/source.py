@@ -67,6 +67,25 @@ class SourceField:
         return max(1, math.prod(self.shape) * self.dtype.itemsize)
 
 
+@dataclass(frozen=True, eq=False)
+class SourceStream:
+    """Something sampled faster than rows.
+
+    Args:
+        name: its name in the source.
+        shape: of one sample.
+        dtype: as stored.
+        unit: one, or one per component.
+        lengths: (episodes,) int64, samples of each.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    unit: str
+    lengths: np.ndarray
+
+
 class Source(Protocol):
     """A foreign set of demonstrations.
 
@@ -75,6 +94,7 @@ class Source(Protocol):
         format: what it was recognised as, in words.
         fields: name -> what is known of a key that has one entry for each row.
         lengths: (episodes,) int64, rows of each; of episodes that nobody wants it may be anything.
+        streams: name -> what is known of what runs faster than rows.
         facts: name -> (episodes, ...) what it records of each episode.
         missing: episode -> what of it is not there, for those that cannot be read.
         period_s: control period, where the format says it.
@@ -87,6 +107,7 @@ class Source(Protocol):
     format: str
     fields: Mapping[str, SourceField]
     lengths: np.ndarray
+    streams: Mapping[str, SourceStream]
     facts: Mapping[str, np.ndarray]
     missing: Mapping[int, str]
     period_s: float | None
@@ -96,6 +117,13 @@ class Source(Protocol):
 
     def read(self, name: str, episode: int, start: int, stop: int) -> Rows:
         """Rows [start, stop) of an episode. Reading front to back is fast, however large the source is.
+
+        Raises:
+            InputError, DamagedChunkError: they are damaged.
+        """
+
+    def read_stream(self, name: str, episode: int, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
+        """Samples [start, stop) of an episode, (k, ...), and their stamps, (k,) int64, ns.
 
         Raises:
             InputError, DamagedChunkError: they are damaged.
@@ -123,6 +151,15 @@ class Description:
     action: tuple[ActionField, ...] = ()
     attributes: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    streams: Mapping[str, SourceStream] = field(default_factory=dict)
+
+    def read_stream(self, name: str, episode: int, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
+        """Of a format without streams there is none.
+
+        Raises:
+            InputError: always.
+        """
+        raise InputError(f"'{self.path}': stream '{name}'", expected="a stream of the source", got="none")
 
     def __post_init__(self) -> None:
         if len(self.lengths) == 0 or not self.fields:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Callable, Iterator, Mapping, Sequence
 
@@ -57,6 +59,8 @@ def write_episodes(
                     done += len(next(iter(rows.values())))
                     if on_progress:
                         on_progress(done, total)
+                for name in source.streams:
+                    _add_samples(source, writer, episode, name)
                 writer.end({fact.field.name: fact.values[episode] for fact in facts})
             writer.commit()
         return len(dataset), dataset.rows
@@ -86,9 +90,25 @@ def _blocks(source: Source, plan: ConversionPlan, episode: int) -> Iterator[dict
 
 
 def _add(source: Source, writer: EpisodeWriter, episode: int, rows: Mapping[str, Rows]) -> None:
-    """Add rows; what does not fit is said of the episode of the source."""
-    try:
+    with _of_source(source, episode):
         writer.add(rows)
+
+
+def _add_samples(source: Source, writer: EpisodeWriter, episode: int, name: str) -> None:
+    stream = source.streams[name]
+    size = max(8, math.prod(stream.shape) * stream.dtype.itemsize)
+    step, length = max(1, BLOCK_BYTES // size), int(stream.lengths[episode])
+    for start in range(0, length, step):
+        value, time_ns = source.read_stream(name, episode, start, min(start + step, length))
+        with _of_source(source, episode):
+            writer.add_stream(name, value, time_ns)
+
+
+@contextmanager
+def _of_source(source: Source, episode: int) -> Iterator[None]:
+    """What does not fit is said of the episode of the source."""
+    try:
+        yield
     except InputError as error:
         _, _, what = error.thing.partition(": ")
         raise InputError(

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Callable, Mapping
+from typing import Any, Callable, Collection, Mapping
 
 import numpy as np
 
-from data.formats.source import BLOCK_BYTES, Description, SourceField
+from data.formats.source import BLOCK_BYTES, COLUMN, UNKNOWN, Description, SourceField, SourceStream
 from data.store.reading import DamagedChunkError
 
 
@@ -35,6 +35,22 @@ class ConcatenatedArray:
         return self.chunk_rows * max(1, BLOCK_BYTES // (row_bytes * self.chunk_rows))
 
 
+@dataclass(frozen=True, eq=False)
+class ConcatenatedStream:
+    """A stream over all episodes.
+
+    Args:
+        stream: what is known of it.
+        starts: (episodes,) int64, the first sample of each.
+        value, time_ns: samples, or stamps, [start, stop).
+    """
+
+    stream: SourceStream
+    starts: np.ndarray
+    value: Callable[[int, int], np.ndarray]
+    time_ns: Callable[[int, int], np.ndarray]
+
+
 class ArraySource(Description):
     """A `Source` of arrays.
 
@@ -49,6 +65,8 @@ class ArraySource(Description):
         close: closes its files.
         period_s: control period, where the store says it.
         units: name -> unit, of those that the store says.
+        columns: names of the keys that are neither observation nor action, where the store says it.
+        streams: name -> what runs faster than rows.
 
     Raises:
         InputError: no keys or no episodes.
@@ -66,28 +84,44 @@ class ArraySource(Description):
         close: Callable[[], None] = lambda: None,
         period_s: float | None = None,
         units: Mapping[str, str] | None = None,
+        columns: Collection[str] = (),
+        streams: Mapping[str, ConcatenatedStream] | None = None,
     ) -> None:
         starts = np.concatenate([np.zeros(1, np.int64), episode_ends[:-1]])
         super().__init__(
             path,
             format,
             {
-                name: SourceField(path, name, array.shape[1:], array.dtype, unit=(units or {}).get(name, ""))
+                name: SourceField(
+                    path,
+                    name,
+                    array.shape[1:],
+                    array.dtype,
+                    COLUMN if name in columns else UNKNOWN,
+                    unit=(units or {}).get(name, ""),
+                )
                 for name, array in arrays.items()
             },
             episode_ends - starts[: len(episode_ends)],
             facts=facts or {},
             period_s=period_s,
+            streams={name: stream.stream for name, stream in (streams or {}).items()},
             attributes=attributes or {},
             notes=notes,
         )
         self._starts = starts
         self._readers = {name: _BlockReader(array) for name, array in arrays.items()}
+        self._streams = streams or {}
         self._close = close
 
     def read(self, name: str, episode: int, start: int, stop: int) -> np.ndarray:
         first = int(self._starts[episode])
         return self._readers[name].read(first + start, first + stop)
+
+    def read_stream(self, name: str, episode: int, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
+        stream = self._streams[name]
+        first = int(stream.starts[episode])
+        return stream.value(first + start, first + stop), stream.time_ns(first + start, first + stop)
 
     def close(self) -> None:
         self._close()

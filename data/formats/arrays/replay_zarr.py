@@ -9,6 +9,7 @@ import numpy as np
 import zarr
 
 from data.formats.arrays.concatenated import ArraySource, ConcatenatedArray
+from data.formats.arrays.streams import exported_streams, units_of
 from data.formats.source import require_known
 from data.store.consistency import consistent_ends
 from data.store.contents import Contents, read_contents
@@ -34,7 +35,8 @@ def open_replay_zarr(path: str | Path, exclude: Collection[str] = (), skip: Coll
     if contents.schema is not None:
         raise InputError(f"'{path}'", expected="a foreign store", got="one that tiller wrote already")
     ends = consistent_ends(contents, skip)
-    require_known("exclude", exclude, (*contents.keys, *contents.meta_keys))
+    streams = exported_streams(contents, len(ends))
+    require_known("exclude", exclude, (*contents.keys, *contents.meta_keys, *streams))
     opened = {name: _open_array(contents, name) for name in contents.keys if name not in exclude}
     formats = sorted({array.metadata.zarr_format for array in opened.values()})
     return ArraySource(
@@ -42,11 +44,16 @@ def open_replay_zarr(path: str | Path, exclude: Collection[str] = (), skip: Coll
         f"replay buffer, zarr format {' and '.join(map(str, formats))}",
         {name: _concatenated(contents, name, array) for name, array in opened.items()},
         ends,
-        (*(note for name, array in opened.items() if (note := _absent_chunks(name, array))), *_left_alone(contents)),
+        (
+            *(note for name, array in opened.items() if (note := _absent_chunks(name, array))),
+            *_left_alone(contents, streams),
+        ),
         contents.attributes,
         {name: contents.read(meta_path(name)) for name in contents.meta_keys if name not in exclude},
         period_s=_period(contents.attributes),
-        units=_units(contents.attributes),
+        units=units_of(contents.attributes, "units"),
+        columns=_columns(contents.attributes),
+        streams={name: stream for name, stream in streams.items() if name not in exclude},
     )
 
 
@@ -56,10 +63,10 @@ def _period(attributes: Mapping[str, Any]) -> float | None:
     return float(period_s) if isinstance(period_s, (int, float)) and 0 < period_s < 3600 else None
 
 
-def _units(attributes: Mapping[str, Any]) -> Mapping[str, str]:
-    """Units of a buffer that tiller exported."""
-    units = attributes.get("units")
-    return {key: unit for key, unit in units.items() if isinstance(unit, str)} if isinstance(units, Mapping) else {}
+def _columns(attributes: Mapping[str, Any]) -> list[str]:
+    """Further columns of a buffer that tiller exported."""
+    columns = attributes.get("columns")
+    return [each for each in columns if isinstance(each, str)] if isinstance(columns, list) else []
 
 
 def _absent_chunks(name: str, array: zarr.Array) -> str:
@@ -74,8 +81,12 @@ def _absent_chunks(name: str, array: zarr.Array) -> str:
     )
 
 
-def _left_alone(contents: Contents) -> tuple[str, ...]:
-    others = (*contents.odd_meta, *contents.others)
+def _left_alone(contents: Contents, streams: Collection[str]) -> tuple[str, ...]:
+    others = [
+        path
+        for path in (*contents.odd_meta, *contents.others)
+        if not (streams and (path == "streams" or path.startswith("meta/stream_ends")))
+    ]
     return (f"not read, as they have not one entry for each row: {', '.join(others)}",) if others else ()
 
 

@@ -32,6 +32,12 @@ def require_same(dataset: Dataset, written: Path, keys: tuple[tuple[str, str], .
         lengths = np.diff(dataset.episode_ends, prepend=0)
         if not np.array_equal(source.lengths, lengths):
             raise TillerError(f"'{written}': the episodes that were written are not those that were read")
+        for name in source.streams:
+            for episode in range(len(dataset)):
+                length = int(source.streams[name].lengths[episode])
+                back, given = source.read_stream(name, episode, 0, length), dataset.episode(episode, []).streams[name]
+                if not all(np.array_equal(ours, theirs) for ours, theirs in zip(given, back)):
+                    raise _differs(written, name, episode)
         for old, new in keys:
             step = _ROWS if len(source.fields[new].shape) > 1 else 1 << 14
             for episode, length in enumerate(lengths.tolist()):
@@ -41,10 +47,16 @@ def require_same(dataset: Dataset, written: Path, keys: tuple[tuple[str, str], .
                     rows = source.read(new, episode, start, stop)
                     if old not in exact:
                         continue
-                    back = np.stack([decoded(each) for each in rows]) if isinstance(rows, list) else rows
-                    given = dataset.read(old, first + start, first + stop)
-                    if not np.array_equal(back.reshape(given.shape), given, equal_nan=given.dtype.kind == "f"):
-                        raise TillerError(
-                            f"'{written}': '{new}', episode {episode}: the rows that were written are not those that "
-                            "were read. The disk may be failing; do it again, on another one"
-                        )
+                    shown = np.stack([decoded(each) for each in rows]) if isinstance(rows, list) else rows
+                    expected = dataset.read(old, first + start, first + stop)
+                    if not np.array_equal(
+                        shown.reshape(expected.shape), expected, equal_nan=expected.dtype.kind == "f"
+                    ):
+                        raise _differs(written, new, episode)
+
+
+def _differs(written: Path, name: str, episode: int) -> TillerError:
+    return TillerError(
+        f"'{written}': '{name}', episode {episode}: the rows that were written are not those that were read. The disk "
+        "may be failing; do it again, on another one"
+    )

@@ -13,6 +13,7 @@ import numcodecs
 import numpy as np
 import zarr
 
+from data.formats.arrays.streams import STREAM_UNITS
 from data.store.dataset import Dataset
 from data.store.schema import Schema
 from robot.files import sync
@@ -40,6 +41,8 @@ def write_zarr2(
         {
             "control_period_s": schema.period_s,
             "units": {name: column.unit for name, column in schema.row_fields.items()},
+            "columns": [column.name for column in schema.columns],
+            STREAM_UNITS: {name: stream.unit for name, stream in schema.stream_fields.items()},
             "schema": schema.to_json(),
             "attributes": json.loads(json.dumps(dict(dataset.attributes), default=str)),
         }

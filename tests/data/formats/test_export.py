@@ -14,9 +14,6 @@ import zarr
 from data.formats.convert import convert
 from data.formats.export.run import export
 from data.store.dataset import Dataset
-from data.store.images.encoding import Encoding
-from data.store.names import INTERVENTION
-from data.store.schema import MetaField, Schema
 from robot.description import ObservationField, ObservationSpec
 from robot.errors import InputError, TillerError
 from tiller.verbs.data import command
@@ -25,50 +22,17 @@ pyarrow = pytest.importorskip("pyarrow", reason="the extra 'formats' is not inst
 av = pytest.importorskip("av", reason="the extra 'formats' is not installed")
 
 
-@pytest.fixture
-def rich_schema(schema: Schema) -> Schema:
-    """State, a camera in each encoding, depth, an intervention, facts and a stream."""
-    fields = (
-        schema.observation["state"],
-        *(ObservationField(f"{name}.image", (16, 16, 3), "uint8", "1", "image") for name in ("raw", "png", "jpeg")),
-        ObservationField("points", (4, 3), "float64", "m", "points"),
-        ObservationField("depth", (16, 16), "uint16", "mm", "depth"),
-    )
-    return replace(
-        schema,
-        observation=ObservationSpec(fields),
-        columns=(*schema.columns, INTERVENTION),
-        encodings={"png.image": Encoding("png"), "jpeg.image": Encoding("jpeg", 80)},
-        meta=(*schema.meta, MetaField("operator", "string")),
-    )
-
-
-@pytest.fixture
-def rich(tmp_path: Path, rich_schema: Schema, make_episode: Any) -> Path:
-    draw = np.random.default_rng(0)
-    with Dataset.create(tmp_path / "store", rich_schema) as dataset:
-        for number in range(4):
-            rows = 8 + number
-            made = make_episode(
-                number, rows, meta={"instruction": f"task {number % 2}", "operator": f"person {number}"}
-            )
-            data = {name: values for name, values in made.data.items() if name != "image"}
-            for name in ("raw", "png", "jpeg"):
-                data[f"{name}.image"] = (
-                    np.repeat(draw.integers(0, 256, (rows, 1, 1, 3)), 256, 1).astype("u1").reshape(rows, 16, 16, 3)
-                )
-            data["points"] = draw.normal(size=(rows, 4, 3))
-            data["depth"] = draw.integers(0, 5000, (rows, 16, 16)).astype(np.uint16)
-            data["intervention"] = np.arange(rows) > 5
-            dataset.append(replace(made, data=data))
-    return tmp_path / "store"
-
-
 def same(given: Dataset, back: Dataset, names: dict[str, str]) -> None:
     assert np.array_equal(given.episode_ends, back.episode_ends)
     for ours, theirs in names.items():
         assert given.read(ours).dtype == back.read(theirs).dtype, ours
         assert np.array_equal(given.read(ours), back.read(theirs).reshape(given.read(ours).shape)), ours
+
+
+def replaced_source(given: Dataset, back: Dataset, number: int) -> str:
+    """Digest of an episode that has been given the fact of where it comes from."""
+    episode = given.episode(number)
+    return replace(episode, meta={**episode.meta, "source": back.meta("source")[number]}).digest()
 
 
 @pytest.mark.parametrize("name", ["buffer.zarr", "buffer.zarr.zip"])
@@ -83,6 +47,8 @@ def test_a_replay_buffer_has_everything_and_comes_in_again_without_options(name,
     assert back.schema.row_fields["state"].unit == dataset.schema.row_fields["state"].unit
     for fact in ("instruction", "success", "seed", "score", "operator"):
         assert back.meta(fact).tolist() == dataset.meta(fact).tolist()
+    for number in range(4):
+        assert back.episode(number).digest() == replaced_source(dataset, back, number)
     foreign = Dataset.open(tmp_path / name)
     assert foreign.schema is None and foreign.array("action").metadata.zarr_format == 2
     if not name.endswith(".zip"):
