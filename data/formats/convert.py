@@ -11,6 +11,7 @@ from typing import Callable, Collection, Mapping, Sequence
 from data.formats import Preset, Source, find_preset, open_source, recognise
 from data.formats.facts import episode_facts, replaced_facts
 from data.formats.meaning import completed, meaning_of
+from data.formats.next_rows import with_actions
 from data.formats.plan import make_plan
 from data.formats.source import kept_episodes, ranges
 from data.formats.writing import write_episodes
@@ -95,8 +96,9 @@ def convert(
     folder = free_folder(target)
     opened = open_source(source, exclude=exclude, skip=skip_episodes, ignore_names=ignore_names)
     with closing(opened):
+        known = find_preset(preset) if preset else recognise(opened, exclude)
         return _convert(
-            opened,
+            with_actions(opened, known.next_action, tuple((rename or {}).values())) if known else opened,
             folder,
             str(source),
             str(target),
@@ -109,7 +111,7 @@ def convert(
                 action=tuple(action),
                 encodings=encodings or {},
             ),
-            find_preset(preset) if preset else recognise(opened, exclude),
+            known,
             by_name=preset is not None,
             skip=_require_there(opened, set(skip_episodes), skip_missing),
             source_note=source_note,
